@@ -1,0 +1,440 @@
+//! The participant: one connection, stdin to it and it to stdout, both at full speed.
+//!
+//! Two buffers and four questions (may stdin be read, the socket written, the socket read, stdout
+//! written?) decide everything; a direction that cannot go on waits without holding up the other,
+//! so a peer that echoes can never lock itself up with us.
+//!
+//! It promises: 8-bit clean; what the other side sent before it closed is printed before we leave;
+//! what stdin held is sent before we say that we are done, or the exit status tells.
+
+use std::io;
+use std::io::ErrorKind;
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::time::Instant;
+
+use mio::Events;
+use mio::Poll;
+use mio::Token;
+use mio::net::TcpStream;
+
+use crate::engine::newline::Crlf;
+use crate::io::conn::Conn;
+use crate::io::conn::Heard;
+use crate::io::descriptor::Kind;
+use crate::io::error::Error;
+use crate::io::net;
+use crate::io::net::Remote;
+use crate::io::notices::Notices;
+use crate::io::notices::Stderr;
+use crate::io::output::Output;
+use crate::io::stdin::Input;
+use crate::io::stdin::Stdin;
+use crate::status::NOTICE;
+use crate::status::Status;
+
+const CONN: Token = Token(0);
+const STDIN: Token = Token(1);
+const STDOUT: Token = Token(2);
+const STDERR: Token = Token(3);
+
+/// Bytes read at a time in either direction.
+const CHUNK: usize = 64 * 1024;
+
+/// Chunks moved in one direction before the other gets its turn.
+const ROUNDS: usize = 16;
+
+/// How long a pipe may stay silent, after the other side closed, before nothing more is expected
+/// from it. A producer that is merely slower than the network loses nothing; one that waits for
+/// something that will not come does not keep us.
+const LAST_INPUT: Duration = Duration::from_millis(500);
+
+/// With `--send-only`: how long to wait, when everything was sent, for the other side to close.
+/// Leaving at once would reset the connection if it was just sending something, and could take
+/// the end of our own bytes with it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What a participant does with its two directions.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// A bare LF from stdin becomes CRLF.
+    pub crlf: bool,
+    /// The end of stdin ends our side of the connection.
+    pub half_close: bool,
+    /// Leave that long after the end of stdin at the latest.
+    pub quit_after: Option<Duration>,
+    /// Which directions are used.
+    pub traffic: Traffic,
+}
+
+/// Which directions are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    /// Both.
+    Both,
+    /// What comes in is thrown away.
+    SendOnly,
+    /// stdin is not read.
+    ReceiveOnly,
+}
+
+/// Who we are to the other side: decides what an empty stdin means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Caller,
+    /// Like the hub, a listener whose input was empty from the start has no keyboard, and half-
+    /// closes nobody.
+    Listener,
+}
+
+/// Connects to `remote` and serves until either side is done.
+///
+/// # Errors
+/// No connection, or it broke, or stdin or stdout did.
+pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Status, Error> {
+    let (stream, addr) = net::connect(remote)?;
+    log::info!("connected to {addr}");
+    let conn = Conn::new(TcpStream::from_std(stream), addr);
+    Client::new(conn, settings, Role::Caller, notices)?.run()
+}
+
+/// Serves one connection that was accepted: what `nc -l` does.
+///
+/// # Errors
+/// The connection, stdin or stdout broke.
+pub fn serve(
+    stream: std::net::TcpStream,
+    addr: SocketAddr,
+    settings: Settings,
+    notices: &Notices,
+) -> Result<Status, Error> {
+    let conn = Conn::new(TcpStream::from_std(stream), addr);
+    Client::new(conn, settings, Role::Listener, notices)?.run()
+}
+
+struct Client {
+    poll: Poll,
+    conn: Conn,
+    /// None with `--recv-only`.
+    stdin: Option<Stdin>,
+    stdout: Output,
+    stderr: Stderr,
+    settings: Settings,
+    role: Role,
+    up: Buffer,
+    down: Buffer,
+    crlf: Crlf,
+    progress: Progress,
+}
+
+/// How far the conversation is.
+#[derive(Default)]
+struct Progress {
+    /// Something was read from stdin.
+    spoke: bool,
+    /// When our input ended, and when everything was sent after that.
+    finished: Option<Instant>,
+    all_sent: Option<Instant>,
+    /// Since when stdin has been silent while only it keeps us here.
+    silent: Option<Instant>,
+    /// Nobody reads stdout any more.
+    unheard: bool,
+    /// The connection takes no more, and why.
+    unsendable: Option<io::Error>,
+    /// The connection broke while being read.
+    broken: Option<io::Error>,
+}
+
+/// Bytes on their way: filled when empty, then written until it is empty again.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    fn waiting(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Empties it and gives out its memory; [`Buffer::fill`] says how much of that was used.
+    fn space(&mut self) -> &mut [u8] {
+        self.fill(0);
+        self.bytes.resize(CHUNK, 0);
+        &mut self.bytes
+    }
+
+    fn fill(&mut self, count: usize) {
+        (self.start, self.end) = (0, count);
+    }
+
+    /// Replaces its contents by the same with every lone LF as CRLF.
+    fn convert(&mut self, crlf: &mut Crlf) {
+        let mut converted = Vec::with_capacity(2 * CHUNK);
+        crlf.convert(self.waiting(), &mut converted);
+        self.fill(converted.len());
+        self.bytes = converted;
+    }
+}
+
+impl Client {
+    fn new(conn: Conn, settings: Settings, role: Role, notices: &Notices) -> Result<Client, Error> {
+        let poll = Poll::new().map_err(|e| Error::system("start the event loop", &e))?;
+        let mut client = Client {
+            conn,
+            stdin: None,
+            stdout: Output::stdout(),
+            stderr: Stderr::new(notices.clone()),
+            settings,
+            role,
+            up: Buffer::default(),
+            down: Buffer::default(),
+            crlf: Crlf::default(),
+            progress: Progress::default(),
+            poll,
+        };
+        client
+            .register()
+            .map_err(|e| Error::system("start the event loop", &e))?;
+        Ok(client)
+    }
+
+    fn register(&mut self) -> io::Result<()> {
+        let registry = self.poll.registry();
+        self.conn.register(registry, CONN)?;
+        if self.settings.traffic != Traffic::ReceiveOnly {
+            self.stdin = Some(Stdin::new(registry, STDIN)?);
+        }
+        self.stdout.register(registry, STDOUT)?;
+        self.stderr.register(registry, STDERR)
+    }
+
+    fn run(mut self) -> Result<Status, Error> {
+        let mut events = Events::with_capacity(16);
+        loop {
+            let now = Instant::now();
+            let busy_up = self.send(now)?;
+            let busy_down = self.receive()?;
+            if let Some(status) = self.outcome(now)? {
+                self.stderr.flush();
+                return Ok(status);
+            }
+            self.stderr.flush();
+            let timeout = match busy_up || busy_down {
+                true => Some(Duration::ZERO),
+                false => self.deadline().map(|at| at.saturating_duration_since(now)),
+            };
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Error::system("wait for events", &error)),
+            }
+            for event in &events {
+                match event.token() {
+                    CONN => self.conn.collect(event),
+                    STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
+                    STDOUT => self.stdout.collect(event),
+                    _ => self.stderr.collect(event),
+                }
+            }
+        }
+    }
+
+    /// stdin to the connection. Returns whether there is more to do at once.
+    fn send(&mut self, now: Instant) -> Result<bool, Error> {
+        for _ in 0..ROUNDS {
+            if self.up.is_empty() && !self.read_input(now)? {
+                return Ok(false);
+            }
+            if !self.conn.is_writable() {
+                return Ok(false);
+            }
+            match self.conn.write(&[IoSlice::new(self.up.waiting())]) {
+                Ok(count) => self.up.start += count,
+                Err(error) => {
+                    // What came before it broke is still to be read and printed.
+                    log::debug!("send to {}: {error}", self.conn.addr());
+                    self.progress.unsendable = Some(error);
+                    self.progress.finished.get_or_insert(now);
+                    self.up.fill(0);
+                    self.stdin.iter_mut().for_each(Stdin::end);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Fills the empty buffer. Returns whether there is something in it.
+    fn read_input(&mut self, now: Instant) -> Result<bool, Error> {
+        let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
+            return Ok(false);
+        };
+        match stdin.read(self.up.space()) {
+            Input::Bytes(count) => {
+                self.up.fill(count);
+                self.progress.spoke = true;
+                self.progress.silent = None;
+                if self.settings.crlf {
+                    self.up.convert(&mut self.crlf);
+                }
+            }
+            Input::Nothing => {}
+            Input::End => {
+                // A listener without a keyboard has not said anything, nor that it is done.
+                let silent = self.role == Role::Listener && !self.progress.spoke;
+                self.progress.finished = (!silent).then_some(now);
+            }
+            Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
+            Input::Failed(error) => return Err(Error::system("read from stdin", &error)),
+        }
+        Ok(!self.up.is_empty())
+    }
+
+    /// The connection to stdout. Returns whether there is more to do at once.
+    fn receive(&mut self) -> Result<bool, Error> {
+        for _ in 0..ROUNDS {
+            if self.down.is_empty() && !self.read_conn() {
+                return Ok(false);
+            }
+            if !self.stdout.is_writable() {
+                return Ok(false);
+            }
+            match self.stdout.write(self.down.waiting()) {
+                Ok(count) => self.down.start += count,
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    self.progress.unheard = true;
+                    return Ok(false);
+                }
+                Err(error) => return Err(Error::system("write to stdout", &error)),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Fills the empty buffer. Returns whether to go on.
+    fn read_conn(&mut self) -> bool {
+        if !self.conn.is_readable() {
+            return false;
+        }
+        match self.conn.read(self.down.space()) {
+            Heard::Bytes(count) => {
+                if self.settings.traffic != Traffic::SendOnly {
+                    self.down.fill(count);
+                }
+                return true;
+            }
+            Heard::Nothing | Heard::End => {}
+            Heard::Failed(error) => self.progress.broken = Some(error),
+        }
+        false
+    }
+
+    /// Decides whether we are done, and ends our side when stdin did.
+    fn outcome(&mut self, now: Instant) -> Result<Option<Status>, Error> {
+        if self.progress.unheard {
+            return Ok(Some(Status::Unheard));
+        }
+        if self.progress.finished.is_some()
+            && self.up.is_empty()
+            && self.progress.all_sent.is_none()
+        {
+            self.progress.all_sent = Some(now);
+            if self.settings.half_close {
+                self.conn.shutdown();
+            }
+        }
+        // Whatever happened to the connection: first what the other side said.
+        if self.down.is_empty() {
+            if let Some(error) = &self.progress.broken {
+                return Err(self.cut_short("receive from", error));
+            }
+            if self.conn.has_ended() {
+                return self.closed(now);
+            }
+        }
+        self.timed_out(now)
+    }
+
+    /// The other side sends no more, and all it sent is printed.
+    fn closed(&mut self, now: Instant) -> Result<Option<Status>, Error> {
+        if let Some(error) = &self.progress.unsendable {
+            return Err(self.cut_short("send to", error));
+        }
+        let unfinished = self.stdin.as_ref().is_some_and(|stdin| {
+            let lasting = matches!(stdin.kind(), Kind::Pipe | Kind::File);
+            lasting && !(stdin.has_ended() && self.up.is_empty())
+        });
+        if unfinished {
+            // It may have closed only its own side: our input still goes to its end.
+            let idle = self.up.is_empty();
+            match self.progress.silent {
+                Some(since) if idle && now >= since + LAST_INPUT => {}
+                None if idle => {
+                    self.progress.silent = Some(now);
+                    return Ok(None);
+                }
+                _ => return self.timed_out(now),
+            }
+        }
+        if self.stdin.as_ref().is_some_and(|stdin| !stdin.has_ended()) {
+            log::info!(target: NOTICE, "{} closed the connection", self.conn.addr());
+        }
+        Ok(Some(Status::Done))
+    }
+
+    /// The limits of time: the user's, and the one of `--send-only`.
+    fn timed_out(&self, now: Instant) -> Result<Option<Status>, Error> {
+        if self.lingers().is_some_and(|end| now >= end) {
+            return match &self.progress.unsendable {
+                Some(error) => Err(self.cut_short("send to", error)),
+                None => Ok(Some(Status::Done)),
+            };
+        }
+        if self.quits().is_none_or(|end| now < end) {
+            return Ok(None);
+        }
+        match self.up.waiting().len() {
+            0 => {
+                log::info!("leaving: -q has passed since the end of stdin");
+                Ok(Some(Status::Done))
+            }
+            left => Err(Error::new(
+                format!("send to {}", self.conn.addr()),
+                format!("{left} bytes were not taken in the time that -q gives"),
+            )),
+        }
+    }
+
+    fn cut_short(&self, doing: &str, error: &io::Error) -> Error {
+        let told = Error::system(format!("{doing} {}", self.conn.addr()), error);
+        match &self.progress.unsendable {
+            Some(_) => told.hint("The other side closed before everything was sent."),
+            None => told,
+        }
+    }
+
+    fn quits(&self) -> Option<Instant> {
+        Some(self.progress.finished? + self.settings.quit_after?)
+    }
+
+    fn lingers(&self) -> Option<Instant> {
+        match self.settings.traffic {
+            Traffic::SendOnly => Some(self.progress.all_sent? + LINGER),
+            _ => None,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let silent = self.progress.silent.map(|since| since + LAST_INPUT);
+        [self.quits(), self.lingers(), silent]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

@@ -1,0 +1,10 @@
+//! Floor 0: the engine. Pure decisions: bytes in, bytes out, and the time is an argument.
+//!
+//! Nothing here knows of mio, descriptors, sockets, clocks or logs (`tests/layers.rs` sees to it),
+//! so all of it is tested without any of them.
+
+pub mod journal;
+pub mod lines;
+pub mod newline;
+pub mod room;
+pub mod screen;

@@ -1,0 +1,480 @@
+//! The room: who is in it, who hears whom, and how long anybody waits for a slow neighbour.
+//!
+//! The room owns the one slab of members and every rule about them; what a member's connection is
+//! (`C`) it neither knows nor cares, and the time is an argument, so the whole policy of a hub is
+//! tested without a socket. Bytes come in by [`Room::typed`] (the operator) and [`Room::heard`] (a
+//! member); they go out by [`Room::flush`] (to a member) and through [`Room::screen`] (to the
+//! operator).
+//!
+//! ```text
+//!   typed ──► journal ──► flush: each member's stream
+//!               ▲ relay
+//!   heard ──► lines ────► screen: the operator's stdout
+//! ```
+//!
+//! It promises: what a member is owed is delivered whole and in order, or the member is named by
+//! [`Room::overdue`]; the memory held for slow members is bounded by [`HIGH_WATER`] and one turn's
+//! input, whatever their number.
+
+use std::io;
+use std::io::IoSlice;
+use std::time::Duration;
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::engine::journal::Cursor;
+use crate::engine::journal::GATHER;
+use crate::engine::journal::Journal;
+use crate::engine::journal::SEGMENT;
+use crate::engine::lines::Lines;
+use crate::engine::screen::Overflow;
+use crate::engine::screen::Screen;
+use crate::engine::screen::Surface;
+
+/// Bytes the slowest member may be behind before the sources wait for it (or, with
+/// [`SlowPeer::Disconnect`], before it is cut off).
+pub const HIGH_WATER: u64 = 1024 * 1024;
+
+/// Bytes the slowest member is behind when the sources go on.
+pub const LOW_WATER: u64 = 256 * 1024;
+
+/// Places in the log where one member's stream may differ before it is not read until it catches
+/// up: bounds what a member that speaks and never reads can make the room remember.
+const MAX_EDITS: usize = 1024;
+
+/// What to do about a member that does not keep up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowPeer {
+    /// Wait for it, for as long as it makes progress: nothing is lost.
+    Wait,
+    /// Cut it off: the room follows its fastest member, as a live stream should.
+    Disconnect,
+}
+
+/// The rules of a room.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Whether members hear each other.
+    pub relay: bool,
+    /// What to do about a member that does not keep up.
+    pub slow: SlowPeer,
+    /// How long a member may hold the others up without progress.
+    pub stall_timeout: Duration,
+    /// What the operator's stdout is.
+    pub surface: Surface,
+}
+
+/// Everybody connected to one hub.
+#[derive(Debug)]
+pub struct Room<C> {
+    members: Slab<Member<C>>,
+    journal: Journal,
+    screen: Screen,
+    /// The operator's own unfinished line, while relaying.
+    input: Lines,
+    policy: Policy,
+    joined: u32,
+    /// The slowest member is too far behind: the sources wait.
+    hold: Option<Hold>,
+    /// A line is open on the screen: its speaker has the floor.
+    floor: Option<Floor>,
+}
+
+/// One member of the room.
+#[derive(Debug)]
+pub struct Member<C> {
+    /// The connection, or whatever stands for it.
+    pub conn: C,
+    /// Counts the members that ever joined, from 1; never reused.
+    pub number: u32,
+    /// When it joined.
+    pub since: Instant,
+    /// Bytes it sent and bytes it took, so far.
+    pub received: u64,
+    /// See `received`.
+    pub sent: u64,
+    /// When it last freed a segment of the journal.
+    moved: Instant,
+    cursor: Cursor,
+    lines: Lines,
+}
+
+/// What is left of a member that left.
+#[derive(Debug)]
+pub struct Left<C> {
+    /// As in [`Member`].
+    pub conn: C,
+    /// As in [`Member`].
+    pub number: u32,
+    /// As in [`Member`].
+    pub since: Instant,
+    /// As in [`Member`].
+    pub received: u64,
+    /// As in [`Member`].
+    pub sent: u64,
+    /// Bytes it was still owed.
+    pub owed: u64,
+}
+
+#[derive(Debug)]
+struct Hold {
+    since: Instant,
+    /// When to look again who is to blame.
+    check: Instant,
+}
+
+/// Bytes of a lone speaker are shown as they come. When somebody else joins in the middle of a
+/// line, that line has the screen until it ends, for a stream cannot be given the line break that
+/// would keep the two apart; but only for the stall timeout, so that nobody can mute the others.
+#[derive(Debug)]
+struct Floor {
+    key: usize,
+    /// When somebody else could first have spoken.
+    since: Option<Instant>,
+}
+
+impl<C> Room<C> {
+    /// An empty room.
+    pub fn new(policy: Policy) -> Room<C> {
+        let overflow = match (policy.surface, policy.relay) {
+            (Surface::Terminal, true) => Overflow::DropOldest,
+            _ => Overflow::Hold,
+        };
+        Room {
+            members: Slab::new(),
+            journal: Journal::new(),
+            screen: Screen::new(policy.surface, overflow),
+            input: Lines::default(),
+            policy,
+            joined: 0,
+            hold: None,
+            floor: None,
+        }
+    }
+
+    /// The key that the next member to join will have.
+    pub fn next_key(&self) -> usize {
+        self.members.vacant_key()
+    }
+
+    /// Lets a member in: it hears everything from now on. Returns its key, which is reused after
+    /// it left, unlike its number.
+    pub fn join(&mut self, conn: C, now: Instant) -> usize {
+        self.joined = self.joined.wrapping_add(1);
+        let key = self.members.insert(Member {
+            conn,
+            number: self.joined,
+            since: now,
+            received: 0,
+            sent: 0,
+            moved: now,
+            cursor: self.journal.join(),
+            lines: Lines::default(),
+        });
+        if let Some(floor) = &mut self.floor {
+            floor.since.get_or_insert(now);
+        }
+        key
+    }
+
+    /// Takes a member out, its unfinished line passed on as it is.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn leave(&mut self, key: usize, now: Instant) -> Left<C> {
+        self.finish(key, now);
+        let member = self.members.remove(key);
+        let owed = self.journal.owed(&member.cursor);
+        self.journal.leave(member.cursor);
+        self.update_hold(now);
+        // The one who stays is alone now: what it began to say need not wait for its end.
+        if self.members.len() == 1
+            && let Some((key, last)) = self.members.iter_mut().next()
+        {
+            last.lines.show(|b| self.screen.show(last.number, b));
+            if last.lines.is_open() {
+                self.floor = Some(Floor { key, since: None });
+            }
+        }
+        Left {
+            conn: member.conn,
+            number: member.number,
+            since: member.since,
+            received: member.received,
+            sent: member.sent,
+            owed,
+        }
+    }
+
+    /// The operator said `bytes`: everybody hears them.
+    pub fn typed(&mut self, bytes: &[u8], now: Instant) {
+        if self.policy.relay {
+            let journal = &mut self.journal;
+            self.input.feed(bytes, false, |_| (), |b| journal.append(b));
+        } else {
+            self.journal.append(bytes);
+        }
+        self.update_hold(now);
+    }
+
+    /// The operator will say no more: an unfinished line is passed on as it is.
+    pub fn typed_end(&mut self, now: Instant) {
+        let journal = &mut self.journal;
+        self.input.finish(|_| (), |b| journal.append(b));
+        self.update_hold(now);
+    }
+
+    /// A member said `bytes`: the operator sees them, and with relaying everybody else hears them.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn heard(&mut self, key: usize, bytes: &[u8], now: Instant) {
+        let alone = self.members.len() == 1;
+        self.members[key].received += bytes.len() as u64;
+        self.speak(key, now, |lines, screen, room| {
+            lines.feed(bytes, alone, screen, room);
+        });
+    }
+
+    /// A member will say no more: its unfinished line is passed on as it is.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn finish(&mut self, key: usize, now: Instant) {
+        self.speak(key, now, |lines, screen, room| lines.finish(screen, room));
+    }
+
+    /// Hands a member what it is owed, as one gathered write, and takes note of how much of it
+    /// `write` says it took. Returns what is still owed.
+    ///
+    /// # Errors
+    /// What `write` fails with; the member's stream stays where it was.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn flush(
+        &mut self,
+        key: usize,
+        now: Instant,
+        write: impl FnOnce(&mut C, &[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<u64> {
+        let member = &mut self.members[key];
+        let owed = self.journal.owed(&member.cursor);
+        if owed == 0 {
+            return Ok(0);
+        }
+        let mut slices = [IoSlice::new(&[]); GATHER];
+        let count = self.journal.gather(&member.cursor, &mut slices);
+        let taken = write(&mut member.conn, &slices[..count])? as u64;
+        member.sent += taken;
+        if self.journal.advance(&mut member.cursor, taken) {
+            member.moved = now;
+            self.update_hold(now);
+        }
+        Ok(owed - taken)
+    }
+
+    /// What a member is still owed, in bytes.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn owed(&self, key: usize) -> u64 {
+        self.journal.owed(&self.members[key].cursor)
+    }
+
+    /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind.
+    pub fn wants_input(&self) -> bool {
+        !self.members.is_empty() && self.hold.is_none()
+    }
+
+    /// Whether any member may be read: the screen has room, and while relaying, so has the room.
+    pub fn hears(&self) -> bool {
+        !self.screen.is_full() && !(self.policy.relay && self.hold.is_some())
+    }
+
+    /// Whether this member may be read while [`Room::hears`].
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn may_speak(&self, key: usize) -> bool {
+        let has_floor = self.policy.surface == Surface::Terminal
+            || self.floor.as_ref().is_none_or(|floor| floor.key == key);
+        has_floor && self.journal.edits(&self.members[key].cursor) < MAX_EDITS
+    }
+
+    /// When [`Room::overdue`] is to be asked next, if nothing changes before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let hold = match self.policy.slow {
+            SlowPeer::Wait => self.hold.as_ref().map(|hold| hold.check),
+            SlowPeer::Disconnect => None,
+        };
+        let floor = self.floor_ends();
+        match (hold, floor) {
+            (Some(hold), Some(floor)) => Some(hold.min(floor)),
+            (hold, floor) => hold.or(floor),
+        }
+    }
+
+    /// Puts into `keys` the members whose time is over: they held the others up and made no
+    /// progress, or fell too far behind. Also ends the floor of a line that does not end.
+    pub fn overdue(&mut self, now: Instant, keys: &mut Vec<usize>) {
+        if self.floor_ends().is_some_and(|end| end <= now) {
+            self.floor = None;
+        }
+        match self.policy.slow {
+            SlowPeer::Wait => self.stalled(now, keys),
+            SlowPeer::Disconnect => {
+                // With more than a segment beyond the mark, somebody is certainly behind it.
+                if self.journal.retained() > HIGH_WATER + SEGMENT as u64 {
+                    let behind = self
+                        .members
+                        .iter()
+                        .filter(|(_, member)| self.journal.owed(&member.cursor) > HIGH_WATER);
+                    keys.extend(behind.map(|(key, _)| key));
+                }
+            }
+        }
+    }
+
+    /// Whether nobody is owed anything.
+    pub fn owes_nothing(&self) -> bool {
+        self.members
+            .iter()
+            .all(|(_, member)| self.journal.owed(&member.cursor) == 0)
+    }
+
+    /// Bytes said to everybody so far: whoever keeps the last value knows whether there is news.
+    pub fn said(&self) -> u64 {
+        self.journal.end()
+    }
+
+    /// The operator's screen: what waits to be shown.
+    pub fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
+    /// The same, to take from.
+    pub fn screen_mut(&mut self) -> &mut Screen {
+        &mut self.screen
+    }
+
+    /// The member of that key, if there is one.
+    pub fn member(&self, key: usize) -> Option<&Member<C>> {
+        self.members.get(key)
+    }
+
+    /// The connection of that key, if there is one.
+    pub fn conn_mut(&mut self, key: usize) -> Option<&mut C> {
+        self.members.get_mut(key).map(|member| &mut member.conn)
+    }
+
+    /// Everybody, by key.
+    pub fn conns_mut(&mut self) -> impl Iterator<Item = (usize, &mut C)> {
+        self.members
+            .iter_mut()
+            .map(|(key, member)| (key, &mut member.conn))
+    }
+
+    /// How many are there.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether nobody is there.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Lets a member's lines go where they belong, and keeps account of the floor.
+    fn speak(
+        &mut self,
+        key: usize,
+        now: Instant,
+        feed: impl FnOnce(&mut Lines, &mut dyn FnMut(&[u8]), &mut dyn FnMut(&[u8])),
+    ) {
+        let alone = self.members.len() == 1;
+        let relay = self.policy.relay && !alone;
+        let member = &mut self.members[key];
+        let (screen, journal) = (&mut self.screen, &mut self.journal);
+        let mut relayed = 0;
+        feed(
+            &mut member.lines,
+            &mut |bytes| screen.show(member.number, bytes),
+            &mut |bytes| {
+                if relay {
+                    journal.append(bytes);
+                    relayed += bytes.len() as u64;
+                }
+            },
+        );
+        if member.lines.is_open() {
+            if alone {
+                self.floor = Some(Floor { key, since: None });
+            }
+        } else if self.floor.as_ref().is_some_and(|floor| floor.key == key) {
+            self.floor = None;
+        }
+        if relayed > 0 {
+            journal.skip(&mut member.cursor, relayed);
+            self.update_hold(now);
+        }
+    }
+
+    fn floor_ends(&self) -> Option<Instant> {
+        let since = self.floor.as_ref()?.since?;
+        (self.policy.surface == Surface::Stream).then(|| since + self.policy.stall_timeout)
+    }
+
+    /// Starts or ends the sources' waiting. Called wherever the journal may have grown or shrunk.
+    fn update_hold(&mut self, now: Instant) {
+        let wait = match self.policy.slow {
+            SlowPeer::Wait => {
+                let mark = match self.hold {
+                    None => HIGH_WATER,
+                    Some(_) => LOW_WATER,
+                };
+                self.journal.retained() >= mark
+            }
+            // The fastest sets the pace, or a source faster than the network would cut off
+            // everybody.
+            SlowPeer::Disconnect => {
+                !self.members.is_empty()
+                    && !self
+                        .journal
+                        .reached_by_any(LOW_WATER as usize / SEGMENT + 1)
+            }
+        };
+        if !wait {
+            self.hold = None;
+        } else if self.hold.is_none() {
+            self.hold = Some(Hold {
+                since: now,
+                check: now + self.policy.stall_timeout,
+            });
+        }
+    }
+
+    /// Those who hold the room up and freed no segment for the stall timeout of it.
+    fn stalled(&mut self, now: Instant, keys: &mut Vec<usize>) {
+        let timeout = self.policy.stall_timeout;
+        let Some(hold) = self.hold.as_mut().filter(|hold| hold.check <= now) else {
+            return;
+        };
+        let mut next = now + timeout;
+        for (key, member) in &self.members {
+            // To within a segment, as `retained` is.
+            if self.journal.owed(&member.cursor) + (SEGMENT as u64) < LOW_WATER {
+                continue;
+            }
+            let end = member.moved.max(hold.since) + timeout;
+            if end <= now {
+                keys.push(key);
+            } else {
+                next = next.min(end);
+            }
+        }
+        // Slow ones that do move come due one after the other: not a scan for each of them.
+        hold.check = next.max(now + timeout / 8);
+    }
+}

@@ -1,0 +1,246 @@
+//! The screen: what the operator is shown, waiting for a stdout that may be slow or stuck.
+//!
+//! A bounded queue between the peers and stdout. Someone who cannot see everything in time must
+//! either hold the peers back (a pipe or file, which lose nothing) or miss something (a terminal
+//! while lines are relayed: the class goes on, and the operator is told how many lines are gone).
+//!
+//! It promises: at most [`HIGH_WATER`] bytes and one read are kept; on a stream not a byte is
+//! added, changed or lost; on a terminal no two speakers share a line.
+
+use std::collections::VecDeque;
+
+use memchr::memchr;
+use memchr::memchr_iter;
+
+/// Bytes waiting from which on the screen is full.
+pub const HIGH_WATER: usize = 64 * 1024;
+
+/// Bytes waiting below which a full screen takes more again.
+pub const LOW_WATER: usize = 16 * 1024;
+
+/// What stdout is, as far as the screen cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// A pipe, a file, a socket: bytes are sacred.
+    Stream,
+    /// Somebody's eyes: a line belongs to one speaker.
+    Terminal,
+}
+
+/// What to do when stdout does not keep up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// Report being full; whoever feeds the screen stops until it drains.
+    Hold,
+    /// Drop the oldest lines and count them.
+    DropOldest,
+}
+
+/// The queue in front of stdout. See the module's documentation.
+#[derive(Debug)]
+pub struct Screen {
+    queue: VecDeque<u8>,
+    surface: Surface,
+    overflow: Overflow,
+    full: bool,
+    closed: bool,
+    /// Who wrote last, and whether in the middle of a line.
+    speaker: Option<u32>,
+    midline: bool,
+    /// Whether the head of the queue continues a line of which some was taken.
+    head_midline: bool,
+    dropped: u64,
+}
+
+impl Screen {
+    /// An empty screen.
+    pub fn new(surface: Surface, overflow: Overflow) -> Screen {
+        Screen {
+            queue: VecDeque::new(),
+            surface,
+            overflow,
+            full: false,
+            closed: false,
+            speaker: None,
+            midline: false,
+            head_midline: false,
+            dropped: 0,
+        }
+    }
+
+    /// Queues `bytes` of `speaker`.
+    pub fn show(&mut self, speaker: u32, bytes: &[u8]) {
+        let Some(&last) = bytes.last() else { return };
+        if self.closed {
+            return;
+        }
+        if self.surface == Surface::Terminal && self.midline && self.speaker != Some(speaker) {
+            self.queue.push_back(b'\n');
+        }
+        self.queue.extend(bytes);
+        self.speaker = Some(speaker);
+        self.midline = last != b'\n';
+        if self.queue.len() >= HIGH_WATER {
+            match self.overflow {
+                Overflow::Hold => self.full = true,
+                Overflow::DropOldest => self.drop_oldest(),
+            }
+        }
+    }
+
+    /// The bytes to write next; empty when everything is written.
+    pub fn front(&self) -> &[u8] {
+        self.queue.as_slices().0
+    }
+
+    /// Takes `count` bytes away that were written, at most what [`Screen::front`] gave.
+    pub fn consume(&mut self, count: usize) {
+        let Some(last) = count.checked_sub(1).and_then(|i| self.queue.get(i)) else {
+            return;
+        };
+        self.head_midline = *last != b'\n';
+        self.queue.drain(..count);
+        if self.queue.len() <= LOW_WATER {
+            self.full = false;
+        }
+        if self.queue.is_empty() && self.queue.capacity() > 2 * HIGH_WATER {
+            self.queue.shrink_to(HIGH_WATER);
+        }
+    }
+
+    /// Whether whoever feeds the screen should wait. Once full, until [`LOW_WATER`] is reached.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Whether everything was written.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Nobody will read any more: forgets what waits and whatever comes.
+    pub fn close(&mut self) {
+        self.queue = VecDeque::new();
+        self.full = false;
+        self.closed = true;
+    }
+
+    /// Lines dropped and not yet told of; zero while there still are more lines waiting than fit.
+    pub fn take_dropped(&mut self) -> u64 {
+        if self.queue.len() > LOW_WATER {
+            return 0;
+        }
+        std::mem::take(&mut self.dropped)
+    }
+
+    /// Drops the oldest lines until half of [`HIGH_WATER`] is left; the line being written keeps
+    /// what it has.
+    fn drop_oldest(&mut self) {
+        let bytes = self.queue.make_contiguous();
+        let excess = bytes.len() - HIGH_WATER / 2;
+        let start = match self.head_midline {
+            // An endless line that is being written is cut in its middle.
+            true => memchr(b'\n', bytes).map_or(0, |lf| lf + 1),
+            false => 0,
+        };
+        let least = start.max(excess);
+        // Whole lines; but an endless one must not stay, so its latest part stands for it.
+        let end = memchr(b'\n', &bytes[least..]).map_or(least, |lf| least + lf + 1);
+        let dropped = &bytes[start..end];
+        let lines = memchr_iter(b'\n', dropped).count();
+        self.dropped += lines as u64 + u64::from(dropped.last().is_some_and(|&b| b != b'\n'));
+        self.queue.drain(start..end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(screen: &mut Screen) -> Vec<u8> {
+        let mut written = Vec::new();
+        while !screen.is_empty() {
+            let front = screen.front().to_vec();
+            written.extend_from_slice(&front);
+            screen.consume(front.len());
+        }
+        written
+    }
+
+    #[test]
+    fn a_stream_gets_exactly_what_was_said() {
+        let mut screen = Screen::new(Surface::Stream, Overflow::Hold);
+        screen.show(1, b"half");
+        screen.show(2, b"other\n");
+        assert_eq!(drain(&mut screen), b"halfother\n");
+    }
+
+    #[test]
+    fn on_a_terminal_nobody_continues_anothers_line() {
+        let mut screen = Screen::new(Surface::Terminal, Overflow::Hold);
+        screen.show(1, b"ha");
+        screen.show(1, b"lf");
+        screen.show(2, b"other\n");
+        screen.show(1, b"more\n");
+        assert_eq!(drain(&mut screen), b"half\nother\nmore\n");
+    }
+
+    #[test]
+    fn full_holds_until_low_water() {
+        let mut screen = Screen::new(Surface::Stream, Overflow::Hold);
+        screen.show(1, &[b'x'; HIGH_WATER]);
+        assert!(screen.is_full());
+        screen.consume(HIGH_WATER - LOW_WATER - 1);
+        assert!(screen.is_full());
+        screen.consume(1);
+        assert!(!screen.is_full());
+    }
+
+    #[test]
+    fn drops_whole_lines_oldest_first_and_counts_them() {
+        let mut screen = Screen::new(Surface::Terminal, Overflow::DropOldest);
+        let lines = 20_000;
+        let mut taken = Vec::new();
+        for i in 0..lines {
+            screen.show(1, format!("line {i}\n").as_bytes());
+            if i == 100 {
+                // Somebody was reading, and stopped in the middle of the first line.
+                taken = screen.front()[..3].to_vec();
+                screen.consume(3);
+            }
+        }
+        assert!(!screen.is_full());
+        assert!(screen.queue.len() < HIGH_WATER);
+        assert_eq!(screen.take_dropped(), 0, "told before the screen goes on");
+        taken.extend(drain(&mut screen));
+        let shown = String::from_utf8(taken).unwrap();
+        let shown: Vec<&str> = shown.lines().collect();
+        let dropped = screen.take_dropped();
+        assert_eq!(dropped + shown.len() as u64, lines);
+        assert_eq!(shown[0], "line 0");
+        assert_eq!(shown[1], format!("line {}", dropped + 1));
+        assert_eq!(*shown.last().unwrap(), format!("line {}", lines - 1));
+        assert_eq!(screen.take_dropped(), 0, "told once");
+    }
+
+    #[test]
+    fn an_endless_line_does_not_grow_a_dropping_screen() {
+        for start in [0, 1] {
+            let mut screen = Screen::new(Surface::Terminal, Overflow::DropOldest);
+            for _ in 0..100 {
+                screen.show(1, &[b'x'; 10_000]);
+                screen.consume(start);
+                assert!(screen.queue.len() < HIGH_WATER);
+            }
+        }
+    }
+
+    #[test]
+    fn a_closed_screen_keeps_nothing() {
+        let mut screen = Screen::new(Surface::Stream, Overflow::Hold);
+        screen.show(1, &[b'x'; HIGH_WATER]);
+        screen.close();
+        screen.show(1, b"more");
+        assert!(screen.is_empty() && !screen.is_full());
+    }
+}

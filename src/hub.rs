@@ -1,0 +1,640 @@
+//! The hub: one listener, any number of peers, one thread.
+//!
+//! A turn of the loop is the whole concurrency model:
+//!
+//! ```text
+//!  poll ─► collect ─► stdin ─► peers ─► accept ─► flush ─► screen ─► reap ─┐
+//!   ▲      set bits   a chunk  a read   a batch   a write  stdout   leave  │
+//!   │                          each               each                     │
+//!   └──── timeout: zero if something stayed ready, else the next deadline ─┘
+//! ```
+//!
+//! Events only set bits and queue keys; all work is bounded; only *reap* takes anything out of the
+//! room. So no event can name somebody who is gone, nobody can starve another, and an idle hub
+//! makes no system call.
+//!
+//! It promises: nothing a peer does ends the hub or stalls it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::io::ErrorKind;
+use std::time::Duration;
+use std::time::Instant;
+
+use mio::Events;
+use mio::Poll;
+use mio::Token;
+use mio::event::Event;
+
+use crate::client;
+use crate::client::Settings;
+use crate::client::Traffic;
+use crate::engine::newline::Crlf;
+use crate::engine::room::Policy;
+use crate::engine::room::Room;
+use crate::engine::room::SlowPeer;
+use crate::engine::screen::Surface;
+use crate::io::conn::Conn;
+use crate::io::conn::Heard;
+use crate::io::descriptor::Kind;
+use crate::io::door::Arrival;
+use crate::io::door::Door;
+use crate::io::error::Error;
+use crate::io::error::why;
+use crate::io::net;
+use crate::io::net::Bind;
+use crate::io::notices::Notices;
+use crate::io::notices::Stderr;
+use crate::io::output::Output;
+use crate::io::stdin::Input;
+use crate::io::stdin::Stdin;
+use crate::status::NOTICE;
+use crate::status::Status;
+
+// Peers' tokens are their keys in the room; these are beyond any key.
+const LISTENER: Token = Token(usize::MAX);
+const STDIN: Token = Token(usize::MAX - 1);
+const STDOUT: Token = Token(usize::MAX - 2);
+const STDERR: Token = Token(usize::MAX - 3);
+
+/// Bytes read from stdin in a turn. Each costs one large write per peer, so larger is cheaper.
+const STDIN_CHUNK: usize = 256 * 1024;
+
+/// Bytes read from one peer in a turn.
+const PEER_CHUNK: usize = 64 * 1024;
+
+/// Connections accepted in a turn.
+const ACCEPT_BATCH: usize = 64;
+
+/// Events taken from the kernel in a turn.
+const EVENTS: usize = 1024;
+
+/// With `--send-only`: how long the peers may take to close after everything was sent to them.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What a hub is to do.
+#[derive(Debug, Clone)]
+pub struct HubConfig {
+    /// Where it listens.
+    pub bind: Bind,
+    /// Serve on after the end of stdin, and half-close nobody.
+    pub keep_open: bool,
+    /// Serve one peer and end with it.
+    pub once: bool,
+    /// Peers at most; none means as many as there are descriptors.
+    pub max_peers: Option<usize>,
+    /// Whether peers hear each other.
+    pub relay: bool,
+    /// What to do about a peer that does not keep up.
+    pub slow: SlowPeer,
+    /// How long a peer may hold the others up without progress.
+    pub stall_timeout: Duration,
+    /// What it has in common with a participant.
+    pub settings: Settings,
+}
+
+/// Listens and serves until stdin has ended and the last peer has left, or for ever.
+///
+/// # Errors
+/// It cannot listen or poll, or the terminal is gone.
+pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
+    net::raise_descriptor_limit();
+    let (listener, place) = net::listen(&config.bind)?;
+    if config.bind.port == 0 {
+        // Nobody could know it otherwise.
+        notices.say(format_args!("listening on {place}"));
+    } else {
+        log::info!(target: NOTICE, "listening on {place}");
+    }
+    if config.once {
+        return serve_once(listener, config.settings, notices);
+    }
+    Hub::new(listener, config, notices)
+        .map_err(|e| Error::system("start the event loop", &e))?
+        .run()
+}
+
+/// What `nc -l` does: the first to come is served, and nobody else.
+fn serve_once(
+    listener: std::net::TcpListener,
+    settings: Settings,
+    notices: &Notices,
+) -> Result<Status, Error> {
+    Stderr::new(notices.clone()).finish();
+    let failed = |error: &io::Error| Error::system("wait for a connection", error);
+    listener.set_nonblocking(false).map_err(|e| failed(&e))?;
+    let (stream, addr) = loop {
+        match listener.accept() {
+            Ok(accepted) => break accepted,
+            Err(error) if net::is_exhausted(&error) => return Err(failed(&error)),
+            // accept(2): that one was gone before it was served.
+            Err(error) => log::debug!("accept: {error}"),
+        }
+    };
+    drop(listener);
+    stream.set_nonblocking(true).map_err(|e| failed(&e))?;
+    log::info!("{addr} joined");
+    client::serve(stream, addr, settings, notices)
+}
+
+/// A peer as the loop knows it.
+struct Peer {
+    conn: Conn,
+    /// Its key is in one of the queues already.
+    to_read: bool,
+    to_flush: bool,
+    leaving: bool,
+}
+
+/// Why a peer left.
+enum Leave {
+    Closed,
+    Broke(io::Error),
+    Stalled,
+    Behind,
+}
+
+struct Hub {
+    poll: Poll,
+    door: Door,
+    /// None with `--recv-only`.
+    stdin: Option<Stdin>,
+    stdout: Output,
+    stderr: Stderr,
+    room: Room<Peer>,
+    queues: Queues,
+    input: OperatorInput,
+    /// Where the shared stream ended when everybody was last queued to be flushed.
+    flushed: u64,
+    buffer: Box<[u8]>,
+    config: HubConfig,
+}
+
+/// Keys of peers with work to do.
+#[derive(Default)]
+struct Queues {
+    /// Something can be read. Who could not be read for everybody's sake stays at its place.
+    readable: VecDeque<usize>,
+    /// Readable, but not allowed to speak just now.
+    parked: Vec<usize>,
+    /// Owed something, and the kernel has room.
+    owed: Vec<usize>,
+    leaving: Vec<(usize, Leave)>,
+    overdue: Vec<usize>,
+}
+
+/// How far the operator's input is.
+#[derive(Default)]
+struct OperatorInput {
+    crlf: Crlf,
+    converted: Vec<u8>,
+    /// Something was read.
+    spoke: bool,
+    /// It ended, and with it, when everything is delivered, every peer's stream.
+    finished: Option<Instant>,
+    /// Everything was delivered after that.
+    delivered: Option<Instant>,
+}
+
+impl Hub {
+    fn new(
+        listener: std::net::TcpListener,
+        config: HubConfig,
+        notices: &Notices,
+    ) -> io::Result<Hub> {
+        let poll = Poll::new()?;
+        let registry = poll.registry();
+        let door = Door::new(listener, registry, LISTENER)?;
+        let stdin = match config.settings.traffic {
+            Traffic::ReceiveOnly => None,
+            _ => Some(Stdin::new(registry, STDIN)?),
+        };
+        let mut stdout = Output::stdout();
+        stdout.register(registry, STDOUT)?;
+        let mut stderr = Stderr::new(notices.clone());
+        stderr.register(registry, STDERR)?;
+        let surface = match stdout.kind() {
+            Kind::Terminal => Surface::Terminal,
+            _ => Surface::Stream,
+        };
+        let mut room = Room::new(Policy {
+            relay: config.relay,
+            slow: config.slow,
+            stall_timeout: config.stall_timeout,
+            surface,
+        });
+        if config.settings.traffic == Traffic::SendOnly {
+            room.screen_mut().close();
+        }
+        Ok(Hub {
+            poll,
+            door,
+            stdin,
+            stdout,
+            stderr,
+            room,
+            queues: Queues::default(),
+            input: OperatorInput::default(),
+            flushed: 0,
+            buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
+            config,
+        })
+    }
+
+    fn run(mut self) -> Result<Status, Error> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.stderr.flush();
+            match self.poll.poll(&mut events, self.timeout()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Error::system("wait for events", &error)),
+            }
+            let now = Instant::now();
+            for event in &events {
+                self.collect(event);
+            }
+            self.hear_operator(now)?;
+            self.hear_peers(now);
+            self.accept(now);
+            self.flush(now);
+            self.show();
+            self.find_overdue(now);
+            self.reap(now);
+            if self.is_done(now) {
+                self.stderr.flush();
+                return Ok(Status::Done);
+            }
+        }
+    }
+
+    /// Zero if something stayed ready, else until the next deadline, if there is one.
+    fn timeout(&self) -> Option<Duration> {
+        let stdin = self.stdin.as_ref().is_some_and(Stdin::is_ready) && self.room.wants_input();
+        let peers = !self.queues.readable.is_empty() && self.room.hears();
+        let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
+        let screen = !self.room.screen().is_empty() && self.stdout.is_writable();
+        if stdin || peers || owed || screen || self.door.is_ready() {
+            return Some(Duration::ZERO);
+        }
+        let deadlines = [
+            self.room.deadline(),
+            self.door.deadline(),
+            self.quits(),
+            self.lingers(),
+        ];
+        let next = deadlines.into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    fn collect(&mut self, event: &Event) {
+        match event.token() {
+            LISTENER => self.door.collect(),
+            STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
+            STDOUT => self.stdout.collect(event),
+            STDERR => self.stderr.collect(event),
+            Token(key) => {
+                let Some(peer) = self.room.conn_mut(key) else {
+                    return;
+                };
+                peer.conn.collect(event);
+                self.queue_read(key);
+                self.queue_flush(key);
+            }
+        }
+    }
+
+    /// A chunk of stdin to everybody, if anybody is there to hear it and nobody is too far behind.
+    fn hear_operator(&mut self, now: Instant) -> Result<(), Error> {
+        let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
+            return Ok(());
+        };
+        if !self.room.wants_input() {
+            return Ok(());
+        }
+        match stdin.read(&mut self.buffer) {
+            Input::Bytes(count) => {
+                self.input.spoke = true;
+                let bytes = &self.buffer[..count];
+                if self.config.settings.crlf {
+                    self.input.converted.clear();
+                    self.input.crlf.convert(bytes, &mut self.input.converted);
+                    self.room.typed(&self.input.converted, now);
+                } else {
+                    self.room.typed(bytes, now);
+                }
+            }
+            Input::Nothing => {}
+            Input::End => self.finish_input(now),
+            Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
+            Input::Failed(error) => {
+                log::warn!("read from stdin: {}; serving without", why(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// stdin has ended. An input that was empty from the start only means that there is no
+    /// keyboard; otherwise the class ends when everything is delivered.
+    fn finish_input(&mut self, now: Instant) {
+        self.room.typed_end(now);
+        let keyboard =
+            self.input.spoke || self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
+        if !self.config.keep_open && keyboard {
+            log::info!("end of input: nobody else is let in");
+            self.input.finished = Some(now);
+            self.door.close();
+        }
+        self.queue_flush_all();
+    }
+
+    /// One read from each peer that has something to say, as long as there is room for it.
+    fn hear_peers(&mut self, now: Instant) {
+        self.queues.readable.extend(self.queues.parked.drain(..));
+        for _ in 0..self.queues.readable.len() {
+            if !self.room.hears() {
+                // Everybody keeps the place in the queue.
+                return;
+            }
+            let Some(key) = self.queues.readable.pop_front() else {
+                return;
+            };
+            if self.room.may_speak(key) {
+                self.hear(key, now);
+            } else {
+                self.queues.parked.push(key);
+            }
+        }
+    }
+
+    fn hear(&mut self, key: usize, now: Instant) {
+        let Some(peer) = self.room.conn_mut(key) else {
+            return;
+        };
+        peer.to_read = false;
+        if peer.leaving {
+            return;
+        }
+        let was_ended = peer.conn.has_ended();
+        match peer.conn.read(&mut self.buffer[..PEER_CHUNK]) {
+            Heard::Bytes(count) => {
+                self.room.heard(key, &self.buffer[..count], now);
+                self.queue_read(key);
+            }
+            Heard::Nothing => {}
+            Heard::End if was_ended => {}
+            Heard::End => {
+                let is_shut = peer.conn.is_shut();
+                self.room.finish(key, now);
+                if is_shut {
+                    self.queue_leave(key, Leave::Closed);
+                } else if let Some(member) = self.room.member(key) {
+                    // It may still listen; if it does not, the next write will tell.
+                    let addr = member.conn.conn.addr();
+                    log::info!(target: NOTICE, "[{}] {addr} will send no more", member.number);
+                }
+            }
+            Heard::Failed(error) => self.queue_leave(key, Leave::Broke(error)),
+        }
+    }
+
+    fn accept(&mut self, now: Instant) {
+        for _ in 0..ACCEPT_BATCH {
+            match self.door.accept(now) {
+                Arrival::Nobody => return,
+                Arrival::Exhausted => {
+                    log::warn!(
+                        "no descriptor is left after {} peers: whoever else comes waits until \
+                         one leaves (ulimit -n sets the limit)",
+                        self.room.len()
+                    );
+                    return;
+                }
+                Arrival::Peer(stream, addr) => self.admit(Conn::new(stream, addr), now),
+                Arrival::Failed => {}
+            }
+        }
+    }
+
+    fn admit(&mut self, mut conn: Conn, now: Instant) {
+        if let Some(max) = self.config.max_peers.filter(|&max| self.room.len() >= max) {
+            log::info!(target: NOTICE, "{} was refused: {max} are here already", conn.addr());
+            self.door
+                .refuse(conn, &format!("muxnc: full, {max} are here already\n"), now);
+            return;
+        }
+        let token = Token(self.room.next_key());
+        if let Err(error) = conn.register(self.poll.registry(), token) {
+            log::warn!("serve {}: {}", conn.addr(), why(&error));
+            return;
+        }
+        let addr = conn.addr();
+        let key = self.room.join(
+            Peer {
+                conn,
+                to_read: false,
+                to_flush: false,
+                leaving: false,
+            },
+            now,
+        );
+        if let Some(member) = self.room.member(key) {
+            let (number, here) = (member.number, self.room.len());
+            log::info!(target: NOTICE, "[{number}] {addr} joined, {here} here");
+        }
+    }
+
+    /// One gathered write to everybody who is owed something and can take it.
+    fn flush(&mut self, now: Instant) {
+        if self.flushed < self.room.said() {
+            self.flushed = self.room.said();
+            self.queue_flush_all();
+        }
+        let due = self.queues.owed.len();
+        for i in 0..due {
+            self.flush_one(self.queues.owed[i], now);
+        }
+        // What was queued meanwhile wants more, in the next turn.
+        self.queues.owed.drain(..due);
+    }
+
+    fn flush_one(&mut self, key: usize, now: Instant) {
+        let Some(peer) = self.room.conn_mut(key) else {
+            return;
+        };
+        peer.to_flush = false;
+        if peer.leaving || !peer.conn.is_writable() {
+            return;
+        }
+        match self
+            .room
+            .flush(key, now, |peer, slices| peer.conn.write(slices))
+        {
+            Ok(0) => self.half_close(key),
+            Ok(_) => self.queue_flush(key),
+            Err(error) => self.queue_leave(key, Leave::Broke(error)),
+        }
+    }
+
+    /// Ends the stream of a peer that is owed nothing more, if stdin has ended.
+    fn half_close(&mut self, key: usize) {
+        if self.input.finished.is_none() || !self.config.settings.half_close {
+            return;
+        }
+        let Some(peer) = self.room.conn_mut(key) else {
+            return;
+        };
+        if !peer.conn.is_shut() {
+            peer.conn.shutdown();
+            if peer.conn.has_ended() {
+                self.queue_leave(key, Leave::Closed);
+            }
+        }
+    }
+
+    /// The screen to stdout. A stdout that is closed is told of once, and the hub serves on.
+    fn show(&mut self) {
+        while self.stdout.is_writable() && !self.room.screen().is_empty() {
+            match self.stdout.write(self.room.screen().front()) {
+                Ok(count) => self.room.screen_mut().consume(count),
+                Err(error) => {
+                    log::warn!("write to stdout: {}; serving without", why(&error));
+                    self.room.screen_mut().close();
+                }
+            }
+        }
+        let dropped = self.room.screen_mut().take_dropped();
+        if dropped > 0 {
+            log::warn!("{dropped} lines were not shown: the terminal did not keep up");
+        }
+    }
+
+    fn find_overdue(&mut self, now: Instant) {
+        let mut overdue = std::mem::take(&mut self.queues.overdue);
+        self.room.overdue(now, &mut overdue);
+        for key in overdue.drain(..) {
+            let why = match self.config.slow {
+                SlowPeer::Wait => Leave::Stalled,
+                SlowPeer::Disconnect => Leave::Behind,
+            };
+            self.queue_leave(key, why);
+        }
+        self.queues.overdue = overdue;
+    }
+
+    /// The only place where a peer leaves the room.
+    fn reap(&mut self, now: Instant) {
+        if self.queues.leaving.is_empty() {
+            return;
+        }
+        let mut leaving = std::mem::take(&mut self.queues.leaving);
+        // Keys are reused: nobody who is gone may be found in a queue.
+        let gone =
+            |room: &mut Room<Peer>, key: usize| room.conn_mut(key).is_some_and(|p| p.leaving);
+        self.queues
+            .readable
+            .retain(|&key| !gone(&mut self.room, key));
+        self.queues.parked.retain(|&key| !gone(&mut self.room, key));
+        self.queues.owed.retain(|&key| !gone(&mut self.room, key));
+        for (key, why) in leaving.drain(..) {
+            self.leave(key, why, now);
+        }
+        self.queues.leaving = leaving;
+        self.door.someone_left();
+    }
+
+    fn leave(&mut self, key: usize, why: Leave, now: Instant) {
+        let left = self.room.leave(key, now);
+        let who = format!("[{}] {}", left.number, left.conn.conn.addr());
+        let traffic = format!(
+            "after {:.1?}, {} bytes in, {} out, {} here",
+            now.saturating_duration_since(left.since),
+            left.received,
+            left.sent,
+            self.room.len()
+        );
+        let owed = left.owed;
+        match why {
+            Leave::Closed => log::info!(target: NOTICE, "{who} left {traffic}"),
+            Leave::Broke(error) => {
+                let why = self::why(&error);
+                log::info!(target: NOTICE, "{who} left ({why}) {traffic}");
+            }
+            Leave::Stalled => log::warn!(
+                "{who} was cut off: it took nothing for {:?} while the others waited, \
+                 {owed} bytes were not delivered; {traffic}",
+                self.config.stall_timeout
+            ),
+            Leave::Behind => log::warn!(
+                "{who} was cut off: it fell too far behind, {owed} bytes were not delivered; \
+                 {traffic}"
+            ),
+        }
+    }
+
+    /// Whether the hub has nothing left to do: only ever after the end of stdin.
+    fn is_done(&mut self, now: Instant) -> bool {
+        if self.input.finished.is_none() {
+            return false;
+        }
+        if self.input.delivered.is_none() && self.room.owes_nothing() {
+            self.input.delivered = Some(now);
+        }
+        let told = self.room.is_empty() && self.room.screen().is_empty();
+        told || [self.quits(), self.lingers()]
+            .into_iter()
+            .flatten()
+            .any(|end| now >= end)
+    }
+
+    fn quits(&self) -> Option<Instant> {
+        Some(self.input.finished? + self.config.settings.quit_after?)
+    }
+
+    fn lingers(&self) -> Option<Instant> {
+        match self.config.settings.traffic {
+            Traffic::SendOnly => Some(self.input.delivered? + LINGER),
+            _ => None,
+        }
+    }
+
+    fn queue_read(&mut self, key: usize) {
+        if let Some(peer) = self.room.conn_mut(key)
+            && peer.conn.is_readable()
+            && !peer.to_read
+            && !peer.leaving
+        {
+            peer.to_read = true;
+            self.queues.readable.push_back(key);
+        }
+    }
+
+    fn queue_flush(&mut self, key: usize) {
+        if let Some(peer) = self.room.conn_mut(key)
+            && peer.conn.is_writable()
+            && !peer.to_flush
+            && !peer.leaving
+        {
+            peer.to_flush = true;
+            self.queues.owed.push(key);
+        }
+    }
+
+    fn queue_flush_all(&mut self) {
+        for (key, peer) in self.room.conns_mut() {
+            if peer.conn.is_writable() && !peer.to_flush && !peer.leaving {
+                peer.to_flush = true;
+                self.queues.owed.push(key);
+            }
+        }
+    }
+
+    fn queue_leave(&mut self, key: usize, why: Leave) {
+        if let Some(peer) = self.room.conn_mut(key)
+            && !peer.leaving
+        {
+            peer.leaving = true;
+            self.queues.leaving.push((key, why));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A connection: a stream, and what is known of its readiness.
+//!
+//! Sockets are registered once, for both directions, and never again. Events only set bits here;
+//! a bit leads to a read or write, and that tells the truth. So a wrong or stale bit costs one
+//! system call that fails, and pausing a peer is simply not reading it.
+//!
+//! It promises: one system call per call, bounded by the buffer given; the last bytes before a
+//! reset or a close are read before either is reported.
+
+use std::io;
+use std::io::ErrorKind;
+use std::io::IoSlice;
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::SocketAddr;
+
+use mio::Interest;
+use mio::Registry;
+use mio::Token;
+use mio::event::Event;
+use mio::net::TcpStream;
+
+/// A connected stream. See the module's documentation.
+#[derive(Debug)]
+pub struct Conn {
+    stream: TcpStream,
+    addr: SocketAddr,
+    readable: bool,
+    writable: bool,
+    /// The kernel hinted that there is an end or an error to be read.
+    hinted: bool,
+    ended: bool,
+    shut: bool,
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub enum Heard {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing now; an event will tell.
+    Nothing,
+    /// The other side will send no more. It may still listen.
+    End,
+    /// The connection broke.
+    Failed(io::Error),
+}
+
+impl Conn {
+    /// A connection to `addr`, which must be non-blocking.
+    pub fn new(stream: TcpStream, addr: SocketAddr) -> Conn {
+        Conn {
+            stream,
+            addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()),
+            readable: false,
+            writable: true,
+            hinted: false,
+            ended: false,
+            shut: false,
+        }
+    }
+
+    /// Registers it, once and for all.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        registry.register(&mut self.stream, token, both)
+    }
+
+    /// Takes note of an event.
+    pub fn collect(&mut self, event: &Event) {
+        let hinted = event.is_read_closed() || event.is_error();
+        self.hinted |= hinted;
+        self.readable |= event.is_readable() || hinted;
+        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+    }
+
+    /// The other side's address; IPv4 looks like IPv4, also on a dual-stack socket.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Whether a read may find something.
+    pub fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Whether a write may get somewhere.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Whether the other side's end was read.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether our own side was ended.
+    pub fn is_shut(&self) -> bool {
+        self.shut
+    }
+
+    /// Reads once. After the end it may be called again: a reset can still come.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Heard {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => {
+                    self.readable = false;
+                    self.ended = true;
+                    return Heard::End;
+                }
+                Ok(count) => {
+                    // Everything was read, unless an end follows that was announced together with
+                    // these bytes: no further event would tell of it (epoll(7), edge-triggered).
+                    self.readable = count == buffer.len() || self.hinted;
+                    return Heard::Bytes(count);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    return Heard::Nothing;
+                }
+                Err(error) => {
+                    self.readable = false;
+                    return Heard::Failed(error);
+                }
+            }
+        }
+    }
+
+    /// Writes what fits of `slices` and returns how much that was. Less than everything means
+    /// that the kernel is full, and an event will tell when it is not.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        loop {
+            match self.stream.write_vectored(slices) {
+                Ok(count) => {
+                    self.writable = count == offered;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.writable = false;
+                    return Ok(0);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Ends our side: everything written is delivered, then the other side reads an end. That it
+    /// fails on a connection that just broke is no news; reading it will tell.
+    pub fn shutdown(&mut self) {
+        self.shut = true;
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+}

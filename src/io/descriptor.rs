@@ -1,0 +1,234 @@
+//! A standard descriptor, read and written without ever blocking and without touching its flags.
+//!
+//! `O_NONBLOCK` belongs to the open file description, which the shell, the rest of the pipeline
+//! and the two other standard descriptors share; a program that sets it there breaks its
+//! neighbours, and one that is killed cannot put it back. So a terminal, pipe or FIFO is opened a
+//! second time under its own name, which makes a description of our own; a socket takes a flag
+//! per call; what can be neither is asked by `poll(2)` each time and given no more than surely
+//! fits; and a file is simply read and written, which is never for long.
+//!
+//! It promises: no call blocks (a file's excepted), and descriptors 0, 1 and 2 are left exactly as
+//! they were found, also by SIGKILL.
+
+use std::io;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use mio::Interest;
+use mio::Registry;
+use mio::Token;
+use mio::unix::SourceFd;
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
+use rustix::event::poll;
+use rustix::fs::FileType;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+use rustix::net::RecvFlags;
+use rustix::net::SendFlags;
+use rustix::process::getpgrp;
+use rustix::termios::isatty;
+use rustix::termios::tcgetpgrp;
+use rustix::termios::ttyname;
+
+/// Bytes that surely fit into a pipe that `poll(2)` calls writable: `PIPE_BUF`, see `pipe(7)`.
+const GATED_WRITE: usize = 4096;
+
+/// The two directions a standard descriptor can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Standard input.
+    In,
+    /// Standard output and error.
+    Out,
+}
+
+/// What kind of thing a descriptor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A terminal.
+    Terminal,
+    /// A pipe or FIFO.
+    Pipe,
+    /// A socket.
+    Socket,
+    /// A file, `/dev/null`, or anything else that epoll refuses or that is always ready.
+    File,
+}
+
+/// One of the three standard descriptors. See the module's documentation.
+#[derive(Debug)]
+pub struct Descriptor {
+    fd: BorrowedFd<'static>,
+    kind: Kind,
+    access: Access,
+}
+
+#[derive(Debug)]
+enum Access {
+    /// Through a description of our own that has `O_NONBLOCK`.
+    Own(OwnedFd),
+    /// With a flag in each call.
+    Flag,
+    /// After asking `poll(2)`.
+    Gate,
+    /// As it is.
+    Plain,
+}
+
+impl Descriptor {
+    /// Finds out what `fd` is and how to use it without blocking.
+    pub fn new(fd: BorrowedFd<'static>, direction: Direction) -> Descriptor {
+        let kind = kind(fd);
+        let access = match kind {
+            Kind::Terminal | Kind::Pipe => match reopen(fd, kind, direction) {
+                Some(own) => Access::Own(own),
+                None => Access::Gate,
+            },
+            Kind::Socket => Access::Flag,
+            Kind::File => Access::Plain,
+        };
+        Descriptor { fd, kind, access }
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Registers it. `Ok(false)`: it cannot be polled, and is always ready.
+    ///
+    /// # Errors
+    /// Any other refusal of the system.
+    pub fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<bool> {
+        if self.kind == Kind::File {
+            return Ok(false);
+        }
+        let fd = self.fd().as_raw_fd();
+        match registry.register(&mut SourceFd(&fd), token, interest) {
+            Ok(()) => Ok(true),
+            // epoll_ctl(2): EPERM, "the target file does not support epoll".
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                self.access = Access::Plain;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads what is there. `Ok(0)` is the end.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is there now, also for a terminal that belongs to another job
+    /// (reading it would stop this one, see SIGTTIN in `credentials(7)`); whatever else the system
+    /// says.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.kind == Kind::Terminal && matches!(tcgetpgrp(self.fd), Ok(job) if job != getpgrp())
+        {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let count = match &self.access {
+            Access::Flag => rustix::net::recv(self.fd, buffer, RecvFlags::DONTWAIT)?.0,
+            Access::Gate => {
+                self.gate(PollFlags::IN)?;
+                rustix::io::read(self.fd, buffer)?
+            }
+            Access::Own(_) | Access::Plain => rustix::io::read(self.fd(), buffer)?,
+        };
+        Ok(count)
+    }
+
+    /// Writes what fits.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing fits now; whatever else the system says.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let count = match &self.access {
+            Access::Flag => {
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                rustix::net::send(self.fd, bytes, flags)?
+            }
+            Access::Gate => {
+                self.gate(PollFlags::OUT)?;
+                rustix::io::write(self.fd, &bytes[..bytes.len().min(GATED_WRITE)])?
+            }
+            Access::Own(_) | Access::Plain => rustix::io::write(self.fd(), bytes)?,
+        };
+        Ok(count)
+    }
+
+    /// Whether the other side is gone for good: a terminal that hung up.
+    pub fn is_gone(&self) -> bool {
+        let fd = self.fd();
+        let mut fds = [PollFd::new(&fd, PollFlags::empty())];
+        let now = Timespec::default();
+        poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
+    }
+
+    /// Waits until it takes bytes, or for `limit`.
+    pub fn wait_writable(&self, limit: Duration) {
+        let fd = self.fd();
+        let limit = Timespec {
+            tv_sec: limit.as_secs() as i64,
+            tv_nsec: limit.subsec_nanos().into(),
+        };
+        // Whatever it says, the next write will say it better.
+        let _ = poll(&mut [PollFd::new(&fd, PollFlags::OUT)], Some(&limit));
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.access {
+            Access::Own(own) => own.as_fd(),
+            _ => self.fd,
+        }
+    }
+
+    fn gate(&self, wanted: PollFlags) -> io::Result<()> {
+        let mut fds = [PollFd::new(&self.fd, wanted)];
+        match poll(&mut fds, Some(&Timespec::default()))? {
+            // An error or a hang-up counts as ready: the call itself will tell.
+            0 => Err(ErrorKind::WouldBlock.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn kind(fd: BorrowedFd<'_>) -> Kind {
+    if isatty(fd) {
+        return Kind::Terminal;
+    }
+    match rustix::fs::fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+        Ok(FileType::Fifo) => Kind::Pipe,
+        Ok(FileType::Socket) => Kind::Socket,
+        _ => Kind::File,
+    }
+}
+
+/// A description of our own for what `fd` names; none if it has no name we may open.
+fn reopen(fd: BorrowedFd<'_>, kind: Kind, direction: Direction) -> Option<OwnedFd> {
+    let mode = match direction {
+        Direction::In => OFlags::RDONLY,
+        Direction::Out => OFlags::WRONLY,
+    };
+    let flags = mode | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    match kind {
+        Kind::Terminal => rustix::fs::open(ttyname(fd, Vec::new()).ok()?, flags, Mode::empty()),
+        // Linux has a name for every descriptor. Elsewhere such a name is a mere duplicate.
+        Kind::Pipe if cfg!(target_os = "linux") => {
+            let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+            rustix::fs::open(name, flags, Mode::empty())
+        }
+        _ => return None,
+    }
+    .ok()
+}

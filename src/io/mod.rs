@@ -1,0 +1,10 @@
+//! Floor 1: the edges of the world. Sockets, descriptors, errno; no policy.
+
+pub mod conn;
+pub mod descriptor;
+pub mod door;
+pub mod error;
+pub mod net;
+pub mod notices;
+pub mod output;
+pub mod stdin;

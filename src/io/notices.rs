@@ -1,0 +1,163 @@
+//! Everything said on stderr, through a queue that never blocks the loop.
+//!
+//! A plain `eprintln!` to a terminal that somebody stopped with Ctrl-S stops the whole program
+//! until Ctrl-Q. So notices and log lines are queued here, and the loop writes them when stderr
+//! takes them.
+//!
+//! It promises: at most [`LIMIT`] bytes wait; what does not fit is dropped whole and counted, and
+//! the count is told as soon as there is room.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::time::Duration;
+use std::time::Instant;
+
+use mio::Registry;
+use mio::Token;
+use mio::event::Event;
+
+use crate::io::output::Output;
+
+/// Bytes that may wait for stderr.
+pub const LIMIT: usize = 64 * 1024;
+
+/// How long the end of the program waits for a stderr that is stuck.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// A handle for saying things; clones share one queue. As a [`Write`] it is a logger's target that
+/// takes whole records.
+#[derive(Debug, Clone, Default)]
+pub struct Notices(Arc<Mutex<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    bytes: VecDeque<u8>,
+    dropped: u64,
+}
+
+impl Notices {
+    /// Says `muxnc: ` and `what`.
+    pub fn say(&self, what: impl fmt::Display) {
+        self.queue().push(format!("muxnc: {what}\n").as_bytes());
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // A panic while the lock was held left the queue as good as it was.
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Queue {
+    fn push(&mut self, record: &[u8]) {
+        if self.bytes.len() + record.len() > LIMIT {
+            self.dropped += 1;
+            return;
+        }
+        if self.dropped > 0 && self.bytes.len() < LIMIT / 2 {
+            let dropped = std::mem::take(&mut self.dropped);
+            self.bytes
+                .extend(format!("muxnc: {dropped} messages were lost here\n").as_bytes());
+        }
+        self.bytes.extend(record);
+    }
+}
+
+impl Write for Notices {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        self.queue().push(record);
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The way from the queue to stderr.
+#[derive(Debug)]
+pub struct Stderr {
+    notices: Notices,
+    output: Output,
+}
+
+impl Stderr {
+    /// Stderr for what is said through `notices`.
+    pub fn new(notices: Notices) -> Stderr {
+        Stderr {
+            notices,
+            output: Output::stderr(),
+        }
+    }
+
+    /// Registers it for the news that it takes bytes again.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.output.register(registry, token)
+    }
+
+    /// Takes note of an event.
+    pub fn collect(&mut self, event: &Event) {
+        self.output.collect(event);
+    }
+
+    /// Writes what stderr takes. Without a reader nothing is kept: there is nobody to tell.
+    pub fn flush(&mut self) {
+        let mut queue = self.notices.queue();
+        while !queue.bytes.is_empty() {
+            match self.output.write(queue.bytes.as_slices().0) {
+                Ok(0) => return,
+                Ok(count) => drop(queue.bytes.drain(..count)),
+                Err(_) => queue.bytes.clear(),
+            }
+        }
+    }
+
+    /// Writes everything, but does not wait long for a stderr that is stuck. For the end of the
+    /// program; a loop calls [`Stderr::flush`].
+    pub fn finish(&mut self) {
+        let end = Instant::now() + LAST_WORDS;
+        loop {
+            self.flush();
+            let left = end.saturating_duration_since(Instant::now());
+            if self.notices.queue().bytes.is_empty() || left.is_zero() {
+                return;
+            }
+            self.output.wait(left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_a_bounded_amount_and_counts_the_rest() {
+        let notices = Notices::default();
+        for i in 0..10_000 {
+            notices.say(format_args!("notice {i}"));
+        }
+        let waiting = notices.queue().bytes.len();
+        assert!(waiting <= LIMIT);
+        notices.queue().bytes.clear();
+        notices.say("again");
+        let queue = notices.queue();
+        let text = String::from_utf8(queue.bytes.iter().copied().collect()).unwrap();
+        let lost: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
+        let kept = 10_000 - lost;
+        assert!(kept > 0 && lost > 0);
+        assert_eq!(
+            text,
+            format!("muxnc: {lost} messages were lost here\nmuxnc: again\n")
+        );
+    }
+}

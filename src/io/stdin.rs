@@ -1,0 +1,111 @@
+//! Standard input of every kind: terminal, pipe, FIFO, socket, file, nothing.
+//!
+//! It promises: a read never blocks; a source that epoll refuses is simply always ready; no byte
+//! is read before it is asked for.
+
+use std::io;
+use std::io::ErrorKind;
+
+use mio::Interest;
+use mio::Registry;
+use mio::Token;
+use mio::event::Event;
+
+use crate::io::descriptor::Descriptor;
+use crate::io::descriptor::Direction;
+use crate::io::descriptor::Kind;
+
+/// Standard input. See the module's documentation.
+#[derive(Debug)]
+pub struct Stdin {
+    descriptor: Descriptor,
+    ready: bool,
+    ended: bool,
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub enum Input {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing now; an event will tell.
+    Nothing,
+    /// The end. There is nothing after it.
+    End,
+    /// The terminal is gone.
+    Gone,
+    /// It cannot be read.
+    Failed(io::Error),
+}
+
+impl Stdin {
+    /// Registers standard input.
+    ///
+    /// # Errors
+    /// What the system says, unless it is that this kind of input is always ready.
+    pub fn new(registry: &Registry, token: Token) -> io::Result<Stdin> {
+        let mut descriptor = Descriptor::new(rustix::stdio::stdin(), Direction::In);
+        descriptor.register(registry, token, Interest::READABLE)?;
+        Ok(Stdin {
+            descriptor,
+            // Data, or the end, may have been there before anybody asked to be told.
+            ready: true,
+            ended: false,
+        })
+    }
+
+    /// Takes note of an event.
+    pub fn collect(&mut self, event: &Event) {
+        self.ready |= event.is_readable() || event.is_read_closed() || event.is_error();
+    }
+
+    /// Whether a read may find something.
+    pub fn is_ready(&self) -> bool {
+        self.ready && !self.ended
+    }
+
+    /// Whether the end was read.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.descriptor.kind()
+    }
+
+    /// Pretends that the end was read: there will be no more input.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Reads once.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Input {
+        loop {
+            match self.descriptor.read(buffer) {
+                Ok(0) => {
+                    self.ended = true;
+                    let terminal = self.kind() == Kind::Terminal;
+                    return match terminal && self.descriptor.is_gone() {
+                        true => Input::Gone,
+                        false => Input::End,
+                    };
+                }
+                Ok(count) => return Input::Bytes(count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.ready = false;
+                    return Input::Nothing;
+                }
+                Err(error) => {
+                    self.ended = true;
+                    let eio = rustix::io::Errno::IO.raw_os_error();
+                    return match error.raw_os_error() {
+                        Some(code) if code == eio && self.kind() == Kind::Terminal => Input::Gone,
+                        _ => Input::Failed(error),
+                    };
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The program: read the command line, set up the log, run, and report how it ended.
+
+use std::io::IsTerminal;
+use std::io::Write;
+use std::process::ExitCode;
+
+use log::LevelFilter;
+use muxnc::cli;
+use muxnc::cli::Mode;
+use muxnc::cli::Verbosity;
+use muxnc::client;
+use muxnc::hub;
+use muxnc::io::error::Error;
+use muxnc::io::notices::Notices;
+use muxnc::io::notices::Stderr;
+use muxnc::status::NOTICE;
+use muxnc::status::Status;
+
+fn main() -> ExitCode {
+    let notices = Notices::default();
+    let status = run(&notices).unwrap_or_else(|error| {
+        notices.say(&error);
+        match error.is_usage() {
+            true => Status::Usage,
+            false => Status::Network,
+        }
+    });
+    Stderr::new(notices).finish();
+    ExitCode::from(u8::from(status))
+}
+
+fn run(notices: &Notices) -> Result<Status, Error> {
+    let (mode, verbosity) = cli::parse(std::env::args_os())?;
+    start_log(verbosity, notices);
+    match mode {
+        Mode::Hub(config) => hub::run(config, notices),
+        Mode::Client { remote, settings } => client::run(&remote, settings, notices),
+        Mode::Text(text) => {
+            // A help that nobody reads to its end is no failure.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            Ok(Status::Done)
+        }
+    }
+}
+
+/// Logs go to stderr through the notices' queue, so that they can never block a loop.
+fn start_log(verbosity: Verbosity, notices: &Notices) {
+    let mut builder = env_logger::Builder::new();
+    match verbosity {
+        Verbosity::Quiet => builder.filter_level(LevelFilter::Error),
+        Verbosity::Normal => {
+            builder.filter_level(LevelFilter::Warn);
+            match std::io::stderr().is_terminal() {
+                true => builder.filter_module(NOTICE, LevelFilter::Info),
+                false => &mut builder,
+            }
+        }
+        Verbosity::Verbose(1) => builder.filter_level(LevelFilter::Info),
+        Verbosity::Verbose(2) => builder.filter_level(LevelFilter::Debug),
+        Verbosity::Verbose(_) => builder.filter_level(LevelFilter::Trace),
+    };
+    builder
+        .parse_default_env()
+        .format(|out, record| writeln!(out, "muxnc: {}", record.args()))
+        .target(env_logger::Target::Pipe(Box::new(notices.clone())))
+        .init();
+}

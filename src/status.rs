@@ -1,0 +1,28 @@
+//! How the program ends, and how its loops speak to whoever runs it.
+
+/// The log target of what a person at a terminal is told without asking.
+pub const NOTICE: &str = "muxnc::notice";
+
+/// How the program ended, as the shell sees it. Death by a signal is the system's doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Everything was done.
+    Done,
+    /// The network, or an input or output, failed.
+    Network,
+    /// The command line made no sense.
+    Usage,
+    /// Nobody reads our output any more, which ends a filter as SIGPIPE would.
+    Unheard,
+}
+
+impl From<Status> for u8 {
+    fn from(status: Status) -> u8 {
+        match status {
+            Status::Done => 0,
+            Status::Network => 1,
+            Status::Usage => 2,
+            Status::Unheard => 128 + 13,
+        }
+    }
+}

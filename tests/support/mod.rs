@@ -1,0 +1,465 @@
+//! What the tests of the real binary share: processes with deadlines, streams that are watched,
+//! pseudo-terminals, and the other netcats if they are installed.
+//!
+//! Nothing here sleeps to wait for something: it waits for the thing, and fails with a message
+//! that says what did not happen.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "a module shared by test files, none of which uses all of it"
+)]
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Child;
+use std::process::ChildStdin;
+use std::process::Command;
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use rustix::pty::OpenptFlags;
+
+/// How long anything may take before a test gives up on it. Generous: a slow machine is no failure.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The binary under test.
+pub const MUXNC: &str = env!("CARGO_BIN_EXE_muxnc");
+
+/// Bytes collected from a stream by a thread, which a test can wait for.
+#[derive(Clone, Default)]
+pub struct Watched(Arc<(Mutex<Collected>, Condvar)>);
+
+#[derive(Default)]
+struct Collected {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Watched {
+    /// Collects everything that `stream` gives, until its end or an error.
+    pub fn new(mut stream: impl Read + Send + 'static) -> Watched {
+        let watched = Watched::default();
+        let shared = watched.clone();
+        thread::spawn(move || {
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                let read = stream.read(&mut buffer);
+                let mut collected = shared.0.0.lock().unwrap();
+                match read {
+                    Ok(count) if count > 0 => collected.bytes.extend_from_slice(&buffer[..count]),
+                    _ => collected.ended = true,
+                }
+                shared.0.1.notify_all();
+                if collected.ended {
+                    return;
+                }
+            }
+        });
+        watched
+    }
+
+    /// What was collected so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.0.lock().unwrap().bytes.clone()
+    }
+
+    /// The same as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    /// Waits until what was collected satisfies `enough`.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        self.wait(what, |collected| enough(&collected.bytes))
+    }
+
+    /// Waits for `text` somewhere in it.
+    #[track_caller]
+    pub fn wait_for(&self, text: &str) -> String {
+        let bytes = self.wait_until(text, |bytes| contains(bytes, text.as_bytes()));
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Waits for the end of the stream and returns everything.
+    #[track_caller]
+    pub fn wait_end(&self) -> Vec<u8> {
+        self.wait("the end", |collected| collected.ended)
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, enough: impl Fn(&Collected) -> bool) -> Vec<u8> {
+        let (lock, changed) = &*self.0;
+        let (collected, timeout) = changed
+            .wait_timeout_while(lock.lock().unwrap(), DEADLINE, |c| !enough(c))
+            .unwrap();
+        if timeout.timed_out() {
+            let tail = &collected.bytes[collected.bytes.len().saturating_sub(2000)..];
+            panic!(
+                "waited in vain for {what:?}; {} bytes came, ended: {}; the last of them:\n{}",
+                collected.bytes.len(),
+                collected.ended,
+                String::from_utf8_lossy(tail)
+            );
+        }
+        collected.bytes.clone()
+    }
+}
+
+/// Whether `needle` is somewhere in `bytes`.
+pub fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    needle.is_empty() || bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+/// A running process, killed when the test is done with it.
+pub struct Process {
+    pub child: Child,
+    /// Its stdin, if that is a pipe that was not closed yet.
+    pub stdin: Option<ChildStdin>,
+    /// Its stdout and stderr, if they are pipes.
+    pub stdout: Watched,
+    pub stderr: Watched,
+    name: String,
+}
+
+impl Process {
+    /// Starts a command. Streams that the caller did not set are pipes.
+    #[track_caller]
+    pub fn start(command: &mut Command) -> Process {
+        let name = format!("{command:?}");
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("start {name}: {error}"));
+        let stdout = child.stdout.take().map(Watched::new).unwrap_or_default();
+        let stderr = child.stderr.take().map(Watched::new).unwrap_or_default();
+        Process {
+            stdin: child.stdin.take(),
+            stdout,
+            stderr,
+            child,
+            name,
+        }
+    }
+
+    /// Writes to its stdin.
+    #[track_caller]
+    pub fn type_in(&mut self, bytes: impl AsRef<[u8]>) {
+        let stdin = self.stdin.as_mut().expect("stdin is an open pipe");
+        stdin.write_all(bytes.as_ref()).expect("write to stdin");
+        stdin.flush().expect("write to stdin");
+    }
+
+    /// Closes its stdin.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("wait for a child") {
+                return status;
+            }
+            assert!(
+                Instant::now() < end,
+                "{} did not end; stderr: {}",
+                self.name,
+                self.stderr.text()
+            );
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits for its end and requires this exit status.
+    #[track_caller]
+    pub fn expect_status(&mut self, code: i32) {
+        let status = self.wait();
+        assert_eq!(
+            status.code(),
+            Some(code),
+            "{}: {status}; stderr: {}",
+            self.name,
+            self.stderr.text()
+        );
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("wait for a child").is_none()
+    }
+
+    /// Sends it a signal, by its number.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("send a signal");
+    }
+
+    /// Its resident memory in KiB.
+    pub fn rss_kib(&self) -> u64 {
+        status_field(self.pid(), "VmRSS:")
+    }
+
+    /// The most memory it ever had resident, in KiB.
+    pub fn peak_rss_kib(&self) -> u64 {
+        status_field(self.pid(), "VmHWM:")
+    }
+
+    /// CPU time used so far, user and system, in clock ticks (usually 10 ms).
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn status_field(pid: u32, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// A command with all three streams as pipes.
+pub fn piped(program: impl AsRef<OsStr>, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .env_remove("RUST_LOG")
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// muxnc with these arguments, all three streams as pipes.
+#[track_caller]
+pub fn muxnc(args: &[&str]) -> Process {
+    Process::start(&mut piped(MUXNC, args))
+}
+
+/// A hub on a port of the system's choice.
+pub struct Hub {
+    pub process: Process,
+    pub port: u16,
+}
+
+impl Hub {
+    /// Starts `muxnc -l 0` with more arguments, and waits until it listens.
+    #[track_caller]
+    pub fn start(args: &[&str]) -> Hub {
+        Hub::start_command(piped(MUXNC, &["-l", "0"]).args(args))
+    }
+
+    /// The same with a command whose streams the caller has set; stderr must be a pipe.
+    #[track_caller]
+    pub fn start_command(command: &mut Command) -> Hub {
+        let process = Process::start(command);
+        let port = listening_port(&process.stderr);
+        Hub { process, port }
+    }
+
+    /// A plain participant.
+    #[track_caller]
+    pub fn join(&self) -> TcpStream {
+        connect(self.port)
+    }
+
+    /// A plain participant that the hub is known to have let in: `-v` must have been given, and
+    /// nobody else may join meanwhile.
+    #[track_caller]
+    pub fn join_seen(&self) -> TcpStream {
+        let stream = self.join();
+        self.wait_joined(&stream);
+        stream
+    }
+
+    /// Waits until the hub says that this participant joined; `-v` must have been given.
+    #[track_caller]
+    pub fn wait_joined(&self, stream: &TcpStream) {
+        let addr = stream.local_addr().unwrap();
+        self.process.stderr.wait_for(&format!("{addr} joined"));
+    }
+}
+
+/// The port in `muxnc: listening on …`, which it waits for.
+#[track_caller]
+pub fn listening_port(stderr: &Watched) -> u16 {
+    let text = stderr.wait_until("listening on", |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        text.find("listening on ")
+            .is_some_and(|at| text[at..].contains('\n'))
+    });
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let place = text.split("listening on ").nth(1).unwrap();
+    let place = place.split([' ', '\n']).next().unwrap();
+    let port = place.rsplit(':').next().unwrap();
+    port.parse()
+        .unwrap_or_else(|_| panic!("no port in {text:?}"))
+}
+
+/// A connection to this port on this machine, with deadlines on everything.
+#[track_caller]
+pub fn connect(port: u16) -> TcpStream {
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let stream = TcpStream::connect_timeout(&addr, DEADLINE)
+        .unwrap_or_else(|error| panic!("connect to {addr}: {error}"));
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// Reads exactly this and fails on anything else.
+#[track_caller]
+pub fn expect_bytes(stream: &mut impl Read, expected: impl AsRef<[u8]>) {
+    let expected = expected.as_ref();
+    let mut got = vec![0; expected.len()];
+    let mut count = 0;
+    while count < got.len() {
+        match stream.read(&mut got[count..]) {
+            Ok(0) => break,
+            Ok(n) => count += n,
+            Err(error) => panic!(
+                "{error} after {:?}, expected {:?}",
+                String::from_utf8_lossy(&got[..count]),
+                String::from_utf8_lossy(expected)
+            ),
+        }
+    }
+    assert_eq!(
+        String::from_utf8_lossy(&got[..count]),
+        String::from_utf8_lossy(expected)
+    );
+}
+
+/// Reads to the end.
+#[track_caller]
+pub fn read_all(stream: &mut impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("read to the end");
+    bytes
+}
+
+/// A pseudo-terminal with a process in it, as if somebody sat there.
+pub struct Terminal {
+    pub process: Process,
+    /// Everything on the screen, as bytes.
+    pub screen: Watched,
+    keyboard: File,
+}
+
+impl Terminal {
+    /// Starts a command whose stdin, stdout and stderr are a new terminal, which is its
+    /// controlling one (`setsid --ctty` of util-linux).
+    #[track_caller]
+    pub fn start(program: &str, args: &[&str]) -> Terminal {
+        let (master, slave) = pty();
+        let mut command = Command::new("setsid");
+        command
+            .arg("--ctty")
+            .arg(program)
+            .args(args)
+            .env_remove("RUST_LOG")
+            .env("LC_ALL", "C")
+            .env("TERM", "xterm")
+            .stdin(slave.try_clone().unwrap())
+            .stdout(slave.try_clone().unwrap())
+            .stderr(slave);
+        let process = Process::start(&mut command);
+        Terminal {
+            process,
+            screen: Watched::new(master.try_clone().unwrap()),
+            keyboard: master,
+        }
+    }
+
+    /// muxnc in a terminal.
+    #[track_caller]
+    pub fn muxnc(args: &[&str]) -> Terminal {
+        Terminal::start(MUXNC, args)
+    }
+
+    /// Presses keys: `"\r"` is Enter, `"\x03"` Ctrl-C, `"\x04"` Ctrl-D, `"\x13"` Ctrl-S.
+    #[track_caller]
+    pub fn press(&mut self, keys: &str) {
+        self.keyboard
+            .write_all(keys.as_bytes())
+            .expect("press keys");
+    }
+}
+
+/// Both ends of a new pseudo-terminal, the master first.
+pub fn pty() -> (File, OwnedFd) {
+    let master = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&master).unwrap();
+    rustix::pty::unlockpt(&master).unwrap();
+    let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
+    let slave = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap())
+        .unwrap();
+    (File::from(master), OwnedFd::from(slave))
+}
+
+/// Whether all these programs are installed. If not the test is to be left out, and says so; with
+/// MUXNC_REQUIRE_PEERS set, as in CI, that is a failure.
+#[track_caller]
+pub fn installed(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let missing: Vec<&&str> = programs
+        .iter()
+        .filter(|program| {
+            let places = std::env::split_paths(&path).chain([Path::new("/usr/sbin").to_owned()]);
+            !places
+                .map(|place| place.join(program))
+                .any(|file| file.exists())
+        })
+        .collect();
+    if missing.is_empty() {
+        return true;
+    }
+    assert!(
+        std::env::var_os("MUXNC_REQUIRE_PEERS").is_none(),
+        "not installed: {missing:?}"
+    );
+    // Written past the test harness, which would keep it to itself.
+    let _ = writeln!(
+        std::io::stderr(),
+        "left out: a test that needs {missing:?}, which is not installed"
+    );
+    false
+}
