@@ -290,7 +290,8 @@ impl<C> Room<C> {
 
     /// Whether any member may be read: the screen has room, and while relaying, so has the room.
     pub fn hears(&self) -> bool {
-        !self.screen.is_full() && !(self.policy.relay && self.hold.is_some())
+        let room_is_full = self.policy.relay && self.hold.is_some();
+        !room_is_full && !self.screen.is_full()
     }
 
     /// Whether this member may be read while [`Room::hears`].
