@@ -29,6 +29,8 @@ use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::shortcut;
+use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
 use crate::status::NOTICE;
@@ -125,7 +127,15 @@ struct Client {
     up: Buffer,
     down: Buffer,
     crlf: Crlf,
+    shortcuts: Shortcuts,
     progress: Progress,
+}
+
+/// Which directions nobody has to look at, so that the kernel may move them itself.
+#[derive(Default)]
+struct Shortcuts {
+    up: bool,
+    down: bool,
 }
 
 /// How far the conversation is.
@@ -196,12 +206,18 @@ impl Client {
             up: Buffer::default(),
             down: Buffer::default(),
             crlf: Crlf::default(),
+            shortcuts: Shortcuts::default(),
             progress: Progress::default(),
             poll,
         };
         client
             .register()
             .map_err(|e| Error::system("start the event loop", &e))?;
+        client.shortcuts = Shortcuts {
+            up: !client.settings.crlf && client.stdin.as_ref().is_some_and(shortcut::suits_input),
+            down: client.settings.traffic != Traffic::SendOnly
+                && shortcut::suits_output(&client.stdout),
+        };
         Ok(client)
     }
 
@@ -249,6 +265,12 @@ impl Client {
     /// stdin to the connection. Returns whether there is more to do at once.
     fn send(&mut self, now: Instant) -> Result<bool, Error> {
         for _ in 0..ROUNDS {
+            if self.shortcuts.up {
+                if !self.send_directly(now) {
+                    return Ok(false);
+                }
+                continue;
+            }
             if self.up.is_empty() && !self.read_input(now)? {
                 return Ok(false);
             }
@@ -257,17 +279,50 @@ impl Client {
             }
             match self.conn.write(&[IoSlice::new(self.up.waiting())]) {
                 Ok(count) => self.up.start += count,
-                Err(error) => {
-                    // What came before it broke is still to be read and printed.
-                    log::debug!("send to {}: {error}", self.conn.addr());
-                    self.progress.unsendable = Some(error);
-                    self.progress.finished.get_or_insert(now);
-                    self.up.fill(0);
-                    self.stdin.iter_mut().for_each(Stdin::end);
-                }
+                Err(error) => self.give_up_sending(error, now),
             }
         }
         Ok(true)
+    }
+
+    /// The same by the shortcut. Returns whether to go on at once.
+    fn send_directly(&mut self, now: Instant) -> bool {
+        let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
+            return false;
+        };
+        if !self.conn.is_writable() {
+            return false;
+        }
+        match shortcut::send(stdin, &mut self.conn) {
+            Moved::Bytes(_) => {
+                self.progress.spoke = true;
+                return true;
+            }
+            Moved::Nothing => {}
+            Moved::End => self.end_input(now),
+            Moved::SinkFailed(error) => self.give_up_sending(error, now),
+            Moved::Refused | Moved::SourceFailed(_) => {
+                self.shortcuts.up = false;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Our input is over. A listener without a keyboard has not said anything, nor that it is
+    /// done.
+    fn end_input(&mut self, now: Instant) {
+        let silent = self.role == Role::Listener && !self.progress.spoke;
+        self.progress.finished = (!silent).then_some(now);
+    }
+
+    /// The connection takes no more; what came before it broke is still to be read and printed.
+    fn give_up_sending(&mut self, error: io::Error, now: Instant) {
+        log::debug!("send to {}: {error}", self.conn.addr());
+        self.progress.unsendable = Some(error);
+        self.progress.finished.get_or_insert(now);
+        self.up.fill(0);
+        self.stdin.iter_mut().for_each(Stdin::end);
     }
 
     /// Fills the empty buffer. Returns whether there is something in it.
@@ -285,11 +340,7 @@ impl Client {
                 }
             }
             Input::Nothing => {}
-            Input::End => {
-                // A listener without a keyboard has not said anything, nor that it is done.
-                let silent = self.role == Role::Listener && !self.progress.spoke;
-                self.progress.finished = (!silent).then_some(now);
-            }
+            Input::End => self.end_input(now),
             Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
             Input::Failed(error) => return Err(Error::system("read from stdin", &error)),
         }
@@ -299,6 +350,12 @@ impl Client {
     /// The connection to stdout. Returns whether there is more to do at once.
     fn receive(&mut self) -> Result<bool, Error> {
         for _ in 0..ROUNDS {
+            if self.shortcuts.down {
+                if !self.receive_directly()? {
+                    return Ok(false);
+                }
+                continue;
+            }
             if self.down.is_empty() && !self.read_conn() {
                 return Ok(false);
             }
@@ -307,14 +364,41 @@ impl Client {
             }
             match self.stdout.write(self.down.waiting()) {
                 Ok(count) => self.down.start += count,
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                    self.progress.unheard = true;
+                Err(error) => {
+                    self.give_up_showing(&error)?;
                     return Ok(false);
                 }
-                Err(error) => return Err(Error::system("write to stdout", &error)),
             }
         }
         Ok(true)
+    }
+
+    /// The same by the shortcut. Returns whether to go on at once.
+    fn receive_directly(&mut self) -> Result<bool, Error> {
+        if !self.conn.is_readable() || !self.stdout.is_writable() {
+            return Ok(false);
+        }
+        match shortcut::receive(&mut self.conn, &mut self.stdout) {
+            Moved::Bytes(_) => return Ok(true),
+            Moved::Nothing | Moved::End => {}
+            Moved::SourceFailed(error) => self.progress.broken = Some(error),
+            Moved::SinkFailed(error) => self.give_up_showing(&error)?,
+            Moved::Refused => {
+                self.shortcuts.down = false;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn give_up_showing(&mut self, error: &io::Error) -> Result<(), Error> {
+        match error.kind() {
+            ErrorKind::BrokenPipe => {
+                self.progress.unheard = true;
+                Ok(())
+            }
+            _ => Err(Error::system("write to stdout", error)),
+        }
     }
 
     /// Fills the empty buffer. Returns whether to go on.

@@ -14,6 +14,8 @@ use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 
 use mio::Interest;
 use mio::Registry;
@@ -32,6 +34,12 @@ pub struct Conn {
     hinted: bool,
     ended: bool,
     shut: bool,
+}
+
+impl AsFd for Conn {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
 }
 
 /// What a read found.
@@ -108,8 +116,7 @@ impl Conn {
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => {
-                    self.readable = false;
-                    self.ended = true;
+                    self.end();
                     return Heard::End;
                 }
                 Ok(count) => {
@@ -152,6 +159,22 @@ impl Conn {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Takes note, for a shortcut, that a read would find nothing now.
+    pub(super) fn block_read(&mut self) {
+        self.readable = false;
+    }
+
+    /// Takes note, for a shortcut, that a write would get nowhere now.
+    pub(super) fn block_write(&mut self) {
+        self.writable = false;
+    }
+
+    /// Takes note, for a shortcut, that the other side will send no more.
+    pub(super) fn end(&mut self) {
+        self.readable = false;
+        self.ended = true;
     }
 
     /// Ends our side: everything written is delivered, then the other side reads an end. That it

@@ -7,4 +7,5 @@ pub mod error;
 pub mod net;
 pub mod notices;
 pub mod output;
+pub mod shortcut;
 pub mod stdin;

@@ -5,6 +5,8 @@
 
 use std::io;
 use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use mio::Interest;
@@ -71,6 +73,11 @@ impl Output {
         self.descriptor.kind()
     }
 
+    /// Takes note, for a shortcut, that a write would get nowhere now.
+    pub(super) fn block(&mut self) {
+        self.writable = false;
+    }
+
     /// Writes what fits and returns how much that was: less than everything means that an event
     /// will tell when there is room again.
     ///
@@ -87,5 +94,11 @@ impl Output {
             }
         }
         Ok(written)
+    }
+}
+
+impl AsFd for Output {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 }

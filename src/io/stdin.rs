@@ -5,6 +5,8 @@
 
 use std::io;
 use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 
 use mio::Interest;
 use mio::Registry;
@@ -107,5 +109,11 @@ impl Stdin {
                 }
             }
         }
+    }
+}
+
+impl AsFd for Stdin {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 }

@@ -1,0 +1,117 @@
+//! Shortcuts: bytes that nobody has to look at go from one descriptor to another inside the
+//! kernel, by `sendfile(2)` or `splice(2)`.
+//!
+//! It promises: the same as a read and a write, readiness included; where the kernel refuses, it
+//! says [`Moved::Refused`] before anything was moved, and is not to be asked again.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
+use rustix::event::poll;
+use rustix::io::Errno;
+
+use crate::io::conn::Conn;
+use crate::io::descriptor::Kind;
+use crate::io::output::Output;
+use crate::io::stdin::Stdin;
+
+/// Bytes moved in one call at most: enough that the call itself costs nothing, and little enough
+/// that the other direction need not wait long.
+const PORTION: usize = 1024 * 1024;
+
+/// What a shortcut did.
+#[derive(Debug)]
+pub enum Moved {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing now: one of the two sides is not ready, and an event will tell.
+    Nothing,
+    /// The source has ended.
+    End,
+    /// This pair cannot be joined so; read and write instead.
+    Refused,
+    /// The source failed.
+    SourceFailed(io::Error),
+    /// The destination failed.
+    SinkFailed(io::Error),
+}
+
+/// Whether stdin may have a shortcut to a connection: it is a file. From a pipe a read and a write
+/// measured better, since splicing moves no more than the pipe's own small buffers at a time.
+pub fn suits_input(stdin: &Stdin) -> bool {
+    cfg!(target_os = "linux") && stdin.kind() == Kind::File
+}
+
+/// Whether a connection may have a shortcut to stdout: it is a pipe.
+pub fn suits_output(stdout: &Output) -> bool {
+    cfg!(target_os = "linux") && stdout.kind() == Kind::Pipe
+}
+
+/// Moves from a file to a connection.
+#[cfg(target_os = "linux")]
+pub fn send(stdin: &mut Stdin, conn: &mut Conn) -> Moved {
+    match rustix::fs::sendfile(conn.as_fd(), stdin.as_fd(), None, PORTION) {
+        Ok(0) => {
+            stdin.end();
+            Moved::End
+        }
+        Ok(count) => Moved::Bytes(count),
+        Err(Errno::AGAIN) => {
+            conn.block_write();
+            Moved::Nothing
+        }
+        Err(Errno::INTR) => Moved::Bytes(0),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OVERFLOW) => Moved::Refused,
+        Err(Errno::IO | Errno::ISDIR) => Moved::Refused,
+        Err(error) => Moved::SinkFailed(error.into()),
+    }
+}
+
+/// Moves from a connection to a pipe.
+#[cfg(target_os = "linux")]
+pub fn receive(conn: &mut Conn, stdout: &mut Output) -> Moved {
+    use rustix::pipe::SpliceFlags;
+    let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+    match rustix::pipe::splice(conn.as_fd(), None, stdout.as_fd(), None, PORTION, flags) {
+        Ok(0) => {
+            conn.end();
+            Moved::End
+        }
+        Ok(count) => Moved::Bytes(count),
+        // It does not say which of the two.
+        Err(Errno::AGAIN) => {
+            match takes_more(stdout.as_fd()) {
+                true => conn.block_read(),
+                false => stdout.block(),
+            }
+            Moved::Nothing
+        }
+        Err(Errno::INTR) => Moved::Bytes(0),
+        Err(Errno::INVAL | Errno::NOSYS) => Moved::Refused,
+        Err(error @ Errno::PIPE) => Moved::SinkFailed(error.into()),
+        Err(error) => Moved::SourceFailed(error.into()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn takes_more(pipe: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(&pipe, PollFlags::OUT)];
+    // A pipe without a reader counts as ready: the next try will tell.
+    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+/// Nowhere but on Linux.
+#[cfg(not(target_os = "linux"))]
+pub fn send(_: &mut Stdin, _: &mut Conn) -> Moved {
+    Moved::Refused
+}
+
+/// Nowhere but on Linux.
+#[cfg(not(target_os = "linux"))]
+pub fn receive(_: &mut Conn, _: &mut Output) -> Moved {
+    Moved::Refused
+}
