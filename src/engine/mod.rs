@@ -8,3 +8,4 @@ pub mod lines;
 pub mod newline;
 pub mod room;
 pub mod screen;
+pub mod visible;

@@ -1,0 +1,225 @@
+//! Bytes of strangers made visible: nothing they send can do anything to a terminal but show text.
+//!
+//! What would act (escape sequences, carriage returns, C1 controls) or deceive (characters that
+//! reorder or hide text) is shown instead of obeyed, and never silently removed, so that an attack
+//! is seen. Bytes are filtered, not sequences parsed: an unterminated sequence cannot swallow what
+//! follows it.
+//!
+//! It promises: the output is valid UTF-8 of printable text, line feeds and tabs, whatever the
+//! input and however it is cut; the same bytes give the same text; at most four bytes are held.
+
+use std::fmt::Write;
+
+/// One stranger's stream on its way to a terminal.
+#[derive(Debug, Default, Clone)]
+pub struct Visible {
+    /// The beginning of a character that is not complete yet.
+    held: [u8; 3],
+    len: u8,
+    /// A CR came last: it belongs to a line break if an LF follows.
+    after_cr: bool,
+}
+
+impl Visible {
+    /// Appends `bytes` to `out` as visible text.
+    pub fn show(&mut self, mut bytes: &[u8], out: &mut String) {
+        while self.len > 0 && !bytes.is_empty() {
+            // Complete the held character, byte by byte: it may turn out not to be one.
+            let (first, rest) = bytes.split_at(1);
+            let mut joined = [0; 4];
+            let len = usize::from(self.len);
+            joined[..len].copy_from_slice(&self.held[..len]);
+            joined[len] = first[0];
+            let joined = &joined[..=len];
+            match std::str::from_utf8(joined) {
+                Ok(text) => {
+                    self.len = 0;
+                    self.escape(text, out);
+                    bytes = rest;
+                }
+                Err(error) if error.error_len().is_none() => {
+                    self.held[len] = first[0];
+                    self.len += 1;
+                    bytes = rest;
+                }
+                Err(_) => {
+                    // The new byte is not part of it.
+                    self.len = 0;
+                    self.invalid(out);
+                }
+            }
+        }
+        for chunk in bytes.utf8_chunks() {
+            self.escape(chunk.valid(), out);
+            let invalid = chunk.invalid();
+            if invalid.is_empty() {
+                continue;
+            }
+            let at_end = bytes.as_ptr_range().end == invalid.as_ptr_range().end;
+            let unfinished =
+                std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+            if at_end && unfinished {
+                self.held[..invalid.len()].copy_from_slice(invalid);
+                self.len = invalid.len() as u8;
+            } else {
+                self.invalid(out);
+            }
+        }
+    }
+
+    /// Appends what is held: the stream has ended.
+    pub fn finish(&mut self, out: &mut String) {
+        if self.len > 0 {
+            self.len = 0;
+            self.invalid(out);
+        }
+        self.settle_cr(out);
+    }
+
+    fn invalid(&mut self, out: &mut String) {
+        self.settle_cr(out);
+        out.push(char::REPLACEMENT_CHARACTER);
+    }
+
+    fn settle_cr(&mut self, out: &mut String) {
+        if std::mem::take(&mut self.after_cr) {
+            out.push_str("^M");
+        }
+    }
+
+    fn escape(&mut self, text: &str, out: &mut String) {
+        for letter in text.chars() {
+            if letter == '\n' {
+                // The CR before it, if any, was half of the line break.
+                self.after_cr = false;
+                out.push('\n');
+                continue;
+            }
+            self.settle_cr(out);
+            match letter {
+                '\r' => self.after_cr = true,
+                '\t' => out.push('\t'),
+                letter => push_visible(letter, out),
+            }
+        }
+    }
+}
+
+/// Whether a terminal could do more with this character than show it.
+pub fn is_unsafe(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            // Direction marks, embeddings, overrides and isolates reorder what is read.
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            // These are invisible, and hide or imitate. ZWNJ and ZWJ stay: scripts and emoji
+            // need them.
+            | '\u{180e}' | '\u{200b}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Appends one character, shown instead of obeyed if it is unsafe: `^[` for a C0 control, `^?` for
+/// DEL, `<U+202E>` for the rest.
+pub fn push_visible(letter: char, out: &mut String) {
+    match letter {
+        '\0'..='\x1f' => {
+            out.push('^');
+            out.push(char::from(letter as u8 + 0x40));
+        }
+        '\x7f' => out.push_str("^?"),
+        // Writing to a String cannot fail.
+        letter if is_unsafe(letter) => drop(write!(out, "<U+{:04X}>", u32::from(letter))),
+        letter => out.push(letter),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn show(pieces: &[&[u8]]) -> String {
+        let mut visible = Visible::default();
+        let mut out = String::new();
+        for piece in pieces {
+            visible.show(piece, &mut out);
+        }
+        visible.finish(&mut out);
+        out
+    }
+
+    const VECTORS: [(&[u8], &str); 16] = [
+        (b"\x1b]0;pwned\x07x", "^[]0;pwned^Gx"),
+        (b"\x1b[c\x1b[6n\x05", "^[[c^[[6n^E"),
+        (b"\x1b]52;c;ZXZpbA==\x07", "^[]52;c;ZXZpbA==^G"),
+        (b"good\rbad", "good^Mbad"),
+        (b"end\r", "end^M"),
+        (b"a\tb\r\n", "a\tb\n"),
+        (b"\r\r\n", "^M\n"),
+        (b"\x00\x7f\x9b2J", "^@^?\u{fffd}2J"),
+        (b"\xc2\x9b2J", "<U+009B>2J"),
+        ("evil \u{202e}txt".as_bytes(), "evil <U+202E>txt"),
+        (
+            "\u{200b}\u{feff}\u{2066}\u{e0041}".as_bytes(),
+            "<U+200B><U+FEFF><U+2066><U+E0041>",
+        ),
+        (
+            b"\xff\xfe\xc0\xaf\xed\xa0\x80\xe6\x97",
+            "\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}",
+        ),
+        (b"\xe6\x97x", "\u{fffd}x"),
+        (b"\xf0\x9f\r\n", "\u{fffd}\n"),
+        (
+            "caf\u{e9} \u{2603} \u{65e5}\u{672c}".as_bytes(),
+            "caf\u{e9} \u{2603} \u{65e5}\u{672c}",
+        ),
+        (
+            // A family joined by ZWJ, and Persian with ZWNJ.
+            "\u{1f468}\u{200d}\u{1f469} \u{645}\u{6cc}\u{200c}\u{62e}".as_bytes(),
+            "\u{1f468}\u{200d}\u{1f469} \u{645}\u{6cc}\u{200c}\u{62e}",
+        ),
+    ];
+
+    #[test]
+    fn acts_of_strangers_are_shown_and_text_stays() {
+        for (bytes, expected) in VECTORS {
+            assert_eq!(show(&[bytes]), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn cuts_do_not_matter() {
+        for (bytes, expected) in VECTORS {
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            assert_eq!(show(&single), expected, "{bytes:?} byte by byte");
+            for cut in 0..=bytes.len() {
+                let (left, right) = bytes.split_at(cut);
+                assert_eq!(show(&[left, right]), expected, "{bytes:?} cut at {cut}");
+            }
+        }
+    }
+
+    proptest! {
+        /// Nothing but printable text, line feeds and tabs, whatever comes and however it is cut.
+        #[test]
+        fn nothing_acts(
+            bytes in prop::collection::vec(
+                prop_oneof![
+                    any::<u8>(),
+                    prop::sample::select(b"\x1b\r\n\xc2\x9b\xe2\x80\xae\xf0\x9f[]".to_vec()),
+                ],
+                0..200,
+            ),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
+        ) {
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.push(0);
+            cuts.push(bytes.len());
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]).collect();
+            let out = show(&pieces);
+            prop_assert!(out.chars().all(|c| c == '\n' || c == '\t' || !is_unsafe(c)));
+            prop_assert_eq!(out, show(&[&bytes]));
+        }
+    }
+}
