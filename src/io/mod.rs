@@ -8,4 +8,6 @@ pub mod net;
 pub mod notices;
 pub mod output;
 pub mod shortcut;
+pub mod signals;
 pub mod stdin;
+pub mod terminal;

@@ -1,0 +1,98 @@
+//! Signals as events, for as long as a terminal has to be put back before the program ends.
+//!
+//! It promises: a signal that was ignored when the program started (`nohup`, `trap ''`) stays
+//! ignored; a signal that ends the program ends it as that signal, so that shells see it.
+
+use std::io;
+
+use mio::Interest;
+use mio::Registry;
+use mio::Token;
+use signal_hook::consts::SIGCONT;
+use signal_hook::consts::SIGHUP;
+use signal_hook::consts::SIGINT;
+use signal_hook::consts::SIGQUIT;
+use signal_hook::consts::SIGTERM;
+use signal_hook::consts::SIGTSTP;
+use signal_hook::consts::SIGWINCH;
+use signal_hook::low_level::emulate_default_handler;
+use signal_hook_mio::v1_0::Signals as Delivery;
+
+/// The signals that a program with an edit line has to know of.
+const WANTED: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// End, by this signal.
+    End(i32),
+    /// Ctrl-Z.
+    Stop,
+    /// The program goes on after it was stopped.
+    Continue,
+    /// The terminal has another size.
+    Resize,
+}
+
+/// The source of signals. See the module's documentation.
+pub struct Signals(Delivery);
+
+impl Signals {
+    /// Takes over the signals, but for those that are ignored.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(registry: &Registry, token: Token) -> io::Result<Signals> {
+        let ignored = ignored();
+        let wanted = WANTED
+            .iter()
+            .filter(|&&signal| ignored & (1 << (signal - 1)) == 0);
+        let mut delivery = Delivery::new(wanted)?;
+        registry.register(&mut delivery, token, Interest::READABLE)?;
+        Ok(Signals(delivery))
+    }
+
+    /// The signals that came since the last call.
+    pub fn pending(&mut self) -> Vec<Signal> {
+        self.0
+            .pending()
+            .map(|signal| match signal {
+                SIGINT => Signal::Interrupt,
+                SIGTSTP => Signal::Stop,
+                SIGCONT => Signal::Continue,
+                SIGWINCH => Signal::Resize,
+                signal => Signal::End(signal),
+            })
+            .collect()
+    }
+}
+
+/// Ends the program by a signal, as if nobody had taken it over.
+pub fn die(signal: i32) -> ! {
+    let _ = emulate_default_handler(signal);
+    // It does not return for a signal that ends programs; a shell would see the same.
+    std::process::exit(128 + signal)
+}
+
+/// Ends the program as Ctrl-C does.
+pub fn die_interrupted() -> ! {
+    die(SIGINT)
+}
+
+/// Stops the program as Ctrl-Z does, and returns when it goes on.
+pub fn stop() {
+    let _ = emulate_default_handler(SIGTSTP);
+}
+
+/// The signals that are ignored, a bit each from SIGHUP on (`proc(5)`, SigIgn). Where that is not
+/// known, none.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}

@@ -1,0 +1,127 @@
+//! The terminal's modes: key by key while a line is being edited, and as it was found at every
+//! kind of end.
+//!
+//! It promises: only the kernel's line editing, echo and literal-next are switched off, so Ctrl-C,
+//! Ctrl-Z and Ctrl-S mean what they always do; nothing is touched while another job has the
+//! terminal; no call waits for a terminal that is stopped.
+
+use std::io;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use rustix::process::getpgrp;
+use rustix::termios::LocalModes;
+use rustix::termios::OptionalActions;
+use rustix::termios::SpecialCodeIndex;
+use rustix::termios::Termios;
+use rustix::termios::isatty;
+use rustix::termios::tcgetattr;
+use rustix::termios::tcgetpgrp;
+use rustix::termios::tcgetwinsize;
+use rustix::termios::tcsetattr;
+
+/// Columns of a terminal that does not say.
+const COLUMNS: u16 = 80;
+
+/// Pasted text comes in brackets, and no longer.
+const PASTE_ON: &[u8] = b"\x1b[?2004h";
+const PASTE_OFF: &[u8] = b"\r\x1b[K\x1b[?2004l";
+
+/// The modes the terminal was found with, for the panic hook and the end of the program.
+static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// A terminal on stdin and stdout. See the module's documentation.
+#[derive(Debug)]
+pub struct Terminal {
+    found: Termios,
+    editing: bool,
+}
+
+impl Terminal {
+    /// The terminal, if stdin and stdout are one that can be edited on.
+    pub fn open() -> Option<Terminal> {
+        let capable =
+            std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+        let (stdin, stdout) = (rustix::stdio::stdin(), rustix::stdio::stdout());
+        if !capable || !isatty(stdin) || !isatty(stdout) {
+            return None;
+        }
+        let found = tcgetattr(stdin).ok()?;
+        restore_on_panic();
+        Some(Terminal {
+            found,
+            editing: false,
+        })
+    }
+
+    /// Whether this process may read it and change its modes: another job may have it.
+    pub fn is_ours() -> bool {
+        tcgetpgrp(rustix::stdio::stdin()).map_or(true, |job| job == getpgrp())
+    }
+
+    /// Whether keys come one by one.
+    pub fn is_editing(&self) -> bool {
+        self.editing
+    }
+
+    /// Switches to key by key, if the terminal is ours. Returns what has to be written to it, if
+    /// it was switched. May be called again, as after somebody else changed the modes.
+    pub fn enter(&mut self) -> Option<&'static [u8]> {
+        if !Terminal::is_ours() {
+            return None;
+        }
+        let mut modes = self.found.clone();
+        modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
+        modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+        // Now, not after the output or without what was typed ahead: neither is ours to wait for
+        // or to throw away.
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &modes).ok()?;
+        *FOUND.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.found.clone());
+        self.editing = true;
+        Some(PASTE_ON)
+    }
+
+    /// Switches back. Returns what has to be written to it.
+    pub fn leave(&mut self) -> Option<&'static [u8]> {
+        if !self.editing {
+            return None;
+        }
+        self.editing = false;
+        restore();
+        Some(PASTE_OFF)
+    }
+
+    /// Its width in columns.
+    pub fn columns() -> u16 {
+        match tcgetwinsize(rustix::stdio::stdout()) {
+            Ok(size) if size.ws_col > 0 => size.ws_col,
+            _ => COLUMNS,
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if self.editing {
+            restore();
+        }
+    }
+}
+
+fn restore() {
+    let found = FOUND.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(found) = found {
+        let _: io::Result<()> = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &found)
+            .map_err(io::Error::from);
+    }
+}
+
+/// A panic's message belongs on a terminal that shows it properly.
+fn restore_on_panic() {
+    let next = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        next(panic);
+    }));
+}
