@@ -466,6 +466,11 @@ impl Hub {
         if peer.leaving || !peer.conn.is_writable() {
             return;
         }
+        if peer.conn.is_shut() {
+            // What is relayed after the end of its stream is not for it, and writing would fail.
+            self.room.forgo(key, now);
+            return;
+        }
         match self
             .room
             .flush(key, now, |peer, slices| peer.conn.write(slices))

@@ -777,6 +777,23 @@ fn a_failed_write_leaves_the_stream_where_it_was() {
 }
 
 #[test]
+fn a_stream_that_ended_holds_nobody_up_and_counts_no_bytes() {
+    let mut class = Class::new(BROKER);
+    let (alice, bob) = (class.join(), class.join());
+    class.typed("bye\n");
+    class.reads(alice);
+    class.reads(bob);
+    class.heard(bob, text(HIGH_WATER));
+    assert!(class.is_on_hold());
+    class.room.forgo(alice, class.now);
+    assert!(!class.is_on_hold());
+    assert_eq!(class.room.owed(alice), 0);
+    assert_eq!(class.room.member(alice).map(|m| m.sent), Some(4));
+    class.typed("more\n");
+    assert_eq!(class.reads(alice), b"more\n");
+}
+
+#[test]
 fn nothing_is_written_to_who_is_owed_nothing() {
     let mut class = Class::new(QUIET);
     let alice = class.join();

@@ -277,6 +277,18 @@ impl<C> Room<C> {
         Ok(owed - taken)
     }
 
+    /// Lets a member's stream go on without it, as if it had taken what it is owed: the end of what
+    /// is for it was sent.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn forgo(&mut self, key: usize, now: Instant) {
+        let cursor = &mut self.members[key].cursor;
+        let owed = self.journal.owed(cursor);
+        self.journal.advance(cursor, owed);
+        self.update_hold(now);
+    }
+
     /// What a member is still owed, in bytes.
     ///
     /// # Panics
