@@ -103,7 +103,8 @@ impl Conn {
         self.shut
     }
 
-    /// Reads once. After the end it may be called again: a reset can still come.
+    /// Reads once. After the end it may be called again: a reset can still come, which
+    /// [`Conn::is_broken`] tells.
     pub fn read(&mut self, buffer: &mut [u8]) -> Heard {
         loop {
             match self.stream.read(buffer) {
@@ -152,6 +153,12 @@ impl Conn {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether the connection broke after the other side's end was read. A read goes on to report
+    /// that end then, and the reset is only told here (tcp(7), SO_ERROR).
+    pub fn is_broken(&self) -> bool {
+        !matches!(self.stream.take_error(), Ok(None))
     }
 
     /// Ends our side: everything written is delivered, then the other side reads an end. That it
