@@ -386,11 +386,13 @@ impl Hub {
                 self.queue_read(key);
             }
             Heard::Nothing => {}
-            Heard::End if was_ended => {}
             Heard::End => {
-                let is_shut = peer.conn.is_shut();
+                let gone = peer.conn.is_shut() || peer.conn.is_broken();
+                if was_ended && !gone {
+                    return;
+                }
                 self.room.finish(key, now);
-                if is_shut {
+                if gone {
                     self.queue_leave(key, Leave::Closed);
                 } else if let Some(member) = self.room.member(key) {
                     // It may still listen; if it does not, the next write will tell.
