@@ -279,7 +279,8 @@ fn explain(error: &clap::Error) -> Result<Mode, Error> {
     let tips: Vec<&str> = tips
         .lines()
         .map(str::trim)
-        .filter(|tip| !tip.is_empty())
+        // What clap says instead of ours.
+        .filter(|tip| !tip.is_empty() && !tip.starts_with("For more information"))
         .collect();
     let told = Error::usage("usage", what);
     Err(match tips.is_empty() {
@@ -338,9 +339,14 @@ impl Args {
                     .hint("Either before the port or with -s."),
             );
         }
+        let host = host.or(self.source.as_ref());
+        if host.is_some_and(String::is_empty) {
+            return Err(Error::usage("usage", "the address to listen on is missing")
+                .hint("As in: muxnc -l 3000"));
+        }
         Ok(HubConfig {
             bind: Bind {
-                host: host.or(self.source.as_ref()).cloned(),
+                host: host.cloned(),
                 port: net::port(port, self.lookup())?,
                 family: self.family(),
                 lookup: self.lookup(),

@@ -271,7 +271,11 @@ impl Hub {
     /// Zero if something stayed ready, else until the next deadline, if there is one.
     fn timeout(&self) -> Option<Duration> {
         let stdin = self.stdin.as_ref().is_some_and(Stdin::is_ready) && self.room.wants_input();
-        let peers = !self.queues.readable.is_empty() && self.room.hears();
+        // The floor may have ended, or an author caught up, after the parked ones were passed over.
+        let mut parked = self.queues.parked.iter();
+        let speakers =
+            !self.queues.readable.is_empty() || parked.any(|&key| self.room.may_speak(key));
+        let peers = speakers && self.room.hears();
         let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
         let screen = !self.room.screen().is_empty() && self.stdout.is_writable();
         if stdin || peers || owed || screen || self.door.is_ready() {
@@ -382,11 +386,13 @@ impl Hub {
                 self.queue_read(key);
             }
             Heard::Nothing => {}
-            Heard::End if was_ended => {}
             Heard::End => {
-                let is_shut = peer.conn.is_shut();
+                let gone = peer.conn.is_shut() || peer.conn.is_broken();
+                if was_ended && !gone {
+                    return;
+                }
                 self.room.finish(key, now);
-                if is_shut {
+                if gone {
                     self.queue_leave(key, Leave::Closed);
                 } else if let Some(member) = self.room.member(key) {
                     // It may still listen; if it does not, the next write will tell.
@@ -464,6 +470,11 @@ impl Hub {
         };
         peer.to_flush = false;
         if peer.leaving || !peer.conn.is_writable() {
+            return;
+        }
+        if peer.conn.is_shut() {
+            // What is relayed after the end of its stream is not for it, and writing would fail.
+            self.room.forgo(key, now);
             return;
         }
         match self

@@ -175,6 +175,8 @@ impl<C> Room<C> {
         if let Some(floor) = &mut self.floor {
             floor.since.get_or_insert(now);
         }
+        // Where everybody else is stuck, the newcomer is now the fastest.
+        self.update_hold(now);
         key
     }
 
@@ -275,6 +277,18 @@ impl<C> Room<C> {
         Ok(owed - taken)
     }
 
+    /// Lets a member's stream go on without it, as if it had taken what it is owed: the end of what
+    /// is for it was sent.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn forgo(&mut self, key: usize, now: Instant) {
+        let cursor = &mut self.members[key].cursor;
+        let owed = self.journal.owed(cursor);
+        self.journal.advance(cursor, owed);
+        self.update_hold(now);
+    }
+
     /// What a member is still owed, in bytes.
     ///
     /// # Panics
@@ -306,10 +320,7 @@ impl<C> Room<C> {
 
     /// When [`Room::overdue`] is to be asked next, if nothing changes before.
     pub fn deadline(&self) -> Option<Instant> {
-        let hold = match self.policy.slow {
-            SlowPeer::Wait => self.hold.as_ref().map(|hold| hold.check),
-            SlowPeer::Disconnect => None,
-        };
+        let hold = self.hold.as_ref().map(|hold| hold.check);
         let floor = self.floor_ends();
         match (hold, floor) {
             (Some(hold), Some(floor)) => Some(hold.min(floor)),
@@ -323,18 +334,16 @@ impl<C> Room<C> {
         if self.floor_ends().is_some_and(|end| end <= now) {
             self.floor = None;
         }
-        match self.policy.slow {
-            SlowPeer::Wait => self.stalled(now, keys),
-            SlowPeer::Disconnect => {
-                // With more than a segment beyond the mark, somebody is certainly behind it.
-                if self.journal.retained() > HIGH_WATER + SEGMENT as u64 {
-                    let behind = self
-                        .members
-                        .iter()
-                        .filter(|(_, member)| self.journal.owed(&member.cursor) > HIGH_WATER);
-                    keys.extend(behind.map(|(key, _)| key));
-                }
-            }
+        // `kept_for` counts up to a segment too much: this far behind is surely beyond the mark.
+        let limit = HIGH_WATER + SEGMENT as u64;
+        if self.policy.slow == SlowPeer::Disconnect && self.journal.retained() > limit {
+            let behind = self
+                .members
+                .iter()
+                .filter(|(_, member)| self.journal.kept_for(&member.cursor) > limit);
+            keys.extend(behind.map(|(key, _)| key));
+        } else {
+            self.stalled(now, keys);
         }
     }
 
@@ -464,8 +473,8 @@ impl<C> Room<C> {
         };
         let mut next = now + timeout;
         for (key, member) in &self.members {
-            // To within a segment, as `retained` is.
-            if self.journal.owed(&member.cursor) + (SEGMENT as u64) < LOW_WATER {
+            // Not by what it is owed: its own lines behind that hold the room up as well.
+            if self.journal.kept_for(&member.cursor) < LOW_WATER {
                 continue;
             }
             let end = member.moved.max(hold.since) + timeout;

@@ -111,7 +111,8 @@ impl Conn {
         self.shut
     }
 
-    /// Reads once. After the end it may be called again: a reset can still come.
+    /// Reads once. After the end it may be called again: a reset can still come, which
+    /// [`Conn::is_broken`] tells.
     pub fn read(&mut self, buffer: &mut [u8]) -> Heard {
         loop {
             match self.stream.read(buffer) {
@@ -175,6 +176,12 @@ impl Conn {
     pub(super) fn end(&mut self) {
         self.readable = false;
         self.ended = true;
+    }
+
+    /// Whether the connection broke after the other side's end was read. A read goes on to report
+    /// that end then, and the reset is only told here (tcp(7), SO_ERROR).
+    pub fn is_broken(&self) -> bool {
+        !matches!(self.stream.take_error(), Ok(None))
     }
 
     /// Ends our side: everything written is delivered, then the other side reads an end. That it

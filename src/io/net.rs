@@ -181,16 +181,17 @@ pub fn listen(bind: &Bind) -> Result<(std::net::TcpListener, String), Error> {
     let local = listener
         .local_addr()
         .map_err(|error| listen_error(addr, &error))?;
-    let both = match local {
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() && bind.family == Family::Any => {
-            " (IPv4 and IPv6)"
-        }
+    let both = match (&bind.host, bind.family) {
+        (None, Family::Any) if local.is_ipv6() => " (IPv4 and IPv6)",
         _ => "",
     };
     Ok((listener, format!("{local}{both}")))
 }
 
 fn listen_on(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    if addr.is_ipv6() {
+        require_ipv6()?;
+    }
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -199,6 +200,7 @@ fn listen_on(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 fn listen_dual(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    require_ipv6()?;
     let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_only_v6(false)?;
     open(socket, addr)
@@ -220,11 +222,18 @@ fn set_options(socket: &Socket) -> io::Result<()> {
     socket.set_tcp_keepalive(&KEEPALIVE)
 }
 
+/// Fails as a machine without the protocol does, also where it is only switched off: there all
+/// addresses together can still be listened on, but nobody can ever come.
+fn require_ipv6() -> io::Result<()> {
+    let probe = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    match probe.bind(&SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).into()) {
+        Err(error) if error.kind() == ErrorKind::AddrNotAvailable => Err(Errno::AFNOSUPPORT.into()),
+        _ => Ok(()),
+    }
+}
+
 fn is_without_ipv6(error: &io::Error) -> bool {
-    // Without the protocol there is no such socket; with it switched off, no such address.
-    [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
 fn listen_error(addr: SocketAddr, error: &io::Error) -> Error {

@@ -463,3 +463,74 @@ pub fn installed(programs: &[&str]) -> bool {
     );
     false
 }
+
+/// Says past the test harness, which would keep it to itself, that a test is left out; with
+/// MUXNC_REQUIRE_PEERS set, as in CI, that is a failure.
+#[track_caller]
+pub fn left_out(why: &str) {
+    assert!(std::env::var_os("MUXNC_REQUIRE_PEERS").is_none(), "{why}");
+    let _ = writeln!(std::io::stderr(), "left out: a test that needs {why}");
+}
+
+/// A network of its own, with nothing in it but its loopback.
+pub struct Namespace {
+    keeper: Process,
+    /// Whether it needed a user namespace, because we are not root.
+    user: bool,
+}
+
+impl Namespace {
+    /// None where that is not permitted: the test is to be left out, which was said.
+    #[track_caller]
+    pub fn new() -> Option<Namespace> {
+        if !installed(&["unshare", "nsenter", "ip"]) {
+            return None;
+        }
+        let permitted = |flags: &str| {
+            let mut unshare = piped("unshare", &[flags, "ip", "link", "set", "lo", "up"]);
+            unshare.output().is_ok_and(|made| made.status.success())
+        };
+        let Some(flags) = ["-n", "-rn"].into_iter().find(|flags| permitted(flags)) else {
+            left_out("a network namespace, which is not permitted here");
+            return None;
+        };
+        let script = "ip link set lo up && echo up && exec cat";
+        let keeper = Process::start(&mut piped("unshare", &[flags, "sh", "-c", script]));
+        keeper.stdout.wait_for("up\n");
+        Some(Namespace {
+            keeper,
+            user: flags == "-rn",
+        })
+    }
+
+    /// A command that runs in it, all three streams as pipes.
+    pub fn piped(&self, program: &str, args: &[&str]) -> Command {
+        let pid = self.keeper.pid().to_string();
+        let mut all = vec!["--net", "--target", &pid];
+        if self.user {
+            all.extend(["--user", "--preserve-credentials"]);
+        }
+        all.extend(["--", program]);
+        all.extend(args);
+        piped("nsenter", &all)
+    }
+
+    /// The same without any privilege: anybody must be able to reach the program.
+    pub fn piped_as_nobody(&self, program: &str, args: &[&str]) -> Command {
+        let mut all = match self.user {
+            // Root in name only, and execve(2) gives nothing that the bounding set has not.
+            true => vec!["--bounding-set=-all", "--inh-caps=-all"],
+            false => vec!["--reuid=65534", "--regid=65534", "--clear-groups"],
+        };
+        all.extend(["--", program]);
+        all.extend(args);
+        self.piped("setpriv", &all)
+    }
+
+    /// Sets a kernel parameter of this network alone; false if that is not permitted.
+    pub fn sysctl(&self, name: &str, value: &str) -> bool {
+        let script = format!("echo {value} > /proc/sys/{}", name.replace('.', "/"));
+        let mut set = self.piped("sh", &["-c", &script]);
+        set.output().is_ok_and(|set| set.status.success())
+    }
+}

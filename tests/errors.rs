@@ -1,0 +1,567 @@
+//! Every error a user can run into: its text, where it is told, and the exit status.
+
+mod support;
+
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use socket2::Domain;
+use socket2::Socket;
+use socket2::Type;
+
+use support::Hub;
+use support::MUXNC;
+use support::Namespace;
+use support::Process;
+use support::Terminal;
+use support::expect_bytes;
+use support::installed;
+use support::left_out;
+use support::listening_port;
+use support::muxnc;
+use support::piped;
+
+const PORTS: &str = "  A port is a number from 1 to 65535, or the name of a service, as http.\n";
+const EXEC: &str = "muxnc: -e, -c: muxnc never runs a program for the network: a class hub must \
+                    not become a shell\n";
+
+/// Runs a command without input to its end, which must have this status, this stderr and not a
+/// byte on stdout.
+#[track_caller]
+fn expect_error(command: &mut Command, status: i32, stderr: &str) {
+    let mut process = Process::start(command.stdin(Stdio::null()));
+    process.expect_status(status);
+    let told = String::from_utf8(process.stderr.wait_end()).unwrap();
+    assert_eq!(told, stderr, "{command:?}");
+    assert_eq!(process.stdout.wait_end(), b"", "{command:?}");
+}
+
+/// A command line that makes no sense.
+#[track_caller]
+fn expect_usage(args: &[&str], stderr: &str) {
+    expect_error(&mut piped(MUXNC, args), 2, stderr);
+}
+
+/// A port where nothing listens: one that was just given to us, and given back.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn refused_says_that_nothing_listens_there() {
+    let port = free_port();
+    let told = format!(
+        "muxnc: connect to 127.0.0.1:{port}: connection refused\n  \
+         Nothing listens on that port: is the other side started, is the port right?\n"
+    );
+    let port = port.to_string();
+    for args in [
+        &["127.0.0.1", &port][..],
+        &["--quiet", "127.0.0.1", &port],
+        &["-w", "1h", "127.0.0.1", &port],
+    ] {
+        expect_error(&mut piped(MUXNC, args), 1, &told);
+    }
+}
+
+#[test]
+fn a_name_is_told_with_the_address_it_has() {
+    let port = free_port().to_string();
+    let told = format!(
+        "muxnc: connect to localhost:{port} (127.0.0.1:{port}): connection refused\n  \
+         Nothing listens on that port: is the other side started, is the port right?\n"
+    );
+    expect_error(&mut piped(MUXNC, &["-4", "localhost", &port]), 1, &told);
+}
+
+#[test]
+fn a_listener_that_takes_nobody_any_more_times_out() {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    listener.bind(&any.into()).unwrap();
+    listener.listen(0).unwrap();
+    let addr = listener.local_addr().unwrap().as_socket().unwrap();
+    // Whoever is not accepted fills the queue; the next one gets no answer.
+    let mut waiting = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&addr, Duration::from_millis(300)) {
+        waiting.push(stream);
+        assert!(
+            waiting.len() < 64,
+            "the queue of the listener is never full"
+        );
+    }
+    let told = format!(
+        "muxnc: connect to {addr}: timed out\n  Nobody answered: is the address right, is a \
+         firewall in between? (-w SECS sets how long to try.)\n"
+    );
+    let port = addr.port().to_string();
+    let args = ["-w", "300ms", "127.0.0.1", &port];
+    expect_error(&mut piped(MUXNC, &args), 1, &told);
+}
+
+#[test]
+fn an_address_without_a_way_to_it_says_so() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    let told = "muxnc: connect to 192.0.2.1:80: network is unreachable\n  \
+                There is no way to that address from here: is the network up?\n";
+    let mut alice = namespace.piped(MUXNC, &["192.0.2.1", "80"]);
+    expect_error(&mut alice, 1, told);
+}
+
+#[test]
+fn a_host_that_nobody_knows_is_named() {
+    // A label of more than 63 characters is in no name server, and none is asked.
+    let host = format!("{}.example", "a".repeat(64));
+    let told = format!(
+        "muxnc: look up {host}: name or service not known\n  \
+         Check the spelling, or use the numeric address.\n"
+    );
+    expect_error(&mut piped(MUXNC, &[&host, "80"]), 1, &told);
+    expect_error(&mut piped(MUXNC, &["-l", &host, "0"]), 1, &told);
+}
+
+#[test]
+fn without_a_name_server_a_name_is_told_too() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    let mut alice = namespace.piped(MUXNC, &["nowhere.invalid", "80"]);
+    let mut alice = Process::start(alice.stdin(Stdio::null()));
+    alice.expect_status(1);
+    alice.stderr.wait_end();
+    let told = alice.stderr.text();
+    assert!(
+        told.starts_with("muxnc: look up nowhere.invalid: "),
+        "{told}"
+    );
+    assert!(
+        told.ends_with("\n  Check the spelling, or use the numeric address.\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_host_must_fit_what_was_asked_for() {
+    for (args, told) in [
+        (
+            &["-6", "127.0.0.1", "80"][..],
+            "muxnc: look up 127.0.0.1: not an address of that family\n  \
+             -4 and -6 must fit the address.\n",
+        ),
+        (
+            &["-4", "::1", "80"],
+            "muxnc: look up ::1: not an address of that family\n  \
+             -4 and -6 must fit the address.\n",
+        ),
+        (
+            &["-l", "-4", "::1", "0"],
+            "muxnc: look up ::1: not an address of that family\n  \
+             -4 and -6 must fit the address.\n",
+        ),
+        (
+            &["-n", "localhost", "80"],
+            "muxnc: look up localhost: not a numeric address\n  \
+             With -n nothing is looked up; leave it out to use a name.\n",
+        ),
+    ] {
+        expect_usage(args, told);
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named_with_what_to_do() {
+    let first = Hub::start(&["-v"]);
+    let port = first.port.to_string();
+    for (args, place) in [
+        (&["-l", &port][..], format!("[::]:{port}")),
+        (&["-l", "-4", &port], format!("0.0.0.0:{port}")),
+        (&["-l", "127.0.0.1", &port], format!("127.0.0.1:{port}")),
+        (&["-l", "--once", &port], format!("[::]:{port}")),
+    ] {
+        let told = format!(
+            "muxnc: listen on {place}: address already in use\n  \
+             Port {port} is already in use by another program: stop it or choose another port. \
+             To see which it is: ss -ltnp 'sport = :{port}'\n"
+        );
+        // Where there is no IPv6, the first listens on the other.
+        let told = match first.process.stderr.text().contains("0.0.0.0") {
+            true => told.replace("[::]", "0.0.0.0"),
+            false => told,
+        };
+        expect_error(&mut piped(MUXNC, args), 1, &told);
+    }
+    // The first has lost nobody to them.
+    for _ in 0..8 {
+        first.join_seen();
+    }
+}
+
+#[test]
+fn a_port_is_not_shared_with_who_would_share_it() {
+    let other = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    other.set_reuse_port(true).unwrap();
+    other.set_reuse_address(true).unwrap();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    other.bind(&any.into()).unwrap();
+    other.listen(8).unwrap();
+    let addr = other.local_addr().unwrap().as_socket().unwrap();
+    let port = addr.port().to_string();
+    let mut second = muxnc(&["-l", "127.0.0.1", &port]);
+    second.expect_status(1);
+    second.stderr.wait_for(&format!(
+        "muxnc: listen on {addr}: address already in use\n  Port {port} "
+    ));
+}
+
+#[test]
+fn what_is_no_port_is_no_port() {
+    for (port, why) in [
+        ("0x", "not a port"),
+        ("99999", "out of range"),
+        ("65536", "out of range"),
+        ("99999999999999999999", "out of range"),
+        ("80x", "not a port"),
+        ("", "not a port"),
+        (" 80", "not a port"),
+        ("+80", "not a port"),
+        ("80.0", "not a port"),
+        ("no-such-service", "no such service"),
+    ] {
+        let told = format!("muxnc: port '{port}': {why}\n{PORTS}");
+        expect_usage(&["127.0.0.1", port], &told);
+        expect_usage(&["-l", port], &told);
+        expect_usage(&["-l", "-p", port], &told);
+        expect_usage(&["-l", "127.0.0.1", port], &told);
+        expect_usage(&["-p", port, "127.0.0.1", "80"], &told);
+    }
+    let told = format!("muxnc: port '-5': not a port\n{PORTS}");
+    expect_usage(&["127.0.0.1", "--", "-5"], &told);
+    expect_usage(&["-l", "--", "-5"], &told);
+    expect_usage(&["-l", "-p", "-5"], &told);
+}
+
+#[test]
+fn port_0_cannot_be_connected_to() {
+    expect_usage(
+        &["127.0.0.1", "0"],
+        "muxnc: port '0': nothing can be reached there\n  \
+         A port to connect to is a number from 1 to 65535, or a service's name.\n",
+    );
+}
+
+#[test]
+fn a_negative_port_is_taken_for_an_option_and_refused() {
+    for args in [&["127.0.0.1", "-5"][..], &["-l", "-5"]] {
+        let mut wrong = muxnc(args);
+        wrong.expect_status(2);
+        wrong.stderr.wait_end();
+        let told = wrong.stderr.text();
+        assert!(
+            told.starts_with("muxnc: usage: unexpected argument '-5' found\n  "),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let try_this = "  As in: muxnc HOST PORT, or muxnc -l PORT to be the hub. Try: muxnc --help\n";
+    for (args, what) in [
+        (&[][..], "host and port are missing"),
+        (&["-v"], "host and port are missing"),
+        (&["-p", "3000"], "host and port are missing"),
+        (
+            &["127.0.0.1"],
+            "the port to connect to on 127.0.0.1 is missing",
+        ),
+        (&["", "80"], "the host is missing"),
+    ] {
+        expect_usage(args, &format!("muxnc: usage: {what}\n{try_this}"));
+    }
+    expect_usage(
+        &["-l"],
+        "muxnc: usage: which port to listen on is missing\n  As in: muxnc -l 3000\n",
+    );
+    expect_usage(
+        &["-l", "", "0"],
+        "muxnc: usage: the address to listen on is missing\n  As in: muxnc -l 3000\n",
+    );
+}
+
+#[test]
+fn what_contradicts_itself_is_explained() {
+    for (args, told) in [
+        (
+            &["-l", "-p", "3000", "127.0.0.1", "3001"][..],
+            "muxnc: usage: two ports to listen on were given\n  Either after the host or with -p.\n",
+        ),
+        (
+            &["-l", "127.0.0.1", "-s", "127.0.0.1", "3000"],
+            "muxnc: usage: two addresses to listen on were given\n  \
+             Either before the port or with -s.\n",
+        ),
+        (
+            &["-w", "0", "127.0.0.1", "80"],
+            "muxnc: usage: invalid value '0' for '--wait <TIME>': it must be longer than nothing\n  \
+             Try: muxnc --help\n",
+        ),
+    ] {
+        expect_usage(args, told);
+    }
+    for args in [
+        &["-k", "127.0.0.1", "80"][..],
+        &["-4", "-6", "127.0.0.1", "80"],
+        &["-l", "--once", "--broker", "0"],
+        &["-l", "-m", "0", "0"],
+        &["-l", "--stall-timeout", "soon", "0"],
+        &["a", "80", "81"],
+        &["--nonsense"],
+    ] {
+        let mut wrong = muxnc(args);
+        wrong.expect_status(2);
+        wrong.stderr.wait_end();
+        let told = wrong.stderr.text();
+        assert!(told.starts_with("muxnc: usage: "), "{args:?}: {told}");
+        assert!(
+            told.ends_with("\n  Try: muxnc --help\n"),
+            "{args:?}: {told}"
+        );
+        let indented = told.lines().skip(1).all(|line| line.starts_with("  "));
+        assert!(indented, "{args:?}: {told}");
+        assert_eq!(wrong.stdout.wait_end(), b"", "{args:?}");
+    }
+}
+
+#[test]
+fn programs_are_never_run_for_the_network() {
+    let marker = Temporary::new("ran");
+    let run = format!("touch {}", marker.0.join("ran").display());
+    for args in [
+        &["-l", "0", "-e", &run][..],
+        &["-l", "0", "-c", &run],
+        &["-l", "-e", &run, "0"],
+        &["-lve", &run],
+        &["-l", "0", "--exec", &run],
+        &["-l", "0", "--sh-exec", &run],
+        &["-l", "0", "--lua-exec", &run],
+        &["127.0.0.1", "80", "-e", &run],
+        &["127.0.0.1", "80", "-c", &run],
+        &["-l", "0", "-e"],
+        &["-c"],
+    ] {
+        expect_usage(args, EXEC);
+    }
+    assert!(!marker.0.join("ran").exists());
+}
+
+#[test]
+fn an_address_of_another_machine_cannot_be_bound() {
+    let told = "muxnc: listen on 192.0.2.1:0: cannot assign requested address\n  \
+                That is not an address of this machine: leave it out to listen on all of them.\n";
+    expect_error(&mut piped(MUXNC, &["-l", "192.0.2.1", "0"]), 1, told);
+    expect_error(&mut piped(MUXNC, &["-l", "-s", "192.0.2.1", "0"]), 1, told);
+    let port = free_port().to_string();
+    let told = format!(
+        "muxnc: connect to 127.0.0.1:{port}: cannot assign requested address\n  \
+         -s must be an address of this machine, of the same family.\n"
+    );
+    let args = ["-s", "192.0.2.1", "127.0.0.1", &port];
+    expect_error(&mut piped(MUXNC, &args), 1, &told);
+}
+
+#[test]
+fn a_privileged_port_is_for_the_administrator() {
+    let Some(namespace) = Namespace::new().filter(|_| installed(&["setpriv"])) else {
+        return;
+    };
+    // Whatever the machine allows: in this network it is as it is everywhere.
+    if !namespace.sysctl("net.ipv4.ip_unprivileged_port_start", "1024") {
+        return left_out("net.ipv4.ip_unprivileged_port_start to be set in a namespace");
+    }
+    // Anybody can reach a copy there, unlike a build in somebody's home.
+    let folder = Temporary::new("privileged");
+    let copy = folder.0.join("muxnc");
+    std::fs::copy(MUXNC, &copy).unwrap();
+    let copy = copy.to_str().unwrap();
+    for (args, place) in [
+        (&["-l", "80"][..], "[::]:80"),
+        (&["-l", "-4", "80"], "0.0.0.0:80"),
+        (&["-l", "127.0.0.1", "1023"], "127.0.0.1:1023"),
+    ] {
+        let told = format!(
+            "muxnc: listen on {place}: permission denied\n  Ports below 1024 are for the \
+             administrator: choose one from 1024 to 65535.\n"
+        );
+        expect_error(&mut namespace.piped_as_nobody(copy, args), 1, &told);
+    }
+    let mut allowed = Process::start(&mut namespace.piped_as_nobody(copy, &["-l", "-v", "1024"]));
+    assert_eq!(listening_port(&allowed.stderr), 1024);
+    assert!(allowed.is_running());
+}
+
+#[test]
+fn without_ipv6_a_hub_listens_on_ipv4_and_minus_6_says_why_not() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    if !namespace.sysctl("net.ipv6.conf.all.disable_ipv6", "1") {
+        return left_out("IPv6 to be switched off in a namespace");
+    }
+    let mut hub = Process::start(&mut namespace.piped(MUXNC, &["-l", "-v", "3000"]));
+    hub.stderr.wait_for("muxnc: listening on 0.0.0.0:3000\n");
+    let alice = Process::start(&mut namespace.piped(MUXNC, &["127.0.0.1", "3000"]));
+    hub.type_in("Hello\n");
+    alice.stdout.wait_for("Hello\n");
+    for (args, place) in [
+        (&["-l", "-6", "3001"][..], "[::]:3001"),
+        (&["-l", "::1", "3001"], "[::1]:3001"),
+    ] {
+        let told = format!(
+            "muxnc: listen on {place}: address family not supported by protocol\n  \
+             This machine has no IPv6: use -4.\n"
+        );
+        expect_error(&mut namespace.piped(MUXNC, args), 1, &told);
+    }
+}
+
+/// Signals as a shell in the foreground hands them on, whatever started the tests.
+fn with_signals(args: &[&str]) -> Command {
+    let mut all = vec!["--default-signal=INT,TERM", MUXNC];
+    all.extend(args);
+    piped("env", &all)
+}
+
+#[test]
+fn death_by_a_signal_is_seen_by_the_parent() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut hub = Hub::start_command(&mut with_signals(&["-l", "-v", "0"]));
+        let _alice = hub.join_seen();
+        hub.process.signal(signal);
+        let status = hub.process.wait();
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+
+        let mut once = Hub::start_command(&mut with_signals(&["-l", "--once", "0"]));
+        once.process.signal(signal);
+        let status = once.process.wait();
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+
+        let bob = Hub::start(&["-v"]);
+        let mut alice = Process::start(&mut with_signals(&["127.0.0.1", &bob.port.to_string()]));
+        bob.process.stderr.wait_for(" joined");
+        alice.type_in("Hello\n");
+        bob.process.stdout.wait_for("Hello\n");
+        alice.signal(signal);
+        let status = alice.wait();
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+    }
+}
+
+#[test]
+fn a_shell_sees_130_after_ctrl_c() {
+    // A shell that traps the signal itself lives to tell, and its child gets the default back.
+    let script = format!("trap : INT; {MUXNC} -l 0; echo status $?");
+    let mut bob = Terminal::start("sh", &["-c", &script]);
+    bob.screen.wait_for("muxnc: listening on ");
+    bob.press("\x03");
+    bob.screen.wait_for("status 130\r\n");
+}
+
+#[test]
+fn a_shell_sees_143_after_sigterm() {
+    let script = format!("{MUXNC} -l 0 </dev/null & echo pid $!.; wait $!; echo status $?");
+    let shell = Process::start(&mut piped("sh", &["-c", &script]));
+    listening_port(&shell.stderr);
+    let told = shell.stdout.wait_for(".\n");
+    let pid = told.trim_start_matches("pid ").trim_end_matches(".\n");
+    let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    shell.stdout.wait_for("status 143\n");
+}
+
+#[test]
+fn a_connection_that_breaks_is_an_error_of_the_network() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut alice = muxnc(&["127.0.0.1", &addr.port().to_string()]);
+    let (mut server, _) = listener.accept().unwrap();
+    alice.type_in("Hello\n");
+    expect_bytes(&mut server, "Hello\n");
+    let server = Socket::from(server);
+    server.set_linger(Some(Duration::ZERO)).unwrap();
+    drop(server);
+    alice.expect_status(1);
+    alice.stderr.wait_end();
+    assert_eq!(
+        alice.stderr.text(),
+        format!("muxnc: receive from {addr}: connection reset by peer\n")
+    );
+}
+
+#[test]
+fn done_is_0_for_hub_and_participant() {
+    let mut hub = Hub::start(&["-v"]);
+    let mut alice = muxnc(&["127.0.0.1", &hub.port.to_string()]);
+    hub.process.stderr.wait_for(" joined");
+    hub.process.type_in("Hello\n");
+    hub.process.end_input();
+    alice.stdout.wait_for("Hello\n");
+    alice.end_input();
+    alice.expect_status(0);
+    hub.process.expect_status(0);
+    assert_eq!(alice.stderr.wait_end(), b"");
+}
+
+#[test]
+fn errors_are_told_with_a_log_that_is_switched_off() {
+    let port = free_port().to_string();
+    let told = format!(
+        "muxnc: connect to 127.0.0.1:{port}: connection refused\n  \
+         Nothing listens on that port: is the other side started, is the port right?\n"
+    );
+    let mut alice = piped(MUXNC, &["127.0.0.1", &port]);
+    expect_error(alice.env("RUST_LOG", "off"), 1, &told);
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for (args, text) in [
+        (&["-h"][..], "muxnc -l [HOST] PORT"),
+        (&["--help"], "muxnc -l [HOST] PORT"),
+        (&["-V"], concat!("muxnc ", env!("CARGO_PKG_VERSION"), "\n")),
+    ] {
+        let mut asked = muxnc(args);
+        asked.expect_status(0);
+        asked.stdout.wait_for(text);
+        assert_eq!(asked.stderr.wait_end(), b"");
+    }
+}
+
+/// A folder that anybody can enter, gone when the test is done.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new(name: &str) -> Temporary {
+        let folder = std::env::temp_dir().join(format!("muxnc-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+        Temporary(folder)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,802 @@
+//! The room's whole policy without a socket: who hears whom, who waits for whom and for how long.
+
+use std::io;
+use std::time::Duration;
+use std::time::Instant;
+
+use muxnc::engine::journal::SEGMENT;
+use muxnc::engine::lines::MAX_LINE;
+use muxnc::engine::room::HIGH_WATER;
+use muxnc::engine::room::LOW_WATER;
+use muxnc::engine::room::Policy;
+use muxnc::engine::room::Room;
+use muxnc::engine::room::SlowPeer;
+use muxnc::engine::screen::Surface;
+
+const T: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_nanos(1);
+const SEG: u64 = SEGMENT as u64;
+
+const QUIET: Policy = Policy {
+    relay: false,
+    slow: SlowPeer::Wait,
+    stall_timeout: T,
+    surface: Surface::Stream,
+};
+const BROKER: Policy = Policy {
+    relay: true,
+    ..QUIET
+};
+const LIVE: Policy = Policy {
+    slow: SlowPeer::Disconnect,
+    ..QUIET
+};
+
+/// A room of members without connections, and the time it is there.
+struct Class {
+    room: Room<()>,
+    now: Instant,
+}
+
+impl Class {
+    fn new(policy: Policy) -> Class {
+        Class {
+            room: Room::new(policy),
+            now: Instant::now(),
+        }
+    }
+
+    fn join(&mut self) -> usize {
+        self.room.join((), self.now)
+    }
+
+    fn leave(&mut self, key: usize) {
+        self.room.leave(key, self.now);
+    }
+
+    fn typed(&mut self, bytes: impl AsRef<[u8]>) {
+        self.room.typed(bytes.as_ref(), self.now);
+    }
+
+    /// The operator says that many bytes, in lines.
+    fn types(&mut self, count: u64) {
+        self.typed(text(count));
+    }
+
+    fn heard(&mut self, key: usize, bytes: impl AsRef<[u8]>) {
+        self.room.heard(key, bytes.as_ref(), self.now);
+    }
+
+    /// What one flush gives to a member that takes at most `limit`.
+    fn flush(&mut self, key: usize, limit: u64) -> Vec<u8> {
+        let mut got = Vec::new();
+        self.room
+            .flush(key, self.now, |(), slices| {
+                got = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+                got.truncate(limit as usize);
+                Ok(got.len())
+            })
+            .expect("nothing that could fail");
+        got
+    }
+
+    /// Lets a member take exactly so many bytes.
+    fn takes(&mut self, key: usize, mut count: u64) {
+        while count > 0 {
+            let got = self.flush(key, count).len() as u64;
+            assert!(got > 0, "it is owed {count} bytes less");
+            count -= got;
+        }
+    }
+
+    /// Lets a member take all it is owed.
+    fn reads(&mut self, key: usize) -> Vec<u8> {
+        let mut got = Vec::new();
+        while self.room.owed(key) > 0 {
+            got.extend(self.flush(key, u64::MAX >> 1));
+        }
+        got
+    }
+
+    /// What stdout takes now.
+    fn shown(&mut self) -> String {
+        let mut shown = Vec::new();
+        while !self.room.screen().is_empty() {
+            let front = self.room.screen().front().to_vec();
+            self.room.screen_mut().consume(front.len());
+            shown.extend(front);
+        }
+        String::from_utf8(shown).expect("text")
+    }
+
+    fn passes(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    fn overdue(&mut self) -> Vec<usize> {
+        let mut keys = Vec::new();
+        self.room.overdue(self.now, &mut keys);
+        keys
+    }
+
+    /// How long until somebody is to be asked for.
+    fn deadline(&self) -> Option<Duration> {
+        let deadline = self.room.deadline()?;
+        Some(deadline.saturating_duration_since(self.now))
+    }
+
+    fn is_on_hold(&self) -> bool {
+        !self.room.is_empty() && !self.room.wants_input()
+    }
+}
+
+fn text(count: u64) -> Vec<u8> {
+    (1..=count)
+        .map(|i| match i % 80 == 0 || i == count {
+            true => b'\n',
+            false => b'x',
+        })
+        .collect()
+}
+
+// Rule 5: who waits for whom.
+
+#[test]
+fn an_empty_room_wants_no_input() {
+    let mut class = Class::new(QUIET);
+    assert!(!class.room.wants_input());
+    let alice = class.join();
+    assert!(class.room.wants_input());
+    class.leave(alice);
+    assert!(!class.room.wants_input());
+}
+
+#[test]
+fn a_hold_begins_at_high_water_and_ends_under_low_water() {
+    let mut class = Class::new(QUIET);
+    let alice = class.join();
+    class.types(HIGH_WATER - 1);
+    assert!(!class.is_on_hold());
+    class.types(1);
+    assert!(class.is_on_hold());
+    class.takes(alice, HIGH_WATER - LOW_WATER);
+    assert!(class.is_on_hold());
+    class.takes(alice, SEG - 1);
+    assert!(class.is_on_hold());
+    class.takes(alice, 1);
+    assert!(!class.is_on_hold());
+    // And it takes all the way up for another one.
+    class.types(HIGH_WATER - LOW_WATER + SEG - 1);
+    assert!(!class.is_on_hold());
+    class.types(1);
+    assert!(class.is_on_hold());
+}
+
+#[test]
+fn the_slowest_sets_the_pace_until_it_leaves() {
+    let mut class = Class::new(QUIET);
+    let (fast, slow) = (class.join(), class.join());
+    class.types(HIGH_WATER);
+    class.reads(fast);
+    assert!(class.is_on_hold());
+    class.leave(slow);
+    assert!(!class.is_on_hold());
+}
+
+#[test]
+fn a_hold_silences_the_members_only_while_they_are_relayed() {
+    for (policy, hears) in [(QUIET, true), (BROKER, false)] {
+        let mut class = Class::new(policy);
+        class.join();
+        class.types(HIGH_WATER);
+        assert!(class.is_on_hold());
+        assert_eq!(class.room.hears(), hears);
+    }
+}
+
+#[test]
+fn relayed_lines_can_hold_the_operator_up() {
+    let mut class = Class::new(BROKER);
+    let (alice, bob) = (class.join(), class.join());
+    class.heard(alice, text(HIGH_WATER));
+    assert!(class.is_on_hold());
+    class.reads(bob);
+    assert!(!class.is_on_hold());
+}
+
+#[test]
+fn who_holds_up_and_makes_no_progress_is_overdue_exactly_after_the_timeout() {
+    let mut class = Class::new(QUIET);
+    let (fast, slow) = (class.join(), class.join());
+    class.types(HIGH_WATER);
+    class.reads(fast);
+    assert_eq!(class.deadline(), Some(T));
+    class.passes(T - TICK);
+    assert_eq!(class.overdue(), []);
+    class.passes(TICK);
+    assert_eq!(class.overdue(), [slow]);
+    class.leave(slow);
+    assert!(!class.is_on_hold());
+    assert_eq!(class.deadline(), None);
+    class.passes(T * 100);
+    assert_eq!(class.overdue(), []);
+}
+
+#[test]
+fn a_segment_of_progress_buys_another_timeout_and_less_does_not() {
+    for (progress, expected) in [(SEG, false), (SEG - 1, true)] {
+        let mut class = Class::new(QUIET);
+        let slow = class.join();
+        class.types(HIGH_WATER);
+        class.passes(T / 2);
+        class.takes(slow, progress);
+        class.passes(T / 2);
+        assert_eq!(class.overdue() == [slow], expected);
+        if !expected {
+            assert_eq!(class.deadline(), Some(T / 2));
+            class.passes(T / 2 - TICK);
+            assert_eq!(class.overdue(), []);
+            class.passes(TICK);
+            assert_eq!(class.overdue(), [slow]);
+        }
+    }
+}
+
+#[test]
+fn a_slow_member_that_moves_holds_the_room_up_for_as_long_as_it_takes() {
+    let mut class = Class::new(QUIET);
+    let slow = class.join();
+    class.types(HIGH_WATER);
+    while class.is_on_hold() {
+        class.passes(T - TICK);
+        class.takes(slow, SEG);
+        assert_eq!(class.overdue(), []);
+    }
+}
+
+#[test]
+fn who_sleeps_while_the_room_has_space_stays() {
+    let mut class = Class::new(QUIET);
+    let sleeper = class.join();
+    class.types(HIGH_WATER - 1);
+    assert_eq!(class.deadline(), None);
+    class.passes(T * 1000);
+    assert_eq!(class.overdue(), []);
+    // From when it does hold the others up it has the whole timeout, however long it slept.
+    class.types(1);
+    assert_eq!(class.deadline(), Some(T));
+    class.passes(T - TICK);
+    assert_eq!(class.overdue(), []);
+    class.passes(TICK);
+    assert_eq!(class.overdue(), [sleeper]);
+}
+
+#[test]
+fn each_hold_has_its_own_timeout() {
+    let mut class = Class::new(QUIET);
+    let slow = class.join();
+    class.types(HIGH_WATER);
+    class.passes(T / 2);
+    class.reads(slow);
+    class.passes(T);
+    class.types(HIGH_WATER);
+    class.passes(T - TICK);
+    assert_eq!(class.overdue(), []);
+    class.passes(TICK);
+    assert_eq!(class.overdue(), [slow]);
+}
+
+#[test]
+fn only_those_behind_low_water_are_to_blame() {
+    let mut class = Class::new(QUIET);
+    let (dead, asleep) = (class.join(), class.join());
+    class.types(HIGH_WATER);
+    class.takes(asleep, HIGH_WATER - LOW_WATER + SEG);
+    class.passes(T * 2);
+    assert_eq!(class.overdue(), [dead]);
+    class.leave(dead);
+    assert!(!class.is_on_hold());
+}
+
+#[test]
+fn all_who_hold_the_room_up_are_overdue_together() {
+    let mut class = Class::new(QUIET);
+    let first = class.join();
+    class.types(HIGH_WATER - LOW_WATER);
+    let second = class.join();
+    class.types(LOW_WATER);
+    class.passes(T);
+    // With the first gone the second alone would keep the hold.
+    assert_eq!(class.overdue(), [first, second]);
+}
+
+#[test]
+fn a_hold_is_not_looked_into_again_and_again() {
+    let mut class = Class::new(QUIET);
+    let slow: Vec<usize> = (0..8).map(|_| class.join()).collect();
+    class.types(HIGH_WATER);
+    for &key in &slow {
+        class.takes(key, SEG);
+        class.passes(TICK);
+    }
+    class.passes(T - TICK * 8);
+    assert_eq!(class.deadline(), Some(Duration::ZERO));
+    assert_eq!(class.overdue(), [slow[0]]);
+    assert_eq!(class.deadline(), Some(T / 8), "not the next nanosecond");
+}
+
+#[test]
+fn who_is_owed_little_but_its_own_lines_behind_that_is_to_blame_too() {
+    let mut class = Class::new(BROKER);
+    let (deaf, good) = (class.join(), class.join());
+    class.typed("hello\n");
+    class.heard(deaf, text(HIGH_WATER));
+    class.reads(good);
+    assert_eq!(class.room.owed(deaf), 6);
+    assert!(class.is_on_hold(), "the log is kept for those six bytes");
+    class.passes(T);
+    assert_eq!(class.overdue(), [deaf]);
+}
+
+#[test]
+fn live_whoever_is_more_than_high_water_behind_is_cut_off() {
+    let mut class = Class::new(LIVE);
+    let (fast, slow) = (class.join(), class.join());
+    for _ in 0..HIGH_WATER / SEG + 1 {
+        assert_eq!(class.overdue(), []);
+        assert!(class.room.wants_input());
+        class.types(SEG);
+        class.reads(fast);
+    }
+    // The mark itself, to within a segment.
+    assert_eq!(class.overdue(), []);
+    class.types(1);
+    assert_eq!(class.overdue(), [slow]);
+    class.leave(slow);
+    assert_eq!(class.overdue(), []);
+    assert_eq!(class.deadline(), None);
+}
+
+#[test]
+fn live_the_fastest_sets_the_pace() {
+    let mut class = Class::new(LIVE);
+    let (fast, _slow) = (class.join(), class.join());
+    class.types(LOW_WATER + SEG - 1);
+    assert!(!class.is_on_hold());
+    class.types(1);
+    assert!(class.is_on_hold());
+    class.takes(fast, SEG - 1);
+    assert!(class.is_on_hold());
+    class.takes(fast, 1);
+    assert!(!class.is_on_hold());
+    assert_eq!(class.overdue(), []);
+}
+
+#[test]
+fn live_when_the_fastest_leaves_the_next_sets_the_pace() {
+    let mut class = Class::new(LIVE);
+    let (fast, slow) = (class.join(), class.join());
+    class.types(LOW_WATER);
+    class.reads(fast);
+    class.types(SEG);
+    assert!(!class.is_on_hold());
+    class.leave(fast);
+    assert!(class.is_on_hold());
+    class.leave(slow);
+    assert!(!class.is_on_hold());
+}
+
+#[test]
+fn live_a_newcomer_ends_the_hold_of_those_who_are_stuck() {
+    let mut class = Class::new(LIVE);
+    let stuck = class.join();
+    class.types(LOW_WATER + SEG);
+    assert!(class.is_on_hold());
+    let newcomer = class.join();
+    assert!(!class.is_on_hold());
+    class.types(HIGH_WATER);
+    assert_eq!(class.overdue(), [stuck]);
+    assert_eq!(class.room.owed(newcomer), HIGH_WATER);
+}
+
+#[test]
+fn live_a_room_in_which_everybody_is_stuck_is_not_on_hold_for_ever() {
+    let mut class = Class::new(LIVE);
+    let (slow, stuck) = (class.join(), class.join());
+    class.types(LOW_WATER + 2 * SEG);
+    assert!(class.is_on_hold());
+    assert_eq!(class.deadline(), Some(T));
+    class.passes(T / 2);
+    class.takes(slow, SEG);
+    assert!(class.is_on_hold());
+    class.passes(T / 2);
+    assert_eq!(class.overdue(), [stuck]);
+}
+
+#[test]
+fn live_own_lines_do_not_pile_up_behind_a_few_bytes() {
+    let mut class = Class::new(Policy {
+        relay: true,
+        ..LIVE
+    });
+    let (deaf, good) = (class.join(), class.join());
+    class.typed("hello\n");
+    for _ in 0..HIGH_WATER / SEG + 1 {
+        class.heard(deaf, text(SEG));
+        class.reads(good);
+    }
+    assert_eq!(class.room.owed(deaf), 6);
+    assert_eq!(class.overdue(), [deaf]);
+}
+
+// Rules 1 and 4: who hears whom.
+
+#[test]
+fn everybody_hears_the_operator_from_joining_on() {
+    let mut class = Class::new(QUIET);
+    let alice = class.join();
+    class.typed("one ");
+    let carol = class.join();
+    class.typed("two");
+    assert_eq!(class.reads(alice), b"one two");
+    assert_eq!(class.reads(carol), b"two");
+    assert!(class.room.owes_nothing());
+}
+
+#[test]
+fn without_relaying_members_do_not_hear_each_other() {
+    let mut class = Class::new(QUIET);
+    let (alice, bob) = (class.join(), class.join());
+    class.heard(alice, "hello\n");
+    assert_eq!(class.room.owed(alice) + class.room.owed(bob), 0);
+    assert_eq!(class.room.said(), 0);
+    assert_eq!(class.shown(), "hello\n");
+}
+
+#[test]
+fn relayed_lines_reach_everybody_but_their_author_in_one_order() {
+    let mut class = Class::new(BROKER);
+    let (alice, bob, carol) = (class.join(), class.join(), class.join());
+    class.heard(alice, "a1\n");
+    class.typed("op\n");
+    class.heard(bob, "b1\n");
+    class.heard(alice, "a2\n");
+    assert_eq!(class.reads(alice), b"op\nb1\n");
+    assert_eq!(class.reads(bob), b"a1\nop\na2\n");
+    assert_eq!(class.reads(carol), b"a1\nop\nb1\na2\n");
+    assert_eq!(class.shown(), "a1\nb1\na2\n");
+}
+
+#[test]
+fn relayed_lines_are_whole_the_operators_too() {
+    let mut class = Class::new(BROKER);
+    let (alice, bob, carol) = (class.join(), class.join(), class.join());
+    class.heard(alice, "a");
+    class.typed("o");
+    class.heard(bob, "b\nB");
+    class.typed("p\nend");
+    class.heard(alice, "1\n");
+    assert_eq!(class.reads(carol), b"b\nop\na1\n");
+    class.room.typed_end(class.now);
+    assert_eq!(class.reads(carol), b"end");
+    assert_eq!(class.shown(), "b\na1\n");
+}
+
+#[test]
+fn a_lone_source_is_passed_on_as_it_is() {
+    let mut class = Class::new(QUIET);
+    let alice = class.join();
+    class.typed("no end");
+    assert_eq!(class.reads(alice), b"no end");
+    class.room.typed_end(class.now);
+    assert_eq!(class.room.owed(alice), 0);
+}
+
+#[test]
+fn an_endless_line_is_relayed_in_pieces() {
+    let mut class = Class::new(BROKER);
+    let (alice, bob) = (class.join(), class.join());
+    class.heard(alice, vec![b'x'; MAX_LINE - 1]);
+    assert_eq!(class.room.owed(bob), 0);
+    assert_eq!(class.shown(), "");
+    class.heard(alice, "y");
+    assert_eq!(class.room.owed(bob), MAX_LINE as u64);
+    assert_eq!(class.shown().len(), MAX_LINE);
+    assert_eq!(class.room.owed(alice), 0);
+}
+
+#[test]
+fn a_line_begun_before_anybody_came_is_heard_whole() {
+    let mut class = Class::new(BROKER);
+    let alice = class.join();
+    class.heard(alice, "to nobody\nhel");
+    let bob = class.join();
+    class.heard(alice, "lo\n");
+    assert_eq!(class.reads(bob), b"hello\n");
+    assert_eq!(class.shown(), "to nobody\nhello\n");
+}
+
+#[test]
+fn what_a_leaver_did_not_finish_is_relayed_as_it_is() {
+    let mut class = Class::new(BROKER);
+    let (alice, bob) = (class.join(), class.join());
+    class.heard(alice, "bye");
+    assert_eq!(class.room.owed(bob), 0);
+    class.typed("so long\n");
+    let left = class.room.leave(alice, class.now);
+    assert_eq!((left.received, left.sent, left.owed), (3, 0, 8));
+    assert_eq!(class.reads(bob), b"so long\nbye");
+    assert_eq!(class.shown(), "bye");
+}
+
+#[test]
+fn who_speaks_and_never_reads_is_not_remembered_without_end() {
+    let mut class = Class::new(BROKER);
+    let (deaf, good) = (class.join(), class.join());
+    class.typed("hello\n");
+    let mut lines = 0;
+    while class.room.may_speak(deaf) {
+        class.heard(deaf, "a\n");
+        class.heard(good, "b\n");
+        class.reads(good);
+        lines += 1;
+        assert!(lines < 100_000);
+    }
+    assert!(class.room.may_speak(good) && class.room.hears());
+    class.reads(deaf);
+    assert!(class.room.may_speak(deaf));
+}
+
+// Rule 2: the operator's screen.
+
+#[test]
+fn alone_shows_at_once_and_several_show_whole_lines() {
+    let mut class = Class::new(QUIET);
+    let alice = class.join();
+    class.heard(alice, "on");
+    assert_eq!(class.shown(), "on");
+    class.heard(alice, "e\n");
+    assert_eq!(class.shown(), "e\n");
+    let bob = class.join();
+    class.heard(alice, "tw");
+    class.heard(bob, "thr");
+    assert_eq!(class.shown(), "");
+    class.heard(bob, "ee\nfour");
+    assert_eq!(class.shown(), "three\n");
+    class.heard(alice, "o\n");
+    assert_eq!(class.shown(), "two\n");
+}
+
+#[test]
+fn a_leavers_unfinished_line_is_shown_and_then_what_the_last_one_began() {
+    let mut class = Class::new(QUIET);
+    let (alice, bob, carol) = (class.join(), class.join(), class.join());
+    class.heard(alice, "alice");
+    class.heard(bob, "bob");
+    class.heard(carol, "carol");
+    class.leave(bob);
+    assert_eq!(class.shown(), "bob");
+    class.leave(alice);
+    assert_eq!(class.shown(), "alicecarol");
+    class.heard(carol, "!");
+    assert_eq!(class.shown(), "!");
+}
+
+#[test]
+fn who_will_say_no_more_has_its_line_shown() {
+    let mut class = Class::new(BROKER);
+    let (alice, bob) = (class.join(), class.join());
+    class.heard(alice, "last words");
+    class.room.finish(alice, class.now);
+    assert_eq!(class.shown(), "last words");
+    assert_eq!(class.reads(bob), b"last words");
+    class.room.finish(alice, class.now);
+    assert_eq!(class.shown(), "");
+}
+
+#[test]
+fn a_full_screen_silences_everybody_but_the_operator() {
+    let mut class = Class::new(QUIET);
+    let (alice, bob) = (class.join(), class.join());
+    class.heard(alice, text(SEG));
+    assert!(!class.room.hears());
+    assert!(class.room.wants_input());
+    class.typed("the class goes on\n");
+    assert_eq!(class.reads(bob), b"the class goes on\n");
+    class.shown();
+    assert!(class.room.hears());
+}
+
+#[test]
+fn a_terminal_misses_lines_only_while_relaying() {
+    for (policy, hears) in [(QUIET, false), (BROKER, true)] {
+        let mut class = Class::new(Policy {
+            surface: Surface::Terminal,
+            ..policy
+        });
+        let (alice, bob) = (class.join(), class.join());
+        class.heard(alice, text(SEG));
+        class.reads(bob);
+        assert_eq!(class.room.hears(), hears);
+        class.shown();
+        assert_eq!(class.room.screen_mut().take_dropped() > 0, hears);
+    }
+}
+
+// The floor: a line begun alone is not cut by who joins in its middle.
+
+#[test]
+fn the_line_a_stream_shows_the_beginning_of_has_the_floor_until_it_ends() {
+    let mut class = Class::new(QUIET);
+    let alice = class.join();
+    class.heard(alice, "hel");
+    let bob = class.join();
+    assert!(class.room.may_speak(alice) && !class.room.may_speak(bob));
+    class.heard(alice, "lo");
+    assert!(class.room.may_speak(alice) && !class.room.may_speak(bob));
+    class.heard(alice, "!\nmo");
+    assert!(class.room.may_speak(alice) && class.room.may_speak(bob));
+    class.heard(bob, "hi\n");
+    assert_eq!(class.shown(), "hello!\nhi\n");
+    assert_eq!(class.deadline(), None);
+}
+
+#[test]
+fn the_floor_lasts_the_stall_timeout_from_when_somebody_else_came() {
+    let mut class = Class::new(QUIET);
+    let alice = class.join();
+    class.heard(alice, "hel");
+    assert_eq!(class.deadline(), None);
+    class.passes(T * 3);
+    assert_eq!(class.overdue(), []);
+    let bob = class.join();
+    assert_eq!(class.deadline(), Some(T));
+    class.passes(T / 2);
+    class.join();
+    class.heard(alice, "lo");
+    assert_eq!(class.deadline(), Some(T / 2));
+    class.passes(T / 2 - TICK);
+    assert_eq!(class.overdue(), []);
+    assert!(!class.room.may_speak(bob));
+    class.passes(TICK);
+    assert_eq!(class.overdue(), [], "nobody is cut off for it");
+    assert!(class.room.may_speak(alice) && class.room.may_speak(bob));
+    assert_eq!(class.deadline(), None);
+    class.heard(alice, " wor");
+    assert!(class.room.may_speak(bob), "it does not come back");
+}
+
+#[test]
+fn the_floor_ends_with_its_speaker() {
+    for leaves in [true, false] {
+        let mut class = Class::new(QUIET);
+        let alice = class.join();
+        class.heard(alice, "hel");
+        let (bob, _carol) = (class.join(), class.join());
+        assert!(!class.room.may_speak(bob));
+        match leaves {
+            true => class.leave(alice),
+            false => class.room.finish(alice, class.now),
+        }
+        assert!(class.room.may_speak(bob));
+        assert_eq!(class.deadline(), None);
+    }
+}
+
+#[test]
+fn who_is_alone_again_may_take_its_time() {
+    let mut class = Class::new(QUIET);
+    let alice = class.join();
+    class.heard(alice, "hel");
+    let bob = class.join();
+    class.leave(bob);
+    assert_eq!(class.deadline(), None);
+    class.passes(T * 3);
+    let bob = class.join();
+    assert_eq!(class.overdue(), []);
+    assert!(!class.room.may_speak(bob));
+    assert_eq!(class.deadline(), Some(T));
+}
+
+#[test]
+fn the_last_one_has_the_floor_for_what_it_began_among_others() {
+    let mut class = Class::new(QUIET);
+    let (alice, bob) = (class.join(), class.join());
+    class.heard(alice, "hel");
+    class.leave(bob);
+    let carol = class.join();
+    assert!(class.room.may_speak(alice) && !class.room.may_speak(carol));
+}
+
+#[test]
+fn nobody_has_the_floor_of_a_terminal() {
+    let mut class = Class::new(Policy {
+        surface: Surface::Terminal,
+        ..QUIET
+    });
+    let alice = class.join();
+    class.heard(alice, "hel");
+    let bob = class.join();
+    assert!(class.room.may_speak(bob));
+    assert_eq!(class.deadline(), None);
+    class.heard(bob, "hi\n");
+    class.heard(alice, "lo\n");
+    assert_eq!(class.shown(), "hel\nhi\nlo\n");
+}
+
+#[test]
+fn the_earlier_of_two_deadlines_counts() {
+    let mut class = Class::new(QUIET);
+    let alice = class.join();
+    class.heard(alice, "hel");
+    class.types(HIGH_WATER);
+    class.passes(T / 4);
+    class.join();
+    assert_eq!(class.deadline(), Some(T * 3 / 4), "the hold's");
+    class.reads(alice);
+    assert_eq!(class.deadline(), Some(T), "the floor's");
+    class.passes(T / 4);
+    class.types(HIGH_WATER);
+    assert_eq!(class.deadline(), Some(T * 3 / 4), "the floor's");
+}
+
+// Keys, numbers, accounts.
+
+#[test]
+fn keys_are_reused_and_numbers_are_not() {
+    let mut class = Class::new(QUIET);
+    let next = class.room.next_key();
+    let alice = class.join();
+    assert_eq!(alice, next);
+    let bob = class.join();
+    class.leave(alice);
+    assert_eq!(class.room.next_key(), alice);
+    assert_eq!(class.join(), alice);
+    let number = |key| class.room.member(key).map(|member| member.number);
+    assert_eq!(
+        (number(alice), number(bob), number(99)),
+        (Some(3), Some(2), None)
+    );
+    assert_eq!(class.room.len(), 2);
+}
+
+#[test]
+fn a_failed_write_leaves_the_stream_where_it_was() {
+    let mut class = Class::new(QUIET);
+    let alice = class.join();
+    class.typed("hello");
+    let failed = class.room.flush(alice, class.now, |(), _| {
+        Err(io::ErrorKind::BrokenPipe.into())
+    });
+    assert!(failed.is_err());
+    assert_eq!(class.room.owed(alice), 5);
+    assert_eq!(class.flush(alice, 2), b"he");
+    assert_eq!(class.room.member(alice).map(|m| m.sent), Some(2));
+    let left = class.room.leave(alice, class.now);
+    assert_eq!((left.sent, left.owed), (2, 3));
+}
+
+#[test]
+fn a_stream_that_ended_holds_nobody_up_and_counts_no_bytes() {
+    let mut class = Class::new(BROKER);
+    let (alice, bob) = (class.join(), class.join());
+    class.typed("bye\n");
+    class.reads(alice);
+    class.reads(bob);
+    class.heard(bob, text(HIGH_WATER));
+    assert!(class.is_on_hold());
+    class.room.forgo(alice, class.now);
+    assert!(!class.is_on_hold());
+    assert_eq!(class.room.owed(alice), 0);
+    assert_eq!(class.room.member(alice).map(|m| m.sent), Some(4));
+    class.typed("more\n");
+    assert_eq!(class.reads(alice), b"more\n");
+}
+
+#[test]
+fn nothing_is_written_to_who_is_owed_nothing() {
+    let mut class = Class::new(QUIET);
+    let alice = class.join();
+    let owed = class.room.flush(alice, class.now, |(), _| unreachable!());
+    assert_eq!(owed.expect("no write, no error"), 0);
+}
