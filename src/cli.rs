@@ -16,6 +16,7 @@ use clap::error::ErrorKind;
 
 use crate::client::Settings;
 use crate::client::Traffic;
+use crate::engine::room::Label;
 use crate::engine::room::SlowPeer;
 use crate::hub::HubConfig;
 use crate::io::error::Error;
@@ -178,6 +179,36 @@ struct Args {
     #[arg(long, help_heading = "Bytes")]
     recv_only: bool,
 
+    /// Say who said it: `auto` from the second participant on
+    #[arg(
+        long,
+        value_name = "WHEN",
+        requires = "listen",
+        default_value = "auto",
+        help_heading = "Terminal"
+    )]
+    label: When,
+
+    /// Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Terminal"
+    )]
+    color: When,
+
+    /// Let the bytes of others do to the terminal what they will
+    ///
+    /// By default control characters and the like are shown, as ^[, not obeyed. A pipe or file
+    /// always gets every byte unchanged.
+    #[arg(long, help_heading = "Terminal")]
+    raw_output: bool,
+
+    /// Do not edit the line being typed: leave that to the terminal, as nc does
+    #[arg(long, help_heading = "Terminal")]
+    no_edit: bool,
+
     /// Say on stderr what happens; twice or three times: in detail
     #[arg(short, long, action = ArgAction::Count, help_heading = "Messages")]
     verbose: u8,
@@ -208,6 +239,13 @@ enum SlowPeerArg {
     Wait,
     /// Cut it off: for live streams
     Disconnect,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
 }
 
 /// What to run.
@@ -310,6 +348,8 @@ impl Args {
             crlf: self.crlf,
             half_close: !self.no_shutdown,
             quit_after: self.quit_after,
+            raw_output: self.raw_output,
+            edit: !self.no_edit,
             traffic: match (self.send_only, self.recv_only) {
                 (true, _) => Traffic::SendOnly,
                 (_, true) => Traffic::ReceiveOnly,
@@ -360,6 +400,16 @@ impl Args {
                 SlowPeerArg::Disconnect => SlowPeer::Disconnect,
             },
             stall_timeout: self.stall_timeout,
+            label: match self.label {
+                When::Auto => Label::Auto,
+                When::Always => Label::Always,
+                When::Never => Label::Never,
+            },
+            color: match self.color {
+                When::Auto => terminal_has_colors(),
+                When::Always => true,
+                When::Never => false,
+            },
             settings: self.settings(),
         })
     }
@@ -399,6 +449,13 @@ impl Args {
             settings: self.settings(),
         })
     }
+}
+
+/// Whether a terminal may be given colours, unless asked otherwise (no-color.org).
+fn terminal_has_colors() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    !set("NO_COLOR") && !dumb
 }
 
 /// A time as ncat reads it: `500ms`, `2s`, `1.5m`, `1h`; a plain number is seconds.

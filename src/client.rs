@@ -68,6 +68,10 @@ pub struct Settings {
     pub quit_after: Option<Duration>,
     /// Which directions are used.
     pub traffic: Traffic,
+    /// A terminal gets the other side's bytes as they are.
+    pub raw_output: bool,
+    /// The line being typed is ours to edit, if stdin and stdout are a terminal.
+    pub edit: bool,
 }
 
 /// Which directions are used.

@@ -30,6 +30,7 @@ use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
 use crate::engine::newline::Crlf;
+use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
@@ -89,6 +90,10 @@ pub struct HubConfig {
     pub slow: SlowPeer,
     /// How long a peer may hold the others up without progress.
     pub stall_timeout: Duration,
+    /// When lines on a terminal begin with who said them, and whether in colour.
+    pub label: Label,
+    /// See `label`.
+    pub color: bool,
     /// What it has in common with a participant.
     pub settings: Settings,
 }
@@ -213,8 +218,9 @@ impl Hub {
         stdout.register(registry, STDOUT)?;
         let mut stderr = Stderr::new(notices.clone());
         stderr.register(registry, STDERR)?;
-        let surface = match stdout.kind() {
-            Kind::Terminal => Surface::Terminal,
+        let surface = match (stdout.kind(), config.settings.raw_output) {
+            (Kind::Terminal, false) => Surface::Terminal,
+            (Kind::Terminal, true) => Surface::RawTerminal,
             _ => Surface::Stream,
         };
         let mut room = Room::new(Policy {
@@ -222,6 +228,8 @@ impl Hub {
             slow: config.slow,
             stall_timeout: config.stall_timeout,
             surface,
+            label: config.label,
+            color: config.color,
         });
         if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();

@@ -6,6 +6,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 use std::time::Instant;
 
+use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
 use muxnc::engine::room::SlowPeer;
@@ -27,6 +28,8 @@ fn room(relay: bool) -> (Room<u64>, Instant) {
         slow: SlowPeer::Wait,
         stall_timeout: Duration::from_secs(10),
         surface: Surface::Stream,
+        label: Label::Auto,
+        color: false,
     });
     for _ in 0..PEERS {
         room.join(0, now);

@@ -16,6 +16,7 @@
 //! [`Room::overdue`]; the memory held for slow members is bounded by [`HIGH_WATER`] and one turn's
 //! input, whatever their number.
 
+use std::fmt::Write;
 use std::io;
 use std::io::IoSlice;
 use std::time::Duration;
@@ -63,6 +64,21 @@ pub struct Policy {
     pub stall_timeout: Duration,
     /// What the operator's stdout is.
     pub surface: Surface,
+    /// When a line on a terminal begins with who said it.
+    pub label: Label,
+    /// Whether labels are coloured.
+    pub color: bool,
+}
+
+/// When a line on the operator's terminal begins with who said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// As soon as a second member has joined.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// Everybody connected to one hub.
@@ -75,6 +91,8 @@ pub struct Room<C> {
     input: Lines,
     policy: Policy,
     joined: u32,
+    /// The label of whoever is speaking; here so that its memory is reused.
+    label: String,
     /// The slowest member is too far behind: the sources wait.
     hold: Option<Hold>,
     /// A line is open on the screen: its speaker has the floor.
@@ -134,12 +152,34 @@ struct Floor {
     since: Option<Instant>,
 }
 
+impl Policy {
+    /// Puts into `label` what a line of `member` begins with on the operator's screen.
+    fn label<C>(&self, joined: u32, member: &Member<C>, label: &mut String) {
+        label.clear();
+        let wanted = match self.label {
+            Label::Auto => joined > 1,
+            Label::Always => true,
+            Label::Never => false,
+        };
+        if !wanted || self.surface == Surface::Stream {
+            return;
+        }
+        let number = member.number;
+        // Writing to a String cannot fail.
+        let _ = match self.color {
+            // Red to cyan: readable on light and dark, and neither black nor white.
+            true => write!(label, "\x1b[{}m[{number}]\x1b[0m ", 31 + number % 6),
+            false => write!(label, "[{number}] "),
+        };
+    }
+}
+
 impl<C> Room<C> {
     /// An empty room.
     pub fn new(policy: Policy) -> Room<C> {
         let overflow = match (policy.surface, policy.relay) {
-            (Surface::Terminal, true) => Overflow::DropOldest,
-            _ => Overflow::Hold,
+            (Surface::Stream, _) | (_, false) => Overflow::Hold,
+            (_, true) => Overflow::DropOldest,
         };
         Room {
             members: Slab::new(),
@@ -148,6 +188,7 @@ impl<C> Room<C> {
             input: Lines::default(),
             policy,
             joined: 0,
+            label: String::new(),
             hold: None,
             floor: None,
         }
@@ -194,7 +235,9 @@ impl<C> Room<C> {
         if self.members.len() == 1
             && let Some((key, last)) = self.members.iter_mut().next()
         {
-            last.lines.show(|b| self.screen.show(last.number, b));
+            self.policy.label(self.joined, last, &mut self.label);
+            last.lines
+                .show(|b| self.screen.show(last.number, &self.label, b));
             if last.lines.is_open() {
                 self.floor = Some(Floor { key, since: None });
             }
@@ -313,7 +356,7 @@ impl<C> Room<C> {
     /// # Panics
     /// If there is no member of that key.
     pub fn may_speak(&self, key: usize) -> bool {
-        let has_floor = self.policy.surface == Surface::Terminal
+        let has_floor = self.policy.surface != Surface::Stream
             || self.floor.as_ref().is_none_or(|floor| floor.key == key);
         has_floor && self.journal.edits(&self.members[key].cursor) < MAX_EDITS
     }
@@ -407,10 +450,12 @@ impl<C> Room<C> {
         let relay = self.policy.relay && !alone;
         let member = &mut self.members[key];
         let (screen, journal) = (&mut self.screen, &mut self.journal);
+        let label = &mut self.label;
+        self.policy.label(self.joined, member, label);
         let mut relayed = 0;
         feed(
             &mut member.lines,
-            &mut |bytes| screen.show(member.number, bytes),
+            &mut |bytes| screen.show(member.number, label, bytes),
             &mut |bytes| {
                 if relay {
                     journal.append(bytes);

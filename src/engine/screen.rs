@@ -5,12 +5,16 @@
 //! while lines are relayed: the class goes on, and the operator is told how many lines are gone).
 //!
 //! It promises: at most [`HIGH_WATER`] bytes and one read are kept; on a stream not a byte is
-//! added, changed or lost; on a terminal no two speakers share a line.
+//! added, changed or lost; on a terminal no two speakers share a line, every line begins with its
+//! speaker's label if there are labels, and nothing anybody says can act on the terminal or forge
+//! a label.
 
 use std::collections::VecDeque;
 
 use memchr::memchr;
 use memchr::memchr_iter;
+
+use crate::engine::visible::Visible;
 
 /// Bytes waiting from which on the screen is full.
 pub const HIGH_WATER: usize = 64 * 1024;
@@ -23,8 +27,10 @@ pub const LOW_WATER: usize = 16 * 1024;
 pub enum Surface {
     /// A pipe, a file, a socket: bytes are sacred.
     Stream,
-    /// Somebody's eyes: a line belongs to one speaker.
+    /// Somebody's eyes: a line belongs to one speaker, and what would act is shown instead.
     Terminal,
+    /// The same for somebody who wants the bytes as they are, whatever they do.
+    RawTerminal,
 }
 
 /// What to do when stdout does not keep up.
@@ -47,6 +53,9 @@ pub struct Screen {
     /// Who wrote last, and whether in the middle of a line.
     speaker: Option<u32>,
     midline: bool,
+    /// What of the speaker's bytes is not complete enough to be shown.
+    visible: Visible,
+    text: String,
     /// Whether the head of the queue continues a line of which some was taken.
     head_midline: bool,
     dropped: u64,
@@ -63,28 +72,60 @@ impl Screen {
             closed: false,
             speaker: None,
             midline: false,
+            visible: Visible::default(),
+            text: String::new(),
             head_midline: false,
             dropped: 0,
         }
     }
 
-    /// Queues `bytes` of `speaker`.
-    pub fn show(&mut self, speaker: u32, bytes: &[u8]) {
-        let Some(&last) = bytes.last() else { return };
-        if self.closed {
+    /// Queues `bytes` of `speaker`; on a terminal each of its lines begins with `label`.
+    pub fn show(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
+        if self.closed || bytes.is_empty() {
             return;
         }
-        if self.surface == Surface::Terminal && self.midline && self.speaker != Some(speaker) {
-            self.queue.push_back(b'\n');
+        if self.surface == Surface::Stream {
+            self.push(bytes);
+        } else {
+            self.show_lines(speaker, label, bytes);
         }
-        self.queue.extend(bytes);
-        self.speaker = Some(speaker);
-        self.midline = last != b'\n';
         if self.queue.len() >= HIGH_WATER {
             match self.overflow {
                 Overflow::Hold => self.full = true,
                 Overflow::DropOldest => self.drop_oldest(),
             }
+        }
+    }
+
+    fn show_lines(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
+        let mut text = std::mem::take(&mut self.text);
+        if self.midline && self.speaker != Some(speaker) {
+            self.visible.finish(&mut text);
+            text.push('\n');
+            self.push(text.as_bytes());
+            text.clear();
+        }
+        self.speaker = Some(speaker);
+        let shown = if self.surface == Surface::Terminal {
+            self.visible.show(bytes, &mut text);
+            text.as_bytes()
+        } else {
+            bytes
+        };
+        for line in shown.split_inclusive(|&byte| byte == b'\n') {
+            if !self.midline {
+                self.push(label.as_bytes());
+            }
+            self.push(line);
+        }
+        text.clear();
+        self.text = text;
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(&last) = bytes.last() {
+            self.queue.extend(bytes);
+            self.midline = last != b'\n';
         }
     }
 
@@ -170,25 +211,58 @@ mod tests {
     #[test]
     fn a_stream_gets_exactly_what_was_said() {
         let mut screen = Screen::new(Surface::Stream, Overflow::Hold);
-        screen.show(1, b"half");
-        screen.show(2, b"other\n");
+        screen.show(1, "", b"half");
+        screen.show(2, "", b"other\n");
         assert_eq!(drain(&mut screen), b"halfother\n");
     }
 
     #[test]
     fn on_a_terminal_nobody_continues_anothers_line() {
         let mut screen = Screen::new(Surface::Terminal, Overflow::Hold);
-        screen.show(1, b"ha");
-        screen.show(1, b"lf");
-        screen.show(2, b"other\n");
-        screen.show(1, b"more\n");
+        screen.show(1, "", b"ha");
+        screen.show(1, "", b"lf");
+        screen.show(2, "", b"other\n");
+        screen.show(1, "", b"more\n");
         assert_eq!(drain(&mut screen), b"half\nother\nmore\n");
+    }
+
+    #[test]
+    fn every_line_has_its_label_and_none_can_be_forged() {
+        let mut screen = Screen::new(Surface::Terminal, Overflow::Hold);
+        screen.show(1, "[1] ", b"one\ntwo\n\r[2] forged\n");
+        screen.show(2, "[2] ", b"un");
+        screen.show(2, "[2] ", b"finished \xe2\x98");
+        screen.show(1, "[1] ", b"\x1b[2Jthree\n");
+        assert_eq!(
+            String::from_utf8(drain(&mut screen)).unwrap(),
+            "[1] one\n[1] two\n[1] ^M[2] forged\n[2] unfinished \u{fffd}\n[1] ^[[2Jthree\n"
+        );
+    }
+
+    #[test]
+    fn a_character_may_come_in_pieces() {
+        let mut screen = Screen::new(Surface::Terminal, Overflow::Hold);
+        for byte in "[\u{2603}]\r\n".as_bytes() {
+            screen.show(1, "", &[*byte]);
+        }
+        assert_eq!(
+            String::from_utf8(drain(&mut screen)).unwrap(),
+            "[\u{2603}]\n"
+        );
+    }
+
+    #[test]
+    fn a_raw_terminal_gets_the_bytes_and_whole_lines() {
+        let mut screen = Screen::new(Surface::RawTerminal, Overflow::Hold);
+        screen.show(1, "", b"\x1b[1mbold\xff");
+        screen.show(2, "", b"other\n");
+        assert_eq!(drain(&mut screen), b"\x1b[1mbold\xff\nother\n");
     }
 
     #[test]
     fn full_holds_until_low_water() {
         let mut screen = Screen::new(Surface::Stream, Overflow::Hold);
-        screen.show(1, &[b'x'; HIGH_WATER]);
+        screen.show(1, "", &[b'x'; HIGH_WATER]);
         assert!(screen.is_full());
         screen.consume(HIGH_WATER - LOW_WATER - 1);
         assert!(screen.is_full());
@@ -202,7 +276,7 @@ mod tests {
         let lines = 20_000;
         let mut taken = Vec::new();
         for i in 0..lines {
-            screen.show(1, format!("line {i}\n").as_bytes());
+            screen.show(1, "", format!("line {i}\n").as_bytes());
             if i == 100 {
                 // Somebody was reading, and stopped in the middle of the first line.
                 taken = screen.front()[..3].to_vec();
@@ -228,7 +302,7 @@ mod tests {
         for start in [0, 1] {
             let mut screen = Screen::new(Surface::Terminal, Overflow::DropOldest);
             for _ in 0..100 {
-                screen.show(1, &[b'x'; 10_000]);
+                screen.show(1, "", &[b'x'; 10_000]);
                 screen.consume(start);
                 assert!(screen.queue.len() < HIGH_WATER);
             }
@@ -238,9 +312,9 @@ mod tests {
     #[test]
     fn a_closed_screen_keeps_nothing() {
         let mut screen = Screen::new(Surface::Stream, Overflow::Hold);
-        screen.show(1, &[b'x'; HIGH_WATER]);
+        screen.show(1, "", &[b'x'; HIGH_WATER]);
         screen.close();
-        screen.show(1, b"more");
+        screen.show(1, "", b"more");
         assert!(screen.is_empty() && !screen.is_full());
     }
 }

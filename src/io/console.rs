@@ -1,0 +1,199 @@
+//! The console: a terminal whose last row is the line being typed, whatever else appears.
+//!
+//! What others say goes above that row; an unfinished line of theirs ("login: ") stands before
+//! what is being typed, as it would on a plain terminal. Everything for the screen goes through
+//! one bounded queue, and the row is drawn at most once a turn.
+//!
+//! ```text
+//!   [1] what is a socket?
+//!   muxnc: [2] 192.0.2.22:40112 joined, 2 here
+//!   Good question, A_                  <- the row: never above, never torn
+//! ```
+//!
+//! It promises: the line being typed is never mixed with anything; a terminal that is stopped
+//! stops nobody; the terminal is left as it was found.
+
+use std::collections::VecDeque;
+use std::io;
+
+use crate::engine::editor::Editor;
+use crate::engine::editor::Event;
+use crate::engine::visible::push_visible;
+use crate::io::output::Output;
+use crate::io::signals;
+use crate::io::terminal::Terminal;
+
+/// Bytes waiting for the terminal above which no more is taken, and the row is not drawn: nobody
+/// could read it anyway.
+const BUSY: usize = 4 * 1024;
+
+/// An unfinished line longer than this, in bytes, is put above the row as it is.
+const LONGEST_TAIL: usize = 1024;
+
+/// A terminal with an edit row. See the module's documentation.
+#[derive(Debug)]
+pub struct Console {
+    terminal: Terminal,
+    editor: Editor,
+    /// For the terminal, not yet written.
+    queue: VecDeque<u8>,
+    columns: u16,
+    /// The unfinished line of others.
+    tail: String,
+    /// The row is on the screen as it should be.
+    drawn: bool,
+    /// The row is on the screen, in whatever state.
+    visible: bool,
+}
+
+impl Console {
+    /// A console, if stdin and stdout are a terminal that can do it.
+    pub fn open() -> Option<Console> {
+        let mut console = Console {
+            terminal: Terminal::open()?,
+            editor: Editor::new(),
+            queue: VecDeque::new(),
+            columns: Terminal::columns(),
+            tail: String::new(),
+            drawn: false,
+            visible: false,
+        };
+        console.enter();
+        Some(console)
+    }
+
+    /// Understands keys; what they mean is appended to `events`.
+    pub fn press(&mut self, keys: &[u8], events: &mut Vec<Event>) {
+        if !self.terminal.is_editing() {
+            // We are in the foreground again, or could not read this.
+            self.enter();
+        }
+        self.drawn = false;
+        self.editor.feed(keys, events);
+    }
+
+    /// The line being typed.
+    pub fn editor(&mut self) -> &mut Editor {
+        self.drawn = false;
+        &mut self.editor
+    }
+
+    /// A line was typed and ended: it stays on the screen, after the others' unfinished line if
+    /// there is one.
+    pub fn typed(&mut self, line: &str) {
+        self.erase();
+        let mut shown = std::mem::take(&mut self.tail);
+        for letter in line.chars() {
+            match letter {
+                '\t' => shown.push('\t'),
+                letter => push_visible(letter, &mut shown),
+            }
+        }
+        shown.push('\n');
+        self.queue.extend(shown.as_bytes());
+    }
+
+    /// Shows what others say; it must be fit for a terminal.
+    pub fn show(&mut self, text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
+        self.erase();
+        let end = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |lf| lf + 1);
+        let (whole, rest) = text.split_at(end);
+        if !whole.is_empty() {
+            self.queue.extend(std::mem::take(&mut self.tail).as_bytes());
+            self.queue.extend(whole);
+        }
+        self.tail.push_str(&String::from_utf8_lossy(rest));
+        if !self.terminal.is_editing() || self.tail.len() > LONGEST_TAIL {
+            self.queue.extend(std::mem::take(&mut self.tail).as_bytes());
+            if self.terminal.is_editing() {
+                self.queue.push_back(b'\n');
+            }
+        }
+    }
+
+    /// Shows whole lines of our own; an unfinished line of others stays where it is.
+    pub fn notice(&mut self, lines: &[u8]) {
+        if !lines.is_empty() {
+            self.erase();
+            self.queue.extend(lines);
+        }
+    }
+
+    /// Whether it takes more to show just now.
+    pub fn is_busy(&self) -> bool {
+        self.queue.len() >= BUSY
+    }
+
+    /// Whether everything is on the screen.
+    pub fn is_settled(&self) -> bool {
+        self.queue.is_empty() && (self.drawn || !self.terminal.is_editing())
+    }
+
+    /// Draws the row if it has to be, and writes what the terminal takes.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn flush(&mut self, output: &mut Output) -> io::Result<()> {
+        if !self.drawn && self.terminal.is_editing() && !self.is_busy() {
+            let mut row = Vec::new();
+            self.editor.draw(&self.tail, self.columns, &mut row);
+            self.queue.extend(row);
+            self.drawn = true;
+            self.visible = true;
+        }
+        while output.is_writable() && !self.queue.is_empty() {
+            let written = output.write(self.queue.as_slices().0)?;
+            self.queue.drain(..written);
+        }
+        Ok(())
+    }
+
+    /// The terminal has another size.
+    pub fn resize(&mut self) {
+        self.columns = Terminal::columns();
+        self.drawn = false;
+    }
+
+    /// Gives the terminal back and stops, as Ctrl-Z asks for; returns when the program goes on.
+    pub fn suspend(&mut self, output: &mut Output) {
+        self.leave(output);
+        signals::stop();
+        self.resume();
+    }
+
+    /// The program goes on after it was stopped: whoever had the terminal may have changed it.
+    pub fn resume(&mut self) {
+        self.visible = false;
+        self.enter();
+        self.resize();
+    }
+
+    /// Gives the terminal back, for good or until [`Console::resume`]. What it does not take at
+    /// once is not waited for.
+    pub fn leave(&mut self, output: &mut Output) {
+        self.erase();
+        if !self.tail.is_empty() {
+            let tail = std::mem::take(&mut self.tail);
+            self.queue.extend(tail.as_bytes());
+            self.queue.push_back(b'\n');
+        }
+        self.queue.extend(self.terminal.leave().unwrap_or_default());
+        // Gone or stopped, there is nothing left to do for it.
+        let _ = self.flush(output);
+    }
+
+    fn enter(&mut self) {
+        self.queue.extend(self.terminal.enter().unwrap_or_default());
+        self.drawn = false;
+    }
+
+    fn erase(&mut self) {
+        if std::mem::take(&mut self.visible) {
+            self.queue.extend(b"\r\x1b[K");
+        }
+        self.drawn = false;
+    }
+}
