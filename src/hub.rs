@@ -271,7 +271,10 @@ impl Hub {
     /// Zero if something stayed ready, else until the next deadline, if there is one.
     fn timeout(&self) -> Option<Duration> {
         let stdin = self.stdin.as_ref().is_some_and(Stdin::is_ready) && self.room.wants_input();
-        let peers = !self.queues.readable.is_empty() && self.room.hears();
+        // Who was parked may have been allowed to speak since: by a flush, a leave, or the time.
+        let speaks = |&key: &usize| self.room.may_speak(key);
+        let peers = (!self.queues.readable.is_empty() || self.queues.parked.iter().any(speaks))
+            && self.room.hears();
         let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
         let screen = !self.room.screen().is_empty() && self.stdout.is_writable();
         if stdin || peers || owed || screen || self.door.is_ready() {
