@@ -385,7 +385,11 @@ impl Hub {
                 self.queue_read(key);
             }
             Heard::Nothing => {}
-            Heard::End if was_ended => {}
+            Heard::End if was_ended => {
+                if let Some(error) = peer.conn.take_error() {
+                    self.queue_leave(key, Leave::Broke(error));
+                }
+            }
             Heard::End => {
                 let is_shut = peer.conn.is_shut();
                 self.room.finish(key, now);

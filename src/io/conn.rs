@@ -103,7 +103,14 @@ impl Conn {
         self.shut
     }
 
-    /// Reads once. After the end it may be called again: a reset can still come.
+    /// Why the connection broke after the end was read. Reading does not tell: after an end the
+    /// kernel reports nothing but ends.
+    pub fn take_error(&self) -> Option<io::Error> {
+        self.stream.take_error().ok().flatten()
+    }
+
+    /// Reads once. After the end it may be called again, and [`Conn::take_error`] be asked whether
+    /// a reset has come.
     pub fn read(&mut self, buffer: &mut [u8]) -> Heard {
         loop {
             match self.stream.read(buffer) {
