@@ -138,7 +138,6 @@ fn serve_once(
     };
     drop(listener);
     stream.set_nonblocking(true).map_err(|e| failed(&e))?;
-    log::info!("{addr} joined");
     client::serve(stream, addr, settings, notices)
 }
 
@@ -395,12 +394,16 @@ impl Hub {
             }
             Heard::Nothing => {}
             Heard::End => {
-                let gone = peer.conn.is_shut() || peer.conn.is_broken();
-                if was_ended && !gone {
+                if let Some(error) = peer.conn.take_error() {
+                    self.queue_leave(key, Leave::Broke(error));
                     return;
                 }
+                if was_ended {
+                    return;
+                }
+                let is_shut = peer.conn.is_shut();
                 self.room.finish(key, now);
-                if gone {
+                if is_shut {
                     self.queue_leave(key, Leave::Closed);
                 } else if let Some(member) = self.room.member(key) {
                     // It may still listen; if it does not, the next write will tell.

@@ -111,8 +111,14 @@ impl Conn {
         self.shut
     }
 
-    /// Reads once. After the end it may be called again: a reset can still come, which
-    /// [`Conn::is_broken`] tells.
+    /// Why the connection broke after the end was read. Reading does not tell: after an end the
+    /// kernel reports nothing but ends.
+    pub fn take_error(&self) -> Option<io::Error> {
+        self.stream.take_error().ok().flatten()
+    }
+
+    /// Reads once. After the end it may be called again, and [`Conn::take_error`] be asked whether
+    /// a reset has come.
     pub fn read(&mut self, buffer: &mut [u8]) -> Heard {
         loop {
             match self.stream.read(buffer) {
@@ -176,12 +182,6 @@ impl Conn {
     pub(super) fn end(&mut self) {
         self.readable = false;
         self.ended = true;
-    }
-
-    /// Whether the connection broke after the other side's end was read. A read goes on to report
-    /// that end then, and the reset is only told here (tcp(7), SO_ERROR).
-    pub fn is_broken(&self) -> bool {
-        !matches!(self.stream.take_error(), Ok(None))
     }
 
     /// Ends our side: everything written is delivered, then the other side reads an end. That it
