@@ -209,6 +209,10 @@ struct Args {
     #[arg(long, help_heading = "Terminal")]
     no_edit: bool,
 
+    /// Say what begins with / like anything else
+    #[arg(long, requires = "listen", help_heading = "Terminal")]
+    no_commands: bool,
+
     /// Say on stderr what happens; twice or three times: in detail
     #[arg(short, long, action = ArgAction::Count, help_heading = "Messages")]
     verbose: u8,
@@ -410,6 +414,7 @@ impl Args {
                 When::Always => true,
                 When::Never => false,
             },
+            commands: !self.no_commands,
             settings: self.settings(),
         })
     }

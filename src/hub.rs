@@ -15,6 +15,8 @@
 //!
 //! It promises: nothing a peer does ends the hub or stalls it.
 
+mod operator;
+
 use std::collections::VecDeque;
 use std::io;
 use std::io::ErrorKind;
@@ -26,10 +28,10 @@ use mio::Poll;
 use mio::Token;
 use mio::event::Event;
 
+use self::operator::Operator;
 use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
-use crate::engine::newline::Crlf;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::Room;
@@ -37,6 +39,7 @@ use crate::engine::room::SlowPeer;
 use crate::engine::screen::Surface;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
+use crate::io::console::Console;
 use crate::io::descriptor::Kind;
 use crate::io::door::Arrival;
 use crate::io::door::Door;
@@ -47,7 +50,6 @@ use crate::io::net::Bind;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
-use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -57,6 +59,7 @@ const LISTENER: Token = Token(usize::MAX);
 const STDIN: Token = Token(usize::MAX - 1);
 const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
+const SIGNALS: Token = Token(usize::MAX - 4);
 
 /// Bytes read from stdin in a turn. Each costs one large write per peer, so larger is cheaper.
 const STDIN_CHUNK: usize = 256 * 1024;
@@ -94,6 +97,8 @@ pub struct HubConfig {
     pub label: Label,
     /// See `label`.
     pub color: bool,
+    /// Whether a typed `/word` is a command.
+    pub commands: bool,
     /// What it has in common with a participant.
     pub settings: Settings,
 }
@@ -156,6 +161,7 @@ enum Leave {
     Broke(io::Error),
     Stalled,
     Behind,
+    Kicked(String),
 }
 
 struct Hub {
@@ -165,9 +171,11 @@ struct Hub {
     stdin: Option<Stdin>,
     stdout: Output,
     stderr: Stderr,
+    /// Only where stdin and stdout are a terminal.
+    console: Option<Console>,
     room: Room<Peer>,
     queues: Queues,
-    input: OperatorInput,
+    operator: Operator,
     /// Where the shared stream ended when everybody was last queued to be flushed.
     flushed: u64,
     buffer: Box<[u8]>,
@@ -185,19 +193,6 @@ struct Queues {
     owed: Vec<usize>,
     leaving: Vec<(usize, Leave)>,
     overdue: Vec<usize>,
-}
-
-/// How far the operator's input is.
-#[derive(Default)]
-struct OperatorInput {
-    crlf: Crlf,
-    converted: Vec<u8>,
-    /// Something was read.
-    spoke: bool,
-    /// It ended, and with it, when everything is delivered, every peer's stream.
-    finished: Option<Instant>,
-    /// Everything was delivered after that.
-    delivered: Option<Instant>,
 }
 
 impl Hub {
@@ -222,6 +217,10 @@ impl Hub {
             (Kind::Terminal, true) => Surface::RawTerminal,
             _ => Surface::Stream,
         };
+        let console = match stdin.is_some() && config.settings.edit {
+            true => Console::open(registry, SIGNALS)?,
+            false => None,
+        };
         let mut room = Room::new(Policy {
             relay: config.relay,
             slow: config.slow,
@@ -239,9 +238,10 @@ impl Hub {
             stdin,
             stdout,
             stderr,
+            console,
             room,
             queues: Queues::default(),
-            input: OperatorInput::default(),
+            operator: Operator::default(),
             flushed: 0,
             buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
             config,
@@ -249,11 +249,22 @@ impl Hub {
     }
 
     fn run(mut self) -> Result<Status, Error> {
+        let ended = self.turns();
+        if let Some(console) = &mut self.console {
+            console.notice(&self.stderr.take());
+            console.leave(&mut self.stdout);
+        }
+        self.stderr.flush();
+        ended
+    }
+
+    fn turns(&mut self) -> Result<Status, Error> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            self.stderr.flush();
+            self.show()?;
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
+                // A signal that somebody wants to know of has its own event.
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Error::system("wait for events", &error)),
             }
@@ -261,15 +272,18 @@ impl Hub {
             for event in &events {
                 self.collect(event);
             }
+            if let Some(console) = &mut self.console
+                && let Some(signal) = console.obey_signals(&mut self.stdout)
+            {
+                return Ok(Status::Killed(signal));
+            }
             self.hear_operator(now)?;
             self.hear_peers(now);
             self.accept(now);
             self.flush(now);
-            self.show();
             self.find_overdue(now);
             self.reap(now);
             if self.is_done(now) {
-                self.stderr.flush();
                 return Ok(Status::Done);
             }
         }
@@ -277,15 +291,16 @@ impl Hub {
 
     /// Zero if something stayed ready, else until the next deadline, if there is one.
     fn timeout(&self) -> Option<Duration> {
-        let stdin = self.stdin.as_ref().is_some_and(Stdin::is_ready) && self.room.wants_input();
         // The floor may have ended, or an author caught up, after the parked ones were passed over.
         let mut parked = self.queues.parked.iter();
         let speakers =
             !self.queues.readable.is_empty() || parked.any(|&key| self.room.may_speak(key));
         let peers = speakers && self.room.hears();
         let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
-        let screen = !self.room.screen().is_empty() && self.stdout.is_writable();
-        if stdin || peers || owed || screen || self.door.is_ready() {
+        let settled = self.console.as_ref().is_none_or(Console::is_settled);
+        let shown = self.room.screen().is_empty() && settled;
+        let screen = !shown && self.stdout.is_writable();
+        if self.operator_is_ready() || peers || owed || screen || self.door.is_ready() {
             return Some(Duration::ZERO);
         }
         let deadlines = [
@@ -304,6 +319,7 @@ impl Hub {
             STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
             STDOUT => self.stdout.collect(event),
             STDERR => self.stderr.collect(event),
+            SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
             Token(key) => {
                 let Some(peer) = self.room.conn_mut(key) else {
                     return;
@@ -313,50 +329,6 @@ impl Hub {
                 self.queue_flush(key);
             }
         }
-    }
-
-    /// A chunk of stdin to everybody, if anybody is there to hear it and nobody is too far behind.
-    fn hear_operator(&mut self, now: Instant) -> Result<(), Error> {
-        let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
-            return Ok(());
-        };
-        if !self.room.wants_input() {
-            return Ok(());
-        }
-        match stdin.read(&mut self.buffer) {
-            Input::Bytes(count) => {
-                self.input.spoke = true;
-                let bytes = &self.buffer[..count];
-                if self.config.settings.crlf {
-                    self.input.converted.clear();
-                    self.input.crlf.convert(bytes, &mut self.input.converted);
-                    self.room.typed(&self.input.converted, now);
-                } else {
-                    self.room.typed(bytes, now);
-                }
-            }
-            Input::Nothing => {}
-            Input::End => self.finish_input(now),
-            Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
-            Input::Failed(error) => {
-                log::warn!("read from stdin: {}; serving without", why(&error));
-            }
-        }
-        Ok(())
-    }
-
-    /// stdin has ended. An input that was empty from the start only means that there is no
-    /// keyboard; otherwise the class ends when everything is delivered.
-    fn finish_input(&mut self, now: Instant) {
-        self.room.typed_end(now);
-        let keyboard =
-            self.input.spoke || self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
-        if !self.config.keep_open && keyboard {
-            log::info!("end of input: nobody else is let in");
-            self.input.finished = Some(now);
-            self.door.close();
-        }
-        self.queue_flush_all();
     }
 
     /// One read from each peer that has something to say, as long as there is room for it.
@@ -408,7 +380,7 @@ impl Hub {
                 } else if let Some(member) = self.room.member(key) {
                     // It may still listen; if it does not, the next write will tell.
                     let addr = member.conn.conn.addr();
-                    log::info!(target: NOTICE, "[{}] {addr} will send no more", member.number);
+                    log::info!(target: NOTICE, "[{}] {addr} will send no more", member.account.number);
                 }
             }
             Heard::Failed(error) => self.queue_leave(key, Leave::Broke(error)),
@@ -456,7 +428,7 @@ impl Hub {
             now,
         );
         if let Some(member) = self.room.member(key) {
-            let (number, here) = (member.number, self.room.len());
+            let (number, here) = (member.account.number, self.room.len());
             log::info!(target: NOTICE, "[{number}] {addr} joined, {here} here");
         }
     }
@@ -500,7 +472,7 @@ impl Hub {
 
     /// Ends the stream of a peer that is owed nothing more, if stdin has ended.
     fn half_close(&mut self, key: usize) {
-        if self.input.finished.is_none() || !self.config.settings.half_close {
+        if self.operator.finished.is_none() || !self.config.settings.half_close {
             return;
         }
         let Some(peer) = self.room.conn_mut(key) else {
@@ -514,21 +486,41 @@ impl Hub {
         }
     }
 
-    /// The screen to stdout. A stdout that is closed is told of once, and the hub serves on.
-    fn show(&mut self) {
-        while self.stdout.is_writable() && !self.room.screen().is_empty() {
-            match self.stdout.write(self.room.screen().front()) {
-                Ok(count) => self.room.screen_mut().consume(count),
-                Err(error) => {
-                    log::warn!("write to stdout: {}; serving without", why(&error));
-                    self.room.screen_mut().close();
+    /// The screen to stdout, and notices to stderr. A stdout that is closed is told of once, and
+    /// the hub serves on.
+    fn show(&mut self) -> Result<(), Error> {
+        if let Some(console) = &mut self.console {
+            if self.stderr.is_terminal() {
+                console.notice(&self.stderr.take());
+            } else {
+                self.stderr.flush();
+            }
+            while !console.is_busy() && !self.room.screen().is_empty() {
+                let text = self.room.screen().front();
+                let count = text.len();
+                console.show(text);
+                self.room.screen_mut().consume(count);
+            }
+            console
+                .flush(&mut self.stdout)
+                .map_err(|error| Error::system("write to the terminal", &error))?;
+        } else {
+            while self.stdout.is_writable() && !self.room.screen().is_empty() {
+                match self.stdout.write(self.room.screen().front()) {
+                    Ok(count) => self.room.screen_mut().consume(count),
+                    Err(error) => {
+                        log::warn!("write to stdout: {}; serving without", why(&error));
+                        self.room.screen_mut().close();
+                    }
                 }
             }
+            self.stderr.flush();
         }
         let dropped = self.room.screen_mut().take_dropped();
         if dropped > 0 {
             log::warn!("{dropped} lines were not shown: the terminal did not keep up");
         }
+        Ok(())
     }
 
     fn find_overdue(&mut self, now: Instant) {
@@ -567,12 +559,13 @@ impl Hub {
 
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
         let left = self.room.leave(key, now);
-        let who = format!("[{}] {}", left.number, left.conn.conn.addr());
+        let account = &left.account;
+        let who = format!("[{}] {}", account.number, left.conn.conn.addr());
         let traffic = format!(
             "after {:.1?}, {} bytes in, {} out, {} here",
-            now.saturating_duration_since(left.since),
-            left.received,
-            left.sent,
+            now.saturating_duration_since(account.since),
+            account.received,
+            account.sent,
             self.room.len()
         );
         let owed = left.owed;
@@ -587,6 +580,10 @@ impl Hub {
                  {owed} bytes were not delivered; {traffic}",
                 self.config.stall_timeout
             ),
+            Leave::Kicked(reason) if reason.is_empty() => {
+                log::warn!("{who} was cut off by you; {traffic}");
+            }
+            Leave::Kicked(reason) => log::warn!("{who} was cut off by you: {reason}; {traffic}"),
             Leave::Behind => log::warn!(
                 "{who} was cut off: it fell too far behind, {owed} bytes were not delivered; \
                  {traffic}"
@@ -594,13 +591,16 @@ impl Hub {
         }
     }
 
-    /// Whether the hub has nothing left to do: only ever after the end of stdin.
+    /// Whether the hub has nothing left to do: only ever after the end of stdin, or `/quit`.
     fn is_done(&mut self, now: Instant) -> bool {
-        if self.input.finished.is_none() {
+        if self.operator.quit {
+            return true;
+        }
+        if self.operator.finished.is_none() {
             return false;
         }
-        if self.input.delivered.is_none() && self.room.owes_nothing() {
-            self.input.delivered = Some(now);
+        if self.operator.delivered.is_none() && self.room.owes_nothing() {
+            self.operator.delivered = Some(now);
         }
         let told = self.room.is_empty() && self.room.screen().is_empty();
         told || [self.quits(), self.lingers()]
@@ -610,12 +610,12 @@ impl Hub {
     }
 
     fn quits(&self) -> Option<Instant> {
-        Some(self.input.finished? + self.config.settings.quit_after?)
+        Some(self.operator.finished? + self.config.settings.quit_after?)
     }
 
     fn lingers(&self) -> Option<Instant> {
         match self.config.settings.traffic {
-            Traffic::SendOnly => Some(self.input.delivered? + LINGER),
+            Traffic::SendOnly => Some(self.operator.delivered? + LINGER),
             _ => None,
         }
     }

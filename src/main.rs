@@ -13,6 +13,7 @@ use muxnc::hub;
 use muxnc::io::error::Error;
 use muxnc::io::notices::Notices;
 use muxnc::io::notices::Stderr;
+use muxnc::io::signals;
 use muxnc::status::NOTICE;
 use muxnc::status::Status;
 
@@ -26,6 +27,9 @@ fn main() -> ExitCode {
         }
     });
     Stderr::new(notices).finish();
+    if let Status::Killed(signal) = status {
+        signals::die(signal);
+    }
     ExitCode::from(u8::from(status))
 }
 

@@ -14,6 +14,8 @@ pub enum Status {
     Usage,
     /// Nobody reads our output any more, which ends a filter as SIGPIPE would.
     Unheard,
+    /// A signal is to end it, now that the terminal is as it was.
+    Killed(i32),
 }
 
 impl From<Status> for u8 {
@@ -23,6 +25,7 @@ impl From<Status> for u8 {
             Status::Network => 1,
             Status::Usage => 2,
             Status::Unheard => 128 + 13,
+            Status::Killed(signal) => 128_u8.wrapping_add(signal as u8),
         }
     }
 }

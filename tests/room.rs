@@ -11,6 +11,7 @@ use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::lines::MAX_LINE;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::LOW_WATER;
+use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
 use muxnc::engine::room::SlowPeer;
@@ -25,6 +26,8 @@ const QUIET: Policy = Policy {
     slow: SlowPeer::Wait,
     stall_timeout: T,
     surface: Surface::Stream,
+    label: Label::Auto,
+    color: false,
 };
 const BROKER: Policy = Policy {
     relay: true,

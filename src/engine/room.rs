@@ -44,6 +44,11 @@ pub const LOW_WATER: u64 = 256 * 1024;
 /// up: bounds what a member that speaks and never reads can make the room remember.
 const MAX_EDITS: usize = 1024;
 
+/// The colours of labels, by number: red to cyan, readable on light and dark.
+const COLORS: [&str; 6] = [
+    "\x1b[36m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[34m", "\x1b[35m",
+];
+
 /// What to do about a member that does not keep up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowPeer {
@@ -104,33 +109,38 @@ pub struct Room<C> {
 pub struct Member<C> {
     /// The connection, or whatever stands for it.
     pub conn: C,
-    /// Counts the members that ever joined, from 1; never reused.
-    pub number: u32,
-    /// When it joined.
-    pub since: Instant,
-    /// Bytes it sent and bytes it took, so far.
-    pub received: u64,
-    /// See `received`.
-    pub sent: u64,
+    /// Who it is, and what it did.
+    pub account: Account,
     /// When it last freed a segment of the journal.
     moved: Instant,
     cursor: Cursor,
     lines: Lines,
 }
 
+/// Who a member is, and what it did.
+#[derive(Debug)]
+pub struct Account {
+    /// Counts the members that ever joined, from 1; never reused.
+    pub number: u32,
+    /// What the operator calls it.
+    pub name: Option<Box<str>>,
+    /// What it says is neither shown nor relayed.
+    pub muted: bool,
+    /// When it joined.
+    pub since: Instant,
+    /// Bytes it sent so far.
+    pub received: u64,
+    /// Bytes it took so far.
+    pub sent: u64,
+}
+
 /// What is left of a member that left.
 #[derive(Debug)]
 pub struct Left<C> {
-    /// As in [`Member`].
+    /// Its connection.
     pub conn: C,
     /// As in [`Member`].
-    pub number: u32,
-    /// As in [`Member`].
-    pub since: Instant,
-    /// As in [`Member`].
-    pub received: u64,
-    /// As in [`Member`].
-    pub sent: u64,
+    pub account: Account,
     /// Bytes it was still owed.
     pub owed: u64,
 }
@@ -153,6 +163,15 @@ struct Floor {
 }
 
 impl Policy {
+    /// On a terminal the class goes on, and whoever watches is told what was missed; nothing else
+    /// may lose anything.
+    fn overflow(&self) -> Overflow {
+        match (self.surface, self.relay) {
+            (Surface::Stream, _) | (_, false) => Overflow::Hold,
+            (_, true) => Overflow::DropOldest,
+        }
+    }
+
     /// Puts into `label` what a line of `member` begins with on the operator's screen.
     fn label<C>(&self, joined: u32, member: &Member<C>, label: &mut String) {
         label.clear();
@@ -164,12 +183,14 @@ impl Policy {
         if !wanted || self.surface == Surface::Stream {
             return;
         }
-        let number = member.number;
+        let (on, off) = match self.color {
+            true => (COLORS[member.account.number as usize % COLORS.len()], "\x1b[0m"),
+            false => ("", ""),
+        };
         // Writing to a String cannot fail.
-        let _ = match self.color {
-            // Red to cyan: readable on light and dark, and neither black nor white.
-            true => write!(label, "\x1b[{}m[{number}]\x1b[0m ", 31 + number % 6),
-            false => write!(label, "[{number}] "),
+        let _ = match &member.account.name {
+            Some(name) => write!(label, "{on}[{name}]{off} "),
+            None => write!(label, "{on}[{}]{off} ", member.account.number),
         };
     }
 }
@@ -177,14 +198,10 @@ impl Policy {
 impl<C> Room<C> {
     /// An empty room.
     pub fn new(policy: Policy) -> Room<C> {
-        let overflow = match (policy.surface, policy.relay) {
-            (Surface::Stream, _) | (_, false) => Overflow::Hold,
-            (_, true) => Overflow::DropOldest,
-        };
         Room {
             members: Slab::new(),
             journal: Journal::new(),
-            screen: Screen::new(policy.surface, overflow),
+            screen: Screen::new(policy.surface, policy.overflow()),
             input: Lines::default(),
             policy,
             joined: 0,
@@ -205,10 +222,14 @@ impl<C> Room<C> {
         self.joined = self.joined.wrapping_add(1);
         let key = self.members.insert(Member {
             conn,
-            number: self.joined,
-            since: now,
-            received: 0,
-            sent: 0,
+            account: Account {
+                number: self.joined,
+                name: None,
+                muted: false,
+                since: now,
+                received: 0,
+                sent: 0,
+            },
             moved: now,
             cursor: self.journal.join(),
             lines: Lines::default(),
@@ -237,17 +258,14 @@ impl<C> Room<C> {
         {
             self.policy.label(self.joined, last, &mut self.label);
             last.lines
-                .show(|b| self.screen.show(last.number, &self.label, b));
+                .show(|b| self.screen.show(last.account.number, &self.label, b));
             if last.lines.is_open() {
                 self.floor = Some(Floor { key, since: None });
             }
         }
         Left {
             conn: member.conn,
-            number: member.number,
-            since: member.since,
-            received: member.received,
-            sent: member.sent,
+            account: member.account,
             owed,
         }
     }
@@ -276,7 +294,11 @@ impl<C> Room<C> {
     /// If there is no member of that key.
     pub fn heard(&mut self, key: usize, bytes: &[u8], now: Instant) {
         let alone = self.members.len() == 1;
-        self.members[key].received += bytes.len() as u64;
+        let account = &mut self.members[key].account;
+        account.received += bytes.len() as u64;
+        if account.muted {
+            return;
+        }
         self.speak(key, now, |lines, screen, room| {
             lines.feed(bytes, alone, screen, room);
         });
@@ -312,7 +334,7 @@ impl<C> Room<C> {
         let mut slices = [IoSlice::new(&[]); GATHER];
         let count = self.journal.gather(&member.cursor, &mut slices);
         let taken = write(&mut member.conn, &slices[..count])? as u64;
-        member.sent += taken;
+        member.account.sent += taken;
         if self.journal.advance(&mut member.cursor, taken) {
             member.moved = now;
             self.update_hold(now);
@@ -330,6 +352,73 @@ impl<C> Room<C> {
         let owed = self.journal.owed(cursor);
         self.journal.advance(cursor, owed);
         self.update_hold(now);
+    }
+
+    /// Says `bytes` to one member alone, after everything said so far.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn tell(&mut self, key: usize, bytes: &[u8]) {
+        self.journal
+            .insert(&mut self.members[key].cursor, bytes);
+    }
+
+    /// The key of the member with that number, if it is here.
+    pub fn find(&self, number: u32) -> Option<usize> {
+        self.members
+            .iter()
+            .find(|(_, member)| member.account.number == number)
+            .map(|(key, _)| key)
+    }
+
+    /// Everybody, by key, in the order they joined.
+    pub fn members(&self) -> Vec<(usize, &Member<C>)> {
+        let mut members: Vec<(usize, &Member<C>)> = self.members.iter().collect();
+        members.sort_unstable_by_key(|(_, member)| member.account.number);
+        members
+    }
+
+    /// Calls a member by a name, unless somebody else has it. Returns whether it does now.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn name(&mut self, key: usize, name: &str) -> bool {
+        // Who differs by the case of letters only would be taken for the other.
+        let taken = self.members.iter().any(|(other, member)| {
+            let theirs = member.account.name.as_deref();
+            other != key && theirs.is_some_and(|theirs| theirs.to_lowercase() == name.to_lowercase())
+        });
+        if !taken {
+            self.members[key].account.name = Some(name.into());
+        }
+        !taken
+    }
+
+    /// Neither shows nor relays what a member says from now on, or does so again. Of a line that
+    /// it has begun, what was held is passed on.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn mute(&mut self, key: usize, on: bool, now: Instant) {
+        self.finish(key, now);
+        self.members[key].account.muted = on;
+    }
+
+    /// Whether members hear each other from now on.
+    pub fn relay(&mut self, on: bool, now: Instant) {
+        self.typed_end(now);
+        self.policy.relay = on;
+        self.screen.set_overflow(self.policy.overflow());
+    }
+
+    /// Whether members hear each other.
+    pub fn relays(&self) -> bool {
+        self.policy.relay
+    }
+
+    /// How many ever joined.
+    pub fn joined(&self) -> u32 {
+        self.joined
     }
 
     /// What a member is still owed, in bytes.
@@ -455,7 +544,7 @@ impl<C> Room<C> {
         let mut relayed = 0;
         feed(
             &mut member.lines,
-            &mut |bytes| screen.show(member.number, label, bytes),
+            &mut |bytes| screen.show(member.account.number, label, bytes),
             &mut |bytes| {
                 if relay {
                     journal.append(bytes);

@@ -154,6 +154,12 @@ impl Screen {
         self.full
     }
 
+    /// Does something else from now on when stdout does not keep up.
+    pub fn set_overflow(&mut self, overflow: Overflow) {
+        self.overflow = overflow;
+        self.full = overflow == Overflow::Hold && self.queue.len() >= HIGH_WATER;
+    }
+
     /// Whether everything was written.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()

@@ -16,11 +16,16 @@
 use std::collections::VecDeque;
 use std::io;
 
+use mio::Registry;
+use mio::Token;
+
 use crate::engine::editor::Editor;
 use crate::engine::editor::Event;
 use crate::engine::visible::push_visible;
 use crate::io::output::Output;
 use crate::io::signals;
+use crate::io::signals::Signal;
+use crate::io::signals::Signals;
 use crate::io::terminal::Terminal;
 
 /// Bytes waiting for the terminal above which no more is taken, and the row is not drawn: nobody
@@ -31,9 +36,10 @@ const BUSY: usize = 4 * 1024;
 const LONGEST_TAIL: usize = 1024;
 
 /// A terminal with an edit row. See the module's documentation.
-#[derive(Debug)]
 pub struct Console {
     terminal: Terminal,
+    signals: Signals,
+    signalled: bool,
     editor: Editor,
     /// For the terminal, not yet written.
     queue: VecDeque<u8>,
@@ -48,9 +54,17 @@ pub struct Console {
 
 impl Console {
     /// A console, if stdin and stdout are a terminal that can do it.
-    pub fn open() -> Option<Console> {
+    ///
+    /// # Errors
+    /// What the system says about the signals.
+    pub fn open(registry: &Registry, signals: Token) -> io::Result<Option<Console>> {
+        let Some(terminal) = Terminal::open() else {
+            return Ok(None);
+        };
         let mut console = Console {
-            terminal: Terminal::open()?,
+            terminal,
+            signals: Signals::new(registry, signals)?,
+            signalled: false,
             editor: Editor::new(),
             queue: VecDeque::new(),
             columns: Terminal::columns(),
@@ -59,7 +73,32 @@ impl Console {
             visible: false,
         };
         console.enter();
-        Some(console)
+        Ok(Some(console))
+    }
+
+    /// Takes note of the event that signals came.
+    pub fn collect_signal(&mut self) {
+        self.signalled = true;
+    }
+
+    /// Acts on the signals that came. Returns the one that ends the program, if any.
+    pub fn obey_signals(&mut self, output: &mut Output) -> Option<i32> {
+        if !std::mem::take(&mut self.signalled) {
+            return None;
+        }
+        for signal in self.signals.pending() {
+            match signal {
+                Signal::Interrupt if self.terminal.is_editing() && !self.editor.is_empty() => {
+                    self.editor().clear();
+                }
+                Signal::Interrupt => return Some(signals::INTERRUPT),
+                Signal::End(signal) => return Some(signal),
+                Signal::Stop => self.suspend(output),
+                Signal::Continue => self.resume(),
+                Signal::Resize => self.resize(),
+            }
+        }
+        None
     }
 
     /// Understands keys; what they mean is appended to `events`.
@@ -152,20 +191,20 @@ impl Console {
     }
 
     /// The terminal has another size.
-    pub fn resize(&mut self) {
+    fn resize(&mut self) {
         self.columns = Terminal::columns();
         self.drawn = false;
     }
 
     /// Gives the terminal back and stops, as Ctrl-Z asks for; returns when the program goes on.
-    pub fn suspend(&mut self, output: &mut Output) {
+    fn suspend(&mut self, output: &mut Output) {
         self.leave(output);
         signals::stop();
         self.resume();
     }
 
     /// The program goes on after it was stopped: whoever had the terminal may have changed it.
-    pub fn resume(&mut self) {
+    fn resume(&mut self) {
         self.visible = false;
         self.enter();
         self.resize();

@@ -1,6 +1,7 @@
 //! Floor 1: the edges of the world. Sockets, descriptors, errno; no policy.
 
 pub mod conn;
+pub mod console;
 pub mod descriptor;
 pub mod door;
 pub mod error;

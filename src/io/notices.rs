@@ -22,6 +22,7 @@ use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 
+use crate::io::descriptor::Kind;
 use crate::io::output::Output;
 
 /// Bytes that may wait for stderr.
@@ -118,6 +119,16 @@ impl Stderr {
                 Err(_) => queue.bytes.clear(),
             }
         }
+    }
+
+    /// Takes everything that waits, for a console on the same terminal to show.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.notices.queue().bytes.drain(..).collect()
+    }
+
+    /// Whether stderr is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.output.kind() == Kind::Terminal
     }
 
     /// Writes everything, but does not wait long for a stderr that is stuck. For the end of the

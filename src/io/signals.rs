@@ -24,7 +24,7 @@ const WANTED: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SI
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// Ctrl-C.
+    /// Ctrl-C: clear the line, or end if there is none.
     Interrupt,
     /// End, by this signal.
     End(i32),
@@ -69,16 +69,14 @@ impl Signals {
     }
 }
 
+/// The signal of Ctrl-C.
+pub const INTERRUPT: i32 = SIGINT;
+
 /// Ends the program by a signal, as if nobody had taken it over.
 pub fn die(signal: i32) -> ! {
     let _ = emulate_default_handler(signal);
     // It does not return for a signal that ends programs; a shell would see the same.
     std::process::exit(128 + signal)
-}
-
-/// Ends the program as Ctrl-C does.
-pub fn die_interrupted() -> ! {
-    die(SIGINT)
 }
 
 /// Stops the program as Ctrl-Z does, and returns when it goes on.

@@ -1,0 +1,363 @@
+//! The operator's side of the hub: what is read from stdin, and what is typed at a console.
+//!
+//! From a pipe, a file or a plain terminal bytes are taken as they come, when somebody is there to
+//! hear them. At a console there are lines, which wait here until they are wanted, and commands.
+//!
+//! It promises: nothing is read before it is wanted, or it is kept; what is pasted or piped is
+//! never a command; a mistyped command is never said.
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use super::Hub;
+use super::Leave;
+use crate::engine::command::COMMANDS;
+use crate::engine::command::Command;
+use crate::engine::command::Typed;
+use crate::engine::command::understand;
+use crate::engine::editor::Event;
+use crate::engine::newline::Crlf;
+use crate::io::descriptor::Kind;
+use crate::io::error::Error;
+use crate::io::error::why;
+use crate::io::stdin::Input;
+use crate::io::stdin::Stdin;
+
+/// Bytes of typed lines that may wait until they are wanted; then no key is read.
+const PENDING: usize = 64 * 1024;
+
+/// Bytes of keys read in a turn.
+const KEYS: usize = 4 * 1024;
+
+/// How far the operator's input is.
+#[derive(Default)]
+pub(super) struct Operator {
+    crlf: Crlf,
+    converted: Vec<u8>,
+    /// What was typed at a console and not yet said, and how many lines that is.
+    pending: Vec<u8>,
+    pending_lines: usize,
+    events: Vec<Event>,
+    /// Ctrl-D was pressed, and more would be lost than was asked for.
+    asked_to_end: bool,
+    /// Something was read.
+    spoke: bool,
+    /// It ended, and with it, when everything is delivered, every peer's stream.
+    pub(super) finished: Option<Instant>,
+    /// Everything was delivered after that.
+    pub(super) delivered: Option<Instant>,
+    /// `/quit`
+    pub(super) quit: bool,
+}
+
+impl Hub {
+    /// Whether the operator's input can be worked on at once.
+    pub(super) fn operator_is_ready(&self) -> bool {
+        let wanted = self.room.wants_input();
+        let ready = self.stdin.as_ref().is_some_and(Stdin::is_ready);
+        match self.console {
+            None => ready && wanted,
+            Some(_) => {
+                let room = self.operator.pending.len() < PENDING;
+                (ready && room) || (wanted && !self.operator.pending.is_empty())
+            }
+        }
+    }
+
+    /// A chunk of stdin to everybody, if anybody is there to hear it and nobody is too far behind.
+    pub(super) fn hear_operator(&mut self, now: Instant) -> Result<(), Error> {
+        if self.console.is_some() {
+            self.hear_keys(now)?;
+            self.say_pending(now);
+            return Ok(());
+        }
+        if !self.room.wants_input() {
+            return Ok(());
+        }
+        let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
+            return Ok(());
+        };
+        match stdin.read(&mut self.buffer) {
+            Input::Bytes(count) => {
+                self.operator.spoke = true;
+                let bytes = &self.buffer[..count];
+                if self.config.settings.crlf {
+                    self.operator.converted.clear();
+                    self.operator
+                        .crlf
+                        .convert(bytes, &mut self.operator.converted);
+                    self.room.typed(&self.operator.converted, now);
+                } else {
+                    self.room.typed(bytes, now);
+                }
+            }
+            Input::Nothing => {}
+            Input::End => self.finish_input(now),
+            Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
+            Input::Failed(error) => {
+                log::warn!("read from stdin: {}; serving without", why(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// stdin has ended. An input that was empty from the start only means that there is no
+    /// keyboard; otherwise the class ends when everything is delivered.
+    fn finish_input(&mut self, now: Instant) {
+        self.room.typed_end(now);
+        let keyboard =
+            self.operator.spoke || self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
+        if !self.config.keep_open && keyboard {
+            log::info!("end of input: nobody else is let in");
+            self.operator.finished = Some(now);
+            self.door.close();
+        }
+        self.queue_flush_all();
+    }
+
+    /// Keys pressed at the console.
+    fn hear_keys(&mut self, now: Instant) -> Result<(), Error> {
+        let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
+            return Ok(());
+        };
+        let Some(console) = &mut self.console else {
+            return Ok(());
+        };
+        if self.operator.pending.len() >= PENDING {
+            return Ok(());
+        }
+        let mut events = std::mem::take(&mut self.operator.events);
+        match stdin.read(&mut self.buffer[..KEYS]) {
+            Input::Bytes(count) => console.press(&self.buffer[..count], &mut events),
+            Input::Nothing => {}
+            Input::End => events.push(Event::End),
+            Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
+            Input::Failed(error) => return Err(Error::system("read from the terminal", &error)),
+        }
+        for event in events.drain(..) {
+            self.act(event, now);
+        }
+        self.operator.events = events;
+        Ok(())
+    }
+
+    fn act(&mut self, event: Event, now: Instant) {
+        if !matches!(event, Event::End) {
+            self.operator.asked_to_end = false;
+        }
+        let Some(console) = &mut self.console else {
+            return;
+        };
+        match event {
+            Event::Line(line) => {
+                console.typed(&line);
+                self.understand(&line, now);
+            }
+            Event::Pasted(line) => {
+                console.typed(&line);
+                self.say(&line);
+            }
+            Event::Complete => self.complete(),
+            Event::End => self.asked_to_end(now),
+        }
+    }
+
+    fn understand(&mut self, line: &str, now: Instant) {
+        if !self.config.commands {
+            return self.say(line);
+        }
+        match understand(line) {
+            Typed::Say(text) => self.say(text),
+            Typed::Do(command) => self.obey(command, now),
+            Typed::Explain(why) => self.answer(&why),
+        }
+    }
+
+    /// Lets a line wait to be said.
+    fn say(&mut self, line: &str) {
+        self.operator.spoke = true;
+        self.operator.pending.extend(line.as_bytes());
+        self.operator.pending.push(b'\n');
+        self.operator.pending_lines += 1;
+        if self.room.is_empty() {
+            let waiting = match self.operator.pending_lines {
+                1 => String::from("1 line waits"),
+                lines => format!("{lines} lines wait"),
+            };
+            self.answer(&format!("nobody is here yet: {waiting} for the first to join"));
+        }
+    }
+
+    /// Says what waits, if it is wanted.
+    fn say_pending(&mut self, now: Instant) {
+        if self.operator.pending.is_empty() || !self.room.wants_input() {
+            return;
+        }
+        if self.config.settings.crlf {
+            self.operator.converted.clear();
+            self.operator
+                .crlf
+                .convert(&self.operator.pending, &mut self.operator.converted);
+            self.room.typed(&self.operator.converted, now);
+        } else {
+            self.room.typed(&self.operator.pending, now);
+        }
+        self.operator.pending.clear();
+        self.operator.pending_lines = 0;
+    }
+
+    /// Ctrl-D on an empty line: the end, if nobody would be cut off by mistake.
+    fn asked_to_end(&mut self, now: Instant) {
+        let here = self.room.len();
+        let waiting = self.operator.pending_lines;
+        if !self.operator.asked_to_end && !self.config.keep_open && (here > 0 || waiting > 0) {
+            self.operator.asked_to_end = true;
+            let lost = match (here, waiting) {
+                (0, 1) => String::from("1 line was never said"),
+                (0, lines) => format!("{lines} lines were never said"),
+                (1, _) => String::from("1 participant is here"),
+                (here, _) => format!("{here} participants are here"),
+            };
+            return self.answer(&format!("{lost}: Ctrl-D again ends the class"));
+        }
+        if let Some(stdin) = &mut self.stdin {
+            stdin.end();
+        }
+        self.finish_input(now);
+    }
+
+    /// Tells the operator something, whatever the verbosity.
+    fn answer(&mut self, text: &str) {
+        if let Some(console) = &mut self.console {
+            for line in text.lines() {
+                console.notice(format!("muxnc: {line}\n").as_bytes());
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command<'_>, now: Instant) {
+        let number = match command {
+            Command::Message { number, .. }
+            | Command::Kick { number, .. }
+            | Command::Name { number, .. }
+            | Command::Mute { number, .. } => number,
+            Command::Who => return self.tell_who(now),
+            Command::Stats => return self.tell_stats(),
+            Command::Help => return self.tell_commands(),
+            Command::Quit => {
+                self.operator.quit = true;
+                return;
+            }
+            Command::Relay(on) => {
+                self.room.relay(on, now);
+                return self.answer(match on {
+                    true => "participants hear each other now",
+                    false => "participants hear only you now",
+                });
+            }
+        };
+        let Some(key) = self.room.find(number) else {
+            return self.answer(&format!("nobody here has number {number}: /who lists everybody"));
+        };
+        match command {
+            Command::Message { text, .. } => {
+                let mut line = Vec::new();
+                match self.config.settings.crlf {
+                    true => Crlf::default().convert(format!("{text}\n").as_bytes(), &mut line),
+                    false => line.extend(format!("{text}\n").as_bytes()),
+                }
+                self.room.tell(key, &line);
+                self.queue_flush(key);
+            }
+            Command::Kick { reason, .. } => self.queue_leave(key, Leave::Kicked(reason.into())),
+            Command::Name { name, .. } => {
+                if !self.room.name(key, name) {
+                    self.answer(&format!("somebody else is called {name} already"));
+                }
+            }
+            Command::Mute { on, .. } => self.room.mute(key, on, now),
+            _ => {}
+        }
+    }
+
+    fn tell_who(&mut self, now: Instant) {
+        let mut text = String::new();
+        for (key, member) in self.room.members() {
+            let account = &member.account;
+            let name = account.name.as_deref().unwrap_or_default();
+            let muted = if account.muted { ", muted" } else { "" };
+            let ended = if member.conn.conn.has_ended() { ", sends no more" } else { "" };
+            let since = now.saturating_duration_since(account.since).as_secs();
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "[{}] {name}{}{} for {since}s, {} bytes in, {} out, behind by {}{muted}{ended}",
+                account.number,
+                if name.is_empty() { "" } else { " " },
+                member.conn.conn.addr(),
+                account.received,
+                account.sent,
+                self.room.owed(key),
+            );
+        }
+        if text.is_empty() {
+            text.push_str("nobody is here");
+        }
+        self.answer(&text);
+    }
+
+    fn tell_stats(&mut self) {
+        let text = format!(
+            "{} here of {} that joined, {} bytes said to everybody, {} bytes received from those \
+             here",
+            self.room.len(),
+            self.room.joined(),
+            self.room.said(),
+            self.room.members().iter().map(|(_, m)| m.account.received).sum::<u64>(),
+        );
+        self.answer(&text);
+    }
+
+    fn tell_commands(&mut self) {
+        let mut text = String::new();
+        for (name, arguments, meaning) in COMMANDS {
+            let _ = writeln!(text, "{:20} {meaning}", format!("/{name} {arguments}"));
+        }
+        self.answer(&text);
+    }
+
+    /// Tab: completes a command, or the number of a peer by its name.
+    fn complete(&mut self) {
+        let Some(console) = &mut self.console else {
+            return;
+        };
+        let before = console.editor().before_cursor().to_owned();
+        let candidates: Vec<String> = match before.split_once(' ') {
+            None => COMMANDS
+                .iter()
+                .map(|(name, ..)| format!("/{name}"))
+                .filter(|command| before.starts_with('/') && command.starts_with(&before))
+                .collect(),
+            Some((command, word)) if command.starts_with('/') => self
+                .room
+                .members()
+                .iter()
+                .filter(|(_, member)| {
+                    let name = member.account.name.as_deref().unwrap_or_default();
+                    let number = member.account.number.to_string();
+                    number.starts_with(word) || (!word.is_empty() && name.starts_with(word))
+                })
+                .map(|(_, member)| format!("{command} {}", member.account.number))
+                .collect(),
+            Some(_) => Vec::new(),
+        };
+        match &candidates[..] {
+            [] => {}
+            [only] => console.editor().replace_before_cursor(&format!("{only} ")),
+            several => {
+                let text = several.join("  ");
+                self.answer(&text);
+            }
+        }
+    }
+}
