@@ -248,6 +248,9 @@ impl Client {
 
     /// stdin to the connection. Returns whether there is more to do at once.
     fn send(&mut self, now: Instant) -> Result<bool, Error> {
+        if self.stdin.as_ref().is_some_and(Stdin::is_gone) {
+            return Err(Error::hung_up());
+        }
         for _ in 0..ROUNDS {
             if self.up.is_empty() && !self.read_input(now)? {
                 return Ok(false);
@@ -290,7 +293,7 @@ impl Client {
                 let silent = self.role == Role::Listener && !self.progress.spoke;
                 self.progress.finished = (!silent).then_some(now);
             }
-            Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
+            Input::Gone => return Err(Error::hung_up()),
             Input::Failed(error) => return Err(Error::system("read from stdin", &error)),
         }
         Ok(!self.up.is_empty())
