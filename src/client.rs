@@ -110,6 +110,7 @@ pub fn serve(
     notices: &Notices,
 ) -> Result<Status, Error> {
     let conn = Conn::new(TcpStream::from_std(stream), addr);
+    log::info!("{} joined", conn.addr());
     Client::new(conn, settings, Role::Listener, notices)?.run()
 }
 

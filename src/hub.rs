@@ -133,7 +133,6 @@ fn serve_once(
     };
     drop(listener);
     stream.set_nonblocking(true).map_err(|e| failed(&e))?;
-    log::info!("{addr} joined");
     client::serve(stream, addr, settings, notices)
 }
 
