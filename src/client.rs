@@ -291,7 +291,8 @@ impl Client {
             Input::Nothing => {}
             Input::End => {
                 // A listener without a keyboard has not said anything, nor that it is done.
-                let silent = self.role == Role::Listener && !self.progress.spoke;
+                let keyboard = self.progress.spoke || stdin.kind() == Kind::Terminal;
+                let silent = self.role == Role::Listener && !keyboard;
                 self.progress.finished = (!silent).then_some(now);
             }
             Input::Gone => return Err(Error::hung_up()),
