@@ -372,7 +372,7 @@ impl Client {
             return Err(self.cut_short("send to", error));
         }
         let unfinished = self.stdin.as_ref().is_some_and(|stdin| {
-            let lasting = matches!(stdin.kind(), Kind::Pipe | Kind::File);
+            let lasting = stdin.kind() != Kind::Terminal;
             lasting && !(stdin.has_ended() && self.up.is_empty())
         });
         if unfinished {
