@@ -309,6 +309,9 @@ impl Hub {
 
     /// A chunk of stdin to everybody, if anybody is there to hear it and nobody is too far behind.
     fn hear_operator(&mut self, now: Instant) -> Result<(), Error> {
+        if self.stdin.as_ref().is_some_and(Stdin::is_gone) {
+            return Err(Error::hung_up());
+        }
         let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
             return Ok(());
         };
@@ -329,7 +332,7 @@ impl Hub {
             }
             Input::Nothing => {}
             Input::End => self.finish_input(now),
-            Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
+            Input::Gone => return Err(Error::hung_up()),
             Input::Failed(error) => {
                 log::warn!("read from stdin: {}; serving without", why(&error));
             }
