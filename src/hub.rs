@@ -271,7 +271,9 @@ impl Hub {
     /// Zero if something stayed ready, else until the next deadline, if there is one.
     fn timeout(&self) -> Option<Duration> {
         let stdin = self.stdin.as_ref().is_some_and(Stdin::is_ready) && self.room.wants_input();
-        let peers = !self.queues.readable.is_empty() && self.room.hears();
+        let may_speak = |key: &usize| self.room.may_speak(*key);
+        let waiting = !self.queues.readable.is_empty() || self.queues.parked.iter().any(may_speak);
+        let peers = waiting && self.room.hears();
         let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
         let screen = !self.room.screen().is_empty() && self.stdout.is_writable();
         if stdin || peers || owed || screen || self.door.is_ready() {
