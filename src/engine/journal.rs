@@ -441,6 +441,10 @@ mod tests {
                 }
                 for (cursor, model) in &peers {
                     prop_assert_eq!(journal.owed(cursor), model.owed().len() as u64);
+                    if model.owed().is_empty() {
+                        // Nothing is kept for who took everything, whatever was left out for it.
+                        prop_assert_eq!((cursor.at, journal.edits(cursor)), (journal.end, 0));
+                    }
                 }
                 let slowest = peers.iter().map(|(cursor, _)| journal.end - cursor.at).max();
                 let slowest = slowest.unwrap_or(0);
