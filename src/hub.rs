@@ -191,7 +191,7 @@ struct OperatorInput {
     spoke: bool,
     /// It ended, and with it, when everything is delivered, every peer's stream.
     finished: Option<Instant>,
-    /// Everything was delivered after that.
+    /// With `--send-only`: when everything was delivered after that.
     delivered: Option<Instant>,
 }
 
@@ -594,7 +594,8 @@ impl Hub {
         if self.input.finished.is_none() {
             return false;
         }
-        if self.input.delivered.is_none() && self.room.owes_nothing() {
+        let may_linger = self.config.settings.traffic == Traffic::SendOnly;
+        if may_linger && self.input.delivered.is_none() && self.room.owes_nothing() {
             self.input.delivered = Some(now);
         }
         let told = self.room.is_empty() && self.room.screen().is_empty();
@@ -609,10 +610,7 @@ impl Hub {
     }
 
     fn lingers(&self) -> Option<Instant> {
-        match self.config.settings.traffic {
-            Traffic::SendOnly => Some(self.input.delivered? + LINGER),
-            _ => None,
-        }
+        Some(self.input.delivered? + LINGER)
     }
 
     fn queue_read(&mut self, key: usize) {

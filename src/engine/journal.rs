@@ -31,7 +31,7 @@ pub const GATHER: usize = 16;
 const SPARES: usize = 5;
 
 /// Capacity above which an emptied edit queue gives its memory back.
-const EDITS_KEPT: usize = 64;
+const EDITS_KEPT: usize = 8;
 
 /// The shared log. See the module's documentation.
 #[derive(Debug)]
