@@ -269,6 +269,9 @@ impl Client {
 
     /// stdin to the connection. Returns whether there is more to do at once.
     fn send(&mut self, now: Instant) -> Result<bool, Error> {
+        if self.stdin.as_ref().is_some_and(Stdin::is_gone) {
+            return Err(Error::hung_up());
+        }
         for _ in 0..ROUNDS {
             if self.shortcuts.up {
                 if !self.send_directly(now) {
@@ -317,7 +320,8 @@ impl Client {
     /// Our input is over. A listener without a keyboard has not said anything, nor that it is
     /// done.
     fn end_input(&mut self, now: Instant) {
-        let silent = self.role == Role::Listener && !self.progress.spoke;
+        let typed = self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
+        let silent = self.role == Role::Listener && !self.progress.spoke && !typed;
         self.progress.finished = (!silent).then_some(now);
     }
 
@@ -346,7 +350,7 @@ impl Client {
             }
             Input::Nothing => {}
             Input::End => self.end_input(now),
-            Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
+            Input::Gone => return Err(Error::hung_up()),
             Input::Failed(error) => return Err(Error::system("read from stdin", &error)),
         }
         Ok(!self.up.is_empty())
@@ -456,7 +460,7 @@ impl Client {
             return Err(self.cut_short("send to", error));
         }
         let unfinished = self.stdin.as_ref().is_some_and(|stdin| {
-            let lasting = matches!(stdin.kind(), Kind::Pipe | Kind::File);
+            let lasting = stdin.kind() != Kind::Terminal;
             lasting && !(stdin.has_ended() && self.up.is_empty())
         });
         if unfinished {

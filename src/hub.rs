@@ -599,7 +599,8 @@ impl Hub {
         if self.operator.finished.is_none() {
             return false;
         }
-        if self.operator.delivered.is_none() && self.room.owes_nothing() {
+        let may_linger = self.config.settings.traffic == Traffic::SendOnly;
+        if may_linger && self.operator.delivered.is_none() && self.room.owes_nothing() {
             self.operator.delivered = Some(now);
         }
         let told = self.room.is_empty() && self.room.screen().is_empty();
@@ -614,10 +615,7 @@ impl Hub {
     }
 
     fn lingers(&self) -> Option<Instant> {
-        match self.config.settings.traffic {
-            Traffic::SendOnly => Some(self.operator.delivered? + LINGER),
-            _ => None,
-        }
+        Some(self.operator.delivered? + LINGER)
     }
 
     fn queue_read(&mut self, key: usize) {

@@ -518,6 +518,7 @@ fn a_line_begun_before_anybody_came_is_heard_whole() {
     let mut class = Class::new(BROKER);
     let alice = class.join();
     class.heard(alice, "to nobody\nhel");
+    assert_eq!(class.room.said(), 0, "nothing is kept for nobody");
     let bob = class.join();
     class.heard(alice, "lo\n");
     assert_eq!(class.reads(bob), b"hello\n");
@@ -639,6 +640,8 @@ fn the_line_a_stream_shows_the_beginning_of_has_the_floor_until_it_ends() {
     let alice = class.join();
     class.heard(alice, "hel");
     let bob = class.join();
+    let carol = class.join();
+    class.leave(carol);
     assert!(class.room.may_speak(alice) && !class.room.may_speak(bob));
     class.heard(alice, "lo");
     assert!(class.room.may_speak(alice) && !class.room.may_speak(bob));

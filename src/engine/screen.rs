@@ -312,6 +312,7 @@ mod tests {
                 screen.consume(start);
                 assert!(screen.queue.len() < HIGH_WATER);
             }
+            assert!(screen.queue.len() > HIGH_WATER / 2 - 100, "its latest part");
         }
     }
 

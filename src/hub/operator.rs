@@ -44,7 +44,7 @@ pub(super) struct Operator {
     spoke: bool,
     /// It ended, and with it, when everything is delivered, every peer's stream.
     pub(super) finished: Option<Instant>,
-    /// Everything was delivered after that.
+    /// With `--send-only`: when everything was delivered after that.
     pub(super) delivered: Option<Instant>,
     /// `/quit`
     pub(super) quit: bool,
@@ -66,6 +66,9 @@ impl Hub {
 
     /// A chunk of stdin to everybody, if anybody is there to hear it and nobody is too far behind.
     pub(super) fn hear_operator(&mut self, now: Instant) -> Result<(), Error> {
+        if self.stdin.as_ref().is_some_and(Stdin::is_gone) {
+            return Err(Error::hung_up());
+        }
         if self.console.is_some() {
             self.hear_keys(now)?;
             self.say_pending(now);
@@ -93,7 +96,7 @@ impl Hub {
             }
             Input::Nothing => {}
             Input::End => self.finish_input(now),
-            Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
+            Input::Gone => return Err(Error::hung_up()),
             Input::Failed(error) => {
                 log::warn!("read from stdin: {}; serving without", why(&error));
             }
@@ -131,7 +134,7 @@ impl Hub {
             Input::Bytes(count) => console.press(&self.buffer[..count], &mut events),
             Input::Nothing => {}
             Input::End => events.push(Event::End),
-            Input::Gone => return Err(Error::new("read from the terminal", "it was closed")),
+            Input::Gone => return Err(Error::hung_up()),
             Input::Failed(error) => return Err(Error::system("read from the terminal", &error)),
         }
         for event in events.drain(..) {

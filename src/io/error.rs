@@ -31,6 +31,11 @@ impl Error {
         Error::new(doing, why(error))
     }
 
+    /// The terminal hung up.
+    pub fn hung_up() -> Error {
+        Error::new("read from the terminal", "it was closed")
+    }
+
     /// A command line that makes no sense: `what` is wrong with it, `why`.
     pub fn usage(what: impl Into<String>, why: impl Into<String>) -> Error {
         Error {

@@ -60,12 +60,18 @@ impl Queue {
             self.dropped += 1;
             return;
         }
-        if self.dropped > 0 && self.bytes.len() < LIMIT / 2 {
+        if self.bytes.len() < LIMIT / 2 {
+            self.tell_dropped();
+        }
+        self.bytes.extend(record);
+    }
+
+    fn tell_dropped(&mut self) {
+        if self.dropped > 0 {
             let dropped = std::mem::take(&mut self.dropped);
             self.bytes
                 .extend(format!("muxnc: {dropped} messages were lost here\n").as_bytes());
         }
-        self.bytes.extend(record);
     }
 }
 
@@ -117,6 +123,9 @@ impl Stderr {
                 Ok(0) => return,
                 Ok(count) => drop(queue.bytes.drain(..count)),
                 Err(_) => queue.bytes.clear(),
+            }
+            if queue.bytes.is_empty() {
+                queue.tell_dropped();
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Standard input of every kind: terminal, pipe, FIFO, socket, file, nothing.
 //!
 //! It promises: a read never blocks; a source that epoll refuses is simply always ready; no byte
-//! is read before it is asked for.
+//! is read before it is asked for; a terminal that hangs up is noticed also while it is not read.
 
 use std::io;
 use std::io::ErrorKind;
@@ -23,6 +23,7 @@ pub struct Stdin {
     descriptor: Descriptor,
     ready: bool,
     ended: bool,
+    gone: bool,
 }
 
 /// What a read found.
@@ -53,12 +54,22 @@ impl Stdin {
             // Data, or the end, may have been there before anybody asked to be told.
             ready: true,
             ended: false,
+            gone: false,
         })
     }
 
     /// Takes note of an event.
     pub fn collect(&mut self, event: &Event) {
         self.ready |= event.is_readable() || event.is_read_closed() || event.is_error();
+        if self.kind() == Kind::Terminal && event.is_read_closed() && !self.ended {
+            self.gone = self.descriptor.is_gone();
+        }
+    }
+
+    /// Whether it was a terminal that hung up, as an event said. It may be long until it is read
+    /// again, and nobody would type any more meanwhile.
+    pub fn is_gone(&self) -> bool {
+        self.gone
     }
 
     /// Whether a read may find something.

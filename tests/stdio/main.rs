@@ -1,0 +1,232 @@
+//! The three standard descriptors: whatever they are, the program reads and writes them without
+//! blocking, without spinning and without changing them.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod flags;
+mod input;
+mod output;
+mod participant;
+mod terminal;
+
+use std::ffi::OsStr;
+use std::io::PipeReader;
+use std::io::PipeWriter;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
+use rustix::event::poll;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+
+use support::DEADLINE;
+use support::Hub;
+use support::MUXNC;
+use support::Process;
+use support::piped;
+
+/// How long nothing has to happen, where that is what is to be shown.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// muxnc with a redirection that only a shell can express, as `<&-`.
+fn redirected(redirection: &str, args: &[&str]) -> Command {
+    let mut command = piped("sh", &["-c", &format!(r#"exec "$0" "$@" {redirection}"#)]);
+    command.arg(MUXNC).args(args);
+    command
+}
+
+/// A server for one participant.
+struct Server {
+    listener: TcpListener,
+    port: String,
+}
+
+impl Server {
+    fn new() -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        Server { listener, port }
+    }
+
+    /// The arguments that lead to it, and more of them.
+    fn args<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
+        [&["127.0.0.1", &self.port], args].concat()
+    }
+
+    #[track_caller]
+    fn accept(&self) -> TcpStream {
+        assert!(is_ready(&self.listener, PollFlags::IN, DEADLINE));
+        let (stream, _) = self.listener.accept().unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
+}
+
+/// A participant whose streams are pipes unless `streams` changes them, and the server's side of
+/// its connection.
+#[track_caller]
+fn participant(args: &[&str], streams: impl FnOnce(&mut Command)) -> (Process, TcpStream) {
+    let server = Server::new();
+    let mut command = piped(MUXNC, &server.args(args));
+    streams(&mut command);
+    let process = Process::start(&mut command);
+    // It keeps its own copies of what the streams were set to.
+    drop(command);
+    let stream = server.accept();
+    (process, stream)
+}
+
+/// Whether a descriptor becomes ready within `limit`.
+fn is_ready(fd: impl AsFd, wanted: PollFlags, limit: Duration) -> bool {
+    let limit = Timespec {
+        tv_sec: limit.as_secs() as i64,
+        tv_nsec: limit.subsec_nanos().into(),
+    };
+    poll(&mut [PollFd::new(&fd, wanted)], Some(&limit)).unwrap() > 0
+}
+
+/// As [`support::expect_bytes`], for bytes that are no text.
+#[track_caller]
+fn expect_exactly(stream: &mut impl Read, expected: &[u8]) {
+    let mut got = vec![0; expected.len()];
+    stream.read_exact(&mut got).unwrap();
+    assert!(got == expected, "{got:?} instead of {expected:?}");
+}
+
+/// Requires that nothing comes from there now, not even an end.
+#[track_caller]
+fn expect_silence(stream: &TcpStream) {
+    if is_ready(stream, PollFlags::IN, QUIET) {
+        let mut byte = [0];
+        let read = { stream }.read(&mut byte);
+        panic!("not silent: {read:?} {:?}", byte[0]);
+    }
+}
+
+/// Requires that the process comes to rest: then it uses no CPU time at all.
+#[track_caller]
+fn expect_rest(process: &Process) {
+    let used = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/schedstat", process.pid())).unwrap();
+        stat.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let end = Instant::now() + Duration::from_secs(15);
+    let mut before = used();
+    loop {
+        thread::sleep(QUIET / 2);
+        let now = used();
+        if now == before {
+            return;
+        }
+        assert!(Instant::now() < end, "{} never rests", process.pid());
+        before = now;
+    }
+}
+
+/// A pipe into which nothing fits any more.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    fill(&writer);
+    (reader, writer)
+}
+
+/// Fills a pipe to the last byte, through a description of its own: the flags of `writer` stay.
+fn fill(writer: &PipeWriter) {
+    let name = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    let own = rustix::fs::open(name, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
+    // Whole pages first, then whatever is left of the last one.
+    for size in [4096, 1] {
+        while rustix::io::write(&own, &vec![b'.'; size]).is_ok() {}
+    }
+}
+
+/// Writes all of `bytes` from a thread, for a receiver that may be slow.
+fn send_from_thread(stream: &TcpStream, bytes: Vec<u8>) -> thread::JoinHandle<()> {
+    let mut stream = stream.try_clone().unwrap();
+    thread::spawn(move || stream.write_all(&bytes).unwrap())
+}
+
+/// Numbered lines, `total` of them.
+fn numbered(total: usize) -> Vec<u8> {
+    (0..total)
+        .flat_map(|i| format!("line {i:06}, and some more of it\n").into_bytes())
+        .collect()
+}
+
+/// Every byte there is, upwards and downwards.
+fn every_byte() -> Vec<u8> {
+    (0..=255).chain((0..=255).rev()).collect()
+}
+
+/// A directory for one test, removed with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("muxnc-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Shows that a hub serves: two peers hear nothing but each what it is told, and the hub hears
+/// them. `-v` must have been given, and stdout be a pipe.
+#[track_caller]
+fn expect_serving(hub: &Hub) {
+    for word in ["one\n", "two\n"] {
+        let mut peer = hub.join_seen();
+        peer.write_all(word.as_bytes()).unwrap();
+        hub.process.stdout.wait_for(word);
+        expect_silence(&peer);
+    }
+}
+
+/// A named pipe.
+fn fifo(path: impl AsRef<OsStr>) {
+    let made = Command::new("mkfifo").arg(path.as_ref()).status().unwrap();
+    assert!(made.success());
+}
+
+/// A port that nobody had a moment ago, for a hub that cannot say which it took.
+fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
+}
+
+/// Connects as soon as somebody listens there.
+#[track_caller]
+fn knock(port: &str) -> TcpStream {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Ok(stream) = TcpStream::connect(("127.0.0.1", port.parse().unwrap())) {
+            return stream;
+        }
+        assert!(Instant::now() < end, "nobody listens on {port}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
