@@ -19,9 +19,12 @@ use mio::Poll;
 use mio::Token;
 use mio::net::TcpStream;
 
+use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
+use crate::engine::visible::Visible;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
+use crate::io::console::Console;
 use crate::io::descriptor::Kind;
 use crate::io::error::Error;
 use crate::io::net;
@@ -40,9 +43,13 @@ const CONN: Token = Token(0);
 const STDIN: Token = Token(1);
 const STDOUT: Token = Token(2);
 const STDERR: Token = Token(3);
+const SIGNALS: Token = Token(4);
 
 /// Bytes read at a time in either direction.
 const CHUNK: usize = 64 * 1024;
+
+/// Bytes of keys read at a time.
+const KEYS: usize = 4 * 1024;
 
 /// Chunks moved in one direction before the other gets its turn.
 const ROUNDS: usize = 16;
@@ -127,6 +134,12 @@ struct Client {
     stdin: Option<Stdin>,
     stdout: Output,
     stderr: Stderr,
+    /// Only where stdin and stdout are a terminal.
+    console: Option<Console>,
+    /// What was typed there and has not begun to be sent.
+    typed: Vec<u8>,
+    /// Only where stdout is a terminal.
+    visible: Option<Visible>,
     settings: Settings,
     role: Role,
     up: Buffer,
@@ -189,6 +202,20 @@ impl Buffer {
         (self.start, self.end) = (0, count);
     }
 
+    /// Takes over the contents of `bytes`, and leaves it empty.
+    fn load(&mut self, bytes: &mut Vec<u8>) {
+        std::mem::swap(&mut self.bytes, bytes);
+        self.fill(self.bytes.len());
+        bytes.clear();
+    }
+
+    /// Replaces its contents by what is fit for a terminal.
+    fn reveal(&mut self, show: impl FnOnce(&[u8], &mut String)) {
+        let mut text = String::with_capacity(self.end);
+        show(self.waiting(), &mut text);
+        self.load(&mut text.into_bytes());
+    }
+
     /// Replaces its contents by the same with every lone LF as CRLF.
     fn convert(&mut self, crlf: &mut Crlf) {
         let mut converted = Vec::with_capacity(2 * CHUNK);
@@ -206,6 +233,9 @@ impl Client {
             stdin: None,
             stdout: Output::stdout(),
             stderr: Stderr::new(notices.clone()),
+            console: None,
+            typed: Vec::new(),
+            visible: None,
             settings,
             role,
             up: Buffer::default(),
@@ -233,26 +263,42 @@ impl Client {
             self.stdin = Some(Stdin::new(registry, STDIN)?);
         }
         self.stdout.register(registry, STDOUT)?;
-        self.stderr.register(registry, STDERR)
+        self.stderr.register(registry, STDERR)?;
+        if self.stdout.kind() == Kind::Terminal && !self.settings.raw_output {
+            self.visible = Some(Visible::default());
+        }
+        if self.stdin.is_some() && self.settings.edit {
+            self.console = Console::open(registry, SIGNALS)?;
+        }
+        Ok(())
     }
 
     fn run(mut self) -> Result<Status, Error> {
+        let ended = self.turns();
+        if let Some(console) = &mut self.console {
+            console.leave(&mut self.stdout);
+        }
+        self.stderr.flush();
+        ended
+    }
+
+    fn turns(&mut self) -> Result<Status, Error> {
         let mut events = Events::with_capacity(16);
         loop {
             let now = Instant::now();
             let busy_up = self.send(now)?;
             let busy_down = self.receive()?;
             if let Some(status) = self.outcome(now)? {
-                self.stderr.flush();
                 return Ok(status);
             }
-            self.stderr.flush();
+            self.show()?;
             let timeout = match busy_up || busy_down {
                 true => Some(Duration::ZERO),
                 false => self.deadline().map(|at| at.saturating_duration_since(now)),
             };
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
+                // A signal that somebody wants to know of has its own event.
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Error::system("wait for events", &error)),
             }
@@ -261,10 +307,31 @@ impl Client {
                     CONN => self.conn.collect(event),
                     STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
                     STDOUT => self.stdout.collect(event),
+                    SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
                     _ => self.stderr.collect(event),
                 }
             }
+            if let Some(console) = &mut self.console
+                && let Some(signal) = console.obey_signals(&mut self.stdout)
+            {
+                return Ok(Status::Killed(signal));
+            }
         }
+    }
+
+    /// What there is to say to whoever sits here.
+    fn show(&mut self) -> Result<(), Error> {
+        let Some(console) = &mut self.console else {
+            self.stderr.flush();
+            return Ok(());
+        };
+        match self.stderr.is_terminal() {
+            true => console.notice(&self.stderr.take()),
+            false => self.stderr.flush(),
+        }
+        console
+            .flush(&mut self.stdout)
+            .map_err(|error| Error::system("write to the terminal", &error))
     }
 
     /// stdin to the connection. Returns whether there is more to do at once.
@@ -336,6 +403,16 @@ impl Client {
 
     /// Fills the empty buffer. Returns whether there is something in it.
     fn read_input(&mut self, now: Instant) -> Result<bool, Error> {
+        if self.console.is_some() {
+            self.read_keys(now)?;
+            if self.up.is_empty() && !self.typed.is_empty() {
+                self.up.load(&mut self.typed);
+                if self.settings.crlf {
+                    self.up.convert(&mut self.crlf);
+                }
+            }
+            return Ok(!self.up.is_empty());
+        }
         let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
             return Ok(false);
         };
@@ -356,6 +433,48 @@ impl Client {
         Ok(!self.up.is_empty())
     }
 
+    /// What was pressed at the console; whole lines are to be sent.
+    fn read_keys(&mut self, now: Instant) -> Result<(), Error> {
+        if self.typed.len() >= CHUNK {
+            return Ok(());
+        }
+        let (Some(stdin), Some(console)) = (&mut self.stdin, &mut self.console) else {
+            return Ok(());
+        };
+        if !stdin.is_ready() {
+            return Ok(());
+        }
+        let mut keys = [0; KEYS];
+        let mut keys = match stdin.read(&mut keys) {
+            Input::Bytes(count) => &keys[..count],
+            Input::Nothing => return Ok(()),
+            Input::End => {
+                self.end_input(now);
+                return Ok(());
+            }
+            Input::Gone => return Err(Error::hung_up()),
+            Input::Failed(error) => return Err(Error::system("read from the terminal", &error)),
+        };
+        console.pressed();
+        while let Some(event) = console.next(&mut keys) {
+            match event {
+                Event::Line(line) | Event::Pasted(line) => {
+                    console.typed(&line);
+                    self.typed.extend(line.as_bytes());
+                    self.typed.push(b'\n');
+                    self.progress.spoke = true;
+                }
+                Event::Complete => console.editor().insert("\t"),
+                Event::End => {
+                    stdin.end();
+                    self.progress.finished = Some(now);
+                }
+                Event::Redraw | Event::Full => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The connection to stdout. Returns whether there is more to do at once.
     fn receive(&mut self) -> Result<bool, Error> {
         for _ in 0..ROUNDS {
@@ -365,8 +484,17 @@ impl Client {
                 }
                 continue;
             }
+            if self.console.as_ref().is_some_and(Console::is_busy) {
+                self.show()?;
+                return Ok(self.stdout.is_writable());
+            }
             if self.down.is_empty() && !self.read_conn() {
                 return Ok(false);
+            }
+            if let Some(console) = &mut self.console {
+                console.show(self.down.waiting());
+                self.down.fill(0);
+                continue;
             }
             if !self.stdout.is_writable() {
                 return Ok(false);
@@ -419,13 +547,21 @@ impl Client {
             Heard::Bytes(count) => {
                 if self.settings.traffic != Traffic::SendOnly {
                     self.down.fill(count);
+                    if let Some(visible) = &mut self.visible {
+                        self.down.reveal(|bytes, text| visible.show(bytes, text));
+                    }
                 }
                 return true;
             }
-            Heard::Nothing | Heard::End => {}
+            Heard::Nothing => return false,
+            Heard::End => {}
             Heard::Failed(error) => self.progress.broken = Some(error),
         }
-        false
+        self.down.fill(0);
+        if let Some(visible) = &mut self.visible {
+            self.down.reveal(|_, text| visible.finish(text));
+        }
+        !self.down.is_empty()
     }
 
     /// Decides whether we are done, and ends our side when stdin did.
@@ -443,7 +579,8 @@ impl Client {
             }
         }
         // Whatever happened to the connection: first what the other side said.
-        if self.down.is_empty() {
+        let shown = self.console.as_ref().is_none_or(Console::is_written);
+        if self.down.is_empty() && shown {
             if let Some(error) = &self.progress.broken {
                 return Err(self.cut_short("receive from", error));
             }

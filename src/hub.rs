@@ -489,38 +489,42 @@ impl Hub {
     /// The screen to stdout, and notices to stderr. A stdout that is closed is told of once, and
     /// the hub serves on.
     fn show(&mut self) -> Result<(), Error> {
-        if let Some(console) = &mut self.console {
-            if self.stderr.is_terminal() {
-                console.notice(&self.stderr.take());
-            } else {
-                self.stderr.flush();
+        let screen = self.room.screen_mut();
+        match &mut self.console {
+            Some(console) => {
+                while !console.is_busy() && !screen.is_empty() {
+                    let count = screen.front().len();
+                    console.show(screen.front());
+                    screen.consume(count);
+                }
             }
-            while !console.is_busy() && !self.room.screen().is_empty() {
-                let text = self.room.screen().front();
-                let count = text.len();
-                console.show(text);
-                self.room.screen_mut().consume(count);
-            }
-            console
-                .flush(&mut self.stdout)
-                .map_err(|error| Error::system("write to the terminal", &error))?;
-        } else {
-            while self.stdout.is_writable() && !self.room.screen().is_empty() {
-                match self.stdout.write(self.room.screen().front()) {
-                    Ok(count) => self.room.screen_mut().consume(count),
-                    Err(error) => {
-                        log::warn!("write to stdout: {}; serving without", why(&error));
-                        self.room.screen_mut().close();
+            None => {
+                while self.stdout.is_writable() && !screen.is_empty() {
+                    match self.stdout.write(screen.front()) {
+                        Ok(count) => screen.consume(count),
+                        Err(error) => {
+                            log::warn!("write to stdout: {}; serving without", why(&error));
+                            screen.close();
+                        }
                     }
                 }
             }
-            self.stderr.flush();
         }
-        let dropped = self.room.screen_mut().take_dropped();
+        let dropped = screen.take_dropped();
         if dropped > 0 {
             log::warn!("{dropped} lines were not shown: the terminal did not keep up");
         }
-        Ok(())
+        let Some(console) = &mut self.console else {
+            self.stderr.flush();
+            return Ok(());
+        };
+        match self.stderr.is_terminal() {
+            true => console.notice(&self.stderr.take()),
+            false => self.stderr.flush(),
+        }
+        console
+            .flush(&mut self.stdout)
+            .map_err(|error| Error::system("write to the terminal", &error))
     }
 
     fn find_overdue(&mut self, now: Instant) {

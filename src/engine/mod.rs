@@ -4,6 +4,7 @@
 //! so all of it is tested without any of them.
 
 pub mod command;
+pub mod editor;
 pub mod journal;
 pub mod lines;
 pub mod newline;

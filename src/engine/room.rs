@@ -184,7 +184,10 @@ impl Policy {
             return;
         }
         let (on, off) = match self.color {
-            true => (COLORS[member.account.number as usize % COLORS.len()], "\x1b[0m"),
+            true => (
+                COLORS[member.account.number as usize % COLORS.len()],
+                "\x1b[0m",
+            ),
             false => ("", ""),
         };
         // Writing to a String cannot fail.
@@ -359,8 +362,7 @@ impl<C> Room<C> {
     /// # Panics
     /// If there is no member of that key.
     pub fn tell(&mut self, key: usize, bytes: &[u8]) {
-        self.journal
-            .insert(&mut self.members[key].cursor, bytes);
+        self.journal.insert(&mut self.members[key].cursor, bytes);
     }
 
     /// The key of the member with that number, if it is here.
@@ -386,7 +388,8 @@ impl<C> Room<C> {
         // Who differs by the case of letters only would be taken for the other.
         let taken = self.members.iter().any(|(other, member)| {
             let theirs = member.account.name.as_deref();
-            other != key && theirs.is_some_and(|theirs| theirs.to_lowercase() == name.to_lowercase())
+            other != key
+                && theirs.is_some_and(|theirs| theirs.to_lowercase() == name.to_lowercase())
         });
         if !taken {
             self.members[key].account.name = Some(name.into());

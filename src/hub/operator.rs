@@ -37,7 +37,6 @@ pub(super) struct Operator {
     /// What was typed at a console and not yet said, and how many lines that is.
     pending: Vec<u8>,
     pending_lines: usize,
-    events: Vec<Event>,
     /// Ctrl-D was pressed, and more would be lost than was asked for.
     asked_to_end: bool,
     /// Something was read.
@@ -129,18 +128,21 @@ impl Hub {
         if self.operator.pending.len() >= PENDING {
             return Ok(());
         }
-        let mut events = std::mem::take(&mut self.operator.events);
-        match stdin.read(&mut self.buffer[..KEYS]) {
-            Input::Bytes(count) => console.press(&self.buffer[..count], &mut events),
-            Input::Nothing => {}
-            Input::End => events.push(Event::End),
+        let mut keys = [0; KEYS];
+        let mut keys = match stdin.read(&mut keys) {
+            Input::Bytes(count) => &keys[..count],
+            Input::Nothing => return Ok(()),
+            Input::End => {
+                self.end_input(now);
+                return Ok(());
+            }
             Input::Gone => return Err(Error::hung_up()),
             Input::Failed(error) => return Err(Error::system("read from the terminal", &error)),
-        }
-        for event in events.drain(..) {
+        };
+        console.pressed();
+        while let Some(event) = self.console.as_mut().and_then(|c| c.next(&mut keys)) {
             self.act(event, now);
         }
-        self.operator.events = events;
         Ok(())
     }
 
@@ -161,7 +163,8 @@ impl Hub {
                 self.say(&line);
             }
             Event::Complete => self.complete(),
-            Event::End => self.asked_to_end(now),
+            Event::End => self.ask_to_end(now),
+            Event::Redraw | Event::Full => {}
         }
     }
 
@@ -187,7 +190,9 @@ impl Hub {
                 1 => String::from("1 line waits"),
                 lines => format!("{lines} lines wait"),
             };
-            self.answer(&format!("nobody is here yet: {waiting} for the first to join"));
+            self.answer(&format!(
+                "nobody is here yet: {waiting} for the first to join"
+            ));
         }
     }
 
@@ -210,7 +215,7 @@ impl Hub {
     }
 
     /// Ctrl-D on an empty line: the end, if nobody would be cut off by mistake.
-    fn asked_to_end(&mut self, now: Instant) {
+    fn ask_to_end(&mut self, now: Instant) {
         let here = self.room.len();
         let waiting = self.operator.pending_lines;
         if !self.operator.asked_to_end && !self.config.keep_open && (here > 0 || waiting > 0) {
@@ -223,6 +228,11 @@ impl Hub {
             };
             return self.answer(&format!("{lost}: Ctrl-D again ends the class"));
         }
+        self.end_input(now);
+    }
+
+    /// The keyboard will not be read any more.
+    fn end_input(&mut self, now: Instant) {
         if let Some(stdin) = &mut self.stdin {
             stdin.end();
         }
@@ -260,7 +270,9 @@ impl Hub {
             }
         };
         let Some(key) = self.room.find(number) else {
-            return self.answer(&format!("nobody here has number {number}: /who lists everybody"));
+            return self.answer(&format!(
+                "nobody here has number {number}: /who lists everybody"
+            ));
         };
         match command {
             Command::Message { text, .. } => {
@@ -273,10 +285,8 @@ impl Hub {
                 self.queue_flush(key);
             }
             Command::Kick { reason, .. } => self.queue_leave(key, Leave::Kicked(reason.into())),
-            Command::Name { name, .. } => {
-                if !self.room.name(key, name) {
-                    self.answer(&format!("somebody else is called {name} already"));
-                }
+            Command::Name { name, .. } if !self.room.name(key, name) => {
+                self.answer(&format!("somebody else is called {name} already"));
             }
             Command::Mute { on, .. } => self.room.mute(key, on, now),
             _ => {}
@@ -289,7 +299,11 @@ impl Hub {
             let account = &member.account;
             let name = account.name.as_deref().unwrap_or_default();
             let muted = if account.muted { ", muted" } else { "" };
-            let ended = if member.conn.conn.has_ended() { ", sends no more" } else { "" };
+            let ended = if member.conn.conn.has_ended() {
+                ", sends no more"
+            } else {
+                ""
+            };
             let since = now.saturating_duration_since(account.since).as_secs();
             // Writing to a String cannot fail.
             let _ = writeln!(
@@ -316,7 +330,11 @@ impl Hub {
             self.room.len(),
             self.room.joined(),
             self.room.said(),
-            self.room.members().iter().map(|(_, m)| m.account.received).sum::<u64>(),
+            self.room
+                .members()
+                .iter()
+                .map(|(_, m)| m.account.received)
+                .sum::<u64>(),
         );
         self.answer(&text);
     }
@@ -350,13 +368,13 @@ impl Hub {
                     let number = member.account.number.to_string();
                     number.starts_with(word) || (!word.is_empty() && name.starts_with(word))
                 })
-                .map(|(_, member)| format!("{command} {}", member.account.number))
+                .map(|(_, member)| member.account.number.to_string())
                 .collect(),
             Some(_) => Vec::new(),
         };
         match &candidates[..] {
             [] => {}
-            [only] => console.editor().replace_before_cursor(&format!("{only} ")),
+            [only] => console.editor().replace_word(&format!("{only} ")),
             several => {
                 let text = several.join("  ");
                 self.answer(&text);

@@ -101,14 +101,23 @@ impl Console {
         None
     }
 
-    /// Understands keys; what they mean is appended to `events`.
-    pub fn press(&mut self, keys: &[u8], events: &mut Vec<Event>) {
+    /// Keys were read: the terminal is ours, also if it was not when it was last asked for.
+    pub fn pressed(&mut self) {
         if !self.terminal.is_editing() {
-            // We are in the foreground again, or could not read this.
             self.enter();
         }
         self.drawn = false;
-        self.editor.feed(keys, events);
+    }
+
+    /// Takes keys off the front of `keys` until something is to be done.
+    pub fn next(&mut self, keys: &mut &[u8]) -> Option<Event> {
+        loop {
+            match self.editor.next(keys)? {
+                Event::Redraw => self.redraw(),
+                Event::Full => self.notice(b"muxnc: that line is full\n"),
+                event => return Some(event),
+            }
+        }
     }
 
     /// The line being typed.
@@ -138,7 +147,10 @@ impl Console {
             return;
         }
         self.erase();
-        let end = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |lf| lf + 1);
+        let end = text
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |lf| lf + 1);
         let (whole, rest) = text.split_at(end);
         if !whole.is_empty() {
             self.queue.extend(std::mem::take(&mut self.tail).as_bytes());
@@ -171,6 +183,11 @@ impl Console {
         self.queue.is_empty() && (self.drawn || !self.terminal.is_editing())
     }
 
+    /// Whether everything shown is on the screen, but for the row.
+    pub fn is_written(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Draws the row if it has to be, and writes what the terminal takes.
     ///
     /// # Errors
@@ -188,6 +205,12 @@ impl Console {
             self.queue.drain(..written);
         }
         Ok(())
+    }
+
+    /// Draws the row on a clean screen, as Ctrl-L asks for.
+    fn redraw(&mut self) {
+        self.queue.extend(b"\x1b[H\x1b[2J");
+        self.drawn = false;
     }
 
     /// The terminal has another size.
@@ -231,7 +254,9 @@ impl Console {
 
     fn erase(&mut self) {
         if std::mem::take(&mut self.visible) {
-            self.queue.extend(b"\r\x1b[K");
+            let mut erase = Vec::new();
+            Editor::erase(&mut erase);
+            self.queue.extend(erase);
         }
         self.drawn = false;
     }
