@@ -29,6 +29,7 @@ use support::left_out;
 use support::listening_port;
 use support::muxnc;
 use support::piped;
+use support::reserved_port;
 
 const PORTS: &str = "  A port is a number from 1 to 65535, or the name of a service, as http.\n";
 const EXEC: &str = "muxnc: -e, -c: muxnc never runs a program for the network: a class hub must \
@@ -51,15 +52,9 @@ fn expect_usage(args: &[&str], stderr: &str) {
     expect_error(&mut piped(MUXNC, args), 2, stderr);
 }
 
-/// A port where nothing listens: one that was just given to us, and given back.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 #[test]
 fn refused_says_that_nothing_listens_there() {
-    let port = free_port();
+    let (_reserved, port) = reserved_port();
     let told = format!(
         "muxnc: connect to 127.0.0.1:{port}: connection refused\n  \
          Nothing listens on that port: is the other side started, is the port right?\n"
@@ -76,7 +71,8 @@ fn refused_says_that_nothing_listens_there() {
 
 #[test]
 fn a_name_is_told_with_the_address_it_has() {
-    let port = free_port().to_string();
+    let (_reserved, port) = reserved_port();
+    let port = port.to_string();
     let told = format!(
         "muxnc: connect to localhost:{port} (127.0.0.1:{port}): connection refused\n  \
          Nothing listens on that port: is the other side started, is the port right?\n"
@@ -372,7 +368,8 @@ fn an_address_of_another_machine_cannot_be_bound() {
                 That is not an address of this machine: leave it out to listen on all of them.\n";
     expect_error(&mut piped(MUXNC, &["-l", "192.0.2.1", "0"]), 1, told);
     expect_error(&mut piped(MUXNC, &["-l", "-s", "192.0.2.1", "0"]), 1, told);
-    let port = free_port().to_string();
+    let (_reserved, port) = reserved_port();
+    let port = port.to_string();
     let told = format!(
         "muxnc: connect to 127.0.0.1:{port}: cannot assign requested address\n  \
          -s must be an address of this machine, of the same family.\n"
@@ -525,7 +522,8 @@ fn done_is_0_for_hub_and_participant() {
 
 #[test]
 fn errors_are_told_with_a_log_that_is_switched_off() {
-    let port = free_port().to_string();
+    let (_reserved, port) = reserved_port();
+    let port = port.to_string();
     let told = format!(
         "muxnc: connect to 127.0.0.1:{port}: connection refused\n  \
          Nothing listens on that port: is the other side started, is the port right?\n"

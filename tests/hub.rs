@@ -36,6 +36,7 @@ use support::listening_port;
 use support::muxnc;
 use support::piped;
 use support::read_all;
+use support::reserved_port;
 
 /// Numbers that look random and come again in every run.
 struct Random(u64);
@@ -772,12 +773,6 @@ fn a_peer_that_closes_in_order_is_told_without_a_reason() {
     assert!(told.ends_with("s, 0 bytes in, 6 out, 0 here"), "{text}");
 }
 
-/// A port that was just free, and is known before the hub starts.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// Connects as soon as somebody listens.
 fn connect_soon(port: u16) -> TcpStream {
     let end = Instant::now() + DEADLINE;
@@ -790,7 +785,8 @@ fn connect_soon(port: u16) -> TcpStream {
 
 /// What a hub in a script says about a peer that comes, speaks and goes. (There is one before it.)
 fn told_in_a_script(args: &[&str], log: Option<&str>) -> String {
-    let port = free_port().to_string();
+    let (_reserved, port) = reserved_port();
+    let port = port.to_string();
     let mut command = piped(MUXNC, &["-l", &port]);
     if let Some(log) = log {
         command.env("RUST_LOG", log);
@@ -843,7 +839,7 @@ fn more_vs_tell_more_and_rust_log_has_the_last_word() {
 
 #[test]
 fn at_a_terminal_a_hub_tells_who_comes_and_goes_unless_quiet() {
-    let port = free_port();
+    let (_reserved, port) = reserved_port();
     let bob = Terminal::muxnc(&["-l", &port.to_string()]);
     bob.screen.wait_for("muxnc: listening on ");
     let alice = connect(port);
@@ -855,7 +851,7 @@ fn at_a_terminal_a_hub_tells_who_comes_and_goes_unless_quiet() {
         "muxnc: [1] {addr} left (connection reset by peer) after "
     ));
 
-    let port = free_port();
+    let (_reserved, port) = reserved_port();
     let bob = Terminal::muxnc(&["-l", "--quiet", &port.to_string()]);
     let mut alice = connect_soon(port);
     alice.write_all(b"Hello\n").unwrap();
@@ -871,7 +867,7 @@ fn at_a_terminal_a_hub_tells_who_comes_and_goes_unless_quiet() {
 #[test]
 fn only_stderr_decides_whether_a_hub_tells() {
     // stdin and stdout a terminal, stderr a pipe: as in `muxnc -l 3000 2>log`.
-    let port = free_port();
+    let (_reserved, port) = reserved_port();
     let (master, slave) = support::pty();
     let mut command = piped(MUXNC, &["-l", &port.to_string()]);
     command.stdin(slave.try_clone().unwrap()).stdout(slave);

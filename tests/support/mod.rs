@@ -536,3 +536,15 @@ impl Namespace {
         set.output().is_ok_and(|set| set.status.success())
     }
 }
+
+/// A port of this machine on which nobody listens and which the system gives to nobody else, for
+/// as long as the socket lives; only a hub that asks for it can have it.
+pub fn reserved_port() -> (socket2::Socket, u16) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    // Two sockets that both say so may have the same port as long as only one listens.
+    socket.set_reuse_address(true).unwrap();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any.into()).unwrap();
+    let addr = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, addr.port())
+}
