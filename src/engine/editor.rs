@@ -1,0 +1,199 @@
+//! The edit line: keys in, lines out, and the row that shows what is being typed.
+//!
+//! It knows no terminal: the caller reads bytes and hands them in ([`Editor::next`]), and writes out
+//! what [`Editor::draw`] and [`Editor::erase`] give it. The terminal is expected to send bytes as
+//! keys come (no ICANON, no ECHO, no IEXTEN), with bracketed paste on, and with ISIG on: Ctrl-C is
+//! a signal, for which [`Editor::clear`] and [`Editor::is_empty`] are there.
+//!
+//! It promises:
+//! - Cut anywhere, the same bytes give the same lines, but for Esc (below). Half a character or
+//!   half a sequence waits here, and nothing waits for it; no key is lost to it.
+//! - No line it gives has a line feed in it. Except for that the text is what was typed: what must
+//!   not go to a terminal is spelled out in the row only. Bytes that are not UTF-8 become U+FFFD.
+//! - Pasted lines can be told from typed ones. In pasted text a newline ends a line and a tab
+//!   stays, other C0 control characters are dropped.
+//! - A line has at most [`MAX_LINE`] bytes, and everything else that is kept is bounded too.
+//!
+//! Esc has no timer. With more bytes behind it, it begins a sequence, or makes the next key an
+//! Alt-key if there is such (`b f d` Backspace Ctrl-H; any other key is the key itself). If it is
+//! the last byte there is, it was pressed alone and means nothing, and the next key is the next
+//! key; only a `[` that comes next still makes it a sequence, for the sake of slow lines that
+//! deliver an arrow byte by byte, and if no known sequence comes of it all of it is text after all.
+
+mod history;
+mod keys;
+mod line;
+mod row;
+mod sequence;
+#[cfg(test)]
+mod tests;
+
+use history::History;
+use keys::Key;
+use keys::Keys;
+use line::Line;
+
+/// The longest line, in bytes.
+pub const MAX_LINE: usize = 1024 * 1024;
+
+/// What the keys came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A line was typed and ended by Enter.
+    Line(String),
+    /// A line that a paste ended, or the last one of a paste of several, ended by Enter. What was
+    /// pasted is text and no command, whatever it looks like.
+    Pasted(String),
+    /// Ctrl-D with nothing typed.
+    End,
+    /// Tab: the caller may use [`Editor::before_cursor`] and [`Editor::replace_word`], or
+    /// [`Editor::insert`] a tab.
+    Complete,
+    /// Ctrl-L.
+    Redraw,
+    /// The line has [`MAX_LINE`] bytes already: what came did not all find room.
+    Full,
+}
+
+/// The line being typed, and the lines typed before. See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Editor {
+    keys: Keys,
+    line: Line,
+    history: History,
+    /// Whether the line is what a paste left that had ended lines before.
+    of_paste: bool,
+}
+
+impl Editor {
+    /// An editor with nothing typed.
+    pub fn new() -> Editor {
+        Editor::default()
+    }
+
+    /// Takes keys off the front of `keys` until something is to be done; `None` when all are taken.
+    /// What the event is about (the text to complete) is as it was at that key: the keys behind it
+    /// are still in `keys`. Whatever was read should be handed in as one piece, because where it
+    /// ends decides what an Esc at its end is.
+    pub fn next(&mut self, keys: &mut &[u8]) -> Option<Event> {
+        while let Some(key) = self.keys.next(keys) {
+            let event = self.press(key);
+            if self.line.text().is_empty() && !self.keys.is_pasting() {
+                self.of_paste = false;
+            }
+            if event.is_some() {
+                return event;
+            }
+        }
+        None
+    }
+
+    fn press(&mut self, key: Key<'_>) -> Option<Event> {
+        let line = &mut self.line;
+        if !key.kills() {
+            line.stop_killing();
+        }
+        match key {
+            Key::Text(text) => return (!line.insert(&text)).then_some(Event::Full),
+            Key::Yank => return (!line.yank()).then_some(Event::Full),
+            Key::Enter => return Some(self.enter()),
+            Key::Tab => return Some(Event::Complete),
+            Key::Redraw => return Some(Event::Redraw),
+            Key::DeleteOrEnd if line.text().is_empty() => return Some(Event::End),
+            Key::DeleteOrEnd | Key::Delete => line.delete(),
+            Key::Backspace => line.backspace(),
+            Key::Left => line.left(),
+            Key::Right => line.right(),
+            Key::WordLeft => line.word_left(),
+            Key::WordRight => line.word_right(),
+            Key::Home => line.home(),
+            Key::End => line.end(),
+            Key::KillStart => line.kill_to_start(),
+            Key::KillEnd => line.kill_to_end(),
+            Key::KillField => line.kill_field(),
+            Key::KillWordLeft => line.kill_word_left(),
+            Key::KillWordRight => line.kill_word_right(),
+            Key::Transpose => line.transpose(),
+            Key::Up => {
+                let older = self.history.older(line.text());
+                self.recall(older);
+            }
+            Key::Down => {
+                let newer = self.history.newer(line.text());
+                self.recall(newer);
+            }
+            Key::PasteEnd => {}
+        }
+        None
+    }
+
+    fn enter(&mut self) -> Event {
+        let text = self.line.take();
+        if self.keys.is_pasting() {
+            self.history.reset();
+            self.of_paste = true;
+            return Event::Pasted(text);
+        }
+        if std::mem::take(&mut self.of_paste) {
+            self.history.reset();
+            return Event::Pasted(text);
+        }
+        self.history.add(&text);
+        Event::Line(text)
+    }
+
+    fn recall(&mut self, text: Option<String>) {
+        if let Some(text) = text {
+            self.line.set(text);
+            self.of_paste = false;
+        }
+    }
+
+    /// Whether nothing is typed.
+    pub fn is_empty(&self) -> bool {
+        self.line.text().is_empty()
+    }
+
+    /// Forgets what is typed, a key that is half there, and that a paste had begun. (A terminal
+    /// that dies in the middle of a paste never ends it; this is the way out.)
+    pub fn clear(&mut self) {
+        self.keys = Keys::default();
+        self.line.take();
+        self.line.stop_killing();
+        self.history.reset();
+        self.of_paste = false;
+    }
+
+    /// What is typed.
+    pub fn text(&self) -> &str {
+        self.line.text()
+    }
+
+    /// What is typed, up to the cursor.
+    pub fn before_cursor(&self) -> &str {
+        self.line.before()
+    }
+
+    /// Inserts `text` at the cursor, without its line feeds and as far as there is room.
+    pub fn insert(&mut self, text: &str) {
+        self.line.stop_killing();
+        self.line.insert(&text.replace('\n', ""));
+    }
+
+    /// Replaces what is between the last blank and the cursor.
+    pub fn replace_word(&mut self, text: &str) {
+        self.line.stop_killing();
+        self.line.replace_word(&text.replace('\n', ""));
+    }
+
+    /// Appends what draws the row, after `prompt` (plain text), on a screen of so many columns.
+    /// Wherever in its row the cursor was, it is then where the next character goes.
+    pub fn draw(&self, prompt: &str, columns: u16, out: &mut Vec<u8>) {
+        row::draw(prompt, self.line.text(), self.line.cursor(), columns, out);
+    }
+
+    /// Appends what takes the row off the screen and leaves the cursor at its beginning.
+    pub fn erase(out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\r\x1b[K");
+    }
+}

@@ -1,0 +1,402 @@
+//! Keys: what a keyboard sends, bytes cut anywhere, as keys.
+//!
+//! It promises: nothing waits for anything, least of all a timer; of an unfinished character or
+//! sequence at most [`MAX_HELD`] bytes are held; where the bytes are cut makes no difference but
+//! after an Esc (see [`Editor`](super::Editor)). Only whole sequences are swallowed: what broke off
+//! is typed as the text that it is, so a key is never lost to the one before it.
+
+use std::borrow::Cow;
+
+use super::sequence::Sequence;
+use super::sequence::sequence;
+
+/// The most that is held of an unfinished sequence, in bytes.
+const MAX_HELD: usize = 4096;
+
+const REPLACEMENT: Key<'_> = Key::Text(Cow::Borrowed("\u{FFFD}"));
+const PASTE_BEGINS: &[u8] = b"[200~";
+const PASTE_ENDS: &[u8] = b"[201~";
+
+/// What was pressed, by its meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Key<'a> {
+    Text(Cow<'a, str>),
+    Enter,
+    Tab,
+    /// Ctrl-D: delete, or the end of input.
+    DeleteOrEnd,
+    Delete,
+    Backspace,
+    Left,
+    Right,
+    WordLeft,
+    WordRight,
+    Home,
+    End,
+    Up,
+    Down,
+    KillStart,
+    KillEnd,
+    /// Ctrl-W: back to the last blank.
+    KillField,
+    KillWordLeft,
+    KillWordRight,
+    Yank,
+    Transpose,
+    Redraw,
+    /// No more of what comes is pasted; of a paste's beginning nobody needs to know.
+    PasteEnd,
+}
+
+impl Key<'_> {
+    /// Whether it kills: removes text that can be yanked.
+    pub(super) fn kills(&self) -> bool {
+        matches!(
+            self,
+            Key::KillStart | Key::KillEnd | Key::KillField | Key::KillWordLeft | Key::KillWordRight
+        )
+    }
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    #[default]
+    Ground,
+    /// After Ctrl-V.
+    Literal,
+    /// After Ctrl-V and Esc, which may be the beginning of a paste.
+    LiteralEscape,
+    /// After an Esc with more to come.
+    Escape,
+    /// After an Esc that was the last byte there was.
+    LoneEscape,
+    Csi,
+    /// A sequence of which the Esc had been alone, so that it may be text.
+    LoneCsi,
+    /// The Linux console's function keys, `ESC [ [ A`.
+    ConsoleFunction,
+    Ss3,
+    /// After `ESC ]` or `ESC P`: a terminal's answer if the next byte is one that begins such.
+    Introducer,
+    /// A terminal's answer, up to BEL or `ESC \`.
+    Answer,
+    AnswerEscape,
+    /// After an Esc in pasted text.
+    PasteEscape,
+}
+
+/// The parser. See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    state: State,
+    /// An unfinished character ([`State::Ground`]), or what followed the Esc.
+    held: Vec<u8>,
+    pasting: bool,
+    after_cr: bool,
+}
+
+impl Keys {
+    /// Whether what comes is part of a paste.
+    pub(super) fn is_pasting(&self) -> bool {
+        self.pasting
+    }
+
+    /// Takes bytes off the front of `input` until they make a key; `None` when all are taken.
+    pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        while let Some(&byte) = input.first() {
+            let key = match self.state {
+                State::Ground => self.ground(input),
+                State::Literal => self.literal(byte, input),
+                State::LiteralEscape => self.literal_escape(byte, input),
+                State::Escape => self.escape(byte, input),
+                State::LoneEscape if byte == b'[' => self.hold(State::LoneCsi, input),
+                State::LoneEscape => self.settle(None),
+                State::Csi | State::LoneCsi => self.csi(byte, input),
+                State::ConsoleFunction if matches!(byte, b'A'..=b'E') => {
+                    take(input);
+                    self.settle(None)
+                }
+                State::ConsoleFunction => self.break_off(),
+                State::Ss3 => self.ss3(byte, input),
+                State::Introducer if matches!(byte, b'0'..=b'9' | b'>' | b'!') => {
+                    self.hold(State::Answer, input)
+                }
+                State::Introducer => self.break_off(),
+                State::Answer => self.answer(byte, input),
+                State::AnswerEscape => self.answer_escape(byte, input),
+                State::PasteEscape => self.paste_escape(byte, input),
+            };
+            if key.is_some() {
+                return key;
+            }
+        }
+        match self.state {
+            State::Escape => self.state = State::LoneEscape,
+            State::LiteralEscape if self.held.is_empty() => {
+                return self.settle(Some(Key::Text("\x1b".into())));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn ground<'a>(&mut self, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        let after_cr = std::mem::take(&mut self.after_cr);
+        let run = input.iter().position(u8::is_ascii_control);
+        let run = run.unwrap_or(input.len());
+        if !self.held.is_empty() {
+            return self.rest_of_char(run > 0, input);
+        }
+        if run > 0 {
+            return self.text(run, input);
+        }
+        let byte = take(input);
+        if self.pasting {
+            return match byte {
+                b'\n' if after_cr => None,
+                b'\n' => Some(Key::Enter),
+                b'\r' => {
+                    self.after_cr = true;
+                    Some(Key::Enter)
+                }
+                b'\t' => Some(Key::Text("\t".into())),
+                0x1b => self.go(State::PasteEscape),
+                _ => None,
+            };
+        }
+        Some(match byte {
+            0x01 => Key::Home,
+            0x02 => Key::Left,
+            0x04 => Key::DeleteOrEnd,
+            0x05 => Key::End,
+            0x06 => Key::Right,
+            0x08 | 0x7f => Key::Backspace,
+            b'\t' => Key::Tab,
+            b'\n' | b'\r' => Key::Enter,
+            0x0b => Key::KillEnd,
+            0x0c => Key::Redraw,
+            0x0e => Key::Down,
+            0x10 => Key::Up,
+            0x14 => Key::Transpose,
+            0x15 => Key::KillStart,
+            0x16 => return self.go(State::Literal),
+            0x17 => Key::KillField,
+            0x19 => Key::Yank,
+            0x1b => return self.go(State::Escape),
+            _ => return None,
+        })
+    }
+
+    /// The first `len` bytes of the input, none of them a control character.
+    fn text<'a>(&mut self, len: usize, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        let (run, rest) = input.split_at(len);
+        let (valid, invalid) = match run.utf8_chunks().next() {
+            Some(chunk) => (chunk.valid(), chunk.invalid()),
+            None => return None,
+        };
+        if !valid.is_empty() {
+            *input = &input[valid.len()..];
+            return Some(Key::Text(valid.into()));
+        }
+        let unfinished = invalid.len() == len
+            && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+        if unfinished {
+            self.held.extend_from_slice(invalid);
+            *input = rest;
+            return None;
+        }
+        *input = &input[invalid.len()..];
+        Some(REPLACEMENT)
+    }
+
+    /// One more byte of a character whose beginning is held.
+    fn rest_of_char<'a>(&mut self, more: bool, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        if !more {
+            return self.settle(Some(REPLACEMENT));
+        }
+        self.held.push(input[0]);
+        match std::str::from_utf8(&self.held) {
+            Ok(char) => {
+                let char = char.to_owned();
+                take(input);
+                self.settle(Some(Key::Text(char.into())))
+            }
+            Err(error) if error.error_len().is_none() => {
+                take(input);
+                None
+            }
+            // The byte is no part of it and stays for what it begins itself.
+            Err(_) => self.settle(Some(REPLACEMENT)),
+        }
+    }
+
+    fn literal<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        if byte == 0x1b {
+            take(input);
+            return self.go(State::LiteralEscape);
+        }
+        if !byte.is_ascii_control() {
+            return self.settle(None);
+        }
+        take(input);
+        // The terminal makes Enter and Ctrl-M a line feed before anybody can quote it, and a
+        // carriage return is what one wants to quote.
+        let byte = if byte == b'\n' { b'\r' } else { byte };
+        self.settle(Some(Key::Text(char::from(byte).to_string().into())))
+    }
+
+    fn literal_escape<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        if PASTE_BEGINS[self.held.len()] != byte {
+            let text = format!("\x1b{}", String::from_utf8_lossy(&self.held));
+            return self.settle(Some(Key::Text(text.into())));
+        }
+        self.hold(State::LiteralEscape, input);
+        if self.held == PASTE_BEGINS {
+            self.pasting = true;
+            return self.settle(None);
+        }
+        None
+    }
+
+    fn escape<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        let key = match byte {
+            b'[' => return self.hold(State::Csi, input),
+            b'O' => return self.hold(State::Ss3, input),
+            b']' | b'P' => return self.hold(State::Introducer, input),
+            0x1b => {
+                take(input);
+                return None;
+            }
+            b'b' => Key::WordLeft,
+            b'f' => Key::WordRight,
+            b'd' => Key::KillWordRight,
+            0x08 | 0x7f => Key::KillWordLeft,
+            _ => return self.settle(None),
+        };
+        take(input);
+        self.settle(Some(key))
+    }
+
+    fn csi<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        let params = &self.held[1..];
+        match byte {
+            b'[' if params.is_empty() && self.state == State::Csi => {
+                return self.hold(State::ConsoleFunction, input);
+            }
+            // A final byte only in rxvt's Shift-Home and the like.
+            b'$' if !params.is_empty() && params.iter().all(u8::is_ascii_digit) => {}
+            b' '..=b'?' if self.held.len() < MAX_HELD => {
+                return self.hold(self.state, input);
+            }
+            b'@'..=b'~' => {}
+            _ => return self.break_off(),
+        }
+        match sequence(params, byte) {
+            Sequence::Key(key) => {
+                take(input);
+                self.settle(Some(key))
+            }
+            Sequence::Paste => {
+                take(input);
+                self.pasting = true;
+                self.settle(None)
+            }
+            Sequence::Unknown if self.state == State::LoneCsi => self.break_off(),
+            Sequence::Nothing | Sequence::Unknown => {
+                take(input);
+                self.settle(None)
+            }
+        }
+    }
+
+    fn ss3<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        let key = match byte {
+            b'A' => Some(Key::Up),
+            b'B' => Some(Key::Down),
+            b'C' => Some(Key::Right),
+            b'D' => Some(Key::Left),
+            b'F' => Some(Key::End),
+            b'H' => Some(Key::Home),
+            b'M' => Some(Key::Enter),
+            b'P'..=b'S' => None,
+            // Ctrl with an arrow in rxvt.
+            b'a' | b'b' => None,
+            b'c' => Some(Key::WordRight),
+            b'd' => Some(Key::WordLeft),
+            _ => return self.break_off(),
+        };
+        take(input);
+        self.settle(key)
+    }
+
+    fn answer<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        match byte {
+            0x07 => {
+                take(input);
+                self.settle(None)
+            }
+            0x1b => {
+                take(input);
+                self.go(State::AnswerEscape)
+            }
+            _ if byte.is_ascii_control() || self.held.len() >= MAX_HELD => self.break_off(),
+            _ => self.hold(State::Answer, input),
+        }
+    }
+
+    fn answer_escape<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        if byte == b'\\' {
+            take(input);
+            return self.settle(None);
+        }
+        let key = self.break_off();
+        self.state = State::Escape;
+        key
+    }
+
+    fn paste_escape<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        if PASTE_ENDS[self.held.len()] != byte {
+            return match self.held.is_empty() {
+                true => self.settle(None),
+                false => self.break_off(),
+            };
+        }
+        self.hold(State::PasteEscape, input);
+        if self.held == PASTE_ENDS {
+            self.pasting = false;
+            return self.settle(Some(Key::PasteEnd));
+        }
+        None
+    }
+
+    /// Goes on in `state` with the next byte held.
+    fn hold(&mut self, state: State, input: &mut &[u8]) -> Option<Key<'static>> {
+        self.held.push(take(input));
+        self.go(state)
+    }
+
+    fn go(&mut self, state: State) -> Option<Key<'static>> {
+        self.state = state;
+        None
+    }
+
+    /// Nothing is held any more.
+    fn settle<'a>(&mut self, key: Option<Key<'a>>) -> Option<Key<'a>> {
+        self.state = State::Ground;
+        self.held.clear();
+        self.held.shrink_to(32);
+        key
+    }
+
+    /// What is held is no sequence: it is text.
+    fn break_off(&mut self) -> Option<Key<'static>> {
+        let text = String::from_utf8_lossy(&self.held).into_owned();
+        self.settle(Some(Key::Text(text.into())))
+    }
+}
+
+fn take(input: &mut &[u8]) -> u8 {
+    let (&byte, rest) = input.split_first().expect("a byte was seen");
+    *input = rest;
+    byte
+}

@@ -1,0 +1,163 @@
+//! The row: the prompt, and as much of the line around the cursor as a row of the screen has room
+//! for.
+//!
+//! It promises: no character goes to the terminal that could do more than stand there; the last
+//! column stays free, so that nothing ever wraps; the cursor is put back by the terminal that moved
+//! it (DECSC, DECRC), so it is right even where the terminal counts cells in another way; the work
+//! grows with the row, not with the line.
+
+use std::borrow::Cow;
+
+use unicode_segmentation::GraphemeCursor;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthChar;
+use unicode_width::UnicodeWidthStr;
+
+/// Cells after the cursor that are kept in sight, if the row has them.
+const AHEAD: usize = 10;
+
+/// A character of more bytes than this (a letter under a tower of accents) is not shown as it is.
+const MAX_CLUSTER: usize = 128;
+
+/// Appends what draws the row. A `<` or a `>` stands where something is out of sight.
+pub(super) fn draw(prompt: &str, text: &str, cursor: usize, columns: u16, out: &mut Vec<u8>) {
+    let room = usize::from(columns).saturating_sub(1);
+    // The line being typed has at least a third of the row.
+    let asked = Part::new(prompt.graphemes(true).rev(), prompt, room - room / 3);
+    let room = room - asked.cells;
+
+    let (before, after) = text.split_at(end_of_cluster(text, cursor));
+    let ahead = Part::new(after.graphemes(true), after, AHEAD.min(room / 4));
+    let left = Part::new(before.graphemes(true).rev(), before, room - ahead.cells);
+    let right = Part::new(after.graphemes(true), after, room - left.cells);
+
+    out.push(b'\r');
+    asked.draw_end(prompt, out);
+    left.draw_end(before, out);
+    if right.cells == 0 {
+        out.extend_from_slice(b"\x1b[K");
+        return;
+    }
+    out.extend_from_slice(b"\x1b7");
+    right.draw_start(after, out);
+    out.extend_from_slice(b"\x1b[K\x1b8");
+}
+
+/// The beginning or the end of a text, as far as there is room for it.
+struct Part {
+    bytes: usize,
+    /// Cells it takes, with the mark.
+    cells: usize,
+    /// Whether a mark says that there is more.
+    marked: bool,
+}
+
+impl Part {
+    /// `clusters` are those of `text`, from the end that is to be seen.
+    fn new<'a>(clusters: impl Iterator<Item = &'a str> + Clone, text: &str, room: usize) -> Part {
+        let (bytes, cells) = fit(clusters.clone(), room);
+        if bytes == text.len() || room == 0 {
+            return Part {
+                bytes,
+                cells,
+                marked: false,
+            };
+        }
+        let (bytes, cells) = fit(clusters, room - 1);
+        Part {
+            bytes,
+            cells: cells + 1,
+            marked: true,
+        }
+    }
+
+    fn draw_start(&self, text: &str, out: &mut Vec<u8>) {
+        show(&text[..self.bytes], out);
+        if self.marked {
+            out.push(b'>');
+        }
+    }
+
+    fn draw_end(&self, text: &str, out: &mut Vec<u8>) {
+        if self.marked {
+            out.push(b'<');
+        }
+        show(&text[text.len() - self.bytes..], out);
+    }
+}
+
+/// How many bytes of `clusters` fit into `room` cells, and how many cells they take.
+fn fit<'a>(clusters: impl Iterator<Item = &'a str>, room: usize) -> (usize, usize) {
+    let (mut bytes, mut cells) = (0, 0);
+    for cluster in clusters {
+        let more = visible(cluster).width();
+        if cells + more > room {
+            break;
+        }
+        bytes += cluster.len();
+        cells += more;
+    }
+    (bytes, cells)
+}
+
+fn show(text: &str, out: &mut Vec<u8>) {
+    for cluster in text.graphemes(true) {
+        out.extend_from_slice(visible(cluster).as_bytes());
+    }
+}
+
+/// A cluster as it may go to a terminal. Where something in it must not, or where it would take no
+/// cell of its own and so change its neighbour, it is spelled out.
+fn visible(cluster: &str) -> Cow<'_, str> {
+    if cluster.len() > MAX_CLUSTER {
+        return "\u{FFFD}".into();
+    }
+    if cluster.width() > 0 && !cluster.contains(is_unsafe) {
+        return cluster.into();
+    }
+    let mut text = String::new();
+    for c in cluster.chars() {
+        match c {
+            '\x7f' => text.push_str("^?"),
+            '\0'..='\x1f' => text.extend(['^', char::from(c as u8 + b'@')]),
+            _ if is_unsafe(c) || c.width().unwrap_or(0) == 0 => {
+                text.push_str(&format!("<U+{:04X}>", u32::from(c)));
+            }
+            _ => text.push(c),
+        }
+    }
+    text.into()
+}
+
+/// Whether a character may do more to a terminal or to its reader than stand there: control
+/// characters and those that change the direction of text or hide in it.
+fn is_unsafe(c: char) -> bool {
+    matches!(
+        c,
+        '\0'..='\x1f'
+            | '\x7f'..='\u{9f}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// `at`, or the end of the cluster it is in: while a sequence is being typed in front of others,
+/// the cursor can be in what has become one cluster for the moment.
+fn end_of_cluster(text: &str, at: usize) -> usize {
+    let mut cursor = GraphemeCursor::new(at, text.len(), true);
+    match cursor.is_boundary(text, 0) {
+        Ok(true) => at,
+        _ => cursor
+            .next_boundary(text, 0)
+            .ok()
+            .flatten()
+            .unwrap_or(text.len()),
+    }
+}

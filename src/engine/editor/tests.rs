@@ -1,0 +1,830 @@
+//! The edit line without a terminal: every key, every way of cutting, every row.
+
+use proptest::prelude::*;
+use unicode_width::UnicodeWidthStr;
+
+use super::*;
+
+/// Hands in the pieces, each as one read, and gives back what came of them.
+fn feed(editor: &mut Editor, pieces: &[&[u8]]) -> Vec<Event> {
+    let mut events = Vec::new();
+    for &piece in pieces {
+        let mut keys = piece;
+        events.extend(std::iter::from_fn(|| editor.next(&mut keys)));
+        assert!(keys.is_empty());
+    }
+    events
+}
+
+/// The line with a `|` where the cursor is.
+fn look(editor: &Editor) -> String {
+    let before = editor.before_cursor();
+    format!("{before}|{}", &editor.text()[before.len()..])
+}
+
+/// After these reads nothing was sent, and the line looks like this.
+#[track_caller]
+fn looks(pieces: &[&[u8]], expected: &str) {
+    let mut editor = Editor::new();
+    assert_eq!(feed(&mut editor, pieces), []);
+    assert_eq!(look(&editor), expected);
+}
+
+/// After these reads these are the events, and the line looks like this.
+#[track_caller]
+fn gives(pieces: &[&[u8]], events: &[Event], expected: &str) {
+    let mut editor = Editor::new();
+    assert_eq!(feed(&mut editor, pieces), events);
+    assert_eq!(look(&editor), expected);
+}
+
+fn line(text: &str) -> Event {
+    Event::Line(text.to_owned())
+}
+
+fn pasted(text: &str) -> Event {
+    Event::Pasted(text.to_owned())
+}
+
+#[test]
+fn enter_ends_a_line_wherever_the_cursor_is() {
+    gives(
+        &[b"one\rtwo\n\rth"],
+        &[line("one"), line("two"), line("")],
+        "th|",
+    );
+    gives(&[b"hello\x01\r"], &[line("hello")], "|");
+    gives(&[b"keypad\x1bOM"], &[line("keypad")], "|");
+}
+
+#[test]
+fn the_cursor_moves_by_characters() {
+    looks(&[b"abc\x01"], "|abc");
+    looks(&[b"abc\x01\x05"], "abc|");
+    looks(&[b"abc\x02\x02"], "a|bc");
+    looks(&[b"abc\x02\x02\x06"], "ab|c");
+    looks(&[b"\x02\x06\x08\x7f\x1b[3~"], "|");
+}
+
+#[test]
+fn arrows_home_end_and_delete_come_in_many_spellings() {
+    for left in ["\x1b[D", "\x1bOD", "\x1b[d", "\x1b[1;2D", "\x1b\x1b[D"] {
+        looks(&[b"a bc", left.as_bytes()], "a b|c");
+    }
+    for right in ["\x1b[C", "\x1bOC", "\x1b[c", "\x1b[1;2C"] {
+        looks(&[b"a bc\x01", right.as_bytes()], "a| bc");
+    }
+    for home in [
+        "\x1b[H",
+        "\x1bOH",
+        "\x1b[1~",
+        "\x1b[7~",
+        "\x1b[1;5H",
+        "\x1b[7^",
+        "\x1b[7$",
+        "\x1b[7@",
+    ] {
+        looks(&[b"abc", home.as_bytes()], "|abc");
+    }
+    for end in [
+        "\x1b[F",
+        "\x1bOF",
+        "\x1b[4~",
+        "\x1b[8~",
+        "\x1b[1;5F",
+        "\x1b[8^",
+        "\x1b[8$",
+    ] {
+        looks(&[b"abc\x01", end.as_bytes()], "abc|");
+    }
+    for delete in ["\x1b[3~", "\x1b[3;2~", "\x1b[3$", "\x04"] {
+        looks(&[b"abc\x01", delete.as_bytes()], "|bc");
+    }
+    for left in ["\x1b[1;5D", "\x1b[1;3D", "\x1b[5D", "\x1bOd", "\x1bb"] {
+        looks(&[b"one two", left.as_bytes()], "one |two");
+    }
+    for right in ["\x1b[1;5C", "\x1b[1;3C", "\x1b[5C", "\x1bOc", "\x1bf"] {
+        looks(&[b"one two\x01", right.as_bytes()], "one| two");
+    }
+}
+
+#[test]
+fn backspace_and_delete_take_one_character() {
+    looks(&[b"abc\x7f"], "ab|");
+    looks(&[b"abc\x08\x08"], "a|");
+    looks(&[b"abc\x02\x02\x04"], "a|c");
+    looks(&[b"abc\x04"], "abc|");
+}
+
+#[test]
+fn ctrl_d_on_an_empty_line_is_the_end() {
+    gives(&[b"\x04\x04"], &[Event::End, Event::End], "|");
+    gives(&[b"a\x7f\x04"], &[Event::End], "|");
+}
+
+#[test]
+fn words_are_letters_and_digits() {
+    looks(&[b"one, two.three  \x1bb"], "one, two.|three  ");
+    looks(&[b"one, two\x1bb\x1bb"], "|one, two");
+    looks(&[b"one, two\x01\x1bf"], "one|, two");
+    looks(&[b"one, two\x01\x1bf\x1bf\x1bf"], "one, two|");
+    looks(&[b"one, two\x01\x1bd"], "|, two");
+    looks(&[b"one, two\x01\x1b[3;5~"], "|, two");
+    looks(&[b"one, two\x01\x1b[3^"], "|, two");
+    looks(&[b"cd /usr/share\x1b\x7f"], "cd /usr/|");
+    looks(&[b"cd /usr/share\x1b\x08"], "cd /usr/|");
+    looks(&["übung größe\x1bb".as_bytes()], "übung |größe");
+}
+
+#[test]
+fn ctrl_w_takes_back_to_the_last_blank() {
+    looks(&[b"cd /usr/share\x17"], "cd |");
+    looks(&[b"foo... ???  \x17"], "foo... |");
+    looks(&[b"one two\x02\x17"], "one |o");
+    looks(&[b"\x17"], "|");
+}
+
+#[test]
+fn what_was_killed_comes_back() {
+    looks(&[b"hello world\x1bb\x0b\x01\x19"], "world|hello ");
+    looks(&[b"hello world\x1bb\x15\x05\x19"], "worldhello |");
+    looks(&[b"one two\x17\x19\x19"], "one twotwo|");
+    looks(&[b"\x19"], "|");
+}
+
+#[test]
+fn kills_in_a_row_come_back_together_and_in_order() {
+    looks(&[b"one two three\x17\x17\x19"], "one two three|");
+    looks(&[b"one two three\x01\x1bd\x1bd\x05\x19"], " threeone two|");
+    looks(&[b"one two\x1bb\x15\x0b\x19"], "one two|");
+    looks(&[b"one two\x17x\x17\x19"], "one x|");
+}
+
+#[test]
+fn a_kill_of_nothing_keeps_what_was_killed() {
+    looks(&[b"one two\x17\x06\x0b\x19"], "one two|");
+    looks(&[b"one\x17\x02\x15\x17\x1bd\x19"], "one|");
+}
+
+#[test]
+fn ctrl_t_swaps_characters() {
+    looks(&[b"teh\x14"], "the|");
+    looks(&[b"teh \x02\x02\x14"], "the| ");
+    looks(&[b"a\x14"], "|a");
+    looks(&[b"\x14"], "|");
+}
+
+#[test]
+fn ctrl_v_takes_the_next_key_literally() {
+    looks(&[b"\x16\x07\x16\t\x16\x00"], "\x07\t\0|");
+    looks(&[b"\x16", b"\x01a\x01"], "|\x01a");
+    looks(&[b"\x16\x1b[A"], "\x1b[A|");
+    looks(&[b"\x16\x1b"], "\x1b|");
+    looks(&[b"\x16x\x16\xc3\xa9"], "xé|");
+    gives(&[b"GET /\x16\n\n"], &[line("GET /\r")], "|");
+    gives(&[b"GET /\x16\r\r"], &[line("GET /\r")], "|");
+}
+
+#[test]
+fn ctrl_v_before_a_paste_does_not_undo_the_paste() {
+    gives(&[b"\x16\x1b[200~/quit\n\x1b[201~"], &[pasted("/quit")], "|");
+    gives(
+        &[b"\x16\x1b[2", b"00~/quit\n\x1b[201~"],
+        &[pasted("/quit")],
+        "|",
+    );
+}
+
+#[test]
+fn other_control_keys_and_unknown_sequences_do_nothing() {
+    looks(
+        &[b"a\x00\x03\x07\x0f\x11\x12\x13\x18\x1a\x1c\x1d\x1e\x1fb"],
+        "ab|",
+    );
+    let sequences = [
+        "\x1b[2~",
+        "\x1b[5~",
+        "\x1b[15~",
+        "\x1b[15;5~",
+        "\x1b[P",
+        "\x1b[1;2S",
+        "\x1b[Z",
+        "\x1bOP",
+        "\x1b[[A",
+        "\x1b[I",
+        "\x1b[O",
+        "\x1b[3;1R",
+        "\x1b[?1;2c",
+        "\x1b[?2026;2$y",
+        "\x1b[>1;2;3c",
+        "\x1b[<0;1;1M",
+        "\x1b[13;5u",
+        "\x1b[201~",
+        "\x1b[9999999999~",
+        "\x1b[1;2;3;4A",
+        "\x1b]11;rgb:1e1e/1e1e/1e1e\x07",
+        "\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\",
+        "\x1bP>|term 1.0\x1b\\",
+        "\x1bP!|00000000\x1b\\",
+    ];
+    for sequence in sequences {
+        looks(&[b"ab\x02", sequence.as_bytes(), b"x"], "ax|b");
+    }
+}
+
+#[test]
+fn tab_and_ctrl_l_are_for_the_caller() {
+    gives(&[b"a\t\x0c"], &[Event::Complete, Event::Redraw], "a|");
+}
+
+#[test]
+fn completing_happens_before_the_keys_behind_the_tab() {
+    let mut editor = Editor::new();
+    let mut keys: &[u8] = b"hi /wh\tx\r";
+    assert_eq!(editor.next(&mut keys), Some(Event::Complete));
+    assert_eq!(editor.before_cursor(), "hi /wh");
+    editor.replace_word("/who\n ");
+    assert_eq!(editor.next(&mut keys), Some(line("hi /who x")));
+    editor.insert("\ta\n");
+    assert_eq!(look(&editor), "\ta|");
+    editor.replace_word("b");
+    assert_eq!(look(&editor), "\tb|");
+}
+
+#[test]
+fn history_goes_back_and_keeps_the_draft() {
+    let mut editor = Editor::new();
+    feed(&mut editor, &[b"one\rtwo\rdraft"]);
+    let steps: [(&[u8], &str); 8] = [
+        (b"\x1b[A", "two|"),
+        (b"\x10", "one|"),
+        (b"\x1bOA", "one|"),
+        (b"\x0e", "two|"),
+        (b"\x1b[B", "draft|"),
+        (b"\x1bOB", "draft|"),
+        (b"s\x10", "two|"),
+        (b"\x0e", "drafts|"),
+    ];
+    for (key, expected) in steps {
+        assert_eq!(feed(&mut editor, &[key]), []);
+        assert_eq!(look(&editor), expected);
+    }
+}
+
+#[test]
+fn a_changed_line_of_history_is_kept_until_a_line_is_sent() {
+    gives(
+        &[b"one\rtwo\r\x10!\x10\x0e"],
+        &[line("one"), line("two")],
+        "two!|",
+    );
+    gives(
+        &[b"one\rtwo\r\x10!\x10\r\x10\x10"],
+        &[line("one"), line("two"), line("one")],
+        "two|",
+    );
+    gives(
+        &[b"one\r\x10!\x0e\x10\x7f\x0edraft\x10"],
+        &[line("one")],
+        "one|",
+    );
+}
+
+#[test]
+fn history_has_no_empty_lines_and_no_duplicates_in_a_row() {
+    let mut editor = Editor::new();
+    feed(&mut editor, &[b"a\rb\rb\r\rb\r\x10\x10"]);
+    assert_eq!(look(&editor), "a|");
+    feed(&mut editor, &[b"\x10"]);
+    assert_eq!(look(&editor), "a|");
+}
+
+#[test]
+fn history_is_bounded_in_lines_and_bytes() {
+    let mut editor = Editor::new();
+    for i in 0..600 {
+        feed(&mut editor, &[format!("{i}\r").as_bytes()]);
+    }
+    feed(&mut editor, &[&[0x10; 1000]]);
+    assert_eq!(look(&editor), "100|");
+    editor.clear();
+    for i in 0..5 {
+        feed(
+            &mut editor,
+            &[format!("{i}{}\r", "x".repeat(300_000)).as_bytes()],
+        );
+    }
+    feed(&mut editor, &[&[0x10; 1000]]);
+    assert!(editor.text().starts_with('2'));
+}
+
+#[test]
+fn characters_of_several_code_points_are_one() {
+    let characters = [
+        "e\u{301}",
+        "か\u{3099}",
+        "日",
+        "👩\u{200d}👩\u{200d}👧",
+        "👍🏽",
+        "❤\u{fe0f}",
+        "🇩🇪",
+        "각",
+        "1\u{fe0f}\u{20e3}",
+        "ی\u{200c}",
+    ];
+    for c in characters {
+        let text = format!("a{c}b");
+        looks(&[text.as_bytes(), b"\x02\x02"], &format!("a|{c}b"));
+        looks(&[text.as_bytes(), b"\x01\x06\x06"], &format!("a{c}|b"));
+        looks(&[text.as_bytes(), b"\x02\x7f"], "a|b");
+        looks(&[text.as_bytes(), b"\x01\x06\x04"], "a|b");
+        looks(&[text.as_bytes(), b"\x02\x14"], &format!("ab{c}|"));
+    }
+}
+
+#[test]
+fn what_is_typed_in_front_of_its_like_stays_where_it_is_typed() {
+    looks(&["🇫🇷\x01🇩🇪".as_bytes()], "🇩🇪|🇫🇷");
+    looks(&["👦\x01👩\u{200d}👧".as_bytes()], "👩\u{200d}👧|👦");
+    looks(&["\u{301}\x01e".as_bytes()], "e|\u{301}");
+}
+
+#[test]
+fn half_a_character_waits_and_holds_up_nothing() {
+    looks(&[b"a\xe6", b"\x97", b"\xa5b"], "a日b|");
+    looks(&[b"\xf0\x9f\x87", b"\xa9"], "🇩|");
+    looks(&[b"a\xe6\x97"], "a|");
+    gives(&[b"a\xe6\x97", b"\r"], &[line("a\u{fffd}")], "|");
+    looks(&[b"a\xe6\x97", b"b"], "a\u{fffd}b|");
+    looks(&[b"ab\xc3", b"\x1b[D"], "ab|\u{fffd}");
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_replaced() {
+    let bytes = b"\xff\xfe\xc0\xaf\xed\xa0\x80\xe6\x97";
+    let expected = format!("{}|", "\u{fffd}".repeat(8));
+    looks(&[bytes, b"\x00"], &expected);
+    let bytewise: Vec<&[u8]> = bytes.chunks(1).chain([&b"\x00"[..]]).collect();
+    looks(&bytewise, &expected);
+    looks(&[b"caf\xe9 x"], "caf\u{fffd} x|");
+}
+
+#[test]
+fn half_a_sequence_waits_and_swallows_no_key() {
+    looks(&[b"ab\x1b[", b"D"], "a|b");
+    looks(&[b"one two\x1b[1", b";", b"5D"], "one |two");
+    looks(&[b"ab\x1bO", b"D"], "a|b");
+    gives(&[b"ab\x1b[", b"\r"], &[line("ab[")], "|");
+    gives(&[b"ab\x1b[1", b"\r", b"hi"], &[line("ab[1")], "hi|");
+    gives(&[b"ab\x1bO", b"\r"], &[line("abO")], "|");
+    looks(&[b"ab\x1bO", b"k"], "abOk|");
+    gives(&[b"\x1b]", b"hello", b"\r"], &[line("]hello")], "|");
+    gives(&[b"\x1b]", b"52 cards", b"\r"], &[line("]52 cards")], "|");
+    gives(&[b"\x1bP", b"Paul", b"\r"], &[line("PPaul")], "|");
+    gives(&[b"\x1b]5", b"\x1b", b"\r"], &[line("]5")], "|");
+    looks(&[b"\x1b]5\x1b[D"], "]|5");
+    looks(&[b"ab\x1b[1\x1b[D"], "ab[|1");
+    looks(&["\x1b[é".as_bytes()], "[é|");
+    looks(&["\x1b[[é".as_bytes()], "[[é|");
+}
+
+#[test]
+fn a_lone_esc_swallows_nothing() {
+    looks(&[b"a\x1b"], "a|");
+    looks(&[b"a\x1b", b"b"], "ab|");
+    looks(&[b"a\x1b", b"d"], "ad|");
+    looks(&[b"a\x1b", b"Oh"], "aOh|");
+    looks(&[b"a\x1b", b"]", b"x"], "a]x|");
+    gives(&[b"a\x1b", b"\r"], &[line("a")], "|");
+    looks(&[b"ab\x1b", b"\x1b[D"], "a|b");
+    looks(&[b"ab\x1b\x1b[D"], "a|b");
+    looks(&[b"ab\x1b", b"\x1b", b"\x7f"], "a|");
+}
+
+#[test]
+fn an_esc_before_a_key_that_has_no_alt_is_nothing() {
+    looks(&[b"\x1bhello"], "hello|");
+    looks(&["\x1bé".as_bytes()], "é|");
+    gives(&[b"a\x1b\r"], &[line("a")], "|");
+}
+
+#[test]
+fn after_a_lone_esc_only_a_known_sequence_is_one() {
+    looks(&[b"ab\x1b", b"[D"], "a|b");
+    looks(&[b"ab\x1b", b"[", b"D"], "a|b");
+    looks(&[b"ab\x1b", b"[", b"3", b"~"], "ab|");
+    looks(&[b"ab\x1b", b"[note] x"], "ab[note] x|");
+    looks(&[b"ab\x1b", b"[", b"1", b"]"], "ab[1]|");
+    looks(&[b"ab\x1b", b"[[Alice]]"], "ab[[Alice]]|");
+    gives(
+        &[b"\x1b", b"[200~/quit\r\x1b", b"[201~"],
+        &[pasted("/quit")],
+        "|",
+    );
+    gives(&[b"\x1b", b"[", b"\r"], &[line("[")], "|");
+}
+
+#[test]
+fn a_paste_is_text_whatever_is_in_it() {
+    gives(
+        &[b"\x1b[200~/quit\ra\tb\n\n\r\nlast\x1b[201~!"],
+        &[pasted("/quit"), pasted("a\tb"), pasted(""), pasted("")],
+        "last!|",
+    );
+    looks(
+        &[b"\x1b[200~a\x04\x15\x03\x1bb\x1b[31mc\x7f\x00\x16d\x1b[201~"],
+        "ab[31mcd|",
+    );
+    looks(&[b"ab\x02\x1b[200~XY\x1b[201~Z"], "aXYZ|b");
+    looks(
+        &["\x1b[200~a\u{202e}b\u{9b}\x1b[201~".as_bytes()],
+        "a\u{202e}b\u{9b}|",
+    );
+}
+
+#[test]
+fn the_end_of_a_paste_may_be_cut_anywhere() {
+    let end: &[u8] = b"\x1b[201~";
+    for cut in 0..=end.len() {
+        let (left, right) = end.split_at(cut);
+        looks(&[b"\x1b[200~a", left, right, b"\x01"], "|a");
+    }
+    looks(&[b"\x1b[200~a\x1b[2", b"\x1b[201~\x01"], "|a[2");
+}
+
+#[test]
+fn what_a_paste_of_lines_leaves_is_still_pasted() {
+    gives(
+        &[b"\x1b[200~one\n/quit\x1b[201~", b"\r", b"/who\r"],
+        &[pasted("one"), pasted("/quit"), line("/who")],
+        "|",
+    );
+    gives(&[b"\x1b[200~/who\x1b[201~\r"], &[line("/who")], "|");
+    gives(
+        &[b"\x1b[200~one\n\x1b[201~/who\r"],
+        &[pasted("one"), line("/who")],
+        "|",
+    );
+    gives(
+        &[b"\x1b[200~one\ntwo\x1b[201~\x15/who\r"],
+        &[pasted("one"), line("/who")],
+        "|",
+    );
+    gives(&[b"/kick \x1b[200~1\n\x1b[201~"], &[pasted("/kick 1")], "|");
+}
+
+#[test]
+fn pasted_lines_are_not_in_the_history() {
+    gives(
+        &[b"typed\r\x1b[200~pasted\nrest\x1b[201~\r\x10"],
+        &[line("typed"), pasted("pasted"), pasted("rest")],
+        "typed|",
+    );
+}
+
+#[test]
+fn a_line_of_the_history_is_not_pasted() {
+    gives(
+        &[b"/who\r\x1b[200~one\ntwo\x1b[201~\x10\r"],
+        &[line("/who"), pasted("one"), line("/who")],
+        "|",
+    );
+}
+
+#[test]
+fn a_paste_of_ten_kilobytes_arrives_whole() {
+    let lines: Vec<String> = (0..200)
+        .map(|i| format!("{i}\t{}", "é".repeat(24)))
+        .collect();
+    let paste = format!("\x1b[200~{}\n\x1b[201~", lines.join("\n"));
+    assert!(paste.len() > 10_000);
+    let expected: Vec<Event> = lines.into_iter().map(Event::Pasted).collect();
+    for size in [1, 7, 4096, 100_000] {
+        let pieces: Vec<&[u8]> = paste.as_bytes().chunks(size).collect();
+        gives(&pieces, &expected, "|");
+    }
+}
+
+#[test]
+fn clear_forgets_the_line_half_a_key_and_a_paste() {
+    let mut editor = Editor::new();
+    feed(&mut editor, &[b"old\r\x1b[200~abc\ndef\xe6"]);
+    assert!(!editor.is_empty());
+    editor.clear();
+    assert!(editor.is_empty());
+    assert_eq!(feed(&mut editor, &[b"x\r\x04"]), [line("x"), Event::End]);
+    feed(&mut editor, &[b"\x10\x10!\x1b["]);
+    editor.clear();
+    assert_eq!(feed(&mut editor, &[b"D\x10\x10"]), []);
+    assert_eq!(look(&editor), "old|");
+}
+
+#[test]
+fn long_lines_are_whole() {
+    let text = "0123456789".repeat(10_000);
+    let keys = format!("{text}\r");
+    gives(&[keys.as_bytes()], &[line(&text)], "|");
+    let bytewise: Vec<&[u8]> = keys.as_bytes().chunks(1).collect();
+    gives(&bytewise, &[line(&text)], "|");
+}
+
+#[test]
+fn a_full_line_says_so_and_keeps_what_it_has() {
+    let mut editor = Editor::new();
+    let text = format!("a{}", "é".repeat(MAX_LINE / 2 - 10));
+    feed(&mut editor, &[text.as_bytes()]);
+    let more = "é".repeat(100);
+    assert_eq!(feed(&mut editor, &[more.as_bytes()]), [Event::Full]);
+    assert!(editor.text().len() <= MAX_LINE);
+    assert!(editor.text().len() > MAX_LINE - 4);
+    assert_eq!(feed(&mut editor, &[b"b"]), [Event::Full]);
+    assert_eq!(feed(&mut editor, &[b"\x7f\x7fab\x01\x06\x04"]), []);
+    assert_eq!(feed(&mut editor, &[b"\x15\x19"]), []);
+    assert_eq!(feed(&mut editor, &[b"\x05\x15\x19\x19"]), [Event::Full]);
+}
+
+#[test]
+fn what_a_full_line_takes_does_not_depend_on_the_cuts() {
+    let text = "a".repeat(MAX_LINE - 8);
+    let more = "é日👩\u{200d}aé".as_bytes();
+    let mut whole = Editor::new();
+    feed(&mut whole, &[text.as_bytes(), more]);
+    for size in 1..more.len() {
+        let mut editor = Editor::new();
+        feed(&mut editor, &[text.as_bytes()]);
+        feed(&mut editor, &more.chunks(size).collect::<Vec<_>>());
+        assert!(editor.text() == whole.text());
+    }
+}
+
+#[test]
+fn an_endless_sequence_holds_little() {
+    for introducer in ["\x1b[1", "\x1b]1"] {
+        let mut editor = Editor::new();
+        feed(&mut editor, &[introducer.as_bytes()]);
+        feed(&mut editor, &[&[b'1'; 10_000]]);
+        assert!(editor.text().len() > 9_000);
+    }
+}
+
+/// What `draw` appends for the line that `keys` make.
+fn row(keys: &str, prompt: &str, columns: u16) -> String {
+    let mut editor = Editor::new();
+    feed(&mut editor, &[keys.as_bytes()]);
+    let mut out = Vec::new();
+    editor.draw(prompt, columns, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn the_row_has_the_prompt_the_line_and_the_cursor() {
+    assert_eq!(row("", "> ", 80), "\r> \x1b[K");
+    assert_eq!(row("hello", "> ", 80), "\r> hello\x1b[K");
+    assert_eq!(row("hello\x02\x02", "> ", 80), "\r> hel\x1b7lo\x1b[K\x1b8");
+    assert_eq!(row("日本\x02", "", 80), "\r日\x1b7本\x1b[K\x1b8");
+    let mut out = b"text".to_vec();
+    Editor::erase(&mut out);
+    assert_eq!(out, b"text\r\x1b[K");
+}
+
+#[test]
+fn the_row_leaves_the_last_column_free_and_marks_what_is_out_of_sight() {
+    assert_eq!(row("123456789", "", 10), "\r123456789\x1b[K");
+    assert_eq!(row("1234567890", "", 10), "\r<34567890\x1b[K");
+    assert_eq!(row("1234567890\x01", "", 10), "\r\x1b712345678>\x1b[K\x1b8");
+    assert_eq!(
+        row("abcdefghijkl\x02\x02\x02\x02\x02", "", 10),
+        "\rabcdefg\x1b7h>\x1b[K\x1b8"
+    );
+    assert_eq!(row("日本日本日", "", 10), "\r<本日本日\x1b[K");
+    assert_eq!(row("x", "a long prompt: ", 13), "\r<rompt: x\x1b[K");
+}
+
+#[test]
+fn the_row_follows_the_cursor_with_something_ahead_of_it_in_sight() {
+    let keys = format!("abcdefghijklmnopqrstuvwxyz{}", "\x02".repeat(13));
+    assert_eq!(row(&keys, "", 14), "\r<efghijklm\x1b7no>\x1b[K\x1b8");
+    assert_eq!(row(&keys, "> ", 14), "\r> <fghijklm\x1b7n>\x1b[K\x1b8");
+}
+
+#[test]
+fn the_row_is_something_on_the_narrowest_screen() {
+    for columns in 0..8 {
+        for keys in ["", "hello", "hello\x01", "日本\x02"] {
+            check_row("login: ", keys, keys.len().min(3), columns);
+        }
+    }
+    assert_eq!(row("hello", "> ", 0), "\r\x1b[K");
+    assert_eq!(row("hello", "> ", 1), "\r\x1b[K");
+}
+
+#[test]
+fn the_row_spells_out_what_must_not_go_to_a_terminal() {
+    assert_eq!(
+        row("\x16\x1b]0;x\x16\x07\x16\t\x16\x7f\u{9b}a\u{202e}b", "", 80),
+        "\r^[]0;x^G^I^?<U+009B>a<U+202E>b\x1b[K"
+    );
+    assert_eq!(row("", "\x1b[2Jlogin:\n ", 80), "\r^[[2Jlogin:^J \x1b[K");
+    assert_eq!(
+        row("\u{301}a\u{301}", "> ", 80),
+        "\r> <U+0301>a\u{301}\x1b[K"
+    );
+    assert_eq!(row("👩\u{200d}👧", "", 80), "\r👩\u{200d}👧\x1b[K");
+    let tower = format!("a{}b", "\u{301}".repeat(1000));
+    assert_eq!(row(&tower, "", 80), "\r\u{fffd}b\x1b[K");
+}
+
+#[test]
+fn the_row_never_cuts_a_character_in_two() {
+    assert_eq!(row("🇫🇷\x01🇩", "", 80), "\r🇩🇫\x1b7🇷\x1b[K\x1b8");
+    assert_eq!(row("👦\x01👩\u{200d}", "", 80), "\r👩\u{200d}👦\x1b[K");
+}
+
+/// Draws and checks what holds for every row.
+fn check_row(prompt: &str, text: &str, cursor: usize, columns: u16) {
+    let mut out = Vec::new();
+    row::draw(prompt, text, cursor, columns, &mut out);
+    let out = String::from_utf8(out).unwrap();
+    let inside = out.strip_prefix('\r').unwrap();
+    let shown = match inside.strip_suffix("\x1b[K\x1b8") {
+        Some(inside) => inside.replacen("\x1b7", "", 1),
+        None => inside.strip_suffix("\x1b[K").unwrap().to_owned(),
+    };
+    assert!(!shown.contains(char::is_control), "{shown:?}");
+    assert!(!shown.contains(['\u{202e}', '\u{200b}', '\u{feff}', '\u{e0041}', '\u{2028}']));
+    let room = usize::from(columns).saturating_sub(1);
+    assert!(
+        shown.width() <= room,
+        "{shown:?} of {} in {room}",
+        shown.width()
+    );
+}
+
+/// Text with everything that is hard to draw.
+fn hard_text() -> impl Strategy<Value = String> {
+    let hard = [
+        "a",
+        "1",
+        " ",
+        "<",
+        "日",
+        "e\u{301}",
+        "\u{301}",
+        "\u{200d}",
+        "\u{200c}",
+        "\u{fe0f}",
+        "\u{fe0e}",
+        "❤",
+        "👩",
+        "🏽",
+        "🇩",
+        "🇪",
+        "\u{1100}",
+        "\u{1161}",
+        "\u{11a8}",
+        "ل",
+        "ا",
+        "\x1b",
+        "\t",
+        "\n",
+        "\r",
+        "\u{9b}",
+        "\u{202e}",
+        "\u{200b}",
+        "\u{feff}",
+        "\u{e0041}",
+        "🏴",
+        "\u{2028}",
+        "\u{ad}",
+        "\u{17d2}",
+        "\u{915}\u{94d}",
+        "\u{20e3}",
+    ];
+    let piece = prop_oneof![
+        8 => prop::sample::select(hard.to_vec()).prop_map(str::to_owned),
+        1 => any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+/// Bytes of which many are keys, whole or not.
+fn any_keys() -> impl Strategy<Value = Vec<u8>> {
+    let known = [
+        "a",
+        "b c",
+        "/x",
+        "é",
+        "日",
+        "e\u{301}",
+        "👩\u{200d}👧",
+        "🇩🇪",
+        "\r",
+        "\n",
+        "\t",
+        "\x01",
+        "\x02",
+        "\x04",
+        "\x06",
+        "\x0b",
+        "\x0e",
+        "\x10",
+        "\x14",
+        "\x15",
+        "\x16",
+        "\x17",
+        "\x19",
+        "\x7f",
+        "\x1b",
+        "\x1bb",
+        "\x1bd",
+        "\x1b\x7f",
+        "\x1b[",
+        "\x1b[A",
+        "\x1b[D",
+        "\x1b[1;5D",
+        "\x1b[3~",
+        "\x1bO",
+        "\x1bOH",
+        "\x1b[[",
+        "\x1b]1",
+        "\x07",
+        "\x1b\\",
+        "\x1bP>",
+        "\x1b[200~",
+        "\x1b[201~",
+        "[2",
+        "~",
+    ];
+    let piece = prop_oneof![
+        10 => prop::sample::select(known.to_vec()).prop_map(|keys| keys.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 1..4),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Cut anywhere but directly behind an Esc, the same keys make the same events and line.
+    #[test]
+    fn cuts_do_not_matter(
+        keys in any_keys(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let mut whole = Editor::new();
+        let expected = feed(&mut whole, &[&keys]);
+
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(keys.len() + 1)).collect();
+        cuts.retain(|&cut| cut == 0 || keys[cut - 1] != 0x1b);
+        cuts.sort_unstable();
+        let mut editor = Editor::new();
+        let mut events = Vec::new();
+        let mut start = 0;
+        for cut in cuts.into_iter().chain([keys.len()]) {
+            events.extend(feed(&mut editor, &[&keys[start..cut]]));
+            start = cut;
+        }
+        prop_assert_eq!(events, expected);
+        prop_assert_eq!(look(&editor), look(&whole));
+        // What is held and what is remembered is the same as well.
+        let more: &[u8] = b"[D~\x10x\x19\x0e";
+        prop_assert_eq!(feed(&mut editor, &[more]), feed(&mut whole, &[more]));
+        prop_assert_eq!(look(&editor), look(&whole));
+    }
+
+    /// However the keys are cut, also behind an Esc, text that holds no control character and
+    /// follows an Enter is sent as it is.
+    #[test]
+    fn no_key_is_lost_to_what_came_before(keys in any_keys(), size in 1..5_usize) {
+        let mut editor = Editor::new();
+        let pieces: Vec<&[u8]> = keys.chunks(size).collect();
+        feed(&mut editor, &pieces);
+        // A paste may not be over, and a Ctrl-V may be waiting for the first Enter.
+        feed(&mut editor, &[b"\x1b[201~", b"\r\r"]);
+        prop_assert_eq!(feed(&mut editor, &[b"hello\r"]), vec![line("hello")]);
+    }
+
+    /// No line has a line feed, and the row is always a safe one.
+    #[test]
+    fn lines_are_lines_and_rows_are_rows(keys in any_keys(), columns in 0..50_u16) {
+        let mut editor = Editor::new();
+        for event in feed(&mut editor, &[&keys]) {
+            if let Event::Line(line) | Event::Pasted(line) = event {
+                prop_assert!(!line.contains('\n'));
+            }
+        }
+        check_row("> ", editor.text(), editor.before_cursor().len(), columns);
+    }
+
+    /// Whatever the text, the row is safe and fits.
+    #[test]
+    fn every_row_is_safe_and_fits(
+        prompt in hard_text(),
+        text in hard_text(),
+        cursor in any::<prop::sample::Index>(),
+        columns in 0..100_u16,
+    ) {
+        let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        check_row(&prompt, &text, ends[cursor.index(ends.len())], columns);
+    }
+}
