@@ -382,7 +382,12 @@ impl Hub {
                 self.queue_read(key);
             }
             Heard::Nothing => {}
-            Heard::End if was_ended => {}
+            Heard::End if was_ended => {
+                // It did not listen any more: what was sent to it was answered by a reset.
+                if let Some(error) = peer.conn.fault() {
+                    self.queue_leave(key, Leave::Broke(error));
+                }
+            }
             Heard::End => {
                 let is_shut = peer.conn.is_shut();
                 self.room.finish(key, now);

@@ -103,7 +103,8 @@ impl Conn {
         self.shut
     }
 
-    /// Reads once. After the end it may be called again: a reset can still come.
+    /// Reads once. After the end it may be called again: a reset can still come. But the kernel
+    /// goes on reporting the end to whoever reads after it; only [`Conn::fault`] knows of the reset.
     pub fn read(&mut self, buffer: &mut [u8]) -> Heard {
         loop {
             match self.stream.read(buffer) {
@@ -129,6 +130,11 @@ impl Conn {
                 }
             }
         }
+    }
+
+    /// The error that came over the connection since it was last asked for, if one did.
+    pub fn fault(&self) -> Option<io::Error> {
+        self.stream.take_error().ok().flatten()
     }
 
     /// Writes what fits of `slices` and returns how much that was. Less than everything means
