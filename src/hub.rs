@@ -140,6 +140,8 @@ fn serve_once(
 /// A peer as the loop knows it.
 struct Peer {
     conn: Conn,
+    /// It takes no more, and why. What it said before is still to be read.
+    broken: Option<io::Error>,
     /// Its key is in one of the queues already.
     to_read: bool,
     to_flush: bool,
@@ -378,7 +380,14 @@ impl Hub {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        match peer.conn.read(&mut self.buffer[..PEER_CHUNK]) {
+        let heard = peer.conn.read(&mut self.buffer[..PEER_CHUNK]);
+        if !matches!(heard, Heard::Bytes(_))
+            && let Some(error) = peer.broken.take()
+        {
+            self.queue_leave(key, Leave::Broke(error));
+            return;
+        }
+        match heard {
             Heard::Bytes(count) => {
                 self.room.heard(key, &self.buffer[..count], now);
                 self.queue_read(key);
@@ -436,6 +445,7 @@ impl Hub {
         let key = self.room.join(
             Peer {
                 conn,
+                broken: None,
                 to_read: false,
                 to_flush: false,
                 leaving: false,
@@ -470,14 +480,29 @@ impl Hub {
         if peer.leaving || !peer.conn.is_writable() {
             return;
         }
+        if peer.broken.is_some() {
+            self.room.forget(key, now);
+            return;
+        }
         match self
             .room
             .flush(key, now, |peer, slices| peer.conn.write(slices))
         {
             Ok(0) => self.half_close(key),
             Ok(_) => self.queue_flush(key),
-            Err(error) => self.queue_leave(key, Leave::Broke(error)),
+            Err(error) => self.break_off(key, error, now),
         }
+    }
+
+    /// Takes note that a peer takes no more. It leaves when all it said before was heard, and
+    /// until then nobody waits for it.
+    fn break_off(&mut self, key: usize, error: io::Error, now: Instant) {
+        self.room.forget(key, now);
+        if let Some(peer) = self.room.conn_mut(key) {
+            peer.broken = Some(error);
+            peer.conn.expect_end();
+        }
+        self.queue_read(key);
     }
 
     /// Ends the stream of a peer that is owed nothing more, if stdin has ended.

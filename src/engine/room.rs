@@ -275,6 +275,18 @@ impl<C> Room<C> {
         Ok(owed - taken)
     }
 
+    /// Drops what a member is owed: it can take no more, and nobody must wait for it.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn forget(&mut self, key: usize, now: Instant) {
+        let member = &mut self.members[key];
+        let owed = self.journal.owed(&member.cursor);
+        if self.journal.advance(&mut member.cursor, owed) {
+            self.update_hold(now);
+        }
+    }
+
     /// What a member is still owed, in bytes.
     ///
     /// # Panics
