@@ -561,7 +561,7 @@ fn nonsense_is_answered_with_400_and_the_end() {
         let (head, body) = head_and_body(&answer);
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
         assert!(contains(body, b"<center>nginx"), "the whole page came");
-        let told = client.stderr.text();
+        let told = String::from_utf8(client.stderr.wait_end()).unwrap();
         let closed = told.contains(&format!("{HOST}:{} closed the connection", nginx.port));
         assert_eq!(closed, options.contains(&"-v"), "{told}");
     }
