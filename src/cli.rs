@@ -1,6 +1,6 @@
 //! The command line: what was typed, and what it means.
 //!
-//! The only file that knows clap. [`Args`] is what was typed; [`parse`] turns it into a [`Mode`],
+//! The only file that knows clap. `Args` is what was typed; [`parse`] turns it into a [`Mode`],
 //! in which nothing is left to be checked.
 //!
 //! It promises: a command line that makes no sense is explained and ends with status 2; nothing is

@@ -149,6 +149,8 @@ fn serve_once(
 /// A peer as the loop knows it.
 struct Peer {
     conn: Conn,
+    /// It takes no more, and why. What it said before is still to be read.
+    broken: Option<io::Error>,
     /// Its key is in one of the queues already.
     to_read: bool,
     to_flush: bool,
@@ -359,7 +361,14 @@ impl Hub {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        match peer.conn.read(&mut self.buffer[..PEER_CHUNK]) {
+        let heard = peer.conn.read(&mut self.buffer[..PEER_CHUNK]);
+        if !matches!(heard, Heard::Bytes(_))
+            && let Some(error) = peer.broken.take()
+        {
+            self.queue_leave(key, Leave::Broke(error));
+            return;
+        }
+        match heard {
             Heard::Bytes(count) => {
                 self.room.heard(key, &self.buffer[..count], now);
                 self.queue_read(key);
@@ -421,6 +430,7 @@ impl Hub {
         let key = self.room.join(
             Peer {
                 conn,
+                broken: None,
                 to_read: false,
                 to_flush: false,
                 leaving: false,
@@ -455,7 +465,7 @@ impl Hub {
         if peer.leaving || !peer.conn.is_writable() {
             return;
         }
-        if peer.conn.is_shut() {
+        if peer.conn.is_shut() || peer.broken.is_some() {
             // What is relayed after the end of its stream is not for it, and writing would fail.
             self.room.forgo(key, now);
             return;
@@ -466,8 +476,19 @@ impl Hub {
         {
             Ok(0) => self.half_close(key),
             Ok(_) => self.queue_flush(key),
-            Err(error) => self.queue_leave(key, Leave::Broke(error)),
+            Err(error) => self.break_off(key, error, now),
         }
+    }
+
+    /// Takes note that a peer takes no more. It leaves when all it said before was heard, and
+    /// until then nobody waits for it.
+    fn break_off(&mut self, key: usize, error: io::Error, now: Instant) {
+        self.room.forgo(key, now);
+        if let Some(peer) = self.room.conn_mut(key) {
+            peer.broken = Some(error);
+            peer.conn.expect_end();
+        }
+        self.queue_read(key);
     }
 
     /// Ends the stream of a peer that is owed nothing more, if stdin has ended.

@@ -345,8 +345,8 @@ impl<C> Room<C> {
         Ok(owed - taken)
     }
 
-    /// Lets a member's stream go on without it, as if it had taken what it is owed: the end of what
-    /// is for it was sent.
+    /// Lets a member's stream go on without it, as if it had taken what it is owed: it can take no
+    /// more, and nobody must wait for it.
     ///
     /// # Panics
     /// If there is no member of that key.

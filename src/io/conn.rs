@@ -101,6 +101,13 @@ impl Conn {
         self.writable
     }
 
+    /// Lets it be read to its end, though no event may tell that there is something: for a
+    /// connection that takes no more, of which something may still be unread.
+    pub fn expect_end(&mut self) {
+        self.hinted = true;
+        self.readable = true;
+    }
+
     /// Whether the other side's end was read.
     pub fn has_ended(&self) -> bool {
         self.ended

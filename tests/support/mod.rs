@@ -32,6 +32,9 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
 use rustix::pty::OpenptFlags;
 
 /// How long anything may take before a test gives up on it. Generous: a slow machine is no failure.
@@ -71,6 +74,21 @@ impl Watched {
             }
         });
         watched
+    }
+
+    /// Nothing, and its end.
+    fn nothing() -> Watched {
+        let watched = Watched::default();
+        watched.0.0.lock().unwrap().ended = true;
+        watched
+    }
+
+    /// Gives what a process wrote before it ended the time to be collected. (Somebody else may
+    /// hold the stream open; then its end is not waited for.)
+    fn settle(&self) {
+        let (lock, changed) = &*self.0;
+        let limit = Duration::from_secs(1);
+        drop(changed.wait_timeout_while(lock.lock().unwrap(), limit, |c| !c.ended));
     }
 
     /// What was collected so far.
@@ -145,8 +163,14 @@ impl Process {
         let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("start {name}: {error}"));
-        let stdout = child.stdout.take().map(Watched::new).unwrap_or_default();
-        let stderr = child.stderr.take().map(Watched::new).unwrap_or_default();
+        let stdout = child
+            .stdout
+            .take()
+            .map_or_else(Watched::nothing, Watched::new);
+        let stderr = child
+            .stderr
+            .take()
+            .map_or_else(Watched::nothing, Watched::new);
         Process {
             stdin: child.stdin.take(),
             stdout,
@@ -173,12 +197,14 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until what it wrote was collected.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
         let end = Instant::now() + DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait().expect("wait for a child") {
+                self.stdout.settle();
+                self.stderr.settle();
                 return status;
             }
             assert!(
@@ -223,6 +249,13 @@ impl Process {
     /// The most memory it ever had resident, in KiB.
     pub fn peak_rss_kib(&self) -> u64 {
         status_field(self.pid(), "VmHWM:")
+    }
+
+    /// How often it was taken off a processor so far, and in particular woke up.
+    pub fn context_switches(&self) -> u64 {
+        let pid = self.pid();
+        status_field(pid, "voluntary_ctxt_switches:")
+            + status_field(pid, "nonvoluntary_ctxt_switches:")
     }
 
     /// CPU time used so far, user and system, in clock ticks (usually 10 ms).
@@ -547,4 +580,132 @@ pub fn reserved_port() -> (socket2::Socket, u16) {
     socket.bind(&any.into()).unwrap();
     let addr = socket.local_addr().unwrap().as_socket().unwrap();
     (socket, addr.port())
+}
+
+/// Waits until something that nothing tells of has come about.
+#[track_caller]
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain for: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Stops a process while `act` runs, so that all that `act` does comes to it at once.
+#[track_caller]
+pub fn while_stopped<T>(process: &Process, act: impl FnOnce() -> T) -> T {
+    let stat = format!("/proc/{}/stat", process.pid());
+    process.signal(rustix::process::Signal::STOP);
+    eventually("the process stops", || {
+        let stat = std::fs::read_to_string(&stat).unwrap();
+        stat.rsplit(") ").next().unwrap().starts_with('T')
+    });
+    let result = act();
+    process.signal(rustix::process::Signal::CONT);
+    result
+}
+
+/// A long stream of bytes in which every place is known, so that whoever receives it can tell
+/// the first byte that is lost, repeated, moved or changed.
+#[derive(Clone)]
+pub struct Pattern(Arc<Vec<u8>>);
+
+impl Pattern {
+    /// It begins anew after so many bytes: a prime, with which no buffer size has a common factor.
+    const PERIOD: usize = 1_000_003;
+
+    /// Bytes of every value.
+    pub fn bytes() -> Pattern {
+        Pattern::map(|byte| byte)
+    }
+
+    /// The same without a line feed.
+    pub fn one_line() -> Pattern {
+        Pattern::map(|byte| if byte == b'\n' { b'-' } else { byte })
+    }
+
+    fn map(map: impl Fn(u8) -> u8) -> Pattern {
+        let mut state: u32 = 1;
+        let bytes = (0..Pattern::PERIOD).map(|_| {
+            // Numerical Recipes' generator; its low bits are too regular.
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            map((state >> 24) as u8)
+        });
+        Pattern(Arc::new(bytes.collect()))
+    }
+
+    /// A part of the stream, at most `len` bytes of it and at least one.
+    pub fn slice(&self, at: u64, len: usize) -> &[u8] {
+        let start = (at % Pattern::PERIOD as u64) as usize;
+        &self.0[start..Pattern::PERIOD.min(start + len)]
+    }
+
+    /// Writes the first `len` bytes of the stream.
+    pub fn write(&self, out: &mut impl Write, len: u64) -> std::io::Result<()> {
+        let mut at = 0;
+        while at < len {
+            let slice = self.slice(at, (len - at).min(64 * 1024) as usize);
+            out.write_all(slice)?;
+            at += slice.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Requires that `bytes` are those of the stream at `at`.
+    #[track_caller]
+    pub fn expect(&self, mut at: u64, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let slice = self.slice(at, bytes.len());
+            let (now, later) = bytes.split_at(slice.len());
+            if now != slice {
+                let wrong = now.iter().zip(slice).position(|(a, b)| a != b).unwrap();
+                panic!("byte {} of the stream differs", at + wrong as u64);
+            }
+            at += now.len() as u64;
+            bytes = later;
+        }
+    }
+
+    /// Reads to the end, or to an error, or until `limit` bytes came, requires that it is the
+    /// stream, and returns how much of it came.
+    #[track_caller]
+    pub fn read(&self, input: &mut impl Read, limit: u64) -> u64 {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut at = 0;
+        while at < limit {
+            let most = (limit - at).min(buffer.len() as u64) as usize;
+            match input.read(&mut buffer[..most]) {
+                Ok(count) if count > 0 => {
+                    self.expect(at, &buffer[..count]);
+                    at += count as u64;
+                }
+                _ => break,
+            }
+        }
+        at
+    }
+}
+
+/// The reading end of a pipe, with a deadline on every read.
+pub struct Patient(std::io::PipeReader);
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        let limit = Timespec {
+            tv_sec: DEADLINE.as_secs() as i64,
+            tv_nsec: 0,
+        };
+        if rustix::event::poll(&mut fds, Some(&limit))? == 0 {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        self.0.read(buffer)
+    }
+}
+
+/// A pipe for a stdout that is too much to be collected, or is to be read late or never.
+pub fn pipe() -> (Patient, std::io::PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    (Patient(reader), writer)
 }
