@@ -15,6 +15,7 @@ use criterion::Throughput;
 use criterion::criterion_group;
 use criterion::criterion_main;
 
+use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
 use muxnc::engine::room::SlowPeer;
@@ -45,6 +46,8 @@ impl FanOut for Journal {
             slow: SlowPeer::Wait,
             stall_timeout: Duration::from_secs(10),
             surface: Surface::Stream,
+            label: Label::Never,
+            color: false,
         });
         let keys = (0..peers).map(|_| room.join((), now)).collect();
         Journal { room, keys, now }

@@ -66,7 +66,7 @@ impl Stage {
     /// Runs the script in a terminal until the class is on the screen.
     fn open(&self) -> Terminal {
         let directory = self.tmpdir();
-        let terminal = Terminal::start("env", &self.line(&directory, &[]));
+        let terminal = Terminal::of_kind("xterm", "env", &self.line(&directory, &[]));
         terminal.screen.wait_for("end of the demo");
         terminal.screen.wait_for("the hub: muxnc -l 127.0.0.1");
         // The script, the server of tmux, its client, a hub, a participant.

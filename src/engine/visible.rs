@@ -126,10 +126,15 @@ pub fn push_visible(letter: char, out: &mut String) {
             out.push(char::from(letter as u8 + 0x40));
         }
         '\x7f' => out.push_str("^?"),
-        // Writing to a String cannot fail.
-        letter if is_unsafe(letter) => drop(write!(out, "<U+{:04X}>", u32::from(letter))),
+        letter if is_unsafe(letter) => push_code(letter, out),
         letter => out.push(letter),
     }
+}
+
+/// Appends a character by its code, as `<U+202E>`.
+pub fn push_code(letter: char, out: &mut String) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "<U+{:04X}>", u32::from(letter));
 }
 
 #[cfg(test)]

@@ -291,6 +291,7 @@ pub fn piped(program: impl AsRef<OsStr>, args: &[&str]) -> Command {
         .args(args)
         .env_remove("RUST_LOG")
         .env("LC_ALL", "C")
+        .env("TERM", "dumb")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -416,9 +417,16 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts a command whose stdin, stdout and stderr are a new terminal, which is its
-    /// controlling one (`setsid --ctty` of util-linux).
+    /// controlling one (`setsid --ctty` of util-linux). It can do nothing but show text, so lines
+    /// are edited by the kernel.
     #[track_caller]
     pub fn start(program: &str, args: &[&str]) -> Terminal {
+        Terminal::of_kind("dumb", program, args)
+    }
+
+    /// The same with a terminal of this kind, as TERM names it.
+    #[track_caller]
+    pub fn of_kind(kind: &str, program: &str, args: &[&str]) -> Terminal {
         let (master, slave) = pty();
         let mut command = Command::new("setsid");
         command
@@ -427,7 +435,7 @@ impl Terminal {
             .args(args)
             .env_remove("RUST_LOG")
             .env("LC_ALL", "C")
-            .env("TERM", "xterm")
+            .env("TERM", kind)
             .stdin(slave.try_clone().unwrap())
             .stdout(slave.try_clone().unwrap())
             .stderr(slave);

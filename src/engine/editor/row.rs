@@ -13,6 +13,10 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
 
+use crate::engine::visible::is_unsafe;
+use crate::engine::visible::push_code;
+use crate::engine::visible::push_visible;
+
 /// Cells after the cursor that are kept in sight, if the row has them.
 const AHEAD: usize = 10;
 
@@ -117,35 +121,12 @@ fn visible(cluster: &str) -> Cow<'_, str> {
     }
     let mut text = String::new();
     for c in cluster.chars() {
-        match c {
-            '\x7f' => text.push_str("^?"),
-            '\0'..='\x1f' => text.extend(['^', char::from(c as u8 + b'@')]),
-            _ if is_unsafe(c) || c.width().unwrap_or(0) == 0 => {
-                text.push_str(&format!("<U+{:04X}>", u32::from(c)));
-            }
-            _ => text.push(c),
+        match !is_unsafe(c) && c.width().unwrap_or(0) == 0 {
+            true => push_code(c, &mut text),
+            false => push_visible(c, &mut text),
         }
     }
     text.into()
-}
-
-/// Whether a character may do more to a terminal or to its reader than stand there: control
-/// characters and those that change the direction of text or hide in it.
-fn is_unsafe(c: char) -> bool {
-    matches!(
-        c,
-        '\0'..='\x1f'
-            | '\x7f'..='\u{9f}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'
-            | '\u{200e}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 /// `at`, or the end of the cluster it is in: while a sequence is being typed in front of others,
