@@ -217,7 +217,7 @@ fn all_three_may_be_closed() {
 
 #[test]
 fn a_stuck_pipe_stops_nobody_and_loses_nothing() {
-    let (mut reader, writer) = full_pipe();
+    let (reader, writer) = full_pipe();
     let mut command = piped(MUXNC, &["-l", "0", "-v"]);
     let mut hub = Hub::start_command(command.stdout(writer));
     drop(command);
@@ -235,15 +235,15 @@ fn a_stuck_pipe_stops_nobody_and_loses_nothing() {
     expect_rest(&hub.process);
 
     let before = 64 * 1024;
-    let mut shown = vec![0; before + flood.len()];
-    reader.read_exact(&mut shown).unwrap();
+    let shown =
+        Watched::new(reader).wait_until("the flood", |shown| shown.len() >= before + flood.len());
     sender.join().unwrap();
     assert!(shown[before..] == flood);
 }
 
 #[test]
 fn a_participants_stuck_stdout_does_not_hold_up_what_it_sends() {
-    let (mut reader, writer) = full_pipe();
+    let (reader, writer) = full_pipe();
     let (mut process, mut server) = participant(&[], |command| {
         command.stdout(writer);
     });
@@ -260,8 +260,8 @@ fn a_participants_stuck_stdout_does_not_hold_up_what_it_sends() {
     expect_rest(&process);
 
     let before = 64 * 1024;
-    let mut shown = vec![0; before + flood.len()];
-    reader.read_exact(&mut shown).unwrap();
+    let shown =
+        Watched::new(reader).wait_until("the flood", |shown| shown.len() >= before + flood.len());
     assert!(shown[before..] == flood);
     sender.join().unwrap();
     drop(server);

@@ -184,8 +184,11 @@ fn stdin_is_sent_to_its_end_though_the_server_half_closed() {
 
 #[test]
 fn a_reset_is_an_error() {
-    let (mut process, server) = participant(&[], |_| {});
+    let (mut process, mut server) = participant(&[], |_| {});
     let addr = server.local_addr().unwrap();
+    // Not before it knows that it is connected.
+    server.write_all(b"welcome\n").unwrap();
+    process.stdout.wait_for("welcome\n");
     SockRef::from(&server)
         .set_linger(Some(Duration::ZERO))
         .unwrap();

@@ -331,6 +331,35 @@ fn in_the_background_it_is_neither_stopped_nor_steals_what_is_typed() {
     }
 }
 
+/// Its wait for events is interrupted by that, which is no error.
+#[test]
+fn stopped_with_ctrl_z_and_brought_back_it_goes_on() {
+    for listens in [true, false] {
+        let server = Server::new();
+        let mut terminal = Terminal::start("bash", &["--norc", "--noprofile", "-i"]);
+        let screen = terminal.screen.clone();
+        let args = match listens {
+            true => vec!["-l", "0"],
+            false => server.args(&[]),
+        };
+        terminal.press(&format!("{MUXNC} {}; echo \"st:$?;\"\r", args.join(" ")));
+        let mut peer = match listens {
+            true => connect(listening_port(&screen)),
+            false => server.accept(),
+        };
+        terminal.press("one\r");
+        expect_bytes(&mut peer, "one\n");
+        terminal.press("\x1a");
+        // The shell's own words, and the status by which it knows.
+        screen.wait_for("st:148;");
+        peer.write_all(b"said meanwhile\n").unwrap();
+        terminal.press("fg\r");
+        screen.wait_for("said meanwhile\r\n");
+        terminal.press("two\r");
+        expect_bytes(&mut peer, "two\n");
+    }
+}
+
 #[test]
 fn a_terminal_that_hangs_up_ends_the_program() {
     for (ignoring, who) in [
