@@ -852,7 +852,7 @@ fn at_a_terminal_a_hub_tells_who_comes_and_goes_unless_quiet() {
     ));
 
     let (_reserved, port) = reserved_port();
-    let bob = Terminal::muxnc(&["-l", "--quiet", &port.to_string()]);
+    let bob = Terminal::muxnc(&["-l", "--quiet", "--label", "never", &port.to_string()]);
     let mut alice = connect_soon(port);
     alice.write_all(b"Hello\n").unwrap();
     bob.screen.wait_for("Hello\r\n");

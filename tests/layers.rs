@@ -29,12 +29,16 @@ const ENGINE_STD: [&str; 11] = [
 
 #[test]
 fn floor_0_is_pure() {
-    check(&under("engine"), engine_violation);
+    let files = under("engine");
+    assert!(files.len() > 10, "hardly any files in src/engine");
+    check(&files, engine_violation);
 }
 
 #[test]
 fn the_edges_know_nothing_of_the_loops_and_the_command_line() {
-    check(&under("io"), edge_violation);
+    let files = under("io");
+    assert!(files.len() > 10, "hardly any files in src/io");
+    check(&files, edge_violation);
 }
 
 #[test]
@@ -210,7 +214,7 @@ fn under(folder: &str) -> Vec<PathBuf> {
             }
         }
     }
-    assert!(files.len() > 2, "hardly any files in src/{folder}");
+    assert!(!files.is_empty(), "no files in src/{folder}");
     files
 }
 

@@ -85,7 +85,7 @@ fn descriptors_are_left_as_they_were_found() {
             let server = Server::new();
             let mut command = Command::new(MUXNC);
             command
-                .args(server.args(&["-vvv"]))
+                .args(server.args(&["-vvv", "--no-edit"]))
                 .stdin(fds[0].try_clone().unwrap())
                 .stdout(fds[1].try_clone().unwrap())
                 .stderr(fds[2].try_clone().unwrap());
@@ -95,7 +95,7 @@ fn descriptors_are_left_as_they_were_found() {
             let port = free_port();
             let mut command = Command::new(MUXNC);
             command
-                .args(["-l", &port, "-vvv"])
+                .args(["-l", &port, "-vvv", "--no-edit"])
                 .stdin(fds[0].try_clone().unwrap())
                 .stdout(fds[1].try_clone().unwrap())
                 .stderr(fds[2].try_clone().unwrap());

@@ -172,7 +172,7 @@ fn the_server_closing_ends_a_participant_at_a_terminal_and_tells_why() {
 fn a_stopped_terminal_stops_nobody_and_everything_appears_when_it_goes_on() {
     let mut seat = Seat::new();
     let screen = seat.screen();
-    let mut hub = seat.hub(&[]);
+    let mut hub = seat.hub(&["--label", "never"]);
     let mut flooder = hub.join_seen();
     seat.stop();
     let total = 20_000;
@@ -199,7 +199,7 @@ fn a_stopped_terminal_stops_nobody_and_everything_appears_when_it_goes_on() {
 fn a_stopped_terminal_stops_no_broker_and_the_oldest_lines_are_dropped_and_counted() {
     let mut seat = Seat::new();
     let screen = seat.screen();
-    let hub = seat.hub(&["--broker"]);
+    let hub = seat.hub(&["--broker", "--label", "never"]);
     let mut flooder = hub.join_seen();
     let listener = hub.join_seen();
     seat.stop();
@@ -405,7 +405,7 @@ fn a_terminal_that_hangs_up_ends_the_program() {
         let said = process.stderr.wait_end();
         let said = String::from_utf8_lossy(&said);
         if ignoring {
-            assert_eq!(status.code(), Some(1), "{who:?}: {said}");
+            assert_eq!(status.code(), Some(1), "{who:?}: {status} {said}");
             let told = "muxnc: read from the terminal: it was closed\n";
             assert!(said.ends_with(told), "{who:?}: {said}");
         } else {
