@@ -268,14 +268,15 @@ impl Client {
             self.visible = Some(Visible::default());
         }
         if self.stdin.is_some() && self.settings.edit {
-            self.console = Console::open(registry, SIGNALS)?;
+            self.console = Console::open(registry, SIGNALS, &self.stdout, &self.stderr)?;
         }
         Ok(())
     }
 
     fn run(mut self) -> Result<Status, Error> {
-        let ended = self.turns();
+        let mut ended = self.turns();
         if let Some(console) = &mut self.console {
+            ended = console.ending(ended);
             console.leave(&mut self.stdout);
         }
         self.stderr.flush();
@@ -325,13 +326,9 @@ impl Client {
             self.stderr.flush();
             return Ok(());
         };
-        match self.stderr.is_terminal() {
-            true => console.notice(&self.stderr.take()),
-            false => self.stderr.flush(),
-        }
         console
-            .flush(&mut self.stdout)
-            .map_err(|error| Error::system("write to the terminal", &error))
+            .flush(&mut self.stdout, &mut self.stderr)
+            .map_err(|_| Error::hung_up())
     }
 
     /// stdin to the connection. Returns whether there is more to do at once.

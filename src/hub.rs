@@ -220,7 +220,7 @@ impl Hub {
             _ => Surface::Stream,
         };
         let console = match stdin.is_some() && config.settings.edit {
-            true => Console::open(registry, SIGNALS)?,
+            true => Console::open(registry, SIGNALS, &stdout, &stderr)?,
             false => None,
         };
         let mut room = Room::new(Policy {
@@ -251,9 +251,9 @@ impl Hub {
     }
 
     fn run(mut self) -> Result<Status, Error> {
-        let ended = self.turns();
+        let mut ended = self.turns();
         if let Some(console) = &mut self.console {
-            console.notice(&self.stderr.take());
+            ended = console.ending(ended);
             console.leave(&mut self.stdout);
         }
         self.stderr.flush();
@@ -389,7 +389,7 @@ impl Hub {
                 } else if let Some(member) = self.room.member(key) {
                     // It may still listen; if it does not, the next write will tell.
                     let addr = member.conn.conn.addr();
-                    log::info!(target: NOTICE, "[{}] {addr} will send no more", member.account.number);
+                    log::info!(target: NOTICE, "[{}] {addr} will send no more (it may still listen)", member.account.number);
                 }
             }
             Heard::Failed(error) => self.queue_leave(key, Leave::Broke(error)),
@@ -539,13 +539,9 @@ impl Hub {
             self.stderr.flush();
             return Ok(());
         };
-        match self.stderr.is_terminal() {
-            true => console.notice(&self.stderr.take()),
-            false => self.stderr.flush(),
-        }
         console
-            .flush(&mut self.stdout)
-            .map_err(|error| Error::system("write to the terminal", &error))
+            .flush(&mut self.stdout, &mut self.stderr)
+            .map_err(|_| Error::hung_up())
     }
 
     fn find_overdue(&mut self, now: Instant) {
@@ -628,7 +624,8 @@ impl Hub {
         if may_linger && self.operator.delivered.is_none() && self.room.owes_nothing() {
             self.operator.delivered = Some(now);
         }
-        let told = self.room.is_empty() && self.room.screen().is_empty();
+        let written = self.console.as_ref().is_none_or(Console::is_written);
+        let told = self.room.is_empty() && self.room.screen().is_empty() && written;
         told || [self.quits(), self.lingers()]
             .into_iter()
             .flatten()

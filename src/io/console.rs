@@ -22,11 +22,14 @@ use mio::Token;
 use crate::engine::editor::Editor;
 use crate::engine::editor::Event;
 use crate::engine::visible::push_visible;
+use crate::io::error::Error;
+use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::signals;
 use crate::io::signals::Signal;
 use crate::io::signals::Signals;
 use crate::io::terminal::Terminal;
+use crate::status::Status;
 
 /// Bytes waiting for the terminal above which no more is taken, and the row is not drawn: nobody
 /// could read it anyway.
@@ -45,7 +48,11 @@ pub struct Console {
     queue: VecDeque<u8>,
     columns: u16,
     /// The unfinished line of others.
-    tail: String,
+    tail: Vec<u8>,
+    /// What is said on stderr goes to the same terminal.
+    has_stderr: bool,
+    /// What is being read was shown by the kernel as it was typed: the terminal was not ours.
+    echoed: bool,
     /// The row is on the screen as it should be.
     drawn: bool,
     /// The row is on the screen, in whatever state.
@@ -57,7 +64,12 @@ impl Console {
     ///
     /// # Errors
     /// What the system says about the signals.
-    pub fn open(registry: &Registry, signals: Token) -> io::Result<Option<Console>> {
+    pub fn open(
+        registry: &Registry,
+        signals: Token,
+        stdout: &Output,
+        stderr: &Stderr,
+    ) -> io::Result<Option<Console>> {
         let Some(terminal) = Terminal::open() else {
             return Ok(None);
         };
@@ -68,7 +80,9 @@ impl Console {
             editor: Editor::new(),
             queue: VecDeque::new(),
             columns: Terminal::columns(),
-            tail: String::new(),
+            tail: Vec::new(),
+            has_stderr: stderr.shares_terminal(stdout),
+            echoed: false,
             drawn: false,
             visible: false,
         };
@@ -103,7 +117,8 @@ impl Console {
 
     /// Keys were read: the terminal is ours, also if it was not when it was last asked for.
     pub fn pressed(&mut self) {
-        if !self.terminal.is_editing() {
+        self.echoed = !self.terminal.is_editing();
+        if self.echoed {
             self.enter();
         }
         self.drawn = false;
@@ -129,8 +144,12 @@ impl Console {
     /// A line was typed and ended: it stays on the screen, after the others' unfinished line if
     /// there is one.
     pub fn typed(&mut self, line: &str) {
+        if self.echoed {
+            return;
+        }
         self.erase();
-        let mut shown = std::mem::take(&mut self.tail);
+        self.queue.extend(std::mem::take(&mut self.tail));
+        let mut shown = String::new();
         for letter in line.chars() {
             match letter {
                 '\t' => shown.push('\t'),
@@ -153,12 +172,12 @@ impl Console {
             .map_or(0, |lf| lf + 1);
         let (whole, rest) = text.split_at(end);
         if !whole.is_empty() {
-            self.queue.extend(std::mem::take(&mut self.tail).as_bytes());
+            self.queue.extend(std::mem::take(&mut self.tail));
             self.queue.extend(whole);
         }
-        self.tail.push_str(&String::from_utf8_lossy(rest));
+        self.tail.extend(rest);
         if !self.terminal.is_editing() || self.tail.len() > LONGEST_TAIL {
-            self.queue.extend(std::mem::take(&mut self.tail).as_bytes());
+            self.queue.extend(std::mem::take(&mut self.tail));
             if self.terminal.is_editing() {
                 self.queue.push_back(b'\n');
             }
@@ -188,23 +207,52 @@ impl Console {
         self.queue.is_empty()
     }
 
-    /// Draws the row if it has to be, and writes what the terminal takes.
+    /// Shows what is said on stderr (or writes it there, if that is elsewhere), draws the row if it
+    /// has to be, and writes what the terminal takes.
     ///
     /// # Errors
     /// The terminal is gone.
-    pub fn flush(&mut self, output: &mut Output) -> io::Result<()> {
+    pub fn flush(&mut self, output: &mut Output, stderr: &mut Stderr) -> io::Result<()> {
+        if self.is_busy() {
+            self.write(output)?;
+        }
+        if !self.has_stderr {
+            stderr.flush();
+        } else if !self.is_busy() {
+            // Until then they wait where there is a limit to them.
+            self.notice(&stderr.take());
+        }
         if !self.drawn && self.terminal.is_editing() && !self.is_busy() {
             let mut row = Vec::new();
-            self.editor.draw(&self.tail, self.columns, &mut row);
+            let prompt = without_colors(&String::from_utf8_lossy(&self.tail));
+            self.editor.draw(&prompt, self.columns, &mut row);
             self.queue.extend(row);
             self.drawn = true;
             self.visible = true;
         }
+        self.write(output)
+    }
+
+    fn write(&mut self, output: &mut Output) -> io::Result<()> {
         while output.is_writable() && !self.queue.is_empty() {
             let written = output.write(self.queue.as_slices().0)?;
             self.queue.drain(..written);
         }
         Ok(())
+    }
+
+    /// How the program ends. A terminal that hung up ends it as the signal of that does, which may
+    /// still be on its way; but not where that signal is ignored.
+    ///
+    /// # Errors
+    /// What it ended with, if it was anything else.
+    pub fn ending(&self, ended: Result<Status, Error>) -> Result<Status, Error> {
+        match ended {
+            Err(error) if error == Error::hung_up() && self.signals.ends_by_hangup() => {
+                Ok(Status::Killed(signals::HANGUP))
+            }
+            ended => ended,
+        }
     }
 
     /// Draws the row on a clean screen, as Ctrl-L asks for.
@@ -238,13 +286,12 @@ impl Console {
     pub fn leave(&mut self, output: &mut Output) {
         self.erase();
         if !self.tail.is_empty() {
-            let tail = std::mem::take(&mut self.tail);
-            self.queue.extend(tail.as_bytes());
+            self.queue.extend(std::mem::take(&mut self.tail));
             self.queue.push_back(b'\n');
         }
         self.queue.extend(self.terminal.leave().unwrap_or_default());
         // Gone or stopped, there is nothing left to do for it.
-        let _ = self.flush(output);
+        let _ = self.write(output);
     }
 
     fn enter(&mut self) {
@@ -260,4 +307,22 @@ impl Console {
         }
         self.drawn = false;
     }
+}
+
+/// The text of a label without its colours: the row is drawn without any.
+fn without_colors(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let mut plain = String::from(parts.next().unwrap_or_default());
+    for part in parts {
+        match part.split_once('m') {
+            Some((color, rest)) if color.bytes().all(|b| b.is_ascii_digit() || b == b';') => {
+                plain.push_str(rest);
+            }
+            _ => {
+                plain.push_str("\x1b[");
+                plain.push_str(part);
+            }
+        }
+    }
+    plain
 }

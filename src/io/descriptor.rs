@@ -34,6 +34,7 @@ use rustix::net::SendFlags;
 use rustix::process::getpgrp;
 use rustix::termios::isatty;
 use rustix::termios::tcgetpgrp;
+use rustix::termios::tcgetsid;
 use rustix::termios::ttyname;
 
 /// Bytes that surely fit into a pipe that `poll(2)` calls writable: `PIPE_BUF`, see `pipe(7)`.
@@ -181,6 +182,17 @@ impl Descriptor {
         let mut fds = [PollFd::new(&fd, PollFlags::empty())];
         let now = Timespec::default();
         poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
+    }
+
+    /// Whether both are one terminal: the same device, or each the one that controls our session,
+    /// which `/dev/tty` names too.
+    pub fn is_same_terminal(&self, other: &Descriptor) -> bool {
+        if self.kind != Kind::Terminal || other.kind != Kind::Terminal {
+            return false;
+        }
+        let device = |fd| rustix::fs::fstat(fd).map(|stat| stat.st_rdev);
+        let same = matches!((device(self.fd), device(other.fd)), (Ok(a), Ok(b)) if a == b);
+        same || (tcgetsid(self.fd).is_ok() && tcgetsid(other.fd).is_ok())
     }
 
     /// Waits until it takes bytes, or for `limit`.

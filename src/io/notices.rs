@@ -22,7 +22,6 @@ use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 
-use crate::io::descriptor::Kind;
 use crate::io::output::Output;
 
 /// Bytes that may wait for stderr.
@@ -132,12 +131,14 @@ impl Stderr {
 
     /// Takes everything that waits, for a console on the same terminal to show.
     pub fn take(&mut self) -> Vec<u8> {
-        self.notices.queue().bytes.drain(..).collect()
+        let mut queue = self.notices.queue();
+        queue.tell_dropped();
+        queue.bytes.drain(..).collect()
     }
 
-    /// Whether stderr is a terminal.
-    pub fn is_terminal(&self) -> bool {
-        self.output.kind() == Kind::Terminal
+    /// Whether stderr is the same terminal as `stdout`.
+    pub fn shares_terminal(&self, stdout: &Output) -> bool {
+        self.output.is_same_terminal(stdout)
     }
 
     /// Writes everything, but does not wait long for a stderr that is stuck. For the end of the

@@ -73,6 +73,11 @@ impl Output {
         self.descriptor.kind()
     }
 
+    /// Whether both are one terminal, by whatever names they were opened.
+    pub fn is_same_terminal(&self, other: &Output) -> bool {
+        self.descriptor.is_same_terminal(&other.descriptor)
+    }
+
     /// Takes note, for a shortcut, that a write would get nowhere now.
     pub(super) fn block(&mut self) {
         self.writable = false;

@@ -8,6 +8,11 @@ use std::io;
 use mio::Interest;
 use mio::Registry;
 use mio::Token;
+use rustix::process::Pid;
+use rustix::process::getpgid;
+use rustix::process::getpgrp;
+use rustix::process::getppid;
+use rustix::process::getsid;
 use signal_hook::consts::SIGCONT;
 use signal_hook::consts::SIGHUP;
 use signal_hook::consts::SIGINT;
@@ -37,7 +42,10 @@ pub enum Signal {
 }
 
 /// The source of signals. See the module's documentation.
-pub struct Signals(Delivery);
+pub struct Signals {
+    delivery: Delivery,
+    ignored: u64,
+}
 
 impl Signals {
     /// Takes over the signals, but for those that are ignored.
@@ -48,15 +56,20 @@ impl Signals {
         let ignored = ignored();
         let wanted = WANTED
             .iter()
-            .filter(|&&signal| ignored & (1 << (signal - 1)) == 0);
+            .filter(|&&signal| !is_in(signal, ignored));
         let mut delivery = Delivery::new(wanted)?;
         registry.register(&mut delivery, token, Interest::READABLE)?;
-        Ok(Signals(delivery))
+        Ok(Signals { delivery, ignored })
+    }
+
+    /// Whether a terminal that hangs up ends the program by SIGHUP.
+    pub fn ends_by_hangup(&self) -> bool {
+        !is_in(SIGHUP, self.ignored)
     }
 
     /// The signals that came since the last call.
     pub fn pending(&mut self) -> Vec<Signal> {
-        self.0
+        self.delivery
             .pending()
             .map(|signal| match signal {
                 SIGINT => Signal::Interrupt,
@@ -72,6 +85,9 @@ impl Signals {
 /// The signal of Ctrl-C.
 pub const INTERRUPT: i32 = SIGINT;
 
+/// The signal of a terminal that hangs up.
+pub const HANGUP: i32 = SIGHUP;
+
 /// Ends the program by a signal, as if nobody had taken it over.
 pub fn die(signal: i32) -> ! {
     let _ = emulate_default_handler(signal);
@@ -79,9 +95,41 @@ pub fn die(signal: i32) -> ! {
     std::process::exit(128 + signal)
 }
 
-/// Stops the program as Ctrl-Z does, and returns when it goes on.
+/// Stops the program as Ctrl-Z does, and returns when it goes on. Where there is no shell to make
+/// it go on, Ctrl-Z does nothing.
 pub fn stop() {
-    let _ = emulate_default_handler(SIGTSTP);
+    if has_shell() {
+        let _ = emulate_default_handler(SIGTSTP);
+    }
+}
+
+/// Whether an ancestor in our session has put us into a process group of our own, as a shell with
+/// job control does. (The kernel asks the same before SIGTSTP stops anybody, but the handler's
+/// stand-in for it is SIGSTOP, before which nobody asks.)
+fn has_shell() -> bool {
+    let mut ancestor = getppid();
+    while let Some(pid) = ancestor {
+        if getsid(Some(pid)).ok() != getsid(None).ok() {
+            return false;
+        }
+        if getpgid(Some(pid)).ok() != Some(getpgrp()) {
+            return true;
+        }
+        ancestor = parent(pid);
+    }
+    // Not known: it may be so.
+    true
+}
+
+/// The parent of a process (`proc(5)`, the second field behind its name).
+fn parent(pid: Pid) -> Option<Pid> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    Pid::from_raw(fields.split_whitespace().nth(1)?.parse().ok()?)
+}
+
+fn is_in(signal: i32, mask: u64) -> bool {
+    mask & (1 << (signal - 1)) != 0
 }
 
 /// The signals that are ignored, a bit each from SIGHUP on (`proc(5)`, SigIgn). Where that is not

@@ -64,10 +64,12 @@ impl Terminal {
         self.editing
     }
 
-    /// Switches to key by key, if the terminal is ours. Returns what has to be written to it, if
-    /// it was switched. May be called again, as after somebody else changed the modes.
+    /// Switches to key by key, if the terminal is ours; if not, whoever has it took care of the
+    /// modes. Returns what has to be written to it, if it was switched. May be called again, as
+    /// after somebody else changed the modes.
     pub fn enter(&mut self) -> Option<&'static [u8]> {
         if !Terminal::is_ours() {
+            self.editing = false;
             return None;
         }
         let mut modes = self.found.clone();
@@ -111,7 +113,8 @@ impl Drop for Terminal {
 
 fn restore() {
     let found = FOUND.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(found) = found {
+    // While another job has the terminal, setting its modes would stop us (SIGTTOU).
+    if let Some(found) = found.filter(|_| Terminal::is_ours()) {
         let _: io::Result<()> = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &found)
             .map_err(io::Error::from);
     }
