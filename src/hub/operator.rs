@@ -17,6 +17,7 @@ use crate::engine::command::Typed;
 use crate::engine::command::understand;
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
+use crate::engine::visible::push_visible;
 use crate::io::descriptor::Kind;
 use crate::io::error::Error;
 use crate::io::error::why;
@@ -28,6 +29,9 @@ const PENDING: usize = 64 * 1024;
 
 /// Bytes of keys read in a turn.
 const KEYS: usize = 4 * 1024;
+
+/// What the keyboard sends for it.
+const CTRL_D: u8 = 0x04;
 
 /// How far the operator's input is.
 #[derive(Default)]
@@ -140,6 +144,9 @@ impl Hub {
             Input::Failed(error) => return Err(Error::system("read from the terminal", &error)),
         };
         console.pressed();
+        if keys.iter().any(|&key| key != CTRL_D) {
+            self.operator.asked_to_end = false;
+        }
         while let Some(event) = self.console.as_mut().and_then(|c| c.next(&mut keys)) {
             self.act(event, now);
         }
@@ -147,9 +154,6 @@ impl Hub {
     }
 
     fn act(&mut self, event: Event, now: Instant) {
-        if !matches!(event, Event::End) {
-            self.operator.asked_to_end = false;
-        }
         let Some(console) = &mut self.console else {
             return;
         };
@@ -243,7 +247,12 @@ impl Hub {
     fn answer(&mut self, text: &str) {
         if let Some(console) = &mut self.console {
             for line in text.lines() {
-                console.notice(format!("muxnc: {line}\n").as_bytes());
+                let mut shown = String::from("muxnc: ");
+                // What was typed may be quoted in it.
+                line.chars()
+                    .for_each(|letter| push_visible(letter, &mut shown));
+                shown.push('\n');
+                console.notice(shown.as_bytes());
             }
         }
     }
@@ -284,7 +293,13 @@ impl Hub {
                 self.room.tell(key, &line);
                 self.queue_flush(key);
             }
-            Command::Kick { reason, .. } => self.queue_leave(key, Leave::Kicked(reason.into())),
+            Command::Kick { reason, .. } => {
+                let mut shown = String::new();
+                reason
+                    .chars()
+                    .for_each(|letter| push_visible(letter, &mut shown));
+                self.queue_leave(key, Leave::Kicked(shown));
+            }
             Command::Name { name, .. } if !self.room.name(key, name) => {
                 self.answer(&format!("somebody else is called {name} already"));
             }
@@ -347,19 +362,23 @@ impl Hub {
         self.answer(&text);
     }
 
-    /// Tab: completes a command, or the number of a peer by its name.
+    /// Tab: completes a command, or the number of a peer by its name; in any other line it is what
+    /// it is.
     fn complete(&mut self) {
         let Some(console) = &mut self.console else {
             return;
         };
         let before = console.editor().before_cursor().to_owned();
+        if !self.config.commands || !before.starts_with('/') {
+            return console.editor().insert("\t");
+        }
         let candidates: Vec<String> = match before.split_once(' ') {
             None => COMMANDS
                 .iter()
                 .map(|(name, ..)| format!("/{name}"))
-                .filter(|command| before.starts_with('/') && command.starts_with(&before))
+                .filter(|command| command.starts_with(&before))
                 .collect(),
-            Some((command, word)) if command.starts_with('/') => self
+            Some((_, word)) => self
                 .room
                 .members()
                 .iter()
@@ -370,7 +389,6 @@ impl Hub {
                 })
                 .map(|(_, member)| member.account.number.to_string())
                 .collect(),
-            Some(_) => Vec::new(),
         };
         match &candidates[..] {
             [] => {}
