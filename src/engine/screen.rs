@@ -118,6 +118,11 @@ impl Screen {
             }
             self.push(line);
         }
+        if !self.midline && bytes.last() != Some(&b'\n') {
+            // What is held of the new line belongs to this speaker, though nothing of it shows.
+            self.push(label.as_bytes());
+            self.midline = true;
+        }
         text.clear();
         self.text = text;
     }
@@ -255,6 +260,19 @@ mod tests {
             String::from_utf8(drain(&mut screen)).unwrap(),
             "[\u{2603}]\n"
         );
+    }
+
+    #[test]
+    fn what_is_held_of_one_speaker_is_never_anothers() {
+        for (held, shown) in [(&b"one\n\r"[..], "^M"), (b"one\n\xe2\x98", "\u{fffd}")] {
+            let mut screen = Screen::new(Surface::Terminal, Overflow::Hold);
+            screen.show(1, "[1] ", held);
+            screen.show(2, "[2] ", b"\x83\ntwo\n");
+            assert_eq!(
+                String::from_utf8(drain(&mut screen)).unwrap(),
+                format!("[1] one\n[1] {shown}\n[2] \u{fffd}\n[2] two\n")
+            );
+        }
     }
 
     #[test]
