@@ -336,6 +336,13 @@ impl Client {
         if self.stdin.as_ref().is_some_and(Stdin::is_gone) {
             return Err(Error::hung_up());
         }
+        // Whoever types sees it, also while the other side takes nothing.
+        self.read_keys(now)?;
+        let busy = self.send_input(now)?;
+        Ok(busy || self.has_keys())
+    }
+
+    fn send_input(&mut self, now: Instant) -> Result<bool, Error> {
         for _ in 0..ROUNDS {
             if self.shortcuts.up {
                 if !self.send_directly(now) {
@@ -395,6 +402,7 @@ impl Client {
         self.progress.unsendable = Some(error);
         self.progress.finished.get_or_insert(now);
         self.up.fill(0);
+        self.typed.clear();
         self.stdin.iter_mut().for_each(Stdin::end);
     }
 
@@ -402,7 +410,7 @@ impl Client {
     fn read_input(&mut self, now: Instant) -> Result<bool, Error> {
         if self.console.is_some() {
             self.read_keys(now)?;
-            if self.up.is_empty() && !self.typed.is_empty() {
+            if !self.typed.is_empty() {
                 self.up.load(&mut self.typed);
                 if self.settings.crlf {
                     self.up.convert(&mut self.crlf);
@@ -430,17 +438,20 @@ impl Client {
         Ok(!self.up.is_empty())
     }
 
+    /// Whether keys pressed at the console can be read at once.
+    fn has_keys(&self) -> bool {
+        let ready = self.stdin.as_ref().is_some_and(Stdin::is_ready);
+        self.console.is_some() && ready && self.typed.len() < CHUNK
+    }
+
     /// What was pressed at the console; whole lines are to be sent.
     fn read_keys(&mut self, now: Instant) -> Result<(), Error> {
-        if self.typed.len() >= CHUNK {
+        if !self.has_keys() {
             return Ok(());
         }
         let (Some(stdin), Some(console)) = (&mut self.stdin, &mut self.console) else {
             return Ok(());
         };
-        if !stdin.is_ready() {
-            return Ok(());
-        }
         let mut keys = [0; KEYS];
         let mut keys = match stdin.read(&mut keys) {
             Input::Bytes(count) => &keys[..count],
@@ -568,6 +579,7 @@ impl Client {
         }
         if self.progress.finished.is_some()
             && self.up.is_empty()
+            && self.typed.is_empty()
             && self.progress.all_sent.is_none()
         {
             self.progress.all_sent = Some(now);
@@ -626,7 +638,7 @@ impl Client {
         if self.quits().is_none_or(|end| now < end) {
             return Ok(None);
         }
-        match self.up.waiting().len() {
+        match self.up.waiting().len() + self.typed.len() {
             0 => {
                 log::info!("leaving: -q has passed since the end of stdin");
                 Ok(Some(Status::Done))
