@@ -116,6 +116,12 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     } else {
         log::info!(target: NOTICE, "listening on {place}");
     }
+    if log::log_enabled!(target: NOTICE, log::Level::Info) {
+        for addr in net::reachable(&config.bind, &listener) {
+            let (ip, port) = (addr.ip(), addr.port());
+            log::info!(target: NOTICE, "to join: nc {ip} {port}");
+        }
+    }
     if config.once {
         return serve_once(listener, config.settings, notices);
     }

@@ -188,6 +188,29 @@ pub fn listen(bind: &Bind) -> Result<(std::net::TcpListener, String), Error> {
     Ok((listener, format!("{local}{both}")))
 }
 
+/// The addresses under which a hub that listens on all of them can be reached from other machines,
+/// IPv4 first; none for a hub that listens on one. Those of one link only are left out: they need
+/// to be told with an interface that the other machine has.
+pub fn reachable(bind: &Bind, listener: &std::net::TcpListener) -> Vec<SocketAddr> {
+    let Ok(local) = listener.local_addr() else {
+        return Vec::new();
+    };
+    if !local.ip().is_unspecified() {
+        return Vec::new();
+    }
+    let both = bind.host.is_none() && bind.family == Family::Any && local.is_ipv6();
+    // Nobody is worse off without.
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut found: Vec<SocketAddr> = interfaces
+        .iter()
+        .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
+        .map(|interface| SocketAddr::new(interface.ip(), local.port()))
+        .filter(|addr| both || addr.is_ipv4() == local.is_ipv4())
+        .collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found
+}
+
 fn listen_on(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     if addr.is_ipv6() {
         require_ipv6()?;
