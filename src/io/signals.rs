@@ -54,9 +54,7 @@ impl Signals {
     /// What the system says.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Signals> {
         let ignored = ignored();
-        let wanted = WANTED
-            .iter()
-            .filter(|&&signal| !is_in(signal, ignored));
+        let wanted = WANTED.iter().filter(|&&signal| !is_in(signal, ignored));
         let mut delivery = Delivery::new(wanted)?;
         registry.register(&mut delivery, token, Interest::READABLE)?;
         Ok(Signals { delivery, ignored })

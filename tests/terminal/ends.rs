@@ -1,0 +1,324 @@
+//! Every kind of end: the terminal is as it was, and the shell is told.
+
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::thread;
+
+use rustix::process::Signal;
+
+use crate::Seat;
+use crate::Server;
+use crate::Stream;
+use crate::at_both;
+use crate::expect_rest;
+use crate::is_canonical;
+use crate::support::MUXNC;
+use crate::support::Watched;
+use crate::support::connect;
+use crate::support::eventually;
+use crate::support::expect_bytes;
+use crate::support::listening_port;
+use crate::support::read_all;
+
+#[track_caller]
+fn expect_death(seat: &mut Seat, signal: Signal) {
+    let status = seat.process.wait();
+    assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+    seat.expect_found();
+}
+
+#[test]
+fn ctrl_c_clears_the_line_and_then_ends() {
+    at_both(|mut seat, mut peer| {
+        seat.press("not that");
+        seat.expect(&["not that"], 8);
+        seat.press("\x03");
+        seat.expect(&[""], 0);
+        seat.press("this\r");
+        expect_bytes(&mut peer, "this\n");
+        seat.press("\x03");
+        expect_death(&mut seat, Signal::INT);
+    });
+}
+
+#[test]
+fn ctrl_c_in_a_shell_is_seen_by_it() {
+    let mut seat = shell();
+    let hub = format!("for i in 1 2 3; do {MUXNC} -l 0; done; echo st:$?\\;\r");
+    seat.press(&hub);
+    seat.screen.wait_for("listening on");
+    seat.wait_editing();
+    seat.press("\x03");
+    seat.screen.wait_until("the prompt", |bytes| {
+        String::from_utf8_lossy(bytes).matches("shell$ ").count() == 2
+    });
+    seat.press("echo 'st:'$?';'\r");
+    seat.screen.wait_for("st:130;");
+    let times = seat.screen.text().matches("listening on").count();
+    assert_eq!(times, 1, "the loop went on");
+}
+
+fn shell() -> Seat {
+    let seat = Seat::start(
+        "xterm",
+        Stream::Terminal,
+        &["bash", "--norc", "--noprofile", "-i"],
+    );
+    seat.screen.wait_for("shell$ ");
+    seat
+}
+
+#[test]
+fn signals_end_it_properly_and_leave_the_terminal_as_it_was() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        at_both(|mut seat, mut peer| {
+            peer.write_all(b"a line\nand half").unwrap();
+            seat.screen.wait_for("and half");
+            seat.wait_editing();
+            seat.process.signal(signal);
+            expect_death(&mut seat, signal);
+            // Nothing is left of the row, and what was said stays.
+            seat.expect(&["a line", "and half", ""], 0);
+        });
+    }
+}
+
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let line = ["sh", "-c", "trap '' HUP; exec \"$0\" -l 0", MUXNC];
+    let mut seat = Seat::start("xterm", Stream::Pipe, &line);
+    let mut peer = connect(listening_port(&seat.process.stderr));
+    seat.wait_editing();
+    seat.process.signal(Signal::HUP);
+    seat.press("still here\r");
+    expect_bytes(&mut peer, "still here\n");
+}
+
+/// Nobody can do anything about it, but the shell does.
+#[test]
+fn after_sigkill_the_shell_puts_the_terminal_right() {
+    let mut seat = shell();
+    seat.press(format!("{MUXNC} -l 0 & echo pid:$!';'; fg\r"));
+    let port = listening_port(&seat.screen);
+    drop(connect(port));
+    let told = seat
+        .screen
+        .wait_until("its pid", |bytes| pid_in(bytes).is_some());
+    let pid = rustix::process::Pid::from_raw(pid_in(&told).unwrap()).unwrap();
+    seat.screen.wait_for("joined");
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    seat.screen.wait_for("Killed");
+    seat.press("stty -a | grep -c ' icanon.* echo .*'; stty -a\r");
+    seat.screen.wait_for(" icanon ");
+}
+
+/// The number after `pid:`, where the shell has put it in.
+fn pid_in(screen: &[u8]) -> Option<i32> {
+    let screen = String::from_utf8_lossy(screen);
+    screen.split("pid:").find_map(|rest| {
+        let (digits, _) = rest.split_once(';')?;
+        digits.parse().ok()
+    })
+}
+
+#[test]
+fn the_other_side_closing_leaves_the_terminal_as_it_was() {
+    let (mut seat, mut server) = Seat::participant(&[]);
+    seat.press("half a line");
+    seat.expect(&["half a line"], 11);
+    server.write_all(b"goodbye").unwrap();
+    drop(server);
+    seat.process.expect_status(0);
+    seat.expect(&["goodbye", ""], 0);
+    seat.expect_found();
+}
+
+#[test]
+fn ctrl_d_is_asked_for_twice_if_somebody_is_there() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    seat.press("\x04");
+    let asked = "muxnc: 1 participant is here: Ctrl-D again ends the class";
+    seat.expect(&[asked, ""], 0);
+    seat.press("no\r");
+    expect_bytes(&mut one, "no\n");
+    // Whatever was pressed meanwhile, it is asked anew.
+    seat.press("\x04");
+    seat.expect(&[asked, "no", asked, ""], 0);
+    seat.press("x\x7f\x04");
+    seat.expect(&[asked, "no", asked, asked, ""], 0);
+    seat.press("\x04");
+    assert_eq!(read_all(&mut one), b"");
+    one.write_all(b"goodbye\n").unwrap();
+    seat.screen.wait_for("goodbye\r\n");
+    drop(one);
+    seat.process.expect_status(0);
+    seat.expect_found();
+}
+
+#[test]
+fn ctrl_d_is_asked_for_twice_if_lines_wait() {
+    let (mut seat, _) = Seat::hub(&[]);
+    seat.press("good morning\r\x04");
+    seat.screen
+        .wait_for("muxnc: 1 line was never said: Ctrl-D again ends the class\r\n");
+    seat.press("\x04");
+    seat.process.expect_status(0);
+    seat.expect_found();
+}
+
+#[test]
+fn ctrl_d_ends_at_once_where_nobody_is_cut_off() {
+    let (mut seat, _) = Seat::hub(&[]);
+    seat.press("\x04");
+    seat.process.expect_status(0);
+    seat.expect_found();
+
+    let (mut seat, mut server) = Seat::participant(&[]);
+    seat.press("question\r\x04");
+    assert_eq!(read_all(&mut server), b"question\n");
+    server.write_all(b"answer\n").unwrap();
+    drop(server);
+    seat.process.expect_status(0);
+    seat.expect(&["question", "answer", ""], 0);
+    seat.expect_found();
+}
+
+/// In a line it deletes, as in a shell.
+#[test]
+fn ctrl_d_in_a_line_is_no_end() {
+    at_both(|mut seat, mut peer| {
+        seat.press("ab\x01\x04\r");
+        expect_bytes(&mut peer, "b\n");
+    });
+}
+
+/// Ctrl-S, which the kernel obeys a little later.
+#[track_caller]
+fn stop(seat: &mut Seat) {
+    seat.press("\x13");
+    eventually("Ctrl-S", || {
+        let fds = &mut [rustix::event::PollFd::new(
+            &seat.tty,
+            rustix::event::PollFlags::OUT,
+        )];
+        rustix::event::poll(fds, Some(&Default::default())).unwrap() == 0
+    });
+}
+
+#[test]
+fn a_stopped_screen_stops_nobody_and_nothing_is_lost() {
+    const LINES: usize = 20_000;
+    let (mut seat, port) = Seat::hub(&["--label", "never"]);
+    let mut flooder = seat.join(port);
+    stop(&mut seat);
+    let mut sender = flooder.try_clone().unwrap();
+    let flood = thread::spawn(move || {
+        for i in 0..LINES {
+            sender.write_all(format!("line {i}\n").as_bytes()).unwrap();
+        }
+    });
+    for round in ["one", "two"] {
+        let mut peer = seat.join(port);
+        seat.press(format!("{round}\r"));
+        expect_bytes(&mut peer, format!("{round}\n"));
+        expect_bytes(&mut flooder, format!("{round}\n"));
+    }
+    seat.press("half a line");
+    expect_rest(&seat.process);
+    assert!(!seat.screen.text().contains("half"));
+
+    seat.press("\x11");
+    flood.join().unwrap();
+    seat.screen.wait_for(&format!("line {}\r\n", LINES - 1));
+    seat.screen.wait_for("\rhalf a line");
+    expect_rest(&seat.process);
+    let shown = seat.screen.text();
+    let lines = shown.lines().filter(|line| line.contains("line ")).count();
+    // Each once, and the row, which is drawn now and then.
+    assert!(lines >= LINES, "{lines}");
+    for i in 0..LINES {
+        assert!(
+            i % 500 != 0 || shown.matches(&format!("line {i}\r\n")).count() == 1,
+            "line {i}"
+        );
+    }
+}
+
+#[test]
+fn a_signal_ends_it_also_while_the_screen_is_stopped() {
+    at_both(|mut seat, mut peer| {
+        seat.press("half a line");
+        seat.expect(&["half a line"], 11);
+        stop(&mut seat);
+        peer.write_all(&b"not to be seen\n".repeat(10_000)).unwrap();
+        seat.process.signal(Signal::TERM);
+        let status = seat.process.wait();
+        assert_eq!(status.signal(), Some(Signal::TERM.as_raw()));
+        assert!(is_canonical(&seat.tty));
+    });
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_it() {
+    for ignoring in [false, true] {
+        for listens in [false, true] {
+            let server = Server::new();
+            let mut line = vec!["sh", "-c", "exec \"$0\" \"$@\"", MUXNC, "-v"];
+            if ignoring {
+                line[2] = "trap '' HUP; exec \"$0\" \"$@\"";
+            }
+            match listens {
+                true => line.extend(["-l", "0"]),
+                false => line.extend(["127.0.0.1", &server.port]),
+            }
+            let Seat {
+                mut process,
+                keyboard,
+                screen,
+                tty,
+                ..
+            } = closable(&line);
+            let peer = match listens {
+                true => connect(listening_port(&process.stderr)),
+                false => server.accept(),
+            };
+            eventually("the edit line", || !is_canonical(&tty));
+            expect_rest(&process);
+            drop((keyboard, screen));
+            let status = process.wait();
+            if ignoring {
+                assert_eq!(status.code(), Some(1));
+                let told = "muxnc: read from the terminal: it was closed\n";
+                process.stderr.wait_for(told);
+            } else {
+                assert_eq!(status.signal(), Some(Signal::HUP.as_raw()));
+            }
+            drop(peer);
+        }
+    }
+}
+
+/// A seat whose screen nobody collects, so that closing the keyboard closes the terminal.
+#[track_caller]
+fn closable(line: &[&str]) -> Seat {
+    let (keyboard, tty) = crate::pty();
+    let mut command = std::process::Command::new("setsid");
+    command
+        .arg("--ctty")
+        .args(line)
+        .env("TERM", "xterm")
+        .env_remove("RUST_LOG")
+        .stdin(tty.try_clone().unwrap())
+        .stdout(tty.try_clone().unwrap())
+        .stderr(std::process::Stdio::piped());
+    let process = crate::Process::start(&mut command);
+    Seat {
+        process,
+        screen: Watched::default(),
+        keyboard,
+        tty,
+        found: String::new(),
+        sizes: Vec::new(),
+    }
+}

@@ -1,0 +1,229 @@
+//! Jobs of a shell: stopped, in the background, brought back.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use rustix::process::Pid;
+use rustix::process::Signal;
+
+use crate::Seat;
+use crate::Server;
+use crate::Stream;
+use crate::is_canonical;
+use crate::support::MUXNC;
+use crate::support::connect;
+use crate::support::eventually;
+use crate::support::expect_bytes;
+use crate::support::listening_port;
+
+/// A shell with a hub or a participant as a job.
+struct Shell {
+    seat: Seat,
+    peer: TcpStream,
+    pid: u32,
+}
+
+impl Shell {
+    /// Starts it in the foreground or, with `&`, in the background.
+    #[track_caller]
+    fn start(listens: bool, background: bool) -> Shell {
+        let server = Server::new();
+        let line = ["bash", "--norc", "--noprofile", "-i"];
+        let mut seat = Seat::start("xterm", Stream::Terminal, &line);
+        seat.screen.wait_for("shell$ ");
+        let args = match listens {
+            true => String::from("-l 0 --label never"),
+            false => format!("127.0.0.1 {}", server.port),
+        };
+        seat.press(format!("{MUXNC} {args} & echo pid:$!';'\r"));
+        let told = seat.screen.wait_until("its pid", |b| pid_in(b).is_some());
+        let pid = pid_in(&told).unwrap();
+        let peer = match listens {
+            true => {
+                let peer = connect(listening_port(&seat.screen));
+                seat.screen.wait_for(" joined, 1 here");
+                peer
+            }
+            false => server.accept(),
+        };
+        let mut shell = Shell { seat, peer, pid };
+        if !background {
+            shell.foreground();
+            // It knows by a key that it has the terminal now.
+            shell.seat.press("\r");
+            expect_bytes(&mut shell.peer, "\n");
+            shell.seat.wait_editing();
+        }
+        shell
+    }
+
+    #[track_caller]
+    fn foreground(&mut self) {
+        self.seat.press("fg\r");
+        let pid = self.pid;
+        eventually("it has the terminal", || {
+            let fields = stat(pid);
+            fields[0] != "T" && fields[2] == fields[5]
+        });
+    }
+
+    #[track_caller]
+    fn wait_stopped(&self) {
+        eventually("it stops", || stat(self.pid)[0] == "T");
+    }
+
+    #[track_caller]
+    fn hear(&mut self, text: &str) {
+        self.peer.write_all(format!("{text}\n").as_bytes()).unwrap();
+        self.seat.screen.wait_for(&format!("{text}\r\n"));
+    }
+
+    #[track_caller]
+    fn say(&mut self, text: &str) {
+        self.seat.press(format!("{text}\r"));
+        expect_bytes(&mut self.peer, format!("{text}\n"));
+    }
+}
+
+fn pid_in(screen: &[u8]) -> Option<u32> {
+    let screen = String::from_utf8_lossy(screen);
+    screen.split("pid:").find_map(|rest| {
+        let (digits, _) = rest.split_once(';')?;
+        digits.parse().ok()
+    })
+}
+
+/// The fields of a process's status behind its name: state, ppid, pgrp, session, tty, tpgid, …
+fn stat(pid: u32) -> Vec<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields = stat.rsplit(')').next().unwrap();
+    fields.split_whitespace().map(String::from).collect()
+}
+
+#[test]
+fn stopped_and_brought_back_the_line_is_still_there() {
+    for listens in [true, false] {
+        let mut shell = Shell::start(listens, false);
+        shell.seat.press("half");
+        shell.seat.screen.wait_for("half");
+        shell.seat.press("\x1a");
+        shell.seat.screen.wait_for("Stopped");
+        // The shell works as ever: it edits, so it sees its line as typed.
+        shell.seat.press("echo shell works'!'\r");
+        shell.seat.screen.wait_for("shell works!\r\n");
+        shell.peer.write_all(b"said meanwhile\n").unwrap();
+        shell.foreground();
+        shell.seat.screen.wait_for("said meanwhile\r\n");
+        shell.seat.wait_editing();
+        shell.seat.press(" a line\r");
+        expect_bytes(&mut shell.peer, "half a line\n");
+        shell.hear("heard");
+        shell.seat.press("\x03");
+        shell.seat.screen.wait_until("the prompt", |bytes| {
+            let shown = String::from_utf8_lossy(bytes);
+            let (_, since) = shown.rsplit_once("heard\r\n").unwrap();
+            since.contains("shell$ ")
+        });
+        shell.seat.press("stty -a; echo 'st:'$?';'\r");
+        shell.seat.screen.wait_for("st:0;");
+        shell.seat.screen.wait_for(" icanon ");
+    }
+}
+
+#[test]
+fn in_the_background_lines_appear_and_the_shell_has_the_terminal() {
+    for listens in [true, false] {
+        let mut shell = Shell::start(listens, false);
+        shell.seat.press("\x1a");
+        shell.seat.screen.wait_for("Stopped");
+        shell.seat.press("bg\r");
+        eventually("it runs", || stat(shell.pid)[0] != "T");
+        shell.hear("in the background");
+        shell.seat.press("echo shell works'!'\r");
+        shell.seat.screen.wait_for("shell works!\r\n");
+        shell.hear("and still");
+        assert_ne!(stat(shell.pid)[0], "T");
+        shell.foreground();
+        shell.say("first");
+        // That one was shown by the kernel, and not once more.
+        shell.hear("heard");
+        let shown = shell.seat.screen.text();
+        let (_, since) = shown.rsplit_once("fg\r\n").unwrap();
+        assert_eq!(since.matches("first").count(), 1, "{since:?}");
+        shell.seat.wait_editing();
+        shell.say("second");
+        shell.seat.press("typ");
+        shell.hear("above");
+        shell.seat.press("ing\r");
+        expect_bytes(&mut shell.peer, "typing\n");
+    }
+}
+
+#[test]
+fn started_in_the_background_it_waits_for_the_terminal() {
+    for listens in [true, false] {
+        let mut shell = Shell::start(listens, true);
+        shell
+            .seat
+            .press("echo 'cat has ''begun'; cat; echo 'cat has ''ended'\r");
+        shell.seat.screen.wait_for("cat has begun");
+        for word in ["a", "b"] {
+            shell.seat.press(format!("for cat, {word}\r"));
+            shell
+                .seat
+                .screen
+                .wait_for(&format!("for cat, {word}\r\nfor cat, {word}\r\n"));
+            shell.hear(&format!("peer says {word}"));
+            assert_ne!(
+                stat(shell.pid)[0],
+                "T",
+                "stopped by a line that is not for it"
+            );
+        }
+        shell.seat.press("\x04");
+        shell.seat.screen.wait_for("cat has ended");
+        shell.foreground();
+        shell.say("for the class");
+        shell.seat.wait_editing();
+        shell.say("and more");
+    }
+}
+
+/// Nobody asked it, so it could not put the modes back; but the shell did.
+#[test]
+fn stopped_by_force_and_brought_back_it_edits_again() {
+    for listens in [true, false] {
+        let mut shell = Shell::start(listens, false);
+        shell.seat.press("half");
+        shell.seat.screen.wait_for("half");
+        let pid = Pid::from_raw(shell.pid as i32).unwrap();
+        rustix::process::kill_process(pid, Signal::STOP).unwrap();
+        shell.wait_stopped();
+        shell.seat.screen.wait_for("Stopped");
+        shell.foreground();
+        shell.seat.wait_editing();
+        shell.seat.press(" a line\r");
+        expect_bytes(&mut shell.peer, "half a line\n");
+
+        // Then in the background, where it must not be stopped again by what it does at its end.
+        rustix::process::kill_process(pid, Signal::STOP).unwrap();
+        shell.wait_stopped();
+        shell.seat.press("bg\r");
+        eventually("it runs", || stat(shell.pid)[0] != "T");
+        shell.hear("in the background");
+        rustix::process::kill_process(pid, Signal::TERM).unwrap();
+        shell.seat.press("wait %1; echo 'st:'$?';'\r");
+        shell.seat.screen.wait_for("st:143;");
+    }
+}
+
+/// As after `ssh -t host muxnc` or in a terminal of its own: stopped, it could never go on.
+#[test]
+fn without_a_shell_ctrl_z_does_nothing() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut peer = seat.join(port);
+    seat.press("\x1a");
+    seat.press("still here\r");
+    expect_bytes(&mut peer, "still here\n");
+    assert!(!is_canonical(&seat.tty));
+}

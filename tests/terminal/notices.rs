@@ -1,0 +1,135 @@
+//! What is said on stderr, beside an edit line and elsewhere.
+
+use std::io::Write;
+use std::process::Command;
+use std::process::Stdio;
+
+use crate::Seat;
+use crate::Stream;
+use crate::support::MUXNC;
+use crate::support::Namespace;
+use crate::support::Process;
+use crate::support::Watched;
+use crate::support::connect;
+use crate::support::eventually;
+use crate::support::expect_bytes;
+use crate::support::listening_port;
+use crate::support::pty;
+
+#[test]
+fn notices_appear_above_the_line_being_typed() {
+    let mut seat = Seat::start("xterm", Stream::Terminal, &[MUXNC, "-l", "0"]);
+    let port = listening_port(&seat.screen);
+    seat.wait_editing();
+    seat.press("hel");
+    seat.screen.wait_for("\rhel");
+    let mut peer = connect(port);
+    let addr = peer.local_addr().unwrap();
+    let joined = format!("muxnc: [1] {addr} joined, 1 here");
+    let is_last = |line: &str, rest: &str| {
+        let screen = seat.view(&seat.screen.bytes());
+        let rows: Vec<String> = screen.rows(0, 80).collect();
+        let row = usize::from(screen.cursor_position().0);
+        rows[row] == rest && rows[row - 1] == line
+    };
+    eventually("the notice above the row", || is_last(&joined, "hel"));
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    let ended = format!("muxnc: [1] {addr} will send no more (it may still listen)");
+    eventually("the notice above the row", || is_last(&ended, "hel"));
+    seat.press("lo\r");
+    expect_bytes(&mut peer, "hello\n");
+}
+
+/// With a log of everything, for somebody who pressed Ctrl-S: bounded, and counted.
+#[test]
+fn notices_for_a_stopped_terminal_are_bounded() {
+    let line = ["env", "RUST_LOG=trace", MUXNC, "-l", "0"];
+    let mut seat = Seat::start("xterm", Stream::Terminal, &line);
+    let port = listening_port(&seat.screen);
+    seat.wait_editing();
+    let mut first = connect(port);
+    seat.screen.wait_for("joined, 1 here");
+    seat.press("\x13");
+    seat.press("stopped\r");
+    expect_bytes(&mut first, "stopped\n");
+    for _ in 0..1500 {
+        drop(connect(port));
+    }
+    let mut last = connect(port);
+    seat.press("welcome\r");
+    expect_bytes(&mut last, "welcome\n");
+    seat.press("\x11");
+    seat.screen.wait_for(" messages were lost here\r\n");
+}
+
+#[test]
+fn a_stderr_on_another_terminal_is_written_there() {
+    let (ours, tty) = pty();
+    let (theirs, other) = pty();
+    let (screen, log) = (
+        Watched::new(ours.try_clone().unwrap()),
+        Watched::new(theirs),
+    );
+    let mut command = Command::new("setsid");
+    command
+        .args(["--ctty", MUXNC, "-l", "0"])
+        .env("TERM", "xterm")
+        .env_remove("RUST_LOG")
+        .stdin(tty.try_clone().unwrap())
+        .stdout(tty)
+        .stderr(other);
+    let _hub = Process::start(&mut command);
+    let mut peer = connect(listening_port(&log));
+    log.wait_for("joined, 1 here\r\n");
+    peer.write_all(b"hello\n").unwrap();
+    let shown = screen.wait_for("hello\r\n");
+    assert!(!shown.contains("muxnc:"), "{shown:?}");
+    assert!(!log.text().contains("hello"));
+}
+
+/// `/dev/tty` is another name for it.
+#[test]
+fn a_stderr_on_the_same_terminal_by_another_name_goes_above_the_row() {
+    let line = ["sh", "-c", "exec \"$0\" -l 0 2>/dev/tty", MUXNC];
+    let mut seat = Seat::start("xterm", Stream::Pipe, &line);
+    let port = listening_port(&seat.screen);
+    seat.wait_editing();
+    seat.press("typing");
+    seat.screen.wait_for("\rtyping");
+    let peer = connect(port);
+    let addr = peer.local_addr().unwrap();
+    // The row is taken away before, and drawn again after.
+    seat.screen.wait_for(&format!(
+        "\r\x1b[Kmuxnc: [1] {addr} joined, 1 here\r\n\rtyping"
+    ));
+}
+
+#[test]
+fn a_hub_tells_how_to_join_from_another_machine() {
+    let Some(network) = Namespace::new() else {
+        return;
+    };
+    for addr in ["192.0.2.7/24", "2001:db8::7/64"] {
+        let mut add = network.piped("ip", &["addr", "add", addr, "dev", "lo"]);
+        assert!(add.status().unwrap().success());
+    }
+    let told = |args: &[&str]| {
+        let line = [&["-l", "0"], args].concat();
+        let hub = Process::start(network.piped(MUXNC, &line).stdin(Stdio::null()));
+        // All of it is written at once.
+        let port = listening_port(&hub.stderr).to_string();
+        let text = hub.stderr.text();
+        let ways = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("muxnc: to join: "));
+        ways.map(|way| way.replace(&port, "PORT"))
+            .collect::<Vec<_>>()
+    };
+    let (four, six) = ("nc 192.0.2.7 PORT", "nc 2001:db8::7 PORT");
+    assert_eq!(told(&["-v"]), [four, six]);
+    assert_eq!(told(&["-v", "-4"]), [four]);
+    assert_eq!(told(&["-v", "-6"]), [six]);
+    assert_eq!(told(&["-v", "-s", "127.0.0.1"]), [""; 0]);
+    assert_eq!(told(&[]), [""; 0]);
+    assert_eq!(told(&["--quiet"]), [""; 0]);
+}

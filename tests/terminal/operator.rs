@@ -1,0 +1,232 @@
+//! What the operator of a hub can do at the edit line, and nobody else anywhere.
+
+use std::io::Write;
+
+use crate::Seat;
+use crate::support::eventually;
+use crate::support::expect_bytes;
+use crate::support::read_all;
+
+#[test]
+fn lines_typed_before_anybody_is_there_reach_the_first_to_join() {
+    let (mut seat, port) = Seat::hub(&[]);
+    seat.press("good morning\r");
+    let first = "muxnc: nobody is here yet: 1 line waits for the first to join";
+    seat.expect(&["good morning", first, ""], 0);
+    seat.press("class\rto");
+    let second = "muxnc: nobody is here yet: 2 lines wait for the first to join";
+    seat.expect(&["good morning", first, "class", second, "to"], 2);
+    let mut peer = seat.join(port);
+    expect_bytes(&mut peer, "good morning\nclass\n");
+    let mut late = seat.join(port);
+    seat.press("day\r");
+    expect_bytes(&mut peer, "today\n");
+    expect_bytes(&mut late, "today\n");
+}
+
+#[test]
+fn who_tells_everybody() {
+    let (mut seat, port) = Seat::hub(&[]);
+    seat.press("/who\r");
+    seat.expect(&["/who", "muxnc: nobody is here", ""], 0);
+    let mut ana = seat.join(port);
+    let bo = seat.join(port);
+    ana.write_all(b"hello\n").unwrap();
+    seat.screen.wait_for("[1] hello");
+    seat.press("ok\r");
+    expect_bytes(&mut ana, "ok\n");
+    seat.press("/name 2 Bo\r/mute 2\r/who\r");
+    let told = seat.screen.wait_for("muted\r\n");
+    let ana = ana.local_addr().unwrap();
+    let bo = bo.local_addr().unwrap();
+    let line = |start: &str| {
+        let found = told.lines().find(|line| line.contains(start));
+        found
+            .unwrap_or_else(|| panic!("{start} in {told}"))
+            .to_owned()
+    };
+    let first = line(&format!("muxnc: [1] {ana} for "));
+    let counts = "s, 6 bytes in, 3 out, behind by 0";
+    assert!(first.ends_with(counts), "{first}");
+    let second = line(&format!("muxnc: [2] Bo {bo} for "));
+    let counts = "s, 0 bytes in, 3 out, behind by 0, muted";
+    assert!(second.ends_with(counts), "{second}");
+}
+
+#[test]
+fn a_message_is_for_one_alone() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let (mut one, mut two) = (seat.join(port), seat.join(port));
+    seat.press("/msg 2 just you\rall of you\r/msg 3 nobody\r/msg 2\r");
+    expect_bytes(&mut one, "all of you\n");
+    expect_bytes(&mut two, "just you\nall of you\n");
+    seat.screen
+        .wait_for("muxnc: nobody here has number 3: /who lists everybody\r\n");
+    seat.screen.wait_for("muxnc: /msg N TEXT: ");
+    let (mut seat, port) = Seat::hub(&["-C"]);
+    let mut one = seat.join(port);
+    seat.press("/msg 1 just you\r");
+    expect_bytes(&mut one, "just you\r\n");
+}
+
+#[test]
+fn who_is_kicked_is_gone_and_the_others_stay() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let (mut one, mut two) = (seat.join(port), seat.join(port));
+    seat.press("/kick 1 too \x16\x1bloud\rstay\r");
+    assert_eq!(read_all(&mut one), b"");
+    expect_bytes(&mut two, "stay\n");
+    seat.process
+        .stderr
+        .wait_for("was cut off by you: too ^[loud; after ");
+}
+
+#[test]
+fn a_name_stands_where_the_number_was() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let (mut one, mut two) = (seat.join(port), seat.join(port));
+    seat.press("/name 1 Ana\r/name 2 ana\r/name 2 two words\r");
+    seat.screen
+        .wait_for("muxnc: somebody else is called ana already\r\n");
+    seat.screen.wait_for("muxnc: a name is 1 to 16 letters");
+    one.write_all(b"hello\n").unwrap();
+    seat.screen.wait_for("[Ana] hello\r\n");
+    two.write_all(b"hi\n").unwrap();
+    seat.screen.wait_for("[2] hi\r\n");
+}
+
+#[test]
+fn who_is_muted_is_neither_shown_nor_relayed() {
+    let (mut seat, port) = Seat::hub(&["--broker"]);
+    let (mut one, mut two) = (seat.join(port), seat.join(port));
+    seat.press("/mute 1\rmuted\r");
+    expect_bytes(&mut two, "muted\n");
+    one.write_all(b"nobody hears this\n").unwrap();
+    // When its bytes are counted they were heard, and by nobody.
+    eventually("its bytes are counted", || {
+        seat.press("/who\r");
+        seat.screen.text().contains(" 18 bytes in, ")
+    });
+    seat.press("/unmute 1\runmuted\r");
+    expect_bytes(&mut two, "unmuted\n");
+    one.write_all(b"all hear this\n").unwrap();
+    expect_bytes(&mut two, "all hear this\n");
+    let shown = seat.screen.wait_for("[1] all hear this\r\n");
+    assert!(!shown.contains("nobody hears"));
+}
+
+#[test]
+fn relaying_is_switched_on_and_off() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let (mut one, mut two) = (seat.join(port), seat.join(port));
+    for (word, relayed) in [("off", false), ("on", true), ("off", false)] {
+        seat.press(format!("/relay {word}\rnow {word}\r"));
+        expect_bytes(&mut one, format!("now {word}\n"));
+        expect_bytes(&mut two, format!("now {word}\n"));
+        one.write_all(format!("while {word}\n").as_bytes()).unwrap();
+        seat.screen.wait_for(&format!("[1] while {word}\r\n"));
+        if relayed {
+            expect_bytes(&mut two, format!("while {word}\n"));
+        }
+    }
+    seat.press("bye\r");
+    expect_bytes(&mut two, "bye\n");
+    seat.screen
+        .wait_for("muxnc: participants hear each other now\r\n");
+    seat.screen
+        .wait_for("muxnc: participants hear only you now\r\n");
+}
+
+#[test]
+fn stats_and_help_tell() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    seat.press("hello\r");
+    expect_bytes(&mut one, "hello\n");
+    one.write_all(b"hi\n").unwrap();
+    seat.screen.wait_for("hi\r\n");
+    seat.press("/stats\r");
+    seat.screen
+        .wait_for("muxnc: 1 here of 1 that joined, 6 bytes said to everybody, 3 bytes received");
+    seat.press("/help\r");
+    for command in [
+        "/who", "/msg", "/kick", "/name", "/mute", "/unmute", "/relay", "/stats", "/help", "/quit",
+    ] {
+        seat.screen.wait_for(&format!("muxnc: {command} "));
+    }
+}
+
+#[test]
+fn quit_ends_the_hub() {
+    let (mut seat, port) = Seat::hub(&["-k"]);
+    let mut one = seat.join(port);
+    seat.press("the end\r/quit\r");
+    expect_bytes(&mut one, "the end\n");
+    seat.process.expect_status(0);
+    seat.expect_found();
+}
+
+#[test]
+fn what_is_no_command_is_explained_and_not_sent() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    seat.press("/mgs 1 secret\r/\x16\x1b[2J\r//etc/passwd\r /who\r");
+    expect_bytes(&mut one, "/etc/passwd\n /who\n");
+    seat.expect(
+        &[
+            "/mgs 1 secret",
+            "muxnc: /mgs is no command, and was not sent: /help lists them, //mgs says it",
+            "/^[[2J",
+            "muxnc: /^[[2J is no command, and was not sent: /help lists them, //^[[2J says it",
+            "//etc/passwd",
+            " /who",
+            "",
+        ],
+        0,
+    );
+}
+
+#[test]
+fn without_commands_every_line_is_sent() {
+    let (mut seat, port) = Seat::hub(&["--no-commands"]);
+    let mut one = seat.join(port);
+    seat.press("/quit\r//x\r/w\t\r");
+    expect_bytes(&mut one, "/quit\n//x\n/w\t\n");
+}
+
+#[test]
+fn a_participant_has_no_commands() {
+    let (mut seat, mut server) = Seat::participant(&[]);
+    seat.press("/quit\r//x\r/w\t\r");
+    expect_bytes(&mut server, "/quit\n//x\n/w\t\n");
+}
+
+#[test]
+fn pasted_lines_are_never_commands() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    seat.press("\x1b[200~/quit\r//x\r/who\x1b[201~\r");
+    expect_bytes(&mut one, "/quit\n//x\n/who\n");
+    seat.press("/who\r");
+    seat.screen.wait_for("bytes in");
+}
+
+#[test]
+fn tab_completes_commands_and_peers() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    seat.press("/k\t");
+    seat.expect(&["/kick "], 6);
+    seat.press("\t");
+    seat.expect(&["/kick 1 "], 8);
+    let two = seat.join(port);
+    seat.press("\x15/name 2 Ana\r/msg A\t");
+    seat.expect(&["/name 2 Ana", "/msg 2 "], 7);
+    seat.press("\x15/m\t");
+    let several = ["/name 2 Ana", "muxnc: /msg  /mute", "/m"];
+    seat.expect(&several, 2);
+    // In a line that is said it is what it is.
+    seat.press("\x15a\tb\r");
+    expect_bytes(&mut one, "a\tb\n");
+    drop(two);
+}

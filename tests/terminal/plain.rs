@@ -1,0 +1,119 @@
+//! Where there is nothing to edit on, or nobody wants it: nc's behaviour, to the byte.
+
+use std::io::Write;
+use std::process::Command;
+use std::process::Stdio;
+
+use rustix::fs::fcntl_getfl;
+
+use crate::Seat;
+use crate::Stream;
+use crate::is_canonical;
+use crate::modes;
+use crate::support::MUXNC;
+use crate::support::Process;
+use crate::support::Watched;
+use crate::support::connect;
+use crate::support::expect_bytes;
+use crate::support::listening_port;
+use crate::support::pty;
+
+#[test]
+fn without_an_edit_line_the_kernel_edits_and_echoes() {
+    for (kind, more) in [("dumb", &[][..]), ("", &[]), ("xterm", &["--no-edit"])] {
+        let line = [&[MUXNC, "-l", "0"], more].concat();
+        let mut seat = Seat::start(kind, Stream::Pipe, &line);
+        let mut peer = connect(listening_port(&seat.process.stderr));
+        peer.write_all(b"hello\n").unwrap();
+        seat.screen.wait_for("hello\r\n");
+        assert_eq!(modes(&seat.tty), seat.found);
+        assert!(is_canonical(&seat.tty));
+        // No command either: whoever wants plain behaviour gets it.
+        seat.press("/who\r");
+        expect_bytes(&mut peer, "/who\n");
+        seat.screen
+            .wait_until("the echo and nothing else", |bytes| {
+                bytes == b"hello\r\n/who\r\n"
+            });
+    }
+}
+
+#[test]
+fn a_terminal_without_a_name_has_no_edit_line() {
+    let line = ["env", "-u", "TERM", MUXNC, "-l", "0"];
+    let seat = Seat::start("xterm", Stream::Pipe, &line);
+    let mut peer = connect(listening_port(&seat.process.stderr));
+    peer.write_all(b"hello\n").unwrap();
+    seat.screen
+        .wait_until("the line and nothing else", |bytes| bytes == b"hello\r\n");
+    assert!(is_canonical(&seat.tty));
+}
+
+/// stdin at a terminal, stdout a pipe.
+#[test]
+fn a_pipe_at_the_other_end_gets_every_byte_and_nothing_else() {
+    let (master, tty) = pty();
+    let screen = Watched::new(master.try_clone().unwrap());
+    let found = modes(&tty);
+    let mut command = Command::new("setsid");
+    command
+        .args(["--ctty", MUXNC, "-l", "0"])
+        .env("TERM", "xterm")
+        .stdin(tty.try_clone().unwrap())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let hub = Process::start(&mut command);
+    let port = listening_port(&hub.stderr);
+    let (mut one, mut two) = (connect(port), connect(port));
+    let line: Vec<u8> = (0..=255).filter(|&byte| byte != b'\n').collect();
+    let line = [&line[..], b"\x1b[2J\r\n"].concat();
+    one.write_all(&line).unwrap();
+    two.write_all(&line).unwrap();
+    let both = line.repeat(2);
+    hub.stdout.wait_until("the bytes", |bytes| bytes == both);
+    let mut keyboard = master;
+    keyboard.write_all(b"/who\r").unwrap();
+    expect_bytes(&mut one, "/who\n");
+    assert_eq!(modes(&tty), found);
+    assert_eq!(screen.text(), "/who\r\n", "the echo, and nothing else");
+}
+
+/// stdin a pipe, stdout at a terminal.
+#[test]
+fn piped_lines_are_never_commands() {
+    let (master, tty) = pty();
+    let screen = Watched::new(master);
+    let found = modes(&tty);
+    let mut command = Command::new(MUXNC);
+    command
+        .args(["-l", "0"])
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::piped())
+        .stdout(tty.try_clone().unwrap())
+        .stderr(Stdio::piped());
+    let mut hub = Process::start(&mut command);
+    let mut peer = connect(listening_port(&hub.stderr));
+    hub.type_in("/quit\n/who\n//x\n");
+    expect_bytes(&mut peer, "/quit\n/who\n//x\n");
+    peer.write_all(b"\x1b[2Jhello\n").unwrap();
+    screen.wait_until("the line, shown and not obeyed", |bytes| {
+        bytes == b"^[[2Jhello\r\n"
+    });
+    assert_eq!(modes(&tty), found);
+    assert!(hub.is_running());
+}
+
+/// Editing needs a terminal's modes, but the flags of its description belong to everybody.
+#[test]
+fn an_edit_line_changes_no_flags() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let flags = || fcntl_getfl(&seat.tty).unwrap();
+    let before = flags();
+    let mut peer = seat.join(port);
+    peer.write_all(b"hello\n").unwrap();
+    seat.screen.wait_for("hello\r\n");
+    assert_eq!(flags(), before);
+    assert!(!before.contains(rustix::fs::OFlags::NONBLOCK));
+    seat.press("x");
+}

@@ -1,0 +1,304 @@
+//! What others send: text on the screen, and nothing else; and who it was.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::Command;
+
+use crate::Seat;
+use crate::Stream;
+use crate::at_both;
+use crate::support::MUXNC;
+use crate::support::Process;
+use crate::support::connect;
+use crate::support::eventually;
+use crate::support::expect_bytes;
+use crate::support::installed;
+use crate::support::listening_port;
+use crate::support::piped;
+
+/// What would act on a terminal, and what is to be seen of it.
+const ATTACKS: [(&[u8], &str); 11] = [
+    (b"\x1b]0;pwned\x07x", "^[]0;pwned^Gx"),
+    (b"\x1b]52;c;ZXZpbA==\x07", "^[]52;c;ZXZpbA==^G"),
+    (b"\x1b[c\x1b[6n\x05", "^[[c^[[6n^E"),
+    (b"\x1b[2J\x1b[H", "^[[2J^[[H"),
+    (b"\x1bP+q544e\x1b\\", "^[P+q544e^[\\"),
+    (b"good\rbad", "good^Mbad"),
+    (b"\x00\x7f\x9b2J", "^@^?\u{fffd}2J"),
+    (b"\xc2\x9b2J", "<U+009B>2J"),
+    ("evil \u{202e} txt".as_bytes(), "evil <U+202E> txt"),
+    (b"\x08\x08\x08[2] me", "^H^H^H[2] me"),
+    (b"\x1b]0;never ended", "^[]0;never ended"),
+];
+
+/// What we write to the terminal ourselves, taken out of what was written to it.
+fn without_own(screen: &str) -> String {
+    ["\x1b[?2004h", "\x1b[?2004l", "\x1b[K", "\x1b7", "\x1b8"]
+        .iter()
+        .fold(screen.to_owned(), |text, own| text.replace(own, ""))
+}
+
+#[test]
+fn nothing_of_what_others_send_acts_on_the_terminal() {
+    at_both(|seat, mut peer| {
+        for (attack, _) in ATTACKS {
+            // Whole, and byte by byte.
+            peer.write_all(&[attack, b"\r\n"].concat()).unwrap();
+            for byte in [attack, b"\n"].concat() {
+                peer.write_all(&[byte]).unwrap();
+            }
+        }
+        peer.write_all(b"the end\n").unwrap();
+        let shown = seat.screen.wait_for("the end\r\n");
+        let shown = without_own(&shown);
+        for (_, text) in ATTACKS {
+            assert!(shown.contains(&format!("{text}\r\n")), "{text} in {shown}");
+        }
+        let acting = |c: char| c.is_control() && !"\r\n\t".contains(c);
+        assert!(!shown.contains(acting), "{shown:?}");
+        // The emulator leaves out what stands for invalid bytes.
+        let texts = ATTACKS.map(|(_, text)| text.replace('\u{fffd}', ""));
+        let mut rows: Vec<&str> = texts.iter().flat_map(|text| [text.as_str(); 2]).collect();
+        rows.extend(["the end", ""]);
+        seat.expect(&rows, 0);
+    });
+}
+
+#[test]
+fn also_without_an_edit_line_nothing_acts() {
+    for args in [&["-l", "0", "--no-edit"][..], &["-l", "0", "--once"]] {
+        let seat = Seat::start("xterm", Stream::Pipe, &[&[MUXNC], args].concat());
+        let mut peer = connect(listening_port(&seat.process.stderr));
+        for (attack, _) in ATTACKS {
+            peer.write_all(&[attack, b"\n"].concat()).unwrap();
+        }
+        peer.write_all(b"the end\n").unwrap();
+        let shown = without_own(&seat.screen.wait_for("the end\r\n"));
+        for (_, text) in ATTACKS {
+            assert!(shown.contains(&format!("{text}\r\n")), "{text} in {shown}");
+        }
+        assert!(!shown.contains(|c: char| c.is_control() && !"\r\n\t".contains(c)));
+    }
+}
+
+/// The vectors that reached every other netcat's user: the title, the clipboard, and answers of
+/// the terminal that are typed into the victim's line.
+#[test]
+fn a_real_terminal_keeps_its_title_its_clipboard_and_its_silence() {
+    if !installed(&["tmux"]) {
+        return;
+    }
+    let tmux = Tmux::start();
+    tmux.run(&["set-buffer", "mine"]);
+    let title = tmux.ask(&["display", "-p", "#{pane_title}"]);
+    let port = tmux.hub_port();
+    let mut peer = connect(port);
+    for (attack, _) in ATTACKS {
+        peer.write_all(&[attack, b"\n"].concat()).unwrap();
+    }
+    peer.write_all(b"the end\n").unwrap();
+    tmux.wait_for("the end");
+    tmux.run(&["send-keys", "Enter"]);
+    // No answer of the terminal is in it.
+    expect_bytes(&mut peer, "\n");
+    assert_eq!(tmux.ask(&["display", "-p", "#{pane_title}"]), title);
+    assert_eq!(tmux.ask(&["show-buffer"]), "mine");
+    let pane = tmux.ask(&["capture-pane", "-p"]);
+    assert!(pane.contains("^[]52;c;ZXZpbA==^G"), "{pane}");
+    assert!(pane.contains("^[]0;never ended"), "{pane}");
+}
+
+/// A tmux server of its own with a hub in it.
+struct Tmux {
+    server: Process,
+    socket: String,
+}
+
+impl Tmux {
+    #[track_caller]
+    fn start() -> Tmux {
+        let socket = format!("muxnc-{}", std::process::id());
+        // -D: it stays our child, and so ends with us.
+        let mut command = piped("tmux", &["-L", &socket, "-f", "/dev/null", "-D"]);
+        let tmux = Tmux {
+            server: Process::start(&mut command),
+            socket,
+        };
+        eventually("tmux", || tmux.tell(&["start-server"]).status.success());
+        // The shell stays, so that an end is seen.
+        let hub = format!("{MUXNC} -l 0; cat");
+        tmux.run(&["new-session", "-d", "-x", "100", "-y", "40", &hub]);
+        tmux.run(&["set", "-g", "set-clipboard", "on"]);
+        tmux
+    }
+
+    fn tell(&self, words: &[&str]) -> std::process::Output {
+        let mut command = Command::new("tmux");
+        command.args(["-L", &self.socket]).args(words);
+        command.env_remove("TMUX").output().unwrap()
+    }
+
+    #[track_caller]
+    fn run(&self, words: &[&str]) {
+        let done = self.tell(words);
+        assert!(done.status.success(), "{words:?}: {done:?}");
+    }
+
+    #[track_caller]
+    fn ask(&self, words: &[&str]) -> String {
+        let done = self.tell(words);
+        assert!(done.status.success(), "{words:?}: {done:?}");
+        String::from_utf8(done.stdout)
+            .unwrap()
+            .trim_end()
+            .to_owned()
+    }
+
+    #[track_caller]
+    fn wait_for(&self, text: &str) -> String {
+        let mut pane = String::new();
+        eventually(text, || {
+            pane = self.ask(&["capture-pane", "-p"]);
+            pane.contains(text)
+        });
+        pane
+    }
+
+    #[track_caller]
+    fn hub_port(&self) -> u16 {
+        let pane = self.wait_for("IPv4 and IPv6");
+        let (_, rest) = pane.split_once("listening on [::]:").unwrap();
+        rest.split(' ').next().unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        self.tell(&["kill-server"]);
+        let _ = self.server.child.wait();
+    }
+}
+
+#[test]
+fn raw_output_is_raw_if_asked_for() {
+    let attack = b"\x1b]0;title\x07\x1b[1mbold\x1b[0m \xff\n";
+    let (seat, mut server) = Seat::participant(&["--raw-output"]);
+    server.write_all(attack).unwrap();
+    let wanted = [&attack[..attack.len() - 1], b"\r\n"].concat();
+    seat.screen.wait_until("the bytes as they are", |bytes| {
+        crate::support::contains(bytes, &wanted)
+    });
+    let (seat, port) = Seat::hub(&["--raw-output"]);
+    let mut peer = seat.join(port);
+    peer.write_all(attack).unwrap();
+    seat.screen.wait_until("the bytes as they are", |bytes| {
+        crate::support::contains(bytes, &wanted)
+    });
+}
+
+/// Two peers of a hub, of which the first speaks, then the second joins and both speak.
+#[track_caller]
+fn conversation(args: &[&str]) -> (Seat, TcpStream, TcpStream) {
+    let (seat, port) = Seat::hub(args);
+    let mut first = seat.join(port);
+    first.write_all(b"alone\n").unwrap();
+    seat.screen.wait_for("alone\r\n");
+    let mut second = seat.join(port);
+    second.write_all(b"hello\n").unwrap();
+    seat.screen.wait_for("hello\r\n");
+    first.write_all(b"more\nand more\n").unwrap();
+    seat.screen.wait_for("and more\r\n");
+    (seat, first, second)
+}
+
+#[test]
+fn from_the_second_participant_on_lines_say_who_spoke() {
+    let (seat, ..) = conversation(&[]);
+    let rows = ["alone", "[2] hello", "[1] more", "[1] and more", ""];
+    seat.expect(&rows, 0);
+    let (seat, ..) = conversation(&["--label", "always"]);
+    let rows = ["[1] alone", "[2] hello", "[1] more", "[1] and more", ""];
+    seat.expect(&rows, 0);
+    let (seat, ..) = conversation(&["--label", "never"]);
+    seat.expect(&["alone", "hello", "more", "and more", ""], 0);
+}
+
+#[test]
+fn nobody_can_speak_as_somebody_else() {
+    let (seat, mut first, mut second) = conversation(&[]);
+    let rows = ["alone", "[2] hello", "[1] more", "[1] and more"];
+    first
+        .write_all(b"x\r[2] forged\n\x1b[1A[2] forged\n\x08\x08\x08\x08[2] forged\nun")
+        .unwrap();
+    // Unfinished lines of two do not become one; nor does half a character of one.
+    second.write_all(b"half\xe2\x9c").unwrap();
+    first.write_all(b"finished\n\xe2").unwrap();
+    seat.screen.wait_for("unfinished\r\n");
+    second.write_all(b"\n").unwrap();
+    // The emulator leaves out what stands for the rest.
+    seat.screen.wait_for("[2] half\u{fffd}\r\n");
+    let more = [
+        "[1] x^M[2] forged",
+        "[1] ^[[1A[2] forged",
+        "[1] ^H^H^H^H[2] forged",
+        "[1] unfinished",
+        "[2] half",
+        "",
+    ];
+    seat.expect(&[&rows[..], &more].concat(), 0);
+}
+
+#[test]
+fn numbers_are_not_given_twice() {
+    let (seat, port) = Seat::hub(&["--label", "always"]);
+    for number in 1..4 {
+        let mut peer = seat.join(port);
+        peer.write_all(format!("I am {number}\n").as_bytes())
+            .unwrap();
+        seat.screen
+            .wait_for(&format!("[{number}] I am {number}\r\n"));
+        // Gone altogether, and not only silent.
+        let linger = Some(std::time::Duration::ZERO);
+        socket2::SockRef::from(&peer).set_linger(linger).unwrap();
+        drop(peer);
+        eventually("it left", || {
+            let told = seat.process.stderr.text();
+            told.lines().any(|line| {
+                line.starts_with(&format!("muxnc: [{number}]")) && line.contains("left")
+            })
+        });
+    }
+}
+
+/// The first label of a hub with these arguments and environment.
+#[track_caller]
+fn label(kind: &str, environment: &[&str], args: &[&str]) -> String {
+    let line = [
+        &["env"],
+        environment,
+        &[MUXNC, "-l", "0", "--label", "always"],
+        args,
+    ]
+    .concat();
+    let seat = Seat::start(kind, Stream::Pipe, &line);
+    let mut peer = connect(listening_port(&seat.process.stderr));
+    peer.write_all(b"hello\n").unwrap();
+    let shown = without_own(&seat.screen.wait_for("hello\r\n"));
+    let (label, _) = shown.split_once("hello").unwrap();
+    label.trim_start_matches('\r').to_owned()
+}
+
+#[test]
+fn labels_are_coloured_where_that_is_wanted() {
+    let plain = "[1] ";
+    let coloured = label("xterm", &[], &[]);
+    assert!(coloured.starts_with("\x1b[3"), "{coloured:?}");
+    assert!(coloured.ends_with("m[1]\x1b[0m "), "{coloured:?}");
+    assert_eq!(label("xterm", &["NO_COLOR=1"], &[]), plain);
+    assert_eq!(label("xterm", &["NO_COLOR="], &[]), coloured);
+    assert_eq!(label("xterm", &[], &["--color", "never"]), plain);
+    assert_eq!(label("dumb", &[], &[]), plain);
+    let asked = ["--color", "always"];
+    assert_eq!(label("xterm", &["NO_COLOR=1"], &asked), coloured);
+    assert_eq!(label("dumb", &[], &asked), coloured);
+}
