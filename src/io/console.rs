@@ -268,7 +268,11 @@ impl Console {
     }
 
     /// Gives the terminal back and stops, as Ctrl-Z asks for; returns when the program goes on.
+    /// Where there is no shell to make it go on, Ctrl-Z does nothing.
     fn suspend(&mut self, output: &mut Output) {
+        if !signals::has_shell() {
+            return;
+        }
         self.leave(output);
         signals::stop();
         self.resume();

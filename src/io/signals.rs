@@ -93,18 +93,15 @@ pub fn die(signal: i32) -> ! {
     std::process::exit(128 + signal)
 }
 
-/// Stops the program as Ctrl-Z does, and returns when it goes on. Where there is no shell to make
-/// it go on, Ctrl-Z does nothing.
+/// Stops the program as Ctrl-Z does, and returns when it goes on.
 pub fn stop() {
-    if has_shell() {
-        let _ = emulate_default_handler(SIGTSTP);
-    }
+    let _ = emulate_default_handler(SIGTSTP);
 }
 
 /// Whether an ancestor in our session has put us into a process group of our own, as a shell with
-/// job control does. (The kernel asks the same before SIGTSTP stops anybody, but the handler's
-/// stand-in for it is SIGSTOP, before which nobody asks.)
-fn has_shell() -> bool {
+/// job control does, and could make us go on after Ctrl-Z. (The kernel asks the same before SIGTSTP
+/// stops anybody, but not before SIGSTOP, which has to stand in for it.)
+pub fn has_shell() -> bool {
     let mut ancestor = getppid();
     while let Some(pid) = ancestor {
         if getsid(Some(pid)).ok() != getsid(None).ok() {

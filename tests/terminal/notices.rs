@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use crate::Seat;
 use crate::Stream;
+use crate::expect_rest;
 use crate::support::MUXNC;
 use crate::support::Namespace;
 use crate::support::Process;
@@ -58,8 +59,12 @@ fn notices_for_a_stopped_terminal_are_bounded() {
     let mut last = connect(port);
     seat.press("welcome\r");
     expect_bytes(&mut last, "welcome\n");
+    let before = seat.screen.bytes().len();
     seat.press("\x11");
     seat.screen.wait_for(" messages were lost here\r\n");
+    expect_rest(&seat.process);
+    let kept = seat.screen.bytes().len() - before;
+    assert!(kept < 100_000, "{kept} bytes waited");
 }
 
 #[test]
