@@ -211,6 +211,8 @@ fn stopped_by_force_and_brought_back_it_edits_again() {
         shell.seat.press("bg\r");
         eventually("it runs", || stat(shell.pid)[0] != "T");
         shell.hear("in the background");
+        let shown = shell.seat.screen.text();
+        assert!(!shown.contains("\x1b[Kin the background"), "{shown:?}");
         rustix::process::kill_process(pid, Signal::TERM).unwrap();
         shell.seat.press("wait %1; echo 'st:'$?';'\r");
         shell.seat.screen.wait_for("st:143;");
