@@ -112,24 +112,41 @@ fn send(to: &std::net::TcpStream) -> io::Result<()> {
 }
 
 /// A connection into stdout, past the program: through a pipe of our own if stdout is none.
+///
+/// The connection does not block, since a `splice` that waits for a connection keeps the pipe
+/// locked meanwhile, and whoever reads the pipe waits as well.
 fn receive(from: &std::net::TcpStream) -> io::Result<()> {
+    from.set_nonblocking(true)?;
     let stdout = rustix::stdio::stdout();
+    let flags = SpliceFlags::MOVE;
+    let mode = rustix::fs::fstat(stdout)?.st_mode;
+    if rustix::fs::FileType::from_raw_mode(mode).is_fifo() {
+        while take(from, stdout)? > 0 {}
+        return Ok(());
+    }
     let (inner, outer) = rustix::pipe::pipe()?;
     let _ = rustix::pipe::fcntl_setpipe_size(&outer, 1 << 20);
-    let flags = SpliceFlags::MOVE;
     loop {
-        match rustix::pipe::splice(from, None, stdout, None, CHUNK, flags) {
-            Ok(0) => return Ok(()),
-            Ok(_) => continue,
-            Err(rustix::io::Errno::INVAL) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let mut left = rustix::pipe::splice(from, None, &outer, None, CHUNK, flags)?;
+        let mut left = take(from, &outer)?;
         if left == 0 {
             return Ok(());
         }
         while left > 0 {
             left -= rustix::pipe::splice(&inner, None, stdout, None, left, flags)?;
+        }
+    }
+}
+
+/// What the connection has, into a pipe.
+fn take(from: &std::net::TcpStream, pipe: impl AsFd) -> io::Result<usize> {
+    use rustix::event::PollFd;
+    use rustix::event::PollFlags;
+    loop {
+        match rustix::pipe::splice(from, None, &pipe, None, CHUNK, SpliceFlags::MOVE) {
+            Err(rustix::io::Errno::AGAIN) => {
+                rustix::event::poll(&mut [PollFd::new(from, PollFlags::IN)], None)?;
+            }
+            told => return Ok(told?),
         }
     }
 }

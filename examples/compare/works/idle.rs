@@ -2,12 +2,14 @@
 
 use std::thread::sleep;
 use std::time::Duration;
+use std::time::Instant;
 
 use crate::subjects::HUBS;
 use crate::subjects::Role;
 use crate::subjects::Subject;
 use crate::works::Case;
 use crate::works::Figures;
+use crate::works::PATIENCE;
 use crate::works::Plan;
 
 /// How many peers.
@@ -29,7 +31,11 @@ fn measure(subject: Subject, peers: usize, plan: &Plan) -> Result<Figures, Strin
     sleep(Duration::from_millis(300));
     let before = hub.process.memory("RssAnon:");
     let mut held = Vec::with_capacity(peers);
+    let begin = Instant::now();
     for id in 0..peers {
+        if begin.elapsed() > PATIENCE {
+            return Err(format!("let {id} of {peers} in, in {PATIENCE:?}"));
+        }
         held.push(dialect.connect(hub.addr, id, true)?);
     }
     hub.wait_for_peers(peers)?;

@@ -15,6 +15,8 @@ pub mod storm;
 
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
+use std::time::Instant;
 
 use crate::load::Ledger;
 use crate::load::Load;
@@ -23,6 +25,9 @@ use crate::load::Stream;
 use crate::subjects::Hub;
 use crate::subjects::Role;
 use crate::subjects::Subject;
+
+/// How long a hub may take to let everybody in, where that is not what is measured.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What holds for a whole run.
 #[derive(Clone)]
@@ -157,7 +162,11 @@ impl Room {
         let sent: Rc<[Pattern]> = [dialect.sent(0, line)].into();
         let received: Rc<[Pattern]> = [dialect.received(0, line)].into();
         let mut load = Load::new().map_err(told)?;
+        let begin = Instant::now();
         for id in 0..peers {
+            if begin.elapsed() > PATIENCE {
+                return Err(format!("let {id} of {peers} in, in {PATIENCE:?}"));
+            }
             let stream = dialect.connect(hub.addr, id, true)?;
             let ledger = Ledger::new(&received, 0).with_interlude(dialect.interlude());
             load.add(Stream::tcp(stream).map_err(told)?, Some(ledger))
