@@ -51,7 +51,9 @@ impl Pattern {
     pub fn framed(origin: usize, line: usize, head: &[u8], tail: &[u8]) -> Pattern {
         assert!(line >= SHORTEST_LINE && origin < 100);
         let message = head.len() + line + tail.len();
-        let count = (CHUNK / message).max(2) | 1;
+        // So many that what is sent and what is received repeat after the same line, whatever is
+        // put around it.
+        let count = (CHUNK / line).max(2) | 1;
         let mut bytes = Vec::with_capacity(2 * count * message);
         for i in 0..count {
             let number = format!("{i:09}");

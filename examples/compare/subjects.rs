@@ -152,7 +152,7 @@ impl Subject {
     pub fn deliveries(self) -> u64 {
         match self {
             Subject::Redis | Subject::Nats => 8_000_000,
-            Subject::Mosquitto => 400_000,
+            Subject::Mosquitto => 150_000,
             _ => u64::MAX,
         }
     }
