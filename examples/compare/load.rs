@@ -473,7 +473,8 @@ impl Load {
     ) -> Result<Latency, String> {
         let receivers = self.ends.iter().filter(|end| end.ledger.is_some()).count() as u32;
         let mut arrived = vec![0u32; lines as usize];
-        let new = || Histogram::new(3).map_err(|e| e.to_string());
+        // Two minutes are longer than a piece of work may take; it does not grow by itself.
+        let new = || Histogram::new_with_bounds(1, 120_000_000, 3).map_err(|e| e.to_string());
         let mut latency = Latency {
             first: new()?,
             median: new()?,
