@@ -96,17 +96,27 @@ fn copy(from: impl AsFd, to: impl AsFd) -> io::Result<()> {
 }
 
 /// stdin into a connection, past the program: `sendfile` for a file, `splice` for a pipe.
+///
+/// The connection does not block: a `splice` that waits for it keeps the pipe locked meanwhile,
+/// and a load that feeds the pipe and reads the connection in one thread would wait for ever.
 fn send(to: &std::net::TcpStream) -> io::Result<()> {
+    use rustix::event::PollFd;
+    use rustix::event::PollFlags;
     let stdin = rustix::stdio::stdin();
     let file = rustix::fs::fstat(stdin)?;
     let is_file = rustix::fs::FileType::from_raw_mode(file.st_mode).is_file();
+    to.set_nonblocking(true)?;
     loop {
-        let count = match is_file {
-            true => rustix::fs::sendfile(to, stdin, None, 1 << 30)?,
-            false => rustix::pipe::splice(stdin, None, to, None, CHUNK, SpliceFlags::MOVE)?,
+        let sent = match is_file {
+            true => rustix::fs::sendfile(to, stdin, None, 1 << 30),
+            false => rustix::pipe::splice(stdin, None, to, None, CHUNK, SpliceFlags::MOVE),
         };
-        if count == 0 {
-            return Ok(());
+        match sent {
+            Ok(0) => return Ok(()),
+            Err(rustix::io::Errno::AGAIN) => {
+                rustix::event::poll(&mut [PollFd::new(to, PollFlags::OUT)], None)?;
+            }
+            told => drop(told?),
         }
     }
 }
