@@ -45,8 +45,8 @@ const STDOUT: Token = Token(2);
 const STDERR: Token = Token(3);
 const SIGNALS: Token = Token(4);
 
-/// Bytes read at a time in either direction.
-const CHUNK: usize = 64 * 1024;
+/// Bytes read at a time in either direction. Into a file, four times 64 KiB cost a third less.
+const CHUNK: usize = 256 * 1024;
 
 /// Bytes of keys read at a time.
 const KEYS: usize = 4 * 1024;
@@ -194,7 +194,10 @@ impl Buffer {
     /// Empties it and gives out its memory; [`Buffer::fill`] says how much of that was used.
     fn space(&mut self) -> &mut [u8] {
         self.fill(0);
-        self.bytes.resize(CHUNK, 0);
+        if self.bytes.len() < CHUNK {
+            // Fresh from the system its pages cost nothing until they are used.
+            self.bytes = vec![0; CHUNK];
+        }
         &mut self.bytes
     }
 

@@ -64,8 +64,12 @@ const SIGNALS: Token = Token(usize::MAX - 4);
 /// Bytes read from stdin in a turn. Each costs one large write per peer, so larger is cheaper.
 const STDIN_CHUNK: usize = 256 * 1024;
 
-/// Bytes read from one peer in a turn.
+/// Bytes read from one peer in a turn, to be shown only: what stays in the processor's cache until
+/// it is written.
 const PEER_CHUNK: usize = 64 * 1024;
+
+/// The same to be relayed: like stdin, each read costs one large write per peer.
+const RELAY_CHUNK: usize = 256 * 1024;
 
 /// Connections accepted in a turn.
 const ACCEPT_BATCH: usize = 64;
@@ -343,6 +347,10 @@ impl Hub {
     fn hear_peers(&mut self, now: Instant) {
         self.queues.readable.extend(self.queues.parked.drain(..));
         for _ in 0..self.queues.readable.len() {
+            if self.room.screen().is_full() {
+                // The more is read in a turn, the larger and the fewer are the writes.
+                self.show();
+            }
             if !self.room.hears() {
                 // Everybody keeps the place in the queue.
                 return;
@@ -367,7 +375,11 @@ impl Hub {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        let heard = peer.conn.read(&mut self.buffer[..PEER_CHUNK]);
+        let chunk = match self.config.relay {
+            true => RELAY_CHUNK,
+            false => PEER_CHUNK,
+        };
+        let heard = peer.conn.read(&mut self.buffer[..chunk]);
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {

@@ -11,6 +11,7 @@ use std::net::Shutdown;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use support::expect_bytes;
 use support::installed;
 use support::pipe;
 use support::piped;
+use support::wait_at_rest;
 use support::while_stopped;
 
 /// Closes a connection with a reset, as a crash or a yanked cable would in the end.
@@ -47,7 +49,8 @@ fn read_a_byte(stream: &mut TcpStream) {
 #[test]
 fn hundreds_of_resets_at_every_stage_harm_nobody() {
     const PEERS: usize = 300;
-    let mut hub = Hub::start(&[]);
+    // Those who are to be reset do not read: they must not be cut off before.
+    let mut hub = Hub::start(&["--stall-timeout", "1h"]);
     let mut witness = hub.join();
     witness.write_all(b"the witness is here\n").unwrap();
     hub.process.stdout.wait_for("the witness is here\n");
@@ -103,7 +106,9 @@ fn hundreds_of_resets_at_every_stage_harm_nobody() {
         reset(peer);
     }
     // Together with their last words, all in one batch of events.
-    let mut peers: Vec<TcpStream> = (0..PEERS).map(|_| hub.join()).collect();
+    // They come at once too: the first of them would soon hold up what is sent to the last.
+    let mut peers: Vec<TcpStream> =
+        while_stopped(&hub.process, || (0..PEERS).map(|_| hub.join()).collect());
     peers.iter_mut().for_each(read_a_byte);
     while_stopped(&hub.process, || {
         for (i, mut peer) in peers.drain(..).enumerate() {
@@ -245,6 +250,11 @@ fn flood(mut stream: TcpStream, stop: Arc<AtomicBool>) -> thread::JoinHandle<u64
 /// Reads lines to the end and requires that those of the flood and of every other speaker are
 /// whole, complete and in order. Returns how many each of the `others` said, and the flood.
 fn sort_out(input: impl Read, others: &[&str]) -> (Vec<u64>, u64) {
+    sort_out_counting(input, others, &AtomicU64::new(0))
+}
+
+/// The same, with a count of what the others have said so far.
+fn sort_out_counting(input: impl Read, others: &[&str], heard: &AtomicU64) -> (Vec<u64>, u64) {
     let (mut said, mut flooded) = (vec![0; others.len()], 0);
     for line in BufReader::new(input).lines() {
         let line = line.expect("a line");
@@ -256,6 +266,7 @@ fn sort_out(input: impl Read, others: &[&str]) -> (Vec<u64>, u64) {
         let speaker = speaker.unwrap_or_else(|| panic!("who said {line:?}?"));
         assert_eq!(line, format!("{} says {}", others[speaker], said[speaker]));
         said[speaker] += 1;
+        heard.fetch_add(1, Ordering::Relaxed);
     }
     (said, flooded)
 }
@@ -268,12 +279,26 @@ fn wait_said_all(hub: &Hub, count: usize) {
     });
 }
 
+/// A reader slower than the flood, so that the hub always has more to show than it may.
+struct Slow<R>(R);
+
+impl<R: Read> Read for Slow<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        thread::sleep(Duration::from_millis(1));
+        self.0.read(buffer)
+    }
+}
+
 #[test]
 fn beside_a_flooder_everybody_is_heard() {
     const LINES: u64 = 200;
     let (stdout, writer) = pipe();
     let mut hub = Hub::start_command(piped(MUXNC, &["-l", "0", "-v"]).stdout(writer));
-    let shown = thread::spawn(move || sort_out(stdout, &["alice"]));
+    let heard = Arc::new(AtomicU64::new(0));
+    let shown = thread::spawn({
+        let heard = heard.clone();
+        move || sort_out_counting(Slow(stdout), &["alice"], &heard)
+    });
     let flooder = hub.join_seen();
     let mut alice = hub.join_seen();
     let stop = Arc::new(AtomicBool::new(false));
@@ -285,6 +310,9 @@ fn beside_a_flooder_everybody_is_heard() {
         expect_bytes(&mut alice, &line);
         writeln!(alice, "alice says {i}").unwrap();
     }
+    eventually("alice is heard beside the flood", || {
+        heard.load(Ordering::Relaxed) == LINES
+    });
     alice.shutdown(Shutdown::Write).unwrap();
     stop.store(true, Ordering::Relaxed);
     let flooded = flood.join().unwrap();
@@ -345,11 +373,7 @@ fn what_a_peer_said_before_it_broke_off_outlasts_a_stuck_stdout() {
     let flooder = hub.join_seen();
     let flood = flood(flooder.try_clone().unwrap(), stop.clone());
     // The flood has filled the hub and the pipe when it gets no further.
-    let mut before = u64::MAX;
-    eventually("the screen is full", || {
-        thread::sleep(Duration::from_millis(100));
-        std::mem::replace(&mut before, hub.process.cpu_ticks()) == before
-    });
+    wait_at_rest(&hub.process);
     broken.write_all(b"last words\n").unwrap();
     reset(broken);
     for line in ["did you hear that?\n", "all of you?\n"] {

@@ -22,6 +22,10 @@ pub const HIGH_WATER: usize = 64 * 1024;
 /// Bytes waiting below which a full screen takes more again.
 pub const LOW_WATER: usize = 16 * 1024;
 
+/// Capacity above which an emptied queue gives its memory back: more than a read and the high-water
+/// mark come to, so that a busy screen allocates nothing.
+const KEPT: usize = 1024 * 1024;
+
 /// What stdout is, as far as the screen cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
@@ -149,7 +153,7 @@ impl Screen {
         if self.queue.len() <= LOW_WATER {
             self.full = false;
         }
-        if self.queue.is_empty() && self.queue.capacity() > 2 * HIGH_WATER {
+        if self.queue.is_empty() && self.queue.capacity() > KEPT {
             self.queue.shrink_to(HIGH_WATER);
         }
     }

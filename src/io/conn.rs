@@ -160,7 +160,12 @@ impl Conn {
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         loop {
-            match self.stream.write_vectored(slices) {
+            let written = match slices {
+                // The kernel takes one slice with less ado than a list of one.
+                [slice] => self.stream.write(slice),
+                slices => self.stream.write_vectored(slices),
+            };
+            match written {
                 Ok(count) => {
                     self.writable = count == offered;
                     return Ok(count);

@@ -22,6 +22,8 @@ use crate::io::descriptor::Kind;
 pub struct Stdin {
     descriptor: Descriptor,
     ready: bool,
+    /// An event said that there is an end or an error to be read.
+    hinted: bool,
     ended: bool,
     gone: bool,
 }
@@ -53,6 +55,7 @@ impl Stdin {
             descriptor,
             // Data, or the end, may have been there before anybody asked to be told.
             ready: true,
+            hinted: false,
             ended: false,
             gone: false,
         })
@@ -60,7 +63,8 @@ impl Stdin {
 
     /// Takes note of an event.
     pub fn collect(&mut self, event: &Event) {
-        self.ready |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.hinted |= event.is_read_closed() || event.is_error();
+        self.ready |= event.is_readable() || self.hinted;
         if self.kind() == Kind::Terminal && event.is_read_closed() && !self.ended {
             self.gone = self.descriptor.is_gone();
         }
@@ -104,7 +108,13 @@ impl Stdin {
                         false => Input::End,
                     };
                 }
-                Ok(count) => return Input::Bytes(count),
+                Ok(count) => {
+                    // A pipe gave all it had, and will tell of more; but not of an end that it
+                    // told of already. (A terminal gives a line at a time.)
+                    let drained = self.kind() == Kind::Pipe && count < buffer.len();
+                    self.ready = self.hinted || !drained;
+                    return Input::Bytes(count);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.ready = false;

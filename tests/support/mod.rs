@@ -717,3 +717,14 @@ pub fn pipe() -> (Patient, std::io::PipeWriter) {
     let (reader, writer) = std::io::pipe().unwrap();
     (Patient(reader), writer)
 }
+
+/// Waits until a process has nothing to do.
+#[track_caller]
+pub fn wait_at_rest(process: &Process) {
+    let activity = || (process.context_switches(), process.cpu_ticks());
+    let mut before = activity();
+    eventually("the process comes to rest", || {
+        thread::sleep(Duration::from_millis(100));
+        std::mem::replace(&mut before, activity()) == before
+    });
+}

@@ -1,0 +1,471 @@
+//! Who is compared, whether it is here, and how each is started for each kind of work.
+
+use std::fs;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::dialect::Dialect;
+use crate::process::Process;
+
+/// A program that is compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// The least that is possible: a hub, or `read` and `write` in one direction.
+    Floor,
+    /// The least that is possible past the program, with `splice` or `sendfile`.
+    FloorSplice,
+    Muxnc,
+    Ncat,
+    NcOpenbsd,
+    NcTraditional,
+    Socat,
+    Redis,
+    Nats,
+    Mosquitto,
+}
+
+/// Everybody, in the order of the tables.
+pub const ALL: [Subject; 10] = [
+    Subject::Floor,
+    Subject::FloorSplice,
+    Subject::Muxnc,
+    Subject::Ncat,
+    Subject::NcOpenbsd,
+    Subject::NcTraditional,
+    Subject::Socat,
+    Subject::Redis,
+    Subject::Nats,
+    Subject::Mosquitto,
+];
+
+/// Every program that can serve many.
+pub const HUBS: [Subject; 6] = [
+    Subject::Floor,
+    Subject::Muxnc,
+    Subject::Ncat,
+    Subject::Redis,
+    Subject::Nats,
+    Subject::Mosquitto,
+];
+
+/// What a hub is to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// stdin, or one publisher, to every peer.
+    FanOut,
+    /// Each peer's lines, or each publisher's, to all the others.
+    Relay,
+    /// Each peer's lines to stdout.
+    Gather,
+}
+
+/// Which way a participant's bytes go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// stdin to the connection.
+    Send,
+    /// The connection to stdout.
+    Receive,
+}
+
+impl Subject {
+    /// Its name in tables and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Floor => "floor",
+            Subject::FloorSplice => "floor-splice",
+            Subject::Muxnc => "muxnc",
+            Subject::Ncat => "ncat",
+            Subject::NcOpenbsd => "nc.openbsd",
+            Subject::NcTraditional => "nc.traditional",
+            Subject::Socat => "socat",
+            Subject::Redis => "redis",
+            Subject::Nats => "nats",
+            Subject::Mosquitto => "mosquitto",
+        }
+    }
+
+    /// One of the floors, which everything else is measured against.
+    pub fn is_floor(self) -> bool {
+        matches!(self, Subject::Floor | Subject::FloorSplice)
+    }
+
+    /// The program, if it is here.
+    pub fn program(self) -> Option<PathBuf> {
+        let me = || std::env::current_exe().ok();
+        match self {
+            Subject::Floor | Subject::FloorSplice => me(),
+            // Built beside this one.
+            Subject::Muxnc => match std::env::var_os("MUXNC") {
+                Some(path) => Some(PathBuf::from(path)),
+                None => Some(me()?.parent()?.parent()?.join("muxnc")).filter(|path| path.exists()),
+            },
+            Subject::Redis => which("redis-server"),
+            Subject::Nats => which("nats-server"),
+            other => which(other.name()),
+        }
+    }
+
+    /// What it says its version is.
+    pub fn version(self) -> String {
+        let argument = match self {
+            Subject::Floor | Subject::FloorSplice => return String::new(),
+            Subject::NcOpenbsd | Subject::NcTraditional | Subject::Mosquitto => "-h",
+            Subject::Socat => "-V",
+            _ => "--version",
+        };
+        let Some(program) = self.program() else {
+            return String::new();
+        };
+        let output = Command::new(program)
+            .arg(argument)
+            .stdin(Stdio::null())
+            .output();
+        let Ok(output) = output else {
+            return String::new();
+        };
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let line = said
+            .lines()
+            .find(|line| line.contains(|c: char| c.is_ascii_digit()));
+        line.unwrap_or_default().trim().chars().take(60).collect()
+    }
+
+    /// How it is spoken to.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Subject::Redis => Dialect::Redis,
+            Subject::Nats => Dialect::Nats,
+            Subject::Mosquitto => Dialect::Mqtt,
+            _ => Dialect::Plain,
+        }
+    }
+
+    /// How many lines it may be given to deliver in all, so that the slow ones end as well.
+    pub fn deliveries(self) -> u64 {
+        match self {
+            Subject::Redis | Subject::Nats => 8_000_000,
+            Subject::Mosquitto => 150_000,
+            _ => u64::MAX,
+        }
+    }
+
+    /// Starts it as a hub and waits until it listens.
+    ///
+    /// # Errors
+    /// It does not start, or does not listen.
+    pub fn hub(self, role: Role, extra: &[&str], scratch: &Path) -> Result<Hub, String> {
+        let addr = free_address()?;
+        let port = addr.port().to_string();
+        let mut command = self.command()?;
+        command.stderr(Stdio::null());
+        match self {
+            Subject::Floor | Subject::FloorSplice => {
+                let mode = match role {
+                    Role::FanOut => "hub",
+                    Role::Relay => "relay",
+                    Role::Gather => "gather",
+                };
+                command.args(["--floor", mode, &port]);
+            }
+            Subject::Muxnc => {
+                command.args(["-l", "127.0.0.1", &port]);
+                if role == Role::Relay {
+                    command.arg("--broker");
+                }
+                command.args(extra);
+            }
+            Subject::Ncat => {
+                command.args(["-lk", "-m", "20000", "127.0.0.1", &port]);
+                if role == Role::Relay {
+                    command.arg("--broker");
+                }
+            }
+            Subject::Redis => {
+                command.args(["--port", &port, "--bind", "127.0.0.1", "--save", ""]);
+                command.args(["--appendonly", "no", "--maxclients", "15000"]);
+                command.args(["--client-output-buffer-limit", "pubsub 0 0 0"]);
+                command.args(["--tcp-backlog", "4096", "--tcp-keepalive", "0"]);
+                command.arg("--dir").arg(scratch);
+            }
+            Subject::Nats => {
+                let file = scratch.join("nats.conf");
+                let config = "max_pending: 1GB\nwrite_deadline: \"60s\"\nping_interval: \"1h\"\n";
+                fs::write(&file, config).map_err(|e| e.to_string())?;
+                command
+                    .args(["-a", "127.0.0.1", "-p", &port, "-c"])
+                    .arg(file);
+            }
+            Subject::Mosquitto => {
+                let file = scratch.join("mosquitto.conf");
+                let user = match rustix::process::getuid().is_root() {
+                    true => "user root\n",
+                    false => "",
+                };
+                let config = format!(
+                    "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n\
+                     max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true\n\
+                     log_dest none\n{user}"
+                );
+                fs::write(&file, config).map_err(|e| e.to_string())?;
+                command.arg("-c").arg(file);
+            }
+            other => {
+                // One peer only: for what needs no more.
+                command.args(other.listen_args(&port));
+            }
+        }
+        command.stdin(Stdio::piped());
+        command.stdout(match role {
+            Role::Gather if self.dialect() == Dialect::Plain => Stdio::piped(),
+            _ => Stdio::null(),
+        });
+        let mut process = Process::start(&mut command)?;
+        process.wait_until("it listened", Duration::from_secs(10), |_| {
+            listens(addr.port())
+        })?;
+        let descriptors = process.descriptors();
+        Ok(Hub {
+            process,
+            addr,
+            subject: self,
+            descriptors,
+        })
+    }
+
+    /// Starts it as a participant that connects to `addr`.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn participant(
+        self,
+        addr: SocketAddr,
+        way: Way,
+        stdin: Stdio,
+        stdout: Stdio,
+    ) -> Result<Process, String> {
+        let (host, port) = (addr.ip().to_string(), addr.port().to_string());
+        let mut command = self.command()?;
+        match self {
+            Subject::Floor | Subject::FloorSplice => {
+                let way = match way {
+                    Way::Send => "send",
+                    Way::Receive => "receive",
+                };
+                command.args(["--floor", way, self.method(), &port]);
+            }
+            Subject::Socat => {
+                let there = format!("TCP4:{host}:{port}");
+                command.args(["-u", "-b", "65536"]);
+                match way {
+                    Way::Send => command.args(["STDIN", &there]),
+                    Way::Receive => command.args([&there, "STDOUT"]),
+                };
+            }
+            Subject::NcOpenbsd => {
+                command.args(["-N", &host, &port]);
+            }
+            _ => {
+                command.args([&host, &port]);
+            }
+        }
+        command.stdin(stdin).stdout(stdout).stderr(Stdio::null());
+        Process::start(&mut command)
+    }
+
+    /// Starts it as a listener for one peer, whose bytes it prints.
+    ///
+    /// # Errors
+    /// It does not start, or does not listen.
+    pub fn listener(self, extra: &[&str]) -> Result<Hub, String> {
+        let addr = free_address()?;
+        let port = addr.port().to_string();
+        let mut command = self.command()?;
+        match self {
+            Subject::Floor | Subject::FloorSplice => {
+                command.args(["--floor", "listen", self.method(), &port]);
+            }
+            Subject::Muxnc => {
+                command.args(["-l", "127.0.0.1", &port]).args(extra);
+            }
+            other => {
+                command.args(other.listen_args(&port));
+            }
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::null());
+        let mut process = Process::start(&mut command)?;
+        process.wait_until("it listened", Duration::from_secs(10), |_| {
+            listens(addr.port())
+        })?;
+        Ok(Hub {
+            process,
+            addr,
+            subject: self,
+            descriptors: 0,
+        })
+    }
+
+    /// How a hub for one peer is started and not waited for.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_listener(self, addr: SocketAddr) -> Result<Process, String> {
+        let port = addr.port().to_string();
+        let mut command = self.command()?;
+        match self {
+            Subject::Floor | Subject::FloorSplice => {
+                command.args(["--floor", "hub", &port]);
+            }
+            Subject::Muxnc => {
+                command.args(["-l", "127.0.0.1", &port]);
+            }
+            Subject::Ncat => {
+                command.args(["-lk", "127.0.0.1", &port]);
+            }
+            other => {
+                command.args(other.listen_args(&port));
+            }
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        command.stderr(Stdio::null());
+        Process::start(&mut command)
+    }
+
+    fn command(self) -> Result<Command, String> {
+        let program = self.program().ok_or_else(|| "not here".to_owned())?;
+        Ok(Command::new(program))
+    }
+
+    fn method(self) -> &'static str {
+        match self {
+            Subject::FloorSplice => "splice",
+            _ => "copy",
+        }
+    }
+
+    fn listen_args(self, port: &str) -> Vec<String> {
+        let list = |args: &[&str]| args.iter().map(|&arg| arg.to_owned()).collect();
+        match self {
+            Subject::NcTraditional => list(&["-l", "-s", "127.0.0.1", "-p", port]),
+            Subject::Socat => {
+                let here = format!("TCP4-LISTEN:{port},bind=127.0.0.1,reuseaddr");
+                list(&["-u", "-b", "65536", &here, "STDOUT"])
+            }
+            _ => list(&["-l", "127.0.0.1", port]),
+        }
+    }
+}
+
+/// A hub that runs.
+pub struct Hub {
+    /// The process.
+    pub process: Process,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    subject: Subject,
+    /// Descriptors it had open before anybody came.
+    descriptors: usize,
+}
+
+impl Hub {
+    /// Waits until it has accepted `peers` connections.
+    ///
+    /// # Errors
+    /// It ended, or does not.
+    pub fn wait_for_peers(&mut self, peers: usize) -> Result<(), String> {
+        let want = self.descriptors + peers;
+        let mut last = 0;
+        let served =
+            self.process
+                .wait_until("everybody was served", Duration::from_secs(20), |it| {
+                    last = it.descriptors();
+                    last >= want
+                });
+        served.map_err(|error| {
+            let most = last.saturating_sub(self.descriptors);
+            format!("{error} ({most} of {peers} were)")
+        })
+    }
+
+    /// How it is spoken to.
+    pub fn dialect(&self) -> Dialect {
+        self.subject.dialect()
+    }
+}
+
+/// A loopback address that nobody uses.
+///
+/// # Errors
+/// There is none.
+pub fn free_address() -> Result<SocketAddr, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
+    listener.local_addr().map_err(|e| e.to_string())
+}
+
+/// Whether somebody listens on a port: asked of the kernel, since a connection would be a peer.
+fn listens(port: u16) -> bool {
+    let mut tables = ["tcp", "tcp6"]
+        .into_iter()
+        .map(|table| fs::read_to_string(format!("/proc/self/net/{table}")).unwrap_or_default());
+    tables.any(|table| {
+        table.lines().skip(1).any(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            let local = fields.next().and_then(|local| local.rsplit(':').next());
+            let is_it = local.and_then(|p| u16::from_str_radix(p, 16).ok()) == Some(port);
+            is_it && fields.nth(1) == Some("0A")
+        })
+    })
+}
+
+/// A program in the search path, or where servers are.
+fn which(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    places
+        .map(|place| place.join(name))
+        .find(|path| path.is_file())
+}
+
+/// A file to be read or written, removed when it is no longer needed.
+pub struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// A file of this name in the scratch directory.
+    pub fn new(directory: &Path, name: &str) -> Scratch {
+        Scratch {
+            path: directory.join(name),
+        }
+    }
+
+    /// Creates it, empty.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create(&self) -> Result<File, String> {
+        File::create(&self.path).map_err(|e| e.to_string())
+    }
+
+    /// Opens it for reading.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(&self) -> Result<File, String> {
+        File::open(&self.path).map_err(|e| e.to_string())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,49 @@
+//! W1: one source, any number of peers, as fast as it goes.
+
+use crate::load::DEADLINE;
+use crate::subjects::HUBS;
+use crate::subjects::Subject;
+use crate::works::Case;
+use crate::works::Figures;
+use crate::works::Plan;
+use crate::works::Room;
+use crate::works::volume;
+
+/// How many peers, and lines of how many bytes.
+pub fn cases(_: &Plan) -> Vec<Case> {
+    let peers = [1, 30, 300, 3000, 10_000];
+    let lines = [16, 64, 1024];
+    let cases = peers.into_iter().flat_map(|n| lines.map(|line| (n, line)));
+    cases
+        .map(|(n, line)| Case {
+            work: "W1",
+            title: format!("{n} × {line} B"),
+            subjects: HUBS.to_vec(),
+            measure: Box::new(move |subject, plan| measure(subject, n, line, plan)),
+        })
+        .collect()
+}
+
+/// Processor time of the hub per gigabyte of lines delivered.
+///
+/// # Errors
+/// A peer did not get what was sent.
+pub fn measure(
+    subject: Subject,
+    peers: usize,
+    line: usize,
+    plan: &Plan,
+) -> Result<Figures, String> {
+    let mut room = Room::fan_out(subject, peers, line, &[], plan)?;
+    let lines = volume(plan) / (peers * line) as u64;
+    let lines = lines.min(subject.deliveries() / peers as u64).max(16);
+    room.send(lines);
+    let before = room.hub.process.cpu();
+    let time = room.load.run(DEADLINE)?;
+    let used = room.hub.process.cpu() - before;
+    let gigabytes = lines as f64 * (peers * line) as f64 / 1e9;
+    Ok(Figures::new([
+        ("CPU s/GB", used / gigabytes),
+        ("wall s/GB", time.as_secs_f64() / gigabytes),
+    ]))
+}

@@ -1,0 +1,56 @@
+//! W4: what peers cost that do nothing: the hub's own memory, and how often it wakes.
+
+use std::thread::sleep;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::subjects::HUBS;
+use crate::subjects::Role;
+use crate::subjects::Subject;
+use crate::works::Case;
+use crate::works::Figures;
+use crate::works::PATIENCE;
+use crate::works::Plan;
+
+/// How many peers.
+pub fn cases(plan: &Plan) -> Vec<Case> {
+    let peers = plan.pick(10_000, 3000);
+    vec![Case {
+        work: "W4",
+        title: format!("{peers} idle peers"),
+        subjects: HUBS.to_vec(),
+        measure: Box::new(move |subject, plan| measure(subject, peers, plan)),
+    }]
+}
+
+fn measure(subject: Subject, peers: usize, plan: &Plan) -> Result<Figures, String> {
+    let mut hub = subject.hub(Role::FanOut, &[], &plan.scratch)?;
+    let dialect = hub.dialect();
+    // One comes and goes first, so that what is allocated once does not count.
+    drop(dialect.connect(hub.addr, 0, true)?);
+    sleep(Duration::from_millis(300));
+    let before = hub.process.memory("RssAnon:");
+    let mut held = Vec::with_capacity(peers);
+    let begin = Instant::now();
+    for id in 0..peers {
+        if begin.elapsed() > PATIENCE {
+            return Err(format!("let {id} of {peers} in, in {PATIENCE:?}"));
+        }
+        held.push(dialect.connect(hub.addr, id, true)?);
+    }
+    hub.wait_for_peers(peers)?;
+    // What it still had to do for them, it has done.
+    sleep(Duration::from_millis(500));
+    let bytes = (hub.process.memory("RssAnon:") - before) / peers as f64;
+    let window = plan.pick(Duration::from_secs(5), Duration::from_secs(1));
+    let (sleeps, cpu) = (hub.process.sleeps(), hub.process.cpu());
+    sleep(window);
+    let seconds = window.as_secs_f64();
+    let wakes = (hub.process.sleeps() - sleeps) / seconds;
+    let cpu = (hub.process.cpu() - cpu) / seconds;
+    Ok(Figures::new([
+        ("bytes/peer", bytes),
+        ("wake-ups/s", wakes),
+        ("CPU µs/s", cpu * 1e6),
+    ]))
+}
