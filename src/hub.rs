@@ -400,6 +400,8 @@ impl Hub {
                     // It may still listen; if it does not, the next write will tell.
                     let addr = member.conn.conn.addr();
                     log::info!(target: NOTICE, "[{}] {addr} will send no more", member.account.number);
+                    self.room.dismiss(key);
+                    self.queue_flush(key);
                 }
             }
             Heard::Failed(error) => self.queue_leave(key, Leave::Broke(error)),

@@ -48,6 +48,19 @@ impl<C> Room<C> {
         }
     }
 
+    /// A member will say no more. In a chat it is told so: who left altogether cannot take that,
+    /// so that is soon known, and announced; until somebody is written to, the two look the same.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn dismiss(&mut self, key: usize) {
+        if let Some(chat) = &self.chat {
+            let told = format!("* you only listen from now on{}", chat.line_end());
+            self.journal
+                .insert(&mut self.members[key].cursor, told.as_bytes());
+        }
+    }
+
     /// Whether the members hear each other was changed.
     pub(super) fn tell_relay(&mut self) {
         let Some(host) = self.chat.as_ref().map(|chat| String::from(chat.host())) else {
