@@ -394,14 +394,15 @@ impl Hub {
                 }
                 let is_shut = peer.conn.is_shut();
                 self.room.finish(key, now);
+                if self.room.dismiss(key) {
+                    self.queue_flush(key);
+                }
                 if is_shut {
                     self.queue_leave(key, Leave::Closed);
                 } else if let Some(member) = self.room.member(key) {
                     // It may still listen; if it does not, the next write will tell.
                     let addr = member.conn.conn.addr();
                     log::info!(target: NOTICE, "[{}] {addr} will send no more", member.account.number);
-                    self.room.dismiss(key);
-                    self.queue_flush(key);
                 }
             }
             Heard::Failed(error) => self.queue_leave(key, Leave::Broke(error)),

@@ -408,15 +408,13 @@ impl<C> Room<C> {
     }
 
     /// Calls a member by a name, unless somebody else has it or, in a chat, could be taken for it.
-    ///
-    /// # Errors
-    /// Why not.
+    /// Returns whether it has that name now.
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn name(&mut self, key: usize, name: &str) -> Result<(), Refusal> {
+    pub fn name(&mut self, key: usize, name: &str) -> bool {
         if let Some(renamed) = self.rename(key, name) {
-            return renamed;
+            return matches!(renamed, Ok(()) | Err(Refusal::Same));
         }
         // Who differs by the case of letters only would be taken for the other.
         let taken = self.members.iter().any(|(other, member)| {
@@ -424,11 +422,10 @@ impl<C> Room<C> {
             other != key
                 && theirs.is_some_and(|theirs| theirs.to_lowercase() == name.to_lowercase())
         });
-        if taken {
-            return Err(Refusal::Taken);
+        if !taken {
+            self.members[key].account.name = Some(name.into());
         }
-        self.members[key].account.name = Some(name.into());
-        Ok(())
+        !taken
     }
 
     /// Neither shows nor relays what a member says from now on, or does so again. Of a line that

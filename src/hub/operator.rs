@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use super::Hub;
 use super::Leave;
-use crate::engine::chat::Refusal;
 use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
 use crate::engine::command::Typed;
@@ -286,15 +285,9 @@ impl Hub {
                 self.queue_flush(key);
             }
             Command::Kick { reason, .. } => self.queue_leave(key, Leave::Kicked(reason.into())),
-            Command::Name { name, .. } => match self.room.name(key, name) {
-                Ok(()) => {}
-                Err(Refusal::Taken) => {
-                    self.answer(&format!(
-                        "somebody else is called {name} already, or nearly so"
-                    ));
-                }
-                Err(why) => self.answer(&why.to_string()),
-            },
+            Command::Name { name, .. } if !self.room.name(key, name) => {
+                self.answer(&format!("{name} could be mistaken for somebody else"));
+            }
             Command::Mute { on, .. } => self.room.mute(key, on, now),
             _ => {}
         }
