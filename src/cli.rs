@@ -576,6 +576,16 @@ mod tests {
     }
 
     #[test]
+    fn a_chat_relays_and_its_operator_has_a_name() {
+        let chat = hub("-l --chat 3000");
+        assert!(chat.relay);
+        assert_eq!(chat.chat.as_deref(), Some("host"));
+        let named = hub("-l 3000 --chat --broker --name Bob");
+        assert_eq!(named.chat.as_deref(), Some("Bob"));
+        assert_eq!(hub("-l 3000 --broker").chat, None);
+    }
+
+    #[test]
     fn options_may_follow_the_positionals() {
         let Ok(Mode::Client { remote, settings }) = mode("localhost 80 -w 1.5m -C -q 2 -4") else {
             panic!("not a client");

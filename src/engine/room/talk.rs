@@ -34,8 +34,8 @@ impl<C> Room<C> {
         }
         let account = &mut self.members[key].account;
         let name = chat::default_name(account.number);
-        let told = self.policy.surface == Surface::Stream;
         account.name = Some(name.as_str().into());
+        let told = self.tells_who_comes();
         self.announce(format_args!("{name} joined"), told);
     }
 
@@ -43,7 +43,7 @@ impl<C> Room<C> {
     pub(super) fn farewell(&mut self, name: Option<&str>) {
         if let (Some(chat), Some(name)) = (&mut self.chat, name) {
             chat.release(name);
-            let told = self.policy.surface == Surface::Stream;
+            let told = self.tells_who_comes();
             self.announce(format_args!("{name} left"), told);
         }
     }
@@ -194,6 +194,12 @@ impl<C> Room<C> {
             let told = format!("* you are still {name}: {refusal}{line_end}");
             self.journal.insert(&mut member.cursor, told.as_bytes());
         }
+    }
+
+    /// Whether the operator's stdout is told who comes and goes. They come and go also while it
+    /// takes nothing, and what waits for it must stay bounded.
+    fn tells_who_comes(&self) -> bool {
+        self.policy.surface == Surface::Stream && !self.screen.is_full()
     }
 
     /// Announces something to everybody; to the operator if `shown`.
@@ -428,6 +434,16 @@ mod tests {
         }
         assert!(class.room.owed(ana) < 200 * MAX_EDITS as u64);
         assert!(!class.room.may_speak(ana));
+    }
+
+    #[test]
+    fn who_comes_and_goes_does_not_grow_a_stuck_screen() {
+        let mut class = Class::new(Surface::Stream, false, false);
+        for _ in 0..100_000 {
+            let key = class.join();
+            class.room.leave(key, class.now);
+        }
+        assert!(class.shown().len() < 2 * crate::engine::screen::HIGH_WATER);
     }
 
     #[derive(Debug, Clone)]
