@@ -16,6 +16,8 @@ use clap::error::ErrorKind;
 
 use crate::client::Settings;
 use crate::client::Traffic;
+use crate::engine::chat;
+use crate::engine::command::MAX_NAME;
 use crate::engine::room::Label;
 use crate::engine::room::SlowPeer;
 use crate::hub::HubConfig;
@@ -75,7 +77,7 @@ struct Args {
     #[arg(
         long,
         requires = "listen",
-        conflicts_with_all = ["keep_open", "max_conns", "broker"],
+        conflicts_with_all = ["keep_open", "max_conns", "broker", "chat"],
         help_heading = "Hub"
     )]
     once: bool,
@@ -85,6 +87,30 @@ struct Args {
     /// Whole lines, never mixed; you see them all too, and everybody sees yours.
     #[arg(long, requires = "listen", help_heading = "Hub")]
     broker: bool,
+
+    /// Be a chat: --broker, and who said it before every line
+    ///
+    /// Whoever comes, goes or takes a name is announced. Participants are user1, user2 and so on
+    /// until they say /nick NAME (or you /name N NAME), and nobody can look like somebody else.
+    /// What is said is text: control characters and the like are shown, as ^[.
+    #[arg(
+        long,
+        requires = "listen",
+        conflicts_with_all = ["raw_output", "label"],
+        help_heading = "Hub"
+    )]
+    chat: bool,
+
+    /// What you are called in a --chat
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "chat",
+        default_value = chat::HOST,
+        value_parser = host_name,
+        help_heading = "Hub"
+    )]
+    name: String,
 
     /// Let N peers in at most [default: as many as there are descriptors]
     #[arg(
@@ -398,7 +424,8 @@ impl Args {
             keep_open: self.keep_open,
             once: self.once,
             max_peers: self.max_conns.map(|max| max as usize),
-            relay: self.broker,
+            relay: self.broker || self.chat,
+            chat: self.chat.then(|| self.name.clone()),
             slow: match self.slow_peer {
                 SlowPeerArg::Wait => SlowPeer::Wait,
                 SlowPeerArg::Disconnect => SlowPeer::Disconnect,
@@ -484,6 +511,17 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| String::from("a time is a number with ms, s, m or h, as 500ms or 1.5m"))
 }
 
+/// A name that no participant of a chat has.
+fn host_name(text: &str) -> Result<String, String> {
+    match chat::is_free_for_host(text) {
+        true => Ok(text.into()),
+        false => Err(format!(
+            "a name is 1 to {MAX_NAME} letters, digits or any of - _ . with a letter among them, \
+             and not user1 or the like"
+        )),
+    }
+}
+
 fn positive_duration(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|time| match time.is_zero() {
         true => Err(String::from("it must be longer than nothing")),
@@ -535,6 +573,16 @@ mod tests {
             );
         }
         assert_eq!(hub("-l 0").bind.port, 0);
+    }
+
+    #[test]
+    fn a_chat_relays_and_its_operator_has_a_name() {
+        let chat = hub("-l --chat 3000");
+        assert!(chat.relay);
+        assert_eq!(chat.chat.as_deref(), Some("host"));
+        let named = hub("-l 3000 --chat --broker --name Bob");
+        assert_eq!(named.chat.as_deref(), Some("Bob"));
+        assert_eq!(hub("-l 3000 --broker").chat, None);
     }
 
     #[test]

@@ -32,6 +32,7 @@ use self::operator::Operator;
 use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
+use crate::engine::chat::Chat;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::Room;
@@ -93,6 +94,8 @@ pub struct HubConfig {
     pub max_peers: Option<usize>,
     /// Whether peers hear each other.
     pub relay: bool,
+    /// Whether this is a chat, and what the operator is called in it.
+    pub chat: Option<String>,
     /// What to do about a peer that does not keep up.
     pub slow: SlowPeer,
     /// How long a peer may hold the others up without progress.
@@ -241,6 +244,9 @@ impl Hub {
             label: config.label,
             color: config.color,
         });
+        if let Some(name) = &config.chat {
+            room.open_chat(Chat::new(name, config.settings.crlf));
+        }
         if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();
         }
@@ -390,6 +396,10 @@ impl Hub {
             Heard::Bytes(count) => {
                 self.room.heard(key, &self.buffer[..count], now);
                 self.queue_read(key);
+                if self.config.chat.is_some() {
+                    // It may have been answered.
+                    self.queue_flush(key);
+                }
             }
             Heard::Nothing => {}
             Heard::End => {
@@ -402,6 +412,9 @@ impl Hub {
                 }
                 let is_shut = peer.conn.is_shut();
                 self.room.finish(key, now);
+                if self.room.dismiss(key) {
+                    self.queue_flush(key);
+                }
                 if is_shut {
                     self.queue_leave(key, Leave::Closed);
                 } else if let Some(member) = self.room.member(key) {

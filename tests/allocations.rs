@@ -6,6 +6,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 use std::time::Instant;
 
+use muxnc::engine::chat::Chat;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
@@ -21,7 +22,7 @@ const TEACHER: [u8; 1024] = {
     line
 };
 
-fn room(relay: bool) -> (Room<u64>, Instant) {
+fn room(relay: bool, chat: bool) -> (Room<u64>, Instant) {
     let now = Instant::now();
     let mut room = Room::new(Policy {
         relay,
@@ -31,6 +32,9 @@ fn room(relay: bool) -> (Room<u64>, Instant) {
         label: Label::Auto,
         color: false,
     });
+    if chat {
+        room.open_chat(Chat::new("host", false));
+    }
     for _ in 0..PEERS {
         room.join(0, now);
     }
@@ -63,8 +67,8 @@ fn turn(room: &mut Room<u64>, now: Instant) {
 
 #[test]
 fn a_turn_allocates_nothing() {
-    for relay in [false, true] {
-        let (mut room, now) = room(relay);
+    for (relay, chat) in [(false, false), (true, false), (true, true)] {
+        let (mut room, now) = room(relay, chat);
         // Enough turns to wrap every ring and reuse every segment.
         for _ in 0..200 {
             turn(&mut room, now);
@@ -76,7 +80,10 @@ fn a_turn_allocates_nothing() {
             }
         });
         assert!(room.said() > before + 100_000, "the turns said something");
-        assert_eq!(counted.count_total, 0, "relay: {relay}: {counted:?}");
+        assert_eq!(
+            counted.count_total, 0,
+            "relay: {relay}, chat: {chat}: {counted:?}"
+        );
     }
 }
 

@@ -71,6 +71,11 @@ impl Lines {
         }
     }
 
+    /// How many more bytes without an end make the unfinished line too long to be held.
+    pub fn room(&self) -> usize {
+        MAX_LINE - self.held.len()
+    }
+
     /// Whether the beginning of an unfinished line is on the screen.
     pub fn is_open(&self) -> bool {
         self.shown > 0

@@ -16,6 +16,8 @@
 //! [`Room::overdue`]; the memory held for slow members is bounded by [`HIGH_WATER`] and one turn's
 //! input, whatever their number.
 
+mod talk;
+
 use std::fmt::Write;
 use std::io;
 use std::io::IoSlice;
@@ -24,6 +26,8 @@ use std::time::Instant;
 
 use slab::Slab;
 
+use crate::engine::chat::Chat;
+use crate::engine::chat::Refusal;
 use crate::engine::journal::Cursor;
 use crate::engine::journal::GATHER;
 use crate::engine::journal::Journal;
@@ -32,6 +36,7 @@ use crate::engine::lines::Lines;
 use crate::engine::screen::Overflow;
 use crate::engine::screen::Screen;
 use crate::engine::screen::Surface;
+use crate::engine::visible::Visible;
 
 /// Bytes the slowest member may be behind before the sources wait for it (or, with
 /// [`SlowPeer::Disconnect`], before it is cut off).
@@ -102,6 +107,8 @@ pub struct Room<C> {
     hold: Option<Hold>,
     /// A line is open on the screen: its speaker has the floor.
     floor: Option<Floor>,
+    /// Only where every line is labelled for everybody.
+    chat: Option<Box<Chat>>,
 }
 
 /// One member of the room.
@@ -115,6 +122,8 @@ pub struct Member<C> {
     moved: Instant,
     cursor: Cursor,
     lines: Lines,
+    /// In a chat: what of its bytes is not complete enough to be said.
+    visible: Visible,
 }
 
 /// Who a member is, and what it did.
@@ -172,6 +181,14 @@ impl Policy {
         }
     }
 
+    /// What makes text the colour of that member, and what ends it.
+    fn color_of(&self, number: u32) -> (&'static str, &'static str) {
+        match self.color {
+            true => (COLORS[number as usize % COLORS.len()], "\x1b[0m"),
+            false => ("", ""),
+        }
+    }
+
     /// Puts into `label` what a line of `member` begins with on the operator's screen.
     fn label<C>(&self, joined: u32, member: &Member<C>, label: &mut String) {
         label.clear();
@@ -183,13 +200,7 @@ impl Policy {
         if !wanted || self.surface == Surface::Stream {
             return;
         }
-        let (on, off) = match self.color {
-            true => (
-                COLORS[member.account.number as usize % COLORS.len()],
-                "\x1b[0m",
-            ),
-            false => ("", ""),
-        };
+        let (on, off) = self.color_of(member.account.number);
         // Writing to a String cannot fail.
         let _ = match &member.account.name {
             Some(name) => write!(label, "{on}[{name}]{off} "),
@@ -211,6 +222,7 @@ impl<C> Room<C> {
             label: String::new(),
             hold: None,
             floor: None,
+            chat: None,
         }
     }
 
@@ -236,7 +248,9 @@ impl<C> Room<C> {
             moved: now,
             cursor: self.journal.join(),
             lines: Lines::default(),
+            visible: Visible::default(),
         });
+        self.welcome(key);
         if let Some(floor) = &mut self.floor {
             floor.since.get_or_insert(now);
         }
@@ -254,9 +268,11 @@ impl<C> Room<C> {
         let member = self.members.remove(key);
         let owed = self.journal.owed(&member.cursor);
         self.journal.leave(member.cursor);
+        self.farewell(member.account.name.as_deref());
         self.update_hold(now);
         // The one who stays is alone now: what it began to say need not wait for its end.
-        if self.members.len() == 1
+        if self.chat.is_none()
+            && self.members.len() == 1
             && let Some((key, last)) = self.members.iter_mut().next()
         {
             self.policy.label(self.joined, last, &mut self.label);
@@ -275,7 +291,9 @@ impl<C> Room<C> {
 
     /// The operator said `bytes`: everybody hears them.
     pub fn typed(&mut self, bytes: &[u8], now: Instant) {
-        if self.policy.relay {
+        if self.host_says(Some(bytes)) {
+            // Said, line by line.
+        } else if self.policy.relay {
             let journal = &mut self.journal;
             self.input.feed(bytes, false, |_| (), |b| journal.append(b));
         } else {
@@ -286,8 +304,10 @@ impl<C> Room<C> {
 
     /// The operator will say no more: an unfinished line is passed on as it is.
     pub fn typed_end(&mut self, now: Instant) {
-        let journal = &mut self.journal;
-        self.input.finish(|_| (), |b| journal.append(b));
+        if !self.host_says(None) {
+            let journal = &mut self.journal;
+            self.input.finish(|_| (), |b| journal.append(b));
+        }
         self.update_hold(now);
     }
 
@@ -302,6 +322,9 @@ impl<C> Room<C> {
         if account.muted {
             return;
         }
+        if self.member_says(key, Some(bytes), now) {
+            return;
+        }
         self.speak(key, now, |lines, screen, room| {
             lines.feed(bytes, alone, screen, room);
         });
@@ -312,7 +335,9 @@ impl<C> Room<C> {
     /// # Panics
     /// If there is no member of that key.
     pub fn finish(&mut self, key: usize, now: Instant) {
-        self.speak(key, now, |lines, screen, room| lines.finish(screen, room));
+        if !self.member_says(key, None, now) {
+            self.speak(key, now, |lines, screen, room| lines.finish(screen, room));
+        }
     }
 
     /// Hands a member what it is owed, as one gathered write, and takes note of how much of it
@@ -362,7 +387,9 @@ impl<C> Room<C> {
     /// # Panics
     /// If there is no member of that key.
     pub fn tell(&mut self, key: usize, bytes: &[u8]) {
-        self.journal.insert(&mut self.members[key].cursor, bytes);
+        if !self.host_tells(key, bytes) {
+            self.journal.insert(&mut self.members[key].cursor, bytes);
+        }
     }
 
     /// The key of the member with that number, if it is here.
@@ -380,11 +407,15 @@ impl<C> Room<C> {
         members
     }
 
-    /// Calls a member by a name, unless somebody else has it. Returns whether it does now.
+    /// Calls a member by a name, unless somebody else has it or, in a chat, could be taken for it.
+    /// Returns whether it has that name now.
     ///
     /// # Panics
     /// If there is no member of that key.
     pub fn name(&mut self, key: usize, name: &str) -> bool {
+        if let Some(renamed) = self.rename(key, name) {
+            return matches!(renamed, Ok(()) | Err(Refusal::Same));
+        }
         // Who differs by the case of letters only would be taken for the other.
         let taken = self.members.iter().any(|(other, member)| {
             let theirs = member.account.name.as_deref();
@@ -410,7 +441,10 @@ impl<C> Room<C> {
     /// Whether members hear each other from now on.
     pub fn relay(&mut self, on: bool, now: Instant) {
         self.typed_end(now);
-        self.policy.relay = on;
+        if self.policy.relay != on {
+            self.policy.relay = on;
+            self.tell_relay();
+        }
         self.screen.set_overflow(self.policy.overflow());
     }
 

@@ -301,7 +301,7 @@ impl Hub {
                 self.queue_leave(key, Leave::Kicked(shown));
             }
             Command::Name { name, .. } if !self.room.name(key, name) => {
-                self.answer(&format!("somebody else is called {name} already"));
+                self.answer(&format!("{name} could be mistaken for somebody else"));
             }
             Command::Mute { on, .. } => self.room.mute(key, on, now),
             _ => {}

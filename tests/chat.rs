@@ -1,0 +1,454 @@
+//! The chat: everybody reads who said it, names are unmistakable, and nobody's line does harm.
+
+mod support;
+
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use support::Hub;
+use support::MUXNC;
+use support::Process;
+use support::Terminal;
+use support::Watched;
+use support::connect;
+use support::contains;
+use support::installed;
+use support::muxnc;
+use support::piped;
+
+/// A participant whose terminal is this test.
+struct Peer {
+    stream: TcpStream,
+    got: Watched,
+}
+
+impl Peer {
+    /// Joins as the `number`-th, and waits until it was told so.
+    #[track_caller]
+    fn join(port: u16, number: u32) -> Peer {
+        let stream = connect(port);
+        // It waits for others longer than any of them may take.
+        stream.set_read_timeout(None).unwrap();
+        let got = Watched::new(stream.try_clone().unwrap());
+        let peer = Peer { stream, got };
+        peer.hears(&format!("* user{number} joined\n"));
+        peer
+    }
+
+    #[track_caller]
+    fn says(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).expect("say it");
+    }
+
+    #[track_caller]
+    fn hears(&self, text: &str) {
+        self.got.wait_for(text);
+    }
+
+    /// Leaves, with everything it said on its way.
+    fn leaves(self) {
+        self.stream.shutdown(Shutdown::Both).unwrap();
+    }
+
+    /// Leaves as a machine that crashed does.
+    fn resets(self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+        // The thread that collects has the socket as well, and gives it up at the end of input.
+        socket.shutdown(Shutdown::Read).unwrap();
+        self.got.wait_end();
+    }
+}
+
+/// A chat with two participants who heard of each other.
+fn pair(args: &[&str]) -> (Hub, Peer, Peer) {
+    let hub = Hub::start(&[&["--chat"], args].concat());
+    let one = Peer::join(hub.port, 1);
+    let two = Peer::join(hub.port, 2);
+    one.hears("* user2 joined\n");
+    (hub, one, two)
+}
+
+#[test]
+fn every_line_begins_with_who_said_it() {
+    let (mut hub, mut one, two) = pair(&[]);
+    one.says("one\ntwo\r\n\nthree\n");
+    two.hears("<user1> three\n");
+    hub.process.type_in("and I\nam Bob\n");
+    two.hears("<host> am Bob\n");
+    assert_eq!(
+        two.got.text(),
+        "* user2 joined\n<user1> one\n<user1> two\n<user1> \n<user1> three\n<host> and I\n\
+         <host> am Bob\n"
+    );
+    one.hears("<host> am Bob\n");
+    assert_eq!(
+        one.got.text(),
+        "* user1 joined\n* user2 joined\n<host> and I\n<host> am Bob\n",
+        "nobody gets its own lines"
+    );
+    let shown = hub.process.stdout.wait_for("<user1> three\n");
+    assert_eq!(
+        shown,
+        "* user1 joined\n* user2 joined\n<user1> one\n<user1> two\n<user1> \n<user1> three\n",
+        "a transcript is what others say and what is announced"
+    );
+}
+
+#[test]
+fn the_operator_has_a_name_and_lines_may_end_in_crlf() {
+    let mut hub = Hub::start(&["--chat", "--name", "Mrs.B", "-C"]);
+    let mut one = connect(hub.port);
+    support::expect_bytes(&mut one, "* user1 joined\r\n");
+    let mut two = connect(hub.port);
+    support::expect_bytes(&mut two, "* user2 joined\r\n");
+    support::expect_bytes(&mut one, "* user2 joined\r\n");
+    hub.process.type_in("hello\r\nworld\n");
+    support::expect_bytes(&mut two, "<Mrs.B> hello\r\n<Mrs.B> world\r\n");
+    one.write_all(b"a\nb\r\n/nick mrs_b\n").unwrap();
+    support::expect_bytes(&mut two, "<user1> a\r\n<user1> b\r\n");
+    support::expect_bytes(
+        &mut one,
+        "<Mrs.B> hello\r\n<Mrs.B> world\r\n* you are still user1: ",
+    );
+    hub.process.stdout.wait_for("<user1> a\n<user1> b\n");
+    hub.process.type_in("without an end");
+    hub.process.end_input();
+    support::expect_bytes(&mut two, "<Mrs.B> without an end\r\n");
+    assert_eq!(support::read_all(&mut two), b"", "the class is over");
+    drop((one, two));
+    hub.process.expect_status(0);
+}
+
+#[test]
+fn a_line_is_held_to_its_end() {
+    let (hub, mut one, mut two) = pair(&[]);
+    one.says("what is");
+    two.says("hello\n");
+    one.hears("<user2> hello\n");
+    one.says(" a socket?\n");
+    two.hears("<user1> what is a socket?\n");
+    hub.process
+        .stdout
+        .wait_for("<user2> hello\n<user1> what is a socket?\n");
+}
+
+#[test]
+fn an_endless_line_is_cut_into_labelled_ones() {
+    let (hub, mut one, two) = pair(&[]);
+    one.says("x".repeat(64 * 1024 * 3 + 5));
+    one.says("\n");
+    let part = format!("<user1> {}\n", "x".repeat(64 * 1024));
+    let expected = part.repeat(3) + "<user1> xxxxx\n";
+    let got = two.got.wait_for("<user1> xxxxx\n");
+    assert_eq!(got.len(), "* user2 joined\n".len() + expected.len());
+    assert!(got.ends_with(&expected));
+    assert!(
+        hub.process
+            .stdout
+            .wait_for("<user1> xxxxx\n")
+            .ends_with(&expected)
+    );
+}
+
+#[test]
+fn whoever_leaves_is_announced_and_ends_its_line() {
+    let (hub, mut one, two) = pair(&[]);
+    let three = Peer::join(hub.port, 3);
+    one.says("/nick Ana\nmy last w");
+    two.hears("* user1 is now Ana\n");
+    one.leaves();
+    two.hears("<Ana> my last w\n* Ana left\n");
+    three.resets();
+    two.hears("* user3 left\n");
+    let four = Peer::join(hub.port, 4);
+    two.hears("* user4 joined\n");
+    four.leaves();
+    two.hears("* user4 left\n");
+    let all = "* user1 joined\n* user2 joined\n* user3 joined\n* user1 is now Ana\n\
+               <Ana> my last w\n* Ana left\n* user3 left\n* user4 joined\n* user4 left\n";
+    assert_eq!(hub.process.stdout.wait_for("* user4 left\n"), all);
+}
+
+#[test]
+fn who_only_listens_is_told_and_stays() {
+    let (mut hub, mut one, two) = pair(&[]);
+    one.says("bye");
+    one.stream.shutdown(Shutdown::Write).unwrap();
+    one.hears("* you only listen from now on\n");
+    two.hears("<user1> bye\n");
+    hub.process.type_in("still here?\n");
+    one.hears("<host> still here?\n");
+    two.hears("<host> still here?\n");
+    assert!(!two.got.text().contains("left"));
+}
+
+#[test]
+fn names_are_taken_by_nick_and_unmistakable() {
+    let (hub, mut one, mut two) = pair(&[]);
+    one.says("/nick Ana\n");
+    one.hears("* user1 is now Ana\n");
+    two.hears("* user1 is now Ana\n");
+    let refused = [
+        "",
+        "two words",
+        "seventeen-letters",
+        "\u{410}na",
+        "A\u{200b}na",
+        "Ana\x1b[2J",
+        "<Ana>",
+        "*",
+        "12",
+        "ana",
+        "ANA",
+        "A_n_a",
+        "host",
+        "H0ST",
+        "user1",
+        "user7",
+        "USER-7",
+        "userl",
+        "muxnc",
+        "user2",
+    ];
+    for name in refused {
+        two.says(format!("/nick {name}\n"));
+    }
+    two.says("done\n");
+    one.hears("<user2> done\n");
+    assert_eq!(
+        one.got.text(),
+        "* user1 joined\n* user2 joined\n* user1 is now Ana\n<user2> done\n",
+        "refusals are nobody else's business"
+    );
+    let told = two.got.wait_until("every refusal", |got| {
+        got.iter().filter(|&&byte| byte == b'\n').count() == 2 + refused.len()
+    });
+    let told = String::from_utf8(told).unwrap();
+    for line in told.lines().skip(2) {
+        let why = line.strip_prefix("* you are still user2: ");
+        assert!(why.is_some_and(|why| !why.is_empty()), "{line:?}");
+    }
+    one.leaves();
+    two.hears("* Ana left\n");
+    two.says("/nick ana\n");
+    two.hears("* user2 is now ana\n");
+    hub.process.stdout.wait_for("* user2 is now ana\n");
+    two.says("/nick user2\n");
+    two.hears("* ana is now user2\n");
+}
+
+#[test]
+fn what_looks_like_a_command_otherwise_is_said() {
+    let (hub, mut one, two) = pair(&[]);
+    one.says("/nickname\n/quit\n//nick x\n /nick x\n/kick 2\n");
+    two.hears(
+        "<user1> /nickname\n<user1> /quit\n<user1> //nick x\n<user1>  /nick x\n<user1> /kick 2\n",
+    );
+    hub.process.stdout.wait_for("<user1> /kick 2\n");
+}
+
+/// What a terminal would obey, and what everybody reads instead.
+const VECTORS: [(&[u8], &str); 12] = [
+    (b"\x1b]0;pwned\x07x", "^[]0;pwned^Gx"),
+    (b"\x1b[c\x1b[6n\x05", "^[[c^[[6n^E"),
+    (b"\x1b]52;c;ZXZpbA==\x07", "^[]52;c;ZXZpbA==^G"),
+    (b"secret\r<host> FAKE", "secret^M<host> FAKE"),
+    (b"\r* user2 left", "^M* user2 left"),
+    (b"\x1b[2J\x1b[H<host> hi", "^[[2J^[[H<host> hi"),
+    (b"\x00\x7f\x9b2J\x08\x0b\x0c", "^@^?\u{fffd}2J^H^K^L"),
+    (b"\xc2\x9b2J\xc2\x85", "<U+009B>2J<U+0085>"),
+    (
+        "evil \u{202e}txt\u{2028}".as_bytes(),
+        "evil <U+202E>txt<U+2028>",
+    ),
+    (
+        "\u{200b}\u{feff}\u{2066}".as_bytes(),
+        "<U+200B><U+FEFF><U+2066>",
+    ),
+    (b"\xff\xc0\xaf\xe6\x97", "\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),
+    (
+        "caf\u{e9}\t\u{65e5}\u{672c} \u{1f468}\u{200d}\u{1f469}".as_bytes(),
+        "caf\u{e9}\t\u{65e5}\u{672c} \u{1f468}\u{200d}\u{1f469}",
+    ),
+];
+
+#[test]
+fn what_would_act_on_a_terminal_is_shown_to_everybody() {
+    if !installed(&["nc"]) {
+        return;
+    }
+    let (mut hub, mut one, two) = pair(&[]);
+    let port = hub.port.to_string();
+    let nc = Process::start(&mut piped("nc", &["127.0.0.1", &port]));
+    nc.stdout.wait_for("* user3 joined\n");
+    let mut expected = String::new();
+    for (bytes, shown) in VECTORS {
+        one.says(bytes);
+        one.says("\n");
+        expected.push_str(&format!("<user1> {shown}\n"));
+    }
+    for watched in [&nc.stdout, &two.got, &hub.process.stdout] {
+        watched.wait_for(&expected);
+    }
+    // The operator's bytes come to the same terminals.
+    hub.process.type_in("\x1b[2J\rb\n");
+    nc.stdout.wait_for("<host> ^[[2J^Mb\n");
+    // And byte by byte it is the same.
+    for (bytes, _) in VECTORS {
+        for byte in bytes {
+            one.says([*byte]);
+        }
+        one.says("\n");
+    }
+    let twice = nc.stdout.wait_until("the vectors again", |got| {
+        String::from_utf8_lossy(got).matches(&expected).count() == 2
+    });
+    assert!(!contains(&twice, b"\x1b") && !contains(&twice, b"\r"));
+}
+
+#[test]
+fn thirty_hear_each_other_and_every_line_is_its_authors() {
+    let plain_nc = installed(&["nc"]);
+    let hub = Hub::start(&["--chat"]);
+    let port = hub.port.to_string();
+    let mut peers = Vec::new();
+    let mut ncs = Vec::new();
+    // Every fifth has nothing but nc.
+    for number in 1..=30 {
+        if plain_nc && number % 5 == 0 {
+            let nc = Process::start(&mut piped("nc", &["127.0.0.1", &port]));
+            nc.stdout.wait_for(&format!("* user{number} joined\n"));
+            ncs.push((number, nc));
+        } else {
+            peers.push((number, Peer::join(hub.port, number)));
+        }
+    }
+    const LINES: usize = 20;
+    for line in 0..LINES {
+        // Each forges its neighbour's, in one write.
+        let speech = |n: u32| format!("{line} by {n}\n\r<user{}> {line} by {n}\n", n % 30 + 1);
+        for (number, peer) in &mut peers {
+            peer.says(speech(*number));
+        }
+        for (number, nc) in &mut ncs {
+            nc.type_in(speech(*number));
+        }
+    }
+    let check = |number: u32, watched: &Watched| {
+        let others = peers.len() + ncs.len() - usize::from(number > 0);
+        let joins = match number {
+            0 => others,
+            number => others + 2 - number as usize,
+        };
+        let got = watched.wait_until("everybody's lines", |got| {
+            got.iter().filter(|&&b| b == b'\n').count() == others * LINES * 2 + joins
+        });
+        let got = String::from_utf8(got).unwrap();
+        for line in got.lines() {
+            if line.starts_with("* ") {
+                assert!(line.ends_with(" joined"), "{line:?}");
+                continue;
+            }
+            let (label, text) = line.split_once("> ").unwrap();
+            let author = label.strip_prefix("<user").unwrap();
+            assert!(text.ends_with(&format!(" by {author}")), "forged: {line:?}");
+            assert_ne!(author, number.to_string(), "its own: {line:?}");
+        }
+    };
+    check(0, &hub.process.stdout);
+    for (number, peer) in &peers {
+        check(*number, &peer.got);
+    }
+    for (number, nc) in &ncs {
+        check(*number, &nc.stdout);
+    }
+}
+
+#[test]
+fn at_a_terminal_bob_reads_names_and_his_own_lines_once() {
+    let args = ["-l", "0", "--chat", "--color", "never"];
+    let mut bob = Terminal::of_kind("xterm-256color", MUXNC, &args);
+    let port = support::listening_port(&bob.screen);
+    let mut one = Peer::join(port, 1);
+    let two = Peer::join(port, 2);
+    one.says("hello\n\x1b[2J\n");
+    bob.screen.wait_for("<user1> hello");
+    bob.screen.wait_for("<user1> ^[[2J");
+    bob.press("good morning\r");
+    two.hears("<host> good morning\n");
+    bob.press("/name 1 Ana\r");
+    two.hears("* user1 is now Ana\n");
+    bob.screen.wait_for("* user1 is now Ana");
+    bob.press("/name 2 ana\r");
+    bob.screen
+        .wait_for("ana could be mistaken for somebody else");
+    bob.press("/name 2 7\r");
+    bob.screen.wait_for("7 could be mistaken for somebody else");
+    bob.press("/msg 1 well done\r");
+    one.hears("<host> well done\n");
+    bob.press("/relay off\r");
+    two.hears("* only host hears you now\n");
+    one.says("psst\n/nick Eve\n");
+    one.hears("* you are still Ana: ");
+    bob.screen.wait_for("<Ana> psst");
+    bob.press("/relay on\r");
+    two.hears("* everybody hears each other again\n");
+    one.says("over\n");
+    two.hears("<Ana> over\n");
+    bob.press("/kick 1\r");
+    two.hears("* Ana left\n");
+    assert_eq!(
+        two.got.text(),
+        "* user2 joined\n<user1> hello\n<user1> ^[[2J\n<host> good morning\n\
+         * user1 is now Ana\n* only host hears you now\n* everybody hears each other again\n\
+         <Ana> over\n* Ana left\n"
+    );
+    let screen = bob.screen.text();
+    assert!(
+        !screen.contains("<host>"),
+        "his own lines are on it as he typed them"
+    );
+    assert!(
+        !screen.contains("* user2 joined"),
+        "the notice says it: {screen}"
+    );
+    assert!(
+        screen.contains("[2] 127.0.0.1:"),
+        "with the address: {screen}"
+    );
+}
+
+#[test]
+fn without_an_edit_line_bobs_screen_is_the_same() {
+    let mut bob = Terminal::muxnc(&["-l", "0", "--chat", "--color", "never"]);
+    let port = support::listening_port(&bob.screen);
+    let mut one = Peer::join(port, 1);
+    one.says("hel");
+    one.says("lo\n/nick Ana\n\rx\n");
+    bob.screen
+        .wait_for("<user1> hello\r\n* user1 is now Ana\r\n<Ana> ^Mx\r\n");
+    bob.press("good morning\r");
+    one.hears("<host> good morning\n");
+    assert!(!bob.screen.text().contains("<host>"));
+}
+
+#[test]
+fn what_makes_no_sense_in_a_chat_is_refused() {
+    for args in [
+        &["-l", "0", "--chat", "--once"][..],
+        &["-l", "0", "--chat", "--raw-output"],
+        &["-l", "0", "--chat", "--label", "never"],
+        &["-l", "0", "--name", "Bob"],
+        &["-l", "0", "--chat", "--name", "user1"],
+        &["-l", "0", "--chat", "--name", "B\u{f6}b"],
+        &["-l", "0", "--chat", "--name", ""],
+        &["--chat", "localhost", "80"],
+    ] {
+        let mut refused = muxnc(args);
+        refused.expect_status(2);
+        assert!(!contains(&refused.stderr.bytes(), b"listening"), "{args:?}");
+    }
+}
