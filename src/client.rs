@@ -292,10 +292,10 @@ impl Client {
             let now = Instant::now();
             let busy_up = self.send(now)?;
             let busy_down = self.receive()?;
+            self.show()?;
             if let Some(status) = self.outcome(now)? {
                 return Ok(status);
             }
-            self.show()?;
             let timeout = match busy_up || busy_down {
                 true => Some(Duration::ZERO),
                 false => self.deadline().map(|at| at.saturating_duration_since(now)),

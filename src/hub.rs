@@ -3,8 +3,8 @@
 //! A turn of the loop is the whole concurrency model:
 //!
 //! ```text
-//!  poll ─► collect ─► stdin ─► peers ─► accept ─► flush ─► screen ─► reap ─┐
-//!   ▲      set bits   a chunk  a read   a batch   a write  stdout   leave  │
+//!  poll ─► collect ─► stdin ─► peers ─► accept ─► flush ─► reap ─► show ───┐
+//!   ▲      set bits   a chunk  a read   a batch   a write  leave  stdout   │
 //!   │                          each               each                     │
 //!   └──── timeout: zero if something stayed ready, else the next deadline ─┘
 //! ```
@@ -278,15 +278,19 @@ impl Hub {
 
     fn turns(&mut self) -> Result<Status, Error> {
         let mut events = Events::with_capacity(EVENTS);
+        let mut now = Instant::now();
         loop {
             self.show()?;
+            if self.is_done(now) {
+                return Ok(Status::Done);
+            }
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
                 // A signal that somebody wants to know of has its own event.
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Error::system("wait for events", &error)),
             }
-            let now = Instant::now();
+            now = Instant::now();
             for event in &events {
                 self.collect(event);
             }
@@ -301,9 +305,6 @@ impl Hub {
             self.flush(now);
             self.find_overdue(now);
             self.reap(now);
-            if self.is_done(now) {
-                return Ok(Status::Done);
-            }
         }
     }
 
