@@ -281,6 +281,7 @@ impl Hub {
         let mut now = Instant::now();
         loop {
             self.show()?;
+            // What was shown just now may have been the last that was waited for.
             if self.is_done(now) {
                 return Ok(Status::Done);
             }
@@ -300,7 +301,7 @@ impl Hub {
                 return Ok(Status::Killed(signal));
             }
             self.hear_operator(now)?;
-            self.hear_peers(now);
+            self.hear_peers(now)?;
             self.accept(now);
             self.flush(now);
             self.find_overdue(now);
@@ -351,19 +352,19 @@ impl Hub {
     }
 
     /// One read from each peer that has something to say, as long as there is room for it.
-    fn hear_peers(&mut self, now: Instant) {
+    fn hear_peers(&mut self, now: Instant) -> Result<(), Error> {
         self.queues.readable.extend(self.queues.parked.drain(..));
         for _ in 0..self.queues.readable.len() {
             if self.room.screen().is_full() {
                 // The more is read in a turn, the larger and the fewer are the writes.
-                self.show();
+                self.show()?;
             }
             if !self.room.hears() {
                 // Everybody keeps the place in the queue.
-                return;
+                return Ok(());
             }
             let Some(key) = self.queues.readable.pop_front() else {
-                return;
+                return Ok(());
             };
             if self.room.may_speak(key) {
                 self.hear(key, now);
@@ -371,6 +372,7 @@ impl Hub {
                 self.queues.parked.push(key);
             }
         }
+        Ok(())
     }
 
     fn hear(&mut self, key: usize, now: Instant) {

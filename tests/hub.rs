@@ -495,7 +495,9 @@ fn who_closed_is_found_out_when_something_is_said() {
     let mut carol = hub.join_seen();
     drop(alice);
     // So far she may as well have ended her side only, and still listen.
-    hub.process.stderr.wait_for(" will send no more\n");
+    hub.process
+        .stderr
+        .wait_for(" will send no more (it may still listen)\n");
     hub.process.type_in("Hello\n");
     hub.process.stderr.wait_for(" left (");
     hub.process.stderr.wait_for(" 1 here\n");

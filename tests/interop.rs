@@ -830,7 +830,7 @@ fn the_exercise_ends_with_ctrl_c_of_alice_and_bob_serves_on() {
     let screen = bob.screen.text();
     let notices: Vec<&str> = screen
         .lines()
-        .filter(|l| l.starts_with("muxnc: "))
+        .filter(|l| l.starts_with("muxnc: ") && !l.starts_with("muxnc: to join: "))
         .collect();
     assert!(notices[0].starts_with("muxnc: listening on "), "{screen}");
     assert!(notices[1].starts_with("muxnc: [1] 127.0.0.1:"), "{screen}");

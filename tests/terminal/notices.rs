@@ -64,7 +64,8 @@ fn notices_for_a_stopped_terminal_are_bounded() {
     seat.screen.wait_for(" messages were lost here\r\n");
     expect_rest(&seat.process);
     let kept = seat.screen.bytes().len() - before;
-    assert!(kept < 100_000, "{kept} bytes waited");
+    // One full queue on its way, one behind it, and what the kernel had.
+    assert!(kept < 200_000, "{kept} bytes waited");
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_name_stands_where_the_number_was() {
     let (mut one, mut two) = (seat.join(port), seat.join(port));
     seat.press("/name 1 Ana\r/name 2 ana\r/name 2 two words\r");
     seat.screen
-        .wait_for("muxnc: somebody else is called ana already\r\n");
+        .wait_for("muxnc: ana could be mistaken for somebody else\r\n");
     seat.screen.wait_for("muxnc: a name is 1 to 16 letters");
     one.write_all(b"hello\n").unwrap();
     seat.screen.wait_for("[Ana] hello\r\n");
