@@ -40,7 +40,7 @@ Examples:
   muxnc -l 3000                 the class hub, for any number of participants
   muxnc 192.0.2.7 3000          a participant (nc, ncat, telnet and socat do as well)
   muxnc -C example.org 80       type an HTTP request by hand
-  muxnc -l 3000 < lesson.pdf    send a file to everybody who is there when it starts
+  muxnc -l 3000 < lesson.pdf    send a file; it starts when the first one joins
   muxnc -l --once 3000 > file   receive one file, as nc -l does
 
 Times are 500ms, 2s, 1.5m, 1h; a plain number is seconds.

@@ -303,7 +303,13 @@ impl Hub {
             Command::Name { name, .. } if !self.room.name(key, name) => {
                 self.answer(&format!("{name} could be mistaken for somebody else"));
             }
-            Command::Mute { on, .. } => self.room.mute(key, on, now),
+            Command::Mute { on, .. } => {
+                self.room.mute(key, on, now);
+                self.answer(&match on {
+                    true => format!("[{number}] is neither shown nor relayed now"),
+                    false => format!("[{number}] is heard again"),
+                });
+            }
             _ => {}
         }
     }
