@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use super::Hub;
-use super::Leave;
+use super::peers::Leave;
 use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
 use crate::engine::command::Typed;

@@ -285,7 +285,7 @@ impl Console {
         self.resize();
     }
 
-    /// Gives the terminal back, for good or until [`Console::resume`]. What it does not take at
+    /// Gives the terminal back, for good or until the program goes on. What it does not take at
     /// once is not waited for.
     pub fn leave(&mut self, output: &mut Output) {
         self.erase();
