@@ -1,277 +1,197 @@
-//! The hub over loopback: the real binary with a pipe for stdin, peers that compare every byte they
-//! get with what was sent, and beside it the plainest thing that could do the same: a loop of
-//! `read` and `write_all` to one socket after the other.
+//! The hub over loopback: the real binary, with peers that compare every byte they get with what
+//! was sent. Beside it the plainest hub that `std` makes (`support/plain.rs`).
 //!
-//! `stream` is throughput: a megabyte after the other, timed until the last peer has the last byte.
-//! `line` is latency: one line, timed until the last peer has it.
+//! - `hub/fan-out`: a stream of lines from stdin, until the last peer has the last of them.
+//! - `hub/relay`: the same, said by some of 30 peers, to all the others.
+//! - `hub/storm`: everybody connects at once and says a line, until the last one is printed.
+//! - `hub/arrival`: everybody connects and says nothing, until the last one is heard. Memory that
+//!   each of them costs while idle is printed at the end.
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
-use std::io;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::ErrorKind;
-use std::io::Read;
+mod support;
+
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
-use std::net::TcpListener;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
-use std::thread;
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
 use criterion::BenchmarkId;
 use criterion::Criterion;
+use criterion::SamplingMode;
 use criterion::Throughput;
 use criterion::criterion_group;
-use criterion::criterion_main;
-use mio::Events;
-use mio::Interest;
-use mio::Poll;
-use mio::Token;
 
-const MUXNC: &str = env!("CARGO_BIN_EXE_muxnc");
+use support::Hub;
+use support::Role;
+use support::Room;
+use support::SUBJECTS;
+use support::Subject;
+use support::connect;
+use support::may_connect;
 
-/// Sent in one iteration of `stream`, and in one of `line`.
-const BLOCK: usize = 1024 * 1024;
-const LINE: usize = 64;
+/// What one iteration delivers in all: much more than fits between a sender and its receivers, or
+/// only the filling of buffers would be timed.
+const VOLUME: usize = 64 * 1024 * 1024;
 
-/// No peer may wait longer than this for a byte: a hub that lost one must not hang the bench.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// And the least that one sends in it, however many hear it.
+const LEAST: usize = 64 * 1024;
 
-/// The stream that everybody is sent: numbered lines of 64 bytes, for ever the same block.
-fn pattern() -> Vec<u8> {
-    (0..BLOCK / LINE)
-        .flat_map(|i| format!("{i:>63}\n").into_bytes())
-        .collect()
+/// What a peer says when it connects.
+const HELLO: usize = 8;
+
+fn hello(id: usize) -> [u8; HELLO] {
+    let text = format!("{id:07}\n");
+    text.as_bytes().try_into().expect("a short number")
 }
 
-/// Something that passes on what is written to its input to every peer.
-trait FanOut {
-    /// Starts it with this many peers, all of them known to be served.
-    fn start(peers: usize) -> (Self, Peers)
-    where
-        Self: Sized;
-    fn input(&mut self) -> &mut (dyn Write + Send);
+/// Times a room, which is made when criterion wants it and not before.
+fn stream(
+    c: &mut Criterion,
+    name: &str,
+    id: BenchmarkId,
+    (lines, heard): (usize, usize),
+    line: usize,
+    make: impl Fn() -> Room,
+) {
+    let mut group = c.benchmark_group(name);
+    group.sampling_mode(SamplingMode::Flat);
+    let elements = (lines * heard) as u64;
+    group.throughput(Throughput::ElementsAndBytes {
+        elements,
+        bytes: elements * line as u64,
+    });
+    let mut room = None;
+    group.bench_function(id, |b| {
+        let room = room.get_or_insert_with(&make);
+        b.iter_custom(|rounds| room.send(rounds * lines as u64));
+    });
+    group.finish();
 }
 
-/// `muxnc -l`.
-struct Hub(Child);
-
-impl FanOut for Hub {
-    fn start(peers: usize) -> (Hub, Peers) {
-        let mut child = Command::new(MUXNC)
-            .args(["-v", "-l", "127.0.0.1", "0"])
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("start the hub");
-        let mut said = BufReader::new(child.stderr.take().expect("stderr is a pipe")).lines();
-        let mut wait_for = |what: &str| {
-            let found = said.by_ref().map_while(Result::ok);
-            let line = found.into_iter().find(|line| line.contains(what));
-            line.unwrap_or_else(|| panic!("the hub ended without saying {what:?}"))
-        };
-        let line = wait_for("listening on ");
-        let addr = line.rsplit(' ').next().and_then(|addr| addr.parse().ok());
-        let connected = Peers::connect(addr.expect("an address"), peers);
-        for _ in 0..peers {
-            wait_for(" joined");
-        }
-        // It must never find a full pipe.
-        thread::spawn(move || said.for_each(drop));
-        (Hub(child), connected)
-    }
-
-    fn input(&mut self) -> &mut (dyn Write + Send) {
-        self.0.stdin.as_mut().expect("stdin is a pipe")
-    }
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The baseline. It ends with its input.
-struct Loop(io::PipeWriter);
-
-impl FanOut for Loop {
-    fn start(peers: usize) -> (Loop, Peers) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
-        let connected = Peers::connect(listener.local_addr().expect("an address"), peers);
-        let mut sockets: Vec<_> = (0..peers)
-            .map(|_| listener.accept().expect("accept").0)
-            .collect();
-        for socket in &sockets {
-            socket.set_nodelay(true).expect("set TCP_NODELAY");
-        }
-        let (mut reader, writer) = io::pipe().expect("make a pipe");
-        thread::spawn(move || {
-            let mut buffer = vec![0; 256 * 1024];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                for socket in &mut sockets {
-                    if socket.write_all(&buffer[..count]).is_err() {
-                        return;
-                    }
+fn fan_out(c: &mut Criterion) {
+    for peers in [1, 30, 300, 3000] {
+        for line in [16, 64, 1024] {
+            for subject in SUBJECTS {
+                if !may_connect(subject, peers) {
+                    continue;
                 }
-            }
-        });
-        (Loop(writer), connected)
-    }
-
-    fn input(&mut self) -> &mut (dyn Write + Send) {
-        &mut self.0
-    }
-}
-
-/// The receiving side: all peers in one epoll loop, so that it costs little beside what is measured.
-struct Peers {
-    poll: Poll,
-    events: Events,
-    peers: Vec<Peer>,
-    pattern: Vec<u8>,
-    buffer: Vec<u8>,
-}
-
-struct Peer {
-    stream: mio::net::TcpStream,
-    received: usize,
-}
-
-impl Peers {
-    fn connect(addr: SocketAddr, count: usize) -> Peers {
-        let poll = Poll::new().expect("epoll");
-        let peers = (0..count).map(|key| {
-            let stream = std::net::TcpStream::connect_timeout(&addr, DEADLINE).expect("connect");
-            stream.set_nonblocking(true).expect("set non-blocking");
-            let mut stream = mio::net::TcpStream::from_std(stream);
-            poll.registry()
-                .register(&mut stream, Token(key), Interest::READABLE)
-                .expect("register");
-            Peer {
-                stream,
-                received: 0,
-            }
-        });
-        Peers {
-            peers: peers.collect(),
-            poll,
-            events: Events::with_capacity(256),
-            pattern: pattern(),
-            buffer: vec![0; 256 * 1024],
-        }
-    }
-
-    /// Reads until every peer has `total` bytes of the stream, each of them as it was sent.
-    fn receive(&mut self, total: usize) {
-        let mut behind = self.peers.iter().filter(|p| p.received < total).count();
-        while behind > 0 {
-            self.poll
-                .poll(&mut self.events, Some(DEADLINE))
-                .expect("wait for events");
-            assert!(
-                !self.events.is_empty(),
-                "{behind} peers waited in vain for the rest of {total} bytes"
-            );
-            for event in &self.events {
-                let peer = &mut self.peers[event.token().0];
-                let was_behind = peer.received < total;
-                peer.read(&self.pattern, &mut self.buffer);
-                assert!(peer.received <= total, "more came than was sent");
-                behind -= usize::from(was_behind && peer.received == total);
-            }
-        }
-    }
-}
-
-impl Peer {
-    fn read(&mut self, pattern: &[u8], buffer: &mut [u8]) {
-        loop {
-            let at = self.received % pattern.len();
-            let room = buffer.len().min(pattern.len() - at);
-            match self.stream.read(&mut buffer[..room]) {
-                Ok(0) => panic!("a peer was disconnected after {} bytes", self.received),
-                Ok(count) => {
-                    let same = buffer[..count] == pattern[at..at + count];
-                    assert!(same, "wrong bytes after {}", self.received);
-                    self.received += count;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => panic!("read after {} bytes: {error}", self.received),
-            }
-        }
-    }
-}
-
-/// Writes the stream and reads it at every peer, at the same time.
-fn stream<F: FanOut>(c: &mut Criterion, name: &str, count: usize) {
-    let (mut fan_out, mut peers) = F::start(count);
-    let block = pattern();
-    let mut total = 0;
-    let mut group = c.benchmark_group("hub/stream");
-    group.throughput(Throughput::Bytes((BLOCK * count) as u64));
-    group.bench_function(BenchmarkId::new(name, format!("{count} peers")), |b| {
-        b.iter_custom(|rounds| {
-            total += BLOCK * rounds as usize;
-            let input = fan_out.input();
-            let start = Instant::now();
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    for _ in 0..rounds {
-                        input.write_all(&block).expect("write to the input");
-                    }
+                let lines = (VOLUME / peers).max(LEAST) / line;
+                let id = BenchmarkId::new(subject.name(), format!("{peers} peers x {line} B"));
+                stream(c, "hub/fan-out", id, (lines, peers), line, || {
+                    Room::fan_out(subject, peers, line)
                 });
-                peers.receive(total);
-            });
-            start.elapsed()
-        });
-    });
-    group.finish();
-}
-
-/// One line after the other, each only when everybody has the one before.
-fn line<F: FanOut>(c: &mut Criterion, name: &str, count: usize) {
-    let (mut fan_out, mut peers) = F::start(count);
-    let block = pattern();
-    let mut total = 0;
-    let mut group = c.benchmark_group("hub/line");
-    group.throughput(Throughput::Elements(count as u64));
-    group.bench_function(BenchmarkId::new(name, format!("{count} peers")), |b| {
-        b.iter(|| {
-            let at = total % block.len();
-            let line = &block[at..at + LINE];
-            fan_out.input().write_all(line).expect("write to the input");
-            total += LINE;
-            peers.receive(total);
-        });
-    });
-    group.finish();
-}
-
-fn loopback(c: &mut Criterion) {
-    for count in [1, 30] {
-        stream::<Hub>(c, "muxnc", count);
-        stream::<Loop>(c, "a loop of write_all", count);
-        line::<Hub>(c, "muxnc", count);
-        line::<Loop>(c, "a loop of write_all", count);
+            }
+        }
     }
+}
+
+fn relay(c: &mut Criterion) {
+    const PEERS: usize = 30;
+    const LINE: usize = 64;
+    for senders in [1, 3, 29] {
+        for subject in SUBJECTS {
+            let heard = senders * (PEERS - 1);
+            let lines = VOLUME / heard / LINE;
+            let id = BenchmarkId::new(subject.name(), format!("{senders} of {PEERS} send"));
+            stream(c, "hub/relay", id, (lines, heard), LINE, || {
+                Room::relay(subject, senders, PEERS, LINE)
+            });
+        }
+    }
+}
+
+/// From the first connection until the last one of `peers` was heard, of which `speakers`, the
+/// last ones, say something.
+fn arrive(hub: &mut Hub, peers: usize, speakers: usize) -> (Duration, Vec<TcpStream>) {
+    let mut printed = vec![0; speakers * HELLO];
+    let start = Instant::now();
+    let mut streams = Vec::with_capacity(peers);
+    for id in 0..peers {
+        let mut stream = connect(hub.addr);
+        if id >= peers - speakers {
+            stream.write_all(&hello(id)).expect("say hello");
+        }
+        streams.push(stream);
+    }
+    hub.printed(&mut printed);
+    let time = start.elapsed();
+    let mut expected: Vec<_> = (peers - speakers..peers).map(hello).collect();
+    let mut lines: Vec<&[u8]> = printed.chunks(HELLO).collect();
+    // Whoever was heard first: the order is not promised.
+    lines.sort_unstable();
+    expected.sort_unstable();
+    assert!(lines == expected, "somebody's line is missing, or wrong");
+    (time, streams)
+}
+
+/// A new hub for each time, which one peer has tried already: what is done once does not count.
+fn arrival(c: &mut Criterion, name: &str, subject: Subject, peers: usize, speakers: usize) {
+    if !may_connect(subject, peers) {
+        return;
+    }
+    let mut group = c.benchmark_group(name);
+    group.sampling_mode(SamplingMode::Flat);
+    group.throughput(Throughput::Elements(peers as u64));
+    let label = format!("{peers} peers");
+    group.bench_function(BenchmarkId::new(subject.name(), &label), |b| {
+        b.iter_custom(|rounds| {
+            (0..rounds)
+                .map(|_| {
+                    let mut hub = Hub::start(subject, Role::Gather);
+                    let (_, _first) = arrive(&mut hub, 1, 1);
+                    let before = hub.memory();
+                    let (time, _streams) = arrive(&mut hub, peers, speakers);
+                    if let (1, Some(before), Some(after)) = (speakers, before, hub.memory()) {
+                        let each = after.saturating_sub(before) / peers as u64;
+                        note_memory(format!("{}, {label}", subject.name()), each);
+                    }
+                    time
+                })
+                .sum()
+        });
+    });
+    group.finish();
+}
+
+fn arrivals(c: &mut Criterion) {
+    for subject in SUBJECTS {
+        arrival(c, "hub/storm", subject, 1000, 1000);
+    }
+    for subject in SUBJECTS {
+        arrival(c, "hub/arrival", subject, 1000, 1);
+    }
+    // As many threads are more than a machine may allow.
+    arrival(c, "hub/arrival", Subject::Muxnc, 10_000, 1);
+}
+
+/// Bytes that an idle peer costs its hub. Of several measurements the largest: threads of this
+/// process that ended leave memory to those that follow.
+static MEMORY: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+
+fn note_memory(whose: String, each: u64) {
+    let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let most = memory.entry(whose).or_default();
+    *most = each.max(*most);
 }
 
 criterion_group! {
     name = benches;
     config = Criterion::default()
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(4))
-        .sample_size(30);
-    targets = loopback
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(10);
+    targets = fan_out, relay, arrivals
 }
-criterion_main!(benches);
+
+fn main() {
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    let memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    for (whose, each) in memory.iter() {
+        println!("memory per idle peer ({whose}): {each} B");
+    }
+}

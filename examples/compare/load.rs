@@ -277,9 +277,12 @@ impl Stream {
     /// # Errors
     /// What the system says.
     pub fn stdin(pipe: std::process::ChildStdin, enlarge: bool) -> io::Result<Stream> {
+        #[cfg(target_os = "linux")]
         if enlarge {
             let _ = rustix::pipe::fcntl_setpipe_size(&pipe, 1 << 20);
         }
+        #[cfg(not(target_os = "linux"))]
+        let _ = enlarge;
         let sender = Sender::from(pipe);
         sender.set_nonblocking(true)?;
         Ok(Stream::In(sender))
@@ -398,7 +401,14 @@ impl Load {
 
     /// Lets every receiver expect `more` bytes.
     pub fn expect(&mut self, more: u64) {
-        for ledger in self.ends.iter_mut().filter_map(|end| end.ledger.as_mut()) {
+        for key in 0..self.ends.len() {
+            self.expect_at(key, more);
+        }
+    }
+
+    /// Lets the receiver `key` expect `more` bytes.
+    pub fn expect_at(&mut self, key: usize, more: u64) {
+        if let Some(ledger) = &mut self.ends[key].ledger {
             ledger.want += more;
         }
     }
@@ -484,6 +494,13 @@ impl Load {
             Some(feed) => (Rc::clone(&feed.patterns), feed.which),
             None => return Err("nobody sends".to_owned()),
         };
+        // It may not be the first time.
+        let totals = self
+            .ends
+            .iter()
+            .map(|end| end.ledger.as_ref().map_or(0, Ledger::total));
+        let before: Vec<u64> = totals.collect();
+        self.ends.iter_mut().for_each(|end| end.lines = 0);
         self.expect(lines * wire as u64);
         let mut left = self.unfinished();
         let begin = Instant::now() + interval;
@@ -512,7 +529,7 @@ impl Load {
                 let now = Instant::now();
                 let end = &mut self.ends[key];
                 let Some(ledger) = &end.ledger else { continue };
-                let have = ledger.total() / wire as u64;
+                let have = (ledger.total() - before[key]) / wire as u64;
                 for i in end.lines..have.min(lines) {
                     let count = &mut arrived[i as usize];
                     *count += 1;

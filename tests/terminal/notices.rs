@@ -16,6 +16,7 @@ use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::listening_port;
 use crate::support::pty;
+use crate::support::wait_at_rest;
 
 #[test]
 fn notices_appear_above_the_line_being_typed() {
@@ -57,6 +58,8 @@ fn notices_for_a_stopped_terminal_are_bounded() {
         drop(connect(port));
     }
     let mut last = connect(port);
+    // Nothing tells when it was let in: the terminal is stopped.
+    wait_at_rest(&seat.process);
     seat.press("welcome\r");
     expect_bytes(&mut last, "welcome\n");
     let before = seat.screen.bytes().len();
