@@ -43,6 +43,10 @@ Examples:
   muxnc -l 3000 < lesson.pdf    send a file; it starts when the first one joins
   muxnc -l --once 3000 > file   receive one file, as nc -l does
 
+At a terminal the line being typed is edited with the keys of a shell; Ctrl-C clears it, and ends
+muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has commands: /who /msg
+/kick /name /mute /unmute /relay /stats /quit; /help explains them, //x says /x.
+
 Times are 500ms, 2s, 1.5m, 1h; a plain number is seconds.
 Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage.";
 

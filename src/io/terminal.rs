@@ -5,7 +5,6 @@
 //! Ctrl-Z and Ctrl-S mean what they always do; nothing is touched while another job has the
 //! terminal; no call waits for a terminal that is stopped.
 
-use std::io;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -111,20 +110,24 @@ impl Drop for Terminal {
     }
 }
 
-fn restore() {
+/// Sets the modes back. Returns whether they had been changed.
+fn restore() -> bool {
     let found = FOUND.lock().unwrap_or_else(PoisonError::into_inner).take();
     // While another job has the terminal, setting its modes would stop us (SIGTTOU).
-    if let Some(found) = found.filter(|_| Terminal::is_ours()) {
-        let _: io::Result<()> = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &found)
-            .map_err(io::Error::from);
-    }
+    let Some(found) = found.filter(|_| Terminal::is_ours()) else {
+        return false;
+    };
+    tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &found).is_ok()
 }
 
 /// A panic's message belongs on a terminal that shows it properly.
 fn restore_on_panic() {
     let next = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        restore();
+        if restore() {
+            // There is nobody left to tell if it fails.
+            let _ = rustix::io::write(rustix::stdio::stdout(), PASTE_OFF);
+        }
         next(panic);
     }));
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
+use muxnc::io::terminal::Terminal;
 use rustix::process::Signal;
 
 use crate::Seat;
@@ -322,3 +323,37 @@ fn closable(line: &[&str]) -> Seat {
         sizes: Vec::new(),
     }
 }
+
+/// Not a test of its own: what the next one runs in a terminal.
+#[test]
+fn a_panic_in_a_terminal() {
+    if std::env::var_os(PANIC).is_none() {
+        return;
+    }
+    let mut terminal = Terminal::open().expect("a terminal that can be edited on");
+    let paste_on = terminal.enter().expect("it is ours");
+    std::io::stdout().write_all(paste_on).unwrap();
+    std::io::stdout().flush().unwrap();
+    panic!("as it was meant to");
+}
+
+#[test]
+fn a_panic_leaves_the_terminal_as_it_was() {
+    let tests = std::env::current_exe().unwrap();
+    let set = format!("{PANIC}=1");
+    let line = [
+        "env",
+        &set,
+        tests.to_str().unwrap(),
+        "--exact",
+        "ends::a_panic_in_a_terminal",
+        "--nocapture",
+    ];
+    let mut seat = Seat::start("xterm", Stream::Terminal, &line);
+    seat.screen.wait_for("\x1b[?2004h");
+    seat.process.expect_status(101);
+    seat.screen.wait_for("as it was meant to");
+    seat.expect_found();
+}
+
+const PANIC: &str = "MUXNC_TEST_PANICS";
