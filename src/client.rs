@@ -25,6 +25,8 @@ use crate::engine::visible::Visible;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
 use crate::io::console::Console;
+use crate::io::console::KEYS;
+use crate::io::console::Keys;
 use crate::io::descriptor::Kind;
 use crate::io::error::Error;
 use crate::io::net;
@@ -47,9 +49,6 @@ const SIGNALS: Token = Token(4);
 
 /// Bytes read at a time in either direction. Into a file, four times 64 KiB cost a third less.
 const CHUNK: usize = 256 * 1024;
-
-/// Bytes of keys read at a time.
-const KEYS: usize = 4 * 1024;
 
 /// Chunks moved in one direction before the other gets its turn.
 const ROUNDS: usize = 16;
@@ -456,17 +455,14 @@ impl Client {
             return Ok(());
         };
         let mut keys = [0; KEYS];
-        let mut keys = match stdin.read(&mut keys) {
-            Input::Bytes(count) => &keys[..count],
-            Input::Nothing => return Ok(()),
-            Input::End => {
+        let mut keys = match console.read(stdin, &mut keys)? {
+            Keys::Pressed(count) => &keys[..count],
+            Keys::None => return Ok(()),
+            Keys::End => {
                 self.end_input(now);
                 return Ok(());
             }
-            Input::Gone => return Err(Error::hung_up()),
-            Input::Failed(error) => return Err(Error::system("read from the terminal", &error)),
         };
-        console.pressed();
         while let Some(event) = console.next(&mut keys) {
             match event {
                 Event::Line(line) | Event::Pasted(line) => {

@@ -18,6 +18,8 @@ use crate::engine::command::understand;
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
 use crate::engine::visible::push_visible;
+use crate::io::console::KEYS;
+use crate::io::console::Keys;
 use crate::io::descriptor::Kind;
 use crate::io::error::Error;
 use crate::io::error::why;
@@ -26,9 +28,6 @@ use crate::io::stdin::Stdin;
 
 /// Bytes of typed lines that may wait until they are wanted; then no key is read.
 const PENDING: usize = 64 * 1024;
-
-/// Bytes of keys read in a turn.
-const KEYS: usize = 4 * 1024;
 
 /// What the keyboard sends for it.
 const CTRL_D: u8 = 0x04;
@@ -133,17 +132,14 @@ impl Hub {
             return Ok(());
         }
         let mut keys = [0; KEYS];
-        let mut keys = match stdin.read(&mut keys) {
-            Input::Bytes(count) => &keys[..count],
-            Input::Nothing => return Ok(()),
-            Input::End => {
+        let mut keys = match console.read(stdin, &mut keys)? {
+            Keys::Pressed(count) => &keys[..count],
+            Keys::None => return Ok(()),
+            Keys::End => {
                 self.end_input(now);
                 return Ok(());
             }
-            Input::Gone => return Err(Error::hung_up()),
-            Input::Failed(error) => return Err(Error::system("read from the terminal", &error)),
         };
-        console.pressed();
         if keys.iter().any(|&key| key != CTRL_D) {
             self.operator.asked_to_end = false;
         }

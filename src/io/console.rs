@@ -28,6 +28,8 @@ use crate::io::output::Output;
 use crate::io::signals;
 use crate::io::signals::Signal;
 use crate::io::signals::Signals;
+use crate::io::stdin::Input;
+use crate::io::stdin::Stdin;
 use crate::io::terminal::Terminal;
 use crate::status::Status;
 
@@ -37,6 +39,20 @@ const BUSY: usize = 4 * 1024;
 
 /// An unfinished line longer than this, in bytes, is put above the row as it is.
 const LONGEST_TAIL: usize = 1024;
+
+/// Bytes of keys read at a time.
+pub const KEYS: usize = 4 * 1024;
+
+/// What a read of keys found.
+#[derive(Debug)]
+pub enum Keys {
+    /// So many bytes of keys.
+    Pressed(usize),
+    /// None now; an event will tell.
+    None,
+    /// There will be no more.
+    End,
+}
 
 /// A terminal with an edit row. See the module's documentation.
 pub struct Console {
@@ -115,8 +131,25 @@ impl Console {
         None
     }
 
+    /// Reads keys from `stdin` into `keys`, for [`Console::next`] to understand.
+    ///
+    /// # Errors
+    /// The terminal is gone, or cannot be read.
+    pub fn read(&mut self, stdin: &mut Stdin, keys: &mut [u8]) -> Result<Keys, Error> {
+        match stdin.read(keys) {
+            Input::Bytes(count) => {
+                self.pressed();
+                Ok(Keys::Pressed(count))
+            }
+            Input::Nothing => Ok(Keys::None),
+            Input::End => Ok(Keys::End),
+            Input::Gone => Err(Error::hung_up()),
+            Input::Failed(error) => Err(Error::system("read from the terminal", &error)),
+        }
+    }
+
     /// Keys were read: the terminal is ours, also if it was not when it was last asked for.
-    pub fn pressed(&mut self) {
+    fn pressed(&mut self) {
         self.echoed = !self.terminal.is_editing();
         if self.echoed {
             self.enter();
