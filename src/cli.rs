@@ -6,6 +6,7 @@
 //! It promises: a command line that makes no sense is explained and ends with status 2; nothing is
 //! opened, looked up or sent before all of it made sense (service names excepted).
 
+mod access;
 mod address;
 mod bytes;
 mod hub;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use self::access::AccessArgs;
 use self::address::AddressArgs;
 use self::bytes::BytesArgs;
 use self::hub::HubArgs;
@@ -72,6 +74,9 @@ struct Args {
 
     #[command(flatten)]
     hub: HubArgs,
+
+    #[command(flatten)]
+    access: AccessArgs,
 
     #[command(flatten)]
     address: AddressArgs,
@@ -214,7 +219,10 @@ impl Args {
             },
             keep_open: self.hub.keep_open,
             once: self.hub.once,
-            max_peers: self.hub.max_conns.map(|max| max as usize),
+            access: self.access.access(self.address.lookup())?,
+            max_peers: self.access.max_conns.map(|max| max as usize),
+            max_per_host: self.access.max_per_host.map(|max| max as usize),
+            tells_refused: self.messages.verbosity() != Verbosity::Quiet,
             relay: self.hub.broker || self.hub.chat,
             chat: self.hub.chat.then(|| self.hub.name.clone()),
             slow: self.hub.slow_peer(),

@@ -10,7 +10,6 @@
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
-use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -115,13 +114,7 @@ pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Sta
 ///
 /// # Errors
 /// The connection, stdin or stdout broke.
-pub fn serve(
-    stream: std::net::TcpStream,
-    addr: SocketAddr,
-    settings: Settings,
-    notices: &Notices,
-) -> Result<Status, Error> {
-    let conn = Conn::new(TcpStream::from_std(stream), addr);
+pub fn serve(conn: Conn, settings: Settings, notices: &Notices) -> Result<Status, Error> {
     log::info!(target: NOTICE, "{} joined", conn.addr());
     Client::new(conn, settings, Role::Listener, notices)?.run()
 }

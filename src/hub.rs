@@ -15,6 +15,7 @@
 //!
 //! It promises: nothing a peer does ends the hub or stalls it.
 
+mod entry;
 mod operator;
 mod peers;
 
@@ -28,6 +29,7 @@ use mio::Poll;
 use mio::Token;
 use mio::event::Event;
 
+use self::entry::Entry;
 use self::operator::Operator;
 use self::peers::Peer;
 use self::peers::Queues;
@@ -40,8 +42,11 @@ use crate::engine::room::Policy;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Surface;
+use crate::io::access::Access;
+use crate::io::conn::Conn;
 use crate::io::console::Console;
 use crate::io::descriptor::Kind;
+use crate::io::door::Arrival;
 use crate::io::door::Door;
 use crate::io::error::Error;
 use crate::io::error::why;
@@ -79,8 +84,14 @@ pub struct HubConfig {
     pub keep_open: bool,
     /// Serve one peer and end with it.
     pub once: bool,
+    /// Who may come.
+    pub access: Access,
     /// Peers at most; none means as many as there are descriptors.
     pub max_peers: Option<usize>,
+    /// Peers of one address at most.
+    pub max_per_host: Option<usize>,
+    /// Whether those who are refused are told why.
+    pub tells_refused: bool,
     /// Whether peers hear each other.
     pub relay: bool,
     /// Whether this is a chat, and what the operator is called in it.
@@ -104,6 +115,7 @@ pub struct HubConfig {
 /// # Errors
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
+    let entry = Entry::new(&config, config.access.load()?);
     net::raise_descriptor_limit();
     let (listener, place) = net::listen(&config.bind)?;
     if config.bind.port == 0 {
@@ -119,38 +131,69 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         }
     }
     if config.once {
-        return serve_once(listener, config.settings, notices);
+        return serve_once(listener, entry, config.settings, notices);
     }
-    Hub::new(listener, config, notices)
+    Hub::new(listener, entry, config, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()
 }
 
-/// What `nc -l` does: the first to come is served, and nobody else.
+/// What `nc -l` does: the first to come who may is served, and nobody else.
 fn serve_once(
     listener: std::net::TcpListener,
+    mut entry: Entry,
     settings: Settings,
     notices: &Notices,
 ) -> Result<Status, Error> {
-    Stderr::new(notices.clone()).finish();
     let failed = |error: &io::Error| Error::system("wait for a connection", error);
-    listener.set_nonblocking(false).map_err(|e| failed(&e))?;
-    let (stream, addr) = loop {
-        match listener.accept() {
-            Ok(accepted) => break accepted,
-            Err(error) if net::is_exhausted(&error) => return Err(failed(&error)),
-            // accept(2): that one was gone before it was served.
-            Err(error) => log::debug!("accept: {error}"),
+    let mut poll = Poll::new().map_err(|e| failed(&e))?;
+    let mut door = Door::new(listener, poll.registry(), LISTENER).map_err(|e| failed(&e))?;
+    let mut stderr = Stderr::new(notices.clone());
+    stderr
+        .register(poll.registry(), STDERR)
+        .map_err(|e| failed(&e))?;
+    let mut events = Events::with_capacity(4);
+    let conn = 'served: loop {
+        stderr.flush();
+        let deadline = [door.deadline(), entry.admission.refusals.deadline()];
+        let deadline = deadline.into_iter().flatten().min();
+        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        match poll.poll(&mut events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(&error)),
         }
+        for event in &events {
+            match event.token() {
+                LISTENER => door.collect(),
+                _ => stderr.collect(event),
+            }
+        }
+        let now = Instant::now();
+        loop {
+            match door.accept(now) {
+                Arrival::Peer(stream, addr) => {
+                    if let Some(conn) = entry.admit(Conn::new(stream, addr), 0, &mut door, now) {
+                        break 'served conn;
+                    }
+                }
+                Arrival::Exhausted => {
+                    return Err(Error::new("wait for a connection", "no descriptor is left"));
+                }
+                // accept(2): that one was gone before it was served.
+                Arrival::Failed => {}
+                Arrival::Nobody => break,
+            }
+        }
+        entry.tell_untold(now);
     };
-    drop(listener);
-    stream.set_nonblocking(true).map_err(|e| failed(&e))?;
-    client::serve(stream, addr, settings, notices)
+    client::serve(conn, settings, notices)
 }
 
 struct Hub {
     poll: Poll,
     door: Door,
+    entry: Entry,
     /// None with `--recv-only`.
     stdin: Option<Stdin>,
     stdout: Output,
@@ -169,6 +212,7 @@ struct Hub {
 impl Hub {
     fn new(
         listener: std::net::TcpListener,
+        entry: Entry,
         config: HubConfig,
         notices: &Notices,
     ) -> io::Result<Hub> {
@@ -209,6 +253,7 @@ impl Hub {
         Ok(Hub {
             poll,
             door,
+            entry,
             stdin,
             stdout,
             stderr,
@@ -259,6 +304,7 @@ impl Hub {
             self.hear_operator(now)?;
             self.hear_peers(now)?;
             self.accept(now);
+            self.entry.tell_untold(now);
             self.flush(now);
             self.find_overdue(now);
             self.reap(now);
@@ -282,6 +328,7 @@ impl Hub {
         let deadlines = [
             self.room.deadline(),
             self.door.deadline(),
+            self.entry.admission.refusals.deadline(),
             self.quits(),
             self.lingers(),
         ];

@@ -341,9 +341,13 @@ impl Hub {
     }
 
     fn tell_stats(&mut self) {
+        let refused = match self.entry.admission.refusals.total() {
+            0 => String::new(),
+            total => format!(", {total} refused"),
+        };
         let text = format!(
-            "{} here of {} that joined, {} bytes said to everybody, {} bytes received from those \
-             here",
+            "{} here of {} that joined{refused}, {} bytes said to everybody, {} bytes received \
+             from those here",
             self.room.len(),
             self.room.joined(),
             self.room.said(),

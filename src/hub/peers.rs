@@ -162,19 +162,18 @@ impl Hub {
         }
     }
 
-    fn admit(&mut self, mut conn: Conn, now: Instant) {
-        if let Some(max) = self.config.max_peers.filter(|&max| self.room.len() >= max) {
-            log::info!(target: NOTICE, "{} was refused: {max} are here already", conn.addr());
-            self.door
-                .refuse(conn, &format!("muxnc: full, {max} are here already\n"), now);
+    fn admit(&mut self, conn: Conn, now: Instant) {
+        let here = self.room.len();
+        let Some(mut conn) = self.entry.admit(conn, here, &mut self.door, now) else {
             return;
-        }
+        };
         let token = Token(self.room.next_key());
         if let Err(error) = conn.register(self.poll.registry(), token) {
             log::warn!("serve {}: {}", conn.addr(), why(&error));
             return;
         }
         let addr = conn.addr();
+        self.entry.admission.joined(addr.ip());
         let key = self.room.join(
             Peer {
                 conn,
@@ -291,6 +290,7 @@ impl Hub {
 
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
         let left = self.room.leave(key, now);
+        self.entry.admission.left(left.conn.conn.addr().ip());
         let account = &left.account;
         let who = format!("[{}] {}", account.number, left.conn.conn.addr());
         let traffic = format!(
