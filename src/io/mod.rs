@@ -5,6 +5,7 @@ pub mod console;
 pub mod descriptor;
 pub mod door;
 pub mod error;
+pub mod job;
 pub mod net;
 pub mod notices;
 pub mod output;
