@@ -10,23 +10,20 @@
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
-use std::io::Read;
-use std::io::Write;
-use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 
-use mio::Interest;
 use mio::Registry;
 use mio::Token;
 use mio::event::Event;
-use mio::net::TcpStream;
+
+use crate::io::transport::Transport;
 
 /// A connected stream. See the module's documentation.
 #[derive(Debug)]
 pub struct Conn {
-    stream: TcpStream,
+    transport: Transport,
     addr: SocketAddr,
     readable: bool,
     writable: bool,
@@ -38,7 +35,7 @@ pub struct Conn {
 
 impl AsFd for Conn {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.transport.as_fd()
     }
 }
 
@@ -57,9 +54,9 @@ pub enum Heard {
 
 impl Conn {
     /// A connection to `addr`, which must be non-blocking.
-    pub fn new(stream: TcpStream, addr: SocketAddr) -> Conn {
+    pub fn new(transport: impl Into<Transport>, addr: SocketAddr) -> Conn {
         Conn {
-            stream,
+            transport: transport.into(),
             addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()),
             readable: false,
             writable: true,
@@ -74,8 +71,7 @@ impl Conn {
     /// # Errors
     /// What the system says.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        registry.register(&mut self.stream, token, both)
+        self.transport.register(registry, token)
     }
 
     /// Takes note of an event.
@@ -121,14 +117,14 @@ impl Conn {
     /// Why the connection broke after the end was read. Reading does not tell: after an end the
     /// kernel reports nothing but ends.
     pub fn take_error(&self) -> Option<io::Error> {
-        self.stream.take_error().ok().flatten()
+        self.transport.take_error()
     }
 
     /// Reads once. After the end it may be called again, and [`Conn::take_error`] be asked whether
     /// a reset has come.
     pub fn read(&mut self, buffer: &mut [u8]) -> Heard {
         loop {
-            match self.stream.read(buffer) {
+            match self.transport.read(buffer) {
                 Ok(0) => {
                     self.end();
                     return Heard::End;
@@ -160,12 +156,7 @@ impl Conn {
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         loop {
-            let written = match slices {
-                // The kernel takes one slice with less ado than a list of one.
-                [slice] => self.stream.write(slice),
-                slices => self.stream.write_vectored(slices),
-            };
-            match written {
+            match self.transport.write(slices) {
                 Ok(count) => {
                     self.writable = count == offered;
                     return Ok(count);
@@ -200,6 +191,6 @@ impl Conn {
     /// fails on a connection that just broke is no news; reading it will tell.
     pub fn shutdown(&mut self) {
         self.shut = true;
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.transport.shutdown();
     }
 }

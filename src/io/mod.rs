@@ -12,3 +12,4 @@ pub mod shortcut;
 pub mod signals;
 pub mod stdin;
 pub mod terminal;
+pub mod transport;
