@@ -13,17 +13,15 @@ use std::io::ErrorKind;
 use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
-use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 
-use mio::Interest;
 use mio::Registry;
 use mio::Token;
 use mio::event::Event;
-use mio::event::Source;
-use mio::net::TcpStream;
+
+use crate::io::transport::Transport;
 
 /// What a connection needs of the stream under it.
 pub trait Stream: Read + Write {
@@ -34,20 +32,7 @@ pub trait Stream: Read + Write {
     fn shutdown(&mut self) -> io::Result<()>;
 
     /// Why the stream broke, told once. See `SO_ERROR` in socket(7).
-    ///
-    /// # Errors
-    /// The system cannot tell.
-    fn take_error(&mut self) -> io::Result<Option<io::Error>>;
-}
-
-impl Stream for TcpStream {
-    fn shutdown(&mut self) -> io::Result<()> {
-        TcpStream::shutdown(self, Shutdown::Write)
-    }
-
-    fn take_error(&mut self) -> io::Result<Option<io::Error>> {
-        TcpStream::take_error(self)
-    }
+    fn take_error(&mut self) -> Option<io::Error>;
 }
 
 /// What an event says of a stream.
@@ -79,7 +64,7 @@ impl From<&Event> for Hints {
 
 /// A connected stream. See the module's documentation.
 #[derive(Debug)]
-pub struct Conn<S = TcpStream> {
+pub struct Conn<S = Transport> {
     stream: S,
     addr: SocketAddr,
     readable: bool,
@@ -109,6 +94,16 @@ pub enum Heard {
     Failed(io::Error),
 }
 
+impl Conn {
+    /// Registers it, once and for all.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.stream.register(registry, token)
+    }
+}
+
 impl<S: Stream> Conn<S> {
     /// A connection to `addr`, which must be non-blocking.
     pub fn new(stream: S, addr: SocketAddr) -> Conn<S> {
@@ -121,18 +116,6 @@ impl<S: Stream> Conn<S> {
             ended: false,
             shut: false,
         }
-    }
-
-    /// Registers it, once and for all.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>
-    where
-        S: Source,
-    {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        registry.register(&mut self.stream, token, both)
     }
 
     /// Takes note of an event.
@@ -179,7 +162,7 @@ impl<S: Stream> Conn<S> {
     /// Why the connection broke after the end was read. Reading does not tell: after an end the
     /// kernel reports nothing but ends.
     pub fn take_error(&mut self) -> Option<io::Error> {
-        self.stream.take_error().ok().flatten()
+        self.stream.take_error()
     }
 
     /// Reads once. After the end it may be called again, and [`Conn::take_error`] be asked whether

@@ -13,3 +13,4 @@ pub mod shortcut;
 pub mod signals;
 pub mod stdin;
 pub mod terminal;
+pub mod transport;
