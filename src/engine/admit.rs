@@ -10,6 +10,7 @@
 
 use core::net::IpAddr;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -156,14 +157,12 @@ impl Lists {
     }
 }
 
-/// Who is let in. It is asked about everybody, and told who came and went.
+/// Who is let in: it is asked about everybody.
 #[derive(Debug)]
 pub struct Admission {
     lists: Lists,
     max: Option<usize>,
     max_per_host: Option<usize>,
-    /// How many are here of each address, if that matters.
-    here: HashMap<IpAddr, usize>,
     /// Those who were not let in.
     pub refusals: Refusals,
 }
@@ -209,43 +208,49 @@ impl Admission {
             lists,
             max,
             max_per_host,
-            here: HashMap::new(),
             refusals: Refusals::default(),
         }
     }
 
-    /// Whether somebody from `ip` is let in while `here` are there.
+    /// Whether somebody from `ip` is let in while `here` are there, so many of them from `ip`.
     ///
     /// # Errors
     /// No, and why.
-    pub fn ask(&self, ip: IpAddr, here: usize) -> Result<(), Refusal> {
+    pub fn ask(&self, ip: IpAddr, here: usize, from_there: usize) -> Result<(), Refusal> {
         if !self.lists.admit(ip) {
             return Err(Refusal::NotAllowed);
         }
-        let from_there = self.here.get(&ip.to_canonical()).copied().unwrap_or(0);
         match (self.max, self.max_per_host) {
             (Some(max), _) if here >= max => Err(Refusal::Full(max)),
             (_, Some(max)) if from_there >= max => Err(Refusal::FullOfHost(max)),
             _ => Ok(()),
         }
     }
+}
 
-    /// Somebody from `ip` was let in.
+/// How many there are of each address.
+#[derive(Debug, Default)]
+pub struct Headcount(HashMap<IpAddr, usize>);
+
+impl Headcount {
+    /// Somebody from `ip` came in.
     pub fn joined(&mut self, ip: IpAddr) {
-        if self.max_per_host.is_some() {
-            *self.here.entry(ip.to_canonical()).or_default() += 1;
-        }
+        *self.0.entry(ip.to_canonical()).or_default() += 1;
     }
 
     /// One of those left.
     pub fn left(&mut self, ip: IpAddr) {
-        let ip = ip.to_canonical();
-        if let Some(here) = self.here.get_mut(&ip) {
-            *here -= 1;
-            if *here == 0 {
-                self.here.remove(&ip);
+        if let Entry::Occupied(mut here) = self.0.entry(ip.to_canonical()) {
+            match here.get() {
+                0 | 1 => drop(here.remove()),
+                _ => *here.get_mut() -= 1,
             }
         }
+    }
+
+    /// How many there are from `ip`.
+    pub fn of(&self, ip: IpAddr) -> usize {
+        self.0.get(&ip.to_canonical()).copied().unwrap_or(0)
     }
 }
 
@@ -417,7 +422,7 @@ mod tests {
 
     #[test]
     fn deny_wins_and_allow_limits() {
-        let ask = |admission: &Admission, ip: &str| admission.ask(ip.parse().unwrap(), 0);
+        let ask = |admission: &Admission, ip: &str| admission.ask(ip.parse().unwrap(), 0, 0);
         let all = admission(None, &[]);
         assert_eq!(ask(&all, "192.0.2.7"), Ok(()));
         let but_one = admission(None, &["192.0.2.7"]);
@@ -434,22 +439,31 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_free_again_when_somebody_left() {
+    fn so_many_are_let_in_and_so_many_of_one_address() {
+        let ip = "192.0.2.7".parse().unwrap();
+        let ask = |admission: Admission, here, from_there| admission.ask(ip, here, from_there);
+        let all = || Admission::new(Lists::default(), None, None);
+        let some = || Admission::new(Lists::default(), Some(3), Some(2));
+        assert_eq!(ask(all(), 1000, 1000), Ok(()));
+        assert_eq!(ask(some(), 2, 1), Ok(()));
+        assert_eq!(ask(some(), 2, 2), Err(Refusal::FullOfHost(2)));
+        assert_eq!(ask(some(), 3, 0), Err(Refusal::Full(3)));
+        assert_eq!(ask(some(), 3, 2), Err(Refusal::Full(3)));
+    }
+
+    #[test]
+    fn heads_are_counted_by_address() {
         let ip = |text: &str| text.parse().unwrap();
-        let mut admission = Admission::new(Lists::default(), Some(3), Some(2));
-        admission.joined(ip("192.0.2.7"));
-        assert_eq!(admission.ask(ip("192.0.2.7"), 1), Ok(()));
-        admission.joined(ip("::ffff:192.0.2.7"));
-        assert_eq!(
-            admission.ask(ip("192.0.2.7"), 2),
-            Err(Refusal::FullOfHost(2))
-        );
-        assert_eq!(admission.ask(ip("192.0.2.8"), 2), Ok(()));
-        assert_eq!(admission.ask(ip("192.0.2.8"), 3), Err(Refusal::Full(3)));
-        admission.left(ip("192.0.2.7"));
-        assert_eq!(admission.ask(ip("192.0.2.7"), 1), Ok(()));
-        admission.left(ip("192.0.2.7"));
-        assert!(admission.here.is_empty());
+        let mut headcount = Headcount::default();
+        headcount.joined(ip("192.0.2.7"));
+        headcount.joined(ip("::ffff:192.0.2.7"));
+        headcount.joined(ip("::1"));
+        assert_eq!(headcount.of(ip("192.0.2.7")), 2);
+        assert_eq!(headcount.of(ip("192.0.2.8")), 0);
+        headcount.left(ip("192.0.2.7"));
+        headcount.left(ip("192.0.2.7"));
+        assert_eq!(headcount.of(ip("192.0.2.7")), 0);
+        assert_eq!(headcount.0.len(), 1);
     }
 
     #[test]

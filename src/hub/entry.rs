@@ -5,9 +5,9 @@
 
 use std::time::Instant;
 
+use super::HubConfig;
 use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
-use crate::hub::HubConfig;
 use crate::io::conn::Conn;
 use crate::io::door::Door;
 use crate::status::NOTICE;
@@ -26,15 +26,17 @@ impl Entry {
         }
     }
 
-    /// Returns whoever may come in while `here` are there; anybody else is shown out.
+    /// Returns whoever may come in while `here` are there, so many of them of the same address;
+    /// anybody else is shown out.
     pub(super) fn admit(
         &mut self,
         conn: Conn,
         here: usize,
+        from_there: usize,
         door: &mut Door,
         now: Instant,
     ) -> Option<Conn> {
-        let refusal = match self.admission.ask(conn.addr().ip(), here) {
+        let refusal = match self.admission.ask(conn.addr().ip(), here, from_there) {
             Ok(()) => return Some(conn),
             Err(refusal) => refusal,
         };
