@@ -132,20 +132,20 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         }
     }
     if config.once {
-        return serve_once(listener, entry, config.settings, notices);
+        let first = first(listener, entry, notices)?;
+        return client::serve(first, config.settings, notices);
     }
     Hub::new(listener, entry, config, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()
 }
 
-/// What `nc -l` does: the first to come who may is served, and nobody else.
-fn serve_once(
+/// The first to come who may, as `nc -l` serves one. After that nobody listens.
+fn first(
     listener: std::net::TcpListener,
     mut entry: Entry,
-    settings: Settings,
     notices: &Notices,
-) -> Result<Status, Error> {
+) -> Result<Conn, Error> {
     let failed = |error: &io::Error| Error::system("wait for a connection", error);
     let mut poll = Poll::new().map_err(|e| failed(&e))?;
     let mut door = Door::new(listener, poll.registry(), LISTENER).map_err(|e| failed(&e))?;
@@ -154,7 +154,7 @@ fn serve_once(
         .register(poll.registry(), STDERR)
         .map_err(|e| failed(&e))?;
     let mut events = Events::with_capacity(4);
-    let conn = 'served: loop {
+    loop {
         stderr.flush();
         let deadline = [door.deadline(), entry.admission.refusals.deadline()];
         let deadline = deadline.into_iter().flatten().min();
@@ -176,7 +176,7 @@ fn serve_once(
                 Arrival::Peer(stream, addr) => {
                     let conn = Conn::new(stream.into(), addr);
                     if let Some(conn) = entry.admit(conn, 0, 0, &mut door, now) {
-                        break 'served conn;
+                        return Ok(conn);
                     }
                 }
                 Arrival::Exhausted => {
@@ -188,8 +188,7 @@ fn serve_once(
             }
         }
         entry.tell_untold(now);
-    };
-    client::serve(conn, settings, notices)
+    }
 }
 
 struct Hub {
