@@ -114,6 +114,8 @@ const NO_PROGRAMS: &str = "muxnc never runs a program for the network: a class h
 pub enum Mode {
     /// `-l`
     Hub(HubConfig),
+    /// `-z`: see whether something listens there.
+    Probe(Remote),
     /// Everything else.
     Client {
         /// Whom to connect to.
@@ -247,6 +249,12 @@ impl Args {
         if host.is_empty() {
             return Err(missing("the host is"));
         }
+        if self.bytes.zero && is_range(port) {
+            return Err(
+                Error::usage(format!("port '{port}'"), "muxnc tests one port")
+                    .hint("For many, call it for each, or use nmap."),
+            );
+        }
         let to = net::port(port, self.address.lookup())?;
         if to == 0 {
             return Err(Error::usage("port '0'", "nothing can be reached there")
@@ -256,19 +264,30 @@ impl Args {
             Some(port) => Some(net::port(port, self.address.lookup())?),
             None => None,
         };
-        Ok(Mode::Client {
-            remote: Remote {
-                host: host.clone(),
-                port: to,
-                family: self.address.family(),
-                lookup: self.address.lookup(),
-                source: self.address.source.clone(),
-                source_port,
-                limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+        let remote = Remote {
+            host: host.clone(),
+            port: to,
+            family: self.address.family(),
+            lookup: self.address.lookup(),
+            source: self.address.source.clone(),
+            source_port,
+            limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+        };
+        Ok(match self.bytes.zero {
+            true => Mode::Probe(remote),
+            false => Mode::Client {
+                remote,
+                settings: self.settings(),
             },
-            settings: self.settings(),
         })
     }
+}
+
+/// `20-25`, which other netcats take for several ports.
+fn is_range(port: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    port.split_once('-')
+        .is_some_and(|(from, to)| number(from) && number(to))
 }
 
 #[cfg(test)]

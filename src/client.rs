@@ -111,6 +111,16 @@ pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Sta
     Client::new(conn, settings, Role::Caller, notices)?.run()
 }
 
+/// Connects to `remote` and leaves again: what `nc -z` does.
+///
+/// # Errors
+/// No connection.
+pub fn probe(remote: &Remote) -> Result<Status, Error> {
+    let (_, addr) = net::connect(remote)?;
+    log::info!("connection to {addr} succeeded");
+    Ok(Status::Done)
+}
+
 /// Serves one connection that was accepted: what `nc -l` does.
 ///
 /// # Errors
