@@ -180,6 +180,7 @@ impl Args {
             crlf: self.bytes.crlf,
             half_close: !self.bytes.no_shutdown,
             quit_after: self.time.quit_after,
+            idle_timeout: self.time.idle_timeout,
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
             traffic: self.bytes.traffic(),

@@ -252,6 +252,9 @@ impl Hub {
         if config.max_per_host.is_some() {
             peers.count_hosts();
         }
+        if let Some(limit) = config.settings.idle_timeout {
+            peers.limit_idle(limit);
+        }
         Ok(Hub {
             poll,
             door,
@@ -323,7 +326,7 @@ impl Hub {
             return Some(Duration::ZERO);
         }
         let deadlines = [
-            self.peers.room.deadline(),
+            self.peers.deadline(),
             self.door.deadline(),
             self.entry.admission.refusals.deadline(),
             self.quits(),

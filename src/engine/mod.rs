@@ -7,6 +7,7 @@ pub mod admit;
 pub mod chat;
 pub mod command;
 pub mod editor;
+pub mod idle;
 pub mod journal;
 pub mod lines;
 pub mod newline;

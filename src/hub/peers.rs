@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 use std::time::Instant;
 
 use mio::Token;
@@ -19,6 +20,7 @@ use mio::Token;
 use super::Hub;
 use super::show;
 use crate::engine::admit::Headcount;
+use crate::engine::idle::Idle;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
@@ -65,6 +67,8 @@ pub enum Leave {
     Stalled,
     /// It fell too far behind.
     Behind,
+    /// Nothing was sent to it or received from it for too long.
+    Idle,
     /// The operator wanted it, and why.
     Kicked(String),
 }
@@ -93,6 +97,8 @@ pub struct Peers<S> {
     half_closing: bool,
     /// How many are here of each address, if that matters.
     headcount: Option<Headcount>,
+    /// Who may not be idle for how long, if anybody may not.
+    idle: Option<Idle>,
 }
 
 impl Hub {
@@ -151,7 +157,13 @@ impl<S: Stream> Peers<S> {
             flushed: 0,
             half_closing: false,
             headcount: None,
+            idle: None,
         }
+    }
+
+    /// From now on whoever joins and is idle for so long is disconnected.
+    pub fn limit_idle(&mut self, limit: Duration) {
+        self.idle = Some(Idle::new(limit));
     }
 
     /// Counts how many there are of each address from now on.
@@ -178,7 +190,9 @@ impl<S: Stream> Peers<S> {
         if let Some(headcount) = &mut self.headcount {
             headcount.joined(peer.conn.addr().ip());
         }
-        self.room.join(peer, now)
+        let key = self.room.join(peer, now);
+        self.touch(key, now);
+        key
     }
 
     /// Takes note of an event. Of one who is gone it is no news.
@@ -188,6 +202,19 @@ impl<S: Stream> Peers<S> {
             self.queue_read(key);
             self.queue_flush(key);
         }
+    }
+
+    /// Something was sent to a peer, or received from it.
+    fn touch(&mut self, key: usize, now: Instant) {
+        if let Some(idle) = &mut self.idle {
+            idle.touch(key, now);
+        }
+    }
+
+    /// When to call [`Peers::find_overdue`], if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let idle = self.idle.as_ref().and_then(Idle::deadline);
+        [self.room.deadline(), idle].into_iter().flatten().min()
     }
 
     /// Whether there is work that no event will tell of.
@@ -258,6 +285,7 @@ impl<S: Stream> Peers<S> {
         }
         match heard {
             Heard::Bytes(count) => {
+                self.touch(key, now);
                 self.room.heard(key, &buffer[..count], now);
                 self.queue_read(key);
                 if self.room.is_chat() {
@@ -318,10 +346,15 @@ impl<S: Stream> Peers<S> {
             self.room.forgo(key, now);
             return;
         }
-        match self
-            .room
-            .flush(key, now, |peer, slices| peer.conn.write(slices))
-        {
+        let mut taken = 0;
+        let flushed = self.room.flush(key, now, |peer, slices| {
+            taken = peer.conn.write(slices)?;
+            Ok(taken)
+        });
+        if taken > 0 {
+            self.touch(key, now);
+        }
+        match flushed {
             Ok(0) => self.half_close(key),
             Ok(_) => self.queue_flush(key),
             Err(error) => self.break_off(key, error, now),
@@ -373,6 +406,13 @@ impl<S: Stream> Peers<S> {
             self.queue_leave(key, why);
         }
         self.queues.overdue = overdue;
+        while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
+            // What it said and we did not read yet is our delay, not its.
+            match self.room.conn_mut(key).is_some_and(|peer| peer.to_read) {
+                true => self.touch(key, now),
+                false => self.queue_leave(key, Leave::Idle),
+            }
+        }
     }
 
     /// The only place where a peer leaves the room. Returns whether one did.
@@ -398,6 +438,9 @@ impl<S: Stream> Peers<S> {
 
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
         let left = self.room.leave(key, now);
+        if let Some(idle) = &mut self.idle {
+            idle.remove(key);
+        }
         if let Some(headcount) = &mut self.headcount {
             headcount.left(left.conn.conn.addr().ip());
         }
@@ -422,6 +465,13 @@ impl<S: Stream> Peers<S> {
                  {owed} bytes were not delivered; {traffic}",
                 self.room.policy().stall_timeout
             ),
+            Leave::Idle => {
+                let limit = self.idle.as_ref().map_or(Duration::ZERO, Idle::limit);
+                log::info!(
+                    target: NOTICE,
+                    "{who} was disconnected: nothing was sent or received for {limit:?}; {traffic}"
+                );
+            }
             Leave::Kicked(reason) if reason.is_empty() => {
                 log::warn!("{who} was cut off by you; {traffic}");
             }
