@@ -18,6 +18,7 @@ use mio::Poll;
 use mio::Token;
 use mio::net::TcpStream;
 
+use crate::engine::delay::Delay;
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
 use crate::engine::visible::Visible;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub quit_after: Option<Duration>,
     /// A connection over which nothing goes for that long is ended.
     pub idle_timeout: Option<Duration>,
+    /// After each line sent nothing is sent for that long.
+    pub delay: Option<Duration>,
     /// Which directions are used.
     pub traffic: Traffic,
     /// A terminal gets the other side's bytes as they are.
@@ -150,6 +153,7 @@ struct Client {
     up: Buffer,
     down: Buffer,
     crlf: Crlf,
+    delay: Option<Delay>,
     shortcuts: Shortcuts,
     progress: Progress,
 }
@@ -252,6 +256,7 @@ impl Client {
             up: Buffer::default(),
             down: Buffer::default(),
             crlf: Crlf::default(),
+            delay: None,
             shortcuts: Shortcuts::default(),
             progress: Progress::default(),
             poll,
@@ -259,8 +264,11 @@ impl Client {
         client
             .register()
             .map_err(|e| Error::system("start the event loop", &e))?;
+        client.delay = client.settings.delay.map(Delay::new);
         client.shortcuts = Shortcuts {
-            up: !client.settings.crlf && client.stdin.as_ref().is_some_and(shortcut::suits_input),
+            up: !client.settings.crlf
+                && client.delay.is_none()
+                && client.stdin.as_ref().is_some_and(shortcut::suits_input),
             down: client.settings.traffic != Traffic::SendOnly
                 && shortcut::suits_output(&client.stdout),
         };
@@ -361,14 +369,24 @@ impl Client {
                 }
                 continue;
             }
+            if self.delay.as_mut().is_some_and(|delay| delay.pauses(now)) {
+                return Ok(false);
+            }
             if self.up.is_empty() && !self.read_input(now)? {
                 return Ok(false);
             }
             if !self.conn.is_writable() {
                 return Ok(false);
             }
-            match self.conn.write(&[IoSlice::new(self.up.waiting())]) {
+            let mut portion = self.up.waiting();
+            if self.delay.is_some() {
+                portion = &portion[..Delay::portion(portion)];
+            }
+            match self.conn.write(&[IoSlice::new(portion)]) {
                 Ok(count) => {
+                    if let Some(delay) = &mut self.delay {
+                        delay.sent(&portion[..count], now);
+                    }
                     self.up.start += count;
                     self.progress.moved |= count > 0;
                 }
@@ -640,7 +658,7 @@ impl Client {
         });
         if unfinished {
             // It may have closed only its own side: our input still goes to its end.
-            let idle = self.up.is_empty();
+            let idle = self.up.is_empty() && self.pause().is_none();
             match self.progress.silent {
                 Some(since) if idle && now >= since + LAST_INPUT => {}
                 None if idle => {
@@ -700,6 +718,11 @@ impl Client {
         Some(self.progress.finished? + self.settings.quit_after?)
     }
 
+    /// Until when nothing is sent.
+    fn pause(&self) -> Option<Instant> {
+        self.delay.as_ref()?.until()
+    }
+
     fn idles(&self) -> Option<Instant> {
         Some(self.progress.active? + self.settings.idle_timeout?)
     }
@@ -713,9 +736,15 @@ impl Client {
 
     fn deadline(&self) -> Option<Instant> {
         let silent = self.progress.silent.map(|since| since + LAST_INPUT);
-        [self.quits(), self.lingers(), self.idles(), silent]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.quits(),
+            self.lingers(),
+            self.idles(),
+            self.pause(),
+            silent,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

@@ -264,7 +264,7 @@ impl Hub {
             stderr,
             console,
             peers,
-            operator: Operator::default(),
+            operator: Operator::new(config.settings.delay),
             buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
             config,
         })
@@ -329,6 +329,7 @@ impl Hub {
             self.peers.deadline(),
             self.door.deadline(),
             self.entry.admission.refusals.deadline(),
+            self.operator.pause(),
             self.quits(),
             self.lingers(),
         ];

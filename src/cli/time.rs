@@ -24,6 +24,12 @@ pub(super) struct TimeArgs {
     #[arg(short, long, value_name = "TIME", value_parser = positive_duration)]
     pub(super) idle_timeout: Option<Duration>,
 
+    /// Wait this long after each line sent; stdin is not read meanwhile
+    ///
+    /// That is ncat's -d; nc's is --recv-only here.
+    #[arg(short, long, value_name = "TIME", value_parser = positive_duration)]
+    pub(super) delay: Option<Duration>,
+
     /// Leave this long after the end of stdin at the latest
     #[arg(short, value_name = "TIME", value_parser = duration)]
     pub(super) quit_after: Option<Duration>,
