@@ -723,7 +723,12 @@ impl Client {
         self.delay.as_ref()?.until()
     }
 
+    /// When the connection was idle for too long. One that the other side closed has nothing more to
+    /// give: then it is stdin that is waited for.
     fn idles(&self) -> Option<Instant> {
+        if self.progress.silent.is_some() {
+            return None;
+        }
         Some(self.progress.active? + self.settings.idle_timeout?)
     }
 

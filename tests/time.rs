@@ -105,6 +105,14 @@ fn after_the_end_of_stdin_an_answer_may_take_so_long() {
 }
 
 #[test]
+fn who_was_closed_is_done_and_not_idle() {
+    // stdin stays open, and is waited for a little longer than that.
+    let (mut process, stream) = participant(&["-i", "450ms"]);
+    drop(stream);
+    process.expect_status(0);
+}
+
+#[test]
 fn either_direction_keeps_a_participant() {
     // What is received goes to a pipe by the kernel, and to a file by us.
     let (mut hears, mut speaks_to_it) = participant(&["-i", LIMIT]);
