@@ -448,11 +448,6 @@ impl<C> Room<C> {
         self.screen.set_overflow(self.policy.overflow());
     }
 
-    /// Whether members hear each other.
-    pub fn relays(&self) -> bool {
-        self.policy.relay
-    }
-
     /// The rules it follows.
     pub fn policy(&self) -> &Policy {
         &self.policy

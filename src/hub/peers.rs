@@ -29,12 +29,9 @@ use crate::io::error::Error;
 use crate::io::error::why;
 use crate::status::NOTICE;
 
-/// Bytes read from one peer in a turn, to be shown only: what stays in the processor's cache until
-/// it is written.
-const PEER_CHUNK: usize = 64 * 1024;
-
-/// The same to be relayed: like stdin, each read costs one large write per peer.
-pub const RELAY_CHUNK: usize = 256 * 1024;
+/// Bytes read from stdin, or from one peer, in a turn. Each read costs one large write for stdout or
+/// for each peer, so larger is cheaper.
+pub const CHUNK: usize = 256 * 1024;
 
 /// Connections accepted in a turn.
 const ACCEPT_BATCH: usize = 64;
@@ -190,9 +187,6 @@ impl<S: Stream> Peers<S> {
     ///
     /// # Errors
     /// What `show` fails with.
-    ///
-    /// # Panics
-    /// If `buffer` is smaller than [`RELAY_CHUNK`].
     pub fn hear<E>(
         &mut self,
         buffer: &mut [u8],
@@ -222,10 +216,6 @@ impl<S: Stream> Peers<S> {
     }
 
     fn hear_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
-        let chunk = match self.room.relays() {
-            true => RELAY_CHUNK,
-            false => PEER_CHUNK,
-        };
         let Some(peer) = self.room.conn_mut(key) else {
             return;
         };
@@ -234,7 +224,7 @@ impl<S: Stream> Peers<S> {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        let heard = peer.conn.read(&mut buffer[..chunk]);
+        let heard = peer.conn.read(buffer);
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {
