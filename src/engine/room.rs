@@ -466,6 +466,11 @@ impl<C> Room<C> {
         self.journal.owed(&self.members[key].cursor)
     }
 
+    /// Bytes kept for the slowest member, to within a segment.
+    pub fn retained(&self) -> u64 {
+        self.journal.retained()
+    }
+
     /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind.
     pub fn wants_input(&self) -> bool {
         !self.members.is_empty() && self.hold.is_none()
