@@ -11,4 +11,5 @@ pub mod lines;
 pub mod newline;
 pub mod room;
 pub mod screen;
+pub mod vigil;
 pub mod visible;

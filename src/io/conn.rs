@@ -25,6 +25,10 @@ use mio::event::Event;
 use mio::event::Source;
 use mio::net::TcpStream;
 
+use crate::engine::vigil::Outstanding;
+use crate::engine::vigil::Vigil;
+use crate::io::pulse::Pulse;
+
 /// What a connection needs of the stream under it.
 pub trait Stream: Read + Write {
     /// Ends the sending side. See shutdown(2).
@@ -38,6 +42,11 @@ pub trait Stream: Read + Write {
     /// # Errors
     /// The system cannot tell.
     fn take_error(&mut self) -> io::Result<Option<io::Error>>;
+
+    /// What was sent and is unanswered, if the system tells.
+    fn outstanding(&self, _: &mut Pulse) -> Option<Outstanding> {
+        None
+    }
 }
 
 impl Stream for TcpStream {
@@ -47,6 +56,10 @@ impl Stream for TcpStream {
 
     fn take_error(&mut self) -> io::Result<Option<io::Error>> {
         TcpStream::take_error(self)
+    }
+
+    fn outstanding(&self, pulse: &mut Pulse) -> Option<Outstanding> {
+        pulse.feel(self.local_addr().ok()?, self.peer_addr().ok()?)
     }
 }
 
@@ -88,6 +101,7 @@ pub struct Conn<S = TcpStream> {
     hinted: bool,
     ended: bool,
     shut: bool,
+    vigil: Vigil,
 }
 
 impl<S: AsFd> AsFd for Conn<S> {
@@ -120,6 +134,7 @@ impl<S: Stream> Conn<S> {
             hinted: false,
             ended: false,
             shut: false,
+            vigil: Vigil::default(),
         }
     }
 
@@ -226,6 +241,7 @@ impl<S: Stream> Conn<S> {
             match written {
                 Ok(count) => {
                     self.writable = count == offered;
+                    self.sent(count);
                     return Ok(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -235,6 +251,27 @@ impl<S: Stream> Conn<S> {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Whether something was written of which is not known that it was acknowledged.
+    pub fn is_watched(&self) -> bool {
+        self.vigil.is_kept()
+    }
+
+    /// Looks whether the other side answers, [`crate::engine::vigil::EVERY`] so often while
+    /// something is watched. Returns whether it has vanished.
+    pub fn has_vanished(&mut self, pulse: &mut Pulse) -> bool {
+        if !self.is_watched() {
+            return false;
+        }
+        self.vigil.look(self.stream.outstanding(pulse))
+    }
+
+    /// Takes note that so much was written.
+    pub(super) fn sent(&mut self, count: usize) {
+        if count > 0 {
+            self.vigil.sent();
         }
     }
 
@@ -258,6 +295,8 @@ impl<S: Stream> Conn<S> {
     /// fails on a connection that just broke is no news; reading it will tell.
     pub fn shutdown(&mut self) {
         self.shut = true;
+        // The end has to be acknowledged as well.
+        self.vigil.sent();
         let _ = self.stream.shutdown();
     }
 }

@@ -34,11 +34,13 @@ use crate::io::error::why;
 /// backlog waits a second for its next SYN. The kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// A closed laptop sends nothing: ask after a minute of silence, and give up after another.
+/// A closed laptop sends nothing: ask after a minute of silence, and give up 50 seconds later.
+/// That is for a connection on which nothing is on its way; see [`crate::engine::vigil`] for one to
+/// which something is.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(60))
     .with_interval(Duration::from_secs(10))
-    .with_retries(6);
+    .with_retries(5);
 
 /// Which addresses of a name are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
