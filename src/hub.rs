@@ -27,7 +27,6 @@ use mio::Events;
 use mio::Poll;
 use mio::Token;
 use mio::event::Event;
-use mio::net::TcpStream;
 
 use self::operator::Operator;
 use self::peers::Peers;
@@ -52,6 +51,7 @@ use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::stdin::Stdin;
+use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -158,7 +158,7 @@ struct Hub {
     stderr: Stderr,
     /// Only where stdin and stdout are a terminal.
     console: Option<Console>,
-    peers: Peers<TcpStream>,
+    peers: Peers<Transport>,
     operator: Operator,
     buffer: Box<[u8]>,
     config: HubConfig,

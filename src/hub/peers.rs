@@ -117,7 +117,7 @@ impl Hub {
                     );
                     return;
                 }
-                Arrival::Peer(stream, addr) => self.admit(Conn::new(stream, addr), now),
+                Arrival::Peer(stream, addr) => self.admit(Conn::new(stream.into(), addr), now),
                 Arrival::Failed => {}
             }
         }
