@@ -255,6 +255,7 @@ impl Hub {
             self.accept(now);
             self.peers.flush(now);
             self.peers.find_overdue(now);
+            self.peers.find_vanished(now);
             if self.peers.reap(now) {
                 self.door.someone_left();
             }
@@ -271,7 +272,7 @@ impl Hub {
             return Some(Duration::ZERO);
         }
         let deadlines = [
-            self.peers.room.deadline(),
+            self.peers.deadline(),
             self.door.deadline(),
             self.quits(),
             self.lingers(),

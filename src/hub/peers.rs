@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::io::ErrorKind;
 use std::time::Instant;
 
 use mio::Token;
@@ -20,6 +21,7 @@ use super::show;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
+use crate::engine::vigil;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
 use crate::io::conn::Hints;
@@ -27,6 +29,7 @@ use crate::io::conn::Stream;
 use crate::io::door::Arrival;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::pulse::Pulse;
 use crate::status::NOTICE;
 
 /// Bytes read from stdin, or from one peer, in a turn. Each read costs one large write for stdout or
@@ -86,6 +89,9 @@ pub struct Peers<S> {
     flushed: u64,
     /// Whoever is owed nothing is told that nothing will follow.
     half_closing: bool,
+    pulse: Pulse,
+    /// When to look who answers, while something is on its way to anybody.
+    checkup: Option<Instant>,
 }
 
 impl Hub {
@@ -147,6 +153,8 @@ impl<S: Stream> Peers<S> {
             queues: Queues::default(),
             flushed: 0,
             half_closing: false,
+            pulse: Pulse::new(),
+            checkup: None,
         }
     }
 
@@ -301,6 +309,11 @@ impl<S: Stream> Peers<S> {
             Ok(_) => self.queue_flush(key),
             Err(error) => self.break_off(key, error, now),
         }
+        if let Some(peer) = self.room.conn_mut(key)
+            && peer.conn.is_watched()
+        {
+            self.checkup.get_or_insert(now + vigil::EVERY);
+        }
     }
 
     /// Takes note that a peer takes no more. It leaves when all it said before was heard, and
@@ -334,6 +347,36 @@ impl<S: Stream> Peers<S> {
                 self.queue_leave(key, Leave::Closed);
             }
         }
+    }
+
+    /// Gives up whoever vanished: see [`vigil`].
+    pub fn find_vanished(&mut self, now: Instant) {
+        if self.checkup.is_none_or(|checkup| checkup > now) {
+            return;
+        }
+        self.checkup = None;
+        let mut vanished = std::mem::take(&mut self.queues.overdue);
+        for (key, peer) in self.room.conns_mut() {
+            if peer.leaving || peer.broken.is_some() {
+                continue;
+            }
+            if peer.conn.has_vanished(&mut self.pulse) {
+                vanished.push(key);
+            } else if peer.conn.is_watched() {
+                self.checkup = Some(now + vigil::EVERY);
+            }
+        }
+        for key in vanished.drain(..) {
+            self.break_off(key, ErrorKind::TimedOut.into(), now);
+        }
+        self.queues.overdue = vanished;
+    }
+
+    /// When to call [`Peers::find_overdue`] or [`Peers::find_vanished`] next, if nothing changes
+    /// before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.room.deadline(), self.checkup];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Lets everybody go whose time is over.
