@@ -10,6 +10,7 @@ mod address;
 mod bytes;
 mod hub;
 mod messages;
+mod proxy;
 mod terminal;
 mod time;
 
@@ -24,10 +25,12 @@ use self::bytes::BytesArgs;
 use self::hub::HubArgs;
 use self::messages::MessagesArgs;
 pub use self::messages::Verbosity;
+use self::proxy::ProxyArgs;
 use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
 use crate::client::Settings;
 use crate::hub::HubConfig;
+use crate::io::dial::Target;
 use crate::io::error::Error;
 use crate::io::net;
 use crate::io::net::Bind;
@@ -77,6 +80,9 @@ struct Args {
     address: AddressArgs,
 
     #[command(flatten)]
+    proxy: ProxyArgs,
+
+    #[command(flatten)]
     time: TimeArgs,
 
     #[command(flatten)]
@@ -112,7 +118,7 @@ pub enum Mode {
     /// Everything else.
     Client {
         /// Whom to connect to.
-        remote: Remote,
+        target: Target,
         /// How to serve the connection.
         settings: Settings,
     },
@@ -248,15 +254,19 @@ impl Args {
             Some(port) => Some(net::port(port, self.address.lookup())?),
             None => None,
         };
+        let remote = Remote {
+            host: host.clone(),
+            port: to,
+            family: self.address.family(),
+            lookup: self.address.lookup(),
+            source: self.address.source.clone(),
+            source_port,
+            limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+        };
         Ok(Mode::Client {
-            remote: Remote {
-                host: host.clone(),
-                port: to,
-                family: self.address.family(),
-                lookup: self.address.lookup(),
-                source: self.address.source.clone(),
-                source_port,
-                limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+            target: match self.proxy.proxy(self.address.lookup())? {
+                Some(proxy) => Target::Proxied(remote, proxy),
+                None => Target::Direct(remote),
             },
             settings: self.settings(),
         })
@@ -322,7 +332,11 @@ mod tests {
 
     #[test]
     fn options_may_follow_the_positionals() {
-        let Ok(Mode::Client { remote, settings }) = mode("localhost 80 -w 1.5m -C -q 2 -4") else {
+        let Ok(Mode::Client {
+            target: Target::Direct(remote),
+            settings,
+        }) = mode("localhost 80 -w 1.5m -C -q 2 -4")
+        else {
             panic!("not a client");
         };
         assert_eq!(remote.limit, Duration::from_secs(90));
@@ -355,6 +369,14 @@ mod tests {
             "-w 5x localhost 80",
             "-l --stall-timeout 0 80",
             "--send-only --recv-only localhost 80",
+            "-l 80 --proxy localhost",
+            "localhost 80 --proxy-type socks5",
+            "localhost 80 --proxy-auth a:b",
+            "localhost 80 --proxy http://localhost",
+            "localhost 80 --proxy localhost:0",
+            "localhost 80 --proxy localhost --proxy-type socks6",
+            "localhost 80 --proxy localhost --proxy-auth :b",
+            "localhost 80 --proxy localhost --proxy-dns never",
             "--nonsense",
             "-e /bin/sh -l 80",
             "-l 80 -c sh",

@@ -28,9 +28,9 @@ use crate::io::console::Console;
 use crate::io::console::KEYS;
 use crate::io::console::Keys;
 use crate::io::descriptor::Kind;
+use crate::io::dial::Target;
+use crate::io::dial::dial;
 use crate::io::error::Error;
-use crate::io::net;
-use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
@@ -100,14 +100,13 @@ enum Role {
     Listener,
 }
 
-/// Connects to `remote` and serves until either side is done.
+/// Connects to `target` and serves until either side is done.
 ///
 /// # Errors
 /// No connection, or it broke, or stdin or stdout did.
-pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Status, Error> {
-    let (stream, addr) = net::connect(remote)?;
-    log::info!("connected to {addr}");
-    let conn = Conn::new(TcpStream::from_std(stream), addr);
+pub fn run(target: &Target, settings: Settings, notices: &Notices) -> Result<Status, Error> {
+    let (transport, addr) = dial(target)?;
+    let conn = Conn::new(transport, addr);
     Client::new(conn, settings, Role::Caller, notices)?.run()
 }
 

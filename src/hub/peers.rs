@@ -174,7 +174,7 @@ impl Hub {
             log::warn!("serve {}: {}", conn.addr(), why(&error));
             return;
         }
-        let addr = conn.addr();
+        let addr = conn.addr().clone();
         let key = self.room.join(
             Peer {
                 conn,

@@ -10,7 +10,6 @@
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 
@@ -18,13 +17,14 @@ use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 
+use crate::io::addr::Addr;
 use crate::io::transport::Transport;
 
 /// A connected stream. See the module's documentation.
 #[derive(Debug)]
 pub struct Conn {
     transport: Transport,
-    addr: SocketAddr,
+    addr: Addr,
     readable: bool,
     writable: bool,
     /// The kernel hinted that there is an end or an error to be read.
@@ -54,10 +54,10 @@ pub enum Heard {
 
 impl Conn {
     /// A connection to `addr`, which must be non-blocking.
-    pub fn new(transport: impl Into<Transport>, addr: SocketAddr) -> Conn {
+    pub fn new(transport: impl Into<Transport>, addr: impl Into<Addr>) -> Conn {
         Conn {
             transport: transport.into(),
-            addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()),
+            addr: addr.into(),
             readable: false,
             writable: true,
             hinted: false,
@@ -82,9 +82,9 @@ impl Conn {
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
     }
 
-    /// The other side's address; IPv4 looks like IPv4, also on a dual-stack socket.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+    /// The other side's address.
+    pub fn addr(&self) -> &Addr {
+        &self.addr
     }
 
     /// Whether a read may find something.
