@@ -38,6 +38,7 @@ use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
+use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -120,7 +121,7 @@ pub fn serve(
     settings: Settings,
     notices: &Notices,
 ) -> Result<Status, Error> {
-    let conn = Conn::new(TcpStream::from_std(stream), addr);
+    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
     log::info!(target: NOTICE, "{} joined", conn.addr());
     Client::new(conn, settings, Role::Listener, notices)?.run()
 }

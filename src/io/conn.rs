@@ -5,11 +5,14 @@
 //! system call that fails, and pausing a peer is simply not reading it.
 //!
 //! It promises: one system call per call, bounded by the buffer given; the last bytes before a
-//! reset or a close are read before either is reported.
+//! reset or a close are read before either is reported. What the stream is (`S`) does not matter, so
+//! the same bits are tested over a stream that no kernel has.
 
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
+use std::io::Read;
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 
@@ -20,10 +23,49 @@ use mio::event::Event;
 use crate::io::addr::Addr;
 use crate::io::transport::Transport;
 
+/// What a connection needs of the stream under it.
+pub trait Stream: Read + Write {
+    /// Ends the sending side. See shutdown(2).
+    ///
+    /// # Errors
+    /// What the system says.
+    fn shutdown(&mut self) -> io::Result<()>;
+
+    /// Why the stream broke, told once. See `SO_ERROR` in socket(7).
+    fn take_error(&mut self) -> Option<io::Error>;
+}
+
+/// What an event says of a stream.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hints {
+    /// A read may find something.
+    pub readable: bool,
+    /// A write may get somewhere.
+    pub writable: bool,
+    /// The other side may have ended, or broken.
+    pub read_closed: bool,
+    /// Nothing may be sent any more.
+    pub write_closed: bool,
+    /// The stream may be broken.
+    pub error: bool,
+}
+
+impl From<&Event> for Hints {
+    fn from(event: &Event) -> Hints {
+        Hints {
+            readable: event.is_readable(),
+            writable: event.is_writable(),
+            read_closed: event.is_read_closed(),
+            write_closed: event.is_write_closed(),
+            error: event.is_error(),
+        }
+    }
+}
+
 /// A connected stream. See the module's documentation.
 #[derive(Debug)]
-pub struct Conn {
-    transport: Transport,
+pub struct Conn<S = Transport> {
+    stream: S,
     addr: Addr,
     readable: bool,
     writable: bool,
@@ -33,9 +75,9 @@ pub struct Conn {
     shut: bool,
 }
 
-impl AsFd for Conn {
+impl<S: AsFd> AsFd for Conn<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.transport.as_fd()
+        self.stream.as_fd()
     }
 }
 
@@ -53,10 +95,20 @@ pub enum Heard {
 }
 
 impl Conn {
+    /// Registers it, once and for all.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.stream.register(registry, token)
+    }
+}
+
+impl<S: Stream> Conn<S> {
     /// A connection to `addr`, which must be non-blocking.
-    pub fn new(transport: impl Into<Transport>, addr: impl Into<Addr>) -> Conn {
+    pub fn new(stream: S, addr: impl Into<Addr>) -> Conn<S> {
         Conn {
-            transport: transport.into(),
+            stream,
             addr: addr.into(),
             readable: false,
             writable: true,
@@ -66,20 +118,13 @@ impl Conn {
         }
     }
 
-    /// Registers it, once and for all.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.transport.register(registry, token)
-    }
-
     /// Takes note of an event.
-    pub fn collect(&mut self, event: &Event) {
-        let hinted = event.is_read_closed() || event.is_error();
+    pub fn collect(&mut self, event: impl Into<Hints>) {
+        let hints = event.into();
+        let hinted = hints.read_closed || hints.error;
         self.hinted |= hinted;
-        self.readable |= event.is_readable() || hinted;
-        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+        self.readable |= hints.readable || hinted;
+        self.writable |= hints.writable || hints.write_closed || hints.error;
     }
 
     /// The other side's address.
@@ -116,15 +161,15 @@ impl Conn {
 
     /// Why the connection broke after the end was read. Reading does not tell: after an end the
     /// kernel reports nothing but ends.
-    pub fn take_error(&self) -> Option<io::Error> {
-        self.transport.take_error()
+    pub fn take_error(&mut self) -> Option<io::Error> {
+        self.stream.take_error()
     }
 
     /// Reads once. After the end it may be called again, and [`Conn::take_error`] be asked whether
     /// a reset has come.
     pub fn read(&mut self, buffer: &mut [u8]) -> Heard {
         loop {
-            match self.transport.read(buffer) {
+            match self.stream.read(buffer) {
                 Ok(0) => {
                     self.end();
                     return Heard::End;
@@ -156,7 +201,12 @@ impl Conn {
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         loop {
-            match self.transport.write(slices) {
+            let written = match slices {
+                // The kernel takes one slice with less ado than a list of one.
+                [slice] => self.stream.write(slice),
+                slices => self.stream.write_vectored(slices),
+            };
+            match written {
                 Ok(count) => {
                     self.writable = count == offered;
                     return Ok(count);
@@ -191,6 +241,6 @@ impl Conn {
     /// fails on a connection that just broke is no news; reading it will tell.
     pub fn shutdown(&mut self) {
         self.shut = true;
-        let _ = self.transport.shutdown();
+        let _ = self.stream.shutdown();
     }
 }

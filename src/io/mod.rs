@@ -7,6 +7,7 @@ pub mod descriptor;
 pub mod dial;
 pub mod door;
 pub mod error;
+pub mod job;
 pub mod net;
 pub mod notices;
 pub mod output;

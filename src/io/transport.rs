@@ -16,6 +16,8 @@ use mio::Registry;
 use mio::Token;
 use mio::net::TcpStream;
 
+use crate::io::conn::Stream;
+
 /// A connected stream of one kind or another, which must be non-blocking.
 #[derive(Debug)]
 pub enum Transport {
@@ -34,41 +36,44 @@ impl Transport {
             Transport::Tcp(stream) => registry.register(stream, token, both),
         }
     }
+}
 
-    /// Reads once; fewer bytes than fit mean that no more are there.
-    ///
-    /// # Errors
-    /// As `read(2)`.
-    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl Read for Transport {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Transport::Tcp(stream) => stream.read(buffer),
         }
     }
+}
 
-    /// Writes what fits of `slices`; fewer bytes than given mean that no more fit.
-    ///
-    /// # Errors
-    /// As `write(2)`.
-    pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match (self, slices) {
-            // The kernel takes one slice with less ado than a list of one.
-            (Transport::Tcp(stream), [slice]) => stream.write(slice),
-            (Transport::Tcp(stream), slices) => stream.write_vectored(slices),
+impl Write for Transport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(stream) => stream.write(bytes),
         }
     }
 
-    /// Ends our side, after everything that was written.
-    ///
-    /// # Errors
-    /// What the system says: the connection just broke.
-    pub fn shutdown(&mut self) -> io::Result<()> {
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(stream) => stream.write_vectored(slices),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => stream.flush(),
+        }
+    }
+}
+
+impl Stream for Transport {
+    fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
         }
     }
 
-    /// The error that the system keeps for the stream, once.
-    pub fn take_error(&self) -> Option<io::Error> {
+    fn take_error(&mut self) -> Option<io::Error> {
         match self {
             Transport::Tcp(stream) => stream.take_error().ok().flatten(),
         }
