@@ -16,11 +16,11 @@ use std::time::Instant;
 use mio::Events;
 use mio::Poll;
 use mio::Token;
-use mio::net::TcpStream;
 
 use crate::engine::delay::Delay;
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
+use crate::engine::vigil;
 use crate::engine::visible::Visible;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
@@ -28,17 +28,17 @@ use crate::io::console::Console;
 use crate::io::console::KEYS;
 use crate::io::console::Keys;
 use crate::io::descriptor::Kind;
+use crate::io::dial::Target;
+use crate::io::dial::dial;
 use crate::io::error::Error;
-use crate::io::net;
-use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::pulse::Pulse;
 use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
-use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -105,24 +105,22 @@ enum Role {
     Listener,
 }
 
-/// Connects to `remote` and serves until either side is done.
+/// Connects to `target` and serves until either side is done.
 ///
 /// # Errors
 /// No connection, or it broke, or stdin or stdout did.
-pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Status, Error> {
-    let (stream, addr) = net::connect(remote)?;
-    log::info!("connected to {addr}");
-    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
+pub fn run(target: &Target, settings: Settings, notices: &Notices) -> Result<Status, Error> {
+    let (transport, addr) = dial(target)?;
+    let conn = Conn::new(transport, addr);
     Client::new(conn, settings, Role::Caller, notices)?.run()
 }
 
-/// Connects to `remote` and leaves again: what `nc -z` does.
+/// Connects to `target` and leaves again: what `nc -z` does. With `-v` the connection was told.
 ///
 /// # Errors
 /// No connection.
-pub fn probe(remote: &Remote) -> Result<Status, Error> {
-    let (_, addr) = net::connect(remote)?;
-    log::info!("connection to {addr} succeeded");
+pub fn probe(target: &Target) -> Result<Status, Error> {
+    dial(target)?;
     Ok(Status::Done)
 }
 
@@ -156,6 +154,9 @@ struct Client {
     delay: Option<Delay>,
     shortcuts: Shortcuts,
     progress: Progress,
+    pulse: Pulse,
+    /// When to look whether the other side answers, while something is on its way there.
+    checkup: Option<Instant>,
 }
 
 /// Which directions nobody has to look at, so that the kernel may move them itself.
@@ -259,6 +260,8 @@ impl Client {
             delay: None,
             shortcuts: Shortcuts::default(),
             progress: Progress::default(),
+            pulse: Pulse::new(),
+            checkup: None,
             poll,
         };
         client
@@ -309,6 +312,7 @@ impl Client {
             let busy_up = self.send(now)?;
             let busy_down = self.receive()?;
             self.show()?;
+            self.check_up(now);
             if let Some(status) = self.outcome(now)? {
                 return Ok(status);
             }
@@ -606,6 +610,20 @@ impl Client {
         !self.down.is_empty()
     }
 
+    /// Gives the other side up if it vanished: see [`vigil`].
+    fn check_up(&mut self, now: Instant) {
+        if self.checkup.is_some_and(|checkup| checkup <= now) {
+            self.checkup = None;
+            // What came before is read first.
+            if self.conn.has_vanished(&mut self.pulse) && !self.conn.is_readable() {
+                self.progress.broken = Some(ErrorKind::TimedOut.into());
+            }
+        }
+        if self.conn.is_watched() {
+            self.checkup.get_or_insert(now + vigil::EVERY);
+        }
+    }
+
     /// Decides whether we are done, and ends our side when stdin did.
     fn outcome(&mut self, now: Instant) -> Result<Option<Status>, Error> {
         if self.progress.unheard {
@@ -708,6 +726,10 @@ impl Client {
 
     fn cut_short(&self, doing: &str, error: &io::Error) -> Error {
         let told = Error::system(format!("{doing} {}", self.conn.addr()), error);
+        if error.kind() == ErrorKind::TimedOut {
+            return told
+                .hint("The other side has not answered for a minute and more: is the network up?");
+        }
         match &self.progress.unsendable {
             Some(_) => told.hint("The other side closed before everything was sent."),
             None => told,
@@ -747,6 +769,7 @@ impl Client {
             self.idles(),
             self.pause(),
             silent,
+            self.checkup,
         ]
         .into_iter()
         .flatten()

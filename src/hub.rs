@@ -31,6 +31,7 @@ use mio::event::Event;
 
 use self::entry::Entry;
 use self::operator::Operator;
+use self::peers::CHUNK;
 use self::peers::Peers;
 use crate::client;
 use crate::client::Settings;
@@ -66,9 +67,6 @@ const STDIN: Token = Token(usize::MAX - 1);
 const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
-
-/// Bytes read from stdin in a turn. Each costs one large write per peer, so larger is cheaper.
-const STDIN_CHUNK: usize = 256 * 1024;
 
 /// Events taken from the kernel in a turn.
 const EVENTS: usize = 1024;
@@ -265,7 +263,7 @@ impl Hub {
             console,
             peers,
             operator: Operator::new(config.settings.delay),
-            buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
+            buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
     }
@@ -310,6 +308,7 @@ impl Hub {
             self.entry.tell_untold(now);
             self.peers.flush(now);
             self.peers.find_overdue(now);
+            self.peers.find_vanished(now);
             if self.peers.reap(now) {
                 self.door.someone_left();
             }

@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::Duration;
 use std::time::Instant;
@@ -24,6 +25,7 @@ use crate::engine::idle::Idle;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
+use crate::engine::vigil;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
 use crate::io::conn::Hints;
@@ -31,14 +33,12 @@ use crate::io::conn::Stream;
 use crate::io::door::Arrival;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::pulse::Pulse;
 use crate::status::NOTICE;
 
-/// Bytes read from one peer in a turn, to be shown only: what stays in the processor's cache until
-/// it is written.
-const PEER_CHUNK: usize = 64 * 1024;
-
-/// The same to be relayed: like stdin, each read costs one large write per peer.
-pub const RELAY_CHUNK: usize = 256 * 1024;
+/// Bytes read from stdin, or from one peer, in a turn. Each read costs one large write for stdout or
+/// for each peer, so larger is cheaper.
+pub const CHUNK: usize = 256 * 1024;
 
 /// Connections accepted in a turn.
 const ACCEPT_BATCH: usize = 64;
@@ -95,6 +95,9 @@ pub struct Peers<S> {
     flushed: u64,
     /// Whoever is owed nothing is told that nothing will follow.
     half_closing: bool,
+    pulse: Pulse,
+    /// When to look who answers, while something is on its way to anybody.
+    checkup: Option<Instant>,
     /// How many are here of each address, if that matters.
     headcount: Option<Headcount>,
     /// Who may not be idle for how long, if anybody may not.
@@ -139,10 +142,10 @@ impl Hub {
             log::warn!("serve {}: {}", conn.addr(), why(&error));
             return;
         }
-        let addr = conn.addr();
         let key = self.peers.admit(conn, now);
         if let Some(member) = self.peers.room.member(key) {
             let (number, here) = (member.account.number, self.peers.room.len());
+            let addr = member.conn.conn.addr();
             log::info!(target: NOTICE, "[{number}] {addr} joined, {here} here");
         }
     }
@@ -156,6 +159,8 @@ impl<S: Stream> Peers<S> {
             queues: Queues::default(),
             flushed: 0,
             half_closing: false,
+            pulse: Pulse::new(),
+            checkup: None,
             headcount: None,
             idle: None,
         }
@@ -172,9 +177,9 @@ impl<S: Stream> Peers<S> {
     }
 
     /// How many there are of one address, if that is counted.
-    pub fn count_from(&self, ip: IpAddr) -> usize {
-        let headcount = self.headcount.as_ref();
-        headcount.map_or(0, |headcount| headcount.of(ip))
+    pub fn count_from(&self, ip: Option<IpAddr>) -> usize {
+        let counted = self.headcount.as_ref().zip(ip);
+        counted.map_or(0, |(headcount, ip)| headcount.of(ip))
     }
 
     /// Lets a connection in, whose events will come with the key returned: [`Room::next_key`], as
@@ -187,8 +192,8 @@ impl<S: Stream> Peers<S> {
             to_flush: false,
             leaving: false,
         };
-        if let Some(headcount) = &mut self.headcount {
-            headcount.joined(peer.conn.addr().ip());
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
+            headcount.joined(ip);
         }
         let key = self.room.join(peer, now);
         self.touch(key, now);
@@ -211,12 +216,6 @@ impl<S: Stream> Peers<S> {
         }
     }
 
-    /// When to call [`Peers::find_overdue`], if nothing happens before.
-    pub fn deadline(&self) -> Option<Instant> {
-        let idle = self.idle.as_ref().and_then(Idle::deadline);
-        [self.room.deadline(), idle].into_iter().flatten().min()
-    }
-
     /// Whether there is work that no event will tell of.
     pub fn is_ready(&self) -> bool {
         // The floor may have ended, or an author caught up, after the parked ones were passed over.
@@ -232,9 +231,6 @@ impl<S: Stream> Peers<S> {
     ///
     /// # Errors
     /// What `show` fails with.
-    ///
-    /// # Panics
-    /// If `buffer` is smaller than [`RELAY_CHUNK`].
     pub fn hear<E>(
         &mut self,
         buffer: &mut [u8],
@@ -264,10 +260,6 @@ impl<S: Stream> Peers<S> {
     }
 
     fn hear_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
-        let chunk = match self.room.relays() {
-            true => RELAY_CHUNK,
-            false => PEER_CHUNK,
-        };
         let Some(peer) = self.room.conn_mut(key) else {
             return;
         };
@@ -276,7 +268,7 @@ impl<S: Stream> Peers<S> {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        let heard = peer.conn.read(&mut buffer[..chunk]);
+        let heard = peer.conn.read(buffer);
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {
@@ -359,6 +351,11 @@ impl<S: Stream> Peers<S> {
             Ok(_) => self.queue_flush(key),
             Err(error) => self.break_off(key, error, now),
         }
+        if let Some(peer) = self.room.conn_mut(key)
+            && peer.conn.is_watched()
+        {
+            self.checkup.get_or_insert(now + vigil::EVERY);
+        }
     }
 
     /// Takes note that a peer takes no more. It leaves when all it said before was heard, and
@@ -392,6 +389,37 @@ impl<S: Stream> Peers<S> {
                 self.queue_leave(key, Leave::Closed);
             }
         }
+    }
+
+    /// Gives up whoever vanished: see [`vigil`].
+    pub fn find_vanished(&mut self, now: Instant) {
+        if self.checkup.is_none_or(|checkup| checkup > now) {
+            return;
+        }
+        self.checkup = None;
+        let mut vanished = std::mem::take(&mut self.queues.overdue);
+        for (key, peer) in self.room.conns_mut() {
+            if peer.leaving || peer.broken.is_some() {
+                continue;
+            }
+            if peer.conn.has_vanished(&mut self.pulse) {
+                vanished.push(key);
+            } else if peer.conn.is_watched() {
+                self.checkup = Some(now + vigil::EVERY);
+            }
+        }
+        for key in vanished.drain(..) {
+            self.break_off(key, ErrorKind::TimedOut.into(), now);
+        }
+        self.queues.overdue = vanished;
+    }
+
+    /// When to call [`Peers::find_overdue`] or [`Peers::find_vanished`] next, if nothing changes
+    /// before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let idle = self.idle.as_ref().and_then(Idle::deadline);
+        let deadlines = [self.room.deadline(), self.checkup, idle];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Lets everybody go whose time is over.
@@ -441,8 +469,8 @@ impl<S: Stream> Peers<S> {
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }
-        if let Some(headcount) = &mut self.headcount {
-            headcount.left(left.conn.conn.addr().ip());
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, left.conn.conn.addr().ip()) {
+            headcount.left(ip);
         }
         let account = &left.account;
         let who = format!("[{}] {}", account.number, left.conn.conn.addr());

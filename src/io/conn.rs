@@ -13,7 +13,6 @@ use std::io::ErrorKind;
 use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 
@@ -21,6 +20,10 @@ use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 
+use crate::engine::vigil::Outstanding;
+use crate::engine::vigil::Vigil;
+use crate::io::addr::Addr;
+use crate::io::pulse::Pulse;
 use crate::io::transport::Transport;
 
 /// What a connection needs of the stream under it.
@@ -33,6 +36,11 @@ pub trait Stream: Read + Write {
 
     /// Why the stream broke, told once. See `SO_ERROR` in socket(7).
     fn take_error(&mut self) -> Option<io::Error>;
+
+    /// What was sent and is unanswered, if the system tells.
+    fn outstanding(&self, _: &mut Pulse) -> Option<Outstanding> {
+        None
+    }
 }
 
 /// What an event says of a stream.
@@ -66,13 +74,14 @@ impl From<&Event> for Hints {
 #[derive(Debug)]
 pub struct Conn<S = Transport> {
     stream: S,
-    addr: SocketAddr,
+    addr: Addr,
     readable: bool,
     writable: bool,
     /// The kernel hinted that there is an end or an error to be read.
     hinted: bool,
     ended: bool,
     shut: bool,
+    vigil: Vigil,
 }
 
 impl<S: AsFd> AsFd for Conn<S> {
@@ -106,15 +115,16 @@ impl Conn {
 
 impl<S: Stream> Conn<S> {
     /// A connection to `addr`, which must be non-blocking.
-    pub fn new(stream: S, addr: SocketAddr) -> Conn<S> {
+    pub fn new(stream: S, addr: impl Into<Addr>) -> Conn<S> {
         Conn {
             stream,
-            addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()),
+            addr: addr.into(),
             readable: false,
             writable: true,
             hinted: false,
             ended: false,
             shut: false,
+            vigil: Vigil::default(),
         }
     }
 
@@ -127,9 +137,9 @@ impl<S: Stream> Conn<S> {
         self.writable |= hints.writable || hints.write_closed || hints.error;
     }
 
-    /// The other side's address; IPv4 looks like IPv4, also on a dual-stack socket.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+    /// The other side's address.
+    pub fn addr(&self) -> &Addr {
+        &self.addr
     }
 
     /// Whether a read may find something.
@@ -209,6 +219,7 @@ impl<S: Stream> Conn<S> {
             match written {
                 Ok(count) => {
                     self.writable = count == offered;
+                    self.sent(count);
                     return Ok(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -218,6 +229,27 @@ impl<S: Stream> Conn<S> {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Whether something was written of which is not known that it was acknowledged.
+    pub fn is_watched(&self) -> bool {
+        self.vigil.is_kept()
+    }
+
+    /// Looks whether the other side answers, [`crate::engine::vigil::EVERY`] so often while
+    /// something is watched. Returns whether it has vanished.
+    pub fn has_vanished(&mut self, pulse: &mut Pulse) -> bool {
+        if !self.is_watched() {
+            return false;
+        }
+        self.vigil.look(self.stream.outstanding(pulse))
+    }
+
+    /// Takes note that so much was written.
+    pub(super) fn sent(&mut self, count: usize) {
+        if count > 0 {
+            self.vigil.sent();
         }
     }
 
@@ -241,6 +273,8 @@ impl<S: Stream> Conn<S> {
     /// fails on a connection that just broke is no news; reading it will tell.
     pub fn shutdown(&mut self) {
         self.shut = true;
+        // The end has to be acknowledged as well.
+        self.vigil.sent();
         let _ = self.stream.shutdown();
     }
 }
