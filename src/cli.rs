@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::ArgAction;
+use clap::CommandFactory;
 use clap::Parser;
 use clap::ValueEnum;
 use clap::error::ErrorKind;
@@ -333,6 +334,11 @@ pub fn parse(
         false => args.client()?,
     };
     Ok((mode, verbosity))
+}
+
+/// The command line's definition, from which the manual and the shells' completions are generated.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 /// clap's help as a mode, and its errors in our words.
