@@ -1,0 +1,48 @@
+//! Where to connect to or listen, and from where.
+
+use clap::Args;
+
+use crate::io::net::Family;
+use crate::io::net::Lookup;
+
+/// The options of this group.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Address")]
+pub(super) struct AddressArgs {
+    /// Use IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub(super) ipv4: bool,
+
+    /// Use IPv6 only
+    #[arg(short = '6')]
+    pub(super) ipv6: bool,
+
+    /// Look nothing up: addresses and ports are numbers
+    #[arg(short, long)]
+    pub(super) nodns: bool,
+
+    /// The port to come from; with -l, the port to listen on
+    #[arg(short = 'p', long, value_name = "PORT", allow_hyphen_values = true)]
+    pub(super) source_port: Option<String>,
+
+    /// The address to come from; with -l, the one to listen on
+    #[arg(short, long, value_name = "HOST")]
+    pub(super) source: Option<String>,
+}
+
+impl AddressArgs {
+    pub(super) fn family(&self) -> Family {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        }
+    }
+
+    pub(super) fn lookup(&self) -> Lookup {
+        match self.nodns {
+            true => Lookup::Numeric,
+            false => Lookup::Names,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What happens to the bytes, and which way they go.
+
+use clap::Args;
+
+use crate::client::Traffic;
+
+/// The options of this group.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bytes")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch that was typed or not"
+)]
+pub(super) struct BytesArgs {
+    /// Send CRLF for each end of line
+    #[arg(short = 'C', long)]
+    pub(super) crlf: bool,
+
+    /// End our side of the connection at the end of stdin: the default
+    #[arg(short = 'N', conflicts_with = "no_shutdown")]
+    pub(super) shutdown: bool,
+
+    /// Keep our side open after the end of stdin
+    #[arg(long)]
+    pub(super) no_shutdown: bool,
+
+    /// Only send: what comes in is thrown away, and the end of stdin is the end
+    #[arg(long, conflicts_with = "recv_only")]
+    pub(super) send_only: bool,
+
+    /// Only receive: stdin is not read
+    #[arg(long)]
+    pub(super) recv_only: bool,
+}
+
+impl BytesArgs {
+    pub(super) fn traffic(&self) -> Traffic {
+        match (self.send_only, self.recv_only) {
+            (true, _) => Traffic::SendOnly,
+            (_, true) => Traffic::ReceiveOnly,
+            _ => Traffic::Both,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What only a hub does.
+
+use std::time::Duration;
+
+use clap::Args;
+use clap::ValueEnum;
+
+use super::time::positive_duration;
+use crate::engine::chat;
+use crate::engine::command::MAX_NAME;
+use crate::engine::room::SlowPeer;
+
+/// The options of this group.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Hub")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch that was typed or not"
+)]
+pub(super) struct HubArgs {
+    /// Listen: be the hub, and serve everybody who connects
+    #[arg(short, long)]
+    pub(super) listen: bool,
+
+    /// Serve on after the end of stdin, and end nobody's stream
+    #[arg(short, long, requires = "listen")]
+    pub(super) keep_open: bool,
+
+    /// Serve one peer and end with it, as nc -l does
+    #[arg(
+        long,
+        requires = "listen",
+        conflicts_with_all = ["keep_open", "max_conns", "broker", "chat"]
+    )]
+    pub(super) once: bool,
+
+    /// Pass each peer's lines on to all the others
+    ///
+    /// Whole lines, never mixed; you see them all too, and everybody sees yours.
+    #[arg(long, requires = "listen")]
+    pub(super) broker: bool,
+
+    /// Be a chat: --broker, and who said it before every line
+    ///
+    /// Whoever comes, goes or takes a name is announced. Participants are user1, user2 and so on
+    /// until they say /nick NAME (or you /name N NAME), and nobody can look like somebody else.
+    /// What is said is text: control characters and the like are shown, as ^[.
+    #[arg(
+        long,
+        requires = "listen",
+        conflicts_with_all = ["raw_output", "label"]
+    )]
+    pub(super) chat: bool,
+
+    /// What you are called in a --chat
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "chat",
+        default_value = chat::HOST,
+        value_parser = host_name
+    )]
+    pub(super) name: String,
+
+    /// Let N peers in at most [default: as many as there are descriptors]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        requires = "listen",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(super) max_conns: Option<u32>,
+
+    /// What to do about a peer that does not keep up
+    #[arg(
+        long,
+        value_name = "POLICY",
+        requires = "listen",
+        default_value = "wait"
+    )]
+    pub(super) slow_peer: SlowPeerArg,
+
+    /// Cut off who holds the others up this long and takes nothing
+    #[arg(
+        long,
+        value_name = "TIME",
+        requires = "listen",
+        default_value = "10s",
+        value_parser = positive_duration
+    )]
+    pub(super) stall_timeout: Duration,
+}
+
+impl HubArgs {
+    pub(super) fn slow_peer(&self) -> SlowPeer {
+        match self.slow_peer {
+            SlowPeerArg::Wait => SlowPeer::Wait,
+            SlowPeerArg::Disconnect => SlowPeer::Disconnect,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum SlowPeerArg {
+    /// Wait for it: nothing is lost (but see --stall-timeout)
+    Wait,
+    /// Cut it off: for live streams
+    Disconnect,
+}
+
+/// A name that no participant of a chat has.
+fn host_name(text: &str) -> Result<String, String> {
+    match chat::is_free_for_host(text) {
+        true => Ok(text.into()),
+        false => Err(format!(
+            "a name is 1 to {MAX_NAME} letters, digits or any of - _ . with a letter among them, \
+             and not user1 or the like"
+        )),
+    }
+}
