@@ -37,17 +37,23 @@ use crate::io::net::Remote;
 /// How long to try to connect when `-w` does not say: as long as ncat does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+const COMMANDS: &str = "\
+A netcat for a whole class: raw TCP between one terminal and many.
+
+  muxnc -l 3000           be the hub: what you type everybody reads who connects, and you read them
+  muxnc 192.0.2.7 3000    take part, at the hub's address; nc, ncat, telnet and socat do as well
+  muxnc example.org 80    talk to any other server, byte for byte";
+
 const USAGE: &str = "\
-       muxnc HOST PORT          connect: what you type goes there, what comes is shown
-       muxnc -l [HOST] PORT     be the hub: everybody who connects sees what you type";
+       muxnc [OPTIONS] -l [HOST] PORT
+       muxnc [OPTIONS] HOST PORT";
 
 const EXAMPLES: &str = "\
 Examples:
-  muxnc -l 3000                 the class hub, for any number of participants
-  muxnc 192.0.2.7 3000          a participant (nc, ncat, telnet and socat do as well)
-  muxnc -C example.org 80       type an HTTP request by hand
-  muxnc -l 3000 < lesson.pdf    send a file; it starts when the first one joins
-  muxnc -l --once 3000 > file   receive one file, as nc -l does
+  muxnc -C example.org 80         type an HTTP request by hand
+  muxnc -l --chat 3000            a chat room
+  muxnc -l 3000 < lesson.pdf      send a file; it starts when the first one joins
+  muxnc -l --once 3000 > file     receive one file, as nc -l does
 
 At a terminal the line being typed is edited with the keys of a shell; Ctrl-C clears it, and ends
 muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has commands: /who /msg
@@ -56,11 +62,13 @@ muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has c
 Times are 500ms, 2s, 1.5m, 1h; a plain number is seconds.
 Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage.";
 
-/// A netcat for many: raw TCP between one terminal and one peer, or a whole class.
+/// What was typed.
 #[derive(Debug, Parser)]
 #[command(
     name = "muxnc",
     version,
+    about = COMMANDS,
+    long_about = None,
     override_usage = USAGE.trim_start(),
     after_help = EXAMPLES,
     max_term_width = 100,
