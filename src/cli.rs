@@ -32,6 +32,7 @@ use crate::hub::HubConfig;
 use crate::io::error::Error;
 use crate::io::net;
 use crate::io::net::Bind;
+use crate::io::net::Passed;
 use crate::io::net::Remote;
 
 /// How long to try to connect when `-w` does not say: as long as ncat does.
@@ -193,15 +194,50 @@ impl Args {
         }
     }
 
-    /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`.
     fn hub(&self) -> Result<HubConfig, Error> {
+        Ok(HubConfig {
+            bind: self.bind()?,
+            keep_open: self.hub.keep_open,
+            once: self.hub.once,
+            max_peers: self.hub.max_conns.map(|max| max as usize),
+            relay: self.hub.broker || self.hub.chat,
+            chat: self.hub.chat.then(|| self.hub.name.clone()),
+            slow: self.hub.slow_peer(),
+            stall_timeout: self.hub.stall_timeout,
+            label: self.terminal.label(),
+            color: self.terminal.color(),
+            commands: !self.terminal.no_commands,
+            settings: self.settings(),
+        })
+    }
+
+    /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`; none if a socket was passed.
+    fn bind(&self) -> Result<Option<Bind>, Error> {
+        let passed = net::passed();
         let (host, port) = match (&self.place[..], &self.address.source_port) {
+            ([], None) if passed == Passed::ToUs && self.address.source.is_none() => {
+                return Ok(None);
+            }
+            _ if passed == Passed::ToUs => {
+                return Err(Error::usage(
+                    "usage",
+                    "a socket was passed (LISTEN_FDS), and an address or port was given as well",
+                )
+                .hint("Leave out the one or the other."));
+            }
             ([], Some(port)) => (None, port),
             ([port], None) => (None, port),
             ([host], Some(port)) | ([host, port], None) => (Some(host), port),
             ([], None) => {
-                return Err(Error::usage("usage", "which port to listen on is missing")
-                    .hint("As in: muxnc -l 3000"));
+                let told = Error::usage("usage", "which port to listen on is missing");
+                return Err(match passed {
+                    Passed::ToAnother(pid) => told.hint(format!(
+                        "LISTEN_FDS says that sockets were passed, but to process '{pid}' \
+                         (LISTEN_PID), and this is {}.",
+                        std::process::id()
+                    )),
+                    _ => told.hint("As in: muxnc -l 3000"),
+                });
             }
             _ => {
                 return Err(Error::usage("usage", "two ports to listen on were given")
@@ -219,25 +255,12 @@ impl Args {
             return Err(Error::usage("usage", "the address to listen on is missing")
                 .hint("As in: muxnc -l 3000"));
         }
-        Ok(HubConfig {
-            bind: Bind {
-                host: host.cloned(),
-                port: net::port(port, self.address.lookup())?,
-                family: self.address.family(),
-                lookup: self.address.lookup(),
-            },
-            keep_open: self.hub.keep_open,
-            once: self.hub.once,
-            max_peers: self.hub.max_conns.map(|max| max as usize),
-            relay: self.hub.broker || self.hub.chat,
-            chat: self.hub.chat.then(|| self.hub.name.clone()),
-            slow: self.hub.slow_peer(),
-            stall_timeout: self.hub.stall_timeout,
-            label: self.terminal.label(),
-            color: self.terminal.color(),
-            commands: !self.terminal.no_commands,
-            settings: self.settings(),
-        })
+        Ok(Some(Bind {
+            host: host.cloned(),
+            port: net::port(port, self.address.lookup())?,
+            family: self.address.family(),
+            lookup: self.address.lookup(),
+        }))
     }
 
     fn client(&self) -> Result<Mode, Error> {
@@ -304,7 +327,7 @@ mod tests {
             "3000 -l",
             "-p 3000 -l",
         ] {
-            let bind = hub(line).bind;
+            let bind = hub(line).bind.unwrap();
             assert_eq!((bind.host, bind.port), (None, 3000), "{line}");
         }
         for line in [
@@ -314,14 +337,14 @@ mod tests {
             "-l -s 127.0.0.1 3000",
             "--listen --source 127.0.0.1 --source-port 3000",
         ] {
-            let bind = hub(line).bind;
+            let bind = hub(line).bind.unwrap();
             assert_eq!(
                 (bind.host.as_deref(), bind.port),
                 (Some("127.0.0.1"), 3000),
                 "{line}"
             );
         }
-        assert_eq!(hub("-l 0").bind.port, 0);
+        assert_eq!(hub("-l 0").bind.unwrap().port, 0);
     }
 
     #[test]
