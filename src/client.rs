@@ -38,6 +38,7 @@ use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
+use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -107,7 +108,7 @@ enum Role {
 pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Status, Error> {
     let (stream, addr) = net::connect(remote)?;
     log::info!("connected to {addr}");
-    let conn = Conn::new(TcpStream::from_std(stream), addr);
+    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
     Client::new(conn, settings, Role::Caller, notices)?.run()
 }
 
@@ -121,7 +122,7 @@ pub fn serve(
     settings: Settings,
     notices: &Notices,
 ) -> Result<Status, Error> {
-    let conn = Conn::new(TcpStream::from_std(stream), addr);
+    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
     log::info!(target: NOTICE, "{} joined", conn.addr());
     Client::new(conn, settings, Role::Listener, notices)?.run()
 }
