@@ -1,8 +1,8 @@
-//! The manual page and the completions: what is committed is what the command line is.
+//! What is generated: what is committed of it is what the command line and the sources are.
 
 // Its other half, the program that writes the files, is no concern of a test.
-#[path = "../examples/manual/generate.rs"]
-mod generate;
+#[path = "../examples/generate/files.rs"]
+mod files;
 mod support;
 
 use std::fs;
@@ -35,11 +35,11 @@ fn output(command: &mut Command) -> String {
 
 #[test]
 fn what_is_committed_is_up_to_date() {
-    for (path, content) in generate::files() {
+    for (path, content) in files::files() {
         let committed = fs::read(file(path)).unwrap_or_default();
         assert!(
             committed == content,
-            "{path} is out of date: cargo run --example manual"
+            "{path} is out of date: cargo run --example generate"
         );
     }
 }

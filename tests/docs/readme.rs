@@ -23,10 +23,13 @@ const SCENARIOS: [&str; 11] = [
 ];
 
 /// Whose links are looked at.
-const DOCUMENTS: [&str; 4] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/ARCHITECTURE.md",
+    "docs/RELEASING.md",
     "docs/TEACHING.md",
 ];
 
@@ -43,6 +46,20 @@ fn what_it_links_to_is_there() {
     for document in DOCUMENTS {
         let text = fs::read_to_string(root.join(document)).unwrap();
         let beside = root.join(document).parent().unwrap().to_owned();
+        // Files are also named without a link.
+        for span in text.split('`').skip(1).step_by(2) {
+            let places = [
+                "benches/",
+                "dist/",
+                "docs/",
+                "examples/",
+                "scripts/",
+                "src/",
+                "tests/",
+            ];
+            let is_file = places.iter().any(|place| span.starts_with(place)) && !span.contains(' ');
+            assert!(!is_file || root.join(span).exists(), "{document}: `{span}`");
+        }
         for link in text.split("](").skip(1) {
             let link = link.split(')').next().unwrap();
             if link.contains("://") {
