@@ -21,6 +21,7 @@ use mio::net::TcpStream;
 
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
+use crate::engine::vigil;
 use crate::engine::visible::Visible;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
@@ -34,6 +35,7 @@ use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::pulse::Pulse;
 use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
@@ -147,6 +149,9 @@ struct Client {
     crlf: Crlf,
     shortcuts: Shortcuts,
     progress: Progress,
+    pulse: Pulse,
+    /// When to look whether the other side answers, while something is on its way there.
+    checkup: Option<Instant>,
 }
 
 /// Which directions nobody has to look at, so that the kernel may move them itself.
@@ -246,6 +251,8 @@ impl Client {
             crlf: Crlf::default(),
             shortcuts: Shortcuts::default(),
             progress: Progress::default(),
+            pulse: Pulse::new(),
+            checkup: None,
             poll,
         };
         client
@@ -293,6 +300,7 @@ impl Client {
             let busy_up = self.send(now)?;
             let busy_down = self.receive()?;
             self.show()?;
+            self.check_up(now);
             if let Some(status) = self.outcome(now)? {
                 return Ok(status);
             }
@@ -572,6 +580,20 @@ impl Client {
         !self.down.is_empty()
     }
 
+    /// Gives the other side up if it vanished: see [`vigil`].
+    fn check_up(&mut self, now: Instant) {
+        if self.checkup.is_some_and(|checkup| checkup <= now) {
+            self.checkup = None;
+            // What came before is read first.
+            if self.conn.has_vanished(&mut self.pulse) && !self.conn.is_readable() {
+                self.progress.broken = Some(ErrorKind::TimedOut.into());
+            }
+        }
+        if self.conn.is_watched() {
+            self.checkup.get_or_insert(now + vigil::EVERY);
+        }
+    }
+
     /// Decides whether we are done, and ends our side when stdin did.
     fn outcome(&mut self, now: Instant) -> Result<Option<Status>, Error> {
         if self.progress.unheard {
@@ -652,6 +674,10 @@ impl Client {
 
     fn cut_short(&self, doing: &str, error: &io::Error) -> Error {
         let told = Error::system(format!("{doing} {}", self.conn.addr()), error);
+        if error.kind() == ErrorKind::TimedOut {
+            return told
+                .hint("The other side has not answered for a minute and more: is the network up?");
+        }
         match &self.progress.unsendable {
             Some(_) => told.hint("The other side closed before everything was sent."),
             None => told,
@@ -671,7 +697,7 @@ impl Client {
 
     fn deadline(&self) -> Option<Instant> {
         let silent = self.progress.silent.map(|since| since + LAST_INPUT);
-        [self.quits(), self.lingers(), silent]
+        [self.quits(), self.lingers(), silent, self.checkup]
             .into_iter()
             .flatten()
             .min()

@@ -12,4 +12,5 @@ pub mod newline;
 pub mod race;
 pub mod room;
 pub mod screen;
+pub mod vigil;
 pub mod visible;

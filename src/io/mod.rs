@@ -9,6 +9,7 @@ pub mod job;
 pub mod net;
 pub mod notices;
 pub mod output;
+pub mod pulse;
 pub mod shortcut;
 pub mod signals;
 pub mod stdin;

@@ -16,7 +16,9 @@ use mio::Registry;
 use mio::Token;
 use mio::net::TcpStream;
 
+use crate::engine::vigil::Outstanding;
 use crate::io::conn::Stream;
+use crate::io::pulse::Pulse;
 
 /// A connected stream of one kind or another, which must be non-blocking.
 #[derive(Debug)]
@@ -76,6 +78,14 @@ impl Stream for Transport {
     fn take_error(&mut self) -> Option<io::Error> {
         match self {
             Transport::Tcp(stream) => stream.take_error().ok().flatten(),
+        }
+    }
+
+    fn outstanding(&self, pulse: &mut Pulse) -> Option<Outstanding> {
+        match self {
+            Transport::Tcp(stream) => {
+                pulse.feel(stream.local_addr().ok()?, stream.peer_addr().ok()?)
+            }
         }
     }
 }

@@ -568,6 +568,11 @@ impl Namespace {
         })
     }
 
+    /// A process that lives in it for as long as it lasts.
+    pub fn pid(&self) -> u32 {
+        self.keeper.pid()
+    }
+
     /// The words of a command that runs in it, `nsenter` left out.
     pub fn words(&self, program: &str, args: &[&str]) -> Vec<String> {
         let pid = self.keeper.pid().to_string();
