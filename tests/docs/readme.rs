@@ -82,6 +82,26 @@ fn what_it_links_to_is_there() {
     }
 }
 
+#[test]
+fn every_option_has_a_row_for_those_who_come_from_nc() {
+    let text = fs::read_to_string(super::blocks::path(README)).unwrap();
+    let section = text.split("\n## Coming from nc").nth(1).unwrap();
+    let table = section.split("What differs on purpose").next().unwrap();
+    let mentioned: BTreeSet<&str> = table
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+        .collect();
+    for option in muxnc::cli::command().get_arguments() {
+        let long = option.get_long().map(|long| format!("--{long}"));
+        let short = option.get_short().map(|short| format!("-{short}"));
+        let names: Vec<String> = long.into_iter().chain(short).collect();
+        if names.is_empty() || option.is_hide_set() || option.get_help_heading().is_none() {
+            continue;
+        }
+        let found = names.iter().any(|name| mentioned.contains(name.as_str()));
+        assert!(found, "{names:?} has no row in README's table");
+    }
+}
+
 /// How a heading is named in links.
 fn anchor_of(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
