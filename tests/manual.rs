@@ -101,17 +101,21 @@ fn the_page_is_good_roff() {
 fn bash_completes_options_and_their_values() {
     let script = format!(
         "source '{}'
+         compopt() {{ :; }} # Readline's, and not there without it.
          complete_last() {{
              COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)) COMPREPLY=()
              _muxnc muxnc \"${{@: -1}}\" \"${{@: -2:1}}\"
              printf '%s\\n' \"${{COMPREPLY[*]}}\"
          }}
          complete_last muxnc --bro
-         complete_last muxnc -l --slow-peer d",
+         complete_last muxnc -l --slow-peer d
+         complete_last muxnc --exe
+         cd /etc && complete_last muxnc -p pas",
         file("dist/completions/muxnc.bash").display()
     );
     let shown = output(&mut piped("bash", &["-c", &script]));
-    assert_eq!(shown, "--broker\ndisconnect\n");
+    // What is hidden is not offered, and a port is no file.
+    assert_eq!(shown, "--broker\ndisconnect\n\npas\n");
 }
 
 #[test]

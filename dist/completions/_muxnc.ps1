@@ -35,8 +35,6 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave this long after the end of stdin at the latest')
             [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Say who said it: `auto` from the second participant on')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set')
-            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Refused: see [`NO_PROGRAMS`]')
-            [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Refused: see [`NO_PROGRAMS`]')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Listen: be the hub, and serve everybody who connects')
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Listen: be the hub, and serve everybody who connects')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Serve on after the end of stdin, and end nobody''s stream')

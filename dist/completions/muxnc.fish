@@ -1,19 +1,18 @@
-complete -c muxnc -l name -d 'What you are called in a --chat' -r
-complete -c muxnc -s m -l max-conns -d 'Let N peers in at most [default: as many as there are descriptors]' -r
+complete -c muxnc -l name -d 'What you are called in a --chat' -r -f
+complete -c muxnc -s m -l max-conns -d 'Let N peers in at most [default: as many as there are descriptors]' -r -f
 complete -c muxnc -l slow-peer -d 'What to do about a peer that does not keep up' -r -f -a "wait\t'Wait for it: nothing is lost (but see --stall-timeout)'
 disconnect\t'Cut it off: for live streams'"
-complete -c muxnc -l stall-timeout -d 'Cut off who holds the others up this long and takes nothing' -r
-complete -c muxnc -s p -l source-port -d 'The port to come from; with -l, the port to listen on' -r
-complete -c muxnc -s s -l source -d 'The address to come from; with -l, the one to listen on' -r
-complete -c muxnc -s w -l wait -d 'Try to connect for this long, over all addresses [default: 10s]' -r
-complete -c muxnc -s q -d 'Leave this long after the end of stdin at the latest' -r
+complete -c muxnc -l stall-timeout -d 'Cut off who holds the others up this long and takes nothing' -r -f
+complete -c muxnc -s p -l source-port -d 'The port to come from; with -l, the port to listen on' -r -f
+complete -c muxnc -s s -l source -d 'The address to come from; with -l, the one to listen on' -r -f -a "(__fish_print_hostnames)"
+complete -c muxnc -s w -l wait -d 'Try to connect for this long, over all addresses [default: 10s]' -r -f
+complete -c muxnc -s q -d 'Leave this long after the end of stdin at the latest' -r -f
 complete -c muxnc -l label -d 'Say who said it: `auto` from the second participant on' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c muxnc -l color -d 'Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c muxnc -s e -l exec -d 'Refused: see [`NO_PROGRAMS`]' -r
 complete -c muxnc -s l -l listen -d 'Listen: be the hub, and serve everybody who connects'
 complete -c muxnc -s k -l keep-open -d 'Serve on after the end of stdin, and end nobody\'s stream'
 complete -c muxnc -l once -d 'Serve one peer and end with it, as nc -l does'

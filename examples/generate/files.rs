@@ -7,6 +7,9 @@
 use std::fs;
 use std::path::Path;
 
+use clap::Arg;
+use clap::Command;
+use clap::ValueHint;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -40,8 +43,37 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
 
 fn completion(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut muxnc::cli::command(), "muxnc", &mut script);
+    clap_complete::generate(shell, &mut completed(), "muxnc", &mut script);
     script
+}
+
+/// The command line without what is hidden, which the generators would offer, and with what the
+/// values are.
+fn completed() -> Command {
+    let whole = muxnc::cli::command();
+    let visible = whole.get_arguments().filter(|arg| !arg.is_hide_set());
+    let options = visible.map(|arg| match arg.get_action().takes_values() {
+        true => arg.clone().value_hint(hint(arg)),
+        false => arg.clone(),
+    });
+    let place = Arg::new("place")
+        .help("HOST and PORT")
+        .num_args(0..=2)
+        .value_hint(ValueHint::Hostname);
+    Command::new("muxnc")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(options)
+        .arg(place)
+}
+
+/// What a value is, by its name.
+fn hint(arg: &Arg) -> ValueHint {
+    let name = arg.get_value_names().and_then(|names| names.first());
+    match name.map(|name| name.as_str()) {
+        Some("FILE" | "PATH") => ValueHint::FilePath,
+        Some("HOST" | "HOST[:PORT]") => ValueHint::Hostname,
+        _ => ValueHint::Other,
+    }
 }
 
 fn page() -> String {
