@@ -38,6 +38,7 @@ fn run(notices: &Notices) -> Result<Status, Error> {
     start_log(verbosity, notices);
     match mode {
         Mode::Hub(config) => hub::run(config, notices),
+        Mode::Probe(remote) => client::probe(&remote),
         Mode::Client { remote, settings } => client::run(&remote, settings, notices),
         Mode::Text(text) => {
             // A help that nobody reads to its end is no failure.
