@@ -85,6 +85,8 @@ pub struct HubConfig {
     pub relay: bool,
     /// Whether this is a chat, and what the operator is called in it.
     pub chat: Option<String>,
+    /// How many of the last lines whoever joins is given first.
+    pub history: usize,
     /// What to do about a peer that does not keep up.
     pub slow: SlowPeer,
     /// How long a peer may hold the others up without progress.
@@ -200,6 +202,7 @@ impl Hub {
             label: config.label,
             color: config.color,
         });
+        room.keep_history(config.history);
         if let Some(name) = &config.chat {
             room.open_chat(Chat::new(name, config.settings.crlf));
         }

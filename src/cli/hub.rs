@@ -62,6 +62,19 @@ pub(super) struct HubArgs {
     )]
     pub(super) name: String,
 
+    /// Give whoever joins the last LINES lines first
+    ///
+    /// Of what everybody was sent: yours, and with --broker or --chat the others' too. Whole lines,
+    /// 192 KiB of them at most.
+    #[arg(
+        long,
+        value_name = "LINES",
+        requires = "listen",
+        conflicts_with = "once",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(super) history: Option<u32>,
+
     /// Let N peers in at most [default: as many as there are descriptors]
     #[arg(
         short,
