@@ -16,7 +16,7 @@
 //! It promises: nothing a peer does ends the hub or stalls it.
 
 mod operator;
-mod peers;
+pub mod peers;
 
 use std::io;
 use std::io::ErrorKind;
@@ -27,10 +27,10 @@ use mio::Events;
 use mio::Poll;
 use mio::Token;
 use mio::event::Event;
+use mio::net::TcpStream;
 
 use self::operator::Operator;
-use self::peers::Peer;
-use self::peers::Queues;
+use self::peers::Peers;
 use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
@@ -39,6 +39,7 @@ use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
+use crate::engine::screen::Screen;
 use crate::engine::screen::Surface;
 use crate::io::console::Console;
 use crate::io::descriptor::Kind;
@@ -159,11 +160,8 @@ struct Hub {
     stderr: Stderr,
     /// Only where stdin and stdout are a terminal.
     console: Option<Console>,
-    room: Room<Peer>,
-    queues: Queues,
+    peers: Peers<TcpStream>,
     operator: Operator,
-    /// Where the shared stream ended when everybody was last queued to be flushed.
-    flushed: u64,
     buffer: Box<[u8]>,
     config: HubConfig,
 }
@@ -216,10 +214,8 @@ impl Hub {
             stdout,
             stderr,
             console,
-            room,
-            queues: Queues::default(),
+            peers: Peers::new(room),
             operator: Operator::default(),
-            flushed: 0,
             buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
             config,
         })
@@ -262,28 +258,25 @@ impl Hub {
             self.hear_operator(now)?;
             self.hear_peers(now)?;
             self.accept(now);
-            self.flush(now);
-            self.find_overdue(now);
-            self.reap(now);
+            self.peers.flush(now);
+            self.peers.find_overdue(now);
+            if self.peers.reap(now) {
+                self.door.someone_left();
+            }
         }
     }
 
     /// Zero if something stayed ready, else until the next deadline, if there is one.
     fn timeout(&self) -> Option<Duration> {
-        // The floor may have ended, or an author caught up, after the parked ones were passed over.
-        let mut parked = self.queues.parked.iter();
-        let speakers =
-            !self.queues.readable.is_empty() || parked.any(|&key| self.room.may_speak(key));
-        let peers = speakers && self.room.hears();
-        let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
+        let peers = self.peers.is_ready();
         let settled = self.console.as_ref().is_none_or(Console::is_settled);
-        let shown = self.room.screen().is_empty() && settled;
+        let shown = self.peers.room.screen().is_empty() && settled;
         let screen = !shown && self.stdout.is_writable();
-        if self.operator_is_ready() || peers || owed || screen || self.door.is_ready() {
+        if self.operator_is_ready() || peers || screen || self.door.is_ready() {
             return Some(Duration::ZERO);
         }
         let deadlines = [
-            self.room.deadline(),
+            self.peers.room.deadline(),
             self.door.deadline(),
             self.quits(),
             self.lingers(),
@@ -299,52 +292,19 @@ impl Hub {
             STDOUT => self.stdout.collect(event),
             STDERR => self.stderr.collect(event),
             SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
-            Token(key) => {
-                let Some(peer) = self.room.conn_mut(key) else {
-                    return;
-                };
-                peer.conn.collect(event);
-                self.queue_read(key);
-                self.queue_flush(key);
-            }
+            Token(key) => self.peers.collect(key, event),
         }
     }
 
-    /// The screen to stdout, and notices to stderr. A stdout that is closed is told of once, and
-    /// the hub serves on.
+    /// See [`show`].
     fn show(&mut self) -> Result<(), Error> {
-        let screen = self.room.screen_mut();
-        match &mut self.console {
-            Some(console) => {
-                while !console.is_busy() && !screen.is_empty() {
-                    let count = screen.front().len();
-                    console.show(screen.front());
-                    screen.consume(count);
-                }
-            }
-            None => {
-                while self.stdout.is_writable() && !screen.is_empty() {
-                    match self.stdout.write(screen.front()) {
-                        Ok(count) => screen.consume(count),
-                        Err(error) => {
-                            log::warn!("write to stdout: {}; serving without", why(&error));
-                            screen.close();
-                        }
-                    }
-                }
-            }
-        }
-        let dropped = screen.take_dropped();
-        if dropped > 0 {
-            log::warn!("{dropped} lines were not shown: the terminal did not keep up");
-        }
-        let Some(console) = &mut self.console else {
-            self.stderr.flush();
-            return Ok(());
-        };
-        console
-            .flush(&mut self.stdout, &mut self.stderr)
-            .map_err(|_| Error::hung_up())
+        let screen = self.peers.room.screen_mut();
+        show(
+            screen,
+            &mut self.console,
+            &mut self.stdout,
+            &mut self.stderr,
+        )
     }
 
     /// Whether the hub has nothing left to do: only ever after the end of stdin, or `/quit`.
@@ -356,11 +316,11 @@ impl Hub {
             return false;
         }
         let may_linger = self.config.settings.traffic == Traffic::SendOnly;
-        if may_linger && self.operator.delivered.is_none() && self.room.owes_nothing() {
+        if may_linger && self.operator.delivered.is_none() && self.peers.room.owes_nothing() {
             self.operator.delivered = Some(now);
         }
         let written = self.console.as_ref().is_none_or(Console::is_written);
-        let told = self.room.is_empty() && self.room.screen().is_empty() && written;
+        let told = self.peers.room.is_empty() && self.peers.room.screen().is_empty() && written;
         told || [self.quits(), self.lingers()]
             .into_iter()
             .flatten()
@@ -374,4 +334,43 @@ impl Hub {
     fn lingers(&self) -> Option<Instant> {
         Some(self.operator.delivered? + LINGER)
     }
+}
+
+/// The screen to stdout, and notices to stderr. A stdout that is closed is told of once, and
+/// the hub serves on.
+fn show(
+    screen: &mut Screen,
+    console: &mut Option<Console>,
+    stdout: &mut Output,
+    stderr: &mut Stderr,
+) -> Result<(), Error> {
+    match console {
+        Some(console) => {
+            while !console.is_busy() && !screen.is_empty() {
+                let count = screen.front().len();
+                console.show(screen.front());
+                screen.consume(count);
+            }
+        }
+        None => {
+            while stdout.is_writable() && !screen.is_empty() {
+                match stdout.write(screen.front()) {
+                    Ok(count) => screen.consume(count),
+                    Err(error) => {
+                        log::warn!("write to stdout: {}; serving without", why(&error));
+                        screen.close();
+                    }
+                }
+            }
+        }
+    }
+    let dropped = screen.take_dropped();
+    if dropped > 0 {
+        log::warn!("{dropped} lines were not shown: the terminal did not keep up");
+    }
+    let Some(console) = console else {
+        stderr.flush();
+        return Ok(());
+    };
+    console.flush(stdout, stderr).map_err(|_| Error::hung_up())
 }

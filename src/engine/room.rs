@@ -462,6 +462,11 @@ impl<C> Room<C> {
         self.policy.relay
     }
 
+    /// The rules it follows.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// How many ever joined.
     pub fn joined(&self) -> u32 {
         self.joined

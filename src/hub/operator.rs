@@ -55,7 +55,7 @@ pub(super) struct Operator {
 impl Hub {
     /// Whether the operator's input can be worked on at once.
     pub(super) fn operator_is_ready(&self) -> bool {
-        let wanted = self.room.wants_input();
+        let wanted = self.peers.room.wants_input();
         let ready = self.stdin.as_ref().is_some_and(Stdin::is_ready);
         match self.console {
             None => ready && wanted,
@@ -76,7 +76,7 @@ impl Hub {
             self.say_pending(now);
             return Ok(());
         }
-        if !self.room.wants_input() {
+        if !self.peers.room.wants_input() {
             return Ok(());
         }
         let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
@@ -91,9 +91,9 @@ impl Hub {
                     self.operator
                         .crlf
                         .convert(bytes, &mut self.operator.converted);
-                    self.room.typed(&self.operator.converted, now);
+                    self.peers.room.typed(&self.operator.converted, now);
                 } else {
-                    self.room.typed(bytes, now);
+                    self.peers.room.typed(bytes, now);
                 }
             }
             Input::Nothing => {}
@@ -109,15 +109,18 @@ impl Hub {
     /// stdin has ended. An input that was empty from the start only means that there is no
     /// keyboard; otherwise the class ends when everything is delivered.
     fn finish_input(&mut self, now: Instant) {
-        self.room.typed_end(now);
+        self.peers.room.typed_end(now);
         let keyboard =
             self.operator.spoke || self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
         if !self.config.keep_open && keyboard {
             log::info!("end of input: nobody else is let in");
             self.operator.finished = Some(now);
             self.door.close();
+            if self.config.settings.half_close {
+                self.peers.half_close_all();
+            }
         }
-        self.queue_flush_all();
+        self.peers.queue_flush_all();
     }
 
     /// Keys pressed at the console.
@@ -185,7 +188,7 @@ impl Hub {
         self.operator.pending.extend(line.as_bytes());
         self.operator.pending.push(b'\n');
         self.operator.pending_lines += 1;
-        if self.room.is_empty() {
+        if self.peers.room.is_empty() {
             let waiting = match self.operator.pending_lines {
                 1 => String::from("1 line waits"),
                 lines => format!("{lines} lines wait"),
@@ -198,7 +201,7 @@ impl Hub {
 
     /// Says what waits, if it is wanted.
     fn say_pending(&mut self, now: Instant) {
-        if self.operator.pending.is_empty() || !self.room.wants_input() {
+        if self.operator.pending.is_empty() || !self.peers.room.wants_input() {
             return;
         }
         if self.config.settings.crlf {
@@ -206,9 +209,9 @@ impl Hub {
             self.operator
                 .crlf
                 .convert(&self.operator.pending, &mut self.operator.converted);
-            self.room.typed(&self.operator.converted, now);
+            self.peers.room.typed(&self.operator.converted, now);
         } else {
-            self.room.typed(&self.operator.pending, now);
+            self.peers.room.typed(&self.operator.pending, now);
         }
         self.operator.pending.clear();
         self.operator.pending_lines = 0;
@@ -216,7 +219,7 @@ impl Hub {
 
     /// Ctrl-D on an empty line: the end, if nobody would be cut off by mistake.
     fn ask_to_end(&mut self, now: Instant) {
-        let here = self.room.len();
+        let here = self.peers.room.len();
         let waiting = self.operator.pending_lines;
         if !self.operator.asked_to_end && !self.config.keep_open && (here > 0 || waiting > 0) {
             self.operator.asked_to_end = true;
@@ -267,14 +270,14 @@ impl Hub {
                 return;
             }
             Command::Relay(on) => {
-                self.room.relay(on, now);
+                self.peers.room.relay(on, now);
                 return self.answer(match on {
                     true => "participants hear each other now",
                     false => "participants hear only you now",
                 });
             }
         };
-        let Some(key) = self.room.find(number) else {
+        let Some(key) = self.peers.room.find(number) else {
             return self.answer(&format!(
                 "nobody here has number {number}: /who lists everybody"
             ));
@@ -286,21 +289,21 @@ impl Hub {
                     true => Crlf::default().convert(format!("{text}\n").as_bytes(), &mut line),
                     false => line.extend(format!("{text}\n").as_bytes()),
                 }
-                self.room.tell(key, &line);
-                self.queue_flush(key);
+                self.peers.room.tell(key, &line);
+                self.peers.queue_flush(key);
             }
             Command::Kick { reason, .. } => {
                 let mut shown = String::new();
                 reason
                     .chars()
                     .for_each(|letter| push_visible(letter, &mut shown));
-                self.queue_leave(key, Leave::Kicked(shown));
+                self.peers.queue_leave(key, Leave::Kicked(shown));
             }
-            Command::Name { name, .. } if !self.room.name(key, name) => {
+            Command::Name { name, .. } if !self.peers.room.name(key, name) => {
                 self.answer(&format!("{name} could be mistaken for somebody else"));
             }
             Command::Mute { on, .. } => {
-                self.room.mute(key, on, now);
+                self.peers.room.mute(key, on, now);
                 self.answer(&match on {
                     true => format!("[{number}] is neither shown nor relayed now"),
                     false => format!("[{number}] is heard again"),
@@ -312,7 +315,7 @@ impl Hub {
 
     fn tell_who(&mut self, now: Instant) {
         let mut text = String::new();
-        for (key, member) in self.room.members() {
+        for (key, member) in self.peers.room.members() {
             let account = &member.account;
             let name = account.name.as_deref().unwrap_or_default();
             let muted = if account.muted { ", muted" } else { "" };
@@ -331,7 +334,7 @@ impl Hub {
                 member.conn.conn.addr(),
                 account.received,
                 account.sent,
-                self.room.owed(key),
+                self.peers.room.owed(key),
             );
         }
         if text.is_empty() {
@@ -344,10 +347,11 @@ impl Hub {
         let text = format!(
             "{} here of {} that joined, {} bytes said to everybody, {} bytes received from those \
              here",
-            self.room.len(),
-            self.room.joined(),
-            self.room.said(),
-            self.room
+            self.peers.room.len(),
+            self.peers.room.joined(),
+            self.peers.room.said(),
+            self.peers
+                .room
                 .members()
                 .iter()
                 .map(|(_, m)| m.account.received)
@@ -381,6 +385,7 @@ impl Hub {
                 .filter(|command| command.starts_with(&before))
                 .collect(),
             Some((_, word)) => self
+                .peers
                 .room
                 .members()
                 .iter()

@@ -1,8 +1,12 @@
 //! The peers' side of the hub: letting them in, hearing them, handing them what they are owed, and
 //! taking them out.
 //!
+//! [`Peers`] has every step that a turn does for them, and knows nothing of a Poll: what is under a
+//! connection (`S`) is a socket here and a model of one in `tests/simulation.rs`, which runs these
+//! very steps. The door, which lets them in, is the hub's.
+//!
 //! It promises: each peer gets one read and one write in a turn, so none can starve another; a
-//! peer leaves in `reap` and nowhere else, and what it said before it broke off is heard
+//! peer leaves in [`Peers::reap`] and nowhere else, and what it said before it broke off is heard
 //! first.
 
 use std::collections::VecDeque;
@@ -12,10 +16,14 @@ use std::time::Instant;
 use mio::Token;
 
 use super::Hub;
+use super::show;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
+use crate::engine::screen::Screen;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
+use crate::io::conn::Hints;
+use crate::io::conn::Stream;
 use crate::io::door::Arrival;
 use crate::io::error::Error;
 use crate::io::error::why;
@@ -26,52 +34,176 @@ use crate::status::NOTICE;
 const PEER_CHUNK: usize = 64 * 1024;
 
 /// The same to be relayed: like stdin, each read costs one large write per peer.
-const RELAY_CHUNK: usize = 256 * 1024;
+pub const RELAY_CHUNK: usize = 256 * 1024;
 
 /// Connections accepted in a turn.
 const ACCEPT_BATCH: usize = 64;
 
 /// A peer as the loop knows it.
-pub(super) struct Peer {
-    pub(super) conn: Conn,
+#[derive(Debug)]
+pub struct Peer<S> {
+    /// Its connection.
+    pub conn: Conn<S>,
     /// It takes no more, and why. What it said before is still to be read.
-    pub(super) broken: Option<io::Error>,
+    broken: Option<io::Error>,
     /// Its key is in one of the queues already.
-    pub(super) to_read: bool,
-    pub(super) to_flush: bool,
-    pub(super) leaving: bool,
+    to_read: bool,
+    to_flush: bool,
+    leaving: bool,
 }
 
 /// Why a peer left.
-pub(super) enum Leave {
+#[derive(Debug)]
+pub enum Leave {
+    /// It closed its connection.
     Closed,
+    /// Its connection broke.
     Broke(io::Error),
+    /// It held the others up for too long.
     Stalled,
+    /// It fell too far behind.
     Behind,
+    /// The operator wanted it, and why.
     Kicked(String),
 }
 
 /// Keys of peers with work to do.
 #[derive(Default)]
-pub(super) struct Queues {
+struct Queues {
     /// Something can be read. Who could not be read for everybody's sake stays at its place.
-    pub(super) readable: VecDeque<usize>,
+    readable: VecDeque<usize>,
     /// Readable, but not allowed to speak just now.
-    pub(super) parked: Vec<usize>,
+    parked: Vec<usize>,
     /// Owed something, and the kernel has room.
-    pub(super) owed: Vec<usize>,
-    pub(super) leaving: Vec<(usize, Leave)>,
-    pub(super) overdue: Vec<usize>,
+    owed: Vec<usize>,
+    leaving: Vec<(usize, Leave)>,
+    overdue: Vec<usize>,
+}
+
+/// Everybody who is connected, and what is to be done for each. See the module's documentation.
+pub struct Peers<S> {
+    /// Who is in, and what everybody says.
+    pub room: Room<Peer<S>>,
+    queues: Queues,
+    /// Where the shared stream ended when everybody was last queued to be flushed.
+    flushed: u64,
+    /// Whoever is owed nothing is told that nothing will follow.
+    half_closing: bool,
 }
 
 impl Hub {
-    /// One read from each peer that has something to say, as long as there is room for it.
     pub(super) fn hear_peers(&mut self, now: Instant) -> Result<(), Error> {
+        let (console, stdout, stderr) = (&mut self.console, &mut self.stdout, &mut self.stderr);
+        self.peers.hear(&mut self.buffer, now, |screen| {
+            show(screen, console, stdout, stderr)
+        })
+    }
+
+    pub(super) fn accept(&mut self, now: Instant) {
+        for _ in 0..ACCEPT_BATCH {
+            match self.door.accept(now) {
+                Arrival::Nobody => return,
+                Arrival::Exhausted => {
+                    log::warn!(
+                        "no descriptor is left after {} peers: whoever else comes waits until \
+                         one leaves (ulimit -n sets the limit)",
+                        self.peers.room.len()
+                    );
+                    return;
+                }
+                Arrival::Peer(stream, addr) => self.admit(Conn::new(stream, addr), now),
+                Arrival::Failed => {}
+            }
+        }
+    }
+
+    fn admit(&mut self, mut conn: Conn, now: Instant) {
+        if let Some(max) = self
+            .config
+            .max_peers
+            .filter(|&max| self.peers.room.len() >= max)
+        {
+            log::info!(target: NOTICE, "{} was refused: {max} are here already", conn.addr());
+            self.door
+                .refuse(conn, &format!("muxnc: full, {max} are here already\n"), now);
+            return;
+        }
+        let token = Token(self.peers.room.next_key());
+        if let Err(error) = conn.register(self.poll.registry(), token) {
+            log::warn!("serve {}: {}", conn.addr(), why(&error));
+            return;
+        }
+        let addr = conn.addr();
+        let key = self.peers.admit(conn, now);
+        if let Some(member) = self.peers.room.member(key) {
+            let (number, here) = (member.account.number, self.peers.room.len());
+            log::info!(target: NOTICE, "[{number}] {addr} joined, {here} here");
+        }
+    }
+}
+
+impl<S: Stream> Peers<S> {
+    /// Nobody yet, in this room.
+    pub fn new(room: Room<Peer<S>>) -> Peers<S> {
+        Peers {
+            room,
+            queues: Queues::default(),
+            flushed: 0,
+            half_closing: false,
+        }
+    }
+
+    /// Lets a connection in, whose events will come with the key returned: [`Room::next_key`], as
+    /// it was before.
+    pub fn admit(&mut self, conn: Conn<S>, now: Instant) -> usize {
+        let peer = Peer {
+            conn,
+            broken: None,
+            to_read: false,
+            to_flush: false,
+            leaving: false,
+        };
+        self.room.join(peer, now)
+    }
+
+    /// Takes note of an event. Of one who is gone it is no news.
+    pub fn collect(&mut self, key: usize, event: impl Into<Hints>) {
+        if let Some(peer) = self.room.conn_mut(key) {
+            peer.conn.collect(event);
+            self.queue_read(key);
+            self.queue_flush(key);
+        }
+    }
+
+    /// Whether there is work that no event will tell of.
+    pub fn is_ready(&self) -> bool {
+        // The floor may have ended, or an author caught up, after the parked ones were passed over.
+        let mut parked = self.queues.parked.iter();
+        let speakers =
+            !self.queues.readable.is_empty() || parked.any(|&key| self.room.may_speak(key));
+        let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
+        (speakers && self.room.hears()) || owed
+    }
+
+    /// One read into `buffer` from each peer that has something to say, as long as there is room
+    /// for it. `show` is called when the screen is full, and may make room.
+    ///
+    /// # Errors
+    /// What `show` fails with.
+    ///
+    /// # Panics
+    /// If `buffer` is smaller than [`RELAY_CHUNK`].
+    pub fn hear<E>(
+        &mut self,
+        buffer: &mut [u8],
+        now: Instant,
+        mut show: impl FnMut(&mut Screen) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.queues.readable.extend(self.queues.parked.drain(..));
         for _ in 0..self.queues.readable.len() {
             if self.room.screen().is_full() {
                 // The more is read in a turn, the larger and the fewer are the writes.
-                self.show()?;
+                show(self.room.screen_mut())?;
             }
             if !self.room.hears() {
                 // Everybody keeps the place in the queue.
@@ -81,7 +213,7 @@ impl Hub {
                 return Ok(());
             };
             if self.room.may_speak(key) {
-                self.hear(key, now);
+                self.hear_one(key, buffer, now);
             } else {
                 self.queues.parked.push(key);
             }
@@ -89,7 +221,7 @@ impl Hub {
         Ok(())
     }
 
-    fn hear(&mut self, key: usize, now: Instant) {
+    fn hear_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
         let chunk = match self.room.relays() {
             true => RELAY_CHUNK,
             false => PEER_CHUNK,
@@ -102,7 +234,7 @@ impl Hub {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        let heard = peer.conn.read(&mut self.buffer[..chunk]);
+        let heard = peer.conn.read(&mut buffer[..chunk]);
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {
@@ -111,9 +243,9 @@ impl Hub {
         }
         match heard {
             Heard::Bytes(count) => {
-                self.room.heard(key, &self.buffer[..count], now);
+                self.room.heard(key, &buffer[..count], now);
                 self.queue_read(key);
-                if self.config.chat.is_some() {
+                if self.room.is_chat() {
                     // It may have been answered.
                     self.queue_flush(key);
                 }
@@ -144,55 +276,8 @@ impl Hub {
         }
     }
 
-    pub(super) fn accept(&mut self, now: Instant) {
-        for _ in 0..ACCEPT_BATCH {
-            match self.door.accept(now) {
-                Arrival::Nobody => return,
-                Arrival::Exhausted => {
-                    log::warn!(
-                        "no descriptor is left after {} peers: whoever else comes waits until \
-                         one leaves (ulimit -n sets the limit)",
-                        self.room.len()
-                    );
-                    return;
-                }
-                Arrival::Peer(stream, addr) => self.admit(Conn::new(stream, addr), now),
-                Arrival::Failed => {}
-            }
-        }
-    }
-
-    fn admit(&mut self, mut conn: Conn, now: Instant) {
-        if let Some(max) = self.config.max_peers.filter(|&max| self.room.len() >= max) {
-            log::info!(target: NOTICE, "{} was refused: {max} are here already", conn.addr());
-            self.door
-                .refuse(conn, &format!("muxnc: full, {max} are here already\n"), now);
-            return;
-        }
-        let token = Token(self.room.next_key());
-        if let Err(error) = conn.register(self.poll.registry(), token) {
-            log::warn!("serve {}: {}", conn.addr(), why(&error));
-            return;
-        }
-        let addr = conn.addr();
-        let key = self.room.join(
-            Peer {
-                conn,
-                broken: None,
-                to_read: false,
-                to_flush: false,
-                leaving: false,
-            },
-            now,
-        );
-        if let Some(member) = self.room.member(key) {
-            let (number, here) = (member.account.number, self.room.len());
-            log::info!(target: NOTICE, "[{number}] {addr} joined, {here} here");
-        }
-    }
-
     /// One gathered write to everybody who is owed something and can take it.
-    pub(super) fn flush(&mut self, now: Instant) {
+    pub fn flush(&mut self, now: Instant) {
         if self.flushed < self.room.said() {
             self.flushed = self.room.said();
             self.queue_flush_all();
@@ -239,9 +324,15 @@ impl Hub {
         self.queue_read(key);
     }
 
-    /// Ends the stream of a peer that is owed nothing more, if stdin has ended.
+    /// Nothing more will be said by the operator: each peer is told so when it was handed all that
+    /// was. To be followed by [`Peers::queue_flush_all`].
+    pub fn half_close_all(&mut self) {
+        self.half_closing = true;
+    }
+
+    /// Ends the stream of a peer that is owed nothing more, if nothing will follow.
     fn half_close(&mut self, key: usize) {
-        if self.operator.finished.is_none() || !self.config.settings.half_close {
+        if !self.half_closing {
             return;
         }
         let Some(peer) = self.room.conn_mut(key) else {
@@ -255,11 +346,12 @@ impl Hub {
         }
     }
 
-    pub(super) fn find_overdue(&mut self, now: Instant) {
+    /// Lets everybody go whose time is over.
+    pub fn find_overdue(&mut self, now: Instant) {
         let mut overdue = std::mem::take(&mut self.queues.overdue);
         self.room.overdue(now, &mut overdue);
         for key in overdue.drain(..) {
-            let why = match self.config.slow {
+            let why = match self.room.policy().slow {
                 SlowPeer::Wait => Leave::Stalled,
                 SlowPeer::Disconnect => Leave::Behind,
             };
@@ -268,15 +360,15 @@ impl Hub {
         self.queues.overdue = overdue;
     }
 
-    /// The only place where a peer leaves the room.
-    pub(super) fn reap(&mut self, now: Instant) {
+    /// The only place where a peer leaves the room. Returns whether one did.
+    pub fn reap(&mut self, now: Instant) -> bool {
         if self.queues.leaving.is_empty() {
-            return;
+            return false;
         }
         let mut leaving = std::mem::take(&mut self.queues.leaving);
         // Keys are reused: nobody who is gone may be found in a queue.
         let gone =
-            |room: &mut Room<Peer>, key: usize| room.conn_mut(key).is_some_and(|p| p.leaving);
+            |room: &mut Room<Peer<S>>, key: usize| room.conn_mut(key).is_some_and(|p| p.leaving);
         self.queues
             .readable
             .retain(|&key| !gone(&mut self.room, key));
@@ -286,7 +378,7 @@ impl Hub {
             self.leave(key, why, now);
         }
         self.queues.leaving = leaving;
-        self.door.someone_left();
+        true
     }
 
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
@@ -310,7 +402,7 @@ impl Hub {
             Leave::Stalled => log::warn!(
                 "{who} was cut off: it took nothing for {:?} while the others waited, \
                  {owed} bytes were not delivered; {traffic}",
-                self.config.stall_timeout
+                self.room.policy().stall_timeout
             ),
             Leave::Kicked(reason) if reason.is_empty() => {
                 log::warn!("{who} was cut off by you; {traffic}");
@@ -323,7 +415,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn queue_read(&mut self, key: usize) {
+    fn queue_read(&mut self, key: usize) {
         if let Some(peer) = self.room.conn_mut(key)
             && peer.conn.is_readable()
             && !peer.to_read
@@ -334,7 +426,8 @@ impl Hub {
         }
     }
 
-    pub(super) fn queue_flush(&mut self, key: usize) {
+    /// A peer was told something: it is flushed in this turn.
+    pub fn queue_flush(&mut self, key: usize) {
         if let Some(peer) = self.room.conn_mut(key)
             && peer.conn.is_writable()
             && !peer.to_flush
@@ -345,7 +438,8 @@ impl Hub {
         }
     }
 
-    pub(super) fn queue_flush_all(&mut self) {
+    /// Everybody is flushed in this turn.
+    pub fn queue_flush_all(&mut self) {
         for (key, peer) in self.room.conns_mut() {
             if peer.conn.is_writable() && !peer.to_flush && !peer.leaving {
                 peer.to_flush = true;
@@ -354,7 +448,8 @@ impl Hub {
         }
     }
 
-    pub(super) fn queue_leave(&mut self, key: usize, why: Leave) {
+    /// A peer leaves at the end of this turn.
+    pub fn queue_leave(&mut self, key: usize, why: Leave) {
         if let Some(peer) = self.room.conn_mut(key)
             && !peer.leaving
         {

@@ -5,7 +5,8 @@
 //! system call that fails, and pausing a peer is simply not reading it.
 //!
 //! It promises: one system call per call, bounded by the buffer given; the last bytes before a
-//! reset or a close are read before either is reported.
+//! reset or a close are read before either is reported. What the stream is (`S`) does not matter, so
+//! the same bits are tested over a stream that no kernel has.
 
 use std::io;
 use std::io::ErrorKind;
@@ -21,12 +22,65 @@ use mio::Interest;
 use mio::Registry;
 use mio::Token;
 use mio::event::Event;
+use mio::event::Source;
 use mio::net::TcpStream;
+
+/// What a connection needs of the stream under it.
+pub trait Stream: Read + Write {
+    /// Ends the sending side. See shutdown(2).
+    ///
+    /// # Errors
+    /// What the system says.
+    fn shutdown(&mut self) -> io::Result<()>;
+
+    /// Why the stream broke, told once. See `SO_ERROR` in socket(7).
+    ///
+    /// # Errors
+    /// The system cannot tell.
+    fn take_error(&mut self) -> io::Result<Option<io::Error>>;
+}
+
+impl Stream for TcpStream {
+    fn shutdown(&mut self) -> io::Result<()> {
+        TcpStream::shutdown(self, Shutdown::Write)
+    }
+
+    fn take_error(&mut self) -> io::Result<Option<io::Error>> {
+        TcpStream::take_error(self)
+    }
+}
+
+/// What an event says of a stream.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hints {
+    /// A read may find something.
+    pub readable: bool,
+    /// A write may get somewhere.
+    pub writable: bool,
+    /// The other side may have ended, or broken.
+    pub read_closed: bool,
+    /// Nothing may be sent any more.
+    pub write_closed: bool,
+    /// The stream may be broken.
+    pub error: bool,
+}
+
+impl From<&Event> for Hints {
+    fn from(event: &Event) -> Hints {
+        Hints {
+            readable: event.is_readable(),
+            writable: event.is_writable(),
+            read_closed: event.is_read_closed(),
+            write_closed: event.is_write_closed(),
+            error: event.is_error(),
+        }
+    }
+}
 
 /// A connected stream. See the module's documentation.
 #[derive(Debug)]
-pub struct Conn {
-    stream: TcpStream,
+pub struct Conn<S = TcpStream> {
+    stream: S,
     addr: SocketAddr,
     readable: bool,
     writable: bool,
@@ -36,7 +90,7 @@ pub struct Conn {
     shut: bool,
 }
 
-impl AsFd for Conn {
+impl<S: AsFd> AsFd for Conn<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
@@ -55,9 +109,9 @@ pub enum Heard {
     Failed(io::Error),
 }
 
-impl Conn {
+impl<S: Stream> Conn<S> {
     /// A connection to `addr`, which must be non-blocking.
-    pub fn new(stream: TcpStream, addr: SocketAddr) -> Conn {
+    pub fn new(stream: S, addr: SocketAddr) -> Conn<S> {
         Conn {
             stream,
             addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()),
@@ -73,17 +127,21 @@ impl Conn {
     ///
     /// # Errors
     /// What the system says.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>
+    where
+        S: Source,
+    {
         let both = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut self.stream, token, both)
     }
 
     /// Takes note of an event.
-    pub fn collect(&mut self, event: &Event) {
-        let hinted = event.is_read_closed() || event.is_error();
+    pub fn collect(&mut self, event: impl Into<Hints>) {
+        let hints = event.into();
+        let hinted = hints.read_closed || hints.error;
         self.hinted |= hinted;
-        self.readable |= event.is_readable() || hinted;
-        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+        self.readable |= hints.readable || hinted;
+        self.writable |= hints.writable || hints.write_closed || hints.error;
     }
 
     /// The other side's address; IPv4 looks like IPv4, also on a dual-stack socket.
@@ -120,7 +178,7 @@ impl Conn {
 
     /// Why the connection broke after the end was read. Reading does not tell: after an end the
     /// kernel reports nothing but ends.
-    pub fn take_error(&self) -> Option<io::Error> {
+    pub fn take_error(&mut self) -> Option<io::Error> {
         self.stream.take_error().ok().flatten()
     }
 
@@ -200,6 +258,6 @@ impl Conn {
     /// fails on a connection that just broke is no news; reading it will tell.
     pub fn shutdown(&mut self) {
         self.shut = true;
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.shutdown();
     }
 }

@@ -26,6 +26,11 @@ impl<C> Room<C> {
         self.chat = Some(Box::new(chat));
     }
 
+    /// Whether it is a chat.
+    pub fn is_chat(&self) -> bool {
+        self.chat.is_some()
+    }
+
     /// Somebody joined: it has a name, and everybody hears of it. So does the newcomer itself,
     /// which learns from it what it is called.
     pub(super) fn welcome(&mut self, key: usize) {
