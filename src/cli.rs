@@ -10,6 +10,7 @@ mod address;
 mod bytes;
 mod hub;
 mod messages;
+mod records;
 mod terminal;
 mod time;
 
@@ -24,6 +25,7 @@ use self::bytes::BytesArgs;
 use self::hub::HubArgs;
 use self::messages::MessagesArgs;
 pub use self::messages::Verbosity;
+use self::records::RecordsArgs;
 use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
 use crate::client::Settings;
@@ -81,6 +83,9 @@ struct Args {
 
     #[command(flatten)]
     bytes: BytesArgs,
+
+    #[command(flatten)]
+    records: RecordsArgs,
 
     #[command(flatten)]
     terminal: TerminalArgs,
@@ -168,15 +173,17 @@ fn explain(error: &clap::Error) -> Result<Mode, Error> {
 }
 
 impl Args {
-    fn settings(&self) -> Settings {
-        Settings {
+    fn settings(&self) -> Result<Settings, Error> {
+        let name = self.hub.chat.then_some(&*self.hub.name);
+        Ok(Settings {
             crlf: self.bytes.crlf,
             half_close: !self.bytes.no_shutdown,
             quit_after: self.time.quit_after,
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
             traffic: self.bytes.traffic(),
-        }
+            records: self.records.wanted(name)?,
+        })
     }
 
     /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`.
@@ -223,7 +230,7 @@ impl Args {
             label: self.terminal.label(),
             color: self.terminal.color(),
             commands: !self.terminal.no_commands,
-            settings: self.settings(),
+            settings: self.settings()?,
         })
     }
 
@@ -259,7 +266,7 @@ impl Args {
                 source_port,
                 limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
             },
-            settings: self.settings(),
+            settings: self.settings()?,
         })
     }
 }
@@ -360,6 +367,8 @@ mod tests {
             "-l --stall-timeout 0 80",
             "--send-only --recv-only localhost 80",
             "--nonsense",
+            "--transcript x localhost 80",
+            "-l -o - -x - 80",
             "-e /bin/sh -l 80",
             "-l 80 -c sh",
             "-l 80 --sh-exec sh",

@@ -21,6 +21,7 @@ use mio::net::TcpStream;
 
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
+use crate::engine::record::Who;
 use crate::engine::visible::Visible;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
@@ -34,6 +35,8 @@ use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::record::Records;
+use crate::io::record::Wanted;
 use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
@@ -46,6 +49,7 @@ const STDIN: Token = Token(1);
 const STDOUT: Token = Token(2);
 const STDERR: Token = Token(3);
 const SIGNALS: Token = Token(4);
+const RECORDS: Token = Token(5);
 
 /// Bytes read at a time in either direction. Into a file, four times 64 KiB cost a third less.
 const CHUNK: usize = 256 * 1024;
@@ -74,6 +78,8 @@ pub struct Settings {
     pub quit_after: Option<Duration>,
     /// Which directions are used.
     pub traffic: Traffic,
+    /// Which records are kept.
+    pub records: Wanted,
     /// A terminal gets the other side's bytes as they are.
     pub raw_output: bool,
     /// The line being typed is ours to edit, if stdin and stdout are a terminal.
@@ -105,10 +111,11 @@ enum Role {
 /// # Errors
 /// No connection, or it broke, or stdin or stdout did.
 pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Status, Error> {
+    let records = Records::open(&settings.records)?;
     let (stream, addr) = net::connect(remote)?;
     log::info!("connected to {addr}");
     let conn = Conn::new(TcpStream::from_std(stream), addr);
-    Client::new(conn, settings, Role::Caller, notices)?.run()
+    Client::new(conn, settings, records, Role::Caller, notices)?.run()
 }
 
 /// Serves one connection that was accepted: what `nc -l` does.
@@ -119,11 +126,12 @@ pub fn serve(
     stream: std::net::TcpStream,
     addr: SocketAddr,
     settings: Settings,
+    records: Option<Records>,
     notices: &Notices,
 ) -> Result<Status, Error> {
     let conn = Conn::new(TcpStream::from_std(stream), addr);
     log::info!(target: NOTICE, "{} joined", conn.addr());
-    Client::new(conn, settings, Role::Listener, notices)?.run()
+    Client::new(conn, settings, records, Role::Listener, notices)?.run()
 }
 
 struct Client {
@@ -140,6 +148,8 @@ struct Client {
     /// Only where stdout is a terminal.
     visible: Option<Visible>,
     settings: Settings,
+    /// Only where something is to be recorded.
+    records: Option<Records>,
     role: Role,
     up: Buffer,
     down: Buffer,
@@ -228,7 +238,13 @@ impl Buffer {
 }
 
 impl Client {
-    fn new(conn: Conn, settings: Settings, role: Role, notices: &Notices) -> Result<Client, Error> {
+    fn new(
+        conn: Conn,
+        settings: Settings,
+        records: Option<Records>,
+        role: Role,
+        notices: &Notices,
+    ) -> Result<Client, Error> {
         let poll = Poll::new().map_err(|e| Error::system("start the event loop", &e))?;
         let mut client = Client {
             conn,
@@ -239,6 +255,7 @@ impl Client {
             typed: Vec::new(),
             visible: None,
             settings,
+            records,
             role,
             up: Buffer::default(),
             down: Buffer::default(),
@@ -250,9 +267,14 @@ impl Client {
         client
             .register()
             .map_err(|e| Error::system("start the event loop", &e))?;
+        // Who records has to see the bytes.
+        let direct = client.records.is_none();
         client.shortcuts = Shortcuts {
-            up: !client.settings.crlf && client.stdin.as_ref().is_some_and(shortcut::suits_input),
-            down: client.settings.traffic != Traffic::SendOnly
+            up: direct
+                && !client.settings.crlf
+                && client.stdin.as_ref().is_some_and(shortcut::suits_input),
+            down: direct
+                && client.settings.traffic != Traffic::SendOnly
                 && shortcut::suits_output(&client.stdout),
         };
         Ok(client)
@@ -266,6 +288,9 @@ impl Client {
         }
         self.stdout.register(registry, STDOUT)?;
         self.stderr.register(registry, STDERR)?;
+        if let Some(records) = &mut self.records {
+            records.register(registry, RECORDS)?;
+        }
         if self.stdout.kind() == Kind::Terminal && !self.settings.raw_output {
             self.visible = Some(Visible::default());
         }
@@ -276,7 +301,9 @@ impl Client {
     }
 
     fn run(mut self) -> Result<Status, Error> {
+        self.record(Records::joined);
         let mut ended = self.turns();
+        self.finish_records(&ended);
         if let Some(console) = &mut self.console {
             ended = console.ending(ended);
             console.leave(&mut self.stdout);
@@ -291,6 +318,7 @@ impl Client {
             let now = Instant::now();
             let busy_up = self.send(now)?;
             let busy_down = self.receive()?;
+            self.records.iter_mut().for_each(Records::flush);
             self.show()?;
             if let Some(status) = self.outcome(now)? {
                 return Ok(status);
@@ -310,6 +338,7 @@ impl Client {
                     CONN => self.conn.collect(event),
                     STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
                     STDOUT => self.stdout.collect(event),
+                    RECORDS => self.records.iter_mut().for_each(|r| r.collect(event)),
                     SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
                     _ => self.stderr.collect(event),
                 }
@@ -346,6 +375,9 @@ impl Client {
 
     fn send_input(&mut self, now: Instant) -> Result<bool, Error> {
         for _ in 0..ROUNDS {
+            if self.records_wait() {
+                return Ok(false);
+            }
             if self.shortcuts.up {
                 if !self.send_directly(now) {
                     return Ok(false);
@@ -359,7 +391,15 @@ impl Client {
                 return Ok(false);
             }
             match self.conn.write(&[IoSlice::new(self.up.waiting())]) {
-                Ok(count) => self.up.start += count,
+                Ok(count) => {
+                    if self.records.is_some() {
+                        let bytes = std::mem::take(&mut self.up.bytes);
+                        let sent = &bytes[self.up.start..self.up.start + count];
+                        self.record(|records, who| records.said(Some(who), sent));
+                        self.up.bytes = bytes;
+                    }
+                    self.up.start += count;
+                }
                 Err(error) => self.give_up_sending(error, now),
             }
         }
@@ -484,6 +524,7 @@ impl Client {
 
     /// The connection to stdout. Returns whether there is more to do at once.
     fn receive(&mut self) -> Result<bool, Error> {
+        let mut waited = false;
         for _ in 0..ROUNDS {
             if self.shortcuts.down {
                 if !self.receive_directly()? {
@@ -495,8 +536,12 @@ impl Client {
                 self.show()?;
                 return Ok(self.stdout.is_writable());
             }
-            if self.down.is_empty() && !self.read_conn() {
-                return Ok(false);
+            if self.down.is_empty() {
+                waited |= self.records_wait();
+                // What was held up by this may go on.
+                if !self.load_record() && !self.read_conn() {
+                    return Ok(waited);
+                }
             }
             if let Some(console) = &mut self.console {
                 console.show(self.down.waiting());
@@ -552,6 +597,14 @@ impl Client {
         }
         match self.conn.read(self.down.space()) {
             Heard::Bytes(count) => {
+                if self.records.is_some() {
+                    let bytes = std::mem::take(&mut self.down.bytes);
+                    self.record(|records, who| records.heard(who, &bytes[..count]));
+                    self.down.bytes = bytes;
+                }
+                if self.shows_records() {
+                    return true;
+                }
                 if self.settings.traffic != Traffic::SendOnly {
                     self.down.fill(count);
                     if let Some(visible) = &mut self.visible {
@@ -571,6 +624,65 @@ impl Client {
         !self.down.is_empty()
     }
 
+    /// Records something about the other side, if anything is recorded.
+    fn record(&mut self, record: impl FnOnce(&mut Records, Who<'_>)) {
+        if let Some(records) = &mut self.records {
+            let addr = self.conn.addr();
+            let number = u32::from(self.role == Role::Listener);
+            let who = Who {
+                number,
+                addr: &addr,
+                name: None,
+            };
+            record(records, who);
+        }
+    }
+
+    fn finish_records(&mut self, ended: &Result<Status, Error>) {
+        let why = match ended {
+            Ok(_) => String::from("closed"),
+            Err(error) => error.to_string(),
+        };
+        self.record(|records, who| {
+            records.said_all(Some(who));
+            records.left(who, why.lines().next().unwrap_or_default());
+            records.finish();
+        });
+        if self.down.is_empty() && self.load_record() && self.console.is_none() {
+            // Whoever reads stdout no more does not care.
+            let _ = self.stdout.write(self.down.waiting());
+        }
+    }
+
+    /// Whether a record is on stdout, instead of what is received.
+    fn shows_records(&self) -> bool {
+        self.records.as_ref().is_some_and(Records::has_stdout)
+    }
+
+    /// Whether so much of a record waits for stdout that nothing more may happen.
+    fn records_wait(&self) -> bool {
+        self.records
+            .as_ref()
+            .is_some_and(|records| records.waiting_for_stdout() >= CHUNK)
+    }
+
+    /// Fills the empty buffer with what of a record is for stdout. Returns whether there was any.
+    fn load_record(&mut self) -> bool {
+        let Some(records) = &mut self.records else {
+            return false;
+        };
+        let mut text = Vec::new();
+        records.take_for_stdout(|part| text.extend_from_slice(part));
+        if text.is_empty() {
+            return false;
+        }
+        self.down.load(&mut text);
+        if let Some(visible) = &mut self.visible {
+            self.down.reveal(|bytes, text| visible.show(bytes, text));
+        }
+        true
+    }
+
     /// Decides whether we are done, and ends our side when stdin did.
     fn outcome(&mut self, now: Instant) -> Result<Option<Status>, Error> {
         if self.progress.unheard {
@@ -588,7 +700,8 @@ impl Client {
         }
         // Whatever happened to the connection: first what the other side said.
         let shown = self.console.as_ref().is_none_or(Console::is_written);
-        if self.down.is_empty() && shown {
+        let recorded = self.records.as_ref().map_or(0, Records::waiting_for_stdout) == 0;
+        if self.down.is_empty() && shown && recorded {
             if let Some(error) = &self.progress.broken {
                 return Err(self.cut_short("receive from", error));
             }

@@ -51,6 +51,7 @@ use crate::io::net::Bind;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::record::Records;
 use crate::io::stdin::Stdin;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -61,6 +62,7 @@ const STDIN: Token = Token(usize::MAX - 1);
 const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
+const RECORDS: Token = Token(usize::MAX - 5);
 
 /// Bytes read from stdin in a turn. Each costs one large write per peer, so larger is cheaper.
 const STDIN_CHUNK: usize = 256 * 1024;
@@ -107,6 +109,7 @@ pub struct HubConfig {
 /// # Errors
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
+    let records = Records::open(&config.settings.records)?;
     net::raise_descriptor_limit();
     let (listener, place) = net::listen(&config.bind)?;
     if config.bind.port == 0 {
@@ -122,9 +125,9 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         }
     }
     if config.once {
-        return serve_once(listener, config.settings, notices);
+        return serve_once(listener, config.settings, records, notices);
     }
-    Hub::new(listener, config, notices)
+    Hub::new(listener, config, records, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()
 }
@@ -133,6 +136,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
 fn serve_once(
     listener: std::net::TcpListener,
     settings: Settings,
+    records: Option<Records>,
     notices: &Notices,
 ) -> Result<Status, Error> {
     Stderr::new(notices.clone()).finish();
@@ -148,7 +152,7 @@ fn serve_once(
     };
     drop(listener);
     stream.set_nonblocking(true).map_err(|e| failed(&e))?;
-    client::serve(stream, addr, settings, notices)
+    client::serve(stream, addr, settings, records, notices)
 }
 
 struct Hub {
@@ -170,6 +174,7 @@ impl Hub {
     fn new(
         listener: std::net::TcpListener,
         config: HubConfig,
+        mut records: Option<Records>,
         notices: &Notices,
     ) -> io::Result<Hub> {
         let poll = Poll::new()?;
@@ -204,8 +209,13 @@ impl Hub {
         if let Some(name) = &config.chat {
             room.open_chat(Chat::new(name, config.settings.crlf));
         }
-        if config.settings.traffic == Traffic::SendOnly {
+        if records.as_ref().is_some_and(Records::has_stdout) {
+            room.screen_mut().show_records();
+        } else if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();
+        }
+        if let Some(records) = &mut records {
+            records.register(registry, RECORDS)?;
         }
         Ok(Hub {
             poll,
@@ -214,7 +224,7 @@ impl Hub {
             stdout,
             stderr,
             console,
-            peers: Peers::new(room),
+            peers: Peers::new(room).recorded(records),
             operator: Operator::default(),
             buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
             config,
@@ -223,6 +233,7 @@ impl Hub {
 
     fn run(mut self) -> Result<Status, Error> {
         let mut ended = self.turns();
+        self.peers.record(Records::finish);
         if let Some(console) = &mut self.console {
             ended = console.ending(ended);
             console.leave(&mut self.stdout);
@@ -263,6 +274,7 @@ impl Hub {
             if self.peers.reap(now) {
                 self.door.someone_left();
             }
+            self.peers.record(Records::flush);
         }
     }
 
@@ -291,6 +303,7 @@ impl Hub {
             STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
             STDOUT => self.stdout.collect(event),
             STDERR => self.stderr.collect(event),
+            RECORDS => self.peers.record(|records| records.collect(event)),
             SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
             Token(key) => self.peers.collect(key, event),
         }
@@ -366,7 +379,7 @@ fn show(
     }
     let dropped = screen.take_dropped();
     if dropped > 0 {
-        log::warn!("{dropped} lines were not shown: the terminal did not keep up");
+        log::warn!("{dropped} lines were not shown: stdout did not keep up");
     }
     let Some(console) = console else {
         stderr.flush();

@@ -8,9 +8,15 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// What floor 0 may use of other crates: a slab, a search in bytes, and what
+/// What floor 0 may use of other crates: a slab, a search in bytes, a hex dump as text, and what
 /// Unicode says of characters.
-const ENGINE_CRATES: [&str; 4] = ["memchr", "slab", "unicode_segmentation", "unicode_width"];
+const ENGINE_CRATES: [&str; 5] = [
+    "memchr",
+    "pretty_hex",
+    "slab",
+    "unicode_segmentation",
+    "unicode_width",
+];
 
 /// What floor 0 may use of the standard library, module by module.
 const ENGINE_STD: [&str; 11] = [

@@ -9,6 +9,7 @@ pub mod editor;
 pub mod journal;
 pub mod lines;
 pub mod newline;
+pub mod record;
 pub mod room;
 pub mod screen;
 pub mod visible;

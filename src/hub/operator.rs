@@ -91,9 +91,9 @@ impl Hub {
                     self.operator
                         .crlf
                         .convert(bytes, &mut self.operator.converted);
-                    self.peers.room.typed(&self.operator.converted, now);
+                    self.peers.typed(&self.operator.converted, now);
                 } else {
-                    self.peers.room.typed(bytes, now);
+                    self.peers.typed(bytes, now);
                 }
             }
             Input::Nothing => {}
@@ -109,7 +109,7 @@ impl Hub {
     /// stdin has ended. An input that was empty from the start only means that there is no
     /// keyboard; otherwise the class ends when everything is delivered.
     fn finish_input(&mut self, now: Instant) {
-        self.peers.room.typed_end(now);
+        self.peers.typed_end(now);
         let keyboard =
             self.operator.spoke || self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
         if !self.config.keep_open && keyboard {
@@ -177,7 +177,11 @@ impl Hub {
         }
         match understand(line) {
             Typed::Say(text) => self.say(text),
-            Typed::Do(command) => self.obey(command, now),
+            Typed::Do(command) => {
+                // What was typed before it comes before it.
+                self.say_pending(now);
+                self.obey(command, now);
+            }
             Typed::Explain(why) => self.answer(&why),
         }
     }
@@ -209,9 +213,9 @@ impl Hub {
             self.operator
                 .crlf
                 .convert(&self.operator.pending, &mut self.operator.converted);
-            self.peers.room.typed(&self.operator.converted, now);
+            self.peers.typed(&self.operator.converted, now);
         } else {
-            self.peers.room.typed(&self.operator.pending, now);
+            self.peers.typed(&self.operator.pending, now);
         }
         self.operator.pending.clear();
         self.operator.pending_lines = 0;
@@ -289,7 +293,7 @@ impl Hub {
                     true => Crlf::default().convert(format!("{text}\n").as_bytes(), &mut line),
                     false => line.extend(format!("{text}\n").as_bytes()),
                 }
-                self.peers.room.tell(key, &line);
+                self.peers.tell(key, &line);
                 self.peers.queue_flush(key);
             }
             Command::Kick { reason, .. } => {

@@ -10,6 +10,8 @@
 //! first.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::fmt::Display;
 use std::io;
 use std::time::Instant;
 
@@ -17,6 +19,7 @@ use mio::Token;
 
 use super::Hub;
 use super::show;
+use crate::engine::record::Who;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
@@ -27,6 +30,7 @@ use crate::io::conn::Stream;
 use crate::io::door::Arrival;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::record::Records;
 use crate::status::NOTICE;
 
 /// Bytes read from one peer in a turn, to be shown only: what stays in the processor's cache until
@@ -67,6 +71,18 @@ pub enum Leave {
     Kicked(String),
 }
 
+impl Display for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Leave::Closed => f.write_str("closed"),
+            Leave::Broke(error) => f.write_str(&why(error)),
+            Leave::Stalled => f.write_str("cut off: took nothing"),
+            Leave::Behind => f.write_str("cut off: too far behind"),
+            Leave::Kicked(reason) => write!(f, "cut off by the operator: {reason}"),
+        }
+    }
+}
+
 /// Keys of peers with work to do.
 #[derive(Default)]
 struct Queues {
@@ -89,6 +105,8 @@ pub struct Peers<S> {
     flushed: u64,
     /// Whoever is owed nothing is told that nothing will follow.
     half_closing: bool,
+    /// Only where something is to be recorded.
+    records: Option<Box<Records>>,
 }
 
 impl Hub {
@@ -150,6 +168,66 @@ impl<S: Stream> Peers<S> {
             queues: Queues::default(),
             flushed: 0,
             half_closing: false,
+            records: None,
+        }
+    }
+
+    /// The same, and what happens is recorded.
+    pub fn recorded(mut self, records: Option<Records>) -> Peers<S> {
+        self.records = records.map(Box::new);
+        self
+    }
+
+    /// Records something, if anything is recorded.
+    pub fn record(&mut self, record: impl FnOnce(&mut Records)) {
+        if let Some(records) = &mut self.records {
+            record(records);
+            let screen = self.room.screen_mut();
+            records.take_for_stdout(|text| screen.record(text));
+        }
+    }
+
+    /// The same about a member.
+    fn record_of(&mut self, key: usize, record: impl FnOnce(&mut Records, Who<'_>)) {
+        if let (Some(records), Some(member)) = (&mut self.records, self.room.member(key)) {
+            let addr = member.conn.conn.addr();
+            record(records, Who::of(&member.account, &addr));
+            // What of it is for stdout is on its way there.
+            self.record(|_| ());
+        }
+    }
+
+    /// The operator said `bytes` to everybody.
+    pub fn typed(&mut self, bytes: &[u8], now: Instant) {
+        self.room.typed(bytes, now);
+        self.record(|records| records.said(None, bytes));
+    }
+
+    /// The operator will say no more.
+    pub fn typed_end(&mut self, now: Instant) {
+        self.room.typed_end(now);
+        self.record(|records| records.said_all(None));
+    }
+
+    /// The operator said `lines` to one alone.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn tell(&mut self, key: usize, lines: &[u8]) {
+        self.room.tell(key, lines);
+        self.record_of(key, |records, who| records.told(who, lines));
+    }
+
+    /// A peer said `bytes`.
+    fn take_in(&mut self, key: usize, bytes: &[u8], now: Instant) {
+        if self.records.is_none() || !self.room.is_chat() {
+            self.record_of(key, |records, who| records.heard(who, bytes));
+            return self.room.heard(key, bytes, now);
+        }
+        // A line may change the name of who says the next one.
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.record_of(key, |records, who| records.heard(who, line));
+            self.room.heard(key, line, now);
         }
     }
 
@@ -163,7 +241,9 @@ impl<S: Stream> Peers<S> {
             to_flush: false,
             leaving: false,
         };
-        self.room.join(peer, now)
+        let key = self.room.join(peer, now);
+        self.record_of(key, Records::joined);
+        key
     }
 
     /// Takes note of an event. Of one who is gone it is no news.
@@ -243,7 +323,7 @@ impl<S: Stream> Peers<S> {
         }
         match heard {
             Heard::Bytes(count) => {
-                self.room.heard(key, &buffer[..count], now);
+                self.take_in(key, &buffer[..count], now);
                 self.queue_read(key);
                 if self.room.is_chat() {
                     // It may have been answered.
@@ -261,6 +341,7 @@ impl<S: Stream> Peers<S> {
                 }
                 let is_shut = peer.conn.is_shut();
                 self.room.finish(key, now);
+                self.record_of(key, Records::finished);
                 if self.room.dismiss(key) {
                     self.queue_flush(key);
                 }
@@ -393,6 +474,8 @@ impl<S: Stream> Peers<S> {
             self.room.len()
         );
         let owed = left.owed;
+        let addr = left.conn.conn.addr();
+        self.record(|records| records.left(Who::of(account, &addr), &why.to_string()));
         match why {
             Leave::Closed => log::info!(target: NOTICE, "{who} left {traffic}"),
             Leave::Broke(error) => {

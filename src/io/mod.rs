@@ -8,6 +8,7 @@ pub mod error;
 pub mod net;
 pub mod notices;
 pub mod output;
+pub mod record;
 pub mod shortcut;
 pub mod signals;
 pub mod stdin;
