@@ -16,7 +16,7 @@
 //!
 //! It promises: nothing that anybody sends can look like another line or column, or act on a
 //! terminal; what was said can be had back from it byte by byte, by undoing [`push_escaped`]; at
-//! most [`MAX_LINE`](crate::engine::lines::MAX_LINE) bytes of each speaker are held.
+//! most [`MAX_LINE`] bytes of each speaker are held.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
