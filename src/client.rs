@@ -22,6 +22,7 @@ use mio::net::TcpStream;
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
 use crate::engine::record::Who;
+use crate::engine::vigil;
 use crate::engine::visible::Visible;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
@@ -35,12 +36,14 @@ use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::pulse::Pulse;
 use crate::io::record::Records;
 use crate::io::record::Wanted;
 use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
+use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -114,7 +117,7 @@ pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Sta
     let records = Records::open(&settings.records)?;
     let (stream, addr) = net::connect(remote)?;
     log::info!("connected to {addr}");
-    let conn = Conn::new(TcpStream::from_std(stream), addr);
+    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
     Client::new(conn, settings, records, Role::Caller, notices)?.run()
 }
 
@@ -129,7 +132,7 @@ pub fn serve(
     records: Option<Records>,
     notices: &Notices,
 ) -> Result<Status, Error> {
-    let conn = Conn::new(TcpStream::from_std(stream), addr);
+    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
     log::info!(target: NOTICE, "{} joined", conn.addr());
     Client::new(conn, settings, records, Role::Listener, notices)?.run()
 }
@@ -156,6 +159,9 @@ struct Client {
     crlf: Crlf,
     shortcuts: Shortcuts,
     progress: Progress,
+    pulse: Pulse,
+    /// When to look whether the other side answers, while something is on its way there.
+    checkup: Option<Instant>,
 }
 
 /// Which directions nobody has to look at, so that the kernel may move them itself.
@@ -262,6 +268,8 @@ impl Client {
             crlf: Crlf::default(),
             shortcuts: Shortcuts::default(),
             progress: Progress::default(),
+            pulse: Pulse::new(),
+            checkup: None,
             poll,
         };
         client
@@ -320,6 +328,7 @@ impl Client {
             let busy_down = self.receive()?;
             self.records.iter_mut().for_each(Records::flush);
             self.show()?;
+            self.check_up(now);
             if let Some(status) = self.outcome(now)? {
                 return Ok(status);
             }
@@ -683,6 +692,20 @@ impl Client {
         true
     }
 
+    /// Gives the other side up if it vanished: see [`vigil`].
+    fn check_up(&mut self, now: Instant) {
+        if self.checkup.is_some_and(|checkup| checkup <= now) {
+            self.checkup = None;
+            // What came before is read first.
+            if self.conn.has_vanished(&mut self.pulse) && !self.conn.is_readable() {
+                self.progress.broken = Some(ErrorKind::TimedOut.into());
+            }
+        }
+        if self.conn.is_watched() {
+            self.checkup.get_or_insert(now + vigil::EVERY);
+        }
+    }
+
     /// Decides whether we are done, and ends our side when stdin did.
     fn outcome(&mut self, now: Instant) -> Result<Option<Status>, Error> {
         if self.progress.unheard {
@@ -764,6 +787,10 @@ impl Client {
 
     fn cut_short(&self, doing: &str, error: &io::Error) -> Error {
         let told = Error::system(format!("{doing} {}", self.conn.addr()), error);
+        if error.kind() == ErrorKind::TimedOut {
+            return told
+                .hint("The other side has not answered for a minute and more: is the network up?");
+        }
         match &self.progress.unsendable {
             Some(_) => told.hint("The other side closed before everything was sent."),
             None => told,
@@ -783,7 +810,7 @@ impl Client {
 
     fn deadline(&self) -> Option<Instant> {
         let silent = self.progress.silent.map(|since| since + LAST_INPUT);
-        [self.quits(), self.lingers(), silent]
+        [self.quits(), self.lingers(), silent, self.checkup]
             .into_iter()
             .flatten()
             .min()

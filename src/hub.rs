@@ -27,9 +27,9 @@ use mio::Events;
 use mio::Poll;
 use mio::Token;
 use mio::event::Event;
-use mio::net::TcpStream;
 
 use self::operator::Operator;
+use self::peers::CHUNK;
 use self::peers::Peers;
 use crate::client;
 use crate::client::Settings;
@@ -53,6 +53,7 @@ use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::record::Records;
 use crate::io::stdin::Stdin;
+use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -63,9 +64,6 @@ const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
 const RECORDS: Token = Token(usize::MAX - 5);
-
-/// Bytes read from stdin in a turn. Each costs one large write per peer, so larger is cheaper.
-const STDIN_CHUNK: usize = 256 * 1024;
 
 /// Events taken from the kernel in a turn.
 const EVENTS: usize = 1024;
@@ -164,7 +162,7 @@ struct Hub {
     stderr: Stderr,
     /// Only where stdin and stdout are a terminal.
     console: Option<Console>,
-    peers: Peers<TcpStream>,
+    peers: Peers<Transport>,
     operator: Operator,
     buffer: Box<[u8]>,
     config: HubConfig,
@@ -226,7 +224,7 @@ impl Hub {
             console,
             peers: Peers::new(room).recorded(records),
             operator: Operator::default(),
-            buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
+            buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
     }
@@ -271,6 +269,7 @@ impl Hub {
             self.accept(now);
             self.peers.flush(now);
             self.peers.find_overdue(now);
+            self.peers.find_vanished(now);
             if self.peers.reap(now) {
                 self.door.someone_left();
             }
@@ -288,7 +287,7 @@ impl Hub {
             return Some(Duration::ZERO);
         }
         let deadlines = [
-            self.peers.room.deadline(),
+            self.peers.deadline(),
             self.door.deadline(),
             self.quits(),
             self.lingers(),

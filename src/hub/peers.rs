@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fmt::Display;
 use std::io;
+use std::io::ErrorKind;
 use std::time::Instant;
 
 use mio::Token;
@@ -23,6 +24,7 @@ use crate::engine::record::Who;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
+use crate::engine::vigil;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
 use crate::io::conn::Hints;
@@ -30,15 +32,13 @@ use crate::io::conn::Stream;
 use crate::io::door::Arrival;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::pulse::Pulse;
 use crate::io::record::Records;
 use crate::status::NOTICE;
 
-/// Bytes read from one peer in a turn, to be shown only: what stays in the processor's cache until
-/// it is written.
-const PEER_CHUNK: usize = 64 * 1024;
-
-/// The same to be relayed: like stdin, each read costs one large write per peer.
-pub const RELAY_CHUNK: usize = 256 * 1024;
+/// Bytes read from stdin, or from one peer, in a turn. Each read costs one large write for stdout or
+/// for each peer, so larger is cheaper.
+pub const CHUNK: usize = 256 * 1024;
 
 /// Connections accepted in a turn.
 const ACCEPT_BATCH: usize = 64;
@@ -107,6 +107,9 @@ pub struct Peers<S> {
     half_closing: bool,
     /// Only where something is to be recorded.
     records: Option<Box<Records>>,
+    pulse: Pulse,
+    /// When to look who answers, while something is on its way to anybody.
+    checkup: Option<Instant>,
 }
 
 impl Hub {
@@ -129,7 +132,7 @@ impl Hub {
                     );
                     return;
                 }
-                Arrival::Peer(stream, addr) => self.admit(Conn::new(stream, addr), now),
+                Arrival::Peer(stream, addr) => self.admit(Conn::new(stream.into(), addr), now),
                 Arrival::Failed => {}
             }
         }
@@ -168,6 +171,8 @@ impl<S: Stream> Peers<S> {
             queues: Queues::default(),
             flushed: 0,
             half_closing: false,
+            pulse: Pulse::new(),
+            checkup: None,
             records: None,
         }
     }
@@ -270,9 +275,6 @@ impl<S: Stream> Peers<S> {
     ///
     /// # Errors
     /// What `show` fails with.
-    ///
-    /// # Panics
-    /// If `buffer` is smaller than [`RELAY_CHUNK`].
     pub fn hear<E>(
         &mut self,
         buffer: &mut [u8],
@@ -302,10 +304,6 @@ impl<S: Stream> Peers<S> {
     }
 
     fn hear_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
-        let chunk = match self.room.relays() {
-            true => RELAY_CHUNK,
-            false => PEER_CHUNK,
-        };
         let Some(peer) = self.room.conn_mut(key) else {
             return;
         };
@@ -314,7 +312,7 @@ impl<S: Stream> Peers<S> {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        let heard = peer.conn.read(&mut buffer[..chunk]);
+        let heard = peer.conn.read(buffer);
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {
@@ -392,6 +390,11 @@ impl<S: Stream> Peers<S> {
             Ok(_) => self.queue_flush(key),
             Err(error) => self.break_off(key, error, now),
         }
+        if let Some(peer) = self.room.conn_mut(key)
+            && peer.conn.is_watched()
+        {
+            self.checkup.get_or_insert(now + vigil::EVERY);
+        }
     }
 
     /// Takes note that a peer takes no more. It leaves when all it said before was heard, and
@@ -425,6 +428,36 @@ impl<S: Stream> Peers<S> {
                 self.queue_leave(key, Leave::Closed);
             }
         }
+    }
+
+    /// Gives up whoever vanished: see [`vigil`].
+    pub fn find_vanished(&mut self, now: Instant) {
+        if self.checkup.is_none_or(|checkup| checkup > now) {
+            return;
+        }
+        self.checkup = None;
+        let mut vanished = std::mem::take(&mut self.queues.overdue);
+        for (key, peer) in self.room.conns_mut() {
+            if peer.leaving || peer.broken.is_some() {
+                continue;
+            }
+            if peer.conn.has_vanished(&mut self.pulse) {
+                vanished.push(key);
+            } else if peer.conn.is_watched() {
+                self.checkup = Some(now + vigil::EVERY);
+            }
+        }
+        for key in vanished.drain(..) {
+            self.break_off(key, ErrorKind::TimedOut.into(), now);
+        }
+        self.queues.overdue = vanished;
+    }
+
+    /// When to call [`Peers::find_overdue`] or [`Peers::find_vanished`] next, if nothing changes
+    /// before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.room.deadline(), self.checkup];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Lets everybody go whose time is over.

@@ -13,17 +13,18 @@ use std::io::ErrorKind;
 use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
-use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 
-use mio::Interest;
 use mio::Registry;
 use mio::Token;
 use mio::event::Event;
-use mio::event::Source;
-use mio::net::TcpStream;
+
+use crate::engine::vigil::Outstanding;
+use crate::engine::vigil::Vigil;
+use crate::io::pulse::Pulse;
+use crate::io::transport::Transport;
 
 /// What a connection needs of the stream under it.
 pub trait Stream: Read + Write {
@@ -34,19 +35,11 @@ pub trait Stream: Read + Write {
     fn shutdown(&mut self) -> io::Result<()>;
 
     /// Why the stream broke, told once. See `SO_ERROR` in socket(7).
-    ///
-    /// # Errors
-    /// The system cannot tell.
-    fn take_error(&mut self) -> io::Result<Option<io::Error>>;
-}
+    fn take_error(&mut self) -> Option<io::Error>;
 
-impl Stream for TcpStream {
-    fn shutdown(&mut self) -> io::Result<()> {
-        TcpStream::shutdown(self, Shutdown::Write)
-    }
-
-    fn take_error(&mut self) -> io::Result<Option<io::Error>> {
-        TcpStream::take_error(self)
+    /// What was sent and is unanswered, if the system tells.
+    fn outstanding(&self, _: &mut Pulse) -> Option<Outstanding> {
+        None
     }
 }
 
@@ -79,7 +72,7 @@ impl From<&Event> for Hints {
 
 /// A connected stream. See the module's documentation.
 #[derive(Debug)]
-pub struct Conn<S = TcpStream> {
+pub struct Conn<S = Transport> {
     stream: S,
     addr: SocketAddr,
     readable: bool,
@@ -88,6 +81,7 @@ pub struct Conn<S = TcpStream> {
     hinted: bool,
     ended: bool,
     shut: bool,
+    vigil: Vigil,
 }
 
 impl<S: AsFd> AsFd for Conn<S> {
@@ -109,6 +103,16 @@ pub enum Heard {
     Failed(io::Error),
 }
 
+impl Conn {
+    /// Registers it, once and for all.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.stream.register(registry, token)
+    }
+}
+
 impl<S: Stream> Conn<S> {
     /// A connection to `addr`, which must be non-blocking.
     pub fn new(stream: S, addr: SocketAddr) -> Conn<S> {
@@ -120,19 +124,8 @@ impl<S: Stream> Conn<S> {
             hinted: false,
             ended: false,
             shut: false,
+            vigil: Vigil::default(),
         }
-    }
-
-    /// Registers it, once and for all.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>
-    where
-        S: Source,
-    {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        registry.register(&mut self.stream, token, both)
     }
 
     /// Takes note of an event.
@@ -179,7 +172,7 @@ impl<S: Stream> Conn<S> {
     /// Why the connection broke after the end was read. Reading does not tell: after an end the
     /// kernel reports nothing but ends.
     pub fn take_error(&mut self) -> Option<io::Error> {
-        self.stream.take_error().ok().flatten()
+        self.stream.take_error()
     }
 
     /// Reads once. After the end it may be called again, and [`Conn::take_error`] be asked whether
@@ -226,6 +219,7 @@ impl<S: Stream> Conn<S> {
             match written {
                 Ok(count) => {
                     self.writable = count == offered;
+                    self.sent(count);
                     return Ok(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -235,6 +229,27 @@ impl<S: Stream> Conn<S> {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Whether something was written of which is not known that it was acknowledged.
+    pub fn is_watched(&self) -> bool {
+        self.vigil.is_kept()
+    }
+
+    /// Looks whether the other side answers, [`crate::engine::vigil::EVERY`] so often while
+    /// something is watched. Returns whether it has vanished.
+    pub fn has_vanished(&mut self, pulse: &mut Pulse) -> bool {
+        if !self.is_watched() {
+            return false;
+        }
+        self.vigil.look(self.stream.outstanding(pulse))
+    }
+
+    /// Takes note that so much was written.
+    pub(super) fn sent(&mut self, count: usize) {
+        if count > 0 {
+            self.vigil.sent();
         }
     }
 
@@ -258,6 +273,8 @@ impl<S: Stream> Conn<S> {
     /// fails on a connection that just broke is no news; reading it will tell.
     pub fn shutdown(&mut self) {
         self.shut = true;
+        // The end has to be acknowledged as well.
+        self.vigil.sent();
         let _ = self.stream.shutdown();
     }
 }

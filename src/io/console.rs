@@ -23,6 +23,7 @@ use crate::engine::editor::Editor;
 use crate::engine::editor::Event;
 use crate::engine::visible::push_visible;
 use crate::io::error::Error;
+use crate::io::job;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::signals;
@@ -303,7 +304,7 @@ impl Console {
     /// Gives the terminal back and stops, as Ctrl-Z asks for; returns when the program goes on.
     /// Where there is no shell to make it go on, Ctrl-Z does nothing.
     fn suspend(&mut self, output: &mut Output) {
-        if !signals::has_shell() {
+        if !job::has_shell() {
             return;
         }
         self.leave(output);

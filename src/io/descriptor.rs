@@ -32,11 +32,11 @@ use rustix::fs::Mode;
 use rustix::fs::OFlags;
 use rustix::net::RecvFlags;
 use rustix::net::SendFlags;
-use rustix::process::getpgrp;
 use rustix::termios::isatty;
-use rustix::termios::tcgetpgrp;
 use rustix::termios::tcgetsid;
 use rustix::termios::ttyname;
+
+use crate::io::job;
 
 /// Bytes that surely fit into a pipe that `poll(2)` calls writable: `PIPE_BUF`, see `pipe(7)`.
 const GATED_WRITE: usize = 4096;
@@ -166,9 +166,7 @@ impl Descriptor {
     /// (reading it would stop this one, see SIGTTIN in `credentials(7)`); whatever else the system
     /// says.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.kind == Kind::Terminal
-            && matches!(tcgetpgrp(self.as_fd()), Ok(job) if job != getpgrp())
-        {
+        if self.kind == Kind::Terminal && job::is_elsewhere(self.as_fd()) {
             return Err(ErrorKind::WouldBlock.into());
         }
         let count = match &self.access {

@@ -8,11 +8,6 @@ use std::io;
 use mio::Interest;
 use mio::Registry;
 use mio::Token;
-use rustix::process::Pid;
-use rustix::process::getpgid;
-use rustix::process::getpgrp;
-use rustix::process::getppid;
-use rustix::process::getsid;
 use signal_hook::consts::SIGCONT;
 use signal_hook::consts::SIGHUP;
 use signal_hook::consts::SIGINT;
@@ -96,31 +91,6 @@ pub fn die(signal: i32) -> ! {
 /// Stops the program as Ctrl-Z does, and returns when it goes on.
 pub fn stop() {
     let _ = emulate_default_handler(SIGTSTP);
-}
-
-/// Whether an ancestor in our session has put us into a process group of our own, as a shell with
-/// job control does, and could make us go on after Ctrl-Z. (The kernel asks the same before SIGTSTP
-/// stops anybody, but not before SIGSTOP, which has to stand in for it.)
-pub fn has_shell() -> bool {
-    let mut ancestor = getppid();
-    while let Some(pid) = ancestor {
-        if getsid(Some(pid)).ok() != getsid(None).ok() {
-            return false;
-        }
-        if getpgid(Some(pid)).ok() != Some(getpgrp()) {
-            return true;
-        }
-        ancestor = parent(pid);
-    }
-    // Not known: it may be so.
-    true
-}
-
-/// The parent of a process (`proc(5)`, the second field behind its name).
-fn parent(pid: Pid) -> Option<Pid> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    Pid::from_raw(fields.split_whitespace().nth(1)?.parse().ok()?)
 }
 
 fn is_in(signal: i32, mask: u64) -> bool {

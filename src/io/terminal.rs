@@ -8,16 +8,16 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use rustix::process::getpgrp;
 use rustix::termios::LocalModes;
 use rustix::termios::OptionalActions;
 use rustix::termios::SpecialCodeIndex;
 use rustix::termios::Termios;
 use rustix::termios::isatty;
 use rustix::termios::tcgetattr;
-use rustix::termios::tcgetpgrp;
 use rustix::termios::tcgetwinsize;
 use rustix::termios::tcsetattr;
+
+use crate::io::job;
 
 /// Columns of a terminal that does not say.
 const COLUMNS: u16 = 80;
@@ -55,7 +55,7 @@ impl Terminal {
 
     /// Whether this process may read it and change its modes: another job may have it.
     pub fn is_ours() -> bool {
-        tcgetpgrp(rustix::stdio::stdin()).map_or(true, |job| job == getpgrp())
+        !job::is_elsewhere(rustix::stdio::stdin())
     }
 
     /// Whether keys come one by one.

@@ -546,6 +546,11 @@ impl Namespace {
         })
     }
 
+    /// A process that lives in it for as long as it lasts.
+    pub fn pid(&self) -> u32 {
+        self.keeper.pid()
+    }
+
     /// A command that runs in it, all three streams as pipes.
     pub fn piped(&self, program: &str, args: &[&str]) -> Command {
         let pid = self.keeper.pid().to_string();

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Command;
 
 use rustix::process::Pid;
 use rustix::process::Signal;
@@ -14,6 +15,8 @@ use crate::support::MUXNC;
 use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
+use crate::support::installed;
+use crate::support::left_out;
 use crate::support::listening_port;
 
 /// A shell with a hub or a participant as a job.
@@ -204,6 +207,7 @@ fn stopped_by_force_and_brought_back_it_edits_again() {
         shell.seat.wait_editing();
         shell.seat.press(" a line\r");
         expect_bytes(&mut shell.peer, "half a line\n");
+        shell.seat.screen.wait_for("half a line\r\n");
 
         // Then in the background, where it must not be stopped again by what it does at its end.
         rustix::process::kill_process(pid, Signal::STOP).unwrap();
@@ -228,4 +232,36 @@ fn without_a_shell_ctrl_z_does_nothing() {
     seat.press("still here\r");
     expect_bytes(&mut peer, "still here\n");
     assert!(!is_canonical(&seat.tty));
+}
+
+/// As in a container that was given a terminal: our session and our process group, and those of
+/// whoever started us, have no number there.
+#[test]
+fn beyond_a_pid_namespace_ctrl_z_does_nothing() {
+    const FLAGS: [&str; 3] = ["--pid", "--fork", "--mount-proc"];
+    if !installed(&["unshare"]) {
+        return;
+    }
+    let permitted = |user: &[&str]| {
+        let mut probe = Command::new("unshare");
+        let done = probe.args(user).args(FLAGS).arg("true").output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    let Some(user) = [&[][..], &["-r"]].into_iter().find(|user| permitted(user)) else {
+        left_out("a PID namespace, which is not permitted here");
+        return;
+    };
+    let script = format!("{MUXNC} -l 0 -v --color never; echo ended");
+    let line = [&["unshare"], user, &FLAGS, &["sh", "-c", &script]].concat();
+    let mut seat = Seat::start("xterm", Stream::Pipe, &line);
+    let port = listening_port(&seat.process.stderr);
+    seat.wait_editing();
+    let mut peer = seat.join(port);
+    seat.press("\x1a");
+    seat.press("still here\r");
+    expect_bytes(&mut peer, "still here\n");
+    assert!(!is_canonical(&seat.tty));
+    seat.press("\x04\x04");
+    drop(peer);
+    seat.screen.wait_for("ended");
 }

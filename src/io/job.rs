@@ -1,0 +1,95 @@
+//! Job control: who has the terminal, and whether a shell could make a stopped job go on.
+//!
+//! It promises: nothing is read from or done to a terminal that another job has; a process group,
+//! session or parent beyond our PID namespace (as after `docker run -t`), which has no number
+//! here, is nobody's.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::sync::OnceLock;
+
+use rustix::termios::tcgetpgrp;
+
+/// What `proc(5)` says of a process in `/proc/PID/stat`. 0 is what has no number here.
+#[derive(Debug, Clone, Copy)]
+struct Process {
+    parent: i32,
+    group: i32,
+    session: i32,
+}
+
+impl Process {
+    /// None if it is gone, or there is no `/proc`.
+    fn find(pid: &str) -> Option<Process> {
+        Process::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    fn parse(stat: &str) -> Option<Process> {
+        // The name before them may have anything in it.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut numbers = fields.split_whitespace().skip(1).map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(Process {
+            parent: next()?,
+            group: next()?,
+            session: next()?,
+        })
+    }
+}
+
+/// Our process group, as it was when first asked for: a shell puts its jobs into their groups
+/// before they run.
+fn our_group() -> Option<i32> {
+    static GROUP: OnceLock<Option<i32>> = OnceLock::new();
+    *GROUP.get_or_init(|| Process::find("self").map(|ours| ours.group))
+}
+
+/// Whether another job has the terminal `fd`: reading it or setting its modes would stop us
+/// (SIGTTIN and SIGTTOU in `credentials(7)`). No for what is not our controlling terminal.
+pub fn is_elsewhere(fd: impl AsFd) -> bool {
+    match (tcgetpgrp(fd), our_group()) {
+        (Ok(job), Some(group)) => job.as_raw_pid() != group,
+        _ => false,
+    }
+}
+
+/// Whether an ancestor in our session has put us into a process group of our own, as a shell with
+/// job control does, and could make us go on after Ctrl-Z. (The kernel asks the same before SIGTSTP
+/// stops anybody, but not before SIGSTOP, which has to stand in for it.)
+pub fn has_shell() -> bool {
+    let Some(ours) = Process::find("self") else {
+        // Not known: it may be so.
+        return true;
+    };
+    let mut ancestor = ours.parent;
+    while ancestor != 0 {
+        let Some(process) = Process::find(&ancestor.to_string()) else {
+            return false;
+        };
+        if process.session != ours.session {
+            return false;
+        }
+        if process.group != ours.group {
+            return true;
+        }
+        ancestor = process.parent;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_look_like_anything() {
+        let stat = "71 (a) R 9 (b) S 12 71 0 34817 71 4194304 127";
+        let process = Process::parse(stat).unwrap();
+        assert_eq!(
+            (process.parent, process.group, process.session),
+            (12, 71, 0)
+        );
+        assert!(Process::parse("71 (cat) S 12 71").is_none());
+        assert!(Process::parse("").is_none());
+    }
+}

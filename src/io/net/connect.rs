@@ -1,0 +1,249 @@
+//! Connecting: from a name to the first of its addresses that answers.
+
+use std::io;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::time::Instant;
+
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
+use rustix::event::poll;
+use rustix::io::Errno;
+use socket2::Domain;
+use socket2::Protocol;
+use socket2::Socket;
+use socket2::Type;
+
+use super::resolve::Family;
+use super::resolve::Lookup;
+use super::resolve::resolve;
+use super::set_options;
+use crate::engine::race::Move;
+use crate::engine::race::Race;
+use crate::engine::race::interleave;
+use crate::io::error::Error;
+use crate::io::error::why;
+
+/// Where a participant connects to, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Name or address.
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
+    /// Which of its addresses.
+    pub family: Family,
+    /// Whether the host may be a name.
+    pub lookup: Lookup,
+    /// The address to come from, if it matters.
+    pub source: Option<String>,
+    /// The port to come from, if it matters.
+    pub source_port: Option<u16>,
+    /// How long to try, over all addresses together.
+    pub limit: Duration,
+}
+
+/// Connects to the first address that answers; they are raced, see [`race`](crate::engine::race).
+/// The socket is non-blocking.
+///
+/// # Errors
+/// None answered. The most telling of their failures is told; with `-v`, each.
+pub fn connect(remote: &Remote) -> Result<(std::net::TcpStream, SocketAddr), Error> {
+    let start = Instant::now();
+    let addrs = resolve(&remote.host, remote.port, remote.family, remote.lookup)?;
+    let mut field = Field {
+        addrs: interleave(addrs, SocketAddr::is_ipv4),
+        remote,
+        running: Vec::new(),
+        failures: Vec::new(),
+    };
+    let mut race = Race::new(field.addrs.len(), start, start + remote.limit);
+    loop {
+        let now = Instant::now();
+        let won = match race.next(now) {
+            Move::Start(entrant) => field.start(entrant),
+            Move::Wait(until) => field.wait(until.saturating_duration_since(now)),
+            Move::GiveUp => return Err(field.give_up()),
+        };
+        match won {
+            Some(Ok((entrant, socket))) => return Ok((socket.into(), field.finish(entrant))),
+            Some(Err(())) => race.failed(Instant::now()),
+            None => {}
+        }
+    }
+}
+
+/// Who takes part in a race.
+struct Field<'a> {
+    remote: &'a Remote,
+    addrs: Vec<SocketAddr>,
+    running: Vec<(usize, Socket)>,
+    failures: Vec<(SocketAddr, io::Error)>,
+}
+
+/// The winner, or that one failed.
+type News = Result<(usize, Socket), ()>;
+
+impl Field<'_> {
+    fn start(&mut self, entrant: usize) -> Option<News> {
+        let addr = self.addrs[entrant];
+        match begin(addr, self.remote) {
+            Ok((socket, true)) => Some(Ok((entrant, socket))),
+            Ok((socket, false)) => {
+                self.running.push((entrant, socket));
+                None
+            }
+            Err(error) => Some(self.fail(addr, error)),
+        }
+    }
+
+    /// Waits for news of those that run.
+    fn wait(&mut self, limit: Duration) -> Option<News> {
+        let mut fds: Vec<PollFd<'_>> = self
+            .running
+            .iter()
+            .map(|(_, socket)| PollFd::new(socket, PollFlags::OUT))
+            .collect();
+        let limit = Timespec {
+            tv_sec: limit.as_secs() as i64,
+            tv_nsec: limit.subsec_nanos().into(),
+        };
+        // An interruption is no news, and asked again.
+        let ready = match poll(&mut fds, Some(&limit)) {
+            Ok(0) | Err(_) => return None,
+            Ok(_) => fds.iter().position(|fd| !fd.revents().is_empty())?,
+        };
+        let (entrant, socket) = self.running.remove(ready);
+        match socket.take_error() {
+            Ok(None) => Some(Ok((entrant, socket))),
+            Ok(Some(error)) | Err(error) => Some(self.fail(self.addrs[entrant], error)),
+        }
+    }
+
+    fn fail(&mut self, addr: SocketAddr, error: io::Error) -> News {
+        if self.addrs.len() > 1 {
+            log::info!("connect to {addr}: {}", why(&error));
+        }
+        self.failures.push((addr, error));
+        Err(())
+    }
+
+    /// The winner's address. Whoever else still runs is closed.
+    fn finish(&self, winner: usize) -> SocketAddr {
+        let winner = self.addrs[winner];
+        for (loser, _) in &self.running {
+            let loser = self.addrs[*loser];
+            log::info!("connect to {loser}: no answer yet, and {winner} did answer");
+        }
+        winner
+    }
+
+    fn give_up(mut self) -> Error {
+        for (silent, _) in std::mem::take(&mut self.running) {
+            let _ = self.fail(self.addrs[silent], ErrorKind::TimedOut.into());
+        }
+        let differ = self
+            .failures
+            .windows(2)
+            .any(|two| two[0].1.kind() != two[1].1.kind());
+        match self.failures.iter().min_by_key(|(_, error)| rank(error)) {
+            Some((addr, error)) => connect_error(*addr, self.remote, error, differ),
+            // Looking it up took all the time there was.
+            None => connect_error(
+                self.addrs[0],
+                self.remote,
+                &ErrorKind::TimedOut.into(),
+                false,
+            ),
+        }
+    }
+}
+
+/// Begins to connect, and says whether that is done already.
+fn begin(addr: SocketAddr, remote: &Remote) -> io::Result<(Socket, bool)> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    set_options(&socket)?;
+    if remote.source.is_some() || remote.source_port.is_some() {
+        let source = source(addr, remote)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&source.into())?;
+    }
+    socket.set_nonblocking(true)?;
+    match socket.connect(&addr.into()) {
+        Ok(()) => Ok((socket, true)),
+        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {
+            Ok((socket, false))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// How much a failure tells, the most telling first: somebody said no; something else happened on
+/// the way; nobody answered; there is no way; the address does not even suit us.
+fn rank(error: &io::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => 0,
+        ErrorKind::TimedOut => 2,
+        ErrorKind::HostUnreachable => 3,
+        ErrorKind::NetworkUnreachable => 4,
+        ErrorKind::AddrNotAvailable => 5,
+        _ if error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => 6,
+        _ => 1,
+    }
+}
+
+fn source(addr: SocketAddr, remote: &Remote) -> io::Result<SocketAddr> {
+    let port = remote.source_port.unwrap_or(0);
+    let family = match addr {
+        SocketAddr::V4(_) => Family::V4,
+        SocketAddr::V6(_) => Family::V6,
+    };
+    match &remote.source {
+        Some(host) => resolve(host, port, family, remote.lookup)
+            .map(|addrs| addrs[0])
+            .map_err(|error| io::Error::new(ErrorKind::AddrNotAvailable, error.to_string())),
+        None if addr.is_ipv4() => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
+        None => Ok((Ipv6Addr::UNSPECIFIED, port).into()),
+    }
+}
+
+fn connect_error(addr: SocketAddr, remote: &Remote, error: &io::Error, differ: bool) -> Error {
+    let named = match remote.host.parse::<IpAddr>() {
+        Ok(_) => format!("connect to {addr}"),
+        Err(_) => format!("connect to {}:{} ({addr})", remote.host, remote.port),
+    };
+    let told = match error.kind() {
+        ErrorKind::TimedOut => Error::new(named, "timed out"),
+        _ => Error::system(named, error),
+    };
+    let hint = match error.kind() {
+        ErrorKind::ConnectionRefused => {
+            "Nothing listens on that port: is the other side started, is the port right?"
+        }
+        ErrorKind::TimedOut => {
+            "Nobody answered: is the address right, is a firewall in between? \
+             (-w SECS sets how long to try.)"
+        }
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            "There is no way to that address from here: is the network up?"
+        }
+        ErrorKind::AddrNotAvailable if remote.source.is_some() => {
+            "-s must be an address of this machine, of the same family."
+        }
+        ErrorKind::AddrInUse | ErrorKind::PermissionDenied if remote.source_port.is_some() => {
+            "-p must be a port that is free and allowed here."
+        }
+        _ if differ => "",
+        _ => return told,
+    };
+    let others = match differ {
+        true => "Its other addresses failed otherwise: -v tells how.",
+        false => "",
+    };
+    told.hint(format!("{hint} {others}").trim())
+}

@@ -1,0 +1,174 @@
+//! Listening: the sockets a hub waits at.
+//!
+//! It promises: accepted sockets need no further system call, because they inherit their options
+//! from the listener (`tcp(7)`).
+
+use std::io;
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+
+use rustix::io::Errno;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+use rustix::process::getrlimit;
+use rustix::process::setrlimit;
+use socket2::Domain;
+use socket2::Protocol;
+use socket2::Socket;
+use socket2::Type;
+
+use super::resolve::Family;
+use super::resolve::Lookup;
+use super::resolve::resolve;
+use super::set_options;
+use crate::io::error::Error;
+
+/// Connections that may wait to be accepted. A class arrives at once, and what overflows the
+/// backlog waits a second for its next SYN. The kernel lowers it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// Where a hub listens: one address, or all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    /// One address or name; without it all addresses.
+    pub host: Option<String>,
+    /// 0 lets the system choose.
+    pub port: u16,
+    /// Which family.
+    pub family: Family,
+    /// Whether the host may be a name.
+    pub lookup: Lookup,
+}
+
+/// A listening socket, non-blocking, and a sentence that says where it listens.
+///
+/// # Errors
+/// The address is taken, not ours, not allowed, …
+pub fn listen(bind: &Bind) -> Result<(std::net::TcpListener, String), Error> {
+    let everywhere4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, bind.port));
+    let everywhere6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, bind.port));
+    let (addr, result) = match (&bind.host, bind.family) {
+        (Some(host), family) => {
+            let addr = resolve(host, bind.port, family, bind.lookup)?[0];
+            (addr, listen_on(addr))
+        }
+        (None, Family::V4) => (everywhere4, listen_on(everywhere4)),
+        (None, Family::V6) => (everywhere6, listen_on(everywhere6)),
+        (None, Family::Any) => match listen_dual(everywhere6) {
+            Err(error) if is_without_ipv6(&error) => (everywhere4, listen_on(everywhere4)),
+            result => (everywhere6, result),
+        },
+    };
+    let listener = result.map_err(|error| listen_error(addr, &error))?;
+    let local = listener
+        .local_addr()
+        .map_err(|error| listen_error(addr, &error))?;
+    let both = match (&bind.host, bind.family) {
+        (None, Family::Any) if local.is_ipv6() => " (IPv4 and IPv6)",
+        _ => "",
+    };
+    Ok((listener, format!("{local}{both}")))
+}
+
+/// The addresses under which a hub that listens on all of them can be reached from other machines,
+/// IPv4 first; none for a hub that listens on one. Those of one link only are left out: they need
+/// to be told with an interface that the other machine has.
+pub fn reachable(bind: &Bind, listener: &std::net::TcpListener) -> Vec<SocketAddr> {
+    let Ok(local) = listener.local_addr() else {
+        return Vec::new();
+    };
+    if !local.ip().is_unspecified() {
+        return Vec::new();
+    }
+    let both = bind.host.is_none() && bind.family == Family::Any && local.is_ipv6();
+    // Nobody is worse off without.
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut found: Vec<SocketAddr> = interfaces
+        .iter()
+        .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
+        .map(|interface| SocketAddr::new(interface.ip(), local.port()))
+        .filter(|addr| both || addr.is_ipv4() == local.is_ipv4())
+        .collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found
+}
+
+fn listen_on(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    if addr.is_ipv6() {
+        require_ipv6()?;
+    }
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    open(socket, addr)
+}
+
+fn listen_dual(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    require_ipv6()?;
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_only_v6(false)?;
+    open(socket, addr)
+}
+
+fn open(socket: Socket, addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    // So that a hub can start again at once; never SO_REUSEPORT, with which two programs would
+    // share the port and each get half the class.
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    set_options(&socket)?;
+    socket.set_nonblocking(true)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+/// Fails as a machine without the protocol does, also where it is only switched off: there all
+/// addresses together can still be listened on, but nobody can ever come.
+fn require_ipv6() -> io::Result<()> {
+    let probe = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    match probe.bind(&SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).into()) {
+        Err(error) if error.kind() == ErrorKind::AddrNotAvailable => Err(Errno::AFNOSUPPORT.into()),
+        _ => Ok(()),
+    }
+}
+
+fn is_without_ipv6(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
+}
+
+fn listen_error(addr: SocketAddr, error: &io::Error) -> Error {
+    let port = addr.port();
+    let told = Error::system(format!("listen on {addr}"), error);
+    match error.kind() {
+        ErrorKind::AddrInUse => told.hint(format!(
+            "Port {port} is already in use by another program: stop it or choose another port. \
+             To see which it is: ss -ltnp 'sport = :{port}'"
+        )),
+        ErrorKind::PermissionDenied => {
+            told.hint("Ports below 1024 are for the administrator: choose one from 1024 to 65535.")
+        }
+        ErrorKind::AddrNotAvailable => told
+            .hint("That is not an address of this machine: leave it out to listen on all of them."),
+        _ if is_without_ipv6(error) => told.hint("This machine has no IPv6: use -4."),
+        _ => told,
+    }
+}
+/// Whether an accept failed because something ran out, so that a later one can succeed, and not
+/// because of the one connection that was being accepted (`accept(2)`).
+pub fn is_exhausted(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+/// Raises the limit of open descriptors as far as this process may. That it may not is no error:
+/// the hub serves as many as it can.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        log::debug!("raise the limit of open descriptors: {error}");
+    }
+}

@@ -1,0 +1,105 @@
+//! What a connection runs over.
+//!
+//! It promises: what `read(2)` and `write(2)` do on a non-blocking stream, whatever is underneath,
+//! and that nothing but the kind of stream is decided here.
+
+use std::io;
+use std::io::IoSlice;
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+
+use mio::Interest;
+use mio::Registry;
+use mio::Token;
+use mio::net::TcpStream;
+
+use crate::engine::vigil::Outstanding;
+use crate::io::conn::Stream;
+use crate::io::pulse::Pulse;
+
+/// A connected stream of one kind or another, which must be non-blocking.
+#[derive(Debug)]
+pub enum Transport {
+    /// TCP as it is.
+    Tcp(TcpStream),
+}
+
+impl Transport {
+    /// Registers it for both directions.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Transport::Tcp(stream) => registry.register(stream, token, both),
+        }
+    }
+}
+
+impl Read for Transport {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Transport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(stream) => stream.write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(stream) => stream.write_vectored(slices),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => stream.flush(),
+        }
+    }
+}
+
+impl Stream for Transport {
+    fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        match self {
+            Transport::Tcp(stream) => stream.take_error().ok().flatten(),
+        }
+    }
+
+    fn outstanding(&self, pulse: &mut Pulse) -> Option<Outstanding> {
+        match self {
+            Transport::Tcp(stream) => {
+                pulse.feel(stream.local_addr().ok()?, stream.peer_addr().ok()?)
+            }
+        }
+    }
+}
+
+impl From<TcpStream> for Transport {
+    fn from(stream: TcpStream) -> Transport {
+        Transport::Tcp(stream)
+    }
+}
+
+impl AsFd for Transport {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Transport::Tcp(stream) => stream.as_fd(),
+        }
+    }
+}
