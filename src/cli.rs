@@ -212,6 +212,15 @@ impl Args {
             return Err(Error::usage("usage", "the address to listen on is missing")
                 .hint("As in: muxnc -l 3000"));
         }
+        let (wait_for, max) = (self.hub.wait_for, self.hub.max_conns);
+        if let (Some(wait_for), Some(max)) = (wait_for, max)
+            && wait_for > max
+        {
+            return Err(Error::usage(
+                "usage",
+                format!("--wait-for {wait_for} are never here with -m {max}"),
+            ));
+        }
         Ok(HubConfig {
             bind: Bind {
                 host: host.cloned(),
@@ -224,6 +233,7 @@ impl Args {
             max_peers: self.hub.max_conns.map(|max| max as usize),
             relay: self.hub.broker || self.hub.chat,
             chat: self.hub.chat.then(|| self.hub.name.clone()),
+            wait_for: wait_for.map(|peers| peers as usize),
             history: self.hub.history.map_or(0, |lines| lines as usize),
             slow: self.hub.slow_peer(),
             stall_timeout: self.hub.stall_timeout,
@@ -358,6 +368,10 @@ mod tests {
             "-k localhost 80",
             "-l --once --broker 80",
             "-l --once --history 3 80",
+            "-l --wait-for 0 80",
+            "-l --wait-for 3 -m 2 80",
+            "-l --wait-for 3 --once 80",
+            "--wait-for 3 localhost 80",
             "-l --history 0 80",
             "--history 3 localhost 80",
             "-l -m 0 80",

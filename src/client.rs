@@ -21,6 +21,7 @@ use mio::net::TcpStream;
 
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
+use crate::engine::progress::Size;
 use crate::engine::record::Who;
 use crate::engine::vigil;
 use crate::engine::visible::Visible;
@@ -176,6 +177,9 @@ struct Shortcuts {
 struct Progress {
     /// Something was read from stdin.
     spoke: bool,
+    /// Bytes sent and received.
+    sent: u64,
+    received: u64,
     /// When our input ended, and when everything was sent after that.
     finished: Option<Instant>,
     all_sent: Option<Instant>,
@@ -310,14 +314,27 @@ impl Client {
 
     fn run(mut self) -> Result<Status, Error> {
         self.record(Records::joined);
+        let began = Instant::now();
         let mut ended = self.turns();
         self.finish_records(&ended);
+        // A filter that nobody listens to any more has nothing to say either.
+        if !matches!(ended, Ok(Status::Unheard)) {
+            self.sum_up(began);
+        }
         if let Some(console) = &mut self.console {
             ended = console.ending(ended);
             console.leave(&mut self.stdout);
         }
         self.stderr.flush();
         ended
+    }
+
+    /// Says what was moved, all in all.
+    fn sum_up(&self, began: Instant) {
+        let Progress { sent, received, .. } = self.progress;
+        let time = began.elapsed();
+        let rate = Size(((sent + received) as f64 / time.as_secs_f64().max(0.001)) as u64);
+        log::info!("sent {sent} bytes, received {received} in {time:.1?}: {rate}/s");
     }
 
     fn turns(&mut self) -> Result<Status, Error> {
@@ -408,6 +425,7 @@ impl Client {
                         self.up.bytes = bytes;
                     }
                     self.up.start += count;
+                    self.progress.sent += count as u64;
                 }
                 Err(error) => self.give_up_sending(error, now),
             }
@@ -424,7 +442,8 @@ impl Client {
             return false;
         }
         match shortcut::send(stdin, &mut self.conn) {
-            Moved::Bytes(_) => {
+            Moved::Bytes(count) => {
+                self.progress.sent += count as u64;
                 self.progress.spoke = true;
                 return true;
             }
@@ -577,7 +596,10 @@ impl Client {
             return Ok(false);
         }
         match shortcut::receive(&mut self.conn, &mut self.stdout) {
-            Moved::Bytes(_) => return Ok(true),
+            Moved::Bytes(count) => {
+                self.progress.received += count as u64;
+                return Ok(true);
+            }
             Moved::Nothing | Moved::End => {}
             Moved::SourceFailed(error) => self.progress.broken = Some(error),
             Moved::SinkFailed(error) => self.give_up_showing(&error)?,
@@ -606,6 +628,7 @@ impl Client {
         }
         match self.conn.read(self.down.space()) {
             Heard::Bytes(count) => {
+                self.progress.received += count as u64;
                 if self.records.is_some() {
                     let bytes = std::mem::take(&mut self.down.bytes);
                     self.record(|records, who| records.heard(who, &bytes[..count]));

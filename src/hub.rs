@@ -17,6 +17,7 @@
 
 mod operator;
 pub mod peers;
+mod transfer;
 
 use std::io;
 use std::io::ErrorKind;
@@ -31,6 +32,7 @@ use mio::event::Event;
 use self::operator::Operator;
 use self::peers::CHUNK;
 use self::peers::Peers;
+use self::transfer::Transfer;
 use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
@@ -86,6 +88,8 @@ pub struct HubConfig {
     pub relay: bool,
     /// Whether this is a chat, and what the operator is called in it.
     pub chat: Option<String>,
+    /// Read nothing of stdin before so many are here.
+    pub wait_for: Option<usize>,
     /// How many of the last lines whoever joins is given first.
     pub history: usize,
     /// What to do about a peer that does not keep up.
@@ -164,6 +168,8 @@ struct Hub {
     console: Option<Console>,
     peers: Peers<Transport>,
     operator: Operator,
+    transfer: Transfer,
+    began: Instant,
     buffer: Box<[u8]>,
     config: HubConfig,
 }
@@ -224,6 +230,8 @@ impl Hub {
             console,
             peers: Peers::new(room).recorded(records),
             operator: Operator::default(),
+            transfer: Transfer::new(config.wait_for),
+            began: Instant::now(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
@@ -232,6 +240,7 @@ impl Hub {
     fn run(mut self) -> Result<Status, Error> {
         let mut ended = self.turns();
         self.peers.record(Records::finish);
+        self.sum_up(Instant::now());
         if let Some(console) = &mut self.console {
             ended = console.ending(ended);
             console.leave(&mut self.stdout);
@@ -274,6 +283,7 @@ impl Hub {
                 self.door.someone_left();
             }
             self.peers.record(Records::flush);
+            self.draw(now);
         }
     }
 
@@ -291,6 +301,7 @@ impl Hub {
             self.door.deadline(),
             self.quits(),
             self.lingers(),
+            self.draws(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
@@ -365,6 +376,9 @@ fn show(
             }
         }
         None => {
+            if stdout.kind() == Kind::Terminal && !screen.is_empty() {
+                transfer::make_way(stderr);
+            }
             while stdout.is_writable() && !screen.is_empty() {
                 match stdout.write(screen.front()) {
                     Ok(count) => screen.consume(count),

@@ -75,6 +75,19 @@ pub(super) struct HubArgs {
     )]
     pub(super) history: Option<u32>,
 
+    /// Read nothing of stdin before N peers are here
+    ///
+    /// So a file goes to all of them at once. How many are here, and then how far it is, is said
+    /// at a terminal. Whoever comes when a file or a pipe has begun is refused.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "listen",
+        conflicts_with = "once",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(super) wait_for: Option<u32>,
+
     /// Let N peers in at most [default: as many as there are descriptors]
     #[arg(
         short,

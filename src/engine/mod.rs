@@ -9,6 +9,7 @@ pub mod editor;
 pub mod journal;
 pub mod lines;
 pub mod newline;
+pub mod progress;
 pub mod race;
 pub mod record;
 pub mod room;

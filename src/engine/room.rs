@@ -480,6 +480,18 @@ impl<C> Room<C> {
         self.journal.retained()
     }
 
+    /// Bytes the slowest member is behind, to within a segment: changes when it moves.
+    pub fn behind(&self) -> u64 {
+        self.journal.retained()
+    }
+
+    /// Who is owed most, by number, and how many bytes that is.
+    pub fn slowest(&self) -> Option<(u32, u64)> {
+        let members = self.members.iter();
+        let owed = members.map(|(_, m)| (self.journal.owed(&m.cursor), m.account.number));
+        owed.max().map(|(owed, number)| (number, owed))
+    }
+
     /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind.
     pub fn wants_input(&self) -> bool {
         !self.members.is_empty() && self.hold.is_none()

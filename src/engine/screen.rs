@@ -204,6 +204,11 @@ impl Screen {
         self.queue.is_empty()
     }
 
+    /// Whether what was shown last is the beginning of a line.
+    pub fn is_midline(&self) -> bool {
+        self.midline
+    }
+
     /// Nobody will read any more: forgets what waits and whatever comes.
     pub fn close(&mut self) {
         self.queue = VecDeque::new();

@@ -55,7 +55,7 @@ pub(super) struct Operator {
 impl Hub {
     /// Whether the operator's input can be worked on at once.
     pub(super) fn operator_is_ready(&self) -> bool {
-        let wanted = self.peers.room.wants_input();
+        let wanted = self.wants_input();
         let ready = self.stdin.as_ref().is_some_and(Stdin::is_ready);
         match self.console {
             None => ready && wanted,
@@ -76,7 +76,7 @@ impl Hub {
             self.say_pending(now);
             return Ok(());
         }
-        if !self.peers.room.wants_input() {
+        if !self.wants_input() {
             return Ok(());
         }
         let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
@@ -192,20 +192,21 @@ impl Hub {
         self.operator.pending.extend(line.as_bytes());
         self.operator.pending.push(b'\n');
         self.operator.pending_lines += 1;
-        if self.peers.room.is_empty() {
+        if self.peers.room.is_empty() || self.transfer.is_waiting() {
             let waiting = match self.operator.pending_lines {
                 1 => String::from("1 line waits"),
                 lines => format!("{lines} lines wait"),
             };
-            self.answer(&format!(
-                "nobody is here yet: {waiting} for the first to join"
-            ));
+            self.answer(&match self.transfer.is_waiting() {
+                true => format!("{}: {waiting} for the others to join", self.here()),
+                false => format!("nobody is here yet: {waiting} for the first to join"),
+            });
         }
     }
 
     /// Says what waits, if it is wanted.
     fn say_pending(&mut self, now: Instant) {
-        if self.operator.pending.is_empty() || !self.peers.room.wants_input() {
+        if self.operator.pending.is_empty() || !self.wants_input() {
             return;
         }
         if self.config.settings.crlf {

@@ -107,6 +107,10 @@ pub struct Peers<S> {
     half_closing: bool,
     /// Only where something is to be recorded.
     records: Option<Box<Records>>,
+    /// Bytes that the operator said to everybody.
+    pub said: u64,
+    /// Bytes received from those who left.
+    received: u64,
     pulse: Pulse,
     /// When to look who answers, while something is on its way to anybody.
     checkup: Option<Instant>,
@@ -149,6 +153,12 @@ impl Hub {
                 .refuse(conn, &format!("muxnc: full, {max} are here already\n"), now);
             return;
         }
+        if self.is_too_late() {
+            log::info!(target: NOTICE, "{} was refused: it has begun", conn.addr());
+            self.door
+                .refuse(conn, "muxnc: too late, it has begun\n", now);
+            return;
+        }
         let token = Token(self.peers.room.next_key());
         if let Err(error) = conn.register(self.poll.registry(), token) {
             log::warn!("serve {}: {}", conn.addr(), why(&error));
@@ -157,9 +167,10 @@ impl Hub {
         let addr = conn.addr();
         let key = self.peers.admit(conn, now);
         if let Some(member) = self.peers.room.member(key) {
-            let (number, here) = (member.account.number, self.peers.room.len());
-            log::info!(target: NOTICE, "[{number}] {addr} joined, {here} here");
+            let (number, here) = (member.account.number, self.here());
+            log::info!(target: NOTICE, "[{number}] {addr} joined, {here}");
         }
+        self.begin_if_complete(now);
     }
 }
 
@@ -174,6 +185,8 @@ impl<S: Stream> Peers<S> {
             pulse: Pulse::new(),
             checkup: None,
             records: None,
+            said: 0,
+            received: 0,
         }
     }
 
@@ -202,8 +215,16 @@ impl<S: Stream> Peers<S> {
         }
     }
 
+    /// Bytes received so far, from everybody.
+    pub fn received(&self) -> u64 {
+        let members = self.room.members();
+        let here = members.iter().map(|(_, member)| member.account.received);
+        self.received + here.sum::<u64>()
+    }
+
     /// The operator said `bytes` to everybody.
     pub fn typed(&mut self, bytes: &[u8], now: Instant) {
+        self.said += bytes.len() as u64;
         self.room.typed(bytes, now);
         self.record(|records| records.said(None, bytes));
     }
@@ -498,6 +519,7 @@ impl<S: Stream> Peers<S> {
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
         let left = self.room.leave(key, now);
         let account = &left.account;
+        self.received += account.received;
         let who = format!("[{}] {}", account.number, left.conn.conn.addr());
         let traffic = format!(
             "after {:.1?}, {} bytes in, {} out, {} here",
