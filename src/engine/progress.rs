@@ -66,8 +66,8 @@ impl Progress {
             Some(drawn) => (drawn.at, drawn.state.0, Some(drawn.rate)),
             None => (self.began, 0, None),
         };
-        let elapsed = now.saturating_duration_since(at).max(TICK).as_secs_f64();
-        let current = bytes.saturating_sub(before) as f64 / elapsed;
+        let time = now.saturating_duration_since(at).max(TICK).as_secs_f64();
+        let current = bytes.saturating_sub(before) as f64 / time;
         let rate = rate.map_or(current, |rate| rate * INERTIA + current * (1.0 - INERTIA));
         self.drawn = Some(Drawn {
             at: now,

@@ -14,12 +14,16 @@ use std::fmt;
 use std::fmt::Display;
 use std::io;
 use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::time::Duration;
 use std::time::Instant;
 
 use mio::Token;
 
 use super::Hub;
 use super::show;
+use crate::engine::admit::Headcount;
+use crate::engine::idle::Idle;
 use crate::engine::record::Who;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
@@ -67,6 +71,8 @@ pub enum Leave {
     Stalled,
     /// It fell too far behind.
     Behind,
+    /// Nothing was sent to it or received from it for too long.
+    Idle,
     /// The operator wanted it, and why.
     Kicked(String),
 }
@@ -78,6 +84,7 @@ impl Display for Leave {
             Leave::Broke(error) => f.write_str(&why(error)),
             Leave::Stalled => f.write_str("cut off: took nothing"),
             Leave::Behind => f.write_str("cut off: too far behind"),
+            Leave::Idle => f.write_str("cut off: idle"),
             Leave::Kicked(reason) => write!(f, "cut off by the operator: {reason}"),
         }
     }
@@ -114,6 +121,10 @@ pub struct Peers<S> {
     pulse: Pulse,
     /// When to look who answers, while something is on its way to anybody.
     checkup: Option<Instant>,
+    /// How many are here of each address, if that matters.
+    headcount: Option<Headcount>,
+    /// Who may not be idle for how long, if anybody may not.
+    idle: Option<Idle>,
 }
 
 impl Hub {
@@ -125,6 +136,7 @@ impl Hub {
     }
 
     pub(super) fn accept(&mut self, now: Instant) {
+        self.entry.admission.begun = self.is_too_late();
         for _ in 0..ACCEPT_BATCH {
             match self.door.accept(now) {
                 Arrival::Nobody => return,
@@ -142,32 +154,22 @@ impl Hub {
         }
     }
 
-    fn admit(&mut self, mut conn: Conn, now: Instant) {
-        if let Some(max) = self
-            .config
-            .max_peers
-            .filter(|&max| self.peers.room.len() >= max)
-        {
-            log::info!(target: NOTICE, "{} was refused: {max} are here already", conn.addr());
-            self.door
-                .refuse(conn, &format!("muxnc: full, {max} are here already\n"), now);
-            return;
-        }
-        if self.is_too_late() {
-            log::info!(target: NOTICE, "{} was refused: it has begun", conn.addr());
-            self.door
-                .refuse(conn, "muxnc: too late, it has begun\n", now);
-            return;
-        }
+    fn admit(&mut self, conn: Conn, now: Instant) {
+        let here = self.peers.room.len();
+        let from_there = self.peers.count_from(conn.addr().ip());
+        let admitted = self
+            .entry
+            .admit(conn, here, from_there, &mut self.door, now);
+        let Some(mut conn) = admitted else { return };
         let token = Token(self.peers.room.next_key());
         if let Err(error) = conn.register(self.poll.registry(), token) {
             log::warn!("serve {}: {}", conn.addr(), why(&error));
             return;
         }
-        let addr = conn.addr();
         let key = self.peers.admit(conn, now);
         if let Some(member) = self.peers.room.member(key) {
             let (number, here) = (member.account.number, self.here());
+            let addr = member.conn.conn.addr();
             log::info!(target: NOTICE, "[{number}] {addr} joined, {here}");
         }
         self.begin_if_complete(now);
@@ -184,6 +186,8 @@ impl<S: Stream> Peers<S> {
             half_closing: false,
             pulse: Pulse::new(),
             checkup: None,
+            headcount: None,
+            idle: None,
             records: None,
             said: 0,
             received: 0,
@@ -257,6 +261,22 @@ impl<S: Stream> Peers<S> {
         }
     }
 
+    /// From now on whoever joins and is idle for so long is disconnected.
+    pub fn limit_idle(&mut self, limit: Duration) {
+        self.idle = Some(Idle::new(limit));
+    }
+
+    /// Counts how many there are of each address from now on.
+    pub fn count_hosts(&mut self) {
+        self.headcount.get_or_insert_default();
+    }
+
+    /// How many there are of one address, if that is counted.
+    pub fn count_from(&self, ip: Option<IpAddr>) -> usize {
+        let counted = self.headcount.as_ref().zip(ip);
+        counted.map_or(0, |(headcount, ip)| headcount.of(ip))
+    }
+
     /// Lets a connection in, whose events will come with the key returned: [`Room::next_key`], as
     /// it was before.
     pub fn admit(&mut self, conn: Conn<S>, now: Instant) -> usize {
@@ -267,7 +287,11 @@ impl<S: Stream> Peers<S> {
             to_flush: false,
             leaving: false,
         };
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
+            headcount.joined(ip);
+        }
         let key = self.room.join(peer, now);
+        self.touch(key, now);
         self.record_of(key, Records::joined);
         key
     }
@@ -278,6 +302,13 @@ impl<S: Stream> Peers<S> {
             peer.conn.collect(event);
             self.queue_read(key);
             self.queue_flush(key);
+        }
+    }
+
+    /// Something was sent to a peer, or received from it.
+    fn touch(&mut self, key: usize, now: Instant) {
+        if let Some(idle) = &mut self.idle {
+            idle.touch(key, now);
         }
     }
 
@@ -342,6 +373,7 @@ impl<S: Stream> Peers<S> {
         }
         match heard {
             Heard::Bytes(count) => {
+                self.touch(key, now);
                 self.take_in(key, &buffer[..count], now);
                 self.queue_read(key);
                 if self.room.is_chat() {
@@ -403,10 +435,15 @@ impl<S: Stream> Peers<S> {
             self.room.forgo(key, now);
             return;
         }
-        match self
-            .room
-            .flush(key, now, |peer, slices| peer.conn.write(slices))
-        {
+        let mut taken = 0;
+        let flushed = self.room.flush(key, now, |peer, slices| {
+            taken = peer.conn.write(slices)?;
+            Ok(taken)
+        });
+        if taken > 0 {
+            self.touch(key, now);
+        }
+        match flushed {
             Ok(0) => self.half_close(key),
             Ok(_) => self.queue_flush(key),
             Err(error) => self.break_off(key, error, now),
@@ -477,7 +514,8 @@ impl<S: Stream> Peers<S> {
     /// When to call [`Peers::find_overdue`] or [`Peers::find_vanished`] next, if nothing changes
     /// before.
     pub fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.room.deadline(), self.checkup];
+        let idle = self.idle.as_ref().and_then(Idle::deadline);
+        let deadlines = [self.room.deadline(), self.checkup, idle];
         deadlines.into_iter().flatten().min()
     }
 
@@ -493,6 +531,13 @@ impl<S: Stream> Peers<S> {
             self.queue_leave(key, why);
         }
         self.queues.overdue = overdue;
+        while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
+            // What it said and we did not read yet is our delay, not its.
+            match self.room.conn_mut(key).is_some_and(|peer| peer.to_read) {
+                true => self.touch(key, now),
+                false => self.queue_leave(key, Leave::Idle),
+            }
+        }
     }
 
     /// The only place where a peer leaves the room. Returns whether one did.
@@ -518,6 +563,12 @@ impl<S: Stream> Peers<S> {
 
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
         let left = self.room.leave(key, now);
+        if let Some(idle) = &mut self.idle {
+            idle.remove(key);
+        }
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, left.conn.conn.addr().ip()) {
+            headcount.left(ip);
+        }
         let account = &left.account;
         self.received += account.received;
         let who = format!("[{}] {}", account.number, left.conn.conn.addr());
@@ -542,6 +593,13 @@ impl<S: Stream> Peers<S> {
                  {owed} bytes were not delivered; {traffic}",
                 self.room.policy().stall_timeout
             ),
+            Leave::Idle => {
+                let limit = self.idle.as_ref().map_or(Duration::ZERO, Idle::limit);
+                log::info!(
+                    target: NOTICE,
+                    "{who} was disconnected: nothing was sent or received for {limit:?}; {traffic}"
+                );
+            }
             Leave::Kicked(reason) if reason.is_empty() => {
                 log::warn!("{who} was cut off by you; {traffic}");
             }
