@@ -344,7 +344,7 @@ fn nothing_is_drawn_where_nobody_asked_or_looks() {
         assert_eq!(support::read_all(&mut peer).len(), 5000);
         drop((peer, socket));
         hub.expect_status(0);
-        let said = screen.text();
+        let said = String::from_utf8(screen.wait_end()).unwrap();
         assert!(!said.contains("KiB, ") && !said.contains('\x1b'), "{said}");
         assert_eq!(said.is_empty(), quiet, "{said}");
     }
