@@ -32,9 +32,11 @@ use crate::client::Settings;
 use crate::hub::HubConfig;
 use crate::io::dial::Target;
 use crate::io::error::Error;
+use crate::io::listener::Place;
 use crate::io::net;
 use crate::io::net::Bind;
 use crate::io::net::Remote;
+use crate::io::unix::Name;
 
 /// How long to try to connect when `-w` does not say: as long as ncat does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -186,7 +188,7 @@ impl Args {
     }
 
     /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`.
-    fn hub(&self) -> Result<HubConfig, Error> {
+    fn bind(&self) -> Result<Place, Error> {
         let (host, port) = match (&self.place[..], &self.address.source_port) {
             ([], Some(port)) => (None, port),
             ([port], None) => (None, port),
@@ -211,12 +213,30 @@ impl Args {
             return Err(Error::usage("usage", "the address to listen on is missing")
                 .hint("As in: muxnc -l 3000"));
         }
+        Ok(Place::Inet(Bind {
+            host: host.cloned(),
+            port: net::port(port, self.address.lookup())?,
+            family: self.address.family(),
+            lookup: self.address.lookup(),
+        }))
+    }
+
+    /// `-U PATH`.
+    fn socket_name(&self) -> Result<Name, Error> {
+        match &self.place[..] {
+            [path] if !path.is_empty() && path != "@" => Ok(Name::new(path)),
+            [_, _, ..] => Err(Error::usage("usage", "a Unix socket has no port")
+                .hint("As in: muxnc -U PATH, or muxnc -lU PATH to be the hub.")),
+            _ => Err(Error::usage("usage", "the path of the socket is missing")
+                .hint("As in: muxnc -U PATH, or muxnc -lU PATH to be the hub.")),
+        }
+    }
+
+    fn hub(&self) -> Result<HubConfig, Error> {
         Ok(HubConfig {
-            bind: Bind {
-                host: host.cloned(),
-                port: net::port(port, self.address.lookup())?,
-                family: self.address.family(),
-                lookup: self.address.lookup(),
+            place: match self.address.unixsock {
+                true => Place::Unix(self.socket_name()?),
+                false => self.bind()?,
             },
             keep_open: self.hub.keep_open,
             once: self.hub.once,
@@ -233,6 +253,21 @@ impl Args {
     }
 
     fn client(&self) -> Result<Mode, Error> {
+        Ok(Mode::Client {
+            target: match self.address.unixsock {
+                true => Target::Unix(self.socket_name()?, self.limit()),
+                false => self.target()?,
+            },
+            settings: self.settings(),
+        })
+    }
+
+    /// How long to try to connect.
+    fn limit(&self) -> Duration {
+        self.time.wait.unwrap_or(CONNECT_LIMIT)
+    }
+
+    fn target(&self) -> Result<Target, Error> {
         let missing = |what: &str| {
             Error::usage("usage", format!("{what} missing"))
                 .hint("As in: muxnc HOST PORT, or muxnc -l PORT to be the hub. Try: muxnc --help")
@@ -261,14 +296,11 @@ impl Args {
             lookup: self.address.lookup(),
             source: self.address.source.clone(),
             source_port,
-            limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+            limit: self.limit(),
         };
-        Ok(Mode::Client {
-            target: match self.proxy.proxy(self.address.lookup())? {
-                Some(proxy) => Target::Proxied(remote, proxy),
-                None => Target::Direct(remote),
-            },
-            settings: self.settings(),
+        Ok(match self.proxy.proxy(self.address.lookup())? {
+            Some(proxy) => Target::Proxied(remote, proxy),
+            None => Target::Direct(remote),
         })
     }
 }
@@ -290,6 +322,13 @@ mod tests {
         }
     }
 
+    fn bind(line: &str) -> Bind {
+        match hub(line).place {
+            Place::Inet(bind) => bind,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
     #[test]
     fn every_spelling_of_listening() {
         for line in [
@@ -300,7 +339,7 @@ mod tests {
             "3000 -l",
             "-p 3000 -l",
         ] {
-            let bind = hub(line).bind;
+            let bind = bind(line);
             assert_eq!((bind.host, bind.port), (None, 3000), "{line}");
         }
         for line in [
@@ -310,14 +349,14 @@ mod tests {
             "-l -s 127.0.0.1 3000",
             "--listen --source 127.0.0.1 --source-port 3000",
         ] {
-            let bind = hub(line).bind;
+            let bind = bind(line);
             assert_eq!(
                 (bind.host.as_deref(), bind.port),
                 (Some("127.0.0.1"), 3000),
                 "{line}"
             );
         }
-        assert_eq!(hub("-l 0").bind.port, 0);
+        assert_eq!(bind("-l 0").port, 0);
     }
 
     #[test]
@@ -378,6 +417,16 @@ mod tests {
             "localhost 80 --proxy localhost --proxy-auth :b",
             "localhost 80 --proxy localhost --proxy-dns never",
             "--nonsense",
+            "-U",
+            "-lU",
+            "-U @",
+            "-U path 80",
+            "-lU path 80",
+            "-U -4 path",
+            "-lU -6 path",
+            "-U -s 127.0.0.1 path",
+            "-lU -p 80 path",
+            "-U path --proxy localhost",
             "-e /bin/sh -l 80",
             "-l 80 -c sh",
             "-l 80 --sh-exec sh",

@@ -10,18 +10,17 @@
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
-use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
 use mio::Events;
 use mio::Poll;
 use mio::Token;
-use mio::net::TcpStream;
 
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
 use crate::engine::visible::Visible;
+use crate::io::addr::Addr;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
 use crate::io::console::Console;
@@ -116,12 +115,12 @@ pub fn run(target: &Target, settings: Settings, notices: &Notices) -> Result<Sta
 /// # Errors
 /// The connection, stdin or stdout broke.
 pub fn serve(
-    stream: std::net::TcpStream,
-    addr: SocketAddr,
+    transport: Transport,
+    addr: Addr,
     settings: Settings,
     notices: &Notices,
 ) -> Result<Status, Error> {
-    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
+    let conn = Conn::new(transport, addr);
     log::info!(target: NOTICE, "{} joined", conn.addr());
     Client::new(conn, settings, Role::Listener, notices)?.run()
 }

@@ -45,11 +45,14 @@ use crate::io::descriptor::Kind;
 use crate::io::door::Door;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::listener::Listener;
+use crate::io::listener::Place;
+use crate::io::listener::listen;
 use crate::io::net;
-use crate::io::net::Bind;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::signals::Signals;
 use crate::io::stdin::Stdin;
 use crate::io::transport::Transport;
 use crate::status::NOTICE;
@@ -75,7 +78,7 @@ const LINGER: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct HubConfig {
     /// Where it listens.
-    pub bind: Bind,
+    pub place: Place,
     /// Serve on after the end of stdin, and half-close nobody.
     pub keep_open: bool,
     /// Serve one peer and end with it.
@@ -106,17 +109,16 @@ pub struct HubConfig {
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     net::raise_descriptor_limit();
-    let (listener, place) = net::listen(&config.bind)?;
-    if config.bind.port == 0 {
+    let (listener, place) = listen(&config.place)?;
+    if matches!(&config.place, Place::Inet(bind) if bind.port == 0) {
         // Nobody could know it otherwise.
         notices.say(format_args!("listening on {place}"));
     } else {
         log::info!(target: NOTICE, "listening on {place}");
     }
     if log::log_enabled!(target: NOTICE, log::Level::Info) {
-        for addr in net::reachable(&config.bind, &listener) {
-            let (ip, port) = (addr.ip(), addr.port());
-            log::info!(target: NOTICE, "to join: nc {ip} {port}");
+        for command in listener.invitations(&config.place) {
+            log::info!(target: NOTICE, "to join: {command}");
         }
     }
     if config.once {
@@ -129,24 +131,46 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
 
 /// What `nc -l` does: the first to come is served, and nobody else.
 fn serve_once(
-    listener: std::net::TcpListener,
+    mut listener: Listener,
     settings: Settings,
     notices: &Notices,
 ) -> Result<Status, Error> {
+    let failed = |error: io::Error| Error::system("wait for a connection", &error);
+    let mut poll = Poll::new().map_err(failed)?;
+    let mut events = Events::with_capacity(1);
+    listener
+        .register(poll.registry(), LISTENER)
+        .map_err(failed)?;
+    let mut endings = match listener.has_file() {
+        true => Some(Signals::ending(poll.registry(), SIGNALS).map_err(failed)?),
+        false => None,
+    };
+    // Whoever reads that it listens may end it at once.
     Stderr::new(notices.clone()).finish();
-    let failed = |error: &io::Error| Error::system("wait for a connection", error);
-    listener.set_nonblocking(false).map_err(|e| failed(&e))?;
-    let (stream, addr) = loop {
+    let (transport, addr) = loop {
+        if let Some(signal) = endings.as_mut().and_then(Signals::end) {
+            return Ok(Status::Killed(signal));
+        }
         match listener.accept() {
             Ok(accepted) => break accepted,
-            Err(error) if net::is_exhausted(&error) => return Err(failed(&error)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if net::is_exhausted(&error) => return Err(failed(error)),
             // accept(2): that one was gone before it was served.
-            Err(error) => log::debug!("accept: {error}"),
+            Err(error) => {
+                log::debug!("accept: {error}");
+                continue;
+            }
+        }
+        match poll.poll(&mut events, None) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(failed(error)),
+            _ => {}
         }
     };
     drop(listener);
-    stream.set_nonblocking(true).map_err(|e| failed(&e))?;
-    client::serve(stream, addr, settings, notices)
+    if let Some(signals) = endings {
+        signals.give_back();
+    }
+    client::serve(transport, addr, settings, notices)
 }
 
 struct Hub {
@@ -158,6 +182,10 @@ struct Hub {
     stderr: Stderr,
     /// Only where stdin and stdout are a terminal.
     console: Option<Console>,
+    /// The signals that end the hub, where there is no console that knows of them, and the file of
+    /// its socket is to be removed before.
+    endings: Option<Signals>,
+    killed: Option<i32>,
     peers: Peers<Transport>,
     operator: Operator,
     buffer: Box<[u8]>,
@@ -165,13 +193,10 @@ struct Hub {
 }
 
 impl Hub {
-    fn new(
-        listener: std::net::TcpListener,
-        config: HubConfig,
-        notices: &Notices,
-    ) -> io::Result<Hub> {
+    fn new(listener: Listener, config: HubConfig, notices: &Notices) -> io::Result<Hub> {
         let poll = Poll::new()?;
         let registry = poll.registry();
+        let has_file = listener.has_file();
         let door = Door::new(listener, registry, LISTENER)?;
         let stdin = match config.settings.traffic {
             Traffic::ReceiveOnly => None,
@@ -188,6 +213,11 @@ impl Hub {
         };
         let console = match stdin.is_some() && config.settings.edit {
             true => Console::open(registry, SIGNALS, &stdout, &stderr)?,
+            false => None,
+        };
+        // What has to be tidied up is not left to a signal.
+        let endings = match has_file && console.is_none() {
+            true => Some(Signals::ending(registry, SIGNALS)?),
             false => None,
         };
         let mut room = Room::new(Policy {
@@ -211,6 +241,8 @@ impl Hub {
             stdout,
             stderr,
             console,
+            endings,
+            killed: None,
             peers: Peers::new(room),
             operator: Operator::default(),
             buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
@@ -252,6 +284,9 @@ impl Hub {
             {
                 return Ok(Status::Killed(signal));
             }
+            if let Some(signal) = self.killed {
+                return Ok(Status::Killed(signal));
+            }
             self.hear_operator(now)?;
             self.hear_peers(now)?;
             self.accept(now);
@@ -288,7 +323,10 @@ impl Hub {
             STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
             STDOUT => self.stdout.collect(event),
             STDERR => self.stderr.collect(event),
-            SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
+            SIGNALS => {
+                self.console.iter_mut().for_each(Console::collect_signal);
+                self.killed = self.endings.as_mut().and_then(Signals::end);
+            }
             Token(key) => self.peers.collect(key, event),
         }
     }

@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 
+use mio::net::TcpListener;
 use rustix::io::Errno;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
@@ -74,7 +75,7 @@ pub fn listen(bind: &Bind) -> Result<(std::net::TcpListener, String), Error> {
 /// The addresses under which a hub that listens on all of them can be reached from other machines,
 /// IPv4 first; none for a hub that listens on one. Those of one link only are left out: they need
 /// to be told with an interface that the other machine has.
-pub fn reachable(bind: &Bind, listener: &std::net::TcpListener) -> Vec<SocketAddr> {
+pub fn reachable(bind: &Bind, listener: &TcpListener) -> Vec<SocketAddr> {
     let Ok(local) = listener.local_addr() else {
         return Vec::new();
     };
