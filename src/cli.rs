@@ -6,6 +6,7 @@
 //! It promises: a command line that makes no sense is explained and ends with status 2; nothing is
 //! opened, looked up or sent before all of it made sense (service names excepted).
 
+mod access;
 mod address;
 mod bytes;
 mod hub;
@@ -17,9 +18,11 @@ mod time;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::CommandFactory;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use self::access::AccessArgs;
 use self::address::AddressArgs;
 use self::bytes::BytesArgs;
 use self::hub::HubArgs;
@@ -35,23 +38,30 @@ use crate::io::error::Error;
 use crate::io::listener::Place;
 use crate::io::net;
 use crate::io::net::Bind;
+use crate::io::net::Passed;
 use crate::io::net::Remote;
 use crate::io::unix::Name;
 
 /// How long to try to connect when `-w` does not say: as long as ncat does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+const COMMANDS: &str = "\
+A netcat for a whole class: raw TCP between one terminal and many.
+
+  muxnc -l 3000           be the hub: what you type everybody reads who connects, and you read them
+  muxnc 192.0.2.7 3000    take part, at the hub's address; nc, ncat, telnet and socat do as well
+  muxnc example.org 80    talk to any other server, byte for byte";
+
 const USAGE: &str = "\
-       muxnc HOST PORT          connect: what you type goes there, what comes is shown
-       muxnc -l [HOST] PORT     be the hub: everybody who connects sees what you type";
+       muxnc [OPTIONS] -l [HOST] PORT
+       muxnc [OPTIONS] HOST PORT";
 
 const EXAMPLES: &str = "\
 Examples:
-  muxnc -l 3000                 the class hub, for any number of participants
-  muxnc 192.0.2.7 3000          a participant (nc, ncat, telnet and socat do as well)
-  muxnc -C example.org 80       type an HTTP request by hand
-  muxnc -l 3000 < lesson.pdf    send a file; it starts when the first one joins
-  muxnc -l --once 3000 > file   receive one file, as nc -l does
+  muxnc -C example.org 80         type an HTTP request by hand
+  muxnc -l --chat 3000            a chat room
+  muxnc -l 3000 < lesson.pdf      send a file; it starts when the first one joins
+  muxnc -l --once 3000 > file     receive one file, as nc -l does
 
 At a terminal the line being typed is edited with the keys of a shell; Ctrl-C clears it, and ends
 muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has commands: /who /msg
@@ -60,11 +70,13 @@ muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has c
 Times are 500ms, 2s, 1.5m, 1h; a plain number is seconds.
 Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage.";
 
-/// A netcat for many: raw TCP between one terminal and one peer, or a whole class.
+/// What was typed.
 #[derive(Debug, Parser)]
 #[command(
     name = "muxnc",
     version,
+    about = COMMANDS,
+    long_about = None,
     override_usage = USAGE.trim_start(),
     after_help = EXAMPLES,
     max_term_width = 100,
@@ -77,6 +89,9 @@ struct Args {
 
     #[command(flatten)]
     hub: HubArgs,
+
+    #[command(flatten)]
+    access: AccessArgs,
 
     #[command(flatten)]
     address: AddressArgs,
@@ -117,6 +132,8 @@ const NO_PROGRAMS: &str = "muxnc never runs a program for the network: a class h
 pub enum Mode {
     /// `-l`
     Hub(HubConfig),
+    /// `-z`: see whether something listens there.
+    Probe(Target),
     /// Everything else.
     Client {
         /// Whom to connect to.
@@ -147,6 +164,11 @@ pub fn parse(
         false => args.client()?,
     };
     Ok((mode, args.messages.verbosity()))
+}
+
+/// The command line's definition, from which the manual and the shells' completions are generated.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 /// clap's help as a mode, and its errors in our words.
@@ -181,21 +203,70 @@ impl Args {
             crlf: self.bytes.crlf,
             half_close: !self.bytes.no_shutdown,
             quit_after: self.time.quit_after,
+            idle_timeout: self.time.idle_timeout,
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
             traffic: self.bytes.traffic(),
         }
     }
 
+    fn hub(&self) -> Result<HubConfig, Error> {
+        Ok(HubConfig {
+            place: self.hub_place()?,
+            keep_open: self.hub.keep_open,
+            once: self.hub.once,
+            access: self.access.access(self.address.lookup())?,
+            max_peers: self.access.max_conns.map(|max| max as usize),
+            max_per_host: self.access.max_per_host.map(|max| max as usize),
+            tells_refused: self.messages.verbosity() != Verbosity::Quiet,
+            relay: self.hub.broker || self.hub.chat,
+            chat: self.hub.chat.then(|| self.hub.name.clone()),
+            slow: self.hub.slow_peer(),
+            stall_timeout: self.hub.stall_timeout,
+            label: self.terminal.label(),
+            color: self.terminal.color(),
+            commands: !self.terminal.no_commands,
+            settings: self.settings(),
+        })
+    }
+
+    fn hub_place(&self) -> Result<Place, Error> {
+        let passed = net::passed();
+        if passed == Passed::ToUs {
+            let nothing = self.place.is_empty()
+                && self.address.source_port.is_none()
+                && self.address.source.is_none();
+            return match nothing && !self.address.unixsock {
+                true => Ok(Place::Passed),
+                false => Err(Error::usage(
+                    "usage",
+                    "a socket was passed (LISTEN_FDS), and an address or port was given as well",
+                )
+                .hint("Leave out the one or the other.")),
+            };
+        }
+        match self.address.unixsock {
+            true => self.socket_name().map(Place::Unix),
+            false => self.bind(passed).map(Place::Inet),
+        }
+    }
+
     /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`.
-    fn bind(&self) -> Result<Place, Error> {
+    fn bind(&self, passed: Passed) -> Result<Bind, Error> {
         let (host, port) = match (&self.place[..], &self.address.source_port) {
             ([], Some(port)) => (None, port),
             ([port], None) => (None, port),
             ([host], Some(port)) | ([host, port], None) => (Some(host), port),
             ([], None) => {
-                return Err(Error::usage("usage", "which port to listen on is missing")
-                    .hint("As in: muxnc -l 3000"));
+                let told = Error::usage("usage", "which port to listen on is missing");
+                return Err(match passed {
+                    Passed::ToAnother(pid) => told.hint(format!(
+                        "LISTEN_FDS says that sockets were passed, but to process '{pid}' \
+                         (LISTEN_PID), and this is {}.",
+                        std::process::id()
+                    )),
+                    _ => told.hint("As in: muxnc -l 3000"),
+                });
             }
             _ => {
                 return Err(Error::usage("usage", "two ports to listen on were given")
@@ -213,12 +284,12 @@ impl Args {
             return Err(Error::usage("usage", "the address to listen on is missing")
                 .hint("As in: muxnc -l 3000"));
         }
-        Ok(Place::Inet(Bind {
+        Ok(Bind {
             host: host.cloned(),
             port: net::port(port, self.address.lookup())?,
             family: self.address.family(),
             lookup: self.address.lookup(),
-        }))
+        })
     }
 
     /// `-U PATH`.
@@ -232,33 +303,17 @@ impl Args {
         }
     }
 
-    fn hub(&self) -> Result<HubConfig, Error> {
-        Ok(HubConfig {
-            place: match self.address.unixsock {
-                true => Place::Unix(self.socket_name()?),
-                false => self.bind()?,
-            },
-            keep_open: self.hub.keep_open,
-            once: self.hub.once,
-            max_peers: self.hub.max_conns.map(|max| max as usize),
-            relay: self.hub.broker || self.hub.chat,
-            chat: self.hub.chat.then(|| self.hub.name.clone()),
-            slow: self.hub.slow_peer(),
-            stall_timeout: self.hub.stall_timeout,
-            label: self.terminal.label(),
-            color: self.terminal.color(),
-            commands: !self.terminal.no_commands,
-            settings: self.settings(),
-        })
-    }
-
     fn client(&self) -> Result<Mode, Error> {
-        Ok(Mode::Client {
-            target: match self.address.unixsock {
-                true => Target::Unix(self.socket_name()?, self.limit()),
-                false => self.target()?,
+        let target = match self.address.unixsock {
+            true => Target::Unix(self.socket_name()?, self.limit()),
+            false => self.target()?,
+        };
+        Ok(match self.bytes.zero {
+            true => Mode::Probe(target),
+            false => Mode::Client {
+                target,
+                settings: self.settings(),
             },
-            settings: self.settings(),
         })
     }
 
@@ -279,6 +334,12 @@ impl Args {
         };
         if host.is_empty() {
             return Err(missing("the host is"));
+        }
+        if self.bytes.zero && is_range(port) {
+            return Err(
+                Error::usage(format!("port '{port}'"), "muxnc tests one port")
+                    .hint("For many, call it for each, or use nmap."),
+            );
         }
         let to = net::port(port, self.address.lookup())?;
         if to == 0 {
@@ -303,6 +364,13 @@ impl Args {
             None => Target::Direct(remote),
         })
     }
+}
+
+/// `20-25`, which other netcats take for several ports.
+fn is_range(port: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    port.split_once('-')
+        .is_some_and(|(from, to)| number(from) && number(to))
 }
 
 #[cfg(test)]
@@ -427,6 +495,8 @@ mod tests {
             "-U -s 127.0.0.1 path",
             "-lU -p 80 path",
             "-U path --proxy localhost",
+            "-lU path --allow 192.0.2.1",
+            "-lU path --max-per-host 1",
             "-e /bin/sh -l 80",
             "-l 80 -c sh",
             "-l 80 --sh-exec sh",

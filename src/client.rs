@@ -19,8 +19,8 @@ use mio::Token;
 
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
+use crate::engine::vigil;
 use crate::engine::visible::Visible;
-use crate::io::addr::Addr;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
 use crate::io::console::Console;
@@ -33,11 +33,11 @@ use crate::io::error::Error;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::pulse::Pulse;
 use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
-use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -72,6 +72,8 @@ pub struct Settings {
     pub half_close: bool,
     /// Leave that long after the end of stdin at the latest.
     pub quit_after: Option<Duration>,
+    /// A connection over which nothing goes for that long is ended.
+    pub idle_timeout: Option<Duration>,
     /// Which directions are used.
     pub traffic: Traffic,
     /// A terminal gets the other side's bytes as they are.
@@ -110,17 +112,19 @@ pub fn run(target: &Target, settings: Settings, notices: &Notices) -> Result<Sta
     Client::new(conn, settings, Role::Caller, notices)?.run()
 }
 
+/// Connects to `target` and leaves again: what `nc -z` does.
+///
+/// # Errors
+/// No connection.
+pub fn probe(target: &Target) -> Result<Status, Error> {
+    dial(target).map(|_| Status::Done)
+}
+
 /// Serves one connection that was accepted: what `nc -l` does.
 ///
 /// # Errors
 /// The connection, stdin or stdout broke.
-pub fn serve(
-    transport: Transport,
-    addr: Addr,
-    settings: Settings,
-    notices: &Notices,
-) -> Result<Status, Error> {
-    let conn = Conn::new(transport, addr);
+pub fn serve(conn: Conn, settings: Settings, notices: &Notices) -> Result<Status, Error> {
     log::info!(target: NOTICE, "{} joined", conn.addr());
     Client::new(conn, settings, Role::Listener, notices)?.run()
 }
@@ -145,6 +149,9 @@ struct Client {
     crlf: Crlf,
     shortcuts: Shortcuts,
     progress: Progress,
+    pulse: Pulse,
+    /// When to look whether the other side answers, while something is on its way there.
+    checkup: Option<Instant>,
 }
 
 /// Which directions nobody has to look at, so that the kernel may move them itself.
@@ -159,6 +166,9 @@ struct Shortcuts {
 struct Progress {
     /// Something was read from stdin.
     spoke: bool,
+    /// Something was sent or received in this turn, and when that was last so.
+    moved: bool,
+    active: Option<Instant>,
     /// When our input ended, and when everything was sent after that.
     finished: Option<Instant>,
     all_sent: Option<Instant>,
@@ -244,6 +254,8 @@ impl Client {
             crlf: Crlf::default(),
             shortcuts: Shortcuts::default(),
             progress: Progress::default(),
+            pulse: Pulse::new(),
+            checkup: None,
             poll,
         };
         client
@@ -291,6 +303,7 @@ impl Client {
             let busy_up = self.send(now)?;
             let busy_down = self.receive()?;
             self.show()?;
+            self.check_up(now);
             if let Some(status) = self.outcome(now)? {
                 return Ok(status);
             }
@@ -358,7 +371,10 @@ impl Client {
                 return Ok(false);
             }
             match self.conn.write(&[IoSlice::new(self.up.waiting())]) {
-                Ok(count) => self.up.start += count,
+                Ok(count) => {
+                    self.up.start += count;
+                    self.progress.moved |= count > 0;
+                }
                 Err(error) => self.give_up_sending(error, now),
             }
         }
@@ -374,8 +390,9 @@ impl Client {
             return false;
         }
         match shortcut::send(stdin, &mut self.conn) {
-            Moved::Bytes(_) => {
+            Moved::Bytes(count) => {
                 self.progress.spoke = true;
+                self.progress.moved |= count > 0;
                 return true;
             }
             Moved::Nothing => {}
@@ -522,7 +539,10 @@ impl Client {
             return Ok(false);
         }
         match shortcut::receive(&mut self.conn, &mut self.stdout) {
-            Moved::Bytes(_) => return Ok(true),
+            Moved::Bytes(count) => {
+                self.progress.moved |= count > 0;
+                return Ok(true);
+            }
             Moved::Nothing | Moved::End => {}
             Moved::SourceFailed(error) => self.progress.broken = Some(error),
             Moved::SinkFailed(error) => self.give_up_showing(&error)?,
@@ -551,6 +571,7 @@ impl Client {
         }
         match self.conn.read(self.down.space()) {
             Heard::Bytes(count) => {
+                self.progress.moved = true;
                 if self.settings.traffic != Traffic::SendOnly {
                     self.down.fill(count);
                     if let Some(visible) = &mut self.visible {
@@ -570,6 +591,20 @@ impl Client {
         !self.down.is_empty()
     }
 
+    /// Gives the other side up if it vanished: see [`vigil`].
+    fn check_up(&mut self, now: Instant) {
+        if self.checkup.is_some_and(|checkup| checkup <= now) {
+            self.checkup = None;
+            // What came before is read first.
+            if self.conn.has_vanished(&mut self.pulse) && !self.conn.is_readable() {
+                self.progress.broken = Some(ErrorKind::TimedOut.into());
+            }
+        }
+        if self.conn.is_watched() {
+            self.checkup.get_or_insert(now + vigil::EVERY);
+        }
+    }
+
     /// Decides whether we are done, and ends our side when stdin did.
     fn outcome(&mut self, now: Instant) -> Result<Option<Status>, Error> {
         if self.progress.unheard {
@@ -586,8 +621,10 @@ impl Client {
             }
         }
         // Whatever happened to the connection: first what the other side said.
-        let shown = self.console.as_ref().is_none_or(Console::is_written);
-        if self.down.is_empty() && shown {
+        let written = self.console.as_ref().is_none_or(Console::is_written);
+        let shown = self.down.is_empty() && written;
+        self.note_activity(shown, now);
+        if shown {
             if let Some(error) = &self.progress.broken {
                 return Err(self.cut_short("receive from", error));
             }
@@ -596,6 +633,17 @@ impl Client {
             }
         }
         self.timed_out(now)
+    }
+
+    /// Takes note of whether the connection was idle in this turn. Where our own output holds it up,
+    /// that is no idleness.
+    fn note_activity(&mut self, shown: bool, now: Instant) {
+        let over = self.idles().is_none_or(|end| end <= now);
+        let unread = self.conn.is_readable() && !self.stdout.is_writable();
+        let first = self.progress.active.is_none();
+        if std::mem::take(&mut self.progress.moved) || first || (over && (unread || !shown)) {
+            self.progress.active = Some(now);
+        }
     }
 
     /// The other side sends no more, and all it sent is printed.
@@ -633,6 +681,15 @@ impl Client {
                 None => Ok(Some(Status::Done)),
             };
         }
+        if let Some(limit) = self.settings.idle_timeout
+            && self.idles().is_some_and(|end| now >= end)
+        {
+            return Err(Error::new(
+                format!("wait for {}", self.conn.addr()),
+                format!("nothing was sent or received for {limit:?}"),
+            )
+            .hint("-i sets how long that may be."));
+        }
         if self.quits().is_none_or(|end| now < end) {
             return Ok(None);
         }
@@ -650,6 +707,10 @@ impl Client {
 
     fn cut_short(&self, doing: &str, error: &io::Error) -> Error {
         let told = Error::system(format!("{doing} {}", self.conn.addr()), error);
+        if error.kind() == ErrorKind::TimedOut {
+            return told
+                .hint("The other side has not answered for a minute and more: is the network up?");
+        }
         match &self.progress.unsendable {
             Some(_) => told.hint("The other side closed before everything was sent."),
             None => told,
@@ -658,6 +719,10 @@ impl Client {
 
     fn quits(&self) -> Option<Instant> {
         Some(self.progress.finished? + self.settings.quit_after?)
+    }
+
+    fn idles(&self) -> Option<Instant> {
+        Some(self.progress.active? + self.settings.idle_timeout?)
     }
 
     fn lingers(&self) -> Option<Instant> {
@@ -669,9 +734,15 @@ impl Client {
 
     fn deadline(&self) -> Option<Instant> {
         let silent = self.progress.silent.map(|since| since + LAST_INPUT);
-        [self.quits(), self.lingers(), silent]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.quits(),
+            self.lingers(),
+            self.idles(),
+            silent,
+            self.checkup,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

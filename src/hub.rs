@@ -15,6 +15,7 @@
 //!
 //! It promises: nothing a peer does ends the hub or stalls it.
 
+mod entry;
 mod operator;
 pub mod peers;
 
@@ -25,10 +26,13 @@ use std::time::Instant;
 
 use mio::Events;
 use mio::Poll;
+use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 
+use self::entry::Entry;
 use self::operator::Operator;
+use self::peers::CHUNK;
 use self::peers::Peers;
 use crate::client;
 use crate::client::Settings;
@@ -40,8 +44,11 @@ use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
 use crate::engine::screen::Surface;
+use crate::io::access::Access;
+use crate::io::conn::Conn;
 use crate::io::console::Console;
 use crate::io::descriptor::Kind;
+use crate::io::door::Arrival;
 use crate::io::door::Door;
 use crate::io::error::Error;
 use crate::io::error::why;
@@ -65,9 +72,6 @@ const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
 
-/// Bytes read from stdin in a turn. Each costs one large write per peer, so larger is cheaper.
-const STDIN_CHUNK: usize = 256 * 1024;
-
 /// Events taken from the kernel in a turn.
 const EVENTS: usize = 1024;
 
@@ -83,8 +87,14 @@ pub struct HubConfig {
     pub keep_open: bool,
     /// Serve one peer and end with it.
     pub once: bool,
+    /// Who may come.
+    pub access: Access,
     /// Peers at most; none means as many as there are descriptors.
     pub max_peers: Option<usize>,
+    /// Peers of one address at most.
+    pub max_per_host: Option<usize>,
+    /// Whether those who are refused are told why.
+    pub tells_refused: bool,
     /// Whether peers hear each other.
     pub relay: bool,
     /// Whether this is a chat, and what the operator is called in it.
@@ -108,6 +118,7 @@ pub struct HubConfig {
 /// # Errors
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
+    let entry = Entry::new(&config, config.access.load()?);
     net::raise_descriptor_limit();
     let (listener, place) = listen(&config.place)?;
     if matches!(&config.place, Place::Inet(bind) if bind.port == 0) {
@@ -117,65 +128,98 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         log::info!(target: NOTICE, "listening on {place}");
     }
     if log::log_enabled!(target: NOTICE, log::Level::Info) {
-        for command in listener.invitations(&config.place) {
+        for command in listener.invitations() {
             log::info!(target: NOTICE, "to join: {command}");
         }
     }
     if config.once {
-        return serve_once(listener, config.settings, notices);
+        return match first(listener, entry, notices)? {
+            First::Came(conn) => client::serve(conn, config.settings, notices),
+            First::Killed(signal) => Ok(Status::Killed(signal)),
+        };
     }
-    Hub::new(listener, config, notices)
+    Hub::new(listener, entry, config, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()
 }
 
-/// What `nc -l` does: the first to come is served, and nobody else.
-fn serve_once(
-    mut listener: Listener,
-    settings: Settings,
-    notices: &Notices,
-) -> Result<Status, Error> {
-    let failed = |error: io::Error| Error::system("wait for a connection", &error);
-    let mut poll = Poll::new().map_err(failed)?;
-    let mut events = Events::with_capacity(1);
-    listener
-        .register(poll.registry(), LISTENER)
-        .map_err(failed)?;
-    let mut endings = match listener.has_file() {
-        true => Some(Signals::ending(poll.registry(), SIGNALS).map_err(failed)?),
-        false => None,
-    };
-    // Whoever reads that it listens may end it at once.
-    Stderr::new(notices.clone()).finish();
-    let (transport, addr) = loop {
-        if let Some(signal) = endings.as_mut().and_then(Signals::end) {
-            return Ok(Status::Killed(signal));
+/// Whom one waited for.
+enum First {
+    Came(Conn),
+    /// A signal came first.
+    Killed(i32),
+}
+
+/// The first to come who may, as `nc -l` serves one. After that nobody listens.
+fn first(listener: Listener, mut entry: Entry, notices: &Notices) -> Result<First, Error> {
+    let has_file = listener.has_file();
+    let failed = |error: &io::Error| Error::system("wait for a connection", error);
+    let mut poll = Poll::new().map_err(|e| failed(&e))?;
+    let mut door = Door::new(listener, poll.registry(), LISTENER).map_err(|e| failed(&e))?;
+    let mut endings = endings(has_file, poll.registry()).map_err(|e| failed(&e))?;
+    let mut stderr = Stderr::new(notices.clone());
+    stderr
+        .register(poll.registry(), STDERR)
+        .map_err(|e| failed(&e))?;
+    let mut events = Events::with_capacity(4);
+    loop {
+        stderr.flush();
+        let deadline = [door.deadline(), entry.admission.refusals.deadline()];
+        let deadline = deadline.into_iter().flatten().min();
+        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        match poll.poll(&mut events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(&error)),
         }
-        match listener.accept() {
-            Ok(accepted) => break accepted,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) if net::is_exhausted(&error) => return Err(failed(error)),
-            // accept(2): that one was gone before it was served.
-            Err(error) => {
-                log::debug!("accept: {error}");
-                continue;
+        for event in &events {
+            match event.token() {
+                LISTENER => door.collect(),
+                SIGNALS => {
+                    if let Some(signal) = endings.as_mut().and_then(Signals::end) {
+                        return Ok(First::Killed(signal));
+                    }
+                }
+                _ => stderr.collect(event),
             }
         }
-        match poll.poll(&mut events, None) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(failed(error)),
-            _ => {}
+        let now = Instant::now();
+        loop {
+            match door.accept(now) {
+                Arrival::Peer(transport, addr) => {
+                    let conn = Conn::new(transport, addr);
+                    if let Some(conn) = entry.admit(conn, 0, 0, &mut door, now) {
+                        door.close();
+                        if let Some(signals) = endings {
+                            signals.give_back();
+                        }
+                        return Ok(First::Came(conn));
+                    }
+                }
+                Arrival::Exhausted => {
+                    return Err(Error::new("wait for a connection", "no descriptor is left"));
+                }
+                // accept(2): that one was gone before it was served.
+                Arrival::Failed => {}
+                Arrival::Nobody => break,
+            }
         }
-    };
-    drop(listener);
-    if let Some(signals) = endings {
-        signals.give_back();
+        entry.tell_untold(now);
     }
-    client::serve(transport, addr, settings, notices)
+}
+
+/// The signals that end the program, where a file is to be removed before.
+fn endings(has_file: bool, registry: &Registry) -> io::Result<Option<Signals>> {
+    match has_file {
+        true => Signals::ending(registry, SIGNALS).map(Some),
+        false => Ok(None),
+    }
 }
 
 struct Hub {
     poll: Poll,
     door: Door,
+    entry: Entry,
     /// None with `--recv-only`.
     stdin: Option<Stdin>,
     stdout: Output,
@@ -193,7 +237,12 @@ struct Hub {
 }
 
 impl Hub {
-    fn new(listener: Listener, config: HubConfig, notices: &Notices) -> io::Result<Hub> {
+    fn new(
+        listener: Listener,
+        entry: Entry,
+        config: HubConfig,
+        notices: &Notices,
+    ) -> io::Result<Hub> {
         let poll = Poll::new()?;
         let registry = poll.registry();
         let has_file = listener.has_file();
@@ -215,11 +264,7 @@ impl Hub {
             true => Console::open(registry, SIGNALS, &stdout, &stderr)?,
             false => None,
         };
-        // What has to be tidied up is not left to a signal.
-        let endings = match has_file && console.is_none() {
-            true => Some(Signals::ending(registry, SIGNALS)?),
-            false => None,
-        };
+        let endings = endings(has_file && console.is_none(), registry)?;
         let mut room = Room::new(Policy {
             relay: config.relay,
             slow: config.slow,
@@ -234,18 +279,26 @@ impl Hub {
         if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();
         }
+        let mut peers = Peers::new(room);
+        if config.max_per_host.is_some() {
+            peers.count_hosts();
+        }
+        if let Some(limit) = config.settings.idle_timeout {
+            peers.limit_idle(limit);
+        }
         Ok(Hub {
             poll,
             door,
+            entry,
             stdin,
             stdout,
             stderr,
             console,
             endings,
             killed: None,
-            peers: Peers::new(room),
+            peers,
             operator: Operator::default(),
-            buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
+            buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
     }
@@ -290,8 +343,10 @@ impl Hub {
             self.hear_operator(now)?;
             self.hear_peers(now)?;
             self.accept(now);
+            self.entry.tell_untold(now);
             self.peers.flush(now);
             self.peers.find_overdue(now);
+            self.peers.find_vanished(now);
             if self.peers.reap(now) {
                 self.door.someone_left();
             }
@@ -308,8 +363,9 @@ impl Hub {
             return Some(Duration::ZERO);
         }
         let deadlines = [
-            self.peers.room.deadline(),
+            self.peers.deadline(),
             self.door.deadline(),
+            self.entry.admission.refusals.deadline(),
             self.quits(),
             self.lingers(),
         ];

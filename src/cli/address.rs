@@ -25,7 +25,10 @@ pub(super) struct AddressArgs {
     #[arg(
         short = 'U',
         long,
-        conflicts_with_all = ["ipv4", "ipv6", "source", "source_port", "proxy"]
+        conflicts_with_all = [
+            "ipv4", "ipv6", "source", "source_port", "proxy",
+            "allow", "allowfile", "deny", "denyfile", "max_per_host",
+        ]
     )]
     pub(super) unixsock: bool,
 

@@ -1,6 +1,7 @@
 //! Where the other side of a connection is, as people read it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 
 /// The other side's address.
@@ -12,6 +13,16 @@ pub enum Addr {
     Unix(String),
     /// What a proxy was asked to connect to: a host and a port.
     Proxied(String),
+}
+
+impl Addr {
+    /// The address of the machine, if that is how the other side is reached.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Addr::Inet(addr) => Some(addr.ip()),
+            Addr::Unix(_) | Addr::Proxied(_) => None,
+        }
+    }
 }
 
 impl From<SocketAddr> for Addr {

@@ -20,7 +20,10 @@ use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 
+use crate::engine::vigil::Outstanding;
+use crate::engine::vigil::Vigil;
 use crate::io::addr::Addr;
+use crate::io::pulse::Pulse;
 use crate::io::transport::Transport;
 
 /// What a connection needs of the stream under it.
@@ -33,6 +36,11 @@ pub trait Stream: Read + Write {
 
     /// Why the stream broke, told once. See `SO_ERROR` in socket(7).
     fn take_error(&mut self) -> Option<io::Error>;
+
+    /// What was sent and is unanswered, if the system tells.
+    fn outstanding(&self, _: &mut Pulse) -> Option<Outstanding> {
+        None
+    }
 }
 
 /// What an event says of a stream.
@@ -73,6 +81,7 @@ pub struct Conn<S = Transport> {
     hinted: bool,
     ended: bool,
     shut: bool,
+    vigil: Vigil,
 }
 
 impl<S: AsFd> AsFd for Conn<S> {
@@ -115,6 +124,7 @@ impl<S: Stream> Conn<S> {
             hinted: false,
             ended: false,
             shut: false,
+            vigil: Vigil::default(),
         }
     }
 
@@ -209,6 +219,7 @@ impl<S: Stream> Conn<S> {
             match written {
                 Ok(count) => {
                     self.writable = count == offered;
+                    self.sent(count);
                     return Ok(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -218,6 +229,27 @@ impl<S: Stream> Conn<S> {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Whether something was written of which is not known that it was acknowledged.
+    pub fn is_watched(&self) -> bool {
+        self.vigil.is_kept()
+    }
+
+    /// Looks whether the other side answers, [`crate::engine::vigil::EVERY`] so often while
+    /// something is watched. Returns whether it has vanished.
+    pub fn has_vanished(&mut self, pulse: &mut Pulse) -> bool {
+        if !self.is_watched() {
+            return false;
+        }
+        self.vigil.look(self.stream.outstanding(pulse))
+    }
+
+    /// Takes note that so much was written.
+    pub(super) fn sent(&mut self, count: usize) {
+        if count > 0 {
+            self.vigil.sent();
         }
     }
 
@@ -241,6 +273,8 @@ impl<S: Stream> Conn<S> {
     /// fails on a connection that just broke is no news; reading it will tell.
     pub fn shutdown(&mut self) {
         self.shut = true;
+        // The end has to be acknowledged as well.
+        self.vigil.sent();
         let _ = self.stream.shutdown();
     }
 }

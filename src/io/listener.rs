@@ -20,6 +20,8 @@ use crate::io::unix::Name;
 pub enum Place {
     /// TCP.
     Inet(Bind),
+    /// The socket that was passed to us.
+    Passed,
     /// A Unix socket.
     Unix(Name),
 }
@@ -38,11 +40,13 @@ pub enum Listener {
 /// # Errors
 /// It cannot listen there.
 pub fn listen(place: &Place) -> Result<(Listener, String), Error> {
+    let tcp = |bind| {
+        let (listener, told) = net::listen(bind)?;
+        Ok((Listener::Tcp(TcpListener::from_std(listener)), told))
+    };
     match place {
-        Place::Inet(bind) => {
-            let (listener, told) = net::listen(bind)?;
-            Ok((Listener::Tcp(TcpListener::from_std(listener)), told))
-        }
+        Place::Inet(bind) => tcp(Some(bind)),
+        Place::Passed => tcp(None),
         Place::Unix(name) => {
             let listener = unix::listen(name)?;
             Ok((Listener::Unix(listener), format!("unix:{name}")))
@@ -87,17 +91,16 @@ impl Listener {
     }
 
     /// What others may type to get here from elsewhere. See [`net::reachable`].
-    pub fn invitations(&self, place: &Place) -> Vec<String> {
-        match (self, place) {
-            (Listener::Tcp(listener), Place::Inet(bind)) => net::reachable(bind, listener)
+    pub fn invitations(&self) -> Vec<String> {
+        match self {
+            Listener::Tcp(listener) => net::reachable(listener)
                 .iter()
                 .map(|addr| format!("nc {} {}", addr.ip(), addr.port()))
                 .collect(),
-            (Listener::Unix(listener), _) => match listener.name() {
-                Name::Path(path) => vec![format!("nc -U {}", path.display())],
-                name @ Name::Abstract(_) => vec![format!("muxnc -U {name}")],
-            },
-            (Listener::Tcp(_), Place::Unix(_)) => Vec::new(),
+            Listener::Unix(listener) => vec![match listener.name() {
+                Name::Path(path) => format!("nc -U {}", path.display()),
+                name @ Name::Abstract(_) => format!("muxnc -U {name}"),
+            }],
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Floor 1: the edges of the world. Sockets, descriptors, errno; no policy.
 
+pub mod access;
 pub mod addr;
 pub mod conn;
 pub mod console;
@@ -13,6 +14,7 @@ pub mod net;
 pub mod notices;
 pub mod output;
 pub mod proxy;
+pub mod pulse;
 pub mod shortcut;
 pub mod signals;
 pub mod stdin;

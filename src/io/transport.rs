@@ -17,7 +17,9 @@ use mio::Token;
 use mio::net::TcpStream;
 use mio::net::UnixStream;
 
+use crate::engine::vigil::Outstanding;
 use crate::io::conn::Stream;
+use crate::io::pulse::Pulse;
 
 /// A connected stream of one kind or another, which must be non-blocking.
 #[derive(Debug)]
@@ -86,6 +88,16 @@ impl Stream for Transport {
         match self {
             Transport::Tcp(stream) => stream.take_error().ok().flatten(),
             Transport::Unix(stream) => stream.take_error().ok().flatten(),
+        }
+    }
+
+    fn outstanding(&self, pulse: &mut Pulse) -> Option<Outstanding> {
+        match self {
+            Transport::Tcp(stream) => {
+                pulse.feel(stream.local_addr().ok()?, stream.peer_addr().ok()?)
+            }
+            // On one machine nobody vanishes without a word.
+            Transport::Unix(_) => None,
         }
     }
 }
