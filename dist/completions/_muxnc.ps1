@@ -64,6 +64,8 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('--chat', '--chat', [CompletionResultType]::ParameterName, 'Be a chat: --broker, and who said it before every line')
             [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
             [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Use IPv6 only')
+            [CompletionResult]::new('-U', '-U ', [CompletionResultType]::ParameterName, 'Use a Unix socket: a PATH in place of HOST and PORT')
+            [CompletionResult]::new('--unixsock', '--unixsock', [CompletionResultType]::ParameterName, 'Use a Unix socket: a PATH in place of HOST and PORT')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Look nothing up: addresses and ports are numbers')
             [CompletionResult]::new('--nodns', '--nodns', [CompletionResultType]::ParameterName, 'Look nothing up: addresses and ports are numbers')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Send CRLF for each end of line')
