@@ -34,6 +34,7 @@ use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
 use crate::engine::chat::Chat;
+use crate::engine::rate::Rate;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::Room;
@@ -90,6 +91,8 @@ pub struct HubConfig {
     pub slow: SlowPeer,
     /// How long a peer may hold the others up without progress.
     pub stall_timeout: Duration,
+    /// What each peer may be read in a second.
+    pub rate: Option<Rate>,
     /// When lines on a terminal begin with who said them, and whether in colour.
     pub label: Label,
     /// See `label`.
@@ -198,6 +201,9 @@ impl Hub {
             label: config.label,
             color: config.color,
         });
+        if let Some(rate) = config.rate {
+            room.limit(rate);
+        }
         if let Some(name) = &config.chat {
             room.open_chat(Chat::new(name, config.settings.crlf));
         }

@@ -10,6 +10,7 @@ pub mod journal;
 pub mod lines;
 pub mod newline;
 pub mod race;
+pub mod rate;
 pub mod room;
 pub mod screen;
 pub mod vigil;

@@ -18,6 +18,7 @@ use mio::Token;
 
 use super::Hub;
 use super::show;
+use crate::engine::rate::QUANTUM;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
@@ -77,6 +78,8 @@ struct Queues {
     readable: VecDeque<usize>,
     /// Readable, but not allowed to speak just now.
     parked: Vec<usize>,
+    /// Readable, but more than its rate just now.
+    limited: Vec<usize>,
     /// Owed something, and the kernel has room.
     owed: Vec<usize>,
     leaving: Vec<(usize, Leave)>,
@@ -93,6 +96,8 @@ pub struct Peers<S> {
     /// Whoever is owed nothing is told that nothing will follow.
     half_closing: bool,
     pulse: Pulse,
+    /// When to look again who of the limited may be read.
+    release: Option<Instant>,
     /// When to look who answers, while something is on its way to anybody.
     checkup: Option<Instant>,
 }
@@ -157,6 +162,7 @@ impl<S: Stream> Peers<S> {
             flushed: 0,
             half_closing: false,
             pulse: Pulse::new(),
+            release: None,
             checkup: None,
         }
     }
@@ -208,6 +214,10 @@ impl<S: Stream> Peers<S> {
         mut show: impl FnMut(&mut Screen) -> Result<(), E>,
     ) -> Result<(), E> {
         self.queues.readable.extend(self.queues.parked.drain(..));
+        if self.release.is_some_and(|release| release <= now) {
+            self.release = None;
+            self.queues.readable.extend(self.queues.limited.drain(..));
+        }
         for _ in 0..self.queues.readable.len() {
             if self.room.screen().is_full() {
                 // The more is read in a turn, the larger and the fewer are the writes.
@@ -220,16 +230,24 @@ impl<S: Stream> Peers<S> {
             let Some(key) = self.queues.readable.pop_front() else {
                 return Ok(());
             };
-            if self.room.may_speak(key) {
-                self.hear_one(key, buffer, now);
-            } else {
+            if !self.room.may_speak(key) {
                 self.queues.parked.push(key);
+                continue;
+            }
+            match self.room.allows(key, now) {
+                Ok(most) => self.hear_one(key, buffer, most, now),
+                Err(later) => {
+                    self.queues.limited.push(key);
+                    // However many they are, they are looked at ten times in a second at most.
+                    let release = later.max(now + QUANTUM);
+                    self.release = Some(self.release.map_or(release, |at| at.min(release)));
+                }
             }
         }
         Ok(())
     }
 
-    fn hear_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
+    fn hear_one(&mut self, key: usize, buffer: &mut [u8], most: usize, now: Instant) {
         let chunk = match self.room.relays() {
             true => RELAY_CHUNK,
             false => PEER_CHUNK,
@@ -242,7 +260,7 @@ impl<S: Stream> Peers<S> {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        let heard = peer.conn.read(&mut buffer[..chunk]);
+        let heard = peer.conn.read(&mut buffer[..chunk.min(most)]);
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {
@@ -382,10 +400,10 @@ impl<S: Stream> Peers<S> {
         self.queues.overdue = vanished;
     }
 
-    /// When to call [`Peers::find_overdue`] or [`Peers::find_vanished`] next, if nothing changes
-    /// before.
+    /// When there is something to do next, if nothing changes before.
     pub fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.room.deadline(), self.checkup];
+        let release = self.release.filter(|_| self.room.hears());
+        let deadlines = [self.room.deadline(), release, self.checkup];
         deadlines.into_iter().flatten().min()
     }
 
@@ -416,6 +434,9 @@ impl<S: Stream> Peers<S> {
             .readable
             .retain(|&key| !gone(&mut self.room, key));
         self.queues.parked.retain(|&key| !gone(&mut self.room, key));
+        self.queues
+            .limited
+            .retain(|&key| !gone(&mut self.room, key));
         self.queues.owed.retain(|&key| !gone(&mut self.room, key));
         for (key, why) in leaving.drain(..) {
             self.leave(key, why, now);
