@@ -29,6 +29,7 @@ use mio::Token;
 use mio::event::Event;
 
 use self::operator::Operator;
+use self::peers::CHUNK;
 use self::peers::Peers;
 use crate::client;
 use crate::client::Settings;
@@ -62,9 +63,6 @@ const STDIN: Token = Token(usize::MAX - 1);
 const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
-
-/// Bytes read from stdin in a turn. Each costs one large write per peer, so larger is cheaper.
-const STDIN_CHUNK: usize = 256 * 1024;
 
 /// Events taken from the kernel in a turn.
 const EVENTS: usize = 1024;
@@ -219,7 +217,7 @@ impl Hub {
             console,
             peers: Peers::new(room),
             operator: Operator::default(),
-            buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
+            buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
     }

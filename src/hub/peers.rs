@@ -33,12 +33,9 @@ use crate::io::error::why;
 use crate::io::pulse::Pulse;
 use crate::status::NOTICE;
 
-/// Bytes read from one peer in a turn, to be shown only: what stays in the processor's cache until
-/// it is written.
-const PEER_CHUNK: usize = 64 * 1024;
-
-/// The same to be relayed: like stdin, each read costs one large write per peer.
-pub const RELAY_CHUNK: usize = 256 * 1024;
+/// Bytes read from stdin, or from one peer, in a turn. Each read costs one large write for stdout or
+/// for each peer, so larger is cheaper.
+pub const CHUNK: usize = 256 * 1024;
 
 /// Connections accepted in a turn.
 const ACCEPT_BATCH: usize = 64;
@@ -204,9 +201,6 @@ impl<S: Stream> Peers<S> {
     ///
     /// # Errors
     /// What `show` fails with.
-    ///
-    /// # Panics
-    /// If `buffer` is smaller than [`RELAY_CHUNK`].
     pub fn hear<E>(
         &mut self,
         buffer: &mut [u8],
@@ -248,10 +242,6 @@ impl<S: Stream> Peers<S> {
     }
 
     fn hear_one(&mut self, key: usize, buffer: &mut [u8], most: usize, now: Instant) {
-        let chunk = match self.room.relays() {
-            true => RELAY_CHUNK,
-            false => PEER_CHUNK,
-        };
         let Some(peer) = self.room.conn_mut(key) else {
             return;
         };
@@ -260,7 +250,8 @@ impl<S: Stream> Peers<S> {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        let heard = peer.conn.read(&mut buffer[..chunk.min(most)]);
+        let most = most.min(buffer.len());
+        let heard = peer.conn.read(&mut buffer[..most]);
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {
