@@ -42,6 +42,7 @@ use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
 use crate::engine::screen::Surface;
+use crate::io::confine::confine;
 use crate::io::console::Console;
 use crate::io::descriptor::Kind;
 use crate::io::door::Door;
@@ -223,6 +224,8 @@ impl Hub {
     }
 
     fn run(mut self) -> Result<Status, Error> {
+        // All is open that ever will be.
+        confine(&[]);
         let mut ended = self.turns();
         if let Some(console) = &mut self.console {
             ended = console.ending(ended);

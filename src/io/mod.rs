@@ -1,5 +1,6 @@
 //! Floor 1: the edges of the world. Sockets, descriptors, errno; no policy.
 
+pub mod confine;
 pub mod conn;
 pub mod console;
 pub mod descriptor;
