@@ -6,10 +6,12 @@
 //! It promises: a command line that makes no sense is explained and ends with status 2; nothing is
 //! opened, looked up or sent before all of it made sense (service names excepted).
 
+mod access;
 mod address;
 mod bytes;
 mod hub;
 mod messages;
+mod proxy;
 mod terminal;
 mod time;
 
@@ -19,15 +21,18 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use self::access::AccessArgs;
 use self::address::AddressArgs;
 use self::bytes::BytesArgs;
 use self::hub::HubArgs;
 use self::messages::MessagesArgs;
 pub use self::messages::Verbosity;
+use self::proxy::ProxyArgs;
 use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
 use crate::client::Settings;
 use crate::hub::HubConfig;
+use crate::io::dial::Target;
 use crate::io::error::Error;
 use crate::io::net;
 use crate::io::net::Bind;
@@ -74,7 +79,13 @@ struct Args {
     hub: HubArgs,
 
     #[command(flatten)]
+    access: AccessArgs,
+
+    #[command(flatten)]
     address: AddressArgs,
+
+    #[command(flatten)]
+    proxy: ProxyArgs,
 
     #[command(flatten)]
     time: TimeArgs,
@@ -109,10 +120,12 @@ const NO_PROGRAMS: &str = "muxnc never runs a program for the network: a class h
 pub enum Mode {
     /// `-l`
     Hub(HubConfig),
+    /// `-z`: see whether something listens there.
+    Probe(Target),
     /// Everything else.
     Client {
         /// Whom to connect to.
-        remote: Remote,
+        target: Target,
         /// How to serve the connection.
         settings: Settings,
     },
@@ -173,6 +186,7 @@ impl Args {
             crlf: self.bytes.crlf,
             half_close: !self.bytes.no_shutdown,
             quit_after: self.time.quit_after,
+            idle_timeout: self.time.idle_timeout,
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
             traffic: self.bytes.traffic(),
@@ -214,7 +228,10 @@ impl Args {
             },
             keep_open: self.hub.keep_open,
             once: self.hub.once,
-            max_peers: self.hub.max_conns.map(|max| max as usize),
+            access: self.access.access(self.address.lookup())?,
+            max_peers: self.access.max_conns.map(|max| max as usize),
+            max_per_host: self.access.max_per_host.map(|max| max as usize),
+            tells_refused: self.messages.verbosity() != Verbosity::Quiet,
             relay: self.hub.broker || self.hub.chat,
             chat: self.hub.chat.then(|| self.hub.name.clone()),
             slow: self.hub.slow_peer(),
@@ -240,6 +257,12 @@ impl Args {
         if host.is_empty() {
             return Err(missing("the host is"));
         }
+        if self.bytes.zero && is_range(port) {
+            return Err(
+                Error::usage(format!("port '{port}'"), "muxnc tests one port")
+                    .hint("For many, call it for each, or use nmap."),
+            );
+        }
         let to = net::port(port, self.address.lookup())?;
         if to == 0 {
             return Err(Error::usage("port '0'", "nothing can be reached there")
@@ -249,19 +272,34 @@ impl Args {
             Some(port) => Some(net::port(port, self.address.lookup())?),
             None => None,
         };
-        Ok(Mode::Client {
-            remote: Remote {
-                host: host.clone(),
-                port: to,
-                family: self.address.family(),
-                lookup: self.address.lookup(),
-                source: self.address.source.clone(),
-                source_port,
-                limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+        let remote = Remote {
+            host: host.clone(),
+            port: to,
+            family: self.address.family(),
+            lookup: self.address.lookup(),
+            source: self.address.source.clone(),
+            source_port,
+            limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+        };
+        let target = match self.proxy.proxy(self.address.lookup())? {
+            Some(proxy) => Target::Proxied(remote, proxy),
+            None => Target::Direct(remote),
+        };
+        Ok(match self.bytes.zero {
+            true => Mode::Probe(target),
+            false => Mode::Client {
+                target,
+                settings: self.settings(),
             },
-            settings: self.settings(),
         })
     }
+}
+
+/// `20-25`, which other netcats take for several ports.
+fn is_range(port: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    port.split_once('-')
+        .is_some_and(|(from, to)| number(from) && number(to))
 }
 
 #[cfg(test)]
@@ -323,7 +361,11 @@ mod tests {
 
     #[test]
     fn options_may_follow_the_positionals() {
-        let Ok(Mode::Client { remote, settings }) = mode("localhost 80 -w 1.5m -C -q 2 -4") else {
+        let Ok(Mode::Client {
+            target: Target::Direct(remote),
+            settings,
+        }) = mode("localhost 80 -w 1.5m -C -q 2 -4")
+        else {
             panic!("not a client");
         };
         assert_eq!(remote.limit, Duration::from_secs(90));
@@ -360,6 +402,14 @@ mod tests {
             "-w 5x localhost 80",
             "-l --stall-timeout 0 80",
             "--send-only --recv-only localhost 80",
+            "-l 80 --proxy localhost",
+            "localhost 80 --proxy-type socks5",
+            "localhost 80 --proxy-auth a:b",
+            "localhost 80 --proxy http://localhost",
+            "localhost 80 --proxy localhost:0",
+            "localhost 80 --proxy localhost --proxy-type socks6",
+            "localhost 80 --proxy localhost --proxy-auth :b",
+            "localhost 80 --proxy localhost --proxy-dns never",
             "--nonsense",
             "-e /bin/sh -l 80",
             "-l 80 -c sh",

@@ -22,9 +22,9 @@ use muxnc::engine::room::SlowPeer;
 use muxnc::engine::screen;
 use muxnc::engine::screen::Screen;
 use muxnc::engine::screen::Surface;
+use muxnc::hub::peers::CHUNK;
 use muxnc::hub::peers::Leave;
 use muxnc::hub::peers::Peers;
-use muxnc::hub::peers::RELAY_CHUNK;
 use muxnc::io::conn::Conn;
 use muxnc::io::conn::Hints;
 
@@ -94,7 +94,7 @@ impl Hub {
         let mut hub = Hub {
             peers: Peers::new(room),
             mode,
-            buffer: vec![0; RELAY_CHUNK].into(),
+            buffer: vec![0; CHUNK].into(),
             stdin: Vec::new(),
             kicked: Vec::new(),
             ended: false,
@@ -226,7 +226,7 @@ impl Hub {
         if self.stdin.is_empty() || !self.peers.room.wants_input() {
             return;
         }
-        let count = self.stdin.len().min(RELAY_CHUNK);
+        let count = self.stdin.len().min(CHUNK);
         let now = self.now();
         let bytes: Vec<u8> = self.stdin.drain(..count).collect();
         self.world_mut().spec.typed(&bytes);
@@ -237,7 +237,7 @@ impl Hub {
     fn check_memory(&self) {
         let world = self.world();
         // A turn's input: the operator's, one read, and what everybody who leaves has begun.
-        let input = 2 * RELAY_CHUNK + (world.spec.here.len() + 2) * MAX_LINE;
+        let input = 2 * CHUNK + (world.spec.here.len() + 2) * MAX_LINE;
         // The shortest lines of a chat are mostly label.
         let input = if self.mode.chat { 5 * input } else { input };
         let most = HIGH_WATER + SEGMENT as u64 + input as u64;

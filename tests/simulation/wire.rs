@@ -343,9 +343,9 @@ impl Stream for Fake {
         }
     }
 
-    fn take_error(&mut self) -> io::Result<Option<io::Error>> {
+    fn take_error(&mut self) -> Option<io::Error> {
         let error = self.world.borrow_mut().wires[self.id].error.take();
-        Ok(error.map(io::Error::from))
+        error.map(io::Error::from)
     }
 }
 
