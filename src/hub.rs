@@ -79,8 +79,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What a hub is to do.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
-    /// Where it listens.
-    pub bind: Bind,
+    /// Where it listens; none means on the socket that was passed.
+    pub bind: Option<Bind>,
     /// Serve on after the end of stdin, and half-close nobody.
     pub keep_open: bool,
     /// Serve one peer and end with it.
@@ -120,15 +120,15 @@ pub struct HubConfig {
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     let entry = Entry::new(&config, config.access.load()?);
     net::raise_descriptor_limit();
-    let (listener, place) = net::listen(&config.bind)?;
-    if config.bind.port == 0 {
+    let (listener, place) = net::listen(config.bind.as_ref())?;
+    if config.bind.as_ref().is_some_and(|bind| bind.port == 0) {
         // Nobody could know it otherwise.
         notices.say(format_args!("listening on {place}"));
     } else {
         log::info!(target: NOTICE, "listening on {place}");
     }
     if log::log_enabled!(target: NOTICE, log::Level::Info) {
-        for addr in net::reachable(&config.bind, &listener) {
+        for addr in net::reachable(&listener) {
             let (ip, port) = (addr.ip(), addr.port());
             log::info!(target: NOTICE, "to join: nc {ip} {port}");
         }
