@@ -264,19 +264,21 @@ fn storms_of_connections_that_vanish_leave_nothing_behind() {
 #[test]
 fn a_stopped_hub_goes_on_where_it_was_and_blames_nobody() {
     const LEN: u64 = 30_000_000;
-    // Longer than anybody may hold the others up, had they been the ones who slept.
-    let mut hub = Hub::start(&["-v", "--stall-timeout", "500ms"]);
+    let mut hub = Hub::start(&["-v", "--stall-timeout", "5s"]);
     let peers: Vec<TcpStream> = (0..3).map(|_| hub.join_seen()).collect();
     let mut stdin = hub.process.stdin.take().unwrap();
     let teacher = thread::spawn(move || Pattern::bytes().write(&mut stdin, LEN));
-    let ears: Vec<_> = peers
-        .into_iter()
-        .map(|mut peer| thread::spawn(move || Pattern::bytes().read(&mut peer, LEN + 1)))
-        .collect();
-    for _ in 0..2 {
-        while_stopped(&hub.process, || thread::sleep(Duration::from_secs(2)));
-        thread::sleep(Duration::from_millis(20));
-    }
+    // Everybody holds everybody up when the hub is stopped, for longer than anybody may.
+    support::wait_at_rest(&hub.process);
+    let ears = while_stopped(&hub.process, || {
+        let read = |mut peer: TcpStream| Pattern::bytes().read(&mut peer, LEN + 1);
+        let ears: Vec<_> = peers
+            .into_iter()
+            .map(|peer| thread::spawn(move || read(peer)))
+            .collect();
+        thread::sleep(Duration::from_secs(6));
+        ears
+    });
     for ear in ears {
         assert_eq!(ear.join().unwrap(), LEN);
     }
