@@ -22,9 +22,9 @@ use muxnc::engine::room::SlowPeer;
 use muxnc::engine::screen;
 use muxnc::engine::screen::Screen;
 use muxnc::engine::screen::Surface;
+use muxnc::hub::peers::CHUNK;
 use muxnc::hub::peers::Leave;
 use muxnc::hub::peers::Peers;
-use muxnc::hub::peers::RELAY_CHUNK;
 use muxnc::io::conn::Conn;
 use muxnc::io::conn::Hints;
 
@@ -43,6 +43,10 @@ const UNDER_WAY: usize = 512 * 1024;
 
 /// Turns in a row that may do nothing although something was ready.
 const IDLE: u32 = 3;
+
+/// Deadlines in a row at which nothing happens, until nothing ever will: more than it takes to find
+/// out who has vanished.
+const WAITS: u32 = 100;
 
 /// What a schedule came to.
 pub(crate) struct Ended {
@@ -94,7 +98,7 @@ impl Hub {
         let mut hub = Hub {
             peers: Peers::new(room),
             mode,
-            buffer: vec![0; RELAY_CHUNK].into(),
+            buffer: vec![0; CHUNK].into(),
             stdin: Vec::new(),
             kicked: Vec::new(),
             ended: false,
@@ -154,6 +158,7 @@ impl Hub {
         let Ok(()) = heard;
         self.peers.flush(now);
         self.peers.find_overdue(now);
+        self.peers.find_vanished(now);
         self.peers.reap(now);
         self.check_memory();
         self.check_hold();
@@ -181,7 +186,7 @@ impl Hub {
 
     /// Whether the hub would wait no longer.
     fn is_due(&self) -> bool {
-        let deadline = self.peers.room.deadline();
+        let deadline = self.peers.deadline();
         deadline.is_some_and(|deadline| deadline <= self.now())
     }
 
@@ -226,7 +231,7 @@ impl Hub {
         if self.stdin.is_empty() || !self.peers.room.wants_input() {
             return;
         }
-        let count = self.stdin.len().min(RELAY_CHUNK);
+        let count = self.stdin.len().min(CHUNK);
         let now = self.now();
         let bytes: Vec<u8> = self.stdin.drain(..count).collect();
         self.world_mut().spec.typed(&bytes);
@@ -237,7 +242,7 @@ impl Hub {
     fn check_memory(&self) {
         let world = self.world();
         // A turn's input: the operator's, one read, and what everybody who leaves has begun.
-        let input = 2 * RELAY_CHUNK + (world.spec.here.len() + 2) * MAX_LINE;
+        let input = 2 * CHUNK + (world.spec.here.len() + 2) * MAX_LINE;
         // The shortest lines of a chat are mostly label.
         let input = if self.mode.chat { 5 * input } else { input };
         let most = HIGH_WATER + SEGMENT as u64 + input as u64;
@@ -278,11 +283,12 @@ impl Hub {
         }
         let id = here[self.below(here.len())];
         let mut world = self.world_mut();
+        let now = world.now;
         let World { wires, chance, .. } = &mut *world;
         let wire = &mut wires[id];
         let key = wire.key;
         match what {
-            5..30 if !wire.ended && !wire.broken && wire.under_way.len() < UNDER_WAY => {
+            5..30 if wire.sends() && wire.under_way.len() < UNDER_WAY => {
                 let size = chance.up_to(volume);
                 let ends = !chance.one_in(6);
                 drop(world);
@@ -319,12 +325,12 @@ impl Hub {
             }
             // The rest is rare: whoever is gone does nothing any more.
             90 => wire.sleeps = true,
-            91 => {
+            91 if wire.vanished.is_none() => {
                 wire.ended = true;
                 wire.arrive(0);
             }
             92 if chance.one_in(2) => wire.reset(),
-            93 if chance.one_in(2) => {
+            93 if chance.one_in(2) && wire.vanished.is_none() => {
                 wire.ended = true;
                 wire.closed = true;
                 wire.arrive(UNDER_WAY);
@@ -337,14 +343,12 @@ impl Hub {
             95 => {
                 let on = chance.one_in(2);
                 world.spec.muted(id, on);
-                let now = world.now;
                 drop(world);
                 self.peers.room.mute(key, on, now);
             }
             96 if chance.one_in(3) && self.mode.relay => {
                 let on = chance.one_in(2);
                 world.spec.relayed(on);
-                let now = world.now;
                 drop(world);
                 self.peers.room.relay(on, now);
             }
@@ -355,7 +359,8 @@ impl Hub {
                     self.tell(id, key);
                 }
             }
-            98 if chance.one_in(10) && !self.ended => {
+            98 if wire.sends() => wire.vanished = Some(now),
+            99 if chance.one_in(10) && !self.ended => {
                 drop(world);
                 self.end();
             }
@@ -447,6 +452,7 @@ impl Hub {
         self.run_until_quiet();
         for wire in &mut self.world_mut().wires {
             assert!(wire.shut || wire.dropped, "was not ended: {wire:?}");
+            wire.vanished = None;
             wire.ended = true;
             wire.arrive(0);
         }
@@ -458,6 +464,7 @@ impl Hub {
     /// Turns until the hub would wait for ever, while the network brings everything there and
     /// whoever is awake reads.
     fn run_until_quiet(&mut self) {
+        let mut waits = 0;
         for _ in 0..100_000 {
             self.stdout = usize::MAX / 2;
             for wire in &mut self.world_mut().wires {
@@ -466,17 +473,25 @@ impl Hub {
                     wire.take(usize::MAX);
                 }
             }
-            if !self.is_ready() && !self.has_event() && !self.wait() {
-                return;
+            let before = self.progress();
+            if !self.is_ready() && !self.has_event() {
+                waits += 1;
+                // While somebody is asleep, there is no end of looking whether it is still there.
+                if waits > WAITS || !self.wait() {
+                    return;
+                }
             }
             self.turn();
+            if self.progress() != before {
+                waits = 0;
+            }
         }
         panic!("it never comes to rest");
     }
 
     /// Nothing is to be done before time has passed. Returns false if time changes nothing.
     fn wait(&self) -> bool {
-        let deadline = self.peers.room.deadline();
+        let deadline = self.peers.deadline();
         let World {
             wires, now, chance, ..
         } = &mut *self.world_mut();
