@@ -35,6 +35,7 @@ use muxnc::engine::screen::Screen;
 use muxnc::engine::screen::Surface;
 use muxnc::engine::visible::Visible;
 use muxnc::engine::visible::is_unsafe;
+use muxnc::engine::visible::push_visible;
 
 /// One target.
 pub type Target = fn(&[u8]);
@@ -174,11 +175,14 @@ pub fn visible(data: &[u8]) {
     assert!(out.len() <= 4 * all.len(), "it grows without bound");
     let lf = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count();
     assert_eq!(lf(out.as_bytes()), lf(&all), "lines stay lines");
-    if let Ok(text) = std::str::from_utf8(&all)
-        && is_safe(text)
-    {
-        assert_eq!(out, text, "text stays");
+    let mut expected = String::new();
+    for letter in String::from_utf8_lossy(&all).replace("\r\n", "\n").chars() {
+        match letter {
+            '\n' | '\t' => expected.push(letter),
+            letter => push_visible(letter, &mut expected),
+        }
     }
+    assert_eq!(out, expected, "character by character");
     let again = show(&[out.clone().into_bytes()]);
     assert_eq!(again, out, "what is visible stays so");
 }
@@ -557,6 +561,7 @@ pub fn screen(data: &[u8]) {
     };
     let mut screen = Screen::new(surface, overflow);
     let (mut said, mut shown) = (Vec::new(), Vec::new());
+    let mut said_by = [const { Vec::<u8>::new() }; 4];
     let mut longest = 0;
     for _ in 0..200 {
         if input.0.is_empty() {
@@ -573,6 +578,7 @@ pub fn screen(data: &[u8]) {
                 if !screen.is_full() {
                     screen.show(u32::from(who), &format!("[{who}] "), &bytes);
                     said.extend(&bytes);
+                    said_by[usize::from(who)].extend(bytes.iter().filter(|&&b| b != b'\n'));
                     longest = longest.max(bytes.len());
                 }
             }
@@ -605,6 +611,17 @@ pub fn screen(data: &[u8]) {
                 }
             }
         }
-        Surface::RawTerminal => {}
+        Surface::RawTerminal if dropped > 0 => {}
+        Surface::RawTerminal => {
+            let mut shown_by = [const { Vec::<u8>::new() }; 4];
+            for line in shown.split(|&byte| byte == b'\n') {
+                if let [b'[', who @ b'1'..=b'3', b']', b' ', text @ ..] = line {
+                    shown_by[usize::from(who - b'0')].extend(text);
+                } else {
+                    assert!(line.is_empty(), "{line:?} is nobody's");
+                }
+            }
+            assert!(shown_by == said_by, "not what each has said");
+        }
     }
 }
