@@ -6,47 +6,60 @@
 //! It promises: a command line that makes no sense is explained and ends with status 2; nothing is
 //! opened, looked up or sent before all of it made sense (service names excepted).
 
+mod access;
 mod address;
 mod bytes;
 mod hub;
 mod messages;
+mod proxy;
 mod terminal;
 mod time;
 
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::CommandFactory;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use self::access::AccessArgs;
 use self::address::AddressArgs;
 use self::bytes::BytesArgs;
 use self::hub::HubArgs;
 use self::messages::MessagesArgs;
 pub use self::messages::Verbosity;
+use self::proxy::ProxyArgs;
 use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
 use crate::client::Settings;
 use crate::hub::HubConfig;
+use crate::io::dial::Target;
 use crate::io::error::Error;
 use crate::io::net;
 use crate::io::net::Bind;
+use crate::io::net::Passed;
 use crate::io::net::Remote;
 
 /// How long to try to connect when `-w` does not say: as long as ncat does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+const COMMANDS: &str = "\
+A netcat for a whole class: raw TCP between one terminal and many.
+
+  muxnc -l 3000           be the hub: what you type everybody reads who connects, and you read them
+  muxnc 192.0.2.7 3000    take part, at the hub's address; nc, ncat, telnet and socat do as well
+  muxnc example.org 80    talk to any other server, byte for byte";
+
 const USAGE: &str = "\
-       muxnc HOST PORT          connect: what you type goes there, what comes is shown
-       muxnc -l [HOST] PORT     be the hub: everybody who connects sees what you type";
+       muxnc [OPTIONS] -l [HOST] PORT
+       muxnc [OPTIONS] HOST PORT";
 
 const EXAMPLES: &str = "\
 Examples:
-  muxnc -l 3000                 the class hub, for any number of participants
-  muxnc 192.0.2.7 3000          a participant (nc, ncat, telnet and socat do as well)
-  muxnc -C example.org 80       type an HTTP request by hand
-  muxnc -l 3000 < lesson.pdf    send a file; it starts when the first one joins
-  muxnc -l --once 3000 > file   receive one file, as nc -l does
+  muxnc -C example.org 80         type an HTTP request by hand
+  muxnc -l --chat 3000            a chat room
+  muxnc -l 3000 < lesson.pdf      send a file; it starts when the first one joins
+  muxnc -l --once 3000 > file     receive one file, as nc -l does
 
 At a terminal the line being typed is edited with the keys of a shell; Ctrl-C clears it, and ends
 muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has commands: /who /msg
@@ -55,11 +68,13 @@ muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has c
 Times are 500ms, 2s, 1.5m, 1h; a plain number is seconds.
 Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage.";
 
-/// A netcat for many: raw TCP between one terminal and one peer, or a whole class.
+/// What was typed.
 #[derive(Debug, Parser)]
 #[command(
     name = "muxnc",
     version,
+    about = COMMANDS,
+    long_about = None,
     override_usage = USAGE.trim_start(),
     after_help = EXAMPLES,
     max_term_width = 100,
@@ -74,7 +89,13 @@ struct Args {
     hub: HubArgs,
 
     #[command(flatten)]
+    access: AccessArgs,
+
+    #[command(flatten)]
     address: AddressArgs,
+
+    #[command(flatten)]
+    proxy: ProxyArgs,
 
     #[command(flatten)]
     time: TimeArgs,
@@ -109,10 +130,12 @@ const NO_PROGRAMS: &str = "muxnc never runs a program for the network: a class h
 pub enum Mode {
     /// `-l`
     Hub(HubConfig),
+    /// `-z`: see whether something listens there.
+    Probe(Target),
     /// Everything else.
     Client {
         /// Whom to connect to.
-        remote: Remote,
+        target: Target,
         /// How to serve the connection.
         settings: Settings,
     },
@@ -139,6 +162,11 @@ pub fn parse(
         false => args.client()?,
     };
     Ok((mode, args.messages.verbosity()))
+}
+
+/// The command line's definition, from which the manual and the shells' completions are generated.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 /// clap's help as a mode, and its errors in our words.
@@ -173,21 +201,60 @@ impl Args {
             crlf: self.bytes.crlf,
             half_close: !self.bytes.no_shutdown,
             quit_after: self.time.quit_after,
+            idle_timeout: self.time.idle_timeout,
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
             traffic: self.bytes.traffic(),
         }
     }
 
-    /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`.
     fn hub(&self) -> Result<HubConfig, Error> {
+        Ok(HubConfig {
+            bind: self.bind()?,
+            keep_open: self.hub.keep_open,
+            once: self.hub.once,
+            access: self.access.access(self.address.lookup())?,
+            max_peers: self.access.max_conns.map(|max| max as usize),
+            max_per_host: self.access.max_per_host.map(|max| max as usize),
+            tells_refused: self.messages.verbosity() != Verbosity::Quiet,
+            relay: self.hub.broker || self.hub.chat,
+            chat: self.hub.chat.then(|| self.hub.name.clone()),
+            slow: self.hub.slow_peer(),
+            stall_timeout: self.hub.stall_timeout,
+            label: self.terminal.label(),
+            color: self.terminal.color(),
+            commands: !self.terminal.no_commands,
+            settings: self.settings(),
+        })
+    }
+
+    /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`; none if a socket was passed.
+    fn bind(&self) -> Result<Option<Bind>, Error> {
+        let passed = net::passed();
         let (host, port) = match (&self.place[..], &self.address.source_port) {
+            ([], None) if passed == Passed::ToUs && self.address.source.is_none() => {
+                return Ok(None);
+            }
+            _ if passed == Passed::ToUs => {
+                return Err(Error::usage(
+                    "usage",
+                    "a socket was passed (LISTEN_FDS), and an address or port was given as well",
+                )
+                .hint("Leave out the one or the other."));
+            }
             ([], Some(port)) => (None, port),
             ([port], None) => (None, port),
             ([host], Some(port)) | ([host, port], None) => (Some(host), port),
             ([], None) => {
-                return Err(Error::usage("usage", "which port to listen on is missing")
-                    .hint("As in: muxnc -l 3000"));
+                let told = Error::usage("usage", "which port to listen on is missing");
+                return Err(match passed {
+                    Passed::ToAnother(pid) => told.hint(format!(
+                        "LISTEN_FDS says that sockets were passed, but to process '{pid}' \
+                         (LISTEN_PID), and this is {}.",
+                        std::process::id()
+                    )),
+                    _ => told.hint("As in: muxnc -l 3000"),
+                });
             }
             _ => {
                 return Err(Error::usage("usage", "two ports to listen on were given")
@@ -205,25 +272,12 @@ impl Args {
             return Err(Error::usage("usage", "the address to listen on is missing")
                 .hint("As in: muxnc -l 3000"));
         }
-        Ok(HubConfig {
-            bind: Bind {
-                host: host.cloned(),
-                port: net::port(port, self.address.lookup())?,
-                family: self.address.family(),
-                lookup: self.address.lookup(),
-            },
-            keep_open: self.hub.keep_open,
-            once: self.hub.once,
-            max_peers: self.hub.max_conns.map(|max| max as usize),
-            relay: self.hub.broker || self.hub.chat,
-            chat: self.hub.chat.then(|| self.hub.name.clone()),
-            slow: self.hub.slow_peer(),
-            stall_timeout: self.hub.stall_timeout,
-            label: self.terminal.label(),
-            color: self.terminal.color(),
-            commands: !self.terminal.no_commands,
-            settings: self.settings(),
-        })
+        Ok(Some(Bind {
+            host: host.cloned(),
+            port: net::port(port, self.address.lookup())?,
+            family: self.address.family(),
+            lookup: self.address.lookup(),
+        }))
     }
 
     fn client(&self) -> Result<Mode, Error> {
@@ -239,6 +293,12 @@ impl Args {
         if host.is_empty() {
             return Err(missing("the host is"));
         }
+        if self.bytes.zero && is_range(port) {
+            return Err(
+                Error::usage(format!("port '{port}'"), "muxnc tests one port")
+                    .hint("For many, call it for each, or use nmap."),
+            );
+        }
         let to = net::port(port, self.address.lookup())?;
         if to == 0 {
             return Err(Error::usage("port '0'", "nothing can be reached there")
@@ -248,19 +308,34 @@ impl Args {
             Some(port) => Some(net::port(port, self.address.lookup())?),
             None => None,
         };
-        Ok(Mode::Client {
-            remote: Remote {
-                host: host.clone(),
-                port: to,
-                family: self.address.family(),
-                lookup: self.address.lookup(),
-                source: self.address.source.clone(),
-                source_port,
-                limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+        let remote = Remote {
+            host: host.clone(),
+            port: to,
+            family: self.address.family(),
+            lookup: self.address.lookup(),
+            source: self.address.source.clone(),
+            source_port,
+            limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+        };
+        let target = match self.proxy.proxy(self.address.lookup())? {
+            Some(proxy) => Target::Proxied(remote, proxy),
+            None => Target::Direct(remote),
+        };
+        Ok(match self.bytes.zero {
+            true => Mode::Probe(target),
+            false => Mode::Client {
+                target,
+                settings: self.settings(),
             },
-            settings: self.settings(),
         })
     }
+}
+
+/// `20-25`, which other netcats take for several ports.
+fn is_range(port: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    port.split_once('-')
+        .is_some_and(|(from, to)| number(from) && number(to))
 }
 
 #[cfg(test)]
@@ -290,7 +365,7 @@ mod tests {
             "3000 -l",
             "-p 3000 -l",
         ] {
-            let bind = hub(line).bind;
+            let bind = hub(line).bind.unwrap();
             assert_eq!((bind.host, bind.port), (None, 3000), "{line}");
         }
         for line in [
@@ -300,14 +375,14 @@ mod tests {
             "-l -s 127.0.0.1 3000",
             "--listen --source 127.0.0.1 --source-port 3000",
         ] {
-            let bind = hub(line).bind;
+            let bind = hub(line).bind.unwrap();
             assert_eq!(
                 (bind.host.as_deref(), bind.port),
                 (Some("127.0.0.1"), 3000),
                 "{line}"
             );
         }
-        assert_eq!(hub("-l 0").bind.port, 0);
+        assert_eq!(hub("-l 0").bind.unwrap().port, 0);
     }
 
     #[test]
@@ -322,7 +397,11 @@ mod tests {
 
     #[test]
     fn options_may_follow_the_positionals() {
-        let Ok(Mode::Client { remote, settings }) = mode("localhost 80 -w 1.5m -C -q 2 -4") else {
+        let Ok(Mode::Client {
+            target: Target::Direct(remote),
+            settings,
+        }) = mode("localhost 80 -w 1.5m -C -q 2 -4")
+        else {
             panic!("not a client");
         };
         assert_eq!(remote.limit, Duration::from_secs(90));
@@ -355,6 +434,14 @@ mod tests {
             "-w 5x localhost 80",
             "-l --stall-timeout 0 80",
             "--send-only --recv-only localhost 80",
+            "-l 80 --proxy localhost",
+            "localhost 80 --proxy-type socks5",
+            "localhost 80 --proxy-auth a:b",
+            "localhost 80 --proxy http://localhost",
+            "localhost 80 --proxy localhost:0",
+            "localhost 80 --proxy localhost --proxy-type socks6",
+            "localhost 80 --proxy localhost --proxy-auth :b",
+            "localhost 80 --proxy localhost --proxy-dns never",
             "--nonsense",
             "-e /bin/sh -l 80",
             "-l 80 -c sh",

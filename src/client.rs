@@ -10,14 +10,12 @@
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
-use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
 use mio::Events;
 use mio::Poll;
 use mio::Token;
-use mio::net::TcpStream;
 
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
@@ -29,9 +27,9 @@ use crate::io::console::Console;
 use crate::io::console::KEYS;
 use crate::io::console::Keys;
 use crate::io::descriptor::Kind;
+use crate::io::dial::Target;
+use crate::io::dial::dial;
 use crate::io::error::Error;
-use crate::io::net;
-use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
@@ -40,7 +38,6 @@ use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
-use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -75,6 +72,8 @@ pub struct Settings {
     pub half_close: bool,
     /// Leave that long after the end of stdin at the latest.
     pub quit_after: Option<Duration>,
+    /// A connection over which nothing goes for that long is ended.
+    pub idle_timeout: Option<Duration>,
     /// Which directions are used.
     pub traffic: Traffic,
     /// A terminal gets the other side's bytes as they are.
@@ -103,28 +102,29 @@ enum Role {
     Listener,
 }
 
-/// Connects to `remote` and serves until either side is done.
+/// Connects to `target` and serves until either side is done.
 ///
 /// # Errors
 /// No connection, or it broke, or stdin or stdout did.
-pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Status, Error> {
-    let (stream, addr) = net::connect(remote)?;
-    log::info!("connected to {addr}");
-    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
+pub fn run(target: &Target, settings: Settings, notices: &Notices) -> Result<Status, Error> {
+    let (transport, addr) = dial(target)?;
+    let conn = Conn::new(transport, addr);
     Client::new(conn, settings, Role::Caller, notices)?.run()
+}
+
+/// Connects to `target` and leaves again: what `nc -z` does.
+///
+/// # Errors
+/// No connection.
+pub fn probe(target: &Target) -> Result<Status, Error> {
+    dial(target).map(|_| Status::Done)
 }
 
 /// Serves one connection that was accepted: what `nc -l` does.
 ///
 /// # Errors
 /// The connection, stdin or stdout broke.
-pub fn serve(
-    stream: std::net::TcpStream,
-    addr: SocketAddr,
-    settings: Settings,
-    notices: &Notices,
-) -> Result<Status, Error> {
-    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
+pub fn serve(conn: Conn, settings: Settings, notices: &Notices) -> Result<Status, Error> {
     log::info!(target: NOTICE, "{} joined", conn.addr());
     Client::new(conn, settings, Role::Listener, notices)?.run()
 }
@@ -166,6 +166,9 @@ struct Shortcuts {
 struct Progress {
     /// Something was read from stdin.
     spoke: bool,
+    /// Something was sent or received in this turn, and when that was last so.
+    moved: bool,
+    active: Option<Instant>,
     /// When our input ended, and when everything was sent after that.
     finished: Option<Instant>,
     all_sent: Option<Instant>,
@@ -368,7 +371,10 @@ impl Client {
                 return Ok(false);
             }
             match self.conn.write(&[IoSlice::new(self.up.waiting())]) {
-                Ok(count) => self.up.start += count,
+                Ok(count) => {
+                    self.up.start += count;
+                    self.progress.moved |= count > 0;
+                }
                 Err(error) => self.give_up_sending(error, now),
             }
         }
@@ -384,8 +390,9 @@ impl Client {
             return false;
         }
         match shortcut::send(stdin, &mut self.conn) {
-            Moved::Bytes(_) => {
+            Moved::Bytes(count) => {
                 self.progress.spoke = true;
+                self.progress.moved |= count > 0;
                 return true;
             }
             Moved::Nothing => {}
@@ -532,7 +539,10 @@ impl Client {
             return Ok(false);
         }
         match shortcut::receive(&mut self.conn, &mut self.stdout) {
-            Moved::Bytes(_) => return Ok(true),
+            Moved::Bytes(count) => {
+                self.progress.moved |= count > 0;
+                return Ok(true);
+            }
             Moved::Nothing | Moved::End => {}
             Moved::SourceFailed(error) => self.progress.broken = Some(error),
             Moved::SinkFailed(error) => self.give_up_showing(&error)?,
@@ -561,6 +571,7 @@ impl Client {
         }
         match self.conn.read(self.down.space()) {
             Heard::Bytes(count) => {
+                self.progress.moved = true;
                 if self.settings.traffic != Traffic::SendOnly {
                     self.down.fill(count);
                     if let Some(visible) = &mut self.visible {
@@ -610,8 +621,10 @@ impl Client {
             }
         }
         // Whatever happened to the connection: first what the other side said.
-        let shown = self.console.as_ref().is_none_or(Console::is_written);
-        if self.down.is_empty() && shown {
+        let written = self.console.as_ref().is_none_or(Console::is_written);
+        let shown = self.down.is_empty() && written;
+        self.note_activity(shown, now);
+        if shown {
             if let Some(error) = &self.progress.broken {
                 return Err(self.cut_short("receive from", error));
             }
@@ -620,6 +633,17 @@ impl Client {
             }
         }
         self.timed_out(now)
+    }
+
+    /// Takes note of whether the connection was idle in this turn. Where our own output holds it up,
+    /// that is no idleness.
+    fn note_activity(&mut self, shown: bool, now: Instant) {
+        let over = self.idles().is_none_or(|end| end <= now);
+        let unread = self.conn.is_readable() && !self.stdout.is_writable();
+        let first = self.progress.active.is_none();
+        if std::mem::take(&mut self.progress.moved) || first || (over && (unread || !shown)) {
+            self.progress.active = Some(now);
+        }
     }
 
     /// The other side sends no more, and all it sent is printed.
@@ -657,6 +681,15 @@ impl Client {
                 None => Ok(Some(Status::Done)),
             };
         }
+        if let Some(limit) = self.settings.idle_timeout
+            && self.idles().is_some_and(|end| now >= end)
+        {
+            return Err(Error::new(
+                format!("wait for {}", self.conn.addr()),
+                format!("nothing was sent or received for {limit:?}"),
+            )
+            .hint("-i sets how long that may be."));
+        }
         if self.quits().is_none_or(|end| now < end) {
             return Ok(None);
         }
@@ -688,6 +721,10 @@ impl Client {
         Some(self.progress.finished? + self.settings.quit_after?)
     }
 
+    fn idles(&self) -> Option<Instant> {
+        Some(self.progress.active? + self.settings.idle_timeout?)
+    }
+
     fn lingers(&self) -> Option<Instant> {
         match self.settings.traffic {
             Traffic::SendOnly => Some(self.progress.all_sent? + LINGER),
@@ -697,9 +734,15 @@ impl Client {
 
     fn deadline(&self) -> Option<Instant> {
         let silent = self.progress.silent.map(|since| since + LAST_INPUT);
-        [self.quits(), self.lingers(), silent, self.checkup]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.quits(),
+            self.lingers(),
+            self.idles(),
+            silent,
+            self.checkup,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

@@ -15,6 +15,7 @@
 //!
 //! It promises: nothing a peer does ends the hub or stalls it.
 
+mod entry;
 mod operator;
 pub mod peers;
 
@@ -28,6 +29,7 @@ use mio::Poll;
 use mio::Token;
 use mio::event::Event;
 
+use self::entry::Entry;
 use self::operator::Operator;
 use self::peers::CHUNK;
 use self::peers::Peers;
@@ -41,8 +43,11 @@ use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
 use crate::engine::screen::Surface;
+use crate::io::access::Access;
+use crate::io::conn::Conn;
 use crate::io::console::Console;
 use crate::io::descriptor::Kind;
+use crate::io::door::Arrival;
 use crate::io::door::Door;
 use crate::io::error::Error;
 use crate::io::error::why;
@@ -72,14 +77,20 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What a hub is to do.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
-    /// Where it listens.
-    pub bind: Bind,
+    /// Where it listens; none means on the socket that was passed.
+    pub bind: Option<Bind>,
     /// Serve on after the end of stdin, and half-close nobody.
     pub keep_open: bool,
     /// Serve one peer and end with it.
     pub once: bool,
+    /// Who may come.
+    pub access: Access,
     /// Peers at most; none means as many as there are descriptors.
     pub max_peers: Option<usize>,
+    /// Peers of one address at most.
+    pub max_per_host: Option<usize>,
+    /// Whether those who are refused are told why.
+    pub tells_refused: bool,
     /// Whether peers hear each other.
     pub relay: bool,
     /// Whether this is a chat, and what the operator is called in it.
@@ -103,53 +114,85 @@ pub struct HubConfig {
 /// # Errors
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
+    let entry = Entry::new(&config, config.access.load()?);
     net::raise_descriptor_limit();
-    let (listener, place) = net::listen(&config.bind)?;
-    if config.bind.port == 0 {
+    let (listener, place) = net::listen(config.bind.as_ref())?;
+    if config.bind.as_ref().is_some_and(|bind| bind.port == 0) {
         // Nobody could know it otherwise.
         notices.say(format_args!("listening on {place}"));
     } else {
         log::info!(target: NOTICE, "listening on {place}");
     }
     if log::log_enabled!(target: NOTICE, log::Level::Info) {
-        for addr in net::reachable(&config.bind, &listener) {
+        for addr in net::reachable(&listener) {
             let (ip, port) = (addr.ip(), addr.port());
             log::info!(target: NOTICE, "to join: nc {ip} {port}");
         }
     }
     if config.once {
-        return serve_once(listener, config.settings, notices);
+        let first = first(listener, entry, notices)?;
+        return client::serve(first, config.settings, notices);
     }
-    Hub::new(listener, config, notices)
+    Hub::new(listener, entry, config, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()
 }
 
-/// What `nc -l` does: the first to come is served, and nobody else.
-fn serve_once(
+/// The first to come who may, as `nc -l` serves one. After that nobody listens.
+fn first(
     listener: std::net::TcpListener,
-    settings: Settings,
+    mut entry: Entry,
     notices: &Notices,
-) -> Result<Status, Error> {
-    Stderr::new(notices.clone()).finish();
+) -> Result<Conn, Error> {
     let failed = |error: &io::Error| Error::system("wait for a connection", error);
-    listener.set_nonblocking(false).map_err(|e| failed(&e))?;
-    let (stream, addr) = loop {
-        match listener.accept() {
-            Ok(accepted) => break accepted,
-            Err(error) if net::is_exhausted(&error) => return Err(failed(&error)),
-            // accept(2): that one was gone before it was served.
-            Err(error) => log::debug!("accept: {error}"),
+    let mut poll = Poll::new().map_err(|e| failed(&e))?;
+    let mut door = Door::new(listener, poll.registry(), LISTENER).map_err(|e| failed(&e))?;
+    let mut stderr = Stderr::new(notices.clone());
+    stderr
+        .register(poll.registry(), STDERR)
+        .map_err(|e| failed(&e))?;
+    let mut events = Events::with_capacity(4);
+    loop {
+        stderr.flush();
+        let deadline = [door.deadline(), entry.admission.refusals.deadline()];
+        let deadline = deadline.into_iter().flatten().min();
+        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        match poll.poll(&mut events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(&error)),
         }
-    };
-    drop(listener);
-    stream.set_nonblocking(true).map_err(|e| failed(&e))?;
-    client::serve(stream, addr, settings, notices)
+        for event in &events {
+            match event.token() {
+                LISTENER => door.collect(),
+                _ => stderr.collect(event),
+            }
+        }
+        let now = Instant::now();
+        loop {
+            match door.accept(now) {
+                Arrival::Peer(stream, addr) => {
+                    let conn = Conn::new(stream.into(), addr);
+                    if let Some(conn) = entry.admit(conn, 0, 0, &mut door, now) {
+                        return Ok(conn);
+                    }
+                }
+                Arrival::Exhausted => {
+                    return Err(Error::new("wait for a connection", "no descriptor is left"));
+                }
+                // accept(2): that one was gone before it was served.
+                Arrival::Failed => {}
+                Arrival::Nobody => break,
+            }
+        }
+        entry.tell_untold(now);
+    }
 }
 
 struct Hub {
     poll: Poll,
     door: Door,
+    entry: Entry,
     /// None with `--recv-only`.
     stdin: Option<Stdin>,
     stdout: Output,
@@ -165,6 +208,7 @@ struct Hub {
 impl Hub {
     fn new(
         listener: std::net::TcpListener,
+        entry: Entry,
         config: HubConfig,
         notices: &Notices,
     ) -> io::Result<Hub> {
@@ -202,14 +246,22 @@ impl Hub {
         if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();
         }
+        let mut peers = Peers::new(room);
+        if config.max_per_host.is_some() {
+            peers.count_hosts();
+        }
+        if let Some(limit) = config.settings.idle_timeout {
+            peers.limit_idle(limit);
+        }
         Ok(Hub {
             poll,
             door,
+            entry,
             stdin,
             stdout,
             stderr,
             console,
-            peers: Peers::new(room),
+            peers,
             operator: Operator::default(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
@@ -253,6 +305,7 @@ impl Hub {
             self.hear_operator(now)?;
             self.hear_peers(now)?;
             self.accept(now);
+            self.entry.tell_untold(now);
             self.peers.flush(now);
             self.peers.find_overdue(now);
             self.peers.find_vanished(now);
@@ -274,6 +327,7 @@ impl Hub {
         let deadlines = [
             self.peers.deadline(),
             self.door.deadline(),
+            self.entry.admission.refusals.deadline(),
             self.quits(),
             self.lingers(),
         ];

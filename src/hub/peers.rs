@@ -12,12 +12,16 @@
 use std::collections::VecDeque;
 use std::io;
 use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::time::Duration;
 use std::time::Instant;
 
 use mio::Token;
 
 use super::Hub;
 use super::show;
+use crate::engine::admit::Headcount;
+use crate::engine::idle::Idle;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
@@ -63,6 +67,8 @@ pub enum Leave {
     Stalled,
     /// It fell too far behind.
     Behind,
+    /// Nothing was sent to it or received from it for too long.
+    Idle,
     /// The operator wanted it, and why.
     Kicked(String),
 }
@@ -92,6 +98,10 @@ pub struct Peers<S> {
     pulse: Pulse,
     /// When to look who answers, while something is on its way to anybody.
     checkup: Option<Instant>,
+    /// How many are here of each address, if that matters.
+    headcount: Option<Headcount>,
+    /// Who may not be idle for how long, if anybody may not.
+    idle: Option<Idle>,
 }
 
 impl Hub {
@@ -120,26 +130,22 @@ impl Hub {
         }
     }
 
-    fn admit(&mut self, mut conn: Conn, now: Instant) {
-        if let Some(max) = self
-            .config
-            .max_peers
-            .filter(|&max| self.peers.room.len() >= max)
-        {
-            log::info!(target: NOTICE, "{} was refused: {max} are here already", conn.addr());
-            self.door
-                .refuse(conn, &format!("muxnc: full, {max} are here already\n"), now);
-            return;
-        }
+    fn admit(&mut self, conn: Conn, now: Instant) {
+        let here = self.peers.room.len();
+        let from_there = self.peers.count_from(conn.addr().ip());
+        let admitted = self
+            .entry
+            .admit(conn, here, from_there, &mut self.door, now);
+        let Some(mut conn) = admitted else { return };
         let token = Token(self.peers.room.next_key());
         if let Err(error) = conn.register(self.poll.registry(), token) {
             log::warn!("serve {}: {}", conn.addr(), why(&error));
             return;
         }
-        let addr = conn.addr();
         let key = self.peers.admit(conn, now);
         if let Some(member) = self.peers.room.member(key) {
             let (number, here) = (member.account.number, self.peers.room.len());
+            let addr = member.conn.conn.addr();
             log::info!(target: NOTICE, "[{number}] {addr} joined, {here} here");
         }
     }
@@ -155,7 +161,25 @@ impl<S: Stream> Peers<S> {
             half_closing: false,
             pulse: Pulse::new(),
             checkup: None,
+            headcount: None,
+            idle: None,
         }
+    }
+
+    /// From now on whoever joins and is idle for so long is disconnected.
+    pub fn limit_idle(&mut self, limit: Duration) {
+        self.idle = Some(Idle::new(limit));
+    }
+
+    /// Counts how many there are of each address from now on.
+    pub fn count_hosts(&mut self) {
+        self.headcount.get_or_insert_default();
+    }
+
+    /// How many there are of one address, if that is counted.
+    pub fn count_from(&self, ip: Option<IpAddr>) -> usize {
+        let counted = self.headcount.as_ref().zip(ip);
+        counted.map_or(0, |(headcount, ip)| headcount.of(ip))
     }
 
     /// Lets a connection in, whose events will come with the key returned: [`Room::next_key`], as
@@ -168,7 +192,12 @@ impl<S: Stream> Peers<S> {
             to_flush: false,
             leaving: false,
         };
-        self.room.join(peer, now)
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
+            headcount.joined(ip);
+        }
+        let key = self.room.join(peer, now);
+        self.touch(key, now);
+        key
     }
 
     /// Takes note of an event. Of one who is gone it is no news.
@@ -177,6 +206,13 @@ impl<S: Stream> Peers<S> {
             peer.conn.collect(event);
             self.queue_read(key);
             self.queue_flush(key);
+        }
+    }
+
+    /// Something was sent to a peer, or received from it.
+    fn touch(&mut self, key: usize, now: Instant) {
+        if let Some(idle) = &mut self.idle {
+            idle.touch(key, now);
         }
     }
 
@@ -241,6 +277,7 @@ impl<S: Stream> Peers<S> {
         }
         match heard {
             Heard::Bytes(count) => {
+                self.touch(key, now);
                 self.room.heard(key, &buffer[..count], now);
                 self.queue_read(key);
                 if self.room.is_chat() {
@@ -301,10 +338,15 @@ impl<S: Stream> Peers<S> {
             self.room.forgo(key, now);
             return;
         }
-        match self
-            .room
-            .flush(key, now, |peer, slices| peer.conn.write(slices))
-        {
+        let mut taken = 0;
+        let flushed = self.room.flush(key, now, |peer, slices| {
+            taken = peer.conn.write(slices)?;
+            Ok(taken)
+        });
+        if taken > 0 {
+            self.touch(key, now);
+        }
+        match flushed {
             Ok(0) => self.half_close(key),
             Ok(_) => self.queue_flush(key),
             Err(error) => self.break_off(key, error, now),
@@ -375,7 +417,8 @@ impl<S: Stream> Peers<S> {
     /// When to call [`Peers::find_overdue`] or [`Peers::find_vanished`] next, if nothing changes
     /// before.
     pub fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.room.deadline(), self.checkup];
+        let idle = self.idle.as_ref().and_then(Idle::deadline);
+        let deadlines = [self.room.deadline(), self.checkup, idle];
         deadlines.into_iter().flatten().min()
     }
 
@@ -391,6 +434,13 @@ impl<S: Stream> Peers<S> {
             self.queue_leave(key, why);
         }
         self.queues.overdue = overdue;
+        while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
+            // What it said and we did not read yet is our delay, not its.
+            match self.room.conn_mut(key).is_some_and(|peer| peer.to_read) {
+                true => self.touch(key, now),
+                false => self.queue_leave(key, Leave::Idle),
+            }
+        }
     }
 
     /// The only place where a peer leaves the room. Returns whether one did.
@@ -416,6 +466,12 @@ impl<S: Stream> Peers<S> {
 
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
         let left = self.room.leave(key, now);
+        if let Some(idle) = &mut self.idle {
+            idle.remove(key);
+        }
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, left.conn.conn.addr().ip()) {
+            headcount.left(ip);
+        }
         let account = &left.account;
         let who = format!("[{}] {}", account.number, left.conn.conn.addr());
         let traffic = format!(
@@ -437,6 +493,13 @@ impl<S: Stream> Peers<S> {
                  {owed} bytes were not delivered; {traffic}",
                 self.room.policy().stall_timeout
             ),
+            Leave::Idle => {
+                let limit = self.idle.as_ref().map_or(Duration::ZERO, Idle::limit);
+                log::info!(
+                    target: NOTICE,
+                    "{who} was disconnected: nothing was sent or received for {limit:?}; {traffic}"
+                );
+            }
             Leave::Kicked(reason) if reason.is_empty() => {
                 log::warn!("{who} was cut off by you; {traffic}");
             }

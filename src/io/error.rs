@@ -50,6 +50,22 @@ impl Error {
         self
     }
 
+    /// The same, with the place that is to blame.
+    pub fn at(self, place: impl fmt::Display) -> Error {
+        Error {
+            doing: format!("{place}: {}", self.doing),
+            ..self
+        }
+    }
+
+    /// The same failure of something larger: what was being done was only a part of `doing`.
+    pub fn while_doing(self, doing: impl Into<String>) -> Error {
+        Error {
+            doing: doing.into(),
+            ..self
+        }
+    }
+
     /// Whether the command line is to blame, not the network.
     pub fn is_usage(&self) -> bool {
         self.usage

@@ -95,8 +95,13 @@ impl Hub {
         // Few schedules are heavy: they cost most of the time.
         let volume = *chance.pick(&[40, 40, 500, 500, 500, 20_000, 20_000, 400_000]);
         let steps = 20 + chance.below(if volume == 40 { 500 } else { 150 });
+        let idle = chance.one_in(6).then_some(3 * STALL_TIMEOUT);
+        let mut peers = Peers::new(room);
+        if let Some(limit) = idle {
+            peers.limit_idle(limit);
+        }
         let mut hub = Hub {
-            peers: Peers::new(room),
+            peers,
             mode,
             buffer: vec![0; CHUNK].into(),
             stdin: Vec::new(),
@@ -115,6 +120,7 @@ impl Hub {
                 wires: Vec::new(),
                 now: Instant::now(),
                 stall_timeout: STALL_TIMEOUT,
+                idle,
                 slow: mode.slow,
                 calls: 0,
                 delivered: 0,
@@ -387,11 +393,12 @@ impl Hub {
                 wires,
                 chance,
                 spec,
+                now,
                 ..
             } = &mut *world;
             let key = self.peers.room.next_key();
             let capacity = self.volume / 50 + chance.up_to(20 * self.volume.min(40_000));
-            wires.push(Wire::new(key, capacity, chance));
+            wires.push(Wire::new(key, capacity, *now, chance));
             spec.joined()
         };
         let fake = Fake {
@@ -426,6 +433,7 @@ impl Hub {
             }
             self.run_until_quiet();
             let world = self.world();
+            assert!(world.idle.is_none() || world.spec.here.is_empty(), "idle");
             let unsaid = self.stdin.len();
             assert!(unsaid == 0 || world.spec.here.is_empty(), "{unsaid} unsaid");
             assert!(world.spec.screen.is_empty(), "not all was shown");

@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) wires: Vec<Wire>,
     pub(crate) now: Instant,
     pub(crate) stall_timeout: Duration,
+    /// How long somebody may be idle, if there is a limit.
+    pub(crate) idle: Option<Duration>,
     pub(crate) slow: SlowPeer,
     /// How often the hub did something to a stream.
     pub(crate) calls: u64,
@@ -76,6 +78,8 @@ pub(crate) struct Wire {
     write_failed: bool,
     /// It has no power or no cable any more: since when nothing comes from it, and nothing arrives.
     pub(crate) vanished: Option<Instant>,
+    /// When anything was last read or written, or it came.
+    pub(crate) active: Option<Instant>,
     /// The operator wants it to leave.
     pub(crate) kicked: bool,
     /// The hub has closed it.
@@ -135,8 +139,9 @@ pub(crate) struct Fake {
 }
 
 impl Wire {
-    pub(crate) fn new(key: usize, capacity: usize, chance: &mut Chance) -> Wire {
+    pub(crate) fn new(key: usize, capacity: usize, now: Instant, chance: &mut Chance) -> Wire {
         Wire {
+            active: Some(now),
             key,
             capacity,
             sleeps: chance.one_in(12),
@@ -234,6 +239,7 @@ impl Read for Fake {
             chance,
             spec,
             calls,
+            now,
             ..
         } = &mut *self.world.borrow_mut();
         *calls += 1;
@@ -243,6 +249,7 @@ impl Read for Fake {
         }
         let count = wire.up.len().min(buffer.len());
         if count > 0 {
+            wire.active = Some(*now);
             for (to, from) in buffer.iter_mut().zip(wire.up.drain(..count)) {
                 *to = from;
             }
@@ -333,6 +340,7 @@ impl Write for Fake {
         let sum = wire.written.last().map_or(0, |&(_, sum)| sum) + count as u64;
         wire.written.push((*now, sum));
         wire.down += count;
+        wire.active = Some(*now);
         *delivered += count as u64;
         if wire.closed {
             wire.reset();
@@ -402,7 +410,11 @@ impl Drop for Fake {
         });
         let too_far = world.slow == SlowPeer::Disconnect && behind > HIGH_WATER;
         let vanished = wire.vanished.is_some_and(|at| now - at >= VANISHED);
-        if !wire.kicked && !stalled && !too_far && !vanished {
+        let idle = world.idle.is_some_and(|limit| {
+            let active = wire.active.expect("it came");
+            now - active >= limit
+        });
+        if !wire.kicked && !stalled && !too_far && !vanished && !idle {
             let over = wire.broken || wire.write_failed || (wire.end_read && wire.shut);
             assert!(over, "[{who}] was cut off for nothing: {wire:?}");
             // What it said before is heard first.

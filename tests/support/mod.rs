@@ -11,6 +11,7 @@
     reason = "a module shared by test files, none of which uses all of it"
 )]
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -364,6 +365,41 @@ pub fn listening_port(stderr: &Watched) -> u16 {
         .unwrap_or_else(|_| panic!("no port in {text:?}"))
 }
 
+/// The port that a program listens on, which it waits for; none if the program ended first. The
+/// kernel is asked, for not every netcat tells its port, and none without being asked to chatter.
+pub fn port_of(process: &mut Process) -> Option<u16> {
+    let end = Instant::now() + DEADLINE;
+    while process.is_running() {
+        let fds = std::fs::read_dir(format!("/proc/{}/fd", process.pid())).ok()?;
+        let sockets: BTreeSet<String> = fds
+            .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
+            .filter_map(|link| {
+                let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+                Some(inode.to_owned())
+            })
+            .collect();
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let port = table.lines().skip(1).find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let listens = fields[3] == "0A" && sockets.contains(fields[9]);
+            let port = fields[1].rsplit(':').next()?;
+            listens.then(|| u16::from_str_radix(port, 16).unwrap())
+        });
+        if port.is_some() {
+            return port;
+        }
+        assert!(Instant::now() < end, "{} never listened", process.pid());
+        thread::sleep(Duration::from_millis(2));
+    }
+    None
+}
+
+/// The same of one that goes on.
+#[track_caller]
+pub fn listening(process: &mut Process) -> u16 {
+    port_of(process).unwrap_or_else(|| panic!("it ended: {}", process.stderr.text()))
+}
+
 /// A connection to this port on this machine, with deadlines on everything.
 #[track_caller]
 pub fn connect(port: u16) -> TcpStream {
@@ -520,29 +556,51 @@ pub struct Namespace {
     keeper: Process,
     /// Whether it needed a user namespace, because we are not root.
     user: bool,
+    /// Whether it has mounts of its own.
+    mounts: bool,
 }
 
 impl Namespace {
     /// None where that is not permitted: the test is to be left out, which was said.
     #[track_caller]
     pub fn new() -> Option<Namespace> {
+        Namespace::furnished("", false)
+    }
+
+    /// The same with more addresses, and with this file as `/etc/hosts`.
+    #[track_caller]
+    pub fn with_hosts(addresses: &[&str], hosts: &Path) -> Option<Namespace> {
+        let mut script = format!("mount --bind '{}' /etc/hosts && ", hosts.display());
+        for address in addresses {
+            script += &format!("ip address add {address}/32 dev lo && ");
+        }
+        Namespace::furnished(&script, true)
+    }
+
+    #[track_caller]
+    fn furnished(script: &str, mounts: bool) -> Option<Namespace> {
         if !installed(&["unshare", "nsenter", "ip"]) {
             return None;
         }
+        let flags = match mounts {
+            true => ["-nm", "-rnm"],
+            false => ["-n", "-rn"],
+        };
         let permitted = |flags: &str| {
             let mut unshare = piped("unshare", &[flags, "ip", "link", "set", "lo", "up"]);
             unshare.output().is_ok_and(|made| made.status.success())
         };
-        let Some(flags) = ["-n", "-rn"].into_iter().find(|flags| permitted(flags)) else {
+        let Some(flags) = flags.into_iter().find(|flags| permitted(flags)) else {
             left_out("a network namespace, which is not permitted here");
             return None;
         };
-        let script = "ip link set lo up && echo up && exec cat";
-        let keeper = Process::start(&mut piped("unshare", &[flags, "sh", "-c", script]));
+        let script = format!("ip link set lo up && {script}echo up && exec cat");
+        let keeper = Process::start(&mut piped("unshare", &[flags, "sh", "-c", &script]));
         keeper.stdout.wait_for("up\n");
         Some(Namespace {
             keeper,
-            user: flags == "-rn",
+            user: flags.starts_with("-r"),
+            mounts,
         })
     }
 
@@ -551,16 +609,26 @@ impl Namespace {
         self.keeper.pid()
     }
 
-    /// A command that runs in it, all three streams as pipes.
-    pub fn piped(&self, program: &str, args: &[&str]) -> Command {
+    /// The words of a command that runs in it, `nsenter` left out.
+    pub fn words(&self, program: &str, args: &[&str]) -> Vec<String> {
         let pid = self.keeper.pid().to_string();
         let mut all = vec!["--net", "--target", &pid];
         if self.user {
             all.extend(["--user", "--preserve-credentials"]);
         }
+        if self.mounts {
+            all.push("--mount");
+        }
         all.extend(["--", program]);
         all.extend(args);
-        piped("nsenter", &all)
+        all.into_iter().map(String::from).collect()
+    }
+
+    /// A command that runs in it, all three streams as pipes.
+    pub fn piped(&self, program: &str, args: &[&str]) -> Command {
+        let words = self.words(program, args);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        piped("nsenter", &words)
     }
 
     /// The same without any privilege: anybody must be able to reach the program.
