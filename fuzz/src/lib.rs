@@ -389,16 +389,7 @@ pub fn room(data: &[u8]) {
                 shown.extend(&room.screen().front()[..count]);
                 room.screen_mut().consume(count);
             }
-            (12, _) => {
-                now += Duration::from_millis(100 * u64::from(input.byte()));
-                room.overdue(now, &mut overdue);
-                let held = room.deadline().is_none_or(|deadline| deadline > now);
-                assert!(held || !overdue.is_empty(), "a deadline that stays");
-                for key in overdue.drain(..) {
-                    leave(&mut room, key, now, is_chat);
-                    keys.retain(|&other| other != key);
-                }
-            }
+            (12, _) => now += Duration::from_millis(100 * u64::from(input.byte())),
             (13, Some(key)) => match input.byte() % 4 {
                 0 => room.mute(key, true, now),
                 1 => room.mute(key, false, now),
@@ -417,7 +408,14 @@ pub fn room(data: &[u8]) {
             }
             _ => {}
         }
-        // One read is a megabyte at most here; in a chat it is mostly labels.
+        room.overdue(now, &mut overdue);
+        let held = room.deadline().is_none_or(|deadline| deadline > now);
+        assert!(held || !overdue.is_empty(), "a deadline that stays");
+        for key in overdue.drain(..) {
+            leave(&mut room, key, now, is_chat);
+            keys.retain(|&other| other != key);
+        }
+        // In a chat it is mostly labels.
         let most = HIGH_WATER + (SEGMENT + 10 * MAX_LINE) as u64 + 8 * 65_536;
         assert!(is_chat || room.retained() <= most, "{}", room.retained());
         assert_eq!(room.len(), keys.len());
