@@ -182,3 +182,8 @@ fn screen() {
 fn visible() {
     run("visible");
 }
+
+#[test]
+fn proxy() {
+    run("proxy");
+}

@@ -24,6 +24,12 @@ use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::lines::Lines;
 use muxnc::engine::lines::MAX_LINE;
 use muxnc::engine::newline::Crlf;
+use muxnc::engine::proxy::Conversation;
+use muxnc::engine::proxy::Destination;
+use muxnc::engine::proxy::Kind;
+use muxnc::engine::proxy::Login;
+use muxnc::engine::proxy::Refusal;
+use muxnc::engine::proxy::Step;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
@@ -41,13 +47,14 @@ use muxnc::engine::visible::push_visible;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("chat", chat),
     ("command", command),
     ("editor", editor),
     ("journal", journal),
     ("lines", lines),
     ("newline", newline),
+    ("proxy", proxy),
     ("room", room),
     ("screen", screen),
     ("visible", visible),
@@ -622,4 +629,58 @@ pub fn screen(data: &[u8]) {
             assert!(shown_by == said_by, "not what each has said");
         }
     }
+}
+
+/// Whatever a proxy answers: the conversation comes to the same end however it is cut, takes nothing
+/// that is the destination's, and what is quoted of it is plain text.
+pub fn proxy(data: &[u8]) {
+    let mut input = Input(data);
+    let mode = input.byte();
+    let kind = [Kind::Http, Kind::Socks4, Kind::Socks5][usize::from(mode) % 3];
+    let login = (mode & 0x10 != 0).then(|| Login {
+        user: String::from("ana"),
+        password: String::from(if mode & 0x20 == 0 { "" } else { "secret" }),
+    });
+    let host = ["www.example.org", "192.0.2.1", "2001:db8::1"][usize::from(mode >> 6) % 3];
+    let pieces = input.pieces();
+    let converse = |pieces: &[Vec<u8>]| {
+        let destination = Destination::new(host, 80).expect("a destination");
+        let mut proxy = match Conversation::new(kind, destination, login.clone(), "ab12".into()) {
+            Ok(proxy) => proxy,
+            Err(refusal) => return (Vec::new(), Err(refusal), Vec::new()),
+        };
+        let mut sent = Vec::new();
+        let greeting = Vec::new();
+        for (i, piece) in std::iter::once(&greeting).chain(pieces).enumerate() {
+            let mut input = &piece[..];
+            for steps in 0.. {
+                assert!(steps < 1000, "it never comes to an end");
+                match proxy.step(&mut input) {
+                    Ok(Step::Send(bytes)) => sent.extend(bytes),
+                    Ok(Step::Read) => break,
+                    Ok(step) => {
+                        let rest = [input, &pieces[i..].concat()].concat();
+                        return (sent, Ok(step), rest);
+                    }
+                    // Which sense it does not make may depend on how much is known of it.
+                    Err(Refusal::Nonsense(_)) => {
+                        return (sent, Err(Refusal::Nonsense("")), Vec::new());
+                    }
+                    Err(refusal) => return (sent, Err(refusal), Vec::new()),
+                }
+            }
+            assert!(input.is_empty(), "something is left behind");
+        }
+        (sent, proxy.ended(), Vec::new())
+    };
+    let all = pieces.concat();
+    let ended = converse(&pieces);
+    match &ended {
+        (_, Ok(Step::Done), rest) => assert!(all.ends_with(rest), "not the destination's"),
+        (_, Err(Refusal::Refused(reason)), _) => {
+            assert!(!reason.contains(is_unsafe), "{reason:?}");
+        }
+        _ => {}
+    }
+    assert_eq!(ended, converse(&[all]), "cuts do not matter");
 }
