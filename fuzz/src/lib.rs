@@ -60,8 +60,11 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("visible", visible),
 ];
 
-/// An input, taken apart.
-struct Input<'a>(&'a [u8]);
+/// Filling in one input at most: enough for the longest line and for a full log.
+const FILLING: usize = 18 * 64 * 1024;
+
+/// An input, taken apart, and how much filling it may still have.
+struct Input<'a>(&'a [u8], usize);
 
 impl<'a> Input<'a> {
     fn byte(&mut self) -> u8 {
@@ -88,7 +91,11 @@ impl<'a> Input<'a> {
     /// 4 KiB, and all is filling: what is long is reached by small inputs.
     fn piece(&mut self) -> Vec<u8> {
         match self.byte() {
-            length @ 0xf0.. => vec![b'x'; usize::from(length - 0xef) * 4096],
+            length @ 0xf0.. => {
+                let filling = self.1.min(usize::from(length - 0xef) * 4096);
+                self.1 -= filling;
+                vec![b'x'; filling]
+            }
             length => self.take(usize::from(length)).to_vec(),
         }
     }
@@ -105,7 +112,7 @@ impl<'a> Input<'a> {
 
 /// Every reader gets every byte once and in order, and the room gets whole lines.
 pub fn lines(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let mode = input.byte();
     let mut lines = Lines::default();
     let (mut said, mut held) = (Vec::<u8>::new(), Vec::<u8>::new());
@@ -138,7 +145,7 @@ pub fn lines(data: &[u8]) {
 
 /// Every lone LF becomes CRLF, however it comes, and nothing else is touched.
 pub fn newline(data: &[u8]) {
-    let pieces = Input(data).pieces();
+    let pieces = Input(data, FILLING).pieces();
     let all = pieces.concat();
     let mut crlf = Crlf::default();
     let mut out = Vec::new();
@@ -165,7 +172,7 @@ fn is_safe(text: &str) -> bool {
 
 /// Nothing acts on a terminal, nothing is lost, and cuts do not matter.
 pub fn visible(data: &[u8]) {
-    let pieces = Input(data).pieces();
+    let pieces = Input(data, FILLING).pieces();
     let all = pieces.concat();
     let show = |pieces: &[Vec<u8>]| {
         let mut visible = Visible::default();
@@ -197,7 +204,7 @@ pub fn visible(data: &[u8]) {
 /// Keys of any kind: lines without line feeds, a row that cannot act, and without Esc cuts do not
 /// matter.
 pub fn editor(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let columns = u16::from(input.byte());
     let pieces = input.pieces();
     let type_in = |pieces: &[Vec<u8>]| {
@@ -251,7 +258,7 @@ type Reader = (Cursor, Vec<u8>, usize);
 
 /// The journal against a buffer for each peer.
 pub fn journal(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let mut journal = Journal::new();
     let mut readers: Vec<Reader> = Vec::new();
     let mut appended = 0;
@@ -329,7 +336,7 @@ fn take(journal: &mut Journal, (cursor, all, taken): &mut Reader, limit: usize) 
 /// What anybody may do in a room, in any order: the rules of who may be read are kept, as the loop
 /// keeps them, and then what is held is bounded, and nothing that is shown or said acts.
 pub fn room(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let mode = input.byte();
     let bit = |n: u8| mode >> n & 1 == 1;
     let (relay, is_chat) = (bit(0) || bit(1), bit(1));
@@ -480,7 +487,7 @@ fn leave(room: &mut Room<Vec<u8>>, key: usize, now: Instant, is_chat: bool) {
 
 /// What is said becomes the same lines however it comes, and nobody is called like somebody else.
 pub fn chat(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let pieces = input.pieces();
     let compose = |pieces: &[Vec<u8>]| {
         let (mut lines, mut visible) = (Lines::default(), Visible::default());
@@ -553,7 +560,7 @@ pub fn command(data: &[u8]) {
 /// A stream is what was said, byte by byte; on a terminal every line is somebody's, and none acts;
 /// what is dropped is counted.
 pub fn screen(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let mode = input.byte();
     let surface = match mode % 3 {
         0 => Surface::Stream,
@@ -634,7 +641,7 @@ pub fn screen(data: &[u8]) {
 /// Whatever a proxy answers: the conversation comes to the same end however it is cut, takes nothing
 /// that is the destination's, and what is quoted of it is plain text.
 pub fn proxy(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let mode = input.byte();
     let kind = [Kind::Http, Kind::Socks4, Kind::Socks5][usize::from(mode) % 3];
     let login = (mode & 0x10 != 0).then(|| Login {
