@@ -262,7 +262,7 @@ impl Hub {
             stderr,
             console,
             peers,
-            operator: Operator::default(),
+            operator: Operator::new(config.settings.delay),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
@@ -328,6 +328,7 @@ impl Hub {
             self.peers.deadline(),
             self.door.deadline(),
             self.entry.admission.refusals.deadline(),
+            self.operator.pause(),
             self.quits(),
             self.lingers(),
         ];
