@@ -18,6 +18,7 @@
 mod entry;
 mod operator;
 pub mod peers;
+mod transfer;
 
 use std::io;
 use std::io::ErrorKind;
@@ -33,6 +34,7 @@ use self::entry::Entry;
 use self::operator::Operator;
 use self::peers::CHUNK;
 use self::peers::Peers;
+use self::transfer::Transfer;
 use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
@@ -56,6 +58,7 @@ use crate::io::net::Bind;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::record::Records;
 use crate::io::stdin::Stdin;
 use crate::io::transport::Transport;
 use crate::status::NOTICE;
@@ -67,6 +70,7 @@ const STDIN: Token = Token(usize::MAX - 1);
 const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
+const RECORDS: Token = Token(usize::MAX - 5);
 
 /// Events taken from the kernel in a turn.
 const EVENTS: usize = 1024;
@@ -95,6 +99,10 @@ pub struct HubConfig {
     pub relay: bool,
     /// Whether this is a chat, and what the operator is called in it.
     pub chat: Option<String>,
+    /// Read nothing of stdin before so many are here.
+    pub wait_for: Option<usize>,
+    /// How many of the last lines whoever joins is given first.
+    pub history: usize,
     /// What to do about a peer that does not keep up.
     pub slow: SlowPeer,
     /// How long a peer may hold the others up without progress.
@@ -114,6 +122,7 @@ pub struct HubConfig {
 /// # Errors
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
+    let records = Records::open(&config.settings.records)?;
     let entry = Entry::new(&config, config.access.load()?);
     net::raise_descriptor_limit();
     let (listener, place) = net::listen(config.bind.as_ref())?;
@@ -131,9 +140,9 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     }
     if config.once {
         let first = first(listener, entry, notices)?;
-        return client::serve(first, config.settings, notices);
+        return client::serve(first, config.settings, records, notices);
     }
-    Hub::new(listener, entry, config, notices)
+    Hub::new(listener, entry, config, records, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()
 }
@@ -201,6 +210,8 @@ struct Hub {
     console: Option<Console>,
     peers: Peers<Transport>,
     operator: Operator,
+    transfer: Transfer,
+    began: Instant,
     buffer: Box<[u8]>,
     config: HubConfig,
 }
@@ -210,6 +221,7 @@ impl Hub {
         listener: std::net::TcpListener,
         entry: Entry,
         config: HubConfig,
+        mut records: Option<Records>,
         notices: &Notices,
     ) -> io::Result<Hub> {
         let poll = Poll::new()?;
@@ -240,13 +252,19 @@ impl Hub {
             label: config.label,
             color: config.color,
         });
+        room.keep_history(config.history);
         if let Some(name) = &config.chat {
             room.open_chat(Chat::new(name, config.settings.crlf));
         }
-        if config.settings.traffic == Traffic::SendOnly {
+        if records.as_ref().is_some_and(Records::has_stdout) {
+            room.screen_mut().show_records();
+        } else if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();
         }
-        let mut peers = Peers::new(room);
+        if let Some(records) = &mut records {
+            records.register(registry, RECORDS)?;
+        }
+        let mut peers = Peers::new(room).recorded(records);
         if config.max_per_host.is_some() {
             peers.count_hosts();
         }
@@ -263,6 +281,8 @@ impl Hub {
             console,
             peers,
             operator: Operator::new(config.settings.delay),
+            transfer: Transfer::new(config.wait_for),
+            began: Instant::now(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
@@ -270,6 +290,8 @@ impl Hub {
 
     fn run(mut self) -> Result<Status, Error> {
         let mut ended = self.turns();
+        self.peers.record(Records::finish);
+        self.sum_up(Instant::now());
         if let Some(console) = &mut self.console {
             ended = console.ending(ended);
             console.leave(&mut self.stdout);
@@ -312,6 +334,8 @@ impl Hub {
             if self.peers.reap(now) {
                 self.door.someone_left();
             }
+            self.peers.record(Records::flush);
+            self.draw(now);
         }
     }
 
@@ -331,6 +355,7 @@ impl Hub {
             self.operator.pause(),
             self.quits(),
             self.lingers(),
+            self.draws(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
@@ -342,6 +367,7 @@ impl Hub {
             STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
             STDOUT => self.stdout.collect(event),
             STDERR => self.stderr.collect(event),
+            RECORDS => self.peers.record(|records| records.collect(event)),
             SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
             Token(key) => self.peers.collect(key, event),
         }
@@ -404,6 +430,9 @@ fn show(
             }
         }
         None => {
+            if stdout.kind() == Kind::Terminal && !screen.is_empty() {
+                transfer::make_way(stderr);
+            }
             while stdout.is_writable() && !screen.is_empty() {
                 match stdout.write(screen.front()) {
                     Ok(count) => screen.consume(count),
@@ -417,7 +446,7 @@ fn show(
     }
     let dropped = screen.take_dropped();
     if dropped > 0 {
-        log::warn!("{dropped} lines were not shown: the terminal did not keep up");
+        log::warn!("{dropped} lines were not shown: stdout did not keep up");
     }
     let Some(console) = console else {
         stderr.flush();
