@@ -12,6 +12,7 @@ mod hub;
 mod messages;
 mod terminal;
 mod time;
+mod tls;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -26,12 +27,14 @@ use self::messages::MessagesArgs;
 pub use self::messages::Verbosity;
 use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
+use self::tls::TlsArgs;
 use crate::client::Settings;
 use crate::hub::HubConfig;
 use crate::io::error::Error;
 use crate::io::net;
 use crate::io::net::Bind;
 use crate::io::net::Remote;
+use crate::io::tls::Caller;
 
 /// How long to try to connect when `-w` does not say: as long as ncat does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -77,6 +80,9 @@ struct Args {
     address: AddressArgs,
 
     #[command(flatten)]
+    tls: TlsArgs,
+
+    #[command(flatten)]
     time: TimeArgs,
 
     #[command(flatten)]
@@ -113,6 +119,8 @@ pub enum Mode {
     Client {
         /// Whom to connect to.
         remote: Remote,
+        /// Whether and how to encrypt.
+        tls: Option<Caller>,
         /// How to serve the connection.
         settings: Settings,
     },
@@ -212,6 +220,7 @@ impl Args {
                 family: self.address.family(),
                 lookup: self.address.lookup(),
             },
+            tls: self.tls.listener()?,
             keep_open: self.hub.keep_open,
             once: self.hub.once,
             max_peers: self.hub.max_conns.map(|max| max as usize),
@@ -258,6 +267,7 @@ impl Args {
                 source_port,
                 limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
             },
+            tls: self.tls.caller()?,
             settings: self.settings(),
         })
     }
@@ -322,7 +332,10 @@ mod tests {
 
     #[test]
     fn options_may_follow_the_positionals() {
-        let Ok(Mode::Client { remote, settings }) = mode("localhost 80 -w 1.5m -C -q 2 -4") else {
+        let Ok(Mode::Client {
+            remote, settings, ..
+        }) = mode("localhost 80 -w 1.5m -C -q 2 -4")
+        else {
             panic!("not a client");
         };
         assert_eq!(remote.limit, Duration::from_secs(90));

@@ -10,7 +10,6 @@
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
-use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -38,6 +37,8 @@ use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
+use crate::io::tls::Caller;
+use crate::io::tls::Connector;
 use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -105,10 +106,22 @@ enum Role {
 ///
 /// # Errors
 /// No connection, or it broke, or stdin or stdout did.
-pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Status, Error> {
+pub fn run(
+    remote: &Remote,
+    tls: Option<&Caller>,
+    settings: Settings,
+    notices: &Notices,
+) -> Result<Status, Error> {
+    let end = Instant::now() + remote.limit;
+    let connector = tls.map(|asked| Connector::new(asked, &remote.host));
+    let connector = connector.transpose()?;
     let (stream, addr) = net::connect(remote)?;
     log::info!("connected to {addr}");
-    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
+    let mut transport = Transport::from(TcpStream::from_std(stream));
+    if let Some(connector) = connector {
+        transport = connector.connect(transport, &addr.to_string(), end)?.into();
+    }
+    let conn = Conn::new(transport, addr);
     Client::new(conn, settings, Role::Caller, notices)?.run()
 }
 
@@ -116,13 +129,7 @@ pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Sta
 ///
 /// # Errors
 /// The connection, stdin or stdout broke.
-pub fn serve(
-    stream: std::net::TcpStream,
-    addr: SocketAddr,
-    settings: Settings,
-    notices: &Notices,
-) -> Result<Status, Error> {
-    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
+pub fn serve(conn: Conn, settings: Settings, notices: &Notices) -> Result<Status, Error> {
     log::info!(target: NOTICE, "{} joined", conn.addr());
     Client::new(conn, settings, Role::Listener, notices)?.run()
 }
@@ -251,9 +258,12 @@ impl Client {
         client
             .register()
             .map_err(|e| Error::system("start the event loop", &e))?;
+        let plain = client.conn.is_plain();
+        let file = client.stdin.as_ref().is_some_and(shortcut::suits_input);
         client.shortcuts = Shortcuts {
-            up: !client.settings.crlf && client.stdin.as_ref().is_some_and(shortcut::suits_input),
-            down: client.settings.traffic != Traffic::SendOnly
+            up: plain && !client.settings.crlf && file,
+            down: plain
+                && client.settings.traffic != Traffic::SendOnly
                 && shortcut::suits_output(&client.stdout),
         };
         Ok(client)
@@ -278,6 +288,9 @@ impl Client {
 
     fn run(mut self) -> Result<Status, Error> {
         let mut ended = self.turns();
+        if ended.is_ok() && self.is_complete() {
+            self.conn.say_goodbye();
+        }
         if let Some(console) = &mut self.console {
             ended = console.ending(ended);
             console.leave(&mut self.stdout);
@@ -341,6 +354,9 @@ impl Client {
         }
         // Whoever types sees it, also while the other side takes nothing.
         self.read_keys(now)?;
+        if let Err(error) = self.conn.flush() {
+            self.give_up_sending(error, now);
+        }
         let busy = self.send_input(now)?;
         Ok(busy || self.has_keys())
     }
@@ -563,7 +579,7 @@ impl Client {
             }
             Heard::Nothing => return false,
             Heard::End => {}
-            Heard::Failed(error) => self.progress.broken = Some(error),
+            Heard::Cut(error) | Heard::Failed(error) => self.progress.broken = Some(error),
         }
         self.down.fill(0);
         if let Some(visible) = &mut self.visible {
@@ -578,8 +594,7 @@ impl Client {
             return Ok(Some(Status::Unheard));
         }
         if self.progress.finished.is_some()
-            && self.up.is_empty()
-            && self.typed.is_empty()
+            && self.has_sent_all()
             && self.progress.all_sent.is_none()
         {
             self.progress.all_sent = Some(now);
@@ -607,11 +622,11 @@ impl Client {
         }
         let unfinished = self.stdin.as_ref().is_some_and(|stdin| {
             let lasting = stdin.kind() != Kind::Terminal;
-            lasting && !(stdin.has_ended() && self.up.is_empty())
+            lasting && !(stdin.has_ended() && self.has_sent_all())
         });
         if unfinished {
             // It may have closed only its own side: our input still goes to its end.
-            let idle = self.up.is_empty();
+            let idle = self.has_sent_all();
             match self.progress.silent {
                 Some(since) if idle && now >= since + LAST_INPUT => {}
                 None if idle => {
@@ -639,10 +654,14 @@ impl Client {
             return Ok(None);
         }
         match self.up.waiting().len() + self.typed.len() {
-            0 => {
+            0 if self.has_sent_all() => {
                 log::info!("leaving: -q has passed since the end of stdin");
                 Ok(Some(Status::Done))
             }
+            0 => Err(Error::new(
+                format!("send to {}", self.conn.addr()),
+                "the last of it was not taken in the time that -q gives",
+            )),
             left => Err(Error::new(
                 format!("send to {}", self.conn.addr()),
                 format!("{left} bytes were not taken in the time that -q gives"),
@@ -650,10 +669,29 @@ impl Client {
         }
     }
 
+    /// Whether the kernel has everything that was to be sent so far, or will never have it.
+    fn has_sent_all(&self) -> bool {
+        let owes = self.conn.owes() && self.progress.unsendable.is_none();
+        self.up.is_empty() && self.typed.is_empty() && !owes
+    }
+
+    /// Whether the other side has everything that it will ever get.
+    fn is_complete(&self) -> bool {
+        let silent = self
+            .stdin
+            .as_ref()
+            .is_none_or(|stdin| stdin.has_ended() || stdin.kind() == Kind::Terminal);
+        silent && self.has_sent_all()
+    }
+
     fn cut_short(&self, doing: &str, error: &io::Error) -> Error {
         let told = Error::system(format!("{doing} {}", self.conn.addr()), error);
         match &self.progress.unsendable {
             Some(_) => told.hint("The other side closed before everything was sent."),
+            None if error.kind() == ErrorKind::UnexpectedEof => told.hint(
+                "Some programs never say it, or not to whoever ended its own side first \
+                 (--no-shutdown does not); from any other, the end of what came may be missing.",
+            ),
             None => told,
         }
     }

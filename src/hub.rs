@@ -15,6 +15,7 @@
 //!
 //! It promises: nothing a peer does ends the hub or stalls it.
 
+mod once;
 mod operator;
 pub mod peers;
 
@@ -30,7 +31,6 @@ use mio::event::Event;
 
 use self::operator::Operator;
 use self::peers::Peers;
-use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
 use crate::engine::chat::Chat;
@@ -51,6 +51,9 @@ use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::stdin::Stdin;
+use crate::io::tls;
+use crate::io::tls::Acceptor;
+use crate::io::tls::Handshakes;
 use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -76,6 +79,8 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct HubConfig {
     /// Where it listens.
     pub bind: Bind,
+    /// Whether and how to encrypt.
+    pub tls: Option<tls::Listener>,
     /// Serve on after the end of stdin, and half-close nobody.
     pub keep_open: bool,
     /// Serve one peer and end with it.
@@ -106,52 +111,65 @@ pub struct HubConfig {
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     net::raise_descriptor_limit();
+    let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     let (listener, place) = net::listen(&config.bind)?;
+    announce(&listener, &place, acceptor.as_ref(), &config, notices);
+    let handshakes = acceptor.map(Handshakes::new);
+    if config.once {
+        return once::serve(listener, handshakes, config.settings, notices);
+    }
+    Hub::new(listener, handshakes, config, notices)
+        .map_err(|e| Error::system("start the event loop", &e))?
+        .run()
+}
+
+/// Says where the hub listens, by what it is known, and how to join it.
+fn announce(
+    listener: &std::net::TcpListener,
+    place: &str,
+    acceptor: Option<&Acceptor>,
+    config: &HubConfig,
+    notices: &Notices,
+) {
     if config.bind.port == 0 {
         // Nobody could know it otherwise.
         notices.say(format_args!("listening on {place}"));
     } else {
         log::info!(target: NOTICE, "listening on {place}");
     }
-    if log::log_enabled!(target: NOTICE, log::Level::Info) {
-        for addr in net::reachable(&config.bind, &listener) {
-            let (ip, port) = (addr.ip(), addr.port());
-            log::info!(target: NOTICE, "to join: nc {ip} {port}");
+    let mut join = String::from("nc");
+    if let Some(acceptor) = acceptor {
+        let fingerprint = acceptor.fingerprint();
+        match config
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.identity.is_none())
+        {
+            // Nor this.
+            true => notices.say(format_args!("its certificate is {fingerprint}")),
+            false => log::info!(target: NOTICE, "its certificate is {fingerprint}"),
         }
+        join = format!("muxnc --ssl --ssl-fingerprint {fingerprint}");
     }
-    if config.once {
-        return serve_once(listener, config.settings, notices);
+    if !log::log_enabled!(target: NOTICE, log::Level::Info) {
+        return;
     }
-    Hub::new(listener, config, notices)
-        .map_err(|e| Error::system("start the event loop", &e))?
-        .run()
-}
-
-/// What `nc -l` does: the first to come is served, and nobody else.
-fn serve_once(
-    listener: std::net::TcpListener,
-    settings: Settings,
-    notices: &Notices,
-) -> Result<Status, Error> {
-    Stderr::new(notices.clone()).finish();
-    let failed = |error: &io::Error| Error::system("wait for a connection", error);
-    listener.set_nonblocking(false).map_err(|e| failed(&e))?;
-    let (stream, addr) = loop {
-        match listener.accept() {
-            Ok(accepted) => break accepted,
-            Err(error) if net::is_exhausted(&error) => return Err(failed(&error)),
-            // accept(2): that one was gone before it was served.
-            Err(error) => log::debug!("accept: {error}"),
-        }
-    };
-    drop(listener);
-    stream.set_nonblocking(true).map_err(|e| failed(&e))?;
-    client::serve(stream, addr, settings, notices)
+    let mut reachable = net::reachable(&config.bind, listener);
+    if acceptor.is_some() && reachable.is_empty() {
+        // Too long to be put together by hand.
+        reachable.extend(listener.local_addr());
+    }
+    for addr in reachable {
+        let (ip, port) = (addr.ip(), addr.port());
+        log::info!(target: NOTICE, "to join: {join} {ip} {port}");
+    }
 }
 
 struct Hub {
     poll: Poll,
     door: Door,
+    /// Only with TLS.
+    handshakes: Option<Handshakes>,
     /// None with `--recv-only`.
     stdin: Option<Stdin>,
     stdout: Output,
@@ -167,6 +185,7 @@ struct Hub {
 impl Hub {
     fn new(
         listener: std::net::TcpListener,
+        handshakes: Option<Handshakes>,
         config: HubConfig,
         notices: &Notices,
     ) -> io::Result<Hub> {
@@ -207,6 +226,7 @@ impl Hub {
         Ok(Hub {
             poll,
             door,
+            handshakes,
             stdin,
             stdout,
             stderr,
@@ -220,6 +240,7 @@ impl Hub {
 
     fn run(mut self) -> Result<Status, Error> {
         let mut ended = self.turns();
+        self.peers.say_goodbye();
         if let Some(console) = &mut self.console {
             ended = console.ending(ended);
             console.leave(&mut self.stdout);
@@ -255,6 +276,7 @@ impl Hub {
             self.hear_operator(now)?;
             self.hear_peers(now)?;
             self.accept(now);
+            self.shake_hands(now);
             self.peers.flush(now);
             self.peers.find_overdue(now);
             if self.peers.reap(now) {
@@ -269,12 +291,15 @@ impl Hub {
         let settled = self.console.as_ref().is_none_or(Console::is_settled);
         let shown = self.peers.room.screen().is_empty() && settled;
         let screen = !shown && self.stdout.is_writable();
-        if self.operator_is_ready() || peers || screen || self.door.is_ready() {
+        let strangers = self.handshakes.as_ref().is_some_and(Handshakes::is_ready);
+        let arrivals = strangers || self.door.is_ready();
+        if self.operator_is_ready() || peers || screen || arrivals {
             return Some(Duration::ZERO);
         }
         let deadlines = [
             self.peers.room.deadline(),
             self.door.deadline(),
+            self.handshakes.as_ref().and_then(Handshakes::deadline),
             self.quits(),
             self.lingers(),
         ];
@@ -289,7 +314,12 @@ impl Hub {
             STDOUT => self.stdout.collect(event),
             STDERR => self.stderr.collect(event),
             SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
-            Token(key) => self.peers.collect(key, event),
+            Token(key) => {
+                let strangers = self.handshakes.as_mut();
+                if !strangers.is_some_and(|strangers| strangers.collect(event.token())) {
+                    self.peers.collect(key, event);
+                }
+            }
         }
     }
 
@@ -313,7 +343,7 @@ impl Hub {
             return false;
         }
         let may_linger = self.config.settings.traffic == Traffic::SendOnly;
-        if may_linger && self.operator.delivered.is_none() && self.peers.room.owes_nothing() {
+        if may_linger && self.operator.delivered.is_none() && self.peers.owes_nothing() {
             self.operator.delivered = Some(now);
         }
         let written = self.console.as_ref().is_none_or(Console::is_written);

@@ -38,7 +38,11 @@ fn run(notices: &Notices) -> Result<Status, Error> {
     start_log(verbosity, notices);
     match mode {
         Mode::Hub(config) => hub::run(config, notices),
-        Mode::Client { remote, settings } => client::run(&remote, settings, notices),
+        Mode::Client {
+            remote,
+            tls,
+            settings,
+        } => client::run(&remote, tls.as_ref(), settings, notices),
         Mode::Text(text) => {
             // A help that nobody reads to its end is no failure.
             let _ = std::io::stdout().write_all(text.as_bytes());

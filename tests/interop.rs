@@ -4,21 +4,18 @@
 //! be (telnet says where it connects to, and sends each end of line as CRLF), the tests say so and
 //! expect exactly that.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::ChildStdin;
 use std::process::Command;
 use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use std::time::Instant;
 
-use support::DEADLINE;
+use support::Folder;
 use support::Hub;
 use support::MUXNC;
 use support::Process;
@@ -29,6 +26,7 @@ use support::installed;
 use support::listening_port;
 use support::muxnc;
 use support::piped;
+use support::port_of;
 
 mod support;
 
@@ -93,35 +91,6 @@ fn listener(program: &str) -> Command {
         "ncat" => piped(program, &["-l", HOST, "0"]),
         _ => piped(program, &["-l", "-n", HOST, "0"]),
     }
-}
-
-/// The port that a program listens on, which it waits for; none if the program ended first. The
-/// kernel is asked, for not every netcat tells its port, and none without being asked to chatter.
-fn port_of(process: &mut Process) -> Option<u16> {
-    let end = Instant::now() + DEADLINE;
-    while process.is_running() {
-        let fds = fs::read_dir(format!("/proc/{}/fd", process.pid())).ok()?;
-        let sockets: BTreeSet<String> = fds
-            .filter_map(|fd| fs::read_link(fd.ok()?.path()).ok())
-            .filter_map(|link| {
-                let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
-                Some(inode.to_owned())
-            })
-            .collect();
-        let table = fs::read_to_string("/proc/net/tcp").unwrap();
-        let port = table.lines().skip(1).find_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let listens = fields[3] == "0A" && sockets.contains(fields[9]);
-            let port = fields[1].rsplit(':').next()?;
-            listens.then(|| u16::from_str_radix(port, 16).unwrap())
-        });
-        if port.is_some() {
-            return port;
-        }
-        assert!(Instant::now() < end, "{} never listened", process.pid());
-        thread::sleep(Duration::from_millis(2));
-    }
-    None
 }
 
 #[track_caller]
@@ -392,24 +361,6 @@ fn telnet_at_a_terminal_is_a_participant_of_a_hub() {
         telnet.screen.text()
     );
     hub.process.expect_status(0);
-}
-
-/// A directory that is removed with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let name = format!("{name}-{}", std::process::id());
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// An nginx of our own: nothing of the system's configuration, one process, no privileges.

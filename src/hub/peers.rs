@@ -27,6 +27,7 @@ use crate::io::conn::Stream;
 use crate::io::door::Arrival;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::tls::Step;
 use crate::status::NOTICE;
 
 /// Bytes read from one peer in a turn, to be shown only: what stays in the processor's cache until
@@ -38,6 +39,12 @@ pub const RELAY_CHUNK: usize = 256 * 1024;
 
 /// Connections accepted in a turn.
 const ACCEPT_BATCH: usize = 64;
+
+/// Steps of TLS handshakes in a turn. Each may cost a millisecond, which everybody waits for.
+const HANDSHAKE_BATCH: usize = 16;
+
+/// What somebody reads who does not speak TLS to a hub that does.
+pub(super) const PLAIN_REFUSAL: &str = "muxnc: this hub speaks TLS only: muxnc --ssl\n";
 
 /// A peer as the loop knows it.
 #[derive(Debug)]
@@ -111,8 +118,32 @@ impl Hub {
                     );
                     return;
                 }
-                Arrival::Peer(stream, addr) => self.admit(Conn::new(stream.into(), addr), now),
+                Arrival::Peer(stream, addr) => match &mut self.handshakes {
+                    Some(handshakes) => {
+                        handshakes.begin(stream, addr, self.poll.registry(), now);
+                    }
+                    None => self.admit(Conn::new(stream.into(), addr), now),
+                },
                 Arrival::Failed => {}
+            }
+        }
+    }
+
+    /// A few steps with those who have not agreed on TLS yet.
+    pub(super) fn shake_hands(&mut self, now: Instant) {
+        for _ in 0..HANDSHAKE_BATCH {
+            let Some(handshakes) = &mut self.handshakes else {
+                return;
+            };
+            match handshakes.step(self.poll.registry(), now) {
+                None => return,
+                Some(Step::Agreed(conn)) => self.admit(conn, now),
+                Some(Step::Plain(conn)) => {
+                    log::info!(target: NOTICE, "{} did not join: it does not speak TLS", conn.addr());
+                    self.door.refuse(conn, PLAIN_REFUSAL, now);
+                }
+                Some(Step::GivenUp) => self.door.someone_left(),
+                Some(Step::Waits) => {}
             }
         }
     }
@@ -163,7 +194,10 @@ impl<S: Stream> Peers<S> {
             to_flush: false,
             leaving: false,
         };
-        self.room.join(peer, now)
+        let key = self.room.join(peer, now);
+        // Of what came with the end of a handshake no event will tell.
+        self.queue_read(key);
+        key
     }
 
     /// Takes note of an event. Of one who is gone it is no news.
@@ -235,6 +269,10 @@ impl<S: Stream> Peers<S> {
         }
         let was_ended = peer.conn.has_ended();
         let heard = peer.conn.read(&mut buffer[..chunk]);
+        let cut = match &heard {
+            Heard::Cut(error) => format!(": {}", why(error)),
+            _ => String::new(),
+        };
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {
@@ -243,6 +281,9 @@ impl<S: Stream> Peers<S> {
         }
         match heard {
             Heard::Bytes(count) => {
+                if let [22, 3, ..] = buffer {
+                    self.explain_tls(key);
+                }
                 self.room.heard(key, &buffer[..count], now);
                 self.queue_read(key);
                 if self.room.is_chat() {
@@ -251,7 +292,7 @@ impl<S: Stream> Peers<S> {
                 }
             }
             Heard::Nothing => {}
-            Heard::End => {
+            Heard::End | Heard::Cut(_) => {
                 if let Some(error) = peer.conn.take_error() {
                     self.queue_leave(key, Leave::Broke(error));
                     return;
@@ -259,20 +300,31 @@ impl<S: Stream> Peers<S> {
                 if was_ended {
                     return;
                 }
-                let is_shut = peer.conn.is_shut();
+                let is_over = peer.conn.is_shut() && !peer.conn.owes();
                 self.room.finish(key, now);
                 if self.room.dismiss(key) {
                     self.queue_flush(key);
                 }
-                if is_shut {
+                if is_over {
                     self.queue_leave(key, Leave::Closed);
                 } else if let Some(member) = self.room.member(key) {
                     // It may still listen; if it does not, the next write will tell.
                     let addr = member.conn.conn.addr();
-                    log::info!(target: NOTICE, "[{}] {addr} will send no more (it may still listen)", member.account.number);
+                    log::info!(target: NOTICE, "[{}] {addr} will send no more (it may still listen){cut}", member.account.number);
                 }
             }
             Heard::Failed(error) => self.queue_leave(key, Leave::Broke(error)),
+        }
+    }
+
+    /// What was heard looks like the beginning of TLS (RFC 8446, 5.1): if it is the first, nobody
+    /// will understand anybody.
+    fn explain_tls(&self, key: usize) {
+        if let Some(member) = self.room.member(key)
+            && member.account.received == 0
+        {
+            let (number, addr) = (member.account.number, member.conn.conn.addr());
+            log::warn!("[{number}] {addr} speaks TLS, and this hub does not: --ssl");
         }
     }
 
@@ -295,7 +347,21 @@ impl<S: Stream> Peers<S> {
             return;
         };
         peer.to_flush = false;
-        if peer.leaving || !peer.conn.is_writable() {
+        if peer.leaving {
+            return;
+        }
+        if peer.broken.is_none()
+            && let Err(error) = peer.conn.flush()
+        {
+            self.break_off(key, error, now);
+            return;
+        }
+        if !peer.conn.is_writable() {
+            return;
+        }
+        if peer.conn.is_shut() && peer.conn.has_ended() {
+            // The last of what it was owed was all that it waited for.
+            self.queue_leave(key, Leave::Closed);
             return;
         }
         if peer.conn.is_shut() || peer.broken.is_some() {
@@ -340,8 +406,25 @@ impl<S: Stream> Peers<S> {
         };
         if !peer.conn.is_shut() {
             peer.conn.shutdown();
-            if peer.conn.has_ended() {
+            if peer.conn.has_ended() && !peer.conn.owes() {
                 self.queue_leave(key, Leave::Closed);
+            }
+        }
+    }
+
+    /// Whether the kernel has everything that anybody is owed.
+    pub fn owes_nothing(&mut self) -> bool {
+        self.room.owes_nothing() && !self.room.conns_mut().any(|(_, peer)| peer.conn.owes())
+    }
+
+    /// At the end: whoever has everything that was said may know that nothing is missing.
+    pub fn say_goodbye(&mut self) {
+        let everybody: Vec<usize> = self.room.conns_mut().map(|(key, _)| key).collect();
+        for key in everybody {
+            if self.room.owed(key) == 0
+                && let Some(peer) = self.room.conn_mut(key)
+            {
+                peer.conn.say_goodbye();
             }
         }
     }
@@ -382,7 +465,10 @@ impl<S: Stream> Peers<S> {
     }
 
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
-        let left = self.room.leave(key, now);
+        let mut left = self.room.leave(key, now);
+        if left.owed == 0 {
+            left.conn.conn.say_goodbye();
+        }
         let account = &left.account;
         let who = format!("[{}] {}", account.number, left.conn.conn.addr());
         let traffic = format!(

@@ -13,4 +13,5 @@ pub mod shortcut;
 pub mod signals;
 pub mod stdin;
 pub mod terminal;
+pub mod tls;
 pub mod transport;

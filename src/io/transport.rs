@@ -17,12 +17,15 @@ use mio::Token;
 use mio::net::TcpStream;
 
 use crate::io::conn::Stream;
+use crate::io::tls::Session;
 
 /// A connected stream of one kind or another, which must be non-blocking.
 #[derive(Debug)]
 pub enum Transport {
     /// TCP as it is.
     Tcp(TcpStream),
+    /// TLS over any of the others.
+    Tls(Box<Session>),
 }
 
 impl Transport {
@@ -34,6 +37,18 @@ impl Transport {
         let both = Interest::READABLE | Interest::WRITABLE;
         match self {
             Transport::Tcp(stream) => registry.register(stream, token, both),
+            Transport::Tls(session) => session.transport_mut().register(registry, token),
+        }
+    }
+
+    /// Undoes that.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => registry.deregister(stream),
+            Transport::Tls(session) => session.transport_mut().deregister(registry),
         }
     }
 }
@@ -42,6 +57,7 @@ impl Read for Transport {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Transport::Tcp(stream) => stream.read(buffer),
+            Transport::Tls(session) => session.read(buffer),
         }
     }
 }
@@ -50,18 +66,21 @@ impl Write for Transport {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Transport::Tcp(stream) => stream.write(bytes),
+            Transport::Tls(session) => session.write(bytes),
         }
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Transport::Tcp(stream) => stream.write_vectored(slices),
+            Transport::Tls(session) => session.write_vectored(slices),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Transport::Tcp(stream) => stream.flush(),
+            Transport::Tls(session) => session.flush(),
         }
     }
 }
@@ -70,13 +89,33 @@ impl Stream for Transport {
     fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Transport::Tls(session) => session.shutdown(),
         }
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
         match self {
             Transport::Tcp(stream) => stream.take_error().ok().flatten(),
+            Transport::Tls(session) => session.take_error(),
         }
+    }
+
+    fn holds(&self) -> bool {
+        match self {
+            Transport::Tcp(_) => false,
+            Transport::Tls(session) => session.holds(),
+        }
+    }
+
+    fn owes(&self) -> bool {
+        match self {
+            Transport::Tcp(_) => false,
+            Transport::Tls(session) => session.owes(),
+        }
+    }
+
+    fn knows_ends(&self) -> bool {
+        matches!(self, Transport::Tls(_))
     }
 }
 
@@ -86,10 +125,17 @@ impl From<TcpStream> for Transport {
     }
 }
 
+impl From<Session> for Transport {
+    fn from(session: Session) -> Transport {
+        Transport::Tls(Box::new(session))
+    }
+}
+
 impl AsFd for Transport {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Transport::Tcp(stream) => stream.as_fd(),
+            Transport::Tls(session) => session.transport().as_fd(),
         }
     }
 }

@@ -515,6 +515,54 @@ pub fn left_out(why: &str) {
     let _ = writeln!(std::io::stderr(), "left out: a test that needs {why}");
 }
 
+/// A directory that is removed with the test.
+pub struct Folder(pub std::path::PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Folder {
+        let name = format!("{name}-{}", std::process::id());
+        let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The port that a program listens on, which it waits for; none if the program ended first. The
+/// kernel is asked, for not every netcat tells its port, and none without being asked to chatter.
+#[track_caller]
+pub fn port_of(process: &mut Process) -> Option<u16> {
+    let end = Instant::now() + DEADLINE;
+    while process.is_running() {
+        let fds = std::fs::read_dir(format!("/proc/{}/fd", process.pid())).ok()?;
+        let sockets: std::collections::BTreeSet<String> = fds
+            .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
+            .filter_map(|link| {
+                let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+                Some(inode.to_owned())
+            })
+            .collect();
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let port = table.lines().skip(1).find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let listens = fields[3] == "0A" && sockets.contains(fields[9]);
+            let port = fields[1].rsplit(':').next()?;
+            listens.then(|| u16::from_str_radix(port, 16).unwrap())
+        });
+        if port.is_some() {
+            return port;
+        }
+        assert!(Instant::now() < end, "{} never listened", process.pid());
+        thread::sleep(Duration::from_millis(2));
+    }
+    None
+}
+
 /// A network of its own, with nothing in it but its loopback.
 pub struct Namespace {
     keeper: Process,
