@@ -6,6 +6,7 @@
 //! It promises: a command line that makes no sense is explained and ends with status 2; nothing is
 //! opened, looked up or sent before all of it made sense (service names excepted).
 
+mod access;
 mod address;
 mod bytes;
 mod hub;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use self::access::AccessArgs;
 use self::address::AddressArgs;
 use self::bytes::BytesArgs;
 use self::hub::HubArgs;
@@ -77,6 +79,9 @@ struct Args {
     hub: HubArgs,
 
     #[command(flatten)]
+    access: AccessArgs,
+
+    #[command(flatten)]
     address: AddressArgs,
 
     #[command(flatten)]
@@ -115,6 +120,13 @@ const NO_PROGRAMS: &str = "muxnc never runs a program for the network: a class h
 pub enum Mode {
     /// `-l`
     Hub(HubConfig),
+    /// `-z`: see whether something listens there.
+    Probe {
+        /// Whom to connect to.
+        remote: Remote,
+        /// Whether and how to encrypt.
+        tls: Option<Caller>,
+    },
     /// Everything else.
     Client {
         /// Whom to connect to.
@@ -181,6 +193,7 @@ impl Args {
             crlf: self.bytes.crlf,
             half_close: !self.bytes.no_shutdown,
             quit_after: self.time.quit_after,
+            idle_timeout: self.time.idle_timeout,
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
             traffic: self.bytes.traffic(),
@@ -223,7 +236,10 @@ impl Args {
             tls: self.tls.listener()?,
             keep_open: self.hub.keep_open,
             once: self.hub.once,
-            max_peers: self.hub.max_conns.map(|max| max as usize),
+            access: self.access.access(self.address.lookup())?,
+            max_peers: self.access.max_conns.map(|max| max as usize),
+            max_per_host: self.access.max_per_host.map(|max| max as usize),
+            tells_refused: self.messages.verbosity() != Verbosity::Quiet,
             relay: self.hub.broker || self.hub.chat,
             chat: self.hub.chat.then(|| self.hub.name.clone()),
             slow: self.hub.slow_peer(),
@@ -248,6 +264,12 @@ impl Args {
         if host.is_empty() {
             return Err(missing("the host is"));
         }
+        if self.bytes.zero && is_range(port) {
+            return Err(
+                Error::usage(format!("port '{port}'"), "muxnc tests one port")
+                    .hint("For many, call it for each, or use nmap."),
+            );
+        }
         let to = net::port(port, self.address.lookup())?;
         if to == 0 {
             return Err(Error::usage("port '0'", "nothing can be reached there")
@@ -257,20 +279,32 @@ impl Args {
             Some(port) => Some(net::port(port, self.address.lookup())?),
             None => None,
         };
-        Ok(Mode::Client {
-            remote: Remote {
-                host: host.clone(),
-                port: to,
-                family: self.address.family(),
-                lookup: self.address.lookup(),
-                source: self.address.source.clone(),
-                source_port,
-                limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+        let remote = Remote {
+            host: host.clone(),
+            port: to,
+            family: self.address.family(),
+            lookup: self.address.lookup(),
+            source: self.address.source.clone(),
+            source_port,
+            limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+        };
+        let tls = self.tls.caller()?;
+        Ok(match self.bytes.zero {
+            true => Mode::Probe { remote, tls },
+            false => Mode::Client {
+                remote,
+                tls,
+                settings: self.settings(),
             },
-            tls: self.tls.caller()?,
-            settings: self.settings(),
         })
     }
+}
+
+/// `20-25`, which other netcats take for several ports.
+fn is_range(port: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    port.split_once('-')
+        .is_some_and(|(from, to)| number(from) && number(to))
 }
 
 #[cfg(test)]

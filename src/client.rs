@@ -20,6 +20,7 @@ use mio::net::TcpStream;
 
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
+use crate::engine::vigil;
 use crate::engine::visible::Visible;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
@@ -33,6 +34,7 @@ use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::pulse::Pulse;
 use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
@@ -74,6 +76,8 @@ pub struct Settings {
     pub half_close: bool,
     /// Leave that long after the end of stdin at the latest.
     pub quit_after: Option<Duration>,
+    /// A connection over which nothing goes for that long is ended.
+    pub idle_timeout: Option<Duration>,
     /// Which directions are used.
     pub traffic: Traffic,
     /// A terminal gets the other side's bytes as they are.
@@ -112,6 +116,22 @@ pub fn run(
     settings: Settings,
     notices: &Notices,
 ) -> Result<Status, Error> {
+    let conn = connect(remote, tls)?;
+    Client::new(conn, settings, Role::Caller, notices)?.run()
+}
+
+/// Connects to `remote` and leaves again: what `nc -z` does.
+///
+/// # Errors
+/// No connection.
+pub fn probe(remote: &Remote, tls: Option<&Caller>) -> Result<Status, Error> {
+    let mut conn = connect(remote, tls)?;
+    conn.say_goodbye();
+    log::info!("connection to {} succeeded", conn.addr());
+    Ok(Status::Done)
+}
+
+fn connect(remote: &Remote, tls: Option<&Caller>) -> Result<Conn, Error> {
     let end = Instant::now() + remote.limit;
     let connector = tls.map(|asked| Connector::new(asked, &remote.host));
     let connector = connector.transpose()?;
@@ -121,8 +141,7 @@ pub fn run(
     if let Some(connector) = connector {
         transport = connector.connect(transport, &addr.to_string(), end)?.into();
     }
-    let conn = Conn::new(transport, addr);
-    Client::new(conn, settings, Role::Caller, notices)?.run()
+    Ok(Conn::new(transport, addr))
 }
 
 /// Serves one connection that was accepted: what `nc -l` does.
@@ -154,6 +173,9 @@ struct Client {
     crlf: Crlf,
     shortcuts: Shortcuts,
     progress: Progress,
+    pulse: Pulse,
+    /// When to look whether the other side answers, while something is on its way there.
+    checkup: Option<Instant>,
 }
 
 /// Which directions nobody has to look at, so that the kernel may move them itself.
@@ -168,6 +190,9 @@ struct Shortcuts {
 struct Progress {
     /// Something was read from stdin.
     spoke: bool,
+    /// Something was sent or received in this turn, and when that was last so.
+    moved: bool,
+    active: Option<Instant>,
     /// When our input ended, and when everything was sent after that.
     finished: Option<Instant>,
     all_sent: Option<Instant>,
@@ -253,6 +278,8 @@ impl Client {
             crlf: Crlf::default(),
             shortcuts: Shortcuts::default(),
             progress: Progress::default(),
+            pulse: Pulse::new(),
+            checkup: None,
             poll,
         };
         client
@@ -306,6 +333,7 @@ impl Client {
             let busy_up = self.send(now)?;
             let busy_down = self.receive()?;
             self.show()?;
+            self.check_up(now);
             if let Some(status) = self.outcome(now)? {
                 return Ok(status);
             }
@@ -376,7 +404,10 @@ impl Client {
                 return Ok(false);
             }
             match self.conn.write(&[IoSlice::new(self.up.waiting())]) {
-                Ok(count) => self.up.start += count,
+                Ok(count) => {
+                    self.up.start += count;
+                    self.progress.moved |= count > 0;
+                }
                 Err(error) => self.give_up_sending(error, now),
             }
         }
@@ -392,8 +423,9 @@ impl Client {
             return false;
         }
         match shortcut::send(stdin, &mut self.conn) {
-            Moved::Bytes(_) => {
+            Moved::Bytes(count) => {
                 self.progress.spoke = true;
+                self.progress.moved |= count > 0;
                 return true;
             }
             Moved::Nothing => {}
@@ -540,7 +572,10 @@ impl Client {
             return Ok(false);
         }
         match shortcut::receive(&mut self.conn, &mut self.stdout) {
-            Moved::Bytes(_) => return Ok(true),
+            Moved::Bytes(count) => {
+                self.progress.moved |= count > 0;
+                return Ok(true);
+            }
             Moved::Nothing | Moved::End => {}
             Moved::SourceFailed(error) => self.progress.broken = Some(error),
             Moved::SinkFailed(error) => self.give_up_showing(&error)?,
@@ -569,6 +604,7 @@ impl Client {
         }
         match self.conn.read(self.down.space()) {
             Heard::Bytes(count) => {
+                self.progress.moved = true;
                 if self.settings.traffic != Traffic::SendOnly {
                     self.down.fill(count);
                     if let Some(visible) = &mut self.visible {
@@ -588,6 +624,20 @@ impl Client {
         !self.down.is_empty()
     }
 
+    /// Gives the other side up if it vanished: see [`vigil`].
+    fn check_up(&mut self, now: Instant) {
+        if self.checkup.is_some_and(|checkup| checkup <= now) {
+            self.checkup = None;
+            // What came before is read first.
+            if self.conn.has_vanished(&mut self.pulse) && !self.conn.is_readable() {
+                self.progress.broken = Some(ErrorKind::TimedOut.into());
+            }
+        }
+        if self.conn.is_watched() {
+            self.checkup.get_or_insert(now + vigil::EVERY);
+        }
+    }
+
     /// Decides whether we are done, and ends our side when stdin did.
     fn outcome(&mut self, now: Instant) -> Result<Option<Status>, Error> {
         if self.progress.unheard {
@@ -603,8 +653,10 @@ impl Client {
             }
         }
         // Whatever happened to the connection: first what the other side said.
-        let shown = self.console.as_ref().is_none_or(Console::is_written);
-        if self.down.is_empty() && shown {
+        let written = self.console.as_ref().is_none_or(Console::is_written);
+        let shown = self.down.is_empty() && written;
+        self.note_activity(shown, now);
+        if shown {
             if let Some(error) = &self.progress.broken {
                 return Err(self.cut_short("receive from", error));
             }
@@ -613,6 +665,17 @@ impl Client {
             }
         }
         self.timed_out(now)
+    }
+
+    /// Takes note of whether the connection was idle in this turn. Where our own output holds it up,
+    /// that is no idleness.
+    fn note_activity(&mut self, shown: bool, now: Instant) {
+        let over = self.idles().is_none_or(|end| end <= now);
+        let unread = self.conn.is_readable() && !self.stdout.is_writable();
+        let first = self.progress.active.is_none();
+        if std::mem::take(&mut self.progress.moved) || first || (over && (unread || !shown)) {
+            self.progress.active = Some(now);
+        }
     }
 
     /// The other side sends no more, and all it sent is printed.
@@ -650,6 +713,15 @@ impl Client {
                 None => Ok(Some(Status::Done)),
             };
         }
+        if let Some(limit) = self.settings.idle_timeout
+            && self.idles().is_some_and(|end| now >= end)
+        {
+            return Err(Error::new(
+                format!("wait for {}", self.conn.addr()),
+                format!("nothing was sent or received for {limit:?}"),
+            )
+            .hint("-i sets how long that may be."));
+        }
         if self.quits().is_none_or(|end| now < end) {
             return Ok(None);
         }
@@ -686,6 +758,10 @@ impl Client {
 
     fn cut_short(&self, doing: &str, error: &io::Error) -> Error {
         let told = Error::system(format!("{doing} {}", self.conn.addr()), error);
+        if error.kind() == ErrorKind::TimedOut {
+            return told
+                .hint("The other side has not answered for a minute and more: is the network up?");
+        }
         match &self.progress.unsendable {
             Some(_) => told.hint("The other side closed before everything was sent."),
             None if error.kind() == ErrorKind::UnexpectedEof => told.hint(
@@ -700,6 +776,10 @@ impl Client {
         Some(self.progress.finished? + self.settings.quit_after?)
     }
 
+    fn idles(&self) -> Option<Instant> {
+        Some(self.progress.active? + self.settings.idle_timeout?)
+    }
+
     fn lingers(&self) -> Option<Instant> {
         match self.settings.traffic {
             Traffic::SendOnly => Some(self.progress.all_sent? + LINGER),
@@ -709,9 +789,15 @@ impl Client {
 
     fn deadline(&self) -> Option<Instant> {
         let silent = self.progress.silent.map(|since| since + LAST_INPUT);
-        [self.quits(), self.lingers(), silent]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.quits(),
+            self.lingers(),
+            self.idles(),
+            silent,
+            self.checkup,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

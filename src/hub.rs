@@ -15,7 +15,7 @@
 //!
 //! It promises: nothing a peer does ends the hub or stalls it.
 
-mod once;
+mod entry;
 mod operator;
 pub mod peers;
 
@@ -29,8 +29,11 @@ use mio::Poll;
 use mio::Token;
 use mio::event::Event;
 
+use self::entry::Entry;
 use self::operator::Operator;
+use self::peers::CHUNK;
 use self::peers::Peers;
+use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
 use crate::engine::chat::Chat;
@@ -40,8 +43,11 @@ use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
 use crate::engine::screen::Surface;
+use crate::io::access::Access;
+use crate::io::conn::Conn;
 use crate::io::console::Console;
 use crate::io::descriptor::Kind;
+use crate::io::door::Arrival;
 use crate::io::door::Door;
 use crate::io::error::Error;
 use crate::io::error::why;
@@ -53,7 +59,6 @@ use crate::io::output::Output;
 use crate::io::stdin::Stdin;
 use crate::io::tls;
 use crate::io::tls::Acceptor;
-use crate::io::tls::Handshakes;
 use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -64,9 +69,6 @@ const STDIN: Token = Token(usize::MAX - 1);
 const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
-
-/// Bytes read from stdin in a turn. Each costs one large write per peer, so larger is cheaper.
-const STDIN_CHUNK: usize = 256 * 1024;
 
 /// Events taken from the kernel in a turn.
 const EVENTS: usize = 1024;
@@ -85,8 +87,14 @@ pub struct HubConfig {
     pub keep_open: bool,
     /// Serve one peer and end with it.
     pub once: bool,
+    /// Who may come.
+    pub access: Access,
     /// Peers at most; none means as many as there are descriptors.
     pub max_peers: Option<usize>,
+    /// Peers of one address at most.
+    pub max_per_host: Option<usize>,
+    /// Whether those who are refused are told why.
+    pub tells_refused: bool,
     /// Whether peers hear each other.
     pub relay: bool,
     /// Whether this is a chat, and what the operator is called in it.
@@ -110,15 +118,17 @@ pub struct HubConfig {
 /// # Errors
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
-    net::raise_descriptor_limit();
+    let lists = config.access.load()?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
+    net::raise_descriptor_limit();
     let (listener, place) = net::listen(&config.bind)?;
     announce(&listener, &place, acceptor.as_ref(), &config, notices);
-    let handshakes = acceptor.map(Handshakes::new);
+    let entry = Entry::new(&config, lists, acceptor);
     if config.once {
-        return once::serve(listener, handshakes, config.settings, notices);
+        let first = first(listener, entry, notices)?;
+        return client::serve(first, config.settings, notices);
     }
-    Hub::new(listener, handshakes, config, notices)
+    Hub::new(listener, entry, config, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()
 }
@@ -165,11 +175,73 @@ fn announce(
     }
 }
 
+/// The first to come who may, as `nc -l` serves one. After that nobody listens.
+fn first(
+    listener: std::net::TcpListener,
+    mut entry: Entry,
+    notices: &Notices,
+) -> Result<Conn, Error> {
+    let failed = |error: &io::Error| Error::system("wait for a connection", error);
+    let mut poll = Poll::new().map_err(|e| failed(&e))?;
+    let mut door = Door::new(listener, poll.registry(), LISTENER).map_err(|e| failed(&e))?;
+    let mut stderr = Stderr::new(notices.clone());
+    stderr
+        .register(poll.registry(), STDERR)
+        .map_err(|e| failed(&e))?;
+    let mut events = Events::with_capacity(4);
+    loop {
+        stderr.flush();
+        let deadline = [door.deadline(), entry.deadline()];
+        let deadline = deadline.into_iter().flatten().min();
+        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        match poll.poll(&mut events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(&error)),
+        }
+        for event in &events {
+            match event.token() {
+                LISTENER => door.collect(),
+                STDERR => stderr.collect(event),
+                token => {
+                    if let Some(strangers) = &mut entry.handshakes {
+                        strangers.collect(token);
+                    }
+                }
+            }
+        }
+        let now = Instant::now();
+        loop {
+            match door.accept(now) {
+                Arrival::Peer(stream, addr) => {
+                    if let Some(conn) = entry.arrive(stream.into(), addr, poll.registry(), now)
+                        && let Some(conn) = entry.admit(conn, 0, 0, &mut door, now)
+                    {
+                        return Ok(conn);
+                    }
+                }
+                Arrival::Exhausted => {
+                    return Err(Error::new("wait for a connection", "no descriptor is left"));
+                }
+                // accept(2): that one was gone before it was served.
+                Arrival::Failed => {}
+                Arrival::Nobody => break,
+            }
+        }
+        let mut steps = usize::MAX;
+        while let Some(conn) = entry.agreed(&mut steps, poll.registry(), &mut door, now) {
+            if let Some(conn) = entry.admit(conn, 0, 0, &mut door, now) {
+                return Ok(conn);
+            }
+        }
+        entry.tell_untold(now);
+    }
+}
+
 struct Hub {
     poll: Poll,
     door: Door,
-    /// Only with TLS.
-    handshakes: Option<Handshakes>,
+    entry: Entry,
     /// None with `--recv-only`.
     stdin: Option<Stdin>,
     stdout: Output,
@@ -185,7 +257,7 @@ struct Hub {
 impl Hub {
     fn new(
         listener: std::net::TcpListener,
-        handshakes: Option<Handshakes>,
+        entry: Entry,
         config: HubConfig,
         notices: &Notices,
     ) -> io::Result<Hub> {
@@ -223,17 +295,24 @@ impl Hub {
         if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();
         }
+        let mut peers = Peers::new(room);
+        if config.max_per_host.is_some() {
+            peers.count_hosts();
+        }
+        if let Some(limit) = config.settings.idle_timeout {
+            peers.limit_idle(limit);
+        }
         Ok(Hub {
             poll,
             door,
-            handshakes,
+            entry,
             stdin,
             stdout,
             stderr,
             console,
-            peers: Peers::new(room),
+            peers,
             operator: Operator::default(),
-            buffer: vec![0; STDIN_CHUNK].into_boxed_slice(),
+            buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
     }
@@ -277,8 +356,10 @@ impl Hub {
             self.hear_peers(now)?;
             self.accept(now);
             self.shake_hands(now);
+            self.entry.tell_untold(now);
             self.peers.flush(now);
             self.peers.find_overdue(now);
+            self.peers.find_vanished(now);
             if self.peers.reap(now) {
                 self.door.someone_left();
             }
@@ -291,15 +372,14 @@ impl Hub {
         let settled = self.console.as_ref().is_none_or(Console::is_settled);
         let shown = self.peers.room.screen().is_empty() && settled;
         let screen = !shown && self.stdout.is_writable();
-        let strangers = self.handshakes.as_ref().is_some_and(Handshakes::is_ready);
-        let arrivals = strangers || self.door.is_ready();
+        let arrivals = self.entry.is_ready() || self.door.is_ready();
         if self.operator_is_ready() || peers || screen || arrivals {
             return Some(Duration::ZERO);
         }
         let deadlines = [
-            self.peers.room.deadline(),
+            self.peers.deadline(),
             self.door.deadline(),
-            self.handshakes.as_ref().and_then(Handshakes::deadline),
+            self.entry.deadline(),
             self.quits(),
             self.lingers(),
         ];
@@ -315,7 +395,7 @@ impl Hub {
             STDERR => self.stderr.collect(event),
             SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
             Token(key) => {
-                let strangers = self.handshakes.as_mut();
+                let strangers = self.entry.handshakes.as_mut();
                 if !strangers.is_some_and(|strangers| strangers.collect(event.token())) {
                     self.peers.collect(key, event);
                 }

@@ -38,6 +38,7 @@ fn run(notices: &Notices) -> Result<Status, Error> {
     start_log(verbosity, notices);
     match mode {
         Mode::Hub(config) => hub::run(config, notices),
+        Mode::Probe { remote, tls } => client::probe(&remote, tls.as_ref()),
         Mode::Client {
             remote,
             tls,

@@ -23,6 +23,7 @@ use support::Terminal;
 use support::Watched;
 use support::contains;
 use support::installed;
+use support::listening;
 use support::listening_port;
 use support::muxnc;
 use support::piped;
@@ -91,11 +92,6 @@ fn listener(program: &str) -> Command {
         "ncat" => piped(program, &["-l", HOST, "0"]),
         _ => piped(program, &["-l", "-n", HOST, "0"]),
     }
-}
-
-#[track_caller]
-fn listening(process: &mut Process) -> u16 {
-    port_of(process).unwrap_or_else(|| panic!("it ended: {}", process.stderr.text()))
 }
 
 /// Every byte there is, in no order that a program could know, with line ends of all kinds.

@@ -31,6 +31,13 @@ pub(super) struct BytesArgs {
     /// Only receive: stdin is not read
     #[arg(long)]
     pub(super) recv_only: bool,
+
+    /// Send and receive nothing: only see whether something listens there
+    ///
+    /// One port, of one host; the exit status is 0 if a connection was made, else 1, and -v says
+    /// so, too.
+    #[arg(short, conflicts_with_all = ["listen", "send_only", "recv_only"])]
+    pub(super) zero: bool,
 }
 
 impl BytesArgs {

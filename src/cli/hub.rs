@@ -30,7 +30,7 @@ pub(super) struct HubArgs {
     #[arg(
         long,
         requires = "listen",
-        conflicts_with_all = ["keep_open", "max_conns", "broker", "chat"]
+        conflicts_with_all = ["keep_open", "max_conns", "max_per_host", "broker", "chat"]
     )]
     pub(super) once: bool,
 
@@ -61,16 +61,6 @@ pub(super) struct HubArgs {
         value_parser = host_name
     )]
     pub(super) name: String,
-
-    /// Let N peers in at most [default: as many as there are descriptors]
-    #[arg(
-        short,
-        long,
-        value_name = "N",
-        requires = "listen",
-        value_parser = clap::value_parser!(u32).range(1..)
-    )]
-    pub(super) max_conns: Option<u32>,
 
     /// What to do about a peer that does not keep up
     #[arg(

@@ -18,6 +18,12 @@ pub(super) struct TimeArgs {
     )]
     pub(super) wait: Option<Duration>,
 
+    /// Disconnect when nothing was sent or received for this long; a hub: whoever that is
+    ///
+    /// That is ncat's -i; nc's is --delay here.
+    #[arg(short, long, value_name = "TIME", value_parser = positive_duration)]
+    pub(super) idle_timeout: Option<Duration>,
+
     /// Leave this long after the end of stdin at the latest
     #[arg(short, value_name = "TIME", value_parser = duration)]
     pub(super) quit_after: Option<Duration>,

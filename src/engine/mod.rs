@@ -3,13 +3,16 @@
 //! Nothing here knows of mio, descriptors, sockets, clocks or logs (`tests/layers.rs` sees to it),
 //! so all of it is tested without any of them.
 
+pub mod admit;
 pub mod chat;
 pub mod command;
 pub mod editor;
+pub mod idle;
 pub mod journal;
 pub mod lines;
 pub mod newline;
 pub mod race;
 pub mod room;
 pub mod screen;
+pub mod vigil;
 pub mod visible;

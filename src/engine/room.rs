@@ -448,11 +448,6 @@ impl<C> Room<C> {
         self.screen.set_overflow(self.policy.overflow());
     }
 
-    /// Whether members hear each other.
-    pub fn relays(&self) -> bool {
-        self.policy.relay
-    }
-
     /// The rules it follows.
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -469,6 +464,11 @@ impl<C> Room<C> {
     /// If there is no member of that key.
     pub fn owed(&self, key: usize) -> u64 {
         self.journal.owed(&self.members[key].cursor)
+    }
+
+    /// Bytes kept for the slowest member, to within a segment.
+    pub fn retained(&self) -> u64 {
+        self.journal.retained()
     }
 
     /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind.

@@ -120,7 +120,7 @@ impl Hub {
             if self.config.settings.half_close {
                 self.peers.half_close_all();
             }
-            self.handshakes.iter_mut().for_each(Handshakes::clear);
+            self.entry.handshakes.iter_mut().for_each(Handshakes::clear);
         }
         self.peers.queue_flush_all();
     }
@@ -346,9 +346,13 @@ impl Hub {
     }
 
     fn tell_stats(&mut self) {
+        let refused = match self.entry.admission.refusals.total() {
+            0 => String::new(),
+            total => format!(", {total} refused"),
+        };
         let text = format!(
-            "{} here of {} that joined, {} bytes said to everybody, {} bytes received from those \
-             here",
+            "{} here of {} that joined{refused}, {} bytes said to everybody, {} bytes received \
+             from those here",
             self.peers.room.len(),
             self.peers.room.joined(),
             self.peers.room.said(),

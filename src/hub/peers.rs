@@ -11,15 +11,22 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::time::Duration;
 use std::time::Instant;
 
 use mio::Token;
 
 use super::Hub;
+use super::entry;
 use super::show;
+use crate::engine::admit::Headcount;
+use crate::engine::idle::Idle;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
+use crate::engine::vigil;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
 use crate::io::conn::Hints;
@@ -27,24 +34,15 @@ use crate::io::conn::Stream;
 use crate::io::door::Arrival;
 use crate::io::error::Error;
 use crate::io::error::why;
-use crate::io::tls::Step;
+use crate::io::pulse::Pulse;
 use crate::status::NOTICE;
 
-/// Bytes read from one peer in a turn, to be shown only: what stays in the processor's cache until
-/// it is written.
-const PEER_CHUNK: usize = 64 * 1024;
-
-/// The same to be relayed: like stdin, each read costs one large write per peer.
-pub const RELAY_CHUNK: usize = 256 * 1024;
+/// Bytes read from stdin, or from one peer, in a turn. Each read costs one large write for stdout or
+/// for each peer, so larger is cheaper.
+pub const CHUNK: usize = 256 * 1024;
 
 /// Connections accepted in a turn.
 const ACCEPT_BATCH: usize = 64;
-
-/// Steps of TLS handshakes in a turn. Each may cost a millisecond, which everybody waits for.
-const HANDSHAKE_BATCH: usize = 16;
-
-/// What somebody reads who does not speak TLS to a hub that does.
-pub(super) const PLAIN_REFUSAL: &str = "muxnc: this hub speaks TLS only: muxnc --ssl\n";
 
 /// A peer as the loop knows it.
 #[derive(Debug)]
@@ -70,6 +68,8 @@ pub enum Leave {
     Stalled,
     /// It fell too far behind.
     Behind,
+    /// Nothing was sent to it or received from it for too long.
+    Idle,
     /// The operator wanted it, and why.
     Kicked(String),
 }
@@ -96,6 +96,13 @@ pub struct Peers<S> {
     flushed: u64,
     /// Whoever is owed nothing is told that nothing will follow.
     half_closing: bool,
+    pulse: Pulse,
+    /// When to look who answers, while something is on its way to anybody.
+    checkup: Option<Instant>,
+    /// How many are here of each address, if that matters.
+    headcount: Option<Headcount>,
+    /// Who may not be idle for how long, if anybody may not.
+    idle: Option<Idle>,
 }
 
 impl Hub {
@@ -118,12 +125,12 @@ impl Hub {
                     );
                     return;
                 }
-                Arrival::Peer(stream, addr) => match &mut self.handshakes {
-                    Some(handshakes) => {
-                        handshakes.begin(stream, addr, self.poll.registry(), now);
+                Arrival::Peer(stream, addr) => {
+                    let registry = self.poll.registry();
+                    if let Some(conn) = self.entry.arrive(stream.into(), addr, registry, now) {
+                        self.admit(conn, now);
                     }
-                    None => self.admit(Conn::new(stream.into(), addr), now),
-                },
+                }
                 Arrival::Failed => {}
             }
         }
@@ -131,34 +138,22 @@ impl Hub {
 
     /// A few steps with those who have not agreed on TLS yet.
     pub(super) fn shake_hands(&mut self, now: Instant) {
-        for _ in 0..HANDSHAKE_BATCH {
-            let Some(handshakes) = &mut self.handshakes else {
-                return;
-            };
-            match handshakes.step(self.poll.registry(), now) {
-                None => return,
-                Some(Step::Agreed(conn)) => self.admit(conn, now),
-                Some(Step::Plain(conn)) => {
-                    log::info!(target: NOTICE, "{} did not join: it does not speak TLS", conn.addr());
-                    self.door.refuse(conn, PLAIN_REFUSAL, now);
-                }
-                Some(Step::GivenUp) => self.door.someone_left(),
-                Some(Step::Waits) => {}
-            }
+        let mut steps = entry::HANDSHAKE_BATCH;
+        while let Some(conn) =
+            self.entry
+                .agreed(&mut steps, self.poll.registry(), &mut self.door, now)
+        {
+            self.admit(conn, now);
         }
     }
 
-    fn admit(&mut self, mut conn: Conn, now: Instant) {
-        if let Some(max) = self
-            .config
-            .max_peers
-            .filter(|&max| self.peers.room.len() >= max)
-        {
-            log::info!(target: NOTICE, "{} was refused: {max} are here already", conn.addr());
-            self.door
-                .refuse(conn, &format!("muxnc: full, {max} are here already\n"), now);
-            return;
-        }
+    fn admit(&mut self, conn: Conn, now: Instant) {
+        let here = self.peers.room.len();
+        let from_there = self.peers.count_from(conn.addr().ip());
+        let admitted = self
+            .entry
+            .admit(conn, here, from_there, &mut self.door, now);
+        let Some(mut conn) = admitted else { return };
         let token = Token(self.peers.room.next_key());
         if let Err(error) = conn.register(self.poll.registry(), token) {
             log::warn!("serve {}: {}", conn.addr(), why(&error));
@@ -181,7 +176,27 @@ impl<S: Stream> Peers<S> {
             queues: Queues::default(),
             flushed: 0,
             half_closing: false,
+            pulse: Pulse::new(),
+            checkup: None,
+            headcount: None,
+            idle: None,
         }
+    }
+
+    /// From now on whoever joins and is idle for so long is disconnected.
+    pub fn limit_idle(&mut self, limit: Duration) {
+        self.idle = Some(Idle::new(limit));
+    }
+
+    /// Counts how many there are of each address from now on.
+    pub fn count_hosts(&mut self) {
+        self.headcount.get_or_insert_default();
+    }
+
+    /// How many there are of one address, if that is counted.
+    pub fn count_from(&self, ip: IpAddr) -> usize {
+        let headcount = self.headcount.as_ref();
+        headcount.map_or(0, |headcount| headcount.of(ip))
     }
 
     /// Lets a connection in, whose events will come with the key returned: [`Room::next_key`], as
@@ -194,7 +209,11 @@ impl<S: Stream> Peers<S> {
             to_flush: false,
             leaving: false,
         };
+        if let Some(headcount) = &mut self.headcount {
+            headcount.joined(peer.conn.addr().ip());
+        }
         let key = self.room.join(peer, now);
+        self.touch(key, now);
         // Of what came with the end of a handshake no event will tell.
         self.queue_read(key);
         key
@@ -206,6 +225,13 @@ impl<S: Stream> Peers<S> {
             peer.conn.collect(event);
             self.queue_read(key);
             self.queue_flush(key);
+        }
+    }
+
+    /// Something was sent to a peer, or received from it.
+    fn touch(&mut self, key: usize, now: Instant) {
+        if let Some(idle) = &mut self.idle {
+            idle.touch(key, now);
         }
     }
 
@@ -224,9 +250,6 @@ impl<S: Stream> Peers<S> {
     ///
     /// # Errors
     /// What `show` fails with.
-    ///
-    /// # Panics
-    /// If `buffer` is smaller than [`RELAY_CHUNK`].
     pub fn hear<E>(
         &mut self,
         buffer: &mut [u8],
@@ -256,10 +279,6 @@ impl<S: Stream> Peers<S> {
     }
 
     fn hear_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
-        let chunk = match self.room.relays() {
-            true => RELAY_CHUNK,
-            false => PEER_CHUNK,
-        };
         let Some(peer) = self.room.conn_mut(key) else {
             return;
         };
@@ -268,7 +287,7 @@ impl<S: Stream> Peers<S> {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        let heard = peer.conn.read(&mut buffer[..chunk]);
+        let heard = peer.conn.read(buffer);
         let cut = match &heard {
             Heard::Cut(error) => format!(": {}", why(error)),
             _ => String::new(),
@@ -281,7 +300,8 @@ impl<S: Stream> Peers<S> {
         }
         match heard {
             Heard::Bytes(count) => {
-                if let [22, 3, ..] = buffer {
+                self.touch(key, now);
+                if let [22, 3, ..] = buffer[..count] {
                     self.explain_tls(key);
                 }
                 self.room.heard(key, &buffer[..count], now);
@@ -369,13 +389,23 @@ impl<S: Stream> Peers<S> {
             self.room.forgo(key, now);
             return;
         }
-        match self
-            .room
-            .flush(key, now, |peer, slices| peer.conn.write(slices))
-        {
+        let mut taken = 0;
+        let flushed = self.room.flush(key, now, |peer, slices| {
+            taken = peer.conn.write(slices)?;
+            Ok(taken)
+        });
+        if taken > 0 {
+            self.touch(key, now);
+        }
+        match flushed {
             Ok(0) => self.half_close(key),
             Ok(_) => self.queue_flush(key),
             Err(error) => self.break_off(key, error, now),
+        }
+        if let Some(peer) = self.room.conn_mut(key)
+            && peer.conn.is_watched()
+        {
+            self.checkup.get_or_insert(now + vigil::EVERY);
         }
     }
 
@@ -429,6 +459,37 @@ impl<S: Stream> Peers<S> {
         }
     }
 
+    /// Gives up whoever vanished: see [`vigil`].
+    pub fn find_vanished(&mut self, now: Instant) {
+        if self.checkup.is_none_or(|checkup| checkup > now) {
+            return;
+        }
+        self.checkup = None;
+        let mut vanished = std::mem::take(&mut self.queues.overdue);
+        for (key, peer) in self.room.conns_mut() {
+            if peer.leaving || peer.broken.is_some() {
+                continue;
+            }
+            if peer.conn.has_vanished(&mut self.pulse) {
+                vanished.push(key);
+            } else if peer.conn.is_watched() {
+                self.checkup = Some(now + vigil::EVERY);
+            }
+        }
+        for key in vanished.drain(..) {
+            self.break_off(key, ErrorKind::TimedOut.into(), now);
+        }
+        self.queues.overdue = vanished;
+    }
+
+    /// When to call [`Peers::find_overdue`] or [`Peers::find_vanished`] next, if nothing changes
+    /// before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let idle = self.idle.as_ref().and_then(Idle::deadline);
+        let deadlines = [self.room.deadline(), self.checkup, idle];
+        deadlines.into_iter().flatten().min()
+    }
+
     /// Lets everybody go whose time is over.
     pub fn find_overdue(&mut self, now: Instant) {
         let mut overdue = std::mem::take(&mut self.queues.overdue);
@@ -441,6 +502,13 @@ impl<S: Stream> Peers<S> {
             self.queue_leave(key, why);
         }
         self.queues.overdue = overdue;
+        while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
+            // What it said and we did not read yet is our delay, not its.
+            match self.room.conn_mut(key).is_some_and(|peer| peer.to_read) {
+                true => self.touch(key, now),
+                false => self.queue_leave(key, Leave::Idle),
+            }
+        }
     }
 
     /// The only place where a peer leaves the room. Returns whether one did.
@@ -469,6 +537,12 @@ impl<S: Stream> Peers<S> {
         if left.owed == 0 {
             left.conn.conn.say_goodbye();
         }
+        if let Some(idle) = &mut self.idle {
+            idle.remove(key);
+        }
+        if let Some(headcount) = &mut self.headcount {
+            headcount.left(left.conn.conn.addr().ip());
+        }
         let account = &left.account;
         let who = format!("[{}] {}", account.number, left.conn.conn.addr());
         let traffic = format!(
@@ -490,6 +564,13 @@ impl<S: Stream> Peers<S> {
                  {owed} bytes were not delivered; {traffic}",
                 self.room.policy().stall_timeout
             ),
+            Leave::Idle => {
+                let limit = self.idle.as_ref().map_or(Duration::ZERO, Idle::limit);
+                log::info!(
+                    target: NOTICE,
+                    "{who} was disconnected: nothing was sent or received for {limit:?}; {traffic}"
+                );
+            }
             Leave::Kicked(reason) if reason.is_empty() => {
                 log::warn!("{who} was cut off by you; {traffic}");
             }

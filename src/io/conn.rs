@@ -21,6 +21,9 @@ use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 
+use crate::engine::vigil::Outstanding;
+use crate::engine::vigil::Vigil;
+use crate::io::pulse::Pulse;
 use crate::io::transport::Transport;
 
 /// What a connection needs of the stream under it.
@@ -49,6 +52,11 @@ pub trait Stream: Read + Write {
     /// Whether an end that was told is known from one that was not.
     fn knows_ends(&self) -> bool {
         false
+    }
+
+    /// What was sent and is unanswered, if the system tells.
+    fn outstanding(&self, _: &mut Pulse) -> Option<Outstanding> {
+        None
     }
 }
 
@@ -90,6 +98,7 @@ pub struct Conn<S = Transport> {
     hinted: bool,
     ended: bool,
     shut: bool,
+    vigil: Vigil,
 }
 
 impl<S: AsFd> AsFd for Conn<S> {
@@ -141,6 +150,7 @@ impl<S: Stream> Conn<S> {
             hinted: false,
             ended: false,
             shut: false,
+            vigil: Vigil::default(),
         }
     }
 
@@ -244,6 +254,7 @@ impl<S: Stream> Conn<S> {
             match written {
                 Ok(count) => {
                     self.writable = count == offered && !self.stream.owes();
+                    self.sent(count);
                     return Ok(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -274,7 +285,31 @@ impl<S: Stream> Conn<S> {
                 self.writable = false;
                 Ok(())
             }
-            flushed => flushed,
+            flushed => {
+                self.vigil.sent();
+                flushed
+            }
+        }
+    }
+
+    /// Whether something was written of which is not known that it was acknowledged.
+    pub fn is_watched(&self) -> bool {
+        self.vigil.is_kept()
+    }
+
+    /// Looks whether the other side answers, [`crate::engine::vigil::EVERY`] so often while
+    /// something is watched. Returns whether it has vanished.
+    pub fn has_vanished(&mut self, pulse: &mut Pulse) -> bool {
+        if !self.is_watched() {
+            return false;
+        }
+        self.vigil.look(self.stream.outstanding(pulse))
+    }
+
+    /// Takes note that so much was written.
+    pub(super) fn sent(&mut self, count: usize) {
+        if count > 0 {
+            self.vigil.sent();
         }
     }
 
@@ -299,6 +334,8 @@ impl<S: Stream> Conn<S> {
     /// tell.
     pub fn shutdown(&mut self) {
         self.shut = true;
+        // The end has to be acknowledged as well.
+        self.vigil.sent();
         let _ = self.stream.shutdown();
         self.writable &= !self.stream.owes();
     }

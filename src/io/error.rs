@@ -50,6 +50,14 @@ impl Error {
         self
     }
 
+    /// The same, with the place that is to blame.
+    pub fn at(self, place: impl fmt::Display) -> Error {
+        Error {
+            doing: format!("{place}: {}", self.doing),
+            ..self
+        }
+    }
+
     /// Whether the command line is to blame, not the network.
     pub fn is_usage(&self) -> bool {
         self.usage

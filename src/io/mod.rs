@@ -1,5 +1,6 @@
 //! Floor 1: the edges of the world. Sockets, descriptors, errno; no policy.
 
+pub mod access;
 pub mod conn;
 pub mod console;
 pub mod descriptor;
@@ -9,6 +10,7 @@ pub mod job;
 pub mod net;
 pub mod notices;
 pub mod output;
+pub mod pulse;
 pub mod shortcut;
 pub mod signals;
 pub mod stdin;

@@ -25,11 +25,14 @@ pub use self::resolve::Lookup;
 pub use self::resolve::port;
 pub use self::resolve::resolve;
 
-/// A closed laptop sends nothing: ask after a minute of silence, and give up after another.
+/// A closed laptop sends nothing: ask after a minute of silence, and give up 50 seconds later.
+/// That is for a connection on which nothing is on its way; see [`crate::engine::vigil`] for one to
+/// which something is.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(60))
     .with_interval(Duration::from_secs(10))
-    .with_retries(6);
+    .with_retries(5);
+
 /// What every connection has: no waiting for more to send, and a question to whoever is silent.
 fn set_options(socket: &Socket) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;

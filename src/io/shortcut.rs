@@ -59,7 +59,10 @@ pub fn send(stdin: &mut Stdin, conn: &mut Conn) -> Moved {
             stdin.end();
             Moved::End
         }
-        Ok(count) => Moved::Bytes(count),
+        Ok(count) => {
+            conn.sent(count);
+            Moved::Bytes(count)
+        }
         Err(Errno::AGAIN) => {
             conn.block_write();
             Moved::Nothing

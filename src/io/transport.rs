@@ -16,7 +16,9 @@ use mio::Registry;
 use mio::Token;
 use mio::net::TcpStream;
 
+use crate::engine::vigil::Outstanding;
 use crate::io::conn::Stream;
+use crate::io::pulse::Pulse;
 use crate::io::tls::Session;
 
 /// A connected stream of one kind or another, which must be non-blocking.
@@ -116,6 +118,15 @@ impl Stream for Transport {
 
     fn knows_ends(&self) -> bool {
         matches!(self, Transport::Tls(_))
+    }
+
+    fn outstanding(&self, pulse: &mut Pulse) -> Option<Outstanding> {
+        match self {
+            Transport::Tcp(stream) => {
+                pulse.feel(stream.local_addr().ok()?, stream.peer_addr().ok()?)
+            }
+            Transport::Tls(session) => session.outstanding(pulse),
+        }
     }
 }
 

@@ -11,6 +11,7 @@
     reason = "a module shared by test files, none of which uses all of it"
 )]
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -364,6 +365,41 @@ pub fn listening_port(stderr: &Watched) -> u16 {
         .unwrap_or_else(|_| panic!("no port in {text:?}"))
 }
 
+/// The port that a program listens on, which it waits for; none if the program ended first. The
+/// kernel is asked, for not every netcat tells its port, and none without being asked to chatter.
+pub fn port_of(process: &mut Process) -> Option<u16> {
+    let end = Instant::now() + DEADLINE;
+    while process.is_running() {
+        let fds = std::fs::read_dir(format!("/proc/{}/fd", process.pid())).ok()?;
+        let sockets: BTreeSet<String> = fds
+            .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
+            .filter_map(|link| {
+                let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+                Some(inode.to_owned())
+            })
+            .collect();
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let port = table.lines().skip(1).find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let listens = fields[3] == "0A" && sockets.contains(fields[9]);
+            let port = fields[1].rsplit(':').next()?;
+            listens.then(|| u16::from_str_radix(port, 16).unwrap())
+        });
+        if port.is_some() {
+            return port;
+        }
+        assert!(Instant::now() < end, "{} never listened", process.pid());
+        thread::sleep(Duration::from_millis(2));
+    }
+    None
+}
+
+/// The same of one that goes on.
+#[track_caller]
+pub fn listening(process: &mut Process) -> u16 {
+    port_of(process).unwrap_or_else(|| panic!("it ended: {}", process.stderr.text()))
+}
+
 /// A connection to this port on this machine, with deadlines on everything.
 #[track_caller]
 pub fn connect(port: u16) -> TcpStream {
@@ -533,36 +569,6 @@ impl Drop for Folder {
     }
 }
 
-/// The port that a program listens on, which it waits for; none if the program ended first. The
-/// kernel is asked, for not every netcat tells its port, and none without being asked to chatter.
-#[track_caller]
-pub fn port_of(process: &mut Process) -> Option<u16> {
-    let end = Instant::now() + DEADLINE;
-    while process.is_running() {
-        let fds = std::fs::read_dir(format!("/proc/{}/fd", process.pid())).ok()?;
-        let sockets: std::collections::BTreeSet<String> = fds
-            .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
-            .filter_map(|link| {
-                let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
-                Some(inode.to_owned())
-            })
-            .collect();
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let port = table.lines().skip(1).find_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let listens = fields[3] == "0A" && sockets.contains(fields[9]);
-            let port = fields[1].rsplit(':').next()?;
-            listens.then(|| u16::from_str_radix(port, 16).unwrap())
-        });
-        if port.is_some() {
-            return port;
-        }
-        assert!(Instant::now() < end, "{} never listened", process.pid());
-        thread::sleep(Duration::from_millis(2));
-    }
-    None
-}
-
 /// A network of its own, with nothing in it but its loopback.
 pub struct Namespace {
     keeper: Process,
@@ -592,6 +598,11 @@ impl Namespace {
             keeper,
             user: flags == "-rn",
         })
+    }
+
+    /// A process that lives in it for as long as it lasts.
+    pub fn pid(&self) -> u32 {
+        self.keeper.pid()
     }
 
     /// A command that runs in it, all three streams as pipes.

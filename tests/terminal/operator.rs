@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::Seat;
+use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::read_all;
@@ -139,7 +140,7 @@ fn relaying_is_switched_on_and_off() {
 
 #[test]
 fn stats_and_help_tell() {
-    let (mut seat, port) = Seat::hub(&[]);
+    let (mut seat, port) = Seat::hub(&["-m", "1"]);
     let mut one = seat.join(port);
     seat.press("hello\r");
     expect_bytes(&mut one, "hello\n");
@@ -148,6 +149,11 @@ fn stats_and_help_tell() {
     seat.press("/stats\r");
     seat.screen
         .wait_for("muxnc: 1 here of 1 that joined, 6 bytes said to everybody, 3 bytes received");
+    let mut refused = connect(port);
+    assert_eq!(read_all(&mut refused), b"muxnc: full, 1 are here already\n");
+    seat.press("/stats\r");
+    seat.screen
+        .wait_for("muxnc: 1 here of 1 that joined, 1 refused, 6 bytes said");
     seat.press("/help\r");
     for command in [
         "/who", "/msg", "/kick", "/name", "/mute", "/unmute", "/relay", "/stats", "/help", "/quit",

@@ -23,11 +23,21 @@ const INTERVAL: Duration = Duration::from_millis(5);
 
 /// From stdin, and from one of the peers.
 pub fn cases(_: &Plan) -> Vec<Case> {
-    let from_stdin = [1, 30, 300, 3000].map(|peers| Case {
+    let calm = [1, 30, 300, 3000].map(|peers| Case {
         work: "W3",
         title: format!("stdin to {peers}"),
         subjects: HUBS.to_vec(),
-        measure: Box::new(move |subject, plan| from_stdin(subject, peers, plan)),
+        measure: Box::new(move |subject, plan| from_stdin(subject, peers, INTERVAL, plan)),
+    });
+    // Where lines come faster than they can be told to everybody one by one.
+    let rates = [(30, 5000), (300, 5000), (300, 20_000)];
+    let busy = rates.map(|(peers, rate)| Case {
+        work: "W3",
+        title: format!("stdin to {peers}, {rate} lines/s"),
+        subjects: vec![Subject::Floor, Subject::Muxnc, Subject::Ncat],
+        measure: Box::new(move |subject, plan| {
+            from_stdin(subject, peers, Duration::from_secs(1) / rate, plan)
+        }),
     });
     let from_peer = [30, 300].map(|peers| Case {
         work: "W3",
@@ -35,19 +45,24 @@ pub fn cases(_: &Plan) -> Vec<Case> {
         subjects: vec![Subject::Floor, Subject::Muxnc, Subject::Ncat],
         measure: Box::new(move |subject, plan| from_peer(subject, peers, plan)),
     });
-    from_stdin.into_iter().chain(from_peer).collect()
+    calm.into_iter().chain(busy).chain(from_peer).collect()
 }
 
-fn from_stdin(subject: Subject, peers: usize, plan: &Plan) -> Result<Figures, String> {
+fn from_stdin(
+    subject: Subject,
+    peers: usize,
+    interval: Duration,
+    plan: &Plan,
+) -> Result<Figures, String> {
     let mut room = Room::fan_out(subject, peers, LINE, &[], plan)?;
     room.load.feed(room.source, &room.sent, 0, 0);
     let (line, wire) = (room.sent[0].line(), room.received[0].line());
     let before = room.hub.process.cpu();
     let latency = room
         .load
-        .paced(room.source, line, wire, lines(plan), INTERVAL)?;
+        .paced(room.source, line, wire, lines(plan, interval), interval)?;
     let used = room.hub.process.cpu() - before;
-    Ok(figures(&latency, used / lines(plan) as f64))
+    Ok(figures(&latency, used / lines(plan, interval) as f64))
 }
 
 fn from_peer(subject: Subject, peers: usize, plan: &Plan) -> Result<Figures, String> {
@@ -68,13 +83,15 @@ fn from_peer(subject: Subject, peers: usize, plan: &Plan) -> Result<Figures, Str
     hub.wait_for_peers(peers)?;
     load.feed(sender, &patterns, 0, 0);
     let before = hub.process.cpu();
-    let latency = load.paced(sender, LINE, LINE, lines(plan), INTERVAL)?;
+    let latency = load.paced(sender, LINE, LINE, lines(plan, INTERVAL), INTERVAL)?;
     let used = hub.process.cpu() - before;
-    Ok(figures(&latency, used / lines(plan) as f64))
+    Ok(figures(&latency, used / lines(plan, INTERVAL) as f64))
 }
 
-fn lines(plan: &Plan) -> u64 {
-    plan.pick(1000, 200)
+/// As many as are due in five seconds, or in one.
+fn lines(plan: &Plan, interval: Duration) -> u64 {
+    let seconds = Duration::from_secs(plan.pick(5, 1));
+    seconds.div_duration_f64(interval).round() as u64
 }
 
 fn figures(latency: &Latency, cpu: f64) -> Figures {

@@ -17,7 +17,9 @@ use rustls::CertificateError;
 use rustls::Connection;
 
 use super::verify::fingerprint;
+use crate::engine::vigil::Outstanding;
 use crate::io::conn::Stream;
+use crate::io::pulse::Pulse;
 use crate::io::transport::Transport;
 
 /// Bytes of records that may wait for the socket: four records, so that one system call takes
@@ -221,6 +223,10 @@ impl Stream for Session {
 
     fn take_error(&mut self) -> Option<io::Error> {
         self.transport.take_error()
+    }
+
+    fn outstanding(&self, pulse: &mut Pulse) -> Option<Outstanding> {
+        self.transport.outstanding(pulse)
     }
 
     fn holds(&self) -> bool {

@@ -1,0 +1,610 @@
+//! What is fuzzed: everything that takes apart what a peer, a file or a keyboard gives. Each target
+//! is a function of bytes that panics if a promise is broken, not only if the code does.
+//!
+//! `cargo fuzz` runs them with its own inputs, `tests/corpus.rs` with those in `corpus/` and with
+//! chance, without any special toolchain.
+
+use std::collections::HashMap;
+use std::io::IoSlice;
+use std::time::Duration;
+use std::time::Instant;
+
+use muxnc::engine::chat;
+use muxnc::engine::chat::Chat;
+use muxnc::engine::command::Command;
+use muxnc::engine::command::Typed;
+use muxnc::engine::command::is_name;
+use muxnc::engine::command::understand;
+use muxnc::engine::editor;
+use muxnc::engine::editor::Editor;
+use muxnc::engine::journal::Cursor;
+use muxnc::engine::journal::GATHER;
+use muxnc::engine::journal::Journal;
+use muxnc::engine::journal::SEGMENT;
+use muxnc::engine::lines::Lines;
+use muxnc::engine::lines::MAX_LINE;
+use muxnc::engine::newline::Crlf;
+use muxnc::engine::room::HIGH_WATER;
+use muxnc::engine::room::Label;
+use muxnc::engine::room::Policy;
+use muxnc::engine::room::Room;
+use muxnc::engine::room::SlowPeer;
+use muxnc::engine::screen;
+use muxnc::engine::screen::Overflow;
+use muxnc::engine::screen::Screen;
+use muxnc::engine::screen::Surface;
+use muxnc::engine::visible::Visible;
+use muxnc::engine::visible::is_unsafe;
+
+/// One target.
+pub type Target = fn(&[u8]);
+
+/// Every target, by the name of its corpus.
+pub const TARGETS: [(&str, Target); 9] = [
+    ("chat", chat),
+    ("command", command),
+    ("editor", editor),
+    ("journal", journal),
+    ("lines", lines),
+    ("newline", newline),
+    ("room", room),
+    ("screen", screen),
+    ("visible", visible),
+];
+
+/// An input, taken apart.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn byte(&mut self) -> u8 {
+        match self.0.split_first() {
+            Some((&first, rest)) => {
+                self.0 = rest;
+                first
+            }
+            None => 0,
+        }
+    }
+
+    fn take(&mut self, count: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(count.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::from(self.byte()) % bound.max(1)
+    }
+
+    /// A piece of what somebody says: its length and the bytes. From 0xf0 on the length is in
+    /// 4 KiB, and all is filling: what is long is reached by small inputs.
+    fn piece(&mut self) -> Vec<u8> {
+        match self.byte() {
+            length @ 0xf0.. => vec![b'x'; usize::from(length - 0xef) * 4096],
+            length => self.take(usize::from(length)).to_vec(),
+        }
+    }
+
+    /// All the rest in such pieces.
+    fn pieces(&mut self) -> Vec<Vec<u8>> {
+        let mut pieces = Vec::new();
+        while !self.0.is_empty() && pieces.len() < 200 {
+            pieces.push(self.piece());
+        }
+        pieces
+    }
+}
+
+/// Every reader gets every byte once and in order, and the room gets whole lines.
+pub fn lines(data: &[u8]) {
+    let mut input = Input(data);
+    let mode = input.byte();
+    let mut lines = Lines::default();
+    let (mut said, mut held) = (Vec::<u8>::new(), Vec::<u8>::new());
+    let (mut screen, mut room) = (Vec::<u8>::new(), Vec::<u8>::new());
+    let mut expected = Vec::new();
+    for (i, piece) in input.pieces().iter().enumerate() {
+        let at_once = mode >> (i % 8) & 1 == 1;
+        lines.feed(piece, at_once, |b| screen.extend(b), |b| room.extend(b));
+        said.extend(piece);
+        held.extend(piece);
+        let whole = held
+            .iter()
+            .rposition(|&b| b == b'\n')
+            .map_or(0, |lf| lf + 1);
+        let whole = match held.len() - whole < MAX_LINE {
+            true => whole,
+            false => held.len(),
+        };
+        expected.extend(held.drain(..whole));
+        assert!(room == expected, "the room gets whole lines");
+        assert_eq!(lines.room(), MAX_LINE - held.len());
+        assert!(!at_once || piece.is_empty() || screen == said, "at once");
+        assert!(screen.len() >= room.len() && said.starts_with(&screen));
+        assert_eq!(lines.is_open(), screen.len() > room.len());
+    }
+    lines.finish(|b| screen.extend(b), |b| room.extend(b));
+    assert!(screen == said && room == said, "nothing is lost");
+    assert_eq!(lines.room(), MAX_LINE);
+}
+
+/// Every lone LF becomes CRLF, however it comes, and nothing else is touched.
+pub fn newline(data: &[u8]) {
+    let pieces = Input(data).pieces();
+    let all = pieces.concat();
+    let mut crlf = Crlf::default();
+    let mut out = Vec::new();
+    for piece in &pieces {
+        crlf.convert(piece, &mut out);
+    }
+    let mut expected = Vec::new();
+    for (i, &byte) in all.iter().enumerate() {
+        if byte == b'\n' && (i == 0 || all[i - 1] != b'\r') {
+            expected.push(b'\r');
+        }
+        expected.push(byte);
+    }
+    assert!(out == expected, "every lone LF and nothing else");
+    let mut again = Vec::new();
+    Crlf::default().convert(&out, &mut again);
+    assert!(again == out, "once is enough");
+}
+
+fn is_safe(text: &str) -> bool {
+    text.chars()
+        .all(|c| c == '\n' || c == '\t' || !is_unsafe(c))
+}
+
+/// Nothing acts on a terminal, nothing is lost, and cuts do not matter.
+pub fn visible(data: &[u8]) {
+    let pieces = Input(data).pieces();
+    let all = pieces.concat();
+    let show = |pieces: &[Vec<u8>]| {
+        let mut visible = Visible::default();
+        let mut out = String::new();
+        for piece in pieces {
+            visible.show(piece, &mut out);
+        }
+        visible.finish(&mut out);
+        out
+    };
+    let out = show(&pieces);
+    assert!(is_safe(&out), "{out:?}");
+    assert_eq!(out, show(std::slice::from_ref(&all)), "cuts do not matter");
+    assert!(out.len() <= 4 * all.len(), "it grows without bound");
+    let lf = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count();
+    assert_eq!(lf(out.as_bytes()), lf(&all), "lines stay lines");
+    if let Ok(text) = std::str::from_utf8(&all)
+        && is_safe(text)
+    {
+        assert_eq!(out, text, "text stays");
+    }
+    let again = show(&[out.clone().into_bytes()]);
+    assert_eq!(again, out, "what is visible stays so");
+}
+
+/// Keys of any kind: lines without line feeds, a row that cannot act, and without Esc cuts do not
+/// matter.
+pub fn editor(data: &[u8]) {
+    let mut input = Input(data);
+    let columns = u16::from(input.byte());
+    let pieces = input.pieces();
+    let type_in = |pieces: &[Vec<u8>]| {
+        let mut editor = Editor::new();
+        let mut events = Vec::new();
+        for piece in pieces {
+            let mut keys = &piece[..];
+            while let Some(event) = editor.next(&mut keys) {
+                match &event {
+                    editor::Event::Line(line) | editor::Event::Pasted(line) => {
+                        assert!(!line.contains('\n') && line.len() <= editor::MAX_LINE);
+                    }
+                    editor::Event::Complete if editor.before_cursor().ends_with('a') => {
+                        editor.replace_word("ab\nc ");
+                    }
+                    editor::Event::Complete => editor.insert("\t"),
+                    _ => {}
+                }
+                // How often it was full does depend on the cuts.
+                if event != editor::Event::Full {
+                    events.push(event);
+                }
+            }
+            assert!(keys.is_empty(), "a key is left behind");
+            let text = editor.text();
+            assert!(!text.contains('\n') && text.len() <= editor::MAX_LINE);
+            assert!(text.starts_with(editor.before_cursor()));
+            assert_eq!(editor.is_empty(), text.is_empty());
+            let mut row = Vec::new();
+            editor.draw("> ", columns, &mut row);
+            let row = String::from_utf8(row).expect("a row is text");
+            let row = row.strip_prefix('\r').expect("a row begins at its start");
+            let mut row = row.to_owned();
+            for sequence in ["\x1b[K", "\x1b7", "\x1b8"] {
+                row = row.replacen(sequence, "", 1);
+            }
+            assert!(!row.contains(is_unsafe), "{row:?}");
+        }
+        events.push(editor::Event::Line(editor.text().to_owned()));
+        events
+    };
+    let events = type_in(&pieces);
+    let all = pieces.concat();
+    if !all.contains(&0x1b) {
+        assert!(events == type_in(&[all]), "cuts do not matter");
+    }
+}
+
+/// A cursor, all that is for it, and how much of that was taken.
+type Reader = (Cursor, Vec<u8>, usize);
+
+/// The journal against a buffer for each peer.
+pub fn journal(data: &[u8]) {
+    let mut input = Input(data);
+    let mut journal = Journal::new();
+    let mut readers: Vec<Reader> = Vec::new();
+    let mut appended = 0;
+    for _ in 0..300 {
+        if input.0.is_empty() {
+            break;
+        }
+        let what = input.byte();
+        let who = input.below(readers.len());
+        match what % 8 {
+            0 => readers.push((journal.join(), Vec::new(), 0)),
+            _ if readers.is_empty() => {}
+            1 => journal.leave(readers.swap_remove(who).0),
+            2 | 3 if appended < 4 * SEGMENT => {
+                let bytes = input.piece();
+                journal.append(&bytes);
+                appended += bytes.len();
+                let author = (what % 8 == 3).then_some(who);
+                for (i, (cursor, all, _)) in readers.iter_mut().enumerate() {
+                    match author == Some(i) {
+                        true => journal.skip(cursor, bytes.len() as u64),
+                        false => all.extend(&bytes),
+                    }
+                }
+            }
+            4 => {
+                let bytes = input.take(3);
+                journal.insert(&mut readers[who].0, bytes);
+                readers[who].1.extend(bytes);
+            }
+            _ => {
+                let limit = match input.byte() {
+                    count @ 0xf0.. => usize::from(count - 0xef) * 4096,
+                    count => usize::from(count),
+                };
+                take(&mut journal, &mut readers[who], limit);
+            }
+        }
+        let slowest = readers.iter().map(|(cursor, ..)| journal.kept_for(cursor));
+        assert_eq!(
+            slowest.max().unwrap_or(journal.retained()),
+            journal.retained()
+        );
+    }
+    for mut reader in readers {
+        while reader.2 < reader.1.len() {
+            take(&mut journal, &mut reader, usize::MAX);
+        }
+        assert_eq!(journal.owed(&reader.0), 0);
+        assert_eq!(journal.edits(&reader.0), 0);
+        journal.leave(reader.0);
+    }
+    assert!(
+        journal.retained() < SEGMENT as u64,
+        "nobody needs it any more"
+    );
+}
+
+fn take(journal: &mut Journal, (cursor, all, taken): &mut Reader, limit: usize) {
+    let left = &all[*taken..];
+    assert_eq!(journal.owed(cursor), left.len() as u64);
+    let mut slices = [IoSlice::new(&[]); GATHER];
+    let count = journal.gather(cursor, &mut slices);
+    let mut bytes: Vec<u8> = slices[..count].iter().flat_map(|s| s.to_vec()).collect();
+    assert!(
+        count == GATHER || bytes.len() == left.len(),
+        "not all is gathered"
+    );
+    bytes.truncate(limit);
+    assert!(left.starts_with(&bytes), "its stream is not its own");
+    *taken += bytes.len();
+    journal.advance(cursor, bytes.len() as u64);
+}
+
+/// What anybody may do in a room, in any order: the rules of who may be read are kept, as the loop
+/// keeps them, and then what is held is bounded, and nothing that is shown or said acts.
+pub fn room(data: &[u8]) {
+    let mut input = Input(data);
+    let mode = input.byte();
+    let bit = |n: u8| mode >> n & 1 == 1;
+    let (relay, is_chat) = (bit(0) || bit(1), bit(1));
+    let surface = match bit(2) {
+        true => Surface::Terminal,
+        false => Surface::Stream,
+    };
+    let mut room: Room<Vec<u8>> = Room::new(Policy {
+        relay,
+        slow: if bit(3) {
+            SlowPeer::Disconnect
+        } else {
+            SlowPeer::Wait
+        },
+        stall_timeout: Duration::from_secs(10),
+        surface,
+        label: if bit(4) { Label::Always } else { Label::Auto },
+        color: false,
+    });
+    if is_chat {
+        room.open_chat(Chat::new("host", bit(5)));
+    }
+    let mut now = Instant::now();
+    let mut keys: Vec<usize> = Vec::new();
+    let mut shown = Vec::new();
+    let mut overdue = Vec::new();
+    let mut said = 0;
+    for _ in 0..300 {
+        if input.0.is_empty() {
+            break;
+        }
+        let what = input.byte() % 16;
+        let key = keys.get(input.below(keys.len())).copied();
+        match (what, key) {
+            (0, _) if keys.len() < 10 => {
+                let next = room.next_key();
+                keys.push(room.join(Vec::new(), now));
+                assert_eq!(keys.last(), Some(&next));
+            }
+            (_, None) => {}
+            (1, Some(key)) => {
+                leave(&mut room, key, now, is_chat);
+                keys.retain(|&other| other != key);
+            }
+            (2..6, Some(key)) if room.hears() && room.may_speak(key) && said < 1 << 22 => {
+                let bytes = input.piece();
+                said += bytes.len();
+                room.heard(key, &bytes, now);
+            }
+            (6..8, _) if room.wants_input() && said < 1 << 22 => {
+                let bytes = input.piece();
+                said += bytes.len();
+                room.typed(&bytes, now);
+            }
+            (8..11, Some(key)) => {
+                let limit = match input.byte() {
+                    count @ 0xf0.. => usize::from(count - 0xef) * 65_536,
+                    count => usize::from(count),
+                };
+                flush(&mut room, key, now, limit);
+            }
+            (11, _) => {
+                let count = room.screen().front().len().min(input.piece().len());
+                shown.extend(&room.screen().front()[..count]);
+                room.screen_mut().consume(count);
+            }
+            (12, _) => {
+                now += Duration::from_millis(100 * u64::from(input.byte()));
+                room.overdue(now, &mut overdue);
+                let held = room.deadline().is_none_or(|deadline| deadline > now);
+                assert!(held || !overdue.is_empty(), "a deadline that stays");
+                for key in overdue.drain(..) {
+                    leave(&mut room, key, now, is_chat);
+                    keys.retain(|&other| other != key);
+                }
+            }
+            (13, Some(key)) => match input.byte() % 4 {
+                0 => room.mute(key, true, now),
+                1 => room.mute(key, false, now),
+                2 => room.relay(bit(6), now),
+                _ => room.tell(key, b"a word\n"),
+            },
+            (14, Some(key)) => {
+                let name = String::from_utf8_lossy(input.take(4)).into_owned();
+                if is_name(&name) {
+                    room.name(key, &name);
+                }
+            }
+            (15, Some(key)) => {
+                room.finish(key, now);
+                room.dismiss(key);
+            }
+            _ => {}
+        }
+        // One read is a megabyte at most here; in a chat it is mostly labels.
+        let most = HIGH_WATER + (SEGMENT + 10 * MAX_LINE) as u64 + 8 * 65_536;
+        assert!(is_chat || room.retained() <= most, "{}", room.retained());
+        assert_eq!(room.len(), keys.len());
+    }
+    for key in keys {
+        leave(&mut room, key, now, is_chat);
+    }
+    assert!(room.is_empty() && !room.wants_input());
+    while !room.screen().is_empty() {
+        let count = room.screen().front().len();
+        shown.extend(room.screen().front());
+        room.screen_mut().consume(count);
+    }
+    if surface == Surface::Terminal {
+        assert!(is_safe(&String::from_utf8(shown).expect("text")), "it acts");
+    }
+}
+
+fn flush(room: &mut Room<Vec<u8>>, key: usize, now: Instant, limit: usize) {
+    let owed = room.owed(key);
+    let mut taken = 0;
+    let left = room.flush(key, now, |stream, slices| {
+        for slice in slices {
+            let count = slice.len().min(limit - taken);
+            stream.extend(&slice[..count]);
+            taken += count;
+        }
+        Ok(taken)
+    });
+    assert_eq!(left.expect("nothing that fails"), owed - taken as u64);
+    assert_eq!(room.owed(key), owed - taken as u64);
+}
+
+/// It leaves with everything it is owed, and that is what it should be.
+fn leave(room: &mut Room<Vec<u8>>, key: usize, now: Instant, is_chat: bool) {
+    while room.owed(key) > 0 {
+        flush(room, key, now, usize::MAX);
+    }
+    let before = room.len();
+    let left = room.leave(key, now);
+    assert_eq!((left.owed, room.len()), (0, before - 1));
+    assert_eq!(left.account.sent, left.conn.len() as u64);
+    if !is_chat {
+        return;
+    }
+    let said = String::from_utf8(left.conn).expect("a chat is text");
+    let said = said.replace("\r\n", "\n");
+    assert!(said.is_empty() || said.ends_with('\n'), "a line is torn");
+    assert!(is_safe(&said), "it acts");
+    for line in said.lines() {
+        let is_said = line.starts_with('<') && line.contains("> ");
+        assert!(is_said || line.starts_with("* "), "{line:?}");
+    }
+}
+
+/// What is said becomes the same lines however it comes, and nobody is called like somebody else.
+pub fn chat(data: &[u8]) {
+    let mut input = Input(data);
+    let pieces = input.pieces();
+    let compose = |pieces: &[Vec<u8>]| {
+        let (mut lines, mut visible) = (Lines::default(), Visible::default());
+        let mut text = String::new();
+        for piece in pieces {
+            chat::compose(&mut lines, &mut visible, Some(piece), &mut text);
+            assert!(text.is_empty() || text.ends_with('\n'), "half a line");
+        }
+        chat::compose(&mut lines, &mut visible, None, &mut text);
+        text
+    };
+    let text = compose(&pieces);
+    assert!(is_safe(&text) && (text.is_empty() || text.ends_with('\n')));
+    assert_eq!(text, compose(&[pieces.concat()]), "cuts do not matter");
+
+    let mut chat = Chat::new("host", false);
+    let mut names: HashMap<u32, String> = (1..6).map(|n| (n, chat::default_name(n))).collect();
+    for (i, line) in text.lines().enumerate() {
+        let number = i as u32 % 5 + 1;
+        let Some(new) = chat::nick(line) else {
+            assert!(!line.starts_with("/nick ") && line != "/nick");
+            continue;
+        };
+        let old = names[&number].clone();
+        if chat.rename(number, &old, new).is_ok() {
+            assert!(is_name(new), "{new:?}");
+            let new_one = new.to_ascii_lowercase();
+            let taken = names
+                .iter()
+                .any(|(&other, name)| other != number && name.to_ascii_lowercase() == new_one);
+            assert!(!taken && new_one != "host", "{new:?} is somebody else");
+            names.insert(number, new.to_owned());
+        }
+    }
+}
+
+/// A line is said as it was typed, or not at all.
+pub fn command(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for line in text.split('\n') {
+        match understand(line) {
+            Typed::Say(said) if line.starts_with("//") => assert_eq!(said, &line[1..]),
+            Typed::Say(said) => {
+                assert!(!line.starts_with('/'), "{line:?} was a mistyped command");
+                assert_eq!(said, line);
+            }
+            Typed::Explain(_) => assert!(line.starts_with('/')),
+            Typed::Do(command) => {
+                assert!(line.starts_with('/') && !line.starts_with("//"));
+                let number = match command {
+                    Command::Message { number, text } => {
+                        assert!(!text.is_empty() && line.trim_end_matches(' ').ends_with(text));
+                        number
+                    }
+                    Command::Name { number, name } => {
+                        assert!(is_name(name));
+                        number
+                    }
+                    Command::Kick { number, .. } | Command::Mute { number, .. } => number,
+                    _ => continue,
+                };
+                let mut words = line.split(' ').filter(|word| !word.is_empty());
+                let typed = words.nth(1).unwrap_or_default();
+                assert_eq!(typed.parse(), Ok(number), "{line:?} is about somebody else");
+            }
+        }
+    }
+}
+
+/// A stream is what was said, byte by byte; on a terminal every line is somebody's, and none acts;
+/// what is dropped is counted.
+pub fn screen(data: &[u8]) {
+    let mut input = Input(data);
+    let mode = input.byte();
+    let surface = match mode % 3 {
+        0 => Surface::Stream,
+        1 => Surface::Terminal,
+        _ => Surface::RawTerminal,
+    };
+    let overflow = match mode & 0x80 {
+        0 => Overflow::Hold,
+        _ => Overflow::DropOldest,
+    };
+    let mut screen = Screen::new(surface, overflow);
+    let (mut said, mut shown) = (Vec::new(), Vec::new());
+    let mut longest = 0;
+    for _ in 0..200 {
+        if input.0.is_empty() {
+            break;
+        }
+        match input.byte() % 4 {
+            0 => {
+                let count = screen.front().len().min(input.piece().len());
+                shown.extend(&screen.front()[..count]);
+                screen.consume(count);
+            }
+            who => {
+                let bytes = input.piece();
+                if !screen.is_full() {
+                    screen.show(u32::from(who), &format!("[{who}] "), &bytes);
+                    said.extend(&bytes);
+                    longest = longest.max(bytes.len());
+                }
+            }
+        }
+        let waiting = screen.front().len();
+        // The shortest lines are mostly label, and what is not text grows.
+        assert!(
+            waiting < screen::HIGH_WATER + 5 * longest + 16,
+            "{waiting} wait"
+        );
+    }
+    while !screen.is_empty() {
+        let front = screen.front().to_vec();
+        screen.consume(front.len());
+        shown.extend(front);
+    }
+    let dropped = screen.take_dropped();
+    match surface {
+        Surface::Stream if overflow == Overflow::Hold => {
+            assert!(shown == said && dropped == 0, "not what was said");
+        }
+        Surface::Stream => assert!(shown.len() <= said.len()),
+        Surface::Terminal => {
+            let shown = String::from_utf8(shown).expect("text");
+            assert!(is_safe(&shown), "it acts: {shown:?}");
+            if dropped == 0 {
+                for line in shown.lines() {
+                    let labelled = ["[1] ", "[2] ", "[3] "].iter().any(|l| line.starts_with(l));
+                    assert!(labelled, "{line:?} is nobody's");
+                }
+            }
+        }
+        Surface::RawTerminal => {}
+    }
+}

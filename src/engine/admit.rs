@@ -1,0 +1,483 @@
+//! Who is let in: lists of hosts, and how many at a time.
+//!
+//! A list is a few words, each of which means some addresses, as in ncat: an address, a prefix
+//! (`192.0.2.0/24`, `2001:db8::/32`), ranges of bytes (`192.0.2-3.*`), or the name of a host, which
+//! somebody who can look it up turns into addresses. An IPv4 address and the IPv6 address that
+//! stands for it (RFC 4291, 2.5.5.2) are one; else the families are apart, so that `::/0` is IPv6.
+//!
+//! It promises: who is asked about costs no memory unless they are let in; whatever number is
+//! refused, few of them are told one by one.
+
+use core::net::IpAddr;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use std::time::Instant;
+
+/// Bits in front of an IPv4 address that stands among those of IPv6.
+const MAPPED: u8 = 96;
+
+/// How many refusals are told one by one in [`REFUSALS_TIME`]; the others are counted.
+const REFUSALS_TOLD: u32 = 10;
+
+/// See [`REFUSALS_TOLD`].
+const REFUSALS_TIME: Duration = Duration::from_secs(5);
+
+/// What one word of a list means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// Addresses.
+    Hosts(Hosts),
+    /// Whatever addresses a name has, each with so many of its bits.
+    Name(String, Option<u8>),
+}
+
+/// Some addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hosts {
+    /// Those that begin with so many bits of this one.
+    Prefix(u128, u8),
+    /// Those of IPv4 with each byte in its range.
+    Bytes([RangeInclusive<u8>; 4]),
+}
+
+impl Word {
+    /// Reads a word.
+    ///
+    /// # Errors
+    /// It means nothing, and why.
+    pub fn parse(text: &str) -> Result<Word, &'static str> {
+        let (host, bits) = match text.split_once('/') {
+            None => (text, None),
+            Some((host, bits)) => {
+                let digits = bits.bytes().all(|b| b.is_ascii_digit());
+                let bits = bits.parse().ok().filter(|_| digits);
+                (host, Some(bits.ok_or("a prefix is a number of bits")?))
+            }
+        };
+        // Where it was written down does not matter here: one hub, one machine.
+        let unscoped = host.split('%').next().unwrap_or(host);
+        if let Ok(ip) = unscoped.parse() {
+            return Hosts::prefix(ip, bits).map(Word::Hosts);
+        }
+        if host.bytes().all(|b| b"0123456789.-*".contains(&b)) {
+            return match (bytes(host), bits) {
+                (Some(bytes), None) => Ok(Word::Hosts(Hosts::Bytes(bytes))),
+                (Some(_), Some(_)) => Err("either ranges or a prefix"),
+                // The system's lookup would find one: 127.1 is 127.0.0.1 to it.
+                (None, _) => Err("not an address"),
+            };
+        }
+        let letters = |c: char| c.is_alphanumeric() || "-._".contains(c);
+        match !host.is_empty() && host.chars().all(letters) {
+            true => Ok(Word::Name(host.into(), bits)),
+            false => Err("not an address, and not the name of a host"),
+        }
+    }
+}
+
+impl Hosts {
+    /// The addresses that begin with so many bits of `ip`; all of its bits if none are given.
+    ///
+    /// # Errors
+    /// It has not that many bits.
+    pub fn prefix(ip: IpAddr, bits: Option<u8>) -> Result<Hosts, &'static str> {
+        let bits = match ip {
+            IpAddr::V4(_) => match bits {
+                Some(33..) => return Err("an IPv4 address has 32 bits"),
+                bits => MAPPED + bits.unwrap_or(32),
+            },
+            IpAddr::V6(_) => match bits {
+                Some(129..) => return Err("an IPv6 address has 128 bits"),
+                bits => bits.unwrap_or(128),
+            },
+        };
+        Ok(Hosts::Prefix(number(ip), bits))
+    }
+
+    fn has(&self, ip: IpAddr) -> bool {
+        match (self, ip.to_canonical()) {
+            (Hosts::Prefix(_, ..MAPPED), IpAddr::V4(_)) => false,
+            (Hosts::Prefix(prefix, bits), ip) => {
+                let rest = 128 - u32::from(*bits);
+                (prefix ^ number(ip)).checked_shr(rest).unwrap_or(0) == 0
+            }
+            (Hosts::Bytes(ranges), IpAddr::V4(ip)) => {
+                let mut bytes = ranges.iter().zip(ip.octets());
+                bytes.all(|(range, byte)| range.contains(&byte))
+            }
+            (Hosts::Bytes(_), IpAddr::V6(_)) => false,
+        }
+    }
+}
+
+/// An address among those of IPv6.
+fn number(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(ip) => ip.to_bits(),
+    }
+}
+
+/// `192.0.2-3.*`: a number, a range that may be open, or anything, for each of four bytes.
+fn bytes(text: &str) -> Option<[RangeInclusive<u8>; 4]> {
+    let range = |text: &str| {
+        let end = |text: &str, open: u8| match text {
+            "" => Some(open),
+            text => text.parse().ok(),
+        };
+        match (text, text.split_once('-')) {
+            ("*", _) => Some(0..=255),
+            (text, None) => text.parse().ok().map(|byte| byte..=byte),
+            (_, Some((from, to))) => {
+                let range = end(from, 0)?..=end(to, 255)?;
+                (!range.is_empty()).then_some(range)
+            }
+        }
+    };
+    let ranges: Option<Vec<_>> = text.split('.').map(range).collect();
+    ranges?.try_into().ok()
+}
+
+/// Lists of hosts. Who is on none of them is let in if there is no list of those who are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// The only ones who are let in.
+    pub allow: Option<Vec<Hosts>>,
+    /// Those who are not, whatever the other list says.
+    pub deny: Vec<Hosts>,
+}
+
+impl Lists {
+    fn admit(&self, ip: IpAddr) -> bool {
+        let on = |list: &[Hosts]| list.iter().any(|hosts| hosts.has(ip));
+        self.allow.as_ref().is_none_or(|allow| on(allow)) && !on(&self.deny)
+    }
+}
+
+/// Who is let in: it is asked about everybody.
+#[derive(Debug)]
+pub struct Admission {
+    lists: Lists,
+    max: Option<usize>,
+    max_per_host: Option<usize>,
+    /// Those who were not let in.
+    pub refusals: Refusals,
+}
+
+/// Why somebody is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The lists say so.
+    NotAllowed,
+    /// So many are here.
+    Full(usize),
+    /// So many of that address are here.
+    FullOfHost(usize),
+}
+
+impl Refusal {
+    /// The line that tells whoever is refused.
+    pub fn line(self) -> String {
+        match self {
+            Refusal::NotAllowed => String::from("muxnc: your address is not allowed here\n"),
+            Refusal::Full(max) => format!("muxnc: full, {max} are here already\n"),
+            Refusal::FullOfHost(max) => {
+                format!("muxnc: full, {max} from your address are here already\n")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NotAllowed => write!(f, "the address is not allowed"),
+            Refusal::Full(max) => write!(f, "{max} are here already"),
+            Refusal::FullOfHost(max) => write!(f, "{max} from that address are here already"),
+        }
+    }
+}
+
+impl Admission {
+    /// Lets in whom the lists admit, as many as `max` at a time, and `max_per_host` of one address.
+    pub fn new(lists: Lists, max: Option<usize>, max_per_host: Option<usize>) -> Admission {
+        Admission {
+            lists,
+            max,
+            max_per_host,
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// Whether somebody from `ip` is let in while `here` are there, so many of them from `ip`.
+    ///
+    /// # Errors
+    /// No, and why.
+    pub fn ask(&self, ip: IpAddr, here: usize, from_there: usize) -> Result<(), Refusal> {
+        if !self.lists.admit(ip) {
+            return Err(Refusal::NotAllowed);
+        }
+        match (self.max, self.max_per_host) {
+            (Some(max), _) if here >= max => Err(Refusal::Full(max)),
+            (_, Some(max)) if from_there >= max => Err(Refusal::FullOfHost(max)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How many there are of each address.
+#[derive(Debug, Default)]
+pub struct Headcount(HashMap<IpAddr, usize>);
+
+impl Headcount {
+    /// Somebody from `ip` came in.
+    pub fn joined(&mut self, ip: IpAddr) {
+        *self.0.entry(ip.to_canonical()).or_default() += 1;
+    }
+
+    /// One of those left.
+    pub fn left(&mut self, ip: IpAddr) {
+        if let Entry::Occupied(mut here) = self.0.entry(ip.to_canonical()) {
+            match here.get() {
+                0 | 1 => drop(here.remove()),
+                _ => *here.get_mut() -= 1,
+            }
+        }
+    }
+
+    /// How many there are from `ip`.
+    pub fn of(&self, ip: IpAddr) -> usize {
+        self.0.get(&ip.to_canonical()).copied().unwrap_or(0)
+    }
+}
+
+/// Counts those who were refused, and chooses of whom to tell.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    total: u64,
+    /// Until when `told` counts.
+    until: Option<Instant>,
+    told: u32,
+    untold: u64,
+}
+
+impl Refusals {
+    /// Somebody was refused. Returns whether that is to be told.
+    pub fn count(&mut self, now: Instant) -> bool {
+        self.total += 1;
+        if self.until.is_none_or(|until| until <= now) {
+            self.until = Some(now + REFUSALS_TIME);
+            self.told = 0;
+        }
+        if self.told == REFUSALS_TOLD {
+            self.untold += 1;
+            return false;
+        }
+        self.told += 1;
+        true
+    }
+
+    /// How many were refused.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// When to ask [`Refusals::take_untold`].
+    pub fn deadline(&self) -> Option<Instant> {
+        self.until.filter(|_| self.untold > 0)
+    }
+
+    /// How many were not told, when it is time to tell that.
+    pub fn take_untold(&mut self, now: Instant) -> Option<u64> {
+        let due = self.deadline()? <= now;
+        due.then(|| std::mem::take(&mut self.untold))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(text: &str) -> Hosts {
+        match Word::parse(text) {
+            Ok(Word::Hosts(hosts)) => hosts,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn expect(text: &str, inside: &[&str], outside: &[&str]) {
+        let hosts = hosts(text);
+        for ip in inside {
+            assert!(hosts.has(ip.parse().unwrap()), "{ip} is in {text}");
+        }
+        for ip in outside {
+            assert!(!hosts.has(ip.parse().unwrap()), "{ip} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn a_word_means_addresses() {
+        expect(
+            "192.0.2.7",
+            &["192.0.2.7", "::ffff:192.0.2.7"],
+            &["192.0.2.8", "::c000:207"],
+        );
+        expect("::ffff:192.0.2.7", &["192.0.2.7"], &["192.0.2.8"]);
+        expect(
+            "192.0.2.77/24",
+            &["192.0.2.0", "192.0.2.255"],
+            &["192.0.3.0", "192.0.1.255"],
+        );
+        expect("192.0.2.128/25", &["192.0.2.128"], &["192.0.2.127"]);
+        expect("::ffff:192.0.2.0/120", &["192.0.2.9"], &["192.0.3.9"]);
+        expect(
+            "0.0.0.0/0",
+            &["0.0.0.0", "255.255.255.255"],
+            &["::", "2001:db8::1"],
+        );
+        expect(
+            "::/0",
+            &["::", "2001:db8::1", "ffff::"],
+            &["192.0.2.7", "::ffff:192.0.2.7"],
+        );
+        expect(
+            "2001:db8::/33",
+            &["2001:db8:7fff::1"],
+            &["2001:db8:8000::", "2001:db9::"],
+        );
+        expect("fe80::1%eth0", &["fe80::1"], &["fe80::2"]);
+        expect("2001:db8::1/128", &["2001:db8::1"], &["2001:db8::"]);
+    }
+
+    #[test]
+    fn bytes_may_have_ranges() {
+        expect(
+            "192.0.2.*",
+            &["192.0.2.0", "::ffff:192.0.2.9"],
+            &["192.0.3.0", "::c000:200"],
+        );
+        expect("192.0-1.2.7", &["192.0.2.7", "192.1.2.7"], &["192.2.2.7"]);
+        expect(
+            "192.0.2.250-",
+            &["192.0.2.250", "192.0.2.255"],
+            &["192.0.2.249"],
+        );
+        expect("-9.0.2.1", &["0.0.2.1", "9.0.2.1"], &["10.0.2.1"]);
+        expect("-.*.-.*", &["1.2.3.4"], &["2001:db8::1"]);
+    }
+
+    #[test]
+    fn a_word_may_be_a_name() {
+        let name = |text: &str, bits| Ok(Word::Name(text.into(), bits));
+        assert_eq!(Word::parse("localhost"), name("localhost", None));
+        assert_eq!(
+            Word::parse("a-b.example.org/24"),
+            name("a-b.example.org", Some(24))
+        );
+        assert_eq!(Word::parse("1und1.example"), name("1und1.example", None));
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused() {
+        for text in [
+            "",
+            "/",
+            "/8",
+            "192.0.2.7/",
+            "192.0.2.7/33",
+            "192.0.2.7/-1",
+            "192.0.2.7/+8",
+            "::/129",
+            "127.1",
+            "192.0.2",
+            "192.0.2.256",
+            "192.0.2.7.1",
+            "192.0.2.9-3",
+            "192.0.2.*/24",
+            "192.0.2.3-300",
+            "a b",
+            "a:80",
+            "[::1]",
+            "192.0.2.7:80",
+            "!a",
+            "2130706433",
+            "localhost/x",
+        ] {
+            assert!(Word::parse(text).is_err(), "{text}");
+        }
+    }
+
+    fn admission(allow: Option<&[&str]>, deny: &[&str]) -> Admission {
+        let list = |words: &[&str]| words.iter().map(|word| hosts(word)).collect();
+        let lists = Lists {
+            allow: allow.map(list),
+            deny: list(deny),
+        };
+        Admission::new(lists, None, None)
+    }
+
+    #[test]
+    fn deny_wins_and_allow_limits() {
+        let ask = |admission: &Admission, ip: &str| admission.ask(ip.parse().unwrap(), 0, 0);
+        let all = admission(None, &[]);
+        assert_eq!(ask(&all, "192.0.2.7"), Ok(()));
+        let but_one = admission(None, &["192.0.2.7"]);
+        assert_eq!(ask(&but_one, "192.0.2.7"), Err(Refusal::NotAllowed));
+        assert_eq!(ask(&but_one, "::ffff:192.0.2.7"), Err(Refusal::NotAllowed));
+        assert_eq!(ask(&but_one, "192.0.2.8"), Ok(()));
+        let some = admission(Some(&["192.0.2.0/24", "::1"]), &["192.0.2.7"]);
+        assert_eq!(ask(&some, "192.0.2.8"), Ok(()));
+        assert_eq!(ask(&some, "::1"), Ok(()));
+        assert_eq!(ask(&some, "192.0.2.7"), Err(Refusal::NotAllowed));
+        assert_eq!(ask(&some, "192.0.3.8"), Err(Refusal::NotAllowed));
+        let nobody = admission(Some(&[]), &[]);
+        assert_eq!(ask(&nobody, "192.0.2.7"), Err(Refusal::NotAllowed));
+    }
+
+    #[test]
+    fn so_many_are_let_in_and_so_many_of_one_address() {
+        let ip = "192.0.2.7".parse().unwrap();
+        let ask = |admission: Admission, here, from_there| admission.ask(ip, here, from_there);
+        let all = || Admission::new(Lists::default(), None, None);
+        let some = || Admission::new(Lists::default(), Some(3), Some(2));
+        assert_eq!(ask(all(), 1000, 1000), Ok(()));
+        assert_eq!(ask(some(), 2, 1), Ok(()));
+        assert_eq!(ask(some(), 2, 2), Err(Refusal::FullOfHost(2)));
+        assert_eq!(ask(some(), 3, 0), Err(Refusal::Full(3)));
+        assert_eq!(ask(some(), 3, 2), Err(Refusal::Full(3)));
+    }
+
+    #[test]
+    fn heads_are_counted_by_address() {
+        let ip = |text: &str| text.parse().unwrap();
+        let mut headcount = Headcount::default();
+        headcount.joined(ip("192.0.2.7"));
+        headcount.joined(ip("::ffff:192.0.2.7"));
+        headcount.joined(ip("::1"));
+        assert_eq!(headcount.of(ip("192.0.2.7")), 2);
+        assert_eq!(headcount.of(ip("192.0.2.8")), 0);
+        headcount.left(ip("192.0.2.7"));
+        headcount.left(ip("192.0.2.7"));
+        assert_eq!(headcount.of(ip("192.0.2.7")), 0);
+        assert_eq!(headcount.0.len(), 1);
+    }
+
+    #[test]
+    fn of_many_refusals_few_are_told() {
+        let start = Instant::now();
+        let mut refusals = Refusals::default();
+        let told = (0..1000).filter(|_| refusals.count(start)).count();
+        assert_eq!(told, REFUSALS_TOLD as usize);
+        let end = start + REFUSALS_TIME;
+        assert_eq!(refusals.deadline(), Some(end));
+        assert_eq!(refusals.take_untold(end - Duration::from_nanos(1)), None);
+        assert_eq!(refusals.take_untold(end), Some(1000 - told as u64));
+        assert_eq!(refusals.deadline(), None);
+        assert!(refusals.count(end));
+        assert_eq!((refusals.total(), refusals.deadline()), (1001, None));
+    }
+}

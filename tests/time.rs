@@ -1,0 +1,276 @@
+//! How long things may take: `-i` and `-d`. (`-w` is in errors.rs, `-q` in stdio.)
+
+mod support;
+
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use support::DEADLINE;
+use support::Hub;
+use support::MUXNC;
+use support::Pattern;
+use support::Process;
+use support::expect_bytes;
+use support::installed;
+use support::muxnc;
+use support::pipe;
+use support::piped;
+use support::read_all;
+use support::wait_at_rest;
+
+/// A pause of somebody who is active, and how often to make one, so that all of them together are
+/// longer than [`LIMIT`], and one is not, by far, also on a slow machine.
+const TICK: Duration = Duration::from_millis(250);
+const TICKS: u32 = 16;
+const LIMIT: &str = "3s";
+
+/// A participant with these arguments, and the other end of its connection.
+#[track_caller]
+fn participant(args: &[&str]) -> (Process, TcpStream) {
+    pair(piped(MUXNC, args).args(["--"]))
+}
+
+#[track_caller]
+fn pair(command: &mut std::process::Command) -> (Process, TcpStream) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let process = Process::start(command.args(["127.0.0.1", &port]));
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    (process, stream)
+}
+
+// -i
+
+#[test]
+fn an_idle_participant_ends_with_1_and_says_why() {
+    let start = Instant::now();
+    let (mut process, mut stream) = participant(&["-i", "300ms"]);
+    process.expect_status(1);
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    let addr = stream.local_addr().unwrap();
+    assert_eq!(
+        process.stderr.text(),
+        format!(
+            "muxnc: wait for {addr}: nothing was sent or received for 300ms\n  \
+             -i sets how long that may be.\n"
+        )
+    );
+    assert_eq!(read_all(&mut stream), b"");
+}
+
+#[test]
+fn ncat_ends_with_1_too() {
+    if installed(&["ncat"]) {
+        let (mut process, _stream) = pair(&mut piped("ncat", &["-i", "300ms"]));
+        process.expect_status(1);
+        assert!(process.stderr.text().contains("Idle timeout expired"));
+    }
+}
+
+#[test]
+fn what_was_received_before_it_became_idle_is_shown() {
+    for more in [&[][..], &["--recv-only"], &["--no-shutdown"]] {
+        let (mut process, mut stream) = participant(&[&["-i", "300ms"], more].concat());
+        stream.write_all(b"login: ").unwrap();
+        process.expect_status(1);
+        assert_eq!(process.stdout.text(), "login: ", "{more:?}");
+    }
+}
+
+#[test]
+fn after_the_end_of_stdin_an_answer_may_take_so_long() {
+    let (mut process, mut stream) = participant(&["-i", "300ms"]);
+    process.end_input();
+    assert_eq!(read_all(&mut stream), b"");
+    process.expect_status(1);
+    let (mut process, mut stream) = participant(&["-i", "60s"]);
+    process.end_input();
+    assert_eq!(read_all(&mut stream), b"");
+    stream.write_all(b"the answer\n").unwrap();
+    drop(stream);
+    process.expect_status(0);
+    assert_eq!(process.stdout.text(), "the answer\n");
+}
+
+#[test]
+fn either_direction_keeps_a_participant() {
+    // What is received goes to a pipe by the kernel, and to a file by us.
+    let (mut hears, mut speaks_to_it) = participant(&["-i", LIMIT]);
+    let (mut throws_away, mut speaks_too) = participant(&["-i", LIMIT, "--send-only"]);
+    let (mut speaks, mut hears_it) = participant(&["-i", LIMIT, "--no-shutdown"]);
+    for _ in 0..TICKS {
+        thread::sleep(TICK);
+        speaks_to_it.write_all(b".").unwrap();
+        speaks_too.write_all(b".").unwrap();
+        speaks.type_in(".");
+        expect_bytes(&mut hears_it, ".");
+    }
+    for process in [&mut hears, &mut throws_away, &mut speaks] {
+        assert!(process.is_running(), "{}", process.stderr.text());
+    }
+    for process in [&mut hears, &mut throws_away, &mut speaks] {
+        process.expect_status(1);
+    }
+    assert_eq!(hears.stdout.bytes().len(), TICKS as usize);
+}
+
+#[test]
+fn a_file_that_is_taken_slowly_keeps_a_participant() {
+    const LEN: u64 = 64 * 1024 * 1024;
+    let path = std::env::temp_dir().join(format!("muxnc-time-{}", std::process::id()));
+    let mut file = std::fs::File::create_new(&path).unwrap();
+    Pattern::bytes().write(&mut file, LEN).unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let (mut process, mut stream) = pair(piped(MUXNC, &["-i", LIMIT]).stdin(file));
+    let mut taken = 0;
+    let mut buffer = vec![0; 1024 * 1024];
+    for _ in 0..TICKS {
+        thread::sleep(TICK);
+        stream.read_exact(&mut buffer).unwrap();
+        Pattern::bytes().expect(taken, &buffer);
+        taken += buffer.len() as u64;
+    }
+    assert!(process.is_running(), "{}", process.stderr.text());
+    taken += stream.read_to_end(&mut buffer).unwrap() as u64;
+    assert_eq!(taken, LEN);
+    drop(stream);
+    process.expect_status(0);
+}
+
+#[test]
+fn a_stuck_stdout_is_not_the_other_sides_idleness() {
+    const LEN: u64 = 16 * 1024 * 1024;
+    let (mut reader, writer) = pipe();
+    let (mut process, mut stream) = pair(piped(MUXNC, &["-i", "300ms"]).stdout(writer));
+    let sender = thread::spawn(move || Pattern::bytes().write(&mut stream, LEN));
+    wait_at_rest(&process);
+    thread::sleep(Duration::from_secs(1));
+    assert!(process.is_running(), "{}", process.stderr.text());
+    assert_eq!(Pattern::bytes().read(&mut reader, LEN), LEN);
+    sender.join().unwrap().unwrap();
+    process.end_input();
+    process.expect_status(0);
+}
+
+#[test]
+fn once_ends_with_1_too() {
+    // ncat's listener ends with 2 there, which is a usage error here.
+    let mut hub = Hub::start(&["--once", "-i", "300ms"]);
+    let mut stream = hub.join();
+    stream.write_all(b"hello").unwrap();
+    hub.process.expect_status(1);
+    assert_eq!(hub.process.stdout.text(), "hello");
+    hub.process
+        .stderr
+        .wait_for("nothing was sent or received for 300ms\n");
+}
+
+#[test]
+fn waiting_for_somebody_is_not_idleness() {
+    for more in [&[][..], &["--once"]] {
+        let mut hub = Hub::start(&[&["-i", "200ms"], more].concat());
+        thread::sleep(Duration::from_millis(600));
+        assert!(hub.process.is_running(), "{more:?}");
+    }
+}
+
+#[test]
+fn a_hub_disconnects_whoever_is_idle_and_serves_on() {
+    let mut hub = Hub::start(&["-v", "-i", LIMIT]);
+    let mut silent = hub.join_seen();
+    silent.write_all(b"only once\n").unwrap();
+    let mut speaker = hub.join_seen();
+    for _ in 0..TICKS {
+        thread::sleep(TICK);
+        speaker.write_all(b"x\n").unwrap();
+    }
+    assert_eq!(read_all(&mut silent), b"");
+    let addr = silent.local_addr().unwrap();
+    let said = hub.process.stderr.wait_for(" 1 here\n");
+    let notice =
+        format!("muxnc: [1] {addr} was disconnected: nothing was sent or received for 3s; after ");
+    assert!(said.contains(&notice), "{said}");
+    assert!(!said.contains("[2] was disconnected"), "{said}");
+    hub.process.type_in("still here?\n");
+    expect_bytes(&mut speaker, "still here?\n");
+    speaker.shutdown(Shutdown::Write).unwrap();
+    hub.process.end_input();
+    hub.process.expect_status(0);
+}
+
+#[test]
+fn what_is_said_to_somebody_keeps_them_too() {
+    let mut hub = Hub::start(&["-v", "--broker", "-i", LIMIT]);
+    let mut listener = hub.join_seen();
+    let mut speaker = hub.join_seen();
+    for i in 0..TICKS {
+        thread::sleep(TICK);
+        match i % 2 {
+            0 => speaker.write_all(b"x\n").unwrap(),
+            _ => hub.process.type_in("x\n"),
+        }
+        expect_bytes(&mut listener, "x\n");
+    }
+    let said = hub.process.stderr.text();
+    assert!(!said.contains("disconnected"), "{said}");
+    // Nobody says anything any more.
+    assert_eq!(read_all(&mut listener), b"");
+    hub.process.stderr.wait_for(" 0 here\n");
+}
+
+#[test]
+fn whom_a_stuck_stdout_keeps_waiting_is_not_idle() {
+    const LEN: u64 = 16 * 1024 * 1024;
+    let (mut reader, writer) = pipe();
+    let hub = Hub::start_command(piped(MUXNC, &["-l", "0", "-v", "-i", "300ms"]).stdout(writer));
+    let mut stream = hub.join_seen();
+    let sender = thread::spawn(move || {
+        Pattern::bytes().write(&mut stream, LEN).unwrap();
+        stream
+    });
+    wait_at_rest(&hub.process);
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(Pattern::bytes().read(&mut reader, LEN), LEN);
+    let mut stream = sender.join().unwrap();
+    // Now it is.
+    assert_eq!(read_all(&mut stream), b"");
+    hub.process.stderr.wait_for(&format!(" {LEN} bytes in, "));
+}
+
+#[test]
+fn who_has_time_left_wakes_nobody() {
+    let mut hub = Hub::start(&["-v", "-i", "1h"]);
+    let mut peers: Vec<TcpStream> = (0..20).map(|_| hub.join_seen()).collect();
+    for peer in &mut peers {
+        peer.write_all(b"hello\n").unwrap();
+    }
+    hub.process.type_in("hello\n");
+    for peer in &mut peers {
+        expect_bytes(peer, "hello\n");
+    }
+    let (participant, _stream) = participant(&["-i", "1h"]);
+    for process in [&hub.process, &participant] {
+        wait_at_rest(process);
+        let before = process.context_switches();
+        thread::sleep(Duration::from_millis(1500));
+        assert_eq!(process.context_switches(), before);
+    }
+}
+
+#[test]
+fn times_that_make_no_sense_are_usage_errors() {
+    for args in [&["-i", "0"][..], &["-i", "x"], &["-i", "-1"], &["-i"]] {
+        for mode in [&["127.0.0.1", "9"][..], &["-l", "0"]] {
+            muxnc(&[mode, args].concat()).expect_status(2);
+        }
+    }
+}
