@@ -11,6 +11,7 @@ mod address;
 mod bytes;
 mod hub;
 mod messages;
+mod proxy;
 mod terminal;
 mod time;
 mod tls;
@@ -27,11 +28,13 @@ use self::bytes::BytesArgs;
 use self::hub::HubArgs;
 use self::messages::MessagesArgs;
 pub use self::messages::Verbosity;
+use self::proxy::ProxyArgs;
 use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
 use self::tls::TlsArgs;
 use crate::client::Settings;
 use crate::hub::HubConfig;
+use crate::io::dial::Target;
 use crate::io::error::Error;
 use crate::io::net;
 use crate::io::net::Bind;
@@ -85,6 +88,9 @@ struct Args {
     address: AddressArgs,
 
     #[command(flatten)]
+    proxy: ProxyArgs,
+
+    #[command(flatten)]
     tls: TlsArgs,
 
     #[command(flatten)]
@@ -123,14 +129,14 @@ pub enum Mode {
     /// `-z`: see whether something listens there.
     Probe {
         /// Whom to connect to.
-        remote: Remote,
+        target: Target,
         /// Whether and how to encrypt.
         tls: Option<Caller>,
     },
     /// Everything else.
     Client {
         /// Whom to connect to.
-        remote: Remote,
+        target: Target,
         /// Whether and how to encrypt.
         tls: Option<Caller>,
         /// How to serve the connection.
@@ -288,11 +294,15 @@ impl Args {
             source_port,
             limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
         };
+        let target = match self.proxy.proxy(self.address.lookup())? {
+            Some(proxy) => Target::Proxied(remote, proxy),
+            None => Target::Direct(remote),
+        };
         let tls = self.tls.caller()?;
         Ok(match self.bytes.zero {
-            true => Mode::Probe { remote, tls },
+            true => Mode::Probe { target, tls },
             false => Mode::Client {
-                remote,
+                target,
                 tls,
                 settings: self.settings(),
             },
@@ -367,7 +377,9 @@ mod tests {
     #[test]
     fn options_may_follow_the_positionals() {
         let Ok(Mode::Client {
-            remote, settings, ..
+            target: Target::Direct(remote),
+            settings,
+            ..
         }) = mode("localhost 80 -w 1.5m -C -q 2 -4")
         else {
             panic!("not a client");
@@ -402,6 +414,14 @@ mod tests {
             "-w 5x localhost 80",
             "-l --stall-timeout 0 80",
             "--send-only --recv-only localhost 80",
+            "-l 80 --proxy localhost",
+            "localhost 80 --proxy-type socks5",
+            "localhost 80 --proxy-auth a:b",
+            "localhost 80 --proxy http://localhost",
+            "localhost 80 --proxy localhost:0",
+            "localhost 80 --proxy localhost --proxy-type socks6",
+            "localhost 80 --proxy localhost --proxy-auth :b",
+            "localhost 80 --proxy localhost --proxy-dns never",
             "--nonsense",
             "-e /bin/sh -l 80",
             "-l 80 -c sh",

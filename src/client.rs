@@ -16,7 +16,6 @@ use std::time::Instant;
 use mio::Events;
 use mio::Poll;
 use mio::Token;
-use mio::net::TcpStream;
 
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
@@ -28,9 +27,9 @@ use crate::io::console::Console;
 use crate::io::console::KEYS;
 use crate::io::console::Keys;
 use crate::io::descriptor::Kind;
+use crate::io::dial::Target;
+use crate::io::dial::dial;
 use crate::io::error::Error;
-use crate::io::net;
-use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
@@ -40,8 +39,6 @@ use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
 use crate::io::tls::Caller;
-use crate::io::tls::Connector;
-use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -106,42 +103,30 @@ enum Role {
     Listener,
 }
 
-/// Connects to `remote` and serves until either side is done.
+/// Connects to `target` and serves until either side is done.
 ///
 /// # Errors
 /// No connection, or it broke, or stdin or stdout did.
 pub fn run(
-    remote: &Remote,
+    target: &Target,
     tls: Option<&Caller>,
     settings: Settings,
     notices: &Notices,
 ) -> Result<Status, Error> {
-    let conn = connect(remote, tls)?;
+    let (transport, addr) = dial(target, tls)?;
+    let conn = Conn::new(transport, addr);
     Client::new(conn, settings, Role::Caller, notices)?.run()
 }
 
-/// Connects to `remote` and leaves again: what `nc -z` does.
+/// Connects to `target` and leaves again: what `nc -z` does.
 ///
 /// # Errors
 /// No connection.
-pub fn probe(remote: &Remote, tls: Option<&Caller>) -> Result<Status, Error> {
-    let mut conn = connect(remote, tls)?;
-    conn.say_goodbye();
-    log::info!("connection to {} succeeded", conn.addr());
+pub fn probe(target: &Target, tls: Option<&Caller>) -> Result<Status, Error> {
+    let (transport, addr) = dial(target, tls)?;
+    log::info!("connection to {addr} succeeded");
+    Conn::new(transport, addr).say_goodbye();
     Ok(Status::Done)
-}
-
-fn connect(remote: &Remote, tls: Option<&Caller>) -> Result<Conn, Error> {
-    let end = Instant::now() + remote.limit;
-    let connector = tls.map(|asked| Connector::new(asked, &remote.host));
-    let connector = connector.transpose()?;
-    let (stream, addr) = net::connect(remote)?;
-    log::info!("connected to {addr}");
-    let mut transport = Transport::from(TcpStream::from_std(stream));
-    if let Some(connector) = connector {
-        transport = connector.connect(transport, &addr.to_string(), end)?.into();
-    }
-    Ok(Conn::new(transport, addr))
 }
 
 /// Serves one connection that was accepted: what `nc -l` does.

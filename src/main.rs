@@ -38,12 +38,12 @@ fn run(notices: &Notices) -> Result<Status, Error> {
     start_log(verbosity, notices);
     match mode {
         Mode::Hub(config) => hub::run(config, notices),
-        Mode::Probe { remote, tls } => client::probe(&remote, tls.as_ref()),
+        Mode::Probe { target, tls } => client::probe(&target, tls.as_ref()),
         Mode::Client {
-            remote,
+            target,
             tls,
             settings,
-        } => client::run(&remote, tls.as_ref(), settings, notices),
+        } => client::run(&target, tls.as_ref(), settings, notices),
         Mode::Text(text) => {
             // A help that nobody reads to its end is no failure.
             let _ = std::io::stdout().write_all(text.as_bytes());

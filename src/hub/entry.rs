@@ -3,7 +3,6 @@
 //! It promises: who is refused is told why in one line, unless the hub is quiet, and is counted; a
 //! flood of them does not flood the log.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use mio::Registry;
@@ -12,6 +11,7 @@ use super::HubConfig;
 use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
 use crate::engine::admit::Refusal;
+use crate::io::addr::Addr;
 use crate::io::conn::Conn;
 use crate::io::door::Door;
 use crate::io::tls::Acceptor;
@@ -48,10 +48,11 @@ impl Entry {
     pub(super) fn arrive(
         &mut self,
         transport: Transport,
-        addr: SocketAddr,
+        addr: impl Into<Addr>,
         registry: &Registry,
         now: Instant,
     ) -> Option<Conn> {
+        let addr = addr.into();
         let Some(handshakes) = &mut self.handshakes else {
             return Some(Conn::new(transport, addr));
         };
@@ -59,7 +60,7 @@ impl Entry {
         // for why. How many are here is asked when it is over: who only connects takes no place.
         match self.admission.ask(addr.ip(), 0, 0) {
             Ok(()) => handshakes.begin(transport, addr, registry, now),
-            Err(refusal) => self.count(Conn::new(transport, addr).addr(), refusal, now),
+            Err(refusal) => self.count(&addr, refusal, now),
         }
         None
     }
@@ -123,7 +124,7 @@ impl Entry {
         None
     }
 
-    fn count(&mut self, addr: SocketAddr, refusal: Refusal, now: Instant) {
+    fn count(&mut self, addr: &Addr, refusal: Refusal, now: Instant) {
         if self.admission.refusals.count(now) {
             log::info!(target: NOTICE, "{addr} was refused: {refusal}");
         }

@@ -4,10 +4,10 @@
 #![allow(missing_docs, reason = "see the rooms that these stand for")]
 #![allow(clippy::missing_errors_doc, reason = "the same")]
 
+use std::fmt;
 use std::io;
 use std::io::Read;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use mio::Registry;
@@ -17,6 +17,7 @@ use super::Caller;
 use super::Fingerprint;
 use super::Listener;
 use super::Step;
+use crate::io::addr::Addr;
 use crate::io::conn::Stream;
 use crate::io::error::Error;
 use crate::io::transport::Transport;
@@ -43,6 +44,12 @@ impl Session {
     }
 
     pub fn transport_mut(&mut self) -> &mut Transport {
+        match *self {}
+    }
+}
+
+impl fmt::Display for Session {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {}
     }
 }
@@ -88,7 +95,7 @@ impl Connector {
         Err(refusal())
     }
 
-    pub fn connect(&self, _: Transport, _: &str, _: Instant) -> Result<Session, Error> {
+    pub fn connect(&self, _: Transport, _: &Addr, _: Instant) -> Result<Session, Error> {
         match *self {}
     }
 }
@@ -98,7 +105,7 @@ impl Handshakes {
         match acceptor {}
     }
 
-    pub fn begin(&mut self, _: impl Into<Transport>, _: SocketAddr, _: &Registry, _: Instant) {
+    pub fn begin(&mut self, _: Transport, _: impl Into<Addr>, _: &Registry, _: Instant) {
         match *self {}
     }
 

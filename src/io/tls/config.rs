@@ -48,6 +48,7 @@ use super::verify::HubVerifier;
 use super::verify::Measure;
 use super::verify::ParticipantVerifier;
 use super::verify::fingerprint;
+use crate::io::addr::Addr;
 use crate::io::conn::Stream;
 use crate::io::error::Error;
 use crate::io::error::why;
@@ -174,7 +175,7 @@ impl Connector {
     pub fn connect(
         &self,
         transport: Transport,
-        place: &str,
+        place: &Addr,
         end: Instant,
     ) -> Result<Session, Error> {
         let doing = || format!("set up TLS with {place}");
@@ -183,10 +184,7 @@ impl Connector {
         let mut session = Session::new(transport, tls);
         loop {
             match session.handshake() {
-                Ok(true) => {
-                    log::info!("{place} speaks {session}");
-                    return Ok(session);
-                }
+                Ok(true) => return Ok(session),
                 Ok(false) => {}
                 Err(error) => {
                     let told = Error::new(doing(), why(&error));

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 use std::time::Instant;
@@ -19,6 +18,7 @@ use rustix::net::RecvFlags;
 use super::Acceptor;
 use super::Session;
 use super::Step;
+use crate::io::addr::Addr;
 use crate::io::conn::Conn;
 use crate::io::error::why;
 use crate::io::transport::Transport;
@@ -51,7 +51,7 @@ pub struct Handshakes {
 #[derive(Debug)]
 struct Pending {
     session: Session,
-    addr: SocketAddr,
+    addr: Addr,
     end: Instant,
     /// Its first byte was seen.
     begun: bool,
@@ -72,14 +72,13 @@ impl Handshakes {
     /// Somebody was accepted.
     pub fn begin(
         &mut self,
-        transport: impl Into<Transport>,
-        addr: SocketAddr,
+        transport: Transport,
+        addr: impl Into<Addr>,
         registry: &Registry,
         now: Instant,
     ) {
-        // As people know it, see `Conn`.
-        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
-        let begun = self.acceptor.session(transport.into());
+        let addr = addr.into();
+        let begun = self.acceptor.session(transport);
         let begun = begun.and_then(|mut session| {
             let token = Token(TOKENS + self.came);
             session.transport_mut().register(registry, token)?;
@@ -96,7 +95,7 @@ impl Handshakes {
             && let Some((_, oldest)) = self.pending.pop_first()
         {
             give_up(
-                oldest.addr,
+                &oldest.addr,
                 "too many others came before it had agreed on TLS",
             );
         }
@@ -151,7 +150,7 @@ impl Handshakes {
             if !late.begun {
                 return Some(Step::Plain(late.plain(registry)));
             }
-            give_up(late.addr, "it did not agree on TLS in time");
+            give_up(&late.addr, "it did not agree on TLS in time");
             return Some(Step::GivenUp);
         }
         let number = self.ready.pop_front()?;
@@ -180,7 +179,7 @@ impl Handshakes {
             }
             Err(error) => {
                 let failed = self.pending.remove(&number)?;
-                give_up(failed.addr, &why(&error));
+                give_up(&failed.addr, &why(&error));
                 Some(Step::GivenUp)
             }
         }
@@ -206,6 +205,6 @@ impl Pending {
     }
 }
 
-fn give_up(addr: SocketAddr, why: &str) {
+fn give_up(addr: &Addr, why: &str) {
     log::info!(target: NOTICE, "{addr} did not join: {why}");
 }

@@ -7,8 +7,6 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-use ring::digest::SHA256;
-use ring::digest::digest;
 use rustls::CertificateError;
 use rustls::DigitallySignedStruct;
 use rustls::DistinguishedName;
@@ -28,14 +26,14 @@ use rustls::pki_types::UnixTime;
 use rustls::server::ParsedCertificate;
 use rustls::server::danger::ClientCertVerified;
 use rustls::server::danger::ClientCertVerifier;
+use sha2::Digest;
+use sha2::Sha256;
 
 use super::Fingerprint;
 
 /// The fingerprint of a certificate.
 pub(super) fn fingerprint(certificate: &CertificateDer<'_>) -> Fingerprint {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, certificate).as_ref());
-    Fingerprint(bytes)
+    Fingerprint(Sha256::digest(certificate).into())
 }
 
 /// A certificate that could be an authority's, as openssl makes them by default, is refused for
