@@ -19,6 +19,7 @@ mod tls;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::CommandFactory;
 use clap::Parser;
 use clap::error::ErrorKind;
 
@@ -38,23 +39,30 @@ use crate::io::dial::Target;
 use crate::io::error::Error;
 use crate::io::net;
 use crate::io::net::Bind;
+use crate::io::net::Passed;
 use crate::io::net::Remote;
 use crate::io::tls::Caller;
 
 /// How long to try to connect when `-w` does not say: as long as ncat does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+const COMMANDS: &str = "\
+A netcat for a whole class: raw TCP between one terminal and many.
+
+  muxnc -l 3000           be the hub: what you type everybody reads who connects, and you read them
+  muxnc 192.0.2.7 3000    take part, at the hub's address; nc, ncat, telnet and socat do as well
+  muxnc example.org 80    talk to any other server, byte for byte";
+
 const USAGE: &str = "\
-       muxnc HOST PORT          connect: what you type goes there, what comes is shown
-       muxnc -l [HOST] PORT     be the hub: everybody who connects sees what you type";
+       muxnc [OPTIONS] -l [HOST] PORT
+       muxnc [OPTIONS] HOST PORT";
 
 const EXAMPLES: &str = "\
 Examples:
-  muxnc -l 3000                 the class hub, for any number of participants
-  muxnc 192.0.2.7 3000          a participant (nc, ncat, telnet and socat do as well)
-  muxnc -C example.org 80       type an HTTP request by hand
-  muxnc -l 3000 < lesson.pdf    send a file; it starts when the first one joins
-  muxnc -l --once 3000 > file   receive one file, as nc -l does
+  muxnc -C example.org 80         type an HTTP request by hand
+  muxnc -l --chat 3000            a chat room
+  muxnc -l 3000 < lesson.pdf      send a file; it starts when the first one joins
+  muxnc -l --once 3000 > file     receive one file, as nc -l does
 
 At a terminal the line being typed is edited with the keys of a shell; Ctrl-C clears it, and ends
 muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has commands: /who /msg
@@ -63,11 +71,13 @@ muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has c
 Times are 500ms, 2s, 1.5m, 1h; a plain number is seconds.
 Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage.";
 
-/// A netcat for many: raw TCP between one terminal and one peer, or a whole class.
+/// What was typed.
 #[derive(Debug, Parser)]
 #[command(
     name = "muxnc",
     version,
+    about = COMMANDS,
+    long_about = None,
     override_usage = USAGE.trim_start(),
     after_help = EXAMPLES,
     max_term_width = 100,
@@ -167,6 +177,11 @@ pub fn parse(
     Ok((mode, args.messages.verbosity()))
 }
 
+/// The command line's definition, from which the manual and the shells' completions are generated.
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
 /// clap's help as a mode, and its errors in our words.
 fn explain(error: &clap::Error) -> Result<Mode, Error> {
     let text = error.to_string();
@@ -206,15 +221,54 @@ impl Args {
         }
     }
 
-    /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`.
     fn hub(&self) -> Result<HubConfig, Error> {
+        Ok(HubConfig {
+            bind: self.bind()?,
+            tls: self.tls.listener()?,
+            keep_open: self.hub.keep_open,
+            once: self.hub.once,
+            access: self.access.access(self.address.lookup())?,
+            max_peers: self.access.max_conns.map(|max| max as usize),
+            max_per_host: self.access.max_per_host.map(|max| max as usize),
+            tells_refused: self.messages.verbosity() != Verbosity::Quiet,
+            relay: self.hub.broker || self.hub.chat,
+            chat: self.hub.chat.then(|| self.hub.name.clone()),
+            slow: self.hub.slow_peer(),
+            stall_timeout: self.hub.stall_timeout,
+            label: self.terminal.label(),
+            color: self.terminal.color(),
+            commands: !self.terminal.no_commands,
+            settings: self.settings(),
+        })
+    }
+
+    /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`; none if a socket was passed.
+    fn bind(&self) -> Result<Option<Bind>, Error> {
+        let passed = net::passed();
         let (host, port) = match (&self.place[..], &self.address.source_port) {
+            ([], None) if passed == Passed::ToUs && self.address.source.is_none() => {
+                return Ok(None);
+            }
+            _ if passed == Passed::ToUs => {
+                return Err(Error::usage(
+                    "usage",
+                    "a socket was passed (LISTEN_FDS), and an address or port was given as well",
+                )
+                .hint("Leave out the one or the other."));
+            }
             ([], Some(port)) => (None, port),
             ([port], None) => (None, port),
             ([host], Some(port)) | ([host, port], None) => (Some(host), port),
             ([], None) => {
-                return Err(Error::usage("usage", "which port to listen on is missing")
-                    .hint("As in: muxnc -l 3000"));
+                let told = Error::usage("usage", "which port to listen on is missing");
+                return Err(match passed {
+                    Passed::ToAnother(pid) => told.hint(format!(
+                        "LISTEN_FDS says that sockets were passed, but to process '{pid}' \
+                         (LISTEN_PID), and this is {}.",
+                        std::process::id()
+                    )),
+                    _ => told.hint("As in: muxnc -l 3000"),
+                });
             }
             _ => {
                 return Err(Error::usage("usage", "two ports to listen on were given")
@@ -232,29 +286,12 @@ impl Args {
             return Err(Error::usage("usage", "the address to listen on is missing")
                 .hint("As in: muxnc -l 3000"));
         }
-        Ok(HubConfig {
-            bind: Bind {
-                host: host.cloned(),
-                port: net::port(port, self.address.lookup())?,
-                family: self.address.family(),
-                lookup: self.address.lookup(),
-            },
-            tls: self.tls.listener()?,
-            keep_open: self.hub.keep_open,
-            once: self.hub.once,
-            access: self.access.access(self.address.lookup())?,
-            max_peers: self.access.max_conns.map(|max| max as usize),
-            max_per_host: self.access.max_per_host.map(|max| max as usize),
-            tells_refused: self.messages.verbosity() != Verbosity::Quiet,
-            relay: self.hub.broker || self.hub.chat,
-            chat: self.hub.chat.then(|| self.hub.name.clone()),
-            slow: self.hub.slow_peer(),
-            stall_timeout: self.hub.stall_timeout,
-            label: self.terminal.label(),
-            color: self.terminal.color(),
-            commands: !self.terminal.no_commands,
-            settings: self.settings(),
-        })
+        Ok(Some(Bind {
+            host: host.cloned(),
+            port: net::port(port, self.address.lookup())?,
+            family: self.address.family(),
+            lookup: self.address.lookup(),
+        }))
     }
 
     fn client(&self) -> Result<Mode, Error> {
@@ -344,7 +381,7 @@ mod tests {
             "3000 -l",
             "-p 3000 -l",
         ] {
-            let bind = hub(line).bind;
+            let bind = hub(line).bind.unwrap();
             assert_eq!((bind.host, bind.port), (None, 3000), "{line}");
         }
         for line in [
@@ -354,14 +391,14 @@ mod tests {
             "-l -s 127.0.0.1 3000",
             "--listen --source 127.0.0.1 --source-port 3000",
         ] {
-            let bind = hub(line).bind;
+            let bind = hub(line).bind.unwrap();
             assert_eq!(
                 (bind.host.as_deref(), bind.port),
                 (Some("127.0.0.1"), 3000),
                 "{line}"
             );
         }
-        assert_eq!(hub("-l 0").bind.port, 0);
+        assert_eq!(hub("-l 0").bind.unwrap().port, 0);
     }
 
     #[test]

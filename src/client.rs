@@ -124,7 +124,6 @@ pub fn run(
 /// No connection.
 pub fn probe(target: &Target, tls: Option<&Caller>) -> Result<Status, Error> {
     let (transport, addr) = dial(target, tls)?;
-    log::info!("connection to {addr} succeeded");
     Conn::new(transport, addr).say_goodbye();
     Ok(Status::Done)
 }

@@ -79,8 +79,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What a hub is to do.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
-    /// Where it listens.
-    pub bind: Bind,
+    /// Where it listens; none means on the socket that was passed.
+    pub bind: Option<Bind>,
     /// Whether and how to encrypt.
     pub tls: Option<tls::Listener>,
     /// Serve on after the end of stdin, and half-close nobody.
@@ -121,7 +121,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     let lists = config.access.load()?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     net::raise_descriptor_limit();
-    let (listener, place) = net::listen(&config.bind)?;
+    let (listener, place) = net::listen(config.bind.as_ref())?;
     announce(&listener, &place, acceptor.as_ref(), &config, notices);
     let entry = Entry::new(&config, lists, acceptor);
     if config.once {
@@ -141,7 +141,7 @@ fn announce(
     config: &HubConfig,
     notices: &Notices,
 ) {
-    if config.bind.port == 0 {
+    if config.bind.as_ref().is_some_and(|bind| bind.port == 0) {
         // Nobody could know it otherwise.
         notices.say(format_args!("listening on {place}"));
     } else {
@@ -164,7 +164,7 @@ fn announce(
     if !log::log_enabled!(target: NOTICE, log::Level::Info) {
         return;
     }
-    let mut reachable = net::reachable(&config.bind, listener);
+    let mut reachable = net::reachable(listener);
     if acceptor.is_some() && reachable.is_empty() {
         // Too long to be put together by hand.
         reachable.extend(listener.local_addr());

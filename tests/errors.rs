@@ -535,8 +535,8 @@ fn errors_are_told_with_a_log_that_is_switched_off() {
 #[test]
 fn help_and_version_are_no_errors() {
     for (args, text) in [
-        (&["-h"][..], "muxnc -l [HOST] PORT"),
-        (&["--help"], "muxnc -l [HOST] PORT"),
+        (&["-h"][..], "muxnc [OPTIONS] -l [HOST] PORT"),
+        (&["--help"], "muxnc [OPTIONS] -l [HOST] PORT"),
         (&["-V"], concat!("muxnc ", env!("CARGO_PKG_VERSION"), "\n")),
     ] {
         let mut asked = muxnc(args);

@@ -5,6 +5,7 @@
 
 mod connect;
 mod listen;
+mod passed;
 mod resolve;
 
 use std::io;
@@ -20,6 +21,8 @@ pub use self::listen::is_exhausted;
 pub use self::listen::listen;
 pub use self::listen::raise_descriptor_limit;
 pub use self::listen::reachable;
+pub use self::passed::Passed;
+pub use self::passed::passed;
 pub use self::resolve::Family;
 pub use self::resolve::Lookup;
 pub use self::resolve::port;

@@ -574,29 +574,51 @@ pub struct Namespace {
     keeper: Process,
     /// Whether it needed a user namespace, because we are not root.
     user: bool,
+    /// Whether it has mounts of its own.
+    mounts: bool,
 }
 
 impl Namespace {
     /// None where that is not permitted: the test is to be left out, which was said.
     #[track_caller]
     pub fn new() -> Option<Namespace> {
+        Namespace::furnished("", false)
+    }
+
+    /// The same with more addresses, and with this file as `/etc/hosts`.
+    #[track_caller]
+    pub fn with_hosts(addresses: &[&str], hosts: &Path) -> Option<Namespace> {
+        let mut script = format!("mount --bind '{}' /etc/hosts && ", hosts.display());
+        for address in addresses {
+            script += &format!("ip address add {address}/32 dev lo && ");
+        }
+        Namespace::furnished(&script, true)
+    }
+
+    #[track_caller]
+    fn furnished(script: &str, mounts: bool) -> Option<Namespace> {
         if !installed(&["unshare", "nsenter", "ip"]) {
             return None;
         }
+        let flags = match mounts {
+            true => ["-nm", "-rnm"],
+            false => ["-n", "-rn"],
+        };
         let permitted = |flags: &str| {
             let mut unshare = piped("unshare", &[flags, "ip", "link", "set", "lo", "up"]);
             unshare.output().is_ok_and(|made| made.status.success())
         };
-        let Some(flags) = ["-n", "-rn"].into_iter().find(|flags| permitted(flags)) else {
+        let Some(flags) = flags.into_iter().find(|flags| permitted(flags)) else {
             left_out("a network namespace, which is not permitted here");
             return None;
         };
-        let script = "ip link set lo up && echo up && exec cat";
-        let keeper = Process::start(&mut piped("unshare", &[flags, "sh", "-c", script]));
+        let script = format!("ip link set lo up && {script}echo up && exec cat");
+        let keeper = Process::start(&mut piped("unshare", &[flags, "sh", "-c", &script]));
         keeper.stdout.wait_for("up\n");
         Some(Namespace {
             keeper,
-            user: flags == "-rn",
+            user: flags.starts_with("-r"),
+            mounts,
         })
     }
 
@@ -605,16 +627,26 @@ impl Namespace {
         self.keeper.pid()
     }
 
-    /// A command that runs in it, all three streams as pipes.
-    pub fn piped(&self, program: &str, args: &[&str]) -> Command {
+    /// The words of a command that runs in it, `nsenter` left out.
+    pub fn words(&self, program: &str, args: &[&str]) -> Vec<String> {
         let pid = self.keeper.pid().to_string();
         let mut all = vec!["--net", "--target", &pid];
         if self.user {
             all.extend(["--user", "--preserve-credentials"]);
         }
+        if self.mounts {
+            all.push("--mount");
+        }
         all.extend(["--", program]);
         all.extend(args);
-        piped("nsenter", &all)
+        all.into_iter().map(String::from).collect()
+    }
+
+    /// A command that runs in it, all three streams as pipes.
+    pub fn piped(&self, program: &str, args: &[&str]) -> Command {
+        let words = self.words(program, args);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        piped("nsenter", &words)
     }
 
     /// The same without any privilege: anybody must be able to reach the program.

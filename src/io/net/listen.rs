@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
+use std::net::TcpListener;
 
 use rustix::io::Errno;
 use rustix::process::Resource;
@@ -16,9 +17,11 @@ use rustix::process::getrlimit;
 use rustix::process::setrlimit;
 use socket2::Domain;
 use socket2::Protocol;
+use socket2::SockRef;
 use socket2::Socket;
 use socket2::Type;
 
+use super::passed;
 use super::resolve::Family;
 use super::resolve::Lookup;
 use super::resolve::resolve;
@@ -27,7 +30,8 @@ use crate::io::error::Error;
 
 /// Connections that may wait to be accepted. A class arrives at once, and what overflows the
 /// backlog waits a second for its next SYN. The kernel lowers it to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
+
 /// Where a hub listens: one address, or all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bind {
@@ -41,11 +45,27 @@ pub struct Bind {
     pub lookup: Lookup,
 }
 
-/// A listening socket, non-blocking, and a sentence that says where it listens.
+/// A listening socket, non-blocking, and a sentence that says where it listens. Without `bind` it is
+/// the one that was [`passed`](passed::passed).
 ///
 /// # Errors
 /// The address is taken, not ours, not allowed, …
-pub fn listen(bind: &Bind) -> Result<(std::net::TcpListener, String), Error> {
+pub fn listen(bind: Option<&Bind>) -> Result<(TcpListener, String), Error> {
+    let listener = match bind {
+        Some(bind) => bind_to(bind)?,
+        None => passed::take()?,
+    };
+    let local = listener
+        .local_addr()
+        .map_err(|error| Error::system("listen", &error))?;
+    let both = match is_dual(&listener, local) {
+        true => " (IPv4 and IPv6)",
+        false => "",
+    };
+    Ok((listener, format!("{local}{both}")))
+}
+
+fn bind_to(bind: &Bind) -> Result<TcpListener, Error> {
     let everywhere4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, bind.port));
     let everywhere6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, bind.port));
     let (addr, result) = match (&bind.host, bind.family) {
@@ -60,28 +80,26 @@ pub fn listen(bind: &Bind) -> Result<(std::net::TcpListener, String), Error> {
             result => (everywhere6, result),
         },
     };
-    let listener = result.map_err(|error| listen_error(addr, &error))?;
-    let local = listener
-        .local_addr()
-        .map_err(|error| listen_error(addr, &error))?;
-    let both = match (&bind.host, bind.family) {
-        (None, Family::Any) if local.is_ipv6() => " (IPv4 and IPv6)",
-        _ => "",
-    };
-    Ok((listener, format!("{local}{both}")))
+    result.map_err(|error| listen_error(addr, &error))
+}
+
+/// Whether a listener on all addresses takes IPv4 as well as IPv6.
+fn is_dual(listener: &TcpListener, local: SocketAddr) -> bool {
+    let everywhere6 = local.is_ipv6() && local.ip().is_unspecified();
+    everywhere6 && !SockRef::from(listener).only_v6().unwrap_or(true)
 }
 
 /// The addresses under which a hub that listens on all of them can be reached from other machines,
 /// IPv4 first; none for a hub that listens on one. Those of one link only are left out: they need
 /// to be told with an interface that the other machine has.
-pub fn reachable(bind: &Bind, listener: &std::net::TcpListener) -> Vec<SocketAddr> {
+pub fn reachable(listener: &TcpListener) -> Vec<SocketAddr> {
     let Ok(local) = listener.local_addr() else {
         return Vec::new();
     };
     if !local.ip().is_unspecified() {
         return Vec::new();
     }
-    let both = bind.host.is_none() && bind.family == Family::Any && local.is_ipv6();
+    let both = is_dual(listener, local);
     // Nobody is worse off without.
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let mut found: Vec<SocketAddr> = interfaces
@@ -94,7 +112,7 @@ pub fn reachable(bind: &Bind, listener: &std::net::TcpListener) -> Vec<SocketAdd
     found
 }
 
-fn listen_on(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
     if addr.is_ipv6() {
         require_ipv6()?;
     }
@@ -105,14 +123,14 @@ fn listen_on(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     open(socket, addr)
 }
 
-fn listen_dual(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn listen_dual(addr: SocketAddr) -> io::Result<TcpListener> {
     require_ipv6()?;
     let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_only_v6(false)?;
     open(socket, addr)
 }
 
-fn open(socket: Socket, addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn open(socket: Socket, addr: SocketAddr) -> io::Result<TcpListener> {
     // So that a hub can start again at once; never SO_REUSEPORT, with which two programs would
     // share the port and each get half the class.
     socket.set_reuse_address(true)?;
@@ -122,6 +140,7 @@ fn open(socket: Socket, addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
+
 /// Fails as a machine without the protocol does, also where it is only switched off: there all
 /// addresses together can still be listened on, but nobody can ever come.
 fn require_ipv6() -> io::Result<()> {

@@ -1,0 +1,79 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'muxnc'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'muxnc' {
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'What you are called in a --chat')
+            [CompletionResult]::new('--slow-peer', '--slow-peer', [CompletionResultType]::ParameterName, 'What to do about a peer that does not keep up')
+            [CompletionResult]::new('--stall-timeout', '--stall-timeout', [CompletionResultType]::ParameterName, 'Cut off who holds the others up this long and takes nothing')
+            [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Let in only HOSTS: 192.0.2.7,198.51.100.0/24,2001:db8::/32,example.org')
+            [CompletionResult]::new('--allowfile', '--allowfile', [CompletionResultType]::ParameterName, 'Let in only the hosts in FILE: any number in a line; # begins a comment')
+            [CompletionResult]::new('--deny', '--deny', [CompletionResultType]::ParameterName, 'Refuse HOSTS')
+            [CompletionResult]::new('--denyfile', '--denyfile', [CompletionResultType]::ParameterName, 'Refuse the hosts in FILE')
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Let N peers in at most [default: as many as there are descriptors]')
+            [CompletionResult]::new('--max-conns', '--max-conns', [CompletionResultType]::ParameterName, 'Let N peers in at most [default: as many as there are descriptors]')
+            [CompletionResult]::new('--max-per-host', '--max-per-host', [CompletionResultType]::ParameterName, 'Let in N peers of one address at most')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The port to come from; with -l, the port to listen on')
+            [CompletionResult]::new('--source-port', '--source-port', [CompletionResultType]::ParameterName, 'The port to come from; with -l, the port to listen on')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'The address to come from; with -l, the one to listen on')
+            [CompletionResult]::new('--source', '--source', [CompletionResultType]::ParameterName, 'The address to come from; with -l, the one to listen on')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Try to connect for this long, over all addresses [default: 10s]')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Try to connect for this long, over all addresses [default: 10s]')
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Disconnect when nothing was sent or received for this long; a hub: whoever that is')
+            [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'Disconnect when nothing was sent or received for this long; a hub: whoever that is')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave this long after the end of stdin at the latest')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Say who said it: `auto` from the second participant on')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Listen: be the hub, and serve everybody who connects')
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Listen: be the hub, and serve everybody who connects')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Serve on after the end of stdin, and end nobody''s stream')
+            [CompletionResult]::new('--keep-open', '--keep-open', [CompletionResultType]::ParameterName, 'Serve on after the end of stdin, and end nobody''s stream')
+            [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'Serve one peer and end with it, as nc -l does')
+            [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'Pass each peer''s lines on to all the others')
+            [CompletionResult]::new('--chat', '--chat', [CompletionResultType]::ParameterName, 'Be a chat: --broker, and who said it before every line')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Use IPv6 only')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Look nothing up: addresses and ports are numbers')
+            [CompletionResult]::new('--nodns', '--nodns', [CompletionResultType]::ParameterName, 'Look nothing up: addresses and ports are numbers')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Send CRLF for each end of line')
+            [CompletionResult]::new('--crlf', '--crlf', [CompletionResultType]::ParameterName, 'Send CRLF for each end of line')
+            [CompletionResult]::new('-N', '-N ', [CompletionResultType]::ParameterName, 'End our side of the connection at the end of stdin: the default')
+            [CompletionResult]::new('--no-shutdown', '--no-shutdown', [CompletionResultType]::ParameterName, 'Keep our side open after the end of stdin')
+            [CompletionResult]::new('--send-only', '--send-only', [CompletionResultType]::ParameterName, 'Only send: what comes in is thrown away, and the end of stdin is the end')
+            [CompletionResult]::new('--recv-only', '--recv-only', [CompletionResultType]::ParameterName, 'Only receive: stdin is not read')
+            [CompletionResult]::new('-z', '-z', [CompletionResultType]::ParameterName, 'Send and receive nothing: only see whether something listens there')
+            [CompletionResult]::new('--raw-output', '--raw-output', [CompletionResultType]::ParameterName, 'Let the bytes of others do to the terminal what they will')
+            [CompletionResult]::new('--no-edit', '--no-edit', [CompletionResultType]::ParameterName, 'Do not edit the line being typed: leave that to the terminal, as nc does')
+            [CompletionResult]::new('--no-commands', '--no-commands', [CompletionResultType]::ParameterName, 'Say what begins with / like anything else')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say on stderr what happens; twice or three times: in detail')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say on stderr what happens; twice or three times: in detail')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

@@ -1,0 +1,42 @@
+complete -c muxnc -l name -d 'What you are called in a --chat' -r -f
+complete -c muxnc -l slow-peer -d 'What to do about a peer that does not keep up' -r -f -a "wait\t'Wait for it: nothing is lost (but see --stall-timeout)'
+disconnect\t'Cut it off: for live streams'"
+complete -c muxnc -l stall-timeout -d 'Cut off who holds the others up this long and takes nothing' -r -f
+complete -c muxnc -l allow -d 'Let in only HOSTS: 192.0.2.7,198.51.100.0/24,2001:db8::/32,example.org' -r -f
+complete -c muxnc -l allowfile -d 'Let in only the hosts in FILE: any number in a line; # begins a comment' -r -F
+complete -c muxnc -l deny -d 'Refuse HOSTS' -r -f
+complete -c muxnc -l denyfile -d 'Refuse the hosts in FILE' -r -F
+complete -c muxnc -s m -l max-conns -d 'Let N peers in at most [default: as many as there are descriptors]' -r -f
+complete -c muxnc -l max-per-host -d 'Let in N peers of one address at most' -r -f
+complete -c muxnc -s p -l source-port -d 'The port to come from; with -l, the port to listen on' -r -f
+complete -c muxnc -s s -l source -d 'The address to come from; with -l, the one to listen on' -r -f -a "(__fish_print_hostnames)"
+complete -c muxnc -s w -l wait -d 'Try to connect for this long, over all addresses [default: 10s]' -r -f
+complete -c muxnc -s i -l idle-timeout -d 'Disconnect when nothing was sent or received for this long; a hub: whoever that is' -r -f
+complete -c muxnc -s q -d 'Leave this long after the end of stdin at the latest' -r -f
+complete -c muxnc -l label -d 'Say who said it: `auto` from the second participant on' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c muxnc -l color -d 'Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c muxnc -s l -l listen -d 'Listen: be the hub, and serve everybody who connects'
+complete -c muxnc -s k -l keep-open -d 'Serve on after the end of stdin, and end nobody\'s stream'
+complete -c muxnc -l once -d 'Serve one peer and end with it, as nc -l does'
+complete -c muxnc -l broker -d 'Pass each peer\'s lines on to all the others'
+complete -c muxnc -l chat -d 'Be a chat: --broker, and who said it before every line'
+complete -c muxnc -s 4 -d 'Use IPv4 only'
+complete -c muxnc -s 6 -d 'Use IPv6 only'
+complete -c muxnc -s n -l nodns -d 'Look nothing up: addresses and ports are numbers'
+complete -c muxnc -s C -l crlf -d 'Send CRLF for each end of line'
+complete -c muxnc -s N -d 'End our side of the connection at the end of stdin: the default'
+complete -c muxnc -l no-shutdown -d 'Keep our side open after the end of stdin'
+complete -c muxnc -l send-only -d 'Only send: what comes in is thrown away, and the end of stdin is the end'
+complete -c muxnc -l recv-only -d 'Only receive: stdin is not read'
+complete -c muxnc -s z -d 'Send and receive nothing: only see whether something listens there'
+complete -c muxnc -l raw-output -d 'Let the bytes of others do to the terminal what they will'
+complete -c muxnc -l no-edit -d 'Do not edit the line being typed: leave that to the terminal, as nc does'
+complete -c muxnc -l no-commands -d 'Say what begins with / like anything else'
+complete -c muxnc -s v -l verbose -d 'Say on stderr what happens; twice or three times: in detail'
+complete -c muxnc -l quiet -d 'Say only what went wrong'
+complete -c muxnc -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c muxnc -s V -l version -d 'Print version'

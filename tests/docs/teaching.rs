@@ -1,0 +1,146 @@
+//! docs/TEACHING.md: what a class does, and what it sees from the side.
+
+use std::collections::BTreeSet;
+
+use rustix::process::Signal;
+
+use super::blocks::blocks;
+use super::readme::expect_shown;
+use super::readme::http_by_hand_in;
+use super::stage::Stage;
+use crate::support::eventually;
+
+const TEACHING: &str = "docs/TEACHING.md";
+
+const SCENARIOS: [&str; 6] = ["join", "wire", "half", "http", "server", "slow"];
+
+#[test]
+fn every_block_is_of_a_scenario_and_every_scenario_has_a_block() {
+    let named: BTreeSet<String> = blocks(TEACHING).into_iter().map(|b| b.scenario).collect();
+    let run: BTreeSet<String> = SCENARIOS.iter().map(ToString::to_string).collect();
+    assert_eq!(named, run);
+}
+
+/// The rows below the heading of what `ss` shows.
+fn rows(shown: &str) -> usize {
+    shown
+        .lines()
+        .skip(1)
+        .filter(|row| !row.trim().is_empty())
+        .count()
+}
+
+#[test]
+fn everybody_in() {
+    let Some(stage) = Stage::new(TEACHING, "join", &["nc", "ss"]) else {
+        return;
+    };
+    let listen = stage.next_shown("muxnc -l 3000");
+    let bob = stage.sit("bob", &listen.command);
+    let screen = bob.screen.wait_for("to join: nc 192.0.2.7 3000");
+    expect_shown(&screen, &listen.shown);
+    let join = stage.next("nc 192.0.2.7 3000");
+    let mut class = Vec::new();
+    for i in 1..=3 {
+        class.push(stage.sit("student", &join));
+        bob.screen.wait_for(&format!("joined, {i} here"));
+    }
+    let shown = stage.run("bob", &stage.next("ss -tn state established"));
+    assert_eq!(rows(&shown), 3, "{shown}");
+}
+
+#[test]
+fn the_wire() {
+    let Some(stage) = Stage::new(TEACHING, "wire", &["tcpdump", "nc"]) else {
+        return;
+    };
+    let bob = stage.start("bob", "muxnc -l -v 3000");
+    bob.stderr.wait_for("listening on");
+    for (watch, wanted) in [
+        (
+            stage.next("sudo tcpdump -l -n -i any"),
+            &["[S]", "[S.]", "[P.]", "length 6"][..],
+        ),
+        (stage.next("sudo tcpdump -l -n -A"), &["[P.]", "Hello"]),
+    ] {
+        let mut tcpdump = stage.start("bob", &watch);
+        tcpdump.stderr.wait_for("listening on any");
+        let mut alice = stage.start("alice", "nc 192.0.2.7 3000");
+        alice.type_in("Hello\n");
+        for text in wanted {
+            tcpdump.stdout.wait_for(text);
+        }
+        stage.signal(&tcpdump, Signal::INT);
+        tcpdump.wait();
+    }
+}
+
+#[test]
+fn half_closed() {
+    let Some(stage) = Stage::new(TEACHING, "half", &["ss"]) else {
+        return;
+    };
+    let mut bob = stage.start("bob", "muxnc -l -v 3000");
+    bob.stderr.wait_for("listening on");
+    let alice = stage.start("alice", &stage.next("printf 'I have said"));
+    bob.stdout.wait_for("I have said what I had to say\n");
+    bob.stderr
+        .wait_for("will send no more (it may still listen)");
+    for begin in ["ss -tn state close-wait", "ss -tn state fin-wait-2"] {
+        let look = stage.next(begin);
+        eventually("the kernel knows it", || {
+            rows(&stage.run("bob", &look)) == 1
+        });
+    }
+    bob.type_in("I still hear you\n");
+    alice.stdout.wait_for("I still hear you\n");
+}
+
+#[test]
+fn http_by_hand() {
+    http_by_hand_in(TEACHING, &["nc -C"]);
+}
+
+#[test]
+fn being_the_server() {
+    let Some(stage) = Stage::new(TEACHING, "server", &["curl"]) else {
+        return;
+    };
+    let text = std::fs::read_to_string(super::blocks::path(TEACHING)).unwrap();
+    let answer = text.split("```http\n").nth(1).unwrap();
+    let answer = answer.split("```").next().unwrap();
+    let mut bob = stage.sit("bob", &stage.next("muxnc -l -C 3000"));
+    bob.screen.wait_for("to join:");
+    let mut browser = stage.start("alice", &stage.next("curl -s http://192.0.2.7:3000/"));
+    bob.screen.wait_for("GET / HTTP/1.1");
+    bob.screen.wait_for("Host: 192.0.2.7:3000");
+    bob.press(&answer.replace('\n', "\r"));
+    browser.expect_status(0);
+    assert_eq!(browser.stdout.text(), "Hello");
+}
+
+#[test]
+fn a_slow_reader() {
+    let Some(stage) = Stage::new(TEACHING, "slow", &["nc", "ss", "yes"]) else {
+        return;
+    };
+    let bob = stage.start("bob", &stage.next("yes 'all work and no play"));
+    bob.stderr.wait_for("listening on");
+    let join = stage.next("nc 192.0.2.7 3000 > /dev/null");
+    let _reader = stage.start("carol", &join);
+    bob.stderr.wait_for("joined, 1 here");
+    let sleeper = stage.start("dave", "nc 192.0.2.7 3000 > /dev/null");
+    bob.stderr.wait_for("joined, 2 here");
+    stage.signal(&sleeper, Signal::STOP);
+    let look = stage.next("ss -tn state established");
+    eventually("something waits to be sent", || {
+        let shown = stage.run("bob", &look);
+        let queued = |row: &str| row.split_whitespace().nth(1)?.parse::<u64>().ok();
+        shown
+            .lines()
+            .skip(1)
+            .filter_map(queued)
+            .any(|queued| queued > 10_000)
+    });
+    bob.stderr.wait_for("was cut off: it took nothing for 5s");
+}

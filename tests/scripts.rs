@@ -1,0 +1,82 @@
+//! What a person runs: each script says what it does, refuses what it does not know, and does it.
+//! (`scripts/demo-class` has tests of its own, and so has `scripts/package-check`.)
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+use support::MUXNC;
+use support::Process;
+use support::installed;
+use support::piped;
+
+fn scripts() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let entries = fs::read_dir(directory).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn each_says_what_it_does_and_refuses_what_it_does_not_know() {
+    let scripts = scripts();
+    assert!(scripts.len() >= 4, "{scripts:?}");
+    for script in scripts {
+        let name = script.file_name().unwrap().to_str().unwrap().to_owned();
+        for option in ["--help", "-h"] {
+            let mut help = Process::start(&mut piped(&script, &[option]));
+            help.expect_status(0);
+            let told = help.stdout.text();
+            assert!(
+                told.starts_with(&format!("Usage: scripts/{name}")),
+                "{told}"
+            );
+            // What it does, and not only how it is written.
+            assert!(told.lines().count() > 5, "{told}");
+        }
+        // What these do not know, the tool refuses that they have to build first.
+        if ["compare", "soak"].contains(&name.as_str()) {
+            continue;
+        }
+        let mut wrong = Process::start(&mut piped(&script, &["--nonsense"]));
+        wrong.expect_status(2);
+        wrong.stderr.wait_for("--nonsense");
+    }
+}
+
+#[test]
+fn the_picture_shows_what_was_typed() {
+    if !installed(&["tmux", "unshare", "nsenter", "ip", "nc", "telnet"]) {
+        return;
+    }
+    // Where there may be no namespaces, that is said.
+    if support::Namespace::new().is_none() {
+        return;
+    }
+    let name = format!("muxnc-picture-{}.svg", std::process::id());
+    let picture = std::env::temp_dir().join(name);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/class-picture");
+    let mut command = piped(script, &["--muxnc", MUXNC]);
+    Process::start(command.arg(&picture)).expect_status(0);
+    let drawn = fs::read_to_string(&picture).unwrap();
+    fs::remove_file(&picture).unwrap();
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/class.svg");
+    let committed = fs::read_to_string(committed).unwrap();
+    for svg in [drawn, committed] {
+        assert!(
+            svg.starts_with("<svg ") && svg.ends_with("</svg>\n"),
+            "{svg}"
+        );
+        for text in [
+            "listening on [::]:3000",
+            " joined, 3 here",
+            ">[Alice]<",
+            "> can we all be right?<",
+            "Escape character is",
+            ">You can.<",
+        ] {
+            assert!(svg.contains(text), "{text} is not in {svg}");
+        }
+    }
+}
