@@ -10,6 +10,21 @@ complete -c muxnc -s m -l max-conns -d 'Let N peers in at most [default: as many
 complete -c muxnc -l max-per-host -d 'Let in N peers of one address at most' -r -f
 complete -c muxnc -s p -l source-port -d 'The port to come from; with -l, the port to listen on' -r -f
 complete -c muxnc -s s -l source -d 'The address to come from; with -l, the one to listen on' -r -f -a "(__fish_print_hostnames)"
+complete -c muxnc -l proxy -d 'Connect through this proxy [default ports: 3128 for http, else 1080]' -r -f -a "(__fish_print_hostnames)"
+complete -c muxnc -l proxy-type -d 'What the proxy speaks' -r -f -a "http\t'HTTP with its method CONNECT'
+socks4\t'SOCKS 4 and 4A'
+socks5\t'SOCKS 5'"
+complete -c muxnc -l proxy-auth -d 'Who you are to the proxy, should it ask (or set NCAT_PROXY_AUTH)' -r -f
+complete -c muxnc -l proxy-dns -d 'Who looks the destination\'s name up' -r -f -a "local\t'This machine'
+remote\t'The proxy'
+both\t'This machine, and the proxy if that fails'
+none\t'Nobody: it must be an address'"
+complete -c muxnc -l ssl-cert -d 'The certificate to show, a PEM file' -r -F
+complete -c muxnc -l ssl-key -d 'The key of that certificate, a PEM file [default: the file of --ssl-cert]' -r -F
+complete -c muxnc -l ssl-trustfile -d 'Believe the certificates in this PEM file and those signed by them, instead of the system\'s' -r -F
+complete -c muxnc -l ssl-fingerprint -d 'Believe the certificate with this SHA-256, and no other' -r -f
+complete -c muxnc -l ssl-servername -d 'The name that the certificate must have [default: the host]' -r -f
+complete -c muxnc -l ssl-alpn -d 'Application protocols to agree on, the best first: as h2,http/1.1' -r -f
 complete -c muxnc -s w -l wait -d 'Try to connect for this long, over all addresses [default: 10s]' -r -f
 complete -c muxnc -s i -l idle-timeout -d 'Disconnect when nothing was sent or received for this long; a hub: whoever that is' -r -f
 complete -c muxnc -s q -d 'Leave this long after the end of stdin at the latest' -r -f
@@ -27,6 +42,8 @@ complete -c muxnc -l chat -d 'Be a chat: --broker, and who said it before every 
 complete -c muxnc -s 4 -d 'Use IPv4 only'
 complete -c muxnc -s 6 -d 'Use IPv6 only'
 complete -c muxnc -s n -l nodns -d 'Look nothing up: addresses and ports are numbers'
+complete -c muxnc -l ssl -l tls -d 'Encrypt with TLS, and verify whom we talk to'
+complete -c muxnc -l ssl-verify -d 'Verify the other side: the default, but for a hub'
 complete -c muxnc -s C -l crlf -d 'Send CRLF for each end of line'
 complete -c muxnc -s N -d 'End our side of the connection at the end of stdin: the default'
 complete -c muxnc -l no-shutdown -d 'Keep our side open after the end of stdin'
