@@ -311,7 +311,7 @@ impl Hub {
             stderr,
             console,
             peers,
-            operator: Operator::default(),
+            operator: Operator::new(config.settings.delay),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
@@ -380,6 +380,7 @@ impl Hub {
             self.peers.deadline(),
             self.door.deadline(),
             self.entry.deadline(),
+            self.operator.pause(),
             self.quits(),
             self.lingers(),
         ];

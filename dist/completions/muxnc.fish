@@ -26,7 +26,8 @@ complete -c muxnc -l ssl-fingerprint -d 'Believe the certificate with this SHA-2
 complete -c muxnc -l ssl-servername -d 'The name that the certificate must have [default: the host]' -r -f
 complete -c muxnc -l ssl-alpn -d 'Application protocols to agree on, the best first: as h2,http/1.1' -r -f
 complete -c muxnc -s w -l wait -d 'Try to connect for this long, over all addresses [default: 10s]' -r -f
-complete -c muxnc -s i -l idle-timeout -d 'Disconnect when nothing was sent or received for this long; a hub: whoever that is' -r -f
+complete -c muxnc -s i -l idle-timeout -d 'End a connection over which nothing went for this long' -r -f
+complete -c muxnc -s d -l delay -d 'Wait this long after each line sent; stdin is not read meanwhile' -r -f
 complete -c muxnc -s q -d 'Leave this long after the end of stdin at the latest' -r -f
 complete -c muxnc -l label -d 'Say who said it: `auto` from the second participant on' -r -f -a "auto\t''
 always\t''
