@@ -15,6 +15,7 @@ mod proxy;
 mod records;
 mod terminal;
 mod time;
+mod tls;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use self::proxy::ProxyArgs;
 use self::records::RecordsArgs;
 use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
+use self::tls::TlsArgs;
 use crate::client::Settings;
 use crate::hub::HubConfig;
 use crate::io::dial::Target;
@@ -42,6 +44,7 @@ use crate::io::net;
 use crate::io::net::Bind;
 use crate::io::net::Passed;
 use crate::io::net::Remote;
+use crate::io::tls::Caller;
 use crate::io::unix::Name;
 
 /// How long to try to connect when `-w` does not say: as long as ncat does.
@@ -102,6 +105,9 @@ struct Args {
     proxy: ProxyArgs,
 
     #[command(flatten)]
+    tls: TlsArgs,
+
+    #[command(flatten)]
     time: TimeArgs,
 
     #[command(flatten)]
@@ -138,11 +144,18 @@ pub enum Mode {
     /// `-l`
     Hub(HubConfig),
     /// `-z`: see whether something listens there.
-    Probe(Target),
+    Probe {
+        /// Whom to connect to.
+        target: Target,
+        /// Whether and how to encrypt.
+        tls: Option<Caller>,
+    },
     /// Everything else.
     Client {
         /// Whom to connect to.
         target: Target,
+        /// Whether and how to encrypt.
+        tls: Option<Caller>,
         /// How to serve the connection.
         settings: Settings,
     },
@@ -236,6 +249,7 @@ impl Args {
         }
         Ok(HubConfig {
             place: self.hub_place()?,
+            tls: self.tls.listener()?,
             keep_open: self.hub.keep_open,
             once: self.hub.once,
             access: self.access.access(self.address.lookup())?,
@@ -334,10 +348,12 @@ impl Args {
             true => Target::Unix(self.socket_name()?, self.limit()),
             false => self.target()?,
         };
+        let tls = self.tls.caller()?;
         Ok(match self.bytes.zero {
-            true => Mode::Probe(target),
+            true => Mode::Probe { target, tls },
             false => Mode::Client {
                 target,
+                tls,
                 settings: self.settings()?,
             },
         })
@@ -468,6 +484,7 @@ mod tests {
         let Ok(Mode::Client {
             target: Target::Direct(remote),
             settings,
+            ..
         }) = mode("localhost 80 -w 1.5m -C -q 2 -4")
         else {
             panic!("not a client");

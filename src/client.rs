@@ -43,6 +43,7 @@ use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
+use crate::io::tls::Caller;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -116,9 +117,14 @@ enum Role {
 ///
 /// # Errors
 /// No connection, or it broke, or stdin or stdout did.
-pub fn run(target: &Target, settings: Settings, notices: &Notices) -> Result<Status, Error> {
+pub fn run(
+    target: &Target,
+    tls: Option<&Caller>,
+    settings: Settings,
+    notices: &Notices,
+) -> Result<Status, Error> {
     let records = Records::open(&settings.records)?;
-    let (transport, addr) = dial(target)?;
+    let (transport, addr) = dial(target, tls)?;
     let conn = Conn::new(transport, addr);
     Client::new(conn, settings, records, Role::Caller, notices)?.run()
 }
@@ -127,8 +133,10 @@ pub fn run(target: &Target, settings: Settings, notices: &Notices) -> Result<Sta
 ///
 /// # Errors
 /// No connection.
-pub fn probe(target: &Target) -> Result<Status, Error> {
-    dial(target).map(|_| Status::Done)
+pub fn probe(target: &Target, tls: Option<&Caller>) -> Result<Status, Error> {
+    let (transport, addr) = dial(target, tls)?;
+    Conn::new(transport, addr).say_goodbye();
+    Ok(Status::Done)
 }
 
 /// Serves one connection that was accepted: what `nc -l` does.
@@ -292,13 +300,12 @@ impl Client {
             .register()
             .map_err(|e| Error::system("start the event loop", &e))?;
         client.delay = client.settings.delay.map(Delay::new);
-        // Who records has to see the bytes.
-        let direct = client.records.is_none();
+        // Who records has to see the bytes, and TLS changes them.
+        let direct = client.conn.is_plain() && client.records.is_none();
+        let changed = client.settings.crlf || client.delay.is_some();
+        let file = client.stdin.as_ref().is_some_and(shortcut::suits_input);
         client.shortcuts = Shortcuts {
-            up: direct
-                && !client.settings.crlf
-                && client.delay.is_none()
-                && client.stdin.as_ref().is_some_and(shortcut::suits_input),
+            up: direct && !changed && file,
             down: direct
                 && client.settings.traffic != Traffic::SendOnly
                 && shortcut::suits_output(&client.stdout),
@@ -330,6 +337,9 @@ impl Client {
         self.record(Records::joined);
         let began = Instant::now();
         let mut ended = self.turns();
+        if ended.is_ok() && self.is_complete() {
+            self.conn.say_goodbye();
+        }
         self.finish_records(&ended);
         // A filter that nobody listens to any more has nothing to say either.
         if !matches!(ended, Ok(Status::Unheard)) {
@@ -409,6 +419,9 @@ impl Client {
         }
         // Whoever types sees it, also while the other side takes nothing.
         self.read_keys(now)?;
+        if let Err(error) = self.conn.flush() {
+            self.give_up_sending(error, now);
+        }
         let busy = self.send_input(now)?;
         Ok(busy || self.has_keys())
     }
@@ -675,7 +688,7 @@ impl Client {
             }
             Heard::Nothing => return false,
             Heard::End => {}
-            Heard::Failed(error) => self.progress.broken = Some(error),
+            Heard::Cut(error) | Heard::Failed(error) => self.progress.broken = Some(error),
         }
         self.down.fill(0);
         if let Some(visible) = &mut self.visible {
@@ -763,8 +776,7 @@ impl Client {
             return Ok(Some(Status::Unheard));
         }
         if self.progress.finished.is_some()
-            && self.up.is_empty()
-            && self.typed.is_empty()
+            && self.has_sent_all()
             && self.progress.all_sent.is_none()
         {
             self.progress.all_sent = Some(now);
@@ -806,11 +818,11 @@ impl Client {
         }
         let unfinished = self.stdin.as_ref().is_some_and(|stdin| {
             let lasting = stdin.kind() != Kind::Terminal;
-            lasting && !(stdin.has_ended() && self.up.is_empty())
+            lasting && !(stdin.has_ended() && self.has_sent_all())
         });
         if unfinished {
             // It may have closed only its own side: our input still goes to its end.
-            let idle = self.up.is_empty() && self.pause().is_none();
+            let idle = self.has_sent_all() && self.pause().is_none();
             match self.progress.silent {
                 Some(since) if idle && now >= since + LAST_INPUT => {}
                 None if idle => {
@@ -847,15 +859,34 @@ impl Client {
             return Ok(None);
         }
         match self.up.waiting().len() + self.typed.len() {
-            0 => {
+            0 if self.has_sent_all() => {
                 log::info!("leaving: -q has passed since the end of stdin");
                 Ok(Some(Status::Done))
             }
+            0 => Err(Error::new(
+                format!("send to {}", self.conn.addr()),
+                "the last of it was not taken in the time that -q gives",
+            )),
             left => Err(Error::new(
                 format!("send to {}", self.conn.addr()),
                 format!("{left} bytes were not taken in the time that -q gives"),
             )),
         }
+    }
+
+    /// Whether the kernel has everything that was to be sent so far, or will never have it.
+    fn has_sent_all(&self) -> bool {
+        let owes = self.conn.owes() && self.progress.unsendable.is_none();
+        self.up.is_empty() && self.typed.is_empty() && !owes
+    }
+
+    /// Whether the other side has everything that it will ever get.
+    fn is_complete(&self) -> bool {
+        let silent = self
+            .stdin
+            .as_ref()
+            .is_none_or(|stdin| stdin.has_ended() || stdin.kind() == Kind::Terminal);
+        silent && self.has_sent_all()
     }
 
     fn cut_short(&self, doing: &str, error: &io::Error) -> Error {
@@ -866,6 +897,10 @@ impl Client {
         }
         match &self.progress.unsendable {
             Some(_) => told.hint("The other side closed before everything was sent."),
+            None if error.kind() == ErrorKind::UnexpectedEof => told.hint(
+                "Some programs never say it, or not to whoever ended its own side first \
+                 (--no-shutdown does not); from any other, the end of what came may be missing.",
+            ),
             None => told,
         }
     }

@@ -66,6 +66,8 @@ use crate::io::output::Output;
 use crate::io::record::Records;
 use crate::io::signals::Signals;
 use crate::io::stdin::Stdin;
+use crate::io::tls;
+use crate::io::tls::Acceptor;
 use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -89,6 +91,8 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct HubConfig {
     /// Where it listens.
     pub place: Place,
+    /// Whether and how to encrypt.
+    pub tls: Option<tls::Listener>,
     /// Serve on after the end of stdin, and half-close nobody.
     pub keep_open: bool,
     /// Serve one peer and end with it.
@@ -131,20 +135,12 @@ pub struct HubConfig {
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     let records = Records::open(&config.settings.records)?;
-    let entry = Entry::new(&config, config.access.load()?);
+    let lists = config.access.load()?;
+    let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     net::raise_descriptor_limit();
     let (listener, place) = listen(&config.place)?;
-    if matches!(&config.place, Place::Inet(bind) if bind.port == 0) {
-        // Nobody could know it otherwise.
-        notices.say(format_args!("listening on {place}"));
-    } else {
-        log::info!(target: NOTICE, "listening on {place}");
-    }
-    if log::log_enabled!(target: NOTICE, log::Level::Info) {
-        for command in listener.invitations() {
-            log::info!(target: NOTICE, "to join: {command}");
-        }
-    }
+    announce(&listener, &place, acceptor.as_ref(), &config, notices);
+    let entry = Entry::new(&config, lists, acceptor);
     if config.once {
         return match first(listener, entry, notices)? {
             First::Came(conn) => client::serve(conn, config.settings, records, notices),
@@ -154,6 +150,38 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     Hub::new(listener, entry, config, records, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()
+}
+
+/// Says where the hub listens, by what it is known, and how to join it.
+fn announce(
+    listener: &Listener,
+    place: &str,
+    acceptor: Option<&Acceptor>,
+    config: &HubConfig,
+    notices: &Notices,
+) {
+    if matches!(&config.place, Place::Inet(bind) if bind.port == 0) {
+        // Nobody could know it otherwise.
+        notices.say(format_args!("listening on {place}"));
+    } else {
+        log::info!(target: NOTICE, "listening on {place}");
+    }
+    let tls = acceptor.map(|acceptor| {
+        let fingerprint = acceptor.fingerprint();
+        match &config.tls {
+            // Nor this.
+            Some(tls) if tls.identity.is_none() => {
+                notices.say(format_args!("its certificate is {fingerprint}"));
+            }
+            _ => log::info!(target: NOTICE, "its certificate is {fingerprint}"),
+        }
+        format!("muxnc --ssl --ssl-fingerprint {fingerprint}")
+    });
+    if log::log_enabled!(target: NOTICE, log::Level::Info) {
+        for command in listener.invitations(tls.as_deref()) {
+            log::info!(target: NOTICE, "to join: {command}");
+        }
+    }
 }
 
 /// Whom one waited for.
@@ -175,9 +203,9 @@ fn first(listener: Listener, mut entry: Entry, notices: &Notices) -> Result<Firs
         .register(poll.registry(), STDERR)
         .map_err(|e| failed(&e))?;
     let mut events = Events::with_capacity(4);
-    loop {
+    let conn = 'waiting: loop {
         stderr.flush();
-        let deadline = [door.deadline(), entry.admission.refusals.deadline()];
+        let deadline = [door.deadline(), entry.deadline()];
         let deadline = deadline.into_iter().flatten().min();
         let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         match poll.poll(&mut events, timeout) {
@@ -193,20 +221,22 @@ fn first(listener: Listener, mut entry: Entry, notices: &Notices) -> Result<Firs
                         return Ok(First::Killed(signal));
                     }
                 }
-                _ => stderr.collect(event),
+                STDERR => stderr.collect(event),
+                token => {
+                    if let Some(strangers) = &mut entry.handshakes {
+                        strangers.collect(token);
+                    }
+                }
             }
         }
         let now = Instant::now();
         loop {
             match door.accept(now) {
                 Arrival::Peer(transport, addr) => {
-                    let conn = Conn::new(transport, addr);
-                    if let Some(conn) = entry.admit(conn, 0, 0, &mut door, now) {
-                        door.close();
-                        if let Some(signals) = endings {
-                            signals.give_back();
-                        }
-                        return Ok(First::Came(conn));
+                    if let Some(conn) = entry.arrive(transport, addr, poll.registry(), now)
+                        && let Some(conn) = entry.admit(conn, 0, 0, &mut door, now)
+                    {
+                        break 'waiting conn;
                     }
                 }
                 Arrival::Exhausted => {
@@ -217,8 +247,19 @@ fn first(listener: Listener, mut entry: Entry, notices: &Notices) -> Result<Firs
                 Arrival::Nobody => break,
             }
         }
+        let mut steps = usize::MAX;
+        while let Some(conn) = entry.agreed(&mut steps, poll.registry(), &mut door, now) {
+            if let Some(conn) = entry.admit(conn, 0, 0, &mut door, now) {
+                break 'waiting conn;
+            }
+        }
         entry.tell_untold(now);
+    };
+    door.close();
+    if let Some(signals) = endings {
+        signals.give_back();
     }
+    Ok(First::Came(conn))
 }
 
 /// The signals that end the program, where a file is to be removed before.
@@ -334,6 +375,7 @@ impl Hub {
         // All is open that ever will be.
         confine(self.config.place.folder());
         let mut ended = self.turns();
+        self.peers.say_goodbye();
         self.peers.record(Records::finish);
         self.sum_up(Instant::now());
         if let Some(console) = &mut self.console {
@@ -374,6 +416,7 @@ impl Hub {
             self.hear_operator(now)?;
             self.hear_peers(now)?;
             self.accept(now);
+            self.shake_hands(now);
             self.entry.tell_untold(now);
             self.peers.flush(now);
             self.peers.find_overdue(now);
@@ -392,13 +435,14 @@ impl Hub {
         let settled = self.console.as_ref().is_none_or(Console::is_settled);
         let shown = self.peers.room.screen().is_empty() && settled;
         let screen = !shown && self.stdout.is_writable();
-        if self.operator_is_ready() || peers || screen || self.door.is_ready() {
+        let arrivals = self.entry.is_ready() || self.door.is_ready();
+        if self.operator_is_ready() || peers || screen || arrivals {
             return Some(Duration::ZERO);
         }
         let deadlines = [
             self.peers.deadline(),
             self.door.deadline(),
-            self.entry.admission.refusals.deadline(),
+            self.entry.deadline(),
             self.operator.pause(),
             self.quits(),
             self.lingers(),
@@ -419,7 +463,12 @@ impl Hub {
                 self.console.iter_mut().for_each(Console::collect_signal);
                 self.killed = self.endings.as_mut().and_then(Signals::end);
             }
-            Token(key) => self.peers.collect(key, event),
+            Token(key) => {
+                let strangers = self.entry.handshakes.as_mut();
+                if !strangers.is_some_and(|strangers| strangers.collect(event.token())) {
+                    self.peers.collect(key, event);
+                }
+            }
         }
     }
 
@@ -443,7 +492,7 @@ impl Hub {
             return false;
         }
         let may_linger = self.config.settings.traffic == Traffic::SendOnly;
-        if may_linger && self.operator.delivered.is_none() && self.peers.room.owes_nothing() {
+        if may_linger && self.operator.delivered.is_none() && self.peers.owes_nothing() {
             self.operator.delivered = Some(now);
         }
         let written = self.console.as_ref().is_none_or(Console::is_written);

@@ -563,3 +563,16 @@ impl Drop for Temporary {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// The slim build knows what it cannot do.
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_tls_it_says_so() {
+    for args in [&["--ssl", "localhost", "1"][..], &["-l", "--tls", "0"]] {
+        expect_usage(
+            args,
+            "muxnc: --ssl: this muxnc was built without TLS\n  Build it with its default \
+             features: cargo install without --no-default-features\n",
+        );
+    }
+}

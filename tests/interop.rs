@@ -9,13 +9,13 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::ChildStdin;
 use std::process::Command;
 use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use support::Folder;
 use support::Hub;
 use support::MUXNC;
 use support::Process;
@@ -357,24 +357,6 @@ fn telnet_at_a_terminal_is_a_participant_of_a_hub() {
         telnet.screen.text()
     );
     hub.process.expect_status(0);
-}
-
-/// A directory that is removed with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let name = format!("{name}-{}", std::process::id());
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// An nginx of our own: nothing of the system's configuration, one process, no privileges.

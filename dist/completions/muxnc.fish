@@ -22,6 +22,12 @@ complete -c muxnc -l proxy-dns -d 'Who looks the destination\'s name up' -r -f -
 remote\t'The proxy'
 both\t'This machine, and the proxy if that fails'
 none\t'Nobody: it must be an address'"
+complete -c muxnc -l ssl-cert -d 'The certificate to show, a PEM file' -r -F
+complete -c muxnc -l ssl-key -d 'The key of that certificate, a PEM file [default: the file of --ssl-cert]' -r -F
+complete -c muxnc -l ssl-trustfile -d 'Believe the certificates in this PEM file and those signed by them, instead of the system\'s' -r -F
+complete -c muxnc -l ssl-fingerprint -d 'Believe the certificate with this SHA-256, and no other' -r -f
+complete -c muxnc -l ssl-servername -d 'The name that the certificate must have [default: the host]' -r -f
+complete -c muxnc -l ssl-alpn -d 'Application protocols to agree on, the best first: as h2,http/1.1' -r -f
 complete -c muxnc -s w -l wait -d 'Try to connect for this long, over all addresses [default: 10s]' -r -f
 complete -c muxnc -s i -l idle-timeout -d 'End a connection over which nothing went for this long' -r -f
 complete -c muxnc -s d -l delay -d 'Wait this long after each line sent; stdin is not read meanwhile' -r -f
@@ -44,6 +50,8 @@ complete -c muxnc -s 4 -d 'Use IPv4 only'
 complete -c muxnc -s 6 -d 'Use IPv6 only'
 complete -c muxnc -s U -l unixsock -d 'Use a Unix socket: a PATH in place of HOST and PORT'
 complete -c muxnc -s n -l nodns -d 'Look nothing up: addresses and ports are numbers'
+complete -c muxnc -l ssl -l tls -d 'Encrypt with TLS, and verify whom we talk to'
+complete -c muxnc -l ssl-verify -d 'Verify the other side: the default, but for a hub'
 complete -c muxnc -s C -l crlf -d 'Send CRLF for each end of line'
 complete -c muxnc -s N -d 'End our side of the connection at the end of stdin: the default'
 complete -c muxnc -l no-shutdown -d 'Keep our side open after the end of stdin'

@@ -27,6 +27,7 @@ use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
+use crate::io::tls::Handshakes;
 
 /// Bytes of typed lines that may wait until they are wanted; then no key is read.
 const PENDING: usize = 64 * 1024;
@@ -151,6 +152,7 @@ impl Hub {
             if self.config.settings.half_close {
                 self.peers.half_close_all();
             }
+            self.entry.handshakes.iter_mut().for_each(Handshakes::clear);
         }
         self.peers.queue_flush_all();
     }

@@ -21,6 +21,7 @@ use std::time::Instant;
 use mio::Token;
 
 use super::Hub;
+use super::entry;
 use super::show;
 use crate::engine::admit::Headcount;
 use crate::engine::idle::Idle;
@@ -153,9 +154,25 @@ impl Hub {
                     );
                     return;
                 }
-                Arrival::Peer(transport, addr) => self.admit(Conn::new(transport, addr), now),
+                Arrival::Peer(transport, addr) => {
+                    let registry = self.poll.registry();
+                    if let Some(conn) = self.entry.arrive(transport, addr, registry, now) {
+                        self.admit(conn, now);
+                    }
+                }
                 Arrival::Failed => {}
             }
+        }
+    }
+
+    /// A few steps with those who have not agreed on TLS yet.
+    pub(super) fn shake_hands(&mut self, now: Instant) {
+        let mut steps = entry::HANDSHAKE_BATCH;
+        while let Some(conn) =
+            self.entry
+                .agreed(&mut steps, self.poll.registry(), &mut self.door, now)
+        {
+            self.admit(conn, now);
         }
     }
 
@@ -299,6 +316,8 @@ impl<S: Stream> Peers<S> {
         let key = self.room.join(peer, now);
         self.touch(key, now);
         self.record_of(key, Records::joined);
+        // Of what came with the end of a handshake no event will tell.
+        self.queue_read(key);
         key
     }
 
@@ -384,6 +403,10 @@ impl<S: Stream> Peers<S> {
         let was_ended = peer.conn.has_ended();
         let most = most.min(buffer.len());
         let heard = peer.conn.read(&mut buffer[..most]);
+        let cut = match &heard {
+            Heard::Cut(error) => format!(": {}", why(error)),
+            _ => String::new(),
+        };
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {
@@ -393,6 +416,9 @@ impl<S: Stream> Peers<S> {
         match heard {
             Heard::Bytes(count) => {
                 self.touch(key, now);
+                if let [22, 3, ..] = buffer[..count] {
+                    self.explain_tls(key);
+                }
                 self.take_in(key, &buffer[..count], now);
                 self.queue_read(key);
                 if self.room.is_chat() {
@@ -401,7 +427,7 @@ impl<S: Stream> Peers<S> {
                 }
             }
             Heard::Nothing => {}
-            Heard::End => {
+            Heard::End | Heard::Cut(_) => {
                 if let Some(error) = peer.conn.take_error() {
                     self.queue_leave(key, Leave::Broke(error));
                     return;
@@ -409,21 +435,32 @@ impl<S: Stream> Peers<S> {
                 if was_ended {
                     return;
                 }
-                let is_shut = peer.conn.is_shut();
+                let is_over = peer.conn.is_shut() && !peer.conn.owes();
                 self.room.finish(key, now);
                 self.record_of(key, Records::finished);
                 if self.room.dismiss(key) {
                     self.queue_flush(key);
                 }
-                if is_shut {
+                if is_over {
                     self.queue_leave(key, Leave::Closed);
                 } else if let Some(member) = self.room.member(key) {
                     // It may still listen; if it does not, the next write will tell.
                     let addr = member.conn.conn.addr();
-                    log::info!(target: NOTICE, "[{}] {addr} will send no more (it may still listen)", member.account.number);
+                    log::info!(target: NOTICE, "[{}] {addr} will send no more (it may still listen){cut}", member.account.number);
                 }
             }
             Heard::Failed(error) => self.queue_leave(key, Leave::Broke(error)),
+        }
+    }
+
+    /// What was heard looks like the beginning of TLS (RFC 8446, 5.1): if it is the first, nobody
+    /// will understand anybody.
+    fn explain_tls(&self, key: usize) {
+        if let Some(member) = self.room.member(key)
+            && member.account.received == 0
+        {
+            let (number, addr) = (member.account.number, member.conn.conn.addr());
+            log::warn!("[{number}] {addr} speaks TLS, and this hub does not: --ssl");
         }
     }
 
@@ -446,7 +483,21 @@ impl<S: Stream> Peers<S> {
             return;
         };
         peer.to_flush = false;
-        if peer.leaving || !peer.conn.is_writable() {
+        if peer.leaving {
+            return;
+        }
+        if peer.broken.is_none()
+            && let Err(error) = peer.conn.flush()
+        {
+            self.break_off(key, error, now);
+            return;
+        }
+        if !peer.conn.is_writable() {
+            return;
+        }
+        if peer.conn.is_shut() && peer.conn.has_ended() {
+            // The last of what it was owed was all that it waited for.
+            self.queue_leave(key, Leave::Closed);
             return;
         }
         if peer.conn.is_shut() || peer.broken.is_some() {
@@ -501,8 +552,25 @@ impl<S: Stream> Peers<S> {
         };
         if !peer.conn.is_shut() {
             peer.conn.shutdown();
-            if peer.conn.has_ended() {
+            if peer.conn.has_ended() && !peer.conn.owes() {
                 self.queue_leave(key, Leave::Closed);
+            }
+        }
+    }
+
+    /// Whether the kernel has everything that anybody is owed.
+    pub fn owes_nothing(&mut self) -> bool {
+        self.room.owes_nothing() && !self.room.conns_mut().any(|(_, peer)| peer.conn.owes())
+    }
+
+    /// At the end: whoever has everything that was said may know that nothing is missing.
+    pub fn say_goodbye(&mut self) {
+        let everybody: Vec<usize> = self.room.conns_mut().map(|(key, _)| key).collect();
+        for key in everybody {
+            if self.room.owed(key) == 0
+                && let Some(peer) = self.room.conn_mut(key)
+            {
+                peer.conn.say_goodbye();
             }
         }
     }
@@ -584,7 +652,10 @@ impl<S: Stream> Peers<S> {
     }
 
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
-        let left = self.room.leave(key, now);
+        let mut left = self.room.leave(key, now);
+        if left.owed == 0 {
+            left.conn.conn.say_goodbye();
+        }
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }

@@ -37,6 +37,23 @@ pub trait Stream: Read + Write {
     /// Why the stream broke, told once. See `SO_ERROR` in socket(7).
     fn take_error(&mut self) -> Option<io::Error>;
 
+    /// Whether a read would find something although no event may tell of it. `Interrupted` from a
+    /// stream that holds something means that it is somebody else's turn.
+    fn holds(&self) -> bool {
+        false
+    }
+
+    /// Whether something that was written waits for [`Write::flush`], which fails with
+    /// `WouldBlock` when the kernel takes only a part of it.
+    fn owes(&self) -> bool {
+        false
+    }
+
+    /// Whether an end that was told is known from one that was not.
+    fn knows_ends(&self) -> bool {
+        false
+    }
+
     /// What was sent and is unanswered, if the system tells.
     fn outstanding(&self, _: &mut Pulse) -> Option<Outstanding> {
         None
@@ -93,12 +110,15 @@ impl<S: AsFd> AsFd for Conn<S> {
 /// What a read found.
 #[derive(Debug)]
 pub enum Heard {
-    /// So many bytes.
+    /// So many bytes; none at all means only that it is somebody else's turn.
     Bytes(usize),
     /// Nothing now; an event will tell.
     Nothing,
     /// The other side will send no more. It may still listen.
     End,
+    /// The same, but the other side did not tell, and anybody may have cut the connection: only
+    /// of streams that know.
+    Cut(io::Error),
     /// The connection broke.
     Failed(io::Error),
 }
@@ -111,15 +131,21 @@ impl Conn {
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.stream.register(registry, token)
     }
+
+    /// Whether what is read and written are the bytes on the wire, so that the kernel may move
+    /// them by itself.
+    pub fn is_plain(&self) -> bool {
+        !matches!(self.stream, Transport::Tls(_))
+    }
 }
 
 impl<S: Stream> Conn<S> {
     /// A connection to `addr`, which must be non-blocking.
     pub fn new(stream: S, addr: impl Into<Addr>) -> Conn<S> {
         Conn {
+            readable: stream.holds(),
             stream,
             addr: addr.into(),
-            readable: false,
             writable: true,
             hinted: false,
             ended: false,
@@ -187,13 +213,22 @@ impl<S: Stream> Conn<S> {
                 Ok(count) => {
                     // Everything was read, unless an end follows that was announced together with
                     // these bytes: no further event would tell of it (epoll(7), edge-triggered).
-                    self.readable = count == buffer.len() || self.hinted;
+                    let more = self.hinted || self.stream.holds();
+                    self.readable = count == buffer.len() || more;
                     return Heard::Bytes(count);
                 }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {
+                    if self.stream.holds() {
+                        return Heard::Bytes(0);
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.readable = false;
                     return Heard::Nothing;
+                }
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    self.end();
+                    return Heard::Cut(error);
                 }
                 Err(error) => {
                     self.readable = false;
@@ -218,7 +253,7 @@ impl<S: Stream> Conn<S> {
             };
             match written {
                 Ok(count) => {
-                    self.writable = count == offered;
+                    self.writable = count == offered && !self.stream.owes();
                     self.sent(count);
                     return Ok(count);
                 }
@@ -228,6 +263,31 @@ impl<S: Stream> Conn<S> {
                     return Ok(0);
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether something that was written waits for [`Conn::flush`].
+    pub fn owes(&self) -> bool {
+        self.stream.owes()
+    }
+
+    /// Hands the kernel what it is owed, if it may take something.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if !self.writable || !self.stream.owes() {
+            return Ok(());
+        }
+        match self.stream.flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.writable = false;
+                Ok(())
+            }
+            flushed => {
+                self.vigil.sent();
+                flushed
             }
         }
     }
@@ -269,12 +329,22 @@ impl<S: Stream> Conn<S> {
         self.ended = true;
     }
 
-    /// Ends our side: everything written is delivered, then the other side reads an end. That it
-    /// fails on a connection that just broke is no news; reading it will tell.
+    /// Ends our side: everything written is delivered (see [`Conn::owes`]), then the other side
+    /// reads an end. That it fails on a connection that just broke is no news; reading it will
+    /// tell.
     pub fn shutdown(&mut self) {
         self.shut = true;
         // The end has to be acknowledged as well.
         self.vigil.sent();
         let _ = self.stream.shutdown();
+        self.writable &= !self.stream.owes();
+    }
+
+    /// Before leaving, when everything was said: tells that this is the end, where that makes a
+    /// difference and if the kernel takes it at once.
+    pub fn say_goodbye(&mut self) {
+        if !self.shut && !self.stream.owes() && self.stream.knows_ends() {
+            self.shutdown();
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! How a participant gets its connection.
 
 use std::time::Duration;
+use std::time::Instant;
 
 use mio::net::TcpStream;
 
@@ -10,6 +11,8 @@ use crate::io::net;
 use crate::io::net::Remote;
 use crate::io::proxy;
 use crate::io::proxy::Proxy;
+use crate::io::tls::Caller;
+use crate::io::tls::Connector;
 use crate::io::transport::Transport;
 use crate::io::unix;
 use crate::io::unix::Name;
@@ -25,11 +28,42 @@ pub enum Target {
     Unix(Name, Duration),
 }
 
-/// Connects, and returns a non-blocking stream of which not a byte was read.
+impl Target {
+    /// Who is at the other end, as its certificate should say.
+    fn host(&self) -> &str {
+        match self {
+            Target::Direct(remote) | Target::Proxied(remote, _) => &remote.host,
+            Target::Unix(..) => "localhost",
+        }
+    }
+
+    fn limit(&self) -> Duration {
+        match self {
+            Target::Direct(remote) | Target::Proxied(remote, _) => remote.limit,
+            Target::Unix(_, limit) => *limit,
+        }
+    }
+}
+
+/// Connects, agrees on TLS if that is wanted, and returns a non-blocking stream of which not a byte
+/// was read.
 ///
 /// # Errors
-/// No connection.
-pub fn dial(target: &Target) -> Result<(Transport, Addr), Error> {
+/// No connection, or none that is encrypted as it should be.
+pub fn dial(target: &Target, tls: Option<&Caller>) -> Result<(Transport, Addr), Error> {
+    let end = Instant::now() + target.limit();
+    let connector = tls.map(|asked| Connector::new(asked, target.host()));
+    let connector = connector.transpose()?;
+    let (transport, addr) = connect(target)?;
+    let Some(connector) = connector else {
+        return Ok((transport, addr));
+    };
+    let session = connector.connect(transport, &addr, end)?;
+    log::info!("{addr} speaks {session}");
+    Ok((session.into(), addr))
+}
+
+fn connect(target: &Target) -> Result<(Transport, Addr), Error> {
     match target {
         Target::Direct(remote) => {
             let (stream, addr) = net::connect(remote)?;

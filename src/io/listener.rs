@@ -1,6 +1,7 @@
 //! Whatever a hub listens on.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use mio::Interest;
@@ -101,16 +102,22 @@ impl Listener {
         matches!(self, Listener::Unix(listener) if matches!(listener.name(), Name::Path(_)))
     }
 
-    /// What others may type to get here from elsewhere. See [`net::reachable`].
-    pub fn invitations(&self) -> Vec<String> {
+    /// What others may type to get here from elsewhere (see [`net::reachable`]); with `tls` that is
+    /// what it begins with, and too long to be put together by hand where there is no elsewhere.
+    pub fn invitations(&self, tls: Option<&str>) -> Vec<String> {
         match self {
-            Listener::Tcp(listener) => net::reachable(listener)
-                .iter()
-                .map(|addr| format!("nc {} {}", addr.ip(), addr.port()))
-                .collect(),
-            Listener::Unix(listener) => vec![match listener.name() {
-                Name::Path(path) => format!("nc -U {}", path.display()),
-                name @ Name::Abstract(_) => format!("muxnc -U {name}"),
+            Listener::Tcp(listener) => {
+                let mut reachable = net::reachable(listener);
+                if tls.is_some() && reachable.is_empty() {
+                    reachable.extend(listener.local_addr());
+                }
+                let program = tls.unwrap_or("nc");
+                let told = |addr: &SocketAddr| format!("{program} {} {}", addr.ip(), addr.port());
+                reachable.iter().map(told).collect()
+            }
+            Listener::Unix(listener) => vec![match (tls, listener.name()) {
+                (None, Name::Path(path)) => format!("nc -U {}", path.display()),
+                (tls, name) => format!("{} -U {name}", tls.unwrap_or("muxnc")),
             }],
         }
     }

@@ -21,5 +21,6 @@ pub mod shortcut;
 pub mod signals;
 pub mod stdin;
 pub mod terminal;
+pub mod tls;
 pub mod transport;
 pub mod unix;

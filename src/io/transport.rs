@@ -20,6 +20,7 @@ use mio::net::UnixStream;
 use crate::engine::vigil::Outstanding;
 use crate::io::conn::Stream;
 use crate::io::pulse::Pulse;
+use crate::io::tls::Session;
 
 /// A connected stream of one kind or another, which must be non-blocking.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub enum Transport {
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),
+    /// TLS over any of the others.
+    Tls(Box<Session>),
 }
 
 impl Transport {
@@ -40,6 +43,19 @@ impl Transport {
         match self {
             Transport::Tcp(stream) => registry.register(stream, token, both),
             Transport::Unix(stream) => registry.register(stream, token, both),
+            Transport::Tls(session) => session.transport_mut().register(registry, token),
+        }
+    }
+
+    /// Undoes that.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => registry.deregister(stream),
+            Transport::Unix(stream) => registry.deregister(stream),
+            Transport::Tls(session) => session.transport_mut().deregister(registry),
         }
     }
 }
@@ -49,6 +65,7 @@ impl Read for Transport {
         match self {
             Transport::Tcp(stream) => stream.read(buffer),
             Transport::Unix(stream) => stream.read(buffer),
+            Transport::Tls(session) => session.read(buffer),
         }
     }
 }
@@ -58,6 +75,7 @@ impl Write for Transport {
         match self {
             Transport::Tcp(stream) => stream.write(bytes),
             Transport::Unix(stream) => stream.write(bytes),
+            Transport::Tls(session) => session.write(bytes),
         }
     }
 
@@ -65,6 +83,7 @@ impl Write for Transport {
         match self {
             Transport::Tcp(stream) => stream.write_vectored(slices),
             Transport::Unix(stream) => stream.write_vectored(slices),
+            Transport::Tls(session) => session.write_vectored(slices),
         }
     }
 
@@ -72,6 +91,7 @@ impl Write for Transport {
         match self {
             Transport::Tcp(stream) => stream.flush(),
             Transport::Unix(stream) => stream.flush(),
+            Transport::Tls(session) => session.flush(),
         }
     }
 }
@@ -81,6 +101,7 @@ impl Stream for Transport {
         match self {
             Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Transport::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Transport::Tls(session) => session.shutdown(),
         }
     }
 
@@ -88,7 +109,26 @@ impl Stream for Transport {
         match self {
             Transport::Tcp(stream) => stream.take_error().ok().flatten(),
             Transport::Unix(stream) => stream.take_error().ok().flatten(),
+            Transport::Tls(session) => session.take_error(),
         }
+    }
+
+    fn holds(&self) -> bool {
+        match self {
+            Transport::Tcp(_) | Transport::Unix(_) => false,
+            Transport::Tls(session) => session.holds(),
+        }
+    }
+
+    fn owes(&self) -> bool {
+        match self {
+            Transport::Tcp(_) | Transport::Unix(_) => false,
+            Transport::Tls(session) => session.owes(),
+        }
+    }
+
+    fn knows_ends(&self) -> bool {
+        matches!(self, Transport::Tls(_))
     }
 
     fn outstanding(&self, pulse: &mut Pulse) -> Option<Outstanding> {
@@ -98,6 +138,7 @@ impl Stream for Transport {
             }
             // On one machine nobody vanishes without a word.
             Transport::Unix(_) => None,
+            Transport::Tls(session) => session.outstanding(pulse),
         }
     }
 }
@@ -114,11 +155,18 @@ impl From<UnixStream> for Transport {
     }
 }
 
+impl From<Session> for Transport {
+    fn from(session: Session) -> Transport {
+        Transport::Tls(Box::new(session))
+    }
+}
+
 impl AsFd for Transport {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Transport::Tcp(stream) => stream.as_fd(),
             Transport::Unix(stream) => stream.as_fd(),
+            Transport::Tls(session) => session.transport().as_fd(),
         }
     }
 }

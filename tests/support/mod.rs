@@ -551,6 +551,24 @@ pub fn left_out(why: &str) {
     let _ = writeln!(std::io::stderr(), "left out: a test that needs {why}");
 }
 
+/// A directory that is removed with the test.
+pub struct Folder(pub std::path::PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Folder {
+        let name = format!("{name}-{}", std::process::id());
+        let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A network of its own, with nothing in it but its loopback.
 pub struct Namespace {
     keeper: Process,

@@ -1,0 +1,146 @@
+//! Whether and how the connection is encrypted.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::io::error::Error;
+use crate::io::tls::Caller;
+use crate::io::tls::Fingerprint;
+use crate::io::tls::Identity;
+use crate::io::tls::Listener;
+use crate::io::tls::Trust;
+
+/// The options of this group. Each of them asks for TLS.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch that was typed or not"
+)]
+pub(super) struct TlsArgs {
+    /// Encrypt with TLS, and verify whom we talk to
+    ///
+    /// A hub without --ssl-cert makes a certificate for this run and shows its fingerprint, by
+    /// which participants know it: see --ssl-fingerprint.
+    #[arg(long, visible_alias = "tls")]
+    ssl: bool,
+
+    /// The certificate to show, a PEM file
+    #[arg(long, value_name = "FILE")]
+    ssl_cert: Option<PathBuf>,
+
+    /// The key of that certificate, a PEM file [default: the file of --ssl-cert]
+    #[arg(long, value_name = "FILE", requires = "ssl_cert")]
+    ssl_key: Option<PathBuf>,
+
+    /// Verify the other side: the default, but for a hub
+    ///
+    /// With -l participants must show a certificate that --ssl-trustfile vouches for.
+    #[arg(long)]
+    ssl_verify: bool,
+
+    /// Believe the certificates in this PEM file and those signed by them, instead of the system's
+    #[arg(long, value_name = "FILE", conflicts_with = "ssl_fingerprint")]
+    ssl_trustfile: Option<PathBuf>,
+
+    /// Believe the certificate with this SHA-256, and no other
+    #[arg(long, value_name = "SHA256", conflicts_with = "listen")]
+    ssl_fingerprint: Option<Fingerprint>,
+
+    /// The name that the certificate must have [default: the host]
+    #[arg(long, value_name = "NAME", conflicts_with = "listen")]
+    ssl_servername: Option<String>,
+
+    /// Application protocols to agree on, the best first: as h2,http/1.1
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = protocol)]
+    ssl_alpn: Vec<String>,
+
+    /// Refused: see [`NOT_BLINDLY`].
+    #[arg(long, aliases = ["insecure", "ssl-insecure"], hide = true)]
+    ssl_no_verify: bool,
+}
+
+const NOT_BLINDLY: &str = "to encrypt for somebody unknown protects from nobody";
+
+impl TlsArgs {
+    fn is_asked(&self) -> Result<bool, Error> {
+        if self.ssl_no_verify {
+            return Err(Error::usage("--ssl-no-verify", NOT_BLINDLY).hint(
+                "Leave it out: what is not trusted is shown by its fingerprint, and trusted with \
+                 --ssl-fingerprint SHA256.",
+            ));
+        }
+        let asked = self.ssl
+            || self.ssl_cert.is_some()
+            || self.ssl_verify
+            || self.ssl_trustfile.is_some()
+            || self.ssl_fingerprint.is_some()
+            || self.ssl_servername.is_some()
+            || !self.ssl_alpn.is_empty();
+        if asked && cfg!(not(feature = "tls")) {
+            return Err(
+                Error::usage("--ssl", "this muxnc was built without TLS").hint(
+                    "Build it with its default features: cargo install without \
+                     --no-default-features",
+                ),
+            );
+        }
+        Ok(asked)
+    }
+
+    /// What a participant asks of TLS, if it does.
+    pub(super) fn caller(&self) -> Result<Option<Caller>, Error> {
+        let asked = self.is_asked()?;
+        let trust = match (&self.ssl_fingerprint, &self.ssl_trustfile) {
+            (Some(fingerprint), _) => Trust::Fingerprint(*fingerprint),
+            (None, Some(file)) => Trust::File(file.clone()),
+            (None, None) => Trust::System,
+        };
+        Ok(asked.then(|| Caller {
+            identity: self.identity(),
+            trust,
+            name: self.ssl_servername.clone(),
+            alpn: self.ssl_alpn.clone(),
+        }))
+    }
+
+    /// What a hub asks of TLS, if it does.
+    pub(super) fn listener(&self) -> Result<Option<Listener>, Error> {
+        let asked = self.is_asked()?;
+        match (self.ssl_verify, &self.ssl_trustfile) {
+            (true, None) => {
+                return Err(
+                    Error::usage("--ssl-verify", "whom to believe is missing").hint(
+                        "With -l it means that participants must show a certificate; \
+                     --ssl-trustfile FILE says which are good.",
+                    ),
+                );
+            }
+            (false, Some(_)) => {
+                return Err(Error::usage("--ssl-trustfile", "nobody is to be verified")
+                    .hint("With -l, --ssl-verify makes participants show a certificate."));
+            }
+            _ => {}
+        }
+        Ok(asked.then(|| Listener {
+            identity: self.identity(),
+            clients: self.ssl_trustfile.clone(),
+            alpn: self.ssl_alpn.clone(),
+        }))
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        let cert = self.ssl_cert.clone()?;
+        let key = self.ssl_key.clone().unwrap_or_else(|| cert.clone());
+        Some(Identity { cert, key })
+    }
+}
+
+/// The name of an application protocol: RFC 7301, 3.1.
+fn protocol(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=255 => Ok(text.into()),
+        _ => Err(String::from("a protocol's name has 1 to 255 bytes")),
+    }
+}

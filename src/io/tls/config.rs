@@ -1,0 +1,394 @@
+//! What was asked for as rustls wants it: certificates, keys, whom to trust.
+//!
+//! It promises: every file that does not help is named with what is wrong with it, before anything
+//! is connected or listened on.
+
+use std::io;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Duration;
+use std::time::Instant;
+
+use rcgen::CertificateParams;
+use rcgen::DnType;
+use rcgen::KeyPair;
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
+use rustix::event::poll;
+use rustls::CertificateError;
+use rustls::ClientConfig;
+use rustls::ClientConnection;
+use rustls::RootCertStore;
+use rustls::ServerConfig;
+use rustls::ServerConnection;
+use rustls::client::Resumption;
+use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::NoServerSessionStorage;
+use rustls::server::WebPkiClientVerifier;
+
+use super::Caller;
+use super::Fingerprint;
+use super::Identity;
+use super::Listener;
+use super::Session;
+use super::Trust;
+use super::session::Failure;
+use super::verify::HubVerifier;
+use super::verify::Measure;
+use super::verify::ParticipantVerifier;
+use super::verify::fingerprint;
+use crate::io::addr::Addr;
+use crate::io::conn::Stream;
+use crate::io::error::Error;
+use crate::io::error::why;
+use crate::io::transport::Transport;
+
+/// A chain of certificates, the owner's first, and its key.
+type Credentials = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// Makes sessions for those who come to a hub.
+#[derive(Debug, Clone)]
+pub struct Acceptor {
+    config: Arc<ServerConfig>,
+    fingerprint: Fingerprint,
+}
+
+impl Acceptor {
+    /// Reads or makes what the hub shows.
+    ///
+    /// # Errors
+    /// A file cannot be read or makes no sense.
+    pub fn new(asked: &Listener) -> Result<Acceptor, Error> {
+        let provider = provider();
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?;
+        let builder = match &asked.clients {
+            None => builder.with_no_client_auth(),
+            Some(file) => {
+                let (roots, listed) = authorities(file)?;
+                let authorities =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                        .build()
+                        .map_err(|error| {
+                            Error::new(format!("trust {}", file.display()), error.to_string())
+                        })?;
+                builder.with_client_cert_verifier(Arc::new(ParticipantVerifier {
+                    listed,
+                    authorities,
+                }))
+            }
+        };
+        let (chain, key) = match &asked.identity {
+            Some(files) => read(files)?,
+            None => make()?,
+        };
+        let fingerprint = fingerprint(&chain[0]);
+        let mut config = builder
+            .with_single_cert(chain, key)
+            .map_err(|error| mismatch(asked.identity.as_ref(), &error))?;
+        config.alpn_protocols = protocols(&asked.alpn);
+        // Nobody comes so often that resuming pays for what has to be remembered.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Acceptor {
+            config: Arc::new(config),
+            fingerprint,
+        })
+    }
+
+    /// Of the certificate that it shows.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// A session whose handshake has not begun.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub(super) fn session(&self, transport: Transport) -> io::Result<Session> {
+        let tls = ServerConnection::new(self.config.clone()).map_err(io::Error::other)?;
+        Ok(Session::new(transport, tls))
+    }
+}
+
+/// Makes the session of a participant.
+#[derive(Debug)]
+pub struct Connector {
+    config: Arc<ClientConfig>,
+    verifier: Arc<HubVerifier>,
+    name: ServerName<'static>,
+}
+
+impl Connector {
+    /// Reads what is needed to talk to `host`.
+    ///
+    /// # Errors
+    /// A file cannot be read or makes no sense, or the name.
+    pub fn new(asked: &Caller, host: &str) -> Result<Connector, Error> {
+        let name = name(asked.name.as_deref().unwrap_or(host))?;
+        let provider = provider();
+        let algorithms = provider.signature_verification_algorithms;
+        let verifier = Arc::new(HubVerifier {
+            measure: measure(&asked.trust, &provider)?,
+            algorithms,
+            seen: OnceLock::new(),
+        });
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier.clone());
+        let mut config = match &asked.identity {
+            None => builder.with_no_client_auth(),
+            Some(files) => {
+                let (chain, key) = read(files)?;
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|error| mismatch(Some(files), &error))?
+            }
+        };
+        config.alpn_protocols = protocols(&asked.alpn);
+        config.resumption = Resumption::disabled();
+        Ok(Connector {
+            config: Arc::new(config),
+            verifier,
+            name,
+        })
+    }
+
+    /// Does the handshake over a connection to `place`, until `end` at the latest.
+    ///
+    /// # Errors
+    /// The two could not agree, or not in time, or the connection broke.
+    pub fn connect(
+        &self,
+        transport: Transport,
+        place: &Addr,
+        end: Instant,
+    ) -> Result<Session, Error> {
+        let doing = || format!("set up TLS with {place}");
+        let tls = ClientConnection::new(self.config.clone(), self.name.clone())
+            .map_err(|error| Error::new(doing(), error.to_string()))?;
+        let mut session = Session::new(transport, tls);
+        loop {
+            match session.handshake() {
+                Ok(true) => return Ok(session),
+                Ok(false) => {}
+                Err(error) => {
+                    let told = Error::new(doing(), why(&error));
+                    return Err(match self.advice(&error) {
+                        Some(hint) => told.hint(hint),
+                        None => told,
+                    });
+                }
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::new(doing(), "timed out").hint(
+                    "It accepts connections and does not answer as TLS does: is it a port \
+                     without TLS? (-w SECS sets how long to try.)",
+                ));
+            }
+            wait(&session, left);
+        }
+    }
+
+    /// What to do about a handshake that failed.
+    fn advice(&self, error: &io::Error) -> Option<String> {
+        if error.kind() == ErrorKind::UnexpectedEof {
+            return Some("Is it a port without TLS? Then leave out --ssl.".into());
+        }
+        let Failure(error) = error.get_ref()?.downcast_ref()?;
+        let seen = self.verifier.seen.get();
+        Some(match (error, seen) {
+            (rustls::Error::InvalidMessage(_), _) => {
+                "It is a port without TLS: leave out --ssl.".into()
+            }
+            (
+                rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure),
+                Some(seen),
+            ) => format!(
+                "It is {seen}. Somebody may be in between, or it is another hub than the one you \
+                 were told of: ask again for its fingerprint."
+            ),
+            (rustls::Error::InvalidCertificate(problem), Some(seen)) => {
+                let other = match problem {
+                    CertificateError::UnknownIssuer => {
+                        "\n  Or, with the certificate of its authority: --ssl-trustfile FILE"
+                    }
+                    CertificateError::NotValidForNameContext { .. } => {
+                        "\n  Or, if it has that other name: --ssl-servername NAME"
+                    }
+                    _ => "",
+                };
+                format!(
+                    "If those who run it say that this is its fingerprint, trust it so: \
+                     --ssl-fingerprint {seen}{other}"
+                )
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Waits until the handshake may go on, or for `limit`.
+fn wait(session: &Session, limit: Duration) {
+    let socket = session.transport().as_fd();
+    let wanted = match session.owes() {
+        true => PollFlags::IN | PollFlags::OUT,
+        false => PollFlags::IN,
+    };
+    let limit = Timespec {
+        tv_sec: limit.as_secs() as i64,
+        tv_nsec: limit.subsec_nanos().into(),
+    };
+    // Whatever it says, the next read or write will say it better.
+    let _ = poll(&mut [PollFd::new(&socket, wanted)], Some(&limit));
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn unusable(error: rustls::Error) -> Error {
+    Error::new("set up TLS", error.to_string())
+}
+
+fn protocols(alpn: &[String]) -> Vec<Vec<u8>> {
+    alpn.iter().map(|name| name.as_bytes().to_vec()).collect()
+}
+
+/// The name that a certificate must have: of a host, without a final dot, or an address, without a
+/// scope.
+fn name(host: &str) -> Result<ServerName<'static>, Error> {
+    let bare = host.split('%').next().unwrap_or(host);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(ServerName::from(ip));
+    }
+    ServerName::try_from(host.trim_end_matches('.').to_owned()).map_err(|_| {
+        Error::usage(
+            format!("the name '{host}'"),
+            "no certificate can be for that",
+        )
+        .hint("--ssl-servername NAME says which name the certificate must have.")
+    })
+}
+
+fn measure(trust: &Trust, provider: &Arc<CryptoProvider>) -> Result<Measure, Error> {
+    let (roots, listed) = match trust {
+        Trust::Fingerprint(fingerprint) => return Ok(Measure::Fingerprint(*fingerprint)),
+        Trust::File(file) => authorities(file)?,
+        Trust::System => (system()?, Vec::new()),
+    };
+    let authorities =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .build()
+            .map_err(|error| Error::new("set up TLS", error.to_string()))?;
+    Ok(Measure::Vouched {
+        listed,
+        authorities,
+    })
+}
+
+/// The authorities that the system trusts.
+fn system() -> Result<RootCertStore, Error> {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        log::debug!("the system's certificates: {error}");
+    }
+    let mut roots = RootCertStore::empty();
+    let (usable, not) = roots.add_parsable_certificates(found.certs);
+    log::debug!("{usable} authorities are trusted, {not} are not understood");
+    match roots.is_empty() {
+        true => Err(
+            Error::new("verify certificates", "this system trusts no authority").hint(
+                "Install its package ca-certificates, or say whom to trust: --ssl-trustfile FILE \
+                 or --ssl-fingerprint SHA256",
+            ),
+        ),
+        false => Ok(roots),
+    }
+}
+
+/// The certificates of a PEM file, as authorities and as they are.
+fn authorities(file: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Error> {
+    let certificates = certificates(file, &contents(file)?)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in &certificates {
+        roots.add(certificate.clone()).map_err(|error| {
+            Error::new(
+                format!("trust {}", file.display()),
+                Failure(error).to_string(),
+            )
+        })?;
+    }
+    Ok((roots, certificates))
+}
+
+fn contents(file: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(file).map_err(|error| Error::system(format!("read {}", file.display()), &error))
+}
+
+fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let doing = || format!("read {}", file.display());
+    let found = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| Error::new(doing(), error.to_string()))?;
+    match found.is_empty() {
+        true => Err(Error::new(doing(), "no certificate is in it")
+            .hint("It must be PEM, as text that begins with -----BEGIN CERTIFICATE-----")),
+        false => Ok(found),
+    }
+}
+
+fn read(files: &Identity) -> Result<Credentials, Error> {
+    let chain = certificates(&files.cert, &contents(&files.cert)?)?;
+    let key = PrivateKeyDer::from_pem_slice(&contents(&files.key)?).map_err(|_| {
+        Error::new(
+            format!("read {}", files.key.display()),
+            "no private key is in it that can be used",
+        )
+        .hint(
+            "It must be PEM and not encrypted; what is encrypted is opened by: \
+             openssl pkey -in KEY -out PLAIN",
+        )
+    })?;
+    Ok((chain, key))
+}
+
+/// A certificate that vouches for itself, for this run.
+fn make() -> Result<Credentials, Error> {
+    let failed =
+        |error: rcgen::Error| Error::new("make a certificate", error.to_string().to_lowercase());
+    let mut about = CertificateParams::new([String::from("localhost")]).map_err(failed)?;
+    about.distinguished_name.push(DnType::CommonName, "muxnc");
+    let key = KeyPair::generate().map_err(failed)?;
+    let certificate = about.self_signed(&key).map_err(failed)?;
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    Ok((vec![certificate.der().clone()], key.into()))
+}
+
+fn mismatch(files: Option<&Identity>, error: &rustls::Error) -> Error {
+    let doing = match files {
+        Some(files) => format!("use {} with {}", files.cert.display(), files.key.display()),
+        None => String::from("make a certificate"),
+    };
+    match error {
+        rustls::Error::InconsistentKeys(_) => {
+            Error::new(doing, "that key does not belong to that certificate")
+        }
+        error => Error::new(doing, error.to_string()),
+    }
+}

@@ -1,0 +1,277 @@
+//! Other programs on the other side.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use crate::Certificates;
+use crate::Encrypted;
+use crate::HOST;
+use crate::path;
+use crate::support::Hub;
+use crate::support::MUXNC;
+use crate::support::Process;
+use crate::support::installed;
+use crate::support::muxnc;
+use crate::support::piped;
+use crate::support::port_of;
+
+/// Types one line each way, and lets the hub end it.
+#[track_caller]
+fn talks(mut secret: Encrypted, mut peer: Process) {
+    peer.type_in("from the peer\n");
+    secret.hub.process.stdout.wait_for("from the peer\n");
+    secret.hub.process.type_in("from the hub\n");
+    peer.stdout.wait_for("from the hub\n");
+    secret.hub.process.end_input();
+    // Some leave only then.
+    peer.end_input();
+    peer.wait();
+    secret.hub.process.expect_status(0);
+}
+
+#[test]
+fn openssl_takes_part_in_each_version() {
+    if !installed(&["openssl"]) {
+        return;
+    }
+    for version in ["-tls1_2", "-tls1_3"] {
+        let secret = Encrypted::start(&[]);
+        let place = format!("{HOST}:{}", secret.hub.port);
+        let args = [
+            "s_client",
+            "-quiet",
+            "-no_ign_eof",
+            version,
+            "-connect",
+            &place,
+        ];
+        talks(secret, Process::start(&mut piped("openssl", &args)));
+    }
+}
+
+#[test]
+fn keys_are_changed_in_the_middle() {
+    if !installed(&["openssl"]) {
+        return;
+    }
+    let mut secret = Encrypted::start(&[]);
+    let place = format!("{HOST}:{}", secret.hub.port);
+    let mut peer = Process::start(&mut piped("openssl", &["s_client", "-connect", &place]));
+    peer.type_in("before\n");
+    secret.hub.process.stdout.wait_for("before\n");
+    // A command of s_client: change the keys of both directions.
+    peer.type_in("K\n");
+    peer.stderr.wait_for("KEYUPDATE");
+    peer.type_in("after\n");
+    secret.hub.process.stdout.wait_for("after\n");
+    secret.hub.process.type_in("and back\n");
+    peer.stdout.wait_for("and back\n");
+}
+
+#[test]
+fn ncat_takes_part() {
+    if !installed(&["ncat"]) {
+        return;
+    }
+    let secret = Encrypted::start(&[]);
+    let port = secret.port();
+    talks(
+        secret,
+        Process::start(&mut piped("ncat", &["--ssl", HOST, &port])),
+    );
+}
+
+#[test]
+fn ncat_that_has_no_more_to_send_still_listens() {
+    if !installed(&["ncat"]) {
+        return;
+    }
+    // It ends TCP's stream and not TLS's.
+    let mut secret = Encrypted::start(&[]);
+    let mut peer = Process::start(&mut piped("ncat", &["--ssl", HOST, &secret.port()]));
+    peer.type_in("question\n");
+    peer.end_input();
+    secret.hub.process.stdout.wait_for("question\n");
+    secret.hub.process.stderr.wait_for("will send no more");
+    secret.hub.process.type_in("answer\n");
+    peer.stdout.wait_for("answer\n");
+}
+
+#[test]
+fn a_file_goes_to_and_comes_from_ncat() {
+    let Some(made) = Certificates::new("tls-ncat").filter(|_| installed(&["ncat"])) else {
+        return;
+    };
+    made.vouch_for_itself("localhost");
+    let (cert, key) = (made.file("localhost.pem"), made.file("localhost.key"));
+    let listen = [
+        "-l",
+        "--ssl",
+        "--ssl-cert",
+        &cert,
+        "--ssl-key",
+        &key,
+        HOST,
+        "0",
+    ];
+    let mut ncat = piped("ncat", &listen);
+    let mut ncat = Process::start(ncat.stdin(fs::File::open(MUXNC).unwrap()));
+    let port = port_of(&mut ncat).expect("ncat listens").to_string();
+    let args = [
+        "--ssl-trustfile",
+        &cert,
+        "--ssl-servername",
+        "localhost",
+        HOST,
+        &port,
+    ];
+    let mut participant = muxnc(&[&["--no-shutdown"][..], &args].concat());
+    participant.type_in("received with thanks\n");
+    ncat.stdout.wait_for("received with thanks\n");
+    // ncat never says goodbye, so this is no end that anybody vouches for.
+    participant.expect_status(1);
+    assert!(participant.stderr.text().contains("goodbye"));
+    assert!(participant.stdout.wait_end() == fs::read(MUXNC).unwrap());
+}
+
+#[test]
+fn openssl_serves() {
+    let Some(made) = Certificates::new("tls-s-server") else {
+        return;
+    };
+    made.vouch_for_itself("localhost");
+    let (cert, key) = (made.file("localhost.pem"), made.file("localhost.key"));
+    let args = [
+        "s_server",
+        "-quiet",
+        "-accept",
+        "127.0.0.1:0",
+        "-cert",
+        &cert,
+        "-key",
+        &key,
+    ];
+    let mut server = piped("openssl", &args);
+    let mut server = Process::start(server.args(["-alpn", "first,second"]));
+    let port = port_of(&mut server).expect("openssl listens").to_string();
+    let mut participant = muxnc(&[
+        "-v",
+        "--ssl-trustfile",
+        &cert,
+        "--ssl-alpn",
+        "other,second",
+        "localhost",
+        &port,
+    ]);
+    participant.stderr.wait_for(" for second,");
+    participant.type_in("question\n");
+    server.stdout.wait_for("question\n");
+    server.type_in("answer\n");
+    participant.stdout.wait_for("answer\n");
+    participant.end_input();
+    // It answers our goodbye with its own, at once.
+    participant.expect_status(0);
+}
+
+#[test]
+fn protocols_are_agreed_on_or_not_at_all() {
+    if !installed(&["openssl"]) {
+        return;
+    }
+    let secret = Encrypted::start(&["--ssl-alpn", "class/1,class/0"]);
+    let mut participant = Process::start(&mut secret.participant(&["-v", "--ssl-alpn", "class/0"]));
+    participant.stderr.wait_for(" for class/0,");
+    participant.end_input();
+    let mut other = Process::start(&mut secret.participant(&["--ssl-alpn", "http/1.1"]));
+    other.expect_status(1);
+    let told = other.stderr.text();
+    assert!(told.contains("no application protocol"), "{told}");
+    secret
+        .hub
+        .process
+        .stderr
+        .wait_for("none of the application protocols (ALPN)");
+}
+
+#[test]
+fn curl_reads_what_a_hub_serves() {
+    if !installed(&["curl"]) {
+        return;
+    }
+    let mut hub = Encrypted::start(&["--once"]);
+    let url = format!("https://{HOST}:{}/", hub.hub.port);
+    let mut curl = Process::start(&mut piped("curl", &["-sS", "--insecure", &url]));
+    hub.hub.process.stdout.wait_for("GET / HTTP/1.1\r\n");
+    // Its length is told by its end, for which curl wants a proper goodbye.
+    hub.hub
+        .process
+        .type_in("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nby hand\n");
+    hub.hub.process.end_input();
+    curl.expect_status(0);
+    assert_eq!(curl.stdout.text(), "by hand\n");
+    hub.hub.process.expect_status(0);
+}
+
+#[test]
+fn nginx_is_asked_by_hand() {
+    let Some(made) = Certificates::new("tls-nginx").filter(|_| installed(&["nginx"])) else {
+        return;
+    };
+    made.vouch_for_itself("localhost");
+    fs::write(made.file("page"), b"encrypted\n".repeat(100_000)).unwrap();
+    // nginx refuses port 0; what is free now is free a moment later, on this address of our own.
+    let address = format!(
+        "127.9.{}.{}",
+        std::process::id() >> 8 & 255,
+        std::process::id() & 255
+    );
+    let free = TcpListener::bind((&address[..], 0)).unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let config = format!(
+        "daemon off; master_process off; pid nginx.pid; error_log stderr;
+        events {{}}
+        http {{
+            access_log off;
+            client_body_temp_path body; proxy_temp_path proxy;
+            fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+            server {{
+                listen {address}:{port} ssl;
+                ssl_certificate localhost.pem;
+                ssl_certificate_key localhost.key;
+                root .;
+            }}
+        }}"
+    );
+    fs::write(made.file("nginx.conf"), config).unwrap();
+    let mut nginx = piped(
+        "sh",
+        &["-c", "PATH=$PATH:/usr/sbin exec nginx \"$@\"", "nginx"],
+    );
+    nginx.args(["-e", "stderr", "-c", "nginx.conf", "-p", &path(&made.0.0)]);
+    let mut nginx = Process::start(nginx.stdin(Stdio::null()));
+    port_of(&mut nginx).expect("nginx listens");
+    let (cert, port) = (made.file("localhost.pem"), port.to_string());
+    let trusting = ["--ssl-trustfile", &cert, "--ssl-servername", "localhost"];
+    // Whoever says goodbye first gets the page and no goodbye.
+    let options = ["-C", "--no-shutdown"];
+    let mut participant = muxnc(&[&options, &trusting[..], &[&address, &port]].concat());
+    participant.type_in("GET /page HTTP/1.0\nHost: localhost\n\n");
+    participant.end_input();
+    participant.expect_status(0);
+    let answer = participant.stdout.wait_end();
+    let body = b"encrypted\n".repeat(100_000);
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    assert!(answer.ends_with(&body));
+}
+
+#[test]
+fn a_chat_is_encrypted_too() {
+    let secret = Encrypted::of(Hub::start(&["-v", "--ssl", "--chat"]));
+    let ana = secret.join(&[]);
+    let mut bob = secret.join(&[]);
+    bob.type_in("hello\n");
+    ana.stdout.wait_for("<user2> hello\n");
+    secret.hub.process.stdout.wait_for("<user2> hello\n");
+}

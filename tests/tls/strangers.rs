@@ -1,0 +1,172 @@
+//! Those who do not speak TLS, or not to the end: they hold nobody up.
+
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::Encrypted;
+use crate::HOST;
+use crate::refused;
+use crate::support::Hub;
+use crate::support::Process;
+use crate::support::connect;
+use crate::support::expect_bytes;
+use crate::support::muxnc;
+use crate::support::read_all;
+use crate::support::wait_at_rest;
+
+/// The beginning of a record with a ClientHello that says it is 512 bytes long.
+const HALF_A_HELLO: [u8; 12] = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3, 7];
+
+#[test]
+fn nobody_joins_before_they_agreed() {
+    let mut secret = Encrypted::start(&[]);
+    let silent = connect(secret.hub.port);
+    let mut half = connect(secret.hub.port);
+    half.write_all(&HALF_A_HELLO).unwrap();
+    let mut participant = secret.join(&[]);
+    secret.hub.process.type_in("hello\n");
+    participant.stdout.wait_for("hello\n");
+    participant.type_in("good morning\n");
+    secret.hub.process.stdout.wait_for("good morning\n");
+    let told = secret.hub.process.stderr.text();
+    assert!(told.contains("[1] "), "{told}");
+    assert_eq!(told.matches(" joined").count(), 1, "{told}");
+    drop((silent, half));
+    secret
+        .hub
+        .process
+        .stderr
+        .wait_for("did not join: it closed the connection");
+}
+
+#[test]
+fn a_handshake_has_ten_seconds() {
+    let secret = Encrypted::start(&[]);
+    let start = Instant::now();
+    let mut silent = connect(secret.hub.port);
+    let mut half = connect(secret.hub.port);
+    half.write_all(&HALF_A_HELLO).unwrap();
+    wait_at_rest(&secret.hub.process);
+    let activity = secret.hub.process.context_switches();
+    // Somebody who may not know that it is TLS is told so.
+    expect_bytes(
+        &mut silent,
+        "muxnc: this hub speaks TLS only: muxnc --ssl\n",
+    );
+    assert_eq!(read_all(&mut silent), b"");
+    let _ = half.read(&mut [0; 64]);
+    let took = start.elapsed();
+    assert!(took >= Duration::from_secs(9), "{took:?}");
+    secret
+        .hub
+        .process
+        .stderr
+        .wait_for("it did not agree on TLS in time");
+    secret.hub.process.stderr.wait_for("it does not speak TLS");
+    // Until then nothing was done for them.
+    let woken = secret.hub.process.context_switches() - activity;
+    assert!(woken < 20, "woken {woken} times");
+}
+
+#[test]
+fn plain_text_is_answered_in_plain_text() {
+    let secret = Encrypted::start(&[]);
+    let mut plain = connect(secret.hub.port);
+    plain.write_all(b"hello?\n").unwrap();
+    expect_bytes(&mut plain, "muxnc: this hub speaks TLS only: muxnc --ssl\n");
+    secret
+        .hub
+        .process
+        .stderr
+        .wait_for("did not join: it does not speak TLS");
+    assert_eq!(secret.hub.process.stdout.text(), "");
+}
+
+#[test]
+fn rubbish_is_refused_and_does_no_harm() {
+    let secret = Encrypted::start(&[]);
+    for rubbish in [
+        &[22, 3, 1, 0, 4, 1, 2, 3, 4][..],
+        &[22, 3, 1, 255, 255],
+        &[22; 4000],
+        &[22, 3, 3, 0, 0],
+        // A record of application data before any handshake.
+        &[22, 3, 1, 0, 0, 23, 3, 3, 0, 3, 1, 2, 3],
+    ] {
+        let mut stream = connect(secret.hub.port);
+        stream.write_all(rubbish).unwrap();
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    let mut participant = secret.join(&[]);
+    participant.type_in("still here\n");
+    secret.hub.process.stdout.wait_for("still here\n");
+    assert_eq!(secret.hub.process.stdout.text(), "still here\n");
+}
+
+#[test]
+fn a_crowd_that_never_agrees_keeps_nobody_out() {
+    let secret = Encrypted::start(&[]);
+    let crowd: Vec<TcpStream> = (0..1100)
+        .map(|_| {
+            let mut stream = connect(secret.hub.port);
+            stream.write_all(&HALF_A_HELLO).unwrap();
+            stream
+        })
+        .collect();
+    secret.hub.process.stderr.wait_for("too many others came");
+    let mut participant = secret.join(&[]);
+    participant.type_in("let me in\n");
+    secret.hub.process.stdout.wait_for("let me in\n");
+    drop(crowd);
+}
+
+#[test]
+fn a_crowd_that_never_agrees_does_not_count_as_members() {
+    let secret = Encrypted::start(&["-m", "1"]);
+    let silent: Vec<TcpStream> = (0..10).map(|_| connect(secret.hub.port)).collect();
+    secret.join(&[]);
+    drop(silent);
+}
+
+#[test]
+fn once_is_for_the_first_who_agrees() {
+    let mut secret = Encrypted::start(&["--once"]);
+    let _silent = connect(secret.hub.port);
+    let mut plain = connect(secret.hub.port);
+    plain.write_all(b"hello?\n").unwrap();
+    expect_bytes(&mut plain, "muxnc: this hub speaks TLS only: muxnc --ssl\n");
+    let mut participant = Process::start(&mut secret.participant(&[]));
+    participant.type_in("me\n");
+    participant.end_input();
+    secret.hub.process.stdout.wait_for("me\n");
+    secret.hub.process.type_in("you\n");
+    secret.hub.process.end_input();
+    participant.stdout.wait_for("you\n");
+    participant.expect_status(0);
+    secret.hub.process.expect_status(0);
+}
+
+#[test]
+fn a_port_without_tls_is_called_so() {
+    let hub = Hub::start(&["-v"]);
+    let port = hub.port.to_string();
+    let told = refused(&["--ssl", "-w", "1s", HOST, &port]);
+    assert!(told.contains("timed out"), "{told}");
+    assert!(told.contains("a port without TLS?"), "{told}");
+    hub.process
+        .stderr
+        .wait_for("speaks TLS, and this hub does not: --ssl");
+    // One that talks at once.
+    let mut hub = Hub::start(&[]);
+    let port = hub.port.to_string();
+    hub.process.type_in("welcome, friend\n");
+    let mut early = muxnc(&["--ssl", HOST, &port]);
+    early.expect_status(1);
+    let told = early.stderr.text();
+    assert!(told.contains("what it sent is not TLS"), "{told}");
+    assert!(told.contains("leave out --ssl"), "{told}");
+}

@@ -1,0 +1,284 @@
+//! Who is believed, and what is said about whom is not.
+
+use std::fs;
+
+use crate::Certificates;
+use crate::Encrypted;
+use crate::HOST;
+use crate::path;
+use crate::refused;
+use crate::support::Folder;
+use crate::support::Hub;
+use crate::support::MUXNC;
+use crate::support::Process;
+use crate::support::Terminal;
+use crate::support::muxnc;
+use crate::support::piped;
+
+#[test]
+fn a_hub_that_nobody_vouches_for_is_trusted_by_what_its_error_says() {
+    let secret = Encrypted::start(&[]);
+    let told = refused(&["--ssl", HOST, &secret.port()]);
+    assert!(
+        told.contains("signed by nobody who is trusted here"),
+        "{told}"
+    );
+    let advice = told.split("--ssl-fingerprint ").nth(1).expect(&told);
+    let advised = advice.split_whitespace().next().unwrap();
+    assert_eq!(advised, secret.fingerprint);
+    assert!(!secret.hub.process.stderr.text().contains("joined"));
+
+    // Also as openssl spells it.
+    let pairs: Vec<String> = (0..32)
+        .map(|i| advised[2 * i..2 * i + 2].to_uppercase())
+        .collect();
+    let spelled = pairs.join(":");
+    let mut participant = muxnc(&["--ssl-fingerprint", &spelled, HOST, &secret.port()]);
+    participant.type_in("hello\n");
+    secret.hub.process.stdout.wait_for("hello\n");
+}
+
+#[test]
+fn another_certificate_than_the_one_asked_for_is_refused() {
+    let (secret, other) = (Encrypted::start(&[]), Encrypted::start(&[]));
+    assert_ne!(secret.fingerprint, other.fingerprint);
+    let told = refused(&[
+        "--ssl-fingerprint",
+        &other.fingerprint,
+        HOST,
+        &secret.port(),
+    ]);
+    assert!(told.contains("another fingerprint"), "{told}");
+    assert!(
+        told.contains(&format!("It is {}", secret.fingerprint)),
+        "{told}"
+    );
+    let wrong = muxnc(&["--ssl-fingerprint", "abc", HOST, "1"]);
+    let mut wrong = wrong;
+    wrong.expect_status(2);
+    assert!(wrong.stderr.text().contains("64 hexadecimal digits"));
+}
+
+#[test]
+fn the_hub_says_how_to_join_it() {
+    let mut line = vec!["-l", HOST, "0", "--ssl"];
+    let terminal = Terminal::muxnc(&line);
+    let shown = terminal.screen.wait_until("the command to join", |bytes| {
+        String::from_utf8_lossy(bytes).contains("to join: ")
+            && String::from_utf8_lossy(bytes).ends_with('\n')
+    });
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    let command = shown.split("to join: muxnc ").nth(1).expect(&shown);
+    line = command.lines().next().unwrap().split_whitespace().collect();
+    let mut participant = muxnc(&line);
+    participant.type_in("as it says\n");
+    terminal.screen.wait_for("as it says");
+}
+
+#[test]
+fn an_authority_vouches_for_a_name() {
+    let Some(made) = Certificates::new("tls-authority") else {
+        return;
+    };
+    made.sign("localhost", "-days 2");
+    let (cert, key) = (made.file("localhost.pem"), made.file("localhost.key"));
+    let hub = Hub::start(&["-v", "--ssl-cert", &cert, "--ssl-key", &key]);
+    let (port, authority) = (hub.port.to_string(), made.file("authority.pem"));
+    let trusting = ["--ssl-trustfile", &authority];
+
+    let mut participant = muxnc(&[&trusting[..], &["localhost", &port]].concat());
+    participant.type_in("by the name\n");
+    hub.process.stdout.wait_for("by the name\n");
+    let named = ["--ssl-servername", "localhost", "--ssl-verify", HOST, &port];
+    let mut participant = muxnc(&[&trusting[..], &named].concat());
+    participant.type_in("by another address\n");
+    hub.process.stdout.wait_for("by another address\n");
+
+    let told = refused(&[&trusting[..], &[HOST, &port]].concat());
+    assert!(told.contains(&format!("not for {HOST}")), "{told}");
+    assert!(told.contains("localhost"), "{told}");
+    assert!(told.contains("--ssl-servername"), "{told}");
+    let told = refused(&["--ssl", "localhost", &port]);
+    assert!(
+        told.contains("signed by nobody who is trusted here"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_certificate_can_be_trusted_as_it_is() {
+    let Some(made) = Certificates::new("tls-itself") else {
+        return;
+    };
+    made.vouch_for_itself("localhost");
+    made.vouch_for_itself("other");
+    let (cert, key) = (made.file("localhost.pem"), made.file("localhost.key"));
+    let hub = Hub::start(&["-v", "--ssl-cert", &cert, "--ssl-key", &key]);
+    let port = hub.port.to_string();
+    let mut participant = muxnc(&["--ssl-trustfile", &cert, "localhost", &port]);
+    participant.type_in("hello\n");
+    hub.process.stdout.wait_for("hello\n");
+    // It vouches for its own name only.
+    let told = refused(&["--ssl-trustfile", &cert, HOST, &port]);
+    assert!(told.contains(&format!("not for {HOST}")), "{told}");
+    let told = refused(&[
+        "--ssl-trustfile",
+        &made.file("other.pem"),
+        "localhost",
+        &port,
+    ]);
+    assert!(told.contains("signed by nobody"), "{told}");
+}
+
+#[test]
+fn an_expired_certificate_is_called_so() {
+    let folder = Folder::new("tls-expired");
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut about = rcgen::CertificateParams::new([]).unwrap();
+    about.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = about.self_signed(&authority_key).unwrap();
+    let issuer = rcgen::Issuer::new(about, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut about = rcgen::CertificateParams::new([String::from("localhost")]).unwrap();
+    about.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let old = about.signed_by(&key, &issuer).unwrap();
+    let [cert, trusted] = ["cert.pem", "trusted.pem"].map(|name| path(&folder.0.join(name)));
+    let both = [
+        pem("CERTIFICATE", old.der()),
+        pem("PRIVATE KEY", &key.serialize_der()),
+    ];
+    fs::write(&cert, both.concat()).unwrap();
+    fs::write(&trusted, pem("CERTIFICATE", authority.der())).unwrap();
+    let hub = Hub::start(&["--ssl-cert", &cert]);
+    let port = hub.port.to_string();
+    let told = refused(&["--ssl-trustfile", &trusted, "localhost", &port]);
+    assert!(told.contains("has expired"), "{told}");
+}
+
+/// RFC 7468. openssl would do it, and cannot make what has expired.
+fn pem(label: &str, der: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for (i, three) in der.chunks(3).enumerate() {
+        let bits = three
+            .iter()
+            .fold(0, |bits, &byte| bits << 8 | u32::from(byte));
+        let bits = bits << (8 * (3 - three.len()));
+        for digit in 0..4 {
+            let at = (bits >> (18 - 6 * digit)) & 63;
+            text.push(match digit <= three.len() {
+                true => char::from(DIGITS[at as usize]),
+                false => '=',
+            });
+        }
+        if i % 16 == 15 {
+            text.push('\n');
+        }
+    }
+    format!("{text}\n-----END {label}-----\n")
+}
+
+#[test]
+fn participants_must_show_a_certificate_that_is_vouched_for() {
+    let Some(made) = Certificates::new("tls-participants") else {
+        return;
+    };
+    made.sign("ana", "-days 2");
+    made.vouch_for_itself("eve");
+    made.vouch_for_itself("bob");
+    let good = made.file("good.pem");
+    let all = ["authority.pem", "bob.pem"].map(|name| fs::read(made.file(name)).unwrap());
+    fs::write(&good, all.concat()).unwrap();
+    let secret = Encrypted::start(&["--ssl-verify", "--ssl-trustfile", &good]);
+    for name in ["ana", "bob"] {
+        let (cert, key) = (
+            made.file(&format!("{name}.pem")),
+            made.file(&format!("{name}.key")),
+        );
+        let mut participant = secret.join(&["--ssl-cert", &cert, "--ssl-key", &key]);
+        participant.type_in(format!("it is {name}\n"));
+        let heard = format!("it is {name}\n");
+        secret.hub.process.stdout.wait_for(&heard);
+    }
+    let mut nobody = Process::start(&mut secret.participant(&[]));
+    nobody.expect_status(1);
+    let told = nobody.stderr.text();
+    assert!(told.contains("wants to see a certificate"), "{told}");
+    secret
+        .hub
+        .process
+        .stderr
+        .wait_for("it has shown no certificate");
+    let (cert, key) = (made.file("eve.pem"), made.file("eve.key"));
+    let mut eve =
+        Process::start(&mut secret.participant(&["--ssl-cert", &cert, "--ssl-key", &key]));
+    eve.expect_status(1);
+    secret
+        .hub
+        .process
+        .stderr
+        .wait_for("signed by nobody who is trusted here");
+    assert_eq!(
+        secret
+            .hub
+            .process
+            .stderr
+            .text()
+            .matches(" joined, ")
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn files_that_do_not_help_are_named() {
+    let Some(made) = Certificates::new("tls-files") else {
+        return;
+    };
+    made.vouch_for_itself("one");
+    made.vouch_for_itself("two");
+    made.openssl("pkey -in two.key -aes256 -passout pass:secret -out locked.key");
+    let file = |name| made.file(name);
+    fs::write(file("text"), "hello\n").unwrap();
+    let both = ["one.pem", "one.key"].map(|name| fs::read(file(name)).unwrap());
+    fs::write(file("both.pem"), both.concat()).unwrap();
+    for (args, what) in [
+        (vec!["--ssl-cert", "missing"], "no such file"),
+        (vec!["--ssl-cert", "text"], "no certificate is in it"),
+        (vec!["--ssl-cert", "one.pem"], "no private key is in it"),
+        (
+            vec!["--ssl-cert", "one.pem", "--ssl-key", "two.key"],
+            "does not belong to",
+        ),
+        (
+            vec!["--ssl-cert", "two.pem", "--ssl-key", "locked.key"],
+            "openssl pkey",
+        ),
+        (
+            vec!["--ssl-verify", "--ssl-trustfile", "text"],
+            "no certificate is in it",
+        ),
+    ] {
+        let mut hub = piped(MUXNC, &["-l", "0"]);
+        let mut hub = Process::start(hub.args(&args).current_dir(&made.0.0));
+        hub.expect_status(1);
+        let told = hub.stderr.text();
+        assert!(told.contains(what), "{args:?}: {told}");
+        assert!(!told.contains("listening"), "{args:?}: {told}");
+    }
+    // One file for both will do.
+    Hub::start(&["--ssl-cert", &file("both.pem")]);
+}
+
+#[test]
+fn to_verify_nothing_is_refused_with_a_reason() {
+    let mut blind = muxnc(&["--ssl-no-verify", HOST, "1"]);
+    blind.expect_status(2);
+    assert!(blind.stderr.text().contains("--ssl-fingerprint"));
+    for args in [&["--ssl-verify"][..], &["--ssl", "--ssl-trustfile", "x"]] {
+        let mut hub = muxnc(&[&["-l", "0"], args].concat());
+        hub.expect_status(2);
+        let told = hub.stderr.text();
+        assert!(told.contains("must show a certificate") || told.contains("show a certificate"));
+    }
+}
