@@ -11,6 +11,7 @@ mod address;
 mod bytes;
 mod hub;
 mod messages;
+mod proxy;
 mod terminal;
 mod time;
 
@@ -27,10 +28,12 @@ use self::bytes::BytesArgs;
 use self::hub::HubArgs;
 use self::messages::MessagesArgs;
 pub use self::messages::Verbosity;
+use self::proxy::ProxyArgs;
 use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
 use crate::client::Settings;
 use crate::hub::HubConfig;
+use crate::io::dial::Target;
 use crate::io::error::Error;
 use crate::io::net;
 use crate::io::net::Bind;
@@ -92,6 +95,9 @@ struct Args {
     address: AddressArgs,
 
     #[command(flatten)]
+    proxy: ProxyArgs,
+
+    #[command(flatten)]
     time: TimeArgs,
 
     #[command(flatten)]
@@ -125,11 +131,11 @@ pub enum Mode {
     /// `-l`
     Hub(HubConfig),
     /// `-z`: see whether something listens there.
-    Probe(Remote),
+    Probe(Target),
     /// Everything else.
     Client {
         /// Whom to connect to.
-        remote: Remote,
+        target: Target,
         /// How to serve the connection.
         settings: Settings,
     },
@@ -311,10 +317,14 @@ impl Args {
             source_port,
             limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
         };
+        let target = match self.proxy.proxy(self.address.lookup())? {
+            Some(proxy) => Target::Proxied(remote, proxy),
+            None => Target::Direct(remote),
+        };
         Ok(match self.bytes.zero {
-            true => Mode::Probe(remote),
+            true => Mode::Probe(target),
             false => Mode::Client {
-                remote,
+                target,
                 settings: self.settings(),
             },
         })
@@ -387,7 +397,11 @@ mod tests {
 
     #[test]
     fn options_may_follow_the_positionals() {
-        let Ok(Mode::Client { remote, settings }) = mode("localhost 80 -w 1.5m -C -q 2 -4") else {
+        let Ok(Mode::Client {
+            target: Target::Direct(remote),
+            settings,
+        }) = mode("localhost 80 -w 1.5m -C -q 2 -4")
+        else {
             panic!("not a client");
         };
         assert_eq!(remote.limit, Duration::from_secs(90));
@@ -420,6 +434,14 @@ mod tests {
             "-w 5x localhost 80",
             "-l --stall-timeout 0 80",
             "--send-only --recv-only localhost 80",
+            "-l 80 --proxy localhost",
+            "localhost 80 --proxy-type socks5",
+            "localhost 80 --proxy-auth a:b",
+            "localhost 80 --proxy http://localhost",
+            "localhost 80 --proxy localhost:0",
+            "localhost 80 --proxy localhost --proxy-type socks6",
+            "localhost 80 --proxy localhost --proxy-auth :b",
+            "localhost 80 --proxy localhost --proxy-dns never",
             "--nonsense",
             "-e /bin/sh -l 80",
             "-l 80 -c sh",

@@ -16,7 +16,6 @@ use std::time::Instant;
 use mio::Events;
 use mio::Poll;
 use mio::Token;
-use mio::net::TcpStream;
 
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
@@ -28,9 +27,9 @@ use crate::io::console::Console;
 use crate::io::console::KEYS;
 use crate::io::console::Keys;
 use crate::io::descriptor::Kind;
+use crate::io::dial::Target;
+use crate::io::dial::dial;
 use crate::io::error::Error;
-use crate::io::net;
-use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
@@ -39,7 +38,6 @@ use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
-use crate::io::transport::Transport;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -104,23 +102,22 @@ enum Role {
     Listener,
 }
 
-/// Connects to `remote` and serves until either side is done.
+/// Connects to `target` and serves until either side is done.
 ///
 /// # Errors
 /// No connection, or it broke, or stdin or stdout did.
-pub fn run(remote: &Remote, settings: Settings, notices: &Notices) -> Result<Status, Error> {
-    let (stream, addr) = net::connect(remote)?;
-    log::info!("connected to {addr}");
-    let conn = Conn::new(Transport::from(TcpStream::from_std(stream)), addr);
+pub fn run(target: &Target, settings: Settings, notices: &Notices) -> Result<Status, Error> {
+    let (transport, addr) = dial(target)?;
+    let conn = Conn::new(transport, addr);
     Client::new(conn, settings, Role::Caller, notices)?.run()
 }
 
-/// Connects to `remote` and leaves again: what `nc -z` does.
+/// Connects to `target` and leaves again: what `nc -z` does.
 ///
 /// # Errors
 /// No connection.
-pub fn probe(remote: &Remote) -> Result<Status, Error> {
-    let (_, addr) = net::connect(remote)?;
+pub fn probe(target: &Target) -> Result<Status, Error> {
+    let (_, addr) = dial(target)?;
     log::info!("connection to {addr} succeeded");
     Ok(Status::Done)
 }

@@ -38,8 +38,8 @@ fn run(notices: &Notices) -> Result<Status, Error> {
     start_log(verbosity, notices);
     match mode {
         Mode::Hub(config) => hub::run(config, notices),
-        Mode::Probe(remote) => client::probe(&remote),
-        Mode::Client { remote, settings } => client::run(&remote, settings, notices),
+        Mode::Probe(target) => client::probe(&target),
+        Mode::Client { target, settings } => client::run(&target, settings, notices),
         Mode::Text(text) => {
             // A help that nobody reads to its end is no failure.
             let _ = std::io::stdout().write_all(text.as_bytes());

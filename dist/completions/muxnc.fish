@@ -10,6 +10,15 @@ complete -c muxnc -s m -l max-conns -d 'Let N peers in at most [default: as many
 complete -c muxnc -l max-per-host -d 'Let in N peers of one address at most' -r -f
 complete -c muxnc -s p -l source-port -d 'The port to come from; with -l, the port to listen on' -r -f
 complete -c muxnc -s s -l source -d 'The address to come from; with -l, the one to listen on' -r -f -a "(__fish_print_hostnames)"
+complete -c muxnc -l proxy -d 'Connect through this proxy [default ports: 3128 for http, else 1080]' -r -f -a "(__fish_print_hostnames)"
+complete -c muxnc -l proxy-type -d 'What the proxy speaks' -r -f -a "http\t'HTTP with its method CONNECT'
+socks4\t'SOCKS 4 and 4A'
+socks5\t'SOCKS 5'"
+complete -c muxnc -l proxy-auth -d 'Who you are to the proxy, should it ask (or set NCAT_PROXY_AUTH)' -r -f
+complete -c muxnc -l proxy-dns -d 'Who looks the destination\'s name up' -r -f -a "local\t'This machine'
+remote\t'The proxy'
+both\t'This machine, and the proxy if that fails'
+none\t'Nobody: it must be an address'"
 complete -c muxnc -s w -l wait -d 'Try to connect for this long, over all addresses [default: 10s]' -r -f
 complete -c muxnc -s i -l idle-timeout -d 'Disconnect when nothing was sent or received for this long; a hub: whoever that is' -r -f
 complete -c muxnc -s q -d 'Leave this long after the end of stdin at the latest' -r -f

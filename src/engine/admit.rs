@@ -212,12 +212,13 @@ impl Admission {
         }
     }
 
-    /// Whether somebody from `ip` is let in while `here` are there, so many of them from `ip`.
+    /// Whether somebody from `ip` is let in while `here` are there, so many of them from `ip`. The
+    /// lists are for those who have one.
     ///
     /// # Errors
     /// No, and why.
-    pub fn ask(&self, ip: IpAddr, here: usize, from_there: usize) -> Result<(), Refusal> {
-        if !self.lists.admit(ip) {
+    pub fn ask(&self, ip: Option<IpAddr>, here: usize, from_there: usize) -> Result<(), Refusal> {
+        if ip.is_some_and(|ip| !self.lists.admit(ip)) {
             return Err(Refusal::NotAllowed);
         }
         match (self.max, self.max_per_host) {
@@ -422,7 +423,7 @@ mod tests {
 
     #[test]
     fn deny_wins_and_allow_limits() {
-        let ask = |admission: &Admission, ip: &str| admission.ask(ip.parse().unwrap(), 0, 0);
+        let ask = |admission: &Admission, ip: &str| admission.ask(ip.parse().ok(), 0, 0);
         let all = admission(None, &[]);
         assert_eq!(ask(&all, "192.0.2.7"), Ok(()));
         let but_one = admission(None, &["192.0.2.7"]);
@@ -441,7 +442,8 @@ mod tests {
     #[test]
     fn so_many_are_let_in_and_so_many_of_one_address() {
         let ip = "192.0.2.7".parse().unwrap();
-        let ask = |admission: Admission, here, from_there| admission.ask(ip, here, from_there);
+        let ask =
+            |admission: Admission, here, from_there| admission.ask(Some(ip), here, from_there);
         let all = || Admission::new(Lists::default(), None, None);
         let some = || Admission::new(Lists::default(), Some(3), Some(2));
         assert_eq!(ask(all(), 1000, 1000), Ok(()));

@@ -11,6 +11,7 @@ pub mod idle;
 pub mod journal;
 pub mod lines;
 pub mod newline;
+pub mod proxy;
 pub mod race;
 pub mod room;
 pub mod screen;

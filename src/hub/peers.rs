@@ -142,10 +142,10 @@ impl Hub {
             log::warn!("serve {}: {}", conn.addr(), why(&error));
             return;
         }
-        let addr = conn.addr();
         let key = self.peers.admit(conn, now);
         if let Some(member) = self.peers.room.member(key) {
             let (number, here) = (member.account.number, self.peers.room.len());
+            let addr = member.conn.conn.addr();
             log::info!(target: NOTICE, "[{number}] {addr} joined, {here} here");
         }
     }
@@ -177,9 +177,9 @@ impl<S: Stream> Peers<S> {
     }
 
     /// How many there are of one address, if that is counted.
-    pub fn count_from(&self, ip: IpAddr) -> usize {
-        let headcount = self.headcount.as_ref();
-        headcount.map_or(0, |headcount| headcount.of(ip))
+    pub fn count_from(&self, ip: Option<IpAddr>) -> usize {
+        let counted = self.headcount.as_ref().zip(ip);
+        counted.map_or(0, |(headcount, ip)| headcount.of(ip))
     }
 
     /// Lets a connection in, whose events will come with the key returned: [`Room::next_key`], as
@@ -192,8 +192,8 @@ impl<S: Stream> Peers<S> {
             to_flush: false,
             leaving: false,
         };
-        if let Some(headcount) = &mut self.headcount {
-            headcount.joined(peer.conn.addr().ip());
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
+            headcount.joined(ip);
         }
         let key = self.room.join(peer, now);
         self.touch(key, now);
@@ -469,8 +469,8 @@ impl<S: Stream> Peers<S> {
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }
-        if let Some(headcount) = &mut self.headcount {
-            headcount.left(left.conn.conn.addr().ip());
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, left.conn.conn.addr().ip()) {
+            headcount.left(ip);
         }
         let account = &left.account;
         let who = format!("[{}] {}", account.number, left.conn.conn.addr());

@@ -13,7 +13,6 @@ use std::io::ErrorKind;
 use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 
@@ -23,6 +22,7 @@ use mio::event::Event;
 
 use crate::engine::vigil::Outstanding;
 use crate::engine::vigil::Vigil;
+use crate::io::addr::Addr;
 use crate::io::pulse::Pulse;
 use crate::io::transport::Transport;
 
@@ -74,7 +74,7 @@ impl From<&Event> for Hints {
 #[derive(Debug)]
 pub struct Conn<S = Transport> {
     stream: S,
-    addr: SocketAddr,
+    addr: Addr,
     readable: bool,
     writable: bool,
     /// The kernel hinted that there is an end or an error to be read.
@@ -115,10 +115,10 @@ impl Conn {
 
 impl<S: Stream> Conn<S> {
     /// A connection to `addr`, which must be non-blocking.
-    pub fn new(stream: S, addr: SocketAddr) -> Conn<S> {
+    pub fn new(stream: S, addr: impl Into<Addr>) -> Conn<S> {
         Conn {
             stream,
-            addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()),
+            addr: addr.into(),
             readable: false,
             writable: true,
             hinted: false,
@@ -137,9 +137,9 @@ impl<S: Stream> Conn<S> {
         self.writable |= hints.writable || hints.write_closed || hints.error;
     }
 
-    /// The other side's address; IPv4 looks like IPv4, also on a dual-stack socket.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+    /// The other side's address.
+    pub fn addr(&self) -> &Addr {
+        &self.addr
     }
 
     /// Whether a read may find something.

@@ -58,6 +58,14 @@ impl Error {
         }
     }
 
+    /// The same failure of something larger: what was being done was only a part of `doing`.
+    pub fn while_doing(self, doing: impl Into<String>) -> Error {
+        Error {
+            doing: doing.into(),
+            ..self
+        }
+    }
+
     /// Whether the command line is to blame, not the network.
     pub fn is_usage(&self) -> bool {
         self.usage

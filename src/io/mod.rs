@@ -1,15 +1,18 @@
 //! Floor 1: the edges of the world. Sockets, descriptors, errno; no policy.
 
 pub mod access;
+pub mod addr;
 pub mod conn;
 pub mod console;
 pub mod descriptor;
+pub mod dial;
 pub mod door;
 pub mod error;
 pub mod job;
 pub mod net;
 pub mod notices;
 pub mod output;
+pub mod proxy;
 pub mod pulse;
 pub mod shortcut;
 pub mod signals;

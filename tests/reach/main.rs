@@ -1,6 +1,7 @@
-//! Getting there: the addresses of a name, raced.
+//! Getting there: the addresses of a name, raced, and proxies.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod proxy;
 mod race;

@@ -1,0 +1,219 @@
+//! Connecting through a proxy.
+
+use clap::Args;
+use clap::ValueEnum;
+
+use crate::engine::proxy::Kind;
+use crate::engine::proxy::Login;
+use crate::engine::proxy::MAX_LOGIN;
+use crate::io::error::Error;
+use crate::io::net;
+use crate::io::net::Lookup;
+use crate::io::proxy::Dns;
+use crate::io::proxy::Proxy;
+
+/// ncat's variable for what is not to be on a command line, where everybody on this machine can
+/// read it.
+const AUTH_VARIABLE: &str = "NCAT_PROXY_AUTH";
+
+/// The options of this group.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Proxy")]
+pub(super) struct ProxyArgs {
+    /// Connect through this proxy [default ports: 3128 for http, else 1080]
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "listen")]
+    proxy: Option<String>,
+
+    /// What the proxy speaks
+    #[arg(
+        long,
+        value_name = "TYPE",
+        requires = "proxy",
+        default_value = "http",
+        ignore_case = true
+    )]
+    proxy_type: ProxyType,
+
+    /// Who you are to the proxy, should it ask (or set NCAT_PROXY_AUTH)
+    ///
+    /// For http it is sent as a digest if the proxy takes that. Everybody on this machine can read
+    /// a command line, but not a variable. socks4 has no passwords.
+    #[arg(long, value_name = "USER:PASS", requires = "proxy")]
+    proxy_auth: Option<String>,
+
+    /// Who looks the destination's name up
+    #[arg(
+        long,
+        value_name = "WHO",
+        requires = "proxy",
+        default_value = "remote",
+        ignore_case = true
+    )]
+    proxy_dns: ProxyDns,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ProxyType {
+    /// HTTP with its method CONNECT
+    Http,
+    /// SOCKS 4 and 4A
+    Socks4,
+    /// SOCKS 5
+    Socks5,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ProxyDns {
+    /// This machine
+    Local,
+    /// The proxy
+    Remote,
+    /// This machine, and the proxy if that fails
+    Both,
+    /// Nobody: it must be an address
+    None,
+}
+
+impl ProxyArgs {
+    /// The proxy, if one is to be used.
+    pub(super) fn proxy(&self, lookup: Lookup) -> Result<Option<Proxy>, Error> {
+        let Some(place) = &self.proxy else {
+            return Ok(None);
+        };
+        let (kind, default_port) = match self.proxy_type {
+            ProxyType::Http => (Kind::Http, 3128),
+            ProxyType::Socks4 => (Kind::Socks4, 1080),
+            ProxyType::Socks5 => (Kind::Socks5, 1080),
+        };
+        let (host, port) = split(place).ok_or_else(|| bad_place(place))?;
+        let port = match port {
+            Some(port) => net::port(port, lookup)?,
+            None => default_port,
+        };
+        if port == 0 {
+            return Err(bad_place(place));
+        }
+        let auth = match &self.proxy_auth {
+            Some(auth) => Some(auth.clone()),
+            None => std::env::var(AUTH_VARIABLE).ok(),
+        };
+        Ok(Some(Proxy {
+            kind,
+            host: host.into(),
+            port,
+            login: auth.map(|auth| login(&auth, kind)).transpose()?,
+            dns: match self.proxy_dns {
+                ProxyDns::Local => Dns::Local,
+                ProxyDns::Remote => Dns::Remote,
+                ProxyDns::Both => Dns::Both,
+                ProxyDns::None => Dns::None,
+            },
+        }))
+    }
+}
+
+fn bad_place(place: &str) -> Error {
+    Error::usage(format!("proxy '{place}'"), "not a proxy").hint(
+        "A proxy is HOST or HOST:PORT, as 192.0.2.1:3128 or [2001:db8::1]:3128, without http:// or \
+         a path.",
+    )
+}
+
+/// The host and the port of `HOST`, `HOST:PORT`, `::1`, `[::1]` or `[::1]:PORT`.
+fn split(place: &str) -> Option<(&str, Option<&str>)> {
+    let (host, port) = if let Some(rest) = place.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']')?;
+        match rest {
+            "" => (host, None),
+            rest => (host, Some(rest.strip_prefix(':')?)),
+        }
+    } else if place.matches(':').count() > 1 {
+        (place, None)
+    } else {
+        match place.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (place, None),
+        }
+    };
+    let is_url = host.contains('/') || port.is_some_and(|port| port.contains('/'));
+    (!host.is_empty() && !is_url).then_some((host, port))
+}
+
+/// A user and, except for SOCKS4, a password. What is wrong with them is said without them.
+fn login(text: &str, kind: Kind) -> Result<Login, Error> {
+    let bad = |why: &str| Error::usage("--proxy-auth", why).hint("As in: --proxy-auth USER:PASS");
+    let (user, password) = text.split_once(':').unwrap_or((text, ""));
+    if user.is_empty() {
+        return Err(bad("the user is missing"));
+    }
+    if text.contains(|c: char| c.is_control()) {
+        return Err(bad("it cannot contain control characters"));
+    }
+    match kind {
+        Kind::Socks4 if !password.is_empty() => Err(bad("socks4 has no passwords")),
+        Kind::Socks5 if user.len().max(password.len()) > MAX_LOGIN => {
+            Err(bad("socks5 takes at most 255 bytes each"))
+        }
+        _ => Ok(Login {
+            user: user.into(),
+            password: password.into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_proxies() {
+        for (place, host, port) in [
+            ("example.org", "example.org", None),
+            ("example.org:8080", "example.org", Some("8080")),
+            ("192.0.2.1:8080", "192.0.2.1", Some("8080")),
+            ("::1", "::1", None),
+            ("[::1]", "::1", None),
+            ("[::1]:8080", "::1", Some("8080")),
+        ] {
+            assert_eq!(split(place), Some((host, port)), "{place}");
+        }
+        for place in [
+            "",
+            ":80",
+            "[]:80",
+            "[::1",
+            "[::1]80",
+            "http://x",
+            "http://x:80",
+            "x:80/",
+        ] {
+            assert_eq!(split(place), None, "{place}");
+        }
+    }
+
+    #[test]
+    fn logins() {
+        let ann = |password: &str| {
+            Ok(Login {
+                user: "ann".into(),
+                password: password.into(),
+            })
+        };
+        assert_eq!(login("ann:a:b", Kind::Http), ann("a:b"));
+        assert_eq!(login("ann", Kind::Http), ann(""));
+        assert_eq!(login("ann", Kind::Socks4), ann(""));
+        for (text, kind) in [
+            ("", Kind::Http),
+            (":secret", Kind::Http),
+            ("ann:sec\nret", Kind::Http),
+            ("ann:secret", Kind::Socks4),
+            (&format!("ann:{}secret", "x".repeat(250)), Kind::Socks5),
+        ] {
+            let told = login(text, kind).unwrap_err();
+            assert!(
+                told.is_usage() && !told.to_string().contains("secret"),
+                "{told}"
+            );
+        }
+    }
+}

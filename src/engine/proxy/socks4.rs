@@ -1,0 +1,131 @@
+//! SOCKS 4, and 4A, in which the proxy looks the name up.
+//!
+//! Source: `SOCKS4.protocol` and `SOCKS4A.protocol` by Ying-Da Lee.
+
+use core::net::IpAddr;
+
+use super::Answer;
+use super::Destination;
+use super::Host;
+use super::Login;
+use super::Refusal;
+use super::Step;
+
+const VERSION: u8 = 4;
+const CONNECT: u8 = 1;
+
+/// In place of an address: the name follows (4A).
+const BY_NAME: [u8; 4] = [0, 0, 0, 1];
+
+/// The answer's length, of which only the first two bytes mean anything.
+const ANSWER: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Socks4 {
+    /// What to ask, until it was asked.
+    request: Option<Vec<u8>>,
+    answer: Answer,
+}
+
+impl Socks4 {
+    pub(super) fn new(destination: &Destination, login: Option<&Login>) -> Result<Socks4, Refusal> {
+        let user = login.map_or("", |login| &login.user);
+        Ok(Socks4 {
+            request: Some(request(destination, user)?),
+            answer: Answer::default(),
+        })
+    }
+
+    pub(super) fn step(&mut self, input: &mut &[u8]) -> Result<Step, Refusal> {
+        if let Some(request) = self.request.take() {
+            return Ok(Step::Send(request));
+        }
+        let Some(answer) = self.answer.first(ANSWER, input) else {
+            return Ok(Step::Read);
+        };
+        match answer[..2] {
+            [0, 90] => Ok(Step::Done),
+            [0, 91] => Err(Refusal::Refused("rejected or failed".into())),
+            [0, 92] => Err(Refusal::Refused("it cannot ask identd who we are".into())),
+            [0, 93] => Err(Refusal::Refused("identd names another user".into())),
+            [0, code] => Err(Refusal::Refused(format!("unknown reason {code}"))),
+            _ => Err(Refusal::Nonsense("it is not SOCKS4")),
+        }
+    }
+}
+
+fn request(destination: &Destination, user: &str) -> Result<Vec<u8>, Refusal> {
+    let (address, name) = match &destination.host {
+        Host::Ip(ip) => match ip.to_canonical() {
+            IpAddr::V4(ip) => (ip.octets(), None),
+            IpAddr::V6(_) => return Err(Refusal::Unsuitable("SOCKS4 has no IPv6 addresses")),
+        },
+        Host::Name(name) => (BY_NAME, Some(name)),
+    };
+    if user.contains('\0') {
+        return Err(Refusal::Unsuitable("a user name cannot contain a NUL"));
+    }
+    let mut request = vec![VERSION, CONNECT];
+    request.extend(destination.port.to_be_bytes());
+    request.extend(address);
+    request.extend(user.as_bytes());
+    request.push(0);
+    if let Some(name) = name {
+        request.extend(name.as_bytes());
+        request.push(0);
+    }
+    Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(host: &str, answer: &[u8]) -> (Vec<u8>, Result<Step, Refusal>) {
+        let login = Login {
+            user: "ann".into(),
+            password: String::new(),
+        };
+        let mut socks = match Socks4::new(&Destination::new(host, 3000).unwrap(), Some(&login)) {
+            Ok(socks) => socks,
+            Err(refusal) => return (Vec::new(), Err(refusal)),
+        };
+        let sent = match socks.step(&mut &b""[..]) {
+            Ok(Step::Send(sent)) => sent,
+            other => return (Vec::new(), other),
+        };
+        let mut input = answer;
+        (sent, socks.step(&mut input))
+    }
+
+    #[test]
+    fn addresses_and_names() {
+        let yes = [0, 90, 0, 0, 0, 0, 0, 0];
+        let (sent, end) = ask("192.0.2.1", &yes);
+        assert_eq!(sent, b"\x04\x01\x0b\xb8\xc0\x00\x02\x01ann\0");
+        assert_eq!(end, Ok(Step::Done));
+        let (sent, end) = ask("a.example", &yes);
+        assert_eq!(sent, b"\x04\x01\x0b\xb8\x00\x00\x00\x01ann\0a.example\0");
+        assert_eq!(end, Ok(Step::Done));
+        assert_eq!(ask("::ffff:192.0.2.1", &yes).1, Ok(Step::Done));
+        assert!(matches!(
+            ask("2001:db8::1", &yes).1,
+            Err(Refusal::Unsuitable(_))
+        ));
+    }
+
+    #[test]
+    fn refusals_and_nonsense() {
+        for (answer, refused) in [
+            (&[0, 91, 0, 0, 0, 0, 0, 0], true),
+            (&[0, 93, 0, 0, 0, 0, 0, 0], true),
+            (&[0, 255, 0, 0, 0, 0, 0, 0], true),
+            (b"HTTP/1.1", false),
+            (&[5, 0, 0, 1, 0, 0, 0, 0], false),
+        ] {
+            let end = ask("192.0.2.1", answer).1.unwrap_err();
+            assert_eq!(matches!(end, Refusal::Refused(_)), refused, "{end}");
+        }
+        assert_eq!(ask("192.0.2.1", &[0, 90, 0, 0, 0, 0, 0]).1, Ok(Step::Read));
+    }
+}

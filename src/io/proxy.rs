@@ -1,0 +1,271 @@
+//! Connecting through a proxy.
+//!
+//! What is said is decided on floor 0 ([`Conversation`]); here it is sent, and what comes back is
+//! looked at before it is taken.
+//!
+//! It promises: when the connection is handed over, nothing of ours was sent to the destination,
+//! and nothing that came from it was taken; all of it together ends at the limit.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::io::ErrorKind;
+use std::io::Read;
+use std::io::Write;
+use std::net::IpAddr;
+use std::net::TcpStream;
+use std::time::Duration;
+use std::time::Instant;
+
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
+use rustix::event::poll;
+
+use crate::engine::proxy::Conversation;
+use crate::engine::proxy::Destination;
+use crate::engine::proxy::Kind;
+use crate::engine::proxy::Login;
+use crate::engine::proxy::Refusal;
+use crate::engine::proxy::Step;
+use crate::io::error::Error;
+use crate::io::net;
+use crate::io::net::Family;
+use crate::io::net::Lookup;
+use crate::io::net::Remote;
+
+/// Bytes looked at in one go.
+const CHUNK: usize = 4096;
+
+/// A proxy, and how to use it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its language.
+    pub kind: Kind,
+    /// Its name or address.
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
+    /// Who we are, should it ask.
+    pub login: Option<Login>,
+    /// Who looks the destination's name up.
+    pub dns: Dns,
+}
+
+/// Who looks the destination's name up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dns {
+    /// We do.
+    Local,
+    /// The proxy does.
+    Remote,
+    /// The proxy does if we cannot.
+    Both,
+    /// Nobody: it is to be an address.
+    None,
+}
+
+/// As in a URL: an IPv6 address is in brackets.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Connects to `remote` through `proxy`, and returns with the stream what the proxy was asked for.
+/// The stream is non-blocking.
+///
+/// # Errors
+/// The proxy cannot be reached, or does not do it.
+pub fn connect(remote: &Remote, proxy: &Proxy) -> Result<(TcpStream, String), Error> {
+    let end = Instant::now() + remote.limit;
+    let destination = destination(remote, proxy)?;
+    let place = destination.to_string();
+    let doing = format!("connect to {place} through proxy {proxy}");
+    let chance = chance().map_err(|error| Error::system("read /dev/urandom", &error))?;
+    let mut talk = Conversation::new(proxy.kind, destination, proxy.login.clone(), chance)
+        .map_err(|refusal| Failure::Refusal(refusal).told(&doing, proxy))?;
+    loop {
+        let to_proxy = Remote {
+            host: proxy.host.clone(),
+            port: proxy.port,
+            limit: end.saturating_duration_since(Instant::now()),
+            ..remote.clone()
+        };
+        let (stream, addr) = net::connect(&to_proxy).map_err(|error| error.while_doing(&doing))?;
+        log::debug!("connected to proxy {addr}");
+        match negotiate(&mut talk, &stream, end) {
+            Ok(End::Done) => return Ok((stream, place)),
+            Ok(End::Reconnect) => log::debug!("the proxy is to be asked on a new connection"),
+            Err(failure) => return Err(failure.told(&doing, proxy)),
+        }
+    }
+}
+
+/// How a negotiation with a proxy ended.
+enum End {
+    Done,
+    Reconnect,
+}
+
+/// Why it did not.
+enum Failure {
+    Refusal(Refusal),
+    System(io::Error),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Refusal(refusal)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::System(error)
+    }
+}
+
+impl Failure {
+    fn told(self, doing: &str, proxy: &Proxy) -> Error {
+        let refusal = match self {
+            Failure::System(error) if error.kind() == ErrorKind::TimedOut => {
+                return Error::new(doing, "the proxy did not answer in time").hint(
+                    "Is that a proxy of this type (--proxy-type), and does the destination \
+                     answer? (-w SECS sets how long to try.)",
+                );
+            }
+            Failure::System(error) => return Error::system(doing, &error),
+            Failure::Refusal(refusal) => refusal,
+        };
+        let told = Error::new(doing, refusal.to_string());
+        match refusal {
+            Refusal::Closed | Refusal::Nonsense(_) => told.hint(format!(
+                "Is that an {} proxy? --proxy-type says of which type it is.",
+                proxy.kind
+            )),
+            Refusal::LoginWanted => told.hint("--proxy-auth USER:PASS says who you are."),
+            Refusal::Unsuitable(what) => Error::usage(doing, what),
+            Refusal::Refused(_) | Refusal::LoginRefused | Refusal::LoginUnknown => told,
+        }
+    }
+}
+
+fn negotiate(
+    talk: &mut Conversation,
+    mut stream: &TcpStream,
+    end: Instant,
+) -> Result<End, Failure> {
+    let mut buffer = [0; CHUNK];
+    let mut step = talk.step(&mut &[][..])?;
+    loop {
+        step = match step {
+            Step::Done => return Ok(End::Done),
+            Step::Reconnect => return Ok(End::Reconnect),
+            Step::Send(bytes) => match send(stream, &bytes, end) {
+                Ok(()) => talk.step(&mut &[][..])?,
+                Err(error) => broken(talk, error)?,
+            },
+            Step::Read => {
+                wait(stream, PollFlags::IN, end)?;
+                match stream.peek(&mut buffer) {
+                    Ok(0) => talk.ended()?,
+                    Ok(count) => {
+                        let mut input = &buffer[..count];
+                        let step = talk.step(&mut input);
+                        let taken = count - input.len();
+                        stream.read_exact(&mut buffer[..taken])?;
+                        step?
+                    }
+                    Err(error) if is_passing(&error) => Step::Read,
+                    Err(error) => broken(talk, error)?,
+                }
+            }
+        }
+    }
+}
+
+/// A connection that broke is one that ended, unless the error is all there is to tell.
+fn broken(talk: &mut Conversation, error: io::Error) -> Result<Step, Failure> {
+    match error.kind() {
+        ErrorKind::TimedOut => Err(error.into()),
+        _ => talk.ended().map_err(|_| error.into()),
+    }
+}
+
+fn send(mut stream: &TcpStream, mut bytes: &[u8], end: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if is_passing(&error) => wait(stream, PollFlags::OUT, end)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until there is something to do, or the time is up.
+fn wait(stream: &TcpStream, wanted: PollFlags, end: Instant) -> io::Result<()> {
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left == Duration::ZERO {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        let limit = Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        match poll(&mut [PollFd::new(stream, wanted)], Some(&limit)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+/// What to ask the proxy for.
+fn destination(remote: &Remote, proxy: &Proxy) -> Result<Destination, Error> {
+    let host = &remote.host;
+    let as_it_is = || {
+        Destination::new(host, remote.port).ok_or_else(|| {
+            Error::usage(format!("host '{host}'"), "it can be no name")
+                .hint("A name is of letters, digits, dots and hyphens.")
+        })
+    };
+    let looked_up = |lookup| {
+        let family = match proxy.kind {
+            Kind::Socks4 => Family::V4,
+            Kind::Http | Kind::Socks5 => remote.family,
+        };
+        let found = net::resolve(host, remote.port, family, lookup)?;
+        let ip = found[0].ip().to_string();
+        Destination::new(&ip, remote.port)
+            .ok_or_else(|| Error::new(format!("look up {host}"), "it has no address"))
+    };
+    if host.parse::<IpAddr>().is_ok() {
+        return as_it_is();
+    }
+    match proxy.dns {
+        Dns::Remote => as_it_is(),
+        Dns::Local => looked_up(remote.lookup),
+        Dns::Both => looked_up(remote.lookup).or_else(|_| as_it_is()),
+        Dns::None => looked_up(Lookup::Numeric).map_err(|_| {
+            Error::usage(format!("host '{host}'"), "it is not an address")
+                .hint("With --proxy-dns none nothing is looked up.")
+        }),
+    }
+}
+
+/// A text of letters and digits that nobody can foresee.
+fn chance() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
