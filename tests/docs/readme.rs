@@ -17,9 +17,9 @@ use crate::support::piped;
 const README: &str = "README.md";
 
 /// The scenarios below. A block of any other name is a command that nobody runs.
-const SCENARIOS: [&str; 12] = [
+const SCENARIOS: [&str; 13] = [
     "three", "demo", "exercise", "http", "send", "receive", "collect", "chat", "log", "request",
-    "free", "health",
+    "free", "health", "proxy",
 ];
 
 /// Whose links are looked at.
@@ -377,6 +377,27 @@ fn is_it_there() {
     bob.stderr.wait_for("listening on");
     wait.expect_status(0);
     assert_eq!(stage.run("alice", &check), "the hub is there\n");
+}
+
+#[test]
+fn through_a_proxy() {
+    let Some(stage) = Stage::new(README, "proxy", &["ncat"]) else {
+        return;
+    };
+    for (begin, auth) in [
+        ("muxnc --proxy", ""),
+        ("NCAT_PROXY_AUTH=", "--proxy-auth ana:secret"),
+    ] {
+        let serve = format!("ncat -l --proxy-type http {auth} 192.0.2.1 3128");
+        let mut proxy = stage.start("proxy", &serve);
+        stage.wait_listening(3128);
+        let mut alice = stage.start("alice", &stage.next(begin));
+        alice.type_in("GET / HTTP/1.0\r\n\r\n");
+        alice.stdout.wait_for("HTTP/1.1 200 OK\r\n");
+        alice.expect_status(0);
+        stage.signal(&proxy, Signal::KILL);
+        proxy.wait();
+    }
 }
 
 #[test]
