@@ -84,7 +84,7 @@ fn z_says_with_v_that_something_listens() {
     probe.expect_status(0);
     assert_eq!(
         probe.stderr.text(),
-        format!("muxnc: connection to 127.0.0.1:{port} succeeded\n")
+        format!("muxnc: connected to 127.0.0.1:{port}\n")
     );
 }
 

@@ -69,7 +69,7 @@ fn completed() -> Command {
 /// What a value is, by its name.
 fn hint(arg: &Arg) -> ValueHint {
     let name = arg.get_value_names().and_then(|names| names.first());
-    match name.map(|name| name.as_str()) {
+    match name.map(clap::builder::Str::as_str) {
         Some("FILE" | "PATH") => ValueHint::FilePath,
         Some("HOST" | "HOST[:PORT]") => ValueHint::Hostname,
         _ => ValueHint::Other,
