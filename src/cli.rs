@@ -35,10 +35,12 @@ use crate::client::Settings;
 use crate::hub::HubConfig;
 use crate::io::dial::Target;
 use crate::io::error::Error;
+use crate::io::listener::Place;
 use crate::io::net;
 use crate::io::net::Bind;
 use crate::io::net::Passed;
 use crate::io::net::Remote;
+use crate::io::unix::Name;
 
 /// How long to try to connect when `-w` does not say: as long as ncat does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -210,7 +212,7 @@ impl Args {
 
     fn hub(&self) -> Result<HubConfig, Error> {
         Ok(HubConfig {
-            bind: self.bind()?,
+            place: self.hub_place()?,
             keep_open: self.hub.keep_open,
             once: self.hub.once,
             access: self.access.access(self.address.lookup())?,
@@ -228,20 +230,30 @@ impl Args {
         })
     }
 
-    /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`; none if a socket was passed.
-    fn bind(&self) -> Result<Option<Bind>, Error> {
+    fn hub_place(&self) -> Result<Place, Error> {
         let passed = net::passed();
-        let (host, port) = match (&self.place[..], &self.address.source_port) {
-            ([], None) if passed == Passed::ToUs && self.address.source.is_none() => {
-                return Ok(None);
-            }
-            _ if passed == Passed::ToUs => {
-                return Err(Error::usage(
+        if passed == Passed::ToUs {
+            let nothing = self.place.is_empty()
+                && self.address.source_port.is_none()
+                && self.address.source.is_none();
+            return match nothing && !self.address.unixsock {
+                true => Ok(Place::Passed),
+                false => Err(Error::usage(
                     "usage",
                     "a socket was passed (LISTEN_FDS), and an address or port was given as well",
                 )
-                .hint("Leave out the one or the other."));
-            }
+                .hint("Leave out the one or the other.")),
+            };
+        }
+        match self.address.unixsock {
+            true => self.socket_name().map(Place::Unix),
+            false => self.bind(passed).map(Place::Inet),
+        }
+    }
+
+    /// `-l P`, `-l -p P`, `-l HOST P`, `-l -s HOST -p P`.
+    fn bind(&self, passed: Passed) -> Result<Bind, Error> {
+        let (host, port) = match (&self.place[..], &self.address.source_port) {
             ([], Some(port)) => (None, port),
             ([port], None) => (None, port),
             ([host], Some(port)) | ([host, port], None) => (Some(host), port),
@@ -272,15 +284,45 @@ impl Args {
             return Err(Error::usage("usage", "the address to listen on is missing")
                 .hint("As in: muxnc -l 3000"));
         }
-        Ok(Some(Bind {
+        Ok(Bind {
             host: host.cloned(),
             port: net::port(port, self.address.lookup())?,
             family: self.address.family(),
             lookup: self.address.lookup(),
-        }))
+        })
+    }
+
+    /// `-U PATH`.
+    fn socket_name(&self) -> Result<Name, Error> {
+        match &self.place[..] {
+            [path] if !path.is_empty() && path != "@" => Ok(Name::new(path)),
+            [_, _, ..] => Err(Error::usage("usage", "a Unix socket has no port")
+                .hint("As in: muxnc -U PATH, or muxnc -lU PATH to be the hub.")),
+            _ => Err(Error::usage("usage", "the path of the socket is missing")
+                .hint("As in: muxnc -U PATH, or muxnc -lU PATH to be the hub.")),
+        }
     }
 
     fn client(&self) -> Result<Mode, Error> {
+        let target = match self.address.unixsock {
+            true => Target::Unix(self.socket_name()?, self.limit()),
+            false => self.target()?,
+        };
+        Ok(match self.bytes.zero {
+            true => Mode::Probe(target),
+            false => Mode::Client {
+                target,
+                settings: self.settings(),
+            },
+        })
+    }
+
+    /// How long to try to connect.
+    fn limit(&self) -> Duration {
+        self.time.wait.unwrap_or(CONNECT_LIMIT)
+    }
+
+    fn target(&self) -> Result<Target, Error> {
         let missing = |what: &str| {
             Error::usage("usage", format!("{what} missing"))
                 .hint("As in: muxnc HOST PORT, or muxnc -l PORT to be the hub. Try: muxnc --help")
@@ -315,18 +357,11 @@ impl Args {
             lookup: self.address.lookup(),
             source: self.address.source.clone(),
             source_port,
-            limit: self.time.wait.unwrap_or(CONNECT_LIMIT),
+            limit: self.limit(),
         };
-        let target = match self.proxy.proxy(self.address.lookup())? {
+        Ok(match self.proxy.proxy(self.address.lookup())? {
             Some(proxy) => Target::Proxied(remote, proxy),
             None => Target::Direct(remote),
-        };
-        Ok(match self.bytes.zero {
-            true => Mode::Probe(target),
-            false => Mode::Client {
-                target,
-                settings: self.settings(),
-            },
         })
     }
 }
@@ -355,6 +390,13 @@ mod tests {
         }
     }
 
+    fn bind(line: &str) -> Bind {
+        match hub(line).place {
+            Place::Inet(bind) => bind,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
     #[test]
     fn every_spelling_of_listening() {
         for line in [
@@ -365,7 +407,7 @@ mod tests {
             "3000 -l",
             "-p 3000 -l",
         ] {
-            let bind = hub(line).bind.unwrap();
+            let bind = bind(line);
             assert_eq!((bind.host, bind.port), (None, 3000), "{line}");
         }
         for line in [
@@ -375,14 +417,14 @@ mod tests {
             "-l -s 127.0.0.1 3000",
             "--listen --source 127.0.0.1 --source-port 3000",
         ] {
-            let bind = hub(line).bind.unwrap();
+            let bind = bind(line);
             assert_eq!(
                 (bind.host.as_deref(), bind.port),
                 (Some("127.0.0.1"), 3000),
                 "{line}"
             );
         }
-        assert_eq!(hub("-l 0").bind.unwrap().port, 0);
+        assert_eq!(bind("-l 0").port, 0);
     }
 
     #[test]
@@ -443,6 +485,18 @@ mod tests {
             "localhost 80 --proxy localhost --proxy-auth :b",
             "localhost 80 --proxy localhost --proxy-dns never",
             "--nonsense",
+            "-U",
+            "-lU",
+            "-U @",
+            "-U path 80",
+            "-lU path 80",
+            "-U -4 path",
+            "-lU -6 path",
+            "-U -s 127.0.0.1 path",
+            "-lU -p 80 path",
+            "-U path --proxy localhost",
+            "-lU path --allow 192.0.2.1",
+            "-lU path --max-per-host 1",
             "-e /bin/sh -l 80",
             "-l 80 -c sh",
             "-l 80 --sh-exec sh",

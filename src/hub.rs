@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use mio::Events;
 use mio::Poll;
+use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 
@@ -51,11 +52,14 @@ use crate::io::door::Arrival;
 use crate::io::door::Door;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::listener::Listener;
+use crate::io::listener::Place;
+use crate::io::listener::listen;
 use crate::io::net;
-use crate::io::net::Bind;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::signals::Signals;
 use crate::io::stdin::Stdin;
 use crate::io::transport::Transport;
 use crate::status::NOTICE;
@@ -77,8 +81,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What a hub is to do.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
-    /// Where it listens; none means on the socket that was passed.
-    pub bind: Option<Bind>,
+    /// Where it listens.
+    pub place: Place,
     /// Serve on after the end of stdin, and half-close nobody.
     pub keep_open: bool,
     /// Serve one peer and end with it.
@@ -116,37 +120,43 @@ pub struct HubConfig {
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     let entry = Entry::new(&config, config.access.load()?);
     net::raise_descriptor_limit();
-    let (listener, place) = net::listen(config.bind.as_ref())?;
-    if config.bind.as_ref().is_some_and(|bind| bind.port == 0) {
+    let (listener, place) = listen(&config.place)?;
+    if matches!(&config.place, Place::Inet(bind) if bind.port == 0) {
         // Nobody could know it otherwise.
         notices.say(format_args!("listening on {place}"));
     } else {
         log::info!(target: NOTICE, "listening on {place}");
     }
     if log::log_enabled!(target: NOTICE, log::Level::Info) {
-        for addr in net::reachable(&listener) {
-            let (ip, port) = (addr.ip(), addr.port());
-            log::info!(target: NOTICE, "to join: nc {ip} {port}");
+        for command in listener.invitations() {
+            log::info!(target: NOTICE, "to join: {command}");
         }
     }
     if config.once {
-        let first = first(listener, entry, notices)?;
-        return client::serve(first, config.settings, notices);
+        return match first(listener, entry, notices)? {
+            First::Came(conn) => client::serve(conn, config.settings, notices),
+            First::Killed(signal) => Ok(Status::Killed(signal)),
+        };
     }
     Hub::new(listener, entry, config, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()
 }
 
+/// Whom one waited for.
+enum First {
+    Came(Conn),
+    /// A signal came first.
+    Killed(i32),
+}
+
 /// The first to come who may, as `nc -l` serves one. After that nobody listens.
-fn first(
-    listener: std::net::TcpListener,
-    mut entry: Entry,
-    notices: &Notices,
-) -> Result<Conn, Error> {
+fn first(listener: Listener, mut entry: Entry, notices: &Notices) -> Result<First, Error> {
+    let has_file = listener.has_file();
     let failed = |error: &io::Error| Error::system("wait for a connection", error);
     let mut poll = Poll::new().map_err(|e| failed(&e))?;
     let mut door = Door::new(listener, poll.registry(), LISTENER).map_err(|e| failed(&e))?;
+    let mut endings = endings(has_file, poll.registry()).map_err(|e| failed(&e))?;
     let mut stderr = Stderr::new(notices.clone());
     stderr
         .register(poll.registry(), STDERR)
@@ -165,16 +175,25 @@ fn first(
         for event in &events {
             match event.token() {
                 LISTENER => door.collect(),
+                SIGNALS => {
+                    if let Some(signal) = endings.as_mut().and_then(Signals::end) {
+                        return Ok(First::Killed(signal));
+                    }
+                }
                 _ => stderr.collect(event),
             }
         }
         let now = Instant::now();
         loop {
             match door.accept(now) {
-                Arrival::Peer(stream, addr) => {
-                    let conn = Conn::new(stream.into(), addr);
+                Arrival::Peer(transport, addr) => {
+                    let conn = Conn::new(transport, addr);
                     if let Some(conn) = entry.admit(conn, 0, 0, &mut door, now) {
-                        return Ok(conn);
+                        door.close();
+                        if let Some(signals) = endings {
+                            signals.give_back();
+                        }
+                        return Ok(First::Came(conn));
                     }
                 }
                 Arrival::Exhausted => {
@@ -189,6 +208,14 @@ fn first(
     }
 }
 
+/// The signals that end the program, where a file is to be removed before.
+fn endings(has_file: bool, registry: &Registry) -> io::Result<Option<Signals>> {
+    match has_file {
+        true => Signals::ending(registry, SIGNALS).map(Some),
+        false => Ok(None),
+    }
+}
+
 struct Hub {
     poll: Poll,
     door: Door,
@@ -199,6 +226,10 @@ struct Hub {
     stderr: Stderr,
     /// Only where stdin and stdout are a terminal.
     console: Option<Console>,
+    /// The signals that end the hub, where there is no console that knows of them, and the file of
+    /// its socket is to be removed before.
+    endings: Option<Signals>,
+    killed: Option<i32>,
     peers: Peers<Transport>,
     operator: Operator,
     buffer: Box<[u8]>,
@@ -207,13 +238,14 @@ struct Hub {
 
 impl Hub {
     fn new(
-        listener: std::net::TcpListener,
+        listener: Listener,
         entry: Entry,
         config: HubConfig,
         notices: &Notices,
     ) -> io::Result<Hub> {
         let poll = Poll::new()?;
         let registry = poll.registry();
+        let has_file = listener.has_file();
         let door = Door::new(listener, registry, LISTENER)?;
         let stdin = match config.settings.traffic {
             Traffic::ReceiveOnly => None,
@@ -232,6 +264,7 @@ impl Hub {
             true => Console::open(registry, SIGNALS, &stdout, &stderr)?,
             false => None,
         };
+        let endings = endings(has_file && console.is_none(), registry)?;
         let mut room = Room::new(Policy {
             relay: config.relay,
             slow: config.slow,
@@ -261,6 +294,8 @@ impl Hub {
             stdout,
             stderr,
             console,
+            endings,
+            killed: None,
             peers,
             operator: Operator::default(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
@@ -302,6 +337,9 @@ impl Hub {
             {
                 return Ok(Status::Killed(signal));
             }
+            if let Some(signal) = self.killed {
+                return Ok(Status::Killed(signal));
+            }
             self.hear_operator(now)?;
             self.hear_peers(now)?;
             self.accept(now);
@@ -341,7 +379,10 @@ impl Hub {
             STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
             STDOUT => self.stdout.collect(event),
             STDERR => self.stderr.collect(event),
-            SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
+            SIGNALS => {
+                self.console.iter_mut().for_each(Console::collect_signal);
+                self.killed = self.endings.as_mut().and_then(Signals::end);
+            }
             Token(key) => self.peers.collect(key, event),
         }
     }

@@ -17,6 +17,21 @@ pub(super) struct AddressArgs {
     #[arg(short = '6')]
     pub(super) ipv6: bool,
 
+    /// Use a Unix socket: a PATH in place of HOST and PORT
+    ///
+    /// @NAME is an abstract one, which is in no folder (Linux). With -l the file's mode says who may
+    /// connect, and so the umask; the file goes with the hub, and one at which nobody listens any
+    /// more is replaced.
+    #[arg(
+        short = 'U',
+        long,
+        conflicts_with_all = [
+            "ipv4", "ipv6", "source", "source_port", "proxy",
+            "allow", "allowfile", "deny", "denyfile", "max_per_host",
+        ]
+    )]
+    pub(super) unixsock: bool,
+
     /// Look nothing up: addresses and ports are numbers
     #[arg(short, long)]
     pub(super) nodns: bool,

@@ -124,7 +124,7 @@ impl Hub {
                     );
                     return;
                 }
-                Arrival::Peer(stream, addr) => self.admit(Conn::new(stream.into(), addr), now),
+                Arrival::Peer(transport, addr) => self.admit(Conn::new(transport, addr), now),
                 Arrival::Failed => {}
             }
         }

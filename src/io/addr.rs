@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 pub enum Addr {
     /// TCP; IPv4 looks like IPv4, also on a dual-stack socket.
     Inet(SocketAddr),
+    /// A Unix socket, and who connected to it if that is known.
+    Unix(String),
     /// What a proxy was asked to connect to: a host and a port.
     Proxied(String),
 }
@@ -18,7 +20,7 @@ impl Addr {
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Addr::Inet(addr) => Some(addr.ip()),
-            Addr::Proxied(_) => None,
+            Addr::Unix(_) | Addr::Proxied(_) => None,
         }
     }
 }
@@ -33,7 +35,7 @@ impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Addr::Inet(addr) => addr.fmt(f),
-            Addr::Proxied(place) => place.fmt(f),
+            Addr::Unix(place) | Addr::Proxied(place) => place.fmt(f),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How a participant gets its connection.
 
+use std::time::Duration;
+
 use mio::net::TcpStream;
 
 use crate::io::addr::Addr;
@@ -9,6 +11,8 @@ use crate::io::net::Remote;
 use crate::io::proxy;
 use crate::io::proxy::Proxy;
 use crate::io::transport::Transport;
+use crate::io::unix;
+use crate::io::unix::Name;
 
 /// Whom a participant connects to, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +21,8 @@ pub enum Target {
     Direct(Remote),
     /// TCP that a proxy passes on.
     Proxied(Remote, Proxy),
+    /// A Unix socket, to be tried that long.
+    Unix(Name, Duration),
 }
 
 /// Connects, and returns a non-blocking stream of which not a byte was read.
@@ -24,17 +30,22 @@ pub enum Target {
 /// # Errors
 /// No connection.
 pub fn dial(target: &Target) -> Result<(Transport, Addr), Error> {
-    let (stream, addr) = match target {
+    match target {
         Target::Direct(remote) => {
             let (stream, addr) = net::connect(remote)?;
             log::info!("connected to {addr}");
-            (stream, addr.into())
+            Ok((TcpStream::from_std(stream).into(), addr.into()))
         }
         Target::Proxied(remote, proxy) => {
             let (stream, place) = proxy::connect(remote, proxy)?;
             log::info!("connected to {place} through proxy {proxy}");
-            (stream, Addr::Proxied(place))
+            let addr = Addr::Proxied(place);
+            Ok((TcpStream::from_std(stream).into(), addr))
         }
-    };
-    Ok((TcpStream::from_std(stream).into(), addr))
+        Target::Unix(name, limit) => {
+            let (stream, addr) = unix::connect(name, *limit)?;
+            log::info!("connected to {addr}");
+            Ok((stream.into(), addr))
+        }
+    }
 }

@@ -8,19 +8,18 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
-use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
-use mio::Interest;
 use mio::Registry;
 use mio::Token;
-use mio::net::TcpListener;
-use mio::net::TcpStream;
 
+use crate::io::addr::Addr;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
+use crate::io::listener::Listener;
 use crate::io::net::is_exhausted;
+use crate::io::transport::Transport;
 
 /// How long to wait, if nobody leaves, before trying again with whatever ran out.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,7 +34,7 @@ const FAREWELLS: usize = 64;
 /// A listener and those who wait at it. See the module's documentation.
 #[derive(Debug)]
 pub struct Door {
-    listener: Option<TcpListener>,
+    listener: Option<Listener>,
     ready: bool,
     exhausted: Option<Exhausted>,
     farewells: VecDeque<(Instant, Conn)>,
@@ -51,7 +50,7 @@ struct Exhausted {
 #[derive(Debug)]
 pub enum Arrival {
     /// Somebody.
-    Peer(TcpStream, SocketAddr),
+    Peer(Transport, Addr),
     /// Somebody who was gone again; the next may be there.
     Failed,
     /// Nobody now; an event will tell.
@@ -61,17 +60,12 @@ pub enum Arrival {
 }
 
 impl Door {
-    /// Registers a listener, which must be non-blocking.
+    /// Registers a listener.
     ///
     /// # Errors
     /// What the system says.
-    pub fn new(
-        listener: std::net::TcpListener,
-        registry: &Registry,
-        token: Token,
-    ) -> io::Result<Door> {
-        let mut listener = TcpListener::from_std(listener);
-        registry.register(&mut listener, token, Interest::READABLE)?;
+    pub fn new(mut listener: Listener, registry: &Registry, token: Token) -> io::Result<Door> {
+        listener.register(registry, token)?;
         Ok(Door {
             listener: Some(listener),
             ready: false,

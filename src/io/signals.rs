@@ -4,6 +4,10 @@
 //! ignored; a signal that ends the program ends it as that signal, so that shells see it.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use mio::Interest;
 use mio::Registry;
@@ -15,11 +19,18 @@ use signal_hook::consts::SIGQUIT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::consts::SIGTSTP;
 use signal_hook::consts::SIGWINCH;
+use signal_hook::flag::register_conditional_default;
 use signal_hook::low_level::emulate_default_handler;
 use signal_hook_mio::v1_0::Signals as Delivery;
 
 /// The signals that a program with an edit line has to know of.
 const WANTED: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
+
+/// Those of them that end a program.
+const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+
+/// Whether signals that were given back do what they do by default.
+static GIVEN_BACK: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +59,48 @@ impl Signals {
     /// # Errors
     /// What the system says.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Signals> {
+        Signals::take_over(&WANTED, registry, token)
+    }
+
+    /// The same with those only that end the program.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn ending(registry: &Registry, token: Token) -> io::Result<Signals> {
+        Signals::take_over(&ENDING, registry, token)
+    }
+
+    fn take_over(wanted: &[i32], registry: &Registry, token: Token) -> io::Result<Signals> {
+        if let Some(given_back) = GIVEN_BACK.get() {
+            given_back.store(false, Ordering::SeqCst);
+        }
         let ignored = ignored();
-        let wanted = WANTED.iter().filter(|&&signal| !is_in(signal, ignored));
+        let wanted = wanted.iter().filter(|&&signal| !is_in(signal, ignored));
         let mut delivery = Delivery::new(wanted)?;
         registry.register(&mut delivery, token, Interest::READABLE)?;
         Ok(Signals { delivery, ignored })
+    }
+
+    /// From here on, and until somebody takes them over again, the signals that end the program do
+    /// so at once.
+    pub fn give_back(self) {
+        let given_back = GIVEN_BACK.get_or_init(Arc::default);
+        given_back.store(true, Ordering::SeqCst);
+        for signal in ENDING {
+            if !is_in(signal, self.ignored) {
+                // It refuses only what cannot be taken over.
+                let _ = register_conditional_default(signal, Arc::clone(given_back));
+            }
+        }
+    }
+
+    /// The signal that ends the program, if one came since the last call.
+    pub fn end(&mut self) -> Option<i32> {
+        self.pending().into_iter().find_map(|signal| match signal {
+            Signal::Interrupt => Some(SIGINT),
+            Signal::End(signal) => Some(signal),
+            Signal::Stop | Signal::Continue | Signal::Resize => None,
+        })
     }
 
     /// Whether a terminal that hangs up ends the program by SIGHUP.

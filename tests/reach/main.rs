@@ -1,7 +1,8 @@
-//! Getting there: the addresses of a name, raced, and proxies.
+//! Getting there: the addresses of a name, raced; proxies; Unix sockets.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod proxy;
 mod race;
+mod unix;

@@ -58,7 +58,7 @@ pub fn listen(bind: Option<&Bind>) -> Result<(TcpListener, String), Error> {
     let local = listener
         .local_addr()
         .map_err(|error| Error::system("listen", &error))?;
-    let both = match is_dual(&listener, local) {
+    let both = match is_dual(&SockRef::from(&listener), local) {
         true => " (IPv4 and IPv6)",
         false => "",
     };
@@ -84,22 +84,22 @@ fn bind_to(bind: &Bind) -> Result<TcpListener, Error> {
 }
 
 /// Whether a listener on all addresses takes IPv4 as well as IPv6.
-fn is_dual(listener: &TcpListener, local: SocketAddr) -> bool {
+fn is_dual(listener: &Socket, local: SocketAddr) -> bool {
     let everywhere6 = local.is_ipv6() && local.ip().is_unspecified();
-    everywhere6 && !SockRef::from(listener).only_v6().unwrap_or(true)
+    everywhere6 && !listener.only_v6().unwrap_or(true)
 }
 
 /// The addresses under which a hub that listens on all of them can be reached from other machines,
 /// IPv4 first; none for a hub that listens on one. Those of one link only are left out: they need
 /// to be told with an interface that the other machine has.
-pub fn reachable(listener: &TcpListener) -> Vec<SocketAddr> {
+pub fn reachable(listener: &mio::net::TcpListener) -> Vec<SocketAddr> {
     let Ok(local) = listener.local_addr() else {
         return Vec::new();
     };
     if !local.ip().is_unspecified() {
         return Vec::new();
     }
-    let both = is_dual(listener, local);
+    let both = is_dual(&SockRef::from(listener), local);
     // Nobody is worse off without.
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let mut found: Vec<SocketAddr> = interfaces

@@ -1,0 +1,494 @@
+//! Unix sockets: with each other, with the other netcats, and what becomes of their files.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
+
+use rustix::process::Signal;
+
+use crate::support::DEADLINE;
+use crate::support::MUXNC;
+use crate::support::Pattern;
+use crate::support::Process;
+use crate::support::Terminal;
+use crate::support::eventually;
+use crate::support::expect_bytes;
+use crate::support::installed;
+use crate::support::muxnc;
+use crate::support::pipe;
+use crate::support::piped;
+use crate::support::read_all;
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder =
+            std::env::temp_dir().join(format!("muxnc-unix-{}-{number}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        Folder(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().into()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A hub on a Unix socket, which listens.
+#[track_caller]
+fn hub(args: &[&str]) -> Process {
+    let bob = Process::start(piped(MUXNC, &["-v", "-l"]).args(args));
+    bob.stderr.wait_for("listening on unix:");
+    bob
+}
+
+/// Joins with deadlines on everything.
+#[track_caller]
+fn join(path: &str) -> UnixStream {
+    let stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+fn exists(path: &str) -> bool {
+    Path::new(path).symlink_metadata().is_ok()
+}
+
+#[test]
+fn a_hub_and_its_participants() {
+    let folder = Folder::new();
+    let path = folder.path("bob");
+    let mut bob = hub(&["-U", &path]);
+    bob.stderr.wait_for(&format!("to join: nc -U {path}\n"));
+    let mut alice = muxnc(&["-v", "-U", &path]);
+    alice
+        .stderr
+        .wait_for(&format!("connected to unix:{path}\n"));
+    let uid = rustix::process::getuid();
+    let joined = format!(
+        "[1] unix:{path} (pid {}, uid {uid}) joined, 1 here\n",
+        alice.pid()
+    );
+    bob.stderr.wait_for(&joined);
+    alice.type_in("hello\n");
+    bob.stdout.wait_for("hello\n");
+    bob.type_in("world\n");
+    alice.stdout.wait_for("world\n");
+    alice.end_input();
+    bob.stderr.wait_for("will send no more");
+    bob.type_in("still there?\n");
+    alice.stdout.wait_for("still there?\n");
+    bob.end_input();
+    alice.expect_status(0);
+    bob.expect_status(0);
+    assert!(!exists(&path), "the file goes with the hub");
+}
+
+#[test]
+fn everybody_hears_everybody_in_a_chat() {
+    let folder = Folder::new();
+    let path = folder.path("chat");
+    let _bob = hub(&["--chat", "--unixsock", &path]);
+    let mut ann = join(&path);
+    expect_bytes(&mut ann, "");
+    let mut ben = muxnc(&["-U", &path]);
+    ben.type_in("hello\n");
+    let mut heard = String::new();
+    while !heard.contains("<user2> hello\n") {
+        let mut byte = [0];
+        std::io::Read::read_exact(&mut ann, &mut byte).expect("what Ben said");
+        heard.push(char::from(byte[0]));
+    }
+    ann.write_all(b"hi\n").unwrap();
+    ben.stdout.wait_for("<user1> hi\n");
+}
+
+#[test]
+fn the_umask_says_who_may_connect() {
+    let folder = Folder::new();
+    for (mask, mode) in [("077", 0o700), ("000", 0o777)] {
+        let path = folder.path(mask);
+        let script = "umask \"$0\" && exec \"$@\"";
+        let args = ["-c", script, mask, MUXNC, "-v", "-lU", &path];
+        let bob = Process::start(&mut piped("sh", &args));
+        bob.stderr.wait_for("listening on unix:");
+        let found = fs::metadata(&path).unwrap();
+        assert!(found.file_type().is_socket());
+        assert_eq!(found.permissions().mode() & 0o777, mode);
+    }
+}
+
+#[test]
+fn only_a_socket_at_which_nobody_listens_is_replaced() {
+    let folder = Folder::new();
+    let path = folder.path("bob");
+    let mut first = hub(&["-U", &path]);
+    let mut second = muxnc(&["-lU", &path]);
+    second.expect_status(1);
+    assert_eq!(
+        second.stderr.text(),
+        format!(
+            "muxnc: listen on unix:{path}: address already in use\n  \
+             Another program listens there: stop it or choose another path.\n"
+        )
+    );
+    let mut alice = join(&path);
+    first.type_in("still here\n");
+    expect_bytes(&mut alice, "still here\n");
+    first.stderr.wait_for("[1] ");
+    let told = first.stderr.text();
+    assert_eq!(
+        told.matches("joined").count(),
+        1,
+        "asking is not joining: {told}"
+    );
+    first.signal(Signal::KILL);
+    first.wait();
+    assert!(exists(&path), "nobody could remove it");
+    let mut third = hub(&["-U", &path]);
+    let mut alice = join(&path);
+    third.type_in("replaced\n");
+    expect_bytes(&mut alice, "replaced\n");
+}
+
+#[test]
+fn one_who_is_too_busy_to_answer_is_not_replaced() {
+    let folder = Folder::new();
+    let path = folder.path("busy");
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    let addr = socket2::SockAddr::unix(&path).unwrap();
+    socket.bind(&addr).unwrap();
+    socket.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let next = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None);
+        let next = next.unwrap();
+        next.set_nonblocking(true).unwrap();
+        match next.connect(&addr) {
+            Ok(()) => waiting.push(next),
+            Err(_) => break,
+        }
+        assert!(waiting.len() < 64, "the queue is never full");
+    }
+    let mut bob = muxnc(&["-lU", &path]);
+    bob.expect_status(1);
+    assert!(bob.stderr.text().contains("address already in use"));
+    assert!(exists(&path));
+    let mut alice = muxnc(&["-w", "300ms", "-U", &path]);
+    alice.expect_status(1);
+    let told = alice.stderr.text();
+    assert!(
+        told.starts_with(&format!("muxnc: connect to unix:{path}: timed out\n")),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_is_no_socket_stays() {
+    let folder = Folder::new();
+    let (file, link, dir) = (folder.path("file"), folder.path("link"), folder.path("dir"));
+    fs::write(&file, "precious").unwrap();
+    fs::create_dir(&dir).unwrap();
+    let socket = folder.path("socket");
+    drop(UnixListener::bind(&socket).unwrap());
+    std::os::unix::fs::symlink(&socket, &link).unwrap();
+    for path in [&file, &dir, &link] {
+        let mut bob = muxnc(&["-lU", path]);
+        bob.expect_status(1);
+        assert_eq!(
+            bob.stderr.text(),
+            format!(
+                "muxnc: listen on unix:{path}: there is something else of that name\n  \
+                 Only a socket at which nobody listens is replaced: choose another path.\n"
+            )
+        );
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(exists(&socket) && exists(&dir));
+}
+
+#[test]
+fn a_signal_removes_the_file_and_is_what_ends_it() {
+    let folder = Folder::new();
+    for (once, signal) in [
+        (false, Signal::TERM),
+        (false, Signal::INT),
+        (false, Signal::HUP),
+        (true, Signal::TERM),
+        (true, Signal::INT),
+    ] {
+        let path = folder.path("bob");
+        let mut bob = match once {
+            true => hub(&["--once", "-U", &path]),
+            false => hub(&["-U", &path]),
+        };
+        bob.signal(signal);
+        assert_eq!(bob.wait().signal(), Some(signal.as_raw()), "{once}");
+        assert!(!exists(&path), "{once}, {signal:?}");
+    }
+}
+
+#[test]
+fn at_a_terminal_ctrl_c_removes_it_too() {
+    let folder = Folder::new();
+    for args in [&["-lU"][..], &["--once", "-lU"], &["--no-edit", "-lU"]] {
+        let path = folder.path("bob");
+        let all: Vec<&str> = args.iter().copied().chain([path.as_str()]).collect();
+        let mut bob = Terminal::muxnc(&all);
+        bob.screen.wait_for("listening on unix:");
+        eventually("it listens", || exists(&path));
+        bob.press("\x03");
+        assert_eq!(bob.process.wait().signal(), Some(2), "{args:?}");
+        assert!(!exists(&path), "{args:?}");
+    }
+}
+
+#[test]
+fn once_serves_one_and_still_ends_by_a_signal() {
+    let folder = Folder::new();
+    let path = folder.path("bob");
+    let mut bob = hub(&["--once", "-U", &path]);
+    let mut alice = join(&path);
+    alice.write_all(b"hello\n").unwrap();
+    bob.stdout.wait_for("hello\n");
+    assert!(!exists(&path), "nobody else is let in");
+    bob.signal(Signal::TERM);
+    assert_eq!(bob.wait().signal(), Some(15));
+    // At a terminal, which has signals of its own.
+    let mut bob = Terminal::of_kind("xterm", MUXNC, &["--once", "-lU", &path]);
+    bob.screen.wait_for("listening on unix:");
+    let mut alice = join(&path);
+    alice.write_all(b"hello\n").unwrap();
+    bob.screen.wait_for("hello");
+    bob.press("typing");
+    bob.screen.wait_for("typing");
+    bob.press("\x03");
+    bob.screen.wait_until("the line is cleared", |bytes| {
+        let shown = String::from_utf8_lossy(bytes);
+        shown.rsplit_once("typing").unwrap().1.contains('\r')
+    });
+    bob.press("sent\r");
+    expect_bytes(&mut alice, "sent\n");
+    bob.press("\x03");
+    assert_eq!(bob.process.wait().signal(), Some(2));
+}
+
+#[test]
+fn somebody_elses_file_stays() {
+    let folder = Folder::new();
+    let path = folder.path("bob");
+    let mut first = hub(&["-U", &path]);
+    fs::remove_file(&path).unwrap();
+    let mut second = hub(&["-U", &path]);
+    first.signal(Signal::TERM);
+    first.wait();
+    let mut alice = join(&path);
+    second.type_in("mine\n");
+    expect_bytes(&mut alice, "mine\n");
+}
+
+#[test]
+fn an_abstract_name_is_in_no_folder() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let name = format!("@muxnc-test-{}", std::process::id());
+    let mut bob = hub(&["-U", &name]);
+    bob.stderr.wait_for(&format!("to join: muxnc -U {name}\n"));
+    let mut alice = muxnc(&["-U", &name]);
+    alice.type_in("hello\n");
+    bob.stdout.wait_for("hello\n");
+    bob.type_in("world\n");
+    alice.stdout.wait_for("world\n");
+    assert!(!exists(&name));
+    let mut second = muxnc(&["-lU", &name]);
+    second.expect_status(1);
+    assert!(second.stderr.text().contains("address already in use"));
+}
+
+#[test]
+fn who_is_not_there_is_told() {
+    let folder = Folder::new();
+    let stale = folder.path("stale");
+    drop(UnixListener::bind(&stale).unwrap());
+    let nobody = "Nothing listens there: is the other side started, is the path right?";
+    let long = folder.path(&"x".repeat(200));
+    let bytes = "A socket's path has at most 107 bytes.";
+    for (path, why, hint) in [
+        (stale, "connection refused", nobody),
+        (folder.path("none"), "no such file or directory", nobody),
+        (long.clone(), "", bytes),
+    ] {
+        let mut alice = muxnc(&["-U", &path]);
+        alice.expect_status(1);
+        let told = alice.stderr.text();
+        assert!(
+            told.starts_with(&format!("muxnc: connect to unix:{path}: {why}")),
+            "{told}"
+        );
+        assert!(told.ends_with(&format!("\n  {hint}\n")), "{told}");
+    }
+    for (path, hint) in [
+        (folder.path("none/bob"), "The folder must be there already."),
+        (long, bytes),
+    ] {
+        let mut bob = muxnc(&["-lU", &path]);
+        bob.expect_status(1);
+        let told = bob.stderr.text();
+        assert!(
+            told.starts_with(&format!("muxnc: listen on unix:{path}: ")),
+            "{told}"
+        );
+        assert!(told.ends_with(&format!("\n  {hint}\n")), "{told}");
+    }
+}
+
+#[test]
+fn much_goes_through_unchanged_both_ways() {
+    const LEN: u64 = 20_000_000;
+    let folder = Folder::new();
+    let (path, file) = (folder.path("bob"), folder.path("file"));
+    let pattern = Pattern::bytes();
+    pattern
+        .write(&mut fs::File::create(&file).unwrap(), LEN)
+        .unwrap();
+    // From a file and into a pipe the kernel moves it, else it is read and written.
+    let (mut down, writer) = pipe();
+    let mut bob = piped(MUXNC, &["-v", "-l", "--once", "-U", &path]);
+    let mut bob = Process::start(bob.stdin(fs::File::open(&file).unwrap()).stdout(writer));
+    bob.stderr.wait_for("listening on unix:");
+    let mut stream = join(&path);
+    let mut reader = stream.try_clone().unwrap();
+    let sent = pattern.clone();
+    let writing = std::thread::spawn(move || {
+        sent.write(&mut stream, LEN).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    let received = pattern.clone();
+    let reading = std::thread::spawn(move || received.read(&mut reader, u64::MAX));
+    assert_eq!(pattern.read(&mut down, LEN), LEN);
+    assert_eq!(reading.join().unwrap(), LEN);
+    writing.join().unwrap();
+    bob.expect_status(0);
+    // To several, by the hub.
+    let mut bob = piped(MUXNC, &["-v", "-lU", &path]);
+    let mut bob = Process::start(bob.stdin(Stdio::piped()).stdout(Stdio::null()));
+    bob.stderr.wait_for("listening on unix:");
+    let peers = [join(&path), join(&path)];
+    bob.stderr.wait_for("2 here");
+    let readers = peers.map(|mut peer| {
+        let pattern = pattern.clone();
+        std::thread::spawn(move || pattern.read(&mut peer, u64::MAX))
+    });
+    pattern.write(bob.stdin.as_mut().unwrap(), LEN).unwrap();
+    bob.end_input();
+    for reader in readers {
+        assert_eq!(reader.join().unwrap(), LEN);
+    }
+    bob.expect_status(0);
+}
+
+#[test]
+fn the_other_netcats_join() {
+    let folder = Folder::new();
+    let path = folder.path("bob");
+    let socat = format!("UNIX-CONNECT:{path}");
+    for (program, args) in [
+        ("nc", &["-NU", &path][..]),
+        ("ncat", &["-U", &path]),
+        ("socat", &["-", &socat]),
+    ] {
+        // Of the two that are called nc, only one knows -U.
+        let real = if program == "nc" {
+            "nc.openbsd"
+        } else {
+            program
+        };
+        if !installed(&[real]) {
+            continue;
+        }
+        let mut bob = hub(&["-U", &path]);
+        let mut alice = Process::start(&mut piped(real, args));
+        alice.type_in("hello\n");
+        bob.stdout.wait_for("hello\n");
+        bob.type_in("world\n");
+        alice.stdout.wait_for("world\n");
+        alice.end_input();
+        bob.end_input();
+        alice.expect_status(0);
+        bob.expect_status(0);
+    }
+}
+
+#[test]
+fn the_other_netcats_listen() {
+    let folder = Folder::new();
+    for program in ["nc.openbsd", "ncat", "socat"] {
+        if !installed(&[program]) {
+            continue;
+        }
+        let path = folder.path(program);
+        let socat = format!("UNIX-LISTEN:{path}");
+        let args: &[&str] = match program {
+            "socat" => &[&socat, "-"],
+            _ => &["-lU", &path],
+        };
+        let mut bob = Process::start(&mut piped(program, args));
+        eventually("it listens", || exists(&path));
+        // The file is there a moment before it listens.
+        let mut alice = loop {
+            let mut alice = muxnc(&["-v", "-U", &path]);
+            eventually("it connects or not", || {
+                alice.stderr.text().contains('\n') || !alice.is_running()
+            });
+            if alice.stderr.text().contains("connected to") {
+                break alice;
+            }
+        };
+        alice.type_in("hello\n");
+        bob.stdout.wait_for("hello\n");
+        bob.type_in("world\n");
+        alice.stdout.wait_for("world\n");
+        bob.end_input();
+        alice.end_input();
+        alice.expect_status(0);
+        assert_eq!(alice.stdout.bytes(), b"world\n");
+    }
+}
+
+#[test]
+fn a_reader_of_the_standard_library_agrees() {
+    let folder = Folder::new();
+    let path = folder.path("std");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut alice = muxnc(&["-U", &path]);
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    alice.type_in("all of it");
+    alice.end_input();
+    assert_eq!(read_all(&mut stream), b"all of it");
+    stream.write_all(b"and back").unwrap();
+    drop(stream);
+    alice.expect_status(0);
+    assert_eq!(alice.stdout.bytes(), b"and back");
+}
