@@ -159,6 +159,12 @@ pub fn parse(
     if args.exec.is_some() {
         return Err(Error::usage("-e, -c", NO_PROGRAMS));
     }
+    if let (Some(delay), Some(limit)) = (args.time.delay, args.time.idle_timeout)
+        && delay >= limit
+    {
+        return Err(Error::usage("-d, -i", "every line would be the last")
+            .hint("The delay between lines must be shorter than the idle timeout."));
+    }
     let mode = match args.hub.listen {
         true => Mode::Hub(args.hub()?),
         false => args.client()?,
@@ -204,6 +210,7 @@ impl Args {
             half_close: !self.bytes.no_shutdown,
             quit_after: self.time.quit_after,
             idle_timeout: self.time.idle_timeout,
+            delay: self.time.delay,
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
             traffic: self.bytes.traffic(),

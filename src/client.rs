@@ -17,6 +17,7 @@ use mio::Events;
 use mio::Poll;
 use mio::Token;
 
+use crate::engine::delay::Delay;
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
 use crate::engine::vigil;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub quit_after: Option<Duration>,
     /// A connection over which nothing goes for that long is ended.
     pub idle_timeout: Option<Duration>,
+    /// After each line sent nothing is sent for that long.
+    pub delay: Option<Duration>,
     /// Which directions are used.
     pub traffic: Traffic,
     /// A terminal gets the other side's bytes as they are.
@@ -112,7 +115,7 @@ pub fn run(target: &Target, settings: Settings, notices: &Notices) -> Result<Sta
     Client::new(conn, settings, Role::Caller, notices)?.run()
 }
 
-/// Connects to `target` and leaves again: what `nc -z` does.
+/// Connects to `target` and leaves again: what `nc -z` does. With `-v` the connection was told.
 ///
 /// # Errors
 /// No connection.
@@ -147,6 +150,7 @@ struct Client {
     up: Buffer,
     down: Buffer,
     crlf: Crlf,
+    delay: Option<Delay>,
     shortcuts: Shortcuts,
     progress: Progress,
     pulse: Pulse,
@@ -252,6 +256,7 @@ impl Client {
             up: Buffer::default(),
             down: Buffer::default(),
             crlf: Crlf::default(),
+            delay: None,
             shortcuts: Shortcuts::default(),
             progress: Progress::default(),
             pulse: Pulse::new(),
@@ -261,8 +266,11 @@ impl Client {
         client
             .register()
             .map_err(|e| Error::system("start the event loop", &e))?;
+        client.delay = client.settings.delay.map(Delay::new);
         client.shortcuts = Shortcuts {
-            up: !client.settings.crlf && client.stdin.as_ref().is_some_and(shortcut::suits_input),
+            up: !client.settings.crlf
+                && client.delay.is_none()
+                && client.stdin.as_ref().is_some_and(shortcut::suits_input),
             down: client.settings.traffic != Traffic::SendOnly
                 && shortcut::suits_output(&client.stdout),
         };
@@ -364,14 +372,24 @@ impl Client {
                 }
                 continue;
             }
+            if self.delay.as_mut().is_some_and(|delay| delay.pauses(now)) {
+                return Ok(false);
+            }
             if self.up.is_empty() && !self.read_input(now)? {
                 return Ok(false);
             }
             if !self.conn.is_writable() {
                 return Ok(false);
             }
-            match self.conn.write(&[IoSlice::new(self.up.waiting())]) {
+            let mut portion = self.up.waiting();
+            if self.delay.is_some() {
+                portion = &portion[..Delay::portion(portion)];
+            }
+            match self.conn.write(&[IoSlice::new(portion)]) {
                 Ok(count) => {
+                    if let Some(delay) = &mut self.delay {
+                        delay.sent(&portion[..count], now);
+                    }
                     self.up.start += count;
                     self.progress.moved |= count > 0;
                 }
@@ -657,7 +675,7 @@ impl Client {
         });
         if unfinished {
             // It may have closed only its own side: our input still goes to its end.
-            let idle = self.up.is_empty();
+            let idle = self.up.is_empty() && self.pause().is_none();
             match self.progress.silent {
                 Some(since) if idle && now >= since + LAST_INPUT => {}
                 None if idle => {
@@ -721,7 +739,17 @@ impl Client {
         Some(self.progress.finished? + self.settings.quit_after?)
     }
 
+    /// Until when nothing is sent.
+    fn pause(&self) -> Option<Instant> {
+        self.delay.as_ref()?.until()
+    }
+
+    /// When the connection was idle for too long. One that the other side closed has nothing more to
+    /// give: then it is stdin that is waited for.
     fn idles(&self) -> Option<Instant> {
+        if self.progress.silent.is_some() {
+            return None;
+        }
         Some(self.progress.active? + self.settings.idle_timeout?)
     }
 
@@ -738,6 +766,7 @@ impl Client {
             self.quits(),
             self.lingers(),
             self.idles(),
+            self.pause(),
             silent,
             self.checkup,
         ]

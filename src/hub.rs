@@ -297,7 +297,7 @@ impl Hub {
             endings,
             killed: None,
             peers,
-            operator: Operator::default(),
+            operator: Operator::new(config.settings.delay),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
@@ -366,6 +366,7 @@ impl Hub {
             self.peers.deadline(),
             self.door.deadline(),
             self.entry.admission.refusals.deadline(),
+            self.operator.pause(),
             self.quits(),
             self.lingers(),
         ];

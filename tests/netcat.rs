@@ -3,9 +3,11 @@
 
 mod support;
 
+use std::io::Read;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
+use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
@@ -13,13 +15,18 @@ use std::time::Duration;
 use std::time::Instant;
 
 use support::DEADLINE;
+use support::Hub;
 use support::MUXNC;
 use support::Process;
+use support::connect;
+use support::expect_bytes;
 use support::installed;
+use support::listening;
 use support::muxnc;
 use support::piped;
 use support::read_all;
 use support::reserved_port;
+use support::while_stopped;
 
 const HOST: &str = "127.0.0.1";
 
@@ -150,4 +157,190 @@ fn z_is_for_one_port_and_not_for_listening() {
     ] {
         muxnc(args).expect_status(2);
     }
+}
+
+// Exit statuses
+
+#[test]
+fn refused_is_1_and_nonsense_is_2() {
+    let (_held, port) = reserved_port();
+    for nc in netcats() {
+        Process::start(&mut piped(nc, &[HOST, &port.to_string()])).expect_status(1);
+        // nc knows only one kind of failure.
+        let usage = if nc == "nc.openbsd" { 1 } else { 2 };
+        Process::start(&mut piped(nc, &[HOST, "99999"])).expect_status(usage);
+        Process::start(&mut piped(nc, &["-z", "-l", "9"])).expect_status(usage);
+    }
+}
+
+// Where from
+
+#[test]
+fn p_and_s_say_where_a_connection_comes_from() {
+    for nc in netcats() {
+        let (listener, port) = server();
+        let (held, from) = reserved_port();
+        drop(held);
+        let from_port = from.to_string();
+        let args = ["-s", "127.0.0.2", "-p", &from_port, HOST, &port];
+        let _nc = Process::start(&mut piped(nc, &args));
+        let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), from));
+        assert_eq!(accept(&listener).peer_addr().unwrap(), from, "{nc}");
+    }
+}
+
+// -C
+
+#[test]
+fn c_makes_the_same_of_a_line_wherever_it_is_cut() {
+    for nc in netcats() {
+        if nc == "nc.openbsd" {
+            // It forgets the CR that came with the last read, and doubles it.
+            continue;
+        }
+        let (listener, port) = server();
+        let mut process = Process::start(&mut piped(nc, &["-C", HOST, &port]));
+        let mut stream = accept(&listener);
+        for (typed, sent) in [
+            ("a\r", "a\r"),
+            ("\nb", "\nb"),
+            ("\n", "\r\n"),
+            ("\n\nc\r\n", "\r\n\r\nc\r\n"),
+            ("\n", "\r\n"),
+            ("\r", "\r"),
+            ("\r\n", "\r\n"),
+            ("d", "d"),
+        ] {
+            process.type_in(typed);
+            // Only now the next is typed, so it is read on its own.
+            expect_bytes(&mut stream, sent);
+        }
+    }
+}
+
+// The end of either direction, on either side
+
+/// A netcat that ends its side with its stdin, connected to a stream: as the one who connects, and
+/// as the one who listens.
+fn connected(nc: &str, more: &[&str]) -> [(Process, TcpStream); 2] {
+    let ends: &[&str] = if nc == "nc.openbsd" { &["-N"] } else { &[] };
+    let (listener, port) = server();
+    let mut caller = piped(nc, &[HOST, &port]);
+    let caller = Process::start(caller.args(ends).args(more));
+    let mut callee = match nc {
+        MUXNC => piped(nc, &["-l", "--once", HOST, "0"]),
+        _ => piped(nc, &["-l", HOST, "0"]),
+    };
+    let mut callee = Process::start(callee.args(ends).args(more));
+    let stream = connect(listening(&mut callee));
+    [(caller, accept(&listener)), (callee, stream)]
+}
+
+#[test]
+fn after_the_end_of_stdin_what_the_other_side_says_is_still_received() {
+    for nc in netcats() {
+        for (mut process, mut stream) in connected(nc, &[]) {
+            process.type_in("question");
+            process.end_input();
+            assert_eq!(read_all(&mut stream), b"question", "{nc}");
+            stream.write_all(b"answer").unwrap();
+            drop(stream);
+            process.expect_status(0);
+            assert_eq!(process.stdout.text(), "answer", "{nc}");
+        }
+    }
+}
+
+#[test]
+fn after_the_other_sides_end_a_pipe_is_still_sent_to_its_end() {
+    for nc in netcats() {
+        let [caller, callee] = connected(nc, &[]);
+        // The listener of ncat leaves as soon as the other side has ended.
+        let callee = Some(callee).filter(|_| nc != "ncat");
+        for (mut process, mut stream) in [Some(caller), callee].into_iter().flatten() {
+            process.type_in("one\n");
+            expect_bytes(&mut stream, "one\n");
+            let mut stdin = process.stdin.take().unwrap();
+            while_stopped(&process, || {
+                stream.write_all(b"all").unwrap();
+                stream.shutdown(Shutdown::Write).unwrap();
+                stdin.write_all(b"two\n").unwrap();
+            });
+            drop(stdin);
+            process.stdout.wait_for("all");
+            assert_eq!(read_all(&mut stream), b"two\n", "{nc}");
+            process.expect_status(0);
+        }
+    }
+}
+
+// --send-only, --recv-only
+
+#[test]
+fn send_only_throws_away_what_comes_on_either_side() {
+    for nc in [MUXNC, "ncat"] {
+        if nc == "ncat" && !installed(&["ncat"]) {
+            continue;
+        }
+        for (mut process, mut stream) in connected(nc, &["--send-only"]) {
+            stream.write_all(b"thrown away").unwrap();
+            process.type_in("sent");
+            process.end_input();
+            let mut got = Vec::new();
+            // ncat leaves what came unread, which resets the connection.
+            let end = stream.read_to_end(&mut got);
+            assert!(end.is_ok() || nc == "ncat");
+            assert_eq!(got, b"sent", "{nc}");
+            drop(stream);
+            process.expect_status(0);
+            assert_eq!(process.stdout.text(), "", "{nc}");
+        }
+    }
+}
+
+#[test]
+fn recv_only_sends_nothing_and_ends_with_the_other_side() {
+    for nc in [MUXNC, "ncat"] {
+        if nc == "ncat" && !installed(&["ncat"]) {
+            continue;
+        }
+        for (mut process, mut stream) in connected(nc, &["--recv-only"]) {
+            let _ = process.stdin.as_mut().unwrap().write_all(b"never sent");
+            stream.write_all(b"received").unwrap();
+            process.stdout.wait_for("received");
+            stream.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(read_all(&mut stream), b"", "{nc}");
+            process.expect_status(0);
+            assert_eq!(process.stdout.text(), "received", "{nc}");
+        }
+    }
+}
+
+#[test]
+fn a_broker_that_only_receives_still_passes_lines_on() {
+    let mut hub = Hub::start(&["-v", "--broker", "--recv-only"]);
+    let (mut one, mut two) = (hub.join_seen(), hub.join_seen());
+    hub.process.type_in("never said\n");
+    hub.process.end_input();
+    one.write_all(b"from one\n").unwrap();
+    expect_bytes(&mut two, "from one\n");
+    two.write_all(b"from two\n").unwrap();
+    expect_bytes(&mut one, "from two\n");
+    hub.process.stdout.wait_for("from one\nfrom two\n");
+    assert!(hub.process.is_running());
+}
+
+#[test]
+fn a_broker_that_only_sends_still_passes_lines_on_and_ends_with_stdin() {
+    let mut hub = Hub::start(&["-v", "--broker", "--send-only"]);
+    let (mut one, mut two) = (hub.join_seen(), hub.join_seen());
+    one.write_all(b"from one\n").unwrap();
+    expect_bytes(&mut two, "from one\n");
+    hub.process.type_in("from the hub\n");
+    hub.process.end_input();
+    expect_bytes(&mut one, "from the hub\n");
+    assert_eq!(read_all(&mut two), b"from the hub\n");
+    drop((one, two));
+    hub.process.expect_status(0);
+    assert_eq!(hub.process.stdout.text(), "");
 }

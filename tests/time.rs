@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
@@ -16,8 +17,11 @@ use support::Hub;
 use support::MUXNC;
 use support::Pattern;
 use support::Process;
+use support::Terminal;
+use support::connect;
 use support::expect_bytes;
 use support::installed;
+use support::listening_port;
 use support::muxnc;
 use support::pipe;
 use support::piped;
@@ -27,8 +31,8 @@ use support::wait_at_rest;
 /// A pause of somebody who is active, and how often to make one, so that all of them together are
 /// longer than [`LIMIT`], and one is not, by far, also on a slow machine.
 const TICK: Duration = Duration::from_millis(250);
-const TICKS: u32 = 16;
-const LIMIT: &str = "3s";
+const TICKS: u32 = 10;
+const LIMIT: &str = "2s";
 
 /// A participant with these arguments, and the other end of its connection.
 #[track_caller]
@@ -98,6 +102,14 @@ fn after_the_end_of_stdin_an_answer_may_take_so_long() {
     drop(stream);
     process.expect_status(0);
     assert_eq!(process.stdout.text(), "the answer\n");
+}
+
+#[test]
+fn who_was_closed_is_done_and_not_idle() {
+    // stdin stays open, and is waited for a little longer than that.
+    let (mut process, stream) = participant(&["-i", "450ms"]);
+    drop(stream);
+    process.expect_status(0);
 }
 
 #[test]
@@ -197,7 +209,7 @@ fn a_hub_disconnects_whoever_is_idle_and_serves_on() {
     let addr = silent.local_addr().unwrap();
     let said = hub.process.stderr.wait_for(" 1 here\n");
     let notice =
-        format!("muxnc: [1] {addr} was disconnected: nothing was sent or received for 3s; after ");
+        format!("muxnc: [1] {addr} was disconnected: nothing was sent or received for 2s; after ");
     assert!(said.contains(&notice), "{said}");
     assert!(!said.contains("[2] was disconnected"), "{said}");
     hub.process.type_in("still here?\n");
@@ -266,9 +278,166 @@ fn who_has_time_left_wakes_nobody() {
     }
 }
 
+// -d
+
+#[test]
+fn a_participant_waits_after_each_line() {
+    let lines = "one\ntwo\nthree\n\nfive\nunfinished";
+    let path = std::env::temp_dir().join(format!("muxnc-delay-{}", std::process::id()));
+    std::fs::write(&path, lines).unwrap();
+    let start = Instant::now();
+    let (mut piped_in, mut from_pipe) = participant(&["-d", "200ms"]);
+    piped_in.type_in(lines);
+    piped_in.end_input();
+    let file = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let (mut filed, mut from_file) = pair(piped(MUXNC, &["-C", "-d", "200ms"]).stdin(file));
+    assert_eq!(read_all(&mut from_pipe), lines.as_bytes());
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert_eq!(
+        read_all(&mut from_file),
+        lines.replace('\n', "\r\n").as_bytes()
+    );
+    drop((from_pipe, from_file));
+    piped_in.expect_status(0);
+    filed.expect_status(0);
+}
+
+/// Requires that nothing comes for a while, not even an end.
+#[track_caller]
+fn expect_silence(stream: &mut TcpStream) {
+    stream
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    let got = stream.read(&mut [0]);
+    let kind = got.map_err(|error| error.kind());
+    assert!(
+        matches!(kind, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)),
+        "{kind:?}"
+    );
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+}
+
+#[test]
+fn in_a_pause_nothing_is_sent_and_everything_is_received() {
+    let path = std::env::temp_dir().join(format!("muxnc-pause-{}", std::process::id()));
+    std::fs::write(&path, "one\ntwo\n").unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let (mut process, stream) = participant(&["-d", "1h"]);
+    process.type_in("one\ntwo\n");
+    let filed = pair(piped(MUXNC, &["-d", "1h"]).stdin(file));
+    for (mut process, mut stream) in [(process, stream), filed] {
+        expect_bytes(&mut stream, "one\n");
+        expect_silence(&mut stream);
+        stream.write_all(b"go on\n").unwrap();
+        process.stdout.wait_for("go on\n");
+        assert!(process.is_running());
+    }
+}
+
+#[test]
+fn a_server_that_half_closed_gets_what_comes_after_a_pause() {
+    let (mut process, mut stream) = participant(&["-d", "1500ms"]);
+    process.type_in("one\n");
+    expect_bytes(&mut stream, "one\n");
+    stream.shutdown(Shutdown::Write).unwrap();
+    process.type_in("two\n");
+    expect_bytes(&mut stream, "two\n");
+    process.end_input();
+    assert_eq!(read_all(&mut stream), b"");
+    process.expect_status(0);
+}
+
+#[test]
+fn a_hub_waits_after_each_line_of_its_own() {
+    let start = Instant::now();
+    let mut hub = Hub::start(&["-v", "-C", "-d", "200ms"]);
+    hub.process.type_in("one\ntwo\nthree\n\nfive\nunfinished");
+    hub.process.end_input();
+    let mut stream = hub.join();
+    let expected = b"one\r\ntwo\r\nthree\r\n\r\nfive\r\nunfinished";
+    assert_eq!(read_all(&mut stream), expected);
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    drop(stream);
+    hub.process.expect_status(0);
+}
+
+#[test]
+fn what_participants_say_is_not_delayed() {
+    let mut hub = Hub::start(&["-v", "--broker", "-d", "1h"]);
+    let (mut one, mut two) = (hub.join_seen(), hub.join_seen());
+    hub.process.type_in("hello\nnever\n");
+    expect_bytes(&mut one, "hello\n");
+    expect_bytes(&mut two, "hello\n");
+    for line in ["a\n", "b\n", "c\n"] {
+        one.write_all(line.as_bytes()).unwrap();
+        expect_bytes(&mut two, line);
+    }
+    hub.process.stdout.wait_for("a\nb\nc\n");
+    expect_silence(&mut two);
+}
+
+#[test]
+fn lines_typed_at_a_hub_are_delayed_and_its_end_waits_for_them() {
+    let mut hub = Terminal::of_kind("xterm", MUXNC, &["-l", "0", "-d", "200ms"]);
+    let mut stream = connect(listening_port(&hub.screen));
+    hub.screen.wait_for(" joined, 1 here");
+    let start = Instant::now();
+    hub.press("one\rtwo\rthree\r\x04\x04");
+    assert_eq!(read_all(&mut stream), b"one\ntwo\nthree\n");
+    assert!(start.elapsed() >= Duration::from_millis(400));
+    drop(stream);
+    hub.process.expect_status(0);
+}
+
+#[test]
+fn who_typed_for_nobody_may_leave_at_once() {
+    let mut hub = Terminal::of_kind("xterm", MUXNC, &["-l", "0", "-d", "1h"]);
+    let port = listening_port(&hub.screen);
+    let mut stream = connect(port);
+    hub.screen.wait_for(" joined, 1 here");
+    hub.press("one\rtwo\r");
+    expect_bytes(&mut stream, "one\n");
+    hub.press("\x04\x04");
+    expect_silence(&mut stream);
+    // The only one who could hear the rest.
+    socket2::SockRef::from(&stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(stream);
+    hub.process.expect_status(0);
+}
+
+#[test]
+fn lines_typed_at_a_participant_are_delayed() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let args = ["-d", "200ms", "127.0.0.1", &port];
+    let mut terminal = Terminal::of_kind("xterm", MUXNC, &args);
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    // The row is being edited: bracketed paste is on.
+    terminal.screen.wait_for("\x1b[?2004h");
+    let start = Instant::now();
+    terminal.press("one\rtwo\rthree\r\x04");
+    assert_eq!(read_all(&mut stream), b"one\ntwo\nthree\n");
+    assert!(start.elapsed() >= Duration::from_millis(400));
+    drop(stream);
+    terminal.process.expect_status(0);
+}
+
 #[test]
 fn times_that_make_no_sense_are_usage_errors() {
-    for args in [&["-i", "0"][..], &["-i", "x"], &["-i", "-1"], &["-i"]] {
+    for args in [
+        &["-i", "0"][..],
+        &["-i", "x"],
+        &["-i", "-1"],
+        &["-i"],
+        &["-d", "0"],
+        &["-d", "x"],
+        &["-d", "1s", "-i", "1s"],
+    ] {
         for mode in [&["127.0.0.1", "9"][..], &["-l", "0"]] {
             muxnc(&[mode, args].concat()).expect_status(2);
         }

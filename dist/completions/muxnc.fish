@@ -20,7 +20,8 @@ remote\t'The proxy'
 both\t'This machine, and the proxy if that fails'
 none\t'Nobody: it must be an address'"
 complete -c muxnc -s w -l wait -d 'Try to connect for this long, over all addresses [default: 10s]' -r -f
-complete -c muxnc -s i -l idle-timeout -d 'Disconnect when nothing was sent or received for this long; a hub: whoever that is' -r -f
+complete -c muxnc -s i -l idle-timeout -d 'End a connection over which nothing went for this long' -r -f
+complete -c muxnc -s d -l delay -d 'Wait this long after each line sent; stdin is not read meanwhile' -r -f
 complete -c muxnc -s q -d 'Leave this long after the end of stdin at the latest' -r -f
 complete -c muxnc -l label -d 'Say who said it: `auto` from the second participant on' -r -f -a "auto\t''
 always\t''
@@ -35,6 +36,7 @@ complete -c muxnc -l broker -d 'Pass each peer\'s lines on to all the others'
 complete -c muxnc -l chat -d 'Be a chat: --broker, and who said it before every line'
 complete -c muxnc -s 4 -d 'Use IPv4 only'
 complete -c muxnc -s 6 -d 'Use IPv6 only'
+complete -c muxnc -s U -l unixsock -d 'Use a Unix socket: a PATH in place of HOST and PORT'
 complete -c muxnc -s n -l nodns -d 'Look nothing up: addresses and ports are numbers'
 complete -c muxnc -s C -l crlf -d 'Send CRLF for each end of line'
 complete -c muxnc -s N -d 'End our side of the connection at the end of stdin: the default'

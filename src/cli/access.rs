@@ -36,6 +36,8 @@ pub(super) struct AccessArgs {
     denyfile: Vec<PathBuf>,
 
     /// Let N peers in at most [default: as many as there are descriptors]
+    ///
+    /// That is ncat's -m; nc's, a least TTL, is not there.
     #[arg(
         short,
         long,

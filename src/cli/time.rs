@@ -9,6 +9,8 @@ use clap::Args;
 #[command(next_help_heading = "Time")]
 pub(super) struct TimeArgs {
     /// Try to connect for this long, over all addresses [default: 10s]
+    ///
+    /// That is ncat's -w; nc's is --idle-timeout, too.
     #[arg(
         short,
         long,
@@ -18,11 +20,17 @@ pub(super) struct TimeArgs {
     )]
     pub(super) wait: Option<Duration>,
 
-    /// Disconnect when nothing was sent or received for this long; a hub: whoever that is
+    /// End a connection over which nothing went for this long
     ///
-    /// That is ncat's -i; nc's is --delay here.
+    /// A hub disconnects whoever that is, and serves on. That is ncat's -i; nc's is --delay here.
     #[arg(short, long, value_name = "TIME", value_parser = positive_duration)]
     pub(super) idle_timeout: Option<Duration>,
+
+    /// Wait this long after each line sent; stdin is not read meanwhile
+    ///
+    /// That is ncat's -d; nc's is --recv-only here.
+    #[arg(short, long, value_name = "TIME", value_parser = positive_duration)]
+    pub(super) delay: Option<Duration>,
 
     /// Leave this long after the end of stdin at the latest
     #[arg(short, value_name = "TIME", value_parser = duration)]

@@ -6,6 +6,7 @@
 pub mod admit;
 pub mod chat;
 pub mod command;
+pub mod delay;
 pub mod editor;
 pub mod idle;
 pub mod journal;

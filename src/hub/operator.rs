@@ -7,6 +7,7 @@
 //! never a command; a mistyped command is never said.
 
 use std::fmt::Write;
+use std::time::Duration;
 use std::time::Instant;
 
 use super::Hub;
@@ -15,6 +16,7 @@ use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
 use crate::engine::command::Typed;
 use crate::engine::command::understand;
+use crate::engine::delay::Delay;
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
 use crate::engine::visible::push_visible;
@@ -37,9 +39,13 @@ const CTRL_D: u8 = 0x04;
 pub(super) struct Operator {
     crlf: Crlf,
     converted: Vec<u8>,
-    /// What was typed at a console and not yet said, and how many lines that is.
+    /// What was typed at a console, or with a delay read, and not yet said; and how many lines of
+    /// a console that is.
     pending: Vec<u8>,
     pending_lines: usize,
+    delay: Option<Delay>,
+    /// Nothing more will be read, and what is pending is still to be said.
+    ending: bool,
     /// Ctrl-D was pressed, and more would be lost than was asked for.
     asked_to_end: bool,
     /// Something was read.
@@ -52,18 +58,33 @@ pub(super) struct Operator {
     pub(super) quit: bool,
 }
 
+impl Operator {
+    /// An operator who pauses so long after each line.
+    pub(super) fn new(delay: Option<Duration>) -> Operator {
+        Operator {
+            delay: delay.map(Delay::new),
+            ..Operator::default()
+        }
+    }
+
+    /// Until when nothing is said.
+    pub(super) fn pause(&self) -> Option<Instant> {
+        self.delay.as_ref()?.until()
+    }
+}
+
 impl Hub {
     /// Whether the operator's input can be worked on at once.
     pub(super) fn operator_is_ready(&self) -> bool {
-        let wanted = self.peers.room.wants_input();
+        let wanted = self.peers.room.wants_input() && self.operator.pause().is_none();
         let ready = self.stdin.as_ref().is_some_and(Stdin::is_ready);
-        match self.console {
+        let pending = &self.operator.pending;
+        let says = wanted && !pending.is_empty();
+        let reads = match self.console {
             None => ready && wanted,
-            Some(_) => {
-                let room = self.operator.pending.len() < PENDING;
-                (ready && room) || (wanted && !self.operator.pending.is_empty())
-            }
-        }
+            Some(_) => ready && pending.len() < PENDING,
+        };
+        says || reads || (self.operator.ending && self.peers.room.is_empty())
     }
 
     /// A chunk of stdin to everybody, if anybody is there to hear it and nobody is too far behind.
@@ -71,14 +92,23 @@ impl Hub {
         if self.stdin.as_ref().is_some_and(Stdin::is_gone) {
             return Err(Error::hung_up());
         }
+        let pauses = match &mut self.operator.delay {
+            Some(delay) => delay.pauses(now),
+            None => false,
+        };
         if self.console.is_some() {
             self.hear_keys(now)?;
+        } else if !pauses && self.operator.pending.is_empty() && self.peers.room.wants_input() {
+            self.hear_stdin(now)?;
+        }
+        if !pauses {
             self.say_pending(now);
-            return Ok(());
         }
-        if !self.peers.room.wants_input() {
-            return Ok(());
-        }
+        self.end_pending(now);
+        Ok(())
+    }
+
+    fn hear_stdin(&mut self, now: Instant) -> Result<(), Error> {
         let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
             return Ok(());
         };
@@ -86,7 +116,9 @@ impl Hub {
             Input::Bytes(count) => {
                 self.operator.spoke = true;
                 let bytes = &self.buffer[..count];
-                if self.config.settings.crlf {
+                if self.operator.delay.is_some() {
+                    self.operator.pending.extend(bytes);
+                } else if self.config.settings.crlf {
                     self.operator.converted.clear();
                     self.operator
                         .crlf
@@ -199,22 +231,40 @@ impl Hub {
         }
     }
 
-    /// Says what waits, if it is wanted.
+    /// Says what waits, if it is wanted; with a delay, one line of it.
     fn say_pending(&mut self, now: Instant) {
-        if self.operator.pending.is_empty() || !self.peers.room.wants_input() {
-            return;
+        let operator = &mut self.operator;
+        if !operator.pending.is_empty() && self.peers.room.wants_input() {
+            let count = match operator.delay {
+                Some(_) => Delay::portion(&operator.pending),
+                None => operator.pending.len(),
+            };
+            let bytes = &operator.pending[..count];
+            if self.config.settings.crlf {
+                operator.converted.clear();
+                operator.crlf.convert(bytes, &mut operator.converted);
+                self.peers.room.typed(&operator.converted, now);
+            } else {
+                self.peers.room.typed(bytes, now);
+            }
+            if let Some(delay) = &mut operator.delay {
+                delay.sent(bytes, now);
+            }
+            operator.pending.drain(..count);
+            operator.pending_lines = match operator.pending.is_empty() {
+                true => 0,
+                false => operator.pending_lines.saturating_sub(1),
+            };
         }
-        if self.config.settings.crlf {
-            self.operator.converted.clear();
-            self.operator
-                .crlf
-                .convert(&self.operator.pending, &mut self.operator.converted);
-            self.peers.room.typed(&self.operator.converted, now);
-        } else {
-            self.peers.room.typed(&self.operator.pending, now);
+    }
+
+    /// Ends the input of which the end was put off, if nothing of it is left that anybody hears.
+    fn end_pending(&mut self, now: Instant) {
+        let said = self.operator.pending.is_empty() || self.peers.room.is_empty();
+        if self.operator.ending && said {
+            self.operator.ending = false;
+            self.finish_input(now);
         }
-        self.operator.pending.clear();
-        self.operator.pending_lines = 0;
     }
 
     /// Ctrl-D on an empty line: the end, if nobody would be cut off by mistake.
@@ -239,7 +289,9 @@ impl Hub {
         if let Some(stdin) = &mut self.stdin {
             stdin.end();
         }
-        self.finish_input(now);
+        // It is the end when all that waits was said.
+        self.operator.ending = true;
+        self.end_pending(now);
     }
 
     /// Tells the operator something, whatever the verbosity.
