@@ -17,9 +17,9 @@ use crate::support::piped;
 const README: &str = "README.md";
 
 /// The scenarios below. A block of any other name is a command that nobody runs.
-const SCENARIOS: [&str; 13] = [
+const SCENARIOS: [&str; 14] = [
     "three", "demo", "exercise", "http", "send", "receive", "collect", "chat", "log", "request",
-    "free", "health", "proxy",
+    "free", "health", "proxy", "unix",
 ];
 
 /// Whose links are looked at.
@@ -398,6 +398,21 @@ fn through_a_proxy() {
         stage.signal(&proxy, Signal::KILL);
         proxy.wait();
     }
+}
+
+#[test]
+fn on_one_machine() {
+    let Some(stage) = Stage::new(README, "unix", &[]) else {
+        return;
+    };
+    let mut bob = stage.start("bob", &stage.next("muxnc -l -U class.sock"));
+    let socket = stage.home("bob").join("class.sock");
+    crate::support::eventually("the hub is there", || socket.exists());
+    let mut alice = stage.start("bob", &stage.next("muxnc -U class.sock"));
+    alice.type_in("Hello\n");
+    bob.stdout.wait_for("Hello\n");
+    bob.type_in("World\n");
+    alice.stdout.wait_for("World\n");
 }
 
 #[test]
