@@ -12,6 +12,7 @@ mod bytes;
 mod hub;
 mod messages;
 mod proxy;
+mod records;
 mod terminal;
 mod time;
 
@@ -29,6 +30,7 @@ use self::hub::HubArgs;
 use self::messages::MessagesArgs;
 pub use self::messages::Verbosity;
 use self::proxy::ProxyArgs;
+use self::records::RecordsArgs;
 use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
 use crate::client::Settings;
@@ -104,6 +106,9 @@ struct Args {
 
     #[command(flatten)]
     bytes: BytesArgs,
+
+    #[command(flatten)]
+    records: RecordsArgs,
 
     #[command(flatten)]
     terminal: TerminalArgs,
@@ -204,8 +209,9 @@ fn explain(error: &clap::Error) -> Result<Mode, Error> {
 }
 
 impl Args {
-    fn settings(&self) -> Settings {
-        Settings {
+    fn settings(&self) -> Result<Settings, Error> {
+        let name = self.hub.chat.then_some(&*self.hub.name);
+        Ok(Settings {
             crlf: self.bytes.crlf,
             half_close: !self.bytes.no_shutdown,
             quit_after: self.time.quit_after,
@@ -214,10 +220,20 @@ impl Args {
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
             traffic: self.bytes.traffic(),
-        }
+            records: self.records.wanted(name)?,
+        })
     }
 
     fn hub(&self) -> Result<HubConfig, Error> {
+        let (wait_for, max) = (self.hub.wait_for, self.access.max_conns);
+        if let (Some(wait_for), Some(max)) = (wait_for, max)
+            && wait_for > max
+        {
+            return Err(Error::usage(
+                "usage",
+                format!("--wait-for {wait_for} are never here with -m {max}"),
+            ));
+        }
         Ok(HubConfig {
             place: self.hub_place()?,
             keep_open: self.hub.keep_open,
@@ -228,12 +244,14 @@ impl Args {
             tells_refused: self.messages.verbosity() != Verbosity::Quiet,
             relay: self.hub.broker || self.hub.chat,
             chat: self.hub.chat.then(|| self.hub.name.clone()),
+            wait_for: wait_for.map(|peers| peers as usize),
+            history: self.hub.history.map_or(0, |lines| lines as usize),
             slow: self.hub.slow_peer(),
             stall_timeout: self.hub.stall_timeout,
             label: self.terminal.label(),
             color: self.terminal.color(),
             commands: !self.terminal.no_commands,
-            settings: self.settings(),
+            settings: self.settings()?,
         })
     }
 
@@ -319,7 +337,7 @@ impl Args {
             true => Mode::Probe(target),
             false => Mode::Client {
                 target,
-                settings: self.settings(),
+                settings: self.settings()?,
             },
         })
     }
@@ -477,6 +495,13 @@ mod tests {
             "-l 80 -w 3",
             "-k localhost 80",
             "-l --once --broker 80",
+            "-l --once --history 3 80",
+            "-l --wait-for 0 80",
+            "-l --wait-for 3 -m 2 80",
+            "-l --wait-for 3 --once 80",
+            "--wait-for 3 localhost 80",
+            "-l --history 0 80",
+            "--history 3 localhost 80",
             "-l -m 0 80",
             "-4 -6 localhost 80",
             "-w 0 localhost 80",
@@ -504,6 +529,8 @@ mod tests {
             "-U path --proxy localhost",
             "-lU path --allow 192.0.2.1",
             "-lU path --max-per-host 1",
+            "--transcript x localhost 80",
+            "-l -o - -x - 80",
             "-e /bin/sh -l 80",
             "-l 80 -c sh",
             "-l 80 --sh-exec sh",

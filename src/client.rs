@@ -20,6 +20,8 @@ use mio::Token;
 use crate::engine::delay::Delay;
 use crate::engine::editor::Event;
 use crate::engine::newline::Crlf;
+use crate::engine::progress::Size;
+use crate::engine::record::Who;
 use crate::engine::vigil;
 use crate::engine::visible::Visible;
 use crate::io::conn::Conn;
@@ -35,6 +37,8 @@ use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::pulse::Pulse;
+use crate::io::record::Records;
+use crate::io::record::Wanted;
 use crate::io::shortcut;
 use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
@@ -47,6 +51,7 @@ const STDIN: Token = Token(1);
 const STDOUT: Token = Token(2);
 const STDERR: Token = Token(3);
 const SIGNALS: Token = Token(4);
+const RECORDS: Token = Token(5);
 
 /// Bytes read at a time in either direction. Into a file, four times 64 KiB cost a third less.
 const CHUNK: usize = 256 * 1024;
@@ -79,6 +84,8 @@ pub struct Settings {
     pub delay: Option<Duration>,
     /// Which directions are used.
     pub traffic: Traffic,
+    /// Which records are kept.
+    pub records: Wanted,
     /// A terminal gets the other side's bytes as they are.
     pub raw_output: bool,
     /// The line being typed is ours to edit, if stdin and stdout are a terminal.
@@ -110,9 +117,10 @@ enum Role {
 /// # Errors
 /// No connection, or it broke, or stdin or stdout did.
 pub fn run(target: &Target, settings: Settings, notices: &Notices) -> Result<Status, Error> {
+    let records = Records::open(&settings.records)?;
     let (transport, addr) = dial(target)?;
     let conn = Conn::new(transport, addr);
-    Client::new(conn, settings, Role::Caller, notices)?.run()
+    Client::new(conn, settings, records, Role::Caller, notices)?.run()
 }
 
 /// Connects to `target` and leaves again: what `nc -z` does. With `-v` the connection was told.
@@ -127,9 +135,14 @@ pub fn probe(target: &Target) -> Result<Status, Error> {
 ///
 /// # Errors
 /// The connection, stdin or stdout broke.
-pub fn serve(conn: Conn, settings: Settings, notices: &Notices) -> Result<Status, Error> {
+pub fn serve(
+    conn: Conn,
+    settings: Settings,
+    records: Option<Records>,
+    notices: &Notices,
+) -> Result<Status, Error> {
     log::info!(target: NOTICE, "{} joined", conn.addr());
-    Client::new(conn, settings, Role::Listener, notices)?.run()
+    Client::new(conn, settings, records, Role::Listener, notices)?.run()
 }
 
 struct Client {
@@ -146,6 +159,8 @@ struct Client {
     /// Only where stdout is a terminal.
     visible: Option<Visible>,
     settings: Settings,
+    /// Only where something is to be recorded.
+    records: Option<Records>,
     role: Role,
     up: Buffer,
     down: Buffer,
@@ -170,6 +185,9 @@ struct Shortcuts {
 struct Progress {
     /// Something was read from stdin.
     spoke: bool,
+    /// Bytes sent and received.
+    sent: u64,
+    received: u64,
     /// Something was sent or received in this turn, and when that was last so.
     moved: bool,
     active: Option<Instant>,
@@ -241,7 +259,13 @@ impl Buffer {
 }
 
 impl Client {
-    fn new(conn: Conn, settings: Settings, role: Role, notices: &Notices) -> Result<Client, Error> {
+    fn new(
+        conn: Conn,
+        settings: Settings,
+        records: Option<Records>,
+        role: Role,
+        notices: &Notices,
+    ) -> Result<Client, Error> {
         let poll = Poll::new().map_err(|e| Error::system("start the event loop", &e))?;
         let mut client = Client {
             conn,
@@ -252,6 +276,7 @@ impl Client {
             typed: Vec::new(),
             visible: None,
             settings,
+            records,
             role,
             up: Buffer::default(),
             down: Buffer::default(),
@@ -267,11 +292,15 @@ impl Client {
             .register()
             .map_err(|e| Error::system("start the event loop", &e))?;
         client.delay = client.settings.delay.map(Delay::new);
+        // Who records has to see the bytes.
+        let direct = client.records.is_none();
         client.shortcuts = Shortcuts {
-            up: !client.settings.crlf
+            up: direct
+                && !client.settings.crlf
                 && client.delay.is_none()
                 && client.stdin.as_ref().is_some_and(shortcut::suits_input),
-            down: client.settings.traffic != Traffic::SendOnly
+            down: direct
+                && client.settings.traffic != Traffic::SendOnly
                 && shortcut::suits_output(&client.stdout),
         };
         Ok(client)
@@ -285,6 +314,9 @@ impl Client {
         }
         self.stdout.register(registry, STDOUT)?;
         self.stderr.register(registry, STDERR)?;
+        if let Some(records) = &mut self.records {
+            records.register(registry, RECORDS)?;
+        }
         if self.stdout.kind() == Kind::Terminal && !self.settings.raw_output {
             self.visible = Some(Visible::default());
         }
@@ -295,7 +327,14 @@ impl Client {
     }
 
     fn run(mut self) -> Result<Status, Error> {
+        self.record(Records::joined);
+        let began = Instant::now();
         let mut ended = self.turns();
+        self.finish_records(&ended);
+        // A filter that nobody listens to any more has nothing to say either.
+        if !matches!(ended, Ok(Status::Unheard)) {
+            self.sum_up(began);
+        }
         if let Some(console) = &mut self.console {
             ended = console.ending(ended);
             console.leave(&mut self.stdout);
@@ -304,12 +343,21 @@ impl Client {
         ended
     }
 
+    /// Says what was moved, all in all.
+    fn sum_up(&self, began: Instant) {
+        let Progress { sent, received, .. } = self.progress;
+        let time = began.elapsed();
+        let rate = Size(((sent + received) as f64 / time.as_secs_f64().max(0.001)) as u64);
+        log::info!("sent {sent} bytes, received {received} in {time:.1?}: {rate}/s");
+    }
+
     fn turns(&mut self) -> Result<Status, Error> {
         let mut events = Events::with_capacity(16);
         loop {
             let now = Instant::now();
             let busy_up = self.send(now)?;
             let busy_down = self.receive()?;
+            self.records.iter_mut().for_each(Records::flush);
             self.show()?;
             self.check_up(now);
             if let Some(status) = self.outcome(now)? {
@@ -330,6 +378,7 @@ impl Client {
                     CONN => self.conn.collect(event),
                     STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
                     STDOUT => self.stdout.collect(event),
+                    RECORDS => self.records.iter_mut().for_each(|r| r.collect(event)),
                     SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
                     _ => self.stderr.collect(event),
                 }
@@ -366,6 +415,9 @@ impl Client {
 
     fn send_input(&mut self, now: Instant) -> Result<bool, Error> {
         for _ in 0..ROUNDS {
+            if self.records_wait() {
+                return Ok(false);
+            }
             if self.shortcuts.up {
                 if !self.send_directly(now) {
                     return Ok(false);
@@ -390,7 +442,14 @@ impl Client {
                     if let Some(delay) = &mut self.delay {
                         delay.sent(&portion[..count], now);
                     }
+                    if self.records.is_some() {
+                        let bytes = std::mem::take(&mut self.up.bytes);
+                        let sent = &bytes[self.up.start..self.up.start + count];
+                        self.record(|records, who| records.said(Some(who), sent));
+                        self.up.bytes = bytes;
+                    }
                     self.up.start += count;
+                    self.progress.sent += count as u64;
                     self.progress.moved |= count > 0;
                 }
                 Err(error) => self.give_up_sending(error, now),
@@ -409,6 +468,7 @@ impl Client {
         }
         match shortcut::send(stdin, &mut self.conn) {
             Moved::Bytes(count) => {
+                self.progress.sent += count as u64;
                 self.progress.spoke = true;
                 self.progress.moved |= count > 0;
                 return true;
@@ -518,6 +578,7 @@ impl Client {
 
     /// The connection to stdout. Returns whether there is more to do at once.
     fn receive(&mut self) -> Result<bool, Error> {
+        let mut waited = false;
         for _ in 0..ROUNDS {
             if self.shortcuts.down {
                 if !self.receive_directly()? {
@@ -529,8 +590,12 @@ impl Client {
                 self.show()?;
                 return Ok(self.stdout.is_writable());
             }
-            if self.down.is_empty() && !self.read_conn() {
-                return Ok(false);
+            if self.down.is_empty() {
+                waited |= self.records_wait();
+                // What was held up by this may go on.
+                if !self.load_record() && !self.read_conn() {
+                    return Ok(waited);
+                }
             }
             if let Some(console) = &mut self.console {
                 console.show(self.down.waiting());
@@ -558,6 +623,7 @@ impl Client {
         }
         match shortcut::receive(&mut self.conn, &mut self.stdout) {
             Moved::Bytes(count) => {
+                self.progress.received += count as u64;
                 self.progress.moved |= count > 0;
                 return Ok(true);
             }
@@ -589,6 +655,15 @@ impl Client {
         }
         match self.conn.read(self.down.space()) {
             Heard::Bytes(count) => {
+                self.progress.received += count as u64;
+                if self.records.is_some() {
+                    let bytes = std::mem::take(&mut self.down.bytes);
+                    self.record(|records, who| records.heard(who, &bytes[..count]));
+                    self.down.bytes = bytes;
+                }
+                if self.shows_records() {
+                    return true;
+                }
                 self.progress.moved = true;
                 if self.settings.traffic != Traffic::SendOnly {
                     self.down.fill(count);
@@ -607,6 +682,65 @@ impl Client {
             self.down.reveal(|_, text| visible.finish(text));
         }
         !self.down.is_empty()
+    }
+
+    /// Records something about the other side, if anything is recorded.
+    fn record(&mut self, record: impl FnOnce(&mut Records, Who<'_>)) {
+        if let Some(records) = &mut self.records {
+            let addr = self.conn.addr();
+            let number = u32::from(self.role == Role::Listener);
+            let who = Who {
+                number,
+                addr: &addr,
+                name: None,
+            };
+            record(records, who);
+        }
+    }
+
+    fn finish_records(&mut self, ended: &Result<Status, Error>) {
+        let why = match ended {
+            Ok(_) => String::from("closed"),
+            Err(error) => error.to_string(),
+        };
+        self.record(|records, who| {
+            records.said_all(Some(who));
+            records.left(who, why.lines().next().unwrap_or_default());
+            records.finish();
+        });
+        if self.down.is_empty() && self.load_record() && self.console.is_none() {
+            // Whoever reads stdout no more does not care.
+            let _ = self.stdout.write(self.down.waiting());
+        }
+    }
+
+    /// Whether a record is on stdout, instead of what is received.
+    fn shows_records(&self) -> bool {
+        self.records.as_ref().is_some_and(Records::has_stdout)
+    }
+
+    /// Whether so much of a record waits for stdout that nothing more may happen.
+    fn records_wait(&self) -> bool {
+        self.records
+            .as_ref()
+            .is_some_and(|records| records.waiting_for_stdout() >= CHUNK)
+    }
+
+    /// Fills the empty buffer with what of a record is for stdout. Returns whether there was any.
+    fn load_record(&mut self) -> bool {
+        let Some(records) = &mut self.records else {
+            return false;
+        };
+        let mut text = Vec::new();
+        records.take_for_stdout(|part| text.extend_from_slice(part));
+        if text.is_empty() {
+            return false;
+        }
+        self.down.load(&mut text);
+        if let Some(visible) = &mut self.visible {
+            self.down.reveal(|bytes, text| visible.show(bytes, text));
+        }
+        true
     }
 
     /// Gives the other side up if it vanished: see [`vigil`].
@@ -640,7 +774,8 @@ impl Client {
         }
         // Whatever happened to the connection: first what the other side said.
         let written = self.console.as_ref().is_none_or(Console::is_written);
-        let shown = self.down.is_empty() && written;
+        let recorded = self.records.as_ref().map_or(0, Records::waiting_for_stdout) == 0;
+        let shown = self.down.is_empty() && written && recorded;
         self.note_activity(shown, now);
         if shown {
             if let Some(error) = &self.progress.broken {

@@ -18,6 +18,7 @@
 mod entry;
 mod operator;
 pub mod peers;
+mod transfer;
 
 use std::io;
 use std::io::ErrorKind;
@@ -34,6 +35,7 @@ use self::entry::Entry;
 use self::operator::Operator;
 use self::peers::CHUNK;
 use self::peers::Peers;
+use self::transfer::Transfer;
 use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
@@ -59,6 +61,7 @@ use crate::io::net;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::record::Records;
 use crate::io::signals::Signals;
 use crate::io::stdin::Stdin;
 use crate::io::transport::Transport;
@@ -71,6 +74,7 @@ const STDIN: Token = Token(usize::MAX - 1);
 const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
+const RECORDS: Token = Token(usize::MAX - 5);
 
 /// Events taken from the kernel in a turn.
 const EVENTS: usize = 1024;
@@ -99,6 +103,10 @@ pub struct HubConfig {
     pub relay: bool,
     /// Whether this is a chat, and what the operator is called in it.
     pub chat: Option<String>,
+    /// Read nothing of stdin before so many are here.
+    pub wait_for: Option<usize>,
+    /// How many of the last lines whoever joins is given first.
+    pub history: usize,
     /// What to do about a peer that does not keep up.
     pub slow: SlowPeer,
     /// How long a peer may hold the others up without progress.
@@ -118,6 +126,7 @@ pub struct HubConfig {
 /// # Errors
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
+    let records = Records::open(&config.settings.records)?;
     let entry = Entry::new(&config, config.access.load()?);
     net::raise_descriptor_limit();
     let (listener, place) = listen(&config.place)?;
@@ -134,11 +143,11 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     }
     if config.once {
         return match first(listener, entry, notices)? {
-            First::Came(conn) => client::serve(conn, config.settings, notices),
+            First::Came(conn) => client::serve(conn, config.settings, records, notices),
             First::Killed(signal) => Ok(Status::Killed(signal)),
         };
     }
-    Hub::new(listener, entry, config, notices)
+    Hub::new(listener, entry, config, records, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()
 }
@@ -232,6 +241,8 @@ struct Hub {
     killed: Option<i32>,
     peers: Peers<Transport>,
     operator: Operator,
+    transfer: Transfer,
+    began: Instant,
     buffer: Box<[u8]>,
     config: HubConfig,
 }
@@ -241,6 +252,7 @@ impl Hub {
         listener: Listener,
         entry: Entry,
         config: HubConfig,
+        mut records: Option<Records>,
         notices: &Notices,
     ) -> io::Result<Hub> {
         let poll = Poll::new()?;
@@ -273,13 +285,19 @@ impl Hub {
             label: config.label,
             color: config.color,
         });
+        room.keep_history(config.history);
         if let Some(name) = &config.chat {
             room.open_chat(Chat::new(name, config.settings.crlf));
         }
-        if config.settings.traffic == Traffic::SendOnly {
+        if records.as_ref().is_some_and(Records::has_stdout) {
+            room.screen_mut().show_records();
+        } else if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();
         }
-        let mut peers = Peers::new(room);
+        if let Some(records) = &mut records {
+            records.register(registry, RECORDS)?;
+        }
+        let mut peers = Peers::new(room).recorded(records);
         if config.max_per_host.is_some() {
             peers.count_hosts();
         }
@@ -298,6 +316,8 @@ impl Hub {
             killed: None,
             peers,
             operator: Operator::new(config.settings.delay),
+            transfer: Transfer::new(config.wait_for),
+            began: Instant::now(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             config,
         })
@@ -305,6 +325,8 @@ impl Hub {
 
     fn run(mut self) -> Result<Status, Error> {
         let mut ended = self.turns();
+        self.peers.record(Records::finish);
+        self.sum_up(Instant::now());
         if let Some(console) = &mut self.console {
             ended = console.ending(ended);
             console.leave(&mut self.stdout);
@@ -350,6 +372,8 @@ impl Hub {
             if self.peers.reap(now) {
                 self.door.someone_left();
             }
+            self.peers.record(Records::flush);
+            self.draw(now);
         }
     }
 
@@ -369,6 +393,7 @@ impl Hub {
             self.operator.pause(),
             self.quits(),
             self.lingers(),
+            self.draws(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
@@ -380,6 +405,7 @@ impl Hub {
             STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
             STDOUT => self.stdout.collect(event),
             STDERR => self.stderr.collect(event),
+            RECORDS => self.peers.record(|records| records.collect(event)),
             SIGNALS => {
                 self.console.iter_mut().for_each(Console::collect_signal);
                 self.killed = self.endings.as_mut().and_then(Signals::end);
@@ -445,6 +471,9 @@ fn show(
             }
         }
         None => {
+            if stdout.kind() == Kind::Terminal && !screen.is_empty() {
+                transfer::make_way(stderr);
+            }
             while stdout.is_writable() && !screen.is_empty() {
                 match stdout.write(screen.front()) {
                     Ok(count) => screen.consume(count),
@@ -458,7 +487,7 @@ fn show(
     }
     let dropped = screen.take_dropped();
     if dropped > 0 {
-        log::warn!("{dropped} lines were not shown: the terminal did not keep up");
+        log::warn!("{dropped} lines were not shown: stdout did not keep up");
     }
     let Some(console) = console else {
         stderr.flush();

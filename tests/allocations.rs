@@ -22,7 +22,7 @@ const TEACHER: [u8; 1024] = {
     line
 };
 
-fn room(relay: bool, chat: bool) -> (Room<u64>, Instant) {
+fn room(relay: bool, chat: bool, history: usize) -> (Room<u64>, Instant) {
     let now = Instant::now();
     let mut room = Room::new(Policy {
         relay,
@@ -32,6 +32,7 @@ fn room(relay: bool, chat: bool) -> (Room<u64>, Instant) {
         label: Label::Auto,
         color: false,
     });
+    room.keep_history(history);
     if chat {
         room.open_chat(Chat::new("host", false));
     }
@@ -67,8 +68,13 @@ fn turn(room: &mut Room<u64>, now: Instant) {
 
 #[test]
 fn a_turn_allocates_nothing() {
-    for (relay, chat) in [(false, false), (true, false), (true, true)] {
-        let (mut room, now) = room(relay, chat);
+    for (relay, chat, history) in [
+        (false, false, 0),
+        (true, false, 0),
+        (true, true, 0),
+        (true, true, 100),
+    ] {
+        let (mut room, now) = room(relay, chat, history);
         // Enough turns to wrap every ring and reuse every segment.
         for _ in 0..200 {
             turn(&mut room, now);
@@ -82,7 +88,7 @@ fn a_turn_allocates_nothing() {
         assert!(room.said() > before + 100_000, "the turns said something");
         assert_eq!(
             counted.count_total, 0,
-            "relay: {relay}, chat: {chat}: {counted:?}"
+            "relay: {relay}, chat: {chat}, history: {history}: {counted:?}"
         );
     }
 }

@@ -8,13 +8,14 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// What floor 0 may use of other crates: a slab, a search in bytes, what Unicode says of
-/// characters, and for proxies the grammar of HTTP and hashes.
-const ENGINE_CRATES: [&str; 8] = [
+/// What floor 0 may use of other crates: a slab, a search in bytes, a hex dump as text, what Unicode
+/// says of characters, and for proxies the grammar of HTTP and hashes.
+const ENGINE_CRATES: [&str; 9] = [
     "base64",
     "httparse",
     "md5",
     "memchr",
+    "pretty_hex",
     "sha2",
     "slab",
     "unicode_segmentation",

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
+use muxnc::engine::journal::HISTORY;
 use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::lines::MAX_LINE;
 use muxnc::engine::room::HIGH_WATER;
@@ -815,6 +816,68 @@ fn nothing_is_written_to_who_is_owed_nothing() {
     assert_eq!(owed.expect("no write, no error"), 0);
 }
 
+// History: what who joins late is given first.
+
+#[test]
+fn who_joins_late_hears_the_last_lines_first_and_nothing_twice() {
+    let mut class = Class::new(QUIET);
+    class.room.keep_history(2);
+    let early = class.join();
+    assert_eq!(class.reads(early), b"");
+    class.typed("one\ntwo\nthree\nfo");
+    class.heard(early, "an answer\n");
+    let late = class.join();
+    class.typed("ur\n");
+    assert_eq!(class.reads(early), b"one\ntwo\nthree\nfour\n");
+    assert_eq!(class.reads(late), b"two\nthree\nfour\n");
+    class.typed("five\n");
+    assert_eq!(class.reads(late), b"five\n");
+}
+
+#[test]
+fn what_one_alone_said_is_history_and_what_it_was_told_is_not() {
+    let mut class = Class::new(BROKER);
+    class.room.keep_history(10);
+    let alice = class.join();
+    class.heard(alice, "is anybody the");
+    class.heard(alice, "re?\n");
+    class.room.tell(alice, b"not yet\n");
+    assert_eq!(class.reads(alice), b"not yet\n", "nor her own line");
+    let bob = class.join();
+    class.heard(bob, "I am\n");
+    class.leave(alice);
+    class.leave(bob);
+    let carol = class.join();
+    assert_eq!(class.reads(carol), b"is anybody there?\nI am\n");
+    class.room.mute(carol, true, class.now);
+    class.heard(carol, "rubbish\n");
+    let dave = class.join();
+    assert_eq!(class.reads(dave), b"is anybody there?\nI am\n");
+}
+
+#[test]
+fn a_history_makes_nobody_slow_and_nobody_wait() {
+    for policy in [QUIET, BROKER, LIVE] {
+        let mut class = Class::new(policy);
+        class.room.keep_history(usize::MAX);
+        let fast = class.join();
+        for _ in 0..64 {
+            class.types(SEG);
+            class.reads(fast);
+            assert!(!class.is_on_hold());
+        }
+        // The others hold the room up, and go on when they have read; not when the newcomer has.
+        class.types(HIGH_WATER);
+        let late = class.join();
+        assert!(class.room.owed(late) > HISTORY - 80);
+        class.reads(fast);
+        assert!(!class.is_on_hold());
+        class.passes(T * 100);
+        assert_eq!(class.overdue(), []);
+        assert_eq!(class.deadline(), None);
+    }
+}
+
 // All of it at once, against a specification that keeps everything it was ever told.
 
 /// What somebody says in one go: runs of bytes, each with or without a line's end after it.
@@ -895,6 +958,9 @@ struct Spec {
     /// Everything that is to appear on stdout, and who said the last of it.
     screen: Vec<u8>,
     last: u32,
+    /// Everything that was said to everybody, and how many lines of it are given to who joins.
+    log: Vec<u8>,
+    history: usize,
 }
 
 impl Voice {
@@ -950,10 +1016,25 @@ impl Spec {
         let person = Person {
             voice: Voice::new(self.joined),
             finished: false,
-            hears: Vec::new(),
+            hears: self.past().to_vec(),
             taken: 0,
         };
         assert!(self.people.insert(key, person).is_none());
+    }
+
+    /// The last lines, and what of another one was said: as many as are whole in what is kept.
+    fn past(&self) -> &[u8] {
+        let kept = self.log.len().saturating_sub(HISTORY as usize);
+        let mut starts: Vec<usize> = (kept..=self.log.len())
+            .filter(|&at| at == 0 || self.log[at - 1] == b'\n')
+            .collect();
+        // The last of these is the line that is not finished, or not begun.
+        let wanted = starts.len().min(self.history.saturating_add(1));
+        starts.drain(..starts.len() - wanted);
+        match starts.first() {
+            Some(&start) if self.history > 0 => &self.log[start..],
+            _ => &[],
+        }
     }
 
     fn typed(&mut self, text: &Text) -> Vec<u8> {
@@ -971,6 +1052,7 @@ impl Spec {
         for person in self.people.values_mut() {
             person.hears.extend_from_slice(news);
         }
+        self.log.extend_from_slice(news);
         self.operator.passed = due;
     }
 
@@ -990,6 +1072,9 @@ impl Spec {
         let news = voice.said[voice.passed..due].to_vec();
         voice.passed = due;
         self.show_until(key, due);
+        if self.policy.relay {
+            self.log.extend_from_slice(&news);
+        }
         for (&other, person) in &mut self.people {
             if self.policy.relay && other != key {
                 person.hears.extend_from_slice(&news);
@@ -1039,9 +1124,11 @@ struct Both {
 }
 
 impl Both {
-    fn new(policy: Policy) -> Both {
+    fn new(policy: Policy, history: usize) -> Both {
+        let mut class = Class::new(policy.clone());
+        class.room.keep_history(history);
         Both {
-            class: Class::new(policy.clone()),
+            class,
             spec: Spec {
                 policy,
                 operator: Voice::new(0),
@@ -1049,6 +1136,8 @@ impl Both {
                 joined: 0,
                 screen: Vec::new(),
                 last: 0,
+                log: Vec::new(),
+                history,
             },
             shown: Vec::new(),
         }
@@ -1189,9 +1278,10 @@ proptest! {
     #[test]
     fn every_stream_and_the_screen_are_as_specified(
         policy in policy(),
+        history in prop_oneof![Just(0), 1..6usize, Just(usize::MAX)],
         steps in prop::collection::vec(step(), 1..150),
     ) {
-        let mut both = Both::new(policy);
+        let mut both = Both::new(policy, history);
         for step in steps {
             both.take(step);
             both.check();

@@ -22,6 +22,8 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
     $completions = @(switch ($command) {
         'muxnc' {
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'What you are called in a --chat')
+            [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'Give whoever joins the last LINES lines first')
+            [CompletionResult]::new('--wait-for', '--wait-for', [CompletionResultType]::ParameterName, 'Read nothing of stdin before N peers are here')
             [CompletionResult]::new('--slow-peer', '--slow-peer', [CompletionResultType]::ParameterName, 'What to do about a peer that does not keep up')
             [CompletionResult]::new('--stall-timeout', '--stall-timeout', [CompletionResultType]::ParameterName, 'Cut off who holds the others up this long and takes nothing')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Let in only HOSTS: 192.0.2.7,198.51.100.0/24,2001:db8::/32,example.org')
@@ -46,6 +48,11 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Wait this long after each line sent; stdin is not read meanwhile')
             [CompletionResult]::new('--delay', '--delay', [CompletionResultType]::ParameterName, 'Wait this long after each line sent; stdin is not read meanwhile')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave this long after the end of stdin at the latest')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write what is received and sent to FILE, as it is')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write what is received and sent to FILE, as it is')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Write a hex dump of it to FILE, with time, direction and peer')
+            [CompletionResult]::new('--hex-dump', '--hex-dump', [CompletionResultType]::ParameterName, 'Write a hex dump of it to FILE, with time, direction and peer')
+            [CompletionResult]::new('--transcript', '--transcript', [CompletionResultType]::ParameterName, 'Write who said what, came and went to FILE, line by line')
             [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Say who said it: `auto` from the second participant on')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Listen: be the hub, and serve everybody who connects')
@@ -68,6 +75,7 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('--send-only', '--send-only', [CompletionResultType]::ParameterName, 'Only send: what comes in is thrown away, and the end of stdin is the end')
             [CompletionResult]::new('--recv-only', '--recv-only', [CompletionResultType]::ParameterName, 'Only receive: stdin is not read')
             [CompletionResult]::new('-z', '-z', [CompletionResultType]::ParameterName, 'Send and receive nothing: only see whether something listens there')
+            [CompletionResult]::new('--append-output', '--append-output', [CompletionResultType]::ParameterName, 'Keep what is in these files already')
             [CompletionResult]::new('--raw-output', '--raw-output', [CompletionResultType]::ParameterName, 'Let the bytes of others do to the terminal what they will')
             [CompletionResult]::new('--no-edit', '--no-edit', [CompletionResultType]::ParameterName, 'Do not edit the line being typed: leave that to the terminal, as nc does')
             [CompletionResult]::new('--no-commands', '--no-commands', [CompletionResultType]::ParameterName, 'Say what begins with / like anything else')

@@ -1,4 +1,6 @@
 complete -c muxnc -l name -d 'What you are called in a --chat' -r -f
+complete -c muxnc -l history -d 'Give whoever joins the last LINES lines first' -r -f
+complete -c muxnc -l wait-for -d 'Read nothing of stdin before N peers are here' -r -f
 complete -c muxnc -l slow-peer -d 'What to do about a peer that does not keep up' -r -f -a "wait\t'Wait for it: nothing is lost (but see --stall-timeout)'
 disconnect\t'Cut it off: for live streams'"
 complete -c muxnc -l stall-timeout -d 'Cut off who holds the others up this long and takes nothing' -r -f
@@ -23,6 +25,9 @@ complete -c muxnc -s w -l wait -d 'Try to connect for this long, over all addres
 complete -c muxnc -s i -l idle-timeout -d 'End a connection over which nothing went for this long' -r -f
 complete -c muxnc -s d -l delay -d 'Wait this long after each line sent; stdin is not read meanwhile' -r -f
 complete -c muxnc -s q -d 'Leave this long after the end of stdin at the latest' -r -f
+complete -c muxnc -s o -l output -d 'Write what is received and sent to FILE, as it is' -r -F
+complete -c muxnc -s x -l hex-dump -d 'Write a hex dump of it to FILE, with time, direction and peer' -r -F
+complete -c muxnc -l transcript -d 'Write who said what, came and went to FILE, line by line' -r -F
 complete -c muxnc -l label -d 'Say who said it: `auto` from the second participant on' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -44,6 +49,7 @@ complete -c muxnc -l no-shutdown -d 'Keep our side open after the end of stdin'
 complete -c muxnc -l send-only -d 'Only send: what comes in is thrown away, and the end of stdin is the end'
 complete -c muxnc -l recv-only -d 'Only receive: stdin is not read'
 complete -c muxnc -s z -d 'Send and receive nothing: only see whether something listens there'
+complete -c muxnc -l append-output -d 'Keep what is in these files already'
 complete -c muxnc -l raw-output -d 'Let the bytes of others do to the terminal what they will'
 complete -c muxnc -l no-edit -d 'Do not edit the line being typed: leave that to the terminal, as nc does'
 complete -c muxnc -l no-commands -d 'Say what begins with / like anything else'

@@ -62,6 +62,32 @@ pub(super) struct HubArgs {
     )]
     pub(super) name: String,
 
+    /// Give whoever joins the last LINES lines first
+    ///
+    /// Of what everybody was sent: yours, and with --broker or --chat the others' too. Whole lines,
+    /// 192 KiB of them at most.
+    #[arg(
+        long,
+        value_name = "LINES",
+        requires = "listen",
+        conflicts_with = "once",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(super) history: Option<u32>,
+
+    /// Read nothing of stdin before N peers are here
+    ///
+    /// So a file goes to all of them at once. How many are here, and then how far it is, is said
+    /// at a terminal. Whoever comes when a file or a pipe has begun is refused.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "listen",
+        conflicts_with = "once",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(super) wait_for: Option<u32>,
+
     /// What to do about a peer that does not keep up
     #[arg(
         long,

@@ -163,6 +163,8 @@ pub struct Admission {
     lists: Lists,
     max: Option<usize>,
     max_per_host: Option<usize>,
+    /// Whoever comes now would get only a part of what everybody else was waited for with.
+    pub begun: bool,
     /// Those who were not let in.
     pub refusals: Refusals,
 }
@@ -176,6 +178,8 @@ pub enum Refusal {
     Full(usize),
     /// So many of that address are here.
     FullOfHost(usize),
+    /// It has begun.
+    Late,
 }
 
 impl Refusal {
@@ -187,6 +191,7 @@ impl Refusal {
             Refusal::FullOfHost(max) => {
                 format!("muxnc: full, {max} from your address are here already\n")
             }
+            Refusal::Late => String::from("muxnc: too late, it has begun\n"),
         }
     }
 }
@@ -197,6 +202,7 @@ impl fmt::Display for Refusal {
             Refusal::NotAllowed => write!(f, "the address is not allowed"),
             Refusal::Full(max) => write!(f, "{max} are here already"),
             Refusal::FullOfHost(max) => write!(f, "{max} from that address are here already"),
+            Refusal::Late => write!(f, "it has begun"),
         }
     }
 }
@@ -208,6 +214,7 @@ impl Admission {
             lists,
             max,
             max_per_host,
+            begun: false,
             refusals: Refusals::default(),
         }
     }
@@ -220,6 +227,9 @@ impl Admission {
     pub fn ask(&self, ip: Option<IpAddr>, here: usize, from_there: usize) -> Result<(), Refusal> {
         if ip.is_some_and(|ip| !self.lists.admit(ip)) {
             return Err(Refusal::NotAllowed);
+        }
+        if self.begun {
+            return Err(Refusal::Late);
         }
         match (self.max, self.max_per_host) {
             (Some(max), _) if here >= max => Err(Refusal::Full(max)),

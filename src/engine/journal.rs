@@ -12,16 +12,26 @@
 //!         ^ slow: 1      nobody: 0                   ^ end: 29 cursors
 //! ```
 //!
+//! Who joins may begin in the past: with [`Journal::keep_history`] the last lines stay although
+//! nobody stands in them any more, and a new cursor stands before them.
+//!
 //! It promises: [`Journal::append`] costs one copy and nothing per peer; every other operation is
-//! O(1) in peers and in bytes; no byte of a cursor's stream is lost, repeated or reordered (proved
+//! O(1) in peers and in bytes (but for joining with a history, which is searched for its lines); no
+//! byte of a cursor's stream is lost, repeated or reordered (proved
 //! against one plain buffer per peer in this file's tests).
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
+use memchr::memrchr_iter;
+
 /// Size of one segment in bytes. A flush hands the kernel whole segments, so this is also the size
 /// of a large slice in a gathered write.
 pub const SEGMENT: usize = 64 * 1024;
+
+/// Bytes of the past that are kept for latecomers at most. It is below the mark from which a peer
+/// counts as slow, by the segment that it may be counted too much.
+pub const HISTORY: u64 = 3 * SEGMENT as u64;
 
 /// Slices in one gathered write. Sixteen segments are 1 MiB, more than a socket takes at once, and
 /// far below the kernel's `IOV_MAX` of 1024.
@@ -40,6 +50,10 @@ pub struct Journal {
     segments: VecDeque<Segment>,
     /// How many segments were freed before `segments[0]`.
     freed: u64,
+    /// The first segment in which a cursor stands, or else the tail. What is before it is history.
+    oldest: u64,
+    /// Lines of the past that a new cursor is given.
+    history: usize,
     /// Bytes appended since the beginning.
     end: u64,
     spares: Vec<Box<[u8]>>,
@@ -89,15 +103,29 @@ impl Journal {
         Journal {
             segments: VecDeque::from([Segment::default()]),
             freed: 0,
+            oldest: 0,
+            history: 0,
             end: 0,
             spares: Vec::new(),
         }
     }
 
-    /// A new cursor at the present: its stream begins with the next byte appended.
+    /// Keeps the last `lines` lines for those who join from now on, as far as [`HISTORY`] goes.
+    pub fn keep_history(&mut self, lines: usize) {
+        self.history = lines;
+    }
+
+    /// Whether there is a history to be kept.
+    pub fn keeps_history(&self) -> bool {
+        self.history > 0
+    }
+
+    /// A new cursor at the present: its stream begins with the next byte appended, or with the
+    /// history if one is kept.
     pub fn join(&mut self) -> Cursor {
-        let at = self.end;
+        let at = self.past();
         self.segment_mut(at).cursors += 1;
+        self.oldest = self.oldest.min(at / SEGMENT as u64);
         Cursor { at, edits: None }
     }
 
@@ -238,9 +266,9 @@ impl Journal {
     }
 
     /// Bytes kept for the slowest cursor, to within one segment: never less than it is owed of the
-    /// shared log, and at most [`SEGMENT`] more.
+    /// shared log, and at most [`SEGMENT`] more. What is kept as history only is not counted.
     pub fn retained(&self) -> u64 {
-        self.end - self.freed * SEGMENT as u64
+        self.end - self.oldest * SEGMENT as u64
     }
 
     /// Bytes kept for this cursor, to within one segment as [`Journal::retained`], which is the most
@@ -275,9 +303,19 @@ impl Journal {
         crossed
     }
 
-    /// Frees segments from the oldest on, until one in which somebody stands, or the tail.
+    /// Frees segments from the first on, until one in which somebody stands, or the history, or the
+    /// tail.
     fn trim(&mut self) {
-        while self.segments.len() > 1 && self.segments[0].cursors == 0 {
+        let tail = self.freed + self.segments.len() as u64 - 1;
+        while self.oldest < tail && self.segment(self.oldest).cursors == 0 {
+            self.oldest += 1;
+        }
+        let history = match self.keeps_history() {
+            // With the byte before it, which tells whether a line begins there.
+            true => self.end.saturating_sub(HISTORY + 1) / SEGMENT as u64,
+            false => tail,
+        };
+        while self.freed < self.oldest.min(history) {
             if let Some(segment) = self.segments.pop_front()
                 && self.spares.len() < SPARES
             {
@@ -287,6 +325,48 @@ impl Journal {
         }
     }
 
+    /// Where a new cursor stands: before the last lines, the unfinished one not counted. A line
+    /// that does not fit into [`HISTORY`] whole is left out, and all before it.
+    fn past(&self) -> u64 {
+        if !self.keeps_history() {
+            return self.end;
+        }
+        let floor = self.end.saturating_sub(HISTORY);
+        let mut past = match floor {
+            0 => 0,
+            _ => self.end,
+        };
+        // The line feeds from the last on; the first one counts for the line that it ends.
+        let mut ends = 0;
+        let mut to = self.end;
+        let from = floor.saturating_sub(1);
+        while to > from {
+            let start = ((to - 1) / SEGMENT as u64 * SEGMENT as u64).max(from);
+            for place in memrchr_iter(b'\n', self.slice(start, to)) {
+                ends += 1;
+                if ends > self.history {
+                    return start + place as u64 + 1;
+                }
+                if floor > 0 {
+                    past = start + place as u64 + 1;
+                }
+            }
+            to = start;
+        }
+        past
+    }
+
+    fn segment(&self, index: u64) -> &Segment {
+        &self.segments[(index - self.freed) as usize]
+    }
+
+    /// The log from `from` to `to`, which are in one segment and not the same.
+    fn slice(&self, from: u64, to: u64) -> &[u8] {
+        let start = (from % SEGMENT as u64) as usize;
+        let segment = self.segment(from / SEGMENT as u64);
+        &segment.bytes[start..start + (to - from) as usize]
+    }
+
     fn segment_mut(&mut self, at: u64) -> &mut Segment {
         &mut self.segments[(at / SEGMENT as u64 - self.freed) as usize]
     }
@@ -294,11 +374,9 @@ impl Journal {
     /// Gathers the log from `from` to `to`, cut where segments end.
     fn range<'a>(&'a self, mut from: u64, to: u64, gathered: &mut Gathered<'a, '_>) {
         while from < to && !gathered.is_full() {
-            let index = (from / SEGMENT as u64 - self.freed) as usize;
-            let start = (from % SEGMENT as u64) as usize;
-            let len = (SEGMENT - start).min((to - from) as usize);
-            gathered.push(&self.segments[index].bytes[start..start + len]);
-            from += len as u64;
+            let end = to.min((from / SEGMENT as u64 + 1) * SEGMENT as u64);
+            gathered.push(self.slice(from, end));
+            from = end;
         }
     }
 }
@@ -365,6 +443,19 @@ mod tests {
         ]
     }
 
+    /// The last lines of a log, and what follows them, looked for byte by byte.
+    fn past(log: &[u8], lines: usize) -> &[u8] {
+        let kept = log.len().saturating_sub(HISTORY as usize);
+        let begins = |&at: &usize| at == 0 || log[at - 1] == b'\n';
+        let ended = log.last().is_none_or(|&byte| byte == b'\n');
+        let starts: Vec<usize> = (kept..log.len()).filter(begins).collect();
+        let wanted = starts.len().min(lines.saturating_add(usize::from(!ended)));
+        match starts[starts.len() - wanted..].first() {
+            Some(&start) if lines > 0 => &log[start..],
+            _ => &[],
+        }
+    }
+
     /// A buffer of its own for one peer: everything that is for it, and how much of that it took.
     #[derive(Default)]
     struct Model {
@@ -404,21 +495,31 @@ mod tests {
 
         /// The journal against the naive model: one buffer per peer, every byte copied into each.
         #[test]
-        fn is_equivalent_to_a_buffer_per_peer(steps in prop::collection::vec(step(), 1..300)) {
+        fn is_equivalent_to_a_buffer_per_peer(
+            steps in prop::collection::vec(step(), 1..300),
+            history in prop_oneof![Just(0), 1..5usize, Just(usize::MAX)],
+        ) {
             let mut journal = Journal::new();
+            journal.keep_history(history);
+            let mut log = Vec::new();
             let mut peers: Vec<(Cursor, Model)> = Vec::new();
             for step in steps {
                 let count = peers.len();
                 match step {
-                    Step::Join => peers.push((journal.join(), Model::default())),
-                    _ if count == 0 => {}
-                    Step::Leave(p) => journal.leave(peers.swap_remove(p % count).0),
+                    Step::Join => {
+                        let stream = past(&log, history).to_vec();
+                        peers.push((journal.join(), Model { stream, taken: 0 }));
+                    }
                     Step::Append(bytes) => {
                         journal.append(&bytes);
+                        log.extend_from_slice(&bytes);
                         peers.iter_mut().for_each(|(_, model)| model.stream.extend_from_slice(&bytes));
                     }
+                    _ if count == 0 => {}
+                    Step::Leave(p) => journal.leave(peers.swap_remove(p % count).0),
                     Step::Relay(p, bytes) => {
                         journal.append(&bytes);
+                        log.extend_from_slice(&bytes);
                         journal.skip(&mut peers[p % count].0, bytes.len() as u64);
                         for (i, (_, model)) in peers.iter_mut().enumerate() {
                             if i != p % count {
@@ -453,6 +554,9 @@ mod tests {
                     prop_assert_eq!(journal.retained(), kept);
                     prop_assert!(kept < slowest + SEGMENT as u64);
                 }
+                let held = SEGMENT as u64 * journal.segments.len() as u64;
+                let most = journal.retained().max(if history > 0 { HISTORY + 1 } else { 0 });
+                prop_assert!(held <= most + 2 * SEGMENT as u64, "more is kept than is wanted");
                 let standing: u32 = journal.segments.iter().map(|s| s.cursors).sum();
                 prop_assert_eq!(standing as usize, peers.len());
             }
@@ -465,7 +569,9 @@ mod tests {
                 prop_assert!(model.owed().is_empty());
                 journal.leave(cursor);
             }
-            prop_assert_eq!(journal.segments.len(), 1);
+            if history == 0 {
+                prop_assert_eq!(journal.segments.len(), 1);
+            }
         }
     }
 
@@ -478,6 +584,54 @@ mod tests {
         journal.append(b"after");
         assert_eq!(front(&journal, &early), b"before after");
         assert_eq!(front(&journal, &late), b"after");
+    }
+
+    #[test]
+    fn a_newcomer_with_a_history_starts_some_lines_ago() {
+        let mut journal = Journal::new();
+        journal.keep_history(2);
+        let first = journal.join();
+        assert_eq!(journal.owed(&first), 0);
+        journal.append(b"one\ntwo\nthree\nfo");
+        let late = journal.join();
+        journal.append(b"ur\n");
+        assert_eq!(front(&journal, &first), b"one\ntwo\nthree\nfour\n");
+        assert_eq!(front(&journal, &late), b"two\nthree\nfour\n");
+        let later = journal.join();
+        assert_eq!(front(&journal, &later), b"three\nfour\n");
+    }
+
+    #[test]
+    fn a_history_is_bounded_and_of_whole_lines() {
+        let mut journal = Journal::new();
+        journal.keep_history(usize::MAX);
+        let line = [[b'x'; 99].as_slice(), b"\n"].concat();
+        for _ in 0..10_000 {
+            journal.append(&line);
+        }
+        assert_eq!(
+            journal.retained() / SEGMENT as u64,
+            0,
+            "nobody waits for it"
+        );
+        let late = journal.join();
+        assert_eq!(journal.owed(&late), HISTORY / 100 * 100);
+        // A line that is too long to be kept whole takes everything before it with it.
+        journal.append(&[b'y'; HISTORY as usize + 1]);
+        let later = journal.join();
+        assert_eq!(journal.owed(&later), 0);
+    }
+
+    #[test]
+    fn a_line_that_begins_where_the_history_does_is_part_of_it() {
+        let mut journal = Journal::new();
+        journal.keep_history(usize::MAX);
+        let line = [[b'x'; SEGMENT - 1].as_slice(), b"\n"].concat();
+        for _ in 0..5 {
+            journal.append(&line);
+        }
+        let late = journal.join();
+        assert_eq!(journal.owed(&late), HISTORY);
     }
 
     #[test]

@@ -226,12 +226,21 @@ impl<C> Room<C> {
         }
     }
 
+    /// Keeps the last `lines` lines of what was said to everybody, as far as
+    /// [`HISTORY`](crate::engine::journal::HISTORY) goes: whoever joins hears them first, then what
+    /// is said from then on. To be called before anybody joins.
+    pub fn keep_history(&mut self, lines: usize) {
+        debug_assert!(self.members.is_empty());
+        self.journal.keep_history(lines);
+    }
+
     /// The key that the next member to join will have.
     pub fn next_key(&self) -> usize {
         self.members.vacant_key()
     }
 
-    /// Lets a member in: it hears everything from now on. Returns its key, which is reused after
+    /// Lets a member in: it hears everything from now on, after the history if one is kept. Returns
+    /// its key, which is reused after
     /// it left, unlike its number.
     pub fn join(&mut self, conn: C, now: Instant) -> usize {
         self.joined = self.joined.wrapping_add(1);
@@ -471,6 +480,18 @@ impl<C> Room<C> {
         self.journal.retained()
     }
 
+    /// Bytes the slowest member is behind, to within a segment: changes when it moves.
+    pub fn behind(&self) -> u64 {
+        self.journal.retained()
+    }
+
+    /// Who is owed most, by number, and how many bytes that is.
+    pub fn slowest(&self) -> Option<(u32, u64)> {
+        let members = self.members.iter();
+        let owed = members.map(|(_, m)| (self.journal.owed(&m.cursor), m.account.number));
+        owed.max().map(|(owed, number)| (number, owed))
+    }
+
     /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind.
     pub fn wants_input(&self) -> bool {
         !self.members.is_empty() && self.hold.is_none()
@@ -578,7 +599,8 @@ impl<C> Room<C> {
         feed: impl FnOnce(&mut Lines, &mut dyn FnMut(&[u8]), &mut dyn FnMut(&[u8])),
     ) {
         let alone = self.members.len() == 1;
-        let relay = self.policy.relay && !alone;
+        // Who comes later may hear what nobody hears now.
+        let relay = self.policy.relay && (!alone || self.journal.keeps_history());
         let member = &mut self.members[key];
         let (screen, journal) = (&mut self.screen, &mut self.journal);
         let label = &mut self.label;

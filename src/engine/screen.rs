@@ -26,6 +26,12 @@ pub const LOW_WATER: usize = 16 * 1024;
 /// mark come to, so that a busy screen allocates nothing.
 const KEPT: usize = 1024 * 1024;
 
+/// Bytes of records waiting from which on more of them are dropped.
+const MOST_RECORDED: usize = 1024 * 1024;
+
+/// The speaker of the records; peers are numbered from 1.
+const RECORDER: u32 = 0;
+
 /// What stdout is, as far as the screen cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
@@ -54,6 +60,8 @@ pub struct Screen {
     overflow: Overflow,
     full: bool,
     closed: bool,
+    /// What is shown is a record of what is said, not what is said.
+    recorded: bool,
     /// Who wrote last, and whether in the middle of a line.
     speaker: Option<u32>,
     midline: bool,
@@ -74,6 +82,7 @@ impl Screen {
             overflow,
             full: false,
             closed: false,
+            recorded: false,
             speaker: None,
             midline: false,
             visible: Visible::default(),
@@ -85,9 +94,30 @@ impl Screen {
 
     /// Queues `bytes` of `speaker`; on a terminal each of its lines begins with `label`.
     pub fn show(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
-        if self.closed || bytes.is_empty() {
+        if !self.closed && !self.recorded && !bytes.is_empty() {
+            self.queue_up(speaker, label, bytes);
+        }
+    }
+
+    /// Shows nothing but [`Screen::record`]s from now on.
+    pub fn show_records(&mut self) {
+        self.recorded = true;
+    }
+
+    /// Queues a record of what was said. Those who speak wait for a screen that is full, but not
+    /// everything that is recorded does: what is far beyond that is dropped and counted.
+    pub fn record(&mut self, text: &[u8]) {
+        if self.closed || text.is_empty() {
             return;
         }
+        if self.queue.len() > MOST_RECORDED {
+            self.dropped += memchr_iter(b'\n', text).count() as u64;
+            return;
+        }
+        self.queue_up(RECORDER, "", text);
+    }
+
+    fn queue_up(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
         if self.surface == Surface::Stream {
             self.push(bytes);
         } else {
@@ -172,6 +202,11 @@ impl Screen {
     /// Whether everything was written.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Whether what was shown last is the beginning of a line.
+    pub fn is_midline(&self) -> bool {
+        self.midline
     }
 
     /// Nobody will read any more: forgets what waits and whatever comes.

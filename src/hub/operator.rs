@@ -76,7 +76,7 @@ impl Operator {
 impl Hub {
     /// Whether the operator's input can be worked on at once.
     pub(super) fn operator_is_ready(&self) -> bool {
-        let wanted = self.peers.room.wants_input() && self.operator.pause().is_none();
+        let wanted = self.wants_input() && self.operator.pause().is_none();
         let ready = self.stdin.as_ref().is_some_and(Stdin::is_ready);
         let pending = &self.operator.pending;
         let says = wanted && !pending.is_empty();
@@ -98,7 +98,7 @@ impl Hub {
         };
         if self.console.is_some() {
             self.hear_keys(now)?;
-        } else if !pauses && self.operator.pending.is_empty() && self.peers.room.wants_input() {
+        } else if !pauses && self.operator.pending.is_empty() && self.wants_input() {
             self.hear_stdin(now)?;
         }
         if !pauses {
@@ -123,9 +123,9 @@ impl Hub {
                     self.operator
                         .crlf
                         .convert(bytes, &mut self.operator.converted);
-                    self.peers.room.typed(&self.operator.converted, now);
+                    self.peers.typed(&self.operator.converted, now);
                 } else {
-                    self.peers.room.typed(bytes, now);
+                    self.peers.typed(bytes, now);
                 }
             }
             Input::Nothing => {}
@@ -141,7 +141,7 @@ impl Hub {
     /// stdin has ended. An input that was empty from the start only means that there is no
     /// keyboard; otherwise the class ends when everything is delivered.
     fn finish_input(&mut self, now: Instant) {
-        self.peers.room.typed_end(now);
+        self.peers.typed_end(now);
         let keyboard =
             self.operator.spoke || self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
         if !self.config.keep_open && keyboard {
@@ -209,7 +209,11 @@ impl Hub {
         }
         match understand(line) {
             Typed::Say(text) => self.say(text),
-            Typed::Do(command) => self.obey(command, now),
+            Typed::Do(command) => {
+                // What was typed before it comes before it.
+                self.say_pending(now);
+                self.obey(command, now);
+            }
             Typed::Explain(why) => self.answer(&why),
         }
     }
@@ -220,21 +224,22 @@ impl Hub {
         self.operator.pending.extend(line.as_bytes());
         self.operator.pending.push(b'\n');
         self.operator.pending_lines += 1;
-        if self.peers.room.is_empty() {
+        if self.peers.room.is_empty() || self.transfer.is_waiting() {
             let waiting = match self.operator.pending_lines {
                 1 => String::from("1 line waits"),
                 lines => format!("{lines} lines wait"),
             };
-            self.answer(&format!(
-                "nobody is here yet: {waiting} for the first to join"
-            ));
+            self.answer(&match self.transfer.is_waiting() {
+                true => format!("{}: {waiting} for the others to join", self.here()),
+                false => format!("nobody is here yet: {waiting} for the first to join"),
+            });
         }
     }
 
     /// Says what waits, if it is wanted; with a delay, one line of it.
     fn say_pending(&mut self, now: Instant) {
-        let operator = &mut self.operator;
-        if !operator.pending.is_empty() && self.peers.room.wants_input() {
+        if !self.operator.pending.is_empty() && self.wants_input() {
+            let operator = &mut self.operator;
             let count = match operator.delay {
                 Some(_) => Delay::portion(&operator.pending),
                 None => operator.pending.len(),
@@ -243,9 +248,9 @@ impl Hub {
             if self.config.settings.crlf {
                 operator.converted.clear();
                 operator.crlf.convert(bytes, &mut operator.converted);
-                self.peers.room.typed(&operator.converted, now);
+                self.peers.typed(&operator.converted, now);
             } else {
-                self.peers.room.typed(bytes, now);
+                self.peers.typed(bytes, now);
             }
             if let Some(delay) = &mut operator.delay {
                 delay.sent(bytes, now);
@@ -341,7 +346,7 @@ impl Hub {
                     true => Crlf::default().convert(format!("{text}\n").as_bytes(), &mut line),
                     false => line.extend(format!("{text}\n").as_bytes()),
                 }
-                self.peers.room.tell(key, &line);
+                self.peers.tell(key, &line);
                 self.peers.queue_flush(key);
             }
             Command::Kick { reason, .. } => {

@@ -10,6 +10,8 @@
 //! first.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::fmt::Display;
 use std::io;
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -22,6 +24,7 @@ use super::Hub;
 use super::show;
 use crate::engine::admit::Headcount;
 use crate::engine::idle::Idle;
+use crate::engine::record::Who;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
@@ -34,6 +37,7 @@ use crate::io::door::Arrival;
 use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::pulse::Pulse;
+use crate::io::record::Records;
 use crate::status::NOTICE;
 
 /// Bytes read from stdin, or from one peer, in a turn. Each read costs one large write for stdout or
@@ -73,6 +77,19 @@ pub enum Leave {
     Kicked(String),
 }
 
+impl Display for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Leave::Closed => f.write_str("closed"),
+            Leave::Broke(error) => f.write_str(&why(error)),
+            Leave::Stalled => f.write_str("cut off: took nothing"),
+            Leave::Behind => f.write_str("cut off: too far behind"),
+            Leave::Idle => f.write_str("cut off: idle"),
+            Leave::Kicked(reason) => write!(f, "cut off by the operator: {reason}"),
+        }
+    }
+}
+
 /// Keys of peers with work to do.
 #[derive(Default)]
 struct Queues {
@@ -95,6 +112,12 @@ pub struct Peers<S> {
     flushed: u64,
     /// Whoever is owed nothing is told that nothing will follow.
     half_closing: bool,
+    /// Only where something is to be recorded.
+    records: Option<Box<Records>>,
+    /// Bytes that the operator said to everybody.
+    pub said: u64,
+    /// Bytes received from those who left.
+    received: u64,
     pulse: Pulse,
     /// When to look who answers, while something is on its way to anybody.
     checkup: Option<Instant>,
@@ -113,6 +136,7 @@ impl Hub {
     }
 
     pub(super) fn accept(&mut self, now: Instant) {
+        self.entry.admission.begun = self.is_too_late();
         for _ in 0..ACCEPT_BATCH {
             match self.door.accept(now) {
                 Arrival::Nobody => return,
@@ -144,10 +168,11 @@ impl Hub {
         }
         let key = self.peers.admit(conn, now);
         if let Some(member) = self.peers.room.member(key) {
-            let (number, here) = (member.account.number, self.peers.room.len());
+            let (number, here) = (member.account.number, self.here());
             let addr = member.conn.conn.addr();
-            log::info!(target: NOTICE, "[{number}] {addr} joined, {here} here");
+            log::info!(target: NOTICE, "[{number}] {addr} joined, {here}");
         }
+        self.begin_if_complete(now);
     }
 }
 
@@ -163,6 +188,76 @@ impl<S: Stream> Peers<S> {
             checkup: None,
             headcount: None,
             idle: None,
+            records: None,
+            said: 0,
+            received: 0,
+        }
+    }
+
+    /// The same, and what happens is recorded.
+    pub fn recorded(mut self, records: Option<Records>) -> Peers<S> {
+        self.records = records.map(Box::new);
+        self
+    }
+
+    /// Records something, if anything is recorded.
+    pub fn record(&mut self, record: impl FnOnce(&mut Records)) {
+        if let Some(records) = &mut self.records {
+            record(records);
+            let screen = self.room.screen_mut();
+            records.take_for_stdout(|text| screen.record(text));
+        }
+    }
+
+    /// The same about a member.
+    fn record_of(&mut self, key: usize, record: impl FnOnce(&mut Records, Who<'_>)) {
+        if let (Some(records), Some(member)) = (&mut self.records, self.room.member(key)) {
+            let addr = member.conn.conn.addr();
+            record(records, Who::of(&member.account, &addr));
+            // What of it is for stdout is on its way there.
+            self.record(|_| ());
+        }
+    }
+
+    /// Bytes received so far, from everybody.
+    pub fn received(&self) -> u64 {
+        let members = self.room.members();
+        let here = members.iter().map(|(_, member)| member.account.received);
+        self.received + here.sum::<u64>()
+    }
+
+    /// The operator said `bytes` to everybody.
+    pub fn typed(&mut self, bytes: &[u8], now: Instant) {
+        self.said += bytes.len() as u64;
+        self.room.typed(bytes, now);
+        self.record(|records| records.said(None, bytes));
+    }
+
+    /// The operator will say no more.
+    pub fn typed_end(&mut self, now: Instant) {
+        self.room.typed_end(now);
+        self.record(|records| records.said_all(None));
+    }
+
+    /// The operator said `lines` to one alone.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn tell(&mut self, key: usize, lines: &[u8]) {
+        self.room.tell(key, lines);
+        self.record_of(key, |records, who| records.told(who, lines));
+    }
+
+    /// A peer said `bytes`.
+    fn take_in(&mut self, key: usize, bytes: &[u8], now: Instant) {
+        if self.records.is_none() || !self.room.is_chat() {
+            self.record_of(key, |records, who| records.heard(who, bytes));
+            return self.room.heard(key, bytes, now);
+        }
+        // A line may change the name of who says the next one.
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.record_of(key, |records, who| records.heard(who, line));
+            self.room.heard(key, line, now);
         }
     }
 
@@ -197,6 +292,7 @@ impl<S: Stream> Peers<S> {
         }
         let key = self.room.join(peer, now);
         self.touch(key, now);
+        self.record_of(key, Records::joined);
         key
     }
 
@@ -278,7 +374,7 @@ impl<S: Stream> Peers<S> {
         match heard {
             Heard::Bytes(count) => {
                 self.touch(key, now);
-                self.room.heard(key, &buffer[..count], now);
+                self.take_in(key, &buffer[..count], now);
                 self.queue_read(key);
                 if self.room.is_chat() {
                     // It may have been answered.
@@ -296,6 +392,7 @@ impl<S: Stream> Peers<S> {
                 }
                 let is_shut = peer.conn.is_shut();
                 self.room.finish(key, now);
+                self.record_of(key, Records::finished);
                 if self.room.dismiss(key) {
                     self.queue_flush(key);
                 }
@@ -473,6 +570,7 @@ impl<S: Stream> Peers<S> {
             headcount.left(ip);
         }
         let account = &left.account;
+        self.received += account.received;
         let who = format!("[{}] {}", account.number, left.conn.conn.addr());
         let traffic = format!(
             "after {:.1?}, {} bytes in, {} out, {} here",
@@ -482,6 +580,8 @@ impl<S: Stream> Peers<S> {
             self.room.len()
         );
         let owed = left.owed;
+        let addr = left.conn.conn.addr();
+        self.record(|records| records.left(Who::of(account, &addr), &why.to_string()));
         match why {
             Leave::Closed => log::info!(target: NOTICE, "{who} left {traffic}"),
             Leave::Broke(error) => {

@@ -16,6 +16,7 @@ use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use mio::Interest;
@@ -67,10 +68,10 @@ pub enum Kind {
     File,
 }
 
-/// One of the three standard descriptors. See the module's documentation.
+/// One of the three standard descriptors, or a file that was opened beside them. See the module's
+/// documentation.
 #[derive(Debug)]
 pub struct Descriptor {
-    fd: BorrowedFd<'static>,
     kind: Kind,
     access: Access,
 }
@@ -80,11 +81,11 @@ enum Access {
     /// Through a description of our own that has `O_NONBLOCK`.
     Own(OwnedFd),
     /// With a flag in each call.
-    Flag,
+    Flag(BorrowedFd<'static>),
     /// After asking `poll(2)`.
-    Gate,
+    Gate(BorrowedFd<'static>),
     /// As it is.
-    Plain,
+    Plain(BorrowedFd<'static>),
 }
 
 impl Descriptor {
@@ -97,12 +98,33 @@ impl Descriptor {
         let access = match kind {
             Kind::Terminal | Kind::Pipe => match reopen(fd, kind, direction) {
                 Some(own) => Access::Own(own),
-                None => Access::Gate,
+                None => Access::Gate(fd),
             },
-            Kind::Socket => Access::Flag,
-            Kind::File => Access::Plain,
+            Kind::Socket => Access::Flag(fd),
+            Kind::File => Access::Plain(fd),
         };
-        Descriptor { fd, kind, access }
+        Descriptor { kind, access }
+    }
+
+    /// Opens a file to write at its end, which is its beginning if it is not to be `appended` to.
+    ///
+    /// # Errors
+    /// What the system says; `ENXIO` for a FIFO that nobody reads, and for a socket.
+    pub fn open(path: &Path, appended: bool) -> io::Result<Descriptor> {
+        let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND;
+        flags |= OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if !appended {
+            flags |= OFlags::TRUNC;
+        }
+        let own = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?;
+        let kind = kind(own.as_fd());
+        if kind == Kind::Pipe {
+            widen(own.as_fd());
+        }
+        Ok(Descriptor {
+            kind,
+            access: Access::Own(own),
+        })
     }
 
     /// What it is.
@@ -128,7 +150,9 @@ impl Descriptor {
             Ok(()) => Ok(true),
             // epoll_ctl(2): EPERM, "the target file does not support epoll".
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                self.access = Access::Plain;
+                if let Access::Gate(fd) | Access::Flag(fd) = self.access {
+                    self.access = Access::Plain(fd);
+                }
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -142,16 +166,16 @@ impl Descriptor {
     /// (reading it would stop this one, see SIGTTIN in `credentials(7)`); whatever else the system
     /// says.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.kind == Kind::Terminal && job::is_elsewhere(self.fd) {
+        if self.kind == Kind::Terminal && job::is_elsewhere(self.as_fd()) {
             return Err(ErrorKind::WouldBlock.into());
         }
         let count = match &self.access {
-            Access::Flag => rustix::net::recv(self.fd, buffer, RecvFlags::DONTWAIT)?.0,
-            Access::Gate => {
-                self.gate(PollFlags::IN)?;
-                rustix::io::read(self.fd, buffer)?
+            Access::Flag(fd) => rustix::net::recv(fd, buffer, RecvFlags::DONTWAIT)?.0,
+            Access::Gate(fd) => {
+                gate(*fd, PollFlags::IN)?;
+                rustix::io::read(fd, buffer)?
             }
-            Access::Own(_) | Access::Plain => rustix::io::read(self.as_fd(), buffer)?,
+            Access::Own(_) | Access::Plain(_) => rustix::io::read(self.as_fd(), buffer)?,
         };
         Ok(count)
     }
@@ -162,15 +186,15 @@ impl Descriptor {
     /// `WouldBlock` when nothing fits now; whatever else the system says.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let count = match &self.access {
-            Access::Flag => {
+            Access::Flag(fd) => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                rustix::net::send(self.fd, bytes, flags)?
+                rustix::net::send(fd, bytes, flags)?
             }
-            Access::Gate => {
-                self.gate(PollFlags::OUT)?;
-                rustix::io::write(self.fd, &bytes[..bytes.len().min(GATED_WRITE)])?
+            Access::Gate(fd) => {
+                gate(*fd, PollFlags::OUT)?;
+                rustix::io::write(fd, &bytes[..bytes.len().min(GATED_WRITE)])?
             }
-            Access::Own(_) | Access::Plain => rustix::io::write(self.as_fd(), bytes)?,
+            Access::Own(_) | Access::Plain(_) => rustix::io::write(self.as_fd(), bytes)?,
         };
         Ok(count)
     }
@@ -190,8 +214,9 @@ impl Descriptor {
             return false;
         }
         let device = |fd| rustix::fs::fstat(fd).map(|stat| stat.st_rdev);
-        let same = matches!((device(self.fd), device(other.fd)), (Ok(a), Ok(b)) if a == b);
-        same || (tcgetsid(self.fd).is_ok() && tcgetsid(other.fd).is_ok())
+        let (ours, theirs) = (self.as_fd(), other.as_fd());
+        let same = matches!((device(ours), device(theirs)), (Ok(a), Ok(b)) if a == b);
+        same || (tcgetsid(ours).is_ok() && tcgetsid(theirs).is_ok())
     }
 
     /// Waits until it takes bytes, or for `limit`.
@@ -204,15 +229,6 @@ impl Descriptor {
         // Whatever it says, the next write will say it better.
         let _ = poll(&mut [PollFd::new(&fd, PollFlags::OUT)], Some(&limit));
     }
-
-    fn gate(&self, wanted: PollFlags) -> io::Result<()> {
-        let mut fds = [PollFd::new(&self.fd, wanted)];
-        match poll(&mut fds, Some(&Timespec::default()))? {
-            // An error or a hang-up counts as ready: the call itself will tell.
-            0 => Err(ErrorKind::WouldBlock.into()),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl AsFd for Descriptor {
@@ -220,8 +236,18 @@ impl AsFd for Descriptor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.access {
             Access::Own(own) => own.as_fd(),
-            _ => self.fd,
+            Access::Flag(fd) | Access::Gate(fd) | Access::Plain(fd) => *fd,
         }
+    }
+}
+
+/// Fails with `WouldBlock` where a call would block.
+fn gate(fd: BorrowedFd<'_>, wanted: PollFlags) -> io::Result<()> {
+    let mut fds = [PollFd::new(&fd, wanted)];
+    match poll(&mut fds, Some(&Timespec::default()))? {
+        // An error or a hang-up counts as ready: the call itself will tell.
+        0 => Err(ErrorKind::WouldBlock.into()),
+        _ => Ok(()),
     }
 }
 

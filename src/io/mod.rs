@@ -15,6 +15,7 @@ pub mod notices;
 pub mod output;
 pub mod proxy;
 pub mod pulse;
+pub mod record;
 pub mod shortcut;
 pub mod signals;
 pub mod stdin;

@@ -4,6 +4,9 @@
 //! until Ctrl-Q. So notices and log lines are queued here, and the loop writes them when stderr
 //! takes them.
 //!
+//! One row can be drawn there again and again ([`Stderr::draw`]); what is said takes its place, so
+//! that the two are never mixed.
+//!
 //! It promises: at most [`LIMIT`] bytes wait; what does not fit is dropped whole and counted, and
 //! the count is told as soon as there is room.
 
@@ -22,13 +25,18 @@ use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 
+use crate::io::descriptor::Kind;
 use crate::io::output::Output;
+use crate::io::terminal::Terminal;
 
 /// Bytes that may wait for stderr.
 pub const LIMIT: usize = 64 * 1024;
 
 /// How long the end of the program waits for a stderr that is stuck.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Makes a terminal begin its row anew.
+const ERASE: &[u8] = b"\r\x1b[K";
 
 /// A handle for saying things; clones share one queue. As a [`Write`] it is a logger's target that
 /// takes whole records.
@@ -39,6 +47,8 @@ pub struct Notices(Arc<Mutex<Queue>>);
 struct Queue {
     bytes: VecDeque<u8>,
     dropped: u64,
+    /// A row is drawn, after everything in the queue.
+    row: bool,
 }
 
 impl Notices {
@@ -62,7 +72,17 @@ impl Queue {
         if self.bytes.len() < LIMIT / 2 {
             self.tell_dropped();
         }
+        self.erase();
         self.bytes.extend(record);
+    }
+
+    /// Erases the row. Returns whether there was one.
+    fn erase(&mut self) -> bool {
+        let erased = std::mem::take(&mut self.row);
+        if erased {
+            self.bytes.extend(ERASE);
+        }
+        erased
     }
 
     fn tell_dropped(&mut self) {
@@ -134,6 +154,26 @@ impl Stderr {
         let mut queue = self.notices.queue();
         queue.tell_dropped();
         queue.bytes.drain(..).collect()
+    }
+
+    /// Draws a row in place of the one that was drawn before, unless stderr is stuck. It must fit.
+    pub fn draw(&mut self, row: &str) {
+        let mut queue = self.notices.queue();
+        if queue.bytes.is_empty() {
+            queue.bytes.extend(ERASE);
+            queue.bytes.extend(row.as_bytes());
+            queue.row = true;
+        }
+    }
+
+    /// Erases the row that was drawn. Returns whether there was one.
+    pub fn erase(&mut self) -> bool {
+        self.notices.queue().erase()
+    }
+
+    /// Whether it is a terminal that a row can be drawn on.
+    pub fn is_capable_terminal(&self) -> bool {
+        self.output.kind() == Kind::Terminal && Terminal::is_capable()
     }
 
     /// Whether stderr is the same terminal as `stdout`.

@@ -1,4 +1,4 @@
-//! A standard output as a sink that may be slow, stuck or closed, and never stops the loop.
+//! An output as a sink that may be slow, stuck or closed, and never stops the loop.
 //!
 //! It promises: one write per call, none while the kernel is known to have no room, and never a
 //! blocking one (a file's excepted).
@@ -7,6 +7,7 @@ use std::io;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use mio::Interest;
@@ -18,7 +19,7 @@ use crate::io::descriptor::Descriptor;
 use crate::io::descriptor::Direction;
 use crate::io::descriptor::Kind;
 
-/// Standard output or standard error.
+/// Standard output, standard error, or a file beside them.
 #[derive(Debug)]
 pub struct Output {
     descriptor: Descriptor,
@@ -40,6 +41,17 @@ impl Output {
             descriptor: Descriptor::new(rustix::stdio::stderr(), Direction::Out),
             writable: true,
         }
+    }
+
+    /// A file to write at its end; see [`Descriptor::open`].
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(path: &Path, appended: bool) -> io::Result<Output> {
+        Ok(Output {
+            descriptor: Descriptor::open(path, appended)?,
+            writable: true,
+        })
     }
 
     /// Registers it for the news that it takes bytes again.

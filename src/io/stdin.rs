@@ -12,6 +12,7 @@ use mio::Interest;
 use mio::Registry;
 use mio::Token;
 use mio::event::Event;
+use rustix::fs::FileType;
 
 use crate::io::descriptor::Descriptor;
 use crate::io::descriptor::Direction;
@@ -89,6 +90,14 @@ impl Stdin {
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.descriptor.kind()
+    }
+
+    /// Bytes left to be read, if it is a regular file.
+    pub fn remaining(&self) -> Option<u64> {
+        let stat = rustix::fs::fstat(self.as_fd()).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let at = rustix::fs::tell(self.as_fd()).ok().filter(|_| is_file)?;
+        Some(u64::try_from(stat.st_size).ok()?.saturating_sub(at))
     }
 
     /// Pretends that the end was read: there will be no more input.

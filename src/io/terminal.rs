@@ -5,6 +5,7 @@
 //! Ctrl-Z and Ctrl-S mean what they always do; nothing is touched while another job has the
 //! terminal; no call waits for a terminal that is stopped.
 
+use std::os::fd::BorrowedFd;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -39,10 +40,8 @@ pub struct Terminal {
 impl Terminal {
     /// The terminal, if stdin and stdout are one that can be edited on.
     pub fn open() -> Option<Terminal> {
-        let capable =
-            std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
         let (stdin, stdout) = (rustix::stdio::stdin(), rustix::stdio::stdout());
-        if !capable || !isatty(stdin) || !isatty(stdout) {
+        if !Terminal::is_capable() || !isatty(stdin) || !isatty(stdout) {
             return None;
         }
         let found = tcgetattr(stdin).ok()?;
@@ -95,10 +94,17 @@ impl Terminal {
 
     /// Its width in columns.
     pub fn columns() -> u16 {
-        match tcgetwinsize(rustix::stdio::stdout()) {
-            Ok(size) if size.ws_col > 0 => size.ws_col,
-            _ => COLUMNS,
-        }
+        columns(rustix::stdio::stdout())
+    }
+
+    /// The width of the terminal on stderr.
+    pub fn columns_of_stderr() -> u16 {
+        columns(rustix::stdio::stderr())
+    }
+
+    /// Whether terminals of this kind can do more than show text, as TERM tells.
+    pub fn is_capable() -> bool {
+        std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
     }
 }
 
@@ -107,6 +113,13 @@ impl Drop for Terminal {
         if self.editing {
             restore();
         }
+    }
+}
+
+fn columns(fd: BorrowedFd<'_>) -> u16 {
+    match tcgetwinsize(fd) {
+        Ok(size) if size.ws_col > 0 => size.ws_col,
+        _ => COLUMNS,
     }
 }
 

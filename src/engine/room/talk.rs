@@ -157,7 +157,8 @@ impl<C> Room<C> {
 
     /// One line of a member, with its line feed.
     fn say(&mut self, key: usize, line: &str, line_end: &str) {
-        let heard = self.policy.relay && self.members.len() > 1;
+        let somebody = self.members.len() > 1 || self.journal.keeps_history();
+        let heard = self.policy.relay && somebody;
         let member = &mut self.members[key];
         let name = member.account.name.as_deref().unwrap_or_default();
         self.label.clear();

@@ -1,0 +1,154 @@
+//! How far a transfer is, as a line to be drawn again and again while bytes move.
+//!
+//! It promises: at most ten lines a second; when nothing moves nothing is drawn and nothing is
+//! waited for, but the last that moved is drawn once.
+
+use std::fmt;
+use std::fmt::Display;
+use std::fmt::Write;
+use std::time::Duration;
+use std::time::Instant;
+
+/// How long a line stays before the next one.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How much of the rate is what it was a tick ago. The rest is what just moved.
+const INERTIA: f64 = 0.8;
+
+/// A transfer. See the module's documentation.
+#[derive(Debug)]
+pub struct Progress {
+    total: Option<u64>,
+    began: Instant,
+    drawn: Option<Drawn>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    at: Instant,
+    state: (u64, u64),
+    /// Bytes per second.
+    rate: f64,
+}
+
+impl Progress {
+    /// A transfer of `total` bytes, if that is known, which begins now.
+    pub fn new(total: Option<u64>, now: Instant) -> Progress {
+        Progress {
+            total,
+            began: now,
+            drawn: None,
+        }
+    }
+
+    /// When a line is to be drawn for this `state`: bytes moved, and anything else that changes as
+    /// they are taken. None: it is drawn already.
+    pub fn due(&self, state: (u64, u64)) -> Option<Instant> {
+        match &self.drawn {
+            None if state.0 == 0 => None,
+            None => Some(self.began),
+            Some(drawn) if drawn.state == state => None,
+            Some(drawn) => Some(drawn.at + TICK),
+        }
+    }
+
+    /// The line for this `state`, for a terminal that has so many `columns`, and `slowest`, who is
+    /// behind by so many bytes.
+    pub fn line(
+        &mut self,
+        state: (u64, u64),
+        slowest: Option<(u32, u64)>,
+        columns: u16,
+        now: Instant,
+    ) -> String {
+        let (bytes, _) = state;
+        let (at, before, rate) = match &self.drawn {
+            Some(drawn) => (drawn.at, drawn.state.0, Some(drawn.rate)),
+            None => (self.began, 0, None),
+        };
+        let time = now.saturating_duration_since(at).max(TICK).as_secs_f64();
+        let current = bytes.saturating_sub(before) as f64 / time;
+        let rate = rate.map_or(current, |rate| rate * INERTIA + current * (1.0 - INERTIA));
+        self.drawn = Some(Drawn {
+            at: now,
+            state,
+            rate,
+        });
+        let mut line = format!("muxnc: {}", Size(bytes));
+        // Writing to a String cannot fail.
+        if let Some(total) = self.total.filter(|&total| total > 0) {
+            let percent = bytes.min(total) * 100 / total;
+            let _ = write!(line, " of {}, {percent}%", Size(total));
+        }
+        let _ = write!(line, ", {}/s", Size(rate as u64));
+        if let Some((number, behind)) = slowest.filter(|&(_, behind)| behind > 0) {
+            let _ = write!(line, ", [{number}] is behind by {}", Size(behind));
+        }
+        // The last column stays free: a terminal might begin another line.
+        line.truncate(usize::from(columns).saturating_sub(1));
+        line
+    }
+}
+
+/// A number of bytes for people.
+#[derive(Debug, Clone, Copy)]
+pub struct Size(pub u64);
+
+impl Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+        if self.0 < 1024 {
+            let word = if self.0 == 1 { "byte" } else { "bytes" };
+            return write!(f, "{} {word}", self.0);
+        }
+        let mut size = self.0 as f64 / 1024.0;
+        let mut unit = 0;
+        // What would be rounded up to 1024 is one of the next unit.
+        while size >= 1023.95 && unit + 1 < UNITS.len() {
+            size /= 1024.0;
+            unit += 1;
+        }
+        write!(f, "{size:.1} {}", UNITS[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_for_people() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (1023, "1023 bytes"),
+            (1024, "1.0 KiB"),
+            (1024 * 1024 - 1, "1.0 MiB"),
+            (5 * 1024 * 1024 * 1024 / 2, "2.5 GiB"),
+            (u64::MAX, "16777216.0 TiB"),
+        ] {
+            assert_eq!(Size(bytes).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_line_is_due_while_bytes_move_and_not_too_often() {
+        let now = Instant::now();
+        let mut progress = Progress::new(Some(4 * 1024 * 1024), now);
+        assert_eq!(progress.due((0, 0)), None);
+        assert_eq!(progress.due((1, 0)), Some(now));
+        let now = now + TICK;
+        let state = (1024 * 1024, 0);
+        let line = progress.line(state, Some((7, 300 * 1024)), 80, now);
+        assert_eq!(
+            line,
+            "muxnc: 1.0 MiB of 4.0 MiB, 25%, 10.0 MiB/s, [7] is behind by 300.0 KiB"
+        );
+        assert_eq!(progress.due(state), None, "nothing moves");
+        assert_eq!(progress.due((1024 * 1024, 1)), Some(now + TICK));
+        let line = progress.line((2 * 1024 * 1024, 0), Some((7, 0)), 80, now + TICK);
+        assert_eq!(line, "muxnc: 2.0 MiB of 4.0 MiB, 50%, 10.0 MiB/s");
+        let line = progress.line((2 * 1024 * 1024, 0), None, 20, now + TICK * 2);
+        assert_eq!(line, "muxnc: 2.0 MiB of 4");
+    }
+}

@@ -1,0 +1,372 @@
+//! Records of what is said: the files, and the wall clock that their lines begin with.
+//!
+//! What is recorded is collected here and written at the end of the turn, or as soon as it is
+//! much. A regular file takes everything, which is never for long. A pipe takes what fits; what it
+//! does not take waits, up to [`LIMIT`] bytes, and beyond that whole records are dropped and
+//! counted, because a record must not stop a class.
+//!
+//! It promises: every file is opened before anything else happens, or nothing does; a file that
+//! fails later is told of once, and everything else goes on without it; no call blocks (a regular
+//! file's excepted).
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
+use std::time::SystemTime;
+
+use mio::Registry;
+use mio::Token;
+use mio::event::Event;
+
+use crate::engine::record::Transcript;
+use crate::engine::record::Way;
+use crate::engine::record::Who;
+use crate::engine::record::push_dump;
+use crate::io::descriptor::Kind;
+use crate::io::error::Error;
+use crate::io::error::why;
+use crate::io::output::Output;
+
+/// Bytes of records that may wait for a file.
+pub const LIMIT: usize = 1024 * 1024;
+
+/// Bytes of records that are written at once, though the turn is not over.
+const MUCH: usize = 64 * 1024;
+
+/// How long the end of the program waits for a pipe that is stuck.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Which records are kept, and where. `-` is stdout.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// What was received and sent, as it was.
+    pub raw: Option<PathBuf>,
+    /// The same as a hex dump.
+    pub dump: Option<PathBuf>,
+    /// Who said what, and who came and went.
+    pub transcript: Option<PathBuf>,
+    /// The files keep what they had.
+    pub append: bool,
+    /// What the operator is called.
+    pub name: Option<String>,
+}
+
+/// All records that are kept. See the module's documentation.
+pub struct Records {
+    raw: Option<Sink>,
+    dump: Option<Sink>,
+    transcript: Option<(Transcript, Sink)>,
+    name: Option<String>,
+    clock: Clock,
+    /// The text of one record; here so that its memory is reused.
+    text: String,
+}
+
+/// The time as RFC 3339 has it, in UTC and read once in a turn.
+#[derive(Default)]
+struct Clock {
+    time: String,
+    is_read: bool,
+}
+
+impl Clock {
+    fn read(&mut self) -> &str {
+        if !std::mem::replace(&mut self.is_read, true) {
+            self.time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        }
+        &self.time
+    }
+}
+
+impl Records {
+    /// Opens every file. None if none is wanted.
+    ///
+    /// # Errors
+    /// A file cannot be opened, or is a terminal, which must not get the bytes of others as they
+    /// are.
+    pub fn open(wanted: &Wanted) -> Result<Option<Records>, Error> {
+        let open = |path: &Option<PathBuf>| match path {
+            Some(path) => Sink::open(path, wanted.append).map(Some),
+            None => Ok(None),
+        };
+        let records = Records {
+            raw: open(&wanted.raw)?,
+            dump: open(&wanted.dump)?,
+            transcript: open(&wanted.transcript)?.map(|sink| (Transcript::default(), sink)),
+            name: wanted.name.clone(),
+            clock: Clock::default(),
+            text: String::new(),
+        };
+        let none = records.raw.is_none() && records.dump.is_none() && records.transcript.is_none();
+        Ok((!none).then_some(records))
+    }
+
+    /// Registers them for the news that they take bytes again.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.sinks()
+            .try_for_each(|sink| sink.register(registry, token))
+    }
+
+    /// Takes note of an event, of whichever of them.
+    pub fn collect(&mut self, event: &Event) {
+        self.sinks().for_each(|sink| sink.collect(event));
+    }
+
+    /// Whether one of them is for stdout.
+    pub fn has_stdout(&self) -> bool {
+        let transcript = self.transcript.as_ref().map(|(_, sink)| sink);
+        [self.raw.as_ref(), self.dump.as_ref(), transcript]
+            .into_iter()
+            .flatten()
+            .any(|sink| sink.output.is_none())
+    }
+
+    /// Somebody joined.
+    pub fn joined(&mut self, who: Who<'_>) {
+        self.transcribe(|transcript, at, _, text| transcript.joined(at, who, text));
+    }
+
+    /// Somebody left, and why.
+    pub fn left(&mut self, who: Who<'_>, why: &str) {
+        self.transcribe(|transcript, at, _, text| transcript.left(at, who, why, text));
+    }
+
+    /// Somebody said `bytes`.
+    pub fn heard(&mut self, who: Who<'_>, bytes: &[u8]) {
+        self.pass(Way::From, Some(who), bytes);
+        self.transcribe(|transcript, at, _, text| transcript.heard(at, who, bytes, text));
+    }
+
+    /// Somebody will say no more.
+    pub fn finished(&mut self, who: Who<'_>) {
+        self.transcribe(|transcript, at, _, text| transcript.finished(at, who, text));
+    }
+
+    /// `bytes` were said to everybody, or to `who` if there is nobody else.
+    pub fn said(&mut self, who: Option<Who<'_>>, bytes: &[u8]) {
+        self.pass(Way::To, who, bytes);
+        self.transcribe(|transcript, at, name, text| transcript.said(at, name, who, bytes, text));
+    }
+
+    /// Nothing more will be said to them.
+    pub fn said_all(&mut self, who: Option<Who<'_>>) {
+        self.transcribe(|transcript, at, name, text| transcript.said_all(at, name, who, text));
+    }
+
+    /// Whole lines were said to one alone.
+    pub fn told(&mut self, who: Who<'_>, lines: &[u8]) {
+        self.pass(Way::To, Some(who), lines);
+        self.transcribe(|transcript, at, _, text| transcript.told(at, who, lines, text));
+    }
+
+    /// The turn is over: what was recorded is written.
+    pub fn flush(&mut self) {
+        self.sinks().for_each(Sink::flush);
+        self.clock.is_read = false;
+    }
+
+    /// The program is over: the same, and a pipe that is stuck is waited for, but not long.
+    pub fn finish(&mut self) {
+        self.sinks().for_each(Sink::finish);
+    }
+
+    /// Hands out what is for stdout, all of it.
+    pub fn take_for_stdout(&mut self, mut take: impl FnMut(&[u8])) {
+        for sink in self.sinks().filter(|sink| sink.output.is_none()) {
+            let (front, back) = sink.waiting.as_slices();
+            take(front);
+            take(back);
+            sink.waiting.clear();
+        }
+    }
+
+    /// Bytes that wait for stdout.
+    pub fn waiting_for_stdout(&self) -> usize {
+        let transcript = self.transcript.as_ref().map(|(_, sink)| sink);
+        [self.raw.as_ref(), self.dump.as_ref(), transcript]
+            .into_iter()
+            .flatten()
+            .filter(|sink| sink.output.is_none())
+            .map(|sink| sink.waiting.len())
+            .sum()
+    }
+
+    /// The records that need not know where lines end.
+    fn pass(&mut self, way: Way, who: Option<Who<'_>>, bytes: &[u8]) {
+        if let Some(raw) = &mut self.raw {
+            raw.write(bytes);
+        }
+        if let Some(dump) = self.dump.as_mut().filter(|_| !bytes.is_empty()) {
+            self.text.clear();
+            push_dump(self.clock.read(), way, who, bytes, &mut self.text);
+            dump.write(self.text.as_bytes());
+        }
+    }
+
+    fn transcribe(&mut self, write: impl FnOnce(&mut Transcript, &str, Option<&str>, &mut String)) {
+        if let Some((transcript, sink)) = &mut self.transcript {
+            self.text.clear();
+            write(
+                transcript,
+                self.clock.read(),
+                self.name.as_deref(),
+                &mut self.text,
+            );
+            sink.write(self.text.as_bytes());
+        }
+    }
+
+    fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
+        let transcript = self.transcript.as_mut().map(|(_, sink)| sink);
+        [self.raw.as_mut(), self.dump.as_mut(), transcript]
+            .into_iter()
+            .flatten()
+    }
+}
+
+/// One file, and what waits for it.
+struct Sink {
+    name: String,
+    /// None: stdout, whose owner comes for what waits.
+    output: Option<Output>,
+    waiting: VecDeque<u8>,
+    /// Records that did not fit.
+    dropped: u64,
+    failed: bool,
+}
+
+impl Sink {
+    fn open(path: &Path, appended: bool) -> Result<Sink, Error> {
+        let output = match path.as_os_str() == "-" {
+            true => None,
+            false => Some(open(path, appended)?),
+        };
+        Ok(Sink {
+            name: path.display().to_string(),
+            output,
+            waiting: VecDeque::new(),
+            dropped: 0,
+            failed: false,
+        })
+    }
+
+    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match &mut self.output {
+            Some(output) => output.register(registry, token),
+            None => Ok(()),
+        }
+    }
+
+    fn collect(&mut self, event: &Event) {
+        self.output
+            .iter_mut()
+            .for_each(|output| output.collect(event));
+    }
+
+    /// Takes in one record, whole or not at all.
+    fn write(&mut self, record: &[u8]) {
+        if self.failed || record.is_empty() {
+            return;
+        }
+        // Whoever owns stdout looks after what waits for it.
+        if self.output.is_none() || self.waiting.len() + record.len() < MUCH {
+            self.waiting.extend(record);
+            return;
+        }
+        self.flush();
+        if self.waiting.is_empty() {
+            // What is large is not copied first.
+            let written = self.pass(record);
+            self.waiting.extend(&record[written..]);
+        } else if self.waiting.len() + record.len() > LIMIT {
+            self.dropped += 1;
+        } else {
+            self.waiting.extend(record);
+        }
+    }
+
+    fn flush(&mut self) {
+        while !self.waiting.is_empty() {
+            let (front, _) = self.waiting.as_slices();
+            let Some(output) = self.output.as_mut().filter(|output| output.is_writable()) else {
+                break;
+            };
+            match output.write(front) {
+                Ok(count) => drop(self.waiting.drain(..count)),
+                Err(error) => return self.fail(&error),
+            }
+        }
+        if self.dropped > 0 && self.waiting.len() < LIMIT / 2 {
+            log::warn!(
+                "{} pieces of the record did not fit into {}, whose reader did not keep up",
+                std::mem::take(&mut self.dropped),
+                self.name
+            );
+        }
+    }
+
+    /// Writes what it takes of `record`; all of it counts as taken if it failed.
+    fn pass(&mut self, record: &[u8]) -> usize {
+        let written = match &mut self.output {
+            Some(output) => output.write(record),
+            None => Ok(0),
+        };
+        written.unwrap_or_else(|error| {
+            self.fail(&error);
+            record.len()
+        })
+    }
+
+    /// It is said once; nobody who is connected should suffer for it.
+    fn fail(&mut self, error: &io::Error) {
+        log::warn!(
+            "write to {}: {}; nothing more is recorded there",
+            self.name,
+            why(error)
+        );
+        self.failed = true;
+        self.waiting = VecDeque::new();
+    }
+
+    fn finish(&mut self) {
+        let end = Instant::now() + LAST_WORDS;
+        loop {
+            self.flush();
+            let left = end.saturating_duration_since(Instant::now());
+            let Some(output) = self.output.as_mut().filter(|_| !self.waiting.is_empty()) else {
+                return;
+            };
+            if left.is_zero() {
+                let left = self.waiting.len();
+                log::warn!(
+                    "{left} bytes of the record were not taken by the reader of {}",
+                    self.name
+                );
+                return;
+            }
+            output.wait(left);
+        }
+    }
+}
+
+fn open(path: &Path, appended: bool) -> Result<Output, Error> {
+    let doing = || format!("open {}", path.display());
+    let output = Output::open(path, appended).map_err(|error| {
+        if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
+            return Error::new(doing(), "nobody reads it")
+                .hint("It is a pipe or a socket: its reader must be there first.");
+        }
+        Error::system(doing(), &error).hint("A record was to be written there.")
+    })?;
+    match output.kind() {
+        Kind::Terminal => Err(Error::new(doing(), "it is a terminal")
+            .hint("What others send could act on it. To have the record on the screen, say -.")),
+        _ => Ok(output),
+    }
+}
