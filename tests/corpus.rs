@@ -169,6 +169,11 @@ fn newline() {
 }
 
 #[test]
+fn proxy() {
+    run("proxy");
+}
+
+#[test]
 fn room() {
     run("room");
 }

@@ -24,6 +24,11 @@ use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::lines::Lines;
 use muxnc::engine::lines::MAX_LINE;
 use muxnc::engine::newline::Crlf;
+use muxnc::engine::proxy::Conversation;
+use muxnc::engine::proxy::Destination;
+use muxnc::engine::proxy::Kind;
+use muxnc::engine::proxy::Login;
+use muxnc::engine::proxy::Step;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
@@ -40,13 +45,14 @@ use muxnc::engine::visible::is_unsafe;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("chat", chat),
     ("command", command),
     ("editor", editor),
     ("journal", journal),
     ("lines", lines),
     ("newline", newline),
+    ("proxy", proxy),
     ("room", room),
     ("screen", screen),
     ("visible", visible),
@@ -126,6 +132,52 @@ pub fn lines(data: &[u8]) {
     lines.finish(|b| screen.extend(b), |b| room.extend(b));
     assert!(screen == said && room == said, "nothing is lost");
     assert_eq!(lines.room(), MAX_LINE);
+}
+
+/// What a proxy says leads to the same, whole or byte by byte, and what follows its answer is left
+/// alone.
+pub fn proxy(data: &[u8]) {
+    let mut input = Input(data);
+    let choice = input.byte();
+    let pieces: Vec<&[u8]> = input.0.chunks(1).collect();
+    assert_eq!(hear_proxy(choice, &[input.0]), hear_proxy(choice, &pieces));
+}
+
+/// What is sent to a proxy that says this, how it ends (`None` if more is to come), and how much was
+/// left if it is well.
+fn hear_proxy(choice: u8, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<bool>, usize) {
+    let kind = [Kind::Http, Kind::Socks4, Kind::Socks5][usize::from(choice % 3)];
+    let login = (choice & 4 != 0).then(|| Login {
+        user: "ann".into(),
+        password: "secret".into(),
+    });
+    let destination = Destination::new("example.org", 80).expect("a name");
+    let mut talk = Conversation::new(kind, destination, login, "chance".into()).expect("suitable");
+    let mut pieces = pieces.iter();
+    let mut input: &[u8] = b"";
+    let mut sent = Vec::new();
+    loop {
+        match talk.step(&mut input) {
+            Ok(Step::Send(bytes)) => sent.push(bytes),
+            Ok(Step::Reconnect) => {}
+            Ok(Step::Read) => {
+                assert!(input.is_empty(), "it waits although there is more");
+                match pieces.next() {
+                    Some(piece) => input = piece,
+                    None => return (sent, None, 0),
+                }
+            }
+            Ok(Step::Done) => {
+                let left = pieces.map(|piece| piece.len()).sum::<usize>();
+                return (sent, Some(true), input.len() + left);
+            }
+            Err(refusal) => {
+                assert!(refusal.to_string().len() < 200, "{refusal}");
+                return (sent, Some(false), 0);
+            }
+        }
+        assert!(sent.len() < 10, "it goes round for ever");
+    }
 }
 
 /// Every lone LF becomes CRLF, however it comes, and nothing else is touched.

@@ -118,7 +118,8 @@ impl Http {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut answer = httparse::Response::new(&mut fields);
         let end = match answer.parse(&self.head) {
-            Ok(httparse::Status::Complete(end)) => end,
+            Ok(httparse::Status::Complete(end)) if end <= MAX_HEAD => end,
+            Ok(httparse::Status::Complete(_)) => return Err(Refusal::Nonsense("it has no end")),
             Ok(httparse::Status::Partial) => {
                 *input = &[];
                 return match self.head.len() > MAX_HEAD {
