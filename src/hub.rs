@@ -40,6 +40,7 @@ use crate::client;
 use crate::client::Settings;
 use crate::client::Traffic;
 use crate::engine::chat::Chat;
+use crate::engine::rate::Rate;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::Room;
@@ -47,6 +48,7 @@ use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
 use crate::engine::screen::Surface;
 use crate::io::access::Access;
+use crate::io::confine::confine;
 use crate::io::conn::Conn;
 use crate::io::console::Console;
 use crate::io::descriptor::Kind;
@@ -111,6 +113,8 @@ pub struct HubConfig {
     pub slow: SlowPeer,
     /// How long a peer may hold the others up without progress.
     pub stall_timeout: Duration,
+    /// What each peer may be read in a second.
+    pub rate: Option<Rate>,
     /// When lines on a terminal begin with who said them, and whether in colour.
     pub label: Label,
     /// See `label`.
@@ -286,6 +290,9 @@ impl Hub {
             color: config.color,
         });
         room.keep_history(config.history);
+        if let Some(rate) = config.rate {
+            room.limit(rate);
+        }
         if let Some(name) = &config.chat {
             room.open_chat(Chat::new(name, config.settings.crlf));
         }
@@ -324,6 +331,8 @@ impl Hub {
     }
 
     fn run(mut self) -> Result<Status, Error> {
+        // All is open that ever will be.
+        confine(self.config.place.folder());
         let mut ended = self.turns();
         self.peers.record(Records::finish);
         self.sum_up(Instant::now());

@@ -10,11 +10,13 @@ use proptest::prelude::*;
 use muxnc::engine::journal::HISTORY;
 use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::lines::MAX_LINE;
+use muxnc::engine::room::HELD;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::LOW_WATER;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
+use muxnc::engine::room::SHORT;
 use muxnc::engine::room::SlowPeer;
 use muxnc::engine::screen::Surface;
 
@@ -1288,4 +1290,57 @@ proptest! {
         }
         both.end();
     }
+}
+
+#[test]
+fn unfinished_lines_are_bounded_together_and_short_ones_wait_even_then() {
+    const MEMBERS: usize = 1000;
+    const LONG: usize = 50_000;
+    let mut late_ones = Vec::new();
+    let mut class = Class::new(QUIET);
+    let keys: Vec<usize> = (0..MEMBERS)
+        .map(|_| class.room.join((), class.now))
+        .collect();
+    let mut shown = 0;
+    let mut show = |class: &mut Class| {
+        while !class.room.screen().is_empty() {
+            let count = class.room.screen().front().len();
+            class.room.screen_mut().consume(count);
+            shown += count;
+        }
+        shown
+    };
+    for &key in &keys {
+        class.room.heard(key, &[b'x'; LONG], class.now);
+    }
+    let held = MEMBERS * LONG - show(&mut class);
+    assert!(held <= HELD, "{held} bytes are held");
+    // Waiting is still the rule while there is room for it.
+    assert!(held > HELD / 2, "only {held} bytes are held");
+    // What people type is short, and waits for its end even then.
+    let before = show(&mut class);
+    for _ in 0..100 {
+        let late = class.room.join((), class.now);
+        class.room.heard(late, &[b'y'; SHORT / 2], class.now);
+        assert_eq!(show(&mut class), before);
+        late_ones.push(late);
+    }
+    // Nothing is lost, and what was given back may be taken again, however many came and went.
+    for key in keys.into_iter().chain(late_ones) {
+        class.room.leave(key, class.now);
+    }
+    let all = MEMBERS * LONG + 100 * (SHORT / 2);
+    assert_eq!(show(&mut class), all);
+    let _two: Vec<usize> = (0..2).map(|_| class.room.join((), class.now)).collect();
+    for _ in 0..HELD / 100 {
+        let key = class.room.join((), class.now);
+        class.room.heard(key, &[b'z'; 200], class.now);
+        class.room.leave(key, class.now);
+    }
+    let all = show(&mut class);
+    for _ in 0..100 {
+        let key = class.room.join((), class.now);
+        class.room.heard(key, &[b'x'; LONG], class.now);
+    }
+    assert_eq!(show(&mut class), all, "all of it can be held again");
 }

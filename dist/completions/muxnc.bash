@@ -23,7 +23,7 @@ _muxnc() {
 
     case "${cmd}" in
         muxnc)
-            opts="-l -k -m -4 -6 -U -n -p -s -w -i -d -q -C -N -z -o -x -v -h -V --listen --keep-open --once --broker --chat --name --history --wait-for --slow-peer --stall-timeout --allow --allowfile --deny --denyfile --max-conns --max-per-host --unixsock --nodns --source-port --source --proxy --proxy-type --proxy-auth --proxy-dns --wait --idle-timeout --delay --crlf --no-shutdown --send-only --recv-only --output --hex-dump --transcript --append-output --label --color --raw-output --no-edit --no-commands --verbose --quiet --help --version"
+            opts="-l -k -m -4 -6 -U -n -p -s -w -i -d -q -C -N -z -o -x -v -h -V --listen --keep-open --once --broker --chat --name --history --wait-for --slow-peer --stall-timeout --rate --allow --allowfile --deny --denyfile --max-conns --max-per-host --unixsock --nodns --source-port --source --proxy --proxy-type --proxy-auth --proxy-dns --wait --idle-timeout --delay --crlf --no-shutdown --send-only --recv-only --output --hex-dump --transcript --append-output --label --color --raw-output --no-edit --no-commands --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -58,6 +58,13 @@ _muxnc() {
                     return 0
                     ;;
                 --stall-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --rate)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

@@ -4,6 +4,7 @@ complete -c muxnc -l wait-for -d 'Read nothing of stdin before N peers are here'
 complete -c muxnc -l slow-peer -d 'What to do about a peer that does not keep up' -r -f -a "wait\t'Wait for it: nothing is lost (but see --stall-timeout)'
 disconnect\t'Cut it off: for live streams'"
 complete -c muxnc -l stall-timeout -d 'Cut off who holds the others up this long and takes nothing' -r -f
+complete -c muxnc -l rate -d 'Read so many bytes in a second from each peer at most, as 500, 10k or 2M [default: no limit]' -r -f
 complete -c muxnc -l allow -d 'Let in only HOSTS: 192.0.2.7,198.51.100.0/24,2001:db8::/32,example.org' -r -f
 complete -c muxnc -l allowfile -d 'Let in only the hosts in FILE: any number in a line; # begins a comment' -r -F
 complete -c muxnc -l deny -d 'Refuse HOSTS' -r -f

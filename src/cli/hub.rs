@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use super::time::positive_duration;
 use crate::engine::chat;
 use crate::engine::command::MAX_NAME;
+use crate::engine::rate::Rate;
 use crate::engine::room::SlowPeer;
 
 /// The options of this group.
@@ -30,7 +31,7 @@ pub(super) struct HubArgs {
     #[arg(
         long,
         requires = "listen",
-        conflicts_with_all = ["keep_open", "max_conns", "max_per_host", "broker", "chat"]
+        conflicts_with_all = ["keep_open", "max_conns", "max_per_host", "broker", "chat", "rate"]
     )]
     pub(super) once: bool,
 
@@ -106,6 +107,17 @@ pub(super) struct HubArgs {
         value_parser = positive_duration
     )]
     pub(super) stall_timeout: Duration,
+
+    /// Read so many bytes in a second from each peer at most, as 500, 10k or 2M [default: no limit]
+    ///
+    /// Whoever sends more waits, and loses nothing; the bytes of one second may be saved up.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        requires = "listen",
+        value_parser = rate
+    )]
+    pub(super) rate: Option<Rate>,
 }
 
 impl HubArgs {
@@ -125,6 +137,23 @@ pub(super) enum SlowPeerArg {
     Disconnect,
 }
 
+/// Bytes in a second: a number, in thousands with k, in millions with M.
+fn rate(text: &str) -> Result<Rate, String> {
+    let units = [("k", 1000), ("M", 1_000_000), ("", 1)];
+    let bytes = units.iter().find_map(|(unit, factor)| {
+        let number = text.strip_suffix(unit)?;
+        let digits = number.bytes().all(|b| b.is_ascii_digit());
+        let number: u64 = number.parse().ok().filter(|_| digits)?;
+        number.checked_mul(*factor)
+    });
+    match bytes {
+        Some(bytes) if bytes > 0 => Ok(Rate::per_second(bytes)),
+        _ => Err(String::from(
+            "a rate is a number of bytes in a second, as 500, 10k (thousands) or 2M (millions)",
+        )),
+    }
+}
+
 /// A name that no participant of a chat has.
 fn host_name(text: &str) -> Result<String, String> {
     match chat::is_free_for_host(text) {
@@ -133,5 +162,31 @@ fn host_name(text: &str) -> Result<String, String> {
             "a name is 1 to {MAX_NAME} letters, digits or any of - _ . with a letter among them, \
              and not user1 or the like"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_bytes_thousands_or_millions() {
+        for (text, bytes) in [("1", 1), ("500", 500), ("10k", 10_000), ("2M", 2_000_000)] {
+            assert_eq!(rate(text), Ok(Rate::per_second(bytes)));
+        }
+        for text in [
+            "",
+            "0",
+            "0k",
+            "k",
+            "-1",
+            "+1",
+            "1.5k",
+            "1 k",
+            "1K",
+            "99999999999999999999M",
+        ] {
+            assert!(rate(text).is_err(), "{text}");
+        }
     }
 }

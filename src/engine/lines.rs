@@ -76,6 +76,11 @@ impl Lines {
         MAX_LINE - self.held.len()
     }
 
+    /// Bytes of memory that hold the unfinished line.
+    pub fn memory(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Whether the beginning of an unfinished line is on the screen.
     pub fn is_open(&self) -> bool {
         self.shown > 0

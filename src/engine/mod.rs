@@ -15,6 +15,7 @@ pub mod newline;
 pub mod progress;
 pub mod proxy;
 pub mod race;
+pub mod rate;
 pub mod record;
 pub mod room;
 pub mod screen;

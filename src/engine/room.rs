@@ -14,7 +14,7 @@
 //!
 //! It promises: what a member is owed is delivered whole and in order, or the member is named by
 //! [`Room::overdue`]; the memory held for slow members is bounded by [`HIGH_WATER`] and one turn's
-//! input, whatever their number.
+//! input, and that for unfinished lines by [`HELD`] and [`SHORT`] for each member.
 
 mod talk;
 
@@ -33,6 +33,8 @@ use crate::engine::journal::GATHER;
 use crate::engine::journal::Journal;
 use crate::engine::journal::SEGMENT;
 use crate::engine::lines::Lines;
+use crate::engine::rate::Meter;
+use crate::engine::rate::Rate;
 use crate::engine::screen::Overflow;
 use crate::engine::screen::Screen;
 use crate::engine::screen::Surface;
@@ -44,6 +46,14 @@ pub const HIGH_WATER: u64 = 1024 * 1024;
 
 /// Bytes the slowest member is behind when the sources go on.
 pub const LOW_WATER: u64 = 256 * 1024;
+
+/// Bytes of memory for the unfinished lines of all members together, beyond which long ones are not
+/// waited for: ten thousand members could otherwise make the room hold
+/// [`MAX_LINE`](crate::engine::lines::MAX_LINE) each.
+pub const HELD: usize = 16 * 1024 * 1024;
+
+/// What an unfinished line may take even then.
+pub const SHORT: usize = 1024;
 
 /// Places in the log where one member's stream may differ before it is not read until it catches
 /// up: bounds what a member that speaks and never reads can make the room remember.
@@ -99,7 +109,11 @@ pub struct Room<C> {
     screen: Screen,
     /// The operator's own unfinished line, while relaying.
     input: Lines,
+    /// Memory of the members' unfinished lines.
+    held: usize,
     policy: Policy,
+    /// What each member may be read in a second.
+    rate: Option<Rate>,
     joined: u32,
     /// The label of whoever is speaking; here so that its memory is reused.
     label: String,
@@ -122,6 +136,7 @@ pub struct Member<C> {
     moved: Instant,
     cursor: Cursor,
     lines: Lines,
+    meter: Meter,
     /// In a chat: what of its bytes is not complete enough to be said.
     visible: Visible,
 }
@@ -217,7 +232,9 @@ impl<C> Room<C> {
             journal: Journal::new(),
             screen: Screen::new(policy.surface, policy.overflow()),
             input: Lines::default(),
+            held: 0,
             policy,
+            rate: None,
             joined: 0,
             label: String::new(),
             hold: None,
@@ -257,6 +274,7 @@ impl<C> Room<C> {
             moved: now,
             cursor: self.journal.join(),
             lines: Lines::default(),
+            meter: Meter::default(),
             visible: Visible::default(),
         });
         self.welcome(key);
@@ -275,6 +293,7 @@ impl<C> Room<C> {
     pub fn leave(&mut self, key: usize, now: Instant) -> Left<C> {
         self.finish(key, now);
         let member = self.members.remove(key);
+        self.held -= member.lines.memory();
         let owed = self.journal.owed(&member.cursor);
         self.journal.leave(member.cursor);
         self.farewell(member.account.name.as_deref());
@@ -326,17 +345,25 @@ impl<C> Room<C> {
     /// If there is no member of that key.
     pub fn heard(&mut self, key: usize, bytes: &[u8], now: Instant) {
         let alone = self.members.len() == 1;
-        let account = &mut self.members[key].account;
-        account.received += bytes.len() as u64;
-        if account.muted {
+        let member = &mut self.members[key];
+        member.account.received += bytes.len() as u64;
+        if let Some(rate) = self.rate {
+            member.meter.spend(rate, bytes.len() as u64, now);
+        }
+        if member.account.muted {
             return;
         }
-        if self.member_says(key, Some(bytes), now) {
-            return;
+        let before = member.lines.memory();
+        if !self.member_says(key, Some(bytes), now) {
+            self.speak(key, now, |lines, screen, room| {
+                lines.feed(bytes, alone, screen, room);
+            });
         }
-        self.speak(key, now, |lines, screen, room| {
-            lines.feed(bytes, alone, screen, room);
-        });
+        let after = self.members[key].lines.memory();
+        self.held = self.held - before + after;
+        if self.held > HELD && after > SHORT {
+            self.finish(key, now);
+        }
     }
 
     /// A member will say no more: its unfinished line is passed on as it is.
@@ -344,9 +371,11 @@ impl<C> Room<C> {
     /// # Panics
     /// If there is no member of that key.
     pub fn finish(&mut self, key: usize, now: Instant) {
+        let before = self.members[key].lines.memory();
         if !self.member_says(key, None, now) {
             self.speak(key, now, |lines, screen, room| lines.finish(screen, room));
         }
+        self.held = self.held - before + self.members[key].lines.memory();
     }
 
     /// Hands a member what it is owed, as one gathered write, and takes note of how much of it
@@ -511,6 +540,28 @@ impl<C> Room<C> {
         let has_floor = self.policy.surface != Surface::Stream
             || self.floor.as_ref().is_none_or(|floor| floor.key == key);
         has_floor && self.journal.edits(&self.members[key].cursor) < MAX_EDITS
+    }
+
+    /// Lets each member be read so much in a second from now on.
+    pub fn limit(&mut self, rate: Rate) {
+        self.rate = Some(rate);
+    }
+
+    /// How many bytes of a member that [`Room::may_speak`] may be read now.
+    ///
+    /// # Errors
+    /// None; that is when to ask again.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn allows(&self, key: usize, now: Instant) -> Result<usize, Instant> {
+        match self.rate {
+            None => Ok(usize::MAX),
+            Some(rate) => {
+                let allowed = self.members[key].meter.allows(rate, now)?;
+                Ok(usize::try_from(allowed).unwrap_or(usize::MAX))
+            }
+        }
     }
 
     /// When [`Room::overdue`] is to be asked next, if nothing changes before.

@@ -24,6 +24,7 @@ use super::Hub;
 use super::show;
 use crate::engine::admit::Headcount;
 use crate::engine::idle::Idle;
+use crate::engine::rate::QUANTUM;
 use crate::engine::record::Who;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
@@ -97,6 +98,8 @@ struct Queues {
     readable: VecDeque<usize>,
     /// Readable, but not allowed to speak just now.
     parked: Vec<usize>,
+    /// Readable, but more than its rate just now.
+    limited: Vec<usize>,
     /// Owed something, and the kernel has room.
     owed: Vec<usize>,
     leaving: Vec<(usize, Leave)>,
@@ -119,6 +122,8 @@ pub struct Peers<S> {
     /// Bytes received from those who left.
     received: u64,
     pulse: Pulse,
+    /// When to look again who of the limited may be read.
+    release: Option<Instant>,
     /// When to look who answers, while something is on its way to anybody.
     checkup: Option<Instant>,
     /// How many are here of each address, if that matters.
@@ -185,6 +190,7 @@ impl<S: Stream> Peers<S> {
             flushed: 0,
             half_closing: false,
             pulse: Pulse::new(),
+            release: None,
             checkup: None,
             headcount: None,
             idle: None,
@@ -334,6 +340,10 @@ impl<S: Stream> Peers<S> {
         mut show: impl FnMut(&mut Screen) -> Result<(), E>,
     ) -> Result<(), E> {
         self.queues.readable.extend(self.queues.parked.drain(..));
+        if self.release.is_some_and(|release| release <= now) {
+            self.release = None;
+            self.queues.readable.extend(self.queues.limited.drain(..));
+        }
         for _ in 0..self.queues.readable.len() {
             if self.room.screen().is_full() {
                 // The more is read in a turn, the larger and the fewer are the writes.
@@ -346,16 +356,24 @@ impl<S: Stream> Peers<S> {
             let Some(key) = self.queues.readable.pop_front() else {
                 return Ok(());
             };
-            if self.room.may_speak(key) {
-                self.hear_one(key, buffer, now);
-            } else {
+            if !self.room.may_speak(key) {
                 self.queues.parked.push(key);
+                continue;
+            }
+            match self.room.allows(key, now) {
+                Ok(most) => self.hear_one(key, buffer, most, now),
+                Err(later) => {
+                    self.queues.limited.push(key);
+                    // However many they are, they are looked at ten times in a second at most.
+                    let release = later.max(now + QUANTUM);
+                    self.release = Some(self.release.map_or(release, |at| at.min(release)));
+                }
             }
         }
         Ok(())
     }
 
-    fn hear_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
+    fn hear_one(&mut self, key: usize, buffer: &mut [u8], most: usize, now: Instant) {
         let Some(peer) = self.room.conn_mut(key) else {
             return;
         };
@@ -364,7 +382,8 @@ impl<S: Stream> Peers<S> {
             return;
         }
         let was_ended = peer.conn.has_ended();
-        let heard = peer.conn.read(buffer);
+        let most = most.min(buffer.len());
+        let heard = peer.conn.read(&mut buffer[..most]);
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {
@@ -511,11 +530,11 @@ impl<S: Stream> Peers<S> {
         self.queues.overdue = vanished;
     }
 
-    /// When to call [`Peers::find_overdue`] or [`Peers::find_vanished`] next, if nothing changes
-    /// before.
+    /// When there is something to do next, if nothing changes before.
     pub fn deadline(&self) -> Option<Instant> {
+        let release = self.release.filter(|_| self.room.hears());
         let idle = self.idle.as_ref().and_then(Idle::deadline);
-        let deadlines = [self.room.deadline(), self.checkup, idle];
+        let deadlines = [self.room.deadline(), release, self.checkup, idle];
         deadlines.into_iter().flatten().min()
     }
 
@@ -553,6 +572,9 @@ impl<S: Stream> Peers<S> {
             .readable
             .retain(|&key| !gone(&mut self.room, key));
         self.queues.parked.retain(|&key| !gone(&mut self.room, key));
+        self.queues
+            .limited
+            .retain(|&key| !gone(&mut self.room, key));
         self.queues.owed.retain(|&key| !gone(&mut self.room, key));
         for (key, why) in leaving.drain(..) {
             self.leave(key, why, now);

@@ -1,6 +1,7 @@
 //! Whatever a hub listens on.
 
 use std::io;
+use std::path::Path;
 
 use mio::Interest;
 use mio::Registry;
@@ -24,6 +25,16 @@ pub enum Place {
     Passed,
     /// A Unix socket.
     Unix(Name),
+}
+
+impl Place {
+    /// The folder that a file is removed from at the end, if any.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Place::Unix(name) => name.folder(),
+            Place::Inet(_) | Place::Passed => None,
+        }
+    }
 }
 
 /// A listening socket, non-blocking.

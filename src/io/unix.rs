@@ -45,6 +45,17 @@ impl Name {
         }
     }
 
+    /// The folder its file is in, and removed from at the end.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Name::Path(path) => match path.parent() {
+                Some(folder) if folder.as_os_str().is_empty() => Some(Path::new(".")),
+                folder => folder,
+            },
+            Name::Abstract(_) => None,
+        }
+    }
+
     fn address(&self) -> io::Result<SockAddr> {
         match self {
             Name::Path(path) => SockAddr::unix(path),

@@ -1,0 +1,400 @@
+//! What a class notices of peers that want too much: how late lines come beside them, and what the
+//! hub takes meanwhile. `scripts/abuse` builds and runs this, and prints what it measured.
+
+use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::ExitCode;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use socket2::SockRef;
+
+/// How long anything may take.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+struct Options {
+    lines: usize,
+    peers: usize,
+    stop: u64,
+}
+
+fn main() -> ExitCode {
+    match options(std::env::args().skip(1)).and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("abuse: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(mut words: impl Iterator<Item = String>) -> Outcome<Options> {
+    let mut options = Options {
+        lines: 200,
+        peers: 5000,
+        stop: 60,
+    };
+    while let Some(option) = words.next() {
+        let value = words.next().ok_or(format!("{option} needs a value"))?;
+        match option.as_str() {
+            "--lines" => options.lines = value.parse()?,
+            "--peers" => options.peers = value.parse()?,
+            "--stop" => options.stop = value.parse()?,
+            _ => return Err(format!("unknown option {option}").into()),
+        }
+    }
+    Ok(options)
+}
+
+fn run(options: &Options) -> Outcome<()> {
+    println!(
+        "Lines while others want too much, ms (median, 99 %, most), and the hub's peak memory:\n"
+    );
+    println!("| beside | from the teacher | to the teacher | MiB |");
+    println!("|---|---|---|---|");
+    let flood: &[u8] = &[[b'!'; 79].as_slice(), b"\n"].concat().repeat(800);
+    for (name, args, count, bytes) in [
+        ("nobody", &[][..], 0, flood),
+        ("1 that floods", &[], 1, flood),
+        ("100 that flood", &[], 100, flood),
+        ("100 that spell, a byte at a time", &[], 100, b"."),
+        (
+            "100 that flood, `--rate 100k`",
+            &["--rate", "100k"],
+            100,
+            flood,
+        ),
+        ("nobody, `--broker`", &["--broker"], 0, flood),
+        ("1 that floods, `--broker`", &["--broker"], 1, flood),
+        ("10 that flood, `--broker`", &["--broker"], 10, flood),
+    ] {
+        let hub = Hub::start(args)?;
+        let (from, to) = hub.converse(options.lines, count, bytes)?;
+        println!("| {name} | {from} | {to} | {:.1} |", hub.peak_mib()?);
+    }
+    println!("\nMany at once:\n");
+    println!("| what | took | the hub then |");
+    println!("|---|---|---|");
+    storm(options.peers)?;
+    unfinished(options.peers)?;
+    stopped(options.stop)
+}
+
+/// Connections as fast as they come, all served; and then gone.
+fn storm(peers: usize) -> Outcome<()> {
+    let mut hub = Hub::start(&[])?;
+    let mut witness = hub.join()?;
+    hub.expect_from(&mut witness)?;
+    let (before, descriptors) = (hub.rss_kib()?, hub.descriptors()?);
+    let start = Instant::now();
+    let mut all = Vec::new();
+    for _ in 0..peers {
+        all.push(hub.join()?);
+    }
+    let connected = start.elapsed();
+    // The backlog is a queue: when the last is heard all are in.
+    hub.expect_from(all.last_mut().ok_or("no peers")?)?;
+    let served = start.elapsed();
+    let each = (hub.rss_kib()? - before) as f64 * 1024.0 / peers as f64;
+    println!(
+        "| {peers} connect | {:.2} s, {:.2} s until all were let in | {each:.0} bytes more for each |",
+        connected.as_secs_f64(),
+        served.as_secs_f64()
+    );
+    let start = Instant::now();
+    for stream in all.drain(..) {
+        reset(stream);
+    }
+    wait(|| Ok(hub.descriptors()? == descriptors))?;
+    hub.expect_from(&mut witness)?;
+    println!(
+        "| all of them vanish | {:.2} s | {} descriptors, as before |",
+        start.elapsed().as_secs_f64(),
+        hub.descriptors()?
+    );
+    let start = Instant::now();
+    for _ in 0..peers {
+        reset(hub.join()?);
+    }
+    wait(|| Ok(hub.descriptors()? == descriptors))?;
+    hub.expect_from(&mut witness)?;
+    println!(
+        "| {peers} connect and vanish at once | {:.2} s | {} KiB more than at first |",
+        start.elapsed().as_secs_f64(),
+        hub.rss_kib()?.saturating_sub(before)
+    );
+    Ok(())
+}
+
+/// Everybody begins a line and does not end it.
+fn unfinished(peers: usize) -> Outcome<()> {
+    const LEN: usize = 60_000;
+    let mut hub = Hub::start(&[])?;
+    let before = hub.rss_kib()?;
+    let mut all = Vec::new();
+    for _ in 0..peers {
+        all.push(hub.join()?);
+    }
+    let start = Instant::now();
+    for peer in &mut all {
+        peer.write_all(&[b'x'; LEN])?;
+    }
+    hub.expect_from(&mut all[0])?;
+    println!(
+        "| {peers} begin a line of {LEN} bytes | {:.2} s | {:.1} MiB more, for {:.1} MiB |",
+        start.elapsed().as_secs_f64(),
+        (hub.rss_kib()? - before) as f64 / 1024.0,
+        (peers * LEN) as f64 / 1024.0 / 1024.0
+    );
+    Ok(())
+}
+
+/// The hub is stopped for a while and goes on.
+fn stopped(seconds: u64) -> Outcome<()> {
+    const LEN: usize = 50_000_000;
+    let mut hub = Hub::start(&[])?;
+    let ears: Vec<_> = (0..3)
+        .map(|_| {
+            let mut stream = hub.join()?;
+            hub.expect_from(&mut stream)?;
+            Ok(thread::spawn(move || {
+                let mut heard = Vec::new();
+                stream.read_to_end(&mut heard).map(|_| heard)
+            }))
+        })
+        .collect::<Outcome<_>>()?;
+    let text: Vec<u8> = (0..LEN as u64).map(|i| ((i * i) >> 7) as u8).collect();
+    let mut stdin = hub.process.stdin.take().ok_or("no stdin")?;
+    let said = text.clone();
+    let teacher = thread::spawn(move || stdin.write_all(&said));
+    thread::sleep(Duration::from_millis(5));
+    let pid = rustix::process::Pid::from_child(&hub.process);
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP)?;
+    thread::sleep(Duration::from_secs(seconds));
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT)?;
+    let start = Instant::now();
+    teacher.join().map_err(|_| "the teacher panicked")??;
+    for ear in ears {
+        if ear.join().map_err(|_| "an ear panicked")?? != text {
+            return Err("after a stop the streams differ".into());
+        }
+    }
+    println!(
+        "| it is stopped for {seconds} s while it sends {} MB to 3 | {:.2} s after that | nobody cut \
+         off, nothing lost |",
+        LEN / 1_000_000,
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// A hub, ended with this.
+struct Hub {
+    process: Child,
+    port: u16,
+    /// What one witness said, as it was shown.
+    shown: Receiver<Instant>,
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Hub {
+    fn start(args: &[&str]) -> Outcome<Hub> {
+        let here = std::env::current_exe()?;
+        let target = here.ancestors().nth(2).ok_or("where is muxnc?")?;
+        let muxnc: PathBuf = target.join("muxnc");
+        let mut process = Command::new(muxnc)
+            .args(["-l", "127.0.0.1", "0"])
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut told = BufReader::new(process.stderr.take().ok_or("no stderr")?);
+        let mut line = String::new();
+        told.read_line(&mut line)?;
+        let port = line.trim().rsplit(':').next().unwrap_or_default();
+        let port = port.parse().map_err(|_| format!("no port in {line:?}"))?;
+        // What else it says are warnings, for whoever runs this.
+        thread::spawn(move || std::io::copy(&mut told, &mut std::io::stderr()));
+        let stdout = process.stdout.take().ok_or("no stdout")?;
+        let (sender, shown) = mpsc::channel();
+        thread::spawn(move || {
+            let mut stdout = BufReader::with_capacity(1 << 20, stdout);
+            let mut line = Vec::new();
+            while stdout.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                if line.ends_with(b"witness\n") {
+                    let _ = sender.send(Instant::now());
+                }
+                line.clear();
+            }
+        });
+        Ok(Hub {
+            process,
+            port,
+            shown,
+        })
+    }
+
+    fn join(&self) -> Outcome<TcpStream> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_write_timeout(Some(DEADLINE))?;
+        Ok(stream)
+    }
+
+    /// Lets a peer say a line, and returns how long it took to be shown.
+    fn expect_from(&mut self, peer: &mut TcpStream) -> Outcome<Duration> {
+        let start = Instant::now();
+        peer.write_all(b"witness\n")?;
+        let shown = self.shown.recv_timeout(DEADLINE)?;
+        Ok(shown.saturating_duration_since(start))
+    }
+
+    /// The teacher and a witness talk beside so many that send `bytes` as often as they may.
+    fn converse(
+        &self,
+        lines: usize,
+        count: usize,
+        bytes: &[u8],
+    ) -> Outcome<(Latencies, Latencies)> {
+        let witness = self.join()?;
+        let (mut speaker, ear) = (witness.try_clone()?, witness);
+        let stop = Arc::new(AtomicBool::new(false));
+        let noise = pester(self, count, bytes.to_vec(), stop.clone())?;
+        let (sender, heard) = mpsc::channel();
+        thread::spawn(move || {
+            let mut ear = BufReader::with_capacity(1 << 20, ear);
+            let mut line = Vec::new();
+            while ear.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                if line.ends_with(b"teacher\n") {
+                    let _ = sender.send(Instant::now());
+                }
+                line.clear();
+            }
+        });
+        let mut stdin = self.process.stdin.as_ref().ok_or("no stdin")?;
+        let (mut from, mut to) = (Latencies::default(), Latencies::default());
+        // The first line finds everything cold.
+        for i in 0..=lines {
+            let start = Instant::now();
+            stdin.write_all(b"teacher\n")?;
+            let there = heard.recv_timeout(DEADLINE)?.duration_since(start);
+            let start = Instant::now();
+            speaker.write_all(b"witness\n")?;
+            let back = self.shown.recv_timeout(DEADLINE)?.duration_since(start);
+            if i > 0 {
+                from.0.push(there);
+                to.0.push(back);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        stop.store(true, Ordering::Relaxed);
+        noise.join().map_err(|_| "a pest panicked")?;
+        Ok((from, to))
+    }
+
+    fn status(&self, field: &str) -> Outcome<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find(|line| line.starts_with(field));
+        let value = line.and_then(|line| line.split_whitespace().nth(1));
+        Ok(value.ok_or("no such field")?.parse()?)
+    }
+
+    fn rss_kib(&self) -> Outcome<u64> {
+        self.status("VmRSS:")
+    }
+
+    fn peak_mib(&self) -> Outcome<f64> {
+        Ok(self.status("VmHWM:")? as f64 / 1024.0)
+    }
+
+    fn descriptors(&self) -> Outcome<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.process.id()))?.count())
+    }
+}
+
+#[derive(Default)]
+struct Latencies(Vec<Duration>);
+
+impl std::fmt::Display for Latencies {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let at = |share: f64| {
+            let i = ((sorted.len() - 1) as f64 * share).round() as usize;
+            sorted[i].as_secs_f64() * 1000.0
+        };
+        write!(out, "{:.2}, {:.1}, {:.1}", at(0.5), at(0.99), at(1.0))
+    }
+}
+
+/// Peers that send as often as they may, and read what they hear, all from one thread.
+fn pester(
+    hub: &Hub,
+    count: usize,
+    bytes: Vec<u8>,
+    stop: Arc<AtomicBool>,
+) -> Outcome<thread::JoinHandle<()>> {
+    let mut peers = (0..count)
+        .map(|_| hub.join())
+        .collect::<Outcome<Vec<_>>>()?;
+    for peer in &peers {
+        peer.set_nonblocking(true)?;
+    }
+    Ok(thread::spawn(move || {
+        let mut unwanted = vec![0; 256 * 1024];
+        // Where in its bytes each is: its lines must stay lines.
+        let mut places = vec![0; peers.len()];
+        while !stop.load(Ordering::Relaxed) && !peers.is_empty() {
+            let mut idle = true;
+            for (peer, place) in peers.iter_mut().zip(&mut places) {
+                if let Ok(count) = peer.write(&bytes[*place..]) {
+                    *place = (*place + count) % bytes.len();
+                    idle = false;
+                }
+                idle &= peer.read(&mut unwanted).is_err();
+            }
+            if idle {
+                thread::sleep(Duration::from_micros(100));
+            }
+        }
+    }))
+}
+
+fn reset(stream: TcpStream) {
+    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+}
+
+fn wait(mut is_so: impl FnMut() -> Outcome<bool>) -> Outcome<()> {
+    let end = Instant::now() + DEADLINE;
+    while !is_so()? {
+        if Instant::now() > end {
+            return Err("waited in vain".into());
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Confinement: what a process that has opened all it needs gives up for good.
+//!
+//! A hub listens to strangers for hours with the rights of whoever started it. Linux can take from
+//! it, without any privilege, what it has no use for (Landlock, `landlock(7)`): writing, making or
+//! removing files, running programs, and reaching out over TCP. Descriptors that are open, or are
+//! accepted, stay what they are. Reading is left: `/proc` is read for job control at any time.
+//!
+//! It promises: as much of that as the kernel knows, and where it knows nothing of it, nothing;
+//! said with `-vv`.
+
+use std::path::Path;
+
+/// Gives all of that up, but for removing files in the folder `removes`, if any.
+#[cfg(target_os = "linux")]
+pub fn confine(removes: Option<&Path>) {
+    match linux::confine(removes) {
+        Ok(status) => log::debug!("no file is written and no program run any more: {status:?}"),
+        Err(error) => log::debug!("not confined: {error}"),
+    }
+}
+
+/// Nowhere but on Linux.
+#[cfg(not(target_os = "linux"))]
+pub fn confine(_: Option<&Path>) {}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::os::fd::OwnedFd;
+    use std::path::Path;
+
+    use landlock::ABI;
+    use landlock::Access;
+    use landlock::AccessFs;
+    use landlock::AccessNet;
+    use landlock::PathBeneath;
+    use landlock::Ruleset;
+    use landlock::RulesetAttr;
+    use landlock::RulesetCreatedAttr;
+    use landlock::RulesetError;
+    use landlock::RulesetStatus;
+    use landlock::path_beneath_rules;
+    use rustix::io::dup;
+    use rustix::stdio::stderr;
+    use rustix::stdio::stdin;
+    use rustix::stdio::stdout;
+    use rustix::termios::isatty;
+
+    /// The newest version of Landlock that this was written for. An older kernel does what it can.
+    const VERSION: ABI = ABI::V5;
+
+    pub(super) fn confine(removes: Option<&Path>) -> Result<RulesetStatus, RulesetError> {
+        let confined = Ruleset::default()
+            .handle_access(AccessFs::from_write(VERSION) | AccessFs::Execute)?
+            .handle_access(AccessNet::from_all(VERSION))?
+            .create()?
+            .add_rules(path_beneath_rules(removes, AccessFs::RemoveFile))?
+            .add_rules(terminals())?
+            .restrict_self()?;
+        Ok(confined.ruleset)
+    }
+
+    /// Our own terminal is opened anew, to be non-blocking for us alone, whenever it is written to
+    /// (see [`crate::io::descriptor`]).
+    fn terminals() -> impl Iterator<Item = Result<PathBeneath<OwnedFd>, RulesetError>> {
+        let access = AccessFs::WriteFile | AccessFs::IoctlDev;
+        let ours = [dup(stdin()), dup(stdout()), dup(stderr())];
+        let terminals = ours.into_iter().flatten().filter(|fd| isatty(fd));
+        terminals.map(move |fd| Ok(PathBeneath::new(fd, access)))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::net::TcpListener;
+    use std::net::TcpStream;
+    use std::process::Command;
+    use std::thread;
+
+    use landlock::RulesetStatus;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_removed_run_or_connected_to_any_more() {
+        let name = format!("muxnc-confine-{}", std::process::id());
+        let (place, other) = (
+            std::env::temp_dir().join(&name),
+            std::env::temp_dir().join(format!("{name}-other")),
+        );
+        for dir in [&place, &other] {
+            fs::create_dir(dir).unwrap();
+            fs::write(dir.join("there"), "something").unwrap();
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        // A thread is confined alone.
+        let status = thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    let status = linux::confine(Some(&place)).unwrap();
+                    if status == RulesetStatus::NotEnforced {
+                        return status;
+                    }
+                    let denied = |result: std::io::Result<()>| {
+                        let error = result.expect_err("denied");
+                        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+                    };
+                    denied(fs::write(place.join("new"), ""));
+                    denied(fs::write(place.join("there"), ""));
+                    denied(fs::remove_file(other.join("there")));
+                    denied(fs::create_dir(place.join("dir")));
+                    denied(Command::new("true").spawn().map(drop));
+                    if status == RulesetStatus::FullyEnforced {
+                        denied(TcpStream::connect(addr).map(drop));
+                        denied(TcpListener::bind("127.0.0.1:0").map(drop));
+                    }
+                    // What was named may go; what is read or was open goes on.
+                    assert_eq!(
+                        fs::read_to_string(place.join("there")).unwrap(),
+                        "something"
+                    );
+                    fs::remove_file(place.join("there")).unwrap();
+                    status
+                })
+                .join()
+                .unwrap()
+        });
+        for dir in [&place, &other] {
+            fs::remove_dir_all(dir).unwrap();
+        }
+        if status == RulesetStatus::NotEnforced {
+            eprintln!("left out: this kernel has no Landlock");
+        }
+    }
+}
