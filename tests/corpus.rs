@@ -169,11 +169,6 @@ fn newline() {
 }
 
 #[test]
-fn proxy() {
-    run("proxy");
-}
-
-#[test]
 fn room() {
     run("room");
 }
@@ -186,4 +181,9 @@ fn screen() {
 #[test]
 fn visible() {
     run("visible");
+}
+
+#[test]
+fn proxy() {
+    run("proxy");
 }

@@ -28,6 +28,7 @@ use muxnc::engine::proxy::Conversation;
 use muxnc::engine::proxy::Destination;
 use muxnc::engine::proxy::Kind;
 use muxnc::engine::proxy::Login;
+use muxnc::engine::proxy::Refusal;
 use muxnc::engine::proxy::Step;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::Label;
@@ -40,6 +41,7 @@ use muxnc::engine::screen::Screen;
 use muxnc::engine::screen::Surface;
 use muxnc::engine::visible::Visible;
 use muxnc::engine::visible::is_unsafe;
+use muxnc::engine::visible::push_visible;
 
 /// One target.
 pub type Target = fn(&[u8]);
@@ -58,8 +60,11 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("visible", visible),
 ];
 
-/// An input, taken apart.
-struct Input<'a>(&'a [u8]);
+/// Filling in one input at most: enough for the longest line and for a full log.
+const FILLING: usize = 18 * 64 * 1024;
+
+/// An input, taken apart, and how much filling it may still have.
+struct Input<'a>(&'a [u8], usize);
 
 impl<'a> Input<'a> {
     fn byte(&mut self) -> u8 {
@@ -86,7 +91,11 @@ impl<'a> Input<'a> {
     /// 4 KiB, and all is filling: what is long is reached by small inputs.
     fn piece(&mut self) -> Vec<u8> {
         match self.byte() {
-            length @ 0xf0.. => vec![b'x'; usize::from(length - 0xef) * 4096],
+            length @ 0xf0.. => {
+                let filling = self.1.min(usize::from(length - 0xef) * 4096);
+                self.1 -= filling;
+                vec![b'x'; filling]
+            }
             length => self.take(usize::from(length)).to_vec(),
         }
     }
@@ -103,7 +112,7 @@ impl<'a> Input<'a> {
 
 /// Every reader gets every byte once and in order, and the room gets whole lines.
 pub fn lines(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let mode = input.byte();
     let mut lines = Lines::default();
     let (mut said, mut held) = (Vec::<u8>::new(), Vec::<u8>::new());
@@ -134,55 +143,9 @@ pub fn lines(data: &[u8]) {
     assert_eq!(lines.room(), MAX_LINE);
 }
 
-/// What a proxy says leads to the same, whole or byte by byte, and what follows its answer is left
-/// alone.
-pub fn proxy(data: &[u8]) {
-    let mut input = Input(data);
-    let choice = input.byte();
-    let pieces: Vec<&[u8]> = input.0.chunks(1).collect();
-    assert_eq!(hear_proxy(choice, &[input.0]), hear_proxy(choice, &pieces));
-}
-
-/// What is sent to a proxy that says this, how it ends (`None` if more is to come), and how much was
-/// left if it is well.
-fn hear_proxy(choice: u8, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<bool>, usize) {
-    let kind = [Kind::Http, Kind::Socks4, Kind::Socks5][usize::from(choice % 3)];
-    let login = (choice & 4 != 0).then(|| Login {
-        user: "ann".into(),
-        password: "secret".into(),
-    });
-    let destination = Destination::new("example.org", 80).expect("a name");
-    let mut talk = Conversation::new(kind, destination, login, "chance".into()).expect("suitable");
-    let mut pieces = pieces.iter();
-    let mut input: &[u8] = b"";
-    let mut sent = Vec::new();
-    loop {
-        match talk.step(&mut input) {
-            Ok(Step::Send(bytes)) => sent.push(bytes),
-            Ok(Step::Reconnect) => {}
-            Ok(Step::Read) => {
-                assert!(input.is_empty(), "it waits although there is more");
-                match pieces.next() {
-                    Some(piece) => input = piece,
-                    None => return (sent, None, 0),
-                }
-            }
-            Ok(Step::Done) => {
-                let left = pieces.map(|piece| piece.len()).sum::<usize>();
-                return (sent, Some(true), input.len() + left);
-            }
-            Err(refusal) => {
-                assert!(refusal.to_string().len() < 200, "{refusal}");
-                return (sent, Some(false), 0);
-            }
-        }
-        assert!(sent.len() < 10, "it goes round for ever");
-    }
-}
-
 /// Every lone LF becomes CRLF, however it comes, and nothing else is touched.
 pub fn newline(data: &[u8]) {
-    let pieces = Input(data).pieces();
+    let pieces = Input(data, FILLING).pieces();
     let all = pieces.concat();
     let mut crlf = Crlf::default();
     let mut out = Vec::new();
@@ -209,7 +172,7 @@ fn is_safe(text: &str) -> bool {
 
 /// Nothing acts on a terminal, nothing is lost, and cuts do not matter.
 pub fn visible(data: &[u8]) {
-    let pieces = Input(data).pieces();
+    let pieces = Input(data, FILLING).pieces();
     let all = pieces.concat();
     let show = |pieces: &[Vec<u8>]| {
         let mut visible = Visible::default();
@@ -226,11 +189,14 @@ pub fn visible(data: &[u8]) {
     assert!(out.len() <= 4 * all.len(), "it grows without bound");
     let lf = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count();
     assert_eq!(lf(out.as_bytes()), lf(&all), "lines stay lines");
-    if let Ok(text) = std::str::from_utf8(&all)
-        && is_safe(text)
-    {
-        assert_eq!(out, text, "text stays");
+    let mut expected = String::new();
+    for letter in String::from_utf8_lossy(&all).replace("\r\n", "\n").chars() {
+        match letter {
+            '\n' | '\t' => expected.push(letter),
+            letter => push_visible(letter, &mut expected),
+        }
     }
+    assert_eq!(out, expected, "character by character");
     let again = show(&[out.clone().into_bytes()]);
     assert_eq!(again, out, "what is visible stays so");
 }
@@ -238,7 +204,7 @@ pub fn visible(data: &[u8]) {
 /// Keys of any kind: lines without line feeds, a row that cannot act, and without Esc cuts do not
 /// matter.
 pub fn editor(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let columns = u16::from(input.byte());
     let pieces = input.pieces();
     let type_in = |pieces: &[Vec<u8>]| {
@@ -292,7 +258,7 @@ type Reader = (Cursor, Vec<u8>, usize);
 
 /// The journal against a buffer for each peer.
 pub fn journal(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let mut journal = Journal::new();
     let mut readers: Vec<Reader> = Vec::new();
     let mut appended = 0;
@@ -370,7 +336,7 @@ fn take(journal: &mut Journal, (cursor, all, taken): &mut Reader, limit: usize) 
 /// What anybody may do in a room, in any order: the rules of who may be read are kept, as the loop
 /// keeps them, and then what is held is bounded, and nothing that is shown or said acts.
 pub fn room(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let mode = input.byte();
     let bit = |n: u8| mode >> n & 1 == 1;
     let (relay, is_chat) = (bit(0) || bit(1), bit(1));
@@ -437,16 +403,7 @@ pub fn room(data: &[u8]) {
                 shown.extend(&room.screen().front()[..count]);
                 room.screen_mut().consume(count);
             }
-            (12, _) => {
-                now += Duration::from_millis(100 * u64::from(input.byte()));
-                room.overdue(now, &mut overdue);
-                let held = room.deadline().is_none_or(|deadline| deadline > now);
-                assert!(held || !overdue.is_empty(), "a deadline that stays");
-                for key in overdue.drain(..) {
-                    leave(&mut room, key, now, is_chat);
-                    keys.retain(|&other| other != key);
-                }
-            }
+            (12, _) => now += Duration::from_millis(100 * u64::from(input.byte())),
             (13, Some(key)) => match input.byte() % 4 {
                 0 => room.mute(key, true, now),
                 1 => room.mute(key, false, now),
@@ -465,7 +422,14 @@ pub fn room(data: &[u8]) {
             }
             _ => {}
         }
-        // One read is a megabyte at most here; in a chat it is mostly labels.
+        room.overdue(now, &mut overdue);
+        let held = room.deadline().is_none_or(|deadline| deadline > now);
+        assert!(held || !overdue.is_empty(), "a deadline that stays");
+        for key in overdue.drain(..) {
+            leave(&mut room, key, now, is_chat);
+            keys.retain(|&other| other != key);
+        }
+        // In a chat it is mostly labels.
         let most = HIGH_WATER + (SEGMENT + 10 * MAX_LINE) as u64 + 8 * 65_536;
         assert!(is_chat || room.retained() <= most, "{}", room.retained());
         assert_eq!(room.len(), keys.len());
@@ -523,7 +487,7 @@ fn leave(room: &mut Room<Vec<u8>>, key: usize, now: Instant, is_chat: bool) {
 
 /// What is said becomes the same lines however it comes, and nobody is called like somebody else.
 pub fn chat(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let pieces = input.pieces();
     let compose = |pieces: &[Vec<u8>]| {
         let (mut lines, mut visible) = (Lines::default(), Visible::default());
@@ -596,7 +560,7 @@ pub fn command(data: &[u8]) {
 /// A stream is what was said, byte by byte; on a terminal every line is somebody's, and none acts;
 /// what is dropped is counted.
 pub fn screen(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = Input(data, FILLING);
     let mode = input.byte();
     let surface = match mode % 3 {
         0 => Surface::Stream,
@@ -609,6 +573,7 @@ pub fn screen(data: &[u8]) {
     };
     let mut screen = Screen::new(surface, overflow);
     let (mut said, mut shown) = (Vec::new(), Vec::new());
+    let mut said_by = [const { Vec::<u8>::new() }; 4];
     let mut longest = 0;
     for _ in 0..200 {
         if input.0.is_empty() {
@@ -625,6 +590,7 @@ pub fn screen(data: &[u8]) {
                 if !screen.is_full() {
                     screen.show(u32::from(who), &format!("[{who}] "), &bytes);
                     said.extend(&bytes);
+                    said_by[usize::from(who)].extend(bytes.iter().filter(|&&b| b != b'\n'));
                     longest = longest.max(bytes.len());
                 }
             }
@@ -657,6 +623,71 @@ pub fn screen(data: &[u8]) {
                 }
             }
         }
-        Surface::RawTerminal => {}
+        Surface::RawTerminal if dropped > 0 => {}
+        Surface::RawTerminal => {
+            let mut shown_by = [const { Vec::<u8>::new() }; 4];
+            for line in shown.split(|&byte| byte == b'\n') {
+                if let [b'[', who @ b'1'..=b'3', b']', b' ', text @ ..] = line {
+                    shown_by[usize::from(who - b'0')].extend(text);
+                } else {
+                    assert!(line.is_empty(), "{line:?} is nobody's");
+                }
+            }
+            assert!(shown_by == said_by, "not what each has said");
+        }
     }
+}
+
+/// Whatever a proxy answers: the conversation comes to the same end however it is cut, takes nothing
+/// that is the destination's, and what is quoted of it is plain text.
+pub fn proxy(data: &[u8]) {
+    let mut input = Input(data, FILLING);
+    let mode = input.byte();
+    let kind = [Kind::Http, Kind::Socks4, Kind::Socks5][usize::from(mode) % 3];
+    let login = (mode & 0x10 != 0).then(|| Login {
+        user: String::from("ana"),
+        password: String::from(if mode & 0x20 == 0 { "" } else { "secret" }),
+    });
+    let host = ["www.example.org", "192.0.2.1", "2001:db8::1"][usize::from(mode >> 6) % 3];
+    let pieces = input.pieces();
+    let converse = |pieces: &[Vec<u8>]| {
+        let destination = Destination::new(host, 80).expect("a destination");
+        let mut proxy = match Conversation::new(kind, destination, login.clone(), "ab12".into()) {
+            Ok(proxy) => proxy,
+            Err(refusal) => return (Vec::new(), Err(refusal), Vec::new()),
+        };
+        let mut sent = Vec::new();
+        let greeting = Vec::new();
+        for (i, piece) in std::iter::once(&greeting).chain(pieces).enumerate() {
+            let mut input = &piece[..];
+            for steps in 0.. {
+                assert!(steps < 1000, "it never comes to an end");
+                match proxy.step(&mut input) {
+                    Ok(Step::Send(bytes)) => sent.extend(bytes),
+                    Ok(Step::Read) => break,
+                    Ok(step) => {
+                        let rest = [input, &pieces[i..].concat()].concat();
+                        return (sent, Ok(step), rest);
+                    }
+                    // Which sense it does not make may depend on how much is known of it.
+                    Err(Refusal::Nonsense(_)) => {
+                        return (sent, Err(Refusal::Nonsense("")), Vec::new());
+                    }
+                    Err(refusal) => return (sent, Err(refusal), Vec::new()),
+                }
+            }
+            assert!(input.is_empty(), "something is left behind");
+        }
+        (sent, proxy.ended(), Vec::new())
+    };
+    let all = pieces.concat();
+    let ended = converse(&pieces);
+    match &ended {
+        (_, Ok(Step::Done), rest) => assert!(all.ends_with(rest), "not the destination's"),
+        (_, Err(Refusal::Refused(reason)), _) => {
+            assert!(!reason.contains(is_unsafe), "{reason:?}");
+        }
+        _ => {}
+    }
+    assert_eq!(ended, converse(&[all]), "cuts do not matter");
 }

@@ -44,6 +44,10 @@ const UNDER_WAY: usize = 512 * 1024;
 /// Turns in a row that may do nothing although something was ready.
 const IDLE: u32 = 3;
 
+/// Deadlines in a row at which nothing happens, until nothing ever will: more than it takes to find
+/// out who has vanished.
+const WAITS: u32 = 100;
+
 /// What a schedule came to.
 pub(crate) struct Ended {
     pub(crate) turns: u64,
@@ -91,8 +95,13 @@ impl Hub {
         // Few schedules are heavy: they cost most of the time.
         let volume = *chance.pick(&[40, 40, 500, 500, 500, 20_000, 20_000, 400_000]);
         let steps = 20 + chance.below(if volume == 40 { 500 } else { 150 });
+        let idle = chance.one_in(6).then_some(3 * STALL_TIMEOUT);
+        let mut peers = Peers::new(room);
+        if let Some(limit) = idle {
+            peers.limit_idle(limit);
+        }
         let mut hub = Hub {
-            peers: Peers::new(room),
+            peers,
             mode,
             buffer: vec![0; CHUNK].into(),
             stdin: Vec::new(),
@@ -111,6 +120,7 @@ impl Hub {
                 wires: Vec::new(),
                 now: Instant::now(),
                 stall_timeout: STALL_TIMEOUT,
+                idle,
                 slow: mode.slow,
                 calls: 0,
                 delivered: 0,
@@ -154,6 +164,7 @@ impl Hub {
         let Ok(()) = heard;
         self.peers.flush(now);
         self.peers.find_overdue(now);
+        self.peers.find_vanished(now);
         self.peers.reap(now);
         self.check_memory();
         self.check_hold();
@@ -181,7 +192,7 @@ impl Hub {
 
     /// Whether the hub would wait no longer.
     fn is_due(&self) -> bool {
-        let deadline = self.peers.room.deadline();
+        let deadline = self.peers.deadline();
         deadline.is_some_and(|deadline| deadline <= self.now())
     }
 
@@ -278,11 +289,12 @@ impl Hub {
         }
         let id = here[self.below(here.len())];
         let mut world = self.world_mut();
+        let now = world.now;
         let World { wires, chance, .. } = &mut *world;
         let wire = &mut wires[id];
         let key = wire.key;
         match what {
-            5..30 if !wire.ended && !wire.broken && wire.under_way.len() < UNDER_WAY => {
+            5..30 if wire.sends() && wire.under_way.len() < UNDER_WAY => {
                 let size = chance.up_to(volume);
                 let ends = !chance.one_in(6);
                 drop(world);
@@ -319,12 +331,12 @@ impl Hub {
             }
             // The rest is rare: whoever is gone does nothing any more.
             90 => wire.sleeps = true,
-            91 => {
+            91 if wire.vanished.is_none() => {
                 wire.ended = true;
                 wire.arrive(0);
             }
             92 if chance.one_in(2) => wire.reset(),
-            93 if chance.one_in(2) => {
+            93 if chance.one_in(2) && wire.vanished.is_none() => {
                 wire.ended = true;
                 wire.closed = true;
                 wire.arrive(UNDER_WAY);
@@ -337,14 +349,12 @@ impl Hub {
             95 => {
                 let on = chance.one_in(2);
                 world.spec.muted(id, on);
-                let now = world.now;
                 drop(world);
                 self.peers.room.mute(key, on, now);
             }
             96 if chance.one_in(3) && self.mode.relay => {
                 let on = chance.one_in(2);
                 world.spec.relayed(on);
-                let now = world.now;
                 drop(world);
                 self.peers.room.relay(on, now);
             }
@@ -355,7 +365,8 @@ impl Hub {
                     self.tell(id, key);
                 }
             }
-            98 if chance.one_in(10) && !self.ended => {
+            98 if wire.sends() => wire.vanished = Some(now),
+            99 if chance.one_in(10) && !self.ended => {
                 drop(world);
                 self.end();
             }
@@ -382,11 +393,12 @@ impl Hub {
                 wires,
                 chance,
                 spec,
+                now,
                 ..
             } = &mut *world;
             let key = self.peers.room.next_key();
             let capacity = self.volume / 50 + chance.up_to(20 * self.volume.min(40_000));
-            wires.push(Wire::new(key, capacity, chance));
+            wires.push(Wire::new(key, capacity, *now, chance));
             spec.joined()
         };
         let fake = Fake {
@@ -421,6 +433,7 @@ impl Hub {
             }
             self.run_until_quiet();
             let world = self.world();
+            assert!(world.idle.is_none() || world.spec.here.is_empty(), "idle");
             let unsaid = self.stdin.len();
             assert!(unsaid == 0 || world.spec.here.is_empty(), "{unsaid} unsaid");
             assert!(world.spec.screen.is_empty(), "not all was shown");
@@ -447,6 +460,7 @@ impl Hub {
         self.run_until_quiet();
         for wire in &mut self.world_mut().wires {
             assert!(wire.shut || wire.dropped, "was not ended: {wire:?}");
+            wire.vanished = None;
             wire.ended = true;
             wire.arrive(0);
         }
@@ -458,6 +472,7 @@ impl Hub {
     /// Turns until the hub would wait for ever, while the network brings everything there and
     /// whoever is awake reads.
     fn run_until_quiet(&mut self) {
+        let mut waits = 0;
         for _ in 0..100_000 {
             self.stdout = usize::MAX / 2;
             for wire in &mut self.world_mut().wires {
@@ -466,17 +481,25 @@ impl Hub {
                     wire.take(usize::MAX);
                 }
             }
-            if !self.is_ready() && !self.has_event() && !self.wait() {
-                return;
+            let before = self.progress();
+            if !self.is_ready() && !self.has_event() {
+                waits += 1;
+                // While somebody is asleep, there is no end of looking whether it is still there.
+                if waits > WAITS || !self.wait() {
+                    return;
+                }
             }
             self.turn();
+            if self.progress() != before {
+                waits = 0;
+            }
         }
         panic!("it never comes to rest");
     }
 
     /// Nothing is to be done before time has passed. Returns false if time changes nothing.
     fn wait(&self) -> bool {
-        let deadline = self.peers.room.deadline();
+        let deadline = self.peers.deadline();
         let World {
             wires, now, chance, ..
         } = &mut *self.world_mut();

@@ -22,11 +22,16 @@ use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::LOW_WATER;
 use muxnc::engine::room::SlowPeer;
+use muxnc::engine::vigil::Outstanding;
 use muxnc::io::conn::Hints;
 use muxnc::io::conn::Stream;
+use muxnc::io::pulse::Pulse;
 
 use super::Chance;
 use super::spec::Spec;
+
+/// Nobody is given up before it was silent for so long.
+const VANISHED: Duration = Duration::from_secs(80);
 
 /// The network, everybody on it, and what should happen.
 pub(crate) struct World {
@@ -35,6 +40,8 @@ pub(crate) struct World {
     pub(crate) wires: Vec<Wire>,
     pub(crate) now: Instant,
     pub(crate) stall_timeout: Duration,
+    /// How long somebody may be idle, if there is a limit.
+    pub(crate) idle: Option<Duration>,
     pub(crate) slow: SlowPeer,
     /// How often the hub did something to a stream.
     pub(crate) calls: u64,
@@ -69,6 +76,10 @@ pub(crate) struct Wire {
     /// What a system call is told of that, once.
     error: Option<ErrorKind>,
     write_failed: bool,
+    /// It has no power or no cable any more: since when nothing comes from it, and nothing arrives.
+    pub(crate) vanished: Option<Instant>,
+    /// When anything was last read or written, or it came.
+    pub(crate) active: Option<Instant>,
     /// The operator wants it to leave.
     pub(crate) kicked: bool,
     /// The hub has closed it.
@@ -101,6 +112,7 @@ impl Debug for Wire {
             ("has_event", self.has_event),
             ("sleeps", self.sleeps),
             ("is_slow", self.is_slow),
+            ("vanished", self.vanished.is_some()),
         ] {
             if is {
                 flags.push(name);
@@ -127,8 +139,9 @@ pub(crate) struct Fake {
 }
 
 impl Wire {
-    pub(crate) fn new(key: usize, capacity: usize, chance: &mut Chance) -> Wire {
+    pub(crate) fn new(key: usize, capacity: usize, now: Instant, chance: &mut Chance) -> Wire {
         Wire {
+            active: Some(now),
             key,
             capacity,
             sleeps: chance.one_in(12),
@@ -141,7 +154,7 @@ impl Wire {
 
     /// Lets some of what is under way arrive.
     pub(crate) fn arrive(&mut self, count: usize) {
-        if self.broken {
+        if self.broken || self.vanished.is_some() {
             return;
         }
         let count = count.min(self.under_way.len());
@@ -153,6 +166,9 @@ impl Wire {
 
     /// The client takes some of what was sent to it.
     pub(crate) fn take(&mut self, count: usize) {
+        if self.vanished.is_some() {
+            return;
+        }
         let count = count.min(self.down);
         self.down -= count;
         if count > 0 && self.wants_room {
@@ -190,12 +206,22 @@ impl Wire {
 
     /// Whether everything that can be read was read.
     pub(crate) fn is_drained(&self) -> bool {
+        if self.vanished.is_some() {
+            return self.up.is_empty();
+        }
         self.under_way.is_empty() && self.up.is_empty() && (self.end_read || !self.ended)
     }
 
     /// Whether it cannot stay.
     pub(crate) fn must_leave(&self) -> bool {
-        self.broken || self.write_failed || self.kicked || (self.shut && self.ended)
+        let vanished = self.vanished.is_some() && self.down > 0;
+        let ended = self.shut && self.ended;
+        self.broken || self.write_failed || self.kicked || vanished || ended
+    }
+
+    /// Whether the client can say more.
+    pub(crate) fn sends(&self) -> bool {
+        !self.ended && !self.broken && self.vanished.is_none()
     }
 
     /// Bytes written for so long.
@@ -213,6 +239,7 @@ impl Read for Fake {
             chance,
             spec,
             calls,
+            now,
             ..
         } = &mut *self.world.borrow_mut();
         *calls += 1;
@@ -222,6 +249,7 @@ impl Read for Fake {
         }
         let count = wire.up.len().min(buffer.len());
         if count > 0 {
+            wire.active = Some(*now);
             for (to, from) in buffer.iter_mut().zip(wire.up.drain(..count)) {
                 *to = from;
             }
@@ -312,6 +340,7 @@ impl Write for Fake {
         let sum = wire.written.last().map_or(0, |&(_, sum)| sum) + count as u64;
         wire.written.push((*now, sum));
         wire.down += count;
+        wire.active = Some(*now);
         *delivered += count as u64;
         if wire.closed {
             wire.reset();
@@ -347,6 +376,17 @@ impl Stream for Fake {
         let error = self.world.borrow_mut().wires[self.id].error.take();
         error.map(io::Error::from)
     }
+
+    fn outstanding(&self, _: &mut Pulse) -> Option<Outstanding> {
+        let world = self.world.borrow();
+        let wire = &world.wires[self.id];
+        let vanished = wire.vanished.filter(|_| wire.down > 0);
+        Some(Outstanding {
+            unanswered: vanished.is_some(),
+            waiting: wire.down > 0,
+            silent: vanished.map_or(Duration::MAX, |since| world.now - since),
+        })
+    }
 }
 
 /// The hub has closed it: was it right?
@@ -369,7 +409,12 @@ impl Drop for Fake {
             behind + SEGMENT as u64 >= LOW_WATER && wire.written_since(since) < enough
         });
         let too_far = world.slow == SlowPeer::Disconnect && behind > HIGH_WATER;
-        if !wire.kicked && !stalled && !too_far {
+        let vanished = wire.vanished.is_some_and(|at| now - at >= VANISHED);
+        let idle = world.idle.is_some_and(|limit| {
+            let active = wire.active.expect("it came");
+            now - active >= limit
+        });
+        if !wire.kicked && !stalled && !too_far && !vanished && !idle {
             let over = wire.broken || wire.write_failed || (wire.end_read && wire.shut);
             assert!(over, "[{who}] was cut off for nothing: {wire:?}");
             // What it said before is heard first.

@@ -118,15 +118,13 @@ impl Http {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut answer = httparse::Response::new(&mut fields);
         let end = match answer.parse(&self.head) {
+            // Also if all of it came at once: what it means must not depend on the cuts.
             Ok(httparse::Status::Complete(end)) if end <= MAX_HEAD => end,
-            Ok(httparse::Status::Complete(_)) => return Err(Refusal::Nonsense("it has no end")),
-            Ok(httparse::Status::Partial) => {
+            Ok(httparse::Status::Partial) if self.head.len() <= MAX_HEAD => {
                 *input = &[];
-                return match self.head.len() > MAX_HEAD {
-                    true => Err(Refusal::Nonsense("it has no end")),
-                    false => Ok(None),
-                };
+                return Ok(None);
             }
+            Ok(_) => return Err(Refusal::Nonsense("it has no end")),
             Err(httparse::Error::TooManyHeaders) => {
                 return Err(Refusal::Nonsense("it has too many fields"));
             }
@@ -381,6 +379,10 @@ mod tests {
         let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "a".repeat(MAX_HEAD));
         assert_eq!(
             Talk::new(false).say(&endless),
+            Err(Refusal::Nonsense("it has no end"))
+        );
+        assert_eq!(
+            Talk::new(false).say(&format!("{endless}\r\n\r\n")),
             Err(Refusal::Nonsense("it has no end"))
         );
         let many = format!(
