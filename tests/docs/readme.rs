@@ -17,9 +17,9 @@ use crate::support::piped;
 const README: &str = "README.md";
 
 /// The scenarios below. A block of any other name is a command that nobody runs.
-const SCENARIOS: [&str; 12] = [
+const SCENARIOS: [&str; 14] = [
     "three", "demo", "exercise", "http", "send", "receive", "collect", "chat", "log", "request",
-    "free", "health",
+    "free", "health", "proxy", "unix",
 ];
 
 /// Whose links are looked at.
@@ -234,18 +234,11 @@ fn a_file_to_the_whole_class() {
     };
     let lesson: Vec<u8> = (0..1_000_000_u32).map(|i| (i % 251) as u8).collect();
     fs::write(stage.home("bob").join("lesson.pdf"), &lesson).unwrap();
-    let mut bob = stage.start(
-        "bob",
-        &stage.next("{ read -r _; cat lesson.pdf; } | muxnc -l"),
-    );
+    let mut bob = stage.start("bob", &stage.next("muxnc -l --wait-for 30 3000 <"));
     stage.wait_listening(3000);
     let join = stage.next("muxnc 192.0.2.7 3000 > lesson.pdf");
-    let names = ["alice", "carol", "dave"];
-    // With no input of their own they would say that they have nothing to say, which is no matter.
+    let names: Vec<String> = (1..=30).map(|i| format!("student{i}")).collect();
     let mut class: Vec<Process> = names.iter().map(|name| stage.start(name, &join)).collect();
-    stage.wait_connected(3000, 3);
-    bob.type_in("\n");
-    bob.end_input();
     for participant in &mut class {
         participant.expect_status(0);
     }
@@ -254,7 +247,7 @@ fn a_file_to_the_whole_class() {
     let ours = stage.run("bob", &hash);
     assert_eq!(ours.len(), "  lesson.pdf\n".len() + 64);
     for name in names {
-        assert_eq!(stage.run(name, &hash), ours);
+        assert_eq!(stage.run(&name, &hash), ours);
     }
 }
 
@@ -310,7 +303,7 @@ fn a_chat_room() {
     };
     let mut bob = stage.start(
         "bob",
-        &stage.next("muxnc -l --chat --name Bob 3000 > minutes"),
+        &stage.next("muxnc -l --chat --name Bob --transcript"),
     );
     stage.wait_listening(3000);
     let join = stage.next("nc 192.0.2.7 3000");
@@ -327,7 +320,7 @@ fn a_chat_room() {
     let minutes = stage.home("bob").join("minutes.txt");
     crate::support::eventually("the minutes are kept", || {
         let minutes = fs::read(&minutes).unwrap();
-        contains(&minutes, b"<Ana> what is a socket?\n") && contains(&minutes, b"<user2> thanks\n")
+        contains(&minutes, b"\tAna\twhat is a socket?\n") && contains(&minutes, b"\tthanks\n")
     });
 }
 
@@ -377,6 +370,42 @@ fn is_it_there() {
     bob.stderr.wait_for("listening on");
     wait.expect_status(0);
     assert_eq!(stage.run("alice", &check), "the hub is there\n");
+}
+
+#[test]
+fn through_a_proxy() {
+    let Some(stage) = Stage::new(README, "proxy", &["ncat"]) else {
+        return;
+    };
+    for (begin, auth) in [
+        ("muxnc --proxy", ""),
+        ("NCAT_PROXY_AUTH=", "--proxy-auth ana:secret"),
+    ] {
+        let serve = format!("ncat -l --proxy-type http {auth} 192.0.2.1 3128");
+        let mut proxy = stage.start("proxy", &serve);
+        stage.wait_listening(3128);
+        let mut alice = stage.start("alice", &stage.next(begin));
+        alice.type_in("GET / HTTP/1.0\r\n\r\n");
+        alice.stdout.wait_for("HTTP/1.1 200 OK\r\n");
+        alice.expect_status(0);
+        stage.signal(&proxy, Signal::KILL);
+        proxy.wait();
+    }
+}
+
+#[test]
+fn on_one_machine() {
+    let Some(stage) = Stage::new(README, "unix", &[]) else {
+        return;
+    };
+    let mut bob = stage.start("bob", &stage.next("muxnc -l -U class.sock"));
+    let socket = stage.home("bob").join("class.sock");
+    crate::support::eventually("the hub is there", || socket.exists());
+    let mut alice = stage.start("bob", &stage.next("muxnc -U class.sock"));
+    alice.type_in("Hello\n");
+    bob.stdout.wait_for("Hello\n");
+    bob.type_in("World\n");
+    alice.stdout.wait_for("World\n");
 }
 
 #[test]

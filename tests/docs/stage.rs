@@ -23,8 +23,8 @@ use crate::support::eventually;
 use crate::support::installed;
 use crate::support::piped;
 
-/// The addresses of the documents: Bob's, Alice's, and that of example.org (RFC 5737).
-const ADDRESSES: [&str; 3] = ["192.0.2.7", "192.0.2.11", "198.51.100.80"];
+/// The addresses of the documents: Bob's, Alice's, a proxy's, and that of example.org (RFC 5737).
+const ADDRESSES: [&str; 4] = ["192.0.2.7", "192.0.2.11", "192.0.2.1", "198.51.100.80"];
 
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n198.51.100.80 example.org\n";
 
