@@ -17,9 +17,9 @@ use crate::support::piped;
 const README: &str = "README.md";
 
 /// The scenarios below. A block of any other name is a command that nobody runs.
-const SCENARIOS: [&str; 14] = [
+const SCENARIOS: [&str; 15] = [
     "three", "demo", "exercise", "http", "send", "receive", "collect", "chat", "log", "request",
-    "free", "health", "proxy", "unix",
+    "free", "health", "proxy", "unix", "tls",
 ];
 
 /// Whose links are looked at.
@@ -406,6 +406,25 @@ fn on_one_machine() {
     bob.stdout.wait_for("Hello\n");
     bob.type_in("World\n");
     alice.stdout.wait_for("World\n");
+}
+
+#[test]
+fn encrypted() {
+    let Some(stage) = Stage::new(README, "tls", &[]) else {
+        return;
+    };
+    let mut bob = stage.sit("bob", &stage.next("muxnc -l --ssl 3000"));
+    let told = bob.screen.wait_until("how to join", |screen| {
+        let screen = String::from_utf8_lossy(screen);
+        screen.contains(" 192.0.2.7 3000\r\n")
+    });
+    let told = String::from_utf8_lossy(&told).into_owned();
+    let line = told.lines().find(|line| line.contains(" 192.0.2.7 3000"));
+    // It is one line to be copied, however wide the terminal is.
+    let command = line.unwrap().split("to join: ").nth(1).unwrap();
+    let mut alice = stage.sit("alice", command.trim());
+    bob.screen.wait_for("joined, 1 here");
+    talk(&mut bob, &mut alice);
 }
 
 #[test]
