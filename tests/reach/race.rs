@@ -273,7 +273,7 @@ fn the_limit_is_for_all_addresses_and_leaves_each_its_turn() {
     };
     let wanted = [("127.0.0.1", Kind::Silent), ("127.0.0.2", Kind::Silent)];
     let (port, _places) = places(&wanted).unwrap();
-    let mut alice = hosts.muxnc(&["-v", "-w", "100ms", "place", &port]);
+    let mut alice = hosts.muxnc(&["-v", "-w", "240ms", "place", &port]);
     alice.expect_status(1);
     let told = alice.stderr.text();
     for addr in ["127.0.0.1", "127.0.0.2"] {

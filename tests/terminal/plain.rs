@@ -75,7 +75,7 @@ fn a_pipe_at_the_other_end_gets_every_byte_and_nothing_else() {
     keyboard.write_all(b"/who\r").unwrap();
     expect_bytes(&mut one, "/who\n");
     assert_eq!(modes(&tty), found);
-    assert_eq!(screen.text(), "/who\r\n", "the echo, and nothing else");
+    screen.wait_until("the echo, and nothing else", |bytes| bytes == b"/who\r\n");
 }
 
 /// stdin a pipe, stdout at a terminal.
