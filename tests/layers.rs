@@ -54,6 +54,7 @@ fn the_edges_know_nothing_of_the_loops_and_the_command_line() {
 #[test]
 fn the_loops_know_nothing_of_the_command_line() {
     let mut files = under("hub");
+    files.extend(under("client"));
     files.extend([source("hub.rs"), source("client.rs")]);
     check(&files, loop_violation);
 }
@@ -80,6 +81,21 @@ fn only_the_two_loops_own_a_poll() {
     }
 }
 
+/// Nothing waits for, or counts by, a clock that somebody can set: it is read where a record says
+/// when something was, and nowhere else.
+#[test]
+fn only_records_know_the_wall_clock() {
+    let mut files = under("");
+    let records = source("io/record.rs");
+    files.retain(|file| *file != records);
+    check(&files, wall_clock_violation);
+    let paths = paths(&code(&read(&records)));
+    assert!(
+        paths.iter().any(|path| wall_clock_violation(path)),
+        "io/record.rs has no clock: is this test looking at the right thing?"
+    );
+}
+
 #[test]
 fn no_file_can_be_unsafe() {
     let manifest = read(&root().join("Cargo.toml"));
@@ -104,7 +120,7 @@ fn every_file_has_its_floor() {
     for file in under("") {
         let path = file.strip_prefix(root().join("src")).unwrap();
         let path = path.to_str().unwrap();
-        let placed = ["engine/", "io/", "hub/", "cli/"]
+        let placed = ["engine/", "io/", "hub/", "client/", "cli/"]
             .iter()
             .any(|floor| path.starts_with(floor));
         // The status is what every floor may say.
@@ -168,6 +184,11 @@ fn loop_violation(path: &[String]) -> bool {
 
 fn clap_violation(path: &[String]) -> bool {
     path.len() > 1 && path[0] == "clap"
+}
+
+fn wall_clock_violation(path: &[String]) -> bool {
+    let names = ["SystemTime", "UNIX_EPOCH"];
+    path.iter().any(|name| names.contains(&name.as_str()))
 }
 
 fn poll_violation(path: &[String]) -> bool {

@@ -9,34 +9,26 @@
 //! peer leaves in [`Peers::reap`] and nowhere else, and what it said before it broke off is heard
 //! first.
 
+mod leaving;
+
 use std::collections::VecDeque;
-use std::fmt;
-use std::fmt::Display;
 use std::io;
-use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::Duration;
 use std::time::Instant;
 
-use mio::Token;
-
-use super::Hub;
-use super::entry;
-use super::show;
+pub use self::leaving::Leave;
 use crate::engine::admit::Headcount;
 use crate::engine::idle::Idle;
 use crate::engine::rate::QUANTUM;
 use crate::engine::record::Who;
 use crate::engine::room::Room;
-use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
 use crate::engine::vigil;
 use crate::io::conn::Conn;
 use crate::io::conn::Heard;
 use crate::io::conn::Hints;
 use crate::io::conn::Stream;
-use crate::io::door::Arrival;
-use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::pulse::Pulse;
 use crate::io::record::Records;
@@ -45,9 +37,6 @@ use crate::status::NOTICE;
 /// Bytes read from stdin, or from one peer, in a turn. Each read costs one large write for stdout or
 /// for each peer, so larger is cheaper.
 pub const CHUNK: usize = 256 * 1024;
-
-/// Connections accepted in a turn.
-const ACCEPT_BATCH: usize = 64;
 
 /// A peer as the loop knows it.
 #[derive(Debug)]
@@ -60,36 +49,6 @@ pub struct Peer<S> {
     to_read: bool,
     to_flush: bool,
     leaving: bool,
-}
-
-/// Why a peer left.
-#[derive(Debug)]
-pub enum Leave {
-    /// It closed its connection.
-    Closed,
-    /// Its connection broke.
-    Broke(io::Error),
-    /// It held the others up for too long.
-    Stalled,
-    /// It fell too far behind.
-    Behind,
-    /// Nothing was sent to it or received from it for too long.
-    Idle,
-    /// The operator wanted it, and why.
-    Kicked(String),
-}
-
-impl Display for Leave {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Leave::Closed => f.write_str("closed"),
-            Leave::Broke(error) => f.write_str(&why(error)),
-            Leave::Stalled => f.write_str("cut off: took nothing"),
-            Leave::Behind => f.write_str("cut off: too far behind"),
-            Leave::Idle => f.write_str("cut off: idle"),
-            Leave::Kicked(reason) => write!(f, "cut off by the operator: {reason}"),
-        }
-    }
 }
 
 /// Keys of peers with work to do.
@@ -131,71 +90,6 @@ pub struct Peers<S> {
     headcount: Option<Headcount>,
     /// Who may not be idle for how long, if anybody may not.
     idle: Option<Idle>,
-}
-
-impl Hub {
-    pub(super) fn hear_peers(&mut self, now: Instant) -> Result<(), Error> {
-        let (console, stdout, stderr) = (&mut self.console, &mut self.stdout, &mut self.stderr);
-        self.peers.hear(&mut self.buffer, now, |screen| {
-            show(screen, console, stdout, stderr)
-        })
-    }
-
-    pub(super) fn accept(&mut self, now: Instant) {
-        self.entry.admission.begun = self.is_too_late();
-        for _ in 0..ACCEPT_BATCH {
-            match self.door.accept(now) {
-                Arrival::Nobody => return,
-                Arrival::Exhausted => {
-                    log::warn!(
-                        "no descriptor is left after {} peers: whoever else comes waits until \
-                         one leaves (ulimit -n sets the limit)",
-                        self.peers.room.len()
-                    );
-                    return;
-                }
-                Arrival::Peer(transport, addr) => {
-                    let registry = self.poll.registry();
-                    if let Some(conn) = self.entry.arrive(transport, addr, registry, now) {
-                        self.admit(conn, now);
-                    }
-                }
-                Arrival::Failed => {}
-            }
-        }
-    }
-
-    /// A few steps with those who have not agreed on TLS yet.
-    pub(super) fn shake_hands(&mut self, now: Instant) {
-        let mut steps = entry::HANDSHAKE_BATCH;
-        while let Some(conn) =
-            self.entry
-                .agreed(&mut steps, self.poll.registry(), &mut self.door, now)
-        {
-            self.admit(conn, now);
-        }
-    }
-
-    fn admit(&mut self, conn: Conn, now: Instant) {
-        let here = self.peers.room.len();
-        let from_there = self.peers.count_from(conn.addr().ip());
-        let admitted = self
-            .entry
-            .admit(conn, here, from_there, &mut self.door, now);
-        let Some(mut conn) = admitted else { return };
-        let token = Token(self.peers.room.next_key());
-        if let Err(error) = conn.register(self.poll.registry(), token) {
-            log::warn!("serve {}: {}", conn.addr(), why(&error));
-            return;
-        }
-        let key = self.peers.admit(conn, now);
-        if let Some(member) = self.peers.room.member(key) {
-            let (number, here) = (member.account.number, self.here());
-            let addr = member.conn.conn.addr();
-            log::info!(target: NOTICE, "[{number}] {addr} joined, {here}");
-        }
-        self.begin_if_complete(now);
-    }
 }
 
 impl<S: Stream> Peers<S> {
@@ -575,133 +469,12 @@ impl<S: Stream> Peers<S> {
         }
     }
 
-    /// Gives up whoever vanished: see [`vigil`].
-    pub fn find_vanished(&mut self, now: Instant) {
-        if self.checkup.is_none_or(|checkup| checkup > now) {
-            return;
-        }
-        self.checkup = None;
-        let mut vanished = std::mem::take(&mut self.queues.overdue);
-        for (key, peer) in self.room.conns_mut() {
-            if peer.leaving || peer.broken.is_some() {
-                continue;
-            }
-            if peer.conn.has_vanished(&mut self.pulse) {
-                vanished.push(key);
-            } else if peer.conn.is_watched() {
-                self.checkup = Some(now + vigil::EVERY);
-            }
-        }
-        for key in vanished.drain(..) {
-            self.break_off(key, ErrorKind::TimedOut.into(), now);
-        }
-        self.queues.overdue = vanished;
-    }
-
     /// When there is something to do next, if nothing changes before.
     pub fn deadline(&self) -> Option<Instant> {
         let release = self.release.filter(|_| self.room.hears());
         let idle = self.idle.as_ref().and_then(Idle::deadline);
         let deadlines = [self.room.deadline(), release, self.checkup, idle];
         deadlines.into_iter().flatten().min()
-    }
-
-    /// Lets everybody go whose time is over.
-    pub fn find_overdue(&mut self, now: Instant) {
-        let mut overdue = std::mem::take(&mut self.queues.overdue);
-        self.room.overdue(now, &mut overdue);
-        for key in overdue.drain(..) {
-            let why = match self.room.policy().slow {
-                SlowPeer::Wait => Leave::Stalled,
-                SlowPeer::Disconnect => Leave::Behind,
-            };
-            self.queue_leave(key, why);
-        }
-        self.queues.overdue = overdue;
-        while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
-            // What it said and we did not read yet is our delay, not its.
-            match self.room.conn_mut(key).is_some_and(|peer| peer.to_read) {
-                true => self.touch(key, now),
-                false => self.queue_leave(key, Leave::Idle),
-            }
-        }
-    }
-
-    /// The only place where a peer leaves the room. Returns whether one did.
-    pub fn reap(&mut self, now: Instant) -> bool {
-        if self.queues.leaving.is_empty() {
-            return false;
-        }
-        let mut leaving = std::mem::take(&mut self.queues.leaving);
-        // Keys are reused: nobody who is gone may be found in a queue.
-        let gone =
-            |room: &mut Room<Peer<S>>, key: usize| room.conn_mut(key).is_some_and(|p| p.leaving);
-        self.queues
-            .readable
-            .retain(|&key| !gone(&mut self.room, key));
-        self.queues.parked.retain(|&key| !gone(&mut self.room, key));
-        self.queues
-            .limited
-            .retain(|&key| !gone(&mut self.room, key));
-        self.queues.owed.retain(|&key| !gone(&mut self.room, key));
-        for (key, why) in leaving.drain(..) {
-            self.leave(key, why, now);
-        }
-        self.queues.leaving = leaving;
-        true
-    }
-
-    fn leave(&mut self, key: usize, why: Leave, now: Instant) {
-        let mut left = self.room.leave(key, now);
-        if left.owed == 0 {
-            left.conn.conn.say_goodbye();
-        }
-        if let Some(idle) = &mut self.idle {
-            idle.remove(key);
-        }
-        if let (Some(headcount), Some(ip)) = (&mut self.headcount, left.conn.conn.addr().ip()) {
-            headcount.left(ip);
-        }
-        let account = &left.account;
-        self.received += account.received;
-        let who = format!("[{}] {}", account.number, left.conn.conn.addr());
-        let traffic = format!(
-            "after {:.1?}, {} bytes in, {} out, {} here",
-            now.saturating_duration_since(account.since),
-            account.received,
-            account.sent,
-            self.room.len()
-        );
-        let owed = left.owed;
-        let addr = left.conn.conn.addr();
-        self.record(|records| records.left(Who::of(account, &addr), &why.to_string()));
-        match why {
-            Leave::Closed => log::info!(target: NOTICE, "{who} left {traffic}"),
-            Leave::Broke(error) => {
-                let why = self::why(&error);
-                log::info!(target: NOTICE, "{who} left ({why}) {traffic}");
-            }
-            Leave::Stalled => log::warn!(
-                "{who} was cut off: it took nothing for {:?} while the others waited, \
-                 {owed} bytes were not delivered; {traffic}",
-                self.room.policy().stall_timeout
-            ),
-            Leave::Idle => {
-                let limit = self.idle.as_ref().map_or(Duration::ZERO, Idle::limit);
-                log::info!(
-                    target: NOTICE,
-                    "{who} was disconnected: nothing was sent or received for {limit:?}; {traffic}"
-                );
-            }
-            Leave::Kicked(reason) if reason.is_empty() => {
-                log::warn!("{who} was cut off by you; {traffic}");
-            }
-            Leave::Kicked(reason) => log::warn!("{who} was cut off by you: {reason}; {traffic}"),
-            Leave::Behind => log::warn!(
-                "{who} was cut off: it fell too far behind, {owed} bytes were not delivered; \
-                 {traffic}"
-            ),
-        }
     }
 
     fn queue_read(&mut self, key: usize) {

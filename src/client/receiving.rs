@@ -1,0 +1,125 @@
+//! The connection to stdout.
+//!
+//! It promises: what came before the connection ended or broke is written before either is told.
+
+use std::io;
+use std::io::ErrorKind;
+
+use super::Client;
+use super::ROUNDS;
+use super::Traffic;
+use crate::io::conn::Heard;
+use crate::io::console::Console;
+use crate::io::error::Error;
+use crate::io::shortcut;
+use crate::io::shortcut::Moved;
+
+impl Client {
+    /// The connection to stdout. Returns whether there is more to do at once.
+    pub(super) fn receive(&mut self) -> Result<bool, Error> {
+        let mut waited = false;
+        for _ in 0..ROUNDS {
+            if self.shortcuts.down {
+                if !self.receive_directly()? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            if self.console.as_ref().is_some_and(Console::is_busy) {
+                self.show()?;
+                return Ok(self.stdout.is_writable());
+            }
+            if self.down.is_empty() {
+                waited |= self.records_wait();
+                // What was held up by this may go on.
+                if !self.load_record() && !self.read_conn() {
+                    return Ok(waited);
+                }
+            }
+            if let Some(console) = &mut self.console {
+                console.show(self.down.waiting());
+                self.down.fill(0);
+                continue;
+            }
+            if !self.stdout.is_writable() {
+                return Ok(false);
+            }
+            match self.stdout.write(self.down.waiting()) {
+                Ok(count) => self.down.start += count,
+                Err(error) => {
+                    self.give_up_showing(&error)?;
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same by the shortcut. Returns whether to go on at once.
+    pub(super) fn receive_directly(&mut self) -> Result<bool, Error> {
+        if !self.conn.is_readable() || !self.stdout.is_writable() {
+            return Ok(false);
+        }
+        match shortcut::receive(&mut self.conn, &mut self.stdout) {
+            Moved::Bytes(count) => {
+                self.progress.received += count as u64;
+                self.progress.moved |= count > 0;
+                return Ok(true);
+            }
+            Moved::Nothing | Moved::End => {}
+            Moved::SourceFailed(error) => self.progress.broken = Some(error),
+            Moved::SinkFailed(error) => self.give_up_showing(&error)?,
+            Moved::Refused => {
+                self.shortcuts.down = false;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn give_up_showing(&mut self, error: &io::Error) -> Result<(), Error> {
+        match error.kind() {
+            ErrorKind::BrokenPipe => {
+                self.progress.unheard = true;
+                Ok(())
+            }
+            _ => Err(Error::system("write to stdout", error)),
+        }
+    }
+
+    /// Fills the empty buffer. Returns whether to go on.
+    pub(super) fn read_conn(&mut self) -> bool {
+        if !self.conn.is_readable() {
+            return false;
+        }
+        match self.conn.read(self.down.space()) {
+            Heard::Bytes(count) => {
+                self.progress.received += count as u64;
+                if self.records.is_some() {
+                    let bytes = std::mem::take(&mut self.down.bytes);
+                    self.record(|records, who| records.heard(who, &bytes[..count]));
+                    self.down.bytes = bytes;
+                }
+                if self.shows_records() {
+                    return true;
+                }
+                self.progress.moved = true;
+                if self.settings.traffic != Traffic::SendOnly {
+                    self.down.fill(count);
+                    if let Some(visible) = &mut self.visible {
+                        self.down.reveal(|bytes, text| visible.show(bytes, text));
+                    }
+                }
+                return true;
+            }
+            Heard::Nothing => return false,
+            Heard::End => {}
+            Heard::Cut(error) | Heard::Failed(error) => self.progress.broken = Some(error),
+        }
+        self.down.fill(0);
+        if let Some(visible) = &mut self.visible {
+            self.down.reveal(|_, text| visible.finish(text));
+        }
+        !self.down.is_empty()
+    }
+}

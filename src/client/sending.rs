@@ -1,0 +1,201 @@
+//! stdin to the connection.
+//!
+//! It promises: what was read is sent, in order, or whoever sits here is told that it was not.
+
+use std::io;
+use std::io::IoSlice;
+use std::time::Instant;
+
+use super::CHUNK;
+use super::Client;
+use super::ROUNDS;
+use super::Role;
+use crate::engine::delay::Delay;
+use crate::engine::editor::Event;
+use crate::io::console::KEYS;
+use crate::io::console::Keys;
+use crate::io::descriptor::Kind;
+use crate::io::error::Error;
+use crate::io::shortcut;
+use crate::io::shortcut::Moved;
+use crate::io::stdin::Input;
+use crate::io::stdin::Stdin;
+
+impl Client {
+    /// stdin to the connection. Returns whether there is more to do at once.
+    pub(super) fn send(&mut self, now: Instant) -> Result<bool, Error> {
+        if self.stdin.as_ref().is_some_and(Stdin::is_gone) {
+            return Err(Error::hung_up());
+        }
+        // Whoever types sees it, also while the other side takes nothing.
+        self.read_keys(now)?;
+        if let Err(error) = self.conn.flush() {
+            self.give_up_sending(error, now);
+        }
+        let busy = self.send_input(now)?;
+        Ok(busy || self.has_keys())
+    }
+
+    pub(super) fn send_input(&mut self, now: Instant) -> Result<bool, Error> {
+        for _ in 0..ROUNDS {
+            if self.records_wait() {
+                return Ok(false);
+            }
+            if self.shortcuts.up {
+                if !self.send_directly(now) {
+                    return Ok(false);
+                }
+                continue;
+            }
+            if self.delay.as_mut().is_some_and(|delay| delay.pauses(now)) {
+                return Ok(false);
+            }
+            if self.up.is_empty() && !self.read_input(now)? {
+                return Ok(false);
+            }
+            if !self.conn.is_writable() {
+                return Ok(false);
+            }
+            let mut portion = self.up.waiting();
+            if self.delay.is_some() {
+                portion = &portion[..Delay::portion(portion)];
+            }
+            match self.conn.write(&[IoSlice::new(portion)]) {
+                Ok(count) => {
+                    if let Some(delay) = &mut self.delay {
+                        delay.sent(&portion[..count], now);
+                    }
+                    if self.records.is_some() {
+                        let bytes = std::mem::take(&mut self.up.bytes);
+                        let sent = &bytes[self.up.start..self.up.start + count];
+                        self.record(|records, who| records.said(Some(who), sent));
+                        self.up.bytes = bytes;
+                    }
+                    self.up.start += count;
+                    self.progress.sent += count as u64;
+                    self.progress.moved |= count > 0;
+                }
+                Err(error) => self.give_up_sending(error, now),
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same by the shortcut. Returns whether to go on at once.
+    pub(super) fn send_directly(&mut self, now: Instant) -> bool {
+        let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
+            return false;
+        };
+        if !self.conn.is_writable() {
+            return false;
+        }
+        match shortcut::send(stdin, &mut self.conn) {
+            Moved::Bytes(count) => {
+                self.progress.sent += count as u64;
+                self.progress.spoke = true;
+                self.progress.moved |= count > 0;
+                return true;
+            }
+            Moved::Nothing => {}
+            Moved::End => self.end_input(now),
+            Moved::SinkFailed(error) => self.give_up_sending(error, now),
+            Moved::Refused | Moved::SourceFailed(_) => {
+                self.shortcuts.up = false;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Our input is over. A listener without a keyboard has not said anything, nor that it is
+    /// done.
+    pub(super) fn end_input(&mut self, now: Instant) {
+        let typed = self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
+        let silent = self.role == Role::Listener && !self.progress.spoke && !typed;
+        self.progress.finished = (!silent).then_some(now);
+    }
+
+    /// The connection takes no more; what came before it broke is still to be read and printed.
+    pub(super) fn give_up_sending(&mut self, error: io::Error, now: Instant) {
+        log::debug!("send to {}: {error}", self.conn.addr());
+        self.progress.unsendable = Some(error);
+        self.progress.finished.get_or_insert(now);
+        self.up.fill(0);
+        self.typed.clear();
+        self.stdin.iter_mut().for_each(Stdin::end);
+    }
+
+    /// Fills the empty buffer. Returns whether there is something in it.
+    pub(super) fn read_input(&mut self, now: Instant) -> Result<bool, Error> {
+        if self.console.is_some() {
+            self.read_keys(now)?;
+            if !self.typed.is_empty() {
+                self.up.load(&mut self.typed);
+                if self.settings.crlf {
+                    self.up.convert(&mut self.crlf);
+                }
+            }
+            return Ok(!self.up.is_empty());
+        }
+        let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
+            return Ok(false);
+        };
+        match stdin.read(self.up.space()) {
+            Input::Bytes(count) => {
+                self.up.fill(count);
+                self.progress.spoke = true;
+                self.progress.silent = None;
+                if self.settings.crlf {
+                    self.up.convert(&mut self.crlf);
+                }
+            }
+            Input::Nothing => {}
+            Input::End => self.end_input(now),
+            Input::Gone => return Err(Error::hung_up()),
+            Input::Failed(error) => return Err(Error::system("read from stdin", &error)),
+        }
+        Ok(!self.up.is_empty())
+    }
+
+    /// Whether keys pressed at the console can be read at once.
+    pub(super) fn has_keys(&self) -> bool {
+        let ready = self.stdin.as_ref().is_some_and(Stdin::is_ready);
+        self.console.is_some() && ready && self.typed.len() < CHUNK
+    }
+
+    /// What was pressed at the console; whole lines are to be sent.
+    pub(super) fn read_keys(&mut self, now: Instant) -> Result<(), Error> {
+        if !self.has_keys() {
+            return Ok(());
+        }
+        let (Some(stdin), Some(console)) = (&mut self.stdin, &mut self.console) else {
+            return Ok(());
+        };
+        let mut keys = [0; KEYS];
+        let mut keys = match console.read(stdin, &mut keys)? {
+            Keys::Pressed(count) => &keys[..count],
+            Keys::None => return Ok(()),
+            Keys::End => {
+                self.end_input(now);
+                return Ok(());
+            }
+        };
+        while let Some(event) = console.next(&mut keys) {
+            match event {
+                Event::Line(line) | Event::Pasted(line) => {
+                    console.typed(&line);
+                    self.typed.extend(line.as_bytes());
+                    self.typed.push(b'\n');
+                    self.progress.spoke = true;
+                }
+                Event::Complete => console.editor().insert("\t"),
+                Event::End => {
+                    stdin.end();
+                    self.progress.finished = Some(now);
+                }
+                Event::Redraw | Event::Full => {}
+            }
+        }
+        Ok(())
+    }
+}
