@@ -7,34 +7,53 @@
 
 use std::net::SocketAddr;
 
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
+
 use crate::engine::vigil::Outstanding;
 
 /// Asks for pulses. See the module's documentation.
 #[derive(Debug)]
 pub struct Pulse {
+    /// None until it is first needed: most never are.
     #[cfg(target_os = "linux")]
     socket: Option<linux::Socket>,
+    /// It was tried in vain.
+    #[cfg(target_os = "linux")]
+    refused: bool,
 }
 
 impl Pulse {
     /// Ready to ask, if it may.
     #[cfg(target_os = "linux")]
     pub fn new() -> Pulse {
-        let socket = linux::Socket::open().inspect_err(refused).ok();
-        Pulse { socket }
+        Pulse {
+            socket: None,
+            refused: false,
+        }
     }
 
     /// The pulse of the connection between these two addresses of this machine and the other.
     #[cfg(target_os = "linux")]
     pub fn feel(&mut self, here: SocketAddr, there: SocketAddr) -> Option<Outstanding> {
-        match self.socket.as_ref()?.ask(here, there) {
-            Ok(found) => found,
-            Err(error) => {
-                refused(&error);
-                self.socket = None;
-                None
-            }
+        if self.refused {
+            return None;
         }
+        let asked = match &self.socket {
+            Some(socket) => socket.ask(here, there),
+            None => {
+                linux::Socket::open().and_then(|socket| self.socket.insert(socket).ask(here, there))
+            }
+        };
+        asked
+            .inspect_err(|error| {
+                refused(error);
+                self.socket = None;
+                // With a descriptor more it may go well next time.
+                self.refused = ![Errno::MFILE, Errno::NFILE].contains(error);
+            })
+            .ok()
+            .flatten()
     }
 
     /// Nowhere but on Linux.
@@ -57,7 +76,7 @@ impl Default for Pulse {
 }
 
 #[cfg(target_os = "linux")]
-fn refused(error: &rustix::io::Errno) {
+fn refused(error: &Errno) {
     log::debug!("ask what was not acknowledged: {error}; keepalive must do");
 }
 
