@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  floor 3   cli ─────────────── the user's words: options become a configuration
-//!  floor 2   hub      client ─── the two loops, the only owners of a Poll
+//!  floor 2   hub      client ─── the loops, the only owners of a Poll
 //!  floor 1   io ──────────────── the edges of the world: sockets, descriptors, errno
 //!  floor 0   engine ──────────── pure decisions: no sockets, no clock, no log
 //!
