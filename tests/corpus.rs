@@ -139,6 +139,11 @@ impl Chance {
 }
 
 #[test]
+fn access() {
+    run("access");
+}
+
+#[test]
 fn chat() {
     run("chat");
 }

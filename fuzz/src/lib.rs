@@ -6,9 +6,14 @@
 
 use std::collections::HashMap;
 use std::io::IoSlice;
+use std::net::IpAddr;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 use std::time::Instant;
 
+use muxnc::engine::admit::Admission;
+use muxnc::engine::admit::Lists;
+use muxnc::engine::admit::Word;
 use muxnc::engine::chat;
 use muxnc::engine::chat::Chat;
 use muxnc::engine::command::Command;
@@ -47,7 +52,8 @@ use muxnc::engine::visible::push_visible;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
+    ("access", access),
     ("chat", chat),
     ("command", command),
     ("editor", editor),
@@ -522,6 +528,91 @@ pub fn chat(data: &[u8]) {
             names.insert(number, new.to_owned());
         }
     }
+}
+
+/// Who is on a list of hosts is so by the bits of the address, written out one by one.
+pub fn access(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for word in text.split_whitespace() {
+        let Ok(Word::Hosts(hosts)) = Word::parse(word) else {
+            continue;
+        };
+        for ip in neighbours(word) {
+            let on = is_on(word, ip);
+            let list = || vec![hosts.clone()];
+            let asked = |allow, deny| {
+                let admission = Admission::new(Lists { allow, deny }, None, None);
+                admission.ask(Some(ip), 0, 0).is_ok()
+            };
+            assert_eq!(asked(Some(list()), Vec::new()), on, "{ip} on {word}");
+            assert_eq!(asked(None, list()), !on, "{ip} not on {word}");
+            assert!(!asked(Some(list()), list()), "{ip} on both");
+        }
+    }
+}
+
+/// The address in a word and those a bit away from it, and some others.
+fn neighbours(word: &str) -> Vec<IpAddr> {
+    let host = word.split(['/', '%']).next().unwrap_or_default();
+    let digits: Vec<u8> = host
+        .split('.')
+        .map(|byte| byte.trim_matches(|c| "-*".contains(c)))
+        .map(|byte| byte.split('-').next().unwrap_or_default())
+        .map(|byte| byte.parse().unwrap_or_default())
+        .collect();
+    let mut found = vec![
+        IpAddr::from([127, 0, 0, 1]),
+        IpAddr::from([0; 16]),
+        IpAddr::from([255; 4]),
+        IpAddr::from([255; 16]),
+    ];
+    if let Ok(bytes) = <[u8; 4]>::try_from(digits) {
+        for i in 0..4 {
+            for value in [bytes[i].wrapping_sub(1), bytes[i], bytes[i].wrapping_add(1)] {
+                let mut near = bytes;
+                near[i] = value;
+                found.push(near.into());
+            }
+        }
+    }
+    if let Ok(ip) = host.parse::<Ipv6Addr>() {
+        found.push(ip.into());
+        let away = |bit| IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() ^ (1_u128 << bit)));
+        found.extend((0..128).map(away));
+    }
+    found
+}
+
+/// Whether an address is on a list of one word that is addresses.
+fn is_on(word: &str, ip: IpAddr) -> bool {
+    let (host, bits) = word.split_once('/').unwrap_or((word, ""));
+    let host = host.split('%').next().unwrap_or_default();
+    let written = |ip: Ipv6Addr| format!("{:0128b}", ip.to_bits());
+    let wide = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    };
+    let Ok(known) = host.parse::<IpAddr>() else {
+        let IpAddr::V4(ip) = ip.to_canonical() else {
+            return false;
+        };
+        return host.split('.').zip(ip.octets()).all(|(range, byte)| {
+            let (from, to) = match range {
+                "*" => ("", ""),
+                range => range.split_once('-').unwrap_or((range, range)),
+            };
+            (from.is_empty() || from.parse::<u8>().is_ok_and(|from| from <= byte))
+                && (to.is_empty() || to.parse::<u8>().is_ok_and(|to| byte <= to))
+        });
+    };
+    let bits = match (bits.parse::<usize>(), known) {
+        (Ok(bits), IpAddr::V4(_)) => 96 + bits,
+        (Ok(bits), IpAddr::V6(_)) => bits,
+        (Err(_), _) => 128,
+    };
+    // A prefix of all of IPv6 is of IPv6 alone.
+    let apart = bits < 96 && ip.to_canonical().is_ipv4();
+    !apart && written(wide(known))[..bits] == written(wide(ip))[..bits]
 }
 
 /// A line is said as it was typed, or not at all.
