@@ -1,7 +1,8 @@
 //! The command line: what was typed, and what it means.
 //!
-//! The only room that knows clap. `Args` is what was typed, in a group for each heading of the
-//! help; [`parse`] turns it into a [`Mode`], in which nothing is left to be checked.
+//! The only room that knows clap. `Args` is what was typed, in a struct for each heading of the
+//! help (and no `ArgGroup`, which clap would look through at every flag); [`parse`] turns it into a
+//! [`Mode`], in which nothing is left to be checked.
 //!
 //! It promises: a command line that makes no sense is explained and ends with status 2; nothing is
 //! opened, looked up or sent before all of it made sense (service names excepted).
@@ -77,6 +78,7 @@ Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage."
 
 /// What was typed.
 #[derive(Debug, Parser)]
+#[group(skip)]
 #[command(
     name = "muxnc",
     version,

@@ -100,6 +100,30 @@ fn a_debian_package_holds_the_program_the_manual_the_completions_and_the_units()
     Process::start(&mut piped(program, &["--version"])).expect_status(0);
 }
 
+/// What is loaded at every start, with Rust's unwinder linked in where the linker has it.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn the_program_loads_the_c_library_and_nothing_else() {
+    if !installed(&["cc", "ldd"]) {
+        return;
+    }
+    let said = |program: &str, args: &[&str]| {
+        let output = piped(program, args).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let unwinder = said("cc", &["-print-file-name=libgcc_eh.a"]);
+    if !unwinder.starts_with('/') {
+        eprintln!("left out: the linker has no libgcc_eh.a");
+        return;
+    }
+    let loaded = said("ldd", &[support::MUXNC]);
+    let libraries: Vec<&str> = loaded
+        .lines()
+        .filter_map(|line| line.split_once(" => ")?.0.trim().split('.').next())
+        .collect();
+    assert_eq!(libraries, ["libc"], "{loaded}");
+}
+
 #[test]
 fn its_hub_works_as_a_service_with_every_restriction() {
     if !installed(&["cargo-deb", "dpkg", "systemctl", "man"]) {

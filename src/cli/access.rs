@@ -13,6 +13,7 @@ use crate::io::net::Lookup;
 
 /// The options of this group.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Access")]
 pub(super) struct AccessArgs {
     /// Let in only HOSTS: 192.0.2.7,198.51.100.0/24,2001:db8::/32,example.org

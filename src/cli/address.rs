@@ -7,6 +7,7 @@ use crate::io::net::Lookup;
 
 /// The options of this group.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Address")]
 pub(super) struct AddressArgs {
     /// Use IPv4 only

@@ -6,6 +6,7 @@ use crate::client::Traffic;
 
 /// The options of this group.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Bytes")]
 #[allow(
     clippy::struct_excessive_bools,

@@ -13,6 +13,7 @@ use crate::engine::room::SlowPeer;
 
 /// The options of this group.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Hub")]
 #[allow(
     clippy::struct_excessive_bools,

@@ -5,6 +5,7 @@ use clap::Args;
 
 /// The options of this group.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Messages")]
 pub(super) struct MessagesArgs {
     /// Say on stderr what happens; twice or three times: in detail

@@ -18,6 +18,7 @@ const AUTH_VARIABLE: &str = "NCAT_PROXY_AUTH";
 
 /// The options of this group.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Proxy")]
 pub(super) struct ProxyArgs {
     /// Connect through this proxy [default ports: 3128 for http, else 1080]

@@ -9,6 +9,7 @@ use crate::io::record::Wanted;
 
 /// The options of this group.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Records")]
 pub(super) struct RecordsArgs {
     /// Write what is received and sent to FILE, as it is

@@ -7,6 +7,7 @@ use crate::engine::room::Label;
 
 /// The options of this group.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Terminal")]
 #[allow(
     clippy::struct_excessive_bools,

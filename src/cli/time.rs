@@ -6,6 +6,7 @@ use clap::Args;
 
 /// The options of this group.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Time")]
 pub(super) struct TimeArgs {
     /// Try to connect for this long, over all addresses [default: 10s]

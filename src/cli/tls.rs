@@ -13,6 +13,7 @@ use crate::io::tls::Trust;
 
 /// The options of this group. Each of them asks for TLS.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "TLS")]
 #[allow(
     clippy::struct_excessive_bools,
