@@ -37,8 +37,9 @@ pub const HISTORY: u64 = 3 * SEGMENT as u64;
 /// far below the kernel's `IOV_MAX` of 1024.
 pub const GATHER: usize = 16;
 
-/// Freed segments kept for reuse: what one turn's input of 256 KiB fills, and the tail.
-const SPARES: usize = 5;
+/// Freed segments kept for reuse: what one read of the hub fills (512 KiB), and the tail. Memory that
+/// is new in every turn is cleared by the kernel each time.
+const SPARES: usize = 9;
 
 /// Capacity above which an emptied edit queue gives its memory back.
 const EDITS_KEPT: usize = 8;

@@ -9,6 +9,7 @@
 //! peer leaves in [`Peers::reap`] and nowhere else, and what it said before it broke off is heard
 //! first.
 
+mod hearing;
 mod leaving;
 
 use std::collections::VecDeque;
@@ -17,26 +18,18 @@ use std::net::IpAddr;
 use std::time::Duration;
 use std::time::Instant;
 
+pub use self::hearing::CHUNK;
 pub use self::leaving::Leave;
 use crate::engine::admit::Headcount;
 use crate::engine::idle::Idle;
-use crate::engine::rate::QUANTUM;
 use crate::engine::record::Who;
 use crate::engine::room::Room;
-use crate::engine::screen::Screen;
 use crate::engine::vigil;
 use crate::io::conn::Conn;
-use crate::io::conn::Heard;
 use crate::io::conn::Hints;
 use crate::io::conn::Stream;
-use crate::io::error::why;
 use crate::io::pulse::Pulse;
 use crate::io::record::Records;
-use crate::status::NOTICE;
-
-/// Bytes read from stdin, or from one peer, in a turn. Each read costs one large write for stdout or
-/// for each peer, so larger is cheaper.
-pub const CHUNK: usize = 256 * 1024;
 
 /// A peer as the loop knows it.
 #[derive(Debug)]
@@ -165,19 +158,6 @@ impl<S: Stream> Peers<S> {
         self.record_of(key, |records, who| records.told(who, lines));
     }
 
-    /// A peer said `bytes`.
-    fn take_in(&mut self, key: usize, bytes: &[u8], now: Instant) {
-        if self.records.is_none() || !self.room.is_chat() {
-            self.record_of(key, |records, who| records.heard(who, bytes));
-            return self.room.heard(key, bytes, now);
-        }
-        // A line may change the name of who says the next one.
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            self.record_of(key, |records, who| records.heard(who, line));
-            self.room.heard(key, line, now);
-        }
-    }
-
     /// From now on whoever joins and is idle for so long is disconnected.
     pub fn limit_idle(&mut self, limit: Duration) {
         self.idle = Some(Idle::new(limit));
@@ -239,123 +219,6 @@ impl<S: Stream> Peers<S> {
             !self.queues.readable.is_empty() || parked.any(|&key| self.room.may_speak(key));
         let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
         (speakers && self.room.hears()) || owed
-    }
-
-    /// One read into `buffer` from each peer that has something to say, as long as there is room
-    /// for it. `show` is called when the screen is full, and may make room.
-    ///
-    /// # Errors
-    /// What `show` fails with.
-    pub fn hear<E>(
-        &mut self,
-        buffer: &mut [u8],
-        now: Instant,
-        mut show: impl FnMut(&mut Screen) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.queues.readable.extend(self.queues.parked.drain(..));
-        if self.release.is_some_and(|release| release <= now) {
-            self.release = None;
-            self.queues.readable.extend(self.queues.limited.drain(..));
-        }
-        for _ in 0..self.queues.readable.len() {
-            if self.room.screen().is_full() {
-                // The more is read in a turn, the larger and the fewer are the writes.
-                show(self.room.screen_mut())?;
-            }
-            if !self.room.hears() {
-                // Everybody keeps the place in the queue.
-                return Ok(());
-            }
-            let Some(key) = self.queues.readable.pop_front() else {
-                return Ok(());
-            };
-            if !self.room.may_speak(key) {
-                self.queues.parked.push(key);
-                continue;
-            }
-            match self.room.allows(key, now) {
-                Ok(most) => self.hear_one(key, buffer, most, now),
-                Err(later) => {
-                    self.queues.limited.push(key);
-                    // However many they are, they are looked at ten times in a second at most.
-                    let release = later.max(now + QUANTUM);
-                    self.release = Some(self.release.map_or(release, |at| at.min(release)));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn hear_one(&mut self, key: usize, buffer: &mut [u8], most: usize, now: Instant) {
-        let Some(peer) = self.room.conn_mut(key) else {
-            return;
-        };
-        peer.to_read = false;
-        if peer.leaving {
-            return;
-        }
-        let was_ended = peer.conn.has_ended();
-        let most = most.min(buffer.len());
-        let heard = peer.conn.read(&mut buffer[..most]);
-        let cut = match &heard {
-            Heard::Cut(error) => format!(": {}", why(error)),
-            _ => String::new(),
-        };
-        if !matches!(heard, Heard::Bytes(_))
-            && let Some(error) = peer.broken.take()
-        {
-            self.queue_leave(key, Leave::Broke(error));
-            return;
-        }
-        match heard {
-            Heard::Bytes(count) => {
-                self.touch(key, now);
-                if let [22, 3, ..] = buffer[..count] {
-                    self.explain_tls(key);
-                }
-                self.take_in(key, &buffer[..count], now);
-                self.queue_read(key);
-                if self.room.is_chat() {
-                    // It may have been answered.
-                    self.queue_flush(key);
-                }
-            }
-            Heard::Nothing => {}
-            Heard::End | Heard::Cut(_) => {
-                if let Some(error) = peer.conn.take_error() {
-                    self.queue_leave(key, Leave::Broke(error));
-                    return;
-                }
-                if was_ended {
-                    return;
-                }
-                let is_over = peer.conn.is_shut() && !peer.conn.owes();
-                self.room.finish(key, now);
-                self.record_of(key, Records::finished);
-                if self.room.dismiss(key) {
-                    self.queue_flush(key);
-                }
-                if is_over {
-                    self.queue_leave(key, Leave::Closed);
-                } else if let Some(member) = self.room.member(key) {
-                    // It may still listen; if it does not, the next write will tell.
-                    let addr = member.conn.conn.addr();
-                    log::info!(target: NOTICE, "[{}] {addr} will send no more (it may still listen){cut}", member.account.number);
-                }
-            }
-            Heard::Failed(error) => self.queue_leave(key, Leave::Broke(error)),
-        }
-    }
-
-    /// What was heard looks like the beginning of TLS (RFC 8446, 5.1): if it is the first, nobody
-    /// will understand anybody.
-    fn explain_tls(&self, key: usize) {
-        if let Some(member) = self.room.member(key)
-            && member.account.received == 0
-        {
-            let (number, addr) = (member.account.number, member.conn.conn.addr());
-            log::warn!("[{number}] {addr} speaks TLS, and this hub does not: --ssl");
-        }
     }
 
     /// One gathered write to everybody who is owed something and can take it.
@@ -475,17 +338,6 @@ impl<S: Stream> Peers<S> {
         let idle = self.idle.as_ref().and_then(Idle::deadline);
         let deadlines = [self.room.deadline(), release, self.checkup, idle];
         deadlines.into_iter().flatten().min()
-    }
-
-    fn queue_read(&mut self, key: usize) {
-        if let Some(peer) = self.room.conn_mut(key)
-            && peer.conn.is_readable()
-            && !peer.to_read
-            && !peer.leaving
-        {
-            peer.to_read = true;
-            self.queues.readable.push_back(key);
-        }
     }
 
     /// A peer was told something: it is flushed in this turn.

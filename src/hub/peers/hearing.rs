@@ -1,0 +1,265 @@
+//! Hearing the peers: who is read in a turn, and how much.
+//!
+//! It promises: each peer is read once in a turn; all of them together say about as much as the room
+//! holds, however many there are, so that a line waits for a short turn and not for a long one.
+
+use std::time::Instant;
+
+use super::Leave;
+use super::Peers;
+use crate::engine::rate::QUANTUM;
+use crate::engine::room::HIGH_WATER;
+use crate::engine::screen::Screen;
+use crate::io::conn::Heard;
+use crate::io::conn::Stream;
+use crate::io::error::why;
+use crate::io::record::Records;
+use crate::status::NOTICE;
+
+/// Bytes read from stdin, or from one peer, in a turn at most. Each read costs one large write for
+/// stdout or for each peer, so larger is cheaper; twice as much no longer fits into the processor's
+/// cache together with the copy in the log.
+pub const CHUNK: usize = 512 * 1024;
+
+/// Bytes read from all peers together in a turn, if each gets no less than [`LEAST`]: more would
+/// not fit into the room at once.
+const TURN: usize = HIGH_WATER as usize;
+
+/// Bytes read from a peer in a turn, however many others there are: smaller reads cost more.
+const LEAST: usize = 64 * 1024;
+
+impl<S: Stream> Peers<S> {
+    /// One read into `buffer` from each peer that has something to say, as long as there is room
+    /// for it. `show` is called when the screen is full, and may make room.
+    ///
+    /// # Panics
+    /// If `buffer` is shorter than [`CHUNK`].
+    ///
+    /// # Errors
+    /// What `show` fails with.
+    pub fn hear<E>(
+        &mut self,
+        buffer: &mut [u8],
+        now: Instant,
+        mut show: impl FnMut(&mut Screen) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.queues.readable.extend(self.queues.parked.drain(..));
+        if self.release.is_some_and(|release| release <= now) {
+            self.release = None;
+            self.queues.readable.extend(self.queues.limited.drain(..));
+        }
+        let waiting = self.queues.readable.len();
+        let share = (TURN / waiting.max(1)).clamp(LEAST, CHUNK);
+        for _ in 0..waiting {
+            if self.room.screen().is_full() {
+                // The more is read in a turn, the larger and the fewer are the writes.
+                show(self.room.screen_mut())?;
+            }
+            if !self.room.hears() {
+                // Everybody keeps the place in the queue.
+                return Ok(());
+            }
+            let Some(key) = self.queues.readable.pop_front() else {
+                return Ok(());
+            };
+            if !self.room.may_speak(key) {
+                self.queues.parked.push(key);
+                continue;
+            }
+            match self.room.allows(key, now) {
+                Ok(most) => self.hear_one(key, &mut buffer[..most.min(share)], now),
+                Err(later) => {
+                    self.queues.limited.push(key);
+                    // However many they are, they are looked at ten times in a second at most.
+                    let release = later.max(now + QUANTUM);
+                    self.release = Some(self.release.map_or(release, |at| at.min(release)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hear_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
+        let Some(peer) = self.room.conn_mut(key) else {
+            return;
+        };
+        peer.to_read = false;
+        if peer.leaving {
+            return;
+        }
+        let was_ended = peer.conn.has_ended();
+        let heard = peer.conn.read(buffer);
+        let cut = match &heard {
+            Heard::Cut(error) => format!(": {}", why(error)),
+            _ => String::new(),
+        };
+        if !matches!(heard, Heard::Bytes(_))
+            && let Some(error) = peer.broken.take()
+        {
+            self.queue_leave(key, Leave::Broke(error));
+            return;
+        }
+        match heard {
+            Heard::Bytes(count) => {
+                self.touch(key, now);
+                if let [22, 3, ..] = buffer[..count] {
+                    self.explain_tls(key);
+                }
+                self.take_in(key, &buffer[..count], now);
+                self.queue_read(key);
+                if self.room.is_chat() {
+                    // It may have been answered.
+                    self.queue_flush(key);
+                }
+            }
+            Heard::Nothing => {}
+            Heard::End | Heard::Cut(_) => {
+                if let Some(error) = peer.conn.take_error() {
+                    self.queue_leave(key, Leave::Broke(error));
+                    return;
+                }
+                if was_ended {
+                    return;
+                }
+                let is_over = peer.conn.is_shut() && !peer.conn.owes();
+                self.room.finish(key, now);
+                self.record_of(key, Records::finished);
+                if self.room.dismiss(key) {
+                    self.queue_flush(key);
+                }
+                if is_over {
+                    self.queue_leave(key, Leave::Closed);
+                } else if let Some(member) = self.room.member(key) {
+                    // It may still listen; if it does not, the next write will tell.
+                    let addr = member.conn.conn.addr();
+                    log::info!(target: NOTICE, "[{}] {addr} will send no more (it may still listen){cut}", member.account.number);
+                }
+            }
+            Heard::Failed(error) => self.queue_leave(key, Leave::Broke(error)),
+        }
+    }
+
+    /// What was heard looks like the beginning of TLS (RFC 8446, 5.1): if it is the first, nobody
+    /// will understand anybody.
+    fn explain_tls(&self, key: usize) {
+        if let Some(member) = self.room.member(key)
+            && member.account.received == 0
+        {
+            let (number, addr) = (member.account.number, member.conn.conn.addr());
+            log::warn!("[{number}] {addr} speaks TLS, and this hub does not: --ssl");
+        }
+    }
+
+    /// A peer said `bytes`.
+    fn take_in(&mut self, key: usize, bytes: &[u8], now: Instant) {
+        if self.records.is_none() || !self.room.is_chat() {
+            self.record_of(key, |records, who| records.heard(who, bytes));
+            return self.room.heard(key, bytes, now);
+        }
+        // A line may change the name of who says the next one.
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.record_of(key, |records, who| records.heard(who, line));
+            self.room.heard(key, line, now);
+        }
+    }
+
+    /// A peer is read in this turn, if there may be something.
+    pub(super) fn queue_read(&mut self, key: usize) {
+        if let Some(peer) = self.room.conn_mut(key)
+            && peer.conn.is_readable()
+            && !peer.to_read
+            && !peer.leaving
+        {
+            peer.to_read = true;
+            self.queues.readable.push_back(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io;
+    use std::io::Read;
+    use std::io::Write;
+    use std::net::SocketAddr;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::room::Label;
+    use crate::engine::room::Policy;
+    use crate::engine::room::Room;
+    use crate::engine::room::SlowPeer;
+    use crate::engine::screen::Surface;
+    use crate::io::conn::Conn;
+
+    /// Who always has more to say. It takes everything, and counts what was asked for.
+    struct Flood(Rc<Cell<usize>>);
+
+    impl Read for Flood {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            buffer.fill(b'\n');
+            self.0.set(self.0.get() + buffer.len());
+            Ok(buffer.len())
+        }
+    }
+
+    impl Write for Flood {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            Ok(buffer.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Flood {
+        fn shutdown(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn take_error(&mut self) -> Option<io::Error> {
+            None
+        }
+
+        fn holds(&self) -> bool {
+            true
+        }
+    }
+
+    /// What each of so many is read in one turn.
+    fn read_in_a_turn(flooders: usize) -> Vec<usize> {
+        let now = Instant::now();
+        let mut peers = Peers::new(Room::new(Policy {
+            relay: false,
+            slow: SlowPeer::Wait,
+            stall_timeout: Duration::from_secs(60),
+            surface: Surface::Stream,
+            label: Label::Never,
+            color: false,
+        }));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+        let counts: Vec<Rc<Cell<usize>>> = (0..flooders).map(|_| Rc::default()).collect();
+        for count in &counts {
+            peers.admit(Conn::new(Flood(count.clone()), addr), now);
+        }
+        let mut buffer = vec![0; CHUNK];
+        let shown = peers.hear(&mut buffer, now, |screen| {
+            let shown = screen.front().len();
+            screen.consume(shown);
+            Ok::<_, ()>(())
+        });
+        assert_eq!(shown, Ok(()));
+        counts.iter().map(|count| count.get()).collect()
+    }
+
+    #[test]
+    fn a_turn_takes_in_as_much_as_the_room_holds_of_all_together() {
+        assert_eq!(read_in_a_turn(1), [CHUNK]);
+        assert_eq!(read_in_a_turn(2), [CHUNK; 2]);
+        assert_eq!(read_in_a_turn(8), [TURN / 8; 8]);
+        assert_eq!(read_in_a_turn(100), [LEAST; 100]);
+    }
+}
