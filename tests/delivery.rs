@@ -340,6 +340,39 @@ fn an_echo_of_40_megabytes_goes_through_one_participant() {
     assert_eq!(reader.join().unwrap(), LEN);
 }
 
+/// A reader that takes a page at a time, as some filters do.
+struct Sipping<R>(R);
+
+impl<R: Read> Read for Sipping<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let most = buffer.len().min(4096);
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+#[test]
+fn a_pipe_that_is_emptied_by_the_page_is_never_taken_for_a_silent_connection() {
+    // A pipe that has room again at the very moment when it was found full: some hundred chances
+    // for that, of which one was enough.
+    const LEN: u64 = 400 * MB;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (stdout, writer) = pipe();
+    let _participant = Process::start(
+        piped(MUXNC, &["--recv-only", "127.0.0.1", &port.to_string()])
+            .stdout(writer)
+            .stderr(Stdio::inherit()),
+    );
+    let (mut stream, _) = listener.accept().unwrap();
+    let server = thread::spawn(move || {
+        Pattern::bytes().write(&mut stream, LEN).unwrap();
+        // It does not end: that would be news of it.
+        stream
+    });
+    assert_eq!(Pattern::bytes().read(&mut Sipping(stdout), LEN), LEN);
+    drop(server.join().unwrap());
+}
+
 #[test]
 fn one_too_many_is_told_why_and_a_free_place_is_given_to_the_next() {
     let mut hub = Hub::start(&["-v", "-m", "2"]);

@@ -2,11 +2,10 @@
 //! kernel, by `sendfile(2)` or `splice(2)`.
 //!
 //! It promises: the same as a read and a write, readiness included; where the kernel refuses, it
-//! says [`Moved::Refused`] before anything was moved, and is not to be asked again.
+//! says [`Moved::Refused`] and has moved nothing, and is not to be asked again.
 
 use std::io;
 use std::os::fd::AsFd;
-use std::os::fd::BorrowedFd;
 
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
@@ -22,6 +21,12 @@ use crate::io::stdin::Stdin;
 /// Bytes moved in one call at most: enough that the call itself costs nothing, and little enough
 /// that the other direction need not wait long.
 const PORTION: usize = 1024 * 1024;
+
+/// Splices that move nothing although both sides seem ready, before reading and writing instead.
+/// One side may just have become ready; that it was so each time is less likely than that the
+/// kernel does not want to.
+#[cfg(target_os = "linux")]
+const TRIES: usize = 4;
 
 /// What a shortcut did.
 #[derive(Debug)]
@@ -79,32 +84,48 @@ pub fn send(stdin: &mut Stdin, conn: &mut Conn) -> Moved {
 pub fn receive(conn: &mut Conn, stdout: &mut Output) -> Moved {
     use rustix::pipe::SpliceFlags;
     let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-    match rustix::pipe::splice(conn.as_fd(), None, stdout.as_fd(), None, PORTION, flags) {
-        Ok(0) => {
-            conn.end();
-            Moved::End
-        }
-        Ok(count) => Moved::Bytes(count),
-        // It does not say which of the two.
-        Err(Errno::AGAIN) => {
-            match takes_more(stdout.as_fd()) {
-                true => conn.block_read(),
-                false => stdout.block(),
+    for _ in 0..TRIES {
+        match rustix::pipe::splice(conn.as_fd(), None, stdout.as_fd(), None, PORTION, flags) {
+            Ok(0) => {
+                conn.end();
+                return Moved::End;
             }
-            Moved::Nothing
+            Ok(count) => return Moved::Bytes(count),
+            // It does not say which of the two, and meanwhile both may be ready.
+            Err(Errno::AGAIN) => match are_ready(conn, stdout) {
+                (false, _) => {
+                    conn.block_read();
+                    return Moved::Nothing;
+                }
+                (true, false) => {
+                    stdout.block();
+                    return Moved::Nothing;
+                }
+                (true, true) => {}
+            },
+            Err(Errno::INTR) => return Moved::Bytes(0),
+            Err(Errno::INVAL | Errno::NOSYS) => return Moved::Refused,
+            Err(error @ Errno::PIPE) => return Moved::SinkFailed(error.into()),
+            Err(error) => return Moved::SourceFailed(error.into()),
         }
-        Err(Errno::INTR) => Moved::Bytes(0),
-        Err(Errno::INVAL | Errno::NOSYS) => Moved::Refused,
-        Err(error @ Errno::PIPE) => Moved::SinkFailed(error.into()),
-        Err(error) => Moved::SourceFailed(error.into()),
     }
+    // A splice never gets past an urgent byte; a read does.
+    Moved::Refused
 }
 
+/// Whether a read of the connection would find something, and whether the pipe has room.
 #[cfg(target_os = "linux")]
-fn takes_more(pipe: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::new(&pipe, PollFlags::OUT)];
-    // A pipe without a reader counts as ready: the next try will tell.
-    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+fn are_ready(conn: &Conn, pipe: &Output) -> (bool, bool) {
+    let mut fds = [
+        PollFd::new(conn, PollFlags::IN),
+        // Without a reader it counts as ready: the next try will tell.
+        PollFd::new(pipe, PollFlags::OUT),
+    ];
+    match poll(&mut fds, Some(&Timespec::default())) {
+        Ok(_) => (!fds[0].revents().is_empty(), !fds[1].revents().is_empty()),
+        // Interrupted: another try will tell.
+        Err(_) => (true, true),
+    }
 }
 
 /// Nowhere but on Linux.
