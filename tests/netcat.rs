@@ -344,3 +344,43 @@ fn a_broker_that_only_sends_still_passes_lines_on_and_ends_with_stdin() {
     hub.process.expect_status(0);
     assert_eq!(hub.process.stdout.text(), "");
 }
+
+// Urgent bytes (RFC 6093), as telnet sends for Ctrl-C: they are passed over
+
+/// Sends `before`, an urgent byte, and `after`, which arrive as one.
+fn send_urgently(stream: &mut TcpStream, before: &[u8], after: &[u8]) {
+    stream.write_all(before).unwrap();
+    let sent = socket2::SockRef::from(&*stream).send_out_of_band(b"!");
+    assert_eq!(sent.unwrap(), 1);
+    stream.write_all(after).unwrap();
+}
+
+#[test]
+fn what_follows_an_urgent_byte_is_not_held_up() {
+    for nc in netcats() {
+        // muxnc has to look at what it records, and else lets the kernel move it to a pipe.
+        for more in [&[][..], &["-o", "/dev/null"]] {
+            if nc == "nc.openbsd" && !more.is_empty() {
+                continue;
+            }
+            for (process, mut stream) in connected(nc, more) {
+                while_stopped(&process, || {
+                    send_urgently(&mut stream, b"before ", b"after\n");
+                });
+                process.stdout.wait_for("before after\n");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_follows_an_urgent_byte_is_not_held_up_in_a_hub() {
+    for options in [&[][..], &["--broker"]] {
+        let hub = Hub::start(&[&["-v"], options].concat());
+        let mut peer = hub.join_seen();
+        while_stopped(&hub.process, || {
+            send_urgently(&mut peer, b"before ", b"after\n");
+        });
+        hub.process.stdout.wait_for("before after\n");
+    }
+}

@@ -73,6 +73,8 @@ pub struct Hints {
     pub write_closed: bool,
     /// The stream may be broken.
     pub error: bool,
+    /// Urgent bytes have come.
+    pub urgent: bool,
 }
 
 impl From<&Event> for Hints {
@@ -83,6 +85,7 @@ impl From<&Event> for Hints {
             read_closed: event.is_read_closed(),
             write_closed: event.is_write_closed(),
             error: event.is_error(),
+            urgent: event.is_priority(),
         }
     }
 }
@@ -94,7 +97,8 @@ pub struct Conn<S = Transport> {
     addr: Addr,
     readable: bool,
     writable: bool,
-    /// The kernel hinted that there is an end or an error to be read.
+    /// The kernel hinted that there is an end or an error to be read, or urgent bytes: what is there
+    /// need not come in one read.
     hinted: bool,
     ended: bool,
     shut: bool,
@@ -157,7 +161,7 @@ impl<S: Stream> Conn<S> {
     /// Takes note of an event.
     pub fn collect(&mut self, event: impl Into<Hints>) {
         let hints = event.into();
-        let hinted = hints.read_closed || hints.error;
+        let hinted = hints.read_closed || hints.error || hints.urgent;
         self.hinted |= hinted;
         self.readable |= hints.readable || hinted;
         self.writable |= hints.writable || hints.write_closed || hints.error;
@@ -211,8 +215,9 @@ impl<S: Stream> Conn<S> {
                     return Heard::End;
                 }
                 Ok(count) => {
-                    // Everything was read, unless an end follows that was announced together with
-                    // these bytes: no further event would tell of it (epoll(7), edge-triggered).
+                    // Everything was read, unless an end or what is behind an urgent mark follows
+                    // that was announced together with these bytes: no further event would tell
+                    // of it (epoll(7), edge-triggered).
                     let more = self.hinted || self.stream.holds();
                     self.readable = count == buffer.len() || more;
                     return Heard::Bytes(count);

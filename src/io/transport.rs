@@ -22,6 +22,15 @@ use crate::io::conn::Stream;
 use crate::io::pulse::Pulse;
 use crate::io::tls::Session;
 
+/// What every stream is registered for. That there are urgent bytes has to be known: a read stops
+/// at their mark, though more may follow (tcp(7); RFC 6093 has why nobody should send them).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const BOTH: Interest = Interest::READABLE
+    .add(Interest::WRITABLE)
+    .add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
 /// A connected stream of one kind or another, which must be non-blocking.
 #[derive(Debug)]
 pub enum Transport {
@@ -39,10 +48,9 @@ impl Transport {
     /// # Errors
     /// What the system says.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let both = Interest::READABLE | Interest::WRITABLE;
         match self {
-            Transport::Tcp(stream) => registry.register(stream, token, both),
-            Transport::Unix(stream) => registry.register(stream, token, both),
+            Transport::Tcp(stream) => registry.register(stream, token, BOTH),
+            Transport::Unix(stream) => registry.register(stream, token, BOTH),
             Transport::Tls(session) => session.transport_mut().register(registry, token),
         }
     }

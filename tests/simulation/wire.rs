@@ -201,6 +201,7 @@ impl Wire {
             read_closed: self.end_arrived || self.broken,
             write_closed: self.broken,
             error: self.broken,
+            urgent: false,
         }
     }
 
