@@ -16,6 +16,7 @@
 //! It promises: nothing a peer does ends the hub or stalls it.
 
 mod arrival;
+mod config;
 mod entry;
 mod once;
 mod operator;
@@ -32,6 +33,7 @@ use mio::Poll;
 use mio::Token;
 use mio::event::Event;
 
+pub use self::config::HubConfig;
 use self::entry::Entry;
 use self::once::First;
 use self::once::endings;
@@ -41,17 +43,11 @@ use self::peers::CHUNK;
 use self::peers::Peers;
 use self::transfer::Transfer;
 use crate::client;
-use crate::client::Settings;
 use crate::client::Traffic;
 use crate::engine::chat::Chat;
-use crate::engine::rate::Rate;
-use crate::engine::room::Label;
-use crate::engine::room::Policy;
 use crate::engine::room::Room;
-use crate::engine::room::SlowPeer;
 use crate::engine::screen::Screen;
 use crate::engine::screen::Surface;
-use crate::io::access::Access;
 use crate::io::confine::confine;
 use crate::io::console::Console;
 use crate::io::descriptor::Kind;
@@ -68,7 +64,6 @@ use crate::io::output::Output;
 use crate::io::record::Records;
 use crate::io::signals::Signals;
 use crate::io::stdin::Stdin;
-use crate::io::tls;
 use crate::io::tls::Acceptor;
 use crate::io::transport::Transport;
 use crate::status::NOTICE;
@@ -87,49 +82,6 @@ const EVENTS: usize = 1024;
 
 /// With `--send-only`: how long the peers may take to close after everything was sent to them.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// What a hub is to do.
-#[derive(Debug, Clone)]
-pub struct HubConfig {
-    /// Where it listens.
-    pub place: Place,
-    /// Whether and how to encrypt.
-    pub tls: Option<tls::Listener>,
-    /// Serve on after the end of stdin, and half-close nobody.
-    pub keep_open: bool,
-    /// Serve one peer and end with it.
-    pub once: bool,
-    /// Who may come.
-    pub access: Access,
-    /// Peers at most; none means as many as there are descriptors.
-    pub max_peers: Option<usize>,
-    /// Peers of one address at most.
-    pub max_per_host: Option<usize>,
-    /// Whether those who are refused are told why.
-    pub tells_refused: bool,
-    /// Whether peers hear each other.
-    pub relay: bool,
-    /// Whether this is a chat, and what the operator is called in it.
-    pub chat: Option<String>,
-    /// Read nothing of stdin before so many are here.
-    pub wait_for: Option<usize>,
-    /// How many of the last lines whoever joins is given first.
-    pub history: usize,
-    /// What to do about a peer that does not keep up.
-    pub slow: SlowPeer,
-    /// How long a peer may hold the others up without progress.
-    pub stall_timeout: Duration,
-    /// What each peer may be read in a second.
-    pub rate: Option<Rate>,
-    /// When lines on a terminal begin with who said them, and whether in colour.
-    pub label: Label,
-    /// See `label`.
-    pub color: bool,
-    /// Whether a typed `/word` is a command.
-    pub commands: bool,
-    /// What it has in common with a participant.
-    pub settings: Settings,
-}
 
 /// Listens and serves until stdin has ended and the last peer has left, or for ever.
 ///
@@ -238,14 +190,7 @@ impl Hub {
             false => None,
         };
         let endings = endings(has_file && console.is_none(), registry)?;
-        let mut room = Room::new(Policy {
-            relay: config.relay,
-            slow: config.slow,
-            stall_timeout: config.stall_timeout,
-            surface,
-            label: config.label,
-            color: config.color,
-        });
+        let mut room = Room::new(config.policy(surface));
         room.keep_history(config.history);
         if let Some(rate) = config.rate {
             room.limit(rate);

@@ -10,10 +10,13 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
+#[path = "support/chance.rs"]
+mod chance;
 #[allow(unreachable_pub, reason = "it is a library elsewhere")]
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
+use chance::Chance;
 use targets::TARGETS;
 use targets::Target;
 
@@ -111,22 +114,7 @@ impl Drop for Report {
     }
 }
 
-/// Chance, from a seed: splitmix64.
-struct Chance(u64);
-
 impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
     /// Any byte, but mostly one that means something to somebody.
     fn byte(&mut self) -> u8 {
         const TELLING: &[u8] = b"\n\r\t /[]<>*:;~0139aAbdfmu\x00\x01\x02\x03\x04\x0b\x15\x17\x19\

@@ -6,8 +6,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::Ipv4Addr;
-use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ChildStdin;
 use std::process::Command;
@@ -18,6 +16,7 @@ use std::time::Duration;
 use support::Folder;
 use support::Hub;
 use support::MUXNC;
+use support::Nginx;
 use support::Process;
 use support::Terminal;
 use support::Watched;
@@ -27,7 +26,6 @@ use support::listening;
 use support::listening_port;
 use support::muxnc;
 use support::piped;
-use support::port_of;
 
 mod support;
 
@@ -359,81 +357,21 @@ fn telnet_at_a_terminal_is_a_participant_of_a_hub() {
     hub.process.expect_status(0);
 }
 
-/// An nginx of our own: nothing of the system's configuration, one process, no privileges.
-struct Nginx {
-    process: Process,
-    port: u16,
-    folder: Folder,
+/// An nginx that serves the files of a folder, and at `/length` the length of the request.
+fn serving(folder: &Folder) -> Nginx {
+    let length = "location = /length { return 200 \"length $request_length\\n\"; }";
+    Nginx::start(folder, "", length)
 }
 
-impl Nginx {
-    /// Serves the files of its folder, and at `/length` the length of the request.
-    fn start(name: &str) -> Nginx {
-        let folder = Folder::new(name);
-        loop {
-            // nginx refuses port 0. Should somebody else take the one that was free just now,
-            // nginx ends, and the next one is tried.
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
-            let config = format!(
-                "daemon off; master_process off; pid nginx.pid; error_log stderr;
-                events {{}}
-                http {{
-                    access_log off;
-                    client_body_temp_path body; proxy_temp_path proxy;
-                    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-                    server {{
-                        listen {HOST}:{port};
-                        root .;
-                        location = /length {{ return 200 \"length $request_length\\n\"; }}
-                    }}
-                }}"
-            );
-            fs::write(folder.0.join("nginx.conf"), config).unwrap();
-            let mut command = piped(
-                if installed_in_path("nginx") {
-                    "nginx"
-                } else {
-                    "/usr/sbin/nginx"
-                },
-                &["-e", "stderr", "-c", "nginx.conf", "-p"],
-            );
-            let mut process = Process::start(command.arg(&folder.0));
-            match port_of(&mut process) {
-                Some(port) => {
-                    return Nginx {
-                        process,
-                        port,
-                        folder,
-                    };
-                }
-                None => {
-                    let told = process.stderr.text();
-                    assert!(
-                        told.contains("Address already in use"),
-                        "nginx ended: {told}"
-                    );
-                }
-            }
-        }
+/// Types these lines into a muxnc with these options, which is connected to it.
+fn ask(nginx: &Nginx, options: &[&str], lines: &[&str]) -> Process {
+    let port = nginx.port.to_string();
+    let mut client = muxnc(&[options, &[HOST, &port]].concat());
+    for line in lines {
+        client.type_in(format!("{line}\n"));
+        thread::sleep(TYPING);
     }
-
-    /// Types these lines into a muxnc with these options, which is connected to it.
-    fn ask(&mut self, options: &[&str], lines: &[&str]) -> Process {
-        let port = self.port.to_string();
-        let mut client = muxnc(&[options, &[HOST, &port]].concat());
-        for line in lines {
-            client.type_in(format!("{line}\n"));
-            thread::sleep(TYPING);
-        }
-        client
-    }
-}
-
-fn installed_in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|place| place.join(program).exists())
+    client
 }
 
 /// The head of an HTTP answer as text, and its body.
@@ -449,9 +387,10 @@ fn an_http_request_typed_line_by_line_is_answered_with_a_megabyte() {
     if !installed(&["nginx"]) {
         return;
     }
-    let mut nginx = Nginx::start("megabyte");
+    let folder = Folder::new("megabyte");
+    let mut nginx = serving(&folder);
     let page = noise(1, 1024 * 1024);
-    fs::write(nginx.folder.0.join("page"), &page).unwrap();
+    fs::write(folder.0.join("page"), &page).unwrap();
     for options in [&[][..], &["-C"][..]] {
         let request = [
             "GET /page HTTP/1.1",
@@ -459,7 +398,7 @@ fn an_http_request_typed_line_by_line_is_answered_with_a_megabyte() {
             "Connection: close",
             "",
         ];
-        let mut client = nginx.ask(options, &request);
+        let mut client = ask(&nginx, options, &request);
         // It leaves by itself: its stdin is still open.
         client.expect_status(0);
         assert!(client.stdin.is_some());
@@ -481,11 +420,12 @@ fn a_request_reaches_the_server_with_the_line_ends_that_were_asked_for() {
     if !installed(&["nginx"]) {
         return;
     }
-    let mut nginx = Nginx::start("length");
+    let folder = Folder::new("length");
+    let nginx = serving(&folder);
     let request = ["GET /length HTTP/1.1", "Host: x", "Connection: close", ""];
     let length = request.iter().map(|line| line.len()).sum::<usize>();
     for (options, length) in [(&[][..], length + 4), (&["-C"][..], length + 8)] {
-        let mut client = nginx.ask(options, &request);
+        let mut client = ask(&nginx, options, &request);
         client.expect_status(0);
         let answer = client.stdout.wait_end();
         let (_, body) = head_and_body(&answer);
@@ -499,9 +439,10 @@ fn nonsense_is_answered_with_400_and_the_end() {
     if !installed(&["nginx"]) {
         return;
     }
-    let mut nginx = Nginx::start("nonsense");
+    let folder = Folder::new("nonsense");
+    let nginx = serving(&folder);
     for options in [&[][..], &["-C", "-v"][..]] {
-        let mut client = nginx.ask(options, &["hello, is this a web server?"]);
+        let mut client = ask(&nginx, options, &["hello, is this a web server?"]);
         client.expect_status(0);
         assert!(client.stdin.is_some());
         let answer = client.stdout.wait_end();
@@ -519,8 +460,9 @@ fn at_a_terminal_the_answer_is_shown_and_the_prompt_is_back_when_the_server_clos
     if !installed(&["nginx"]) {
         return;
     }
-    let mut nginx = Nginx::start("terminal");
-    fs::write(nginx.folder.0.join("page"), "Hello from the web\n").unwrap();
+    let folder = Folder::new("terminal");
+    let mut nginx = serving(&folder);
+    fs::write(folder.0.join("page"), "Hello from the web\n").unwrap();
     let mut student = Terminal::muxnc(&[HOST, &nginx.port.to_string()]);
     for line in ["GET /page HTTP/1.1", "Host: x", "Connection: close", ""] {
         student.press(&format!("{line}\r"));

@@ -16,36 +16,34 @@
 //! [`Room::overdue`]; the memory held for slow members is bounded by [`HIGH_WATER`] and one turn's
 //! input, and that for unfinished lines by [`HELD`] and [`SHORT`] for each member.
 
+mod policy;
 mod talk;
+mod waiting;
 
-use std::fmt::Write;
 use std::io;
 use std::io::IoSlice;
-use std::time::Duration;
 use std::time::Instant;
 
 use slab::Slab;
+
+pub use self::policy::Label;
+pub use self::policy::Policy;
+pub use self::policy::SlowPeer;
+use self::waiting::Floor;
+pub use self::waiting::HIGH_WATER;
+use self::waiting::Hold;
+pub use self::waiting::LOW_WATER;
 
 use crate::engine::chat::Chat;
 use crate::engine::chat::Refusal;
 use crate::engine::journal::Cursor;
 use crate::engine::journal::GATHER;
 use crate::engine::journal::Journal;
-use crate::engine::journal::SEGMENT;
 use crate::engine::lines::Lines;
 use crate::engine::rate::Meter;
 use crate::engine::rate::Rate;
-use crate::engine::screen::Overflow;
 use crate::engine::screen::Screen;
-use crate::engine::screen::Surface;
 use crate::engine::visible::Visible;
-
-/// Bytes the slowest member may be behind before the sources wait for it (or, with
-/// [`SlowPeer::Disconnect`], before it is cut off).
-pub const HIGH_WATER: u64 = 1024 * 1024;
-
-/// Bytes the slowest member is behind when the sources go on.
-pub const LOW_WATER: u64 = 256 * 1024;
 
 /// Bytes of memory for the unfinished lines of all members together, beyond which long ones are not
 /// waited for: ten thousand members could otherwise make the room hold
@@ -54,52 +52,6 @@ pub const HELD: usize = 16 * 1024 * 1024;
 
 /// What an unfinished line may take even then.
 pub const SHORT: usize = 1024;
-
-/// Places in the log where one member's stream may differ before it is not read until it catches
-/// up: bounds what a member that speaks and never reads can make the room remember.
-const MAX_EDITS: usize = 1024;
-
-/// The colours of labels, by number: red to cyan, readable on light and dark.
-const COLORS: [&str; 6] = [
-    "\x1b[36m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[34m", "\x1b[35m",
-];
-
-/// What to do about a member that does not keep up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SlowPeer {
-    /// Wait for it, for as long as it makes progress: nothing is lost.
-    Wait,
-    /// Cut it off: the room follows its fastest member, as a live stream should.
-    Disconnect,
-}
-
-/// The rules of a room.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// Whether members hear each other.
-    pub relay: bool,
-    /// What to do about a member that does not keep up.
-    pub slow: SlowPeer,
-    /// How long a member may hold the others up without progress.
-    pub stall_timeout: Duration,
-    /// What the operator's stdout is.
-    pub surface: Surface,
-    /// When a line on a terminal begins with who said it.
-    pub label: Label,
-    /// Whether labels are coloured.
-    pub color: bool,
-}
-
-/// When a line on the operator's terminal begins with who said it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Label {
-    /// As soon as a second member has joined.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
 
 /// Everybody connected to one hub.
 #[derive(Debug)]
@@ -167,61 +119,6 @@ pub struct Left<C> {
     pub account: Account,
     /// Bytes it was still owed.
     pub owed: u64,
-}
-
-#[derive(Debug)]
-struct Hold {
-    since: Instant,
-    /// When to look again who is to blame.
-    check: Instant,
-}
-
-/// Bytes of a lone speaker are shown as they come. When somebody else joins in the middle of a
-/// line, that line has the screen until it ends, for a stream cannot be given the line break that
-/// would keep the two apart; but only for the stall timeout, so that nobody can mute the others.
-#[derive(Debug)]
-struct Floor {
-    key: usize,
-    /// When somebody else could first have spoken.
-    since: Option<Instant>,
-}
-
-impl Policy {
-    /// On a terminal the class goes on, and whoever watches is told what was missed; nothing else
-    /// may lose anything.
-    fn overflow(&self) -> Overflow {
-        match (self.surface, self.relay) {
-            (Surface::Stream, _) | (_, false) => Overflow::Hold,
-            (_, true) => Overflow::DropOldest,
-        }
-    }
-
-    /// What makes text the colour of that member, and what ends it.
-    fn color_of(&self, number: u32) -> (&'static str, &'static str) {
-        match self.color {
-            true => (COLORS[number as usize % COLORS.len()], "\x1b[0m"),
-            false => ("", ""),
-        }
-    }
-
-    /// Puts into `label` what a line of `member` begins with on the operator's screen.
-    fn label<C>(&self, joined: u32, member: &Member<C>, label: &mut String) {
-        label.clear();
-        let wanted = match self.label {
-            Label::Auto => joined > 1,
-            Label::Always => true,
-            Label::Never => false,
-        };
-        if !wanted || self.surface == Surface::Stream {
-            return;
-        }
-        let (on, off) = self.color_of(member.account.number);
-        // Writing to a String cannot fail.
-        let _ = match &member.account.name {
-            Some(name) => write!(label, "{on}[{name}]{off} "),
-            None => write!(label, "{on}[{}]{off} ", member.account.number),
-        };
-    }
 }
 
 impl<C> Room<C> {
@@ -504,13 +401,8 @@ impl<C> Room<C> {
         self.journal.owed(&self.members[key].cursor)
     }
 
-    /// Bytes kept for the slowest member, to within a segment.
+    /// Bytes kept for the slowest member, to within a segment: changes when it moves.
     pub fn retained(&self) -> u64 {
-        self.journal.retained()
-    }
-
-    /// Bytes the slowest member is behind, to within a segment: changes when it moves.
-    pub fn behind(&self) -> u64 {
         self.journal.retained()
     }
 
@@ -519,78 +411,6 @@ impl<C> Room<C> {
         let members = self.members.iter();
         let owed = members.map(|(_, m)| (self.journal.owed(&m.cursor), m.account.number));
         owed.max().map(|(owed, number)| (number, owed))
-    }
-
-    /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind.
-    pub fn wants_input(&self) -> bool {
-        !self.members.is_empty() && self.hold.is_none()
-    }
-
-    /// Whether any member may be read: the screen has room, and while relaying, so has the room.
-    pub fn hears(&self) -> bool {
-        let room_is_full = self.policy.relay && self.hold.is_some();
-        !room_is_full && !self.screen.is_full()
-    }
-
-    /// Whether this member may be read while [`Room::hears`].
-    ///
-    /// # Panics
-    /// If there is no member of that key.
-    pub fn may_speak(&self, key: usize) -> bool {
-        let has_floor = self.policy.surface != Surface::Stream
-            || self.floor.as_ref().is_none_or(|floor| floor.key == key);
-        has_floor && self.journal.edits(&self.members[key].cursor) < MAX_EDITS
-    }
-
-    /// Lets each member be read so much in a second from now on.
-    pub fn limit(&mut self, rate: Rate) {
-        self.rate = Some(rate);
-    }
-
-    /// How many bytes of a member that [`Room::may_speak`] may be read now.
-    ///
-    /// # Errors
-    /// None; that is when to ask again.
-    ///
-    /// # Panics
-    /// If there is no member of that key.
-    pub fn allows(&self, key: usize, now: Instant) -> Result<usize, Instant> {
-        match self.rate {
-            None => Ok(usize::MAX),
-            Some(rate) => {
-                let allowed = self.members[key].meter.allows(rate, now)?;
-                Ok(usize::try_from(allowed).unwrap_or(usize::MAX))
-            }
-        }
-    }
-
-    /// When [`Room::overdue`] is to be asked next, if nothing changes before.
-    pub fn deadline(&self) -> Option<Instant> {
-        let hold = self.hold.as_ref().map(|hold| hold.check);
-        let floor = self.floor_ends();
-        match (hold, floor) {
-            (Some(hold), Some(floor)) => Some(hold.min(floor)),
-            (hold, floor) => hold.or(floor),
-        }
-    }
-
-    /// Puts into `keys` the members whose time is over: they held the others up and made no
-    /// progress, or fell too far behind. Also ends the floor of a line that does not end.
-    pub fn overdue(&mut self, now: Instant, keys: &mut Vec<usize>) {
-        if self.floor_ends().is_some_and(|end| end <= now) {
-            self.floor = None;
-        }
-        // `kept_for` counts up to a segment too much: this far behind is surely beyond the mark.
-        let limit = HIGH_WATER + SEGMENT as u64;
-        if self.policy.slow == SlowPeer::Disconnect && self.journal.retained() > limit {
-            let behind = self
-                .members
-                .iter()
-                .filter(|(_, member)| self.journal.kept_for(&member.cursor) > limit);
-            keys.extend(behind.map(|(key, _)| key));
-        } else {
-            self.stalled(now, keys);
-        }
     }
 
     /// Whether nobody is owed anything.
@@ -678,62 +498,5 @@ impl<C> Room<C> {
             journal.skip(&mut member.cursor, relayed);
             self.update_hold(now);
         }
-    }
-
-    fn floor_ends(&self) -> Option<Instant> {
-        let since = self.floor.as_ref()?.since?;
-        (self.policy.surface == Surface::Stream).then(|| since + self.policy.stall_timeout)
-    }
-
-    /// Starts or ends the sources' waiting. Called wherever the journal may have grown or shrunk.
-    fn update_hold(&mut self, now: Instant) {
-        let wait = match self.policy.slow {
-            SlowPeer::Wait => {
-                let mark = match self.hold {
-                    None => HIGH_WATER,
-                    Some(_) => LOW_WATER,
-                };
-                self.journal.retained() >= mark
-            }
-            // The fastest sets the pace, or a source faster than the network would cut off
-            // everybody.
-            SlowPeer::Disconnect => {
-                !self.members.is_empty()
-                    && !self
-                        .journal
-                        .reached_by_any(LOW_WATER as usize / SEGMENT + 1)
-            }
-        };
-        if !wait {
-            self.hold = None;
-        } else if self.hold.is_none() {
-            self.hold = Some(Hold {
-                since: now,
-                check: now + self.policy.stall_timeout,
-            });
-        }
-    }
-
-    /// Those who hold the room up and freed no segment for the stall timeout of it.
-    fn stalled(&mut self, now: Instant, keys: &mut Vec<usize>) {
-        let timeout = self.policy.stall_timeout;
-        let Some(hold) = self.hold.as_mut().filter(|hold| hold.check <= now) else {
-            return;
-        };
-        let mut next = now + timeout;
-        for (key, member) in &self.members {
-            // Not by what it is owed: its own lines behind that hold the room up as well.
-            if self.journal.kept_for(&member.cursor) < LOW_WATER {
-                continue;
-            }
-            let end = member.moved.max(hold.since) + timeout;
-            if end <= now {
-                keys.push(key);
-            } else {
-                next = next.min(end);
-            }
-        }
-        // Slow ones that do move come due one after the other: not a scan for each of them.
-        hold.check = next.max(now + timeout / 8);
     }
 }

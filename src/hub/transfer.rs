@@ -91,7 +91,7 @@ impl Hub {
 
     /// What was moved: by it we know whether there is something new to be drawn.
     fn moved(&self) -> (u64, u64) {
-        (self.peers.said, self.peers.room.behind())
+        (self.peers.said, self.peers.room.retained())
     }
 
     /// When the line that tells how far it is is to be drawn next, if something moved.

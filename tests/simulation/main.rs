@@ -10,6 +10,8 @@
 //! SEED=17 cargo test --test simulation relay             # one schedule again
 //! ```
 
+#[path = "../support/chance.rs"]
+mod chance;
 mod hub;
 mod spec;
 mod wire;
@@ -19,6 +21,7 @@ use std::thread;
 
 use muxnc::engine::room::SlowPeer;
 
+use chance::Chance;
 use hub::Hub;
 
 /// Schedules per test, if `SEEDS` does not say.
@@ -112,24 +115,7 @@ impl Drop for Report {
     }
 }
 
-/// Chance, from a seed: splitmix64.
-#[derive(Debug)]
-pub(crate) struct Chance(u64);
-
 impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Less than `bound`, which is not zero.
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
     fn one_in(&mut self, of: usize) -> bool {
         self.below(of) == 0
     }

@@ -18,6 +18,7 @@ use std::io::Read;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -566,6 +567,47 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An nginx of our own: nothing of the system's configuration, one process, no privileges.
+pub struct Nginx {
+    pub process: Process,
+    pub port: u16,
+}
+
+impl Nginx {
+    /// Serves a folder's files on 127.0.0.1, with `options` of `listen` and more `directives`.
+    pub fn start(folder: &Folder, options: &str, directives: &str) -> Nginx {
+        loop {
+            // nginx refuses port 0. Should somebody else take the one that was free just now,
+            // nginx ends, and the next one is tried.
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
+            let config = format!(
+                "daemon off; master_process off; pid nginx.pid; error_log stderr;
+                events {{}}
+                http {{
+                    access_log off;
+                    client_body_temp_path body; proxy_temp_path proxy;
+                    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+                    server {{ listen 127.0.0.1:{port} {options}; root .; {directives} }}
+                }}"
+            );
+            std::fs::write(folder.0.join("nginx.conf"), config).unwrap();
+            // It is where only root looks for programs.
+            let found = "PATH=$PATH:/usr/sbin exec nginx \"$@\"";
+            let mut command = piped("sh", &["-c", found, "nginx", "-e", "stderr"]);
+            command.args(["-c", "nginx.conf", "-p"]).arg(&folder.0);
+            let mut process = Process::start(&mut command);
+            if let Some(port) = port_of(&mut process) {
+                return Nginx { process, port };
+            }
+            let told = process.stderr.text();
+            let taken = told.contains("Address already in use");
+            assert!(taken, "nginx ended: {told}");
+        }
     }
 }
 

@@ -1,15 +1,13 @@
 //! Other programs on the other side.
 
 use std::fs;
-use std::net::TcpListener;
-use std::process::Stdio;
 
 use crate::Certificates;
 use crate::Encrypted;
 use crate::HOST;
-use crate::path;
 use crate::support::Hub;
 use crate::support::MUXNC;
+use crate::support::Nginx;
 use crate::support::Process;
 use crate::support::installed;
 use crate::support::muxnc;
@@ -220,43 +218,13 @@ fn nginx_is_asked_by_hand() {
     };
     made.vouch_for_itself("localhost");
     fs::write(made.file("page"), b"encrypted\n".repeat(100_000)).unwrap();
-    // nginx refuses port 0; what is free now is free a moment later, on this address of our own.
-    let address = format!(
-        "127.9.{}.{}",
-        std::process::id() >> 8 & 255,
-        std::process::id() & 255
-    );
-    let free = TcpListener::bind((&address[..], 0)).unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let config = format!(
-        "daemon off; master_process off; pid nginx.pid; error_log stderr;
-        events {{}}
-        http {{
-            access_log off;
-            client_body_temp_path body; proxy_temp_path proxy;
-            fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-            server {{
-                listen {address}:{port} ssl;
-                ssl_certificate localhost.pem;
-                ssl_certificate_key localhost.key;
-                root .;
-            }}
-        }}"
-    );
-    fs::write(made.file("nginx.conf"), config).unwrap();
-    let mut nginx = piped(
-        "sh",
-        &["-c", "PATH=$PATH:/usr/sbin exec nginx \"$@\"", "nginx"],
-    );
-    nginx.args(["-e", "stderr", "-c", "nginx.conf", "-p", &path(&made.0.0)]);
-    let mut nginx = Process::start(nginx.stdin(Stdio::null()));
-    port_of(&mut nginx).expect("nginx listens");
-    let (cert, port) = (made.file("localhost.pem"), port.to_string());
+    let identity = "ssl_certificate localhost.pem; ssl_certificate_key localhost.key;";
+    let nginx = Nginx::start(&made.0, "ssl", identity);
+    let (cert, port) = (made.file("localhost.pem"), nginx.port.to_string());
     let trusting = ["--ssl-trustfile", &cert, "--ssl-servername", "localhost"];
     // Whoever says goodbye first gets the page and no goodbye.
     let options = ["-C", "--no-shutdown"];
-    let mut participant = muxnc(&[&options, &trusting[..], &[&address, &port]].concat());
+    let mut participant = muxnc(&[&options, &trusting[..], &[HOST, &port]].concat());
     participant.type_in("GET /page HTTP/1.0\nHost: localhost\n\n");
     participant.end_input();
     participant.expect_status(0);

@@ -1,0 +1,158 @@
+//! What command lines mean, and which of them make no sense.
+
+use super::*;
+use crate::io::net::Family;
+
+fn mode(line: &str) -> Result<Mode, Error> {
+    let words = std::iter::once("muxnc").chain(line.split_whitespace());
+    parse(words.collect::<Vec<_>>()).map(|(mode, _)| mode)
+}
+
+fn hub(line: &str) -> HubConfig {
+    match mode(line) {
+        Ok(Mode::Hub(config)) => config,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn bind(line: &str) -> Bind {
+    match hub(line).place {
+        Place::Inet(bind) => bind,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_spelling_of_listening() {
+    for line in [
+        "-l 3000",
+        "-l -p 3000",
+        "-lp 3000",
+        "-lvnp 3000",
+        "3000 -l",
+        "-p 3000 -l",
+    ] {
+        let bind = bind(line);
+        assert_eq!((bind.host, bind.port), (None, 3000), "{line}");
+    }
+    for line in [
+        "-l 127.0.0.1 3000",
+        "127.0.0.1 3000 -l",
+        "-l 127.0.0.1 -p 3000",
+        "-l -s 127.0.0.1 3000",
+        "--listen --source 127.0.0.1 --source-port 3000",
+    ] {
+        let bind = bind(line);
+        assert_eq!(
+            (bind.host.as_deref(), bind.port),
+            (Some("127.0.0.1"), 3000),
+            "{line}"
+        );
+    }
+    assert_eq!(bind("-l 0").port, 0);
+}
+
+#[test]
+fn a_chat_relays_and_its_operator_has_a_name() {
+    let chat = hub("-l --chat 3000");
+    assert!(chat.relay);
+    assert_eq!(chat.chat.as_deref(), Some("host"));
+    let named = hub("-l 3000 --chat --broker --name Bob");
+    assert_eq!(named.chat.as_deref(), Some("Bob"));
+    assert_eq!(hub("-l 3000 --broker").chat, None);
+}
+
+#[test]
+fn options_may_follow_the_positionals() {
+    let Ok(Mode::Client {
+        target: Target::Direct(remote),
+        settings,
+        ..
+    }) = mode("localhost 80 -w 1.5m -C -q 2 -4")
+    else {
+        panic!("not a client");
+    };
+    assert_eq!(remote.limit, Duration::from_secs(90));
+    assert_eq!(remote.family, Family::V4);
+    assert_eq!(settings.quit_after, Some(Duration::from_secs(2)));
+    assert!(settings.crlf && settings.half_close);
+}
+
+#[test]
+fn nonsense_is_a_usage_error() {
+    for line in [
+        "",
+        "localhost",
+        "localhost 0",
+        "localhost 0x",
+        "localhost 99999",
+        "localhost -5",
+        "localhost -- -5",
+        "localhost 80x",
+        "localhost 80 81",
+        "-l",
+        "-l 80 -p 81 82",
+        "-l 127.0.0.1 -s 127.0.0.1 80",
+        "-l 80 -w 3",
+        "-k localhost 80",
+        "-l --once --broker 80",
+        "-l --once --history 3 80",
+        "-l --wait-for 0 80",
+        "-l --wait-for 3 -m 2 80",
+        "-l --wait-for 3 --once 80",
+        "--wait-for 3 localhost 80",
+        "-l --history 0 80",
+        "--history 3 localhost 80",
+        "-l --once --rate 10k 80",
+        "-l --rate 0 80",
+        "-l --rate 10x 80",
+        "--rate 10k localhost 80",
+        "-l -m 0 80",
+        "-4 -6 localhost 80",
+        "-w 0 localhost 80",
+        "-w 5x localhost 80",
+        "-l --stall-timeout 0 80",
+        "--send-only --recv-only localhost 80",
+        "-l 80 --proxy localhost",
+        "localhost 80 --proxy-type socks5",
+        "localhost 80 --proxy-auth a:b",
+        "localhost 80 --proxy http://localhost",
+        "localhost 80 --proxy localhost:0",
+        "localhost 80 --proxy localhost --proxy-type socks6",
+        "localhost 80 --proxy localhost --proxy-auth :b",
+        "localhost 80 --proxy localhost --proxy-dns never",
+        "--nonsense",
+        "--transcript x localhost 80",
+        "-l -o - -x - 80",
+        "-U",
+        "-lU",
+        "-U @",
+        "-U path 80",
+        "-lU path 80",
+        "-U -4 path",
+        "-lU -6 path",
+        "-U -s 127.0.0.1 path",
+        "-lU -p 80 path",
+        "-U path --proxy localhost",
+        "-lU path --allow 192.0.2.1",
+        "-lU path --max-per-host 1",
+        "-e /bin/sh -l 80",
+        "-l 80 -c sh",
+        "-l 80 --sh-exec sh",
+    ] {
+        let error = mode(line).expect_err(line);
+        assert!(error.is_usage(), "{line}: {error}");
+    }
+}
+
+#[test]
+fn programs_are_refused_with_a_reason() {
+    for line in [
+        "-l 80 -e /bin/sh",
+        "-l 80 -c sh",
+        "localhost 80 --lua-exec x",
+    ] {
+        let error = mode(line).expect_err(line).to_string();
+        assert!(error.contains("must not become a shell"), "{error}");
+    }
+}

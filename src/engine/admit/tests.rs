@@ -1,0 +1,183 @@
+//! Which hosts a list means, and whom it lets in.
+
+use super::*;
+
+fn hosts(text: &str) -> Hosts {
+    match Word::parse(text) {
+        Ok(Word::Hosts(hosts)) => hosts,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn expect(text: &str, inside: &[&str], outside: &[&str]) {
+    let hosts = hosts(text);
+    for ip in inside {
+        assert!(hosts.has(ip.parse().unwrap()), "{ip} is in {text}");
+    }
+    for ip in outside {
+        assert!(!hosts.has(ip.parse().unwrap()), "{ip} is not in {text}");
+    }
+}
+
+#[test]
+fn a_word_means_addresses() {
+    expect(
+        "192.0.2.7",
+        &["192.0.2.7", "::ffff:192.0.2.7"],
+        &["192.0.2.8", "::c000:207"],
+    );
+    expect("::ffff:192.0.2.7", &["192.0.2.7"], &["192.0.2.8"]);
+    expect(
+        "192.0.2.77/24",
+        &["192.0.2.0", "192.0.2.255"],
+        &["192.0.3.0", "192.0.1.255"],
+    );
+    expect("192.0.2.128/25", &["192.0.2.128"], &["192.0.2.127"]);
+    expect("::ffff:192.0.2.0/120", &["192.0.2.9"], &["192.0.3.9"]);
+    expect(
+        "0.0.0.0/0",
+        &["0.0.0.0", "255.255.255.255"],
+        &["::", "2001:db8::1"],
+    );
+    expect(
+        "::/0",
+        &["::", "2001:db8::1", "ffff::"],
+        &["192.0.2.7", "::ffff:192.0.2.7"],
+    );
+    expect(
+        "2001:db8::/33",
+        &["2001:db8:7fff::1"],
+        &["2001:db8:8000::", "2001:db9::"],
+    );
+    expect("fe80::1%eth0", &["fe80::1"], &["fe80::2"]);
+    expect("2001:db8::1/128", &["2001:db8::1"], &["2001:db8::"]);
+}
+
+#[test]
+fn bytes_may_have_ranges() {
+    expect(
+        "192.0.2.*",
+        &["192.0.2.0", "::ffff:192.0.2.9"],
+        &["192.0.3.0", "::c000:200"],
+    );
+    expect("192.0-1.2.7", &["192.0.2.7", "192.1.2.7"], &["192.2.2.7"]);
+    expect(
+        "192.0.2.250-",
+        &["192.0.2.250", "192.0.2.255"],
+        &["192.0.2.249"],
+    );
+    expect("-9.0.2.1", &["0.0.2.1", "9.0.2.1"], &["10.0.2.1"]);
+    expect("-.*.-.*", &["1.2.3.4"], &["2001:db8::1"]);
+}
+
+#[test]
+fn a_word_may_be_a_name() {
+    let name = |text: &str, bits| Ok(Word::Name(text.into(), bits));
+    assert_eq!(Word::parse("localhost"), name("localhost", None));
+    assert_eq!(
+        Word::parse("a-b.example.org/24"),
+        name("a-b.example.org", Some(24))
+    );
+    assert_eq!(Word::parse("1und1.example"), name("1und1.example", None));
+}
+
+#[test]
+fn what_means_nothing_is_refused() {
+    for text in [
+        "",
+        "/",
+        "/8",
+        "192.0.2.7/",
+        "192.0.2.7/33",
+        "192.0.2.7/-1",
+        "192.0.2.7/+8",
+        "::/129",
+        "127.1",
+        "192.0.2",
+        "192.0.2.256",
+        "192.0.2.7.1",
+        "192.0.2.9-3",
+        "192.0.2.*/24",
+        "192.0.2.3-300",
+        "a b",
+        "a:80",
+        "[::1]",
+        "192.0.2.7:80",
+        "!a",
+        "2130706433",
+        "localhost/x",
+    ] {
+        assert!(Word::parse(text).is_err(), "{text}");
+    }
+}
+
+fn admission(allow: Option<&[&str]>, deny: &[&str]) -> Admission {
+    let list = |words: &[&str]| words.iter().map(|word| hosts(word)).collect();
+    let lists = Lists {
+        allow: allow.map(list),
+        deny: list(deny),
+    };
+    Admission::new(lists, None, None)
+}
+
+#[test]
+fn deny_wins_and_allow_limits() {
+    let ask = |admission: &Admission, ip: &str| admission.ask(ip.parse().ok(), 0, 0);
+    let all = admission(None, &[]);
+    assert_eq!(ask(&all, "192.0.2.7"), Ok(()));
+    let but_one = admission(None, &["192.0.2.7"]);
+    assert_eq!(ask(&but_one, "192.0.2.7"), Err(Refusal::NotAllowed));
+    assert_eq!(ask(&but_one, "::ffff:192.0.2.7"), Err(Refusal::NotAllowed));
+    assert_eq!(ask(&but_one, "192.0.2.8"), Ok(()));
+    let some = admission(Some(&["192.0.2.0/24", "::1"]), &["192.0.2.7"]);
+    assert_eq!(ask(&some, "192.0.2.8"), Ok(()));
+    assert_eq!(ask(&some, "::1"), Ok(()));
+    assert_eq!(ask(&some, "192.0.2.7"), Err(Refusal::NotAllowed));
+    assert_eq!(ask(&some, "192.0.3.8"), Err(Refusal::NotAllowed));
+    let nobody = admission(Some(&[]), &[]);
+    assert_eq!(ask(&nobody, "192.0.2.7"), Err(Refusal::NotAllowed));
+}
+
+#[test]
+fn so_many_are_let_in_and_so_many_of_one_address() {
+    let ip = "192.0.2.7".parse().unwrap();
+    let ask = |admission: Admission, here, from_there| admission.ask(Some(ip), here, from_there);
+    let all = || Admission::new(Lists::default(), None, None);
+    let some = || Admission::new(Lists::default(), Some(3), Some(2));
+    assert_eq!(ask(all(), 1000, 1000), Ok(()));
+    assert_eq!(ask(some(), 2, 1), Ok(()));
+    assert_eq!(ask(some(), 2, 2), Err(Refusal::FullOfHost(2)));
+    assert_eq!(ask(some(), 3, 0), Err(Refusal::Full(3)));
+    assert_eq!(ask(some(), 3, 2), Err(Refusal::Full(3)));
+}
+
+#[test]
+fn heads_are_counted_by_address() {
+    let ip = |text: &str| text.parse().unwrap();
+    let mut headcount = Headcount::default();
+    headcount.joined(ip("192.0.2.7"));
+    headcount.joined(ip("::ffff:192.0.2.7"));
+    headcount.joined(ip("::1"));
+    assert_eq!(headcount.of(ip("192.0.2.7")), 2);
+    assert_eq!(headcount.of(ip("192.0.2.8")), 0);
+    headcount.left(ip("192.0.2.7"));
+    headcount.left(ip("192.0.2.7"));
+    assert_eq!(headcount.of(ip("192.0.2.7")), 0);
+    assert_eq!(headcount.0.len(), 1);
+}
+
+#[test]
+fn of_many_refusals_few_are_told() {
+    let start = Instant::now();
+    let mut refusals = Refusals::default();
+    let told = (0..1000).filter(|_| refusals.count(start)).count();
+    assert_eq!(told, REFUSALS_TOLD as usize);
+    let end = start + REFUSALS_TIME;
+    assert_eq!(refusals.deadline(), Some(end));
+    assert_eq!(refusals.take_untold(end - Duration::from_nanos(1)), None);
+    assert_eq!(refusals.take_untold(end), Some(1000 - told as u64));
+    assert_eq!(refusals.deadline(), None);
+    assert!(refusals.count(end));
+    assert_eq!((refusals.total(), refusals.deadline()), (1001, None));
+}

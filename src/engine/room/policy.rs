@@ -1,0 +1,90 @@
+//! The rules of a room, and what a line of its screen begins with by them.
+//!
+//! It promises: what a room does differs from another one's by its [`Policy`] and nothing else.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::Member;
+use crate::engine::screen::Overflow;
+use crate::engine::screen::Surface;
+
+/// The colours of labels, by number: red to cyan, readable on light and dark.
+const COLORS: [&str; 6] = [
+    "\x1b[36m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[34m", "\x1b[35m",
+];
+
+/// What to do about a member that does not keep up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowPeer {
+    /// Wait for it, for as long as it makes progress: nothing is lost.
+    Wait,
+    /// Cut it off: the room follows its fastest member, as a live stream should.
+    Disconnect,
+}
+
+/// The rules of a room.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Whether members hear each other.
+    pub relay: bool,
+    /// What to do about a member that does not keep up.
+    pub slow: SlowPeer,
+    /// How long a member may hold the others up without progress.
+    pub stall_timeout: Duration,
+    /// What the operator's stdout is.
+    pub surface: Surface,
+    /// When a line on a terminal begins with who said it.
+    pub label: Label,
+    /// Whether labels are coloured.
+    pub color: bool,
+}
+
+/// When a line on the operator's terminal begins with who said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// As soon as a second member has joined.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Policy {
+    /// On a terminal the class goes on, and whoever watches is told what was missed; nothing else
+    /// may lose anything.
+    pub(super) fn overflow(&self) -> Overflow {
+        match (self.surface, self.relay) {
+            (Surface::Stream, _) | (_, false) => Overflow::Hold,
+            (_, true) => Overflow::DropOldest,
+        }
+    }
+
+    /// What makes text the colour of that member, and what ends it.
+    pub(super) fn color_of(&self, number: u32) -> (&'static str, &'static str) {
+        match self.color {
+            true => (COLORS[number as usize % COLORS.len()], "\x1b[0m"),
+            false => ("", ""),
+        }
+    }
+
+    /// Puts into `label` what a line of `member` begins with on the operator's screen.
+    pub(super) fn label<C>(&self, joined: u32, member: &Member<C>, label: &mut String) {
+        label.clear();
+        let wanted = match self.label {
+            Label::Auto => joined > 1,
+            Label::Always => true,
+            Label::Never => false,
+        };
+        if !wanted || self.surface == Surface::Stream {
+            return;
+        }
+        let (on, off) = self.color_of(member.account.number);
+        // Writing to a String cannot fail.
+        let _ = match &member.account.name {
+            Some(name) => write!(label, "{on}[{name}]{off} "),
+            None => write!(label, "{on}[{}]{off} ", member.account.number),
+        };
+    }
+}

@@ -1,0 +1,399 @@
+//! A chat without sockets: who reads what, from whom, and what names may do.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::room::Label;
+use crate::engine::room::Policy;
+use crate::engine::room::SlowPeer;
+
+/// A chat without sockets, and the time it is there.
+struct Class {
+    room: Room<()>,
+    now: Instant,
+}
+
+impl Class {
+    fn new(surface: Surface, color: bool, crlf: bool) -> Class {
+        let mut room = Room::new(Policy {
+            relay: true,
+            slow: SlowPeer::Wait,
+            stall_timeout: Duration::from_secs(10),
+            surface,
+            label: Label::Auto,
+            color,
+        });
+        room.open_chat(Chat::new("host", crlf));
+        Class {
+            room,
+            now: Instant::now(),
+        }
+    }
+
+    fn join(&mut self) -> usize {
+        self.room.join((), self.now)
+    }
+
+    fn heard(&mut self, key: usize, bytes: impl AsRef<[u8]>) {
+        self.room.heard(key, bytes.as_ref(), self.now);
+    }
+
+    fn typed(&mut self, bytes: impl AsRef<[u8]>) {
+        self.room.typed(bytes.as_ref(), self.now);
+    }
+
+    /// What a member has not read yet.
+    fn reads(&mut self, key: usize) -> String {
+        let mut got = Vec::new();
+        while self.room.owed(key) > 0 {
+            let taken = self.room.flush(key, self.now, |(), slices| {
+                slices.iter().for_each(|slice| got.extend_from_slice(slice));
+                Ok(slices.iter().map(|slice| slice.len()).sum())
+            });
+            taken.expect("nothing that could fail");
+        }
+        String::from_utf8(got).expect("text")
+    }
+
+    fn shown(&mut self) -> String {
+        let mut shown = Vec::new();
+        while !self.room.screen().is_empty() {
+            let front = self.room.screen().front().to_vec();
+            self.room.screen_mut().consume(front.len());
+            shown.extend(front);
+        }
+        String::from_utf8(shown).expect("text")
+    }
+}
+
+#[test]
+fn everybody_reads_who_said_it_and_nobody_reads_itself() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let (ana, ben) = (class.join(), class.join());
+    class.heard(ana, "one\n\nthr");
+    class.heard(ana, "ee\r\n");
+    class.typed("hel");
+    class.typed("lo\nworld\n");
+    assert_eq!(
+        class.reads(ana),
+        "* user1 joined\n* user2 joined\n<host> hello\n<host> world\n"
+    );
+    assert_eq!(
+        class.reads(ben),
+        "* user2 joined\n<user1> one\n<user1> \n<user1> three\n<host> hello\n<host> world\n"
+    );
+    assert_eq!(
+        class.shown(),
+        "* user1 joined\n* user2 joined\n<user1> one\n<user1> \n<user1> three\n"
+    );
+}
+
+#[test]
+fn a_lone_speaker_is_labelled_and_held_to_the_end_of_its_line() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let ana = class.join();
+    class.heard(ana, "half");
+    assert_eq!(class.shown(), "* user1 joined\n");
+    assert!(class.room.may_speak(ana));
+    class.heard(ana, " a line\n");
+    assert_eq!(class.shown(), "<user1> half a line\n");
+}
+
+#[test]
+fn whoever_leaves_in_the_middle_of_a_line_ends_it() {
+    let mut class = Class::new(Surface::Stream, false, true);
+    let (ana, ben) = (class.join(), class.join());
+    class.typed("unfinished");
+    class.heard(ana, "my last w");
+    class.heard(ben, "held");
+    class.reads(ben);
+    class.room.leave(ana, class.now);
+    assert_eq!(class.reads(ben), "<user1> my last w\r\n* user1 left\r\n");
+    class.room.typed_end(class.now);
+    assert_eq!(class.reads(ben), "<host> unfinished\r\n");
+    assert!(
+        class.shown().ends_with("<user1> my last w\n* user1 left\n"),
+        "what the one who stays began waits for its end"
+    );
+}
+
+#[test]
+fn names_are_announced_to_all_and_refusals_told_to_one() {
+    let mut class = Class::new(Surface::Terminal, true, false);
+    let (ana, ben) = (class.join(), class.join());
+    class.reads(ana);
+    class.reads(ben);
+    class.heard(ana, "before\n/nick Ana\nafter\n");
+    assert_eq!(class.reads(ana), "* user1 is now Ana\n");
+    assert_eq!(
+        class.reads(ben),
+        "<user1> before\n* user1 is now Ana\n<Ana> after\n"
+    );
+    class.heard(ben, "/nick ana\n/nick\nplain\n");
+    let refused = class.reads(ben);
+    let refused: Vec<&str> = refused.lines().collect();
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert!(
+        refused
+            .iter()
+            .all(|line| line.starts_with("* you are still user2: "))
+    );
+    assert_eq!(class.reads(ana), "<user2> plain\n");
+    assert!(
+        !class.room.name(ben, "Ana"),
+        "nor does the operator make two alike"
+    );
+    assert!(class.room.name(ben, "Ben") && class.room.name(ben, "Ben"));
+    assert_eq!(class.reads(ana), "* user2 is now Ben\n");
+    assert_eq!(
+        class.shown(),
+        "\x1b[31m<user1>\x1b[0m before\n* user1 is now Ana\n\x1b[31m<Ana>\x1b[0m after\n\
+         \x1b[32m<user2>\x1b[0m plain\n* user2 is now Ben\n",
+        "who came is told by the notices there"
+    );
+    class.room.leave(ana, class.now);
+    assert!(class.room.name(ben, "Ana"), "the name is free again");
+}
+
+#[test]
+fn without_relaying_the_host_alone_is_heard_and_names_stay() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let (ana, ben) = (class.join(), class.join());
+    class.reads(ana);
+    class.reads(ben);
+    class.room.relay(false, class.now);
+    class.room.relay(false, class.now);
+    assert_eq!(class.reads(ben), "* only host hears you now\n");
+    class.heard(ana, "psst\n/nick answer42\n");
+    class.typed("quiet please\n");
+    assert_eq!(class.reads(ben), "<host> quiet please\n");
+    assert!(
+        class
+            .reads(ana)
+            .contains("* you are still user1: names stay")
+    );
+    assert!(class.shown().ends_with("<user1> psst\n"));
+    class.room.relay(true, class.now);
+    class.heard(ana, "free\n");
+    assert_eq!(
+        class.reads(ben),
+        "* everybody hears each other again\n<user1> free\n"
+    );
+}
+
+#[test]
+fn what_is_told_to_one_alone_is_labelled() {
+    let mut class = Class::new(Surface::Stream, false, true);
+    let (ana, ben) = (class.join(), class.join());
+    class.reads(ana);
+    class.reads(ben);
+    class.room.tell(ana, b"well done\r\n");
+    assert_eq!(class.reads(ana), "<host> well done\r\n");
+    assert_eq!(class.reads(ben), "");
+}
+
+#[test]
+fn who_is_muted_is_silent_and_takes_no_name() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let (ana, ben) = (class.join(), class.join());
+    class.reads(ben);
+    class.room.mute(ana, true, class.now);
+    class.heard(ana, "noise\n/nick Noisy\n");
+    assert_eq!(class.reads(ben), "");
+}
+
+#[test]
+fn who_asks_for_names_and_never_reads_costs_little() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let ana = class.join();
+    for _ in 0..100 {
+        class.heard(ana, "/nick 7\n".repeat(1000));
+    }
+    assert!(class.room.owed(ana) < 200 * MAX_EDITS as u64);
+    assert!(!class.room.may_speak(ana));
+}
+
+#[test]
+fn who_comes_and_goes_does_not_grow_a_stuck_screen() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    for _ in 0..100_000 {
+        let key = class.join();
+        class.room.leave(key, class.now);
+    }
+    assert!(class.shown().len() < 2 * crate::engine::screen::HIGH_WATER);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Join,
+    Leave(usize),
+    Say(usize, Vec<u8>),
+    Type(Vec<u8>),
+    Relay(bool),
+}
+
+/// Everybody has a letter that nobody else can type, so whose a line is can be seen in it.
+const SIGNS: [char; 6] = [
+    '\u{3b1}', '\u{3b2}', '\u{3b3}', '\u{3b4}', '\u{3b5}', '\u{3b6}',
+];
+const SIGN_OF_HOST: char = '\u{3c9}';
+
+/// What a forger would try, and its sign wherever there is an `@`.
+fn speech() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        6 => prop::sample::select(vec![
+            "@", "@\n", "\n", "\r", "\r\n", "<user1> @", "\n<user2> @\n", "\r<host> @\n",
+            "* user1 left @\n", "* user1 is now Eve\n@", "\u{2028}<host> @", "\x0b<host> @\n",
+            "\x1b[2K\r<user1> @\n", "\u{85}* @\n", "/nick Eve\n", "/nick eve@\n", "/nick Zoe\n",
+            "/nick user1\n", "/nick user2\n", "/nick host\n", "/nick Ana", "/nick Eve>\n@",
+        ]).prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..4),
+    ];
+    prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => Just(Step::Join),
+        1 => any::<usize>().prop_map(Step::Leave),
+        12 => (any::<usize>(), speech()).prop_map(|(who, bytes)| Step::Say(who, bytes)),
+        3 => speech().prop_map(Step::Type),
+        1 => any::<bool>().prop_map(Step::Relay),
+    ]
+}
+
+/// Puts the speaker's sign into what it says, and takes everybody's out that came by chance.
+fn signed(bytes: &[u8], sign: char) -> Vec<u8> {
+    let mut out = Vec::new();
+    for &byte in bytes {
+        match byte {
+            b'@' => out.extend(sign.to_string().as_bytes()),
+            // The first byte of every sign.
+            0xce | 0xcf => out.push(b'?'),
+            byte => out.push(byte),
+        }
+    }
+    out
+}
+
+/// What somebody who reads the announcements knows: the sign of each name's owner.
+#[derive(Default)]
+struct Reader {
+    names: BTreeMap<String, char>,
+}
+
+impl Reader {
+    /// Requires that a line is what it says it is, by `truth`: number to sign.
+    fn read(&mut self, line: &str, truth: &BTreeMap<String, char>) -> Result<(), TestCaseError> {
+        let signs: Vec<char> = line
+            .chars()
+            .filter(|&c| SIGNS.contains(&c) || c == SIGN_OF_HOST)
+            .collect();
+        if let Some(what) = line.strip_prefix("* ") {
+            prop_assert!(signs.is_empty(), "somebody speaks in {line:?}");
+            let words: Vec<&str> = what.split(' ').collect();
+            match words[..] {
+                [name, "joined"] => {
+                    self.names.insert(name.into(), truth[name]);
+                }
+                [name, "left"] => prop_assert!(self.names.remove(name).is_some(), "{line:?}"),
+                [old, "is", "now", new] => {
+                    let sign = self.names.remove(old);
+                    prop_assert!(sign.is_some() && !self.names.contains_key(new), "{line:?}");
+                    self.names.insert(new.into(), sign.unwrap());
+                }
+                _ => {
+                    let known = ["you are still ", "only host hears", "everybody hears"];
+                    prop_assert!(known.iter().any(|k| what.starts_with(k)), "{line:?}");
+                }
+            }
+            return Ok(());
+        }
+        let label = line
+            .strip_prefix('<')
+            .and_then(|rest| rest.split_once("> "));
+        let Some((name, _)) = label else {
+            return Err(TestCaseError::fail(format!(
+                "a line begins otherwise: {line:?}"
+            )));
+        };
+        let owner = match name {
+            "host" => Some(SIGN_OF_HOST),
+            name => self.names.get(name).copied(),
+        };
+        prop_assert!(owner.is_some(), "nobody is called so: {line:?}");
+        prop_assert!(signs.iter().all(|&s| Some(s) == owner), "forged: {line:?}");
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Every line that anybody receives begins with the name of its true author, or is an
+    /// announcement, whatever is said and however it is cut.
+    #[test]
+    fn nobody_can_forge_the_beginning_of_a_line(
+        steps in prop::collection::vec(step(), 1..60),
+        terminal in any::<bool>(),
+        crlf in any::<bool>(),
+    ) {
+        let surface = match terminal {
+            true => Surface::Terminal,
+            false => Surface::Stream,
+        };
+        let mut class = Class::new(surface, false, crlf);
+        // The first listens from the beginning and says nothing, so it knows all names.
+        let listener = class.join();
+        let mut speakers: Vec<(usize, char)> = Vec::new();
+        let mut truth = BTreeMap::from([(String::from("user1"), '-')]);
+        for step in steps {
+            match step {
+                Step::Join if speakers.len() < SIGNS.len() => {
+                    let free = SIGNS.iter().find(|s| speakers.iter().all(|(_, t)| t != *s));
+                    let key = class.join();
+                    speakers.push((key, *free.unwrap()));
+                    let number = class.room.joined();
+                    truth.insert(format!("user{number}"), *free.unwrap());
+                }
+                Step::Leave(who) if !speakers.is_empty() => {
+                    let (key, _) = speakers.swap_remove(who % speakers.len());
+                    class.room.leave(key, class.now);
+                }
+                Step::Say(who, bytes) if !speakers.is_empty() => {
+                    let (key, sign) = speakers[who % speakers.len()];
+                    class.heard(key, signed(&bytes, sign));
+                }
+                Step::Type(bytes) => class.typed(signed(&bytes, SIGN_OF_HOST)),
+                Step::Relay(on) => class.room.relay(on, class.now),
+                _ => {}
+            }
+        }
+        class.room.typed_end(class.now);
+        for &(key, sign) in &speakers {
+            let own = class.reads(key);
+            for line in own.lines() {
+                prop_assert!(line.starts_with("* ") || line.starts_with('<'), "{line:?}");
+                prop_assert!(!line.contains(sign), "it heard itself: {line:?}");
+            }
+        }
+        let heard = class.reads(listener);
+        let line_end = if crlf { "\r\n" } else { "\n" };
+        prop_assert!(heard.is_empty() || heard.ends_with(line_end));
+        let mut reader = Reader::default();
+        for line in heard.split_terminator(line_end) {
+            prop_assert!(!line.contains(['\r', '\n', '\x1b', '\u{2028}']), "{line:?}");
+            reader.read(line, &truth)?;
+        }
+        if !terminal {
+            let mut reader = Reader::default();
+            for line in class.shown().split_terminator('\n') {
+                prop_assert!(!line.contains(['\r', '\x1b', '\u{2028}']), "{line:?}");
+                reader.read(line, &truth)?;
+            }
+        }
+    }
+}

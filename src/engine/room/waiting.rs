@@ -1,0 +1,173 @@
+//! Who waits for whom: the sources for a slow member, everybody for a line that is not finished,
+//! and for how long.
+//!
+//! It promises: the slowest member is not left behind by more than [`HIGH_WATER`] and one turn's
+//! input; whoever is waited for without getting anywhere is named by [`Room::overdue`] when its
+//! time is over.
+
+use std::time::Instant;
+
+use super::Room;
+use super::SlowPeer;
+use crate::engine::journal::SEGMENT;
+use crate::engine::rate::Rate;
+use crate::engine::screen::Surface;
+
+/// Bytes the slowest member may be behind before the sources wait for it (or, with
+/// [`SlowPeer::Disconnect`], before it is cut off).
+pub const HIGH_WATER: u64 = 1024 * 1024;
+
+/// Bytes the slowest member is behind when the sources go on.
+pub const LOW_WATER: u64 = 256 * 1024;
+
+/// Places in the log where one member's stream may differ before it is not read until it catches
+/// up: bounds what a member that speaks and never reads can make the room remember.
+pub(super) const MAX_EDITS: usize = 1024;
+
+#[derive(Debug)]
+pub(super) struct Hold {
+    since: Instant,
+    /// When to look again who is to blame.
+    check: Instant,
+}
+
+/// Bytes of a lone speaker are shown as they come. When somebody else joins in the middle of a
+/// line, that line has the screen until it ends, for a stream cannot be given the line break that
+/// would keep the two apart; but only for the stall timeout, so that nobody can mute the others.
+#[derive(Debug)]
+pub(super) struct Floor {
+    pub(super) key: usize,
+    /// When somebody else could first have spoken.
+    pub(super) since: Option<Instant>,
+}
+
+impl<C> Room<C> {
+    /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind.
+    pub fn wants_input(&self) -> bool {
+        !self.members.is_empty() && self.hold.is_none()
+    }
+
+    /// Whether any member may be read: the screen has room, and while relaying, so has the room.
+    pub fn hears(&self) -> bool {
+        let room_is_full = self.policy.relay && self.hold.is_some();
+        !room_is_full && !self.screen.is_full()
+    }
+
+    /// Whether this member may be read while [`Room::hears`].
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn may_speak(&self, key: usize) -> bool {
+        let has_floor = self.policy.surface != Surface::Stream
+            || self.floor.as_ref().is_none_or(|floor| floor.key == key);
+        has_floor && self.journal.edits(&self.members[key].cursor) < MAX_EDITS
+    }
+
+    /// Lets each member be read so much in a second from now on.
+    pub fn limit(&mut self, rate: Rate) {
+        self.rate = Some(rate);
+    }
+
+    /// How many bytes of a member that [`Room::may_speak`] may be read now.
+    ///
+    /// # Errors
+    /// None; that is when to ask again.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn allows(&self, key: usize, now: Instant) -> Result<usize, Instant> {
+        match self.rate {
+            None => Ok(usize::MAX),
+            Some(rate) => {
+                let allowed = self.members[key].meter.allows(rate, now)?;
+                Ok(usize::try_from(allowed).unwrap_or(usize::MAX))
+            }
+        }
+    }
+
+    /// When [`Room::overdue`] is to be asked next, if nothing changes before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let hold = self.hold.as_ref().map(|hold| hold.check);
+        let floor = self.floor_ends();
+        match (hold, floor) {
+            (Some(hold), Some(floor)) => Some(hold.min(floor)),
+            (hold, floor) => hold.or(floor),
+        }
+    }
+
+    /// Puts into `keys` the members whose time is over: they held the others up and made no
+    /// progress, or fell too far behind. Also ends the floor of a line that does not end.
+    pub fn overdue(&mut self, now: Instant, keys: &mut Vec<usize>) {
+        if self.floor_ends().is_some_and(|end| end <= now) {
+            self.floor = None;
+        }
+        // `kept_for` counts up to a segment too much: this far behind is surely beyond the mark.
+        let limit = HIGH_WATER + SEGMENT as u64;
+        if self.policy.slow == SlowPeer::Disconnect && self.journal.retained() > limit {
+            let behind = self
+                .members
+                .iter()
+                .filter(|(_, member)| self.journal.kept_for(&member.cursor) > limit);
+            keys.extend(behind.map(|(key, _)| key));
+        } else {
+            self.stalled(now, keys);
+        }
+    }
+
+    fn floor_ends(&self) -> Option<Instant> {
+        let since = self.floor.as_ref()?.since?;
+        (self.policy.surface == Surface::Stream).then(|| since + self.policy.stall_timeout)
+    }
+
+    /// Starts or ends the sources' waiting. Called wherever the journal may have grown or shrunk.
+    pub(super) fn update_hold(&mut self, now: Instant) {
+        let wait = match self.policy.slow {
+            SlowPeer::Wait => {
+                let mark = match self.hold {
+                    None => HIGH_WATER,
+                    Some(_) => LOW_WATER,
+                };
+                self.journal.retained() >= mark
+            }
+            // The fastest sets the pace, or a source faster than the network would cut off
+            // everybody.
+            SlowPeer::Disconnect => {
+                !self.members.is_empty()
+                    && !self
+                        .journal
+                        .reached_by_any(LOW_WATER as usize / SEGMENT + 1)
+            }
+        };
+        if !wait {
+            self.hold = None;
+        } else if self.hold.is_none() {
+            self.hold = Some(Hold {
+                since: now,
+                check: now + self.policy.stall_timeout,
+            });
+        }
+    }
+
+    /// Those who hold the room up and freed no segment for the stall timeout of it.
+    fn stalled(&mut self, now: Instant, keys: &mut Vec<usize>) {
+        let timeout = self.policy.stall_timeout;
+        let Some(hold) = self.hold.as_mut().filter(|hold| hold.check <= now) else {
+            return;
+        };
+        let mut next = now + timeout;
+        for (key, member) in &self.members {
+            // Not by what it is owed: its own lines behind that hold the room up as well.
+            if self.journal.kept_for(&member.cursor) < LOW_WATER {
+                continue;
+            }
+            let end = member.moved.max(hold.since) + timeout;
+            if end <= now {
+                keys.push(key);
+            } else {
+                next = next.min(end);
+            }
+        }
+        // Slow ones that do move come due one after the other: not a scan for each of them.
+        hold.check = next.max(now + timeout / 8);
+    }
+}

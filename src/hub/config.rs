@@ -1,0 +1,72 @@
+//! What a hub is to do, as its command line said.
+//!
+//! It promises: nothing in it needs to be checked again.
+
+use std::time::Duration;
+
+use crate::client::Settings;
+use crate::engine::rate::Rate;
+use crate::engine::room::Label;
+use crate::engine::room::Policy;
+use crate::engine::room::SlowPeer;
+use crate::engine::screen::Surface;
+use crate::io::access::Access;
+use crate::io::listener::Place;
+use crate::io::tls;
+
+/// What a hub is to do.
+#[derive(Debug, Clone)]
+pub struct HubConfig {
+    /// Where it listens.
+    pub place: Place,
+    /// Whether and how to encrypt.
+    pub tls: Option<tls::Listener>,
+    /// Serve on after the end of stdin, and half-close nobody.
+    pub keep_open: bool,
+    /// Serve one peer and end with it.
+    pub once: bool,
+    /// Who may come.
+    pub access: Access,
+    /// Peers at most; none means as many as there are descriptors.
+    pub max_peers: Option<usize>,
+    /// Peers of one address at most.
+    pub max_per_host: Option<usize>,
+    /// Whether those who are refused are told why.
+    pub tells_refused: bool,
+    /// Whether peers hear each other.
+    pub relay: bool,
+    /// Whether this is a chat, and what the operator is called in it.
+    pub chat: Option<String>,
+    /// Read nothing of stdin before so many are here.
+    pub wait_for: Option<usize>,
+    /// How many of the last lines whoever joins is given first.
+    pub history: usize,
+    /// What to do about a peer that does not keep up.
+    pub slow: SlowPeer,
+    /// How long a peer may hold the others up without progress.
+    pub stall_timeout: Duration,
+    /// What each peer may be read in a second.
+    pub rate: Option<Rate>,
+    /// When lines on a terminal begin with who said them, and whether in colour.
+    pub label: Label,
+    /// See `label`.
+    pub color: bool,
+    /// Whether a typed `/word` is a command.
+    pub commands: bool,
+    /// What it has in common with a participant.
+    pub settings: Settings,
+}
+
+impl HubConfig {
+    /// The rules of its room, whose screen is that.
+    pub(super) fn policy(&self, surface: Surface) -> Policy {
+        Policy {
+            relay: self.relay,
+            slow: self.slow,
+            stall_timeout: self.stall_timeout,
+            surface,
+            label: self.label,
+            color: self.color,
+        }
+    }
+}

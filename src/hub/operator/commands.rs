@@ -1,0 +1,171 @@
+//! What the operator's commands do, and what Tab makes of a half-typed one.
+//!
+//! It promises: a command about somebody who is not here does nothing and says so.
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use crate::engine::command::COMMANDS;
+use crate::engine::command::Command;
+use crate::engine::newline::Crlf;
+use crate::engine::visible::push_visible;
+use crate::hub::Hub;
+use crate::hub::peers::Leave;
+
+impl Hub {
+    /// Does what a command says.
+    pub(super) fn obey(&mut self, command: Command<'_>, now: Instant) {
+        let number = match command {
+            Command::Message { number, .. }
+            | Command::Kick { number, .. }
+            | Command::Name { number, .. }
+            | Command::Mute { number, .. } => number,
+            Command::Who => return self.tell_who(now),
+            Command::Stats => return self.tell_stats(),
+            Command::Help => return self.tell_commands(),
+            Command::Quit => {
+                self.operator.quit = true;
+                return;
+            }
+            Command::Relay(on) => {
+                self.peers.room.relay(on, now);
+                return self.answer(match on {
+                    true => "participants hear each other now",
+                    false => "participants hear only you now",
+                });
+            }
+        };
+        let Some(key) = self.peers.room.find(number) else {
+            return self.answer(&format!(
+                "nobody here has number {number}: /who lists everybody"
+            ));
+        };
+        match command {
+            Command::Message { text, .. } => {
+                let mut line = Vec::new();
+                match self.config.settings.crlf {
+                    true => Crlf::default().convert(format!("{text}\n").as_bytes(), &mut line),
+                    false => line.extend(format!("{text}\n").as_bytes()),
+                }
+                self.peers.tell(key, &line);
+                self.peers.queue_flush(key);
+            }
+            Command::Kick { reason, .. } => {
+                let mut shown = String::new();
+                reason
+                    .chars()
+                    .for_each(|letter| push_visible(letter, &mut shown));
+                self.peers.queue_leave(key, Leave::Kicked(shown));
+            }
+            Command::Name { name, .. } if !self.peers.room.name(key, name) => {
+                self.answer(&format!("{name} could be mistaken for somebody else"));
+            }
+            Command::Mute { on, .. } => {
+                self.peers.room.mute(key, on, now);
+                self.answer(&match on {
+                    true => format!("[{number}] is neither shown nor relayed now"),
+                    false => format!("[{number}] is heard again"),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn tell_who(&mut self, now: Instant) {
+        let mut text = String::new();
+        for (key, member) in self.peers.room.members() {
+            let account = &member.account;
+            let name = account.name.as_deref().unwrap_or_default();
+            let muted = if account.muted { ", muted" } else { "" };
+            let ended = if member.conn.conn.has_ended() {
+                ", sends no more"
+            } else {
+                ""
+            };
+            let since = now.saturating_duration_since(account.since).as_secs();
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "[{}] {name}{}{} for {since}s, {} bytes in, {} out, behind by {}{muted}{ended}",
+                account.number,
+                if name.is_empty() { "" } else { " " },
+                member.conn.conn.addr(),
+                account.received,
+                account.sent,
+                self.peers.room.owed(key),
+            );
+        }
+        if text.is_empty() {
+            text.push_str("nobody is here");
+        }
+        self.answer(&text);
+    }
+
+    fn tell_stats(&mut self) {
+        let refused = match self.entry.admission.refusals.total() {
+            0 => String::new(),
+            total => format!(", {total} refused"),
+        };
+        let text = format!(
+            "{} here of {} that joined{refused}, {} bytes said to everybody, {} bytes received \
+             from those here",
+            self.peers.room.len(),
+            self.peers.room.joined(),
+            self.peers.room.said(),
+            self.peers
+                .room
+                .members()
+                .iter()
+                .map(|(_, m)| m.account.received)
+                .sum::<u64>(),
+        );
+        self.answer(&text);
+    }
+
+    fn tell_commands(&mut self) {
+        let mut text = String::new();
+        for (name, arguments, meaning) in COMMANDS {
+            let _ = writeln!(text, "{:20} {meaning}", format!("/{name} {arguments}"));
+        }
+        self.answer(&text);
+    }
+
+    /// Tab: completes a command, or the number of a peer by its name; in any other line it is what
+    /// it is.
+    pub(super) fn complete(&mut self) {
+        let Some(console) = &mut self.console else {
+            return;
+        };
+        let before = console.editor().before_cursor().to_owned();
+        if !self.config.commands || !before.starts_with('/') {
+            return console.editor().insert("\t");
+        }
+        let candidates: Vec<String> = match before.split_once(' ') {
+            None => COMMANDS
+                .iter()
+                .map(|(name, ..)| format!("/{name}"))
+                .filter(|command| command.starts_with(&before))
+                .collect(),
+            Some((_, word)) => self
+                .peers
+                .room
+                .members()
+                .iter()
+                .filter(|(_, member)| {
+                    let name = member.account.name.as_deref().unwrap_or_default();
+                    let number = member.account.number.to_string();
+                    number.starts_with(word) || (!word.is_empty() && name.starts_with(word))
+                })
+                .map(|(_, member)| member.account.number.to_string())
+                .collect(),
+        };
+        match &candidates[..] {
+            [] => {}
+            [only] => console.editor().replace_word(&format!("{only} ")),
+            several => {
+                let text = several.join("  ");
+                self.answer(&text);
+            }
+        }
+    }
+}
