@@ -58,8 +58,13 @@ impl Encrypted {
     fn join(&self, args: &[&str]) -> Process {
         let joined = || self.hub.process.stderr.text().matches(" joined, ").count();
         let before = joined();
-        let participant = Process::start(&mut self.participant(args));
-        support::eventually("the participant joins", || joined() > before);
+        let mut participant = Process::start(&mut self.participant(args));
+        support::eventually("the participant joins", || {
+            let (told, hub) = (&participant.stderr, &self.hub.process.stderr);
+            let (told, hub) = (told.text(), hub.text());
+            assert!(participant.is_running(), "it left: {told}\nthe hub: {hub}");
+            joined() > before
+        });
         participant
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::io::Write;
+use std::net::TcpListener;
 use std::net::TcpStream;
 use std::time::Duration;
 use std::time::Instant;
@@ -10,10 +11,14 @@ use crate::Encrypted;
 use crate::HOST;
 use crate::refused;
 use crate::support::Hub;
+use crate::support::MUXNC;
 use crate::support::Process;
 use crate::support::connect;
+use crate::support::contains;
 use crate::support::expect_bytes;
+use crate::support::installed;
 use crate::support::muxnc;
+use crate::support::piped;
 use crate::support::read_all;
 use crate::support::wait_at_rest;
 
@@ -169,4 +174,47 @@ fn a_port_without_tls_is_called_so() {
     let told = early.stderr.text();
     assert!(told.contains("what it sent is not TLS"), "{told}");
     assert!(told.contains("leave out --ssl"), "{told}");
+}
+
+/// Its first words come between the look whether there are any and the read: strace makes the look
+/// last long enough for that.
+#[test]
+fn nobody_is_a_stranger_for_beginning_at_the_wrong_moment() {
+    const LOOK: Duration = Duration::from_secs(1);
+    if !installed(&["strace"]) {
+        return;
+    }
+    let delay = format!("inject=recvfrom:delay_exit={}:when=1", LOOK.as_micros());
+    let mut command = piped("strace", &["-D", "-qq", "-o", "/dev/null", "-e", &delay]);
+    command.args([MUXNC, "-l", "0", "-v", "--ssl"]);
+    let secret = Encrypted::of(Hub::start_command(&mut command));
+    // A network that keeps the first words for a while.
+    let network = TcpListener::bind((HOST, 0)).unwrap();
+    let port = network.local_addr().unwrap().port().to_string();
+    let fingerprint = ["--ssl-fingerprint", &secret.fingerprint];
+    let participant = muxnc(&[&fingerprint[..], &[HOST, &port]].concat());
+    let (mut near, _) = network.accept().unwrap();
+    let mut words = [0; 4096];
+    let count = near.read(&mut words).unwrap();
+    let mut far = connect(secret.hub.port);
+    // In the middle of the look.
+    wait_at_rest(&secret.hub.process);
+    far.write_all(&words[..count]).unwrap();
+    // What comes next comes when the first words have been read.
+    let count = far.read(&mut words).unwrap();
+    wait_at_rest(&secret.hub.process);
+    near.write_all(&words[..count]).unwrap();
+    let (mut answers, mut asker) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+    std::thread::spawn(move || std::io::copy(&mut answers, &mut asker));
+    std::thread::spawn(move || std::io::copy(&mut near, &mut far));
+    secret
+        .hub
+        .process
+        .stderr
+        .wait_until("the participant", |told| {
+            contains(told, b" joined") || contains(told, b"did not join")
+        });
+    let told = secret.hub.process.stderr.text();
+    assert!(told.contains(" joined"), "{told}");
+    drop(participant);
 }

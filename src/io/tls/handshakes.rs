@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use mio::Registry;
 use mio::Token;
+use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use super::Acceptor;
@@ -161,12 +162,14 @@ impl Handshakes {
         pending.is_ready = false;
         if !pending.begun {
             match pending.first_byte() {
-                Some(HANDSHAKE) => pending.begun = true,
-                Some(_) => {
+                // Not to be read now: what comes meanwhile would not be its first byte later.
+                Err(Errno::AGAIN) => return Some(Step::Waits),
+                Ok(Some(byte)) if byte != HANDSHAKE => {
                     let stranger = self.pending.remove(&number)?;
                     return Some(Step::Plain(stranger.plain(registry)));
                 }
-                None => {}
+                // What is wrong the handshake will tell.
+                Ok(_) | Err(_) => pending.begun = true,
             }
         }
         match pending.session.handshake() {
@@ -187,14 +190,14 @@ impl Handshakes {
 }
 
 impl Pending {
-    /// What it begins with, if something came.
-    fn first_byte(&self) -> Option<u8> {
+    /// What it begins with; none if it has ended without a word.
+    fn first_byte(&self) -> Result<Option<u8>, Errno> {
         let mut first = [0];
         let socket = self.session.transport().as_fd();
-        match rustix::net::recv(socket, &mut first, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok((_, 1)) => Some(first[0]),
-            _ => None,
-        }
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peek = || rustix::net::recv(socket, &mut first, flags);
+        let (_, count) = rustix::io::retry_on_intr(peek)?;
+        Ok((count > 0).then_some(first[0]))
     }
 
     /// As it was before there was any talk of TLS.
