@@ -16,6 +16,7 @@
 //! [`Room::overdue`]; the memory held for slow members is bounded by [`HIGH_WATER`] and one turn's
 //! input, and that for unfinished lines by [`HELD`] and [`SHORT`] for each member.
 
+mod member;
 mod policy;
 mod talk;
 mod waiting;
@@ -26,6 +27,9 @@ use std::time::Instant;
 
 use slab::Slab;
 
+pub use self::member::Account;
+pub use self::member::Left;
+pub use self::member::Member;
 pub use self::policy::Label;
 pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
@@ -36,7 +40,6 @@ pub use self::waiting::LOW_WATER;
 
 use crate::engine::chat::Chat;
 use crate::engine::chat::Refusal;
-use crate::engine::journal::Cursor;
 use crate::engine::journal::GATHER;
 use crate::engine::journal::Journal;
 use crate::engine::lines::Lines;
@@ -75,50 +78,6 @@ pub struct Room<C> {
     floor: Option<Floor>,
     /// Only where every line is labelled for everybody.
     chat: Option<Box<Chat>>,
-}
-
-/// One member of the room.
-#[derive(Debug)]
-pub struct Member<C> {
-    /// The connection, or whatever stands for it.
-    pub conn: C,
-    /// Who it is, and what it did.
-    pub account: Account,
-    /// When it last freed a segment of the journal.
-    moved: Instant,
-    cursor: Cursor,
-    lines: Lines,
-    meter: Meter,
-    /// In a chat: what of its bytes is not complete enough to be said.
-    visible: Visible,
-}
-
-/// Who a member is, and what it did.
-#[derive(Debug)]
-pub struct Account {
-    /// Counts the members that ever joined, from 1; never reused.
-    pub number: u32,
-    /// What the operator calls it.
-    pub name: Option<Box<str>>,
-    /// What it says is neither shown nor relayed.
-    pub muted: bool,
-    /// When it joined.
-    pub since: Instant,
-    /// Bytes it sent so far.
-    pub received: u64,
-    /// Bytes it took so far.
-    pub sent: u64,
-}
-
-/// What is left of a member that left.
-#[derive(Debug)]
-pub struct Left<C> {
-    /// Its connection.
-    pub conn: C,
-    /// As in [`Member`].
-    pub account: Account,
-    /// Bytes it was still owed.
-    pub owed: u64,
 }
 
 impl<C> Room<C> {
