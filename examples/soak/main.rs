@@ -156,6 +156,8 @@ fn soak(options: &Options) -> Result<(), String> {
     let stdout = witness.0.stdout.take().expect("a pipe");
     let listener = Ear::new(stdout, "the witness", &failure, &Arc::default());
     let teacher = Teacher::start(hub.0.stdin.take().expect("a pipe"));
+    // Were anybody there before, the operator's first lines could be said without the witness.
+    wait("the witness is there", &failure, || listener.lines() > 0)?;
 
     let start = Instant::now();
     let end = start + Duration::from_secs_f64(options.minutes * 60.0);
