@@ -10,6 +10,7 @@ use crate::support::MUXNC;
 use crate::support::Nginx;
 use crate::support::Process;
 use crate::support::installed;
+use crate::support::listening;
 use crate::support::muxnc;
 use crate::support::piped;
 use crate::support::port_of;
@@ -242,4 +243,20 @@ fn a_chat_is_encrypted_too() {
     bob.type_in("hello\n");
     ana.stdout.wait_for("<user2> hello\n");
     secret.hub.process.stdout.wait_for("<user2> hello\n");
+}
+
+#[test]
+fn it_goes_through_a_proxy_as_well() {
+    if !installed(&["ncat"]) {
+        return;
+    }
+    let mut secret = Encrypted::start(&[]);
+    let mut proxy = piped("ncat", &["-lk", "--proxy-type", "http", HOST, "0"]);
+    let mut proxy = Process::start(&mut proxy);
+    let place = format!("{HOST}:{}", listening(&mut proxy));
+    let mut ana = secret.join(&["--proxy", &place]);
+    ana.type_in("from behind it\n");
+    secret.hub.process.stdout.wait_for("from behind it\n");
+    secret.hub.process.type_in("welcome\n");
+    ana.stdout.wait_for("welcome\n");
 }

@@ -218,3 +218,13 @@ fn nobody_is_a_stranger_for_beginning_at_the_wrong_moment() {
     assert!(told.contains(" joined"), "{told}");
     drop(participant);
 }
+
+#[test]
+fn who_is_denied_is_refused_before_any_handshake() {
+    let secret = Encrypted::start(&["--deny", HOST]);
+    let mut participant = Process::start(&mut secret.participant(&[]));
+    participant.expect_status(1);
+    let told = &secret.hub.process.stderr;
+    told.wait_for("was refused: the address is not allowed");
+    assert!(!told.text().contains("did not join"), "{}", told.text());
+}
