@@ -22,11 +22,21 @@ fn main() {
 /// Whether the linker that will be used finds the archive: gcc answers with its path, or with the
 /// name alone.
 fn has_unwinder() -> bool {
-    let linker = env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
+    let linker = match env::var_os("RUSTC_LINKER") {
+        Some(linker) => linker,
+        // Which one that is, is not ours to guess.
+        None if flagged() || env::var_os("HOST") != env::var_os("TARGET") => return false,
+        None => "cc".into(),
+    };
     Command::new(linker)
         .arg("-print-file-name=libgcc_eh.a")
         .output()
         .ok()
         .and_then(|said| String::from_utf8(said.stdout).ok())
         .is_some_and(|path| Path::new(path.trim_end()).is_absolute())
+}
+
+/// Whether the compiler is told of a linker in a way that we are not.
+fn flagged() -> bool {
+    env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("linker"))
 }

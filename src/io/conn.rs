@@ -97,9 +97,10 @@ pub struct Conn<S = Transport> {
     addr: Addr,
     readable: bool,
     writable: bool,
-    /// The kernel hinted that there is an end or an error to be read, or urgent bytes: what is there
-    /// need not come in one read.
+    /// The kernel hinted that there is an end or an error to be read.
     hinted: bool,
+    /// There are urgent bytes: what is there need not come in one read.
+    urgent: bool,
     ended: bool,
     shut: bool,
     vigil: Vigil,
@@ -152,6 +153,7 @@ impl<S: Stream> Conn<S> {
             addr: addr.into(),
             writable: true,
             hinted: false,
+            urgent: false,
             ended: false,
             shut: false,
             vigil: Vigil::default(),
@@ -161,9 +163,10 @@ impl<S: Stream> Conn<S> {
     /// Takes note of an event.
     pub fn collect(&mut self, event: impl Into<Hints>) {
         let hints = event.into();
-        let hinted = hints.read_closed || hints.error || hints.urgent;
+        let hinted = hints.read_closed || hints.error;
         self.hinted |= hinted;
-        self.readable |= hints.readable || hinted;
+        self.urgent |= hints.urgent;
+        self.readable |= hints.readable || hinted || hints.urgent;
         self.writable |= hints.writable || hints.write_closed || hints.error;
     }
 
@@ -218,7 +221,7 @@ impl<S: Stream> Conn<S> {
                     // Everything was read, unless an end or what is behind an urgent mark follows
                     // that was announced together with these bytes: no further event would tell
                     // of it (epoll(7), edge-triggered).
-                    let more = self.hinted || self.stream.holds();
+                    let more = self.hinted || self.urgent || self.stream.holds();
                     self.readable = count == buffer.len() || more;
                     return Heard::Bytes(count);
                 }
@@ -229,6 +232,7 @@ impl<S: Stream> Conn<S> {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.readable = false;
+                    self.urgent = false;
                     return Heard::Nothing;
                 }
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {

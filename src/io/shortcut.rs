@@ -5,12 +5,18 @@
 //! says [`Moved::Refused`] and has moved nothing, and is not to be asked again.
 
 use std::io;
+#[cfg(target_os = "linux")]
 use std::os::fd::AsFd;
 
+#[cfg(target_os = "linux")]
 use rustix::event::PollFd;
+#[cfg(target_os = "linux")]
 use rustix::event::PollFlags;
+#[cfg(target_os = "linux")]
 use rustix::event::Timespec;
+#[cfg(target_os = "linux")]
 use rustix::event::poll;
+#[cfg(target_os = "linux")]
 use rustix::io::Errno;
 
 use crate::io::conn::Conn;
@@ -20,6 +26,7 @@ use crate::io::stdin::Stdin;
 
 /// Bytes moved in one call at most: enough that the call itself costs nothing, and little enough
 /// that the other direction need not wait long.
+#[cfg(target_os = "linux")]
 const PORTION: usize = 1024 * 1024;
 
 /// Splices that move nothing although both sides seem ready, before reading and writing instead.

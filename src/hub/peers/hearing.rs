@@ -1,7 +1,7 @@
 //! Hearing the peers: who is read in a turn, and how much.
 //!
 //! It promises: each peer is read once in a turn; all of them together say about as much as the room
-//! holds, however many there are, so that a line waits for a short turn and not for a long one.
+//! holds, or 64 KiB each if they are more than sixteen, so that a line waits for a short turn.
 
 use std::time::Instant;
 
