@@ -37,12 +37,12 @@ use crate::io::error::Error;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
-use crate::io::pulse::Pulse;
 use crate::io::record::Records;
 use crate::io::record::Wanted;
-use crate::io::shortcut;
 use crate::io::stdin::Stdin;
+use crate::io::tcp_info::TcpInfo;
 use crate::io::tls::Caller;
+use crate::io::zero_copy;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -173,16 +173,16 @@ struct Client {
     down: Buffer,
     crlf: Crlf,
     delay: Option<Delay>,
-    shortcuts: Shortcuts,
+    zero_copy: ZeroCopy,
     progress: Progress,
-    pulse: Pulse,
+    tcp_info: TcpInfo,
     /// When to look whether the other side answers, while something is on its way there.
     checkup: Option<Instant>,
 }
 
 /// Which directions nobody has to look at, so that the kernel may move them itself.
 #[derive(Default)]
-struct Shortcuts {
+struct ZeroCopy {
     up: bool,
     down: bool,
 }
@@ -211,9 +211,9 @@ impl Client {
             down: Buffer::default(),
             crlf: Crlf::default(),
             delay: None,
-            shortcuts: Shortcuts::default(),
+            zero_copy: ZeroCopy::default(),
             progress: Progress::default(),
-            pulse: Pulse::new(),
+            tcp_info: TcpInfo::new(),
             checkup: None,
             poll,
         };
@@ -224,12 +224,12 @@ impl Client {
         // Who records has to see the bytes, and TLS changes them.
         let direct = client.conn.is_plain() && client.records.is_none();
         let changed = client.settings.crlf || client.delay.is_some();
-        let file = client.stdin.as_ref().is_some_and(shortcut::suits_input);
-        client.shortcuts = Shortcuts {
+        let file = client.stdin.as_ref().is_some_and(zero_copy::suits_input);
+        client.zero_copy = ZeroCopy {
             up: direct && !changed && file,
             down: direct
                 && client.settings.traffic != Traffic::SendOnly
-                && shortcut::suits_output(&client.stdout),
+                && zero_copy::suits_output(&client.stdout),
         };
         Ok(client)
     }

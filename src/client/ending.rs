@@ -11,7 +11,7 @@ use super::Client;
 use super::LAST_INPUT;
 use super::LINGER;
 use super::Traffic;
-use crate::engine::vigil;
+use crate::engine::dead_peer;
 use crate::io::console::Console;
 use crate::io::descriptor::Kind;
 use crate::io::error::Error;
@@ -44,17 +44,17 @@ pub(super) struct Progress {
 }
 
 impl Client {
-    /// Gives the other side up if it vanished: see [`vigil`].
+    /// Gives the other side up if it vanished: see [`dead_peer`].
     pub(super) fn check_up(&mut self, now: Instant) {
         if self.checkup.is_some_and(|checkup| checkup <= now) {
             self.checkup = None;
             // What came before is read first.
-            if self.conn.has_vanished(&mut self.pulse) && !self.conn.is_readable() {
+            if self.conn.has_vanished(&mut self.tcp_info) && !self.conn.is_readable() {
                 self.progress.broken = Some(ErrorKind::TimedOut.into());
             }
         }
         if self.conn.is_watched() {
-            self.checkup.get_or_insert(now + vigil::EVERY);
+            self.checkup.get_or_insert(now + dead_peer::EVERY);
         }
     }
 

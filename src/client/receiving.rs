@@ -11,15 +11,15 @@ use super::Traffic;
 use crate::io::conn::Heard;
 use crate::io::console::Console;
 use crate::io::error::Error;
-use crate::io::shortcut;
-use crate::io::shortcut::Moved;
+use crate::io::zero_copy;
+use crate::io::zero_copy::Moved;
 
 impl Client {
     /// The connection to stdout. Returns whether there is more to do at once.
     pub(super) fn receive(&mut self) -> Result<bool, Error> {
         let mut waited = false;
         for _ in 0..ROUNDS {
-            if self.shortcuts.down {
+            if self.zero_copy.down {
                 if !self.receive_directly()? {
                     return Ok(false);
                 }
@@ -55,12 +55,12 @@ impl Client {
         Ok(true)
     }
 
-    /// The same by the shortcut. Returns whether to go on at once.
+    /// The same without a copy (see [`zero_copy`]). Returns whether to go on at once.
     pub(super) fn receive_directly(&mut self) -> Result<bool, Error> {
         if !self.conn.is_readable() || !self.stdout.is_writable() {
             return Ok(false);
         }
-        match shortcut::receive(&mut self.conn, &mut self.stdout) {
+        match zero_copy::receive(&mut self.conn, &mut self.stdout) {
             Moved::Bytes(count) => {
                 self.progress.received += count as u64;
                 self.progress.moved |= count > 0;
@@ -70,7 +70,7 @@ impl Client {
             Moved::SourceFailed(error) => self.progress.broken = Some(error),
             Moved::SinkFailed(error) => self.give_up_showing(&error)?,
             Moved::Refused => {
-                self.shortcuts.down = false;
+                self.zero_copy.down = false;
                 return Ok(true);
             }
         }

@@ -16,10 +16,10 @@ use crate::io::console::KEYS;
 use crate::io::console::Keys;
 use crate::io::descriptor::Kind;
 use crate::io::error::Error;
-use crate::io::shortcut;
-use crate::io::shortcut::Moved;
 use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
+use crate::io::zero_copy;
+use crate::io::zero_copy::Moved;
 
 impl Client {
     /// stdin to the connection. Returns whether there is more to do at once.
@@ -41,7 +41,7 @@ impl Client {
             if self.records_wait() {
                 return Ok(false);
             }
-            if self.shortcuts.up {
+            if self.zero_copy.up {
                 if !self.send_directly(now) {
                     return Ok(false);
                 }
@@ -81,7 +81,7 @@ impl Client {
         Ok(true)
     }
 
-    /// The same by the shortcut. Returns whether to go on at once.
+    /// The same without a copy (see [`zero_copy`]). Returns whether to go on at once.
     pub(super) fn send_directly(&mut self, now: Instant) -> bool {
         let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
             return false;
@@ -89,7 +89,7 @@ impl Client {
         if !self.conn.is_writable() {
             return false;
         }
-        match shortcut::send(stdin, &mut self.conn) {
+        match zero_copy::send(stdin, &mut self.conn) {
             Moved::Bytes(count) => {
                 self.progress.sent += count as u64;
                 self.progress.spoke = true;
@@ -100,7 +100,7 @@ impl Client {
             Moved::End => self.end_input(now),
             Moved::SinkFailed(error) => self.give_up_sending(error, now),
             Moved::Refused | Moved::SourceFailed(_) => {
-                self.shortcuts.up = false;
+                self.zero_copy.up = false;
                 return true;
             }
         }

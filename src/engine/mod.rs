@@ -6,6 +6,7 @@
 pub mod admit;
 pub mod chat;
 pub mod command;
+pub mod dead_peer;
 pub mod delay;
 pub mod editor;
 pub mod idle;
@@ -19,5 +20,4 @@ pub mod rate;
 pub mod record;
 pub mod room;
 pub mod screen;
-pub mod vigil;
 pub mod visible;

@@ -21,15 +21,15 @@ use std::time::Instant;
 pub use self::hearing::CHUNK;
 pub use self::leaving::Leave;
 use crate::engine::admit::Headcount;
+use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
 use crate::engine::room::Room;
-use crate::engine::vigil;
 use crate::io::conn::Conn;
 use crate::io::conn::Hints;
 use crate::io::conn::Stream;
-use crate::io::pulse::Pulse;
 use crate::io::record::Records;
+use crate::io::tcp_info::TcpInfo;
 
 /// A peer as the loop knows it.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub struct Peers<S> {
     pub said: u64,
     /// Bytes received from those who left.
     received: u64,
-    pulse: Pulse,
+    tcp_info: TcpInfo,
     /// When to look again who of the limited may be read.
     release: Option<Instant>,
     /// When to look who answers, while something is on its way to anybody.
@@ -93,7 +93,7 @@ impl<S: Stream> Peers<S> {
             queues: Queues::default(),
             flushed: 0,
             half_closing: false,
-            pulse: Pulse::new(),
+            tcp_info: TcpInfo::new(),
             release: None,
             checkup: None,
             headcount: None,
@@ -278,7 +278,7 @@ impl<S: Stream> Peers<S> {
         if let Some(peer) = self.room.conn_mut(key)
             && peer.conn.is_watched()
         {
-            self.checkup.get_or_insert(now + vigil::EVERY);
+            self.checkup.get_or_insert(now + dead_peer::EVERY);
         }
     }
 

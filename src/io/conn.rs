@@ -20,10 +20,10 @@ use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 
-use crate::engine::vigil::Outstanding;
-use crate::engine::vigil::Vigil;
+use crate::engine::dead_peer::DeadPeerTimer;
+use crate::engine::dead_peer::Outstanding;
 use crate::io::addr::Addr;
-use crate::io::pulse::Pulse;
+use crate::io::tcp_info::TcpInfo;
 use crate::io::transport::Transport;
 
 /// What a connection needs of the stream under it.
@@ -55,7 +55,7 @@ pub trait Stream: Read + Write {
     }
 
     /// What was sent and is unanswered, if the system tells.
-    fn outstanding(&self, _: &mut Pulse) -> Option<Outstanding> {
+    fn outstanding(&self, _: &mut TcpInfo) -> Option<Outstanding> {
         None
     }
 }
@@ -103,7 +103,7 @@ pub struct Conn<S = Transport> {
     urgent: bool,
     ended: bool,
     shut: bool,
-    vigil: Vigil,
+    dead_peer: DeadPeerTimer,
 }
 
 impl<S: AsFd> AsFd for Conn<S> {
@@ -156,7 +156,7 @@ impl<S: Stream> Conn<S> {
             urgent: false,
             ended: false,
             shut: false,
-            vigil: Vigil::default(),
+            dead_peer: DeadPeerTimer::default(),
         }
     }
 
@@ -295,7 +295,7 @@ impl<S: Stream> Conn<S> {
                 Ok(())
             }
             flushed => {
-                self.vigil.sent();
+                self.dead_peer.sent();
                 flushed
             }
         }
@@ -303,36 +303,36 @@ impl<S: Stream> Conn<S> {
 
     /// Whether something was written of which is not known that it was acknowledged.
     pub fn is_watched(&self) -> bool {
-        self.vigil.is_kept()
+        self.dead_peer.is_armed()
     }
 
-    /// Looks whether the other side answers, [`crate::engine::vigil::EVERY`] so often while
+    /// Checks whether the other side answers, [`crate::engine::dead_peer::EVERY`] so often while
     /// something is watched. Returns whether it has vanished.
-    pub fn has_vanished(&mut self, pulse: &mut Pulse) -> bool {
+    pub fn has_vanished(&mut self, tcp_info: &mut TcpInfo) -> bool {
         if !self.is_watched() {
             return false;
         }
-        self.vigil.look(self.stream.outstanding(pulse))
+        self.dead_peer.check(self.stream.outstanding(tcp_info))
     }
 
     /// Takes note that so much was written.
     pub(super) fn sent(&mut self, count: usize) {
         if count > 0 {
-            self.vigil.sent();
+            self.dead_peer.sent();
         }
     }
 
-    /// Takes note, for a shortcut, that a read would find nothing now.
+    /// Takes note, for [`zero_copy`](crate::io::zero_copy), that a read would find nothing now.
     pub(super) fn block_read(&mut self) {
         self.readable = false;
     }
 
-    /// Takes note, for a shortcut, that a write would get nowhere now.
+    /// Takes note, for [`zero_copy`](crate::io::zero_copy), that a write would get nowhere now.
     pub(super) fn block_write(&mut self) {
         self.writable = false;
     }
 
-    /// Takes note, for a shortcut, that the other side will send no more.
+    /// Takes note, for [`zero_copy`](crate::io::zero_copy), that the other side will send no more.
     pub(super) fn end(&mut self) {
         self.readable = false;
         self.ended = true;
@@ -344,7 +344,7 @@ impl<S: Stream> Conn<S> {
     pub fn shutdown(&mut self) {
         self.shut = true;
         // The end has to be acknowledged as well.
-        self.vigil.sent();
+        self.dead_peer.sent();
         let _ = self.stream.shutdown();
         self.writable &= !self.stream.owes();
     }

@@ -29,8 +29,8 @@ pub use self::resolve::port;
 pub use self::resolve::resolve;
 
 /// A closed laptop sends nothing: ask after a minute of silence, and give up 50 seconds later.
-/// That is for a connection on which nothing is on its way; see [`crate::engine::vigil`] for one to
-/// which something is.
+/// That is for a connection on which nothing is on its way; see
+/// [`crate::engine::dead_peer`] for one to which something is.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(60))
     .with_interval(Duration::from_secs(10))

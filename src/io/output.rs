@@ -90,7 +90,7 @@ impl Output {
         self.descriptor.is_same_terminal(&other.descriptor)
     }
 
-    /// Takes note, for a shortcut, that a write would get nowhere now.
+    /// Takes note, for [`zero_copy`](crate::io::zero_copy), that a write would get nowhere now.
     pub(super) fn block(&mut self) {
         self.writable = false;
     }

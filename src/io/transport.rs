@@ -17,9 +17,9 @@ use mio::Token;
 use mio::net::TcpStream;
 use mio::net::UnixStream;
 
-use crate::engine::vigil::Outstanding;
+use crate::engine::dead_peer::Outstanding;
 use crate::io::conn::Stream;
-use crate::io::pulse::Pulse;
+use crate::io::tcp_info::TcpInfo;
 use crate::io::tls::Session;
 
 /// What every stream is registered for. That there are urgent bytes has to be known: a read stops
@@ -139,14 +139,14 @@ impl Stream for Transport {
         matches!(self, Transport::Tls(_))
     }
 
-    fn outstanding(&self, pulse: &mut Pulse) -> Option<Outstanding> {
+    fn outstanding(&self, tcp_info: &mut TcpInfo) -> Option<Outstanding> {
         match self {
             Transport::Tcp(stream) => {
-                pulse.feel(stream.local_addr().ok()?, stream.peer_addr().ok()?)
+                tcp_info.query(stream.local_addr().ok()?, stream.peer_addr().ok()?)
             }
             // On one machine nobody vanishes without a word.
             Transport::Unix(_) => None,
-            Transport::Tls(session) => session.outstanding(pulse),
+            Transport::Tls(session) => session.outstanding(tcp_info),
         }
     }
 }

@@ -18,14 +18,14 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 
+use muxnc::engine::dead_peer::Outstanding;
 use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::LOW_WATER;
 use muxnc::engine::room::SlowPeer;
-use muxnc::engine::vigil::Outstanding;
 use muxnc::io::conn::Hints;
 use muxnc::io::conn::Stream;
-use muxnc::io::pulse::Pulse;
+use muxnc::io::tcp_info::TcpInfo;
 
 use super::Chance;
 use super::spec::Spec;
@@ -378,7 +378,7 @@ impl Stream for Fake {
         error.map(io::Error::from)
     }
 
-    fn outstanding(&self, _: &mut Pulse) -> Option<Outstanding> {
+    fn outstanding(&self, _: &mut TcpInfo) -> Option<Outstanding> {
         let world = self.world.borrow();
         let wire = &world.wires[self.id];
         let vanished = wire.vanished.filter(|_| wire.down > 0);

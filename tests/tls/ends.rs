@@ -56,7 +56,7 @@ fn both_directions_at_once_and_both_ends_are_told() {
 }
 
 #[test]
-fn files_take_no_shortcut_around_the_encryption() {
+fn files_are_not_sent_past_the_encryption_by_sendfile() {
     // A file as stdin and a pipe as stdout: what the kernel would move by itself.
     let file = || std::fs::File::open(MUXNC).unwrap();
     let expected = std::fs::read(MUXNC).unwrap();

@@ -12,11 +12,11 @@ use std::time::Instant;
 
 use super::Peer;
 use super::Peers;
+use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
 use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
-use crate::engine::vigil;
 use crate::io::conn::Stream;
 use crate::io::error::why;
 use crate::status::NOTICE;
@@ -52,7 +52,7 @@ impl Display for Leave {
 }
 
 impl<S: Stream> Peers<S> {
-    /// Gives up whoever vanished: see [`vigil`].
+    /// Gives up whoever vanished: see [`dead_peer`].
     pub fn find_vanished(&mut self, now: Instant) {
         if self.checkup.is_none_or(|checkup| checkup > now) {
             return;
@@ -63,10 +63,10 @@ impl<S: Stream> Peers<S> {
             if peer.leaving || peer.broken.is_some() {
                 continue;
             }
-            if peer.conn.has_vanished(&mut self.pulse) {
+            if peer.conn.has_vanished(&mut self.tcp_info) {
                 vanished.push(key);
             } else if peer.conn.is_watched() {
-                self.checkup = Some(now + vigil::EVERY);
+                self.checkup = Some(now + dead_peer::EVERY);
             }
         }
         for key in vanished.drain(..) {

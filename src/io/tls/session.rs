@@ -17,9 +17,9 @@ use rustls::CertificateError;
 use rustls::Connection;
 
 use super::verify::fingerprint;
-use crate::engine::vigil::Outstanding;
+use crate::engine::dead_peer::Outstanding;
 use crate::io::conn::Stream;
-use crate::io::pulse::Pulse;
+use crate::io::tcp_info::TcpInfo;
 use crate::io::transport::Transport;
 
 /// Bytes of records that may wait for the socket: four records, so that one system call takes
@@ -225,8 +225,8 @@ impl Stream for Session {
         self.transport.take_error()
     }
 
-    fn outstanding(&self, pulse: &mut Pulse) -> Option<Outstanding> {
-        self.transport.outstanding(pulse)
+    fn outstanding(&self, tcp_info: &mut TcpInfo) -> Option<Outstanding> {
+        self.transport.outstanding(tcp_info)
     }
 
     fn holds(&self) -> bool {

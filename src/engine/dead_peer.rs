@@ -1,23 +1,23 @@
-//! The vigil: when a connection that answers nothing is given up.
+//! Dead peers: when a connection that answers nothing is given up.
 //!
 //! TCP tells of a peer that vanished without a word (a battery, a cable, a router) only after some
 //! fifteen minutes, if bytes are on their way to it; keepalive asks only while none are. The limit
 //! that TCP itself offers, `TCP_USER_TIMEOUT`, also ends who is merely asleep with its window
-//! closed, though it answers every probe (`docs/RELIABILITY.md` has the measurement). So we look
+//! closed, though it answers every probe (`docs/RELIABILITY.md` has the measurement). So we check
 //! ourselves, [`EVERY`] so often and only while something that was sent is unanswered: whoever
 //! answers anything stays, for as long as it likes.
 //!
-//! It promises: nothing is looked at while everything was answered; who answered nothing at
-//! [`LOOKS`] looks in a row is given up, 80 to 120 seconds after it was sent something.
+//! It promises: nothing is checked while everything was answered; who answered nothing at
+//! [`CHECKS`] checks in a row is given up, 80 to 120 seconds after it was sent something.
 
 use std::time::Duration;
 
-/// How often to look.
+/// How often to check.
 pub const EVERY: Duration = Duration::from_secs(20);
 
-/// Looks in a row at which nothing was answered, until a connection is given up. Retransmissions
+/// Checks in a row at which nothing was answered, until a connection is given up. Retransmissions
 /// double their distance, so an outage of up to 50 seconds is mended in time.
-pub const LOOKS: u8 = 5;
+pub const CHECKS: u8 = 5;
 
 /// What the kernel knows of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,36 +31,36 @@ pub struct Outstanding {
     pub silent: Duration,
 }
 
-/// The watch kept over one connection.
+/// The checks of one connection.
 #[derive(Debug, Default)]
-pub struct Vigil {
-    kept: bool,
+pub struct DeadPeerTimer {
+    armed: bool,
     missed: u8,
 }
 
-impl Vigil {
+impl DeadPeerTimer {
     /// Something was sent.
     pub fn sent(&mut self) {
-        self.kept = true;
+        self.armed = true;
     }
 
-    /// Whether there is anything to look for.
-    pub fn is_kept(&self) -> bool {
-        self.kept
+    /// Whether there is anything to check.
+    pub fn is_armed(&self) -> bool {
+        self.armed
     }
 
-    /// Takes note of a look, [`EVERY`] after the last; `found` is none where the system does not
+    /// Takes note of a check, [`EVERY`] after the last; `found` is none where the system does not
     /// tell. Returns whether to give the connection up.
-    pub fn look(&mut self, found: Option<Outstanding>) -> bool {
+    pub fn check(&mut self, found: Option<Outstanding>) -> bool {
         let Some(found) = found.filter(|found| found.unanswered || found.waiting) else {
-            *self = Vigil::default();
+            *self = DeadPeerTimer::default();
             return false;
         };
         match found.unanswered && found.silent >= EVERY {
             true => self.missed += 1,
             false => self.missed = 0,
         }
-        self.missed >= LOOKS
+        self.missed >= CHECKS
     }
 }
 
@@ -85,29 +85,29 @@ mod tests {
         silent: Duration::from_secs(3),
     });
 
-    fn kept() -> Vigil {
-        let mut vigil = Vigil::default();
-        assert!(!vigil.is_kept());
-        vigil.sent();
-        vigil
+    fn armed() -> DeadPeerTimer {
+        let mut timer = DeadPeerTimer::default();
+        assert!(!timer.is_armed());
+        timer.sent();
+        timer
     }
 
     #[test]
-    fn who_answers_nothing_is_given_up_at_the_last_look() {
-        let mut vigil = kept();
-        for _ in 1..LOOKS {
-            assert!(!vigil.look(DEAD) && vigil.is_kept());
+    fn who_answers_nothing_is_given_up_at_the_last_check() {
+        let mut timer = armed();
+        for _ in 1..CHECKS {
+            assert!(!timer.check(DEAD) && timer.is_armed());
         }
-        assert!(vigil.look(DEAD));
+        assert!(timer.check(DEAD));
     }
 
     #[test]
     fn who_answers_anything_begins_anew() {
         for sign_of_life in [ASLEEP, ANSWERED] {
-            let mut vigil = kept();
+            let mut timer = armed();
             for _ in 0..10 {
-                assert!((1..LOOKS).all(|_| !vigil.look(DEAD)));
-                assert!(!vigil.look(sign_of_life) && vigil.is_kept());
+                assert!((1..CHECKS).all(|_| !timer.check(DEAD)));
+                assert!(!timer.check(sign_of_life) && timer.is_armed());
             }
         }
     }
@@ -119,9 +119,9 @@ mod tests {
             ..found
         });
         for end in [answered, None] {
-            let mut vigil = kept();
-            assert!(!vigil.look(DEAD) && !vigil.look(end));
-            assert!(!vigil.is_kept());
+            let mut timer = armed();
+            assert!(!timer.check(DEAD) && !timer.check(end));
+            assert!(!timer.is_armed());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The pulse of a connection: what was sent to the other side and not acknowledged, and when it
-//! last acknowledged anything. Asked of the kernel over a netlink socket (`sock_diag(7)`), as ss
+//! What the kernel knows of a TCP connection: what was sent to the other side and not acknowledged,
+//! and when it last acknowledged anything. Asked of the kernel over a netlink socket (`sock_diag(7)`), as ss
 //! does: no privilege is needed, and one question is two system calls.
 //!
 //! It promises: whatever goes wrong (no Linux, no `inet_diag`, not permitted) is told by `None`,
@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
 
-use crate::engine::vigil::Outstanding;
+use crate::engine::dead_peer::Outstanding;
 
-/// Asks for pulses. See the module's documentation.
+/// Queries the kernel. See the module's documentation.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct TcpInfo {
     /// None until it is first needed: most never are.
     #[cfg(target_os = "linux")]
     socket: Option<linux::Socket>,
@@ -23,19 +23,19 @@ pub struct Pulse {
     refused: bool,
 }
 
-impl Pulse {
+impl TcpInfo {
     /// Ready to ask, if it may.
     #[cfg(target_os = "linux")]
-    pub fn new() -> Pulse {
-        Pulse {
+    pub fn new() -> TcpInfo {
+        TcpInfo {
             socket: None,
             refused: false,
         }
     }
 
-    /// The pulse of the connection between these two addresses of this machine and the other.
+    /// What is known of the connection between these two addresses of this machine and the other.
     #[cfg(target_os = "linux")]
-    pub fn feel(&mut self, here: SocketAddr, there: SocketAddr) -> Option<Outstanding> {
+    pub fn query(&mut self, here: SocketAddr, there: SocketAddr) -> Option<Outstanding> {
         if self.refused {
             return None;
         }
@@ -58,20 +58,20 @@ impl Pulse {
 
     /// Nowhere but on Linux.
     #[cfg(not(target_os = "linux"))]
-    pub fn new() -> Pulse {
-        Pulse {}
+    pub fn new() -> TcpInfo {
+        TcpInfo {}
     }
 
     /// Nowhere but on Linux.
     #[cfg(not(target_os = "linux"))]
-    pub fn feel(&mut self, _: SocketAddr, _: SocketAddr) -> Option<Outstanding> {
+    pub fn query(&mut self, _: SocketAddr, _: SocketAddr) -> Option<Outstanding> {
         None
     }
 }
 
-impl Default for Pulse {
-    fn default() -> Pulse {
-        Pulse::new()
+impl Default for TcpInfo {
+    fn default() -> TcpInfo {
+        TcpInfo::new()
     }
 }
 
@@ -97,7 +97,7 @@ mod linux {
     use rustix::net::netlink;
     use rustix::net::netlink::SocketAddrNetlink;
 
-    use crate::engine::vigil::Outstanding;
+    use crate::engine::dead_peer::Outstanding;
 
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     const NLMSG_ERROR: u16 = 2;
@@ -224,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    /// A connection to ourselves, and its pulse on the side that connected.
+    /// A connection to ourselves, the side that connected first.
     fn connection(listen: &str) -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind(listen).unwrap();
         let mut addr = listener.local_addr().unwrap();
@@ -235,8 +235,8 @@ mod tests {
         (here, listener.accept().unwrap().0)
     }
 
-    fn feel(stream: &TcpStream) -> Option<Outstanding> {
-        Pulse::new().feel(stream.local_addr().unwrap(), stream.peer_addr().unwrap())
+    fn query(stream: &TcpStream) -> Option<Outstanding> {
+        TcpInfo::new().query(stream.local_addr().unwrap(), stream.peer_addr().unwrap())
     }
 
     #[test]
@@ -247,23 +247,23 @@ mod tests {
             there.write_all(b"hello").unwrap();
             here.read_exact(&mut [0; 5]).unwrap();
             for side in [&here, &there] {
-                let found = feel(side).expect(listen);
+                let found = query(side).expect(listen);
                 assert!(!found.unanswered && !found.waiting, "{listen}: {found:?}");
                 assert!(found.silent.as_secs() < 30, "{listen}: {found:?}");
             }
             there.set_nonblocking(true).unwrap();
             while there.write(&[0; 65536]).is_ok() {}
-            let found = feel(&there).expect(listen);
+            let found = query(&there).expect(listen);
             assert!(found.waiting, "{listen}: {found:?}");
         }
     }
 
     #[test]
-    fn who_is_gone_has_no_pulse() {
+    fn of_who_is_gone_nothing_is_known() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (here, there) = (listener.local_addr().unwrap(), ([127, 0, 0, 1], 1).into());
-        let mut pulse = Pulse::new();
-        assert_eq!(pulse.feel(here, there), None);
-        assert!(pulse.socket.is_some());
+        let mut tcp_info = TcpInfo::new();
+        assert_eq!(tcp_info.query(here, there), None);
+        assert!(tcp_info.socket.is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Shortcuts: bytes that nobody has to look at go from one descriptor to another inside the
+//! Zero copy: bytes that nobody has to look at go from one descriptor to another inside the
 //! kernel, by `sendfile(2)` or `splice(2)`.
 //!
 //! It promises: the same as a read and a write, readiness included; where the kernel refuses, it
@@ -35,7 +35,7 @@ const PORTION: usize = 1024 * 1024;
 #[cfg(target_os = "linux")]
 const TRIES: usize = 4;
 
-/// What a shortcut did.
+/// What one call did.
 #[derive(Debug)]
 pub enum Moved {
     /// So many bytes.
@@ -52,13 +52,13 @@ pub enum Moved {
     SinkFailed(io::Error),
 }
 
-/// Whether stdin may have a shortcut to a connection: it is a file. From a pipe a read and a write
+/// Whether stdin may be sent to a connection so: it is a file. From a pipe a read and a write
 /// measured better, since splicing moves no more than the pipe's own small buffers at a time.
 pub fn suits_input(stdin: &Stdin) -> bool {
     cfg!(target_os = "linux") && stdin.kind() == Kind::File
 }
 
-/// Whether a connection may have a shortcut to stdout: it is a pipe.
+/// Whether a connection may be received to stdout so: it is a pipe.
 pub fn suits_output(stdout: &Output) -> bool {
     cfg!(target_os = "linux") && stdout.kind() == Kind::Pipe
 }
