@@ -134,7 +134,7 @@ pub fn run(
 /// No connection.
 pub fn probe(target: &Target, tls: Option<&Caller>) -> Result<Status, Error> {
     let (transport, addr) = dial(target, tls)?;
-    Conn::new(transport, addr).say_goodbye();
+    Conn::new(transport, addr).close_notify();
     Ok(Status::Done)
 }
 
@@ -259,7 +259,7 @@ impl Client {
         let began = Instant::now();
         let mut ended = self.turns();
         if ended.is_ok() && self.is_complete() {
-            self.conn.say_goodbye();
+            self.conn.close_notify();
         }
         self.finish_records(&ended);
         // A filter that nobody listens to any more has nothing to say either.

@@ -236,7 +236,7 @@ impl Hub {
         // All is open that ever will be.
         confine(self.config.place.folder());
         let mut ended = self.turns();
-        self.peers.say_goodbye();
+        self.peers.close_notify();
         self.peers.record(Records::finish);
         self.sum_up(Instant::now());
         if let Some(console) = &mut self.console {
@@ -360,7 +360,7 @@ impl Hub {
             return false;
         }
         let may_linger = self.config.settings.traffic == Traffic::SendOnly;
-        if may_linger && self.operator.delivered.is_none() && self.peers.owes_nothing() {
+        if may_linger && self.operator.delivered.is_none() && self.peers.has_delivered_all() {
             self.operator.delivered = Some(now);
         }
         let written = self.console.as_ref().is_none_or(Console::is_written);

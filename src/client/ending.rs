@@ -164,8 +164,8 @@ impl Client {
 
     /// Whether the kernel has everything that was to be sent so far, or will never have it.
     pub(super) fn has_sent_all(&self) -> bool {
-        let owes = self.conn.owes() && self.progress.unsendable.is_none();
-        self.up.is_empty() && self.typed.is_empty() && !owes
+        let pending = self.conn.has_pending_output() && self.progress.unsendable.is_none();
+        self.up.is_empty() && self.typed.is_empty() && !pending
     }
 
     /// Whether the other side has everything that it will ever get.

@@ -373,7 +373,7 @@ impl<C> Room<C> {
     }
 
     /// Whether nobody is owed anything.
-    pub fn owes_nothing(&self) -> bool {
+    pub fn has_delivered_all(&self) -> bool {
         self.members
             .iter()
             .all(|(_, member)| self.journal.owed(&member.cursor) == 0)

@@ -309,25 +309,29 @@ impl<S: Stream> Peers<S> {
         };
         if !peer.conn.is_shut() {
             peer.conn.shutdown();
-            if peer.conn.has_ended() && !peer.conn.owes() {
+            if peer.conn.has_ended() && !peer.conn.has_pending_output() {
                 self.queue_leave(key, Leave::Closed);
             }
         }
     }
 
     /// Whether the kernel has everything that anybody is owed.
-    pub fn owes_nothing(&mut self) -> bool {
-        self.room.owes_nothing() && !self.room.conns_mut().any(|(_, peer)| peer.conn.owes())
+    pub fn has_delivered_all(&mut self) -> bool {
+        self.room.has_delivered_all()
+            && !self
+                .room
+                .conns_mut()
+                .any(|(_, peer)| peer.conn.has_pending_output())
     }
 
     /// At the end: whoever has everything that was said may know that nothing is missing.
-    pub fn say_goodbye(&mut self) {
+    pub fn close_notify(&mut self) {
         let everybody: Vec<usize> = self.room.conns_mut().map(|(key, _)| key).collect();
         for key in everybody {
             if self.room.owed(key) == 0
                 && let Some(peer) = self.room.conn_mut(key)
             {
-                peer.conn.say_goodbye();
+                peer.conn.close_notify();
             }
         }
     }

@@ -38,19 +38,19 @@ pub trait Stream: Read + Write {
     fn take_error(&mut self) -> Option<io::Error>;
 
     /// Whether a read would find something although no event may tell of it. `Interrupted` from a
-    /// stream that holds something means that it is somebody else's turn.
-    fn holds(&self) -> bool {
+    /// stream that has buffered input means that it is somebody else's turn.
+    fn has_buffered_input(&self) -> bool {
         false
     }
 
     /// Whether something that was written waits for [`Write::flush`], which fails with
     /// `WouldBlock` when the kernel takes only a part of it.
-    fn owes(&self) -> bool {
+    fn has_pending_output(&self) -> bool {
         false
     }
 
-    /// Whether an end that was told is known from one that was not.
-    fn knows_ends(&self) -> bool {
+    /// Whether an end that the other side told of is known from a cut connection.
+    fn authenticates_eof(&self) -> bool {
         false
     }
 
@@ -148,7 +148,7 @@ impl<S: Stream> Conn<S> {
     /// A connection to `addr`, which must be non-blocking.
     pub fn new(stream: S, addr: impl Into<Addr>) -> Conn<S> {
         Conn {
-            readable: stream.holds(),
+            readable: stream.has_buffered_input(),
             stream,
             addr: addr.into(),
             writable: true,
@@ -221,12 +221,12 @@ impl<S: Stream> Conn<S> {
                     // Everything was read, unless an end or what is behind an urgent mark follows
                     // that was announced together with these bytes: no further event would tell
                     // of it (epoll(7), edge-triggered).
-                    let more = self.hinted || self.urgent || self.stream.holds();
+                    let more = self.hinted || self.urgent || self.stream.has_buffered_input();
                     self.readable = count == buffer.len() || more;
                     return Heard::Bytes(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {
-                    if self.stream.holds() {
+                    if self.stream.has_buffered_input() {
                         return Heard::Bytes(0);
                     }
                 }
@@ -262,7 +262,7 @@ impl<S: Stream> Conn<S> {
             };
             match written {
                 Ok(count) => {
-                    self.writable = count == offered && !self.stream.owes();
+                    self.writable = count == offered && !self.stream.has_pending_output();
                     self.sent(count);
                     return Ok(count);
                 }
@@ -277,16 +277,16 @@ impl<S: Stream> Conn<S> {
     }
 
     /// Whether something that was written waits for [`Conn::flush`].
-    pub fn owes(&self) -> bool {
-        self.stream.owes()
+    pub fn has_pending_output(&self) -> bool {
+        self.stream.has_pending_output()
     }
 
-    /// Hands the kernel what it is owed, if it may take something.
+    /// Hands the kernel the pending output, if it may take something.
     ///
     /// # Errors
     /// The connection broke.
     pub fn flush(&mut self) -> io::Result<()> {
-        if !self.writable || !self.stream.owes() {
+        if !self.writable || !self.stream.has_pending_output() {
             return Ok(());
         }
         match self.stream.flush() {
@@ -338,21 +338,21 @@ impl<S: Stream> Conn<S> {
         self.ended = true;
     }
 
-    /// Ends our side: everything written is delivered (see [`Conn::owes`]), then the other side
-    /// reads an end. That it fails on a connection that just broke is no news; reading it will
-    /// tell.
+    /// Ends our side: everything written is delivered (see [`Conn::has_pending_output`]), then the
+    /// other side reads an end. That it fails on a connection that just broke is no news; reading it
+    /// will tell.
     pub fn shutdown(&mut self) {
         self.shut = true;
         // The end has to be acknowledged as well.
         self.dead_peer.sent();
         let _ = self.stream.shutdown();
-        self.writable &= !self.stream.owes();
+        self.writable &= !self.stream.has_pending_output();
     }
 
     /// Before leaving, when everything was said: tells that this is the end, where that makes a
-    /// difference and if the kernel takes it at once.
-    pub fn say_goodbye(&mut self) {
-        if !self.shut && !self.stream.owes() && self.stream.knows_ends() {
+    /// difference (close_notify of TLS) and if the kernel takes it at once.
+    pub fn close_notify(&mut self) {
+        if !self.shut && !self.stream.has_pending_output() && self.stream.authenticates_eof() {
             self.shutdown();
         }
     }

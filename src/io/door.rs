@@ -26,10 +26,10 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// How long somebody who was refused may take to read why. Closing at once, with something of
 /// theirs unread, would reset the connection and the reason with it (RFC 1122, 4.2.2.13).
-const FAREWELL: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(1);
 
-/// Farewells at a time; more than that are cut short.
-const FAREWELLS: usize = 64;
+/// Lingering connections at a time; more than that are cut short.
+const LINGERING: usize = 64;
 
 /// A listener and those who wait at it. See the module's documentation.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Door {
     listener: Option<Listener>,
     ready: bool,
     exhausted: Option<Exhausted>,
-    farewells: VecDeque<(Instant, Conn)>,
+    lingering: VecDeque<(Instant, Conn)>,
 }
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Door {
             listener: Some(listener),
             ready: false,
             exhausted: None,
-            farewells: VecDeque::new(),
+            lingering: VecDeque::new(),
         })
     }
 
@@ -88,14 +88,14 @@ impl Door {
     /// When to call [`Door::accept`] although no event came.
     pub fn deadline(&self) -> Option<Instant> {
         let retry = self.exhausted.as_ref().and_then(|e| e.retry);
-        let farewell = self.farewells.front().map(|(end, _)| *end);
-        [retry, farewell].into_iter().flatten().min()
+        let linger = self.lingering.front().map(|(end, _)| *end);
+        [retry, linger].into_iter().flatten().min()
     }
 
     /// Lets one in.
     pub fn accept(&mut self, now: Instant) -> Arrival {
-        while self.farewells.front().is_some_and(|(end, _)| *end <= now) {
-            self.end_farewell();
+        while self.lingering.front().is_some_and(|(end, _)| *end <= now) {
+            self.end_linger();
         }
         if let Some(exhausted) = &mut self.exhausted
             && exhausted.retry.is_some_and(|retry| retry <= now)
@@ -117,7 +117,7 @@ impl Door {
             }
             Err(error) if is_exhausted(&error) => {
                 log::debug!("accept: {error}");
-                self.farewells.clear();
+                self.lingering.clear();
                 let told = self.exhausted.is_some();
                 self.exhausted = Some(Exhausted {
                     retry: Some(now + RETRY),
@@ -141,10 +141,10 @@ impl Door {
             return;
         }
         conn.shutdown();
-        if self.farewells.len() == FAREWELLS {
-            self.end_farewell();
+        if self.lingering.len() == LINGERING {
+            self.end_linger();
         }
-        self.farewells.push_back((now + FAREWELL, conn));
+        self.lingering.push_back((now + LINGER, conn));
     }
 
     /// A descriptor was freed.
@@ -160,9 +160,9 @@ impl Door {
         self.exhausted = None;
     }
 
-    /// Closes the oldest farewell, with as little unread as possible.
-    fn end_farewell(&mut self) {
-        if let Some((_, mut conn)) = self.farewells.pop_front() {
+    /// Closes the connection that lingers the longest, with as little unread as possible.
+    fn end_linger(&mut self) {
+        if let Some((_, mut conn)) = self.lingering.pop_front() {
             let mut unread = [0; 4096];
             for _ in 0..16 {
                 if !matches!(conn.read(&mut unread), Heard::Bytes(_)) {

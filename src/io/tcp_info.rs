@@ -1,6 +1,6 @@
 //! What the kernel knows of a TCP connection: what was sent to the other side and not acknowledged,
-//! and when it last acknowledged anything. Asked of the kernel over a netlink socket (`sock_diag(7)`), as ss
-//! does: no privilege is needed, and one question is two system calls.
+//! and when it last acknowledged anything. Asked of the kernel over a netlink socket
+//! (`sock_diag(7)`), as ss does: no privilege is needed, and one question is two system calls.
 //!
 //! It promises: whatever goes wrong (no Linux, no `inet_diag`, not permitted) is told by `None`,
 //! and said once with `-vv`; it never blocks.

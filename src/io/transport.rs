@@ -121,21 +121,21 @@ impl Stream for Transport {
         }
     }
 
-    fn holds(&self) -> bool {
+    fn has_buffered_input(&self) -> bool {
         match self {
             Transport::Tcp(_) | Transport::Unix(_) => false,
-            Transport::Tls(session) => session.holds(),
+            Transport::Tls(session) => session.has_buffered_input(),
         }
     }
 
-    fn owes(&self) -> bool {
+    fn has_pending_output(&self) -> bool {
         match self {
             Transport::Tcp(_) | Transport::Unix(_) => false,
-            Transport::Tls(session) => session.owes(),
+            Transport::Tls(session) => session.has_pending_output(),
         }
     }
 
-    fn knows_ends(&self) -> bool {
+    fn authenticates_eof(&self) -> bool {
         matches!(self, Transport::Tls(_))
     }
 

@@ -121,7 +121,7 @@ impl<S: Stream> Peers<S> {
                 if was_ended {
                     return;
                 }
-                let is_over = peer.conn.is_shut() && !peer.conn.owes();
+                let is_over = peer.conn.is_shut() && !peer.conn.has_pending_output();
                 self.room.finish(key, now);
                 self.record_of(key, Records::finished);
                 if self.room.dismiss(key) {
@@ -224,7 +224,7 @@ mod tests {
             None
         }
 
-        fn holds(&self) -> bool {
+        fn has_buffered_input(&self) -> bool {
             true
         }
     }

@@ -123,7 +123,7 @@ impl<S: Stream> Peers<S> {
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
         let mut left = self.room.leave(key, now);
         if left.owed == 0 {
-            left.conn.conn.say_goodbye();
+            left.conn.conn.close_notify();
         }
         if let Some(idle) = &mut self.idle {
             idle.remove(key);

@@ -246,7 +246,7 @@ impl Connector {
 /// Waits until the handshake may go on, or for `limit`.
 fn wait(session: &Session, limit: Duration) {
     let socket = session.transport().as_fd();
-    let wanted = match session.owes() {
+    let wanted = match session.has_pending_output() {
         true => PollFlags::IN | PollFlags::OUT,
         false => PollFlags::IN,
     };

@@ -1,9 +1,9 @@
 //! One TLS connection: plain text on this side, records on the other.
 //!
 //! It promises what every [`Stream`] does: a read that gives fewer bytes than fit found the socket
-//! empty, or it [holds](Stream::holds) more; a write that takes fewer than it was given found the
-//! socket full. At most [`BUFFER`] bytes that were taken are not written yet, and are
-//! [owed](Stream::owes) until they are.
+//! empty, or it [has more of it buffered](Stream::has_buffered_input); a write that takes fewer than it
+//! was given found the socket full. At most [`BUFFER`] bytes that were taken are not written yet, and
+//! are [pending](Stream::has_pending_output) until they are.
 
 use std::fmt;
 use std::io;
@@ -37,7 +37,7 @@ pub struct Session {
     tls: Connection,
     /// A read would find something although the socket has nothing: an end, an error, or the rest
     /// of a turn.
-    holds: bool,
+    has_buffered_input: bool,
     failure: Option<io::Error>,
 }
 
@@ -48,7 +48,7 @@ impl Session {
         Session {
             transport,
             tls,
-            holds: true,
+            has_buffered_input: true,
             failure: None,
         }
     }
@@ -122,9 +122,9 @@ impl Session {
 
     /// Opens the records that were read, and answers where TLS has to.
     fn process(&mut self) -> io::Result<()> {
-        let owed = self.tls.wants_write();
+        let pending = self.tls.wants_write();
         let opened = self.tls.process_new_packets();
-        if !owed {
+        if !pending {
             // That it cannot be written now is no news: the next write or read will tell.
             let _ = self.pass_on();
         }
@@ -139,7 +139,7 @@ impl Read for Session {
     /// (close_notify); `UnexpectedEof` is one that it did not tell of; `Interrupted` means that
     /// records came and nothing was in them, for as long as a turn may take.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.holds = true;
+        self.has_buffered_input = true;
         let (mut filled, mut reads, mut dry) = (0, 0, false);
         loop {
             match self.tls.reader().read(&mut buffer[filled..]) {
@@ -156,7 +156,7 @@ impl Read for Session {
                 Err(_) => return Err(cut_off()),
             }
             if filled > 0 && (dry || self.failure.is_some()) {
-                self.holds = self.failure.is_some();
+                self.has_buffered_input = self.failure.is_some();
                 return Ok(filled);
             }
             if let Some(failure) = self.failure.take() {
@@ -169,7 +169,7 @@ impl Read for Session {
             match self.receive(&mut dry) {
                 Ok(_) => self.failure = self.process().err(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.holds = false;
+                    self.has_buffered_input = false;
                     return match filled {
                         0 => Err(error),
                         _ => Ok(filled),
@@ -229,15 +229,15 @@ impl Stream for Session {
         self.transport.outstanding(tcp_info)
     }
 
-    fn holds(&self) -> bool {
-        self.holds
+    fn has_buffered_input(&self) -> bool {
+        self.has_buffered_input
     }
 
-    fn owes(&self) -> bool {
+    fn has_pending_output(&self) -> bool {
         self.tls.wants_write()
     }
 
-    fn knows_ends(&self) -> bool {
+    fn authenticates_eof(&self) -> bool {
         true
     }
 }
