@@ -201,7 +201,7 @@ fn a_hold_silences_the_members_only_while_they_are_relayed() {
         class.join();
         class.types(HIGH_WATER);
         assert!(class.is_on_hold());
-        assert_eq!(class.room.hears(), hears);
+        assert_eq!(class.room.accepts_input(), hears);
     }
 }
 
@@ -317,7 +317,7 @@ fn all_who_hold_the_room_up_are_overdue_together() {
     let second = class.join();
     class.types(LOW_WATER);
     class.passes(T);
-    // With the first gone the second alone would keep the hold.
+    // With the first gone the second alone would keep the backpressure.
     assert_eq!(class.overdue(), [first, second]);
 }
 
@@ -557,7 +557,7 @@ fn who_speaks_and_never_reads_is_not_remembered_without_end() {
         lines += 1;
         assert!(lines < 100_000);
     }
-    assert!(class.room.may_speak(good) && class.room.hears());
+    assert!(class.room.may_speak(good) && class.room.accepts_input());
     class.reads(deaf);
     assert!(class.room.may_speak(deaf));
 }
@@ -614,12 +614,12 @@ fn a_full_screen_silences_everybody_but_the_operator() {
     let mut class = Class::new(QUIET);
     let (alice, bob) = (class.join(), class.join());
     class.heard(alice, text(SEG));
-    assert!(!class.room.hears());
+    assert!(!class.room.accepts_input());
     assert!(class.room.wants_input());
     class.typed("the class goes on\n");
     assert_eq!(class.reads(bob), b"the class goes on\n");
     class.shown();
-    assert!(class.room.hears());
+    assert!(class.room.accepts_input());
 }
 
 #[test]
@@ -632,16 +632,16 @@ fn a_terminal_misses_lines_only_while_relaying() {
         let (alice, bob) = (class.join(), class.join());
         class.heard(alice, text(SEG));
         class.reads(bob);
-        assert_eq!(class.room.hears(), hears);
+        assert_eq!(class.room.accepts_input(), hears);
         class.shown();
         assert_eq!(class.room.screen_mut().take_dropped() > 0, hears);
     }
 }
 
-// The floor: a line begun alone is not cut by who joins in its middle.
+// The line owner: a line begun alone is not cut by who joins in its middle.
 
 #[test]
-fn the_line_a_stream_shows_the_beginning_of_has_the_floor_until_it_ends() {
+fn the_line_a_stream_shows_the_beginning_of_owns_the_screen_until_it_ends() {
     let mut class = Class::new(QUIET);
     let alice = class.join();
     class.heard(alice, "hel");
@@ -659,7 +659,7 @@ fn the_line_a_stream_shows_the_beginning_of_has_the_floor_until_it_ends() {
 }
 
 #[test]
-fn the_floor_lasts_the_stall_timeout_from_when_somebody_else_came() {
+fn the_line_owner_lasts_the_stall_timeout_from_when_somebody_else_came() {
     let mut class = Class::new(QUIET);
     let alice = class.join();
     class.heard(alice, "hel");
@@ -684,7 +684,7 @@ fn the_floor_lasts_the_stall_timeout_from_when_somebody_else_came() {
 }
 
 #[test]
-fn the_floor_ends_with_its_speaker() {
+fn the_line_owner_goes_with_its_line() {
     for leaves in [true, false] {
         let mut class = Class::new(QUIET);
         let alice = class.join();
@@ -716,7 +716,7 @@ fn who_is_alone_again_may_take_its_time() {
 }
 
 #[test]
-fn the_last_one_has_the_floor_for_what_it_began_among_others() {
+fn the_last_one_owns_the_line_of_what_it_began_among_others() {
     let mut class = Class::new(QUIET);
     let (alice, bob) = (class.join(), class.join());
     class.heard(alice, "hel");
@@ -726,7 +726,7 @@ fn the_last_one_has_the_floor_for_what_it_began_among_others() {
 }
 
 #[test]
-fn nobody_has_the_floor_of_a_terminal() {
+fn nobody_owns_the_line_of_a_terminal() {
     let mut class = Class::new(Policy {
         surface: Surface::Terminal,
         ..QUIET
@@ -749,12 +749,12 @@ fn the_earlier_of_two_deadlines_counts() {
     class.types(HIGH_WATER);
     class.passes(T / 4);
     class.join();
-    assert_eq!(class.deadline(), Some(T * 3 / 4), "the hold's");
+    assert_eq!(class.deadline(), Some(T * 3 / 4), "the backpressure's");
     class.reads(alice);
-    assert_eq!(class.deadline(), Some(T), "the floor's");
+    assert_eq!(class.deadline(), Some(T), "the line owner's");
     class.passes(T / 4);
     class.types(HIGH_WATER);
-    assert_eq!(class.deadline(), Some(T * 3 / 4), "the floor's");
+    assert_eq!(class.deadline(), Some(T * 3 / 4), "the line owner's");
 }
 
 // Keys, numbers, accounts.
@@ -802,7 +802,7 @@ fn a_stream_that_ended_holds_nobody_up_and_counts_no_bytes() {
     class.reads(bob);
     class.heard(bob, text(HIGH_WATER));
     assert!(class.is_on_hold());
-    class.room.forgo(alice, class.now);
+    class.room.skip_to_end(alice, class.now);
     assert!(!class.is_on_hold());
     assert_eq!(class.room.owed(alice), 0);
     assert_eq!(class.room.member(alice).map(|m| m.account.sent), Some(4));
@@ -1169,7 +1169,7 @@ impl Both {
             Step::Heard(who, text) => {
                 let key = keys[who % keys.len()];
                 let room = &self.class.room;
-                if room.hears() && room.may_speak(key) && !self.spec.people[&key].finished {
+                if room.accepts_input() && room.may_speak(key) && !self.spec.people[&key].finished {
                     let bytes = self.spec.heard(key, &text);
                     self.class.heard(key, bytes);
                 }

@@ -387,7 +387,7 @@ pub fn room(data: &[u8]) {
                 leave(&mut room, key, now, is_chat);
                 keys.retain(|&other| other != key);
             }
-            (2..6, Some(key)) if room.hears() && room.may_speak(key) && said < 1 << 22 => {
+            (2..6, Some(key)) if room.accepts_input() && room.may_speak(key) && said < 1 << 22 => {
                 let bytes = input.piece();
                 said += bytes.len();
                 room.heard(key, &bytes, now);
@@ -424,7 +424,7 @@ pub fn room(data: &[u8]) {
             }
             (15, Some(key)) => {
                 room.finish(key, now);
-                room.dismiss(key);
+                room.tell_read_closed(key);
             }
             _ => {}
         }
@@ -659,7 +659,7 @@ pub fn screen(data: &[u8]) {
         _ => Surface::RawTerminal,
     };
     let overflow = match mode & 0x80 {
-        0 => Overflow::Hold,
+        0 => Overflow::Backpressure,
         _ => Overflow::DropOldest,
     };
     let mut screen = Screen::new(surface, overflow);
@@ -700,7 +700,7 @@ pub fn screen(data: &[u8]) {
     }
     let dropped = screen.take_dropped();
     match surface {
-        Surface::Stream if overflow == Overflow::Hold => {
+        Surface::Stream if overflow == Overflow::Backpressure => {
             assert!(shown == said && dropped == 0, "not what was said");
         }
         Surface::Stream => assert!(shown.len() <= said.len()),

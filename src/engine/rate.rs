@@ -54,7 +54,7 @@ impl Meter {
     ///
     /// # Errors
     /// The moment at which some may be read.
-    pub fn allows(&self, rate: Rate, now: Instant) -> Result<u64, Instant> {
+    pub fn read_budget(&self, rate: Rate, now: Instant) -> Result<u64, Instant> {
         let paid = self.paid.unwrap_or(now).max(now);
         let left = BURST.saturating_sub(paid - now);
         match left < rate.least() {
@@ -88,7 +88,7 @@ mod tests {
             let (mut meter, mut now, mut read) = (Meter::default(), start, 0u64);
             for pause in pauses {
                 now += Duration::from_millis(pause);
-                if let Ok(allowed) = meter.allows(rate, now) {
+                if let Ok(allowed) = meter.read_budget(rate, now) {
                     meter.spend(rate, allowed, now);
                     read += allowed;
                 }
@@ -97,7 +97,7 @@ mod tests {
             }
             let (from, already) = (now, read);
             for _ in 0..50 {
-                match meter.allows(rate, now) {
+                match meter.read_budget(rate, now) {
                     Ok(allowed) => {
                         meter.spend(rate, allowed, now);
                         read += allowed;
@@ -117,20 +117,23 @@ mod tests {
     fn a_second_is_saved_up_and_no_more() {
         let (rate, now) = (Rate::per_second(1000), Instant::now());
         let mut meter = Meter::default();
-        assert_eq!(meter.allows(rate, now), Ok(1000));
+        assert_eq!(meter.read_budget(rate, now), Ok(1000));
         meter.spend(rate, 1000, now);
-        assert_eq!(meter.allows(rate, now), Err(now + QUANTUM));
-        assert_eq!(meter.allows(rate, now + QUANTUM), Ok(100));
+        assert_eq!(meter.read_budget(rate, now), Err(now + QUANTUM));
+        assert_eq!(meter.read_budget(rate, now + QUANTUM), Ok(100));
         let later = now + Duration::from_secs(3600);
-        assert_eq!(meter.allows(rate, later), Ok(1000));
+        assert_eq!(meter.read_budget(rate, later), Ok(1000));
     }
 
     #[test]
     fn a_byte_in_a_second_comes_by_the_second() {
         let (rate, now) = (Rate::per_second(1), Instant::now());
         let mut meter = Meter::default();
-        assert_eq!(meter.allows(rate, now), Ok(1));
+        assert_eq!(meter.read_budget(rate, now), Ok(1));
         meter.spend(rate, 1, now);
-        assert_eq!(meter.allows(rate, now), Err(now + Duration::from_secs(1)));
+        assert_eq!(
+            meter.read_budget(rate, now),
+            Err(now + Duration::from_secs(1))
+        );
     }
 }

@@ -16,10 +16,10 @@
 //! [`Room::overdue`]; the memory held for slow members is bounded by [`HIGH_WATER`] and one turn's
 //! input, and that for unfinished lines by [`HELD`] and [`SHORT`] for each member.
 
+mod backpressure;
+mod chat;
 mod member;
 mod policy;
-mod talk;
-mod waiting;
 
 use std::io;
 use std::io::IoSlice;
@@ -27,16 +27,16 @@ use std::time::Instant;
 
 use slab::Slab;
 
+use self::backpressure::Backpressure;
+pub use self::backpressure::HIGH_WATER;
+pub use self::backpressure::LOW_WATER;
+use self::backpressure::LineOwner;
 pub use self::member::Account;
 pub use self::member::Left;
 pub use self::member::Member;
 pub use self::policy::Label;
 pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
-use self::waiting::Floor;
-pub use self::waiting::HIGH_WATER;
-use self::waiting::Hold;
-pub use self::waiting::LOW_WATER;
 
 use crate::engine::chat::Chat;
 use crate::engine::chat::Refusal;
@@ -73,9 +73,9 @@ pub struct Room<C> {
     /// The label of whoever is speaking; here so that its memory is reused.
     label: String,
     /// The slowest member is too far behind: the sources wait.
-    hold: Option<Hold>,
-    /// A line is open on the screen: its speaker has the floor.
-    floor: Option<Floor>,
+    backpressure: Option<Backpressure>,
+    /// A line is open on the screen: it is its speaker's alone.
+    line_owner: Option<LineOwner>,
     /// Only where every line is labelled for everybody.
     chat: Option<Box<Chat>>,
 }
@@ -93,8 +93,8 @@ impl<C> Room<C> {
             rate: None,
             joined: 0,
             label: String::new(),
-            hold: None,
-            floor: None,
+            backpressure: None,
+            line_owner: None,
             chat: None,
         }
     }
@@ -133,12 +133,12 @@ impl<C> Room<C> {
             meter: Meter::default(),
             visible: Visible::default(),
         });
-        self.welcome(key);
-        if let Some(floor) = &mut self.floor {
-            floor.since.get_or_insert(now);
+        self.announce_join(key);
+        if let Some(owner) = &mut self.line_owner {
+            owner.since.get_or_insert(now);
         }
         // Where everybody else is stuck, the newcomer is now the fastest.
-        self.update_hold(now);
+        self.update_backpressure(now);
         key
     }
 
@@ -152,8 +152,8 @@ impl<C> Room<C> {
         self.held -= member.lines.memory();
         let owed = self.journal.owed(&member.cursor);
         self.journal.leave(member.cursor);
-        self.farewell(member.account.name.as_deref());
-        self.update_hold(now);
+        self.announce_leave(member.account.name.as_deref());
+        self.update_backpressure(now);
         // The one who stays is alone now: what it began to say need not wait for its end.
         if self.chat.is_none()
             && self.members.len() == 1
@@ -163,7 +163,7 @@ impl<C> Room<C> {
             last.lines
                 .show(|b| self.screen.show(last.account.number, &self.label, b));
             if last.lines.is_open() {
-                self.floor = Some(Floor { key, since: None });
+                self.line_owner = Some(LineOwner { key, since: None });
             }
         }
         Left {
@@ -183,7 +183,7 @@ impl<C> Room<C> {
         } else {
             self.journal.append(bytes);
         }
-        self.update_hold(now);
+        self.update_backpressure(now);
     }
 
     /// The operator will say no more: an unfinished line is passed on as it is.
@@ -192,7 +192,7 @@ impl<C> Room<C> {
             let journal = &mut self.journal;
             self.input.finish(|_| (), |b| journal.append(b));
         }
-        self.update_hold(now);
+        self.update_backpressure(now);
     }
 
     /// A member said `bytes`: the operator sees them, and with relaying everybody else hears them.
@@ -259,7 +259,7 @@ impl<C> Room<C> {
         member.account.sent += taken;
         if self.journal.advance(&mut member.cursor, taken) {
             member.moved = now;
-            self.update_hold(now);
+            self.update_backpressure(now);
         }
         Ok(owed - taken)
     }
@@ -269,11 +269,11 @@ impl<C> Room<C> {
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn forgo(&mut self, key: usize, now: Instant) {
+    pub fn skip_to_end(&mut self, key: usize, now: Instant) {
         let cursor = &mut self.members[key].cursor;
         let owed = self.journal.owed(cursor);
         self.journal.advance(cursor, owed);
-        self.update_hold(now);
+        self.update_backpressure(now);
     }
 
     /// Says `bytes` to one member alone, after everything said so far.
@@ -421,7 +421,7 @@ impl<C> Room<C> {
         self.members.is_empty()
     }
 
-    /// Lets a member's lines go where they belong, and keeps account of the floor.
+    /// Lets a member's lines go where they belong, and keeps account of who owns the open one.
     fn speak(
         &mut self,
         key: usize,
@@ -448,14 +448,18 @@ impl<C> Room<C> {
         );
         if member.lines.is_open() {
             if alone {
-                self.floor = Some(Floor { key, since: None });
+                self.line_owner = Some(LineOwner { key, since: None });
             }
-        } else if self.floor.as_ref().is_some_and(|floor| floor.key == key) {
-            self.floor = None;
+        } else if self
+            .line_owner
+            .as_ref()
+            .is_some_and(|owner| owner.key == key)
+        {
+            self.line_owner = None;
         }
         if relayed > 0 {
             journal.skip(&mut member.cursor, relayed);
-            self.update_hold(now);
+            self.update_backpressure(now);
         }
     }
 }

@@ -47,7 +47,7 @@ pub enum Surface {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overflow {
     /// Report being full; whoever feeds the screen stops until it drains.
-    Hold,
+    Backpressure,
     /// Drop the oldest lines and count them.
     DropOldest,
 }
@@ -125,7 +125,7 @@ impl Screen {
         }
         if self.queue.len() >= HIGH_WATER {
             match self.overflow {
-                Overflow::Hold => self.full = true,
+                Overflow::Backpressure => self.full = true,
                 Overflow::DropOldest => self.drop_oldest(),
             }
         }
@@ -196,7 +196,7 @@ impl Screen {
     /// Does something else from now on when stdout does not keep up.
     pub fn set_overflow(&mut self, overflow: Overflow) {
         self.overflow = overflow;
-        self.full = overflow == Overflow::Hold && self.queue.len() >= HIGH_WATER;
+        self.full = overflow == Overflow::Backpressure && self.queue.len() >= HIGH_WATER;
     }
 
     /// Whether everything was written.
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_stream_gets_exactly_what_was_said() {
-        let mut screen = Screen::new(Surface::Stream, Overflow::Hold);
+        let mut screen = Screen::new(Surface::Stream, Overflow::Backpressure);
         screen.show(1, "", b"half");
         screen.show(2, "", b"other\n");
         assert_eq!(drain(&mut screen), b"halfother\n");
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn on_a_terminal_nobody_continues_anothers_line() {
-        let mut screen = Screen::new(Surface::Terminal, Overflow::Hold);
+        let mut screen = Screen::new(Surface::Terminal, Overflow::Backpressure);
         screen.show(1, "", b"ha");
         screen.show(1, "", b"lf");
         screen.show(2, "", b"other\n");
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn every_line_has_its_label_and_none_can_be_forged() {
-        let mut screen = Screen::new(Surface::Terminal, Overflow::Hold);
+        let mut screen = Screen::new(Surface::Terminal, Overflow::Backpressure);
         screen.show(1, "[1] ", b"one\ntwo\n\r[2] forged\n");
         screen.show(2, "[2] ", b"un");
         screen.show(2, "[2] ", b"finished \xe2\x98");
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_character_may_come_in_pieces() {
-        let mut screen = Screen::new(Surface::Terminal, Overflow::Hold);
+        let mut screen = Screen::new(Surface::Terminal, Overflow::Backpressure);
         for byte in "[\u{2603}]\r\n".as_bytes() {
             screen.show(1, "", &[*byte]);
         }
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn what_is_held_of_one_speaker_is_never_anothers() {
         for (held, shown) in [(&b"one\n\r"[..], "^M"), (b"one\n\xe2\x98", "\u{fffd}")] {
-            let mut screen = Screen::new(Surface::Terminal, Overflow::Hold);
+            let mut screen = Screen::new(Surface::Terminal, Overflow::Backpressure);
             screen.show(1, "[1] ", held);
             screen.show(2, "[2] ", b"\x83\ntwo\n");
             assert_eq!(
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_raw_terminal_gets_the_bytes_and_whole_lines() {
-        let mut screen = Screen::new(Surface::RawTerminal, Overflow::Hold);
+        let mut screen = Screen::new(Surface::RawTerminal, Overflow::Backpressure);
         screen.show(1, "", b"\x1b[1mbold\xff");
         screen.show(2, "", b"other\n");
         assert_eq!(drain(&mut screen), b"\x1b[1mbold\xff\nother\n");
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn full_holds_until_low_water() {
-        let mut screen = Screen::new(Surface::Stream, Overflow::Hold);
+        let mut screen = Screen::new(Surface::Stream, Overflow::Backpressure);
         screen.show(1, "", &[b'x'; HIGH_WATER]);
         assert!(screen.is_full());
         screen.consume(HIGH_WATER - LOW_WATER - 1);
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_closed_screen_keeps_nothing() {
-        let mut screen = Screen::new(Surface::Stream, Overflow::Hold);
+        let mut screen = Screen::new(Surface::Stream, Overflow::Backpressure);
         screen.show(1, "", &[b'x'; HIGH_WATER]);
         screen.close();
         screen.show(1, "", b"more");

@@ -213,12 +213,13 @@ impl<S: Stream> Peers<S> {
 
     /// Whether there is work that no event will tell of.
     pub fn is_ready(&self) -> bool {
-        // The floor may have ended, or an author caught up, after the parked ones were passed over.
+        // The line owner may have expired, or an author caught up, after the parked ones were
+        // passed over.
         let mut parked = self.queues.parked.iter();
         let speakers =
             !self.queues.readable.is_empty() || parked.any(|&key| self.room.may_speak(key));
         let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
-        (speakers && self.room.hears()) || owed
+        (speakers && self.room.accepts_input()) || owed
     }
 
     /// One gathered write to everybody who is owed something and can take it.
@@ -259,7 +260,7 @@ impl<S: Stream> Peers<S> {
         }
         if peer.conn.is_shut() || peer.broken.is_some() {
             // What is relayed after the end of its stream is not for it, and writing would fail.
-            self.room.forgo(key, now);
+            self.room.skip_to_end(key, now);
             return;
         }
         let mut taken = 0;
@@ -285,7 +286,7 @@ impl<S: Stream> Peers<S> {
     /// Takes note that a peer takes no more. It leaves when all it said before was heard, and
     /// until then nobody waits for it.
     fn break_off(&mut self, key: usize, error: io::Error, now: Instant) {
-        self.room.forgo(key, now);
+        self.room.skip_to_end(key, now);
         if let Some(peer) = self.room.conn_mut(key) {
             peer.broken = Some(error);
             peer.conn.expect_end();
@@ -338,7 +339,7 @@ impl<S: Stream> Peers<S> {
 
     /// When there is something to do next, if nothing changes before.
     pub fn deadline(&self) -> Option<Instant> {
-        let release = self.release.filter(|_| self.room.hears());
+        let release = self.release.filter(|_| self.room.accepts_input());
         let idle = self.idle.as_ref().and_then(Idle::deadline);
         let deadlines = [self.room.deadline(), release, self.checkup, idle];
         deadlines.into_iter().flatten().min()

@@ -56,7 +56,7 @@ impl Policy {
     /// may lose anything.
     pub(super) fn overflow(&self) -> Overflow {
         match (self.surface, self.relay) {
-            (Surface::Stream, _) | (_, false) => Overflow::Hold,
+            (Surface::Stream, _) | (_, false) => Overflow::Backpressure,
             (_, true) => Overflow::DropOldest,
         }
     }

@@ -55,7 +55,7 @@ impl<S: Stream> Peers<S> {
                 // The more is read in a turn, the larger and the fewer are the writes.
                 show(self.room.screen_mut())?;
             }
-            if !self.room.hears() {
+            if !self.room.accepts_input() {
                 // Everybody keeps the place in the queue.
                 return Ok(());
             }
@@ -66,7 +66,7 @@ impl<S: Stream> Peers<S> {
                 self.queues.parked.push(key);
                 continue;
             }
-            match self.room.allows(key, now) {
+            match self.room.read_budget(key, now) {
                 Ok(most) => self.hear_one(key, &mut buffer[..most.min(share)], now),
                 Err(later) => {
                     self.queues.limited.push(key);
@@ -124,7 +124,7 @@ impl<S: Stream> Peers<S> {
                 let is_over = peer.conn.is_shut() && !peer.conn.has_pending_output();
                 self.room.finish(key, now);
                 self.record_of(key, Records::finished);
-                if self.room.dismiss(key) {
+                if self.room.tell_read_closed(key) {
                     self.queue_flush(key);
                 }
                 if is_over {

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use super::Room;
-use super::waiting::MAX_EDITS;
+use super::backpressure::MAX_EDITS;
 use crate::engine::chat;
 use crate::engine::chat::Chat;
 use crate::engine::chat::Refusal;
@@ -33,7 +33,7 @@ impl<C> Room<C> {
 
     /// Somebody joined: it has a name, and everybody hears of it. So does the newcomer itself,
     /// which learns from it what it is called.
-    pub(super) fn welcome(&mut self, key: usize) {
+    pub(super) fn announce_join(&mut self, key: usize) {
         if self.chat.is_none() {
             return;
         }
@@ -45,7 +45,7 @@ impl<C> Room<C> {
     }
 
     /// Somebody of that name left.
-    pub(super) fn farewell(&mut self, name: Option<&str>) {
+    pub(super) fn announce_leave(&mut self, name: Option<&str>) {
         if let (Some(chat), Some(name)) = (&mut self.chat, name) {
             chat.release(name);
             let told = self.tells_who_comes();
@@ -53,13 +53,13 @@ impl<C> Room<C> {
         }
     }
 
-    /// A member will say no more. In a chat it is told so: who left altogether cannot take that,
-    /// so that is soon known, and announced; until somebody is written to, the two look the same.
-    /// Returns whether it was told.
+    /// A member has ended its side. In a chat it is told that it only listens now: who left
+    /// altogether cannot take that, so that is soon known, and announced; until somebody is written
+    /// to, the two look the same. Returns whether it was told.
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn dismiss(&mut self, key: usize) -> bool {
+    pub fn tell_read_closed(&mut self, key: usize) -> bool {
         let Some(chat) = &self.chat else {
             return false;
         };
@@ -137,7 +137,7 @@ impl<C> Room<C> {
         if let Some(chat) = &mut self.chat {
             chat.put_text(text);
         }
-        self.update_hold(now);
+        self.update_backpressure(now);
         true
     }
 

@@ -1,5 +1,5 @@
-//! Who waits for whom: the sources for a slow member, everybody for a line that is not finished,
-//! and for how long.
+//! Backpressure, or who waits for whom: the sources for a slow member, everybody for a line that is
+//! not finished, and for how long.
 //!
 //! It promises: the slowest member is not left behind by more than [`HIGH_WATER`] and one turn's
 //! input; whoever is waited for without getting anywhere is named by [`Room::overdue`] when its
@@ -24,18 +24,20 @@ pub const LOW_WATER: u64 = 256 * 1024;
 /// up: bounds what a member that speaks and never reads can make the room remember.
 pub(super) const MAX_EDITS: usize = 1024;
 
+/// The sources wait for a slow member.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(super) struct Backpressure {
     since: Instant,
     /// When to look again who is to blame.
     check: Instant,
 }
 
 /// Bytes of a lone speaker are shown as they come. When somebody else joins in the middle of a
-/// line, that line has the screen until it ends, for a stream cannot be given the line break that
-/// would keep the two apart; but only for the stall timeout, so that nobody can mute the others.
+/// line, its owner has the screen until that line ends, for a stream cannot be given the line break
+/// that would keep the two apart; but only for the stall timeout, so that nobody can mute the
+/// others.
 #[derive(Debug)]
-pub(super) struct Floor {
+pub(super) struct LineOwner {
     pub(super) key: usize,
     /// When somebody else could first have spoken.
     pub(super) since: Option<Instant>,
@@ -44,23 +46,26 @@ pub(super) struct Floor {
 impl<C> Room<C> {
     /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind.
     pub fn wants_input(&self) -> bool {
-        !self.members.is_empty() && self.hold.is_none()
+        !self.members.is_empty() && self.backpressure.is_none()
     }
 
     /// Whether any member may be read: the screen has room, and while relaying, so has the room.
-    pub fn hears(&self) -> bool {
-        let room_is_full = self.policy.relay && self.hold.is_some();
+    pub fn accepts_input(&self) -> bool {
+        let room_is_full = self.policy.relay && self.backpressure.is_some();
         !room_is_full && !self.screen.is_full()
     }
 
-    /// Whether this member may be read while [`Room::hears`].
+    /// Whether this member may be read while [`Room::accepts_input`].
     ///
     /// # Panics
     /// If there is no member of that key.
     pub fn may_speak(&self, key: usize) -> bool {
-        let has_floor = self.policy.surface != Surface::Stream
-            || self.floor.as_ref().is_none_or(|floor| floor.key == key);
-        has_floor && self.journal.edits(&self.members[key].cursor) < MAX_EDITS
+        let owns_line = self.policy.surface != Surface::Stream
+            || self
+                .line_owner
+                .as_ref()
+                .is_none_or(|owner| owner.key == key);
+        owns_line && self.journal.edits(&self.members[key].cursor) < MAX_EDITS
     }
 
     /// Lets each member be read so much in a second from now on.
@@ -75,11 +80,11 @@ impl<C> Room<C> {
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn allows(&self, key: usize, now: Instant) -> Result<usize, Instant> {
+    pub fn read_budget(&self, key: usize, now: Instant) -> Result<usize, Instant> {
         match self.rate {
             None => Ok(usize::MAX),
             Some(rate) => {
-                let allowed = self.members[key].meter.allows(rate, now)?;
+                let allowed = self.members[key].meter.read_budget(rate, now)?;
                 Ok(usize::try_from(allowed).unwrap_or(usize::MAX))
             }
         }
@@ -87,19 +92,20 @@ impl<C> Room<C> {
 
     /// When [`Room::overdue`] is to be asked next, if nothing changes before.
     pub fn deadline(&self) -> Option<Instant> {
-        let hold = self.hold.as_ref().map(|hold| hold.check);
-        let floor = self.floor_ends();
-        match (hold, floor) {
-            (Some(hold), Some(floor)) => Some(hold.min(floor)),
-            (hold, floor) => hold.or(floor),
+        let check = self.backpressure.as_ref().map(|held| held.check);
+        let expiry = self.line_owner_expires();
+        match (check, expiry) {
+            (Some(check), Some(expiry)) => Some(check.min(expiry)),
+            (check, expiry) => check.or(expiry),
         }
     }
 
     /// Puts into `keys` the members whose time is over: they held the others up and made no
-    /// progress, or fell too far behind. Also ends the floor of a line that does not end.
+    /// progress, or fell too far behind. Also takes the screen from the owner of a line that does
+    /// not end.
     pub fn overdue(&mut self, now: Instant, keys: &mut Vec<usize>) {
-        if self.floor_ends().is_some_and(|end| end <= now) {
-            self.floor = None;
+        if self.line_owner_expires().is_some_and(|end| end <= now) {
+            self.line_owner = None;
         }
         // `kept_for` counts up to a segment too much: this far behind is surely beyond the mark.
         let limit = HIGH_WATER + SEGMENT as u64;
@@ -114,16 +120,16 @@ impl<C> Room<C> {
         }
     }
 
-    fn floor_ends(&self) -> Option<Instant> {
-        let since = self.floor.as_ref()?.since?;
+    fn line_owner_expires(&self) -> Option<Instant> {
+        let since = self.line_owner.as_ref()?.since?;
         (self.policy.surface == Surface::Stream).then(|| since + self.policy.stall_timeout)
     }
 
-    /// Starts or ends the sources' waiting. Called wherever the journal may have grown or shrunk.
-    pub(super) fn update_hold(&mut self, now: Instant) {
+    /// Starts or ends the backpressure on the sources. Called wherever the journal may have grown or shrunk.
+    pub(super) fn update_backpressure(&mut self, now: Instant) {
         let wait = match self.policy.slow {
             SlowPeer::Wait => {
-                let mark = match self.hold {
+                let mark = match self.backpressure {
                     None => HIGH_WATER,
                     Some(_) => LOW_WATER,
                 };
@@ -139,19 +145,19 @@ impl<C> Room<C> {
             }
         };
         if !wait {
-            self.hold = None;
-        } else if self.hold.is_none() {
-            self.hold = Some(Hold {
+            self.backpressure = None;
+        } else if self.backpressure.is_none() {
+            self.backpressure = Some(Backpressure {
                 since: now,
                 check: now + self.policy.stall_timeout,
             });
         }
     }
 
-    /// Those who hold the room up and freed no segment for the stall timeout of it.
+    /// Those who keep the room under backpressure and freed no segment for the stall timeout of it.
     fn stalled(&mut self, now: Instant, keys: &mut Vec<usize>) {
         let timeout = self.policy.stall_timeout;
-        let Some(hold) = self.hold.as_mut().filter(|hold| hold.check <= now) else {
+        let Some(held) = self.backpressure.as_mut().filter(|held| held.check <= now) else {
             return;
         };
         let mut next = now + timeout;
@@ -160,7 +166,7 @@ impl<C> Room<C> {
             if self.journal.kept_for(&member.cursor) < LOW_WATER {
                 continue;
             }
-            let end = member.moved.max(hold.since) + timeout;
+            let end = member.moved.max(held.since) + timeout;
             if end <= now {
                 keys.push(key);
             } else {
@@ -168,6 +174,6 @@ impl<C> Room<C> {
             }
         }
         // Slow ones that do move come due one after the other: not a scan for each of them.
-        hold.check = next.max(now + timeout / 8);
+        held.check = next.max(now + timeout / 8);
     }
 }
