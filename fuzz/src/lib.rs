@@ -477,11 +477,11 @@ fn leave(room: &mut Room<Vec<u8>>, key: usize, now: Instant, is_chat: bool) {
     let before = room.len();
     let left = room.leave(key, now);
     assert_eq!((left.owed, room.len()), (0, before - 1));
-    assert_eq!(left.account.sent, left.conn.len() as u64);
+    assert_eq!(left.account.sent, left.peer.len() as u64);
     if !is_chat {
         return;
     }
-    let said = String::from_utf8(left.conn).expect("a chat is text");
+    let said = String::from_utf8(left.peer).expect("a chat is text");
     let said = said.replace("\r\n", "\n");
     assert!(said.is_empty() || said.ends_with('\n'), "a line is torn");
     assert!(is_safe(&said), "it acts");

@@ -115,10 +115,10 @@ impl<C> Room<C> {
     /// Lets a member in: it hears everything from now on, after the history if one is kept. Returns
     /// its key, which is reused after
     /// it left, unlike its number.
-    pub fn join(&mut self, conn: C, now: Instant) -> usize {
+    pub fn join(&mut self, peer: C, now: Instant) -> usize {
         self.joined = self.joined.wrapping_add(1);
         let key = self.members.insert(Member {
-            conn,
+            peer,
             account: Account {
                 number: self.joined,
                 name: None,
@@ -167,7 +167,7 @@ impl<C> Room<C> {
             }
         }
         Left {
-            conn: member.conn,
+            peer: member.peer,
             account: member.account,
             owed,
         }
@@ -255,7 +255,7 @@ impl<C> Room<C> {
         }
         let mut slices = [IoSlice::new(&[]); GATHER];
         let count = self.journal.gather(&member.cursor, &mut slices);
-        let taken = write(&mut member.conn, &slices[..count])? as u64;
+        let taken = write(&mut member.peer, &slices[..count])? as u64;
         member.account.sent += taken;
         if self.journal.advance(&mut member.cursor, taken) {
             member.moved = now;
@@ -399,16 +399,16 @@ impl<C> Room<C> {
         self.members.get(key)
     }
 
-    /// The connection of that key, if there is one.
-    pub fn conn_mut(&mut self, key: usize) -> Option<&mut C> {
-        self.members.get_mut(key).map(|member| &mut member.conn)
+    /// The peer of that key, if there is one.
+    pub fn peer_mut(&mut self, key: usize) -> Option<&mut C> {
+        self.members.get_mut(key).map(|member| &mut member.peer)
     }
 
     /// Everybody, by key.
-    pub fn conns_mut(&mut self) -> impl Iterator<Item = (usize, &mut C)> {
+    pub fn peers_mut(&mut self) -> impl Iterator<Item = (usize, &mut C)> {
         self.members
             .iter_mut()
-            .map(|(key, member)| (key, &mut member.conn))
+            .map(|(key, member)| (key, &mut member.peer))
     }
 
     /// How many are there.

@@ -68,7 +68,7 @@ impl Hub {
         let key = self.peers.admit(conn, now);
         if let Some(member) = self.peers.room.member(key) {
             let (number, here) = (member.account.number, self.here());
-            let addr = member.conn.conn.addr();
+            let addr = member.peer.conn.addr();
             log::info!(target: NOTICE, "[{number}] {addr} joined, {here}");
         }
         self.begin_if_complete(now);

@@ -122,7 +122,7 @@ impl<S: Stream> Peers<S> {
     /// The same about a member.
     fn record_of(&mut self, key: usize, record: impl FnOnce(&mut Records, Who<'_>)) {
         if let (Some(records), Some(member)) = (&mut self.records, self.room.member(key)) {
-            let addr = member.conn.conn.addr();
+            let addr = member.peer.conn.addr();
             record(records, Who::of(&member.account, &addr));
             // What of it is for stdout is on its way there.
             self.record(|_| ());
@@ -197,7 +197,7 @@ impl<S: Stream> Peers<S> {
 
     /// Takes note of an event. Of one who is gone it is no news.
     pub fn collect(&mut self, key: usize, event: impl Into<Hints>) {
-        if let Some(peer) = self.room.conn_mut(key) {
+        if let Some(peer) = self.room.peer_mut(key) {
             peer.conn.collect(event);
             self.queue_read(key);
             self.queue_flush(key);
@@ -237,7 +237,7 @@ impl<S: Stream> Peers<S> {
     }
 
     fn flush_one(&mut self, key: usize, now: Instant) {
-        let Some(peer) = self.room.conn_mut(key) else {
+        let Some(peer) = self.room.peer_mut(key) else {
             return;
         };
         peer.to_flush = false;
@@ -276,7 +276,7 @@ impl<S: Stream> Peers<S> {
             Ok(_) => self.queue_flush(key),
             Err(error) => self.break_off(key, error, now),
         }
-        if let Some(peer) = self.room.conn_mut(key)
+        if let Some(peer) = self.room.peer_mut(key)
             && peer.conn.is_watched()
         {
             self.checkup.get_or_insert(now + dead_peer::EVERY);
@@ -287,7 +287,7 @@ impl<S: Stream> Peers<S> {
     /// until then nobody waits for it.
     fn break_off(&mut self, key: usize, error: io::Error, now: Instant) {
         self.room.skip_to_end(key, now);
-        if let Some(peer) = self.room.conn_mut(key) {
+        if let Some(peer) = self.room.peer_mut(key) {
             peer.broken = Some(error);
             peer.conn.expect_end();
         }
@@ -305,7 +305,7 @@ impl<S: Stream> Peers<S> {
         if !self.half_closing {
             return;
         }
-        let Some(peer) = self.room.conn_mut(key) else {
+        let Some(peer) = self.room.peer_mut(key) else {
             return;
         };
         if !peer.conn.is_shut() {
@@ -321,16 +321,16 @@ impl<S: Stream> Peers<S> {
         self.room.has_delivered_all()
             && !self
                 .room
-                .conns_mut()
+                .peers_mut()
                 .any(|(_, peer)| peer.conn.has_pending_output())
     }
 
     /// At the end: whoever has everything that was said may know that nothing is missing.
     pub fn close_notify(&mut self) {
-        let everybody: Vec<usize> = self.room.conns_mut().map(|(key, _)| key).collect();
+        let everybody: Vec<usize> = self.room.peers_mut().map(|(key, _)| key).collect();
         for key in everybody {
             if self.room.owed(key) == 0
-                && let Some(peer) = self.room.conn_mut(key)
+                && let Some(peer) = self.room.peer_mut(key)
             {
                 peer.conn.close_notify();
             }
@@ -347,7 +347,7 @@ impl<S: Stream> Peers<S> {
 
     /// A peer was told something: it is flushed in this turn.
     pub fn queue_flush(&mut self, key: usize) {
-        if let Some(peer) = self.room.conn_mut(key)
+        if let Some(peer) = self.room.peer_mut(key)
             && peer.conn.is_writable()
             && !peer.to_flush
             && !peer.leaving
@@ -359,7 +359,7 @@ impl<S: Stream> Peers<S> {
 
     /// Everybody is flushed in this turn.
     pub fn queue_flush_all(&mut self) {
-        for (key, peer) in self.room.conns_mut() {
+        for (key, peer) in self.room.peers_mut() {
             if peer.conn.is_writable() && !peer.to_flush && !peer.leaving {
                 peer.to_flush = true;
                 self.queues.owed.push(key);
@@ -369,7 +369,7 @@ impl<S: Stream> Peers<S> {
 
     /// A peer leaves at the end of this turn.
     pub fn queue_leave(&mut self, key: usize, why: Leave) {
-        if let Some(peer) = self.room.conn_mut(key)
+        if let Some(peer) = self.room.peer_mut(key)
             && !peer.leaving
         {
             peer.leaving = true;

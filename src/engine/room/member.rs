@@ -12,8 +12,8 @@ use crate::engine::visible::Visible;
 /// One member of the room.
 #[derive(Debug)]
 pub struct Member<C> {
-    /// The connection, or whatever stands for it.
-    pub conn: C,
+    /// The peer: its connection, or whatever stands for it.
+    pub peer: C,
     /// Who it is, and what it did.
     pub account: Account,
     /// When it last freed a segment of the journal.
@@ -45,8 +45,8 @@ pub struct Account {
 /// What is left of a member that left.
 #[derive(Debug)]
 pub struct Left<C> {
-    /// Its connection.
-    pub conn: C,
+    /// As in [`Member`].
+    pub peer: C,
     /// As in [`Member`].
     pub account: Account,
     /// Bytes it was still owed.

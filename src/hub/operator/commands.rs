@@ -77,7 +77,7 @@ impl Hub {
             let account = &member.account;
             let name = account.name.as_deref().unwrap_or_default();
             let muted = if account.muted { ", muted" } else { "" };
-            let ended = if member.conn.conn.has_ended() {
+            let ended = if member.peer.conn.has_ended() {
                 ", sends no more"
             } else {
                 ""
@@ -89,7 +89,7 @@ impl Hub {
                 "[{}] {name}{}{} for {since}s, {} bytes in, {} out, behind by {}{muted}{ended}",
                 account.number,
                 if name.is_empty() { "" } else { " " },
-                member.conn.conn.addr(),
+                member.peer.conn.addr(),
                 account.received,
                 account.sent,
                 self.peers.room.owed(key),

@@ -80,7 +80,7 @@ impl<S: Stream> Peers<S> {
     }
 
     fn hear_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
-        let Some(peer) = self.room.conn_mut(key) else {
+        let Some(peer) = self.room.peer_mut(key) else {
             return;
         };
         peer.to_read = false;
@@ -131,7 +131,7 @@ impl<S: Stream> Peers<S> {
                     self.queue_leave(key, Leave::Closed);
                 } else if let Some(member) = self.room.member(key) {
                     // It may still listen; if it does not, the next write will tell.
-                    let addr = member.conn.conn.addr();
+                    let addr = member.peer.conn.addr();
                     log::info!(target: NOTICE, "[{}] {addr} will send no more (it may still listen){cut}", member.account.number);
                 }
             }
@@ -145,7 +145,7 @@ impl<S: Stream> Peers<S> {
         if let Some(member) = self.room.member(key)
             && member.account.received == 0
         {
-            let (number, addr) = (member.account.number, member.conn.conn.addr());
+            let (number, addr) = (member.account.number, member.peer.conn.addr());
             log::warn!("[{number}] {addr} speaks TLS, and this hub does not: --ssl");
         }
     }
@@ -165,7 +165,7 @@ impl<S: Stream> Peers<S> {
 
     /// A peer is read in this turn, if there may be something.
     pub(super) fn queue_read(&mut self, key: usize) {
-        if let Some(peer) = self.room.conn_mut(key)
+        if let Some(peer) = self.room.peer_mut(key)
             && peer.conn.is_readable()
             && !peer.to_read
             && !peer.leaving

@@ -59,7 +59,7 @@ impl<S: Stream> Peers<S> {
         }
         self.checkup = None;
         let mut vanished = std::mem::take(&mut self.queues.overdue);
-        for (key, peer) in self.room.conns_mut() {
+        for (key, peer) in self.room.peers_mut() {
             if peer.leaving || peer.broken.is_some() {
                 continue;
             }
@@ -89,7 +89,7 @@ impl<S: Stream> Peers<S> {
         self.queues.overdue = overdue;
         while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
             // What it said and we did not read yet is our delay, not its.
-            match self.room.conn_mut(key).is_some_and(|peer| peer.to_read) {
+            match self.room.peer_mut(key).is_some_and(|peer| peer.to_read) {
                 true => self.touch(key, now),
                 false => self.queue_leave(key, Leave::Idle),
             }
@@ -104,7 +104,7 @@ impl<S: Stream> Peers<S> {
         let mut leaving = std::mem::take(&mut self.queues.leaving);
         // Keys are reused: nobody who is gone may be found in a queue.
         let gone =
-            |room: &mut Room<Peer<S>>, key: usize| room.conn_mut(key).is_some_and(|p| p.leaving);
+            |room: &mut Room<Peer<S>>, key: usize| room.peer_mut(key).is_some_and(|p| p.leaving);
         self.queues
             .readable
             .retain(|&key| !gone(&mut self.room, key));
@@ -123,17 +123,17 @@ impl<S: Stream> Peers<S> {
     fn leave(&mut self, key: usize, why: Leave, now: Instant) {
         let mut left = self.room.leave(key, now);
         if left.owed == 0 {
-            left.conn.conn.close_notify();
+            left.peer.conn.close_notify();
         }
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }
-        if let (Some(headcount), Some(ip)) = (&mut self.headcount, left.conn.conn.addr().ip()) {
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, left.peer.conn.addr().ip()) {
             headcount.left(ip);
         }
         let account = &left.account;
         self.received += account.received;
-        let who = format!("[{}] {}", account.number, left.conn.conn.addr());
+        let who = format!("[{}] {}", account.number, left.peer.conn.addr());
         let traffic = format!(
             "after {:.1?}, {} bytes in, {} out, {} here",
             now.saturating_duration_since(account.since),
@@ -142,7 +142,7 @@ impl<S: Stream> Peers<S> {
             self.room.len()
         );
         let owed = left.owed;
-        let addr = left.conn.conn.addr();
+        let addr = left.peer.conn.addr();
         self.record(|records| records.left(Who::of(account, &addr), &why.to_string()));
         match why {
             Leave::Closed => log::info!(target: NOTICE, "{who} left {traffic}"),
