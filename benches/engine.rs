@@ -7,7 +7,7 @@
 //! - `engine/flush`: lines are said, then everybody takes them: one is a class that keeps up, many
 //!   are a burst between two turns of the loop. `1 % stalled`: but for some, who take nothing.
 //! - `engine/relay`: peers say a line each, and everybody takes those of the others.
-//! - `engine/lines`, `engine/visible`, `engine/newline`: framing, escaping, line breaks.
+//! - `engine/lines`, `engine/escape`, `engine/crlf`: framing, escaping, line breaks.
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
@@ -23,14 +23,14 @@ use criterion::Throughput;
 use criterion::criterion_group;
 use criterion::criterion_main;
 
+use muxnc::engine::crlf::Crlf;
+use muxnc::engine::escape::Escaper;
 use muxnc::engine::lines::Lines;
-use muxnc::engine::newline::Crlf;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
 use muxnc::engine::room::SlowPeer;
 use muxnc::engine::screen::Surface;
-use muxnc::engine::visible::Visible;
 
 const LINE: &[u8] = b"The quick brown fox jumps over the lazy dog, and then once more\n";
 
@@ -403,7 +403,7 @@ fn lines(c: &mut Criterion) {
 }
 
 /// What strangers send, made visible. `std` only makes it text, and obeys what is in it.
-fn visible(c: &mut Criterion) {
+fn escape(c: &mut Criterion) {
     let plain = LINE.repeat(TEXT / LINE.len());
     let letters = "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich, 日本語 ☃\n";
     let letters = letters.repeat(TEXT / letters.len()).into_bytes();
@@ -417,13 +417,13 @@ fn visible(c: &mut Criterion) {
         let lines = text.iter().filter(|&&byte| byte == b'\n').count();
         transform(
             c,
-            "engine/visible",
+            "engine/escape",
             label,
             text,
             |text, out: &mut String| {
-                let mut visible = Visible::default();
-                visible.show(text, out);
-                visible.finish(out);
+                let mut escaper = Escaper::default();
+                escaper.escape(text, out);
+                escaper.finish(out);
             },
             |text, out| out.push_str(&String::from_utf8_lossy(text)),
             |out| {
@@ -437,12 +437,12 @@ fn visible(c: &mut Criterion) {
     }
 }
 
-fn newline(c: &mut Criterion) {
+fn crlf(c: &mut Criterion) {
     let text = LINE.repeat(TEXT / LINE.len());
     let expected = String::from_utf8_lossy(&text).replace('\n', "\r\n");
     transform(
         c,
-        "engine/newline",
+        "engine/crlf",
         "lines of 64 B",
         &text,
         |text, out: &mut Vec<u8>| Crlf::default().convert(text, out),
@@ -464,6 +464,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_millis(1500))
         .sample_size(30);
-    targets = room, lines, visible, newline
+    targets = room, lines, escape, crlf
 }
 criterion_main!(benches);

@@ -231,7 +231,7 @@ impl Args {
             half_close: !self.bytes.no_shutdown,
             quit_after: self.time.quit_after,
             idle_timeout: self.time.idle_timeout,
-            delay: self.time.delay,
+            line_delay: self.time.delay,
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
             traffic: self.bytes.traffic(),

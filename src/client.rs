@@ -24,10 +24,10 @@ use mio::Token;
 
 use self::buffer::Buffer;
 use self::ending::Progress;
-use crate::engine::delay::Delay;
-use crate::engine::newline::Crlf;
+use crate::engine::crlf::Crlf;
+use crate::engine::escape::Escaper;
+use crate::engine::line_delay::LineDelay;
 use crate::engine::progress::Size;
-use crate::engine::visible::Visible;
 use crate::io::conn::Conn;
 use crate::io::console::Console;
 use crate::io::descriptor::Kind;
@@ -81,7 +81,7 @@ pub struct Settings {
     /// A connection over which nothing goes for that long is ended.
     pub idle_timeout: Option<Duration>,
     /// After each line sent nothing is sent for that long.
-    pub delay: Option<Duration>,
+    pub line_delay: Option<Duration>,
     /// Which directions are used.
     pub traffic: Traffic,
     /// Which records are kept.
@@ -164,7 +164,7 @@ struct Client {
     /// What was typed there and has not begun to be sent.
     typed: Vec<u8>,
     /// Only where stdout is a terminal.
-    visible: Option<Visible>,
+    escaper: Option<Escaper>,
     settings: Settings,
     /// Only where something is to be recorded.
     records: Option<Records>,
@@ -172,7 +172,7 @@ struct Client {
     up: Buffer,
     down: Buffer,
     crlf: Crlf,
-    delay: Option<Delay>,
+    line_delay: Option<LineDelay>,
     zero_copy: ZeroCopy,
     progress: Progress,
     tcp_info: TcpInfo,
@@ -203,14 +203,14 @@ impl Client {
             stderr: Stderr::new(notices.clone()),
             console: None,
             typed: Vec::new(),
-            visible: None,
+            escaper: None,
             settings,
             records,
             role,
             up: Buffer::default(),
             down: Buffer::default(),
             crlf: Crlf::default(),
-            delay: None,
+            line_delay: None,
             zero_copy: ZeroCopy::default(),
             progress: Progress::default(),
             tcp_info: TcpInfo::new(),
@@ -220,10 +220,10 @@ impl Client {
         client
             .register()
             .map_err(|e| Error::system("start the event loop", &e))?;
-        client.delay = client.settings.delay.map(Delay::new);
+        client.line_delay = client.settings.line_delay.map(LineDelay::new);
         // Who records has to see the bytes, and TLS changes them.
         let direct = client.conn.is_plain() && client.records.is_none();
-        let changed = client.settings.crlf || client.delay.is_some();
+        let changed = client.settings.crlf || client.line_delay.is_some();
         let file = client.stdin.as_ref().is_some_and(zero_copy::suits_input);
         client.zero_copy = ZeroCopy {
             up: direct && !changed && file,
@@ -246,7 +246,7 @@ impl Client {
             records.register(registry, RECORDS)?;
         }
         if self.stdout.kind() == Kind::Terminal && !self.settings.raw_output {
-            self.visible = Some(Visible::default());
+            self.escaper = Some(Escaper::default());
         }
         if self.stdin.is_some() && self.settings.edit {
             self.console = Console::open(registry, SIGNALS, &self.stdout, &self.stderr)?;

@@ -224,7 +224,7 @@ impl Hub {
             endings,
             killed: None,
             peers,
-            operator: Operator::new(config.settings.delay),
+            operator: Operator::new(config.settings.line_delay),
             transfer: Transfer::new(config.wait_for),
             began: Instant::now(),
             buffer: vec![0; CHUNK].into_boxed_slice(),

@@ -157,8 +157,8 @@ fn lines() {
 }
 
 #[test]
-fn newline() {
-    run("newline");
+fn crlf() {
+    run("crlf");
 }
 
 #[test]
@@ -172,8 +172,8 @@ fn screen() {
 }
 
 #[test]
-fn visible() {
-    run("visible");
+fn escape() {
+    run("escape");
 }
 
 #[test]

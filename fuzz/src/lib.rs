@@ -20,15 +20,18 @@ use muxnc::engine::command::Command;
 use muxnc::engine::command::Typed;
 use muxnc::engine::command::is_name;
 use muxnc::engine::command::understand;
+use muxnc::engine::crlf::Crlf;
 use muxnc::engine::editor;
 use muxnc::engine::editor::Editor;
+use muxnc::engine::escape::Escaper;
+use muxnc::engine::escape::is_unsafe;
+use muxnc::engine::escape::push_escaped;
 use muxnc::engine::journal::Cursor;
 use muxnc::engine::journal::GATHER;
 use muxnc::engine::journal::Journal;
 use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::lines::Lines;
 use muxnc::engine::lines::MAX_LINE;
-use muxnc::engine::newline::Crlf;
 use muxnc::engine::proxy::Conversation;
 use muxnc::engine::proxy::Destination;
 use muxnc::engine::proxy::Kind;
@@ -44,9 +47,6 @@ use muxnc::engine::screen;
 use muxnc::engine::screen::Overflow;
 use muxnc::engine::screen::Screen;
 use muxnc::engine::screen::Surface;
-use muxnc::engine::visible::Visible;
-use muxnc::engine::visible::is_unsafe;
-use muxnc::engine::visible::push_visible;
 
 /// One target.
 pub type Target = fn(&[u8]);
@@ -59,11 +59,11 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("editor", editor),
     ("journal", journal),
     ("lines", lines),
-    ("newline", newline),
+    ("crlf", crlf),
     ("proxy", proxy),
     ("room", room),
     ("screen", screen),
-    ("visible", visible),
+    ("escape", escape),
 ];
 
 /// Filling in one input at most: enough for the longest line and for a full log.
@@ -150,7 +150,7 @@ pub fn lines(data: &[u8]) {
 }
 
 /// Every lone LF becomes CRLF, however it comes, and nothing else is touched.
-pub fn newline(data: &[u8]) {
+pub fn crlf(data: &[u8]) {
     let pieces = Input(data, FILLING).pieces();
     let all = pieces.concat();
     let mut crlf = Crlf::default();
@@ -177,16 +177,16 @@ fn is_safe(text: &str) -> bool {
 }
 
 /// Nothing acts on a terminal, nothing is lost, and cuts do not matter.
-pub fn visible(data: &[u8]) {
+pub fn escape(data: &[u8]) {
     let pieces = Input(data, FILLING).pieces();
     let all = pieces.concat();
     let show = |pieces: &[Vec<u8>]| {
-        let mut visible = Visible::default();
+        let mut escaper = Escaper::default();
         let mut out = String::new();
         for piece in pieces {
-            visible.show(piece, &mut out);
+            escaper.escape(piece, &mut out);
         }
-        visible.finish(&mut out);
+        escaper.finish(&mut out);
         out
     };
     let out = show(&pieces);
@@ -199,7 +199,7 @@ pub fn visible(data: &[u8]) {
     for letter in String::from_utf8_lossy(&all).replace("\r\n", "\n").chars() {
         match letter {
             '\n' | '\t' => expected.push(letter),
-            letter => push_visible(letter, &mut expected),
+            letter => push_escaped(letter, &mut expected),
         }
     }
     assert_eq!(out, expected, "character by character");
@@ -496,13 +496,13 @@ pub fn chat(data: &[u8]) {
     let mut input = Input(data, FILLING);
     let pieces = input.pieces();
     let compose = |pieces: &[Vec<u8>]| {
-        let (mut lines, mut visible) = (Lines::default(), Visible::default());
+        let (mut lines, mut escaper) = (Lines::default(), Escaper::default());
         let mut text = String::new();
         for piece in pieces {
-            chat::compose(&mut lines, &mut visible, Some(piece), &mut text);
+            chat::compose(&mut lines, &mut escaper, Some(piece), &mut text);
             assert!(text.is_empty() || text.ends_with('\n'), "half a line");
         }
-        chat::compose(&mut lines, &mut visible, None, &mut text);
+        chat::compose(&mut lines, &mut escaper, None, &mut text);
         text
     };
     let text = compose(&pieces);

@@ -3,7 +3,7 @@
 //! It promises: it is filled only when it is empty, and nothing in it moves before it was written.
 
 use super::CHUNK;
-use crate::engine::newline::Crlf;
+use crate::engine::crlf::Crlf;
 
 /// Bytes on their way: filled when empty, then written until it is empty again.
 #[derive(Default)]

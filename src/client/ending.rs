@@ -199,7 +199,7 @@ impl Client {
 
     /// Until when nothing is sent.
     pub(super) fn pause(&self) -> Option<Instant> {
-        self.delay.as_ref()?.until()
+        self.line_delay.as_ref()?.until()
     }
 
     /// When the connection was idle for too long. One that the other side closed has nothing more to

@@ -106,8 +106,8 @@ impl Client {
                 self.progress.moved = true;
                 if self.settings.traffic != Traffic::SendOnly {
                     self.down.fill(count);
-                    if let Some(visible) = &mut self.visible {
-                        self.down.reveal(|bytes, text| visible.show(bytes, text));
+                    if let Some(escaper) = &mut self.escaper {
+                        self.down.reveal(|bytes, text| escaper.escape(bytes, text));
                     }
                 }
                 return true;
@@ -117,8 +117,8 @@ impl Client {
             Heard::Cut(error) | Heard::Failed(error) => self.progress.broken = Some(error),
         }
         self.down.fill(0);
-        if let Some(visible) = &mut self.visible {
-            self.down.reveal(|_, text| visible.finish(text));
+        if let Some(escaper) = &mut self.escaper {
+            self.down.reveal(|_, text| escaper.finish(text));
         }
         !self.down.is_empty()
     }

@@ -65,8 +65,8 @@ impl Client {
             return false;
         }
         self.down.load(&mut text);
-        if let Some(visible) = &mut self.visible {
-            self.down.reveal(|bytes, text| visible.show(bytes, text));
+        if let Some(escaper) = &mut self.escaper {
+            self.down.reveal(|bytes, text| escaper.escape(bytes, text));
         }
         true
     }

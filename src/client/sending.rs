@@ -10,8 +10,8 @@ use super::CHUNK;
 use super::Client;
 use super::ROUNDS;
 use super::Role;
-use crate::engine::delay::Delay;
 use crate::engine::editor::Event;
+use crate::engine::line_delay::LineDelay;
 use crate::io::console::KEYS;
 use crate::io::console::Keys;
 use crate::io::descriptor::Kind;
@@ -47,7 +47,11 @@ impl Client {
                 }
                 continue;
             }
-            if self.delay.as_mut().is_some_and(|delay| delay.pauses(now)) {
+            if self
+                .line_delay
+                .as_mut()
+                .is_some_and(|delay| delay.pauses(now))
+            {
                 return Ok(false);
             }
             if self.up.is_empty() && !self.read_input(now)? {
@@ -57,12 +61,12 @@ impl Client {
                 return Ok(false);
             }
             let mut portion = self.up.waiting();
-            if self.delay.is_some() {
-                portion = &portion[..Delay::portion(portion)];
+            if self.line_delay.is_some() {
+                portion = &portion[..LineDelay::portion(portion)];
             }
             match self.conn.write(&[IoSlice::new(portion)]) {
                 Ok(count) => {
-                    if let Some(delay) = &mut self.delay {
+                    if let Some(delay) = &mut self.line_delay {
                         delay.sent(&portion[..count], now);
                     }
                     if self.records.is_some() {

@@ -2,7 +2,7 @@
 //!
 //! What the participants of a chat receive is text, for their terminals may be plain nc: whole
 //! lines, each of them `<name> ` and what that name's owner said, or `* ` and an announcement. What
-//! would act on a terminal is shown instead, as [`visible`](crate::engine::visible) does it.
+//! would act on a terminal is shown instead, as [`escape`](crate::engine::escape) does it.
 //!
 //! ```text
 //!   * user3 joined
@@ -21,8 +21,8 @@ use std::mem;
 
 use crate::engine::command::MAX_NAME;
 use crate::engine::command::is_name;
+use crate::engine::escape::Escaper;
 use crate::engine::lines::Lines;
-use crate::engine::visible::Visible;
 
 /// What the operator is called if not said otherwise.
 pub const HOST: &str = "host";
@@ -42,7 +42,7 @@ pub struct Chat {
     host: Box<str>,
     line_end: &'static str,
     /// What of the operator's bytes is not complete enough to be said.
-    pub(super) visible: Visible,
+    pub(super) escaper: Escaper,
     /// The names that were given or taken, the operator's too, as [`fold`] makes them.
     taken: HashSet<String>,
     /// Here so that its memory is reused.
@@ -84,7 +84,7 @@ impl Chat {
         Chat {
             host: host.into(),
             line_end: if crlf { "\r\n" } else { "\n" },
-            visible: Visible::default(),
+            escaper: Escaper::default(),
             taken: HashSet::from([fold(host)]),
             text: String::new(),
         }
@@ -162,21 +162,21 @@ pub fn nick(line: &str) -> Option<&str> {
 /// Takes in what a speaker said, None for its end, and appends what is to be passed on now to
 /// `text`: whole lines of visible text, each ended by a line feed. Also what does not end makes
 /// lines: each [`MAX_LINE`](crate::engine::lines::MAX_LINE) bytes of it, and the rest at its end.
-pub fn compose(lines: &mut Lines, visible: &mut Visible, bytes: Option<&[u8]>, text: &mut String) {
+pub fn compose(lines: &mut Lines, escaper: &mut Escaper, bytes: Option<&[u8]>, text: &mut String) {
     let end = |text: &mut String| {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
     };
     let Some(mut bytes) = bytes else {
-        lines.finish(|_| (), |rest| visible.show(rest, text));
-        visible.finish(text);
+        lines.finish(|_| (), |rest| escaper.escape(rest, text));
+        escaper.finish(text);
         return end(text);
     };
     while !bytes.is_empty() {
         // Cut there, so that the lines are the same however the bytes were read.
         let (now, later) = bytes.split_at(bytes.len().min(lines.room()));
-        lines.feed(now, false, |_| (), |whole| visible.show(whole, text));
+        lines.feed(now, false, |_| (), |whole| escaper.escape(whole, text));
         end(text);
         bytes = later;
     }
@@ -215,17 +215,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::engine::escape::is_unsafe;
     use crate::engine::lines::MAX_LINE;
-    use crate::engine::visible::is_unsafe;
 
     fn said(pieces: &[&[u8]]) -> String {
-        let (mut lines, mut visible) = (Lines::default(), Visible::default());
+        let (mut lines, mut escaper) = (Lines::default(), Escaper::default());
         let mut text = String::new();
         for piece in pieces {
-            compose(&mut lines, &mut visible, Some(piece), &mut text);
+            compose(&mut lines, &mut escaper, Some(piece), &mut text);
             assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
         }
-        compose(&mut lines, &mut visible, None, &mut text);
+        compose(&mut lines, &mut escaper, None, &mut text);
         text
     }
 

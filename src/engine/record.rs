@@ -24,9 +24,9 @@ use std::fmt::Write;
 
 use pretty_hex::HexConfig;
 
+use crate::engine::escape::is_unsafe;
 use crate::engine::lines::MAX_LINE;
 use crate::engine::room::Account;
-use crate::engine::visible::is_unsafe;
 
 /// Capacity above which an emptied buffer gives its memory back.
 const KEPT: usize = 256;

@@ -40,13 +40,13 @@ pub use self::policy::SlowPeer;
 
 use crate::engine::chat::Chat;
 use crate::engine::chat::Refusal;
+use crate::engine::escape::Escaper;
 use crate::engine::journal::GATHER;
 use crate::engine::journal::Journal;
 use crate::engine::lines::Lines;
 use crate::engine::rate::Meter;
 use crate::engine::rate::Rate;
 use crate::engine::screen::Screen;
-use crate::engine::visible::Visible;
 
 /// Bytes of memory for the unfinished lines of all members together, beyond which long ones are not
 /// waited for: ten thousand members could otherwise make the room hold
@@ -131,7 +131,7 @@ impl<C> Room<C> {
             cursor: self.journal.join(),
             lines: Lines::default(),
             meter: Meter::default(),
-            visible: Visible::default(),
+            escaper: Escaper::default(),
         });
         self.announce_join(key);
         if let Some(owner) = &mut self.line_owner {

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use memchr::memchr;
 use memchr::memchr_iter;
 
-use crate::engine::visible::Visible;
+use crate::engine::escape::Escaper;
 
 /// Bytes waiting from which on the screen is full.
 pub const HIGH_WATER: usize = 64 * 1024;
@@ -66,7 +66,7 @@ pub struct Screen {
     speaker: Option<u32>,
     midline: bool,
     /// What of the speaker's bytes is not complete enough to be shown.
-    visible: Visible,
+    escaper: Escaper,
     text: String,
     /// Whether the head of the queue continues a line of which some was taken.
     head_midline: bool,
@@ -85,7 +85,7 @@ impl Screen {
             recorded: false,
             speaker: None,
             midline: false,
-            visible: Visible::default(),
+            escaper: Escaper::default(),
             text: String::new(),
             head_midline: false,
             dropped: 0,
@@ -134,14 +134,14 @@ impl Screen {
     fn show_lines(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
         let mut text = std::mem::take(&mut self.text);
         if self.midline && self.speaker != Some(speaker) {
-            self.visible.finish(&mut text);
+            self.escaper.finish(&mut text);
             text.push('\n');
             self.push(text.as_bytes());
             text.clear();
         }
         self.speaker = Some(speaker);
         let shown = if self.surface == Surface::Terminal {
-            self.visible.show(bytes, &mut text);
+            self.escaper.escape(bytes, &mut text);
             text.as_bytes()
         } else {
             bytes

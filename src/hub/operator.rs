@@ -14,10 +14,10 @@ use std::time::Instant;
 use super::Hub;
 use crate::engine::command::Typed;
 use crate::engine::command::understand;
-use crate::engine::delay::Delay;
+use crate::engine::crlf::Crlf;
 use crate::engine::editor::Event;
-use crate::engine::newline::Crlf;
-use crate::engine::visible::push_visible;
+use crate::engine::escape::push_escaped;
+use crate::engine::line_delay::LineDelay;
 use crate::io::console::KEYS;
 use crate::io::console::Keys;
 use crate::io::descriptor::Kind;
@@ -38,11 +38,11 @@ const CTRL_D: u8 = 0x04;
 pub(super) struct Operator {
     crlf: Crlf,
     converted: Vec<u8>,
-    /// What was typed at a console, or with a delay read, and not yet said; and how many lines of
+    /// What was typed at a console, or with a line delay read, and not yet said; and how many lines of
     /// a console that is.
     pending: Vec<u8>,
     pending_lines: usize,
-    delay: Option<Delay>,
+    line_delay: Option<LineDelay>,
     /// Nothing more will be read, and what is pending is still to be said.
     ending: bool,
     /// Ctrl-D was pressed, and more would be lost than was asked for.
@@ -59,16 +59,16 @@ pub(super) struct Operator {
 
 impl Operator {
     /// An operator who pauses so long after each line.
-    pub(super) fn new(delay: Option<Duration>) -> Operator {
+    pub(super) fn new(line_delay: Option<Duration>) -> Operator {
         Operator {
-            delay: delay.map(Delay::new),
+            line_delay: line_delay.map(LineDelay::new),
             ..Operator::default()
         }
     }
 
     /// Until when nothing is said.
     pub(super) fn pause(&self) -> Option<Instant> {
-        self.delay.as_ref()?.until()
+        self.line_delay.as_ref()?.until()
     }
 }
 
@@ -91,7 +91,7 @@ impl Hub {
         if self.stdin.as_ref().is_some_and(Stdin::is_gone) {
             return Err(Error::hung_up());
         }
-        let pauses = match &mut self.operator.delay {
+        let pauses = match &mut self.operator.line_delay {
             Some(delay) => delay.pauses(now),
             None => false,
         };
@@ -115,7 +115,7 @@ impl Hub {
             Input::Bytes(count) => {
                 self.operator.spoke = true;
                 let bytes = &self.buffer[..count];
-                if self.operator.delay.is_some() {
+                if self.operator.line_delay.is_some() {
                     self.operator.pending.extend(bytes);
                 } else if self.config.settings.crlf {
                     self.operator.converted.clear();
@@ -236,12 +236,12 @@ impl Hub {
         }
     }
 
-    /// Says what waits, if it is wanted; with a delay, one line of it.
+    /// Says what waits, if it is wanted; with a line delay, one line of it.
     fn say_pending(&mut self, now: Instant) {
         if !self.operator.pending.is_empty() && self.wants_input() {
             let operator = &mut self.operator;
-            let count = match operator.delay {
-                Some(_) => Delay::portion(&operator.pending),
+            let count = match operator.line_delay {
+                Some(_) => LineDelay::portion(&operator.pending),
                 None => operator.pending.len(),
             };
             let bytes = &operator.pending[..count];
@@ -252,7 +252,7 @@ impl Hub {
             } else {
                 self.peers.typed(bytes, now);
             }
-            if let Some(delay) = &mut operator.delay {
+            if let Some(delay) = &mut operator.line_delay {
                 delay.sent(bytes, now);
             }
             operator.pending.drain(..count);
@@ -306,7 +306,7 @@ impl Hub {
                 let mut shown = String::from("muxnc: ");
                 // What was typed may be quoted in it.
                 line.chars()
-                    .for_each(|letter| push_visible(letter, &mut shown));
+                    .for_each(|letter| push_escaped(letter, &mut shown));
                 shown.push('\n');
                 console.notice(shown.as_bytes());
             }

@@ -21,7 +21,7 @@ use mio::Token;
 
 use crate::engine::editor::Editor;
 use crate::engine::editor::Event;
-use crate::engine::visible::push_visible;
+use crate::engine::escape::push_escaped;
 use crate::io::error::Error;
 use crate::io::job;
 use crate::io::notices::Stderr;
@@ -187,7 +187,7 @@ impl Console {
         for letter in line.chars() {
             match letter {
                 '\t' => shown.push('\t'),
-                letter => push_visible(letter, &mut shown),
+                letter => push_escaped(letter, &mut shown),
             }
         }
         shown.push('\n');

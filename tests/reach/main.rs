@@ -3,6 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod happy_eyeballs;
 mod proxy;
-mod race;
 mod unix;

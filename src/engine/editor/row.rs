@@ -13,9 +13,9 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
 
-use crate::engine::visible::is_unsafe;
-use crate::engine::visible::push_code;
-use crate::engine::visible::push_visible;
+use crate::engine::escape::is_unsafe;
+use crate::engine::escape::push_code;
+use crate::engine::escape::push_escaped;
 
 /// Cells after the cursor that are kept in sight, if the row has them.
 const AHEAD: usize = 10;
@@ -94,7 +94,7 @@ impl Part {
 fn fit<'a>(clusters: impl Iterator<Item = &'a str>, room: usize) -> (usize, usize) {
     let (mut bytes, mut cells) = (0, 0);
     for cluster in clusters {
-        let more = visible(cluster).width();
+        let more = escaped(cluster).width();
         if cells + more > room {
             break;
         }
@@ -106,13 +106,13 @@ fn fit<'a>(clusters: impl Iterator<Item = &'a str>, room: usize) -> (usize, usiz
 
 fn show(text: &str, out: &mut Vec<u8>) {
     for cluster in text.graphemes(true) {
-        out.extend_from_slice(visible(cluster).as_bytes());
+        out.extend_from_slice(escaped(cluster).as_bytes());
     }
 }
 
 /// A cluster as it may go to a terminal. Where something in it must not, or where it would take no
 /// cell of its own and so change its neighbour, it is spelled out.
-fn visible(cluster: &str) -> Cow<'_, str> {
+fn escaped(cluster: &str) -> Cow<'_, str> {
     if cluster.len() > MAX_CLUSTER {
         return "\u{FFFD}".into();
     }
@@ -123,7 +123,7 @@ fn visible(cluster: &str) -> Cow<'_, str> {
     for c in cluster.chars() {
         match !is_unsafe(c) && c.width().unwrap_or(0) == 0 {
             true => push_code(c, &mut text),
-            false => push_visible(c, &mut text),
+            false => push_escaped(c, &mut text),
         }
     }
     text.into()

@@ -86,7 +86,7 @@ impl<C> Room<C> {
             return false;
         };
         let mut text = chat.take_text();
-        chat::compose(&mut self.input, &mut chat.visible, bytes, &mut text);
+        chat::compose(&mut self.input, &mut chat.escaper, bytes, &mut text);
         self.label.clear();
         // Writing to a String cannot fail.
         let _ = write!(self.label, "<{}> ", chat.host());
@@ -105,10 +105,10 @@ impl<C> Room<C> {
             return false;
         };
         let mut lines = Default::default();
-        let mut visible = Default::default();
+        let mut escaper = Default::default();
         let mut text = String::new();
-        chat::compose(&mut lines, &mut visible, Some(bytes), &mut text);
-        chat::compose(&mut lines, &mut visible, None, &mut text);
+        chat::compose(&mut lines, &mut escaper, Some(bytes), &mut text);
+        chat::compose(&mut lines, &mut escaper, None, &mut text);
         let mut told = String::new();
         for line in text.lines() {
             let _ = write!(told, "<{}> {line}{}", chat.host(), chat.line_end());
@@ -125,7 +125,7 @@ impl<C> Room<C> {
         };
         let mut text = chat.take_text();
         let member = &mut self.members[key];
-        chat::compose(&mut member.lines, &mut member.visible, bytes, &mut text);
+        chat::compose(&mut member.lines, &mut member.escaper, bytes, &mut text);
         let line_end = chat.line_end();
         self.chat = Some(chat);
         for line in text.split_inclusive('\n') {

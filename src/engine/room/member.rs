@@ -4,10 +4,10 @@
 
 use std::time::Instant;
 
+use crate::engine::escape::Escaper;
 use crate::engine::journal::Cursor;
 use crate::engine::lines::Lines;
 use crate::engine::rate::Meter;
-use crate::engine::visible::Visible;
 
 /// One member of the room.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Member<C> {
     pub(super) lines: Lines,
     pub(super) meter: Meter,
     /// In a chat: what of its bytes is not complete enough to be said.
-    pub(super) visible: Visible,
+    pub(super) escaper: Escaper,
 }
 
 /// Who a member is, and what it did.

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
-use crate::engine::newline::Crlf;
-use crate::engine::visible::push_visible;
+use crate::engine::crlf::Crlf;
+use crate::engine::escape::push_escaped;
 use crate::hub::Hub;
 use crate::hub::peers::Leave;
 
@@ -54,7 +54,7 @@ impl Hub {
                 let mut shown = String::new();
                 reason
                     .chars()
-                    .for_each(|letter| push_visible(letter, &mut shown));
+                    .for_each(|letter| push_escaped(letter, &mut shown));
                 self.peers.queue_leave(key, Leave::Kicked(shown));
             }
             Command::Name { name, .. } if !self.peers.room.name(key, name) => {

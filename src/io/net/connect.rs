@@ -23,9 +23,9 @@ use super::resolve::Family;
 use super::resolve::Lookup;
 use super::resolve::resolve;
 use super::set_options;
-use crate::engine::race::Move;
-use crate::engine::race::Race;
-use crate::engine::race::interleave;
+use crate::engine::happy_eyeballs::HappyEyeballs;
+use crate::engine::happy_eyeballs::Move;
+use crate::engine::happy_eyeballs::interleave;
 use crate::io::error::Error;
 use crate::io::error::why;
 
@@ -48,7 +48,8 @@ pub struct Remote {
     pub limit: Duration,
 }
 
-/// Connects to the first address that answers; they are raced, see [`race`](crate::engine::race).
+/// Connects to the first address that answers; they are raced, see
+/// [`happy_eyeballs`](crate::engine::happy_eyeballs).
 /// The socket is non-blocking.
 ///
 /// # Errors
@@ -62,23 +63,23 @@ pub fn connect(remote: &Remote) -> Result<(std::net::TcpStream, SocketAddr), Err
         running: Vec::new(),
         failures: Vec::new(),
     };
-    let mut race = Race::new(field.addrs.len(), start, start + remote.limit);
+    let mut attempts = HappyEyeballs::new(field.addrs.len(), start, start + remote.limit);
     loop {
         let now = Instant::now();
-        let won = match race.next(now) {
+        let won = match attempts.next(now) {
             Move::Start(entrant) => field.start(entrant),
             Move::Wait(until) => field.wait(until.saturating_duration_since(now)),
             Move::GiveUp => return Err(field.give_up()),
         };
         match won {
             Some(Ok((entrant, socket))) => return Ok((socket.into(), field.finish(entrant))),
-            Some(Err(())) => race.failed(Instant::now()),
+            Some(Err(())) => attempts.failed(Instant::now()),
             None => {}
         }
     }
 }
 
-/// Who takes part in a race.
+/// The addresses that are raced.
 struct Field<'a> {
     remote: &'a Remote,
     addrs: Vec<SocketAddr>,

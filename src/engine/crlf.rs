@@ -1,4 +1,4 @@
-//! Newlines: a lone LF becomes CRLF, for protocols that insist on it (`-C`).
+//! CRLF: a lone LF becomes CRLF, for protocols that insist on it (`-C`).
 //!
 //! It promises: an LF that already follows a CR stays as it is, also when the two came in
 //! different reads; nothing else is touched.

@@ -1,4 +1,4 @@
-//! A pause after each line sent.
+//! The line delay: a pause after each line sent (`--delay`).
 //!
 //! It promises: the bytes stay what they are and in their order; what is no whole line waits for
 //! nothing but the pause after the line before it.
@@ -8,15 +8,15 @@ use std::time::Instant;
 
 /// Cuts what is to be sent into lines, and says when the next may go.
 #[derive(Debug)]
-pub struct Delay {
+pub struct LineDelay {
     time: Duration,
     until: Option<Instant>,
 }
 
-impl Delay {
+impl LineDelay {
     /// A pause of that length after each line.
-    pub fn new(time: Duration) -> Delay {
-        Delay { time, until: None }
+    pub fn new(time: Duration) -> LineDelay {
+        LineDelay { time, until: None }
     }
 
     /// Ends the pause if it is over. Returns whether one goes on: nothing is to be sent.
@@ -37,7 +37,7 @@ impl Delay {
         }
     }
 
-    /// Until when the pause goes on, as far as [`Delay::pauses`] knows.
+    /// Until when the pause goes on, as far as [`LineDelay::pauses`] knows.
     pub fn until(&self) -> Option<Instant> {
         self.until
     }
@@ -51,10 +51,10 @@ mod tests {
     fn each_line_is_followed_by_a_pause() {
         let time = Duration::from_secs(3);
         let start = Instant::now();
-        let mut delay = Delay::new(time);
+        let mut delay = LineDelay::new(time);
         let bytes = b"one\ntwo\nthr";
         assert!(!delay.pauses(start));
-        assert_eq!(Delay::portion(bytes), 4);
+        assert_eq!(LineDelay::portion(bytes), 4);
         // A part of a line, then its end.
         delay.sent(&bytes[..2], start);
         assert!(!delay.pauses(start));
@@ -63,8 +63,8 @@ mod tests {
         assert_eq!(delay.until(), Some(start + time));
         assert!(!delay.pauses(start + time));
         assert_eq!(delay.until(), None);
-        assert_eq!(Delay::portion(&bytes[4..]), 4);
-        assert_eq!(Delay::portion(&bytes[8..]), 3);
+        assert_eq!(LineDelay::portion(&bytes[4..]), 4);
+        assert_eq!(LineDelay::portion(&bytes[8..]), 3);
         delay.sent(&bytes[8..], start + time);
         assert!(!delay.pauses(start + time));
     }

@@ -1,5 +1,5 @@
-//! The race of a name's addresses: which is tried when, so that a dead one costs little (RFC 8305,
-//! Happy Eyeballs).
+//! Happy Eyeballs (RFC 8305): which of a name's addresses is tried when, so that a dead one costs
+//! little.
 //!
 //! The addresses take turns by family, each starts a moment after the one before it, and at once
 //! when one failed. The first to connect wins.
@@ -45,9 +45,9 @@ pub enum Move {
     GiveUp,
 }
 
-/// A race. See the module's documentation.
+/// A race of addresses. See the module's documentation.
 #[derive(Debug)]
-pub struct Race {
+pub struct HappyEyeballs {
     entrants: usize,
     started: usize,
     running: usize,
@@ -57,13 +57,13 @@ pub struct Race {
     end: Instant,
 }
 
-impl Race {
+impl HappyEyeballs {
     /// A race of so many addresses from `now` until `end`. Where there is little time, they start
     /// so much closer that each gets its turn.
-    pub fn new(entrants: usize, now: Instant, end: Instant) -> Race {
+    pub fn new(entrants: usize, now: Instant, end: Instant) -> HappyEyeballs {
         let each =
             end.saturating_duration_since(now) / u32::try_from(entrants.max(1)).unwrap_or(u32::MAX);
-        Race {
+        HappyEyeballs {
             entrants,
             started: 0,
             running: 0,
@@ -127,35 +127,38 @@ mod tests {
     fn one_after_the_other_and_at_once_after_a_failure() {
         let start = Instant::now();
         let at = |ms| start + ms * MS;
-        let mut race = Race::new(4, start, at(10_000));
-        assert_eq!(race.next(at(0)), Move::Start(0));
-        assert_eq!(race.next(at(0)), Move::Wait(at(250)));
-        assert_eq!(race.next(at(249)), Move::Wait(at(250)));
-        assert_eq!(race.next(at(250)), Move::Start(1));
-        race.failed(at(260));
-        assert_eq!(race.next(at(260)), Move::Start(2));
-        assert_eq!(race.next(at(260)), Move::Wait(at(510)));
-        race.failed(at(300));
-        race.failed(at(300));
-        assert_eq!(race.next(at(300)), Move::Start(3));
-        assert_eq!(race.next(at(300)), Move::Wait(at(10_000)));
-        race.failed(at(301));
-        assert_eq!(race.next(at(301)), Move::GiveUp);
+        let mut attempts = HappyEyeballs::new(4, start, at(10_000));
+        assert_eq!(attempts.next(at(0)), Move::Start(0));
+        assert_eq!(attempts.next(at(0)), Move::Wait(at(250)));
+        assert_eq!(attempts.next(at(249)), Move::Wait(at(250)));
+        assert_eq!(attempts.next(at(250)), Move::Start(1));
+        attempts.failed(at(260));
+        assert_eq!(attempts.next(at(260)), Move::Start(2));
+        assert_eq!(attempts.next(at(260)), Move::Wait(at(510)));
+        attempts.failed(at(300));
+        attempts.failed(at(300));
+        assert_eq!(attempts.next(at(300)), Move::Start(3));
+        assert_eq!(attempts.next(at(300)), Move::Wait(at(10_000)));
+        attempts.failed(at(301));
+        assert_eq!(attempts.next(at(301)), Move::GiveUp);
     }
 
     #[test]
     fn the_limit_ends_it_and_a_short_one_brings_them_closer() {
         let start = Instant::now();
         let at = |ms| start + ms * MS;
-        let mut race = Race::new(2, start, at(100));
-        assert_eq!(race.next(at(0)), Move::Start(0));
-        assert_eq!(race.next(at(0)), Move::Wait(at(50)));
-        assert_eq!(race.next(at(50)), Move::Start(1));
-        assert_eq!(race.next(at(50)), Move::Wait(at(100)));
-        assert_eq!(race.next(at(100)), Move::GiveUp);
-        let mut late = Race::new(1, at(5), at(5));
+        let mut attempts = HappyEyeballs::new(2, start, at(100));
+        assert_eq!(attempts.next(at(0)), Move::Start(0));
+        assert_eq!(attempts.next(at(0)), Move::Wait(at(50)));
+        assert_eq!(attempts.next(at(50)), Move::Start(1));
+        assert_eq!(attempts.next(at(50)), Move::Wait(at(100)));
+        assert_eq!(attempts.next(at(100)), Move::GiveUp);
+        let mut late = HappyEyeballs::new(1, at(5), at(5));
         assert_eq!(late.next(at(5)), Move::GiveUp);
-        assert_eq!(Race::new(0, start, at(5)).next(start), Move::GiveUp);
+        assert_eq!(
+            HappyEyeballs::new(0, start, at(5)).next(start),
+            Move::GiveUp
+        );
     }
 
     proptest! {
@@ -170,12 +173,12 @@ mod tests {
         ) {
             let start = Instant::now();
             let end = start + limit * MS;
-            let mut race = Race::new(entrants, start, end);
+            let mut attempts = HappyEyeballs::new(entrants, start, end);
             let mut now = start;
             let mut failures: Vec<Instant> = Vec::new();
             let mut started = 0;
             loop {
-                match race.next(now) {
+                match attempts.next(now) {
                     Move::Start(entrant) => {
                         prop_assert_eq!(entrant, started);
                         prop_assert!(now < end);
@@ -189,7 +192,7 @@ mod tests {
                             Some(at) => {
                                 now = at.max(now);
                                 failures.remove(0);
-                                race.failed(now);
+                                attempts.failed(now);
                             }
                             None => now = until,
                         }

@@ -1,4 +1,5 @@
-//! Bytes of strangers made visible: nothing they send can do anything to a terminal but show text.
+//! Escaping: the bytes of strangers made visible, so that nothing they send can do anything to a
+//! terminal but show text.
 //!
 //! What would act (escape sequences, carriage returns, C1 controls) or deceive (characters that
 //! reorder or hide text) is shown instead of obeyed, and never silently removed, so that an attack
@@ -12,7 +13,7 @@ use std::fmt::Write;
 
 /// One stranger's stream on its way to a terminal.
 #[derive(Debug, Default, Clone)]
-pub struct Visible {
+pub struct Escaper {
     /// The beginning of a character that is not complete yet.
     held: [u8; 3],
     len: u8,
@@ -20,9 +21,9 @@ pub struct Visible {
     after_cr: bool,
 }
 
-impl Visible {
-    /// Appends `bytes` to `out` as visible text.
-    pub fn show(&mut self, mut bytes: &[u8], out: &mut String) {
+impl Escaper {
+    /// Appends `bytes` to `out` as text that is safe to show.
+    pub fn escape(&mut self, mut bytes: &[u8], out: &mut String) {
         while self.len > 0 && !bytes.is_empty() {
             // Complete the held character, byte by byte: it may turn out not to be one.
             let (first, rest) = bytes.split_at(1);
@@ -34,7 +35,7 @@ impl Visible {
             match std::str::from_utf8(joined) {
                 Ok(text) => {
                     self.len = 0;
-                    self.escape(text, out);
+                    self.escape_text(text, out);
                     bytes = rest;
                 }
                 Err(error) if error.error_len().is_none() => {
@@ -50,7 +51,7 @@ impl Visible {
             }
         }
         for chunk in bytes.utf8_chunks() {
-            self.escape(chunk.valid(), out);
+            self.escape_text(chunk.valid(), out);
             let invalid = chunk.invalid();
             if invalid.is_empty() {
                 continue;
@@ -87,7 +88,7 @@ impl Visible {
         }
     }
 
-    fn escape(&mut self, text: &str, out: &mut String) {
+    fn escape_text(&mut self, text: &str, out: &mut String) {
         for letter in text.chars() {
             if letter == '\n' {
                 // The CR before it, if any, was half of the line break.
@@ -99,7 +100,7 @@ impl Visible {
             match letter {
                 '\r' => self.after_cr = true,
                 '\t' => out.push('\t'),
-                letter => push_visible(letter, out),
+                letter => push_escaped(letter, out),
             }
         }
     }
@@ -119,7 +120,7 @@ pub fn is_unsafe(letter: char) -> bool {
 
 /// Appends one character, shown instead of obeyed if it is unsafe: `^[` for a C0 control, `^?` for
 /// DEL, `<U+202E>` for the rest.
-pub fn push_visible(letter: char, out: &mut String) {
+pub fn push_escaped(letter: char, out: &mut String) {
     match letter {
         '\0'..='\x1f' => {
             out.push('^');
@@ -144,12 +145,12 @@ mod tests {
     use super::*;
 
     fn show(pieces: &[&[u8]]) -> String {
-        let mut visible = Visible::default();
+        let mut escaper = Escaper::default();
         let mut out = String::new();
         for piece in pieces {
-            visible.show(piece, &mut out);
+            escaper.escape(piece, &mut out);
         }
-        visible.finish(&mut out);
+        escaper.finish(&mut out);
         out
     }
 
