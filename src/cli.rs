@@ -45,7 +45,7 @@ use crate::io::net;
 use crate::io::net::Bind;
 use crate::io::net::Passed;
 use crate::io::net::Remote;
-use crate::io::tls::Caller;
+use crate::io::tls::ClientTls;
 use crate::io::unix::Name;
 
 /// How long to try to connect when `-w` does not say: as long as ncat does.
@@ -150,14 +150,14 @@ pub enum Mode {
         /// Whom to connect to.
         target: Target,
         /// Whether and how to encrypt.
-        tls: Option<Caller>,
+        tls: Option<ClientTls>,
     },
     /// Everything else.
     Client {
         /// Whom to connect to.
         target: Target,
         /// Whether and how to encrypt.
-        tls: Option<Caller>,
+        tls: Option<ClientTls>,
         /// How to serve the connection.
         settings: Settings,
     },
@@ -251,7 +251,7 @@ impl Args {
         }
         Ok(HubConfig {
             place: self.hub_place()?,
-            tls: self.tls.listener()?,
+            tls: self.tls.hub()?,
             keep_open: self.hub.keep_open,
             once: self.hub.once,
             access: self.access.access(self.address.lookup())?,
@@ -350,7 +350,7 @@ impl Args {
             true => Target::Unix(self.socket_name()?, self.limit()),
             false => self.target()?,
         };
-        let tls = self.tls.caller()?;
+        let tls = self.tls.client()?;
         Ok(match self.bytes.zero {
             true => Mode::Probe { target, tls },
             false => Mode::Client {

@@ -23,7 +23,7 @@ use mio::Poll;
 use mio::Token;
 
 use self::buffer::Buffer;
-use self::ending::Progress;
+use self::ending::ClientState;
 use crate::engine::crlf::Crlf;
 use crate::engine::escape::Escaper;
 use crate::engine::line_delay::LineDelay;
@@ -41,7 +41,7 @@ use crate::io::record::Records;
 use crate::io::record::Wanted;
 use crate::io::stdin::Stdin;
 use crate::io::tcp_info::TcpInfo;
-use crate::io::tls::Caller;
+use crate::io::tls::ClientTls;
 use crate::io::zero_copy;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -106,10 +106,10 @@ pub enum Traffic {
 /// Who we are to the other side: decides what an empty stdin means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    Caller,
+    Client,
     /// Like the hub, a listener whose input was empty from the start has no keyboard, and half-
     /// closes nobody.
-    Listener,
+    Server,
 }
 
 /// Connects to `target` and serves until either side is done.
@@ -118,21 +118,21 @@ enum Role {
 /// No connection, or it broke, or stdin or stdout did.
 pub fn run(
     target: &Target,
-    tls: Option<&Caller>,
+    tls: Option<&ClientTls>,
     settings: Settings,
     notices: &Notices,
 ) -> Result<Status, Error> {
     let records = Records::open(&settings.records)?;
     let (transport, addr) = dial(target, tls)?;
     let conn = Conn::new(transport, addr);
-    Client::new(conn, settings, records, Role::Caller, notices)?.run()
+    Client::new(conn, settings, records, Role::Client, notices)?.run()
 }
 
 /// Connects to `target` and leaves again: what `nc -z` does. With `-v` the connection was told.
 ///
 /// # Errors
 /// No connection.
-pub fn probe(target: &Target, tls: Option<&Caller>) -> Result<Status, Error> {
+pub fn probe(target: &Target, tls: Option<&ClientTls>) -> Result<Status, Error> {
     let (transport, addr) = dial(target, tls)?;
     Conn::new(transport, addr).close_notify();
     Ok(Status::Done)
@@ -149,7 +149,7 @@ pub fn serve(
     notices: &Notices,
 ) -> Result<Status, Error> {
     log::info!(target: NOTICE, "{} joined", conn.addr());
-    Client::new(conn, settings, records, Role::Listener, notices)?.run()
+    Client::new(conn, settings, records, Role::Server, notices)?.run()
 }
 
 struct Client {
@@ -174,7 +174,7 @@ struct Client {
     crlf: Crlf,
     line_delay: Option<LineDelay>,
     zero_copy: ZeroCopy,
-    progress: Progress,
+    state: ClientState,
     tcp_info: TcpInfo,
     /// When to look whether the other side answers, while something is on its way there.
     checkup: Option<Instant>,
@@ -212,7 +212,7 @@ impl Client {
             crlf: Crlf::default(),
             line_delay: None,
             zero_copy: ZeroCopy::default(),
-            progress: Progress::default(),
+            state: ClientState::default(),
             tcp_info: TcpInfo::new(),
             checkup: None,
             poll,
@@ -263,7 +263,7 @@ impl Client {
         }
         self.finish_records(&ended);
         // A filter that nobody listens to any more has nothing to say either.
-        if !matches!(ended, Ok(Status::Unheard)) {
+        if !matches!(ended, Ok(Status::BrokenPipe)) {
             self.sum_up(began);
         }
         if let Some(console) = &mut self.console {
@@ -276,7 +276,7 @@ impl Client {
 
     /// Says what was moved, all in all.
     fn sum_up(&self, began: Instant) {
-        let Progress { sent, received, .. } = self.progress;
+        let ClientState { sent, received, .. } = self.state;
         let time = began.elapsed();
         let rate = Size(((sent + received) as f64 / time.as_secs_f64().max(0.001)) as u64);
         log::info!("sent {sent} bytes, received {received} in {time:.1?}: {rate}/s");

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         notices.say(&error);
         match error.is_usage() {
             true => Status::Usage,
-            false => Status::Network,
+            false => Status::Failed,
         }
     });
     Stderr::new(notices).finish();

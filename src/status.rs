@@ -9,11 +9,11 @@ pub enum Status {
     /// Everything was done.
     Done,
     /// The network, or an input or output, failed.
-    Network,
+    Failed,
     /// The command line made no sense.
     Usage,
     /// Nobody reads our output any more, which ends a filter as SIGPIPE would.
-    Unheard,
+    BrokenPipe,
     /// A signal is to end it, now that the terminal is as it was.
     Killed(i32),
 }
@@ -22,9 +22,9 @@ impl From<Status> for u8 {
     fn from(status: Status) -> u8 {
         match status {
             Status::Done => 0,
-            Status::Network => 1,
+            Status::Failed => 1,
             Status::Usage => 2,
-            Status::Unheard => 128 + 13,
+            Status::BrokenPipe => 128 + 13,
             Status::Killed(signal) => 128_u8.wrapping_add(signal as u8),
         }
     }

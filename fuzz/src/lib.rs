@@ -36,7 +36,7 @@ use muxnc::engine::proxy::Conversation;
 use muxnc::engine::proxy::Destination;
 use muxnc::engine::proxy::Kind;
 use muxnc::engine::proxy::Login;
-use muxnc::engine::proxy::Refusal;
+use muxnc::engine::proxy::ProxyError;
 use muxnc::engine::proxy::Step;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::Label;
@@ -761,8 +761,8 @@ pub fn proxy(data: &[u8]) {
                         return (sent, Ok(step), rest);
                     }
                     // Which sense it does not make may depend on how much is known of it.
-                    Err(Refusal::Nonsense(_)) => {
-                        return (sent, Err(Refusal::Nonsense("")), Vec::new());
+                    Err(ProxyError::Nonsense(_)) => {
+                        return (sent, Err(ProxyError::Nonsense("")), Vec::new());
                     }
                     Err(refusal) => return (sent, Err(refusal), Vec::new()),
                 }
@@ -775,7 +775,7 @@ pub fn proxy(data: &[u8]) {
     let ended = converse(&pieces);
     match &ended {
         (_, Ok(Step::Done), rest) => assert!(all.ends_with(rest), "not the destination's"),
-        (_, Err(Refusal::Refused(reason)), _) => {
+        (_, Err(ProxyError::Refused(reason)), _) => {
             assert!(!reason.contains(is_unsafe), "{reason:?}");
         }
         _ => {}

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::io::error::Error;
-use crate::io::tls::Caller;
+use crate::io::tls::ClientTls;
 use crate::io::tls::Fingerprint;
+use crate::io::tls::HubTls;
 use crate::io::tls::Identity;
-use crate::io::tls::Listener;
 use crate::io::tls::Trust;
 
 /// The options of this group. Each of them asks for TLS.
@@ -91,14 +91,14 @@ impl TlsArgs {
     }
 
     /// What a participant asks of TLS, if it does.
-    pub(super) fn caller(&self) -> Result<Option<Caller>, Error> {
+    pub(super) fn client(&self) -> Result<Option<ClientTls>, Error> {
         let asked = self.is_asked()?;
         let trust = match (&self.ssl_fingerprint, &self.ssl_trustfile) {
             (Some(fingerprint), _) => Trust::Fingerprint(*fingerprint),
             (None, Some(file)) => Trust::File(file.clone()),
             (None, None) => Trust::System,
         };
-        Ok(asked.then(|| Caller {
+        Ok(asked.then(|| ClientTls {
             identity: self.identity(),
             trust,
             name: self.ssl_servername.clone(),
@@ -107,7 +107,7 @@ impl TlsArgs {
     }
 
     /// What a hub asks of TLS, if it does.
-    pub(super) fn listener(&self) -> Result<Option<Listener>, Error> {
+    pub(super) fn hub(&self) -> Result<Option<HubTls>, Error> {
         let asked = self.is_asked()?;
         match (self.ssl_verify, &self.ssl_trustfile) {
             (true, None) => {
@@ -124,7 +124,7 @@ impl TlsArgs {
             }
             _ => {}
         }
-        Ok(asked.then(|| Listener {
+        Ok(asked.then(|| HubTls {
             identity: self.identity(),
             clients: self.ssl_trustfile.clone(),
             alpn: self.ssl_alpn.clone(),

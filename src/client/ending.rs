@@ -21,7 +21,7 @@ use crate::status::Status;
 
 /// How far the conversation is.
 #[derive(Default)]
-pub(super) struct Progress {
+pub(super) struct ClientState {
     /// Something was read from stdin.
     pub(super) spoke: bool,
     /// Bytes sent and received.
@@ -36,7 +36,7 @@ pub(super) struct Progress {
     /// Since when stdin has been silent while only it keeps us here.
     pub(super) silent: Option<Instant>,
     /// Nobody reads stdout any more.
-    pub(super) unheard: bool,
+    pub(super) broken_pipe: bool,
     /// The connection takes no more, and why.
     pub(super) unsendable: Option<io::Error>,
     /// The connection broke while being read.
@@ -50,7 +50,7 @@ impl Client {
             self.checkup = None;
             // What came before is read first.
             if self.conn.has_vanished(&mut self.tcp_info) && !self.conn.is_readable() {
-                self.progress.broken = Some(ErrorKind::TimedOut.into());
+                self.state.broken = Some(ErrorKind::TimedOut.into());
             }
         }
         if self.conn.is_watched() {
@@ -60,14 +60,11 @@ impl Client {
 
     /// Decides whether we are done, and ends our side when stdin did.
     pub(super) fn outcome(&mut self, now: Instant) -> Result<Option<Status>, Error> {
-        if self.progress.unheard {
-            return Ok(Some(Status::Unheard));
+        if self.state.broken_pipe {
+            return Ok(Some(Status::BrokenPipe));
         }
-        if self.progress.finished.is_some()
-            && self.has_sent_all()
-            && self.progress.all_sent.is_none()
-        {
-            self.progress.all_sent = Some(now);
+        if self.state.finished.is_some() && self.has_sent_all() && self.state.all_sent.is_none() {
+            self.state.all_sent = Some(now);
             if self.settings.half_close {
                 self.conn.shutdown();
             }
@@ -78,7 +75,7 @@ impl Client {
         let shown = self.down.is_empty() && written && recorded;
         self.note_activity(shown, now);
         if shown {
-            if let Some(error) = &self.progress.broken {
+            if let Some(error) = &self.state.broken {
                 return Err(self.cut_short("receive from", error));
             }
             if self.conn.has_ended() {
@@ -93,15 +90,15 @@ impl Client {
     pub(super) fn note_activity(&mut self, shown: bool, now: Instant) {
         let over = self.idles().is_none_or(|end| end <= now);
         let unread = self.conn.is_readable() && !self.stdout.is_writable();
-        let first = self.progress.active.is_none();
-        if std::mem::take(&mut self.progress.moved) || first || (over && (unread || !shown)) {
-            self.progress.active = Some(now);
+        let first = self.state.active.is_none();
+        if std::mem::take(&mut self.state.moved) || first || (over && (unread || !shown)) {
+            self.state.active = Some(now);
         }
     }
 
     /// The other side sends no more, and all it sent is printed.
     pub(super) fn closed(&mut self, now: Instant) -> Result<Option<Status>, Error> {
-        if let Some(error) = &self.progress.unsendable {
+        if let Some(error) = &self.state.unsendable {
             return Err(self.cut_short("send to", error));
         }
         let unfinished = self.stdin.as_ref().is_some_and(|stdin| {
@@ -111,10 +108,10 @@ impl Client {
         if unfinished {
             // It may have closed only its own side: our input still goes to its end.
             let idle = self.has_sent_all() && self.pause().is_none();
-            match self.progress.silent {
+            match self.state.silent {
                 Some(since) if idle && now >= since + LAST_INPUT => {}
                 None if idle => {
-                    self.progress.silent = Some(now);
+                    self.state.silent = Some(now);
                     return Ok(None);
                 }
                 _ => return self.timed_out(now),
@@ -129,7 +126,7 @@ impl Client {
     /// The limits of time: the user's, and the one of `--send-only`.
     pub(super) fn timed_out(&self, now: Instant) -> Result<Option<Status>, Error> {
         if self.lingers().is_some_and(|end| now >= end) {
-            return match &self.progress.unsendable {
+            return match &self.state.unsendable {
                 Some(error) => Err(self.cut_short("send to", error)),
                 None => Ok(Some(Status::Done)),
             };
@@ -164,7 +161,7 @@ impl Client {
 
     /// Whether the kernel has everything that was to be sent so far, or will never have it.
     pub(super) fn has_sent_all(&self) -> bool {
-        let pending = self.conn.has_pending_output() && self.progress.unsendable.is_none();
+        let pending = self.conn.has_pending_output() && self.state.unsendable.is_none();
         self.up.is_empty() && self.typed.is_empty() && !pending
     }
 
@@ -183,7 +180,7 @@ impl Client {
             return told
                 .hint("The other side has not answered for a minute and more: is the network up?");
         }
-        match &self.progress.unsendable {
+        match &self.state.unsendable {
             Some(_) => told.hint("The other side closed before everything was sent."),
             None if error.kind() == ErrorKind::UnexpectedEof => told.hint(
                 "Some programs never say it, or not to whoever ended its own side first \
@@ -194,7 +191,7 @@ impl Client {
     }
 
     pub(super) fn quits(&self) -> Option<Instant> {
-        Some(self.progress.finished? + self.settings.quit_after?)
+        Some(self.state.finished? + self.settings.quit_after?)
     }
 
     /// Until when nothing is sent.
@@ -205,21 +202,21 @@ impl Client {
     /// When the connection was idle for too long. One that the other side closed has nothing more to
     /// give: then it is stdin that is waited for.
     pub(super) fn idles(&self) -> Option<Instant> {
-        if self.progress.silent.is_some() {
+        if self.state.silent.is_some() {
             return None;
         }
-        Some(self.progress.active? + self.settings.idle_timeout?)
+        Some(self.state.active? + self.settings.idle_timeout?)
     }
 
     pub(super) fn lingers(&self) -> Option<Instant> {
         match self.settings.traffic {
-            Traffic::SendOnly => Some(self.progress.all_sent? + LINGER),
+            Traffic::SendOnly => Some(self.state.all_sent? + LINGER),
             _ => None,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let silent = self.progress.silent.map(|since| since + LAST_INPUT);
+        let silent = self.state.silent.map(|since| since + LAST_INPUT);
         [
             self.quits(),
             self.lingers(),

@@ -62,12 +62,12 @@ impl Client {
         }
         match zero_copy::receive(&mut self.conn, &mut self.stdout) {
             Moved::Bytes(count) => {
-                self.progress.received += count as u64;
-                self.progress.moved |= count > 0;
+                self.state.received += count as u64;
+                self.state.moved |= count > 0;
                 return Ok(true);
             }
             Moved::Nothing | Moved::End => {}
-            Moved::SourceFailed(error) => self.progress.broken = Some(error),
+            Moved::SourceFailed(error) => self.state.broken = Some(error),
             Moved::SinkFailed(error) => self.give_up_showing(&error)?,
             Moved::Refused => {
                 self.zero_copy.down = false;
@@ -80,7 +80,7 @@ impl Client {
     pub(super) fn give_up_showing(&mut self, error: &io::Error) -> Result<(), Error> {
         match error.kind() {
             ErrorKind::BrokenPipe => {
-                self.progress.unheard = true;
+                self.state.broken_pipe = true;
                 Ok(())
             }
             _ => Err(Error::system("write to stdout", error)),
@@ -94,7 +94,7 @@ impl Client {
         }
         match self.conn.read(self.down.space()) {
             Heard::Bytes(count) => {
-                self.progress.received += count as u64;
+                self.state.received += count as u64;
                 if self.records.is_some() {
                     let bytes = std::mem::take(&mut self.down.bytes);
                     self.record(|records, who| records.heard(who, &bytes[..count]));
@@ -103,7 +103,7 @@ impl Client {
                 if self.shows_records() {
                     return true;
                 }
-                self.progress.moved = true;
+                self.state.moved = true;
                 if self.settings.traffic != Traffic::SendOnly {
                     self.down.fill(count);
                     if let Some(escaper) = &mut self.escaper {
@@ -114,7 +114,7 @@ impl Client {
             }
             Heard::Nothing => return false,
             Heard::End => {}
-            Heard::Cut(error) | Heard::Failed(error) => self.progress.broken = Some(error),
+            Heard::Cut(error) | Heard::Failed(error) => self.state.broken = Some(error),
         }
         self.down.fill(0);
         if let Some(escaper) = &mut self.escaper {

@@ -16,7 +16,7 @@ impl Client {
     pub(super) fn record(&mut self, record: impl FnOnce(&mut Records, Who<'_>)) {
         if let Some(records) = &mut self.records {
             let addr = self.conn.addr();
-            let number = u32::from(self.role == Role::Listener);
+            let number = u32::from(self.role == Role::Server);
             let who = Who {
                 number,
                 addr: &addr,

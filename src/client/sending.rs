@@ -76,8 +76,8 @@ impl Client {
                         self.up.bytes = bytes;
                     }
                     self.up.start += count;
-                    self.progress.sent += count as u64;
-                    self.progress.moved |= count > 0;
+                    self.state.sent += count as u64;
+                    self.state.moved |= count > 0;
                 }
                 Err(error) => self.give_up_sending(error, now),
             }
@@ -95,9 +95,9 @@ impl Client {
         }
         match zero_copy::send(stdin, &mut self.conn) {
             Moved::Bytes(count) => {
-                self.progress.sent += count as u64;
-                self.progress.spoke = true;
-                self.progress.moved |= count > 0;
+                self.state.sent += count as u64;
+                self.state.spoke = true;
+                self.state.moved |= count > 0;
                 return true;
             }
             Moved::Nothing => {}
@@ -115,15 +115,15 @@ impl Client {
     /// done.
     pub(super) fn end_input(&mut self, now: Instant) {
         let typed = self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
-        let silent = self.role == Role::Listener && !self.progress.spoke && !typed;
-        self.progress.finished = (!silent).then_some(now);
+        let silent = self.role == Role::Server && !self.state.spoke && !typed;
+        self.state.finished = (!silent).then_some(now);
     }
 
     /// The connection takes no more; what came before it broke is still to be read and printed.
     pub(super) fn give_up_sending(&mut self, error: io::Error, now: Instant) {
         log::debug!("send to {}: {error}", self.conn.addr());
-        self.progress.unsendable = Some(error);
-        self.progress.finished.get_or_insert(now);
+        self.state.unsendable = Some(error);
+        self.state.finished.get_or_insert(now);
         self.up.fill(0);
         self.typed.clear();
         self.stdin.iter_mut().for_each(Stdin::end);
@@ -147,8 +147,8 @@ impl Client {
         match stdin.read(self.up.space()) {
             Input::Bytes(count) => {
                 self.up.fill(count);
-                self.progress.spoke = true;
-                self.progress.silent = None;
+                self.state.spoke = true;
+                self.state.silent = None;
                 if self.settings.crlf {
                     self.up.convert(&mut self.crlf);
                 }
@@ -190,12 +190,12 @@ impl Client {
                     console.typed(&line);
                     self.typed.extend(line.as_bytes());
                     self.typed.push(b'\n');
-                    self.progress.spoke = true;
+                    self.state.spoke = true;
                 }
                 Event::Complete => console.editor().insert("\t"),
                 Event::End => {
                     stdin.end();
-                    self.progress.finished = Some(now);
+                    self.state.finished = Some(now);
                 }
                 Event::Redraw | Event::Full => {}
             }

@@ -171,7 +171,7 @@ pub struct Admission {
 
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum AdmissionError {
     /// The lists say so.
     NotAllowed,
     /// So many are here.
@@ -182,27 +182,29 @@ pub enum Refusal {
     Late,
 }
 
-impl Refusal {
+impl AdmissionError {
     /// The line that tells whoever is refused.
     pub fn line(self) -> String {
         match self {
-            Refusal::NotAllowed => String::from("muxnc: your address is not allowed here\n"),
-            Refusal::Full(max) => format!("muxnc: full, {max} are here already\n"),
-            Refusal::FullOfHost(max) => {
+            AdmissionError::NotAllowed => String::from("muxnc: your address is not allowed here\n"),
+            AdmissionError::Full(max) => format!("muxnc: full, {max} are here already\n"),
+            AdmissionError::FullOfHost(max) => {
                 format!("muxnc: full, {max} from your address are here already\n")
             }
-            Refusal::Late => String::from("muxnc: too late, it has begun\n"),
+            AdmissionError::Late => String::from("muxnc: too late, it has begun\n"),
         }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for AdmissionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NotAllowed => write!(f, "the address is not allowed"),
-            Refusal::Full(max) => write!(f, "{max} are here already"),
-            Refusal::FullOfHost(max) => write!(f, "{max} from that address are here already"),
-            Refusal::Late => write!(f, "it has begun"),
+            AdmissionError::NotAllowed => write!(f, "the address is not allowed"),
+            AdmissionError::Full(max) => write!(f, "{max} are here already"),
+            AdmissionError::FullOfHost(max) => {
+                write!(f, "{max} from that address are here already")
+            }
+            AdmissionError::Late => write!(f, "it has begun"),
         }
     }
 }
@@ -224,16 +226,21 @@ impl Admission {
     ///
     /// # Errors
     /// No, and why.
-    pub fn ask(&self, ip: Option<IpAddr>, here: usize, from_there: usize) -> Result<(), Refusal> {
+    pub fn ask(
+        &self,
+        ip: Option<IpAddr>,
+        here: usize,
+        from_there: usize,
+    ) -> Result<(), AdmissionError> {
         if ip.is_some_and(|ip| !self.lists.admit(ip)) {
-            return Err(Refusal::NotAllowed);
+            return Err(AdmissionError::NotAllowed);
         }
         if self.begun {
-            return Err(Refusal::Late);
+            return Err(AdmissionError::Late);
         }
         match (self.max, self.max_per_host) {
-            (Some(max), _) if here >= max => Err(Refusal::Full(max)),
-            (_, Some(max)) if from_there >= max => Err(Refusal::FullOfHost(max)),
+            (Some(max), _) if here >= max => Err(AdmissionError::Full(max)),
+            (_, Some(max)) if from_there >= max => Err(AdmissionError::FullOfHost(max)),
             _ => Ok(()),
         }
     }

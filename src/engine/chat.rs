@@ -51,7 +51,7 @@ pub struct Chat {
 
 /// Why somebody cannot have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum NameError {
     /// It is not what a name may be.
     NoName,
     /// It is somebody else's, or looks like it.
@@ -62,18 +62,18 @@ pub enum Refusal {
     Quiet,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for NameError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NoName => write!(
+            NameError::NoName => write!(
                 out,
                 "a name is 1 to {MAX_NAME} letters, digits or any of - _ . with a letter among them"
             ),
-            Refusal::Taken => {
+            NameError::Taken => {
                 out.write_str("that is somebody else's name, or could be mistaken for one")
             }
-            Refusal::Same => out.write_str("that is the name already"),
-            Refusal::Quiet => out.write_str("names stay while nobody hears the others"),
+            NameError::Same => out.write_str("that is the name already"),
+            NameError::Quiet => out.write_str("names stay while nobody hears the others"),
         }
     }
 }
@@ -104,19 +104,19 @@ impl Chat {
     ///
     /// # Errors
     /// Why it may not.
-    pub fn rename(&mut self, number: u32, old: &str, new: &str) -> Result<(), Refusal> {
+    pub fn rename(&mut self, number: u32, old: &str, new: &str) -> Result<(), NameError> {
         if !has_letter(new) {
-            return Err(Refusal::NoName);
+            return Err(NameError::NoName);
         }
         if old == new {
-            return Err(Refusal::Same);
+            return Err(NameError::Same);
         }
         let (before, after) = (fold(old), fold(new));
         let own = new == default_name(number);
         let reserved = RESERVED.iter().any(|&name| fold(name) == after) || is_default(&after);
         let taken = before != after && self.taken.contains(&after);
         if !own && (reserved || taken) {
-            return Err(Refusal::Taken);
+            return Err(NameError::Taken);
         }
         self.taken.remove(&before);
         if !own {
@@ -318,7 +318,7 @@ mod tests {
         ] {
             assert_eq!(
                 chat.rename(2, "user2", taken),
-                Err(Refusal::Taken),
+                Err(NameError::Taken),
                 "{taken}"
             );
         }
@@ -342,7 +342,7 @@ mod tests {
         ] {
             assert_eq!(
                 chat.rename(2, "user2", wrong),
-                Err(Refusal::NoName),
+                Err(NameError::NoName),
                 "{wrong}"
             );
         }
@@ -362,7 +362,7 @@ mod tests {
             assert_eq!(chat.rename(1, "user1", name), Ok(()));
             assert_eq!(
                 chat.rename(2, "user2", other),
-                Err(Refusal::Taken),
+                Err(NameError::Taken),
                 "{other}"
             );
             chat.release(name);
@@ -373,13 +373,13 @@ mod tests {
     fn a_name_that_is_given_up_is_free() {
         let mut chat = Chat::new(HOST, false);
         assert_eq!(chat.rename(1, "user1", "Ana"), Ok(()));
-        assert_eq!(chat.rename(1, "Ana", "Ana"), Err(Refusal::Same));
+        assert_eq!(chat.rename(1, "Ana", "Ana"), Err(NameError::Same));
         assert_eq!(
             chat.rename(1, "Ana", "ANA"),
             Ok(()),
             "one's own, written otherwise"
         );
-        assert_eq!(chat.rename(2, "user2", "Ana"), Err(Refusal::Taken));
+        assert_eq!(chat.rename(2, "user2", "Ana"), Err(NameError::Taken));
         assert_eq!(
             chat.rename(1, "ANA", "user1"),
             Ok(()),
@@ -388,7 +388,7 @@ mod tests {
         assert_eq!(chat.rename(2, "user2", "Ana"), Ok(()));
         chat.release("Ana");
         assert_eq!(chat.rename(3, "user3", "Ana"), Ok(()), "it left");
-        assert_eq!(chat.rename(4, "user4", "user4"), Err(Refusal::Same));
+        assert_eq!(chat.rename(4, "user4", "user4"), Err(NameError::Same));
     }
 
     #[test]

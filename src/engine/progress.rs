@@ -17,7 +17,7 @@ const INERTIA: f64 = 0.8;
 
 /// A transfer. See the module's documentation.
 #[derive(Debug)]
-pub struct Progress {
+pub struct TransferProgress {
     total: Option<u64>,
     began: Instant,
     drawn: Option<Drawn>,
@@ -31,10 +31,10 @@ struct Drawn {
     rate: f64,
 }
 
-impl Progress {
+impl TransferProgress {
     /// A transfer of `total` bytes, if that is known, which begins now.
-    pub fn new(total: Option<u64>, now: Instant) -> Progress {
-        Progress {
+    pub fn new(total: Option<u64>, now: Instant) -> TransferProgress {
+        TransferProgress {
             total,
             began: now,
             drawn: None,
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_line_is_due_while_bytes_move_and_not_too_often() {
         let now = Instant::now();
-        let mut progress = Progress::new(Some(4 * 1024 * 1024), now);
+        let mut progress = TransferProgress::new(Some(4 * 1024 * 1024), now);
         assert_eq!(progress.due((0, 0)), None);
         assert_eq!(progress.due((1, 0)), Some(now));
         let now = now + TICK;

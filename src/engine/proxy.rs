@@ -116,7 +116,7 @@ pub enum Step {
 
 /// Why there will be no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ProxyError {
     /// It hung up in the middle.
     Closed,
     /// What it said makes no sense.
@@ -133,20 +133,20 @@ pub enum Refusal {
     Unsuitable(&'static str),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Closed => f.write_str("the proxy closed the connection before it answered"),
-            Refusal::Nonsense(what) => write!(f, "the proxy's answer makes no sense: {what}"),
-            Refusal::Refused(reason) => write!(f, "the proxy refused: {reason}"),
-            Refusal::LoginWanted => f.write_str("the proxy wants a user name and a password"),
-            Refusal::LoginRefused => {
+            ProxyError::Closed => f.write_str("the proxy closed the connection before it answered"),
+            ProxyError::Nonsense(what) => write!(f, "the proxy's answer makes no sense: {what}"),
+            ProxyError::Refused(reason) => write!(f, "the proxy refused: {reason}"),
+            ProxyError::LoginWanted => f.write_str("the proxy wants a user name and a password"),
+            ProxyError::LoginRefused => {
                 f.write_str("the proxy does not accept this user name and password")
             }
-            Refusal::LoginUnknown => {
+            ProxyError::LoginUnknown => {
                 f.write_str("the proxy wants to be logged in to in no way that muxnc knows")
             }
-            Refusal::Unsuitable(what) => f.write_str(what),
+            ProxyError::Unsuitable(what) => f.write_str(what),
         }
     }
 }
@@ -172,7 +172,7 @@ impl Conversation {
         destination: Destination,
         login: Option<Login>,
         chance: String,
-    ) -> Result<Conversation, Refusal> {
+    ) -> Result<Conversation, ProxyError> {
         Ok(Conversation(match kind {
             Kind::Http => Speech::Http(Http::new(&destination, login, chance)),
             Kind::Socks4 => Speech::Socks4(Socks4::new(&destination, login.as_ref())?),
@@ -185,7 +185,7 @@ impl Conversation {
     ///
     /// # Errors
     /// There will be no connection.
-    pub fn step(&mut self, input: &mut &[u8]) -> Result<Step, Refusal> {
+    pub fn step(&mut self, input: &mut &[u8]) -> Result<Step, ProxyError> {
         match &mut self.0 {
             Speech::Http(http) => http.step(input),
             Speech::Socks4(socks) => socks.step(input),
@@ -197,10 +197,10 @@ impl Conversation {
     ///
     /// # Errors
     /// There will be no connection.
-    pub fn ended(&mut self) -> Result<Step, Refusal> {
+    pub fn ended(&mut self) -> Result<Step, ProxyError> {
         match &mut self.0 {
             Speech::Http(http) => http.ended(),
-            Speech::Socks4(_) | Speech::Socks5(_) => Err(Refusal::Closed),
+            Speech::Socks4(_) | Speech::Socks5(_) => Err(ProxyError::Closed),
         }
     }
 }
@@ -273,7 +273,7 @@ mod tests {
     fn feed(
         talk: &mut Conversation,
         mut pieces: Vec<&[u8]>,
-    ) -> (Option<Result<Step, Refusal>>, usize) {
+    ) -> (Option<Result<Step, ProxyError>>, usize) {
         pieces.reverse();
         let mut input = pieces.pop().unwrap_or(b"");
         let mut turns = 0;

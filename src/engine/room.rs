@@ -39,7 +39,7 @@ pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
 
 use crate::engine::chat::Chat;
-use crate::engine::chat::Refusal;
+use crate::engine::chat::NameError;
 use crate::engine::escape::Escaper;
 use crate::engine::journal::GATHER;
 use crate::engine::journal::Journal;
@@ -308,7 +308,7 @@ impl<C> Room<C> {
     /// If there is no member of that key.
     pub fn name(&mut self, key: usize, name: &str) -> bool {
         if let Some(renamed) = self.rename(key, name) {
-            return matches!(renamed, Ok(()) | Err(Refusal::Same));
+            return matches!(renamed, Ok(()) | Err(NameError::Same));
         }
         // Who differs by the case of letters only would be taken for the other.
         let taken = self.members.iter().any(|(other, member)| {

@@ -20,7 +20,7 @@ pub struct HubConfig {
     /// Where it listens.
     pub place: Place,
     /// Whether and how to encrypt.
-    pub tls: Option<tls::Listener>,
+    pub tls: Option<tls::HubTls>,
     /// Serve on after the end of stdin, and half-close nobody.
     pub keep_open: bool,
     /// Serve one peer and end with it.

@@ -9,8 +9,8 @@ use mio::Registry;
 
 use super::HubConfig;
 use crate::engine::admit::Admission;
+use crate::engine::admit::AdmissionError;
 use crate::engine::admit::Lists;
-use crate::engine::admit::Refusal;
 use crate::io::addr::Addr;
 use crate::io::conn::Conn;
 use crate::io::door::Door;
@@ -124,7 +124,7 @@ impl Entry {
         None
     }
 
-    fn count(&mut self, addr: &Addr, refusal: Refusal, now: Instant) {
+    fn count(&mut self, addr: &Addr, refusal: AdmissionError, now: Instant) {
         if self.admission.refusals.count(now) {
             log::info!(target: NOTICE, "{addr} was refused: {refusal}");
         }

@@ -38,8 +38,8 @@ const CTRL_D: u8 = 0x04;
 pub(super) struct Operator {
     crlf: Crlf,
     converted: Vec<u8>,
-    /// What was typed at a console, or with a line delay read, and not yet said; and how many lines of
-    /// a console that is.
+    /// What was typed at a console, or with a line delay read, and not yet said; and how many lines
+    /// of a console that is.
     pending: Vec<u8>,
     pending_lines: usize,
     line_delay: Option<LineDelay>,

@@ -19,7 +19,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 pub use self::hearing::CHUNK;
-pub use self::leaving::Leave;
+pub use self::leaving::DisconnectReason;
 use crate::engine::admit::Headcount;
 use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
@@ -55,7 +55,7 @@ struct Queues {
     limited: Vec<usize>,
     /// Owed something, and the kernel has room.
     owed: Vec<usize>,
-    leaving: Vec<(usize, Leave)>,
+    leaving: Vec<(usize, DisconnectReason)>,
     overdue: Vec<usize>,
 }
 
@@ -255,7 +255,7 @@ impl<S: Stream> Peers<S> {
         }
         if peer.conn.is_shut() && peer.conn.has_ended() {
             // The last of what it was owed was all that it waited for.
-            self.queue_leave(key, Leave::Closed);
+            self.queue_leave(key, DisconnectReason::Closed);
             return;
         }
         if peer.conn.is_shut() || peer.broken.is_some() {
@@ -311,7 +311,7 @@ impl<S: Stream> Peers<S> {
         if !peer.conn.is_shut() {
             peer.conn.shutdown();
             if peer.conn.has_ended() && !peer.conn.has_pending_output() {
-                self.queue_leave(key, Leave::Closed);
+                self.queue_leave(key, DisconnectReason::Closed);
             }
         }
     }
@@ -368,7 +368,7 @@ impl<S: Stream> Peers<S> {
     }
 
     /// A peer leaves at the end of this turn.
-    pub fn queue_leave(&mut self, key: usize, why: Leave) {
+    pub fn queue_leave(&mut self, key: usize, why: DisconnectReason) {
         if let Some(peer) = self.room.peer_mut(key)
             && !peer.leaving
         {

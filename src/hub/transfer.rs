@@ -7,8 +7,8 @@
 use std::time::Instant;
 
 use super::Hub;
-use crate::engine::progress::Progress;
 use crate::engine::progress::Size;
+use crate::engine::progress::TransferProgress;
 use crate::io::descriptor::Kind;
 use crate::io::notices::Stderr;
 use crate::io::stdin::Stdin;
@@ -23,7 +23,7 @@ pub(super) struct Transfer {
     /// Somebody was waited for.
     waited: bool,
     /// Only where there is a terminal to draw it on.
-    progress: Option<Progress>,
+    progress: Option<TransferProgress>,
     began: Option<Instant>,
     /// Those who were here then.
     receivers: usize,
@@ -85,7 +85,7 @@ impl Hub {
         let wanted = log::log_enabled!(target: NOTICE, log::Level::Info);
         let is_typed = stdin.kind() == Kind::Terminal;
         if wanted && !is_typed && self.stderr.is_capable_terminal() {
-            self.transfer.progress = Some(Progress::new(stdin.remaining(), now));
+            self.transfer.progress = Some(TransferProgress::new(stdin.remaining(), now));
         }
     }
 

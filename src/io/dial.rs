@@ -11,7 +11,7 @@ use crate::io::net;
 use crate::io::net::Remote;
 use crate::io::proxy;
 use crate::io::proxy::Proxy;
-use crate::io::tls::Caller;
+use crate::io::tls::ClientTls;
 use crate::io::tls::Connector;
 use crate::io::transport::Transport;
 use crate::io::unix;
@@ -50,7 +50,7 @@ impl Target {
 ///
 /// # Errors
 /// No connection, or none that is encrypted as it should be.
-pub fn dial(target: &Target, tls: Option<&Caller>) -> Result<(Transport, Addr), Error> {
+pub fn dial(target: &Target, tls: Option<&ClientTls>) -> Result<(Transport, Addr), Error> {
     let end = Instant::now() + target.limit();
     let connector = tls.map(|asked| Connector::new(asked, target.host()));
     let connector = connector.transpose()?;

@@ -44,7 +44,7 @@ pub enum Listener {
     /// TCP.
     Tcp(TcpListener),
     /// A Unix socket.
-    Unix(unix::Listener),
+    Unix(unix::NamedListener),
 }
 
 /// A listener, and where it listens in words.

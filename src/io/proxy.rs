@@ -26,7 +26,7 @@ use crate::engine::proxy::Conversation;
 use crate::engine::proxy::Destination;
 use crate::engine::proxy::Kind;
 use crate::engine::proxy::Login;
-use crate::engine::proxy::Refusal;
+use crate::engine::proxy::ProxyError;
 use crate::engine::proxy::Step;
 use crate::io::error::Error;
 use crate::io::net;
@@ -87,7 +87,7 @@ pub fn connect(remote: &Remote, proxy: &Proxy) -> Result<(TcpStream, String), Er
     let doing = format!("connect to {place} through proxy {proxy}");
     let chance = chance().map_err(|error| Error::system("read /dev/urandom", &error))?;
     let mut talk = Conversation::new(proxy.kind, destination, proxy.login.clone(), chance)
-        .map_err(|refusal| Failure::Refusal(refusal).told(&doing, proxy))?;
+        .map_err(|refusal| Failure::ProxyError(refusal).told(&doing, proxy))?;
     loop {
         let to_proxy = Remote {
             host: proxy.host.clone(),
@@ -113,13 +113,13 @@ enum End {
 
 /// Why it did not.
 enum Failure {
-    Refusal(Refusal),
+    ProxyError(ProxyError),
     System(io::Error),
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Failure {
-        Failure::Refusal(refusal)
+impl From<ProxyError> for Failure {
+    fn from(refusal: ProxyError) -> Failure {
+        Failure::ProxyError(refusal)
     }
 }
 
@@ -139,17 +139,17 @@ impl Failure {
                 );
             }
             Failure::System(error) => return Error::system(doing, &error),
-            Failure::Refusal(refusal) => refusal,
+            Failure::ProxyError(refusal) => refusal,
         };
         let told = Error::new(doing, refusal.to_string());
         match refusal {
-            Refusal::Closed | Refusal::Nonsense(_) => told.hint(format!(
+            ProxyError::Closed | ProxyError::Nonsense(_) => told.hint(format!(
                 "Is that an {} proxy? --proxy-type says of which type it is.",
                 proxy.kind
             )),
-            Refusal::LoginWanted => told.hint("--proxy-auth USER:PASS says who you are."),
-            Refusal::Unsuitable(what) => Error::usage(doing, what),
-            Refusal::Refused(_) | Refusal::LoginRefused | Refusal::LoginUnknown => told,
+            ProxyError::LoginWanted => told.hint("--proxy-auth USER:PASS says who you are."),
+            ProxyError::Unsuitable(what) => Error::usage(doing, what),
+            ProxyError::Refused(_) | ProxyError::LoginRefused | ProxyError::LoginUnknown => told,
         }
     }
 }

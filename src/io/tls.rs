@@ -44,7 +44,7 @@ use crate::io::conn::Conn;
 
 /// What a participant asks of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub struct ClientTls {
     /// What it shows, if the other side wants to see something.
     pub identity: Option<Identity>,
     /// Which certificates of the other side it believes.
@@ -57,7 +57,7 @@ pub struct Caller {
 
 /// What a hub asks of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
+pub struct HubTls {
     /// What it shows; without it one is made for the occasion.
     pub identity: Option<Identity>,
     /// Participants must show a certificate that this file vouches for.

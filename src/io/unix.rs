@@ -76,7 +76,7 @@ impl fmt::Display for Name {
 
 /// A listening socket.
 #[derive(Debug)]
-pub struct Listener {
+pub struct NamedListener {
     listener: UnixListener,
     name: Name,
     /// None for an abstract name.
@@ -100,7 +100,7 @@ impl File {
     }
 }
 
-impl Drop for Listener {
+impl Drop for NamedListener {
     /// Removes its file, unless somebody put another one there.
     fn drop(&mut self) {
         if let (Name::Path(path), Some(file)) = (&self.name, self.file)
@@ -117,7 +117,7 @@ impl Drop for Listener {
 ///
 /// # Errors
 /// The name is taken, not allowed, …
-pub fn listen(name: &Name) -> Result<Listener, Error> {
+pub fn listen(name: &Name) -> Result<NamedListener, Error> {
     let told = |error| listen_error(name, &error);
     let address = name.address().map_err(told)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(told)?;
@@ -134,7 +134,7 @@ pub fn listen(name: &Name) -> Result<Listener, Error> {
         Name::Path(path) => Some(File::at(path).map_err(told)?),
         Name::Abstract(_) => None,
     };
-    let listener = Listener {
+    let listener = NamedListener {
         listener: UnixListener::from_std(OwnedFd::from(socket).into()),
         name: name.clone(),
         file,
@@ -166,7 +166,7 @@ fn clear(path: &Path, address: &SockAddr) -> Result<(), &'static str> {
     }
 }
 
-impl Listener {
+impl NamedListener {
     /// Takes a connection, if there is one.
     ///
     /// # Errors

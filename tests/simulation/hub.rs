@@ -23,7 +23,7 @@ use muxnc::engine::screen;
 use muxnc::engine::screen::Screen;
 use muxnc::engine::screen::Surface;
 use muxnc::hub::peers::CHUNK;
-use muxnc::hub::peers::Leave;
+use muxnc::hub::peers::DisconnectReason;
 use muxnc::hub::peers::Peers;
 use muxnc::io::conn::Conn;
 use muxnc::io::conn::Hints;
@@ -232,7 +232,8 @@ impl Hub {
 
     fn hear_operator(&mut self) {
         for key in self.kicked.drain(..) {
-            self.peers.queue_leave(key, Leave::Kicked(String::new()));
+            self.peers
+                .queue_leave(key, DisconnectReason::Kicked(String::new()));
         }
         if self.stdin.is_empty() || !self.peers.room.wants_input() {
             return;

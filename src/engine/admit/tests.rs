@@ -127,16 +127,19 @@ fn deny_wins_and_allow_limits() {
     let all = admission(None, &[]);
     assert_eq!(ask(&all, "192.0.2.7"), Ok(()));
     let but_one = admission(None, &["192.0.2.7"]);
-    assert_eq!(ask(&but_one, "192.0.2.7"), Err(Refusal::NotAllowed));
-    assert_eq!(ask(&but_one, "::ffff:192.0.2.7"), Err(Refusal::NotAllowed));
+    assert_eq!(ask(&but_one, "192.0.2.7"), Err(AdmissionError::NotAllowed));
+    assert_eq!(
+        ask(&but_one, "::ffff:192.0.2.7"),
+        Err(AdmissionError::NotAllowed)
+    );
     assert_eq!(ask(&but_one, "192.0.2.8"), Ok(()));
     let some = admission(Some(&["192.0.2.0/24", "::1"]), &["192.0.2.7"]);
     assert_eq!(ask(&some, "192.0.2.8"), Ok(()));
     assert_eq!(ask(&some, "::1"), Ok(()));
-    assert_eq!(ask(&some, "192.0.2.7"), Err(Refusal::NotAllowed));
-    assert_eq!(ask(&some, "192.0.3.8"), Err(Refusal::NotAllowed));
+    assert_eq!(ask(&some, "192.0.2.7"), Err(AdmissionError::NotAllowed));
+    assert_eq!(ask(&some, "192.0.3.8"), Err(AdmissionError::NotAllowed));
     let nobody = admission(Some(&[]), &[]);
-    assert_eq!(ask(&nobody, "192.0.2.7"), Err(Refusal::NotAllowed));
+    assert_eq!(ask(&nobody, "192.0.2.7"), Err(AdmissionError::NotAllowed));
 }
 
 #[test]
@@ -147,9 +150,9 @@ fn so_many_are_let_in_and_so_many_of_one_address() {
     let some = || Admission::new(Lists::default(), Some(3), Some(2));
     assert_eq!(ask(all(), 1000, 1000), Ok(()));
     assert_eq!(ask(some(), 2, 1), Ok(()));
-    assert_eq!(ask(some(), 2, 2), Err(Refusal::FullOfHost(2)));
-    assert_eq!(ask(some(), 3, 0), Err(Refusal::Full(3)));
-    assert_eq!(ask(some(), 3, 2), Err(Refusal::Full(3)));
+    assert_eq!(ask(some(), 2, 2), Err(AdmissionError::FullOfHost(2)));
+    assert_eq!(ask(some(), 3, 0), Err(AdmissionError::Full(3)));
+    assert_eq!(ask(some(), 3, 2), Err(AdmissionError::Full(3)));
 }
 
 #[test]

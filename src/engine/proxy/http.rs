@@ -5,7 +5,7 @@ mod challenge;
 use self::challenge::Challenge;
 use super::Destination;
 use super::Login;
-use super::Refusal;
+use super::ProxyError;
 use super::Step;
 
 /// Bytes that the head of an answer may have.
@@ -60,7 +60,7 @@ impl Http {
         }
     }
 
-    pub(super) fn step(&mut self, input: &mut &[u8]) -> Result<Step, Refusal> {
+    pub(super) fn step(&mut self, input: &mut &[u8]) -> Result<Step, ProxyError> {
         loop {
             match self.state {
                 State::Start => return self.ask(false),
@@ -81,11 +81,11 @@ impl Http {
         }
     }
 
-    pub(super) fn ended(&mut self) -> Result<Step, Refusal> {
+    pub(super) fn ended(&mut self) -> Result<Step, ProxyError> {
         match self.state {
             State::Page(_) => Ok(self.reconnect()),
             State::Head { used: true } if self.head.is_empty() => Ok(self.reconnect()),
-            _ => Err(Refusal::Closed),
+            _ => Err(ProxyError::Closed),
         }
     }
 
@@ -94,9 +94,9 @@ impl Http {
         Step::Reconnect
     }
 
-    fn ask(&mut self, used: bool) -> Result<Step, Refusal> {
+    fn ask(&mut self, used: bool) -> Result<Step, ProxyError> {
         if self.requests == MAX_REQUESTS {
-            return Err(Refusal::LoginRefused);
+            return Err(ProxyError::LoginRefused);
         }
         self.requests += 1;
         self.state = State::Head { used };
@@ -112,7 +112,7 @@ impl Http {
     }
 
     /// Takes what belongs to the head. `None`: there is more to come, or to go on with.
-    fn hear(&mut self, input: &mut &[u8]) -> Result<Option<Step>, Refusal> {
+    fn hear(&mut self, input: &mut &[u8]) -> Result<Option<Step>, ProxyError> {
         let before = self.head.len();
         self.head.extend_from_slice(input);
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
@@ -124,11 +124,11 @@ impl Http {
                 *input = &[];
                 return Ok(None);
             }
-            Ok(_) => return Err(Refusal::Nonsense("it has no end")),
+            Ok(_) => return Err(ProxyError::Nonsense("it has no end")),
             Err(httparse::Error::TooManyHeaders) => {
-                return Err(Refusal::Nonsense("it has too many fields"));
+                return Err(ProxyError::Nonsense("it has too many fields"));
             }
-            Err(_) => return Err(Refusal::Nonsense("it is not HTTP")),
+            Err(_) => return Err(ProxyError::Nonsense("it is not HTTP")),
         };
         let result = match answer.code.unwrap_or(0) {
             100..200 => Ok(None),
@@ -136,11 +136,11 @@ impl Http {
             200..300 => Ok(Some(Step::Done)),
             407 => challenged(&answer).and_then(|(challenge, page)| {
                 if self.login.is_none() {
-                    return Err(Refusal::LoginWanted);
+                    return Err(ProxyError::LoginWanted);
                 }
-                let challenge = challenge.ok_or(Refusal::LoginUnknown)?;
+                let challenge = challenge.ok_or(ProxyError::LoginUnknown)?;
                 if self.challenge.is_some() && !challenge.is_stale() {
-                    return Err(Refusal::LoginRefused);
+                    return Err(ProxyError::LoginRefused);
                 }
                 self.challenge = Some(challenge);
                 Ok(match page {
@@ -157,7 +157,9 @@ impl Http {
             code => {
                 let reason = answer.reason.unwrap_or_default();
                 let reason: String = reason.chars().take(100).collect();
-                Err(Refusal::Refused(format!("{code} {reason}").trim().into()))
+                Err(ProxyError::Refused(
+                    format!("{code} {reason}").trim().into(),
+                ))
             }
         };
         *input = &input[end - before..];
@@ -170,7 +172,7 @@ impl Http {
 /// if the connection can be used again behind it.
 fn challenged(
     answer: &httparse::Response<'_, '_>,
-) -> Result<(Option<Challenge>, Option<u64>), Refusal> {
+) -> Result<(Option<Challenge>, Option<u64>), ProxyError> {
     let values = |name: &'static str| {
         answer
             .headers
@@ -228,7 +230,7 @@ mod tests {
         }
 
         /// Goes on until it waits for more or ends; returns how.
-        fn say(&mut self, said: &str) -> Result<Step, Refusal> {
+        fn say(&mut self, said: &str) -> Result<Step, ProxyError> {
             let mut input = said.as_bytes();
             loop {
                 match self.http.step(&mut input)? {
@@ -295,10 +297,10 @@ mod tests {
     #[test]
     fn a_login_is_wanted_unknown_or_refused() {
         let no = format!("HTTP/1.1 407 No\r\nContent-Length: 0\r\n{BASIC}\r\n");
-        assert_eq!(Talk::new(false).say(&no), Err(Refusal::LoginWanted));
+        assert_eq!(Talk::new(false).say(&no), Err(ProxyError::LoginWanted));
         let mut talk = Talk::new(true);
         assert_eq!(talk.say(&no), Ok(Step::Read));
-        assert_eq!(talk.say(&no), Err(Refusal::LoginRefused));
+        assert_eq!(talk.say(&no), Err(ProxyError::LoginRefused));
         for unknown in [
             "",
             "Proxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate abc==\r\n",
@@ -309,7 +311,7 @@ mod tests {
             let no = format!("HTTP/1.1 407 No\r\n{unknown}\r\n");
             assert_eq!(
                 Talk::new(true).say(&no),
-                Err(Refusal::LoginUnknown),
+                Err(ProxyError::LoginUnknown),
                 "{unknown}"
             );
         }
@@ -330,27 +332,27 @@ mod tests {
         assert!(talk.sent[2].contains("nonce=\"two\"") && talk.sent[2].contains("nc=00000001"));
         assert_eq!(talk.say(&no("three", true)), Ok(Step::Read));
         assert_eq!(talk.say(&no("four", true)), Ok(Step::Read));
-        assert_eq!(talk.say(&no("five", true)), Err(Refusal::LoginRefused));
+        assert_eq!(talk.say(&no("five", true)), Err(ProxyError::LoginRefused));
     }
 
     #[test]
     fn a_proxy_that_hangs_up_is_asked_again_only_if_it_had_answered() {
         let mut talk = Talk::new(true);
         assert_eq!(talk.say(""), Ok(Step::Read));
-        assert_eq!(talk.http.ended(), Err(Refusal::Closed));
+        assert_eq!(talk.http.ended(), Err(ProxyError::Closed));
         let no = format!("HTTP/1.1 407 No\r\nContent-Length: 9\r\n{BASIC}\r\n");
         let mut talk = Talk::new(true);
         assert_eq!(talk.say(&no), Ok(Step::Read));
         assert_eq!(talk.http.ended(), Ok(Step::Reconnect));
         assert_eq!(talk.say(""), Ok(Step::Read));
         assert!(talk.sent[1].contains("Basic"));
-        assert_eq!(talk.http.ended(), Err(Refusal::Closed));
+        assert_eq!(talk.http.ended(), Err(ProxyError::Closed));
         let mut talk = Talk::new(true);
         assert_eq!(talk.say(&format!("{no}123456789")), Ok(Step::Read));
         assert_eq!(talk.sent.len(), 2);
         assert_eq!(talk.http.ended(), Ok(Step::Reconnect));
         assert_eq!(talk.say("HTTP/1.1 200 OK\r\n"), Ok(Step::Read));
-        assert_eq!(talk.http.ended(), Err(Refusal::Closed));
+        assert_eq!(talk.http.ended(), Err(ProxyError::Closed));
     }
 
     #[test]
@@ -379,17 +381,17 @@ mod tests {
         let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "a".repeat(MAX_HEAD));
         assert_eq!(
             Talk::new(false).say(&endless),
-            Err(Refusal::Nonsense("it has no end"))
+            Err(ProxyError::Nonsense("it has no end"))
         );
         assert_eq!(
             Talk::new(false).say(&format!("{endless}\r\n\r\n")),
-            Err(Refusal::Nonsense("it has no end"))
+            Err(ProxyError::Nonsense("it has no end"))
         );
         let many = format!(
             "HTTP/1.1 200 OK\r\n{}\r\n",
             "a: b\r\n".repeat(MAX_FIELDS + 1)
         );
-        let too_many = Refusal::Nonsense("it has too many fields");
+        let too_many = ProxyError::Nonsense("it has too many fields");
         assert_eq!(Talk::new(false).say(&many), Err(too_many));
         let long = format!("HTTP/1.1 500 {}\r\n\r\n", "a".repeat(5000));
         assert!(Talk::new(false).say(&long).unwrap_err().to_string().len() < 200);

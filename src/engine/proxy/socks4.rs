@@ -8,7 +8,7 @@ use super::Answer;
 use super::Destination;
 use super::Host;
 use super::Login;
-use super::Refusal;
+use super::ProxyError;
 use super::Step;
 
 const VERSION: u8 = 4;
@@ -28,7 +28,10 @@ pub(super) struct Socks4 {
 }
 
 impl Socks4 {
-    pub(super) fn new(destination: &Destination, login: Option<&Login>) -> Result<Socks4, Refusal> {
+    pub(super) fn new(
+        destination: &Destination,
+        login: Option<&Login>,
+    ) -> Result<Socks4, ProxyError> {
         let user = login.map_or("", |login| &login.user);
         Ok(Socks4 {
             request: Some(request(destination, user)?),
@@ -36,7 +39,7 @@ impl Socks4 {
         })
     }
 
-    pub(super) fn step(&mut self, input: &mut &[u8]) -> Result<Step, Refusal> {
+    pub(super) fn step(&mut self, input: &mut &[u8]) -> Result<Step, ProxyError> {
         if let Some(request) = self.request.take() {
             return Ok(Step::Send(request));
         }
@@ -45,25 +48,27 @@ impl Socks4 {
         };
         match answer[..2] {
             [0, 90] => Ok(Step::Done),
-            [0, 91] => Err(Refusal::Refused("rejected or failed".into())),
-            [0, 92] => Err(Refusal::Refused("it cannot ask identd who we are".into())),
-            [0, 93] => Err(Refusal::Refused("identd names another user".into())),
-            [0, code] => Err(Refusal::Refused(format!("unknown reason {code}"))),
-            _ => Err(Refusal::Nonsense("it is not SOCKS4")),
+            [0, 91] => Err(ProxyError::Refused("rejected or failed".into())),
+            [0, 92] => Err(ProxyError::Refused(
+                "it cannot ask identd who we are".into(),
+            )),
+            [0, 93] => Err(ProxyError::Refused("identd names another user".into())),
+            [0, code] => Err(ProxyError::Refused(format!("unknown reason {code}"))),
+            _ => Err(ProxyError::Nonsense("it is not SOCKS4")),
         }
     }
 }
 
-fn request(destination: &Destination, user: &str) -> Result<Vec<u8>, Refusal> {
+fn request(destination: &Destination, user: &str) -> Result<Vec<u8>, ProxyError> {
     let (address, name) = match &destination.host {
         Host::Ip(ip) => match ip.to_canonical() {
             IpAddr::V4(ip) => (ip.octets(), None),
-            IpAddr::V6(_) => return Err(Refusal::Unsuitable("SOCKS4 has no IPv6 addresses")),
+            IpAddr::V6(_) => return Err(ProxyError::Unsuitable("SOCKS4 has no IPv6 addresses")),
         },
         Host::Name(name) => (BY_NAME, Some(name)),
     };
     if user.contains('\0') {
-        return Err(Refusal::Unsuitable("a user name cannot contain a NUL"));
+        return Err(ProxyError::Unsuitable("a user name cannot contain a NUL"));
     }
     let mut request = vec![VERSION, CONNECT];
     request.extend(destination.port.to_be_bytes());
@@ -81,7 +86,7 @@ fn request(destination: &Destination, user: &str) -> Result<Vec<u8>, Refusal> {
 mod tests {
     use super::*;
 
-    fn ask(host: &str, answer: &[u8]) -> (Vec<u8>, Result<Step, Refusal>) {
+    fn ask(host: &str, answer: &[u8]) -> (Vec<u8>, Result<Step, ProxyError>) {
         let login = Login {
             user: "ann".into(),
             password: String::new(),
@@ -110,7 +115,7 @@ mod tests {
         assert_eq!(ask("::ffff:192.0.2.1", &yes).1, Ok(Step::Done));
         assert!(matches!(
             ask("2001:db8::1", &yes).1,
-            Err(Refusal::Unsuitable(_))
+            Err(ProxyError::Unsuitable(_))
         ));
     }
 
@@ -124,7 +129,7 @@ mod tests {
             (&[5, 0, 0, 1, 0, 0, 0, 0], false),
         ] {
             let end = ask("192.0.2.1", answer).1.unwrap_err();
-            assert_eq!(matches!(end, Refusal::Refused(_)), refused, "{end}");
+            assert_eq!(matches!(end, ProxyError::Refused(_)), refused, "{end}");
         }
         assert_eq!(ask("192.0.2.1", &[0, 90, 0, 0, 0, 0, 0]).1, Ok(Step::Read));
     }

@@ -7,7 +7,7 @@ use super::Destination;
 use super::Host;
 use super::Login;
 use super::MAX_LOGIN;
-use super::Refusal;
+use super::ProxyError;
 use super::Step;
 
 const VERSION: u8 = 5;
@@ -48,13 +48,16 @@ enum State {
 }
 
 impl Socks5 {
-    pub(super) fn new(destination: Destination, login: Option<Login>) -> Result<Socks5, Refusal> {
+    pub(super) fn new(
+        destination: Destination,
+        login: Option<Login>,
+    ) -> Result<Socks5, ProxyError> {
         let fits = |text: &String| text.len() <= MAX_LOGIN;
         if !login
             .iter()
             .all(|login| fits(&login.user) && fits(&login.password))
         {
-            return Err(Refusal::Unsuitable(
+            return Err(ProxyError::Unsuitable(
                 "SOCKS5 takes at most 255 bytes of each",
             ));
         }
@@ -66,7 +69,7 @@ impl Socks5 {
         })
     }
 
-    pub(super) fn step(&mut self, input: &mut &[u8]) -> Result<Step, Refusal> {
+    pub(super) fn step(&mut self, input: &mut &[u8]) -> Result<Step, ProxyError> {
         match self.state {
             State::Start => {
                 self.state = State::Method;
@@ -81,7 +84,7 @@ impl Socks5 {
                 };
                 let method = match *answer {
                     [VERSION, method] => method,
-                    _ => return Err(Refusal::Nonsense("it is not SOCKS5")),
+                    _ => return Err(ProxyError::Nonsense("it is not SOCKS5")),
                 };
                 self.answer.clear();
                 match (method, &self.login) {
@@ -90,9 +93,9 @@ impl Socks5 {
                         self.state = State::Login;
                         Ok(Step::Send(login_message(login)))
                     }
-                    (NONE_OF_THEM, None) => Err(Refusal::LoginWanted),
-                    (NONE_OF_THEM, Some(_)) => Err(Refusal::LoginUnknown),
-                    _ => Err(Refusal::Nonsense(
+                    (NONE_OF_THEM, None) => Err(ProxyError::LoginWanted),
+                    (NONE_OF_THEM, Some(_)) => Err(ProxyError::LoginUnknown),
+                    _ => Err(ProxyError::Nonsense(
                         "it chose a way to log in that was not offered",
                     )),
                 }
@@ -106,8 +109,8 @@ impl Socks5 {
                         self.answer.clear();
                         Ok(self.ask())
                     }
-                    [LOGIN_VERSION, _] => Err(Refusal::LoginRefused),
-                    _ => Err(Refusal::Nonsense("it is not SOCKS5")),
+                    [LOGIN_VERSION, _] => Err(ProxyError::LoginRefused),
+                    _ => Err(ProxyError::Nonsense("it is not SOCKS5")),
                 }
             }
             State::Answer => self.answered(input),
@@ -136,14 +139,14 @@ impl Socks5 {
         Step::Send(request)
     }
 
-    fn answered(&mut self, input: &mut &[u8]) -> Result<Step, Refusal> {
+    fn answered(&mut self, input: &mut &[u8]) -> Result<Step, ProxyError> {
         let Some(answer) = self.answer.first(4, input) else {
             return Ok(Step::Read);
         };
         let kind = match *answer {
             [VERSION, 0, _, kind] => kind,
-            [VERSION, code, ..] => return Err(Refusal::Refused(reason(code))),
-            _ => return Err(Refusal::Nonsense("it is not SOCKS5")),
+            [VERSION, code, ..] => return Err(ProxyError::Refused(reason(code))),
+            _ => return Err(ProxyError::Nonsense("it is not SOCKS5")),
         };
         // The address from which it connected, which is of no interest, and its port.
         let address = match kind {
@@ -153,7 +156,7 @@ impl Socks5 {
                 Some(answer) => 1 + usize::from(answer[4]),
                 None => return Ok(Step::Read),
             },
-            _ => return Err(Refusal::Nonsense("an unknown kind of address")),
+            _ => return Err(ProxyError::Nonsense("an unknown kind of address")),
         };
         Ok(match self.answer.first(4 + address + 2, input) {
             Some(_) => Step::Done,
@@ -192,7 +195,7 @@ mod tests {
     use super::*;
 
     /// What is sent, and how it ends, if the proxy says all this.
-    fn ask(host: &str, login: bool, mut input: &[u8]) -> (Vec<Vec<u8>>, Result<Step, Refusal>) {
+    fn ask(host: &str, login: bool, mut input: &[u8]) -> (Vec<Vec<u8>>, Result<Step, ProxyError>) {
         let login = login.then(|| Login {
             user: "ann".into(),
             password: "secret".into(),
@@ -231,9 +234,9 @@ mod tests {
         let (sent, _) = ask("192.0.2.1", true, b"\x05\x00");
         assert!(sent[1].starts_with(b"\x05\x01\x00"), "it was not wanted");
         for (login, said, end) in [
-            (true, &b"\x05\x02\x01\x01"[..], Refusal::LoginRefused),
-            (true, b"\x05\xff", Refusal::LoginUnknown),
-            (false, b"\x05\xff", Refusal::LoginWanted),
+            (true, &b"\x05\x02\x01\x01"[..], ProxyError::LoginRefused),
+            (true, b"\x05\xff", ProxyError::LoginUnknown),
+            (false, b"\x05\xff", ProxyError::LoginWanted),
         ] {
             assert_eq!(ask("192.0.2.1", login, said).1, Err(end));
         }

@@ -125,7 +125,8 @@ impl<C> Room<C> {
         (self.policy.surface == Surface::Stream).then(|| since + self.policy.stall_timeout)
     }
 
-    /// Starts or ends the backpressure on the sources. Called wherever the journal may have grown or shrunk.
+    /// Starts or ends the backpressure on the sources. Called wherever the journal may have
+    /// grown or shrunk.
     pub(super) fn update_backpressure(&mut self, now: Instant) {
         let wait = match self.policy.slow {
             SlowPeer::Wait => {

@@ -13,7 +13,7 @@ use super::Room;
 use super::backpressure::MAX_EDITS;
 use crate::engine::chat;
 use crate::engine::chat::Chat;
-use crate::engine::chat::Refusal;
+use crate::engine::chat::NameError;
 use crate::engine::screen::Surface;
 
 /// The speaker of the announcements; members are numbered from 1.
@@ -142,7 +142,7 @@ impl<C> Room<C> {
     }
 
     /// Gives a member a name and lets everybody know. None: this is no chat.
-    pub(super) fn rename(&mut self, key: usize, new: &str) -> Option<Result<(), Refusal>> {
+    pub(super) fn rename(&mut self, key: usize, new: &str) -> Option<Result<(), NameError>> {
         let chat = self.chat.as_mut()?;
         let account = &mut self.members[key].account;
         let old = account.name.take().unwrap_or_default();
@@ -190,7 +190,7 @@ impl<C> Room<C> {
                 _ => return,
             },
             // They could speak by their names.
-            false => Refusal::Quiet,
+            false => NameError::Quiet,
         };
         let line_end = self.chat.as_ref().map_or("\n", |chat| chat.line_end());
         let member = &mut self.members[key];

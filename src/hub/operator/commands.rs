@@ -10,7 +10,7 @@ use crate::engine::command::Command;
 use crate::engine::crlf::Crlf;
 use crate::engine::escape::push_escaped;
 use crate::hub::Hub;
-use crate::hub::peers::Leave;
+use crate::hub::peers::DisconnectReason;
 
 impl Hub {
     /// Does what a command says.
@@ -55,7 +55,7 @@ impl Hub {
                 reason
                     .chars()
                     .for_each(|letter| push_escaped(letter, &mut shown));
-                self.peers.queue_leave(key, Leave::Kicked(shown));
+                self.peers.queue_leave(key, DisconnectReason::Kicked(shown));
             }
             Command::Name { name, .. } if !self.peers.room.name(key, name) => {
                 self.answer(&format!("{name} could be mistaken for somebody else"));

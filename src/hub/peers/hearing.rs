@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::Leave;
+use super::DisconnectReason;
 use super::Peers;
 use crate::engine::rate::QUANTUM;
 use crate::engine::room::HIGH_WATER;
@@ -96,7 +96,7 @@ impl<S: Stream> Peers<S> {
         if !matches!(heard, Heard::Bytes(_))
             && let Some(error) = peer.broken.take()
         {
-            self.queue_leave(key, Leave::Broke(error));
+            self.queue_leave(key, DisconnectReason::Broke(error));
             return;
         }
         match heard {
@@ -115,7 +115,7 @@ impl<S: Stream> Peers<S> {
             Heard::Nothing => {}
             Heard::End | Heard::Cut(_) => {
                 if let Some(error) = peer.conn.take_error() {
-                    self.queue_leave(key, Leave::Broke(error));
+                    self.queue_leave(key, DisconnectReason::Broke(error));
                     return;
                 }
                 if was_ended {
@@ -128,14 +128,14 @@ impl<S: Stream> Peers<S> {
                     self.queue_flush(key);
                 }
                 if is_over {
-                    self.queue_leave(key, Leave::Closed);
+                    self.queue_leave(key, DisconnectReason::Closed);
                 } else if let Some(member) = self.room.member(key) {
                     // It may still listen; if it does not, the next write will tell.
                     let addr = member.peer.conn.addr();
                     log::info!(target: NOTICE, "[{}] {addr} will send no more (it may still listen){cut}", member.account.number);
                 }
             }
-            Heard::Failed(error) => self.queue_leave(key, Leave::Broke(error)),
+            Heard::Failed(error) => self.queue_leave(key, DisconnectReason::Broke(error)),
         }
     }
 

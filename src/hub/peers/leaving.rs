@@ -23,7 +23,7 @@ use crate::status::NOTICE;
 
 /// Why a peer left.
 #[derive(Debug)]
-pub enum Leave {
+pub enum DisconnectReason {
     /// It closed its connection.
     Closed,
     /// Its connection broke.
@@ -38,15 +38,15 @@ pub enum Leave {
     Kicked(String),
 }
 
-impl Display for Leave {
+impl Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Leave::Closed => f.write_str("closed"),
-            Leave::Broke(error) => f.write_str(&why(error)),
-            Leave::Stalled => f.write_str("cut off: took nothing"),
-            Leave::Behind => f.write_str("cut off: too far behind"),
-            Leave::Idle => f.write_str("cut off: idle"),
-            Leave::Kicked(reason) => write!(f, "cut off by the operator: {reason}"),
+            DisconnectReason::Closed => f.write_str("closed"),
+            DisconnectReason::Broke(error) => f.write_str(&why(error)),
+            DisconnectReason::Stalled => f.write_str("cut off: took nothing"),
+            DisconnectReason::Behind => f.write_str("cut off: too far behind"),
+            DisconnectReason::Idle => f.write_str("cut off: idle"),
+            DisconnectReason::Kicked(reason) => write!(f, "cut off by the operator: {reason}"),
         }
     }
 }
@@ -81,8 +81,8 @@ impl<S: Stream> Peers<S> {
         self.room.overdue(now, &mut overdue);
         for key in overdue.drain(..) {
             let why = match self.room.policy().slow {
-                SlowPeer::Wait => Leave::Stalled,
-                SlowPeer::Disconnect => Leave::Behind,
+                SlowPeer::Wait => DisconnectReason::Stalled,
+                SlowPeer::Disconnect => DisconnectReason::Behind,
             };
             self.queue_leave(key, why);
         }
@@ -91,7 +91,7 @@ impl<S: Stream> Peers<S> {
             // What it said and we did not read yet is our delay, not its.
             match self.room.peer_mut(key).is_some_and(|peer| peer.to_read) {
                 true => self.touch(key, now),
-                false => self.queue_leave(key, Leave::Idle),
+                false => self.queue_leave(key, DisconnectReason::Idle),
             }
         }
     }
@@ -120,7 +120,7 @@ impl<S: Stream> Peers<S> {
         true
     }
 
-    fn leave(&mut self, key: usize, why: Leave, now: Instant) {
+    fn leave(&mut self, key: usize, why: DisconnectReason, now: Instant) {
         let mut left = self.room.leave(key, now);
         if left.owed == 0 {
             left.peer.conn.close_notify();
@@ -145,28 +145,30 @@ impl<S: Stream> Peers<S> {
         let addr = left.peer.conn.addr();
         self.record(|records| records.left(Who::of(account, &addr), &why.to_string()));
         match why {
-            Leave::Closed => log::info!(target: NOTICE, "{who} left {traffic}"),
-            Leave::Broke(error) => {
+            DisconnectReason::Closed => log::info!(target: NOTICE, "{who} left {traffic}"),
+            DisconnectReason::Broke(error) => {
                 let why = self::why(&error);
                 log::info!(target: NOTICE, "{who} left ({why}) {traffic}");
             }
-            Leave::Stalled => log::warn!(
+            DisconnectReason::Stalled => log::warn!(
                 "{who} was cut off: it took nothing for {:?} while the others waited, \
                  {owed} bytes were not delivered; {traffic}",
                 self.room.policy().stall_timeout
             ),
-            Leave::Idle => {
+            DisconnectReason::Idle => {
                 let limit = self.idle.as_ref().map_or(Duration::ZERO, Idle::limit);
                 log::info!(
                     target: NOTICE,
                     "{who} was disconnected: nothing was sent or received for {limit:?}; {traffic}"
                 );
             }
-            Leave::Kicked(reason) if reason.is_empty() => {
+            DisconnectReason::Kicked(reason) if reason.is_empty() => {
                 log::warn!("{who} was cut off by you; {traffic}");
             }
-            Leave::Kicked(reason) => log::warn!("{who} was cut off by you: {reason}; {traffic}"),
-            Leave::Behind => log::warn!(
+            DisconnectReason::Kicked(reason) => {
+                log::warn!("{who} was cut off by you: {reason}; {traffic}");
+            }
+            DisconnectReason::Behind => log::warn!(
                 "{who} was cut off: it fell too far behind, {owed} bytes were not delivered; \
                  {traffic}"
             ),

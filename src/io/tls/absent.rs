@@ -13,9 +13,9 @@ use std::time::Instant;
 use mio::Registry;
 use mio::Token;
 
-use super::Caller;
+use super::ClientTls;
 use super::Fingerprint;
-use super::Listener;
+use super::HubTls;
 use super::Step;
 use crate::io::addr::Addr;
 use crate::io::conn::Stream;
@@ -81,7 +81,7 @@ impl Stream for Session {
 }
 
 impl Acceptor {
-    pub fn new(_: &Listener) -> Result<Acceptor, Error> {
+    pub fn new(_: &HubTls) -> Result<Acceptor, Error> {
         Err(refusal())
     }
 
@@ -91,7 +91,7 @@ impl Acceptor {
 }
 
 impl Connector {
-    pub fn new(_: &Caller, _: &str) -> Result<Connector, Error> {
+    pub fn new(_: &ClientTls, _: &str) -> Result<Connector, Error> {
         Err(refusal())
     }
 

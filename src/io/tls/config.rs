@@ -37,10 +37,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::server::NoServerSessionStorage;
 use rustls::server::WebPkiClientVerifier;
 
-use super::Caller;
+use super::ClientTls;
 use super::Fingerprint;
+use super::HubTls;
 use super::Identity;
-use super::Listener;
 use super::Session;
 use super::Trust;
 use super::session::Failure;
@@ -69,7 +69,7 @@ impl Acceptor {
     ///
     /// # Errors
     /// A file cannot be read or makes no sense.
-    pub fn new(asked: &Listener) -> Result<Acceptor, Error> {
+    pub fn new(asked: &HubTls) -> Result<Acceptor, Error> {
         let provider = provider();
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -136,7 +136,7 @@ impl Connector {
     ///
     /// # Errors
     /// A file cannot be read or makes no sense, or the name.
-    pub fn new(asked: &Caller, host: &str) -> Result<Connector, Error> {
+    pub fn new(asked: &ClientTls, host: &str) -> Result<Connector, Error> {
         let name = name(asked.name.as_deref().unwrap_or(host))?;
         let provider = provider();
         let algorithms = provider.signature_verification_algorithms;
