@@ -267,7 +267,7 @@ fn dependencies() -> BTreeSet<String> {
     let mut inside = false;
     for line in manifest.lines() {
         if let Some(section) = line.strip_prefix('[') {
-            inside = section == "dependencies]";
+            inside = section == "dependencies]" || section.ends_with(".dependencies]");
         } else if let Some((name, _)) = line.split_once('=').filter(|_| inside) {
             names.insert(name.trim().replace('-', "_"));
         }
