@@ -1,8 +1,6 @@
 //! What is sent arrives whole, whatever the others do: slow and dead peers beside good ones, a
 //! stdout that nobody reads, streams that end in one direction first.
 
-mod support;
-
 use std::fs::File;
 use std::io::BufRead;
 use std::io::BufReader;
@@ -18,19 +16,19 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use support::DEADLINE;
-use support::Hub;
-use support::MUXNC;
-use support::Pattern;
-use support::Process;
-use support::connect;
-use support::expect_bytes;
-use support::muxnc;
-use support::pipe;
-use support::piped;
-use support::read_all;
-use support::wait_at_rest;
-use support::while_stopped;
+use crate::support::DEADLINE;
+use crate::support::Hub;
+use crate::support::MUXNC;
+use crate::support::Pattern;
+use crate::support::Process;
+use crate::support::connect;
+use crate::support::expect_bytes;
+use crate::support::muxnc;
+use crate::support::pipe;
+use crate::support::piped;
+use crate::support::read_all;
+use crate::support::wait_at_rest;
+use crate::support::while_stopped;
 
 const MB: u64 = 1_000_000;
 
