@@ -17,6 +17,7 @@ mod support;
 mod bulk;
 mod ends;
 mod matrix;
+mod peers;
 mod plan;
 mod report;
 mod rule;
