@@ -16,6 +16,7 @@ mod support;
 
 mod bulk;
 mod ends;
+mod hub;
 mod matrix;
 mod peers;
 mod plan;

@@ -1,0 +1,431 @@
+//! The hub's side of it: files and streams to receivers that are slow, late, break off, leave before
+//! it begins or only look whether somebody listens; and answers to a hub that says nothing.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::Shutdown;
+use std::net::TcpStream;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::time::Instant;
+
+use socket2::SockRef;
+
+use crate::rule::ENDS;
+use crate::rule::MUCH;
+use crate::server::Checked;
+use crate::stream::unacknowledged;
+use crate::support::Folder;
+use crate::support::Hub;
+use crate::support::MUXNC;
+use crate::support::Pattern;
+use crate::support::Process;
+use crate::support::connect;
+use crate::support::eventually;
+use crate::support::installed;
+use crate::support::piped;
+use crate::support::wait_at_rest;
+use crate::support::while_stopped;
+
+const HOST: &str = "127.0.0.1";
+
+/// Where a receiver breaks off.
+const MIDWAY: usize = 1_000_000;
+
+fn long() -> Arc<Vec<u8>> {
+    let mut long = Vec::new();
+    let all = Pattern::bytes().write(&mut long, MUCH as u64);
+    all.unwrap();
+    Arc::new(long)
+}
+
+/// A hub that gives a long file away.
+struct Giver {
+    hub: Hub,
+    bytes: Arc<Vec<u8>>,
+    _folder: Folder,
+}
+
+impl Giver {
+    #[track_caller]
+    fn start(name: &str, args: &[&str]) -> Giver {
+        let bytes = long();
+        let folder = Folder::new(&format!("giver-{name}"));
+        let path = folder.0.join("stdin");
+        std::fs::write(&path, &**bytes).unwrap();
+        let mut command = hub_command(args);
+        let hub = Hub::start_command(command.stdin(File::open(path).unwrap()));
+        Giver {
+            hub,
+            bytes,
+            _folder: folder,
+        }
+    }
+
+    fn join(&self) -> TcpStream {
+        let stream = connect(self.hub.port);
+        SockRef::from(&stream)
+            .set_recv_buffer_size(64 * 1024)
+            .unwrap();
+        stream
+    }
+
+    /// Somebody who takes what comes, as this receiver does.
+    fn receive(&self, how: Receiver) -> JoinHandle<Checked> {
+        let stream = self.join();
+        let checked = Checked::new(&self.bytes);
+        thread::spawn(move || how.receive(stream, checked))
+    }
+
+    /// Looks whether somebody listens, and leaves before it can be given anything: what it had
+    /// acknowledged would be its own.
+    fn check_port(&self) {
+        while_stopped(&self.hub.process, || drop(self.join()));
+        wait_at_rest(&self.hub.process);
+    }
+}
+
+fn hub_command(args: &[&str]) -> Command {
+    piped(MUXNC, &[&["-l"], args, &[HOST, "0"]].concat())
+}
+
+/// What a receiver does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Receiver {
+    Fast,
+    /// 64 KiB in each of these times.
+    Slow(Duration),
+    /// Ends its own side and begins to read late.
+    Late,
+    /// Breaks off midway.
+    Breaks,
+    /// Closes midway.
+    Leaves,
+}
+
+impl Receiver {
+    fn receive(self, mut stream: TcpStream, mut checked: Checked) -> Checked {
+        if self == Receiver::Late {
+            stream.shutdown(Shutdown::Write).unwrap();
+            thread::sleep(Duration::from_millis(800));
+        }
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            checked.take(&buffer[..count]);
+            match self {
+                Receiver::Slow(pause) => thread::sleep(pause),
+                Receiver::Breaks if checked.count >= MIDWAY => {
+                    let at_once = Some(Duration::ZERO);
+                    SockRef::from(&stream).set_linger(at_once).unwrap();
+                    break;
+                }
+                Receiver::Leaves if checked.count >= MIDWAY => break,
+                _ => {}
+            }
+        }
+        checked
+    }
+}
+
+/// Waits for a hub's end, for no longer than any rule gives it, and requires this status.
+#[track_caller]
+fn expect_end(process: &mut Process, code: i32) {
+    let end = Instant::now() + ENDS;
+    while process.is_running() {
+        let told = process.stderr.text();
+        assert!(Instant::now() < end, "hang: it said {told:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let status = process.wait();
+    let told = process.stderr.text();
+    let lost = if code == 1 { "lost, status 0: " } else { "" };
+    let lost = if status.success() { lost } else { "" };
+    assert_eq!(
+        status.code(),
+        Some(code),
+        "{lost}{status}, it said {told:?}"
+    );
+}
+
+#[track_caller]
+fn expect_whole(who: &str, receiver: JoinHandle<Checked>) {
+    let got = receiver.join().unwrap();
+    assert_eq!(got.wrong, None, "{who} got other bytes");
+    assert_eq!(got.count, MUCH, "{who} got so many of {MUCH} bytes");
+}
+
+/// Whoever did not get everything is named, with how much it got or missed.
+#[track_caller]
+fn expect_named(hub: &Process, addr: &str) {
+    let told = hub.stderr.text();
+    let line = told.lines().find(|line| line.contains(addr));
+    let named = line.is_some_and(|line| line.contains("byte"));
+    assert!(
+        named,
+        "{addr} is not named with a number of bytes: {told:?}"
+    );
+}
+
+#[test]
+fn a_file_reaches_one_who_is_slow() {
+    let mut giver = Giver::start("slow", &[]);
+    let receiver = giver.receive(Receiver::Slow(Duration::from_millis(12)));
+    expect_end(&mut giver.hub.process, 0);
+    let unacknowledged = unacknowledged(giver.hub.port, true);
+    assert_eq!(unacknowledged, 0, "it left before all was acknowledged");
+    expect_whole("who is slow", receiver);
+}
+
+#[test]
+fn a_file_reaches_one_who_ended_its_side_and_reads_late() {
+    let mut giver = Giver::start("late", &[]);
+    let receiver = giver.receive(Receiver::Late);
+    expect_end(&mut giver.hub.process, 0);
+    expect_whole("who is late", receiver);
+}
+
+#[test]
+fn a_file_to_one_who_breaks_off_is_a_failure() {
+    for how in [Receiver::Breaks, Receiver::Leaves] {
+        let mut giver = Giver::start(&format!("midway-{how:?}"), &[]);
+        let stream = giver.join();
+        let addr = stream.local_addr().unwrap().to_string();
+        let checked = Checked::new(&giver.bytes);
+        let receiver = thread::spawn(move || how.receive(stream, checked));
+        expect_end(&mut giver.hub.process, 1);
+        expect_named(&giver.hub.process, &addr);
+        assert_eq!(receiver.join().unwrap().wrong, None);
+    }
+}
+
+#[test]
+fn of_two_one_breaks_off_and_the_other_gets_everything() {
+    for how in [Receiver::Breaks, Receiver::Leaves] {
+        let mut giver = Giver::start(&format!("two-{how:?}"), &["--wait-for", "2"]);
+        let stream = giver.join();
+        let addr = stream.local_addr().unwrap().to_string();
+        let checked = Checked::new(&giver.bytes);
+        let breaks = thread::spawn(move || how.receive(stream, checked));
+        let good = giver.receive(Receiver::Fast);
+        expect_end(&mut giver.hub.process, 1);
+        expect_named(&giver.hub.process, &addr);
+        expect_whole("who stayed", good);
+        assert_eq!(breaks.join().unwrap().wrong, None);
+    }
+}
+
+#[test]
+fn when_all_receivers_leave_it_is_over() {
+    let mut giver = Giver::start("all", &["--wait-for", "2"]);
+    let receivers = [Receiver::Breaks, Receiver::Leaves].map(|how| giver.receive(how));
+    expect_end(&mut giver.hub.process, 1);
+    for receiver in receivers {
+        assert_eq!(receiver.join().unwrap().wrong, None);
+    }
+}
+
+#[test]
+fn port_checks_are_not_waited_for() {
+    let mut giver = Giver::start("checks", &["--wait-for", "2"]);
+    giver.check_port();
+    let first = giver.receive(Receiver::Fast);
+    giver.check_port();
+    giver.check_port();
+    let second = giver.receive(Receiver::Slow(Duration::from_millis(4)));
+    expect_end(&mut giver.hub.process, 0);
+    expect_whole("the first", first);
+    expect_whole("the second", second);
+}
+
+#[test]
+fn a_port_check_is_not_the_receiver_of_a_file() {
+    let mut giver = Giver::start("check", &[]);
+    giver.check_port();
+    assert!(giver.hub.process.is_running(), "a port check ended it");
+    let receiver = giver.receive(Receiver::Fast);
+    expect_end(&mut giver.hub.process, 0);
+    expect_whole("who came for it", receiver);
+}
+
+#[test]
+fn a_receiver_that_left_before_it_began_is_waited_for_again() {
+    let mut giver = Giver::start("left", &["--wait-for", "2"]);
+    // One with a reset, which is told at once; and then one who just closes.
+    for reset in [true, false] {
+        let stream = giver.join();
+        wait_at_rest(&giver.hub.process);
+        if reset {
+            let at_once = Some(Duration::ZERO);
+            SockRef::from(&stream).set_linger(at_once).unwrap();
+        }
+        drop(stream);
+        wait_at_rest(&giver.hub.process);
+    }
+    let receivers = [Receiver::Fast, Receiver::Fast].map(|how| {
+        let receiver = giver.receive(how);
+        wait_at_rest(&giver.hub.process);
+        receiver
+    });
+    expect_end(&mut giver.hub.process, 0);
+    for receiver in receivers {
+        expect_whole("who stayed", receiver);
+    }
+}
+
+#[test]
+fn whoever_comes_late_to_a_file_gets_no_part_of_it() {
+    let mut giver = Giver::start("latecomer", &[]);
+    let mut first = giver.join();
+    let mut begun = Checked::new(&giver.bytes);
+    let mut buffer = vec![0; 64 * 1024];
+    while begun.count < MIDWAY {
+        let count = first.read(&mut buffer).unwrap();
+        assert!(count > 0, "it ended");
+        begun.take(&buffer[..count]);
+    }
+    let mut late = Vec::new();
+    let latecomer = TcpStream::connect((HOST, giver.hub.port)).map(|mut stream| {
+        stream.set_read_timeout(Some(ENDS)).unwrap();
+        // Only what it begins with is of interest: the first must go on meanwhile.
+        thread::spawn(move || {
+            let _ = stream.read_to_end(&mut late);
+            late
+        })
+    });
+    let rest = thread::spawn(move || Receiver::Fast.receive(first, begun));
+    expect_end(&mut giver.hub.process, 0);
+    expect_whole("the first", rest);
+    if let Ok(latecomer) = latecomer {
+        let late = latecomer.join().unwrap();
+        let told = late.starts_with(b"muxnc: ") && late.len() < 200;
+        assert!(
+            late.is_empty() || told || late == **giver.bytes,
+            "the latecomer got {} of {MUCH} bytes",
+            late.len()
+        );
+    }
+}
+
+#[test]
+fn with_q_a_slow_member_gets_everything_or_is_named() {
+    let mut giver = Giver::start("quit", &["--wait-for", "2", "-q", "1"]);
+    let fast = giver.receive(Receiver::Fast);
+    let stream = giver.join();
+    let addr = stream.local_addr().unwrap().to_string();
+    let checked = Checked::new(&giver.bytes);
+    // A megabyte in a second: it has not everything when -q is over.
+    let slow = Receiver::Slow(Duration::from_millis(60));
+    let slow = thread::spawn(move || slow.receive(stream, checked));
+    let hub = &mut giver.hub.process;
+    eventually("the hub ends", || !hub.is_running());
+    let status = hub.wait();
+    let unacknowledged = unacknowledged(giver.hub.port, true);
+    let told = giver.hub.process.stderr.text();
+    if status.success() {
+        assert_eq!(unacknowledged, 0, "lost, status 0: it said {told:?}");
+        expect_whole("who is slow", slow);
+    } else {
+        assert_eq!(status.code(), Some(1), "{told}");
+        expect_named(&giver.hub.process, &addr);
+    }
+    expect_whole("who is fast", fast);
+}
+
+#[test]
+fn what_is_said_after_a_port_check_has_gone_is_kept() {
+    let mut hub = Hub::start_command(&mut hub_command(&[]));
+    hub.process.type_in("first\n");
+    // It leaves before it can acknowledge anything.
+    while_stopped(&hub.process, || drop(connect(hub.port)));
+    wait_at_rest(&hub.process);
+    hub.process.type_in("second\n");
+    wait_at_rest(&hub.process);
+    let mut member = connect(hub.port);
+    hub.process.type_in("third\n");
+    hub.process.end_input();
+    let mut got = String::new();
+    member.read_to_string(&mut got).unwrap();
+    drop(member);
+    expect_end(&mut hub.process, 0);
+    assert_eq!(got, "first\nsecond\nthird\n");
+}
+
+/// Somebody who sends an answer, ends with it, and leaves when the hub does.
+fn answering(program: &str, port: u16) -> Option<Command> {
+    let at = port.to_string();
+    match program {
+        "muxnc" => Some(piped(MUXNC, &[HOST, &at])),
+        "nc" => installed(&["nc"]).then(|| piped("nc", &["-N", HOST, &at])),
+        "ncat" => installed(&["ncat"]).then(|| piped("ncat", &[HOST, &at])),
+        _ => installed(&["socat"])
+            .then(|| piped("socat", &["-t", "60", "-", &format!("TCP:{HOST}:{port}")])),
+    }
+}
+
+#[test]
+fn an_answer_to_a_hub_that_never_speaks_returns() {
+    for args in [&[][..], &["--recv-only"][..]] {
+        let mut command = hub_command(args);
+        // --recv-only does not look at what its stdin is.
+        if args.is_empty() {
+            command.stdin(Stdio::null());
+        }
+        let hub = Hub::start_command(&mut command);
+        let mut wrong = Vec::new();
+        for program in ["nc", "muxnc", "ncat", "socat"] {
+            let Some(mut command) = answering(program, hub.port) else {
+                continue;
+            };
+            let mut answerer = Process::start(&mut command);
+            answerer.type_in(format!("42 from {program}\n"));
+            answerer.end_input();
+            let end = Instant::now() + Duration::from_secs(5);
+            while answerer.is_running() && Instant::now() < end {
+                thread::sleep(Duration::from_millis(5));
+            }
+            match answerer.is_running() {
+                true => wrong.push(format!("{program} does not return")),
+                false => answerer.expect_status(0),
+            }
+            hub.process.stdout.wait_for(&format!("42 from {program}\n"));
+        }
+        assert!(wrong.is_empty(), "{args:?}: {wrong:?}");
+    }
+}
+
+#[test]
+fn a_unix_hub_keeps_nobody_who_left_and_loses_no_answer() {
+    const ANSWERS: usize = 30;
+    let folder = Folder::new("unix-leavers");
+    let path = folder.0.join("hub");
+    let name = path.to_str().unwrap();
+    let mut command = piped(MUXNC, &["-l", "-U", name]);
+    let mut hub = Process::start(command.stdin(Stdio::null()));
+    eventually("the hub listens", || path.exists());
+    let descriptors = |hub: &Process| {
+        let all = std::fs::read_dir(format!("/proc/{}/fd", hub.pid()));
+        all.unwrap().count()
+    };
+    wait_at_rest(&hub);
+    let before = descriptors(&hub);
+    let mut expected = String::new();
+    for i in 0..ANSWERS {
+        let line = format!("answer {i}\n");
+        let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        std::io::Write::write_all(&mut stream, line.as_bytes()).unwrap();
+        drop(stream);
+        hub.stdout.wait_for(&line);
+        expected += &line;
+    }
+    assert_eq!(hub.stdout.text(), expected);
+    let end = Instant::now() + Duration::from_secs(5);
+    while descriptors(&hub) > before && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(hub.is_running());
+    assert_eq!(descriptors(&hub), before, "descriptors of who left");
+}
