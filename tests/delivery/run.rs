@@ -271,7 +271,6 @@ fn arguments(case: Case, port: u16, proxy: Option<u16>, folder: &Path) -> Vec<St
         Opt::Record => add(&["-o", &at("record")]),
         Opt::RecordFull => add(&["-o", "/dev/full"]),
     }
-    let once = case.opt() == Opt::Once;
     match case.transport() {
         Transport::Tcp | Transport::Unix => {}
         #[cfg(feature = "tls")]
@@ -280,7 +279,7 @@ fn arguments(case: Case, port: u16, proxy: Option<u16>, folder: &Path) -> Vec<St
             let (certificate, key) = (at("certificate"), at("key"));
             std::fs::write(&certificate, &identity.certificate).unwrap();
             std::fs::write(&key, &identity.key).unwrap();
-            match once {
+            match case.opt() == Opt::Once {
                 true => add(&["--ssl-cert", &certificate, "--ssl-key", &key]),
                 false => add(&["--ssl-trustfile", &certificate]),
             }
