@@ -88,7 +88,7 @@ fn check<F: FanOut>(room: &mut F, peers: usize, speakers: usize) {
 
 /// The room as the hub uses it, with nothing for a connection.
 struct Journal {
-    room: Room<()>,
+    room: Room,
     keys: Vec<usize>,
     now: Instant,
 }
@@ -106,7 +106,8 @@ impl FanOut for Journal {
             label: Label::Never,
             color: false,
         });
-        let keys = (0..peers).map(|_| room.join((), now)).collect();
+        let keys: Vec<usize> = (0..peers).collect();
+        keys.iter().for_each(|&key| room.join(key, now));
         Journal { room, keys, now }
     }
 
@@ -148,8 +149,8 @@ impl FanOut for Journal {
 }
 
 /// One gathered write that takes everything. Returns whether more is owed.
-fn take_some(room: &mut Room<()>, key: usize, now: Instant, mut take: impl FnMut(&[u8])) -> bool {
-    let left = room.flush(key, now, |(), slices| {
+fn take_some(room: &mut Room, key: usize, now: Instant, mut take: impl FnMut(&[u8])) -> bool {
+    let left = room.flush(key, now, |slices| {
         black_box(slices).iter().for_each(|slice| take(slice));
         Ok(slices.iter().map(|slice| slice.len()).sum())
     });

@@ -30,7 +30,8 @@ use crate::engine::line_delay::LineDelay;
 use crate::engine::progress::Size;
 use crate::io::conn::Conn;
 use crate::io::console::Console;
-use crate::io::descriptor::Kind;
+use crate::io::console::Opened;
+use crate::io::device::Kind;
 use crate::io::dial::Target;
 use crate::io::dial::dial;
 use crate::io::error::Error;
@@ -40,7 +41,6 @@ use crate::io::output::Output;
 use crate::io::record::Records;
 use crate::io::record::Wanted;
 use crate::io::stdin::Stdin;
-use crate::io::tcp_info::TcpInfo;
 use crate::io::tls::ClientTls;
 use crate::io::zero_copy;
 use crate::status::NOTICE;
@@ -155,7 +155,7 @@ pub fn serve(
 struct Client {
     poll: Poll,
     conn: Conn,
-    /// None with `--recv-only`.
+    /// None with `--recv-only`, and where the console has it.
     stdin: Option<Stdin>,
     stdout: Output,
     stderr: Stderr,
@@ -175,7 +175,6 @@ struct Client {
     line_delay: Option<LineDelay>,
     zero_copy: ZeroCopy,
     state: ClientState,
-    tcp_info: TcpInfo,
     /// When to look whether the other side answers, while something is on its way there.
     checkup: Option<Instant>,
 }
@@ -213,7 +212,6 @@ impl Client {
             line_delay: None,
             zero_copy: ZeroCopy::default(),
             state: ClientState::default(),
-            tcp_info: TcpInfo::new(),
             checkup: None,
             poll,
         };
@@ -222,9 +220,9 @@ impl Client {
             .map_err(|e| Error::system("start the event loop", &e))?;
         client.line_delay = client.settings.line_delay.map(LineDelay::new);
         // Who records has to see the bytes, and TLS changes them.
-        let direct = client.conn.is_plain() && client.records.is_none();
+        let direct = client.conn.is_wire() && client.records.is_none();
         let changed = client.settings.crlf || client.line_delay.is_some();
-        let file = client.stdin.as_ref().is_some_and(zero_copy::suits_input);
+        let file = client.stdin().is_some_and(zero_copy::suits_input);
         client.zero_copy = ZeroCopy {
             up: direct && !changed && file,
             down: direct
@@ -234,11 +232,26 @@ impl Client {
         Ok(client)
     }
 
+    /// Where the bytes to send come from, edited or not.
+    fn stdin(&self) -> Option<&Stdin> {
+        match &self.console {
+            Some(console) => Some(console.stdin()),
+            None => self.stdin.as_ref(),
+        }
+    }
+
+    fn stdin_mut(&mut self) -> Option<&mut Stdin> {
+        match &mut self.console {
+            Some(console) => Some(console.stdin_mut()),
+            None => self.stdin.as_mut(),
+        }
+    }
+
     fn register(&mut self) -> io::Result<()> {
         let registry = self.poll.registry();
         self.conn.register(registry, CONN)?;
         if self.settings.traffic != Traffic::ReceiveOnly {
-            self.stdin = Some(Stdin::new(registry, STDIN)?);
+            self.stdin = Some(Stdin::open(registry, STDIN)?);
         }
         self.stdout.register(registry, STDOUT)?;
         self.stderr.register(registry, STDERR)?;
@@ -248,8 +261,13 @@ impl Client {
         if self.stdout.kind() == Kind::Terminal && !self.settings.raw_output {
             self.escaper = Some(Escaper::default());
         }
-        if self.stdin.is_some() && self.settings.edit {
-            self.console = Console::open(registry, SIGNALS, &self.stdout, &self.stderr)?;
+        if self.settings.edit
+            && let Some(stdin) = self.stdin.take()
+        {
+            match Console::open(registry, SIGNALS, stdin, &self.stdout, &self.stderr)? {
+                Opened::Console(console) => self.console = Some(console),
+                Opened::Plain(stdin) => self.stdin = Some(stdin),
+            }
         }
         Ok(())
     }
@@ -307,9 +325,16 @@ impl Client {
             for event in &events {
                 match event.token() {
                     CONN => self.conn.collect(event),
-                    STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
+                    STDIN => {
+                        if let Some(stdin) = self.stdin_mut() {
+                            stdin.collect(event);
+                        }
+                    }
                     STDOUT => self.stdout.collect(event),
-                    RECORDS => self.records.iter_mut().for_each(|r| r.collect(event)),
+                    RECORDS => self
+                        .records
+                        .iter_mut()
+                        .for_each(|r| r.collect(event.into())),
                     SIGNALS => self.console.iter_mut().for_each(Console::collect_signal),
                     _ => self.stderr.collect(event),
                 }

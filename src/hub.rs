@@ -1,25 +1,23 @@
-//! The hub: one listener, any number of peers, one thread.
+//! The hub: its listeners, any number of peers, one thread.
 //!
-//! A turn of the loop is the whole concurrency model:
+//! The [core](core::Core) decides everything; this file opens what it works on, and is the only one
+//! here that owns a Poll.
 //!
 //! ```text
-//!  poll ─► collect ─► stdin ─► peers ─► accept ─► flush ─► reap ─► show ───┐
-//!   ▲      set bits   a chunk  a read   a batch   a write  leave  stdout   │
-//!   │                          each               each                     │
-//!   └──── timeout: zero if something stayed ready, else the next deadline ─┘
+//!   poll ─► collect ─► core.turn ──┐
+//!    ▲                             │
+//!    └── timeout: at once, at the ─┘
+//!        next deadline, or none
 //! ```
 //!
-//! Events only set bits and queue keys; all work is bounded; only *reap* takes anything out of the
-//! room. So no event can name somebody who is gone, nobody can starve another, and an idle hub
-//! makes no system call.
-//!
-//! It promises: nothing a peer does ends the hub or stalls it.
+//! It promises: what was opened before the first turn is all that is ever opened, so the process gives
+//! up the rest (see [`confine`]).
 
-mod arrival;
+pub mod accept;
 mod config;
-mod entry;
-mod once;
-mod operator;
+pub mod core;
+mod display;
+pub mod operator;
 pub mod peers;
 mod transfer;
 
@@ -30,30 +28,23 @@ use std::time::Instant;
 
 use mio::Events;
 use mio::Poll;
+use mio::Registry;
 use mio::Token;
-use mio::event::Event;
 
 pub use self::config::HubConfig;
-use self::entry::Entry;
-use self::once::First;
-use self::once::endings;
-use self::once::first;
-use self::operator::Operator;
-use self::peers::CHUNK;
-use self::peers::Peers;
-use self::transfer::Transfer;
+use self::core::Core;
+use self::core::Parts;
+use self::core::Source;
+use self::core::Turn;
+use self::operator::Input;
 use crate::client;
 use crate::client::Traffic;
-use crate::engine::chat::Chat;
-use crate::engine::room::Room;
-use crate::engine::screen::Screen;
-use crate::engine::screen::Surface;
+use crate::engine::admit::Lists;
 use crate::io::confine::confine;
+use crate::io::conn::Conn;
 use crate::io::console::Console;
-use crate::io::descriptor::Kind;
-use crate::io::door::Door;
+use crate::io::console::Opened;
 use crate::io::error::Error;
-use crate::io::error::why;
 use crate::io::listener::Listener;
 use crate::io::listener::Place;
 use crate::io::listener::listen;
@@ -65,23 +56,23 @@ use crate::io::record::Records;
 use crate::io::signals::Signals;
 use crate::io::stdin::Stdin;
 use crate::io::tls::Acceptor;
-use crate::io::transport::Transport;
+use crate::io::world::Kernel;
 use crate::status::NOTICE;
 use crate::status::Status;
 
-// Peers' tokens are their keys in the room; these are beyond any key.
-const LISTENER: Token = Token(usize::MAX);
+// Peers' tokens are their keys; these are beyond any key.
 const STDIN: Token = Token(usize::MAX - 1);
 const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
 const RECORDS: Token = Token(usize::MAX - 5);
 
+/// The listeners' tokens are this less their number.
+const LISTENERS: usize = usize::MAX - 100;
+const MOST_LISTENERS: usize = 100;
+
 /// Events taken from the kernel in a turn.
 const EVENTS: usize = 1024;
-
-/// With `--send-only`: how long the peers may take to close after everything was sent to them.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// Listens and serves until stdin has ended and the last peer has left, or for ever.
 ///
@@ -92,18 +83,20 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     let lists = config.access.load()?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     net::raise_descriptor_limit();
-    let (listener, place) = listen(&config.place)?;
+    let (listener, place) = listen(&config.place, acceptor.clone())?;
     announce(&listener, &place, acceptor.as_ref(), &config, notices);
-    let entry = Entry::new(&config, lists, acceptor);
-    if config.once {
-        return match first(listener, entry, notices)? {
-            First::Came(conn) => client::serve(conn, config.settings, records, notices),
-            First::Killed(signal) => Ok(Status::Killed(signal)),
-        };
-    }
-    Hub::new(listener, entry, config, records, notices)
+    let settings = config.settings.clone();
+    let (served, hub_records) = match config.once {
+        true => (records, None),
+        false => (None, records),
+    };
+    match Hub::open(listener, lists, config, hub_records, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
-        .run()
+        .run()?
+    {
+        Ended::Status(status) => Ok(status),
+        Ended::HandOver(conn) => client::serve(conn, settings, served, notices),
+    }
 }
 
 /// Says where the hub listens, by what it is known, and how to join it.
@@ -123,7 +116,7 @@ fn announce(
     let tls = acceptor.map(|acceptor| {
         let fingerprint = acceptor.fingerprint();
         match &config.tls {
-            // Nor this.
+            // A certificate made for the occasion is known to nobody, either.
             Some(tls) if tls.identity.is_none() => {
                 notices.say(format_args!("its certificate is {fingerprint}"));
             }
@@ -138,32 +131,27 @@ fn announce(
     }
 }
 
+/// How the loop ended.
+enum Ended {
+    Status(Status),
+    /// Somebody came, and is served alone.
+    HandOver(Conn),
+}
+
+/// The driver of the core.
 struct Hub {
     poll: Poll,
-    door: Door,
-    entry: Entry,
-    /// None with `--recv-only`.
-    stdin: Option<Stdin>,
-    stdout: Output,
-    stderr: Stderr,
-    /// Only where stdin and stdout are a terminal.
-    console: Option<Console>,
+    core: Core<Kernel>,
     /// The signals that end the hub, where there is no console that knows of them, and the file of
     /// its socket is to be removed before.
     endings: Option<Signals>,
-    killed: Option<i32>,
-    peers: Peers<Transport>,
-    operator: Operator,
-    transfer: Transfer,
-    began: Instant,
-    buffer: Box<[u8]>,
-    config: HubConfig,
+    confined: Place,
 }
 
 impl Hub {
-    fn new(
-        listener: Listener,
-        entry: Entry,
+    fn open(
+        mut listener: Listener,
+        lists: Lists,
         config: HubConfig,
         mut records: Option<Records>,
         notices: &Notices,
@@ -171,253 +159,132 @@ impl Hub {
         let poll = Poll::new()?;
         let registry = poll.registry();
         let has_file = listener.has_file();
-        let door = Door::new(listener, registry, LISTENER)?;
-        let stdin = match config.settings.traffic {
-            Traffic::ReceiveOnly => None,
-            _ => Some(Stdin::new(registry, STDIN)?),
-        };
+        listener.register(registry, Token(LISTENERS))?;
         let mut stdout = Output::stdout();
-        stdout.register(registry, STDOUT)?;
         let mut stderr = Stderr::new(notices.clone());
         stderr.register(registry, STDERR)?;
-        let surface = match (stdout.kind(), config.settings.raw_output) {
-            (Kind::Terminal, false) => Surface::Terminal,
-            (Kind::Terminal, true) => Surface::RawTerminal,
-            _ => Surface::Stream,
-        };
-        let console = match stdin.is_some() && config.settings.edit {
-            true => Console::open(registry, SIGNALS, &stdout, &stderr)?,
-            false => None,
-        };
-        let endings = endings(has_file && console.is_none(), registry)?;
-        let mut room = Room::new(config.policy(surface));
-        room.keep_history(config.history);
-        if let Some(rate) = config.rate {
-            room.limit(rate);
-        }
-        if let Some(name) = &config.chat {
-            room.open_chat(Chat::new(name, config.settings.crlf));
-        }
-        if records.as_ref().is_some_and(Records::has_stdout) {
-            room.screen_mut().show_records();
-        } else if config.settings.traffic == Traffic::SendOnly {
-            room.screen_mut().close();
+        let mut input = Input::None;
+        if !config.once {
+            stdout.register(registry, STDOUT)?;
+            input = open_input(&config, &stdout, &stderr, registry)?;
         }
         if let Some(records) = &mut records {
             records.register(registry, RECORDS)?;
         }
-        let mut peers = Peers::new(room).recorded(records);
-        if config.max_per_host.is_some() {
-            peers.count_hosts();
-        }
-        if let Some(limit) = config.settings.idle_timeout {
-            peers.limit_idle(limit);
-        }
-        Ok(Hub {
-            poll,
-            door,
-            entry,
-            stdin,
+        let has_console = matches!(input, Input::Console(_));
+        let endings = match has_file && !has_console {
+            true => Some(Signals::ending(registry, SIGNALS)?),
+            false => None,
+        };
+        let confined = config.place.clone();
+        let parts = Parts {
+            world: Kernel::new(registry)?,
+            listeners: vec![listener],
+            are_shared: config.place == Place::Passed,
+            lists,
+            input,
+            can_draw: stderr.is_capable_terminal(),
             stdout,
             stderr,
-            console,
+            records,
+        };
+        let core = Core::new(parts, config, Instant::now());
+        Ok(Hub {
+            poll,
+            core,
             endings,
-            killed: None,
-            peers,
-            operator: Operator::new(config.settings.line_delay),
-            transfer: Transfer::new(config.wait_for),
-            began: Instant::now(),
-            buffer: vec![0; CHUNK].into_boxed_slice(),
-            config,
+            confined,
         })
     }
 
-    fn run(mut self) -> Result<Status, Error> {
-        // All is open that ever will be.
-        confine(self.config.place.folder());
-        let mut ended = self.turns();
-        self.peers.close_notify();
-        self.peers.record(Records::finish);
-        self.sum_up(Instant::now());
-        if let Some(console) = &mut self.console {
-            ended = console.ending(ended);
-            console.leave(&mut self.stdout);
+    fn run(mut self) -> Result<Ended, Error> {
+        let ended = match self.turns() {
+            Ok(Ended::HandOver(conn)) => {
+                if let Some(signals) = self.endings {
+                    signals.give_back();
+                }
+                return Ok(Ended::HandOver(conn));
+            }
+            Ok(Ended::Status(status)) => Ok(status),
+            Err(error) => Err(error),
+        };
+        let ended = self.core.finish(ended, Instant::now());
+        if let Some(mut records) = self.core.take_records() {
+            records.finish();
         }
-        self.stderr.flush();
-        ended
+        ended.map(Ended::Status)
     }
 
-    fn turns(&mut self) -> Result<Status, Error> {
+    fn turns(&mut self) -> Result<Ended, Error> {
+        let mut is_confined = false;
         let mut events = Events::with_capacity(EVENTS);
         let mut now = Instant::now();
         loop {
-            self.show()?;
-            // What was shown just now may have been the last that was waited for.
-            if self.is_done(now) {
-                return Ok(Status::Done);
+            let wakes_at = match self.core.turn(now)? {
+                Turn::Wait(until) => until,
+                Turn::Exit(status) => return Ok(Ended::Status(status)),
+                Turn::HandOver(conn) => return Ok(Ended::HandOver(*conn)),
+            };
+            if !std::mem::replace(&mut is_confined, true) && !self.core.is_once() {
+                // All is open that ever will be.
+                confine(self.confined.folder());
             }
-            match self.poll.poll(&mut events, self.timeout()) {
+            let timeout = wakes_at.map(|at| match at <= now {
+                true => Duration::ZERO,
+                false => at.saturating_duration_since(Instant::now()),
+            });
+            match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
                 // A signal that somebody wants to know of has its own event.
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(Error::system("wait for events", &error)),
             }
-            now = Instant::now();
             for event in &events {
-                self.collect(event);
-            }
-            if let Some(console) = &mut self.console
-                && let Some(signal) = console.obey_signals(&mut self.stdout)
-            {
-                return Ok(Status::Killed(signal));
-            }
-            if let Some(signal) = self.killed {
-                return Ok(Status::Killed(signal));
-            }
-            self.hear_operator(now)?;
-            self.hear_peers(now)?;
-            self.accept(now);
-            self.shake_hands(now);
-            self.entry.tell_untold(now);
-            self.peers.flush(now);
-            self.peers.find_overdue(now);
-            self.peers.find_vanished(now);
-            if self.peers.reap(now) {
-                self.door.someone_left();
-            }
-            self.peers.record(Records::flush);
-            self.draw(now);
-        }
-    }
-
-    fn hear_peers(&mut self, now: Instant) -> Result<(), Error> {
-        let (console, stdout, stderr) = (&mut self.console, &mut self.stdout, &mut self.stderr);
-        self.peers.hear(&mut self.buffer, now, |screen| {
-            show(screen, console, stdout, stderr)
-        })
-    }
-
-    /// Zero if something stayed ready, else until the next deadline, if there is one.
-    fn timeout(&self) -> Option<Duration> {
-        let peers = self.peers.is_ready();
-        let settled = self.console.as_ref().is_none_or(Console::is_settled);
-        let shown = self.peers.room.screen().is_empty() && settled;
-        let screen = !shown && self.stdout.is_writable();
-        let arrivals = self.entry.is_ready() || self.door.is_ready();
-        if self.operator_is_ready() || peers || screen || arrivals {
-            return Some(Duration::ZERO);
-        }
-        let deadlines = [
-            self.peers.deadline(),
-            self.door.deadline(),
-            self.entry.deadline(),
-            self.operator.pause(),
-            self.quits(),
-            self.lingers(),
-            self.draws(),
-        ];
-        let next = deadlines.into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()))
-    }
-
-    fn collect(&mut self, event: &Event) {
-        match event.token() {
-            LISTENER => self.door.collect(),
-            STDIN => self.stdin.iter_mut().for_each(|stdin| stdin.collect(event)),
-            STDOUT => self.stdout.collect(event),
-            STDERR => self.stderr.collect(event),
-            RECORDS => self.peers.record(|records| records.collect(event)),
-            SIGNALS => {
-                self.console.iter_mut().for_each(Console::collect_signal);
-                self.killed = self.endings.as_mut().and_then(Signals::end);
-            }
-            Token(key) => {
-                let strangers = self.entry.handshakes.as_mut();
-                if !strangers.is_some_and(|strangers| strangers.collect(event.token())) {
-                    self.peers.collect(key, event);
+                if event.token() == SIGNALS
+                    && let Some(endings) = &mut self.endings
+                {
+                    if let Some(signal) = endings.end() {
+                        return Ok(Ended::Status(Status::Killed(signal)));
+                    }
+                    continue;
                 }
+                self.core.collect(source(event.token()), event.into());
             }
+            now = Instant::now();
         }
-    }
-
-    /// See [`show`].
-    fn show(&mut self) -> Result<(), Error> {
-        let screen = self.peers.room.screen_mut();
-        show(
-            screen,
-            &mut self.console,
-            &mut self.stdout,
-            &mut self.stderr,
-        )
-    }
-
-    /// Whether the hub has nothing left to do: only ever after the end of stdin, or `/quit`.
-    fn is_done(&mut self, now: Instant) -> bool {
-        if self.operator.quit {
-            return true;
-        }
-        if self.operator.finished.is_none() {
-            return false;
-        }
-        let may_linger = self.config.settings.traffic == Traffic::SendOnly;
-        if may_linger && self.operator.delivered.is_none() && self.peers.has_delivered_all() {
-            self.operator.delivered = Some(now);
-        }
-        let written = self.console.as_ref().is_none_or(Console::is_written);
-        let told = self.peers.room.is_empty() && self.peers.room.screen().is_empty() && written;
-        told || [self.quits(), self.lingers()]
-            .into_iter()
-            .flatten()
-            .any(|end| now >= end)
-    }
-
-    fn quits(&self) -> Option<Instant> {
-        Some(self.operator.finished? + self.config.settings.quit_after?)
-    }
-
-    fn lingers(&self) -> Option<Instant> {
-        Some(self.operator.delivered? + LINGER)
     }
 }
 
-/// The screen to stdout, and notices to stderr. A stdout that is closed is told of once, and
-/// the hub serves on.
-fn show(
-    screen: &mut Screen,
-    console: &mut Option<Console>,
-    stdout: &mut Output,
-    stderr: &mut Stderr,
-) -> Result<(), Error> {
-    match console {
-        Some(console) => {
-            while !console.is_busy() && !screen.is_empty() {
-                let count = screen.front().len();
-                console.show(screen.front());
-                screen.consume(count);
-            }
-        }
-        None => {
-            if stdout.kind() == Kind::Terminal && !screen.is_empty() {
-                transfer::make_way(stderr);
-            }
-            while stdout.is_writable() && !screen.is_empty() {
-                match stdout.write(screen.front()) {
-                    Ok(count) => screen.consume(count),
-                    Err(error) => {
-                        log::warn!("write to stdout: {}; serving without", why(&error));
-                        screen.close();
-                    }
-                }
-            }
-        }
+/// Where the operator's words come from: a line that is edited, if there is a terminal for it.
+fn open_input(
+    config: &HubConfig,
+    stdout: &Output,
+    stderr: &Stderr,
+    registry: &Registry,
+) -> io::Result<Input<crate::io::descriptor::Descriptor>> {
+    if config.settings.traffic == Traffic::ReceiveOnly {
+        return Ok(Input::None);
     }
-    let dropped = screen.take_dropped();
-    if dropped > 0 {
-        log::warn!("{dropped} lines were not shown: stdout did not keep up");
+    let stdin = Stdin::open(registry, STDIN)?;
+    if !config.settings.edit {
+        return Ok(Input::Plain(stdin));
     }
-    let Some(console) = console else {
-        stderr.flush();
-        return Ok(());
-    };
-    console.flush(stdout, stderr).map_err(|_| Error::hung_up())
+    Ok(
+        match Console::open(registry, SIGNALS, stdin, stdout, stderr)? {
+            Opened::Console(console) => Input::Console(console),
+            Opened::Plain(stdin) => Input::Plain(stdin),
+        },
+    )
+}
+
+fn source(token: Token) -> Source {
+    match token {
+        STDIN => Source::Stdin,
+        STDOUT => Source::Stdout,
+        STDERR => Source::Stderr,
+        SIGNALS => Source::Signals,
+        RECORDS => Source::Records,
+        Token(token) if token > LISTENERS - MOST_LISTENERS => Source::Listener(LISTENERS - token),
+        Token(key) => Source::Peer(key),
+    }
 }

@@ -43,7 +43,7 @@ const LIVE: Policy = Policy {
 
 /// A room of members without connections, and the time it is there.
 struct Class {
-    room: Room<()>,
+    room: Room,
     now: Instant,
 }
 
@@ -55,8 +55,18 @@ impl Class {
         }
     }
 
+    /// Lets a member in that is known to be there.
     fn join(&mut self) -> usize {
-        self.room.join((), self.now)
+        let key = self.visit();
+        self.room.acknowledged(key);
+        key
+    }
+
+    /// Lets a member in of which nothing is known yet.
+    fn visit(&mut self) -> usize {
+        let key = self.room.vacant_key();
+        self.room.join(key, self.now);
+        key
     }
 
     fn leave(&mut self, key: usize) {
@@ -80,7 +90,7 @@ impl Class {
     fn flush(&mut self, key: usize, limit: u64) -> Vec<u8> {
         let mut got = Vec::new();
         self.room
-            .flush(key, self.now, |(), slices| {
+            .flush(key, self.now, |slices| {
                 for slice in slices {
                     let count = slice.len().min(limit as usize - got.len());
                     got.extend_from_slice(&slice[..count]);
@@ -535,7 +545,7 @@ fn what_a_leaver_did_not_finish_is_relayed_as_it_is() {
     class.heard(alice, "bye");
     assert_eq!(class.room.owed(bob), 0);
     class.typed("so long\n");
-    let left = class.room.leave(alice, class.now);
+    let left = class.room.leave(alice, class.now).expect("it was there");
     assert_eq!(
         (left.account.received, left.account.sent, left.owed),
         (3, 0, 8)
@@ -592,7 +602,7 @@ fn a_leavers_unfinished_line_is_shown_and_then_what_the_last_one_began() {
     class.leave(bob);
     assert_eq!(class.shown(), "bob");
     class.leave(alice);
-    assert_eq!(class.shown(), "alicecarol");
+    assert_eq!(class.shown(), "\nalice\ncarol");
     class.heard(carol, "!");
     assert_eq!(class.shown(), "!");
 }
@@ -762,19 +772,19 @@ fn the_earlier_of_two_deadlines_counts() {
 #[test]
 fn keys_are_reused_and_numbers_are_not() {
     let mut class = Class::new(QUIET);
-    let next = class.room.next_key();
+    let next = class.room.vacant_key();
     let alice = class.join();
     assert_eq!(alice, next);
     let bob = class.join();
     class.leave(alice);
-    assert_eq!(class.room.next_key(), alice);
+    assert_eq!(class.room.vacant_key(), alice);
     assert_eq!(class.join(), alice);
     let number = |key| class.room.member(key).map(|member| member.account.number);
     assert_eq!(
         (number(alice), number(bob), number(99)),
         (Some(3), Some(2), None)
     );
-    assert_eq!(class.room.len(), 2);
+    assert_eq!(class.room.here(), 2);
 }
 
 #[test]
@@ -782,14 +792,14 @@ fn a_failed_write_leaves_the_stream_where_it_was() {
     let mut class = Class::new(QUIET);
     let alice = class.join();
     class.typed("hello");
-    let failed = class.room.flush(alice, class.now, |(), _| {
-        Err(io::ErrorKind::BrokenPipe.into())
-    });
+    let failed = class
+        .room
+        .flush(alice, class.now, |_| Err(io::ErrorKind::BrokenPipe.into()));
     assert!(failed.is_err());
     assert_eq!(class.room.owed(alice), 5);
     assert_eq!(class.flush(alice, 2), b"he");
     assert_eq!(class.room.member(alice).map(|m| m.account.sent), Some(2));
-    let left = class.room.leave(alice, class.now);
+    let left = class.room.leave(alice, class.now).expect("it was there");
     assert_eq!((left.account.sent, left.owed), (2, 3));
 }
 
@@ -814,7 +824,7 @@ fn a_stream_that_ended_holds_nobody_up_and_counts_no_bytes() {
 fn nothing_is_written_to_who_is_owed_nothing() {
     let mut class = Class::new(QUIET);
     let alice = class.join();
-    let owed = class.room.flush(alice, class.now, |(), _| unreachable!());
+    let owed = class.room.flush(alice, class.now, |_| unreachable!());
     assert_eq!(owed.expect("no write, no error"), 0);
 }
 
@@ -963,6 +973,11 @@ struct Spec {
     /// Everything that was said to everybody, and how many lines of it are given to who joins.
     log: Vec<u8>,
     history: usize,
+    /// Who wrote last to the screen or the log will not go on with the line it is in.
+    screen_left: bool,
+    log_left: bool,
+    /// Who said the last of the log.
+    log_last: u32,
 }
 
 impl Voice {
@@ -1050,12 +1065,38 @@ impl Spec {
     }
 
     fn typed_until(&mut self, due: usize) {
-        let news = &self.operator.said[self.operator.passed..due];
+        let news = self.operator.said[self.operator.passed..due].to_vec();
+        self.separate(0, &news);
         for person in self.people.values_mut() {
-            person.hears.extend_from_slice(news);
+            person.hears.extend_from_slice(&news);
         }
-        self.log.extend_from_slice(news);
+        self.log.extend_from_slice(&news);
         self.operator.passed = due;
+    }
+
+    /// Where a speaker left an unfinished line in the log, it ends before another's words; the speaker
+    /// has not got that line, nor its end.
+    fn separate(&mut self, id: u32, news: &[u8]) {
+        if news.is_empty() {
+            return;
+        }
+        let midline = self.log.last().is_some_and(|&byte| byte != b'\n');
+        if midline && self.log_left && self.log_last != id && self.policy.surface == Surface::Stream
+        {
+            self.log.push(b'\n');
+            for person in self.people.values_mut() {
+                if person.voice.id != self.log_last {
+                    person.hears.push(b'\n');
+                }
+            }
+        }
+        self.log_left = false;
+        self.log_last = id;
+    }
+
+    fn typed_end(&mut self) {
+        self.typed_until(self.operator.said.len());
+        self.log_left |= self.log_last == 0;
     }
 
     fn heard(&mut self, key: usize, text: &Text) -> Vec<u8> {
@@ -1074,7 +1115,8 @@ impl Spec {
         let news = voice.said[voice.passed..due].to_vec();
         voice.passed = due;
         self.show_until(key, due);
-        if self.policy.relay {
+        if self.policy.relay && (self.people.len() > 1 || self.history > 0) {
+            self.separate(self.people[&key].voice.id, &news);
             self.log.extend_from_slice(&news);
         }
         for (&other, person) in &mut self.people {
@@ -1086,16 +1128,21 @@ impl Spec {
 
     fn finish(&mut self, key: usize) {
         self.heard_until(key, self.people[&key].voice.said.len());
+        let id = self.people[&key].voice.id;
+        self.screen_left |= self.last == id;
+        self.log_left |= self.log_last == id;
     }
 
-    fn leave(&mut self, key: usize) -> Person {
+    /// Returns who left, and what it was to hear before its last words were passed on.
+    fn leave(&mut self, key: usize) -> (Person, usize) {
+        let heard = self.people[&key].hears.len();
         self.finish(key);
         let person = self.people.remove(&key).unwrap();
         if self.people.len() == 1 {
             let last = *self.people.keys().next().unwrap();
             self.show_all(last);
         }
-        person
+        (person, heard)
     }
 
     fn show_all(&mut self, key: usize) {
@@ -1108,7 +1155,9 @@ impl Spec {
             return;
         }
         let midline = self.screen.last().is_some_and(|&byte| byte != b'\n');
-        if self.policy.surface != Surface::Stream && midline && self.last != voice.id {
+        let is_stream = self.policy.surface == Surface::Stream;
+        let left = std::mem::take(&mut self.screen_left);
+        if midline && self.last != voice.id && (left || !is_stream) {
             self.screen.push(b'\n');
         }
         self.screen.extend_from_slice(&voice.said[voice.shown..due]);
@@ -1139,6 +1188,9 @@ impl Both {
                 screen: Vec::new(),
                 last: 0,
                 log: Vec::new(),
+                screen_left: false,
+                log_left: false,
+                log_last: 0,
                 history,
             },
             shown: Vec::new(),
@@ -1162,7 +1214,7 @@ impl Both {
                 }
             }
             Step::TypedEnd => {
-                self.spec.typed_until(self.spec.operator.said.len());
+                self.spec.typed_end();
                 self.class.room.typed_end(self.class.now);
             }
             Step::Leave(who) => self.leave(keys[who % keys.len()]),
@@ -1185,12 +1237,16 @@ impl Both {
     }
 
     fn leave(&mut self, key: usize) {
-        let person = self.spec.leave(key);
-        let left = self.class.room.leave(key, self.class.now);
+        let (person, heard) = self.spec.leave(key);
+        let left = self
+            .class
+            .room
+            .leave(key, self.class.now)
+            .expect("it was there");
         assert_eq!(left.account.number, person.voice.id);
         assert_eq!(left.account.received, person.voice.said.len() as u64);
         assert_eq!(left.account.sent, person.taken as u64);
-        assert_eq!(left.owed, (person.hears.len() - person.taken) as u64);
+        assert_eq!(left.owed, (heard - person.taken) as u64);
     }
 
     fn flush(&mut self, key: usize, limit: usize) {
@@ -1297,10 +1353,12 @@ fn unfinished_lines_are_bounded_together_and_short_ones_wait_even_then() {
     const MEMBERS: usize = 1000;
     const LONG: usize = 50_000;
     let mut late_ones = Vec::new();
-    let mut class = Class::new(QUIET);
-    let keys: Vec<usize> = (0..MEMBERS)
-        .map(|_| class.room.join((), class.now))
-        .collect();
+    // Every byte is counted: none is put in between two speakers.
+    let mut class = Class::new(Policy {
+        surface: Surface::RawStream,
+        ..QUIET
+    });
+    let keys: Vec<usize> = (0..MEMBERS).map(|_| class.join()).collect();
     let mut shown = 0;
     let mut show = |class: &mut Class| {
         while !class.room.screen().is_empty() {
@@ -1320,7 +1378,7 @@ fn unfinished_lines_are_bounded_together_and_short_ones_wait_even_then() {
     // What people type is short, and waits for its end even then.
     let before = show(&mut class);
     for _ in 0..100 {
-        let late = class.room.join((), class.now);
+        let late = class.join();
         class.room.heard(late, &[b'y'; SHORT / 2], class.now);
         assert_eq!(show(&mut class), before);
         late_ones.push(late);
@@ -1331,15 +1389,15 @@ fn unfinished_lines_are_bounded_together_and_short_ones_wait_even_then() {
     }
     let all = MEMBERS * LONG + 100 * (SHORT / 2);
     assert_eq!(show(&mut class), all);
-    let _two: Vec<usize> = (0..2).map(|_| class.room.join((), class.now)).collect();
+    let _two: Vec<usize> = (0..2).map(|_| class.join()).collect();
     for _ in 0..HELD / 100 {
-        let key = class.room.join((), class.now);
+        let key = class.join();
         class.room.heard(key, &[b'z'; 200], class.now);
         class.room.leave(key, class.now);
     }
     let all = show(&mut class);
     for _ in 0..100 {
-        let key = class.room.join((), class.now);
+        let key = class.join();
         class.room.heard(key, &[b'x'; LONG], class.now);
     }
     assert_eq!(show(&mut class), all, "all of it can be held again");

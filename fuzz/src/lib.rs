@@ -350,7 +350,7 @@ pub fn room(data: &[u8]) {
         true => Surface::Terminal,
         false => Surface::Stream,
     };
-    let mut room: Room<Vec<u8>> = Room::new(Policy {
+    let mut room: Room = Room::new(Policy {
         relay,
         slow: if bit(3) {
             SlowPeer::Disconnect
@@ -367,6 +367,7 @@ pub fn room(data: &[u8]) {
     }
     let mut now = Instant::now();
     let mut keys: Vec<usize> = Vec::new();
+    let mut streams: HashMap<usize, Vec<u8>> = HashMap::new();
     let mut shown = Vec::new();
     let mut overdue = Vec::new();
     let mut said = 0;
@@ -378,13 +379,14 @@ pub fn room(data: &[u8]) {
         let key = keys.get(input.below(keys.len())).copied();
         match (what, key) {
             (0, _) if keys.len() < 10 => {
-                let next = room.next_key();
-                keys.push(room.join(Vec::new(), now));
-                assert_eq!(keys.last(), Some(&next));
+                let key = room.vacant_key();
+                room.join(key, now);
+                streams.insert(key, Vec::new());
+                keys.push(key);
             }
             (_, None) => {}
             (1, Some(key)) => {
-                leave(&mut room, key, now, is_chat);
+                leave(&mut room, &mut streams, key, now, is_chat);
                 keys.retain(|&other| other != key);
             }
             (2..6, Some(key)) if room.accepts_input() && room.may_speak(key) && said < 1 << 22 => {
@@ -402,7 +404,7 @@ pub fn room(data: &[u8]) {
                     count @ 0xf0.. => usize::from(count - 0xef) * 65_536,
                     count => usize::from(count),
                 };
-                flush(&mut room, key, now, limit);
+                flush(&mut room, &mut streams, key, now, limit);
             }
             (11, _) => {
                 let count = room.screen().front().len().min(input.piece().len());
@@ -424,7 +426,10 @@ pub fn room(data: &[u8]) {
             }
             (15, Some(key)) => {
                 room.finish(key, now);
-                room.tell_read_closed(key);
+                room.end(key);
+                if input.byte() % 2 == 0 {
+                    room.acknowledged(key);
+                }
             }
             _ => {}
         }
@@ -432,16 +437,18 @@ pub fn room(data: &[u8]) {
         let held = room.deadline().is_none_or(|deadline| deadline > now);
         assert!(held || !overdue.is_empty(), "a deadline that stays");
         for key in overdue.drain(..) {
-            leave(&mut room, key, now, is_chat);
+            leave(&mut room, &mut streams, key, now, is_chat);
             keys.retain(|&other| other != key);
         }
         // In a chat it is mostly labels.
         let most = HIGH_WATER + (SEGMENT + 10 * MAX_LINE) as u64 + 8 * 65_536;
         assert!(is_chat || room.retained() <= most, "{}", room.retained());
-        assert_eq!(room.len(), keys.len());
+        assert_eq!(room.places_taken(), keys.len());
+        let known = keys.iter().filter(|&&key| !room.is_unconfirmed(key));
+        assert_eq!(room.here(), known.count());
     }
     for key in keys {
-        leave(&mut room, key, now, is_chat);
+        leave(&mut room, &mut streams, key, now, is_chat);
     }
     assert!(room.is_empty() && !room.wants_input());
     while !room.screen().is_empty() {
@@ -454,10 +461,13 @@ pub fn room(data: &[u8]) {
     }
 }
 
-fn flush(room: &mut Room<Vec<u8>>, key: usize, now: Instant, limit: usize) {
+type Streams = HashMap<usize, Vec<u8>>;
+
+fn flush(room: &mut Room, streams: &mut Streams, key: usize, now: Instant, limit: usize) {
     let owed = room.owed(key);
     let mut taken = 0;
-    let left = room.flush(key, now, |stream, slices| {
+    let left = room.flush(key, now, |slices| {
+        let stream = streams.get_mut(&key).expect("a member's stream");
         for slice in slices {
             let count = slice.len().min(limit - taken);
             stream.extend(&slice[..count]);
@@ -470,18 +480,19 @@ fn flush(room: &mut Room<Vec<u8>>, key: usize, now: Instant, limit: usize) {
 }
 
 /// It leaves with everything it is owed, and that is what it should be.
-fn leave(room: &mut Room<Vec<u8>>, key: usize, now: Instant, is_chat: bool) {
+fn leave(room: &mut Room, streams: &mut Streams, key: usize, now: Instant, is_chat: bool) {
     while room.owed(key) > 0 {
-        flush(room, key, now, usize::MAX);
+        flush(room, streams, key, now, usize::MAX);
     }
-    let before = room.len();
-    let left = room.leave(key, now);
-    assert_eq!((left.owed, room.len()), (0, before - 1));
-    assert_eq!(left.account.sent, left.peer.len() as u64);
+    let before = room.places_taken();
+    let left = room.leave(key, now).expect("it was there");
+    let stream = streams.remove(&key).expect("a member's stream");
+    assert_eq!((left.owed, room.places_taken()), (0, before - 1));
+    assert_eq!(left.account.sent, stream.len() as u64);
     if !is_chat {
         return;
     }
-    let said = String::from_utf8(left.peer).expect("a chat is text");
+    let said = String::from_utf8(stream).expect("a chat is text");
     let said = said.replace("\r\n", "\n");
     assert!(said.is_empty() || said.ends_with('\n'), "a line is torn");
     assert!(is_safe(&said), "it acts");
@@ -703,7 +714,7 @@ pub fn screen(data: &[u8]) {
         Surface::Stream if overflow == Overflow::Backpressure => {
             assert!(shown == said && dropped == 0, "not what was said");
         }
-        Surface::Stream => assert!(shown.len() <= said.len()),
+        Surface::Stream | Surface::RawStream => assert!(shown.len() <= said.len()),
         Surface::Terminal => {
             let shown = String::from_utf8(shown).expect("text");
             assert!(is_safe(&shown), "it acts: {shown:?}");

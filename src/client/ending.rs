@@ -13,7 +13,7 @@ use super::LINGER;
 use super::Traffic;
 use crate::engine::dead_peer;
 use crate::io::console::Console;
-use crate::io::descriptor::Kind;
+use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::record::Records;
 use crate::status::NOTICE;
@@ -49,7 +49,7 @@ impl Client {
         if self.checkup.is_some_and(|checkup| checkup <= now) {
             self.checkup = None;
             // What came before is read first.
-            if self.conn.has_vanished(&mut self.tcp_info) && !self.conn.is_readable() {
+            if self.conn.has_vanished() && !self.conn.is_readable() {
                 self.state.broken = Some(ErrorKind::TimedOut.into());
             }
         }
@@ -101,7 +101,7 @@ impl Client {
         if let Some(error) = &self.state.unsendable {
             return Err(self.cut_short("send to", error));
         }
-        let unfinished = self.stdin.as_ref().is_some_and(|stdin| {
+        let unfinished = self.stdin().is_some_and(|stdin| {
             let lasting = stdin.kind() != Kind::Terminal;
             lasting && !(stdin.has_ended() && self.has_sent_all())
         });
@@ -117,7 +117,7 @@ impl Client {
                 _ => return self.timed_out(now),
             }
         }
-        if self.stdin.as_ref().is_some_and(|stdin| !stdin.has_ended()) {
+        if self.stdin().is_some_and(|stdin| !stdin.has_ended()) {
             log::info!(target: NOTICE, "{} closed the connection", self.conn.addr());
         }
         Ok(Some(Status::Done))
@@ -168,8 +168,7 @@ impl Client {
     /// Whether the other side has everything that it will ever get.
     pub(super) fn is_complete(&self) -> bool {
         let silent = self
-            .stdin
-            .as_ref()
+            .stdin()
             .is_none_or(|stdin| stdin.has_ended() || stdin.kind() == Kind::Terminal);
         silent && self.has_sent_all()
     }

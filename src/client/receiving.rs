@@ -8,11 +8,11 @@ use std::io::ErrorKind;
 use super::Client;
 use super::ROUNDS;
 use super::Traffic;
-use crate::io::conn::Heard;
 use crate::io::console::Console;
 use crate::io::error::Error;
+use crate::io::stream::Received;
 use crate::io::zero_copy;
-use crate::io::zero_copy::Moved;
+use crate::io::zero_copy::Copied;
 
 impl Client {
     /// The connection to stdout. Returns whether there is more to do at once.
@@ -61,15 +61,15 @@ impl Client {
             return Ok(false);
         }
         match zero_copy::receive(&mut self.conn, &mut self.stdout) {
-            Moved::Bytes(count) => {
+            Copied::Bytes(count) => {
                 self.state.received += count as u64;
                 self.state.moved |= count > 0;
                 return Ok(true);
             }
-            Moved::Nothing | Moved::End => {}
-            Moved::SourceFailed(error) => self.state.broken = Some(error),
-            Moved::SinkFailed(error) => self.give_up_showing(&error)?,
-            Moved::Refused => {
+            Copied::SourcePending | Copied::SinkFull | Copied::End => {}
+            Copied::SourceFailed(error) => self.state.broken = Some(error),
+            Copied::SinkFailed(error) => self.give_up_showing(&error)?,
+            Copied::Refused => {
                 self.zero_copy.down = false;
                 return Ok(true);
             }
@@ -93,7 +93,7 @@ impl Client {
             return false;
         }
         match self.conn.read(self.down.space()) {
-            Heard::Bytes(count) => {
+            Received::Bytes(count) => {
                 self.state.received += count as u64;
                 if self.records.is_some() {
                     let bytes = std::mem::take(&mut self.down.bytes);
@@ -112,9 +112,10 @@ impl Client {
                 }
                 return true;
             }
-            Heard::Nothing => return false,
-            Heard::End => {}
-            Heard::Cut(error) | Heard::Failed(error) => self.state.broken = Some(error),
+            Received::Yield => return true,
+            Received::Pending => return false,
+            Received::End => {}
+            Received::Truncated(error) | Received::Failed(error) => self.state.broken = Some(error),
         }
         self.down.fill(0);
         if let Some(escaper) = &mut self.escaper {

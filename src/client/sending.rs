@@ -12,19 +12,18 @@ use super::ROUNDS;
 use super::Role;
 use crate::engine::editor::Event;
 use crate::engine::line_delay::LineDelay;
-use crate::io::console::KEYS;
 use crate::io::console::Keys;
-use crate::io::descriptor::Kind;
+use crate::io::device::Kind;
 use crate::io::error::Error;
-use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
+use crate::io::stream::Received;
 use crate::io::zero_copy;
-use crate::io::zero_copy::Moved;
+use crate::io::zero_copy::Copied;
 
 impl Client {
     /// stdin to the connection. Returns whether there is more to do at once.
     pub(super) fn send(&mut self, now: Instant) -> Result<bool, Error> {
-        if self.stdin.as_ref().is_some_and(Stdin::is_gone) {
+        if self.stdin().is_some_and(Stdin::has_hung_up) {
             return Err(Error::hung_up());
         }
         // Whoever types sees it, also while the other side takes nothing.
@@ -94,16 +93,16 @@ impl Client {
             return false;
         }
         match zero_copy::send(stdin, &mut self.conn) {
-            Moved::Bytes(count) => {
+            Copied::Bytes(count) => {
                 self.state.sent += count as u64;
                 self.state.spoke = true;
                 self.state.moved |= count > 0;
                 return true;
             }
-            Moved::Nothing => {}
-            Moved::End => self.end_input(now),
-            Moved::SinkFailed(error) => self.give_up_sending(error, now),
-            Moved::Refused | Moved::SourceFailed(_) => {
+            Copied::SourcePending | Copied::SinkFull => {}
+            Copied::End => self.end_input(now),
+            Copied::SinkFailed(error) => self.give_up_sending(error, now),
+            Copied::Refused | Copied::SourceFailed(_) => {
                 self.zero_copy.up = false;
                 return true;
             }
@@ -114,7 +113,7 @@ impl Client {
     /// Our input is over. A listener without a keyboard has not said anything, nor that it is
     /// done.
     pub(super) fn end_input(&mut self, now: Instant) {
-        let typed = self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
+        let typed = self.stdin().map(Stdin::kind) == Some(Kind::Terminal);
         let silent = self.role == Role::Server && !self.state.spoke && !typed;
         self.state.finished = (!silent).then_some(now);
     }
@@ -126,7 +125,9 @@ impl Client {
         self.state.finished.get_or_insert(now);
         self.up.fill(0);
         self.typed.clear();
-        self.stdin.iter_mut().for_each(Stdin::end);
+        if let Some(stdin) = self.stdin_mut() {
+            stdin.end();
+        }
     }
 
     /// Fills the empty buffer. Returns whether there is something in it.
@@ -145,7 +146,7 @@ impl Client {
             return Ok(false);
         };
         match stdin.read(self.up.space()) {
-            Input::Bytes(count) => {
+            Received::Bytes(count) => {
                 self.up.fill(count);
                 self.state.spoke = true;
                 self.state.silent = None;
@@ -153,17 +154,17 @@ impl Client {
                     self.up.convert(&mut self.crlf);
                 }
             }
-            Input::Nothing => {}
-            Input::End => self.end_input(now),
-            Input::Gone => return Err(Error::hung_up()),
-            Input::Failed(error) => return Err(Error::system("read from stdin", &error)),
+            Received::Yield | Received::Pending => {}
+            Received::End | Received::Truncated(_) => self.end_input(now),
+            Received::Failed(_) if stdin.has_hung_up() => return Err(Error::hung_up()),
+            Received::Failed(error) => return Err(Error::system("read from stdin", &error)),
         }
         Ok(!self.up.is_empty())
     }
 
     /// Whether keys pressed at the console can be read at once.
     pub(super) fn has_keys(&self) -> bool {
-        let ready = self.stdin.as_ref().is_some_and(Stdin::is_ready);
+        let ready = self.stdin().is_some_and(Stdin::is_ready);
         self.console.is_some() && ready && self.typed.len() < CHUNK
     }
 
@@ -172,19 +173,18 @@ impl Client {
         if !self.has_keys() {
             return Ok(());
         }
-        let (Some(stdin), Some(console)) = (&mut self.stdin, &mut self.console) else {
+        let Some(console) = &mut self.console else {
             return Ok(());
         };
-        let mut keys = [0; KEYS];
-        let mut keys = match console.read(stdin, &mut keys)? {
-            Keys::Pressed(count) => &keys[..count],
+        match console.read()? {
+            Keys::Pressed => {}
             Keys::None => return Ok(()),
             Keys::End => {
                 self.end_input(now);
                 return Ok(());
             }
-        };
-        while let Some(event) = console.next(&mut keys) {
+        }
+        while let Some(event) = console.next() {
             match event {
                 Event::Line(line) | Event::Pasted(line) => {
                     console.typed(&line);
@@ -194,7 +194,7 @@ impl Client {
                 }
                 Event::Complete => console.editor().insert("\t"),
                 Event::End => {
-                    stdin.end();
+                    console.stdin_mut().end();
                     self.state.finished = Some(now);
                 }
                 Event::Redraw | Event::Full => {}

@@ -163,8 +163,6 @@ pub struct Admission {
     lists: Lists,
     max: Option<usize>,
     max_per_host: Option<usize>,
-    /// Whoever comes now would get only a part of what everybody else was waited for with.
-    pub begun: bool,
     /// Those who were not let in.
     pub refusals: Refusals,
 }
@@ -178,8 +176,6 @@ pub enum AdmissionError {
     Full(usize),
     /// So many of that address are here.
     FullOfHost(usize),
-    /// It has begun.
-    Late,
 }
 
 impl AdmissionError {
@@ -191,7 +187,6 @@ impl AdmissionError {
             AdmissionError::FullOfHost(max) => {
                 format!("muxnc: full, {max} from your address are here already\n")
             }
-            AdmissionError::Late => String::from("muxnc: too late, it has begun\n"),
         }
     }
 }
@@ -204,7 +199,6 @@ impl fmt::Display for AdmissionError {
             AdmissionError::FullOfHost(max) => {
                 write!(f, "{max} from that address are here already")
             }
-            AdmissionError::Late => write!(f, "it has begun"),
         }
     }
 }
@@ -216,13 +210,22 @@ impl Admission {
             lists,
             max,
             max_per_host,
-            begun: false,
             refusals: Refusals::default(),
         }
     }
 
-    /// Whether somebody from `ip` is let in while `here` are there, so many of them from `ip`. The
-    /// lists are for those who have one.
+    /// Whether the lists let an address in. They are for those who have one.
+    ///
+    /// # Errors
+    /// No, and why.
+    pub fn ask_lists(&self, ip: Option<IpAddr>) -> Result<(), AdmissionError> {
+        match ip.is_some_and(|ip| !self.lists.admit(ip)) {
+            true => Err(AdmissionError::NotAllowed),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether somebody from `ip` is let in while `here` are there, so many of them from `ip`.
     ///
     /// # Errors
     /// No, and why.
@@ -232,12 +235,7 @@ impl Admission {
         here: usize,
         from_there: usize,
     ) -> Result<(), AdmissionError> {
-        if ip.is_some_and(|ip| !self.lists.admit(ip)) {
-            return Err(AdmissionError::NotAllowed);
-        }
-        if self.begun {
-            return Err(AdmissionError::Late);
-        }
+        self.ask_lists(ip)?;
         match (self.max, self.max_per_host) {
             (Some(max), _) if here >= max => Err(AdmissionError::Full(max)),
             (_, Some(max)) if from_there >= max => Err(AdmissionError::FullOfHost(max)),

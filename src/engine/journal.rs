@@ -55,6 +55,8 @@ pub struct Journal {
     oldest: u64,
     /// Lines of the past that a new cursor is given.
     history: usize,
+    /// Parts of what is kept as history that are not for those who join later, as start and end.
+    fleeting: VecDeque<(u64, u64)>,
     /// Bytes appended since the beginning.
     end: u64,
     spares: Vec<Box<[u8]>>,
@@ -106,6 +108,7 @@ impl Journal {
             freed: 0,
             oldest: 0,
             history: 0,
+            fleeting: VecDeque::new(),
             end: 0,
             spares: Vec::new(),
         }
@@ -127,7 +130,51 @@ impl Journal {
         let at = self.past();
         self.segment_mut(at).cursors += 1;
         self.oldest = self.oldest.min(at / SEGMENT as u64);
-        Cursor { at, edits: None }
+        let mut cursor = Cursor { at, edits: None };
+        for &(start, end) in self.fleeting.iter().filter(|(_, end)| *end > at) {
+            let start = start.max(at);
+            let edits = cursor.edits.get_or_insert_default();
+            let len = end - start;
+            edits.skipped += len;
+            edits.queue.push_back(Edit::Skip { at: start, len });
+        }
+        cursor
+    }
+
+    /// Where a cursor stands: so many bytes after the beginning.
+    pub fn place(&self, cursor: &Cursor) -> u64 {
+        cursor.at
+    }
+
+    /// Puts `bytes` into the stream of a cursor that was just made, before everything else in it.
+    pub fn insert_first(&mut self, cursor: &mut Cursor, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let edits = cursor.edits.get_or_insert_default();
+        debug_assert!(edits.taken == 0, "something was taken already");
+        edits.inserted += bytes.len() as u64;
+        edits.queue.push_front(Edit::Insert {
+            at: cursor.at,
+            bytes: bytes.into(),
+        });
+    }
+
+    /// Appends `bytes` to the stream of everybody who is here, and of nobody who joins later.
+    pub fn append_fleeting(&mut self, bytes: &[u8]) {
+        let start = self.end;
+        self.append(bytes);
+        if !self.keeps_history() || bytes.is_empty() {
+            return;
+        }
+        match self.fleeting.back_mut() {
+            Some((_, end)) if *end == start => *end = self.end,
+            _ => self.fleeting.push_back((start, self.end)),
+        }
+        let oldest = self.end.saturating_sub(HISTORY);
+        while self.fleeting.front().is_some_and(|(_, end)| *end <= oldest) {
+            self.fleeting.pop_front();
+        }
     }
 
     /// Gives a cursor back, and with it whatever only it still needed.
@@ -160,10 +207,16 @@ impl Journal {
 
     /// Leaves the last `len` bytes appended out of this cursor's stream: they are its own.
     pub fn skip(&mut self, cursor: &mut Cursor, len: u64) {
-        let start = self.end - len;
+        self.skip_from(cursor, self.end - len, len);
+    }
+
+    /// Leaves `len` bytes from `start` on out of this cursor's stream, which must not have come there
+    /// yet, and in which nothing else is edited behind them.
+    pub fn skip_from(&mut self, cursor: &mut Cursor, start: u64, len: u64) {
+        debug_assert!(cursor.at <= start && start + len <= self.end);
         let pending = cursor.edits.as_ref().is_some_and(|e| !e.queue.is_empty());
         if !pending && cursor.at == start {
-            self.relocate(cursor, self.end);
+            self.relocate(cursor, start + len);
             return;
         }
         let edits = cursor.edits.get_or_insert_default();
@@ -326,8 +379,8 @@ impl Journal {
         }
     }
 
-    /// Where a new cursor stands: before the last lines, the unfinished one not counted. A line
-    /// that does not fit into [`HISTORY`] whole is left out, and all before it.
+    /// Where a new cursor stands: before the last lines, the unfinished one and what is fleeting not
+    /// counted. A line that does not fit into [`HISTORY`] whole is left out, and all before it.
     fn past(&self) -> u64 {
         if !self.keeps_history() {
             return self.end;
@@ -341,8 +394,16 @@ impl Journal {
         let mut ends = 0;
         let mut to = self.end;
         let from = floor.saturating_sub(1);
+        let mut fleeting = self.fleeting.iter().rev().peekable();
         while to > from {
-            let start = ((to - 1) / SEGMENT as u64 * SEGMENT as u64).max(from);
+            if let Some(&(start, _)) = fleeting.next_if(|(_, end)| *end >= to) {
+                to = start.min(to);
+                continue;
+            }
+            let before = fleeting.peek().map_or(0, |(_, end)| *end);
+            let start = ((to - 1) / SEGMENT as u64 * SEGMENT as u64)
+                .max(from)
+                .max(before);
             for place in memrchr_iter(b'\n', self.slice(start, to)) {
                 ends += 1;
                 if ends > self.history {

@@ -18,25 +18,33 @@
 
 mod backpressure;
 mod chat;
+mod glue;
 mod member;
 mod policy;
+mod presence;
 
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::io;
 use std::io::IoSlice;
 use std::time::Instant;
-
-use slab::Slab;
 
 use self::backpressure::Backpressure;
 pub use self::backpressure::HIGH_WATER;
 pub use self::backpressure::LOW_WATER;
 use self::backpressure::LineOwner;
+use self::glue::Glue;
+use self::glue::OPERATOR;
 pub use self::member::Account;
 pub use self::member::Left;
 pub use self::member::Member;
+use self::member::Members;
 pub use self::policy::Label;
 pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
+pub use self::presence::Presence;
+pub use self::presence::TRIAL;
+use self::presence::Trial;
 
 use crate::engine::chat::Chat;
 use crate::engine::chat::NameError;
@@ -58,8 +66,16 @@ pub const SHORT: usize = 1024;
 
 /// Everybody connected to one hub.
 #[derive(Debug)]
-pub struct Room<C> {
-    members: Slab<Member<C>>,
+pub struct Room {
+    members: Members,
+    /// How many of them are known to be there, and by the order of their ends those that are not.
+    here: usize,
+    unconfirmed: BTreeMap<u64, usize>,
+    /// Ends that were read.
+    ends: u64,
+    trial: Trial,
+    /// Who last spoke in everybody's stream.
+    glue: Glue,
     journal: Journal,
     screen: Screen,
     /// The operator's own unfinished line, while relaying.
@@ -78,13 +94,22 @@ pub struct Room<C> {
     line_owner: Option<LineOwner>,
     /// Only where every line is labelled for everybody.
     chat: Option<Box<Chat>>,
+    /// Newcomers of whom nobody was told, when they are to be, and their numbers.
+    unannounced: VecDeque<(Instant, usize, u32)>,
+    /// One line of the operator's; here so that its memory is reused.
+    line: String,
 }
 
-impl<C> Room<C> {
+impl Room {
     /// An empty room.
-    pub fn new(policy: Policy) -> Room<C> {
+    pub fn new(policy: Policy) -> Room {
         Room {
-            members: Slab::new(),
+            members: Members::default(),
+            here: 0,
+            unconfirmed: BTreeMap::new(),
+            ends: 0,
+            trial: Trial::default(),
+            glue: Glue::new(policy.surface),
             journal: Journal::new(),
             screen: Screen::new(policy.surface, policy.overflow()),
             input: Lines::default(),
@@ -96,6 +121,8 @@ impl<C> Room<C> {
             backpressure: None,
             line_owner: None,
             chat: None,
+            unannounced: VecDeque::new(),
+            line: String::new(),
         }
     }
 
@@ -107,57 +134,76 @@ impl<C> Room<C> {
         self.journal.keep_history(lines);
     }
 
-    /// The key that the next member to join will have.
-    pub fn next_key(&self) -> usize {
+    /// The lowest key that no member has, for whoever has no slab of connections.
+    pub fn vacant_key(&self) -> usize {
         self.members.vacant_key()
     }
 
-    /// Lets a member in: it hears everything from now on, after the history if one is kept. Returns
-    /// its key, which is reused after
-    /// it left, unlike its number.
-    pub fn join(&mut self, peer: C, now: Instant) -> usize {
+    /// Lets a member in at the key of its connection: it hears what was said on
+    /// [trial](Room::is_on_trial) and the history, if one is kept, and everything from now on.
+    pub fn join(&mut self, key: usize, now: Instant) {
         self.joined = self.joined.wrapping_add(1);
-        let key = self.members.insert(Member {
-            peer,
-            account: Account {
-                number: self.joined,
-                name: None,
-                muted: false,
-                since: now,
-                received: 0,
-                sent: 0,
+        let mut cursor = self.journal.join();
+        for text in self.trial.kept_before(self.journal.place(&cursor)) {
+            self.journal.insert_first(&mut cursor, text);
+        }
+        self.members.insert(
+            key,
+            Member {
+                account: Account {
+                    number: self.joined,
+                    name: None,
+                    muted: false,
+                    since: now,
+                    received: 0,
+                    sent: 0,
+                },
+                presence: Presence::Here,
+                has_acknowledged: false,
+                is_announced: false,
+                moved: now,
+                cursor,
+                lines: Lines::default(),
+                meter: Meter::default(),
+                escaper: Escaper::default(),
             },
-            moved: now,
-            cursor: self.journal.join(),
-            lines: Lines::default(),
-            meter: Meter::default(),
-            escaper: Escaper::default(),
-        });
-        self.announce_join(key);
+        );
+        self.here += 1;
+        self.name_by_number(key);
         if let Some(owner) = &mut self.line_owner {
             owner.since.get_or_insert(now);
         }
         // Where everybody else is stuck, the newcomer is now the fastest.
         self.update_backpressure(now);
-        key
     }
 
-    /// Takes a member out, its unfinished line passed on as it is.
-    ///
-    /// # Panics
-    /// If there is no member of that key.
-    pub fn leave(&mut self, key: usize, now: Instant) -> Left<C> {
+    /// Takes a member out, its unfinished line passed on as it is. None: there is none of that key.
+    pub fn leave(&mut self, key: usize, now: Instant) -> Option<Left> {
+        // What is said because it leaves (its unfinished line, a name in it) is not owed to it.
+        let owed = self.journal.owed(&self.members.get(key)?.cursor);
         self.finish(key, now);
-        let member = self.members.remove(key);
+        let member = self.members.remove(key)?;
+        self.discount(member.presence);
         self.held -= member.lines.memory();
-        let owed = self.journal.owed(&member.cursor);
         self.journal.leave(member.cursor);
-        self.announce_leave(member.account.name.as_deref());
+        self.announce_leave(&member.account, member.is_announced);
         self.update_backpressure(now);
-        // The one who stays is alone now: what it began to say need not wait for its end.
+        self.show_the_last();
+        Some(Left {
+            account: member.account,
+            presence: member.presence,
+            owed,
+        })
+    }
+
+    /// One member is alone now: what it began to say need not wait for its end.
+    pub(super) fn show_the_last(&mut self) {
         if self.chat.is_none()
-            && self.members.len() == 1
-            && let Some((key, last)) = self.members.iter_mut().next()
+            && self.here == 1
+            && let Some((key, last)) = self
+                .members
+                .iter_mut()
+                .find(|(_, member)| member.presence.is_here())
         {
             self.policy.label(self.joined, last, &mut self.label);
             last.lines
@@ -166,32 +212,49 @@ impl<C> Room<C> {
                 self.line_owner = Some(LineOwner { key, since: None });
             }
         }
-        Left {
-            peer: member.peer,
-            account: member.account,
-            owed,
-        }
     }
 
     /// The operator said `bytes`: everybody hears them.
     pub fn typed(&mut self, bytes: &[u8], now: Instant) {
+        self.trial.spend(bytes.len());
         if self.host_says(Some(bytes)) {
             // Said, line by line.
         } else if self.policy.relay {
-            let journal = &mut self.journal;
-            self.input.feed(bytes, false, |_| (), |b| journal.append(b));
+            let (journal, trial) = (&mut self.journal, &mut self.trial);
+            let glue = &mut self.glue;
+            self.input.feed(
+                bytes,
+                false,
+                |_| (),
+                |b| {
+                    glue.append(journal, OPERATOR, b);
+                    trial.keep(journal.end() - b.len() as u64, b);
+                },
+            );
         } else {
-            self.journal.append(bytes);
+            self.glue.append(&mut self.journal, OPERATOR, bytes);
+            let at = self.journal.end() - bytes.len() as u64;
+            self.trial.keep(at, bytes);
         }
+        self.skip_glue();
         self.update_backpressure(now);
     }
 
     /// The operator will say no more: an unfinished line is passed on as it is.
     pub fn typed_end(&mut self, now: Instant) {
         if !self.host_says(None) {
-            let journal = &mut self.journal;
-            self.input.finish(|_| (), |b| journal.append(b));
+            let (journal, trial) = (&mut self.journal, &mut self.trial);
+            let glue = &mut self.glue;
+            self.input.finish(
+                |_| (),
+                |b| {
+                    glue.append(journal, OPERATOR, b);
+                    trial.keep(journal.end() - b.len() as u64, b);
+                },
+            );
+            self.glue.abandon(OPERATOR);
         }
+        self.skip_glue();
         self.update_backpressure(now);
     }
 
@@ -200,7 +263,7 @@ impl<C> Room<C> {
     /// # Panics
     /// If there is no member of that key.
     pub fn heard(&mut self, key: usize, bytes: &[u8], now: Instant) {
-        let alone = self.members.len() == 1;
+        let alone = self.is_alone(key);
         let member = &mut self.members[key];
         member.account.received += bytes.len() as u64;
         if let Some(rate) = self.rate {
@@ -218,7 +281,7 @@ impl<C> Room<C> {
         let after = self.members[key].lines.memory();
         self.held = self.held - before + after;
         if self.held > HELD && after > SHORT {
-            self.finish(key, now);
+            self.pass_on(key, now);
         }
     }
 
@@ -227,6 +290,14 @@ impl<C> Room<C> {
     /// # Panics
     /// If there is no member of that key.
     pub fn finish(&mut self, key: usize, now: Instant) {
+        self.pass_on(key, now);
+        let number = self.members[key].account.number;
+        self.screen.abandon(number);
+        self.glue.abandon(number);
+    }
+
+    /// Passes on what is held of a member's unfinished line.
+    fn pass_on(&mut self, key: usize, now: Instant) {
         let before = self.members[key].lines.memory();
         if !self.member_says(key, None, now) {
             self.speak(key, now, |lines, screen, room| lines.finish(screen, room));
@@ -246,7 +317,7 @@ impl<C> Room<C> {
         &mut self,
         key: usize,
         now: Instant,
-        write: impl FnOnce(&mut C, &[IoSlice<'_>]) -> io::Result<usize>,
+        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<u64> {
         let member = &mut self.members[key];
         let owed = self.journal.owed(&member.cursor);
@@ -255,7 +326,7 @@ impl<C> Room<C> {
         }
         let mut slices = [IoSlice::new(&[]); GATHER];
         let count = self.journal.gather(&member.cursor, &mut slices);
-        let taken = write(&mut member.peer, &slices[..count])? as u64;
+        let taken = write(&slices[..count])? as u64;
         member.account.sent += taken;
         if self.journal.advance(&mut member.cursor, taken) {
             member.moved = now;
@@ -294,9 +365,14 @@ impl<C> Room<C> {
             .map(|(key, _)| key)
     }
 
-    /// Everybody, by key, in the order they joined.
-    pub fn members(&self) -> Vec<(usize, &Member<C>)> {
-        let mut members: Vec<(usize, &Member<C>)> = self.members.iter().collect();
+    /// Everybody, by key.
+    pub fn members(&self) -> impl Iterator<Item = (usize, &Member)> {
+        self.members.iter()
+    }
+
+    /// Everybody, in the order they joined.
+    pub fn by_number(&self) -> Vec<(usize, &Member)> {
+        let mut members: Vec<(usize, &Member)> = self.members.iter().collect();
         members.sort_unstable_by_key(|(_, member)| member.account.number);
         members
     }
@@ -310,16 +386,21 @@ impl<C> Room<C> {
         if let Some(renamed) = self.rename(key, name) {
             return matches!(renamed, Ok(()) | Err(NameError::Same));
         }
-        // Who differs by the case of letters only would be taken for the other.
-        let taken = self.members.iter().any(|(other, member)| {
+        // Who differs by the case of letters only would be taken for the other; who may be gone does not
+        // keep a name from who needs it.
+        let owner = self.members.iter().find(|(other, member)| {
             let theirs = member.account.name.as_deref();
-            other != key
+            *other != key
                 && theirs.is_some_and(|theirs| theirs.to_lowercase() == name.to_lowercase())
         });
-        if !taken {
-            self.members[key].account.name = Some(name.into());
+        if let Some((owner, member)) = owner {
+            if member.presence.is_here() {
+                return false;
+            }
+            self.members[owner].account.name = None;
         }
-        !taken
+        self.members[key].account.name = Some(name.into());
+        true
     }
 
     /// Neither shows nor relays what a member says from now on, or does so again. Of a line that
@@ -395,30 +476,14 @@ impl<C> Room<C> {
     }
 
     /// The member of that key, if there is one.
-    pub fn member(&self, key: usize) -> Option<&Member<C>> {
+    pub fn member(&self, key: usize) -> Option<&Member> {
         self.members.get(key)
     }
 
-    /// The peer of that key, if there is one.
-    pub fn peer_mut(&mut self, key: usize) -> Option<&mut C> {
-        self.members.get_mut(key).map(|member| &mut member.peer)
-    }
-
-    /// Everybody, by key.
-    pub fn peers_mut(&mut self) -> impl Iterator<Item = (usize, &mut C)> {
-        self.members
-            .iter_mut()
-            .map(|(key, member)| (key, &mut member.peer))
-    }
-
-    /// How many are there.
-    pub fn len(&self) -> usize {
-        self.members.len()
-    }
-
-    /// Whether nobody is there.
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
+    /// Whether a member is the only one that can be there.
+    fn is_alone(&self, key: usize) -> bool {
+        let is_here = self.members[key].presence.is_here();
+        self.members.len() == 1 || (self.here == 1 && is_here)
     }
 
     /// Lets a member's lines go where they belong, and keeps account of who owns the open one.
@@ -428,12 +493,13 @@ impl<C> Room<C> {
         now: Instant,
         feed: impl FnOnce(&mut Lines, &mut dyn FnMut(&[u8]), &mut dyn FnMut(&[u8])),
     ) {
-        let alone = self.members.len() == 1;
+        let alone = self.is_alone(key);
         // Who comes later may hear what nobody hears now.
-        let relay = self.policy.relay && (!alone || self.journal.keeps_history());
-        let member = &mut self.members[key];
+        let others = self.members.len() > 1 || self.journal.keeps_history();
+        let relay = self.policy.relay && others;
         let (screen, journal) = (&mut self.screen, &mut self.journal);
-        let label = &mut self.label;
+        let member = &mut self.members[key];
+        let (label, glue) = (&mut self.label, &mut self.glue);
         self.policy.label(self.joined, member, label);
         let mut relayed = 0;
         feed(
@@ -441,7 +507,7 @@ impl<C> Room<C> {
             &mut |bytes| screen.show(member.account.number, label, bytes),
             &mut |bytes| {
                 if relay {
-                    journal.append(bytes);
+                    glue.append(journal, member.account.number, bytes);
                     relayed += bytes.len() as u64;
                 }
             },
@@ -459,7 +525,18 @@ impl<C> Room<C> {
         }
         if relayed > 0 {
             journal.skip(&mut member.cursor, relayed);
+            self.skip_glue();
             self.update_backpressure(now);
+        }
+    }
+
+    /// A line feed that ends the line of a speaker is not for the speaker, who has not got that line.
+    fn skip_glue(&mut self) {
+        if let Some((at, number)) = self.glue.take_added()
+            && let Some(key) = self.find(number)
+        {
+            let cursor = &mut self.members[key].cursor;
+            self.journal.skip_from(cursor, at, 1);
         }
     }
 }

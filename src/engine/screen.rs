@@ -35,12 +35,22 @@ const RECORDER: u32 = 0;
 /// What stdout is, as far as the screen cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
-    /// A pipe, a file, a socket: bytes are sacred.
+    /// A pipe, a file, a socket: bytes are sacred, but for a line feed where a speaker left an
+    /// unfinished line and another one goes on.
     Stream,
+    /// The same without that line feed.
+    RawStream,
     /// Somebody's eyes: a line belongs to one speaker, and what would act is shown instead.
     Terminal,
     /// The same for somebody who wants the bytes as they are, whatever they do.
     RawTerminal,
+}
+
+impl Surface {
+    /// Whether it gets the bytes as they were said.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Surface::Stream | Surface::RawStream)
+    }
 }
 
 /// What to do when stdout does not keep up.
@@ -65,6 +75,8 @@ pub struct Screen {
     /// Who wrote last, and whether in the middle of a line.
     speaker: Option<u32>,
     midline: bool,
+    /// Whoever wrote last will not go on with that line.
+    abandoned: bool,
     /// What of the speaker's bytes is not complete enough to be shown.
     escaper: Escaper,
     text: String,
@@ -85,6 +97,7 @@ impl Screen {
             recorded: false,
             speaker: None,
             midline: false,
+            abandoned: false,
             escaper: Escaper::default(),
             text: String::new(),
             head_midline: false,
@@ -97,6 +110,11 @@ impl Screen {
         if !self.closed && !self.recorded && !bytes.is_empty() {
             self.queue_up(speaker, label, bytes);
         }
+    }
+
+    /// A speaker will not go on with a line that it began: on a stream another one does not, either.
+    pub fn abandon(&mut self, speaker: u32) {
+        self.abandoned |= self.midline && self.speaker == Some(speaker);
     }
 
     /// Shows nothing but [`Screen::record`]s from now on.
@@ -118,7 +136,12 @@ impl Screen {
     }
 
     fn queue_up(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
-        if self.surface == Surface::Stream {
+        if self.surface.is_stream() {
+            let other = self.speaker.replace(speaker) != Some(speaker);
+            let abandoned = std::mem::take(&mut self.abandoned);
+            if self.midline && abandoned && other && self.surface == Surface::Stream {
+                self.push(b"\n");
+            }
             self.push(bytes);
         } else {
             self.show_lines(speaker, label, bytes);
@@ -256,6 +279,29 @@ mod tests {
             screen.consume(front.len());
         }
         written
+    }
+
+    #[test]
+    fn two_answers_without_an_end_do_not_become_one() {
+        for (surface, expected) in [
+            (Surface::Stream, &b"42\n43"[..]),
+            (Surface::RawStream, &b"4243"[..]),
+        ] {
+            let mut screen = Screen::new(surface, Overflow::Backpressure);
+            screen.show(1, "", b"4");
+            screen.show(1, "", b"2");
+            screen.abandon(1);
+            screen.show(2, "", b"43");
+            screen.abandon(2);
+            assert_eq!(drain(&mut screen), expected);
+        }
+        // What was ended needs no other end, and who goes on, goes on.
+        let mut screen = Screen::new(Surface::Stream, Overflow::Backpressure);
+        screen.show(1, "", b"one\n");
+        screen.abandon(1);
+        screen.show(2, "", b"tw");
+        screen.show(2, "", b"o\n");
+        assert_eq!(drain(&mut screen), b"one\ntwo\n");
     }
 
     #[test]

@@ -1,68 +1,155 @@
-//! The operator's side of the hub: what is read from stdin, and what is typed at a console.
+//! The operator: what is read from stdin, and what is typed at a console.
 //!
-//! From a pipe, a file or a plain terminal bytes are taken as they come, when somebody is there to
-//! hear them. At a console there are lines, which wait here until they are wanted, and commands.
+//! From a pipe, a file or a plain terminal bytes are taken as they come, when they are wanted. At a
+//! console there are lines, which wait here until they are wanted, and commands.
 //!
-//! It promises: nothing is read before it is wanted, or it is kept; what is pasted or piped is
-//! never a command; a mistyped command is never said.
+//! ```text
+//!   open ───────────► ended ────────────────► finished
+//!    │  no more can     │  all that was read     the class is told that nothing follows
+//!    │  be read         │  was said for good
+//!    │                  └─► silent: it was empty from the start, there is no keyboard
+//!    └─► quit
+//! ```
+//!
+//! It promises: nothing is read before it is wanted but one chunk, so that an end is known early;
+//! what is pasted or piped is never a command; a mistyped command is never said; the end waits until
+//! what was said before it is known to be read by somebody.
 
 mod commands;
 
 use std::time::Duration;
 use std::time::Instant;
 
-use super::Hub;
+use super::peers::CHUNK;
+use super::peers::Peers;
+use super::transfer::Transfer;
 use crate::engine::command::Typed;
 use crate::engine::command::understand;
 use crate::engine::crlf::Crlf;
 use crate::engine::editor::Event;
 use crate::engine::escape::push_escaped;
 use crate::engine::line_delay::LineDelay;
-use crate::io::console::KEYS;
+use crate::io::console::Console;
 use crate::io::console::Keys;
-use crate::io::descriptor::Kind;
+use crate::io::device::Device;
+use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::error::why;
-use crate::io::stdin::Input;
+use crate::io::readiness;
 use crate::io::stdin::Stdin;
-use crate::io::tls::Handshakes;
+use crate::io::stream::Received;
+use crate::io::stream::Stream;
 
 /// Bytes of typed lines that may wait until they are wanted; then no key is read.
 const PENDING: usize = 64 * 1024;
 
+/// Bytes read of an input that is not wanted yet.
+const AHEAD: usize = 64 * 1024;
+
 /// What the keyboard sends for it.
 const CTRL_D: u8 = 0x04;
 
-/// How far the operator's input is.
-#[derive(Default)]
-pub(super) struct Operator {
-    crlf: Crlf,
+/// Where the operator's words come from.
+pub enum Input<D> {
+    /// Nowhere: `--recv-only`.
+    None,
+    /// Standard input as it is.
+    Plain(Stdin<D>),
+    /// The line being typed at a terminal.
+    Console(Console<D>),
+}
+
+/// How far the operator is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Nothing more will be read, and what is pending is still to be said.
+    Ended,
+    /// Nothing was ever said, and there is no keyboard.
+    Silent,
+    /// The class was told that nothing follows.
+    Finished(Instant),
+    /// `/quit`
+    Quit,
+}
+
+/// The operator. See the module's documentation.
+pub(super) struct Operator<D> {
+    input: Input<D>,
+    state: State,
+    crlf: Option<Crlf>,
     converted: Vec<u8>,
-    /// What was typed at a console, or with a line delay read, and not yet said; and how many lines
-    /// of a console that is.
+    /// What was read and not yet said; and how many lines of a console that is.
     pending: Vec<u8>,
     pending_lines: usize,
     line_delay: Option<LineDelay>,
-    /// Nothing more will be read, and what is pending is still to be said.
-    ending: bool,
     /// Ctrl-D was pressed, and more would be lost than was asked for.
     asked_to_end: bool,
     /// Something was read.
     spoke: bool,
-    /// It ended, and with it, when everything is delivered, every peer's stream.
-    pub(super) finished: Option<Instant>,
-    /// With `--send-only`: when everything was delivered after that.
-    pub(super) delivered: Option<Instant>,
-    /// `/quit`
-    pub(super) quit: bool,
+    /// Whether a typed `/word` is a command.
+    has_commands: bool,
+    /// Whether the end of the input ends nothing.
+    keeps_open: bool,
 }
 
-impl Operator {
-    /// An operator who pauses so long after each line.
-    pub(super) fn new(line_delay: Option<Duration>) -> Operator {
+/// What the hub's options say of its operator.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) crlf: bool,
+    pub(super) line_delay: Option<Duration>,
+    pub(super) has_commands: bool,
+    pub(super) keeps_open: bool,
+}
+
+impl<D: Device> Operator<D> {
+    pub(super) fn new(input: Input<D>, manner: Manner) -> Operator<D> {
         Operator {
-            line_delay: line_delay.map(LineDelay::new),
-            ..Operator::default()
+            state: match input {
+                Input::None => State::Silent,
+                Input::Plain(_) | Input::Console(_) => State::Open,
+            },
+            input,
+            crlf: manner.crlf.then(Crlf::default),
+            converted: Vec::new(),
+            pending: Vec::new(),
+            pending_lines: 0,
+            line_delay: manner.line_delay.map(LineDelay::new),
+            asked_to_end: false,
+            spoke: false,
+            has_commands: manner.has_commands,
+            keeps_open: manner.keeps_open,
+        }
+    }
+
+    /// Takes note of an event of stdin.
+    pub(super) fn collect(&mut self, event: readiness::Event) {
+        match &mut self.input {
+            Input::None => {}
+            Input::Plain(stdin) => stdin.collect(event),
+            Input::Console(console) => console.stdin_mut().collect(event),
+        }
+    }
+
+    pub(super) fn console(&self) -> Option<&Console<D>> {
+        match &self.input {
+            Input::Console(console) => Some(console),
+            Input::None | Input::Plain(_) => None,
+        }
+    }
+
+    pub(super) fn console_mut(&mut self) -> Option<&mut Console<D>> {
+        match &mut self.input {
+            Input::Console(console) => Some(console),
+            Input::None | Input::Plain(_) => None,
+        }
+    }
+
+    pub(super) fn stdin(&self) -> Option<&Stdin<D>> {
+        match &self.input {
+            Input::None => None,
+            Input::Plain(stdin) => Some(stdin),
+            Input::Console(console) => Some(console.stdin()),
         }
     }
 
@@ -70,214 +157,322 @@ impl Operator {
     pub(super) fn pause(&self) -> Option<Instant> {
         self.line_delay.as_ref()?.until()
     }
-}
 
-impl Hub {
-    /// Whether the operator's input can be worked on at once.
-    pub(super) fn operator_is_ready(&self) -> bool {
-        let wanted = self.wants_input() && self.operator.pause().is_none();
-        let ready = self.stdin.as_ref().is_some_and(Stdin::is_ready);
-        let pending = &self.operator.pending;
-        let says = wanted && !pending.is_empty();
-        let reads = match self.console {
-            None => ready && wanted,
-            Some(_) => ready && pending.len() < PENDING,
-        };
-        says || reads || (self.operator.ending && self.peers.room.is_empty())
+    /// When the class was told that nothing follows.
+    pub(super) fn finished(&self) -> Option<Instant> {
+        match self.state {
+            State::Finished(at) => Some(at),
+            _ => None,
+        }
     }
 
-    /// A chunk of stdin to everybody, if anybody is there to hear it and nobody is too far behind.
-    pub(super) fn hear_operator(&mut self, now: Instant) -> Result<(), Error> {
-        if self.stdin.as_ref().is_some_and(Stdin::is_gone) {
+    pub(super) fn has_quit(&self) -> bool {
+        self.state == State::Quit
+    }
+
+    /// Whether nothing was and will be said.
+    pub(super) fn is_silent(&self) -> bool {
+        self.state == State::Silent
+    }
+
+    /// Whether there is something to do at once.
+    pub(super) fn is_ready<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> bool {
+        let wanted = transfer.budget(&peers.room) > 0 && self.pause().is_none();
+        let ready = self.stdin().is_some_and(Stdin::is_ready) && self.state == State::Open;
+        let reads = match &self.input {
+            Input::None => false,
+            Input::Plain(_) => {
+                ready && self.pending.is_empty() && (wanted || self.reads_ahead(peers, transfer))
+            }
+            Input::Console(_) => ready && self.pending.len() < PENDING,
+        };
+        (wanted && !self.pending.is_empty()) || reads || self.ends(peers)
+    }
+
+    /// Reads and says what is wanted, and does what is commanded.
+    ///
+    /// # Errors
+    /// The terminal is gone, or cannot be read.
+    pub(super) fn turn<S: Stream>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        refused: u64,
+        buffer: &mut [u8],
+        now: Instant,
+    ) -> Result<(), Error> {
+        if self.stdin().is_some_and(Stdin::has_hung_up) {
             return Err(Error::hung_up());
         }
-        let pauses = match &mut self.operator.line_delay {
+        let pauses = match &mut self.line_delay {
             Some(delay) => delay.pauses(now),
             None => false,
         };
-        if self.console.is_some() {
-            self.hear_keys(now)?;
-        } else if !pauses && self.operator.pending.is_empty() && self.wants_input() {
-            self.hear_stdin(now)?;
+        match &self.input {
+            Input::None => {}
+            Input::Plain(_) => self.read_plain(peers, transfer, pauses, buffer, now)?,
+            Input::Console(_) => self.read_keys(peers, transfer, refused, now)?,
         }
         if !pauses {
-            self.say_pending(now);
+            self.say_pending(peers, transfer, now);
         }
-        self.end_pending(now);
+        if self.ends(peers) {
+            self.end(peers, now);
+        }
         Ok(())
     }
 
-    fn hear_stdin(&mut self, now: Instant) -> Result<(), Error> {
-        let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
+    /// Whether an input that is not wanted yet is read all the same, so that its end is known.
+    fn reads_ahead<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> bool {
+        peers.room.is_empty() || transfer.is_waiting(&peers.room)
+    }
+
+    fn read_plain<S: Stream>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        pauses: bool,
+        buffer: &mut [u8],
+        now: Instant,
+    ) -> Result<(), Error> {
+        let budget = transfer.budget(&peers.room);
+        let ahead = self.reads_ahead(peers, transfer);
+        let Input::Plain(stdin) = &mut self.input else {
             return Ok(());
         };
-        match stdin.read(&mut self.buffer) {
-            Input::Bytes(count) => {
-                self.operator.spoke = true;
-                let bytes = &self.buffer[..count];
-                if self.operator.line_delay.is_some() {
-                    self.operator.pending.extend(bytes);
-                } else if self.config.settings.crlf {
-                    self.operator.converted.clear();
-                    self.operator
-                        .crlf
-                        .convert(bytes, &mut self.operator.converted);
-                    self.peers.typed(&self.operator.converted, now);
-                } else {
-                    self.peers.typed(bytes, now);
+        if self.state != State::Open || !stdin.is_ready() || !self.pending.is_empty() {
+            return Ok(());
+        }
+        let most = match (budget > 0 && !pauses, ahead) {
+            (true, _) => budget.min(CHUNK),
+            (false, true) => AHEAD,
+            (false, false) => return Ok(()),
+        };
+        match stdin.read(&mut buffer[..most]) {
+            Received::Bytes(count) => {
+                self.spoke = true;
+                let bytes = &buffer[..count];
+                match budget > 0 && !pauses && self.line_delay.is_none() {
+                    true => self.say_at_once(bytes, peers, now),
+                    false => self.pending.extend_from_slice(bytes),
                 }
             }
-            Input::Nothing => {}
-            Input::End => self.finish_input(now),
-            Input::Gone => return Err(Error::hung_up()),
-            Input::Failed(error) => {
+            Received::Yield | Received::Pending => {}
+            Received::End | Received::Truncated(_) => self.state = State::Ended,
+            Received::Failed(_) if stdin.has_hung_up() => return Err(Error::hung_up()),
+            Received::Failed(error) => {
                 log::warn!("read from stdin: {}; serving without", why(&error));
+                self.state = State::Silent;
+                peers.say_no_more(now);
             }
         }
         Ok(())
     }
 
-    /// stdin has ended. An input that was empty from the start only means that there is no
-    /// keyboard; otherwise the class ends when everything is delivered.
-    fn finish_input(&mut self, now: Instant) {
-        self.peers.typed_end(now);
-        let keyboard =
-            self.operator.spoke || self.stdin.as_ref().map(Stdin::kind) == Some(Kind::Terminal);
-        if !self.config.keep_open && keyboard {
-            log::info!("end of input: nobody else is let in");
-            self.operator.finished = Some(now);
-            self.door.close();
-            if self.config.settings.half_close {
-                self.peers.half_close_all();
+    fn say_at_once<S: Stream>(&mut self, bytes: &[u8], peers: &mut Peers<S, D>, now: Instant) {
+        match &mut self.crlf {
+            None => peers.typed(bytes, now),
+            Some(crlf) => {
+                self.converted.clear();
+                crlf.convert(bytes, &mut self.converted);
+                peers.typed(&self.converted, now);
             }
-            self.entry.handshakes.iter_mut().for_each(Handshakes::clear);
         }
-        self.peers.queue_flush_all();
     }
 
-    /// Keys pressed at the console.
-    fn hear_keys(&mut self, now: Instant) -> Result<(), Error> {
-        let Some(stdin) = self.stdin.as_mut().filter(|stdin| stdin.is_ready()) else {
-            return Ok(());
+    /// Says what is pending, as much as is wanted; with a delay, one line of it.
+    fn say_pending<S: Stream>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        now: Instant,
+    ) {
+        let budget = transfer.budget(&peers.room);
+        if self.pending.is_empty() || budget == 0 {
+            return;
+        }
+        let pending = std::mem::take(&mut self.pending);
+        let mut count = pending.len().min(budget);
+        if self.line_delay.is_some() {
+            count = LineDelay::portion(&pending[..count]);
+        }
+        let bytes = &pending[..count];
+        self.say_at_once(bytes, peers, now);
+        if let Some(delay) = &mut self.line_delay {
+            delay.sent(bytes, now);
+        }
+        let said = memchr::memchr_iter(b'\n', bytes).count();
+        self.pending_lines = self.pending_lines.saturating_sub(said);
+        self.pending = pending;
+        self.pending.drain(..count);
+    }
+
+    /// Whether the end of the input is to be told now.
+    fn ends<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
+        if self.state != State::Ended {
+            return false;
+        }
+        let is_typed = self
+            .stdin()
+            .is_some_and(|stdin| stdin.kind() == Kind::Terminal);
+        if is_typed && peers.room.is_empty() {
+            // Who pressed Ctrl-D was told that nobody heard the rest.
+            return true;
+        }
+        let was_said = !self.spoke || !peers.room.is_on_trial();
+        self.pending.is_empty() && was_said
+    }
+
+    /// The input is over. One that was empty from the start only means that there is no keyboard;
+    /// otherwise the class ends when everything is delivered.
+    fn end<S: Stream>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
+        let is_typed = self
+            .stdin()
+            .is_some_and(|stdin| stdin.kind() == Kind::Terminal);
+        self.pending = Vec::new();
+        peers.typed_end(now);
+        peers.say_no_more(now);
+        self.state = match !self.keeps_open && (self.spoke || is_typed) {
+            true => State::Finished(now),
+            false => State::Silent,
         };
-        let Some(console) = &mut self.console else {
-            return Ok(());
-        };
-        if self.operator.pending.len() >= PENDING {
+        if let State::Finished(_) = self.state {
+            self.tell_who_is_waited_for(peers);
+        }
+    }
+
+    fn tell_who_is_waited_for<S: Stream>(&mut self, peers: &Peers<S, D>) {
+        log::info!("end of input: nobody else is let in");
+        let here = peers.room.here();
+        if here > 0 {
+            let names: Vec<String> = peers
+                .room
+                .by_number()
+                .iter()
+                .take(10)
+                .map(|(_, member)| format!("[{}]", member.account.number))
+                .collect();
+            let more = match here > names.len() {
+                true => " …",
+                false => "",
+            };
+            self.answer(&format!(
+                "no more is said; waiting until {}{more} leave (Ctrl-C ends it now)",
+                names.join(" ")
+            ));
+        }
+    }
+
+    fn read_keys<S: Stream>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        refused: u64,
+        now: Instant,
+    ) -> Result<(), Error> {
+        if self.pending.len() >= PENDING || self.state != State::Open {
             return Ok(());
         }
-        let mut keys = [0; KEYS];
-        let mut keys = match console.read(stdin, &mut keys)? {
-            Keys::Pressed(count) => &keys[..count],
+        let Input::Console(console) = &mut self.input else {
+            return Ok(());
+        };
+        match console.read()? {
+            // Anything but another Ctrl-D says that the first was a mistake.
+            Keys::Pressed if console.keys().iter().any(|&key| key != CTRL_D) => {
+                self.asked_to_end = false;
+            }
+            Keys::Pressed => {}
             Keys::None => return Ok(()),
             Keys::End => {
-                self.end_input(now);
+                self.state = State::Ended;
                 return Ok(());
             }
-        };
-        if keys.iter().any(|&key| key != CTRL_D) {
-            self.operator.asked_to_end = false;
         }
-        while let Some(event) = self.console.as_mut().and_then(|c| c.next(&mut keys)) {
-            self.act(event, now);
+        while let Some(event) = self.console_mut().and_then(Console::next) {
+            self.act(event, peers, transfer, refused, now);
         }
         Ok(())
     }
 
-    fn act(&mut self, event: Event, now: Instant) {
-        let Some(console) = &mut self.console else {
-            return;
-        };
+    fn act<S: Stream>(
+        &mut self,
+        event: Event,
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        refused: u64,
+        now: Instant,
+    ) {
         match event {
             Event::Line(line) => {
-                console.typed(&line);
-                self.understand(&line, now);
+                self.show_typed(&line);
+                self.understand(&line, peers, transfer, refused, now);
             }
             Event::Pasted(line) => {
-                console.typed(&line);
-                self.say(&line);
+                self.show_typed(&line);
+                self.say(&line, peers, transfer);
             }
-            Event::Complete => self.complete(),
-            Event::End => self.ask_to_end(now),
+            Event::Complete => self.complete(peers),
+            Event::End => self.ask_to_end(peers),
             Event::Redraw | Event::Full => {}
         }
     }
 
-    fn understand(&mut self, line: &str, now: Instant) {
-        if !self.config.commands {
-            return self.say(line);
+    fn show_typed(&mut self, line: &str) {
+        if let Some(console) = self.console_mut() {
+            console.typed(line);
+        }
+    }
+
+    fn understand<S: Stream>(
+        &mut self,
+        line: &str,
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        refused: u64,
+        now: Instant,
+    ) {
+        if !self.has_commands {
+            return self.say(line, peers, transfer);
         }
         match understand(line) {
-            Typed::Say(text) => self.say(text),
+            Typed::Say(text) => self.say(text, peers, transfer),
             Typed::Do(command) => {
                 // What was typed before it comes before it.
-                self.say_pending(now);
-                self.obey(command, now);
+                self.say_pending(peers, transfer, now);
+                self.obey(command, peers, refused, now);
             }
             Typed::Explain(why) => self.answer(&why),
         }
     }
 
     /// Lets a line wait to be said.
-    fn say(&mut self, line: &str) {
-        self.operator.spoke = true;
-        self.operator.pending.extend(line.as_bytes());
-        self.operator.pending.push(b'\n');
-        self.operator.pending_lines += 1;
-        if self.peers.room.is_empty() || self.transfer.is_waiting() {
-            let waiting = match self.operator.pending_lines {
+    fn say<S: Stream>(&mut self, line: &str, peers: &Peers<S, D>, transfer: &Transfer) {
+        self.spoke = true;
+        self.pending.extend(line.as_bytes());
+        self.pending.push(b'\n');
+        self.pending_lines += 1;
+        let is_waiting = transfer.is_waiting(&peers.room);
+        if peers.room.is_empty() || is_waiting {
+            let waiting = match self.pending_lines {
                 1 => String::from("1 line waits"),
                 lines => format!("{lines} lines wait"),
             };
-            self.answer(&match self.transfer.is_waiting() {
-                true => format!("{}: {waiting} for the others to join", self.here()),
+            self.answer(&match is_waiting {
+                true => format!(
+                    "{}: {waiting} for the others to join",
+                    transfer.here(&peers.room)
+                ),
                 false => format!("nobody is here yet: {waiting} for the first to join"),
             });
         }
     }
 
-    /// Says what waits, if it is wanted; with a line delay, one line of it.
-    fn say_pending(&mut self, now: Instant) {
-        if !self.operator.pending.is_empty() && self.wants_input() {
-            let operator = &mut self.operator;
-            let count = match operator.line_delay {
-                Some(_) => LineDelay::portion(&operator.pending),
-                None => operator.pending.len(),
-            };
-            let bytes = &operator.pending[..count];
-            if self.config.settings.crlf {
-                operator.converted.clear();
-                operator.crlf.convert(bytes, &mut operator.converted);
-                self.peers.typed(&operator.converted, now);
-            } else {
-                self.peers.typed(bytes, now);
-            }
-            if let Some(delay) = &mut operator.line_delay {
-                delay.sent(bytes, now);
-            }
-            operator.pending.drain(..count);
-            operator.pending_lines = match operator.pending.is_empty() {
-                true => 0,
-                false => operator.pending_lines.saturating_sub(1),
-            };
-        }
-    }
-
-    /// Ends the input of which the end was put off, if nothing of it is left that anybody hears.
-    fn end_pending(&mut self, now: Instant) {
-        let said = self.operator.pending.is_empty() || self.peers.room.is_empty();
-        if self.operator.ending && said {
-            self.operator.ending = false;
-            self.finish_input(now);
-        }
-    }
-
     /// Ctrl-D on an empty line: the end, if nobody would be cut off by mistake.
-    fn ask_to_end(&mut self, now: Instant) {
-        let here = self.peers.room.len();
-        let waiting = self.operator.pending_lines;
-        if !self.operator.asked_to_end && !self.config.keep_open && (here > 0 || waiting > 0) {
-            self.operator.asked_to_end = true;
+    fn ask_to_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
+        let here = peers.room.here();
+        let waiting = self.pending_lines;
+        if !self.asked_to_end && !self.keeps_open && (here > 0 || waiting > 0) {
+            self.asked_to_end = true;
             let lost = match (here, waiting) {
                 (0, 1) => String::from("1 line was never said"),
                 (0, lines) => format!("{lines} lines were never said"),
@@ -286,22 +481,16 @@ impl Hub {
             };
             return self.answer(&format!("{lost}: Ctrl-D again ends the class"));
         }
-        self.end_input(now);
-    }
-
-    /// The keyboard will not be read any more.
-    fn end_input(&mut self, now: Instant) {
-        if let Some(stdin) = &mut self.stdin {
-            stdin.end();
-        }
         // It is the end when all that waits was said.
-        self.operator.ending = true;
-        self.end_pending(now);
+        self.state = State::Ended;
+        if let Some(console) = self.console_mut() {
+            console.stdin_mut().end();
+        }
     }
 
     /// Tells the operator something, whatever the verbosity.
-    fn answer(&mut self, text: &str) {
-        if let Some(console) = &mut self.console {
+    pub(super) fn answer(&mut self, text: &str) {
+        if let Some(console) = self.console_mut() {
             for line in text.lines() {
                 let mut shown = String::from("muxnc: ");
                 // What was typed may be quoted in it.

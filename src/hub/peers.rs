@@ -1,16 +1,24 @@
-//! The peers' side of the hub: letting them in, hearing them, handing them what they are owed, and
-//! taking them out.
+//! The peers of the hub: the one slab of connections, and every step that a turn does for them.
 //!
-//! [`Peers`] has every step that a turn does for them, and knows nothing of a Poll: what is under a
-//! connection (`S`) is a socket here and a model of one in `tests/simulation.rs`, which runs these
-//! very steps. The door, which lets them in, is the hub's.
+//! A peer takes its key when it is accepted and keeps it until it is closed; the room is keyed by it.
+//!
+//! ```text
+//!   accepted ─► arriving ─► member ──────────────► leaving ─► reaped
+//!                  │                                  ▲
+//!                  └─► lingering (told why not) ──────┘
+//! ```
+//!
+//! [`Peers`] knows nothing of a Poll, and what is under a connection (`S`) does not matter: it is a
+//! socket here and a model of one in `tests/simulation`.
 //!
 //! It promises: each peer gets one read and one write in a turn, so none can starve another; a
-//! peer leaves in [`Peers::reap`] and nowhere else, and what it said before it broke off is heard
-//! first.
+//! peer is taken out in [`Peers::reap`] and nowhere else, and what it said before it broke off is
+//! read first.
 
-mod hearing;
 mod leaving;
+mod presence;
+mod reading;
+mod writing;
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,30 +26,63 @@ use std::net::IpAddr;
 use std::time::Duration;
 use std::time::Instant;
 
-pub use self::hearing::CHUNK;
+use slab::Slab;
+
 pub use self::leaving::DisconnectReason;
+use self::leaving::Shortfall;
+use self::presence::Looks;
+pub use self::reading::CHUNK;
+use super::accept::Pending;
+use crate::engine::admit::Admission;
+use crate::engine::admit::AdmissionError;
 use crate::engine::admit::Headcount;
-use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
-use crate::io::conn::Hints;
-use crate::io::conn::Stream;
+use crate::io::descriptor::Descriptor;
+use crate::io::device::Device;
+use crate::io::readiness::Event;
 use crate::io::record::Records;
-use crate::io::tcp_info::TcpInfo;
+use crate::io::stream::Stream;
 
-/// A peer as the loop knows it.
+/// A connection as the loop knows it.
 #[derive(Debug)]
 pub struct Peer<S> {
     /// Its connection.
     pub conn: Conn<S>,
+    stage: Stage,
     /// It takes no more, and why. What it said before is still to be read.
     broken: Option<io::Error>,
+    /// Bytes on the wire of which no acknowledgement says that anybody is there: those of a
+    /// handshake, and from its end on all that were written before.
+    unproven: u64,
+    /// It is among those that the operator's words are promised to (see [`Peers::promise`]).
+    is_promised: bool,
+    /// Bytes that it was owed when it took no more.
+    lost: u64,
     /// Its key is in one of the queues already.
     to_read: bool,
     to_flush: bool,
+    to_look: bool,
     leaving: bool,
+}
+
+impl<S> Peer<S> {
+    fn is_member(&self) -> bool {
+        self.stage == Stage::Member
+    }
+}
+
+/// How far a peer is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Accepted; not in the room yet.
+    Arriving,
+    /// Refused, and until when it may read why.
+    Lingering { until: Instant },
+    /// In the room.
+    Member,
 }
 
 /// Keys of peers with work to do.
@@ -59,22 +100,29 @@ struct Queues {
     overdue: Vec<usize>,
 }
 
-/// Everybody who is connected, and what is to be done for each. See the module's documentation.
-pub struct Peers<S> {
+/// All connections, and what is to be done for each. See the module's documentation.
+pub struct Peers<S, D = Descriptor> {
+    conns: Slab<Peer<S>>,
     /// Who is in, and what everybody says.
-    pub room: Room<Peer<S>>,
+    pub room: Room,
     queues: Queues,
     /// Where the shared stream ended when everybody was last queued to be flushed.
     flushed: u64,
+    /// Nothing will ever follow what was said.
+    says_no_more: bool,
     /// Whoever is owed nothing is told that nothing will follow.
     half_closing: bool,
+    /// Who is proven to be there is promised what was and will be said.
+    promises: bool,
+    /// Whose departure would leave something undelivered that was promised.
+    shortfall: Shortfall,
     /// Only where something is to be recorded.
-    records: Option<Box<Records>>,
+    records: Option<Box<Records<D>>>,
     /// Bytes that the operator said to everybody.
     pub said: u64,
     /// Bytes received from those who left.
     received: u64,
-    tcp_info: TcpInfo,
+    looks: Looks,
     /// When to look again who of the limited may be read.
     release: Option<Instant>,
     /// When to look who answers, while something is on its way to anybody.
@@ -85,15 +133,19 @@ pub struct Peers<S> {
     idle: Option<Idle>,
 }
 
-impl<S: Stream> Peers<S> {
+impl<S: Stream, D: Device> Peers<S, D> {
     /// Nobody yet, in this room.
-    pub fn new(room: Room<Peer<S>>) -> Peers<S> {
+    pub fn new(room: Room) -> Peers<S, D> {
         Peers {
+            conns: Slab::new(),
             room,
             queues: Queues::default(),
             flushed: 0,
+            says_no_more: false,
             half_closing: false,
-            tcp_info: TcpInfo::new(),
+            promises: false,
+            shortfall: Shortfall::default(),
+            looks: Looks::default(),
             release: None,
             checkup: None,
             headcount: None,
@@ -105,13 +157,182 @@ impl<S: Stream> Peers<S> {
     }
 
     /// The same, and what happens is recorded.
-    pub fn recorded(mut self, records: Option<Records>) -> Peers<S> {
+    pub fn recorded(mut self, records: Option<Records<D>>) -> Peers<S, D> {
         self.records = records.map(Box::new);
         self
     }
 
+    /// From now on whoever joins and is idle for so long is disconnected.
+    pub fn limit_idle(&mut self, limit: Duration) {
+        self.idle = Some(Idle::new(limit));
+    }
+
+    /// Counts how many there are of each address from now on.
+    pub fn count_hosts(&mut self) {
+        self.headcount.get_or_insert_default();
+    }
+
+    /// The key that the next connection will have.
+    pub fn next_key(&self) -> usize {
+        self.conns.vacant_key()
+    }
+
+    /// Takes a connection in, whose events will come with the key returned: [`Peers::next_key`], as
+    /// it was before. It is not in the room.
+    pub fn arrive(&mut self, conn: Conn<S>) -> usize {
+        self.conns.insert(Peer {
+            conn,
+            stage: Stage::Arriving,
+            broken: None,
+            unproven: 0,
+            is_promised: false,
+            lost: 0,
+            to_read: false,
+            to_flush: false,
+            to_look: false,
+            leaving: false,
+        })
+    }
+
+    /// The connection of a peer that is on its way to the room.
+    pub fn arriving_mut(&mut self, key: usize) -> Option<&mut Conn<S>> {
+        let peer = self.conns.get_mut(key)?;
+        (peer.stage == Stage::Arriving && !peer.leaving).then_some(&mut peer.conn)
+    }
+
+    /// The connection of a peer that was told why it is not let in.
+    pub(super) fn lingering_mut(&mut self, pending: Pending) -> Option<&mut Conn<S>> {
+        let peer = self.conns.get_mut(pending.key)?;
+        let until = pending.until;
+        (peer.stage == Stage::Lingering { until } && !peer.leaving).then_some(&mut peer.conn)
+    }
+
+    /// A peer was told why it is not let in, and may read that until then.
+    pub(super) fn linger(&mut self, key: usize, until: Instant) {
+        if let Some(peer) = self.conns.get_mut(key) {
+            peer.stage = Stage::Lingering { until };
+        }
+    }
+
+    /// A peer that is not in the room is closed at the end of this turn.
+    pub fn forget(&mut self, key: usize) {
+        if let Some(peer) = self.conns.get_mut(key)
+            && peer.stage != Stage::Member
+            && !peer.leaving
+        {
+            peer.leaving = true;
+            self.queues.leaving.push((key, DisconnectReason::Closed));
+        }
+    }
+
+    /// Whether there is a place in the room for a peer from that address. Whoever ended its side and
+    /// is not known to be there makes way, the one that ended first.
+    ///
+    /// # Errors
+    /// There is none, and why.
+    pub fn ask_for_place(
+        &mut self,
+        admission: &Admission,
+        ip: Option<IpAddr>,
+    ) -> Result<(), AdmissionError> {
+        loop {
+            let (members, of_host) = (self.staying(), self.staying_from(ip));
+            let refusal = match admission.ask(ip, members, of_host) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            };
+            let made_way = match refusal {
+                AdmissionError::Full(_) => self.give_up_unconfirmed(None),
+                AdmissionError::FullOfHost(_) => self.give_up_unconfirmed(ip),
+                AdmissionError::NotAllowed => false,
+            };
+            if !made_way {
+                return Err(refusal);
+            }
+        }
+    }
+
+    /// Lets a peer into the room.
+    pub fn join(&mut self, key: usize, now: Instant) {
+        let Some(peer) = self.conns.get_mut(key) else {
+            return;
+        };
+        peer.stage = Stage::Member;
+        // What a handshake wrote may be acknowledged by a peer that is gone by now.
+        peer.unproven = match peer.conn.is_wire() {
+            true => 0,
+            false => peer.conn.tcp_info().map_or(0, |info| info.written),
+        };
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
+            headcount.joined(ip);
+        }
+        self.room.join(key, now);
+        self.touch(key, now);
+        self.record_of(key, Records::joined);
+        // Of what came with the end of a handshake no event will tell.
+        self.queue_read(key);
+        self.queue_flush(key);
+    }
+
+    /// Takes note of an event. Returns whether it is of a peer on its way to the room; an event of a
+    /// peer that is gone is no news.
+    pub fn collect(&mut self, key: usize, event: impl Into<Event>) -> bool {
+        let Some(peer) = self.conns.get_mut(key) else {
+            return false;
+        };
+        peer.conn.collect(event);
+        match peer.stage {
+            Stage::Arriving => return true,
+            Stage::Lingering { .. } => {}
+            Stage::Member => {
+                self.queue_read(key);
+                self.queue_flush(key);
+            }
+        }
+        false
+    }
+
+    /// Takes the connection of a peer out for good: somebody else serves it.
+    pub fn hand_over(&mut self, key: usize, now: Instant) -> Option<Conn<S>> {
+        self.room.leave(key, now)?;
+        self.conns.try_remove(key).map(|peer| peer.conn)
+    }
+
+    /// The peer of that key, if it is a member.
+    pub fn member(&self, key: usize) -> Option<&Peer<S>> {
+        self.conns.get(key).filter(|peer| peer.is_member())
+    }
+
+    /// The same, to work on; not one that is leaving.
+    fn member_mut(&mut self, key: usize) -> Option<&mut Peer<S>> {
+        self.conns
+            .get_mut(key)
+            .filter(|peer| peer.is_member() && !peer.leaving)
+    }
+
+    /// Members that are not leaving already.
+    fn staying(&self) -> usize {
+        let leaving = self.queues.leaving.iter();
+        let members = leaving.filter(|(key, _)| self.member(*key).is_some());
+        self.room.places_taken() - members.count()
+    }
+
+    /// How many of them there are of one address, if that is counted.
+    fn staying_from(&self, ip: Option<IpAddr>) -> usize {
+        let Some((headcount, ip)) = self.headcount.as_ref().zip(ip) else {
+            return 0;
+        };
+        let is_of = |peer: &Peer<S>| {
+            let theirs = peer.conn.addr().ip();
+            theirs.is_some_and(|theirs| theirs.to_canonical() == ip.to_canonical())
+        };
+        let leaving = self.queues.leaving.iter();
+        let leaving = leaving.filter(|(key, _)| self.member(*key).is_some_and(is_of));
+        headcount.of(ip) - leaving.count()
+    }
+
     /// Records something, if anything is recorded.
-    pub fn record(&mut self, record: impl FnOnce(&mut Records)) {
+    pub fn record(&mut self, record: impl FnOnce(&mut Records<D>)) {
         if let Some(records) = &mut self.records {
             record(records);
             let screen = self.room.screen_mut();
@@ -119,20 +340,31 @@ impl<S: Stream> Peers<S> {
         }
     }
 
+    /// Takes the records out, to be finished.
+    pub fn take_records(&mut self) -> Option<Records<D>> {
+        self.records.take().map(|records| *records)
+    }
+
     /// The same about a member.
-    fn record_of(&mut self, key: usize, record: impl FnOnce(&mut Records, Who<'_>)) {
-        if let (Some(records), Some(member)) = (&mut self.records, self.room.member(key)) {
-            let addr = member.peer.conn.addr();
+    fn record_of(&mut self, key: usize, record: impl FnOnce(&mut Records<D>, Who<'_>)) {
+        if let (Some(records), Some(member), Some(peer)) = (
+            &mut self.records,
+            self.room.member(key),
+            self.conns.get(key),
+        ) {
+            let addr = peer.conn.addr();
             record(records, Who::of(&member.account, &addr));
-            // What of it is for stdout is on its way there.
-            self.record(|_| ());
+            let screen = self.room.screen_mut();
+            records.take_for_stdout(|text| screen.record(text));
         }
     }
 
     /// Bytes received so far, from everybody.
     pub fn received(&self) -> u64 {
-        let members = self.room.members();
-        let here = members.iter().map(|(_, member)| member.account.received);
+        let here = self
+            .room
+            .members()
+            .map(|(_, member)| member.account.received);
         self.received + here.sum::<u64>()
     }
 
@@ -150,58 +382,10 @@ impl<S: Stream> Peers<S> {
     }
 
     /// The operator said `lines` to one alone.
-    ///
-    /// # Panics
-    /// If there is no member of that key.
     pub fn tell(&mut self, key: usize, lines: &[u8]) {
         self.room.tell(key, lines);
         self.record_of(key, |records, who| records.told(who, lines));
-    }
-
-    /// From now on whoever joins and is idle for so long is disconnected.
-    pub fn limit_idle(&mut self, limit: Duration) {
-        self.idle = Some(Idle::new(limit));
-    }
-
-    /// Counts how many there are of each address from now on.
-    pub fn count_hosts(&mut self) {
-        self.headcount.get_or_insert_default();
-    }
-
-    /// How many there are of one address, if that is counted.
-    pub fn count_from(&self, ip: Option<IpAddr>) -> usize {
-        let counted = self.headcount.as_ref().zip(ip);
-        counted.map_or(0, |(headcount, ip)| headcount.of(ip))
-    }
-
-    /// Lets a connection in, whose events will come with the key returned: [`Room::next_key`], as
-    /// it was before.
-    pub fn admit(&mut self, conn: Conn<S>, now: Instant) -> usize {
-        let peer = Peer {
-            conn,
-            broken: None,
-            to_read: false,
-            to_flush: false,
-            leaving: false,
-        };
-        if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
-            headcount.joined(ip);
-        }
-        let key = self.room.join(peer, now);
-        self.touch(key, now);
-        self.record_of(key, Records::joined);
-        // Of what came with the end of a handshake no event will tell.
-        self.queue_read(key);
-        key
-    }
-
-    /// Takes note of an event. Of one who is gone it is no news.
-    pub fn collect(&mut self, key: usize, event: impl Into<Hints>) {
-        if let Some(peer) = self.room.peer_mut(key) {
-            peer.conn.collect(event);
-            self.queue_read(key);
-            self.queue_flush(key);
-        }
+        self.queue_flush(key);
     }
 
     /// Something was sent to a peer, or received from it.
@@ -213,165 +397,31 @@ impl<S: Stream> Peers<S> {
 
     /// Whether there is work that no event will tell of.
     pub fn is_ready(&self) -> bool {
-        // The line owner may have expired, or an author caught up, after the parked ones were
-        // passed over.
+        // A line may have ended, or an author caught up, after the parked ones were passed over.
         let mut parked = self.queues.parked.iter();
         let speakers =
             !self.queues.readable.is_empty() || parked.any(|&key| self.room.may_speak(key));
         let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
-        (speakers && self.room.accepts_input()) || owed
-    }
-
-    /// One gathered write to everybody who is owed something and can take it.
-    pub fn flush(&mut self, now: Instant) {
-        if self.flushed < self.room.said() {
-            self.flushed = self.room.said();
-            self.queue_flush_all();
-        }
-        let due = self.queues.owed.len();
-        for i in 0..due {
-            self.flush_one(self.queues.owed[i], now);
-        }
-        // What was queued meanwhile wants more, in the next turn.
-        self.queues.owed.drain(..due);
-    }
-
-    fn flush_one(&mut self, key: usize, now: Instant) {
-        let Some(peer) = self.room.peer_mut(key) else {
-            return;
-        };
-        peer.to_flush = false;
-        if peer.leaving {
-            return;
-        }
-        if peer.broken.is_none()
-            && let Err(error) = peer.conn.flush()
-        {
-            self.break_off(key, error, now);
-            return;
-        }
-        if !peer.conn.is_writable() {
-            return;
-        }
-        if peer.conn.is_shut() && peer.conn.has_ended() {
-            // The last of what it was owed was all that it waited for.
-            self.queue_leave(key, DisconnectReason::Closed);
-            return;
-        }
-        if peer.conn.is_shut() || peer.broken.is_some() {
-            // What is relayed after the end of its stream is not for it, and writing would fail.
-            self.room.skip_to_end(key, now);
-            return;
-        }
-        let mut taken = 0;
-        let flushed = self.room.flush(key, now, |peer, slices| {
-            taken = peer.conn.write(slices)?;
-            Ok(taken)
-        });
-        if taken > 0 {
-            self.touch(key, now);
-        }
-        match flushed {
-            Ok(0) => self.half_close(key),
-            Ok(_) => self.queue_flush(key),
-            Err(error) => self.break_off(key, error, now),
-        }
-        if let Some(peer) = self.room.peer_mut(key)
-            && peer.conn.is_watched()
-        {
-            self.checkup.get_or_insert(now + dead_peer::EVERY);
-        }
-    }
-
-    /// Takes note that a peer takes no more. It leaves when all it said before was heard, and
-    /// until then nobody waits for it.
-    fn break_off(&mut self, key: usize, error: io::Error, now: Instant) {
-        self.room.skip_to_end(key, now);
-        if let Some(peer) = self.room.peer_mut(key) {
-            peer.broken = Some(error);
-            peer.conn.expect_end();
-        }
-        self.queue_read(key);
-    }
-
-    /// Nothing more will be said by the operator: each peer is told so when it was handed all that
-    /// was. To be followed by [`Peers::queue_flush_all`].
-    pub fn half_close_all(&mut self) {
-        self.half_closing = true;
-    }
-
-    /// Ends the stream of a peer that is owed nothing more, if nothing will follow.
-    fn half_close(&mut self, key: usize) {
-        if !self.half_closing {
-            return;
-        }
-        let Some(peer) = self.room.peer_mut(key) else {
-            return;
-        };
-        if !peer.conn.is_shut() {
-            peer.conn.shutdown();
-            if peer.conn.has_ended() && !peer.conn.has_pending_output() {
-                self.queue_leave(key, DisconnectReason::Closed);
-            }
-        }
-    }
-
-    /// Whether the kernel has everything that anybody is owed.
-    pub fn has_delivered_all(&mut self) -> bool {
-        self.room.has_delivered_all()
-            && !self
-                .room
-                .peers_mut()
-                .any(|(_, peer)| peer.conn.has_pending_output())
-    }
-
-    /// At the end: whoever has everything that was said may know that nothing is missing.
-    pub fn close_notify(&mut self) {
-        let everybody: Vec<usize> = self.room.peers_mut().map(|(key, _)| key).collect();
-        for key in everybody {
-            if self.room.owed(key) == 0
-                && let Some(peer) = self.room.peer_mut(key)
-            {
-                peer.conn.close_notify();
-            }
-        }
+        (speakers && self.room.accepts_input()) || owed || !self.queues.leaving.is_empty()
     }
 
     /// When there is something to do next, if nothing changes before.
     pub fn deadline(&self) -> Option<Instant> {
         let release = self.release.filter(|_| self.room.accepts_input());
         let idle = self.idle.as_ref().and_then(Idle::deadline);
-        let deadlines = [self.room.deadline(), release, self.checkup, idle];
+        let deadlines = [
+            self.room.deadline(),
+            release,
+            self.checkup,
+            self.looks.at(),
+            idle,
+        ];
         deadlines.into_iter().flatten().min()
-    }
-
-    /// A peer was told something: it is flushed in this turn.
-    pub fn queue_flush(&mut self, key: usize) {
-        if let Some(peer) = self.room.peer_mut(key)
-            && peer.conn.is_writable()
-            && !peer.to_flush
-            && !peer.leaving
-        {
-            peer.to_flush = true;
-            self.queues.owed.push(key);
-        }
-    }
-
-    /// Everybody is flushed in this turn.
-    pub fn queue_flush_all(&mut self) {
-        for (key, peer) in self.room.peers_mut() {
-            if peer.conn.is_writable() && !peer.to_flush && !peer.leaving {
-                peer.to_flush = true;
-                self.queues.owed.push(key);
-            }
-        }
     }
 
     /// A peer leaves at the end of this turn.
     pub fn queue_leave(&mut self, key: usize, why: DisconnectReason) {
-        if let Some(peer) = self.room.peer_mut(key)
-            && !peer.leaving
-        {
+        if let Some(peer) = self.member_mut(key) {
             peer.leaving = true;
             self.queues.leaving.push((key, why));
         }

@@ -1,27 +1,35 @@
-//! A transfer to all at once: waiting until everybody is here, and how far it is.
+//! A transfer to all at once: waiting until its receivers are here, and how far it is.
 //!
-//! It promises: nothing of stdin is read before as many are here as were asked for; what begins
-//! goes on, whoever leaves; and whoever comes when a file or a pipe has begun is told so instead of
-//! getting a part of it.
+//! ```text
+//!   waiting ──────────► on trial ─────────────► begun ─────────► ended
+//!     ▲  enough came        │   each of them        │ nobody else is let in
+//!     └─────────────────────┘   acknowledged        └─► failed: all left before
+//!            one left
+//! ```
+//!
+//! It promises: nothing of stdin is said before as many are here as were asked for, and no more than a
+//! [trial](crate::engine::room::TRIAL) before as many are known to be there; what has begun goes on,
+//! whoever leaves, and whoever comes then is refused instead of getting a part.
 
 use std::time::Instant;
 
-use super::Hub;
+use super::peers::Peers;
 use crate::engine::progress::Size;
 use crate::engine::progress::TransferProgress;
-use crate::io::descriptor::Kind;
-use crate::io::notices::Stderr;
+use crate::engine::room::Room;
+use crate::io::device::Device;
+use crate::io::device::Kind;
 use crate::io::stdin::Stdin;
-use crate::io::terminal::Terminal;
+use crate::io::stream::Stream;
 use crate::status::NOTICE;
 
 /// How far the transfer is.
 #[derive(Default)]
 pub(super) struct Transfer {
-    /// How many must be here before it begins, if it has not.
+    /// How many must be here before anything is said.
     awaited: Option<usize>,
-    /// Somebody was waited for.
-    waited: bool,
+    /// What is said is one whole: a file, or a pipe that its receivers were waited for with.
+    is_whole: bool,
     /// Only where there is a terminal to draw it on.
     progress: Option<TransferProgress>,
     began: Option<Instant>,
@@ -30,103 +38,130 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    /// One that begins when so many are here, if any number is given.
-    pub(super) fn new(awaited: Option<usize>) -> Transfer {
+    /// One that begins when so many are here, if any number is given, of what comes from there.
+    pub(super) fn new<D: Device>(
+        awaited: Option<usize>,
+        stdin: Option<&Stdin<D>>,
+        keeps_open: bool,
+    ) -> Transfer {
+        let is_whole = !keeps_open
+            && stdin.is_some_and(|stdin| {
+                let is_typed = stdin.kind() == Kind::Terminal;
+                !is_typed && (awaited.is_some() || stdin.remaining().is_some_and(|left| left > 0))
+            });
         Transfer {
             awaited,
-            waited: awaited.is_some(),
+            is_whole,
             ..Transfer::default()
         }
     }
 
-    /// Whether it has not begun.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.awaited.is_some()
+    /// How many have to be known to be there before it begins for good, if it is one whole.
+    pub(super) fn quorum(&self) -> Option<usize> {
+        self.is_whole.then_some(self.awaited.unwrap_or(1))
     }
-}
 
-impl Hub {
-    /// Whether what the operator says may go out.
-    pub(super) fn wants_input(&self) -> bool {
-        !self.transfer.is_waiting() && self.peers.room.wants_input()
+    /// Whether it waits for somebody to come.
+    pub(super) fn is_waiting(&self, room: &Room) -> bool {
+        let awaited = self.awaited.unwrap_or(0);
+        self.began.is_none() && room.places_taken() < awaited
+    }
+
+    /// How many bytes of the operator's are wanted now, at most.
+    pub(super) fn budget(&self, room: &Room) -> usize {
+        match self.is_waiting(room) {
+            true => 0,
+            false => room.input_budget(),
+        }
     }
 
     /// How many are here, in words.
-    pub(super) fn here(&self) -> String {
-        let here = self.peers.room.len();
-        match self.transfer.awaited {
+    pub(super) fn here(&self, room: &Room) -> String {
+        let here = room.here();
+        match self.awaited.filter(|_| self.began.is_none()) {
             Some(awaited) => format!("{here} of {awaited} here"),
             None => format!("{here} here"),
         }
     }
 
-    /// Whether somebody who comes now would get only a part: of a file or a pipe that everybody was
-    /// waited for with. What is typed is not a whole.
-    pub(super) fn is_too_late(&self) -> bool {
-        let streams = |stdin: &Stdin| stdin.kind() != Kind::Terminal && !stdin.has_ended();
-        self.transfer.waited
-            && !self.transfer.is_waiting()
-            && self.stdin.as_ref().is_some_and(streams)
+    /// Whether nobody else may come, now that it has begun.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_whole && self.began.is_some()
     }
 
-    /// Somebody came: perhaps the last who was waited for.
-    pub(super) fn begin_if_complete(&mut self, now: Instant) {
-        let here = self.peers.room.len();
-        if self.transfer.awaited.is_none_or(|awaited| here < awaited) {
-            return;
+    /// Whether all receivers left before the end.
+    pub(super) fn has_failed<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> bool {
+        self.is_closed() && peers.promised_here() == 0
+    }
+
+    /// Begins if those who were waited for are here, and for a whole are known to be. Returns whether
+    /// it does.
+    pub(super) fn begin_if_complete<S: Stream, D: Device>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) -> bool {
+        if self.began.is_some() || (self.awaited.is_none() && !self.is_whole) {
+            return false;
         }
-        log::info!(target: NOTICE, "all {here} are here: it begins");
-        self.transfer.awaited = None;
-        self.transfer.began = Some(now);
-        self.transfer.receivers = here;
-        let Some(stdin) = &self.stdin else {
-            return;
+        let is_complete = match self.is_whole {
+            true => !peers.room.is_on_trial(),
+            false => peers.room.here() >= self.awaited.unwrap_or(0),
         };
-        let wanted = log::log_enabled!(target: NOTICE, log::Level::Info);
-        let is_typed = stdin.kind() == Kind::Terminal;
-        if wanted && !is_typed && self.stderr.is_capable_terminal() {
-            self.transfer.progress = Some(TransferProgress::new(stdin.remaining(), now));
+        if !is_complete {
+            return false;
         }
+        self.began = Some(now);
+        self.receivers = peers.room.here();
+        if self.awaited.is_some() {
+            log::info!(target: NOTICE, "all {} are here: it begins", self.receivers);
+        }
+        if self.is_whole {
+            peers.promise_to_proven(now);
+        }
+        true
     }
 
-    /// What was moved: by it we know whether there is something new to be drawn.
-    fn moved(&self) -> (u64, u64) {
-        (self.peers.said, self.peers.room.retained())
+    /// Draws from now on how far it is, for a source of that size.
+    pub(super) fn draw_from(&mut self, size: Option<u64>, now: Instant) {
+        if self.awaited.is_some() {
+            self.progress = Some(TransferProgress::new(size, now));
+        }
     }
 
     /// When the line that tells how far it is is to be drawn next, if something moved.
-    pub(super) fn draws(&self) -> Option<Instant> {
-        self.transfer.progress.as_ref()?.due(self.moved())
+    pub(super) fn draws<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> Option<Instant> {
+        self.progress.as_ref()?.due(moved(peers))
     }
 
-    /// Draws that line, if it is time. It is never drawn over the beginning of a line of a peer.
-    pub(super) fn draw(&mut self, now: Instant) {
-        if self.draws().is_none_or(|at| now < at) {
-            return;
-        }
-        let state = self.moved();
-        let room = &self.peers.room;
-        if let Some(progress) = &mut self.transfer.progress {
-            let line = progress.line(state, room.slowest(), Terminal::columns_of_stderr(), now);
-            if !room.screen().is_midline() || self.stdout.kind() != Kind::Terminal {
-                self.stderr.draw(&line);
-            }
-        }
+    /// That line, if it is time.
+    pub(super) fn row<S: Stream, D: Device>(
+        &mut self,
+        peers: &Peers<S, D>,
+        columns: u16,
+        now: Instant,
+    ) -> Option<String> {
+        self.draws(peers).filter(|at| *at <= now)?;
+        let progress = self.progress.as_mut()?;
+        Some(progress.line(moved(peers), peers.room.slowest(), columns, now))
     }
 
-    /// Says what was moved, all in all.
-    pub(super) fn sum_up(&mut self, now: Instant) {
-        self.stderr.erase();
-        let said = self.peers.said;
-        let since = self.transfer.began.unwrap_or(self.began);
-        let time = now.saturating_duration_since(since);
+    /// Says what was moved, all in all, since `start` if it is no transfer.
+    pub(super) fn sum_up<S: Stream, D: Device>(
+        &self,
+        peers: &Peers<S, D>,
+        start: Instant,
+        now: Instant,
+    ) {
+        let said = peers.said;
+        let time = now.saturating_duration_since(self.began.unwrap_or(start));
         let rate = Size((said as f64 / time.as_secs_f64().max(0.001)) as u64);
-        let received = self.peers.received();
-        match self.transfer.began {
+        let received = peers.received();
+        match self.awaited.and(self.began) {
             Some(_) => log::info!(
                 target: NOTICE,
                 "sent {said} bytes to {}, received {received} in {time:.1?}: {rate}/s",
-                self.transfer.receivers
+                self.receivers.saturating_sub(peers.short())
             ),
             None => log::info!(
                 "sent {said} bytes to everybody, received {received} in {time:.1?}: {rate}/s"
@@ -135,9 +170,7 @@ impl Hub {
     }
 }
 
-/// Makes way on stderr for what is shown on the same terminal.
-pub(super) fn make_way(stderr: &mut Stderr) {
-    if stderr.erase() {
-        stderr.flush();
-    }
+/// What was moved: by it we know whether there is something new to be drawn.
+fn moved<S: Stream, D: Device>(peers: &Peers<S, D>) -> (u64, u64) {
+    (peers.said, peers.room.retained())
 }

@@ -22,6 +22,8 @@ use mio::Token;
 use crate::engine::editor::Editor;
 use crate::engine::editor::Event;
 use crate::engine::escape::push_escaped;
+use crate::io::descriptor::Descriptor;
+use crate::io::device::Device;
 use crate::io::error::Error;
 use crate::io::job;
 use crate::io::notices::Stderr;
@@ -29,8 +31,8 @@ use crate::io::output::Output;
 use crate::io::signals;
 use crate::io::signals::Signal;
 use crate::io::signals::Signals;
-use crate::io::stdin::Input;
 use crate::io::stdin::Stdin;
+use crate::io::stream::Received;
 use crate::io::terminal::Terminal;
 use crate::status::Status;
 
@@ -47,8 +49,8 @@ pub const KEYS: usize = 4 * 1024;
 /// What a read of keys found.
 #[derive(Debug)]
 pub enum Keys {
-    /// So many bytes of keys.
-    Pressed(usize),
+    /// Some keys, for [`Console::next`] to understand.
+    Pressed,
     /// None now; an event will tell.
     None,
     /// There will be no more.
@@ -56,7 +58,12 @@ pub enum Keys {
 }
 
 /// A terminal with an edit row. See the module's documentation.
-pub struct Console {
+pub struct Console<D = Descriptor> {
+    stdin: Stdin<D>,
+    /// Keys that were read, and how far they are understood.
+    keys: Box<[u8]>,
+    next_key: usize,
+    last_key: usize,
     terminal: Terminal,
     signals: Signals,
     signalled: bool,
@@ -76,6 +83,14 @@ pub struct Console {
     visible: bool,
 }
 
+/// What stdin and stdout are good for.
+pub enum Opened {
+    /// A line can be edited there.
+    Console(Console),
+    /// Nothing but reading bytes.
+    Plain(Stdin),
+}
+
 impl Console {
     /// A console, if stdin and stdout are a terminal that can do it.
     ///
@@ -84,13 +99,18 @@ impl Console {
     pub fn open(
         registry: &Registry,
         signals: Token,
+        stdin: Stdin,
         stdout: &Output,
         stderr: &Stderr,
-    ) -> io::Result<Option<Console>> {
+    ) -> io::Result<Opened> {
         let Some(terminal) = Terminal::open() else {
-            return Ok(None);
+            return Ok(Opened::Plain(stdin));
         };
         let mut console = Console {
+            stdin,
+            keys: vec![0; KEYS].into_boxed_slice(),
+            next_key: 0,
+            last_key: 0,
             terminal,
             signals: Signals::new(registry, signals)?,
             signalled: false,
@@ -104,7 +124,19 @@ impl Console {
             visible: false,
         };
         console.enter();
-        Ok(Some(console))
+        Ok(Opened::Console(console))
+    }
+}
+
+impl<D: Device> Console<D> {
+    /// The input that it reads keys from.
+    pub fn stdin(&self) -> &Stdin<D> {
+        &self.stdin
+    }
+
+    /// The same, for its events and its end.
+    pub fn stdin_mut(&mut self) -> &mut Stdin<D> {
+        &mut self.stdin
     }
 
     /// Takes note of the event that signals came.
@@ -113,7 +145,7 @@ impl Console {
     }
 
     /// Acts on the signals that came. Returns the one that ends the program, if any.
-    pub fn obey_signals(&mut self, output: &mut Output) -> Option<i32> {
+    pub fn obey_signals(&mut self, output: &mut Output<D>) -> Option<i32> {
         if !std::mem::take(&mut self.signalled) {
             return None;
         }
@@ -132,21 +164,30 @@ impl Console {
         None
     }
 
-    /// Reads keys from `stdin` into `keys`, for [`Console::next`] to understand.
+    /// Reads keys, for [`Console::next`] to understand.
     ///
     /// # Errors
     /// The terminal is gone, or cannot be read.
-    pub fn read(&mut self, stdin: &mut Stdin, keys: &mut [u8]) -> Result<Keys, Error> {
-        match stdin.read(keys) {
-            Input::Bytes(count) => {
-                self.pressed();
-                Ok(Keys::Pressed(count))
-            }
-            Input::Nothing => Ok(Keys::None),
-            Input::End => Ok(Keys::End),
-            Input::Gone => Err(Error::hung_up()),
-            Input::Failed(error) => Err(Error::system("read from the terminal", &error)),
+    pub fn read(&mut self) -> Result<Keys, Error> {
+        if !self.stdin.is_ready() {
+            return Ok(Keys::None);
         }
+        match self.stdin.read(&mut self.keys) {
+            Received::Bytes(count) => {
+                (self.next_key, self.last_key) = (0, count);
+                self.pressed();
+                Ok(Keys::Pressed)
+            }
+            Received::Yield | Received::Pending => Ok(Keys::None),
+            Received::End | Received::Truncated(_) => Ok(Keys::End),
+            Received::Failed(_) if self.stdin.has_hung_up() => Err(Error::hung_up()),
+            Received::Failed(error) => Err(Error::system("read from the terminal", &error)),
+        }
+    }
+
+    /// The keys that were read and are not understood yet.
+    pub fn keys(&self) -> &[u8] {
+        &self.keys[self.next_key..self.last_key]
     }
 
     /// Keys were read: the terminal is ours, also if it was not when it was last asked for.
@@ -158,10 +199,13 @@ impl Console {
         self.drawn = false;
     }
 
-    /// Takes keys off the front of `keys` until something is to be done.
-    pub fn next(&mut self, keys: &mut &[u8]) -> Option<Event> {
+    /// Takes keys off the front of those that were read until something is to be done.
+    pub fn next(&mut self) -> Option<Event> {
         loop {
-            match self.editor.next(keys)? {
+            let mut keys = &self.keys[self.next_key..self.last_key];
+            let event = self.editor.next(&mut keys);
+            self.next_key = self.last_key - keys.len();
+            match event? {
                 Event::Redraw => self.redraw(),
                 Event::Full => self.notice(b"muxnc: that line is full\n"),
                 event => return Some(event),
@@ -246,7 +290,7 @@ impl Console {
     ///
     /// # Errors
     /// The terminal is gone.
-    pub fn flush(&mut self, output: &mut Output, stderr: &mut Stderr) -> io::Result<()> {
+    pub fn flush(&mut self, output: &mut Output<D>, stderr: &mut Stderr<D>) -> io::Result<()> {
         if self.is_busy() {
             self.write(output)?;
         }
@@ -267,7 +311,7 @@ impl Console {
         self.write(output)
     }
 
-    fn write(&mut self, output: &mut Output) -> io::Result<()> {
+    fn write(&mut self, output: &mut Output<D>) -> io::Result<()> {
         while output.is_writable() && !self.queue.is_empty() {
             let written = output.write(self.queue.as_slices().0)?;
             self.queue.drain(..written);
@@ -303,7 +347,7 @@ impl Console {
 
     /// Gives the terminal back and stops, as Ctrl-Z asks for; returns when the program goes on.
     /// Where there is no shell to make it go on, Ctrl-Z does nothing.
-    fn suspend(&mut self, output: &mut Output) {
+    fn suspend(&mut self, output: &mut Output<D>) {
         if !job::has_shell() {
             return;
         }
@@ -321,7 +365,7 @@ impl Console {
 
     /// Gives the terminal back, for good or until the program goes on. What it does not take at
     /// once is not waited for.
-    pub fn leave(&mut self, output: &mut Output) {
+    pub fn leave(&mut self, output: &mut Output<D>) {
         self.erase();
         if !self.tail.is_empty() {
             self.queue.extend(std::mem::take(&mut self.tail));

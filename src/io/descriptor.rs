@@ -36,6 +36,8 @@ use rustix::termios::isatty;
 use rustix::termios::tcgetsid;
 use rustix::termios::ttyname;
 
+use crate::io::device::Device;
+use crate::io::device::Kind;
 use crate::io::job;
 
 /// Bytes that surely fit into a pipe that `poll(2)` calls writable: `PIPE_BUF`, see `pipe(7)`.
@@ -53,19 +55,6 @@ pub enum Direction {
     In,
     /// Standard output and error.
     Out,
-}
-
-/// What kind of thing a descriptor is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A terminal.
-    Terminal,
-    /// A pipe or FIFO.
-    Pipe,
-    /// A socket.
-    Socket,
-    /// A file, `/dev/null`, or anything else that epoll refuses or that is always ready.
-    File,
 }
 
 /// One of the three standard descriptors, or a file that was opened beside them. See the module's
@@ -127,11 +116,6 @@ impl Descriptor {
         })
     }
 
-    /// What it is.
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
     /// Registers it. `Ok(false)`: it cannot be polled, and is always ready.
     ///
     /// # Errors
@@ -159,54 +143,6 @@ impl Descriptor {
         }
     }
 
-    /// Reads what is there. `Ok(0)` is the end.
-    ///
-    /// # Errors
-    /// `WouldBlock` when nothing is there now, also for a terminal that belongs to another job
-    /// (reading it would stop this one, see SIGTTIN in `credentials(7)`); whatever else the system
-    /// says.
-    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.kind == Kind::Terminal && job::is_elsewhere(self.as_fd()) {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        let count = match &self.access {
-            Access::Flag(fd) => rustix::net::recv(fd, buffer, RecvFlags::DONTWAIT)?.0,
-            Access::Gate(fd) => {
-                gate(*fd, PollFlags::IN)?;
-                rustix::io::read(fd, buffer)?
-            }
-            Access::Own(_) | Access::Plain(_) => rustix::io::read(self.as_fd(), buffer)?,
-        };
-        Ok(count)
-    }
-
-    /// Writes what fits.
-    ///
-    /// # Errors
-    /// `WouldBlock` when nothing fits now; whatever else the system says.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let count = match &self.access {
-            Access::Flag(fd) => {
-                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                rustix::net::send(fd, bytes, flags)?
-            }
-            Access::Gate(fd) => {
-                gate(*fd, PollFlags::OUT)?;
-                rustix::io::write(fd, &bytes[..bytes.len().min(GATED_WRITE)])?
-            }
-            Access::Own(_) | Access::Plain(_) => rustix::io::write(self.as_fd(), bytes)?,
-        };
-        Ok(count)
-    }
-
-    /// Whether the other side is gone for good: a terminal that hung up.
-    pub fn is_gone(&self) -> bool {
-        let fd = self.as_fd();
-        let mut fds = [PollFd::new(&fd, PollFlags::empty())];
-        let now = Timespec::default();
-        poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
-    }
-
     /// Whether both are one terminal: the same device, or each the one that controls our session,
     /// which `/dev/tty` names too.
     pub fn is_same_terminal(&self, other: &Descriptor) -> bool {
@@ -228,6 +164,67 @@ impl Descriptor {
         };
         // Whatever it says, the next write will say it better.
         let _ = poll(&mut [PollFd::new(&fd, PollFlags::OUT)], Some(&limit));
+    }
+}
+
+impl Device for Descriptor {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    // `WouldBlock` also for a terminal that belongs to another job: reading it would stop this one
+    // (SIGTTIN, credentials(7)).
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.kind == Kind::Terminal && job::is_elsewhere(self.as_fd()) {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let count = match &self.access {
+            Access::Flag(fd) => rustix::net::recv(fd, buffer, RecvFlags::DONTWAIT)?.0,
+            Access::Gate(fd) => {
+                gate(*fd, PollFlags::IN)?;
+                rustix::io::read(fd, buffer)?
+            }
+            Access::Own(_) | Access::Plain(_) => rustix::io::read(self.as_fd(), buffer)?,
+        };
+        Ok(count)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let count = match &self.access {
+            Access::Flag(fd) => {
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                rustix::net::send(fd, bytes, flags)?
+            }
+            Access::Gate(fd) => {
+                gate(*fd, PollFlags::OUT)?;
+                rustix::io::write(fd, &bytes[..bytes.len().min(GATED_WRITE)])?
+            }
+            Access::Own(_) | Access::Plain(_) => rustix::io::write(self.as_fd(), bytes)?,
+        };
+        Ok(count)
+    }
+
+    fn is_hung_up(&self) -> bool {
+        let fd = self.as_fd();
+        let mut fds = [PollFd::new(&fd, PollFlags::empty())];
+        let now = Timespec::default();
+        poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        let stat = rustix::fs::fstat(self.as_fd()).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let at = rustix::fs::tell(self.as_fd()).ok().filter(|_| is_file)?;
+        Some(u64::try_from(stat.st_size).ok()?.saturating_sub(at))
+    }
+
+    fn close(&mut self) {
+        // Descriptor 1 itself stays taken, so that no file opened later is mistaken for it.
+        if let Ok(nothing) = rustix::fs::open("/dev/null", OFlags::WRONLY, Mode::empty()) {
+            let _ = rustix::stdio::dup2_stdout(nothing);
+        }
+        self.access = Access::Plain(rustix::stdio::stdout());
+        self.kind = Kind::File;
     }
 }
 

@@ -7,13 +7,14 @@ use mio::net::TcpStream;
 
 use crate::io::addr::Addr;
 use crate::io::error::Error;
+use crate::io::layer::Layer;
 use crate::io::net;
 use crate::io::net::Remote;
 use crate::io::proxy;
 use crate::io::proxy::Proxy;
+use crate::io::socket::Socket;
 use crate::io::tls::ClientTls;
 use crate::io::tls::Connector;
-use crate::io::transport::Transport;
 use crate::io::unix;
 use crate::io::unix::Name;
 
@@ -50,36 +51,37 @@ impl Target {
 ///
 /// # Errors
 /// No connection, or none that is encrypted as it should be.
-pub fn dial(target: &Target, tls: Option<&ClientTls>) -> Result<(Transport, Addr), Error> {
+pub fn dial(target: &Target, tls: Option<&ClientTls>) -> Result<(Layer, Addr), Error> {
     let end = Instant::now() + target.limit();
     let connector = tls.map(|asked| Connector::new(asked, target.host()));
     let connector = connector.transpose()?;
-    let (transport, addr) = connect(target)?;
+    let (socket, addr) = connect(target)?;
     let Some(connector) = connector else {
-        return Ok((transport, addr));
+        return Ok((socket.into(), addr));
     };
-    let session = connector.connect(transport, &addr, end)?;
+    let session = connector.connect(socket, &addr, end)?;
     log::info!("{addr} speaks {session}");
     Ok((session.into(), addr))
 }
 
-fn connect(target: &Target) -> Result<(Transport, Addr), Error> {
+fn connect(target: &Target) -> Result<(Socket, Addr), Error> {
     match target {
         Target::Direct(remote) => {
             let (stream, addr) = net::connect(remote)?;
             log::info!("connected to {addr}");
-            Ok((TcpStream::from_std(stream).into(), addr.into()))
+            let socket = Socket::connected(TcpStream::from_std(stream));
+            Ok((socket, addr.into()))
         }
         Target::Proxied(remote, proxy) => {
             let (stream, place) = proxy::connect(remote, proxy)?;
             log::info!("connected to {place} through proxy {proxy}");
             let addr = Addr::Proxied(place);
-            Ok((TcpStream::from_std(stream).into(), addr))
+            Ok((Socket::connected(TcpStream::from_std(stream)), addr))
         }
         Target::Unix(name, limit) => {
             let (stream, addr) = unix::connect(name, *limit)?;
             log::info!("connected to {addr}");
-            Ok((stream.into(), addr))
+            Ok((Socket::connected(stream), addr))
         }
     }
 }

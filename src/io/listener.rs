@@ -11,9 +11,11 @@ use mio::net::TcpListener;
 
 use crate::io::addr::Addr;
 use crate::io::error::Error;
+use crate::io::layer::Layer;
 use crate::io::net;
 use crate::io::net::Bind;
-use crate::io::transport::Transport;
+use crate::io::socket::Socket;
+use crate::io::tls::Acceptor;
 use crate::io::unix;
 use crate::io::unix::Name;
 
@@ -38,32 +40,38 @@ impl Place {
     }
 }
 
-/// A listening socket, non-blocking.
+/// A listening socket, non-blocking, and the layer that is put over what it accepts.
 #[derive(Debug)]
-pub enum Listener {
-    /// TCP.
+pub struct Listener {
+    socket: Listening,
+    /// Without it what comes is plain.
+    acceptor: Option<Acceptor>,
+}
+
+#[derive(Debug)]
+enum Listening {
     Tcp(TcpListener),
-    /// A Unix socket.
     Unix(unix::NamedListener),
 }
 
-/// A listener, and where it listens in words.
+/// A listener, and where it listens in words. With an `acceptor` whoever comes has to speak TLS.
 ///
 /// # Errors
 /// It cannot listen there.
-pub fn listen(place: &Place) -> Result<(Listener, String), Error> {
+pub fn listen(place: &Place, acceptor: Option<Acceptor>) -> Result<(Listener, String), Error> {
     let tcp = |bind| {
         let (listener, told) = net::listen(bind)?;
-        Ok((Listener::Tcp(TcpListener::from_std(listener)), told))
+        Ok((Listening::Tcp(TcpListener::from_std(listener)), told))
     };
-    match place {
+    let (socket, told) = match place {
         Place::Inet(bind) => tcp(Some(bind)),
         Place::Passed => tcp(None),
         Place::Unix(name) => {
             let listener = unix::listen(name)?;
-            Ok((Listener::Unix(listener), format!("unix:{name}")))
+            Ok((Listening::Unix(listener), format!("unix:{name}")))
         }
-    }
+    }?;
+    Ok((Listener { socket, acceptor }, told))
 }
 
 impl Listener {
@@ -72,9 +80,9 @@ impl Listener {
     /// # Errors
     /// What the system says.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        match self {
-            Listener::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
-            Listener::Unix(listener) => {
+        match &mut self.socket {
+            Listening::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
+            Listening::Unix(listener) => {
                 registry.register(listener.source(), token, Interest::READABLE)
             }
         }
@@ -84,29 +92,34 @@ impl Listener {
     ///
     /// # Errors
     /// As `accept(2)`.
-    pub fn accept(&self) -> io::Result<(Transport, Addr)> {
-        match self {
-            Listener::Tcp(listener) => {
+    pub fn accept(&self) -> io::Result<(Layer, Addr)> {
+        let (socket, addr) = match &self.socket {
+            Listening::Tcp(listener) => {
                 let (stream, addr) = listener.accept()?;
-                Ok((stream.into(), addr.into()))
+                (Socket::from(stream), addr.into())
             }
-            Listener::Unix(listener) => {
+            Listening::Unix(listener) => {
                 let (stream, addr) = listener.accept()?;
-                Ok((stream.into(), addr))
+                (Socket::from(stream), addr)
             }
-        }
+        };
+        let layer = match &self.acceptor {
+            Some(acceptor) => Layer::from(acceptor.accept(socket)),
+            None => socket.into(),
+        };
+        Ok((layer, addr))
     }
 
     /// Whether it has a file, which goes with it.
     pub fn has_file(&self) -> bool {
-        matches!(self, Listener::Unix(listener) if matches!(listener.name(), Name::Path(_)))
+        matches!(&self.socket, Listening::Unix(listener) if matches!(listener.name(), Name::Path(_)))
     }
 
     /// What others may type to get here from elsewhere (see [`net::reachable`]); with `tls` that is
     /// what it begins with, and too long to be put together by hand where there is no elsewhere.
     pub fn invitations(&self, tls: Option<&str>) -> Vec<String> {
-        match self {
-            Listener::Tcp(listener) => {
+        match &self.socket {
+            Listening::Tcp(listener) => {
                 let mut reachable = net::reachable(listener);
                 if tls.is_some() && reachable.is_empty() {
                     reachable.extend(listener.local_addr());
@@ -115,7 +128,7 @@ impl Listener {
                 let told = |addr: &SocketAddr| format!("{program} {} {}", addr.ip(), addr.port());
                 reachable.iter().map(told).collect()
             }
-            Listener::Unix(listener) => vec![match (tls, listener.name()) {
+            Listening::Unix(listener) => vec![match (tls, listener.name()) {
                 (None, Name::Path(path)) => format!("nc -U {}", path.display()),
                 (tls, name) => format!("{} -U {name}", tls.unwrap_or("muxnc")),
             }],

@@ -36,6 +36,17 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_interval(Duration::from_secs(10))
     .with_retries(5);
 
+/// The same for a connection whose other side has ended its sending side: one that was closed for
+/// good answers the first probe with a reset, once the kernel over there has given up waiting for our
+/// end (tcp(7), `tcp_fin_timeout`: a minute).
+const KEEPALIVE_SOON: TcpKeepalive = KEEPALIVE.with_time(Duration::from_secs(10));
+
+/// Asks more often whether the other side is there. That it cannot be asked so is no error: it is
+/// asked as before.
+pub(super) fn probe_soon(stream: &mio::net::TcpStream) {
+    let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE_SOON);
+}
+
 /// What every connection has: no waiting for more to send, and a question to whoever is silent.
 fn set_options(socket: &Socket) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;

@@ -23,10 +23,12 @@ use std::time::Instant;
 
 use mio::Registry;
 use mio::Token;
-use mio::event::Event;
 
-use crate::io::descriptor::Kind;
+use crate::io::descriptor::Descriptor;
+use crate::io::device::Device;
+use crate::io::device::Kind;
 use crate::io::output::Output;
+use crate::io::readiness::Event;
 use crate::io::terminal::Terminal;
 
 /// Bytes that may wait for stderr.
@@ -107,9 +109,9 @@ impl Write for Notices {
 
 /// The way from the queue to stderr.
 #[derive(Debug)]
-pub struct Stderr {
+pub struct Stderr<D = Descriptor> {
     notices: Notices,
-    output: Output,
+    output: Output<D>,
 }
 
 impl Stderr {
@@ -129,8 +131,44 @@ impl Stderr {
         self.output.register(registry, token)
     }
 
+    /// Whether it is a terminal that a row can be drawn on.
+    pub fn is_capable_terminal(&self) -> bool {
+        self.output.kind() == Kind::Terminal && Terminal::is_capable()
+    }
+
+    /// Whether stderr is the same terminal as `stdout`.
+    pub fn shares_terminal(&self, stdout: &Output) -> bool {
+        self.output.is_same_terminal(stdout)
+    }
+
+    /// Writes everything, but does not wait long for a stderr that is stuck. For the end of the
+    /// program; a loop calls [`Stderr::flush`].
+    pub fn finish(&mut self) {
+        let end = Instant::now() + LAST_WORDS;
+        loop {
+            self.flush();
+            let left = end.saturating_duration_since(Instant::now());
+            if self.notices.queue().bytes.is_empty() || left.is_zero() {
+                return;
+            }
+            self.output.wait(left);
+        }
+    }
+}
+
+impl<D: Device> Stderr<D> {
+    /// What is said through `notices` goes there.
+    pub fn over(notices: Notices, output: Output<D>) -> Stderr<D> {
+        Stderr { notices, output }
+    }
+
+    /// What is said.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
+    }
+
     /// Takes note of an event.
-    pub fn collect(&mut self, event: &Event) {
+    pub fn collect(&mut self, event: impl Into<Event>) {
         self.output.collect(event);
     }
 
@@ -169,30 +207,6 @@ impl Stderr {
     /// Erases the row that was drawn. Returns whether there was one.
     pub fn erase(&mut self) -> bool {
         self.notices.queue().erase()
-    }
-
-    /// Whether it is a terminal that a row can be drawn on.
-    pub fn is_capable_terminal(&self) -> bool {
-        self.output.kind() == Kind::Terminal && Terminal::is_capable()
-    }
-
-    /// Whether stderr is the same terminal as `stdout`.
-    pub fn shares_terminal(&self, stdout: &Output) -> bool {
-        self.output.is_same_terminal(stdout)
-    }
-
-    /// Writes everything, but does not wait long for a stderr that is stuck. For the end of the
-    /// program; a loop calls [`Stderr::flush`].
-    pub fn finish(&mut self) {
-        let end = Instant::now() + LAST_WORDS;
-        loop {
-            self.flush();
-            let left = end.saturating_duration_since(Instant::now());
-            if self.notices.queue().bytes.is_empty() || left.is_zero() {
-                return;
-            }
-            self.output.wait(left);
-        }
     }
 }
 

@@ -13,34 +13,30 @@ use std::time::Duration;
 use mio::Interest;
 use mio::Registry;
 use mio::Token;
-use mio::event::Event;
 
 use crate::io::descriptor::Descriptor;
 use crate::io::descriptor::Direction;
-use crate::io::descriptor::Kind;
+use crate::io::device::Device;
+use crate::io::device::Kind;
+use crate::io::readiness::Event;
+use crate::io::readiness::Readiness;
 
 /// Standard output, standard error, or a file beside them.
 #[derive(Debug)]
-pub struct Output {
-    descriptor: Descriptor,
-    writable: bool,
+pub struct Output<D = Descriptor> {
+    device: D,
+    ready: Readiness,
 }
 
 impl Output {
     /// Standard output.
     pub fn stdout() -> Output {
-        Output {
-            descriptor: Descriptor::new(rustix::stdio::stdout(), Direction::Out),
-            writable: true,
-        }
+        Output::new(Descriptor::new(rustix::stdio::stdout(), Direction::Out))
     }
 
     /// Standard error.
     pub fn stderr() -> Output {
-        Output {
-            descriptor: Descriptor::new(rustix::stdio::stderr(), Direction::Out),
-            writable: true,
-        }
+        Output::new(Descriptor::new(rustix::stdio::stderr(), Direction::Out))
     }
 
     /// A file to write at its end; see [`Descriptor::open`].
@@ -48,10 +44,7 @@ impl Output {
     /// # Errors
     /// What the system says.
     pub fn open(path: &Path, appended: bool) -> io::Result<Output> {
-        Ok(Output {
-            descriptor: Descriptor::open(path, appended)?,
-            writable: true,
-        })
+        Ok(Output::new(Descriptor::open(path, appended)?))
     }
 
     /// Registers it for the news that it takes bytes again.
@@ -59,40 +52,60 @@ impl Output {
     /// # Errors
     /// What the system says.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.descriptor
+        self.device
             .register(registry, token, Interest::WRITABLE)
             .map(drop)
     }
 
-    /// Takes note of an event.
-    pub fn collect(&mut self, event: &Event) {
-        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
-    }
-
     /// Waits until a write may get somewhere, or for `limit`. Not for use in a loop that polls.
     pub fn wait(&mut self, limit: Duration) {
-        self.descriptor.wait_writable(limit);
-        self.writable = true;
-    }
-
-    /// Whether a write may get somewhere.
-    pub fn is_writable(&self) -> bool {
-        self.writable
-    }
-
-    /// What it is.
-    pub fn kind(&self) -> Kind {
-        self.descriptor.kind()
+        self.device.wait_writable(limit);
+        self.ready = Readiness::UNKNOWN;
     }
 
     /// Whether both are one terminal, by whatever names they were opened.
     pub fn is_same_terminal(&self, other: &Output) -> bool {
-        self.descriptor.is_same_terminal(&other.descriptor)
+        self.device.is_same_terminal(&other.device)
+    }
+}
+
+impl<D: Device> Output<D> {
+    /// An output of which nothing is known yet: the first write will tell.
+    pub fn new(device: D) -> Output<D> {
+        Output {
+            device,
+            ready: Readiness::UNKNOWN,
+        }
     }
 
-    /// Takes note, for [`zero_copy`](crate::io::zero_copy), that a write would get nowhere now.
+    /// Takes note of an event.
+    pub fn collect(&mut self, event: impl Into<Event>) {
+        self.ready.collect(event.into());
+    }
+
+    /// Whether a write may get somewhere.
+    pub fn is_writable(&self) -> bool {
+        self.ready.is_writable()
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.device.kind()
+    }
+
+    /// What is written to, for a copy inside the kernel.
+    pub fn device(&self) -> &D {
+        &self.device
+    }
+
+    /// Takes note, for a copy inside the kernel, that a write would get nowhere now.
     pub(super) fn block(&mut self) {
-        self.writable = false;
+        self.ready.write_blocked();
+    }
+
+    /// Lets whoever reads it see the end: nothing more will be written.
+    pub fn close(&mut self) {
+        self.device.close();
     }
 
     /// Writes what fits and returns how much that was: less than everything means that an event
@@ -102,10 +115,10 @@ impl Output {
     /// The other side is closed, the disk is full, …
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut written = 0;
-        while self.writable && written < bytes.len() {
-            match self.descriptor.write(&bytes[written..]) {
+        while self.is_writable() && written < bytes.len() {
+            match self.device.write(&bytes[written..]) {
                 Ok(count) => written += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.ready.write_blocked(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -114,8 +127,8 @@ impl Output {
     }
 }
 
-impl AsFd for Output {
+impl<D: AsFd> AsFd for Output<D> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
+        self.device.as_fd()
     }
 }

@@ -19,16 +19,18 @@ use std::time::SystemTime;
 
 use mio::Registry;
 use mio::Token;
-use mio::event::Event;
 
 use crate::engine::record::Transcript;
 use crate::engine::record::Way;
 use crate::engine::record::Who;
 use crate::engine::record::push_dump;
-use crate::io::descriptor::Kind;
+use crate::io::descriptor::Descriptor;
+use crate::io::device::Device;
+use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::output::Output;
+use crate::io::readiness::Event;
 
 /// Bytes of records that may wait for a file.
 pub const LIMIT: usize = 1024 * 1024;
@@ -55,10 +57,10 @@ pub struct Wanted {
 }
 
 /// All records that are kept. See the module's documentation.
-pub struct Records {
-    raw: Option<Sink>,
-    dump: Option<Sink>,
-    transcript: Option<(Transcript, Sink)>,
+pub struct Records<D = Descriptor> {
+    raw: Option<Sink<D>>,
+    dump: Option<Sink<D>>,
+    transcript: Option<(Transcript, Sink<D>)>,
     name: Option<String>,
     clock: Clock,
     /// The text of one record; here so that its memory is reused.
@@ -113,8 +115,15 @@ impl Records {
             .try_for_each(|sink| sink.register(registry, token))
     }
 
+    /// The program is over: the same as a flush, and a pipe that is stuck is waited for, but not long.
+    pub fn finish(&mut self) {
+        self.sinks().for_each(Sink::finish);
+    }
+}
+
+impl<D: Device> Records<D> {
     /// Takes note of an event, of whichever of them.
-    pub fn collect(&mut self, event: &Event) {
+    pub fn collect(&mut self, event: Event) {
         self.sinks().for_each(|sink| sink.collect(event));
     }
 
@@ -171,11 +180,6 @@ impl Records {
         self.clock.is_read = false;
     }
 
-    /// The program is over: the same, and a pipe that is stuck is waited for, but not long.
-    pub fn finish(&mut self) {
-        self.sinks().for_each(Sink::finish);
-    }
-
     /// Hands out what is for stdout, all of it.
     pub fn take_for_stdout(&mut self, mut take: impl FnMut(&[u8])) {
         for sink in self.sinks().filter(|sink| sink.output.is_none()) {
@@ -222,7 +226,7 @@ impl Records {
         }
     }
 
-    fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
+    fn sinks(&mut self) -> impl Iterator<Item = &mut Sink<D>> {
         let transcript = self.transcript.as_mut().map(|(_, sink)| sink);
         [self.raw.as_mut(), self.dump.as_mut(), transcript]
             .into_iter()
@@ -231,10 +235,10 @@ impl Records {
 }
 
 /// One file, and what waits for it.
-struct Sink {
+struct Sink<D = Descriptor> {
     name: String,
     /// None: stdout, whose owner comes for what waits.
-    output: Option<Output>,
+    output: Option<Output<D>>,
     waiting: VecDeque<u8>,
     /// Records that did not fit.
     dropped: u64,
@@ -263,7 +267,29 @@ impl Sink {
         }
     }
 
-    fn collect(&mut self, event: &Event) {
+    fn finish(&mut self) {
+        let end = Instant::now() + LAST_WORDS;
+        loop {
+            self.flush();
+            let left = end.saturating_duration_since(Instant::now());
+            let Some(output) = self.output.as_mut().filter(|_| !self.waiting.is_empty()) else {
+                return;
+            };
+            if left.is_zero() {
+                let left = self.waiting.len();
+                log::warn!(
+                    "{left} bytes of the record were not taken by the reader of {}",
+                    self.name
+                );
+                return;
+            }
+            output.wait(left);
+        }
+    }
+}
+
+impl<D: Device> Sink<D> {
+    fn collect(&mut self, event: Event) {
         self.output
             .iter_mut()
             .for_each(|output| output.collect(event));
@@ -332,26 +358,6 @@ impl Sink {
         );
         self.failed = true;
         self.waiting = VecDeque::new();
-    }
-
-    fn finish(&mut self) {
-        let end = Instant::now() + LAST_WORDS;
-        loop {
-            self.flush();
-            let left = end.saturating_duration_since(Instant::now());
-            let Some(output) = self.output.as_mut().filter(|_| !self.waiting.is_empty()) else {
-                return;
-            };
-            if left.is_zero() {
-                let left = self.waiting.len();
-                log::warn!(
-                    "{left} bytes of the record were not taken by the reader of {}",
-                    self.name
-                );
-                return;
-            }
-            output.wait(left);
-        }
     }
 }
 

@@ -11,37 +11,23 @@ use std::os::fd::BorrowedFd;
 use mio::Interest;
 use mio::Registry;
 use mio::Token;
-use mio::event::Event;
-use rustix::fs::FileType;
 
 use crate::io::descriptor::Descriptor;
 use crate::io::descriptor::Direction;
-use crate::io::descriptor::Kind;
+use crate::io::device::Device;
+use crate::io::device::Kind;
+use crate::io::readiness::Event;
+use crate::io::readiness::Readiness;
+use crate::io::readiness::ShortRead;
+use crate::io::stream::Received;
 
 /// Standard input. See the module's documentation.
 #[derive(Debug)]
-pub struct Stdin {
-    descriptor: Descriptor,
-    ready: bool,
-    /// An event said that there is an end or an error to be read.
-    hinted: bool,
+pub struct Stdin<D = Descriptor> {
+    device: D,
+    ready: Readiness,
     ended: bool,
-    gone: bool,
-}
-
-/// What a read found.
-#[derive(Debug)]
-pub enum Input {
-    /// So many bytes.
-    Bytes(usize),
-    /// Nothing now; an event will tell.
-    Nothing,
-    /// The end. There is nothing after it.
-    End,
-    /// The terminal is gone.
-    Gone,
-    /// It cannot be read.
-    Failed(io::Error),
+    hung_up: bool,
 }
 
 impl Stdin {
@@ -49,37 +35,43 @@ impl Stdin {
     ///
     /// # Errors
     /// What the system says, unless it is that this kind of input is always ready.
-    pub fn new(registry: &Registry, token: Token) -> io::Result<Stdin> {
+    pub fn open(registry: &Registry, token: Token) -> io::Result<Stdin> {
         let mut descriptor = Descriptor::new(rustix::stdio::stdin(), Direction::In);
         descriptor.register(registry, token, Interest::READABLE)?;
-        Ok(Stdin {
-            descriptor,
-            // Data, or the end, may have been there before anybody asked to be told.
-            ready: true,
-            hinted: false,
-            ended: false,
-            gone: false,
-        })
+        Ok(Stdin::new(descriptor))
     }
+}
 
-    /// Takes note of an event.
-    pub fn collect(&mut self, event: &Event) {
-        self.hinted |= event.is_read_closed() || event.is_error();
-        self.ready |= event.is_readable() || self.hinted;
-        if self.kind() == Kind::Terminal && event.is_read_closed() && !self.ended {
-            self.gone = self.descriptor.is_gone();
+impl<D: Device> Stdin<D> {
+    /// An input of which nothing was read.
+    pub fn new(device: D) -> Stdin<D> {
+        Stdin {
+            device,
+            // Data, or the end, may have been there before anybody asked to be told.
+            ready: Readiness::UNKNOWN,
+            ended: false,
+            hung_up: false,
         }
     }
 
-    /// Whether it was a terminal that hung up, as an event said. It may be long until it is read
-    /// again, and nobody would type any more meanwhile.
-    pub fn is_gone(&self) -> bool {
-        self.gone
+    /// Takes note of an event.
+    pub fn collect(&mut self, event: impl Into<Event>) {
+        let event = event.into();
+        self.ready.collect(event);
+        if self.kind() == Kind::Terminal && event.read_closed && !self.ended {
+            self.hung_up = self.device.is_hung_up();
+        }
+    }
+
+    /// Whether it is a terminal that hung up, as an event or a read said. It may be long until it is
+    /// read again, and nobody would type any more meanwhile.
+    pub fn has_hung_up(&self) -> bool {
+        self.hung_up
     }
 
     /// Whether a read may find something.
     pub fn is_ready(&self) -> bool {
-        self.ready && !self.ended
+        self.ready.is_readable() && !self.ended
     }
 
     /// Whether the end was read.
@@ -89,15 +81,17 @@ impl Stdin {
 
     /// What it is.
     pub fn kind(&self) -> Kind {
-        self.descriptor.kind()
+        self.device.kind()
     }
 
     /// Bytes left to be read, if it is a regular file.
     pub fn remaining(&self) -> Option<u64> {
-        let stat = rustix::fs::fstat(self.as_fd()).ok()?;
-        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        let at = rustix::fs::tell(self.as_fd()).ok().filter(|_| is_file)?;
-        Some(u64::try_from(stat.st_size).ok()?.saturating_sub(at))
+        self.device.remaining()
+    }
+
+    /// What is read, for a copy inside the kernel.
+    pub fn device(&self) -> &D {
+        &self.device
     }
 
     /// Pretends that the end was read: there will be no more input.
@@ -105,45 +99,47 @@ impl Stdin {
         self.ended = true;
     }
 
-    /// Reads once.
-    pub fn read(&mut self, buffer: &mut [u8]) -> Input {
+    /// Reads once. [`Received::Failed`] for a terminal that hung up, too: see
+    /// [`Stdin::has_hung_up`].
+    pub fn read(&mut self, buffer: &mut [u8]) -> Received {
         loop {
-            match self.descriptor.read(buffer) {
+            match self.device.read(buffer) {
                 Ok(0) => {
                     self.ended = true;
-                    let terminal = self.kind() == Kind::Terminal;
-                    return match terminal && self.descriptor.is_gone() {
-                        true => Input::Gone,
-                        false => Input::End,
+                    self.hung_up = self.kind() == Kind::Terminal && self.device.is_hung_up();
+                    return match self.hung_up {
+                        true => Received::Failed(rustix::io::Errno::IO.into()),
+                        false => Received::End,
                     };
                 }
                 Ok(count) => {
-                    // A pipe gave all it had, and will tell of more; but not of an end that it
-                    // told of already. (A terminal gives a line at a time.)
-                    let drained = self.kind() == Kind::Pipe && count < buffer.len();
-                    self.ready = self.hinted || !drained;
-                    return Input::Bytes(count);
+                    // A pipe gave all it had and will tell of more; a terminal gives a line at a
+                    // time, and a file has no events.
+                    let short = match self.kind() {
+                        Kind::Pipe => ShortRead::Drained,
+                        Kind::Terminal | Kind::Socket | Kind::File => ShortRead::MoreMayFollow,
+                    };
+                    self.ready.has_read(count, buffer.len(), short);
+                    return Received::Bytes(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.ready = false;
-                    return Input::Nothing;
+                    self.ready.read_blocked();
+                    return Received::Pending;
                 }
                 Err(error) => {
                     self.ended = true;
-                    let eio = rustix::io::Errno::IO.raw_os_error();
-                    return match error.raw_os_error() {
-                        Some(code) if code == eio && self.kind() == Kind::Terminal => Input::Gone,
-                        _ => Input::Failed(error),
-                    };
+                    let is_eio = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+                    self.hung_up = is_eio && self.kind() == Kind::Terminal;
+                    return Received::Failed(error);
                 }
             }
         }
     }
 }
 
-impl AsFd for Stdin {
+impl<D: AsFd> AsFd for Stdin<D> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
+        self.device.as_fd()
     }
 }

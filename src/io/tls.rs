@@ -1,7 +1,7 @@
 //! TLS (RFC 8446, RFC 5246): what is asked for, and the doors of the rooms that do it.
 //!
 //! ```text
-//!  stdin, room ─► Conn ─► Session ─► records ─► Transport ─► socket
+//!  stdin, room ─► Conn ─► Layer::Tls(Session) ─► records ─► Socket
 //! ```
 //!
 //! It promises: nobody is taken at their word (a participant verifies the hub's certificate unless
@@ -13,8 +13,6 @@
 mod absent;
 #[cfg(feature = "tls")]
 mod config;
-#[cfg(feature = "tls")]
-mod handshakes;
 #[cfg(feature = "tls")]
 mod session;
 #[cfg(feature = "tls")]
@@ -28,19 +26,12 @@ use std::str::FromStr;
 pub use self::absent::Acceptor;
 #[cfg(not(feature = "tls"))]
 pub use self::absent::Connector;
-#[cfg(not(feature = "tls"))]
-pub use self::absent::Handshakes;
-#[cfg(not(feature = "tls"))]
-pub use self::absent::Session;
 #[cfg(feature = "tls")]
 pub use self::config::Acceptor;
 #[cfg(feature = "tls")]
 pub use self::config::Connector;
 #[cfg(feature = "tls")]
-pub use self::handshakes::Handshakes;
-#[cfg(feature = "tls")]
 pub use self::session::Session;
-use crate::io::conn::Conn;
 
 /// What a participant asks of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,19 +55,6 @@ pub struct HubTls {
     pub clients: Option<PathBuf>,
     /// Application protocols that it speaks, the best first.
     pub alpn: Vec<String>,
-}
-
-/// What one step of a handshake led to.
-#[derive(Debug)]
-pub enum Step {
-    /// It is over: somebody may join, and is not registered.
-    Agreed(Conn),
-    /// Somebody does not speak TLS and may be told so in plain text; not registered.
-    Plain(Conn),
-    /// Somebody was given up, which was said.
-    GivenUp,
-    /// Nothing yet.
-    Waits,
 }
 
 /// A certificate with those that lead to its authority, and its key, both as PEM.

@@ -2,7 +2,7 @@
 //! kernel, by `sendfile(2)` or `splice(2)`.
 //!
 //! It promises: the same as a read and a write, readiness included; where the kernel refuses, it
-//! says [`Moved::Refused`] and has moved nothing, and is not to be asked again.
+//! says [`Copied::Refused`] and has moved nothing, and is not to be asked again.
 
 use std::io;
 #[cfg(target_os = "linux")]
@@ -20,7 +20,8 @@ use rustix::event::poll;
 use rustix::io::Errno;
 
 use crate::io::conn::Conn;
-use crate::io::descriptor::Kind;
+use crate::io::device::Device;
+use crate::io::device::Kind;
 use crate::io::output::Output;
 use crate::io::stdin::Stdin;
 
@@ -37,87 +38,89 @@ const TRIES: usize = 4;
 
 /// What one call did.
 #[derive(Debug)]
-pub enum Moved {
-    /// So many bytes.
+pub enum Copied {
+    /// So many bytes were moved; none only if a signal interrupted it.
     Bytes(usize),
-    /// Nothing now: one of the two sides is not ready, and an event will tell.
-    Nothing,
+    /// The source has nothing now; an event will tell.
+    SourcePending,
+    /// The sink takes nothing now; an event will tell.
+    SinkFull,
     /// The source has ended.
     End,
     /// This pair cannot be joined so; read and write instead.
     Refused,
     /// The source failed.
     SourceFailed(io::Error),
-    /// The destination failed.
+    /// The sink failed.
     SinkFailed(io::Error),
 }
 
 /// Whether stdin may be sent to a connection so: it is a file. From a pipe a read and a write
 /// measured better, since splicing moves no more than the pipe's own small buffers at a time.
-pub fn suits_input(stdin: &Stdin) -> bool {
+pub fn suits_input<D: Device>(stdin: &Stdin<D>) -> bool {
     cfg!(target_os = "linux") && stdin.kind() == Kind::File
 }
 
-/// Whether a connection may be received to stdout so: it is a pipe.
-pub fn suits_output(stdout: &Output) -> bool {
+/// Whether a connection may be received into stdout so: it is a pipe.
+pub fn suits_output<D: Device>(stdout: &Output<D>) -> bool {
     cfg!(target_os = "linux") && stdout.kind() == Kind::Pipe
 }
 
 /// Moves from a file to a connection.
 #[cfg(target_os = "linux")]
-pub fn send(stdin: &mut Stdin, conn: &mut Conn) -> Moved {
+pub fn send(stdin: &mut Stdin, conn: &mut Conn) -> Copied {
     match rustix::fs::sendfile(conn.as_fd(), stdin.as_fd(), None, PORTION) {
         Ok(0) => {
             stdin.end();
-            Moved::End
+            Copied::End
         }
         Ok(count) => {
             conn.sent(count);
-            Moved::Bytes(count)
+            Copied::Bytes(count)
         }
         Err(Errno::AGAIN) => {
             conn.block_write();
-            Moved::Nothing
+            Copied::SinkFull
         }
-        Err(Errno::INTR) => Moved::Bytes(0),
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OVERFLOW) => Moved::Refused,
-        Err(Errno::IO | Errno::ISDIR) => Moved::Refused,
-        Err(error) => Moved::SinkFailed(error.into()),
+        Err(Errno::INTR) => Copied::Bytes(0),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OVERFLOW) => Copied::Refused,
+        Err(Errno::IO | Errno::ISDIR) => Copied::Refused,
+        Err(error) => Copied::SinkFailed(error.into()),
     }
 }
 
 /// Moves from a connection to a pipe.
 #[cfg(target_os = "linux")]
-pub fn receive(conn: &mut Conn, stdout: &mut Output) -> Moved {
+pub fn receive(conn: &mut Conn, stdout: &mut Output) -> Copied {
     use rustix::pipe::SpliceFlags;
     let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
     for _ in 0..TRIES {
         match rustix::pipe::splice(conn.as_fd(), None, stdout.as_fd(), None, PORTION, flags) {
             Ok(0) => {
                 conn.end();
-                return Moved::End;
+                return Copied::End;
             }
-            Ok(count) => return Moved::Bytes(count),
+            Ok(count) => return Copied::Bytes(count),
             // It does not say which of the two, and meanwhile both may be ready.
             Err(Errno::AGAIN) => match are_ready(conn, stdout) {
                 (false, _) => {
                     conn.block_read();
-                    return Moved::Nothing;
+                    return Copied::SourcePending;
                 }
                 (true, false) => {
                     stdout.block();
-                    return Moved::Nothing;
+                    return Copied::SinkFull;
                 }
                 (true, true) => {}
             },
-            Err(Errno::INTR) => return Moved::Bytes(0),
-            Err(Errno::INVAL | Errno::NOSYS) => return Moved::Refused,
-            Err(error @ Errno::PIPE) => return Moved::SinkFailed(error.into()),
-            Err(error) => return Moved::SourceFailed(error.into()),
+            Err(Errno::INTR) => return Copied::Bytes(0),
+            Err(Errno::INVAL | Errno::NOSYS) => return Copied::Refused,
+            Err(error @ Errno::PIPE) => return Copied::SinkFailed(error.into()),
+            Err(error) => return Copied::SourceFailed(error.into()),
         }
     }
     // A splice never gets past an urgent byte; a read does.
-    Moved::Refused
+    Copied::Refused
 }
 
 /// Whether a read of the connection would find something, and whether the pipe has room.
@@ -137,12 +140,12 @@ fn are_ready(conn: &Conn, pipe: &Output) -> (bool, bool) {
 
 /// Nowhere but on Linux.
 #[cfg(not(target_os = "linux"))]
-pub fn send(_: &mut Stdin, _: &mut Conn) -> Moved {
-    Moved::Refused
+pub fn send(_: &mut Stdin, _: &mut Conn) -> Copied {
+    Copied::Refused
 }
 
 /// Nowhere but on Linux.
 #[cfg(not(target_os = "linux"))]
-pub fn receive(_: &mut Conn, _: &mut Output) -> Moved {
-    Moved::Refused
+pub fn receive(_: &mut Conn, _: &mut Output) -> Copied {
+    Copied::Refused
 }

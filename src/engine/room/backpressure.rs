@@ -11,7 +11,6 @@ use super::Room;
 use super::SlowPeer;
 use crate::engine::journal::SEGMENT;
 use crate::engine::rate::Rate;
-use crate::engine::screen::Surface;
 
 /// Bytes the slowest member may be behind before the sources wait for it (or, with
 /// [`SlowPeer::Disconnect`], before it is cut off).
@@ -43,7 +42,7 @@ pub(super) struct LineOwner {
     pub(super) since: Option<Instant>,
 }
 
-impl<C> Room<C> {
+impl Room {
     /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind.
     pub fn wants_input(&self) -> bool {
         !self.members.is_empty() && self.backpressure.is_none()
@@ -60,7 +59,7 @@ impl<C> Room<C> {
     /// # Panics
     /// If there is no member of that key.
     pub fn may_speak(&self, key: usize) -> bool {
-        let owns_line = self.policy.surface != Surface::Stream
+        let owns_line = !self.policy.surface.is_stream()
             || self
                 .line_owner
                 .as_ref()
@@ -93,20 +92,18 @@ impl<C> Room<C> {
     /// When [`Room::overdue`] is to be asked next, if nothing changes before.
     pub fn deadline(&self) -> Option<Instant> {
         let check = self.backpressure.as_ref().map(|held| held.check);
-        let expiry = self.line_owner_expires();
-        match (check, expiry) {
-            (Some(check), Some(expiry)) => Some(check.min(expiry)),
-            (check, expiry) => check.or(expiry),
-        }
+        let deadlines = [check, self.line_owner_expires(), self.announces_at()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Puts into `keys` the members whose time is over: they held the others up and made no
     /// progress, or fell too far behind. Also takes the screen from the owner of a line that does
-    /// not end.
+    /// not end, and announces who has stayed for a while.
     pub fn overdue(&mut self, now: Instant, keys: &mut Vec<usize>) {
         if self.line_owner_expires().is_some_and(|end| end <= now) {
             self.line_owner = None;
         }
+        self.announce_due(now);
         // `kept_for` counts up to a segment too much: this far behind is surely beyond the mark.
         let limit = HIGH_WATER + SEGMENT as u64;
         if self.policy.slow == SlowPeer::Disconnect && self.journal.retained() > limit {
@@ -122,7 +119,10 @@ impl<C> Room<C> {
 
     fn line_owner_expires(&self) -> Option<Instant> {
         let since = self.line_owner.as_ref()?.since?;
-        (self.policy.surface == Surface::Stream).then(|| since + self.policy.stall_timeout)
+        self.policy
+            .surface
+            .is_stream()
+            .then(|| since + self.policy.stall_timeout)
     }
 
     /// Starts or ends the backpressure on the sources. Called wherever the journal may have
@@ -162,7 +162,7 @@ impl<C> Room<C> {
             return;
         };
         let mut next = now + timeout;
-        for (key, member) in &self.members {
+        for (key, member) in self.members.iter() {
             // Not by what it is owed: its own lines behind that hold the room up as well.
             if self.journal.kept_for(&member.cursor) < LOW_WATER {
                 continue;

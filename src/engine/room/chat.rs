@@ -7,19 +7,23 @@
 
 use std::fmt::Arguments;
 use std::fmt::Write;
+use std::time::Duration;
 use std::time::Instant;
 
 use super::Room;
 use super::backpressure::MAX_EDITS;
+use super::member::Account;
 use crate::engine::chat;
 use crate::engine::chat::Chat;
 use crate::engine::chat::NameError;
-use crate::engine::screen::Surface;
 
 /// The speaker of the announcements; members are numbered from 1.
 const NOBODY: u32 = 0;
 
-impl<C> Room<C> {
+/// How long somebody stays until everybody hears of it, if it says nothing.
+pub(super) const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
+
+impl Room {
     /// Makes the room a chat. To be called before anybody joins.
     pub fn open_chat(&mut self, chat: Chat) {
         debug_assert!(self.members.is_empty());
@@ -31,42 +35,58 @@ impl<C> Room<C> {
         self.chat.is_some()
     }
 
-    /// Somebody joined: it has a name, and everybody hears of it. So does the newcomer itself,
-    /// which learns from it what it is called.
-    pub(super) fn announce_join(&mut self, key: usize) {
+    /// Somebody joined: it has a name. Everybody hears of it with its first line or its first name,
+    /// or when it has stayed for [`ANNOUNCED_AFTER`], so that a port check is announced to nobody. So
+    /// does the newcomer itself, which learns from it what it is called.
+    pub(super) fn name_by_number(&mut self, key: usize) {
         if self.chat.is_none() {
             return;
         }
         let account = &mut self.members[key].account;
-        let name = chat::default_name(account.number);
-        account.name = Some(name.as_str().into());
+        account.name = Some(chat::default_name(account.number).into());
+        let due = account.since + ANNOUNCED_AFTER;
+        self.unannounced.push_back((due, key, account.number));
+    }
+
+    /// When the next newcomer is to be announced.
+    pub(super) fn announces_at(&self) -> Option<Instant> {
+        self.unannounced.front().map(|(due, ..)| *due)
+    }
+
+    /// Announces those who have stayed long enough.
+    pub(super) fn announce_due(&mut self, now: Instant) {
+        while let Some((_, key, number)) = self.unannounced.pop_front_if(|(due, ..)| *due <= now) {
+            // The key may be another's by now.
+            let stays = self
+                .members
+                .get(key)
+                .is_some_and(|m| m.account.number == number);
+            if stays {
+                self.announce_join(key);
+            }
+        }
+    }
+
+    /// Everybody hears of a member, if they have not.
+    fn announce_join(&mut self, key: usize) {
+        let member = &mut self.members[key];
+        if std::mem::replace(&mut member.is_announced, true) {
+            return;
+        }
+        let name = member.account.name.clone().unwrap_or_default();
         let told = self.tells_who_comes();
         self.announce(format_args!("{name} joined"), told);
     }
 
-    /// Somebody of that name left.
-    pub(super) fn announce_leave(&mut self, name: Option<&str>) {
-        if let (Some(chat), Some(name)) = (&mut self.chat, name) {
+    /// Somebody left, of whom everybody had heard or not.
+    pub(super) fn announce_leave(&mut self, account: &Account, was_announced: bool) {
+        if let (Some(chat), Some(name)) = (&mut self.chat, account.name.as_deref()) {
             chat.release(name);
-            let told = self.tells_who_comes();
-            self.announce(format_args!("{name} left"), told);
+            if was_announced {
+                let told = self.tells_who_comes();
+                self.announce(format_args!("{name} left"), told);
+            }
         }
-    }
-
-    /// A member has ended its side. In a chat it is told that it only listens now: who left
-    /// altogether cannot take that, so that is soon known, and announced; until somebody is written
-    /// to, the two look the same. Returns whether it was told.
-    ///
-    /// # Panics
-    /// If there is no member of that key.
-    pub fn tell_read_closed(&mut self, key: usize) -> bool {
-        let Some(chat) = &self.chat else {
-            return false;
-        };
-        let told = format!("* you only listen from now on{}", chat.line_end());
-        self.journal
-            .insert(&mut self.members[key].cursor, told.as_bytes());
-        true
     }
 
     /// Whether the members hear each other was changed.
@@ -91,9 +111,13 @@ impl<C> Room<C> {
         // Writing to a String cannot fail.
         let _ = write!(self.label, "<{}> ", chat.host());
         for line in text.lines() {
+            let at = self.journal.end();
+            self.line.clear();
             for part in [&self.label, line, chat.line_end()] {
-                self.journal.append(part.as_bytes());
+                self.line.push_str(part);
             }
+            self.journal.append(self.line.as_bytes());
+            self.trial.keep(at, self.line.as_bytes());
         }
         chat.put_text(text);
         true
@@ -144,19 +168,25 @@ impl<C> Room<C> {
     /// Gives a member a name and lets everybody know. None: this is no chat.
     pub(super) fn rename(&mut self, key: usize, new: &str) -> Option<Result<(), NameError>> {
         let chat = self.chat.as_mut()?;
-        let account = &mut self.members[key].account;
+        let member = &mut self.members[key];
+        let account = &mut member.account;
         let old = account.name.take().unwrap_or_default();
         let renamed = chat.rename(account.number, &old, new);
         let name = if renamed.is_ok() { new } else { &*old };
         account.name = Some(name.into());
-        if renamed.is_ok() {
-            self.announce(format_args!("{old} is now {new}"), true);
+        match renamed.is_ok() {
+            true if member.is_announced => {
+                self.announce(format_args!("{old} is now {new}"), true);
+            }
+            true => self.announce_join(key),
+            false => {}
         }
         Some(renamed)
     }
 
     /// One line of a member, with its line feed.
     fn say(&mut self, key: usize, line: &str, line_end: &str) {
+        self.announce_join(key);
         let somebody = self.members.len() > 1 || self.journal.keeps_history();
         let heard = self.policy.relay && somebody;
         let member = &mut self.members[key];
@@ -172,7 +202,7 @@ impl<C> Room<C> {
             self.journal.skip(&mut member.cursor, said);
         }
         let number = member.account.number;
-        if self.policy.surface == Surface::Stream {
+        if self.policy.surface.is_stream() {
             self.screen.show(number, "", self.label.as_bytes());
         } else if self.policy.color {
             let (on, off) = self.policy.color_of(number);
@@ -205,7 +235,7 @@ impl<C> Room<C> {
     /// Whether the operator's stdout is told who comes and goes. They come and go also while it
     /// takes nothing, and what waits for it must stay bounded.
     fn tells_who_comes(&self) -> bool {
-        self.policy.surface == Surface::Stream && !self.screen.is_full()
+        self.policy.surface.is_stream() && !self.screen.is_full()
     }
 
     /// Announces something to everybody; to the operator if `shown`.
@@ -215,8 +245,10 @@ impl<C> Room<C> {
         };
         self.label.clear();
         let _ = write!(self.label, "* {what}");
-        self.journal.append(self.label.as_bytes());
-        self.journal.append(chat.line_end().as_bytes());
+        self.label.push_str(chat.line_end());
+        self.journal.append_fleeting(self.label.as_bytes());
+        self.label
+            .truncate(self.label.len() - chat.line_end().len());
         if shown {
             self.label.push('\n');
             self.screen.show(NOBODY, "", self.label.as_bytes());

@@ -2,8 +2,11 @@
 //!
 //! It promises: a number belongs to one member for as long as the hub runs.
 
+use std::ops::Index;
+use std::ops::IndexMut;
 use std::time::Instant;
 
+use super::presence::Presence;
 use crate::engine::escape::Escaper;
 use crate::engine::journal::Cursor;
 use crate::engine::lines::Lines;
@@ -11,11 +14,15 @@ use crate::engine::rate::Meter;
 
 /// One member of the room.
 #[derive(Debug)]
-pub struct Member<C> {
-    /// The peer: its connection, or whatever stands for it.
-    pub peer: C,
+pub struct Member {
     /// Who it is, and what it did.
     pub account: Account,
+    /// Whether it is known to be there.
+    pub(super) presence: Presence,
+    /// It acknowledged something that it was sent.
+    pub(super) has_acknowledged: bool,
+    /// In a chat: everybody was told of it.
+    pub(super) is_announced: bool,
     /// When it last freed a segment of the journal.
     pub(super) moved: Instant,
     pub(super) cursor: Cursor,
@@ -23,6 +30,13 @@ pub struct Member<C> {
     pub(super) meter: Meter,
     /// In a chat: what of its bytes is not complete enough to be said.
     pub(super) escaper: Escaper,
+}
+
+impl Member {
+    /// Whether it is known to be there.
+    pub fn presence(&self) -> Presence {
+        self.presence
+    }
 }
 
 /// Who a member is, and what it did.
@@ -44,11 +58,82 @@ pub struct Account {
 
 /// What is left of a member that left.
 #[derive(Debug)]
-pub struct Left<C> {
-    /// As in [`Member`].
-    pub peer: C,
+pub struct Left {
     /// As in [`Member`].
     pub account: Account,
+    /// Whether it was known to be there.
+    pub presence: Presence,
     /// Bytes it was still owed.
     pub owed: u64,
+}
+
+/// The members by the keys that their connections have.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    places: Vec<Option<Member>>,
+    count: usize,
+}
+
+impl Members {
+    /// How many there are, whoever of them is known to be there.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn get(&self, key: usize) -> Option<&Member> {
+        self.places.get(key)?.as_ref()
+    }
+
+    /// Puts a member at a key that none has.
+    pub(super) fn insert(&mut self, key: usize, member: Member) {
+        if self.places.len() <= key {
+            self.places.resize_with(key + 1, || None);
+        }
+        let before = self.places[key].replace(member);
+        debug_assert!(before.is_none(), "two members have the key {key}");
+        self.count += 1;
+    }
+
+    pub(super) fn remove(&mut self, key: usize) -> Option<Member> {
+        let removed = self.places.get_mut(key)?.take()?;
+        self.count -= 1;
+        Some(removed)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Member)> {
+        let places = self.places.iter().enumerate();
+        places.filter_map(|(key, place)| place.as_ref().map(|member| (key, member)))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Member)> {
+        let places = self.places.iter_mut().enumerate();
+        places.filter_map(|(key, place)| place.as_mut().map(|member| (key, member)))
+    }
+
+    /// The lowest key that no member has.
+    pub(super) fn vacant_key(&self) -> usize {
+        let vacant = self.places.iter().position(Option::is_none);
+        vacant.unwrap_or(self.places.len())
+    }
+}
+
+impl Index<usize> for Members {
+    type Output = Member;
+
+    fn index(&self, key: usize) -> &Member {
+        self.get(key).expect("there is a member of that key")
+    }
+}
+
+impl IndexMut<usize> for Members {
+    fn index_mut(&mut self, key: usize) -> &mut Member {
+        self.places
+            .get_mut(key)
+            .and_then(Option::as_mut)
+            .expect("there is a member of that key")
+    }
 }

@@ -70,14 +70,14 @@ impl Policy {
     }
 
     /// Puts into `label` what a line of `member` begins with on the operator's screen.
-    pub(super) fn label<C>(&self, joined: u32, member: &Member<C>, label: &mut String) {
+    pub(super) fn label(&self, joined: u32, member: &Member, label: &mut String) {
         label.clear();
         let wanted = match self.label {
             Label::Auto => joined > 1,
             Label::Always => true,
             Label::Never => false,
         };
-        if !wanted || self.surface == Surface::Stream {
+        if !wanted || self.surface.is_stream() {
             return;
         }
         let (on, off) = self.color_of(member.account.number);

@@ -9,33 +9,44 @@ use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
 use crate::engine::crlf::Crlf;
 use crate::engine::escape::push_escaped;
-use crate::hub::Hub;
+use crate::engine::room::Presence;
+use crate::hub::operator::Operator;
+use crate::hub::operator::State;
 use crate::hub::peers::DisconnectReason;
+use crate::hub::peers::Peers;
+use crate::io::device::Device;
+use crate::io::stream::Stream;
 
-impl Hub {
+impl<D: Device> Operator<D> {
     /// Does what a command says.
-    pub(super) fn obey(&mut self, command: Command<'_>, now: Instant) {
+    pub(super) fn obey<S: Stream>(
+        &mut self,
+        command: Command<'_>,
+        peers: &mut Peers<S, D>,
+        refused: u64,
+        now: Instant,
+    ) {
         let number = match command {
             Command::Message { number, .. }
             | Command::Kick { number, .. }
             | Command::Name { number, .. }
             | Command::Mute { number, .. } => number,
-            Command::Who => return self.tell_who(now),
-            Command::Stats => return self.tell_stats(),
+            Command::Who => return self.tell_who(peers, now),
+            Command::Stats => return self.tell_stats(peers, refused),
             Command::Help => return self.tell_commands(),
             Command::Quit => {
-                self.operator.quit = true;
+                self.state = State::Quit;
                 return;
             }
             Command::Relay(on) => {
-                self.peers.room.relay(on, now);
+                peers.room.relay(on, now);
                 return self.answer(match on {
                     true => "participants hear each other now",
                     false => "participants hear only you now",
                 });
             }
         };
-        let Some(key) = self.peers.room.find(number) else {
+        let Some(key) = peers.room.find(number) else {
             return self.answer(&format!(
                 "nobody here has number {number}: /who lists everybody"
             ));
@@ -43,25 +54,24 @@ impl Hub {
         match command {
             Command::Message { text, .. } => {
                 let mut line = Vec::new();
-                match self.config.settings.crlf {
+                match self.crlf.is_some() {
                     true => Crlf::default().convert(format!("{text}\n").as_bytes(), &mut line),
                     false => line.extend(format!("{text}\n").as_bytes()),
                 }
-                self.peers.tell(key, &line);
-                self.peers.queue_flush(key);
+                peers.tell(key, &line);
             }
             Command::Kick { reason, .. } => {
                 let mut shown = String::new();
                 reason
                     .chars()
                     .for_each(|letter| push_escaped(letter, &mut shown));
-                self.peers.queue_leave(key, DisconnectReason::Kicked(shown));
+                peers.queue_leave(key, DisconnectReason::Kicked(shown));
             }
-            Command::Name { name, .. } if !self.peers.room.name(key, name) => {
+            Command::Name { name, .. } if !peers.room.name(key, name) => {
                 self.answer(&format!("{name} could be mistaken for somebody else"));
             }
             Command::Mute { on, .. } => {
-                self.peers.room.mute(key, on, now);
+                peers.room.mute(key, on, now);
                 self.answer(&match on {
                     true => format!("[{number}] is neither shown nor relayed now"),
                     false => format!("[{number}] is heard again"),
@@ -71,16 +81,19 @@ impl Hub {
         }
     }
 
-    fn tell_who(&mut self, now: Instant) {
+    fn tell_who<S: Stream>(&mut self, peers: &Peers<S, D>, now: Instant) {
         let mut text = String::new();
-        for (key, member) in self.peers.room.members() {
+        for (key, member) in peers.room.by_number() {
+            let Some(peer) = peers.member(key) else {
+                continue;
+            };
             let account = &member.account;
             let name = account.name.as_deref().unwrap_or_default();
             let muted = if account.muted { ", muted" } else { "" };
-            let ended = if member.peer.conn.has_ended() {
-                ", sends no more"
-            } else {
-                ""
+            let ended = match member.presence() {
+                Presence::Here => "",
+                Presence::Listener => ", sends no more",
+                Presence::Unconfirmed(_) => ", ended its side and may be gone",
             };
             let since = now.saturating_duration_since(account.since).as_secs();
             // Writing to a String cannot fail.
@@ -89,10 +102,10 @@ impl Hub {
                 "[{}] {name}{}{} for {since}s, {} bytes in, {} out, behind by {}{muted}{ended}",
                 account.number,
                 if name.is_empty() { "" } else { " " },
-                member.peer.conn.addr(),
+                peer.conn.addr(),
                 account.received,
                 account.sent,
-                self.peers.room.owed(key),
+                peers.room.owed(key),
             );
         }
         if text.is_empty() {
@@ -101,21 +114,20 @@ impl Hub {
         self.answer(&text);
     }
 
-    fn tell_stats(&mut self) {
-        let refused = match self.entry.admission.refusals.total() {
+    fn tell_stats<S: Stream>(&mut self, peers: &Peers<S, D>, refused: u64) {
+        let refused = match refused {
             0 => String::new(),
             total => format!(", {total} refused"),
         };
         let text = format!(
             "{} here of {} that joined{refused}, {} bytes said to everybody, {} bytes received \
              from those here",
-            self.peers.room.len(),
-            self.peers.room.joined(),
-            self.peers.room.said(),
-            self.peers
+            peers.room.here(),
+            peers.room.joined(),
+            peers.room.said(),
+            peers
                 .room
                 .members()
-                .iter()
                 .map(|(_, m)| m.account.received)
                 .sum::<u64>(),
         );
@@ -132,12 +144,13 @@ impl Hub {
 
     /// Tab: completes a command, or the number of a peer by its name; in any other line it is what
     /// it is.
-    pub(super) fn complete(&mut self) {
-        let Some(console) = &mut self.console else {
+    pub(super) fn complete<S: Stream>(&mut self, peers: &Peers<S, D>) {
+        let has_commands = self.has_commands;
+        let Some(console) = self.console_mut() else {
             return;
         };
         let before = console.editor().before_cursor().to_owned();
-        if !self.config.commands || !before.starts_with('/') {
+        if !has_commands || !before.starts_with('/') {
             return console.editor().insert("\t");
         }
         let candidates: Vec<String> = match before.split_once(' ') {
@@ -146,10 +159,9 @@ impl Hub {
                 .map(|(name, ..)| format!("/{name}"))
                 .filter(|command| command.starts_with(&before))
                 .collect(),
-            Some((_, word)) => self
-                .peers
+            Some((_, word)) => peers
                 .room
-                .members()
+                .by_number()
                 .iter()
                 .filter(|(_, member)| {
                     let name = member.account.name.as_deref().unwrap_or_default();

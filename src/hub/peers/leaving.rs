@@ -1,7 +1,7 @@
-//! How a peer leaves, and why.
+//! How a peer leaves, why, and what it did not get.
 //!
 //! It promises: a peer leaves in [`Peers::reap`] and nowhere else, and nobody who is gone is found in a
-//! queue after that.
+//! queue after that; of whom something was promised to and did not arrive, it is remembered how much.
 
 use std::fmt;
 use std::fmt::Display;
@@ -12,14 +12,18 @@ use std::time::Instant;
 
 use super::Peer;
 use super::Peers;
+use super::Stage;
 use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
-use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
-use crate::io::conn::Stream;
+use crate::io::device::Device;
 use crate::io::error::why;
+use crate::io::stream::Stream;
 use crate::status::NOTICE;
+
+/// How many of those who did not get everything are named.
+const NAMED: usize = 20;
 
 /// Why a peer left.
 #[derive(Debug)]
@@ -51,7 +55,140 @@ impl Display for DisconnectReason {
     }
 }
 
-impl<S: Stream> Peers<S> {
+/// Who did not get all that was promised. See [`Peers::promise`].
+#[derive(Debug, Default)]
+pub(super) struct Shortfall {
+    /// The first of them: who it is, what it had not got when it left, and how much had been said to
+    /// everybody by then.
+    named: Vec<(String, u64, u64)>,
+    /// How many more there are.
+    unnamed: usize,
+}
+
+impl Shortfall {
+    /// How many there are.
+    fn count(&self) -> usize {
+        self.named.len() + self.unnamed
+    }
+
+    fn add(&mut self, who: String, missing: u64, said: u64) {
+        match self.named.len() < NAMED {
+            true => self.named.push((who, missing, said)),
+            false => self.unnamed += 1,
+        }
+    }
+
+    /// A line for each of the first, and one for the others, after `said` bytes to everybody.
+    fn lines(&self, said: u64) -> Vec<String> {
+        let mut lines: Vec<String> = self
+            .named
+            .iter()
+            .map(|(who, missing, before)| {
+                format!(
+                    "{who} did not get the last {} bytes",
+                    missing + (said - before)
+                )
+            })
+            .collect();
+        if self.unnamed > 0 {
+            lines.push(format!("{} more did not get everything", self.unnamed));
+        }
+        lines
+    }
+}
+
+impl<S: Stream, D: Device> Peers<S, D> {
+    /// What was and will be said is promised to those who are there: who of them does not get it is
+    /// remembered.
+    pub fn promise(&mut self) {
+        self.promises = true;
+        let keys: Vec<usize> = self.member_keys().collect();
+        for key in keys {
+            if self
+                .room
+                .member(key)
+                .is_some_and(|m| m.presence().is_here())
+            {
+                self.promise_to(key);
+            }
+        }
+    }
+
+    /// The same to those who are proven to be there, and to whoever else of those who are in the room
+    /// turns out to be.
+    pub fn promise_to_proven(&mut self, now: Instant) {
+        self.promises = true;
+        let keys: Vec<usize> = self.member_keys().collect();
+        for key in keys {
+            match self.room.has_acknowledged(key) {
+                true => self.promise_to(key),
+                false => self.look_soon(key, now),
+            }
+        }
+    }
+
+    /// The same to one.
+    pub(super) fn promise_to(&mut self, key: usize) {
+        if let Some(peer) = self.member_mut(key) {
+            peer.is_promised = true;
+        }
+    }
+
+    /// How many of those it was made to did not get everything, as far as is known.
+    pub fn short(&self) -> usize {
+        self.shortfall.count()
+    }
+
+    /// How many of those are still here.
+    pub fn promised_here(&self) -> usize {
+        let conns = self.conns.iter();
+        conns.filter(|(_, peer)| peer.is_promised).count()
+    }
+
+    /// Ends the account: those who are still here and have not got everything are counted too.
+    /// Returns a line for each who did not.
+    pub fn settle(&mut self) -> Vec<String> {
+        let keys: Vec<usize> = self.member_keys().collect();
+        for key in keys {
+            let missing = self.missing(key);
+            if missing > 0 && self.conns[key].is_promised {
+                let who = self.who(key);
+                self.shortfall.add(who, missing, self.room.said());
+            }
+        }
+        self.shortfall.lines(self.room.said())
+    }
+
+    /// Bytes that a member has not acknowledged of what it is owed. Encrypted ones count as they are
+    /// on the wire.
+    fn missing(&self, key: usize) -> u64 {
+        let Some(peer) = self.conns.get(key) else {
+            return 0;
+        };
+        let unacknowledged = peer.conn.tcp_info().map_or(0, |info| info.unacknowledged());
+        // What a layer holds back is not counted by anybody.
+        let pending = u64::from(peer.conn.has_pending_output());
+        let owed = self.room.member(key).map_or(0, |_| self.room.owed(key));
+        peer.lost + owed + unacknowledged.max(pending)
+    }
+
+    fn who(&self, key: usize) -> String {
+        match (self.room.member(key), self.conns.get(key)) {
+            (Some(member), Some(peer)) => {
+                format!("[{}] {}", member.account.number, peer.conn.addr())
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// A peer takes no more: what it is owed now it will not get.
+    pub(super) fn note_loss(&mut self, key: usize) {
+        let owed = self.room.owed(key);
+        if let Some(peer) = self.conns.get_mut(key) {
+            peer.lost += owed;
+        }
+    }
+
     /// Gives up whoever vanished: see [`dead_peer`].
     pub fn find_vanished(&mut self, now: Instant) {
         if self.checkup.is_none_or(|checkup| checkup > now) {
@@ -59,11 +196,11 @@ impl<S: Stream> Peers<S> {
         }
         self.checkup = None;
         let mut vanished = std::mem::take(&mut self.queues.overdue);
-        for (key, peer) in self.room.peers_mut() {
-            if peer.leaving || peer.broken.is_some() {
+        for (key, peer) in &mut self.conns {
+            if peer.leaving || peer.broken.is_some() || !peer.is_member() {
                 continue;
             }
-            if peer.conn.has_vanished(&mut self.tcp_info) {
+            if peer.conn.has_vanished() {
                 vanished.push(key);
             } else if peer.conn.is_watched() {
                 self.checkup = Some(now + dead_peer::EVERY);
@@ -89,60 +226,83 @@ impl<S: Stream> Peers<S> {
         self.queues.overdue = overdue;
         while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
             // What it said and we did not read yet is our delay, not its.
-            match self.room.peer_mut(key).is_some_and(|peer| peer.to_read) {
+            match self.conns.get(key).is_some_and(|peer| peer.to_read) {
                 true => self.touch(key, now),
                 false => self.queue_leave(key, DisconnectReason::Idle),
             }
         }
     }
 
-    /// The only place where a peer leaves the room. Returns whether one did.
+    /// The only place where a peer is taken out. Returns whether one was.
     pub fn reap(&mut self, now: Instant) -> bool {
         if self.queues.leaving.is_empty() {
             return false;
         }
         let mut leaving = std::mem::take(&mut self.queues.leaving);
         // Keys are reused: nobody who is gone may be found in a queue.
-        let gone =
-            |room: &mut Room<Peer<S>>, key: usize| room.peer_mut(key).is_some_and(|p| p.leaving);
-        self.queues
-            .readable
-            .retain(|&key| !gone(&mut self.room, key));
-        self.queues.parked.retain(|&key| !gone(&mut self.room, key));
-        self.queues
-            .limited
-            .retain(|&key| !gone(&mut self.room, key));
-        self.queues.owed.retain(|&key| !gone(&mut self.room, key));
+        let conns = &self.conns;
+        let stays = |key: &usize| conns.get(*key).is_some_and(|peer| !peer.leaving);
+        self.queues.readable.retain(stays);
+        self.queues.parked.retain(stays);
+        self.queues.limited.retain(stays);
+        self.queues.owed.retain(stays);
+        self.looks.retain(stays);
+        let was_on_trial = self.room.is_on_trial();
         for (key, why) in leaving.drain(..) {
-            self.leave(key, why, now);
+            self.take_out(key, why, now);
+        }
+        if !was_on_trial && self.room.is_on_trial() {
+            self.look_at_all(now);
         }
         self.queues.leaving = leaving;
         true
     }
 
-    fn leave(&mut self, key: usize, why: DisconnectReason, now: Instant) {
-        let mut left = self.room.leave(key, now);
+    fn take_out(&mut self, key: usize, why: DisconnectReason, now: Instant) {
+        let missing = self.missing(key);
+        let Some(mut peer) = self.conns.try_remove(key) else {
+            return;
+        };
+        if peer.stage == Stage::Member {
+            self.leave(key, &mut peer, missing, why, now);
+        }
+    }
+
+    fn leave(
+        &mut self,
+        key: usize,
+        peer: &mut Peer<S>,
+        missing: u64,
+        why: DisconnectReason,
+        now: Instant,
+    ) {
+        let Some(left) = self.room.leave(key, now) else {
+            return;
+        };
         if left.owed == 0 {
-            left.peer.conn.close_notify();
+            peer.conn.close_notify();
         }
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }
-        if let (Some(headcount), Some(ip)) = (&mut self.headcount, left.peer.conn.addr().ip()) {
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
             headcount.left(ip);
         }
         let account = &left.account;
         self.received += account.received;
-        let who = format!("[{}] {}", account.number, left.peer.conn.addr());
+        let who = format!("[{}] {}", account.number, peer.conn.addr());
+        if missing > 0 && peer.is_promised {
+            self.shortfall.add(who.clone(), missing, self.room.said());
+        }
         let traffic = format!(
             "after {:.1?}, {} bytes in, {} out, {} here",
             now.saturating_duration_since(account.since),
             account.received,
             account.sent,
-            self.room.len()
+            self.room.here()
         );
         let owed = left.owed;
-        let addr = left.peer.conn.addr();
+        let addr = peer.conn.addr();
         self.record(|records| records.left(Who::of(account, &addr), &why.to_string()));
         match why {
             DisconnectReason::Closed => log::info!(target: NOTICE, "{who} left {traffic}"),

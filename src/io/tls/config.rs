@@ -25,7 +25,6 @@ use rustls::ClientConfig;
 use rustls::ClientConnection;
 use rustls::RootCertStore;
 use rustls::ServerConfig;
-use rustls::ServerConnection;
 use rustls::client::Resumption;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
@@ -49,10 +48,11 @@ use super::verify::Measure;
 use super::verify::ParticipantVerifier;
 use super::verify::fingerprint;
 use crate::io::addr::Addr;
-use crate::io::conn::Stream;
 use crate::io::error::Error;
 use crate::io::error::why;
-use crate::io::transport::Transport;
+use crate::io::socket::Socket;
+use crate::io::stream::Handshake;
+use crate::io::stream::Stream;
 
 /// A chain of certificates, the owner's first, and its key.
 type Credentials = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -114,12 +114,8 @@ impl Acceptor {
     }
 
     /// A session whose handshake has not begun.
-    ///
-    /// # Errors
-    /// The system has no random numbers.
-    pub(super) fn session(&self, transport: Transport) -> io::Result<Session> {
-        let tls = ServerConnection::new(self.config.clone()).map_err(io::Error::other)?;
-        Ok(Session::new(transport, tls))
+    pub fn accept(&self, socket: Socket) -> Session {
+        Session::server(socket, Arc::clone(&self.config))
     }
 }
 
@@ -172,21 +168,16 @@ impl Connector {
     ///
     /// # Errors
     /// The two could not agree, or not in time, or the connection broke.
-    pub fn connect(
-        &self,
-        transport: Transport,
-        place: &Addr,
-        end: Instant,
-    ) -> Result<Session, Error> {
+    pub fn connect(&self, socket: Socket, place: &Addr, end: Instant) -> Result<Session, Error> {
         let doing = || format!("set up TLS with {place}");
         let tls = ClientConnection::new(self.config.clone(), self.name.clone())
             .map_err(|error| Error::new(doing(), error.to_string()))?;
-        let mut session = Session::new(transport, tls);
+        let mut session = Session::client(socket, tls);
         loop {
             match session.handshake() {
-                Ok(true) => return Ok(session),
-                Ok(false) => {}
-                Err(error) => {
+                Handshake::Done => return Ok(session),
+                Handshake::Silent | Handshake::Pending | Handshake::Foreign => {}
+                Handshake::Failed(error) => {
                     let told = Error::new(doing(), why(&error));
                     return Err(match self.advice(&error) {
                         Some(hint) => told.hint(hint),
@@ -245,8 +236,8 @@ impl Connector {
 
 /// Waits until the handshake may go on, or for `limit`.
 fn wait(session: &Session, limit: Duration) {
-    let socket = session.transport().as_fd();
-    let wanted = match session.has_pending_output() {
+    let socket = session.socket().as_fd();
+    let wanted = match session.wants_write() {
         true => PollFlags::IN | PollFlags::OUT,
         false => PollFlags::IN,
     };

@@ -1,9 +1,9 @@
 //! One TLS connection: plain text on this side, records on the other.
 //!
-//! It promises what every [`Stream`] does: a read that gives fewer bytes than fit found the socket
-//! empty, or it [has more of it buffered](Stream::has_buffered_input); a write that takes fewer than it
-//! was given found the socket full. At most [`BUFFER`] bytes that were taken are not written yet, and
-//! are [pending](Stream::has_pending_output) until they are.
+//! It promises: a read that gives fewer bytes than fit found the socket empty, or
+//! [has buffered input](Stream::has_buffered_input); a write that takes fewer than it was given found
+//! the socket full. At most [`BUFFER`] bytes that were taken are not written yet: they are
+//! [pending output](Stream::has_pending_output) until they are.
 
 use std::fmt;
 use std::io;
@@ -11,16 +11,23 @@ use std::io::ErrorKind;
 use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
+use std::sync::Arc;
 
 use rustls::AlertDescription;
 use rustls::CertificateError;
+use rustls::ClientConnection;
 use rustls::Connection;
+use rustls::ServerConfig;
+use rustls::ServerConnection;
 
 use super::verify::fingerprint;
-use crate::engine::dead_peer::Outstanding;
-use crate::io::conn::Stream;
+use crate::io::socket::FirstByte;
+use crate::io::socket::Socket;
+use crate::io::stream::Handshake;
+use crate::io::stream::Received;
+use crate::io::stream::Sent;
+use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
-use crate::io::transport::Transport;
 
 /// Bytes of records that may wait for the socket: four records, so that one system call takes
 /// them, and little enough for thousands of participants that all read nothing.
@@ -30,11 +37,30 @@ const BUFFER: usize = 64 * 1024;
 /// else's turn: a peer may send records without content as fast as it can.
 const EMPTY_READS: usize = 16;
 
+/// The first byte of a handshake (RFC 8446, 5.1: `handshake(22)`).
+const HANDSHAKE: u8 = 22;
+
 /// One TLS connection. See the module's documentation.
 #[derive(Debug)]
 pub struct Session {
-    transport: Transport,
-    tls: Connection,
+    socket: Socket,
+    speech: Speech,
+}
+
+/// What is spoken.
+#[derive(Debug)]
+enum Speech {
+    /// Whether it is TLS the other side's first byte will tell: until then nothing is spent on it.
+    Undecided(Arc<ServerConfig>),
+    /// It is not TLS.
+    Plain,
+    /// It is.
+    Tls(Box<Tls>),
+}
+
+#[derive(Debug)]
+struct Tls {
+    connection: Connection,
     /// A read would find something although the socket has nothing: an end, an error, or the rest
     /// of a turn.
     has_buffered_input: bool,
@@ -42,56 +68,97 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn new(transport: Transport, tls: impl Into<Connection>) -> Session {
-        let mut tls = tls.into();
-        tls.set_buffer_limit(Some(BUFFER));
+    /// The side that connected.
+    pub(super) fn client(socket: Socket, connection: ClientConnection) -> Session {
         Session {
-            transport,
-            tls,
+            socket,
+            speech: Speech::Tls(Box::new(Tls::new(connection))),
+        }
+    }
+
+    /// The side that was connected to.
+    pub(super) fn server(socket: Socket, config: Arc<ServerConfig>) -> Session {
+        Session {
+            socket,
+            speech: Speech::Undecided(config),
+        }
+    }
+
+    /// What it runs over.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// The same, to register it.
+    pub fn socket_mut(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
+    /// Whether a handshake has to write, and not to read, to get on.
+    pub(super) fn wants_write(&self) -> bool {
+        self.has_pending_output()
+    }
+
+    /// Finds out what the other side speaks, if its first byte has come.
+    fn decide(&mut self) -> Handshake {
+        let Speech::Undecided(config) = &self.speech else {
+            return Handshake::Done;
+        };
+        match self.socket.first_byte() {
+            // Not to be read now: what comes meanwhile would not be its first byte later.
+            Ok(FirstByte::Pending) => return Handshake::Silent,
+            Ok(FirstByte::Byte(byte)) if byte != HANDSHAKE => {
+                self.speech = Speech::Plain;
+                return Handshake::Foreign;
+            }
+            // What is wrong the handshake will tell.
+            Ok(FirstByte::Byte(_) | FirstByte::End) | Err(_) => {}
+        }
+        match ServerConnection::new(Arc::clone(config)) {
+            Ok(connection) => {
+                self.speech = Speech::Tls(Box::new(Tls::new(connection)));
+                Handshake::Done
+            }
+            Err(error) => Handshake::Failed(io::Error::new(ErrorKind::InvalidData, Failure(error))),
+        }
+    }
+}
+
+impl Tls {
+    fn new(connection: impl Into<Connection>) -> Tls {
+        let mut connection = connection.into();
+        connection.set_buffer_limit(Some(BUFFER));
+        Tls {
+            connection,
             has_buffered_input: true,
             failure: None,
         }
     }
 
-    /// What it runs over.
-    pub fn transport(&self) -> &Transport {
-        &self.transport
-    }
-
-    /// The same, to register it.
-    pub fn transport_mut(&mut self) -> &mut Transport {
-        &mut self.transport
-    }
-
-    /// The same, as it was before a handshake that has not begun.
-    pub fn into_transport(self) -> Transport {
-        self.transport
-    }
-
-    /// Goes on with the handshake as far as it gets. `Ok(true)`: it is over.
-    ///
-    /// # Errors
-    /// The two cannot agree, or the connection broke.
-    pub fn handshake(&mut self) -> io::Result<bool> {
+    /// `Ok(true)`: it is over; `Ok(false)`: an event will tell when to go on.
+    fn handshake(&mut self, socket: &mut Socket) -> io::Result<bool> {
         loop {
-            match self.pass_on() {
-                Ok(true) if !self.tls.is_handshaking() => return Ok(true),
+            match self.pass_on(socket) {
+                Ok(true) if !self.connection.is_handshaking() => return Ok(true),
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 Err(error) => {
                     // Why the other side broke off may still be there to be read.
-                    while self.receive(&mut false).is_ok_and(|count| count > 0) {
-                        self.process()?;
+                    while self
+                        .receive(socket, &mut false)
+                        .is_ok_and(|count| count > 0)
+                    {
+                        self.process(socket)?;
                     }
                     return Err(error);
                 }
             }
-            match self.receive(&mut false) {
+            match self.receive(socket, &mut false) {
                 Ok(0) => {
                     let closed = "it closed the connection in the middle of the handshake";
                     return Err(io::Error::new(ErrorKind::UnexpectedEof, closed));
                 }
-                Ok(_) => self.process()?,
+                Ok(_) => self.process(socket)?,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -99,11 +166,11 @@ impl Session {
     }
 
     /// Writes what was taken. `Ok(false)`: the socket is full before the end of it.
-    fn pass_on(&mut self) -> io::Result<bool> {
-        while self.tls.wants_write() {
-            let mut socket = Socket::of(&mut self.transport);
-            match self.tls.write_tls(&mut socket) {
-                Ok(_) if socket.exhausted => return Ok(!self.tls.wants_write()),
+    fn pass_on(&mut self, socket: &mut Socket) -> io::Result<bool> {
+        while self.connection.wants_write() {
+            let mut wire = Wire::of(socket);
+            match self.connection.write_tls(&mut wire) {
+                Ok(_) if wire.exhausted => return Ok(!self.connection.wants_write()),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
@@ -113,149 +180,204 @@ impl Session {
     }
 
     /// Reads records. `dry`: no more are there.
-    fn receive(&mut self, dry: &mut bool) -> io::Result<usize> {
-        let mut socket = Socket::of(&mut self.transport);
-        let count = self.tls.read_tls(&mut socket);
-        *dry = socket.exhausted;
+    fn receive(&mut self, socket: &mut Socket, dry: &mut bool) -> io::Result<usize> {
+        let mut wire = Wire::of(socket);
+        let count = self.connection.read_tls(&mut wire);
+        *dry = wire.exhausted;
         count
     }
 
     /// Opens the records that were read, and answers where TLS has to.
-    fn process(&mut self) -> io::Result<()> {
-        let pending = self.tls.wants_write();
-        let opened = self.tls.process_new_packets();
+    fn process(&mut self, socket: &mut Socket) -> io::Result<()> {
+        let pending = self.connection.wants_write();
+        let opened = self.connection.process_new_packets();
         if !pending {
             // That it cannot be written now is no news: the next write or read will tell.
-            let _ = self.pass_on();
+            let _ = self.pass_on(socket);
         }
         opened
             .map(|_| ())
             .map_err(|error| io::Error::new(ErrorKind::InvalidData, Failure(error)))
     }
-}
 
-impl Read for Session {
-    /// Reads what is there of the plain text. `Ok(0)` is the end that the other side told of
-    /// (close_notify); `UnexpectedEof` is one that it did not tell of; `Interrupted` means that
-    /// records came and nothing was in them, for as long as a turn may take.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads what is there of the plain text.
+    fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> Received {
         self.has_buffered_input = true;
         let (mut filled, mut reads, mut dry) = (0, 0, false);
         loop {
-            match self.tls.reader().read(&mut buffer[filled..]) {
-                Ok(0) => return Ok(filled),
+            match self.connection.reader().read(&mut buffer[filled..]) {
+                // The other side said close_notify.
+                Ok(0) if filled == 0 => return Received::End,
+                Ok(0) => return Received::Bytes(filled),
                 Ok(count) => {
                     filled += count;
                     if filled == buffer.len() {
-                        return Ok(filled);
+                        return Received::Bytes(filled);
                     }
                     continue;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) if filled > 0 => return Ok(filled),
-                Err(_) => return Err(cut_off()),
+                Err(_) if filled > 0 => return Received::Bytes(filled),
+                Err(_) => return Received::Truncated(truncated()),
             }
             if filled > 0 && (dry || self.failure.is_some()) {
                 self.has_buffered_input = self.failure.is_some();
-                return Ok(filled);
+                return Received::Bytes(filled);
             }
             if let Some(failure) = self.failure.take() {
-                return Err(failure);
+                return Received::Failed(failure);
             }
             if filled == 0 && reads == EMPTY_READS {
-                return Err(ErrorKind::Interrupted.into());
+                return Received::Yield;
             }
             reads += 1;
-            match self.receive(&mut dry) {
-                Ok(_) => self.failure = self.process().err(),
+            match self.receive(socket, &mut dry) {
+                Ok(_) => self.failure = self.process(socket).err(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.has_buffered_input = false;
                     return match filled {
-                        0 => Err(error),
-                        _ => Ok(filled),
+                        0 => Received::Pending,
+                        _ => Received::Bytes(filled),
                     };
                 }
                 Err(error) => self.failure = Some(error),
             }
         }
     }
-}
-
-impl Write for Session {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(bytes)])
-    }
 
     /// Takes what fits of `slices`, and writes what the socket takes of that.
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn write(&mut self, socket: &mut Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut taken = 0;
         for slice in slices {
             let mut rest = &slice[..];
             while !rest.is_empty() {
-                let count = self.tls.writer().write(rest)?;
+                let count = self.connection.writer().write(rest)?;
                 taken += count;
                 rest = &rest[count..];
-                if !rest.is_empty() && !self.pass_on()? {
+                if !rest.is_empty() && !self.pass_on(socket)? {
                     return Ok(taken);
                 }
             }
         }
-        self.pass_on()?;
+        self.pass_on(socket)?;
         Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self.pass_on()? {
-            true => Ok(()),
-            false => Err(ErrorKind::WouldBlock.into()),
-        }
     }
 }
 
 impl Stream for Session {
+    fn shakes_hands(&self) -> bool {
+        true
+    }
+
+    fn handshake(&mut self) -> Handshake {
+        match self.decide() {
+            Handshake::Done => {}
+            undecided => return undecided,
+        }
+        let Speech::Tls(tls) = &mut self.speech else {
+            return Handshake::Foreign;
+        };
+        match tls.handshake(&mut self.socket) {
+            Ok(true) => Handshake::Done,
+            Ok(false) => Handshake::Pending,
+            Err(error) => Handshake::Failed(error),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Received {
+        match &mut self.speech {
+            Speech::Tls(tls) => tls.read(&mut self.socket, buffer),
+            Speech::Undecided(_) | Speech::Plain => self.socket.read(buffer),
+        }
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
+        match &mut self.speech {
+            Speech::Tls(tls) => match tls.write(&mut self.socket, slices) {
+                Ok(count) => Sent::Bytes(count),
+                Err(error) => Sent::Failed(error),
+            },
+            Speech::Undecided(_) | Speech::Plain => self.socket.write(slices),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.speech {
+            Speech::Tls(tls) => tls.pass_on(&mut self.socket).map(drop),
+            Speech::Undecided(_) | Speech::Plain => Ok(()),
+        }
+    }
+
     /// Tells the other side, after everything that was written, that no more will come
     /// (close_notify). It may go on sending. TCP's own end is not sent: it says nothing more, and
     /// nginx takes it as a sign that nobody wants the answer.
     fn shutdown(&mut self) -> io::Result<()> {
-        self.tls.send_close_notify();
-        self.pass_on().map(|_| ())
+        match &mut self.speech {
+            Speech::Tls(tls) => {
+                tls.connection.send_close_notify();
+                tls.pass_on(&mut self.socket).map(drop)
+            }
+            Speech::Undecided(_) | Speech::Plain => self.socket.shutdown(),
+        }
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
-        self.transport.take_error()
-    }
-
-    fn outstanding(&self, tcp_info: &mut TcpInfo) -> Option<Outstanding> {
-        self.transport.outstanding(tcp_info)
+        self.socket.take_error()
     }
 
     fn has_buffered_input(&self) -> bool {
-        self.has_buffered_input
+        match &self.speech {
+            Speech::Tls(tls) => tls.has_buffered_input,
+            Speech::Undecided(_) | Speech::Plain => false,
+        }
     }
 
     fn has_pending_output(&self) -> bool {
-        self.tls.wants_write()
+        match &self.speech {
+            Speech::Tls(tls) => tls.connection.wants_write(),
+            Speech::Undecided(_) | Speech::Plain => false,
+        }
     }
 
     fn authenticates_eof(&self) -> bool {
-        true
+        matches!(self.speech, Speech::Tls(_))
+    }
+
+    fn is_wire(&self) -> bool {
+        false
+    }
+
+    fn tells_hang_up(&self) -> bool {
+        self.socket.tells_hang_up()
+    }
+
+    fn probe_soon(&mut self) {
+        self.socket.probe_soon();
+    }
+
+    fn tcp_info(&self) -> Option<TcpInfo> {
+        self.socket.tcp_info()
     }
 }
 
 impl fmt::Display for Session {
     /// What the two agreed on.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.tls.protocol_version() {
+        let Speech::Tls(tls) = &self.speech else {
+            return f.write_str("no TLS yet");
+        };
+        let tls = &tls.connection;
+        match tls.protocol_version() {
             Some(version) => write!(f, "{version:?}")?,
             None => f.write_str("no TLS yet")?,
         }
-        if let Some(suite) = self.tls.negotiated_cipher_suite() {
+        if let Some(suite) = tls.negotiated_cipher_suite() {
             write!(f, " with {:?}", suite.suite())?;
         }
-        if let Some(alpn) = self.tls.alpn_protocol() {
+        if let Some(alpn) = tls.alpn_protocol() {
             write!(f, " for {}", alpn.escape_ascii())?;
         }
-        if let Some([certificate, ..]) = self.tls.peer_certificates() {
+        if let Some([certificate, ..]) = tls.peer_certificates() {
             write!(f, ", its certificate is {}", fingerprint(certificate))?;
         }
         Ok(())
@@ -263,51 +385,51 @@ impl fmt::Display for Session {
 }
 
 /// The socket as rustls wants it, with the news whether it was read empty or written full.
-struct Socket<'a> {
-    transport: &'a mut Transport,
+struct Wire<'a> {
+    socket: &'a mut Socket,
     exhausted: bool,
 }
 
-impl Socket<'_> {
-    fn of(transport: &mut Transport) -> Socket<'_> {
-        Socket {
-            transport,
+impl Wire<'_> {
+    fn of(socket: &mut Socket) -> Wire<'_> {
+        Wire {
+            socket,
             exhausted: false,
         }
     }
 }
 
-impl Read for Socket<'_> {
+impl Read for Wire<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.transport.read(buffer) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Ok(count) => {
-                    self.exhausted = count < buffer.len();
-                    return Ok(count);
-                }
-                Err(error) => return Err(error),
+        match self.socket.read(buffer) {
+            Received::Bytes(count) => {
+                self.exhausted = count < buffer.len();
+                Ok(count)
             }
+            Received::End => {
+                self.exhausted = true;
+                Ok(0)
+            }
+            Received::Pending | Received::Yield => Err(ErrorKind::WouldBlock.into()),
+            Received::Failed(error) | Received::Truncated(error) => Err(error),
         }
     }
 }
 
-impl Write for Socket<'_> {
+impl Write for Wire<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(bytes)])
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        loop {
-            match self.transport.write_vectored(slices) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Ok(count) => {
-                    self.exhausted = count < offered;
-                    return Ok(count);
-                }
-                Err(error) => return Err(error),
+        match self.socket.write(slices) {
+            Sent::Bytes(count) => {
+                self.exhausted = count < offered;
+                Ok(count)
             }
+            Sent::Full => Err(ErrorKind::WouldBlock.into()),
+            Sent::Failed(error) => Err(error),
         }
     }
 
@@ -318,7 +440,7 @@ impl Write for Socket<'_> {
 
 /// The connection ended, and nobody vouches for that this is where the other side ended it
 /// (RFC 8446, 6.1).
-fn cut_off() -> io::Error {
+fn truncated() -> io::Error {
     io::Error::new(
         ErrorKind::UnexpectedEof,
         "the connection was cut without TLS's goodbye (close_notify)",

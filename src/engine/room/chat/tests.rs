@@ -9,10 +9,11 @@ use super::*;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::SlowPeer;
+use crate::engine::screen::Surface;
 
 /// A chat without sockets, and the time it is there.
 struct Class {
-    room: Room<()>,
+    room: Room,
     now: Instant,
 }
 
@@ -34,7 +35,12 @@ impl Class {
     }
 
     fn join(&mut self) -> usize {
-        self.room.join((), self.now)
+        let key = self.room.vacant_key();
+        self.room.join(key, self.now);
+        // It stays, so everybody is told.
+        self.now += ANNOUNCED_AFTER;
+        self.room.announce_due(self.now);
+        key
     }
 
     fn heard(&mut self, key: usize, bytes: impl AsRef<[u8]>) {
@@ -49,7 +55,7 @@ impl Class {
     fn reads(&mut self, key: usize) -> String {
         let mut got = Vec::new();
         while self.room.owed(key) > 0 {
-            let taken = self.room.flush(key, self.now, |(), slices| {
+            let taken = self.room.flush(key, self.now, |slices| {
                 slices.iter().for_each(|slice| got.extend_from_slice(slice));
                 Ok(slices.iter().map(|slice| slice.len()).sum())
             });

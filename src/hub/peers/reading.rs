@@ -1,4 +1,4 @@
-//! Hearing the peers: who is read in a turn, and how much.
+//! Reading the peers: who is read in a turn, and how much.
 //!
 //! It promises: each peer is read once in a turn; all of them together say about as much as the room
 //! holds, or 64 KiB each if they are more than sixteen, so that a line waits for a short turn.
@@ -10,10 +10,10 @@ use super::Peers;
 use crate::engine::rate::QUANTUM;
 use crate::engine::room::HIGH_WATER;
 use crate::engine::screen::Screen;
-use crate::io::conn::Heard;
-use crate::io::conn::Stream;
-use crate::io::error::why;
+use crate::io::device::Device;
 use crate::io::record::Records;
+use crate::io::stream::Received;
+use crate::io::stream::Stream;
 use crate::status::NOTICE;
 
 /// Bytes read from stdin, or from one peer, in a turn at most. Each read costs one large write for
@@ -28,7 +28,7 @@ const TURN: usize = HIGH_WATER as usize;
 /// Bytes read from a peer in a turn, however many others there are: smaller reads cost more.
 const LEAST: usize = 64 * 1024;
 
-impl<S: Stream> Peers<S> {
+impl<S: Stream, D: Device> Peers<S, D> {
     /// One read into `buffer` from each peer that has something to say, as long as there is room
     /// for it. `show` is called when the screen is full, and may make room.
     ///
@@ -37,7 +37,7 @@ impl<S: Stream> Peers<S> {
     ///
     /// # Errors
     /// What `show` fails with.
-    pub fn hear<E>(
+    pub fn read<E>(
         &mut self,
         buffer: &mut [u8],
         now: Instant,
@@ -62,12 +62,15 @@ impl<S: Stream> Peers<S> {
             let Some(key) = self.queues.readable.pop_front() else {
                 return Ok(());
             };
+            if self.room.member(key).is_none() {
+                continue;
+            }
             if !self.room.may_speak(key) {
                 self.queues.parked.push(key);
                 continue;
             }
             match self.room.read_budget(key, now) {
-                Ok(most) => self.hear_one(key, &mut buffer[..most.min(share)], now),
+                Ok(most) => self.read_one(key, &mut buffer[..most.min(share)], now),
                 Err(later) => {
                     self.queues.limited.push(key);
                     // However many they are, they are looked at ten times in a second at most.
@@ -79,28 +82,23 @@ impl<S: Stream> Peers<S> {
         Ok(())
     }
 
-    fn hear_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
-        let Some(peer) = self.room.peer_mut(key) else {
+    fn read_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
+        let Some(peer) = self.conns.get_mut(key) else {
             return;
         };
         peer.to_read = false;
         if peer.leaving {
             return;
         }
-        let was_ended = peer.conn.has_ended();
-        let heard = peer.conn.read(buffer);
-        let cut = match &heard {
-            Heard::Cut(error) => format!(": {}", why(error)),
-            _ => String::new(),
-        };
-        if !matches!(heard, Heard::Bytes(_))
+        let received = peer.conn.read(buffer);
+        if !matches!(received, Received::Bytes(_) | Received::Yield)
             && let Some(error) = peer.broken.take()
         {
             self.queue_leave(key, DisconnectReason::Broke(error));
             return;
         }
-        match heard {
-            Heard::Bytes(count) => {
+        match received {
+            Received::Bytes(count) => {
                 self.touch(key, now);
                 if let [22, 3, ..] = buffer[..count] {
                     self.explain_tls(key);
@@ -112,40 +110,65 @@ impl<S: Stream> Peers<S> {
                     self.queue_flush(key);
                 }
             }
-            Heard::Nothing => {}
-            Heard::End | Heard::Cut(_) => {
-                if let Some(error) = peer.conn.take_error() {
-                    self.queue_leave(key, DisconnectReason::Broke(error));
-                    return;
-                }
-                if was_ended {
-                    return;
-                }
-                let is_over = peer.conn.is_shut() && !peer.conn.has_pending_output();
-                self.room.finish(key, now);
-                self.record_of(key, Records::finished);
-                if self.room.tell_read_closed(key) {
-                    self.queue_flush(key);
-                }
-                if is_over {
-                    self.queue_leave(key, DisconnectReason::Closed);
-                } else if let Some(member) = self.room.member(key) {
-                    // It may still listen; if it does not, the next write will tell.
-                    let addr = member.peer.conn.addr();
-                    log::info!(target: NOTICE, "[{}] {addr} will send no more (it may still listen){cut}", member.account.number);
-                }
+            Received::Yield => self.queue_read(key),
+            Received::Pending => {}
+            Received::End => self.read_end(key, now),
+            Received::Truncated(error) | Received::Failed(error) => {
+                self.queue_leave(key, DisconnectReason::Broke(error));
             }
-            Heard::Failed(error) => self.queue_leave(key, DisconnectReason::Broke(error)),
+        }
+    }
+
+    /// A peer's end was read, perhaps once more: after an end the kernel reports nothing but ends, and
+    /// an event may have told of something else.
+    fn read_end(&mut self, key: usize, now: Instant) {
+        let Some(peer) = self.conns.get_mut(key) else {
+            return;
+        };
+        if let Some(error) = peer.conn.take_error() {
+            self.queue_leave(key, DisconnectReason::Broke(error));
+            return;
+        }
+        // A stream that tells that nobody is there any more needs no other proof.
+        let is_gone = peer.conn.has_hung_up();
+        if self
+            .room
+            .member(key)
+            .is_some_and(|m| m.presence().has_ended())
+        {
+            if is_gone {
+                self.queue_leave(key, DisconnectReason::Closed);
+            }
+            return;
+        }
+        self.room.finish(key, now);
+        self.record_of(key, Records::finished);
+        if self.room.is_chat() || is_gone {
+            self.queue_leave(key, DisconnectReason::Closed);
+            return;
+        }
+        self.end_presence(key, now);
+        self.close_if_over(key, now);
+        if self.member_mut(key).is_none() {
+            return;
+        }
+        if let (Some(member), Some(peer)) = (self.room.member(key), self.conns.get(key)) {
+            log::info!(
+                target: NOTICE,
+                "[{}] {} ended its side (it may still read)",
+                member.account.number,
+                peer.conn.addr()
+            );
         }
     }
 
     /// What was heard looks like the beginning of TLS (RFC 8446, 5.1): if it is the first, nobody
     /// will understand anybody.
     fn explain_tls(&self, key: usize) {
-        if let Some(member) = self.room.member(key)
+        if let (Some(member), Some(peer)) = (self.room.member(key), self.conns.get(key))
             && member.account.received == 0
         {
-            let (number, addr) = (member.account.number, member.peer.conn.addr());
+            let (number, addr) = (member.account.number, peer.conn.addr());
             log::warn!("[{number}] {addr} speaks TLS, and this hub does not: --ssl");
         }
     }
@@ -165,10 +188,9 @@ impl<S: Stream> Peers<S> {
 
     /// A peer is read in this turn, if there may be something.
     pub(super) fn queue_read(&mut self, key: usize) {
-        if let Some(peer) = self.room.peer_mut(key)
+        if let Some(peer) = self.member_mut(key)
             && peer.conn.is_readable()
             && !peer.to_read
-            && !peer.leaving
         {
             peer.to_read = true;
             self.queues.readable.push_back(key);
@@ -180,8 +202,7 @@ impl<S: Stream> Peers<S> {
 mod tests {
     use std::cell::Cell;
     use std::io;
-    use std::io::Read;
-    use std::io::Write;
+    use std::io::IoSlice;
     use std::net::SocketAddr;
     use std::rc::Rc;
     use std::time::Duration;
@@ -193,29 +214,36 @@ mod tests {
     use crate::engine::room::SlowPeer;
     use crate::engine::screen::Surface;
     use crate::io::conn::Conn;
+    use crate::io::stream::Handshake;
+    use crate::io::stream::Sent;
+    use crate::io::tcp_info::TcpInfo;
 
     /// Who always has more to say. It takes everything, and counts what was asked for.
     struct Flood(Rc<Cell<usize>>);
 
-    impl Read for Flood {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    impl Stream for Flood {
+        fn shakes_hands(&self) -> bool {
+            false
+        }
+
+        fn handshake(&mut self) -> Handshake {
+            Handshake::Done
+        }
+
+        fn read(&mut self, buffer: &mut [u8]) -> Received {
             buffer.fill(b'\n');
             self.0.set(self.0.get() + buffer.len());
-            Ok(buffer.len())
+            Received::Bytes(buffer.len())
         }
-    }
 
-    impl Write for Flood {
-        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-            Ok(buffer.len())
+        fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
+            Sent::Bytes(slices.iter().map(|slice| slice.len()).sum())
         }
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
-    }
 
-    impl Stream for Flood {
         fn shutdown(&mut self) -> io::Result<()> {
             Ok(())
         }
@@ -227,12 +255,34 @@ mod tests {
         fn has_buffered_input(&self) -> bool {
             true
         }
+
+        fn has_pending_output(&self) -> bool {
+            false
+        }
+
+        fn authenticates_eof(&self) -> bool {
+            false
+        }
+
+        fn is_wire(&self) -> bool {
+            true
+        }
+
+        fn tells_hang_up(&self) -> bool {
+            true
+        }
+
+        fn probe_soon(&mut self) {}
+
+        fn tcp_info(&self) -> Option<TcpInfo> {
+            None
+        }
     }
 
     /// What each of so many is read in one turn.
     fn read_in_a_turn(flooders: usize) -> Vec<usize> {
         let now = Instant::now();
-        let mut peers = Peers::new(Room::new(Policy {
+        let mut peers: Peers<Flood> = Peers::new(Room::new(Policy {
             relay: false,
             slow: SlowPeer::Wait,
             stall_timeout: Duration::from_secs(60),
@@ -243,10 +293,11 @@ mod tests {
         let addr = SocketAddr::from(([127, 0, 0, 1], 1));
         let counts: Vec<Rc<Cell<usize>>> = (0..flooders).map(|_| Rc::default()).collect();
         for count in &counts {
-            peers.admit(Conn::new(Flood(count.clone()), addr), now);
+            let key = peers.arrive(Conn::new(Flood(count.clone()), addr));
+            peers.join(key, now);
         }
         let mut buffer = vec![0; CHUNK];
-        let shown = peers.hear(&mut buffer, now, |screen| {
+        let shown = peers.read(&mut buffer, now, |screen| {
             let shown = screen.front().len();
             screen.consume(shown);
             Ok::<_, ()>(())

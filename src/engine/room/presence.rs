@@ -1,0 +1,217 @@
+//! Presence: who is known to be in the room, and for whom what was said is kept.
+//!
+//! A TCP end says only that a peer sends no more: it may still read, or be gone. So a member whose
+//! end was read is *unconfirmed* until it acknowledged something that was sent after that.
+//!
+//! ```text
+//!              its end is read                  it acknowledged a byte sent after that
+//!   Here ─────────────────────► Unconfirmed ──────────────────────────────► Listener
+//!                                   │
+//!                                   └─► gives its place to whoever needs it, the first first
+//! ```
+//!
+//! And as long as no member that is known to be there acknowledged anything, the hub is on *trial*:
+//! of what the operator says at most [`TRIAL`] bytes go out, and they are kept for whoever joins.
+//!
+//! It promises: [`Room::here`] is the one count of who is there; what nobody acknowledged of a trial is
+//! handed to every newcomer before anything else.
+
+use super::Room;
+
+/// Bytes of the operator's that are said before anybody is known to read them: a port check is gone
+/// before it acknowledges anything.
+pub const TRIAL: usize = 1024;
+
+/// Whether a member is known to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It has not ended its side.
+    Here,
+    /// It ended its side, as the so many-th that did, and may be gone.
+    Unconfirmed(u64),
+    /// It ended its side and reads on.
+    Listener,
+}
+
+impl Presence {
+    /// Whether it ended its side.
+    pub fn has_ended(self) -> bool {
+        self != Presence::Here
+    }
+
+    /// Whether it counts.
+    pub fn is_here(self) -> bool {
+        !matches!(self, Presence::Unconfirmed(_))
+    }
+}
+
+/// What is said before anybody is known to read it.
+#[derive(Debug)]
+pub(super) struct Trial {
+    /// So many have to acknowledge something until it is over.
+    quorum: usize,
+    /// It is over for good when it is over: what follows is one whole.
+    is_final: bool,
+    is_over: bool,
+    /// What was said, each piece with its place in the journal.
+    kept: Vec<(u64, Box<[u8]>)>,
+    /// Bytes of the operator's that were said.
+    said: usize,
+}
+
+impl Default for Trial {
+    /// Over as soon as one acknowledged something.
+    fn default() -> Trial {
+        Trial {
+            quorum: 1,
+            is_final: false,
+            is_over: false,
+            kept: Vec::new(),
+            said: 0,
+        }
+    }
+}
+
+impl Trial {
+    /// Takes note of a piece of what the operator says, as it stands in everybody's stream.
+    pub(super) fn keep(&mut self, at: u64, text: &[u8]) {
+        if !self.is_over && !text.is_empty() {
+            self.kept.push((at, text.into()));
+        }
+    }
+
+    /// The operator said so many bytes.
+    pub(super) fn spend(&mut self, count: usize) {
+        if !self.is_over {
+            self.said += count;
+        }
+    }
+
+    /// What of it stands before that place in the journal.
+    pub(super) fn kept_before(&self, at: u64) -> impl Iterator<Item = &[u8]> {
+        let kept = self.kept.iter();
+        kept.filter(move |(place, _)| *place < at)
+            .map(|(_, text)| &text[..])
+    }
+
+    fn end(&mut self) {
+        self.is_over = true;
+        self.kept = Vec::new();
+    }
+
+    fn begin(&mut self) {
+        if !self.is_final && self.is_over {
+            self.is_over = false;
+            self.said = 0;
+        }
+    }
+}
+
+impl Room {
+    /// How many are known to be there.
+    pub fn here(&self) -> usize {
+        self.here
+    }
+
+    /// How many places are taken: by those who are there, and by those who may be.
+    pub fn places_taken(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether nobody is or may be there.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// What begins now is one whole for so many receivers: the trial lasts until each of them has
+    /// acknowledged something, and there is no other after it.
+    pub fn expect_receivers(&mut self, quorum: usize) {
+        self.trial.quorum = quorum;
+        self.trial.is_final = true;
+    }
+
+    /// Whether it is not known yet that what the operator says is read.
+    pub fn is_on_trial(&self) -> bool {
+        !self.trial.is_over
+    }
+
+    /// How many bytes of the operator's are wanted now, at most.
+    pub fn input_budget(&self) -> usize {
+        match self.wants_input() {
+            false => 0,
+            true if self.trial.is_over => usize::MAX,
+            true => TRIAL.saturating_sub(self.trial.said),
+        }
+    }
+
+    /// A member's end was read: it says no more, and may be gone. Its unfinished line is to be
+    /// [finished](Room::finish) by itself.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn end(&mut self, key: usize) {
+        self.ends += 1;
+        let member = &mut self.members[key];
+        if member.presence != Presence::Here {
+            return;
+        }
+        member.presence = Presence::Unconfirmed(self.ends);
+        self.unconfirmed.insert(self.ends, key);
+        self.here -= 1;
+        self.check_trial();
+        self.show_the_last();
+    }
+
+    /// A member acknowledged a byte that it was sent while it was here, or since its end was read.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn acknowledged(&mut self, key: usize) {
+        let member = &mut self.members[key];
+        member.has_acknowledged = true;
+        if let Presence::Unconfirmed(order) = member.presence {
+            member.presence = Presence::Listener;
+            self.unconfirmed.remove(&order);
+            self.here += 1;
+        }
+        self.check_trial();
+    }
+
+    /// Whether a member acknowledged anything.
+    pub fn has_acknowledged(&self, key: usize) -> bool {
+        self.members.get(key).is_some_and(|m| m.has_acknowledged)
+    }
+
+    /// Those that may be gone, the one that ended its side first before the others.
+    pub fn unconfirmed(&self) -> impl Iterator<Item = usize> {
+        self.unconfirmed.values().copied()
+    }
+
+    /// Whether a member may be gone.
+    pub fn is_unconfirmed(&self, key: usize) -> bool {
+        let member = || self.members.get(key);
+        !self.unconfirmed.is_empty() && member().is_some_and(|member| !member.presence.is_here())
+    }
+
+    /// A member is gone: whoever it was, it counts no more.
+    pub(super) fn discount(&mut self, presence: Presence) {
+        match presence {
+            Presence::Unconfirmed(order) => drop(self.unconfirmed.remove(&order)),
+            Presence::Here | Presence::Listener => self.here -= 1,
+        }
+        self.check_trial();
+    }
+
+    /// Begins or ends the trial, whenever it may have changed who acknowledged what.
+    fn check_trial(&mut self) {
+        let members = self.members.iter();
+        let acknowledged = members
+            .filter(|(_, member)| member.presence.is_here() && member.has_acknowledged)
+            .take(self.trial.quorum)
+            .count();
+        match acknowledged < self.trial.quorum {
+            true => self.trial.begin(),
+            false => self.trial.end(),
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! Accepting: from a listener to the room, one key all the way.
+//!
+//! ```text
+//!   listener ─► accepted ─► asked (lists) ─► handshaking ─► asked (places) ─► member
+//!                  │             │                │               │
+//!                  ▼             ▼                ▼               ▼
+//!              exhausted:     closed          given up,       told why, lingers,
+//!              tried later                    or told why     closed
+//! ```
+//!
+//! A connection takes its key in [`Peers`] as soon as it is accepted, and is registered once, with
+//! that key. Whoever is refused is told why in the protocol of its listener, and lingers until it had
+//! time to read that: closing at once, with something of its own unread, would reset the connection
+//! and the reason with it (RFC 1122, 4.2.2.13).
+//!
+//! It promises: a turn accepts a bounded number of connections and does a bounded number of steps of
+//! handshakes; running out of descriptors loses nobody and spins never (who cannot be accepted waits
+//! in the backlog, and is tried again when a peer left or a second has passed); a handshake takes
+//! [`HANDSHAKE_LIMIT`] at most, and [`MOST_HANDSHAKES`] are under way at most; a flood of refusals
+//! does not flood the log.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::io::IoSlice;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::peers::Peers;
+use crate::engine::admit::Admission;
+use crate::engine::admit::AdmissionError;
+use crate::io::addr::Addr;
+use crate::io::conn::Conn;
+use crate::io::device::Device;
+use crate::io::error::why;
+use crate::io::net::is_exhausted;
+use crate::io::readiness::Event;
+use crate::io::readiness::Readiness;
+use crate::io::stream::Handshake;
+use crate::io::stream::Received;
+use crate::io::stream::Stream;
+use crate::io::world::World;
+use crate::status::NOTICE;
+
+/// Connections accepted in a turn.
+const ACCEPT_BATCH: usize = 64;
+
+/// How long to wait, if no peer leaves, before trying again with whatever ran out.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long a refused peer may take to read why.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Refused peers that linger at a time; more than that are cut short.
+const MOST_LINGERING: usize = 64;
+
+/// How long a handshake may take.
+pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Handshakes at a time. Each takes some ten KiB; with the longest messages that TLS allows, all
+/// together less than 100 MiB.
+pub const MOST_HANDSHAKES: usize = 1024;
+
+/// Steps of handshakes in a turn. Each may cost a millisecond, which everybody waits for.
+const HANDSHAKE_BATCH: usize = 16;
+
+/// What a peer reads that does not speak TLS to a hub that does.
+const PLAIN_REFUSAL: &str = "muxnc: this hub speaks TLS only: muxnc --ssl\n";
+
+/// The listeners, and who is on the way from them to the room. See the module's documentation.
+pub(super) struct Accept<L> {
+    doors: Vec<Door<L>>,
+    pub(super) admission: Admission,
+    /// Whether a refused peer is told why.
+    tells: bool,
+    exhausted: Option<Exhausted>,
+    /// By the order in which they came, which is that of their deadlines.
+    handshakes: VecDeque<Pending>,
+    /// Those of them for which there is news.
+    ready: VecDeque<usize>,
+    lingering: VecDeque<Pending>,
+    /// The listeners are others' as well (sd_listen_fds(3)), so that they go on when ours is closed.
+    is_shared: bool,
+    /// Nobody else is let in: what comes from a shared listener is closed at once.
+    turns_away: bool,
+}
+
+/// One listener.
+struct Door<L> {
+    listener: L,
+    ready: Readiness,
+}
+
+/// A key, and until when it is waited for. A key may have been given to another since: the time
+/// tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pending {
+    pub(super) key: usize,
+    pub(super) until: Instant,
+}
+
+/// Descriptors or memory ran out.
+#[derive(Debug, Clone, Copy)]
+struct Exhausted {
+    /// None: something changed, try at once.
+    retry: Option<Instant>,
+}
+
+impl<L> Accept<L> {
+    /// Accepts from these listeners.
+    pub(super) fn new(listeners: Vec<L>, admission: Admission, tells: bool) -> Accept<L> {
+        let door = |listener| Door {
+            listener,
+            ready: Readiness::BLOCKED,
+        };
+        Accept {
+            doors: listeners.into_iter().map(door).collect(),
+            admission,
+            tells,
+            exhausted: None,
+            handshakes: VecDeque::new(),
+            ready: VecDeque::new(),
+            lingering: VecDeque::new(),
+            is_shared: false,
+            turns_away: false,
+        }
+    }
+
+    /// The same from listeners that somebody else has open, too.
+    pub(super) fn shared(self) -> Accept<L> {
+        Accept {
+            is_shared: true,
+            ..self
+        }
+    }
+
+    /// Takes note of an event of the listener of that number.
+    pub(super) fn collect(&mut self, listener: usize, event: Event) {
+        if let Some(door) = self.doors.get_mut(listener) {
+            door.ready.collect(event);
+        }
+    }
+
+    /// Takes note of an event of a peer that is shaking hands.
+    pub(super) fn collect_handshake(&mut self, key: usize) {
+        self.ready.push_back(key);
+    }
+
+    /// Whether there is something to do that no event will tell of.
+    pub(super) fn is_ready(&self) -> bool {
+        let held = self.exhausted.is_some_and(|e| e.retry.is_some());
+        let arrivals = !held && self.doors.iter().any(|door| door.ready.is_readable());
+        arrivals || !self.ready.is_empty()
+    }
+
+    /// When there is something to do although nothing happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let retry = self.exhausted.and_then(|e| e.retry);
+        let linger = self.lingering.front().map(|pending| pending.until);
+        let handshake = self.handshakes.front().map(|pending| pending.until);
+        let untold = self.admission.refusals.deadline();
+        [retry, linger, handshake, untold]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// A descriptor was freed.
+    pub(super) fn freed(&mut self) {
+        if let Some(exhausted) = &mut self.exhausted {
+            exhausted.retry = None;
+        }
+    }
+
+    /// Whether nobody else is let in.
+    pub(super) fn is_closed(&self) -> bool {
+        self.turns_away
+    }
+
+    /// No other peer is let in: the kernel refuses whoever comes from now on, and those who wait; from
+    /// a shared listener they are taken and closed.
+    pub(super) fn close<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>) {
+        self.turns_away = true;
+        if !self.is_shared {
+            self.doors.clear();
+        }
+        self.exhausted = None;
+        self.ready.clear();
+        for pending in self.handshakes.drain(..) {
+            peers.forget(pending.key);
+        }
+    }
+
+    /// Lets those in who have come and may. Returns their keys.
+    pub(super) fn turn<W>(
+        &mut self,
+        world: &mut W,
+        peers: &mut Peers<W::Stream, W::Device>,
+        now: Instant,
+    ) -> Vec<usize>
+    where
+        W: World<Listener = L>,
+    {
+        let mut admitted = Vec::new();
+        self.end_lingering(peers, now);
+        for _ in 0..ACCEPT_BATCH {
+            let Some((stream, addr)) = self.accept(world, peers, now) else {
+                break;
+            };
+            if self.turns_away {
+                continue;
+            }
+            let arrived = self.arrive(Conn::new(stream, addr), world, peers, now);
+            admitted.extend(arrived.filter(|&key| self.step(key, peers, now)));
+        }
+        self.give_up_late(peers, now);
+        for _ in 0..HANDSHAKE_BATCH {
+            let Some(key) = self.ready.pop_front() else {
+                break;
+            };
+            if self.step(key, peers, now) {
+                admitted.push(key);
+            }
+        }
+        self.tell_untold(now);
+        admitted
+    }
+
+    /// Takes one connection, from whichever listener has one.
+    fn accept<W>(
+        &mut self,
+        world: &mut W,
+        peers: &mut Peers<W::Stream, W::Device>,
+        now: Instant,
+    ) -> Option<(W::Stream, Addr)>
+    where
+        W: World<Listener = L>,
+    {
+        if let Some(exhausted) = &mut self.exhausted {
+            exhausted.retry = exhausted.retry.filter(|retry| now < *retry);
+            if exhausted.retry.is_some() {
+                return None;
+            }
+        }
+        while let Some(door) = self.doors.iter_mut().find(|door| door.ready.is_readable()) {
+            match world.accept(&mut door.listener) {
+                Ok(accepted) => return Some(accepted),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    door.ready.read_blocked();
+                    self.exhausted = None;
+                }
+                Err(error) if is_exhausted(&error) => {
+                    log::debug!("accept: {error}");
+                    self.exhaust(peers, now);
+                    return None;
+                }
+                // The error is that one connection's (accept(2): ECONNABORTED, EPROTO, …).
+                Err(error) => log::debug!("accept: {error}"),
+            }
+        }
+        None
+    }
+
+    /// Descriptors ran out: gives up what needs none, and tries again later. It is said once, until
+    /// everybody who waited was let in.
+    fn exhaust<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
+        for pending in self.lingering.drain(..) {
+            peers.forget(pending.key);
+        }
+        peers.give_up_unconfirmed(None);
+        let was_told = self.exhausted.is_some();
+        self.exhausted = Some(Exhausted {
+            retry: Some(now + RETRY),
+        });
+        if !was_told {
+            log::warn!(
+                "no descriptor is left after {} peers: whoever else comes waits until one leaves \
+                 (ulimit -n sets the limit)",
+                peers.room.here()
+            );
+        }
+    }
+
+    /// A connection was accepted: it takes its key, unless its address is not wanted at all. Returned
+    /// is the key of one that may go on at once; of a handshake an event will tell.
+    fn arrive<W>(
+        &mut self,
+        mut conn: Conn<W::Stream>,
+        world: &mut W,
+        peers: &mut Peers<W::Stream, W::Device>,
+        now: Instant,
+    ) -> Option<usize>
+    where
+        W: World<Listener = L>,
+    {
+        let key = peers.next_key();
+        if let Err(error) = world.register(&mut conn, key) {
+            log::warn!("serve {}: {}", conn.addr(), why(&error));
+            return None;
+        }
+        if !conn.shakes_hands() {
+            peers.arrive(conn);
+            return Some(key);
+        }
+        // Whoever is not wanted at all is not worth a handshake, and without one there are no words
+        // for why. How many are here is asked when it is over: who only connects takes no place.
+        if let Err(refusal) = self.admission.ask_lists(conn.addr().ip()) {
+            self.count(conn.addr(), refusal, now);
+            return None;
+        }
+        if self.handshakes.len() == MOST_HANDSHAKES
+            && let Some(oldest) = self.handshakes.pop_front()
+        {
+            let reason = "too many others came before it had agreed on TLS";
+            give_up(oldest.key, reason, peers);
+        }
+        let until = now + HANDSHAKE_LIMIT;
+        peers.arrive(conn);
+        self.handshakes.push_back(Pending { key, until });
+        None
+    }
+
+    /// Goes on with a peer on its way to the room. Returns whether it is in.
+    fn step<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) -> bool {
+        let Some(conn) = peers.arriving_mut(key) else {
+            // It was given up meanwhile.
+            return false;
+        };
+        match conn.handshake() {
+            Handshake::Done => {
+                self.handshakes.retain(|pending| pending.key != key);
+                self.admit(key, peers, now)
+            }
+            Handshake::Silent | Handshake::Pending => false,
+            Handshake::Foreign => {
+                self.refuse_plain(key, peers, now);
+                false
+            }
+            Handshake::Failed(error) => {
+                self.handshakes.retain(|pending| pending.key != key);
+                give_up(key, &why(&error), peers);
+                false
+            }
+        }
+    }
+
+    /// Asks whether there is a place.
+    fn admit<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) -> bool {
+        let Some(conn) = peers.arriving_mut(key) else {
+            return false;
+        };
+        let addr = conn.addr().clone();
+        let refusal = match peers.ask_for_place(&self.admission, addr.ip()) {
+            Ok(()) => {
+                peers.join(key, now);
+                return true;
+            }
+            Err(refusal) => refusal,
+        };
+        self.count(&addr, refusal, now);
+        self.refuse(key, &refusal.line(), peers, now);
+        false
+    }
+
+    /// A peer does not speak the protocol of its listener.
+    fn refuse_plain<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        self.handshakes.retain(|pending| pending.key != key);
+        if let Some(conn) = peers.arriving_mut(key) {
+            log::info!(target: NOTICE, "{} did not join: it does not speak TLS", conn.addr());
+            self.refuse(key, PLAIN_REFUSAL, peers, now);
+        }
+    }
+
+    /// Tells a peer why it is not let in, and closes it when it had time to read that.
+    fn refuse<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        reason: &str,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        let Some(conn) = peers.arriving_mut(key) else {
+            return;
+        };
+        if !self.tells || conn.write(&[IoSlice::new(reason.as_bytes())]).is_err() {
+            return peers.forget(key);
+        }
+        conn.shutdown();
+        if self.lingering.len() == MOST_LINGERING
+            && let Some(oldest) = self.lingering.pop_front()
+        {
+            close_lingering(oldest, peers);
+        }
+        let until = now + LINGER;
+        peers.linger(key, until);
+        self.lingering.push_back(Pending { key, until });
+    }
+
+    fn end_lingering<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
+        while let Some(pending) = self.lingering.pop_front_if(|pending| pending.until <= now) {
+            close_lingering(pending, peers);
+        }
+    }
+
+    /// Gives those up whose handshake takes too long. One that has said nothing yet can still be told.
+    fn give_up_late<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
+        while let Some(late) = self.handshakes.pop_front_if(|pending| pending.until <= now) {
+            let Some(conn) = peers.arriving_mut(late.key) else {
+                continue;
+            };
+            match conn.handshake() {
+                Handshake::Silent | Handshake::Foreign => self.refuse_plain(late.key, peers, now),
+                _ => give_up(late.key, "it did not agree on TLS in time", peers),
+            }
+        }
+    }
+
+    fn count(&mut self, addr: &Addr, refusal: AdmissionError, now: Instant) {
+        if self.admission.refusals.count(now) {
+            log::info!(target: NOTICE, "{addr} was refused: {refusal}");
+        }
+    }
+
+    /// Tells of those who were refused and not told of one by one, when it is time.
+    fn tell_untold(&mut self, now: Instant) {
+        if let Some(count) = self.admission.refusals.take_untold(now) {
+            log::info!(target: NOTICE, "{count} more were refused");
+        }
+    }
+}
+
+fn give_up<S: Stream, D: Device>(key: usize, reason: &str, peers: &mut Peers<S, D>) {
+    if let Some(conn) = peers.arriving_mut(key) {
+        log::info!(target: NOTICE, "{} did not join: {reason}", conn.addr());
+        peers.forget(key);
+    }
+}
+
+/// Closes a peer that lingered, with as little unread as possible.
+fn close_lingering<S: Stream, D: Device>(pending: Pending, peers: &mut Peers<S, D>) {
+    let Some(conn) = peers.lingering_mut(pending) else {
+        return;
+    };
+    let mut unread = [0; 4096];
+    for _ in 0..16 {
+        if !matches!(conn.read(&mut unread), Received::Bytes(_)) {
+            break;
+        }
+    }
+    peers.forget(pending.key);
+}

@@ -1,0 +1,416 @@
+//! The hub's core: every decision of a turn, without a Poll.
+//!
+//! ```text
+//!  collect ─► operator ─► peers ─► accept ─► flush ─► look ─► overdue ─► reap ─► show ─► wait
+//!  set bits   a chunk     a read   a batch   a write  who is  who holds  leave   stdout   or exit
+//!                         each               each     there   others up
+//! ```
+//!
+//! Events only set bits and queue keys; all work is bounded; only *reap* takes a peer out. So no event
+//! can name a peer that is gone, nobody can starve another, and an idle hub makes no system call.
+//!
+//! It promises: nothing a peer does ends the hub or stalls it; [`Status::Done`] is said only if all that
+//! was promised to somebody was acknowledged, or the operator commanded the end and was told what was
+//! not.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use super::HubConfig;
+use super::accept::Accept;
+use super::display::Display;
+use super::operator::Input;
+use super::operator::Manner;
+use super::operator::Operator;
+use super::peers::CHUNK;
+use super::peers::Peers;
+use super::transfer::Transfer;
+use crate::client::Traffic;
+use crate::engine::admit::Admission;
+use crate::engine::admit::Lists;
+use crate::engine::chat::Chat;
+use crate::engine::room::Room;
+use crate::engine::screen::Surface;
+use crate::io::conn::Conn;
+use crate::io::device::Kind;
+use crate::io::error::Error;
+use crate::io::notices::Stderr;
+use crate::io::output::Output;
+use crate::io::readiness::Event;
+use crate::io::record::Records;
+use crate::io::terminal::Terminal;
+use crate::io::world::World;
+use crate::status::NOTICE;
+use crate::status::Status;
+
+/// With `--send-only`: how long the peers may take to close after everything was delivered to them.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The listener of that number.
+    Listener(usize),
+    /// The connection of that key.
+    Peer(usize),
+    /// Standard input.
+    Stdin,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file of records.
+    Records,
+    /// A signal that the console wants to know of.
+    Signals,
+}
+
+/// What a turn came to.
+pub enum Turn<S> {
+    /// Wait for an event, until then at the latest if a time is given.
+    Wait(Option<Instant>),
+    /// The hub is done.
+    Exit(Status),
+    /// With `--once`: the one who came is served by somebody else.
+    HandOver(Box<Conn<S>>),
+}
+
+/// What the hub works on.
+pub struct Parts<W: World> {
+    /// Where connections come from and copies are made.
+    pub world: W,
+    /// The listeners.
+    pub listeners: Vec<W::Listener>,
+    /// Somebody else has them open, too.
+    pub are_shared: bool,
+    /// Whom the lists let in.
+    pub lists: Lists,
+    /// None with `--recv-only`, and for `--once`.
+    pub input: Input<W::Device>,
+    /// Standard output.
+    pub stdout: Output<W::Device>,
+    /// Standard error.
+    pub stderr: Stderr<W::Device>,
+    /// Files of what is said.
+    pub records: Option<Records<W::Device>>,
+    /// A row can be drawn on stderr.
+    pub can_draw: bool,
+}
+
+/// See the module's documentation.
+pub struct Core<W: World> {
+    world: W,
+    accept: Accept<W::Listener>,
+    peers: Peers<W::Stream, W::Device>,
+    operator: Operator<W::Device>,
+    display: Display<W::Device>,
+    transfer: Transfer,
+    config: HubConfig,
+    can_draw: bool,
+    began: Instant,
+    /// With `--send-only`: when everything was delivered after the end of the input.
+    delivered: Option<Instant>,
+    buffer: Box<[u8]>,
+}
+
+impl<W: World> Core<W> {
+    /// A hub that begins now.
+    pub fn new(parts: Parts<W>, config: HubConfig, now: Instant) -> Core<W> {
+        let kind = parts.stdout.kind();
+        let surface = match (kind, config.settings.raw_output) {
+            (Kind::Terminal, false) => Surface::Terminal,
+            (Kind::Terminal, true) => Surface::RawTerminal,
+            (_, false) => Surface::Stream,
+            (_, true) => Surface::RawStream,
+        };
+        let operator = Operator::new(
+            parts.input,
+            Manner {
+                crlf: config.settings.crlf,
+                line_delay: config.settings.line_delay,
+                has_commands: config.commands,
+                keeps_open: config.keep_open,
+            },
+        );
+        let transfer = Transfer::new(config.wait_for, operator.stdin(), config.keep_open);
+        let mut room = Room::new(config.policy(surface));
+        if let Some(quorum) = transfer.quorum() {
+            room.expect_receivers(quorum);
+        }
+        room.keep_history(config.history);
+        if let Some(rate) = config.rate {
+            room.limit(rate);
+        }
+        if let Some(name) = &config.chat {
+            room.open_chat(Chat::new(name, config.settings.crlf));
+        }
+        if parts.records.as_ref().is_some_and(Records::has_stdout) {
+            room.screen_mut().show_records();
+        } else if config.settings.traffic == Traffic::SendOnly {
+            room.screen_mut().close();
+        }
+        let mut peers = Peers::new(room).recorded(parts.records);
+        if config.max_per_host.is_some() {
+            peers.count_hosts();
+        }
+        if let Some(limit) = config.settings.idle_timeout {
+            peers.limit_idle(limit);
+        }
+        if operator.is_silent() {
+            peers.say_no_more(now);
+        }
+        let max = match config.once {
+            true => Some(1),
+            false => config.max_peers,
+        };
+        let admission = Admission::new(parts.lists, max, config.max_per_host);
+        let mut accept = Accept::new(parts.listeners, admission, config.tells_refused);
+        if parts.are_shared {
+            accept = accept.shared();
+        }
+        Core {
+            world: parts.world,
+            accept,
+            peers,
+            operator,
+            display: Display::new(parts.stdout, parts.stderr),
+            transfer,
+            can_draw: parts.can_draw,
+            began: now,
+            delivered: None,
+            buffer: vec![0; CHUNK].into_boxed_slice(),
+            config,
+        }
+    }
+
+    /// Takes note of an event.
+    pub fn collect(&mut self, source: Source, event: Event) {
+        match source {
+            Source::Listener(number) => self.accept.collect(number, event),
+            Source::Peer(key) => {
+                if self.peers.collect(key, event) {
+                    self.accept.collect_handshake(key);
+                }
+            }
+            Source::Stdin => self.operator.collect(event),
+            Source::Stdout => self.display.collect_stdout(event),
+            Source::Stderr => self.display.collect_stderr(event),
+            Source::Records => self.peers.record(|records| records.collect(event)),
+            Source::Signals => {
+                if let Some(console) = self.operator.console_mut() {
+                    console.collect_signal();
+                }
+            }
+        }
+    }
+
+    /// One turn, after the events were collected.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn turn(&mut self, now: Instant) -> Result<Turn<W::Stream>, Error> {
+        if let Some(console) = self.operator.console_mut()
+            && let Some(signal) = console.obey_signals(self.display.stdout_mut())
+        {
+            return Ok(Turn::Exit(Status::Killed(signal)));
+        }
+        let refused = self.accept.admission.refusals.total();
+        self.operator.turn(
+            &mut self.peers,
+            &self.transfer,
+            refused,
+            &mut self.buffer,
+            now,
+        )?;
+        self.close_if_finished(now);
+        self.read_peers(now)?;
+        if let Some(conn) = self.accept(now) {
+            return Ok(Turn::HandOver(Box::new(conn)));
+        }
+        self.peers.flush(now);
+        self.peers.look(now);
+        self.begin_transfer(now);
+        self.peers.find_overdue(now);
+        self.peers.find_vanished(now);
+        if self.peers.reap(now) {
+            self.accept.freed();
+        }
+        self.peers.record(Records::flush);
+        self.draw(now);
+        self.show()?;
+        // What was shown just now may have been the last that was waited for.
+        match self.outcome(now) {
+            Some(status) => Ok(Turn::Exit(status)),
+            None => Ok(Turn::Wait(self.wakes_at(now))),
+        }
+    }
+
+    /// The end of the input: nobody else is let in, and everybody is told that nothing follows.
+    fn close_if_finished(&mut self, now: Instant) {
+        if self.operator.finished() != Some(now) || self.accept.is_closed() {
+            return;
+        }
+        self.accept.close(&mut self.peers);
+        self.peers.promise();
+        if self.config.settings.half_close {
+            self.peers.half_close_all();
+        }
+    }
+
+    fn read_peers(&mut self, now: Instant) -> Result<(), Error> {
+        let (display, operator) = (&mut self.display, &mut self.operator);
+        self.peers.read(&mut self.buffer, now, |screen| {
+            display.show(screen, operator.console_mut())
+        })
+    }
+
+    /// Lets those in who have come and may. Returned is who came, where only one is served.
+    fn accept(&mut self, now: Instant) -> Option<Conn<W::Stream>> {
+        let admitted = self.accept.turn(&mut self.world, &mut self.peers, now);
+        for key in admitted {
+            if self.config.once {
+                return self.peers.hand_over(key, now);
+            }
+            if let (Some(member), Some(peer)) =
+                (self.peers.room.member(key), self.peers.member(key))
+            {
+                let (number, addr) = (member.account.number, peer.conn.addr());
+                let here = self.transfer.here(&self.peers.room);
+                log::info!(target: NOTICE, "[{number}] {addr} joined, {here}");
+            }
+        }
+        None
+    }
+
+    fn begin_transfer(&mut self, now: Instant) {
+        if !self.transfer.begin_if_complete(&mut self.peers, now) {
+            return;
+        }
+        if self.transfer.is_closed() {
+            self.accept.close(&mut self.peers);
+        }
+        let is_wanted = log::log_enabled!(target: NOTICE, log::Level::Info);
+        if let Some(stdin) = self.operator.stdin()
+            && is_wanted
+            && self.can_draw
+            && stdin.kind() != Kind::Terminal
+        {
+            self.transfer.draw_from(stdin.remaining(), now);
+        }
+    }
+
+    fn draw(&mut self, now: Instant) {
+        let columns = Terminal::columns_of_stderr;
+        if self.transfer.draws(&self.peers).is_some_and(|at| at <= now)
+            && let Some(row) = self.transfer.row(&self.peers, columns(), now)
+        {
+            self.display.draw(&row, self.peers.room.screen());
+        }
+    }
+
+    fn show(&mut self) -> Result<(), Error> {
+        let screen = self.peers.room.screen_mut();
+        self.display.show(screen, self.operator.console_mut())
+    }
+
+    /// At once if something stayed ready, else the next deadline, if there is one.
+    fn wakes_at(&self, now: Instant) -> Option<Instant> {
+        let screen = self.peers.room.screen();
+        if self.operator.is_ready(&self.peers, &self.transfer)
+            || self.peers.is_ready()
+            || self.display.is_ready(screen, self.operator.console())
+            || self.accept.is_ready()
+        {
+            return Some(now);
+        }
+        let deadlines = [
+            self.peers.deadline(),
+            self.accept.deadline(),
+            self.operator.pause(),
+            self.quits_at(),
+            self.lingers_until(),
+            self.transfer.draws(&self.peers),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// How the hub ends, if it has nothing left to do: only ever after the end of the input, a command,
+    /// or the loss of everybody that a transfer began with.
+    fn outcome(&mut self, now: Instant) -> Option<Status> {
+        if self.operator.has_quit() {
+            self.peers.promise();
+            for line in self.peers.settle() {
+                self.display.say(&line);
+            }
+            return Some(Status::Done);
+        }
+        if self.operator.finished().is_none() {
+            if !self.transfer.has_failed(&self.peers) {
+                return None;
+            }
+            for line in self.peers.settle() {
+                self.display.say(&line);
+            }
+            self.display
+                .say("everybody left before the end of the input");
+            return Some(Status::Failed);
+        }
+        let may_linger = self.config.settings.traffic == Traffic::SendOnly;
+        if may_linger && self.delivered.is_none() && self.peers.is_acknowledged() {
+            self.delivered = Some(now);
+        }
+        let screen = self.peers.room.screen();
+        let is_shown = self.display.is_done(screen, self.operator.console());
+        let is_over = self.peers.room.is_empty() && is_shown;
+        let limits = [self.quits_at(), self.lingers_until()];
+        if !is_over && !limits.into_iter().flatten().any(|end| now >= end) {
+            return None;
+        }
+        let short = self.peers.settle();
+        for line in &short {
+            self.display.say(line);
+        }
+        Some(match short.is_empty() && (is_shown || is_over) {
+            true => Status::Done,
+            false => Status::Failed,
+        })
+    }
+
+    fn quits_at(&self) -> Option<Instant> {
+        Some(self.operator.finished()? + self.config.settings.quit_after?)
+    }
+
+    fn lingers_until(&self) -> Option<Instant> {
+        Some(self.delivered? + LINGER)
+    }
+
+    /// The end, however it came to it: tells what is to be told, and gives the terminal back.
+    ///
+    /// # Errors
+    /// What it ended with.
+    pub fn finish(
+        &mut self,
+        mut ended: Result<Status, Error>,
+        now: Instant,
+    ) -> Result<Status, Error> {
+        self.peers.close_notify();
+        self.display.erase_row();
+        self.transfer.sum_up(&self.peers, self.began, now);
+        if let Some(console) = self.operator.console_mut() {
+            ended = console.ending(ended);
+            console.leave(self.display.stdout_mut());
+        }
+        self.display.finish();
+        ended
+    }
+
+    /// Whether one is served, by somebody else.
+    pub fn is_once(&self) -> bool {
+        self.config.once
+    }
+
+    /// The records, to be finished by whoever may wait for them.
+    pub fn take_records(&mut self) -> Option<Records<W::Device>> {
+        self.peers.take_records()
+    }
+}

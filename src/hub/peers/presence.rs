@@ -1,0 +1,188 @@
+//! Looking whether anybody is there: what the kernel says was acknowledged.
+//!
+//! An end, a trial and a departure wait for an acknowledgement, and epoll tells of none. So those of
+//! whom something is to be learned are looked at, 1, 2, 4 … 64 ms after something was written to them
+//! and only while it is out. Nobody is looked at otherwise: an idle hub never wakes.
+//!
+//! It promises: a look is one system call; nobody counts as there without proof, where the system can
+//! give one ([`SILENCE`] without a reset counts where it cannot).
+
+use std::time::Duration;
+use std::time::Instant;
+
+use super::DisconnectReason;
+use super::Peers;
+use crate::engine::room::Presence;
+use crate::io::device::Device;
+use crate::io::stream::Stream;
+
+/// The first look after something was written, and how far they come to lie apart.
+const FIRST: Duration = Duration::from_millis(1);
+const FARTHEST: Duration = Duration::from_millis(64);
+
+/// Where the system does not tell what was acknowledged: a peer that was written to and did not
+/// answer with a reset for so long is there.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Who is looked at, and when.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    /// Their keys, and since when something is out to them.
+    keys: Vec<(usize, Instant)>,
+    at: Option<Instant>,
+    pause: Duration,
+}
+
+impl Looks {
+    /// When the next look is due.
+    pub(super) fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// Forgets all but those.
+    pub(super) fn retain(&mut self, stays: impl Fn(&usize) -> bool) {
+        self.keys.retain(|(key, _)| stays(key));
+    }
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Something is still out: look again.
+    Out,
+    /// There is nothing more to learn.
+    Settled,
+}
+
+impl<S: Stream, D: Device> Peers<S, D> {
+    /// A peer is looked at soon: something was written to it, or may have been acknowledged.
+    pub(super) fn look_soon(&mut self, key: usize, now: Instant) {
+        let Some(peer) = self.member_mut(key) else {
+            return;
+        };
+        if !peer.to_look {
+            peer.to_look = true;
+            self.looks.keys.push((key, now));
+        }
+        self.looks.pause = FIRST;
+        let soon = now + FIRST;
+        self.looks.at = Some(self.looks.at.map_or(soon, |at| at.min(soon)));
+    }
+
+    /// A peer's end was read: from here on only what it acknowledges of what is said now proves that
+    /// it is there.
+    pub(super) fn end_presence(&mut self, key: usize, now: Instant) {
+        let was_on_trial = self.room.is_on_trial();
+        if let Some(peer) = self.member_mut(key) {
+            peer.unproven = peer.conn.tcp_info().map_or(0, |info| info.written);
+        }
+        self.room.end(key);
+        self.look_soon(key, now);
+        if !was_on_trial && self.room.is_on_trial() {
+            self.look_at_all(now);
+        }
+    }
+
+    /// Closes a peer that has ended its side and will hear nothing more, if it got everything; else it
+    /// is looked at until it has.
+    pub(super) fn close_if_over(&mut self, key: usize, now: Instant) {
+        if self.will_ever_hear() || self.room.owed(key) > 0 {
+            return;
+        }
+        let Some(peer) = self.member_mut(key).filter(|peer| peer.conn.has_ended()) else {
+            return;
+        };
+        if !peer.conn.is_shut() {
+            peer.conn.shutdown();
+        }
+        if self.look_at(key, now, now) == Look::Out {
+            self.look_soon(key, now);
+        }
+    }
+
+    /// A trial has begun: who of those that are there acknowledged something before?
+    pub(super) fn look_at_all(&mut self, now: Instant) {
+        let keys: Vec<usize> = self.member_keys().collect();
+        for key in keys {
+            self.look_soon(key, now);
+        }
+    }
+
+    /// Looks at those who are to be looked at, if it is time.
+    pub fn look(&mut self, now: Instant) {
+        if self.looks.at.is_none_or(|at| now < at) {
+            return;
+        }
+        let mut keys = std::mem::take(&mut self.looks.keys);
+        keys.retain(|&(key, since)| {
+            let again = self.look_at(key, since, now) == Look::Out;
+            if let Some(peer) = self.conns.get_mut(key) {
+                peer.to_look = again;
+            }
+            again
+        });
+        keys.append(&mut self.looks.keys);
+        self.looks.keys = keys;
+        self.looks.at = match self.looks.keys.is_empty() {
+            true => None,
+            false => Some(now + self.looks.pause),
+        };
+        self.looks.pause = (self.looks.pause * 2).min(FARTHEST);
+    }
+
+    fn look_at(&mut self, key: usize, since: Instant, now: Instant) -> Look {
+        let (on_trial, promises) = (self.room.is_on_trial(), self.promises);
+        let says_no_more = self.says_no_more;
+        let Some(presence) = self.room.member(key).map(|member| member.presence()) else {
+            return Look::Settled;
+        };
+        let Some(peer) = self.member_mut(key) else {
+            return Look::Settled;
+        };
+        let wants_proof = match presence {
+            Presence::Here => on_trial || promises && !peer.is_promised,
+            Presence::Unconfirmed(_) => true,
+            Presence::Listener => false,
+        };
+        // What was said last is waited for, and so is a last word to a peer that has ended its side.
+        let is_closing = peer.conn.is_shut() || says_no_more;
+        let (proven, is_out) = match peer.conn.tcp_info() {
+            Some(info) => (info.acknowledged > peer.unproven, info.unacknowledged() > 0),
+            None if peer.conn.tells_hang_up() => (true, false),
+            None => {
+                let silent = now >= since + SILENCE;
+                (silent, !silent)
+            }
+        };
+        if wants_proof && proven {
+            self.room.acknowledged(key);
+            if promises {
+                self.promise_to(key);
+            }
+        }
+        if is_closing && !is_out {
+            self.leave_if_over(key);
+            return Look::Settled;
+        }
+        match is_out && (is_closing || (wants_proof && !proven)) {
+            true => Look::Out,
+            false => Look::Settled,
+        }
+    }
+
+    /// Gives up a peer that ended its side and is not known to be there, the one that ended first;
+    /// with an address, one of that. Returns whether there was any.
+    pub fn give_up_unconfirmed(&mut self, ip: Option<std::net::IpAddr>) -> bool {
+        let suits = |key: &usize| {
+            self.conns.get(*key).is_some_and(|peer| {
+                let theirs = peer.conn.addr().ip().map(|ip| ip.to_canonical());
+                !peer.leaving && (ip.is_none() || theirs == ip.map(|ip| ip.to_canonical()))
+            })
+        };
+        let Some(key) = self.room.unconfirmed().find(suits) else {
+            return false;
+        };
+        self.queue_leave(key, DisconnectReason::Closed);
+        true
+    }
+}

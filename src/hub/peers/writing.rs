@@ -1,0 +1,197 @@
+//! Writing to the peers: what each is owed, one gathered write in a turn.
+//!
+//! It promises: nobody waits for a peer that takes no more; the end is told to a peer after
+//! everything else, and only once.
+
+use std::io;
+use std::time::Instant;
+
+use super::DisconnectReason;
+use super::Peers;
+use crate::engine::dead_peer;
+use crate::io::device::Device;
+use crate::io::stream::Stream;
+
+impl<S: Stream, D: Device> Peers<S, D> {
+    /// One gathered write to everybody who is owed something and can take it.
+    pub fn flush(&mut self, now: Instant) {
+        if self.flushed < self.room.said() {
+            self.flushed = self.room.said();
+            self.queue_flush_all();
+        }
+        let due = self.queues.owed.len();
+        for i in 0..due {
+            self.flush_one(self.queues.owed[i], now);
+        }
+        // What was queued meanwhile wants more, in the next turn.
+        self.queues.owed.drain(..due);
+    }
+
+    fn flush_one(&mut self, key: usize, now: Instant) {
+        let Some(peer) = self.conns.get_mut(key) else {
+            return;
+        };
+        peer.to_flush = false;
+        if peer.leaving {
+            return;
+        }
+        if peer.broken.is_none()
+            && let Err(error) = peer.conn.flush()
+        {
+            self.break_off(key, error, now);
+            return;
+        }
+        if peer.conn.is_shut() && !peer.conn.has_pending_output() && peer.conn.has_ended() {
+            // The last of what it was owed was all that it waited for.
+            self.look_soon(key, now);
+            return;
+        }
+        if !peer.conn.is_writable() {
+            return;
+        }
+        if peer.conn.is_shut() || peer.broken.is_some() {
+            // What is relayed after the end of its stream is not for it, and writing would fail.
+            self.room.skip_to_end(key, now);
+            return;
+        }
+        let mut taken = 0;
+        let flushed = self.room.flush(key, now, |slices| {
+            taken = peer.conn.write(slices)?;
+            Ok(taken)
+        });
+        if taken > 0 {
+            self.wrote(key, now);
+        }
+        match flushed {
+            Ok(0) => {
+                self.half_close(key, now);
+                self.close_if_over(key, now);
+            }
+            Ok(_) => self.queue_flush(key),
+            Err(error) => self.break_off(key, error, now),
+        }
+        if self.conns[key].conn.is_watched() {
+            self.checkup.get_or_insert(now + dead_peer::EVERY);
+        }
+    }
+
+    /// The kernel took something for a peer.
+    fn wrote(&mut self, key: usize, now: Instant) {
+        self.touch(key, now);
+        // Nothing is asked while everybody is known to be there.
+        if self.room.is_on_trial() || self.room.is_unconfirmed(key) {
+            self.look_soon(key, now);
+        }
+    }
+
+    /// Takes note that a peer takes no more. It leaves when all it said before was read, and
+    /// until then nobody waits for it.
+    pub(super) fn break_off(&mut self, key: usize, error: io::Error, now: Instant) {
+        if let Some(peer) = self.member_mut(key) {
+            peer.broken = Some(error);
+            peer.conn.expect_end();
+            self.note_loss(key);
+            self.room.skip_to_end(key, now);
+            self.queue_read(key);
+        }
+    }
+
+    /// Nothing more will be said by the operator. Whoever has ended its side and waits for nothing
+    /// else is closed.
+    pub fn say_no_more(&mut self, now: Instant) {
+        self.says_no_more = true;
+        let keys: Vec<usize> = self.member_keys().collect();
+        for key in keys {
+            self.close_if_over(key, now);
+        }
+    }
+
+    /// Nothing more will be said by the operator: each peer is told so when it was handed all that
+    /// was.
+    pub fn half_close_all(&mut self) {
+        self.half_closing = true;
+        self.queue_flush_all();
+    }
+
+    /// Whether anything will ever be said to a peer that says no more itself.
+    pub(super) fn will_ever_hear(&self) -> bool {
+        !self.says_no_more || self.room.policy().relay
+    }
+
+    /// Ends the stream of a peer that is owed nothing more, if nothing will follow.
+    fn half_close(&mut self, key: usize, now: Instant) {
+        if !self.half_closing {
+            return;
+        }
+        if let Some(peer) = self.member_mut(key)
+            && !peer.conn.is_shut()
+        {
+            peer.conn.shutdown();
+            self.look_soon(key, now);
+        }
+    }
+
+    /// Whether the kernel has everything that anybody is owed.
+    pub fn has_delivered_all(&self) -> bool {
+        let pending = |(_, peer): (usize, &super::Peer<S>)| peer.conn.has_pending_output();
+        self.room.has_delivered_all() && !self.conns.iter().any(pending)
+    }
+
+    /// Whether the other sides acknowledged everything that anybody is owed.
+    pub fn is_acknowledged(&self) -> bool {
+        let is_out = |(_, peer): (usize, &super::Peer<S>)| {
+            let info = peer.conn.tcp_info();
+            info.is_some_and(|info| info.unacknowledged() > 0)
+        };
+        self.has_delivered_all() && !self.conns.iter().any(is_out)
+    }
+
+    /// At the end: whoever has everything that was said may know that nothing is missing.
+    pub fn close_notify(&mut self) {
+        let keys: Vec<usize> = self.member_keys().collect();
+        for key in keys {
+            if self.room.owed(key) == 0
+                && let Some(peer) = self.member_mut(key)
+            {
+                peer.conn.close_notify();
+            }
+        }
+    }
+
+    /// The keys of all members.
+    pub(super) fn member_keys(&self) -> impl Iterator<Item = usize> {
+        self.room.members().map(|(key, _)| key)
+    }
+
+    /// A peer was told something: it is flushed in this turn.
+    pub fn queue_flush(&mut self, key: usize) {
+        if let Some(peer) = self.member_mut(key)
+            && peer.conn.is_writable()
+            && !peer.to_flush
+        {
+            peer.to_flush = true;
+            self.queues.owed.push(key);
+        }
+    }
+
+    /// Everybody is flushed in this turn.
+    fn queue_flush_all(&mut self) {
+        for (key, peer) in &mut self.conns {
+            if peer.conn.is_writable() && !peer.to_flush && !peer.leaving && peer.is_member() {
+                peer.to_flush = true;
+                self.queues.owed.push(key);
+            }
+        }
+    }
+
+    /// A peer has been looked at and is over: both ends were told, and everything arrived.
+    pub(super) fn leave_if_over(&mut self, key: usize) {
+        if let Some(peer) = self.member_mut(key)
+            && peer.conn.is_shut()
+            && peer.conn.has_ended()
+            && !peer.conn.has_pending_output()
+        {
+            self.queue_leave(key, DisconnectReason::Closed);
+        }
+    }
+}

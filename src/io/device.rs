@@ -1,0 +1,47 @@
+//! A device: what is read as standard input, or written as an output.
+//!
+//! It promises: nothing but the words; who implements them are `descriptor.rs` and, in
+//! `tests/simulation`, a model of files, pipes and terminals.
+
+use std::io;
+
+/// What kind of thing it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A terminal.
+    Terminal,
+    /// A pipe or FIFO.
+    Pipe,
+    /// A socket.
+    Socket,
+    /// A file, `/dev/null`, or anything else that epoll refuses or that is always ready.
+    File,
+}
+
+/// Something to read from or write to that never blocks.
+pub trait Device {
+    /// What it is.
+    fn kind(&self) -> Kind;
+
+    /// Reads what is there. `Ok(0)` is the end.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is there now; whatever else the system says.
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes what fits.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing fits now; whatever else the system says.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Whether the other side is gone for good: a terminal that hung up.
+    fn is_hung_up(&self) -> bool;
+
+    /// Bytes left to be read, of a regular file.
+    fn remaining(&self) -> Option<u64>;
+
+    /// Closes an output for whoever reads it, as far as it is ours to close: a reader of a pipe sees
+    /// the end.
+    fn close(&mut self);
+}

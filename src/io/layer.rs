@@ -1,0 +1,142 @@
+//! The layers of a connection: a socket as it is, or what encrypts over one.
+//!
+//! ```text
+//!   Conn ─► Layer::Plain(Socket)
+//!        └► Layer::Tls(Session) ─► Socket
+//! ```
+//!
+//! It promises: every answer of [`Stream`] is given for each layer by name, so that a new one cannot
+//! be taken for another.
+
+use std::io;
+use std::io::IoSlice;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+
+use mio::Registry;
+use mio::Token;
+
+use crate::io::socket::Socket;
+use crate::io::stream::Handshake;
+use crate::io::stream::Received;
+use crate::io::stream::Sent;
+use crate::io::stream::Stream;
+use crate::io::tcp_info::TcpInfo;
+#[cfg(feature = "tls")]
+use crate::io::tls::Session;
+
+/// What a connection runs over. See the module's documentation.
+#[derive(Debug)]
+pub enum Layer {
+    /// The socket's own bytes.
+    Plain(Socket),
+    /// TLS over a socket.
+    #[cfg(feature = "tls")]
+    Tls(Session),
+}
+
+/// Calls one method of whichever layer it is.
+macro_rules! each {
+    ($layer:expr, $stream:ident => $call:expr) => {
+        match $layer {
+            Layer::Plain($stream) => $call,
+            #[cfg(feature = "tls")]
+            Layer::Tls($stream) => $call,
+        }
+    };
+}
+
+impl Layer {
+    /// Registers the socket at the bottom, once and for all.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Layer::Plain(socket) => socket.register(registry, token),
+            #[cfg(feature = "tls")]
+            Layer::Tls(session) => session.socket_mut().register(registry, token),
+        }
+    }
+}
+
+impl Stream for Layer {
+    fn shakes_hands(&self) -> bool {
+        each!(self, stream => stream.shakes_hands())
+    }
+
+    fn handshake(&mut self) -> Handshake {
+        each!(self, stream => stream.handshake())
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Received {
+        each!(self, stream => stream.read(buffer))
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
+        each!(self, stream => stream.write(slices))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        each!(self, stream => stream.flush())
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        each!(self, stream => stream.shutdown())
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        each!(self, stream => stream.take_error())
+    }
+
+    fn has_buffered_input(&self) -> bool {
+        each!(self, stream => stream.has_buffered_input())
+    }
+
+    fn has_pending_output(&self) -> bool {
+        each!(self, stream => stream.has_pending_output())
+    }
+
+    fn authenticates_eof(&self) -> bool {
+        each!(self, stream => stream.authenticates_eof())
+    }
+
+    fn is_wire(&self) -> bool {
+        each!(self, stream => stream.is_wire())
+    }
+
+    fn tells_hang_up(&self) -> bool {
+        each!(self, stream => stream.tells_hang_up())
+    }
+
+    fn probe_soon(&mut self) {
+        each!(self, stream => stream.probe_soon());
+    }
+
+    fn tcp_info(&self) -> Option<TcpInfo> {
+        each!(self, stream => stream.tcp_info())
+    }
+}
+
+impl From<Socket> for Layer {
+    fn from(socket: Socket) -> Layer {
+        Layer::Plain(socket)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<Session> for Layer {
+    fn from(session: Session) -> Layer {
+        Layer::Tls(session)
+    }
+}
+
+impl AsFd for Layer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Layer::Plain(socket) => socket.as_fd(),
+            #[cfg(feature = "tls")]
+            Layer::Tls(session) => session.socket().as_fd(),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Readiness: what is known of a descriptor that the kernel watches for us, edge by edge.
+//!
+//! A descriptor is registered once, for all it can do, and never again. An event sets bits here; the
+//! call that would block clears them; nothing else does. So a wrong or stale bit costs one system
+//! call that fails, and pausing a source is simply not reading it.
+//!
+//! ```text
+//!              event                      a read that gave less than was asked for,
+//!   blocked ──────────► may work            or a call that would block
+//!      ▲                    │                          │
+//!      └────────────────────┴──────────────────────────┘
+//! ```
+//!
+//! An edge is told once (epoll(7)). What an event announced beside bytes, an end, an error or urgent
+//! bytes, is therefore remembered until a read found nothing: no further event would tell of it.
+//!
+//! It promises: connections, standard input, outputs and listeners all keep their bits here and by
+//! these rules; a bit that says "blocked" is set by a call's own answer only.
+
+use mio::event;
+
+/// What one event says. A plain value, so that a test can make one without a kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Event {
+    /// A read may find something.
+    pub readable: bool,
+    /// A write may get somewhere.
+    pub writable: bool,
+    /// The other side may have ended its sending side, or the whole.
+    pub read_closed: bool,
+    /// Nothing can be sent any more.
+    pub write_closed: bool,
+    /// There is an error to be taken.
+    pub error: bool,
+    /// Urgent bytes have come (tcp(7), EPOLLPRI).
+    pub urgent: bool,
+}
+
+impl From<&event::Event> for Event {
+    fn from(event: &event::Event) -> Event {
+        Event {
+            readable: event.is_readable(),
+            writable: event.is_writable(),
+            read_closed: event.is_read_closed(),
+            write_closed: event.is_write_closed(),
+            error: event.is_error(),
+            urgent: event.is_priority(),
+        }
+    }
+}
+
+/// Whether a read that gave less than was asked for has found the source empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShortRead {
+    /// It has: sockets and pipes give all they have (read(2)).
+    Drained,
+    /// It has not: a terminal gives a line at a time, a layer above a socket a record.
+    MoreMayFollow,
+}
+
+/// The bits of one descriptor. See the module's documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readiness {
+    readable: bool,
+    writable: bool,
+    /// An end or an error was announced and is still to be read.
+    closing: bool,
+    /// Urgent bytes were announced: a read stops at their mark, though more may follow (tcp(7)).
+    urgent: bool,
+    /// Nothing can be sent any more: nobody is at the other end, of a kind of socket that tells
+    /// (POLLHUP of a Unix socket, poll(2)).
+    hung_up: bool,
+}
+
+impl Readiness {
+    /// A descriptor of which nothing is known: the first call will tell.
+    pub const UNKNOWN: Readiness = Readiness {
+        readable: true,
+        writable: true,
+        closing: false,
+        urgent: false,
+        hung_up: false,
+    };
+
+    /// A connection that was just made: there is room to write, and an event tells of the first
+    /// bytes to read.
+    pub const CONNECTED: Readiness = Readiness {
+        readable: false,
+        ..Readiness::UNKNOWN
+    };
+
+    /// A listener, or an input: nothing is there before an event says so.
+    pub const BLOCKED: Readiness = Readiness {
+        readable: false,
+        writable: false,
+        closing: false,
+        urgent: false,
+        hung_up: false,
+    };
+
+    /// Takes note of an event.
+    pub fn collect(&mut self, event: Event) {
+        self.closing |= event.read_closed || event.error;
+        self.urgent |= event.urgent;
+        self.hung_up |= event.write_closed;
+        self.readable |= event.readable || self.closing || event.urgent;
+        self.writable |= event.writable || event.write_closed || event.error;
+    }
+
+    /// Whether a read may find something.
+    pub fn is_readable(self) -> bool {
+        self.readable
+    }
+
+    /// Whether a write may get somewhere.
+    pub fn is_writable(self) -> bool {
+        self.writable
+    }
+
+    /// Whether an event announced an end or an error that was not read yet.
+    pub fn is_closing(self) -> bool {
+        self.closing
+    }
+
+    /// Whether an event told that nothing can be sent any more.
+    pub fn has_hung_up(self) -> bool {
+        self.hung_up
+    }
+
+    /// Lets the source be read until it is empty, though no event may tell that there is something.
+    pub fn expect_end(&mut self) {
+        self.closing = true;
+        self.readable = true;
+    }
+
+    /// A layer holds bytes of which no event will tell.
+    pub fn expect_bytes(&mut self) {
+        self.readable = true;
+    }
+
+    /// A read gave `count` bytes of the `wanted`. What a short one means, `short` says.
+    pub fn has_read(&mut self, count: usize, wanted: usize, short: ShortRead) {
+        debug_assert!(count <= wanted, "{count} bytes were read into {wanted}");
+        let drained = count < wanted && short == ShortRead::Drained;
+        self.readable = !drained || self.closing || self.urgent;
+    }
+
+    /// A read would block: the source is empty, and an event will tell when it is not.
+    pub fn read_blocked(&mut self) {
+        self.readable = false;
+        self.urgent = false;
+    }
+
+    /// A read found the end or an error: there is nothing after it.
+    pub fn read_ended(&mut self) {
+        self.readable = false;
+    }
+
+    /// A write took `count` bytes of the `offered`. A short one means that the sink is full, and an
+    /// event will tell when it is not.
+    pub fn has_written(&mut self, count: usize, offered: usize) {
+        debug_assert!(count <= offered, "{count} bytes were taken of {offered}");
+        self.writable = count == offered;
+    }
+
+    /// A write would block: the sink is full, and an event will tell when it is not.
+    pub fn write_blocked(&mut self) {
+        self.writable = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READABLE: Event = Event {
+        readable: true,
+        writable: false,
+        read_closed: false,
+        write_closed: false,
+        error: false,
+        urgent: false,
+    };
+
+    #[test]
+    fn an_end_that_came_with_bytes_is_read_though_no_event_tells_of_it_again() {
+        let mut ready = Readiness::CONNECTED;
+        assert!(!ready.is_readable() && ready.is_writable());
+        ready.collect(Event {
+            read_closed: true,
+            ..READABLE
+        });
+        ready.has_read(5, 100, ShortRead::Drained);
+        assert!(ready.is_readable(), "the end is still to be read");
+        ready.read_ended();
+        assert!(!ready.is_readable());
+    }
+
+    #[test]
+    fn a_short_read_of_a_socket_means_that_it_is_empty() {
+        let mut ready = Readiness::CONNECTED;
+        ready.collect(READABLE);
+        ready.has_read(100, 100, ShortRead::Drained);
+        assert!(ready.is_readable());
+        ready.has_read(99, 100, ShortRead::Drained);
+        assert!(!ready.is_readable());
+        ready.collect(READABLE);
+        ready.has_read(99, 100, ShortRead::MoreMayFollow);
+        assert!(ready.is_readable());
+    }
+
+    #[test]
+    fn urgent_bytes_are_remembered_until_a_read_blocks() {
+        let mut ready = Readiness::CONNECTED;
+        ready.collect(Event {
+            urgent: true,
+            ..Event::default()
+        });
+        ready.has_read(1, 100, ShortRead::Drained);
+        assert!(ready.is_readable());
+        ready.read_blocked();
+        ready.collect(READABLE);
+        ready.has_read(1, 100, ShortRead::Drained);
+        assert!(!ready.is_readable());
+    }
+
+    #[test]
+    fn an_error_makes_both_directions_ready_to_tell_of_it() {
+        let mut ready = Readiness::BLOCKED;
+        ready.collect(Event {
+            error: true,
+            ..Event::default()
+        });
+        assert!(ready.is_readable() && ready.is_writable() && ready.is_closing());
+    }
+}

@@ -1,0 +1,228 @@
+//! A socket: TCP or Unix, connected and non-blocking, as the lowest layer of a connection.
+//!
+//! It promises: one system call per call, repeated only if a signal interrupted it; what the kinds of
+//! sockets differ in is decided here and nowhere else.
+
+use std::io;
+use std::io::ErrorKind;
+use std::io::IoSlice;
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+
+use mio::Interest;
+use mio::Registry;
+use mio::Token;
+use mio::net::TcpStream;
+use mio::net::UnixStream;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use crate::io::net;
+use crate::io::stream::Handshake;
+use crate::io::stream::Received;
+use crate::io::stream::Sent;
+use crate::io::stream::Stream;
+use crate::io::tcp_info::TcpInfo;
+
+/// What every socket is registered for. That there are urgent bytes has to be known: a read stops at
+/// their mark, though more may follow (tcp(7); RFC 6093 has why nobody should send them).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const INTEREST: Interest = Interest::READABLE
+    .add(Interest::WRITABLE)
+    .add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// A connected socket. See the module's documentation.
+#[derive(Debug)]
+pub struct Socket {
+    kind: Kind,
+    /// Our side called connect(2): the kernel's account counts its SYN (see [`TcpInfo::of`]).
+    connected: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// One that our side connected.
+    pub fn connected(stream: impl Into<Socket>) -> Socket {
+        Socket {
+            connected: true,
+            ..stream.into()
+        }
+    }
+
+    /// Registers it for both directions, once and for all.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Tcp(stream) => registry.register(stream, token, INTEREST),
+            Kind::Unix(stream) => registry.register(stream, token, INTEREST),
+        }
+    }
+}
+
+/// The first of the bytes that are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstByte {
+    /// It has not come; an event will tell.
+    Pending,
+    /// This one, which is still to be read.
+    Byte(u8),
+    /// There will be none.
+    End,
+}
+
+impl Socket {
+    /// Looks at the first byte that has come, and leaves it there.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn first_byte(&self) -> io::Result<FirstByte> {
+        let mut first = [0];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peek = || rustix::net::recv(self.as_fd(), &mut first, flags);
+        match rustix::io::retry_on_intr(peek) {
+            Ok((_, 0)) => Ok(FirstByte::End),
+            Ok(_) => Ok(FirstByte::Byte(first[0])),
+            Err(Errno::AGAIN) => Ok(FirstByte::Pending),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Stream for Socket {
+    fn shakes_hands(&self) -> bool {
+        false
+    }
+
+    fn handshake(&mut self) -> Handshake {
+        Handshake::Done
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Received {
+        loop {
+            let read = match &mut self.kind {
+                Kind::Tcp(stream) => stream.read(buffer),
+                Kind::Unix(stream) => stream.read(buffer),
+            };
+            return match read {
+                Ok(0) => Received::End,
+                Ok(count) => Received::Bytes(count),
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => continue,
+                    ErrorKind::WouldBlock => Received::Pending,
+                    _ => Received::Failed(error),
+                },
+            };
+        }
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
+        loop {
+            // The kernel takes one slice with less ado than a list of one.
+            let written = match (&mut self.kind, slices) {
+                (Kind::Tcp(stream), [slice]) => stream.write(slice),
+                (Kind::Tcp(stream), slices) => stream.write_vectored(slices),
+                (Kind::Unix(stream), [slice]) => stream.write(slice),
+                (Kind::Unix(stream), slices) => stream.write_vectored(slices),
+            };
+            return match written {
+                Ok(count) => Sent::Bytes(count),
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => continue,
+                    ErrorKind::WouldBlock => Sent::Full,
+                    _ => Sent::Failed(error),
+                },
+            };
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Kind::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        let taken = match &self.kind {
+            Kind::Tcp(stream) => stream.take_error(),
+            Kind::Unix(stream) => stream.take_error(),
+        };
+        taken.ok().flatten()
+    }
+
+    fn has_buffered_input(&self) -> bool {
+        false
+    }
+
+    fn has_pending_output(&self) -> bool {
+        false
+    }
+
+    fn authenticates_eof(&self) -> bool {
+        false
+    }
+
+    fn is_wire(&self) -> bool {
+        true
+    }
+
+    fn tells_hang_up(&self) -> bool {
+        matches!(self.kind, Kind::Unix(_))
+    }
+
+    fn probe_soon(&mut self) {
+        if let Kind::Tcp(stream) = &self.kind {
+            net::probe_soon(stream);
+        }
+    }
+
+    fn tcp_info(&self) -> Option<TcpInfo> {
+        match &self.kind {
+            Kind::Tcp(stream) => TcpInfo::of(stream, self.connected),
+            Kind::Unix(_) => None,
+        }
+    }
+}
+
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Socket {
+        Socket {
+            kind: Kind::Tcp(stream),
+            connected: false,
+        }
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Socket {
+        Socket {
+            kind: Kind::Unix(stream),
+            connected: false,
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.kind {
+            Kind::Tcp(stream) => stream.as_fd(),
+            Kind::Unix(stream) => stream.as_fd(),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The world of a core: of which kinds the sockets, descriptors and copies inside the kernel are.
+//!
+//! The cores of the loops ([`crate::hub`], [`crate::client`]) hold every decision of a turn and touch
+//! the world only through here. The program's world is [`Kernel`]; that of `tests/simulation` is a
+//! model, so that the simulation drives the very cores.
+//!
+//! It promises: no decision is made here.
+
+use std::io;
+
+use mio::Registry;
+use mio::Token;
+
+use crate::io::addr::Addr;
+use crate::io::conn::Conn;
+use crate::io::descriptor::Descriptor;
+use crate::io::device::Device;
+use crate::io::layer::Layer;
+use crate::io::listener::Listener;
+use crate::io::output::Output;
+use crate::io::stdin::Stdin;
+use crate::io::stream::Stream;
+use crate::io::zero_copy;
+use crate::io::zero_copy::Copied;
+
+/// See the module's documentation.
+pub trait World {
+    /// What is under a connection.
+    type Stream: Stream;
+    /// What stdin, stdout and the files of records are.
+    type Device: Device;
+    /// What connections come from.
+    type Listener;
+
+    /// Asks for the events of a connection, once and for all: they come with its key.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn register(&mut self, conn: &mut Conn<Self::Stream>, key: usize) -> io::Result<()>;
+
+    /// Takes a connection from a listener, if there is one.
+    ///
+    /// # Errors
+    /// As `accept(2)`.
+    fn accept(&mut self, listener: &mut Self::Listener) -> io::Result<(Self::Stream, Addr)>;
+
+    /// Moves from a file to a connection inside the kernel.
+    fn send(&mut self, stdin: &mut Stdin<Self::Device>, conn: &mut Conn<Self::Stream>) -> Copied;
+
+    /// Moves from a connection to a pipe inside the kernel.
+    fn receive(
+        &mut self,
+        conn: &mut Conn<Self::Stream>,
+        stdout: &mut Output<Self::Device>,
+    ) -> Copied;
+}
+
+/// The real one. See [`World`].
+#[derive(Debug)]
+pub struct Kernel {
+    registry: Registry,
+}
+
+impl Kernel {
+    /// The world whose events come to the poll of this registry.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(registry: &Registry) -> io::Result<Kernel> {
+        Ok(Kernel {
+            registry: registry.try_clone()?,
+        })
+    }
+}
+
+impl World for Kernel {
+    type Stream = Layer;
+    type Device = Descriptor;
+    type Listener = Listener;
+
+    fn register(&mut self, conn: &mut Conn, key: usize) -> io::Result<()> {
+        conn.register(&self.registry, Token(key))
+    }
+
+    fn accept(&mut self, listener: &mut Listener) -> io::Result<(Layer, Addr)> {
+        listener.accept()
+    }
+
+    fn send(&mut self, stdin: &mut Stdin, conn: &mut Conn) -> Copied {
+        zero_copy::send(stdin, conn)
+    }
+
+    fn receive(&mut self, conn: &mut Conn, stdout: &mut Output) -> Copied {
+        zero_copy::receive(conn, stdout)
+    }
+}
