@@ -199,7 +199,9 @@ impl Hub {
 
     fn run(mut self) -> Result<Ended, Error> {
         let ended = match self.turns() {
-            Ok(Ended::HandOver(conn)) => {
+            Ok(Ended::HandOver(mut conn)) => {
+                conn.deregister(self.poll.registry())
+                    .map_err(|e| Error::system("hand the connection over", &e))?;
                 if let Some(signals) = self.endings {
                     signals.give_back();
                 }

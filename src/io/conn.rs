@@ -53,6 +53,14 @@ impl Conn {
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.stream.register(registry, token)
     }
+
+    /// Takes it out of the registry that it was registered with, so that another can watch it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.stream.deregister(registry)
+    }
 }
 
 impl<S: Stream> Conn<S> {

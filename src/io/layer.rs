@@ -58,6 +58,18 @@ impl Layer {
             Layer::Tls(session) => session.socket_mut().register(registry, token),
         }
     }
+
+    /// Takes the socket at the bottom out of the registry that it was registered with.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Layer::Plain(socket) => socket.deregister(registry),
+            #[cfg(feature = "tls")]
+            Layer::Tls(session) => session.socket_mut().deregister(registry),
+        }
+    }
 }
 
 impl Stream for Layer {

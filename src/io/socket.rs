@@ -69,6 +69,17 @@ impl Socket {
             Kind::Unix(stream) => registry.register(stream, token, INTEREST),
         }
     }
+
+    /// Takes it out of the registry that it was registered with.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Tcp(stream) => registry.deregister(stream),
+            Kind::Unix(stream) => registry.deregister(stream),
+        }
+    }
 }
 
 /// The first of the bytes that are to be read.
