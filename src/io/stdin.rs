@@ -28,6 +28,8 @@ pub struct Stdin<D = Descriptor> {
     ready: Readiness,
     ended: bool,
     hung_up: bool,
+    /// A read has found nothing, so that somebody is there who may write.
+    was_empty: bool,
 }
 
 impl Stdin {
@@ -51,6 +53,7 @@ impl<D: Device> Stdin<D> {
             ready: Readiness::UNKNOWN,
             ended: false,
             hung_up: false,
+            was_empty: false,
         }
     }
 
@@ -116,14 +119,19 @@ impl<D: Device> Stdin<D> {
                     // A pipe gave all it had and will tell of more; a terminal gives a line at a
                     // time, and a file has no events.
                     let short = match self.kind() {
-                        Kind::Pipe => ShortRead::Drained,
-                        Kind::Terminal | Kind::Socket | Kind::File => ShortRead::MoreMayFollow,
+                        Kind::Pipe if self.was_empty => ShortRead::Drained,
+                        // A FIFO that was opened when its last writer had gone tells of no hang-up
+                        // (fifo(7)): the next read tells.
+                        Kind::Pipe | Kind::Terminal | Kind::Socket | Kind::File => {
+                            ShortRead::MoreMayFollow
+                        }
                     };
                     self.ready.has_read(count, buffer.len(), short);
                     return Received::Bytes(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.was_empty = true;
                     self.ready.read_blocked();
                     return Received::Pending;
                 }
