@@ -84,7 +84,8 @@ pub fn send(stdin: &mut Stdin, conn: &mut Conn) -> Copied {
         }
         Err(Errno::INTR) => Copied::Bytes(0),
         Err(Errno::INVAL | Errno::NOSYS | Errno::OVERFLOW) => Copied::Refused,
-        Err(Errno::IO | Errno::ISDIR) => Copied::Refused,
+        // A read says that it is stdin that is to blame.
+        Err(Errno::IO | Errno::ISDIR | Errno::BADF) => Copied::Refused,
         Err(error) => Copied::SinkFailed(error.into()),
     }
 }
