@@ -127,6 +127,15 @@ impl<D: Device> Records<D> {
         self.sinks().for_each(|sink| sink.collect(event));
     }
 
+    /// Whether a file could not be written, or not all of it.
+    pub fn has_failed(&self) -> bool {
+        let transcript = self.transcript.as_ref().map(|(_, sink)| sink);
+        [self.raw.as_ref(), self.dump.as_ref(), transcript]
+            .into_iter()
+            .flatten()
+            .any(|sink| sink.failed)
+    }
+
     /// Whether one of them is for stdout.
     pub fn has_stdout(&self) -> bool {
         let transcript = self.transcript.as_ref().map(|(_, sink)| sink);
@@ -281,6 +290,7 @@ impl Sink {
                     "{left} bytes of the record were not taken by the reader of {}",
                     self.name
                 );
+                self.failed = true;
                 return;
             }
             output.wait(left);
