@@ -6,10 +6,12 @@
 pub mod admit;
 pub mod chat;
 pub mod command;
+pub mod conversation;
 pub mod crlf;
 pub mod dead_peer;
 pub mod editor;
 pub mod escape;
+pub mod flow;
 pub mod happy_eyeballs;
 pub mod idle;
 pub mod journal;
