@@ -9,6 +9,7 @@ use muxnc::cli;
 use muxnc::cli::Mode;
 use muxnc::cli::Verbosity;
 use muxnc::client;
+use muxnc::engine::flow::Proof;
 use muxnc::hub;
 use muxnc::io::error::Error;
 use muxnc::io::notices::Notices;
@@ -47,7 +48,7 @@ fn run(notices: &Notices) -> Result<Status, Error> {
         Mode::Text(text) => {
             // A help that nobody reads to its end is no failure.
             let _ = std::io::stdout().write_all(text.as_bytes());
-            Ok(Status::Done)
+            Ok(Status::Done(Proof::nothing_was_promised()))
         }
     }
 }

@@ -1,4 +1,8 @@
 //! How the program ends, and how its loops speak to whoever runs it.
+//!
+//! It promises: the status 0 cannot be made but from the proof that everything was delivered.
+
+use crate::engine::flow::Proof;
 
 /// The log target of what a person at a terminal is told without asking.
 pub const NOTICE: &str = "muxnc::notice";
@@ -6,8 +10,8 @@ pub const NOTICE: &str = "muxnc::notice";
 /// How the program ended, as the shell sees it. Death by a signal is the system's doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Everything was done.
-    Done,
+    /// Everything was delivered, as is proved.
+    Done(Proof),
     /// The network, or an input or output, failed.
     Failed,
     /// The command line made no sense.
@@ -21,7 +25,7 @@ pub enum Status {
 impl From<Status> for u8 {
     fn from(status: Status) -> u8 {
         match status {
-            Status::Done => 0,
+            Status::Done(_) => 0,
             Status::Failed => 1,
             Status::Usage => 2,
             Status::BrokenPipe => 128 + 13,

@@ -131,9 +131,13 @@ fn every_file_has_its_floor() {
             "src/{path} is on no floor that this test watches"
         );
     }
+    // A status is made of a proof, and that of a flow.
     let status = paths(&code(&read(&source("status.rs"))));
+    let proof = ["crate", "engine", "flow", "Proof"];
     assert!(
-        !status.iter().any(|path| path[0] == "crate"),
+        !status
+            .iter()
+            .any(|path| path[0] == "crate" && *path != proof),
         "src/status.rs is used by every floor and may use none"
     );
 }

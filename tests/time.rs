@@ -105,11 +105,15 @@ fn after_the_end_of_stdin_an_answer_may_take_so_long() {
 }
 
 #[test]
-fn who_was_closed_is_done_and_not_idle() {
-    // stdin stays open, and is waited for a little longer than that.
+fn a_stdin_that_stays_open_after_the_other_sides_end_is_idle_in_time() {
     let (mut process, stream) = participant(&["-i", "450ms"]);
     drop(stream);
-    process.expect_status(0);
+    process.expect_status(1);
+    let said = process.stderr.text();
+    assert!(
+        said.contains("nothing was sent or received for 450ms\n"),
+        "{said}"
+    );
 }
 
 #[test]

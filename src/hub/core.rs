@@ -29,6 +29,7 @@ use crate::client::Traffic;
 use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
 use crate::engine::chat::Chat;
+use crate::engine::flow::Proof;
 use crate::engine::room::Room;
 use crate::engine::screen::Surface;
 use crate::io::conn::Conn;
@@ -342,7 +343,7 @@ impl<W: World> Core<W> {
             for line in self.peers.settle() {
                 self.display.say(&line);
             }
-            return Some(Status::Done);
+            return Some(Status::Done(Proof::waived_by_the_operator()));
         }
         if self.operator.finished().is_none() {
             if !self.transfer.has_failed(&self.peers) {
@@ -370,9 +371,12 @@ impl<W: World> Core<W> {
         for line in &short {
             self.display.say(line);
         }
-        Some(match short.is_empty() && (is_shown || is_over) {
-            true => Status::Done,
-            false => Status::Failed,
+        // How many bytes each lacks, its line says.
+        let unshown = (!is_shown && !is_over).then_some(1);
+        let missing = short.iter().map(|_| 1).chain(unshown);
+        Some(match Proof::settle(missing) {
+            Ok(proof) => Status::Done(proof),
+            Err(_) => Status::Failed,
         })
     }
 

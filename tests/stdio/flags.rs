@@ -85,7 +85,8 @@ fn descriptors_are_left_as_they_were_found() {
             let server = Server::new();
             let mut command = Command::new(MUXNC);
             command
-                .args(server.args(&["-vvv", "--no-edit"]))
+                // A pipe is sent to its end, and here nobody will end it.
+                .args(server.args(&["-vvv", "--no-edit", "-i", "2s"]))
                 .stdin(fds[0].try_clone().unwrap())
                 .stdout(fds[1].try_clone().unwrap())
                 .stderr(fds[2].try_clone().unwrap());

@@ -119,6 +119,7 @@ fn a_file_opened_for_append_is_appended_to() {
     });
     server.write_all(b"participant\n").unwrap();
     drop(server);
+    process.end_input();
     process.expect_status(0);
     wait_for_file(&path, "before\nhub\nbetween\nhub again\nparticipant\n");
 }

@@ -30,6 +30,7 @@ fn both_directions_are_8_bit_clean() {
     assert_eq!(received, every_byte());
     server.write_all(&every_byte()).unwrap();
     drop(server);
+    process.end_input();
     process.expect_status(0);
     assert_eq!(process.stdout.wait_end(), every_byte());
 }
@@ -137,20 +138,39 @@ fn recv_only_reads_no_stdin_and_half_closes_nothing() {
 }
 
 #[test]
-fn the_server_closing_ends_it_though_stdin_is_open_and_v_says_so() {
+fn the_server_closing_is_shown_to_the_reader_and_a_pipe_is_still_sent_to_its_end() {
     for verbose in [false, true] {
         let args: &[&str] = if verbose { &["-v"] } else { &[] };
         let (mut process, mut server) = participant(args, |_| {});
         server.write_all(b"the last words").unwrap();
         let addr = server.local_addr().unwrap();
         drop(server);
-        process.expect_status(0);
+        // Whoever reads it sees the end, though stdin is open.
         assert_eq!(process.stdout.wait_end(), b"the last words");
+        assert!(process.is_running());
+        process.end_input();
+        process.expect_status(0);
         let said = String::from_utf8(process.stderr.wait_end()).unwrap();
-        let told = format!("muxnc: {addr} closed the connection\n");
+        let told = format!("muxnc: {addr} ended its side\n");
         assert_eq!(said.contains(&told), verbose, "{said}");
         assert!(verbose || said.is_empty(), "{said}");
     }
+}
+
+#[test]
+fn a_stdin_that_stays_open_after_the_servers_end_is_told_once_after_5_s() {
+    let (mut process, server) = participant(&[], |_| {});
+    let addr = server.local_addr().unwrap();
+    server.shutdown(Shutdown::Write).unwrap();
+    let told = format!(
+        "muxnc: {addr} ended its side; stdin is still open (--recv-only or </dev/null where nothing \
+         is to be sent)\n"
+    );
+    process.stderr.wait_for(&told);
+    process.type_in("here it is");
+    process.end_input();
+    process.expect_status(0);
+    assert_eq!(process.stderr.text(), told);
 }
 
 /// A pipe, and a socket: some shells make their pipelines of those.

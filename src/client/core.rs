@@ -1,0 +1,453 @@
+//! The participant's core: every decision of a turn, without a Poll.
+//!
+//! ```text
+//!   collect ─► send ─► receive ─► show ─► check up ─► what follows ─► wait
+//!   set bits   16 chunks each,            who         of the ends     or exit
+//!              or copies                  vanished
+//! ```
+//!
+//! A direction that cannot go on waits without holding up the other, so a peer that echoes can never
+//! lock itself up with us. What ends a [conversation](crate::engine::conversation) is decided there;
+//! here it is done, and put into words.
+//!
+//! It promises: [`Status::Done`] is said only with the proof that both directions were delivered; any
+//! other end is an error that says what is missing, or the status of a signal.
+
+use std::io;
+use std::io::ErrorKind;
+use std::time::Instant;
+
+use super::Settings;
+use super::Traffic;
+use super::input::Input;
+use super::link::Link;
+use super::receiver::Receiver;
+use super::recorder::Recorder;
+use super::sender::Sender;
+use super::sender::Way;
+use crate::engine::conversation::Act;
+use crate::engine::conversation::Blame;
+use crate::engine::conversation::Conversation;
+use crate::engine::conversation::End;
+use crate::engine::conversation::Next;
+use crate::engine::conversation::Terms;
+use crate::engine::dead_peer;
+use crate::engine::progress::Size;
+use crate::io::conn::Conn;
+use crate::io::device::Kind;
+use crate::io::error::Error;
+use crate::io::notices::Stderr;
+use crate::io::output::Output;
+use crate::io::readiness::Event;
+use crate::io::record::Records;
+use crate::io::stdin::Stdin;
+use crate::io::world::World;
+use crate::status::NOTICE;
+use crate::status::Status;
+
+/// Who we are to the other side: decides what an empty stdin means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// We connected.
+    Client,
+    /// We listened. Like the hub, a listener whose input was empty from the start has no keyboard, and
+    /// half-closes nobody.
+    Server,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The connection.
+    Conn,
+    /// Standard input.
+    Stdin,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file of records.
+    Records,
+    /// A signal that the console wants to know of.
+    Signals,
+}
+
+/// What a turn came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Wait for an event, until then at the latest if a time is given.
+    Wait(Option<Instant>),
+    /// It is over.
+    Exit(Status),
+}
+
+/// What a participant works on.
+pub struct Parts<W: World> {
+    /// Where copies are made.
+    pub world: W,
+    /// The connection.
+    pub conn: Conn<W::Stream>,
+    /// Where the bytes to send come from.
+    pub input: Input<W::Device>,
+    /// Standard output.
+    pub stdout: Output<W::Device>,
+    /// Standard error.
+    pub stderr: Stderr<W::Device>,
+    /// Files of what is said.
+    pub records: Option<Records<W::Device>>,
+}
+
+/// See the module's documentation.
+pub struct Core<W: World> {
+    world: W,
+    link: Link<W::Stream>,
+    sender: Sender<W::Device>,
+    receiver: Receiver<W::Device>,
+    recorder: Recorder<W::Device>,
+    talk: Conversation,
+    /// An event told of an error of the connection.
+    has_error: bool,
+    /// When to look whether the other side answers, while something is on its way there.
+    checkup: Option<Instant>,
+    settings: Settings,
+    began: Instant,
+}
+
+impl<W: World> Core<W> {
+    /// A participant that begins now.
+    pub fn new(parts: Parts<W>, settings: Settings, role: Role, now: Instant) -> Core<W> {
+        let number = u32::from(role == Role::Server);
+        let recorder = Recorder::new(parts.records, parts.conn.addr().clone(), number);
+        let send_only = settings.traffic == Traffic::SendOnly;
+        let is_terminal = parts.stdout.kind() == Kind::Terminal;
+        let talk = Conversation::new(
+            Terms {
+                input: parts.input.kind(),
+                is_server: role == Role::Server,
+                half_close: settings.half_close,
+                send_only,
+                quit_after: settings.quit_after,
+                idle_timeout: settings.idle_timeout,
+                closes_output: !is_terminal && !recorder.has_stdout(),
+            },
+            now,
+        );
+        // Who records has to see the bytes, and a layer changes them.
+        let is_wire = parts.conn.is_wire() && !recorder.is_wanted();
+        let crlf = settings.crlf;
+        let raw = settings.raw_output;
+        let mut core = Core {
+            world: parts.world,
+            link: Link::new(parts.conn),
+            sender: Sender::new(parts.input, crlf, settings.line_delay, is_wire),
+            receiver: Receiver::new(parts.stdout, parts.stderr, raw, send_only, is_wire),
+            recorder,
+            talk,
+            has_error: false,
+            checkup: None,
+            settings,
+            began: now,
+        };
+        core.recorder.joined();
+        core
+    }
+
+    /// Takes note of an event.
+    pub fn collect(&mut self, source: Source, event: Event) {
+        match source {
+            Source::Conn => {
+                self.has_error |= event.error;
+                self.link.conn.collect(event);
+            }
+            Source::Stdin => {
+                if let Some(stdin) = self.sender.input.stdin_mut() {
+                    stdin.collect(event);
+                }
+            }
+            Source::Stdout => self.receiver.stdout.collect(event),
+            Source::Stderr => self.receiver.stderr.collect(event),
+            Source::Records => self.recorder.collect(event),
+            Source::Signals => {
+                if let Some(console) = self.sender.input.console_mut() {
+                    console.collect_signal();
+                }
+            }
+        }
+    }
+
+    /// One turn, after the events were collected.
+    ///
+    /// # Errors
+    /// Not everything was delivered, stdin or stdout failed, or the terminal is gone.
+    pub fn turn(&mut self, now: Instant) -> Result<Turn, Error> {
+        if let Some(console) = self.sender.input.console_mut()
+            && let Some(signal) = console.obey_signals(&mut self.receiver.stdout)
+        {
+            return Ok(Turn::Exit(Status::Killed(signal)));
+        }
+        let is_busy = self.move_bytes(now)?;
+        if self.receiver.is_unread {
+            return Ok(Turn::Exit(Status::BrokenPipe));
+        }
+        self.find_reset(now);
+        self.check_up(now);
+        let waiting = self
+            .receiver
+            .record_waits(&self.recorder, self.sender.input.console());
+        self.talk.record_waits(waiting);
+        loop {
+            match self.talk.next(now) {
+                Next::Do(act) => self.act(act, now)?,
+                Next::End(End::Done(proof)) => {
+                    if self.talk.was_closed_first() {
+                        log::info!(target: NOTICE, "{} closed the connection", self.addr());
+                    }
+                    return Ok(Turn::Exit(Status::Done(proof)));
+                }
+                Next::End(End::Short(blame)) => return Err(self.short(blame)),
+                Next::Wait(_) if is_busy => return Ok(Turn::Wait(Some(now))),
+                Next::Wait(until) => {
+                    let times = [until, self.sender.pause(), self.checkup];
+                    return Ok(Turn::Wait(times.into_iter().flatten().min()));
+                }
+            }
+        }
+    }
+
+    /// Both directions, and what there is to see. Returns whether there is more to do at once.
+    fn move_bytes(&mut self, now: Instant) -> Result<bool, Error> {
+        let mut way = Way {
+            world: &mut self.world,
+            link: &mut self.link,
+            talk: &mut self.talk,
+            recorder: &mut self.recorder,
+            now,
+        };
+        let busy_up = self.sender.turn(&mut way)?;
+        let console = self.sender.input.console_mut();
+        let busy_down = self.receiver.turn(&mut way, console)?;
+        way.recorder.flush();
+        self.show(now)?;
+        Ok(busy_up || busy_down)
+    }
+
+    /// After the other side's end nothing is read any more, and it is the system's error that tells of a
+    /// reset.
+    fn find_reset(&mut self, now: Instant) {
+        if !self.has_error || self.talk.down.is_open() {
+            return;
+        }
+        self.has_error = false;
+        let Some(error) = self.link.conn.take_error() else {
+            return;
+        };
+        // Where it is known what was acknowledged before, that counts.
+        if self.link.conn.tcp_info().is_some() {
+            self.look(now);
+        }
+        self.talk.up.lost(error, now);
+    }
+
+    /// Gives the other side up if it vanished: see [`dead_peer`].
+    fn check_up(&mut self, now: Instant) {
+        let conn = &mut self.link.conn;
+        if self.checkup.is_some_and(|checkup| checkup <= now) {
+            self.checkup = None;
+            // What came before is read first.
+            let is_unread = self.talk.down.is_open() && conn.is_readable();
+            if conn.has_vanished() && !is_unread {
+                match self.talk.down.is_open() {
+                    true => self.talk.down.lost(ErrorKind::TimedOut.into(), now),
+                    false => self.talk.up.lost(ErrorKind::TimedOut.into(), now),
+                }
+            }
+        }
+        if conn.is_watched() {
+            self.checkup.get_or_insert(now + dead_peer::EVERY);
+        }
+    }
+
+    fn act(&mut self, act: Act, now: Instant) -> Result<(), Error> {
+        match act {
+            Act::HalfClose => self.link.half_close(),
+            Act::CloseOutput => self.receiver.stdout.close(),
+            Act::ProbeSoon => {
+                log::info!("{} ended its side", self.addr());
+                self.link.conn.probe_soon();
+                self.show(now)?;
+            }
+            Act::SayStillOpen => {
+                log::warn!(
+                    "{} ended its side; stdin is still open (--recv-only or </dev/null where \
+                     nothing is to be sent)",
+                    self.addr()
+                );
+                self.show(now)?;
+            }
+            Act::Look => self.look(now),
+        }
+        Ok(())
+    }
+
+    /// What there is to say to whoever sits here.
+    fn show(&mut self, now: Instant) -> Result<(), Error> {
+        let has_stdout = self.recorder.has_stdout();
+        let console = self.sender.input.console_mut();
+        self.receiver.show(&mut self.talk, has_stdout, console, now)
+    }
+
+    fn look(&mut self, now: Instant) {
+        match self.link.look() {
+            Ok(found) => self.talk.looked(found, now),
+            Err(error) => self.talk.up.lost(error, now),
+        }
+    }
+
+    fn addr(&self) -> String {
+        self.link.conn.addr().to_string()
+    }
+
+    /// Why not everything was delivered, and how much was not.
+    fn short(&self, blame: Blame) -> Error {
+        let addr = self.addr();
+        let unsent = self.missing();
+        match blame {
+            Blame::Broken => match self.talk.down.loss() {
+                Some(loss) => self.cut_short("receive from", &loss.why),
+                None => self.cut_short("receive from", &ErrorKind::ConnectionReset.into()),
+            },
+            Blame::Unsendable => match self.talk.up.loss() {
+                Some(loss) => self.cut_short("send to", &loss.why),
+                None => self.cut_short("send to", &ErrorKind::BrokenPipe.into()),
+            },
+            Blame::Closed => Error::new(
+                format!("send to {addr}"),
+                format!("it ended its side, and {unsent} bytes were not taken"),
+            ),
+            Blame::Late if unsent > 0 => Error::new(
+                format!("send to {addr}"),
+                format!("{unsent} bytes were not taken in the time that -q gives"),
+            ),
+            Blame::Late => Error::new(
+                "write to stdout",
+                format!(
+                    "{} bytes were not taken in the time that -q gives",
+                    self.unshown()
+                ),
+            ),
+            Blame::Idle => {
+                let limit = self.settings.idle_timeout.unwrap_or_default();
+                let missing = match unsent {
+                    0 => String::new(),
+                    unsent => format!(", and {unsent} bytes were not taken"),
+                };
+                Error::new(
+                    format!("wait for {addr}"),
+                    format!("nothing was sent or received for {limit:?}{missing}"),
+                )
+                .hint("-i sets how long that may be.")
+            }
+        }
+    }
+
+    /// Bytes that the other side did not acknowledge: what was read, and what a file still holds.
+    fn missing(&self) -> u64 {
+        let unread = match self.talk.up.is_open() || self.talk.up.loss().is_some() {
+            true => self.sender.input.stdin().and_then(Stdin::remaining),
+            false => None,
+        };
+        self.talk.up.missing() + unread.unwrap_or(0)
+    }
+
+    /// Bytes that came and that stdout did not take.
+    fn unshown(&self) -> u64 {
+        let console = self.sender.input.console();
+        let record = self.receiver.record_waits(&self.recorder, console);
+        self.talk.down.owed() + record as u64
+    }
+
+    fn cut_short(&self, doing: &str, error: &io::Error) -> Error {
+        let told = Error::system(format!("{doing} {}", self.addr()), error);
+        let lost = match (self.missing(), self.talk.up.loss().is_some()) {
+            (0, false) => None,
+            (0, true) => Some(String::from(
+                "The other side closed before stdin had ended.",
+            )),
+            (missing, _) => Some(format!(
+                "The other side closed before everything was sent: {missing} bytes were not taken."
+            )),
+        };
+        let hint = match (error.kind(), lost) {
+            (ErrorKind::TimedOut, lost) => {
+                let silent =
+                    "The other side has not answered for a minute and more: is the network up?";
+                match lost {
+                    Some(_) => format!("{silent} {} bytes were not taken.", self.missing()),
+                    None => String::from(silent),
+                }
+            }
+            (_, Some(lost)) => lost,
+            (ErrorKind::UnexpectedEof, None) => String::from(
+                "Some programs never say it, or not to whoever ended its own side first \
+                 (--no-shutdown does not); from any other, the end of what came may be missing.",
+            ),
+            (_, None) => return told,
+        };
+        told.hint(hint)
+    }
+
+    /// Whether the other side has everything that it will ever get.
+    fn is_complete(&self) -> bool {
+        let stdin = self.sender.input.stdin();
+        let is_terminal = stdin.is_some_and(|stdin| stdin.kind() == Kind::Terminal);
+        (is_terminal || !self.talk.up.is_open()) && self.talk.up.owed() == 0
+    }
+
+    /// The end, however it came to it: tells what is to be told, and gives the terminal back.
+    ///
+    /// # Errors
+    /// What it ended with.
+    pub fn finish(
+        &mut self,
+        mut ended: Result<Status, Error>,
+        now: Instant,
+    ) -> Result<Status, Error> {
+        if ended.is_ok() && self.is_complete() {
+            self.link.conn.close_notify();
+        }
+        let why = match &ended {
+            Ok(_) => String::from("closed"),
+            Err(error) => error.to_string(),
+        };
+        self.recorder.left(why.lines().next().unwrap_or_default());
+        if self.sender.input.console().is_none()
+            && !self.receiver.finish_record(&mut self.recorder)
+            && matches!(ended, Ok(Status::Done(_)))
+        {
+            ended = Ok(Status::Failed);
+        }
+        // A filter that nobody listens to any more has nothing to say either.
+        if !matches!(ended, Ok(Status::BrokenPipe)) {
+            self.sum_up(now);
+        }
+        if let Some(console) = self.sender.input.console_mut() {
+            ended = console.ending(ended);
+            console.leave(&mut self.receiver.stdout);
+        }
+        self.receiver.stderr.flush();
+        ended
+    }
+
+    /// The records, to be finished by whoever may wait for them.
+    pub fn take_records(&mut self) -> Option<Records<W::Device>> {
+        self.recorder.into_records()
+    }
+
+    /// Says what was moved, all in all.
+    fn sum_up(&self, now: Instant) {
+        let (sent, received) = (self.talk.up.given(), self.receiver.count);
+        let time = now - self.began;
+        let rate = Size(((sent + received) as f64 / time.as_secs_f64().max(0.001)) as u64);
+        log::info!("sent {sent} bytes, received {received} in {time:.1?}: {rate}/s");
+    }
+}

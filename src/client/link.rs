@@ -1,0 +1,57 @@
+//! The link: the connection of a participant, and what is known of what arrived over it.
+//!
+//! It promises: what a layer adds at the end (TLS's close_notify) is never taken for a byte that is
+//! missing.
+
+use std::io;
+
+use crate::engine::conversation::Look;
+use crate::io::conn::Conn;
+use crate::io::stream::Stream;
+
+/// See the module's documentation.
+pub(super) struct Link<S> {
+    pub(super) conn: Conn<S>,
+    /// Bytes on the wire when all that is to be said was said: what follows is the end itself.
+    data_end: Option<u64>,
+}
+
+impl<S: Stream> Link<S> {
+    pub(super) fn new(conn: Conn<S>) -> Link<S> {
+        Link {
+            conn,
+            data_end: None,
+        }
+    }
+
+    /// Ends our side. All that was said must have been given to the kernel.
+    pub(super) fn half_close(&mut self) {
+        debug_assert!(
+            !self.conn.has_pending_output(),
+            "the end overtakes something"
+        );
+        if !self.conn.is_wire() {
+            self.data_end = self.conn.tcp_info().map(|info| info.written);
+        }
+        self.conn.shutdown();
+    }
+
+    /// Looks what was acknowledged.
+    ///
+    /// # Errors
+    /// The system tells nothing of that, but that the connection broke.
+    pub(super) fn look(&mut self) -> io::Result<Look> {
+        let Some(info) = self.conn.tcp_info() else {
+            return match self.conn.take_error() {
+                Some(error) => Err(error),
+                None => Ok(Look::Untold),
+            };
+        };
+        let written = self.data_end.unwrap_or(info.written);
+        Ok(Look::Told {
+            outstanding: written.saturating_sub(info.acknowledged),
+            acknowledged: info.acknowledged,
+            last_answer: info.last_answer,
+        })
+    }
+}

@@ -1,0 +1,295 @@
+//! The receiver: from the connection to stdout.
+//!
+//! It promises: what came before the connection ended or broke is written before either is told;
+//! whatever moves the bytes reports to the flow.
+
+use std::io;
+use std::io::ErrorKind;
+use std::time::Instant;
+
+use super::ROUNDS;
+use super::buffer::Buffer;
+use super::recorder::Recorder;
+use super::sender::Busy;
+use super::sender::Way;
+use crate::engine::conversation::Conversation;
+use crate::engine::escape::Escaper;
+use crate::io::console::Console;
+use crate::io::device::Device;
+use crate::io::device::Kind;
+use crate::io::error::Error;
+use crate::io::notices::Stderr;
+use crate::io::output::Output;
+use crate::io::stream::Received;
+use crate::io::world::World;
+use crate::io::zero_copy;
+use crate::io::zero_copy::Copied;
+
+/// See the module's documentation.
+pub(super) struct Receiver<D> {
+    pub(super) stdout: Output<D>,
+    pub(super) stderr: Stderr<D>,
+    buffer: Buffer,
+    /// Only where stdout is a terminal.
+    escaper: Option<Escaper>,
+    /// What comes is thrown away.
+    discards: bool,
+    /// Nobody has to look at the bytes, so the kernel moves them itself.
+    is_direct: bool,
+    /// Bytes received.
+    pub(super) count: u64,
+    /// Nobody reads stdout any more.
+    pub(super) is_unread: bool,
+}
+
+impl<D: Device> Receiver<D> {
+    /// `is_wire`: the bytes read from the connection are those on the wire, and nobody records them.
+    pub(super) fn new(
+        stdout: Output<D>,
+        stderr: Stderr<D>,
+        raw: bool,
+        discards: bool,
+        is_wire: bool,
+    ) -> Receiver<D> {
+        let is_terminal = stdout.kind() == Kind::Terminal;
+        Receiver {
+            is_direct: is_wire && !discards && zero_copy::suits_output(&stdout),
+            escaper: (is_terminal && !raw).then(Escaper::default),
+            stdout,
+            stderr,
+            buffer: Buffer::default(),
+            discards,
+            count: 0,
+            is_unread: false,
+        }
+    }
+
+    /// One turn.
+    ///
+    /// # Errors
+    /// stdout cannot be written, or the terminal is gone.
+    pub(super) fn turn<W: World<Device = D>>(
+        &mut self,
+        way: &mut Way<'_, W>,
+        mut console: Option<&mut Console<D>>,
+    ) -> Result<Busy, Error> {
+        let mut waited = false;
+        for _ in 0..ROUNDS {
+            if self.is_direct {
+                if !self.receive_directly(way)? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            if let Some(console) = console.as_deref_mut().filter(|console| console.is_busy()) {
+                let has_record = way.recorder.has_stdout();
+                self.show(way.talk, has_record, Some(console), way.now)?;
+                way.talk.down.sink_full(way.now);
+                return Ok(self.stdout.is_writable());
+            }
+            if self.buffer.is_empty() {
+                waited |= way.recorder.is_behind();
+                // What was held up by this may go on.
+                if !self.load_record(way.recorder) && !self.read(way) {
+                    return Ok(waited);
+                }
+            }
+            if let Some(console) = console.as_deref_mut() {
+                console.show(self.buffer.waiting());
+                self.buffer.fill(0);
+                continue;
+            }
+            if !self.stdout.is_writable() {
+                way.talk.down.sink_full(way.now);
+                return Ok(false);
+            }
+            match self.stdout.write(self.buffer.waiting()) {
+                Ok(count) => {
+                    self.buffer.start += count;
+                    if !way.recorder.has_stdout() {
+                        way.talk.down.gave(count, way.now);
+                    }
+                }
+                Err(error) => {
+                    self.give_up(&error)?;
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// What there is to say to whoever sits here.
+    pub(super) fn show(
+        &mut self,
+        talk: &mut Conversation,
+        has_record: bool,
+        console: Option<&mut Console<D>>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        let Some(console) = console else {
+            self.stderr.flush();
+            return Ok(());
+        };
+        console
+            .flush(&mut self.stdout, &mut self.stderr)
+            .map_err(|_| Error::hung_up())?;
+        if console.is_written() && !has_record {
+            let shown = talk.down.owed() as usize;
+            talk.down.gave(shown, now);
+        }
+        Ok(())
+    }
+
+    /// Bytes of a record that are not on stdout.
+    pub(super) fn record_waits(
+        &self,
+        recorder: &Recorder<D>,
+        console: Option<&Console<D>>,
+    ) -> usize {
+        if !recorder.has_stdout() {
+            return 0;
+        }
+        let shown = console.is_none_or(Console::is_written);
+        recorder.waiting() + self.buffer.waiting().len() + usize::from(!shown)
+    }
+
+    /// The last of a record, as much as stdout takes. Returns whether that was all.
+    pub(super) fn finish_record(&mut self, recorder: &mut Recorder<D>) -> bool {
+        loop {
+            if self.buffer.is_empty() && !self.load_record(recorder) {
+                return true;
+            }
+            match self.stdout.write(self.buffer.waiting()) {
+                Ok(count) => self.buffer.start += count,
+                // Whoever reads stdout no more does not care.
+                Err(error) => return error.kind() == ErrorKind::BrokenPipe,
+            }
+            if !self.buffer.is_empty() {
+                return false;
+            }
+        }
+    }
+
+    /// A read and a write without a copy (see [`zero_copy`]). Returns whether to go on at once.
+    fn receive_directly<W: World<Device = D>>(
+        &mut self,
+        way: &mut Way<'_, W>,
+    ) -> Result<Busy, Error> {
+        let now = way.now;
+        if !way.talk.down.is_open() {
+            return Ok(false);
+        }
+        if !way.link.conn.is_readable() {
+            way.talk.down.source_silent(now);
+            return Ok(false);
+        }
+        if !self.stdout.is_writable() {
+            way.talk.down.sink_full(now);
+            return Ok(false);
+        }
+        match way.world.receive(&mut way.link.conn, &mut self.stdout) {
+            Copied::Bytes(count) => {
+                self.count += count as u64;
+                if count > 0 {
+                    way.talk.carried();
+                }
+                way.talk.down.moved(count, now);
+                return Ok(true);
+            }
+            Copied::SourcePending => way.talk.down.source_silent(now),
+            Copied::SinkFull => way.talk.down.sink_full(now),
+            Copied::End => way.talk.down.source_ended(now),
+            Copied::SourceFailed(error) => way.broke(error),
+            Copied::SinkFailed(error) => self.give_up(&error)?,
+            Copied::Refused => {
+                self.is_direct = false;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn give_up(&mut self, error: &io::Error) -> Result<(), Error> {
+        match error.kind() {
+            ErrorKind::BrokenPipe => {
+                self.is_unread = true;
+                Ok(())
+            }
+            _ => Err(Error::system("write to stdout", error)),
+        }
+    }
+
+    /// Fills the empty buffer. Returns whether to go on.
+    fn read<W: World<Device = D>>(&mut self, way: &mut Way<'_, W>) -> bool {
+        if !way.talk.down.is_open() {
+            return false;
+        }
+        if !way.link.conn.is_readable() {
+            way.talk.down.source_silent(way.now);
+            return false;
+        }
+        let received = way.link.conn.read(self.buffer.space());
+        match received {
+            Received::Bytes(count) => {
+                self.count += count as u64;
+                self.buffer.fill(count);
+                way.talk.carried();
+                way.recorder.heard(self.buffer.waiting());
+                if way.recorder.has_stdout() || self.discards {
+                    self.buffer.fill(0);
+                    way.talk.down.moved(0, way.now);
+                    return true;
+                }
+                if let Some(escaper) = &mut self.escaper {
+                    self.buffer
+                        .reveal(|bytes, text| escaper.escape(bytes, text));
+                }
+                way.talk.down.took(self.buffer.waiting().len());
+                return true;
+            }
+            Received::Yield => return true,
+            Received::Pending => {
+                way.talk.down.source_silent(way.now);
+                return false;
+            }
+            Received::End | Received::Truncated(_) | Received::Failed(_) => {}
+        }
+        self.buffer.fill(0);
+        if let Some(escaper) = &mut self.escaper {
+            self.buffer.reveal(|_, text| escaper.finish(text));
+            if !way.recorder.has_stdout() {
+                way.talk.down.took(self.buffer.waiting().len());
+            }
+        }
+        match received {
+            Received::Truncated(error) | Received::Failed(error) => way.broke(error),
+            _ => way.talk.down.source_ended(way.now),
+        }
+        !self.buffer.is_empty()
+    }
+
+    /// Fills the empty buffer with what of a record is for stdout. Returns whether there was any.
+    fn load_record(&mut self, recorder: &mut Recorder<D>) -> bool {
+        let mut text = recorder.take();
+        if text.is_empty() {
+            return false;
+        }
+        self.buffer.load(&mut text);
+        if let Some(escaper) = &mut self.escaper {
+            self.buffer
+                .reveal(|bytes, text| escaper.escape(bytes, text));
+        }
+        true
+    }
+}
+
+impl<W: World> Way<'_, W> {
+    /// The connection broke while being read.
+    fn broke(&mut self, error: io::Error) {
+        if let Ok(found) = self.link.look() {
+            self.talk.looked(found, self.now);
+        }
+        self.talk.down.lost(error, self.now);
+    }
+}

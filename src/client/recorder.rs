@@ -1,0 +1,109 @@
+//! What a participant records of the conversation.
+//!
+//! It promises: nothing that is recorded is missing at the end, or the exit status tells; and a record
+//! that cannot be written as fast as the network goes slows it down rather than grow.
+
+use super::CHUNK;
+use crate::engine::record::Who;
+use crate::io::addr::Addr;
+use crate::io::device::Device;
+use crate::io::readiness::Event;
+use crate::io::record::Records;
+
+/// The records of one connection. See the module's documentation.
+pub(super) struct Recorder<D> {
+    /// Only where something is to be recorded.
+    records: Option<Records<D>>,
+    addr: Addr,
+    /// The other side's number, where it came to us.
+    number: u32,
+}
+
+impl<D: Device> Recorder<D> {
+    pub(super) fn new(records: Option<Records<D>>, addr: Addr, number: u32) -> Recorder<D> {
+        Recorder {
+            records,
+            addr,
+            number,
+        }
+    }
+
+    /// Whether anything is recorded.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.records.is_some()
+    }
+
+    /// The two were connected.
+    pub(super) fn joined(&mut self) {
+        self.record(Records::joined);
+    }
+
+    /// The other side said `bytes`.
+    pub(super) fn heard(&mut self, bytes: &[u8]) {
+        self.record(|records, who| records.heard(who, bytes));
+    }
+
+    /// `bytes` were said to it.
+    pub(super) fn said(&mut self, bytes: &[u8]) {
+        self.record(|records, who| records.said(Some(who), bytes));
+    }
+
+    /// It is over, and why.
+    pub(super) fn left(&mut self, why: &str) {
+        self.record(|records, who| {
+            records.said_all(Some(who));
+            records.left(who, why);
+        });
+        self.flush();
+    }
+
+    /// The turn is over.
+    pub(super) fn flush(&mut self) {
+        self.records.iter_mut().for_each(Records::flush);
+    }
+
+    /// Takes note of an event.
+    pub(super) fn collect(&mut self, event: Event) {
+        self.records.iter_mut().for_each(|r| r.collect(event));
+    }
+
+    /// Whether a record is on stdout, instead of what is received.
+    pub(super) fn has_stdout(&self) -> bool {
+        self.records.as_ref().is_some_and(Records::has_stdout)
+    }
+
+    /// Bytes of a record that wait for stdout.
+    pub(super) fn waiting(&self) -> usize {
+        self.records.as_ref().map_or(0, Records::waiting_for_stdout)
+    }
+
+    /// Whether so much of a record waits for stdout that nothing more may happen.
+    pub(super) fn is_behind(&self) -> bool {
+        self.waiting() >= CHUNK
+    }
+
+    /// What of a record is for stdout, all of it.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        let mut text = Vec::new();
+        if let Some(records) = &mut self.records {
+            records.take_for_stdout(|part| text.extend_from_slice(part));
+        }
+        text
+    }
+
+    /// The records, to be finished by whoever may wait for them.
+    pub(super) fn into_records(&mut self) -> Option<Records<D>> {
+        self.records.take()
+    }
+
+    fn record(&mut self, record: impl FnOnce(&mut Records<D>, Who<'_>)) {
+        if let Some(records) = &mut self.records {
+            let who = Who {
+                number: self.number,
+                addr: &self.addr,
+                name: None,
+            };
+            record(records, who);
+        }
+    }
+}
