@@ -240,24 +240,24 @@ impl<S: Stream> Conn<S> {
     }
 
     /// Takes note that so much was written.
-    pub(super) fn sent(&mut self, count: usize) {
+    pub fn sent(&mut self, count: usize) {
         if count > 0 {
             self.dead_peer.sent();
         }
     }
 
     /// Takes note, for a copy inside the kernel, that a read would find nothing now.
-    pub(super) fn block_read(&mut self) {
+    pub fn block_read(&mut self) {
         self.ready.read_blocked();
     }
 
     /// Takes note, for a copy inside the kernel, that a write would get nowhere now.
-    pub(super) fn block_write(&mut self) {
+    pub fn block_write(&mut self) {
         self.ready.write_blocked();
     }
 
     /// Takes note, for a copy inside the kernel, that the other side will send no more.
-    pub(super) fn end(&mut self) {
+    pub fn end(&mut self) {
         self.ready.read_ended();
         self.ended = true;
     }

@@ -99,7 +99,7 @@ impl<D: Device> Output<D> {
     }
 
     /// Takes note, for a copy inside the kernel, that a write would get nowhere now.
-    pub(super) fn block(&mut self) {
+    pub fn block(&mut self) {
         self.ready.write_blocked();
     }
 
