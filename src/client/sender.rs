@@ -90,6 +90,9 @@ impl<D: Device> Sender<D> {
         }
         // Whoever types sees it, also while the other side takes nothing.
         self.read_keys(way.talk, way.now)?;
+        if way.talk.up.loss().is_some() {
+            return Ok(false);
+        }
         if let Err(error) = way.link.conn.flush() {
             self.give_up(error, way);
         }
