@@ -399,10 +399,10 @@ fn an_http_request_typed_line_by_line_is_answered_with_a_megabyte() {
             "",
         ];
         let mut client = ask(&nginx, options, &request);
-        // It leaves by itself: its stdin is still open.
-        client.expect_status(0);
-        assert!(client.stdin.is_some());
+        // The answer is whole for whoever reads it, though stdin is still open.
         let answer = client.stdout.wait_end();
+        client.end_input();
+        client.expect_status(0);
         let (head, body) = head_and_body(&answer);
         assert!(
             head.starts_with("HTTP/1.1 200 OK\r\n"),
@@ -426,8 +426,9 @@ fn a_request_reaches_the_server_with_the_line_ends_that_were_asked_for() {
     let length = request.iter().map(|line| line.len()).sum::<usize>();
     for (options, length) in [(&[][..], length + 4), (&["-C"][..], length + 8)] {
         let mut client = ask(&nginx, options, &request);
-        client.expect_status(0);
         let answer = client.stdout.wait_end();
+        client.end_input();
+        client.expect_status(0);
         let (_, body) = head_and_body(&answer);
         let body = String::from_utf8_lossy(body);
         assert_eq!(body, format!("length {length}\n"), "{options:?}");
@@ -443,15 +444,15 @@ fn nonsense_is_answered_with_400_and_the_end() {
     let nginx = serving(&folder);
     for options in [&[][..], &["-C", "-v"][..]] {
         let mut client = ask(&nginx, options, &["hello, is this a web server?"]);
-        client.expect_status(0);
-        assert!(client.stdin.is_some());
         let answer = client.stdout.wait_end();
+        client.end_input();
+        client.expect_status(0);
         let (head, body) = head_and_body(&answer);
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
         assert!(contains(body, b"<center>nginx"), "the whole page came");
         let told = String::from_utf8(client.stderr.wait_end()).unwrap();
-        let closed = told.contains(&format!("{HOST}:{} closed the connection", nginx.port));
-        assert_eq!(closed, options.contains(&"-v"), "{told}");
+        let ended = told.contains(&format!("{HOST}:{} ended its side", nginx.port));
+        assert_eq!(ended, options.contains(&"-v"), "{told}");
     }
 }
 
@@ -511,11 +512,11 @@ fn what_a_listening_netcat_sends_arrives_whole_and_its_end_is_ours() {
         let mut client = muxnc(&[HOST, &port.to_string()]);
         let sent = noise(3, 3_000_000);
         feed_all(&mut server, sent.clone());
-        // The end of the netcat's input ends muxnc, although its own input stays open.
-        client.expect_status(0);
-        assert!(client.stdin.is_some());
-        server.expect_status(0);
+        // The end of the netcat's input is the end of our stdout, although our own input stays open.
         assert_same(program, &client.stdout.wait_end(), &sent);
+        client.end_input();
+        client.expect_status(0);
+        server.expect_status(0);
         assert_eq!(server.stdout.text(), "");
     }
 }
@@ -583,8 +584,8 @@ fn a_file_sent_by_every_netcat_is_received_whole_by_once() {
             .process
             .stdout
             .wait_until("all that was sent", |got| got.len() >= sent.len());
+        server.process.end_input();
         server.process.expect_status(0);
-        assert!(server.process.stdin.is_some());
         client.expect_status(0);
         assert_same(program, &server.process.stdout.wait_end(), &sent);
         assert_eq!(client.stdout.text(), "");

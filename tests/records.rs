@@ -361,6 +361,7 @@ fn a_participant_can_look_at_both_directions() {
     stream.write_all(b"pong\n").unwrap();
     process.stdout.wait_for("   pong.\n");
     drop(stream);
+    process.end_input();
     process.expect_status(0);
     let text = process.stdout.text();
     assert_eq!(text.lines().count(), 4, "{text}");
@@ -405,6 +406,7 @@ fn one_peer_has_a_transcript_too() {
     expect_bytes(&mut ana, "hi");
     let addr = ana.local_addr().unwrap();
     drop(ana);
+    hub.process.end_input();
     hub.process.expect_status(0);
     assert_eq!(
         entries(&text(&file)),

@@ -192,6 +192,7 @@ fn whoever_was_told_everything_is_told_that_it_is_the_end() {
     participant.stdout.wait_for("that is all\n");
     secret.hub.process.end_input();
     secret.hub.process.expect_status(0);
+    participant.end_input();
     participant.expect_status(0);
 }
 
@@ -200,6 +201,8 @@ fn the_hubs_full_is_told_in_tls() {
     let secret = Encrypted::start(&["-m", "1"]);
     let _first = secret.join(&[]);
     let mut second = Process::start(&mut secret.participant(&[]));
+    second.stdout.wait_end();
+    second.end_input();
     second.expect_status(0);
     assert_eq!(second.stdout.text(), "muxnc: full, 1 are here already\n");
 }
