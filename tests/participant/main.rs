@@ -12,6 +12,7 @@
 
 #[path = "../support/chance.rs"]
 mod chance;
+mod kernel;
 mod schedule;
 mod world;
 

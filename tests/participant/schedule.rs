@@ -28,6 +28,8 @@ use muxnc::io::stdin::Stdin;
 use muxnc::status::Status;
 
 use super::Chance;
+use super::kernel::Account;
+use super::kernel::Script;
 use super::world::Fake;
 use super::world::Fd;
 use super::world::Happening;
@@ -72,6 +74,50 @@ impl Schedule {
         let settings = settings(&mut chance);
         let role = chance.pick(&[Role::Client, Role::Client, Role::Server]);
         let net = net(chance, stdin, &settings);
+        Schedule::new(net, settings, role).turns()
+    }
+
+    /// Runs a script whose like runs over the real world.
+    pub(crate) fn follow(script: &Script, stdin: Kind) -> Account {
+        count_warnings();
+        SAID.set(0);
+        let plain = Settings {
+            crlf: false,
+            half_close: script.half_close,
+            quit_after: None,
+            idle_timeout: None,
+            line_delay: None,
+            traffic: Traffic::Both,
+            records: Wanted::default(),
+            raw_output: true,
+            edit: false,
+        };
+        let mut net = net(Chance(0), stdin, &plain);
+        net.agenda.clear();
+        for (i, step) in script.steps.iter().enumerate() {
+            let at = net.now + Duration::from_millis(50 * (i as u64 + 1));
+            net.agenda.push((at, *step));
+        }
+        net.in_there = script.there;
+        net.in_mute = false;
+        net.in_ended = script.is_file;
+        (net.told, net.layered, net.taps) = (true, false, true);
+        (net.sndbuf, net.window) = (1 << 20, 1 << 20);
+        (net.out_kind, net.out_room, net.out_limit) = (Kind::Pipe, 1 << 20, None);
+        net.delay = Duration::from_micros(100);
+        let schedule = Schedule::new(net, plain, Role::Client);
+        let fake = schedule.fake.clone();
+        let ended = schedule.turns();
+        let net = fake.0.borrow();
+        Account {
+            ended,
+            sent: net.wrote,
+            shown: net.out_taken,
+            half_closed: net.shut.is_some(),
+        }
+    }
+
+    fn new(net: Net, settings: Settings, role: Role) -> Schedule {
         let start = net.now;
         let horizon = net.agenda.last().map_or(start, |(at, _)| *at) + 400 * SECOND;
         let fake = Fake(Rc::new(RefCell::new(net)));
@@ -89,15 +135,14 @@ impl Schedule {
             records: None,
         };
         let core = Core::new(parts, settings.clone(), role, start);
-        let schedule = Schedule {
+        Schedule {
             fake,
             core,
             settings,
             role,
             over: None,
             horizon,
-        };
-        schedule.turns()
+        }
     }
 
     fn turns(mut self) -> Ended {
