@@ -19,6 +19,7 @@ mod link;
 mod receiver;
 mod recorder;
 mod sender;
+mod shortfall;
 
 use std::io;
 use std::io::ErrorKind;
@@ -231,7 +232,7 @@ fn open_input(
     }
     Ok(
         match Console::open(registry, SIGNALS, stdin, stdout, stderr)? {
-            Opened::Console(console) => Input::Console(console),
+            Opened::Console(console) => Input::Console(Box::new(console)),
             Opened::Plain(stdin) => Input::Plain(stdin),
         },
     )

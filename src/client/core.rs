@@ -13,7 +13,6 @@
 //! It promises: [`Status::Done`] is said only with the proof that both directions were delivered; any
 //! other end is an error that says what is missing, or the status of a signal.
 
-use std::io;
 use std::io::ErrorKind;
 use std::time::Instant;
 
@@ -25,6 +24,7 @@ use super::receiver::Receiver;
 use super::recorder::Recorder;
 use super::sender::Sender;
 use super::sender::Way;
+use super::shortfall::Shortfall;
 use crate::engine::conversation::Act;
 use crate::engine::conversation::Blame;
 use crate::engine::conversation::Conversation;
@@ -309,45 +309,13 @@ impl<W: World> Core<W> {
 
     /// Why not everything was delivered, and how much was not.
     fn short(&self, blame: Blame) -> Error {
-        let addr = self.addr();
-        let unsent = self.missing();
-        match blame {
-            Blame::Broken => match self.talk.down.loss() {
-                Some(loss) => self.cut_short("receive from", &loss.why),
-                None => self.cut_short("receive from", &ErrorKind::ConnectionReset.into()),
-            },
-            Blame::Unsendable => match self.talk.up.loss() {
-                Some(loss) => self.cut_short("send to", &loss.why),
-                None => self.cut_short("send to", &ErrorKind::BrokenPipe.into()),
-            },
-            Blame::Closed => Error::new(
-                format!("send to {addr}"),
-                format!("it ended its side, and {unsent} bytes were not taken"),
-            ),
-            Blame::Late if unsent > 0 => Error::new(
-                format!("send to {addr}"),
-                format!("{unsent} bytes were not taken in the time that -q gives"),
-            ),
-            Blame::Late => Error::new(
-                "write to stdout",
-                format!(
-                    "{} bytes were not taken in the time that -q gives",
-                    self.unshown()
-                ),
-            ),
-            Blame::Idle => {
-                let limit = self.settings.idle_timeout.unwrap_or_default();
-                let missing = match unsent {
-                    0 => String::new(),
-                    unsent => format!(", and {unsent} bytes were not taken"),
-                };
-                Error::new(
-                    format!("wait for {addr}"),
-                    format!("nothing was sent or received for {limit:?}{missing}"),
-                )
-                .hint("-i sets how long that may be.")
-            }
-        }
+        let shortfall = Shortfall {
+            addr: self.addr(),
+            unsent: self.missing(),
+            unshown: self.unshown(),
+            idle_timeout: self.settings.idle_timeout.unwrap_or_default(),
+        };
+        shortfall.tell(blame, &self.talk)
     }
 
     /// Bytes that the other side did not acknowledge: what was read, and what a file still holds.
@@ -364,36 +332,6 @@ impl<W: World> Core<W> {
         let console = self.sender.input.console();
         let record = self.receiver.record_waits(&self.recorder, console);
         self.talk.down.owed() + record as u64
-    }
-
-    fn cut_short(&self, doing: &str, error: &io::Error) -> Error {
-        let told = Error::system(format!("{doing} {}", self.addr()), error);
-        let lost = match (self.missing(), self.talk.up.loss().is_some()) {
-            (0, false) => None,
-            (0, true) => Some(String::from(
-                "The other side closed before stdin had ended.",
-            )),
-            (missing, _) => Some(format!(
-                "The other side closed before everything was sent: {missing} bytes were not taken."
-            )),
-        };
-        let hint = match (error.kind(), lost) {
-            (ErrorKind::TimedOut, lost) => {
-                let silent =
-                    "The other side has not answered for a minute and more: is the network up?";
-                match lost {
-                    Some(_) => format!("{silent} {} bytes were not taken.", self.missing()),
-                    None => String::from(silent),
-                }
-            }
-            (_, Some(lost)) => lost,
-            (ErrorKind::UnexpectedEof, None) => String::from(
-                "Some programs never say it, or not to whoever ended its own side first \
-                 (--no-shutdown does not); from any other, the end of what came may be missing.",
-            ),
-            (_, None) => return told,
-        };
-        told.hint(hint)
     }
 
     /// Whether the other side has everything that it will ever get.
@@ -440,7 +378,7 @@ impl<W: World> Core<W> {
 
     /// The records, to be finished by whoever may wait for them.
     pub fn take_records(&mut self) -> Option<Records<W::Device>> {
-        self.recorder.into_records()
+        self.recorder.take_records()
     }
 
     /// Says what was moved, all in all.

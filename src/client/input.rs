@@ -15,7 +15,7 @@ pub enum Input<D> {
     /// Standard input as it is.
     Plain(Stdin<D>),
     /// The line being typed at a terminal.
-    Console(Console<D>),
+    Console(Box<Console<D>>),
 }
 
 impl<D: Device> Input<D> {

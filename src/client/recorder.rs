@@ -92,7 +92,7 @@ impl<D: Device> Recorder<D> {
     }
 
     /// The records, to be finished by whoever may wait for them.
-    pub(super) fn into_records(&mut self) -> Option<Records<D>> {
+    pub(super) fn take_records(&mut self) -> Option<Records<D>> {
         self.records.take()
     }
 

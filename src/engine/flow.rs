@@ -422,6 +422,8 @@ mod tests {
         flow.acknowledged_but(1, now);
         assert_eq!((flow.missing(), flow.acknowledged()), (1, 14));
         flow.acknowledged_but(0, now + Duration::from_secs(1));
+        flow.acknowledged_but(9, now);
+        assert_eq!(flow.missing(), 0, "what was acknowledged stays so");
         let delivered = flow.delivered().unwrap();
         assert_eq!(delivered.since(), now + Duration::from_secs(1));
     }
@@ -471,6 +473,12 @@ mod tests {
         flow.sink_full(later);
         assert_eq!(flow.silent_since(), None);
         assert!(flow.is_held_up());
+        flow.moved(1, later);
+        assert!(!flow.is_held_up());
+        flow.took(1);
+        flow.sink_full(later);
+        flow.gave(1, later);
+        assert!(!flow.is_held_up());
     }
 
     #[test]

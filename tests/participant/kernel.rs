@@ -48,7 +48,8 @@ pub(crate) struct Script {
 impl Script {
     /// Every script ends with both ends over.
     fn new(chance: &mut Chance, is_file: bool) -> Script {
-        let mut steps = Vec::new();
+        // What is shown first says that the real one knows that it is connected.
+        let mut steps = vec![Happening::Send(7)];
         for _ in 0..chance.below(6) {
             steps.push(match chance.below(4) {
                 0 | 1 => Happening::Send(chance.up_to(20_000)),
@@ -162,20 +163,20 @@ impl Real {
             sent: 0,
         };
         let (mut got, mut half_closed) = (0, false);
+        let mut stdout = real.child.stdout.take().unwrap();
+        let mut shown = Vec::new();
         for step in &script.steps {
             real.do_step(*step, &mut got, &mut half_closed);
+            if shown.is_empty() {
+                shown.resize(7, 0);
+                stdout.read_exact(&mut shown).unwrap();
+            }
         }
         // What is still to come from it, and to be shown.
         if let Some(stream) = &mut real.stream {
             half_closed |= drain(stream, &mut got, None);
         }
-        let mut shown = Vec::new();
-        real.child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_end(&mut shown)
-            .unwrap();
+        stdout.read_to_end(&mut shown).unwrap();
         for (at, byte) in shown.iter().enumerate() {
             assert_eq!(*byte, pattern(at as u64, 1));
         }

@@ -337,6 +337,11 @@ impl Schedule {
             let last = net.active.max(net.now - limit);
             text.contains("nothing was sent") && net.now - last >= limit
         });
+        if idle {
+            let stuck = net.out_wants_room && !net.out_left && net.sent > net.out_taken;
+            let discards = self.settings.traffic == Traffic::SendOnly;
+            assert!(!stuck || discards, "its own stdout is stuck: {net:#?}");
+        }
         let quits = text.contains("-q gives") && self.settings.quit_after.is_some();
         if quits {
             let shown = net.out_taken == net.read;

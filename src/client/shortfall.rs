@@ -1,0 +1,91 @@
+//! The words in which a participant says that not everything was delivered.
+//!
+//! It promises: whoever reads them knows where it failed, why, and how many bytes were not taken.
+
+use std::io;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use crate::engine::conversation::Blame;
+use crate::engine::conversation::Conversation;
+use crate::io::error::Error;
+
+/// What is missing. See the module's documentation.
+pub(super) struct Shortfall {
+    /// The other side.
+    pub(super) addr: String,
+    /// Bytes that it did not acknowledge.
+    pub(super) unsent: u64,
+    /// Bytes that stdout did not take.
+    pub(super) unshown: u64,
+    /// What `-i` says.
+    pub(super) idle_timeout: Duration,
+}
+
+impl Shortfall {
+    /// The same in words.
+    pub(super) fn tell(&self, blame: Blame, talk: &Conversation) -> Error {
+        let Shortfall {
+            addr,
+            unsent,
+            unshown,
+            idle_timeout,
+        } = self;
+        let late = |count| format!("{count} bytes were not taken in the time that -q gives");
+        match blame {
+            Blame::Broken => match talk.down.loss() {
+                Some(loss) => self.cut_short("receive from", &loss.why, talk),
+                None => self.cut_short("receive from", &ErrorKind::ConnectionReset.into(), talk),
+            },
+            Blame::Unsendable => match talk.up.loss() {
+                Some(loss) => self.cut_short("send to", &loss.why, talk),
+                None => self.cut_short("send to", &ErrorKind::BrokenPipe.into(), talk),
+            },
+            Blame::Closed => Error::new(
+                format!("send to {addr}"),
+                format!("it ended its side, and {unsent} bytes were not taken"),
+            ),
+            Blame::Late if *unsent > 0 => Error::new(format!("send to {addr}"), late(unsent)),
+            Blame::Late => Error::new("write to stdout", late(unshown)),
+            Blame::Idle => {
+                let missing = match unsent {
+                    0 => String::new(),
+                    unsent => format!(", and {unsent} bytes were not taken"),
+                };
+                Error::new(
+                    format!("wait for {addr}"),
+                    format!("nothing was sent or received for {idle_timeout:?}{missing}"),
+                )
+                .hint("-i sets how long that may be.")
+            }
+        }
+    }
+
+    fn cut_short(&self, doing: &str, error: &io::Error, talk: &Conversation) -> Error {
+        let unsent = self.unsent;
+        let told = Error::system(format!("{doing} {}", self.addr), error);
+        if error.kind() == ErrorKind::TimedOut {
+            let silent =
+                "The other side has not answered for a minute and more: is the network up?";
+            return told.hint(match unsent {
+                0 => String::from(silent),
+                unsent => format!("{silent} {unsent} bytes were not taken."),
+            });
+        }
+        if unsent > 0 {
+            return told.hint(format!(
+                "The other side closed before everything was sent: {unsent} bytes were not taken."
+            ));
+        }
+        if talk.up.loss().is_some() {
+            return told.hint("The other side closed before stdin had ended.");
+        }
+        if error.kind() == ErrorKind::UnexpectedEof {
+            return told.hint(
+                "Some programs never say it, or not to whoever ended its own side first \
+                 (--no-shutdown does not); from any other, the end of what came may be missing.",
+            );
+        }
+        told
+    }
+}
