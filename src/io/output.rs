@@ -30,6 +30,11 @@ pub struct Output<D = Descriptor> {
 
 impl Output {
     /// Standard output.
+    ///
+    /// One that was closed at the start (`>&-`) is not told from `/dev/null`: before `main` Rust's
+    /// runtime opens that in its place, for reading and writing, and so does whoever runs a program
+    /// with Python's `DEVNULL`. Only code that runs before the runtime could look, which no crate
+    /// offers where `unsafe_code` is forbidden (`ctor` 0.6 has to allow it).
     pub fn stdout() -> Output {
         Output::new(Descriptor::new(rustix::stdio::stdout(), Direction::Out))
     }
