@@ -377,7 +377,7 @@ impl Conversation {
 
     /// Whether everything was given, and whether it was acknowledged decides what follows.
     fn wants_acknowledgement(&self) -> bool {
-        let decides = !self.down.is_open() || (self.terms.send_only && !self.is_silent());
+        let decides = !self.down.is_open() || self.terms.send_only;
         decides && self.up.is_given() && !self.up.is_over()
     }
 

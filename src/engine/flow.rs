@@ -435,7 +435,7 @@ mod tests {
         flow.took(10);
         flow.source_ended(now);
         flow.gave(9, now);
-        assert!(flow.delivered().is_none());
+        assert!(flow.is_held_up() && flow.delivered().is_none());
         flow.gave(1, now);
         assert!(flow.delivered().is_some());
     }
@@ -450,6 +450,15 @@ mod tests {
         flow.source_ended(now);
         flow.acknowledged_but(0, now);
         assert!(!flow.is_given() && flow.delivered().is_none());
+        let mut last = Flow::to_connection();
+        last.moved(3, now);
+        last.acknowledged_but(0, now);
+        last.holds(true, now);
+        last.source_ended(now);
+        assert!(
+            last.delivered().is_none(),
+            "a layer may hold what counts as acknowledged"
+        );
         flow.holds(false, now);
         assert!(flow.is_given() && flow.delivered().is_none());
         flow.acknowledged_but(0, now);

@@ -551,6 +551,7 @@ impl Device for Fd {
             panic!("closed something else");
         };
         let net = &mut *fake.0.borrow_mut();
+        assert!(net.out_kind != Kind::Terminal, "a terminal is closed");
         let shown = net.discards || net.out_taken == net.read;
         assert!(net.fin_read.is_some() && shown, "closed too early");
         net.out_closed = true;

@@ -295,3 +295,47 @@ fn a_record_that_waits_for_the_output_is_waited_for() {
     talk.talk.record_waits(0);
     assert!(talk.is_done());
 }
+
+#[test]
+fn a_limit_wakes_it_though_nothing_is_looked_for() {
+    // What is not even given to the connection is not looked for.
+    let input = Input::Terminal;
+    let mut talk = Talk::new(Terms { input, ..TERMS });
+    talk.talk.up.took(5);
+    talk.other_ended();
+    let closes = vec![Act::CloseOutput];
+    assert_eq!((talk.acts(0), talk.wakes_in()), (closes, Some(LAST_WORDS)));
+    let quit_after = Some(SECOND);
+    let mut talk = Talk::new(Terms {
+        quit_after,
+        ..TERMS
+    });
+    talk.talk.up.took(5);
+    talk.input_ended();
+    assert_eq!((talk.acts(0), talk.wakes_in()), (vec![], Some(SECOND)));
+    talk.pass(SECOND);
+    assert_eq!(
+        (talk.acts(0), talk.wakes_in()),
+        (vec![], Some(LAST_WORDS - SECOND))
+    );
+}
+
+#[test]
+fn after_a_loss_a_limit_bounds_what_is_still_received() {
+    let quit_after = Some(5 * SECOND);
+    let lingering = Terms {
+        send_only: true,
+        ..TERMS
+    };
+    let quitting = Terms {
+        quit_after,
+        ..TERMS
+    };
+    for (terms, limit) in [(lingering, LINGER), (quitting, 5 * SECOND)] {
+        let mut talk = Talk::new(terms);
+        talk.talk.up.lost(ErrorKind::BrokenPipe.into(), talk.now);
+        assert_eq!((talk.end(0), talk.wakes_in()), (None, Some(limit)));
+        talk.pass(limit);
+        assert_eq!(talk.end(0), Some(End::Short(Blame::Unsendable)));
+    }
+}
