@@ -200,7 +200,7 @@ impl<D: Device> Receiver<D> {
             Copied::SourcePending => way.talk.down.source_silent(now),
             Copied::SinkFull => way.talk.down.sink_full(now),
             Copied::End => way.talk.down.source_ended(now),
-            Copied::SourceFailed(error) => way.broke(error),
+            Copied::SourceFailed(error) => way.talk.down.lost(error, now),
             Copied::SinkFailed(error) => self.give_up(&error)?,
             Copied::Refused => {
                 self.is_direct = false;
@@ -263,7 +263,9 @@ impl<D: Device> Receiver<D> {
             }
         }
         match received {
-            Received::Truncated(error) | Received::Failed(error) => way.broke(error),
+            Received::Truncated(error) | Received::Failed(error) => {
+                way.talk.down.lost(error, way.now);
+            }
             _ => way.talk.down.source_ended(way.now),
         }
         !self.buffer.is_empty()
@@ -281,15 +283,5 @@ impl<D: Device> Receiver<D> {
                 .reveal(|bytes, text| escaper.escape(bytes, text));
         }
         true
-    }
-}
-
-impl<W: World> Way<'_, W> {
-    /// The connection broke while being read.
-    fn broke(&mut self, error: io::Error) {
-        if let Ok(found) = self.link.look() {
-            self.talk.looked(found, self.now);
-        }
-        self.talk.down.lost(error, self.now);
     }
 }

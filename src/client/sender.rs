@@ -188,9 +188,6 @@ impl<D: Device> Sender<D> {
     /// The connection takes no more; what came before it broke is still to be read and shown.
     fn give_up<W: World<Device = D>>(&mut self, error: io::Error, way: &mut Way<'_, W>) {
         log::debug!("send to {}: {error}", way.link.conn.addr());
-        if let Ok(found) = way.link.look() {
-            way.talk.looked(found, way.now);
-        }
         way.talk.up.lost(error, way.now);
         way.link.conn.expect_end();
         self.buffer.fill(0);

@@ -362,7 +362,7 @@ impl Conversation {
 
     fn half_closes(&self) -> bool {
         let finished = self.finished_at().is_some() && self.up.is_given();
-        self.terms.half_close && finished && self.up.loss().is_none()
+        self.terms.half_close && finished
     }
 
     fn closes_output(&self) -> bool {

@@ -294,6 +294,7 @@ impl Schedule {
     /// It said that everything was delivered, or that nobody reads it.
     fn exit(self, status: Status) -> Ended {
         let (sends, is_terminal) = (self.sends(), self.is_terminal());
+        let is_silent = self.is_silent();
         let net = self.fake.0.borrow();
         if status == Status::BrokenPipe {
             assert!(net.out_left, "nobody has left: {net:#?}");
@@ -305,7 +306,11 @@ impl Schedule {
             assert!(end, "stdin had not ended: {net:#?}");
             assert!(net.is_acknowledged(), "not all was acknowledged: {net:#?}");
         }
-        let waived = self.waived(&net);
+        if sends && !net.told && net.wrote > 0 {
+            let told = net.error_told && !net.was_sound;
+            assert!(!told, "nobody knows what arrived: {net:#?}");
+        }
+        let waived = !is_silent && self.waived(&net);
         assert!(
             net.fin_read.is_some() || waived,
             "the other side had not ended: {net:#?}"
@@ -354,6 +359,11 @@ impl Schedule {
         if closed {
             let at = net.fin_read.expect("it ended its side");
             assert!(net.now >= at + 2 * SECOND, "too early: {net:#?}");
+            assert!(!net.is_acknowledged(), "nothing is missing: {net:#?}");
+        }
+        if broken && net.told && text.starts_with("send to") && net.fin_read.is_some() {
+            let all = net.in_end_read && net.is_acknowledged() && net.out_taken == net.read;
+            assert!(!all, "a reset after all was acknowledged: {text}\n{net:#?}");
         }
         let stdout = text.contains("write to stdout") && net.out_limit.is_some();
         assert!(
@@ -522,6 +532,8 @@ fn net(mut chance: Chance, stdin: Kind, settings: &Settings) -> Net {
         reset: None,
         error: None,
         write_failed: false,
+        error_told: false,
+        was_sound: false,
         probed: false,
         sent: 0,
         read: 0,

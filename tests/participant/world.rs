@@ -99,6 +99,9 @@ pub(crate) struct Net {
     pub(crate) reset: Option<Instant>,
     pub(crate) error: Option<ErrorKind>,
     pub(crate) write_failed: bool,
+    /// The error was told, and that there was none when all had been written.
+    pub(crate) error_told: bool,
+    pub(crate) was_sound: bool,
     pub(crate) probed: bool,
     // from the other side
     pub(crate) sent: u64,
@@ -401,7 +404,13 @@ impl Stream for Fake {
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
-        self.0.borrow_mut().error.take().map(io::Error::from)
+        let net = &mut *self.0.borrow_mut();
+        let error = net.error.take();
+        match error {
+            Some(_) => net.error_told = true,
+            None => net.was_sound |= net.in_end_read && net.wrote == net.in_read,
+        }
+        error.map(io::Error::from)
     }
 
     fn has_buffered_input(&self) -> bool {
