@@ -408,6 +408,7 @@ impl Stream for Fake {
         let error = net.error.take();
         match error {
             Some(_) => net.error_told = true,
+            None if net.error_told => {}
             None => net.was_sound |= net.in_end_read && net.wrote == net.in_read,
         }
         error.map(io::Error::from)

@@ -180,6 +180,13 @@ fn what_was_entered_at_a_terminal_is_sent_for_2_s_after_the_other_sides_end() {
     let mut talk = Talk::new(Terms { input, ..TERMS });
     talk.other_ended();
     assert!(talk.is_done());
+    // What a stuck screen has not shown is waited for longer.
+    let mut talk = Talk::new(Terms { input, ..TERMS });
+    talk.talk.down.took(5);
+    talk.other_ended();
+    assert_eq!(talk.end(0), None);
+    talk.pass(LAST_WORDS);
+    assert_eq!((talk.end(0), talk.wakes_in()), (None, None));
 }
 
 #[test]
