@@ -69,6 +69,47 @@ fn refused_says_that_nothing_listens_there() {
     }
 }
 
+/// Calling from the port that is called, it reaches itself: TCP has no objection (RFC 9293, 3.5).
+#[test]
+fn a_call_that_reaches_only_itself_is_refused() {
+    for host in ["127.0.0.1", "::1"] {
+        let Ok(listener) = TcpListener::bind((host, 0)) else {
+            continue;
+        };
+        let addr = listener.local_addr().unwrap();
+        drop(listener);
+        let port = addr.port().to_string();
+        let told = format!(
+            "muxnc: connect to {addr}: connection refused\n  \
+             Nothing listens on that port: is the other side started, is the port right?\n"
+        );
+        for args in [&["-z"][..], &[]] {
+            let args = [args, &["-p", &port, host, &port]].concat();
+            expect_error(&mut piped(MUXNC, &args), 1, &told);
+            // Nothing of it is left: whoever is to be called can listen there now.
+            let listener = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
+            listener.bind(&addr.into()).unwrap();
+            listener.listen(1).unwrap();
+        }
+    }
+}
+
+/// The same where nobody asked for that port, and the system happens to choose it.
+#[test]
+fn a_port_that_the_system_chooses_does_not_answer_for_itself() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    if !namespace.sysctl("net.ipv4.ip_local_port_range", "'40000 40019'") {
+        return left_out("a range of ports of its own, which is not permitted here");
+    }
+    let script =
+        r#"for i in $(seq 100); do "$0" --quiet -z 127.0.0.1 40008 2>&- && exit 4; done; exit 0"#;
+    let mut tries = Process::start(&mut namespace.piped("sh", &["-c", script, MUXNC]));
+    // 4: it said once that somebody is there.
+    tries.expect_status(0);
+}
+
 #[test]
 fn a_name_is_told_with_the_address_it_has() {
     let (_reserved, port) = reserved_port();

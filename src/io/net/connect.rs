@@ -94,7 +94,7 @@ impl Field<'_> {
     fn start(&mut self, entrant: usize) -> Option<News> {
         let addr = self.addrs[entrant];
         match begin(addr, self.remote) {
-            Ok((socket, true)) => Some(Ok((entrant, socket))),
+            Ok((socket, true)) => Some(self.answered(entrant, socket)),
             Ok((socket, false)) => {
                 self.running.push((entrant, socket));
                 None
@@ -121,9 +121,20 @@ impl Field<'_> {
         };
         let (entrant, socket) = self.running.remove(ready);
         match socket.take_error() {
-            Ok(None) => Some(Ok((entrant, socket))),
+            Ok(None) => Some(self.answered(entrant, socket)),
             Ok(Some(error)) | Err(error) => Some(self.fail(self.addrs[entrant], error)),
         }
+    }
+
+    /// It is connected, which is no answer if it is connected to itself.
+    fn answered(&mut self, entrant: usize, socket: Socket) -> News {
+        if !is_itself(&socket) {
+            return Ok((entrant, socket));
+        }
+        // Without the wait for stray segments (TIME_WAIT), which would keep whoever is about to
+        // listen there from its port.
+        let _ = socket.set_linger(Some(Duration::ZERO));
+        self.fail(self.addrs[entrant], ErrorKind::ConnectionRefused.into())
     }
 
     fn fail(&mut self, addr: SocketAddr, error: io::Error) -> News {
@@ -181,6 +192,20 @@ fn begin(addr: SocketAddr, remote: &Remote) -> io::Result<(Socket, bool)> {
             Ok((socket, false))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Whether both ends are one socket. TCP allows two sides to call each other at once (RFC 9293,
+/// 3.5), and so one that happens to call from the very port that it calls: as it does when `-p` says
+/// so, or the system chose that port. Then nobody else has it, and nobody listens.
+fn is_itself(socket: &Socket) -> bool {
+    let ours = socket.local_addr().map(|addr| addr.as_socket());
+    let theirs = socket.peer_addr().map(|addr| addr.as_socket());
+    match (ours, theirs) {
+        (Ok(Some(ours)), Ok(Some(theirs))) => {
+            (ours.ip(), ours.port()) == (theirs.ip(), theirs.port())
+        }
+        _ => false,
     }
 }
 
