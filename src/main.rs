@@ -19,6 +19,7 @@ use muxnc::status::NOTICE;
 use muxnc::status::Status;
 
 fn main() -> ExitCode {
+    signals::end_even_the_first_process();
     let notices = Notices::default();
     let status = run(&notices).unwrap_or_else(|error| {
         notices.say(&error);

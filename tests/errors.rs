@@ -506,6 +506,57 @@ fn death_by_a_signal_is_seen_by_the_parent() {
     }
 }
 
+/// The kernel protects the first process of a PID namespace from signals (a container without an
+/// init). It cannot end by one, so it ends with the status that a shell would show.
+#[test]
+fn the_first_process_of_a_container_ends_by_a_signal_too() {
+    if !installed(&["unshare"]) {
+        return;
+    }
+    let flags = |user: &'static str| ["--pid", "--fork", "--kill-child", "--mount-proc", user];
+    let Some(flags) = [flags("--mount"), flags("--map-root-user")]
+        .into_iter()
+        .find(|flags| {
+            let made = piped("unshare", flags).arg("true").output();
+            made.is_ok_and(|made| made.status.success())
+        })
+    else {
+        return left_out("a PID namespace, which is not permitted here");
+    };
+    let bob = Hub::start(&["-v"]);
+    let port = bob.port.to_string();
+    let place = ["127.0.0.1", &port];
+    let hub = ["-l", "127.0.0.1", "0"];
+    for (words, told) in [(&hub[..], "listening on"), (&place, "connected to")] {
+        let args = [&flags[..], &[MUXNC, "-v"], words].concat();
+        for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
+            let mut alone = Process::start(&mut piped("unshare", &args));
+            alone.stderr.wait_for(told);
+            let first = first_child(&alone);
+            rustix::process::kill_process(first, signal).unwrap();
+            alone.expect_status(128 + signal.as_raw());
+
+            // With an edit line, once keys come one by one, and without.
+            for (kind, ready) in [("xterm", "\x1b[?2004h"), ("dumb", told)] {
+                let mut seat = Terminal::of_kind(kind, "unshare", &args);
+                seat.screen.wait_for(ready);
+                let first = first_child(&seat.process);
+                rustix::process::kill_process(first, signal).unwrap();
+                seat.process.expect_status(128 + signal.as_raw());
+            }
+        }
+    }
+}
+
+/// The one child of a process.
+#[track_caller]
+fn first_child(parent: &Process) -> rustix::process::Pid {
+    let pid = parent.pid();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let child = children.split_whitespace().next().expect("a child");
+    rustix::process::Pid::from_raw(child.parse().unwrap()).unwrap()
+}
+
 #[test]
 fn a_shell_sees_130_after_ctrl_c() {
     // A shell that traps the signal itself lives to tell, and its child gets the default back.

@@ -1,7 +1,9 @@
 //! Signals as events, for as long as a terminal has to be put back before the program ends.
 //!
 //! It promises: a signal that was ignored when the program started (`nohup`, `trap ''`) stays
-//! ignored; a signal that ends the program ends it as that signal, so that shells see it.
+//! ignored; a signal that ends the program ends it as that signal, so that shells see it. The first
+//! process of a PID namespace (a container's) cannot be ended so: there it ends with the status that
+//! a shell would show.
 
 use std::io;
 use std::sync::Arc;
@@ -12,14 +14,27 @@ use std::sync::atomic::Ordering;
 use mio::Interest;
 use mio::Registry;
 use mio::Token;
+use signal_hook::consts::SIGBUS;
+use signal_hook::consts::SIGCHLD;
 use signal_hook::consts::SIGCONT;
+use signal_hook::consts::SIGFPE;
 use signal_hook::consts::SIGHUP;
+use signal_hook::consts::SIGILL;
 use signal_hook::consts::SIGINT;
+use signal_hook::consts::SIGIO;
+use signal_hook::consts::SIGKILL;
+use signal_hook::consts::SIGPIPE;
 use signal_hook::consts::SIGQUIT;
+use signal_hook::consts::SIGSEGV;
+use signal_hook::consts::SIGSTOP;
 use signal_hook::consts::SIGTERM;
 use signal_hook::consts::SIGTSTP;
+use signal_hook::consts::SIGTTIN;
+use signal_hook::consts::SIGTTOU;
+use signal_hook::consts::SIGURG;
 use signal_hook::consts::SIGWINCH;
 use signal_hook::flag::register_conditional_default;
+use signal_hook::flag::register_conditional_shutdown;
 use signal_hook::low_level::emulate_default_handler;
 use signal_hook_mio::v1_0::Signals as Delivery;
 
@@ -28,6 +43,16 @@ const WANTED: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SI
 
 /// Those of them that end a program.
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+
+/// The signals that end no program, and those that are not to be caught: the system does not let it,
+/// or the program could not go on after them. (SIGPIPE is ignored by every Rust program.)
+const SPARED: [i32; 14] = [
+    SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SIGKILL, SIGSTOP, SIGBUS,
+    SIGFPE, SIGILL, SIGSEGV, SIGPIPE,
+];
+
+/// The number after the last signal. Linux's real-time signals end programs, too.
+const SIGNALS: i32 = if cfg!(target_os = "linux") { 65 } else { 32 };
 
 /// Whether signals that were given back do what they do by default.
 static GIVEN_BACK: OnceLock<Arc<AtomicBool>> = OnceLock::new();
@@ -88,8 +113,7 @@ impl Signals {
         given_back.store(true, Ordering::SeqCst);
         for signal in ENDING {
             if !is_in(signal, self.ignored) {
-                // It refuses only what cannot be taken over.
-                let _ = register_conditional_default(signal, Arc::clone(given_back));
+                end_by(signal, given_back);
             }
         }
     }
@@ -129,11 +153,48 @@ pub const INTERRUPT: i32 = SIGINT;
 /// The signal of a terminal that hangs up.
 pub const HANGUP: i32 = SIGHUP;
 
+/// To be called at the start. The kernel protects the first process of a PID namespace from every
+/// signal that it does nothing about (`pid_namespaces(7)`), so it does something about those that end
+/// programs. Anywhere else nothing happens here.
+pub fn end_even_the_first_process() {
+    if !is_first_process() {
+        return;
+    }
+    let at_once = GIVEN_BACK.get_or_init(Arc::default);
+    at_once.store(true, Ordering::SeqCst);
+    let ignored = ignored();
+    (1..SIGNALS)
+        .filter(|&signal| ends(signal) && !is_in(signal, ignored))
+        .for_each(|signal| end_by(signal, at_once));
+}
+
 /// Ends the program by a signal, as if nobody had taken it over.
 pub fn die(signal: i32) -> ! {
-    let _ = emulate_default_handler(signal);
+    if !is_first_process() {
+        let _ = emulate_default_handler(signal);
+    }
     // It does not return for a signal that ends programs; a shell would see the same.
     std::process::exit(128 + signal)
+}
+
+/// Lets a signal end the program from its handler, while `wanted`.
+fn end_by(signal: i32, wanted: &Arc<AtomicBool>) {
+    // They refuse only what cannot be taken over.
+    let _ = match is_first_process() {
+        true => register_conditional_shutdown(signal, 128 + signal, Arc::clone(wanted)),
+        false => register_conditional_default(signal, Arc::clone(wanted)),
+    };
+}
+
+/// Whether nobody but the kernel could end this process by a signal that it does nothing about.
+fn is_first_process() -> bool {
+    std::process::id() == 1
+}
+
+/// Whether a signal ends a program that does nothing about it.
+fn ends(signal: i32) -> bool {
+    // Elsewhere nobody is ended by SIGIO.
+    !SPARED.contains(&signal) && (signal != SIGIO || cfg!(target_os = "linux"))
 }
 
 /// Stops the program as Ctrl-Z does, and returns when it goes on.
