@@ -529,7 +529,14 @@ fn the_first_process_of_a_container_ends_by_a_signal_too() {
     let hub = ["-l", "127.0.0.1", "0"];
     for (words, told) in [(&hub[..], "listening on"), (&place, "connected to")] {
         let args = [&flags[..], &[MUXNC, "-v"], words].concat();
-        for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
+        for signal in [
+            Signal::INT,
+            Signal::TERM,
+            Signal::HUP,
+            Signal::QUIT,
+            Signal::USR1,
+            Signal::POWER,
+        ] {
             let mut alone = Process::start(&mut piped("unshare", &args));
             alone.stderr.wait_for(told);
             let first = first_child(&alone);

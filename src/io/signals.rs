@@ -36,12 +36,14 @@ use signal_hook::consts::SIGWINCH;
 use signal_hook::flag::register_conditional_default;
 use signal_hook::flag::register_conditional_shutdown;
 use signal_hook::low_level::emulate_default_handler;
+use signal_hook::low_level::signal_name;
 use signal_hook_mio::v1_0::Signals as Delivery;
 
-/// The signals that a program with an edit line has to know of.
-const WANTED: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
+/// The signals that end no program, and a program with an edit line has to know of.
+const TELLING: [i32; 3] = [SIGTSTP, SIGCONT, SIGWINCH];
 
-/// Those of them that end a program.
+/// The signals that end a program as a rule, and must be taken over. Of all others that would end it
+/// those are, too, that the system lets a program have.
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 
 /// The signals that end no program, and those that are not to be caught: the system does not let it,
@@ -84,7 +86,7 @@ impl Signals {
     /// # Errors
     /// What the system says.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Signals> {
-        Signals::take_over(&WANTED, registry, token)
+        Signals::take_over(&TELLING, registry, token)
     }
 
     /// The same with those only that end the program.
@@ -92,16 +94,20 @@ impl Signals {
     /// # Errors
     /// What the system says.
     pub fn ending(registry: &Registry, token: Token) -> io::Result<Signals> {
-        Signals::take_over(&ENDING, registry, token)
+        Signals::take_over(&[], registry, token)
     }
 
-    fn take_over(wanted: &[i32], registry: &Registry, token: Token) -> io::Result<Signals> {
+    fn take_over(telling: &[i32], registry: &Registry, token: Token) -> io::Result<Signals> {
         if let Some(given_back) = GIVEN_BACK.get() {
             given_back.store(false, Ordering::SeqCst);
         }
         let ignored = ignored();
-        let wanted = wanted.iter().filter(|&&signal| !is_in(signal, ignored));
-        let mut delivery = Delivery::new(wanted)?;
+        let wanted = telling.iter().chain(&ENDING);
+        let mut delivery = Delivery::new(wanted.filter(|&&signal| !is_in(signal, ignored)))?;
+        for signal in ending(ignored).filter(|signal| !ENDING.contains(signal)) {
+            // The library of the system keeps some for itself.
+            let _ = delivery.add_signal(signal);
+        }
         registry.register(&mut delivery, token, Interest::READABLE)?;
         Ok(Signals { delivery, ignored })
     }
@@ -111,11 +117,7 @@ impl Signals {
     pub fn give_back(self) {
         let given_back = GIVEN_BACK.get_or_init(Arc::default);
         given_back.store(true, Ordering::SeqCst);
-        for signal in ENDING {
-            if !is_in(signal, self.ignored) {
-                end_by(signal, given_back);
-            }
-        }
+        ending(self.ignored).for_each(|signal| end_by(signal, given_back));
     }
 
     /// The signal that ends the program, if one came since the last call.
@@ -162,15 +164,12 @@ pub fn end_even_the_first_process() {
     }
     let at_once = GIVEN_BACK.get_or_init(Arc::default);
     at_once.store(true, Ordering::SeqCst);
-    let ignored = ignored();
-    (1..SIGNALS)
-        .filter(|&signal| ends(signal) && !is_in(signal, ignored))
-        .for_each(|signal| end_by(signal, at_once));
+    ending(ignored()).for_each(|signal| end_by(signal, at_once));
 }
 
 /// Ends the program by a signal, as if nobody had taken it over.
 pub fn die(signal: i32) -> ! {
-    if !is_first_process() {
+    if !is_first_process() && has_default(signal) {
         let _ = emulate_default_handler(signal);
     }
     // It does not return for a signal that ends programs; a shell would see the same.
@@ -180,7 +179,7 @@ pub fn die(signal: i32) -> ! {
 /// Lets a signal end the program from its handler, while `wanted`.
 fn end_by(signal: i32, wanted: &Arc<AtomicBool>) {
     // They refuse only what cannot be taken over.
-    let _ = match is_first_process() {
+    let _ = match is_first_process() || !has_default(signal) {
         true => register_conditional_shutdown(signal, 128 + signal, Arc::clone(wanted)),
         false => register_conditional_default(signal, Arc::clone(wanted)),
     };
@@ -189,6 +188,17 @@ fn end_by(signal: i32, wanted: &Arc<AtomicBool>) {
 /// Whether nobody but the kernel could end this process by a signal that it does nothing about.
 fn is_first_process() -> bool {
     std::process::id() == 1
+}
+
+/// Whether the signal's default can be had back. It cannot for those that few systems have: by them
+/// the program ends with the status that a shell would show.
+fn has_default(signal: i32) -> bool {
+    signal != SIGIO && signal_name(signal).is_some()
+}
+
+/// The signals that end a program that does nothing about them, but for those that are `ignored`.
+fn ending(ignored: u64) -> impl Iterator<Item = i32> {
+    (1..SIGNALS).filter(move |&signal| ends(signal) && !is_in(signal, ignored))
 }
 
 /// Whether a signal ends a program that does nothing about it.

@@ -69,9 +69,32 @@ fn shell() -> Seat {
     seat
 }
 
+/// Those whose default no library can bring back: a shell sees the same status.
+#[test]
+fn rare_signals_leave_the_terminal_as_it_was_too() {
+    for signal in [Signal::IO, Signal::POWER] {
+        at_both(|mut seat, _| {
+            seat.wait_editing();
+            seat.process.signal(signal);
+            seat.process.expect_status(128 + signal.as_raw());
+            seat.expect_found();
+        });
+    }
+}
+
 #[test]
 fn signals_end_it_properly_and_leave_the_terminal_as_it_was() {
-    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+    for signal in [
+        Signal::TERM,
+        Signal::HUP,
+        Signal::INT,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::PROF,
+        Signal::XCPU,
+        Signal::ABORT,
+    ] {
         at_both(|mut seat, mut peer| {
             peer.write_all(b"a line\nand half").unwrap();
             seat.screen.wait_for("and half");
