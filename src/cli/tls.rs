@@ -42,6 +42,8 @@ pub(super) struct TlsArgs {
     ssl_verify: bool,
 
     /// Believe the certificates in this PEM file and those signed by them, instead of the system's
+    ///
+    /// Each counts only within its dates, and signs for others only if it is an authority's (CA:TRUE).
     #[arg(long, value_name = "FILE", conflicts_with = "ssl_fingerprint")]
     ssl_trustfile: Option<PathBuf>,
 

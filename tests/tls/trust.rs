@@ -155,6 +155,109 @@ fn an_expired_certificate_is_called_so() {
     assert!(told.contains("has expired"), "{told}");
 }
 
+/// A certificate for `localhost`, and what signs with its key.
+struct Made {
+    certificate: rcgen::Certificate,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+}
+
+impl Made {
+    /// Valid from the one year to the other, and an authority's or not; signed by itself or another.
+    fn new(name: &str, years: [i32; 2], authority: bool, by: Option<&Made>) -> Made {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut about = rcgen::CertificateParams::new([String::from("localhost")]).unwrap();
+        about
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        about.is_ca = match authority {
+            true => rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained),
+            false => rcgen::IsCa::ExplicitNoCa,
+        };
+        [about.not_before, about.not_after] = years.map(|year| rcgen::date_time_ymd(year, 1, 1));
+        let certificate = match by {
+            Some(by) => about.signed_by(&key, &by.issuer).unwrap(),
+            None => about.self_signed(&key).unwrap(),
+        };
+        let issuer = rcgen::Issuer::new(about, key);
+        Made {
+            certificate,
+            issuer,
+        }
+    }
+
+    /// With its key, or without.
+    fn write(&self, file: &str, with_key: bool) {
+        let mut text = pem("CERTIFICATE", self.certificate.der());
+        if with_key {
+            text += &pem("PRIVATE KEY", &self.issuer.key().serialize_der());
+        }
+        fs::write(file, text).unwrap();
+    }
+}
+
+/// What a file lists counts within its dates, and signs for others only if it is an authority's.
+#[test]
+fn what_is_listed_is_not_believed_beyond_what_it_may_say() {
+    const NOW: [i32; 2] = [2020, 4000];
+    const PAST: [i32; 2] = [2000, 2020];
+    const FUTURE: [i32; 2] = [3000, 4000];
+    let folder = Folder::new("tls-listed");
+    let [cert, trusted] = ["cert.pem", "trusted.pem"].map(|name| path(&folder.0.join(name)));
+    let itself = |years, authority| (Made::new("it", years, authority, None), None);
+    let signed = |years, authority| {
+        let by = Made::new("signer", years, authority, None);
+        (Made::new("it", NOW, false, Some(&by)), Some(by))
+    };
+    for ((shown, by), told) in [
+        (itself(NOW, false), ""),
+        (itself(NOW, true), ""),
+        (signed(NOW, true), ""),
+        (itself(PAST, false), "its certificate has expired"),
+        (itself(PAST, true), "its certificate has expired"),
+        (itself(FUTURE, false), "its certificate is not valid yet"),
+        (
+            signed(PAST, true),
+            "signed by a trusted one that has expired",
+        ),
+        (
+            signed(FUTURE, true),
+            "signed by a trusted one that is not valid yet",
+        ),
+        (
+            signed(NOW, false),
+            "signed by a trusted one that is no authority's",
+        ),
+    ] {
+        shown.write(&cert, true);
+        by.as_ref().unwrap_or(&shown).write(&trusted, false);
+        let trusting = ["--ssl-trustfile", &trusted];
+
+        // A hub's.
+        let hub = Hub::start(&["-v", "--ssl-cert", &cert]);
+        let port = hub.port.to_string();
+        let args = [&trusting[..], &["localhost", &port]].concat();
+        if told.is_empty() {
+            let mut alice = muxnc(&args);
+            alice.type_in("hello\n");
+            hub.process.stdout.wait_for("hello\n");
+        } else {
+            let heard = refused(&args);
+            assert!(heard.contains(told), "{told}: {heard}");
+        }
+
+        // A participant's.
+        let hub = Encrypted::start(&[&trusting[..], &["--ssl-verify"]].concat());
+        let mut alice = Process::start(&mut hub.participant(&["--ssl-cert", &cert]));
+        if told.is_empty() {
+            alice.type_in("hello\n");
+            hub.hub.process.stdout.wait_for("hello\n");
+        } else {
+            hub.hub.process.stderr.wait_for(told);
+            alice.expect_status(1);
+        }
+    }
+}
+
 /// RFC 7468. openssl would do it, and cannot make what has expired.
 fn pem(label: &str, der: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -34,7 +34,6 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::NoServerSessionStorage;
-use rustls::server::WebPkiClientVerifier;
 
 use super::ClientTls;
 use super::Fingerprint;
@@ -46,6 +45,7 @@ use super::session::Failure;
 use super::verify::HubVerifier;
 use super::verify::Measure;
 use super::verify::ParticipantVerifier;
+use super::verify::Vouchers;
 use super::verify::fingerprint;
 use crate::io::addr::Addr;
 use crate::io::error::Error;
@@ -77,17 +77,9 @@ impl Acceptor {
         let builder = match &asked.clients {
             None => builder.with_no_client_auth(),
             Some(file) => {
-                let (roots, listed) = authorities(file)?;
-                let authorities =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                        .build()
-                        .map_err(|error| {
-                            Error::new(format!("trust {}", file.display()), error.to_string())
-                        })?;
-                builder.with_client_cert_verifier(Arc::new(ParticipantVerifier {
-                    listed,
-                    authorities,
-                }))
+                let verifier = ParticipantVerifier::new(vouchers(file, &provider)?)
+                    .map_err(|error| unfit(file, error))?;
+                builder.with_client_cert_verifier(Arc::new(verifier))
             }
         };
         let (chain, key) = match &asked.identity {
@@ -278,19 +270,16 @@ fn name(host: &str) -> Result<ServerName<'static>, Error> {
 }
 
 fn measure(trust: &Trust, provider: &Arc<CryptoProvider>) -> Result<Measure, Error> {
-    let (roots, listed) = match trust {
-        Trust::Fingerprint(fingerprint) => return Ok(Measure::Fingerprint(*fingerprint)),
-        Trust::File(file) => authorities(file)?,
-        Trust::System => (system()?, Vec::new()),
-    };
-    let authorities =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .build()
-            .map_err(|error| Error::new("set up TLS", error.to_string()))?;
-    Ok(Measure::Vouched {
-        listed,
-        authorities,
-    })
+    match trust {
+        Trust::Fingerprint(fingerprint) => Ok(Measure::Fingerprint(*fingerprint)),
+        Trust::File(file) => vouchers(file, provider).map(Measure::Vouched),
+        Trust::System => {
+            WebPkiServerVerifier::builder_with_provider(Arc::new(system()?), provider.clone())
+                .build()
+                .map(Measure::System)
+                .map_err(|error| Error::new("set up TLS", error.to_string()))
+        }
+    }
 }
 
 /// The authorities that the system trusts.
@@ -313,19 +302,17 @@ fn system() -> Result<RootCertStore, Error> {
     }
 }
 
-/// The certificates of a PEM file, as authorities and as they are.
-fn authorities(file: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Error> {
+/// What a PEM file vouches for.
+fn vouchers(file: &Path, provider: &Arc<CryptoProvider>) -> Result<Vouchers, Error> {
     let certificates = certificates(file, &contents(file)?)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in &certificates {
-        roots.add(certificate.clone()).map_err(|error| {
-            Error::new(
-                format!("trust {}", file.display()),
-                Failure(error).to_string(),
-            )
-        })?;
-    }
-    Ok((roots, certificates))
+    Vouchers::new(certificates, provider).map_err(|error| unfit(file, error))
+}
+
+fn unfit(file: &Path, error: rustls::Error) -> Error {
+    Error::new(
+        format!("trust {}", file.display()),
+        Failure(error).to_string(),
+    )
 }
 
 fn contents(file: &Path) -> Result<Vec<u8>, Error> {

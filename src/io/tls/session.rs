@@ -20,6 +20,7 @@ use rustls::Connection;
 use rustls::ServerConfig;
 use rustls::ServerConnection;
 
+use super::verify::Unfit;
 use super::verify::fingerprint;
 use crate::io::socket::FirstByte;
 use crate::io::socket::Socket;
@@ -507,6 +508,9 @@ fn certificate(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Res
         }
         CertificateError::ApplicationVerificationFailure => {
             f.write_str("its certificate has another fingerprint")
+        }
+        CertificateError::Other(why) if why.0.is::<Unfit>() => {
+            write!(f, "its certificate is {why}")
         }
         other => write!(f, "its certificate is not valid ({})", words(other)),
     }
