@@ -32,6 +32,7 @@ mod linux {
     use landlock::Access;
     use landlock::AccessFs;
     use landlock::AccessNet;
+    use landlock::BitFlags;
     use landlock::PathBeneath;
     use landlock::Ruleset;
     use landlock::RulesetAttr;
@@ -45,6 +46,8 @@ mod linux {
     use rustix::stdio::stdout;
     use rustix::termios::isatty;
 
+    use crate::io::job;
+
     /// The newest version of Landlock that this was written for. An older kernel does what it can.
     const VERSION: ABI = ABI::V5;
 
@@ -55,17 +58,30 @@ mod linux {
             .create()?
             .add_rules(path_beneath_rules(removes, AccessFs::RemoveFile))?
             .add_rules(terminals())?
+            .add_rules(path_beneath_rules(controlling(), terminal_access()))?
             .restrict_self()?;
         Ok(confined.ruleset)
     }
 
-    /// Our own terminal is opened anew, to be non-blocking for us alone, whenever it is written to
-    /// (see [`crate::io::descriptor`]).
+    /// Our own terminal is opened anew, to be non-blocking for us alone, whenever it is written to,
+    /// also under the name that every terminal has for its session (see [`crate::io::descriptor`]).
     fn terminals() -> impl Iterator<Item = Result<PathBeneath<OwnedFd>, RulesetError>> {
-        let access = AccessFs::WriteFile | AccessFs::IoctlDev;
+        let access = terminal_access();
         let ours = [dup(stdin()), dup(stdout()), dup(stderr())];
         let terminals = ours.into_iter().flatten().filter(|fd| isatty(fd));
         terminals.map(move |fd| Ok(PathBeneath::new(fd, access)))
+    }
+
+    /// The name that every terminal has for its session, if one of ours controls it.
+    fn controlling() -> Option<&'static str> {
+        let ours = [stdin(), stdout(), stderr()];
+        ours.into_iter()
+            .any(job::is_controlled_by)
+            .then_some("/dev/tty")
+    }
+
+    fn terminal_access() -> BitFlags<AccessFs> {
+        AccessFs::WriteFile | AccessFs::IoctlDev
     }
 }
 

@@ -3,11 +3,13 @@
 //! `O_NONBLOCK` belongs to the open file description, which the shell, the rest of the pipeline
 //! and the two other standard descriptors share; a program that sets it there breaks its
 //! neighbours, and one that is killed cannot put it back. So a terminal, pipe or FIFO is opened a
-//! second time under its own name, which makes a description of our own; a socket takes a flag
-//! per call; what can be neither is asked by `poll(2)` each time and given no more than surely
-//! fits; and a file is simply read and written, which is never for long.
+//! second time under its own name, which makes a description of our own (a terminal of another user,
+//! as after `su`, as `/dev/tty`, if it controls our session); a socket takes a flag per call; what can
+//! be neither is asked by `poll(2)` each time and given no more than surely fits; and a file is simply
+//! read and written, which is never for long.
 //!
-//! It promises: no call blocks (a file's excepted), and descriptors 0, 1 and 2 are left exactly as
+//! It promises: no call blocks (a file's excepted, and that of a terminal of another user without a
+//! session of its own, if it is stopped in the very moment after it was asked), and descriptors 0, 1 and 2 are left exactly as
 //! they were found, also by SIGKILL (but for the size of a pipe, see [`PIPE_SIZE`]).
 
 use std::io;
@@ -143,6 +145,58 @@ impl Descriptor {
         }
     }
 
+    /// Reads what is there. `Ok(0)` is the end.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is there now, also for a terminal that belongs to another job
+    /// (reading it would stop this one, see SIGTTIN in `credentials(7)`); whatever else the system
+    /// says.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.kind == Kind::Terminal && job::is_elsewhere(self.as_fd()) {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let count = match &self.access {
+            Access::Flag(fd) => rustix::net::recv(fd, buffer, RecvFlags::DONTWAIT)?.0,
+            Access::Gate(fd) => {
+                gate(*fd, PollFlags::IN)?;
+                rustix::io::read(fd, buffer)?
+            }
+            Access::Own(_) | Access::Plain(_) => rustix::io::read(self.as_fd(), buffer)?,
+        };
+        Ok(count)
+    }
+
+    /// Writes what fits.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing fits now; whatever else the system says.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let count = match &self.access {
+            Access::Flag(fd) => {
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                rustix::net::send(fd, bytes, flags)?
+            }
+            Access::Gate(fd) => {
+                gate(*fd, PollFlags::OUT)?;
+                let surely = match self.kind {
+                    Kind::Terminal => return write_each(*fd, bytes),
+                    _ => bytes.len().min(GATED_WRITE),
+                };
+                rustix::io::write(fd, &bytes[..surely])?
+            }
+            Access::Own(_) | Access::Plain(_) => rustix::io::write(self.as_fd(), bytes)?,
+        };
+        Ok(count)
+    }
+
+    /// Whether the other side is gone for good: a terminal that hung up.
+    pub fn is_gone(&self) -> bool {
+        let fd = self.as_fd();
+        let mut fds = [PollFd::new(&fd, PollFlags::empty())];
+        let now = Timespec::default();
+        poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
+    }
+
     /// Whether both are one terminal: the same device, or each the one that controls our session,
     /// which `/dev/tty` names too.
     pub fn is_same_terminal(&self, other: &Descriptor) -> bool {
@@ -248,6 +302,24 @@ fn gate(fd: BorrowedFd<'_>, wanted: PollFlags) -> io::Result<()> {
     }
 }
 
+/// Writes to a terminal that said that something fits. That is one byte: how much more there is room
+/// for it does not tell.
+fn write_each(terminal: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let mut count = 0;
+    for byte in bytes.chunks(1).take(GATED_WRITE) {
+        if count > 0 && gate(terminal, PollFlags::OUT).is_err() {
+            break;
+        }
+        match rustix::io::write(terminal, byte) {
+            Ok(written) => count += written,
+            Err(error) if count == 0 => return Err(error.into()),
+            // The next write will say it again.
+            Err(_) => break,
+        }
+    }
+    Ok(count)
+}
+
 fn kind(fd: BorrowedFd<'_>) -> Kind {
     if isatty(fd) {
         return Kind::Terminal;
@@ -277,7 +349,14 @@ fn reopen(fd: BorrowedFd<'_>, kind: Kind, direction: Direction) -> Option<OwnedF
     };
     let flags = mode | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     match kind {
-        Kind::Terminal => rustix::fs::open(ttyname(fd, Vec::new()).ok()?, flags, Mode::empty()),
+        Kind::Terminal => {
+            let named = ttyname(fd, Vec::new()).ok();
+            let own = named.and_then(|name| rustix::fs::open(name, flags, Mode::empty()).ok());
+            return own.or_else(|| match job::is_controlled_by(fd) {
+                true => rustix::fs::open("/dev/tty", flags, Mode::empty()).ok(),
+                false => None,
+            });
+        }
         // Linux has a name for every descriptor. Elsewhere such a name is a mere duplicate.
         Kind::Pipe if cfg!(target_os = "linux") => {
             let name = format!("/proc/self/fd/{}", fd.as_raw_fd());

@@ -16,6 +16,8 @@ struct Process {
     parent: i32,
     group: i32,
     session: i32,
+    /// Its controlling terminal, as a device, or 0.
+    terminal: i32,
 }
 
 impl Process {
@@ -33,6 +35,7 @@ impl Process {
             parent: next()?,
             group: next()?,
             session: next()?,
+            terminal: next()?,
         })
     }
 }
@@ -51,6 +54,18 @@ pub fn is_elsewhere(fd: impl AsFd) -> bool {
         (Ok(job), Some(group)) => job.as_raw_pid() != group,
         _ => false,
     }
+}
+
+/// Whether `fd` is the terminal that controls our session, which `/dev/tty` names too.
+pub fn is_controlled_by(fd: impl AsFd) -> bool {
+    let Some(ours) = Process::find("self").filter(|ours| ours.terminal != 0) else {
+        return false;
+    };
+    // As the kernel writes it: new_encode_dev() in linux/kdev_t.h.
+    let device = ours.terminal as u32;
+    let major = device >> 8 & 0xfff;
+    let minor = device & 0xff | device >> 12 & 0xf_ff00;
+    rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_rdev == rustix::fs::makedev(major, minor) as _)
 }
 
 /// Whether an ancestor in our session has put us into a process group of our own, as a shell with
@@ -86,8 +101,13 @@ mod tests {
         let stat = "71 (a) R 9 (b) S 12 71 0 34817 71 4194304 127";
         let process = Process::parse(stat).unwrap();
         assert_eq!(
-            (process.parent, process.group, process.session),
-            (12, 71, 0)
+            (
+                process.parent,
+                process.group,
+                process.session,
+                process.terminal
+            ),
+            (12, 71, 0, 34817)
         );
         assert!(Process::parse("71 (cat) S 12 71").is_none());
         assert!(Process::parse("").is_none());

@@ -16,6 +16,7 @@ use rustix::termios::tcgetattr;
 use rustix::termios::tcsetattr;
 
 use crate::DEADLINE;
+use crate::Scratch;
 use crate::Server;
 use crate::expect_rest;
 use crate::expect_serving;
@@ -30,6 +31,8 @@ use crate::support::Terminal;
 use crate::support::Watched;
 use crate::support::connect;
 use crate::support::expect_bytes;
+use crate::support::installed;
+use crate::support::left_out;
 use crate::support::listening_port;
 use crate::support::piped;
 use crate::support::pty;
@@ -229,6 +232,52 @@ fn a_stopped_terminal_stops_no_broker_and_the_oldest_lines_are_dropped_and_count
     let all: Vec<&str> = all.lines().collect();
     let kept = shown.iter().zip(&all).take_while(|(a, b)| a == b).count();
     assert_eq!(shown[kept..], all[kept + dropped..]);
+}
+
+/// As after `su`: nobody may open the terminal under its own name, and a write that does not fit
+/// would block for good. With `su -c` it is not even the controlling one.
+#[test]
+fn a_terminal_of_another_user_that_nobody_reads_stops_nobody() {
+    if !installed(&["setpriv"]) {
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        return left_out("to be another user, which is for root");
+    }
+    // Where it was built others may not be allowed to look.
+    let scratch = Scratch::new("other-user");
+    let copy = scratch.file("muxnc");
+    std::fs::copy(MUXNC, &copy).unwrap();
+    for controls in [true, false] {
+        let mut seat = Seat::new();
+        let mut words = vec!["--reuid=65534", "--regid=65534", "--clear-groups"];
+        words.extend([copy.to_str().unwrap(), "-l", "127.0.0.1", "0", "-v"]);
+        words.extend(["--broker", "--label", "never"]);
+        let mut command = match controls {
+            true => piped("setsid", &["--ctty", "setpriv"]),
+            false => piped("setsid", &["setpriv"]),
+        };
+        command.args(words).stdin(seat.tty()).stdout(seat.tty());
+        let hub = Hub::start_command(&mut command);
+        let mut flooder = hub.join_seen();
+        let listener = hub.join_seen();
+        let heard = Watched::new(listener.try_clone().unwrap());
+        let flood = numbered(20_000);
+        let sender = send_from_thread(&flooder, flood.clone());
+        heard.wait_until("the flood", |bytes| bytes.len() == flood.len());
+        sender.join().unwrap();
+        if controls {
+            seat.press("quiet, please\r");
+            expect_bytes(&mut flooder, "quiet, please\n");
+        }
+        expect_rest(&hub.process);
+
+        let screen = seat.screen();
+        screen.wait_for("line 019999, and some more of it\r\n");
+        // It can be written to as before.
+        flooder.write_all(b"\xc3\xa4 and the end\n").unwrap();
+        screen.wait_for("\u{e4} and the end\r\n");
+    }
 }
 
 #[test]
