@@ -248,6 +248,30 @@ fn a_transcript_tells_who_said_what_and_cannot_be_forged() {
     assert_eq!(text.lines().count(), 10, "{text}");
 }
 
+/// The minutes of a class are those of all its hours, whatever ended the one before.
+#[test]
+fn a_transcript_goes_on_where_it_was() {
+    let folder = Folder::new("goes-on");
+    let file = folder.file("class");
+    let (older, torn) = ("older\tminutes\n", "2026-11-22T09:11:33.123Z\tfrom\t1\ttor");
+    fs::write(&file, format!("{older}{torn}")).unwrap();
+    for word in ["first", "second"] {
+        let hub = Hub::start(&["-v", "--transcript", &file]);
+        let mut ana = hub.join_seen();
+        ana.write_all(format!("{word}\n").as_bytes()).unwrap();
+        wait_for_file(&file, |text| text.contains(&format!("\t{word}\n")));
+    }
+    let kept = text(&file);
+    let added = kept
+        .strip_prefix(&format!("{older}{torn}\n"))
+        .expect("it keeps what it had, and a line is a line");
+    let events: Vec<String> = entries(added)
+        .iter()
+        .map(|entry| entry.split('\t').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(events, ["joined", "from", "joined", "from"], "{added}");
+}
+
 #[test]
 fn a_chats_transcript_has_the_names_and_a_private_word_whom_it_was_for() {
     let folder = Folder::new("chat");

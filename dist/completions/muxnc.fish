@@ -34,7 +34,7 @@ complete -c muxnc -s d -l delay -d 'Wait this long after each line sent; stdin i
 complete -c muxnc -s q -d 'Leave this long after the end of stdin at the latest' -r -f
 complete -c muxnc -s o -l output -d 'Write what is received and sent to FILE, as it is' -r -F
 complete -c muxnc -s x -l hex-dump -d 'Write a hex dump of it to FILE, with time, direction and peer' -r -F
-complete -c muxnc -l transcript -d 'Write who said what, came and went to FILE, line by line' -r -F
+complete -c muxnc -l transcript -d 'Write who said what, came and went to FILE, line by line, after what is in it already' -r -F
 complete -c muxnc -l label -d 'Say who said it: `auto` from the second participant on' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -58,7 +58,7 @@ complete -c muxnc -l no-shutdown -d 'Keep our side open after the end of stdin'
 complete -c muxnc -l send-only -d 'Only send: what comes in is thrown away, and the end of stdin is the end'
 complete -c muxnc -l recv-only -d 'Only receive: stdin is not read'
 complete -c muxnc -s z -d 'Send and receive nothing: only see whether something listens there'
-complete -c muxnc -l append-output -d 'Keep what is in these files already'
+complete -c muxnc -l append-output -d 'Keep what is in the files of -o and -x already, too'
 complete -c muxnc -l raw-output -d 'Let the bytes of others do to the terminal what they will'
 complete -c muxnc -l no-edit -d 'Do not edit the line being typed: leave that to the terminal, as nc does'
 complete -c muxnc -l no-commands -d 'Say what begins with / like anything else'

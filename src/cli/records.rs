@@ -22,14 +22,14 @@ pub(super) struct RecordsArgs {
     #[arg(short = 'x', long, value_name = "FILE")]
     hex_dump: Option<PathBuf>,
 
-    /// Write who said what, came and went to FILE, line by line
+    /// Write who said what, came and went to FILE, line by line, after what is in it already
     ///
     /// Time, event, number, address, name and text, with a tab between them. What would act on a
     /// terminal or imitate another line is escaped, as \x1b, \t, \u{202e} and \\.
     #[arg(long, value_name = "FILE", requires = "listen")]
     transcript: Option<PathBuf>,
 
-    /// Keep what is in these files already
+    /// Keep what is in the files of -o and -x already, too
     #[arg(long)]
     append_output: bool,
 }

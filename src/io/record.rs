@@ -10,7 +10,12 @@
 //! file's excepted).
 
 use std::collections::VecDeque;
+use std::fs;
+use std::fs::File;
 use std::io;
+use std::io::Read;
+use std::io::Seek;
+use std::io::SeekFrom;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,7 +55,7 @@ pub struct Wanted {
     pub dump: Option<PathBuf>,
     /// Who said what, and who came and went.
     pub transcript: Option<PathBuf>,
-    /// The files keep what they had.
+    /// The files keep what they had. That of the transcript always does.
     pub append: bool,
     /// What the operator is called.
     pub name: Option<String>,
@@ -90,14 +95,19 @@ impl Records {
     /// A file cannot be opened, or is a terminal, which must not get the bytes of others as they
     /// are.
     pub fn open(wanted: &Wanted) -> Result<Option<Records>, Error> {
-        let open = |path: &Option<PathBuf>| match path {
-            Some(path) => Sink::open(path, wanted.append).map(Some),
+        let open = |path: &Option<PathBuf>, append: bool| match path {
+            Some(path) => Sink::open(path, append).map(Some),
             None => Ok(None),
         };
+        let torn = wanted.transcript.as_deref().is_some_and(is_torn);
+        let mut transcript = open(&wanted.transcript, true)?;
+        if let Some(sink) = transcript.as_mut().filter(|_| torn) {
+            sink.write(b"\n");
+        }
         let records = Records {
-            raw: open(&wanted.raw)?,
-            dump: open(&wanted.dump)?,
-            transcript: open(&wanted.transcript)?.map(|sink| (Transcript::default(), sink)),
+            raw: open(&wanted.raw, wanted.append)?,
+            dump: open(&wanted.dump, wanted.append)?,
+            transcript: transcript.map(|sink| (Transcript::default(), sink)),
             name: wanted.name.clone(),
             clock: Clock::default(),
             text: String::new(),
@@ -369,6 +379,23 @@ impl<D: Device> Sink<D> {
         self.failed = true;
         self.waiting = VecDeque::new();
     }
+}
+
+/// Whether the last line of a file has no end, as after a loss of power: what is appended would be
+/// taken for a part of it.
+fn is_torn(path: &Path) -> bool {
+    let last = || {
+        // What is no regular file must not be waited for, or read from.
+        if !fs::metadata(path).ok()?.is_file() {
+            return None;
+        }
+        let mut file = File::open(path).ok()?;
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1)).ok()?;
+        file.read_exact(&mut last).ok()?;
+        Some(last[0])
+    };
+    last().is_some_and(|last| last != b'\n')
 }
 
 fn open(path: &Path, appended: bool) -> Result<Output, Error> {
