@@ -1,8 +1,10 @@
 //! Unix sockets: their names, listening, connecting.
 //!
 //! It promises: what is no socket is never removed, nor a socket at which somebody listens, nor one
-//! that is not ours; a path that we made goes with the listener.
+//! that is not ours; of several who begin to listen at one path at once, one does; a path that we made
+//! goes with the listener.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -13,9 +15,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::time::Instant;
 
 use mio::net::UnixListener;
 use mio::net::UnixStream;
+use rustix::fs::FlockOperation;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+use rustix::fs::flock;
 use socket2::Domain;
 use socket2::SockAddr;
 use socket2::Socket;
@@ -122,6 +129,10 @@ pub fn listen(name: &Name) -> Result<NamedListener, Error> {
     let address = name.address().map_err(told)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(told)?;
     socket.set_nonblocking(true).map_err(told)?;
+    let _turn = match name {
+        Name::Path(path) => Turn::take(path).map_err(|why| taken(name, why))?,
+        Name::Abstract(_) => None,
+    };
     let mut bound = socket.bind(&address);
     if let (Err(error), Name::Path(path)) = (&bound, name)
         && error.kind() == ErrorKind::AddrInUse
@@ -142,6 +153,83 @@ pub fn listen(name: &Name) -> Result<NamedListener, Error> {
     let socket = socket2::SockRef::from(&listener.listener);
     socket.listen(BACKLOG).map_err(told)?;
     Ok(listener)
+}
+
+/// The turn to look at a path and to listen there, which only one has at a time: to see that nobody
+/// listens, to remove the file, and to put another there are three things, between which somebody else
+/// could listen.
+///
+/// It is a lock (`flock(2)`) on a file beside the path, which is there as long as the lock is. Should it
+/// be left behind, it is locked by nobody.
+#[derive(Debug)]
+struct Turn {
+    path: PathBuf,
+    file: fs::File,
+}
+
+impl Turn {
+    /// Waits for it, but not for somebody who was stopped in it. None where no such file can be made;
+    /// then a socket cannot be either, or does not take turns.
+    fn take(path: &Path) -> Result<Option<Turn>, &'static str> {
+        const LIMIT: Duration = Duration::from_secs(2);
+        const PAUSE: Duration = Duration::from_millis(2);
+        let Some(name) = path.file_name() else {
+            return Ok(None);
+        };
+        let mut lock = OsString::from(".muxnc-");
+        lock.push(name);
+        lock.push(".lock");
+        let lock = path.with_file_name(lock);
+        let end = Instant::now() + LIMIT;
+        loop {
+            match Turn::try_take(&lock) {
+                Ok(turn) => return Ok(Some(turn)),
+                // It may be that of another user.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    if fs::symlink_metadata(&lock).is_err() {
+                        return Ok(None);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return Ok(None),
+            }
+            if Instant::now() > end {
+                return Err("address already in use");
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Fails with `WouldBlock` while somebody else has it.
+    fn try_take(lock: &Path) -> io::Result<Turn> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = flags | OFlags::NONBLOCK;
+        let file = rustix::fs::open(lock, flags, Mode::from_raw_mode(0o666))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        let file = fs::File::from(file);
+        let ours = file.metadata()?;
+        // Whoever had it before may have removed it meanwhile.
+        let there = File::at(lock).map_err(|_| ErrorKind::WouldBlock)?;
+        let same = (there.device, there.inode) == (ours.dev(), ours.ino());
+        // Nobody who takes turns ever writes to it.
+        if !same || !ours.is_file() || ours.len() > 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        Ok(Turn {
+            path: lock.to_owned(),
+            file,
+        })
+    }
+}
+
+impl Drop for Turn {
+    /// Before it is unlocked, so that it is nobody else's that goes.
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            log::debug!("remove {}: {error}", self.path.display());
+        }
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 /// Removes a socket at which nobody listens any more; anything else stays.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::os::unix::net::UnixStream;
@@ -13,6 +14,8 @@ use std::process::Stdio;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 
+use rustix::fs::FlockOperation;
+use rustix::fs::flock;
 use rustix::process::Signal;
 
 use crate::support::DEADLINE;
@@ -168,6 +171,61 @@ fn only_a_socket_at_which_nobody_listens_is_replaced() {
     let mut alice = join(&path);
     third.type_in("replaced\n");
     expect_bytes(&mut alice, "replaced\n");
+}
+
+/// Each sees the file of one who was killed, and would put its own in its place.
+#[test]
+fn of_many_who_begin_at_once_one_listens() {
+    let folder = Folder::new();
+    for round in 0..20 {
+        let path = folder.path(&format!("bob{round}"));
+        drop(UnixListener::bind(&path).unwrap());
+        let mut hubs: Vec<Process> = (0..6).map(|_| muxnc(&["-v", "-lU", &path])).collect();
+        let mut listen = 0;
+        for hub in &mut hubs {
+            let told = hub.stderr.wait_until("whether it listens", |bytes| {
+                bytes.ends_with(b"\n") && bytes.starts_with(b"muxnc: listen")
+            });
+            match String::from_utf8(told)
+                .unwrap()
+                .contains("listening on unix:")
+            {
+                true => listen += 1,
+                false => hub.expect_status(1),
+            }
+        }
+        assert_eq!(listen, 1, "in round {round}");
+        join(&path);
+        drop(hubs);
+    }
+    let left = fs::read_dir(&folder.0).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        left.iter()
+            .all(|name| name.to_str().unwrap().starts_with("bob")),
+        "{left:?}"
+    );
+}
+
+/// Whoever takes its turn is waited for, what it left behind by a kill is no obstacle.
+#[test]
+fn who_is_about_to_listen_is_waited_for() {
+    let folder = Folder::new();
+    let path = folder.path("bob");
+    drop(UnixListener::bind(&path).unwrap());
+    let inode = || fs::symlink_metadata(&path).unwrap().ino();
+    let before = inode();
+    let lock = fs::File::create(folder.path(".muxnc-bob.lock")).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let mut late = muxnc(&["-lU", &path]);
+    late.expect_status(1);
+    assert!(late.stderr.text().contains("address already in use"));
+    assert_eq!(inode(), before, "it was not its turn");
+    drop(lock);
+    let bob = hub(&["-U", &path]);
+    assert!(!exists(&folder.path(".muxnc-bob.lock")));
+    join(&path);
+    drop(bob);
 }
 
 #[test]
