@@ -118,11 +118,11 @@ fn announce(
         match &config.tls {
             // A certificate made for the occasion is known to nobody, either.
             Some(tls) if tls.identity.is_none() => {
-                notices.say(format_args!("its certificate is {fingerprint}"));
+                notices.say(format_args!("its certificate is {}", fingerprint.spelled()));
             }
-            _ => log::info!(target: NOTICE, "its certificate is {fingerprint}"),
+            _ => log::info!(target: NOTICE, "its certificate is {}", fingerprint.spelled()),
         }
-        format!("muxnc --ssl --ssl-fingerprint {fingerprint}")
+        format!("muxnc --ssl --ssl-fingerprint {}", fingerprint.short())
     });
     if log::log_enabled!(target: NOTICE, log::Level::Info) {
         for command in listener.invitations(tls.as_deref()) {

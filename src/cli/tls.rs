@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::io::error::Error;
-use crate::io::tls::ClientTls;
-use crate::io::tls::Fingerprint;
-use crate::io::tls::HubTls;
+use crate::io::tls::Caller;
+use crate::io::tls::Expected;
 use crate::io::tls::Identity;
 use crate::io::tls::Trust;
 
@@ -48,8 +47,11 @@ pub(super) struct TlsArgs {
     ssl_trustfile: Option<PathBuf>,
 
     /// Believe the certificate with this SHA-256, and no other
+    ///
+    /// Its first 20 hexadecimal digits are enough, with or without colons, or in quotes blanks, between
+    /// groups.
     #[arg(long, value_name = "SHA256", conflicts_with = "listen")]
-    ssl_fingerprint: Option<Fingerprint>,
+    ssl_fingerprint: Option<Expected>,
 
     /// The name that the certificate must have [default: the host]
     #[arg(long, value_name = "NAME", conflicts_with = "listen")]
@@ -96,7 +98,7 @@ impl TlsArgs {
     pub(super) fn client(&self) -> Result<Option<ClientTls>, Error> {
         let asked = self.is_asked()?;
         let trust = match (&self.ssl_fingerprint, &self.ssl_trustfile) {
-            (Some(fingerprint), _) => Trust::Fingerprint(*fingerprint),
+            (Some(expected), _) => Trust::Fingerprint(expected.clone()),
             (None, Some(file)) => Trust::File(file.clone()),
             (None, None) => Trust::System,
         };

@@ -74,13 +74,39 @@ pub enum Trust {
     /// Those in a PEM file, and those of the authorities in it.
     File(PathBuf),
     /// This one and no other, whatever it says.
-    Fingerprint(Fingerprint),
+    Fingerprint(Expected),
 }
 
-/// The SHA-256 of a certificate's DER. Shown as 64 hexadecimal digits; read with or without colons
-/// between the bytes.
+/// The SHA-256 of a certificate's DER. Shown as 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 32]);
+
+/// Hexadecimal digits in a group, as people read them from a board.
+const GROUP: usize = 4;
+
+/// Groups at the beginning that are enough: to find another certificate that has these 80 bits, too,
+/// is beyond anybody.
+const ENOUGH: usize = 5;
+
+impl Fingerprint {
+    /// What of it is enough to know it by, as one word of a command.
+    pub fn short(&self) -> String {
+        self.groups()[..ENOUGH].join(":")
+    }
+
+    /// All of it, to be read and copied by people, and how much of it they need.
+    pub fn spelled(&self) -> String {
+        let groups = self.groups().join(" ");
+        format!("{groups} (the first {ENOUGH} groups are enough)")
+    }
+
+    fn groups(&self) -> Vec<String> {
+        let bytes = self.0.chunks(GROUP / 2);
+        bytes
+            .map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+            .collect()
+    }
+}
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,32 +114,36 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-impl FromStr for Fingerprint {
+/// The beginning of a fingerprint, or all of it: at least 20 hexadecimal digits. Read with or without
+/// a blank or a colon between them here and there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected(String);
+
+impl Expected {
+    /// Whether it is the beginning of that one.
+    pub fn is_of(&self, fingerprint: &Fingerprint) -> bool {
+        fingerprint.to_string().starts_with(&self.0)
+    }
+}
+
+impl FromStr for Expected {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Fingerprint, String> {
-        let bad = || {
-            String::from(
-                "a SHA-256 fingerprint is 64 hexadecimal digits, with or without colons, as the \
-                 hub shows it or: openssl x509 -noout -fingerprint -sha256 -in cert.pem",
-            )
-        };
-        let width = match text.contains(':') {
-            true => 3,
-            false => 2,
-        };
-        if !text.is_ascii() || text.len() != 32 * width - (width - 2) {
-            return Err(bad());
+    fn from_str(text: &str) -> Result<Expected, String> {
+        let mut digits = String::new();
+        let groups = text.trim().split([' ', ':']);
+        let good = groups.into_iter().all(|group| {
+            digits.push_str(&group.to_ascii_lowercase());
+            !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_hexdigit())
+        });
+        match good && (ENOUGH * GROUP..=64).contains(&digits.len()) {
+            true => Ok(Expected(digits)),
+            false => Err(String::from(
+                "a SHA-256 fingerprint is 64 hexadecimal digits, of which the first 20 are enough, \
+                 with or without a blank or a colon between groups of them, as the hub shows it or: \
+                 openssl x509 -noout -fingerprint -sha256 -in cert.pem",
+            )),
         }
-        let mut bytes = [0; 32];
-        for (byte, part) in bytes.iter_mut().zip(text.as_bytes().chunks(width)) {
-            let digit = |at: usize| char::from(part[at]).to_digit(16).ok_or_else(bad);
-            *byte = (digit(0)? * 16 + digit(1)?) as u8;
-            if part.get(2).is_some_and(|&between| between != b':') {
-                return Err(bad());
-            }
-        }
-        Ok(Fingerprint(bytes))
     }
 }
 
@@ -124,22 +154,46 @@ mod tests {
     #[test]
     fn fingerprints_as_people_copy_them() {
         let bytes: [u8; 32] = std::array::from_fn(|i| (i * 8 + 3) as u8);
-        let plain = Fingerprint(bytes).to_string();
-        let pairs: Vec<&str> = (0..32).map(|i| &plain[2 * i..2 * i + 2]).collect();
-        let colons = pairs.join(":");
+        let fingerprint = Fingerprint(bytes);
+        let other = Fingerprint(std::array::from_fn(|i| bytes[i] ^ u8::from(i == 9)));
+        let plain = fingerprint.to_string();
+        let cut = |width: usize, between: &str| {
+            let groups: Vec<&str> = (0..64 / width)
+                .map(|i| &plain[width * i..width * (i + 1)])
+                .collect();
+            groups.join(between)
+        };
+        let colons = cut(2, ":");
         assert_eq!(plain.len(), 64);
+        assert_eq!(fingerprint.short(), "030b:131b:232b:333b:434b");
+        assert!(
+            fingerprint
+                .spelled()
+                .starts_with("030b 131b 232b 333b 434b 535b ")
+        );
         for text in [
-            &plain,
-            &colons,
-            &plain.to_uppercase(),
-            &colons.to_uppercase(),
+            plain.clone(),
+            colons.clone(),
+            plain.to_uppercase(),
+            colons.to_uppercase(),
+            cut(4, " "),
+            cut(4, ":"),
+            format!(" {} ", cut(8, " ")),
+            plain[..20].into(),
+            plain[..21].into(),
+            plain[..63].into(),
+            fingerprint.short(),
+            fingerprint.short().replace(':', " "),
         ] {
-            assert_eq!(text.parse(), Ok(Fingerprint(bytes)), "{text}");
+            let expected: Expected = text.parse().expect(&text);
+            assert!(expected.is_of(&fingerprint), "{text}");
+            assert!(!expected.is_of(&other), "{text}");
         }
         for text in [
             String::new(),
             String::from(":"),
-            plain[1..].into(),
+            plain[..19].into(),
+            plain[1..].replacen('b', "x", 1),
             format!("{plain}00"),
             format!("{colons}:"),
             format!(":{colons}"),
@@ -147,10 +201,13 @@ mod tests {
             plain.replacen("03", "+3", 1),
             plain.replacen("03", "é", 1),
             colons.replacen(':', "0", 1),
-            colons.replace(':', " "),
-            pairs.join("::"),
+            cut(2, "::"),
+            cut(4, "-"),
+            fingerprint.spelled(),
         ] {
-            assert!(text.parse::<Fingerprint>().is_err(), "{text}");
+            assert!(text.parse::<Expected>().is_err(), "{text}");
         }
+        // As it is without its beginning it is another one's.
+        assert!(!plain[1..].parse::<Expected>().unwrap().is_of(&fingerprint));
     }
 }

@@ -69,7 +69,7 @@ impl Encrypted {
     }
 }
 
-/// The fingerprint that a hub shows.
+/// The fingerprint that a hub shows, in groups of four.
 #[track_caller]
 fn fingerprint_shown(hub: &Process) -> String {
     const BEFORE: &str = "its certificate is ";
@@ -80,7 +80,10 @@ fn fingerprint_shown(hub: &Process) -> String {
     });
     let text = String::from_utf8_lossy(&text).into_owned();
     let shown = text.split(BEFORE).nth(1).unwrap();
-    shown.split_whitespace().next().unwrap().to_owned()
+    let (groups, enough) = shown.split_once(" (").unwrap();
+    assert!(enough.starts_with("the first 5 groups are enough)\n"));
+    assert_eq!(groups.len(), 16 * 5 - 1);
+    groups.to_owned()
 }
 
 /// Certificates made by openssl: an authority, and those that it signed.

@@ -25,17 +25,30 @@ fn a_hub_that_nobody_vouches_for_is_trusted_by_what_its_error_says() {
     );
     let advice = told.split("--ssl-fingerprint ").nth(1).expect(&told);
     let advised = advice.split_whitespace().next().unwrap();
-    assert_eq!(advised, secret.fingerprint);
+    let enough = &secret.fingerprint[..5 * 5 - 1];
+    assert_eq!(advised, enough.replace(' ', ":"));
     assert!(!secret.hub.process.stderr.text().contains("joined"));
 
-    // Also as openssl spells it.
+    // Also as it is on the board, all of it or as much as is enough, and as openssl spells it.
+    let digits = secret.fingerprint.replace(' ', "");
     let pairs: Vec<String> = (0..32)
-        .map(|i| advised[2 * i..2 * i + 2].to_uppercase())
+        .map(|i| digits[2 * i..2 * i + 2].to_uppercase())
         .collect();
     let spelled = pairs.join(":");
-    let mut participant = muxnc(&["--ssl-fingerprint", &spelled, HOST, &secret.port()]);
-    participant.type_in("hello\n");
-    secret.hub.process.stdout.wait_for("hello\n");
+    for (i, known) in [
+        advised,
+        &secret.fingerprint,
+        enough,
+        &digits[..20],
+        &spelled,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut participant = muxnc(&["--ssl-fingerprint", known, HOST, &secret.port()]);
+        participant.type_in(format!("hello {i}\n"));
+        secret.hub.process.stdout.wait_for(&format!("hello {i}\n"));
+    }
 }
 
 #[test]
@@ -53,10 +66,17 @@ fn another_certificate_than_the_one_asked_for_is_refused() {
         told.contains(&format!("It is {}", secret.fingerprint)),
         "{told}"
     );
-    let wrong = muxnc(&["--ssl-fingerprint", "abc", HOST, "1"]);
-    let mut wrong = wrong;
-    wrong.expect_status(2);
-    assert!(wrong.stderr.text().contains("64 hexadecimal digits"));
+    // So it is if only the last digit of what is enough is another.
+    let mut almost = secret.fingerprint[..5 * 5 - 1].to_owned();
+    let last = almost.pop().unwrap();
+    almost.push(if last == '0' { '1' } else { '0' });
+    let told = refused(&["--ssl-fingerprint", &almost, HOST, &secret.port()]);
+    assert!(told.contains("another fingerprint"), "{told}");
+    for short in ["abc", &secret.fingerprint[..5 * 5 - 2]] {
+        let mut wrong = muxnc(&["--ssl-fingerprint", short, HOST, "1"]);
+        wrong.expect_status(2);
+        assert!(wrong.stderr.text().contains("64 hexadecimal digits"));
+    }
 }
 
 #[test]

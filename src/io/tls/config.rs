@@ -203,8 +203,9 @@ impl Connector {
                 rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure),
                 Some(seen),
             ) => format!(
-                "It is {seen}. Somebody may be in between, or it is another hub than the one you \
-                 were told of: ask again for its fingerprint."
+                "It is {}. Somebody may be in between, or it is another hub than the one you \
+                 were told of: ask again for its fingerprint.",
+                seen.spelled()
             ),
             (rustls::Error::InvalidCertificate(problem), Some(seen)) => {
                 let other = match problem {
@@ -218,7 +219,8 @@ impl Connector {
                 };
                 format!(
                     "If those who run it say that this is its fingerprint, trust it so: \
-                     --ssl-fingerprint {seen}{other}"
+                     --ssl-fingerprint {}{other}",
+                    seen.short()
                 )
             }
             _ => return None,
@@ -271,7 +273,7 @@ fn name(host: &str) -> Result<ServerName<'static>, Error> {
 
 fn measure(trust: &Trust, provider: &Arc<CryptoProvider>) -> Result<Measure, Error> {
     match trust {
-        Trust::Fingerprint(fingerprint) => Ok(Measure::Fingerprint(*fingerprint)),
+        Trust::Fingerprint(expected) => Ok(Measure::Fingerprint(expected.clone())),
         Trust::File(file) => vouchers(file, provider).map(Measure::Vouched),
         Trust::System => {
             WebPkiServerVerifier::builder_with_provider(Arc::new(system()?), provider.clone())

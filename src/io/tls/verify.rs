@@ -37,6 +37,7 @@ use rustls::server::danger::ClientCertVerifier;
 use sha2::Digest;
 use sha2::Sha256;
 
+use super::Expected;
 use super::Fingerprint;
 
 /// The fingerprint of a certificate.
@@ -245,7 +246,7 @@ fn unvouched(error: Error) -> Error {
 #[derive(Debug)]
 pub(super) enum Measure {
     /// This one and no other.
-    Fingerprint(Fingerprint),
+    Fingerprint(Expected),
     /// A file lists it, or an authority in that file vouches for it.
     Vouched(Vouchers),
     /// An authority that the system trusts vouches for it.
@@ -271,7 +272,7 @@ impl ServerCertVerifier for HubVerifier {
     ) -> Result<ServerCertVerified, Error> {
         let seen = *self.seen.get_or_init(|| fingerprint(certificate));
         match &self.measure {
-            Measure::Fingerprint(expected) if *expected == seen => {}
+            Measure::Fingerprint(expected) if expected.is_of(&seen) => {}
             Measure::Fingerprint(_) => {
                 return Err(CertificateError::ApplicationVerificationFailure.into());
             }
