@@ -232,7 +232,7 @@ fn open_input(
     }
     Ok(
         match Console::open(registry, SIGNALS, stdin, stdout, stderr)? {
-            Opened::Console(console) => Input::Console(Box::new(console)),
+            Opened::Console(console) => Input::Console(console),
             Opened::Plain(stdin) => Input::Plain(stdin),
         },
     )

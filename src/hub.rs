@@ -218,7 +218,10 @@ impl Hub {
     }
 
     fn turns(&mut self) -> Result<Ended, Error> {
-        let mut is_confined = false;
+        if !self.core.is_once() {
+            // All is open that ever will be.
+            confine(self.confined.folder());
+        }
         let mut events = Events::with_capacity(EVENTS);
         let mut now = Instant::now();
         loop {
@@ -227,19 +230,16 @@ impl Hub {
                 Turn::Exit(status) => return Ok(Ended::Status(status)),
                 Turn::HandOver(conn) => return Ok(Ended::HandOver(*conn)),
             };
-            if !std::mem::replace(&mut is_confined, true) && !self.core.is_once() {
-                // All is open that ever will be.
-                confine(self.confined.folder());
-            }
             let timeout = wakes_at.map(|at| match at <= now {
                 true => Duration::ZERO,
                 false => at.saturating_duration_since(Instant::now()),
             });
-            match self.poll.poll(&mut events, timeout) {
-                Ok(()) => {}
-                // A signal that somebody wants to know of has its own event.
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::system("wait for events", &error)),
+            // Who was stopped meanwhile must see the events of that time before it looks at the clock. A
+            // signal that somebody wants to know of has its own event.
+            while let Err(error) = self.poll.poll(&mut events, timeout) {
+                if error.kind() != ErrorKind::Interrupted {
+                    return Err(Error::system("wait for events", &error));
+                }
             }
             for event in &events {
                 if event.token() == SIGNALS

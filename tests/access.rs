@@ -315,7 +315,7 @@ fn so_many_of_one_address_and_then_no_more_until_one_leaves() {
     let other = connect_from(2, hub.port);
     hub.wait_joined(&other);
     drop(second);
-    hub.process.stderr.wait_for("will send no more");
+    hub.process.stderr.wait_for("ended its side");
     hub.process.type_in("hello\n");
     expect_bytes(&mut first, "hello\n");
     hub.process.stderr.wait_for("[2] ");

@@ -275,7 +275,7 @@ fn sort_out_counting(input: impl Read, others: &[&str], heard: &AtomicU64) -> (V
 fn wait_said_all(hub: &Hub, count: usize) {
     hub.process.stderr.wait_until("all is said", |told| {
         let told = String::from_utf8_lossy(told);
-        told.matches("will send no more").count() == count
+        told.matches("ended its side").count() == count
     });
 }
 

@@ -173,6 +173,6 @@ fn an_idle_hub_makes_no_system_call() {
         shown.iter().filter(|&&byte| byte == b'\n').count() == 200
     });
     peers[0].shutdown(std::net::Shutdown::Write).unwrap();
-    hub.process.stderr.wait_for("will send no more");
+    hub.process.stderr.wait_for("ended its side");
     assert_sleeps(&hub);
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::io::error::Error;
-use crate::io::tls::Caller;
+use crate::io::tls::ClientTls;
 use crate::io::tls::Expected;
+use crate::io::tls::HubTls;
 use crate::io::tls::Identity;
 use crate::io::tls::Trust;
 

@@ -259,7 +259,7 @@ impl<D: Device> Sender<D> {
                 return Ok(());
             }
         }
-        while let Some(event) = console.next() {
+        while let Some(event) = console.next_event() {
             match event {
                 Event::Line(mut line) | Event::Pasted(mut line) => {
                     console.typed(&line);

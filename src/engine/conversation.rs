@@ -265,8 +265,13 @@ impl Conversation {
         if std::mem::take(&mut self.carried) || (over && self.is_held_up()) {
             self.active = now;
         }
-        // Nobody goes on typing to somebody who is gone.
-        if self.terms.input == Input::Terminal && self.down.ended_at().is_some() {
+        // Nobody goes on typing to somebody who is gone; but lines that were entered before are still to
+        // be read, one at a time, until there are no more.
+        let has_more = self.up.silent_since().is_none();
+        if self
+            .stops_reading_at()
+            .is_some_and(|at| !has_more || at <= now)
+        {
             self.up.stop(now);
         }
         if self.quits_at().is_some_and(|at| at <= now) {
@@ -292,7 +297,8 @@ impl Conversation {
             return Some(Act::HalfClose);
         }
         let other_ended = self.down.ended_at().is_some();
-        if other_ended && self.up.is_open() && !std::mem::replace(&mut self.probed, true) {
+        let goes_on = self.up.is_open() && self.terms.input != Input::Terminal;
+        if other_ended && goes_on && !std::mem::replace(&mut self.probed, true) {
             return Some(Act::ProbeSoon);
         }
         if self.closes_output() && !std::mem::replace(&mut self.output_closed, true) {
@@ -339,6 +345,7 @@ impl Conversation {
             self.lingers_until(),
             self.gives_up_at(),
             self.last_words_until(),
+            self.stops_reading_at(),
             self.late_at(),
             self.idles_at(),
             self.says_open_at(),
@@ -367,7 +374,8 @@ impl Conversation {
 
     fn closes_output(&self) -> bool {
         let shown = self.down.ended_at().is_some() && self.down.delivered().is_some();
-        self.terms.closes_output && shown && !self.up.is_over()
+        let is_typed = self.terms.input == Input::Terminal;
+        self.terms.closes_output && !is_typed && shown && !self.up.is_over()
     }
 
     /// Whether our output keeps the connection from being read.
@@ -410,7 +418,8 @@ impl Conversation {
         let since = self.up.loss()?.since;
         match self.terms.send_only {
             true => Some(since + LINGER),
-            false => Some(since + self.terms.quit_after?.max(LAST_WORDS)),
+            // `-q` counts from the end of the input, not from a write that failed before.
+            false => Some(self.finished_at()?.max(since) + self.terms.quit_after?.max(LAST_WORDS)),
         }
     }
 
@@ -418,6 +427,13 @@ impl Conversation {
     fn last_words_until(&self) -> Option<Instant> {
         let stopped = self.up.stopped_at().filter(|_| !self.up.is_over())?;
         Some(stopped + LAST_WORDS)
+    }
+
+    /// When lines of a terminal are not waited for any more, after the other side ended its own.
+    fn stops_reading_at(&self) -> Option<Instant> {
+        let ended = self.down.ended_at()?;
+        let is_typed = self.terms.input == Input::Terminal && self.up.is_open();
+        is_typed.then(|| ended + LAST_WORDS)
     }
 
     /// When nothing will have gone for too long.

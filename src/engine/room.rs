@@ -160,6 +160,7 @@ impl Room {
                 },
                 presence: Presence::Here,
                 has_acknowledged: false,
+                ended_at: 0,
                 is_announced: false,
                 moved: now,
                 cursor,

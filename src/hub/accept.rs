@@ -406,19 +406,19 @@ impl<L> Accept<L> {
             close_lingering(oldest, peers);
         }
         let until = now + LINGER;
-        peers.linger(key, until);
+        peers.refused(key, until);
         self.lingering.push_back(Pending { key, until });
     }
 
     fn end_lingering<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
-        while let Some(pending) = self.lingering.pop_front_if(|pending| pending.until <= now) {
+        while let Some(pending) = pop_due(&mut self.lingering, now) {
             close_lingering(pending, peers);
         }
     }
 
     /// Gives those up whose handshake takes too long. One that has said nothing yet can still be told.
     fn give_up_late<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
-        while let Some(late) = self.handshakes.pop_front_if(|pending| pending.until <= now) {
+        while let Some(late) = pop_due(&mut self.handshakes, now) {
             let Some(conn) = peers.arriving_mut(late.key) else {
                 continue;
             };
@@ -441,6 +441,12 @@ impl<L> Accept<L> {
             log::info!(target: NOTICE, "{count} more were refused");
         }
     }
+}
+
+/// Takes the first off a queue if its time is over.
+fn pop_due(queue: &mut VecDeque<Pending>, now: Instant) -> Option<Pending> {
+    let is_due = queue.front().is_some_and(|pending| pending.until <= now);
+    is_due.then(|| queue.pop_front()).flatten()
 }
 
 fn give_up<S: Stream, D: Device>(key: usize, reason: &str, peers: &mut Peers<S, D>) {

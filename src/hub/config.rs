@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::client::Settings;
+use crate::client::Traffic;
 use crate::engine::rate::Rate;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
@@ -61,7 +62,8 @@ impl HubConfig {
     /// The rules of its room, whose screen is that.
     pub(super) fn policy(&self, surface: Surface) -> Policy {
         Policy {
-            relay: self.relay,
+            // Where nothing is sent to members, they do not hear each other, either.
+            relay: self.relay && self.settings.traffic != Traffic::ReceiveOnly,
             slow: self.slow,
             stall_timeout: self.stall_timeout,
             surface,

@@ -160,6 +160,9 @@ impl<W: World> Core<W> {
         if operator.is_silent() {
             peers.say_no_more(now);
         }
+        if config.settings.traffic == Traffic::SendOnly {
+            peers.linger();
+        }
         let max = match config.once {
             true => Some(1),
             false => config.max_peers,
@@ -225,6 +228,8 @@ impl<W: World> Core<W> {
         )?;
         self.close_if_finished(now);
         self.read_peers(now)?;
+        // Whoever comes when it has begun would get a part only.
+        self.begin_transfer(now);
         if let Some(conn) = self.accept(now) {
             return Ok(Turn::HandOver(Box::new(conn)));
         }
@@ -248,7 +253,7 @@ impl<W: World> Core<W> {
 
     /// The end of the input: nobody else is let in, and everybody is told that nothing follows.
     fn close_if_finished(&mut self, now: Instant) {
-        if self.operator.finished() != Some(now) || self.accept.is_closed() {
+        if self.operator.finished() != Some(now) {
             return;
         }
         self.accept.close(&mut self.peers);
@@ -268,7 +273,9 @@ impl<W: World> Core<W> {
     /// Lets those in who have come and may. Returned is who came, where only one is served.
     fn accept(&mut self, now: Instant) -> Option<Conn<W::Stream>> {
         let admitted = self.accept.turn(&mut self.world, &mut self.peers, now);
+        let mut later = admitted.len();
         for key in admitted {
+            later -= 1;
             if self.config.once {
                 return self.peers.hand_over(key, now);
             }
@@ -276,7 +283,7 @@ impl<W: World> Core<W> {
                 (self.peers.room.member(key), self.peers.member(key))
             {
                 let (number, addr) = (member.account.number, peer.conn.addr());
-                let here = self.transfer.here(&self.peers.room);
+                let here = self.transfer.here(&self.peers.room, later);
                 log::info!(target: NOTICE, "[{number}] {addr} joined, {here}");
             }
         }
@@ -284,11 +291,12 @@ impl<W: World> Core<W> {
     }
 
     fn begin_transfer(&mut self, now: Instant) {
-        if !self.transfer.begin_if_complete(&mut self.peers, now) {
-            return;
-        }
-        if self.transfer.is_closed() {
+        let begins = self.transfer.begin_if_complete(&mut self.peers, now);
+        if self.transfer.is_closed() && !self.accept.is_closed() {
             self.accept.close(&mut self.peers);
+        }
+        if !begins {
+            return;
         }
         let is_wanted = log::log_enabled!(target: NOTICE, log::Level::Info);
         if let Some(stdin) = self.operator.stdin()
@@ -296,7 +304,8 @@ impl<W: World> Core<W> {
             && self.can_draw
             && stdin.kind() != Kind::Terminal
         {
-            self.transfer.draw_from(stdin.remaining(), now);
+            let size = self.operator.remaining().map(|left| left + self.peers.said);
+            self.transfer.draw_from(size, now);
         }
     }
 
@@ -406,6 +415,21 @@ impl<W: World> Core<W> {
         }
         self.display.finish();
         ended
+    }
+
+    /// Who is here, and what is owed to whom.
+    pub fn room(&self) -> &Room {
+        &self.peers.room
+    }
+
+    /// Bytes that the operator said to everybody.
+    pub fn said(&self) -> u64 {
+        self.peers.said
+    }
+
+    /// Whether the operator has said the last word.
+    pub fn has_said_all(&self) -> bool {
+        self.operator.is_silent() || self.operator.finished().is_some()
     }
 
     /// Whether one is served, by somebody else.

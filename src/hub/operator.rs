@@ -56,7 +56,7 @@ pub enum Input<D> {
     /// Standard input as it is.
     Plain(Stdin<D>),
     /// The line being typed at a terminal.
-    Console(Console<D>),
+    Console(Box<Console<D>>),
 }
 
 /// How far the operator is.
@@ -151,6 +151,12 @@ impl<D: Device> Operator<D> {
             Input::Plain(stdin) => Some(stdin),
             Input::Console(console) => Some(console.stdin()),
         }
+    }
+
+    /// Bytes that are still to be said, of a regular file.
+    pub(super) fn remaining(&self) -> Option<u64> {
+        let unread = self.stdin()?.remaining()?;
+        Some(unread + self.pending.len() as u64)
     }
 
     /// Until when nothing is said.
@@ -319,8 +325,7 @@ impl<D: Device> Operator<D> {
             // Who pressed Ctrl-D was told that nobody heard the rest.
             return true;
         }
-        let was_said = !self.spoke || !peers.room.is_on_trial();
-        self.pending.is_empty() && was_said
+        self.pending.is_empty() && !peers.room.is_unheard()
     }
 
     /// The input is over. One that was empty from the start only means that there is no keyboard;
@@ -388,7 +393,7 @@ impl<D: Device> Operator<D> {
                 return Ok(());
             }
         }
-        while let Some(event) = self.console_mut().and_then(Console::next) {
+        while let Some(event) = self.console_mut().and_then(Console::next_event) {
             self.act(event, peers, transfer, refused, now);
         }
         Ok(())
@@ -460,7 +465,7 @@ impl<D: Device> Operator<D> {
             self.answer(&match is_waiting {
                 true => format!(
                     "{}: {waiting} for the others to join",
-                    transfer.here(&peers.room)
+                    transfer.here(&peers.room, 0)
                 ),
                 false => format!("nobody is here yet: {waiting} for the first to join"),
             });

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`Peers`] knows nothing of a Poll, and what is under a connection (`S`) does not matter: it is a
-//! socket here and a model of one in `tests/simulation`.
+//! socket here and a model of one in a simulation.
 //!
 //! It promises: each peer gets one read and one write in a turn, so none can starve another; a
 //! peer is taken out in [`Peers::reap`] and nowhere else, and what it said before it broke off is
@@ -54,11 +54,15 @@ pub struct Peer<S> {
     stage: Stage,
     /// It takes no more, and why. What it said before is still to be read.
     broken: Option<io::Error>,
-    /// Bytes on the wire of which no acknowledgement says that anybody is there: those of a
-    /// handshake, and from its end on all that were written before.
+    /// Bytes on the wire whose acknowledgement proves nothing: those of a handshake.
+    preamble: u64,
+    /// From its end on: those whose acknowledgement does not prove that it is still there, since they
+    /// were written before.
     unproven: u64,
     /// It is among those that the operator's words are promised to (see [`Peers::promise`]).
     is_promised: bool,
+    /// How long its own stream was when the operator had said all that was promised.
+    promised_until: Option<u64>,
     /// Bytes that it was owed when it took no more.
     lost: u64,
     /// Its key is in one of the queues already.
@@ -112,8 +116,12 @@ pub struct Peers<S, D = Descriptor> {
     says_no_more: bool,
     /// Whoever is owed nothing is told that nothing will follow.
     half_closing: bool,
+    /// The hub ends soon after everything was acknowledged.
+    lingers: bool,
     /// Who is proven to be there is promised what was and will be said.
     promises: bool,
+    /// Where the shared stream was when the operator had said all that was promised.
+    promised_until: Option<u64>,
     /// Whose departure would leave something undelivered that was promised.
     shortfall: Shortfall,
     /// Only where something is to be recorded.
@@ -143,7 +151,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             flushed: 0,
             says_no_more: false,
             half_closing: false,
+            lingers: false,
             promises: false,
+            promised_until: None,
             shortfall: Shortfall::default(),
             looks: Looks::default(),
             release: None,
@@ -167,6 +177,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.idle = Some(Idle::new(limit));
     }
 
+    /// What was said last is looked after until everybody acknowledged it (`--send-only`).
+    pub fn linger(&mut self) {
+        self.lingers = true;
+    }
+
     /// Counts how many there are of each address from now on.
     pub fn count_hosts(&mut self) {
         self.headcount.get_or_insert_default();
@@ -184,8 +199,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
             conn,
             stage: Stage::Arriving,
             broken: None,
+            preamble: 0,
             unproven: 0,
             is_promised: false,
+            promised_until: None,
             lost: 0,
             to_read: false,
             to_flush: false,
@@ -208,7 +225,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// A peer was told why it is not let in, and may read that until then.
-    pub(super) fn linger(&mut self, key: usize, until: Instant) {
+    pub(super) fn refused(&mut self, key: usize, until: Instant) {
         if let Some(peer) = self.conns.get_mut(key) {
             peer.stage = Stage::Lingering { until };
         }
@@ -259,13 +276,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         peer.stage = Stage::Member;
         // What a handshake wrote may be acknowledged by a peer that is gone by now.
-        peer.unproven = match peer.conn.is_wire() {
+        peer.preamble = match peer.conn.is_wire() {
             true => 0,
             false => peer.conn.tcp_info().map_or(0, |info| info.written),
         };
+        peer.unproven = peer.preamble;
         if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
             headcount.joined(ip);
         }
+        // A newcomer is not told again what somebody is known to have heard.
+        self.settle_trial();
         self.room.join(key, now);
         self.touch(key, now);
         self.record_of(key, Records::joined);

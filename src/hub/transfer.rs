@@ -32,7 +32,10 @@ pub(super) struct Transfer {
     is_whole: bool,
     /// Only where there is a terminal to draw it on.
     progress: Option<TransferProgress>,
+    /// When as many were here as were waited for.
     began: Option<Instant>,
+    /// It goes on whoever leaves.
+    has_begun: bool,
     /// Those who were here then.
     receivers: usize,
 }
@@ -64,7 +67,7 @@ impl Transfer {
     /// Whether it waits for somebody to come.
     pub(super) fn is_waiting(&self, room: &Room) -> bool {
         let awaited = self.awaited.unwrap_or(0);
-        self.began.is_none() && room.places_taken() < awaited
+        !self.has_begun && room.places_taken() < awaited
     }
 
     /// How many bytes of the operator's are wanted now, at most.
@@ -75,18 +78,18 @@ impl Transfer {
         }
     }
 
-    /// How many are here, in words.
-    pub(super) fn here(&self, room: &Room) -> String {
-        let here = room.here();
-        match self.awaited.filter(|_| self.began.is_none()) {
-            Some(awaited) => format!("{here} of {awaited} here"),
-            None => format!("{here} here"),
+    /// How many are here, in words, those not counted who came `later`.
+    pub(super) fn here(&self, room: &Room, later: usize) -> String {
+        match self.awaited.filter(|_| !self.has_begun) {
+            // Who only receives may have ended its side at once.
+            Some(awaited) => format!("{} of {awaited} here", room.places_taken() - later),
+            None => format!("{} here", room.here() - later),
         }
     }
 
     /// Whether nobody else may come, now that it has begun.
     pub(super) fn is_closed(&self) -> bool {
-        self.is_whole && self.began.is_some()
+        self.is_whole && self.has_begun
     }
 
     /// Whether all receivers left before the end.
@@ -94,32 +97,36 @@ impl Transfer {
         self.is_closed() && peers.promised_here() == 0
     }
 
-    /// Begins if those who were waited for are here, and for a whole are known to be. Returns whether
-    /// it does.
+    /// Takes note of who came and who is known to be there. Returns whether it begins now, as far as
+    /// anybody can see.
     pub(super) fn begin_if_complete<S: Stream, D: Device>(
         &mut self,
         peers: &mut Peers<S, D>,
         now: Instant,
     ) -> bool {
-        if self.began.is_some() || (self.awaited.is_none() && !self.is_whole) {
+        if self.has_begun || (self.awaited.is_none() && !self.is_whole) {
             return false;
         }
-        let is_complete = match self.is_whole {
-            true => !peers.room.is_on_trial(),
-            false => peers.room.here() >= self.awaited.unwrap_or(0),
-        };
-        if !is_complete {
+        if self.is_waiting(&peers.room) {
+            if self.began.take().is_some() {
+                // One of them left before it was known to be there.
+                let here = self.here(&peers.room, 0);
+                log::info!(target: NOTICE, "waiting again: {here}");
+            }
             return false;
         }
-        self.began = Some(now);
-        self.receivers = peers.room.here();
-        if self.awaited.is_some() {
-            log::info!(target: NOTICE, "all {} are here: it begins", self.receivers);
+        let begins = self.awaited.is_some() && self.began.is_none();
+        if begins {
+            let here = peers.room.places_taken();
+            log::info!(target: NOTICE, "all {here} are here: it begins");
         }
-        if self.is_whole {
+        self.began.get_or_insert(now);
+        self.has_begun = !self.is_whole || !peers.room.is_on_trial();
+        if self.is_closed() {
             peers.promise_to_proven(now);
+            self.receivers = peers.promised_here();
         }
-        true
+        begins
     }
 
     /// Draws from now on how far it is, for a source of that size.
@@ -157,7 +164,7 @@ impl Transfer {
         let time = now.saturating_duration_since(self.began.unwrap_or(start));
         let rate = Size((said as f64 / time.as_secs_f64().max(0.001)) as u64);
         let received = peers.received();
-        match self.awaited.and(self.began) {
+        match self.awaited.filter(|_| self.is_closed()) {
             Some(_) => log::info!(
                 target: NOTICE,
                 "sent {said} bytes to {}, received {received} in {time:.1?}: {rate}/s",

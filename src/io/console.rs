@@ -49,7 +49,7 @@ pub const KEYS: usize = 4 * 1024;
 /// What a read of keys found.
 #[derive(Debug)]
 pub enum Keys {
-    /// Some keys, for [`Console::next`] to understand.
+    /// Some keys, for [`Console::next_event`] to understand.
     Pressed,
     /// None now; an event will tell.
     None,
@@ -86,7 +86,7 @@ pub struct Console<D = Descriptor> {
 /// What stdin and stdout are good for.
 pub enum Opened {
     /// A line can be edited there.
-    Console(Console),
+    Console(Box<Console>),
     /// Nothing but reading bytes.
     Plain(Stdin),
 }
@@ -124,7 +124,7 @@ impl Console {
             visible: false,
         };
         console.enter();
-        Ok(Opened::Console(console))
+        Ok(Opened::Console(Box::new(console)))
     }
 }
 
@@ -164,7 +164,7 @@ impl<D: Device> Console<D> {
         None
     }
 
-    /// Reads keys, for [`Console::next`] to understand.
+    /// Reads keys, for [`Console::next_event`] to understand.
     ///
     /// # Errors
     /// The terminal is gone, or cannot be read.
@@ -200,7 +200,7 @@ impl<D: Device> Console<D> {
     }
 
     /// Takes keys off the front of those that were read until something is to be done.
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn next_event(&mut self) -> Option<Event> {
         loop {
             let mut keys = &self.keys[self.next_key..self.last_key];
             let event = self.editor.next(&mut keys);

@@ -145,58 +145,6 @@ impl Descriptor {
         }
     }
 
-    /// Reads what is there. `Ok(0)` is the end.
-    ///
-    /// # Errors
-    /// `WouldBlock` when nothing is there now, also for a terminal that belongs to another job
-    /// (reading it would stop this one, see SIGTTIN in `credentials(7)`); whatever else the system
-    /// says.
-    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.kind == Kind::Terminal && job::is_elsewhere(self.as_fd()) {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        let count = match &self.access {
-            Access::Flag(fd) => rustix::net::recv(fd, buffer, RecvFlags::DONTWAIT)?.0,
-            Access::Gate(fd) => {
-                gate(*fd, PollFlags::IN)?;
-                rustix::io::read(fd, buffer)?
-            }
-            Access::Own(_) | Access::Plain(_) => rustix::io::read(self.as_fd(), buffer)?,
-        };
-        Ok(count)
-    }
-
-    /// Writes what fits.
-    ///
-    /// # Errors
-    /// `WouldBlock` when nothing fits now; whatever else the system says.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let count = match &self.access {
-            Access::Flag(fd) => {
-                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                rustix::net::send(fd, bytes, flags)?
-            }
-            Access::Gate(fd) => {
-                gate(*fd, PollFlags::OUT)?;
-                let surely = match self.kind {
-                    Kind::Terminal => return write_each(*fd, bytes),
-                    _ => bytes.len().min(GATED_WRITE),
-                };
-                rustix::io::write(fd, &bytes[..surely])?
-            }
-            Access::Own(_) | Access::Plain(_) => rustix::io::write(self.as_fd(), bytes)?,
-        };
-        Ok(count)
-    }
-
-    /// Whether the other side is gone for good: a terminal that hung up.
-    pub fn is_gone(&self) -> bool {
-        let fd = self.as_fd();
-        let mut fds = [PollFd::new(&fd, PollFlags::empty())];
-        let now = Timespec::default();
-        poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
-    }
-
     /// Whether both are one terminal: the same device, or each the one that controls our session,
     /// which `/dev/tty` names too.
     pub fn is_same_terminal(&self, other: &Descriptor) -> bool {
@@ -251,7 +199,11 @@ impl Device for Descriptor {
             }
             Access::Gate(fd) => {
                 gate(*fd, PollFlags::OUT)?;
-                rustix::io::write(fd, &bytes[..bytes.len().min(GATED_WRITE)])?
+                let surely = match self.kind {
+                    Kind::Terminal => return write_each(*fd, bytes),
+                    _ => bytes.len().min(GATED_WRITE),
+                };
+                rustix::io::write(fd, &bytes[..surely])?
             }
             Access::Own(_) | Access::Plain(_) => rustix::io::write(self.as_fd(), bytes)?,
         };

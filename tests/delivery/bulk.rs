@@ -240,7 +240,7 @@ fn a_peer_that_ended_its_stream_still_receives() {
     peer.write_all(b"my last words, unfinished").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     hub.process.stdout.wait_for("my last words, unfinished");
-    hub.process.stderr.wait_for("will send no more");
+    hub.process.stderr.wait_for("ended its side");
     for i in 0..100 {
         let line = format!("line {i}\n");
         hub.process.type_in(&line);
@@ -387,7 +387,7 @@ fn one_too_many_is_told_why_and_a_free_place_is_given_to_the_next() {
     }
     // A close looks like the end of one direction; the next line finds out that it was both.
     drop(second);
-    hub.process.stderr.wait_for("will send no more");
+    hub.process.stderr.wait_for("ended its side");
     hub.process.type_in("who is here?\n");
     expect_bytes(&mut first, "who is here?\n");
     hub.process.stderr.wait_for(" left ");

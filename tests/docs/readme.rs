@@ -136,6 +136,7 @@ fn three_commands() {
     let mut web = stage.start("alice", &stage.next("muxnc example.org 80"));
     web.type_in("GET / HTTP/1.0\r\n\r\n");
     web.stdout.wait_for("HTTP/1.1 200 OK\r\n");
+    web.end_input();
     web.expect_status(0);
 }
 
@@ -240,6 +241,8 @@ fn a_file_to_the_whole_class() {
     let names: Vec<String> = (1..=30).map(|i| format!("student{i}")).collect();
     let mut class: Vec<Process> = names.iter().map(|name| stage.start(name, &join)).collect();
     for participant in &mut class {
+        // Nobody here has more to say.
+        participant.end_input();
         participant.expect_status(0);
     }
     bob.expect_status(0);
@@ -267,8 +270,9 @@ fn a_file_from_one_participant() {
         let _ = fs::remove_file(&received);
         let mut bob = stage.start("bob", &listen);
         stage.wait_listening(3000);
-        stage.run("alice", &stage.next(begin));
+        // Bob has nothing to say.
         bob.end_input();
+        stage.run("alice", &stage.next(begin));
         bob.expect_status(0);
         assert_eq!(fs::read(&received).unwrap(), b"the answer is 42\n");
     }
@@ -387,6 +391,7 @@ fn through_a_proxy() {
         let mut alice = stage.start("alice", &stage.next(begin));
         alice.type_in("GET / HTTP/1.0\r\n\r\n");
         alice.stdout.wait_for("HTTP/1.1 200 OK\r\n");
+        alice.end_input();
         alice.expect_status(0);
         stage.signal(&proxy, Signal::KILL);
         proxy.wait();

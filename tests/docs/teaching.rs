@@ -84,8 +84,7 @@ fn half_closed() {
     bob.stderr.wait_for("listening on");
     let alice = stage.start("alice", &stage.next("printf 'I have said"));
     bob.stdout.wait_for("I have said what I had to say\n");
-    bob.stderr
-        .wait_for("will send no more (it may still listen)");
+    bob.stderr.wait_for("ended its side");
     for begin in ["ss -tn state close-wait", "ss -tn state fin-wait-2"] {
         let look = stage.next(begin);
         eventually("the kernel knows it", || {

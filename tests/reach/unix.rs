@@ -97,7 +97,7 @@ fn a_hub_and_its_participants() {
     bob.type_in("world\n");
     alice.stdout.wait_for("world\n");
     alice.end_input();
-    bob.stderr.wait_for("will send no more");
+    bob.stderr.wait_for("ended its side");
     bob.type_in("still there?\n");
     alice.stdout.wait_for("still there?\n");
     bob.end_input();

@@ -46,7 +46,7 @@ fn a_lone_peers_bytes_are_passed_on_at_once_and_unchanged() {
     peer.write_all(b"ne\n").unwrap();
     peer.write_all(&every_byte()).unwrap();
     drop(peer);
-    hub.process.stderr.wait_for("will send no more");
+    hub.process.stderr.wait_for("ended its side");
     hub.process.end_input();
     let expected = [b"no end of line\n".to_vec(), every_byte()].concat();
     hub.process

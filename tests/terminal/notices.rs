@@ -36,7 +36,7 @@ fn notices_appear_above_the_line_being_typed() {
     };
     eventually("the notice above the row", || is_last(&joined, "hel"));
     peer.shutdown(std::net::Shutdown::Write).unwrap();
-    let ended = format!("muxnc: [1] {addr} will send no more (it may still listen)");
+    let ended = format!("muxnc: [1] {addr} ended its side");
     eventually("the notice above the row", || is_last(&ended, "hel"));
     seat.press("lo\r");
     expect_bytes(&mut peer, "hello\n");

@@ -55,7 +55,9 @@ impl Room {
 
     /// Announces those who have stayed long enough.
     pub(super) fn announce_due(&mut self, now: Instant) {
-        while let Some((_, key, number)) = self.unannounced.pop_front_if(|(due, ..)| *due <= now) {
+        while self.announces_at().is_some_and(|due| due <= now)
+            && let Some((_, key, number)) = self.unannounced.pop_front()
+        {
             // The key may be another's by now.
             let stays = self
                 .members

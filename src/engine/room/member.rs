@@ -21,6 +21,8 @@ pub struct Member {
     pub(super) presence: Presence,
     /// It acknowledged something that it was sent.
     pub(super) has_acknowledged: bool,
+    /// Where the journal was when its end was read.
+    pub(super) ended_at: u64,
     /// In a chat: everybody was told of it.
     pub(super) is_announced: bool,
     /// When it last freed a segment of the journal.

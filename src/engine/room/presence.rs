@@ -87,16 +87,31 @@ impl Trial {
         }
     }
 
-    /// What of it stands before that place in the journal.
+    /// What of it stands before that place in the journal, the last of it first.
     pub(super) fn kept_before(&self, at: u64) -> impl Iterator<Item = &[u8]> {
         let kept = self.kept.iter();
-        kept.filter(move |(place, _)| *place < at)
+        kept.rev()
+            .filter(move |(place, _)| *place < at)
             .map(|(_, text)| &text[..])
     }
 
     fn end(&mut self) {
         self.is_over = true;
         self.kept = Vec::new();
+    }
+
+    /// What was said so far was heard.
+    fn renew(&mut self) {
+        self.kept = Vec::new();
+        self.said = 0;
+    }
+
+    /// What was said before that place in the journal was heard.
+    fn renew_before(&mut self, at: u64) {
+        let count = self.kept.partition_point(|(place, _)| *place < at);
+        for (_, text) in self.kept.drain(..count) {
+            self.said = self.said.saturating_sub(text.len());
+        }
     }
 
     fn begin(&mut self) {
@@ -135,6 +150,16 @@ impl Room {
         !self.trial.is_over
     }
 
+    /// Whether what begins is one whole, of which everybody gets all or nothing.
+    pub fn is_whole(&self) -> bool {
+        self.trial.is_final
+    }
+
+    /// Whether something that the operator said is not known to be read by anybody.
+    pub fn is_unheard(&self) -> bool {
+        !self.trial.is_over && self.trial.said > 0
+    }
+
     /// How many bytes of the operator's are wanted now, at most.
     pub fn input_budget(&self) -> usize {
         match self.wants_input() {
@@ -156,10 +181,28 @@ impl Room {
             return;
         }
         member.presence = Presence::Unconfirmed(self.ends);
+        member.ended_at = self.journal.end();
         self.unconfirmed.insert(self.ends, key);
         self.here -= 1;
         self.check_trial();
         self.show_the_last();
+    }
+
+    /// A member acknowledged a byte that it was sent: what was said so far was heard, but if it has
+    /// ended its side, only what was said before that.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn heard_by(&mut self, key: usize) {
+        let member = &mut self.members[key];
+        member.has_acknowledged = true;
+        match member.presence {
+            _ if self.trial.is_final => {}
+            // Of what was said after its end it has heard nothing.
+            Presence::Unconfirmed(_) => self.trial.renew_before(member.ended_at),
+            Presence::Here | Presence::Listener => self.trial.renew(),
+        }
+        self.check_trial();
     }
 
     /// A member acknowledged a byte that it was sent while it was here, or since its end was read.
@@ -168,13 +211,12 @@ impl Room {
     /// If there is no member of that key.
     pub fn acknowledged(&mut self, key: usize) {
         let member = &mut self.members[key];
-        member.has_acknowledged = true;
         if let Presence::Unconfirmed(order) = member.presence {
             member.presence = Presence::Listener;
             self.unconfirmed.remove(&order);
             self.here += 1;
         }
-        self.check_trial();
+        self.heard_by(key);
     }
 
     /// Whether a member acknowledged anything.
@@ -205,8 +247,10 @@ impl Room {
     /// Begins or ends the trial, whenever it may have changed who acknowledged what.
     fn check_trial(&mut self) {
         let members = self.members.iter();
+        // A receiver of a whole may end its side at once, and be given too little to prove more.
+        let counts = |presence: Presence| presence.is_here() || self.trial.is_final;
         let acknowledged = members
-            .filter(|(_, member)| member.presence.is_here() && member.has_acknowledged)
+            .filter(|(_, member)| member.has_acknowledged && counts(member.presence))
             .take(self.trial.quorum)
             .count();
         match acknowledged < self.trial.quorum {

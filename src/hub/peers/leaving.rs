@@ -20,6 +20,7 @@ use crate::engine::room::SlowPeer;
 use crate::io::device::Device;
 use crate::io::error::why;
 use crate::io::stream::Stream;
+use crate::io::tcp_info::TcpInfo;
 use crate::status::NOTICE;
 
 /// How many of those who did not get everything are named.
@@ -86,7 +87,7 @@ impl Shortfall {
             .map(|(who, missing, before)| {
                 format!(
                     "{who} did not get the last {} bytes",
-                    missing + (said - before)
+                    missing + said.saturating_sub(*before)
                 )
             })
             .collect();
@@ -98,12 +99,16 @@ impl Shortfall {
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// What was and will be said is promised to those who are there: who of them does not get it is
-    /// remembered.
+    /// What was said is promised to those who are there: who of them does not get it is remembered.
     pub fn promise(&mut self) {
         self.promises = true;
+        self.promised_until.get_or_insert(self.room.said());
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
+            let end = self.stream_end(key);
+            if let Some(peer) = self.conns.get_mut(key) {
+                peer.promised_until.get_or_insert(end);
+            }
             if self
                 .room
                 .member(key)
@@ -156,7 +161,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.shortfall.add(who, missing, self.room.said());
             }
         }
-        self.shortfall.lines(self.room.said())
+        let end = self.promised_until.unwrap_or(self.room.said());
+        self.shortfall.lines(end)
     }
 
     /// Bytes that a member has not acknowledged of what it is owed. Encrypted ones count as they are
@@ -165,11 +171,24 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(peer) = self.conns.get(key) else {
             return 0;
         };
-        let unacknowledged = peer.conn.tcp_info().map_or(0, |info| info.unacknowledged());
+        let Some(member) = self.room.member(key) else {
+            return 0;
+        };
+        let unacknowledged = peer.conn.tcp_info().map_or(0, TcpInfo::unacknowledged);
         // What a layer holds back is not counted by anybody.
         let pending = u64::from(peer.conn.has_pending_output());
-        let owed = self.room.member(key).map_or(0, |_| self.room.owed(key));
-        peer.lost + owed + unacknowledged.max(pending)
+        let sent = member.account.sent;
+        let arrived = sent.saturating_sub(unacknowledged.max(pending));
+        // What others said after the operator's last word was not promised; it comes last.
+        let end = peer.promised_until.unwrap_or(self.stream_end(key));
+        end.saturating_sub(arrived)
+    }
+
+    /// How long a member's own stream is: what it took, is owed, and was owed when it took no more.
+    fn stream_end(&self, key: usize) -> u64 {
+        let lost = self.conns.get(key).map_or(0, |peer| peer.lost);
+        let sent = self.room.member(key).map(|member| member.account.sent);
+        sent.map_or(0, |sent| sent + lost + self.room.owed(key))
     }
 
     fn who(&self, key: usize) -> String {
@@ -247,6 +266,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.queues.limited.retain(stays);
         self.queues.owed.retain(stays);
         self.looks.retain(stays);
+        // What was heard before they leave counts.
+        self.settle_trial();
         let was_on_trial = self.room.is_on_trial();
         for (key, why) in leaving.drain(..) {
             self.take_out(key, why, now);
@@ -259,7 +280,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     fn take_out(&mut self, key: usize, why: DisconnectReason, now: Instant) {
-        let missing = self.missing(key);
+        let is_promised = self.conns.get(key).is_some_and(|peer| peer.is_promised);
+        let missing = match is_promised {
+            true => self.missing(key),
+            false => 0,
+        };
         let Some(mut peer) = self.conns.try_remove(key) else {
             return;
         };
@@ -291,7 +316,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let account = &left.account;
         self.received += account.received;
         let who = format!("[{}] {}", account.number, peer.conn.addr());
-        if missing > 0 && peer.is_promised {
+        if missing > 0 {
             self.shortfall.add(who.clone(), missing, self.room.said());
         }
         let traffic = format!(

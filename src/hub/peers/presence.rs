@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::DisconnectReason;
 use super::Peers;
+use crate::engine::room::Member;
 use crate::engine::room::Presence;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
@@ -19,6 +20,9 @@ use crate::io::stream::Stream;
 /// The first look after something was written, and how far they come to lie apart.
 const FIRST: Duration = Duration::from_millis(1);
 const FARTHEST: Duration = Duration::from_millis(64);
+
+/// How far they come to lie apart where everybody who is looked at reads too slowly for that.
+const SLOWEST: Duration = Duration::from_secs(1);
 
 /// Where the system does not tell what was acknowledged: a peer that was written to and did not
 /// answer with a reset for so long is there.
@@ -72,6 +76,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// A peer's end was read: from here on only what it acknowledges of what is said now proves that
     /// it is there.
     pub(super) fn end_presence(&mut self, key: usize, now: Instant) {
+        self.note_proof(key);
         let was_on_trial = self.room.is_on_trial();
         if let Some(peer) = self.member_mut(key) {
             peer.unproven = peer.conn.tcp_info().map_or(0, |info| info.written);
@@ -127,46 +132,92 @@ impl<S: Stream, D: Device> Peers<S, D> {
             true => None,
             false => Some(now + self.looks.pause),
         };
-        self.looks.pause = (self.looks.pause * 2).min(FARTHEST);
+        // A trial is short; a slow reader may take its time.
+        let farthest = match self.room.is_on_trial() {
+            true => FARTHEST,
+            false => SLOWEST,
+        };
+        self.looks.pause = (self.looks.pause * 2).min(farthest);
     }
 
     fn look_at(&mut self, key: usize, since: Instant, now: Instant) -> Look {
         let (on_trial, promises) = (self.room.is_on_trial(), self.promises);
-        let says_no_more = self.says_no_more;
-        let Some(presence) = self.room.member(key).map(|member| member.presence()) else {
+        let (says_no_more, lingers) = (self.says_no_more, self.lingers);
+        let Some(presence) = self.room.member(key).map(Member::presence) else {
             return Look::Settled;
         };
+        let was_heard = self.room.has_acknowledged(key);
         let Some(peer) = self.member_mut(key) else {
             return Look::Settled;
         };
         let wants_proof = match presence {
-            Presence::Here => on_trial || promises && !peer.is_promised,
+            Presence::Here => promises && !peer.is_promised,
             Presence::Unconfirmed(_) => true,
             Presence::Listener => false,
         };
-        // What was said last is waited for, and so is a last word to a peer that has ended its side.
-        let is_closing = peer.conn.is_shut() || says_no_more;
-        let (proven, is_out) = match peer.conn.tcp_info() {
-            Some(info) => (info.acknowledged > peer.unproven, info.unacknowledged() > 0),
-            None if peer.conn.tells_hang_up() => (true, false),
+        let wants_hearing = on_trial && !was_heard;
+        // What was said last to a peer that has ended its side is waited for, and with `--send-only` to
+        // every peer.
+        let is_last = peer.conn.is_shut() || says_no_more;
+        let is_closing = is_last && (peer.conn.has_ended() || lingers);
+        let (heard, proven, is_out) = match peer.conn.tcp_info() {
+            Some(info) => (
+                info.acknowledged > peer.preamble,
+                info.acknowledged > peer.unproven,
+                info.unacknowledged() > 0,
+            ),
+            None if peer.conn.tells_hang_up() => (true, true, false),
             None => {
                 let silent = now >= since + SILENCE;
-                (silent, !silent)
+                (silent, silent, !silent)
             }
         };
-        if wants_proof && proven {
-            self.room.acknowledged(key);
-            if promises {
-                self.promise_to(key);
-            }
+        if heard && wants_hearing {
+            self.room.heard_by(key);
+        }
+        if proven && wants_proof {
+            self.confirm(key);
         }
         if is_closing && !is_out {
             self.leave_if_over(key);
             return Look::Settled;
         }
-        match is_out && (is_closing || (wants_proof && !proven)) {
+        let waits = is_closing || (wants_proof && !proven) || (wants_hearing && !heard);
+        match is_out && waits {
             true => Look::Out,
             false => Look::Settled,
+        }
+    }
+
+    /// A peer is proven to be there.
+    fn confirm(&mut self, key: usize) {
+        self.room.acknowledged(key);
+        if self.promises {
+            self.promise_to(key);
+        }
+    }
+
+    /// Looks, before anybody is handed what was kept, whether somebody heard it already. Of one whole
+    /// everybody is handed all, whoever heard it.
+    pub(super) fn settle_trial(&mut self) {
+        if self.room.is_unheard() && !self.room.is_whole() {
+            let keys: Vec<usize> = self.member_keys().collect();
+            keys.into_iter().for_each(|key| self.note_proof(key));
+        }
+    }
+
+    /// The last look at a peer that leaves: what it acknowledged was read by somebody, though nobody
+    /// looked since.
+    pub(super) fn note_proof(&mut self, key: usize) {
+        if self.room.is_on_trial()
+            && let Some(peer) = self.member(key)
+            && let Some(info) = peer.conn.tcp_info()
+        {
+            if info.acknowledged > peer.unproven && self.room.is_unconfirmed(key) {
+                self.confirm(key);
+            } else if info.acknowledged > peer.preamble {
+                self.room.heard_by(key);
+            }
         }
     }
 

@@ -155,7 +155,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if let (Some(member), Some(peer)) = (self.room.member(key), self.conns.get(key)) {
             log::info!(
                 target: NOTICE,
-                "[{}] {} ended its side (it may still read)",
+                "[{}] {} ended its side",
                 member.account.number,
                 peer.conn.addr()
             );

@@ -336,6 +336,36 @@ impl Reader {
     }
 }
 
+/// What a leaver's last words lead to is for those who stay: it got all that it was to hear.
+#[test]
+fn an_unfinished_request_for_a_name_leaves_nothing_owed_to_who_leaves() {
+    for (asked, told) in [
+        ("/nick Ana", "* user2 is now Ana\n* Ana left\n"),
+        ("/nick host", "* user2 left\n"),
+        ("goodbye", "<user2> goodbye\n* user2 left\n"),
+    ] {
+        let mut class = Class::new(Surface::Stream, false, false);
+        let (stays, leaves) = (class.join(), class.join());
+        class.heard(leaves, asked);
+        class.reads(stays);
+        class.reads(leaves);
+        assert_eq!(
+            class.room.leave(leaves, class.now).map(|left| left.owed),
+            Some(0),
+            "{asked}"
+        );
+        assert_eq!(class.reads(stays), told);
+        // Of what was said to it before that, it is owed what it has not read.
+        let slow = class.join();
+        class.heard(slow, asked);
+        let owed = class.room.owed(slow);
+        assert_eq!(
+            class.room.leave(slow, class.now).map(|left| left.owed),
+            Some(owed)
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
