@@ -46,6 +46,8 @@ mod linux {
     use rustix::stdio::stdout;
     use rustix::termios::isatty;
 
+    use crate::io::job;
+
     /// The newest version of Landlock that this was written for. An older kernel does what it can.
     const VERSION: ABI = ABI::V5;
 
@@ -56,7 +58,7 @@ mod linux {
             .create()?
             .add_rules(path_beneath_rules(removes, AccessFs::RemoveFile))?
             .add_rules(terminals())?
-            .add_rules(path_beneath_rules(Some("/dev/tty"), terminal_access()))?
+            .add_rules(path_beneath_rules(controlling(), terminal_access()))?
             .restrict_self()?;
         Ok(confined.ruleset)
     }
@@ -68,6 +70,14 @@ mod linux {
         let ours = [dup(stdin()), dup(stdout()), dup(stderr())];
         let terminals = ours.into_iter().flatten().filter(|fd| isatty(fd));
         terminals.map(move |fd| Ok(PathBeneath::new(fd, access)))
+    }
+
+    /// The name that every terminal has for its session, if one of ours controls it.
+    fn controlling() -> Option<&'static str> {
+        let ours = [stdin(), stdout(), stderr()];
+        ours.into_iter()
+            .any(job::is_controlled_by)
+            .then_some("/dev/tty")
     }
 
     fn terminal_access() -> BitFlags<AccessFs> {
