@@ -14,7 +14,6 @@
 
 mod buffer;
 pub mod core;
-pub mod input;
 mod link;
 mod receiver;
 mod recorder;
@@ -36,21 +35,18 @@ use self::core::Parts;
 use self::core::Role;
 use self::core::Source;
 use self::core::Turn;
-use self::input::Input;
 use crate::engine::flow::Proof;
 use crate::io::conn::Conn;
-use crate::io::console::Console;
-use crate::io::console::Opened;
-use crate::io::descriptor::Descriptor;
 use crate::io::dial::Target;
 use crate::io::dial::dial;
 use crate::io::error::Error;
+use crate::io::input::Input;
+use crate::io::input::Tokens;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::record::Records;
 use crate::io::record::Wanted;
-use crate::io::stdin::Stdin;
 use crate::io::tls::ClientTls;
 use crate::io::world::Kernel;
 use crate::status::NOTICE;
@@ -62,6 +58,10 @@ const STDOUT: Token = Token(2);
 const STDERR: Token = Token(3);
 const SIGNALS: Token = Token(4);
 const RECORDS: Token = Token(5);
+const INPUT: Tokens = Tokens {
+    stdin: STDIN,
+    signals: SIGNALS,
+};
 
 /// Bytes read at a time in either direction. Into a file, four times 64 KiB cost a third less.
 const CHUNK: usize = 256 * 1024;
@@ -206,36 +206,20 @@ fn open(
     if let Some(records) = &mut records {
         records.register(registry, RECORDS)?;
     }
+    let input = match settings.traffic {
+        Traffic::ReceiveOnly => Input::None,
+        Traffic::Both | Traffic::SendOnly => {
+            Input::open(registry, INPUT, settings.edit, &stdout, &stderr)?
+        }
+    };
     Ok(Parts {
         world: Kernel::new(registry)?,
         conn,
-        input: open_input(registry, settings, &stdout, &stderr)?,
+        input,
         stdout,
         stderr,
         records,
     })
-}
-
-/// Where the bytes to send come from: a line that is edited, if there is a terminal for it.
-fn open_input(
-    registry: &Registry,
-    settings: &Settings,
-    stdout: &Output,
-    stderr: &Stderr,
-) -> io::Result<Input<Descriptor>> {
-    if settings.traffic == Traffic::ReceiveOnly {
-        return Ok(Input::None);
-    }
-    let stdin = Stdin::open(registry, STDIN)?;
-    if !settings.edit {
-        return Ok(Input::Plain(stdin));
-    }
-    Ok(
-        match Console::open(registry, SIGNALS, stdin, stdout, stderr)? {
-            Opened::Console(console) => Input::Console(console),
-            Opened::Plain(stdin) => Input::Plain(stdin),
-        },
-    )
 }
 
 fn source(token: Token) -> Source {

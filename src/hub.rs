@@ -28,7 +28,6 @@ use std::time::Instant;
 
 use mio::Events;
 use mio::Poll;
-use mio::Registry;
 use mio::Token;
 
 pub use self::config::HubConfig;
@@ -36,15 +35,14 @@ use self::core::Core;
 use self::core::Parts;
 use self::core::Source;
 use self::core::Turn;
-use self::operator::Input;
 use crate::client;
 use crate::client::Traffic;
 use crate::engine::admit::Lists;
 use crate::io::confine::confine;
 use crate::io::conn::Conn;
-use crate::io::console::Console;
-use crate::io::console::Opened;
 use crate::io::error::Error;
+use crate::io::input::Input;
+use crate::io::input::Tokens;
 use crate::io::listener::Listener;
 use crate::io::listener::Place;
 use crate::io::listener::listen;
@@ -54,7 +52,6 @@ use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::record::Records;
 use crate::io::signals::Signals;
-use crate::io::stdin::Stdin;
 use crate::io::tls::Acceptor;
 use crate::io::world::Kernel;
 use crate::status::NOTICE;
@@ -66,6 +63,10 @@ const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
 const RECORDS: Token = Token(usize::MAX - 5);
+const INPUT: Tokens = Tokens {
+    stdin: STDIN,
+    signals: SIGNALS,
+};
 
 /// The listeners' tokens are this less their number.
 const LISTENERS: usize = usize::MAX - 100;
@@ -166,12 +167,15 @@ impl Hub {
         let mut input = Input::None;
         if !config.once {
             stdout.register(registry, STDOUT)?;
-            input = open_input(&config, &stdout, &stderr, registry)?;
+            if config.settings.traffic != Traffic::ReceiveOnly {
+                let edits = config.settings.edit;
+                input = Input::open(registry, INPUT, edits, &stdout, &stderr)?;
+            }
         }
         if let Some(records) = &mut records {
             records.register(registry, RECORDS)?;
         }
-        let has_console = matches!(input, Input::Console(_));
+        let has_console = input.console().is_some();
         let endings = match has_file && !has_console {
             true => Some(Signals::ending(registry, SIGNALS)?),
             false => None,
@@ -255,28 +259,6 @@ impl Hub {
             now = Instant::now();
         }
     }
-}
-
-/// Where the operator's words come from: a line that is edited, if there is a terminal for it.
-fn open_input(
-    config: &HubConfig,
-    stdout: &Output,
-    stderr: &Stderr,
-    registry: &Registry,
-) -> io::Result<Input<crate::io::descriptor::Descriptor>> {
-    if config.settings.traffic == Traffic::ReceiveOnly {
-        return Ok(Input::None);
-    }
-    let stdin = Stdin::open(registry, STDIN)?;
-    if !config.settings.edit {
-        return Ok(Input::Plain(stdin));
-    }
-    Ok(
-        match Console::open(registry, SIGNALS, stdin, stdout, stderr)? {
-            Opened::Console(console) => Input::Console(console),
-            Opened::Plain(stdin) => Input::Plain(stdin),
-        },
-    )
 }
 
 fn source(token: Token) -> Source {

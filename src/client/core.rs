@@ -18,13 +18,13 @@ use std::time::Instant;
 
 use super::Settings;
 use super::Traffic;
-use super::input::Input;
 use super::link::Link;
 use super::receiver::Receiver;
 use super::recorder::Recorder;
 use super::sender::Sender;
 use super::sender::Way;
 use super::shortfall::Shortfall;
+use crate::engine::conversation;
 use crate::engine::conversation::Act;
 use crate::engine::conversation::Blame;
 use crate::engine::conversation::Conversation;
@@ -34,8 +34,10 @@ use crate::engine::conversation::Terms;
 use crate::engine::dead_peer;
 use crate::engine::progress::Size;
 use crate::io::conn::Conn;
+use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::error::Error;
+use crate::io::input::Input;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::readiness::Event;
@@ -122,7 +124,7 @@ impl<W: World> Core<W> {
         let is_terminal = parts.stdout.kind() == Kind::Terminal;
         let talk = Conversation::new(
             Terms {
-                input: parts.input.kind(),
+                input: kind_of(&parts.input),
                 is_server: role == Role::Server,
                 half_close: settings.half_close,
                 send_only,
@@ -387,5 +389,14 @@ impl<W: World> Core<W> {
         let time = now - self.began;
         let rate = Size(((sent + received) as f64 / time.as_secs_f64().max(0.001)) as u64);
         log::info!("sent {sent} bytes, received {received} in {time:.1?}: {rate}/s");
+    }
+}
+
+/// What an input means for the end of a conversation.
+fn kind_of<D: Device>(input: &Input<D>) -> conversation::Input {
+    match input.stdin().map(Stdin::kind) {
+        None => conversation::Input::None,
+        Some(Kind::Terminal) => conversation::Input::Terminal,
+        Some(Kind::Pipe | Kind::Socket | Kind::File) => conversation::Input::Stream,
     }
 }

@@ -35,6 +35,7 @@ use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::input::Input;
 use crate::io::readiness;
 use crate::io::stdin::Stdin;
 use crate::io::stream::Received;
@@ -48,16 +49,6 @@ const AHEAD: usize = 64 * 1024;
 
 /// What the keyboard sends for it.
 const CTRL_D: u8 = 0x04;
-
-/// Where the operator's words come from.
-pub enum Input<D> {
-    /// Nowhere: `--recv-only`.
-    None,
-    /// Standard input as it is.
-    Plain(Stdin<D>),
-    /// The line being typed at a terminal.
-    Console(Box<Console<D>>),
-}
 
 /// How far the operator is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,33 +115,25 @@ impl<D: Device> Operator<D> {
 
     /// Takes note of an event of stdin.
     pub(super) fn collect(&mut self, event: readiness::Event) {
-        match &mut self.input {
-            Input::None => {}
-            Input::Plain(stdin) => stdin.collect(event),
-            Input::Console(console) => console.stdin_mut().collect(event),
-        }
+        self.input.collect(event);
     }
 
     pub(super) fn console(&self) -> Option<&Console<D>> {
-        match &self.input {
-            Input::Console(console) => Some(console),
-            Input::None | Input::Plain(_) => None,
-        }
+        self.input.console()
     }
 
     pub(super) fn console_mut(&mut self) -> Option<&mut Console<D>> {
-        match &mut self.input {
-            Input::Console(console) => Some(console),
-            Input::None | Input::Plain(_) => None,
-        }
+        self.input.console_mut()
     }
 
     pub(super) fn stdin(&self) -> Option<&Stdin<D>> {
-        match &self.input {
-            Input::None => None,
-            Input::Plain(stdin) => Some(stdin),
-            Input::Console(console) => Some(console.stdin()),
-        }
+        self.input.stdin()
+    }
+
+    /// Whether it is a keyboard.
+    fn is_typed(&self) -> bool {
+        self.stdin()
+            .is_some_and(|stdin| stdin.kind() == Kind::Terminal)
     }
 
     /// Bytes that are still to be said, of a regular file.
@@ -318,9 +301,7 @@ impl<D: Device> Operator<D> {
         if self.state != State::Ended {
             return false;
         }
-        let is_typed = self
-            .stdin()
-            .is_some_and(|stdin| stdin.kind() == Kind::Terminal);
+        let is_typed = self.is_typed();
         if is_typed && peers.room.is_empty() {
             // Who pressed Ctrl-D was told that nobody heard the rest.
             return true;
@@ -331,9 +312,7 @@ impl<D: Device> Operator<D> {
     /// The input is over. One that was empty from the start only means that there is no keyboard;
     /// otherwise the class ends when everything is delivered.
     fn end<S: Stream>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
-        let is_typed = self
-            .stdin()
-            .is_some_and(|stdin| stdin.kind() == Kind::Terminal);
+        let is_typed = self.is_typed();
         self.pending = Vec::new();
         peers.typed_end(now);
         peers.say_no_more(now);

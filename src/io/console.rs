@@ -83,29 +83,19 @@ pub struct Console<D = Descriptor> {
     visible: bool,
 }
 
-/// What stdin and stdout are good for.
-pub enum Opened {
-    /// A line can be edited there.
-    Console(Box<Console>),
-    /// Nothing but reading bytes.
-    Plain(Stdin),
-}
-
 impl Console {
-    /// A console, if stdin and stdout are a terminal that can do it.
+    /// A console at a terminal that stdin and stdout are.
     ///
     /// # Errors
     /// What the system says about the signals.
     pub fn open(
         registry: &Registry,
         signals: Token,
+        terminal: Terminal,
         stdin: Stdin,
         stdout: &Output,
         stderr: &Stderr,
-    ) -> io::Result<Opened> {
-        let Some(terminal) = Terminal::open() else {
-            return Ok(Opened::Plain(stdin));
-        };
+    ) -> io::Result<Console> {
         let mut console = Console {
             stdin,
             keys: vec![0; KEYS].into_boxed_slice(),
@@ -124,7 +114,7 @@ impl Console {
             visible: false,
         };
         console.enter();
-        Ok(Opened::Console(Box::new(console)))
+        Ok(console)
     }
 }
 

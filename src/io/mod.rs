@@ -9,6 +9,7 @@ pub mod descriptor;
 pub mod device;
 pub mod dial;
 pub mod error;
+pub mod input;
 pub mod job;
 pub mod layer;
 pub mod listener;
