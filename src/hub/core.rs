@@ -279,13 +279,12 @@ impl<W: World> Core<W> {
             if self.config.once {
                 return self.peers.hand_over(key, now);
             }
-            if let (Some(member), Some(peer)) =
-                (self.peers.room.member(key), self.peers.member(key))
-            {
-                let (number, addr) = (member.account.number, peer.conn.addr());
-                let here = self.transfer.here(&self.peers.room, later);
-                log::info!(target: NOTICE, "[{number}] {addr} joined, {here}");
-            }
+            log::info!(
+                target: NOTICE,
+                "{} joined, {}",
+                self.peers.who(key),
+                self.transfer.here(&self.peers.room, later)
+            );
         }
         None
     }
@@ -415,21 +414,6 @@ impl<W: World> Core<W> {
         }
         self.display.finish();
         ended
-    }
-
-    /// Who is here, and what is owed to whom.
-    pub fn room(&self) -> &Room {
-        &self.peers.room
-    }
-
-    /// Bytes that the operator said to everybody.
-    pub fn said(&self) -> u64 {
-        self.peers.said
-    }
-
-    /// Whether the operator has said the last word.
-    pub fn has_said_all(&self) -> bool {
-        self.operator.is_silent() || self.operator.finished().is_some()
     }
 
     /// Whether one is served, by somebody else.

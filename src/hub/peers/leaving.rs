@@ -16,7 +16,9 @@ use super::Stage;
 use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
+use crate::engine::room::Account;
 use crate::engine::room::SlowPeer;
+use crate::io::addr::Addr;
 use crate::io::device::Device;
 use crate::io::error::why;
 use crate::io::stream::Stream;
@@ -191,11 +193,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         sent.map_or(0, |sent| sent + lost + self.room.owed(key))
     }
 
-    fn who(&self, key: usize) -> String {
+    /// A member's number and address, as it is told.
+    pub fn who(&self, key: usize) -> String {
         match (self.room.member(key), self.conns.get(key)) {
-            (Some(member), Some(peer)) => {
-                format!("[{}] {}", member.account.number, peer.conn.addr())
-            }
+            (Some(member), Some(peer)) => told(&member.account, peer.conn.addr()),
             _ => String::new(),
         }
     }
@@ -315,7 +316,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         let account = &left.account;
         self.received += account.received;
-        let who = format!("[{}] {}", account.number, peer.conn.addr());
+        let who = told(account, peer.conn.addr());
         if missing > 0 {
             self.shortfall.add(who.clone(), missing, self.room.said());
         }
@@ -359,4 +360,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             ),
         }
     }
+}
+
+fn told(account: &Account, addr: &Addr) -> String {
+    format!("[{}] {addr}", account.number)
 }
