@@ -68,8 +68,11 @@ pub const SHORT: usize = 1024;
 #[derive(Debug)]
 pub struct Room {
     members: Members,
-    /// How many of them are known to be there, and by the order of their ends those that are not.
+    /// How many of them are known to be there.
     here: usize,
+    /// How many of them are known to read.
+    readers: usize,
+    /// Those that may be gone, by the order of their ends.
     unconfirmed: BTreeMap<u64, usize>,
     /// Ends that were read.
     ends: u64,
@@ -106,6 +109,7 @@ impl Room {
         Room {
             members: Members::default(),
             here: 0,
+            readers: 0,
             unconfirmed: BTreeMap::new(),
             ends: 0,
             trial: Trial::default(),
@@ -184,7 +188,7 @@ impl Room {
         let owed = self.journal.owed(&self.members.get(key)?.cursor);
         self.finish(key, now);
         let member = self.members.remove(key)?;
-        self.discount(member.presence);
+        self.discount(&member);
         self.held -= member.lines.memory();
         self.journal.leave(member.cursor);
         self.announce_leave(&member.account, member.is_announced);

@@ -202,6 +202,10 @@ impl<L> Accept<L> {
     {
         let mut admitted = Vec::new();
         self.end_lingering(peers, now);
+        if self.is_ready() {
+            // A newcomer is not told again what somebody is known to have heard.
+            peers.settle_trial();
+        }
         for _ in 0..ACCEPT_BATCH {
             let Some((stream, addr)) = self.accept(world, peers, now) else {
                 break;
@@ -217,6 +221,7 @@ impl<L> Accept<L> {
             let Some(key) = self.ready.pop_front() else {
                 break;
             };
+            peers.goes_on(key);
             if self.step(key, peers, now) {
                 admitted.push(key);
             }

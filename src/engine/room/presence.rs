@@ -17,6 +17,7 @@
 //! handed to every newcomer before anything else.
 
 use super::Room;
+use super::member::Member;
 
 /// Bytes of the operator's that are said before anybody is known to read them: a port check is gone
 /// before it acknowledges anything.
@@ -93,6 +94,12 @@ impl Trial {
         kept.rev()
             .filter(move |(place, _)| *place < at)
             .map(|(_, text)| &text[..])
+    }
+
+    /// Whether a member is one of those who have to acknowledge something until it is over. A receiver
+    /// of a whole may end its side at once, and be given too little to prove more.
+    fn counts(&self, member: &Member) -> bool {
+        member.has_acknowledged && (self.is_final || member.presence.is_here())
     }
 
     fn end(&mut self) {
@@ -175,16 +182,16 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn end(&mut self, key: usize) {
-        self.ends += 1;
-        let member = &mut self.members[key];
-        if member.presence != Presence::Here {
+        if self.members[key].presence != Presence::Here {
             return;
         }
-        member.presence = Presence::Unconfirmed(self.ends);
-        member.ended_at = self.journal.end();
-        self.unconfirmed.insert(self.ends, key);
-        self.here -= 1;
-        self.check_trial();
+        self.ends += 1;
+        let (order, ended_at) = (self.ends, self.journal.end());
+        self.unconfirmed.insert(order, key);
+        self.change(key, |member| {
+            member.presence = Presence::Unconfirmed(order);
+            member.ended_at = ended_at;
+        });
         self.show_the_last();
     }
 
@@ -194,15 +201,14 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn heard_by(&mut self, key: usize) {
-        let member = &mut self.members[key];
-        member.has_acknowledged = true;
+        let member = &self.members[key];
         match member.presence {
             _ if self.trial.is_final => {}
             // Of what was said after its end it has heard nothing.
             Presence::Unconfirmed(_) => self.trial.renew_before(member.ended_at),
             Presence::Here | Presence::Listener => self.trial.renew(),
         }
-        self.check_trial();
+        self.change(key, |member| member.has_acknowledged = true);
     }
 
     /// A member acknowledged a byte that it was sent while it was here, or since its end was read.
@@ -210,11 +216,9 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn acknowledged(&mut self, key: usize) {
-        let member = &mut self.members[key];
-        if let Presence::Unconfirmed(order) = member.presence {
-            member.presence = Presence::Listener;
+        if let Presence::Unconfirmed(order) = self.members[key].presence {
             self.unconfirmed.remove(&order);
-            self.here += 1;
+            self.change(key, |member| member.presence = Presence::Listener);
         }
         self.heard_by(key);
     }
@@ -236,24 +240,38 @@ impl Room {
     }
 
     /// A member is gone: whoever it was, it counts no more.
-    pub(super) fn discount(&mut self, presence: Presence) {
-        match presence {
-            Presence::Unconfirmed(order) => drop(self.unconfirmed.remove(&order)),
-            Presence::Here | Presence::Listener => self.here -= 1,
+    pub(super) fn discount(&mut self, member: &Member) {
+        if let Presence::Unconfirmed(order) = member.presence {
+            self.unconfirmed.remove(&order);
         }
+        self.here -= usize::from(member.presence.is_here());
+        self.readers -= usize::from(self.trial.counts(member));
+        self.check_trial();
+    }
+
+    /// Changes what is known of a member, and counts it by that: the one place, beside its coming and
+    /// going, where anybody's count changes.
+    fn change(&mut self, key: usize, change: impl FnOnce(&mut Member)) {
+        let member = &mut self.members[key];
+        self.here -= usize::from(member.presence.is_here());
+        self.readers -= usize::from(self.trial.counts(member));
+        change(member);
+        self.here += usize::from(member.presence.is_here());
+        self.readers += usize::from(self.trial.counts(member));
         self.check_trial();
     }
 
     /// Begins or ends the trial, whenever it may have changed who acknowledged what.
     fn check_trial(&mut self) {
-        let members = self.members.iter();
-        // A receiver of a whole may end its side at once, and be given too little to prove more.
-        let counts = |presence: Presence| presence.is_here() || self.trial.is_final;
-        let acknowledged = members
-            .filter(|(_, member)| member.has_acknowledged && counts(member.presence))
-            .take(self.trial.quorum)
-            .count();
-        match acknowledged < self.trial.quorum {
+        debug_assert_eq!(
+            self.readers,
+            self.members
+                .iter()
+                .filter(|(_, member)| self.trial.counts(member))
+                .count(),
+            "those who read are miscounted"
+        );
+        match self.readers < self.trial.quorum {
             true => self.trial.begin(),
             false => self.trial.end(),
         }

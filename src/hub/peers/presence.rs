@@ -105,11 +105,22 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// A trial has begun: who of those that are there acknowledged something before?
+    /// A trial has begun: who of those that are there acknowledged something before? All of them are
+    /// asked at once, so that it is not asked again whenever one of them leaves.
     pub(super) fn look_at_all(&mut self, now: Instant) {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
-            self.look_soon(key, now);
+            let Some(peer) = self
+                .member(key)
+                .filter(|_| !self.room.has_acknowledged(key))
+            else {
+                continue;
+            };
+            match peer.conn.tcp_info() {
+                Some(info) if info.acknowledged > peer.preamble => self.room.heard_by(key),
+                Some(info) if info.unacknowledged() == 0 => {}
+                _ => self.look_soon(key, now),
+            }
         }
     }
 
@@ -160,6 +171,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         // every peer.
         let is_last = peer.conn.is_shut() || says_no_more;
         let is_closing = is_last && (peer.conn.has_ended() || lingers);
+        if !wants_proof && !wants_hearing && !is_closing {
+            return Look::Settled;
+        }
         let (heard, proven, is_out) = match peer.conn.tcp_info() {
             Some(info) => (
                 info.acknowledged > peer.preamble,
@@ -199,10 +213,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Looks, before anybody is handed what was kept, whether somebody heard it already. Of one whole
     /// everybody is handed all, whoever heard it.
-    pub(super) fn settle_trial(&mut self) {
+    pub fn settle_trial(&mut self) {
         if self.room.is_unheard() && !self.room.is_whole() {
             let keys: Vec<usize> = self.member_keys().collect();
-            keys.into_iter().for_each(|key| self.note_proof(key));
+            for key in keys {
+                self.note_proof(key);
+                if !self.room.is_unheard() {
+                    return;
+                }
+            }
         }
     }
 

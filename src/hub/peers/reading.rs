@@ -152,24 +152,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if self.member_mut(key).is_none() {
             return;
         }
-        if let (Some(member), Some(peer)) = (self.room.member(key), self.conns.get(key)) {
-            log::info!(
-                target: NOTICE,
-                "[{}] {} ended its side",
-                member.account.number,
-                peer.conn.addr()
-            );
-        }
+        log::info!(target: NOTICE, "{} ended its side", self.who(key));
     }
 
     /// What was heard looks like the beginning of TLS (RFC 8446, 5.1): if it is the first, nobody
     /// will understand anybody.
     fn explain_tls(&self, key: usize) {
-        if let (Some(member), Some(peer)) = (self.room.member(key), self.conns.get(key))
-            && member.account.received == 0
-        {
-            let (number, addr) = (member.account.number, peer.conn.addr());
-            log::warn!("[{number}] {addr} speaks TLS, and this hub does not: --ssl");
+        let member = self.room.member(key);
+        if member.is_some_and(|member| member.account.received == 0) {
+            log::warn!("{} speaks TLS, and this hub does not: --ssl", self.who(key));
         }
     }
 
@@ -214,6 +205,7 @@ mod tests {
     use crate::engine::room::SlowPeer;
     use crate::engine::screen::Surface;
     use crate::io::conn::Conn;
+    use crate::io::readiness::Event;
     use crate::io::stream::Handshake;
     use crate::io::stream::Sent;
     use crate::io::tcp_info::TcpInfo;
@@ -279,17 +271,19 @@ mod tests {
         }
     }
 
+    const POLICY: Policy = Policy {
+        relay: false,
+        slow: SlowPeer::Wait,
+        stall_timeout: Duration::from_secs(60),
+        surface: Surface::Stream,
+        label: Label::Never,
+        color: false,
+    };
+
     /// What each of so many is read in one turn.
     fn read_in_a_turn(flooders: usize) -> Vec<usize> {
         let now = Instant::now();
-        let mut peers: Peers<Flood> = Peers::new(Room::new(Policy {
-            relay: false,
-            slow: SlowPeer::Wait,
-            stall_timeout: Duration::from_secs(60),
-            surface: Surface::Stream,
-            label: Label::Never,
-            color: false,
-        }));
+        let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
         let addr = SocketAddr::from(([127, 0, 0, 1], 1));
         let counts: Vec<Rc<Cell<usize>>> = (0..flooders).map(|_| Rc::default()).collect();
         for count in &counts {
@@ -312,5 +306,26 @@ mod tests {
         assert_eq!(read_in_a_turn(2), [CHUNK; 2]);
         assert_eq!(read_in_a_turn(8), [TURN / 8; 8]);
         assert_eq!(read_in_a_turn(100), [LEAST; 100]);
+    }
+
+    /// However many events tell of a handshake, its key is queued once until it goes on.
+    #[test]
+    fn a_handshake_is_news_once_until_it_goes_on() {
+        let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+        let key = peers.arrive(Conn::new(Flood(Rc::default()), addr));
+        let event = Event {
+            readable: true,
+            ..Event::default()
+        };
+        let news = |peers: &mut Peers<Flood>| [(); 3].map(|()| peers.collect(key, event));
+        assert_eq!(news(&mut peers), [true, false, false]);
+        peers.goes_on(key);
+        assert_eq!(news(&mut peers), [true, false, false]);
+        // In the room it is read, though there was news before.
+        peers.goes_on(key);
+        peers.join(key, Instant::now());
+        assert_eq!(news(&mut peers), [false; 3]);
+        assert_eq!(peers.queues.readable, [key]);
     }
 }
