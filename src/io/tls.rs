@@ -14,6 +14,8 @@ mod absent;
 #[cfg(feature = "tls")]
 mod config;
 #[cfg(feature = "tls")]
+mod failure;
+#[cfg(feature = "tls")]
 mod session;
 #[cfg(feature = "tls")]
 mod verify;

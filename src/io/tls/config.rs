@@ -41,7 +41,7 @@ use super::HubTls;
 use super::Identity;
 use super::Session;
 use super::Trust;
-use super::session::Failure;
+use super::failure::Failure;
 use super::verify::HubVerifier;
 use super::verify::Measure;
 use super::verify::ParticipantVerifier;
