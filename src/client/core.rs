@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A direction that cannot go on waits without holding up the other, so a peer that echoes can never
-//! lock itself up with us. What ends a [conversation](crate::engine::conversation) is decided there;
-//! here it is done, and put into words.
+//! lock itself up with us. What ends a [`Conversation`] is decided there; here it is done, and put into
+//! words.
 //!
 //! It promises: [`Status::Done`] is said only with the proof that both directions were delivered; any
 //! other end is an error that says what is missing, or the status of a signal.
