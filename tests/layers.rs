@@ -1,8 +1,10 @@
-//! The floors of the source: imports go down only, floor 0 is pure, only the loops own a Poll.
+//! The floors of the source: imports go down only and never in a circle, floor 0 is pure, only the
+//! loops own a Poll.
 //!
 //! Reads `src/` as the compiler does, without comments and strings, and with every `use` spelled
 //! out, so that a word in a sentence is no violation and an import in braces is no way around.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -80,6 +82,21 @@ fn only_the_loops_own_a_poll() {
             "{owner} has no Poll: is this test looking at the right thing?"
         );
     }
+}
+
+/// A file may name the file that it is a part of (`room/member.rs` the type in `room.rs`): both are
+/// one room. Nothing else that a file imports may lead back to it.
+#[test]
+fn no_import_goes_in_a_circle() {
+    let mut sources = BTreeMap::new();
+    for file in under("") {
+        if !file.ends_with("tests.rs") {
+            sources.insert(module(&file), read(&file));
+        }
+    }
+    assert!(sources.len() > 60, "hardly any files in src");
+    let circle = circle(&imports(&sources));
+    assert!(circle.is_empty(), "a circle: {}", circle.join(" -> "));
 }
 
 /// Nothing waits for, or counts by, a clock that somebody can set: it is read where a record says
@@ -494,6 +511,117 @@ fn expand(
     }
 }
 
+/// Where a module is, from the crate down; nothing for the crate itself.
+type Module = Vec<String>;
+
+/// The module that a file of `src/` is.
+fn module(file: &Path) -> Module {
+    let path = file.strip_prefix(root().join("src")).unwrap();
+    let mut module: Module = path
+        .with_extension("")
+        .iter()
+        .map(|name| name.to_str().unwrap().to_owned())
+        .collect();
+    if module
+        .last()
+        .is_some_and(|last| ["mod", "lib"].contains(&&last[..]))
+    {
+        module.pop();
+    }
+    module
+}
+
+/// Which modules each module imports, without those that it is a part of.
+fn imports(sources: &BTreeMap<Module, String>) -> BTreeMap<Module, BTreeSet<Module>> {
+    let mut imports = BTreeMap::new();
+    for (module, text) in sources {
+        let mut named: BTreeSet<Module> = paths(&code(text))
+            .iter()
+            .filter_map(|path| target(module, path, sources))
+            .collect();
+        named.retain(|target| !module.starts_with(target));
+        imports.insert(module.clone(), named);
+    }
+    imports
+}
+
+/// The module of ours that a path in this module leads to.
+fn target(module: &Module, path: &[String], sources: &BTreeMap<Module, String>) -> Option<Module> {
+    let mut target = module.clone();
+    let mut rest = path;
+    match path.first()?.as_str() {
+        "crate" | "muxnc" => {
+            target.clear();
+            rest = &path[1..];
+        }
+        "self" | "super" => {
+            if path[0] == "self" {
+                rest = &path[1..];
+            }
+            while let [first, more @ ..] = rest
+                && first == "super"
+            {
+                target.pop();
+                rest = more;
+            }
+        }
+        // A child of this module, or something that is none of ours.
+        child => {
+            target.push(child.to_owned());
+            if path.len() < 2 || !sources.contains_key(&target) {
+                return None;
+            }
+            rest = &path[1..];
+        }
+    }
+    for name in rest {
+        target.push(name.clone());
+        if !sources.contains_key(&target) {
+            // An item of the module.
+            target.pop();
+            break;
+        }
+    }
+    sources.contains_key(&target).then_some(target)
+}
+
+/// The modules of one circle, in order; nothing where there is none.
+fn circle(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
+    /// Whoever is on the way to `module` is in `way`; whoever leads into no circle is in `clear`.
+    fn walk(
+        module: &Module,
+        imports: &BTreeMap<Module, BTreeSet<Module>>,
+        way: &mut Vec<Module>,
+        clear: &mut BTreeSet<Module>,
+    ) -> Vec<String> {
+        if clear.contains(module) {
+            return Vec::new();
+        }
+        if let Some(start) = way.iter().position(|known| known == module) {
+            way.push(module.clone());
+            return way[start..].iter().map(|m| m.join("::")).collect();
+        }
+        way.push(module.clone());
+        for target in imports.get(module).into_iter().flatten() {
+            let found = walk(target, imports, way, clear);
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        way.pop();
+        clear.insert(module.clone());
+        Vec::new()
+    }
+    let mut clear = BTreeSet::new();
+    for module in imports.keys() {
+        let found = walk(module, imports, &mut Vec::new(), &mut clear);
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    Vec::new()
+}
+
 // What follows proves that the above sees what it should, and nothing else.
 
 fn violations(text: &str, violation: fn(&[String]) -> bool) -> Vec<String> {
@@ -599,4 +727,66 @@ fn every_way_up_is_seen() {
     }
     let text = "use mio::Registry; use rustix::event::poll; use rustix::event::PollFd;";
     assert!(violations(text, poll_violation).is_empty());
+}
+
+/// The circle in a crate of these files.
+fn circle_in(files: &[(&str, &str)]) -> Vec<String> {
+    let sources: BTreeMap<Module, String> = files
+        .iter()
+        .map(|(file, text)| (module(&source(file)), String::from(*text)))
+        .collect();
+    circle(&imports(&sources))
+}
+
+#[test]
+fn every_circle_is_seen() {
+    let circles: [&[(&str, &str)]; 5] = [
+        &[("a.rs", "use crate::b::B;"), ("b.rs", "use crate::a::A;")],
+        &[
+            ("a/b.rs", "use super::c::C;"),
+            ("a/c.rs", "fn c(d: crate::d::D) {}"),
+            ("d.rs", "use crate::{a::b::{self, B}, e};"),
+            ("a.rs", ""),
+        ],
+        // By way of what is a part of it.
+        &[
+            ("a.rs", "mod b; use b::B;"),
+            ("a/b.rs", "use crate::c::C;"),
+            ("c.rs", "use crate::a::A;"),
+        ],
+        &[
+            ("io/mod.rs", ""),
+            ("io/a.rs", "impl self::super::b::B {}"),
+            ("io/b.rs", "pub use super::a::A;"),
+        ],
+        &[
+            ("io/mod.rs", ""),
+            ("io/a.rs", "use crate::io::b;"),
+            ("io/b/c.rs", "use super::super::a::A;"),
+            ("io/b.rs", "mod c; pub use self::c::C;"),
+        ],
+    ];
+    for files in circles {
+        assert!(!circle_in(files).is_empty(), "not seen: {files:?}");
+    }
+    let straight: [&[(&str, &str)]; 4] = [
+        &[
+            ("a.rs", "use crate::b::B;"),
+            ("b.rs", "// use crate::a::A;"),
+        ],
+        &[("a.rs", "mod b; use b::B;"), ("a/b.rs", "use super::A;")],
+        &[
+            ("a.rs", "use crate::c::C; use crate::b::B;"),
+            ("b.rs", "use crate::c::C; let a = a; a(); crate::b::b();"),
+            ("c.rs", "use std::a;"),
+        ],
+        &[
+            ("a.rs", "use crate::b::B;"),
+            ("b.rs", "#[cfg(test)] mod tests { use crate::a::A; }"),
+        ],
+    ];
+    for files in straight {
+        let found = circle_in(files);
+        assert!(found.is_empty(), "{found:?} in {files:?}");
+    }
 }

@@ -21,6 +21,7 @@
 //! deliver an arrow byte by byte, and if no known sequence comes of it all of it is text after all.
 
 mod history;
+mod key;
 mod keys;
 mod line;
 mod row;
@@ -29,7 +30,7 @@ mod sequence;
 mod tests;
 
 use history::History;
-use keys::Key;
+use key::Key;
 use keys::Keys;
 use line::Line;
 

@@ -39,10 +39,10 @@ pub use self::member::Account;
 pub use self::member::Left;
 pub use self::member::Member;
 use self::member::Members;
+pub use self::member::Presence;
 pub use self::policy::Label;
 pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
-pub use self::presence::Presence;
 pub use self::presence::TRIAL;
 use self::presence::Trial;
 

@@ -93,9 +93,9 @@ struct Door<L> {
 /// A key, and until when it is waited for. A key may have been given to another since: the time
 /// tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pending {
-    pub(super) key: usize,
-    pub(super) until: Instant,
+struct Pending {
+    key: usize,
+    until: Instant,
 }
 
 /// Descriptors or memory ran out.
@@ -463,7 +463,7 @@ fn give_up<S: Stream, D: Device>(key: usize, reason: &str, peers: &mut Peers<S, 
 
 /// Closes a peer that lingered, with as little unread as possible.
 fn close_lingering<S: Stream, D: Device>(pending: Pending, peers: &mut Peers<S, D>) {
-    let Some(conn) = peers.lingering_mut(pending) else {
+    let Some(conn) = peers.lingering_mut(pending.key, pending.until) else {
         return;
     };
     let mut unread = [0; 4096];

@@ -32,7 +32,6 @@ pub use self::leaving::DisconnectReason;
 use self::leaving::Shortfall;
 use self::presence::Looks;
 pub use self::reading::CHUNK;
-use super::accept::Pending;
 use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
 use crate::engine::admit::Headcount;
@@ -226,10 +225,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// The connection of a peer that was told why it is not let in.
-    pub(super) fn lingering_mut(&mut self, pending: Pending) -> Option<&mut Conn<S>> {
-        let peer = self.conns.get_mut(pending.key)?;
-        let until = pending.until;
+    /// The connection of a peer that was told why it is not let in, and may read that until then: the
+    /// time tells it from a peer that got the key since.
+    pub(super) fn lingering_mut(&mut self, key: usize, until: Instant) -> Option<&mut Conn<S>> {
+        let peer = self.conns.get_mut(key)?;
         (peer.stage == Stage::Lingering { until } && !peer.leaving).then_some(&mut peer.conn)
     }
 

@@ -22,7 +22,6 @@ use crate::io::stream::Received;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
-#[cfg(feature = "tls")]
 use crate::io::tls::Session;
 
 /// What a connection runs over. See the module's documentation.
@@ -140,6 +139,14 @@ impl From<Socket> for Layer {
 impl From<Session> for Layer {
     fn from(session: Session) -> Layer {
         Layer::Tls(session)
+    }
+}
+
+/// Without TLS there is no session.
+#[cfg(not(feature = "tls"))]
+impl From<Session> for Layer {
+    fn from(session: Session) -> Layer {
+        session.never()
     }
 }
 

@@ -28,6 +28,10 @@ pub use self::resolve::Lookup;
 pub use self::resolve::port;
 pub use self::resolve::resolve;
 
+/// Connections that may wait to be accepted (listen(2)). A class arrives at once, and what overflows
+/// the backlog waits a second for its next SYN. The kernel lowers it to `net.core.somaxconn`.
+pub(super) const BACKLOG: i32 = 4096;
+
 /// A closed laptop sends nothing: ask after a minute of silence, and give up 50 seconds later.
 /// That is for a connection on which nothing is on its way; see
 /// [`crate::engine::dead_peer`] for one to which something is.

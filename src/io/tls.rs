@@ -28,6 +28,8 @@ use std::str::FromStr;
 pub use self::absent::Acceptor;
 #[cfg(not(feature = "tls"))]
 pub use self::absent::Connector;
+#[cfg(not(feature = "tls"))]
+pub use self::absent::Session;
 #[cfg(feature = "tls")]
 pub use self::config::Acceptor;
 #[cfg(feature = "tls")]

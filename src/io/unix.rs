@@ -30,9 +30,7 @@ use socket2::Type;
 
 use crate::io::addr::Addr;
 use crate::io::error::Error;
-
-/// As for TCP.
-const BACKLOG: i32 = 4096;
+use crate::io::net::BACKLOG;
 
 /// What a Unix socket is called.
 #[derive(Debug, Clone, PartialEq, Eq)]

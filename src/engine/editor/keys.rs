@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use super::key::Key;
 use super::sequence::Sequence;
 use super::sequence::sequence;
 
@@ -16,47 +17,6 @@ const MAX_HELD: usize = 4096;
 const REPLACEMENT: Key<'_> = Key::Text(Cow::Borrowed("\u{FFFD}"));
 const PASTE_BEGINS: &[u8] = b"[200~";
 const PASTE_ENDS: &[u8] = b"[201~";
-
-/// What was pressed, by its meaning.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Key<'a> {
-    Text(Cow<'a, str>),
-    Enter,
-    Tab,
-    /// Ctrl-D: delete, or the end of input.
-    DeleteOrEnd,
-    Delete,
-    Backspace,
-    Left,
-    Right,
-    WordLeft,
-    WordRight,
-    Home,
-    End,
-    Up,
-    Down,
-    KillStart,
-    KillEnd,
-    /// Ctrl-W: back to the last blank.
-    KillField,
-    KillWordLeft,
-    KillWordRight,
-    Yank,
-    Transpose,
-    Redraw,
-    /// No more of what comes is pasted; of a paste's beginning nobody needs to know.
-    PasteEnd,
-}
-
-impl Key<'_> {
-    /// Whether it kills: removes text that can be yanked.
-    pub(super) fn kills(&self) -> bool {
-        matches!(
-            self,
-            Key::KillStart | Key::KillEnd | Key::KillField | Key::KillWordLeft | Key::KillWordRight
-        )
-    }
-}
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {

@@ -1,6 +1,6 @@
 //! Sequences: what `ESC [ …` says in the dialects of xterm, rxvt and the Linux console.
 
-use super::keys::Key;
+use super::key::Key;
 
 /// What a whole sequence means.
 pub(super) enum Sequence {

@@ -6,11 +6,33 @@ use std::ops::Index;
 use std::ops::IndexMut;
 use std::time::Instant;
 
-use super::presence::Presence;
 use crate::engine::escape::Escaper;
 use crate::engine::journal::Cursor;
 use crate::engine::lines::Lines;
 use crate::engine::rate::Meter;
+
+/// Whether a member is known to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It has not ended its side.
+    Here,
+    /// It ended its side, as the so many-th that did, and may be gone.
+    Unconfirmed(u64),
+    /// It ended its side and reads on.
+    Listener,
+}
+
+impl Presence {
+    /// Whether it ended its side.
+    pub fn has_ended(self) -> bool {
+        self != Presence::Here
+    }
+
+    /// Whether it counts.
+    pub fn is_here(self) -> bool {
+        !matches!(self, Presence::Unconfirmed(_))
+    }
+}
 
 /// One member of the room.
 #[derive(Debug)]

@@ -18,33 +18,11 @@
 
 use super::Room;
 use super::member::Member;
+use super::member::Presence;
 
 /// Bytes of the operator's that are said before anybody is known to read them: a port check is gone
 /// before it acknowledges anything.
 pub const TRIAL: usize = 1024;
-
-/// Whether a member is known to be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// It has not ended its side.
-    Here,
-    /// It ended its side, as the so many-th that did, and may be gone.
-    Unconfirmed(u64),
-    /// It ended its side and reads on.
-    Listener,
-}
-
-impl Presence {
-    /// Whether it ended its side.
-    pub fn has_ended(self) -> bool {
-        self != Presence::Here
-    }
-
-    /// Whether it counts.
-    pub fn is_here(self) -> bool {
-        !matches!(self, Presence::Unconfirmed(_))
-    }
-}
 
 /// What is said before anybody is known to read it.
 #[derive(Debug)]

@@ -21,16 +21,13 @@ use socket2::SockRef;
 use socket2::Socket;
 use socket2::Type;
 
+use super::BACKLOG;
 use super::passed;
 use super::resolve::Family;
 use super::resolve::Lookup;
 use super::resolve::resolve;
 use super::set_options;
 use crate::io::error::Error;
-
-/// Connections that may wait to be accepted. A class arrives at once, and what overflows the
-/// backlog waits a second for its next SYN. The kernel lowers it to `net.core.somaxconn`.
-pub(super) const BACKLOG: i32 = 4096;
 
 /// Where a hub listens: one address, or all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use super::listen::BACKLOG;
+use super::BACKLOG;
 use super::set_options;
 use crate::io::error::Error;
 

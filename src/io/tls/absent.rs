@@ -10,7 +10,6 @@ use super::Fingerprint;
 use super::HubTls;
 use crate::io::addr::Addr;
 use crate::io::error::Error;
-use crate::io::layer::Layer;
 use crate::io::socket::Socket;
 
 /// Would make sessions for those who come to a hub.
@@ -25,15 +24,16 @@ pub enum Connector {}
 #[derive(Debug)]
 pub struct Session(Infallible);
 
-impl fmt::Display for Session {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Session {
+    /// What would be made of a session.
+    pub fn never<T>(&self) -> T {
         match self.0 {}
     }
 }
 
-impl From<Session> for Layer {
-    fn from(session: Session) -> Layer {
-        match session.0 {}
+impl fmt::Display for Session {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {}
     }
 }
 

@@ -1,0 +1,44 @@
+//! A key: what was pressed, by its meaning, whatever bytes a terminal sends for it.
+
+use std::borrow::Cow;
+
+/// What was pressed, by its meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Key<'a> {
+    Text(Cow<'a, str>),
+    Enter,
+    Tab,
+    /// Ctrl-D: delete, or the end of input.
+    DeleteOrEnd,
+    Delete,
+    Backspace,
+    Left,
+    Right,
+    WordLeft,
+    WordRight,
+    Home,
+    End,
+    Up,
+    Down,
+    KillStart,
+    KillEnd,
+    /// Ctrl-W: back to the last blank.
+    KillField,
+    KillWordLeft,
+    KillWordRight,
+    Yank,
+    Transpose,
+    Redraw,
+    /// No more of what comes is pasted; of a paste's beginning nobody needs to know.
+    PasteEnd,
+}
+
+impl Key<'_> {
+    /// Whether it kills: removes text that can be yanked.
+    pub(super) fn kills(&self) -> bool {
+        matches!(
+            self,
+            Key::KillStart | Key::KillEnd | Key::KillField | Key::KillWordLeft | Key::KillWordRight
+        )
+    }
+}
