@@ -18,6 +18,8 @@
 mod leaving;
 mod presence;
 mod reading;
+#[cfg(test)]
+mod tests;
 mod writing;
 
 use std::collections::VecDeque;

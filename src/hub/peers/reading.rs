@@ -23,10 +23,10 @@ pub const CHUNK: usize = 512 * 1024;
 
 /// Bytes read from all peers together in a turn, if each gets no less than [`LEAST`]: more would
 /// not fit into the room at once.
-const TURN: usize = HIGH_WATER as usize;
+pub(super) const TURN: usize = HIGH_WATER as usize;
 
 /// Bytes read from a peer in a turn, however many others there are: smaller reads cost more.
-const LEAST: usize = 64 * 1024;
+pub(super) const LEAST: usize = 64 * 1024;
 
 impl<S: Stream, D: Device> Peers<S, D> {
     /// One read into `buffer` from each peer that has something to say, as long as there is room
@@ -186,146 +186,5 @@ impl<S: Stream, D: Device> Peers<S, D> {
             peer.to_read = true;
             self.queues.readable.push_back(key);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::io;
-    use std::io::IoSlice;
-    use std::net::SocketAddr;
-    use std::rc::Rc;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::engine::room::Label;
-    use crate::engine::room::Policy;
-    use crate::engine::room::Room;
-    use crate::engine::room::SlowPeer;
-    use crate::engine::screen::Surface;
-    use crate::io::conn::Conn;
-    use crate::io::readiness::Event;
-    use crate::io::stream::Handshake;
-    use crate::io::stream::Sent;
-    use crate::io::tcp_info::TcpInfo;
-
-    /// Who always has more to say. It takes everything, and counts what was asked for.
-    struct Flood(Rc<Cell<usize>>);
-
-    impl Stream for Flood {
-        fn shakes_hands(&self) -> bool {
-            false
-        }
-
-        fn handshake(&mut self) -> Handshake {
-            Handshake::Done
-        }
-
-        fn read(&mut self, buffer: &mut [u8]) -> Received {
-            buffer.fill(b'\n');
-            self.0.set(self.0.get() + buffer.len());
-            Received::Bytes(buffer.len())
-        }
-
-        fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
-            Sent::Bytes(slices.iter().map(|slice| slice.len()).sum())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn shutdown(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn take_error(&mut self) -> Option<io::Error> {
-            None
-        }
-
-        fn has_buffered_input(&self) -> bool {
-            true
-        }
-
-        fn has_pending_output(&self) -> bool {
-            false
-        }
-
-        fn authenticates_eof(&self) -> bool {
-            false
-        }
-
-        fn is_wire(&self) -> bool {
-            true
-        }
-
-        fn tells_hang_up(&self) -> bool {
-            true
-        }
-
-        fn probe_soon(&mut self) {}
-
-        fn tcp_info(&self) -> Option<TcpInfo> {
-            None
-        }
-    }
-
-    const POLICY: Policy = Policy {
-        relay: false,
-        slow: SlowPeer::Wait,
-        stall_timeout: Duration::from_secs(60),
-        surface: Surface::Stream,
-        label: Label::Never,
-        color: false,
-    };
-
-    /// What each of so many is read in one turn.
-    fn read_in_a_turn(flooders: usize) -> Vec<usize> {
-        let now = Instant::now();
-        let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
-        let addr = SocketAddr::from(([127, 0, 0, 1], 1));
-        let counts: Vec<Rc<Cell<usize>>> = (0..flooders).map(|_| Rc::default()).collect();
-        for count in &counts {
-            let key = peers.arrive(Conn::new(Flood(count.clone()), addr));
-            peers.join(key, now);
-        }
-        let mut buffer = vec![0; CHUNK];
-        let shown = peers.read(&mut buffer, now, |screen| {
-            let shown = screen.front().len();
-            screen.consume(shown);
-            Ok::<_, ()>(())
-        });
-        assert_eq!(shown, Ok(()));
-        counts.iter().map(|count| count.get()).collect()
-    }
-
-    #[test]
-    fn a_turn_takes_in_as_much_as_the_room_holds_of_all_together() {
-        assert_eq!(read_in_a_turn(1), [CHUNK]);
-        assert_eq!(read_in_a_turn(2), [CHUNK; 2]);
-        assert_eq!(read_in_a_turn(8), [TURN / 8; 8]);
-        assert_eq!(read_in_a_turn(100), [LEAST; 100]);
-    }
-
-    /// However many events tell of a handshake, its key is queued once until it goes on.
-    #[test]
-    fn a_handshake_is_news_once_until_it_goes_on() {
-        let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
-        let addr = SocketAddr::from(([127, 0, 0, 1], 1));
-        let key = peers.arrive(Conn::new(Flood(Rc::default()), addr));
-        let event = Event {
-            readable: true,
-            ..Event::default()
-        };
-        let news = |peers: &mut Peers<Flood>| [(); 3].map(|()| peers.collect(key, event));
-        assert_eq!(news(&mut peers), [true, false, false]);
-        peers.goes_on(key);
-        assert_eq!(news(&mut peers), [true, false, false]);
-        // In the room it is read, though there was news before.
-        peers.goes_on(key);
-        peers.join(key, Instant::now());
-        assert_eq!(news(&mut peers), [false; 3]);
-        assert_eq!(peers.queues.readable, [key]);
     }
 }

@@ -1,0 +1,205 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::io;
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::reading::LEAST;
+use super::reading::TURN;
+use super::writing::SCOUTS;
+use super::*;
+use crate::engine::room::Label;
+use crate::engine::room::Policy;
+use crate::engine::room::Room;
+use crate::engine::room::SlowPeer;
+use crate::engine::screen::Surface;
+use crate::io::conn::Conn;
+use crate::io::readiness::Event;
+use crate::io::stream::Handshake;
+use crate::io::stream::Received;
+use crate::io::stream::Sent;
+use crate::io::tcp_info::TcpInfo;
+
+/// Who always has more to say. It takes everything, and counts.
+#[derive(Default)]
+struct Flood {
+    /// What was read of it.
+    read: Rc<Cell<usize>>,
+    /// What each write gave it.
+    written: Rc<RefCell<Vec<usize>>>,
+    /// Its kernel acknowledges at once, as the loopback does.
+    acknowledges: bool,
+}
+
+impl Stream for Flood {
+    fn shakes_hands(&self) -> bool {
+        false
+    }
+
+    fn handshake(&mut self) -> Handshake {
+        Handshake::Done
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Received {
+        buffer.fill(b'\n');
+        self.read.set(self.read.get() + buffer.len());
+        Received::Bytes(buffer.len())
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
+        let count = slices.iter().map(|slice| slice.len()).sum();
+        self.written.borrow_mut().push(count);
+        Sent::Bytes(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+
+    fn has_buffered_input(&self) -> bool {
+        true
+    }
+
+    fn has_pending_output(&self) -> bool {
+        false
+    }
+
+    fn authenticates_eof(&self) -> bool {
+        false
+    }
+
+    fn is_wire(&self) -> bool {
+        true
+    }
+
+    fn tells_hang_up(&self) -> bool {
+        true
+    }
+
+    fn probe_soon(&mut self) {}
+
+    fn tcp_info(&self) -> Option<TcpInfo> {
+        let written = self.written.borrow().iter().sum::<usize>() as u64;
+        Some(TcpInfo {
+            written,
+            acknowledged: if self.acknowledges { written } else { 0 },
+            in_flight: 0,
+            probes: 0,
+            last_answer: Duration::ZERO,
+        })
+    }
+}
+
+const POLICY: Policy = Policy {
+    relay: false,
+    slow: SlowPeer::Wait,
+    stall_timeout: Duration::from_secs(60),
+    surface: Surface::Stream,
+    label: Label::Never,
+    color: false,
+};
+
+/// What each of so many is read in one turn.
+fn read_in_a_turn(flooders: usize) -> Vec<usize> {
+    let now = Instant::now();
+    let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
+    let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+    let counts: Vec<Rc<Cell<usize>>> = (0..flooders).map(|_| Rc::default()).collect();
+    for count in &counts {
+        let flood = Flood {
+            read: count.clone(),
+            ..Flood::default()
+        };
+        let key = peers.arrive(Conn::new(flood, addr));
+        peers.join(key, now);
+    }
+    let mut buffer = vec![0; CHUNK];
+    let shown = peers.read(&mut buffer, now, |screen| {
+        let shown = screen.front().len();
+        screen.consume(shown);
+        Ok::<_, ()>(())
+    });
+    assert_eq!(shown, Ok(()));
+    counts.iter().map(|count| count.get()).collect()
+}
+
+#[test]
+fn a_turn_takes_in_as_much_as_the_room_holds_of_all_together() {
+    assert_eq!(read_in_a_turn(1), [CHUNK]);
+    assert_eq!(read_in_a_turn(2), [CHUNK; 2]);
+    assert_eq!(read_in_a_turn(8), [TURN / 8; 8]);
+    assert_eq!(read_in_a_turn(100), [LEAST; 100]);
+}
+
+/// However many events tell of a handshake, its key is queued once until it goes on.
+#[test]
+fn a_handshake_is_news_once_until_it_goes_on() {
+    let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
+    let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+    let key = peers.arrive(Conn::new(Flood::default(), addr));
+    let event = Event {
+        readable: true,
+        ..Event::default()
+    };
+    let news = |peers: &mut Peers<Flood>| [(); 3].map(|()| peers.collect(key, event));
+    assert_eq!(news(&mut peers), [true, false, false]);
+    peers.goes_on(key);
+    assert_eq!(news(&mut peers), [true, false, false]);
+    // In the room it is read, though there was news before.
+    peers.goes_on(key);
+    peers.join(key, Instant::now());
+    assert_eq!(news(&mut peers), [false; 3]);
+    assert_eq!(peers.queues.readable, [key]);
+}
+
+/// What each of so many was given by each write, when the operator said a line on trial and then more.
+fn written_on_trial(count: usize, acknowledges: bool) -> Vec<Vec<usize>> {
+    let now = Instant::now();
+    let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
+    let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+    let mut written = Vec::new();
+    for _ in 0..count {
+        let flood = Flood {
+            acknowledges,
+            ..Flood::default()
+        };
+        written.push(flood.written.clone());
+        let key = peers.arrive(Conn::new(flood, addr));
+        peers.join(key, now);
+    }
+    peers.typed(b"first\n", now);
+    peers.flush(now);
+    // Whoever waits is flushed without an event.
+    assert_eq!(!peers.queues.owed.is_empty(), acknowledges);
+    peers.typed(b"second\n", now);
+    peers.flush(now);
+    written
+        .iter()
+        .map(|written| written.borrow().clone())
+        .collect()
+}
+
+/// The kernel of a peer near by has acknowledged the first word by the time that the write returns. Then
+/// the others need not be handed so little.
+#[test]
+fn a_trial_that_is_over_at_once_costs_only_the_first_a_write() {
+    let written = written_on_trial(10, true);
+    assert_eq!(written[..SCOUTS], vec![vec![6, 7]; SCOUTS]);
+    assert_eq!(written[SCOUTS..], vec![vec![13]; 10 - SCOUTS]);
+}
+
+/// Where no acknowledgement comes at once the others do not wait for it.
+#[test]
+fn a_trial_that_goes_on_holds_nobody_up() {
+    assert_eq!(written_on_trial(10, false), vec![vec![6, 7]; 10]);
+}
