@@ -252,16 +252,29 @@ impl Headcount {
     /// Somebody from `ip` came in.
     pub fn joined(&mut self, ip: IpAddr) {
         *self.0.entry(ip.to_canonical()).or_default() += 1;
+        self.check(ip);
     }
 
     /// One of those left.
     pub fn left(&mut self, ip: IpAddr) {
-        if let Entry::Occupied(mut here) = self.0.entry(ip.to_canonical()) {
-            match here.get() {
-                0 | 1 => drop(here.remove()),
-                _ => *here.get_mut() -= 1,
-            }
+        let Entry::Occupied(mut here) = self.0.entry(ip.to_canonical()) else {
+            debug_assert!(false, "of those from {ip} more left than came");
+            return;
+        };
+        match here.get() {
+            0 | 1 => drop(here.remove()),
+            _ => *here.get_mut() -= 1,
         }
+        self.check(ip);
+    }
+
+    /// What holds of an address, in debug builds: it takes memory only while somebody is here from
+    /// there.
+    fn check(&self, ip: IpAddr) {
+        debug_assert!(
+            self.0.get(&ip.to_canonical()) != Some(&0),
+            "{ip} is kept for no peer"
+        );
     }
 
     /// How many there are from `ip`.
@@ -288,12 +301,20 @@ impl Refusals {
             self.until = Some(now + REFUSALS_TIME);
             self.told = 0;
         }
-        if self.told == REFUSALS_TOLD {
-            self.untold += 1;
-            return false;
+        let is_told = self.told < REFUSALS_TOLD;
+        match is_told {
+            true => self.told += 1,
+            false => self.untold += 1,
         }
-        self.told += 1;
-        true
+        self.check();
+        is_told
+    }
+
+    /// What holds of the counts, in debug builds: few are told, and of the others it will be told.
+    fn check(&self) {
+        debug_assert!(self.told <= REFUSALS_TOLD, "{self:?}");
+        debug_assert!(u64::from(self.told) + self.untold <= self.total, "{self:?}");
+        debug_assert!(self.untold == 0 || self.deadline().is_some(), "{self:?}");
     }
 
     /// How many were refused.
@@ -309,7 +330,9 @@ impl Refusals {
     /// How many were not told, when it is time to tell that.
     pub fn take_untold(&mut self, now: Instant) -> Option<u64> {
         let due = self.deadline()? <= now;
-        due.then(|| std::mem::take(&mut self.untold))
+        let untold = due.then(|| std::mem::take(&mut self.untold));
+        self.check();
+        untold
     }
 }
 

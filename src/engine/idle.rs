@@ -3,7 +3,9 @@
 //! Everybody stands in one list in the order of their last activity. Whoever is active moves to its
 //! end, so its front has the next deadline, and thousands who are active cost nobody a search.
 //!
-//! It promises: everything is O(1), and nothing is allocated but for a key greater than any before.
+//! It promises: everything is O(1), and nothing is allocated but for a key greater than any before;
+//! the list is one, in the order of activity, from either end (checked where it changes, in a debug
+//! build).
 
 use std::time::Duration;
 use std::time::Instant;
@@ -61,6 +63,7 @@ impl Idle {
             older,
             newer: None,
         });
+        self.check(key);
     }
 
     /// Somebody left; it may not have been there.
@@ -76,6 +79,9 @@ impl Idle {
             Some(newer) => self.place(newer).older = left.older,
             None => self.newest = left.older,
         }
+        if let Some(key) = left.older.or(left.newer) {
+            self.check(key);
+        }
     }
 
     /// When the time of the first of them is over, if nothing happens before.
@@ -89,6 +95,30 @@ impl Idle {
         let key = self.oldest.filter(|_| self.deadline() <= Some(now))?;
         self.remove(key);
         Some(key)
+    }
+
+    /// What holds where `key` stands, in debug builds: its neighbours know it, in order; whoever has
+    /// none is at that end of the list.
+    fn check(&self, key: usize) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        let place = |key: usize| self.places[key].as_ref().expect("a neighbour is there");
+        let own = place(key);
+        match own.older.map(place) {
+            Some(older) => {
+                assert_eq!(older.newer, Some(key), "the older one does not know it");
+                assert!(older.active <= own.active, "the list is out of order");
+            }
+            None => assert_eq!(self.oldest, Some(key), "the oldest is not the first"),
+        }
+        match own.newer.map(place) {
+            Some(newer) => {
+                assert_eq!(newer.older, Some(key), "the newer one does not know it");
+                assert!(own.active <= newer.active, "the list is out of order");
+            }
+            None => assert_eq!(self.newest, Some(key), "the newest is not the last"),
+        }
     }
 
     fn place(&mut self, key: usize) -> &mut Place {
@@ -141,6 +171,26 @@ mod tests {
                 }
                 assert_eq!(idle.expired(now), None, "seed {seed}");
             }
+        }
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn a_list_that_is_out_of_order_does_not_pass() {
+        let start = Instant::now();
+        for harm in 0..4 {
+            let mut idle = Idle::new(LIMIT);
+            for key in 0..4 {
+                idle.touch(key, start);
+            }
+            match harm {
+                0 => idle.place(1).newer = Some(3),
+                1 => idle.place(2).older = None,
+                2 => idle.place(2).active = start + LIMIT,
+                _ => idle.newest = Some(2),
+            }
+            let found = std::panic::catch_unwind(|| (0..4).for_each(|key| idle.check(key)));
+            assert!(found.is_err(), "{harm} passes");
         }
     }
 

@@ -17,8 +17,9 @@
 //!
 //! It promises: [`Journal::append`] costs one copy and nothing per peer; every other operation is
 //! O(1) in peers and in bytes (but for joining with a history, which is searched for its lines); no
-//! byte of a cursor's stream is lost, repeated or reordered (proved
-//! against one plain buffer per peer in this file's tests).
+//! byte of a cursor's stream is lost, repeated or reordered (proved against one plain buffer per peer
+//! in this file's tests); no segment is kept that no cursor, and no history, needs (checked by every
+//! change in a debug build).
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -130,6 +131,7 @@ impl Journal {
         let at = self.past();
         self.segment_mut(at).cursors += 1;
         self.oldest = self.oldest.min(at / SEGMENT as u64);
+        self.check();
         let mut cursor = Cursor { at, edits: None };
         for &(start, end) in self.fleeting.iter().filter(|(_, end)| *end > at) {
             let start = start.max(at);
@@ -203,6 +205,7 @@ impl Journal {
             }
             bytes = later;
         }
+        self.check();
     }
 
     /// Leaves the last `len` bytes appended out of this cursor's stream: they are its own.
@@ -225,6 +228,7 @@ impl Journal {
             Some(Edit::Skip { at, len: n }) if *at + *n == start => *n += len,
             _ => edits.queue.push_back(Edit::Skip { at: start, len }),
         }
+        self.check_cursor(cursor);
     }
 
     /// Puts `bytes` into this cursor's stream alone, after everything appended so far.
@@ -238,6 +242,7 @@ impl Journal {
             at: self.end,
             bytes: bytes.into(),
         });
+        self.check_cursor(cursor);
     }
 
     /// Bytes of this cursor's stream that are still to be taken.
@@ -354,6 +359,7 @@ impl Journal {
             self.trim();
         }
         cursor.at = to;
+        self.check_cursor(cursor);
         crossed
     }
 
@@ -376,6 +382,74 @@ impl Journal {
                 self.spares.push(segment.bytes);
             }
             self.freed += 1;
+        }
+        self.check();
+    }
+
+    /// What holds whatever was appended and taken, in debug builds; in time that grows with the
+    /// segments, not with the cursors.
+    fn check(&self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        let tail = self.freed + self.segments.len() as u64 - 1;
+        assert_eq!(self.end / SEGMENT as u64, tail, "the end is in the tail");
+        assert!(self.freed <= self.oldest && self.oldest <= tail);
+        assert!(
+            (self.freed..self.oldest).all(|index| self.segment(index).cursors == 0),
+            "a cursor stands before the oldest"
+        );
+        let waits = self.oldest == tail || self.segment(self.oldest).cursors > 0;
+        assert!(waits, "segment {} is kept for no cursor", self.oldest);
+        let kept = self.end - self.freed * SEGMENT as u64;
+        let most = match self.keeps_history() {
+            // It is trimmed when a segment is full.
+            true => self.retained().max(HISTORY + 1 + 2 * SEGMENT as u64),
+            false => self.retained(),
+        };
+        assert!(kept <= most, "{kept} bytes are kept instead of {most}");
+        let filled = self.segments.iter().take(self.segments.len() - 1);
+        assert!(
+            filled
+                .into_iter()
+                .all(|segment| segment.bytes.len() == SEGMENT),
+            "a segment before the tail has no bytes"
+        );
+        assert!(self.spares.len() <= SPARES);
+        let parts = self.fleeting.iter().zip(self.fleeting.iter().skip(1));
+        assert!(
+            self.fleeting
+                .iter()
+                .all(|(from, to)| from < to && *to <= self.end)
+                && parts.into_iter().all(|(one, next)| one.1 < next.0),
+            "fleeting parts overlap: {:?}",
+            self.fleeting
+        );
+    }
+
+    /// What holds of a cursor, in debug builds; in constant time, so only the ends of its queue are
+    /// looked at.
+    fn check_cursor(&self, cursor: &Cursor) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        assert!(cursor.at <= self.end, "a cursor is past the end");
+        let Some(edits) = &cursor.edits else {
+            return;
+        };
+        let span = |edit: &Edit| match edit {
+            Edit::Skip { at, len } => (*at, at + len),
+            Edit::Insert { at, .. } => (*at, *at),
+        };
+        match (edits.queue.front().map(span), edits.queue.back().map(span)) {
+            (Some((first, _)), Some((_, last))) => {
+                assert!(cursor.at <= first, "an edit is behind the cursor");
+                assert!(last <= self.end, "an edit is past the end");
+            }
+            _ => {
+                let counts = (edits.inserted, edits.skipped, edits.taken);
+                assert_eq!(counts, (0, 0, 0), "an empty queue edits something");
+            }
         }
     }
 

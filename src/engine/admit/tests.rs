@@ -184,3 +184,20 @@ fn of_many_refusals_few_are_told() {
     assert!(refusals.count(end));
     assert_eq!((refusals.total(), refusals.deadline()), (1001, None));
 }
+
+#[test]
+#[cfg(debug_assertions)]
+fn counts_that_cannot_be_do_not_pass() {
+    use std::panic::catch_unwind;
+    let ip: IpAddr = "192.0.2.1".parse().unwrap();
+    let left = catch_unwind(|| Headcount::default().left(ip));
+    assert!(left.is_err(), "more left than came");
+    let kept = Headcount(HashMap::from([(ip, 0)]));
+    assert!(catch_unwind(|| kept.check(ip)).is_err(), "kept for no peer");
+    let untold = Refusals {
+        total: 1,
+        untold: 1,
+        ..Refusals::default()
+    };
+    assert!(catch_unwind(|| untold.check()).is_err(), "never told");
+}

@@ -304,3 +304,27 @@ fn reach_is_known_by_segments() {
     assert!(journal.reached_by_any(4));
     assert!(!journal.reached_by_any(3));
 }
+
+#[test]
+#[cfg(debug_assertions)]
+fn a_journal_that_keeps_the_wrong_segments_does_not_pass() {
+    for harm in 0..6 {
+        let mut journal = Journal::new();
+        let mut cursor = journal.join();
+        journal.append(&[b'a'; 3 * SEGMENT + 1]);
+        journal.insert(&mut cursor, b"b");
+        match harm {
+            0 => journal.oldest = 1,
+            1 => journal.segment_mut(0).cursors = 0,
+            2 => journal.end += SEGMENT as u64,
+            3 => journal.fleeting = [(1, 3), (2, 4)].into(),
+            4 => cursor.at = journal.end + 1,
+            _ => cursor.edits.as_mut().unwrap().queue.clear(),
+        }
+        let found = std::panic::catch_unwind(|| {
+            journal.check();
+            journal.check_cursor(&cursor);
+        });
+        assert!(found.is_err(), "{harm} passes");
+    }
+}
