@@ -342,6 +342,7 @@ fn colour(subject: Subject) -> RGBColor {
     match subject {
         Subject::Floor | Subject::FloorSplice => RGBColor(90, 90, 90),
         Subject::Muxnc => RGBColor(213, 43, 30),
+        Subject::Before => RGBColor(240, 150, 140),
         Subject::Ncat => RGBColor(0, 90, 181),
         Subject::NcOpenbsd => RGBColor(0, 140, 105),
         Subject::NcTraditional => RGBColor(120, 180, 60),

@@ -128,6 +128,7 @@ fn present(wishes: &[String]) -> Result<Vec<Subject>, String> {
     for subject in subjects::ALL.into_iter().filter(is_wanted) {
         match subject.program() {
             Some(_) => here.push(subject),
+            None if subject == Subject::Before => {}
             None => eprintln!("compare: {} is not here", subject.name()),
         }
     }
@@ -138,7 +139,7 @@ fn present(wishes: &[String]) -> Result<Vec<Subject>, String> {
 fn measure(case: &Case, subjects: &[Subject], rounds: usize, plan: &Plan, report: &mut Report) {
     let able = subjects
         .iter()
-        .filter(|subject| case.subjects.contains(subject));
+        .filter(|subject| subject.is_among(&case.subjects));
     let mut able: Vec<Subject> = able.copied().collect();
     for round in 0..rounds {
         if able.is_empty() {

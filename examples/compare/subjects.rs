@@ -21,6 +21,8 @@ pub enum Subject {
     /// The least that is possible past the program, with `splice` or `sendfile`.
     FloorSplice,
     Muxnc,
+    /// Another muxnc, as it was before a change: for whoever made the change.
+    Before,
     Ncat,
     NcOpenbsd,
     NcTraditional,
@@ -31,10 +33,11 @@ pub enum Subject {
 }
 
 /// Everybody, in the order of the tables.
-pub const ALL: [Subject; 10] = [
+pub const ALL: [Subject; 11] = [
     Subject::Floor,
     Subject::FloorSplice,
     Subject::Muxnc,
+    Subject::Before,
     Subject::Ncat,
     Subject::NcOpenbsd,
     Subject::NcTraditional,
@@ -81,6 +84,7 @@ impl Subject {
             Subject::Floor => "floor",
             Subject::FloorSplice => "floor-splice",
             Subject::Muxnc => "muxnc",
+            Subject::Before => "before",
             Subject::Ncat => "ncat",
             Subject::NcOpenbsd => "nc.openbsd",
             Subject::NcTraditional => "nc.traditional",
@@ -88,6 +92,14 @@ impl Subject {
             Subject::Redis => "redis",
             Subject::Nats => "nats",
             Subject::Mosquitto => "mosquitto",
+        }
+    }
+
+    /// Whether it takes part in what these subjects do: the muxnc of before does whatever muxnc does.
+    pub fn is_among(self, subjects: &[Subject]) -> bool {
+        match self {
+            Subject::Before => subjects.contains(&Subject::Muxnc),
+            other => subjects.contains(&other),
         }
     }
 
@@ -106,6 +118,7 @@ impl Subject {
                 Some(path) => Some(PathBuf::from(path)),
                 None => Some(me()?.parent()?.parent()?.join("muxnc")).filter(|path| path.exists()),
             },
+            Subject::Before => std::env::var_os("MUXNC_BEFORE").map(PathBuf::from),
             Subject::Redis => which("redis-server"),
             Subject::Nats => which("nats-server"),
             other => which(other.name()),
@@ -175,7 +188,7 @@ impl Subject {
                 };
                 command.args(["--floor", mode, &port]);
             }
-            Subject::Muxnc => {
+            Subject::Muxnc | Subject::Before => {
                 command.args(["-l", "127.0.0.1", &port]);
                 if role == Role::Relay {
                     command.arg("--broker");
@@ -292,7 +305,7 @@ impl Subject {
             Subject::Floor | Subject::FloorSplice => {
                 command.args(["--floor", "listen", self.method(), &port]);
             }
-            Subject::Muxnc => {
+            Subject::Muxnc | Subject::Before => {
                 command.args(["-l", "127.0.0.1", &port]).args(extra);
             }
             other => {
@@ -324,7 +337,7 @@ impl Subject {
             Subject::Floor | Subject::FloorSplice => {
                 command.args(["--floor", "hub", &port]);
             }
-            Subject::Muxnc => {
+            Subject::Muxnc | Subject::Before => {
                 command.args(["-l", "127.0.0.1", &port]);
             }
             Subject::Ncat => {

@@ -52,7 +52,7 @@ fn measure(subject: Subject, extra: &[&str], plan: &Plan) -> Result<Figures, Str
         ("peak MiB", peak / 1048576.0),
         ("wall s", time.as_secs_f64()),
     ]);
-    let told = matches!(subject, Subject::Muxnc | Subject::Floor);
+    let told = matches!(subject, Subject::Muxnc | Subject::Before | Subject::Floor);
     let kept = told && !Load::ends_within(dead, Duration::from_secs(2));
     Ok(figures.flawed(kept, "the dead peer was not cut off"))
 }
