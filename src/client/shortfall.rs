@@ -16,6 +16,8 @@ pub(super) struct Shortfall {
     pub(super) addr: String,
     /// Bytes that it did not acknowledge.
     pub(super) unsent: u64,
+    /// Bytes that were given to a connection which never tells what was acknowledged (a Unix socket).
+    pub(super) unproven: u64,
     /// Bytes that stdout did not take.
     pub(super) unshown: u64,
     /// What `-i` says.
@@ -30,6 +32,7 @@ impl Shortfall {
             unsent,
             unshown,
             idle_timeout,
+            ..
         } = self;
         let late = |count| format!("{count} bytes were not taken in the time that -q gives");
         match blame {
@@ -75,6 +78,13 @@ impl Shortfall {
         if unsent > 0 {
             return told.hint(format!(
                 "The other side closed before everything was sent: {unsent} bytes were not taken."
+            ));
+        }
+        if self.unproven > 0 && error.kind() != ErrorKind::UnexpectedEof {
+            return told.hint(format!(
+                "The other side closed before everything was sent: it may not have taken the last of \
+                 {} bytes.",
+                self.unproven
             ));
         }
         if talk.up.loss().is_some() {

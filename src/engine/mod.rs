@@ -12,6 +12,7 @@ pub mod dead_peer;
 pub mod editor;
 pub mod escape;
 pub mod flow;
+pub mod handshakes;
 pub mod happy_eyeballs;
 pub mod idle;
 pub mod journal;

@@ -15,9 +15,8 @@
 //!
 //! It promises: a turn accepts a bounded number of connections and does a bounded number of steps of
 //! handshakes; running out of descriptors loses nobody and spins never (who cannot be accepted waits
-//! in the backlog, and is tried again when a peer left or a second has passed); a handshake takes
-//! [`HANDSHAKE_LIMIT`] at most, and [`MOST_HANDSHAKES`] are under way at most; a flood of refusals
-//! does not flood the log.
+//! in the backlog, and is tried again when a peer left or a second has passed); of too many handshakes
+//! those that do not go on make way ([`Handshakes`]); a flood of refusals does not flood the log.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -28,6 +27,8 @@ use std::time::Instant;
 use super::peers::Peers;
 use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
+use crate::engine::admit::Refusals;
+use crate::engine::handshakes::Handshakes;
 use crate::io::addr::Addr;
 use crate::io::conn::Conn;
 use crate::io::device::Device;
@@ -53,13 +54,6 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Refused peers that linger at a time; more than that are cut short.
 const MOST_LINGERING: usize = 64;
 
-/// How long a handshake may take.
-pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-
-/// Handshakes at a time. Each takes some ten KiB; with the longest messages that TLS allows, all
-/// together less than 100 MiB.
-pub const MOST_HANDSHAKES: usize = 1024;
-
 /// Steps of handshakes in a turn. Each may cost a millisecond, which everybody waits for.
 const HANDSHAKE_BATCH: usize = 16;
 
@@ -73,10 +67,9 @@ pub(super) struct Accept<L> {
     /// Whether a refused peer is told why.
     tells: bool,
     exhausted: Option<Exhausted>,
-    /// By the order in which they came, which is that of their deadlines.
-    handshakes: VecDeque<Pending>,
-    /// Those of them for which there is news.
-    ready: VecDeque<usize>,
+    handshakes: Handshakes,
+    /// Those whose handshake came to nothing.
+    strangers: Refusals,
     lingering: VecDeque<Pending>,
     /// The listeners are others' as well (sd_listen_fds(3)), so that they go on when ours is closed.
     is_shared: bool,
@@ -117,8 +110,8 @@ impl<L> Accept<L> {
             admission,
             tells,
             exhausted: None,
-            handshakes: VecDeque::new(),
-            ready: VecDeque::new(),
+            handshakes: Handshakes::default(),
+            strangers: Refusals::default(),
             lingering: VecDeque::new(),
             is_shared: false,
             turns_away: false,
@@ -142,23 +135,24 @@ impl<L> Accept<L> {
 
     /// Takes note of an event of a peer that is shaking hands.
     pub(super) fn collect_handshake(&mut self, key: usize) {
-        self.ready.push_back(key);
+        self.handshakes.wake(key);
     }
 
     /// Whether there is something to do that no event will tell of.
     pub(super) fn is_ready(&self) -> bool {
         let held = self.exhausted.is_some_and(|e| e.retry.is_some());
         let arrivals = !held && self.doors.iter().any(|door| door.ready.is_readable());
-        arrivals || !self.ready.is_empty()
+        arrivals || self.handshakes.is_ready()
     }
 
     /// When there is something to do although nothing happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let retry = self.exhausted.and_then(|e| e.retry);
         let linger = self.lingering.front().map(|pending| pending.until);
-        let handshake = self.handshakes.front().map(|pending| pending.until);
+        let handshake = self.handshakes.deadline();
         let untold = self.admission.refusals.deadline();
-        [retry, linger, handshake, untold]
+        let strangers = self.strangers.deadline();
+        [retry, linger, handshake, untold, strangers]
             .into_iter()
             .flatten()
             .min()
@@ -184,9 +178,8 @@ impl<L> Accept<L> {
             self.doors.clear();
         }
         self.exhausted = None;
-        self.ready.clear();
-        for pending in self.handshakes.drain(..) {
-            peers.forget(pending.key);
+        for key in self.handshakes.end_all() {
+            peers.forget(key);
         }
     }
 
@@ -207,6 +200,10 @@ impl<L> Accept<L> {
             peers.settle_trial();
         }
         for _ in 0..ACCEPT_BATCH {
+            if self.handshakes.is_stuck(now) {
+                // All of them have something to be looked at: the backlog can wait for that.
+                break;
+            }
             let Some((stream, addr)) = self.accept(world, peers, now) else {
                 break;
             };
@@ -218,10 +215,9 @@ impl<L> Accept<L> {
         }
         self.give_up_late(peers, now);
         for _ in 0..HANDSHAKE_BATCH {
-            let Some(key) = self.ready.pop_front() else {
+            let Some(key) = self.handshakes.next_ready() else {
                 break;
             };
-            peers.goes_on(key);
             if self.step(key, peers, now) {
                 admitted.push(key);
             }
@@ -312,15 +308,12 @@ impl<L> Accept<L> {
             self.count(conn.addr(), refusal, now);
             return None;
         }
-        if self.handshakes.len() == MOST_HANDSHAKES
-            && let Some(oldest) = self.handshakes.pop_front()
-        {
-            let reason = "too many others came before it had agreed on TLS";
-            give_up(oldest.key, reason, peers);
-        }
-        let until = now + HANDSHAKE_LIMIT;
+        let ip = conn.addr().ip();
         peers.arrive(conn);
-        self.handshakes.push_back(Pending { key, until });
+        for key in self.handshakes.begin(key, ip, now) {
+            let reason = "too many others came before it had agreed on TLS";
+            self.give_up(key, reason, peers, now);
+        }
         None
     }
 
@@ -337,17 +330,32 @@ impl<L> Accept<L> {
         };
         match conn.handshake() {
             Handshake::Done => {
-                self.handshakes.retain(|pending| pending.key != key);
+                self.handshakes.end(key);
                 self.admit(key, peers, now)
             }
-            Handshake::Silent | Handshake::Pending => false,
+            Handshake::Silent => false,
+            // What follows costs far more than what it said. Who has ended its side already cannot
+            // say what it would take.
+            Handshake::Begun if conn.is_closing() => {
+                self.handshakes.end(key);
+                self.give_up(key, "it broke off the handshake", peers, now);
+                false
+            }
+            Handshake::Begun => {
+                self.handshakes.wake(key);
+                false
+            }
+            Handshake::Pending => {
+                self.handshakes.answered(key, now);
+                false
+            }
             Handshake::Foreign => {
                 self.refuse_plain(key, peers, now);
                 false
             }
             Handshake::Failed(error) => {
-                self.handshakes.retain(|pending| pending.key != key);
-                give_up(key, &why(&error), peers);
+                self.handshakes.end(key);
+                self.give_up(key, &why(&error), peers, now);
                 false
             }
         }
@@ -383,9 +391,9 @@ impl<L> Accept<L> {
         peers: &mut Peers<S, D>,
         now: Instant,
     ) {
-        self.handshakes.retain(|pending| pending.key != key);
+        self.handshakes.end(key);
         if let Some(conn) = peers.arriving_mut(key) {
-            log::info!(target: NOTICE, "{} did not join: it does not speak TLS", conn.addr());
+            self.tell_stranger(conn.addr(), "it does not speak TLS", now);
             self.refuse(key, PLAIN_REFUSAL, peers, now);
         }
     }
@@ -423,14 +431,34 @@ impl<L> Accept<L> {
 
     /// Gives those up whose handshake takes too long. One that has said nothing yet can still be told.
     fn give_up_late<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
-        while let Some(late) = pop_due(&mut self.handshakes, now) {
-            let Some(conn) = peers.arriving_mut(late.key) else {
+        while let Some(late) = self.handshakes.take_late(now) {
+            let Some(conn) = peers.arriving_mut(late) else {
                 continue;
             };
             match conn.handshake() {
-                Handshake::Silent | Handshake::Foreign => self.refuse_plain(late.key, peers, now),
-                _ => give_up(late.key, "it did not agree on TLS in time", peers),
+                Handshake::Silent | Handshake::Foreign => self.refuse_plain(late, peers, now),
+                _ => self.give_up(late, "it did not agree on TLS in time", peers, now),
             }
+        }
+    }
+
+    /// A peer whose handshake comes to nothing is closed, and that is told unless many are.
+    fn give_up<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        reason: &str,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        if let Some(conn) = peers.arriving_mut(key) {
+            self.tell_stranger(conn.addr(), reason, now);
+            peers.forget(key);
+        }
+    }
+
+    fn tell_stranger(&mut self, addr: &Addr, reason: &str, now: Instant) {
+        if self.strangers.count(now) {
+            log::info!(target: NOTICE, "{addr} did not join: {reason}");
         }
     }
 
@@ -445,6 +473,9 @@ impl<L> Accept<L> {
         if let Some(count) = self.admission.refusals.take_untold(now) {
             log::info!(target: NOTICE, "{count} more were refused");
         }
+        if let Some(count) = self.strangers.take_untold(now) {
+            log::info!(target: NOTICE, "{count} more did not join");
+        }
     }
 }
 
@@ -452,13 +483,6 @@ impl<L> Accept<L> {
 fn pop_due(queue: &mut VecDeque<Pending>, now: Instant) -> Option<Pending> {
     let is_due = queue.front().is_some_and(|pending| pending.until <= now);
     is_due.then(|| queue.pop_front()).flatten()
-}
-
-fn give_up<S: Stream, D: Device>(key: usize, reason: &str, peers: &mut Peers<S, D>) {
-    if let Some(conn) = peers.arriving_mut(key) {
-        log::info!(target: NOTICE, "{} did not join: {reason}", conn.addr());
-        peers.forget(key);
-    }
 }
 
 /// Closes a peer that lingered, with as little unread as possible.

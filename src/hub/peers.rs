@@ -218,15 +218,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
         (peer.stage == Stage::Arriving && !peer.leaving).then_some(&mut peer.conn)
     }
 
-    /// A peer on its way to the room goes on now: later events are news again.
-    pub(super) fn goes_on(&mut self, key: usize) {
-        if let Some(peer) = self.conns.get_mut(key)
-            && peer.stage == Stage::Arriving
-        {
-            peer.to_read = false;
-        }
-    }
-
     /// The connection of a peer that was told why it is not let in, and may read that until then: the
     /// time tells it from a peer that got the key since.
     pub(super) fn lingering_mut(&mut self, key: usize, until: Instant) -> Option<&mut Conn<S>> {
@@ -302,16 +293,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.queue_flush(key);
     }
 
-    /// Takes note of an event. Returns whether it is the first news of a peer on its way to the room
-    /// since that went on; an event of a peer that is gone is no news.
+    /// Takes note of an event. Returns whether it is of a peer on its way to the room; an event of a
+    /// peer that is gone is no news.
     pub fn collect(&mut self, key: usize, event: impl Into<Event>) -> bool {
         let Some(peer) = self.conns.get_mut(key) else {
             return false;
         };
         peer.conn.collect(event);
         match peer.stage {
-            // Its key is in the queue of those who go on already, if this is not the first news.
-            Stage::Arriving => return !std::mem::replace(&mut peer.to_read, true),
+            Stage::Arriving => return true,
             Stage::Lingering { .. } => {}
             Stage::Member => {
                 self.queue_read(key);

@@ -142,6 +142,11 @@ impl<S: Stream> Conn<S> {
         self.stream.shakes_hands()
     }
 
+    /// Whether an event announced an end or an error that was not read yet.
+    pub fn is_closing(&self) -> bool {
+        self.ready.is_closing()
+    }
+
     /// Goes on with what has to be agreed on before anything is said.
     pub fn handshake(&mut self) -> Handshake {
         let step = self.stream.handshake();

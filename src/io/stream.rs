@@ -50,6 +50,9 @@ pub enum Handshake {
     Done,
     /// The other side has said nothing at all yet, so that plain words may still be said to it.
     Silent,
+    /// The other side speaks the protocol of this stream. The next step, which need not wait for an
+    /// event, is the first that costs something.
+    Begun,
     /// The other side has to say more; an event will tell when it did.
     Pending,
     /// The other side does not speak the protocol of this stream. From here on the stream is a plain

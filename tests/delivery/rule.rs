@@ -207,7 +207,8 @@ pub(crate) fn demand(case: Case, given: usize) -> Demand {
 
     let tls = case.transport() == Transport::Tls;
     let small = given <= ROOM;
-    let hidden = tls && small && case.server() == Server::ClosesUnread;
+    let closes = matches!(case.server(), Server::ClosesUnread | Server::SaysMuch);
+    let hidden = tls && small && closes;
 
     let mut ends = match (course, opt) {
         // It has the time that -q gives to take everything, and it takes its time.

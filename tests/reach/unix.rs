@@ -550,3 +550,24 @@ fn a_reader_of_the_standard_library_agrees() {
     alice.expect_status(0);
     assert_eq!(alice.stdout.bytes(), b"and back");
 }
+
+/// A Unix socket tells what was sent and not what was taken: the words say so.
+#[test]
+fn who_closes_with_something_unread_is_named_with_the_bytes_that_were_sent() {
+    let folder = Folder::new();
+    let path = folder.path("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut participant = muxnc(&["-U", &path]);
+    let (mut stream, _) = listener.accept().unwrap();
+    participant.type_in(&"x".repeat(5000));
+    let mut some = [0; 1000];
+    std::io::Read::read_exact(&mut stream, &mut some).unwrap();
+    // All of it is there, and stdin goes on.
+    eventually("the rest", || {
+        rustix::io::ioctl_fionread(&stream).is_ok_and(|left| left == 4000)
+    });
+    drop(stream);
+    participant.expect_status(1);
+    let told = participant.stderr.text();
+    assert!(told.contains("the last of 5000 bytes"), "{told}");
+}

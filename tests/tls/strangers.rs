@@ -1,9 +1,14 @@
 //! Those who do not speak TLS, or not to the end: they hold nobody up.
 
+use std::collections::VecDeque;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -129,6 +134,60 @@ fn a_crowd_that_never_agrees_keeps_nobody_out() {
     drop(crowd);
 }
 
+/// The first words of a participant, as a network would see them.
+fn hello(secret: &Encrypted) -> Vec<u8> {
+    let network = TcpListener::bind((HOST, 0)).unwrap();
+    let port = network.local_addr().unwrap().port().to_string();
+    let fingerprint = ["--ssl-fingerprint", &secret.fingerprint];
+    let _participant = muxnc(&[&fingerprint[..], &[HOST, &port]].concat());
+    let (mut stream, _) = network.accept().unwrap();
+    let mut words = vec![0; 4096];
+    let count = stream.read(&mut words).unwrap();
+    words.truncate(count);
+    words
+}
+
+/// A hello costs its sender nothing, and the hub an answer. Whoever goes on with the handshake is not
+/// pushed out by thousands who never do.
+#[test]
+fn a_flood_of_hellos_resets_no_participant() {
+    const MOST: usize = 20_000;
+    const HELD: usize = 1500;
+    let secret = Encrypted::start(&[]);
+    let words = hello(&secret);
+    let port = secret.hub.port;
+    let over = Arc::new(AtomicBool::new(false));
+    let flood = thread::spawn({
+        let over = over.clone();
+        move || {
+            let mut held = VecDeque::new();
+            for _ in 0..MOST {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                if let Ok(mut stream) = TcpStream::connect((HOST, port)) {
+                    let _ = stream.write_all(&words);
+                    held.push_back(stream);
+                }
+                if held.len() > HELD {
+                    held.pop_front();
+                }
+            }
+        }
+    });
+    secret.hub.process.stderr.wait_for("more did not join");
+    let participants: Vec<Process> = (0..10).map(|_| secret.join(&[])).collect();
+    over.store(true, Ordering::Relaxed);
+    flood.join().unwrap();
+    for participant in &participants {
+        let told = participant.stderr.text();
+        assert!(!told.contains("reset"), "{told}");
+    }
+    // A line for each of thousands would be a flood of its own.
+    let told = secret.hub.process.stderr.text();
+    assert!(told.matches(" did not join").count() < 100, "{told}");
+}
+
 #[test]
 fn a_crowd_that_never_agrees_does_not_count_as_members() {
     let secret = Encrypted::start(&["-m", "1"]);
@@ -205,8 +264,8 @@ fn nobody_is_a_stranger_for_beginning_at_the_wrong_moment() {
     wait_at_rest(&secret.hub.process);
     near.write_all(&words[..count]).unwrap();
     let (mut answers, mut asker) = (far.try_clone().unwrap(), near.try_clone().unwrap());
-    std::thread::spawn(move || std::io::copy(&mut answers, &mut asker));
-    std::thread::spawn(move || std::io::copy(&mut near, &mut far));
+    thread::spawn(move || std::io::copy(&mut answers, &mut asker));
+    thread::spawn(move || std::io::copy(&mut near, &mut far));
     secret
         .hub
         .process

@@ -16,7 +16,6 @@ use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Surface;
 use crate::io::conn::Conn;
-use crate::io::readiness::Event;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
 use crate::io::stream::Sent;
@@ -139,27 +138,6 @@ fn a_turn_takes_in_as_much_as_the_room_holds_of_all_together() {
     assert_eq!(read_in_a_turn(2), [CHUNK; 2]);
     assert_eq!(read_in_a_turn(8), [TURN / 8; 8]);
     assert_eq!(read_in_a_turn(100), [LEAST; 100]);
-}
-
-/// However many events tell of a handshake, its key is queued once until it goes on.
-#[test]
-fn a_handshake_is_news_once_until_it_goes_on() {
-    let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
-    let addr = SocketAddr::from(([127, 0, 0, 1], 1));
-    let key = peers.arrive(Conn::new(Flood::default(), addr));
-    let event = Event {
-        readable: true,
-        ..Event::default()
-    };
-    let news = |peers: &mut Peers<Flood>| [(); 3].map(|()| peers.collect(key, event));
-    assert_eq!(news(&mut peers), [true, false, false]);
-    peers.goes_on(key);
-    assert_eq!(news(&mut peers), [true, false, false]);
-    // In the room it is read, though there was news before.
-    peers.goes_on(key);
-    peers.join(key, Instant::now());
-    assert_eq!(news(&mut peers), [false; 3]);
-    assert_eq!(peers.queues.readable, [key]);
 }
 
 /// What each of so many was given by each write, when the operator said a line on trial and then more.

@@ -168,7 +168,7 @@ impl Connector {
         loop {
             match session.handshake() {
                 Handshake::Done => return Ok(session),
-                Handshake::Silent | Handshake::Pending | Handshake::Foreign => {}
+                Handshake::Silent | Handshake::Begun | Handshake::Pending | Handshake::Foreign => {}
                 Handshake::Failed(error) => {
                     let told = Error::new(doing(), why(&error));
                     return Err(match self.advice(&error) {

@@ -116,7 +116,7 @@ impl Session {
         match ServerConnection::new(Arc::clone(config)) {
             Ok(connection) => {
                 self.speech = Speech::Tls(Box::new(Tls::new(connection)));
-                Handshake::Done
+                Handshake::Begun
             }
             Err(error) => Handshake::Failed(io::Error::new(ErrorKind::InvalidData, Failure(error))),
         }
