@@ -559,7 +559,7 @@ fn who_closes_with_something_unread_is_named_with_the_bytes_that_were_sent() {
     let listener = UnixListener::bind(&path).unwrap();
     let mut participant = muxnc(&["-U", &path]);
     let (mut stream, _) = listener.accept().unwrap();
-    participant.type_in(&"x".repeat(5000));
+    participant.type_in("x".repeat(5000));
     let mut some = [0; 1000];
     std::io::Read::read_exact(&mut stream, &mut some).unwrap();
     // All of it is there, and stdin goes on.
