@@ -6,6 +6,7 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Child;
@@ -21,7 +22,10 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use socket2::Domain;
 use socket2::SockRef;
+use socket2::Socket;
+use socket2::Type;
 
 /// How long anything may take.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -32,6 +36,7 @@ struct Options {
     lines: usize,
     peers: usize,
     stop: u64,
+    slow: u64,
 }
 
 fn main() -> ExitCode {
@@ -49,12 +54,14 @@ fn options(mut words: impl Iterator<Item = String>) -> Outcome<Options> {
         lines: 200,
         peers: 5000,
         stop: 60,
+        slow: 60,
     };
     while let Some(option) = words.next() {
         let value = words.next().ok_or(format!("{option} needs a value"))?;
         match option.as_str() {
             "--lines" => options.lines = value.parse()?,
             "--peers" => options.peers = value.parse()?,
+            "--slow" => options.slow = value.parse()?,
             "--stop" => options.stop = value.parse()?,
             _ => return Err(format!("unknown option {option}").into()),
         }
@@ -88,12 +95,72 @@ fn run(options: &Options) -> Outcome<()> {
         let (from, to) = hub.converse(options.lines, count, bytes)?;
         println!("| {name} | {from} | {to} | {:.1} |", hub.peak_mib()?);
     }
+    slow_reader(options.slow)?;
     println!("\nMany at once:\n");
     println!("| what | took | the hub then |");
     println!("|---|---|---|");
     storm(options.peers)?;
     unfinished(options.peers)?;
     stopped(options.stop)
+}
+
+/// A conversation in which two flood and one reads 12 kB in a second: how late one's line is at another.
+fn slow_reader(seconds: u64) -> Outcome<()> {
+    const RATE: usize = 12_000;
+    let hub = Hub::start(&["--broker"])?;
+    let mut ana = hub.join()?;
+    let ear = ana.try_clone()?;
+    thread::spawn(move || std::io::copy(&mut { ear }, &mut std::io::sink()));
+    let bob = hub.join()?;
+    let slow = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    slow.set_recv_buffer_size(4096)?;
+    slow.connect(&SocketAddr::from(([127, 0, 0, 1], hub.port)).into())?;
+    let mut slow = TcpStream::from(slow);
+    let start = Instant::now();
+    let slow = thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        while let Ok(count @ 1..) = slow.read(&mut buffer) {
+            thread::sleep(Duration::from_secs_f64(count as f64 / RATE as f64));
+        }
+        start.elapsed()
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let flood = [[b'!'; 1023].as_slice(), b"\n"].concat().repeat(64);
+    let noise = pester(&hub, 2, flood, stop.clone())?;
+    let (sender, heard) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bob = BufReader::with_capacity(1 << 20, bob);
+        let mut line = Vec::new();
+        while bob.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            if line == b"ana\n" {
+                let _ = sender.send(Instant::now());
+            }
+            line.clear();
+        }
+    });
+    let mut late = Latencies::default();
+    while start.elapsed() < Duration::from_secs(seconds) {
+        let said = Instant::now();
+        ana.write_all(b"ana\n")?;
+        late.0
+            .push(heard.recv_timeout(DEADLINE)?.duration_since(said));
+        thread::sleep(Duration::from_millis(500));
+    }
+    stop.store(true, Ordering::Relaxed);
+    noise.join().map_err(|_| "a pest panicked")?;
+    println!(
+        "\nA line from one to another, `--broker`, beside 2 that flood and one that reads 12 kB in a \
+         second, for {seconds} s: {late} ms (median, 99 %, most) of {} lines",
+        late.0.len()
+    );
+    if slow.is_finished() {
+        let end = slow.join().map_err(|_| "the slow one panicked")?;
+        println!(
+            "(the slow one read the end of its stream after {:.1} s)",
+            end.as_secs_f64()
+        );
+    }
+    Ok(())
 }
 
 /// Connections as fast as they come, all served; and then gone.

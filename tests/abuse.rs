@@ -42,7 +42,7 @@ fn descriptors(hub: &Hub) -> usize {
 /// more than a kilobyte, all hold something.
 fn most_kib(peers: u64, long: u64) -> u64 {
     let base = 6 * 1024;
-    let log = 1024 + 2 * 512 + 9 * 64;
+    let log = 1024 + 256 + 2 * 512 + 9 * 64;
     let held = 16 * 1024;
     base + log + 2 * peers + held.min(128 * long)
 }
@@ -286,4 +286,86 @@ fn a_stopped_hub_goes_on_where_it_was_and_blames_nobody() {
     hub.process.expect_status(0);
     let told = hub.process.stderr.text();
     assert!(!told.contains("cut off"), "{told}");
+}
+
+/// Reads so many bytes in a second, until the end. Returns how many they were, if they are the
+/// pattern's.
+fn read_slowly(mut peer: TcpStream, rate: usize, pattern: Option<Pattern>) -> JoinHandle<u64> {
+    const PIECE: usize = 16 * 1024;
+    thread::spawn(move || {
+        let (mut buffer, mut total) = (vec![0; PIECE], 0);
+        while let Ok(count @ 1..) = peer.read(&mut buffer) {
+            if let Some(pattern) = &pattern {
+                pattern.expect(total, &buffer[..count]);
+            }
+            total += count as u64;
+            thread::sleep(Duration::from_secs_f64(count as f64 / rate as f64));
+        }
+        total
+    })
+}
+
+#[test]
+fn who_is_too_slow_for_a_conversation_is_cut_off_and_the_others_go_on() {
+    let args = ["--broker", "-v", "--stall-timeout", "1s"];
+    let (shown, writer) = pipe();
+    let mut hub = Hub::start_command(piped(MUXNC, &["-l", "0"]).args(args).stdout(writer));
+    let shown = thread::spawn(move || std::io::copy(&mut { shown }, &mut std::io::sink()));
+    let mut ana = hub.join_seen();
+    let bob = hub.join_seen();
+    let slow = hub.join_seen();
+    let address = slow.local_addr().unwrap();
+    let slow = read_slowly(slow, 1_000_000, None);
+    let ear = {
+        let mut ana = ana.try_clone().unwrap();
+        thread::spawn(move || std::io::copy(&mut ana, &mut std::io::sink()))
+    };
+    let heard = Arc::new(AtomicU64::new(0));
+    let count = heard.clone();
+    let bob = thread::spawn(move || {
+        for line in BufReader::with_capacity(1 << 20, bob).split(b'\n') {
+            let says = |line: Vec<u8>| line.ends_with(b"ana says it");
+            count.fetch_add(u64::from(line.is_ok_and(says)), Ordering::Relaxed);
+        }
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let noise = pester(&hub, 2, &[b'!'; 4096], &stop);
+    let told = hub.process.stderr.wait_for("too slow for the others");
+    assert!(told.contains(&format!("{address} was cut off")), "{told}");
+    for said in 1..=20 {
+        ana.write_all(b"\nana says it\n").unwrap();
+        eventually("bob hears her", || heard.load(Ordering::Relaxed) == said);
+    }
+    stop.store(true, Ordering::Relaxed);
+    noise.join().unwrap();
+    let told = hub.process.stderr.text();
+    assert_eq!(told.matches("was cut off").count(), 1, "{told}");
+    hub.process.type_in("/quit\n");
+    drop(hub);
+    slow.join().unwrap();
+    bob.join().unwrap();
+    drop(ear.join().unwrap());
+    drop(shown.join().unwrap());
+}
+
+#[test]
+fn a_stream_waits_for_its_slowest_reader_however_slow() {
+    const LEN: u64 = 16_000_000;
+    for mode in [&[][..], &["--broker"]] {
+        let args = ["-v", "--stall-timeout", "500ms"];
+        let mut hub = Hub::start(&[mode, &args].concat());
+        let fast = hub.join_seen();
+        let slow = hub.join_seen();
+        let mut stdin = hub.process.stdin.take().unwrap();
+        let teacher = thread::spawn(move || Pattern::one_line().write(&mut stdin, LEN));
+        let ears = [(fast, 1 << 30), (slow, 5_000_000)]
+            .map(|(peer, rate)| read_slowly(peer, rate, Some(Pattern::one_line())));
+        for ear in ears {
+            assert_eq!(ear.join().unwrap(), LEN, "with {mode:?}");
+        }
+        teacher.join().unwrap().unwrap();
+        hub.process.expect_status(0);
+        let told = hub.process.stderr.text();
+        assert!(!told.contains("cut off"), "{told}");
+    }
 }

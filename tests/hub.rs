@@ -947,3 +947,28 @@ fn who_has_nothing_to_do_does_not_wake() {
         }
     }
 }
+
+/// Where several sources meet the operator's words are cut into lines, and one without an end is said
+/// at the end of the input, or when it is too long to be held.
+#[test]
+fn an_input_without_a_line_feed_is_said_where_lines_are_cut() {
+    let endless = "x".repeat(200_000);
+    for (mode, input) in [
+        ("--broker", "hello"),
+        ("--broker", "two\nlines"),
+        ("--chat", "hello"),
+        ("--broker", &endless),
+    ] {
+        let mut hub = Hub::start(&[mode]);
+        let mut participant = hub.join();
+        hub.process.type_in(input);
+        hub.process.end_input();
+        let heard = String::from_utf8(read_all(&mut participant)).unwrap();
+        match mode {
+            "--chat" => assert!(heard.ends_with(&format!("<host> {input}\n")), "{heard}"),
+            _ => assert!(heard == input, "{} bytes", heard.len()),
+        }
+        drop(participant);
+        hub.process.expect_status(0);
+    }
+}

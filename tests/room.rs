@@ -14,7 +14,9 @@ use muxnc::engine::room::HELD;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::LOW_WATER;
 use muxnc::engine::room::Label;
+use muxnc::engine::room::Overdue;
 use muxnc::engine::room::Policy;
+use muxnc::engine::room::RESERVE;
 use muxnc::engine::room::Room;
 use muxnc::engine::room::SHORT;
 use muxnc::engine::room::SlowPeer;
@@ -135,9 +137,14 @@ impl Class {
     }
 
     fn overdue(&mut self) -> Vec<usize> {
-        let mut keys = Vec::new();
-        self.room.overdue(self.now, &mut keys);
-        keys
+        self.late().into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// The same, and why.
+    fn late(&mut self) -> Vec<(usize, Overdue)> {
+        let mut late = Vec::new();
+        self.room.overdue(self.now, &mut late);
+        late
     }
 
     /// How long until somebody is to be asked for.
@@ -211,7 +218,8 @@ fn a_hold_silences_the_members_only_while_they_are_relayed() {
         class.join();
         class.types(HIGH_WATER);
         assert!(class.is_on_hold());
-        assert_eq!(class.room.accepts_input(), hears);
+        let speaks = class.room.read_budget(0, class.now) == Ok(usize::MAX);
+        assert_eq!(speaks, hears);
     }
 }
 
@@ -448,6 +456,476 @@ fn live_own_lines_do_not_pile_up_behind_a_few_bytes() {
     }
     assert_eq!(class.room.owed(deaf), 6);
     assert_eq!(class.overdue(), [deaf]);
+}
+
+// Rule 5: nobody sets the pace of a conversation.
+
+/// Lets a member take so much of what it is owed that the room is still on hold, in a time.
+fn crawl(class: &mut Class, slow: usize, time: Duration) {
+    let rounds = 4;
+    for _ in 0..rounds {
+        class.passes(time / rounds);
+        class.takes(slow, SEG / 2);
+    }
+}
+
+/// A broker in which one of five is slow and one floods: a hold has begun, and the others have read.
+fn held_up() -> (Class, [usize; 5]) {
+    let mut class = Class::new(BROKER);
+    let keys: [usize; 5] = std::array::from_fn(|_| class.join());
+    floods(&mut class, keys);
+    (class, keys)
+}
+
+fn floods(class: &mut Class, [flooder, _slow, rest @ ..]: [usize; 5]) {
+    class.heard(flooder, text(HIGH_WATER));
+    rest.into_iter().for_each(|key| drop(class.reads(key)));
+    assert!(class.is_on_hold());
+}
+
+#[test]
+fn who_makes_a_conversation_wait_for_the_timeout_is_cut_off_though_it_moves() {
+    let (mut class, [_, slow, ..]) = held_up();
+    crawl(&mut class, slow, T - TICK * 4);
+    assert_eq!(class.late(), []);
+    class.passes(TICK * 3);
+    assert_eq!(class.late(), []);
+    assert_eq!(class.deadline(), Some(TICK));
+    class.passes(TICK);
+    assert_eq!(class.late(), [(slow, Overdue::Slow)]);
+    class.leave(slow);
+    assert!(!class.is_on_hold());
+    assert_eq!(class.deadline(), None);
+}
+
+#[test]
+fn a_stream_waits_for_its_slowest_reader_and_typed_words_do_not() {
+    for (is_typed, policy) in [
+        (false, QUIET),
+        (false, BROKER),
+        (true, QUIET),
+        (true, BROKER),
+    ] {
+        let mut class = Class::new(policy);
+        if is_typed {
+            class.room.expect_typing();
+        }
+        let (slow, fast) = (class.join(), class.join());
+        class.types(HIGH_WATER);
+        class.reads(fast);
+        crawl(&mut class, slow, T);
+        match is_typed {
+            true => assert_eq!(class.late(), [(slow, Overdue::Slow)]),
+            false => assert_eq!(class.late(), []),
+        }
+    }
+}
+
+#[test]
+fn a_bucket_drains_half_as_fast_as_it_fills() {
+    let (mut class, keys) = held_up();
+    let [_, slow, ..] = keys;
+    crawl(&mut class, slow, T / 2);
+    class.reads(slow);
+    assert!(!class.is_on_hold());
+    class.passes(T / 2);
+    assert_eq!(class.late(), []);
+    // Half of what came in has drained: a quarter is in it.
+    floods(&mut class, keys);
+    assert_eq!(class.deadline(), Some(T * 3 / 4));
+    crawl(&mut class, slow, T * 3 / 4);
+    assert_eq!(class.late(), [(slow, Overdue::Slow)]);
+    // After long enough there is nothing in it.
+    class.reads(slow);
+    class.passes(T * 2);
+    floods(&mut class, keys);
+    crawl(&mut class, slow, T - TICK * 4);
+    assert_eq!(class.late(), []);
+}
+
+#[test]
+fn where_fewer_than_half_keep_up_nobody_is_cut_off_for_its_pace() {
+    let mut class = Class::new(BROKER);
+    let keys: Vec<usize> = (0..5).map(|_| class.join()).collect();
+    let (flooder, slow) = (keys[0], &keys[1..4]);
+    class.heard(flooder, text(HIGH_WATER));
+    class.reads(keys[4]);
+    for _ in 0..3 {
+        class.passes(T - TICK);
+        slow.iter().for_each(|&key| class.takes(key, SEG));
+        assert_eq!(class.late(), []);
+    }
+    // From when half of them keep up the others are to blame.
+    class.reads(slow[0]);
+    for &key in &slow[1..] {
+        class.takes(key, SEG);
+    }
+    class.passes(T - TICK);
+    assert_eq!(class.late(), []);
+    for &key in &slow[1..] {
+        class.takes(key, SEG);
+    }
+    class.passes(TICK);
+    assert_eq!(
+        class.late(),
+        [(slow[1], Overdue::Slow), (slow[2], Overdue::Slow)]
+    );
+    // One of them leaves, and the other one is to blame as before; a newcomer is not.
+    class.leave(slow[1]);
+    let newcomer = class.join();
+    class.passes(T / 8);
+    assert_eq!(class.late(), [(slow[2], Overdue::Slow)]);
+    class.reads(slow[2]);
+    assert!(!class.is_on_hold());
+    assert_eq!(class.room.owed(newcomer), 0);
+}
+
+#[test]
+fn who_floods_waits_for_its_only_listener() {
+    let mut class = Class::new(BROKER);
+    let (flooder, listener) = (class.join(), class.join());
+    for _ in 0..3 {
+        class.heard(flooder, text(HIGH_WATER));
+        while class.is_on_hold() {
+            class.passes(T / 2);
+            class.takes(listener, SEG);
+            assert_eq!(class.late(), [], "there is nobody else");
+        }
+    }
+    // With somebody else who keeps up it is another thing.
+    let other = class.join();
+    class.heard(flooder, text(HIGH_WATER));
+    class.reads(other);
+    crawl(&mut class, listener, T);
+    assert_eq!(class.late(), [(listener, Overdue::Slow)]);
+}
+
+#[test]
+fn a_live_stream_has_no_buckets() {
+    let mut class = Class::new(Policy {
+        relay: true,
+        ..LIVE
+    });
+    class.room.expect_typing();
+    let (slow, stuck) = (class.join(), class.join());
+    class.types(LOW_WATER + 2 * SEG);
+    class.passes(T / 2);
+    class.takes(slow, SEG);
+    class.passes(T / 2);
+    assert_eq!(class.late(), [(stuck, Overdue::Stalled)]);
+}
+
+#[test]
+fn while_others_wait_typed_lines_enter_from_a_reserve() {
+    let (mut class, _) = held_up();
+    assert_eq!(class.room.input_budget(), 0, "a stream waits");
+    class.room.expect_typing();
+    let mut entered = 0;
+    while class.room.wants_input() {
+        let count = class.room.input_budget().min(1000);
+        class.types(count as u64);
+        entered += count as u64;
+    }
+    assert_eq!(entered, RESERVE);
+    // It is there again as soon as the slow one has taken as much.
+    let slow = 1;
+    class.takes(slow, SEG);
+    assert_eq!(class.room.input_budget() as u64, SEG);
+}
+
+#[test]
+fn while_others_wait_a_little_enters_of_those_who_said_little() {
+    const LITTLE: usize = 4096;
+    let (mut class, [flooder, slow, ana, bob, _]) = held_up();
+    assert_eq!(class.room.read_budget(ana, class.now), Ok(LITTLE));
+    class.heard(ana, text(1000));
+    assert_eq!(class.room.read_budget(ana, class.now), Ok(LITTLE - 1000));
+    class.heard(ana, text(3096));
+    let later = class.room.read_budget(ana, class.now).unwrap_err();
+    assert!(later > class.now && later < class.now + Duration::from_secs(1));
+    assert_eq!(class.reads(bob).len(), LITTLE);
+    class.passes(Duration::from_secs(1));
+    assert_eq!(class.room.read_budget(ana, class.now), Ok(LITTLE));
+    // Who flooded has to be silent for as long as it takes to say so much at a fair rate.
+    let later = class.room.read_budget(flooder, class.now).unwrap_err();
+    class.now = later - Duration::from_millis(2);
+    assert!(class.room.read_budget(flooder, class.now).is_err());
+    class.now = later;
+    assert_eq!(class.room.read_budget(flooder, class.now), Ok(LITTLE));
+    class.shown();
+    // All together fill the reserve up to what is the operator's.
+    let mut entered = LITTLE as u64;
+    while class.room.accepts_input() {
+        class.passes(Duration::from_secs(1));
+        class.takes(slow, 1);
+        let count = class.room.read_budget(bob, class.now).unwrap();
+        class.heard(bob, text(count as u64));
+        class.shown();
+        entered += count as u64;
+    }
+    assert_eq!(entered, RESERVE - 64 * 1024);
+    class.room.expect_typing();
+    assert_eq!(class.room.input_budget(), 64 * 1024);
+}
+
+#[test]
+fn after_a_hold_those_are_told_apart_who_said_least() {
+    let (mut class, [flooder, slow, ana, bob, _]) = held_up();
+    class.heard(ana, text(80));
+    assert!(!class.room.take_release());
+    class.reads(slow);
+    assert!(class.room.was_released() && class.room.take_release() && !class.room.take_release());
+    let mut keys = [flooder, ana, bob];
+    keys.sort_by_key(|&key| class.room.said_lately(key, class.now));
+    assert_eq!(keys, [bob, ana, flooder]);
+    class.passes(Duration::from_secs(60));
+    let said = [flooder, ana].map(|key| class.room.said_lately(key, class.now));
+    assert_eq!(said, [Some(Duration::ZERO); 2], "it is forgotten");
+}
+
+/// Members of a broker that take so many bytes in a millisecond each, and read by it as a hub does.
+struct Network {
+    class: Class,
+    /// Each member's bytes in a millisecond, and what it may still take of them.
+    rates: BTreeMap<usize, (u64, u64)>,
+    /// Those who always have more to say.
+    flooders: Vec<usize>,
+    /// What one says that types: when it began to wait, and to be read.
+    typed: Option<Instant>,
+    cut_off: Vec<(usize, Overdue)>,
+    /// What those hear who are listened to.
+    heard: BTreeMap<usize, Vec<u8>>,
+    noise: Vec<u8>,
+}
+
+impl Network {
+    fn new() -> Network {
+        Network {
+            class: Class::new(BROKER),
+            rates: BTreeMap::new(),
+            flooders: Vec::new(),
+            typed: None,
+            cut_off: Vec::new(),
+            heard: BTreeMap::new(),
+            noise: text(512 * 1024),
+        }
+    }
+
+    fn join(&mut self, rate: u64) -> usize {
+        let key = self.class.join();
+        self.rates.insert(key, (rate, 0));
+        key
+    }
+
+    fn floods(&mut self, rate: u64) {
+        let key = self.join(rate);
+        self.flooders.push(key);
+    }
+
+    /// A millisecond passes, in which `ana` may have a line to say.
+    fn turn(&mut self, ana: usize) {
+        self.class.passes(Duration::from_millis(1));
+        let mut keys = self.flooders.clone();
+        keys.extend(self.typed.map(|_| ana));
+        if self.class.room.take_release() {
+            let room = &self.class.room;
+            keys.sort_by_key(|&key| room.said_lately(key, self.class.now));
+        }
+        for key in keys {
+            let room = &self.class.room;
+            if !room.accepts_input() || !room.may_speak(key) {
+                continue;
+            }
+            let Ok(most) = room.read_budget(key, self.class.now) else {
+                continue;
+            };
+            if key != ana {
+                let noise = &self.noise[..most.min(self.noise.len())];
+                self.class.room.heard(key, noise, self.class.now);
+            } else if let Some(typed) = self.typed.take() {
+                let late = self.class.now - typed;
+                self.class.heard(ana, format!("ana {}\n", late.as_millis()));
+            }
+        }
+        let shown = self.class.room.screen().front().len();
+        self.class.room.screen_mut().consume(shown);
+        for (&key, (rate, left)) in &mut self.rates {
+            *left = (*left + *rate).min(64 * *rate);
+            while *left > 0 && self.class.room.owed(key) > 0 {
+                let heard = &mut self.heard;
+                let taken = self.class.room.flush(key, self.class.now, |slices| {
+                    let mut taken = 0;
+                    for slice in slices {
+                        let count = slice.len().min(*left as usize - taken);
+                        if let Some(heard) = heard.get_mut(&key) {
+                            heard.extend_from_slice(&slice[..count]);
+                        }
+                        taken += count;
+                    }
+                    *left -= taken as u64;
+                    Ok(taken)
+                });
+                taken.expect("nothing that could fail");
+            }
+        }
+        for (key, why) in self.class.late() {
+            self.class.leave(key);
+            self.rates.remove(&key);
+            self.flooders.retain(|&flooder| flooder != key);
+            self.cut_off.push((key, why));
+        }
+    }
+}
+
+/// Two that flood and one that reads 12 kB in a second: what Ana says is at Bob's soon all the same.
+#[test]
+fn one_slow_reader_does_not_make_a_conversation_late() {
+    let mut network = Network::new();
+    let (ana, bob) = (network.join(10_000), network.join(10_000));
+    let slow = network.join(12);
+    network.floods(10_000);
+    network.floods(10_000);
+    network.heard.insert(bob, Vec::new());
+    let (mut said, mut late) = (Vec::new(), Vec::new());
+    for millisecond in 0..60_000 {
+        if millisecond % 500 == 0 {
+            network.typed.get_or_insert(network.class.now);
+            said.push(network.class.now);
+        }
+        network.turn(ana);
+        let heard = std::mem::take(network.heard.get_mut(&bob).unwrap());
+        let lines = heard.split(|&byte| byte == b'\n');
+        for _ in lines.filter(|line| line.starts_with(b"ana ")) {
+            late.push(network.class.now - said[late.len()]);
+        }
+    }
+    assert_eq!(network.cut_off, [(slow, Overdue::Slow)]);
+    late.sort_unstable();
+    let (median, worst) = (late[late.len() / 2], late[late.len() - 1]);
+    assert!(late.len() >= 119, "{} of {} lines", late.len(), said.len());
+    assert!(median <= Duration::from_millis(300), "{median:?}");
+    assert!(worst <= Duration::from_secs(4), "{worst:?}");
+}
+
+/// Thirty on a slow network, none as fast as the other: nobody is cut off, whoever floods.
+#[test]
+fn a_slow_network_is_nobodys_fault() {
+    for slowest in [70, 100] {
+        let mut network = Network::new();
+        // From 1 MB/s down to that many percent of it.
+        let keys: Vec<usize> = (0..30)
+            .map(|i| network.join(1000 - i * (100 - slowest) * 10 / 29))
+            .collect();
+        network.floods(1000);
+        network.floods(1000);
+        for _ in 0..30_000 {
+            network.turn(keys[0]);
+        }
+        assert_eq!(network.cut_off, [], "the slowest at {slowest} %");
+    }
+}
+
+/// One step in the life of a room in which one floods and the others listen.
+#[derive(Debug, Clone)]
+enum Pause {
+    Flood,
+    /// A listener takes so many segments.
+    Take(usize, u64),
+    /// So many eighths of the timeout pass.
+    Pass(u32),
+    Leave(usize),
+}
+
+fn pause() -> impl Strategy<Value = Pause> {
+    prop_oneof![
+        4 => Just(Pause::Flood),
+        8 => (any::<usize>(), 1..24u64).prop_map(|(who, count)| Pause::Take(who, count)),
+        4 => (1..8u32).prop_map(Pause::Pass),
+        1 => any::<usize>().prop_map(Pause::Leave),
+    ]
+}
+
+/// A listener as the specification sees it: where it is, whether it lags, and its bucket.
+struct Listener {
+    taken: u64,
+    lags: bool,
+    level: Duration,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// The buckets are what counting them at every step comes to.
+    #[test]
+    fn buckets_are_as_specified(
+        count in 1..7usize,
+        steps in prop::collection::vec(pause(), 1..80),
+    ) {
+        let mut class = Class::new(BROKER);
+        let flooder = class.join();
+        let mut listeners: BTreeMap<usize, Listener> = (0..count)
+            .map(|_| (class.join(), Listener { taken: 0, lags: false, level: Duration::ZERO }))
+            .collect();
+        let mut said = 0;
+        let mut held = false;
+        for step in steps {
+            let keys: Vec<usize> = listeners.keys().copied().collect();
+            match step {
+                Pause::Flood if !class.is_on_hold() => {
+                    class.heard(flooder, text(HIGH_WATER));
+                    said += HIGH_WATER;
+                }
+                Pause::Take(who, segments) if !keys.is_empty() => {
+                    let key = keys[who % keys.len()];
+                    let owed = class.room.owed(key).min(segments * SEG);
+                    class.takes(key, owed);
+                    listeners.get_mut(&key).unwrap().taken += owed;
+                }
+                Pause::Leave(who) if !keys.is_empty() => {
+                    let key = keys[who % keys.len()];
+                    class.leave(key);
+                    listeners.remove(&key);
+                }
+                Pause::Pass(eighths) => {
+                    let time = T * eighths / 8;
+                    class.passes(time);
+                    let lagging = listeners.values().filter(|l| l.lags).count();
+                    let members = listeners.len() + 1;
+                    // The flooder is no witness.
+                    let is_fair = lagging > 0
+                        && listeners.len() > lagging
+                        && (members - lagging) * 2 >= members;
+                    for listener in listeners.values_mut() {
+                        match is_fair && listener.lags {
+                            true => listener.level += time,
+                            false => listener.level = listener.level.saturating_sub(time / 2),
+                        }
+                    }
+                    let slow: Vec<usize> = listeners
+                        .iter()
+                        .filter(|(_, l)| is_fair && l.lags && l.level >= T)
+                        .map(|(key, _)| *key)
+                        .collect();
+                    for (key, why) in class.late() {
+                        prop_assert!(why != Overdue::Slow || slow.contains(&key));
+                        class.leave(key);
+                        listeners.remove(&key);
+                    }
+                    for key in slow {
+                        prop_assert!(!listeners.contains_key(&key), "its bucket is full");
+                    }
+                }
+                _ => {}
+            }
+            let began = class.is_on_hold() && !held;
+            held = class.is_on_hold();
+            for listener in listeners.values_mut() {
+                let behind = said - listener.taken / SEG * SEG;
+                listener.lags = held && behind >= LOW_WATER && (began || listener.lags);
+            }
+            prop_assert!(!listeners.is_empty() || !held);
+        }
+    }
 }
 
 // Rules 1 and 4: who hears whom.

@@ -41,6 +41,7 @@ use muxnc::engine::proxy::Step;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
+use muxnc::engine::room::RESERVE;
 use muxnc::engine::room::Room;
 use muxnc::engine::room::SlowPeer;
 use muxnc::engine::screen;
@@ -436,12 +437,12 @@ pub fn room(data: &[u8]) {
         room.overdue(now, &mut overdue);
         let held = room.deadline().is_none_or(|deadline| deadline > now);
         assert!(held || !overdue.is_empty(), "a deadline that stays");
-        for key in overdue.drain(..) {
+        for (key, _) in overdue.drain(..) {
             leave(&mut room, &mut streams, key, now, is_chat);
             keys.retain(|&other| other != key);
         }
         // In a chat it is mostly labels.
-        let most = HIGH_WATER + (SEGMENT + 10 * MAX_LINE) as u64 + 8 * 65_536;
+        let most = HIGH_WATER + RESERVE + (SEGMENT + 10 * MAX_LINE) as u64 + 8 * 65_536;
         assert!(is_chat || room.retained() <= most, "{}", room.retained());
         assert_eq!(room.places_taken(), keys.len());
         let known = keys.iter().filter(|&&key| !room.is_unconfirmed(key));

@@ -100,6 +100,9 @@ pub(super) struct HubArgs {
     pub(super) slow_peer: SlowPeerArg,
 
     /// Cut off who holds the others up this long and takes nothing
+    ///
+    /// What is typed or relayed waits this long for a member that takes something, but less than most
+    /// of the others do; a file or a pipe waits for it to its end.
     #[arg(
         long,
         value_name = "TIME",

@@ -77,6 +77,8 @@ struct Segment {
     /// Empty until the first byte is appended, then `SEGMENT` long.
     bytes: Box<[u8]>,
     cursors: u32,
+    /// Bytes of it that are of a stream and not of a conversation.
+    bulk: u32,
 }
 
 #[derive(Debug, Default)]
@@ -206,6 +208,24 @@ impl Journal {
             bytes = later;
         }
         self.check();
+    }
+
+    /// Takes note that what was appended from there on is of a stream, and not said by anybody who
+    /// waits for an answer.
+    pub fn note_bulk(&mut self, from: u64) {
+        let mut at = from.max(self.freed * SEGMENT as u64);
+        while at < self.end {
+            let next = self.end.min((at / SEGMENT as u64 + 1) * SEGMENT as u64);
+            self.segment_mut(at).bulk += (next - at) as u32;
+            at = next;
+        }
+    }
+
+    /// How much of what is [retained](Journal::retained) is of a stream.
+    pub fn bulk(&self) -> u64 {
+        let first = (self.oldest - self.freed) as usize;
+        let segments = self.segments.iter().skip(first);
+        segments.map(|segment| u64::from(segment.bulk)).sum()
     }
 
     /// Leaves the last `len` bytes appended out of this cursor's stream: they are its own.

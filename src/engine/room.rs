@@ -13,13 +13,15 @@
 //! ```
 //!
 //! It promises: what a member is owed is delivered whole and in order, or the member is named by
-//! [`Room::overdue`]; the memory held for slow members is bounded by [`HIGH_WATER`] and one turn's
-//! input, and that for unfinished lines by [`HELD`] and [`SHORT`] for each member.
+//! [`Room::overdue`]; the memory held for slow members is bounded by [`HIGH_WATER`], one turn's input
+//! and [`RESERVE`], and that for unfinished lines by [`HELD`] and [`SHORT`] for each member.
 
 mod backpressure;
 mod chat;
+mod fairness;
 mod glue;
 mod member;
+mod pace;
 mod policy;
 mod presence;
 
@@ -33,6 +35,8 @@ use self::backpressure::Backpressure;
 pub use self::backpressure::HIGH_WATER;
 pub use self::backpressure::LOW_WATER;
 use self::backpressure::LineOwner;
+pub use self::backpressure::Overdue;
+pub use self::backpressure::RESERVE;
 use self::glue::Glue;
 use self::glue::OPERATOR;
 pub use self::member::Account;
@@ -40,6 +44,7 @@ pub use self::member::Left;
 pub use self::member::Member;
 use self::member::Members;
 pub use self::member::Presence;
+use self::pace::Pace;
 pub use self::policy::Label;
 pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
@@ -93,6 +98,10 @@ pub struct Room {
     label: String,
     /// The slowest member is too far behind: the sources wait.
     backpressure: Option<Backpressure>,
+    /// The sources waited, and do not any more.
+    was_released: bool,
+    /// What the operator says is typed, not a stream.
+    is_typed: bool,
     /// A line is open on the screen: it is its speaker's alone.
     line_owner: Option<LineOwner>,
     /// Only where every line is labelled for everybody.
@@ -123,6 +132,8 @@ impl Room {
             joined: 0,
             label: String::new(),
             backpressure: None,
+            was_released: false,
+            is_typed: false,
             line_owner: None,
             chat: None,
             unannounced: VecDeque::new(),
@@ -170,10 +181,12 @@ impl Room {
                 cursor,
                 lines: Lines::default(),
                 meter: Meter::default(),
+                pace: Pace::new(now),
                 escaper: Escaper::default(),
             },
         );
         self.here += 1;
+        self.note_newcomer(key, now);
         self.name_by_number(key);
         if let Some(owner) = &mut self.line_owner {
             owner.since.get_or_insert(now);
@@ -189,6 +202,7 @@ impl Room {
         self.finish(key, now);
         let member = self.members.remove(key)?;
         self.discount(&member);
+        self.note_leaver(&member.pace, now);
         self.held -= member.lines.memory();
         self.journal.leave(member.cursor);
         self.announce_leave(&member.account, member.is_announced);
@@ -221,7 +235,7 @@ impl Room {
 
     /// The operator said `bytes`: everybody hears them.
     pub fn typed(&mut self, bytes: &[u8], now: Instant) {
-        self.trial.spend(bytes.len());
+        let before = self.journal.end();
         if self.host_says(Some(bytes)) {
             // Said, line by line.
         } else if self.policy.relay {
@@ -241,12 +255,23 @@ impl Room {
             let at = self.journal.end() - bytes.len() as u64;
             self.trial.keep(at, bytes);
         }
+        self.note_typed(before);
         self.skip_glue();
         self.update_backpressure(now);
     }
 
+    /// The operator said what was appended from there on.
+    fn note_typed(&mut self, from: u64) {
+        // What is held of an unfinished line is not said, and nobody can acknowledge it.
+        self.trial.spend((self.journal.end() - from) as usize);
+        if !self.is_typed {
+            self.journal.note_bulk(from);
+        }
+    }
+
     /// The operator will say no more: an unfinished line is passed on as it is.
     pub fn typed_end(&mut self, now: Instant) {
+        let before = self.journal.end();
         if !self.host_says(None) {
             let (journal, trial) = (&mut self.journal, &mut self.trial);
             let glue = &mut self.glue;
@@ -259,6 +284,7 @@ impl Room {
             );
             self.glue.abandon(OPERATOR);
         }
+        self.note_typed(before);
         self.skip_glue();
         self.update_backpressure(now);
     }
@@ -278,6 +304,10 @@ impl Room {
             return;
         }
         let before = member.lines.memory();
+        if self.policy.relay {
+            let in_hold = self.backpressure.is_some();
+            member.pace.say(bytes.len() as u64, in_hold, now);
+        }
         if !self.member_says(key, Some(bytes), now) {
             self.speak(key, now, |lines, screen, room| {
                 lines.feed(bytes, alone, screen, room);
@@ -335,6 +365,7 @@ impl Room {
         member.account.sent += taken;
         if self.journal.advance(&mut member.cursor, taken) {
             member.moved = now;
+            self.note_progress(key, now);
             self.update_backpressure(now);
         }
         Ok(owed - taken)
@@ -349,6 +380,7 @@ impl Room {
         let cursor = &mut self.members[key].cursor;
         let owed = self.journal.owed(cursor);
         self.journal.advance(cursor, owed);
+        self.note_progress(key, now);
         self.update_backpressure(now);
     }
 

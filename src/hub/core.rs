@@ -142,6 +142,9 @@ impl<W: World> Core<W> {
         if let Some(rate) = config.rate {
             room.limit(rate);
         }
+        if operator.is_typed() {
+            room.expect_typing();
+        }
         if let Some(name) = &config.chat {
             room.open_chat(Chat::new(name, config.settings.crlf));
         }

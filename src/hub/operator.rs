@@ -131,7 +131,7 @@ impl<D: Device> Operator<D> {
     }
 
     /// Whether it is a keyboard.
-    fn is_typed(&self) -> bool {
+    pub(super) fn is_typed(&self) -> bool {
         self.stdin()
             .is_some_and(|stdin| stdin.kind() == Kind::Terminal)
     }
@@ -204,6 +204,10 @@ impl<D: Device> Operator<D> {
         }
         if !pauses {
             self.say_pending(peers, transfer, now);
+        }
+        if self.state == State::Ended && self.pending.is_empty() && !peers.room.is_empty() {
+            // The last line may have no end: it, too, waits to be known to be read.
+            peers.typed_end(now);
         }
         if self.ends(peers) {
             self.end(peers, now);

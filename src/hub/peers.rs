@@ -39,6 +39,7 @@ use crate::engine::admit::AdmissionError;
 use crate::engine::admit::Headcount;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
+use crate::engine::room::Overdue;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
 use crate::io::descriptor::Descriptor;
@@ -102,7 +103,7 @@ struct Queues {
     /// Owed something, and the kernel has room.
     owed: Vec<usize>,
     leaving: Vec<(usize, DisconnectReason)>,
-    overdue: Vec<usize>,
+    overdue: Vec<(usize, Overdue)>,
 }
 
 /// All connections, and what is to be done for each. See the module's documentation.
@@ -421,7 +422,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let speakers =
             !self.queues.readable.is_empty() || parked.any(|&key| self.room.may_speak(key));
         let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
-        (speakers && self.room.accepts_input()) || owed || !self.queues.leaving.is_empty()
+        let released = self.room.was_released() && !self.queues.limited.is_empty();
+        ((speakers || released) && self.room.accepts_input())
+            || owed
+            || !self.queues.leaving.is_empty()
     }
 
     /// When there is something to do next, if nothing changes before.

@@ -1,14 +1,17 @@
 //! Backpressure, or who waits for whom: the sources for a slow member, everybody for a line that is
 //! not finished, and for how long.
 //!
-//! It promises: the slowest member is not left behind by more than [`HIGH_WATER`] and one turn's
-//! input; whoever is waited for without getting anywhere is named by [`Room::overdue`] when its
-//! time is over.
+//! While the sources wait, a little is let in all the same: see [`RESERVE`].
+//!
+//! It promises: the slowest member is not left behind by more than [`HIGH_WATER`], one turn's input and
+//! the reserve; whoever is waited for without getting anywhere, or makes a conversation wait for too
+//! long, is named by [`Room::overdue`] when its time is over.
 
 use std::time::Instant;
 
 use super::Room;
 use super::SlowPeer;
+use super::pace::Blame;
 use crate::engine::journal::SEGMENT;
 use crate::engine::rate::Rate;
 
@@ -19,6 +22,13 @@ pub const HIGH_WATER: u64 = 1024 * 1024;
 /// Bytes the slowest member is behind when the sources go on.
 pub const LOW_WATER: u64 = 256 * 1024;
 
+/// Bytes above [`HIGH_WATER`] that are kept for the operator's typed lines and for those members who said
+/// little.
+pub const RESERVE: u64 = 256 * 1024;
+
+/// Part of the stall timeout after which a hold is looked into again.
+pub(super) const LOOKS: u32 = 8;
+
 /// Places in the log where one member's stream may differ before it is not read until it catches
 /// up: bounds what a member that speaks and never reads can make the room remember.
 pub(super) const MAX_EDITS: usize = 1024;
@@ -27,8 +37,31 @@ pub(super) const MAX_EDITS: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Backpressure {
     since: Instant,
-    /// When to look again who is to blame.
+    /// When to look again who makes no progress.
     check: Instant,
+    /// What was kept for the slowest member when it began, or the high-water mark if that is more: the
+    /// reserve begins there.
+    base: u64,
+    /// Who makes a conversation wait.
+    pub(super) blame: Blame,
+}
+
+impl Backpressure {
+    /// What is left of the reserve while so much is kept for the slowest member.
+    pub(super) fn reserve(&self, retained: u64) -> u64 {
+        (self.base + RESERVE).saturating_sub(retained)
+    }
+}
+
+/// Why a member is to be let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// It made no progress while the others waited.
+    Stalled,
+    /// It is too slow for the conversation of the others.
+    Slow,
+    /// It fell too far behind a live stream.
+    Behind,
 }
 
 /// Bytes of a lone speaker are shown as they come. When somebody else joins in the middle of a
@@ -43,15 +76,21 @@ pub(super) struct LineOwner {
 }
 
 impl Room {
-    /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind.
+    /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind, or it is
+    /// typed and there is room for that.
     pub fn wants_input(&self) -> bool {
-        !self.members.is_empty() && self.backpressure.is_none()
+        !self.members.is_empty() && (self.backpressure.is_none() || self.operators_reserve() > 0)
     }
 
     /// Whether any member may be read: the screen has room, and while relaying, so has the room.
     pub fn accepts_input(&self) -> bool {
-        let room_is_full = self.policy.relay && self.backpressure.is_some();
-        !room_is_full && !self.screen.is_full()
+        let has_room = !self.is_on_hold() || self.members_reserve() > 0;
+        has_room && !self.screen.is_full()
+    }
+
+    /// Whether the members wait for a slow one.
+    fn is_on_hold(&self) -> bool {
+        self.policy.relay && self.backpressure.is_some()
     }
 
     /// Whether this member may be read while [`Room::accepts_input`].
@@ -80,26 +119,32 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn read_budget(&self, key: usize, now: Instant) -> Result<usize, Instant> {
-        match self.rate {
-            None => Ok(usize::MAX),
-            Some(rate) => {
-                let allowed = self.members[key].meter.read_budget(rate, now)?;
-                Ok(usize::try_from(allowed).unwrap_or(usize::MAX))
-            }
-        }
+        let rated = match self.rate {
+            None => u64::MAX,
+            Some(rate) => self.members[key].meter.read_budget(rate, now)?,
+        };
+        let reserved = match self.is_on_hold() {
+            false => u64::MAX,
+            true => self.reserve_of(key, now)?,
+        };
+        Ok(usize::try_from(rated.min(reserved)).unwrap_or(usize::MAX))
     }
 
     /// When [`Room::overdue`] is to be asked next, if nothing changes before.
     pub fn deadline(&self) -> Option<Instant> {
-        let check = self.backpressure.as_ref().map(|held| held.check);
-        let deadlines = [check, self.line_owner_expires(), self.announces_at()];
+        let held = self.backpressure.as_ref();
+        let deadlines = [
+            held.map(|held| held.check),
+            held.and_then(|held| held.blame.full_at),
+            self.line_owner_expires(),
+            self.announces_at(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 
-    /// Puts into `keys` the members whose time is over: they held the others up and made no
-    /// progress, or fell too far behind. Also takes the screen from the owner of a line that does
-    /// not end, and announces who has stayed for a while.
-    pub fn overdue(&mut self, now: Instant, keys: &mut Vec<usize>) {
+    /// Puts into `late` the members whose time is over, each once and why. Also takes the screen from
+    /// the owner of a line that does not end, and announces who has stayed for a while.
+    pub fn overdue(&mut self, now: Instant, late: &mut Vec<(usize, Overdue)>) {
         if self.line_owner_expires().is_some_and(|end| end <= now) {
             self.line_owner = None;
         }
@@ -111,10 +156,13 @@ impl Room {
                 .members
                 .iter()
                 .filter(|(_, member)| self.journal.kept_for(&member.cursor) > limit);
-            keys.extend(behind.map(|(key, _)| key));
-        } else {
-            self.stalled(now, keys);
+            late.extend(behind.map(|(key, _)| (key, Overdue::Behind)));
+            return;
         }
+        self.find_slow(now, |key| late.push((key, Overdue::Slow)));
+        self.find_stalled(now, late);
+        late.sort_unstable_by_key(|(key, _)| *key);
+        late.dedup_by_key(|(key, _)| *key);
     }
 
     fn line_owner_expires(&self) -> Option<Instant> {
@@ -146,18 +194,26 @@ impl Room {
             }
         };
         if !wait {
-            self.backpressure = None;
+            if let Some(held) = self.backpressure.take() {
+                self.end_blame(&held, now);
+            }
         } else if self.backpressure.is_none() {
             self.backpressure = Some(Backpressure {
                 since: now,
                 check: now + self.policy.stall_timeout,
+                base: self.journal.retained().max(HIGH_WATER),
+                blame: Blame::default(),
             });
+            self.begin_blame(now);
         }
     }
 
     /// Those who keep the room under backpressure and freed no segment for the stall timeout of it.
-    fn stalled(&mut self, now: Instant, keys: &mut Vec<usize>) {
+    fn find_stalled(&mut self, now: Instant, late: &mut Vec<(usize, Overdue)>) {
         let timeout = self.policy.stall_timeout;
+        if self.backpressure.as_ref().is_some_and(|h| h.check <= now) {
+            self.find_new_laggards(now);
+        }
         let Some(held) = self.backpressure.as_mut().filter(|held| held.check <= now) else {
             return;
         };
@@ -169,12 +225,12 @@ impl Room {
             }
             let end = member.moved.max(held.since) + timeout;
             if end <= now {
-                keys.push(key);
+                late.push((key, Overdue::Stalled));
             } else {
                 next = next.min(end);
             }
         }
         // Slow ones that do move come due one after the other: not a scan for each of them.
-        held.check = next.max(now + timeout / 8);
+        held.check = next.max(now + timeout / LOOKS);
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Index;
 use std::ops::IndexMut;
 use std::time::Instant;
 
+use super::pace::Pace;
 use crate::engine::escape::Escaper;
 use crate::engine::journal::Cursor;
 use crate::engine::lines::Lines;
@@ -52,6 +53,7 @@ pub struct Member {
     pub(super) cursor: Cursor,
     pub(super) lines: Lines,
     pub(super) meter: Meter,
+    pub(super) pace: Pace,
     /// In a chat: what of its bytes is not complete enough to be said.
     pub(super) escaper: Escaper,
 }

@@ -149,6 +149,9 @@ impl Room {
     pub fn input_budget(&self) -> usize {
         match self.wants_input() {
             false => 0,
+            true if self.trial.is_over && self.backpressure.is_some() => {
+                usize::try_from(self.operators_reserve()).unwrap_or(usize::MAX)
+            }
             true if self.trial.is_over => usize::MAX,
             true => TRIAL.saturating_sub(self.trial.said),
         }

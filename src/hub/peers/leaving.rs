@@ -17,7 +17,7 @@ use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
 use crate::engine::room::Account;
-use crate::engine::room::SlowPeer;
+use crate::engine::room::Overdue;
 use crate::io::addr::Addr;
 use crate::io::device::Device;
 use crate::io::error::why;
@@ -35,8 +35,10 @@ pub enum DisconnectReason {
     Closed,
     /// Its connection broke.
     Broke(io::Error),
-    /// It held the others up for too long.
+    /// It held the others up and took nothing for too long.
     Stalled,
+    /// It was too slow for the conversation of the others.
+    Slow,
     /// It fell too far behind.
     Behind,
     /// Nothing was sent to it or received from it for too long.
@@ -51,6 +53,7 @@ impl Display for DisconnectReason {
             DisconnectReason::Closed => f.write_str("closed"),
             DisconnectReason::Broke(error) => f.write_str(&why(error)),
             DisconnectReason::Stalled => f.write_str("cut off: took nothing"),
+            DisconnectReason::Slow => f.write_str("cut off: too slow for the others"),
             DisconnectReason::Behind => f.write_str("cut off: too far behind"),
             DisconnectReason::Idle => f.write_str("cut off: idle"),
             DisconnectReason::Kicked(reason) => write!(f, "cut off by the operator: {reason}"),
@@ -215,7 +218,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         }
         self.checkup = None;
-        let mut vanished = std::mem::take(&mut self.queues.overdue);
+        let mut vanished = Vec::new();
         for (key, peer) in &mut self.conns {
             if peer.leaving || peer.broken.is_some() || !peer.is_member() {
                 continue;
@@ -226,20 +229,20 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.checkup = Some(now + dead_peer::EVERY);
             }
         }
-        for key in vanished.drain(..) {
+        for key in vanished {
             self.break_off(key, ErrorKind::TimedOut.into(), now);
         }
-        self.queues.overdue = vanished;
     }
 
     /// Lets everybody go whose time is over.
     pub fn find_overdue(&mut self, now: Instant) {
         let mut overdue = std::mem::take(&mut self.queues.overdue);
         self.room.overdue(now, &mut overdue);
-        for key in overdue.drain(..) {
-            let why = match self.room.policy().slow {
-                SlowPeer::Wait => DisconnectReason::Stalled,
-                SlowPeer::Disconnect => DisconnectReason::Behind,
+        for (key, why) in overdue.drain(..) {
+            let why = match why {
+                Overdue::Stalled => DisconnectReason::Stalled,
+                Overdue::Slow => DisconnectReason::Slow,
+                Overdue::Behind => DisconnectReason::Behind,
             };
             self.queue_leave(key, why);
         }
@@ -338,6 +341,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             DisconnectReason::Stalled => log::warn!(
                 "{who} was cut off: it took nothing for {:?} while the others waited, \
+                 {owed} bytes were not delivered; {traffic}",
+                self.room.policy().stall_timeout
+            ),
+            DisconnectReason::Slow => log::warn!(
+                "{who} was cut off: it was too slow for the others, who waited {:?} for it, \
                  {owed} bytes were not delivered; {traffic}",
                 self.room.policy().stall_timeout
             ),

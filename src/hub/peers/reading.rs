@@ -1,5 +1,8 @@
 //! Reading the peers: who is read in a turn, and how much.
 //!
+//! While a slow member makes the others wait, little is read of each, and nothing of those who said
+//! much; when that is over, those come first who said least.
+//!
 //! It promises: each peer is read once in a turn; all of them together say about as much as the room
 //! holds, or 64 KiB each if they are more than sixteen, so that a line waits for a short turn.
 
@@ -44,6 +47,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         mut show: impl FnMut(&mut Screen) -> Result<(), E>,
     ) -> Result<(), E> {
         self.queues.readable.extend(self.queues.parked.drain(..));
+        if self.room.take_release() {
+            self.order_by_speech(now);
+        }
         if self.release.is_some_and(|release| release <= now) {
             self.release = None;
             self.queues.readable.extend(self.queues.limited.drain(..));
@@ -80,6 +86,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         Ok(())
+    }
+
+    /// Those who waited come in the order of how much they said lately: who said least is first.
+    fn order_by_speech(&mut self, now: Instant) {
+        self.queues.readable.extend(self.queues.limited.drain(..));
+        self.release = None;
+        let said = |key: &usize| self.room.said_lately(*key, now);
+        let waiting = self.queues.readable.make_contiguous();
+        waiting.sort_by_cached_key(said);
     }
 
     fn read_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {

@@ -1,0 +1,198 @@
+//! Fairness: who is to blame for a hold, and what is let in meanwhile.
+//!
+//! A stream from a pipe or a file waits for its slowest reader, on purpose. A conversation does not:
+//! while at least half of the members owe less than [`LOW_WATER`], each that owes more is to blame for
+//! the hold, and is cut off when its [bucket](super::pace) holds `--stall-timeout`. A member that floods
+//! is no witness of that others are slow: where only those keep up who flood, there is no conversation.
+//!
+//! It promises: a member is never cut off for its pace while fewer than half of the others keep up, and
+//! so never the last one; what is let in during a hold is bounded by
+//! [`RESERVE`](super::RESERVE), the last of it the operator's alone; members are counted once in a hold
+//! and whenever it changes who is to blame, not with each write.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use super::Room;
+use super::SlowPeer;
+use super::backpressure::Backpressure;
+use super::backpressure::LOOKS;
+use super::backpressure::LOW_WATER;
+use super::pace::Pace;
+
+/// Of the reserve, what is the operator's alone.
+const OPERATORS: u64 = 64 * 1024;
+
+impl Room {
+    /// The operator's words are typed and no stream: nobody sets the pace of them.
+    pub fn expect_typing(&mut self) {
+        self.is_typed = true;
+    }
+
+    /// A hold has begun.
+    pub(super) fn begin_blame(&mut self, now: Instant) {
+        let is_conversation = self.is_typed || self.journal.bulk() * 2 <= self.journal.retained();
+        let Some(held) = &mut self.backpressure else {
+            return;
+        };
+        held.blame.is_possible = is_conversation && self.policy.slow == SlowPeer::Wait;
+        for (_, member) in self.members.iter_mut() {
+            let lags = self.journal.kept_for(&member.cursor) >= LOW_WATER;
+            member.pace.begin(lags, now);
+            held.blame.count(&member.pace);
+        }
+        self.judge(now);
+    }
+
+    /// A hold is over.
+    pub(super) fn end_blame(&mut self, held: &Backpressure, now: Instant) {
+        if !held.blame.is_over() {
+            for (_, member) in self.members.iter_mut() {
+                member.pace.catch_up(held.blame.since, now);
+            }
+        }
+        self.was_released = true;
+    }
+
+    /// A member took something: it may have caught up.
+    pub(super) fn note_progress(&mut self, key: usize, now: Instant) {
+        let Some(held) = &mut self.backpressure else {
+            return;
+        };
+        let member = &mut self.members[key];
+        if member.pace.lags() && self.journal.kept_for(&member.cursor) < LOW_WATER {
+            held.blame.discount(&member.pace);
+            member.pace.catch_up(held.blame.since, now);
+            held.blame.count(&member.pace);
+            self.judge(now);
+        }
+    }
+
+    /// A member joined, perhaps in a hold.
+    pub(super) fn note_newcomer(&mut self, key: usize, now: Instant) {
+        if let Some(held) = &mut self.backpressure {
+            held.blame.count(&self.members[key].pace);
+            self.judge(now);
+        }
+    }
+
+    /// A member that was just taken out had this pace.
+    pub(super) fn note_leaver(&mut self, pace: &Pace, now: Instant) {
+        if let Some(held) = &mut self.backpressure {
+            held.blame.discount(pace);
+            self.judge(now);
+        }
+    }
+
+    /// It may have changed whether those who lag are to blame.
+    fn judge(&mut self, now: Instant) {
+        let Some(held) = &mut self.backpressure else {
+            return;
+        };
+        let is_fair = held.blame.is_fair(self.members.len());
+        if is_fair == held.blame.since.is_some() {
+            return;
+        }
+        let since = std::mem::replace(&mut held.blame.since, is_fair.then_some(now));
+        let laggards = self.members.iter_mut().filter(|(_, m)| m.pace.lags());
+        laggards.for_each(|(_, member)| member.pace.settle(since, now));
+        self.find_next_full(now);
+    }
+
+    /// Finds out when the first of those who are to blame is to be cut off.
+    fn find_next_full(&mut self, now: Instant) {
+        let timeout = self.policy.stall_timeout;
+        if let Some(held) = &mut self.backpressure {
+            let since = held.blame.since;
+            let laggards = self.members.iter().filter(|(_, m)| m.pace.lags());
+            let levels = laggards.map(|(_, member)| member.pace.level(since, now));
+            let fullest = levels.max().filter(|_| since.is_some());
+            held.blame.full_at = fullest.map(|level| now + timeout.saturating_sub(level));
+        }
+    }
+
+    /// Looks for those who are behind by now and were not when the hold began.
+    pub(super) fn find_new_laggards(&mut self, now: Instant) {
+        let Some(held) = &mut self.backpressure else {
+            return;
+        };
+        let mut found = false;
+        for (_, member) in self.members.iter_mut() {
+            if !member.pace.lags() && self.journal.kept_for(&member.cursor) >= LOW_WATER {
+                held.blame.discount(&member.pace);
+                member.pace.fall_behind(now);
+                held.blame.count(&member.pace);
+                found = true;
+            }
+        }
+        if found {
+            self.judge(now);
+            self.find_next_full(now);
+        }
+    }
+
+    /// Those who made the others wait for too long, if it is time.
+    pub(super) fn find_slow(&mut self, now: Instant, mut found: impl FnMut(usize)) {
+        let timeout = self.policy.stall_timeout;
+        let Some(held) = &mut self.backpressure else {
+            return;
+        };
+        if held.blame.full_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let mut next = timeout / LOOKS;
+        for (key, member) in self.members.iter().filter(|(_, m)| m.pace.lags()) {
+            match timeout.saturating_sub(member.pace.level(held.blame.since, now)) {
+                Duration::ZERO => found(key),
+                left => next = next.min(left),
+            }
+        }
+        held.blame.full_at = Some(now + next);
+    }
+
+    /// How many bytes of the operator's may be let in although the room is on hold.
+    pub(super) fn operators_reserve(&self) -> u64 {
+        match &self.backpressure {
+            Some(held) if self.is_typed && self.policy.slow == SlowPeer::Wait => {
+                held.reserve(self.journal.retained())
+            }
+            _ => 0,
+        }
+    }
+
+    /// The same of all members together.
+    pub(super) fn members_reserve(&self) -> u64 {
+        match &self.backpressure {
+            Some(held) if self.policy.slow == SlowPeer::Wait => {
+                let left = held.reserve(self.journal.retained());
+                left.saturating_sub(OPERATORS)
+            }
+            _ => 0,
+        }
+    }
+
+    /// The same of one.
+    ///
+    /// # Errors
+    /// None; that is when to ask again.
+    pub(super) fn reserve_of(&self, key: usize, now: Instant) -> Result<u64, Instant> {
+        let allowed = self.members[key].pace.allowance(now)?;
+        Ok(allowed.min(self.members_reserve()))
+    }
+
+    /// Whether a hold is over, and [`Room::take_release`] was not called since.
+    pub fn was_released(&self) -> bool {
+        self.was_released
+    }
+
+    /// The same, once: now those come first who said least.
+    pub fn take_release(&mut self) -> bool {
+        std::mem::take(&mut self.was_released)
+    }
+
+    /// How much a member said lately, as the time until it is forgotten.
+    pub fn said_lately(&self, key: usize, now: Instant) -> Option<Duration> {
+        let member = self.members.get(key)?;
+        Some(member.pace.said_lately(now))
+    }
+}

@@ -1,0 +1,171 @@
+//! Pace: how long one member made the others wait, and how much it said lately.
+//!
+//! Each member has a bucket of time. It fills while the member is to blame for a hold (see
+//! [`fairness`](super::fairness)), one second per second, and drains otherwise, half a second per second.
+//!
+//! ```text
+//!   hold:  ▁▁████▁▁▁▁███████████▁        the sources wait for slow members
+//!   blame: ▁▁▁███▁▁▁▁▁██████████▁        … and enough of the others keep up
+//!   level: ▁▁▁▂▄▆▅▄▃▂▁▂▄▆████ cut off
+//! ```
+//!
+//! So a member that takes less than about two thirds of what the others take is cut off after a while.
+//!
+//! It promises: a bucket is full no sooner than after as long a time of blame as it holds; what a member
+//! said is forgotten [`MEMORY`] after it.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::engine::rate::Meter;
+use crate::engine::rate::Rate;
+
+/// Bytes that are forgotten in a second. Who said that many lately has said much: nobody types as fast.
+const FORGOTTEN: u64 = 64 * 1024;
+
+/// What is not forgotten after so long means that a member has said much.
+const MUCH: Duration = Duration::from_secs(1);
+
+/// When all is forgotten, however much it was.
+const MEMORY: Duration = Duration::from_secs(16);
+
+/// Bytes in a second that a member who has not said much may say while the others wait.
+const LITTLE: u64 = 4 * 1024;
+
+/// What is known of a member's pace, and of how much it says.
+#[derive(Debug)]
+pub(super) struct Pace {
+    lags: bool,
+    floods: bool,
+    /// How long it made others wait, less half of the time in which it did not.
+    level: Duration,
+    /// When that was its level.
+    level_at: Instant,
+    /// When all that it said is forgotten.
+    forgotten_at: Instant,
+    /// What it said while others waited.
+    meter: Meter,
+}
+
+impl Pace {
+    /// A member that joins now.
+    pub(super) fn new(now: Instant) -> Pace {
+        Pace {
+            lags: false,
+            floods: false,
+            level: Duration::ZERO,
+            level_at: now,
+            forgotten_at: now,
+            meter: Meter::default(),
+        }
+    }
+
+    /// Whether it is behind in a hold.
+    pub(super) fn lags(&self) -> bool {
+        self.lags
+    }
+
+    /// Whether it keeps up and says little: that others are slow is at its cost.
+    pub(super) fn is_witness(&self) -> bool {
+        !self.lags && !self.floods
+    }
+
+    /// A hold has begun.
+    pub(super) fn begin(&mut self, lags: bool, now: Instant) {
+        self.settle(None, now);
+        self.lags = lags;
+        self.floods = self.said_lately(now) >= MUCH;
+    }
+
+    /// It is behind by now, and was not when the hold began.
+    pub(super) fn fall_behind(&mut self, now: Instant) {
+        self.settle(None, now);
+        self.lags = true;
+    }
+
+    /// It is not behind any more, after those that are were to blame since then.
+    pub(super) fn catch_up(&mut self, blamed_since: Option<Instant>, now: Instant) {
+        self.settle(blamed_since, now);
+        self.lags = false;
+    }
+
+    /// Brings its level up to now, after those that are behind were to blame since then, or were not.
+    pub(super) fn settle(&mut self, blamed_since: Option<Instant>, now: Instant) {
+        self.level = self.level(blamed_since, now);
+        self.level_at = self.level_at.max(now);
+    }
+
+    /// Its level now.
+    pub(super) fn level(&self, blamed_since: Option<Instant>, now: Instant) -> Duration {
+        // Nobody is to blame for the time before it fell behind.
+        let since = blamed_since.filter(|_| self.lags).unwrap_or(now);
+        let since = since.max(self.level_at);
+        let drained = (since - self.level_at) / 2;
+        self.level.saturating_sub(drained) + now.saturating_duration_since(since)
+    }
+
+    /// How long it will take until all that it said is forgotten: the more it said, the longer.
+    pub(super) fn said_lately(&self, now: Instant) -> Duration {
+        self.forgotten_at.saturating_duration_since(now)
+    }
+
+    /// It said so much, while others waited or not.
+    pub(super) fn say(&mut self, bytes: u64, in_hold: bool, now: Instant) {
+        let time = Duration::from_secs_f64(bytes as f64 / FORGOTTEN as f64);
+        self.forgotten_at = (self.forgotten_at.max(now) + time).min(now + MEMORY);
+        if in_hold {
+            self.meter.spend(Rate::per_second(LITTLE), bytes, now);
+        }
+    }
+
+    /// How many bytes it may say now while others wait.
+    ///
+    /// # Errors
+    /// None; that is when to ask again.
+    pub(super) fn allowance(&self, now: Instant) -> Result<u64, Instant> {
+        if self.said_lately(now) >= MUCH {
+            return Err(self.forgotten_at - MUCH + Duration::from_millis(1));
+        }
+        self.meter.read_budget(Rate::per_second(LITTLE), now)
+    }
+}
+
+/// Who is to blame for a hold.
+#[derive(Debug, Default)]
+pub(super) struct Blame {
+    /// The hold is of a conversation.
+    pub(super) is_possible: bool,
+    /// Those who lag.
+    laggards: usize,
+    /// Those who keep up and say little.
+    witnesses: usize,
+    /// Since when those who lag are to blame.
+    pub(super) since: Option<Instant>,
+    /// When the first of them is to be cut off, if nothing changes before.
+    pub(super) full_at: Option<Instant>,
+}
+
+impl Blame {
+    /// Counts a member of the room.
+    pub(super) fn count(&mut self, pace: &Pace) {
+        self.laggards += usize::from(pace.lags());
+        self.witnesses += usize::from(pace.is_witness());
+    }
+
+    /// Counts a member no more.
+    pub(super) fn discount(&mut self, pace: &Pace) {
+        self.laggards -= usize::from(pace.lags());
+        self.witnesses -= usize::from(pace.is_witness());
+    }
+
+    /// Whether those of so many members who lag are to blame.
+    pub(super) fn is_fair(&self, members: usize) -> bool {
+        let keeping_up = members - self.laggards;
+        self.is_possible && self.laggards > 0 && self.witnesses > 0 && keeping_up * 2 >= members
+    }
+
+    /// Whether nobody lags.
+    pub(super) fn is_over(&self) -> bool {
+        self.laggards == 0
+    }
+}
