@@ -105,6 +105,7 @@ impl FanOut for Journal {
             surface: Surface::Stream,
             label: Label::Never,
             color: false,
+            bold: false,
         });
         let keys: Vec<usize> = (0..peers).collect();
         keys.iter().for_each(|&key| room.join(key, now));

@@ -208,9 +208,7 @@ fn open(
     }
     let input = match settings.traffic {
         Traffic::ReceiveOnly => Input::None,
-        Traffic::Both | Traffic::SendOnly => {
-            Input::open(registry, INPUT, settings.edit, &stdout, &stderr)?
-        }
+        Traffic::Both | Traffic::SendOnly => Input::open(registry, INPUT, settings.edit)?,
     };
     Ok(Parts {
         world: Kernel::new(registry)?,

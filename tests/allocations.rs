@@ -31,6 +31,7 @@ fn room(relay: bool, chat: bool, history: usize) -> (Room, Instant) {
         surface: Surface::Stream,
         label: Label::Auto,
         color: false,
+        bold: false,
     });
     room.keep_history(history);
     if chat {

@@ -385,8 +385,8 @@ fn at_a_terminal_bob_reads_names_and_his_own_lines_once() {
     let mut one = Peer::join(port, 1);
     let two = Peer::join(port, 2);
     one.says("hello\n\x1b[2J\n");
-    bob.screen.wait_for("<user1> hello");
-    bob.screen.wait_for("<user1> ^[[2J");
+    bob.screen.wait_for("<user1>\x1b[0m hello");
+    bob.screen.wait_for("<user1>\x1b[0m ^[[2J");
     bob.press("good morning\r");
     two.hears("<host> good morning\n");
     bob.press("/name 1 Ana\r");
@@ -403,7 +403,7 @@ fn at_a_terminal_bob_reads_names_and_his_own_lines_once() {
     two.hears("* only host hears you now\n");
     one.says("psst\n/nick Eve\n");
     one.hears("* you are still Ana: ");
-    bob.screen.wait_for("<Ana> psst");
+    bob.screen.wait_for("<Ana>\x1b[0m psst");
     bob.press("/relay on\r");
     two.hears("* everybody hears each other again\n");
     one.says("over\n");

@@ -318,7 +318,9 @@ fn how_far_a_file_is_and_who_is_behind() {
     assert_eq!(support::read_all(&mut slow).len() as u64, LEN);
     assert_eq!(reader.join().unwrap(), LEN);
     drop(slow);
-    screen.wait_for(&format!("muxnc: sent {LEN} bytes to 2, received 0 in "));
+    screen.wait_for(&format!(
+        "muxnc:\x1b[0m sent {LEN} bytes to 2, received 0 in "
+    ));
     hub.expect_status(0);
     std::fs::remove_file(file).unwrap();
 }

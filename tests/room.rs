@@ -20,7 +20,14 @@ use muxnc::engine::room::RESERVE;
 use muxnc::engine::room::Room;
 use muxnc::engine::room::SHORT;
 use muxnc::engine::room::SlowPeer;
+use muxnc::engine::rows::LINE;
+use muxnc::engine::rows::REST;
 use muxnc::engine::screen::Surface;
+
+/// Whether it is no mark of where a label ends, which is for those who draw rows.
+fn is_said(byte: &u8) -> bool {
+    ![LINE, REST].contains(byte)
+}
 
 const T: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_nanos(1);
@@ -33,6 +40,7 @@ const QUIET: Policy = Policy {
     surface: Surface::Stream,
     label: Label::Never,
     color: false,
+    bold: false,
 };
 const BROKER: Policy = Policy {
     relay: true,
@@ -129,6 +137,7 @@ impl Class {
             self.room.screen_mut().consume(front.len());
             shown.extend(front);
         }
+        shown.retain(is_said);
         String::from_utf8(shown).expect("text")
     }
 
@@ -1421,6 +1430,7 @@ fn policy() -> impl Strategy<Value = Policy> {
         surface,
         label: Label::Never,
         color: false,
+        bold: false,
     })
 }
 
@@ -1739,7 +1749,8 @@ impl Both {
     fn show(&mut self, limit: usize) {
         let front = self.class.room.screen().front();
         let count = front.len().min(limit);
-        self.shown.extend_from_slice(&front[..count]);
+        self.shown
+            .extend(front[..count].iter().filter(|&byte| is_said(byte)));
         self.class.room.screen_mut().consume(count);
     }
 

@@ -138,11 +138,19 @@ impl<W: World> Core<W> {
         let is_wire = parts.conn.is_wire() && !recorder.is_wanted();
         let crlf = settings.crlf;
         let raw = settings.raw_output;
+        let has_console = parts.input.console().is_some();
         let mut core = Core {
             world: parts.world,
             link: Link::new(parts.conn),
             sender: Sender::new(parts.input, crlf, settings.line_delay, is_wire),
-            receiver: Receiver::new(parts.stdout, parts.stderr, raw, send_only, is_wire),
+            receiver: Receiver::new(
+                parts.stdout,
+                parts.stderr,
+                raw,
+                send_only,
+                is_wire,
+                has_console,
+            ),
             recorder,
             talk,
             has_error: false,
@@ -226,6 +234,9 @@ impl<W: World> Core<W> {
             now,
         };
         let busy_up = self.sender.turn(&mut way)?;
+        if self.sender.take_echoed() {
+            self.receiver.echoed();
+        }
         let console = self.sender.input.console_mut();
         let busy_down = self.receiver.turn(&mut way, console)?;
         way.recorder.flush();
@@ -378,7 +389,7 @@ impl<W: World> Core<W> {
             ended = console.ending(ended);
             console.leave(&mut self.receiver.stdout);
         }
-        self.receiver.stderr.flush();
+        self.receiver.finish();
         ended
     }
 

@@ -14,6 +14,7 @@ use super::sender::Busy;
 use super::sender::Way;
 use crate::engine::conversation::Conversation;
 use crate::engine::escape::Escaper;
+use crate::engine::rows::Rows;
 use crate::io::console::Console;
 use crate::io::device::Device;
 use crate::io::device::Kind;
@@ -21,6 +22,7 @@ use crate::io::error::Error;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::stream::Received;
+use crate::io::terminal::Terminal;
 use crate::io::world::World;
 use crate::io::zero_copy;
 use crate::io::zero_copy::Copied;
@@ -32,6 +34,8 @@ pub(super) struct Receiver<D> {
     buffer: Buffer,
     /// Only where stdout is a terminal.
     escaper: Option<Escaper>,
+    /// Those of stdout, if it is a terminal and there is no console.
+    rows: Option<Rows>,
     /// What comes is thrown away.
     discards: bool,
     /// Nobody has to look at the bytes, so the kernel moves them itself.
@@ -50,9 +54,12 @@ impl<D: Device> Receiver<D> {
         raw: bool,
         discards: bool,
         is_wire: bool,
+        has_console: bool,
     ) -> Receiver<D> {
         let is_terminal = stdout.kind() == Kind::Terminal;
+        let has_rows = is_terminal && !has_console;
         Receiver {
+            rows: has_rows.then(|| Rows::new(Terminal::is_capable())),
             is_direct: is_wire && !discards && zero_copy::suits_output(&stdout),
             escaper: (is_terminal && !raw).then(Escaper::default),
             stdout,
@@ -81,11 +88,16 @@ impl<D: Device> Receiver<D> {
                 }
                 continue;
             }
-            if let Some(console) = console.as_deref_mut().filter(|console| console.is_busy()) {
+            let is_busy = match (&console, &self.rows) {
+                (Some(console), _) => console.is_busy(),
+                (None, Some(rows)) => rows.is_busy(),
+                (None, None) => false,
+            };
+            if is_busy {
                 let has_record = way.recorder.has_stdout();
-                self.show(way.talk, has_record, Some(console), way.now)?;
+                self.show(way.talk, has_record, console.as_deref_mut(), way.now)?;
                 way.talk.down.sink_full(way.now);
-                return Ok(self.stdout.is_writable());
+                return Ok(self.stdout.is_writable() && !self.is_unread);
             }
             if self.buffer.is_empty() {
                 waited |= way.recorder.is_behind();
@@ -95,7 +107,12 @@ impl<D: Device> Receiver<D> {
                 }
             }
             if let Some(console) = console.as_deref_mut() {
-                console.show(self.buffer.waiting());
+                console.say(self.buffer.waiting());
+                self.buffer.fill(0);
+                continue;
+            }
+            if let Some(rows) = &mut self.rows {
+                rows.say(self.buffer.waiting());
                 self.buffer.fill(0);
                 continue;
             }
@@ -127,18 +144,68 @@ impl<D: Device> Receiver<D> {
         console: Option<&mut Console<D>>,
         now: Instant,
     ) -> Result<(), Error> {
-        let Some(console) = console else {
-            self.stderr.flush();
-            return Ok(());
+        let is_written = match (console, &self.rows) {
+            (Some(console), _) => {
+                let flushed = console.flush(&mut self.stdout, &mut self.stderr);
+                flushed.map_err(|_| Error::hung_up())?;
+                console.is_written()
+            }
+            (None, Some(_)) => {
+                self.flush_rows()?;
+                self.has_written_rows()
+            }
+            (None, None) => {
+                self.stderr.flush();
+                return Ok(());
+            }
         };
-        console
-            .flush(&mut self.stdout, &mut self.stderr)
-            .map_err(|_| Error::hung_up())?;
-        if console.is_written() && !has_record {
+        if is_written && !has_record && !self.is_unread {
             let shown = talk.down.owed() as usize;
             talk.down.gave(shown, now);
         }
         Ok(())
+    }
+
+    /// What comes and what is said on stderr, at a terminal where no line is edited.
+    fn flush_rows(&mut self) -> Result<(), Error> {
+        let Some(rows) = &mut self.rows else {
+            return Ok(());
+        };
+        if !self.stderr.is_stdout() {
+            self.stderr.flush();
+        } else if !rows.is_busy() {
+            // Until then they wait where there is a limit to them.
+            rows.notice(&self.stderr.take());
+        }
+        match self.stdout.write_rows(rows) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                rows.forget();
+                self.give_up(&error)
+            }
+        }
+    }
+
+    fn has_written_rows(&self) -> bool {
+        self.rows.as_ref().is_none_or(Rows::is_empty)
+    }
+
+    /// The terminal has shown a line that was typed, and its end, itself.
+    pub(super) fn echoed(&mut self) {
+        if let Some(rows) = &mut self.rows {
+            rows.echoed();
+        }
+    }
+
+    /// The end: notices are written as far as they can be at once. What is said after that does not
+    /// stand behind what came.
+    pub(super) fn finish(&mut self) {
+        if self.rows.is_none() || self.flush_rows().is_err() {
+            self.stderr.flush();
+        }
+        if self.rows.as_ref().is_some_and(Rows::is_midline) && self.stderr.is_stdout() {
+            self.stderr.follow_text();
+        }
     }
 
     /// Bytes of a record that are not on stdout.
@@ -150,7 +217,7 @@ impl<D: Device> Receiver<D> {
         if !recorder.has_stdout() {
             return 0;
         }
-        let shown = console.is_none_or(Console::is_written);
+        let shown = console.is_none_or(Console::is_written) && self.has_written_rows();
         recorder.waiting() + self.buffer.waiting().len() + usize::from(!shown)
     }
 
@@ -158,7 +225,15 @@ impl<D: Device> Receiver<D> {
     pub(super) fn finish_record(&mut self, recorder: &mut Recorder<D>) -> bool {
         loop {
             if self.buffer.is_empty() && !self.load_record(recorder) {
-                return true;
+                return self.has_written_rows();
+            }
+            if let Some(rows) = &mut self.rows {
+                rows.say(self.buffer.waiting());
+                self.buffer.fill(0);
+                if self.stdout.write_rows(rows).is_err() {
+                    return false;
+                }
+                continue;
             }
             match self.stdout.write(self.buffer.waiting()) {
                 Ok(count) => self.buffer.start += count,

@@ -19,6 +19,7 @@ use crate::engine::editor::Event;
 use crate::engine::line_delay::LineDelay;
 use crate::io::console::Keys;
 use crate::io::device::Device;
+use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::input::Input;
 use crate::io::stdin::Stdin;
@@ -41,6 +42,8 @@ pub(super) struct Sender<D> {
     line_delay: Option<LineDelay>,
     /// Nobody has to look at the bytes, so the kernel moves them itself.
     is_direct: bool,
+    /// A line was read that the terminal has shown as it was typed.
+    echoed: bool,
 }
 
 /// What a turn of the sender works on.
@@ -65,6 +68,7 @@ impl<D: Device> Sender<D> {
         Sender {
             is_direct: is_wire && !changed && file,
             input,
+            echoed: false,
             buffer: Buffer::default(),
             typed: Vec::new(),
             crlf: crlf.then(Crlf::default),
@@ -75,6 +79,11 @@ impl<D: Device> Sender<D> {
     /// Until when nothing is sent.
     pub(super) fn pause(&self) -> Option<Instant> {
         self.line_delay.as_ref()?.until()
+    }
+
+    /// Whether a line was read since the last call that the terminal has shown as it was typed.
+    pub(super) fn take_echoed(&mut self) -> bool {
+        std::mem::take(&mut self.echoed)
     }
 
     /// One turn.
@@ -218,6 +227,8 @@ impl<D: Device> Sender<D> {
         match stdin.read(self.buffer.space()) {
             Received::Bytes(count) => {
                 self.buffer.fill(count);
+                let is_typed = stdin.kind() == Kind::Terminal;
+                self.echoed |= is_typed && self.buffer.waiting().ends_with(b"\n");
                 if let Some(crlf) = &mut self.crlf {
                     self.buffer.convert(crlf);
                 }

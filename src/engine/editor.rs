@@ -1,7 +1,7 @@
 //! The edit line: keys in, lines out, and the row that shows what is being typed.
 //!
 //! It knows no terminal: the caller reads bytes and hands them in ([`Editor::next`]), and writes out
-//! what [`Editor::draw`] and [`Editor::erase`] give it. The terminal is expected to send bytes as
+//! what [`Editor::draw`] gives it. The terminal is expected to send bytes as
 //! keys come (no ICANON, no ECHO, no IEXTEN), with bracketed paste on, and with ISIG on: Ctrl-C is
 //! a signal, for which [`Editor::clear`] and [`Editor::is_empty`] are there.
 //!
@@ -187,14 +187,11 @@ impl Editor {
         self.line.replace_word(&text.replace('\n', ""));
     }
 
-    /// Appends what draws the row, after `prompt` (plain text), on a screen of so many columns.
-    /// Wherever in its row the cursor was, it is then where the next character goes.
-    pub fn draw(&self, prompt: &str, columns: u16, out: &mut Vec<u8>) {
-        row::draw(prompt, self.line.text(), self.line.cursor(), columns, out);
-    }
-
-    /// Appends what takes the row off the screen and leaves the cursor at its beginning.
-    pub fn erase(out: &mut Vec<u8>) {
-        out.extend_from_slice(b"\r\x1b[K");
+    /// Appends what draws the row, after `label` (which may be bold or coloured) and `prompt` (plain
+    /// text), on a screen of so many columns. Wherever in its row the cursor was, it is then where the
+    /// next character goes.
+    pub fn draw(&self, label: &str, prompt: &str, columns: u16, out: &mut Vec<u8>) {
+        let (text, cursor) = (self.line.text(), self.line.cursor());
+        row::draw(label, prompt, text, cursor, columns, out);
     }
 }

@@ -11,6 +11,8 @@
 
 use std::fmt::Write;
 
+use unicode_width::UnicodeWidthChar;
+
 /// One stranger's stream on its way to a terminal.
 #[derive(Debug, Default, Clone)]
 pub struct Escaper {
@@ -19,6 +21,7 @@ pub struct Escaper {
     len: u8,
     /// A CR came last: it belongs to a line break if an LF follows.
     after_cr: bool,
+    letters: Letters,
 }
 
 impl Escaper {
@@ -75,15 +78,17 @@ impl Escaper {
             self.invalid(out);
         }
         self.settle_cr(out);
+        self.letters.end();
     }
 
     fn invalid(&mut self, out: &mut String) {
         self.settle_cr(out);
-        out.push(char::REPLACEMENT_CHARACTER);
+        self.letters.push(char::REPLACEMENT_CHARACTER, out);
     }
 
     fn settle_cr(&mut self, out: &mut String) {
         if std::mem::take(&mut self.after_cr) {
+            self.letters.end();
             out.push_str("^M");
         }
     }
@@ -93,33 +98,124 @@ impl Escaper {
             if letter == '\n' {
                 // The CR before it, if any, was half of the line break.
                 self.after_cr = false;
+                self.letters.end();
                 out.push('\n');
                 continue;
             }
             self.settle_cr(out);
             match letter {
                 '\r' => self.after_cr = true,
-                '\t' => out.push('\t'),
-                letter => push_escaped(letter, out),
+                '\t' => {
+                    self.letters.end();
+                    out.push('\t');
+                }
+                letter => self.letters.push(letter, out),
             }
         }
     }
 }
 
-/// Whether a terminal could do more with this character than show it.
+/// Whether a terminal could do more with this character than show it, or would show nothing, whatever
+/// stands before it. Of these are all that Unicode calls Default_Ignorable_Code_Point (Unicode
+/// Character Database, DerivedCoreProperties.txt), but for the four that [`Letters`] decides on, and
+/// the pattern of Braille that has no dots.
 pub fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
             // Direction marks, embeddings, overrides and isolates reorder what is read.
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            // These are invisible, and hide or imitate. ZWNJ and ZWJ stay: scripts and emoji
-            // need them.
-            | '\u{180e}' | '\u{200b}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
+            // These are invisible, and hide or imitate.
+            | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0d}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Appends one character, shown instead of obeyed if it is unsafe: `^[` for a C0 control, `^?` for
-/// DEL, `<U+202E>` for the rest.
+/// Marks that one letter can have; more are shown by their codes. Unicode calls a text with up to 30
+/// safe (UAX #15), but that many cover the rows above and below; no script needs as many as these.
+const MARKS: u8 = 8;
+
+/// Letters of strangers, one after the other, as they may go to a terminal.
+///
+/// What takes no cell of its own is let through only where writing needs it, and at most one or a few
+/// for each letter that is seen: marks on a letter, a joiner or non-joiner after a letter that is not
+/// ASCII, and the selectors of text or emoji after what can be one. Anywhere else it is shown by its
+/// code, so that no row looks empty that is not.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Letters {
+    /// The letter before, while something may be added to it.
+    base: Option<char>,
+    marks: u8,
+    /// What was added last is a joiner or a selector, or nothing.
+    after: Added,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Added {
+    #[default]
+    Nothing,
+    Selector,
+    Joiner,
+}
+
+impl Letters {
+    /// Appends one letter, shown instead of obeyed if it is unsafe there.
+    pub fn push(&mut self, letter: char, out: &mut String) {
+        if is_unsafe(letter) {
+            self.end();
+            return push_escaped(letter, out);
+        }
+        match letter {
+            '\u{200c}' | '\u{200d}' => self.add(letter, Added::Joiner, out),
+            '\u{fe0e}' | '\u{fe0f}' => self.add(letter, Added::Selector, out),
+            _ if letter.width() == Some(0) => self.mark(letter, out),
+            _ => {
+                *self = Letters {
+                    base: Some(letter).filter(|letter| !letter.is_whitespace()),
+                    ..Letters::default()
+                };
+                out.push(letter);
+            }
+        }
+    }
+
+    /// Nothing can be added to what came before.
+    pub fn end(&mut self) {
+        *self = Letters::default();
+    }
+
+    fn add(&mut self, letter: char, what: Added, out: &mut String) {
+        let fits = self.base.is_some_and(|base| match what {
+            Added::Selector => self.after == Added::Nothing && may_be_emoji(base),
+            _ => self.after != Added::Joiner && !base.is_ascii(),
+        });
+        if !fits {
+            self.end();
+            return push_code(letter, out);
+        }
+        self.after = what;
+        out.push(letter);
+    }
+
+    fn mark(&mut self, letter: char, out: &mut String) {
+        if self.base.is_none() || self.marks >= MARKS {
+            return push_code(letter, out);
+        }
+        self.marks += 1;
+        out.push(letter);
+    }
+}
+
+/// Whether a selector after it can have a meaning (emoji-variation-sequences.txt of Unicode), by
+/// ranges: what it does to others of them is nothing.
+fn may_be_emoji(letter: char) -> bool {
+    matches!(letter,
+        '#' | '*' | '0'..='9' | '\u{a9}' | '\u{ae}' | '\u{203c}'..='\u{3299}'
+        | '\u{1f000}'..='\u{1faff}')
+}
+
+/// Appends one character, shown instead of obeyed if it is unsafe wherever it stands: `^[` for a C0
+/// control, `^?` for DEL, `<U+202E>` for the rest.
 pub fn push_escaped(letter: char, out: &mut String) {
     match letter {
         '\0'..='\x1f' => {
@@ -154,7 +250,7 @@ mod tests {
         out
     }
 
-    const VECTORS: [(&[u8], &str); 16] = [
+    const VECTORS: [(&[u8], &str); 23] = [
         (b"\x1b]0;pwned\x07x", "^[]0;pwned^Gx"),
         (b"\x1b[c\x1b[6n\x05", "^[[c^[[6n^E"),
         (b"\x1b]52;c;ZXZpbA==\x07", "^[]52;c;ZXZpbA==^G"),
@@ -178,6 +274,38 @@ mod tests {
         (
             "caf\u{e9} \u{2603} \u{65e5}\u{672c}".as_bytes(),
             "caf\u{e9} \u{2603} \u{65e5}\u{672c}",
+        ),
+        (
+            // Invisible everywhere.
+            "\u{ad}\u{34f}\u{115f}\u{3164}\u{ffa0}\u{2800}\u{fe00}\u{e0100}".as_bytes(),
+            "<U+00AD><U+034F><U+115F><U+3164><U+FFA0><U+2800><U+FE00><U+E0100>",
+        ),
+        (
+            // Joiners that join nothing.
+            "\u{200d}\u{200d}a\u{200d} \u{200c}".as_bytes(),
+            "<U+200D><U+200D>a<U+200D> <U+200C>",
+        ),
+        (
+            "\u{e9}\u{200d}\u{200d}\u{200c}x".as_bytes(),
+            "\u{e9}\u{200d}<U+200D><U+200C>x",
+        ),
+        (
+            // Selectors: of a heart, a keycap, and of what has none.
+            "\u{2764}\u{fe0f} 1\u{fe0f}\u{20e3} x\u{fe0f}\u{fe0f}".as_bytes(),
+            "\u{2764}\u{fe0f} 1\u{fe0f}\u{20e3} x<U+FE0F><U+FE0F>",
+        ),
+        (
+            "\u{2764}\u{fe0f}\u{fe0f}".as_bytes(),
+            "\u{2764}\u{fe0f}<U+FE0F>",
+        ),
+        (
+            // Marks on nothing.
+            "\u{301}e\u{301} \u{301}\n\u{301}".as_bytes(),
+            "<U+0301>e\u{301} <U+0301>\n<U+0301>",
+        ),
+        (
+            "e\u{301}\u{302}\u{303}\u{304}\u{305}\u{306}\u{307}\u{308}\u{309}x\u{301}".as_bytes(),
+            "e\u{301}\u{302}\u{303}\u{304}\u{305}\u{306}\u{307}\u{308}<U+0309>x\u{301}",
         ),
         (
             // A family joined by ZWJ, and Persian with ZWNJ.
@@ -226,6 +354,28 @@ mod tests {
             let out = show(&pieces);
             prop_assert!(out.chars().all(|c| c == '\n' || c == '\t' || !is_unsafe(c)));
             prop_assert_eq!(out, show(&[&bytes]));
+        }
+
+        /// However much of what takes no cell is sent, what is shown of it grows with it.
+        #[test]
+        fn nothing_is_invisible(
+            letters in prop::collection::vec(
+                prop_oneof![
+                    4 => prop::sample::select(vec![
+                        '\u{200d}', '\u{200c}', '\u{fe0f}', '\u{fe0e}', '\u{301}', '\u{ad}',
+                        '\u{34f}', '\u{115f}', '\u{1160}', '\u{3164}', '\u{e0100}', '\u{2800}',
+                    ]),
+                    1 => prop::sample::select(vec!['a', '1', ' ', '\u{e9}', '\u{2764}']),
+                ],
+                0..200,
+            ),
+        ) {
+            let text: String = letters.iter().collect();
+            let shown = show(&[text.as_bytes()]);
+            let cells: usize = shown.chars().map(|c| c.width().unwrap_or(0)).sum();
+            // A letter can have its marks, a selector and a joiner.
+            let most = usize::from(MARKS) + 3;
+            prop_assert!(cells * most >= letters.len(), "{} cells of {}", cells, letters.len());
         }
     }
 }

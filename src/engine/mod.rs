@@ -23,4 +23,5 @@ pub mod proxy;
 pub mod rate;
 pub mod record;
 pub mod room;
+pub mod rows;
 pub mod screen;

@@ -13,8 +13,12 @@ use std::collections::VecDeque;
 
 use memchr::memchr;
 use memchr::memchr_iter;
+use memchr::memchr2;
+use memchr::memrchr;
 
 use crate::engine::escape::Escaper;
+use crate::engine::rows::LINE;
+use crate::engine::rows::REST;
 
 /// Bytes waiting from which on the screen is full.
 pub const HIGH_WATER: usize = 64 * 1024;
@@ -62,6 +66,14 @@ pub enum Overflow {
     DropOldest,
 }
 
+/// Where in a line of a terminal something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Head {
+    Start,
+    Label,
+    Text,
+}
+
 /// The queue in front of stdout. See the module's documentation.
 #[derive(Debug)]
 pub struct Screen {
@@ -80,8 +92,10 @@ pub struct Screen {
     /// What of the speaker's bytes is not complete enough to be shown.
     escaper: Escaper,
     text: String,
-    /// Whether the head of the queue continues a line of which some was taken.
-    head_midline: bool,
+    /// What the line began with that was begun last, at a terminal.
+    label: String,
+    /// How far the line is whose rest is at the head of the queue.
+    head: Head,
     dropped: u64,
 }
 
@@ -100,7 +114,8 @@ impl Screen {
             abandoned: false,
             escaper: Escaper::default(),
             text: String::new(),
-            head_midline: false,
+            label: String::new(),
+            head: Head::Start,
             dropped: 0,
         }
     }
@@ -171,17 +186,24 @@ impl Screen {
         };
         for line in shown.split_inclusive(|&byte| byte == b'\n') {
             if !self.midline {
-                self.push(label.as_bytes());
+                self.begin_line(label);
             }
             self.push(line);
         }
         if !self.midline && bytes.last() != Some(&b'\n') {
             // What is held of the new line belongs to this speaker, though nothing of it shows.
-            self.push(label.as_bytes());
-            self.midline = true;
+            self.begin_line(label);
         }
         text.clear();
         self.text = text;
+    }
+
+    fn begin_line(&mut self, label: &str) {
+        self.label.clear();
+        self.label.push_str(label);
+        self.queue.extend(label.as_bytes());
+        self.queue.push_back(LINE);
+        self.midline = true;
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -191,17 +213,17 @@ impl Screen {
         }
     }
 
-    /// The bytes to write next; empty when everything is written.
+    /// The bytes to write next; empty when everything is written. At a terminal they are for
+    /// [`Rows::show`](crate::engine::rows::Rows::show).
     pub fn front(&self) -> &[u8] {
         self.queue.as_slices().0
     }
 
     /// Takes `count` bytes away that were written, at most what [`Screen::front`] gave.
     pub fn consume(&mut self, count: usize) {
-        let Some(last) = count.checked_sub(1).and_then(|i| self.queue.get(i)) else {
-            return;
-        };
-        self.head_midline = *last != b'\n';
+        if !self.surface.is_stream() {
+            self.head = self.head_after(count);
+        }
         self.queue.drain(..count);
         if self.queue.len() <= LOW_WATER {
             self.full = false;
@@ -247,29 +269,81 @@ impl Screen {
         std::mem::take(&mut self.dropped)
     }
 
-    /// Drops the oldest lines until half of [`HIGH_WATER`] is left; the line being written keeps
-    /// what it has.
-    fn drop_oldest(&mut self) {
-        let bytes = self.queue.make_contiguous();
-        let excess = bytes.len() - HIGH_WATER / 2;
-        let start = match self.head_midline {
-            // An endless line that is being written is cut in its middle.
-            true => memchr(b'\n', bytes).map_or(0, |lf| lf + 1),
-            false => 0,
+    /// Where the head of the queue is when `count` bytes more are taken.
+    fn head_after(&mut self, count: usize) -> Head {
+        let taken = &self.queue.make_contiguous()[..count];
+        let (before, rest) = match memrchr(b'\n', taken) {
+            Some(lf) => (Head::Start, &taken[lf + 1..]),
+            None => (self.head, taken),
         };
-        let least = start.max(excess);
-        // Whole lines; but an endless one must not stay, so its latest part stands for it.
-        let end = memchr(b'\n', &bytes[least..]).map_or(least, |lf| least + lf + 1);
-        let dropped = &bytes[start..end];
+        match (before, rest) {
+            (Head::Text, _) | (_, []) => before,
+            _ if memchr2(LINE, REST, rest).is_some() => Head::Text,
+            _ => Head::Label,
+        }
+    }
+
+    /// Drops the oldest lines until half of [`HIGH_WATER`] is left; the line being written keeps
+    /// what it has. What is left begins with a label: also an endless line, whose latest part stands
+    /// for it.
+    fn drop_oldest(&mut self) {
+        let head = self.head;
+        let bytes = self.queue.make_contiguous();
+        let end_of_line = |from: usize| memchr(b'\n', &bytes[from..]).map(|lf| from + lf + 1);
+        let end_of_label = |from: usize| {
+            let end = memchr2(LINE, REST, &bytes[from..]);
+            end.map_or(bytes.len(), |end| from + end + 1)
+        };
+        // Where what is being written comes to an end: after its line, or in it if that is endless.
+        let start = match (head, end_of_line(0)) {
+            (Head::Start, _) => 0,
+            (_, Some(end)) => end,
+            (Head::Label, None) => end_of_label(0),
+            (Head::Text, None) => end_of_char(bytes, 0),
+        };
+        let least = start.max(bytes.len() - HIGH_WATER / 2);
+        let end = end_of_line(least).filter(|&end| end < bytes.len());
+        let end = end.map_or_else(
+            || {
+                let line = memrchr(b'\n', &bytes[..least]).map_or(0, |lf| lf + 1);
+                let text = match line == 0 && head == Head::Text {
+                    true => 0,
+                    false => end_of_label(line),
+                };
+                Err(end_of_char(bytes, least.max(text)))
+            },
+            Ok,
+        );
+        let (Ok(cut) | Err(cut)) = end;
+        let dropped = &bytes[start..cut];
         let lines = memchr_iter(b'\n', dropped).count();
         self.dropped += lines as u64 + u64::from(dropped.last().is_some_and(|&b| b != b'\n'));
-        self.queue.drain(start..end);
+        let is_midline = head == Head::Text && start == 0 || start > 0 && bytes[start - 1] != b'\n';
+        let rest = self.queue.split_off(cut);
+        self.queue.truncate(start);
+        if end.is_err() {
+            if is_midline {
+                self.queue.push_back(b'\n');
+            }
+            self.queue.extend(self.label.as_bytes());
+            self.queue.push_back(REST);
+        }
+        self.queue.extend(rest);
     }
+}
+
+/// `at`, or the next place that is in no character.
+fn end_of_char(text: &[u8], at: usize) -> usize {
+    let is_inside = |&at: &usize| text.get(at).is_some_and(|&byte| byte & 0xc0 == 0x80);
+    (at..text.len())
+        .find(|at| !is_inside(at))
+        .unwrap_or(text.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::rows::Rows;
 
     fn drain(screen: &mut Screen) -> Vec<u8> {
         let mut written = Vec::new();
@@ -279,6 +353,17 @@ mod tests {
             screen.consume(front.len());
         }
         written
+    }
+
+    /// What of it is on a terminal that shows no bold.
+    fn shown(framed: &[u8]) -> String {
+        let mut rows = Rows::default();
+        rows.show(framed);
+        String::from_utf8(rows.front().to_vec()).unwrap()
+    }
+
+    fn drain_rows(screen: &mut Screen) -> String {
+        shown(&drain(screen))
     }
 
     #[test]
@@ -319,7 +404,7 @@ mod tests {
         screen.show(1, "", b"lf");
         screen.show(2, "", b"other\n");
         screen.show(1, "", b"more\n");
-        assert_eq!(drain(&mut screen), b"half\nother\nmore\n");
+        assert_eq!(drain_rows(&mut screen), "half\nother\nmore\n");
     }
 
     #[test]
@@ -330,7 +415,7 @@ mod tests {
         screen.show(2, "[2] ", b"finished \xe2\x98");
         screen.show(1, "[1] ", b"\x1b[2Jthree\n");
         assert_eq!(
-            String::from_utf8(drain(&mut screen)).unwrap(),
+            drain_rows(&mut screen),
             "[1] one\n[1] two\n[1] ^M[2] forged\n[2] unfinished \u{fffd}\n[1] ^[[2Jthree\n"
         );
     }
@@ -341,10 +426,7 @@ mod tests {
         for byte in "[\u{2603}]\r\n".as_bytes() {
             screen.show(1, "", &[*byte]);
         }
-        assert_eq!(
-            String::from_utf8(drain(&mut screen)).unwrap(),
-            "[\u{2603}]\n"
-        );
+        assert_eq!(drain_rows(&mut screen), "[\u{2603}]\n");
     }
 
     #[test]
@@ -354,7 +436,7 @@ mod tests {
             screen.show(1, "[1] ", held);
             screen.show(2, "[2] ", b"\x83\ntwo\n");
             assert_eq!(
-                String::from_utf8(drain(&mut screen)).unwrap(),
+                drain_rows(&mut screen),
                 format!("[1] one\n[1] {shown}\n[2] \u{fffd}\n[2] two\n")
             );
         }
@@ -365,7 +447,9 @@ mod tests {
         let mut screen = Screen::new(Surface::RawTerminal, Overflow::Backpressure);
         screen.show(1, "", b"\x1b[1mbold\xff");
         screen.show(2, "", b"other\n");
-        assert_eq!(drain(&mut screen), b"\x1b[1mbold\xff\nother\n");
+        let mut rows = Rows::default();
+        rows.show(&drain(&mut screen));
+        assert_eq!(rows.front(), b"\x1b[1mbold\xff\nother\n");
     }
 
     #[test]
@@ -396,7 +480,7 @@ mod tests {
         assert!(screen.queue.len() < HIGH_WATER);
         assert_eq!(screen.take_dropped(), 0, "told before the screen goes on");
         taken.extend(drain(&mut screen));
-        let shown = String::from_utf8(taken).unwrap();
+        let shown = shown(&taken);
         let shown: Vec<&str> = shown.lines().collect();
         let dropped = screen.take_dropped();
         assert_eq!(dropped + shown.len() as u64, lines);
@@ -417,6 +501,47 @@ mod tests {
             }
             assert!(screen.queue.len() > HIGH_WATER / 2 - 100, "its latest part");
         }
+    }
+
+    /// Wherever the cut is, also in a label or in a character, and however much of the line was taken.
+    #[test]
+    fn what_is_left_of_an_endless_line_begins_with_its_label() {
+        for (taken, size) in [
+            (0, 9_999),
+            (1, 10_000),
+            (3, 10_001),
+            (5, 9_998),
+            (9, 10_002),
+        ] {
+            let mut screen = Screen::new(Surface::Terminal, Overflow::DropOldest);
+            screen.show(2, "[2] ", b"before\n");
+            screen.consume(screen.front().len());
+            let piece = "\u{65e5}".repeat(size / 3);
+            screen.show(1, "[1] ", piece.as_bytes());
+            let mut written = screen.front()[..taken].to_vec();
+            screen.consume(taken);
+            for _ in 0..20 {
+                screen.show(1, "[1] ", piece.as_bytes());
+            }
+            screen.show(1, "[1] ", b"end\n");
+            assert!(screen.dropped > 0);
+            written.extend(drain(&mut screen));
+            let rows = shown(&written);
+            let rows: Vec<&str> = rows.lines().collect();
+            assert!(
+                rows.last().unwrap().starts_with("[1] ... \u{65e5}"),
+                "{taken}"
+            );
+            assert!(rows.iter().all(|row| row.starts_with("[1] ")), "{taken}");
+            assert!(rows.last().unwrap().ends_with("\u{65e5}end"));
+        }
+    }
+
+    #[test]
+    fn a_pipe_that_wants_the_bytes_as_they_are_loses_none() {
+        let mut screen = Screen::new(Surface::RawStream, Overflow::Backpressure);
+        screen.show(1, "[1] ", b"a\x1fb\x1ec");
+        assert_eq!(drain(&mut screen), b"a\x1fb\x1ec");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::engine::room::SlowPeer;
 use crate::engine::screen::Surface;
 use crate::io::access::Access;
 use crate::io::listener::Place;
+use crate::io::terminal::Terminal;
 use crate::io::tls;
 
 /// What a hub is to do.
@@ -69,6 +70,7 @@ impl HubConfig {
             surface,
             label: self.label,
             color: self.color,
+            bold: Terminal::is_capable(),
         }
     }
 }

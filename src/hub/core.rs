@@ -133,6 +133,7 @@ impl<W: World> Core<W> {
                 keeps_open: config.keep_open,
             },
         );
+        let has_console = operator.console().is_some();
         let transfer = Transfer::new(config.wait_for, operator.stdin(), config.keep_open);
         let mut room = Room::new(config.policy(surface));
         if let Some(quorum) = transfer.quorum() {
@@ -180,7 +181,7 @@ impl<W: World> Core<W> {
             accept,
             peers,
             operator,
-            display: Display::new(parts.stdout, parts.stderr),
+            display: Display::new(parts.stdout, parts.stderr, has_console),
             transfer,
             can_draw: parts.can_draw,
             began: now,
@@ -229,6 +230,9 @@ impl<W: World> Core<W> {
             &mut self.buffer,
             now,
         )?;
+        if self.operator.take_echoed() {
+            self.display.echoed();
+        }
         self.close_if_finished(now);
         self.read_peers(now)?;
         // Whoever comes when it has begun would get a part only.
@@ -316,7 +320,7 @@ impl<W: World> Core<W> {
         if self.transfer.draws(&self.peers).is_some_and(|at| at <= now)
             && let Some(row) = self.transfer.row(&self.peers, columns(), now)
         {
-            self.display.draw(&row, self.peers.room.screen());
+            self.display.draw(&row);
         }
     }
 

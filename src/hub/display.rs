@@ -4,6 +4,10 @@
 //! It promises: a stdout that is stuck stops nobody; one that is closed is told of once, and the hub
 //! serves on.
 
+use std::io;
+
+use crate::engine::rows::BUSY;
+use crate::engine::rows::Rows;
 use crate::engine::screen::Screen;
 use crate::io::console::Console;
 use crate::io::device::Device;
@@ -13,16 +17,24 @@ use crate::io::error::why;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::readiness::Event;
+use crate::io::terminal::Terminal;
 
 /// Stdout and stderr. See the module's documentation.
 pub(super) struct Display<D> {
     stdout: Output<D>,
     stderr: Stderr<D>,
+    /// Those of stdout, if it is a terminal and there is no console.
+    rows: Option<Rows>,
 }
 
 impl<D: Device> Display<D> {
-    pub(super) fn new(stdout: Output<D>, stderr: Stderr<D>) -> Display<D> {
-        Display { stdout, stderr }
+    pub(super) fn new(stdout: Output<D>, stderr: Stderr<D>, has_console: bool) -> Display<D> {
+        let is_ours = stdout.kind() == Kind::Terminal && !has_console;
+        Display {
+            rows: is_ours.then(|| Rows::new(Terminal::is_capable())),
+            stdout,
+            stderr,
+        }
     }
 
     pub(super) fn collect_stdout(&mut self, event: Event) {
@@ -37,6 +49,13 @@ impl<D: Device> Display<D> {
         &mut self.stdout
     }
 
+    /// The terminal has shown a line that was typed, and its end, itself.
+    pub(super) fn echoed(&mut self) {
+        if let Some(rows) = &mut self.rows {
+            rows.echoed();
+        }
+    }
+
     /// Says something on stderr, whatever the verbosity.
     pub(super) fn say(&mut self, what: &str) {
         self.stderr.notices().say(what);
@@ -44,13 +63,17 @@ impl<D: Device> Display<D> {
 
     /// Whether what waits to be shown can be written at once.
     pub(super) fn is_ready(&self, screen: &Screen, console: Option<&Console<D>>) -> bool {
-        let settled = console.is_none_or(Console::is_settled);
+        let settled = console.is_none_or(Console::is_settled) && self.has_written_rows();
         !(screen.is_empty() && settled) && self.stdout.is_writable()
     }
 
     /// Whether everything that was to be shown is.
     pub(super) fn is_done(&self, screen: &Screen, console: Option<&Console<D>>) -> bool {
-        screen.is_empty() && console.is_none_or(Console::is_written)
+        screen.is_empty() && console.is_none_or(Console::is_written) && self.has_written_rows()
+    }
+
+    fn has_written_rows(&self) -> bool {
+        self.rows.as_ref().is_none_or(Rows::is_empty)
     }
 
     /// The screen to stdout, and notices to stderr.
@@ -65,18 +88,63 @@ impl<D: Device> Display<D> {
         match console {
             Some(console) => self.show_above(screen, console),
             None => {
-                self.write(screen);
+                match self.rows.is_some() {
+                    true => self.show_rows(screen),
+                    false => self.write(screen),
+                }
                 self.tell_dropped(screen);
-                self.stderr.flush();
+                self.flush_stderr();
                 Ok(())
             }
         }
     }
 
+    /// The same at a terminal where no line is edited.
+    fn show_rows(&mut self, screen: &mut Screen) {
+        let Some(rows) = &mut self.rows else {
+            return;
+        };
+        loop {
+            while !rows.is_busy() && !screen.is_empty() {
+                let count = screen.front().len().min(BUSY);
+                rows.show(&screen.front()[..count]);
+                screen.consume(count);
+            }
+            if let Err(error) = self.stdout.write_rows(rows) {
+                self.rows = None;
+                return self.lose_stdout(screen, &error);
+            }
+            if screen.is_empty() || !self.stdout.is_writable() {
+                return;
+            }
+        }
+    }
+
+    /// What is said on stderr: among the rows, if it is the same terminal.
+    fn flush_stderr(&mut self) {
+        let rows = self.rows.as_mut().filter(|_| self.stderr.is_stdout());
+        let Some(rows) = rows else {
+            return self.stderr.flush();
+        };
+        if !rows.is_busy() {
+            // Until then they wait where there is a limit to them.
+            rows.notice(&self.stderr.take());
+        }
+        if self.stdout.write_rows(rows).is_err() {
+            // The next thing shown will tell, if there is anybody to tell.
+            rows.forget();
+        }
+    }
+
+    fn lose_stdout(&mut self, screen: &mut Screen, error: &io::Error) {
+        log::warn!("write to stdout: {}; serving without", why(error));
+        screen.close();
+    }
+
     fn show_above(&mut self, screen: &mut Screen, console: &mut Console<D>) -> Result<(), Error> {
         while !console.is_busy() && !screen.is_empty() {
-            let count = screen.front().len();
-            console.show(screen.front());
+            let count = screen.front().len().min(BUSY);
+            console.show(&screen.front()[..count]);
             screen.consume(count);
         }
         self.tell_dropped(screen);
@@ -85,17 +153,10 @@ impl<D: Device> Display<D> {
     }
 
     fn write(&mut self, screen: &mut Screen) {
-        // A row that is drawn on the same terminal makes way.
-        if self.stdout.kind() == Kind::Terminal && !screen.is_empty() && self.stderr.erase() {
-            self.stderr.flush();
-        }
         while self.stdout.is_writable() && !screen.is_empty() {
             match self.stdout.write(screen.front()) {
                 Ok(count) => screen.consume(count),
-                Err(error) => {
-                    log::warn!("write to stdout: {}; serving without", why(&error));
-                    screen.close();
-                }
+                Err(error) => self.lose_stdout(screen, &error),
             }
         }
     }
@@ -108,19 +169,27 @@ impl<D: Device> Display<D> {
     }
 
     /// Draws the row that tells how far a transfer is; never over the beginning of a line of a peer.
-    pub(super) fn draw(&mut self, row: &str, screen: &Screen) {
-        if !screen.is_midline() || self.stdout.kind() != Kind::Terminal {
-            self.stderr.draw(row);
+    pub(super) fn draw(&mut self, row: &str) {
+        match &mut self.rows {
+            Some(rows) if self.stderr.is_stdout() => rows.progress(row),
+            _ => self.stderr.draw(row),
         }
     }
 
-    /// The end: nothing more is drawn, and notices are written as far as they can be at once.
+    /// The end: nothing more is drawn, and notices are written as far as they can be at once. What is
+    /// said after that does not stand behind a line of a peer.
     pub(super) fn finish(&mut self) {
-        self.stderr.flush();
+        self.flush_stderr();
+        if self.rows.as_ref().is_some_and(Rows::is_midline) && self.stderr.is_stdout() {
+            self.stderr.follow_text();
+        }
     }
 
     /// Takes the row away.
     pub(super) fn erase_row(&mut self) {
-        self.stderr.erase();
+        match &mut self.rows {
+            Some(rows) if self.stderr.is_stdout() => rows.erase(),
+            _ => self.stderr.erase(),
+        }
     }
 }

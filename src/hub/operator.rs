@@ -78,6 +78,8 @@ pub(super) struct Operator<D> {
     asked_to_end: bool,
     /// Something was read.
     spoke: bool,
+    /// A line was read that the terminal has shown as it was typed.
+    echoed: bool,
     /// Whether a typed `/word` is a command.
     has_commands: bool,
     /// Whether the end of the input ends nothing.
@@ -108,9 +110,15 @@ impl<D: Device> Operator<D> {
             line_delay: manner.line_delay.map(LineDelay::new),
             asked_to_end: false,
             spoke: false,
+            echoed: false,
             has_commands: manner.has_commands,
             keeps_open: manner.keeps_open,
         }
+    }
+
+    /// Whether a line was read since the last call that the terminal has shown as it was typed.
+    pub(super) fn take_echoed(&mut self) -> bool {
+        std::mem::take(&mut self.echoed)
     }
 
     /// Takes note of an event of stdin.
@@ -245,6 +253,7 @@ impl<D: Device> Operator<D> {
             Received::Bytes(count) => {
                 self.spoke = true;
                 let bytes = &buffer[..count];
+                self.echoed |= stdin.kind() == Kind::Terminal && bytes.ends_with(b"\n");
                 match budget > 0 && !pauses && self.line_delay.is_none() {
                     true => self.say_at_once(bytes, peers, now),
                     false => self.pending.extend_from_slice(bytes),

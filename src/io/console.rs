@@ -1,8 +1,8 @@
 //! The console: a terminal whose last row is the line being typed, whatever else appears.
 //!
 //! What others say goes above that row; an unfinished line of theirs ("login: ") stands before
-//! what is being typed, as it would on a plain terminal. Everything for the screen goes through
-//! one bounded queue, and the row is drawn at most once a turn.
+//! what is being typed, as it would on a plain terminal. What is on the rows [`Rows`] knows; the row
+//! of the line being typed is drawn at most once a turn.
 //!
 //! ```text
 //!   [1] what is a socket?
@@ -13,7 +13,6 @@
 //! It promises: the line being typed is never mixed with anything; a terminal that is stopped
 //! stops nobody; the terminal is left as it was found.
 
-use std::collections::VecDeque;
 use std::io;
 
 use mio::Registry;
@@ -21,7 +20,7 @@ use mio::Token;
 
 use crate::engine::editor::Editor;
 use crate::engine::editor::Event;
-use crate::engine::escape::push_escaped;
+use crate::engine::rows::Rows;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
 use crate::io::error::Error;
@@ -35,13 +34,6 @@ use crate::io::stdin::Stdin;
 use crate::io::stream::Received;
 use crate::io::terminal::Terminal;
 use crate::status::Status;
-
-/// Bytes waiting for the terminal above which no more is taken, and the row is not drawn: nobody
-/// could read it anyway.
-const BUSY: usize = 4 * 1024;
-
-/// An unfinished line longer than this, in bytes, is put above the row as it is.
-const LONGEST_TAIL: usize = 1024;
 
 /// Bytes of keys read at a time.
 pub const KEYS: usize = 4 * 1024;
@@ -68,19 +60,12 @@ pub struct Console<D = Descriptor> {
     signals: Signals,
     signalled: bool,
     editor: Editor,
-    /// For the terminal, not yet written.
-    queue: VecDeque<u8>,
+    rows: Rows,
     columns: u16,
-    /// The unfinished line of others.
-    tail: Vec<u8>,
-    /// What is said on stderr goes to the same terminal.
-    has_stderr: bool,
     /// What is being read was shown by the kernel as it was typed: the terminal was not ours.
     echoed: bool,
     /// The row is on the screen as it should be.
     drawn: bool,
-    /// The row is on the screen, in whatever state.
-    visible: bool,
 }
 
 impl Console {
@@ -93,8 +78,6 @@ impl Console {
         signals: Token,
         terminal: Terminal,
         stdin: Stdin,
-        stdout: &Output,
-        stderr: &Stderr,
     ) -> io::Result<Console> {
         let mut console = Console {
             stdin,
@@ -105,13 +88,10 @@ impl Console {
             signals: Signals::new(registry, signals)?,
             signalled: false,
             editor: Editor::new(),
-            queue: VecDeque::new(),
+            rows: Rows::new(true),
             columns: Terminal::columns(),
-            tail: Vec::new(),
-            has_stderr: stderr.shares_terminal(stdout),
             echoed: false,
             drawn: false,
-            visible: false,
         };
         console.enter();
         Ok(console)
@@ -184,6 +164,7 @@ impl<D: Device> Console<D> {
     fn pressed(&mut self) {
         self.echoed = !self.terminal.is_editing();
         if self.echoed {
+            self.rows.echoed();
             self.enter();
         }
         self.drawn = false;
@@ -212,67 +193,43 @@ impl<D: Device> Console<D> {
     /// A line was typed and ended: it stays on the screen, after the others' unfinished line if
     /// there is one.
     pub fn typed(&mut self, line: &str) {
-        if self.echoed {
-            return;
+        if !self.echoed {
+            self.rows.typed(line);
         }
-        self.erase();
-        self.queue.extend(std::mem::take(&mut self.tail));
-        let mut shown = String::new();
-        for letter in line.chars() {
-            match letter {
-                '\t' => shown.push('\t'),
-                letter => push_escaped(letter, &mut shown),
-            }
-        }
-        shown.push('\n');
-        self.queue.extend(shown.as_bytes());
+        self.drawn = false;
     }
 
-    /// Shows what others say; it must be fit for a terminal.
-    pub fn show(&mut self, text: &[u8]) {
-        if text.is_empty() {
-            return;
-        }
-        self.erase();
-        let end = text
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |lf| lf + 1);
-        let (whole, rest) = text.split_at(end);
-        if !whole.is_empty() {
-            self.queue.extend(std::mem::take(&mut self.tail));
-            self.queue.extend(whole);
-        }
-        self.tail.extend(rest);
-        if !self.terminal.is_editing() || self.tail.len() > LONGEST_TAIL {
-            self.queue.extend(std::mem::take(&mut self.tail));
-            if self.terminal.is_editing() {
-                self.queue.push_back(b'\n');
-            }
-        }
+    /// Shows what others say, as a screen gives it; see [`Rows::show`].
+    pub fn show(&mut self, framed: &[u8]) {
+        self.rows.show(framed);
+        self.drawn &= self.rows.is_drawn() && framed.is_empty();
+    }
+
+    /// Shows what one other says, which must be fit for a terminal.
+    pub fn say(&mut self, text: &[u8]) {
+        self.rows.say(text);
+        self.drawn &= text.is_empty();
     }
 
     /// Shows whole lines of our own; an unfinished line of others stays where it is.
     pub fn notice(&mut self, lines: &[u8]) {
-        if !lines.is_empty() {
-            self.erase();
-            self.queue.extend(lines);
-        }
+        self.rows.notice(lines);
+        self.drawn &= lines.is_empty();
     }
 
     /// Whether it takes more to show just now.
     pub fn is_busy(&self) -> bool {
-        self.queue.len() >= BUSY
+        self.rows.is_busy()
     }
 
     /// Whether everything is on the screen.
     pub fn is_settled(&self) -> bool {
-        self.queue.is_empty() && (self.drawn || !self.terminal.is_editing())
+        self.rows.is_empty() && (self.drawn || !self.terminal.is_editing())
     }
 
     /// Whether everything shown is on the screen, but for the row.
     pub fn is_written(&self) -> bool {
-        self.queue.is_empty()
+        self.rows.is_empty()
     }
 
     /// Shows what is said on stderr (or writes it there, if that is elsewhere), draws the row if it
@@ -282,31 +239,21 @@ impl<D: Device> Console<D> {
     /// The terminal is gone.
     pub fn flush(&mut self, output: &mut Output<D>, stderr: &mut Stderr<D>) -> io::Result<()> {
         if self.is_busy() {
-            self.write(output)?;
+            output.write_rows(&mut self.rows)?;
         }
-        if !self.has_stderr {
+        if !stderr.is_stdout() {
             stderr.flush();
         } else if !self.is_busy() {
             // Until then they wait where there is a limit to them.
             self.notice(&stderr.take());
         }
-        if !self.drawn && self.terminal.is_editing() && !self.is_busy() {
-            let mut row = Vec::new();
-            let prompt = without_colors(&String::from_utf8_lossy(&self.tail));
-            self.editor.draw(&prompt, self.columns, &mut row);
-            self.queue.extend(row);
+        output.write_rows(&mut self.rows)?;
+        // Alone, so that it is written in one piece.
+        if !self.drawn && self.terminal.is_editing() && self.rows.is_empty() {
+            self.rows.draw(&self.editor, self.columns);
             self.drawn = true;
-            self.visible = true;
         }
-        self.write(output)
-    }
-
-    fn write(&mut self, output: &mut Output<D>) -> io::Result<()> {
-        while output.is_writable() && !self.queue.is_empty() {
-            let written = output.write(self.queue.as_slices().0)?;
-            self.queue.drain(..written);
-        }
-        Ok(())
+        output.write_rows(&mut self.rows)
     }
 
     /// How the program ends. A terminal that hung up ends it as the signal of that does, which may
@@ -325,13 +272,14 @@ impl<D: Device> Console<D> {
 
     /// Draws the row on a clean screen, as Ctrl-L asks for.
     fn redraw(&mut self) {
-        self.queue.extend(b"\x1b[H\x1b[2J");
+        self.rows.clear();
         self.drawn = false;
     }
 
     /// The terminal has another size.
     fn resize(&mut self) {
         self.columns = Terminal::columns();
+        self.rows.resize();
         self.drawn = false;
     }
 
@@ -341,60 +289,42 @@ impl<D: Device> Console<D> {
         if !job::has_shell() {
             return;
         }
-        self.leave(output);
+        self.rows.erase();
+        self.give_back(output);
         signals::stop();
         self.resume();
     }
 
-    /// The program goes on after it was stopped: whoever had the terminal may have changed it.
+    /// The program goes on after it was stopped: whoever had the terminal may have changed it, or
+    /// nobody had it, and the row is there.
     fn resume(&mut self) {
-        self.visible = false;
+        self.rows.lose();
         self.enter();
         self.resize();
     }
 
-    /// Gives the terminal back, for good or until the program goes on. What it does not take at
-    /// once is not waited for.
+    /// Gives the terminal back, for good. What it does not take at once is not waited for.
     pub fn leave(&mut self, output: &mut Output<D>) {
-        self.erase();
-        if !self.tail.is_empty() {
-            self.queue.extend(std::mem::take(&mut self.tail));
-            self.queue.push_back(b'\n');
+        if self.terminal.is_editing() {
+            self.rows.finish();
         }
-        self.queue.extend(self.terminal.leave().unwrap_or_default());
+        self.give_back(output);
+    }
+
+    fn give_back(&mut self, output: &mut Output<D>) {
+        if let Some(text) = self.terminal.leave() {
+            self.rows.control(text);
+        }
         // Gone or stopped, there is nothing left to do for it.
-        let _ = self.write(output);
+        let _ = output.write_rows(&mut self.rows);
+        self.drawn = false;
     }
 
     fn enter(&mut self) {
-        self.queue.extend(self.terminal.enter().unwrap_or_default());
+        if let Some(text) = self.terminal.enter() {
+            self.rows.control(text);
+        }
+        self.rows.set_editing(self.terminal.is_editing());
         self.drawn = false;
     }
-
-    fn erase(&mut self) {
-        if std::mem::take(&mut self.visible) {
-            let mut erase = Vec::new();
-            Editor::erase(&mut erase);
-            self.queue.extend(erase);
-        }
-        self.drawn = false;
-    }
-}
-
-/// The text of a label without its colours: the row is drawn without any.
-fn without_colors(text: &str) -> String {
-    let mut parts = text.split("\x1b[");
-    let mut plain = String::from(parts.next().unwrap_or_default());
-    for part in parts {
-        match part.split_once('m') {
-            Some((color, rest)) if color.bytes().all(|b| b.is_ascii_digit() || b == b';') => {
-                plain.push_str(rest);
-            }
-            _ => {
-                plain.push_str("\x1b[");
-                plain.push_str(part);
-            }
-        }
-    }
-    plain
 }

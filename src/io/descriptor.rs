@@ -147,12 +147,12 @@ impl Descriptor {
 
     /// Whether both are one terminal: the same device, or each the one that controls our session,
     /// which `/dev/tty` names too.
-    pub fn is_same_terminal(&self, other: &Descriptor) -> bool {
-        if self.kind != Kind::Terminal || other.kind != Kind::Terminal {
+    pub fn is_same_terminal(&self, other: BorrowedFd<'_>) -> bool {
+        if self.kind != Kind::Terminal || !isatty(other) {
             return false;
         }
         let device = |fd| rustix::fs::fstat(fd).map(|stat| stat.st_rdev);
-        let (ours, theirs) = (self.as_fd(), other.as_fd());
+        let (ours, theirs) = (self.as_fd(), other);
         let same = matches!((device(ours), device(theirs)), (Ok(a), Ok(b)) if a == b);
         same || (tcgetsid(ours).is_ok() && tcgetsid(theirs).is_ok())
     }

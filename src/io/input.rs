@@ -10,8 +10,6 @@ use mio::Token;
 use crate::io::console::Console;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
-use crate::io::notices::Stderr;
-use crate::io::output::Output;
 use crate::io::readiness::Event;
 use crate::io::stdin::Stdin;
 use crate::io::terminal::Terminal;
@@ -41,18 +39,12 @@ impl Input<Descriptor> {
     ///
     /// # Errors
     /// What the system says.
-    pub fn open(
-        registry: &Registry,
-        tokens: Tokens,
-        edits: bool,
-        stdout: &Output,
-        stderr: &Stderr,
-    ) -> io::Result<Input<Descriptor>> {
+    pub fn open(registry: &Registry, tokens: Tokens, edits: bool) -> io::Result<Input<Descriptor>> {
         let stdin = Stdin::open(registry, tokens.stdin)?;
         let Some(terminal) = edits.then(Terminal::open).flatten() else {
             return Ok(Input::Plain(stdin));
         };
-        let console = Console::open(registry, tokens.signals, terminal, stdin, stdout, stderr)?;
+        let console = Console::open(registry, tokens.signals, terminal, stdin)?;
         Ok(Input::Console(Box::new(console)))
     }
 }

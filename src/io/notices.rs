@@ -4,8 +4,8 @@
 //! until Ctrl-Q. So notices and log lines are queued here, and the loop writes them when stderr
 //! takes them.
 //!
-//! One row can be drawn there again and again ([`Stderr::draw`]); what is said takes its place, so
-//! that the two are never mixed.
+//! One row can be drawn there again and again ([`Stderr::draw`]); what is said takes its place. Where
+//! stdout is the same terminal, whoever owns its [`Rows`] shows what is said.
 //!
 //! It promises: at most [`LIMIT`] bytes wait; what does not fit is dropped whole and counted, and
 //! the count is told as soon as there is room.
@@ -21,9 +21,12 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
+use memchr::memchr;
+use memchr::memrchr;
 use mio::Registry;
 use mio::Token;
 
+use crate::engine::rows::Rows;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
 use crate::io::device::Kind;
@@ -37,8 +40,8 @@ pub const LIMIT: usize = 64 * 1024;
 /// How long the end of the program waits for a stderr that is stuck.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Makes a terminal begin its row anew.
-const ERASE: &[u8] = b"\r\x1b[K";
+/// Bytes of it that are on their way at a time, if no record is longer.
+const PORTION: usize = 4 * 1024;
 
 /// A handle for saying things; clones share one queue. As a [`Write`] it is a logger's target that
 /// takes whole records.
@@ -49,8 +52,8 @@ pub struct Notices(Arc<Mutex<Queue>>);
 struct Queue {
     bytes: VecDeque<u8>,
     dropped: u64,
-    /// A row is drawn, after everything in the queue.
-    row: bool,
+    /// What is on its way to stderr, where nothing else is said on the same terminal.
+    rows: Rows,
 }
 
 impl Notices {
@@ -74,17 +77,21 @@ impl Queue {
         if self.bytes.len() < LIMIT / 2 {
             self.tell_dropped();
         }
-        self.erase();
         self.bytes.extend(record);
     }
 
-    /// Erases the row. Returns whether there was one.
-    fn erase(&mut self) -> bool {
-        let erased = std::mem::take(&mut self.row);
-        if erased {
-            self.bytes.extend(ERASE);
-        }
-        erased
+    /// Takes whole records off the front, about `most` bytes.
+    fn take(&mut self, most: usize) -> Vec<u8> {
+        let bytes = self.bytes.make_contiguous();
+        let end = match memrchr(b'\n', &bytes[..bytes.len().min(most)]) {
+            Some(lf) => lf + 1,
+            None => memchr(b'\n', bytes).map_or(bytes.len(), |lf| lf + 1),
+        };
+        self.bytes.drain(..end).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.rows.is_empty()
     }
 
     fn tell_dropped(&mut self) {
@@ -112,14 +119,20 @@ impl Write for Notices {
 pub struct Stderr<D = Descriptor> {
     notices: Notices,
     output: Output<D>,
+    /// It is the terminal that stdout is.
+    is_stdout: bool,
 }
 
 impl Stderr {
     /// Stderr for what is said through `notices`.
     pub fn new(notices: Notices) -> Stderr {
+        let output = Output::stderr();
+        let is_capable = output.kind() == Kind::Terminal && Terminal::is_capable();
+        notices.queue().rows.set_bold(is_capable);
         Stderr {
+            is_stdout: output.is_same_terminal_as_stdout(),
             notices,
-            output: Output::stderr(),
+            output,
         }
     }
 
@@ -136,11 +149,6 @@ impl Stderr {
         self.output.kind() == Kind::Terminal && Terminal::is_capable()
     }
 
-    /// Whether stderr is the same terminal as `stdout`.
-    pub fn shares_terminal(&self, stdout: &Output) -> bool {
-        self.output.is_same_terminal(stdout)
-    }
-
     /// Writes everything, but does not wait long for a stderr that is stuck. For the end of the
     /// program; a loop calls [`Stderr::flush`].
     pub fn finish(&mut self) {
@@ -148,7 +156,7 @@ impl Stderr {
         loop {
             self.flush();
             let left = end.saturating_duration_since(Instant::now());
-            if self.notices.queue().bytes.is_empty() || left.is_zero() {
+            if self.notices.queue().is_empty() || left.is_zero() {
                 return;
             }
             self.output.wait(left);
@@ -159,12 +167,22 @@ impl Stderr {
 impl<D: Device> Stderr<D> {
     /// What is said through `notices` goes there.
     pub fn over(notices: Notices, output: Output<D>) -> Stderr<D> {
-        Stderr { notices, output }
+        Stderr {
+            notices,
+            output,
+            is_stdout: false,
+        }
     }
 
     /// What is said.
     pub fn notices(&self) -> &Notices {
         &self.notices
+    }
+
+    /// Whether it is the terminal that stdout is, so that whoever owns that one's rows has to show
+    /// what is said: [`Stderr::take`].
+    pub fn is_stdout(&self) -> bool {
+        self.is_stdout
     }
 
     /// Takes note of an event.
@@ -175,38 +193,51 @@ impl<D: Device> Stderr<D> {
     /// Writes what stderr takes. Without a reader nothing is kept: there is nobody to tell.
     pub fn flush(&mut self) {
         let mut queue = self.notices.queue();
-        while !queue.bytes.is_empty() {
-            match self.output.write(queue.bytes.as_slices().0) {
-                Ok(0) => return,
-                Ok(count) => drop(queue.bytes.drain(..count)),
-                Err(_) => queue.bytes.clear(),
+        loop {
+            if queue.rows.is_empty() {
+                if queue.bytes.is_empty() {
+                    queue.tell_dropped();
+                }
+                let lines = queue.take(PORTION);
+                queue.rows.notice(&lines);
             }
-            if queue.bytes.is_empty() {
-                queue.tell_dropped();
+            if queue.rows.is_empty() {
+                return;
+            }
+            match self.output.write(queue.rows.front()) {
+                Ok(0) => return,
+                Ok(count) => queue.rows.consume(count),
+                Err(_) => {
+                    queue.bytes.clear();
+                    queue.rows.forget();
+                }
             }
         }
     }
 
-    /// Takes everything that waits, for a console on the same terminal to show.
+    /// Takes everything that waits, to be shown by whoever owns the rows of the same terminal.
     pub fn take(&mut self) -> Vec<u8> {
         let mut queue = self.notices.queue();
         queue.tell_dropped();
         queue.bytes.drain(..).collect()
     }
 
+    /// Whoever owned the rows of the same terminal left the cursor behind the beginning of a line.
+    pub fn follow_text(&mut self) {
+        self.notices.queue().rows.is_behind_text();
+    }
+
     /// Draws a row in place of the one that was drawn before, unless stderr is stuck. It must fit.
     pub fn draw(&mut self, row: &str) {
         let mut queue = self.notices.queue();
-        if queue.bytes.is_empty() {
-            queue.bytes.extend(ERASE);
-            queue.bytes.extend(row.as_bytes());
-            queue.row = true;
+        if queue.is_empty() {
+            queue.rows.progress(row);
         }
     }
 
-    /// Erases the row that was drawn. Returns whether there was one.
-    pub fn erase(&mut self) -> bool {
-        self.notices.queue().erase()
+    /// Erases the row that was drawn.
+    pub fn erase(&mut self) {
+        self.notices.queue().rows.erase();
     }
 }
 

@@ -14,6 +14,7 @@ use mio::Interest;
 use mio::Registry;
 use mio::Token;
 
+use crate::engine::rows::Rows;
 use crate::io::descriptor::Descriptor;
 use crate::io::descriptor::Direction;
 use crate::io::device::Device;
@@ -68,9 +69,9 @@ impl Output {
         self.ready = Readiness::UNKNOWN;
     }
 
-    /// Whether both are one terminal, by whatever names they were opened.
-    pub fn is_same_terminal(&self, other: &Output) -> bool {
-        self.device.is_same_terminal(&other.device)
+    /// Whether it is the terminal that stdout is, by whatever names they were opened.
+    pub fn is_same_terminal_as_stdout(&self) -> bool {
+        self.device.is_same_terminal(rustix::stdio::stdout())
     }
 }
 
@@ -129,6 +130,18 @@ impl<D: Device> Output<D> {
             }
         }
         Ok(written)
+    }
+
+    /// Writes of the rows what fits, each row in one call if it can be.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub fn write_rows(&mut self, rows: &mut Rows) -> io::Result<()> {
+        while self.is_writable() && !rows.is_empty() {
+            let count = self.write(rows.front())?;
+            rows.consume(count);
+        }
+        Ok(())
     }
 }
 

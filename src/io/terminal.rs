@@ -1,14 +1,15 @@
 //! The terminal's modes: key by key while a line is being edited, and as it was found at every
 //! kind of end.
 //!
-//! It promises: only the kernel's line editing, echo and literal-next are switched off, so Ctrl-C,
-//! Ctrl-Z and Ctrl-S mean what they always do; nothing is touched while another job has the
+//! It promises: only the kernel's line editing, echo, literal-next and what it makes of carriage
+//! returns are switched off, so Ctrl-C, Ctrl-Z and Ctrl-S mean what they always do; nothing is touched while another job has the
 //! terminal; no call waits for a terminal that is stopped.
 
 use std::os::fd::BorrowedFd;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use rustix::termios::InputModes;
 use rustix::termios::LocalModes;
 use rustix::termios::OptionalActions;
 use rustix::termios::SpecialCodeIndex;
@@ -23,9 +24,9 @@ use crate::io::job;
 /// Columns of a terminal that does not say.
 const COLUMNS: u16 = 80;
 
-/// Pasted text comes in brackets, and no longer.
+/// Pasted text comes in brackets, and no longer (and a row that was being drawn wraps again).
 const PASTE_ON: &[u8] = b"\x1b[?2004h";
-const PASTE_OFF: &[u8] = b"\r\x1b[K\x1b[?2004l";
+const PASTE_OFF: &[u8] = b"\x1b[?7h\x1b[?2004l";
 
 /// The modes the terminal was found with, for the panic hook and the end of the program.
 static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
@@ -71,6 +72,8 @@ impl Terminal {
             return None;
         }
         let mut modes = self.found.clone();
+        // What ends a line is told apart: a pasted CRLF is one end of a line, not two.
+        modes.input_modes -= InputModes::ICRNL | InputModes::INLCR | InputModes::IGNCR;
         modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
@@ -139,6 +142,7 @@ fn restore_on_panic() {
     std::panic::set_hook(Box::new(move |panic| {
         if restore() {
             // There is nobody left to tell if it fails.
+            let _ = rustix::io::write(rustix::stdio::stdout(), b"\r\x1b[K");
             let _ = rustix::io::write(rustix::stdio::stdout(), PASTE_OFF);
         }
         next(panic);

@@ -13,6 +13,7 @@ use crate::support::Terminal;
 use crate::support::contains;
 use crate::support::installed;
 use crate::support::piped;
+use crate::support::without_marks;
 
 const README: &str = "README.md";
 
@@ -114,6 +115,7 @@ fn anchor_of(heading: &str) -> String {
 /// Requires that each line of the document is on the screen, digits aside: ports differ.
 #[track_caller]
 pub(super) fn expect_shown(screen: &str, shown: &[String]) {
+    let screen = &without_marks(screen);
     let digits = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "0");
     for line in shown.iter().filter(|line| *line != "...") {
         assert!(
@@ -198,7 +200,7 @@ fn the_exercise() {
     bob.press("\x03");
     alice
         .screen
-        .wait_for("muxnc: 192.0.2.7:3000 closed the connection");
+        .wait_for("muxnc:\x1b[0m 192.0.2.7:3000 closed the connection");
     alice.process.expect_status(0);
 }
 

@@ -861,3 +861,34 @@ pub fn wait_at_rest(process: &Process) {
         std::mem::replace(&mut before, activity()) == before
     });
 }
+
+/// What was written to a terminal without what we write ourselves to change its modes or to erase.
+pub fn without_own(screen: &str) -> String {
+    [
+        "\x1b[?2004h",
+        "\x1b[?2004l",
+        "\x1b[?7h",
+        "\x1b[?7l",
+        "\x1b[K",
+        "\x1b7",
+        "\x1b8",
+    ]
+    .iter()
+    .fold(screen.to_owned(), |text, own| text.replace(own, ""))
+}
+
+/// The same without what makes text bold or coloured.
+pub fn without_marks(screen: &str) -> String {
+    let text = without_own(screen);
+    let mut parts = text.split("\x1b[");
+    let mut plain = String::from(parts.next().unwrap_or_default());
+    for part in parts {
+        match part.split_once('m') {
+            Some((mark, rest)) if mark.bytes().all(|b| b.is_ascii_digit() || b == b';') => {
+                plain.push_str(rest);
+            }
+            _ => plain.push_str(&format!("\x1b[{part}")),
+        }
+    }
+    plain
+}

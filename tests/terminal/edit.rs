@@ -46,8 +46,7 @@ fn a_flood_tears_neither_the_line_being_typed_nor_its_own() {
         }
         seat.press("\x1b[D");
         flood.join().unwrap();
-        seat.screen
-            .wait_for(&format!("line {} of the flood", LINES - 1));
+        seat.wait_for(&format!("line {} of the flood", LINES - 1));
         let lines: Vec<String> = (0..LINES)
             .map(|i| format!("line {i} of the flood"))
             .collect();
@@ -143,7 +142,7 @@ fn the_row_fits_the_terminal_whatever_size_it_gets() {
         seat.expect(&["abcdefghijklmnopqrst"], 20);
         seat.resize(10, 15);
         // A copy of the old row may stay behind, but none of it is in the new one.
-        seat.screen.wait_for("\r<hijklmnopqrst");
+        seat.wait_for("\r<hijklmnopqrst");
         seat.resize(24, 60);
         seat.press("\x0c");
         seat.expect(&["abcdefghijklmnopqrst"], 20);
@@ -219,9 +218,9 @@ fn a_label_before_an_unfinished_line_is_no_riddle() {
 fn characters_stay_whole_wherever_they_are_cut() {
     let (seat, mut server) = Seat::participant(&["--raw-output"]);
     server.write_all(b"caf\xc3").unwrap();
-    seat.screen.wait_for("caf");
+    seat.wait_for("caf");
     server.write_all(b"\xa9\n").unwrap();
-    let shown = seat.screen.wait_for("\n");
+    let shown = seat.wait_for("\n");
     assert!(shown.contains("caf\u{e9}\r\n"), "{shown:?}");
 }
 
@@ -242,7 +241,7 @@ fn an_idle_edit_line_costs_nothing() {
     at_both(|mut seat, mut peer| {
         seat.press("half a line");
         peer.write_all(b"and half a line").unwrap();
-        seat.screen.wait_for("and half a line");
+        seat.wait_for("and half a line");
         expect_rest(&seat.process);
         let before = (seat.process.cpu_ticks(), seat.process.context_switches());
         // Nothing is to happen in that time.

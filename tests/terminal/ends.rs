@@ -47,14 +47,14 @@ fn ctrl_c_in_a_shell_is_seen_by_it() {
     let mut seat = shell();
     let hub = format!("for i in 1 2 3; do {MUXNC} -l 0; done; echo st:$?\\;\r");
     seat.press(&hub);
-    seat.screen.wait_for("listening on");
+    seat.wait_for("listening on");
     seat.wait_editing();
     seat.press("\x03");
     seat.screen.wait_until("the prompt", |bytes| {
         String::from_utf8_lossy(bytes).matches("shell$ ").count() == 2
     });
     seat.press("echo 'st:'$?';'\r");
-    seat.screen.wait_for("st:130;");
+    seat.wait_for("st:130;");
     let times = seat.screen.text().matches("listening on").count();
     assert_eq!(times, 1, "the loop went on");
 }
@@ -65,7 +65,7 @@ fn shell() -> Seat {
         Stream::Terminal,
         &["bash", "--norc", "--noprofile", "-i"],
     );
-    seat.screen.wait_for("shell$ ");
+    seat.wait_for("shell$ ");
     seat
 }
 
@@ -97,7 +97,7 @@ fn signals_end_it_properly_and_leave_the_terminal_as_it_was() {
     ] {
         at_both(|mut seat, mut peer| {
             peer.write_all(b"a line\nand half").unwrap();
-            seat.screen.wait_for("and half");
+            seat.wait_for("and half");
             seat.wait_editing();
             seat.process.signal(signal);
             expect_death(&mut seat, signal);
@@ -129,11 +129,11 @@ fn after_sigkill_the_shell_puts_the_terminal_right() {
         .screen
         .wait_until("its pid", |bytes| pid_in(bytes).is_some());
     let pid = rustix::process::Pid::from_raw(pid_in(&told).unwrap()).unwrap();
-    seat.screen.wait_for("joined");
+    seat.wait_for("joined");
     rustix::process::kill_process(pid, Signal::KILL).unwrap();
-    seat.screen.wait_for("Killed");
+    seat.wait_for("Killed");
     seat.press("stty -a | grep -c ' icanon.* echo .*'; stty -a\r");
-    seat.screen.wait_for(" icanon ");
+    seat.wait_for(" icanon ");
 }
 
 /// The number after `pid:`, where the shell has put it in.
@@ -174,7 +174,7 @@ fn ctrl_d_is_asked_for_twice_if_somebody_is_there() {
     seat.press("\x04");
     assert_eq!(read_all(&mut one), b"");
     one.write_all(b"goodbye\n").unwrap();
-    seat.screen.wait_for("goodbye\r\n");
+    seat.wait_for("goodbye\r\n");
     drop(one);
     seat.process.expect_status(0);
     seat.expect_found();
@@ -184,8 +184,7 @@ fn ctrl_d_is_asked_for_twice_if_somebody_is_there() {
 fn ctrl_d_is_asked_for_twice_if_lines_wait() {
     let (mut seat, _) = Seat::hub(&[]);
     seat.press("good morning\r\x04");
-    seat.screen
-        .wait_for("muxnc: 1 line was never said: Ctrl-D again ends the class\r\n");
+    seat.wait_for("muxnc: 1 line was never said: Ctrl-D again ends the class\r\n");
     seat.press("\x04");
     seat.process.expect_status(0);
     seat.expect_found();
@@ -254,8 +253,8 @@ fn a_stopped_screen_stops_nobody_and_nothing_is_lost() {
 
     seat.press("\x11");
     flood.join().unwrap();
-    seat.screen.wait_for(&format!("line {}\r\n", LINES - 1));
-    seat.screen.wait_for("\rhalf a line");
+    seat.wait_for(&format!("line {}\r\n", LINES - 1));
+    seat.wait_for("\rhalf a line");
     expect_rest(&seat.process);
     let shown = seat.screen.text();
     let lines = shown.lines().filter(|line| line.contains("line ")).count();
@@ -375,7 +374,7 @@ fn a_panic_leaves_the_terminal_as_it_was() {
     let mut seat = Seat::start("xterm", Stream::Terminal, &line);
     seat.screen.wait_for("\x1b[?2004h");
     seat.process.expect_status(101);
-    seat.screen.wait_for("as it was meant to");
+    seat.wait_for("as it was meant to");
     seat.expect_found();
 }
 

@@ -33,7 +33,7 @@ impl Shell {
         let server = Server::new();
         let line = ["bash", "--norc", "--noprofile", "-i"];
         let mut seat = Seat::start("xterm", Stream::Terminal, &line);
-        seat.screen.wait_for("shell$ ");
+        seat.wait_for("shell$ ");
         let args = match listens {
             true => String::from("-l 0 --label never"),
             false => format!("127.0.0.1 {}", server.port),
@@ -44,7 +44,7 @@ impl Shell {
         let peer = match listens {
             true => {
                 let peer = connect(listening_port(&seat.screen));
-                seat.screen.wait_for(" joined, 1 here");
+                seat.wait_for(" joined, 1 here");
                 peer
             }
             false => server.accept(),
@@ -78,7 +78,7 @@ impl Shell {
     #[track_caller]
     fn hear(&mut self, text: &str) {
         self.peer.write_all(format!("{text}\n").as_bytes()).unwrap();
-        self.seat.screen.wait_for(&format!("{text}\r\n"));
+        self.seat.wait_for(&format!("{text}\r\n"));
     }
 
     #[track_caller]
@@ -108,15 +108,15 @@ fn stopped_and_brought_back_the_line_is_still_there() {
     for listens in [true, false] {
         let mut shell = Shell::start(listens, false);
         shell.seat.press("half");
-        shell.seat.screen.wait_for("half");
+        shell.seat.wait_for("half");
         shell.seat.press("\x1a");
-        shell.seat.screen.wait_for("Stopped");
+        shell.seat.wait_for("Stopped");
         // The shell works as ever: it edits, so it sees its line as typed.
         shell.seat.press("echo shell works'!'\r");
-        shell.seat.screen.wait_for("shell works!\r\n");
+        shell.seat.wait_for("shell works!\r\n");
         shell.peer.write_all(b"said meanwhile\n").unwrap();
         shell.foreground();
-        shell.seat.screen.wait_for("said meanwhile\r\n");
+        shell.seat.wait_for("said meanwhile\r\n");
         shell.seat.wait_editing();
         shell.seat.press(" a line\r");
         expect_bytes(&mut shell.peer, "half a line\n");
@@ -128,8 +128,8 @@ fn stopped_and_brought_back_the_line_is_still_there() {
             since.contains("shell$ ")
         });
         shell.seat.press("stty -a; echo 'st:'$?';'\r");
-        shell.seat.screen.wait_for("st:0;");
-        shell.seat.screen.wait_for(" icanon ");
+        shell.seat.wait_for("st:0;");
+        shell.seat.wait_for(" icanon ");
     }
 }
 
@@ -138,12 +138,12 @@ fn in_the_background_lines_appear_and_the_shell_has_the_terminal() {
     for listens in [true, false] {
         let mut shell = Shell::start(listens, false);
         shell.seat.press("\x1a");
-        shell.seat.screen.wait_for("Stopped");
+        shell.seat.wait_for("Stopped");
         shell.seat.press("bg\r");
         eventually("it runs", || stat(shell.pid)[0] != "T");
         shell.hear("in the background");
         shell.seat.press("echo shell works'!'\r");
-        shell.seat.screen.wait_for("shell works!\r\n");
+        shell.seat.wait_for("shell works!\r\n");
         shell.hear("and still");
         assert_ne!(stat(shell.pid)[0], "T");
         shell.foreground();
@@ -169,12 +169,11 @@ fn started_in_the_background_it_waits_for_the_terminal() {
         shell
             .seat
             .press("echo 'cat has ''begun'; cat; echo 'cat has ''ended'\r");
-        shell.seat.screen.wait_for("cat has begun");
+        shell.seat.wait_for("cat has begun");
         for word in ["a", "b"] {
             shell.seat.press(format!("for cat, {word}\r"));
             shell
                 .seat
-                .screen
                 .wait_for(&format!("for cat, {word}\r\nfor cat, {word}\r\n"));
             shell.hear(&format!("peer says {word}"));
             assert_ne!(
@@ -184,7 +183,7 @@ fn started_in_the_background_it_waits_for_the_terminal() {
             );
         }
         shell.seat.press("\x04");
-        shell.seat.screen.wait_for("cat has ended");
+        shell.seat.wait_for("cat has ended");
         shell.foreground();
         shell.say("for the class");
         shell.seat.wait_editing();
@@ -198,16 +197,16 @@ fn stopped_by_force_and_brought_back_it_edits_again() {
     for listens in [true, false] {
         let mut shell = Shell::start(listens, false);
         shell.seat.press("half");
-        shell.seat.screen.wait_for("half");
+        shell.seat.wait_for("half");
         let pid = Pid::from_raw(shell.pid as i32).unwrap();
         rustix::process::kill_process(pid, Signal::STOP).unwrap();
         shell.wait_stopped();
-        shell.seat.screen.wait_for("Stopped");
+        shell.seat.wait_for("Stopped");
         shell.foreground();
         shell.seat.wait_editing();
         shell.seat.press(" a line\r");
         expect_bytes(&mut shell.peer, "half a line\n");
-        shell.seat.screen.wait_for("half a line\r\n");
+        shell.seat.wait_for("half a line\r\n");
 
         // Then in the background, where it must not be stopped again by what it does at its end.
         rustix::process::kill_process(pid, Signal::STOP).unwrap();
@@ -219,7 +218,7 @@ fn stopped_by_force_and_brought_back_it_edits_again() {
         assert!(!shown.contains("\x1b[Kin the background"), "{shown:?}");
         rustix::process::kill_process(pid, Signal::TERM).unwrap();
         shell.seat.press("wait %1; echo 'st:'$?';'\r");
-        shell.seat.screen.wait_for("st:143;");
+        shell.seat.wait_for("st:143;");
     }
 }
 
@@ -263,5 +262,5 @@ fn beyond_a_pid_namespace_ctrl_z_does_nothing() {
     assert!(!is_canonical(&seat.tty));
     seat.press("\x04\x04");
     drop(peer);
-    seat.screen.wait_for("ended");
+    seat.wait_for("ended");
 }

@@ -39,6 +39,7 @@ use support::connect;
 use support::eventually;
 use support::listening_port;
 use support::pty;
+use support::without_marks;
 
 const ROWS: u16 = 24;
 const COLUMNS: u16 = 80;
@@ -118,6 +119,16 @@ impl Seat {
         let addr = stream.local_addr().unwrap();
         self.process.stderr.wait_for(&format!("{addr} joined"));
         stream
+    }
+
+    /// Waits until this text was written, whatever marks it; returns all that was.
+    #[track_caller]
+    fn wait_for(&self, text: &str) -> String {
+        let plain = |bytes: &[u8]| without_marks(&String::from_utf8_lossy(bytes));
+        let shown = self
+            .screen
+            .wait_until(text, |bytes| plain(bytes).contains(text));
+        plain(&shown)
     }
 
     #[track_caller]

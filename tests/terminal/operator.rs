@@ -33,11 +33,11 @@ fn who_tells_everybody() {
     let mut ana = seat.join(port);
     let bo = seat.join(port);
     ana.write_all(b"hello\n").unwrap();
-    seat.screen.wait_for("[1] hello");
+    seat.wait_for("[1] hello");
     seat.press("ok\r");
     expect_bytes(&mut ana, "ok\n");
     seat.press("/name 2 Bo\r/mute 2\r/who\r");
-    let told = seat.screen.wait_for("muted\r\n");
+    let told = seat.wait_for("muted\r\n");
     let ana = ana.local_addr().unwrap();
     let bo = bo.local_addr().unwrap();
     let line = |start: &str| {
@@ -61,9 +61,8 @@ fn a_message_is_for_one_alone() {
     seat.press("/msg 2 just you\rall of you\r/msg 3 nobody\r/msg 2\r");
     expect_bytes(&mut one, "all of you\n");
     expect_bytes(&mut two, "just you\nall of you\n");
-    seat.screen
-        .wait_for("muxnc: nobody here has number 3: /who lists everybody\r\n");
-    seat.screen.wait_for("muxnc: /msg N TEXT: ");
+    seat.wait_for("muxnc: nobody here has number 3: /who lists everybody\r\n");
+    seat.wait_for("muxnc: /msg N TEXT: ");
     let (mut seat, port) = Seat::hub(&["-C"]);
     let mut one = seat.join(port);
     seat.press("/msg 1 just you\r");
@@ -87,13 +86,12 @@ fn a_name_stands_where_the_number_was() {
     let (mut seat, port) = Seat::hub(&[]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
     seat.press("/name 1 Ana\r/name 2 ana\r/name 2 two words\r");
-    seat.screen
-        .wait_for("muxnc: ana could be mistaken for somebody else\r\n");
-    seat.screen.wait_for("muxnc: a name is 1 to 16 letters");
+    seat.wait_for("muxnc: ana could be mistaken for somebody else\r\n");
+    seat.wait_for("muxnc: a name is 1 to 16 letters");
     one.write_all(b"hello\n").unwrap();
-    seat.screen.wait_for("[Ana] hello\r\n");
+    seat.wait_for("[Ana] hello\r\n");
     two.write_all(b"hi\n").unwrap();
-    seat.screen.wait_for("[2] hi\r\n");
+    seat.wait_for("[2] hi\r\n");
 }
 
 #[test]
@@ -112,7 +110,7 @@ fn who_is_muted_is_neither_shown_nor_relayed() {
     expect_bytes(&mut two, "unmuted\n");
     one.write_all(b"all hear this\n").unwrap();
     expect_bytes(&mut two, "all hear this\n");
-    let shown = seat.screen.wait_for("[1] all hear this\r\n");
+    let shown = seat.wait_for("[1] all hear this\r\n");
     assert!(!shown.contains("nobody hears"));
 }
 
@@ -125,17 +123,15 @@ fn relaying_is_switched_on_and_off() {
         expect_bytes(&mut one, format!("now {word}\n"));
         expect_bytes(&mut two, format!("now {word}\n"));
         one.write_all(format!("while {word}\n").as_bytes()).unwrap();
-        seat.screen.wait_for(&format!("[1] while {word}\r\n"));
+        seat.wait_for(&format!("[1] while {word}\r\n"));
         if relayed {
             expect_bytes(&mut two, format!("while {word}\n"));
         }
     }
     seat.press("bye\r");
     expect_bytes(&mut two, "bye\n");
-    seat.screen
-        .wait_for("muxnc: participants hear each other now\r\n");
-    seat.screen
-        .wait_for("muxnc: participants hear only you now\r\n");
+    seat.wait_for("muxnc: participants hear each other now\r\n");
+    seat.wait_for("muxnc: participants hear only you now\r\n");
 }
 
 #[test]
@@ -145,20 +141,18 @@ fn stats_and_help_tell() {
     seat.press("hello\r");
     expect_bytes(&mut one, "hello\n");
     one.write_all(b"hi\n").unwrap();
-    seat.screen.wait_for("hi\r\n");
+    seat.wait_for("hi\r\n");
     seat.press("/stats\r");
-    seat.screen
-        .wait_for("muxnc: 1 here of 1 that joined, 6 bytes said to everybody, 3 bytes received");
+    seat.wait_for("muxnc: 1 here of 1 that joined, 6 bytes said to everybody, 3 bytes received");
     let mut refused = connect(port);
     assert_eq!(read_all(&mut refused), b"muxnc: full, 1 are here already\n");
     seat.press("/stats\r");
-    seat.screen
-        .wait_for("muxnc: 1 here of 1 that joined, 1 refused, 6 bytes said");
+    seat.wait_for("muxnc: 1 here of 1 that joined, 1 refused, 6 bytes said");
     seat.press("/help\r");
     for command in [
         "/who", "/msg", "/kick", "/name", "/mute", "/unmute", "/relay", "/stats", "/help", "/quit",
     ] {
-        seat.screen.wait_for(&format!("muxnc: {command} "));
+        seat.wait_for(&format!("muxnc: {command} "));
     }
 }
 
@@ -214,7 +208,7 @@ fn pasted_lines_are_never_commands() {
     seat.press("\x1b[200~/quit\r//x\r/who\x1b[201~\r");
     expect_bytes(&mut one, "/quit\n//x\n/who\n");
     seat.press("/who\r");
-    seat.screen.wait_for("bytes in");
+    seat.wait_for("bytes in");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn without_an_edit_line_the_kernel_edits_and_echoes() {
         let mut seat = Seat::start(kind, Stream::Pipe, &line);
         let mut peer = connect(listening_port(&seat.process.stderr));
         peer.write_all(b"hello\n").unwrap();
-        seat.screen.wait_for("hello\r\n");
+        seat.wait_for("hello\r\n");
         assert_eq!(modes(&seat.tty), seat.found);
         assert!(is_canonical(&seat.tty));
         // No command either: whoever wants plain behaviour gets it.
@@ -112,7 +112,7 @@ fn an_edit_line_changes_no_flags() {
     let before = flags();
     let mut peer = seat.join(port);
     peer.write_all(b"hello\n").unwrap();
-    seat.screen.wait_for("hello\r\n");
+    seat.wait_for("hello\r\n");
     assert_eq!(flags(), before);
     assert!(!before.contains(rustix::fs::OFlags::NONBLOCK));
     seat.press("x");

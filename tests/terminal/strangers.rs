@@ -15,6 +15,7 @@ use crate::support::expect_bytes;
 use crate::support::installed;
 use crate::support::listening_port;
 use crate::support::piped;
+use crate::support::without_own;
 
 /// What would act on a terminal, and what is to be seen of it.
 const ATTACKS: [(&[u8], &str); 11] = [
@@ -31,13 +32,6 @@ const ATTACKS: [(&[u8], &str); 11] = [
     (b"\x1b]0;never ended", "^[]0;never ended"),
 ];
 
-/// What we write to the terminal ourselves, taken out of what was written to it.
-fn without_own(screen: &str) -> String {
-    ["\x1b[?2004h", "\x1b[?2004l", "\x1b[K", "\x1b7", "\x1b8"]
-        .iter()
-        .fold(screen.to_owned(), |text, own| text.replace(own, ""))
-}
-
 #[test]
 fn nothing_of_what_others_send_acts_on_the_terminal() {
     at_both(|seat, mut peer| {
@@ -49,8 +43,7 @@ fn nothing_of_what_others_send_acts_on_the_terminal() {
             }
         }
         peer.write_all(b"the end\n").unwrap();
-        let shown = seat.screen.wait_for("the end\r\n");
-        let shown = without_own(&shown);
+        let shown = seat.wait_for("the end\r\n");
         for (_, text) in ATTACKS {
             assert!(shown.contains(&format!("{text}\r\n")), "{text} in {shown}");
         }
@@ -73,7 +66,7 @@ fn also_without_an_edit_line_nothing_acts() {
             peer.write_all(&[attack, b"\n"].concat()).unwrap();
         }
         peer.write_all(b"the end\n").unwrap();
-        let shown = without_own(&seat.screen.wait_for("the end\r\n"));
+        let shown = without_own(&seat.wait_for("the end\r\n"));
         for (_, text) in ATTACKS {
             assert!(shown.contains(&format!("{text}\r\n")), "{text} in {shown}");
         }
@@ -202,12 +195,12 @@ fn conversation(args: &[&str]) -> (Seat, TcpStream, TcpStream) {
     let (seat, port) = Seat::hub(args);
     let mut first = seat.join(port);
     first.write_all(b"alone\n").unwrap();
-    seat.screen.wait_for("alone\r\n");
+    seat.wait_for("alone\r\n");
     let mut second = seat.join(port);
     second.write_all(b"hello\n").unwrap();
-    seat.screen.wait_for("hello\r\n");
+    seat.wait_for("hello\r\n");
     first.write_all(b"more\nand more\n").unwrap();
-    seat.screen.wait_for("and more\r\n");
+    seat.wait_for("and more\r\n");
     (seat, first, second)
 }
 
@@ -233,10 +226,10 @@ fn nobody_can_speak_as_somebody_else() {
     // Unfinished lines of two do not become one; nor does half a character of one.
     second.write_all(b"half\xe2\x9c").unwrap();
     first.write_all(b"finished\n\xe2").unwrap();
-    seat.screen.wait_for("unfinished\r\n");
+    seat.wait_for("unfinished\r\n");
     second.write_all(b"\n").unwrap();
     // The emulator leaves out what stands for the rest.
-    seat.screen.wait_for("[2] half\u{fffd}\r\n");
+    seat.wait_for("[2] half\u{fffd}\r\n");
     let more = [
         "[1] x^M[2] forged",
         "[1] ^[[1A[2] forged",
@@ -255,8 +248,7 @@ fn numbers_are_not_given_twice() {
         let mut peer = seat.join(port);
         peer.write_all(format!("I am {number}\n").as_bytes())
             .unwrap();
-        seat.screen
-            .wait_for(&format!("[{number}] I am {number}\r\n"));
+        seat.wait_for(&format!("[{number}] I am {number}\r\n"));
         // Gone altogether, and not only silent.
         let linger = Some(std::time::Duration::ZERO);
         socket2::SockRef::from(&peer).set_linger(linger).unwrap();
@@ -290,14 +282,15 @@ fn label(kind: &str, environment: &[&str], args: &[&str]) -> String {
 
 #[test]
 fn labels_are_coloured_where_that_is_wanted() {
-    let plain = "[1] ";
+    // Bold is no colour, and what tells a label from what others say.
+    let plain = "\x1b[1m[1]\x1b[0m ";
     let coloured = label("xterm", &[], &[]);
-    assert!(coloured.starts_with("\x1b[3"), "{coloured:?}");
+    assert!(coloured.starts_with("\x1b[1;3"), "{coloured:?}");
     assert!(coloured.ends_with("m[1]\x1b[0m "), "{coloured:?}");
     assert_eq!(label("xterm", &["NO_COLOR=1"], &[]), plain);
     assert_eq!(label("xterm", &["NO_COLOR="], &[]), coloured);
     assert_eq!(label("xterm", &[], &["--color", "never"]), plain);
-    assert_eq!(label("dumb", &[], &[]), plain);
+    assert_eq!(label("dumb", &[], &[]), "[1] ");
     let asked = ["--color", "always"];
     assert_eq!(label("xterm", &["NO_COLOR=1"], &asked), coloured);
     assert_eq!(label("dumb", &[], &asked), coloured);

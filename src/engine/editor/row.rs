@@ -1,21 +1,23 @@
 //! The row: the prompt, and as much of the line around the cursor as a row of the screen has room
 //! for.
 //!
-//! It promises: no character goes to the terminal that could do more than stand there; the last
-//! column stays free, so that nothing ever wraps; the cursor is put back by the terminal that moved
-//! it (DECSC, DECRC), so it is right even where the terminal counts cells in another way; the work
-//! grows with the row, not with the line.
+//! It promises: no character goes to the terminal that could do more than stand there; nothing ever
+//! wraps, whatever the terminal thinks of the widths of characters, since wrapping is off meanwhile; by
+//! our own table the last column stays free; the cursor is put back by the terminal that moved it
+//! (DECSC, DECRC), so it is right even where the terminal counts cells in another way; the work grows
+//! with the row, not with the line.
 
 use std::borrow::Cow;
 
 use unicode_segmentation::GraphemeCursor;
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
 
-use crate::engine::escape::is_unsafe;
-use crate::engine::escape::push_code;
-use crate::engine::escape::push_escaped;
+use crate::engine::escape::Letters;
+
+/// Automatic wrapping at the end of a row off and on (DECAWM).
+const NO_WRAP: &[u8] = b"\x1b[?7l";
+const WRAP: &[u8] = b"\x1b[?7h";
 
 /// Cells after the cursor that are kept in sight, if the row has them.
 const AHEAD: usize = 10;
@@ -23,28 +25,55 @@ const AHEAD: usize = 10;
 /// A character of more bytes than this (a letter under a tower of accents) is not shown as it is.
 const MAX_CLUSTER: usize = 128;
 
-/// Appends what draws the row. A `<` or a `>` stands where something is out of sight.
-pub(super) fn draw(prompt: &str, text: &str, cursor: usize, columns: u16, out: &mut Vec<u8>) {
+/// Appends what draws the row. A `<` or a `>` stands where something is out of sight; a label is seen
+/// whole, or nothing of what it belongs to is.
+pub(super) fn draw(
+    label: &str,
+    prompt: &str,
+    text: &str,
+    cursor: usize,
+    columns: u16,
+    out: &mut Vec<u8>,
+) {
     let room = usize::from(columns).saturating_sub(1);
     // The line being typed has at least a third of the row.
-    let asked = Part::new(prompt.graphemes(true).rev(), prompt, room - room / 3);
-    let room = room - asked.cells;
+    let most = room - room / 3;
+    let label_cells = without_attributes(label).width();
+    let (label, label_cells, prompt) = match label_cells <= most {
+        true => (label, label_cells, prompt),
+        false => ("", 0, ""),
+    };
+    let asked = Part::new(prompt.graphemes(true).rev(), prompt, most - label_cells);
+    let room = room - label_cells - asked.cells;
 
     let (before, after) = text.split_at(end_of_cluster(text, cursor));
     let ahead = Part::new(after.graphemes(true), after, AHEAD.min(room / 4));
     let left = Part::new(before.graphemes(true).rev(), before, room - ahead.cells);
     let right = Part::new(after.graphemes(true), after, room - left.cells);
 
+    out.extend_from_slice(NO_WRAP);
     out.push(b'\r');
+    out.extend_from_slice(label.as_bytes());
     asked.draw_end(prompt, out);
     left.draw_end(before, out);
     if right.cells == 0 {
         out.extend_from_slice(b"\x1b[K");
-        return;
+    } else {
+        out.extend_from_slice(b"\x1b7");
+        right.draw_start(after, out);
+        out.extend_from_slice(b"\x1b[K\x1b8");
     }
-    out.extend_from_slice(b"\x1b7");
-    right.draw_start(after, out);
-    out.extend_from_slice(b"\x1b[K\x1b8");
+    out.extend_from_slice(WRAP);
+}
+
+/// A label without what makes it bold or coloured (SGR, `ESC [ ... m`).
+fn without_attributes(label: &str) -> String {
+    let mut parts = label.split("\x1b[");
+    let mut plain = String::from(parts.next().unwrap_or_default());
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
+    }
+    plain
 }
 
 /// The beginning or the end of a text, as far as there is room for it.
@@ -110,21 +139,19 @@ fn show(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// A cluster as it may go to a terminal. Where something in it must not, or where it would take no
-/// cell of its own and so change its neighbour, it is spelled out.
+/// A cluster as it may go to a terminal. Where something in it must not, or would be seen by nobody,
+/// it is spelled out.
 fn escaped(cluster: &str) -> Cow<'_, str> {
     if cluster.len() > MAX_CLUSTER {
         return "\u{FFFD}".into();
     }
-    if cluster.width() > 0 && !cluster.contains(is_unsafe) {
+    if cluster.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return cluster.into();
     }
     let mut text = String::new();
+    let mut letters = Letters::default();
     for c in cluster.chars() {
-        match !is_unsafe(c) && c.width().unwrap_or(0) == 0 {
-            true => push_code(c, &mut text),
-            false => push_escaped(c, &mut text),
-        }
+        letters.push(c, &mut text);
     }
     text.into()
 }

@@ -206,8 +206,8 @@ impl Room {
         let number = member.account.number;
         if self.policy.surface.is_stream() {
             self.screen.show(number, "", self.label.as_bytes());
-        } else if self.policy.color {
-            let (on, off) = self.policy.color_of(number);
+        } else {
+            let (on, off) = self.policy.mark_of(number);
             self.label.clear();
             let _ = write!(self.label, "{on}<{name}>{off} ");
         }
@@ -251,9 +251,19 @@ impl Room {
         self.journal.append_fleeting(self.label.as_bytes());
         self.label
             .truncate(self.label.len() - chat.line_end().len());
-        if shown {
-            self.label.push('\n');
-            self.screen.show(NOBODY, "", self.label.as_bytes());
+        if !shown {
+            return;
+        }
+        match self.policy.surface.is_stream() {
+            true => {
+                self.label.push('\n');
+                self.screen.show(NOBODY, "", self.label.as_bytes());
+            }
+            false => {
+                let (on, off) = self.policy.mark();
+                let announcement = format!("{on}{}{off}", self.label);
+                self.screen.show(NOBODY, &announcement, b"\n");
+            }
         }
     }
 }

@@ -9,10 +9,20 @@ use super::Member;
 use crate::engine::screen::Overflow;
 use crate::engine::screen::Surface;
 
-/// The colours of labels, by number: red to cyan, readable on light and dark.
+/// The colours of labels, by number: red to cyan, readable on light and dark. All are bold, as nothing
+/// that a member says is.
 const COLORS: [&str; 6] = [
-    "\x1b[36m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[34m", "\x1b[35m",
+    "\x1b[1;36m",
+    "\x1b[1;31m",
+    "\x1b[1;32m",
+    "\x1b[1;33m",
+    "\x1b[1;34m",
+    "\x1b[1;35m",
 ];
+
+/// Bold without a colour, and the end of both.
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
 
 /// What to do about a member that does not keep up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +48,8 @@ pub struct Policy {
     pub label: Label,
     /// Whether labels are coloured.
     pub color: bool,
+    /// Whether they are bold: the terminal can do more than show text.
+    pub bold: bool,
 }
 
 /// When a line on the operator's terminal begins with who said it.
@@ -55,16 +67,24 @@ impl Policy {
     /// On a terminal the class goes on, and whoever watches is told what was missed; nothing else
     /// may lose anything.
     pub(super) fn overflow(&self) -> Overflow {
-        match (self.surface, self.relay) {
-            (Surface::Stream, _) | (_, false) => Overflow::Backpressure,
-            (_, true) => Overflow::DropOldest,
+        match self.relay && !self.surface.is_stream() {
+            true => Overflow::DropOldest,
+            false => Overflow::Backpressure,
         }
     }
 
-    /// What makes text the colour of that member, and what ends it.
-    pub(super) fn color_of(&self, number: u32) -> (&'static str, &'static str) {
+    /// What makes the label of that member bold and coloured, and what ends it.
+    pub(super) fn mark_of(&self, number: u32) -> (&'static str, &'static str) {
         match self.color {
-            true => (COLORS[number as usize % COLORS.len()], "\x1b[0m"),
+            true => (COLORS[number as usize % COLORS.len()], PLAIN),
+            false => self.mark(),
+        }
+    }
+
+    /// What makes something bold that no member says, and what ends it.
+    pub(super) fn mark(&self) -> (&'static str, &'static str) {
+        match self.bold {
+            true => (BOLD, PLAIN),
             false => ("", ""),
         }
     }
@@ -80,7 +100,7 @@ impl Policy {
         if !wanted || self.surface.is_stream() {
             return;
         }
-        let (on, off) = self.color_of(member.account.number);
+        let (on, off) = self.mark_of(member.account.number);
         // Writing to a String cannot fail.
         let _ = match &member.account.name {
             Some(name) => write!(label, "{on}[{name}]{off} "),

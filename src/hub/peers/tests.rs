@@ -106,6 +106,7 @@ const POLICY: Policy = Policy {
     surface: Surface::Stream,
     label: Label::Never,
     color: false,
+    bold: false,
 };
 
 /// What each of so many is read in one turn.

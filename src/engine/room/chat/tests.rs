@@ -9,6 +9,7 @@ use super::*;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::SlowPeer;
+use crate::engine::rows::LINE;
 use crate::engine::screen::Surface;
 
 /// A chat without sockets, and the time it is there.
@@ -26,6 +27,7 @@ impl Class {
             surface,
             label: Label::Auto,
             color,
+            bold: false,
         });
         room.open_chat(Chat::new("host", crlf));
         Class {
@@ -71,6 +73,8 @@ impl Class {
             self.room.screen_mut().consume(front.len());
             shown.extend(front);
         }
+        // Where a label ends is for those who draw rows.
+        shown.retain(|&byte| byte != LINE);
         String::from_utf8(shown).expect("text")
     }
 }
@@ -156,8 +160,8 @@ fn names_are_announced_to_all_and_refusals_told_to_one() {
     assert_eq!(class.reads(ana), "* user2 is now Ben\n");
     assert_eq!(
         class.shown(),
-        "\x1b[31m<user1>\x1b[0m before\n* user1 is now Ana\n\x1b[31m<Ana>\x1b[0m after\n\
-         \x1b[32m<user2>\x1b[0m plain\n* user2 is now Ben\n",
+        "\x1b[1;31m<user1>\x1b[0m before\n* user1 is now Ana\n\x1b[1;31m<Ana>\x1b[0m after\n\
+         \x1b[1;32m<user2>\x1b[0m plain\n* user2 is now Ben\n",
         "who came is told by the notices there"
     );
     class.room.leave(ana, class.now);

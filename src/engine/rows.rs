@@ -1,0 +1,424 @@
+//! Rows: what stands on the rows of a terminal, and whose it is.
+//!
+//! Whatever is written to a terminal goes through here: what others say, what the program says, what
+//! was typed, the row on which a line is being typed, and the row that tells how far something is. So
+//! there is one place that knows where a row begins, and one that knows what is on it.
+//!
+//! ```text
+//!   [1] what is a socket?                    a label in bold, and a stranger's words
+//!   muxnc: [2] 192.0.2.22:40112 joined       a notice: its beginning in bold
+//!   a door with a number                     what was typed, in bold
+//!   [2] name: A_                             an unfinished line, and what is being typed
+//! ```
+//!
+//! It promises:
+//! - Every row that the program begins has a label, a notice or what was typed at its beginning, in
+//!   bold where the terminal can do that, colours or not; nothing that a stranger says is ever bold. A
+//!   line that was interrupted goes on behind its label and `...`.
+//! - The row of the line being typed is one row whatever widths the terminal believes in: it is drawn
+//!   with automatic wrapping (DECAWM) off, which is on again at the end of the same piece of output.
+//!   What others say is wrapped by the terminal, so that what is copied from it is whole.
+//! - Nothing is written behind something that is to be erased, or that somebody else wrote.
+
+use std::mem;
+
+use memchr::memchr;
+
+use crate::engine::editor::Editor;
+use crate::engine::escape::Letters;
+
+/// Bytes waiting from which on no more is to be shown, and no row drawn: nobody could read it.
+pub const BUSY: usize = 4 * 1024;
+
+/// In what [`Rows::show`] takes, the end of the label that every line begins with.
+pub const LINE: u8 = 0x1f;
+
+/// The same where the line is the rest of one whose beginning was shown, or not.
+pub const REST: u8 = 0x1e;
+
+/// An unfinished line longer than this, in bytes, does not stand before what is being typed, but
+/// above it.
+const LONGEST_PROMPT: usize = 1024;
+
+/// Makes what follows bold, and ends that.
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
+
+/// What stands where a line goes on that was interrupted.
+const INTERRUPTED: &str = "... ";
+
+/// What each line of a notice begins with, as a rule.
+const PROGRAM: &str = "muxnc:";
+
+/// What is on the row that the cursor is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Row {
+    /// Nothing, and the cursor is at its beginning.
+    Empty,
+    /// The latest of an unfinished line.
+    Text,
+    /// What is to be erased.
+    Drawn,
+    /// The same, and the terminal may have made several rows of it.
+    Resized,
+    /// Perhaps something that is to be erased: somebody else had the terminal.
+    Unknown,
+}
+
+/// A line of others that is not ended.
+#[derive(Debug, Default)]
+struct Open {
+    label: Vec<u8>,
+    /// What of it is not on the screen but before the cursor.
+    text: Vec<u8>,
+    /// Something of it is on the screen, or was dropped.
+    begun: bool,
+}
+
+/// The rows of a terminal, as bytes for it. See the module's documentation.
+#[derive(Debug)]
+pub struct Rows {
+    out: Vec<u8>,
+    /// How much of `out` is written.
+    written: usize,
+    /// Whether the terminal can show bold.
+    has_bold: bool,
+    /// Whether a row is kept for the line being typed.
+    edits: bool,
+    row: Row,
+    open: Option<Open>,
+    /// The label that is being taken in, of a line that begins.
+    label: Vec<u8>,
+}
+
+impl Default for Rows {
+    /// Rows of something that can show no bold, and no line being typed.
+    fn default() -> Rows {
+        Rows::new(false)
+    }
+}
+
+impl Rows {
+    /// An empty row. `has_bold`: the terminal can do more than show text.
+    pub fn new(has_bold: bool) -> Rows {
+        Rows {
+            out: Vec::new(),
+            written: 0,
+            has_bold,
+            edits: false,
+            row: Row::Empty,
+            open: None,
+            label: Vec::new(),
+        }
+    }
+
+    /// Whether bold is possible.
+    pub fn set_bold(&mut self, has_bold: bool) {
+        self.has_bold = has_bold;
+    }
+
+    /// Whether a row is kept for a line being typed, from now on; it is drawn by [`Rows::draw`].
+    pub fn set_editing(&mut self, edits: bool) {
+        if !edits && self.row == Row::Unknown {
+            // Whoever has the terminal now takes care of its row.
+            self.row = Row::Empty;
+        }
+        if mem::replace(&mut self.edits, edits) && !edits {
+            self.lay();
+        }
+    }
+
+    /// Shows what others say, as a [`Screen`](crate::engine::screen::Screen) at a terminal gives it:
+    /// each line is a label, [`LINE`] or [`REST`], text and a line feed. Cut anywhere.
+    pub fn show(&mut self, mut framed: &[u8]) {
+        while !framed.is_empty() {
+            if self.open.is_none() {
+                let end = framed.iter().position(|&byte| byte == LINE || byte == REST);
+                let Some(end) = end else {
+                    return self.label.extend(framed);
+                };
+                self.label.extend(&framed[..end]);
+                self.open = Some(Open {
+                    label: mem::take(&mut self.label),
+                    text: Vec::new(),
+                    begun: framed[end] == REST,
+                });
+                framed = &framed[end + 1..];
+            }
+            framed = self.line(framed);
+        }
+    }
+
+    /// Shows what one other says, of whom no line is labelled. Cut anywhere.
+    pub fn say(&mut self, mut text: &[u8]) {
+        while !text.is_empty() {
+            self.open.get_or_insert_default();
+            text = self.line(text);
+        }
+    }
+
+    /// Takes the open line, or as much of it as there is, off the front of `text`.
+    fn line<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
+        let end = memchr(b'\n', text);
+        self.put(&text[..end.unwrap_or(text.len())]);
+        match end {
+            Some(end) => {
+                self.end_line();
+                &text[end + 1..]
+            }
+            None => &[],
+        }
+    }
+
+    fn put(&mut self, text: &[u8]) {
+        let Some(open) = self.open.as_mut().filter(|_| !text.is_empty()) else {
+            return;
+        };
+        if !self.edits {
+            if self.row != Row::Text {
+                self.lay();
+            }
+            self.out.extend(text);
+            return;
+        }
+        open.text.extend(text);
+        if open.text.len() > LONGEST_PROMPT {
+            self.lay();
+            self.feed();
+        }
+    }
+
+    fn end_line(&mut self) {
+        let is_shown = self.open.as_ref().is_none_or(|open| open.begun);
+        let is_held = self.open.as_ref().is_some_and(|open| !open.text.is_empty());
+        if !is_shown || is_held {
+            self.lay();
+        }
+        if self.row == Row::Text {
+            self.feed();
+        }
+        self.open = None;
+    }
+
+    /// Puts the open line on a row of its own, as much of it as is not on the screen.
+    fn lay(&mut self) {
+        let Some(mut open) = self.open.take() else {
+            return;
+        };
+        self.begin();
+        self.out.extend(&open.label);
+        if open.begun {
+            self.bold(INTERRUPTED);
+        }
+        self.out.append(&mut open.text);
+        open.begun = true;
+        self.row = Row::Text;
+        self.open = Some(open);
+    }
+
+    /// Shows whole lines of the program's own; an unfinished line of others is interrupted, or stays
+    /// before what is being typed.
+    pub fn notice(&mut self, lines: &[u8]) {
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            self.begin();
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let line = String::from_utf8_lossy(line);
+            match line.strip_prefix(PROGRAM) {
+                Some(rest) => {
+                    self.bold(PROGRAM);
+                    self.out.extend(rest.as_bytes());
+                }
+                None => self.bold(&line),
+            }
+            self.feed();
+        }
+    }
+
+    /// A line was typed and ended: it stays, after the others' unfinished line if there is one. What
+    /// that goes on with is a line of its own.
+    pub fn typed(&mut self, line: &str) {
+        let open = self.open.take();
+        self.begin();
+        if let Some(mut open) = open {
+            self.out.extend(&open.label);
+            self.out.append(&mut open.text);
+            self.open = Some(Open {
+                begun: false,
+                ..open
+            });
+        }
+        let mut shown = String::new();
+        let mut letters = Letters::default();
+        for letter in line.chars() {
+            match letter {
+                '\t' => {
+                    letters.end();
+                    shown.push('\t');
+                }
+                letter => letters.push(letter, &mut shown),
+            }
+        }
+        self.bold(&shown);
+        self.feed();
+    }
+
+    /// The terminal has shown a line that was typed, and its end, itself. What others go on with is a
+    /// line of its own.
+    pub fn echoed(&mut self) {
+        self.row = Row::Empty;
+        if let Some(open) = &mut self.open {
+            open.begun = false;
+        }
+    }
+
+    /// Somebody else had the terminal meanwhile.
+    pub fn lose(&mut self) {
+        self.row = Row::Unknown;
+    }
+
+    /// The terminal has another size.
+    pub fn resize(&mut self) {
+        if self.row == Row::Drawn {
+            self.row = Row::Resized;
+        }
+    }
+
+    /// Writes what changes a mode of the terminal and nothing that is seen.
+    pub fn control(&mut self, sequence: &[u8]) {
+        self.out.extend(sequence);
+    }
+
+    /// Whether something is on the row that the next thing shown would erase.
+    pub fn is_drawn(&self) -> bool {
+        matches!(self.row, Row::Drawn | Row::Resized)
+    }
+
+    /// Draws the row of the line being typed on a terminal of so many columns.
+    pub fn draw(&mut self, editor: &Editor, columns: u16) {
+        if matches!(self.row, Row::Text | Row::Resized) {
+            self.begin();
+        }
+        let mut label = Vec::new();
+        let mut text = &[][..];
+        if let Some(open) = &self.open {
+            label.extend(&open.label);
+            if open.begun {
+                label.extend(marked(INTERRUPTED, self.has_bold).as_bytes());
+            }
+            text = &open.text;
+        }
+        let (label, text) = (
+            String::from_utf8_lossy(&label),
+            String::from_utf8_lossy(text),
+        );
+        editor.draw(&label, &text, columns, &mut self.out);
+        self.row = Row::Drawn;
+    }
+
+    /// Clears the whole screen.
+    pub fn clear(&mut self) {
+        self.out.extend(b"\x1b[H\x1b[2J");
+        self.row = Row::Empty;
+    }
+
+    /// Draws a row that tells how far something is, which must fit; never behind the beginning of a
+    /// line of others.
+    pub fn progress(&mut self, row: &str) {
+        if self.row != Row::Text {
+            self.out.extend(b"\r\x1b[K");
+            self.out.extend(row.as_bytes());
+            self.row = Row::Drawn;
+        }
+    }
+
+    /// Takes what was drawn off the screen.
+    pub fn erase(&mut self) {
+        if self.is_drawn() || self.row == Row::Unknown {
+            self.begin();
+        }
+    }
+
+    /// The end: what others did not finish is shown, and the next row is empty.
+    pub fn finish(&mut self) {
+        if self.open.as_ref().is_some_and(|open| !open.text.is_empty()) {
+            self.lay();
+        }
+        self.begin();
+    }
+
+    /// Whether an unfinished line of others is on the row.
+    pub fn is_midline(&self) -> bool {
+        self.row == Row::Text
+    }
+
+    /// There is the beginning of a line of others on the row, which somebody else wrote.
+    pub fn is_behind_text(&mut self) {
+        self.row = Row::Text;
+    }
+
+    /// Makes the cursor stand at the beginning of a row on which there is nothing.
+    fn begin(&mut self) {
+        match self.row {
+            Row::Empty => {}
+            Row::Text => self.feed(),
+            Row::Drawn | Row::Unknown => self.out.extend(b"\r\x1b[K"),
+            // Nothing is ever below it but itself.
+            Row::Resized => self.out.extend(b"\r\x1b[J"),
+        }
+        self.row = Row::Empty;
+    }
+
+    fn feed(&mut self) {
+        self.out.push(b'\n');
+        self.row = Row::Empty;
+    }
+
+    fn bold(&mut self, text: &str) {
+        self.out.extend(marked(text, self.has_bold).as_bytes());
+    }
+
+    /// Bytes to write, all that there are.
+    pub fn front(&self) -> &[u8] {
+        &self.out[self.written..]
+    }
+
+    /// Takes away what was written.
+    pub fn consume(&mut self, count: usize) {
+        self.written = (self.written + count).min(self.out.len());
+        if self.written == self.out.len() {
+            self.out.clear();
+            self.out.shrink_to(16 * BUSY);
+            self.written = 0;
+        } else if self.written >= 16 * BUSY {
+            self.out.drain(..self.written);
+            self.written = 0;
+        }
+    }
+
+    /// Whether everything was written.
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// Whether it takes no more just now.
+    pub fn is_busy(&self) -> bool {
+        self.front().len() >= BUSY
+    }
+
+    /// Writes no more of what waits.
+    pub fn forget(&mut self) {
+        self.out.clear();
+        self.written = 0;
+    }
+}
+
+/// What is to be bold, if that is possible and there is any.
+fn marked(text: &str, has_bold: bool) -> String {
+    match has_bold && !text.is_empty() {
+        true => format!("{BOLD}{text}{PLAIN}"),
+        false => String::from(text),
+    }
+}
+
+#[cfg(test)]
+mod tests;
