@@ -181,7 +181,7 @@ impl Room {
                 cursor,
                 lines: Lines::default(),
                 meter: Meter::default(),
-                pace: Pace::new(now),
+                pace: Pace::default(),
                 escaper: Escaper::default(),
             },
         );

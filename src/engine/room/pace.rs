@@ -32,9 +32,89 @@ const MEMORY: Duration = Duration::from_secs(16);
 /// Bytes in a second that a member who has not said much may say while the others wait.
 const LITTLE: u64 = 4 * 1024;
 
-/// What is known of a member's pace, and of how much it says.
+/// What is known of a member's pace, and of how much it says. It takes memory from the first word of a
+/// member on, or when it falls behind: most do neither.
+#[derive(Debug, Default)]
+pub(super) struct Pace(Option<Box<State>>);
+
+impl Pace {
+    /// Whether it is behind in a hold.
+    pub(super) fn lags(&self) -> bool {
+        self.0.as_ref().is_some_and(|state| state.lags)
+    }
+
+    /// Whether it keeps up and says little: that others are slow is at its cost.
+    pub(super) fn is_witness(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|state| !state.lags && !state.floods)
+    }
+
+    /// A hold has begun.
+    pub(super) fn begin(&mut self, lags: bool, now: Instant) {
+        if lags || self.0.is_some() {
+            self.known(now).begin(lags, now);
+        }
+    }
+
+    /// It is behind by now, and was not when the hold began.
+    pub(super) fn fall_behind(&mut self, now: Instant) {
+        let state = self.known(now);
+        state.settle(None, now);
+        state.lags = true;
+    }
+
+    /// It is not behind any more, after those that are were to blame since then.
+    pub(super) fn catch_up(&mut self, blamed_since: Option<Instant>, now: Instant) {
+        self.settle(blamed_since, now);
+        if let Some(state) = &mut self.0 {
+            state.lags = false;
+        }
+    }
+
+    /// Brings its level up to now, after those that are behind were to blame since then, or were not.
+    pub(super) fn settle(&mut self, blamed_since: Option<Instant>, now: Instant) {
+        if let Some(state) = &mut self.0 {
+            state.settle(blamed_since, now);
+        }
+    }
+
+    /// Its level now.
+    pub(super) fn level(&self, blamed_since: Option<Instant>, now: Instant) -> Duration {
+        let level = self.0.as_ref().map(|state| state.level(blamed_since, now));
+        level.unwrap_or_default()
+    }
+
+    /// How long it will take until all that it said is forgotten: the more it said, the longer.
+    pub(super) fn said_lately(&self, now: Instant) -> Duration {
+        let said = self.0.as_ref().map(|state| state.said_lately(now));
+        said.unwrap_or_default()
+    }
+
+    /// It said so much, while others waited or not.
+    pub(super) fn say(&mut self, bytes: u64, in_hold: bool, now: Instant) {
+        self.known(now).say(bytes, in_hold, now);
+    }
+
+    /// How many bytes it may say now while others wait.
+    ///
+    /// # Errors
+    /// None; that is when to ask again.
+    pub(super) fn allowance(&self, now: Instant) -> Result<u64, Instant> {
+        match &self.0 {
+            Some(state) => state.allowance(now),
+            None => Meter::default().read_budget(Rate::per_second(LITTLE), now),
+        }
+    }
+
+    fn known(&mut self, now: Instant) -> &mut State {
+        self.0.get_or_insert_with(|| Box::new(State::new(now)))
+    }
+}
+
+/// The same of one that said something or fell behind.
 #[derive(Debug)]
-pub(super) struct Pace {
+struct State {
     lags: bool,
     floods: bool,
     /// How long it made others wait, less half of the time in which it did not.
@@ -47,10 +127,10 @@ pub(super) struct Pace {
     meter: Meter,
 }
 
-impl Pace {
-    /// A member that joins now.
-    pub(super) fn new(now: Instant) -> Pace {
-        Pace {
+impl State {
+    /// Nothing is known yet.
+    fn new(now: Instant) -> State {
+        State {
             lags: false,
             floods: false,
             level: Duration::ZERO,
@@ -60,43 +140,21 @@ impl Pace {
         }
     }
 
-    /// Whether it is behind in a hold.
-    pub(super) fn lags(&self) -> bool {
-        self.lags
-    }
-
-    /// Whether it keeps up and says little: that others are slow is at its cost.
-    pub(super) fn is_witness(&self) -> bool {
-        !self.lags && !self.floods
-    }
-
     /// A hold has begun.
-    pub(super) fn begin(&mut self, lags: bool, now: Instant) {
+    fn begin(&mut self, lags: bool, now: Instant) {
         self.settle(None, now);
         self.lags = lags;
         self.floods = self.said_lately(now) >= MUCH;
     }
 
-    /// It is behind by now, and was not when the hold began.
-    pub(super) fn fall_behind(&mut self, now: Instant) {
-        self.settle(None, now);
-        self.lags = true;
-    }
-
-    /// It is not behind any more, after those that are were to blame since then.
-    pub(super) fn catch_up(&mut self, blamed_since: Option<Instant>, now: Instant) {
-        self.settle(blamed_since, now);
-        self.lags = false;
-    }
-
     /// Brings its level up to now, after those that are behind were to blame since then, or were not.
-    pub(super) fn settle(&mut self, blamed_since: Option<Instant>, now: Instant) {
+    fn settle(&mut self, blamed_since: Option<Instant>, now: Instant) {
         self.level = self.level(blamed_since, now);
         self.level_at = self.level_at.max(now);
     }
 
     /// Its level now.
-    pub(super) fn level(&self, blamed_since: Option<Instant>, now: Instant) -> Duration {
+    fn level(&self, blamed_since: Option<Instant>, now: Instant) -> Duration {
         // Nobody is to blame for the time before it fell behind.
         let since = blamed_since.filter(|_| self.lags).unwrap_or(now);
         let since = since.max(self.level_at);
@@ -105,12 +163,12 @@ impl Pace {
     }
 
     /// How long it will take until all that it said is forgotten: the more it said, the longer.
-    pub(super) fn said_lately(&self, now: Instant) -> Duration {
+    fn said_lately(&self, now: Instant) -> Duration {
         self.forgotten_at.saturating_duration_since(now)
     }
 
     /// It said so much, while others waited or not.
-    pub(super) fn say(&mut self, bytes: u64, in_hold: bool, now: Instant) {
+    fn say(&mut self, bytes: u64, in_hold: bool, now: Instant) {
         let time = Duration::from_secs_f64(bytes as f64 / FORGOTTEN as f64);
         self.forgotten_at = (self.forgotten_at.max(now) + time).min(now + MEMORY);
         if in_hold {
@@ -122,7 +180,7 @@ impl Pace {
     ///
     /// # Errors
     /// None; that is when to ask again.
-    pub(super) fn allowance(&self, now: Instant) -> Result<u64, Instant> {
+    fn allowance(&self, now: Instant) -> Result<u64, Instant> {
         if self.said_lately(now) >= MUCH {
             return Err(self.forgotten_at - MUCH + Duration::from_millis(1));
         }
