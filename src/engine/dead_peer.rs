@@ -56,7 +56,8 @@ impl DeadPeerTimer {
             *self = DeadPeerTimer::default();
             return false;
         };
-        match found.unanswered && found.silent >= EVERY {
+        // Answered at the very moment of the last check: it is not silent since then.
+        match found.unanswered && found.silent > EVERY {
             true => self.missed += 1,
             false => self.missed = 0,
         }
@@ -71,7 +72,7 @@ mod tests {
     const DEAD: Option<Outstanding> = Some(Outstanding {
         unanswered: true,
         waiting: false,
-        silent: EVERY,
+        silent: Duration::from_millis(20_001),
     });
     /// A closed window, between two probes of it.
     const ASLEEP: Option<Outstanding> = Some(Outstanding {
@@ -103,7 +104,11 @@ mod tests {
 
     #[test]
     fn who_answers_anything_begins_anew() {
-        for sign_of_life in [ASLEEP, ANSWERED] {
+        let at_the_last_check = DEAD.map(|found| Outstanding {
+            silent: EVERY,
+            ..found
+        });
+        for sign_of_life in [ASLEEP, ANSWERED, at_the_last_check] {
             let mut timer = armed();
             for _ in 0..10 {
                 assert!((1..CHECKS).all(|_| !timer.check(DEAD)));

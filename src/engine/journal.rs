@@ -150,6 +150,14 @@ impl Journal {
         cursor.at
     }
 
+    /// Whether something is still to be inserted into a cursor's stream.
+    pub fn has_insertions(&self, cursor: &Cursor) -> bool {
+        cursor
+            .edits
+            .as_ref()
+            .is_some_and(|edits| edits.inserted > 0)
+    }
+
     /// Puts `bytes` into the stream of a cursor that was just made, before everything else in it.
     pub fn insert_first(&mut self, cursor: &mut Cursor, bytes: &[u8]) {
         if bytes.is_empty() {

@@ -77,6 +77,8 @@ pub struct Room {
     here: usize,
     /// How many of them are known to read.
     readers: usize,
+    /// How many of them may still say something.
+    speakers: usize,
     /// Those that may be gone, by the order of their ends.
     unconfirmed: BTreeMap<u64, usize>,
     /// Ends that were read.
@@ -119,6 +121,7 @@ impl Room {
             members: Members::default(),
             here: 0,
             readers: 0,
+            speakers: 0,
             unconfirmed: BTreeMap::new(),
             ends: 0,
             trial: Trial::default(),
@@ -187,6 +190,7 @@ impl Room {
         );
         self.here += 1;
         self.note_newcomer(key, now);
+        self.speakers += 1;
         self.name_by_number(key);
         if let Some(owner) = &mut self.line_owner {
             owner.since.get_or_insert(now);

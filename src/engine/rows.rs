@@ -395,6 +395,11 @@ impl Rows {
         }
     }
 
+    /// How many bytes are to be written.
+    pub fn waiting(&self) -> usize {
+        self.front().len()
+    }
+
     /// Whether everything was written.
     pub fn is_empty(&self) -> bool {
         self.out.is_empty()

@@ -244,6 +244,11 @@ impl Screen {
         self.full = overflow == Overflow::Backpressure && self.queue.len() >= HIGH_WATER;
     }
 
+    /// Bytes that were not written yet.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether everything was written.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()

@@ -140,9 +140,13 @@ impl<L> Accept<L> {
 
     /// Whether there is something to do that no event will tell of.
     pub(super) fn is_ready(&self) -> bool {
-        let held = self.exhausted.is_some_and(|e| e.retry.is_some());
-        let arrivals = !held && self.doors.iter().any(|door| door.ready.is_readable());
+        let arrivals = !self.is_held() && self.doors.iter().any(|door| door.ready.is_readable());
         arrivals || self.handshakes.is_ready()
+    }
+
+    /// Whether descriptors ran out, and it is not time to try again.
+    fn is_held(&self) -> bool {
+        self.exhausted.is_some_and(|e| e.retry.is_some())
     }
 
     /// When there is something to do although nothing happens.
@@ -174,6 +178,7 @@ impl<L> Accept<L> {
     /// a shared listener they are taken and closed.
     pub(super) fn close<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>) {
         self.turns_away = true;
+        peers.expect_nobody();
         if !self.is_shared {
             self.doors.clear();
         }
@@ -195,6 +200,9 @@ impl<L> Accept<L> {
     {
         let mut admitted = Vec::new();
         self.end_lingering(peers, now);
+        if let Some(exhausted) = &mut self.exhausted {
+            exhausted.retry = exhausted.retry.filter(|retry| now < *retry);
+        }
         if self.is_ready() {
             // A newcomer is not told again what somebody is known to have heard.
             peers.settle_trial();
@@ -236,11 +244,8 @@ impl<L> Accept<L> {
     where
         W: World<Listener = L>,
     {
-        if let Some(exhausted) = &mut self.exhausted {
-            exhausted.retry = exhausted.retry.filter(|retry| now < *retry);
-            if exhausted.retry.is_some() {
-                return None;
-            }
+        if self.is_held() {
+            return None;
         }
         while let Some(door) = self.doors.iter_mut().find(|door| door.ready.is_readable()) {
             match world.accept(&mut door.listener) {

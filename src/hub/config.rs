@@ -63,8 +63,9 @@ impl HubConfig {
     /// The rules of its room, whose screen is that.
     pub(super) fn policy(&self, surface: Surface) -> Policy {
         Policy {
-            // Where nothing is sent to members, they do not hear each other, either.
-            relay: self.relay && self.settings.traffic != Traffic::ReceiveOnly,
+            // Where nothing is sent to members, or what they say is thrown away, they do not hear each
+            // other, either (`--recv-only` and `--send-only` of a broker mean the same to ncat).
+            relay: self.relay && self.settings.traffic == Traffic::Both,
             slow: self.slow,
             stall_timeout: self.stall_timeout,
             surface,

@@ -265,6 +265,7 @@ impl<W: World> Core<W> {
         }
         self.accept.close(&mut self.peers);
         self.peers.promise();
+        self.peers.close_all_over(now);
         if self.config.settings.half_close {
             self.peers.half_close_all();
         }
@@ -290,7 +291,7 @@ impl<W: World> Core<W> {
                 target: NOTICE,
                 "{} joined, {}",
                 self.peers.who(key),
-                self.transfer.here(&self.peers.room, later)
+                self.transfer.here(&self.peers, later)
             );
         }
         None
@@ -355,7 +356,7 @@ impl<W: World> Core<W> {
     fn outcome(&mut self, now: Instant) -> Option<Status> {
         if self.operator.has_quit() {
             self.peers.promise();
-            for line in self.peers.settle() {
+            for line in self.peers.settle().lines {
                 self.display.say(&line);
             }
             return Some(Status::Done(Proof::waived_by_the_operator()));
@@ -364,7 +365,7 @@ impl<W: World> Core<W> {
             if !self.transfer.has_failed(&self.peers) {
                 return None;
             }
-            for line in self.peers.settle() {
+            for line in self.peers.settle().lines {
                 self.display.say(&line);
             }
             self.display
@@ -376,23 +377,26 @@ impl<W: World> Core<W> {
             self.delivered = Some(now);
         }
         let screen = self.peers.room.screen();
-        let is_shown = self.display.is_done(screen, self.operator.console());
-        let is_over = self.peers.room.is_empty() && is_shown;
+        let unshown = self.display.waiting(screen, self.operator.console());
+        let is_over = self.peers.room.is_empty() && unshown == 0;
         let limits = [self.quits_at(), self.lingers_until()];
         if !is_over && !limits.into_iter().flatten().any(|end| now >= end) {
             return None;
         }
         let short = self.peers.settle();
-        for line in &short {
+        for line in &short.lines {
             self.display.say(line);
         }
-        // How many bytes each lacks, its line says.
-        let unshown = (!is_shown && !is_over).then_some(1);
-        let missing = short.iter().map(|_| 1).chain(unshown);
-        Some(match Proof::settle(missing) {
-            Ok(proof) => Status::Done(proof),
-            Err(_) => Status::Failed,
-        })
+        if unshown > 0 {
+            let line = format!("stdout did not take the last {unshown} bytes");
+            self.display.say(&line);
+        }
+        Some(
+            match Proof::settle(short.missing.into_iter().chain([unshown])) {
+                Ok(proof) => Status::Done(proof),
+                Err(_) => Status::Failed,
+            },
+        )
     }
 
     fn quits_at(&self) -> Option<Instant> {
@@ -421,6 +425,21 @@ impl<W: World> Core<W> {
         }
         self.display.finish();
         ended
+    }
+
+    /// The room: who is here, and what is owed to whom. The simulation compares it with its model.
+    pub fn room(&self) -> &Room {
+        &self.peers.room
+    }
+
+    /// Bytes that the operator said to everybody. The simulation compares it with its model.
+    pub fn said(&self) -> u64 {
+        self.peers.said
+    }
+
+    /// Whether the operator says nothing more. The simulation compares it with its model.
+    pub fn has_said_all(&self) -> bool {
+        self.operator.is_silent() || self.operator.finished().is_some()
     }
 
     /// Whether one is served, by somebody else.

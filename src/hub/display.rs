@@ -67,9 +67,11 @@ impl<D: Device> Display<D> {
         !(screen.is_empty() && settled) && self.stdout.is_writable()
     }
 
-    /// Whether everything that was to be shown is.
-    pub(super) fn is_done(&self, screen: &Screen, console: Option<&Console<D>>) -> bool {
-        screen.is_empty() && console.is_none_or(Console::is_written) && self.has_written_rows()
+    /// Bytes that were to be shown and that stdout did not take yet.
+    pub(super) fn waiting(&self, screen: &Screen, console: Option<&Console<D>>) -> u64 {
+        let above = console.map_or(0, Console::waiting);
+        let rows = self.rows.as_ref().map_or(0, Rows::waiting);
+        (screen.waiting() + above + rows) as u64
     }
 
     fn has_written_rows(&self) -> bool {

@@ -4,11 +4,11 @@
 //! console there are lines, which wait here until they are wanted, and commands.
 //!
 //! ```text
-//!   open ───────────► ended ────────────────► finished
-//!    │  no more can     │  all that was read     the class is told that nothing follows
-//!    │  be read         │  was said for good
-//!    │                  └─► silent: it was empty from the start, there is no keyboard
-//!    └─► quit
+//!   open ──────────► ended ──────────► said ──────────► finished
+//!    │  no more can    │  all of it      │  somebody       the class is told that nothing
+//!    │  be read        │  was said       │  heard it       follows
+//!    │                 └─────────────────┴─► silent: it was empty from the start, there is no
+//!    └─► quit                                keyboard; or `--keep-open`
 //! ```
 //!
 //! It promises: nothing is read before it is wanted but one chunk, so that an end is known early;
@@ -56,6 +56,8 @@ enum State {
     Open,
     /// Nothing more will be read, and what is pending is still to be said.
     Ended,
+    /// All was said, the line without an end included; it is waited for that somebody heard it.
+    Said,
     /// Nothing was ever said, and there is no keyboard.
     Silent,
     /// The class was told that nothing follows.
@@ -174,7 +176,7 @@ impl<D: Device> Operator<D> {
 
     /// Whether there is something to do at once.
     pub(super) fn is_ready<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> bool {
-        let wanted = transfer.budget(&peers.room) > 0 && self.pause().is_none();
+        let wanted = transfer.budget(peers) > 0 && self.pause().is_none();
         let ready = self.stdin().is_some_and(Stdin::is_ready) && self.state == State::Open;
         let reads = match &self.input {
             Input::None => false,
@@ -213,9 +215,9 @@ impl<D: Device> Operator<D> {
         if !pauses {
             self.say_pending(peers, transfer, now);
         }
-        if self.state == State::Ended && self.pending.is_empty() && !peers.room.is_empty() {
-            // The last line may have no end: it, too, waits to be known to be read.
+        if self.state == State::Ended && self.pending.is_empty() {
             peers.typed_end(now);
+            self.state = State::Said;
         }
         if self.ends(peers) {
             self.end(peers, now);
@@ -225,7 +227,7 @@ impl<D: Device> Operator<D> {
 
     /// Whether an input that is not wanted yet is read all the same, so that its end is known.
     fn reads_ahead<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> bool {
-        peers.room.is_empty() || transfer.is_waiting(&peers.room)
+        peers.room.is_empty() || transfer.is_waiting(peers)
     }
 
     fn read_plain<S: Stream>(
@@ -236,7 +238,7 @@ impl<D: Device> Operator<D> {
         buffer: &mut [u8],
         now: Instant,
     ) -> Result<(), Error> {
-        let budget = transfer.budget(&peers.room);
+        let budget = transfer.budget(peers);
         let ahead = self.reads_ahead(peers, transfer);
         let Input::Plain(stdin) = &mut self.input else {
             return Ok(());
@@ -289,7 +291,7 @@ impl<D: Device> Operator<D> {
         transfer: &Transfer,
         now: Instant,
     ) {
-        let budget = transfer.budget(&peers.room);
+        let budget = transfer.budget(peers);
         if self.pending.is_empty() || budget == 0 {
             return;
         }
@@ -311,15 +313,13 @@ impl<D: Device> Operator<D> {
 
     /// Whether the end of the input is to be told now.
     fn ends<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
-        if self.state != State::Ended {
-            return false;
+        // Who pressed Ctrl-D was told that nobody heard the rest.
+        let is_given_up = self.is_typed() && peers.room.is_empty();
+        match self.state {
+            State::Ended => is_given_up,
+            State::Said => is_given_up || !peers.room.is_unheard(),
+            _ => false,
         }
-        let is_typed = self.is_typed();
-        if is_typed && peers.room.is_empty() {
-            // Who pressed Ctrl-D was told that nobody heard the rest.
-            return true;
-        }
-        self.pending.is_empty() && !peers.room.is_unheard()
     }
 
     /// The input is over. One that was empty from the start only means that there is no keyboard;
@@ -327,7 +327,9 @@ impl<D: Device> Operator<D> {
     fn end<S: Stream>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
         let is_typed = self.is_typed();
         self.pending = Vec::new();
-        peers.typed_end(now);
+        if self.state != State::Said {
+            peers.typed_end(now);
+        }
         peers.say_no_more(now);
         self.state = match !self.keeps_open && (self.spoke || is_typed) {
             true => State::Finished(now),
@@ -448,7 +450,7 @@ impl<D: Device> Operator<D> {
         self.pending.extend(line.as_bytes());
         self.pending.push(b'\n');
         self.pending_lines += 1;
-        let is_waiting = transfer.is_waiting(&peers.room);
+        let is_waiting = transfer.is_waiting(peers);
         if peers.room.is_empty() || is_waiting {
             let waiting = match self.pending_lines {
                 1 => String::from("1 line waits"),
@@ -457,7 +459,7 @@ impl<D: Device> Operator<D> {
             self.answer(&match is_waiting {
                 true => format!(
                     "{}: {waiting} for the others to join",
-                    transfer.here(&peers.room, 0)
+                    transfer.here(peers, 0)
                 ),
                 false => format!("nobody is here yet: {waiting} for the first to join"),
             });

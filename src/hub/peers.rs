@@ -18,6 +18,7 @@
 mod leaving;
 mod presence;
 mod reading;
+mod shortfall;
 #[cfg(test)]
 mod tests;
 mod writing;
@@ -31,9 +32,9 @@ use std::time::Instant;
 use slab::Slab;
 
 pub use self::leaving::DisconnectReason;
-use self::leaving::Shortfall;
 use self::presence::Looks;
 pub use self::reading::CHUNK;
+use self::shortfall::Shortfall;
 use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
 use crate::engine::admit::Headcount;
@@ -78,6 +79,26 @@ impl<S> Peer<S> {
     fn is_member(&self) -> bool {
         self.stage == Stage::Member
     }
+
+    /// Whether it is handed nothing more: its stream has ended, or its connection is broken.
+    fn takes_no_more(&self) -> bool
+    where
+        S: Stream,
+    {
+        self.conn.is_shut() || self.broken.is_some()
+    }
+
+    /// Tells it that nothing follows, once, and not if it takes no more. Returns whether it is told now.
+    fn end_our_side(&mut self) -> bool
+    where
+        S: Stream,
+    {
+        let is_told = self.broken.is_none() && !self.conn.is_shut();
+        if is_told {
+            self.conn.shutdown();
+        }
+        is_told
+    }
 }
 
 /// How far a peer is on its way.
@@ -116,14 +137,14 @@ pub struct Peers<S, D = Descriptor> {
     flushed: u64,
     /// Nothing will ever follow what was said.
     says_no_more: bool,
+    /// Nobody else will join.
+    expects_nobody: bool,
     /// Whoever is owed nothing is told that nothing will follow.
     half_closing: bool,
     /// The hub ends soon after everything was acknowledged.
     lingers: bool,
     /// Who is proven to be there is promised what was and will be said.
     promises: bool,
-    /// Where the shared stream was when the operator had said all that was promised.
-    promised_until: Option<u64>,
     /// Whose departure would leave something undelivered that was promised.
     shortfall: Shortfall,
     /// Only where something is to be recorded.
@@ -152,10 +173,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
             queues: Queues::default(),
             flushed: 0,
             says_no_more: false,
+            expects_nobody: false,
             half_closing: false,
             lingers: false,
             promises: false,
-            promised_until: None,
             shortfall: Shortfall::default(),
             looks: Looks::default(),
             release: None,
@@ -330,8 +351,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             .filter(|peer| peer.is_member() && !peer.leaving)
     }
 
-    /// Members that are not leaving already.
-    fn staying(&self) -> usize {
+    /// How many places are taken by those who are not leaving already.
+    pub(super) fn staying(&self) -> usize {
         let leaving = self.queues.leaving.iter();
         let members = leaving.filter(|(key, _)| self.member(*key).is_some());
         self.room.places_taken() - members.count()

@@ -16,7 +16,6 @@ use std::time::Instant;
 use super::peers::Peers;
 use crate::engine::progress::Size;
 use crate::engine::progress::TransferProgress;
-use crate::engine::room::Room;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::stdin::Stdin;
@@ -65,25 +64,25 @@ impl Transfer {
     }
 
     /// Whether it waits for somebody to come.
-    pub(super) fn is_waiting(&self, room: &Room) -> bool {
+    pub(super) fn is_waiting<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> bool {
         let awaited = self.awaited.unwrap_or(0);
-        !self.has_begun && room.places_taken() < awaited
+        !self.has_begun && peers.staying() < awaited
     }
 
     /// How many bytes of the operator's are wanted now, at most.
-    pub(super) fn budget(&self, room: &Room) -> usize {
-        match self.is_waiting(room) {
+    pub(super) fn budget<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> usize {
+        match self.is_waiting(peers) {
             true => 0,
-            false => room.input_budget(),
+            false => peers.room.input_budget(),
         }
     }
 
     /// How many are here, in words, those not counted who came `later`.
-    pub(super) fn here(&self, room: &Room, later: usize) -> String {
+    pub(super) fn here<S: Stream, D: Device>(&self, peers: &Peers<S, D>, later: usize) -> String {
         match self.awaited.filter(|_| !self.has_begun) {
             // Who only receives may have ended its side at once.
-            Some(awaited) => format!("{} of {awaited} here", room.places_taken() - later),
-            None => format!("{} here", room.here() - later),
+            Some(awaited) => format!("{} of {awaited} here", peers.staying() - later),
+            None => format!("{} here", peers.room.here() - later),
         }
     }
 
@@ -107,21 +106,23 @@ impl Transfer {
         if self.has_begun || (self.awaited.is_none() && !self.is_whole) {
             return false;
         }
-        if self.is_waiting(&peers.room) {
+        // As many acknowledged something: who leaves now was one of them.
+        let is_proven = self.is_whole && !peers.room.is_on_trial();
+        if !is_proven && self.is_waiting(peers) {
             if self.began.take().is_some() {
                 // One of them left before it was known to be there.
-                let here = self.here(&peers.room, 0);
+                let here = self.here(peers, 0);
                 log::info!(target: NOTICE, "waiting again: {here}");
             }
             return false;
         }
         let begins = self.awaited.is_some() && self.began.is_none();
         if begins {
-            let here = peers.room.places_taken();
+            let here = peers.staying();
             log::info!(target: NOTICE, "all {here} are here: it begins");
         }
         self.began.get_or_insert(now);
-        self.has_begun = !self.is_whole || !peers.room.is_on_trial();
+        self.has_begun = !self.is_whole || is_proven;
         if self.is_closed() {
             peers.promise_to_proven(now);
             self.receivers = peers.promised_here();

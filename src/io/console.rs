@@ -232,6 +232,11 @@ impl<D: Device> Console<D> {
         self.rows.is_empty()
     }
 
+    /// Bytes that are to be shown and that the terminal did not take yet.
+    pub fn waiting(&self) -> usize {
+        self.rows.waiting()
+    }
+
     /// Shows what is said on stderr (or writes it there, if that is elsewhere), draws the row if it
     /// has to be, and writes what the terminal takes.
     ///

@@ -29,6 +29,11 @@ impl Presence {
         self != Presence::Here
     }
 
+    /// Whether it may say something more.
+    pub fn may_speak(self) -> bool {
+        self == Presence::Here
+    }
+
     /// Whether it counts.
     pub fn is_here(self) -> bool {
         !matches!(self, Presence::Unconfirmed(_))
@@ -44,7 +49,7 @@ pub struct Member {
     pub(super) presence: Presence,
     /// It acknowledged something that it was sent.
     pub(super) has_acknowledged: bool,
-    /// Where the journal was when its end was read.
+    /// Where in the journal it stood when its end was read: all before it was handed to it.
     pub(super) ended_at: u64,
     /// In a chat: everybody was told of it.
     pub(super) is_announced: bool,

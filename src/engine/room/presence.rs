@@ -21,7 +21,7 @@ use super::member::Member;
 use super::member::Presence;
 
 /// Bytes of the operator's that are said before anybody is known to read them: a port check is gone
-/// before it acknowledges anything.
+/// before it acknowledges anything. Where only whole lines are said, the last of them may be longer.
 pub const TRIAL: usize = 1024;
 
 /// What is said before anybody is known to read it.
@@ -85,24 +85,25 @@ impl Trial {
         self.kept = Vec::new();
     }
 
-    /// What was said so far was heard.
-    fn renew(&mut self) {
+    /// What was said so far was heard, all but the `held` bytes of a line that is not passed on yet.
+    fn renew(&mut self, held: usize) {
         self.kept = Vec::new();
-        self.said = 0;
+        self.said = held;
     }
 
-    /// What was said before that place in the journal was heard.
+    /// What was said before that place in the journal was heard, the pieces that end there included.
     fn renew_before(&mut self, at: u64) {
-        let count = self.kept.partition_point(|(place, _)| *place < at);
+        let ends_before = |(place, text): &(u64, Box<[u8]>)| place + text.len() as u64 <= at;
+        let count = self.kept.partition_point(ends_before);
         for (_, text) in self.kept.drain(..count) {
             self.said = self.said.saturating_sub(text.len());
         }
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, held: usize) {
         if !self.is_final && self.is_over {
             self.is_over = false;
-            self.said = 0;
+            self.said = held;
         }
     }
 }
@@ -121,6 +122,11 @@ impl Room {
     /// Whether nobody is or may be there.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// Whether any member may still say something.
+    pub fn has_speakers(&self) -> bool {
+        self.speakers > 0
     }
 
     /// What begins now is one whole for so many receivers: the trial lasts until each of them has
@@ -142,7 +148,12 @@ impl Room {
 
     /// Whether something that the operator said is not known to be read by anybody.
     pub fn is_unheard(&self) -> bool {
-        !self.trial.is_over && self.trial.said > 0
+        !self.trial.is_over && self.out_on_trial() > 0
+    }
+
+    /// Bytes of the operator's that are out on trial: what is held of a line that has no end is not.
+    fn out_on_trial(&self) -> usize {
+        self.trial.said.saturating_sub(self.input.held())
     }
 
     /// How many bytes of the operator's are wanted now, at most.
@@ -153,7 +164,7 @@ impl Room {
                 usize::try_from(self.operators_reserve()).unwrap_or(usize::MAX)
             }
             true if self.trial.is_over => usize::MAX,
-            true => TRIAL.saturating_sub(self.trial.said),
+            true => TRIAL.saturating_sub(self.out_on_trial()),
         }
     }
 
@@ -167,7 +178,13 @@ impl Room {
             return;
         }
         self.ends += 1;
-        let (order, ended_at) = (self.ends, self.journal.end());
+        let order = self.ends;
+        let cursor = &self.members[key].cursor;
+        let ended_at = match self.journal.has_insertions(cursor) {
+            // What was kept for it is still to be told.
+            true => 0,
+            false => self.journal.place(cursor),
+        };
         self.unconfirmed.insert(order, key);
         self.change(key, |member| {
             member.presence = Presence::Unconfirmed(order);
@@ -176,20 +193,27 @@ impl Room {
         self.show_the_last();
     }
 
-    /// A member acknowledged a byte that it was sent: what was said so far was heard, but if it has
-    /// ended its side, only what was said before that.
+    /// A member acknowledged a byte that it was sent: what was said so far is heard by it, if it is known
+    /// to be there.
     ///
     /// # Panics
     /// If there is no member of that key.
     pub fn heard_by(&mut self, key: usize) {
-        let member = &self.members[key];
-        match member.presence {
-            _ if self.trial.is_final => {}
-            // Of what was said after its end it has heard nothing.
-            Presence::Unconfirmed(_) => self.trial.renew_before(member.ended_at),
-            Presence::Here | Presence::Listener => self.trial.renew(),
+        if !self.trial.is_final && self.members[key].presence.is_here() {
+            self.trial.renew(self.input.held());
         }
         self.change(key, |member| member.has_acknowledged = true);
+    }
+
+    /// A member acknowledged all that it was handed before its end was read. Of what was said after that
+    /// it may have heard nothing.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn heard_to_its_end(&mut self, key: usize) {
+        if !self.trial.is_final {
+            self.trial.renew_before(self.members[key].ended_at);
+        }
     }
 
     /// A member acknowledged a byte that it was sent while it was here, or since its end was read.
@@ -227,6 +251,7 @@ impl Room {
         }
         self.here -= usize::from(member.presence.is_here());
         self.readers -= usize::from(self.trial.counts(member));
+        self.speakers -= usize::from(member.presence.may_speak());
         self.check_trial();
     }
 
@@ -236,9 +261,11 @@ impl Room {
         let member = &mut self.members[key];
         self.here -= usize::from(member.presence.is_here());
         self.readers -= usize::from(self.trial.counts(member));
+        self.speakers -= usize::from(member.presence.may_speak());
         change(member);
         self.here += usize::from(member.presence.is_here());
         self.readers += usize::from(self.trial.counts(member));
+        self.speakers += usize::from(member.presence.may_speak());
         self.check_trial();
     }
 
@@ -253,7 +280,7 @@ impl Room {
             "those who read are miscounted"
         );
         match self.readers < self.trial.quorum {
-            true => self.trial.begin(),
+            true => self.trial.begin(self.input.held()),
             false => self.trial.end(),
         }
     }

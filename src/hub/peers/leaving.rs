@@ -13,6 +13,7 @@ use std::time::Instant;
 use super::Peer;
 use super::Peers;
 use super::Stage;
+use super::shortfall::Settled;
 use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
@@ -24,9 +25,6 @@ use crate::io::error::why;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
 use crate::status::NOTICE;
-
-/// How many of those who did not get everything are named.
-const NAMED: usize = 20;
 
 /// Why a peer left.
 #[derive(Debug)]
@@ -61,53 +59,10 @@ impl Display for DisconnectReason {
     }
 }
 
-/// Who did not get all that was promised. See [`Peers::promise`].
-#[derive(Debug, Default)]
-pub(super) struct Shortfall {
-    /// The first of them: who it is, what it had not got when it left, and how much had been said to
-    /// everybody by then.
-    named: Vec<(String, u64, u64)>,
-    /// How many more there are.
-    unnamed: usize,
-}
-
-impl Shortfall {
-    /// How many there are.
-    fn count(&self) -> usize {
-        self.named.len() + self.unnamed
-    }
-
-    fn add(&mut self, who: String, missing: u64, said: u64) {
-        match self.named.len() < NAMED {
-            true => self.named.push((who, missing, said)),
-            false => self.unnamed += 1,
-        }
-    }
-
-    /// A line for each of the first, and one for the others, after `said` bytes to everybody.
-    fn lines(&self, said: u64) -> Vec<String> {
-        let mut lines: Vec<String> = self
-            .named
-            .iter()
-            .map(|(who, missing, before)| {
-                format!(
-                    "{who} did not get the last {} bytes",
-                    missing + said.saturating_sub(*before)
-                )
-            })
-            .collect();
-        if self.unnamed > 0 {
-            lines.push(format!("{} more did not get everything", self.unnamed));
-        }
-        lines
-    }
-}
-
 impl<S: Stream, D: Device> Peers<S, D> {
     /// What was said is promised to those who are there: who of them does not get it is remembered.
     pub fn promise(&mut self) {
         self.promises = true;
-        self.promised_until.get_or_insert(self.room.said());
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let end = self.stream_end(key);
@@ -137,16 +92,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// The same to one.
+    /// The same to one, which may be leaving: then it is known that it does not get it.
     pub(super) fn promise_to(&mut self, key: usize) {
-        if let Some(peer) = self.member_mut(key) {
+        if let Some(peer) = self.conns.get_mut(key).filter(|peer| peer.is_member()) {
             peer.is_promised = true;
         }
     }
 
     /// How many of those it was made to did not get everything, as far as is known.
     pub fn short(&self) -> usize {
-        self.shortfall.count()
+        self.shortfall.count(self.said)
     }
 
     /// How many of those are still here.
@@ -156,18 +111,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// Ends the account: those who are still here and have not got everything are counted too.
-    /// Returns a line for each who did not.
-    pub fn settle(&mut self) -> Vec<String> {
+    pub fn settle(&mut self) -> Settled {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let missing = self.missing(key);
             if missing > 0 && self.conns[key].is_promised {
                 let who = self.who(key);
-                self.shortfall.add(who, missing, self.room.said());
+                self.shortfall.add(who, missing, self.said);
             }
         }
-        let end = self.promised_until.unwrap_or(self.room.said());
-        self.shortfall.lines(end)
+        self.shortfall.settle(self.said)
     }
 
     /// Bytes that a member has not acknowledged of what it is owed. Encrypted ones count as they are
@@ -280,15 +233,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.look_at_all(now);
         }
         self.queues.leaving = leaving;
+        if !self.room.has_speakers() {
+            self.close_all_over(now);
+        }
         true
     }
 
     fn take_out(&mut self, key: usize, why: DisconnectReason, now: Instant) {
         let is_promised = self.conns.get(key).is_some_and(|peer| peer.is_promised);
-        let missing = match is_promised {
-            true => self.missing(key),
-            false => 0,
-        };
+        let missing = is_promised.then(|| self.missing(key));
         let Some(mut peer) = self.conns.try_remove(key) else {
             return;
         };
@@ -301,7 +254,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         &mut self,
         key: usize,
         peer: &mut Peer<S>,
-        missing: u64,
+        missing: Option<u64>,
         why: DisconnectReason,
         now: Instant,
     ) {
@@ -320,8 +273,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let account = &left.account;
         self.received += account.received;
         let who = told(account, peer.conn.addr());
-        if missing > 0 {
-            self.shortfall.add(who.clone(), missing, self.room.said());
+        // What is said after it left, it lacks as well.
+        if let Some(missing) = missing.filter(|&missing| missing > 0 || !self.says_no_more) {
+            self.shortfall.add(who.clone(), missing, self.said);
         }
         let traffic = format!(
             "after {:.1?}, {} bytes in, {} out, {} here",

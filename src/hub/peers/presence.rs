@@ -7,10 +7,12 @@
 //! It promises: a look is one system call; nobody counts as there without proof, where the system can
 //! give one ([`SILENCE`] without a reset counts where it cannot).
 
+use std::net::IpAddr;
 use std::time::Duration;
 use std::time::Instant;
 
 use super::DisconnectReason;
+use super::Peer;
 use super::Peers;
 use crate::engine::room::Member;
 use crate::engine::room::Presence;
@@ -58,6 +60,14 @@ enum Look {
     Settled,
 }
 
+impl<S: Stream> Peer<S> {
+    /// Whether it acknowledged something that was written since its end was read.
+    fn is_proven(&self) -> bool {
+        let info = self.conn.tcp_info();
+        info.is_some_and(|info| info.acknowledged > self.unproven)
+    }
+}
+
 impl<S: Stream, D: Device> Peers<S, D> {
     /// A peer is looked at soon: something was written to it, or may have been acknowledged.
     pub(super) fn look_soon(&mut self, key: usize, now: Instant) {
@@ -86,6 +96,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if !was_on_trial && self.room.is_on_trial() {
             self.look_at_all(now);
         }
+        if !self.room.has_speakers() {
+            self.close_all_over(now);
+        }
     }
 
     /// Closes a peer that has ended its side and will hear nothing more, if it got everything; else it
@@ -97,9 +110,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(peer) = self.member_mut(key).filter(|peer| peer.conn.has_ended()) else {
             return;
         };
-        if !peer.conn.is_shut() {
-            peer.conn.shutdown();
-        }
+        peer.end_our_side();
         if self.look_at(key, now, now) == Look::Out {
             self.look_soon(key, now);
         }
@@ -191,6 +202,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         if proven && wants_proof {
             self.confirm(key);
+        } else if on_trial {
+            self.note_hearing(key);
         }
         if is_closing && !is_out {
             self.leave_if_over(key);
@@ -200,6 +213,20 @@ impl<S: Stream, D: Device> Peers<S, D> {
         match is_out && waits {
             true => Look::Out,
             false => Look::Settled,
+        }
+    }
+
+    /// Looks whether a peer acknowledged anything.
+    fn note_hearing(&mut self, key: usize) {
+        if let Some(peer) = self.member(key)
+            && let Some(info) = peer.conn.tcp_info()
+            && info.acknowledged > peer.preamble
+        {
+            let is_all = info.acknowledged >= peer.unproven;
+            self.room.heard_by(key);
+            if is_all && self.room.is_unconfirmed(key) {
+                self.room.heard_to_its_end(key);
+            }
         }
     }
 
@@ -228,25 +255,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// The last look at a peer that leaves: what it acknowledged was read by somebody, though nobody
     /// looked since.
     pub(super) fn note_proof(&mut self, key: usize) {
-        if self.room.is_on_trial()
-            && let Some(peer) = self.member(key)
-            && let Some(info) = peer.conn.tcp_info()
-        {
-            if info.acknowledged > peer.unproven && self.room.is_unconfirmed(key) {
-                self.confirm(key);
-            } else if info.acknowledged > peer.preamble {
-                self.room.heard_by(key);
-            }
+        if !self.room.is_on_trial() {
+            return;
         }
+        if self.room.is_unconfirmed(key) && self.member(key).is_some_and(Peer::is_proven) {
+            self.confirm(key);
+        }
+        self.note_hearing(key);
     }
 
-    /// Gives up a peer that ended its side and is not known to be there, the one that ended first;
+    /// Gives up a peer that ended its side and is not proven to be there, the one that ended first;
     /// with an address, one of that. Returns whether there was any.
-    pub fn give_up_unconfirmed(&mut self, ip: Option<std::net::IpAddr>) -> bool {
+    pub fn give_up_unconfirmed(&mut self, ip: Option<IpAddr>) -> bool {
         let suits = |key: &usize| {
             self.conns.get(*key).is_some_and(|peer| {
                 let theirs = peer.conn.addr().ip().map(|ip| ip.to_canonical());
-                !peer.leaving && (ip.is_none() || theirs == ip.map(|ip| ip.to_canonical()))
+                let is_theirs = ip.is_none() || theirs == ip.map(|ip| ip.to_canonical());
+                !peer.leaving && is_theirs && !peer.is_proven()
             })
         };
         let Some(key) = self.room.unconfirmed().find(suits) else {

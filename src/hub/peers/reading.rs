@@ -68,10 +68,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let Some(key) = self.queues.readable.pop_front() else {
                 return Ok(());
             };
-            if self.room.member(key).is_none() {
+            let Some(member) = self.room.member(key) else {
                 continue;
-            }
-            if !self.room.may_speak(key) {
+            };
+            // Of a member that has ended its side nothing is read but that it broke: the line that
+            // another member has open does not matter.
+            if !member.presence().has_ended() && !self.room.may_speak(key) {
                 self.queues.parked.push(key);
                 continue;
             }

@@ -59,17 +59,18 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.break_off(key, error, now);
             return;
         }
-        if peer.conn.is_shut() && !peer.conn.has_pending_output() && peer.conn.has_ended() {
-            // The last of what it was owed was all that it waited for.
-            self.look_soon(key, now);
+        if peer.takes_no_more() {
+            // What is relayed after the end of its stream is not for it, and writing would fail.
+            let is_told = peer.conn.is_shut() && !peer.conn.has_pending_output();
+            let is_over = is_told && peer.conn.has_ended();
+            self.room.skip_to_end(key, now);
+            if is_over {
+                // The last of what it was owed was all that it waited for.
+                self.look_soon(key, now);
+            }
             return;
         }
         if !peer.conn.is_writable() {
-            return;
-        }
-        if peer.conn.is_shut() || peer.broken.is_some() {
-            // What is relayed after the end of its stream is not for it, and writing would fail.
-            self.room.skip_to_end(key, now);
             return;
         }
         let mut taken = 0;
@@ -114,10 +115,24 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Nothing more will be said by the operator. Whoever has ended its side and waits for nothing
-    /// else is closed.
+    /// Nothing more will be said by the operator. Members that have ended their side and wait for
+    /// nothing else are closed.
     pub fn say_no_more(&mut self, now: Instant) {
         self.says_no_more = true;
+        self.close_all_over(now);
+    }
+
+    /// Nobody else will join.
+    pub fn expect_nobody(&mut self) {
+        self.expects_nobody = true;
+    }
+
+    /// Closes the members that have ended their side, if they will hear nothing more: now that another
+    /// one speaks no more.
+    pub fn close_all_over(&mut self, now: Instant) {
+        if self.will_ever_hear() {
+            return;
+        }
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             self.close_if_over(key, now);
@@ -131,9 +146,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.queue_flush_all();
     }
 
-    /// Whether anything will ever be said to a peer that says no more itself.
+    /// Whether anything will ever be said to a member that says no more itself: by the operator, by
+    /// another member, or by one that is still to come.
     pub(super) fn will_ever_hear(&self) -> bool {
-        !self.says_no_more || self.room.policy().relay
+        let may_hear_members = !self.expects_nobody || self.room.has_speakers();
+        !self.says_no_more || (self.room.policy().relay && may_hear_members)
     }
 
     /// Ends the stream of a peer that is owed nothing more, if nothing will follow.
@@ -142,9 +159,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         }
         if let Some(peer) = self.member_mut(key)
-            && !peer.conn.is_shut()
+            && peer.end_our_side()
         {
-            peer.conn.shutdown();
             self.look_soon(key, now);
         }
     }
@@ -184,7 +200,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// A peer was told something: it is flushed in this turn.
     pub fn queue_flush(&mut self, key: usize) {
         if let Some(peer) = self.member_mut(key)
-            && peer.conn.is_writable()
+            && (peer.conn.is_writable() || peer.takes_no_more())
             && !peer.to_flush
         {
             peer.to_flush = true;
@@ -195,7 +211,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Everybody is flushed in this turn.
     fn queue_flush_all(&mut self) {
         for (key, peer) in &mut self.conns {
-            if peer.conn.is_writable() && !peer.to_flush && !peer.leaving && peer.is_member() {
+            let is_due = peer.conn.is_writable() || peer.takes_no_more();
+            if is_due && !peer.to_flush && !peer.leaving && peer.is_member() {
                 peer.to_flush = true;
                 self.queues.owed.push(key);
             }

@@ -1,0 +1,464 @@
+//! A schedule: what happens between the turns of a core, and what has to be so when it is over.
+
+mod ending;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+use std::time::Instant;
+
+use muxnc::client::Traffic;
+use muxnc::engine::journal::SEGMENT;
+use muxnc::engine::lines::MAX_LINE;
+use muxnc::engine::room::HIGH_WATER;
+use muxnc::engine::room::LOW_WATER;
+use muxnc::engine::room::SlowPeer;
+use muxnc::engine::screen;
+use muxnc::hub::core::Core;
+use muxnc::hub::core::Source;
+use muxnc::hub::core::Turn;
+use muxnc::hub::peers::CHUNK;
+use muxnc::io::device::Kind;
+use muxnc::io::readiness::Event;
+use muxnc::status::Status;
+
+use super::Chance;
+use super::Mode;
+use super::spec::Presence;
+use super::spec::Spec;
+use super::terms::Terms;
+use super::terms::host;
+use super::wire::Wire;
+use super::world;
+use super::world::Handle;
+use super::world::Model;
+use super::world::Net;
+use super::world::READY;
+use super::world::Sink;
+
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes that a client has under way at most.
+const UNDER_WAY: usize = 512 * 1024;
+
+/// Turns in a row that may do nothing although something was ready.
+const IDLE: u32 = 3;
+
+/// Deadlines in a row at which nothing happens, until nothing ever will: more than it takes to find
+/// out who has vanished, as from the first of them on it is woken up late.
+const WAITS: u32 = 150;
+const PUNCTUAL: u32 = 20;
+
+/// What a schedule came to.
+pub(crate) struct Ended {
+    pub(crate) turns: u64,
+    pub(crate) bytes: u64,
+    pub(crate) how: &'static str,
+}
+
+pub(crate) struct Hub {
+    pub(super) core: Core<Model>,
+    pub(super) net: Handle,
+    pub(super) spec: Spec,
+    pub(super) mode: Mode,
+    pub(super) terms: Terms,
+    /// What was read of stdin and not said, and how much was said; to those who left, until then.
+    pub(super) unsaid: VecDeque<u8>,
+    pub(super) said: u64,
+    pub(super) said_to: BTreeMap<usize, u64>,
+    pub(super) has_said_all: bool,
+    /// A transfer goes on whoever leaves.
+    pub(super) has_begun: bool,
+    /// As many came as were waited for, for what is no whole.
+    pub(super) has_started: bool,
+    /// Who is to get everything that was said.
+    pub(super) promised: BTreeSet<usize>,
+    /// When the end of the input was told.
+    finished: Option<Instant>,
+    /// What was shown of a line of a chat that is not complete.
+    pub(super) shown: Vec<u8>,
+    pub(super) delivered: u64,
+    /// When the core wants to be woken up.
+    until: Option<Instant>,
+    /// It wants to go on at once.
+    is_ready: bool,
+    exit: Option<Status>,
+    /// How much everybody likes to say at once, at most.
+    volume: usize,
+    most_peers: usize,
+    lines: usize,
+    pub(super) turns: u64,
+    idle: u32,
+}
+
+impl Hub {
+    /// Runs one schedule to its end.
+    pub(crate) fn run(seed: u64, mode: Mode) -> Ended {
+        let mut hub = Hub::new(seed, mode);
+        let steps = 20 + hub.below(if hub.volume == 40 { 500 } else { 150 });
+        hub.turn();
+        for _ in 0..steps {
+            for _ in 0..hub.below(6) {
+                hub.happen();
+            }
+            while hub.exit.is_none() && (hub.has_work() || hub.one_in(20)) {
+                hub.turn();
+                if hub.one_in(2) {
+                    break;
+                }
+            }
+        }
+        hub.settle();
+        hub.finish();
+        let ended = Ended {
+            turns: hub.turns,
+            bytes: hub.delivered,
+            how: match hub.exit {
+                Some(Status::Done(_)) => "done",
+                Some(_) => "failed",
+                None => "serving",
+            },
+        };
+        hub.net.borrow_mut().is_over = true;
+        ended
+    }
+
+    fn new(seed: u64, mode: Mode) -> Hub {
+        let mut chance = Chance(seed);
+        // Few schedules are heavy: they cost most of the time.
+        let volume = *chance.pick(&[40, 40, 500, 500, 500, 20_000, 20_000, 400_000]);
+        let terms = Terms::new(mode, &mut chance);
+        let most_peers = 2 + chance.below(7);
+        let is_empty = !mode.is_whole && chance.one_in(12);
+        let now = Instant::now();
+        let net = Rc::new(RefCell::new(Net {
+            chance,
+            now,
+            wires: Vec::new(),
+            backlog: VecDeque::new(),
+            knocks: false,
+            listens: true,
+            stdin: world::Source {
+                kind: terms.stdin,
+                there: VecDeque::new(),
+                ended: is_empty,
+                end_read: false,
+                event: false,
+            },
+            stdout: Sink {
+                room: 100_000,
+                closed: false,
+                wants_room: false,
+                event: false,
+            },
+            stderr: Vec::new(),
+            log: Vec::new(),
+            calls: 0,
+            is_over: false,
+        }));
+        let mut spec = Spec::new(terms.relays(mode), mode.chat);
+        spec.quorum = terms.quorum();
+        spec.shows = terms.traffic != Traffic::SendOnly;
+        let mut hub = Hub {
+            // A file is there before the hub looks at it.
+            core: Terms::open(&terms, mode, &Self::filled(&net, &terms, volume), now),
+            net,
+            spec,
+            mode,
+            has_said_all: terms.traffic == Traffic::ReceiveOnly,
+            terms,
+            unsaid: VecDeque::new(),
+            said: 0,
+            said_to: BTreeMap::new(),
+            has_begun: false,
+            has_started: false,
+            promised: BTreeSet::new(),
+            finished: None,
+            shown: Vec::new(),
+            delivered: 0,
+            until: None,
+            is_ready: false,
+            exit: None,
+            volume,
+            most_peers,
+            lines: 0,
+            turns: 0,
+            idle: 0,
+        };
+        hub.lines = 1000;
+        hub
+    }
+
+    fn filled(net: &Handle, terms: &Terms, volume: usize) -> Handle {
+        if terms.stdin == Kind::File {
+            let net = &mut *net.borrow_mut();
+            let size = net.chance.up_to(8 * volume);
+            let mut lines = 0;
+            net.stdin.there = lines_of(0, size, true, &mut lines, &mut net.chance).into();
+            net.stdin.ended = true;
+        }
+        Rc::clone(net)
+    }
+
+    /// One turn of the core.
+    fn turn(&mut self) {
+        self.turns += 1;
+        self.collect();
+        let (before, now) = (self.progress(), self.now());
+        let turn = self.core.turn(now).expect("a turn");
+        self.replay();
+        match turn {
+            Turn::Wait(until) => self.until = until,
+            Turn::Exit(status) => {
+                self.exit = Some(status);
+                return self.check_exit(status);
+            }
+            Turn::HandOver(_) => panic!("handed over"),
+        }
+        self.check_stay();
+        self.check_memory();
+        self.check_hold();
+        let was_ready =
+            std::mem::replace(&mut self.is_ready, self.until.is_some_and(|at| at <= now));
+        match was_ready && self.progress() == before {
+            true => self.idle += 1,
+            false => self.idle = 0,
+        }
+        assert!(self.idle <= IDLE, "turns and turns, and nothing is done");
+    }
+
+    /// What says whether a turn did anything.
+    fn progress(&self) -> (u64, u64, usize) {
+        let calls = self.net.borrow().calls;
+        (calls, self.core.said(), self.core.room().places_taken())
+    }
+
+    /// Whether the core would be woken up now.
+    fn has_work(&self) -> bool {
+        let net = self.net.borrow();
+        let is_due = self.until.is_some_and(|at| at <= net.now);
+        let knocks = net.knocks && net.listens;
+        let wires = &net.wires;
+        let event = wires
+            .iter()
+            .any(|w| w.has_event && !w.dropped && w.key.is_some());
+        is_due || event || knocks || net.stdin.event || net.stdout.event
+    }
+
+    /// Hands over events, in any order, and perhaps not all of them.
+    fn collect(&mut self) {
+        let mut sources: Vec<(Source, Event)> = Vec::new();
+        {
+            let net = &mut *self.net.borrow_mut();
+            for wire in &mut net.wires {
+                if let Some(key) = wire.key.filter(|_| wire.has_event && !wire.dropped)
+                    && !net.chance.one_in(10)
+                {
+                    sources.push((Source::Peer(key), wire.event()));
+                }
+            }
+            let stdin = Event {
+                read_closed: net.stdin.ended,
+                ..READY
+            };
+            let others = [
+                (Source::Listener(0), READY, &mut net.knocks),
+                (Source::Stdin, stdin, &mut net.stdin.event),
+                (Source::Stdout, READY, &mut net.stdout.event),
+            ];
+            for (source, what, event) in others {
+                if *event && !net.chance.one_in(10) {
+                    *event = false;
+                    sources.push((source, what));
+                }
+            }
+            if net.chance.one_in(10) {
+                // One of nobody, and one of nothing.
+                let key = net.chance.below(10);
+                sources.push((Source::Peer(key + 1000), READY));
+                sources.push((Source::Peer(key), Event::default()));
+            }
+            let start = net.chance.below(sources.len() + 1);
+            sources.rotate_left(start);
+        }
+        for (source, event) in sources {
+            self.core.collect(source, event);
+        }
+    }
+
+    /// The operator has said the last word.
+    pub(super) fn says_no_more(&mut self, net: &Net) {
+        let spoke = self.said > 0 || self.terms.stdin == Kind::Terminal;
+        if self.terms.keep_open || !spoke {
+            return;
+        }
+        assert!(net.stdin.end_read, "the end was told before it came");
+        assert!(
+            self.unsaid.is_empty() || self.spec.here.is_empty(),
+            "the end was told before all was said"
+        );
+        self.finished = Some(net.now);
+        let members = &self.spec.members;
+        let here = self.spec.here.iter().copied();
+        self.promised
+            .extend(here.filter(|id| members[id].presence != Presence::Unconfirmed));
+    }
+
+    /// Whether nobody else is to be let in.
+    pub(super) fn may_close(&self) -> bool {
+        let is_whole = self.spec.quorum.is_some();
+        self.finished.is_some() || (is_whole && !self.core.room().is_on_trial())
+    }
+
+    /// No more is held than may be.
+    fn check_memory(&self) {
+        // A turn's input: the operator's, one read, and what everybody who leaves has begun.
+        let input = 2 * CHUNK + (self.spec.here.len() + 2) * MAX_LINE;
+        // The shortest lines of a chat are mostly label.
+        let input = if self.mode.chat { 5 * input } else { input };
+        let most = HIGH_WATER + SEGMENT as u64 + input as u64;
+        let retained = self.core.room().retained();
+        assert!(retained <= most, "{retained} bytes are held");
+        let waiting = self.spec.screen.len();
+        let most = screen::HIGH_WATER + input;
+        assert!(waiting <= most, "{waiting} bytes wait for stdout");
+    }
+
+    /// Nobody waits but for somebody who could take something.
+    fn check_hold(&self) {
+        let waits = !self.core.room().wants_input() && !self.spec.here.is_empty();
+        if !waits || self.mode.slow == SlowPeer::Disconnect {
+            return;
+        }
+        let slow = self.spec.here.iter().any(|id| {
+            let member = &self.spec.members[id];
+            let behind = self.spec.said - member.caught_up;
+            !member.deaf && behind + 2 * SEGMENT as u64 >= LOW_WATER
+        });
+        assert!(slow, "everybody waits for nobody");
+    }
+
+    /// Something happens in the world.
+    fn happen(&mut self) {
+        self.idle = 0;
+        let what = self.below(100);
+        let volume = self.volume;
+        let live = self.live();
+        if live.is_empty() || (what < 5 && live.len() < self.most_peers) {
+            return self.connect();
+        }
+        let net = &mut *self.net.borrow_mut();
+        let now = net.now;
+        let id = live[net.chance.below(live.len())];
+        let (wire, chance) = (&mut net.wires[id], &mut net.chance);
+        match what {
+            5..30 if wire.sends() && wire.under_way.len() < UNDER_WAY => {
+                let size = chance.up_to(volume);
+                let ends = !chance.one_in(6);
+                let said = lines_of(id + 1, size, ends, &mut self.lines, chance);
+                wire.under_way.extend(said);
+            }
+            30..45 => wire.arrive(chance.up_to(2 * volume)),
+            45..60 => wire.ack(chance.up_to(2 * volume) as u64, now),
+            60..68 if !wire.sleeps => wire.take(chance.up_to(2 * volume) as u64, now),
+            68..80 if !net.stdin.ended && net.stdin.there.len() < 4 * volume => {
+                let size = chance.up_to(volume);
+                let ends = !chance.one_in(6);
+                let said = lines_of(0, size, ends, &mut self.lines, chance);
+                net.stdin.there.extend(said);
+                net.stdin.event = true;
+            }
+            80..84 => {
+                let room = match chance.below(3) {
+                    0 => 0,
+                    _ => chance.up_to(4 * volume),
+                };
+                net.stdout.drain(room);
+            }
+            84..90 => {
+                let most = *chance.pick(&[1, 100, 4000, 11_000]);
+                net.now += Duration::from_millis(chance.below(most + 1) as u64);
+            }
+            // The rest is rare: whoever is gone does nothing any more.
+            90 => wire.sleeps = true,
+            91 | 92 if !wire.vanished => wire.end(),
+            93 if chance.one_in(2) => wire.reset(),
+            94 | 95 if chance.one_in(2) && !wire.vanished => wire.close(),
+            96 if chance.one_in(2) && wire.sends() => wire.vanish(now),
+            97 if chance.one_in(20) => {
+                net.stdout.closed = true;
+                net.stdout.drain(0);
+            }
+            98 if chance.one_in(8) && !net.stdin.ended => {
+                net.stdin.ended = true;
+                net.stdin.event = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whom something can happen to.
+    fn live(&self) -> Vec<usize> {
+        let net = self.net.borrow();
+        let wires = net.wires.iter().enumerate();
+        let live = wires.filter(|(_, wire)| !wire.dropped);
+        live.map(|(id, _)| id).collect()
+    }
+
+    fn connect(&mut self) {
+        let net = &mut *self.net.borrow_mut();
+        if !net.listens {
+            return;
+        }
+        let ip = host(&mut net.chance);
+        let most = 20 * self.volume.min(40_000);
+        let capacity = self.volume / 50 + net.chance.up_to(most);
+        let mut wire = Wire::new(ip, capacity as u64, net.now, &mut net.chance);
+        match net.chance.below(10) {
+            // A port check; one that only listens.
+            0 => wire.close(),
+            1 => wire.end(),
+            _ => {}
+        }
+        net.connect(wire);
+    }
+
+    fn now(&self) -> Instant {
+        self.net.borrow().now
+    }
+
+    fn below(&self, bound: usize) -> usize {
+        self.net.borrow_mut().chance.below(bound)
+    }
+
+    fn one_in(&self, of: usize) -> bool {
+        self.below(of) == 0
+    }
+}
+
+/// Lines of somebody, each of which tells whose and which it is.
+fn lines_of(
+    who: usize,
+    size: usize,
+    ends: bool,
+    lines: &mut usize,
+    chance: &mut Chance,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < size {
+        *lines += 1;
+        bytes.extend(format!("{who}.{lines} ").bytes());
+        let most = (size - bytes.len().min(size)).max(1);
+        let filling = chance.up_to(most);
+        let letter = b'a' + (*lines % 26) as u8;
+        bytes.resize(bytes.len() + filling, letter);
+        bytes.push(b'\n');
+    }
+    if !ends {
+        bytes.pop();
+    }
+    bytes
+}

@@ -1,0 +1,259 @@
+//! The end of a schedule: everything still under way arrives, so that whatever was forgotten is
+//! missed; and how the core may end, and when it has to.
+
+use std::time::Duration;
+
+use muxnc::client::Traffic;
+use muxnc::engine::journal::SEGMENT;
+use muxnc::status::Status;
+
+use super::Hub;
+use super::PUNCTUAL;
+use super::Presence;
+use super::STALL_TIMEOUT;
+use super::Spec;
+use super::UNDER_WAY;
+use super::WAITS;
+
+impl Hub {
+    /// Lets everything arrive. Whoever sleeps may be waited for and cut off, but everybody else has
+    /// everything then; and then those who slept have it too. At last things happen one by one, so
+    /// that no other covers up for what is forgotten after it.
+    pub(super) fn settle(&mut self) {
+        for round in 0..8 {
+            if self.exit.is_some() {
+                return;
+            }
+            if round > 1 {
+                self.happen();
+            }
+            if round > 0 {
+                let wires = &mut self.net.borrow_mut().wires;
+                wires.iter_mut().for_each(|wire| wire.sleeps = false);
+            }
+            self.run_until_quiet();
+            if self.exit.is_none() {
+                self.check_quiet();
+            }
+        }
+    }
+
+    fn check_quiet(&self) {
+        let net = self.net.borrow();
+        let Spec { here, members, .. } = &self.spec;
+        assert!(self.terms.idle.is_none() || here.is_empty(), "idle");
+        assert!(self.spec.screen.is_empty(), "not all was shown");
+        let mut awake = 0;
+        for id in here {
+            let (wire, member) = (&net.wires[*id], &members[id]);
+            if wire.sleeps {
+                continue;
+            }
+            let owed = member.owed.len();
+            assert_eq!(owed, 0, "{id} was not handed all: {wire:?}");
+            assert!(wire.is_drained(), "{id} was not heard: {wire:?}");
+            assert!(!wire.must_leave(), "{id} stays: {wire:?}");
+            let proven = wire.end_read && wire.acked > wire.written_before_end;
+            let unconfirmed = member.presence == Presence::Unconfirmed;
+            assert!(!(unconfirmed && proven), "{id} is there: {wire:?}");
+            awake += usize::from(!wire.vanished);
+        }
+        let unsaid = net.stdin.there.len() + self.unsaid.len();
+        let waits = self
+            .terms
+            .wait_for
+            .filter(|_| !self.has_begun && !self.has_started);
+        let needed = waits.unwrap_or(1).max(self.spec.quorum.unwrap_or(1));
+        let sleeping = here.iter().any(|id| net.wires[id.to_owned()].sleeps);
+        assert!(
+            unsaid == 0 || self.has_said_all || awake < needed || sleeping,
+            "{unsaid} bytes are unsaid"
+        );
+        let told = net.stdin.ended && awake >= needed && !sleeping;
+        assert!(!told || self.has_said_all, "the end was not told");
+    }
+
+    /// The input ends, and everybody ends.
+    pub(super) fn finish(&mut self) {
+        if self.exit.is_some() {
+            return;
+        }
+        {
+            let net = &mut *self.net.borrow_mut();
+            net.stdin.ended = true;
+            net.stdin.event = true;
+        }
+        self.run_until_quiet();
+        for wire in &mut self.net.borrow_mut().wires {
+            wire.vanished = false;
+            wire.end();
+        }
+        self.run_until_quiet();
+        if self.exit.is_some() {
+            return;
+        }
+        assert!(self.finished.is_none(), "it does not end");
+        assert!(self.spec.screen.is_empty(), "not all was shown");
+        // Who only listens stays as long as something may be said to it.
+        for id in &self.spec.here {
+            let presence = self.spec.members[id].presence;
+            assert!(presence != Presence::Here, "{id} has not ended");
+            assert!(
+                !self.has_said_all || self.spec.relay,
+                "{id} waits for nothing"
+            );
+        }
+    }
+
+    /// Turns until the core would wait for ever, while the network brings everything there and whoever
+    /// is awake reads.
+    fn run_until_quiet(&mut self) {
+        let mut waits = 0;
+        for _ in 0..100_000 {
+            {
+                let net = &mut *self.net.borrow_mut();
+                net.stdout.drain(usize::MAX / 2);
+                let now = net.now;
+                for wire in &mut net.wires {
+                    if wire.dropped {
+                        continue;
+                    }
+                    wire.arrive(UNDER_WAY);
+                    wire.ack(u64::MAX, now);
+                    if !wire.sleeps && !wire.is_slow {
+                        wire.take(u64::MAX, now);
+                        wire.ack(u64::MAX, now);
+                    }
+                }
+            }
+            let before = self.progress();
+            if !self.has_work() {
+                waits += 1;
+                if !self.wait(waits) {
+                    return;
+                }
+                if waits > WAITS {
+                    return self.check_wakes();
+                }
+            }
+            self.turn();
+            if self.exit.is_some() {
+                return;
+            }
+            if self.progress() != before {
+                waits = 0;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// Nothing is to be done before time has passed. Returns false if time changes nothing.
+    fn wait(&mut self, waits: u32) -> bool {
+        let net = &mut *self.net.borrow_mut();
+        let mut slow = net
+            .wires
+            .iter_mut()
+            .filter(|wire| wire.is_slow && !wire.sleeps && !wire.dropped && !wire.closed)
+            .filter(|wire| !wire.vanished && wire.acked > wire.taken)
+            .peekable();
+        if slow.peek().is_some() {
+            // They do take something, shortly before they would be cut off.
+            net.now += STALL_TIMEOUT * (5 + net.chance.below(5) as u32) / 10;
+            let now = net.now;
+            slow.for_each(|wire| wire.take(3 * SEGMENT as u64, now));
+            return true;
+        }
+        let Some(until) = self.until else {
+            return false;
+        };
+        net.now = net.now.max(until);
+        if waits > PUNCTUAL {
+            net.now += Duration::from_millis(net.chance.below(3000) as u64);
+        }
+        true
+    }
+
+    /// It wakes up again and again: that is only for who has something that it does not acknowledge.
+    fn check_wakes(&self) {
+        let net = self.net.borrow();
+        let mut wires = net.wires.iter().filter(|wire| !wire.dropped);
+        assert!(
+            wires.any(|wire| wire.written > wire.acked),
+            "it wakes up for nothing, {:?} from now",
+            self.until.map(|at| at - net.now)
+        );
+    }
+
+    /// It stays: is there a reason?
+    pub(super) fn check_stay(&self) {
+        let Some(finished) = self.finished else {
+            // Who acknowledged something may be promised all at the next look.
+            let net = self.net.borrow();
+            let mut here = self.spec.here.iter();
+            let failed = self.has_begun && !here.any(|id| net.wires[*id].acked > 0);
+            assert!(!failed, "it goes on without receivers");
+            return;
+        };
+        let is_over = self.spec.here.is_empty() && self.core.room().screen().is_empty();
+        assert!(!is_over, "it stays when all is over");
+        let quits = self
+            .terms
+            .quit_after
+            .is_some_and(|q| self.now() >= finished + q);
+        assert!(!quits, "it stays after its time");
+    }
+
+    /// It ended: was that right, and does it say so?
+    pub(super) fn check_exit(&mut self, status: Status) {
+        // What waits for stderr is written at the end.
+        let _ = self.core.finish(Ok(status), self.now());
+        let net = self.net.borrow();
+        let stderr = String::from_utf8_lossy(&net.stderr).into_owned();
+        let is_done = matches!(status, Status::Done(_));
+        let here = &self.spec.here;
+        let mut short = Vec::new();
+        for id in &self.promised {
+            let member = &self.spec.members[id];
+            let said = self.said_to.get(id).unwrap_or(&self.said);
+            let is_short = *said < self.said || net.wires[*id].acked < member.last_word;
+            if is_short {
+                let number = member.number;
+                short.push(number);
+                let told = stderr.contains(&format!("muxnc: [{number}] 192.0.2."))
+                    || stderr.contains("more did not get everything");
+                assert!(told, "nobody says what {id} lacks: {stderr:?}");
+            }
+        }
+        assert!(!is_done || short.is_empty(), "{short:?} did not get all");
+        let Some(finished) = self.finished else {
+            assert!(self.has_begun && !is_done, "it ended early: {stderr:?}");
+            assert!(!here.iter().any(|id| self.promised.contains(id)));
+            assert!(stderr.contains("everybody left before the end of the input"));
+            return;
+        };
+        let quits = self
+            .terms
+            .quit_after
+            .is_some_and(|q| net.now >= finished + q);
+        let lingered = self.terms.traffic == Traffic::SendOnly && net.now >= finished + LINGER;
+        let is_shown = self.spec.screen.is_empty();
+        let is_over = here.is_empty() && is_shown;
+        assert!(is_over || quits || lingered, "it ended too soon");
+        // Who was not known to be there may have turned out to be.
+        let perhaps = self.spec.members.iter().any(|(id, member)| {
+            let said = self.said_to.get(id).unwrap_or(&self.said);
+            *said < self.said || net.wires[*id].acked < member.total.max(member.last_word)
+        });
+        assert!(
+            is_done || !short.is_empty() || !is_shown || perhaps,
+            "it failed for nothing: {stderr:?}"
+        );
+        assert!(
+            is_done || !is_shown || !stderr.is_empty(),
+            "it fails silently"
+        );
+    }
+}
+
+/// With `--send-only`: how long the others may take to close.
+const LINGER: Duration = Duration::from_secs(2);

@@ -1,0 +1,168 @@
+//! The whole hub without a kernel: its very core, over a world that is a model.
+//!
+//! Everything random comes from one seed: who connects, what is said and in which pieces, what the
+//! network delays, what is acknowledged and when, who reads slowly or not at all, breaks off,
+//! half-closes or vanishes, when stdin ends, the options, and the time. What the core did in a turn is
+//! held against the specification (`spec.rs`: one plain buffer per member) when the turn is over
+//! (`replay.rs`). After every schedule all that is still under way is let arrive, so that whatever was
+//! forgotten is missed.
+//!
+//! ```text
+//! SEEDS=100000 cargo test --release --test simulation    # a longer run
+//! SEED=17 cargo test --test simulation relay             # one schedule again
+//! ```
+
+#[path = "../support/chance.rs"]
+mod chance;
+mod hub;
+mod replay;
+mod spec;
+mod terms;
+mod wire;
+mod world;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::thread;
+
+use muxnc::engine::room::SlowPeer;
+
+use chance::Chance;
+use hub::Hub;
+
+/// Schedules per test, if `SEEDS` does not say.
+const SEEDS: u64 = 1000;
+
+/// What kind of hub it is; the rest is left to chance.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mode {
+    relay: bool,
+    chat: bool,
+    slow: SlowPeer,
+    /// What is said is one whole: `--wait-for`, or a file.
+    is_whole: bool,
+}
+
+#[test]
+fn broadcast() {
+    simulate(Mode {
+        relay: false,
+        chat: false,
+        slow: SlowPeer::Wait,
+        is_whole: false,
+    });
+}
+
+#[test]
+fn relay() {
+    simulate(Mode {
+        relay: true,
+        chat: false,
+        slow: SlowPeer::Wait,
+        is_whole: false,
+    });
+}
+
+#[test]
+fn chat() {
+    simulate(Mode {
+        relay: true,
+        chat: true,
+        slow: SlowPeer::Wait,
+        is_whole: false,
+    });
+}
+
+#[test]
+fn live_stream() {
+    simulate(Mode {
+        relay: false,
+        chat: false,
+        slow: SlowPeer::Disconnect,
+        is_whole: false,
+    });
+}
+
+#[test]
+fn live_relay() {
+    simulate(Mode {
+        relay: true,
+        chat: false,
+        slow: SlowPeer::Disconnect,
+        is_whole: false,
+    });
+}
+
+#[test]
+fn transfer() {
+    simulate(Mode {
+        relay: false,
+        chat: false,
+        slow: SlowPeer::Wait,
+        is_whole: true,
+    });
+}
+
+#[test]
+fn relayed_transfer() {
+    simulate(Mode {
+        relay: true,
+        chat: false,
+        slow: SlowPeer::Wait,
+        is_whole: true,
+    });
+}
+
+fn simulate(mode: Mode) {
+    let number = |name| {
+        let value = env::var(name).ok()?;
+        Some(value.parse::<u64>().expect("a number"))
+    };
+    let seeds = match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SEEDS").unwrap_or(SEEDS),
+    };
+    let (mut turns, mut bytes) = (0, 0);
+    let mut ends = BTreeMap::new();
+    for seed in seeds.clone() {
+        let _report = Report(seed);
+        let ended = Hub::run(seed, mode);
+        turns += ended.turns;
+        bytes += ended.bytes;
+        *ends.entry(ended.how).or_insert(0) += 1;
+    }
+    let count = seeds.end - seeds.start;
+    println!("{mode:?}: {count} schedules, {turns} turns, {bytes} bytes delivered; {ends:?}");
+    assert!(bytes > 1000 * count, "hardly anything was delivered");
+}
+
+/// Tells which schedule it was, if it fails.
+struct Report(u64);
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let name = thread::current().name().map(String::from);
+            let name = name.unwrap_or_default();
+            let seed = self.0;
+            eprintln!("again: SEED={seed} cargo test --test simulation -- --exact {name}");
+        }
+    }
+}
+
+impl Chance {
+    fn one_in(&mut self, of: usize) -> bool {
+        self.below(of) == 0
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    /// From 1 to `most`, and mostly far less: every order of magnitude is as likely.
+    fn up_to(&mut self, most: usize) -> usize {
+        let magnitude = most.ilog2() as usize + 1;
+        let bound = 1 << (self.below(magnitude) + 1);
+        1 + self.below(bound.min(most))
+    }
+}

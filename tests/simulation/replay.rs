@@ -1,0 +1,342 @@
+//! What the core did in a turn, held against the specification in the order in which it was done.
+
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::fmt::Arguments;
+use std::time::Duration;
+
+use muxnc::engine::journal::SEGMENT;
+use muxnc::engine::room;
+use muxnc::engine::room::HIGH_WATER;
+use muxnc::engine::room::LOW_WATER;
+use muxnc::engine::room::SlowPeer;
+use muxnc::engine::room::TRIAL;
+
+use super::hub::Hub;
+use super::hub::STALL_TIMEOUT;
+use super::spec::Acked;
+use super::spec::Presence;
+use super::world::Did;
+use super::world::Net;
+
+/// Nobody is given up before it was silent for so long.
+const VANISHED: Duration = Duration::from_secs(80);
+
+/// What is known of a turn when it is over.
+struct Turn {
+    now: std::time::Instant,
+    /// Who is in the room after it, and who of all was dropped in it.
+    inside: BTreeSet<usize>,
+    dropped: BTreeSet<usize>,
+    /// Somebody needed a place, or a descriptor.
+    is_crowded: bool,
+    /// Who was dropped was seen to leave the room.
+    has_reaped: bool,
+}
+
+impl Hub {
+    pub(super) fn replay(&mut self) {
+        let log = std::mem::take(&mut self.net.borrow_mut().log);
+        let net = self.net.clone();
+        let net = net.borrow();
+        let mut turn = Turn {
+            now: net.now,
+            inside: self.inside(&net),
+            dropped: BTreeSet::new(),
+            is_crowded: false,
+            has_reaped: false,
+        };
+        for did in &log {
+            match did {
+                Did::Typed(bytes) => self.unsaid.extend(bytes),
+                Did::Dropped(id) => drop(turn.dropped.insert(*id)),
+                Did::Accepted(_) | Did::RanOut => turn.is_crowded = true,
+                _ => {}
+            }
+        }
+        self.hear_operator(&net);
+        for did in log {
+            self.replay_one(did, &mut turn, &net);
+        }
+        self.reap(&mut turn, &net);
+        self.look(&turn, &net);
+    }
+
+    /// Who is in the room, by the connections that have their keys.
+    fn inside(&self, net: &Net) -> BTreeSet<usize> {
+        let wires = net.wires.iter().enumerate();
+        wires
+            .filter(|(_, wire)| !wire.dropped)
+            .filter(|(_, wire)| {
+                wire.key
+                    .is_some_and(|key| self.core.room().member(key).is_some())
+            })
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// The operator comes first in a turn.
+    fn hear_operator(&mut self, net: &Net) {
+        let count = (self.core.said() - self.said) as usize;
+        assert!(count <= self.unsaid.len(), "more was said than was read");
+        self.said += count as u64;
+        self.spec.forget_heard(|id| acked(net, id));
+        let before = self.spec.on_trial.then(|| self.spec.unheard());
+        if count > 0 {
+            assert!(!self.spec.here.is_empty(), "something was said to nobody");
+            let needed = self
+                .terms
+                .wait_for
+                .filter(|_| !self.has_begun && !self.has_started);
+            let here = self.spec.here.len();
+            assert!(
+                needed.is_none_or(|needed| here >= needed),
+                "it began before all were here"
+            );
+            let bytes: Vec<u8> = self.unsaid.drain(..count).collect();
+            self.spec.typed(&bytes);
+        }
+        if let Some(before) = before.filter(|_| !self.spec.chat) {
+            let unheard = self.spec.unheard();
+            assert!(
+                unheard <= TRIAL || unheard == before,
+                "{unheard} bytes are out on trial"
+            );
+        }
+        if self.core.has_said_all() && !std::mem::replace(&mut self.has_said_all, true) {
+            self.spec.typed_all();
+            self.says_no_more(net);
+        }
+    }
+
+    fn replay_one(&mut self, did: Did, turn: &mut Turn, net: &Net) {
+        match did {
+            Did::Typed(_) | Did::RanOut => {}
+            Did::Accepted(id) if turn.inside.contains(&id) => {
+                self.spec.joins(id, turn.now, |id| acked(net, id));
+            }
+            Did::Accepted(id) => self.check_refusal(id, turn, net),
+            // Who is not let in is not heard.
+            Did::Heard(id, _) | Did::HeardEnd(id) if !self.spec.here.contains(&id) => {}
+            Did::Heard(id, bytes) => self.spec.heard(id, &bytes),
+            Did::HeardEnd(id) => {
+                // Who is given up as dead is not known to have ended.
+                let is_dead = net.wires[id].is_silent_for(VANISHED, turn.now);
+                if !(is_dead && turn.dropped.contains(&id)) {
+                    self.spec.ends(id, |id| acked(net, id));
+                }
+            }
+            Did::Handed(id, bytes) if self.spec.members.contains_key(&id) => {
+                let said = self.spec.said;
+                let member = self.spec.member(id);
+                expect(&mut member.owed, &bytes, format_args!("{id} is handed"));
+                if member.owed.is_empty() {
+                    member.caught_up = said;
+                }
+                self.delivered += bytes.len() as u64;
+            }
+            Did::Handed(id, bytes) => {
+                let is_why = bytes.starts_with(&b"muxnc: "[..bytes.len().min(7)]);
+                assert!(is_why, "{id} is handed {bytes:?}");
+            }
+            Did::Failed(id) => {
+                if let Some(member) = self.spec.members.get_mut(&id) {
+                    member.deaf = true;
+                    member.owed.clear();
+                }
+            }
+            Did::Shut(id) => {
+                if let Some(member) = self.spec.members.get_mut(&id) {
+                    let owed = member.owed.len();
+                    assert!(owed == 0, "{id} was ended with {owed} bytes owed to it");
+                    member.deaf = true;
+                }
+            }
+            Did::Dropped(id) => {
+                self.reap(turn, net);
+                if self.spec.here.contains(&id) {
+                    self.check_departure(id, turn, net);
+                    self.spec.leaves(id);
+                    self.said_to.insert(id, self.said);
+                }
+            }
+            Did::ClosedListener => {
+                assert!(self.may_close(), "the listener was closed");
+            }
+            Did::Shown(bytes) => self.show(&bytes),
+            Did::FoundClosed => {
+                self.spec.shows = false;
+                self.spec.screen.clear();
+            }
+        }
+    }
+
+    /// What is done in a turn before anybody leaves.
+    fn reap(&mut self, turn: &mut Turn, net: &Net) {
+        if std::mem::replace(&mut turn.has_reaped, true) {
+            return;
+        }
+        self.spec.announce_due(turn.now);
+        if !turn.dropped.is_empty() {
+            self.spec.forget_heard(|id| acked(net, id));
+        }
+        // Who was found to be there.
+        for id in self.spec.here.clone() {
+            let key = net.wires[id].key.expect("it joined");
+            let is_there = self
+                .core
+                .room()
+                .member(key)
+                .is_some_and(|m| m.presence() == room::Presence::Listener);
+            let member = self.spec.member(id);
+            if is_there && member.presence == Presence::Unconfirmed {
+                assert!(acked(net, id).1, "{id} is not proven to be there");
+                member.presence = Presence::Listener;
+                if self.has_said_all {
+                    self.promised.insert(id);
+                }
+            }
+        }
+    }
+
+    /// What is so after a turn.
+    fn look(&mut self, turn: &Turn, net: &Net) {
+        let here: BTreeSet<usize> = self.spec.here.iter().copied().collect();
+        assert_eq!(here, turn.inside, "who is in the room");
+        let core_room = self.core.room();
+        assert_eq!(core_room.here(), self.spec.known(), "how many are here");
+        assert_eq!(core_room.places_taken(), here.len(), "how many places");
+        for (key, member) in core_room.members() {
+            let is_key = |wire: &super::wire::Wire| wire.key == Some(key) && !wire.dropped;
+            let id = net.wires.iter().position(is_key).expect("a connection");
+            let number = self.spec.members[&id].number;
+            assert_eq!(member.account.number, number, "the number of {id}");
+        }
+        let was_on_trial = self.spec.on_trial;
+        self.spec.on_trial = core_room.is_on_trial();
+        if !self.spec.on_trial {
+            let heard = here.iter().filter(|&&id| {
+                let is_whole = self.spec.quorum.is_some();
+                let known = self.spec.members[&id].presence != Presence::Unconfirmed;
+                net.wires[id].acked > 0 && (known || is_whole)
+            });
+            let needed = self.spec.quorum.unwrap_or(1);
+            let begun = self.has_begun;
+            assert!(begun || heard.count() >= needed, "the trial ended too soon");
+            self.spec.ends_trial();
+        }
+        if self.spec.quorum.is_some() && was_on_trial && !self.spec.on_trial {
+            for &id in &here {
+                let key = net.wires[id].key.expect("it joined");
+                if self.core.room().has_acknowledged(key) {
+                    self.promised.insert(id);
+                }
+            }
+            self.has_begun = true;
+            assert!(self.promised.len() >= self.spec.quorum.unwrap_or(1));
+        }
+        let is_whole = self.spec.quorum.is_some();
+        self.has_started |= !is_whole && here.len() >= self.terms.wait_for.unwrap_or(0);
+        if let Some(max) = self.terms.max {
+            assert!(here.len() <= max, "more are here than may be");
+        }
+        if let Some(max) = self.terms.max_per_host {
+            for id in &here {
+                let ip = net.wires[*id].ip;
+                let of_host = here.iter().filter(|id| net.wires[**id].ip == ip);
+                assert!(of_host.count() <= max, "more of one host than may be");
+            }
+        }
+    }
+
+    /// Somebody was not let in: was there no place?
+    fn check_refusal(&self, id: usize, turn: &Turn, net: &Net) {
+        if self.has_said_all || self.has_begun {
+            return;
+        }
+        let ip = net.wires[id].ip;
+        let here = &self.spec.here;
+        let of_host = here.iter().filter(|id| net.wires[**id].ip == ip);
+        let of_host: Vec<usize> = of_host.copied().collect();
+        let stays = |id: &&usize| {
+            let unconfirmed = self.spec.members[*id].presence == Presence::Unconfirmed;
+            unconfirmed && !turn.dropped.contains(id)
+        };
+        let is_full = |max: Option<usize>, who: &[usize]| {
+            max.is_some_and(|max| who.len() >= max && !who.iter().any(|id| stays(&id)))
+        };
+        let was_full = is_full(self.terms.max, here) || is_full(self.terms.max_per_host, &of_host);
+        assert!(was_full, "{id} was refused for nothing");
+    }
+
+    /// Somebody was closed: was that right?
+    fn check_departure(&self, id: usize, turn: &Turn, net: &Net) {
+        let (wire, member) = (&net.wires[id], &self.spec.members[&id]);
+        let behind = self.spec.said - member.caught_up;
+        let stalled = turn.now.checked_sub(STALL_TIMEOUT).is_some_and(|since| {
+            let enough = 2 * SEGMENT as u64;
+            behind + SEGMENT as u64 >= LOW_WATER && wire.written_since(since) < enough
+        });
+        let too_far = self.mode.slow == SlowPeer::Disconnect && behind > HIGH_WATER;
+        let vanished = wire.is_silent_for(VANISHED, turn.now);
+        let idle = self.terms.idle;
+        let idle = idle.is_some_and(|limit| turn.now - wire.active >= limit);
+        let unconfirmed = member.presence == Presence::Unconfirmed;
+        let makes_way = unconfirmed && turn.is_crowded;
+        if stalled || too_far || vanished || idle || makes_way {
+            return;
+        }
+        let is_over = wire.shut && wire.acked == wire.written;
+        let ended = wire.end_read && (is_over || self.spec.chat);
+        let over = wire.broken || wire.write_failed || ended;
+        assert!(over, "{id} was cut off for nothing: {wire:?}");
+        // What it said before is heard first.
+        assert!(
+            wire.was_empty || wire.end_read,
+            "{id} left unheard: {wire:?}"
+        );
+    }
+
+    fn show(&mut self, bytes: &[u8]) {
+        let screen = &mut self.spec.screen;
+        if !self.spec.chat {
+            return expect(screen, bytes, format_args!("the screen shows"));
+        }
+        // Who comes and goes is not announced to a stdout that is stuck.
+        self.shown.extend(bytes);
+        let whole = memchr::memrchr(b'\n', &self.shown).map_or(0, |lf| lf + 1);
+        for line in self.shown[..whole].split_inclusive(|&byte| byte == b'\n') {
+            if !line.starts_with(b"* ") {
+                expect(screen, line, format_args!("the screen shows"));
+            }
+        }
+        self.shown.drain(..whole);
+    }
+}
+
+/// How much somebody acknowledged.
+fn acked(net: &Net, id: usize) -> Acked {
+    let wire = &net.wires[id];
+    let is_proven = wire.end_read && wire.acked > wire.written_before_end;
+    (wire.acked, is_proven)
+}
+
+/// Takes `bytes` from what should come next.
+fn expect(next: &mut VecDeque<u8>, bytes: &[u8], what: Arguments<'_>) {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let same = bytes.len() <= next.len() && next.iter().zip(bytes).all(|(a, b)| a == b);
+    if !same {
+        let mut pairs = next.iter().zip(bytes);
+        let at = pairs.position(|(a, b)| a != b);
+        let at = at.unwrap_or(next.len().min(bytes.len()));
+        let from = at.saturating_sub(20);
+        panic!(
+            "{what} at {at} of {}\n {:?}\n instead of {}\n {:?}",
+            bytes.len(),
+            text(bytes.iter().skip(from).take(60).copied().collect()),
+            next.len(),
+            text(next.iter().skip(from).take(60).copied().collect()),
+        );
+    }
+    next.drain(..bytes.len());
+}

@@ -1,0 +1,446 @@
+//! What should happen, said as simply as possible: one plain buffer of what each member is still to be
+//! handed, one for the screen, the unfinished line of each speaker, and what was said on trial.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::time::Duration;
+use std::time::Instant;
+
+use muxnc::engine::lines::MAX_LINE;
+
+/// How long somebody stays in a chat until everybody hears of it.
+const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
+
+/// The speaker of what the operator says; members are numbered from 1.
+const OPERATOR: u32 = 0;
+
+/// How many bytes somebody acknowledged, and whether any of them was written after its end was read.
+pub(crate) type Acked = (u64, bool);
+
+/// Whether a member is known to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Here,
+    Unconfirmed,
+    Listener,
+}
+
+/// What is known of one member.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) number: u32,
+    pub(crate) presence: Presence,
+    since: Instant,
+    /// What it is to be handed next, and all it ever was or is to be.
+    pub(crate) owed: VecDeque<u8>,
+    pub(crate) total: u64,
+    /// Where in that it was when its end was read.
+    ended_at: u64,
+    /// Where in that the operator's last word ends.
+    pub(crate) last_word: u64,
+    /// It takes no more: what others say is not for it.
+    pub(crate) deaf: bool,
+    /// Where the shared stream was when this one was last owed nothing.
+    pub(crate) caught_up: u64,
+    announced: bool,
+    line: Line,
+}
+
+/// An unfinished line, and how much of it is on the screen.
+#[derive(Debug, Default)]
+struct Line {
+    held: Vec<u8>,
+    shown: usize,
+}
+
+/// A piece of what was said on trial, and where it begins in whose stream.
+#[derive(Debug)]
+struct Piece {
+    text: Vec<u8>,
+    starts: Vec<(usize, u64)>,
+}
+
+/// Who wrote last to a stream that several write to, and whether in the middle of a line, which it
+/// will not go on with.
+#[derive(Debug, Default)]
+struct Speaker {
+    number: u32,
+    midline: bool,
+    left: bool,
+}
+
+/// The whole hub as it should be.
+#[derive(Debug, Default)]
+pub(crate) struct Spec {
+    pub(crate) relay: bool,
+    pub(crate) chat: bool,
+    /// It begins as one whole for so many, so that what was said on trial is everybody's.
+    pub(crate) quorum: Option<usize>,
+    /// Everybody who ever joined, and who is in the room, by the order of their coming.
+    pub(crate) members: BTreeMap<usize, Member>,
+    pub(crate) here: Vec<usize>,
+    joined: u32,
+    /// Bytes said to everybody.
+    pub(crate) said: u64,
+    log: Speaker,
+    /// What is to be shown next, and by whom the last of it was said.
+    pub(crate) screen: VecDeque<u8>,
+    pub(crate) shows: bool,
+    shown: Speaker,
+    operator: Vec<u8>,
+    /// Nobody is known to read what the operator says now.
+    pub(crate) on_trial: bool,
+    kept: Vec<Piece>,
+}
+
+impl Speaker {
+    /// Takes note of what somebody says. Returns whether a line feed comes before it, and who left the
+    /// line that it ends.
+    fn says(&mut self, number: u32, bytes: &[u8]) -> Option<u32> {
+        let &last = bytes.last()?;
+        let author = self.number;
+        let glued = self.midline && self.left && author != number;
+        *self = Speaker {
+            number,
+            midline: last != b'\n',
+            left: false,
+        };
+        glued.then_some(author)
+    }
+
+    fn leaves(&mut self, number: u32) {
+        self.left |= self.midline && self.number == number;
+    }
+}
+
+impl Spec {
+    pub(crate) fn new(relay: bool, chat: bool) -> Spec {
+        Spec {
+            relay,
+            chat,
+            shows: true,
+            on_trial: true,
+            ..Spec::default()
+        }
+    }
+
+    /// Somebody joins. It is told first what nobody is known to have heard.
+    pub(crate) fn joins(&mut self, id: usize, now: Instant, acked: impl Fn(usize) -> Acked) {
+        self.forget_heard(acked);
+        self.joined += 1;
+        let mut member = Member {
+            number: self.joined,
+            presence: Presence::Here,
+            since: now,
+            owed: VecDeque::new(),
+            total: 0,
+            ended_at: 0,
+            last_word: 0,
+            deaf: false,
+            caught_up: self.said,
+            announced: false,
+            line: Line::default(),
+        };
+        for piece in &mut self.kept {
+            piece.starts.push((id, member.total));
+            member.owed.extend(&piece.text);
+            member.total += piece.text.len() as u64;
+            member.last_word = member.total;
+        }
+        self.members.insert(id, member);
+        self.here.push(id);
+    }
+
+    pub(crate) fn leaves(&mut self, id: usize) {
+        self.ends_line(id);
+        self.here.retain(|&other| other != id);
+        let member = &mut self.members.get_mut(&id).expect("it joined");
+        member.deaf = true;
+        member.owed = VecDeque::new();
+        let number = member.number;
+        if member.announced {
+            self.announce(&format!("user{number} left"));
+        }
+        self.show_the_last();
+    }
+
+    /// A member's end was read: it says no more, and may be gone.
+    pub(crate) fn ends(&mut self, id: usize, acked: impl Fn(usize) -> Acked) {
+        self.forget_heard(acked);
+        self.ends_line(id);
+        if !self.chat {
+            let member = self.member(id);
+            member.presence = Presence::Unconfirmed;
+            member.ended_at = member.total;
+            self.show_the_last();
+        }
+    }
+
+    /// Whatever of a trial somebody has acknowledged some of is not told to a newcomer again; and all
+    /// is over as soon as somebody acknowledged anything who is known to be there.
+    pub(crate) fn forget_heard(&mut self, acked: impl Fn(usize) -> Acked) {
+        if self.quorum.is_some() {
+            return;
+        }
+        for &id in &self.here {
+            let (acked, is_proven) = acked(id);
+            let is_known = is_proven || self.members[&id].presence != Presence::Unconfirmed;
+            if is_known && acked > 0 {
+                self.kept.clear();
+            }
+            let begins_before = |piece: &Piece, end: u64| {
+                let mut starts = piece.starts.iter();
+                starts.any(|&(who, start)| who == id && start < end)
+            };
+            if self.kept.iter().any(|piece| begins_before(piece, acked)) {
+                let end = self.members[&id].ended_at;
+                self.kept.retain(|piece| !begins_before(piece, end));
+            }
+        }
+    }
+
+    /// The trial is over.
+    pub(crate) fn ends_trial(&mut self) {
+        self.kept.clear();
+    }
+
+    /// Bytes said on trial that nobody is known to have heard.
+    pub(crate) fn unheard(&self) -> usize {
+        self.kept.iter().map(|piece| piece.text.len()).sum()
+    }
+
+    /// How many are known to be there.
+    pub(crate) fn known(&self) -> usize {
+        let here = self.here.iter();
+        here.filter(|id| self.members[id].presence != Presence::Unconfirmed)
+            .count()
+    }
+
+    /// A member said `bytes`.
+    pub(crate) fn heard(&mut self, id: usize, bytes: &[u8]) {
+        if self.chat {
+            for &byte in bytes {
+                let held = &mut self.member(id).line.held;
+                if byte != b'\n' {
+                    held.push(byte);
+                }
+                if byte == b'\n' || held.len() == MAX_LINE {
+                    self.chat_line(id);
+                }
+            }
+            return;
+        }
+        let line = &mut self.member(id).line;
+        line.held.extend(bytes);
+        let whole = whole(&line.held);
+        self.pass(id, whole);
+        let alone = self.here.len() == 1
+            || (self.known() == 1 && self.members[&id].presence != Presence::Unconfirmed);
+        if alone {
+            self.show(id, usize::MAX);
+        }
+    }
+
+    /// What a speaker has begun is passed on as it is: it will not go on with it.
+    fn ends_line(&mut self, id: usize) {
+        let held = self.member(id).line.held.len();
+        match self.chat {
+            true if held > 0 => self.chat_line(id),
+            true => {}
+            false => self.pass(id, held),
+        }
+        let number = self.member(id).number;
+        self.shown.leaves(number);
+        self.log.leaves(number);
+    }
+
+    /// The operator said `bytes`.
+    pub(crate) fn typed(&mut self, bytes: &[u8]) {
+        self.operator.extend(bytes);
+        if self.chat {
+            let said = std::mem::take(&mut self.operator);
+            let mut rest = &said[..];
+            loop {
+                let start = &rest[..rest.len().min(MAX_LINE)];
+                match start.iter().position(|&byte| byte == b'\n') {
+                    Some(end) => {
+                        self.host_line(&rest[..end]);
+                        rest = &rest[end + 1..];
+                    }
+                    None if start.len() == MAX_LINE => {
+                        self.host_line(start);
+                        rest = &rest[MAX_LINE..];
+                    }
+                    None => break,
+                }
+            }
+            self.operator = rest.to_vec();
+            return;
+        }
+        let whole = match self.relay {
+            true => whole(&self.operator),
+            false => self.operator.len(),
+        };
+        let bytes: Vec<u8> = self.operator.drain(..whole).collect();
+        self.operator_says(&bytes);
+    }
+
+    /// The operator will say no more.
+    pub(crate) fn typed_all(&mut self) {
+        let rest = std::mem::take(&mut self.operator);
+        match self.chat {
+            true if !rest.is_empty() => self.host_line(&rest),
+            _ => self.operator_says(&rest),
+        }
+        self.log.leaves(OPERATOR);
+    }
+
+    fn host_line(&mut self, line: &[u8]) {
+        self.operator_says(&[b"<host> ", line, b"\n"].concat());
+    }
+
+    fn operator_says(&mut self, bytes: &[u8]) {
+        if !self.chat {
+            self.separate(OPERATOR, bytes);
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        if self.on_trial {
+            let here = self.here.iter().filter(|id| !self.members[id].deaf);
+            self.kept.push(Piece {
+                text: bytes.to_vec(),
+                starts: here.map(|id| (*id, self.members[id].total)).collect(),
+            });
+        }
+        self.say(bytes, None);
+        for id in &self.here {
+            let member = self.members.get_mut(id).expect("it joined");
+            member.last_word = match member.deaf {
+                true => u64::MAX,
+                false => member.total,
+            };
+        }
+    }
+
+    /// So much of a member's line goes to the screen, and if they hear each other, to the others.
+    fn pass(&mut self, id: usize, count: usize) {
+        if count == 0 {
+            return;
+        }
+        self.show(id, count);
+        let line = &mut self.member(id).line;
+        line.shown -= count;
+        let bytes: Vec<u8> = line.held.drain(..count).collect();
+        if self.relay && self.here.len() > 1 {
+            let number = self.member(id).number;
+            self.separate(number, &bytes);
+            self.say(&bytes, Some(id));
+        }
+    }
+
+    /// So much of what a member has begun is shown, if it was not.
+    fn show(&mut self, id: usize, count: usize) {
+        let member = self.members.get_mut(&id).expect("it joined");
+        let line = &mut member.line;
+        let count = count.min(line.held.len());
+        if line.shown >= count {
+            return;
+        }
+        let bytes = &line.held[line.shown..count];
+        if self.shows {
+            if self.shown.says(member.number, bytes).is_some() {
+                self.screen.push_back(b'\n');
+            }
+            self.screen.extend(bytes);
+        }
+        line.shown = count;
+    }
+
+    /// Alone: what it began to say need not wait for its end.
+    fn show_the_last(&mut self) {
+        if self.chat || self.known() != 1 {
+            return;
+        }
+        let mut here = self.here.iter();
+        let last = here.find(|id| self.members[id].presence != Presence::Unconfirmed);
+        if let Some(&last) = last {
+            self.show(last, usize::MAX);
+        }
+    }
+
+    fn chat_line(&mut self, id: usize) {
+        self.announce_joined(id);
+        let member = self.member(id);
+        let mut text = format!("<user{}> ", member.number).into_bytes();
+        text.append(&mut member.line.held);
+        text.push(b'\n');
+        if self.shows {
+            self.screen.extend(&text);
+        }
+        if self.relay && self.here.len() > 1 {
+            self.say(&text, Some(id));
+        }
+    }
+
+    /// Who has stayed for a while is announced.
+    pub(crate) fn announce_due(&mut self, now: Instant) {
+        if self.chat {
+            for id in self.here.clone() {
+                if self.members[&id].since + ANNOUNCED_AFTER <= now {
+                    self.announce_joined(id);
+                }
+            }
+        }
+    }
+
+    fn announce_joined(&mut self, id: usize) {
+        let member = self.member(id);
+        if !std::mem::replace(&mut member.announced, true) {
+            let number = member.number;
+            self.announce(&format!("user{number} joined"));
+        }
+    }
+
+    fn announce(&mut self, what: &str) {
+        self.say(format!("* {what}\n").as_bytes(), None);
+    }
+
+    /// Where a speaker left an unfinished line, it ends before another's words; the speaker has not got
+    /// that line, nor its end.
+    fn separate(&mut self, number: u32, bytes: &[u8]) {
+        if let Some(author) = self.log.says(number, bytes) {
+            let mut here = self.here.iter();
+            let author = here.find(|id| self.members[id].number == author);
+            self.say(b"\n", author.copied());
+        }
+    }
+
+    /// Everybody here is to be handed it, but not its author.
+    fn say(&mut self, bytes: &[u8], author: Option<usize>) {
+        self.said += bytes.len() as u64;
+        for &id in &self.here {
+            let member = self.members.get_mut(&id).expect("it joined");
+            if !member.deaf && author != Some(id) {
+                member.owed.extend(bytes);
+                member.total += bytes.len() as u64;
+            }
+            if member.owed.is_empty() {
+                member.caught_up = self.said;
+            }
+        }
+    }
+
+    pub(crate) fn member(&mut self, id: usize) -> &mut Member {
+        self.members.get_mut(&id).expect("it joined")
+    }
+}
+
+/// How much of what is held is to be passed on: whole lines, or all if it has become too long.
+fn whole(held: &[u8]) -> usize {
+    let whole = memchr::memrchr(b'\n', held).map_or(0, |end| end + 1);
+    match held.len() - whole < MAX_LINE {
+        true => whole,
+        false => held.len(),
+    }
+}

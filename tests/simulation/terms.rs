@@ -1,0 +1,170 @@
+//! What a hub is asked for, and how one is made of that over the world of a schedule.
+
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::time::Duration;
+use std::time::Instant;
+
+use muxnc::client::Settings;
+use muxnc::client::Traffic;
+use muxnc::engine::admit::Lists;
+use muxnc::engine::room::Label;
+use muxnc::hub::HubConfig;
+use muxnc::hub::core::Core;
+use muxnc::hub::core::Parts;
+use muxnc::hub::operator::Input;
+use muxnc::io::access::Access;
+use muxnc::io::access::List;
+use muxnc::io::device::Kind;
+use muxnc::io::listener::Place;
+use muxnc::io::net::Lookup;
+use muxnc::io::notices::Notices;
+use muxnc::io::notices::Stderr;
+use muxnc::io::output::Output;
+use muxnc::io::record::Wanted;
+use muxnc::io::stdin::Stdin;
+
+use super::Chance;
+use super::Mode;
+use super::hub::STALL_TIMEOUT;
+use super::world::Door;
+use super::world::Fd;
+use super::world::Handle;
+use super::world::Model;
+
+/// What is left to chance of what a hub is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) stdin: Kind,
+    /// What is said is one whole.
+    pub(crate) is_whole: bool,
+    pub(crate) wait_for: Option<usize>,
+    pub(crate) max: Option<usize>,
+    pub(crate) max_per_host: Option<usize>,
+    pub(crate) quit_after: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) keep_open: bool,
+    pub(crate) half_close: bool,
+    pub(crate) traffic: Traffic,
+    tells_refused: bool,
+    is_shared: bool,
+}
+
+impl Terms {
+    pub(crate) fn new(mode: Mode, chance: &mut Chance) -> Terms {
+        let kinds = match mode.is_whole {
+            true => &[Kind::File, Kind::Pipe, Kind::Pipe][..],
+            false => &[
+                Kind::Pipe,
+                Kind::Pipe,
+                Kind::Pipe,
+                Kind::Socket,
+                Kind::Terminal,
+            ],
+        };
+        let stdin = *chance.pick(kinds);
+        let some = |chance: &mut Chance, one_in: usize, most: usize| {
+            chance.one_in(one_in).then(|| 1 + chance.below(most))
+        };
+        let wait_for = match (mode.is_whole, stdin) {
+            (true, Kind::File) => some(chance, 2, 3),
+            (true, _) => Some(1 + chance.below(3)),
+            (false, Kind::Terminal) => some(chance, 4, 3),
+            (false, _) => None,
+        };
+        let traffic = match chance.below(12) {
+            0 => Traffic::SendOnly,
+            1 if !mode.is_whole && !mode.chat => Traffic::ReceiveOnly,
+            _ => Traffic::Both,
+        };
+        let millis = chance.below(3000) as u64;
+        Terms {
+            stdin,
+            is_whole: mode.is_whole,
+            wait_for,
+            max: some(chance, 3, 4).map(|max| max.max(wait_for.unwrap_or(1))),
+            max_per_host: some(chance, 6, 3).map(|max| max.max(wait_for.unwrap_or(1))),
+            quit_after: chance.one_in(8).then_some(Duration::from_millis(millis)),
+            idle: chance.one_in(6).then_some(3 * STALL_TIMEOUT),
+            keep_open: !mode.is_whole && chance.one_in(8),
+            half_close: !chance.one_in(8),
+            traffic,
+            tells_refused: chance.one_in(2),
+            is_shared: chance.one_in(10),
+        }
+    }
+
+    fn config(&self, mode: Mode) -> HubConfig {
+        HubConfig {
+            place: Place::Passed,
+            tls: None,
+            keep_open: self.keep_open,
+            once: false,
+            access: Access {
+                allow: List::default(),
+                deny: List::default(),
+                lookup: Lookup::Numeric,
+            },
+            max_peers: self.max,
+            max_per_host: self.max_per_host,
+            tells_refused: self.tells_refused,
+            relay: mode.relay,
+            chat: mode.chat.then(|| String::from("host")),
+            wait_for: self.wait_for,
+            history: 0,
+            slow: mode.slow,
+            stall_timeout: STALL_TIMEOUT,
+            rate: None,
+            label: Label::Auto,
+            color: false,
+            commands: true,
+            settings: Settings {
+                crlf: false,
+                half_close: self.half_close,
+                quit_after: self.quit_after,
+                idle_timeout: self.idle,
+                line_delay: None,
+                traffic: self.traffic,
+                records: Wanted::default(),
+                raw_output: false,
+                edit: false,
+            },
+        }
+    }
+
+    /// A hub of that kind.
+    pub(crate) fn open(&self, mode: Mode, net: &Handle, now: Instant) -> Core<Model> {
+        let input = match self.traffic {
+            Traffic::ReceiveOnly => Input::None,
+            Traffic::Both | Traffic::SendOnly => Input::Plain(Stdin::new(Fd::In(Rc::clone(net)))),
+        };
+        let parts = Parts {
+            world: Model(Rc::clone(net)),
+            listeners: vec![Door(Rc::clone(net))],
+            are_shared: self.is_shared,
+            lists: Lists::default(),
+            input,
+            stdout: Output::new(Fd::Out(Rc::clone(net))),
+            stderr: Stderr::over(Notices::default(), Output::new(Fd::Err(Rc::clone(net)))),
+            records: None,
+            can_draw: false,
+        };
+        Core::new(parts, self.config(mode), now)
+    }
+
+    /// Whether members hear each other: where nothing is sent to them, they do not.
+    pub(crate) fn relays(&self, mode: Mode) -> bool {
+        mode.relay && self.traffic != Traffic::ReceiveOnly
+    }
+
+    /// How many have to acknowledge something before it begins for good, if it is one whole.
+    pub(crate) fn quorum(&self) -> Option<usize> {
+        self.is_whole.then_some(self.wait_for.unwrap_or(1))
+    }
+}
+
+/// One of a few machines.
+pub(crate) fn host(chance: &mut Chance) -> IpAddr {
+    Ipv4Addr::new(192, 0, 2, 1 + chance.below(3) as u8).into()
+}

@@ -1,0 +1,456 @@
+//! A world that no kernel has: a listener with its backlog, the connections of `wire.rs`, stdin,
+//! stdout and stderr.
+//!
+//! What the core does to it is written down, in its order, and held against the specification when the
+//! turn is over; nothing here knows what should happen.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::io::ErrorKind;
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use muxnc::io::addr::Addr;
+use muxnc::io::conn::Conn;
+use muxnc::io::device::Device;
+use muxnc::io::device::Kind;
+use muxnc::io::output::Output;
+use muxnc::io::readiness::Event;
+use muxnc::io::stdin::Stdin;
+use muxnc::io::stream::Handshake;
+use muxnc::io::stream::Received;
+use muxnc::io::stream::Sent;
+use muxnc::io::stream::Stream;
+use muxnc::io::tcp_info::TcpInfo;
+use muxnc::io::world::World;
+use muxnc::io::zero_copy::Copied;
+
+use super::Chance;
+use super::wire::Wire;
+
+/// No descriptor is left (accept(2)).
+const EMFILE: i32 = 24;
+
+/// Something that the core did.
+#[derive(Debug)]
+pub(crate) enum Did {
+    /// Read so much of stdin.
+    Typed(Vec<u8>),
+    /// Took a connection.
+    Accepted(usize),
+    /// Found no descriptor for another one.
+    RanOut,
+    /// Read from a connection; read its end.
+    Heard(usize, Vec<u8>),
+    HeardEnd(usize),
+    /// Wrote to a connection; was told that it broke.
+    Handed(usize, Vec<u8>),
+    Failed(usize),
+    /// Ended our side of a connection; closed it.
+    Shut(usize),
+    Dropped(usize),
+    /// Closed the listener.
+    ClosedListener,
+    /// Wrote to stdout; found it closed.
+    Shown(Vec<u8>),
+    FoundClosed,
+}
+
+/// Everything there is beside the core.
+pub(crate) struct Net {
+    pub(crate) chance: Chance,
+    pub(crate) now: Instant,
+    pub(crate) wires: Vec<Wire>,
+    /// Who waits to be accepted, and whether an event tells of it.
+    pub(crate) backlog: VecDeque<usize>,
+    pub(crate) knocks: bool,
+    pub(crate) listens: bool,
+    pub(crate) stdin: Source,
+    pub(crate) stdout: Sink,
+    pub(crate) stderr: Vec<u8>,
+    /// What the core did in this turn.
+    pub(crate) log: Vec<Did>,
+    /// How often it did something.
+    pub(crate) calls: u64,
+    /// The schedule is over: what happens now does not matter.
+    pub(crate) is_over: bool,
+}
+
+/// Standard input.
+pub(crate) struct Source {
+    pub(crate) kind: Kind,
+    pub(crate) there: VecDeque<u8>,
+    pub(crate) ended: bool,
+    pub(crate) end_read: bool,
+    pub(crate) event: bool,
+}
+
+/// Standard output.
+pub(crate) struct Sink {
+    /// Bytes that it takes before it is full.
+    pub(crate) room: usize,
+    pub(crate) closed: bool,
+    pub(crate) wants_room: bool,
+    pub(crate) event: bool,
+}
+
+impl Sink {
+    pub(crate) fn drain(&mut self, room: usize) {
+        self.room = room;
+        if self.wants_room && (room > 0 || self.closed) {
+            self.wants_room = false;
+            self.event = true;
+        }
+    }
+}
+
+impl Net {
+    /// Somebody connects.
+    pub(crate) fn connect(&mut self, wire: Wire) {
+        self.backlog.push_back(self.wires.len());
+        self.wires.push(wire);
+        self.knocks = true;
+    }
+
+    fn did(&mut self, what: Did) {
+        self.calls += 1;
+        self.log.push(what);
+    }
+}
+
+/// A handle to the world.
+pub(crate) type Handle = Rc<RefCell<Net>>;
+
+/// The hub's end of a wire.
+pub(crate) struct Fake {
+    pub(crate) id: usize,
+    pub(crate) net: Handle,
+}
+
+impl Stream for Fake {
+    fn shakes_hands(&self) -> bool {
+        false
+    }
+
+    fn handshake(&mut self) -> Handshake {
+        Handshake::Done
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Received {
+        let net = &mut *self.net.borrow_mut();
+        net.calls += 1;
+        let Net {
+            wires, chance, now, ..
+        } = net;
+        let wire = &mut wires[self.id];
+        let count = wire.up.len().min(buffer.len());
+        if count > 0 && chance.one_in(30) {
+            return Received::Yield;
+        }
+        // Something may arrive at that very moment.
+        let more = chance.one_in(3).then(|| chance.up_to(100_000));
+        wire.was_empty = count == 0;
+        if count > 0 {
+            wire.active = *now;
+            for (to, from) in buffer.iter_mut().zip(wire.up.drain(..count)) {
+                *to = from;
+            }
+            wire.arrive(more.unwrap_or(0));
+            net.log.push(Did::Heard(self.id, buffer[..count].to_vec()));
+            return Received::Bytes(count);
+        }
+        if wire.end_arrived {
+            if !wire.end_read && !wire.write_failed && wire.error.is_none() {
+                wire.written_before_end = wire.written;
+                net.log.push(Did::HeardEnd(self.id));
+            }
+            wire.end_read = true;
+            return Received::End;
+        }
+        wire.arrive(more.unwrap_or(0));
+        match (wire.error.take(), wire.broken) {
+            (Some(error), _) => Received::Failed(error.into()),
+            (None, true) => Received::End,
+            (None, false) => Received::Pending,
+        }
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
+        let net = &mut *self.net.borrow_mut();
+        net.calls += 1;
+        let Net {
+            wires, chance, now, ..
+        } = net;
+        let wire = &mut wires[self.id];
+        let who = self.id;
+        assert!(!wire.write_failed, "{who} was written to after it broke");
+        assert!(!wire.shut, "{who} was written to after its end");
+        // Also without that an event tells of it.
+        if wire.broken || chance.one_in(1000) {
+            wire.write_failed = true;
+            let error = wire.error.take().unwrap_or(ErrorKind::BrokenPipe);
+            net.log.push(Did::Failed(who));
+            return Sent::Failed(error.into());
+        }
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        assert!(offered > 0, "{who} was written nothing");
+        let mut count = offered.min(wire.room() as usize);
+        if count > 0 && chance.one_in(8) {
+            // It was full, and is not any more.
+            count = chance.up_to(count);
+            wire.has_event |= count < offered;
+        }
+        wire.wants_room |= count < offered;
+        if count == 0 {
+            return Sent::Full;
+        }
+        wire.has_written(count as u64, *now);
+        let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
+        net.log.push(Did::Handed(who, bytes.take(count).collect()));
+        Sent::Bytes(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        let net = &mut *self.net.borrow_mut();
+        let (wire, now) = (&mut net.wires[self.id], net.now);
+        assert!(!wire.shut, "{} was ended twice", self.id);
+        wire.shut(now);
+        let broken = wire.broken;
+        net.did(Did::Shut(self.id));
+        match broken {
+            true => Err(ErrorKind::NotConnected.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        let error = self.net.borrow_mut().wires[self.id].error.take();
+        error.map(io::Error::from)
+    }
+
+    fn has_buffered_input(&self) -> bool {
+        false
+    }
+
+    fn has_pending_output(&self) -> bool {
+        false
+    }
+
+    fn authenticates_eof(&self) -> bool {
+        false
+    }
+
+    fn is_wire(&self) -> bool {
+        true
+    }
+
+    fn tells_hang_up(&self) -> bool {
+        false
+    }
+
+    fn probe_soon(&mut self) {}
+
+    fn tcp_info(&self) -> Option<TcpInfo> {
+        let net = self.net.borrow();
+        Some(net.wires[self.id].tcp_info(net.now))
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        let Ok(mut net) = self.net.try_borrow_mut() else {
+            return;
+        };
+        if !net.is_over {
+            net.wires[self.id].dropped = true;
+            net.did(Did::Dropped(self.id));
+        }
+    }
+}
+
+/// The hub's listener.
+pub(crate) struct Door(pub(crate) Handle);
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let Ok(mut net) = self.0.try_borrow_mut() else {
+            return;
+        };
+        if !net.is_over {
+            net.listens = false;
+            // The kernel refuses whoever waits.
+            for id in std::mem::take(&mut net.backlog) {
+                net.wires[id].dropped = true;
+            }
+            net.did(Did::ClosedListener);
+        }
+    }
+}
+
+/// Standard input, output and error: a device is one of them.
+pub(crate) enum Fd {
+    In(Handle),
+    Out(Handle),
+    Err(Handle),
+}
+
+impl Device for Fd {
+    fn kind(&self) -> Kind {
+        match self {
+            Fd::In(net) => net.borrow().stdin.kind,
+            Fd::Out(_) | Fd::Err(_) => Kind::Pipe,
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Fd::In(net) = self else {
+            panic!("read from an output");
+        };
+        let net = &mut *net.borrow_mut();
+        net.calls += 1;
+        let stdin = &mut net.stdin;
+        assert!(!stdin.end_read, "stdin was read after its end");
+        let mut count = stdin.there.len().min(buffer.len());
+        if stdin.kind == Kind::Terminal {
+            // A line at a time.
+            let line = stdin.there.iter().position(|&byte| byte == b'\n');
+            count = count.min(line.map_or(count, |end| end + 1));
+        }
+        if count > 0 {
+            let bytes: Vec<u8> = stdin.there.drain(..count).collect();
+            buffer[..count].copy_from_slice(&bytes);
+            net.log.push(Did::Typed(bytes));
+            return Ok(count);
+        }
+        if stdin.ended {
+            stdin.end_read = true;
+            return Ok(0);
+        }
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let net = match self {
+            Fd::Out(net) => net,
+            Fd::Err(net) => {
+                net.borrow_mut().stderr.extend(bytes);
+                return Ok(bytes.len());
+            }
+            Fd::In(_) => panic!("write to an input"),
+        };
+        let net = &mut *net.borrow_mut();
+        net.calls += 1;
+        let stdout = &mut net.stdout;
+        if stdout.closed {
+            net.log.push(Did::FoundClosed);
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let count = bytes.len().min(stdout.room);
+        stdout.room -= count;
+        stdout.wants_room |= count < bytes.len();
+        match count {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            count => {
+                net.log.push(Did::Shown(bytes[..count].to_vec()));
+                Ok(count)
+            }
+        }
+    }
+
+    fn is_hung_up(&self) -> bool {
+        false
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        match self {
+            Fd::In(net) => {
+                let net = net.borrow();
+                let left = net.stdin.there.len() as u64;
+                (net.stdin.kind == Kind::File).then_some(left)
+            }
+            Fd::Out(_) | Fd::Err(_) => None,
+        }
+    }
+
+    fn close(&mut self) {
+        panic!("a hub closes nothing");
+    }
+}
+
+/// The core's world.
+pub(crate) struct Model(pub(crate) Handle);
+
+impl World for Model {
+    type Stream = Fake;
+    type Device = Fd;
+    type Listener = Door;
+
+    fn register(&mut self, conn: &mut Conn<Fake>, key: usize) -> io::Result<()> {
+        let Addr::Inet(addr) = conn.addr() else {
+            panic!("an address without a port");
+        };
+        let id = usize::from(addr.port());
+        let net = &mut *self.0.borrow_mut();
+        if net.chance.one_in(300) {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
+        net.wires[id].key = Some(key);
+        net.did(Did::Accepted(id));
+        Ok(())
+    }
+
+    fn accept(&mut self, listener: &mut Door) -> io::Result<(Fake, Addr)> {
+        assert!(Rc::ptr_eq(&self.0, &listener.0));
+        let net = &mut *self.0.borrow_mut();
+        net.calls += 1;
+        if net.backlog.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        match net.chance.below(60) {
+            0 => {
+                // It broke off before it was accepted.
+                let id = net.backlog.pop_front().expect("not empty");
+                net.wires[id].dropped = true;
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            1 | 2 => {
+                net.log.push(Did::RanOut);
+                return Err(io::Error::from_raw_os_error(EMFILE));
+            }
+            _ => {}
+        }
+        let id = net.backlog.pop_front().expect("not empty");
+        let ip = net.wires[id].ip;
+        net.wires[id].active = net.now;
+        let fake = Fake {
+            id,
+            net: Rc::clone(&self.0),
+        };
+        Ok((fake, SocketAddr::from((ip, id as u16)).into()))
+    }
+
+    fn send(&mut self, _: &mut Stdin<Fd>, _: &mut Conn<Fake>) -> Copied {
+        panic!("a hub copies nothing inside the kernel");
+    }
+
+    fn receive(&mut self, _: &mut Conn<Fake>, _: &mut Output<Fd>) -> Copied {
+        panic!("a hub copies nothing inside the kernel");
+    }
+}
+
+/// Nothing in particular happened.
+pub(crate) const READY: Event = Event {
+    readable: true,
+    writable: true,
+    read_closed: false,
+    write_closed: false,
+    error: false,
+    urgent: false,
+};
