@@ -69,6 +69,8 @@ pub(crate) struct Hub {
     pub(super) unsaid: VecDeque<u8>,
     pub(super) said: u64,
     pub(super) said_to: BTreeMap<usize, u64>,
+    /// All of stdin was said, a line without an end included; and that is known to be heard.
+    pub(super) has_said: bool,
     pub(super) has_said_all: bool,
     /// A transfer goes on whoever leaves.
     pub(super) has_begun: bool,
@@ -168,6 +170,7 @@ impl Hub {
             net,
             spec,
             mode,
+            has_said: false,
             has_said_all: terms.traffic == Traffic::ReceiveOnly,
             terms,
             unsaid: VecDeque::new(),
@@ -296,6 +299,9 @@ impl Hub {
             return;
         }
         assert!(net.stdin.end_read, "the end was told before it came");
+        if !std::mem::replace(&mut self.has_said, true) {
+            self.spec.typed_all();
+        }
         assert!(
             self.unsaid.is_empty() || self.spec.here.is_empty(),
             "the end was told before all was said"

@@ -6,6 +6,7 @@ use std::fmt::Arguments;
 use std::time::Duration;
 
 use muxnc::engine::journal::SEGMENT;
+use muxnc::engine::lines::MAX_LINE;
 use muxnc::engine::room;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::LOW_WATER;
@@ -99,13 +100,24 @@ impl Hub {
         if let Some(before) = before.filter(|_| !self.spec.chat) {
             let unheard = self.spec.unheard();
             assert!(
-                unheard <= TRIAL || unheard == before,
+                unheard <= self.trial_limit() || unheard == before,
                 "{unheard} bytes are out on trial"
             );
         }
-        if self.core.has_said_all() && !std::mem::replace(&mut self.has_said_all, true) {
+        let is_said = net.stdin.end_read && self.unsaid.is_empty();
+        if is_said && !std::mem::replace(&mut self.has_said, true) {
             self.spec.typed_all();
+        }
+        if self.core.has_said_all() && !std::mem::replace(&mut self.has_said_all, true) {
             self.says_no_more(net);
+        }
+    }
+
+    /// How much may be out on trial: where only whole lines are said, the last of them may be longer.
+    fn trial_limit(&self) -> usize {
+        match self.spec.relay {
+            true => TRIAL + MAX_LINE,
+            false => TRIAL,
         }
     }
 
@@ -152,6 +164,8 @@ impl Hub {
                     member.deaf = true;
                 }
             }
+            // It could not be served.
+            Did::Dropped(id) if net.wires[id].key.is_none() => {}
             Did::Dropped(id) => {
                 self.reap(turn, net);
                 if self.spec.here.contains(&id) {
@@ -190,7 +204,7 @@ impl Hub {
                 .is_some_and(|m| m.presence() == room::Presence::Listener);
             let member = self.spec.member(id);
             if is_there && member.presence == Presence::Unconfirmed {
-                assert!(acked(net, id).1, "{id} is not proven to be there");
+                assert!(acked(net, id).is_proven, "{id} is not proven to be there");
                 member.presence = Presence::Listener;
                 if self.has_said_all {
                     self.promised.insert(id);
@@ -215,10 +229,12 @@ impl Hub {
         let was_on_trial = self.spec.on_trial;
         self.spec.on_trial = core_room.is_on_trial();
         if !self.spec.on_trial {
-            let heard = here.iter().filter(|&&id| {
+            // Who left in this turn may have been counted before.
+            let heard = here.union(&turn.dropped).filter(|&&id| {
                 let is_whole = self.spec.quorum.is_some();
-                let known = self.spec.members[&id].presence != Presence::Unconfirmed;
-                net.wires[id].acked > 0 && (known || is_whole)
+                let member = self.spec.members.get(&id);
+                let known = member.is_some_and(|m| m.presence != Presence::Unconfirmed);
+                net.wires[id].acked > 0 && (known || (is_whole && member.is_some()))
             });
             let needed = self.spec.quorum.unwrap_or(1);
             let begun = self.has_begun;
@@ -233,7 +249,8 @@ impl Hub {
                 }
             }
             self.has_begun = true;
-            assert!(self.promised.len() >= self.spec.quorum.unwrap_or(1));
+            let dropped = turn.dropped.iter().filter(|id| net.wires[**id].acked > 0);
+            assert!(self.promised.len() + dropped.count() >= self.spec.quorum.unwrap_or(1));
         }
         let is_whole = self.spec.quorum.is_some();
         self.has_started |= !is_whole && here.len() >= self.terms.wait_for.unwrap_or(0);
@@ -260,7 +277,7 @@ impl Hub {
         let of_host: Vec<usize> = of_host.copied().collect();
         let stays = |id: &&usize| {
             let unconfirmed = self.spec.members[*id].presence == Presence::Unconfirmed;
-            unconfirmed && !turn.dropped.contains(id)
+            unconfirmed && !acked(net, **id).is_proven && !turn.dropped.contains(id)
         };
         let is_full = |max: Option<usize>, who: &[usize]| {
             max.is_some_and(|max| who.len() >= max && !who.iter().any(|id| stays(&id)))
@@ -282,7 +299,7 @@ impl Hub {
         let idle = self.terms.idle;
         let idle = idle.is_some_and(|limit| turn.now - wire.active >= limit);
         let unconfirmed = member.presence == Presence::Unconfirmed;
-        let makes_way = unconfirmed && turn.is_crowded;
+        let makes_way = unconfirmed && turn.is_crowded && !acked(net, id).is_proven;
         if stalled || too_far || vanished || idle || makes_way {
             return;
         }
@@ -317,8 +334,12 @@ impl Hub {
 /// How much somebody acknowledged.
 fn acked(net: &Net, id: usize) -> Acked {
     let wire = &net.wires[id];
-    let is_proven = wire.end_read && wire.acked > wire.written_before_end;
-    (wire.acked, is_proven)
+    let before = wire.written_before_end;
+    Acked {
+        count: wire.acked,
+        is_proven: wire.end_read && wire.acked > before,
+        is_to_its_end: wire.end_read && before > 0 && wire.acked >= before,
+    }
 }
 
 /// Takes `bytes` from what should come next.

@@ -14,8 +14,16 @@ const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
 /// The speaker of what the operator says; members are numbered from 1.
 const OPERATOR: u32 = 0;
 
-/// How many bytes somebody acknowledged, and whether any of them was written after its end was read.
-pub(crate) type Acked = (u64, bool);
+/// What somebody acknowledged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Acked {
+    /// Bytes.
+    pub(crate) count: u64,
+    /// Any of them was written after its end was read.
+    pub(crate) is_proven: bool,
+    /// All that was written before its end was read, and that was something.
+    pub(crate) is_to_its_end: bool,
+}
 
 /// Whether a member is known to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +42,10 @@ pub(crate) struct Member {
     /// What it is to be handed next, and all it ever was or is to be.
     pub(crate) owed: VecDeque<u8>,
     pub(crate) total: u64,
-    /// Where in that it was when its end was read.
-    ended_at: u64,
+    /// What it is told before everything else: what was kept for it.
+    told_first: u64,
+    /// How much of all that it had been handed when its end was read.
+    handed_at_end: Option<u64>,
     /// Where in that the operator's last word ends.
     pub(crate) last_word: u64,
     /// It takes no more: what others say is not for it.
@@ -134,7 +144,8 @@ impl Spec {
             since: now,
             owed: VecDeque::new(),
             total: 0,
-            ended_at: 0,
+            told_first: 0,
+            handed_at_end: None,
             last_word: 0,
             deaf: false,
             caught_up: self.said,
@@ -147,6 +158,7 @@ impl Spec {
             member.total += piece.text.len() as u64;
             member.last_word = member.total;
         }
+        member.told_first = member.total;
         self.members.insert(id, member);
         self.here.push(id);
     }
@@ -171,7 +183,7 @@ impl Spec {
         if !self.chat {
             let member = self.member(id);
             member.presence = Presence::Unconfirmed;
-            member.ended_at = member.total;
+            member.handed_at_end = Some(member.total - member.owed.len() as u64);
             self.show_the_last();
         }
     }
@@ -183,18 +195,21 @@ impl Spec {
             return;
         }
         for &id in &self.here {
-            let (acked, is_proven) = acked(id);
-            let is_known = is_proven || self.members[&id].presence != Presence::Unconfirmed;
-            if is_known && acked > 0 {
+            let (acked, member) = (acked(id), &self.members[&id]);
+            let is_known = acked.is_proven || member.presence != Presence::Unconfirmed;
+            if is_known && acked.count > 0 {
                 self.kept.clear();
             }
-            let begins_before = |piece: &Piece, end: u64| {
-                let mut starts = piece.starts.iter();
-                starts.any(|&(who, start)| who == id && start < end)
-            };
-            if self.kept.iter().any(|piece| begins_before(piece, acked)) {
-                let end = self.members[&id].ended_at;
-                self.kept.retain(|piece| !begins_before(piece, end));
+            // Who is gone by now heard what it was handed before its end, if it was through with what it
+            // was told first.
+            let end = member.handed_at_end.filter(|&end| end >= member.told_first);
+            if let Some(end) = end.filter(|_| acked.is_to_its_end) {
+                let was_handed = |piece: &Piece| {
+                    let length = piece.text.len() as u64;
+                    let mut starts = piece.starts.iter();
+                    starts.any(|&(who, start)| who == id && start + length <= end)
+                };
+                self.kept.retain(|piece| !was_handed(piece));
             }
         }
     }

@@ -13,7 +13,7 @@ use muxnc::engine::room::Label;
 use muxnc::hub::HubConfig;
 use muxnc::hub::core::Core;
 use muxnc::hub::core::Parts;
-use muxnc::hub::operator::Input;
+use muxnc::io::input::Input;
 use muxnc::io::access::Access;
 use muxnc::io::access::List;
 use muxnc::io::device::Kind;
@@ -153,9 +153,9 @@ impl Terms {
         Core::new(parts, self.config(mode), now)
     }
 
-    /// Whether members hear each other: where nothing is sent to them, they do not.
+    /// Whether members hear each other: not where nothing is sent to them, or nothing heard of them.
     pub(crate) fn relays(&self, mode: Mode) -> bool {
-        mode.relay && self.traffic != Traffic::ReceiveOnly
+        mode.relay && self.traffic == Traffic::Both
     }
 
     /// How many have to acknowledge something before it begins for good, if it is one whole.

@@ -271,7 +271,8 @@ impl Wire {
 
     /// What the hub's kernel knows of the way to the client.
     pub(crate) fn tcp_info(&self, now: Instant) -> TcpInfo {
-        let end = self.shut && !self.shut_acked;
+        // The end comes after all that is still to be sent.
+        let end = self.shut && !self.shut_acked && self.sendable() == self.written;
         TcpInfo {
             written: self.written,
             acknowledged: self.acked,
