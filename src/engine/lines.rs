@@ -76,11 +76,6 @@ impl Lines {
         MAX_LINE - self.held.len()
     }
 
-    /// Bytes of the unfinished line that were not passed on.
-    pub fn held(&self) -> usize {
-        self.held.len()
-    }
-
     /// Bytes of memory that hold the unfinished line.
     pub fn memory(&self) -> usize {
         self.held.capacity()

@@ -294,13 +294,17 @@ impl Hub {
             let enough = 2 * SEGMENT as u64;
             behind + SEGMENT as u64 >= LOW_WATER && wire.written_since(since) < enough
         });
+        // Who makes a conversation wait for that long in all is too slow for it, whatever it takes.
+        let is_slow = self.spec.relay
+            && behind + SEGMENT as u64 >= LOW_WATER
+            && turn.now - member.since >= STALL_TIMEOUT;
         let too_far = self.mode.slow == SlowPeer::Disconnect && behind > HIGH_WATER;
         let vanished = wire.is_silent_for(VANISHED, turn.now);
         let idle = self.terms.idle;
         let idle = idle.is_some_and(|limit| turn.now - wire.active >= limit);
         let unconfirmed = member.presence == Presence::Unconfirmed;
         let makes_way = unconfirmed && turn.is_crowded && !acked(net, id).is_proven;
-        if stalled || too_far || vanished || idle || makes_way {
+        if stalled || is_slow || too_far || vanished || idle || makes_way {
             return;
         }
         let is_over = wire.shut && wire.acked == wire.written;

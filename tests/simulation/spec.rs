@@ -38,7 +38,7 @@ pub(crate) enum Presence {
 pub(crate) struct Member {
     pub(crate) number: u32,
     pub(crate) presence: Presence,
-    since: Instant,
+    pub(crate) since: Instant,
     /// What it is to be handed next, and all it ever was or is to be.
     pub(crate) owed: VecDeque<u8>,
     pub(crate) total: u64,

@@ -85,10 +85,10 @@ impl Trial {
         self.kept = Vec::new();
     }
 
-    /// What was said so far was heard, all but the `held` bytes of a line that is not passed on yet.
-    fn renew(&mut self, held: usize) {
+    /// What was said so far was heard.
+    fn renew(&mut self) {
         self.kept = Vec::new();
-        self.said = held;
+        self.said = 0;
     }
 
     /// What was said before that place in the journal was heard, the pieces that end there included.
@@ -100,10 +100,10 @@ impl Trial {
         }
     }
 
-    fn begin(&mut self, held: usize) {
+    fn begin(&mut self) {
         if !self.is_final && self.is_over {
             self.is_over = false;
-            self.said = held;
+            self.said = 0;
         }
     }
 }
@@ -148,12 +148,7 @@ impl Room {
 
     /// Whether something that the operator said is not known to be read by anybody.
     pub fn is_unheard(&self) -> bool {
-        !self.trial.is_over && self.out_on_trial() > 0
-    }
-
-    /// Bytes of the operator's that are out on trial: what is held of a line that has no end is not.
-    fn out_on_trial(&self) -> usize {
-        self.trial.said.saturating_sub(self.input.held())
+        !self.trial.is_over && self.trial.said > 0
     }
 
     /// How many bytes of the operator's are wanted now, at most.
@@ -164,7 +159,7 @@ impl Room {
                 usize::try_from(self.operators_reserve()).unwrap_or(usize::MAX)
             }
             true if self.trial.is_over => usize::MAX,
-            true => TRIAL.saturating_sub(self.out_on_trial()),
+            true => TRIAL.saturating_sub(self.trial.said),
         }
     }
 
@@ -200,7 +195,7 @@ impl Room {
     /// If there is no member of that key.
     pub fn heard_by(&mut self, key: usize) {
         if !self.trial.is_final && self.members[key].presence.is_here() {
-            self.trial.renew(self.input.held());
+            self.trial.renew();
         }
         self.change(key, |member| member.has_acknowledged = true);
     }
@@ -280,7 +275,7 @@ impl Room {
             "those who read are miscounted"
         );
         match self.readers < self.trial.quorum {
-            true => self.trial.begin(self.input.held()),
+            true => self.trial.begin(),
             false => self.trial.end(),
         }
     }

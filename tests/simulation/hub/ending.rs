@@ -248,10 +248,7 @@ impl Hub {
             is_done || !short.is_empty() || !is_shown || perhaps,
             "it failed for nothing: {stderr:?}"
         );
-        assert!(
-            is_done || !stderr.is_empty(),
-            "it fails silently"
-        );
+        assert!(is_done || !stderr.is_empty(), "it fails silently");
     }
 }
 
