@@ -1,8 +1,8 @@
 //! The world of a core: of which kinds the sockets, descriptors and copies inside the kernel are.
 //!
 //! The cores of the loops ([`crate::hub`], [`crate::client`]) hold every decision of a turn and touch
-//! the world only through here. The program's world is [`Kernel`]; that of `tests/participant` is a
-//! model, so that the simulation drives the very cores.
+//! the world only through here. The program's world is [`Kernel`]; those of `tests/simulation` and
+//! `tests/participant` are models, so that the simulations drive the very cores.
 //!
 //! It promises: no decision is made here.
 
