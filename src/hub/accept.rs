@@ -62,7 +62,7 @@ const PLAIN_REFUSAL: &str = "muxnc: this hub speaks TLS only: muxnc --ssl\n";
 
 /// The listeners, and who is on the way from them to the room. See the module's documentation.
 pub(super) struct Accept<L> {
-    doors: Vec<Door<L>>,
+    listeners: Vec<Listening<L>>,
     pub(super) admission: Admission,
     /// Whether a refused peer is told why.
     tells: bool,
@@ -78,7 +78,7 @@ pub(super) struct Accept<L> {
 }
 
 /// One listener.
-struct Door<L> {
+struct Listening<L> {
     listener: L,
     ready: Readiness,
 }
@@ -101,12 +101,12 @@ struct Exhausted {
 impl<L> Accept<L> {
     /// Accepts from these listeners.
     pub(super) fn new(listeners: Vec<L>, admission: Admission, tells: bool) -> Accept<L> {
-        let door = |listener| Door {
+        let listening = |listener| Listening {
             listener,
             ready: Readiness::BLOCKED,
         };
         Accept {
-            doors: listeners.into_iter().map(door).collect(),
+            listeners: listeners.into_iter().map(listening).collect(),
             admission,
             tells,
             exhausted: None,
@@ -128,8 +128,8 @@ impl<L> Accept<L> {
 
     /// Takes note of an event of the listener of that number.
     pub(super) fn collect(&mut self, listener: usize, event: Event) {
-        if let Some(door) = self.doors.get_mut(listener) {
-            door.ready.collect(event);
+        if let Some(listening) = self.listeners.get_mut(listener) {
+            listening.ready.collect(event);
         }
     }
 
@@ -140,7 +140,11 @@ impl<L> Accept<L> {
 
     /// Whether there is something to do that no event will tell of.
     pub(super) fn is_ready(&self) -> bool {
-        let arrivals = !self.is_held() && self.doors.iter().any(|door| door.ready.is_readable());
+        let arrivals = !self.is_held()
+            && self
+                .listeners
+                .iter()
+                .any(|listening| listening.ready.is_readable());
         arrivals || self.handshakes.is_ready()
     }
 
@@ -180,7 +184,7 @@ impl<L> Accept<L> {
         self.turns_away = true;
         peers.expect_nobody();
         if !self.is_shared {
-            self.doors.clear();
+            self.listeners.clear();
         }
         self.exhausted = None;
         for key in self.handshakes.end_all() {
@@ -247,11 +251,15 @@ impl<L> Accept<L> {
         if self.is_held() {
             return None;
         }
-        while let Some(door) = self.doors.iter_mut().find(|door| door.ready.is_readable()) {
-            match world.accept(&mut door.listener) {
+        while let Some(listening) = self
+            .listeners
+            .iter_mut()
+            .find(|listening| listening.ready.is_readable())
+        {
+            match world.accept(&mut listening.listener) {
                 Ok(accepted) => return Some(accepted),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    door.ready.read_blocked();
+                    listening.ready.read_blocked();
                     self.exhausted = None;
                 }
                 Err(error) if is_exhausted(&error) => {

@@ -57,17 +57,9 @@ pub struct Peer<S> {
     stage: Stage,
     /// It takes no more, and why. What it said before is still to be read.
     broken: Option<io::Error>,
-    /// Bytes on the wire whose acknowledgement proves nothing: those of a handshake.
-    preamble: u64,
-    /// From its end on: those whose acknowledgement does not prove that it is still there, since they
-    /// were written before.
-    unproven: u64,
+    ledger: Option<Box<Ledger>>,
     /// It is among those that the operator's words are promised to (see [`Peers::promise`]).
     is_promised: bool,
-    /// How long its own stream was when the operator had said all that was promised.
-    promised_until: Option<u64>,
-    /// Bytes that it was owed when it took no more.
-    lost: u64,
     /// Its key is in one of the queues already.
     to_read: bool,
     to_flush: bool,
@@ -75,7 +67,30 @@ pub struct Peer<S> {
     leaving: bool,
 }
 
+/// What is kept of a peer to prove that it is there and got what was promised. Most need none: those
+/// that shook no hands, did not end their side and did not break, while the operator goes on.
+#[derive(Debug, Default, Clone, Copy)]
+struct Ledger {
+    /// Bytes on the wire whose acknowledgement proves nothing: those of a handshake.
+    preamble: u64,
+    /// From its end on: those whose acknowledgement does not prove that it is still there, since they
+    /// were written before.
+    unproven: u64,
+    /// How long its own stream was when the operator had said all that was promised.
+    promised_until: Option<u64>,
+    /// Bytes that it was owed when it took no more.
+    lost: u64,
+}
+
 impl<S> Peer<S> {
+    fn ledger(&self) -> Ledger {
+        self.ledger.as_deref().copied().unwrap_or_default()
+    }
+
+    fn ledger_mut(&mut self) -> &mut Ledger {
+        self.ledger.get_or_insert_default()
+    }
+
     fn is_member(&self) -> bool {
         self.stage == Stage::Member
     }
@@ -222,11 +237,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             conn,
             stage: Stage::Arriving,
             broken: None,
-            preamble: 0,
-            unproven: 0,
+            ledger: None,
             is_promised: false,
-            promised_until: None,
-            lost: 0,
             to_read: false,
             to_flush: false,
             to_look: false,
@@ -299,11 +311,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         peer.stage = Stage::Member;
         // What a handshake wrote may be acknowledged by a peer that is gone by now.
-        peer.preamble = match peer.conn.is_wire() {
-            true => 0,
-            false => peer.conn.tcp_info().map_or(0, |info| info.written),
-        };
-        peer.unproven = peer.preamble;
+        if !peer.conn.is_wire() {
+            let preamble = peer.conn.tcp_info().map_or(0, |info| info.written);
+            *peer.ledger_mut() = Ledger {
+                preamble,
+                unproven: preamble,
+                ..Ledger::default()
+            };
+        }
         if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
             headcount.joined(ip);
         }

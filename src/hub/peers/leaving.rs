@@ -67,7 +67,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         for key in keys {
             let end = self.stream_end(key);
             if let Some(peer) = self.conns.get_mut(key) {
-                peer.promised_until.get_or_insert(end);
+                peer.ledger_mut().promised_until.get_or_insert(end);
             }
             if self
                 .room
@@ -138,13 +138,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let sent = member.account.sent;
         let arrived = sent.saturating_sub(unacknowledged.max(pending));
         // What others said after the operator's last word was not promised; it comes last.
-        let end = peer.promised_until.unwrap_or(self.stream_end(key));
+        let end = peer.ledger().promised_until.unwrap_or(self.stream_end(key));
         end.saturating_sub(arrived)
     }
 
     /// How long a member's own stream is: what it took, is owed, and was owed when it took no more.
     fn stream_end(&self, key: usize) -> u64 {
-        let lost = self.conns.get(key).map_or(0, |peer| peer.lost);
+        let lost = self.conns.get(key).map_or(0, |peer| peer.ledger().lost);
         let sent = self.room.member(key).map(|member| member.account.sent);
         sent.map_or(0, |sent| sent + lost + self.room.owed(key))
     }
@@ -161,7 +161,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub(super) fn note_loss(&mut self, key: usize) {
         let owed = self.room.owed(key);
         if let Some(peer) = self.conns.get_mut(key) {
-            peer.lost += owed;
+            peer.ledger_mut().lost += owed;
         }
     }
 

@@ -64,7 +64,7 @@ impl<S: Stream> Peer<S> {
     /// Whether it acknowledged something that was written since its end was read.
     fn is_proven(&self) -> bool {
         let info = self.conn.tcp_info();
-        info.is_some_and(|info| info.acknowledged > self.unproven)
+        info.is_some_and(|info| info.acknowledged > self.ledger().unproven)
     }
 }
 
@@ -89,7 +89,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.note_proof(key);
         let was_on_trial = self.room.is_on_trial();
         if let Some(peer) = self.member_mut(key) {
-            peer.unproven = peer.conn.tcp_info().map_or(0, |info| info.written);
+            peer.ledger_mut().unproven = peer.conn.tcp_info().map_or(0, |info| info.written);
         }
         self.room.end(key);
         self.look_soon(key, now);
@@ -128,7 +128,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 continue;
             };
             match peer.conn.tcp_info() {
-                Some(info) if info.acknowledged > peer.preamble => self.room.heard_by(key),
+                Some(info) if info.acknowledged > peer.ledger().preamble => self.room.heard_by(key),
                 Some(info) if info.unacknowledged() == 0 => {}
                 _ => self.look_soon(key, now),
             }
@@ -187,8 +187,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         let (heard, proven, is_out) = match peer.conn.tcp_info() {
             Some(info) => (
-                info.acknowledged > peer.preamble,
-                info.acknowledged > peer.unproven,
+                info.acknowledged > peer.ledger().preamble,
+                info.acknowledged > peer.ledger().unproven,
                 info.unacknowledged() > 0,
             ),
             None if peer.conn.tells_hang_up() => (true, true, false),
@@ -220,9 +220,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     fn note_hearing(&mut self, key: usize) {
         if let Some(peer) = self.member(key)
             && let Some(info) = peer.conn.tcp_info()
-            && info.acknowledged > peer.preamble
+            && info.acknowledged > peer.ledger().preamble
         {
-            let is_all = info.acknowledged >= peer.unproven;
+            let is_all = info.acknowledged >= peer.ledger().unproven;
             self.room.heard_by(key);
             if is_all && self.room.is_unconfirmed(key) {
                 self.room.heard_to_its_end(key);
