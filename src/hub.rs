@@ -214,9 +214,13 @@ impl Hub {
             Ok(Ended::Status(status)) => Ok(status),
             Err(error) => Err(error),
         };
-        let ended = self.core.finish(ended, Instant::now());
+        let mut ended = self.core.finish(ended, Instant::now());
         if let Some(mut records) = self.core.take_records() {
             records.finish();
+            // Why, it said when it failed.
+            if records.has_failed() && matches!(ended, Ok(Status::Done(_))) {
+                ended = Ok(Status::Failed);
+            }
         }
         ended.map(Ended::Status)
     }
