@@ -56,11 +56,13 @@ impl DeadPeerTimer {
             *self = DeadPeerTimer::default();
             return false;
         };
-        // Answered at the very moment of the last check: it is not silent since then.
-        match found.unanswered && found.silent > EVERY {
-            true => self.missed += 1,
-            false => self.missed = 0,
-        }
+        // It answered at the very moment of the last check, or after it if the checks come late, as after
+        // a stop of the whole program: then it is not silent since the first of them.
+        let missed = |checks: u8| found.unanswered && found.silent > EVERY * u32::from(checks);
+        self.missed = match self.missed + 1 {
+            next if missed(next) => next,
+            _ => u8::from(missed(1)),
+        };
         self.missed >= CHECKS
     }
 }
@@ -72,7 +74,7 @@ mod tests {
     const DEAD: Option<Outstanding> = Some(Outstanding {
         unanswered: true,
         waiting: false,
-        silent: Duration::from_millis(20_001),
+        silent: Duration::from_secs(1000),
     });
     /// A closed window, between two probes of it.
     const ASLEEP: Option<Outstanding> = Some(Outstanding {
@@ -115,6 +117,20 @@ mod tests {
                 assert!(!timer.check(sign_of_life) && timer.is_armed());
             }
         }
+    }
+
+    #[test]
+    fn who_answered_between_two_late_checks_begins_anew() {
+        let mut timer = armed();
+        let late = |silent| DEAD.map(|found| Outstanding { silent, ..found });
+        for _ in 0..10 {
+            assert!(!timer.check(late(EVERY * 3 / 2)));
+        }
+        // From then on it answers nothing.
+        for checks in 2..CHECKS {
+            assert!(!timer.check(late(EVERY * u32::from(checks) + EVERY / 2)));
+        }
+        assert!(timer.check(late(EVERY * u32::from(CHECKS) + EVERY / 2)));
     }
 
     #[test]
