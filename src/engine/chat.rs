@@ -183,6 +183,11 @@ pub fn compose(lines: &mut Lines, escaper: &mut Escaper, bytes: Option<&[u8]>, t
 }
 
 /// Numbers mean participants to the operator, so a name is not one.
+/// Whether two names could be taken for each other.
+pub fn is_same(one: &str, other: &str) -> bool {
+    fold(one) == fold(other)
+}
+
 fn has_letter(name: &str) -> bool {
     is_name(name) && name.contains(|c: char| c.is_ascii_alphabetic())
 }

@@ -79,6 +79,8 @@ pub struct Room {
     readers: usize,
     /// How many of them may still say something.
     speakers: usize,
+    /// How many of them are gone, though not all that they said was heard.
+    gone: usize,
     /// Those that may be gone, by the order of their ends.
     unconfirmed: BTreeMap<u64, usize>,
     /// Ends that were read.
@@ -122,6 +124,7 @@ impl Room {
             here: 0,
             readers: 0,
             speakers: 0,
+            gone: 0,
             unconfirmed: BTreeMap::new(),
             ends: 0,
             trial: Trial::default(),
@@ -223,6 +226,7 @@ impl Room {
     pub(super) fn show_the_last(&mut self) {
         if self.chat.is_none()
             && self.here == 1
+            && self.gone == 0
             && let Some((key, last)) = self
                 .members
                 .iter_mut()
@@ -524,7 +528,7 @@ impl Room {
     /// Whether a member is the only one that can be there.
     fn is_alone(&self, key: usize) -> bool {
         let is_here = self.members[key].presence.is_here();
-        self.members.len() == 1 || (self.here == 1 && is_here)
+        self.members.len() == 1 || (self.here == 1 && is_here && self.gone == 0)
     }
 
     /// Lets a member's lines go where they belong, and keeps account of who owns the open one.

@@ -378,7 +378,7 @@ impl<W: World> Core<W> {
         }
         let screen = self.peers.room.screen();
         let unshown = self.display.waiting(screen, self.operator.console());
-        let is_over = self.peers.room.is_empty() && unshown == 0;
+        let is_over = self.peers.room.is_over() && unshown == 0;
         let limits = [self.quits_at(), self.lingers_until()];
         if !is_over && !limits.into_iter().flatten().any(|end| now >= end) {
             return None;

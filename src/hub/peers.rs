@@ -41,6 +41,7 @@ use crate::engine::admit::Headcount;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
 use crate::engine::room::Overdue;
+use crate::engine::room::Presence;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
 use crate::io::descriptor::Descriptor;
@@ -369,8 +370,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// How many places are taken by those who are not leaving already.
     pub(super) fn staying(&self) -> usize {
         let leaving = self.queues.leaving.iter();
-        let members = leaving.filter(|(key, _)| self.member(*key).is_some());
+        let members = leaving.filter(|(key, _)| self.has_place(*key));
         self.room.places_taken() - members.count()
+    }
+
+    /// Whether a member takes a place.
+    fn has_place(&self, key: usize) -> bool {
+        let member = self.room.member(key);
+        member.is_some_and(|member| member.presence() != Presence::Gone)
     }
 
     /// How many of them there are of one address, if that is counted.
@@ -383,7 +390,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             theirs.is_some_and(|theirs| theirs.to_canonical() == ip.to_canonical())
         };
         let leaving = self.queues.leaving.iter();
-        let leaving = leaving.filter(|(key, _)| self.member(*key).is_some_and(is_of));
+        let leaving =
+            leaving.filter(|(key, _)| self.has_place(*key) && self.member(*key).is_some_and(is_of));
         headcount.of(ip) - leaving.count()
     }
 

@@ -131,7 +131,12 @@ impl Hub {
     fn new(seed: u64, mode: Mode) -> Hub {
         let mut chance = Chance(seed);
         // Few schedules are heavy: they cost most of the time.
-        let volume = *chance.pick(&[40, 40, 500, 500, 500, 20_000, 20_000, 400_000]);
+        let volume = match chance.below(24) {
+            0..8 => 40,
+            8..19 => 500,
+            19..23 => 20_000,
+            _ => 400_000,
+        };
         let terms = Terms::new(mode, &mut chance);
         let most_peers = 2 + chance.below(7);
         let is_empty = !mode.is_whole && chance.one_in(12);
@@ -310,7 +315,7 @@ impl Hub {
         let members = &self.spec.members;
         let here = self.spec.here.iter().copied();
         self.promised
-            .extend(here.filter(|id| members[id].presence != Presence::Unconfirmed));
+            .extend(here.filter(|id| members[id].is_known()));
     }
 
     /// Whether nobody else is to be let in.
@@ -335,7 +340,7 @@ impl Hub {
 
     /// Nobody waits but for somebody who could take something.
     fn check_hold(&self) {
-        let waits = !self.core.room().wants_input() && !self.spec.here.is_empty();
+        let waits = !self.core.room().wants_input() && !self.spec.placed().is_empty();
         if !waits || self.mode.slow == SlowPeer::Disconnect {
             return;
         }

@@ -16,6 +16,7 @@ use muxnc::engine::room::TRIAL;
 use super::hub::Hub;
 use super::hub::STALL_TIMEOUT;
 use super::spec::Acked;
+use super::spec::Member;
 use super::spec::Presence;
 use super::world::Did;
 use super::world::Net;
@@ -84,7 +85,10 @@ impl Hub {
         self.spec.forget_heard(|id| acked(net, id));
         let before = self.spec.on_trial.then(|| self.spec.unheard());
         if count > 0 {
-            assert!(!self.spec.here.is_empty(), "something was said to nobody");
+            assert!(
+                !self.spec.placed().is_empty(),
+                "something was said to nobody"
+            );
             let needed = self
                 .terms
                 .wait_for
@@ -152,9 +156,8 @@ impl Hub {
                 assert!(is_why, "{id} is handed {bytes:?}");
             }
             Did::Failed(id) => {
-                if let Some(member) = self.spec.members.get_mut(&id) {
-                    member.deaf = true;
-                    member.owed.clear();
+                if self.spec.here.contains(&id) {
+                    self.spec.breaks(id, |id| acked(net, id));
                 }
             }
             Did::Shut(id) => {
@@ -197,11 +200,13 @@ impl Hub {
         // Who was found to be there.
         for id in self.spec.here.clone() {
             let key = net.wires[id].key.expect("it joined");
-            let is_there = self
-                .core
-                .room()
-                .member(key)
-                .is_some_and(|m| m.presence() == room::Presence::Listener);
+            let presence = self.core.room().member(key).map(room::Member::presence);
+            let is_there = presence == Some(room::Presence::Listener);
+            let is_dead = net.wires[id].vanished;
+            let is_gone = presence == Some(room::Presence::Gone);
+            if is_gone && is_dead && self.spec.members[&id].presence != Presence::Gone {
+                self.spec.breaks(id, |id| acked(net, id));
+            }
             let member = self.spec.member(id);
             if is_there && member.presence == Presence::Unconfirmed {
                 assert!(acked(net, id).is_proven, "{id} is not proven to be there");
@@ -219,7 +224,11 @@ impl Hub {
         assert_eq!(here, turn.inside, "who is in the room");
         let core_room = self.core.room();
         assert_eq!(core_room.here(), self.spec.known(), "how many are here");
-        assert_eq!(core_room.places_taken(), here.len(), "how many places");
+        assert_eq!(
+            core_room.places_taken(),
+            self.spec.placed().len(),
+            "how many places"
+        );
         for (key, member) in core_room.members() {
             let is_key = |wire: &super::wire::Wire| wire.key == Some(key) && !wire.dropped;
             let id = net.wires.iter().position(is_key).expect("a connection");
@@ -233,7 +242,7 @@ impl Hub {
             let heard = here.union(&turn.dropped).filter(|&&id| {
                 let is_whole = self.spec.quorum.is_some();
                 let member = self.spec.members.get(&id);
-                let known = member.is_some_and(|m| m.presence != Presence::Unconfirmed);
+                let known = member.is_some_and(Member::is_known);
                 net.wires[id].acked > 0 && (known || (is_whole && member.is_some()))
             });
             let needed = self.spec.quorum.unwrap_or(1);
@@ -254,6 +263,7 @@ impl Hub {
         }
         let is_whole = self.spec.quorum.is_some();
         self.has_started |= !is_whole && here.len() >= self.terms.wait_for.unwrap_or(0);
+        let here = self.spec.placed();
         if let Some(max) = self.terms.max {
             assert!(here.len() <= max, "more are here than may be");
         }
@@ -272,7 +282,7 @@ impl Hub {
             return;
         }
         let ip = net.wires[id].ip;
-        let here = &self.spec.here;
+        let here = &self.spec.placed();
         let of_host = here.iter().filter(|id| net.wires[**id].ip == ip);
         let of_host: Vec<usize> = of_host.copied().collect();
         let stays = |id: &&usize| {

@@ -31,6 +31,8 @@ pub(crate) enum Presence {
     Here,
     Unconfirmed,
     Listener,
+    /// Its connection broke, and what it said before is still to be heard.
+    Gone,
 }
 
 /// What is known of one member.
@@ -54,6 +56,12 @@ pub(crate) struct Member {
     pub(crate) caught_up: u64,
     announced: bool,
     line: Line,
+}
+
+impl Member {
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self.presence, Presence::Here | Presence::Listener)
+    }
 }
 
 /// An unfinished line, and how much of it is on the screen.
@@ -194,9 +202,10 @@ impl Spec {
         if self.quorum.is_some() {
             return;
         }
-        for &id in &self.here {
+        // What a member acknowledged whose connection broke was asked then.
+        for id in self.placed() {
             let (acked, member) = (acked(id), &self.members[&id]);
-            let is_known = acked.is_proven || member.presence != Presence::Unconfirmed;
+            let is_known = acked.is_proven || member.is_known();
             if is_known && acked.count > 0 {
                 self.kept.clear();
             }
@@ -227,8 +236,24 @@ impl Spec {
     /// How many are known to be there.
     pub(crate) fn known(&self) -> usize {
         let here = self.here.iter();
-        here.filter(|id| self.members[id].presence != Presence::Unconfirmed)
-            .count()
+        here.filter(|id| self.members[id].is_known()).count()
+    }
+
+    /// Those who take a place.
+    pub(crate) fn placed(&self) -> Vec<usize> {
+        let here = self.here.iter().copied();
+        here.filter(|id| self.members[id].presence != Presence::Gone)
+            .collect()
+    }
+
+    /// A member's connection broke.
+    pub(crate) fn breaks(&mut self, id: usize, acked: impl Fn(usize) -> Acked) {
+        self.forget_heard(acked);
+        let member = self.member(id);
+        member.deaf = true;
+        member.owed.clear();
+        member.presence = Presence::Gone;
+        self.show_the_last();
     }
 
     /// A member said `bytes`.
@@ -250,7 +275,7 @@ impl Spec {
         let whole = whole(&line.held);
         self.pass(id, whole);
         let alone = self.here.len() == 1
-            || (self.known() == 1 && self.members[&id].presence != Presence::Unconfirmed);
+            || (self.known() == 1 && !self.has_gone() && self.members[&id].is_known());
         if alone {
             self.show(id, usize::MAX);
         }
@@ -374,14 +399,18 @@ impl Spec {
 
     /// Alone: what it began to say need not wait for its end.
     fn show_the_last(&mut self) {
-        if self.chat || self.known() != 1 {
+        if self.chat || self.known() != 1 || self.has_gone() {
             return;
         }
         let mut here = self.here.iter();
-        let last = here.find(|id| self.members[id].presence != Presence::Unconfirmed);
+        let last = here.find(|id| self.members[id].is_known());
         if let Some(&last) = last {
             self.show(last, usize::MAX);
         }
+    }
+
+    fn has_gone(&self) -> bool {
+        self.placed().len() < self.here.len()
     }
 
     fn chat_line(&mut self, id: usize) {

@@ -214,6 +214,10 @@ impl Wire {
     /// The cable is cut.
     pub(crate) fn vanish(&mut self, now: Instant) {
         self.vanished = true;
+        if self.written > self.acked && self.unanswered.is_none() {
+            // Until now it answered probes of its window.
+            self.answered = now;
+        }
         self.wait_for_answer(now);
     }
 

@@ -79,7 +79,7 @@ impl Room {
     /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind, or it is
     /// typed and there is room for that.
     pub fn wants_input(&self) -> bool {
-        !self.members.is_empty() && (self.backpressure.is_none() || self.operators_reserve() > 0)
+        !self.is_empty() && (self.backpressure.is_none() || self.operators_reserve() > 0)
     }
 
     /// Whether any member may be read: the screen has room, and while relaying, so has the room.

@@ -13,6 +13,8 @@ use std::time::Instant;
 use super::Room;
 use super::backpressure::MAX_EDITS;
 use super::member::Account;
+use super::member::Member;
+use super::member::Presence;
 use crate::engine::chat;
 use crate::engine::chat::Chat;
 use crate::engine::chat::NameError;
@@ -169,6 +171,7 @@ impl Room {
 
     /// Gives a member a name and lets everybody know. None: this is no chat.
     pub(super) fn rename(&mut self, key: usize, new: &str) -> Option<Result<(), NameError>> {
+        self.free_name(key, new);
         let chat = self.chat.as_mut()?;
         let member = &mut self.members[key];
         let account = &mut member.account;
@@ -184,6 +187,26 @@ impl Room {
             false => {}
         }
         Some(renamed)
+    }
+
+    /// A member that is gone does not keep a name from one that asks for it: what is still heard of it
+    /// is said by its number.
+    fn free_name(&mut self, asking: usize, name: &str) {
+        if self.gone == 0 {
+            return;
+        }
+        let is_called = |member: &Member| {
+            let theirs = member.account.name.as_deref();
+            member.presence == Presence::Gone && theirs.is_some_and(|t| chat::is_same(t, name))
+        };
+        let owner = self
+            .members
+            .iter()
+            .find(|(key, member)| *key != asking && is_called(member))
+            .map(|(key, member)| (key, member.account.number));
+        if let Some((key, number)) = owner {
+            self.rename(key, &chat::default_name(number));
+        }
     }
 
     /// One line of a member, with its line feed.

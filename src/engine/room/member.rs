@@ -21,22 +21,24 @@ pub enum Presence {
     Unconfirmed(u64),
     /// It ended its side and reads on.
     Listener,
+    /// Its connection broke: it has no place any more, but what it said before is still to be heard.
+    Gone,
 }
 
 impl Presence {
     /// Whether it ended its side.
     pub fn has_ended(self) -> bool {
-        self != Presence::Here
+        matches!(self, Presence::Unconfirmed(_) | Presence::Listener)
     }
 
-    /// Whether it may say something more.
+    /// Whether something of it may still be heard.
     pub fn may_speak(self) -> bool {
-        self == Presence::Here
+        matches!(self, Presence::Here | Presence::Gone)
     }
 
     /// Whether it counts.
     pub fn is_here(self) -> bool {
-        !matches!(self, Presence::Unconfirmed(_))
+        matches!(self, Presence::Here | Presence::Listener)
     }
 }
 

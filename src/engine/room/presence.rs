@@ -116,11 +116,16 @@ impl Room {
 
     /// How many places are taken: by those who are there, and by those who may be.
     pub fn places_taken(&self) -> usize {
-        self.members.len()
+        self.members.len() - self.gone
     }
 
     /// Whether nobody is or may be there.
     pub fn is_empty(&self) -> bool {
+        self.places_taken() == 0
+    }
+
+    /// Whether nobody is or may be there, and all was heard that anybody said.
+    pub fn is_over(&self) -> bool {
         self.members.is_empty()
     }
 
@@ -188,6 +193,21 @@ impl Room {
         self.show_the_last();
     }
 
+    /// A member's connection broke: its place and its name are free, and it does not count any more. It
+    /// [leaves](Room::leave) when all that it said before was heard.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn break_off(&mut self, key: usize) {
+        match self.members[key].presence {
+            Presence::Gone => return,
+            Presence::Unconfirmed(order) => drop(self.unconfirmed.remove(&order)),
+            Presence::Here | Presence::Listener => {}
+        }
+        self.change(key, |member| member.presence = Presence::Gone);
+        self.show_the_last();
+    }
+
     /// A member acknowledged a byte that it was sent: what was said so far is heard by it, if it is known
     /// to be there.
     ///
@@ -235,8 +255,8 @@ impl Room {
 
     /// Whether a member may be gone.
     pub fn is_unconfirmed(&self, key: usize) -> bool {
-        let member = || self.members.get(key);
-        !self.unconfirmed.is_empty() && member().is_some_and(|member| !member.presence.is_here())
+        let is_unconfirmed = |member: &Member| matches!(member.presence, Presence::Unconfirmed(_));
+        !self.unconfirmed.is_empty() && self.members.get(key).is_some_and(is_unconfirmed)
     }
 
     /// A member is gone: whoever it was, it counts no more.
@@ -247,6 +267,7 @@ impl Room {
         self.here -= usize::from(member.presence.is_here());
         self.readers -= usize::from(self.trial.counts(member));
         self.speakers -= usize::from(member.presence.may_speak());
+        self.gone -= usize::from(member.presence == Presence::Gone);
         self.check_trial();
     }
 
@@ -257,10 +278,12 @@ impl Room {
         self.here -= usize::from(member.presence.is_here());
         self.readers -= usize::from(self.trial.counts(member));
         self.speakers -= usize::from(member.presence.may_speak());
+        self.gone -= usize::from(member.presence == Presence::Gone);
         change(member);
         self.here += usize::from(member.presence.is_here());
         self.readers += usize::from(self.trial.counts(member));
         self.speakers += usize::from(member.presence.may_speak());
+        self.gone += usize::from(member.presence == Presence::Gone);
         self.check_trial();
     }
 

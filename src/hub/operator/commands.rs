@@ -92,6 +92,7 @@ impl<D: Device> Operator<D> {
             let muted = if account.muted { ", muted" } else { "" };
             let ended = match member.presence() {
                 Presence::Here => "",
+                Presence::Gone => ", is gone; not all it said was heard yet",
                 Presence::Listener => ", sends no more",
                 Presence::Unconfirmed(_) => ", ended its side and may be gone",
             };

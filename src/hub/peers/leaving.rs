@@ -19,6 +19,7 @@ use crate::engine::idle::Idle;
 use crate::engine::record::Who;
 use crate::engine::room::Account;
 use crate::engine::room::Overdue;
+use crate::engine::room::Presence;
 use crate::io::addr::Addr;
 use crate::io::device::Device;
 use crate::io::error::why;
@@ -267,7 +268,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }
-        if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
+        // Of one that is gone it was counted when it broke off.
+        if left.presence != Presence::Gone
+            && let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip())
+        {
             headcount.left(ip);
         }
         let account = &left.account;

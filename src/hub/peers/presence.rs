@@ -176,6 +176,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Presence::Here => promises && !peer.is_promised,
             Presence::Unconfirmed(_) => true,
             Presence::Listener => false,
+            Presence::Gone => return Look::Settled,
         };
         let wants_hearing = on_trial && !was_heard;
         // What was said last to a peer that has ended its side is waited for, and with `--send-only` to

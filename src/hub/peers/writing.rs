@@ -103,15 +103,33 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Takes note that a peer takes no more. It leaves when all it said before was read, and
-    /// until then nobody waits for it.
+    /// Takes note that a peer takes no more. Its place is free at once. It leaves when all it said before
+    /// was read, and until then nobody waits for it.
     pub(super) fn break_off(&mut self, key: usize, error: io::Error, now: Instant) {
-        if let Some(peer) = self.member_mut(key) {
-            peer.broken = Some(error);
-            peer.conn.expect_end();
+        // What it had acknowledged was read by somebody.
+        self.note_proof(key);
+        let was_on_trial = self.room.is_on_trial();
+        let Some(peer) = self.member_mut(key) else {
+            return;
+        };
+        if peer.conn.has_ended() {
+            // All that it said was heard.
             self.note_loss(key);
-            self.room.skip_to_end(key, now);
-            self.queue_read(key);
+            self.queue_leave(key, DisconnectReason::Broke(error));
+            return;
+        }
+        peer.broken = Some(error);
+        peer.conn.expect_end();
+        let ip = peer.conn.addr().ip();
+        self.note_loss(key);
+        self.room.skip_to_end(key, now);
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, ip) {
+            headcount.left(ip);
+        }
+        self.room.break_off(key);
+        self.queue_read(key);
+        if !was_on_trial && self.room.is_on_trial() {
+            self.look_at_all(now);
         }
     }
 
