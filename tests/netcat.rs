@@ -351,6 +351,26 @@ fn a_broker_that_only_sends_throws_away_what_members_say_and_ends_with_stdin() {
     assert_eq!(hub.process.stdout.text(), "");
 }
 
+// A place that was left is free for the next, as it is in ncat
+
+#[test]
+fn the_place_of_who_left_is_free_for_the_next() {
+    for options in [&[][..], &["-k"], &["--broker"]] {
+        let mut hub = Hub::start(&[&["-v", "-m", "1"], options].concat());
+        for number in 1..=3 {
+            let mut peer = hub.join_seen();
+            peer.write_all(format!("from {number}\n").as_bytes())
+                .unwrap();
+            hub.process.stdout.wait_for(&format!("from {number}\n"));
+            let addr = peer.local_addr().unwrap();
+            drop(peer);
+            let told = format!("[{number}] {addr} ended its side");
+            hub.process.stderr.wait_for(&told);
+        }
+        assert!(hub.process.is_running());
+    }
+}
+
 // Urgent bytes (RFC 6093), as telnet sends for Ctrl-C: they are passed over
 
 /// Sends `before`, an urgent byte, and `after`, which arrive as one.
