@@ -208,7 +208,7 @@ fn open(
     }
     let input = match settings.traffic {
         Traffic::ReceiveOnly => Input::None,
-        Traffic::Both | Traffic::SendOnly => Input::open(registry, INPUT, settings.edit)?,
+        Traffic::Both | Traffic::SendOnly => Input::open(registry, INPUT, settings.edit, false)?,
     };
     Ok(Parts {
         world: Kernel::new(registry)?,

@@ -169,7 +169,7 @@ impl Hub {
             stdout.register(registry, STDOUT)?;
             if config.settings.traffic != Traffic::ReceiveOnly {
                 let edits = config.settings.edit;
-                input = Input::open(registry, INPUT, edits)?;
+                input = Input::open(registry, INPUT, edits, config.commands)?;
             }
         }
         if let Some(records) = &mut records {

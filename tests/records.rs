@@ -284,6 +284,7 @@ fn a_chats_transcript_has_the_names_and_a_private_word_whom_it_was_for() {
     ana.write_all(b"hi\n/nick Ana\nit is me\n").unwrap();
     bob.screen.wait_for("it is me");
     bob.press("hello all\r");
+    bob.screen.wait_for("hello all");
     bob.press("/msg 1 hello Ana\r");
     let addr = ana.local_addr().unwrap();
     let text = wait_for_file(&file, |text| text.contains("hello Ana"));

@@ -34,6 +34,7 @@ use crate::engine::conversation::Terms;
 use crate::engine::dead_peer;
 use crate::engine::progress::Size;
 use crate::io::conn::Conn;
+use crate::io::console::Console;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::error::Error;
@@ -159,6 +160,10 @@ impl<W: World> Core<W> {
             began: now,
         };
         core.recorder.joined();
+        let is_typed = kind_of(&core.sender.input) == conversation::Input::Terminal;
+        if role == Role::Client && is_typed {
+            tell_keys(&core.addr());
+        }
         core
     }
 
@@ -190,6 +195,9 @@ impl<W: World> Core<W> {
     /// # Errors
     /// Not everything was delivered, stdin or stdout failed, or the terminal is gone.
     pub fn turn(&mut self, now: Instant) -> Result<Turn, Error> {
+        if let Some(console) = self.sender.input.console_mut() {
+            console.look(now);
+        }
         if let Some(console) = self.sender.input.console_mut()
             && let Some(signal) = console.obey_signals(&mut self.receiver.stdout)
         {
@@ -217,7 +225,9 @@ impl<W: World> Core<W> {
                 Next::End(End::Short(blame)) => return Err(self.short(blame)),
                 Next::Wait(_) if is_busy => return Ok(Turn::Wait(Some(now))),
                 Next::Wait(until) => {
-                    let times = [until, self.sender.pause(), self.checkup];
+                    let console = self.sender.input.console();
+                    let looks_at = console.and_then(Console::looks_at);
+                    let times = [until, self.sender.pause(), self.checkup, looks_at];
                     return Ok(Turn::Wait(times.into_iter().flatten().min()));
                 }
             }
@@ -404,6 +414,16 @@ impl<W: World> Core<W> {
         let time = now - self.began;
         let rate = Size(((sent + received) as f64 / time.as_secs_f64().max(0.001)) as u64);
         log::info!("sent {sent} bytes, received {received} in {time:.1?}: {rate}/s");
+    }
+}
+
+/// Who types at a terminal is told with whom, and how to end it.
+fn tell_keys(addr: &str) {
+    const KEYS: &str = "Ctrl-D: you send no more, Ctrl-C leaves";
+    match log::log_enabled!(log::Level::Info) {
+        // That it is connected was told.
+        true => log::info!(target: NOTICE, "{KEYS}"),
+        false => log::info!(target: NOTICE, "connected to {addr} ({KEYS})"),
     }
 }
 

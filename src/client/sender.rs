@@ -28,6 +28,7 @@ use crate::io::stream::Stream;
 use crate::io::world::World;
 use crate::io::zero_copy;
 use crate::io::zero_copy::Copied;
+use crate::status::NOTICE;
 
 /// Whether there is more to do at once.
 pub(super) type Busy = bool;
@@ -236,7 +237,12 @@ impl<D: Device> Sender<D> {
             }
             Received::Yield => {}
             Received::Pending => talk.up.source_silent(now),
-            Received::End | Received::Truncated(_) => talk.up.source_ended(now),
+            Received::End | Received::Truncated(_) => {
+                talk.up.source_ended(now);
+                if stdin.kind() == Kind::Terminal {
+                    tell_end();
+                }
+            }
             Received::Failed(_) if stdin.has_hung_up() => return Err(Error::hung_up()),
             Received::Failed(error) => return Err(Error::system("read from stdin", &error)),
         }
@@ -262,11 +268,12 @@ impl<D: Device> Sender<D> {
         let Input::Console(console) = &mut self.input else {
             return Ok(());
         };
-        match console.read()? {
+        match console.read(now)? {
             Keys::Pressed => {}
             Keys::None => return Ok(()),
             Keys::End => {
                 talk.up.source_ended(now);
+                tell_end();
                 return Ok(());
             }
         }
@@ -286,6 +293,7 @@ impl<D: Device> Sender<D> {
                 Event::End => {
                     console.stdin_mut().end();
                     talk.up.source_ended(now);
+                    tell_end();
                     return Ok(());
                 }
                 Event::Redraw | Event::Full => {}
@@ -293,6 +301,11 @@ impl<D: Device> Sender<D> {
         }
         Ok(())
     }
+}
+
+/// Who pressed Ctrl-D is told what that means.
+fn tell_end() {
+    log::info!(target: NOTICE, "you send no more; what comes is shown until the other side ends (Ctrl-C leaves)");
 }
 
 impl<W: World> Way<'_, W>

@@ -62,11 +62,7 @@ pub enum Command<'a> {
 
 /// The commands, as `/help` tells and Tab completes them: name, arguments, meaning.
 pub const COMMANDS: [(&str, &str, &str); 10] = [
-    (
-        "who",
-        "",
-        "who is here: address, since when, bytes, how far behind",
-    ),
+    ("who", "", "who is here, since when, and how far behind"),
     ("msg", "N TEXT", "say TEXT to peer N alone"),
     ("kick", "N [REASON]", "cut peer N off"),
     ("name", "N NAME", "call peer N NAME"),
@@ -84,7 +80,13 @@ pub const MAX_NAME: usize = 16;
 /// Understands one line that was typed, without its line break.
 pub fn understand(line: &str) -> Typed<'_> {
     let Some(rest) = line.strip_prefix('/') else {
-        return Typed::Say(line);
+        return match is_indented_command(line) {
+            true => Typed::Explain(format!(
+                "{} was not sent: a command has no blank before it; // says it",
+                cut(line.trim_start()).0
+            )),
+            false => Typed::Say(line),
+        };
     };
     if rest.starts_with('/') {
         return Typed::Say(rest);
@@ -144,6 +146,31 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     }
 }
 
+/// Whether there are only blanks before what would be a command: nobody says that on purpose.
+fn is_indented_command(line: &str) -> bool {
+    let Some(rest) = line.trim_start().strip_prefix('/') else {
+        return false;
+    };
+    let (word, _) = cut(rest);
+    COMMANDS
+        .iter()
+        .any(|(name, ..)| name.eq_ignore_ascii_case(word))
+}
+
+/// Whether a line would be said to one peer alone if it were typed. Pasted it is no command, but must
+/// not be said to everybody, either.
+pub fn is_private(line: &str) -> bool {
+    matches!(
+        understand(line.trim_start()),
+        Typed::Do(Command::Message { .. })
+    )
+}
+
+/// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
+pub fn help((name, arguments, meaning): (&str, &str, &str)) -> String {
+    format!("{:18}{meaning}", format!("/{name} {arguments}"))
+}
+
 /// Whether this may be somebody's name: short, and nothing that could be taken for anything else.
 pub fn is_name(name: &str) -> bool {
     let fits = (1..=MAX_NAME).contains(&name.chars().count());
@@ -165,7 +192,8 @@ mod tests {
     #[test]
     fn lines_are_said_and_slashes_can_be() {
         assert_eq!(understand("hello"), Typed::Say("hello"));
-        assert_eq!(understand(" /who"), Typed::Say(" /who"));
+        assert_eq!(understand(" /etc/passwd"), Typed::Say(" /etc/passwd"));
+        assert_eq!(understand(" //who"), Typed::Say(" //who"));
         assert_eq!(understand("//etc/passwd"), Typed::Say("/etc/passwd"));
         assert_eq!(understand(""), Typed::Say(""));
     }
@@ -247,9 +275,31 @@ mod tests {
             "/relay",
             "/relay maybe",
             "/quit now",
+            " /who",
+            "\t/msg 3 psst",
+            "  /MSG 3 psst",
             "/msg3 hi",
         ] {
             assert!(matches!(understand(line), Typed::Explain(_)), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_commands_fits_a_terminal() {
+        for command in COMMANDS {
+            let line = format!("muxnc: {}", help(command));
+            assert!(line.len() <= 80, "{line}");
+            assert!(line.contains("  "), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_one_alone_is_known_wherever_it_comes_from() {
+        for line in ["/msg 3 psst", " /msg 3 psst"] {
+            assert!(is_private(line), "{line}");
+        }
+        for line in ["/who", "//msg 3 x", "msg 3 x", "/msg", "/kick 3 loud"] {
+            assert!(!is_private(line), "{line}");
         }
     }
 

@@ -6,7 +6,7 @@
 //! a signal, for which [`Editor::clear`] and [`Editor::is_empty`] are there.
 //!
 //! It promises:
-//! - Cut anywhere, the same bytes give the same lines, but for Esc (below). Half a character or
+//! - Cut anywhere, the same bytes give the same lines, but for Esc (below) and a CRLF that is typed. Half a character or
 //!   half a sequence waits here, and nothing waits for it; no key is lost to it.
 //! - No line it gives has a line feed in it. Except for that the text is what was typed: what must
 //!   not go to a terminal is spelled out in the row only. Bytes that are not UTF-8 become U+FFFD.
@@ -64,6 +64,13 @@ pub struct Editor {
     history: History,
     /// Whether the line is what a paste left that had ended lines before.
     of_paste: bool,
+    /// Whether a line that begins with `/` is a command.
+    has_commands: bool,
+    /// What comes was not typed key by key, so that it is a paste without brackets.
+    in_bulk: bool,
+    /// A paste is going on, or something like it; and it began in what may be a command.
+    pasting: bool,
+    into_command: bool,
 }
 
 impl Editor {
@@ -72,21 +79,71 @@ impl Editor {
         Editor::default()
     }
 
+    /// An editor of lines of which those that begin with `/` are commands: they are ended by a key
+    /// and never by a paste, in which the end of a line is a blank there.
+    pub fn with_commands() -> Editor {
+        Editor {
+            has_commands: true,
+            ..Editor::default()
+        }
+    }
+
+    /// An editor with nothing typed that is otherwise like this one.
+    pub fn fresh(&self) -> Editor {
+        Editor {
+            has_commands: self.has_commands,
+            ..Editor::default()
+        }
+    }
+
+    /// Whether what comes from now on came in bulk: several lines at once, as a terminal sends a paste
+    /// that knows no brackets. Then it is text as a paste is.
+    pub fn set_in_bulk(&mut self, in_bulk: bool) {
+        self.in_bulk = in_bulk;
+        self.keys.set_in_bulk(in_bulk);
+        self.note_paste();
+    }
+
+    /// Whether a paste in brackets is going on.
+    pub fn is_bracketed(&self) -> bool {
+        self.keys.is_pasting()
+    }
+
+    /// Whether a paste is going on.
+    pub fn is_pasting(&self) -> bool {
+        self.keys.is_pasting() || self.in_bulk
+    }
+
+    fn note_paste(&mut self) {
+        let is_pasting = self.is_pasting();
+        if is_pasting && !self.pasting {
+            let line = self.line.text();
+            self.into_command = self.has_commands && line.starts_with('/') && !self.of_paste;
+        }
+        if self.pasting && !is_pasting && self.line.text().is_empty() {
+            self.of_paste = false;
+        }
+        self.pasting = is_pasting;
+    }
+
     /// Takes keys off the front of `keys` until something is to be done; `None` when all are taken.
     /// What the event is about (the text to complete) is as it was at that key: the keys behind it
     /// are still in `keys`. Whatever was read should be handed in as one piece, because where it
     /// ends decides what an Esc at its end is.
     pub fn next(&mut self, keys: &mut &[u8]) -> Option<Event> {
-        while let Some(key) = self.keys.next(keys) {
+        loop {
+            let key = self.keys.next(keys);
+            // Also where a paste begins or ends without a key.
+            self.note_paste();
+            let key = key?;
             let event = self.press(key);
-            if self.line.text().is_empty() && !self.keys.is_pasting() {
+            if self.line.text().is_empty() && !self.pasting {
                 self.of_paste = false;
             }
             if event.is_some() {
                 return event;
             }
         }
-        None
     }
 
     fn press(&mut self, key: Key<'_>) -> Option<Event> {
@@ -97,7 +154,11 @@ impl Editor {
         match key {
             Key::Text(text) => return (!line.insert(&text)).then_some(Event::Full),
             Key::Yank => return (!line.yank()).then_some(Event::Full),
+            Key::Enter if self.pasting && self.into_command => {
+                return (!line.insert(" ")).then_some(Event::Full);
+            }
             Key::Enter => return Some(self.enter()),
+            Key::Tab if self.pasting => return (!line.insert("\t")).then_some(Event::Full),
             Key::Tab => return Some(Event::Complete),
             Key::Redraw => return Some(Event::Redraw),
             Key::DeleteOrEnd if line.text().is_empty() => return Some(Event::End),
@@ -130,7 +191,7 @@ impl Editor {
 
     fn enter(&mut self) -> Event {
         let text = self.line.take();
-        if self.keys.is_pasting() {
+        if self.pasting {
             self.history.reset();
             self.of_paste = true;
             return Event::Pasted(text);
@@ -163,6 +224,8 @@ impl Editor {
         self.line.stop_killing();
         self.history.reset();
         self.of_paste = false;
+        self.pasting = false;
+        self.into_command = false;
     }
 
     /// What is typed.

@@ -9,6 +9,7 @@ pub mod command;
 pub mod conversation;
 pub mod crlf;
 pub mod dead_peer;
+pub mod dialect;
 pub mod editor;
 pub mod escape;
 pub mod flow;

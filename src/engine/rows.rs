@@ -129,7 +129,8 @@ impl Rows {
     }
 
     /// Shows what others say, as a [`Screen`](crate::engine::screen::Screen) at a terminal gives it:
-    /// each line is a label, [`LINE`] or [`REST`], text and a line feed. Cut anywhere.
+    /// each line is a label, [`LINE`] or [`REST`], text and a line feed. Cut anywhere but in a
+    /// character.
     pub fn show(&mut self, mut framed: &[u8]) {
         while !framed.is_empty() {
             if self.open.is_none() {
@@ -149,7 +150,7 @@ impl Rows {
         }
     }
 
-    /// Shows what one other says, of whom no line is labelled. Cut anywhere.
+    /// Shows what one other says, of whom no line is labelled. Cut anywhere but in a character.
     pub fn say(&mut self, mut text: &[u8]) {
         while !text.is_empty() {
             self.open.get_or_insert_default();

@@ -219,6 +219,16 @@ impl Screen {
         self.queue.as_slices().0
     }
 
+    /// Of what [`Screen::front`] would give, whole lines of about `most` bytes if there are any.
+    pub fn front_lines(&mut self, most: usize) -> &[u8] {
+        let bytes = &*self.queue.make_contiguous();
+        let end = match memrchr(b'\n', &bytes[..bytes.len().min(most)]) {
+            Some(lf) => lf + 1,
+            None => memchr(b'\n', bytes).map_or(bytes.len(), |lf| lf + 1),
+        };
+        &bytes[..end]
+    }
+
     /// Takes `count` bytes away that were written, at most what [`Screen::front`] gave.
     pub fn consume(&mut self, count: usize) {
         if !self.surface.is_stream() {

@@ -32,6 +32,7 @@ use crate::engine::flow::Proof;
 use crate::engine::room::Room;
 use crate::engine::screen::Surface;
 use crate::io::conn::Conn;
+use crate::io::console::Console;
 use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::input::Input;
@@ -222,6 +223,9 @@ impl<W: World> Core<W> {
         {
             return Ok(Turn::Exit(Status::Killed(signal)));
         }
+        if let Some(console) = self.operator.console_mut() {
+            console.look(now);
+        }
         let refused = self.accept.admission.refusals.total();
         self.operator.turn(
             &mut self.peers,
@@ -326,6 +330,7 @@ impl<W: World> Core<W> {
     }
 
     fn show(&mut self) -> Result<(), Error> {
+        self.display.answer(self.operator.take_answers());
         let screen = self.peers.room.screen_mut();
         self.display.show(screen, self.operator.console_mut())
     }
@@ -344,6 +349,7 @@ impl<W: World> Core<W> {
             self.peers.deadline(),
             self.accept.deadline(),
             self.operator.pause(),
+            self.operator.console().and_then(Console::looks_at),
             self.quits_at(),
             self.lingers_until(),
             self.transfer.draws(&self.peers),

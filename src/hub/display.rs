@@ -56,6 +56,17 @@ impl<D: Device> Display<D> {
         }
     }
 
+    /// Tells the operator something, whatever the verbosity: at the terminal where lines are typed, if
+    /// stdout is that, else on stderr.
+    pub(super) fn answer(&mut self, lines: Vec<String>) {
+        for line in lines {
+            match &mut self.rows {
+                Some(rows) => rows.notice(format!("muxnc: {line}\n").as_bytes()),
+                None => self.say(&line),
+            }
+        }
+    }
+
     /// Says something on stderr, whatever the verbosity.
     pub(super) fn say(&mut self, what: &str) {
         self.stderr.notices().say(what);
@@ -108,8 +119,9 @@ impl<D: Device> Display<D> {
         };
         loop {
             while !rows.is_busy() && !screen.is_empty() {
-                let count = screen.front().len().min(BUSY);
-                rows.show(&screen.front()[..count]);
+                let lines = screen.front_lines(BUSY);
+                let count = lines.len();
+                rows.show(lines);
                 screen.consume(count);
             }
             if let Err(error) = self.stdout.write_rows(rows) {
@@ -145,8 +157,9 @@ impl<D: Device> Display<D> {
 
     fn show_above(&mut self, screen: &mut Screen, console: &mut Console<D>) -> Result<(), Error> {
         while !console.is_busy() && !screen.is_empty() {
-            let count = screen.front().len().min(BUSY);
-            console.show(&screen.front()[..count]);
+            let lines = screen.front_lines(BUSY);
+            let count = lines.len();
+            console.show(lines);
             screen.consume(count);
         }
         self.tell_dropped(screen);
@@ -166,7 +179,11 @@ impl<D: Device> Display<D> {
     fn tell_dropped(&mut self, screen: &mut Screen) {
         let dropped = screen.take_dropped();
         if dropped > 0 {
-            log::warn!("{dropped} lines were not shown: stdout did not keep up");
+            let lines = match dropped {
+                1 => String::from("1 line was"),
+                _ => format!("{dropped} lines were"),
+            };
+            log::warn!("{lines} not shown: stdout did not keep up");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The operator: what is read from stdin, and what is typed at a console.
 //!
-//! From a pipe, a file or a plain terminal bytes are taken as they come, when they are wanted. At a
-//! console there are lines, which wait here until they are wanted, and commands.
+//! From a pipe or a file bytes are taken as they come, when they are wanted. At a terminal, edited by
+//! us or by the kernel, there are lines, which wait here until they are wanted, and commands.
 //!
 //! ```text
 //!   open ──────────► ended ──────────► said ──────────► finished
@@ -12,7 +12,8 @@
 //! ```
 //!
 //! It promises: nothing is read before it is wanted but one chunk, so that an end is known early;
-//! what is pasted or piped is never a command; a mistyped command is never said; the end waits until
+//! what is pasted or piped is never a command, and what is for one alone is never said to everybody; a
+//! mistyped command is never said; the end waits until
 //! what was said before it is known to be read by somebody.
 
 mod commands;
@@ -24,13 +25,16 @@ use super::peers::CHUNK;
 use super::peers::Peers;
 use super::transfer::Transfer;
 use crate::engine::command::Typed;
+use crate::engine::command::is_private;
 use crate::engine::command::understand;
 use crate::engine::crlf::Crlf;
 use crate::engine::editor::Event;
-use crate::engine::escape::push_escaped;
+use crate::engine::escape::Letters;
 use crate::engine::line_delay::LineDelay;
 use crate::io::console::Console;
 use crate::io::console::Keys;
+use crate::io::console::LARGE;
+use crate::io::console::SAME_PASTE;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::error::Error;
@@ -42,10 +46,13 @@ use crate::io::stream::Received;
 use crate::io::stream::Stream;
 
 /// Bytes of typed lines that may wait until they are wanted; then no key is read.
-const PENDING: usize = 64 * 1024;
+const PENDING: usize = 1024 * 1024;
 
 /// Bytes read of an input that is not wanted yet.
 const AHEAD: usize = 64 * 1024;
+
+/// What is answered to a message to one alone that came in a paste.
+const NOT_SAID: &str = "a /msg that is pasted is neither obeyed nor said to everybody: type it";
 
 /// What the keyboard sends for it.
 const CTRL_D: u8 = 0x04;
@@ -72,9 +79,17 @@ pub(super) struct Operator<D> {
     state: State,
     crlf: Option<Crlf>,
     converted: Vec<u8>,
-    /// What was read and not yet said; and how many lines of a console that is.
+    /// What was read and not yet said; how many typed lines that is, and how many of them were told
+    /// of.
     pending: Vec<u8>,
     pending_lines: usize,
+    told_lines: usize,
+    /// Of a terminal whose lines the kernel edits: a line is unfinished.
+    is_midline: bool,
+    /// When several lines of it came at once, the last time.
+    bulk: Option<Instant>,
+    /// What the operator is told, where there is no console.
+    answers: Vec<String>,
     line_delay: Option<LineDelay>,
     /// Ctrl-D was pressed, and more would be lost than was asked for.
     asked_to_end: bool,
@@ -109,6 +124,10 @@ impl<D: Device> Operator<D> {
             converted: Vec::new(),
             pending: Vec::new(),
             pending_lines: 0,
+            told_lines: 0,
+            is_midline: false,
+            bulk: None,
+            answers: Vec::new(),
             line_delay: manner.line_delay.map(LineDelay::new),
             asked_to_end: false,
             spoke: false,
@@ -121,6 +140,11 @@ impl<D: Device> Operator<D> {
     /// Whether a line was read since the last call that the terminal has shown as it was typed.
     pub(super) fn take_echoed(&mut self) -> bool {
         std::mem::take(&mut self.echoed)
+    }
+
+    /// What the operator is to be told, where there is no console.
+    pub(super) fn take_answers(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.answers)
     }
 
     /// Takes note of an event of stdin.
@@ -180,6 +204,7 @@ impl<D: Device> Operator<D> {
         let ready = self.stdin().is_some_and(Stdin::is_ready) && self.state == State::Open;
         let reads = match &self.input {
             Input::None => false,
+            Input::Plain(_) if self.is_commanding() => ready && self.pending.len() < PENDING,
             Input::Plain(_) => {
                 ready && self.pending.is_empty() && (wanted || self.reads_ahead(peers, transfer))
             }
@@ -209,6 +234,9 @@ impl<D: Device> Operator<D> {
         };
         match &self.input {
             Input::None => {}
+            Input::Plain(_) if self.is_commanding() => {
+                self.read_lines(peers, transfer, refused, buffer, now)?;
+            }
             Input::Plain(_) => self.read_plain(peers, transfer, pauses, buffer, now)?,
             Input::Console(_) => self.read_keys(peers, transfer, refused, now)?,
         }
@@ -273,6 +301,74 @@ impl<D: Device> Operator<D> {
         Ok(())
     }
 
+    /// Whether lines are typed at a terminal, some of which may be commands.
+    fn is_commanding(&self) -> bool {
+        self.has_commands && self.is_typed()
+    }
+
+    /// Reads what was typed at a terminal whose lines the kernel edits, line by line. Lines that come
+    /// at once are a paste, and no commands.
+    fn read_lines<S: Stream>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        refused: u64,
+        buffer: &mut [u8],
+        now: Instant,
+    ) -> Result<(), Error> {
+        if self.state != State::Open || self.pending.len() >= PENDING {
+            return Ok(());
+        }
+        let Input::Plain(stdin) = &mut self.input else {
+            return Ok(());
+        };
+        let mut count = 0;
+        while stdin.is_ready() && count < AHEAD {
+            match stdin.read(&mut buffer[count..AHEAD]) {
+                Received::Bytes(more) => count += more,
+                Received::Yield | Received::Pending => break,
+                Received::End | Received::Truncated(_) => self.state = State::Ended,
+                Received::Failed(_) if stdin.has_hung_up() => return Err(Error::hung_up()),
+                Received::Failed(error) => {
+                    return Err(Error::system("read from the terminal", &error));
+                }
+            }
+        }
+        let bytes = &buffer[..count];
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.spoke = true;
+        self.echoed |= bytes.ends_with(b"\n");
+        let lines = memchr::memchr_iter(b'\n', bytes).count();
+        let is_bulk = lines > 1 || self.bulk.is_some_and(|last| now < last + SAME_PASTE);
+        self.bulk = Some(now).filter(|_| is_bulk && count >= LARGE);
+        let line = bytes
+            .strip_suffix(b"\n")
+            .and_then(|line| std::str::from_utf8(line).ok());
+        match line.filter(|_| lines == 1 && !is_bulk && !self.is_midline) {
+            Some(line) => self.understand(line, peers, transfer, refused, now),
+            None => self.say_bulk(bytes),
+        }
+        self.tell_waiting(peers, transfer);
+        Ok(())
+    }
+
+    /// Lets lines wait to be said that came at once, whole or not.
+    fn say_bulk(&mut self, bytes: &[u8]) {
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let is_private =
+                std::str::from_utf8(line).is_ok_and(|line| is_private(line.trim_end()));
+            if is_private && !self.is_midline {
+                self.answer(NOT_SAID);
+                continue;
+            }
+            self.pending.extend(line);
+            self.is_midline = !line.ends_with(b"\n");
+            self.pending_lines += usize::from(!self.is_midline);
+        }
+    }
+
     fn say_at_once<S: Stream>(&mut self, bytes: &[u8], peers: &mut Peers<S, D>, now: Instant) {
         match &mut self.crlf {
             None => peers.typed(bytes, now),
@@ -307,6 +403,7 @@ impl<D: Device> Operator<D> {
         }
         let said = memchr::memchr_iter(b'\n', bytes).count();
         self.pending_lines = self.pending_lines.saturating_sub(said);
+        self.told_lines = self.told_lines.min(self.pending_lines);
         self.pending = pending;
         self.pending.drain(..count);
     }
@@ -349,7 +446,10 @@ impl<D: Device> Operator<D> {
                 .by_number()
                 .iter()
                 .take(10)
-                .map(|(_, member)| format!("[{}]", member.account.number))
+                .map(|(_, member)| match &member.account.name {
+                    Some(name) => format!("[{}] {name}", member.account.number),
+                    None => format!("[{}]", member.account.number),
+                })
                 .collect();
             let more = match here > names.len() {
                 true => " …",
@@ -357,7 +457,7 @@ impl<D: Device> Operator<D> {
             };
             self.answer(&format!(
                 "no more is said; waiting until {}{more} leave (Ctrl-C ends it now)",
-                names.join(" ")
+                names.join(", ")
             ));
         }
     }
@@ -375,7 +475,7 @@ impl<D: Device> Operator<D> {
         let Input::Console(console) = &mut self.input else {
             return Ok(());
         };
-        match console.read()? {
+        match console.read(now)? {
             // Anything but another Ctrl-D says that the first was a mistake.
             Keys::Pressed if console.keys().iter().any(|&key| key != CTRL_D) => {
                 self.asked_to_end = false;
@@ -390,6 +490,7 @@ impl<D: Device> Operator<D> {
         while let Some(event) = self.console_mut().and_then(Console::next_event) {
             self.act(event, peers, transfer, refused, now);
         }
+        self.tell_waiting(peers, transfer);
         Ok(())
     }
 
@@ -408,7 +509,10 @@ impl<D: Device> Operator<D> {
             }
             Event::Pasted(line) => {
                 self.show_typed(&line);
-                self.say(&line, peers, transfer);
+                match self.has_commands && is_private(&line) {
+                    true => self.answer(NOT_SAID),
+                    false => self.say(&line),
+                }
             }
             Event::Complete => self.complete(peers),
             Event::End => self.ask_to_end(peers),
@@ -431,10 +535,10 @@ impl<D: Device> Operator<D> {
         now: Instant,
     ) {
         if !self.has_commands {
-            return self.say(line, peers, transfer);
+            return self.say(line);
         }
         match understand(line) {
-            Typed::Say(text) => self.say(text, peers, transfer),
+            Typed::Say(text) => self.say(text),
             Typed::Do(command) => {
                 // What was typed before it comes before it.
                 self.say_pending(peers, transfer, now);
@@ -445,13 +549,25 @@ impl<D: Device> Operator<D> {
     }
 
     /// Lets a line wait to be said.
-    fn say<S: Stream>(&mut self, line: &str, peers: &Peers<S, D>, transfer: &Transfer) {
+    fn say(&mut self, line: &str) {
         self.spoke = true;
         self.pending.extend(line.as_bytes());
         self.pending.push(b'\n');
         self.pending_lines += 1;
+    }
+
+    /// Tells the operator that lines wait: each time where they are typed, and of a paste each time
+    /// that there are twice as many.
+    fn tell_waiting<S: Stream>(&mut self, peers: &Peers<S, D>, transfer: &Transfer) {
+        let told = self.told_lines;
+        let more = self.pending_lines.saturating_sub(told);
+        let is_pasting = self.console().is_some_and(Console::is_pasting) || self.bulk.is_some();
+        if more == 0 || (is_pasting && told > 0 && more < told) {
+            return;
+        }
         let is_waiting = transfer.is_waiting(peers);
         if peers.room.is_empty() || is_waiting {
+            self.told_lines = self.pending_lines;
             let waiting = match self.pending_lines {
                 1 => String::from("1 line waits"),
                 lines => format!("{lines} lines wait"),
@@ -487,16 +603,19 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// Tells the operator something, whatever the verbosity.
+    /// Tells the operator something, whatever the verbosity; at a keyboard, for elsewhere nobody asked.
     pub(super) fn answer(&mut self, text: &str) {
-        if let Some(console) = self.console_mut() {
-            for line in text.lines() {
-                let mut shown = String::from("muxnc: ");
-                // What was typed may be quoted in it.
-                line.chars()
-                    .for_each(|letter| push_escaped(letter, &mut shown));
-                shown.push('\n');
-                console.notice(shown.as_bytes());
+        let is_typed = self.is_typed();
+        for line in text.lines() {
+            // What was typed may be quoted in it.
+            let mut shown = String::new();
+            let mut letters = Letters::default();
+            line.chars()
+                .for_each(|letter| letters.push(letter, &mut shown));
+            match self.console_mut() {
+                Some(console) => console.notice(format!("muxnc: {shown}\n").as_bytes()),
+                None if is_typed => self.answers.push(shown),
+                None => {}
             }
         }
     }

@@ -38,6 +38,7 @@ use self::shortfall::Shortfall;
 use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
 use crate::engine::admit::Headcount;
+use crate::engine::dialect::Dialect;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
 use crate::engine::room::Overdue;
@@ -66,6 +67,8 @@ pub struct Peer<S> {
     to_flush: bool,
     to_look: bool,
     leaving: bool,
+    /// What is known of its text.
+    dialect: Dialect,
 }
 
 /// What is kept of a peer to prove that it is there and got what was promised. Most need none: those
@@ -163,6 +166,8 @@ pub struct Peers<S, D = Descriptor> {
     promises: bool,
     /// Whose departure would leave something undelivered that was promised.
     shortfall: Shortfall,
+    /// How many peers' odd text was explained.
+    explained: u32,
     /// Only where something is to be recorded.
     records: Option<Box<Records<D>>>,
     /// Bytes that the operator said to everybody.
@@ -188,6 +193,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             room,
             queues: Queues::default(),
             flushed: 0,
+            explained: 0,
             says_no_more: false,
             expects_nobody: false,
             half_closing: false,
@@ -244,6 +250,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             to_flush: false,
             to_look: false,
             leaving: false,
+            dialect: Dialect::default(),
         })
     }
 

@@ -14,6 +14,9 @@
 //! stops nobody; the terminal is left as it was found.
 
 use std::io;
+use std::mem;
+use std::time::Duration;
+use std::time::Instant;
 
 use mio::Registry;
 use mio::Token;
@@ -34,6 +37,16 @@ use crate::io::stdin::Stdin;
 use crate::io::stream::Received;
 use crate::io::terminal::Terminal;
 use crate::status::Status;
+
+/// Lines that come at once are a paste. If these were [`LARGE`], so is what follows within this time:
+/// nobody types that fast.
+pub const SAME_PASTE: Duration = Duration::from_millis(50);
+
+/// Bytes from which on a paste may come in several pieces.
+pub const LARGE: usize = 256;
+
+/// How often it is looked whether a terminal is ours again that another job has.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Bytes of keys read at a time.
 pub const KEYS: usize = 4 * 1024;
@@ -64,6 +77,12 @@ pub struct Console<D = Descriptor> {
     columns: u16,
     /// What is being read was shown by the kernel as it was typed: the terminal was not ours.
     echoed: bool,
+    /// The line that was being typed when something was read that the kernel had edited.
+    draft: Option<Editor>,
+    /// When several lines came at once, the last time.
+    bulk: Option<Instant>,
+    /// When to look whether the terminal is ours again.
+    looks_at: Option<Instant>,
     /// The row is on the screen as it should be.
     drawn: bool,
 }
@@ -78,6 +97,7 @@ impl Console {
         signals: Token,
         terminal: Terminal,
         stdin: Stdin,
+        has_commands: bool,
     ) -> io::Result<Console> {
         let mut console = Console {
             stdin,
@@ -87,10 +107,16 @@ impl Console {
             terminal,
             signals: Signals::new(registry, signals)?,
             signalled: false,
-            editor: Editor::new(),
+            editor: match has_commands {
+                true => Editor::with_commands(),
+                false => Editor::new(),
+            },
             rows: Rows::new(true),
             columns: Terminal::columns(),
             echoed: false,
+            draft: None,
+            bulk: None,
+            looks_at: None,
             drawn: false,
         };
         console.enter();
@@ -116,7 +142,7 @@ impl<D: Device> Console<D> {
 
     /// Acts on the signals that came. Returns the one that ends the program, if any.
     pub fn obey_signals(&mut self, output: &mut Output<D>) -> Option<i32> {
-        if !std::mem::take(&mut self.signalled) {
+        if !mem::take(&mut self.signalled) {
             return None;
         }
         for signal in self.signals.pending() {
@@ -138,14 +164,14 @@ impl<D: Device> Console<D> {
     ///
     /// # Errors
     /// The terminal is gone, or cannot be read.
-    pub fn read(&mut self) -> Result<Keys, Error> {
+    pub fn read(&mut self, now: Instant) -> Result<Keys, Error> {
         if !self.stdin.is_ready() {
             return Ok(Keys::None);
         }
         match self.stdin.read(&mut self.keys) {
             Received::Bytes(count) => {
                 (self.next_key, self.last_key) = (0, count);
-                self.pressed();
+                self.pressed(now);
                 Ok(Keys::Pressed)
             }
             Received::Yield | Received::Pending => Ok(Keys::None),
@@ -161,12 +187,21 @@ impl<D: Device> Console<D> {
     }
 
     /// Keys were read: the terminal is ours, also if it was not when it was last asked for.
-    fn pressed(&mut self) {
+    fn pressed(&mut self, now: Instant) {
         self.echoed = !self.terminal.is_editing();
         if self.echoed {
             self.rows.echoed();
             self.enter();
+            // The kernel's line is none of what was being typed.
+            let fresh = self.editor.fresh();
+            self.draft = Some(mem::replace(&mut self.editor, fresh));
         }
+        // What comes in brackets is known as a paste without this.
+        let is_bracketed = self.editor.is_bracketed() || has_bracket(self.keys());
+        let follows = self.bulk.is_some_and(|last| now < last + SAME_PASTE);
+        let is_bulk = !is_bracketed && (follows || ends_of_lines(self.keys()) > 1);
+        self.bulk = Some(now).filter(|_| is_bulk && self.keys().len() >= LARGE);
+        self.editor.set_in_bulk(is_bulk);
         self.drawn = false;
     }
 
@@ -176,12 +211,51 @@ impl<D: Device> Console<D> {
             let mut keys = &self.keys[self.next_key..self.last_key];
             let event = self.editor.next(&mut keys);
             self.next_key = self.last_key - keys.len();
-            match event? {
+            let Some(event) = event else {
+                self.end_of_keys();
+                return None;
+            };
+            match event {
                 Event::Redraw => self.redraw(),
                 Event::Full => self.notice(b"muxnc: that line is full\n"),
                 event => return Some(event),
             }
         }
+    }
+
+    /// All that was read is understood: what was being typed before is there again.
+    fn end_of_keys(&mut self) {
+        if let Some(mut draft) = self.draft.take() {
+            draft.insert(self.editor.text());
+            self.editor = draft;
+        }
+    }
+
+    /// Whether a paste is going on.
+    pub fn is_pasting(&self) -> bool {
+        self.editor.is_pasting()
+    }
+
+    /// Looks whether the terminal is ours again, now and then while it is not: a shell that brings a
+    /// job to the foreground that runs already tells it nothing.
+    pub fn look(&mut self, now: Instant) {
+        if self.terminal.is_editing() {
+            self.looks_at = None;
+        } else if self.looks_at.is_none_or(|at| at <= now) {
+            self.looks_at = Some(now + LOOK);
+            // What the kernel has edited is read as that first.
+            if !self.stdin.is_ready() && Terminal::is_ours() {
+                self.rows.lose();
+                self.enter();
+                // What is in the kernel's unfinished line is keys now, of which no event tells.
+                self.stdin.expect();
+            }
+        }
+    }
+
+    /// When to [`Console::look`] next, if it has to.
+    pub fn looks_at(&self) -> Option<Instant> {
+        self.looks_at.filter(|_| !self.terminal.is_editing())
     }
 
     /// The line being typed.
@@ -332,4 +406,19 @@ impl<D: Device> Console<D> {
         self.rows.set_editing(self.terminal.is_editing());
         self.drawn = false;
     }
+}
+
+/// How many lines end in what was read; a CRLF is one end.
+fn ends_of_lines(keys: &[u8]) -> usize {
+    let is_end = |(at, &key): (usize, &u8)| match key {
+        b'\r' => true,
+        b'\n' => at == 0 || keys[at - 1] != b'\r',
+        _ => false,
+    };
+    keys.iter().enumerate().filter(|&key| is_end(key)).count()
+}
+
+/// Whether a paste begins in what was read.
+fn has_bracket(keys: &[u8]) -> bool {
+    memchr::memmem::find(keys, b"\x1b[200~").is_some()
 }

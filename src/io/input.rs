@@ -35,16 +35,21 @@ pub struct Tokens {
 
 impl Input<Descriptor> {
     /// Standard input; a line that is edited, if that is wanted and there is a terminal that can do
-    /// it.
+    /// it. `has_commands`: what begins with `/` there is a command.
     ///
     /// # Errors
     /// What the system says.
-    pub fn open(registry: &Registry, tokens: Tokens, edits: bool) -> io::Result<Input<Descriptor>> {
+    pub fn open(
+        registry: &Registry,
+        tokens: Tokens,
+        edits: bool,
+        has_commands: bool,
+    ) -> io::Result<Input<Descriptor>> {
         let stdin = Stdin::open(registry, tokens.stdin)?;
         let Some(terminal) = edits.then(Terminal::open).flatten() else {
             return Ok(Input::Plain(stdin));
         };
-        let console = Console::open(registry, tokens.signals, terminal, stdin)?;
+        let console = Console::open(registry, tokens.signals, terminal, stdin, has_commands)?;
         Ok(Input::Console(Box::new(console)))
     }
 }

@@ -72,6 +72,11 @@ impl<D: Device> Stdin<D> {
         self.hung_up
     }
 
+    /// A read may find something of which no event told.
+    pub fn expect(&mut self) {
+        self.ready = Readiness::UNKNOWN;
+    }
+
     /// Whether a read may find something.
     pub fn is_ready(&self) -> bool {
         self.ready.is_readable() && !self.ended

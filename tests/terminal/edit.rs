@@ -93,13 +93,13 @@ fn the_usual_keys_do_the_usual_things() {
 #[test]
 fn lines_come_back_and_the_draft_is_kept() {
     at_both(|mut seat, mut peer| {
-        seat.press("first\rsecond\r");
+        seat.type_lines(&["first", "second"]);
         expect_bytes(&mut peer, "first\nsecond\n");
         seat.press("draft\x1b[A\x1b[A");
         seat.expect(&["first", "second", "first"], 5);
         seat.press("\x0e\x0e");
         seat.expect(&["first", "second", "draft"], 5);
-        seat.press("\x10\r\x10\x10\r");
+        seat.press("\x10\r");
         expect_bytes(&mut peer, "second\n");
     });
 }
@@ -249,4 +249,20 @@ fn an_idle_edit_line_costs_nothing() {
         let after = (seat.process.cpu_ticks(), seat.process.context_switches());
         assert_eq!(before, after);
     });
+}
+
+#[test]
+fn a_pasted_crlf_ends_one_line() {
+    for end in ["\n", "\r", "\r\n"] {
+        let request = ["GET / HTTP/1.1", "Host: example.org", "", ""].join(end);
+        let (mut seat, mut server) = Seat::participant(&["-C"]);
+        seat.press(format!("\x1b[200~{request}\x1b[201~"));
+        expect_bytes(&mut server, "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n");
+        // Also where a paste has no brackets.
+        seat.press(format!("{request}last\r"));
+        expect_bytes(
+            &mut server,
+            "GET / HTTP/1.1\r\nHost: example.org\r\n\r\nlast\r\n",
+        );
+    }
 }

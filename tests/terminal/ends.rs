@@ -207,6 +207,62 @@ fn ctrl_d_ends_at_once_where_nobody_is_cut_off() {
     seat.expect_found();
 }
 
+#[test]
+fn whoever_sends_no_more_is_told_and_before_how_to() {
+    let server = Server::new();
+    let line = [MUXNC, "127.0.0.1", &server.port];
+    for more in [&[][..], &["--no-edit"]] {
+        let mut seat = Seat::start("xterm", Stream::Terminal, &[&line[..], more].concat());
+        let mut stream = server.accept();
+        seat.wait_for(&format!(
+            "muxnc: connected to 127.0.0.1:{} (Ctrl-D: you send no more, Ctrl-C leaves)\r\n",
+            server.port
+        ));
+        seat.press("\x04");
+        assert_eq!(read_all(&mut stream), b"");
+        seat.wait_for("muxnc: you send no more; ");
+        stream.write_all(b"still heard\n").unwrap();
+        seat.wait_for("still heard\r\n");
+        drop(stream);
+        seat.process.expect_status(0);
+    }
+    // A script is told nothing.
+    let mut seat = Seat::start(
+        "xterm",
+        Stream::Terminal,
+        &[&line[..], &["--quiet"]].concat(),
+    );
+    drop(server.accept());
+    seat.process.expect_status(0);
+    assert!(!seat.screen.text().contains("muxnc:"));
+}
+
+#[test]
+fn a_hub_that_ends_says_for_whom_it_waits() {
+    for more in [&[][..], &["--no-edit"]] {
+        let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
+        let mut seat = Seat::start("xterm", Stream::Pipe, &line);
+        let port = listening_port(&seat.process.stderr);
+        let mut one = seat.join(port);
+        seat.press("/name 1 Ana\r");
+        seat.wait_for("/name 1 Ana\r\n");
+        eventually("Ana", || {
+            seat.type_lines(&["/who"]);
+            seat.screen.text().contains("[1] Ana ")
+        });
+        seat.press("\x04");
+        if more.is_empty() {
+            seat.press("\x04");
+        }
+        seat.wait_for(
+            "muxnc: no more is said; waiting until [1] Ana leave (Ctrl-C ends it now)\r\n",
+        );
+        assert_eq!(read_all(&mut one), b"");
+        drop(one);
+        seat.process.expect_status(0);
+    }
+}
+
 /// In a line it deletes, as in a shell.
 #[test]
 fn ctrl_d_in_a_line_is_no_end() {

@@ -47,7 +47,11 @@ impl Shell {
                 seat.wait_for(" joined, 1 here");
                 peer
             }
-            false => server.accept(),
+            false => {
+                let peer = server.accept();
+                seat.wait_for("connected to ");
+                peer
+            }
         };
         let mut shell = Shell { seat, peer, pid };
         if !background {
@@ -263,4 +267,52 @@ fn beyond_a_pid_namespace_ctrl_z_does_nothing() {
     seat.press("\x04\x04");
     drop(peer);
     seat.wait_for("ended");
+}
+
+/// Nobody tells a job that runs already that it has the terminal again; and what was being typed is
+/// still being typed.
+#[test]
+fn from_the_background_the_edit_line_comes_back_by_itself() {
+    for listens in [true, false] {
+        let mut shell = Shell::start(listens, false);
+        shell.seat.press("my half-typed line");
+        shell.seat.wait_for("my half-typed line");
+        shell.seat.press("\x1a");
+        shell.seat.wait_for("Stopped");
+        shell.seat.press("bg\r");
+        eventually("it runs", || stat(shell.pid)[0] != "T");
+        shell.hear("in the background");
+        shell.foreground();
+        shell.seat.wait_editing();
+        shell.seat.press("!\x1b[200~\r/quit\r\x1b[201~");
+        expect_bytes(&mut shell.peer, "my half-typed line!\n/quit\n");
+    }
+}
+
+/// With a shell in between and without one, as after a debugger.
+#[test]
+fn nothing_is_glued_to_the_line_being_typed_after_a_stop() {
+    for listens in [true, false] {
+        for by_key in [true, false] {
+            let mut shell = Shell::start(listens, false);
+            shell.seat.press("my half-typed line");
+            shell.seat.wait_for("my half-typed line");
+            let pid = Pid::from_raw(shell.pid as i32).unwrap();
+            match by_key {
+                true => shell.seat.press("\x1a"),
+                false => rustix::process::kill_process(pid, Signal::STOP).unwrap(),
+            }
+            shell.wait_stopped();
+            shell.seat.wait_for("Stopped");
+            shell.peer.write_all(b"said meanwhile\n").unwrap();
+            shell.foreground();
+            shell.seat.wait_for("said meanwhile\r\n");
+            eventually("the two on rows of their own", || {
+                let screen = shell.seat.view(&shell.seat.screen.bytes());
+                let rows: Vec<String> = screen.rows(0, 80).collect();
+                let last = usize::from(screen.cursor_position().0);
+                rows[last] == "my half-typed line" && rows[last - 1] == "said meanwhile"
+            });
+        }
+    }
 }

@@ -136,6 +136,19 @@ impl Seat {
         self.keyboard.write_all(keys.as_ref()).expect("press keys");
     }
 
+    /// Types these lines one after the other, as somebody does: each when the one before it is there.
+    #[track_caller]
+    fn type_lines(&mut self, lines: &[&str]) {
+        for line in lines {
+            let before = self.screen.text().len();
+            self.press(format!("{line}\r"));
+            self.screen.wait_until(line, |bytes| {
+                let since = String::from_utf8_lossy(&bytes[before.min(bytes.len())..]).into_owned();
+                without_marks(&since).contains(&format!("{line}\r\n"))
+            });
+        }
+    }
+
     /// Waits until keys come one by one.
     #[track_caller]
     fn wait_editing(&self) {

@@ -1,11 +1,16 @@
 //! What the operator of a hub can do at the edit line, and nobody else anywhere.
 
 use std::io::Write;
+use std::thread;
 
 use crate::Seat;
+use crate::Stream;
+use crate::expect_rest;
+use crate::support::MUXNC;
 use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
+use crate::support::listening_port;
 use crate::support::read_all;
 
 #[test]
@@ -36,7 +41,7 @@ fn who_tells_everybody() {
     seat.wait_for("[1] hello");
     seat.press("ok\r");
     expect_bytes(&mut ana, "ok\n");
-    seat.press("/name 2 Bo\r/mute 2\r/who\r");
+    seat.type_lines(&["/name 2 Bo", "/mute 2", "/who"]);
     let told = seat.wait_for("muted\r\n");
     let ana = ana.local_addr().unwrap();
     let bo = bo.local_addr().unwrap();
@@ -58,7 +63,7 @@ fn who_tells_everybody() {
 fn a_message_is_for_one_alone() {
     let (mut seat, port) = Seat::hub(&[]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
-    seat.press("/msg 2 just you\rall of you\r/msg 3 nobody\r/msg 2\r");
+    seat.type_lines(&["/msg 2 just you", "all of you", "/msg 3 nobody", "/msg 2"]);
     expect_bytes(&mut one, "all of you\n");
     expect_bytes(&mut two, "just you\nall of you\n");
     seat.wait_for("muxnc: nobody here has number 3: /who lists everybody\r\n");
@@ -73,8 +78,9 @@ fn a_message_is_for_one_alone() {
 fn who_is_kicked_is_gone_and_the_others_stay() {
     let (mut seat, port) = Seat::hub(&[]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
-    seat.press("/kick 1 too \x16\x1bloud\rstay\r");
+    seat.press("/kick 1 too \x16\x1bloud\r");
     assert_eq!(read_all(&mut one), b"");
+    seat.press("stay\r");
     expect_bytes(&mut two, "stay\n");
     seat.process
         .stderr
@@ -85,7 +91,7 @@ fn who_is_kicked_is_gone_and_the_others_stay() {
 fn a_name_stands_where_the_number_was() {
     let (mut seat, port) = Seat::hub(&[]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
-    seat.press("/name 1 Ana\r/name 2 ana\r/name 2 two words\r");
+    seat.type_lines(&["/name 1 Ana", "/name 2 ana", "/name 2 two words"]);
     seat.wait_for("muxnc: ana could be mistaken for somebody else\r\n");
     seat.wait_for("muxnc: a name is 1 to 16 letters");
     one.write_all(b"hello\n").unwrap();
@@ -98,15 +104,15 @@ fn a_name_stands_where_the_number_was() {
 fn who_is_muted_is_neither_shown_nor_relayed() {
     let (mut seat, port) = Seat::hub(&["--broker"]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
-    seat.press("/mute 1\rmuted\r");
+    seat.type_lines(&["/mute 1", "muted"]);
     expect_bytes(&mut two, "muted\n");
     one.write_all(b"nobody hears this\n").unwrap();
     // When its bytes are counted they were heard, and by nobody.
     eventually("its bytes are counted", || {
-        seat.press("/who\r");
+        seat.type_lines(&["/who"]);
         seat.screen.text().contains(" 18 bytes in, ")
     });
-    seat.press("/unmute 1\runmuted\r");
+    seat.type_lines(&["/unmute 1", "unmuted"]);
     expect_bytes(&mut two, "unmuted\n");
     one.write_all(b"all hear this\n").unwrap();
     expect_bytes(&mut two, "all hear this\n");
@@ -119,7 +125,7 @@ fn relaying_is_switched_on_and_off() {
     let (mut seat, port) = Seat::hub(&[]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
     for (word, relayed) in [("off", false), ("on", true), ("off", false)] {
-        seat.press(format!("/relay {word}\rnow {word}\r"));
+        seat.type_lines(&[&format!("/relay {word}"), &format!("now {word}")]);
         expect_bytes(&mut one, format!("now {word}\n"));
         expect_bytes(&mut two, format!("now {word}\n"));
         one.write_all(format!("while {word}\n").as_bytes()).unwrap();
@@ -160,8 +166,9 @@ fn stats_and_help_tell() {
 fn quit_ends_the_hub() {
     let (mut seat, port) = Seat::hub(&["-k"]);
     let mut one = seat.join(port);
-    seat.press("the end\r/quit\r");
+    seat.press("the end\r");
     expect_bytes(&mut one, "the end\n");
+    seat.press("/quit\r");
     seat.process.expect_status(0);
     seat.expect_found();
 }
@@ -170,16 +177,32 @@ fn quit_ends_the_hub() {
 fn what_is_no_command_is_explained_and_not_sent() {
     let (mut seat, port) = Seat::hub(&[]);
     let mut one = seat.join(port);
-    seat.press("/mgs 1 secret\r/\x16\x1b[2J\r//etc/passwd\r /who\r");
-    expect_bytes(&mut one, "/etc/passwd\n /who\n");
+    for keys in [
+        "/mgs 1 secret\r",
+        "/\x16\x1b[2J\r",
+        " /msg 1 secret\r",
+        "//etc/passwd\r",
+    ] {
+        let said = keys.ends_with("passwd\r");
+        let last = if said { "nothing" } else { "was not sent" };
+        let times = seat.screen.text().matches("was not sent").count();
+        seat.press(keys);
+        let seen = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            said || text.matches("was not sent").count() > times
+        };
+        seat.screen.wait_until(last, seen);
+    }
+    expect_bytes(&mut one, "/etc/passwd\n");
     seat.expect(
         &[
             "/mgs 1 secret",
             "muxnc: /mgs is no command, and was not sent: /help lists them, //mgs says it",
             "/^[[2J",
             "muxnc: /^[[2J is no command, and was not sent: /help lists them, //^[[2J says it",
+            " /msg 1 secret",
+            "muxnc: /msg was not sent: a command has no blank before it; // says it",
             "//etc/passwd",
-            " /who",
             "",
         ],
         0,
@@ -229,4 +252,115 @@ fn tab_completes_commands_and_peers() {
     seat.press("\x15a\tb\r");
     expect_bytes(&mut one, "a\tb\n");
     drop(two);
+}
+
+#[test]
+fn what_is_pasted_without_brackets_is_text() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    seat.press("/quit\r/who\r//x\r/kick 1");
+    expect_bytes(&mut one, "/quit\n/who\n//x\n");
+    seat.press("\r");
+    expect_bytes(&mut one, "/kick 1\n");
+    // More than one read takes, and line ends of two bytes.
+    let lines: Vec<String> = (0..400).map(|i| format!("/kick 1 line {i}")).collect();
+    seat.press(lines.join("\r\n") + "\r\n");
+    expect_bytes(&mut one, lines.join("\n") + "\n");
+    expect_rest(&seat.process);
+    seat.press("/who\r");
+    seat.wait_for("bytes in, ");
+}
+
+#[test]
+fn a_paste_does_not_end_a_command() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let (mut one, mut two) = (seat.join(port), seat.join(port));
+    seat.press("/msg 2 ");
+    seat.expect(&["/msg 2 "], 7);
+    seat.press("\x1b[200~a secret\rof three\r\nlines\x1b[201~");
+    seat.expect(&["/msg 2 a secret of three lines"], 30);
+    seat.press("\r");
+    expect_bytes(&mut two, "a secret of three lines\n");
+    // Pasted as a whole it is no command, and not for everybody either.
+    seat.press("\x1b[200~/msg 2 psst\rhello\r\x1b[201~");
+    expect_bytes(&mut one, "hello\n");
+    expect_bytes(&mut two, "hello\n");
+    seat.wait_for(
+        "muxnc: a /msg that is pasted is neither obeyed nor said to everybody: type it\r\n",
+    );
+    // At a participant no line is a command.
+    let (mut seat, mut server) = Seat::participant(&[]);
+    seat.press("/msg ");
+    seat.expect(&["/msg "], 5);
+    seat.press("\x1b[200~a\rb\r\x1b[201~");
+    expect_bytes(&mut server, "/msg a\nb\n");
+}
+
+#[test]
+fn commands_work_without_an_edit_line_too() {
+    for (kind, more) in [("xterm", &["--no-edit"][..]), ("dumb", &[])] {
+        let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
+        let mut seat = Seat::start(kind, Stream::Pipe, &line);
+        let port = listening_port(&seat.process.stderr);
+        let mut one = seat.join(port);
+        seat.press("/who\r");
+        seat.wait_for("muxnc: [1] 127.0.0.1:");
+        seat.press("/msg 1 psst\r");
+        expect_bytes(&mut one, "psst\n");
+        seat.press("hello\r");
+        expect_bytes(&mut one, "hello\n");
+        seat.press("/whoo\r");
+        seat.wait_for("muxnc: /whoo is no command, and was not sent");
+        seat.press("/quit\r/msg 1 secret\rtwo\r");
+        expect_bytes(&mut one, "/quit\ntwo\n");
+        seat.wait_for("muxnc: a /msg that is pasted is neither obeyed");
+        expect_rest(&seat.process);
+        seat.press("/quit\r");
+        seat.process.expect_status(0);
+    }
+}
+
+#[test]
+fn after_much_that_waits_commands_work_and_little_is_told() {
+    let (seat, port) = Seat::hub(&[]);
+    let text: String = (0..3000)
+        .map(|i| format!("pasted line number {i:06}, of many\r"))
+        .collect();
+    assert!(text.len() > 100_000);
+    let mut keyboard = seat.keyboard.try_clone().unwrap();
+    let keys = format!("\x1b[200~{text}\x1b[201~/who\r");
+    let paste = thread::spawn(move || keyboard.write_all(keys.as_bytes()).unwrap());
+    let told = seat.wait_for("muxnc: nobody is here\r\n");
+    paste.join().unwrap();
+    let notices = told.matches("wait for the first to join").count();
+    assert!((1..20).contains(&notices), "{notices} notices");
+    let mut one = seat.join(port);
+    expect_bytes(&mut one, text.replace('\r', "\n"));
+}
+
+#[test]
+fn tab_offers_the_ways_of_relaying() {
+    let (mut seat, _) = Seat::hub(&[]);
+    seat.press("/relay \t");
+    seat.expect(&["muxnc: on  off", "/relay "], 7);
+    seat.press("of\t");
+    seat.expect(&["muxnc: on  off", "/relay off "], 11);
+}
+
+#[test]
+fn text_that_nobody_could_read_is_explained_once() {
+    let (seat, port) = Seat::hub(&[]);
+    let (mut old, mut wide) = (seat.join(port), seat.join(port));
+    for _ in 0..3 {
+        old.write_all(b"one\rtwo\r").unwrap();
+        wide.write_all(b"h\0i\0\r\0\n\0").unwrap();
+    }
+    let told = |what: &str| seat.process.stderr.text().matches(what).count();
+    seat.process.stderr.wait_for("ends its lines with CR alone");
+    seat.process.stderr.wait_for("sends UTF-16");
+    old.write_all(b"\n").unwrap();
+    wide.write_all(b"x\n").unwrap();
+    seat.wait_for("one^Mtwo^M");
+    expect_rest(&seat.process);
+    assert_eq!((told("CR alone"), told("UTF-16")), (1, 1));
 }

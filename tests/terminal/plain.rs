@@ -28,12 +28,11 @@ fn without_an_edit_line_the_kernel_edits_and_echoes() {
         seat.wait_for("hello\r\n");
         assert_eq!(modes(&seat.tty), seat.found);
         assert!(is_canonical(&seat.tty));
-        // No command either: whoever wants plain behaviour gets it.
-        seat.press("/who\r");
-        expect_bytes(&mut peer, "/who\n");
+        seat.press("hi\r");
+        expect_bytes(&mut peer, "hi\n");
         seat.screen
             .wait_until("the echo and nothing else", |bytes| {
-                bytes == b"hello\r\n/who\r\n"
+                bytes == b"hello\r\nhi\r\n"
             });
     }
 }
@@ -72,10 +71,17 @@ fn a_pipe_at_the_other_end_gets_every_byte_and_nothing_else() {
     let both = line.repeat(2);
     hub.stdout.wait_until("the bytes", |bytes| bytes == both);
     let mut keyboard = master;
+    keyboard.write_all(b"hi\r").unwrap();
+    expect_bytes(&mut one, "hi\n");
+    // Commands are the operator's wherever stdout goes, as through `| tee`.
     keyboard.write_all(b"/who\r").unwrap();
-    expect_bytes(&mut one, "/who\n");
+    hub.stderr.wait_for("muxnc: [1] 127.0.0.1:");
+    keyboard.write_all(b"/msg 1 psst\r").unwrap();
+    expect_bytes(&mut one, "psst\n");
     assert_eq!(modes(&tty), found);
-    screen.wait_until("the echo, and nothing else", |bytes| bytes == b"/who\r\n");
+    screen.wait_until("the echo, and nothing else", |bytes| {
+        bytes == b"hi\r\n/who\r\n/msg 1 psst\r\n"
+    });
 }
 
 /// stdin a pipe, stdout at a terminal.

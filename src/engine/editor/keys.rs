@@ -52,10 +52,17 @@ pub(super) struct Keys {
     /// An unfinished character ([`State::Ground`]), or what followed the Esc.
     held: Vec<u8>,
     pasting: bool,
+    /// What comes was not typed key by key.
+    in_bulk: bool,
     after_cr: bool,
 }
 
 impl Keys {
+    /// Whether what comes was not typed key by key.
+    pub(super) fn set_in_bulk(&mut self, in_bulk: bool) {
+        self.in_bulk = in_bulk;
+    }
+
     /// Whether what comes is part of a paste.
     pub(super) fn is_pasting(&self) -> bool {
         self.pasting
@@ -132,7 +139,13 @@ impl Keys {
             0x06 => Key::Right,
             0x08 | 0x7f => Key::Backspace,
             b'\t' => Key::Tab,
-            b'\n' | b'\r' => Key::Enter,
+            b'\n' if after_cr => return None,
+            b'\n' => Key::Enter,
+            b'\r' => {
+                // One end of a line, if both came together; a key that is pressed is one by itself.
+                self.after_cr = !input.is_empty() || self.in_bulk;
+                Key::Enter
+            }
             0x0b => Key::KillEnd,
             0x0c => Key::Redraw,
             0x0e => Key::Down,
@@ -199,8 +212,7 @@ impl Keys {
             return self.settle(None);
         }
         take(input);
-        // The terminal makes Enter and Ctrl-M a line feed before anybody can quote it, and a
-        // carriage return is what one wants to quote.
+        // A line has no line feed in it, and a carriage return is what one wants to quote.
         let byte = if byte == b'\n' { b'\r' } else { byte };
         self.settle(Some(Key::Text(char::from(byte).to_string().into())))
     }

@@ -473,6 +473,45 @@ fn what_a_paste_of_lines_leaves_is_still_pasted() {
     gives(&[b"/kick \x1b[200~1\n\x1b[201~"], &[pasted("/kick 1")], "|");
 }
 
+/// What an operator's editor makes of keys, each piece of which came in bulk or not.
+fn commands(pieces: &[(&str, bool)]) -> (Vec<Event>, String) {
+    let mut editor = Editor::with_commands();
+    let mut events = Vec::new();
+    for (keys, in_bulk) in pieces {
+        editor.set_in_bulk(*in_bulk);
+        events.extend(feed(&mut editor, &[keys.as_bytes()]));
+    }
+    (events, look(&editor))
+}
+
+#[test]
+fn what_comes_in_bulk_is_pasted() {
+    let (events, rest) = commands(&[("/quit\r/who\ra\tb\r/kick", true), ("\r", false)]);
+    let expected = ["/quit", "/who", "a\tb", "/kick"].map(pasted);
+    assert_eq!((events, rest.as_str()), (Vec::from(expected), "|"));
+    let (events, _) = commands(&[("/who\r\nx\r\n", true), ("/who\r", false)]);
+    assert_eq!(events, [pasted("/who"), pasted("x"), line("/who")]);
+}
+
+#[test]
+fn a_paste_does_not_end_a_command() {
+    let (events, rest) = commands(&[("/msg 3 ", false), ("\x1b[200~a\nb\n\x1b[201~", false)]);
+    assert_eq!((events, rest.as_str()), (vec![], "/msg 3 a b |"));
+    let (events, rest) = commands(&[("/msg 3 ", false), ("a\rb\r", true), ("c\r", false)]);
+    assert_eq!((events, rest.as_str()), (vec![line("/msg 3 a b c")], "|"));
+    // A slash that is pasted begins no command.
+    let (events, _) = commands(&[("\x1b[200~/bin\n/etc\n\x1b[201~", false)]);
+    assert_eq!(events, [pasted("/bin"), pasted("/etc")]);
+    let (events, _) = commands(&[("say ", false), ("\x1b[200~/bin\n/etc\n\x1b[201~", false)]);
+    assert_eq!(events, [pasted("say /bin"), pasted("/etc")]);
+}
+
+#[test]
+fn a_crlf_that_comes_at_once_is_one_end() {
+    gives(&[b"a\r\nb\n\n"], &[line("a"), line("b"), line("")], "|");
+    gives(&[b"a\r", b"\n"], &[line("a"), line("")], "|");
+}
+
 #[test]
 fn pasted_lines_are_not_in_the_history() {
     gives(
@@ -794,7 +833,7 @@ fn any_keys() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Cut anywhere but directly behind an Esc, the same keys make the same events and line.
+    /// Cut anywhere but directly behind an Esc or a carriage return, the same keys make the same events and line.
     #[test]
     fn cuts_do_not_matter(
         keys in any_keys(),
@@ -804,7 +843,8 @@ proptest! {
         let expected = feed(&mut whole, &[&keys]);
 
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(keys.len() + 1)).collect();
-        cuts.retain(|&cut| cut == 0 || keys[cut - 1] != 0x1b);
+        // A carriage return and a line feed are two keys, if they do not come together.
+        cuts.retain(|&cut| cut == 0 || ![0x1b, b'\r'].contains(&keys[cut - 1]));
         cuts.sort_unstable();
         let mut editor = Editor::new();
         let mut events = Vec::new();

@@ -387,8 +387,9 @@ proptest! {
                 Step::Hear(who, text) => {
                     screen.show(who, &format!("\x1b[1m[{who}]\x1b[0m "), text.as_bytes());
                     // Some of it now, and some of it later.
-                    let count = screen.front().len().min(3 * BUSY + 1);
-                    rows.show(&screen.front()[..count]);
+                    let lines = screen.front_lines(3 * BUSY + 1);
+                    let count = lines.len();
+                    rows.show(lines);
                     screen.consume(count);
                 }
                 Step::Notice => rows.notice(b"muxnc: told\nand why\n"),

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
+use crate::engine::command::help;
 use crate::engine::crlf::Crlf;
 use crate::engine::escape::push_escaped;
 use crate::engine::room::Presence;
@@ -137,8 +138,8 @@ impl<D: Device> Operator<D> {
 
     fn tell_commands(&mut self) {
         let mut text = String::new();
-        for (name, arguments, meaning) in COMMANDS {
-            let _ = writeln!(text, "{:20} {meaning}", format!("/{name} {arguments}"));
+        for command in COMMANDS {
+            let _ = writeln!(text, "{}", help(command));
         }
         self.answer(&text);
     }
@@ -159,6 +160,11 @@ impl<D: Device> Operator<D> {
                 .iter()
                 .map(|(name, ..)| format!("/{name}"))
                 .filter(|command| command.starts_with(&before))
+                .collect(),
+            Some(("/relay", word)) => ["on", "off"]
+                .into_iter()
+                .filter(|way| way.starts_with(word))
+                .map(String::from)
                 .collect(),
             Some((_, word)) => peers
                 .room

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::DisconnectReason;
 use super::Peers;
+use crate::engine::dialect::Oddity;
 use crate::engine::rate::QUANTUM;
 use crate::engine::room::HIGH_WATER;
 use crate::engine::screen::Screen;
@@ -27,6 +28,9 @@ pub const CHUNK: usize = 512 * 1024;
 /// Bytes read from all peers together in a turn, if each gets no less than [`LEAST`]: more would
 /// not fit into the room at once.
 pub(super) const TURN: usize = HIGH_WATER as usize;
+
+/// How many peers' odd text is explained, as long as the hub runs.
+const EXPLAINED: u32 = 10;
 
 /// Bytes read from a peer in a turn, however many others there are: smaller reads cost more.
 pub(super) const LEAST: usize = 64 * 1024;
@@ -120,6 +124,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 if let [22, 3, ..] = buffer[..count] {
                     self.explain_tls(key);
                 }
+                self.explain_oddity(key, &buffer[..count]);
                 self.take_in(key, &buffer[..count], now);
                 self.queue_read(key);
                 if self.room.is_chat() {
@@ -179,6 +184,30 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if member.is_some_and(|member| member.account.received == 0) {
             log::warn!("{} speaks TLS, and this hub does not: --ssl", self.who(key));
         }
+    }
+
+    /// What was heard is no text that the others could read: the operator is told why, once for each
+    /// peer, and of the first few peers only.
+    fn explain_oddity(&mut self, key: usize, bytes: &[u8]) {
+        let Some(peer) = self.conns.get_mut(key) else {
+            return;
+        };
+        let Some(oddity) = peer.dialect.hear(bytes) else {
+            return;
+        };
+        if self.explained >= EXPLAINED {
+            return;
+        }
+        self.explained += 1;
+        let what = match oddity {
+            Oddity::CarriageReturns => {
+                "ends its lines with CR alone, so none of them ends: it has to send LF or CRLF"
+            }
+            Oddity::Utf16 => {
+                "sends UTF-16, of which every other byte shows as ^@: it has to send UTF-8"
+            }
+        };
+        log::warn!("{} {what}", self.who(key));
     }
 
     /// A peer said `bytes`.
