@@ -435,3 +435,103 @@ fn a_line_that_is_not_ended_mutes_the_others_for_the_stall_timeout_only() {
     second.write_all(b"and this is another\n").unwrap();
     hub.process.stdout.wait_for("and this is another\n");
 }
+
+/// A hub with these options whose stdout nobody reads, one who listens, and one whose flood has filled
+/// the hub and the pipe.
+struct Stuck {
+    hub: Hub,
+    stdout: Option<support::Patient>,
+    listener: TcpStream,
+    stop: Arc<AtomicBool>,
+    flood: Option<thread::JoinHandle<u64>>,
+}
+
+impl Stuck {
+    fn start(program: &str, args: &[&str]) -> Stuck {
+        let (stdout, writer) = pipe();
+        let hub = Hub::start_command(piped(program, args).stdout(writer));
+        let listener = hub.join_seen();
+        let stop = Arc::new(AtomicBool::new(false));
+        let flood = flood(hub.join_seen(), stop.clone());
+        wait_at_rest(&hub.process);
+        Stuck {
+            hub,
+            stdout: Some(stdout),
+            listener,
+            stop,
+            flood: Some(flood),
+        }
+    }
+
+    fn hears(&mut self, line: &str) {
+        self.hub.process.type_in(line);
+        expect_bytes(&mut self.listener, line);
+    }
+
+    /// Ends the flood and the class, and returns what was shown.
+    fn end(mut self) -> Vec<u8> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut stdout = self.stdout.take().unwrap();
+        let shown = thread::spawn(move || {
+            let mut shown = Vec::new();
+            stdout.read_to_end(&mut shown).map(|_| shown)
+        });
+        self.flood.take().unwrap().join().unwrap();
+        drop(self.listener);
+        self.hub.process.end_input();
+        self.hub.process.wait();
+        shown.join().unwrap().unwrap()
+    }
+}
+
+#[test]
+fn who_leaves_while_nobody_may_be_heard_gives_up_its_place_and_is_heard_later() {
+    let args = ["-l", "0", "-v", "-m", "4"];
+    let mut stuck = Stuck::start(MUXNC, &args);
+    for round in 0..6 {
+        let words = format!("last words {round}\n");
+        let (mut one, mut two) = (stuck.hub.join_seen(), stuck.hub.join_seen());
+        one.write_all(words.as_bytes()).unwrap();
+        reset(one);
+        stuck.hears(&format!("round {round}\n"));
+        expect_bytes(&mut two, format!("round {round}\n"));
+        two.write_all(words.as_bytes()).unwrap();
+        reset(two);
+    }
+    let told = stuck.hub.process.stderr.text();
+    assert!(!told.contains("refused"), "{told}");
+    let shown = stuck.end();
+    for round in 0..6 {
+        let words = format!("last words {round}\n");
+        assert!(support::contains(&shown, words.as_bytes()), "{words}");
+    }
+}
+
+#[test]
+fn without_descriptors_who_left_unheard_is_dropped_and_counted() {
+    if !installed(&["prlimit"]) {
+        return;
+    }
+    let args = ["--nofile=40:40", MUXNC, "-l", "0", "-v"];
+    let mut stuck = Stuck::start("prlimit", &args);
+    for _ in 0..200 {
+        let mut peer = stuck.hub.join();
+        peer.write_all(b"who hears me?\n").unwrap();
+        reset(peer);
+    }
+    let mut newcomer = stuck.hub.join();
+    stuck.hub.wait_joined(&newcomer);
+    stuck.hears("page 13\n");
+    expect_bytes(&mut newcomer, "page 13\n");
+    let told = stuck.hub.process.stderr.wait_for("who left were not heard");
+    let lost = |line: &str| {
+        let (_, rest) = line.split_once("the last ")?;
+        rest.split(' ').next()?.parse::<usize>().ok()
+    };
+    assert!(
+        told.lines().filter_map(lost).all(|bytes| bytes % 14 == 0),
+        "{told}"
+    );
+    drop(newcomer);
+    stuck.end();
+}

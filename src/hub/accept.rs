@@ -280,7 +280,9 @@ impl<L> Accept<L> {
         for pending in self.lingering.drain(..) {
             peers.forget(pending.key);
         }
-        peers.give_up_unconfirmed(None);
+        if !peers.drop_broken() {
+            peers.give_up_unconfirmed(None);
+        }
         let was_told = self.exhausted.is_some();
         self.exhausted = Some(Exhausted {
             retry: Some(now + RETRY),

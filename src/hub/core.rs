@@ -279,7 +279,9 @@ impl<W: World> Core<W> {
         let (display, operator) = (&mut self.display, &mut self.operator);
         self.peers.read(&mut self.buffer, now, |screen| {
             display.show(screen, operator.console_mut())
-        })
+        })?;
+        self.peers.break_off_unread(now);
+        Ok(())
     }
 
     /// Lets those in who have come and may. Returned is who came, where only one is served.

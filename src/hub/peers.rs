@@ -15,6 +15,7 @@
 //! peer is taken out in [`Peers::reap`] and nowhere else, and what it said before it broke off is
 //! read first.
 
+mod departing;
 mod leaving;
 mod presence;
 mod reading;
@@ -66,7 +67,10 @@ pub struct Peer<S> {
     to_read: bool,
     to_flush: bool,
     to_look: bool,
+    to_depart: bool,
     leaving: bool,
+    /// The turn in which it was read last.
+    read_in: u32,
     /// What is known of its text.
     dialect: Dialect,
 }
@@ -142,6 +146,8 @@ struct Queues {
     limited: Vec<usize>,
     /// Owed something, and the kernel has room.
     owed: Vec<usize>,
+    /// An event told that they broke, and they are not heard to that end.
+    breaking: Vec<usize>,
     leaving: Vec<(usize, DisconnectReason)>,
     overdue: Vec<(usize, Overdue)>,
 }
@@ -170,6 +176,8 @@ pub struct Peers<S, D = Descriptor> {
     explained: u32,
     /// Only where something is to be recorded.
     records: Option<Box<Records<D>>>,
+    /// Counts the turns, so that it is known who was read in this one.
+    turn: u32,
     /// Bytes that the operator said to everybody.
     pub said: u64,
     /// Bytes received from those who left.
@@ -206,6 +214,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             headcount: None,
             idle: None,
             records: None,
+            turn: 0,
             said: 0,
             received: 0,
         }
@@ -249,7 +258,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             to_read: false,
             to_flush: false,
             to_look: false,
+            to_depart: false,
             leaving: false,
+            read_in: 0,
             dialect: Dialect::default(),
         })
     }
@@ -344,6 +355,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(peer) = self.conns.get_mut(key) else {
             return false;
         };
+        let event = event.into();
+        let is_broken = event.write_closed || event.error;
         peer.conn.collect(event);
         match peer.stage {
             Stage::Arriving => return true,
@@ -351,6 +364,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Stage::Member => {
                 self.queue_read(key);
                 self.queue_flush(key);
+                if is_broken {
+                    self.note_break(key);
+                }
             }
         }
         false
@@ -477,6 +493,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         ((speakers || released) && self.room.accepts_input())
             || owed
             || !self.queues.leaving.is_empty()
+            || !self.queues.breaking.is_empty()
     }
 
     /// When there is something to do next, if nothing changes before.

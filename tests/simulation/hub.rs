@@ -308,7 +308,7 @@ impl Hub {
             self.spec.typed_all();
         }
         assert!(
-            self.unsaid.is_empty() || self.spec.here.is_empty(),
+            self.unsaid.is_empty() || self.spec.placed().is_empty(),
             "the end was told before all was said"
         );
         self.finished = Some(net.now);

@@ -34,6 +34,10 @@ struct Turn {
     is_crowded: bool,
     /// Who was dropped was seen to leave the room.
     has_reaped: bool,
+    /// Breaks that events told of were seen, of those who were not read.
+    has_read: bool,
+    /// Descriptors ran out: those whose connection broke are not heard from then on.
+    has_run_out: bool,
 }
 
 impl Hub {
@@ -47,6 +51,8 @@ impl Hub {
             dropped: BTreeSet::new(),
             is_crowded: false,
             has_reaped: false,
+            has_read: false,
+            has_run_out: false,
         };
         for did in &log {
             match did {
@@ -60,6 +66,7 @@ impl Hub {
         for did in log {
             self.replay_one(did, &mut turn, &net);
         }
+        self.break_off(&mut turn, &net);
         self.reap(&mut turn, &net);
         self.look(&turn, &net);
     }
@@ -125,15 +132,44 @@ impl Hub {
         }
     }
 
+    /// Breaks that events told of are acted on when all were read, of those who could not be.
+    fn break_off(&mut self, turn: &mut Turn, net: &Net) {
+        if std::mem::replace(&mut turn.has_read, true) {
+            return;
+        }
+        for id in self.spec.here.clone() {
+            let wire = &net.wires[id];
+            let key = wire.key.expect("it joined");
+            let member = self.core.room().member(key).filter(|_| !wire.dropped);
+            let is_gone = member.is_some_and(|m| m.presence() == room::Presence::Gone);
+            if is_gone && wire.broken && !wire.write_failed {
+                self.spec.breaks(id, |id| acked(net, id));
+            }
+        }
+    }
+
     fn replay_one(&mut self, did: Did, turn: &mut Turn, net: &Net) {
+        if !matches!(
+            did,
+            Did::Typed(_) | Did::Heard(..) | Did::HeardEnd(_) | Did::Shown(_)
+        ) {
+            self.break_off(turn, net);
+        }
         match did {
-            Did::Typed(_) | Did::RanOut => {}
+            Did::Typed(_) => {}
+            Did::RanOut => turn.has_run_out = true,
             Did::Accepted(id) if turn.inside.contains(&id) => {
                 self.spec.joins(id, turn.now, |id| acked(net, id));
             }
             Did::Accepted(id) => self.check_refusal(id, turn, net),
             // Who is not let in is not heard.
             Did::Heard(id, _) | Did::HeardEnd(id) if !self.spec.here.contains(&id) => {}
+            // They were read already in this turn: this one is dropped for its descriptor.
+            Did::Heard(id, _) | Did::HeardEnd(id) if turn.has_run_out => {
+                if self.spec.members[&id].presence != Presence::Gone {
+                    self.spec.breaks(id, |id| acked(net, id));
+                }
+            }
             Did::Heard(id, bytes) => self.spec.heard(id, &bytes),
             Did::HeardEnd(id) => {
                 // Who is given up as dead is not known to have ended.
@@ -253,13 +289,16 @@ impl Hub {
         if self.spec.quorum.is_some() && was_on_trial && !self.spec.on_trial {
             for &id in &here {
                 let key = net.wires[id].key.expect("it joined");
-                if self.core.room().has_acknowledged(key) {
+                let is_gone = self.spec.members[&id].presence == Presence::Gone;
+                if !is_gone && self.core.room().has_acknowledged(key) {
                     self.promised.insert(id);
                 }
             }
             self.has_begun = true;
-            let dropped = turn.dropped.iter().filter(|id| net.wires[**id].acked > 0);
-            assert!(self.promised.len() + dropped.count() >= self.spec.quorum.unwrap_or(1));
+            let is_gone = |id: &&usize| self.spec.members[*id].presence == Presence::Gone;
+            let left = turn.dropped.iter().chain(here.iter().filter(is_gone));
+            let left = left.filter(|id| net.wires[**id].acked > 0);
+            assert!(self.promised.len() + left.count() >= self.spec.quorum.unwrap_or(1));
         }
         let is_whole = self.spec.quorum.is_some();
         self.has_started |= !is_whole && here.len() >= self.terms.wait_for.unwrap_or(0);
@@ -323,7 +362,7 @@ impl Hub {
         assert!(over, "{id} was cut off for nothing: {wire:?}");
         // What it said before is heard first.
         assert!(
-            wire.was_empty || wire.end_read,
+            wire.was_empty || wire.end_read || turn.has_run_out,
             "{id} left unheard: {wire:?}"
         );
     }

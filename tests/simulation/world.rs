@@ -164,7 +164,7 @@ impl Stream for Fake {
             return Received::Bytes(count);
         }
         if wire.end_arrived {
-            if !wire.end_read && !wire.write_failed && wire.error.is_none() {
+            if !wire.end_read && !wire.write_failed && !wire.broken {
                 wire.written_before_end = wire.written;
                 net.log.push(Did::HeardEnd(self.id));
             }

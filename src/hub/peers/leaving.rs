@@ -95,8 +95,22 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// The same to one, which may be leaving: then it is known that it does not get it.
     pub(super) fn promise_to(&mut self, key: usize) {
-        if let Some(peer) = self.conns.get_mut(key).filter(|peer| peer.is_member()) {
+        if let Some(peer) = self.conns.get_mut(key)
+            && peer.is_member()
+            && peer.broken.is_none()
+        {
             peer.is_promised = true;
+        }
+    }
+
+    /// A member's connection broke: what it has not got it will not get, nor what is said from now on.
+    pub(super) fn note_shortfall(&mut self, key: usize) {
+        let missing = self.missing(key);
+        let peer = self.conns.get_mut(key);
+        let was_promised = peer.is_some_and(|peer| std::mem::take(&mut peer.is_promised));
+        if was_promised && (missing > 0 || !self.says_no_more) {
+            let who = self.who(key);
+            self.shortfall.add(who, missing, self.said);
         }
     }
 
@@ -223,6 +237,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.queues.parked.retain(stays);
         self.queues.limited.retain(stays);
         self.queues.owed.retain(stays);
+        self.queues.breaking.retain(stays);
         self.looks.retain(stays);
         // What was heard before they leave counts.
         self.settle_trial();

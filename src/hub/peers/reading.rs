@@ -59,6 +59,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.queues.readable.extend(self.queues.limited.drain(..));
         }
         let waiting = self.queues.readable.len();
+        self.turn = self.turn.wrapping_add(1);
         let share = (TURN / waiting.max(1)).clamp(LEAST, CHUNK);
         for _ in 0..waiting {
             if self.room.screen().is_full() {
@@ -111,6 +112,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.leaving {
             return;
         }
+        peer.read_in = self.turn;
         let received = peer.conn.read(buffer);
         if !matches!(received, Received::Bytes(_) | Received::Yield)
             && let Some(error) = peer.broken.take()

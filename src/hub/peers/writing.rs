@@ -122,6 +122,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         peer.conn.expect_end();
         let ip = peer.conn.addr().ip();
         self.note_loss(key);
+        self.note_shortfall(key);
         self.room.skip_to_end(key, now);
         if let (Some(headcount), Some(ip)) = (&mut self.headcount, ip) {
             headcount.left(ip);

@@ -227,7 +227,13 @@ impl Hub {
         assert!(!is_done || short.is_empty(), "{short:?} did not get all");
         let Some(finished) = self.finished else {
             assert!(self.has_begun && !is_done, "it ended early: {stderr:?}");
-            assert!(!here.iter().any(|id| self.promised.contains(id)));
+            assert!(
+                !self
+                    .spec
+                    .placed()
+                    .iter()
+                    .any(|id| self.promised.contains(id))
+            );
             assert!(stderr.contains("everybody left before the end of the input"));
             return;
         };
