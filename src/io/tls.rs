@@ -144,8 +144,8 @@ impl FromStr for Expected {
             true => Ok(Expected(digits)),
             false => Err(String::from(
                 "a SHA-256 fingerprint is 64 hexadecimal digits, of which the first 20 are enough, \
-                 with or without a blank or a colon between groups of them, as the hub shows it or: \
-                 openssl x509 -noout -fingerprint -sha256 -in cert.pem",
+                 with or without a colon between groups of them (in quotes with a blank), as the hub \
+                 shows it or: openssl x509 -noout -fingerprint -sha256 -in cert.pem",
             )),
         }
     }
