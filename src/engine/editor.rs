@@ -252,9 +252,9 @@ impl Editor {
 
     /// Appends what draws the row, after `label` (which may be bold or coloured) and `prompt` (plain
     /// text), on a screen of so many columns. Wherever in its row the cursor was, it is then where the
-    /// next character goes.
-    pub fn draw(&self, label: &str, prompt: &str, columns: u16, out: &mut Vec<u8>) {
+    /// next character goes. Returns in which column that is, from 0 on, by our own table of widths.
+    pub fn draw(&self, label: &str, prompt: &str, columns: u16, out: &mut Vec<u8>) -> usize {
         let (text, cursor) = (self.line.text(), self.line.cursor());
-        row::draw(label, prompt, text, cursor, columns, out);
+        row::draw(label, prompt, text, cursor, columns, out)
     }
 }

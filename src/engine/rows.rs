@@ -86,6 +86,10 @@ pub struct Rows {
     /// Whether a row is kept for the line being typed.
     edits: bool,
     row: Row,
+    /// The column of the cursor in a row that was drawn, and how many rows above it that row begins
+    /// now.
+    cursor: usize,
+    above: usize,
     open: Option<Open>,
     /// The label that is being taken in, of a line that begins.
     label: Vec<u8>,
@@ -107,6 +111,8 @@ impl Rows {
             has_bold,
             edits: false,
             row: Row::Empty,
+            cursor: 0,
+            above: 0,
             open: None,
             label: Vec::new(),
         }
@@ -277,10 +283,15 @@ impl Rows {
         self.row = Row::Unknown;
     }
 
-    /// The terminal has another size.
-    pub fn resize(&mut self) {
-        if self.row == Row::Drawn {
+    /// The terminal has so many columns now. `reflows`: of a row that does not fit it made several, with
+    /// the cursor where it was in the text.
+    pub fn resize(&mut self, columns: u16, reflows: bool) {
+        if self.is_drawn() {
             self.row = Row::Resized;
+            self.above = match reflows {
+                true => self.cursor / usize::from(columns.max(1)),
+                false => 0,
+            };
         }
     }
 
@@ -312,7 +323,7 @@ impl Rows {
             String::from_utf8_lossy(&label),
             String::from_utf8_lossy(text),
         );
-        editor.draw(&label, &text, columns, &mut self.out);
+        self.cursor = editor.draw(&label, &text, columns, &mut self.out);
         self.row = Row::Drawn;
     }
 
@@ -328,6 +339,7 @@ impl Rows {
         if self.row != Row::Text {
             self.out.extend(b"\r\x1b[K");
             self.out.extend(row.as_bytes());
+            self.cursor = 0;
             self.row = Row::Drawn;
         }
     }
@@ -364,7 +376,13 @@ impl Rows {
             Row::Text => self.feed(),
             Row::Drawn | Row::Unknown => self.out.extend(b"\r\x1b[K"),
             // Nothing is ever below it but itself.
-            Row::Resized => self.out.extend(b"\r\x1b[J"),
+            Row::Resized => {
+                self.out.push(b'\r');
+                if self.above > 0 {
+                    self.out.extend(format!("\x1b[{}A", self.above).as_bytes());
+                }
+                self.out.extend(b"\x1b[J");
+            }
         }
         self.row = Row::Empty;
     }

@@ -358,7 +358,7 @@ impl<D: Device> Console<D> {
     /// The terminal has another size.
     fn resize(&mut self) {
         self.columns = Terminal::columns();
-        self.rows.resize();
+        self.rows.resize(self.columns, Terminal::reflows());
         self.drawn = false;
     }
 

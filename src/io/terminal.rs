@@ -105,6 +105,24 @@ impl Terminal {
         columns(rustix::stdio::stderr())
     }
 
+    /// Whether the terminal is known to break rows anew when its width changes. Nothing asks a terminal
+    /// for that, but these tell their names; of any other it is not believed, since what is erased by
+    /// mistake is gone.
+    pub fn reflows() -> bool {
+        const TELL: [&str; 7] = [
+            "TMUX",
+            "VTE_VERSION",
+            "KITTY_WINDOW_ID",
+            "KONSOLE_VERSION",
+            "WEZTERM_PANE",
+            "ALACRITTY_WINDOW_ID",
+            "WT_SESSION",
+        ];
+        // Within GNU screen, which does not, they are those of the terminal around it.
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        !is_set("STY") && TELL.into_iter().any(is_set)
+    }
+
     /// Whether terminals of this kind can do more than show text, as TERM tells.
     pub fn is_capable() -> bool {
         std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")

@@ -26,7 +26,8 @@ const AHEAD: usize = 10;
 const MAX_CLUSTER: usize = 128;
 
 /// Appends what draws the row. A `<` or a `>` stands where something is out of sight; a label is seen
-/// whole, or nothing of what it belongs to is.
+/// whole, or nothing of what it belongs to is. Returns in which column the cursor is, from 0 on, by our
+/// own table.
 pub(super) fn draw(
     label: &str,
     prompt: &str,
@@ -34,7 +35,7 @@ pub(super) fn draw(
     cursor: usize,
     columns: u16,
     out: &mut Vec<u8>,
-) {
+) -> usize {
     let room = usize::from(columns).saturating_sub(1);
     // The line being typed has at least a third of the row.
     let most = room - room / 3;
@@ -64,6 +65,7 @@ pub(super) fn draw(
         out.extend_from_slice(b"\x1b[K\x1b8");
     }
     out.extend_from_slice(WRAP);
+    label_cells + asked.cells + left.cells
 }
 
 /// A label without what makes it bold or coloured (SGR, `ESC [ ... m`).

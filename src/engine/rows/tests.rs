@@ -248,6 +248,23 @@ fn what_may_be_there_after_a_stop_is_erased_before_anything_is_shown() {
 }
 
 #[test]
+fn a_row_that_became_several_is_erased_from_its_beginning_on() {
+    for (reflows, columns, erased) in [
+        (true, 20, "\r\x1b[2A\x1b[J"),
+        (true, 60, "\r\x1b[J"),
+        (false, 20, "\r\x1b[J"),
+    ] {
+        let mut rows = Rows::new(true);
+        rows.set_editing(true);
+        rows.draw(&typing(&"x".repeat(42)), 80);
+        written(&mut rows);
+        rows.resize(columns, reflows);
+        rows.say(b"said\n");
+        assert_eq!(written(&mut rows), format!("{erased}said\n"));
+    }
+}
+
+#[test]
 fn the_end_shows_what_nobody_ended_and_leaves_an_empty_row() {
     let mut rows = Rows::new(true);
     rows.set_editing(true);
@@ -411,7 +428,7 @@ proptest! {
                     terminal.take(&mut rows);
                     columns = to;
                     terminal.resize(columns);
-                    rows.resize();
+                    rows.resize(columns, false);
                 }
                 Step::Stop(has_shell) if edits => {
                     if has_shell {
