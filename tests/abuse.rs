@@ -350,9 +350,9 @@ fn who_is_too_slow_for_a_conversation_is_cut_off_and_the_others_go_on() {
 
 #[test]
 fn a_stream_waits_for_its_slowest_reader_however_slow() {
-    const LEN: u64 = 16_000_000;
+    const LEN: u64 = 20_000_000;
     for mode in [&[][..], &["--broker"]] {
-        let args = ["-v", "--stall-timeout", "500ms"];
+        let args = ["-v", "--stall-timeout", "2s"];
         let mut hub = Hub::start(&[mode, &args].concat());
         let fast = hub.join_seen();
         let slow = hub.join_seen();

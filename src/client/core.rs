@@ -335,10 +335,7 @@ impl<W: World> Core<W> {
         let shortfall = Shortfall {
             addr: self.addr(),
             unsent: self.missing(),
-            unproven: match self.link.conn.tcp_info() {
-                Some(_) => 0,
-                None => self.talk.up.given(),
-            },
+            given: self.talk.up.given(),
             unshown: self.unshown(),
             idle_timeout: self.settings.idle_timeout.unwrap_or_default(),
         };

@@ -16,8 +16,9 @@ pub(super) struct Shortfall {
     pub(super) addr: String,
     /// Bytes that it did not acknowledge.
     pub(super) unsent: u64,
-    /// Bytes that were given to a connection which never tells what was acknowledged (a Unix socket).
-    pub(super) unproven: u64,
+    /// Bytes that the connection took: of those that the other side's kernel acknowledged, its program
+    /// may not have read the last when it broke off.
+    pub(super) given: u64,
     /// Bytes that stdout did not take.
     pub(super) unshown: u64,
     /// What `-i` says.
@@ -80,11 +81,14 @@ impl Shortfall {
                 "The other side closed before everything was sent: {unsent} bytes were not taken."
             ));
         }
-        if self.unproven > 0 && error.kind() != ErrorKind::UnexpectedEof {
+        if self.given > 0 && error.kind() != ErrorKind::UnexpectedEof {
+            let early = match talk.up.is_open() || talk.up.loss().is_some() {
+                true => " before stdin had ended",
+                false => "",
+            };
             return told.hint(format!(
-                "The other side closed before everything was sent: it may not have taken the last of \
-                 {} bytes.",
-                self.unproven
+                "The other side broke off{early}: it may not have taken the last of {} bytes.",
+                self.given
             ));
         }
         if talk.up.loss().is_some() {
