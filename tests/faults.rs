@@ -535,3 +535,26 @@ fn without_descriptors_who_left_unheard_is_dropped_and_counted() {
     drop(newcomer);
     stuck.end();
 }
+
+#[test]
+fn who_broke_off_gives_its_place_up_though_a_line_is_open_before_its_own() {
+    let mut hub = Hub::start(&["-v", "-m", "2", "--stall-timeout", "1h"]);
+    let mut alice = hub.join_seen();
+    alice.write_all(b"this begins, ").unwrap();
+    hub.process.stdout.wait_for("this begins, ");
+    let mut bob = hub.join_seen();
+    // It waits for the end of the line of alice, and so does what follows it.
+    bob.write_all(b"and this is another\n").unwrap();
+    reset(bob);
+    // This cannot be written to bob.
+    hub.process.type_in("from the hub\n");
+    expect_bytes(&mut alice, "from the hub\n");
+    let mut carol = hub.join_seen();
+    hub.process.type_in("and more\n");
+    expect_bytes(&mut carol, "and more\n");
+    assert_eq!(hub.process.stdout.text(), "this begins, ");
+    alice.write_all(b"this ends\n").unwrap();
+    hub.process
+        .stdout
+        .wait_for("this begins, this ends\nand this is another\n");
+}

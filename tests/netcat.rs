@@ -14,11 +14,14 @@ use std::net::TcpStream;
 use std::time::Duration;
 use std::time::Instant;
 
+use rustix::process::Signal;
 use support::DEADLINE;
 use support::Hub;
 use support::MUXNC;
 use support::Process;
+use support::Watched;
 use support::connect;
+use support::eventually;
 use support::expect_bytes;
 use support::installed;
 use support::listening;
@@ -368,6 +371,143 @@ fn the_place_of_who_left_is_free_for_the_next() {
             hub.process.stderr.wait_for(&told);
         }
         assert!(hub.process.is_running());
+    }
+}
+
+/// What ncat does with a hub of muxnc and with one of its own.
+fn hubs_of_ncat() -> Vec<&'static str> {
+    match installed(&["ncat"]) {
+        true => vec![MUXNC, "ncat"],
+        false => Vec::new(),
+    }
+}
+
+/// A hub that says who comes, and its port.
+fn hub_of(nc: &str, options: &[&str]) -> (Process, String) {
+    let mut hub = piped(nc, &["-v", "-l"]);
+    let mut hub = Process::start(hub.args(options).args([HOST, "0"]));
+    let port = listening(&mut hub).to_string();
+    (hub, port)
+}
+
+/// An ncat that joins a hub of that kind as the one of that number, and is in.
+fn joined(nc: &str, hub: &Process, port: &str, number: usize) -> Process {
+    let peer = Process::start(&mut piped("ncat", &[HOST, port]));
+    let word = match nc {
+        MUXNC => " joined",
+        _ => "Connection from 127.0.0.1:",
+    };
+    eventually("it joined", || {
+        hub.stderr.text().matches(word).count() >= number
+    });
+    peer
+}
+
+/// An ncat that says a line to a hub of that kind, and is heard. The hub of ncat may turn somebody
+/// away who comes when it has not looked yet who left: there it is tried again.
+fn says(hub: &Process, port: &str, line: &str, heard: &Watched) -> Process {
+    let denied = || {
+        let text = hub.stderr.text();
+        text.matches("New connection denied").count()
+    };
+    let end = Instant::now() + DEADLINE;
+    while Instant::now() < end {
+        let before = denied();
+        let mut peer = Process::start(&mut piped("ncat", &[HOST, port]));
+        let _ = peer.stdin.as_mut().unwrap().write_all(line.as_bytes());
+        eventually("it was heard, or turned away by ncat", || {
+            heard.text().contains(line) || denied() > before
+        });
+        if heard.text().contains(line) {
+            return peer;
+        }
+    }
+    panic!("{line:?} was not heard");
+}
+
+#[test]
+fn ncat_is_let_in_where_ncat_left_and_turned_away_before() {
+    for nc in hubs_of_ncat() {
+        for options in [["-k", "-m", "1"], ["--broker", "-m", "2"]] {
+            let (hub, port) = hub_of(nc, &options);
+            // A broker of ncat shows nothing itself, so somebody else listens to it.
+            let listener = (options[0] == "--broker").then(|| joined(nc, &hub, &port, 1));
+            let mut left = Vec::new();
+            let heard = listener.as_ref().map_or(&hub.stdout, |peer| &peer.stdout);
+            for number in 1..=4 {
+                let mut peer = says(&hub, &port, &format!("from {number}\n"), heard);
+                let mut refused = Process::start(&mut piped("ncat", &[HOST, &port]));
+                refused.end_input();
+                refused.wait();
+                let told = refused.stdout.text();
+                assert_eq!(told.starts_with("muxnc: "), nc == MUXNC, "{nc}: {told}");
+                // To a hub of muxnc it may still listen then, until another wants its place.
+                match number % 2 {
+                    0 => peer.end_input(),
+                    _ => peer.signal(Signal::INT),
+                }
+                if nc != MUXNC || number % 2 == 1 {
+                    peer.wait();
+                }
+                left.push(peer);
+            }
+            let said: String = (1..=4).map(|number| format!("from {number}\n")).collect();
+            assert_eq!(heard.text(), said, "{nc} {options:?}");
+        }
+    }
+}
+
+#[test]
+fn ncat_hears_of_a_broker_that_only_sends_what_the_operator_says() {
+    for nc in hubs_of_ncat() {
+        let (mut hub, port) = hub_of(nc, &["--broker", "--send-only"]);
+        let mut one = joined(nc, &hub, &port, 1);
+        let mut two = joined(nc, &hub, &port, 2);
+        one.type_in("from one\n");
+        hub.type_in("from the hub\n");
+        for peer in [&one, &two] {
+            peer.stdout.wait_for("from the hub\n");
+        }
+        one.type_in("one again\n");
+        one.end_input();
+        two.end_input();
+        hub.end_input();
+        if nc == MUXNC {
+            hub.expect_status(0);
+        } else {
+            // It reads nothing, not even ends, and serves on.
+            hub.signal(Signal::INT);
+            hub.wait();
+        }
+        for peer in [&mut one, &mut two] {
+            peer.wait();
+            assert_eq!(peer.stdout.text(), "from the hub\n", "{nc}");
+        }
+        assert_eq!(hub.stdout.text(), "", "{nc}");
+    }
+}
+
+#[test]
+fn ncat_hears_nothing_of_a_broker_that_only_receives() {
+    for nc in hubs_of_ncat() {
+        let (mut hub, port) = hub_of(nc, &["--broker", "--recv-only"]);
+        let mut one = joined(nc, &hub, &port, 1);
+        let mut two = joined(nc, &hub, &port, 2);
+        let _ = hub.stdin.as_mut().unwrap().write_all(b"never said\n");
+        one.type_in("from one\n");
+        one.end_input();
+        // It was read, and would have been passed on before.
+        match nc {
+            MUXNC => drop(hub.stdout.wait_for("from one\n")),
+            _ => drop(one.wait()),
+        }
+        two.end_input();
+        hub.signal(Signal::INT);
+        hub.wait();
+        for peer in [&mut one, &mut two] {
+            peer.wait();
+            assert_eq!(peer.stdout.text(), "", "{nc}");
+        }
     }
 }
 
