@@ -2,7 +2,6 @@
 
 mod ending;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -18,11 +17,9 @@ use muxnc::engine::room::LOW_WATER;
 use muxnc::engine::room::SlowPeer;
 use muxnc::engine::screen;
 use muxnc::hub::core::Core;
-use muxnc::hub::core::Source;
 use muxnc::hub::core::Turn;
 use muxnc::hub::peers::CHUNK;
 use muxnc::io::device::Kind;
-use muxnc::io::readiness::Event;
 use muxnc::status::Status;
 
 use super::Chance;
@@ -32,14 +29,9 @@ use super::spec::Spec;
 use super::terms::Terms;
 use super::terms::host;
 use super::wire::Wire;
-use super::world;
 use super::world::Handle;
 use super::world::Model;
 use super::world::Net;
-use super::world::READY;
-use super::world::Sink;
-
-pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes that a client has under way at most.
 const UNDER_WAY: usize = 512 * 1024;
@@ -76,6 +68,7 @@ pub(crate) struct Hub {
     pub(super) has_begun: bool,
     /// As many came as were waited for, for what is no whole.
     pub(super) has_started: bool,
+    pub(super) may_have_started: bool,
     /// Who is to get everything that was said.
     pub(super) promised: BTreeSet<usize>,
     /// When the end of the input was told.
@@ -141,31 +134,7 @@ impl Hub {
         let most_peers = 2 + chance.below(7);
         let is_empty = !mode.is_whole && chance.one_in(12);
         let now = Instant::now();
-        let net = Rc::new(RefCell::new(Net {
-            chance,
-            now,
-            wires: Vec::new(),
-            backlog: VecDeque::new(),
-            knocks: false,
-            listens: true,
-            stdin: world::Source {
-                kind: terms.stdin,
-                there: VecDeque::new(),
-                ended: is_empty,
-                end_read: false,
-                event: false,
-            },
-            stdout: Sink {
-                room: 100_000,
-                closed: false,
-                wants_room: false,
-                event: false,
-            },
-            stderr: Vec::new(),
-            log: Vec::new(),
-            calls: 0,
-            is_over: false,
-        }));
+        let net = Net::new(chance, now, terms.stdin, is_empty);
         let mut spec = Spec::new(terms.relays(mode), mode.chat);
         spec.quorum = terms.quorum();
         spec.shows = terms.traffic != Traffic::SendOnly;
@@ -183,6 +152,7 @@ impl Hub {
             said_to: BTreeMap::new(),
             has_begun: false,
             has_started: false,
+            may_have_started: false,
             promised: BTreeSet::new(),
             finished: None,
             shown: Vec::new(),
@@ -248,50 +218,12 @@ impl Hub {
     fn has_work(&self) -> bool {
         let net = self.net.borrow();
         let is_due = self.until.is_some_and(|at| at <= net.now);
-        let knocks = net.knocks && net.listens;
-        let wires = &net.wires;
-        let event = wires
-            .iter()
-            .any(|w| w.has_event && !w.dropped && w.key.is_some());
-        is_due || event || knocks || net.stdin.event || net.stdout.event
+        is_due || net.has_event()
     }
 
     /// Hands over events, in any order, and perhaps not all of them.
     fn collect(&mut self) {
-        let mut sources: Vec<(Source, Event)> = Vec::new();
-        {
-            let net = &mut *self.net.borrow_mut();
-            for wire in &mut net.wires {
-                if let Some(key) = wire.key.filter(|_| wire.has_event && !wire.dropped)
-                    && !net.chance.one_in(10)
-                {
-                    sources.push((Source::Peer(key), wire.event()));
-                }
-            }
-            let stdin = Event {
-                read_closed: net.stdin.ended,
-                ..READY
-            };
-            let others = [
-                (Source::Listener(0), READY, &mut net.knocks),
-                (Source::Stdin, stdin, &mut net.stdin.event),
-                (Source::Stdout, READY, &mut net.stdout.event),
-            ];
-            for (source, what, event) in others {
-                if *event && !net.chance.one_in(10) {
-                    *event = false;
-                    sources.push((source, what));
-                }
-            }
-            if net.chance.one_in(10) {
-                // One of nobody, and one of nothing.
-                let key = net.chance.below(10);
-                sources.push((Source::Peer(key + 1000), READY));
-                sources.push((Source::Peer(key), Event::default()));
-            }
-            let start = net.chance.below(sources.len() + 1);
-            sources.rotate_left(start);
-        }
+        let sources = self.net.borrow_mut().take_events();
         for (source, event) in sources {
             self.core.collect(source, event);
         }

@@ -15,6 +15,7 @@
 #[path = "../support/chance.rs"]
 mod chance;
 mod hub;
+mod once;
 mod replay;
 mod spec;
 mod terms;
@@ -23,6 +24,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ops::Range;
 use std::thread;
 
 use muxnc::engine::room::SlowPeer;
@@ -113,15 +115,26 @@ fn relayed_transfer() {
     });
 }
 
+#[test]
+fn once() {
+    let (mut bytes, mut failed) = (0, 0);
+    let seeds = seeds();
+    for seed in seeds.clone() {
+        let _report = Report(seed);
+        let ended = once::Once::run(seed);
+        bytes += ended.bytes;
+        failed += ended.failed;
+    }
+    let count = seeds.end - seeds.start;
+    println!("once: {count} schedules, {bytes} bytes handed over after {failed} came to nothing");
+    if count > 1 {
+        assert!(bytes > 0, "nobody had said anything");
+        assert!(failed as u64 > count, "hardly anybody came to nothing");
+    }
+}
+
 fn simulate(mode: Mode) {
-    let number = |name| {
-        let value = env::var(name).ok()?;
-        Some(value.parse::<u64>().expect("a number"))
-    };
-    let seeds = match number("SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SEEDS").unwrap_or(SEEDS),
-    };
+    let seeds = seeds();
     let (mut turns, mut bytes) = (0, 0);
     let mut ends = BTreeMap::new();
     for seed in seeds.clone() {
@@ -164,5 +177,17 @@ impl Chance {
         let magnitude = most.ilog2() as usize + 1;
         let bound = 1 << (self.below(magnitude) + 1);
         1 + self.below(bound.min(most))
+    }
+}
+
+/// Which schedules are run.
+fn seeds() -> Range<u64> {
+    let number = |name| {
+        let value = env::var(name).ok()?;
+        Some(value.parse::<u64>().expect("a number"))
+    };
+    match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SEEDS").unwrap_or(SEEDS),
     }
 }

@@ -14,7 +14,6 @@ use muxnc::engine::room::SlowPeer;
 use muxnc::engine::room::TRIAL;
 
 use super::hub::Hub;
-use super::hub::STALL_TIMEOUT;
 use super::spec::Acked;
 use super::spec::Member;
 use super::spec::Presence;
@@ -99,7 +98,7 @@ impl Hub {
             let needed = self
                 .terms
                 .wait_for
-                .filter(|_| !self.has_begun && !self.has_started);
+                .filter(|_| !self.has_begun && !self.may_have_started);
             let here = self.spec.here.len();
             assert!(
                 needed.is_none_or(|needed| here >= needed),
@@ -302,6 +301,11 @@ impl Hub {
         }
         let is_whole = self.spec.quorum.is_some();
         self.has_started |= !is_whole && here.len() >= self.terms.wait_for.unwrap_or(0);
+        // Who left in this turn was there when it was looked whether all are.
+        let left = turn.dropped.iter();
+        let left = left.filter(|id| self.spec.members.contains_key(id));
+        let most = here.union(&left.copied().collect()).count();
+        self.may_have_started |= most >= self.terms.wait_for.unwrap_or(0);
         let here = self.spec.placed();
         if let Some(max) = self.terms.max {
             assert!(here.len() <= max, "more are here than may be");
@@ -339,14 +343,15 @@ impl Hub {
     fn check_departure(&self, id: usize, turn: &Turn, net: &Net) {
         let (wire, member) = (&net.wires[id], &self.spec.members[&id]);
         let behind = self.spec.said - member.caught_up;
-        let stalled = turn.now.checked_sub(STALL_TIMEOUT).is_some_and(|since| {
+        let stall_timeout = self.terms.stall_timeout;
+        let stalled = turn.now.checked_sub(stall_timeout).is_some_and(|since| {
             let enough = 2 * SEGMENT as u64;
             behind + SEGMENT as u64 >= LOW_WATER && wire.written_since(since) < enough
         });
         // Who makes a conversation wait for that long in all is too slow for it, whatever it takes.
         let is_slow = self.spec.relay
             && behind + SEGMENT as u64 >= LOW_WATER
-            && turn.now - member.since >= STALL_TIMEOUT;
+            && turn.now - member.since >= stall_timeout;
         let too_far = self.mode.slow == SlowPeer::Disconnect && behind > HIGH_WATER;
         let vanished = wire.is_silent_for(VANISHED, turn.now);
         let idle = self.terms.idle;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use muxnc::client::Settings;
 use muxnc::client::Traffic;
+use muxnc::engine::admit::Hosts;
 use muxnc::engine::admit::Lists;
 use muxnc::engine::room::Label;
 use muxnc::hub::HubConfig;
@@ -27,11 +28,14 @@ use muxnc::io::stdin::Stdin;
 
 use super::Chance;
 use super::Mode;
-use super::hub::STALL_TIMEOUT;
 use super::world::Door;
 use super::world::Fd;
 use super::world::Handle;
 use super::world::Model;
+
+/// Milliseconds: less than a member that is slow takes between two reads, and more than it takes to
+/// find out who has vanished.
+const STALL_TIMEOUTS: [u64; 5] = [500, 3000, 10_000, 10_000, 60_000];
 
 /// What is left to chance of what a hub is asked for.
 #[derive(Debug, Clone)]
@@ -47,6 +51,10 @@ pub(crate) struct Terms {
     pub(crate) keep_open: bool,
     pub(crate) half_close: bool,
     pub(crate) traffic: Traffic,
+    pub(crate) stall_timeout: Duration,
+    /// Somebody else serves the one who comes.
+    pub(crate) once: bool,
+    pub(crate) lists: Lists,
     tells_refused: bool,
     is_shared: bool,
 }
@@ -79,6 +87,7 @@ impl Terms {
             _ => Traffic::Both,
         };
         let millis = chance.below(3000) as u64;
+        let stall_timeout = Duration::from_millis(*chance.pick(&STALL_TIMEOUTS));
         Terms {
             stdin,
             is_whole: mode.is_whole,
@@ -86,12 +95,30 @@ impl Terms {
             max: some(chance, 3, 4).map(|max| max.max(wait_for.unwrap_or(1))),
             max_per_host: some(chance, 6, 3).map(|max| max.max(wait_for.unwrap_or(1))),
             quit_after: chance.one_in(8).then_some(Duration::from_millis(millis)),
-            idle: chance.one_in(6).then_some(3 * STALL_TIMEOUT),
+            idle: chance.one_in(6).then_some(3 * stall_timeout),
             keep_open: !mode.is_whole && chance.one_in(8),
             half_close: !chance.one_in(8),
             traffic,
+            stall_timeout,
+            once: false,
+            lists: Lists::default(),
             tells_refused: chance.one_in(2),
             is_shared: chance.one_in(10),
+        }
+    }
+
+    /// What `--once` is asked for.
+    pub(crate) fn once(mode: Mode, chance: &mut Chance) -> Terms {
+        let denied = Hosts::prefix(Ipv4Addr::new(192, 0, 2, 3).into(), None).expect("an address");
+        let denied = chance.one_in(2).then_some(denied);
+        Terms {
+            once: true,
+            wait_for: None,
+            lists: Lists {
+                allow: None,
+                deny: denied.into_iter().collect(),
+            },
+            ..Terms::new(mode, chance)
         }
     }
 
@@ -100,7 +127,7 @@ impl Terms {
             place: Place::Passed,
             tls: None,
             keep_open: self.keep_open,
-            once: false,
+            once: self.once,
             access: Access {
                 allow: List::default(),
                 deny: List::default(),
@@ -114,7 +141,7 @@ impl Terms {
             wait_for: self.wait_for,
             history: 0,
             slow: mode.slow,
-            stall_timeout: STALL_TIMEOUT,
+            stall_timeout: self.stall_timeout,
             rate: None,
             label: Label::Auto,
             color: false,
@@ -137,13 +164,14 @@ impl Terms {
     pub(crate) fn open(&self, mode: Mode, net: &Handle, now: Instant) -> Core<Model> {
         let input = match self.traffic {
             Traffic::ReceiveOnly => Input::None,
+            _ if self.once => Input::None,
             Traffic::Both | Traffic::SendOnly => Input::Plain(Stdin::new(Fd::In(Rc::clone(net)))),
         };
         let parts = Parts {
             world: Model(Rc::clone(net)),
             listeners: vec![Door(Rc::clone(net))],
             are_shared: self.is_shared,
-            lists: Lists::default(),
+            lists: self.lists.clone(),
             input,
             stdout: Output::new(Fd::Out(Rc::clone(net))),
             stderr: Stderr::over(Notices::default(), Output::new(Fd::Err(Rc::clone(net)))),

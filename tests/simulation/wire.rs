@@ -12,12 +12,32 @@ use std::time::Duration;
 use std::time::Instant;
 
 use muxnc::io::readiness::Event;
+use muxnc::io::stream::Handshake;
 use muxnc::io::tcp_info::TcpInfo;
 
 use super::Chance;
 
+/// What has to be agreed on before anything is said on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shake {
+    /// Nothing (any more).
+    Done,
+    /// The client has to say so much more, and has said nothing that was not looked at.
+    Waits(u32),
+    /// So much more, and the next step can be done.
+    Goes(u32),
+    /// It was told that it speaks another protocol.
+    Foreign,
+    Failed,
+}
+
 /// One connection. See the module's documentation.
 pub(crate) struct Wire {
+    pub(crate) shake: Shake,
+    /// How the handshake will end, if the client goes on.
+    pub(crate) fate: Shake,
+    /// The first step was told to have begun, or nothing was said yet.
+    pub(crate) has_begun: bool,
     pub(crate) ip: IpAddr,
     /// Its key in the hub, from its acceptance on.
     pub(crate) key: Option<usize>,
@@ -117,6 +137,9 @@ impl Debug for Wire {
 impl Wire {
     pub(crate) fn new(ip: IpAddr, capacity: u64, now: Instant, chance: &mut Chance) -> Wire {
         Wire {
+            shake: Shake::Done,
+            fate: Shake::Done,
+            has_begun: false,
             ip,
             key: None,
             under_way: VecDeque::new(),
@@ -162,6 +185,43 @@ impl Wire {
         let ended = self.ended && self.under_way.is_empty() && !self.end_arrived;
         self.end_arrived |= ended;
         self.has_event |= count > 0 || ended;
+    }
+
+    /// The client goes on with the handshake.
+    pub(crate) fn shake(&mut self) {
+        if let Shake::Waits(steps) = self.shake
+            && self.sends()
+        {
+            self.shake = Shake::Goes(steps);
+            self.has_event = true;
+        }
+    }
+
+    /// A step of the handshake on our side.
+    pub(crate) fn step(&mut self) -> Handshake {
+        let is_over = self.broken || (self.end_arrived && matches!(self.shake, Shake::Waits(_)));
+        match self.shake {
+            Shake::Done => return Handshake::Done,
+            Shake::Foreign => return Handshake::Foreign,
+            Shake::Failed => panic!("it failed before"),
+            _ if is_over => self.shake = Shake::Failed,
+            Shake::Waits(_) if !self.has_begun => return Handshake::Silent,
+            Shake::Waits(_) => return Handshake::Pending,
+            Shake::Goes(_) if self.fate == Shake::Foreign => self.shake = Shake::Foreign,
+            Shake::Goes(_) if !std::mem::replace(&mut self.has_begun, true) => {
+                return Handshake::Begun;
+            }
+            Shake::Goes(0) => self.shake = self.fate,
+            Shake::Goes(steps) => {
+                self.shake = Shake::Waits(steps - 1);
+                return Handshake::Pending;
+            }
+        }
+        match self.shake {
+            Shake::Failed => Handshake::Failed(ErrorKind::InvalidData.into()),
+            Shake::Foreign => Handshake::Foreign,
+            _ => Handshake::Done,
+        }
     }
 
     /// The client says no more.

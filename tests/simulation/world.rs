@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
+use muxnc::hub::core;
 use muxnc::io::addr::Addr;
 use muxnc::io::conn::Conn;
 use muxnc::io::device::Device;
@@ -29,6 +30,7 @@ use muxnc::io::world::World;
 use muxnc::io::zero_copy::Copied;
 
 use super::Chance;
+use super::wire::Shake;
 use super::wire::Wire;
 
 /// No descriptor is left (accept(2)).
@@ -108,6 +110,79 @@ impl Sink {
 }
 
 impl Net {
+    /// One in which nothing has happened yet.
+    pub(crate) fn new(chance: Chance, now: Instant, stdin: Kind, ended: bool) -> Handle {
+        Rc::new(RefCell::new(Net {
+            chance,
+            now,
+            wires: Vec::new(),
+            backlog: VecDeque::new(),
+            knocks: false,
+            listens: true,
+            stdin: Source {
+                kind: stdin,
+                there: VecDeque::new(),
+                ended,
+                end_read: false,
+                event: false,
+            },
+            stdout: Sink {
+                room: 100_000,
+                closed: false,
+                wants_room: false,
+                event: false,
+            },
+            stderr: Vec::new(),
+            log: Vec::new(),
+            calls: 0,
+            is_over: false,
+        }))
+    }
+
+    /// Whether any event tells of something.
+    pub(crate) fn has_event(&self) -> bool {
+        let knocks = self.knocks && self.listens;
+        let mut wires = self.wires.iter();
+        let event = wires.any(|w| w.has_event && !w.dropped && w.key.is_some());
+        event || knocks || self.stdin.event || self.stdout.event
+    }
+
+    /// What events tell of, in any order, and perhaps not all of them.
+    pub(crate) fn take_events(&mut self) -> Vec<(core::Source, Event)> {
+        let mut sources: Vec<(core::Source, Event)> = Vec::new();
+        for wire in &mut self.wires {
+            if let Some(key) = wire.key.filter(|_| wire.has_event && !wire.dropped)
+                && !self.chance.one_in(10)
+            {
+                sources.push((core::Source::Peer(key), wire.event()));
+            }
+        }
+        let stdin = Event {
+            read_closed: self.stdin.ended,
+            ..READY
+        };
+        let others = [
+            (core::Source::Listener(0), READY, &mut self.knocks),
+            (core::Source::Stdin, stdin, &mut self.stdin.event),
+            (core::Source::Stdout, READY, &mut self.stdout.event),
+        ];
+        for (source, what, event) in others {
+            if *event && !self.chance.one_in(10) {
+                *event = false;
+                sources.push((source, what));
+            }
+        }
+        if self.chance.one_in(10) {
+            // One of nobody, and one of nothing.
+            let key = self.chance.below(10);
+            sources.push((core::Source::Peer(key + 1000), READY));
+            sources.push((core::Source::Peer(key), Event::default()));
+        }
+        let start = self.chance.below(sources.len() + 1);
+        sources.rotate_left(start);
+        sources
+    }
+
     /// Somebody connects.
     pub(crate) fn connect(&mut self, wire: Wire) {
         self.backlog.push_back(self.wires.len());
@@ -132,11 +207,13 @@ pub(crate) struct Fake {
 
 impl Stream for Fake {
     fn shakes_hands(&self) -> bool {
-        false
+        self.net.borrow().wires[self.id].shake != Shake::Done
     }
 
     fn handshake(&mut self) -> Handshake {
-        Handshake::Done
+        let net = &mut *self.net.borrow_mut();
+        net.calls += 1;
+        net.wires[self.id].step()
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Received {

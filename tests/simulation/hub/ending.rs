@@ -10,7 +10,6 @@ use muxnc::status::Status;
 use super::Hub;
 use super::PUNCTUAL;
 use super::Presence;
-use super::STALL_TIMEOUT;
 use super::Spec;
 use super::UNDER_WAY;
 use super::WAITS;
@@ -158,7 +157,7 @@ impl Hub {
             .peekable();
         if slow.peek().is_some() {
             // They do take something, shortly before they would be cut off.
-            net.now += STALL_TIMEOUT * (5 + net.chance.below(5) as u32) / 10;
+            net.now += self.terms.stall_timeout * (5 + net.chance.below(5) as u32) / 10;
             let now = net.now;
             slow.for_each(|wire| wire.take(3 * SEGMENT as u64, now));
             return true;
