@@ -601,7 +601,10 @@ fn a_connection_that_breaks_is_an_error_of_the_network() {
     alice.stderr.wait_end();
     assert_eq!(
         alice.stderr.text(),
-        format!("muxnc: receive from {addr}: connection reset by peer\n")
+        format!(
+            "muxnc: receive from {addr}: connection reset by peer\n  The other side broke off before \
+             stdin had ended: it may not have taken the last of 6 bytes.\n"
+        )
     );
 }
 
