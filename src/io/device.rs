@@ -1,7 +1,7 @@
 //! A device: what is read as standard input, or written as an output.
 //!
 //! It promises: nothing but the words; who implements them are `descriptor.rs` and, in
-//! `tests/participant`, a model of files, pipes and terminals.
+//! `tests/participant` and `tests/simulation`, models of files, pipes and terminals.
 
 use std::io;
 

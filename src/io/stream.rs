@@ -6,7 +6,7 @@
 //! believed: no answer is a default, so a new layer cannot forget one.
 //!
 //! It promises: nothing but words; who implements them is `socket.rs`, `tls/session.rs`, `layer.rs`,
-//! and in `tests/participant` a model of a kernel.
+//! and in `tests/participant` and `tests/simulation` models of a kernel.
 
 use std::io;
 use std::io::IoSlice;
