@@ -14,15 +14,14 @@ use super::sender::Busy;
 use super::sender::Way;
 use crate::engine::conversation::Conversation;
 use crate::engine::escape::Escaper;
-use crate::engine::rows::Rows;
 use crate::io::console::Console;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::plain_rows::PlainRows;
 use crate::io::stream::Received;
-use crate::io::terminal::Terminal;
 use crate::io::world::World;
 use crate::io::zero_copy;
 use crate::io::zero_copy::Copied;
@@ -35,7 +34,7 @@ pub(super) struct Receiver<D> {
     /// Only where stdout is a terminal.
     escaper: Option<Escaper>,
     /// Those of stdout, if it is a terminal and there is no console.
-    rows: Option<Rows>,
+    rows: Option<PlainRows>,
     /// What comes is thrown away.
     discards: bool,
     /// Nobody has to look at the bytes, so the kernel moves them itself.
@@ -59,7 +58,7 @@ impl<D: Device> Receiver<D> {
         let is_terminal = stdout.kind() == Kind::Terminal;
         let has_rows = is_terminal && !has_console;
         Receiver {
-            rows: has_rows.then(|| Rows::new(Terminal::is_capable())),
+            rows: has_rows.then(PlainRows::new),
             is_direct: is_wire && !discards && zero_copy::suits_output(&stdout),
             escaper: (is_terminal && !raw).then(Escaper::default),
             stdout,
@@ -112,7 +111,7 @@ impl<D: Device> Receiver<D> {
                 continue;
             }
             if let Some(rows) = &mut self.rows {
-                rows.say(self.buffer.waiting());
+                rows.current().say(self.buffer.waiting());
                 self.buffer.fill(0);
                 continue;
             }
@@ -168,7 +167,7 @@ impl<D: Device> Receiver<D> {
 
     /// What comes and what is said on stderr, at a terminal where no line is edited.
     fn flush_rows(&mut self) -> Result<(), Error> {
-        let Some(rows) = &mut self.rows else {
+        let Some(rows) = self.rows.as_mut().map(PlainRows::current) else {
             return Ok(());
         };
         if !self.stderr.is_stdout() {
@@ -187,13 +186,13 @@ impl<D: Device> Receiver<D> {
     }
 
     fn has_written_rows(&self) -> bool {
-        self.rows.as_ref().is_none_or(Rows::is_empty)
+        self.rows.as_ref().is_none_or(|rows| rows.is_empty())
     }
 
     /// The terminal has shown a line that was typed, and its end, itself.
     pub(super) fn echoed(&mut self) {
         if let Some(rows) = &mut self.rows {
-            rows.echoed();
+            rows.current().echoed();
         }
     }
 
@@ -203,7 +202,7 @@ impl<D: Device> Receiver<D> {
         if self.rows.is_none() || self.flush_rows().is_err() {
             self.stderr.flush();
         }
-        if self.rows.as_ref().is_some_and(Rows::is_midline) && self.stderr.is_stdout() {
+        if self.rows.as_ref().is_some_and(|rows| rows.is_midline()) && self.stderr.is_stdout() {
             self.stderr.follow_text();
         }
     }
@@ -228,9 +227,9 @@ impl<D: Device> Receiver<D> {
                 return self.has_written_rows();
             }
             if let Some(rows) = &mut self.rows {
-                rows.say(self.buffer.waiting());
+                rows.current().say(self.buffer.waiting());
                 self.buffer.fill(0);
-                if self.stdout.write_rows(rows).is_err() {
+                if self.stdout.write_rows(rows.current()).is_err() {
                     return false;
                 }
                 continue;

@@ -278,9 +278,14 @@ impl Rows {
         }
     }
 
-    /// Somebody else had the terminal meanwhile.
+    /// Somebody else had the terminal meanwhile. Where no line is edited the cursor is at the beginning
+    /// of a row, where a shell leaves it: what is on that row is not ours to erase, and an unfinished
+    /// line goes on behind its label.
     pub fn lose(&mut self) {
-        self.row = Row::Unknown;
+        self.row = match self.edits {
+            true => Row::Unknown,
+            false => Row::Empty,
+        };
     }
 
     /// The terminal has so many columns now. `reflows`: of a row that does not fit it made several, with

@@ -7,7 +7,6 @@
 use std::io;
 
 use crate::engine::rows::BUSY;
-use crate::engine::rows::Rows;
 use crate::engine::screen::Screen;
 use crate::io::console::Console;
 use crate::io::device::Device;
@@ -16,22 +15,22 @@ use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::plain_rows::PlainRows;
 use crate::io::readiness::Event;
-use crate::io::terminal::Terminal;
 
 /// Stdout and stderr. See the module's documentation.
 pub(super) struct Display<D> {
     stdout: Output<D>,
     stderr: Stderr<D>,
     /// Those of stdout, if it is a terminal and there is no console.
-    rows: Option<Rows>,
+    rows: Option<PlainRows>,
 }
 
 impl<D: Device> Display<D> {
     pub(super) fn new(stdout: Output<D>, stderr: Stderr<D>, has_console: bool) -> Display<D> {
         let is_ours = stdout.kind() == Kind::Terminal && !has_console;
         Display {
-            rows: is_ours.then(|| Rows::new(Terminal::is_capable())),
+            rows: is_ours.then(PlainRows::new),
             stdout,
             stderr,
         }
@@ -52,7 +51,7 @@ impl<D: Device> Display<D> {
     /// The terminal has shown a line that was typed, and its end, itself.
     pub(super) fn echoed(&mut self) {
         if let Some(rows) = &mut self.rows {
-            rows.echoed();
+            rows.current().echoed();
         }
     }
 
@@ -61,7 +60,7 @@ impl<D: Device> Display<D> {
     pub(super) fn answer(&mut self, lines: Vec<String>) {
         for line in lines {
             match &mut self.rows {
-                Some(rows) => rows.notice(format!("muxnc: {line}\n").as_bytes()),
+                Some(rows) => rows.current().notice(format!("muxnc: {line}\n").as_bytes()),
                 None => self.say(&line),
             }
         }
@@ -81,12 +80,12 @@ impl<D: Device> Display<D> {
     /// Bytes that were to be shown and that stdout did not take yet.
     pub(super) fn waiting(&self, screen: &Screen, console: Option<&Console<D>>) -> u64 {
         let above = console.map_or(0, Console::waiting);
-        let rows = self.rows.as_ref().map_or(0, Rows::waiting);
+        let rows = self.rows.as_ref().map_or(0, |rows| rows.waiting());
         (screen.waiting() + above + rows) as u64
     }
 
     fn has_written_rows(&self) -> bool {
-        self.rows.as_ref().is_none_or(Rows::is_empty)
+        self.rows.as_ref().is_none_or(|rows| rows.is_empty())
     }
 
     /// The screen to stdout, and notices to stderr.
@@ -114,7 +113,7 @@ impl<D: Device> Display<D> {
 
     /// The same at a terminal where no line is edited.
     fn show_rows(&mut self, screen: &mut Screen) {
-        let Some(rows) = &mut self.rows else {
+        let Some(rows) = self.rows.as_mut().map(PlainRows::current) else {
             return;
         };
         loop {
@@ -137,7 +136,7 @@ impl<D: Device> Display<D> {
     /// What is said on stderr: among the rows, if it is the same terminal.
     fn flush_stderr(&mut self) {
         let rows = self.rows.as_mut().filter(|_| self.stderr.is_stdout());
-        let Some(rows) = rows else {
+        let Some(rows) = rows.map(PlainRows::current) else {
             return self.stderr.flush();
         };
         if !rows.is_busy() {
@@ -190,7 +189,7 @@ impl<D: Device> Display<D> {
     /// Draws the row that tells how far a transfer is; never over the beginning of a line of a peer.
     pub(super) fn draw(&mut self, row: &str) {
         match &mut self.rows {
-            Some(rows) if self.stderr.is_stdout() => rows.progress(row),
+            Some(rows) if self.stderr.is_stdout() => rows.current().progress(row),
             _ => self.stderr.draw(row),
         }
     }
@@ -199,7 +198,7 @@ impl<D: Device> Display<D> {
     /// said after that does not stand behind a line of a peer.
     pub(super) fn finish(&mut self) {
         self.flush_stderr();
-        if self.rows.as_ref().is_some_and(Rows::is_midline) && self.stderr.is_stdout() {
+        if self.rows.as_ref().is_some_and(|rows| rows.is_midline()) && self.stderr.is_stdout() {
             self.stderr.follow_text();
         }
     }
@@ -207,7 +206,7 @@ impl<D: Device> Display<D> {
     /// Takes the row away.
     pub(super) fn erase_row(&mut self) {
         match &mut self.rows {
-            Some(rows) if self.stderr.is_stdout() => rows.erase(),
+            Some(rows) if self.stderr.is_stdout() => rows.current().erase(),
             _ => self.stderr.erase(),
         }
     }

@@ -16,6 +16,7 @@ pub mod listener;
 pub mod net;
 pub mod notices;
 pub mod output;
+pub mod plain_rows;
 pub mod proxy;
 pub mod readiness;
 pub mod record;

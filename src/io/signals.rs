@@ -33,6 +33,7 @@ use signal_hook::consts::SIGTTIN;
 use signal_hook::consts::SIGTTOU;
 use signal_hook::consts::SIGURG;
 use signal_hook::consts::SIGWINCH;
+use signal_hook::flag::register;
 use signal_hook::flag::register_conditional_default;
 use signal_hook::flag::register_conditional_shutdown;
 use signal_hook::low_level::emulate_default_handler;
@@ -58,6 +59,9 @@ const SIGNALS: i32 = if cfg!(target_os = "linux") { 65 } else { 32 };
 
 /// Whether signals that were given back do what they do by default.
 static GIVEN_BACK: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// Whether the program went on after it was stopped, since that was last asked for.
+static CONTINUED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +158,18 @@ pub const INTERRUPT: i32 = SIGINT;
 
 /// The signal of a terminal that hangs up.
 pub const HANGUP: i32 = SIGHUP;
+
+/// Whether the program went on after it was stopped (SIGCONT), since the last call; the first call only
+/// begins to watch. For a program that takes over no signals, and for one reader.
+pub fn has_continued() -> bool {
+    let continued = CONTINUED.get_or_init(|| {
+        let continued = Arc::default();
+        // Without it the program goes on all the same.
+        let _ = register(SIGCONT, Arc::clone(&continued));
+        continued
+    });
+    continued.swap(false, Ordering::SeqCst)
+}
 
 /// To be called at the start. The kernel protects the first process of a PID namespace from every
 /// signal that it does nothing about (`pid_namespaces(7)`), so it does something about those that end

@@ -30,6 +30,20 @@ impl Shell {
     /// Starts it in the foreground or, with `&`, in the background.
     #[track_caller]
     fn start(listens: bool, background: bool) -> Shell {
+        let mut shell = Shell::start_with(listens, "");
+        if !background {
+            shell.foreground();
+            // It knows by a key that it has the terminal now.
+            shell.seat.press("\r");
+            expect_bytes(&mut shell.peer, "\n");
+            shell.seat.wait_editing();
+        }
+        shell
+    }
+
+    /// Starts it in the background, with another option.
+    #[track_caller]
+    fn start_with(listens: bool, option: &str) -> Shell {
         let server = Server::new();
         let line = ["bash", "--norc", "--noprofile", "-i"];
         let mut seat = Seat::start("xterm", Stream::Terminal, &line);
@@ -38,7 +52,7 @@ impl Shell {
             true => String::from("-l 0 --label never"),
             false => format!("127.0.0.1 {}", server.port),
         };
-        seat.press(format!("{MUXNC} {args} & echo pid:$!';'\r"));
+        seat.press(format!("{MUXNC} {args} {option} & echo pid:$!';'\r"));
         let told = seat.screen.wait_until("its pid", |b| pid_in(b).is_some());
         let pid = pid_in(&told).unwrap();
         let peer = match listens {
@@ -53,15 +67,7 @@ impl Shell {
                 peer
             }
         };
-        let mut shell = Shell { seat, peer, pid };
-        if !background {
-            shell.foreground();
-            // It knows by a key that it has the terminal now.
-            shell.seat.press("\r");
-            expect_bytes(&mut shell.peer, "\n");
-            shell.seat.wait_editing();
-        }
-        shell
+        Shell { seat, peer, pid }
     }
 
     #[track_caller]
@@ -314,5 +320,26 @@ fn nothing_is_glued_to_the_line_being_typed_after_a_stop() {
                 rows[last] == "my half-typed line" && rows[last - 1] == "said meanwhile"
             });
         }
+    }
+}
+
+/// The shell has written on the terminal meanwhile, so the row is not the one that the line began on.
+#[test]
+fn an_unfinished_line_goes_on_behind_its_label_after_a_stop_where_no_line_is_edited() {
+    for listens in [true, false] {
+        let mut shell = Shell::start_with(listens, "--no-edit");
+        shell.foreground();
+        shell.peer.write_all(b"the beginning").unwrap();
+        shell.seat.wait_for("the beginning");
+        shell.seat.press("\x1a");
+        shell.wait_stopped();
+        shell.seat.wait_for("Stopped");
+        shell.foreground();
+        shell.peer.write_all(b"[Ana] and the end\n").unwrap();
+        eventually("the rest on a row of its own, marked", || {
+            let screen = shell.seat.view(&shell.seat.screen.bytes());
+            let found = screen.rows(0, 80).any(|row| row == "... [Ana] and the end");
+            found
+        });
     }
 }
