@@ -93,26 +93,55 @@ impl Escaper {
         }
     }
 
-    fn escape_text(&mut self, text: &str, out: &mut String) {
-        for letter in text.chars() {
-            if letter == '\n' {
-                // The CR before it, if any, was half of the line break.
-                self.after_cr = false;
-                self.letters.end();
-                out.push('\n');
-                continue;
+    fn escape_text(&mut self, mut text: &str, out: &mut String) {
+        loop {
+            // Most of what people write is runs of these.
+            let run = text.bytes().position(|byte| !is_printable_ascii(byte));
+            let (run, rest) = text.split_at(run.unwrap_or(text.len()));
+            if !run.is_empty() {
+                self.settle_cr(out);
+                self.letters.push_ascii(run, out);
             }
-            self.settle_cr(out);
-            match letter {
-                '\r' => self.after_cr = true,
-                '\t' => {
-                    self.letters.end();
-                    out.push('\t');
-                }
-                letter => self.letters.push(letter, out),
+            let mut rest = rest.chars();
+            match rest.next() {
+                None => return,
+                Some(letter) => self.escape_letter(letter, out),
             }
+            text = rest.as_str();
         }
     }
+
+    fn escape_letter(&mut self, letter: char, out: &mut String) {
+        if letter == '\n' {
+            // The CR before it, if any, was half of the line break.
+            self.after_cr = false;
+            self.letters.end();
+            out.push('\n');
+            return;
+        }
+        self.settle_cr(out);
+        match letter {
+            '\r' => self.after_cr = true,
+            '\t' => {
+                self.letters.end();
+                out.push('\t');
+            }
+            letter => self.letters.push(letter, out),
+        }
+    }
+}
+
+/// Whether a byte is a space, or a letter of ASCII that is seen.
+fn is_printable_ascii(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
+}
+
+/// Whether a letter is seen and takes cells of its own, whatever stands before it, and is no space: by
+/// its range alone, which is quicker than its properties. Of others that is not said.
+fn is_plain(letter: char) -> bool {
+    matches!(letter,
+        '!'..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{2ff}' | '\u{38e}'..='\u{482}'
+        | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | char::REPLACEMENT_CHARACTER)
 }
 
 /// Whether a terminal could do more with this character than show it, or would show nothing, whatever
@@ -161,6 +190,10 @@ enum Added {
 impl Letters {
     /// Appends one letter, shown instead of obeyed if it is unsafe there.
     pub fn push(&mut self, letter: char, out: &mut String) {
+        if is_plain(letter) {
+            self.begin(letter);
+            return out.push(letter);
+        }
         if is_unsafe(letter) {
             self.end();
             return push_escaped(letter, out);
@@ -170,13 +203,30 @@ impl Letters {
             '\u{fe0e}' | '\u{fe0f}' => self.add(letter, Added::Selector, out),
             _ if letter.width() == Some(0) => self.mark(letter, out),
             _ => {
-                *self = Letters {
-                    base: Some(letter).filter(|letter| !letter.is_whitespace()),
-                    ..Letters::default()
-                };
+                match letter.is_whitespace() {
+                    true => self.end(),
+                    false => self.begin(letter),
+                }
                 out.push(letter);
             }
         }
+    }
+
+    /// Appends a run of letters of ASCII that are seen, and spaces, which is not empty.
+    fn push_ascii(&mut self, run: &str, out: &mut String) {
+        out.push_str(run);
+        match run.as_bytes().last() {
+            None | Some(b' ') => self.end(),
+            Some(&last) => self.begin(char::from(last)),
+        }
+    }
+
+    /// A letter was appended to which something may be added.
+    fn begin(&mut self, letter: char) {
+        *self = Letters {
+            base: Some(letter),
+            ..Letters::default()
+        };
     }
 
     /// Nothing can be added to what came before.
@@ -331,6 +381,18 @@ mod tests {
                 assert_eq!(show(&[left, right]), expected, "{bytes:?} cut at {cut}");
             }
         }
+    }
+
+    #[test]
+    fn plain_letters_are_what_their_properties_say() {
+        for letter in ('\0'..=char::MAX).filter(|&letter| is_plain(letter)) {
+            let is_seen = !is_unsafe(letter) && letter.width().is_some_and(|width| width > 0);
+            assert!(is_seen && !letter.is_whitespace(), "{letter:?}");
+        }
+        assert!((0..=u8::MAX).all(|byte| {
+            let is_seen = byte == b' ' || (byte.is_ascii() && is_plain(char::from(byte)));
+            is_printable_ascii(byte) == is_seen
+        }));
     }
 
     proptest! {
