@@ -338,8 +338,7 @@ fn an_unfinished_line_goes_on_behind_its_label_after_a_stop_where_no_line_is_edi
         shell.peer.write_all(b"[Ana] and the end\n").unwrap();
         eventually("the rest on a row of its own, marked", || {
             let screen = shell.seat.view(&shell.seat.screen.bytes());
-            let found = screen.rows(0, 80).any(|row| row == "... [Ana] and the end");
-            found
+            screen.rows(0, 80).any(|row| row == "... [Ana] and the end")
         });
     }
 }
