@@ -48,9 +48,11 @@ const EDITS_KEPT: usize = 8;
 /// The shared log. See the module's documentation.
 #[derive(Debug)]
 pub struct Journal {
-    /// Never empty: the last one holds `end`, though it may not have its memory yet.
-    segments: VecDeque<Segment>,
-    /// How many segments were freed before `segments[0]`.
+    /// The segments that are full.
+    full: VecDeque<Segment>,
+    /// The one behind them, which holds `end`, though it may not have its memory yet.
+    tail: Segment,
+    /// How many segments were freed before the first that is kept.
     freed: u64,
     /// The first segment in which a cursor stands, or else the tail. What is before it is history.
     oldest: u64,
@@ -107,7 +109,8 @@ impl Journal {
     /// An empty journal. It takes its first segment with its first byte.
     pub fn new() -> Journal {
         Journal {
-            segments: VecDeque::from([Segment::default()]),
+            full: VecDeque::new(),
+            tail: Segment::default(),
             freed: 0,
             oldest: 0,
             history: 0,
@@ -196,31 +199,56 @@ impl Journal {
     }
 
     /// Appends `bytes` to everybody's stream.
-    pub fn append(&mut self, mut bytes: &[u8]) {
+    pub fn append(&mut self, bytes: &[u8]) {
+        let start = (self.end % SEGMENT as u64) as usize;
+        let end = start + bytes.len();
+        match self.tail.bytes.get_mut(start..end) {
+            // It does not fill the tail.
+            Some(place) if end < SEGMENT => {
+                place.copy_from_slice(bytes);
+                self.end += bytes.len() as u64;
+            }
+            _ => self.append_segments(bytes),
+        }
+        self.check();
+    }
+
+    /// Appends `bytes`, and the segments that it takes.
+    #[cold]
+    fn append_segments(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let start = (self.end % SEGMENT as u64) as usize;
-            let tail = self.segments.back_mut().expect("never empty");
-            if tail.bytes.is_empty() {
-                tail.bytes = self
+            if self.tail.bytes.is_empty() {
+                self.tail.bytes = self
                     .spares
                     .pop()
                     .unwrap_or_else(|| vec![0; SEGMENT].into_boxed_slice());
             }
             let (now, later) = bytes.split_at(bytes.len().min(SEGMENT - start));
-            tail.bytes[start..start + now.len()].copy_from_slice(now);
+            self.tail.bytes[start..start + now.len()].copy_from_slice(now);
             self.end += now.len() as u64;
             if start + now.len() == SEGMENT {
-                self.segments.push_back(Segment::default());
+                self.full.push_back(std::mem::take(&mut self.tail));
                 self.trim();
             }
             bytes = later;
         }
-        self.check();
     }
 
     /// Takes note that what was appended from there on is of a stream, and not said by anybody who
     /// waits for an answer.
     pub fn note_bulk(&mut self, from: u64) {
+        let in_tail = self.end % SEGMENT as u64;
+        let len = self.end - from;
+        match len <= in_tail {
+            true => self.tail.bulk += len as u32,
+            false => self.note_bulk_segments(from),
+        }
+    }
+
+    /// The same where it goes beyond the tail.
+    #[cold]
+    fn note_bulk_segments(&mut self, from: u64) {
         let mut at = from.max(self.freed * SEGMENT as u64);
         while at < self.end {
             let next = self.end.min((at / SEGMENT as u64 + 1) * SEGMENT as u64);
@@ -232,7 +260,7 @@ impl Journal {
     /// How much of what is [retained](Journal::retained) is of a stream.
     pub fn bulk(&self) -> u64 {
         let first = (self.oldest - self.freed) as usize;
-        let segments = self.segments.iter().skip(first);
+        let segments = self.segments().skip(first);
         segments.map(|segment| u64::from(segment.bulk)).sum()
     }
 
@@ -285,6 +313,12 @@ impl Journal {
     /// The next bytes of this cursor's stream, gathered into `out`. Returns how many slices there
     /// are: fewer than [`GATHER`] only if that is everything owed.
     pub fn gather<'a>(&'a self, cursor: &'a Cursor, out: &mut [IoSlice<'a>; GATHER]) -> usize {
+        // Nearly always it is the rest of the tail.
+        if self.edits(cursor) == 0 && cursor.at / SEGMENT as u64 == self.end / SEGMENT as u64 {
+            let [start, end] = [cursor.at, self.end].map(|at| (at % SEGMENT as u64) as usize);
+            out[0] = IoSlice::new(&self.tail.bytes[start..end]);
+            return usize::from(start < end);
+        }
         let mut gathered = Gathered { out, count: 0 };
         let mut at = cursor.at;
         if let Some(edits) = &cursor.edits {
@@ -367,8 +401,7 @@ impl Journal {
 
     /// Whether some cursor stands in one of the last `segments` segments, the tail included.
     pub fn reached_by_any(&self, segments: usize) -> bool {
-        self.segments
-            .iter()
+        self.segments()
             .rev()
             .take(segments)
             .any(|segment| segment.cursors > 0)
@@ -394,7 +427,7 @@ impl Journal {
     /// Frees segments from the first on, until one in which somebody stands, or the history, or the
     /// tail.
     fn trim(&mut self) {
-        let tail = self.freed + self.segments.len() as u64 - 1;
+        let tail = self.freed + self.full.len() as u64;
         while self.oldest < tail && self.segment(self.oldest).cursors == 0 {
             self.oldest += 1;
         }
@@ -404,7 +437,7 @@ impl Journal {
             false => tail,
         };
         while self.freed < self.oldest.min(history) {
-            if let Some(segment) = self.segments.pop_front()
+            if let Some(segment) = self.full.pop_front()
                 && self.spares.len() < SPARES
             {
                 self.spares.push(segment.bytes);
@@ -420,7 +453,7 @@ impl Journal {
         if !cfg!(debug_assertions) {
             return;
         }
-        let tail = self.freed + self.segments.len() as u64 - 1;
+        let tail = self.freed + self.full.len() as u64;
         assert_eq!(self.end / SEGMENT as u64, tail, "the end is in the tail");
         assert!(self.freed <= self.oldest && self.oldest <= tail);
         assert!(
@@ -436,10 +469,9 @@ impl Journal {
             false => self.retained(),
         };
         assert!(kept <= most, "{kept} bytes are kept instead of {most}");
-        let filled = self.segments.iter().take(self.segments.len() - 1);
         assert!(
-            filled
-                .into_iter()
+            self.full
+                .iter()
                 .all(|segment| segment.bytes.len() == SEGMENT),
             "a segment before the tail has no bytes"
         );
@@ -520,8 +552,15 @@ impl Journal {
         past
     }
 
+    /// Those that are kept, the tail being the last of them.
+    fn segments(&self) -> impl DoubleEndedIterator<Item = &Segment> {
+        self.full.iter().chain(std::iter::once(&self.tail))
+    }
+
     fn segment(&self, index: u64) -> &Segment {
-        &self.segments[(index - self.freed) as usize]
+        let place = (index - self.freed) as usize;
+        debug_assert!(place <= self.full.len(), "there is no segment {index}");
+        self.full.get(place).unwrap_or(&self.tail)
     }
 
     /// The log from `from` to `to`, which are in one segment and not the same.
@@ -532,7 +571,9 @@ impl Journal {
     }
 
     fn segment_mut(&mut self, at: u64) -> &mut Segment {
-        &mut self.segments[(at / SEGMENT as u64 - self.freed) as usize]
+        let place = (at / SEGMENT as u64 - self.freed) as usize;
+        debug_assert!(place <= self.full.len(), "there is no segment at {at}");
+        self.full.get_mut(place).unwrap_or(&mut self.tail)
     }
 
     /// Gathers the log from `from` to `to`, cut where segments end.

@@ -244,28 +244,28 @@ impl Room {
     /// The operator said `bytes`: everybody hears them.
     pub fn typed(&mut self, bytes: &[u8], now: Instant) {
         let before = self.journal.end();
-        if self.host_says(Some(bytes)) {
-            // Said, line by line.
+        if self.is_chat() {
+            self.host_says(Some(bytes));
         } else if self.policy.relay {
-            let (journal, trial) = (&mut self.journal, &mut self.trial);
-            let glue = &mut self.glue;
-            self.input.feed(
-                bytes,
-                false,
-                |_| (),
-                |b| {
-                    glue.append(journal, OPERATOR, b);
-                    trial.keep(journal.end() - b.len() as u64, b);
-                },
-            );
+            self.operator_says(|input, room| input.feed(bytes, false, |_| (), room));
         } else {
             self.glue.append(&mut self.journal, OPERATOR, bytes);
-            let at = self.journal.end() - bytes.len() as u64;
-            self.trial.keep(at, bytes);
+            self.trial.keep(&self.journal, bytes);
         }
         self.note_typed(before);
         self.skip_glue();
         self.update_backpressure(now);
+    }
+
+    /// Lets the operator's lines go to everybody.
+    #[inline(never)]
+    fn operator_says(&mut self, feed: impl FnOnce(&mut Lines, &mut dyn FnMut(&[u8]))) {
+        let (journal, trial) = (&mut self.journal, &mut self.trial);
+        let glue = &mut self.glue;
+        feed(&mut self.input, &mut |bytes| {
+            glue.append(journal, OPERATOR, bytes);
+            trial.keep(journal, bytes);
+        });
     }
 
     /// The operator said what was appended from there on.
@@ -280,16 +280,10 @@ impl Room {
     /// The operator will say no more: an unfinished line is passed on as it is.
     pub fn typed_end(&mut self, now: Instant) {
         let before = self.journal.end();
-        if !self.host_says(None) {
-            let (journal, trial) = (&mut self.journal, &mut self.trial);
-            let glue = &mut self.glue;
-            self.input.finish(
-                |_| (),
-                |b| {
-                    glue.append(journal, OPERATOR, b);
-                    trial.keep(journal.end() - b.len() as u64, b);
-                },
-            );
+        if self.is_chat() {
+            self.host_says(None);
+        } else {
+            self.operator_says(|input, room| input.finish(|_| (), room));
             self.glue.abandon(OPERATOR);
         }
         self.note_typed(before);
@@ -302,7 +296,6 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn heard(&mut self, key: usize, bytes: &[u8], now: Instant) {
-        let alone = self.is_alone(key);
         let member = &mut self.members[key];
         member.account.received += bytes.len() as u64;
         if let Some(rate) = self.rate {
@@ -316,8 +309,10 @@ impl Room {
             let in_hold = self.backpressure.is_some();
             member.pace.say(bytes.len() as u64, in_hold, now);
         }
-        if !self.member_says(key, Some(bytes), now) {
-            self.speak(key, now, |lines, screen, room| {
+        if self.is_chat() {
+            self.member_says(key, Some(bytes), now);
+        } else {
+            self.speak(key, now, |lines, alone, screen, room| {
                 lines.feed(bytes, alone, screen, room);
             });
         }
@@ -342,8 +337,12 @@ impl Room {
     /// Passes on what is held of a member's unfinished line.
     fn pass_on(&mut self, key: usize, now: Instant) {
         let before = self.members[key].lines.memory();
-        if !self.member_says(key, None, now) {
-            self.speak(key, now, |lines, screen, room| lines.finish(screen, room));
+        if self.is_chat() {
+            self.member_says(key, None, now);
+        } else {
+            self.speak(key, now, |lines, _, screen, room| {
+                lines.finish(screen, room);
+            });
         }
         self.held = self.held - before + self.members[key].lines.memory();
     }
@@ -531,12 +530,13 @@ impl Room {
         self.members.len() == 1 || (self.here == 1 && is_here && self.gone == 0)
     }
 
-    /// Lets a member's lines go where they belong, and keeps account of who owns the open one.
+    /// Lets a member's lines go where they belong, and keeps account of who owns the open one. `feed` is
+    /// told whether the member is alone.
     fn speak(
         &mut self,
         key: usize,
         now: Instant,
-        feed: impl FnOnce(&mut Lines, &mut dyn FnMut(&[u8]), &mut dyn FnMut(&[u8])),
+        feed: impl FnOnce(&mut Lines, bool, &mut dyn FnMut(&[u8]), &mut dyn FnMut(&[u8])),
     ) {
         let alone = self.is_alone(key);
         // Who comes later may hear what nobody hears now.
@@ -549,6 +549,7 @@ impl Room {
         let mut relayed = 0;
         feed(
             &mut member.lines,
+            alone,
             &mut |bytes| screen.show(member.account.number, label, bytes),
             &mut |bytes| {
                 if relay {
@@ -577,9 +578,14 @@ impl Room {
 
     /// A line feed that ends the line of a speaker is not for the speaker, who has not got that line.
     fn skip_glue(&mut self) {
-        if let Some((at, number)) = self.glue.take_added()
-            && let Some(key) = self.find(number)
-        {
+        if let Some((at, number)) = self.glue.take_added() {
+            self.skip_added(at, number);
+        }
+    }
+
+    #[cold]
+    fn skip_added(&mut self, at: u64, number: u32) {
+        if let Some(key) = self.find(number) {
             let cursor = &mut self.members[key].cursor;
             self.journal.skip_from(cursor, at, 1);
         }

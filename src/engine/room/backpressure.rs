@@ -193,11 +193,17 @@ impl Room {
                         .reached_by_any(LOW_WATER as usize / SEGMENT + 1)
             }
         };
-        if !wait {
-            if let Some(held) = self.backpressure.take() {
-                self.end_blame(&held, now);
-            }
-        } else if self.backpressure.is_none() {
+        if wait != self.backpressure.is_some() {
+            self.switch_backpressure(now);
+        }
+    }
+
+    /// Ends the backpressure, or starts it if there is none.
+    #[cold]
+    fn switch_backpressure(&mut self, now: Instant) {
+        if let Some(held) = self.backpressure.take() {
+            self.end_blame(&held, now);
+        } else {
             self.backpressure = Some(Backpressure {
                 since: now,
                 check: now + self.policy.stall_timeout,

@@ -104,10 +104,11 @@ impl Room {
         }
     }
 
-    /// The operator said `bytes`, or None: will say no more. Returns whether this is a chat.
-    pub(super) fn host_says(&mut self, bytes: Option<&[u8]>) -> bool {
+    /// The operator said `bytes`, or None: will say no more. If this is no chat, nothing is said.
+    #[inline(never)]
+    pub(super) fn host_says(&mut self, bytes: Option<&[u8]>) {
         let Some(chat) = &mut self.chat else {
-            return false;
+            return;
         };
         let mut text = chat.take_text();
         chat::compose(&mut self.input, &mut chat.escaper, bytes, &mut text);
@@ -115,16 +116,14 @@ impl Room {
         // Writing to a String cannot fail.
         let _ = write!(self.label, "<{}> ", chat.host());
         for line in text.lines() {
-            let at = self.journal.end();
             self.line.clear();
             for part in [&self.label, line, chat.line_end()] {
                 self.line.push_str(part);
             }
             self.journal.append(self.line.as_bytes());
-            self.trial.keep(at, self.line.as_bytes());
+            self.trial.keep(&self.journal, self.line.as_bytes());
         }
         chat.put_text(text);
-        true
     }
 
     /// The operator said whole lines to one member alone. Returns whether this is a chat.
@@ -146,10 +145,10 @@ impl Room {
         true
     }
 
-    /// A member said `bytes`, or None: will say no more. Returns whether this is a chat.
-    pub(super) fn member_says(&mut self, key: usize, bytes: Option<&[u8]>, now: Instant) -> bool {
+    /// A member said `bytes`, or None: will say no more. If this is no chat, nothing is said.
+    pub(super) fn member_says(&mut self, key: usize, bytes: Option<&[u8]>, now: Instant) {
         let Some(mut chat) = self.chat.take() else {
-            return false;
+            return;
         };
         let mut text = chat.take_text();
         let member = &mut self.members[key];
@@ -166,7 +165,6 @@ impl Room {
             chat.put_text(text);
         }
         self.update_backpressure(now);
-        true
     }
 
     /// Gives a member a name and lets everybody know. None: this is no chat.

@@ -23,6 +23,8 @@ use crate::engine::rate::Rate;
 /// Bytes that are forgotten in a second. Who said that many lately has said much: nobody types as fast.
 const FORGOTTEN: u64 = 64 * 1024;
 
+const NANOS_OF_SECOND: u64 = 1_000_000_000;
+
 /// What is not forgotten after so long means that a member has said much.
 const MUCH: Duration = Duration::from_secs(1);
 
@@ -169,7 +171,7 @@ impl State {
 
     /// It said so much, while others waited or not.
     fn say(&mut self, bytes: u64, in_hold: bool, now: Instant) {
-        let time = Duration::from_secs_f64(bytes as f64 / FORGOTTEN as f64);
+        let time = Duration::from_nanos(bytes.saturating_mul(NANOS_OF_SECOND) / FORGOTTEN);
         self.forgotten_at = (self.forgotten_at.max(now) + time).min(now + MEMORY);
         if in_hold {
             self.meter.spend(Rate::per_second(LITTLE), bytes, now);

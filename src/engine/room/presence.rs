@@ -19,6 +19,7 @@
 use super::Room;
 use super::member::Member;
 use super::member::Presence;
+use crate::engine::journal::Journal;
 
 /// Bytes of the operator's that are said before anybody is known to read them: a port check is gone
 /// before it acknowledges anything. Where only whole lines are said, the last of them may be longer.
@@ -52,9 +53,19 @@ impl Default for Trial {
 }
 
 impl Trial {
-    /// Takes note of a piece of what the operator says, as it stands in everybody's stream.
-    pub(super) fn keep(&mut self, at: u64, text: &[u8]) {
-        if !self.is_over && !text.is_empty() {
+    /// Takes note of a piece of what the operator says, which is the last of everybody's stream.
+    #[inline]
+    pub(super) fn keep(&mut self, journal: &Journal, text: &[u8]) {
+        if !self.is_over {
+            self.keep_last(journal, text);
+        }
+    }
+
+    /// The same of a trial that is not over.
+    #[cold]
+    fn keep_last(&mut self, journal: &Journal, text: &[u8]) {
+        if !text.is_empty() {
+            let at = journal.end() - text.len() as u64;
             self.kept.push((at, text.into()));
         }
     }
