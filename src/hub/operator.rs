@@ -410,8 +410,9 @@ impl<D: Device> Operator<D> {
 
     /// Whether the end of the input is to be told now.
     fn ends<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
-        // Who pressed Ctrl-D was told that nobody heard the rest.
-        let is_given_up = self.is_typed() && peers.room.is_empty();
+        // Who pressed Ctrl-D was told that nobody heard the rest. With `--keep-open` it ends nothing: what
+        // waits is for whoever comes.
+        let is_given_up = self.is_typed() && !self.keeps_open && peers.room.is_empty();
         match self.state {
             State::Ended => is_given_up,
             State::Said => is_given_up || !peers.room.is_unheard(),

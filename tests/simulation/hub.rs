@@ -130,9 +130,12 @@ impl Hub {
             19..23 => 20_000,
             _ => 400_000,
         };
-        let terms = Terms::new(mode, &mut chance);
+        let mut terms = Terms::new(mode, &mut chance);
         let most_peers = 2 + chance.below(7);
         let is_empty = !mode.is_whole && chance.one_in(12);
+        if is_empty && terms.stdin == Kind::Pipe && chance.one_in(3) {
+            terms.stdin = Kind::File;
+        }
         let now = Instant::now();
         let net = Net::new(chance, now, terms.stdin, is_empty);
         let mut spec = Spec::new(terms.relays(mode), mode.chat);
@@ -171,7 +174,7 @@ impl Hub {
     }
 
     fn filled(net: &Handle, terms: &Terms, volume: usize) -> Handle {
-        if terms.stdin == Kind::File {
+        if terms.stdin == Kind::File && !net.borrow().stdin.ended {
             let net = &mut *net.borrow_mut();
             let size = net.chance.up_to(8 * volume);
             let mut lines = 0;
@@ -232,7 +235,7 @@ impl Hub {
     /// The operator has said the last word.
     pub(super) fn says_no_more(&mut self, net: &Net) {
         let spoke = self.said > 0 || self.terms.stdin == Kind::Terminal;
-        if self.terms.keep_open || !spoke {
+        if self.terms.keep_open || !spoke || net.stdin.fails {
             return;
         }
         assert!(net.stdin.end_read, "the end was told before it came");
@@ -242,6 +245,11 @@ impl Hub {
         assert!(
             self.unsaid.is_empty() || self.spec.placed().is_empty(),
             "the end was told before all was said"
+        );
+        let is_typed = self.terms.stdin == Kind::Terminal;
+        assert!(
+            is_typed || self.spec.unheard() == 0,
+            "the end was told before all was heard"
         );
         self.finished = Some(net.now);
         let members = &self.spec.members;
@@ -337,6 +345,10 @@ impl Hub {
             }
             98 if chance.one_in(8) && !net.stdin.ended => {
                 net.stdin.ended = true;
+                net.stdin.event = true;
+            }
+            99 if chance.one_in(16) && !net.stdin.ended && net.stdin.kind != Kind::Terminal => {
+                net.stdin.fails = true;
                 net.stdin.event = true;
             }
             _ => {}

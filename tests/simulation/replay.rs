@@ -197,6 +197,8 @@ impl Hub {
             }
             Did::Shut(id) => {
                 if let Some(member) = self.spec.members.get_mut(&id) {
+                    let is_due = net.wires[id].end_read || self.terms.half_close;
+                    assert!(is_due, "{id} was told the end");
                     let owed = member.owed.len();
                     assert!(owed == 0, "{id} was ended with {owed} bytes owed to it");
                     member.deaf = true;
@@ -300,6 +302,11 @@ impl Hub {
             assert!(self.promised.len() + left.count() >= self.spec.quorum.unwrap_or(1));
         }
         let is_whole = self.spec.quorum.is_some();
+        let has_begun = is_whole && !was_on_trial;
+        assert!(
+            !has_begun || !net.listens || self.terms.is_shared,
+            "it has begun, and others may come"
+        );
         self.has_started |= !is_whole && here.len() >= self.terms.wait_for.unwrap_or(0);
         // Who left in this turn was there when it was looked whether all are.
         let left = turn.dropped.iter();

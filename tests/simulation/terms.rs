@@ -56,12 +56,15 @@ pub(crate) struct Terms {
     pub(crate) once: bool,
     pub(crate) lists: Lists,
     tells_refused: bool,
-    is_shared: bool,
+    pub(crate) is_shared: bool,
 }
 
 impl Terms {
     pub(crate) fn new(mode: Mode, chance: &mut Chance) -> Terms {
+        let keep_open = !mode.is_whole && chance.one_in(8);
         let kinds = match mode.is_whole {
+            // After which the class goes on: nothing of it is one whole.
+            false if keep_open => &[Kind::Pipe, Kind::File, Kind::Terminal][..],
             true => &[Kind::File, Kind::Pipe, Kind::Pipe][..],
             false => &[
                 Kind::Pipe,
@@ -79,6 +82,7 @@ impl Terms {
             (true, Kind::File) => some(chance, 2, 3),
             (true, _) => Some(1 + chance.below(3)),
             (false, Kind::Terminal) => some(chance, 4, 3),
+            (false, _) if keep_open => some(chance, 2, 3),
             (false, _) => None,
         };
         let traffic = match chance.below(12) {
@@ -96,7 +100,7 @@ impl Terms {
             max_per_host: some(chance, 6, 3).map(|max| max.max(wait_for.unwrap_or(1))),
             quit_after: chance.one_in(8).then_some(Duration::from_millis(millis)),
             idle: chance.one_in(6).then_some(3 * stall_timeout),
-            keep_open: !mode.is_whole && chance.one_in(8),
+            keep_open,
             half_close: !chance.one_in(8),
             traffic,
             stall_timeout,

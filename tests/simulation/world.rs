@@ -87,6 +87,8 @@ pub(crate) struct Source {
     pub(crate) there: VecDeque<u8>,
     pub(crate) ended: bool,
     pub(crate) end_read: bool,
+    /// It cannot be read.
+    pub(crate) fails: bool,
     pub(crate) event: bool,
 }
 
@@ -124,6 +126,7 @@ impl Net {
                 there: VecDeque::new(),
                 ended,
                 end_read: false,
+                fails: false,
                 event: false,
             },
             stdout: Sink {
@@ -395,6 +398,9 @@ impl Device for Fd {
         net.calls += 1;
         let stdin = &mut net.stdin;
         assert!(!stdin.end_read, "stdin was read after its end");
+        if stdin.fails {
+            return Err(ErrorKind::Other.into());
+        }
         let mut count = stdin.there.len().min(buffer.len());
         if stdin.kind == Kind::Terminal {
             // A line at a time.

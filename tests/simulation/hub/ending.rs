@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use muxnc::client::Traffic;
 use muxnc::engine::journal::SEGMENT;
+use muxnc::io::device::Kind;
 use muxnc::status::Status;
 
 use super::Hub;
@@ -68,8 +69,18 @@ impl Hub {
             unsaid == 0 || self.has_said_all || awake < needed || sleeping,
             "{unsaid} bytes are unsaid"
         );
-        let told = net.stdin.ended && awake >= needed && !sleeping;
+        let is_typed = self.terms.stdin == Kind::Terminal;
+        let is_heard = awake >= needed && !sleeping;
+        let nobody_hears = is_typed && !self.terms.keep_open && self.spec.placed().is_empty();
+        let is_empty = self.said == 0 && unsaid == 0;
+        let told = net.stdin.ended && (is_heard || nobody_hears || is_empty);
         assert!(!told || self.has_said_all, "the end was not told");
+        for id in here {
+            let (wire, member) = (&net.wires[*id], &members[id]);
+            let stays = !wire.sleeps && member.presence != Presence::Gone;
+            let is_told = wire.shut || !self.terms.half_close || self.finished.is_none();
+            assert!(is_told || !stays, "{id} was not told the end: {wire:?}");
+        }
     }
 
     /// The input ends, and everybody ends.
@@ -83,6 +94,9 @@ impl Hub {
             net.stdin.event = true;
         }
         self.run_until_quiet();
+        if self.exit.is_some() {
+            return;
+        }
         for wire in &mut self.net.borrow_mut().wires {
             wire.vanished = false;
             wire.end();
@@ -200,6 +214,26 @@ impl Hub {
             .quit_after
             .is_some_and(|q| self.now() >= finished + q);
         assert!(!quits, "it stays after its time");
+        let in_time = |end| self.until.is_some_and(|at| at <= end);
+        assert!(
+            self.terms.quit_after.is_none_or(|q| in_time(finished + q)),
+            "it sleeps longer than its time"
+        );
+        let lingers = self.terms.traffic == Traffic::SendOnly && self.is_acknowledged();
+        assert!(
+            !lingers || in_time(self.now() + LINGER),
+            "it lingers for ever"
+        );
+    }
+
+    /// Whether everybody who is here acknowledged everything.
+    fn is_acknowledged(&self) -> bool {
+        let net = self.net.borrow();
+        let mut here = self.spec.here.iter();
+        here.all(|id| {
+            let wire = &net.wires[*id];
+            self.spec.members[id].owed.is_empty() && wire.tcp_info(net.now).unacknowledged() == 0
+        })
     }
 
     /// It ended: was that right, and does it say so?
@@ -240,10 +274,17 @@ impl Hub {
             .terms
             .quit_after
             .is_some_and(|q| net.now >= finished + q);
-        let lingered = self.terms.traffic == Traffic::SendOnly && net.now >= finished + LINGER;
+        let lingered = self.terms.traffic == Traffic::SendOnly
+            && net.now >= finished + LINGER
+            && self.is_acknowledged();
         let is_shown = self.spec.screen.is_empty();
         let is_over = here.is_empty() && is_shown;
         assert!(is_over || quits || lingered, "it ended too soon");
+        assert!(is_shown || !is_done, "done, and not all was shown");
+        let told = stderr.contains("stdout did not take the last");
+        // Who comes and goes in a chat is shown as well, and not in the specification.
+        let is_right = told != is_shown || (told && self.spec.chat);
+        assert!(is_right, "what was shown: {stderr:?}");
         // Who was not known to be there may have turned out to be.
         let perhaps = self.spec.members.iter().any(|(id, member)| {
             let said = self.said_to.get(id).unwrap_or(&self.said);
