@@ -523,10 +523,10 @@ pub fn chat(data: &[u8]) {
         let (mut lines, mut escaper) = (Lines::default(), Escaper::default());
         let mut text = String::new();
         for piece in pieces {
-            chat::compose(&mut lines, &mut escaper, Some(piece), &mut text);
+            chat::compose(&mut lines, &mut escaper, Some(piece), &mut text, |_| ());
             assert!(text.is_empty() || text.ends_with('\n'), "half a line");
         }
-        chat::compose(&mut lines, &mut escaper, None, &mut text);
+        chat::compose(&mut lines, &mut escaper, None, &mut text, |_| ());
         text
     };
     let text = compose(&pieces);

@@ -162,21 +162,42 @@ pub fn nick(line: &str) -> Option<&str> {
 /// Takes in what a speaker said, None for its end, and appends what is to be passed on now to
 /// `text`: whole lines of visible text, each ended by a line feed. Also what does not end makes
 /// lines: each [`MAX_LINE`](crate::engine::lines::MAX_LINE) bytes of it, and the rest at its end.
-pub fn compose(lines: &mut Lines, escaper: &mut Escaper, bytes: Option<&[u8]>, text: &mut String) {
+/// `said` gets the same bytes as they are.
+pub fn compose(
+    lines: &mut Lines,
+    escaper: &mut Escaper,
+    bytes: Option<&[u8]>,
+    text: &mut String,
+    mut said: impl FnMut(&[u8]),
+) {
     let end = |text: &mut String| {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
     };
     let Some(mut bytes) = bytes else {
-        lines.finish(|_| (), |rest| escaper.escape(rest, text));
+        lines.finish(
+            |_| (),
+            |rest| {
+                said(rest);
+                escaper.escape(rest, text);
+            },
+        );
         escaper.finish(text);
         return end(text);
     };
     while !bytes.is_empty() {
         // Cut there, so that the lines are the same however the bytes were read.
         let (now, later) = bytes.split_at(bytes.len().min(lines.room()));
-        lines.feed(now, false, |_| (), |whole| escaper.escape(whole, text));
+        lines.feed(
+            now,
+            false,
+            |_| (),
+            |whole| {
+                said(whole);
+                escaper.escape(whole, text);
+            },
+        );
         end(text);
         bytes = later;
     }
@@ -227,10 +248,10 @@ mod tests {
         let (mut lines, mut escaper) = (Lines::default(), Escaper::default());
         let mut text = String::new();
         for piece in pieces {
-            compose(&mut lines, &mut escaper, Some(piece), &mut text);
+            compose(&mut lines, &mut escaper, Some(piece), &mut text, |_| ());
             assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
         }
-        compose(&mut lines, &mut escaper, None, &mut text);
+        compose(&mut lines, &mut escaper, None, &mut text, |_| ());
         text
     }
 

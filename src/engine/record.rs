@@ -16,9 +16,9 @@
 //!
 //! It promises: nothing that anybody sends can look like another line or column, or act on a
 //! terminal; what was said can be had back from it byte by byte, by undoing [`push_escaped`]; at
-//! most [`MAX_LINE`] bytes of each speaker are held.
+//! most [`MAX_LINE`] bytes of either direction are held, and nothing of a room's members, whose lines
+//! [the room](crate::engine::room::Room::take_minutes) holds.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fmt::Write;
 
@@ -42,7 +42,32 @@ pub struct Who<'a> {
     pub name: Option<&'a str>,
 }
 
+/// What a line of a transcript takes besides where somebody is and what it is called.
+const FRAME: usize = 64;
+
+/// Bytes of a hex dump for each byte, and what the first row and the line before it take besides that.
+const DUMPED: usize = 6;
+const DUMP_FRAME: usize = 160;
+
 impl<'a> Who<'a> {
+    /// The most that a byte becomes in a transcript: a line of its own.
+    pub fn transcribed(self) -> usize {
+        FRAME + self.length()
+    }
+
+    /// The most that so many bytes become in a hex dump.
+    pub fn dumped(self, bytes: usize) -> usize {
+        DUMP_FRAME + self.length() + DUMPED * bytes
+    }
+
+    /// Bytes that tell where it is and what it is called.
+    fn length(self) -> usize {
+        let mut length = Length(self.name.map_or(1, str::len));
+        // Counting cannot fail.
+        let _ = write!(length, "{}", self.addr);
+        length.0
+    }
+
     /// The member of that account, which is at `addr`.
     pub fn of(account: &'a Account, addr: &'a dyn Display) -> Who<'a> {
         Who {
@@ -50,6 +75,21 @@ impl<'a> Who<'a> {
             addr,
             name: account.name.as_deref(),
         }
+    }
+}
+
+/// How long a text is in a transcript.
+struct Length(usize);
+
+impl Write for Length {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        // What would act is escaped, a byte as four.
+        let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'\\';
+        self.0 += text
+            .bytes()
+            .map(|b| if plain(&b) { 1 } else { 4 })
+            .sum::<usize>();
+        Ok(())
     }
 }
 
@@ -67,8 +107,8 @@ pub enum Way {
 pub struct Transcript {
     /// What is said to everybody.
     said: Unfinished,
-    /// What each says, by number.
-    heard: BTreeMap<u32, Unfinished>,
+    /// What the other side of one connection says.
+    heard: Unfinished,
 }
 
 /// The beginning of a line.
@@ -103,31 +143,34 @@ impl Unfinished {
 
 impl Transcript {
     /// Somebody joined.
-    pub fn joined(&mut self, at: &str, who: Who<'_>, out: &mut String) {
-        self.heard.insert(who.number, Unfinished::default());
+    pub fn joined(&self, at: &str, who: Who<'_>, out: &mut String) {
         entry(at, "joined", Some(who), None, b"", out);
     }
 
-    /// Somebody left, and why. What it did not finish is written first.
+    /// Somebody left, and why. What the other side of a connection did not finish is written first.
     pub fn left(&mut self, at: &str, who: Who<'_>, why: &str, out: &mut String) {
         self.finished(at, who, out);
-        self.heard.remove(&who.number);
         entry(at, "left", Some(who), None, why.as_bytes(), out);
     }
 
-    /// Somebody said `bytes`.
+    /// The other side of the connection said `bytes`.
     pub fn heard(&mut self, at: &str, who: Who<'_>, bytes: &[u8], out: &mut String) {
-        let unfinished = self.heard.entry(who.number).or_default();
-        unfinished.feed(bytes, |line| {
+        self.heard.feed(bytes, |line| {
             said(at, Way::From, Some(who), None, line, out);
         });
     }
 
-    /// Somebody will say no more: what it did not finish is written as it is.
-    pub fn finished(&mut self, at: &str, who: Who<'_>, out: &mut String) {
-        if let Some(unfinished) = self.heard.get_mut(&who.number) {
-            unfinished.finish(|rest| said(at, Way::From, Some(who), None, rest, out));
+    /// One of many said whole lines, or a piece of a line of its own.
+    pub fn lines(&self, at: &str, who: Who<'_>, lines: &[u8], out: &mut String) {
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            said(at, Way::From, Some(who), None, line, out);
         }
+    }
+
+    /// The other side will say no more: what it did not finish is written as it is.
+    pub fn finished(&mut self, at: &str, who: Who<'_>, out: &mut String) {
+        self.heard
+            .finish(|rest| said(at, Way::From, Some(who), None, rest, out));
     }
 
     /// `bytes` were said by somebody of that name to everybody, or to `who` if there is nobody else.
@@ -384,7 +427,7 @@ mod tests {
         #[test]
         fn what_was_said_can_be_had_back(
             pieces in prop::collection::vec(
-                (0..3u32, prop::collection::vec(
+                (0..2u32, prop::collection::vec(
                     prop_oneof![
                         2 => any::<u8>(),
                         5 => prop::sample::select("\\\t\r\n\u{1b}x7u{}\u{e9}\u{202e}".as_bytes().to_vec()),
@@ -396,7 +439,7 @@ mod tests {
         ) {
             let mut transcript = Transcript::default();
             let mut out = String::new();
-            let mut truth = vec![Vec::new(); 3];
+            let mut truth = vec![Vec::new(); 2];
             for (speaker, bytes) in &pieces {
                 truth[*speaker as usize].extend_from_slice(bytes);
                 match speaker {
@@ -406,8 +449,7 @@ mod tests {
             }
             transcript.said_all(AT, None, None, &mut out);
             transcript.finished(AT, who(1, None), &mut out);
-            transcript.finished(AT, who(2, None), &mut out);
-            let mut back = vec![Vec::new(); 3];
+            let mut back = vec![Vec::new(); 2];
             for line in out.split_terminator('\n') {
                 prop_assert!(line.chars().all(|c| c == '\t' || !is_unsafe(c)), "{line:?}");
                 let columns: Vec<&str> = line.split('\t').collect();

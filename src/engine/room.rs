@@ -21,6 +21,7 @@ mod chat;
 mod fairness;
 mod glue;
 mod member;
+mod minutes;
 mod pace;
 mod policy;
 mod presence;
@@ -44,6 +45,7 @@ pub use self::member::Left;
 pub use self::member::Member;
 use self::member::Members;
 pub use self::member::Presence;
+use self::minutes::Minutes;
 use self::pace::Pace;
 pub use self::policy::Label;
 pub use self::policy::Policy;
@@ -51,6 +53,7 @@ pub use self::policy::SlowPeer;
 pub use self::presence::TRIAL;
 use self::presence::Trial;
 
+use crate::engine::budget::Budget;
 use crate::engine::chat::Chat;
 use crate::engine::chat::NameError;
 use crate::engine::escape::Escaper;
@@ -93,7 +96,9 @@ pub struct Room {
     /// The operator's own unfinished line, while relaying.
     input: Lines,
     /// Memory of the members' unfinished lines.
-    held: usize,
+    held: Budget,
+    /// What the members say, for whoever records it, if it is recorded.
+    minutes: Option<Box<Minutes>>,
     policy: Policy,
     /// What each member may be read in a second.
     rate: Option<Rate>,
@@ -132,7 +137,8 @@ impl Room {
             journal: Journal::new(),
             screen: Screen::new(policy.surface, policy.overflow()),
             input: Lines::default(),
-            held: 0,
+            held: Budget::new(HELD, HELD),
+            minutes: None,
             policy,
             rate: None,
             joined: 0,
@@ -210,7 +216,7 @@ impl Room {
         let member = self.members.remove(key)?;
         self.discount(&member);
         self.note_leaver(&member.pace, now);
-        self.held -= member.lines.memory();
+        self.held.give_back(member.lines.memory());
         self.journal.leave(member.cursor);
         self.announce_leave(&member.account, member.is_announced);
         self.update_backpressure(now);
@@ -301,26 +307,32 @@ impl Room {
         if let Some(rate) = self.rate {
             member.meter.spend(rate, bytes.len() as u64, now);
         }
-        if member.account.muted {
-            return;
-        }
         let before = member.lines.memory();
-        if self.policy.relay {
-            let in_hold = self.backpressure.is_some();
-            member.pace.say(bytes.len() as u64, in_hold, now);
-        }
-        if self.is_chat() {
-            self.member_says(key, Some(bytes), now);
+        if member.account.muted {
+            self.note_muted(key, Some(bytes));
         } else {
-            self.speak(key, now, |lines, alone, screen, room| {
-                lines.feed(bytes, alone, screen, room);
-            });
+            if self.policy.relay {
+                let in_hold = self.backpressure.is_some();
+                member.pace.say(bytes.len() as u64, in_hold, now);
+            }
+            if self.is_chat() {
+                self.member_says(key, Some(bytes), now);
+            } else {
+                self.speak(key, now, |lines, alone, screen, room| {
+                    lines.feed(bytes, alone, screen, room);
+                });
+            }
         }
-        let after = self.members[key].lines.memory();
-        self.held = self.held - before + after;
-        if self.held > HELD && after > SHORT {
+        self.hold(key, before);
+        if self.held.is_spent() && self.members[key].lines.memory() > SHORT {
             self.pass_on(key, now);
         }
+    }
+
+    /// A member's unfinished line took so much memory before.
+    fn hold(&mut self, key: usize, before: usize) {
+        self.held.draw(self.members[key].lines.memory());
+        self.held.give_back(before);
     }
 
     /// A member will say no more: its unfinished line is passed on as it is.
@@ -336,15 +348,18 @@ impl Room {
 
     /// Passes on what is held of a member's unfinished line.
     fn pass_on(&mut self, key: usize, now: Instant) {
-        let before = self.members[key].lines.memory();
-        if self.is_chat() {
+        let member = &self.members[key];
+        let before = member.lines.memory();
+        if member.account.muted {
+            self.note_muted(key, None);
+        } else if self.is_chat() {
             self.member_says(key, None, now);
         } else {
             self.speak(key, now, |lines, _, screen, room| {
                 lines.finish(screen, room);
             });
         }
-        self.held = self.held - before + self.members[key].lines.memory();
+        self.hold(key, before);
     }
 
     /// Hands a member what it is owed, as one gathered write, and takes note of how much of it
@@ -545,6 +560,7 @@ impl Room {
         let (screen, journal) = (&mut self.screen, &mut self.journal);
         let member = &mut self.members[key];
         let (label, glue) = (&mut self.label, &mut self.glue);
+        let minutes = &mut self.minutes;
         self.policy.label(self.joined, member, label);
         let mut relayed = 0;
         feed(
@@ -552,6 +568,9 @@ impl Room {
             alone,
             &mut |bytes| screen.show(member.account.number, label, bytes),
             &mut |bytes| {
+                if let Some(minutes) = minutes {
+                    minutes.push(key, &member.account, bytes);
+                }
                 if relay {
                     glue.append(journal, member.account.number, bytes);
                     relayed += bytes.len() as u64;

@@ -4,7 +4,8 @@
 //! either hold the peers back (a pipe or file, which lose nothing) or miss something (a terminal
 //! while lines are relayed: the class goes on, and the operator is told how many lines are gone).
 //!
-//! It promises: at most [`HIGH_WATER`] bytes and one read are kept; on a stream not a byte is
+//! It promises: at most [`HIGH_WATER`] bytes are kept, and what the last read became, of which no more is
+//! to be read than [fits](Screen::fits); on a stream not a byte is
 //! added, changed or lost; on a terminal no two speakers share a line, every line begins with its
 //! speaker's label if there are labels, and nothing anybody says can act on the terminal or forge
 //! a label.
@@ -16,6 +17,7 @@ use memchr::memchr_iter;
 use memchr::memchr2;
 use memchr::memrchr;
 
+use crate::engine::budget::Budget;
 use crate::engine::escape::Escaper;
 use crate::engine::rows::LINE;
 use crate::engine::rows::REST;
@@ -32,6 +34,13 @@ const KEPT: usize = 1024 * 1024;
 
 /// Bytes of records waiting from which on more of them are dropped.
 const MOST_RECORDED: usize = 1024 * 1024;
+
+/// Bytes for a terminal that are made fit for it at a time.
+const PIECE: usize = 4 * 1024;
+
+/// What the label of a line and its end take besides the name in it: the marks that make it bold and
+/// coloured, brackets, a blank, the frame.
+const LABEL: usize = 20;
 
 /// The speaker of the records; peers are numbered from 1.
 const RECORDER: u32 = 0;
@@ -80,7 +89,8 @@ pub struct Screen {
     queue: VecDeque<u8>,
     surface: Surface,
     overflow: Overflow,
-    full: bool,
+    /// What the queue holds.
+    budget: Budget,
     closed: bool,
     /// What is shown is a record of what is said, not what is said.
     recorded: bool,
@@ -106,7 +116,7 @@ impl Screen {
             queue: VecDeque::new(),
             surface,
             overflow,
-            full: false,
+            budget: Budget::new(HIGH_WATER, LOW_WATER),
             closed: false,
             recorded: false,
             speaker: None,
@@ -158,15 +168,47 @@ impl Screen {
                 self.push(b"\n");
             }
             self.push(bytes);
+            self.drop_excess();
         } else {
-            self.show_lines(speaker, label, bytes);
-        }
-        if self.queue.len() >= HIGH_WATER {
-            match self.overflow {
-                Overflow::Backpressure => self.full = true,
-                Overflow::DropOldest => self.drop_oldest(),
+            for piece in bytes.chunks(PIECE) {
+                self.show_lines(speaker, label, piece);
+                self.drop_excess();
             }
         }
+        self.check();
+    }
+
+    fn drop_excess(&mut self) {
+        if self.overflow == Overflow::DropOldest && self.queue.len() >= HIGH_WATER {
+            self.drop_oldest();
+        }
+    }
+
+    /// How many bytes of a speaker may be read so that what they become fits, if its name has so many:
+    /// at a terminal each may be a line of its own, with a label.
+    pub fn fits(&self, name: usize) -> usize {
+        let each = LABEL + name;
+        match (
+            self.surface.is_stream() || self.closed || self.recorded,
+            self.overflow,
+        ) {
+            (true, _) => usize::MAX,
+            (false, Overflow::Backpressure) => self.budget.fits(each),
+            (false, Overflow::DropOldest) => HIGH_WATER / each,
+        }
+    }
+
+    /// How much of what is shown byte by byte, or of records, still fits.
+    pub fn left(&self) -> usize {
+        match self.closed {
+            true => usize::MAX,
+            false => self.budget.left(),
+        }
+    }
+
+    /// What holds of the queue, in debug builds.
+    fn check(&self) {
+        self.budget.check(self.queue.len());
     }
 
     fn show_lines(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
@@ -203,12 +245,14 @@ impl Screen {
         self.label.push_str(label);
         self.queue.extend(label.as_bytes());
         self.queue.push_back(LINE);
+        self.budget.draw(label.len() + 1);
         self.midline = true;
     }
 
     fn push(&mut self, bytes: &[u8]) {
         if let Some(&last) = bytes.last() {
             self.queue.extend(bytes);
+            self.budget.draw(bytes.len());
             self.midline = last != b'\n';
         }
     }
@@ -235,9 +279,8 @@ impl Screen {
             self.head = self.head_after(count);
         }
         self.queue.drain(..count);
-        if self.queue.len() <= LOW_WATER {
-            self.full = false;
-        }
+        self.budget.give_back(count);
+        self.check();
         if self.queue.is_empty() && self.queue.capacity() > KEPT {
             self.queue.shrink_to(HIGH_WATER);
         }
@@ -245,13 +288,12 @@ impl Screen {
 
     /// Whether whoever feeds the screen should wait. Once full, until [`LOW_WATER`] is reached.
     pub fn is_full(&self) -> bool {
-        self.full
+        self.overflow == Overflow::Backpressure && self.budget.is_spent()
     }
 
     /// Does something else from now on when stdout does not keep up.
     pub fn set_overflow(&mut self, overflow: Overflow) {
         self.overflow = overflow;
-        self.full = overflow == Overflow::Backpressure && self.queue.len() >= HIGH_WATER;
     }
 
     /// Bytes that were not written yet.
@@ -272,7 +314,7 @@ impl Screen {
     /// Nobody will read any more: forgets what waits and whatever comes.
     pub fn close(&mut self) {
         self.queue = VecDeque::new();
-        self.full = false;
+        self.budget.clear();
         self.closed = true;
     }
 
@@ -344,6 +386,8 @@ impl Screen {
             self.queue.push_back(REST);
         }
         self.queue.extend(rest);
+        self.budget.clear();
+        self.budget.draw(self.queue.len());
     }
 }
 

@@ -25,6 +25,7 @@ mod tests;
 mod writing;
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -45,6 +46,7 @@ use crate::engine::record::Who;
 use crate::engine::room::Overdue;
 use crate::engine::room::Presence;
 use crate::engine::room::Room;
+use crate::io::addr::Addr;
 use crate::io::conn::Conn;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
@@ -223,6 +225,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// The same, and what happens is recorded.
     pub fn recorded(mut self, records: Option<Records<D>>) -> Peers<S, D> {
         self.records = records.map(Box::new);
+        if self.records.as_ref().is_some_and(|r| r.wants_lines()) {
+            self.room.keep_minutes();
+        }
         self
     }
 
@@ -443,6 +448,38 @@ impl<S: Stream, D: Device> Peers<S, D> {
             record(records, Who::of(&member.account, &addr));
             let screen = self.room.screen_mut();
             records.take_for_stdout(|text| screen.record(text));
+        }
+    }
+
+    /// Records what the members said since the last time. `gone`: where the one was that is just taken
+    /// out.
+    pub(super) fn record_lines(&mut self, gone: Option<&Addr>) {
+        if !self.room.has_minutes() {
+            return;
+        }
+        let Some(records) = &mut self.records else {
+            return;
+        };
+        let conns = &self.conns;
+        self.room.take_minutes(|key, number, name, said| {
+            let addr = match (gone, conns.get(key)) {
+                (Some(gone), _) => gone,
+                (None, Some(peer)) => peer.conn.addr(),
+                (None, None) => return,
+            };
+            let addr: &dyn Display = &addr;
+            records.lines(Who { number, addr, name }, said);
+        });
+        let screen = self.room.screen_mut();
+        records.take_for_stdout(|text| screen.record(text));
+    }
+
+    /// How many bytes of the operator's are wanted now, at most.
+    pub(super) fn input_budget(&self) -> usize {
+        let wanted = self.room.input_budget();
+        match &self.records {
+            Some(records) => wanted.min(records.fits(None, 0)),
+            None => wanted,
         }
     }
 

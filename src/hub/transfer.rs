@@ -73,7 +73,7 @@ impl Transfer {
     pub(super) fn budget<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> usize {
         match self.is_waiting(peers) {
             true => 0,
-            false => peers.room.input_budget(),
+            false => peers.input_budget(),
         }
     }
 

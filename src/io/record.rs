@@ -5,6 +5,9 @@
 //! does not take waits, up to [`LIMIT`] bytes, and beyond that whole records are dropped and
 //! counted, because a record must not stop a class.
 //!
+//! A line feed is one byte and its line in a transcript eighty, so what is recorded is counted by what
+//! it becomes: [`TURN`] bytes in a turn, and no more is to be read than [fits](Records::fits).
+//!
 //! It promises: every file is opened before anything else happens, or nothing does; a file that
 //! fails later is told of once, and everything else goes on without it; no call blocks (a regular
 //! file's excepted).
@@ -25,6 +28,8 @@ use std::time::SystemTime;
 use mio::Registry;
 use mio::Token;
 
+use crate::engine::budget::Budget;
+use crate::engine::budget::LEAST;
 use crate::engine::record::Transcript;
 use crate::engine::record::Way;
 use crate::engine::record::Who;
@@ -39,6 +44,9 @@ use crate::io::readiness::Event;
 
 /// Bytes of records that may wait for a file.
 pub const LIMIT: usize = 1024 * 1024;
+
+/// Bytes of records that are made in a turn: they take about a millisecond.
+pub const TURN: usize = 512 * 1024;
 
 /// Bytes of records that are written at once, though the turn is not over.
 const MUCH: usize = 64 * 1024;
@@ -68,6 +76,8 @@ pub struct Records<D = Descriptor> {
     transcript: Option<(Transcript, Sink<D>)>,
     name: Option<String>,
     clock: Clock,
+    /// What was made of records in this turn.
+    made: Budget,
     /// The text of one record; here so that its memory is reused.
     text: String,
 }
@@ -110,6 +120,7 @@ impl Records {
             transcript: transcript.map(|sink| (Transcript::default(), sink)),
             name: wanted.name.clone(),
             clock: Clock::default(),
+            made: Budget::new(TURN, 0),
             text: String::new(),
         };
         let none = records.raw.is_none() && records.dump.is_none() && records.transcript.is_none();
@@ -155,6 +166,41 @@ impl<D: Device> Records<D> {
             .any(|sink| sink.output.is_none())
     }
 
+    /// Whether no more is to be recorded in this turn.
+    pub fn is_spent(&self) -> bool {
+        self.made.is_spent()
+    }
+
+    /// How many bytes may be said, of which the records still fit into this turn, and into `left` bytes
+    /// for stdout if one goes there. None: whoever speaks to everybody, who may use half of a turn.
+    pub fn fits(&self, who: Option<Who<'_>>, left: usize) -> usize {
+        let everybody = Who {
+            number: 0,
+            addr: &"*",
+            name: self.name.as_deref(),
+        };
+        let speaker = who.unwrap_or(everybody);
+        let left = match (who, self.has_stdout()) {
+            (None, _) => self.made.left() / 2,
+            (_, true) => self.made.left().min(left),
+            (_, false) => self.made.left(),
+        };
+        let dumped = |bytes| speaker.dumped(bytes);
+        let mut each = 0;
+        let mut once = 0;
+        if self.raw.is_some() {
+            each += 1;
+        }
+        if self.dump.is_some() {
+            each += dumped(1) - dumped(0);
+            once += dumped(0);
+        }
+        if self.transcript.is_some() {
+            each += speaker.transcribed();
+        }
+        (left.saturating_sub(once) / each.max(1)).max(LEAST)
+    }
+
     /// Somebody joined.
     pub fn joined(&mut self, who: Who<'_>) {
         self.transcribe(|transcript, at, _, text| transcript.joined(at, who, text));
@@ -165,13 +211,28 @@ impl<D: Device> Records<D> {
         self.transcribe(|transcript, at, _, text| transcript.left(at, who, why, text));
     }
 
-    /// Somebody said `bytes`.
+    /// The other side of the connection said `bytes`.
     pub fn heard(&mut self, who: Who<'_>, bytes: &[u8]) {
-        self.pass(Way::From, Some(who), bytes);
+        self.received(who, bytes);
         self.transcribe(|transcript, at, _, text| transcript.heard(at, who, bytes, text));
     }
 
-    /// Somebody will say no more.
+    /// One of many said `bytes`, of which the lines follow when they are whole: [`Records::lines`].
+    pub fn received(&mut self, who: Who<'_>, bytes: &[u8]) {
+        self.pass(Way::From, Some(who), bytes);
+    }
+
+    /// One of many said whole lines, or a piece of a line of its own.
+    pub fn lines(&mut self, who: Who<'_>, lines: &[u8]) {
+        self.transcribe(|transcript, at, _, text| transcript.lines(at, who, lines, text));
+    }
+
+    /// Whether [`Records::lines`] are wanted.
+    pub fn wants_lines(&self) -> bool {
+        self.transcript.is_some()
+    }
+
+    /// The other side will say no more.
     pub fn finished(&mut self, who: Who<'_>) {
         self.transcribe(|transcript, at, _, text| transcript.finished(at, who, text));
     }
@@ -197,6 +258,7 @@ impl<D: Device> Records<D> {
     pub fn flush(&mut self) {
         self.sinks().for_each(Sink::flush);
         self.clock.is_read = false;
+        self.made.clear();
     }
 
     /// Hands out what is for stdout, all of it.
@@ -223,12 +285,15 @@ impl<D: Device> Records<D> {
     /// The records that need not know where lines end.
     fn pass(&mut self, way: Way, who: Option<Who<'_>>, bytes: &[u8]) {
         if let Some(raw) = &mut self.raw {
+            self.made.draw(bytes.len());
             raw.write(bytes);
         }
         if let Some(dump) = self.dump.as_mut().filter(|_| !bytes.is_empty()) {
             self.text.clear();
             push_dump(self.clock.read(), way, who, bytes, &mut self.text);
+            self.made.draw(self.text.len());
             dump.write(self.text.as_bytes());
+            self.text.shrink_to(TURN);
         }
     }
 
@@ -241,7 +306,9 @@ impl<D: Device> Records<D> {
                 self.name.as_deref(),
                 &mut self.text,
             );
+            self.made.draw(self.text.len());
             sink.write(self.text.as_bytes());
+            self.text.shrink_to(TURN);
         }
     }
 

@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::Room;
 use super::SlowPeer;
 use super::pace::Blame;
+use crate::engine::budget::LEAST;
 use crate::engine::journal::SEGMENT;
 use crate::engine::rate::Rate;
 
@@ -32,6 +33,13 @@ pub(super) const LOOKS: u32 = 8;
 /// Places in the log where one member's stream may differ before it is not read until it catches
 /// up: bounds what a member that speaks and never reads can make the room remember.
 pub(super) const MAX_EDITS: usize = 1024;
+
+/// What a line of a chat takes besides the name of whoever says it: `<> ` and its end, or, if that is
+/// more, what a byte becomes that is not shown as it is.
+const LABEL: usize = 5;
+
+/// What the number of a member takes in a label at most.
+const NUMBER: usize = 10;
 
 /// The sources wait for a slow member.
 #[derive(Debug)]
@@ -127,7 +135,51 @@ impl Room {
             false => u64::MAX,
             true => self.reserve_of(key, now)?,
         };
-        Ok(usize::try_from(rated.min(reserved)).unwrap_or(usize::MAX))
+        let most = usize::try_from(rated.min(reserved)).unwrap_or(usize::MAX);
+        Ok(most.min(self.fits(key)))
+    }
+
+    /// How many bytes of a member may be read so that what they become fits: with a label before each
+    /// line, one that is empty is twenty times its line feed.
+    fn fits(&self, key: usize) -> usize {
+        if self.chat.is_none() && self.policy.surface.is_stream() {
+            return usize::MAX;
+        }
+        let name = self.members[key].account.name.as_ref();
+        let name = name.map_or(NUMBER, |name| name.len());
+        let shown = self.screen.fits(name);
+        match &self.chat {
+            None => shown,
+            Some(_) => {
+                let each = LABEL + name;
+                let said = match self.policy.relay {
+                    true => self.log_fits(self.members_reserve(), each),
+                    false => usize::MAX,
+                };
+                let streamed = match self.policy.surface.is_stream() {
+                    true => (self.screen.left() / each).max(LEAST),
+                    false => usize::MAX,
+                };
+                shown.min(said).min(streamed)
+            }
+        }
+    }
+
+    /// How many bytes of the operator's may be taken in so that what they become fits.
+    pub(super) fn operator_fits(&self) -> usize {
+        match &self.chat {
+            None => usize::MAX,
+            Some(chat) => self.log_fits(self.operators_reserve(), LABEL + chat.host().len()),
+        }
+    }
+
+    /// How many bytes fit into the log if each becomes so many, with that reserve in a hold.
+    fn log_fits(&self, reserve: u64, each: usize) -> usize {
+        let left = match self.backpressure {
+            None => HIGH_WATER.saturating_sub(self.journal.retained()),
+            Some(_) => reserve,
+        };
+        (left as usize / each).max(LEAST)
     }
 
     /// When [`Room::overdue`] is to be asked next, if nothing changes before.

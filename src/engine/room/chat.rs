@@ -111,7 +111,7 @@ impl Room {
             return;
         };
         let mut text = chat.take_text();
-        chat::compose(&mut self.input, &mut chat.escaper, bytes, &mut text);
+        chat::compose(&mut self.input, &mut chat.escaper, bytes, &mut text, |_| ());
         self.label.clear();
         // Writing to a String cannot fail.
         let _ = write!(self.label, "<{}> ", chat.host());
@@ -134,8 +134,8 @@ impl Room {
         let mut lines = Default::default();
         let mut escaper = Default::default();
         let mut text = String::new();
-        chat::compose(&mut lines, &mut escaper, Some(bytes), &mut text);
-        chat::compose(&mut lines, &mut escaper, None, &mut text);
+        chat::compose(&mut lines, &mut escaper, Some(bytes), &mut text, |_| ());
+        chat::compose(&mut lines, &mut escaper, None, &mut text, |_| ());
         let mut told = String::new();
         for line in text.lines() {
             let _ = write!(told, "<{}> {line}{}", chat.host(), chat.line_end());
@@ -152,7 +152,19 @@ impl Room {
         };
         let mut text = chat.take_text();
         let member = &mut self.members[key];
-        chat::compose(&mut member.lines, &mut member.escaper, bytes, &mut text);
+        let minutes = &mut self.minutes;
+        let said = |said: &[u8]| {
+            if let Some(minutes) = minutes {
+                minutes.push(key, &member.account, said);
+            }
+        };
+        chat::compose(
+            &mut member.lines,
+            &mut member.escaper,
+            bytes,
+            &mut text,
+            said,
+        );
         let line_end = chat.line_end();
         self.chat = Some(chat);
         for line in text.split_inclusive('\n') {

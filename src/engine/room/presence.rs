@@ -172,9 +172,12 @@ impl Room {
         match self.wants_input() {
             false => 0,
             true if self.trial.is_over && self.backpressure.is_some() => {
-                usize::try_from(self.operators_reserve()).unwrap_or(usize::MAX)
+                let reserve = self.operators_reserve();
+                usize::try_from(reserve)
+                    .unwrap_or(usize::MAX)
+                    .min(self.operator_fits())
             }
-            true if self.trial.is_over => usize::MAX,
+            true if self.trial.is_over => self.operator_fits(),
             true => TRIAL.saturating_sub(self.trial.said),
         }
     }

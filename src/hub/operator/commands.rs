@@ -73,6 +73,7 @@ impl<D: Device> Operator<D> {
             }
             Command::Mute { on, .. } => {
                 peers.room.mute(key, on, now);
+                peers.record_lines(None);
                 self.answer(&match on {
                     true => format!("[{number}] is neither shown nor relayed now"),
                     false => format!("[{number}] is heard again"),

@@ -277,6 +277,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(left) = self.room.leave(key, now) else {
             return;
         };
+        self.record_lines(Some(peer.conn.addr()));
         if left.owed == 0 {
             peer.conn.close_notify();
         }

@@ -12,10 +12,10 @@ use super::DisconnectReason;
 use super::Peers;
 use crate::engine::dialect::Oddity;
 use crate::engine::rate::QUANTUM;
+use crate::engine::record::Who;
 use crate::engine::room::HIGH_WATER;
 use crate::engine::screen::Screen;
 use crate::io::device::Device;
-use crate::io::record::Records;
 use crate::io::stream::Received;
 use crate::io::stream::Stream;
 use crate::status::NOTICE;
@@ -66,7 +66,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 // The more is read in a turn, the larger and the fewer are the writes.
                 show(self.room.screen_mut())?;
             }
-            if !self.room.accepts_input() {
+            let is_spent = self.records.as_ref().is_some_and(|r| r.is_spent());
+            if is_spent || !self.room.accepts_input() {
                 // Everybody keeps the place in the queue.
                 return Ok(());
             }
@@ -83,7 +84,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 continue;
             }
             match self.room.read_budget(key, now) {
-                Ok(most) => self.read_one(key, &mut buffer[..most.min(share)], now),
+                Ok(most) => {
+                    let most = most.min(share).min(self.records_fit(key));
+                    self.read_one(key, &mut buffer[..most], now);
+                }
                 Err(later) => {
                     self.queues.limited.push(key);
                     // However many they are, they are looked at ten times in a second at most.
@@ -93,6 +97,18 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         Ok(())
+    }
+
+    /// How many bytes of a peer may be read so that their records fit.
+    fn records_fit(&self, key: usize) -> usize {
+        match (&self.records, self.room.member(key), self.conns.get(key)) {
+            (Some(records), Some(member), Some(peer)) => {
+                let addr = peer.conn.addr();
+                let who = Who::of(&member.account, &addr);
+                records.fits(Some(who), self.room.screen().left())
+            }
+            _ => usize::MAX,
+        }
     }
 
     /// Those who waited come in the order of how much they said lately: who said least is first.
@@ -166,7 +182,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         }
         self.room.finish(key, now);
-        self.record_of(key, Records::finished);
+        self.record_lines(None);
         if self.room.is_chat() || is_gone {
             self.queue_leave(key, DisconnectReason::Closed);
             return;
@@ -215,14 +231,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// A peer said `bytes`.
     fn take_in(&mut self, key: usize, bytes: &[u8], now: Instant) {
         if self.records.is_none() || !self.room.is_chat() {
-            self.record_of(key, |records, who| records.heard(who, bytes));
-            return self.room.heard(key, bytes, now);
+            self.record_of(key, |records, who| records.received(who, bytes));
+            self.room.heard(key, bytes, now);
+            return self.record_lines(None);
         }
         // A line may change the name of who says the next one.
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            self.record_of(key, |records, who| records.heard(who, line));
+            self.record_of(key, |records, who| records.received(who, line));
             self.room.heard(key, line, now);
         }
+        self.record_lines(None);
     }
 
     /// A peer is read in this turn, if there may be something.

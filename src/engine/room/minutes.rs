@@ -1,0 +1,95 @@
+//! Minutes: the lines of the members as the room passes them on, for whoever records them.
+//!
+//! Whoever records needs whole lines, and the room has them: nobody else waits for their ends. They are
+//! taken from here after each read, so that hardly more than a read is ever here.
+//!
+//! It promises: each byte of a member, muted or not, is in one piece, in order, when it is passed on or
+//! when the member is taken out; a line that ends is in one piece, however it was cut.
+
+use super::Room;
+use super::member::Account;
+
+/// Capacity above which what was taken gives its memory back.
+const KEPT: usize = 64 * 1024;
+
+/// What was said and not yet taken.
+#[derive(Debug, Default)]
+pub(super) struct Minutes {
+    bytes: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+/// What one member said under one name: whole lines, of which the last may have no end.
+#[derive(Debug)]
+struct Piece {
+    key: usize,
+    number: u32,
+    name: Option<Box<str>>,
+    /// Where in the bytes it ends.
+    end: usize,
+}
+
+impl Minutes {
+    /// A member said whole lines, or a piece of one: what it said before without an end goes on.
+    pub(super) fn push(&mut self, key: usize, account: &Account, said: &[u8]) {
+        if said.is_empty() {
+            return;
+        }
+        self.bytes.extend_from_slice(said);
+        match self.pieces.last_mut() {
+            Some(last) if last.number == account.number && last.name == account.name => {
+                last.end = self.bytes.len();
+            }
+            _ => self.pieces.push(Piece {
+                key,
+                number: account.number,
+                name: account.name.clone(),
+                end: self.bytes.len(),
+            }),
+        }
+    }
+}
+
+impl Room {
+    /// Keeps what the members say for [`Room::take_minutes`]. To be called before anybody joins.
+    pub fn keep_minutes(&mut self) {
+        debug_assert!(self.members.is_empty());
+        self.minutes = Some(Box::default());
+    }
+
+    /// Hands out what was said since the last time: who said it by key, number and name, and whole
+    /// lines, of which the last has no end if it was not finished or is too long to be held.
+    pub fn take_minutes(&mut self, mut take: impl FnMut(usize, u32, Option<&str>, &[u8])) {
+        let Some(minutes) = &mut self.minutes else {
+            return;
+        };
+        let mut start = 0;
+        for piece in minutes.pieces.drain(..) {
+            let said = &minutes.bytes[start..piece.end];
+            take(piece.key, piece.number, piece.name.as_deref(), said);
+            start = piece.end;
+        }
+        minutes.bytes.clear();
+        minutes.bytes.shrink_to(KEPT);
+    }
+
+    /// A muted member said `bytes`, or None: will say no more. It is in the minutes and nowhere else.
+    #[cold]
+    pub(super) fn note_muted(&mut self, key: usize, bytes: Option<&[u8]>) {
+        let Some(minutes) = &mut self.minutes else {
+            return;
+        };
+        let member = &mut self.members[key];
+        let note = |said: &[u8]| minutes.push(key, &member.account, said);
+        match bytes {
+            Some(bytes) => member.lines.feed(bytes, false, |_| (), note),
+            None => member.lines.finish(|_| (), note),
+        }
+    }
+
+    /// Whether something was said that was not taken.
+    pub fn has_minutes(&self) -> bool {
+        let minutes = self.minutes.as_ref();
+        minutes.is_some_and(|minutes| !minutes.pieces.is_empty())
+    }
+}

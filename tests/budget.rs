@@ -1,0 +1,166 @@
+//! What peers can make a hub hold, in every mode: at most what docs/RELIABILITY.md says, whatever they
+//! send and whoever does not read.
+//!
+//! A byte is counted by what it becomes: these send what becomes the most.
+
+mod support;
+
+use std::io::ErrorKind;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::Stdio;
+
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+use rustix::process::getrlimit;
+use rustix::process::setrlimit;
+
+use support::Hub;
+use support::MUXNC;
+use support::Terminal;
+use support::expect_bytes;
+use support::pipe;
+use support::piped;
+
+/// What docs/RELIABILITY.md says a hub takes at most, in KiB: `long` of the `peers` hold unfinished
+/// lines of more than a kilobyte, and there are so many records.
+fn most_kib(peers: u64, long: u64, records: u64) -> u64 {
+    let base = 6 * 1024;
+    let log = 1024 + 256 + 2 * 512 + 9 * 64;
+    let held = 16 * 1024;
+    base + log + 2 * peers + held.min(128 * long) + 3 * 1024 * records
+}
+
+fn allow_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).unwrap();
+    limit.maximum.unwrap_or(u64::MAX)
+}
+
+/// Sends as many of `bytes` as the hub takes, at most `most` times, until it takes no more.
+fn stuff(peer: &mut TcpStream, bytes: &[u8], most: usize) -> usize {
+    let limit = std::time::Duration::from_millis(500);
+    peer.set_write_timeout(Some(limit)).unwrap();
+    let mut sent = 0;
+    for _ in 0..most {
+        match peer.write(bytes) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => panic!("{error} after {sent} bytes"),
+        }
+    }
+    sent
+}
+
+#[track_caller]
+fn assert_fits(hub: &Hub, most: u64, what: &str) {
+    let peak = hub.process.peak_rss_kib();
+    println!("{what}: {peak} KiB of {most}");
+    assert!(peak <= most, "{peak} KiB, {most} at most: {what}");
+}
+
+/// The worst for each mode is line feeds, each of which becomes a line with all that stands before one.
+#[test]
+fn line_feeds_are_counted_by_what_they_become() {
+    const SENT: usize = 1 << 20;
+    let feeds = vec![b'\n'; 64 * 1024];
+    let modes: [(&[&str], u64); 6] = [
+        (&["--transcript", "-"], 1),
+        (&["--transcript", "/dev/null"], 1),
+        (&["-x", "/dev/null", "-o", "/dev/null"], 2),
+        (&["-x", "-"], 1),
+        (&["--chat"], 0),
+        (&["--chat", "--transcript", "/dev/null"], 1),
+    ];
+    for (args, records) in modes {
+        let hub = Hub::start(&[&["-v"], args].concat());
+        let mut flood = hub.join_seen();
+        let ear = hub.join_seen();
+        let heard = std::thread::spawn(move || std::io::copy(&mut { ear }, &mut std::io::sink()));
+        for _ in 0..SENT / feeds.len() {
+            flood.write_all(&feeds).unwrap();
+        }
+        flood.write_all(b"the end\n").unwrap();
+        support::wait_at_rest(&hub.process);
+        assert_fits(&hub, most_kib(2, 2, records), &format!("{args:?}"));
+        drop(hub);
+        drop(heard.join().unwrap());
+    }
+}
+
+/// The same where nobody reads what becomes of it: who sends it is not read.
+#[test]
+fn line_feeds_wait_in_the_kernel_where_nobody_reads_what_they_become() {
+    let feeds = vec![b'\n'; 64 * 1024];
+    for args in [&["--transcript", "-"][..], &["-x", "-"], &["--chat"], &[]] {
+        let (_reader, writer) = pipe();
+        let mut command = piped(MUXNC, &["-l", "0", "-v"]);
+        let mut hub = Hub::start_command(command.args(args).stdout(writer));
+        drop(command);
+        let mut flood = hub.join_seen();
+        let _other = hub.join_seen();
+        let sent = stuff(&mut flood, &feeds, 1024);
+        assert!(sent < 32 << 20, "{sent} bytes were taken, with {args:?}");
+        if args != ["--chat"] {
+            hub.process.type_in("on it goes\n");
+            expect_bytes(&mut flood, "on it goes\n");
+        }
+        assert_fits(&hub, most_kib(2, 2, 1), &format!("stuck, {args:?}"));
+    }
+}
+
+#[test]
+fn a_console_holds_no_more_than_it_shows() {
+    let mut bob = Terminal::of_kind("xterm", MUXNC, &["-l", "0"]);
+    let port = support::listening_port(&bob.screen);
+    let mut flood = support::connect(port);
+    let mut other = support::connect(port);
+    bob.screen.wait_for("[2]");
+    bob.press("/name 1 Annegret\r");
+    let feeds = vec![b'\n'; 300_000];
+    let ends_with = |text: &'static str| {
+        move |shown: &[u8]| {
+            let last = &shown[shown.len().saturating_sub(300)..];
+            support::contains(last, text.as_bytes())
+        }
+    };
+    support::while_stopped(&bob.process, || {
+        flood.write_all(&feeds).unwrap();
+        flood.write_all(b"the end\n").unwrap();
+    });
+    bob.screen.wait_until("the end", ends_with("the end"));
+    other.write_all(b"after\n").unwrap();
+    bob.screen.wait_until("after", ends_with("after"));
+    let (peak, most) = (bob.process.peak_rss_kib(), most_kib(2, 2, 0));
+    println!("a console: {peak} KiB of {most}");
+    assert!(peak <= most, "{peak} KiB, {most} at most");
+}
+
+/// Everybody's unfinished line is held once, whoever records it.
+#[test]
+fn thousands_of_unfinished_lines_fit_with_a_record_too() {
+    const PEERS: usize = 3000;
+    const LEN: usize = 65_000;
+    if allow_descriptors() < PEERS as u64 + 200 {
+        return support::left_out("so many descriptors, which are not permitted here");
+    }
+    let mut command = piped(MUXNC, &["-l", "0", "--transcript", "/dev/null"]);
+    let mut hub = Hub::start_command(command.stdout(Stdio::null()));
+    let mut peers: Vec<TcpStream> = (0..PEERS).map(|_| hub.join()).collect();
+    let line = [b'x'; LEN];
+    for peer in &mut peers {
+        peer.write_all(&line).unwrap();
+    }
+    support::wait_at_rest(&hub.process);
+    let all = PEERS as u64;
+    assert_fits(&hub, most_kib(all, all, 1), "unfinished lines");
+    hub.process.type_in("still there?\n");
+    let mut heard = [0; 13];
+    peers[PEERS / 2].read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"still there?\n");
+}
