@@ -62,7 +62,7 @@ fn say_to_all(hub: &mut Hub, peers: &mut [TcpStream], line: &str) {
 }
 
 #[test]
-fn an_idle_peer_costs_at_most_a_kilobyte() {
+fn an_idle_peer_costs_at_most_400_bytes_and_700_when_it_has_spoken() {
     const PEERS: usize = 2000;
     allow_descriptors(PEERS as u64 + 10);
     let mut hub = Hub::start(&[]);
@@ -72,8 +72,8 @@ fn an_idle_peer_costs_at_most_a_kilobyte() {
     let before = rss_kib(&hub);
 
     peers.extend(join(&hub, PEERS));
-    let idle = rss_kib(&hub) - before;
-    assert!(idle <= PEERS as u64, "{idle} KiB for {PEERS} silent peers");
+    let idle = (rss_kib(&hub) - before) * 1024 / PEERS as u64;
+    assert!(idle <= 400, "{idle} B for each of {PEERS} silent peers");
 
     // Nor is anything left of what they heard, or said in long lines that came in pieces. Not all
     // at once: what an allocator has had to give once it does not give back to the system.
@@ -88,8 +88,8 @@ fn an_idle_peer_costs_at_most_a_kilobyte() {
             hub.process.stdout.wait_for(&line);
         }
     }
-    let idle = rss_kib(&hub) - before;
-    assert!(idle <= PEERS as u64, "{idle} KiB for {PEERS} peers at rest");
+    let idle = (rss_kib(&hub) - before) * 1024 / PEERS as u64;
+    assert!(idle <= 700, "{idle} B for each of {PEERS} peers at rest");
 }
 
 #[test]

@@ -56,11 +56,9 @@ use self::presence::Trial;
 use crate::engine::budget::Budget;
 use crate::engine::chat::Chat;
 use crate::engine::chat::NameError;
-use crate::engine::escape::Escaper;
 use crate::engine::journal::GATHER;
 use crate::engine::journal::Journal;
 use crate::engine::lines::Lines;
-use crate::engine::rate::Meter;
 use crate::engine::rate::Rate;
 use crate::engine::screen::Screen;
 
@@ -191,10 +189,8 @@ impl Room {
                 is_announced: false,
                 moved: now,
                 cursor,
-                lines: Lines::default(),
-                meter: Meter::default(),
                 pace: Pace::default(),
-                escaper: Escaper::default(),
+                speech: None,
             },
         );
         self.here += 1;
@@ -216,7 +212,7 @@ impl Room {
         let member = self.members.remove(key)?;
         self.discount(&member);
         self.note_leaver(&member.pace, now);
-        self.held.give_back(member.lines.memory());
+        self.held.give_back(member.held());
         self.journal.leave(member.cursor);
         self.announce_leave(&member.account, member.is_announced);
         self.update_backpressure(now);
@@ -239,9 +235,13 @@ impl Room {
                 .find(|(_, member)| member.presence.is_here())
         {
             self.policy.label(self.joined, last, &mut self.label);
-            last.lines
-                .show(|b| self.screen.show(last.account.number, &self.label, b));
-            if last.lines.is_open() {
+            let Some(speech) = &mut last.speech else {
+                return;
+            };
+            let number = last.account.number;
+            let lines = &mut speech.lines;
+            lines.show(|b| self.screen.show(number, &self.label, b));
+            if lines.is_open() {
                 self.line_owner = Some(LineOwner { key, since: None });
             }
         }
@@ -304,10 +304,11 @@ impl Room {
     pub fn heard(&mut self, key: usize, bytes: &[u8], now: Instant) {
         let member = &mut self.members[key];
         member.account.received += bytes.len() as u64;
+        let speech = member.speech.get_or_insert_default();
         if let Some(rate) = self.rate {
-            member.meter.spend(rate, bytes.len() as u64, now);
+            speech.meter.spend(rate, bytes.len() as u64, now);
         }
-        let before = member.lines.memory();
+        let before = speech.lines.memory();
         if member.account.muted {
             self.note_muted(key, Some(bytes));
         } else {
@@ -324,14 +325,14 @@ impl Room {
             }
         }
         self.hold(key, before);
-        if self.held.is_spent() && self.members[key].lines.memory() > SHORT {
+        if self.held.is_spent() && self.members[key].held() > SHORT {
             self.pass_on(key, now);
         }
     }
 
     /// A member's unfinished line took so much memory before.
     fn hold(&mut self, key: usize, before: usize) {
-        self.held.draw(self.members[key].lines.memory());
+        self.held.draw(self.members[key].held());
         self.held.give_back(before);
     }
 
@@ -349,7 +350,10 @@ impl Room {
     /// Passes on what is held of a member's unfinished line.
     fn pass_on(&mut self, key: usize, now: Instant) {
         let member = &self.members[key];
-        let before = member.lines.memory();
+        let Some(speech) = &member.speech else {
+            return;
+        };
+        let before = speech.lines.memory();
         if member.account.muted {
             self.note_muted(key, None);
         } else if self.is_chat() {
@@ -562,9 +566,10 @@ impl Room {
         let (label, glue) = (&mut self.label, &mut self.glue);
         let minutes = &mut self.minutes;
         self.policy.label(self.joined, member, label);
+        let lines = &mut member.speech.get_or_insert_default().lines;
         let mut relayed = 0;
         feed(
-            &mut member.lines,
+            lines,
             alone,
             &mut |bytes| screen.show(member.account.number, label, bytes),
             &mut |bytes| {
@@ -577,7 +582,7 @@ impl Room {
                 }
             },
         );
-        if member.lines.is_open() {
+        if lines.is_open() {
             if alone {
                 self.line_owner = Some(LineOwner { key, since: None });
             }

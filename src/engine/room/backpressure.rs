@@ -14,6 +14,7 @@ use super::SlowPeer;
 use super::pace::Blame;
 use crate::engine::budget::LEAST;
 use crate::engine::journal::SEGMENT;
+use crate::engine::rate::Meter;
 use crate::engine::rate::Rate;
 
 /// Bytes the slowest member may be behind before the sources wait for it (or, with
@@ -129,7 +130,10 @@ impl Room {
     pub fn read_budget(&self, key: usize, now: Instant) -> Result<usize, Instant> {
         let rated = match self.rate {
             None => u64::MAX,
-            Some(rate) => self.members[key].meter.read_budget(rate, now)?,
+            Some(rate) => match &self.members[key].speech {
+                Some(speech) => speech.meter.read_budget(rate, now)?,
+                None => Meter::default().read_budget(rate, now)?,
+            },
         };
         let reserved = match self.is_on_hold() {
             false => u64::MAX,

@@ -152,19 +152,15 @@ impl Room {
         };
         let mut text = chat.take_text();
         let member = &mut self.members[key];
-        let minutes = &mut self.minutes;
+        let (account, minutes) = (&member.account, &mut self.minutes);
         let said = |said: &[u8]| {
             if let Some(minutes) = minutes {
-                minutes.push(key, &member.account, said);
+                minutes.push(key, account, said);
             }
         };
-        chat::compose(
-            &mut member.lines,
-            &mut member.escaper,
-            bytes,
-            &mut text,
-            said,
-        );
+        let speech = member.speech.get_or_insert_default();
+        let (lines, escaper) = (&mut speech.lines, &mut speech.escaper);
+        chat::compose(lines, escaper, bytes, &mut text, said);
         let line_end = chat.line_end();
         self.chat = Some(chat);
         for line in text.split_inclusive('\n') {

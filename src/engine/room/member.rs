@@ -58,9 +58,16 @@ pub struct Member {
     /// When it last freed a segment of the journal.
     pub(super) moved: Instant,
     pub(super) cursor: Cursor,
+    pub(super) pace: Pace,
+    /// From its first word on: most only listen.
+    pub(super) speech: Option<Box<Speech>>,
+}
+
+/// What a room keeps of a member that said something.
+#[derive(Debug, Default)]
+pub(super) struct Speech {
     pub(super) lines: Lines,
     pub(super) meter: Meter,
-    pub(super) pace: Pace,
     /// In a chat: what of its bytes is not complete enough to be said.
     pub(super) escaper: Escaper,
 }
@@ -69,6 +76,12 @@ impl Member {
     /// Whether it is known to be there.
     pub fn presence(&self) -> Presence {
         self.presence
+    }
+
+    /// Bytes of memory that hold its unfinished line.
+    pub(super) fn held(&self) -> usize {
+        let speech = self.speech.as_ref();
+        speech.map_or(0, |speech| speech.lines.memory())
     }
 }
 

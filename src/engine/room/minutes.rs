@@ -80,10 +80,11 @@ impl Room {
             return;
         };
         let member = &mut self.members[key];
+        let lines = &mut member.speech.get_or_insert_default().lines;
         let note = |said: &[u8]| minutes.push(key, &member.account, said);
         match bytes {
-            Some(bytes) => member.lines.feed(bytes, false, |_| (), note),
-            None => member.lines.finish(|_| (), note),
+            Some(bytes) => lines.feed(bytes, false, |_| (), note),
+            None => lines.finish(|_| (), note),
         }
     }
 
