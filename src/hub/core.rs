@@ -249,6 +249,7 @@ impl<W: World> Core<W> {
         self.begin_transfer(now);
         self.peers.find_overdue(now);
         self.peers.find_vanished(now);
+        self.peers.tell_unexplained(now);
         if self.peers.reap(now) {
             self.accept.freed();
         }

@@ -40,6 +40,7 @@ use self::shortfall::Shortfall;
 use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
 use crate::engine::admit::Headcount;
+use crate::engine::admit::Refusals;
 use crate::engine::dialect::Dialect;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
@@ -174,8 +175,8 @@ pub struct Peers<S, D = Descriptor> {
     promises: bool,
     /// Whose departure would leave something undelivered that was promised.
     shortfall: Shortfall,
-    /// How many peers' odd text was explained.
-    explained: u32,
+    /// Of which peers it was told what they do wrong.
+    explained: Refusals,
     /// Only where something is to be recorded.
     records: Option<Box<Records<D>>>,
     /// Counts the turns, so that it is known who was read in this one.
@@ -203,7 +204,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             room,
             queues: Queues::default(),
             flushed: 0,
-            explained: 0,
+            explained: Refusals::default(),
             says_no_more: false,
             expects_nobody: false,
             half_closing: false,
@@ -542,6 +543,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             release,
             self.checkup,
             self.looks.at(),
+            self.explained.deadline(),
             idle,
         ];
         deadlines.into_iter().flatten().min()

@@ -214,6 +214,24 @@ fn once_is_for_the_first_who_agrees() {
     secret.hub.process.expect_status(0);
 }
 
+/// Each of many connections may do it wrong: the log does not grow with them.
+#[test]
+fn of_many_who_speak_tls_to_a_hub_without_it_few_are_told_one_by_one() {
+    let hub = Hub::start(&["-v"]);
+    let hello = [22, 3, 1, 0, 5, 1];
+    let _strangers: Vec<_> = (0..40)
+        .map(|_| {
+            let mut stranger = connect(hub.port);
+            stranger.write_all(&hello).unwrap();
+            stranger
+        })
+        .collect();
+    hub.process.stderr.wait_for("more spoke TLS");
+    let told = hub.process.stderr.text();
+    assert_eq!(told.matches("speaks TLS, and this").count(), 10, "{told}");
+    assert!(told.contains(" 30 more spoke TLS"), "{told}");
+}
+
 #[test]
 fn a_port_without_tls_is_called_so() {
     let hub = Hub::start(&["-v"]);

@@ -29,9 +29,6 @@ pub const CHUNK: usize = 512 * 1024;
 /// not fit into the room at once.
 pub(super) const TURN: usize = HIGH_WATER as usize;
 
-/// How many peers' odd text is explained, as long as the hub runs.
-const EXPLAINED: u32 = 10;
-
 /// Bytes read from a peer in a turn, however many others there are: smaller reads cost more.
 pub(super) const LEAST: usize = 64 * 1024;
 
@@ -140,9 +137,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Received::Bytes(count) => {
                 self.touch(key, now);
                 if let [22, 3, ..] = buffer[..count] {
-                    self.explain_tls(key);
+                    self.explain_tls(key, now);
                 }
-                self.explain_oddity(key, &buffer[..count]);
+                self.explain_oddity(key, &buffer[..count], now);
                 self.take_in(key, &buffer[..count], now);
                 self.queue_read(key);
                 if self.room.is_chat() {
@@ -197,35 +194,41 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// What was heard looks like the beginning of TLS (RFC 8446, 5.1): if it is the first, nobody
     /// will understand anybody.
-    fn explain_tls(&self, key: usize) {
+    fn explain_tls(&mut self, key: usize, now: Instant) {
         let member = self.room.member(key);
         if member.is_some_and(|member| member.account.received == 0) {
-            log::warn!("{} speaks TLS, and this hub does not: --ssl", self.who(key));
+            self.explain(key, "speaks TLS, and this hub does not: --ssl", now);
         }
     }
 
     /// What was heard is no text that the others could read: the operator is told why, once for each
-    /// peer, and of the first few peers only.
-    fn explain_oddity(&mut self, key: usize, bytes: &[u8]) {
-        let Some(peer) = self.conns.get_mut(key) else {
-            return;
-        };
-        let Some(oddity) = peer.dialect.hear(bytes) else {
-            return;
-        };
-        if self.explained >= EXPLAINED {
-            return;
-        }
-        self.explained += 1;
-        let what = match oddity {
-            Oddity::CarriageReturns => {
+    /// peer.
+    fn explain_oddity(&mut self, key: usize, bytes: &[u8], now: Instant) {
+        let oddity = self.conns.get_mut(key).map(|peer| peer.dialect.hear(bytes));
+        let what = match oddity.flatten() {
+            Some(Oddity::CarriageReturns) => {
                 "ends its lines with CR alone, so none of them ends: it has to send LF or CRLF"
             }
-            Oddity::Utf16 => {
+            Some(Oddity::Utf16) => {
                 "sends UTF-16, of which every other byte shows as ^@: it has to send UTF-8"
             }
+            None => return,
         };
-        log::warn!("{} {what}", self.who(key));
+        self.explain(key, what, now);
+    }
+
+    /// Tells the operator what a peer does wrong: of a few one by one, of the others how many.
+    fn explain(&mut self, key: usize, what: &str, now: Instant) {
+        if self.explained.count(now) {
+            log::warn!("{} {what}", self.who(key));
+        }
+    }
+
+    /// Tells how many more peers did something wrong, when it is time.
+    pub fn tell_unexplained(&mut self, now: Instant) {
+        if let Some(count) = self.explained.take_untold(now) {
+            log::warn!("{count} more spoke TLS, or what is no text with lines in UTF-8");
+        }
     }
 
     /// A peer said `bytes`.
