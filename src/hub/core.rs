@@ -425,7 +425,7 @@ impl<W: World> Core<W> {
         mut ended: Result<Status, Error>,
         now: Instant,
     ) -> Result<Status, Error> {
-        self.peers.close_notify();
+        self.peers.close_all();
         self.display.erase_row();
         self.transfer.sum_up(&self.peers, self.began, now);
         if let Some(console) = self.operator.console_mut() {

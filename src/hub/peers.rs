@@ -122,8 +122,27 @@ impl<S> Peer<S> {
         let is_told = self.broken.is_none() && !self.conn.is_shut();
         if is_told {
             self.conn.shutdown();
+            if self.is_promised {
+                self.conn.break_on_close(false);
+            }
         }
         is_told
+    }
+
+    /// Lets what the other side reads when the connection is closed be the truth. A member that `lacks`
+    /// something, or of whose bytes a layer holds some back, reads that the connection broke; any other
+    /// that it ended.
+    fn close_truthfully(&mut self, lacks: bool)
+    where
+        S: Stream,
+    {
+        let breaks = (lacks && !self.conn.is_shut()) || self.conn.has_pending_output();
+        if breaks || self.is_promised {
+            self.conn.break_on_close(breaks);
+        }
+        if !breaks {
+            self.conn.close_notify();
+        }
     }
 }
 

@@ -286,6 +286,11 @@ impl<S: Stream> Conn<S> {
         }
     }
 
+    /// Whether closing breaks the connection from now on: see [`Stream::break_on_close`].
+    pub fn break_on_close(&mut self, breaks: bool) {
+        self.stream.break_on_close(breaks);
+    }
+
     /// A layer that holds output back found the socket full.
     fn block_behind_pending(&mut self) {
         if self.stream.has_pending_output() {

@@ -124,6 +124,10 @@ impl Stream for Layer {
         each!(self, stream => stream.probe_soon());
     }
 
+    fn break_on_close(&mut self, breaks: bool) {
+        each!(self, stream => stream.break_on_close(breaks));
+    }
+
     fn tcp_info(&self) -> Option<TcpInfo> {
         each!(self, stream => stream.tcp_info())
     }

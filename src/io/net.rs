@@ -51,6 +51,13 @@ pub(super) fn probe_soon(stream: &mio::net::TcpStream) {
     let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE_SOON);
 }
 
+/// Whether closing it sends a reset instead of an end. That it fails on a connection that just broke
+/// is no news.
+pub(super) fn break_on_close(stream: &mio::net::TcpStream, breaks: bool) {
+    let linger = breaks.then_some(Duration::ZERO);
+    let _ = socket2::SockRef::from(stream).set_linger(linger);
+}
+
 /// What every connection has: no waiting for more to send, and a question to whoever is silent.
 fn set_options(socket: &Socket) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;

@@ -203,6 +203,12 @@ impl Stream for Socket {
         }
     }
 
+    fn break_on_close(&mut self, breaks: bool) {
+        if let Kind::Tcp(stream) = &self.kind {
+            net::break_on_close(stream, breaks);
+        }
+    }
+
     fn tcp_info(&self) -> Option<TcpInfo> {
         match &self.kind {
             Kind::Tcp(stream) => TcpInfo::of(stream, self.connected),

@@ -114,6 +114,11 @@ pub trait Stream {
     /// whether anybody is there (keepalive, tcp(7)).
     fn probe_soon(&mut self);
 
+    /// From now on, whether closing it breaks the connection instead of ending it: the other side reads
+    /// an error (ECONNRESET) instead of an end, also when the process dies (`SO_LINGER`, socket(7)). A
+    /// Unix socket has no such error: closed with nothing unread, it ends.
+    fn break_on_close(&mut self, breaks: bool);
+
     /// What the system knows of the way to the other side. None: it does not tell.
     fn tcp_info(&self) -> Option<TcpInfo>;
 }

@@ -2,6 +2,7 @@
 //! it begins or only look whether somebody listens; and answers to a hub that says nothing.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::io::Read;
 use std::net::Shutdown;
 use std::net::TcpStream;
@@ -13,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
 
+use rustix::process::Signal;
 use socket2::SockRef;
 
 use crate::rule::ENDS;
@@ -215,6 +217,61 @@ fn of_two_one_breaks_off_and_the_other_gets_everything() {
         expect_named(&giver.hub.process, &addr);
         expect_whole("who stayed", good);
         assert_eq!(breaks.join().unwrap().wrong, None);
+    }
+}
+
+/// Reads to the end, and returns how many bytes came and why no more do.
+fn read_to_break(stream: &mut TcpStream) -> (usize, Option<ErrorKind>) {
+    stream.set_read_timeout(Some(ENDS)).unwrap();
+    let (mut buffer, mut count) = (vec![0; 64 * 1024], 0);
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return (count, None),
+            Ok(more) => count += more,
+            Err(error) => return (count, Some(error.kind())),
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_is_cut_off_does_not_take_its_part_for_the_whole() {
+    let cut = [
+        &["--stall-timeout", "1"][..],
+        &["--slow-peer", "disconnect"],
+        &["-q", "1"],
+        &["-i", "1"],
+    ];
+    for how in cut {
+        let mut giver = Giver::start(
+            &format!("cut{}", how[0]),
+            &[&["--wait-for", "2"], how].concat(),
+        );
+        let mut stuck = giver.join();
+        let good = giver.receive(Receiver::Fast);
+        expect_end(&mut giver.hub.process, 1);
+        let _ = good.join().unwrap();
+        let (count, why) = read_to_break(&mut stuck);
+        assert!(count < MUCH, "{how:?}");
+        assert_eq!(why, Some(ErrorKind::ConnectionReset), "{how:?}");
+    }
+}
+
+#[test]
+fn a_hub_that_is_killed_leaves_nobody_with_a_part_that_looks_whole() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let mut giver = Giver::start(&format!("killed-{signal:?}"), &["--wait-for", "2"]);
+        let mut streams = [giver.join(), giver.join()];
+        for stream in &mut streams {
+            let mut midway = vec![0; MIDWAY];
+            stream.read_exact(&mut midway).unwrap();
+        }
+        giver.hub.process.signal(signal);
+        giver.hub.process.wait();
+        for stream in &mut streams {
+            let (count, why) = read_to_break(stream);
+            assert!(count < MUCH - MIDWAY, "{signal:?}");
+            assert_eq!(why, Some(ErrorKind::ConnectionReset), "{signal:?}");
+        }
     }
 }
 

@@ -440,6 +440,8 @@ impl Stream for Fake {
         net.probed = true;
     }
 
+    fn break_on_close(&mut self, _breaks: bool) {}
+
     fn tcp_info(&self) -> Option<TcpInfo> {
         let net = self.0.borrow();
         let extra = if net.layered && net.shut.is_some() {

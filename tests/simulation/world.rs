@@ -338,6 +338,8 @@ impl Stream for Fake {
 
     fn probe_soon(&mut self) {}
 
+    fn break_on_close(&mut self, _breaks: bool) {}
+
     fn tcp_info(&self) -> Option<TcpInfo> {
         let net = self.net.borrow();
         Some(net.wires[self.id].tcp_info(net.now))

@@ -61,9 +61,11 @@ impl Display for DisconnectReason {
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// What was said is promised to those who are there: who of them does not get it is remembered.
+    /// What was said, all that will be, is promised to those who are there: who of them does not get it
+    /// is remembered.
     pub fn promise(&mut self) {
         self.promises = true;
+        self.says_no_more = true;
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let end = self.stream_end(key);
@@ -100,6 +102,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             && peer.broken.is_none()
         {
             peer.is_promised = true;
+            let lacks = !self.says_no_more || self.room.owed(key) > 0;
+            if lacks && !peer.conn.is_shut() {
+                // Should the hub be killed, it must not take what it has for the whole.
+                peer.conn.break_on_close(true);
+            }
         }
     }
 
@@ -278,9 +285,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         self.record_lines(Some(peer.conn.addr()));
-        if left.owed == 0 {
-            peer.conn.close_notify();
-        }
+        peer.close_truthfully(left.owed > 0 || (peer.is_promised && !self.says_no_more));
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }

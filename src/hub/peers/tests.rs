@@ -87,6 +87,8 @@ impl Stream for Flood {
 
     fn probe_soon(&mut self) {}
 
+    fn break_on_close(&mut self, _breaks: bool) {}
+
     fn tcp_info(&self) -> Option<TcpInfo> {
         let written = self.written.borrow().iter().sum::<usize>() as u64;
         Some(TcpInfo {

@@ -174,7 +174,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Ends the stream of a peer that is owed nothing more, if nothing will follow.
     fn half_close(&mut self, key: usize, now: Instant) {
+        let is_whole = self.says_no_more;
         if !self.half_closing {
+            if let Some(peer) = self
+                .member_mut(key)
+                .filter(|peer| is_whole && peer.is_promised)
+            {
+                peer.conn.break_on_close(false);
+            }
             return;
         }
         if let Some(peer) = self.member_mut(key)
@@ -199,14 +206,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.has_delivered_all() && !self.conns.iter().any(is_out)
     }
 
-    /// At the end: whoever has everything that was said may know that nothing is missing.
-    pub fn close_notify(&mut self) {
+    /// At the end: each member that has everything that was said may know that nothing is missing, and
+    /// each that has not, that something is.
+    pub fn close_all(&mut self) {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
-            if self.room.owed(key) == 0
-                && let Some(peer) = self.member_mut(key)
-            {
-                peer.conn.close_notify();
+            let (owed, goes_on) = (self.room.owed(key), !self.says_no_more);
+            if let Some(peer) = self.member_mut(key) {
+                peer.close_truthfully(owed > 0 || (peer.is_promised && goes_on));
             }
         }
     }

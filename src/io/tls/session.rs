@@ -354,6 +354,10 @@ impl Stream for Session {
         self.socket.probe_soon();
     }
 
+    fn break_on_close(&mut self, breaks: bool) {
+        self.socket.break_on_close(breaks);
+    }
+
     fn tcp_info(&self) -> Option<TcpInfo> {
         self.socket.tcp_info()
     }
