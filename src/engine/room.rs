@@ -332,8 +332,11 @@ impl Room {
 
     /// A member's unfinished line took so much memory before.
     fn hold(&mut self, key: usize, before: usize) {
-        self.held.draw(self.members[key].held());
-        self.held.give_back(before);
+        let now = self.members[key].held();
+        if now != before {
+            self.held.draw(now);
+            self.held.give_back(before);
+        }
     }
 
     /// A member will say no more: its unfinished line is passed on as it is.

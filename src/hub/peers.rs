@@ -129,13 +129,14 @@ impl<S> Peer<S> {
         is_told
     }
 
-    /// Lets what the other side reads when the connection is closed be the truth. A member that `lacks`
-    /// something, or of whose bytes a layer holds some back, reads that the connection broke; any other
-    /// that it ended.
-    fn close_truthfully(&mut self, lacks: bool)
+    /// Lets what the other side reads when the connection is closed be the truth. A member that is
+    /// `owed` bytes, that was promised what `more` will be said, or of whose bytes a layer holds some
+    /// back, reads that the connection broke; any other that it ended.
+    fn close_truthfully(&mut self, owed: u64, more: bool)
     where
         S: Stream,
     {
+        let lacks = owed > 0 || (self.is_promised && more);
         let breaks = (lacks && !self.conn.is_shut()) || self.conn.has_pending_output();
         if breaks || self.is_promised {
             self.conn.break_on_close(breaks);

@@ -285,7 +285,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         self.record_lines(Some(peer.conn.addr()));
-        peer.close_truthfully(left.owed > 0 || (peer.is_promised && !self.says_no_more));
+        peer.close_truthfully(left.owed, !self.says_no_more);
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }

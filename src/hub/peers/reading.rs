@@ -98,14 +98,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// How many bytes of a peer may be read so that their records fit.
     fn records_fit(&self, key: usize) -> usize {
-        match (&self.records, self.room.member(key), self.conns.get(key)) {
-            (Some(records), Some(member), Some(peer)) => {
-                let addr = peer.conn.addr();
-                let who = Who::of(&member.account, &addr);
-                records.fits(Some(who), self.room.screen().left())
-            }
-            _ => usize::MAX,
-        }
+        let Some(records) = &self.records else {
+            return usize::MAX;
+        };
+        let (Some(member), Some(peer)) = (self.room.member(key), self.conns.get(key)) else {
+            return usize::MAX;
+        };
+        let addr = peer.conn.addr();
+        let who = Who::of(&member.account, &addr);
+        records.fits(Some(who), self.room.screen().left())
     }
 
     /// Those who waited come in the order of how much they said lately: who said least is first.

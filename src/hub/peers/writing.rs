@@ -211,9 +211,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub fn close_all(&mut self) {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
-            let (owed, goes_on) = (self.room.owed(key), !self.says_no_more);
+            let (owed, more) = (self.room.owed(key), !self.says_no_more);
             if let Some(peer) = self.member_mut(key) {
-                peer.close_truthfully(owed > 0 || (peer.is_promised && goes_on));
+                peer.close_truthfully(owed, more);
             }
         }
     }
