@@ -17,6 +17,7 @@ pub mod accept;
 mod config;
 pub mod core;
 mod display;
+pub mod news;
 pub mod operator;
 pub mod peers;
 mod transfer;

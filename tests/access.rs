@@ -4,22 +4,16 @@ mod support;
 
 use std::fs;
 use std::io::Write;
-use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
-use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 
-use socket2::Domain;
-use socket2::Socket;
-use socket2::Type;
-
-use support::DEADLINE;
 use support::Hub;
 use support::MUXNC;
 use support::Process;
 use support::connect;
+use support::connect_from;
 use support::eventually;
 use support::expect_bytes;
 use support::installed;
@@ -30,20 +24,6 @@ use support::piped;
 use support::read_all;
 
 const NOT_ALLOWED: &[u8] = b"muxnc: your address is not allowed here\n";
-
-/// A connection from 127.0.0.`host`.
-#[track_caller]
-fn connect_from(host: u8, port: u16) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0));
-    socket.bind(&from.into()).unwrap();
-    let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    socket.connect_timeout(&to.into(), DEADLINE).unwrap();
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    stream
-}
 
 /// What it reads until it is closed; a reset is as good as a close.
 fn read_rest(mut stream: TcpStream) -> Vec<u8> {

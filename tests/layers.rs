@@ -114,6 +114,26 @@ fn only_records_know_the_wall_clock() {
     );
 }
 
+/// What a peer can cause to be said is limited, since only a room that limits it can say it. The others
+/// tell of the operator's own files and of the end: so often in each, and each of these only once.
+#[test]
+fn what_peers_cause_is_said_by_one_room_of_the_hub() {
+    // One of them as often as the terminal took what was shown before.
+    let own = [("display.rs", 2), ("operator.rs", 2), ("transfer.rs", 2)];
+    for file in under("hub") {
+        let said = paths(&code(&read(&file)));
+        let said = said.iter().filter(|path| is_log_macro(path)).count();
+        let own = own.iter().find(|(name, _)| file.ends_with(name));
+        let expected = match own {
+            _ if file.ends_with("hub/news.rs") => 1,
+            Some((_, count)) => *count,
+            None => 0,
+        };
+        let file = file.display();
+        assert_eq!(said, expected, "{file}: what peers cause, hub/news.rs says");
+    }
+}
+
 #[test]
 fn no_file_can_be_unsafe() {
     let manifest = read(&root().join("Cargo.toml"));
@@ -211,6 +231,12 @@ fn clap_violation(path: &[String]) -> bool {
 fn wall_clock_violation(path: &[String]) -> bool {
     let names = ["SystemTime", "UNIX_EPOCH"];
     path.iter().any(|name| names.contains(&name.as_str()))
+}
+
+/// Whether it writes to the log.
+fn is_log_macro(path: &[String]) -> bool {
+    let macros = ["log!", "error!", "warn!", "info!", "debug!", "trace!"];
+    path.last().is_some_and(|name| macros.contains(&&name[..]))
 }
 
 fn poll_violation(path: &[String]) -> bool {

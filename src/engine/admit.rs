@@ -5,25 +5,16 @@
 //! somebody who can look it up turns into addresses. An IPv4 address and the IPv6 address that
 //! stands for it (RFC 4291, 2.5.5.2) are one; else the families are apart, so that `::/0` is IPv6.
 //!
-//! It promises: who is asked about costs no memory unless they are let in; whatever number is
-//! refused, few of them are told one by one.
+//! It promises: who is asked about costs no memory unless they are let in.
 
 use core::net::IpAddr;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::time::Duration;
-use std::time::Instant;
 
 /// Bits in front of an IPv4 address that stands among those of IPv6.
 const MAPPED: u8 = 96;
-
-/// How many refusals are told one by one in [`REFUSALS_TIME`]; the others are counted.
-const REFUSALS_TOLD: u32 = 10;
-
-/// See [`REFUSALS_TOLD`].
-const REFUSALS_TIME: Duration = Duration::from_secs(5);
 
 /// What one word of a list means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,8 +154,6 @@ pub struct Admission {
     lists: Lists,
     max: Option<usize>,
     max_per_host: Option<usize>,
-    /// Those who were not let in.
-    pub refusals: Refusals,
 }
 
 /// Why somebody is not let in.
@@ -210,7 +199,6 @@ impl Admission {
             lists,
             max,
             max_per_host,
-            refusals: Refusals::default(),
         }
     }
 
@@ -280,59 +268,6 @@ impl Headcount {
     /// How many there are from `ip`.
     pub fn of(&self, ip: IpAddr) -> usize {
         self.0.get(&ip.to_canonical()).copied().unwrap_or(0)
-    }
-}
-
-/// Counts those who were refused, and chooses of whom to tell.
-#[derive(Debug, Default)]
-pub struct Refusals {
-    total: u64,
-    /// Until when `told` counts.
-    until: Option<Instant>,
-    told: u32,
-    untold: u64,
-}
-
-impl Refusals {
-    /// Somebody was refused. Returns whether that is to be told.
-    pub fn count(&mut self, now: Instant) -> bool {
-        self.total += 1;
-        if self.until.is_none_or(|until| until <= now) {
-            self.until = Some(now + REFUSALS_TIME);
-            self.told = 0;
-        }
-        let is_told = self.told < REFUSALS_TOLD;
-        match is_told {
-            true => self.told += 1,
-            false => self.untold += 1,
-        }
-        self.check();
-        is_told
-    }
-
-    /// What holds of the counts, in debug builds: few are told, and of the others it will be told.
-    fn check(&self) {
-        debug_assert!(self.told <= REFUSALS_TOLD, "{self:?}");
-        debug_assert!(u64::from(self.told) + self.untold <= self.total, "{self:?}");
-        debug_assert!(self.untold == 0 || self.deadline().is_some(), "{self:?}");
-    }
-
-    /// How many were refused.
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// When to ask [`Refusals::take_untold`].
-    pub fn deadline(&self) -> Option<Instant> {
-        self.until.filter(|_| self.untold > 0)
-    }
-
-    /// How many were not told, when it is time to tell that.
-    pub fn take_untold(&mut self, now: Instant) -> Option<u64> {
-        let due = self.deadline()? <= now;
-        let untold = due.then(|| std::mem::take(&mut self.untold));
-        self.check();
-        untold
     }
 }
 

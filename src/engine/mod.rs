@@ -18,6 +18,7 @@ pub mod handshakes;
 pub mod happy_eyeballs;
 pub mod idle;
 pub mod journal;
+pub mod limiter;
 pub mod line_delay;
 pub mod lines;
 pub mod progress;

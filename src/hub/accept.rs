@@ -16,18 +16,19 @@
 //! It promises: a turn accepts a bounded number of connections and does a bounded number of steps of
 //! handshakes; running out of descriptors loses nobody and spins never (who cannot be accepted waits
 //! in the backlog, and is tried again when a peer left or a second has passed); of too many handshakes
-//! those that do not go on make way ([`Handshakes`]); a flood of refusals does not flood the log.
+//! those that do not go on make way ([`Handshakes`]).
 
 use std::collections::VecDeque;
+use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
 use std::time::Duration;
 use std::time::Instant;
 
+use super::news::Topic;
 use super::peers::Peers;
 use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
-use crate::engine::admit::Refusals;
 use crate::engine::handshakes::Handshakes;
 use crate::io::addr::Addr;
 use crate::io::conn::Conn;
@@ -40,7 +41,6 @@ use crate::io::stream::Handshake;
 use crate::io::stream::Received;
 use crate::io::stream::Stream;
 use crate::io::world::World;
-use crate::status::NOTICE;
 
 /// Connections accepted in a turn.
 const ACCEPT_BATCH: usize = 64;
@@ -68,8 +68,6 @@ pub(super) struct Accept<L> {
     tells: bool,
     exhausted: Option<Exhausted>,
     handshakes: Handshakes,
-    /// Those whose handshake came to nothing.
-    strangers: Refusals,
     lingering: VecDeque<Pending>,
     /// The listeners are others' as well (sd_listen_fds(3)), so that they go on when ours is closed.
     is_shared: bool,
@@ -111,7 +109,6 @@ impl<L> Accept<L> {
             tells,
             exhausted: None,
             handshakes: Handshakes::default(),
-            strangers: Refusals::default(),
             lingering: VecDeque::new(),
             is_shared: false,
             turns_away: false,
@@ -158,12 +155,7 @@ impl<L> Accept<L> {
         let retry = self.exhausted.and_then(|e| e.retry);
         let linger = self.lingering.front().map(|pending| pending.until);
         let handshake = self.handshakes.deadline();
-        let untold = self.admission.refusals.deadline();
-        let strangers = self.strangers.deadline();
-        [retry, linger, handshake, untold, strangers]
-            .into_iter()
-            .flatten()
-            .min()
+        [retry, linger, handshake].into_iter().flatten().min()
     }
 
     /// A descriptor was freed.
@@ -234,7 +226,6 @@ impl<L> Accept<L> {
                 admitted.push(key);
             }
         }
-        self.tell_untold(now);
         admitted
     }
 
@@ -263,12 +254,12 @@ impl<L> Accept<L> {
                     self.exhausted = None;
                 }
                 Err(error) if is_exhausted(&error) => {
-                    log::debug!("accept: {error}");
+                    tell_not_accepted(&error, peers, now);
                     self.exhaust(peers, now);
                     return None;
                 }
                 // The error is that one connection's (accept(2): ECONNABORTED, EPROTO, …).
-                Err(error) => log::debug!("accept: {error}"),
+                Err(error) => tell_not_accepted(&error, peers, now),
             }
         }
         None
@@ -280,19 +271,19 @@ impl<L> Accept<L> {
         for pending in self.lingering.drain(..) {
             peers.forget(pending.key);
         }
-        if !peers.drop_broken() {
+        if !peers.drop_broken(now) {
             peers.give_up_unconfirmed(None);
         }
         let was_told = self.exhausted.is_some();
         self.exhausted = Some(Exhausted {
             retry: Some(now + RETRY),
         });
-        if !was_told {
-            log::warn!(
+        if !was_told && let Some(permit) = peers.news.ask(Topic::Exhausted, now) {
+            permit.say(format_args!(
                 "no descriptor is left after {} peers: whoever else comes waits until one leaves \
                  (ulimit -n sets the limit)",
                 peers.room.here()
-            );
+            ));
         }
     }
 
@@ -310,7 +301,9 @@ impl<L> Accept<L> {
     {
         let key = peers.next_key();
         if let Err(error) = world.register(&mut conn, key) {
-            log::warn!("serve {}: {}", conn.addr(), why(&error));
+            if let Some(permit) = peers.news.ask(Topic::Unserved, now) {
+                permit.say(format_args!("serve {}: {}", conn.addr(), why(&error)));
+            }
             return None;
         }
         if !conn.shakes_hands() {
@@ -320,7 +313,7 @@ impl<L> Accept<L> {
         // Whoever is not wanted at all is not worth a handshake, and without one there are no words
         // for why. How many are here is asked when it is over: who only connects takes no place.
         if let Err(refusal) = self.admission.ask_lists(conn.addr().ip()) {
-            self.count(conn.addr(), refusal, now);
+            tell_refused(conn.addr(), refusal, peers, now);
             return None;
         }
         let ip = conn.addr().ip();
@@ -394,7 +387,7 @@ impl<L> Accept<L> {
             }
             Err(refusal) => refusal,
         };
-        self.count(&addr, refusal, now);
+        tell_refused(&addr, refusal, peers, now);
         self.refuse(key, &refusal.line(), peers, now);
         false
     }
@@ -407,8 +400,7 @@ impl<L> Accept<L> {
         now: Instant,
     ) {
         self.handshakes.end(key);
-        if let Some(conn) = peers.arriving_mut(key) {
-            self.tell_stranger(conn.addr(), "it does not speak TLS", now);
+        if tell_stranger(key, "it does not speak TLS", peers, now) {
             self.refuse(key, PLAIN_REFUSAL, peers, now);
         }
     }
@@ -465,33 +457,51 @@ impl<L> Accept<L> {
         peers: &mut Peers<S, D>,
         now: Instant,
     ) {
-        if let Some(conn) = peers.arriving_mut(key) {
-            self.tell_stranger(conn.addr(), reason, now);
+        if tell_stranger(key, reason, peers, now) {
             peers.forget(key);
         }
     }
+}
 
-    fn tell_stranger(&mut self, addr: &Addr, reason: &str, now: Instant) {
-        if self.strangers.count(now) {
-            log::info!(target: NOTICE, "{addr} did not join: {reason}");
-        }
+/// A connection could not be accepted.
+fn tell_not_accepted<S: Stream, D: Device>(
+    error: &io::Error,
+    peers: &mut Peers<S, D>,
+    now: Instant,
+) {
+    if let Some(permit) = peers.news.ask(Topic::NotAccepted, now) {
+        permit.say(format_args!("accept: {error}"));
     }
+}
 
-    fn count(&mut self, addr: &Addr, refusal: AdmissionError, now: Instant) {
-        if self.admission.refusals.count(now) {
-            log::info!(target: NOTICE, "{addr} was refused: {refusal}");
-        }
+/// Somebody was not let in.
+fn tell_refused<S: Stream, D: Device>(
+    addr: &Addr,
+    refusal: AdmissionError,
+    peers: &mut Peers<S, D>,
+    now: Instant,
+) {
+    if let Some(permit) = peers.news.ask(Topic::Refused, now) {
+        permit.say(format_args!("{addr} was refused: {refusal}"));
     }
+}
 
-    /// Tells of those who were refused and not told of one by one, when it is time.
-    fn tell_untold(&mut self, now: Instant) {
-        if let Some(count) = self.admission.refusals.take_untold(now) {
-            log::info!(target: NOTICE, "{count} more were refused");
-        }
-        if let Some(count) = self.strangers.take_untold(now) {
-            log::info!(target: NOTICE, "{count} more did not join");
-        }
+/// The handshake of a peer came to nothing. Returns whether it is still there.
+fn tell_stranger<S: Stream, D: Device>(
+    key: usize,
+    reason: &str,
+    peers: &mut Peers<S, D>,
+    now: Instant,
+) -> bool {
+    if peers.arriving_mut(key).is_none() {
+        return false;
     }
+    if let Some(permit) = peers.news.ask(Topic::Stranger, now)
+        && let Some(conn) = peers.arriving_mut(key)
+    {
+        permit.say(format_args!("{} did not join: {reason}", conn.addr()));
+    }
+    true
 }
 
 /// Takes the first off a queue if its time is over.

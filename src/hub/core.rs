@@ -19,6 +19,7 @@ use std::time::Instant;
 use super::HubConfig;
 use super::accept::Accept;
 use super::display::Display;
+use super::news::Topic;
 use super::operator::Manner;
 use super::operator::Operator;
 use super::peers::CHUNK;
@@ -226,7 +227,7 @@ impl<W: World> Core<W> {
         if let Some(console) = self.operator.console_mut() {
             console.look(now);
         }
-        let refused = self.accept.admission.refusals.total();
+        let refused = self.peers.news.total(Topic::Refused);
         self.operator.turn(
             &mut self.peers,
             &self.transfer,
@@ -249,10 +250,10 @@ impl<W: World> Core<W> {
         self.begin_transfer(now);
         self.peers.find_overdue(now);
         self.peers.find_vanished(now);
-        self.peers.tell_unexplained(now);
         if self.peers.reap(now) {
             self.accept.freed();
         }
+        self.peers.news.sum_up(now);
         self.peers.record(Records::flush);
         self.draw(now);
         self.show()?;
@@ -294,12 +295,10 @@ impl<W: World> Core<W> {
             if self.config.once {
                 return self.peers.hand_over(key, now);
             }
-            log::info!(
-                target: NOTICE,
-                "{} joined, {}",
-                self.peers.who(key),
-                self.transfer.here(&self.peers, later)
-            );
+            if let Some(permit) = self.peers.news.ask(Topic::Joined, now) {
+                let here = self.transfer.here(&self.peers, later);
+                permit.say(format_args!("{} joined, {here}", self.peers.who(key)));
+            }
         }
         None
     }

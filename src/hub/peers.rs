@@ -37,10 +37,10 @@ pub use self::leaving::DisconnectReason;
 use self::presence::Looks;
 pub use self::reading::CHUNK;
 use self::shortfall::Shortfall;
+use super::news::News;
 use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
 use crate::engine::admit::Headcount;
-use crate::engine::admit::Refusals;
 use crate::engine::dialect::Dialect;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
@@ -195,8 +195,8 @@ pub struct Peers<S, D = Descriptor> {
     promises: bool,
     /// Whose departure would leave something undelivered that was promised.
     shortfall: Shortfall,
-    /// Of which peers it was told what they do wrong.
-    explained: Refusals,
+    /// What the peers make us say on stderr.
+    pub news: News,
     /// Only where something is to be recorded.
     records: Option<Box<Records<D>>>,
     /// Counts the turns, so that it is known who was read in this one.
@@ -224,7 +224,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             room,
             queues: Queues::default(),
             flushed: 0,
-            explained: Refusals::default(),
+            news: News::default(),
             says_no_more: false,
             expects_nobody: false,
             half_closing: false,
@@ -563,7 +563,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             release,
             self.checkup,
             self.looks.at(),
-            self.explained.deadline(),
+            self.news.deadline(),
             idle,
         ];
         deadlines.into_iter().flatten().min()

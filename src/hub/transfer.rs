@@ -13,6 +13,7 @@
 
 use std::time::Instant;
 
+use super::news::Topic;
 use super::peers::Peers;
 use crate::engine::progress::Size;
 use crate::engine::progress::TransferProgress;
@@ -112,14 +113,18 @@ impl Transfer {
             if self.began.take().is_some() {
                 // One of them left before it was known to be there.
                 let here = self.here(peers, 0);
-                log::info!(target: NOTICE, "waiting again: {here}");
+                if let Some(permit) = peers.news.ask(Topic::Transfer, now) {
+                    permit.say(format_args!("waiting again: {here}"));
+                }
             }
             return false;
         }
         let begins = self.awaited.is_some() && self.began.is_none();
         if begins {
             let here = peers.staying();
-            log::info!(target: NOTICE, "all {here} are here: it begins");
+            if let Some(permit) = peers.news.ask(Topic::Transfer, now) {
+                permit.say(format_args!("all {here} are here: it begins"));
+            }
         }
         self.began.get_or_insert(now);
         self.has_begun = !self.is_whole || is_proven;

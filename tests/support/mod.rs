@@ -38,6 +38,9 @@ use rustix::event::PollFd;
 use rustix::event::PollFlags;
 use rustix::event::Timespec;
 use rustix::pty::OpenptFlags;
+use socket2::Domain;
+use socket2::Socket;
+use socket2::Type;
 
 /// How long anything may take before a test gives up on it. Generous: a slow machine is no failure.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -413,6 +416,20 @@ pub fn connect(port: u16) -> TcpStream {
     stream
 }
 
+/// The same from 127.0.0.`host`.
+#[track_caller]
+pub fn connect_from(host: u8, port: u16) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0));
+    socket.bind(&from.into()).unwrap();
+    let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    socket.connect_timeout(&to.into(), DEADLINE).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
 /// Reads exactly this and fails on anything else.
 #[track_caller]
 pub fn expect_bytes(stream: &mut impl Read, expected: impl AsRef<[u8]>) {
@@ -713,8 +730,8 @@ impl Namespace {
 
 /// A port of this machine on which nobody listens and which the system gives to nobody else, for
 /// as long as the socket lives; only a hub that asks for it can have it.
-pub fn reserved_port() -> (socket2::Socket, u16) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+pub fn reserved_port() -> (Socket, u16) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     // Two sockets that both say so may have the same port as long as only one listens.
     socket.set_reuse_address(true).unwrap();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

@@ -13,6 +13,7 @@ use std::time::Instant;
 use super::DisconnectReason;
 use super::Peer;
 use super::Peers;
+use crate::hub::news::Topic;
 use crate::io::device::Device;
 use crate::io::stream::Received;
 use crate::io::stream::Stream;
@@ -62,7 +63,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Descriptors ran out: closes some whose connection broke, though not all that they said was heard,
     /// and tells how much that was. Returns whether there were any.
-    pub fn drop_broken(&mut self) -> bool {
+    pub fn drop_broken(&mut self, now: Instant) -> bool {
         let is_broken = |peer: &Peer<S>| peer.broken.is_some() && !peer.leaving && peer.is_member();
         let peers = self.conns.iter().filter(|(_, peer)| is_broken(peer));
         let keys: Vec<usize> = peers.map(|(key, _)| key).take(DROPPED).collect();
@@ -84,12 +85,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.queue_leave(key, DisconnectReason::Broke(error));
             }
         }
-        if bytes > 0 {
+        if bytes > 0
+            && let Some(permit) = self.news.ask_of(Topic::Unheard, bytes as u64, now)
+        {
             let least = if is_all { "" } else { "at least " };
-            log::warn!(
+            permit.say(format_args!(
                 "no descriptor is left: the last {least}{bytes} bytes of {} who left were not heard",
                 keys.len()
-            );
+            ));
         }
         !keys.is_empty()
     }

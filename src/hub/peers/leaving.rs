@@ -20,12 +20,12 @@ use crate::engine::record::Who;
 use crate::engine::room::Account;
 use crate::engine::room::Overdue;
 use crate::engine::room::Presence;
+use crate::hub::news::Topic;
 use crate::io::addr::Addr;
 use crate::io::device::Device;
 use crate::io::error::why;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
-use crate::status::NOTICE;
 
 /// Why a peer left.
 #[derive(Debug)]
@@ -312,39 +312,51 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let owed = left.owed;
         let addr = peer.conn.addr();
         self.record(|records| records.left(Who::of(account, &addr), &why.to_string()));
+        let kind = match why {
+            DisconnectReason::Closed | DisconnectReason::Broke(_) | DisconnectReason::Idle => {
+                Topic::Left
+            }
+            DisconnectReason::Stalled | DisconnectReason::Slow | DisconnectReason::Behind => {
+                Topic::CutOff
+            }
+            DisconnectReason::Kicked(_) => Topic::Kicked,
+        };
+        let Some(permit) = self.news.ask(kind, now) else {
+            return;
+        };
+        let stall_timeout = self.room.policy().stall_timeout;
         match why {
-            DisconnectReason::Closed => log::info!(target: NOTICE, "{who} left {traffic}"),
+            DisconnectReason::Closed => permit.say(format_args!("{who} left {traffic}")),
             DisconnectReason::Broke(error) => {
                 let why = self::why(&error);
-                log::info!(target: NOTICE, "{who} left ({why}) {traffic}");
+                permit.say(format_args!("{who} left ({why}) {traffic}"));
             }
-            DisconnectReason::Stalled => log::warn!(
-                "{who} was cut off: it took nothing for {:?} while the others waited, \
-                 {owed} bytes were not delivered; {traffic}",
-                self.room.policy().stall_timeout
-            ),
-            DisconnectReason::Slow => log::warn!(
-                "{who} was cut off: it was too slow for the others, who waited {:?} for it, \
-                 {owed} bytes were not delivered; {traffic}",
-                self.room.policy().stall_timeout
-            ),
+            DisconnectReason::Stalled => permit.say(format_args!(
+                "{who} was cut off: it took nothing for {stall_timeout:?} while the others waited, \
+                 {owed} bytes were not delivered; {traffic}"
+            )),
+            DisconnectReason::Slow => permit.say(format_args!(
+                "{who} was cut off: it was too slow for the others, who waited {stall_timeout:?} \
+                 for it, {owed} bytes were not delivered; {traffic}"
+            )),
             DisconnectReason::Idle => {
                 let limit = self.idle.as_ref().map_or(Duration::ZERO, Idle::limit);
-                log::info!(
-                    target: NOTICE,
+                permit.say(format_args!(
                     "{who} was disconnected: nothing was sent or received for {limit:?}; {traffic}"
-                );
+                ));
             }
             DisconnectReason::Kicked(reason) if reason.is_empty() => {
-                log::warn!("{who} was cut off by you; {traffic}");
+                permit.say(format_args!("{who} was cut off by you; {traffic}"));
             }
             DisconnectReason::Kicked(reason) => {
-                log::warn!("{who} was cut off by you: {reason}; {traffic}");
+                permit.say(format_args!(
+                    "{who} was cut off by you: {reason}; {traffic}"
+                ));
             }
-            DisconnectReason::Behind => log::warn!(
+            DisconnectReason::Behind => permit.say(format_args!(
                 "{who} was cut off: it fell too far behind, {owed} bytes were not delivered; \
                  {traffic}"
-            ),
+            )),
         }
     }
 }

@@ -15,10 +15,10 @@ use crate::engine::rate::QUANTUM;
 use crate::engine::record::Who;
 use crate::engine::room::HIGH_WATER;
 use crate::engine::screen::Screen;
+use crate::hub::news::Topic;
 use crate::io::device::Device;
 use crate::io::stream::Received;
 use crate::io::stream::Stream;
-use crate::status::NOTICE;
 
 /// Bytes read from stdin, or from one peer, in a turn at most. Each read costs one large write for
 /// stdout or for each peer, so larger is cheaper; twice as much no longer fits into the processor's
@@ -190,7 +190,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if self.member_mut(key).is_none() {
             return;
         }
-        log::info!(target: NOTICE, "{} ended its side", self.who(key));
+        if let Some(permit) = self.news.ask(Topic::Ended, now) {
+            permit.say(format_args!("{} ended its side", self.who(key)));
+        }
     }
 
     /// What was heard looks like the beginning of TLS (RFC 8446, 5.1): if it is the first, nobody
@@ -218,17 +220,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.explain(key, what, now);
     }
 
-    /// Tells the operator what a peer does wrong: of a few one by one, of the others how many.
+    /// Tells the operator what a peer does wrong.
     fn explain(&mut self, key: usize, what: &str, now: Instant) {
-        if self.explained.count(now) {
-            log::warn!("{} {what}", self.who(key));
-        }
-    }
-
-    /// Tells how many more peers did something wrong, when it is time.
-    pub fn tell_unexplained(&mut self, now: Instant) {
-        if let Some(count) = self.explained.take_untold(now) {
-            log::warn!("{count} more spoke TLS, or what is no text with lines in UTF-8");
+        if let Some(permit) = self.news.ask(Topic::Odd, now) {
+            permit.say(format_args!("{} {what}", self.who(key)));
         }
     }
 

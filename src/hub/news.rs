@@ -1,0 +1,212 @@
+//! News: everything that a peer can make the hub say on stderr, and how much of it is said.
+//!
+//! A peer that connects costs a few packets; a line about it, a hundred bytes of somebody's log. So
+//! whatever a peer can cause is asked for first, and said through the [`Permit`] that comes of it: no
+//! other room of the hub that has to do with peers can write to the log (`tests/layers.rs`).
+//!
+//! ```text
+//!   something happened ─► ask ─► Permit ─► say
+//!                          │
+//!                          └───► counted ─► "290 more joined"
+//! ```
+//!
+//! It promises: of each [`Topic`] a burst is told one by one, then two in a second, and of the others how
+//! many they were, once in five seconds.
+
+use std::fmt::Display;
+use std::time::Instant;
+
+use log::Level;
+
+use crate::engine::limiter::Limiter;
+use crate::status::NOTICE;
+
+/// Of those who come and go so many are told of one by one: a lecture may begin and end at once.
+const CLASS: u32 = 1000;
+
+/// Of everything else.
+const FEW: u32 = 10;
+
+/// What a peer can make the hub tell of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// It is in the room.
+    Joined,
+    /// It ended its side.
+    Ended,
+    /// It left.
+    Left,
+    /// It made the others wait for too long.
+    CutOff,
+    /// The operator sent it away.
+    Kicked,
+    /// It was not let in.
+    Refused,
+    /// Its handshake came to nothing.
+    Stranger,
+    /// It does something that nobody can understand.
+    Odd,
+    /// It was accepted, and then could not be served.
+    Unserved,
+    /// It could not be accepted, for a reason of its own.
+    NotAccepted,
+    /// There was no descriptor for it.
+    Exhausted,
+    /// Bytes it had said were dropped.
+    Unheard,
+    /// A transfer waits again, or begins, because of it.
+    Transfer,
+}
+
+/// All of them, in order.
+const TOPICS: [Topic; 13] = [
+    Topic::Joined,
+    Topic::Ended,
+    Topic::Left,
+    Topic::CutOff,
+    Topic::Kicked,
+    Topic::Refused,
+    Topic::Stranger,
+    Topic::Odd,
+    Topic::Unserved,
+    Topic::NotAccepted,
+    Topic::Exhausted,
+    Topic::Unheard,
+    Topic::Transfer,
+];
+
+impl Topic {
+    fn level(self) -> Level {
+        match self {
+            Topic::CutOff
+            | Topic::Kicked
+            | Topic::Odd
+            | Topic::Unserved
+            | Topic::Exhausted
+            | Topic::Unheard => Level::Warn,
+            Topic::NotAccepted => Level::Debug,
+            Topic::Joined
+            | Topic::Ended
+            | Topic::Left
+            | Topic::Refused
+            | Topic::Stranger
+            | Topic::Transfer => Level::Info,
+        }
+    }
+
+    /// What is told to a person at a terminal without asking has a target of its own.
+    fn target(self) -> &'static str {
+        match self.level() {
+            Level::Info => NOTICE,
+            _ => module_path!(),
+        }
+    }
+
+    fn is_told(self) -> bool {
+        log::log_enabled!(target: self.target(), self.level())
+    }
+
+    fn burst(self) -> u32 {
+        match self {
+            Topic::Joined | Topic::Ended | Topic::Left => CLASS,
+            _ => FEW,
+        }
+    }
+
+    /// What is said of so many that were not told of one by one.
+    fn sum(self, count: u64) -> String {
+        let what = match self {
+            Topic::Joined => "more joined",
+            Topic::Ended => "more ended their side",
+            Topic::Left => "more left",
+            Topic::CutOff => "more were cut off",
+            Topic::Kicked => "more were cut off by you",
+            Topic::Refused => "more were refused",
+            Topic::Stranger => "more did not join",
+            Topic::Odd => "more spoke TLS, or what is no text with lines in UTF-8",
+            Topic::Unserved => "more could not be served",
+            Topic::NotAccepted => "more could not be accepted",
+            Topic::Exhausted => "more times no descriptor was left",
+            Topic::Unheard => "more bytes of some who left were not heard",
+            Topic::Transfer => "more times it waited again, or began",
+        };
+        format!("{count} {what}")
+    }
+}
+
+/// Leave to say one thing.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit(Topic);
+
+impl Permit {
+    /// Says it.
+    pub fn say(self, what: impl Display) {
+        let topic = self.0;
+        log::log!(target: topic.target(), topic.level(), "{what}");
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct News {
+    /// One for each of [`TOPICS`].
+    limiters: [Limiter; TOPICS.len()],
+}
+
+impl Default for News {
+    fn default() -> News {
+        News {
+            limiters: TOPICS.map(|topic| Limiter::new(topic.burst())),
+        }
+    }
+}
+
+impl News {
+    /// Something happened. None: it is not told of, or in a sum.
+    pub fn ask(&mut self, topic: Topic, now: Instant) -> Option<Permit> {
+        self.ask_of(topic, 1, now)
+    }
+
+    /// The same of something that counts as so many in a sum.
+    pub fn ask_of(&mut self, topic: Topic, count: u64, now: Instant) -> Option<Permit> {
+        let limiter = &mut self.limiters[topic as usize];
+        if !topic.is_told() {
+            // Nobody is woken to tell how much was not told.
+            limiter.count_silently(count);
+            return None;
+        }
+        limiter.count(count, now).then_some(Permit(topic))
+    }
+
+    /// How often it happened.
+    pub fn total(&self, topic: Topic) -> u64 {
+        self.limiters[topic as usize].total()
+    }
+
+    /// When to ask [`News::sum_up`].
+    pub fn deadline(&self) -> Option<Instant> {
+        self.limiters.iter().filter_map(Limiter::deadline).min()
+    }
+
+    /// Says how many were not told of one by one, when it is time.
+    pub fn sum_up(&mut self, now: Instant) {
+        for (topic, limiter) in TOPICS.iter().zip(&mut self.limiters) {
+            if let Some(count) = limiter.take_untold(now) {
+                Permit(*topic).say(topic.sum(count));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_topic_has_its_limiter() {
+        for (i, topic) in TOPICS.iter().enumerate() {
+            assert_eq!(i, *topic as usize, "{topic:?}");
+        }
+    }
+}
