@@ -178,6 +178,7 @@ impl Screen {
         self.check();
     }
 
+    #[inline]
     fn drop_excess(&mut self) {
         if self.overflow == Overflow::DropOldest && self.queue.len() >= HIGH_WATER {
             self.drop_oldest();
@@ -343,6 +344,7 @@ impl Screen {
     /// Drops the oldest lines until half of [`HIGH_WATER`] is left; the line being written keeps
     /// what it has. What is left begins with a label: also an endless line, whose latest part stands
     /// for it.
+    #[cold]
     fn drop_oldest(&mut self) {
         let head = self.head;
         let bytes = self.queue.make_contiguous();

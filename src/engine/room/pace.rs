@@ -12,7 +12,7 @@
 //! So a member that takes less than about two thirds of what the others take is cut off after a while.
 //!
 //! It promises: a bucket is full no sooner than after as long a time of blame as it holds; what a member
-//! said is forgotten [`MEMORY`] after it.
+//! said is forgotten [`MEMORY`] after it, but for less than [`FRESH`].
 
 use std::time::Duration;
 use std::time::Instant;
@@ -28,8 +28,12 @@ const NANOS_OF_SECOND: u64 = 1_000_000_000;
 /// What is not forgotten after so long means that a member has said much.
 const MUCH: Duration = Duration::from_secs(1);
 
-/// When all is forgotten, however much it was.
+/// When all but [`FRESH`] is forgotten, however much it was.
 const MEMORY: Duration = Duration::from_secs(16);
+
+/// Bytes that a member said last and that are not given a time yet: the arithmetic of `Instant` took a
+/// fifth of what a relayed line costs the room. A second of forgetting is 64 times as much.
+const FRESH: u64 = 1024;
 
 /// Bytes in a second that a member who has not said much may say while the others wait.
 const LITTLE: u64 = 4 * 1024;
@@ -123,8 +127,10 @@ struct State {
     level: Duration,
     /// When that was its level.
     level_at: Instant,
-    /// When all that it said is forgotten.
+    /// When all that it said is forgotten, but for what is fresh.
     forgotten_at: Instant,
+    /// Bytes that it said since, fewer than [`FRESH`].
+    fresh: u64,
     /// What it said while others waited.
     meter: Meter,
 }
@@ -138,6 +144,7 @@ impl State {
             level: Duration::ZERO,
             level_at: now,
             forgotten_at: now,
+            fresh: 0,
             meter: Meter::default(),
         }
     }
@@ -166,13 +173,17 @@ impl State {
 
     /// How long it will take until all that it said is forgotten: the more it said, the longer.
     fn said_lately(&self, now: Instant) -> Duration {
-        self.forgotten_at.saturating_duration_since(now)
+        let said = self.forgotten_at.saturating_duration_since(now);
+        (said + time_to_forget(self.fresh)).min(MEMORY)
     }
 
     /// It said so much, while others waited or not.
     fn say(&mut self, bytes: u64, in_hold: bool, now: Instant) {
-        let time = Duration::from_nanos(bytes.saturating_mul(NANOS_OF_SECOND) / FORGOTTEN);
-        self.forgotten_at = (self.forgotten_at.max(now) + time).min(now + MEMORY);
+        self.fresh = self.fresh.saturating_add(bytes);
+        if self.fresh >= FRESH {
+            self.forgotten_at = now + self.said_lately(now);
+            self.fresh = 0;
+        }
         if in_hold {
             self.meter.spend(Rate::per_second(LITTLE), bytes, now);
         }
@@ -183,11 +194,16 @@ impl State {
     /// # Errors
     /// None; that is when to ask again.
     fn allowance(&self, now: Instant) -> Result<u64, Instant> {
-        if self.said_lately(now) >= MUCH {
-            return Err(self.forgotten_at - MUCH + Duration::from_millis(1));
+        if let Some(left) = self.said_lately(now).checked_sub(MUCH) {
+            return Err(now + left + Duration::from_millis(1));
         }
         self.meter.read_budget(Rate::per_second(LITTLE), now)
     }
+}
+
+/// How long it takes until so many bytes are forgotten.
+fn time_to_forget(bytes: u64) -> Duration {
+    Duration::from_nanos(bytes.saturating_mul(NANOS_OF_SECOND) / FORGOTTEN)
 }
 
 /// Who is to blame for a hold.
