@@ -389,25 +389,32 @@ fn at_a_terminal_bob_reads_names_and_his_own_lines_once() {
     bob.screen.wait_for("<user1>\x1b[0m ^[[2J");
     bob.press("good morning\r");
     two.hears("<host> good morning\n");
+    support::pause();
     bob.press("/name 1 Ana\r");
     two.hears("* user1 is now Ana\n");
     bob.screen.wait_for("* user1 is now Ana");
+    support::pause();
     bob.press("/name 2 ana\r");
     bob.screen
         .wait_for("ana could be mistaken for somebody else");
+    support::pause();
     bob.press("/name 2 7\r");
     bob.screen.wait_for("7 could be mistaken for somebody else");
+    support::pause();
     bob.press("/msg 1 well done\r");
     one.hears("<host> well done\n");
+    support::pause();
     bob.press("/relay off\r");
     two.hears("* only host hears you now\n");
     one.says("psst\n/nick Eve\n");
     one.hears("* you are still Ana: ");
     bob.screen.wait_for("<Ana>\x1b[0m psst");
+    support::pause();
     bob.press("/relay on\r");
     two.hears("* everybody hears each other again\n");
     one.says("over\n");
     two.hears("<Ana> over\n");
+    support::pause();
     bob.press("/kick 1\r");
     two.hears("* Ana left\n");
     assert_eq!(

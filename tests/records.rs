@@ -285,6 +285,7 @@ fn a_chats_transcript_has_the_names_and_a_private_word_whom_it_was_for() {
     bob.screen.wait_for("it is me");
     bob.press("hello all\r");
     bob.screen.wait_for("hello all");
+    support::pause();
     bob.press("/msg 1 hello Ana\r");
     let addr = ana.local_addr().unwrap();
     let text = wait_for_file(&file, |text| text.contains("hello Ana"));

@@ -3,8 +3,13 @@
 //! Only the operator has commands, and only at the keyboard; nothing that is pasted, piped or sent
 //! by a peer is ever one.
 //!
-//! It promises: a line is either to be said, or a command, or explained; a mistyped command is
-//! never said to the class.
+//! It promises: a line is either to be said, or a command, or explained; a mistyped command, and what
+//! only looks like one, is never said to the class.
+
+use crate::engine::lookalike::is_backslash;
+use crate::engine::lookalike::is_slash;
+use crate::engine::lookalike::plain;
+use crate::engine::lookalike::skip_unseen;
 
 /// What a typed line means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,18 +79,18 @@ pub const COMMANDS: [(&str, &str, &str); 10] = [
     ("quit", "", "end the hub"),
 ];
 
+/// The command by which something is said to one alone.
+const PRIVATE: &str = "msg";
+
 /// The longest name, in characters.
 pub const MAX_NAME: usize = 16;
 
 /// Understands one line that was typed, without its line break.
 pub fn understand(line: &str) -> Typed<'_> {
     let Some(rest) = line.strip_prefix('/') else {
-        return match is_indented_command(line) {
-            true => Typed::Explain(format!(
-                "{} was not sent: a command has no blank before it; // says it",
-                cut(line.trim_start()).0
-            )),
-            false => Typed::Say(line),
+        return match why_no_command(line) {
+            Some(why) => Typed::Explain(why),
+            None => Typed::Say(line),
         };
     };
     if rest.starts_with('/') {
@@ -146,24 +151,79 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     }
 }
 
-/// Whether there are only blanks before what would be a command: nobody says that on purpose.
-fn is_indented_command(line: &str) -> bool {
-    let Some(rest) = line.trim_start().strip_prefix('/') else {
-        return false;
+/// Why a line that looks like a command and is none was not said. Nobody says such a thing on purpose.
+fn why_no_command(line: &str) -> Option<String> {
+    let seen = skip_unseen(line);
+    let slash = seen.chars().next()?;
+    let rest = &seen[slash.len_utf8()..];
+    let looks = plain(rest);
+    let word = cut(&looks).0;
+    let is_command = match slash {
+        '/' => is_close_to_command(word),
+        // No path begins with these, so it is a mistyped command whatever it says.
+        '\u{ff0f}' | '\u{2044}' | '\u{2215}' | '\u{29f8}' => {
+            word.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        }
+        slash if is_slash(slash) => is_close_to_command(word),
+        slash => is_backslash(slash) && is_close(word, PRIVATE),
     };
-    let (word, _) = cut(rest);
-    COMMANDS
-        .iter()
-        .any(|(name, ..)| name.eq_ignore_ascii_case(word))
+    let before = &line[..line.len() - seen.len()];
+    let rule = match slash {
+        '/' if before.chars().all(char::is_whitespace) => "has no blank before it",
+        '/' => "has nothing before it, seen or not",
+        _ => "begins with the / of the keyboard",
+    };
+    let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    let shown = &seen[..slash.len_utf8() + end];
+    is_command.then(|| format!("{shown} was not sent: a command {rule}; // says it"))
 }
 
-/// Whether a line would be said to one peer alone if it were typed. Pasted it is no command, but must
-/// not be said to everybody, either.
+/// Whether a word is the name of a command, or almost.
+fn is_close_to_command(word: &str) -> bool {
+    COMMANDS.iter().any(|&(name, ..)| is_close(word, name))
+}
+
+/// Whether one meant `name` with what looks like `word`, perhaps with the number behind it: at most one
+/// letter is missing, too many or another one, or two stand the wrong way round.
+fn is_close(word: &str, name: &str) -> bool {
+    let word = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    if !word.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+        return false;
+    }
+    let (mut one, mut other) = (word, name);
+    while let (Some(a), Some(b)) = (one.chars().next(), other.chars().next())
+        && a == b
+    {
+        (one, other) = (&one[a.len_utf8()..], &other[b.len_utf8()..]);
+    }
+    while let (Some(a), Some(b)) = (one.chars().next_back(), other.chars().next_back())
+        && a == b
+    {
+        one = &one[..one.len() - a.len_utf8()];
+        other = &other[..other.len() - b.len_utf8()];
+    }
+    match (one.chars().count(), other.chars().count()) {
+        (0 | 1, 0 | 1) => true,
+        (2, 2) => one.chars().rev().eq(other.chars()),
+        _ => false,
+    }
+}
+
+/// Whether a line would be said to one peer alone if it were typed, or looks so. Pasted it is no
+/// command, but must not be said to everybody, either.
 pub fn is_private(line: &str) -> bool {
-    matches!(
-        understand(line.trim_start()),
-        Typed::Do(Command::Message { .. })
-    )
+    let seen = skip_unseen(line);
+    let begins = |letter| is_slash(letter) || is_backslash(letter);
+    let Some(rest) = seen.strip_prefix(begins) else {
+        return false;
+    };
+    let looks = plain(rest);
+    let Some(arguments) = looks.strip_prefix(PRIVATE) else {
+        return false;
+    };
+    let arguments = arguments.trim_start();
+    let text = arguments.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    text.len() < arguments.len() && text.starts_with(' ') && !text.trim().is_empty()
 }
 
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
@@ -194,6 +254,18 @@ mod tests {
         assert_eq!(understand("hello"), Typed::Say("hello"));
         assert_eq!(understand(" /etc/passwd"), Typed::Say(" /etc/passwd"));
         assert_eq!(understand(" //who"), Typed::Say(" //who"));
+        for line in [
+            "／／",
+            "ノート",
+            "丿 is a stroke",
+            "∕ 2",
+            "\\quit",
+            "\u{feff}x",
+            "-/msg",
+            " /what",
+        ] {
+            assert_eq!(understand(line), Typed::Say(line));
+        }
         assert_eq!(understand("//etc/passwd"), Typed::Say("/etc/passwd"));
         assert_eq!(understand(""), Typed::Say(""));
     }
@@ -279,8 +351,38 @@ mod tests {
             "\t/msg 3 psst",
             "  /MSG 3 psst",
             "/msg3 hi",
+            " /msg3 hi",
+            " /mgs 3 hi",
+            "\u{a0}/quit",
+            "\u{3000}/ｍｓｇ ３ hi",
+            "／mgs 3 hi",
+            "／msg　3 hi",
+            "\u{1f67c}kick 3",
+            "ノwho",
+            "\\msg 3 psst",
+            "＼msg 3 psst",
+            "\x1b[D/msg 3 psst",
         ] {
             assert!(matches!(understand(line), Typed::Explain(_)), "{line}");
+        }
+        for slash in "／∕⁄⧸╱⟋\u{338}".chars() {
+            let line = format!("{slash}msg 3 psst");
+            let why = format!(
+                "{slash}msg was not sent: a command begins with the / of the keyboard; // says it"
+            );
+            assert_eq!(understand(&line), Typed::Explain(why));
+            assert!(is_private(&line), "{line}");
+        }
+        for unseen in
+            "\u{200b}\u{feff}\u{2060}\u{ad}\u{200e}\u{115f}\u{3164}\u{2800}\u{e0020}\u{301}".chars()
+        {
+            let line = format!("{unseen}/msg 3 psst");
+            let why = "/msg was not sent: a command has nothing before it, seen or not; // says it";
+            assert_eq!(understand(&line), Typed::Explain(why.into()));
+            assert!(is_private(&line), "{line}");
+            let line = format!("/{unseen}msg 3 psst");
+            assert!(matches!(understand(&line), Typed::Explain(_)), "{line}");
+            assert!(is_private(&line), "{line}");
         }
     }
 
@@ -295,10 +397,25 @@ mod tests {
 
     #[test]
     fn what_is_for_one_alone_is_known_wherever_it_comes_from() {
-        for line in ["/msg 3 psst", " /msg 3 psst"] {
+        for line in [
+            "/msg 3 psst",
+            " /msg 3 psst",
+            "/MSG 3 psst",
+            "/msg3 psst",
+            "／ｍｓｇ　３　psst",
+            "\\msg 3 x",
+        ] {
             assert!(is_private(line), "{line}");
         }
-        for line in ["/who", "//msg 3 x", "msg 3 x", "/msg", "/kick 3 loud"] {
+        for line in [
+            "/who",
+            "//msg 3 x",
+            "msg 3 x",
+            "/msg",
+            "/msg 3",
+            "/msg x",
+            "/kick 3 loud",
+        ] {
             assert!(!is_private(line), "{line}");
         }
     }

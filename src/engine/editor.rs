@@ -6,12 +6,14 @@
 //! a signal, for which [`Editor::clear`] and [`Editor::is_empty`] are there.
 //!
 //! It promises:
-//! - Cut anywhere, the same bytes give the same lines, but for Esc (below) and a CRLF that is typed. Half a character or
-//!   half a sequence waits here, and nothing waits for it; no key is lost to it.
+//! - Cut anywhere, the same bytes give the same lines, but for Esc (below) and what
+//!   [`Editor::arrive`] says of the cuts. Half a character or half a sequence waits here, and nothing
+//!   waits for it; no key is lost to it.
 //! - No line it gives has a line feed in it. Except for that the text is what was typed: what must
 //!   not go to a terminal is spelled out in the row only. Bytes that are not UTF-8 become U+FFFD.
 //! - Pasted lines can be told from typed ones. In pasted text a newline ends a line and a tab
-//!   stays, other C0 control characters are dropped.
+//!   stays, other C0 control characters are dropped. What comes behind the end of a paste before
+//!   anything else arrived is pasted, too: the text may have that end in it.
 //! - A line has at most [`MAX_LINE`] bytes, and everything else that is kept is bounded too.
 //!
 //! Esc has no timer. With more bytes behind it, it begins a sequence, or makes the next key an
@@ -34,6 +36,8 @@ use key::Key;
 use keys::Keys;
 use line::Line;
 
+use crate::engine::typing::Arrival;
+
 /// The longest line, in bytes.
 pub const MAX_LINE: usize = 1024 * 1024;
 
@@ -52,7 +56,7 @@ pub enum Event {
     Complete,
     /// Ctrl-L.
     Redraw,
-    /// The line has [`MAX_LINE`] bytes already: what came did not all find room.
+    /// The line has [`MAX_LINE`] bytes already: what came did not all find room. Told once of a line.
     Full,
 }
 
@@ -66,8 +70,11 @@ pub struct Editor {
     of_paste: bool,
     /// Whether a line that begins with `/` is a command.
     has_commands: bool,
-    /// What comes was not typed key by key, so that it is a paste without brackets.
+    /// What comes was not typed key by key, so that it is a paste without brackets, or the rest of one
+    /// with them.
     in_bulk: bool,
+    /// It was told that the line is full.
+    told_full: bool,
     /// A paste is going on, or something like it; and it began in what may be a command.
     pasting: bool,
     into_command: bool,
@@ -96,11 +103,12 @@ impl Editor {
         }
     }
 
-    /// Whether what comes from now on came in bulk: several lines at once, as a terminal sends a paste
-    /// that knows no brackets. Then it is text as a paste is.
-    pub fn set_in_bulk(&mut self, in_bulk: bool) {
-        self.in_bulk = in_bulk;
-        self.keys.set_in_bulk(in_bulk);
+    /// What comes from now on arrived so. Without it, it goes on as what came before.
+    pub fn arrive(&mut self, arrival: Arrival) {
+        if !arrival.follows {
+            self.keys.pause();
+        }
+        self.in_bulk = arrival.in_bulk;
         self.note_paste();
     }
 
@@ -109,16 +117,13 @@ impl Editor {
         self.keys.is_pasting()
     }
 
-    /// Whether a paste is going on.
-    pub fn is_pasting(&self) -> bool {
-        self.keys.is_pasting() || self.in_bulk
-    }
-
     fn note_paste(&mut self) {
-        let is_pasting = self.is_pasting();
+        let is_pasting = self.keys.is_pasting() || self.in_bulk;
         if is_pasting && !self.pasting {
             let line = self.line.text();
             self.into_command = self.has_commands && line.starts_with('/') && !self.of_paste;
+            // Of what comes in bulk a line was ended before.
+            self.of_paste |= self.in_bulk && line.is_empty();
         }
         if self.pasting && !is_pasting && self.line.text().is_empty() {
             self.of_paste = false;
@@ -133,12 +138,14 @@ impl Editor {
     pub fn next(&mut self, keys: &mut &[u8]) -> Option<Event> {
         loop {
             let key = self.keys.next(keys);
-            // Also where a paste begins or ends without a key.
+            self.in_bulk |= key == Some(Key::PasteEnd);
+            // Also where a paste begins without a key.
             self.note_paste();
             let key = key?;
             let event = self.press(key);
-            if self.line.text().is_empty() && !self.pasting {
-                self.of_paste = false;
+            if self.line.text().is_empty() {
+                self.told_full = false;
+                self.of_paste &= self.pasting;
             }
             if event.is_some() {
                 return event;
@@ -152,13 +159,13 @@ impl Editor {
             line.stop_killing();
         }
         match key {
-            Key::Text(text) => return (!line.insert(&text)).then_some(Event::Full),
-            Key::Yank => return (!line.yank()).then_some(Event::Full),
+            Key::Text(text) => return self.fill(|line| line.insert(&text)),
+            Key::Yank => return self.fill(Line::yank),
             Key::Enter if self.pasting && self.into_command => {
-                return (!line.insert(" ")).then_some(Event::Full);
+                return self.fill(|line| line.insert(" "));
             }
             Key::Enter => return Some(self.enter()),
-            Key::Tab if self.pasting => return (!line.insert("\t")).then_some(Event::Full),
+            Key::Tab if self.pasting => return self.fill(|line| line.insert("\t")),
             Key::Tab => return Some(Event::Complete),
             Key::Redraw => return Some(Event::Redraw),
             Key::DeleteOrEnd if line.text().is_empty() => return Some(Event::End),
@@ -189,6 +196,13 @@ impl Editor {
         None
     }
 
+    /// Adds to the line. What there was no room for is told of once.
+    fn fill(&mut self, add: impl FnOnce(&mut Line) -> bool) -> Option<Event> {
+        let lacks_room = !add(&mut self.line) && !self.told_full;
+        self.told_full |= lacks_room;
+        lacks_room.then_some(Event::Full)
+    }
+
     fn enter(&mut self) -> Event {
         let text = self.line.take();
         if self.pasting {
@@ -207,6 +221,7 @@ impl Editor {
     fn recall(&mut self, text: Option<String>) {
         if let Some(text) = text {
             self.line.set(text);
+            self.told_full = false;
             self.of_paste = false;
         }
     }
@@ -223,7 +238,9 @@ impl Editor {
         self.line.take();
         self.line.stop_killing();
         self.history.reset();
+        self.told_full = false;
         self.of_paste = false;
+        self.in_bulk = false;
         self.pasting = false;
         self.into_command = false;
     }

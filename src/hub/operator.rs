@@ -31,10 +31,9 @@ use crate::engine::crlf::Crlf;
 use crate::engine::editor::Event;
 use crate::engine::escape::Letters;
 use crate::engine::line_delay::LineDelay;
+use crate::engine::typing::Typing;
 use crate::io::console::Console;
 use crate::io::console::Keys;
-use crate::io::console::LARGE;
-use crate::io::console::SAME_PASTE;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::error::Error;
@@ -86,8 +85,7 @@ pub(super) struct Operator<D> {
     told_lines: usize,
     /// Of a terminal whose lines the kernel edits: a line is unfinished.
     is_midline: bool,
-    /// When several lines of it came at once, the last time.
-    bulk: Option<Instant>,
+    typing: Typing,
     /// What the operator is told, where there is no console.
     answers: Vec<String>,
     line_delay: Option<LineDelay>,
@@ -126,7 +124,7 @@ impl<D: Device> Operator<D> {
             pending_lines: 0,
             told_lines: 0,
             is_midline: false,
-            bulk: None,
+            typing: Typing::default(),
             answers: Vec::new(),
             line_delay: manner.line_delay.map(LineDelay::new),
             asked_to_end: false,
@@ -322,11 +320,12 @@ impl<D: Device> Operator<D> {
         let Input::Plain(stdin) = &mut self.input else {
             return Ok(());
         };
-        let mut count = 0;
+        let (mut count, mut is_all) = (0, false);
         while stdin.is_ready() && count < AHEAD {
             match stdin.read(&mut buffer[count..AHEAD]) {
                 Received::Bytes(more) => count += more,
-                Received::Yield | Received::Pending => break,
+                Received::Yield => break,
+                Received::Pending => is_all = true,
                 Received::End | Received::Truncated(_) => self.state = State::Ended,
                 Received::Failed(_) if stdin.has_hung_up() => return Err(Error::hung_up()),
                 Received::Failed(error) => {
@@ -335,22 +334,22 @@ impl<D: Device> Operator<D> {
             }
         }
         let bytes = &buffer[..count];
-        if bytes.is_empty() {
-            return Ok(());
+        if !bytes.is_empty() {
+            let is_typed = !self.typing.read(bytes, false, now).in_bulk && !self.is_midline;
+            self.spoke = true;
+            self.echoed |= bytes.ends_with(b"\n");
+            let line = bytes
+                .strip_suffix(b"\n")
+                .and_then(|line| std::str::from_utf8(line).ok());
+            match line.filter(|_| is_typed) {
+                Some(line) => self.understand(line, peers, transfer, refused, now),
+                None => self.say_bulk(bytes),
+            }
+            self.tell_waiting(peers, transfer);
         }
-        self.spoke = true;
-        self.echoed |= bytes.ends_with(b"\n");
-        let lines = memchr::memchr_iter(b'\n', bytes).count();
-        let is_bulk = lines > 1 || self.bulk.is_some_and(|last| now < last + SAME_PASTE);
-        self.bulk = Some(now).filter(|_| is_bulk && count >= LARGE);
-        let line = bytes
-            .strip_suffix(b"\n")
-            .and_then(|line| std::str::from_utf8(line).ok());
-        match line.filter(|_| lines == 1 && !is_bulk && !self.is_midline) {
-            Some(line) => self.understand(line, peers, transfer, refused, now),
-            None => self.say_bulk(bytes),
+        if is_all {
+            self.typing.settle();
         }
-        self.tell_waiting(peers, transfer);
         Ok(())
     }
 
@@ -488,7 +487,10 @@ impl<D: Device> Operator<D> {
                 return Ok(());
             }
         }
-        while let Some(event) = self.console_mut().and_then(Console::next_event) {
+        // Behind the end there is nothing.
+        while self.state == State::Open
+            && let Some(event) = self.console_mut().and_then(Console::next_event)
+        {
             self.act(event, peers, transfer, refused, now);
         }
         self.tell_waiting(peers, transfer);
@@ -562,7 +564,10 @@ impl<D: Device> Operator<D> {
     fn tell_waiting<S: Stream>(&mut self, peers: &Peers<S, D>, transfer: &Transfer) {
         let told = self.told_lines;
         let more = self.pending_lines.saturating_sub(told);
-        let is_pasting = self.console().is_some_and(Console::is_pasting) || self.bulk.is_some();
+        let is_pasting = match self.console() {
+            Some(console) => console.is_pasting(),
+            None => self.typing.is_pasting(),
+        };
         if more == 0 || (is_pasting && told > 0 && more < told) {
             return;
         }

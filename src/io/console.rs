@@ -24,6 +24,7 @@ use mio::Token;
 use crate::engine::editor::Editor;
 use crate::engine::editor::Event;
 use crate::engine::rows::Rows;
+use crate::engine::typing::Typing;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
 use crate::io::error::Error;
@@ -37,13 +38,6 @@ use crate::io::stdin::Stdin;
 use crate::io::stream::Received;
 use crate::io::terminal::Terminal;
 use crate::status::Status;
-
-/// Lines that come at once are a paste. If these were [`LARGE`], so is what follows within this time:
-/// nobody types that fast.
-pub const SAME_PASTE: Duration = Duration::from_millis(50);
-
-/// Bytes from which on a paste may come in several pieces.
-pub const LARGE: usize = 256;
 
 /// How often it is looked whether a terminal is ours again that another job has.
 const LOOK: Duration = Duration::from_millis(500);
@@ -79,8 +73,7 @@ pub struct Console<D = Descriptor> {
     echoed: bool,
     /// The line that was being typed when something was read that the kernel had edited.
     draft: Option<Editor>,
-    /// When several lines came at once, the last time.
-    bulk: Option<Instant>,
+    typing: Typing,
     /// When to look whether the terminal is ours again.
     looks_at: Option<Instant>,
     /// The row is on the screen as it should be.
@@ -115,7 +108,7 @@ impl Console {
             columns: Terminal::columns(),
             echoed: false,
             draft: None,
-            bulk: None,
+            typing: Typing::default(),
             looks_at: None,
             drawn: false,
         };
@@ -174,7 +167,11 @@ impl<D: Device> Console<D> {
                 self.pressed(now);
                 Ok(Keys::Pressed)
             }
-            Received::Yield | Received::Pending => Ok(Keys::None),
+            Received::Yield => Ok(Keys::None),
+            Received::Pending => {
+                self.typing.settle();
+                Ok(Keys::None)
+            }
             Received::End | Received::Truncated(_) => Ok(Keys::End),
             Received::Failed(_) if self.stdin.has_hung_up() => Err(Error::hung_up()),
             Received::Failed(error) => Err(Error::system("read from the terminal", &error)),
@@ -196,12 +193,10 @@ impl<D: Device> Console<D> {
             let fresh = self.editor.fresh();
             self.draft = Some(mem::replace(&mut self.editor, fresh));
         }
-        // What comes in brackets is known as a paste without this.
-        let is_bracketed = self.editor.is_bracketed() || has_bracket(self.keys());
-        let follows = self.bulk.is_some_and(|last| now < last + SAME_PASTE);
-        let is_bulk = !is_bracketed && (follows || ends_of_lines(self.keys()) > 1);
-        self.bulk = Some(now).filter(|_| is_bulk && self.keys().len() >= LARGE);
-        self.editor.set_in_bulk(is_bulk);
+        let is_bracketed = self.editor.is_bracketed();
+        let keys = &self.keys[self.next_key..self.last_key];
+        self.editor
+            .arrive(self.typing.read(keys, is_bracketed, now));
         self.drawn = false;
     }
 
@@ -231,9 +226,9 @@ impl<D: Device> Console<D> {
         }
     }
 
-    /// Whether a paste is going on.
+    /// Whether what was read last was pasted.
     pub fn is_pasting(&self) -> bool {
-        self.editor.is_pasting()
+        self.typing.is_pasting()
     }
 
     /// Looks whether the terminal is ours again, now and then while it is not: a shell that brings a
@@ -406,19 +401,4 @@ impl<D: Device> Console<D> {
         self.rows.set_editing(self.terminal.is_editing());
         self.drawn = false;
     }
-}
-
-/// How many lines end in what was read; a CRLF is one end.
-fn ends_of_lines(keys: &[u8]) -> usize {
-    let is_end = |(at, &key): (usize, &u8)| match key {
-        b'\r' => true,
-        b'\n' => at == 0 || keys[at - 1] != b'\r',
-        _ => false,
-    };
-    keys.iter().enumerate().filter(|&key| is_end(key)).count()
-}
-
-/// Whether a paste begins in what was read.
-fn has_bracket(keys: &[u8]) -> bool {
-    memchr::memmem::find(keys, b"\x1b[200~").is_some()
 }

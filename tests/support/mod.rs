@@ -516,6 +516,11 @@ impl Terminal {
     }
 }
 
+/// Waits for as long as somebody needs for a few keys: what comes sooner behind a line was pasted.
+pub fn pause() {
+    thread::sleep(muxnc::engine::typing::SAME_PASTE);
+}
+
 /// Both ends of a new pseudo-terminal, the master first.
 pub fn pty() -> (File, OwnedFd) {
     // A child that inherited the master would keep the terminal from ever hanging up.

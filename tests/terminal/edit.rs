@@ -1,12 +1,17 @@
 //! The edit line: whole, and with its cursor where it was, whatever else happens.
 
+use std::io::Read;
 use std::io::Write;
 use std::thread;
+use std::time::Instant;
+
+use muxnc::engine::typing::SAME_PASTE;
 
 use crate::COLUMNS;
 use crate::Seat;
 use crate::at_both;
 use crate::expect_rest;
+use crate::in_time;
 use crate::support::expect_bytes;
 
 #[test]
@@ -265,4 +270,36 @@ fn a_pasted_crlf_ends_one_line() {
             "GET / HTTP/1.1\r\nHost: example.org\r\n\r\nlast\r\n",
         );
     }
+}
+
+#[test]
+fn a_crlf_in_two_pieces_ends_one_line() {
+    in_time(|| {
+        let (mut seat, mut server) = Seat::participant(&["-C"]);
+        let mut before = Instant::now();
+        for (keys, line) in [
+            ("GET / HTTP/1.1\r", "GET / HTTP/1.1\r\n"),
+            ("\nHost: example.org\r", "Host: example.org\r\n"),
+            ("\n\r", "\r\n"),
+            ("\nlast\r", "last\r\n"),
+        ] {
+            let pressed = Instant::now();
+            seat.press(keys);
+            let mut read = vec![0; line.len()];
+            server.read_exact(&mut read).unwrap();
+            if before.elapsed() >= SAME_PASTE {
+                return None;
+            }
+            before = pressed;
+            assert_eq!(String::from_utf8_lossy(&read), line);
+        }
+        Some(())
+    });
+    // Enter and Ctrl-J are two keys.
+    let (mut seat, mut server) = Seat::participant(&[]);
+    seat.press("one\r");
+    expect_bytes(&mut server, "one\n");
+    seat.pause();
+    seat.press("\n");
+    expect_bytes(&mut server, "\n");
 }

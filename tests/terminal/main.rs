@@ -38,6 +38,7 @@ use support::Watched;
 use support::connect;
 use support::eventually;
 use support::listening_port;
+use support::pause;
 use support::pty;
 use support::without_marks;
 
@@ -136,11 +137,17 @@ impl Seat {
         self.keyboard.write_all(keys.as_ref()).expect("press keys");
     }
 
+    /// Waits for as long as somebody needs for a few keys: what comes sooner behind a line was pasted.
+    fn pause(&self) {
+        pause();
+    }
+
     /// Types these lines one after the other, as somebody does: each when the one before it is there.
     #[track_caller]
     fn type_lines(&mut self, lines: &[&str]) {
         for line in lines {
             let before = self.screen.text().len();
+            self.pause();
             self.press(format!("{line}\r"));
             self.screen.wait_until(line, |bytes| {
                 let since = String::from_utf8_lossy(&bytes[before.min(bytes.len())..]).into_owned();
@@ -249,6 +256,14 @@ fn at_both(test: impl Fn(Seat, TcpStream)) {
     test(seat, peer);
     let (seat, server) = Seat::participant(&[]);
     test(seat, server);
+}
+
+/// Tries something that is only so if it happens soon, until it did: on a busy machine it may not.
+#[track_caller]
+fn in_time<T>(mut trial: impl FnMut() -> Option<T>) -> T {
+    (0..20)
+        .find_map(|_| trial())
+        .expect("this machine is too slow to type")
 }
 
 fn set_size(master: &File, rows: u16, columns: u16) {

@@ -1,11 +1,19 @@
 //! What the operator of a hub can do at the edit line, and nobody else anywhere.
 
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
 use std::io::Write;
 use std::thread;
+use std::time::Instant;
+
+use muxnc::engine::typing::SAME_PASTE;
+use rustix::process::Signal;
 
 use crate::Seat;
 use crate::Stream;
 use crate::expect_rest;
+use crate::in_time;
 use crate::support::MUXNC;
 use crate::support::connect;
 use crate::support::eventually;
@@ -148,13 +156,13 @@ fn stats_and_help_tell() {
     expect_bytes(&mut one, "hello\n");
     one.write_all(b"hi\n").unwrap();
     seat.wait_for("hi\r\n");
-    seat.press("/stats\r");
+    seat.type_lines(&["/stats"]);
     seat.wait_for("muxnc: 1 here of 1 that joined, 6 bytes said to everybody, 3 bytes received");
     let mut refused = connect(port);
     assert_eq!(read_all(&mut refused), b"muxnc: full, 1 are here already\n");
-    seat.press("/stats\r");
+    seat.type_lines(&["/stats"]);
     seat.wait_for("muxnc: 1 here of 1 that joined, 1 refused, 6 bytes said");
-    seat.press("/help\r");
+    seat.type_lines(&["/help"]);
     for command in [
         "/who", "/msg", "/kick", "/name", "/mute", "/unmute", "/relay", "/stats", "/help", "/quit",
     ] {
@@ -168,6 +176,7 @@ fn quit_ends_the_hub() {
     let mut one = seat.join(port);
     seat.press("the end\r");
     expect_bytes(&mut one, "the end\n");
+    seat.pause();
     seat.press("/quit\r");
     seat.process.expect_status(0);
     seat.expect_found();
@@ -186,6 +195,7 @@ fn what_is_no_command_is_explained_and_not_sent() {
         let said = keys.ends_with("passwd\r");
         let last = if said { "nothing" } else { "was not sent" };
         let times = seat.screen.text().matches("was not sent").count();
+        seat.pause();
         seat.press(keys);
         let seen = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
@@ -230,7 +240,7 @@ fn pasted_lines_are_never_commands() {
     let mut one = seat.join(port);
     seat.press("\x1b[200~/quit\r//x\r/who\x1b[201~\r");
     expect_bytes(&mut one, "/quit\n//x\n/who\n");
-    seat.press("/who\r");
+    seat.type_lines(&["/who"]);
     seat.wait_for("bytes in");
 }
 
@@ -243,7 +253,10 @@ fn tab_completes_commands_and_peers() {
     seat.press("\t");
     seat.expect(&["/kick 1 "], 8);
     let two = seat.join(port);
-    seat.press("\x15/name 2 Ana\r/msg A\t");
+    seat.press("\x15");
+    seat.type_lines(&["/name 2 Ana"]);
+    seat.pause();
+    seat.press("/msg A\t");
     seat.expect(&["/name 2 Ana", "/msg 2 "], 7);
     seat.press("\x15/m\t");
     let several = ["/name 2 Ana", "muxnc: /msg  /mute", "/m"];
@@ -267,8 +280,113 @@ fn what_is_pasted_without_brackets_is_text() {
     seat.press(lines.join("\r\n") + "\r\n");
     expect_bytes(&mut one, lines.join("\n") + "\n");
     expect_rest(&seat.process);
-    seat.press("/who\r");
+    seat.type_lines(&["/who"]);
     seat.wait_for("bytes in, ");
+}
+
+#[test]
+fn a_paste_that_holds_its_own_end_is_text() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    for text in [
+        "\x1b[200~a\n\x1b[201~/quit\n\x1b[201~",
+        "\x1b[200~\x1b[201~/quit\nmore\n\x1b[201~",
+        "\x1b[200~a\n\x1b[201~\n/msg 1 x\n/kick 1\n\x1b[201~",
+    ] {
+        seat.press(text);
+        expect_rest(&seat.process);
+    }
+    expect_bytes(&mut one, "a\n/quit\n/quit\nmore\na\n\n/kick 1\n");
+    seat.wait_for("muxnc: a /msg that is pasted is neither obeyed");
+    seat.type_lines(&["/who"]);
+    seat.wait_for("bytes in, ");
+}
+
+#[test]
+fn a_paste_that_the_transport_cuts_is_text() {
+    for options in [&[][..], &["--no-edit"]] {
+        let line = [&[MUXNC, "-l", "0", "-v"], options].concat();
+        for (before, said) in [("one\rtwo\r", "one\ntwo\n"), ("one\r", "one\n")] {
+            let mut seat = in_time(|| {
+                let mut seat = Seat::start("xterm", Stream::Pipe, &line);
+                let port = listening_port(&seat.process.stderr);
+                let mut one = seat.join(port);
+                let begun = Instant::now();
+                seat.press(before);
+                expect_bytes(&mut one, said);
+                seat.press("/quit\r");
+                let mut rest = [0; 6];
+                let count = one.read(&mut rest).unwrap();
+                let is_soon = begun.elapsed() < SAME_PASTE;
+                is_soon.then(|| {
+                    assert_eq!(&rest[..count], b"/quit\n");
+                    seat
+                })
+            });
+            // A program that sends a line in one piece is as good as somebody who types it.
+            seat.pause();
+            seat.press("/quit\r");
+            seat.process.expect_status(0);
+        }
+    }
+}
+
+#[test]
+fn behind_the_end_nothing_is_said() {
+    let (mut seat, port) = Seat::hub(&["-k"]);
+    let mut one = seat.join(port);
+    seat.press("before\r");
+    expect_bytes(&mut one, "before\n");
+    seat.pause();
+    seat.press("\x04more\r");
+    expect_rest(&seat.process);
+    seat.process.signal(Signal::TERM);
+    assert_eq!(read_all(&mut one), b"");
+}
+
+#[test]
+fn what_looks_like_a_command_is_not_said() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    for (line, told) in [
+        (
+            "\u{ff0f}msg 1 s",
+            "muxnc: \u{ff0f}msg was not sent: a command begins with the /",
+        ),
+        (
+            "\u{2060}/msg 1 s",
+            "muxnc: /msg was not sent: a command has nothing before it",
+        ),
+        (
+            "\u{3000}/quit",
+            "muxnc: /quit was not sent: a command has no blank before it",
+        ),
+    ] {
+        seat.pause();
+        seat.press(format!("{line}\r"));
+        seat.wait_for(told);
+    }
+    seat.pause();
+    seat.press("\x1b[200~\u{2044}msg 1 secret\nall\n\x1b[201~");
+    expect_bytes(&mut one, "all\n");
+    seat.wait_for("muxnc: a /msg that is pasted is neither obeyed");
+}
+
+#[test]
+fn of_a_full_line_it_is_told_once() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let one = seat.join(port);
+    let mut keyboard = seat.keyboard.try_clone().unwrap();
+    let keys = thread::spawn(move || keyboard.write_all(&vec![b'q'; 1_200_000]).unwrap());
+    seat.wait_for("muxnc: that line is full\r\n");
+    keys.join().unwrap();
+    expect_rest(&seat.process);
+    seat.press("\r");
+    let mut said = String::new();
+    BufReader::new(&one).read_line(&mut said).unwrap();
+    assert!(said.len() > 1_000_000, "{}", said.len());
+    let told = seat.screen.text().matches("that line is full").count();
+    assert_eq!(told, 1);
 }
 
 #[test]
@@ -279,6 +397,7 @@ fn a_paste_does_not_end_a_command() {
     seat.expect(&["/msg 2 "], 7);
     seat.press("\x1b[200~a secret\rof three\r\nlines\x1b[201~");
     seat.expect(&["/msg 2 a secret of three lines"], 30);
+    seat.pause();
     seat.press("\r");
     expect_bytes(&mut two, "a secret of three lines\n");
     // Pasted as a whole it is no command, and not for everybody either.
@@ -305,12 +424,16 @@ fn commands_work_without_an_edit_line_too() {
         let mut one = seat.join(port);
         seat.press("/who\r");
         seat.wait_for("muxnc: [1] 127.0.0.1:");
+        seat.pause();
         seat.press("/msg 1 psst\r");
         expect_bytes(&mut one, "psst\n");
+        seat.pause();
         seat.press("hello\r");
         expect_bytes(&mut one, "hello\n");
+        seat.pause();
         seat.press("/whoo\r");
         seat.wait_for("muxnc: /whoo is no command, and was not sent");
+        seat.pause();
         seat.press("/quit\r/msg 1 secret\rtwo\r");
         expect_bytes(&mut one, "/quit\ntwo\n");
         seat.wait_for("muxnc: a /msg that is pasted is neither obeyed");
@@ -322,16 +445,19 @@ fn commands_work_without_an_edit_line_too() {
 
 #[test]
 fn after_much_that_waits_commands_work_and_little_is_told() {
-    let (seat, port) = Seat::hub(&[]);
+    let (mut seat, port) = Seat::hub(&[]);
     let text: String = (0..3000)
         .map(|i| format!("pasted line number {i:06}, of many\r"))
         .collect();
     assert!(text.len() > 100_000);
     let mut keyboard = seat.keyboard.try_clone().unwrap();
-    let keys = format!("\x1b[200~{text}\x1b[201~/who\r");
+    let keys = format!("\x1b[200~{text}\x1b[201~");
     let paste = thread::spawn(move || keyboard.write_all(keys.as_bytes()).unwrap());
-    let told = seat.wait_for("muxnc: nobody is here\r\n");
+    seat.wait_for("pasted line number 002999, of many\r\n");
     paste.join().unwrap();
+    expect_rest(&seat.process);
+    seat.type_lines(&["/who"]);
+    let told = seat.wait_for("muxnc: nobody is here\r\n");
     let notices = told.matches("wait for the first to join").count();
     assert!((1..20).contains(&notices), "{notices} notices");
     let mut one = seat.join(port);

@@ -16,6 +16,7 @@ use crate::support::Watched;
 use crate::support::connect;
 use crate::support::expect_bytes;
 use crate::support::listening_port;
+use crate::support::pause;
 use crate::support::pty;
 
 #[test]
@@ -74,8 +75,10 @@ fn a_pipe_at_the_other_end_gets_every_byte_and_nothing_else() {
     keyboard.write_all(b"hi\r").unwrap();
     expect_bytes(&mut one, "hi\n");
     // Commands are the operator's wherever stdout goes, as through `| tee`.
+    pause();
     keyboard.write_all(b"/who\r").unwrap();
     hub.stderr.wait_for("muxnc: [1] 127.0.0.1:");
+    pause();
     keyboard.write_all(b"/msg 1 psst\r").unwrap();
     expect_bytes(&mut one, "psst\n");
     assert_eq!(modes(&tty), found);

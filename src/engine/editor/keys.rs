@@ -52,15 +52,14 @@ pub(super) struct Keys {
     /// An unfinished character ([`State::Ground`]), or what followed the Esc.
     held: Vec<u8>,
     pasting: bool,
-    /// What comes was not typed key by key.
-    in_bulk: bool,
+    /// The last key was a carriage return, so that a line feed behind it is the same end of a line.
     after_cr: bool,
 }
 
 impl Keys {
-    /// Whether what comes was not typed key by key.
-    pub(super) fn set_in_bulk(&mut self, in_bulk: bool) {
-        self.in_bulk = in_bulk;
+    /// What comes next is no second half of what came.
+    pub(super) fn pause(&mut self) {
+        self.after_cr &= self.pasting;
     }
 
     /// Whether what comes is part of a paste.
@@ -142,8 +141,7 @@ impl Keys {
             b'\n' if after_cr => return None,
             b'\n' => Key::Enter,
             b'\r' => {
-                // One end of a line, if both came together; a key that is pressed is one by itself.
-                self.after_cr = !input.is_empty() || self.in_bulk;
+                self.after_cr = true;
                 Key::Enter
             }
             0x0b => Key::KillEnd,

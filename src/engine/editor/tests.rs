@@ -5,8 +5,18 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 
-/// Hands in the pieces, each as one read, and gives back what came of them.
+/// Hands in the pieces, each as one read that was typed, and gives back what came of them.
 fn feed(editor: &mut Editor, pieces: &[&[u8]]) -> Vec<Event> {
+    let mut events = Vec::new();
+    for piece in pieces {
+        editor.arrive(Arrival::default());
+        events.extend(feed_at_once(editor, &[piece]));
+    }
+    events
+}
+
+/// The same with pieces of one read.
+fn feed_at_once(editor: &mut Editor, pieces: &[&[u8]]) -> Vec<Event> {
     let mut events = Vec::new();
     for &piece in pieces {
         let mut keys = piece;
@@ -459,18 +469,40 @@ fn what_a_paste_of_lines_leaves_is_still_pasted() {
         &[pasted("one"), pasted("/quit"), line("/who")],
         "|",
     );
-    gives(&[b"\x1b[200~/who\x1b[201~\r"], &[line("/who")], "|");
+    gives(&[b"\x1b[200~/who\x1b[201~", b"\r"], &[line("/who")], "|");
     gives(
-        &[b"\x1b[200~one\n\x1b[201~/who\r"],
+        &[b"\x1b[200~one\n\x1b[201~", b"/who\r"],
         &[pasted("one"), line("/who")],
         "|",
     );
     gives(
-        &[b"\x1b[200~one\ntwo\x1b[201~\x15/who\r"],
+        &[b"\x1b[200~one\ntwo\x1b[201~", b"\x15/who\r"],
         &[pasted("one"), line("/who")],
         "|",
     );
     gives(&[b"/kick \x1b[200~1\n\x1b[201~"], &[pasted("/kick 1")], "|");
+}
+
+#[test]
+fn a_paste_that_holds_its_own_end_is_pasted_to_its_end() {
+    gives(
+        &[b"\x1b[200~a\n\x1b[201~/quit\nx\ty\n\x1b[201~"],
+        &[pasted("a"), pasted("/quit"), pasted("x\ty")],
+        "|",
+    );
+    gives(
+        &[b"\x1b[200~\x1b[201~/quit\n\x1b[201~", b"/who\r"],
+        &[pasted("/quit"), line("/who")],
+        "|",
+    );
+    // What it leaves is pasted, too, and ends no command.
+    gives(
+        &[b"\x1b[200~a\x1b[201~\n/quit", b"\r"],
+        &[pasted("a"), pasted("/quit")],
+        "|",
+    );
+    let (events, rest) = commands(&[("/kick ", false), ("\x1b[200~1\x1b[201~\r/quit\r", false)]);
+    assert_eq!((events, rest.as_str()), (vec![], "/kick 1 /quit |"));
 }
 
 /// What an operator's editor makes of keys, each piece of which came in bulk or not.
@@ -478,8 +510,11 @@ fn commands(pieces: &[(&str, bool)]) -> (Vec<Event>, String) {
     let mut editor = Editor::with_commands();
     let mut events = Vec::new();
     for (keys, in_bulk) in pieces {
-        editor.set_in_bulk(*in_bulk);
-        events.extend(feed(&mut editor, &[keys.as_bytes()]));
+        editor.arrive(Arrival {
+            in_bulk: *in_bulk,
+            follows: *in_bulk,
+        });
+        events.extend(feed_at_once(&mut editor, &[keys.as_bytes()]));
     }
     (events, look(&editor))
 }
@@ -491,6 +526,11 @@ fn what_comes_in_bulk_is_pasted() {
     assert_eq!((events, rest.as_str()), (Vec::from(expected), "|"));
     let (events, _) = commands(&[("/who\r\nx\r\n", true), ("/who\r", false)]);
     assert_eq!(events, [pasted("/who"), pasted("x"), line("/who")]);
+    // What is left behind the last end is ended by a key, and no command.
+    let (events, _) = commands(&[("one\r", false), ("/quit", true), ("\r", false)]);
+    assert_eq!(events, [line("one"), pasted("/quit")]);
+    let (events, _) = commands(&[("/ki", false), ("ck 1", true), ("\r", false)]);
+    assert_eq!(events, [line("/kick 1")]);
 }
 
 #[test]
@@ -510,12 +550,38 @@ fn a_paste_does_not_end_a_command() {
 fn a_crlf_that_comes_at_once_is_one_end() {
     gives(&[b"a\r\nb\n\n"], &[line("a"), line("b"), line("")], "|");
     gives(&[b"a\r", b"\n"], &[line("a"), line("")], "|");
+    for in_bulk in [false, true] {
+        let mut editor = Editor::new();
+        feed(&mut editor, &[b"a\r"]);
+        let follows = true;
+        editor.arrive(Arrival { in_bulk, follows });
+        assert_eq!(feed_at_once(&mut editor, &[b"\n"]), []);
+        assert_eq!(feed_at_once(&mut editor, &[b"\n"]).len(), 1);
+    }
+    // In brackets however long it takes.
+    gives(&[b"\x1b[200~a\r", b"\nb"], &[pasted("a")], "b|");
+}
+
+#[test]
+fn of_a_full_line_it_is_told_once() {
+    let mut editor = Editor::new();
+    let text = vec![b'q'; MAX_LINE / 5 * 2];
+    let full = [Event::Full];
+    for told in [&[][..], &[], &full, &[], &[]] {
+        assert_eq!(feed(&mut editor, &[&text]), told);
+    }
+    let ended = feed(&mut editor, &[b"\r"]);
+    assert!(matches!(&ended[..], [Event::Line(line)] if line.len() <= MAX_LINE));
+    editor.clear();
+    for told in [&[][..], &[], &full, &[]] {
+        assert_eq!(feed(&mut editor, &[&text]), told);
+    }
 }
 
 #[test]
 fn pasted_lines_are_not_in_the_history() {
     gives(
-        &[b"typed\r\x1b[200~pasted\nrest\x1b[201~\r\x10"],
+        &[b"typed\r\x1b[200~pasted\nrest\x1b[201~", b"\r\x10"],
         &[line("typed"), pasted("pasted"), pasted("rest")],
         "typed|",
     );
@@ -524,7 +590,7 @@ fn pasted_lines_are_not_in_the_history() {
 #[test]
 fn a_line_of_the_history_is_not_pasted() {
     gives(
-        &[b"/who\r\x1b[200~one\ntwo\x1b[201~\x10\r"],
+        &[b"/who\r\x1b[200~one\ntwo\x1b[201~", b"\x10\r"],
         &[line("/who"), pasted("one"), line("/who")],
         "|",
     );
@@ -576,7 +642,7 @@ fn a_full_line_says_so_and_keeps_what_it_has() {
     assert_eq!(feed(&mut editor, &[more.as_bytes()]), [Event::Full]);
     assert!(editor.text().len() <= MAX_LINE);
     assert!(editor.text().len() > MAX_LINE - 4);
-    assert_eq!(feed(&mut editor, &[b"b"]), [Event::Full]);
+    assert_eq!(feed(&mut editor, &[b"b"]), []);
     assert_eq!(feed(&mut editor, &[b"\x7f\x7fab\x01\x06\x04"]), []);
     assert_eq!(feed(&mut editor, &[b"\x15\x19"]), []);
     assert_eq!(feed(&mut editor, &[b"\x05\x15\x19\x19"]), [Event::Full]);
@@ -833,31 +899,30 @@ fn any_keys() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Cut anywhere but directly behind an Esc or a carriage return, the same keys make the same events and line.
+    /// Cut anywhere but directly behind an Esc, the same keys make the same events and line.
     #[test]
     fn cuts_do_not_matter(
         keys in any_keys(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
     ) {
         let mut whole = Editor::new();
-        let expected = feed(&mut whole, &[&keys]);
+        let expected = feed_at_once(&mut whole, &[&keys]);
 
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(keys.len() + 1)).collect();
-        // A carriage return and a line feed are two keys, if they do not come together.
-        cuts.retain(|&cut| cut == 0 || ![0x1b, b'\r'].contains(&keys[cut - 1]));
+        cuts.retain(|&cut| cut == 0 || keys[cut - 1] != 0x1b);
         cuts.sort_unstable();
         let mut editor = Editor::new();
         let mut events = Vec::new();
         let mut start = 0;
         for cut in cuts.into_iter().chain([keys.len()]) {
-            events.extend(feed(&mut editor, &[&keys[start..cut]]));
+            events.extend(feed_at_once(&mut editor, &[&keys[start..cut]]));
             start = cut;
         }
         prop_assert_eq!(events, expected);
         prop_assert_eq!(look(&editor), look(&whole));
         // What is held and what is remembered is the same as well.
         let more: &[u8] = b"[D~\x10x\x19\x0e";
-        prop_assert_eq!(feed(&mut editor, &[more]), feed(&mut whole, &[more]));
+        prop_assert_eq!(feed_at_once(&mut editor, &[more]), feed_at_once(&mut whole, &[more]));
         prop_assert_eq!(look(&editor), look(&whole));
     }
 
