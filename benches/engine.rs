@@ -106,6 +106,7 @@ impl FanOut for Journal {
             label: Label::Never,
             color: false,
             bold: false,
+            announced: 300,
         });
         let keys: Vec<usize> = (0..peers).collect();
         keys.iter().for_each(|&key| room.join(key, now));

@@ -37,6 +37,7 @@ use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
 use self::tls::TlsArgs;
 use crate::client::Settings;
+use crate::engine::room::CLASS;
 use crate::hub::HubConfig;
 use crate::io::dial::Target;
 use crate::io::error::Error;
@@ -262,6 +263,7 @@ impl Args {
             chat: self.hub.chat.then(|| self.hub.name.clone()),
             wait_for: wait_for.map(|peers| peers as usize),
             history: self.hub.history.map_or(0, |lines| lines as usize),
+            announced: CLASS,
             slow: self.hub.slow_peer(),
             stall_timeout: self.hub.stall_timeout,
             rate: self.hub.rate,

@@ -32,6 +32,7 @@ fn room(relay: bool, chat: bool, history: usize) -> (Room, Instant) {
         label: Label::Auto,
         color: false,
         bold: false,
+        announced: 300,
     });
     room.keep_history(history);
     if chat {

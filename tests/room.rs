@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use muxnc::engine::journal::HISTORY;
 use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::lines::MAX_LINE;
+use muxnc::engine::room::EDITS;
 use muxnc::engine::room::HELD;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::LOW_WATER;
@@ -41,6 +42,7 @@ const QUIET: Policy = Policy {
     label: Label::Never,
     color: false,
     bold: false,
+    announced: 300,
 };
 const BROKER: Policy = Policy {
     relay: true,
@@ -374,6 +376,30 @@ fn who_is_owed_little_but_its_own_lines_behind_that_is_to_blame_too() {
     assert!(class.is_on_hold(), "the log is kept for those six bytes");
     class.passes(T);
     assert_eq!(class.overdue(), [deaf]);
+}
+
+#[test]
+fn where_the_streams_of_many_differ_is_remembered_within_bounds() {
+    const MEMBERS: usize = 2000;
+    let mut class = Class::new(BROKER);
+    let keys: Vec<usize> = (0..MEMBERS).map(|_| class.join()).collect();
+    for _ in 0..200 {
+        for &key in &keys {
+            if class.room.accepts_input() && class.room.may_speak(key) {
+                class.heard(key, "\n");
+            }
+        }
+        class.shown();
+    }
+    let edits = class.room.holdings().edits;
+    assert!(edits <= EDITS + 16 * MEMBERS, "{edits} edits");
+    assert!(!class.room.may_speak(keys[0]));
+    // Who takes what it is owed goes on.
+    class.reads(keys[0]);
+    assert!(class.room.may_speak(keys[0]));
+    class.heard(keys[0], "on it goes\n");
+    keys.iter().for_each(|&key| class.leave(key));
+    assert_eq!(class.room.holdings().edits, 0);
 }
 
 #[test]
@@ -1431,6 +1457,7 @@ fn policy() -> impl Strategy<Value = Policy> {
         label: Label::Never,
         color: false,
         bold: false,
+        announced: 300,
     })
 }
 

@@ -371,6 +371,7 @@ pub fn room(data: &[u8]) {
         label: if bit(4) { Label::Always } else { Label::Auto },
         color: false,
         bold: false,
+        announced: 300,
     });
     if is_chat {
         room.open_chat(Chat::new("host", bit(5)));
@@ -431,7 +432,7 @@ pub fn room(data: &[u8]) {
             (14, Some(key)) => {
                 let name = String::from_utf8_lossy(input.take(4)).into_owned();
                 if is_name(&name) {
-                    room.name(key, &name);
+                    room.name(key, &name, now);
                 }
             }
             (15, Some(key)) => {

@@ -63,6 +63,9 @@ pub struct Journal {
     /// Bytes appended since the beginning.
     end: u64,
     spares: Vec<Box<[u8]>>,
+    /// Edits in the queues of all cursors, and bytes still to be inserted by them.
+    edits: usize,
+    inserted: u64,
 }
 
 /// One peer's place in the journal, made by [`Journal::join`] and given back to
@@ -117,6 +120,8 @@ impl Journal {
             fleeting: VecDeque::new(),
             end: 0,
             spares: Vec::new(),
+            edits: 0,
+            inserted: 0,
         }
     }
 
@@ -144,6 +149,7 @@ impl Journal {
             let len = end - start;
             edits.skipped += len;
             edits.queue.push_back(Edit::Skip { at: start, len });
+            self.edits += 1;
         }
         cursor
     }
@@ -151,14 +157,6 @@ impl Journal {
     /// Where a cursor stands: so many bytes after the beginning.
     pub fn place(&self, cursor: &Cursor) -> u64 {
         cursor.at
-    }
-
-    /// Whether something is still to be inserted into a cursor's stream.
-    pub fn has_insertions(&self, cursor: &Cursor) -> bool {
-        cursor
-            .edits
-            .as_ref()
-            .is_some_and(|edits| edits.inserted > 0)
     }
 
     /// Puts `bytes` into the stream of a cursor that was just made, before everything else in it.
@@ -169,6 +167,8 @@ impl Journal {
         let edits = cursor.edits.get_or_insert_default();
         debug_assert!(edits.taken == 0, "something was taken already");
         edits.inserted += bytes.len() as u64;
+        self.edits += 1;
+        self.inserted += bytes.len() as u64;
         edits.queue.push_front(Edit::Insert {
             at: cursor.at,
             bytes: bytes.into(),
@@ -194,6 +194,10 @@ impl Journal {
 
     /// Gives a cursor back, and with it whatever only it still needed.
     pub fn leave(&mut self, cursor: Cursor) {
+        if let Some(edits) = &cursor.edits {
+            self.edits -= edits.queue.len();
+            self.inserted -= edits.inserted;
+        }
         self.segment_mut(cursor.at).cursors -= 1;
         self.trim();
     }
@@ -282,7 +286,10 @@ impl Journal {
         edits.skipped += len;
         match edits.queue.back_mut() {
             Some(Edit::Skip { at, len: n }) if *at + *n == start => *n += len,
-            _ => edits.queue.push_back(Edit::Skip { at: start, len }),
+            _ => {
+                edits.queue.push_back(Edit::Skip { at: start, len });
+                self.edits += 1;
+            }
         }
         self.check_cursor(cursor);
     }
@@ -294,6 +301,8 @@ impl Journal {
         }
         let edits = cursor.edits.get_or_insert_default();
         edits.inserted += bytes.len() as u64;
+        self.edits += 1;
+        self.inserted += bytes.len() as u64;
         edits.queue.push_back(Edit::Insert {
             at: self.end,
             bytes: bytes.into(),
@@ -367,13 +376,16 @@ impl Journal {
             if left < inserted {
                 edits.taken += left as usize;
                 edits.inserted -= left;
+                self.inserted -= left;
                 left = 0;
                 break;
             }
             left -= inserted;
             edits.inserted -= inserted;
+            self.inserted -= inserted;
             edits.taken = 0;
             edits.queue.pop_front();
+            self.edits -= 1;
             if edits.queue.is_empty() && edits.queue.capacity() > EDITS_KEPT {
                 cursor.edits = None;
             }
@@ -410,6 +422,21 @@ impl Journal {
     /// How many edits wait in this cursor's queue.
     pub fn edits(&self, cursor: &Cursor) -> usize {
         cursor.edits.as_ref().map_or(0, |edits| edits.queue.len())
+    }
+
+    /// The same of all cursors together.
+    pub fn edits_of_all(&self) -> usize {
+        self.edits
+    }
+
+    /// Bytes that are still to be inserted into this cursor's stream.
+    pub fn inserted(&self, cursor: &Cursor) -> u64 {
+        cursor.edits.as_ref().map_or(0, |edits| edits.inserted)
+    }
+
+    /// The same of all cursors together.
+    pub fn inserted_of_all(&self) -> u64 {
+        self.inserted
     }
 
     fn relocate(&mut self, cursor: &mut Cursor, to: u64) -> bool {

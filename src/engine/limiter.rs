@@ -2,25 +2,26 @@
 //!
 //! ```text
 //!   caused:  ||||||||||||||||   |    |
-//!   told:    |||||          Σ11 |    |        a burst of five; the sum, SUMS_UP after the first of it
+//!   told:    |||||          Σ11 |    |        a burst of five; the sum, a while after the first of it
 //! ```
 //!
-//! It promises: in a time `t`, at most as many are told as the burst and one for each [`EACH`] of `t`, and
-//! one sum for each [`SUMS_UP`]; whatever is not told is in a sum.
+//! It promises: in a time `t`, at most as many are told as the burst and one for each `each` of `t`, and
+//! one sum for each [`SUMS_UP`] of those; whatever is not told is in a sum.
 
 use std::time::Duration;
 use std::time::Instant;
 
-/// After so long one more may be told, until the whole burst may.
+/// After so long one more may be told, where nothing else is wanted.
 pub const EACH: Duration = Duration::from_millis(500);
 
-/// How long after the first that was not told it is said how many were not.
-pub const SUMS_UP: Duration = Duration::from_secs(5);
+/// After so many times that it is said how many were not told.
+pub const SUMS_UP: u32 = 10;
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Limiter {
     burst: u32,
+    each: Duration,
     /// When the whole burst may be told again.
     full_at: Option<Instant>,
     total: u64,
@@ -30,10 +31,11 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// One that lets so many at once be told one by one.
-    pub const fn new(burst: u32) -> Limiter {
+    /// One that lets so many at once be told one by one, and after each time `each` one more.
+    pub const fn new(burst: u32, each: Duration) -> Limiter {
         Limiter {
             burst,
+            each,
             full_at: None,
             total: 0,
             untold: 0,
@@ -44,13 +46,13 @@ impl Limiter {
     /// Something happened that counts as `count`. Returns whether that is to be told.
     pub fn count(&mut self, count: u64, now: Instant) -> bool {
         self.total += count;
-        let full_at = self.full_at.map_or(now, |at| at.max(now)) + EACH;
-        let is_told = full_at <= now + EACH * self.burst;
+        let full_at = self.full_at.map_or(now, |at| at.max(now)) + self.each;
+        let is_told = full_at <= now + self.each * self.burst;
         match is_told {
             true => self.full_at = Some(full_at),
             false => {
                 self.untold += count;
-                self.sums_up_at.get_or_insert(now + SUMS_UP);
+                self.sums_up_at.get_or_insert(now + self.each * SUMS_UP);
             }
         }
         self.check();
@@ -95,10 +97,10 @@ mod tests {
     #[test]
     fn of_many_at_once_the_burst_is_told_and_the_others_are_summed_up() {
         let start = Instant::now();
-        let mut limiter = Limiter::new(10);
+        let mut limiter = Limiter::new(10, EACH);
         let told = (0..1000).filter(|_| limiter.count(1, start)).count();
         assert_eq!(told, 10);
-        let end = start + SUMS_UP;
+        let end = start + EACH * SUMS_UP;
         assert_eq!(limiter.deadline(), Some(end));
         assert_eq!(limiter.take_untold(end - Duration::from_nanos(1)), None);
         assert_eq!(limiter.take_untold(end), Some(990));
@@ -110,7 +112,7 @@ mod tests {
     #[test]
     fn a_steady_flood_is_told_at_a_steady_rate() {
         let start = Instant::now();
-        let mut limiter = Limiter::new(10);
+        let mut limiter = Limiter::new(10, EACH);
         let (mut told, mut summed, mut sums) = (0, 0, 0);
         for i in 0..100_000 {
             let now = start + Duration::from_millis(i);
@@ -133,7 +135,7 @@ mod tests {
         let forgotten = Limiter {
             total: 1,
             untold: 1,
-            ..Limiter::new(1)
+            ..Limiter::new(1, EACH)
         };
         assert!(std::panic::catch_unwind(|| forgotten.check()).is_err());
     }

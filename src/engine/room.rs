@@ -13,13 +13,16 @@
 //! ```
 //!
 //! It promises: what a member is owed is delivered whole and in order, or the member is named by
-//! [`Room::overdue`]; the memory held for slow members is bounded by [`HIGH_WATER`], one turn's input
-//! and [`RESERVE`], and that for unfinished lines by [`HELD`] and [`SHORT`] for each member.
+//! [`Room::overdue`]; what is [held](Room::holdings) for slow members is bounded by [`HIGH_WATER`], one
+//! turn's input and [`RESERVE`], by [`EDITS`] and [`ANSWERS`], and unfinished lines by [`HELD`] and
+//! [`SHORT`] for each member.
 
+mod announcements;
 mod backpressure;
 mod chat;
 mod fairness;
 mod glue;
+mod holdings;
 mod member;
 mod minutes;
 mod pace;
@@ -27,12 +30,15 @@ mod policy;
 mod presence;
 
 use std::collections::BTreeMap;
-use std::collections::VecDeque;
 use std::io;
 use std::io::IoSlice;
 use std::time::Instant;
 
+use self::announcements::Announcements;
+pub use self::announcements::CLASS;
+pub use self::backpressure::ANSWERS;
 use self::backpressure::Backpressure;
+pub use self::backpressure::EDITS;
 pub use self::backpressure::HIGH_WATER;
 pub use self::backpressure::LOW_WATER;
 use self::backpressure::LineOwner;
@@ -40,6 +46,7 @@ pub use self::backpressure::Overdue;
 pub use self::backpressure::RESERVE;
 use self::glue::Glue;
 use self::glue::OPERATOR;
+pub use self::holdings::Holdings;
 pub use self::member::Account;
 pub use self::member::Left;
 pub use self::member::Member;
@@ -113,8 +120,8 @@ pub struct Room {
     line_owner: Option<LineOwner>,
     /// Only where every line is labelled for everybody.
     chat: Option<Box<Chat>>,
-    /// Newcomers of whom nobody was told, when they are to be, and their numbers.
-    unannounced: VecDeque<(Instant, usize, u32)>,
+    /// Who is to be announced, where that is done.
+    announcements: Announcements,
     /// One line of the operator's; here so that its memory is reused.
     line: String,
 }
@@ -122,6 +129,7 @@ pub struct Room {
 impl Room {
     /// An empty room.
     pub fn new(policy: Policy) -> Room {
+        let announcements = Announcements::new(&policy);
         Room {
             members: Members::default(),
             here: 0,
@@ -146,7 +154,7 @@ impl Room {
             is_typed: false,
             line_owner: None,
             chat: None,
-            unannounced: VecDeque::new(),
+            announcements,
             line: String::new(),
         }
     }
@@ -214,7 +222,7 @@ impl Room {
         self.note_leaver(&member.pace, now);
         self.held.give_back(member.held());
         self.journal.leave(member.cursor);
-        self.announce_leave(&member.account, member.is_announced);
+        self.announce_leave(&member.account, member.is_announced, now);
         self.update_backpressure(now);
         self.show_the_last();
         Some(Left {
@@ -448,8 +456,8 @@ impl Room {
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn name(&mut self, key: usize, name: &str) -> bool {
-        if let Some(renamed) = self.rename(key, name) {
+    pub fn name(&mut self, key: usize, name: &str, now: Instant) -> bool {
+        if let Some(renamed) = self.rename(key, name, now) {
             return matches!(renamed, Ok(()) | Err(NameError::Same));
         }
         // Who differs by the case of letters only would be taken for the other; who may be gone does not

@@ -39,6 +39,8 @@ pub struct HubConfig {
     pub relay: bool,
     /// Whether this is a chat, and what the operator is called in it.
     pub chat: Option<String>,
+    /// How many who come and go are announced in it one by one at once.
+    pub announced: u32,
     /// Read nothing of stdin before so many are here.
     pub wait_for: Option<usize>,
     /// How many of the last lines whoever joins is given first.
@@ -72,6 +74,7 @@ impl HubConfig {
             label: self.label,
             color: self.color,
             bold: Terminal::is_capable(),
+            announced: self.announced,
         }
     }
 }

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use log::Level;
 
+use crate::engine::limiter::EACH;
 use crate::engine::limiter::Limiter;
 use crate::status::NOTICE;
 
@@ -157,7 +158,7 @@ pub struct News {
 impl Default for News {
     fn default() -> News {
         News {
-            limiters: TOPICS.map(|topic| Limiter::new(topic.burst())),
+            limiters: TOPICS.map(|topic| Limiter::new(topic.burst(), EACH)),
         }
     }
 }

@@ -12,9 +12,14 @@ use std::time::Instant;
 use muxnc::client::Traffic;
 use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::lines::MAX_LINE;
+use muxnc::engine::room::ANSWERS;
+use muxnc::engine::room::EDITS;
+use muxnc::engine::room::HELD;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::LOW_WATER;
+use muxnc::engine::room::SHORT;
 use muxnc::engine::room::SlowPeer;
+use muxnc::engine::room::TRIAL;
 use muxnc::engine::screen;
 use muxnc::hub::core::Core;
 use muxnc::hub::core::Turn;
@@ -138,7 +143,7 @@ impl Hub {
         }
         let now = Instant::now();
         let net = Net::new(chance, now, terms.stdin, is_empty);
-        let mut spec = Spec::new(terms.relays(mode), mode.chat);
+        let mut spec = terms.spec(mode, now);
         spec.quorum = terms.quorum();
         spec.shows = terms.traffic != Traffic::SendOnly;
         let mut hub = Hub {
@@ -271,8 +276,15 @@ impl Hub {
         // The shortest lines of a chat are mostly label.
         let input = if self.mode.chat { 5 * input } else { input };
         let most = HIGH_WATER + SEGMENT as u64 + input as u64;
-        let retained = self.core.room().retained();
-        assert!(retained <= most, "{retained} bytes are held");
+        let held = self.core.room().holdings();
+        assert!(held.log <= most, "{} bytes are held", held.log);
+        let members = self.spec.here.len();
+        let lines = HELD + members * 2 * SHORT;
+        assert!(held.lines <= lines + MAX_LINE, "{held:?}");
+        assert!(held.edits <= EDITS + members * 2048, "{held:?}");
+        // What is said on trial is told to each newcomer.
+        let trial = (TRIAL + MAX_LINE) * members;
+        assert!(held.answers <= ANSWERS + trial as u64, "{held:?}");
         let waiting = self.spec.screen.len();
         let most = screen::HIGH_WATER + input;
         assert!(waiting <= most, "{waiting} bytes wait for stdout");

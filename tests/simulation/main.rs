@@ -75,6 +75,17 @@ fn chat() {
     });
 }
 
+/// As after `/relay off`.
+#[test]
+fn quiet_chat() {
+    simulate(Mode {
+        relay: false,
+        chat: true,
+        slow: SlowPeer::Wait,
+        is_whole: false,
+    });
+}
+
 #[test]
 fn live_stream() {
     simulate(Mode {

@@ -61,6 +61,7 @@ impl Hub {
                 _ => {}
             }
         }
+        self.spec.now = turn.now;
         self.hear_operator(&net);
         for did in log {
             self.replay_one(did, &mut turn, &net);
@@ -230,7 +231,7 @@ impl Hub {
         if std::mem::replace(&mut turn.has_reaped, true) {
             return;
         }
-        self.spec.announce_due(turn.now);
+        self.spec.announce_due();
         if !turn.dropped.is_empty() {
             self.spec.forget_heard(|id| acked(net, id));
         }

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use std::time::Instant;
 
+use muxnc::engine::limiter;
+use muxnc::engine::limiter::Limiter;
 use muxnc::engine::lines::MAX_LINE;
 
 /// How long somebody stays in a chat until everybody hears of it.
@@ -87,9 +89,21 @@ struct Speaker {
     left: bool,
 }
 
+/// Who comes to a chat and leaves it is announced, but not more than so many.
+#[derive(Debug)]
+struct Announced {
+    limiter: Limiter,
+    /// Those who were not.
+    joined: usize,
+    left: usize,
+}
+
 /// The whole hub as it should be.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Spec {
+    /// When this turn is.
+    pub(crate) now: Instant,
+    announced: Announced,
     pub(crate) relay: bool,
     pub(crate) chat: bool,
     /// It begins as one whole for so many, so that what was said on trial is everybody's.
@@ -132,13 +146,36 @@ impl Speaker {
 }
 
 impl Spec {
-    pub(crate) fn new(relay: bool, chat: bool) -> Spec {
+    /// A hub at that time, which announces so many at once, and in a stall timeout 400.
+    pub(crate) fn new(
+        relay: bool,
+        chat: bool,
+        announced: u32,
+        stall_timeout: Duration,
+        now: Instant,
+    ) -> Spec {
+        let each = limiter::EACH.max(stall_timeout / 400);
         Spec {
+            now,
+            announced: Announced {
+                limiter: Limiter::new(announced, each),
+                joined: 0,
+                left: 0,
+            },
             relay,
             chat,
+            quorum: None,
+            members: BTreeMap::new(),
+            here: Vec::new(),
+            joined: 0,
+            said: 0,
+            log: Speaker::default(),
+            screen: VecDeque::new(),
             shows: true,
+            shown: Speaker::default(),
+            operator: Vec::new(),
             on_trial: true,
-            ..Spec::default()
+            kept: Vec::new(),
         }
     }
 
@@ -179,7 +216,10 @@ impl Spec {
         member.owed = VecDeque::new();
         let number = member.number;
         if member.announced {
-            self.announce(&format!("user{number} left"));
+            match self.announced.limiter.count(1, self.now) {
+                true => self.announce(&format!("user{number} left")),
+                false => self.announced.left += 1,
+            }
         }
         self.show_the_last();
     }
@@ -427,13 +467,23 @@ impl Spec {
         }
     }
 
-    /// Who has stayed for a while is announced.
-    pub(crate) fn announce_due(&mut self, now: Instant) {
-        if self.chat {
-            for id in self.here.clone() {
-                if self.members[&id].since + ANNOUNCED_AFTER <= now {
-                    self.announce_joined(id);
-                }
+    /// Who has stayed for a while is announced, and how many were not.
+    pub(crate) fn announce_due(&mut self) {
+        if !self.chat {
+            return;
+        }
+        for id in self.here.clone() {
+            if self.members[&id].since + ANNOUNCED_AFTER <= self.now {
+                self.announce_joined(id);
+            }
+        }
+        if self.announced.limiter.take_untold(self.now).is_some() {
+            let joined = std::mem::take(&mut self.announced.joined);
+            let left = std::mem::take(&mut self.announced.left);
+            match (joined, left) {
+                (joined, 0) => self.announce(&format!("{joined} more joined")),
+                (0, left) => self.announce(&format!("{left} more left")),
+                _ => self.announce(&format!("{joined} more joined, {left} left")),
             }
         }
     }
@@ -442,7 +492,10 @@ impl Spec {
         let member = self.member(id);
         if !std::mem::replace(&mut member.announced, true) {
             let number = member.number;
-            self.announce(&format!("user{number} joined"));
+            match self.announced.limiter.count(1, self.now) {
+                true => self.announce(&format!("user{number} joined")),
+                false => self.announced.joined += 1,
+            }
         }
     }
 

@@ -28,6 +28,7 @@ use muxnc::io::stdin::Stdin;
 
 use super::Chance;
 use super::Mode;
+use super::spec::Spec;
 use super::world::Door;
 use super::world::Fd;
 use super::world::Handle;
@@ -57,6 +58,7 @@ pub(crate) struct Terms {
     pub(crate) lists: Lists,
     tells_refused: bool,
     pub(crate) is_shared: bool,
+    announced: u32,
 }
 
 impl Terms {
@@ -108,6 +110,7 @@ impl Terms {
             lists: Lists::default(),
             tells_refused: chance.one_in(2),
             is_shared: chance.one_in(10),
+            announced: *Chance(chance.0).pick(&[1, 3, 300]),
         }
     }
 
@@ -142,6 +145,7 @@ impl Terms {
             tells_refused: self.tells_refused,
             relay: mode.relay,
             chat: mode.chat.then(|| String::from("host")),
+            announced: self.announced,
             wait_for: self.wait_for,
             history: 0,
             slow: mode.slow,
@@ -183,6 +187,12 @@ impl Terms {
             can_draw: false,
         };
         Core::new(parts, self.config(mode), now)
+    }
+
+    /// What a hub of that kind is to do from now on.
+    pub(crate) fn spec(&self, mode: Mode, now: Instant) -> Spec {
+        let relays = self.relays(mode);
+        Spec::new(relays, mode.chat, self.announced, self.stall_timeout, now)
     }
 
     /// Whether members hear each other: not where nothing is sent to them, or nothing heard of them.

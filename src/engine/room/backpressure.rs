@@ -13,6 +13,8 @@ use super::Room;
 use super::SlowPeer;
 use super::pace::Blame;
 use crate::engine::budget::LEAST;
+use crate::engine::journal::Cursor;
+use crate::engine::journal::Journal;
 use crate::engine::journal::SEGMENT;
 use crate::engine::rate::Meter;
 use crate::engine::rate::Rate;
@@ -33,7 +35,17 @@ pub(super) const LOOKS: u32 = 8;
 
 /// Places in the log where one member's stream may differ before it is not read until it catches
 /// up: bounds what a member that speaks and never reads can make the room remember.
-pub(super) const MAX_EDITS: usize = 1024;
+const MAX_EDITS: usize = 1024;
+
+/// The same of all members together, beyond which only those go on who have hardly any.
+pub const EDITS: usize = 64 * 1024;
+const FEW_EDITS: usize = 16;
+
+/// Bytes of answers that wait for one member before it is not read until it takes them.
+pub(super) const MAX_ANSWERS: u64 = 16 * 1024;
+
+/// The same of all members together, beyond which only those go on who took theirs.
+pub const ANSWERS: u64 = 1024 * 1024;
 
 /// What a line of a chat takes besides the name of whoever says it: `<> ` and its end, or, if that is
 /// more, what a byte becomes that is not shown as it is.
@@ -41,6 +53,19 @@ const LABEL: usize = 5;
 
 /// What the number of a member takes in a label at most.
 const NUMBER: usize = 10;
+
+/// Whether a member whose cursor that is may say what is left out of its own stream, or is answered.
+pub(super) fn takes_edit(journal: &Journal, cursor: &Cursor) -> bool {
+    let edits = journal.edits(cursor);
+    let few = edits < FEW_EDITS || journal.edits_of_all() < EDITS;
+    edits < MAX_EDITS && few && takes_answer(journal, cursor)
+}
+
+/// Whether one more answer may wait for it.
+pub(super) fn takes_answer(journal: &Journal, cursor: &Cursor) -> bool {
+    let waiting = journal.inserted(cursor);
+    waiting == 0 || (waiting < MAX_ANSWERS && journal.inserted_of_all() < ANSWERS)
+}
 
 /// The sources wait for a slow member.
 #[derive(Debug)]
@@ -112,7 +137,7 @@ impl Room {
                 .line_owner
                 .as_ref()
                 .is_none_or(|owner| owner.key == key);
-        owns_line && self.journal.edits(&self.members[key].cursor) < MAX_EDITS
+        owns_line && takes_edit(&self.journal, &self.members[key].cursor)
     }
 
     /// Lets each member be read so much in a second from now on.
@@ -193,7 +218,7 @@ impl Room {
             held.map(|held| held.check),
             held.and_then(|held| held.blame.full_at),
             self.line_owner_expires(),
-            self.announces_at(),
+            self.announcements.deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }

@@ -7,12 +7,10 @@
 
 use std::fmt::Arguments;
 use std::fmt::Write;
-use std::time::Duration;
 use std::time::Instant;
 
 use super::Room;
-use super::backpressure::MAX_EDITS;
-use super::member::Account;
+use super::backpressure::takes_answer;
 use super::member::Member;
 use super::member::Presence;
 use crate::engine::chat;
@@ -21,9 +19,6 @@ use crate::engine::chat::NameError;
 
 /// The speaker of the announcements; members are numbered from 1.
 const NOBODY: u32 = 0;
-
-/// How long somebody stays until everybody hears of it, if it says nothing.
-pub(super) const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
 
 impl Room {
     /// Makes the room a chat. To be called before anybody joins.
@@ -37,60 +32,14 @@ impl Room {
         self.chat.is_some()
     }
 
-    /// Somebody joined: it has a name. Everybody hears of it with its first line or its first name,
-    /// or when it has stayed for [`ANNOUNCED_AFTER`], so that a port check is announced to nobody. So
-    /// does the newcomer itself, which learns from it what it is called.
+    /// Somebody joined: it has a name. It learns that when it is announced, as everybody does.
     pub(super) fn name_by_number(&mut self, key: usize) {
         if self.chat.is_none() {
             return;
         }
         let account = &mut self.members[key].account;
         account.name = Some(chat::default_name(account.number).into());
-        let due = account.since + ANNOUNCED_AFTER;
-        self.unannounced.push_back((due, key, account.number));
-    }
-
-    /// When the next newcomer is to be announced.
-    pub(super) fn announces_at(&self) -> Option<Instant> {
-        self.unannounced.front().map(|(due, ..)| *due)
-    }
-
-    /// Announces those who have stayed long enough.
-    pub(super) fn announce_due(&mut self, now: Instant) {
-        while self.announces_at().is_some_and(|due| due <= now)
-            && let Some((_, key, number)) = self.unannounced.pop_front()
-        {
-            // The key may be another's by now.
-            let stays = self
-                .members
-                .get(key)
-                .is_some_and(|m| m.account.number == number);
-            if stays {
-                self.announce_join(key);
-            }
-        }
-    }
-
-    /// Everybody hears of a member, if they have not.
-    fn announce_join(&mut self, key: usize) {
-        let member = &mut self.members[key];
-        if std::mem::replace(&mut member.is_announced, true) {
-            return;
-        }
-        let name = member.account.name.clone().unwrap_or_default();
-        let told = self.tells_who_comes();
-        self.announce(format_args!("{name} joined"), told);
-    }
-
-    /// Somebody left, of whom everybody had heard or not.
-    pub(super) fn announce_leave(&mut self, account: &Account, was_announced: bool) {
-        if let (Some(chat), Some(name)) = (&mut self.chat, account.name.as_deref()) {
-            chat.release(name);
-            if was_announced {
-                let told = self.tells_who_comes();
-                self.announce(format_args!("{name} left"), told);
-            }
-        }
+        self.announce_later(key);
     }
 
     /// Whether the members hear each other was changed.
@@ -165,8 +114,8 @@ impl Room {
         self.chat = Some(chat);
         for line in text.split_inclusive('\n') {
             match chat::nick(&line[..line.len() - 1]) {
-                Some(name) => self.take_name(key, name),
-                None => self.say(key, line, line_end),
+                Some(name) => self.take_name(key, name, now),
+                None => self.say(key, line, line_end, now),
             }
         }
         if let Some(chat) = &mut self.chat {
@@ -176,8 +125,13 @@ impl Room {
     }
 
     /// Gives a member a name and lets everybody know. None: this is no chat.
-    pub(super) fn rename(&mut self, key: usize, new: &str) -> Option<Result<(), NameError>> {
-        self.free_name(key, new);
+    pub(super) fn rename(
+        &mut self,
+        key: usize,
+        new: &str,
+        now: Instant,
+    ) -> Option<Result<(), NameError>> {
+        self.free_name(key, new, now);
         let chat = self.chat.as_mut()?;
         let member = &mut self.members[key];
         let account = &mut member.account;
@@ -189,7 +143,7 @@ impl Room {
             true if member.is_announced => {
                 self.announce(format_args!("{old} is now {new}"), true);
             }
-            true => self.announce_join(key),
+            true => self.announce_join(key, now),
             false => {}
         }
         Some(renamed)
@@ -197,7 +151,7 @@ impl Room {
 
     /// A member that is gone does not keep a name from one that asks for it: what is still heard of it
     /// is said by its number.
-    fn free_name(&mut self, asking: usize, name: &str) {
+    fn free_name(&mut self, asking: usize, name: &str, now: Instant) {
         if self.gone == 0 {
             return;
         }
@@ -211,13 +165,13 @@ impl Room {
             .find(|(key, member)| *key != asking && is_called(member))
             .map(|(key, member)| (key, member.account.number));
         if let Some((key, number)) = owner {
-            self.rename(key, &chat::default_name(number));
+            self.rename(key, &chat::default_name(number), now);
         }
     }
 
     /// One line of a member, with its line feed.
-    fn say(&mut self, key: usize, line: &str, line_end: &str) {
-        self.announce_join(key);
+    fn say(&mut self, key: usize, line: &str, line_end: &str, now: Instant) {
+        self.announce_join(key, now);
         let somebody = self.members.len() > 1 || self.journal.keeps_history();
         let heard = self.policy.relay && somebody;
         let member = &mut self.members[key];
@@ -244,9 +198,9 @@ impl Room {
     }
 
     /// A member asks for a name.
-    fn take_name(&mut self, key: usize, name: &str) {
+    fn take_name(&mut self, key: usize, name: &str, now: Instant) {
         let refusal = match self.policy.relay {
-            true => match self.rename(key, name) {
+            true => match self.rename(key, name, now) {
                 Some(Err(refusal)) => refusal,
                 _ => return,
             },
@@ -255,8 +209,8 @@ impl Room {
         };
         let line_end = self.chat.as_ref().map_or("\n", |chat| chat.line_end());
         let member = &mut self.members[key];
-        // Who asks and asks and never reads is not told every time.
-        if self.journal.edits(&member.cursor) < MAX_EDITS {
+        // Who asks and asks and never reads is held, and not told what it asked together with that.
+        if takes_answer(&self.journal, &member.cursor) {
             let name = member.account.name.as_deref().unwrap_or_default();
             let told = format!("* you are still {name}: {refusal}{line_end}");
             self.journal.insert(&mut member.cursor, told.as_bytes());
@@ -265,12 +219,12 @@ impl Room {
 
     /// Whether the operator's stdout is told who comes and goes. They come and go also while it
     /// takes nothing, and what waits for it must stay bounded.
-    fn tells_who_comes(&self) -> bool {
+    pub(super) fn tells_who_comes(&self) -> bool {
         self.policy.surface.is_stream() && !self.screen.is_full()
     }
 
     /// Announces something to everybody; to the operator if `shown`.
-    fn announce(&mut self, what: Arguments<'_>, shown: bool) {
+    pub(super) fn announce(&mut self, what: Arguments<'_>, shown: bool) {
         let Some(chat) = &self.chat else {
             return;
         };

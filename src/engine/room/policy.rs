@@ -50,6 +50,8 @@ pub struct Policy {
     pub color: bool,
     /// Whether they are bold: the terminal can do more than show text.
     pub bold: bool,
+    /// In a chat: how many who come and go are announced one by one at once.
+    pub announced: u32,
 }
 
 /// When a line on the operator's terminal begins with who said it.

@@ -194,10 +194,10 @@ impl Room {
         self.ends += 1;
         let order = self.ends;
         let cursor = &self.members[key].cursor;
-        let ended_at = match self.journal.has_insertions(cursor) {
+        let ended_at = match self.journal.inserted(cursor) {
+            0 => self.journal.place(cursor),
             // What was kept for it is still to be told.
-            true => 0,
-            false => self.journal.place(cursor),
+            _ => 0,
         };
         self.unconfirmed.insert(order, key);
         self.change(key, |member| {

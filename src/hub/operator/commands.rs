@@ -68,7 +68,7 @@ impl<D: Device> Operator<D> {
                     .for_each(|letter| push_escaped(letter, &mut shown));
                 peers.queue_leave(key, DisconnectReason::Kicked(shown));
             }
-            Command::Name { name, .. } if !peers.room.name(key, name) => {
+            Command::Name { name, .. } if !peers.room.name(key, name, now) => {
                 self.answer(&format!("{name} could be mistaken for somebody else"));
             }
             Command::Mute { on, .. } => {

@@ -109,6 +109,7 @@ const POLICY: Policy = Policy {
     label: Label::Never,
     color: false,
     bold: false,
+    announced: 300,
 };
 
 /// What each of so many is read in one turn.

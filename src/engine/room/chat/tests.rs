@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::super::announcements::ANNOUNCED_AFTER;
+use super::super::backpressure::ANSWERS;
+use super::super::backpressure::MAX_ANSWERS;
 use super::*;
+use crate::engine::journal::SEGMENT;
+use crate::engine::room::CLASS;
+use crate::engine::room::HIGH_WATER;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::SlowPeer;
@@ -28,6 +34,7 @@ impl Class {
             label: Label::Auto,
             color,
             bold: false,
+            announced: CLASS,
         });
         room.open_chat(Chat::new("host", crlf));
         Class {
@@ -153,10 +160,10 @@ fn names_are_announced_to_all_and_refusals_told_to_one() {
     );
     assert_eq!(class.reads(ana), "<user2> plain\n");
     assert!(
-        !class.room.name(ben, "Ana"),
+        !class.room.name(ben, "Ana", class.now),
         "nor does the operator make two alike"
     );
-    assert!(class.room.name(ben, "Ben") && class.room.name(ben, "Ben"));
+    assert!(class.room.name(ben, "Ben", class.now) && class.room.name(ben, "Ben", class.now));
     assert_eq!(class.reads(ana), "* user2 is now Ben\n");
     assert_eq!(
         class.shown(),
@@ -165,7 +172,10 @@ fn names_are_announced_to_all_and_refusals_told_to_one() {
         "who came is told by the notices there"
     );
     class.room.leave(ana, class.now);
-    assert!(class.room.name(ben, "Ana"), "the name is free again");
+    assert!(
+        class.room.name(ben, "Ana", class.now),
+        "the name is free again"
+    );
 }
 
 #[test]
@@ -222,8 +232,73 @@ fn who_asks_for_names_and_never_reads_costs_little() {
     for _ in 0..100 {
         class.heard(ana, "/nick 7\n".repeat(1000));
     }
-    assert!(class.room.owed(ana) < 200 * MAX_EDITS as u64);
+    assert!(class.room.owed(ana) < MAX_ANSWERS + 300);
     assert!(!class.room.may_speak(ana));
+    class.reads(ana);
+    assert!(class.room.may_speak(ana));
+}
+
+#[test]
+fn many_who_ask_for_names_and_never_read_cost_little_together() {
+    const MEMBERS: usize = 2000;
+    let mut class = Class::new(Surface::Stream, false, false);
+    let keys: Vec<usize> = (0..MEMBERS).map(|_| class.join()).collect();
+    for _ in 0..3 {
+        for &key in &keys {
+            class.heard(key, "/nick 7\n".repeat(200));
+        }
+    }
+    let answers = class.room.journal.inserted_of_all();
+    let most = ANSWERS + MAX_ANSWERS + 200 * MEMBERS as u64;
+    assert!(answers < most, "{answers} bytes of answers");
+    // Who takes its answers is heard, and answered, whatever the others do.
+    let (last, all) = (keys[MEMBERS - 1], class.room.journal.inserted_of_all());
+    assert!(!class.room.may_speak(last));
+    class.reads(last);
+    assert!(class.room.may_speak(last));
+    class.heard(last, "/nick 7\n");
+    assert!(class.reads(last).contains("you are still user2000"));
+    for key in keys {
+        class.room.leave(key, class.now);
+    }
+    assert!(all > class.room.journal.inserted_of_all());
+    assert_eq!(class.room.journal.inserted_of_all(), 0);
+    assert_eq!(class.room.journal.edits_of_all(), 0);
+}
+
+/// One reads as little as it may, nobody hears the others, and others come and go all the time.
+#[test]
+fn who_comes_and_goes_does_not_grow_the_log() {
+    let mut class = Class::new(Surface::Terminal, false, false);
+    let slow = class.join();
+    class.room.acknowledged(slow);
+    class.room.relay(false, class.now);
+    while class.room.wants_input() {
+        class.typed([&[b'x'; 1000][..], b"\n"].concat());
+    }
+    let (mut most, mut late) = (0, Vec::new());
+    for _ in 0..30 {
+        for _ in 0..2500 {
+            let key = class.room.vacant_key();
+            class.room.join(key, class.now);
+            class.heard(key, "here I am\n");
+            class.room.leave(key, class.now);
+            class.shown();
+        }
+        // In each stall timeout a segment.
+        class.now += class.room.policy().stall_timeout - Duration::from_secs(1);
+        let taken = class.room.owed(slow).min(SEGMENT as u64) as usize;
+        let flushed = class.room.flush(slow, class.now, |_| Ok(taken));
+        flushed.expect("nothing that could fail");
+        class.room.overdue(class.now, &mut late);
+        most = most.max(class.room.retained());
+    }
+    assert!(late.is_empty(), "{late:?}");
+    let burst = 32 * u64::from(CLASS);
+    let full = HIGH_WATER + 2 * SEGMENT as u64;
+    assert!(most <= full + burst, "{most} bytes are kept");
+    let told = class.reads(slow);
+    assert!(told.contains(" more joined, "), "nothing was summed up");
 }
 
 #[test]

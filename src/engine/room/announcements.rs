@@ -1,0 +1,142 @@
+//! Announcements: who comes to a chat and who leaves it, for everybody to read.
+//!
+//! ```text
+//!   * Ana joined
+//!   * Ben left
+//!   * 290 more joined, 4 left
+//! ```
+//!
+//! They go to everybody's stream whether there is room in it or not, since who comes and goes asks
+//! nobody. So they are limited by time: a class is announced one by one, a storm is summed up.
+//!
+//! It promises: in a stall timeout less is announced than a member has to take in that time, or is cut
+//! off; so that while the others wait for a slow one, announcements do not let the log grow by more than
+//! a burst of them.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::Policy;
+use super::Room;
+use super::member::Account;
+use crate::engine::limiter;
+use crate::engine::limiter::Limiter;
+
+/// How long somebody stays until everybody hears of it, if it says nothing.
+pub(super) const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
+
+/// How many are announced one by one at once: a class.
+pub const CLASS: u32 = 300;
+
+/// How many are announced in a stall timeout after a class was: with their sums some 14 KiB, a fourth of
+/// the segment that a slow member has to take in that time.
+const IN_A_STALL: u32 = 400;
+
+/// Newcomers who left before they were announced are forgotten when so many more are kept than are here.
+const FORGOTTEN: usize = 64;
+
+/// Who is to be announced, and how many were not.
+#[derive(Debug)]
+pub(super) struct Announcements {
+    /// Newcomers of whom nobody was told, when they are to be, and their numbers.
+    due: VecDeque<(Instant, usize, u32)>,
+    limiter: Limiter,
+    /// Those who came and went and were not announced.
+    joined: u64,
+    left: u64,
+}
+
+impl Announcements {
+    /// None yet.
+    pub(super) fn new(policy: &Policy) -> Announcements {
+        let each = limiter::EACH.max(policy.stall_timeout / IN_A_STALL);
+        Announcements {
+            due: VecDeque::new(),
+            limiter: Limiter::new(policy.announced, each),
+            joined: 0,
+            left: 0,
+        }
+    }
+
+    /// When the next of them is to be made.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let due = self.due.front().map(|(due, ..)| *due);
+        [due, self.limiter.deadline()].into_iter().flatten().min()
+    }
+}
+
+impl Room {
+    /// A newcomer is announced with its first line or its first name, or when it has stayed for
+    /// [`ANNOUNCED_AFTER`], so that a port check is announced to nobody.
+    pub(super) fn announce_later(&mut self, key: usize) {
+        let account = &self.members[key].account;
+        let (at, number) = (account.since + ANNOUNCED_AFTER, account.number);
+        let members = &self.members;
+        let due = &mut self.announcements.due;
+        if due.len() > 2 * members.len() + FORGOTTEN {
+            let is_number = |key, number| {
+                let member = members.get(key);
+                member.is_some_and(|member| member.account.number == number)
+            };
+            due.retain(|&(_, key, number)| is_number(key, number));
+        }
+        due.push_back((at, key, number));
+    }
+
+    /// Announces those who have stayed long enough, and how many were not announced.
+    pub(super) fn announce_due(&mut self, now: Instant) {
+        while let Some(&(due, key, number)) = self.announcements.due.front()
+            && due <= now
+        {
+            self.announcements.due.pop_front();
+            // The key may be another's by now.
+            let member = self.members.get(key);
+            if member.is_some_and(|member| member.account.number == number) {
+                self.announce_join(key, now);
+            }
+        }
+        if self.announcements.limiter.take_untold(now).is_some() {
+            let joined = std::mem::take(&mut self.announcements.joined);
+            let left = std::mem::take(&mut self.announcements.left);
+            let told = self.tells_who_comes();
+            match (joined, left) {
+                (joined, 0) => self.announce(format_args!("{joined} more joined"), told),
+                (0, left) => self.announce(format_args!("{left} more left"), told),
+                _ => self.announce(format_args!("{joined} more joined, {left} left"), told),
+            }
+        }
+    }
+
+    /// Everybody hears of a member, if they have not.
+    pub(super) fn announce_join(&mut self, key: usize, now: Instant) {
+        let member = &mut self.members[key];
+        if std::mem::replace(&mut member.is_announced, true) {
+            return;
+        }
+        if !self.announcements.limiter.count(1, now) {
+            self.announcements.joined += 1;
+            return;
+        }
+        let name = member.account.name.clone().unwrap_or_default();
+        let told = self.tells_who_comes();
+        self.announce(format_args!("{name} joined"), told);
+    }
+
+    /// Somebody left, of whom everybody had heard or not.
+    pub(super) fn announce_leave(&mut self, account: &Account, was_announced: bool, now: Instant) {
+        let (Some(chat), Some(name)) = (&mut self.chat, account.name.as_deref()) else {
+            return;
+        };
+        chat.release(name);
+        if !was_announced {
+            return;
+        }
+        if !self.announcements.limiter.count(1, now) {
+            self.announcements.left += 1;
+            return;
+        }
+        let told = self.tells_who_comes();
+        self.announce(format_args!("{name} left"), told);
+    }
+}
