@@ -715,7 +715,9 @@ fn after_a_hold_those_are_told_apart_who_said_least() {
     assert_eq!(keys, [bob, ana, flooder]);
     class.passes(Duration::from_secs(60));
     let said = [flooder, ana].map(|key| class.room.said_lately(key, class.now));
-    assert_eq!(said, [Some(Duration::ZERO); 2], "it is forgotten");
+    // But for less than a kilobyte, 64 of which are forgotten in a second.
+    let hardly = Some(Duration::from_millis(16));
+    assert!(said.iter().all(|said| *said <= hardly), "it is forgotten");
 }
 
 /// Members of a broker that take so many bytes in a millisecond each, and read by it as a hub does.
