@@ -12,6 +12,8 @@
 #[cfg(not(feature = "tls"))]
 mod absent;
 #[cfg(feature = "tls")]
+mod certificate;
+#[cfg(feature = "tls")]
 mod config;
 #[cfg(feature = "tls")]
 mod failure;

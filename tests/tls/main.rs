@@ -3,6 +3,7 @@
 
 #![cfg(feature = "tls")]
 
+mod authorities;
 mod ends;
 mod peers;
 mod strangers;

@@ -184,7 +184,7 @@ fn protocols_are_agreed_on_or_not_at_all() {
     let mut other = Process::start(&mut secret.participant(&["--ssl-alpn", "http/1.1"]));
     other.expect_status(1);
     let told = other.stderr.text();
-    assert!(told.contains("no application protocol"), "{told}");
+    assert!(told.contains("none of the application protocols"), "{told}");
     secret
         .hub
         .process

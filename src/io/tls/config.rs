@@ -23,10 +23,8 @@ use rustix::event::poll;
 use rustls::CertificateError;
 use rustls::ClientConfig;
 use rustls::ClientConnection;
-use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::client::Resumption;
-use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
@@ -42,6 +40,7 @@ use super::Identity;
 use super::Session;
 use super::Trust;
 use super::failure::Failure;
+use super::failure::Useless;
 use super::verify::HubVerifier;
 use super::verify::Measure;
 use super::verify::ParticipantVerifier;
@@ -77,8 +76,7 @@ impl Acceptor {
         let builder = match &asked.clients {
             None => builder.with_no_client_auth(),
             Some(file) => {
-                let verifier = ParticipantVerifier::new(vouchers(file, &provider)?)
-                    .map_err(|error| unfit(file, error))?;
+                let verifier = ParticipantVerifier::new(vouchers(file, &provider)?);
                 builder.with_client_cert_verifier(Arc::new(verifier))
             }
         };
@@ -163,7 +161,7 @@ impl Connector {
     pub fn connect(&self, socket: Socket, place: &Addr, end: Instant) -> Result<Session, Error> {
         let doing = || format!("set up TLS with {place}");
         let tls = ClientConnection::new(self.config.clone(), self.name.clone())
-            .map_err(|error| Error::new(doing(), error.to_string()))?;
+            .map_err(|error| Error::new(doing(), Failure(error).to_string()))?;
         let mut session = Session::client(socket, tls);
         loop {
             match session.handshake() {
@@ -248,7 +246,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn unusable(error: rustls::Error) -> Error {
-    Error::new("set up TLS", error.to_string())
+    Error::new("set up TLS", Failure(error).to_string())
 }
 
 fn protocols(alpn: &[String]) -> Vec<Vec<u8>> {
@@ -271,49 +269,53 @@ fn name(host: &str) -> Result<ServerName<'static>, Error> {
     })
 }
 
-fn measure(trust: &Trust, provider: &Arc<CryptoProvider>) -> Result<Measure, Error> {
+fn measure(trust: &Trust, provider: &CryptoProvider) -> Result<Measure, Error> {
     match trust {
         Trust::Fingerprint(expected) => Ok(Measure::Fingerprint(expected.clone())),
         Trust::File(file) => vouchers(file, provider).map(Measure::Vouched),
-        Trust::System => {
-            WebPkiServerVerifier::builder_with_provider(Arc::new(system()?), provider.clone())
-                .build()
-                .map(Measure::System)
-                .map_err(|error| Error::new("set up TLS", error.to_string()))
-        }
+        Trust::System => system(provider).map(Measure::Vouched),
     }
 }
 
 /// The authorities that the system trusts.
-fn system() -> Result<RootCertStore, Error> {
+fn system(provider: &CryptoProvider) -> Result<Vouchers, Error> {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         log::debug!("the system's certificates: {error}");
     }
-    let mut roots = RootCertStore::empty();
-    let (usable, not) = roots.add_parsable_certificates(found.certs);
-    log::debug!("{usable} authorities are trusted, {not} are not understood");
-    match roots.is_empty() {
+    let mut vouchers = Vouchers::new(provider);
+    let count = found.certs.len();
+    // There may be some in it that nobody understands.
+    let understood = found.certs.into_iter().map(|der| vouchers.add(der));
+    let not = understood.filter(Result::is_err).count();
+    log::debug!(
+        "{} authorities are trusted, {not} of {count} are not understood",
+        vouchers.len()
+    );
+    match vouchers.is_empty() {
         true => Err(
             Error::new("verify certificates", "this system trusts no authority").hint(
                 "Install its package ca-certificates, or say whom to trust: --ssl-trustfile FILE \
                  or --ssl-fingerprint SHA256",
             ),
         ),
-        false => Ok(roots),
+        false => Ok(vouchers),
     }
 }
 
 /// What a PEM file vouches for.
-fn vouchers(file: &Path, provider: &Arc<CryptoProvider>) -> Result<Vouchers, Error> {
-    let certificates = certificates(file, &contents(file)?)?;
-    Vouchers::new(certificates, provider).map_err(|error| unfit(file, error))
+fn vouchers(file: &Path, provider: &CryptoProvider) -> Result<Vouchers, Error> {
+    let mut vouchers = Vouchers::new(provider);
+    for der in certificates(file, &contents(file)?)? {
+        vouchers.add(der).map_err(|error| unfit(file, error))?;
+    }
+    Ok(vouchers)
 }
 
-fn unfit(file: &Path, error: rustls::Error) -> Error {
+fn unfit(file: &Path, error: CertificateError) -> Error {
     Error::new(
         format!("trust {}", file.display()),
-        Failure(error).to_string(),
+        Useless(error.into()).to_string(),
     )
 }
 
@@ -325,7 +327,12 @@ fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     let doing = || format!("read {}", file.display());
     let found = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Error::new(doing(), error.to_string()))?;
+        .map_err(|_| {
+            Error::new(doing(), "it is damaged").hint(
+                "It must be PEM, as text: from each -----BEGIN CERTIFICATE----- to its \
+                 -----END CERTIFICATE-----",
+            )
+        })?;
     match found.is_empty() {
         true => Err(Error::new(doing(), "no certificate is in it")
             .hint("It must be PEM, as text that begins with -----BEGIN CERTIFICATE-----")),
@@ -365,10 +372,5 @@ fn mismatch(files: Option<&Identity>, error: &rustls::Error) -> Error {
         Some(files) => format!("use {} with {}", files.cert.display(), files.key.display()),
         None => String::from("make a certificate"),
     };
-    match error {
-        rustls::Error::InconsistentKeys(_) => {
-            Error::new(doing, "that key does not belong to that certificate")
-        }
-        error => Error::new(doing, error.to_string()),
-    }
+    Error::new(doing, Useless(error.clone()).to_string())
 }

@@ -1,115 +1,222 @@
 //! What went wrong with TLS, in plain words.
 //!
 //! It promises: "it" is the other side in every sentence; what a person can act on is said without
-//! TLS's own terms.
+//! TLS's own terms, and nothing in those of a library.
 
 use std::fmt;
 
 use rustls::AlertDescription;
 use rustls::CertificateError;
+use rustls::Error;
 
-use super::verify::Unfit;
+use super::verify::Outdated;
+use super::verify::Refusal;
+use super::verify::plain;
+
+/// Names of a certificate that are told.
+const NAMES: usize = 5;
 
 /// What TLS found wrong, in plain words; "it" is the other side.
 #[derive(Debug)]
-pub(super) struct Failure(pub(super) rustls::Error);
+pub(super) struct Failure(pub(super) Error);
 
 impl std::error::Error for Failure {}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            rustls::Error::InvalidMessage(_) => f.write_str("what it sent is not TLS"),
-            rustls::Error::AlertReceived(alert) => match alert {
-                AlertDescription::CertificateRequired => {
-                    f.write_str("it wants to see a certificate, and there was none")
-                }
-                AlertDescription::CloseNotify => f.write_str("it said goodbye"),
-                alert => write!(f, "it refused: {}", words(alert)),
-            },
-            rustls::Error::InvalidCertificate(error) => certificate(error, f),
-            rustls::Error::NoCertificatesPresented => f.write_str("it has shown no certificate"),
-            rustls::Error::NoApplicationProtocol => {
-                f.write_str("none of the application protocols (ALPN) is spoken on both sides")
-            }
-            rustls::Error::PeerIncompatible(_) => {
-                f.write_str("there is no version and cipher of TLS that both sides speak")
-            }
-            rustls::Error::DecryptError => {
+            Error::InvalidMessage(_) => f.write_str("what it sent is not TLS"),
+            Error::AlertReceived(description) => alert(*description, f),
+            Error::InvalidCertificate(error) => certificate(error, f),
+            Error::NoCertificatesPresented => f.write_str("it has shown no certificate"),
+            Error::NoApplicationProtocol => f.write_str(NO_PROTOCOL),
+            Error::PeerIncompatible(_) => f.write_str(NOTHING_IN_COMMON),
+            Error::DecryptError => {
                 f.write_str("what it sent cannot be decrypted: it was damaged or forged")
             }
-            other => write!(f, "{other}"),
+            Error::InappropriateMessage { .. }
+            | Error::InappropriateHandshakeMessage { .. }
+            | Error::PeerMisbehaved(_)
+            | Error::PeerSentOversizedRecord => {
+                f.write_str("what it sent is not what TLS allows there: it was damaged or forged")
+            }
+            Error::FailedToGetRandomBytes => f.write_str("this system gives no random numbers"),
+            Error::FailedToGetCurrentTime => f.write_str("this system does not know the time"),
+            _ => f.write_str("TLS failed on this side"),
         }
     }
 }
 
+/// What is wrong with a certificate of a file, which is nobody's yet.
+#[derive(Debug)]
+pub(super) struct Useless(pub(super) Error);
+
+impl fmt::Display for Useless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Error::InvalidCertificate(error) => {
+                f.write_str("a certificate in it ")?;
+                words(error, f)
+            }
+            Error::InconsistentKeys(_) => {
+                f.write_str("that key does not belong to that certificate")
+            }
+            _ => f.write_str("that is of a kind that is not used with TLS here"),
+        }
+    }
+}
+
+const NOTHING_IN_COMMON: &str = "there is no version and cipher of TLS that both sides speak";
+const NO_PROTOCOL: &str = "none of the application protocols (ALPN) is spoken on both sides";
+
+/// What the other side says (RFC 8446, 6).
+fn alert(description: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(match description {
+        AlertDescription::CloseNotify | AlertDescription::UserCanceled => "it said goodbye",
+        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
+            "it wants to see a certificate, and there was none"
+        }
+        AlertDescription::UnknownCA => "it trusts nobody who signed the certificate of this side",
+        AlertDescription::CertificateExpired => {
+            "the certificate of this side has expired or is not valid yet, it says"
+        }
+        AlertDescription::CertificateRevoked => "the certificate of this side was revoked, it says",
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::CertificateUnobtainable
+        | AlertDescription::BadCertificateStatusResponse
+        | AlertDescription::BadCertificateHashValue => {
+            "it does not believe the certificate of this side"
+        }
+        AlertDescription::AccessDenied => "it lets nobody in who has this certificate",
+        AlertDescription::UnrecognisedName => {
+            "it has no certificate for the name that was asked for (--ssl-servername)"
+        }
+        AlertDescription::NoApplicationProtocol => NO_PROTOCOL,
+        AlertDescription::HandshakeFailure
+        | AlertDescription::ProtocolVersion
+        | AlertDescription::InsufficientSecurity
+        | AlertDescription::ExportRestriction
+        | AlertDescription::InappropriateFallback => NOTHING_IN_COMMON,
+        AlertDescription::InternalError => "something went wrong on its side",
+        AlertDescription::BadRecordMac
+        | AlertDescription::DecryptionFailed
+        | AlertDescription::DecryptError
+        | AlertDescription::DecodeError
+        | AlertDescription::RecordOverflow
+        | AlertDescription::DecompressionFailure
+        | AlertDescription::IllegalParameter
+        | AlertDescription::MissingExtension
+        | AlertDescription::UnsupportedExtension
+        | AlertDescription::UnexpectedMessage => {
+            "it did not understand what it was sent: that was damaged on the way, or it is faulty"
+        }
+        other => return write!(f, "it refused (TLS alert {})", u8::from(other)),
+    })
+}
+
 fn certificate(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match error {
-        CertificateError::UnknownIssuer => {
-            f.write_str("its certificate is signed by nobody who is trusted here")
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            f.write_str("its certificate has expired")
-        }
+    f.write_str("its certificate ")?;
+    words(error, f)
+}
+
+/// The rest of a sentence that begins with a certificate.
+fn words(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(match error {
+        CertificateError::UnknownIssuer => "is signed by nobody who is trusted here",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            f.write_str("its certificate is not valid yet")
+            "is not valid yet"
         }
         CertificateError::NotValidForNameContext {
             expected,
             presented,
         } => {
             let expected = expected.to_str();
-            match presented.is_empty() {
-                true => write!(f, "its certificate is not for {expected}"),
-                false => write!(
-                    f,
-                    "its certificate is not for {expected}, but for {}",
-                    presented.join(", ")
-                ),
+            write!(f, "is not for {expected}")?;
+            if let [first, others @ ..] = &presented[..] {
+                write!(f, ", but for {first}")?;
+                let told = others.iter().take(NAMES - 1);
+                told.into_iter()
+                    .try_for_each(|name| write!(f, ", {name}"))?;
+                if let more @ 1.. = others.len().saturating_sub(NAMES - 1) {
+                    write!(f, " and {more} more")?;
+                }
             }
+            return Ok(());
         }
-        CertificateError::ApplicationVerificationFailure => {
-            f.write_str("its certificate has another fingerprint")
+        CertificateError::NotValidForName => "is for another name",
+        CertificateError::ApplicationVerificationFailure => "has another fingerprint",
+        CertificateError::BadSignature => "is not signed by the one that it names",
+        CertificateError::BadEncoding => "makes no sense",
+        CertificateError::Revoked => "was revoked",
+        CertificateError::Other(why) => {
+            if let Some(refusal) = why.0.downcast_ref::<Refusal>() {
+                return write!(f, "{refusal}");
+            }
+            if let Some(outdated) = why.0.downcast_ref::<Outdated>() {
+                return write!(f, "{outdated}");
+            }
+            return match why.0.downcast_ref::<webpki::Error>() {
+                Some(error) => words(&plain(error.clone()), f),
+                None => f.write_str("is not valid"),
+            };
         }
-        CertificateError::Other(why) if why.0.is::<Unfit>() => {
-            write!(f, "its certificate is {why}")
-        }
-        other => write!(f, "its certificate is not valid ({})", words(other)),
-    }
-}
-
-/// `UnknownCA` as `unknown CA`.
-fn words(name: &impl fmt::Debug) -> String {
-    let name = format!("{name:?}");
-    let mut words = String::with_capacity(name.len() + 4);
-    let mut letters = name.chars().peekable();
-    let mut after_lower = false;
-    while let Some(letter) = letters.next() {
-        let begins = letter.is_ascii_uppercase() && after_lower;
-        if begins {
-            words.push(' ');
-        }
-        let alone = letters.peek().is_some_and(char::is_ascii_lowercase);
-        after_lower = letter.is_ascii_lowercase();
-        match (begins || words.is_empty()) && alone {
-            true => words.push(letter.to_ascii_lowercase()),
-            false => words.push(letter),
-        }
-    }
-    words
+        _ => "is not valid",
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use rustls::InvalidMessage;
+    use rustls::OtherError;
+    use rustls::PeerMisbehaved;
+    use rustls::pki_types::ServerName;
+
     use super::*;
 
     #[test]
-    fn names_become_words() {
-        assert_eq!(words(&AlertDescription::UnknownCA), "unknown CA");
-        assert_eq!(
-            words(&AlertDescription::HandshakeFailure),
-            "handshake failure"
-        );
-        assert_eq!(words(&AlertDescription::BadCertificate), "bad certificate");
+    fn nothing_is_said_in_the_words_of_a_library() {
+        let alerts = (0..=u8::MAX).map(|code| Error::AlertReceived(AlertDescription::from(code)));
+        let named = |presented: usize| CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("localhost").unwrap(),
+            presented: (0..presented).map(|i| format!("{i}.example.org")).collect(),
+        };
+        let certificates = [
+            CertificateError::UnknownIssuer,
+            CertificateError::BadSignature,
+            CertificateError::BadEncoding,
+            CertificateError::InvalidPurpose,
+            CertificateError::UnhandledCriticalExtension,
+            CertificateError::Other(OtherError(Arc::new(Outdated))),
+            named(0),
+            named(1),
+            named(9),
+        ];
+        let others = [
+            Error::InvalidMessage(InvalidMessage::InvalidContentType),
+            Error::PeerMisbehaved(PeerMisbehaved::IllegalMiddleboxChangeCipherSpec),
+            Error::EncryptError,
+            Error::General(String::from("InternalState(Broken)")),
+        ];
+        let certificates = certificates.into_iter().map(Error::InvalidCertificate);
+        for error in alerts.chain(certificates).chain(others) {
+            let told = Failure(error.clone()).to_string();
+            // Names of types and their variants are one word with capitals in it.
+            let is_plain = |word: &str| {
+                let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+                let capitals = word.chars().filter(char::is_ascii_uppercase).count();
+                capitals == 0 || capitals == word.len()
+            };
+            assert!(told.split(' ').all(is_plain), "{error:?}: {told}");
+            assert!(!told.contains(['{', '"', '_']), "{error:?}: {told}");
+        }
+        let told = |presented| Failure(Error::InvalidCertificate(named(presented))).to_string();
+        assert_eq!(told(0), "its certificate is not for localhost");
+        assert!(told(2).ends_with("but for 0.example.org, 1.example.org"));
+        assert!(told(9).ends_with(", 4.example.org and 4 more"));
     }
 }

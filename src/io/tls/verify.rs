@@ -2,23 +2,21 @@
 //!
 //! It promises: a participant believes an authority that it trusts, a certificate that it was
 //! given, or a fingerprint, and nothing else; a hub that asks for certificates believes what its
-//! file vouches for. What a file lists counts only within its dates, vouches for itself, and for
-//! others only if it is an authority's (CA:TRUE). Signatures are always checked: whoever shows a
-//! certificate has its key.
+//! file vouches for. What is trusted counts only within its dates and for what it is for, vouches for
+//! itself, and for others only as far as an authority may (RFC 5280): what `openssl verify -purpose`
+//! refuses is refused. Signatures are always checked: whoever shows a certificate has its key.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use rustls::CertificateError;
 use rustls::DigitallySignedStruct;
 use rustls::DistinguishedName;
 use rustls::Error;
 use rustls::OtherError;
-use rustls::RootCertStore;
 use rustls::SignatureScheme;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::client::danger::ServerCertVerified;
 use rustls::client::danger::ServerCertVerifier;
@@ -29,228 +27,290 @@ use rustls::crypto::verify_tls12_signature;
 use rustls::crypto::verify_tls13_signature;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
+use rustls::pki_types::TrustAnchor;
 use rustls::pki_types::UnixTime;
 use rustls::server::ParsedCertificate;
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerified;
 use rustls::server::danger::ClientCertVerifier;
 use sha2::Digest;
 use sha2::Sha256;
+use webpki::EndEntityCert;
+use webpki::KeyUsage;
+use webpki::VerifiedPath;
+use webpki::anchor_from_trusted_cert;
 
 use super::Expected;
 use super::Fingerprint;
+use super::certificate::Certificate;
+use super::certificate::Purpose;
+use super::certificate::Unfit;
 
 /// The fingerprint of a certificate.
 pub(super) fn fingerprint(certificate: &CertificateDer<'_>) -> Fingerprint {
     Fingerprint(Sha256::digest(certificate).into())
 }
 
-/// Whether a certificate is refused because it could be an authority's.
-fn is_authority(error: &Error) -> bool {
-    let Error::InvalidCertificate(CertificateError::Other(other)) = error else {
-        return false;
-    };
-    format!("{other:?}").contains("CaUsedAsEndEntity")
-}
-
-/// Why a signature does not count.
+/// Which certificate of a chain is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unfit {
-    Expired,
-    NotYet,
-    NoAuthority,
+enum Whose {
+    /// The one that is shown.
+    Own,
+    /// One between that and the trusted one.
+    Between,
+    /// The trusted one.
+    Trusted,
 }
 
-impl fmt::Display for Unfit {
+/// Why a chain does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refusal {
+    whose: Whose,
+    why: Unfit,
+}
+
+impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Unfit::Expired => "signed by a trusted one that has expired",
-            Unfit::NotYet => "signed by a trusted one that is not valid yet",
-            Unfit::NoAuthority => "signed by a trusted one that is no authority's (CA:FALSE)",
+        f.write_str(match self.whose {
+            Whose::Own => "",
+            Whose::Between => "is signed through one that ",
+            Whose::Trusted => "is signed by a trusted one that ",
+        })?;
+        f.write_str(match self.why {
+            Unfit::Expired { .. } => "has expired",
+            Unfit::NotYet { .. } => "is not valid yet",
+            Unfit::NoAuthority => "is no authority's (CA:FALSE)",
+            Unfit::SignsNothing => "may not sign certificates (key usage without keyCertSign)",
+            Unfit::TooDeep => "allows fewer authorities below it (path length)",
+            Unfit::Purpose => "is for another purpose (extended key usage)",
+            Unfit::Usage => "has a key for something else (key usage)",
+            Unfit::Extension => "has a critical extension that muxnc does not know",
+            Unfit::Names => "may not sign for that name (name constraints)",
         })
     }
 }
 
-impl std::error::Error for Unfit {}
+impl std::error::Error for Refusal {}
 
-/// A certificate that a file says is to be believed.
+impl From<Refusal> for CertificateError {
+    fn from(refusal: Refusal) -> CertificateError {
+        let time = UnixTime::now();
+        match (refusal.whose, refusal.why) {
+            (Whose::Own, Unfit::Expired { since }) => CertificateError::ExpiredContext {
+                time,
+                not_after: since,
+            },
+            (Whose::Own, Unfit::NotYet { until }) => CertificateError::NotValidYetContext {
+                time,
+                not_before: until,
+            },
+            _ => CertificateError::Other(OtherError(Arc::new(refusal))),
+        }
+    }
+}
+
+/// A certificate that is believed, as far as it may vouch.
 #[derive(Debug)]
 struct Listed {
-    certificate: CertificateDer<'static>,
-    from: UnixTime,
-    until: UnixTime,
-    is_authority: bool,
+    der: CertificateDer<'static>,
+    certificate: Certificate,
 }
 
-impl Listed {
-    /// Whoever verifies certificates tells when this one is valid, and whose it is, by refusing it.
-    fn new(
-        certificate: CertificateDer<'static>,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Listed, Error> {
-        let verifier = hub_verifier(roots([&certificate])?, provider)?;
-        let refusal = |seconds| {
-            let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-            let nobody = ServerName::try_from("localhost").expect("a name");
-            verifier.verify_server_cert(&certificate, &[], &nobody, &[], now)
-        };
-        let until = match refusal(END_OF_TIME) {
-            Err(Error::InvalidCertificate(CertificateError::ExpiredContext {
-                not_after, ..
-            })) => not_after,
-            Err(error) => return Err(error),
-            Ok(_) => UnixTime::since_unix_epoch(Duration::from_secs(END_OF_TIME)),
-        };
-        let from = match refusal(0) {
-            Err(Error::InvalidCertificate(CertificateError::NotValidYetContext {
-                not_before,
-                ..
-            })) => not_before,
-            _ => UnixTime::since_unix_epoch(Duration::ZERO),
-        };
-        let is_authority = refusal(until.as_secs()).is_err_and(|error| is_authority(&error));
-        Ok(Listed {
-            certificate,
-            from,
-            until,
-            is_authority,
-        })
-    }
-
-    /// Whether it counts now.
-    fn check(&self, now: UnixTime) -> Result<(), CertificateError> {
-        if now < self.from {
-            return Err(CertificateError::NotValidYetContext {
-                time: now,
-                not_before: self.from,
-            });
-        }
-        if now > self.until {
-            return Err(CertificateError::ExpiredContext {
-                time: now,
-                not_after: self.until,
-            });
-        }
-        Ok(())
-    }
-
-    /// Why it cannot vouch for others now.
-    fn unfit(&self, now: UnixTime) -> Option<Unfit> {
-        if !self.is_authority {
-            return Some(Unfit::NoAuthority);
-        }
-        match self.check(now) {
-            Ok(()) => None,
-            Err(CertificateError::NotValidYetContext { .. }) => Some(Unfit::NotYet),
-            Err(_) => Some(Unfit::Expired),
-        }
-    }
-}
-
-/// Later than any certificate is valid: RFC 5280, 4.1.2.5, ends with the year 9999.
-const END_OF_TIME: u64 = 400_000_000_000;
-
-fn roots<'a>(
-    certificates: impl IntoIterator<Item = &'a CertificateDer<'static>>,
-) -> Result<Arc<RootCertStore>, Error> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        roots.add(certificate.clone())?;
-    }
-    Ok(Arc::new(roots))
-}
-
-fn hub_verifier(
-    roots: Arc<RootCertStore>,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, Error> {
-    WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
-        .build()
-        .map_err(|error| Error::General(error.to_string()))
-}
-
-/// What a file vouches for.
+/// Those who are believed: in a file, or by the system.
 #[derive(Debug)]
 pub(super) struct Vouchers {
+    /// In the same order.
     listed: Vec<Listed>,
-    provider: Arc<CryptoProvider>,
+    anchors: Vec<TrustAnchor<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Vouchers {
-    /// Of these certificates.
+    /// Nobody yet.
+    pub(super) fn new(provider: &CryptoProvider) -> Vouchers {
+        Vouchers {
+            listed: Vec::new(),
+            anchors: Vec::new(),
+            algorithms: provider.signature_verification_algorithms,
+        }
+    }
+
+    /// Believes this one, too.
     ///
     /// # Errors
-    /// One of them makes no sense.
-    pub(super) fn new(
-        certificates: Vec<CertificateDer<'static>>,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Vouchers, Error> {
-        let listed = certificates
-            .into_iter()
-            .map(|certificate| Listed::new(certificate, provider));
-        Ok(Vouchers {
-            listed: listed.collect::<Result<_, _>>()?,
-            provider: provider.clone(),
-        })
+    /// It makes no sense.
+    pub(super) fn add(&mut self, der: CertificateDer<'static>) -> Result<(), CertificateError> {
+        let certificate = read(&der)?;
+        let anchor = anchor_from_trusted_cert(&der).map_err(plain)?.to_owned();
+        self.anchors.push(anchor);
+        self.listed.push(Listed { der, certificate });
+        Ok(())
     }
 
-    /// Whether `certificate` is one of them, which vouches for itself, as an authority does; so
-    /// nobody need be above it.
-    fn lists(&self, certificate: &CertificateDer<'_>, now: UnixTime) -> Result<bool, Error> {
-        match self.listed.iter().find(|l| l.certificate == *certificate) {
-            Some(listed) => Ok(listed.check(now).map(|()| true)?),
-            None => Ok(false),
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.listed.is_empty()
     }
 
-    /// Whether an authority among them vouches, as `ask` finds out.
-    fn vouch(
+    pub(super) fn len(&self) -> usize {
+        self.listed.len()
+    }
+
+    /// Whether a certificate is believed that is shown for this purpose: it is one of them, which
+    /// vouches for itself, as an authority does; or an authority among them vouches for it, if need be
+    /// through others that were shown with it.
+    fn check(
         &self,
+        der: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        purpose: Purpose,
         now: UnixTime,
-        ask: impl Fn(Arc<RootCertStore>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let fit = self.listed.iter().filter(|l| l.unfit(now).is_none());
-        let fit = roots(fit.map(|listed| &listed.certificate))?;
-        let asked = match fit.is_empty() {
-            true => Err(CertificateError::UnknownIssuer.into()),
-            false => ask(fit),
+    ) -> Result<(), CertificateError> {
+        let own = |why| Refusal {
+            whose: Whose::Own,
+            why,
         };
-        let Err(error) = asked else {
-            return Ok(());
-        };
-        if error != CertificateError::UnknownIssuer.into() && !is_authority(&error) {
-            return Err(error);
+        if let Some(listed) = self.listed.iter().find(|listed| listed.der == *der) {
+            let checked = listed.certificate.check_owner(purpose, now);
+            return Ok(checked.map_err(own)?);
         }
-        // Somebody may wonder, who sees that one in the file.
-        for listed in &self.listed {
-            if let Some(unfit) = listed.unfit(now)
-                && ask(roots([&listed.certificate])?).is_ok()
-            {
-                return Err(CertificateError::Other(OtherError(Arc::new(unfit))).into());
+        let shown = EndEntityCert::try_from(der).map_err(plain)?;
+        let certificate = read(der)?;
+        let refused = Cell::new(None);
+        let check = |path: &VerifiedPath<'_>| {
+            let refusal = match certificate.check_owner(purpose, now) {
+                Ok(()) => self.check_path(&certificate, path, purpose, now),
+                Err(why) => Err(Some(own(why))),
+            };
+            refusal.map_err(|refusal| {
+                refused.set(refused.get().or(refusal));
+                webpki::Error::UnknownIssuer
+            })
+        };
+        let usage = match purpose {
+            Purpose::Server => KeyUsage::server_auth(),
+            Purpose::Client => KeyUsage::client_auth(),
+        };
+        let verified = shown.verify_for_usage(
+            self.algorithms.all,
+            &self.anchors,
+            intermediates,
+            now,
+            usage,
+            None,
+            Some(&check),
+        );
+        match (verified, refused.get()) {
+            (Ok(_), _) => Ok(()),
+            (Err(_), Some(refusal)) => Err(refusal.into()),
+            (Err(error), None) => Err(plain(error)),
+        }
+    }
+
+    /// Whether the authorities of a path, whose signatures and names are good, may vouch. None: it is no
+    /// path, since one of them was not signed with what is above it.
+    fn check_path(
+        &self,
+        shown: &Certificate,
+        path: &VerifiedPath<'_>,
+        purpose: Purpose,
+        now: UnixTime,
+    ) -> Result<(), Option<Refusal>> {
+        let trusted = self
+            .anchors
+            .iter()
+            .position(|anchor| std::ptr::eq(anchor, path.anchor()))
+            .and_then(|at| self.listed.get(at))
+            .ok_or(None)?;
+        let between: Vec<Certificate> = path
+            .intermediate_certificates()
+            .map(|certificate| Certificate::read(&certificate.der()))
+            .collect::<Option<_>>()
+            .ok_or(None)?;
+        let mut below = shown;
+        let mut depth = 0;
+        let above = between.iter().map(|authority| (authority, Whose::Between));
+        for (authority, whose) in above.chain([(&trusted.certificate, Whose::Trusted)]) {
+            if below.disowns(authority) {
+                return Err(None);
             }
+            let refused = |why| Some(Refusal { whose, why });
+            authority
+                .check_authority(purpose, depth, now)
+                .map_err(refused)?;
+            if authority.constrains_names() && shown.has_host_as_common_name() {
+                return Err(refused(Unfit::Names));
+            }
+            depth += usize::from(!authority.is_self_issued());
+            below = authority;
         }
-        Err(unvouched(error))
+        Ok(())
     }
 }
 
-/// A certificate that could be an authority's, as openssl makes them by default, is refused for
-/// that before it is looked for who vouches for it; and nobody does.
-fn unvouched(error: Error) -> Error {
-    match is_authority(&error) {
-        true => CertificateError::UnknownIssuer.into(),
-        false => error,
+fn read(der: &CertificateDer<'_>) -> Result<Certificate, CertificateError> {
+    Certificate::read(der).ok_or(CertificateError::BadEncoding)
+}
+
+/// A certificate that is for somebody else is told with the names that it has.
+fn with_names(mut error: Error, der: &CertificateDer<'_>) -> Error {
+    if let Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+        presented, ..
+    }) = &mut error
+    {
+        *presented = Certificate::read(der).map_or_else(Vec::new, Certificate::into_names);
+    }
+    error
+}
+
+/// What webpki found wrong, as it is told.
+pub(super) fn plain(error: webpki::Error) -> CertificateError {
+    let refused = |whose, why| CertificateError::from(Refusal { whose, why });
+    match error {
+        // One that could be an authority's, as openssl makes them by default, is refused for that before
+        // it is looked for who vouches for it; and nobody does.
+        webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity => {
+            CertificateError::UnknownIssuer
+        }
+        webpki::Error::CertExpired { time, not_after } => {
+            CertificateError::ExpiredContext { time, not_after }
+        }
+        webpki::Error::CertNotValidYet { time, not_before } => {
+            CertificateError::NotValidYetContext { time, not_before }
+        }
+        webpki::Error::InvalidSignatureForPublicKey => CertificateError::BadSignature,
+        webpki::Error::RequiredEkuNotFoundContext(_) | webpki::Error::EmptyEkuExtension => {
+            refused(Whose::Own, Unfit::Purpose)
+        }
+        webpki::Error::UnsupportedCriticalExtension => refused(Whose::Own, Unfit::Extension),
+        webpki::Error::EndEntityUsedAsCa => refused(Whose::Between, Unfit::NoAuthority),
+        webpki::Error::PathLenConstraintViolated => refused(Whose::Between, Unfit::TooDeep),
+        webpki::Error::NameConstraintViolation => refused(Whose::Between, Unfit::Names),
+        webpki::Error::UnsupportedSignatureAlgorithmContext(_)
+        | webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            CertificateError::Other(OtherError(Arc::new(Outdated)))
+        }
+        _ => CertificateError::BadEncoding,
     }
 }
+
+/// A signature of a kind that nobody should believe, or of one that is not known.
+#[derive(Debug)]
+pub(super) struct Outdated;
+
+impl fmt::Display for Outdated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is signed in a way that is not believed here (too old, too short, or unknown)")
+    }
+}
+
+impl std::error::Error for Outdated {}
 
 /// What a hub's certificate is measured by.
 #[derive(Debug)]
 pub(super) enum Measure {
     /// This one and no other.
     Fingerprint(Expected),
-    /// A file lists it, or an authority in that file vouches for it.
+    /// It is one of these, or an authority among them vouches for it.
     Vouched(Vouchers),
-    /// An authority that the system trusts vouches for it.
-    System(Arc<WebPkiServerVerifier>),
 }
 
 /// Checks a hub's certificate, and remembers what it has seen.
@@ -267,7 +327,7 @@ impl ServerCertVerifier for HubVerifier {
         certificate: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        ocsp: &[u8],
+        _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let seen = *self.seen.get_or_init(|| fingerprint(certificate));
@@ -276,18 +336,10 @@ impl ServerCertVerifier for HubVerifier {
             Measure::Fingerprint(_) => {
                 return Err(CertificateError::ApplicationVerificationFailure.into());
             }
-            Measure::Vouched(file) if file.lists(certificate, now)? => {
-                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-            }
-            Measure::Vouched(file) => file.vouch(now, |roots| {
-                hub_verifier(roots, &file.provider)?
-                    .verify_server_cert(certificate, intermediates, name, ocsp, now)
-                    .map(drop)
-            })?,
-            Measure::System(authorities) => {
-                authorities
-                    .verify_server_cert(certificate, intermediates, name, ocsp, now)
-                    .map_err(unvouched)?;
+            Measure::Vouched(vouchers) => {
+                vouchers.check(certificate, intermediates, Purpose::Server, now)?;
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)
+                    .map_err(|error| with_names(error, certificate))?;
             }
         }
         Ok(ServerCertVerified::assertion())
@@ -326,19 +378,16 @@ pub(super) struct ParticipantVerifier {
 
 impl ParticipantVerifier {
     /// Believes what a file vouches for.
-    ///
-    /// # Errors
-    /// A certificate makes no sense.
-    pub(super) fn new(file: Vouchers) -> Result<ParticipantVerifier, Error> {
-        let all = roots(file.listed.iter().map(|listed| &listed.certificate))?;
-        Ok(ParticipantVerifier {
-            hints: all.subjects(),
+    pub(super) fn new(file: Vouchers) -> ParticipantVerifier {
+        let subjects = file.anchors.iter().map(|anchor| anchor.subject.as_ref());
+        ParticipantVerifier {
+            hints: subjects.map(DistinguishedName::in_sequence).collect(),
             file,
-        })
+        }
     }
 
     fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
-        &self.file.provider.signature_verification_algorithms
+        &self.file.algorithms
     }
 }
 
@@ -353,15 +402,8 @@ impl ClientCertVerifier for ParticipantVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if !self.file.lists(certificate, now)? {
-            self.file.vouch(now, |roots| {
-                WebPkiClientVerifier::builder_with_provider(roots, self.file.provider.clone())
-                    .build()
-                    .map_err(|error| Error::General(error.to_string()))?
-                    .verify_client_cert(certificate, intermediates, now)
-                    .map(drop)
-            })?;
-        }
+        self.file
+            .check(certificate, intermediates, Purpose::Client, now)?;
         Ok(ClientCertVerified::assertion())
     }
 
