@@ -64,6 +64,13 @@ impl Subject {
     }
 }
 
+/// How many peers a notice of the hub tells of: of more than a thousand at once there is a sum.
+fn joined_by(notice: &str) -> usize {
+    let sum = notice.trim_end().strip_suffix(" more joined");
+    let count = sum.and_then(|sum| sum.rsplit(' ').next()?.parse().ok());
+    count.unwrap_or(1)
+}
+
 /// What a hub does with what its peers send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Role {
@@ -133,8 +140,9 @@ impl Hub {
         let peers = (0..count).map(|_| connect(self.addr)).collect();
         match &mut self.running {
             Running::Process(_, said) => {
-                for _ in 0..count {
-                    wait_for(said, " joined");
+                let mut joined = 0;
+                while joined < count {
+                    joined += joined_by(&wait_for(said, " joined"));
                 }
                 let mut said = std::mem::replace(said, Box::new(std::io::empty()));
                 // It must never find a full pipe.
