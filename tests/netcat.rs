@@ -374,6 +374,43 @@ fn the_place_of_who_left_is_free_for_the_next() {
     }
 }
 
+/// Whoever has closed its connection before another one connects has left the place to it, whatever the
+/// hub had to read of it, and however many events come at once.
+#[test]
+fn a_place_is_free_as_soon_as_it_was_left() {
+    let quota = ["-k", "--max-per-host", "1"];
+    for options in [&["-m", "1"][..], &["-k", "-m", "1"], &quota] {
+        let mut hub = Hub::start(options);
+        let mut told = 0;
+        for round in 0..12 {
+            let mut peers: Vec<TcpStream> = Vec::new();
+            let come_and_go = || {
+                for number in 0..5 {
+                    // All but the last leave; the more they said, the later their end is read.
+                    peers.clear();
+                    let mut peer = hub.join();
+                    let count = if round % 2 == 0 { 1 } else { 20_000 };
+                    peer.write_all(&b"x".repeat(count)).unwrap();
+                    peer.write_all(format!(" {round}.{number}\n").as_bytes())
+                        .unwrap();
+                    peers.push(peer);
+                }
+            };
+            // All at once, or as they come.
+            match round % 3 {
+                0 => while_stopped(&hub.process, come_and_go),
+                _ => ({ come_and_go })(),
+            }
+            for number in 0..5 {
+                told += 1;
+                hub.process.stdout.wait_for(&format!(" {round}.{number}\n"));
+            }
+        }
+        assert_eq!(hub.process.stdout.text().matches('\n').count(), told);
+        assert!(hub.process.is_running());
+    }
+}
+
 /// What ncat does with a hub of muxnc and with one of its own.
 fn hubs_of_ncat() -> Vec<&'static str> {
     match installed(&["ncat"]) {

@@ -262,6 +262,35 @@ fn whom_a_stuck_stdout_keeps_waiting_is_not_idle() {
     hub.process.stderr.wait_for(&format!(" {LEN} bytes in, "));
 }
 
+/// Who has everything and gets no more since another is slow, or has not come, is not idle. A receiver
+/// that takes nothing is.
+#[test]
+fn whom_the_hub_keeps_waiting_for_others_is_not_idle() {
+    const LEN: u64 = 16 * 1024 * 1024;
+    let options = ["-v", "-i", "1s", "--stall-timeout", "1h", "--wait-for", "2"];
+    let mut hub = Hub::start(&options);
+    let mut input = hub.process.stdin.take().unwrap();
+    let mut fast = hub.join_seen();
+    // It waits for the other: for longer than anybody may be idle.
+    thread::sleep(Duration::from_millis(1500));
+    let mut slow = hub.join_seen();
+    let writer = thread::spawn(move || Pattern::bytes().write(&mut input, LEN).unwrap());
+    let reader = thread::spawn(move || Pattern::bytes().read(&mut fast, LEN));
+    // It takes little, so that its kernel asks for more seldom, and the other gets nothing meanwhile.
+    for _ in 0..20 {
+        thread::sleep(Duration::from_millis(200));
+        let mut some = vec![0; 64 * 1024];
+        slow.read_exact(&mut some).unwrap();
+    }
+    let said = hub.process.stderr.text();
+    assert!(!said.contains("was disconnected"), "{said}");
+    let rest = thread::spawn(move || std::io::copy(&mut slow, &mut std::io::sink()));
+    assert_eq!(reader.join().unwrap(), LEN);
+    writer.join().unwrap();
+    rest.join().unwrap().unwrap();
+    hub.process.expect_status(0);
+}
+
 #[test]
 fn who_has_time_left_wakes_nobody() {
     let mut hub = Hub::start(&["-v", "-i", "1h"]);

@@ -2,16 +2,19 @@
 //!
 //! ```text
 //!   listener ─► accepted ─► asked (lists) ─► handshaking ─► asked (places) ─► member
-//!                  │             │                │               │
-//!                  ▼             ▼                ▼               ▼
-//!              exhausted:     closed          given up,       told why, lingers,
-//!              tried later                    or told why     closed
+//!                  │             │                │            │       ▲
+//!                  ▼             ▼                ▼            ▼       │
+//!              exhausted:     closed          given up,     asked once more ─► told why, lingers,
+//!              tried later                    or told why   in the next turn   closed
 //! ```
 //!
 //! A connection takes its key in [`Peers`] as soon as it is accepted, and is registered once, with
 //! that key. Whoever is refused is told why in the protocol of its listener, and lingers until it had
 //! time to read that: closing at once, with something of its own unread, would reset the connection
 //! and the reason with it (RFC 1122, 4.2.2.13).
+//!
+//! Who finds no place is asked once more in the next turn: whoever left before that one connected may
+//! not have been read to its end yet, or the event of it came after those of this turn.
 //!
 //! It promises: a turn accepts a bounded number of connections and does a bounded number of steps of
 //! handshakes; running out of descriptors loses nobody and spins never (who cannot be accepted waits
@@ -68,6 +71,8 @@ pub(super) struct Accept<L> {
     tells: bool,
     exhausted: Option<Exhausted>,
     handshakes: Handshakes,
+    /// Who found no place in this turn, the first first.
+    waiting: Vec<usize>,
     lingering: VecDeque<Pending>,
     /// The listeners are others' as well (sd_listen_fds(3)), so that they go on when ours is closed.
     is_shared: bool,
@@ -109,6 +114,7 @@ impl<L> Accept<L> {
             tells,
             exhausted: None,
             handshakes: Handshakes::default(),
+            waiting: Vec::new(),
             lingering: VecDeque::new(),
             is_shared: false,
             turns_away: false,
@@ -142,7 +148,7 @@ impl<L> Accept<L> {
                 .listeners
                 .iter()
                 .any(|listening| listening.ready.is_readable());
-        arrivals || self.handshakes.is_ready()
+        arrivals || self.handshakes.is_ready() || !self.waiting.is_empty()
     }
 
     /// Whether descriptors ran out, and it is not time to try again.
@@ -179,7 +185,12 @@ impl<L> Accept<L> {
             self.listeners.clear();
         }
         self.exhausted = None;
-        for key in self.handshakes.end_all() {
+        for key in self
+            .handshakes
+            .end_all()
+            .into_iter()
+            .chain(self.waiting.drain(..))
+        {
             peers.forget(key);
         }
     }
@@ -194,7 +205,6 @@ impl<L> Accept<L> {
     where
         W: World<Listener = L>,
     {
-        let mut admitted = Vec::new();
         self.end_lingering(peers, now);
         if let Some(exhausted) = &mut self.exhausted {
             exhausted.retry = exhausted.retry.filter(|retry| now < *retry);
@@ -203,6 +213,7 @@ impl<L> Accept<L> {
             // A newcomer is not told again what somebody is known to have heard.
             peers.settle_trial();
         }
+        let mut admitted = self.admit_waiting(peers, now);
         for _ in 0..ACCEPT_BATCH {
             if self.handshakes.is_stuck(now) {
                 // All of them have something to be looked at: the backlog can wait for that.
@@ -369,27 +380,93 @@ impl<L> Accept<L> {
         }
     }
 
-    /// Asks whether there is a place.
+    /// Asks whether there is a place, for the first time.
     fn admit<S: Stream, D: Device>(
         &mut self,
         key: usize,
         peers: &mut Peers<S, D>,
         now: Instant,
     ) -> bool {
-        let Some(conn) = peers.arriving_mut(key) else {
+        if peers.room.has_begun() {
+            // It began in this turn, with somebody who made way.
+            peers.forget(key);
             return false;
-        };
-        let addr = conn.addr().clone();
-        let refusal = match peers.ask_for_place(&self.admission, addr.ip()) {
-            Ok(()) => {
-                peers.join(key, now);
-                return true;
-            }
-            Err(refusal) => refusal,
-        };
-        tell_refused(&addr, refusal, peers, now);
-        self.refuse(key, &refusal.line(), peers, now);
+        }
+        match self.ask_for_place(key, &mut Vec::new(), peers, now) {
+            Ok(()) => return true,
+            Err(AdmissionError::Full(_) | AdmissionError::FullOfHost(_)) => self.waiting.push(key),
+            Err(refusal @ AdmissionError::NotAllowed) => self.turn_away(key, refusal, peers, now),
+        }
         false
+    }
+
+    /// Asks once more for those who found no place in the turn before. Returns who is in.
+    fn admit_waiting<S: Stream, D: Device>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) -> Vec<usize> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return waiting;
+        }
+        let mut ends = peers.unread_ends();
+        waiting.retain(|&key| {
+            if peers.room.has_begun() {
+                peers.forget(key);
+            }
+            if peers.arriving_mut(key).is_none() {
+                return false;
+            }
+            let asked = self.ask_for_place(key, &mut ends, peers, now);
+            match asked {
+                // It may have come and gone, and another behind it wants its place.
+                Ok(()) => ends.extend(Some(key).filter(|&key| peers.has_ended_unread(key))),
+                Err(refusal) => self.turn_away(key, refusal, peers, now),
+            }
+            asked.is_ok()
+        });
+        waiting
+    }
+
+    /// Lets a peer in if there is a place.
+    fn ask_for_place<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        ends: &mut Vec<usize>,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) -> Result<(), AdmissionError> {
+        let ip = peers.arriving_mut(key).and_then(|conn| conn.addr().ip());
+        peers.ask_for_place(&self.admission, ip, ends, now)?;
+        peers.join(key, now);
+        Ok(())
+    }
+
+    /// With `--once`: the one place is taken, and will not be free again.
+    pub(super) fn turn_away_waiting<S: Stream, D: Device>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        for key in std::mem::take(&mut self.waiting) {
+            self.turn_away(key, AdmissionError::Full(1), peers, now);
+        }
+    }
+
+    /// A peer is not let in.
+    fn turn_away<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        refusal: AdmissionError,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        if let Some(conn) = peers.arriving_mut(key) {
+            let addr = conn.addr().clone();
+            tell_refused(&addr, refusal, peers, now);
+            self.refuse(key, &refusal.line(), peers, now);
+        }
     }
 
     /// A peer does not speak the protocol of its listener.

@@ -248,7 +248,8 @@ impl<W: World> Core<W> {
         self.peers.flush(now);
         self.peers.look(now);
         self.begin_transfer(now);
-        self.peers.find_overdue(now);
+        let withholds = !self.has_said_all() && self.transfer.is_waiting(&self.peers);
+        self.peers.find_overdue(withholds, now);
         self.peers.find_vanished(now);
         if self.peers.reap(now) {
             self.accept.freed();
@@ -293,6 +294,7 @@ impl<W: World> Core<W> {
         for key in admitted {
             later -= 1;
             if self.config.once {
+                self.accept.turn_away_waiting(&mut self.peers, now);
                 return self.peers.hand_over(key, now);
             }
             if let Some(permit) = self.peers.news.ask(Topic::Joined, now) {

@@ -26,7 +26,6 @@ mod writing;
 
 use std::collections::VecDeque;
 use std::fmt::Display;
-use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 use std::time::Instant;
@@ -61,8 +60,8 @@ pub struct Peer<S> {
     /// Its connection.
     pub conn: Conn<S>,
     stage: Stage,
-    /// It takes no more, and why. What it said before is still to be read.
-    broken: Option<io::Error>,
+    /// It takes no more and has no place any more, and why. What it said before is still to be read.
+    broken: Option<Box<DisconnectReason>>,
     ledger: Option<Box<Ledger>>,
     /// It is among those that the operator's words are promised to (see [`Peers::promise`]).
     is_promised: bool,
@@ -91,6 +90,9 @@ struct Ledger {
     promised_until: Option<u64>,
     /// Bytes that it was owed when it took no more.
     lost: u64,
+    /// Bytes on the wire that it had acknowledged when its time to be idle was over, and they were not
+    /// all.
+    taken: u64,
 }
 
 impl<S> Peer<S> {
@@ -214,6 +216,8 @@ pub struct Peers<S, D = Descriptor> {
     headcount: Option<Headcount>,
     /// Who may not be idle for how long, if anybody may not.
     idle: Option<Idle>,
+    /// What the operator says is not read until others have come: until then nobody is idle.
+    withholds: bool,
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
@@ -236,6 +240,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             checkup: None,
             headcount: None,
             idle: None,
+            withholds: false,
             records: None,
             turn: 0,
             said: 0,
@@ -323,7 +328,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// Whether there is a place in the room for a peer from that address. Whoever ended its side and
-    /// is not known to be there makes way, the one that ended first.
+    /// is not known to be there makes way, the one that ended first; then whoever of `ends`, the members
+    /// that have [ended unread](Peers::unread_ends), is still here.
     ///
     /// # Errors
     /// There is none, and why.
@@ -331,6 +337,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         &mut self,
         admission: &Admission,
         ip: Option<IpAddr>,
+        ends: &mut Vec<usize>,
+        now: Instant,
     ) -> Result<(), AdmissionError> {
         loop {
             let (members, of_host) = (self.staying(), self.staying_from(ip));
@@ -338,12 +346,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             };
-            let made_way = match refusal {
-                AdmissionError::Full(_) => self.give_up_unconfirmed(None),
-                AdmissionError::FullOfHost(_) => self.give_up_unconfirmed(ip),
-                AdmissionError::NotAllowed => false,
+            let whose = match refusal {
+                AdmissionError::Full(_) => None,
+                AdmissionError::FullOfHost(_) => ip,
+                AdmissionError::NotAllowed => return Err(refusal),
             };
-            if !made_way {
+            let makes_way =
+                self.give_up_unconfirmed(whose) || self.give_up_unread(whose, ends, now);
+            // What the one that makes way is found to have acknowledged may begin a transfer.
+            if !makes_way || self.room.has_begun() {
                 return Err(refusal);
             }
         }
@@ -557,7 +568,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// When there is something to do next, if nothing changes before.
     pub fn deadline(&self) -> Option<Instant> {
         let release = self.release.filter(|_| self.room.accepts_input());
-        let idle = self.idle.as_ref().and_then(Idle::deadline);
+        let idle = self.idle.as_ref().filter(|_| !self.withholds);
+        let idle = idle.and_then(Idle::deadline);
         let deadlines = [
             self.room.deadline(),
             release,

@@ -62,6 +62,11 @@ pub(crate) struct Hub {
     pub(super) spec: Spec,
     pub(super) mode: Mode,
     pub(super) terms: Terms,
+    /// Before this turn the sources waited for somebody; nothing was said until more were here.
+    pub(super) was_held: bool,
+    pub(super) awaited: bool,
+    /// Who found no place in the turn before.
+    pub(super) waiting: Vec<usize>,
     /// What was read of stdin and not said, and how much was said; to those who left, until then.
     pub(super) unsaid: VecDeque<u8>,
     pub(super) said: u64,
@@ -77,7 +82,7 @@ pub(crate) struct Hub {
     /// Who is to get everything that was said.
     pub(super) promised: BTreeSet<usize>,
     /// When the end of the input was told.
-    finished: Option<Instant>,
+    pub(super) finished: Option<Instant>,
     /// What was shown of a line of a chat that is not complete.
     pub(super) shown: Vec<u8>,
     pub(super) delivered: u64,
@@ -155,6 +160,9 @@ impl Hub {
             has_said: false,
             has_said_all: terms.traffic == Traffic::ReceiveOnly,
             terms,
+            waiting: Vec::new(),
+            was_held: false,
+            awaited: false,
             unsaid: VecDeque::new(),
             said: 0,
             said_to: BTreeMap::new(),
@@ -194,6 +202,8 @@ impl Hub {
         self.turns += 1;
         self.collect();
         let (before, now) = (self.progress(), self.now());
+        self.was_held = self.core.room().is_held();
+        self.awaited = self.awaits_others();
         let turn = self.core.turn(now).expect("a turn");
         self.replay();
         match turn {

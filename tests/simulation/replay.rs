@@ -29,14 +29,21 @@ struct Turn {
     /// Who is in the room after it, and who of all was dropped in it.
     inside: BTreeSet<usize>,
     dropped: BTreeSet<usize>,
+    /// Who is asked once more whether there is a place, and who found none just now.
+    waiting: Vec<usize>,
+    found_none: Vec<usize>,
+    /// How many entries of the log come before the members have been read.
+    reads: usize,
     /// Somebody needed a place, or a descriptor.
     is_crowded: bool,
     /// Who was dropped was seen to leave the room.
     has_reaped: bool,
     /// Breaks that events told of were seen, of those who were not read.
     has_read: bool,
-    /// Descriptors ran out: those whose connection broke are not heard from then on.
+    /// Descriptors ran out, in this turn and before what is replayed: those whose connection broke are
+    /// not heard from then on.
     has_run_out: bool,
+    is_dropping: bool,
 }
 
 impl Hub {
@@ -48,27 +55,44 @@ impl Hub {
             now: net.now,
             inside: self.inside(&net),
             dropped: BTreeSet::new(),
-            is_crowded: false,
+            is_crowded: !self.waiting.is_empty(),
+            waiting: std::mem::take(&mut self.waiting),
+            found_none: Vec::new(),
+            reads: self.reads(&log),
             has_reaped: false,
             has_read: false,
             has_run_out: false,
+            is_dropping: false,
         };
         for did in &log {
             match did {
                 Did::Typed(bytes) => self.unsaid.extend(bytes),
                 Did::Dropped(id) => drop(turn.dropped.insert(*id)),
-                Did::Accepted(_) | Did::RanOut => turn.is_crowded = true,
+                Did::Accepted(_) => turn.is_crowded = true,
+                Did::RanOut => (turn.is_crowded, turn.has_run_out) = (true, true),
                 _ => {}
             }
         }
         self.spec.now = turn.now;
         self.hear_operator(&net);
-        for did in log {
+        for (at, did) in log.into_iter().enumerate() {
+            if at == turn.reads {
+                self.break_off(&mut turn, &net);
+            }
             self.replay_one(did, &mut turn, &net);
         }
         self.break_off(&mut turn, &net);
         self.reap(&mut turn, &net);
         self.look(&turn, &net);
+        for id in turn.found_none {
+            match turn.dropped.contains(&id) {
+                true => assert!(
+                    self.has_said_all || self.may_close(),
+                    "{id} was not asked again"
+                ),
+                false => self.waiting.push(id),
+            }
+        }
     }
 
     /// Who is in the room, by the connections that have their keys.
@@ -132,6 +156,24 @@ impl Hub {
         }
     }
 
+    /// How many entries of the log come before the members have been read: what is accepted or handed
+    /// over comes later, and who is heard after that is dropped.
+    fn reads(&self, log: &[Did]) -> usize {
+        let is_later = |did: &Did| {
+            matches!(
+                did,
+                Did::Accepted(_) | Did::RanOut | Did::Handed(..) | Did::Failed(_) | Did::Dropped(_)
+            )
+        };
+        let end = log.iter().position(is_later).unwrap_or(log.len());
+        let is_read = |did: &Did| match did {
+            Did::Heard(id, _) | Did::HeardEnd(id) => self.spec.here.contains(id),
+            Did::Typed(_) => true,
+            _ => false,
+        };
+        log[..end].iter().rposition(is_read).map_or(0, |at| at + 1)
+    }
+
     /// Breaks that events told of are acted on when all were read, of those who could not be.
     fn break_off(&mut self, turn: &mut Turn, net: &Net) {
         if std::mem::replace(&mut turn.has_read, true) {
@@ -146,31 +188,69 @@ impl Hub {
                 self.spec.breaks(id, |id| acked(net, id));
             }
         }
+        self.admit_waiting(turn, net);
+    }
+
+    /// Then whoever found no place in the turn before is asked once more: for it somebody whose end was
+    /// told, and not read, makes way.
+    fn admit_waiting(&mut self, turn: &mut Turn, net: &Net) {
+        for newcomer in std::mem::take(&mut turn.waiting) {
+            self.make_way(net);
+            if turn.inside.contains(&newcomer) {
+                self.spec.joins(newcomer, turn.now, |id| acked(net, id));
+            } else if self.has_come_and_gone(turn, net) {
+                // The next of them took its place at once, and then descriptors ran out.
+                assert!(net.wires[newcomer].is_over() && turn.has_run_out);
+                self.spec.joins(newcomer, turn.now, |id| acked(net, id));
+                self.spec.breaks(newcomer, |id| acked(net, id));
+            } else {
+                self.check_refusal(newcomer, turn, net);
+            }
+            self.make_way(net);
+        }
+    }
+
+    /// Whether the next number was given to somebody who is not here any more.
+    fn has_come_and_gone(&self, turn: &Turn, net: &Net) -> bool {
+        let room = self.core.room();
+        let numbers = turn.inside.iter().filter_map(|id| {
+            let member = room.member(net.wires[*id].key?)?;
+            (!self.spec.members.contains_key(id)).then_some(member.account.number)
+        });
+        numbers.min().unwrap_or(room.joined() + 1) > self.spec.joined + 1
+    }
+
+    fn make_way(&mut self, net: &Net) {
+        for id in self.spec.placed() {
+            let wire = &net.wires[id];
+            let ends_unread = wire.is_over() && !wire.end_read && !wire.write_failed;
+            let member = self.core.room().member(wire.key.expect("it joined"));
+            let is_gone = member.is_some_and(|m| m.presence() == room::Presence::Gone);
+            if is_gone && !wire.dropped && ends_unread {
+                self.spec.breaks(id, |id| acked(net, id));
+            }
+        }
     }
 
     fn replay_one(&mut self, did: Did, turn: &mut Turn, net: &Net) {
-        if !matches!(
-            did,
-            Did::Typed(_) | Did::Heard(..) | Did::HeardEnd(_) | Did::Shown(_)
-        ) {
-            self.break_off(turn, net);
-        }
         match did {
             Did::Typed(_) => {}
-            Did::RanOut => turn.has_run_out = true,
+            Did::RanOut => turn.is_dropping = true,
             Did::Accepted(id) if turn.inside.contains(&id) => {
                 self.spec.joins(id, turn.now, |id| acked(net, id));
             }
-            Did::Accepted(id) => self.check_refusal(id, turn, net),
+            Did::Accepted(id) => turn.found_none.push(id),
             // Who is not let in is not heard.
             Did::Heard(id, _) | Did::HeardEnd(id) if !self.spec.here.contains(&id) => {}
             // They were read already in this turn: this one is dropped for its descriptor.
-            Did::Heard(id, _) | Did::HeardEnd(id) if turn.has_run_out => {
+            Did::Heard(id, _) | Did::HeardEnd(id) if turn.is_dropping => {
                 if self.spec.members[&id].presence != Presence::Gone {
                     self.spec.breaks(id, |id| acked(net, id));
                 }
             }
             Did::Heard(id, bytes) => self.spec.heard(id, &bytes),
+            // Its place was taken already.
+            Did::HeardEnd(id) if self.spec.members[&id].presence == Presence::Gone => {}
             Did::HeardEnd(id) => {
                 // Who is given up as dead is not known to have ended.
                 let is_dead = net.wires[id].is_silent_for(VANISHED, turn.now);
@@ -249,7 +329,7 @@ impl Hub {
             if is_there && member.presence == Presence::Unconfirmed {
                 assert!(acked(net, id).is_proven, "{id} is not proven to be there");
                 member.presence = Presence::Listener;
-                if self.has_said_all {
+                if self.finished.is_some() {
                     self.promised.insert(id);
                 }
             }
@@ -328,23 +408,28 @@ impl Hub {
     }
 
     /// Somebody was not let in: was there no place?
-    fn check_refusal(&self, id: usize, turn: &Turn, net: &Net) {
-        if self.has_said_all || self.has_begun {
+    fn check_refusal(&self, newcomer: usize, turn: &Turn, net: &Net) {
+        if self.has_said_all || self.has_begun || self.may_close() {
             return;
         }
-        let ip = net.wires[id].ip;
+        let ip = net.wires[newcomer].ip;
         let here = &self.spec.placed();
         let of_host = here.iter().filter(|id| net.wires[**id].ip == ip);
         let of_host: Vec<usize> = of_host.copied().collect();
-        let stays = |id: &&usize| {
-            let unconfirmed = self.spec.members[*id].presence == Presence::Unconfirmed;
-            unconfirmed && !acked(net, **id).is_proven && !turn.dropped.contains(id)
+        let makes_way = |id: &usize| {
+            let other = &net.wires[*id];
+            let may_be_there = match self.spec.members[id].presence {
+                Presence::Here => !net.wires[newcomer].over_before.contains(id) || other.is_untold,
+                Presence::Unconfirmed => acked(net, *id).is_proven,
+                Presence::Listener | Presence::Gone => true,
+            };
+            !may_be_there && !turn.dropped.contains(id)
         };
         let is_full = |max: Option<usize>, who: &[usize]| {
-            max.is_some_and(|max| who.len() >= max && !who.iter().any(|id| stays(&id)))
+            max.is_some_and(|max| who.len() >= max && !who.iter().any(makes_way))
         };
         let was_full = is_full(self.terms.max, here) || is_full(self.terms.max_per_host, &of_host);
-        assert!(was_full, "{id} was refused for nothing");
+        assert!(was_full, "{newcomer} was refused for nothing");
     }
 
     /// Somebody was closed: was that right?
@@ -363,21 +448,35 @@ impl Hub {
         let too_far = self.mode.slow == SlowPeer::Disconnect && behind > HIGH_WATER;
         let vanished = wire.is_silent_for(VANISHED, turn.now);
         let idle = self.terms.idle;
-        let idle = idle.is_some_and(|limit| turn.now - wire.active >= limit);
+        let flows = |limit| wire.acked < wire.written && turn.now - wire.progressed < limit;
+        let idle = idle.is_some_and(|limit| turn.now - wire.active >= limit && !flows(limit));
+        // Who has all that was said cannot be handed more while the sources wait for another, or for more
+        // to come.
+        let is_held = self.was_held && self.core.room().is_held();
+        let is_kept_waiting = (member.owed.is_empty() && is_held) || self.awaited;
         let unconfirmed = member.presence == Presence::Unconfirmed;
         let makes_way = unconfirmed && turn.is_crowded && !acked(net, id).is_proven;
-        if stalled || is_slow || too_far || vanished || idle || makes_way {
+        if stalled || is_slow || too_far || vanished || (idle && !is_kept_waiting) || makes_way {
             return;
         }
         let is_over = wire.shut && wire.acked == wire.written;
+        let made_way = member.presence == Presence::Gone && (wire.end_read || turn.has_run_out);
         let ended = wire.end_read && (is_over || self.spec.chat);
-        let over = wire.broken || wire.write_failed || ended;
+        let over = wire.broken || wire.write_failed || ended || made_way;
         assert!(over, "{id} was cut off for nothing: {wire:?}");
         // What it said before is heard first.
         assert!(
             wire.was_empty || wire.end_read || turn.has_run_out,
             "{id} left unheard: {wire:?}"
         );
+    }
+
+    /// Nothing is said until more are here.
+    pub(super) fn awaits_others(&self) -> bool {
+        let has_started = self.may_have_started && self.spec.quorum.is_none();
+        let has_begun = self.has_begun || has_started || self.has_said_all;
+        let awaited = self.terms.wait_for.filter(|_| !has_begun);
+        awaited.is_some_and(|all| self.spec.placed().len() < all)
     }
 
     fn show(&mut self, bytes: &[u8]) {

@@ -111,7 +111,7 @@ pub(crate) struct Spec {
     /// Everybody who ever joined, and who is in the room, by the order of their coming.
     pub(crate) members: BTreeMap<usize, Member>,
     pub(crate) here: Vec<usize>,
-    joined: u32,
+    pub(crate) joined: u32,
     /// Bytes said to everybody.
     pub(crate) said: u64,
     log: Speaker,

@@ -2,6 +2,7 @@
 //! how either side ended, and what an event would tell of all that, once, as epoll(7) does when it is
 //! edge-triggered.
 
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::fmt;
 use std::fmt::Debug;
@@ -39,6 +40,10 @@ pub(crate) struct Wire {
     /// The first step was told to have begun, or nothing was said yet.
     pub(crate) has_begun: bool,
     pub(crate) ip: IpAddr,
+    /// Whose end or break had arrived when it connected.
+    pub(crate) over_before: BTreeSet<usize>,
+    /// An event of it was not told in this turn.
+    pub(crate) is_untold: bool,
     /// Its key in the hub, from its acceptance on.
     pub(crate) key: Option<usize>,
     /// What the client sent and the network still has.
@@ -77,8 +82,9 @@ pub(crate) struct Wire {
     pub(crate) write_failed: bool,
     /// It has no power or no cable any more: nothing comes from it, and nothing arrives.
     pub(crate) vanished: bool,
-    /// When anything was last read or written, or it came.
+    /// When anything was last read or written, or it came; when anything was acknowledged.
     pub(crate) active: Instant,
+    pub(crate) progressed: Instant,
     /// The hub has closed it, or it was never let in.
     pub(crate) dropped: bool,
     /// Something has changed that an event tells of.
@@ -141,6 +147,8 @@ impl Wire {
             fate: Shake::Done,
             has_begun: false,
             ip,
+            over_before: BTreeSet::new(),
+            is_untold: false,
             key: None,
             under_way: VecDeque::new(),
             up: VecDeque::new(),
@@ -166,6 +174,7 @@ impl Wire {
             write_failed: false,
             vanished: false,
             active: now,
+            progressed: now,
             dropped: false,
             // Registering tells of what is so already.
             has_event: true,
@@ -249,6 +258,9 @@ impl Wire {
         }
         let count = count.min(self.sendable() - self.acked);
         self.acked += count;
+        if count > 0 {
+            self.progressed = now;
+        }
         self.shut_acked |= self.shut && self.acked == self.written;
         self.answered = now;
         self.unanswered = (self.sendable() > self.acked).then_some(now);
@@ -364,6 +376,11 @@ impl Wire {
         let vanished = self.vanished && self.written > self.acked;
         let over = self.shut && self.ended && self.acked == self.written;
         self.broken || self.write_failed || vanished || over
+    }
+
+    /// Whether its end or its break has arrived.
+    pub(crate) fn is_over(&self) -> bool {
+        self.end_arrived || self.broken
     }
 
     /// Whether the client can say more.

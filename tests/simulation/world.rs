@@ -30,6 +30,7 @@ use muxnc::io::world::World;
 use muxnc::io::zero_copy::Copied;
 
 use super::Chance;
+use super::terms::host;
 use super::wire::Shake;
 use super::wire::Wire;
 
@@ -154,9 +155,12 @@ impl Net {
     pub(crate) fn take_events(&mut self) -> Vec<(core::Source, Event)> {
         let mut sources: Vec<(core::Source, Event)> = Vec::new();
         for wire in &mut self.wires {
-            if let Some(key) = wire.key.filter(|_| wire.has_event && !wire.dropped)
-                && !self.chance.one_in(10)
-            {
+            wire.is_untold = false;
+            let Some(key) = wire.key.filter(|_| wire.has_event && !wire.dropped) else {
+                continue;
+            };
+            wire.is_untold = self.chance.one_in(10);
+            if !wire.is_untold {
                 sources.push((core::Source::Peer(key), wire.event()));
             }
         }
@@ -187,10 +191,30 @@ impl Net {
     }
 
     /// Somebody connects.
-    pub(crate) fn connect(&mut self, wire: Wire) {
+    pub(crate) fn connect(&mut self, mut wire: Wire) {
+        let others = self.wires.iter().enumerate();
+        let over = others.filter(|(_, other)| other.is_over() && !other.dropped);
+        wire.over_before = over.map(|(id, _)| id).collect();
         self.backlog.push_back(self.wires.len());
         self.wires.push(wire);
         self.knocks = true;
+    }
+
+    /// Somebody leaves and somebody else comes, at this very moment.
+    fn change_places(&mut self) {
+        let id = self.chance.below(self.wires.len());
+        let wire = &mut self.wires[id];
+        if wire.dropped || wire.vanished {
+            return;
+        }
+        match self.chance.below(3) {
+            0 => wire.end(),
+            1 => wire.close(),
+            _ => wire.reset(),
+        }
+        let mut newcomer = Wire::new(host(&mut self.chance), 10_000, self.now, &mut self.chance);
+        newcomer.window = newcomer.sndbuf;
+        self.connect(newcomer);
     }
 
     fn did(&mut self, what: Did) {
@@ -515,6 +539,9 @@ impl World for Model {
         let id = net.backlog.pop_front().expect("not empty");
         let ip = net.wires[id].ip;
         net.wires[id].active = net.now;
+        if net.chance.one_in(10) {
+            net.change_places();
+        }
         let fake = Fake {
             id,
             net: Rc::clone(&self.0),

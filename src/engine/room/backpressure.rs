@@ -122,6 +122,21 @@ impl Room {
         has_room && !self.screen.is_full()
     }
 
+    /// Whether the sources wait for a slow member.
+    pub fn is_held(&self) -> bool {
+        self.backpressure.is_some()
+    }
+
+    /// Whether a member that takes nothing is itself what keeps it from being heard.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn holds_itself_up(&self, key: usize) -> bool {
+        let cursor = &self.members[key].cursor;
+        let is_behind = self.is_held() && self.journal.kept_for(cursor) >= LOW_WATER;
+        is_behind || !takes_edit(&self.journal, cursor)
+    }
+
     /// Whether the members wait for a slow one.
     fn is_on_hold(&self) -> bool {
         self.policy.relay && self.backpressure.is_some()

@@ -162,6 +162,11 @@ impl Room {
         self.trial.is_final
     }
 
+    /// Whether it began for good, so that whoever joins now would get a part only.
+    pub fn has_begun(&self) -> bool {
+        self.trial.is_final && self.trial.is_over
+    }
+
     /// Whether something that the operator said is not known to be read by anybody.
     pub fn is_unheard(&self) -> bool {
         !self.trial.is_over && self.trial.said > 0

@@ -53,7 +53,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 && peer.broken.is_none()
                 && let Some(error) = peer.conn.take_error()
             {
-                self.break_off(key, error, now);
+                self.break_off(key, DisconnectReason::Broke(error), now);
             }
             goes_on
         });
@@ -81,8 +81,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             is_all &= count < COUNTED;
             bytes += count;
-            if let Some(error) = peer.broken.take() {
-                self.queue_leave(key, DisconnectReason::Broke(error));
+            if let Some(why) = peer.broken.take() {
+                self.queue_leave(key, *why);
             }
         }
         if bytes > 0

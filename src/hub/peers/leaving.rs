@@ -205,12 +205,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         for key in vanished {
-            self.break_off(key, ErrorKind::TimedOut.into(), now);
+            let why = DisconnectReason::Broke(ErrorKind::TimedOut.into());
+            self.break_off(key, why, now);
         }
     }
 
-    /// Lets everybody go whose time is over.
-    pub fn find_overdue(&mut self, now: Instant) {
+    /// Lets everybody go whose time is over. While the hub `withholds` what the operator says, until others
+    /// have come, nobody is idle.
+    pub fn find_overdue(&mut self, withholds: bool, now: Instant) {
         let mut overdue = std::mem::take(&mut self.queues.overdue);
         self.room.overdue(now, &mut overdue);
         for (key, why) in overdue.drain(..) {
@@ -222,13 +224,44 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.queue_leave(key, why);
         }
         self.queues.overdue = overdue;
+        if std::mem::replace(&mut self.withholds, withholds) && !withholds {
+            let keys: Vec<usize> = self.member_keys().collect();
+            keys.into_iter().for_each(|key| self.touch(key, now));
+        }
+        if withholds {
+            return;
+        }
         while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
-            // What it said and we did not read yet is our delay, not its.
-            match self.conns.get(key).is_some_and(|peer| peer.to_read) {
+            match self.waits_for_us(key) || self.takes_something(key) {
                 true => self.touch(key, now),
                 false => self.queue_leave(key, DisconnectReason::Idle),
             }
         }
+    }
+
+    /// Whether a member acknowledged some of what is out to it since its time was last over: a kernel that
+    /// has much of it asks for more only when a good part is gone.
+    fn takes_something(&mut self, key: usize) -> bool {
+        let Some(peer) = self.member_mut(key) else {
+            return false;
+        };
+        let info = peer.conn.tcp_info();
+        let Some(info) = info.filter(|info| info.unacknowledged() > 0) else {
+            return false;
+        };
+        let taken = std::mem::replace(&mut peer.ledger_mut().taken, info.acknowledged);
+        info.acknowledged > taken
+    }
+
+    /// Whether it is our delay, and not a member's, that nothing was sent to it or received from it: what
+    /// it said is not read, for a reason that is not its own; or what it could be handed is not said,
+    /// for the sake of others.
+    fn waits_for_us(&self, key: usize) -> bool {
+        let Some(peer) = self.member(key) else {
+            return false;
+        };
+        let is_unread = peer.to_read && !self.room.holds_itself_up(key);
+        is_unread || (self.room.is_held() && self.room.owed(key) == 0)
     }
 
     /// The only place where a peer is taken out. Returns whether one was.
@@ -285,7 +318,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         self.record_lines(Some(peer.conn.addr()));
-        peer.close_truthfully(left.owed, !self.says_no_more);
+        // What it was owed when it lost its place it has not got.
+        let owed = left.owed + peer.ledger().lost;
+        peer.close_truthfully(owed, !self.says_no_more);
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }
@@ -309,7 +344,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             account.sent,
             self.room.here()
         );
-        let owed = left.owed;
         let addr = peer.conn.addr();
         self.record(|records| records.left(Who::of(account, &addr), &why.to_string()));
         let kind = match why {

@@ -61,6 +61,12 @@ enum Look {
 }
 
 impl<S: Stream> Peer<S> {
+    /// Whether it has that address, if there is one to ask for.
+    fn is_from(&self, ip: Option<IpAddr>) -> bool {
+        let theirs = self.conn.addr().ip().map(|ip| ip.to_canonical());
+        ip.is_none() || theirs == ip.map(|ip| ip.to_canonical())
+    }
+
     /// Whether it acknowledged something that was written since its end was read.
     fn is_proven(&self) -> bool {
         let info = self.conn.tcp_info();
@@ -269,16 +275,48 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// with an address, one of that. Returns whether there was any.
     pub fn give_up_unconfirmed(&mut self, ip: Option<IpAddr>) -> bool {
         let suits = |key: &usize| {
-            self.conns.get(*key).is_some_and(|peer| {
-                let theirs = peer.conn.addr().ip().map(|ip| ip.to_canonical());
-                let is_theirs = ip.is_none() || theirs == ip.map(|ip| ip.to_canonical());
-                !peer.leaving && is_theirs && !peer.is_proven()
-            })
+            let peer = self.conns.get(*key);
+            peer.is_some_and(|peer| !peer.leaving && peer.is_from(ip) && !peer.is_proven())
         };
         let Some(key) = self.room.unconfirmed().find(suits) else {
             return false;
         };
         self.queue_leave(key, DisconnectReason::Closed);
+        true
+    }
+
+    /// The members of which an event told that they ended or broke, and that are not read to that: as
+    /// long as they are not, they cannot prove to be there.
+    pub(in crate::hub) fn unread_ends(&self) -> Vec<usize> {
+        let keys = self.member_keys();
+        keys.filter(|&key| self.has_ended_unread(key)).collect()
+    }
+
+    /// Whether a member is one of those.
+    pub(in crate::hub) fn has_ended_unread(&self, key: usize) -> bool {
+        let peer = self.member(key).filter(|peer| !peer.leaving);
+        peer.is_some_and(|peer| {
+            peer.conn.is_closing() && !peer.conn.has_ended() && peer.broken.is_none()
+        })
+    }
+
+    /// Takes the place of one of those, and of their keys the one; with an address, of one of that. What
+    /// it said is still heard. Returns whether there was any.
+    pub(super) fn give_up_unread(
+        &mut self,
+        ip: Option<IpAddr>,
+        ends: &mut Vec<usize>,
+        now: Instant,
+    ) -> bool {
+        let suits = |key: &usize| {
+            let peer = self.conns.get(*key);
+            peer.is_some_and(|peer| !peer.leaving && peer.is_from(ip))
+        };
+        let Some(at) = ends.iter().position(suits) else {
+            return false;
+        };
+        let key = ends.remove(at);
+        self.break_off(key, DisconnectReason::Closed, now);
         true
     }
 }

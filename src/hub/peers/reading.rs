@@ -129,9 +129,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         peer.read_in = self.turn;
         let received = peer.conn.read(buffer);
         if !matches!(received, Received::Bytes(_) | Received::Yield)
-            && let Some(error) = peer.broken.take()
+            && let Some(why) = peer.broken.take()
         {
-            self.queue_leave(key, DisconnectReason::Broke(error));
+            self.queue_leave(key, *why);
             return;
         }
         match received {

@@ -3,7 +3,6 @@
 //! It promises: nobody waits for a peer that takes no more; the end is told to a peer after
 //! everything else, and only once.
 
-use std::io;
 use std::time::Instant;
 
 use super::DisconnectReason;
@@ -56,7 +55,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.broken.is_none()
             && let Err(error) = peer.conn.flush()
         {
-            self.break_off(key, error, now);
+            self.break_off(key, DisconnectReason::Broke(error), now);
             return;
         }
         if peer.takes_no_more() {
@@ -87,7 +86,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.close_if_over(key, now);
             }
             Ok(_) => self.queue_flush(key),
-            Err(error) => self.break_off(key, error, now),
+            Err(error) => self.break_off(key, DisconnectReason::Broke(error), now),
         }
         if self.conns[key].conn.is_watched() {
             self.checkup.get_or_insert(now + dead_peer::EVERY);
@@ -105,7 +104,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Takes note that a peer takes no more. Its place is free at once. It leaves when all it said before
     /// was read, and until then nobody waits for it.
-    pub(super) fn break_off(&mut self, key: usize, error: io::Error, now: Instant) {
+    pub(super) fn break_off(&mut self, key: usize, why: DisconnectReason, now: Instant) {
         // What it had acknowledged was read by somebody.
         self.note_proof(key);
         let was_on_trial = self.room.is_on_trial();
@@ -115,10 +114,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.conn.has_ended() {
             // All that it said was heard.
             self.note_loss(key);
-            self.queue_leave(key, DisconnectReason::Broke(error));
+            self.queue_leave(key, why);
             return;
         }
-        peer.broken = Some(error);
+        peer.broken = Some(Box::new(why));
         peer.conn.expect_end();
         let ip = peer.conn.addr().ip();
         self.note_loss(key);
