@@ -350,6 +350,9 @@ impl<D: Device> Operator<D> {
         if is_all {
             self.typing.settle();
         }
+        if self.state == State::Ended {
+            self.tell_end(peers);
+        }
         Ok(())
     }
 
@@ -409,9 +412,11 @@ impl<D: Device> Operator<D> {
 
     /// Whether the end of the input is to be told now.
     fn ends<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
-        // Who pressed Ctrl-D was told that nobody heard the rest. With `--keep-open` it ends nothing: what
-        // waits is for whoever comes.
-        let is_given_up = self.is_typed() && !self.keeps_open && peers.room.is_empty();
+        // Who pressed Ctrl-D at a console was told that nobody heard the rest, and pressed it again. Where
+        // there is none it waits for whoever comes, and always with `--keep-open`, which nothing ends.
+        let waits = !self.pending.is_empty() || peers.room.is_unheard();
+        let is_dropped = self.is_typed() && !self.keeps_open && peers.room.is_empty();
+        let is_given_up = is_dropped && (self.console().is_some() || !waits);
         match self.state {
             State::Ended => is_given_up,
             State::Said => is_given_up || !peers.room.is_unheard(),
@@ -434,6 +439,16 @@ impl<D: Device> Operator<D> {
         };
         if let State::Finished(_) = self.state {
             self.tell_who_is_waited_for(peers);
+        }
+    }
+
+    /// The input of a terminal without a console ended: what that means for what waits.
+    fn tell_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
+        let waits = !self.pending.is_empty() || peers.room.is_unheard();
+        if !self.keeps_open && peers.room.is_empty() && waits {
+            self.answer(
+                "the first to join gets what waits, and the class ends (Ctrl-C ends it now)",
+            );
         }
     }
 
@@ -592,9 +607,11 @@ impl<D: Device> Operator<D> {
     fn ask_to_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
         let here = peers.room.here();
         let waiting = self.pending_lines;
-        if !self.asked_to_end && !self.keeps_open && (here > 0 || waiting > 0) {
+        let is_unheard = here == 0 && peers.room.is_unheard();
+        if !self.asked_to_end && !self.keeps_open && (here > 0 || waiting > 0 || is_unheard) {
             self.asked_to_end = true;
             let lost = match (here, waiting) {
+                (0, 0) => String::from("what was said was read by nobody"),
                 (0, 1) => String::from("1 line was never said"),
                 (0, lines) => format!("{lines} lines were never said"),
                 (1, _) => String::from("1 participant is here"),

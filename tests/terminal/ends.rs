@@ -238,6 +238,21 @@ fn whoever_sends_no_more_is_told_and_before_how_to() {
 }
 
 #[test]
+fn ctrl_d_asks_first_if_nobody_read_what_was_said() {
+    let (mut seat, port) = Seat::hub(&[]);
+    // A port check: it is told of only when something is said, and by then it is gone.
+    drop(connect(port));
+    seat.process.stderr.wait_for("ended its side");
+    seat.press("is anybody there\r");
+    seat.process.stderr.wait_for(" left");
+    seat.press("\x04");
+    seat.wait_for("muxnc: what was said was read by nobody: Ctrl-D again ends the class\r\n");
+    assert!(seat.process.is_running());
+    seat.press("\x04");
+    seat.process.expect_status(0);
+}
+
+#[test]
 fn a_hub_that_ends_says_for_whom_it_waits() {
     for more in [&[][..], &["--no-edit"]] {
         let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
