@@ -107,14 +107,15 @@ impl<D: Device> Receiver<D> {
             }
             let text = self.buffer.waiting();
             let rows = self.rows.as_mut().map(PlainRows::current);
-            let is_shown = match (console.as_deref_mut(), rows, way.recorder.has_stdout()) {
-                (Some(console), _, true) => Some(console.record(text)),
-                (Some(console), _, false) => Some(console.say(text)),
-                (None, Some(rows), true) => Some(rows.record(text)),
-                (None, Some(rows), false) => Some(rows.say(text)),
-                (None, None, _) => None,
-            };
-            if is_shown.is_some() {
+            let is_shown = console.is_some() || rows.is_some();
+            match (console.as_deref_mut(), rows, way.recorder.has_stdout()) {
+                (Some(console), _, true) => console.record(text),
+                (Some(console), _, false) => console.say(text),
+                (None, Some(rows), true) => rows.record(text),
+                (None, Some(rows), false) => rows.say(text),
+                (None, None, _) => {}
+            }
+            if is_shown {
                 self.buffer.fill(0);
                 continue;
             }

@@ -94,6 +94,11 @@ fn signals_end_it_properly_and_leave_the_terminal_as_it_was() {
         Signal::PROF,
         Signal::XCPU,
         Signal::ABORT,
+        // As a fault, too, though nothing is wrong.
+        Signal::FPE,
+        Signal::ILL,
+        Signal::BUS,
+        Signal::SEGV,
     ] {
         at_both(|mut seat, mut peer| {
             peer.write_all(b"a line\nand half").unwrap();
