@@ -241,6 +241,9 @@ impl<D: Device> Operator<D> {
         if !pauses {
             self.say_pending(peers, transfer, now);
         }
+        if self.state == State::Ended && self.is_given_up(peers) {
+            self.pending = Vec::new();
+        }
         if self.state == State::Ended && self.pending.is_empty() {
             peers.typed_end(now);
             self.state = State::Said;
@@ -350,9 +353,6 @@ impl<D: Device> Operator<D> {
         if is_all {
             self.typing.settle();
         }
-        if self.state == State::Ended {
-            self.tell_end(peers);
-        }
         Ok(())
     }
 
@@ -410,16 +410,17 @@ impl<D: Device> Operator<D> {
         self.pending.drain(..count);
     }
 
-    /// Whether the end of the input is to be told now.
+    /// Whether what waits will not be said: who pressed Ctrl-D was told that nobody heard it. With
+    /// `--keep-open` that ends nothing, and what waits is for whoever comes.
+    fn is_given_up<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
+        self.is_typed() && !self.keeps_open && peers.room.is_empty()
+    }
+
+    /// Whether the end of the input is to be told now, or as soon as what waits is given up.
     fn ends<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
-        // Who pressed Ctrl-D at a console was told that nobody heard the rest, and pressed it again. Where
-        // there is none it waits for whoever comes, and always with `--keep-open`, which nothing ends.
-        let waits = !self.pending.is_empty() || peers.room.is_unheard();
-        let is_dropped = self.is_typed() && !self.keeps_open && peers.room.is_empty();
-        let is_given_up = is_dropped && (self.console().is_some() || !waits);
         match self.state {
-            State::Ended => is_given_up,
-            State::Said => is_given_up || !peers.room.is_unheard(),
+            State::Ended => self.is_given_up(peers),
+            State::Said => self.is_given_up(peers) || !peers.room.is_unheard(),
             _ => false,
         }
     }
@@ -428,10 +429,6 @@ impl<D: Device> Operator<D> {
     /// otherwise the class ends when everything is delivered.
     fn end<S: Stream>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
         let is_typed = self.is_typed();
-        self.pending = Vec::new();
-        if self.state != State::Said {
-            peers.typed_end(now);
-        }
         peers.say_no_more(now);
         self.state = match !self.keeps_open && (self.spoke || is_typed) {
             true => State::Finished(now),
@@ -439,16 +436,6 @@ impl<D: Device> Operator<D> {
         };
         if let State::Finished(_) = self.state {
             self.tell_who_is_waited_for(peers);
-        }
-    }
-
-    /// The input of a terminal without a console ended: what that means for what waits.
-    fn tell_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
-        let waits = !self.pending.is_empty() || peers.room.is_unheard();
-        if !self.keeps_open && peers.room.is_empty() && waits {
-            self.answer(
-                "the first to join gets what waits, and the class ends (Ctrl-C ends it now)",
-            );
         }
     }
 
@@ -607,11 +594,9 @@ impl<D: Device> Operator<D> {
     fn ask_to_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
         let here = peers.room.here();
         let waiting = self.pending_lines;
-        let is_unheard = here == 0 && peers.room.is_unheard();
-        if !self.asked_to_end && !self.keeps_open && (here > 0 || waiting > 0 || is_unheard) {
+        if !self.asked_to_end && !self.keeps_open && (here > 0 || waiting > 0) {
             self.asked_to_end = true;
             let lost = match (here, waiting) {
-                (0, 0) => String::from("what was said was read by nobody"),
                 (0, 1) => String::from("1 line was never said"),
                 (0, lines) => format!("{lines} lines were never said"),
                 (1, _) => String::from("1 participant is here"),

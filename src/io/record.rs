@@ -261,10 +261,12 @@ impl<D: Device> Records<D> {
         self.made.clear();
     }
 
-    /// Hands out what is for stdout, all of it: whole lines each time.
+    /// Hands out what is for stdout, all of it.
     pub fn take_for_stdout(&mut self, mut take: impl FnMut(&[u8])) {
         for sink in self.sinks().filter(|sink| sink.output.is_none()) {
-            take(sink.waiting.make_contiguous());
+            let (front, back) = sink.waiting.as_slices();
+            take(front);
+            take(back);
             sink.waiting.clear();
         }
     }

@@ -83,6 +83,8 @@ pub(crate) struct Hub {
     pub(super) promised: BTreeSet<usize>,
     /// When the end of the input was told.
     pub(super) finished: Option<Instant>,
+    /// Since when there is nothing to be learned of anybody.
+    pub(super) settled: Option<Instant>,
     /// What was shown of a line of a chat that is not complete.
     pub(super) shown: Vec<u8>,
     pub(super) delivered: u64,
@@ -105,6 +107,7 @@ impl Hub {
         let mut hub = Hub::new(seed, mode);
         let steps = 20 + hub.below(if hub.volume == 40 { 500 } else { 150 });
         hub.turn();
+        hub.check_read_ahead();
         for _ in 0..steps {
             for _ in 0..hub.below(6) {
                 hub.happen();
@@ -171,6 +174,7 @@ impl Hub {
             may_have_started: false,
             promised: BTreeSet::new(),
             finished: None,
+            settled: None,
             shown: Vec::new(),
             delivered: 0,
             until: None,
@@ -271,6 +275,11 @@ impl Hub {
         let here = self.spec.here.iter().copied();
         self.promised
             .extend(here.filter(|id| members[id].is_known()));
+    }
+
+    /// Whether the end of the input was told.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished.is_some()
     }
 
     /// Whether nobody else is to be let in.

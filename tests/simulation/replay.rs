@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::fmt::Arguments;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use muxnc::engine::journal::SEGMENT;
@@ -23,6 +24,12 @@ use super::world::Net;
 /// Nobody is given up before it was silent for so long.
 const VANISHED: Duration = Duration::from_secs(80);
 
+/// How often it is looked whether anybody vanished.
+const CHECKUP: Duration = Duration::from_secs(20);
+
+/// How often anybody is looked at in one turn, at most.
+const LOOKS: u32 = 9;
+
 /// What is known of a turn when it is over.
 struct Turn {
     now: std::time::Instant,
@@ -34,8 +41,9 @@ struct Turn {
     found_none: Vec<usize>,
     /// How many entries of the log come before the members have been read.
     reads: usize,
-    /// Somebody needed a place, or a descriptor.
+    /// Somebody needed a place, or a descriptor; and from where.
     is_crowded: bool,
+    came: Vec<IpAddr>,
     /// Who was dropped was seen to leave the room.
     has_reaped: bool,
     /// Breaks that events told of were seen, of those who were not read.
@@ -56,6 +64,7 @@ impl Hub {
             inside: self.inside(&net),
             dropped: BTreeSet::new(),
             is_crowded: !self.waiting.is_empty(),
+            came: self.waiting.iter().map(|id| net.wires[*id].ip).collect(),
             waiting: std::mem::take(&mut self.waiting),
             found_none: Vec::new(),
             reads: self.reads(&log),
@@ -68,12 +77,23 @@ impl Hub {
             match did {
                 Did::Typed(bytes) => self.unsaid.extend(bytes),
                 Did::Dropped(id) => drop(turn.dropped.insert(*id)),
-                Did::Accepted(_) => turn.is_crowded = true,
+                Did::Accepted(id) => {
+                    turn.is_crowded = true;
+                    turn.came.push(net.wires[*id].ip);
+                }
                 Did::RanOut => (turn.is_crowded, turn.has_run_out) = (true, true),
                 _ => {}
             }
         }
         self.spec.now = turn.now;
+        let was_settled = self.is_settled(&net);
+        let is_busy = log.iter().any(|did| {
+            let is_told = matches!(
+                did,
+                Did::Typed(_) | Did::Heard(..) | Did::Handed(..) | Did::Shown(_)
+            );
+            !is_told
+        });
         self.hear_operator(&net);
         for (at, did) in log.into_iter().enumerate() {
             if at == turn.reads {
@@ -84,7 +104,7 @@ impl Hub {
         self.break_off(&mut turn, &net);
         self.reap(&mut turn, &net);
         self.look(&turn, &net);
-        for id in turn.found_none {
+        for id in std::mem::take(&mut turn.found_none) {
             match turn.dropped.contains(&id) {
                 true => assert!(
                     self.has_said_all || self.may_close(),
@@ -92,6 +112,44 @@ impl Hub {
                 ),
                 false => self.waiting.push(id),
             }
+        }
+        let is_settled = was_settled && !is_busy && self.is_settled(&net);
+        self.check_looks(is_settled, &net);
+    }
+
+    /// Whether nothing is to be learned of anybody: everybody is known to be there.
+    fn is_settled(&self, net: &Net) -> bool {
+        let is_known = |id: &usize| {
+            let is_promised = !self.has_begun || self.promised.contains(id);
+            self.spec.members[id].is_known() && is_promised
+        };
+        let goes_on = !self.has_said_all && !net.stdin.fails;
+        goes_on && !self.spec.on_trial && self.spec.here.iter().all(is_known)
+    }
+
+    /// Nobody is asked too often what was acknowledged, and where nothing is to be learned only whether
+    /// it vanished.
+    fn check_looks(&mut self, is_settled: bool, net: &Net) {
+        let since = self.settled.filter(|_| is_settled);
+        let checks = since.map(|since| (net.now - since).as_secs() / CHECKUP.as_secs());
+        for id in &self.spec.here {
+            let wire = &net.wires[*id];
+            let looks = wire.looks.get();
+            // Of what was asked for before one more look may be due; of the first turn after it nothing is
+            // counted. Who may be idle is asked for that.
+            let most = match (checks, self.settled) {
+                (Some(_), _) if self.terms.idle.is_some() => u32::MAX,
+                (Some(checks), _) => 2 + checks as u32,
+                (None, None) => LOOKS,
+                (None, Some(_)) => u32::MAX,
+            };
+            assert!(looks <= most, "{id} was looked at {looks} times: {wire:?}");
+            if since.is_none() {
+                wire.looks.set(0);
+            }
+        }
+        if since.is_none() {
+            self.settled = is_settled.then_some(net.now);
         }
     }
 
@@ -277,12 +335,17 @@ impl Hub {
                 }
             }
             Did::Shut(id) => {
-                if let Some(member) = self.spec.members.get_mut(&id) {
-                    let is_due = net.wires[id].end_read || self.terms.half_close;
-                    assert!(is_due, "{id} was told the end");
+                if self.spec.members.contains_key(&id) {
+                    let speaks = |id| self.spec.members[id].presence == Presence::Here;
+                    let hears =
+                        self.spec.relay && (!self.may_close() || self.spec.here.iter().any(speaks));
+                    let is_over = net.wires[id].end_read && self.has_said_all && !hears;
+                    let is_told = self.terms.half_close && self.is_finished();
+                    assert!(is_over || is_told, "{id} was told the end");
+                    let member = self.spec.member(id);
                     let owed = member.owed.len();
                     assert!(owed == 0, "{id} was ended with {owed} bytes owed to it");
-                    member.deaf = true;
+                    self.spec.takes_no_more(id);
                 }
             }
             // It could not be served.
@@ -291,6 +354,7 @@ impl Hub {
                 self.reap(turn, net);
                 if self.spec.here.contains(&id) {
                     self.check_departure(id, turn, net);
+                    self.check_close(id, net);
                     self.spec.leaves(id);
                     self.said_to.insert(id, self.said);
                 }
@@ -455,7 +519,11 @@ impl Hub {
         let is_held = self.was_held && self.core.room().is_held();
         let is_kept_waiting = (member.owed.is_empty() && is_held) || self.awaited;
         let unconfirmed = member.presence == Presence::Unconfirmed;
-        let makes_way = unconfirmed && turn.is_crowded && !acked(net, id).is_proven;
+        // For whoever came, or for a descriptor.
+        let is_needed = turn.has_run_out
+            || self.terms.max.is_some()
+            || (self.terms.max_per_host.is_some() && turn.came.contains(&wire.ip));
+        let makes_way = unconfirmed && is_needed && turn.is_crowded && !acked(net, id).is_proven;
         if stalled || is_slow || too_far || vanished || (idle && !is_kept_waiting) || makes_way {
             return;
         }

@@ -52,8 +52,9 @@ pub(crate) struct Member {
     handed_at_end: Option<u64>,
     /// Where in that the operator's last word ends.
     pub(crate) last_word: u64,
-    /// It takes no more: what others say is not for it.
+    /// It takes no more: what others say is not for it. How much had been said to everybody until then.
     pub(crate) deaf: bool,
+    pub(crate) deaf_since: u64,
     /// Where the shared stream was when this one was last owed nothing.
     pub(crate) caught_up: u64,
     announced: bool,
@@ -193,6 +194,7 @@ impl Spec {
             handed_at_end: None,
             last_word: 0,
             deaf: false,
+            deaf_since: 0,
             caught_up: self.said,
             announced: false,
             line: Line::default(),
@@ -211,8 +213,8 @@ impl Spec {
     pub(crate) fn leaves(&mut self, id: usize) {
         self.ends_line(id);
         self.here.retain(|&other| other != id);
+        self.takes_no_more(id);
         let member = &mut self.members.get_mut(&id).expect("it joined");
-        member.deaf = true;
         member.owed = VecDeque::new();
         let number = member.number;
         if member.announced {
@@ -289,8 +291,8 @@ impl Spec {
     /// A member's connection broke.
     pub(crate) fn breaks(&mut self, id: usize, acked: impl Fn(usize) -> Acked) {
         self.forget_heard(acked);
+        self.takes_no_more(id);
         let member = self.member(id);
-        member.deaf = true;
         member.owed.clear();
         member.presence = Presence::Gone;
         self.show_the_last();
@@ -525,6 +527,15 @@ impl Spec {
             if member.owed.is_empty() {
                 member.caught_up = self.said;
             }
+        }
+    }
+
+    /// What is said from now on is not for a member.
+    pub(crate) fn takes_no_more(&mut self, id: usize) {
+        let said = self.said;
+        let member = self.member(id);
+        if !std::mem::replace(&mut member.deaf, true) {
+            member.deaf_since = said;
         }
     }
 

@@ -2,6 +2,7 @@
 //! how either side ended, and what an event would tell of all that, once, as epoll(7) does when it is
 //! edge-triggered.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::fmt;
@@ -95,6 +96,10 @@ pub(crate) struct Wire {
     pub(crate) is_slow: bool,
     /// When how much had been written in all.
     pub(crate) writes: Vec<(Instant, u64)>,
+    /// To close it is to break it.
+    pub(crate) breaks: bool,
+    /// How often it was asked what was acknowledged.
+    pub(crate) looks: Cell<u32>,
 }
 
 impl Debug for Wire {
@@ -117,6 +122,7 @@ impl Debug for Wire {
             ("sleeps", self.sleeps),
             ("is_slow", self.is_slow),
             ("vanished", self.vanished),
+            ("breaks", self.breaks),
         ] {
             if is {
                 flags.push(name);
@@ -181,6 +187,8 @@ impl Wire {
             sleeps: chance.one_in(12),
             is_slow: chance.one_in(6),
             writes: Vec::new(),
+            breaks: false,
+            looks: Cell::new(0),
         }
     }
 

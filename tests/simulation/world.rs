@@ -362,11 +362,15 @@ impl Stream for Fake {
 
     fn probe_soon(&mut self) {}
 
-    fn break_on_close(&mut self, _breaks: bool) {}
+    fn break_on_close(&mut self, breaks: bool) {
+        self.net.borrow_mut().wires[self.id].breaks = breaks;
+    }
 
     fn tcp_info(&self) -> Option<TcpInfo> {
         let net = self.net.borrow();
-        Some(net.wires[self.id].tcp_info(net.now))
+        let wire = &net.wires[self.id];
+        wire.looks.set(wire.looks.get() + 1);
+        Some(wire.tcp_info(net.now))
     }
 }
 

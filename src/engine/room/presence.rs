@@ -96,12 +96,6 @@ impl Trial {
         self.kept = Vec::new();
     }
 
-    /// What was said so far was heard.
-    fn renew(&mut self) {
-        self.kept = Vec::new();
-        self.said = 0;
-    }
-
     /// What was said before that place in the journal was heard, the pieces that end there included.
     fn renew_before(&mut self, at: u64) {
         let ends_before = |(place, text): &(u64, Box<[u8]>)| place + text.len() as u64 <= at;
@@ -227,15 +221,12 @@ impl Room {
         self.show_the_last();
     }
 
-    /// A member acknowledged a byte that it was sent: what was said so far is heard by it, if it is known
-    /// to be there.
+    /// A member acknowledged a byte that it was sent: what was said so far is heard by it, and the trial
+    /// is over, if it is known to be there and no others are needed.
     ///
     /// # Panics
     /// If there is no member of that key.
     pub fn heard_by(&mut self, key: usize) {
-        if !self.trial.is_final && self.members[key].presence.is_here() {
-            self.trial.renew();
-        }
         self.change(key, |member| member.has_acknowledged = true);
     }
 

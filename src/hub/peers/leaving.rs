@@ -102,10 +102,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             && peer.broken.is_none()
         {
             peer.is_promised = true;
-            let lacks = !self.says_no_more || self.room.owed(key) > 0;
-            if lacks && !peer.conn.is_shut() {
-                // Should the hub be killed, it must not take what it has for the whole.
-                peer.conn.break_on_close(true);
+            if !peer.conn.is_shut() {
+                // Should the hub be killed, it must not take a part for the whole, nor the whole for a part.
+                let lacks = !self.says_no_more || self.room.owed(key) > 0;
+                peer.conn
+                    .break_on_close(lacks || peer.conn.has_pending_output());
             }
         }
     }

@@ -154,7 +154,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             again
         });
-        keys.append(&mut self.looks.keys);
+        debug_assert!(self.looks.keys.is_empty(), "a look asks for no other");
         self.looks.keys = keys;
         self.looks.at = match self.looks.keys.is_empty() {
             true => None,
@@ -185,10 +185,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Presence::Gone => return Look::Settled,
         };
         let wants_hearing = on_trial && !was_heard;
-        // What was said last to a peer that has ended its side is waited for, and with `--send-only` to
-        // every peer.
-        let is_last = peer.conn.is_shut() || says_no_more;
-        let is_closing = is_last && (peer.conn.has_ended() || lingers);
+        // That the last that is said to a peer arrives is waited for if it has ended its side, and with
+        // `--send-only` in any case.
+        let is_over = peer.conn.is_shut() && peer.conn.has_ended();
+        let is_closing = is_over || (says_no_more && lingers);
         if !wants_proof && !wants_hearing && !is_closing {
             return Look::Settled;
         }

@@ -113,15 +113,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         if peer.conn.has_ended() {
             // All that it said was heard.
-            self.note_loss(key);
             self.queue_leave(key, why);
             return;
         }
         peer.broken = Some(Box::new(why));
         peer.conn.expect_end();
         let ip = peer.conn.addr().ip();
-        self.note_loss(key);
         self.note_shortfall(key);
+        self.note_loss(key);
         self.room.skip_to_end(key, now);
         if let (Some(headcount), Some(ip)) = (&mut self.headcount, ip) {
             headcount.left(ip);

@@ -9,6 +9,7 @@ use muxnc::io::device::Kind;
 use muxnc::status::Status;
 
 use super::Hub;
+use super::Net;
 use super::PUNCTUAL;
 use super::Presence;
 use super::Spec;
@@ -34,6 +35,26 @@ impl Hub {
             self.run_until_quiet();
             if self.exit.is_none() {
                 self.check_quiet();
+                self.promise_to_proven();
+            }
+        }
+    }
+
+    /// A receiver of a transfer that has begun may turn out only later to be there.
+    fn promise_to_proven(&mut self) {
+        let net = self.net.borrow();
+        if !self.has_begun {
+            return;
+        }
+        for id in &self.spec.here {
+            let (wire, member) = (&net.wires[*id], &self.spec.members[id]);
+            let since_its_end = if wire.end_read {
+                wire.written_before_end
+            } else {
+                0
+            };
+            if member.is_known() && !wire.vanished && wire.acked > since_its_end {
+                self.promised.insert(*id);
             }
         }
     }
@@ -83,7 +104,78 @@ impl Hub {
             let stays = !wire.sleeps && member.presence != Presence::Gone;
             let is_told = wire.shut || !self.terms.half_close || self.finished.is_none();
             assert!(is_told || !stays, "{id} was not told the end: {wire:?}");
+            let waits = wire.end_read && !wire.shut && stays;
+            let is_silent =
+                |presence| matches!(presence, Presence::Unconfirmed | Presence::Listener);
+            let are_silent = here.iter().all(|id| is_silent(members[id].presence));
+            let will_hear =
+                !self.has_said_all || (self.spec.relay && !(are_silent && self.expects_nobody()));
+            assert!(will_hear || !waits, "{id} waits for nothing: {wire:?}");
         }
+        let lingers = self.lingers() && self.is_acknowledged();
+        assert!(!lingers, "it waits although all was acknowledged");
+        self.check_trial();
+        self.check_read_ahead();
+        here.iter().for_each(|id| self.check_close(*id, &net));
+    }
+
+    /// Whoever has acknowledged something is known to be there.
+    fn check_trial(&self) {
+        let net = self.net.borrow();
+        let has_heard = |id: &usize| {
+            let member = &self.spec.members[id];
+            member.is_known() && !net.wires[*id].vanished && net.wires[*id].acked > 0
+        };
+        let heard = self.spec.here.iter().filter(|id| has_heard(id)).count();
+        let needed = self.spec.quorum.unwrap_or(1);
+        assert!(
+            heard < needed || !self.core.room().is_on_trial(),
+            "it is on trial, though {heard} heard something"
+        );
+    }
+
+    /// What is not wanted yet is read ahead, so that an end is known.
+    pub(super) fn check_read_ahead(&self) {
+        let is_input = self.terms.traffic != Traffic::ReceiveOnly;
+        let net = self.net.borrow();
+        let stdin = &net.stdin;
+        let here = self.spec.placed().len();
+        let waits = |count| here < count && !self.has_begun && !self.has_started;
+        let is_ahead = here == 0 || self.terms.wait_for.is_some_and(waits);
+        let is_read = stdin.there.is_empty() && (stdin.end_read || !stdin.ended);
+        assert!(
+            !is_input || !is_ahead || is_read || !self.unsaid.is_empty() || stdin.fails,
+            "stdin was not looked at"
+        );
+    }
+
+    /// Whether nobody else will come.
+    pub(crate) fn expects_nobody(&self) -> bool {
+        self.finished.is_some() || self.has_begun
+    }
+
+    /// Whether the hub ends as soon as everybody has everything.
+    fn lingers(&self) -> bool {
+        self.terms.traffic == Traffic::SendOnly && self.finished.is_some()
+    }
+
+    /// What a member reads if it is closed now is the truth: that the connection broke, if it lacks what
+    /// it was promised; else that it ended.
+    pub(crate) fn check_close(&self, id: usize, net: &Net) {
+        let (wire, member) = (&net.wires[id], &self.spec.members[&id]);
+        if wire.broken || wire.write_failed || wire.vanished || member.presence == Presence::Gone {
+            return;
+        }
+        let has_begun = self.spec.quorum.is_some() && !self.core.room().is_on_trial();
+        let more = has_begun && (!self.has_said_all || net.stdin.fails);
+        let owed = member.owed.len() as u64;
+        let may_break = (more || owed > 0) && !wire.shut;
+        assert!(may_break || !wire.breaks, "{id} breaks: {wire:?}");
+        // What others say after the operator's last word is not promised.
+        let lacks = (!self.has_said_all && has_begun || member.total - owed < member.last_word)
+            && !wire.shut;
+        let is_promised = self.expects_nobody() && self.promised.contains(&id);
+        assert!(wire.breaks || !lacks || !is_promised, "{id} ends: {wire:?}");
     }
 
     /// The input ends, and everybody ends.
@@ -100,6 +192,7 @@ impl Hub {
         if self.exit.is_some() {
             return;
         }
+        self.check_quiet();
         for wire in &mut self.net.borrow_mut().wires {
             wire.vanished = false;
             wire.end();
@@ -222,7 +315,7 @@ impl Hub {
             self.terms.quit_after.is_none_or(|q| in_time(finished + q)),
             "it sleeps longer than its time"
         );
-        let lingers = self.terms.traffic == Traffic::SendOnly && self.is_acknowledged();
+        let lingers = self.lingers() && self.is_acknowledged();
         assert!(
             !lingers || in_time(self.now() + LINGER),
             "it lingers for ever"
@@ -247,6 +340,7 @@ impl Hub {
         let stderr = String::from_utf8_lossy(&net.stderr).into_owned();
         let is_done = matches!(status, Status::Done(_));
         let here = &self.spec.here;
+        here.iter().for_each(|id| self.check_close(*id, &net));
         let mut short = Vec::new();
         for id in &self.promised {
             let member = &self.spec.members[id];
@@ -258,6 +352,16 @@ impl Hub {
                 let told = stderr.contains(&format!("muxnc: [{number}] 192.0.2."))
                     || stderr.contains("more did not get everything");
                 assert!(told, "nobody says what {id} lacks: {stderr:?}");
+                // Elsewhere not only the operator's words are owed to it.
+                let is_exact = !self.spec.relay && !self.spec.chat && !net.wires[*id].write_failed;
+                if is_exact && let Some(lacks) = told_of(&stderr, number) {
+                    let later = match member.deaf {
+                        true => self.spec.said - member.deaf_since,
+                        false => 0,
+                    };
+                    let unacked = member.total - net.wires[*id].acked;
+                    assert_eq!(lacks, unacked + later, "{id} lacks: {:?}", net.wires[*id]);
+                }
             }
         }
         assert!(!is_done || short.is_empty(), "{short:?} did not get all");
@@ -299,6 +403,14 @@ impl Hub {
         );
         assert!(is_done || !stderr.is_empty(), "it fails silently");
     }
+}
+
+/// How many bytes a member is told to lack, by its number.
+fn told_of(stderr: &str, number: u32) -> Option<u64> {
+    let who = format!("muxnc: [{number}] ");
+    let mut lines = stderr.lines().filter(|line| line.starts_with(&who));
+    let (_, lacks) = lines.next()?.split_once(" did not get the last ")?;
+    lacks.strip_suffix(" bytes")?.parse().ok()
 }
 
 /// With `--send-only`: how long the others may take to close.
