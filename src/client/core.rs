@@ -382,8 +382,8 @@ impl<W: World> Core<W> {
             Err(error) => error.to_string(),
         };
         self.recorder.left(why.lines().next().unwrap_or_default());
-        if self.sender.input.console().is_none()
-            && !self.receiver.finish_record(&mut self.recorder)
+        let console = self.sender.input.console_mut();
+        if !self.receiver.finish_record(&mut self.recorder, console)
             && matches!(ended, Ok(Status::Done(_)))
         {
             ended = Ok(Status::Failed);

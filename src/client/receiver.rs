@@ -105,13 +105,17 @@ impl<D: Device> Receiver<D> {
                     return Ok(waited);
                 }
             }
-            if let Some(console) = console.as_deref_mut() {
-                console.say(self.buffer.waiting());
-                self.buffer.fill(0);
-                continue;
+            let text = self.buffer.waiting();
+            let rows = self.rows.as_mut().map(PlainRows::current);
+            let is_shown = console.is_some() || rows.is_some();
+            match (console.as_deref_mut(), rows, way.recorder.has_stdout()) {
+                (Some(console), _, true) => console.record(text),
+                (Some(console), _, false) => console.say(text),
+                (None, Some(rows), true) => rows.record(text),
+                (None, Some(rows), false) => rows.say(text),
+                (None, None, _) => {}
             }
-            if let Some(rows) = &mut self.rows {
-                rows.current().say(self.buffer.waiting());
+            if is_shown {
                 self.buffer.fill(0);
                 continue;
             }
@@ -220,14 +224,26 @@ impl<D: Device> Receiver<D> {
         recorder.waiting() + self.buffer.waiting().len() + usize::from(!shown)
     }
 
-    /// The last of a record, as much as stdout takes. Returns whether that was all.
-    pub(super) fn finish_record(&mut self, recorder: &mut Recorder<D>) -> bool {
+    /// The last of a record, as much as stdout takes; a console shows it when it is left. Returns whether
+    /// that was all.
+    pub(super) fn finish_record(
+        &mut self,
+        recorder: &mut Recorder<D>,
+        console: Option<&mut Console<D>>,
+    ) -> bool {
+        if let Some(console) = console {
+            if self.load_record(recorder) {
+                console.record(self.buffer.waiting());
+                self.buffer.fill(0);
+            }
+            return true;
+        }
         loop {
             if self.buffer.is_empty() && !self.load_record(recorder) {
                 return self.has_written_rows();
             }
             if let Some(rows) = &mut self.rows {
-                rows.current().say(self.buffer.waiting());
+                rows.current().record(self.buffer.waiting());
                 self.buffer.fill(0);
                 if self.stdout.write_rows(rows.current()).is_err() {
                     return false;

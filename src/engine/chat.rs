@@ -203,23 +203,27 @@ pub fn compose(
     }
 }
 
-/// Numbers mean participants to the operator, so a name is not one.
 /// Whether two names could be taken for each other.
 pub fn is_same(one: &str, other: &str) -> bool {
     fold(one) == fold(other)
 }
 
+/// Numbers mean participants to the operator, so a name is not one.
 fn has_letter(name: &str) -> bool {
     is_name(name) && name.contains(|c: char| c.is_ascii_alphabetic())
 }
 
 /// Whether a folded name could be taken for one that participants have until they get another.
 fn is_default(folded: &str) -> bool {
-    let number = |c: char| c.is_ascii_digit() || "lo".contains(c);
+    let number = |letter| DIGITS.contains(&letter);
     folded
-        .strip_prefix(DEFAULT)
+        .strip_prefix(&fold(DEFAULT))
         .is_some_and(|rest| rest.chars().all(number))
 }
+
+/// The letters that the digits are taken for, each for one that no other digit is: `Ana6` and `Ana8` are
+/// two names.
+const DIGITS: [char; 10] = ['o', 'l', 'z', 'e', 'a', 's', 'g', 't', 'b', 'q'];
 
 /// What is left of a name when all that is easily overlooked is: two names that are the same then
 /// are taken for each other.
@@ -228,9 +232,11 @@ fn fold(name: &str) -> String {
         .chars()
         .filter(|&letter| !"-_.".contains(letter))
         .map(|letter| match letter.to_ascii_lowercase() {
-            '0' => 'o',
-            '1' | 'i' => 'l',
-            letter => letter,
+            'i' => 'l',
+            letter => match letter.to_digit(10) {
+                Some(digit) => DIGITS[digit as usize],
+                None => letter,
+            },
         })
         .collect();
     folded.replace("rn", "m").replace("vv", "w")
@@ -341,6 +347,7 @@ mod tests {
             "Bob", "bob", "B0b", "B.o.b", "host", "Host", "h0st",
             "muxnc", // not a participant
             "user", "user1", "user3", "User3", "user03", "user-3", "userl", "useriO", "user.10",
+            "userz", "u5er8", "us3r4",
         ] {
             assert_eq!(
                 chat.rename(2, "user2", taken),
@@ -384,7 +391,17 @@ mod tests {
     #[test]
     fn look_alike_letters_are_the_same() {
         let mut chat = Chat::new(HOST, false);
-        for (name, other) in [("Olli", "0LL1"), ("corn", "com"), ("swing", "svving")] {
+        for (name, other) in [
+            ("Olli", "0LL1"),
+            ("corn", "com"),
+            ("swing", "svving"),
+            ("Bob", "8ob"),
+            ("Ana", "4na"),
+            ("Eva", "3va"),
+            ("Tess", "7e55"),
+            ("Liz", "Li2"),
+            ("Gus", "6us"),
+        ] {
             assert_eq!(chat.rename(1, "user1", name), Ok(()));
             assert_eq!(
                 chat.rename(2, "user2", other),
@@ -392,6 +409,14 @@ mod tests {
                 "{other}"
             );
             chat.release(name);
+        }
+        // Numbers tell apart.
+        for digit in 0..10 {
+            let name = format!("student{digit}");
+            assert_eq!(
+                chat.rename(digit + 1, &default_name(digit + 1), &name),
+                Ok(())
+            );
         }
     }
 

@@ -160,6 +160,15 @@ pub fn is_unsafe(letter: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Whether it is a space that is not the one of a keyboard, nor the one at which no line breaks: the
+/// widths of some are nothing or two cells, and nobody sees where one ends.
+fn is_odd_space(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+    )
+}
+
 /// Marks that one letter can have; more are shown by their codes. Unicode calls a text with up to 30
 /// safe (UAX #15), but that many cover the rows above and below; no script needs as many as these.
 const MARKS: u8 = 8;
@@ -168,8 +177,8 @@ const MARKS: u8 = 8;
 ///
 /// What takes no cell of its own is let through only where writing needs it, and at most one or a few
 /// for each letter that is seen: marks on a letter, a joiner or non-joiner after a letter that is not
-/// ASCII, and the selectors of text or emoji after what can be one. Anywhere else it is shown by its
-/// code, so that no row looks empty that is not.
+/// ASCII, and the selectors of text or emoji after what can be one. Of the spaces that no keyboard has one
+/// is, behind a letter. Anywhere else it is shown by its code, so that no row looks empty that is not.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Letters {
     /// The letter before, while something may be added to it.
@@ -202,6 +211,13 @@ impl Letters {
             '\u{200c}' | '\u{200d}' => self.add(letter, Added::Joiner, out),
             '\u{fe0e}' | '\u{fe0f}' => self.add(letter, Added::Selector, out),
             _ if letter.width() == Some(0) => self.mark(letter, out),
+            _ if is_odd_space(letter) => {
+                match self.base.is_some() {
+                    true => out.push(letter),
+                    false => push_code(letter, out),
+                }
+                self.end();
+            }
             _ => {
                 match letter.is_whitespace() {
                     true => self.end(),
@@ -381,6 +397,31 @@ mod tests {
                 assert_eq!(show(&[left, right]), expected, "{bytes:?} cut at {cut}");
             }
         }
+    }
+
+    #[test]
+    fn odd_spaces_are_spaces_only_behind_a_letter() {
+        for (text, expected) in [
+            ("Bonjour\u{202f}!", "Bonjour\u{202f}!"),
+            ("\u{65e5}\u{3000}\u{672c}", "\u{65e5}\u{3000}\u{672c}"),
+            ("a\u{200a}\u{200a}b", "a\u{200a}<U+200A>b"),
+            ("\u{3000}a", "<U+3000>a"),
+            ("a \u{2003}b", "a <U+2003>b"),
+            ("a\n\u{205f}b", "a\n<U+205F>b"),
+            ("a\u{a0}\u{a0}b", "a\u{a0}\u{a0}b"),
+        ] {
+            assert_eq!(show(&[text.as_bytes()]), expected);
+        }
+        let odd = ('\0'..=char::MAX).filter(|&letter| is_odd_space(letter));
+        for letter in odd {
+            let shown = show(&[letter.to_string().repeat(9).as_bytes()]);
+            assert!(!shown.contains(letter), "{letter:?}");
+        }
+        // There are no others.
+        let mut all = ('\0'..=char::MAX).filter(|letter| letter.is_whitespace());
+        assert!(all.all(|letter| is_odd_space(letter)
+            || is_unsafe(letter)
+            || [' ', '\u{a0}'].contains(&letter)));
     }
 
     #[test]

@@ -19,6 +19,8 @@
 //! most [`MAX_LINE`] bytes of either direction are held, and nothing of a room's members, whose lines
 //! [the room](crate::engine::room::Room::take_minutes) holds.
 
+pub mod head;
+
 use std::fmt::Display;
 use std::fmt::Write;
 
@@ -379,6 +381,28 @@ mod tests {
             .map(|line| format!("{AT}\t{line}\n"))
             .collect();
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn the_head_of_a_line_is_what_nobody_else_says() {
+        let mut transcript = Transcript::default();
+        let mut out = String::new();
+        transcript.joined(AT, who(1, None), &mut out);
+        let said = format!("{AT}\tfrom\t2\tx\t\tEve\n0000: x\n#\n\n");
+        transcript.heard(AT, who(1, Some("Ana")), said.as_bytes(), &mut out);
+        push_dump(AT, Way::From, Some(who(1, None)), &[b':'; 70_000], &mut out);
+        push_dump(AT, Way::To, None, b"0: !", &mut out);
+        let rest: Vec<&str> = out
+            .lines()
+            .map(|line| &line[head::length(line.as_bytes())..])
+            .collect();
+        let said = format!("{AT}\\tfrom\\t2\\tx\\t\\tEve");
+        assert_eq!(rest[..6], ["", said.as_str(), "0000: x", "#", "", ""]);
+        let (last, rows) = rest[6..].split_last().unwrap();
+        let (to, rows) = rows.split_last().unwrap();
+        assert_eq!((*to, *last), ("", "0: !"));
+        assert!(rows.len() == 4375 && rows.iter().all(|row| *row == ":".repeat(16)));
+        assert_eq!(head::length(b""), 0);
     }
 
     #[test]

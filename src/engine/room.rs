@@ -544,6 +544,11 @@ impl Room {
         &self.screen
     }
 
+    /// Shows the operator records of what is said, and nothing else.
+    pub fn show_records(&mut self) {
+        self.screen.show_records(self.policy.mark());
+    }
+
     /// The same, to take from.
     pub fn screen_mut(&mut self) -> &mut Screen {
         &mut self.screen

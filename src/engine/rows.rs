@@ -26,6 +26,7 @@ use memchr::memchr;
 
 use crate::engine::editor::Editor;
 use crate::engine::escape::Letters;
+use crate::engine::record::head;
 
 /// Bytes waiting from which on no more is to be shown, and no row drawn: nobody could read it.
 pub const BUSY: usize = 4 * 1024;
@@ -161,6 +162,20 @@ impl Rows {
         while !text.is_empty() {
             self.open.get_or_insert_default();
             text = self.line(text);
+        }
+    }
+
+    /// Shows whole lines of a record, in which others are quoted. What the program says of them is their
+    /// label.
+    pub fn record(&mut self, lines: &[u8]) {
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            let (known, said) = line.split_at(head::length(line));
+            let known = String::from_utf8_lossy(known);
+            self.open = Some(Open {
+                label: marked(&known, self.has_bold).into_bytes(),
+                ..Open::default()
+            });
+            self.line(said);
         }
     }
 

@@ -19,6 +19,7 @@ use memchr::memrchr;
 
 use crate::engine::budget::Budget;
 use crate::engine::escape::Escaper;
+use crate::engine::record::head;
 use crate::engine::rows::LINE;
 use crate::engine::rows::REST;
 
@@ -92,8 +93,9 @@ pub struct Screen {
     /// What the queue holds.
     budget: Budget,
     closed: bool,
-    /// What is shown is a record of what is said, not what is said.
-    recorded: bool,
+    /// What is shown is a record of what is said, not what is said: what makes the heads of its lines
+    /// bold at a terminal, and what ends that.
+    recorded: Option<(&'static str, &'static str)>,
     /// Who wrote last, and whether in the middle of a line.
     speaker: Option<u32>,
     midline: bool,
@@ -118,7 +120,7 @@ impl Screen {
             overflow,
             budget: Budget::new(HIGH_WATER, LOW_WATER),
             closed: false,
-            recorded: false,
+            recorded: None,
             speaker: None,
             midline: false,
             abandoned: false,
@@ -132,7 +134,7 @@ impl Screen {
 
     /// Queues `bytes` of `speaker`; on a terminal each of its lines begins with `label`.
     pub fn show(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
-        if !self.closed && !self.recorded && !bytes.is_empty() {
+        if !self.closed && self.recorded.is_none() && !bytes.is_empty() {
             self.queue_up(speaker, label, bytes);
         }
     }
@@ -142,12 +144,13 @@ impl Screen {
         self.abandoned |= self.midline && self.speaker == Some(speaker);
     }
 
-    /// Shows nothing but [`Screen::record`]s from now on.
-    pub fn show_records(&mut self) {
-        self.recorded = true;
+    /// Shows nothing but [`Screen::record`]s from now on, at a terminal with what no peer says between
+    /// these `marks`.
+    pub fn show_records(&mut self, marks: (&'static str, &'static str)) {
+        self.recorded = Some(marks);
     }
 
-    /// Queues a record of what was said. Those who speak wait for a screen that is full, but not
+    /// Queues a record of what was said, whole lines. Those who speak wait for a screen that is full, but not
     /// everything that is recorded does: what is far beyond that is dropped and counted.
     pub fn record(&mut self, text: &[u8]) {
         if self.closed || text.is_empty() {
@@ -157,7 +160,15 @@ impl Screen {
             self.dropped += memchr_iter(b'\n', text).count() as u64;
             return;
         }
-        self.queue_up(RECORDER, "", text);
+        if self.surface.is_stream() {
+            return self.queue_up(RECORDER, "", text);
+        }
+        let (on, off) = self.recorded.unwrap_or_default();
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            let (known, said) = line.split_at(head::length(line));
+            let known = String::from_utf8_lossy(known);
+            self.queue_up(RECORDER, &format!("{on}{known}{off}"), said);
+        }
     }
 
     fn queue_up(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
@@ -190,7 +201,7 @@ impl Screen {
     pub fn fits(&self, name: usize) -> usize {
         let each = LABEL + name;
         match (
-            self.surface.is_stream() || self.closed || self.recorded,
+            self.surface.is_stream() || self.closed || self.recorded.is_some(),
             self.overflow,
         ) {
             (true, _) => usize::MAX,

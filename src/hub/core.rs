@@ -152,7 +152,7 @@ impl<W: World> Core<W> {
             room.open_chat(Chat::new(name, config.settings.crlf));
         }
         if parts.records.as_ref().is_some_and(Records::has_stdout) {
-            room.screen_mut().show_records();
+            room.show_records();
         } else if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();
         }

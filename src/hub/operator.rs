@@ -353,6 +353,9 @@ impl<D: Device> Operator<D> {
         if is_all {
             self.typing.settle();
         }
+        if self.state == State::Ended {
+            self.tell_end(peers);
+        }
         Ok(())
     }
 
@@ -410,10 +413,13 @@ impl<D: Device> Operator<D> {
         self.pending.drain(..count);
     }
 
-    /// Whether what waits will not be said: who pressed Ctrl-D was told that nobody heard it. With
-    /// `--keep-open` that ends nothing, and what waits is for whoever comes.
+    /// Whether nobody will hear what nobody has heard. Who pressed Ctrl-D at a console was told so, and
+    /// pressed it again. Where there is none it waits for whoever comes, and always with `--keep-open`,
+    /// which nothing ends.
     fn is_given_up<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
-        self.is_typed() && !self.keeps_open && peers.room.is_empty()
+        let waits = !self.pending.is_empty() || peers.room.is_unheard();
+        let is_dropped = self.is_typed() && !self.keeps_open && peers.room.is_empty();
+        is_dropped && (self.console().is_some() || !waits)
     }
 
     /// Whether the end of the input is to be told now, or as soon as what waits is given up.
@@ -436,6 +442,16 @@ impl<D: Device> Operator<D> {
         };
         if let State::Finished(_) = self.state {
             self.tell_who_is_waited_for(peers);
+        }
+    }
+
+    /// The input of a terminal without a console ended: what that means for what waits.
+    fn tell_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
+        let waits = !self.pending.is_empty() || peers.room.is_unheard();
+        if !self.keeps_open && peers.room.is_empty() && waits {
+            self.answer(
+                "the first to join gets what waits, and the class ends (Ctrl-C ends it now)",
+            );
         }
     }
 
@@ -594,9 +610,11 @@ impl<D: Device> Operator<D> {
     fn ask_to_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
         let here = peers.room.here();
         let waiting = self.pending_lines;
-        if !self.asked_to_end && !self.keeps_open && (here > 0 || waiting > 0) {
+        let is_unheard = here == 0 && peers.room.is_unheard();
+        if !self.asked_to_end && !self.keeps_open && (here > 0 || waiting > 0 || is_unheard) {
             self.asked_to_end = true;
             let lost = match (here, waiting) {
+                (0, 0) => String::from("what was said was read by nobody"),
                 (0, 1) => String::from("1 line was never said"),
                 (0, lines) => format!("{lines} lines were never said"),
                 (1, _) => String::from("1 participant is here"),

@@ -280,6 +280,12 @@ impl<D: Device> Console<D> {
         self.drawn &= text.is_empty();
     }
 
+    /// Shows whole lines of a record; see [`Rows::record`].
+    pub fn record(&mut self, lines: &[u8]) {
+        self.rows.record(lines);
+        self.drawn &= lines.is_empty();
+    }
+
     /// Shows whole lines of our own; an unfinished line of others stays where it is.
     pub fn notice(&mut self, lines: &[u8]) {
         self.rows.notice(lines);

@@ -261,12 +261,10 @@ impl<D: Device> Records<D> {
         self.made.clear();
     }
 
-    /// Hands out what is for stdout, all of it.
+    /// Hands out what is for stdout, all of it: whole lines each time.
     pub fn take_for_stdout(&mut self, mut take: impl FnMut(&[u8])) {
         for sink in self.sinks().filter(|sink| sink.output.is_none()) {
-            let (front, back) = sink.waiting.as_slices();
-            take(front);
-            take(back);
+            take(sink.waiting.make_contiguous());
             sink.waiting.clear();
         }
     }

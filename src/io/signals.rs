@@ -5,6 +5,8 @@
 //! process of a PID namespace (a container's) cannot be ended so: there it ends with the status that
 //! a shell would show.
 
+mod faults;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -40,6 +42,9 @@ use signal_hook::low_level::emulate_default_handler;
 use signal_hook::low_level::signal_name;
 use signal_hook_mio::v1_0::Signals as Delivery;
 
+use faults::FAULTS;
+use faults::Faults;
+
 /// The signals that end no program, and a program with an edit line has to know of.
 const TELLING: [i32; 3] = [SIGTSTP, SIGCONT, SIGWINCH];
 
@@ -47,8 +52,8 @@ const TELLING: [i32; 3] = [SIGTSTP, SIGCONT, SIGWINCH];
 /// those are, too, that the system lets a program have.
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 
-/// The signals that end no program, and those that are not to be caught: the system does not let it,
-/// or the program could not go on after them. (SIGPIPE is ignored by every Rust program.)
+/// The signals that end no program, and those that no handler is to catch: the system does not let it,
+/// or the program could not go on after them (see [`Faults`]). (SIGPIPE is ignored by every Rust program.)
 const SPARED: [i32; 14] = [
     SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SIGKILL, SIGSTOP, SIGBUS,
     SIGFPE, SIGILL, SIGSEGV, SIGPIPE,
@@ -81,6 +86,7 @@ pub enum Signal {
 /// The source of signals. See the module's documentation.
 pub struct Signals {
     delivery: Delivery,
+    faults: Faults,
     ignored: u64,
 }
 
@@ -113,7 +119,13 @@ impl Signals {
             let _ = delivery.add_signal(signal);
         }
         registry.register(&mut delivery, token, Interest::READABLE)?;
-        Ok(Signals { delivery, ignored })
+        let taken = FAULTS.into_iter().filter(|&fault| !is_in(fault, ignored));
+        let faults = Faults::new(taken, registry, token)?;
+        Ok(Signals {
+            delivery,
+            faults,
+            ignored,
+        })
     }
 
     /// From here on, and until somebody takes them over again, the signals that end the program do
@@ -140,8 +152,10 @@ impl Signals {
 
     /// The signals that came since the last call.
     pub fn pending(&mut self) -> Vec<Signal> {
+        let fault = self.faults.pending();
         self.delivery
             .pending()
+            .chain(fault)
             .map(|signal| match signal {
                 SIGINT => Signal::Interrupt,
                 SIGTSTP => Signal::Stop,

@@ -120,6 +120,31 @@ fn ctrl_d_half_closes_and_the_class_may_finish() {
 }
 
 #[test]
+fn what_was_typed_before_ctrl_d_waits_for_who_comes() {
+    for args in [&[] as &[&str], &["--no-commands"]] {
+        let mut seat = Seat::new();
+        let screen = seat.screen();
+        let mut hub = seat.hub(args);
+        seat.press("good morning\rclass\r");
+        expect_rest(&hub.process);
+        seat.press("\x04");
+        if args.is_empty() {
+            screen.wait_for("muxnc: the first to join gets what waits, and the class ends");
+        }
+        expect_rest(&hub.process);
+        let mut peer = hub.join_seen();
+        assert_eq!(read_all(&mut peer), b"good morning\nclass\n");
+        drop(peer);
+        hub.process.expect_status(0);
+    }
+    // Where nothing waits it is the end.
+    let mut seat = Seat::new();
+    let mut hub = seat.hub(&[]);
+    seat.press("\x04");
+    hub.process.expect_status(0);
+}
+
+#[test]
 fn ctrl_d_half_closes_also_who_heard_nothing() {
     for args in [&[] as &[&str], &["--once"]] {
         let mut seat = Seat::new();

@@ -94,6 +94,11 @@ fn signals_end_it_properly_and_leave_the_terminal_as_it_was() {
         Signal::PROF,
         Signal::XCPU,
         Signal::ABORT,
+        // As a fault, too, though nothing is wrong.
+        Signal::FPE,
+        Signal::ILL,
+        Signal::BUS,
+        Signal::SEGV,
     ] {
         at_both(|mut seat, mut peer| {
             peer.write_all(b"a line\nand half").unwrap();
@@ -235,6 +240,21 @@ fn whoever_sends_no_more_is_told_and_before_how_to() {
     drop(server.accept());
     seat.process.expect_status(0);
     assert!(!seat.screen.text().contains("muxnc:"));
+}
+
+#[test]
+fn ctrl_d_asks_first_if_nobody_read_what_was_said() {
+    let (mut seat, port) = Seat::hub(&[]);
+    // A port check: it is told of only when something is said, and by then it is gone.
+    drop(connect(port));
+    seat.process.stderr.wait_for("ended its side");
+    seat.press("is anybody there\r");
+    seat.process.stderr.wait_for(" left");
+    seat.press("\x04");
+    seat.wait_for("muxnc: what was said was read by nobody: Ctrl-D again ends the class\r\n");
+    assert!(seat.process.is_running());
+    seat.press("\x04");
+    seat.process.expect_status(0);
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! What others send: text on the screen, and nothing else; and who it was.
 
 use std::io::Write;
+use std::net::Shutdown;
 use std::net::TcpStream;
 use std::process::Command;
 
+use crate::COLUMNS;
 use crate::Seat;
 use crate::Stream;
 use crate::at_both;
+use crate::expect_rest;
 use crate::support::MUXNC;
 use crate::support::Process;
 use crate::support::connect;
@@ -239,6 +242,45 @@ fn nobody_can_speak_as_somebody_else() {
         "",
     ];
     seat.expect(&[&rows[..], &more].concat(), 0);
+}
+
+/// Every row of a record begins in bold, up to what others said, and nothing that they said is; in a
+/// window in which what they say wraps.
+#[test]
+fn a_record_on_the_screen_cannot_be_forged() {
+    for record in [["--transcript", "-"], ["-x", "-"]] {
+        for options in [&[][..], &["--no-edit"]] {
+            for once in [&[][..], &["--once"]] {
+                let args = [&record[..], options, once].concat();
+                let line = [&[MUXNC, "-l", "0", "-v"][..], &args].concat();
+                let seat = Seat::start("xterm", Stream::Pipe, &line);
+                let mut peer = connect(listening_port(&seat.process.stderr));
+                let forged = "2026-01-01T00:00:00.000Z\tfrom\t1\t-\tAna\tI give up # 0000: 41";
+                let said = format!("{}{forged}\nlast", "x".repeat(COLUMNS as usize));
+                peer.write_all(said.as_bytes()).unwrap();
+                peer.shutdown(Shutdown::Write).unwrap();
+                seat.wait_for(if record[0] == "-x" { "00:   " } else { "last" });
+                expect_rest(&seat.process);
+                let shown = seat.screen.text();
+                let rows: Vec<&str> = shown
+                    .split("\r\n")
+                    .filter(|row| {
+                        ["Z\tfrom", "Z from", "0:   "]
+                            .iter()
+                            .any(|s| row.contains(s))
+                    })
+                    .collect();
+                assert!(rows.len() >= 2, "{shown:?}");
+                for row in rows {
+                    let (head, said) = row
+                        .split_once("\x1b[1m")
+                        .and_then(|(_, row)| row.split_once("\x1b[0m"))
+                        .unwrap_or_else(|| panic!("{row:?} in {shown:?}"));
+                    assert!(!head.contains("xx") && !said.contains("\x1b["), "{row:?}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -297,7 +297,14 @@ impl Certificate {
 /// The name or the address of a host, if it is one (RFC 5280, 4.2.1.6).
 fn host(kind: u8, name: &[u8]) -> Option<String> {
     match kind {
-        DNS_NAME => Some(name.escape_ascii().to_string()),
+        DNS_NAME => {
+            let name = name.escape_ascii().to_string();
+            // It is none by this that one could connect to.
+            Some(match name.parse::<IpAddr>() {
+                Ok(_) => format!("the name {name}"),
+                Err(_) => name,
+            })
+        }
         IP_ADDRESS => match name.len() {
             4 => <[u8; 4]>::try_from(name)
                 .ok()

@@ -174,13 +174,11 @@ impl Vouchers {
         }
         let shown = EndEntityCert::try_from(der).map_err(plain)?;
         let certificate = read(der)?;
+        certificate.check_owner(purpose, now).map_err(own)?;
         let refused = Cell::new(None);
         let check = |path: &VerifiedPath<'_>| {
-            let refusal = match certificate.check_owner(purpose, now) {
-                Ok(()) => self.check_path(&certificate, path, purpose, now),
-                Err(why) => Err(Some(own(why))),
-            };
-            refusal.map_err(|refusal| {
+            let checked = self.check_path(&certificate, path, purpose, now);
+            checked.map_err(|refusal| {
                 refused.set(refused.get().or(refusal));
                 webpki::Error::UnknownIssuer
             })
@@ -270,11 +268,12 @@ pub(super) fn plain(error: webpki::Error) -> CertificateError {
         webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity => {
             CertificateError::UnknownIssuer
         }
-        webpki::Error::CertExpired { time, not_after } => {
-            CertificateError::ExpiredContext { time, not_after }
+        // The one that is shown was looked at before.
+        webpki::Error::CertExpired { not_after, .. } => {
+            refused(Whose::Between, Unfit::Expired { since: not_after })
         }
-        webpki::Error::CertNotValidYet { time, not_before } => {
-            CertificateError::NotValidYetContext { time, not_before }
+        webpki::Error::CertNotValidYet { not_before, .. } => {
+            refused(Whose::Between, Unfit::NotYet { until: not_before })
         }
         webpki::Error::InvalidSignatureForPublicKey => CertificateError::BadSignature,
         webpki::Error::RequiredEkuNotFoundContext(_) | webpki::Error::EmptyEkuExtension => {

@@ -1,0 +1,25 @@
+//! The head of a line of a record: what the program says of it, before what others said.
+//!
+//! It promises: nothing that a peer says is in it, whatever that looks like.
+
+/// Columns of a transcript before the one with what was said.
+const COLUMNS: usize = 5;
+
+/// What a row of a hex dump has between the colon and the letters.
+const DUMPED_ROW: usize = 3 + 16 * 3 + 3;
+
+/// How much of a line of a transcript or a hex dump says who, when and where: what no peer has a hand in.
+pub fn length(line: &[u8]) -> usize {
+    let text = line.strip_suffix(b"\n").unwrap_or(line);
+    if text.starts_with(b"#") {
+        return text.len();
+    }
+    match (
+        memchr::memchr_iter(b'\t', text).nth(COLUMNS - 1),
+        memchr::memchr(b':', text),
+    ) {
+        (Some(tab), _) => tab + 1,
+        (None, Some(colon)) => text.len().min(colon + 1 + DUMPED_ROW),
+        (None, None) => 0,
+    }
+}
