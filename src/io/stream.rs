@@ -51,7 +51,7 @@ pub enum Handshake {
     /// The other side has said nothing at all yet, so that plain words may still be said to it.
     Silent,
     /// The other side speaks the protocol of this stream. The next step, which need not wait for an
-    /// event, is the first that costs something.
+    /// event, is the first that costs something, or goes on after one that has cost enough.
     Begun,
     /// The other side has to say more; an event will tell when it did.
     Pending,

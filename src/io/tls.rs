@@ -18,6 +18,8 @@ mod config;
 #[cfg(feature = "tls")]
 mod failure;
 #[cfg(feature = "tls")]
+mod framing;
+#[cfg(feature = "tls")]
 mod session;
 #[cfg(feature = "tls")]
 mod verify;

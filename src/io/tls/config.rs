@@ -41,6 +41,7 @@ use super::Session;
 use super::Trust;
 use super::failure::Failure;
 use super::failure::Useless;
+use super::session::Stuck;
 use super::verify::HubVerifier;
 use super::verify::Measure;
 use super::verify::ParticipantVerifier;
@@ -61,6 +62,8 @@ type Credentials = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 pub struct Acceptor {
     config: Arc<ServerConfig>,
     fingerprint: Fingerprint,
+    /// Of all sessions that it makes.
+    stuck: Stuck,
 }
 
 impl Acceptor {
@@ -95,6 +98,7 @@ impl Acceptor {
         Ok(Acceptor {
             config: Arc::new(config),
             fingerprint,
+            stuck: Stuck::default(),
         })
     }
 
@@ -105,7 +109,7 @@ impl Acceptor {
 
     /// A session whose handshake has not begun.
     pub fn accept(&self, socket: Socket) -> Session {
-        Session::server(socket, Arc::clone(&self.config))
+        Session::server(socket, Arc::clone(&self.config), self.stuck.clone())
     }
 }
 

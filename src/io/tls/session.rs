@@ -2,8 +2,10 @@
 //!
 //! It promises: a read that gives fewer bytes than fit found the socket empty, or
 //! [has buffered input](Stream::has_buffered_input); a write that takes fewer than it was given found
-//! the socket full. At most [`BUFFER`] bytes that were taken are not written yet: they are
-//! [pending output](Stream::has_pending_output) until they are.
+//! the socket full. At most [`BUFFER`] bytes that were taken are not written yet, and [`LITTLE`] while so
+//! much waits of [`MANY`] other sessions of a hub: they are
+//! [pending output](Stream::has_pending_output) until they are. A read opens one record for each
+//! [`RECORD`] bytes that it may give, or [`LEAST`], and those that came with the last of them.
 
 use std::fmt;
 use std::io;
@@ -12,6 +14,8 @@ use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 use rustls::ClientConnection;
 use rustls::Connection;
@@ -19,6 +23,7 @@ use rustls::ServerConfig;
 use rustls::ServerConnection;
 
 use super::failure::Failure;
+use super::framing::Framing;
 use super::verify::fingerprint;
 use crate::io::socket::FirstByte;
 use crate::io::socket::Socket;
@@ -32,9 +37,18 @@ use crate::io::tcp_info::TcpInfo;
 /// them, and little enough for thousands of participants that all read nothing.
 const BUFFER: usize = 64 * 1024;
 
-/// Reads from the socket, of a few KiB each, that may bring nothing to read before it is somebody
-/// else's turn: a peer may send records without content as fast as it can.
-const EMPTY_READS: usize = 16;
+/// The same while many sessions have records that wait: slower, and for tens of thousands who read nothing.
+const LITTLE: usize = 4 * 1024;
+
+/// How many are many: 16 MiB.
+const MANY: usize = 256;
+
+/// Bytes of a read for each of which it may open one record: a peer may send records of one byte, or of
+/// none, as fast as it can, and each costs as much as a kilobyte.
+const RECORD: usize = 1024;
+
+/// Records that a read may open however few bytes it may give, and a step of a handshake.
+const LEAST: usize = 32;
 
 /// The first byte of a handshake (RFC 8446, 5.1: `handshake(22)`).
 const HANDSHAKE: u8 = 22;
@@ -50,7 +64,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Speech {
     /// Whether it is TLS the other side's first byte will tell: until then nothing is spent on it.
-    Undecided(Arc<ServerConfig>),
+    Undecided(Arc<ServerConfig>, Stuck),
     /// It is not TLS.
     Plain,
     /// It is.
@@ -60,10 +74,14 @@ enum Speech {
 #[derive(Debug)]
 struct Tls {
     connection: Connection,
+    /// Records of it wait for the socket, and of how many others of the hub.
+    is_stuck: bool,
+    stuck: Stuck,
     /// A read would find something although the socket has nothing: an end, an error, or the rest
     /// of a turn.
     has_buffered_input: bool,
     failure: Option<io::Error>,
+    framing: Framing,
 }
 
 impl Session {
@@ -71,15 +89,15 @@ impl Session {
     pub(super) fn client(socket: Socket, connection: ClientConnection) -> Session {
         Session {
             socket,
-            speech: Speech::Tls(Box::new(Tls::new(connection))),
+            speech: Speech::Tls(Box::new(Tls::new(connection, Stuck::default()))),
         }
     }
 
     /// The side that was connected to.
-    pub(super) fn server(socket: Socket, config: Arc<ServerConfig>) -> Session {
+    pub(super) fn server(socket: Socket, config: Arc<ServerConfig>, stuck: Stuck) -> Session {
         Session {
             socket,
-            speech: Speech::Undecided(config),
+            speech: Speech::Undecided(config, stuck),
         }
     }
 
@@ -100,7 +118,7 @@ impl Session {
 
     /// Finds out what the other side speaks, if its first byte has come.
     fn decide(&mut self) -> Handshake {
-        let Speech::Undecided(config) = &self.speech else {
+        let Speech::Undecided(config, stuck) = &self.speech else {
             return Handshake::Done;
         };
         match self.socket.first_byte() {
@@ -115,7 +133,8 @@ impl Session {
         }
         match ServerConnection::new(Arc::clone(config)) {
             Ok(connection) => {
-                self.speech = Speech::Tls(Box::new(Tls::new(connection)));
+                let tls = Tls::new(connection, stuck.clone());
+                self.speech = Speech::Tls(Box::new(tls));
                 Handshake::Begun
             }
             Err(error) => Handshake::Failed(io::Error::new(ErrorKind::InvalidData, Failure(error))),
@@ -124,41 +143,48 @@ impl Session {
 }
 
 impl Tls {
-    fn new(connection: impl Into<Connection>) -> Tls {
+    fn new(connection: impl Into<Connection>, stuck: Stuck) -> Tls {
         let mut connection = connection.into();
         connection.set_buffer_limit(Some(BUFFER));
         Tls {
             connection,
+            is_stuck: false,
+            stuck,
             has_buffered_input: true,
             failure: None,
+            framing: Framing::default(),
         }
     }
 
-    /// `Ok(true)`: it is over; `Ok(false)`: an event will tell when to go on.
-    fn handshake(&mut self, socket: &mut Socket) -> io::Result<bool> {
+    fn handshake(&mut self, socket: &mut Socket) -> io::Result<Handshake> {
+        let mut turn = Turn::default();
         loop {
             match self.pass_on(socket) {
-                Ok(true) if !self.connection.is_handshaking() => return Ok(true),
+                Ok(true) if !self.connection.is_handshaking() => return Ok(Handshake::Done),
                 Ok(true) => {}
-                Ok(false) => return Ok(false),
+                Ok(false) => return Ok(Handshake::Pending),
                 Err(error) => {
                     // Why the other side broke off may still be there to be read.
-                    while self
-                        .receive(socket, &mut false)
-                        .is_ok_and(|count| count > 0)
+                    while turn.records <= LEAST
+                        && self.receive(socket, &mut turn).is_ok_and(|count| count > 0)
                     {
                         self.process(socket)?;
                     }
                     return Err(error);
                 }
             }
-            match self.receive(socket, &mut false) {
+            if turn.records > LEAST {
+                return Ok(Handshake::Begun);
+            }
+            match self.receive(socket, &mut turn) {
                 Ok(0) => {
                     let closed = "it closed the connection in the middle of the handshake";
                     return Err(io::Error::new(ErrorKind::UnexpectedEof, closed));
                 }
                 Ok(_) => self.process(socket)?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok(Handshake::Pending);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -166,6 +192,20 @@ impl Tls {
 
     /// Writes what was taken. `Ok(false)`: the socket is full before the end of it.
     fn pass_on(&mut self, socket: &mut Socket) -> io::Result<bool> {
+        let passed = self.pass_on_records(socket);
+        self.count_stuck(self.connection.wants_write());
+        passed
+    }
+
+    /// Counts it among those whose records wait, or no more.
+    fn count_stuck(&mut self, is_stuck: bool) {
+        if is_stuck != self.is_stuck {
+            self.is_stuck = is_stuck;
+            self.stuck.count(is_stuck);
+        }
+    }
+
+    fn pass_on_records(&mut self, socket: &mut Socket) -> io::Result<bool> {
         while self.connection.wants_write() {
             let mut wire = Wire::of(socket);
             match self.connection.write_tls(&mut wire) {
@@ -178,11 +218,15 @@ impl Tls {
         Ok(true)
     }
 
-    /// Reads records. `dry`: no more are there.
-    fn receive(&mut self, socket: &mut Socket, dry: &mut bool) -> io::Result<usize> {
-        let mut wire = Wire::of(socket);
+    /// Reads records, a few KiB.
+    fn receive(&mut self, socket: &mut Socket, turn: &mut Turn) -> io::Result<usize> {
+        let mut wire = Wire {
+            framing: Some(&mut self.framing),
+            ..Wire::of(socket)
+        };
         let count = self.connection.read_tls(&mut wire);
-        *dry = wire.exhausted;
+        turn.dry = wire.exhausted;
+        turn.records += wire.records;
         count
     }
 
@@ -202,7 +246,8 @@ impl Tls {
     /// Reads what is there of the plain text.
     fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> Received {
         self.has_buffered_input = true;
-        let (mut filled, mut reads, mut dry) = (0, 0, false);
+        let (mut filled, mut turn) = (0, Turn::default());
+        let most = (buffer.len() / RECORD).max(LEAST);
         loop {
             match self.connection.reader().read(&mut buffer[filled..]) {
                 // The other side said close_notify.
@@ -219,18 +264,20 @@ impl Tls {
                 Err(_) if filled > 0 => return Received::Bytes(filled),
                 Err(_) => return Received::Truncated(truncated()),
             }
-            if filled > 0 && (dry || self.failure.is_some()) {
+            if filled > 0 && (turn.dry || self.failure.is_some()) {
                 self.has_buffered_input = self.failure.is_some();
                 return Received::Bytes(filled);
             }
             if let Some(failure) = self.failure.take() {
                 return Received::Failed(failure);
             }
-            if filled == 0 && reads == EMPTY_READS {
-                return Received::Yield;
+            if turn.records > most {
+                return match filled {
+                    0 => Received::Yield,
+                    _ => Received::Bytes(filled),
+                };
             }
-            reads += 1;
-            match self.receive(socket, &mut dry) {
+            match self.receive(socket, &mut turn) {
                 Ok(_) => self.failure = self.process(socket).err(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.has_buffered_input = false;
@@ -246,6 +293,11 @@ impl Tls {
 
     /// Takes what fits of `slices`, and writes what the socket takes of that.
     fn write(&mut self, socket: &mut Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let most = match self.stuck.are_many() {
+            false => BUFFER,
+            true => LITTLE,
+        };
+        self.connection.set_buffer_limit(Some(most));
         let mut taken = 0;
         for slice in slices {
             let mut rest = &slice[..];
@@ -263,6 +315,30 @@ impl Tls {
     }
 }
 
+impl Drop for Tls {
+    fn drop(&mut self) {
+        self.count_stuck(false);
+    }
+}
+
+/// How many sessions of a hub have records that wait for their sockets.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stuck(Arc<AtomicUsize>);
+
+impl Stuck {
+    /// One more, or one less.
+    fn count(&self, is_stuck: bool) {
+        match is_stuck {
+            true => self.0.fetch_add(1, Ordering::Relaxed),
+            false => self.0.fetch_sub(1, Ordering::Relaxed),
+        };
+    }
+
+    fn are_many(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= MANY
+    }
+}
+
 impl Stream for Session {
     fn shakes_hands(&self) -> bool {
         true
@@ -276,17 +352,14 @@ impl Stream for Session {
         let Speech::Tls(tls) = &mut self.speech else {
             return Handshake::Foreign;
         };
-        match tls.handshake(&mut self.socket) {
-            Ok(true) => Handshake::Done,
-            Ok(false) => Handshake::Pending,
-            Err(error) => Handshake::Failed(error),
-        }
+        tls.handshake(&mut self.socket)
+            .unwrap_or_else(Handshake::Failed)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Received {
         match &mut self.speech {
             Speech::Tls(tls) => tls.read(&mut self.socket, buffer),
-            Speech::Undecided(_) | Speech::Plain => self.socket.read(buffer),
+            Speech::Undecided(..) | Speech::Plain => self.socket.read(buffer),
         }
     }
 
@@ -296,14 +369,14 @@ impl Stream for Session {
                 Ok(count) => Sent::Bytes(count),
                 Err(error) => Sent::Failed(error),
             },
-            Speech::Undecided(_) | Speech::Plain => self.socket.write(slices),
+            Speech::Undecided(..) | Speech::Plain => self.socket.write(slices),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.speech {
             Speech::Tls(tls) => tls.pass_on(&mut self.socket).map(drop),
-            Speech::Undecided(_) | Speech::Plain => Ok(()),
+            Speech::Undecided(..) | Speech::Plain => Ok(()),
         }
     }
 
@@ -316,7 +389,7 @@ impl Stream for Session {
                 tls.connection.send_close_notify();
                 tls.pass_on(&mut self.socket).map(drop)
             }
-            Speech::Undecided(_) | Speech::Plain => self.socket.shutdown(),
+            Speech::Undecided(..) | Speech::Plain => self.socket.shutdown(),
         }
     }
 
@@ -327,14 +400,14 @@ impl Stream for Session {
     fn has_buffered_input(&self) -> bool {
         match &self.speech {
             Speech::Tls(tls) => tls.has_buffered_input,
-            Speech::Undecided(_) | Speech::Plain => false,
+            Speech::Undecided(..) | Speech::Plain => false,
         }
     }
 
     fn has_pending_output(&self) -> bool {
         match &self.speech {
             Speech::Tls(tls) => tls.connection.wants_write(),
-            Speech::Undecided(_) | Speech::Plain => false,
+            Speech::Undecided(..) | Speech::Plain => false,
         }
     }
 
@@ -387,10 +460,22 @@ impl fmt::Display for Session {
     }
 }
 
-/// The socket as rustls wants it, with the news whether it was read empty or written full.
+/// What was read in one turn.
+#[derive(Debug, Default)]
+struct Turn {
+    /// Records that began.
+    records: usize,
+    /// No more bytes are there.
+    dry: bool,
+}
+
+/// The socket as rustls wants it, with the news whether it was read empty or written full, and how many
+/// records began in what was read.
 struct Wire<'a> {
     socket: &'a mut Socket,
     exhausted: bool,
+    framing: Option<&'a mut Framing>,
+    records: usize,
 }
 
 impl Wire<'_> {
@@ -398,6 +483,8 @@ impl Wire<'_> {
         Wire {
             socket,
             exhausted: false,
+            framing: None,
+            records: 0,
         }
     }
 }
@@ -407,6 +494,9 @@ impl Read for Wire<'_> {
         match self.socket.read(buffer) {
             Received::Bytes(count) => {
                 self.exhausted = count < buffer.len();
+                if let Some(framing) = &mut self.framing {
+                    self.records += framing.count(&buffer[..count]);
+                }
                 Ok(count)
             }
             Received::End => {
@@ -448,4 +538,111 @@ fn truncated() -> io::Error {
         ErrorKind::UnexpectedEof,
         "the connection was cut without TLS's goodbye (close_notify)",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::net::TcpStream;
+    use std::thread;
+    use std::time::Duration;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::io::addr::Addr;
+    use crate::io::tls::Acceptor;
+    use crate::io::tls::ClientTls;
+    use crate::io::tls::Connector;
+    use crate::io::tls::HubTls;
+    use crate::io::tls::Trust;
+
+    fn socket(stream: TcpStream) -> Socket {
+        stream.set_nonblocking(true).unwrap();
+        mio::net::TcpStream::from_std(stream).into()
+    }
+
+    /// Both sides of a connection after its handshake: a hub's and a participant's.
+    fn both() -> (Session, Session) {
+        let asked = HubTls {
+            identity: None,
+            clients: None,
+            alpn: Vec::new(),
+        };
+        let acceptor = Acceptor::new(&asked).unwrap();
+        let asked = ClientTls {
+            trust: Trust::Fingerprint(acceptor.fingerprint().to_string().parse().unwrap()),
+            identity: None,
+            name: None,
+            alpn: Vec::new(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let participant = thread::spawn(move || {
+            let connector = Connector::new(&asked, "localhost").unwrap();
+            let stream = socket(TcpStream::connect(addr).unwrap());
+            let end = Instant::now() + Duration::from_secs(60);
+            connector.connect(stream, &Addr::from(addr), end).unwrap()
+        });
+        let mut hub = acceptor.accept(socket(listener.accept().unwrap().0));
+        loop {
+            match hub.handshake() {
+                Handshake::Done => break,
+                Handshake::Failed(error) => panic!("{error}"),
+                _ => thread::yield_now(),
+            }
+        }
+        (hub, participant.join().unwrap())
+    }
+
+    fn write(session: &mut Session, bytes: &[u8]) {
+        match session.write(&[IoSlice::new(bytes)]) {
+            Sent::Bytes(count) => assert_eq!(count, bytes.len()),
+            sent => panic!("{sent:?}"),
+        }
+    }
+
+    /// Reads so many bytes. Returns how many each read gave, and how many reads left something for the
+    /// next turn.
+    fn reads(session: &mut Session, share: usize, total: usize) -> (Vec<usize>, usize) {
+        let mut buffer = vec![0; share];
+        let (mut counts, mut stopped) = (Vec::new(), 0);
+        while counts.iter().sum::<usize>() < total {
+            match session.read(&mut buffer) {
+                Received::Bytes(count) => {
+                    counts.push(count);
+                    stopped += usize::from(session.has_buffered_input());
+                }
+                // Not all that was written has come.
+                Received::Pending => thread::yield_now(),
+                received => panic!("{received:?} after {counts:?}"),
+            }
+        }
+        (counts, stopped)
+    }
+
+    #[test]
+    fn a_read_opens_as_many_records_as_it_is_worth() {
+        const TINY: usize = 4000;
+        const SHARE: usize = 64 * 1024;
+        // What a read of a few KiB may bring at once: five bytes of each are its header.
+        const CAME: usize = 4096 / (5 + 17);
+        let (mut hub, mut participant) = both();
+        for _ in 0..TINY {
+            write(&mut participant, b"x");
+        }
+        let (counts, stopped) = reads(&mut hub, SHARE, TINY);
+        let most = SHARE / RECORD + CAME;
+        assert!(counts.iter().all(|&count| count <= most), "{counts:?}");
+        assert!(stopped > 0);
+        // An honest sender's are as large as they can be, or fill a packet.
+        for size in [16 * 1024 - 1, 1400] {
+            let bytes = vec![b'x'; size];
+            let count = SHARE / size;
+            for _ in 0..count {
+                write(&mut participant, &bytes);
+            }
+            let (counts, stopped) = reads(&mut hub, SHARE, count * size);
+            assert_eq!(stopped, 0, "{counts:?} of {size} each");
+        }
+    }
 }
