@@ -3,8 +3,10 @@
 
 mod support;
 
+#[cfg(feature = "tls")]
 use std::io::Read;
 use std::io::Write;
+#[cfg(feature = "tls")]
 use std::net::Shutdown;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use std::time::Instant;
 use socket2::SockRef;
 
 use support::Hub;
+#[cfg(feature = "tls")]
 use support::connect;
 use support::connect_from;
 
