@@ -144,8 +144,8 @@ enum Ended {
 struct Hub {
     poll: Poll,
     core: Core<Kernel>,
-    /// The signals that end the hub, where there is no console that knows of them, and the file of
-    /// its socket is to be removed before.
+    /// The signals that end the hub, where there is no console that knows of them: whoever is owed
+    /// something is to see that it broke off, and the file of a socket is removed.
     endings: Option<Signals>,
     confined: Place,
 }
@@ -177,9 +177,12 @@ impl Hub {
             records.register(registry, RECORDS)?;
         }
         let has_console = input.console().is_some();
-        let endings = match has_file && !has_console {
-            true => Some(Signals::ending(registry, SIGNALS)?),
-            false => None,
+        let endings = match (has_console, has_file) {
+            (true, _) => None,
+            (false, true) => Some(Signals::ending(registry, SIGNALS)?),
+            // The one who comes is served elsewhere.
+            (false, false) if config.once => None,
+            (false, false) => Some(Signals::usual(registry, SIGNALS)?),
         };
         let confined = config.place.clone();
         let parts = Parts {
@@ -215,6 +218,10 @@ impl Hub {
             Ok(Ended::Status(status)) => Ok(status),
             Err(error) => Err(error),
         };
+        if let Some(signals) = self.endings.take() {
+            // Another one need not wait for the last words.
+            signals.give_back();
+        }
         let mut ended = self.core.finish(ended, Instant::now());
         if let Some(mut records) = self.core.take_records() {
             records.finish();

@@ -140,9 +140,7 @@ impl<S> Peer<S> {
     {
         let lacks = owed > 0 || (self.is_promised && more);
         let breaks = (lacks && !self.conn.is_shut()) || self.conn.has_pending_output();
-        if breaks || self.is_promised {
-            self.conn.break_on_close(breaks);
-        }
+        self.conn.break_on_close(breaks);
         if !breaks {
             self.conn.close_notify();
         }

@@ -36,6 +36,8 @@ pub struct Conn<S = Layer> {
     ended: bool,
     /// Our own side was ended.
     shut: bool,
+    /// Closing it breaks the connection.
+    breaks: bool,
     dead_peer: DeadPeerTimer,
 }
 
@@ -76,6 +78,7 @@ impl<S: Stream> Conn<S> {
             ready,
             ended: false,
             shut: false,
+            breaks: false,
             dead_peer: DeadPeerTimer::default(),
         }
     }
@@ -288,7 +291,10 @@ impl<S: Stream> Conn<S> {
 
     /// Whether closing breaks the connection from now on: see [`Stream::break_on_close`].
     pub fn break_on_close(&mut self, breaks: bool) {
-        self.stream.break_on_close(breaks);
+        if self.breaks != breaks {
+            self.breaks = breaks;
+            self.stream.break_on_close(breaks);
+        }
     }
 
     /// A layer that holds output back found the socket full.

@@ -96,7 +96,7 @@ impl Signals {
     /// # Errors
     /// What the system says.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Signals> {
-        Signals::take_over(&TELLING, registry, token)
+        Signals::take_over(&TELLING, true, registry, token)
     }
 
     /// The same with those only that end the program.
@@ -104,17 +104,32 @@ impl Signals {
     /// # Errors
     /// What the system says.
     pub fn ending(registry: &Registry, token: Token) -> io::Result<Signals> {
-        Signals::take_over(&[], registry, token)
+        Signals::take_over(&[], true, registry, token)
     }
 
-    fn take_over(telling: &[i32], registry: &Registry, token: Token) -> io::Result<Signals> {
+    /// The same with those only by which a person, a shell or a service manager ends it: each that is
+    /// taken over costs some microseconds at the start.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn usual(registry: &Registry, token: Token) -> io::Result<Signals> {
+        // By the others the first process would not end any more.
+        Signals::take_over(&[], is_first_process(), registry, token)
+    }
+
+    fn take_over(
+        telling: &[i32],
+        unusual: bool,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Signals> {
         if let Some(given_back) = GIVEN_BACK.get() {
             given_back.store(false, Ordering::SeqCst);
         }
         let ignored = ignored();
         let wanted = telling.iter().chain(&ENDING);
         let mut delivery = Delivery::new(wanted.filter(|&&signal| !is_in(signal, ignored)))?;
-        for signal in ending(ignored).filter(|signal| !ENDING.contains(signal)) {
+        for signal in ending(ignored).filter(|signal| unusual && !ENDING.contains(signal)) {
             // The library of the system keeps some for itself.
             let _ = delivery.add_signal(signal);
         }

@@ -4,8 +4,10 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::io::Read;
+use std::io::Write;
 use std::net::Shutdown;
 use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -28,8 +30,10 @@ use crate::support::Pattern;
 use crate::support::Process;
 use crate::support::connect;
 use crate::support::eventually;
+use crate::support::expect_bytes;
 use crate::support::installed;
 use crate::support::piped;
+use crate::support::read_all;
 use crate::support::wait_at_rest;
 use crate::support::while_stopped;
 
@@ -204,6 +208,43 @@ fn a_file_to_one_who_breaks_off_is_a_failure() {
     }
 }
 
+/// A receiver that left when it had all that was said until then lacks what is said later, whether that was
+/// still written to it or not.
+#[test]
+fn a_receiver_that_left_with_everything_lacks_what_was_said_later() {
+    const SAID: &[u8] = &[b'x'; 3000];
+    for lost in [false, true] {
+        let mut hub = Hub::start_command(&mut hub_command(&["-v", "--wait-for", "2"]));
+        let mut streams = [connect(hub.port), connect(hub.port)];
+        hub.process.stderr.wait_for("all 2 are here");
+        hub.process.type_in(SAID);
+        for stream in &mut streams {
+            expect_bytes(stream, SAID);
+        }
+        let [leaver, mut stays] = streams;
+        let addr = leaver.local_addr().unwrap().to_string();
+        if lost {
+            // It is gone when the last of it is said, and the hub has not looked.
+            while_stopped(&hub.process, || drop(leaver));
+            hub.process.type_in([b'y'; 700]);
+        } else {
+            // It is told at once, and it owes nothing yet.
+            let at_once = Some(Duration::ZERO);
+            SockRef::from(&leaver).set_linger(at_once).unwrap();
+            drop(leaver);
+            hub.process.stderr.wait_for(&format!("[1] {addr} left "));
+            hub.process.type_in([b'y'; 700]);
+        }
+        hub.process.end_input();
+        assert_eq!(read_all(&mut stays).len(), 700, "{lost}");
+        drop(stays);
+        expect_end(&mut hub.process, 1);
+        let told = hub.process.stderr.text();
+        let lack = format!("[1] {addr} did not get the last 700 bytes\n");
+        assert!(told.contains(&lack), "{lost}: {told}");
+    }
+}
+
 #[test]
 fn of_two_one_breaks_off_and_the_other_gets_everything() {
     for how in [Receiver::Breaks, Receiver::Leaves] {
@@ -272,6 +313,29 @@ fn a_hub_that_is_killed_leaves_nobody_with_a_part_that_looks_whole() {
             assert!(count < MUCH - MIDWAY, "{signal:?}");
             assert_eq!(why, Some(ErrorKind::ConnectionReset), "{signal:?}");
         }
+    }
+}
+
+/// A live stream is no whole; but who is owed some of what was said does not take the end of the hub for the
+/// end of that.
+#[test]
+fn a_hub_that_is_ended_leaves_nobody_without_what_was_said() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut hub = Hub::start(&["-v", "--stall-timeout", "1h"]);
+        let (mut stuck, mut awake) = (hub.join_seen(), hub.join_seen());
+        let mut input = hub.process.stdin.take().unwrap();
+        let source = thread::spawn(move || while input.write_all(&[b'x'; 64 * 1024]).is_ok() {});
+        let reader = thread::spawn(move || read_to_break(&mut awake));
+        // Until everybody waits for who is stuck.
+        wait_at_rest(&hub.process);
+        hub.process.signal(signal);
+        assert_eq!(hub.process.wait().signal(), Some(signal.as_raw()));
+        let (all, end) = reader.join().unwrap();
+        let (some, breaks) = read_to_break(&mut stuck);
+        assert!(some < all, "{signal:?}: {some} of {all}");
+        assert_eq!(end, None, "{signal:?}");
+        assert_eq!(breaks, Some(ErrorKind::ConnectionReset), "{signal:?}");
+        source.join().unwrap();
     }
 }
 
@@ -473,7 +537,7 @@ fn a_unix_hub_keeps_nobody_who_left_and_loses_no_answer() {
     for i in 0..ANSWERS {
         let line = format!("answer {i}\n");
         let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
-        std::io::Write::write_all(&mut stream, line.as_bytes()).unwrap();
+        stream.write_all(line.as_bytes()).unwrap();
         drop(stream);
         hub.stdout.wait_for(&line);
         expected += &line;

@@ -30,6 +30,8 @@ struct Flood {
     written: Rc<RefCell<Vec<usize>>>,
     /// Its kernel acknowledges at once, as the loopback does.
     acknowledges: bool,
+    /// Whether closing it breaks it, as often as that was set.
+    breaks: Rc<RefCell<Vec<bool>>>,
 }
 
 impl Stream for Flood {
@@ -87,7 +89,9 @@ impl Stream for Flood {
 
     fn probe_soon(&mut self) {}
 
-    fn break_on_close(&mut self, _breaks: bool) {}
+    fn break_on_close(&mut self, breaks: bool) {
+        self.breaks.borrow_mut().push(breaks);
+    }
 
     fn tcp_info(&self) -> Option<TcpInfo> {
         let written = self.written.borrow().iter().sum::<usize>() as u64;
@@ -184,4 +188,27 @@ fn a_trial_that_is_over_at_once_costs_only_the_first_a_write() {
 #[test]
 fn a_trial_that_goes_on_holds_nobody_up() {
     assert_eq!(written_on_trial(10, false), vec![vec![6, 7]; 10]);
+}
+
+/// That a member which is promised something has got it is told to the kernel once, however often it is
+/// flushed after that.
+#[test]
+fn a_promise_that_is_kept_is_told_once() {
+    let now = Instant::now();
+    let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
+    let flood = Flood {
+        acknowledges: true,
+        ..Flood::default()
+    };
+    let breaks = flood.breaks.clone();
+    let key = peers.arrive(Conn::new(flood, SocketAddr::from(([127, 0, 0, 1], 1))));
+    peers.join(key, now);
+    peers.typed(b"the last word\n", now);
+    peers.promise();
+    assert_eq!(*breaks.borrow(), [true]);
+    for _ in 0..3 {
+        peers.queue_flush(key);
+        peers.flush(now);
+    }
+    assert_eq!(*breaks.borrow(), [true, false]);
 }
