@@ -171,7 +171,7 @@ fn why_no_command(line: &str) -> Option<String> {
     let rule = match slash {
         '/' if before.chars().all(char::is_whitespace) => "has no blank before it",
         '/' => "has nothing before it, seen or not",
-        _ => "begins with the / of the keyboard",
+        _ => "begins with a plain /",
     };
     let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
     let shown = &seen[..slash.len_utf8() + end];
@@ -367,9 +367,8 @@ mod tests {
         }
         for slash in "／∕⁄⧸╱⟋\u{338}".chars() {
             let line = format!("{slash}msg 3 psst");
-            let why = format!(
-                "{slash}msg was not sent: a command begins with the / of the keyboard; // says it"
-            );
+            let why =
+                format!("{slash}msg was not sent: a command begins with a plain /; // says it");
             assert_eq!(understand(&line), Typed::Explain(why));
             assert!(is_private(&line), "{line}");
         }

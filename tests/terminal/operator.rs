@@ -351,7 +351,7 @@ fn what_looks_like_a_command_is_not_said() {
     for (line, told) in [
         (
             "\u{ff0f}msg 1 s",
-            "muxnc: \u{ff0f}msg was not sent: a command begins with the /",
+            "muxnc: \u{ff0f}msg was not sent: a command begins with a plain /",
         ),
         (
             "\u{2060}/msg 1 s",
