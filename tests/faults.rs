@@ -484,27 +484,94 @@ impl Stuck {
     }
 }
 
+/// Leaves with a reset, or with an end and nothing more.
+fn leave(stream: TcpStream, i: usize) {
+    match i % 2 {
+        0 => reset(stream),
+        _ => drop(stream),
+    }
+}
+
+/// What one who leaves says last.
+fn last_words(i: usize) -> String {
+    format!("these are the last words of {i}\n")
+}
+
 #[test]
-fn who_leaves_while_nobody_may_be_heard_gives_up_its_place_and_is_heard_later() {
-    let args = ["-l", "0", "-v", "-m", "4"];
-    let mut stuck = Stuck::start(MUXNC, &args);
-    for round in 0..6 {
-        let words = format!("last words {round}\n");
+fn a_class_that_leaves_while_nobody_may_be_heard_makes_room_for_the_next_and_is_heard_later() {
+    const CLASS: usize = 37;
+    for chat in [&[][..], &["--chat"]] {
+        let args = [&["-l", "0", "-v", "-m", "40"][..], chat].concat();
+        let mut stuck = Stuck::start(MUXNC, &args);
+        stuck.hub.process.type_in("good morning\n");
+        let class: Vec<_> = (0..CLASS).map(|_| stuck.hub.join_seen()).collect();
+        for (i, mut peer) in class.into_iter().enumerate() {
+            peer.write_all(last_words(i).as_bytes()).unwrap();
+            leave(peer, i);
+        }
+        let next: Vec<_> = (0..CLASS).map(|_| stuck.hub.join_seen()).collect();
+        let told = stuck.hub.process.stderr.text();
+        assert!(!told.contains("refused"), "{told}");
+        drop(next);
+        let shown = stuck.end();
+        for i in 0..CLASS {
+            assert!(support::contains(&shown, last_words(i).as_bytes()), "{i}");
+        }
+    }
+}
+
+#[test]
+fn who_leaves_while_nobody_may_be_heard_counts_no_more() {
+    let mut stuck = Stuck::start(MUXNC, &["-l", "0", "-v", "-m", "4"]);
+    for i in 0..6 {
         let (mut one, mut two) = (stuck.hub.join_seen(), stuck.hub.join_seen());
-        one.write_all(words.as_bytes()).unwrap();
-        reset(one);
-        stuck.hears(&format!("round {round}\n"));
-        expect_bytes(&mut two, format!("round {round}\n"));
-        two.write_all(words.as_bytes()).unwrap();
-        reset(two);
+        let told = stuck.hub.process.stderr.text();
+        let joined = told.lines().rfind(|line| line.contains("joined"));
+        assert!(joined.unwrap().ends_with(", 4 here"), "{told}");
+        one.write_all(last_words(i).as_bytes()).unwrap();
+        leave(one, i);
+        let line = format!("page {i}\n");
+        stuck.hears(&line);
+        expect_bytes(&mut two, &line);
+        two.write_all(last_words(i).as_bytes()).unwrap();
+        leave(two, i + 1);
+        wait_at_rest(&stuck.hub.process);
     }
-    let told = stuck.hub.process.stderr.text();
-    assert!(!told.contains("refused"), "{told}");
     let shown = stuck.end();
-    for round in 0..6 {
-        let words = format!("last words {round}\n");
-        assert!(support::contains(&shown, words.as_bytes()), "{words}");
+    for i in 0..6 {
+        assert!(support::contains(&shown, last_words(i).as_bytes()), "{i}");
     }
+}
+
+#[test]
+fn who_is_idle_after_its_end_while_nobody_may_be_heard_is_let_go_and_heard_later() {
+    let mut stuck = Stuck::start(MUXNC, &["-l", "0", "-v", "-m", "3", "-i", "1s"]);
+    // Whoever waits to be heard is not idle.
+    stuck.listener.write_all(b"I am here\n").unwrap();
+    let mut idle = stuck.hub.join_seen();
+    idle.write_all(last_words(0).as_bytes()).unwrap();
+    idle.shutdown(Shutdown::Write).unwrap();
+    wait_at_rest(&stuck.hub.process);
+    // It reads this, and so keeps its place.
+    stuck.hears("good morning\n");
+    expect_bytes(&mut idle, "good morning\n");
+    let told = |what: &str| stuck.hub.process.stderr.text().contains(what);
+    let mut newcomer = None;
+    eventually("there is a place", || {
+        let stream = newcomer.insert(stuck.hub.join());
+        let address = stream.local_addr().unwrap();
+        let (joined, refused) = (
+            format!("{address} joined"),
+            format!("{address} was refused"),
+        );
+        eventually("it is let in or not", || told(&joined) || told(&refused));
+        // Not more than are told of one by one.
+        thread::sleep(Duration::from_millis(200));
+        told(&joined)
+    });
+    stuck.hears("and on\n");
+    let shown = stuck.end();
+    assert!(support::contains(&shown, last_words(0).as_bytes()));
 }
 
 #[test]
@@ -514,10 +581,10 @@ fn without_descriptors_who_left_unheard_is_dropped_and_counted() {
     }
     let args = ["--nofile=40:40", MUXNC, "-l", "0", "-v"];
     let mut stuck = Stuck::start("prlimit", &args);
-    for _ in 0..200 {
+    for i in 0..200 {
         let mut peer = stuck.hub.join();
         peer.write_all(b"who hears me?\n").unwrap();
-        reset(peer);
+        leave(peer, i);
     }
     let mut newcomer = stuck.hub.join();
     stuck.hub.wait_joined(&newcomer);
@@ -533,6 +600,20 @@ fn without_descriptors_who_left_unheard_is_dropped_and_counted() {
         "{told}"
     );
     drop(newcomer);
+    stuck.end();
+}
+
+#[test]
+fn who_leaves_and_has_said_nothing_keeps_no_descriptor_though_nobody_may_be_heard() {
+    let mut stuck = Stuck::start(MUXNC, &["-l", "0", "-v"]);
+    let before = descriptors(&stuck.hub);
+    for _ in 0..100 {
+        reset(stuck.hub.join_seen());
+    }
+    eventually("all descriptors are closed", || {
+        descriptors(&stuck.hub) == before
+    });
+    stuck.hears("page 13\n");
     stuck.end();
 }
 

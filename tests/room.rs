@@ -636,6 +636,34 @@ fn who_floods_waits_for_its_only_listener() {
 }
 
 #[test]
+fn who_departed_is_no_witness_that_others_are_slow() {
+    for departs in [true, false] {
+        let mut class = Class::new(BROKER);
+        let [flooder, one, two, rest @ ..]: [usize; 6] = std::array::from_fn(|_| class.join());
+        class.heard(flooder, text(HIGH_WATER));
+        rest.iter().for_each(|&key| drop(class.reads(key)));
+        assert!(class.is_on_hold());
+        if departs {
+            rest.iter()
+                .for_each(|&key| class.room.depart(key, class.now));
+        }
+        // One of three keeps up then, or four of six.
+        for _ in 0..5 {
+            class.passes(T / 4);
+            class.takes(one, SEG / 2);
+            class.takes(two, SEG / 2);
+        }
+        let late = [(one, Overdue::Slow), (two, Overdue::Slow)];
+        assert_eq!(class.late(), if departs { &[][..] } else { &late });
+        if departs {
+            rest.iter().for_each(|&key| class.leave(key));
+            class.passes(T / 8);
+            assert_eq!(class.late(), []);
+        }
+    }
+}
+
+#[test]
 fn a_live_stream_has_no_buckets() {
     let mut class = Class::new(Policy {
         relay: true,
@@ -1222,6 +1250,43 @@ fn the_line_owner_goes_with_its_line() {
         }
         assert!(class.room.may_speak(bob));
         assert_eq!(class.deadline(), None);
+    }
+}
+
+#[test]
+fn beside_one_that_is_still_to_be_heard_nobody_is_alone() {
+    let ends: [fn(&mut Class, usize); 2] = [
+        |class, key| class.room.end_unheard(key),
+        |class, key| class.room.depart(key, class.now),
+    ];
+    for end in ends {
+        let mut class = Class::new(QUIET);
+        let (alice, bob) = (class.join(), class.join());
+        class.heard(bob, "this is ");
+        end(&mut class, bob);
+        assert_eq!(class.room.here(), 1);
+        class.heard(alice, "hel");
+        assert!(class.room.may_speak(bob));
+        class.heard(bob, "the last\n");
+        assert_eq!(class.shown(), "this is the last\n");
+        class.leave(bob);
+        assert_eq!(class.shown(), "hel");
+    }
+}
+
+#[test]
+fn a_receiver_that_departed_begins_no_transfer() {
+    for departs in [true, false] {
+        let mut class = Class::new(QUIET);
+        class.room.expect_receivers(2);
+        let (one, two) = (class.visit(), class.visit());
+        class.typed("of one whole");
+        class.room.heard_by(one);
+        if departs {
+            class.room.depart(one, class.now);
+        }
+        class.room.heard_by(two);
+        assert_eq!(class.room.is_on_trial(), departs);
     }
 }
 

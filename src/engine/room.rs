@@ -85,9 +85,9 @@ pub struct Room {
     here: usize,
     /// How many of them are known to read.
     readers: usize,
-    /// How many of them may still say something.
+    /// How many of them were not heard to their end.
     speakers: usize,
-    /// How many of them are gone, though not all that they said was heard.
+    /// How many of them left, though not all that they said was heard.
     gone: usize,
     /// Those that may be gone, by the order of their ends.
     unconfirmed: BTreeMap<u64, usize>,
@@ -192,6 +192,7 @@ impl Room {
                     sent: 0,
                 },
                 presence: Presence::Here,
+                is_silent: false,
                 has_acknowledged: false,
                 ended_at: 0,
                 is_announced: false,
@@ -219,7 +220,9 @@ impl Room {
         self.finish(key, now);
         let member = self.members.remove(key)?;
         self.discount(&member);
-        self.note_leaver(&member.pace, now);
+        if member.presence != Presence::Gone {
+            self.note_leaver(&member.pace, now);
+        }
         self.held.give_back(member.held());
         self.journal.leave(member.cursor);
         self.announce_leave(&member.account, member.is_announced, now);
@@ -236,11 +239,11 @@ impl Room {
     pub(super) fn show_the_last(&mut self) {
         if self.chat.is_none()
             && self.here == 1
-            && self.gone == 0
             && let Some((key, last)) = self
                 .members
                 .iter_mut()
                 .find(|(_, member)| member.presence.is_here())
+            && self.speakers == usize::from(!last.is_silent)
         {
             self.policy.label(self.joined, last, &mut self.label);
             let Some(speech) = &mut last.speech else {
@@ -561,8 +564,10 @@ impl Room {
 
     /// Whether a member is the only one that can be there.
     fn is_alone(&self, key: usize) -> bool {
-        let is_here = self.members[key].presence.is_here();
-        self.members.len() == 1 || (self.here == 1 && is_here && self.gone == 0)
+        let member = &self.members[key];
+        let is_unheard = !member.is_silent;
+        let is_last = self.here == 1 && member.presence.is_here();
+        self.members.len() == 1 || (is_last && self.speakers == usize::from(is_unheard))
     }
 
     /// Lets a member's lines go where they belong, and keeps account of who owns the open one. `feed` is

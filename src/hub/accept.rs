@@ -282,9 +282,7 @@ impl<L> Accept<L> {
         for pending in self.lingering.drain(..) {
             peers.forget(pending.key);
         }
-        if !peers.drop_broken(now) {
-            peers.give_up_unconfirmed(None);
-        }
+        peers.free_descriptors(now);
         let was_told = self.exhausted.is_some();
         self.exhausted = Some(Exhausted {
             retry: Some(now + RETRY),
@@ -387,12 +385,7 @@ impl<L> Accept<L> {
         peers: &mut Peers<S, D>,
         now: Instant,
     ) -> bool {
-        if peers.room.has_begun() {
-            // It began in this turn, with somebody who made way.
-            peers.forget(key);
-            return false;
-        }
-        match self.ask_for_place(key, &mut Vec::new(), peers, now) {
+        match self.ask_for_place(key, false, peers, now) {
             Ok(()) => return true,
             Err(AdmissionError::Full(_) | AdmissionError::FullOfHost(_)) => self.waiting.push(key),
             Err(refusal @ AdmissionError::NotAllowed) => self.turn_away(key, refusal, peers, now),
@@ -410,19 +403,13 @@ impl<L> Accept<L> {
         if waiting.is_empty() {
             return waiting;
         }
-        let mut ends = peers.unread_ends();
         waiting.retain(|&key| {
-            if peers.room.has_begun() {
-                peers.forget(key);
-            }
             if peers.arriving_mut(key).is_none() {
                 return false;
             }
-            let asked = self.ask_for_place(key, &mut ends, peers, now);
-            match asked {
-                // It may have come and gone, and another behind it wants its place.
-                Ok(()) => ends.extend(Some(key).filter(|&key| peers.has_ended_unread(key))),
-                Err(refusal) => self.turn_away(key, refusal, peers, now),
+            let asked = self.ask_for_place(key, true, peers, now);
+            if let Err(refusal) = asked {
+                self.turn_away(key, refusal, peers, now);
             }
             asked.is_ok()
         });
@@ -433,12 +420,12 @@ impl<L> Accept<L> {
     fn ask_for_place<S: Stream, D: Device>(
         &mut self,
         key: usize,
-        ends: &mut Vec<usize>,
+        once_more: bool,
         peers: &mut Peers<S, D>,
         now: Instant,
     ) -> Result<(), AdmissionError> {
         let ip = peers.arriving_mut(key).and_then(|conn| conn.addr().ip());
-        peers.ask_for_place(&self.admission, ip, ends, now)?;
+        peers.ask_for_place(&self.admission, ip, once_more, now)?;
         peers.join(key, now);
         Ok(())
     }

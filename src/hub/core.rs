@@ -283,7 +283,7 @@ impl<W: World> Core<W> {
         self.peers.read(&mut self.buffer, now, |screen| {
             display.show(screen, operator.console_mut())
         })?;
-        self.peers.break_off_unread(now);
+        self.peers.judge_unread(now);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   accepted ─► arriving ─► member ──────────────► leaving ─► reaped
-//!                  │                                  ▲
+//!                  │           └─► departed (heard) ──▲
 //!                  └─► lingering (told why not) ──────┘
 //! ```
 //!
@@ -60,8 +60,8 @@ pub struct Peer<S> {
     /// Its connection.
     pub conn: Conn<S>,
     stage: Stage,
-    /// It takes no more and has no place any more, and why. What it said before is still to be read.
-    broken: Option<Box<DisconnectReason>>,
+    /// It takes no more and has no place, and why. What it said before is still to be read.
+    departed: Option<Box<DisconnectReason>>,
     ledger: Option<Box<Ledger>>,
     /// It is among those that the operator's words are promised to (see [`Peers::promise`]).
     is_promised: bool,
@@ -69,7 +69,8 @@ pub struct Peer<S> {
     to_read: bool,
     to_flush: bool,
     to_look: bool,
-    to_depart: bool,
+    /// An event told that it ended its side or broke, and it was not read since.
+    is_closing: bool,
     leaving: bool,
     /// The turn in which it was read last.
     read_in: u32,
@@ -108,12 +109,12 @@ impl<S> Peer<S> {
         self.stage == Stage::Member
     }
 
-    /// Whether it is handed nothing more: its stream has ended, or its connection is broken.
+    /// Whether it is handed nothing more: its stream has ended, or it departed.
     fn takes_no_more(&self) -> bool
     where
         S: Stream,
     {
-        self.conn.is_shut() || self.broken.is_some()
+        self.conn.is_shut() || self.departed.is_some()
     }
 
     /// Tells it that nothing follows, once, and not if it takes no more. Returns whether it is told now.
@@ -121,7 +122,7 @@ impl<S> Peer<S> {
     where
         S: Stream,
     {
-        let is_told = self.broken.is_none() && !self.conn.is_shut();
+        let is_told = self.departed.is_none() && !self.conn.is_shut();
         if is_told {
             self.conn.shutdown();
             if self.is_promised {
@@ -169,8 +170,8 @@ struct Queues {
     limited: Vec<usize>,
     /// Owed something, and the kernel has room.
     owed: Vec<usize>,
-    /// An event told that they broke, and they are not heard to that end.
-    breaking: Vec<usize>,
+    /// An event told that they ended their side or broke, and they were not read since.
+    closing: Vec<usize>,
     leaving: Vec<(usize, DisconnectReason)>,
     overdue: Vec<(usize, Overdue)>,
 }
@@ -281,13 +282,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.conns.insert(Peer {
             conn,
             stage: Stage::Arriving,
-            broken: None,
+            departed: None,
             ledger: None,
             is_promised: false,
             to_read: false,
             to_flush: false,
             to_look: false,
-            to_depart: false,
+            is_closing: false,
             leaving: false,
             read_in: 0,
             dialect: Dialect::default(),
@@ -326,8 +327,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// Whether there is a place in the room for a peer from that address. Whoever ended its side and
-    /// is not known to be there makes way, the one that ended first; then whoever of `ends`, the members
-    /// that have [ended unread](Peers::unread_ends), is still here.
+    /// is not known to be there makes way, the one that ended first; if it is asked `once_more`, then whoever
+    /// is read on to its end.
     ///
     /// # Errors
     /// There is none, and why.
@@ -335,7 +336,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         &mut self,
         admission: &Admission,
         ip: Option<IpAddr>,
-        ends: &mut Vec<usize>,
+        once_more: bool,
         now: Instant,
     ) -> Result<(), AdmissionError> {
         loop {
@@ -349,12 +350,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 AdmissionError::FullOfHost(_) => ip,
                 AdmissionError::NotAllowed => return Err(refusal),
             };
-            let makes_way =
-                self.give_up_unconfirmed(whose) || self.give_up_unread(whose, ends, now);
-            // What the one that makes way is found to have acknowledged may begin a transfer.
-            if !makes_way || self.room.has_begun() {
-                return Err(refusal);
-            }
+            let unconfirmed = self.first_unconfirmed(whose);
+            let unread = || self.first_unread(whose).filter(|_| once_more);
+            let makes_way = unconfirmed.or_else(unread).ok_or(refusal)?;
+            self.give_up(makes_way, DisconnectReason::Closed, now);
         }
     }
 
@@ -379,8 +378,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.room.join(key, now);
         self.touch(key, now);
         self.record_of(key, Records::joined);
-        // Of what came with the end of a handshake no event will tell.
+        // Of what came with the end of a handshake, or before it, no event will tell.
         self.queue_read(key);
+        if self.conns[key].conn.is_closing() {
+            self.note_closing(key);
+        }
         self.queue_flush(key);
     }
 
@@ -391,7 +393,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return false;
         };
         let event = event.into();
-        let is_broken = event.write_closed || event.error;
+        let is_closing = event.read_closed || event.write_closed || event.error;
         peer.conn.collect(event);
         match peer.stage {
             Stage::Arriving => return true,
@@ -399,8 +401,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Stage::Member => {
                 self.queue_read(key);
                 self.queue_flush(key);
-                if is_broken {
-                    self.note_break(key);
+                if is_closing {
+                    self.note_closing(key);
                 }
             }
         }
@@ -544,7 +546,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Something was sent to a peer, or received from it.
     fn touch(&mut self, key: usize, now: Instant) {
-        if let Some(idle) = &mut self.idle {
+        if let Some(idle) = &mut self.idle
+            && (self.conns.get(key)).is_some_and(|peer| peer.departed.is_none())
+        {
             idle.touch(key, now);
         }
     }
@@ -560,7 +564,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         ((speakers || released) && self.room.accepts_input())
             || owed
             || !self.queues.leaving.is_empty()
-            || !self.queues.breaking.is_empty()
+            || !self.queues.closing.is_empty()
     }
 
     /// When there is something to do next, if nothing changes before.

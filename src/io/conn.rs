@@ -161,6 +161,11 @@ impl<S: Stream> Conn<S> {
         step
     }
 
+    /// Bytes that came and were not read, as far as is known: see [`Stream::unread`].
+    pub fn unread(&self) -> Option<u64> {
+        self.stream.unread()
+    }
+
     /// Asks more often whether the other side is there: see [`Stream::probe_soon`].
     pub fn probe_soon(&mut self) {
         self.stream.probe_soon();

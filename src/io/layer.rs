@@ -104,6 +104,10 @@ impl Stream for Layer {
         each!(self, stream => stream.has_buffered_input())
     }
 
+    fn unread(&self) -> Option<u64> {
+        each!(self, stream => stream.unread())
+    }
+
     fn has_pending_output(&self) -> bool {
         each!(self, stream => stream.has_pending_output())
     }

@@ -181,6 +181,10 @@ impl Stream for Socket {
         false
     }
 
+    fn unread(&self) -> Option<u64> {
+        rustix::io::ioctl_fionread(self.as_fd()).ok()
+    }
+
     fn has_pending_output(&self) -> bool {
         false
     }

@@ -95,6 +95,10 @@ pub trait Stream {
     /// Whether a read would find something although no event will tell of it.
     fn has_buffered_input(&self) -> bool;
 
+    /// Bytes that have come from the other side and were not read, as they are on the wire (`FIONREAD`,
+    /// ioctl_tty(2)). None: not known.
+    fn unread(&self) -> Option<u64>;
+
     /// Whether something that was written waits here for [`Stream::flush`].
     fn has_pending_output(&self) -> bool;
 

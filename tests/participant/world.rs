@@ -418,6 +418,11 @@ impl Stream for Fake {
         false
     }
 
+    fn unread(&self) -> Option<u64> {
+        let net = self.0.borrow();
+        Some(net.sent - net.read)
+    }
+
     fn has_pending_output(&self) -> bool {
         self.0.borrow().held > 0
     }

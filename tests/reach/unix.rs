@@ -1,6 +1,7 @@
 //! Unix sockets: with each other, with the other netcats, and what becomes of their files.
 
 use std::fs;
+use std::io::Read;
 use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::fs::MetadataExt;
@@ -30,6 +31,7 @@ use crate::support::muxnc;
 use crate::support::pipe;
 use crate::support::piped;
 use crate::support::read_all;
+use crate::support::wait_at_rest;
 
 /// A folder that goes with the test.
 struct Folder(PathBuf);
@@ -118,7 +120,7 @@ fn everybody_hears_everybody_in_a_chat() {
     let mut heard = String::new();
     while !heard.contains("<user2> hello\n") {
         let mut byte = [0];
-        std::io::Read::read_exact(&mut ann, &mut byte).expect("what Ben said");
+        Read::read_exact(&mut ann, &mut byte).expect("what Ben said");
         heard.push(char::from(byte[0]));
     }
     ann.write_all(b"hi\n").unwrap();
@@ -561,7 +563,7 @@ fn who_closes_with_something_unread_is_named_with_the_bytes_that_were_sent() {
     let (mut stream, _) = listener.accept().unwrap();
     participant.type_in("x".repeat(5000));
     let mut some = [0; 1000];
-    std::io::Read::read_exact(&mut stream, &mut some).unwrap();
+    Read::read_exact(&mut stream, &mut some).unwrap();
     // All of it is there, and stdin goes on.
     eventually("the rest", || {
         rustix::io::ioctl_fionread(&stream).is_ok_and(|left| left == 4000)
@@ -570,4 +572,45 @@ fn who_closes_with_something_unread_is_named_with_the_bytes_that_were_sent() {
     participant.expect_status(1);
     let told = participant.stderr.text();
     assert!(told.contains("the last of 5000 bytes"), "{told}");
+}
+
+#[test]
+fn who_closes_while_nobody_may_be_heard_makes_room_for_the_next() {
+    let folder = Folder::new();
+    let path = folder.path("hub");
+    let (mut stdout, writer) = pipe();
+    let args = ["-v", "-l", "-m", "2", "-U", &path];
+    let mut bob = Process::start(piped(MUXNC, &args).stdout(writer));
+    bob.stderr.wait_for("listening on unix:");
+    bob.type_in("good morning\n");
+    let mut flooder = join(&path);
+    bob.stderr.wait_for("[1] ");
+    flooder.set_nonblocking(true).unwrap();
+    let mut flood = 0;
+    loop {
+        while let Ok(count) = flooder.write(&[b'x'; 65536]) {
+            flood += count;
+        }
+        wait_at_rest(&bob);
+        match flooder.write(b"x") {
+            Ok(count) => flood += count,
+            Err(_) => break,
+        }
+    }
+    for i in 2..8 {
+        let mut peer = join(&path);
+        bob.stderr.wait_for(&format!("[{i}] "));
+        peer.write_all(b"who hears me?\n").unwrap();
+    }
+    let told = bob.stderr.text();
+    assert!(!told.contains("refused"), "{told}");
+    flooder.set_nonblocking(false).unwrap();
+    drop(flooder);
+    bob.end_input();
+    let mut shown = Vec::new();
+    stdout.read_to_end(&mut shown).unwrap();
+    bob.expect_status(0);
+    assert_eq!(shown.iter().filter(|byte| **byte == b'x').count(), flood);
+    let words = String::from_utf8_lossy(&shown);
+    assert_eq!(words.matches("who hears me?\n").count(), 6);
 }

@@ -45,8 +45,8 @@ const UNDER_WAY: usize = 512 * 1024;
 const IDLE: u32 = 3;
 
 /// Deadlines in a row at which nothing happens, until nothing ever will: more than it takes to find
-/// out who has vanished, as from the first of them on it is woken up late.
-const WAITS: u32 = 150;
+/// out who has vanished or is idle, as from the first of them on it is woken up late.
+const WAITS: u32 = 250;
 const PUNCTUAL: u32 = 20;
 
 /// What a schedule came to.
@@ -71,6 +71,10 @@ pub(crate) struct Hub {
     pub(super) unsaid: VecDeque<u8>,
     pub(super) said: u64,
     pub(super) said_to: BTreeMap<usize, u64>,
+    /// How much had been written to those whose end was noticed before it was read.
+    pub(super) ended_unread: BTreeMap<usize, u64>,
+    /// How much had been written to each when the turn began.
+    pub(super) written: Vec<u64>,
     /// All of stdin was said, a line without an end included; and that is known to be heard.
     pub(super) has_said: bool,
     pub(super) has_said_all: bool,
@@ -169,6 +173,8 @@ impl Hub {
             unsaid: VecDeque::new(),
             said: 0,
             said_to: BTreeMap::new(),
+            ended_unread: BTreeMap::new(),
+            written: Vec::new(),
             has_begun: false,
             has_started: false,
             may_have_started: false,
@@ -208,6 +214,11 @@ impl Hub {
         let (before, now) = (self.progress(), self.now());
         self.was_held = self.core.room().is_held();
         self.awaited = self.awaits_others();
+        {
+            let net = &mut *self.net.borrow_mut();
+            self.written = net.wires.iter().map(|wire| wire.written).collect();
+            net.wires.iter_mut().for_each(|wire| wire.was_read = false);
+        }
         let turn = self.core.turn(now).expect("a turn");
         self.replay();
         match turn {

@@ -1,5 +1,6 @@
 //! What the core did in a turn, held against the specification in the order in which it was done.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::fmt::Arguments;
@@ -39,6 +40,8 @@ struct Turn {
     /// Who is asked once more whether there is a place, and who found none just now.
     waiting: Vec<usize>,
     found_none: Vec<usize>,
+    /// Who was let in.
+    let_in: Vec<usize>,
     /// How many entries of the log come before the members have been read.
     reads: usize,
     /// Somebody needed a place, or a descriptor; and from where.
@@ -46,12 +49,10 @@ struct Turn {
     came: Vec<IpAddr>,
     /// Who was dropped was seen to leave the room.
     has_reaped: bool,
-    /// Breaks that events told of were seen, of those who were not read.
+    /// Ends and breaks that events told of were seen, of those who were not read.
     has_read: bool,
-    /// Descriptors ran out, in this turn and before what is replayed: those whose connection broke are
-    /// not heard from then on.
+    /// Descriptors ran out: those who departed, or may be gone, are closed unheard.
     has_run_out: bool,
-    is_dropping: bool,
 }
 
 impl Hub {
@@ -67,11 +68,11 @@ impl Hub {
             came: self.waiting.iter().map(|id| net.wires[*id].ip).collect(),
             waiting: std::mem::take(&mut self.waiting),
             found_none: Vec::new(),
+            let_in: Vec::new(),
             reads: self.reads(&log),
             has_reaped: false,
             has_read: false,
             has_run_out: false,
-            is_dropping: false,
         };
         for did in &log {
             match did {
@@ -97,11 +98,11 @@ impl Hub {
         self.hear_operator(&net);
         for (at, did) in log.into_iter().enumerate() {
             if at == turn.reads {
-                self.break_off(&mut turn, &net);
+                self.judge(&mut turn, &net);
             }
             self.replay_one(did, &mut turn, &net);
         }
-        self.break_off(&mut turn, &net);
+        self.judge(&mut turn, &net);
         self.reap(&mut turn, &net);
         self.look(&turn, &net);
         for id in std::mem::take(&mut turn.found_none) {
@@ -171,7 +172,8 @@ impl Hub {
         let count = (self.core.said() - self.said) as usize;
         assert!(count <= self.unsaid.len(), "more was said than was read");
         self.said += count as u64;
-        self.spec.forget_heard(|id| acked(net, id));
+        let early = &self.ended_unread;
+        self.spec.forget_heard(|id| acked(net, early, id));
         let before = self.spec.on_trial.then(|| self.spec.unheard());
         if count > 0 {
             assert!(
@@ -232,40 +234,56 @@ impl Hub {
         log[..end].iter().rposition(is_read).map_or(0, |at| at + 1)
     }
 
-    /// Breaks that events told of are acted on when all were read, of those who could not be.
-    fn break_off(&mut self, turn: &mut Turn, net: &Net) {
+    /// Ends and breaks that events told of are acted on when all were read, of those who could not be.
+    fn judge(&mut self, turn: &mut Turn, net: &Net) {
         if std::mem::replace(&mut turn.has_read, true) {
             return;
         }
         for id in self.spec.here.clone() {
             let wire = &net.wires[id];
-            let key = wire.key.expect("it joined");
-            let member = self.core.room().member(key).filter(|_| !wire.dropped);
-            let is_gone = member.is_some_and(|m| m.presence() == room::Presence::Gone);
-            if is_gone && wire.broken && !wire.write_failed {
-                self.spec.breaks(id, |id| acked(net, id));
+            let (before, after) = (self.spec.members[&id].presence, self.presence(id, net));
+            let has_left = wire.broken || (self.spec.chat && wire.told_end);
+            let is_gone = after == Some(room::Presence::Gone) && !wire.write_failed;
+            let has_ended = after.is_some_and(|after| after != room::Presence::Here);
+            if is_gone && has_left && before != Presence::Gone {
+                self.departs(id, net);
+            } else if has_ended && wire.told_end && before == Presence::Here {
+                self.ended_unread.insert(id, self.written[id]);
+                let early = &self.ended_unread;
+                self.spec.ends_unheard(id, |id| acked(net, early, id));
             }
         }
         self.admit_waiting(turn, net);
     }
 
-    /// Then whoever found no place in the turn before is asked once more: for it somebody whose end was
-    /// told, and not read, makes way.
+    /// Then whoever found no place in the turn before is asked once more.
     fn admit_waiting(&mut self, turn: &mut Turn, net: &Net) {
         for newcomer in std::mem::take(&mut turn.waiting) {
-            self.make_way(net);
-            if turn.inside.contains(&newcomer) {
-                self.spec.joins(newcomer, turn.now, |id| acked(net, id));
-            } else if self.has_come_and_gone(turn, net) {
-                // The next of them took its place at once, and then descriptors ran out.
-                assert!(net.wires[newcomer].is_over() && turn.has_run_out);
-                self.spec.joins(newcomer, turn.now, |id| acked(net, id));
-                self.spec.breaks(newcomer, |id| acked(net, id));
-            } else {
+            if !self.lets_in(newcomer, turn, net) {
                 self.check_refusal(newcomer, turn, net);
             }
-            self.make_way(net);
         }
+    }
+
+    /// Somebody asks for a place. Returns whether there was one.
+    fn lets_in(&mut self, newcomer: usize, turn: &mut Turn, net: &Net) -> bool {
+        let wire = &net.wires[newcomer];
+        let stays = turn.inside.contains(&newcomer);
+        let may_have_left = wire.is_over() || wire.write_failed;
+        let may_have_left = may_have_left && turn.dropped.contains(&newcomer);
+        let left_at_once = || may_have_left && self.has_come_and_gone(turn, net);
+        if !(stays || left_at_once()) {
+            return false;
+        }
+        turn.let_in.push(newcomer);
+        let early = &self.ended_unread;
+        self.spec
+            .joins(newcomer, turn.now, |id| acked(net, early, id));
+        if !stays && !wire.write_failed {
+            // Another took its place at once, or descriptors ran out.
+            self.departs(newcomer, net);
+        }
+        true
     }
 
     /// Whether the next number was given to somebody who is not here any more.
@@ -278,42 +296,37 @@ impl Hub {
         numbers.min().unwrap_or(room.joined() + 1) > self.spec.joined + 1
     }
 
-    fn make_way(&mut self, net: &Net) {
-        for id in self.spec.placed() {
-            let wire = &net.wires[id];
-            let ends_unread = wire.is_over() && !wire.end_read && !wire.write_failed;
-            let member = self.core.room().member(wire.key.expect("it joined"));
-            let is_gone = member.is_some_and(|m| m.presence() == room::Presence::Gone);
-            if is_gone && !wire.dropped && ends_unread {
-                self.spec.breaks(id, |id| acked(net, id));
-            }
-        }
+    /// What the core knows of one that is in its room after the turn.
+    fn presence(&self, id: usize, net: &Net) -> Option<room::Presence> {
+        let wire = &net.wires[id];
+        let key = wire.key.filter(|_| !wire.dropped)?;
+        self.core.room().member(key).map(room::Member::presence)
+    }
+
+    fn departs(&mut self, id: usize, net: &Net) {
+        let early = &self.ended_unread;
+        self.spec.departs(id, |id| acked(net, early, id));
     }
 
     fn replay_one(&mut self, did: Did, turn: &mut Turn, net: &Net) {
         match did {
-            Did::Typed(_) => {}
-            Did::RanOut => turn.is_dropping = true,
-            Did::Accepted(id) if turn.inside.contains(&id) => {
-                self.spec.joins(id, turn.now, |id| acked(net, id));
-            }
-            Did::Accepted(id) => turn.found_none.push(id),
-            // Who is not let in is not heard.
-            Did::Heard(id, _) | Did::HeardEnd(id) if !self.spec.here.contains(&id) => {}
-            // They were read already in this turn: this one is dropped for its descriptor.
-            Did::Heard(id, _) | Did::HeardEnd(id) if turn.is_dropping => {
-                if self.spec.members[&id].presence != Presence::Gone {
-                    self.spec.breaks(id, |id| acked(net, id));
+            Did::Typed(_) | Did::RanOut => {}
+            Did::Accepted(id) => {
+                if !self.lets_in(id, turn, net) {
+                    turn.found_none.push(id);
                 }
             }
-            Did::Heard(id, bytes) => self.spec.heard(id, &bytes),
-            // Its place was taken already.
+            // Who is not let in is not heard.
+            Did::Heard(id, _) | Did::HeardEnd(id) if !self.spec.here.contains(&id) => {}
+            // It leaves at the end of the turn, and its unfinished line is passed on then.
             Did::HeardEnd(id) if self.spec.members[&id].presence == Presence::Gone => {}
+            Did::Heard(id, bytes) => self.spec.heard(id, &bytes),
             Did::HeardEnd(id) => {
                 // Who is given up as dead is not known to have ended.
                 let is_dead = net.wires[id].is_silent_for(VANISHED, turn.now);
                 if !(is_dead && turn.dropped.contains(&id)) {
-                    self.spec.ends(id, |id| acked(net, id));
+                    let early = &self.ended_unread;
+                    self.spec.ends(id, |id| acked(net, early, id));
                 }
             }
             Did::Handed(id, bytes) if self.spec.members.contains_key(&id) => {
@@ -331,7 +344,7 @@ impl Hub {
             }
             Did::Failed(id) => {
                 if self.spec.here.contains(&id) {
-                    self.spec.breaks(id, |id| acked(net, id));
+                    self.departs(id, net);
                 }
             }
             Did::Shut(id) => {
@@ -377,21 +390,24 @@ impl Hub {
         }
         self.spec.announce_due();
         if !turn.dropped.is_empty() {
-            self.spec.forget_heard(|id| acked(net, id));
+            let early = &self.ended_unread;
+            self.spec.forget_heard(|id| acked(net, early, id));
         }
         // Who was found to be there.
         for id in self.spec.here.clone() {
-            let key = net.wires[id].key.expect("it joined");
-            let presence = self.core.room().member(key).map(room::Member::presence);
+            let presence = self.presence(id, net);
             let is_there = presence == Some(room::Presence::Listener);
-            let is_dead = net.wires[id].vanished;
             let is_gone = presence == Some(room::Presence::Gone);
-            if is_gone && is_dead && self.spec.members[&id].presence != Presence::Gone {
-                self.spec.breaks(id, |id| acked(net, id));
+            if is_gone && self.spec.members[&id].presence != Presence::Gone {
+                self.check_departed(id, turn, net);
+                self.departs(id, net);
             }
             let member = self.spec.member(id);
             if is_there && member.presence == Presence::Unconfirmed {
-                assert!(acked(net, id).is_proven, "{id} is not proven to be there");
+                assert!(
+                    acked(net, &self.ended_unread, id).is_proven,
+                    "{id} is not proven to be there"
+                );
                 member.presence = Presence::Listener;
                 if self.finished.is_some() {
                     self.promised.insert(id);
@@ -411,6 +427,11 @@ impl Hub {
             self.spec.placed().len(),
             "how many places"
         );
+        for &id in &here {
+            if !turn.let_in.contains(&id) {
+                self.check_noticed(id, net);
+            }
+        }
         for (key, member) in core_room.members() {
             let is_key = |wire: &super::wire::Wire| wire.key == Some(key) && !wire.dropped;
             let id = net.wires.iter().position(is_key).expect("a connection");
@@ -484,16 +505,68 @@ impl Hub {
             let other = &net.wires[*id];
             let may_be_there = match self.spec.members[id].presence {
                 Presence::Here => !net.wires[newcomer].over_before.contains(id) || other.is_untold,
-                Presence::Unconfirmed => acked(net, *id).is_proven,
+                Presence::Unconfirmed => acked(net, &self.ended_unread, *id).is_proven,
                 Presence::Listener | Presence::Gone => true,
             };
-            !may_be_there && !turn.dropped.contains(id)
+            // It made way already, for another.
+            let is_gone = self.presence(*id, net) == Some(room::Presence::Gone);
+            !may_be_there && !is_gone && !turn.dropped.contains(id)
         };
         let is_full = |max: Option<usize>, who: &[usize]| {
             max.is_some_and(|max| who.len() >= max && !who.iter().any(makes_way))
         };
         let was_full = is_full(self.terms.max, here) || is_full(self.terms.max_per_host, &of_host);
         assert!(was_full, "{newcomer} was refused for nothing");
+    }
+
+    /// An event told that one left, or may be gone, and it was not read in this turn: it is known.
+    fn check_noticed(&self, id: usize, net: &Net) {
+        let (wire, presence) = (&net.wires[id], self.presence(id, net));
+        if wire.was_read {
+            return;
+        }
+        let is_gone = presence == Some(room::Presence::Gone);
+        let has_left = wire.told_break || (self.spec.chat && wire.told_end);
+        assert!(is_gone || !has_left, "{id} left and has a place: {wire:?}");
+        let is_here = presence == Some(room::Presence::Here);
+        assert!(!(is_here && wire.told_end), "{id} may be gone: {wire:?}");
+    }
+
+    /// Somebody gave up its place and is still to be heard, though it did not leave: was that right?
+    fn check_departed(&self, id: usize, turn: &Turn, net: &Net) {
+        let (wire, member) = (&net.wires[id], &self.spec.members[&id]);
+        let idle = self.is_idle(id, turn, net) && wire.told_end;
+        // Who was just let in is not heard yet.
+        let may_be_gone = match member.presence {
+            Presence::Here => wire.told_end || wire.told_break,
+            Presence::Unconfirmed => !acked(net, &self.ended_unread, id).is_proven,
+            Presence::Listener | Presence::Gone => false,
+        };
+        let makes_way = may_be_gone && self.is_needed(id, turn, net);
+        assert!(
+            wire.vanished || idle || makes_way,
+            "{id} departed for nothing: {wire:?}"
+        );
+        assert!(!wire.up.is_empty(), "{id} was heard to its end: {wire:?}");
+    }
+
+    /// Whether the place of one was wanted by whoever came, or its descriptor.
+    fn is_needed(&self, id: usize, turn: &Turn, net: &Net) -> bool {
+        let is_of_host = turn.came.contains(&net.wires[id].ip);
+        let is_full = self.terms.max.is_some() || (self.terms.max_per_host.is_some() && is_of_host);
+        turn.is_crowded && (turn.has_run_out || is_full)
+    }
+
+    /// Whether nothing was sent to one or received from it for too long, and that was not for the hub.
+    fn is_idle(&self, id: usize, turn: &Turn, net: &Net) -> bool {
+        let (wire, member) = (&net.wires[id], &self.spec.members[&id]);
+        let flows = |limit| wire.acked < wire.written && turn.now - wire.progressed < limit;
+        let is_over = |limit| turn.now - wire.active >= limit && !flows(limit);
+        // Who has all that was said cannot be handed more while the sources wait for another, or for more
+        // to come.
+        let is_held = self.was_held && self.core.room().is_held();
+        let is_kept_waiting = (member.owed.is_empty() && is_held) || self.awaited;
+        self.terms.idle.is_some_and(is_over) && !is_kept_waiting
     }
 
     /// Somebody was closed: was that right?
@@ -511,32 +584,32 @@ impl Hub {
             && turn.now - member.since >= stall_timeout;
         let too_far = self.mode.slow == SlowPeer::Disconnect && behind > HIGH_WATER;
         let vanished = wire.is_silent_for(VANISHED, turn.now);
-        let idle = self.terms.idle;
-        let flows = |limit| wire.acked < wire.written && turn.now - wire.progressed < limit;
-        let idle = idle.is_some_and(|limit| turn.now - wire.active >= limit && !flows(limit));
-        // Who has all that was said cannot be handed more while the sources wait for another, or for more
-        // to come.
-        let is_held = self.was_held && self.core.room().is_held();
-        let is_kept_waiting = (member.owed.is_empty() && is_held) || self.awaited;
-        let unconfirmed = member.presence == Presence::Unconfirmed;
-        // For whoever came, or for a descriptor.
-        let is_needed = turn.has_run_out
-            || self.terms.max.is_some()
-            || (self.terms.max_per_host.is_some() && turn.came.contains(&wire.ip));
-        let makes_way = unconfirmed && is_needed && turn.is_crowded && !acked(net, id).is_proven;
-        if stalled || is_slow || too_far || vanished || (idle && !is_kept_waiting) || makes_way {
+        let idle = self.is_idle(id, turn, net);
+        let may_be_gone =
+            member.presence == Presence::Unconfirmed || (wire.told_end && !wire.end_read);
+        let is_heard = wire.was_empty || wire.end_read || wire.up.is_empty();
+        let makes_way = may_be_gone
+            && self.is_needed(id, turn, net)
+            && !acked(net, &self.ended_unread, id).is_proven;
+        if member.presence == Presence::Gone {
+            assert!(
+                is_heard || wire.vanished || turn.has_run_out,
+                "{id} left unheard: {wire:?}"
+            );
+            return;
+        }
+        if stalled || is_slow || too_far || vanished || idle || makes_way {
             return;
         }
         let is_over = wire.shut && wire.acked == wire.written;
-        let made_way = member.presence == Presence::Gone && (wire.end_read || turn.has_run_out);
-        let ended = wire.end_read && (is_over || self.spec.chat);
-        let over = wire.broken || wire.write_failed || ended || made_way;
+        let ended = match self.spec.chat {
+            true => wire.end_read || wire.told_end,
+            false => wire.end_read && is_over,
+        };
+        let over = wire.broken || wire.write_failed || ended;
         assert!(over, "{id} was cut off for nothing: {wire:?}");
         // What it said before is heard first.
-        assert!(
-            wire.was_empty || wire.end_read || turn.has_run_out,
-            "{id} left unheard: {wire:?}"
-        );
+        assert!(is_heard || turn.has_run_out, "{id} left unheard: {wire:?}");
     }
 
     /// Nothing is said until more are here.
@@ -565,13 +638,15 @@ impl Hub {
 }
 
 /// How much somebody acknowledged.
-fn acked(net: &Net, id: usize) -> Acked {
+fn acked(net: &Net, ended_unread: &BTreeMap<usize, u64>, id: usize) -> Acked {
     let wire = &net.wires[id];
-    let before = wire.written_before_end;
+    let unread = ended_unread.get(&id).copied();
+    let has_ended = wire.end_read || unread.is_some();
+    let before = unread.unwrap_or(wire.written_before_end);
     Acked {
         count: wire.acked,
-        is_proven: wire.end_read && wire.acked > before,
-        is_to_its_end: wire.end_read && before > 0 && wire.acked >= before,
+        is_proven: has_ended && wire.acked > before,
+        is_to_its_end: has_ended && before > 0 && wire.acked >= before,
     }
 }
 

@@ -21,9 +21,9 @@ const OPERATOR: u32 = 0;
 pub(crate) struct Acked {
     /// Bytes.
     pub(crate) count: u64,
-    /// Any of them was written after its end was read.
+    /// Any of them was written after its end was noticed.
     pub(crate) is_proven: bool,
-    /// All that was written before its end was read, and that was something.
+    /// All that was written before its end was noticed, and that was something.
     pub(crate) is_to_its_end: bool,
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum Presence {
     Here,
     Unconfirmed,
     Listener,
-    /// Its connection broke, and what it said before is still to be heard.
+    /// It left, and what it said before is still to be heard.
     Gone,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Member {
     pub(crate) total: u64,
     /// What it is told before everything else: what was kept for it.
     told_first: u64,
-    /// How much of all that it had been handed when its end was read.
+    /// How much of all that it had been handed when its end was noticed.
     handed_at_end: Option<u64>,
     /// Where in that the operator's last word ends.
     pub(crate) last_word: u64,
@@ -58,6 +58,8 @@ pub(crate) struct Member {
     /// Where the shared stream was when this one was last owed nothing.
     pub(crate) caught_up: u64,
     announced: bool,
+    /// Its end was read.
+    silent: bool,
     line: Line,
 }
 
@@ -197,6 +199,7 @@ impl Spec {
             deaf_since: 0,
             caught_up: self.said,
             announced: false,
+            silent: false,
             line: Line::default(),
         };
         for piece in &mut self.kept {
@@ -228,13 +231,22 @@ impl Spec {
 
     /// A member's end was read: it says no more, and may be gone.
     pub(crate) fn ends(&mut self, id: usize, acked: impl Fn(usize) -> Acked) {
-        self.forget_heard(acked);
+        self.forget_heard(&acked);
         self.ends_line(id);
+        self.ends_unheard(id, acked);
         if !self.chat {
+            self.member(id).silent = true;
+            self.show_the_last();
+        }
+    }
+
+    /// A member ended its side and may be gone, though not all that it said was heard.
+    pub(crate) fn ends_unheard(&mut self, id: usize, acked: impl Fn(usize) -> Acked) {
+        self.forget_heard(acked);
+        if !self.chat && self.members[&id].presence == Presence::Here {
             let member = self.member(id);
             member.presence = Presence::Unconfirmed;
             member.handed_at_end = Some(member.total - member.owed.len() as u64);
-            self.show_the_last();
         }
     }
 
@@ -288,14 +300,13 @@ impl Spec {
             .collect()
     }
 
-    /// A member's connection broke.
-    pub(crate) fn breaks(&mut self, id: usize, acked: impl Fn(usize) -> Acked) {
+    /// A member left, and what it said before is still to be heard.
+    pub(crate) fn departs(&mut self, id: usize, acked: impl Fn(usize) -> Acked) {
         self.forget_heard(acked);
         self.takes_no_more(id);
         let member = self.member(id);
         member.owed.clear();
         member.presence = Presence::Gone;
-        self.show_the_last();
     }
 
     /// A member said `bytes`.
@@ -316,8 +327,7 @@ impl Spec {
         line.held.extend(bytes);
         let whole = whole(&line.held);
         self.pass(id, whole);
-        let alone = self.here.len() == 1
-            || (self.known() == 1 && !self.has_gone() && self.members[&id].is_known());
+        let alone = self.here.len() == 1 || self.only_speaker() == Some(id);
         if alone {
             self.show(id, usize::MAX);
         }
@@ -441,18 +451,19 @@ impl Spec {
 
     /// Alone: what it began to say need not wait for its end.
     fn show_the_last(&mut self) {
-        if self.chat || self.known() != 1 || self.has_gone() {
-            return;
-        }
-        let mut here = self.here.iter();
-        let last = here.find(|id| self.members[id].is_known());
-        if let Some(&last) = last {
+        if !self.chat
+            && let Some(last) = self.only_speaker()
+        {
             self.show(last, usize::MAX);
         }
     }
 
-    fn has_gone(&self) -> bool {
-        self.placed().len() < self.here.len()
+    /// The one that is known to be there, if there is one, and of all others nothing is to be heard.
+    fn only_speaker(&self) -> Option<usize> {
+        let (mut known, others): (Vec<_>, Vec<_>) =
+            (self.here.iter()).partition(|id| self.members[id].is_known());
+        let is_only = known.len() == 1 && others.iter().all(|id| self.members[id].silent);
+        known.pop().filter(|_| is_only)
     }
 
     fn chat_line(&mut self, id: usize) {

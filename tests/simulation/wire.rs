@@ -88,6 +88,11 @@ pub(crate) struct Wire {
     pub(crate) progressed: Instant,
     /// The hub has closed it, or it was never let in.
     pub(crate) dropped: bool,
+    /// An event told that it ended; that it broke.
+    pub(crate) told_end: bool,
+    pub(crate) told_break: bool,
+    /// It was read in this turn.
+    pub(crate) was_read: bool,
     /// Something has changed that an event tells of.
     pub(crate) has_event: bool,
     /// It reads only when everybody else is through.
@@ -118,6 +123,9 @@ impl Debug for Wire {
             ("broken", self.broken),
             ("write_failed", self.write_failed),
             ("dropped", self.dropped),
+            ("told_end", self.told_end),
+            ("told_break", self.told_break),
+            ("was_read", self.was_read),
             ("has_event", self.has_event),
             ("sleeps", self.sleeps),
             ("is_slow", self.is_slow),
@@ -182,6 +190,9 @@ impl Wire {
             active: now,
             progressed: now,
             dropped: false,
+            told_end: false,
+            told_break: false,
+            was_read: false,
             // Registering tells of what is so already.
             has_event: true,
             sleeps: chance.one_in(12),
@@ -343,6 +354,8 @@ impl Wire {
     /// What the event says.
     pub(crate) fn event(&mut self) -> Event {
         self.has_event = false;
+        self.told_end |= self.end_arrived;
+        self.told_break |= self.broken;
         Event {
             readable: !self.up.is_empty() || self.end_arrived || self.broken,
             writable: self.room() > 0 || self.broken,

@@ -249,6 +249,7 @@ impl Stream for Fake {
             wires, chance, now, ..
         } = net;
         let wire = &mut wires[self.id];
+        wire.was_read = true;
         let count = wire.up.len().min(buffer.len());
         // To find nothing, or the end once more, is nothing done.
         net.calls += u64::from(count > 0 || (wire.end_arrived && !wire.end_read));
@@ -342,6 +343,10 @@ impl Stream for Fake {
 
     fn has_buffered_input(&self) -> bool {
         false
+    }
+
+    fn unread(&self) -> Option<u64> {
+        Some(self.net.borrow().wires[self.id].up.len() as u64)
     }
 
     fn has_pending_output(&self) -> bool {

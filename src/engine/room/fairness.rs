@@ -13,6 +13,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
+use super::Presence;
 use super::Room;
 use super::SlowPeer;
 use super::backpressure::Backpressure;
@@ -36,7 +37,8 @@ impl Room {
             return;
         };
         held.blame.is_possible = is_conversation && self.policy.slow == SlowPeer::Wait;
-        for (_, member) in self.members.iter_mut() {
+        let staying = self.members.iter_mut();
+        for (_, member) in staying.filter(|(_, m)| m.presence != Presence::Gone) {
             let lags = self.journal.kept_for(&member.cursor) >= LOW_WATER;
             member.pace.begin(lags, now);
             held.blame.count(&member.pace);
@@ -84,12 +86,21 @@ impl Room {
         }
     }
 
+    /// A member that is still to be heard left: it takes nothing more, and is no witness that others are
+    /// slow.
+    pub(super) fn forget_pace(&mut self, key: usize, now: Instant) {
+        if let Some(held) = &mut self.backpressure {
+            held.blame.discount(&self.members[key].pace);
+            self.judge(now);
+        }
+    }
+
     /// It may have changed whether those who lag are to blame.
     fn judge(&mut self, now: Instant) {
         let Some(held) = &mut self.backpressure else {
             return;
         };
-        let is_fair = held.blame.is_fair(self.members.len());
+        let is_fair = held.blame.is_fair(self.members.len() - self.gone);
         if is_fair == held.blame.since.is_some() {
             return;
         }
@@ -117,7 +128,8 @@ impl Room {
             return;
         };
         let mut found = false;
-        for (_, member) in self.members.iter_mut() {
+        let staying = self.members.iter_mut();
+        for (_, member) in staying.filter(|(_, m)| m.presence != Presence::Gone) {
             if !member.pace.lags() && self.journal.kept_for(&member.cursor) >= LOW_WATER {
                 held.blame.discount(&member.pace);
                 member.pace.fall_behind(now);

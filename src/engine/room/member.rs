@@ -21,21 +21,11 @@ pub enum Presence {
     Unconfirmed(u64),
     /// It ended its side and reads on.
     Listener,
-    /// Its connection broke: it has no place any more, but what it said before is still to be heard.
+    /// It left: it has no place any more, but what it said before is still to be heard.
     Gone,
 }
 
 impl Presence {
-    /// Whether it ended its side.
-    pub fn has_ended(self) -> bool {
-        matches!(self, Presence::Unconfirmed(_) | Presence::Listener)
-    }
-
-    /// Whether something of it may still be heard.
-    pub fn may_speak(self) -> bool {
-        matches!(self, Presence::Here | Presence::Gone)
-    }
-
     /// Whether it counts.
     pub fn is_here(self) -> bool {
         matches!(self, Presence::Here | Presence::Listener)
@@ -49,9 +39,11 @@ pub struct Member {
     pub account: Account,
     /// Whether it is known to be there.
     pub(super) presence: Presence,
+    /// It was heard to its end.
+    pub(super) is_silent: bool,
     /// It acknowledged something that it was sent.
     pub(super) has_acknowledged: bool,
-    /// Where in the journal it stood when its end was read: all before it was handed to it.
+    /// Where in the journal it stood when its end was noticed: all before it was handed to it.
     pub(super) ended_at: u64,
     /// In a chat: everybody was told of it.
     pub(super) is_announced: bool,
@@ -76,6 +68,11 @@ impl Member {
     /// Whether it is known to be there.
     pub fn presence(&self) -> Presence {
         self.presence
+    }
+
+    /// Whether it was heard to its end: it says nothing more.
+    pub fn is_silent(&self) -> bool {
+        self.is_silent
     }
 
     /// Bytes of memory that hold its unfinished line.

@@ -1,13 +1,16 @@
 //! Presence: who is known to be in the room, and for whom what was said is kept.
 //!
-//! A TCP end says only that a peer sends no more: it may still read, or be gone. So a member whose
-//! end was read is *unconfirmed* until it acknowledged something that was sent after that.
+//! A TCP end says only that a peer sends no more: it may still read, or be gone. So a member that
+//! ended its side is *unconfirmed* until it acknowledged something that was sent after that. Whether
+//! what it said before its end was heard is another question, as long as nobody may be heard.
 //!
 //! ```text
-//!              its end is read                  it acknowledged a byte sent after that
+//!              its end came                     it acknowledged a byte sent after that
 //!   Here ─────────────────────► Unconfirmed ──────────────────────────────► Listener
-//!                                   │
-//!                                   └─► gives its place to whoever needs it, the first first
+//!    │ it broke                     │                                          │ it broke
+//!    └─────► Gone ◄─────────────────┴──── gives its place to whoever needs it, │
+//!             ▲                           the first first                      │
+//!             └────────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! And as long as no member that is known to be there acknowledged anything, the hub is on *trial*:
@@ -15,6 +18,8 @@
 //!
 //! It promises: [`Room::here`] is the one count of who is there; what nobody acknowledged of a trial is
 //! handed to every newcomer before anything else.
+
+use std::time::Instant;
 
 use super::Room;
 use super::member::Member;
@@ -88,7 +93,11 @@ impl Trial {
     /// Whether a member is one of those who have to acknowledge something until it is over. A receiver
     /// of a whole may end its side at once, and be given too little to prove more.
     fn counts(&self, member: &Member) -> bool {
-        member.has_acknowledged && (self.is_final || member.presence.is_here())
+        let counts = match self.is_final {
+            true => member.presence != Presence::Gone,
+            false => member.presence.is_here(),
+        };
+        member.has_acknowledged && counts
     }
 
     fn end(&mut self) {
@@ -156,11 +165,6 @@ impl Room {
         self.trial.is_final
     }
 
-    /// Whether it began for good, so that whoever joins now would get a part only.
-    pub fn has_begun(&self) -> bool {
-        self.trial.is_final && self.trial.is_over
-    }
-
     /// Whether something that the operator said is not known to be read by anybody.
     pub fn is_unheard(&self) -> bool {
         !self.trial.is_over && self.trial.said > 0
@@ -181,12 +185,22 @@ impl Room {
         }
     }
 
-    /// A member's end was read: it says no more, and may be gone. Its unfinished line is to be
+    /// A member was heard to its end: it says no more, and may be gone. Its unfinished line is to be
     /// [finished](Room::finish) by itself.
     ///
     /// # Panics
     /// If there is no member of that key.
     pub fn end(&mut self, key: usize) {
+        self.change(key, |member| member.is_silent = true);
+        self.end_unheard(key);
+        self.show_the_last();
+    }
+
+    /// A member ended its side and may be gone, though not all that it said before was heard.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn end_unheard(&mut self, key: usize) {
         if self.members[key].presence != Presence::Here {
             return;
         }
@@ -203,22 +217,23 @@ impl Room {
             member.presence = Presence::Unconfirmed(order);
             member.ended_at = ended_at;
         });
-        self.show_the_last();
     }
 
-    /// A member's connection broke: its place and its name are free, and it does not count any more. It
-    /// [leaves](Room::leave) when all that it said before was heard.
+    /// A member left that was not heard to its end: its place and its name are free, it does not count
+    /// any more, and nothing is owed to it. It [leaves](Room::leave) for good when all that it said
+    /// before was heard.
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn break_off(&mut self, key: usize) {
+    pub fn depart(&mut self, key: usize, now: Instant) {
         match self.members[key].presence {
             Presence::Gone => return,
             Presence::Unconfirmed(order) => drop(self.unconfirmed.remove(&order)),
             Presence::Here | Presence::Listener => {}
         }
+        self.skip_to_end(key, now);
         self.change(key, |member| member.presence = Presence::Gone);
-        self.show_the_last();
+        self.forget_pace(key, now);
     }
 
     /// A member acknowledged a byte that it was sent: what was said so far is heard by it, and the trial
@@ -276,7 +291,7 @@ impl Room {
         }
         self.here -= usize::from(member.presence.is_here());
         self.readers -= usize::from(self.trial.counts(member));
-        self.speakers -= usize::from(member.presence.may_speak());
+        self.speakers -= usize::from(!member.is_silent);
         self.gone -= usize::from(member.presence == Presence::Gone);
         self.check_trial();
     }
@@ -287,12 +302,12 @@ impl Room {
         let member = &mut self.members[key];
         self.here -= usize::from(member.presence.is_here());
         self.readers -= usize::from(self.trial.counts(member));
-        self.speakers -= usize::from(member.presence.may_speak());
+        self.speakers -= usize::from(!member.is_silent);
         self.gone -= usize::from(member.presence == Presence::Gone);
         change(member);
         self.here += usize::from(member.presence.is_here());
         self.readers += usize::from(self.trial.counts(member));
-        self.speakers += usize::from(member.presence.may_speak());
+        self.speakers += usize::from(!member.is_silent);
         self.gone += usize::from(member.presence == Presence::Gone);
         self.check_trial();
     }

@@ -1,92 +1,181 @@
-//! Departing: whose connection broke while nobody may be heard.
+//! Departing: who leaves while nobody may be heard.
 //!
 //! A room that is held, a stdout that is stuck, a line that another has open, a rate: all of them may
-//! keep a peer from being read for long, and a reset stands behind what was said before it. An event
-//! tells of it at once. So a peer of which an event told that it broke, and which could not be read in
-//! that turn, gives up its place, its name and its count before it is heard.
+//! keep a peer from being read for long, and its end or a reset stands behind what was said before it.
+//! An event tells of it at once. So a peer of which an event told that, and which could not be read in
+//! that turn, is judged before it is heard:
 //!
-//! It promises: such a peer keeps nothing but its descriptor, and that until all it said is taken in, or
-//! until descriptors run out; what is dropped then is counted and told.
+//! ```text
+//!   it broke, nobody is there (Unix),  ─► departed: no place, no name, no count ─► heard, closed
+//!   a chat's end, idle after its end                                               or dropped
+//!   end of a TCP peer ──────────────────► unconfirmed, as after an end that was read
+//! ```
+//!
+//! It promises: when the turn is over in which the kernel told that a peer left, it keeps nothing but its
+//! descriptor, and that only if something of it is unread, until that was taken in or until descriptors
+//! run out; what is dropped then is counted and told.
 
 use std::time::Instant;
 
 use super::DisconnectReason;
 use super::Peer;
 use super::Peers;
+use crate::engine::room::Presence;
 use crate::hub::news::Topic;
 use crate::io::device::Device;
-use crate::io::stream::Received;
 use crate::io::stream::Stream;
 
-/// Broken peers that are dropped at a time when descriptors ran out: as many as come in a turn.
-const DROPPED: usize = 64;
+/// Departed peers that are dropped at a time when descriptors ran out: few, since something is lost of
+/// each, and more than one, since several may wait for a descriptor.
+const DROPPED: usize = 8;
 
-/// Bytes of a dropped peer that are counted.
-const COUNTED: usize = 1024 * 1024;
+impl<S: Stream> Peer<S> {
+    /// Whether nothing that it said is unread.
+    fn is_heard(&self) -> bool {
+        self.conn.has_ended() || self.conn.unread() == Some(0)
+    }
+
+    /// Whether something that it said is known to be unread.
+    pub(super) fn is_unread(&self) -> bool {
+        self.to_read || self.conn.unread().is_some_and(|unread| unread > 0)
+    }
+}
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// An event told that the connection of a member broke.
-    pub(super) fn note_break(&mut self, key: usize) {
+    /// An event told that a member ended its side, or that its connection broke.
+    pub(super) fn note_closing(&mut self, key: usize) {
         if let Some(peer) = self.member_mut(key)
-            && !peer.to_depart
-            && !peer.conn.has_ended()
+            && !peer.is_closing
+            && peer.departed.is_none()
         {
-            peer.to_depart = true;
-            self.queues.breaking.push(key);
+            peer.is_closing = true;
+            self.queues.closing.push(key);
         }
     }
 
-    /// Acts on the breaks that events told of, of those who could not be read in this turn.
-    pub fn break_off_unread(&mut self, now: Instant) {
+    /// Acts on the ends and breaks that events told of, of those who could not be read in this turn.
+    pub fn judge_unread(&mut self, now: Instant) {
         let turn = self.turn;
-        let mut breaking = std::mem::take(&mut self.queues.breaking);
-        breaking.retain(|&key| {
+        let mut closing = std::mem::take(&mut self.queues.closing);
+        closing.retain(|&key| {
             let Some(peer) = self.member_mut(key) else {
                 return false;
             };
-            let is_unread = peer.to_read && !peer.conn.has_ended();
-            // Who was read is read on, until the break itself is read.
-            let goes_on = is_unread && peer.read_in == turn;
-            peer.to_depart = goes_on;
-            if !goes_on
-                && is_unread
-                && peer.broken.is_none()
-                && let Some(error) = peer.conn.take_error()
-            {
-                self.break_off(key, DisconnectReason::Broke(error), now);
+            // Who was read is read on, until the end itself is read.
+            let goes_on = peer.to_read && peer.read_in == turn;
+            peer.is_closing = goes_on;
+            if !goes_on && peer.to_read {
+                self.judge(key, now);
             }
             goes_on
         });
-        breaking.append(&mut self.queues.breaking);
-        self.queues.breaking = breaking;
+        closing.append(&mut self.queues.closing);
+        self.queues.closing = closing;
     }
 
-    /// Descriptors ran out: closes some whose connection broke, though not all that they said was heard,
-    /// and tells how much that was. Returns whether there were any.
-    pub fn drop_broken(&mut self, now: Instant) -> bool {
-        let is_broken = |peer: &Peer<S>| peer.broken.is_some() && !peer.leaving && peer.is_member();
-        let peers = self.conns.iter().filter(|(_, peer)| is_broken(peer));
-        let keys: Vec<usize> = peers.map(|(key, _)| key).take(DROPPED).collect();
+    /// A member that cannot be read has ended its side, or broke.
+    fn judge(&mut self, key: usize, now: Instant) {
+        let ends_with_its_side = self.room.is_chat();
+        let Some(peer) = self.member_mut(key) else {
+            return;
+        };
+        if let Some(error) = peer.conn.take_error() {
+            self.depart(key, DisconnectReason::Broke(error), now);
+        } else if peer.conn.has_hung_up() || ends_with_its_side {
+            self.depart(key, DisconnectReason::Closed, now);
+        } else if self.is_here(key) {
+            // That it ended its side is told when it is heard to that end.
+            self.end_presence(key, now);
+        }
+    }
+
+    /// Whether a member has not ended its side, as far as is known.
+    pub(super) fn is_here(&self, key: usize) -> bool {
+        let member = self.room.member(key);
+        member.is_some_and(|member| member.presence() == Presence::Here)
+    }
+
+    /// A peer takes no more. Its place is free at once; it leaves when all that it said was read, and
+    /// until then nobody waits for it.
+    pub(super) fn depart(&mut self, key: usize, why: DisconnectReason, now: Instant) {
+        if self.member_mut(key).is_some() {
+            // What it had acknowledged was read by somebody.
+            self.note_proof(key);
+            self.give_up(key, why, now);
+        }
+    }
+
+    /// The same of one that makes way for another: what it acknowledged was asked when the other came,
+    /// and must not begin a transfer while it is let in.
+    pub(super) fn give_up(&mut self, key: usize, why: DisconnectReason, now: Instant) {
+        let was_on_trial = self.room.is_on_trial();
+        let Some(peer) = self.member_mut(key).filter(|peer| peer.departed.is_none()) else {
+            return;
+        };
+        if peer.is_heard() {
+            self.queue_leave(key, why);
+            return;
+        }
+        peer.departed = Some(Box::new(why));
+        peer.conn.expect_end();
+        let ip = peer.conn.addr().ip();
+        self.note_shortfall(key);
+        self.note_loss(key);
+        if let (Some(headcount), Some(ip)) = (&mut self.headcount, ip) {
+            headcount.left(ip);
+        }
+        if let Some(idle) = &mut self.idle {
+            idle.remove(key);
+        }
+        self.room.depart(key, now);
+        self.queue_read(key);
+        if !was_on_trial && self.room.is_on_trial() {
+            self.look_at_all(now);
+        }
+    }
+
+    /// A departed peer was heard to its end, or is not to be heard. Returns whether it had departed.
+    pub(super) fn leave_departed(&mut self, key: usize) -> bool {
+        let Some(peer) = self.conns.get_mut(key) else {
+            return false;
+        };
+        // It stays one that departed until it is taken out.
+        let departed = peer.departed.as_deref_mut();
+        let why = departed.map(|why| std::mem::replace(why, DisconnectReason::Closed));
+        let has_departed = why.is_some();
+        if let Some(why) = why {
+            self.queue_leave(key, why);
+        }
+        has_departed
+    }
+
+    /// Descriptors ran out: closes some who departed, though not all that they said was heard, or else
+    /// one that ended its side and may be gone.
+    pub fn free_descriptors(&mut self, now: Instant) {
+        let mut keys = Vec::new();
+        let is_unheard = |peer: &Peer<S>| peer.departed.is_some() && !peer.leaving;
+        let departed = self.conns.iter().filter(|(_, peer)| is_unheard(peer));
+        keys.extend(departed.map(|(key, _)| key).take(DROPPED));
+        if keys.is_empty()
+            && let Some(key) = self.first_unconfirmed(None)
+        {
+            self.give_up(key, DisconnectReason::Closed, now);
+            keys.extend(self.member_mut(key).map(|_| key));
+        }
+        self.drop_unheard(&keys, now);
+    }
+
+    /// Lets departed peers go that were not heard to their end, and tells how much that was.
+    fn drop_unheard(&mut self, keys: &[usize], now: Instant) {
         let (mut bytes, mut is_all) = (0, true);
-        let mut buffer = [0; 16 * 1024];
-        for &key in &keys {
-            let Some(peer) = self.member_mut(key) else {
-                continue;
-            };
-            let mut count = 0;
-            while count < COUNTED
-                && let Received::Bytes(more) = peer.conn.read(&mut buffer)
-            {
-                count += more;
-            }
-            is_all &= count < COUNTED;
-            bytes += count;
-            if let Some(why) = peer.broken.take() {
-                self.queue_leave(key, *why);
-            }
+        for &key in keys {
+            let unread = self.conns.get(key).and_then(|peer| peer.conn.unread());
+            is_all &= unread.is_some();
+            bytes += unread.unwrap_or(0);
+            self.leave_departed(key);
         }
         if bytes > 0
-            && let Some(permit) = self.news.ask_of(Topic::Unheard, bytes as u64, now)
+            && let Some(permit) = self.news.ask_of(Topic::Unheard, bytes, now)
         {
             let least = if is_all { "" } else { "at least " };
             permit.say(format_args!(
@@ -94,6 +183,5 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 keys.len()
             ));
         }
-        !keys.is_empty()
     }
 }

@@ -99,7 +99,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub(super) fn promise_to(&mut self, key: usize) {
         if let Some(peer) = self.conns.get_mut(key)
             && peer.is_member()
-            && peer.broken.is_none()
+            && peer.departed.is_none()
         {
             peer.is_promised = true;
             if !peer.conn.is_shut() {
@@ -111,7 +111,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// A member's connection broke: what it has not got it will not get, nor what is said from now on.
+    /// A member departs: what it has not got it will not get, nor what is said from now on.
     pub(super) fn note_shortfall(&mut self, key: usize) {
         let missing = self.missing(key);
         let peer = self.conns.get_mut(key);
@@ -196,7 +196,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.checkup = None;
         let mut vanished = Vec::new();
         for (key, peer) in &mut self.conns {
-            if peer.leaving || peer.broken.is_some() || !peer.is_member() {
+            if peer.leaving || peer.departed.is_some() || !peer.is_member() {
                 continue;
             }
             if peer.conn.has_vanished() {
@@ -206,8 +206,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         for key in vanished {
-            let why = DisconnectReason::Broke(ErrorKind::TimedOut.into());
-            self.break_off(key, why, now);
+            let error = ErrorKind::TimedOut.into();
+            self.depart(key, DisconnectReason::Broke(error), now);
         }
     }
 
@@ -235,6 +235,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
             match self.waits_for_us(key) || self.takes_something(key) {
                 true => self.touch(key, now),
+                // Who has ended its side says nothing more, and what it said is heard later.
+                false if !self.is_here(key) => self.depart(key, DisconnectReason::Idle, now),
                 false => self.queue_leave(key, DisconnectReason::Idle),
             }
         }
@@ -255,13 +257,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// Whether it is our delay, and not a member's, that nothing was sent to it or received from it: what
-    /// it said is not read, for a reason that is not its own; or what it could be handed is not said,
+    /// it said, and may go on with, is not read, for a reason that is not its own; or what it could be handed is not said,
     /// for the sake of others.
     fn waits_for_us(&self, key: usize) -> bool {
         let Some(peer) = self.member(key) else {
             return false;
         };
-        let is_unread = peer.to_read && !self.room.holds_itself_up(key);
+        let may_say_more = peer.is_unread() && self.is_here(key);
+        let is_unread = may_say_more && !self.room.holds_itself_up(key);
         is_unread || (self.room.is_held() && self.room.owed(key) == 0)
     }
 
@@ -278,7 +281,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.queues.parked.retain(stays);
         self.queues.limited.retain(stays);
         self.queues.owed.retain(stays);
-        self.queues.breaking.retain(stays);
+        self.queues.closing.retain(stays);
         self.looks.retain(stays);
         // What was heard before they leave counts.
         self.settle_trial();
@@ -325,7 +328,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }
-        // Of one that is gone it was counted when it broke off.
+        // Of one that is gone it was counted when it departed.
         if left.presence != Presence::Gone
             && let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip())
         {

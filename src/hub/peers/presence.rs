@@ -11,7 +11,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 use std::time::Instant;
 
-use super::DisconnectReason;
 use super::Peer;
 use super::Peers;
 use crate::engine::room::Member;
@@ -67,7 +66,7 @@ impl<S: Stream> Peer<S> {
         ip.is_none() || theirs == ip.map(|ip| ip.to_canonical())
     }
 
-    /// Whether it acknowledged something that was written since its end was read.
+    /// Whether it acknowledged something that was written since its end was noticed.
     fn is_proven(&self) -> bool {
         let info = self.conn.tcp_info();
         info.is_some_and(|info| info.acknowledged > self.ledger().unproven)
@@ -89,21 +88,21 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.looks.at = Some(self.looks.at.map_or(soon, |at| at.min(soon)));
     }
 
-    /// A peer's end was read: from here on only what it acknowledges of what is said now proves that
-    /// it is there.
+    /// A peer ended its side: from here on only what it acknowledges of what is said now proves that it
+    /// is there.
     pub(super) fn end_presence(&mut self, key: usize, now: Instant) {
+        if !self.is_here(key) {
+            return;
+        }
         self.note_proof(key);
         let was_on_trial = self.room.is_on_trial();
         if let Some(peer) = self.member_mut(key) {
             peer.ledger_mut().unproven = peer.conn.tcp_info().map_or(0, |info| info.written);
         }
-        self.room.end(key);
+        self.room.end_unheard(key);
         self.look_soon(key, now);
         if !was_on_trial && self.room.is_on_trial() {
             self.look_at_all(now);
-        }
-        if !self.room.has_speakers() {
-            self.close_all_over(now);
         }
     }
 
@@ -271,52 +270,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.note_hearing(key);
     }
 
-    /// Gives up a peer that ended its side and is not proven to be there, the one that ended first;
-    /// with an address, one of that. Returns whether there was any.
-    pub fn give_up_unconfirmed(&mut self, ip: Option<IpAddr>) -> bool {
+    /// The peer that ended its side first of those that are not proven to be there; with an address, of
+    /// those of that.
+    pub(super) fn first_unconfirmed(&self, ip: Option<IpAddr>) -> Option<usize> {
         let suits = |key: &usize| {
             let peer = self.conns.get(*key);
             peer.is_some_and(|peer| !peer.leaving && peer.is_from(ip) && !peer.is_proven())
         };
-        let Some(key) = self.room.unconfirmed().find(suits) else {
-            return false;
-        };
-        self.queue_leave(key, DisconnectReason::Closed);
-        true
+        self.room.unconfirmed().find(suits)
     }
 
-    /// The members of which an event told that they ended or broke, and that are not read to that: as
-    /// long as they are not, they cannot prove to be there.
-    pub(in crate::hub) fn unread_ends(&self) -> Vec<usize> {
-        let keys = self.member_keys();
-        keys.filter(|&key| self.has_ended_unread(key)).collect()
-    }
-
-    /// Whether a member is one of those.
-    pub(in crate::hub) fn has_ended_unread(&self, key: usize) -> bool {
-        let peer = self.member(key).filter(|peer| !peer.leaving);
-        peer.is_some_and(|peer| {
-            peer.conn.is_closing() && !peer.conn.has_ended() && peer.broken.is_none()
-        })
-    }
-
-    /// Takes the place of one of those, and of their keys the one; with an address, of one of that. What
-    /// it said is still heard. Returns whether there was any.
-    pub(super) fn give_up_unread(
-        &mut self,
-        ip: Option<IpAddr>,
-        ends: &mut Vec<usize>,
-        now: Instant,
-    ) -> bool {
+    /// The peer of which an event first told that it ended its side or broke, of those that are read on to
+    /// that: until then they cannot prove to be there. With an address, of those of that.
+    pub(super) fn first_unread(&self, ip: Option<IpAddr>) -> Option<usize> {
         let suits = |key: &usize| {
             let peer = self.conns.get(*key);
-            peer.is_some_and(|peer| !peer.leaving && peer.is_from(ip))
+            peer.is_some_and(|peer| !peer.leaving && peer.is_from(ip)) && self.is_here(*key)
         };
-        let Some(at) = ends.iter().position(suits) else {
-            return false;
-        };
-        let key = ends.remove(at);
-        self.break_off(key, DisconnectReason::Closed, now);
-        true
+        self.queues.closing.iter().copied().find(suits)
     }
 }

@@ -14,6 +14,7 @@ use crate::engine::dialect::Oddity;
 use crate::engine::rate::QUANTUM;
 use crate::engine::record::Who;
 use crate::engine::room::HIGH_WATER;
+use crate::engine::room::Member;
 use crate::engine::screen::Screen;
 use crate::hub::news::Topic;
 use crate::io::device::Device;
@@ -74,9 +75,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let Some(member) = self.room.member(key) else {
                 continue;
             };
-            // Of a member that has ended its side nothing is read but that it broke: the line that
+            // Of a member that was heard to its end nothing is read but that it broke: the line that
             // another member has open does not matter.
-            if !member.presence().has_ended() && !self.room.may_speak(key) {
+            if !member.is_silent() && !self.room.may_speak(key) {
                 self.queues.parked.push(key);
                 continue;
             }
@@ -128,10 +129,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         peer.read_in = self.turn;
         let received = peer.conn.read(buffer);
-        if !matches!(received, Received::Bytes(_) | Received::Yield)
-            && let Some(why) = peer.broken.take()
-        {
-            self.queue_leave(key, *why);
+        if !matches!(received, Received::Bytes(_) | Received::Yield) && self.leave_departed(key) {
             return;
         }
         match received {
@@ -169,11 +167,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         // A stream that tells that nobody is there any more needs no other proof.
         let is_gone = peer.conn.has_hung_up();
-        if self
-            .room
-            .member(key)
-            .is_some_and(|m| m.presence().has_ended())
-        {
+        if self.room.member(key).is_some_and(Member::is_silent) {
             if is_gone {
                 self.queue_leave(key, DisconnectReason::Closed);
             }
@@ -186,6 +180,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         }
         self.end_presence(key, now);
+        self.room.end(key);
+        if !self.room.has_speakers() {
+            self.close_all_over(now);
+        }
         self.close_if_over(key, now);
         if self.member_mut(key).is_none() {
             return;

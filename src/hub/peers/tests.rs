@@ -71,6 +71,10 @@ impl Stream for Flood {
         true
     }
 
+    fn unread(&self) -> Option<u64> {
+        None
+    }
+
     fn has_pending_output(&self) -> bool {
         false
     }

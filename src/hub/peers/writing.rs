@@ -52,10 +52,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.leaving {
             return;
         }
-        if peer.broken.is_none()
+        if peer.departed.is_none()
             && let Err(error) = peer.conn.flush()
         {
-            self.break_off(key, DisconnectReason::Broke(error), now);
+            self.depart(key, DisconnectReason::Broke(error), now);
             return;
         }
         if peer.takes_no_more() {
@@ -86,7 +86,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.close_if_over(key, now);
             }
             Ok(_) => self.queue_flush(key),
-            Err(error) => self.break_off(key, DisconnectReason::Broke(error), now),
+            Err(error) => self.depart(key, DisconnectReason::Broke(error), now),
         }
         if self.conns[key].conn.is_watched() {
             self.checkup.get_or_insert(now + dead_peer::EVERY);
@@ -99,36 +99,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
         // Nothing is asked while everybody is known to be there.
         if self.room.is_on_trial() || self.room.is_unconfirmed(key) {
             self.look_soon(key, now);
-        }
-    }
-
-    /// Takes note that a peer takes no more. Its place is free at once. It leaves when all it said before
-    /// was read, and until then nobody waits for it.
-    pub(super) fn break_off(&mut self, key: usize, why: DisconnectReason, now: Instant) {
-        // What it had acknowledged was read by somebody.
-        self.note_proof(key);
-        let was_on_trial = self.room.is_on_trial();
-        let Some(peer) = self.member_mut(key) else {
-            return;
-        };
-        if peer.conn.has_ended() {
-            // All that it said was heard.
-            self.queue_leave(key, why);
-            return;
-        }
-        peer.broken = Some(Box::new(why));
-        peer.conn.expect_end();
-        let ip = peer.conn.addr().ip();
-        self.note_shortfall(key);
-        self.note_loss(key);
-        self.room.skip_to_end(key, now);
-        if let (Some(headcount), Some(ip)) = (&mut self.headcount, ip) {
-            headcount.left(ip);
-        }
-        self.room.break_off(key);
-        self.queue_read(key);
-        if !was_on_trial && self.room.is_on_trial() {
-            self.look_at_all(now);
         }
     }
 

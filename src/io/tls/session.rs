@@ -404,6 +404,13 @@ impl Stream for Session {
         }
     }
 
+    fn unread(&self) -> Option<u64> {
+        match self.has_buffered_input() {
+            true => None,
+            false => self.socket.unread(),
+        }
+    }
+
     fn has_pending_output(&self) -> bool {
         match &self.speech {
             Speech::Tls(tls) => tls.connection.wants_write(),

@@ -222,6 +222,7 @@ impl Hub {
     fn run_until_quiet(&mut self) {
         let mut waits = 0;
         for _ in 0..100_000 {
+            let before = (self.progress(), self.acked());
             {
                 let net = &mut *self.net.borrow_mut();
                 net.stdout.drain(usize::MAX / 2);
@@ -238,7 +239,6 @@ impl Hub {
                     }
                 }
             }
-            let before = self.progress();
             if !self.has_work() {
                 waits += 1;
                 if !self.wait(waits) {
@@ -252,11 +252,17 @@ impl Hub {
             if self.exit.is_some() {
                 return;
             }
-            if self.progress() != before {
+            if (self.progress(), self.acked()) != before {
                 waits = 0;
             }
         }
         panic!("it never comes to rest");
+    }
+
+    /// Bytes acknowledged by everybody.
+    fn acked(&self) -> u64 {
+        let net = self.net.borrow();
+        net.wires.iter().map(|wire| wire.acked).sum()
     }
 
     /// Nothing is to be done before time has passed. Returns false if time changes nothing.
