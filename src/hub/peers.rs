@@ -16,6 +16,8 @@
 //! read first.
 
 mod departing;
+#[cfg(test)]
+pub(super) mod fake;
 mod leaving;
 mod presence;
 mod reading;

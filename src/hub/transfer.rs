@@ -135,6 +135,11 @@ impl Transfer {
         begins
     }
 
+    /// How many of those it began with lack nothing that was said, as far as is known.
+    fn reached<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> usize {
+        self.receivers.saturating_sub(peers.short())
+    }
+
     /// Draws from now on how far it is, for a source of that size.
     pub(super) fn draw_from(&mut self, size: Option<u64>, now: Instant) {
         if self.awaited.is_some() {
@@ -174,7 +179,7 @@ impl Transfer {
             Some(_) => log::info!(
                 target: NOTICE,
                 "sent {said} bytes to {}, received {received} in {time:.1?}: {rate}/s",
-                self.receivers.saturating_sub(peers.short())
+                self.reached(peers)
             ),
             None => log::info!(
                 "sent {said} bytes to everybody, received {received} in {time:.1?}: {rate}/s"
@@ -186,4 +191,67 @@ impl Transfer {
 /// What was moved: by it we know whether there is something new to be drawn.
 fn moved<S: Stream, D: Device>(peers: &Peers<S, D>) -> (u64, u64) {
     (peers.said, peers.room.retained())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::hub::peers::DisconnectReason;
+    use crate::hub::peers::fake::Fake;
+    use crate::hub::peers::fake::Wire;
+    use crate::hub::peers::fake::peers;
+
+    /// One of a whole, for two.
+    fn transfer(peers: &mut Peers<Fake>) -> Transfer {
+        peers.room.expect_receivers(2);
+        Transfer {
+            awaited: Some(2),
+            is_whole: true,
+            ..Transfer::default()
+        }
+    }
+
+    #[test]
+    fn it_begins_again_after_one_left_before_it_was_known_to_be_there() {
+        let now = Instant::now();
+        let mut peers = peers();
+        let mut transfer = transfer(&mut peers);
+        let wires = [(); 3].map(|()| Rc::<Wire>::default());
+        wires[0].join(&mut peers, now);
+        assert!(!transfer.begin_if_complete(&mut peers, now));
+        let key = wires[1].join(&mut peers, now);
+        assert!(transfer.begin_if_complete(&mut peers, now));
+        assert!(!transfer.begin_if_complete(&mut peers, now), "it began");
+        peers.queue_leave(key, DisconnectReason::Closed);
+        peers.reap(now);
+        assert!(!transfer.begin_if_complete(&mut peers, now));
+        let later = now + Duration::from_secs(1);
+        wires[2].join(&mut peers, later);
+        assert!(transfer.begin_if_complete(&mut peers, later));
+        assert_eq!(transfer.began, Some(later));
+    }
+
+    #[test]
+    fn it_counts_those_who_got_everything() {
+        let now = Instant::now();
+        let mut peers = peers();
+        let mut transfer = transfer(&mut peers);
+        let wires = [(); 2].map(|()| Rc::<Wire>::default());
+        let keys = wires.each_ref().map(|wire| wire.join(&mut peers, now));
+        transfer.begin_if_complete(&mut peers, now);
+        peers.typed(b"some\n", now);
+        peers.flush(now);
+        wires.iter().for_each(|wire| wire.acknowledge());
+        peers.look(now + Duration::from_millis(1));
+        transfer.begin_if_complete(&mut peers, now);
+        assert!(transfer.is_closed());
+        assert_eq!(transfer.reached(&peers), 2);
+        peers.queue_leave(keys[0], DisconnectReason::Closed);
+        peers.reap(now);
+        peers.typed(b"more\n", now);
+        assert_eq!(transfer.reached(&peers), 1);
+    }
 }

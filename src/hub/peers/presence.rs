@@ -7,6 +7,9 @@
 //! It promises: a look is one system call; nobody counts as there without proof, where the system can
 //! give one ([`SILENCE`] without a reset counts where it cannot).
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 use std::time::Duration;
 use std::time::Instant;

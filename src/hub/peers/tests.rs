@@ -6,15 +6,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::fake::POLICY;
 use super::reading::LEAST;
 use super::reading::TURN;
 use super::writing::SCOUTS;
 use super::*;
-use crate::engine::room::Label;
-use crate::engine::room::Policy;
 use crate::engine::room::Room;
-use crate::engine::room::SlowPeer;
-use crate::engine::screen::Surface;
 use crate::io::conn::Conn;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -108,17 +105,6 @@ impl Stream for Flood {
         })
     }
 }
-
-const POLICY: Policy = Policy {
-    relay: false,
-    slow: SlowPeer::Wait,
-    stall_timeout: Duration::from_secs(60),
-    surface: Surface::Stream,
-    label: Label::Never,
-    color: false,
-    bold: false,
-    announced: 300,
-};
 
 /// What each of so many is read in one turn.
 fn read_in_a_turn(flooders: usize) -> Vec<usize> {

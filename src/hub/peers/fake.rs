@@ -1,0 +1,160 @@
+//! A connection for tests, of which everything is set by hand: what its kernel says, what a layer holds
+//! back, whether an end or a break has come.
+
+use std::cell::Cell;
+use std::io;
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::Peers;
+use crate::engine::room::Label;
+use crate::engine::room::Policy;
+use crate::engine::room::Room;
+use crate::engine::room::SlowPeer;
+use crate::engine::screen::Surface;
+use crate::io::conn::Conn;
+use crate::io::stream::Handshake;
+use crate::io::stream::Received;
+use crate::io::stream::Sent;
+use crate::io::stream::Stream;
+use crate::io::tcp_info::TcpInfo;
+
+/// What is known of one, and how it behaves.
+#[derive(Debug, Default)]
+pub(in crate::hub) struct Wire {
+    /// Bytes written to it, a handshake's included, and of those, acknowledged.
+    pub(in crate::hub) written: Cell<u64>,
+    pub(in crate::hub) acknowledged: Cell<u64>,
+    /// Its system tells nothing of that; it tells when nobody is there.
+    pub(in crate::hub) is_silent: Cell<bool>,
+    pub(in crate::hub) is_local: Cell<bool>,
+    /// A layer is between, which holds something back.
+    pub(in crate::hub) has_layer: Cell<bool>,
+    pub(in crate::hub) is_pending: Cell<bool>,
+    /// Its end is read next.
+    pub(in crate::hub) ends: Cell<bool>,
+    /// It takes nothing.
+    pub(in crate::hub) is_full: Cell<bool>,
+    /// How often it was asked what was acknowledged.
+    pub(in crate::hub) looks: Cell<u32>,
+}
+
+/// How the rooms of these tests are.
+pub(in crate::hub) const POLICY: Policy = Policy {
+    relay: false,
+    slow: SlowPeer::Wait,
+    stall_timeout: Duration::from_secs(60),
+    surface: Surface::Stream,
+    label: Label::Never,
+    color: false,
+    bold: false,
+    announced: 300,
+};
+
+/// Nobody yet.
+pub(in crate::hub) fn peers() -> Peers<Fake> {
+    Peers::new(Room::new(POLICY))
+}
+
+/// The connection.
+#[derive(Debug)]
+pub(in crate::hub) struct Fake(Rc<Wire>);
+
+impl Wire {
+    /// A peer joins over it. Returned is its key.
+    pub(in crate::hub) fn join(self: &Rc<Wire>, peers: &mut Peers<Fake>, now: Instant) -> usize {
+        let addr = SocketAddr::from(([192, 0, 2, 1], 1));
+        let key = peers.arrive(Conn::new(Fake(Rc::clone(self)), addr));
+        peers.join(key, now);
+        key
+    }
+
+    /// Everything written is acknowledged.
+    pub(in crate::hub) fn acknowledge(&self) {
+        self.acknowledged.set(self.written.get());
+    }
+}
+
+impl Stream for Fake {
+    fn shakes_hands(&self) -> bool {
+        false
+    }
+
+    fn handshake(&mut self) -> Handshake {
+        Handshake::Done
+    }
+
+    fn read(&mut self, _: &mut [u8]) -> Received {
+        match self.0.ends.get() {
+            true => Received::End,
+            false => Received::Pending,
+        }
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
+        if self.0.is_full.get() {
+            return Sent::Full;
+        }
+        let count: usize = slices.iter().map(|slice| slice.len()).sum();
+        self.0.written.set(self.0.written.get() + count as u64);
+        Sent::Bytes(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+
+    fn has_buffered_input(&self) -> bool {
+        false
+    }
+
+    fn unread(&self) -> Option<u64> {
+        None
+    }
+
+    fn has_pending_output(&self) -> bool {
+        self.0.is_pending.get()
+    }
+
+    fn authenticates_eof(&self) -> bool {
+        false
+    }
+
+    fn is_wire(&self) -> bool {
+        !self.0.has_layer.get()
+    }
+
+    fn tells_hang_up(&self) -> bool {
+        self.0.is_local.get()
+    }
+
+    fn probe_soon(&mut self) {}
+
+    fn break_on_close(&mut self, _: bool) {}
+
+    fn tcp_info(&self) -> Option<TcpInfo> {
+        self.0.looks.set(self.0.looks.get() + 1);
+        if self.0.is_silent.get() || self.0.is_local.get() {
+            return None;
+        }
+        let (written, acknowledged) = (self.0.written.get(), self.0.acknowledged.get());
+        Some(TcpInfo {
+            written,
+            acknowledged,
+            in_flight: u32::from(written > acknowledged),
+            probes: 0,
+            last_answer: Duration::ZERO,
+        })
+    }
+}
