@@ -8,6 +8,7 @@ mod support;
 use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
+use std::net::TcpListener;
 use std::net::TcpStream;
 use std::process::Stdio;
 
@@ -18,6 +19,7 @@ use rustix::process::setrlimit;
 
 use support::Hub;
 use support::MUXNC;
+use support::Process;
 use support::Terminal;
 use support::expect_bytes;
 use support::pipe;
@@ -139,6 +141,48 @@ fn a_console_holds_no_more_than_it_shows() {
     let (peak, most) = (bob.process.peak_rss_kib(), most_kib(2, 2, 0));
     println!("a console: {peak} KiB of {most}");
     assert!(peak <= most, "{peak} KiB, {most} at most");
+}
+
+/// So does whoever talks with one alone, a participant or `--once`.
+#[test]
+fn a_record_of_one_connection_is_counted_by_what_it_becomes_too() {
+    const SENT: usize = 4 << 20;
+    // The program, what moves both ways, and as much of records as at a hub.
+    const MOST: u64 = (6 + 2 + 3) * 1024;
+    let records: [&[&str]; 4] = [
+        &["--once", "--transcript", "/dev/null"],
+        &["--once", "--transcript", "-"],
+        &["-x", "/dev/null", "-o", "/dev/null"],
+        &["-x", "-"],
+    ];
+    for args in records {
+        let (mut process, mut conn) = match args[0] {
+            "--once" => {
+                let mut command = piped(MUXNC, &["-l", "0", "--recv-only"]);
+                let hub = Hub::start_command(command.args(args).stdout(Stdio::null()));
+                let conn = hub.join();
+                (hub.process, conn)
+            }
+            _ => {
+                let server = TcpListener::bind("127.0.0.1:0").unwrap();
+                let port = server.local_addr().unwrap().port().to_string();
+                let place = ["--recv-only", "127.0.0.1", &port];
+                let mut command = piped(MUXNC, &[args, &place].concat());
+                let process = Process::start(command.stdout(Stdio::null()));
+                (process, server.accept().unwrap().0)
+            }
+        };
+        let feeds = vec![b'\n'; 64 * 1024];
+        for _ in 0..SENT / feeds.len() {
+            conn.write_all(&feeds).unwrap();
+        }
+        support::wait_at_rest(&process);
+        let peak = process.peak_rss_kib();
+        println!("one connection, {args:?}: {peak} KiB of {MOST}");
+        assert!(peak <= MOST, "{peak} KiB with {args:?}");
+        drop(conn);
+        process.expect_status(0);
+    }
 }
 
 /// Everybody's unfinished line is held once, whoever records it.

@@ -101,8 +101,13 @@ impl<D: Device> Receiver<D> {
             if self.buffer.is_empty() {
                 waited |= way.recorder.is_behind();
                 // What was held up by this may go on.
-                if !self.load_record(way.recorder) && !self.read(way) {
-                    return Ok(waited);
+                if !self.load_record(way.recorder) {
+                    if way.recorder.is_spent() {
+                        return Ok(true);
+                    }
+                    if !self.read(way) {
+                        return Ok(waited);
+                    }
                 }
             }
             let text = self.buffer.waiting();
@@ -319,7 +324,9 @@ impl<D: Device> Receiver<D> {
             way.talk.down.source_silent(way.now);
             return false;
         }
-        let received = way.link.conn.read(self.buffer.space());
+        let space = self.buffer.space();
+        let most = space.len().min(way.recorder.fits());
+        let received = way.link.conn.read(&mut space[..most]);
         match received {
             Received::Bytes(count) => {
                 self.count += count as u64;

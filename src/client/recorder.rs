@@ -1,7 +1,8 @@
 //! What a participant records of the conversation.
 //!
 //! It promises: nothing that is recorded is missing at the end, or the exit status tells; and a record
-//! that cannot be written as fast as the network goes slows it down rather than grow.
+//! that cannot be written as fast as the network goes slows it down rather than grow; what is recorded in
+//! a turn is counted by what it becomes, as at a hub.
 
 use super::CHUNK;
 use crate::engine::record::Who;
@@ -70,6 +71,31 @@ impl<D: Device> Recorder<D> {
     /// Whether a record is on stdout, instead of what is received.
     pub(super) fn has_stdout(&self) -> bool {
         self.records.as_ref().is_some_and(Records::has_stdout)
+    }
+
+    /// How many bytes may be heard so that their records fit into this turn.
+    pub(super) fn fits(&self) -> usize {
+        let records = self.records.as_ref();
+        let fits = |records: &Records<D>| records.fits(Some(self.who()), usize::MAX);
+        records.map_or(usize::MAX, fits)
+    }
+
+    /// How many may be said, for which half of a turn is.
+    pub(super) fn fits_said(&self) -> usize {
+        self.fits().div_ceil(2)
+    }
+
+    /// Whether no more is to be recorded in this turn.
+    pub(super) fn is_spent(&self) -> bool {
+        self.records.as_ref().is_some_and(Records::is_spent)
+    }
+
+    fn who(&self) -> Who<'_> {
+        Who {
+            number: self.number,
+            addr: &self.addr,
+            name: None,
+        }
     }
 
     /// Bytes of a record that wait for stdout.

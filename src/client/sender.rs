@@ -118,6 +118,9 @@ impl<D: Device> Sender<D> {
             if way.recorder.is_behind() {
                 return Ok(false);
             }
+            if way.recorder.is_spent() {
+                return Ok(true);
+            }
             if self.is_direct {
                 if !self.send_directly(way) {
                     return Ok(false);
@@ -149,6 +152,7 @@ impl<D: Device> Sender<D> {
         if self.line_delay.is_some() {
             portion = &portion[..LineDelay::portion(portion)];
         }
+        portion = &portion[..portion.len().min(way.recorder.fits_said())];
         match way.link.conn.write(&[IoSlice::new(portion)]) {
             Ok(count) => {
                 let sent = &portion[..count];

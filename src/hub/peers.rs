@@ -166,6 +166,9 @@ enum Stage {
 struct Queues {
     /// Something can be read. Who could not be read for everybody's sake stays at its place.
     readable: VecDeque<usize>,
+    /// The same of those who had nothing to say when they were read last: they come before those who
+    /// go on and on.
+    fresh: VecDeque<usize>,
     /// Readable, but not allowed to speak just now.
     parked: Vec<usize>,
     /// Readable, but more than its rate just now.
@@ -559,8 +562,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub fn is_ready(&self) -> bool {
         // A line may have ended, or an author caught up, after the parked ones were passed over.
         let mut parked = self.queues.parked.iter();
-        let speakers =
-            !self.queues.readable.is_empty() || parked.any(|&key| self.room.may_speak(key));
+        let are_waiting = !self.queues.readable.is_empty() || !self.queues.fresh.is_empty();
+        let speakers = are_waiting || parked.any(|&key| self.room.may_speak(key));
         let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
         let released = self.room.was_released() && !self.queues.limited.is_empty();
         ((speakers || released) && self.room.accepts_input())

@@ -278,6 +278,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let conns = &self.conns;
         let stays = |key: &usize| conns.get(*key).is_some_and(|peer| !peer.leaving);
         self.queues.readable.retain(stays);
+        self.queues.fresh.retain(stays);
         self.queues.parked.retain(stays);
         self.queues.limited.retain(stays);
         self.queues.owed.retain(stays);

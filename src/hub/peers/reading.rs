@@ -4,12 +4,14 @@
 //! much; when that is over, those come first who said least.
 //!
 //! It promises: each peer is read once in a turn; all of them together say about as much as the room
-//! holds, or 64 KiB each if they are more than sixteen, so that a line waits for a short turn.
+//! holds, or 64 KiB each if they are more than sixteen, so that a line waits for a short turn. Where not
+//! all can be read in a turn, who had nothing to say before waits for two, however many go on and on.
 
 use std::time::Instant;
 
 use super::DisconnectReason;
 use super::Peers;
+use super::Queues;
 use crate::engine::dialect::Oddity;
 use crate::engine::rate::QUANTUM;
 use crate::engine::record::Who;
@@ -32,6 +34,17 @@ pub(super) const TURN: usize = HIGH_WATER as usize;
 
 /// Bytes read from a peer in a turn, however many others there are: smaller reads cost more.
 pub(super) const LEAST: usize = 64 * 1024;
+
+impl Queues {
+    /// Who is to be read next: whoever goes on comes before the others only if that is wanted.
+    fn next(&mut self, goes_on: bool) -> Option<usize> {
+        let (first, then) = match goes_on {
+            true => (&mut self.readable, &mut self.fresh),
+            false => (&mut self.fresh, &mut self.readable),
+        };
+        first.pop_front().or_else(|| then.pop_front())
+    }
+}
 
 impl<S: Stream, D: Device> Peers<S, D> {
     /// One read into `buffer` from each peer that has something to say, as long as there is room
@@ -56,10 +69,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.release = None;
             self.queues.readable.extend(self.queues.limited.drain(..));
         }
-        let waiting = self.queues.readable.len();
+        let waiting = self.queues.readable.len() + self.queues.fresh.len();
         self.turn = self.turn.wrapping_add(1);
         let share = (TURN / waiting.max(1)).clamp(LEAST, CHUNK);
-        for _ in 0..waiting {
+        for read in 0..waiting {
             if self.room.screen().is_full() {
                 // The more is read in a turn, the larger and the fewer are the writes.
                 show(self.room.screen_mut())?;
@@ -69,7 +82,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 // Everybody keeps the place in the queue.
                 return Ok(());
             }
-            let Some(key) = self.queues.readable.pop_front() else {
+            // In every other turn one of those who go on comes first, so that they do.
+            let Some(key) = self.queues.next(read == 0 && self.turn.is_multiple_of(2)) else {
                 return Ok(());
             };
             let Some(member) = self.room.member(key) else {
@@ -113,6 +127,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Those who waited come in the order of how much they said lately: who said least is first.
     fn order_by_speech(&mut self, now: Instant) {
         self.queues.readable.extend(self.queues.limited.drain(..));
+        self.queues.readable.append(&mut self.queues.fresh);
         self.release = None;
         let said = |key: &usize| self.room.said_lately(*key, now);
         let waiting = self.queues.readable.make_contiguous();
@@ -140,13 +155,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 }
                 self.explain_oddity(key, &buffer[..count], now);
                 self.take_in(key, &buffer[..count], now);
-                self.queue_read(key);
+                self.read_again(key);
                 if self.room.is_chat() {
                     // It may have been answered.
                     self.queue_flush(key);
                 }
             }
-            Received::Yield => self.queue_read(key),
+            Received::Yield => self.read_again(key),
             Received::Pending => {}
             Received::End => self.read_end(key, now),
             Received::Truncated(error) | Received::Failed(error) => {
@@ -242,12 +257,25 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// A peer is read in this turn, if there may be something.
     pub(super) fn queue_read(&mut self, key: usize) {
-        if let Some(peer) = self.member_mut(key)
-            && peer.conn.is_readable()
-            && !peer.to_read
-        {
-            peer.to_read = true;
+        if self.is_to_be_read(key) {
+            self.queues.fresh.push_back(key);
+        }
+    }
+
+    /// One that was just read is read in the next turn, if there may be more.
+    fn read_again(&mut self, key: usize) {
+        if self.is_to_be_read(key) {
             self.queues.readable.push_back(key);
         }
+    }
+
+    /// Whether a peer is to be queued to be read, and takes note that it is.
+    fn is_to_be_read(&mut self, key: usize) -> bool {
+        let peer = self.member_mut(key);
+        let Some(peer) = peer.filter(|peer| peer.conn.is_readable() && !peer.to_read) else {
+            return false;
+        };
+        peer.to_read = true;
+        true
     }
 }

@@ -138,6 +138,53 @@ fn a_turn_takes_in_as_much_as_the_room_holds_of_all_together() {
     assert_eq!(read_in_a_turn(100), [LEAST; 100]);
 }
 
+/// A turn that can show little reads one or two of them: those who go on and on wait for each other, and
+/// whoever had nothing to say for hardly any of them.
+#[test]
+fn who_was_silent_is_read_before_those_who_go_on() {
+    const FLOODERS: usize = 20;
+    let now = Instant::now();
+    let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
+    let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+    let join = |peers: &mut Peers<Flood>| {
+        let flood = Flood::default();
+        let read = flood.read.clone();
+        let key = peers.arrive(Conn::new(flood, addr));
+        peers.join(key, now);
+        read
+    };
+    let turn = |peers: &mut Peers<Flood>| {
+        let mut buffer = vec![0; CHUNK];
+        let read = peers.read(&mut buffer, now, |_| Ok::<_, ()>(()));
+        assert_eq!(read, Ok(()));
+        let screen = peers.room.screen_mut();
+        while !screen.is_empty() {
+            let shown = screen.front().len();
+            screen.consume(shown);
+        }
+    };
+    let flooders: Vec<Rc<Cell<usize>>> = (0..FLOODERS).map(|_| join(&mut peers)).collect();
+    (0..3 * FLOODERS).for_each(|_| turn(&mut peers));
+    for round in 1..20 {
+        let silent = join(&mut peers);
+        let mut turns = 0;
+        while silent.get() == 0 {
+            turn(&mut peers);
+            turns += 1;
+        }
+        assert!(turns <= 2, "{turns} turns in round {round}");
+    }
+    // Nor do those who come anew keep the others from being read.
+    let before: Vec<usize> = flooders.iter().map(|read| read.get()).collect();
+    for _ in 0..8 * FLOODERS {
+        join(&mut peers);
+        turn(&mut peers);
+    }
+    for (read, before) in flooders.iter().zip(before) {
+        assert!(read.get() > before, "one is not read any more");
+    }
+}
+
 /// What each of so many was given by each write, when the operator said a line on trial and then more.
 fn written_on_trial(count: usize, acknowledges: bool) -> Vec<Vec<usize>> {
     let now = Instant::now();
