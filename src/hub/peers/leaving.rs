@@ -69,14 +69,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let end = self.stream_end(key);
+            // Who ended its side since it was promised something has perhaps all of it now.
+            let mut is_promised = false;
             if let Some(peer) = self.conns.get_mut(key) {
                 peer.ledger_mut().promised_until.get_or_insert(end);
+                is_promised = peer.is_promised;
             }
-            if self
-                .room
-                .member(key)
-                .is_some_and(|m| m.presence().is_here())
-            {
+            let member = self.room.member(key);
+            if is_promised || member.is_some_and(|m| m.presence().is_here()) {
                 self.promise_to(key);
             }
         }
