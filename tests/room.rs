@@ -1290,6 +1290,19 @@ fn a_receiver_that_departed_begins_no_transfer() {
     }
 }
 
+/// Whoever ended its side may be gone, until it acknowledges something that came after that.
+#[test]
+fn who_ended_its_side_is_there_again_when_it_acknowledged_something() {
+    let mut class = Class::new(QUIET);
+    let key = class.visit();
+    class.room.end(key);
+    assert!(class.room.is_unconfirmed(key));
+    assert_eq!((class.room.here(), class.room.places_taken()), (0, 1));
+    class.room.acknowledged(key);
+    assert!(!class.room.is_unconfirmed(key) && !class.room.is_on_trial());
+    assert_eq!(class.room.here(), 1);
+}
+
 #[test]
 fn who_is_alone_again_may_take_its_time() {
     let mut class = Class::new(QUIET);

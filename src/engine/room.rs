@@ -20,6 +20,7 @@
 mod announcements;
 mod backpressure;
 mod chat;
+mod check;
 mod fairness;
 mod glue;
 mod holdings;
@@ -211,6 +212,7 @@ impl Room {
         }
         // Where everybody else is stuck, the newcomer is now the fastest.
         self.update_backpressure(now);
+        self.check();
     }
 
     /// Takes a member out, its unfinished line passed on as it is. None: there is none of that key.
@@ -219,11 +221,11 @@ impl Room {
         let owed = self.journal.owed(&self.members.get(key)?.cursor);
         self.finish(key, now);
         let member = self.members.remove(key)?;
+        self.held.give_back(member.held());
         self.discount(&member);
         if member.presence != Presence::Gone {
             self.note_leaver(&member.pace, now);
         }
-        self.held.give_back(member.held());
         self.journal.leave(member.cursor);
         self.announce_leave(&member.account, member.is_announced, now);
         self.update_backpressure(now);

@@ -417,9 +417,7 @@ impl<D: Device> Operator<D> {
     /// pressed it again. Where there is none it waits for whoever comes, and always with `--keep-open`,
     /// which nothing ends.
     fn is_given_up<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
-        let waits = !self.pending.is_empty() || peers.room.is_unheard();
-        let is_dropped = self.is_typed() && !self.keeps_open && peers.room.is_empty();
-        is_dropped && (self.console().is_some() || !waits)
+        self.console().is_some() && !self.keeps_open && peers.room.is_empty()
     }
 
     /// Whether the end of the input is to be told now, or as soon as what waits is given up.

@@ -15,6 +15,7 @@
 //! peer is taken out in [`Peers::reap`] and nowhere else, and what it said before it broke off is
 //! read first.
 
+mod check;
 mod departing;
 #[cfg(test)]
 pub(super) mod fake;
@@ -119,12 +120,12 @@ impl<S> Peer<S> {
         self.conn.is_shut() || self.departed.is_some()
     }
 
-    /// Tells it that nothing follows, once, and not if it takes no more. Returns whether it is told now.
+    /// Tells it that nothing follows, once. Returns whether it is told now.
     fn end_our_side(&mut self) -> bool
     where
         S: Stream,
     {
-        let is_told = self.departed.is_none() && !self.conn.is_shut();
+        let is_told = !self.conn.is_shut();
         if is_told {
             self.conn.shutdown();
             if self.is_promised {

@@ -104,7 +104,7 @@ impl Transfer {
         peers: &mut Peers<S, D>,
         now: Instant,
     ) -> bool {
-        if self.has_begun || (self.awaited.is_none() && !self.is_whole) {
+        if self.has_begun {
             return false;
         }
         // As many acknowledged something: who leaves now was one of them.

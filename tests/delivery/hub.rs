@@ -245,6 +245,31 @@ fn a_receiver_that_left_with_everything_lacks_what_was_said_later() {
     }
 }
 
+/// If nothing is said later it lacks nothing, whoever else is still waited for.
+#[test]
+fn a_receiver_that_left_with_everything_lacks_nothing() {
+    const SAID: &[u8] = &[b'x'; 3000];
+    let mut hub = Hub::start_command(&mut hub_command(&["-v", "--wait-for", "2"]));
+    let mut streams = [connect(hub.port), connect(hub.port)];
+    hub.process.stderr.wait_for("all 2 are here");
+    hub.process.type_in(SAID);
+    for stream in &mut streams {
+        expect_bytes(stream, SAID);
+    }
+    let [leaver, mut stays] = streams;
+    let addr = leaver.local_addr().unwrap().to_string();
+    let at_once = Some(Duration::ZERO);
+    SockRef::from(&leaver).set_linger(at_once).unwrap();
+    drop(leaver);
+    hub.process.stderr.wait_for(&format!("[1] {addr} left "));
+    hub.process.end_input();
+    assert!(read_all(&mut stays).is_empty());
+    drop(stays);
+    expect_end(&mut hub.process, 0);
+    let told = hub.process.stderr.text();
+    assert!(told.contains("sent 3000 bytes to 2, "), "{told}");
+}
+
 #[test]
 fn of_two_one_breaks_off_and_the_other_gets_everything() {
     for how in [Receiver::Breaks, Receiver::Leaves] {

@@ -29,11 +29,13 @@ use muxnc::status::Status;
 
 use super::Chance;
 use super::Mode;
+use super::spec::Member;
 use super::spec::Presence;
 use super::spec::Spec;
 use super::terms::Terms;
 use super::terms::host;
 use super::wire::Wire;
+use super::world::Did;
 use super::world::Handle;
 use super::world::Model;
 use super::world::Net;
@@ -48,6 +50,12 @@ const IDLE: u32 = 3;
 /// out who has vanished or is idle, as from the first of them on it is woken up late.
 const WAITS: u32 = 250;
 const PUNCTUAL: u32 = 20;
+
+/// What ends a hub at once, and how long nothing is typed before it, so that it is no paste. As many bytes
+/// may wait to be said.
+const QUIT: &[u8] = b"/quit\n";
+const PAUSE: Duration = Duration::from_secs(1);
+const PENDING: usize = 512 * 1024;
 
 /// What a schedule came to.
 pub(crate) struct Ended {
@@ -85,6 +93,9 @@ pub(crate) struct Hub {
     pub(super) may_have_started: bool,
     /// Who is to get everything that was said.
     pub(super) promised: BTreeSet<usize>,
+    /// The last that was read of stdin is no whole line; `/quit` was typed.
+    pub(super) is_midline: bool,
+    pub(super) quits: bool,
     /// When the end of the input was told.
     pub(super) finished: Option<Instant>,
     /// Since when there is nothing to be learned of anybody.
@@ -123,6 +134,7 @@ impl Hub {
                 }
             }
         }
+        hub.quit();
         hub.settle();
         hub.finish();
         let ended = Ended {
@@ -179,6 +191,8 @@ impl Hub {
             has_started: false,
             may_have_started: false,
             promised: BTreeSet::new(),
+            is_midline: false,
+            quits: false,
             finished: None,
             settled: None,
             shown: Vec::new(),
@@ -220,6 +234,7 @@ impl Hub {
             net.wires.iter_mut().for_each(|wire| wire.was_read = false);
         }
         let turn = self.core.turn(now).expect("a turn");
+        let was_freed = self.note_log();
         self.replay();
         match turn {
             Turn::Wait(until) => self.until = until,
@@ -229,6 +244,15 @@ impl Hub {
             }
             Turn::HandOver(_) => panic!("handed over"),
         }
+        let goes_on = self.until.is_some_and(|at| at <= now);
+        assert!(
+            goes_on || !was_freed || self.may_close() || !self.net.borrow().listens,
+            "a descriptor is free, and those who wait are not let in"
+        );
+        assert!(
+            goes_on || self.has_said_all || !self.has_said || self.core.room().is_unheard(),
+            "all was heard, and the end is not told"
+        );
         self.check_stay();
         self.check_memory();
         self.check_hold();
@@ -239,6 +263,56 @@ impl Hub {
             false => self.idle = 0,
         }
         assert!(self.idle <= IDLE, "turns and turns, and nothing is done");
+    }
+
+    /// What of the turn does not concern the specification. Returns whether a descriptor was freed after they
+    /// had run out.
+    fn note_log(&mut self) -> bool {
+        let net = &mut *self.net.borrow_mut();
+        let ran_out = net.log.iter().position(|did| matches!(did, Did::RanOut));
+        let was_freed = ran_out.is_some_and(|at| {
+            let mut later = net.log[at..].iter();
+            later.any(|did| matches!(did, Did::Dropped(id) if net.wires[*id].key.is_some()))
+        });
+        for did in &net.log {
+            if let Did::Typed(bytes) = did {
+                self.is_midline = !bytes.ends_with(b"\n");
+            }
+        }
+        if self.quits {
+            net.log
+                .retain(|did| !matches!(did, Did::Typed(bytes) if bytes == QUIT));
+        }
+        was_freed
+    }
+
+    /// Perhaps `/quit` is typed, at a terminal at which nothing else was typed for a while.
+    fn quit(&mut self) {
+        let is_typed = self.terms.stdin == Kind::Terminal;
+        if self.exit.is_some() || !is_typed || !self.one_in(3) {
+            return;
+        }
+        self.net.borrow_mut().now += PAUSE;
+        self.turn();
+        {
+            let net = &mut *self.net.borrow_mut();
+            let reads = net.stdin.there.is_empty() && !net.stdin.ended && !net.stdin.fails;
+            if self.exit.is_some() || !reads || self.is_midline || self.unsaid.len() > PENDING {
+                return;
+            }
+            net.now += PAUSE;
+            net.stdin.there.extend(QUIT);
+            net.stdin.event = true;
+        }
+        self.quits = true;
+        for _ in 0..100 {
+            self.turn();
+            if self.exit.is_some() {
+                return;
+            }
+            self.net.borrow_mut().now += Duration::from_millis(10);
+        }
+        panic!("it does not quit");
     }
 
     /// What says whether a turn did anything.

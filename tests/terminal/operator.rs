@@ -95,6 +95,29 @@ fn who_is_kicked_is_gone_and_the_others_stay() {
         .wait_for("was cut off by you: too ^[loud; after ");
 }
 
+/// What of its words was not read is told: here for the rate, in which it may say so much more.
+#[test]
+fn what_one_that_is_kicked_had_said_is_read_or_counted() {
+    const SAID: usize = 20_000;
+    let (mut seat, port) = Seat::hub(&["--rate", "1k"]);
+    let mut one = seat.join(port);
+    one.write_all(&[b'x'; SAID]).unwrap();
+    seat.press("/kick 1\r");
+    let told = seat.process.stderr.wait_for(" bytes in, ");
+    let line = told.lines().last().unwrap();
+    let number = |before: &str, after: &str| {
+        let (_, rest) = line.split_once(before).unwrap();
+        let (number, _) = rest.split_once(after).unwrap();
+        number.parse::<usize>().unwrap()
+    };
+    let unread = number(
+        "cut off by you, ",
+        " bytes it had said were not read; after ",
+    );
+    let read = number("s, ", " bytes in, ");
+    assert_eq!(read + unread, SAID, "{line}");
+}
+
 #[test]
 fn a_name_stands_where_the_number_was() {
     let (mut seat, port) = Seat::hub(&[]);

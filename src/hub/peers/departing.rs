@@ -15,6 +15,9 @@
 //! descriptor, and that only if something of it is unread, until that was taken in or until descriptors
 //! run out; what is dropped then is counted and told.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Instant;
 
 use super::DisconnectReason;
@@ -46,7 +49,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub(super) fn note_closing(&mut self, key: usize) {
         if let Some(peer) = self.member_mut(key)
             && !peer.is_closing
-            && peer.departed.is_none()
         {
             peer.is_closing = true;
             self.queues.closing.push(key);
@@ -69,7 +71,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             goes_on
         });
-        closing.append(&mut self.queues.closing);
+        debug_assert!(self.queues.closing.is_empty(), "to judge closes nobody");
         self.queues.closing = closing;
     }
 

@@ -3,12 +3,14 @@
 
 use std::cell::Cell;
 use std::io;
+use std::io::ErrorKind;
 use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 
+use super::CHUNK;
 use super::Peers;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
@@ -16,6 +18,7 @@ use crate::engine::room::Room;
 use crate::engine::room::SlowPeer;
 use crate::engine::screen::Surface;
 use crate::io::conn::Conn;
+use crate::io::readiness::Event;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
 use crate::io::stream::Sent;
@@ -40,6 +43,11 @@ pub(in crate::hub) struct Wire {
     pub(in crate::hub) is_full: Cell<bool>,
     /// How often it was asked what was acknowledged.
     pub(in crate::hub) looks: Cell<u32>,
+    /// It broke, which a system call is told of once.
+    pub(in crate::hub) is_broken: Cell<bool>,
+    /// The other side reads a break when it is closed; it was told an end.
+    pub(in crate::hub) breaks: Cell<bool>,
+    pub(in crate::hub) is_ended: Cell<bool>,
 }
 
 /// How the rooms of these tests are.
@@ -59,6 +67,44 @@ pub(in crate::hub) fn peers() -> Peers<Fake> {
     Peers::new(Room::new(POLICY))
 }
 
+/// The same where they will hear each other.
+pub(in crate::hub) fn relaying() -> Peers<Fake> {
+    Peers::new(Room::new(Policy {
+        relay: true,
+        ..POLICY
+    }))
+}
+
+/// What an event tells of an end, and of one after which nobody is there.
+pub(in crate::hub) fn ended() -> Event {
+    Event {
+        readable: true,
+        read_closed: true,
+        ..Event::default()
+    }
+}
+
+pub(in crate::hub) fn hung_up() -> Event {
+    Event {
+        write_closed: true,
+        ..ended()
+    }
+}
+
+/// Reads everybody once, and acts on the ends and breaks of those who could not be read.
+pub(in crate::hub) fn read(peers: &mut Peers<Fake>, now: Instant) {
+    let mut buffer = vec![0; CHUNK];
+    let read = peers.read(&mut buffer, now, |_| Ok::<_, ()>(()));
+    assert_eq!(read, Ok(()));
+    peers.judge_unread(now);
+}
+
+/// A turn in which nobody may be read.
+pub(in crate::hub) fn judge(peers: &mut Peers<Fake>, now: Instant) {
+    peers.turn += 1;
+    peers.judge_unread(now);
+}
+
 /// The connection.
 #[derive(Debug)]
 pub(in crate::hub) struct Fake(Rc<Wire>);
@@ -66,10 +112,15 @@ pub(in crate::hub) struct Fake(Rc<Wire>);
 impl Wire {
     /// A peer joins over it. Returned is its key.
     pub(in crate::hub) fn join(self: &Rc<Wire>, peers: &mut Peers<Fake>, now: Instant) -> usize {
-        let addr = SocketAddr::from(([192, 0, 2, 1], 1));
-        let key = peers.arrive(Conn::new(Fake(Rc::clone(self)), addr));
+        let key = self.arrive(peers);
         peers.join(key, now);
         key
+    }
+
+    /// One comes over it, and is not in the room. Returned is its key.
+    pub(in crate::hub) fn arrive(self: &Rc<Wire>, peers: &mut Peers<Fake>) -> usize {
+        let addr = SocketAddr::from(([192, 0, 2, 1], 1));
+        peers.arrive(Conn::new(Fake(Rc::clone(self)), addr))
     }
 
     /// Everything written is acknowledged.
@@ -108,11 +159,13 @@ impl Stream for Fake {
     }
 
     fn shutdown(&mut self) -> io::Result<()> {
+        self.0.is_ended.set(true);
         Ok(())
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
-        None
+        let is_broken = self.0.is_broken.take();
+        is_broken.then(|| ErrorKind::ConnectionReset.into())
     }
 
     fn has_buffered_input(&self) -> bool {
@@ -128,7 +181,7 @@ impl Stream for Fake {
     }
 
     fn authenticates_eof(&self) -> bool {
-        false
+        self.0.has_layer.get()
     }
 
     fn is_wire(&self) -> bool {
@@ -141,7 +194,9 @@ impl Stream for Fake {
 
     fn probe_soon(&mut self) {}
 
-    fn break_on_close(&mut self, _: bool) {}
+    fn break_on_close(&mut self, breaks: bool) {
+        self.0.breaks.set(breaks);
+    }
 
     fn tcp_info(&self) -> Option<TcpInfo> {
         self.0.looks.set(self.0.looks.get() + 1);

@@ -3,6 +3,9 @@
 //! It promises: a peer leaves in [`Peers::reap`] and nowhere else, and nobody who is gone is found in a
 //! queue after that; of whom something was promised to and did not arrive, it is remembered how much.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::fmt::Display;
 use std::io;
@@ -138,7 +141,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let missing = self.missing(key);
-            if missing > 0 && self.conns[key].is_promised {
+            if self.conns[key].is_promised {
                 let who = self.who(key);
                 self.shortfall.add(who, missing, self.said);
             }
@@ -165,11 +168,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         end.saturating_sub(arrived)
     }
 
-    /// How long a member's own stream is: what it took, is owed, and was owed when it took no more.
+    /// How long a member's own stream is: what it took and is owed.
     fn stream_end(&self, key: usize) -> u64 {
-        let lost = self.conns.get(key).map_or(0, |peer| peer.ledger().lost);
         let sent = self.room.member(key).map(|member| member.account.sent);
-        sent.map_or(0, |sent| sent + lost + self.room.owed(key))
+        sent.map_or(0, |sent| sent + self.room.owed(key))
     }
 
     /// A member's number and address, as it is told.
@@ -196,7 +198,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.checkup = None;
         let mut vanished = Vec::new();
         for (key, peer) in &mut self.conns {
-            if peer.leaving || peer.departed.is_some() || !peer.is_member() {
+            if peer.departed.is_some() || !peer.is_member() {
                 continue;
             }
             if peer.conn.has_vanished() {
@@ -271,6 +273,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// The only place where a peer is taken out. Returns whether one was.
     pub fn reap(&mut self, now: Instant) -> bool {
         if self.queues.leaving.is_empty() {
+            self.check();
             return false;
         }
         let mut leaving = std::mem::take(&mut self.queues.leaving);
@@ -294,6 +297,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.look_at_all(now);
         }
         self.queues.leaving = leaving;
+        self.check();
         if !self.room.has_speakers() {
             self.close_all_over(now);
         }
@@ -349,6 +353,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
             account.sent,
             self.room.here()
         );
+        // What a peer said that leaves by itself was read first, or is told where that is given up.
+        let unread = match why {
+            DisconnectReason::Closed | DisconnectReason::Broke(_) => 0,
+            _ => peer.conn.unread().unwrap_or(0),
+        };
+        let unread = match unread {
+            0 => String::new(),
+            unread => format!(", {unread} bytes it had said were not read"),
+        };
         let addr = peer.conn.addr();
         self.record(|records| records.left(Who::of(account, &addr), &why.to_string()));
         let kind = match why {
@@ -372,29 +385,29 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             DisconnectReason::Stalled => permit.say(format_args!(
                 "{who} was cut off: it took nothing for {stall_timeout:?} while the others waited, \
-                 {owed} bytes were not delivered; {traffic}"
+                 {owed} bytes were not delivered{unread}; {traffic}"
             )),
             DisconnectReason::Slow => permit.say(format_args!(
                 "{who} was cut off: it was too slow for the others, who waited {stall_timeout:?} \
-                 for it, {owed} bytes were not delivered; {traffic}"
+                 for it, {owed} bytes were not delivered{unread}; {traffic}"
             )),
             DisconnectReason::Idle => {
                 let limit = self.idle.as_ref().map_or(Duration::ZERO, Idle::limit);
                 permit.say(format_args!(
-                    "{who} was disconnected: nothing was sent or received for {limit:?}; {traffic}"
+                    "{who} was disconnected: nothing was sent or received for {limit:?}{unread}; {traffic}"
                 ));
             }
             DisconnectReason::Kicked(reason) if reason.is_empty() => {
-                permit.say(format_args!("{who} was cut off by you; {traffic}"));
+                permit.say(format_args!("{who} was cut off by you{unread}; {traffic}"));
             }
             DisconnectReason::Kicked(reason) => {
                 permit.say(format_args!(
-                    "{who} was cut off by you: {reason}; {traffic}"
+                    "{who} was cut off by you: {reason}{unread}; {traffic}"
                 ));
             }
             DisconnectReason::Behind => permit.say(format_args!(
-                "{who} was cut off: it fell too far behind, {owed} bytes were not delivered; \
-                 {traffic}"
+                "{who} was cut off: it fell too far behind, {owed} bytes were not \
+                 delivered{unread}; {traffic}"
             )),
         }
     }

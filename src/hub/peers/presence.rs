@@ -47,6 +47,11 @@ impl Looks {
         self.at
     }
 
+    /// Whom it looks at.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &usize> {
+        self.keys.iter().map(|(key, _)| key)
+    }
+
     /// Forgets all but those.
     pub(super) fn retain(&mut self, stays: impl Fn(&usize) -> bool) {
         self.keys.retain(|(key, _)| stays(key));
@@ -215,7 +220,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.note_hearing(key);
         }
         if is_closing && !is_out {
-            self.leave_if_over(key);
+            if is_over {
+                self.leave_acknowledged(key);
+            }
             return Look::Settled;
         }
         let waits = is_closing || (wants_proof && !proven) || (wants_hearing && !heard);

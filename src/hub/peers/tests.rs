@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::fake;
 use super::fake::POLICY;
 use super::reading::LEAST;
 use super::reading::TURN;
 use super::writing::SCOUTS;
 use super::*;
+use crate::engine::admit::Lists;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
 use crate::io::stream::Handshake;
@@ -248,4 +250,50 @@ fn a_promise_that_is_kept_is_told_once() {
         peers.flush(now);
     }
     assert_eq!(*breaks.borrow(), [true, false]);
+}
+
+/// A flooder of which an event told that it ends.
+fn ends(peers: &mut Peers<Flood>, now: Instant) -> usize {
+    let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+    let key = peers.arrive(Conn::new(Flood::default(), addr));
+    peers.join(key, now);
+    peers.collect(key, fake::ended());
+    key
+}
+
+fn read_once(peers: &mut Peers<Flood>, now: Instant) {
+    let mut buffer = vec![0; CHUNK];
+    let read = peers.read(&mut buffer, now, |_| Ok::<_, ()>(()));
+    assert_eq!(read, Ok(()));
+}
+
+/// As long as it is read in each turn, its end will be read as well.
+#[test]
+fn who_is_read_on_is_not_judged_by_events() {
+    let now = Instant::now();
+    let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
+    let key = ends(&mut peers, now);
+    read_once(&mut peers, now);
+    peers.judge_unread(now);
+    assert!(peers.is_here(key));
+    // The screen is full now.
+    read_once(&mut peers, now);
+    read_once(&mut peers, now);
+    peers.judge_unread(now);
+    assert!(!peers.is_here(key));
+}
+
+/// Who comes is asked once more in the next turn: until then the other may be read to its end.
+#[test]
+fn who_is_read_on_makes_way_at_the_second_asking() {
+    let now = Instant::now();
+    let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
+    let key = ends(&mut peers, now);
+    read_once(&mut peers, now);
+    peers.judge_unread(now);
+    let admission = Admission::new(Lists::default(), Some(1), None);
+    assert!(peers.ask_for_place(&admission, None, false, now).is_err());
+    assert!(peers.is_here(key));
+    assert!(peers.ask_for_place(&admission, None, true, now).is_ok());
+    assert!(!peers.is_here(key));
 }

@@ -3,6 +3,9 @@
 //! It promises: nobody waits for a peer that takes no more; the end is told to a peer after
 //! everything else, and only once.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Instant;
 
 use super::DisconnectReason;
@@ -60,8 +63,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         if peer.takes_no_more() {
             // What is relayed after the end of its stream is not for it, and writing would fail.
-            let is_told = peer.conn.is_shut() && !peer.conn.has_pending_output();
-            let is_over = is_told && peer.conn.has_ended();
+            let is_over = peer.conn.has_ended();
             self.room.skip_to_end(key, now);
             if is_over {
                 // The last of what it was owed was all that it waited for.
@@ -96,8 +98,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// The kernel took something for a peer.
     fn wrote(&mut self, key: usize, now: Instant) {
         self.touch(key, now);
-        // Nothing is asked while everybody is known to be there.
-        if self.room.is_on_trial() || self.room.is_unconfirmed(key) {
+        let is_last = self.says_no_more && self.lingers;
+        // Nothing is asked while everybody is known to be there, and more may be said.
+        if self.room.is_on_trial() || self.room.is_unconfirmed(key) || is_last {
             self.look_soon(key, now);
         }
     }
@@ -106,6 +109,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// nothing else are closed.
     pub fn say_no_more(&mut self, now: Instant) {
         self.says_no_more = true;
+        if self.lingers {
+            // What they have is looked after until it was acknowledged.
+            let keys: Vec<usize> = self.member_keys().collect();
+            keys.into_iter().for_each(|key| self.look_soon(key, now));
+        }
         self.close_all_over(now);
     }
 
@@ -144,10 +152,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     fn half_close(&mut self, key: usize, now: Instant) {
         let is_whole = self.says_no_more;
         if !self.half_closing {
-            if let Some(peer) = self
-                .member_mut(key)
-                .filter(|peer| is_whole && peer.is_promised)
-            {
+            if let Some(peer) = self.member_mut(key).filter(|_| is_whole) {
                 peer.conn.break_on_close(false);
             }
             return;
@@ -213,13 +218,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// A peer has been looked at and is over: both ends were told, and everything arrived.
-    pub(super) fn leave_if_over(&mut self, key: usize) {
-        if let Some(peer) = self.member_mut(key)
-            && peer.conn.is_shut()
-            && peer.conn.has_ended()
-            && !peer.conn.has_pending_output()
-        {
+    /// Both ends were told, and what the kernel has was acknowledged: the peer leaves, unless a layer holds
+    /// something back.
+    pub(super) fn leave_acknowledged(&mut self, key: usize) {
+        let peer = self.member(key);
+        if peer.is_some_and(|peer| !peer.conn.has_pending_output()) {
             self.queue_leave(key, DisconnectReason::Closed);
         }
     }

@@ -9,6 +9,7 @@ use muxnc::io::device::Kind;
 use muxnc::status::Status;
 
 use super::Hub;
+use super::Member;
 use super::Net;
 use super::PUNCTUAL;
 use super::Presence;
@@ -177,7 +178,7 @@ impl Hub {
         // What others say after the operator's last word is not promised.
         let lacks = (!self.has_said_all && has_begun || member.total - owed < member.last_word)
             && !wire.shut;
-        let is_promised = self.expects_nobody() && self.promised.contains(&id);
+        let is_promised = (self.expects_nobody() || self.quits) && self.promised.contains(&id);
         assert!(wire.breaks || !lacks || !is_promised, "{id} ends: {wire:?}");
     }
 
@@ -329,6 +330,20 @@ impl Hub {
             !lingers || in_time(self.now() + LINGER),
             "it lingers for ever"
         );
+        assert!(
+            !(self.lingers() && self.is_handed()) || in_time(self.now() + LOOK),
+            "nobody looks whether all arrived"
+        );
+    }
+
+    /// Whether everybody was handed everything, and somebody has not acknowledged it.
+    fn is_handed(&self) -> bool {
+        let net = self.net.borrow();
+        let mut members = self.spec.here.iter().map(|id| (&self.spec.members[id], id));
+        let is_out = |id: &usize| net.wires[*id].tcp_info(net.now).unacknowledged() > 0;
+        let is_waited_for =
+            |(member, id): (&Member, &usize)| member.presence != Presence::Gone && is_out(id);
+        members.clone().all(|(member, _)| member.owed.is_empty()) && members.any(is_waited_for)
     }
 
     /// Whether everybody who is here acknowledged everything.
@@ -349,7 +364,19 @@ impl Hub {
         let stderr = String::from_utf8_lossy(&net.stderr).into_owned();
         let is_done = matches!(status, Status::Done(_));
         let here = &self.spec.here;
+        if self.quits {
+            let members = &self.spec.members;
+            let known = here.iter().filter(|id| members[id].is_known());
+            self.promised.extend(known);
+        }
         here.iter().for_each(|id| self.check_close(*id, &net));
+        for id in here {
+            // Who is owed something, whatever it was promised, does not take a part for all.
+            let (wire, member) = (&net.wires[*id], &self.spec.members[id]);
+            let reads = !wire.broken && !wire.write_failed && !wire.vanished && !wire.shut;
+            let lacks = !member.owed.is_empty() && member.presence != Presence::Gone;
+            assert!(wire.breaks || !reads || !lacks, "{id} ends: {wire:?}");
+        }
         let mut short = Vec::new();
         for id in &self.promised {
             let member = &self.spec.members[id];
@@ -372,6 +399,9 @@ impl Hub {
                     assert_eq!(lacks, unacked + later, "{id} lacks: {:?}", net.wires[*id]);
                 }
             }
+        }
+        if self.quits {
+            return assert!(is_done, "it was commanded to end: {stderr:?}");
         }
         assert!(!is_done || short.is_empty(), "{short:?} did not get all");
         let Some(finished) = self.finished else {
@@ -422,5 +452,7 @@ fn told_of(stderr: &str, number: u32) -> Option<u64> {
     lacks.strip_suffix(" bytes")?.parse().ok()
 }
 
-/// With `--send-only`: how long the others may take to close.
+/// With `--send-only`: how long the others may take to close, and how often it is looked before that
+/// whether everything arrived.
 const LINGER: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);

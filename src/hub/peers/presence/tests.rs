@@ -192,3 +192,17 @@ fn what_is_still_owed_is_not_acknowledged() {
     say(&mut peers, b"one\n", now);
     assert!(!peers.is_acknowledged());
 }
+
+/// On a Unix socket an end is no hang-up: who ended its side and did not hang up listens, though nothing is
+/// said to it.
+#[test]
+fn who_is_on_this_machine_listens_until_it_hangs_up() {
+    let (now, wire) = (Instant::now(), Rc::<Wire>::default());
+    wire.is_local.set(true);
+    let mut peers = peers();
+    wire.join(&mut peers, now);
+    end(&wire, &mut peers, now);
+    assert_eq!(peers.room.here(), 0);
+    look_until(&mut peers, now, now + FIRST);
+    assert_eq!(peers.room.here(), 1);
+}

@@ -1,0 +1,273 @@
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::*;
+use crate::engine::admit::Admission;
+use crate::engine::admit::Lists;
+use crate::engine::idle::Idle;
+use crate::hub::peers::fake;
+use crate::hub::peers::fake::Fake;
+use crate::hub::peers::fake::Wire;
+use crate::hub::peers::fake::ended;
+use crate::hub::peers::fake::hung_up;
+use crate::hub::peers::fake::peers;
+
+const MILLI: Duration = Duration::from_millis(1);
+
+/// So many join, over a connection each.
+fn join<const COUNT: usize>(
+    peers: &mut Peers<Fake>,
+    now: Instant,
+) -> ([Rc<Wire>; COUNT], [usize; COUNT]) {
+    let wires = [(); COUNT].map(|()| Rc::<Wire>::default());
+    let keys = wires.each_ref().map(|wire| wire.join(peers, now));
+    (wires, keys)
+}
+
+/// Something is said to everybody, and flushed.
+fn say(peers: &mut Peers<Fake>, bytes: &[u8], now: Instant) {
+    peers.typed(bytes, now);
+    peers.flush(now);
+}
+
+fn presence(peers: &Peers<Fake>, key: usize) -> Presence {
+    peers.room.member(key).expect("it is here").presence()
+}
+
+fn is_leaving(peers: &Peers<Fake>, key: usize) -> bool {
+    peers.queues.leaving.iter().any(|(other, _)| *other == key)
+}
+
+#[test]
+fn who_departs_is_heard_to_its_end_and_leaves() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (_, [key]) = join(&mut peers, now);
+    peers.depart(key, DisconnectReason::Closed, now);
+    assert_eq!(presence(&peers, key), Presence::Gone);
+    assert!(!peers.reap(now), "it is unheard");
+    fake::read(&mut peers, now);
+    assert!(peers.reap(now), "it stays");
+    assert!(peers.room.member(key).is_none());
+}
+
+#[test]
+fn who_departs_after_its_end_was_heard_leaves_at_once() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], [key]) = join(&mut peers, now);
+    wire.ends.set(true);
+    peers.collect(key, ended());
+    fake::read(&mut peers, now);
+    peers.depart(key, DisconnectReason::Closed, now);
+    assert!(is_leaving(&peers, key));
+}
+
+#[test]
+fn what_it_acknowledged_was_heard_though_nobody_looked() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], [key]) = join(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wire.acknowledge();
+    peers.depart(key, DisconnectReason::Closed, now);
+    assert!(!peers.room.is_unheard());
+}
+
+#[test]
+fn when_the_only_one_that_was_heard_of_departs_the_others_are_asked() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (wires, keys) = join::<2>(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wires[0].acknowledge();
+    peers.look(now + MILLI);
+    peers.look(now + 10 * MILLI);
+    assert!(!peers.room.is_on_trial());
+    assert_eq!(peers.looks.at(), None);
+    wires[1].acknowledge();
+    peers.depart(keys[0], DisconnectReason::Closed, now);
+    assert!(!peers.room.is_on_trial());
+}
+
+#[test]
+fn who_departed_is_not_looked_at() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (_, [key]) = join(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    peers.depart(key, DisconnectReason::Closed, now);
+    peers.look(now + MILLI);
+    assert!(peers.room.is_on_trial());
+    assert_eq!(peers.looks.at(), None);
+}
+
+/// What it had not acknowledged, and what is said after that, also while it is still heard.
+#[test]
+fn who_was_promised_something_lacks_what_is_said_after_it_departed() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (wires, keys) = join::<3>(&mut peers, now);
+    say(&mut peers, b"0123456789", now);
+    wires[1].acknowledge();
+    wires[2].acknowledge();
+    keys[..2].iter().for_each(|&key| peers.promise_to(key));
+    for key in keys {
+        peers.depart(key, DisconnectReason::Closed, now);
+    }
+    assert_eq!(peers.promised_here(), 0);
+    say(&mut peers, b"01234", now);
+    fake::read(&mut peers, now);
+    assert!(peers.reap(now));
+    peers.typed_end(now);
+    peers.promise();
+    // To the third nothing was promised.
+    assert_eq!(peers.settle().missing, [15, 5]);
+}
+
+#[test]
+fn who_departed_is_no_receiver_of_what_begins() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (wires, keys) = join::<2>(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wires.iter().for_each(|wire| wire.acknowledge());
+    peers.look(now + MILLI);
+    peers.depart(keys[0], DisconnectReason::Closed, now);
+    assert!(peers.room.has_acknowledged(keys[0]));
+    peers.promise_to_proven(now);
+    assert_eq!(peers.promised_here(), 1);
+}
+
+#[test]
+fn what_it_lacks_it_reads_as_a_break() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (wires, keys) = join::<2>(&mut peers, now);
+    wires[0].is_full.set(true);
+    say(&mut peers, b"one\n", now);
+    for key in keys {
+        peers.depart(key, DisconnectReason::Idle, now);
+    }
+    fake::read(&mut peers, now);
+    assert!(peers.reap(now));
+    assert_eq!(wires.map(|wire| wire.breaks.get()), [true, false]);
+}
+
+#[test]
+fn it_departs_once_whatever_events_tell() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.count_hosts();
+    let (wires, keys) = join::<2>(&mut peers, now);
+    let ip = peers.conns[keys[0]].conn.addr().ip().expect("an address");
+    for _ in 0..2 {
+        wires[0].is_broken.set(true);
+        peers.collect(keys[0], hung_up());
+        fake::judge(&mut peers, now);
+        assert_eq!(presence(&peers, keys[0]), Presence::Gone);
+        let counted = peers.headcount.as_ref().map(|hosts| hosts.of(ip));
+        assert_eq!(counted, Some(1));
+    }
+}
+
+#[test]
+fn nobody_waits_for_an_idle_one_that_departed() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.limit_idle(Duration::from_secs(1));
+    let (_, [key]) = join(&mut peers, now);
+    assert!(peers.idle.as_ref().and_then(Idle::deadline).is_some());
+    peers.depart(key, DisconnectReason::Closed, now);
+    assert_eq!(peers.idle.as_ref().and_then(Idle::deadline), None);
+}
+
+#[test]
+fn where_hang_ups_are_told_an_end_is_not_yet_one() {
+    let now = Instant::now();
+    for (is_local, event, expected) in [
+        (true, hung_up(), Presence::Gone),
+        (true, ended(), Presence::Unconfirmed(1)),
+        (false, hung_up(), Presence::Unconfirmed(1)),
+    ] {
+        let mut peers = peers();
+        let ([wire], [key]) = join(&mut peers, now);
+        wire.is_local.set(is_local);
+        peers.collect(key, event);
+        fake::judge(&mut peers, now);
+        assert_eq!(presence(&peers, key), expected, "{is_local} {event:?}");
+    }
+}
+
+#[test]
+fn who_hung_up_leaves_when_its_end_is_read() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], [key]) = join(&mut peers, now);
+    wire.is_local.set(true);
+    wire.ends.set(true);
+    peers.collect(key, hung_up());
+    fake::read(&mut peers, now);
+    assert!(is_leaving(&peers, key));
+}
+
+#[test]
+fn an_end_that_came_before_it_joined_is_noticed() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let wire = Rc::<Wire>::default();
+    let key = wire.arrive(&mut peers);
+    assert!(peers.collect(key, ended()));
+    peers.join(key, now);
+    fake::judge(&mut peers, now);
+    assert_eq!(presence(&peers, key), Presence::Unconfirmed(1));
+}
+
+#[test]
+fn descriptors_are_freed_of_some_who_departed_and_nobody_else() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (_, keys) = join::<{ DROPPED + 3 }>(&mut peers, now);
+    let [departed @ .., unconfirmed] = keys;
+    peers.end_presence(unconfirmed, now);
+    for key in departed {
+        peers.depart(key, DisconnectReason::Closed, now);
+    }
+    peers.free_descriptors(now);
+    assert_eq!(peers.queues.leaving.len(), DROPPED);
+    // Those that leave already free none.
+    peers.free_descriptors(now);
+    assert_eq!(peers.queues.leaving.len(), departed.len());
+    let may_be_gone = matches!(presence(&peers, unconfirmed), Presence::Unconfirmed(_));
+    assert!(may_be_gone, "it gave up its place");
+    assert!(peers.reap(now));
+    // Where none departed, one that may be gone is closed.
+    peers.free_descriptors(now);
+    assert!(is_leaving(&peers, unconfirmed));
+}
+
+#[test]
+fn who_leaves_takes_no_place_of_its_host() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.count_hosts();
+    let (_, [key]) = join(&mut peers, now);
+    let ip = peers.conns[key].conn.addr().ip();
+    let admission = Admission::new(Lists::default(), None, Some(1));
+    assert!(peers.ask_for_place(&admission, ip, false, now).is_err());
+    peers.queue_leave(key, DisconnectReason::Closed);
+    assert!(peers.ask_for_place(&admission, ip, false, now).is_ok());
+}
+
+#[test]
+fn an_end_that_is_read_once_more_is_told_once() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], [key]) = join(&mut peers, now);
+    wire.ends.set(true);
+    for _ in 0..2 {
+        peers.collect(key, ended());
+        fake::read(&mut peers, now);
+    }
+    assert_eq!(peers.news.total(Topic::Ended), 1);
+}

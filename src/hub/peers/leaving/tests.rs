@@ -1,0 +1,183 @@
+use std::rc::Rc;
+
+use super::*;
+use crate::engine::room::HIGH_WATER;
+use crate::hub::peers::fake;
+use crate::hub::peers::fake::Fake;
+use crate::hub::peers::fake::Wire;
+use crate::hub::peers::fake::ended;
+use crate::hub::peers::fake::peers;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// So many join, over a connection each.
+fn join<const COUNT: usize>(
+    peers: &mut Peers<Fake>,
+    now: Instant,
+) -> ([Rc<Wire>; COUNT], [usize; COUNT]) {
+    let wires = [(); COUNT].map(|()| Rc::<Wire>::default());
+    let keys = wires.each_ref().map(|wire| wire.join(peers, now));
+    (wires, keys)
+}
+
+fn say(peers: &mut Peers<Fake>, bytes: &[u8], now: Instant) {
+    peers.typed(bytes, now);
+    peers.flush(now);
+}
+
+fn is_leaving(peers: &Peers<Fake>, key: usize) -> bool {
+    peers.queues.leaving.iter().any(|(other, _)| *other == key)
+}
+
+/// What is not promised and lacks nothing reads an end; who lacks something a break, also if a layer holds
+/// it.
+#[test]
+fn what_is_read_at_the_end_is_the_truth() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (wires, keys) = join::<3>(&mut peers, now);
+    wires.iter().for_each(|wire| wire.has_layer.set(true));
+    wires[0].is_full.set(true);
+    say(&mut peers, b"one\n", now);
+    wires[1].is_pending.set(true);
+    for key in keys {
+        peers.queue_leave(key, DisconnectReason::Stalled);
+    }
+    assert!(peers.reap(now));
+    let breaks = wires.each_ref().map(|wire| wire.breaks.get());
+    let is_ended = wires.each_ref().map(|wire| wire.is_ended.get());
+    assert_eq!(
+        (breaks, is_ended),
+        ([true, true, false], [false, false, true])
+    );
+}
+
+/// Should the hub be killed before that is out, it must not look as if it were all.
+#[test]
+fn what_a_layer_holds_back_of_a_promise_breaks() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], [_]) = join(&mut peers, now);
+    wire.has_layer.set(true);
+    say(&mut peers, b"one\n", now);
+    wire.is_pending.set(true);
+    peers.promise();
+    assert!(wire.breaks.get());
+}
+
+#[test]
+fn when_all_was_said_who_has_it_reads_an_end() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (wires, keys) = join::<2>(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wires.iter().for_each(|wire| wire.acknowledge());
+    peers.promise_to(keys[0]);
+    assert!(wires[0].breaks.get(), "more may be said");
+    peers.promise();
+    peers.close_all();
+    assert_eq!(wires.map(|wire| wire.breaks.get()), [false, false]);
+}
+
+/// What was promised is what the operator had said, and not what another one said after that.
+#[test]
+fn what_others_say_after_the_last_word_is_not_promised() {
+    let now = Instant::now();
+    let mut peers = fake::relaying();
+    let (wires, keys) = join::<2>(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wires.iter().for_each(|wire| wire.acknowledge());
+    peers.typed_end(now);
+    peers.promise();
+    peers.room.heard(keys[1], b"and two\n", now);
+    peers.flush(now);
+    assert!(peers.settle().missing.is_empty());
+}
+
+#[test]
+fn who_departed_is_not_asked_whether_it_vanished() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (_, [key]) = join(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    peers.depart(key, DisconnectReason::Closed, now);
+    assert!(peers.checkup.is_some());
+    peers.find_vanished(now + dead_peer::EVERY);
+    assert_eq!(peers.checkup, None);
+}
+
+/// One that is here is disconnected; one that ended its side makes way, and what it said is heard later.
+#[test]
+fn who_is_idle_after_its_end_is_heard() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.limit_idle(10 * SECOND);
+    let (_, [here, silent]) = join(&mut peers, now);
+    peers.collect(silent, ended());
+    fake::judge(&mut peers, now);
+    peers.find_overdue(false, now + 9 * SECOND);
+    assert!(peers.queues.leaving.is_empty());
+    peers.find_overdue(false, now + 10 * SECOND);
+    assert!(is_leaving(&peers, here));
+    assert!(!is_leaving(&peers, silent));
+    let silent = peers.room.member(silent).expect("it is here");
+    assert_eq!(silent.presence(), Presence::Gone);
+}
+
+/// While the sources wait for one, nobody else can be handed anything; nor is that one heard, but by its
+/// own fault.
+#[test]
+fn who_waits_for_another_is_not_idle() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.limit_idle(10 * SECOND);
+    let (wires, [slow, other]) = join(&mut peers, now);
+    wires[0].is_full.set(true);
+    let much = vec![b'x'; HIGH_WATER as usize + 1];
+    peers.typed(&much, now);
+    while peers.room.owed(other) > 0 {
+        peers.flush(now);
+    }
+    wires[1].acknowledge();
+    assert!(peers.room.is_held());
+    // It has something to say.
+    let readable = crate::io::readiness::Event {
+        readable: true,
+        ..Default::default()
+    };
+    peers.collect(slow, readable);
+    peers.find_overdue(false, now + 10 * SECOND);
+    assert!(is_leaving(&peers, slow));
+    assert!(!is_leaving(&peers, other));
+}
+
+#[test]
+fn who_takes_some_of_what_is_out_is_not_idle_and_who_has_all_is() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.limit_idle(10 * SECOND);
+    let (wires, [slow, other]) = join(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wires[0].acknowledged.set(2);
+    wires[1].acknowledge();
+    peers.find_overdue(false, now + 10 * SECOND);
+    assert!(is_leaving(&peers, other));
+    assert!(!is_leaving(&peers, slow));
+    peers.find_overdue(false, now + 20 * SECOND);
+    assert!(is_leaving(&peers, slow), "it took nothing since");
+}
+
+#[test]
+fn nobody_is_idle_while_others_are_waited_for() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.limit_idle(10 * SECOND);
+    let (_, [key]) = join(&mut peers, now);
+    peers.find_overdue(true, now);
+    peers.find_overdue(true, now + 20 * SECOND);
+    peers.find_overdue(false, now + 20 * SECOND);
+    peers.find_overdue(false, now + 29 * SECOND);
+    assert!(!is_leaving(&peers, key));
+    peers.find_overdue(false, now + 30 * SECOND);
+    assert!(is_leaving(&peers, key));
+}
