@@ -335,6 +335,7 @@ impl<W: World> Core<W> {
         let shortfall = Shortfall {
             addr: self.addr(),
             unsent: self.missing(),
+            is_held: self.link.conn.has_pending_output(),
             given: self.talk.up.given(),
             unshown: self.unshown(),
             idle_timeout: self.settings.idle_timeout.unwrap_or_default(),
@@ -348,7 +349,12 @@ impl<W: World> Core<W> {
             true => self.sender.input.stdin().and_then(Stdin::remaining),
             false => None,
         };
-        self.talk.up.missing() + unread.unwrap_or(0)
+        let missing = match self.link.held() {
+            // What a layer holds keeps the flow from knowing how much of the rest was acknowledged.
+            Some(outstanding) => self.talk.up.owed() + outstanding,
+            None => self.talk.up.missing(),
+        };
+        missing.min(self.talk.up.missing()) + unread.unwrap_or(0)
     }
 
     /// Bytes that came and that stdout did not take.

@@ -36,6 +36,13 @@ impl<S: Stream> Link<S> {
         self.conn.shutdown();
     }
 
+    /// If a layer holds some of what was given: bytes that the kernel has and that were not acknowledged.
+    pub(super) fn held(&self) -> Option<u64> {
+        let info = self.conn.tcp_info()?;
+        let is_held = self.conn.has_pending_output();
+        is_held.then(|| info.unacknowledged().max(1))
+    }
+
     /// Looks what was acknowledged.
     ///
     /// # Errors

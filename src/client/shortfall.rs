@@ -16,6 +16,8 @@ pub(super) struct Shortfall {
     pub(super) addr: String,
     /// Bytes that it did not acknowledge.
     pub(super) unsent: u64,
+    /// A layer holds some of them back, so that they are counted as they are on the wire.
+    pub(super) is_held: bool,
     /// Bytes that the connection took: of those that the other side's kernel acknowledged, its program
     /// may not have read the last when it broke off.
     pub(super) given: u64,
@@ -35,7 +37,8 @@ impl Shortfall {
             idle_timeout,
             ..
         } = self;
-        let late = |count| format!("{count} bytes were not taken in the time that -q gives");
+        let not_taken = self.not_taken();
+        let late = |what| format!("{what} in the time that -q gives");
         match blame {
             Blame::Broken => match talk.down.loss() {
                 Some(loss) => self.cut_short("receive from", &loss.why, talk),
@@ -47,14 +50,17 @@ impl Shortfall {
             },
             Blame::Closed => Error::new(
                 format!("send to {addr}"),
-                format!("it ended its side, and {unsent} bytes were not taken"),
+                format!("it ended its side, and {not_taken}"),
             ),
-            Blame::Late if *unsent > 0 => Error::new(format!("send to {addr}"), late(unsent)),
-            Blame::Late => Error::new("write to stdout", late(unshown)),
+            Blame::Late if *unsent > 0 => Error::new(format!("send to {addr}"), late(not_taken)),
+            Blame::Late => Error::new(
+                "write to stdout",
+                late(format!("{unshown} bytes were not taken")),
+            ),
             Blame::Idle => {
                 let missing = match unsent {
                     0 => String::new(),
-                    unsent => format!(", and {unsent} bytes were not taken"),
+                    _ => format!(", and {not_taken}"),
                 };
                 Error::new(
                     format!("wait for {addr}"),
@@ -65,6 +71,12 @@ impl Shortfall {
         }
     }
 
+    /// How much the other side did not acknowledge.
+    fn not_taken(&self) -> String {
+        let about = if self.is_held { "about " } else { "" };
+        format!("{about}{} bytes were not taken", self.unsent)
+    }
+
     fn cut_short(&self, doing: &str, error: &io::Error, talk: &Conversation) -> Error {
         let unsent = self.unsent;
         let told = Error::system(format!("{doing} {}", self.addr), error);
@@ -73,12 +85,13 @@ impl Shortfall {
                 "The other side has not answered for a minute and more: is the network up?";
             return told.hint(match unsent {
                 0 => String::from(silent),
-                unsent => format!("{silent} {unsent} bytes were not taken."),
+                _ => format!("{silent} {}.", self.not_taken()),
             });
         }
         if unsent > 0 {
             return told.hint(format!(
-                "The other side closed before everything was sent: {unsent} bytes were not taken."
+                "The other side closed before everything was sent: {}.",
+                self.not_taken()
             ));
         }
         if self.given > 0 && error.kind() != ErrorKind::UnexpectedEof {

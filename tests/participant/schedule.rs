@@ -374,7 +374,6 @@ impl Schedule {
         if let Some((before, _)) = text.split_once(" bytes were not taken")
             && !before.contains("stdout")
             && net.told
-            && !net.layered
         {
             let number = before.rsplit(' ').next().unwrap_or_default();
             let file = if net.in_kind == Kind::File {
@@ -383,7 +382,12 @@ impl Schedule {
                 net.in_read
             };
             let number: u64 = number.parse().expect("a number");
-            assert_eq!(number, file - net.acked, "{text}\n{net:#?}");
+            let missing = file - net.acked;
+            // What a layer holds back nobody counts.
+            let least = (missing - net.held).max(1);
+            assert!((least..=missing).contains(&number), "{text}\n{net:#?}");
+            let is_exact = number == missing || before.contains("about ");
+            assert!(is_exact, "{text}\n{net:#?}");
         } else if broken && net.told && !net.layered && !text.contains("stdout") && !idle {
             assert_eq!(net.in_read, net.acked, "untold: {text}\n{net:#?}");
         }

@@ -234,3 +234,27 @@ fn a_slow_participant_is_waited_for_and_loses_nothing() {
     pattern.expect(0, &quick.stdout.wait_end());
     secret.hub.process.expect_status(0);
 }
+
+/// The other side reads no more: what it did not take is told with its number, and that -q is over.
+#[test]
+fn what_was_not_taken_in_the_time_of_q_is_told() {
+    const LAST: usize = 300_000;
+    let hub = Hub::start(&["--ssl", "--once", "-q", "1"]);
+    let mut secret = Encrypted::of(hub);
+    let participant = Process::start(&mut secret.participant(&[]));
+    secret.hub.process.type_in("first\n");
+    participant.stdout.wait_for("first\n");
+    participant.signal(Signal::STOP);
+    secret.hub.process.type_in(vec![b'x'; LAST]);
+    secret.hub.process.end_input();
+    secret.hub.process.expect_status(1);
+    participant.signal(Signal::CONT);
+    let told = secret.hub.process.stderr.text();
+    let last = told.lines().last().unwrap();
+    let (before, _) = last
+        .split_once(" bytes were not taken in the time that -q gives")
+        .unwrap_or_else(|| panic!("{told}"));
+    let number: usize = before.rsplit(' ').next().unwrap().parse().unwrap();
+    // As they are on the wire; some are with its kernel.
+    assert!((1..LAST + LAST / 100).contains(&number), "{told}");
+}
