@@ -47,6 +47,7 @@ use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::record::Records;
 use crate::io::record::Wanted;
+use crate::io::signals::Signals;
 use crate::io::tls::ClientTls;
 use crate::io::world::Kernel;
 use crate::status::NOTICE;
@@ -154,8 +155,13 @@ fn converse(
     let starting = |error: io::Error| Error::system("start the event loop", &error);
     let mut poll = Poll::new().map_err(starting)?;
     let parts = open(poll.registry(), conn, records, &settings, notices).map_err(starting)?;
+    // A console knows of all signals.
+    let mut faults = match parts.input.console() {
+        Some(_) => None,
+        None => Some(Signals::faults(poll.registry(), SIGNALS).map_err(starting)?),
+    };
     let mut core = Core::new(parts, settings, role, Instant::now());
-    let ended = turns(&mut poll, &mut core);
+    let ended = turns(&mut poll, &mut core, faults.as_mut());
     let ended = core.finish(ended, Instant::now());
     let Some(mut records) = core.take_records() else {
         return ended;
@@ -167,7 +173,11 @@ fn converse(
     }
 }
 
-fn turns(poll: &mut Poll, core: &mut Core<Kernel>) -> Result<Status, Error> {
+fn turns(
+    poll: &mut Poll,
+    core: &mut Core<Kernel>,
+    mut faults: Option<&mut Signals>,
+) -> Result<Status, Error> {
     let mut events = Events::with_capacity(16);
     loop {
         let now = Instant::now();
@@ -186,6 +196,11 @@ fn turns(poll: &mut Poll, core: &mut Core<Kernel>) -> Result<Status, Error> {
             Err(error) => return Err(Error::system("wait for events", &error)),
         }
         for event in &events {
+            if event.token() == SIGNALS
+                && let Some(signal) = faults.as_mut().and_then(|faults| faults.end())
+            {
+                return Ok(Status::Killed(signal));
+            }
             core.collect(source(event.token()), event.into());
         }
     }

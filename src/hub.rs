@@ -181,7 +181,7 @@ impl Hub {
             (true, _) => None,
             (false, true) => Some(Signals::ending(registry, SIGNALS)?),
             // The one who comes is served elsewhere.
-            (false, false) if config.once => None,
+            (false, false) if config.once => Some(Signals::faults(registry, SIGNALS)?),
             (false, false) => Some(Signals::usual(registry, SIGNALS)?),
         };
         let confined = config.place.clone();

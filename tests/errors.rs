@@ -506,6 +506,24 @@ fn death_by_a_signal_is_seen_by_the_parent() {
     }
 }
 
+/// Rust's own handler of these two swallows the first that nothing but a person sends.
+#[test]
+fn the_first_signal_of_a_fault_ends_it_too() {
+    for signal in [Signal::SEGV, Signal::BUS, Signal::FPE] {
+        let bob = Hub::start(&["-v"]);
+        let port = bob.port.to_string();
+        let alice = muxnc(&["127.0.0.1", &port]);
+        bob.process.stderr.wait_for(" joined");
+        let once = Hub::start(&["--once"]);
+        for mut process in [alice, once.process, bob.process] {
+            support::wait_at_rest(&process);
+            process.signal(signal);
+            let status = process.wait();
+            assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+        }
+    }
+}
+
 /// The kernel protects the first process of a PID namespace from signals (a container without an
 /// init). It cannot end by one, so it ends with the status that a shell would show.
 #[test]

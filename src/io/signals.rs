@@ -1,4 +1,4 @@
-//! Signals as events, for as long as a terminal has to be put back before the program ends.
+//! Signals as events, for as long as something has to be put right before the program ends.
 //!
 //! It promises: a signal that was ignored when the program started (`nohup`, `trap ''`) stays
 //! ignored; a signal that ends the program ends it as that signal, so that shells see it. The first
@@ -42,7 +42,6 @@ use signal_hook::low_level::emulate_default_handler;
 use signal_hook::low_level::signal_name;
 use signal_hook_mio::v1_0::Signals as Delivery;
 
-use faults::FAULTS;
 use faults::Faults;
 
 /// The signals that end no program, and a program with an edit line has to know of.
@@ -85,7 +84,8 @@ pub enum Signal {
 
 /// The source of signals. See the module's documentation.
 pub struct Signals {
-    delivery: Delivery,
+    /// None: only those of faults were taken over.
+    delivery: Option<Delivery>,
     faults: Faults,
     ignored: u64,
 }
@@ -117,6 +117,18 @@ impl Signals {
         Signals::take_over(&[], is_first_process(), registry, token)
     }
 
+    /// The same with those only of faults (see [`Faults`]): the other ones end the program at once.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn faults(registry: &Registry, token: Token) -> io::Result<Signals> {
+        Ok(Signals {
+            delivery: None,
+            faults: Faults::new(registry, token)?,
+            ignored: 0,
+        })
+    }
+
     fn take_over(
         telling: &[i32],
         unusual: bool,
@@ -134,11 +146,9 @@ impl Signals {
             let _ = delivery.add_signal(signal);
         }
         registry.register(&mut delivery, token, Interest::READABLE)?;
-        let taken = FAULTS.into_iter().filter(|&fault| !is_in(fault, ignored));
-        let faults = Faults::new(taken, registry, token)?;
         Ok(Signals {
-            delivery,
-            faults,
+            delivery: Some(delivery),
+            faults: Faults::new(registry, token)?,
             ignored,
         })
     }
@@ -146,6 +156,9 @@ impl Signals {
     /// From here on, and until somebody takes them over again, the signals that end the program do
     /// so at once.
     pub fn give_back(self) {
+        if self.delivery.is_none() {
+            return;
+        }
         let given_back = GIVEN_BACK.get_or_init(Arc::default);
         given_back.store(true, Ordering::SeqCst);
         ending(self.ignored).for_each(|signal| end_by(signal, given_back));
@@ -167,10 +180,11 @@ impl Signals {
 
     /// The signals that came since the last call.
     pub fn pending(&mut self) -> Vec<Signal> {
+        // Also a signal that is ignored is read here.
         let fault = self.faults.pending();
-        self.delivery
-            .pending()
-            .chain(fault)
+        let fault = fault.filter(|&fault| !is_in(fault, ignored()));
+        let told = self.delivery.iter_mut().flat_map(Delivery::pending);
+        told.chain(fault)
             .map(|signal| match signal {
                 SIGINT => Signal::Interrupt,
                 SIGTSTP => Signal::Stop,
