@@ -44,6 +44,8 @@ pub(super) struct TlsArgs {
     /// Believe the certificates in this PEM file and those signed by them, instead of the system's
     ///
     /// Each counts only within its dates, and signs for others only if it is an authority's (CA:TRUE).
+    /// Stricter than openssl: whoever shows an authority's is believed only if that is listed itself, and
+    /// ECDSA counts with SHA-256 and SHA-384, not with SHA-512.
     #[arg(long, value_name = "FILE", conflicts_with = "ssl_fingerprint")]
     ssl_trustfile: Option<PathBuf>,
 

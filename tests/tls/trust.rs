@@ -5,6 +5,7 @@ use std::fs;
 use crate::Certificates;
 use crate::Encrypted;
 use crate::HOST;
+use crate::KEY;
 use crate::path;
 use crate::refused;
 use crate::support::Folder;
@@ -275,6 +276,36 @@ fn what_is_listed_is_not_believed_beyond_what_it_may_say() {
             hub.hub.process.stderr.wait_for(told);
             alice.expect_status(1);
         }
+    }
+}
+
+/// muxnc is stricter than openssl, and says in what.
+#[test]
+fn what_openssl_alone_believes_is_refused_with_the_reason() {
+    let Some(made) = Certificates::new("tls-stricter") else {
+        return;
+    };
+    let authority = made.file("authority.pem");
+    for (extra, told) in [
+        (
+            "-addext basicConstraints=critical,CA:TRUE",
+            "its certificate is an authority's (CA:TRUE), and such a one is believed only if it is trusted",
+        ),
+        (
+            "-addext basicConstraints=critical,CA:FALSE -sha512",
+            "its certificate is signed with ECDSA and SHA-512, which is not believed here",
+        ),
+    ] {
+        made.openssl(&format!(
+            "req -x509 -CA authority.pem -CAkey authority.key {KEY} -keyout localhost.key \
+             -out localhost.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost {extra}"
+        ));
+        made.openssl("verify -purpose sslserver -CAfile authority.pem localhost.pem");
+        let files = ["localhost.pem", "localhost.key"].map(|name| made.file(name));
+        let hub = Hub::start(&["--ssl-cert", &files[0], "--ssl-key", &files[1]]);
+        let port = hub.port.to_string();
+        let heard = refused(&["--ssl-trustfile", &authority, "localhost", &port]);
+        assert!(heard.contains(told), "{heard}");
     }
 }
 

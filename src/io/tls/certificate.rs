@@ -36,6 +36,8 @@ pub(super) enum Unfit {
     },
     /// It is not an authority's (basic constraints).
     NoAuthority,
+    /// It is an authority's, where none may be.
+    Authority,
     /// Its key signs no certificates (key usage).
     SignsNothing,
     /// There are more authorities below it than it may have (path length).

@@ -79,6 +79,9 @@ impl fmt::Display for Refusal {
             Unfit::Expired { .. } => "has expired",
             Unfit::NotYet { .. } => "is not valid yet",
             Unfit::NoAuthority => "is no authority's (CA:FALSE)",
+            Unfit::Authority => {
+                "is an authority's (CA:TRUE), and such a one is believed only if it is trusted itself"
+            }
             Unfit::SignsNothing => "may not sign certificates (key usage without keyCertSign)",
             Unfit::TooDeep => "allows fewer authorities below it (path length)",
             Unfit::Purpose => "is for another purpose (extended key usage)",
@@ -199,6 +202,11 @@ impl Vouchers {
         match (verified, refused.get()) {
             (Ok(_), _) => Ok(()),
             (Err(_), Some(refusal)) => Err(refusal.into()),
+            // One that nobody signed but itself is not said to be of the wrong kind: openssl makes such ones
+            // by default.
+            (Err(webpki::Error::CaUsedAsEndEntity), None) if !certificate.is_self_issued() => {
+                Err(own(Unfit::Authority).into())
+            }
             (Err(error), None) => Err(plain(error)),
         }
     }
@@ -283,21 +291,61 @@ pub(super) fn plain(error: webpki::Error) -> CertificateError {
         webpki::Error::EndEntityUsedAsCa => refused(Whose::Between, Unfit::NoAuthority),
         webpki::Error::PathLenConstraintViolated => refused(Whose::Between, Unfit::TooDeep),
         webpki::Error::NameConstraintViolation => refused(Whose::Between, Unfit::Names),
-        webpki::Error::UnsupportedSignatureAlgorithmContext(_)
-        | webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
-            CertificateError::Other(OtherError(Arc::new(Outdated)))
+        webpki::Error::UnsupportedSignatureAlgorithmContext(context) => {
+            Outdated::of(&context.signature_algorithm_id).into()
+        }
+        webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(context) => {
+            Outdated::of(&context.signature_algorithm_id).into()
         }
         _ => CertificateError::BadEncoding,
     }
 }
 
 /// A signature of a kind that nobody should believe, or of one that is not known.
-#[derive(Debug)]
-pub(super) struct Outdated;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outdated {
+    /// By what it was made, if that has a name here.
+    by: Option<&'static str>,
+}
+
+impl Outdated {
+    /// `algorithm`: an AlgorithmIdentifier (RFC 5280, section 4.1.1.2).
+    pub(super) fn of(algorithm: &[u8]) -> Outdated {
+        // RFC 3279, section 2.2, and RFC 5758, section 3.2: the object identifiers as DER has them.
+        const NAMES: [(&[u8], &str); 8] = [
+            (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x02", "MD2"),
+            (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04", "MD5"),
+            (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", "SHA-1"),
+            (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0e", "SHA-224"),
+            (b"\x06\x07\x2a\x86\x48\xce\x3d\x04\x01", "SHA-1"),
+            (b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x01", "SHA-224"),
+            (
+                b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04",
+                "ECDSA and SHA-512",
+            ),
+            (b"\x06\x03\x2b\x65\x71", "ED448"),
+        ];
+        let by = NAMES.iter().find(|(der, _)| algorithm.starts_with(der));
+        Outdated {
+            by: by.map(|(_, name)| *name),
+        }
+    }
+}
+
+impl From<Outdated> for CertificateError {
+    fn from(outdated: Outdated) -> CertificateError {
+        CertificateError::Other(OtherError(Arc::new(outdated)))
+    }
+}
 
 impl fmt::Display for Outdated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("is signed in a way that is not believed here (too old, too short, or unknown)")
+        match self.by {
+            Some(by) => write!(f, "is signed with {by}, which is not believed here"),
+            None => f.write_str(
+                "is signed in a way that is not believed here (too old, too short, or unknown)",
+            ),
+        }
     }
 }
 
