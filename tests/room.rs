@@ -1405,12 +1405,45 @@ fn a_stream_that_ended_holds_nobody_up_and_counts_no_bytes() {
     class.reads(bob);
     class.heard(bob, text(HIGH_WATER));
     assert!(class.is_on_hold());
-    class.room.skip_to_end(alice, class.now);
+    class.room.owe_no_more(alice, class.now);
     assert!(!class.is_on_hold());
+    class.typed("more\n");
+    // What it says is still passed on, and answered to nobody.
+    class.heard(alice, "good night\n");
+    class.room.tell(alice, b"psst\n");
     assert_eq!(class.room.owed(alice), 0);
     assert_eq!(class.room.member(alice).map(|m| m.account.sent), Some(4));
-    class.typed("more\n");
-    assert_eq!(class.reads(alice), b"more\n");
+    let heard = class.reads(bob);
+    assert!(heard.ends_with(b"more\ngood night\n"), "{}", heard.len());
+}
+
+/// Nor does it set the pace of a live stream, whether it is gone or only takes no more.
+#[test]
+fn who_takes_no_more_is_not_the_fastest() {
+    for is_gone in [true, false] {
+        let mut class = Class::new(LIVE);
+        let (alice, bob) = (class.join(), class.join());
+        class.typed("hello\n");
+        class.reads(alice);
+        class.reads(bob);
+        match is_gone {
+            true => class.room.depart(alice, class.now),
+            false => class.room.owe_no_more(alice, class.now),
+        }
+        let mut said = 0;
+        while class.room.wants_input() {
+            class.typed(text(SEGMENT as u64));
+            said += SEGMENT as u64;
+            assert!(said < HIGH_WATER, "nobody waits for bob");
+        }
+        assert!(said >= LOW_WATER, "{said}");
+        class.reads(bob);
+        assert!(class.room.wants_input());
+        // With nobody else it waits for nobody.
+        class.room.leave(bob, class.now);
+        class.typed(text(HIGH_WATER));
+        assert!(!class.room.is_held());
+    }
 }
 
 #[test]

@@ -42,6 +42,9 @@ pub const GATHER: usize = 16;
 /// is new in every turn is cleared by the kernel each time.
 const SPARES: usize = 9;
 
+/// Where a cursor stands that was [released](Journal::release).
+const RELEASED: u64 = u64::MAX;
+
 /// Capacity above which an emptied edit queue gives its memory back.
 const EDITS_KEPT: usize = 8;
 
@@ -156,7 +159,7 @@ impl Journal {
 
     /// Where a cursor stands: so many bytes after the beginning.
     pub fn place(&self, cursor: &Cursor) -> u64 {
-        cursor.at
+        cursor.at.min(self.end)
     }
 
     /// Puts `bytes` into the stream of a cursor that was just made, before everything else in it.
@@ -193,12 +196,25 @@ impl Journal {
     }
 
     /// Gives a cursor back, and with it whatever only it still needed.
-    pub fn leave(&mut self, cursor: Cursor) {
+    pub fn leave(&mut self, mut cursor: Cursor) {
+        self.release(&mut cursor);
+    }
+
+    /// The stream of this cursor is over: nothing is owed to it any more, nothing is kept for it, and it
+    /// stands nowhere. What is done with it from now on has no effect.
+    pub fn release(&mut self, cursor: &mut Cursor) {
+        if cursor.at == RELEASED {
+            return;
+        }
         if let Some(edits) = &cursor.edits {
             self.edits -= edits.queue.len();
             self.inserted -= edits.inserted;
         }
         self.segment_mut(cursor.at).cursors -= 1;
+        *cursor = Cursor {
+            at: RELEASED,
+            edits: None,
+        };
         self.trim();
     }
 
@@ -276,6 +292,9 @@ impl Journal {
     /// Leaves `len` bytes from `start` on out of this cursor's stream, which must not have come there
     /// yet, and in which nothing else is edited behind them.
     pub fn skip_from(&mut self, cursor: &mut Cursor, start: u64, len: u64) {
+        if cursor.at == RELEASED {
+            return;
+        }
         debug_assert!(cursor.at <= start && start + len <= self.end);
         let pending = cursor.edits.as_ref().is_some_and(|e| !e.queue.is_empty());
         if !pending && cursor.at == start {
@@ -296,7 +315,7 @@ impl Journal {
 
     /// Puts `bytes` into this cursor's stream alone, after everything appended so far.
     pub fn insert(&mut self, cursor: &mut Cursor, bytes: &[u8]) {
-        if bytes.is_empty() {
+        if bytes.is_empty() || cursor.at == RELEASED {
             return;
         }
         let edits = cursor.edits.get_or_insert_default();
@@ -312,6 +331,9 @@ impl Journal {
 
     /// Bytes of this cursor's stream that are still to be taken.
     pub fn owed(&self, cursor: &Cursor) -> u64 {
+        if cursor.at == RELEASED {
+            return 0;
+        }
         let (inserted, skipped) = match &cursor.edits {
             Some(edits) => (edits.inserted, edits.skipped),
             None => (0, 0),
@@ -408,6 +430,9 @@ impl Journal {
     /// that is kept for any. Other than what it is owed it counts what is left out of its stream:
     /// that cannot be freed either while the cursor stands before it.
     pub fn kept_for(&self, cursor: &Cursor) -> u64 {
+        if cursor.at == RELEASED {
+            return 0;
+        }
         self.end - cursor.at / SEGMENT as u64 * SEGMENT as u64
     }
 

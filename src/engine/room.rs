@@ -413,15 +413,12 @@ impl Room {
         Ok(owed - taken)
     }
 
-    /// Lets a member's stream go on without it, as if it had taken what it is owed: it can take no
-    /// more, and nobody must wait for it.
+    /// A member's stream is over: it can take no more, so that nobody waits for it, and it sets no pace.
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn skip_to_end(&mut self, key: usize, now: Instant) {
-        let cursor = &mut self.members[key].cursor;
-        let owed = self.journal.owed(cursor);
-        self.journal.advance(cursor, owed);
+    pub fn owe_no_more(&mut self, key: usize, now: Instant) {
+        self.journal.release(&mut self.members[key].cursor);
         self.note_progress(key, now);
         self.update_backpressure(now);
     }

@@ -283,10 +283,8 @@ impl Room {
             // The fastest sets the pace, or a source faster than the network would cut off
             // everybody.
             SlowPeer::Disconnect => {
-                !self.members.is_empty()
-                    && !self
-                        .journal
-                        .reached_by_any(LOW_WATER as usize / SEGMENT + 1)
+                let near = LOW_WATER as usize / SEGMENT + 1;
+                self.journal.retained() >= LOW_WATER && !self.journal.reached_by_any(near)
             }
         };
         if wait != self.backpressure.is_some() {

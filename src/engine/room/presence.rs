@@ -231,7 +231,7 @@ impl Room {
             Presence::Unconfirmed(order) => drop(self.unconfirmed.remove(&order)),
             Presence::Here | Presence::Listener => {}
         }
-        self.skip_to_end(key, now);
+        self.owe_no_more(key, now);
         self.change(key, |member| member.presence = Presence::Gone);
         self.forget_pace(key, now);
     }

@@ -64,7 +64,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.takes_no_more() {
             // What is relayed after the end of its stream is not for it, and writing would fail.
             let is_over = peer.conn.has_ended();
-            self.room.skip_to_end(key, now);
+            self.room.owe_no_more(key, now);
             if is_over {
                 // The last of what it was owed was all that it waited for.
                 self.look_soon(key, now);
