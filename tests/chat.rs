@@ -246,11 +246,12 @@ fn names_are_taken_by_nick_and_unmistakable() {
 #[test]
 fn what_looks_like_a_command_otherwise_is_said() {
     let (hub, mut one, two) = pair(&[]);
-    one.says("/nickname\n/quit\n//nick x\n /nick x\n/kick 2\n");
-    two.hears(
-        "<user1> /nickname\n<user1> /quit\n<user1> //nick x\n<user1>  /nick x\n<user1> /kick 2\n",
-    );
+    one.says("/nickname\n/quit\n//nick x\n/kick 2\n");
+    two.hears("<user1> /nickname\n<user1> /quit\n<user1> //nick x\n<user1> /kick 2\n");
     hub.process.stdout.wait_for("<user1> /kick 2\n");
+    // But what was meant as the one command that there is, is that.
+    one.says(" /NICK Ana\n");
+    two.hears("* user1 is now Ana\n");
 }
 
 /// What a terminal would obey, and what everybody reads instead.

@@ -19,6 +19,7 @@ use muxnc::engine::chat::Chat;
 use muxnc::engine::command::Command;
 use muxnc::engine::command::Typed;
 use muxnc::engine::command::is_name;
+use muxnc::engine::command::is_private;
 use muxnc::engine::command::understand;
 use muxnc::engine::crlf::Crlf;
 use muxnc::engine::editor;
@@ -650,7 +651,10 @@ pub fn command(data: &[u8]) {
                 assert!(!line.starts_with('/'), "{line:?} was a mistyped command");
                 assert_eq!(said, line);
             }
-            Typed::Explain(_) => assert!(!line.is_ascii() || line.contains(['/', '\\'])),
+            Typed::Explain(_) => {
+                let looks_so = !line.is_ascii() || line.contains(['/', '\\']);
+                assert!(looks_so || is_private(line), "{line:?} is only text");
+            }
             Typed::Do(command) => {
                 assert!(line.starts_with('/') && !line.starts_with("//"));
                 let number = match command {

@@ -23,6 +23,9 @@ use crate::engine::command::MAX_NAME;
 use crate::engine::command::is_name;
 use crate::engine::escape::Escaper;
 use crate::engine::lines::Lines;
+use crate::engine::lookalike::is_slash;
+use crate::engine::lookalike::plain;
+use crate::engine::lookalike::skip_unseen;
 
 /// What the operator is called if not said otherwise.
 pub const HOST: &str = "host";
@@ -32,6 +35,9 @@ const RESERVED: [&str; 2] = [HOST, "muxnc"];
 
 /// What a participant is called until it has a name is this and its number.
 const DEFAULT: &str = "user";
+
+/// The command by which a participant takes a name.
+const NICK: &str = "nick";
 
 /// Capacity above which the text of a turn gives its memory back.
 const KEPT: usize = 256 * 1024;
@@ -152,11 +158,12 @@ pub fn is_free_for_host(name: &str) -> bool {
     has_letter(name) && !is_default(&fold(name))
 }
 
-/// The name that a participant's line asks for, if that is what the line does.
+/// The name that a participant's line asks for, if that is what the line does: `/nick` in any case, and with
+/// blanks, or a slash that only looks like one, before it.
 pub fn nick(line: &str) -> Option<&str> {
-    const BLANK: [char; 2] = [' ', '\t'];
-    let rest = line.strip_prefix("/nick")?;
-    (rest.is_empty() || rest.starts_with(BLANK)).then(|| rest.trim_matches(BLANK))
+    let rest = skip_unseen(line).strip_prefix(is_slash)?;
+    let (word, name) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    plain(word).eq(NICK.chars()).then(|| name.trim())
 }
 
 /// Takes in what a speaker said, None for its end, and appends what is to be passed on now to
@@ -319,16 +326,24 @@ mod tests {
     }
 
     #[test]
-    fn only_slash_nick_asks_for_a_name() {
+    fn only_what_looks_like_slash_nick_asks_for_a_name() {
         assert_eq!(nick("/nick Ana"), Some("Ana"));
         assert_eq!(nick("/nick \t Ana  "), Some("Ana"));
         assert_eq!(nick("/nick two words"), Some("two words"));
         assert_eq!(nick("/nick"), Some(""));
         for line in [
-            "/nickname",
             "/NICK Ana",
-            " /nick Ana",
+            "  /nick Ana",
+            "\t/Nick\tAna",
+            "／ｎｉｃｋ　Ana",
+            "\u{2215}nick Ana",
+        ] {
+            assert_eq!(nick(line), Some("Ana"), "{line}");
+        }
+        for line in [
+            "/nickname",
             "//nick Ana",
+            "x /nick Ana",
             "nick Ana",
             "",
             "/",

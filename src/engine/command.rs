@@ -9,6 +9,7 @@
 use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
+use crate::engine::lookalike::plain_letter;
 use crate::engine::lookalike::skip_unseen;
 
 /// What a typed line means.
@@ -81,6 +82,7 @@ pub const COMMANDS: [(&str, &str, &str); 10] = [
 
 /// The command by which something is said to one alone.
 const PRIVATE: &str = "msg";
+const FIRST: char = 'm';
 
 /// The longest name, in characters.
 pub const MAX_NAME: usize = 16;
@@ -156,17 +158,18 @@ fn why_no_command(line: &str) -> Option<String> {
     let seen = skip_unseen(line);
     let slash = seen.chars().next()?;
     let rest = &seen[slash.len_utf8()..];
-    let looks = plain(rest);
+    let looks: String = plain(rest).collect();
     let word = cut(&looks).0;
-    let is_command = match slash {
-        '/' => is_close_to_command(word),
-        // No path begins with these, so it is a mistyped command whatever it says.
-        '\u{ff0f}' | '\u{2044}' | '\u{2215}' | '\u{29f8}' => {
-            word.starts_with(|letter: char| letter.is_ascii_alphabetic())
-        }
-        slash if is_slash(slash) => is_close_to_command(word),
-        slash => is_backslash(slash) && is_close(word, PRIVATE),
-    };
+    let is_command = is_private(line)
+        || match slash {
+            '/' => is_close_to_command(word),
+            // No path begins with these, so it is a mistyped command whatever it says.
+            '\u{ff0f}' | '\u{2044}' | '\u{2215}' | '\u{29f8}' => {
+                word.starts_with(|letter: char| letter.is_ascii_alphabetic())
+            }
+            slash if is_slash(slash) => is_close_to_command(word),
+            slash => is_backslash(slash) && is_close(word, PRIVATE),
+        };
     let before = &line[..line.len() - seen.len()];
     let rule = match slash {
         '/' if before.chars().all(char::is_whitespace) => "has no blank before it",
@@ -211,19 +214,54 @@ fn is_close(word: &str, name: &str) -> bool {
 
 /// Whether a line would be said to one peer alone if it were typed, or looks so. Pasted it is no
 /// command, but must not be said to everybody, either.
+///
+/// It does if it begins with what is taken for a slash and `msg`, or what is almost that with a number
+/// and a text; or with `msg`, a number and a text directly behind anything else that is no word: signs, and
+/// one letter of another script at most. Blanks and what is not seen do not matter.
 pub fn is_private(line: &str) -> bool {
+    if line.starts_with("//") {
+        return false;
+    }
     let seen = skip_unseen(line);
-    let begins = |letter| is_slash(letter) || is_backslash(letter);
-    let Some(rest) = seen.strip_prefix(begins) else {
-        return false;
+    let sign = |letter| is_slash(letter) || is_backslash(letter);
+    seen.strip_prefix(sign)
+        .is_some_and(|rest| is_message(rest, true))
+        || is_behind_a_sign(seen)
+}
+
+/// Whether something that is no word stands before a message, without a blank between.
+fn is_behind_a_sign(seen: &str) -> bool {
+    let mut words = 0;
+    let mut after_blank = true;
+    for (at, letter) in seen.char_indices() {
+        let begins = !after_blank && plain_letter(letter).eq_ignore_ascii_case(&FIRST);
+        if begins && is_message(&seen[at..], false) {
+            return true;
+        }
+        words += usize::from(letter.is_alphanumeric());
+        if words > 1 || letter.is_ascii_alphanumeric() {
+            return false;
+        }
+        after_blank = letter.is_whitespace();
+    }
+    false
+}
+
+/// Whether it says what is to be said to whom; behind a slash, what is almost that does.
+fn is_message(text: &str, behind_slash: bool) -> bool {
+    let looks: String = plain(text).collect();
+    let (word, arguments) = cut(looks.trim_start());
+    let name = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let (number, text) = match name.len() == word.len() {
+        true => cut(arguments),
+        false => (&word[name.len()..], arguments),
     };
-    let looks = plain(rest);
-    let Some(arguments) = looks.strip_prefix(PRIVATE) else {
-        return false;
-    };
-    let arguments = arguments.trim_start();
-    let text = arguments.trim_start_matches(|letter: char| letter.is_ascii_digit());
-    text.len() < arguments.len() && text.starts_with(' ') && !text.trim().is_empty()
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_whole = is_number && !text.is_empty();
+    match behind_slash {
+        true => name == PRIVATE || (is_whole && is_close(name, PRIVATE)),
+        false => is_whole && name == PRIVATE,
+    }
 }
 
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
@@ -262,6 +300,12 @@ mod tests {
             "\\quit",
             "\u{feff}x",
             "-/msg",
+            "msg 3 people",
+            "# msg 3 people",
+            "{ \"msg\": \"hello\" }",
+            "./msg.py 3 x",
+            "ask: /msg 3 psst says it",
+            "你好 msg 3 人",
             " /what",
         ] {
             assert_eq!(understand(line), Typed::Say(line));
@@ -403,6 +447,16 @@ mod tests {
             "/msg3 psst",
             "／ｍｓｇ　３　psst",
             "\\msg 3 x",
+            "/msg",
+            "/msg Ana psst",
+            " / msg 3 psst",
+            "/mgs 3 psst",
+            "/ms3 psst",
+            "ˊmsg 3 psst",
+            "\u{fffc}/msg 3 psst",
+            "\u{338}/msg 3 psst",
+            "../msg 3 psst",
+            "·мѕɡ 3 psst",
         ] {
             assert!(is_private(line), "{line}");
         }
@@ -410,12 +464,48 @@ mod tests {
             "/who",
             "//msg 3 x",
             "msg 3 x",
-            "/msg",
-            "/msg 3",
-            "/msg x",
+            "/mgs",
+            "/messages 3 x",
+            "/msg.txt",
             "/kick 3 loud",
+            "x/msg 3 psst",
         ] {
             assert!(!is_private(line), "{line}");
+        }
+    }
+
+    /// Every character of Unicode, before and within.
+    #[test]
+    fn no_character_makes_a_private_line_public() {
+        let is_said = |line: &str| matches!(understand(line), Typed::Say(_));
+        // Where none is assigned, and where they are private, a few stand for all.
+        let counts = |&c: &char| {
+            let is_other = !c.is_ascii_alphanumeric() && !['\r', '\n'].contains(&c);
+            let is_assigned = c < '\u{33480}' || ('\u{e0000}'..='\u{e0fff}').contains(&c);
+            is_other && (is_assigned || u32::from(c).is_multiple_of(101))
+        };
+        for c in ('\0'..=char::MAX).filter(counts) {
+            // That is how to say it.
+            let is_slash = c == '/';
+            let private = |line: String| {
+                assert!(is_private(&line) && !is_said(&line), "{line:?}");
+            };
+            // Before nothing but what is not seen, it is said.
+            let is_seen = !skip_unseen(c.encode_utf8(&mut [0; 4])).is_empty();
+            let line = format!("{c}msg 3 psst");
+            assert_eq!(is_private(&line), is_seen, "{line:?}");
+            assert_eq!(is_said(&line), !is_seen, "{line:?}");
+            if !is_slash {
+                private(format!("{c}/msg 3 psst"));
+                private(format!("/{c}msg 3 psst"));
+            }
+            // With a blank in it it is neither said nor known.
+            match c.is_whitespace() {
+                true => assert!(!is_said(&format!("/m{c}sg 3 psst"))),
+                false => private(format!("/m{c}sg 3 psst")),
+            }
+            private(format!("/msg{c} 3 psst"));
+            private(format!("/msg 3{c} psst"));
         }
     }
 

@@ -4,7 +4,8 @@
 //! slash, or something that nobody sees before it. What looks like a command is recognized by this as
 //! such, so that it is not said to everybody by mistake; it is not obeyed for that.
 //!
-//! It promises: ASCII letters and digits stand for themselves.
+//! It promises: ASCII letters and digits stand for themselves; what Unicode calls confusable with a slash,
+//! a backslash or a letter of a command is that.
 
 use unicode_width::UnicodeWidthChar;
 
@@ -38,84 +39,72 @@ fn is_unseen(letter: char) -> bool {
     letter.is_whitespace() || is_unsafe(letter) || (letter.width() == Some(0) && !is_stroke)
 }
 
-/// Whether it is taken for a slash. These are what Unicode calls confusable with it (Unicode Technical
-/// Standard 39, confusables.txt, as of version 16, and compatibility equivalents), and the other
-/// slashes and strokes.
+/// Whether it is taken for a slash: one of those that Unicode calls confusable with it (Unicode Technical
+/// Standard 39, confusables.txt, as of version 18), a compatibility equivalent of one, or another slash
+/// or stroke.
 pub(super) fn is_slash(letter: char) -> bool {
-    matches!(
-        letter,
-        '/' | '\u{337}'
-            | '\u{338}'
-            | '\u{1735}'
-            | '\u{2041}'
-            | '\u{2044}'
-            | '\u{2215}'
-            | '\u{2571}'
-            | '\u{27cb}'
-            | '\u{29f6}'
-            | '\u{29f8}'
-            | '\u{2afb}'
-            | '\u{2afd}'
-            | '\u{2cc6}'
-            | '\u{2e4a}'
-            | '\u{2f03}'
-            | '\u{3033}'
-            | '\u{30ce}'
-            | '\u{31d3}'
-            | '\u{4e3f}'
-            | '\u{ff0f}'
-            | '\u{ff89}'
-            | '\u{1d23a}'
-            | '\u{1f67c}'
-    )
+    SLASHES.contains(letter) || OTHER_SLASHES.contains(letter)
 }
 
 /// Whether it is taken for a backslash, which somebody may take for a slash.
 pub(super) fn is_backslash(letter: char) -> bool {
-    matches!(
-        letter,
-        '\\' | '\u{2216}' | '\u{2572}' | '\u{29f5}' | '\u{29f9}' | '\u{fe68}' | '\u{ff3c}'
-    )
+    BACKSLASHES.contains(letter) || letter == '\u{ff3c}'
 }
+
+const SLASHES: &str = "/\u{1735}\u{2041}\u{2044}\u{2215}\u{2571}\u{27cb}\u{29f8}\u{2cc6}\u{2cc7}\u{2f03}\
+    \u{3033}\u{30ce}\u{31d2}\u{31d3}\u{4e3f}\u{ff89}\u{1d23a}";
+
+const OTHER_SLASHES: &str = "\u{337}\u{338}\u{29f6}\u{2afb}\u{2afd}\u{2e4a}\u{ff0f}\u{1f67c}";
+
+const BACKSLASHES: &str =
+    "\\\u{2216}\u{2572}\u{27cd}\u{29f5}\u{29f9}\u{2f02}\u{31d4}\u{4e36}\u{fe68}\u{1d20f}\u{1d23b}";
 
 /// A text as it looks: what is not seen is left out, every blank is a space, and what looks like a
 /// letter or a digit of ASCII is that, in lower case.
-pub(super) fn plain(text: &str) -> String {
-    let as_it_looks = |letter: char| match letter {
+pub(super) fn plain(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter_map(|letter| match letter {
         letter if letter.is_whitespace() => Some(' '),
         letter if is_unseen(letter) => None,
         letter => Some(plain_letter(letter).to_ascii_lowercase()),
-    };
-    text.chars().filter_map(as_it_looks).collect()
+    })
 }
 
-/// The letters of ASCII that others are taken for: those of the scripts that are typed beside it.
-const LETTERS: [(&str, char); 22] = [
-    ("аɑα", 'a'),
-    ("ЬƄ", 'b'),
-    ("сϲᴄ", 'c'),
-    ("ԁ", 'd'),
-    ("еҽ", 'e'),
-    ("ɡց", 'g'),
-    ("һհ", 'h'),
-    ("іıɩι", 'i'),
-    ("јϳ", 'j'),
-    ("кκᴋ", 'k'),
-    ("ӏǀΙІӀ", 'l'),
-    ("мᴍМΜ", 'm'),
-    ("пոռ", 'n'),
-    ("оοօ", 'o'),
-    ("рρ", 'p'),
-    ("ԛ", 'q'),
-    ("г", 'r'),
-    ("ѕꜱЅ", 's'),
-    ("тτᴛТΤ", 't'),
-    ("υսᴜ", 'u'),
-    ("ѡԝᴡ", 'w'),
-    ("уγ", 'y'),
+/// The letters of the commands, and those that Unicode calls confusable with them, small or capital
+/// (confusables.txt, as above; an I is an l there, and an O a zero), or that are the same capitals in
+/// scripts that are typed beside Latin ones.
+const LETTERS: [(&str, char); 19] = [
+    ("ɑΑαАаᎪᗅ⍺ꓮꭤ𐊠𖽀\u{1ccd6}𝚨𝛂𝛢𝛼𝜜𝜶𝝖𝝰𝞐𝞪\u{1df5a}\u{1df6a}", 'a'),
+    ("ϲϹСсငၚᏟᲃᴄℂℭⅭⅽⲤⲥꓚꮯ𐊢𐌂𐐕𐐽𐔛𑣩𑣲\u{1ccd8}𝄴🝌", 'c'),
+    ("ΕЕеҽᎬ℮ℯℰⅇ⋿ⴹꓰꗋꬲ𐊆𑢦𑢮\u{1ccda}𝚬𝛦𝜠𝝚𝞔\u{1df81}", 'e'),
+    ("ƍɡԌցᏀᏳᶃℊꓖ\u{1ccdc}", 'g'),
+    ("ΗНҺһհႹᎻᏂᕼℋℌℍℎⲎꓧ𐋏\u{1ccdd}𝚮𝛨𝜢𝝜𝞖", 'h'),
+    ("¡ıɩɪιіւᎥιℹⅈⅰ⍳ⲓꙇꭵ𑣃𝚤𝛊𝜄𝜾𝝸𝞲", 'i'),
+    ("ΚκКкᏦᛕᴋKⲔꓗ𐔘\u{1cce0}𝚱𝛫𝜥𝝟𝞙", 'k'),
+    (
+        "ƖǀΙІӀӏ\u{5c0}\u{5d5}\u{5df}\u{627}\u{661}۱\u{7ca}।၊ᏞᒪᛁᛐℐℑℒℓⅠⅬⅼ↿∣⏽│┃ⲒⳐⵊⵏꓡꓲꕯꞁꞮꟾ꠰꣎꩝︱\u{fe8d}\u{fe8e}￨𐊊𐌉𐌠𐐛𐔎𐔦\u{10926}\u{10c3e}\u{10ca5}\u{10cfa}𑁇𑃀𑅁𑇅\u{113d4}𑑋𑗅𑙁𑢣𑢲𑱁\u{11dda}\u{11de1}\u{16d63}\u{16eaa}𖼖𖼨\u{1ccde}\u{1cce1}\u{1ccf1}𝄀𝈪𝍷𝚰𝛪𝜤𝝞𝞘𞅁\u{1e8c7}\u{1ed01}\u{1ee00}\u{1ee80}🯱",
+        'l',
+    ),
+    ("ΜϺМмՠᎷᗰᛖᴍℳⅯⅿⲘꓟ𐊰𐌑\u{10c21}𑜀𑣣\u{1cce2}𝚳𝛭𝜧𝝡𝞛", 'm'),
+    ("ΝпոռℕⲚꓠ𐔓𑪾\u{1cce3}𝚴𝛮𝜨𝝢𝞜", 'n'),
+    (
+        "ΟοσϭОоՕօ\u{5e1}\u{647}\u{665}\u{6be}\u{6c1}\u{6d5}۵\u{7c0}\u{7cb}\u{840}०০੦૦ଠ୦௦\u{c02}౦\u{c82}೦\u{d02}ഠ൦\u{d82}๐໐ဝ၀ჿᄋᆼዐ០ᩅ᪀᪐\u{1bea}ᲂᲿᴏᴑℴⲞⲟⵔ〇ㅇꓳꬽ\u{fba6}\u{fba7}\u{fba8}\u{fba9}\u{fbaa}\u{fbab}\u{fbac}\u{fbad}\u{fee9}\u{feea}\u{feeb}\u{feec}ﾷ𐊒𐊫𐌏𐐄𐐬𐓂𐓪𐔖\u{1092c}\u{10c17}\u{10d07}𑄤\u{11302}𑓐𑢵𑣈𑣗𑣠\u{11de0}𖫩\u{1cce4}\u{1ccf0}𝚶𝛐𝛔𝛰𝜊𝜎𝜪𝝄𝝈𝝤𝝾𝞂𝞞𝞸𝞼𞅀𞋰\u{1ee24}\u{1ee84}🯰",
+        'o',
+    ),
+    ("þƿΡρϱϸРрᏢᑭℙ⍴ⲢⲣⳎⳏꓑ𐊕\u{1cce5}𝚸𝛒𝛠𝛲𝜌𝜚𝜬𝝆𝝔𝝦𝞀𝞎𝞠𝞺𝟈", 'p'),
+    ("Ԛԛգզℚⵕ\u{1cce6}", 'q'),
+    ("ƦɌгᎡᏒᖇᴦℛℜℝⲅꓣꭇꭈꮁ𐒴𖨙𖼵\u{1cce7}𝈖", 'r'),
+    ("ƽЅѕՏടႽჽᏕᏚᲽꓢꕶꜱꮪ𐊖𐐠𐑈𑣁𖫖𖼺\u{1cce8}", 's'),
+    ("ΤτТт\u{7e0}Ꭲᴛ⊤⟙Ⲧㄒ丅ꓔꔋ𐊗𐊱𐌕𑢼𖼊\u{1cce9}𝍳𝚻𝛵𝜯𝝩𝞣🝨", 't'),
+    ("ʋυՍսሀᑌᴜ∪⋃ꓴꞟꭎꭒ𐓎𐓶𑢸𑣘𖽂\u{1ccea}𝛖𝜐𝝊𝞄𝞾", 'u'),
+    ("ɯшѡԜԝաᎳᏔᴡ⧢ⲽꓪꟺꮃꮤ𑜊𑜎𑜏𑣦𑣯\u{1ccec}𝈌\u{1df7d}", 'w'),
+    (
+        "ɣʏΥγϒУуҮү\u{7cc}ყᎩᎽᶌỿℽⲨⲩㄚ丫ꓬꭚ𐊲\u{10c20}𑢤𑣄𑣜𖽃\u{1ccee}𝚼𝛄𝛶𝛾𝜰𝜸𝝪𝝲𝞤𝞬",
+        'y',
+    ),
 ];
 
-fn plain_letter(letter: char) -> char {
+/// The letter or digit of ASCII that it looks like, or itself.
+pub(super) fn plain_letter(letter: char) -> char {
     const SMALL_A: u32 = 'a' as u32;
     let code = u32::from(letter);
     let among_letters =
@@ -171,6 +160,7 @@ mod tests {
 
     #[test]
     fn a_text_is_what_it_looks_like() {
+        let plain = |text: &str| plain(text).collect::<String>();
         for text in [
             "msg 3 no",
             "ＭＳＧ　３ ｎｏ",
@@ -185,10 +175,40 @@ mod tests {
         assert_eq!(plain("人 ß"), "人 ß");
     }
 
+    fn skeleton(text: &str) -> String {
+        unicode_security::confusable_detection::skeleton(text).collect()
+    }
+
+    /// Beside the table of another program.
     #[test]
-    fn letters_are_slashes_by_their_looks() {
-        assert!("/／∕⁄⧸╱⟋".chars().all(is_slash));
-        assert!(!"\\|1l7!(人".chars().any(is_slash));
-        assert!("\\＼∖⧵".chars().all(is_backslash));
+    fn what_unicode_calls_confusable_is_taken_for_it() {
+        let letters: Vec<(char, [String; 2])> = LETTERS
+            .iter()
+            .map(|&(_, letter)| {
+                let both = [letter, letter.to_ascii_uppercase()];
+                (letter, both.map(|letter| skeleton(&letter.to_string())))
+            })
+            .collect();
+        // Those of an I are an l's, and those of a zero an O's.
+        let commands = crate::engine::command::COMMANDS;
+        let used = |letter| commands.iter().any(|(name, ..)| name.contains(letter));
+        assert!(('a'..='z').all(|letter| !used(letter) || letters.iter().any(|l| l.0 == letter)));
+        for letter in ('\0'..=char::MAX).filter(|letter| !letter.is_ascii()) {
+            let looks = skeleton(&letter.to_string());
+            let is_other = OTHER_SLASHES.contains(letter);
+            assert_eq!(is_slash(letter), looks == "/" || is_other, "{letter:?}");
+            let is_other = letter == '\u{ff3c}';
+            assert_eq!(
+                is_backslash(letter),
+                looks == "\\" || is_other,
+                "{letter:?}"
+            );
+            if letters.iter().any(|(_, both)| both.contains(&looks)) {
+                let plain = plain_letter(letter).to_ascii_lowercase();
+                let both = [plain, plain.to_ascii_uppercase()];
+                let is_taken = both.iter().any(|l| skeleton(&l.to_string()) == looks);
+                assert!(is_taken, "{letter:?} is {plain}, and it looks like {looks}");
+            }
+        }
     }
 }

@@ -5,9 +5,10 @@
 //! presses Enter has nothing behind it in the same read, and does not end another line within a tenth
 //! of a second.
 //!
-//! It promises: wherever the transport cuts a paste of several lines, none of it passes for typed unless
-//! the transport pauses for [`SAME_PASTE`] directly behind the end of a line; a line that comes alone is
-//! typed, also if it comes in one read, as programs send it.
+//! It promises: a line that comes alone is typed, also if it comes in one read, as programs send it; so is
+//! the first of a paste that the transport hands on alone, since nothing waits to see what follows. Nothing
+//! else of a paste of several lines passes for typed, wherever the transport cuts it, unless that pauses for
+//! [`SAME_PASTE`] directly behind the end of a line.
 
 use std::time::Duration;
 use std::time::Instant;

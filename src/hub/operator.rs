@@ -24,6 +24,7 @@ use std::time::Instant;
 use super::peers::CHUNK;
 use super::peers::Peers;
 use super::transfer::Transfer;
+use crate::engine::brackets::Brackets;
 use crate::engine::command::Typed;
 use crate::engine::command::is_private;
 use crate::engine::command::understand;
@@ -85,6 +86,7 @@ pub(super) struct Operator<D> {
     told_lines: usize,
     /// Of a terminal whose lines the kernel edits: a line is unfinished.
     is_midline: bool,
+    brackets: Brackets,
     typing: Typing,
     /// What the operator is told, where there is no console.
     answers: Vec<String>,
@@ -124,6 +126,7 @@ impl<D: Device> Operator<D> {
             pending_lines: 0,
             told_lines: 0,
             is_midline: false,
+            brackets: Brackets::default(),
             typing: Typing::default(),
             answers: Vec::new(),
             line_delay: manner.line_delay.map(LineDelay::new),
@@ -202,7 +205,7 @@ impl<D: Device> Operator<D> {
         let ready = self.stdin().is_some_and(Stdin::is_ready) && self.state == State::Open;
         let reads = match &self.input {
             Input::None => false,
-            Input::Plain(_) if self.is_commanding() => ready && self.pending.len() < PENDING,
+            Input::Plain(_) if self.is_typed() => ready && self.pending.len() < PENDING,
             Input::Plain(_) => {
                 ready && self.pending.is_empty() && (wanted || self.reads_ahead(peers, transfer))
             }
@@ -232,7 +235,7 @@ impl<D: Device> Operator<D> {
         };
         match &self.input {
             Input::None => {}
-            Input::Plain(_) if self.is_commanding() => {
+            Input::Plain(_) if self.is_typed() => {
                 self.read_lines(peers, transfer, refused, buffer, now)?;
             }
             Input::Plain(_) => self.read_plain(peers, transfer, pauses, buffer, now)?,
@@ -302,11 +305,6 @@ impl<D: Device> Operator<D> {
         Ok(())
     }
 
-    /// Whether lines are typed at a terminal, some of which may be commands.
-    fn is_commanding(&self) -> bool {
-        self.has_commands && self.is_typed()
-    }
-
     /// Reads what was typed at a terminal whose lines the kernel edits, line by line. Lines that come
     /// at once are a paste, and no commands.
     fn read_lines<S: Stream>(
@@ -336,9 +334,14 @@ impl<D: Device> Operator<D> {
                 }
             }
         }
-        let bytes = &buffer[..count];
+        let mut bytes = Vec::new();
+        let is_pasted = self.brackets.take_out(&buffer[..count], &mut bytes);
+        if self.state == State::Ended {
+            self.brackets.finish(&mut bytes);
+        }
         if !bytes.is_empty() {
-            let is_typed = !self.typing.read(bytes, false, now).in_bulk && !self.is_midline;
+            let in_bulk = self.typing.read(&bytes, is_pasted, now).in_bulk;
+            let is_typed = !in_bulk && !is_pasted && !self.is_midline;
             self.spoke = true;
             self.echoed |= bytes.ends_with(b"\n");
             let line = bytes
@@ -346,7 +349,7 @@ impl<D: Device> Operator<D> {
                 .and_then(|line| std::str::from_utf8(line).ok());
             match line.filter(|_| is_typed) {
                 Some(line) => self.understand(line, peers, transfer, refused, now),
-                None => self.say_bulk(bytes),
+                None => self.say_bulk(&bytes),
             }
             self.tell_waiting(peers, transfer);
         }
@@ -364,7 +367,7 @@ impl<D: Device> Operator<D> {
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             let is_private =
                 std::str::from_utf8(line).is_ok_and(|line| is_private(line.trim_end()));
-            if is_private && !self.is_midline {
+            if is_private && self.has_commands && !self.is_midline {
                 self.answer(NOT_SAID);
                 continue;
             }

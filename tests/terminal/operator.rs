@@ -461,9 +461,29 @@ fn commands_work_without_an_edit_line_too() {
         expect_bytes(&mut one, "/quit\ntwo\n");
         seat.wait_for("muxnc: a /msg that is pasted is neither obeyed");
         expect_rest(&seat.process);
-        seat.press("/quit\r");
+        // Brackets are no text, and what stands in them is.
+        seat.pause();
+        seat.press("\x1b[200~aaa\r/msg 1 secret\r/quit\rbbb\x1b[201~\r");
+        expect_bytes(&mut one, "aaa\n/quit\nbbb\n");
+        seat.pause();
+        seat.press("\x1b[200~/msg 1 secret\rccc\r\x1b[201~");
+        expect_bytes(&mut one, "ccc\n");
+        seat.pause();
+        // One line, and Enter is pressed behind it.
+        seat.press("\x1b[200~/quit\x1b[201~");
+        seat.pause();
+        seat.press("\r");
         seat.process.expect_status(0);
     }
+}
+
+#[test]
+fn brackets_around_a_paste_are_said_to_nobody_also_without_commands() {
+    let line = [MUXNC, "-l", "0", "-v", "--no-edit", "--no-commands"];
+    let mut seat = Seat::start("xterm", Stream::Pipe, &line);
+    let mut one = seat.join(listening_port(&seat.process.stderr));
+    seat.press("\x1b[200~/who\r\x1b[A\x1b[201~\r");
+    expect_bytes(&mut one, "/who\n\x1b[A\n");
 }
 
 #[test]
