@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::io::BufRead;
+use std::io::BufReader;
 use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
@@ -207,4 +209,49 @@ fn thousands_of_unfinished_lines_fit_with_a_record_too() {
     let mut heard = [0; 13];
     peers[PEERS / 2].read_exact(&mut heard).unwrap();
     assert_eq!(&heard, b"still there?\n");
+}
+
+/// As with `ulimit -v 65536`: an allocation that fails ends a program at once, so that none may be needed
+/// that the formula does not count.
+#[test]
+fn it_lives_in_64_mib_of_addresses_in_every_mode() {
+    const PEERS: usize = 600;
+    const LEN: usize = 60_000;
+    if allow_descriptors() < PEERS as u64 + 200 {
+        return support::left_out("so many descriptors, which are not permitted here");
+    }
+    // What a mode may take besides, in MiB: edits of those who are relayed, refused names.
+    let modes: [(&[&str], u64, u64); 6] = [
+        (&[], 0, 0),
+        (&["--transcript", "/dev/null"], 1, 0),
+        (&["-x", "-"], 1, 0),
+        (&["-o", "/dev/null", "-x", "/dev/null"], 2, 0),
+        (&["--broker"], 0, 8),
+        (&["--chat", "--transcript", "/dev/null"], 1, 8 + 1),
+    ];
+    let limit = format!("ulimit -v 65536; exec '{MUXNC}' -l 0 \"$@\"");
+    for (args, records, relayed) in modes {
+        let mut command = piped("sh", &["-c", &limit, "sh"]);
+        let mut hub = Hub::start_command(command.args(args).stdout(Stdio::null()));
+        let mut flood = hub.join();
+        let mut peers: Vec<TcpStream> = (0..PEERS).map(|_| hub.join()).collect();
+        // What they hear is as much as they say, with relaying, and nobody reads it.
+        for peer in &mut peers {
+            stuff(peer, &[b'x'; LEN], 1);
+        }
+        stuff(&mut flood, &[b'\n'; 64 * 1024], 64);
+        support::wait_at_rest(&hub.process);
+        drop((flood, peers));
+        support::wait_at_rest(&hub.process);
+        let mut newcomer = hub.join();
+        hub.process.type_in("still there?\n");
+        let mut heard = String::new();
+        let mut ear = BufReader::new(&mut newcomer);
+        while !heard.ends_with("still there?\n") {
+            assert!(ear.read_line(&mut heard).unwrap() > 0, "it ended: {args:?}");
+        }
+        let all = PEERS as u64;
+        let most = most_kib(all, all, records) + relayed * 1024;
+        assert_fits(&hub, most, &format!("cut off together, {args:?}"));
+    }
 }

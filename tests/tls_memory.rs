@@ -10,6 +10,7 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::TcpStream;
+use std::process::Stdio;
 use std::time::Instant;
 
 use rustix::process::Resource;
@@ -30,6 +31,8 @@ use muxnc::io::tls::Trust;
 
 use support::DEADLINE;
 use support::Hub;
+use support::MUXNC;
+use support::piped;
 
 /// How many peers.
 const PEERS: usize = 1200;
@@ -42,7 +45,18 @@ struct Encrypted {
 
 impl Encrypted {
     fn start(args: &[&str]) -> Encrypted {
-        let hub = Hub::start(&[&["--ssl"], args].concat());
+        Encrypted::of(Hub::start(&[&["--ssl"], args].concat()))
+    }
+
+    /// One that has so many KiB of addresses.
+    fn within(kib: u64, args: &[&str]) -> Encrypted {
+        let line = format!("ulimit -v {kib}; exec '{MUXNC}' -l 0 --ssl \"$@\"");
+        let mut command = piped("sh", &["-c", &line, "sh"]);
+        let hub = Hub::start_command(command.args(args).stdout(Stdio::null()));
+        Encrypted::of(hub)
+    }
+
+    fn of(hub: Hub) -> Encrypted {
         let told = hub.process.stderr.wait_for(" (the first");
         let (_, told) = told.split_once("its certificate is ").unwrap();
         let (fingerprint, _) = told.split_once(" (the first").unwrap();
@@ -81,6 +95,13 @@ impl Encrypted {
             text.iter().filter(|&&byte| byte == b'\n').count() >= count
         });
         peers
+    }
+
+    /// Whether somebody is still let in.
+    fn join_one(&self) {
+        let mut peer = self.connect();
+        let sent = peer.write(&[IoSlice::new(b"here\n")]);
+        assert!(matches!(sent, Sent::Bytes(5)), "{sent:?}");
     }
 
     fn rss_kib(&self) -> u64 {
@@ -136,4 +157,38 @@ fn what_tls_costs_is_bounded() {
     println!("{begun} KiB with records that are not complete");
     let most = most + BEGUN * all;
     assert!(begun <= most, "{begun} KiB, {most} at most");
+}
+
+/// An allocation that fails ends a program at once. With TLS the formula needs more than 64 MiB of addresses
+/// for so many.
+#[test]
+fn it_lives_in_128_mib_of_addresses_with_unfinished_lines_and_tls() {
+    const PEERS: usize = 400;
+    const LEN: usize = 60_000;
+    allow_descriptors();
+    for args in [&["--broker"][..], &["--chat", "--transcript", "/dev/null"]] {
+        let secret = Encrypted::within(128 * 1024, args);
+        let mut peers: Vec<Session> = (0..PEERS).map(|_| secret.connect()).collect();
+        for peer in &mut peers {
+            let mut left = LEN;
+            support::eventually("the hub takes the line", || {
+                match peer.write(&[IoSlice::new(&vec![b'x'; left])]) {
+                    Sent::Bytes(count) => left -= count,
+                    Sent::Full => {}
+                    Sent::Failed(error) => panic!("{error}"),
+                }
+                left == 0 && peer.flush().is_ok() && !peer.has_pending_output()
+            });
+        }
+        support::wait_at_rest(&secret.hub.process);
+        drop(peers);
+        support::wait_at_rest(&secret.hub.process);
+        let all = PEERS as u64;
+        let peak = secret.hub.process.peak_rss_kib();
+        let plain = (6 + 16 + 8 + 1 + 3) * 1024 + 2880 + 2 * all;
+        let most = plain + IDLE * all + BEGUN * all + 16 * 1024 + 6 * all;
+        println!("{args:?}: {peak} KiB of {most}");
+        assert!(peak <= most, "{peak} KiB with {args:?}, {most} at most");
+        secret.join_one();
+    }
 }

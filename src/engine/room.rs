@@ -352,6 +352,14 @@ impl Room {
         }
     }
 
+    /// Whether a member, if there is one, holds so much of a line that is not ended that there must be room
+    /// for it where it is passed on.
+    pub fn holds_much(&self, key: usize) -> bool {
+        self.members
+            .get(key)
+            .is_some_and(|member| member.held() > SHORT)
+    }
+
     /// A member will say no more: its unfinished line is passed on as it is.
     ///
     /// # Panics

@@ -179,6 +179,8 @@ struct Queues {
     /// An event told that they ended their side or broke, and they were not read since.
     closing: Vec<usize>,
     leaving: Vec<(usize, DisconnectReason)>,
+    /// Those of them that wait until there is room for what they hold of a line.
+    held_back: Vec<(usize, DisconnectReason)>,
     overdue: Vec<(usize, Overdue)>,
 }
 
@@ -206,6 +208,8 @@ pub struct Peers<S, D = Descriptor> {
     pub news: News,
     /// Only where something is to be recorded.
     records: Option<Box<Records<D>>>,
+    /// So many of those that wait for room to be taken out are taken out without, since descriptors ran out.
+    pressed: usize,
     /// Counts the turns, so that it is known who was read in this one.
     turn: u32,
     /// Bytes that the operator said to everybody.
@@ -247,6 +251,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             idle: None,
             withholds: false,
             records: None,
+            pressed: 0,
             turn: 0,
             said: 0,
             received: 0,
@@ -566,10 +571,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let are_waiting = !self.queues.readable.is_empty() || !self.queues.fresh.is_empty();
         let speakers = are_waiting || parked.any(|&key| self.room.may_speak(key));
         let owed = !self.queues.owed.is_empty() || self.flushed < self.room.said();
+        let mut held_back = self.queues.held_back.iter();
         let released = self.room.was_released() && !self.queues.limited.is_empty();
         ((speakers || released) && self.room.accepts_input())
             || owed
             || !self.queues.leaving.is_empty()
+            || held_back.any(|(key, _)| self.may_leave(*key))
             || !self.queues.closing.is_empty()
     }
 

@@ -81,6 +81,8 @@ pub(crate) struct Hub {
     pub(super) said_to: BTreeMap<usize, u64>,
     /// How much had been written to those whose end was noticed before it was read.
     pub(super) ended_unread: BTreeMap<usize, u64>,
+    /// Who left and waited until there was room for the line that it did not end.
+    pub(super) leave_later: BTreeSet<usize>,
     /// How much had been written to each when the turn began.
     pub(super) written: Vec<u64>,
     /// All of stdin was said, a line without an end included; and that is known to be heard.
@@ -186,6 +188,7 @@ impl Hub {
             said: 0,
             said_to: BTreeMap::new(),
             ended_unread: BTreeMap::new(),
+            leave_later: BTreeSet::new(),
             written: Vec::new(),
             has_begun: false,
             has_started: false,

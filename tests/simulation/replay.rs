@@ -296,6 +296,12 @@ impl Hub {
         numbers.min().unwrap_or(room.joined() + 1) > self.spec.joined + 1
     }
 
+    /// Whether one that leaves holds much of a line, so that it may wait until there is room for that.
+    fn waits_with_its_line(&self, id: usize, net: &Net) -> bool {
+        let key = net.wires[id].key;
+        key.is_some_and(|key| self.core.room().holds_much(key))
+    }
+
     /// What the core knows of one that is in its room after the turn.
     fn presence(&self, id: usize, net: &Net) -> Option<room::Presence> {
         let wire = &net.wires[id];
@@ -304,6 +310,9 @@ impl Hub {
     }
 
     fn departs(&mut self, id: usize, net: &Net) {
+        if self.waits_with_its_line(id, net) {
+            self.leave_later.insert(id);
+        }
         let early = &self.ended_unread;
         self.spec.departs(id, |id| acked(net, early, id));
     }
@@ -399,7 +408,13 @@ impl Hub {
             let is_there = presence == Some(room::Presence::Listener);
             let is_gone = presence == Some(room::Presence::Gone);
             if is_gone && self.spec.members[&id].presence != Presence::Gone {
-                self.check_departed(id, turn, net);
+                let wire = &net.wires[id];
+                let has_left = wire.broken || wire.write_failed;
+                match self.waits_with_its_line(id, net) {
+                    true if has_left => {}
+                    true => self.check_departure(id, turn, net),
+                    false => self.check_departed(id, turn, net),
+                }
                 self.departs(id, net);
             }
             let member = self.spec.member(id);
@@ -593,7 +608,7 @@ impl Hub {
             && !acked(net, &self.ended_unread, id).is_proven;
         if member.presence == Presence::Gone {
             assert!(
-                is_heard || wire.vanished || turn.has_run_out,
+                is_heard || wire.vanished || turn.has_run_out || self.leave_later.contains(&id),
                 "{id} left unheard: {wire:?}"
             );
             return;

@@ -120,9 +120,21 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         peer.departed = Some(Box::new(why));
         peer.conn.expect_end();
-        let ip = peer.conn.addr().ip();
+        self.lose_place(key, now);
+        self.queue_read(key);
+        if !was_on_trial && self.room.is_on_trial() {
+            self.look_at_all(now);
+        }
+    }
+
+    /// A member that takes no more loses its place: what it is owed it will not get.
+    pub(super) fn lose_place(&mut self, key: usize, now: Instant) {
+        if !self.has_place(key) {
+            return;
+        }
         self.note_shortfall(key);
         self.note_loss(key);
+        let ip = self.conns.get(key).and_then(|peer| peer.conn.addr().ip());
         if let (Some(headcount), Some(ip)) = (&mut self.headcount, ip) {
             headcount.left(ip);
         }
@@ -130,10 +142,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             idle.remove(key);
         }
         self.room.depart(key, now);
-        self.queue_read(key);
-        if !was_on_trial && self.room.is_on_trial() {
-            self.look_at_all(now);
-        }
     }
 
     /// A departed peer was heard to its end, or is not to be heard. Returns whether it had departed.
@@ -154,6 +162,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Descriptors ran out: closes some who departed, though not all that they said was heard, or else
     /// one that ended its side and may be gone.
     pub fn free_descriptors(&mut self, now: Instant) {
+        if !self.queues.held_back.is_empty() {
+            // Of these nothing is lost.
+            self.pressed = DROPPED;
+            return;
+        }
         let mut keys = Vec::new();
         let is_unheard = |peer: &Peer<S>| peer.departed.is_some() && !peer.leaving;
         let departed = self.conns.iter().filter(|(_, peer)| is_unheard(peer));

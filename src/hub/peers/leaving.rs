@@ -1,7 +1,8 @@
 //! How a peer leaves, why, and what it did not get.
 //!
 //! It promises: a peer leaves in [`Peers::reap`] and nowhere else, and nobody who is gone is found in a
-//! queue after that; of whom something was promised to and did not arrive, it is remembered how much.
+//! queue after that; however many leave together, no more of their unfinished lines is passed on in a turn
+//! than would be read; of whom something was promised to and did not arrive, it is remembered how much.
 
 #[cfg(test)]
 mod tests;
@@ -270,13 +271,20 @@ impl<S: Stream, D: Device> Peers<S, D> {
         is_unread || (self.room.is_held() && self.room.owed(key) == 0)
     }
 
+    /// Whether a peer that leaves can be taken out: there is room for what it holds of a line.
+    pub(super) fn may_leave(&self, key: usize) -> bool {
+        let is_spent = self.records.as_ref().is_some_and(|r| r.is_spent());
+        !self.room.holds_much(key) || (self.room.accepts_input() && !is_spent)
+    }
+
     /// The only place where a peer is taken out. Returns whether one was.
     pub fn reap(&mut self, now: Instant) -> bool {
-        if self.queues.leaving.is_empty() {
+        if self.queues.leaving.is_empty() && self.queues.held_back.is_empty() {
             self.check();
             return false;
         }
-        let mut leaving = std::mem::take(&mut self.queues.leaving);
+        let mut leaving = std::mem::take(&mut self.queues.held_back);
+        leaving.append(&mut self.queues.leaving);
         // Keys are reused: nobody who is gone may be found in a queue.
         let conns = &self.conns;
         let stays = |key: &usize| conns.get(*key).is_some_and(|peer| !peer.leaving);
@@ -290,18 +298,35 @@ impl<S: Stream, D: Device> Peers<S, D> {
         // What was heard before they leave counts.
         self.settle_trial();
         let was_on_trial = self.room.is_on_trial();
-        for (key, why) in leaving.drain(..) {
+        // Who may have to wait has no place meanwhile.
+        for (key, _) in &leaving {
+            if self.room.holds_much(*key) {
+                self.lose_place(*key, now);
+            }
+        }
+        let mut held_back = Vec::new();
+        let mut pressed = std::mem::take(&mut self.pressed);
+        let all = leaving.len();
+        for (key, why) in leaving {
+            if !self.may_leave(key) {
+                if pressed == 0 {
+                    held_back.push((key, why));
+                    continue;
+                }
+                pressed -= 1;
+            }
             self.take_out(key, why, now);
         }
+        let are_gone = held_back.len() < all;
+        self.queues.held_back = held_back;
         if !was_on_trial && self.room.is_on_trial() {
             self.look_at_all(now);
         }
-        self.queues.leaving = leaving;
         self.check();
         if !self.room.has_speakers() {
             self.close_all_over(now);
         }
-        true
+        are_gone
     }
 
     fn take_out(&mut self, key: usize, why: DisconnectReason, now: Instant) {
