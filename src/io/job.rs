@@ -58,6 +58,14 @@ pub fn is_elsewhere(fd: impl AsFd) -> bool {
 
 /// Whether `fd` is the terminal that controls our session, which `/dev/tty` names too.
 pub fn is_controlled_by(fd: impl AsFd) -> bool {
+    let stat = rustix::fs::fstat(fd).ok();
+    let is_device = |stat: &rustix::fs::Stat| {
+        rustix::fs::FileType::from_raw_mode(stat.st_mode as _).is_char_device()
+    };
+    // Most are none, and need not be asked for.
+    let Some(stat) = stat.filter(is_device) else {
+        return false;
+    };
     let Some(ours) = Process::find("self").filter(|ours| ours.terminal != 0) else {
         return false;
     };
@@ -65,7 +73,7 @@ pub fn is_controlled_by(fd: impl AsFd) -> bool {
     let device = ours.terminal as u32;
     let major = device >> 8 & 0xfff;
     let minor = device & 0xff | device >> 12 & 0xf_ff00;
-    rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_rdev == rustix::fs::makedev(major, minor) as _)
+    stat.st_rdev == rustix::fs::makedev(major, minor) as _
 }
 
 /// Whether an ancestor in our session has put us into a process group of our own, as a shell with

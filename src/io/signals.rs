@@ -87,6 +87,8 @@ pub struct Signals {
     /// None: only those of faults were taken over.
     delivery: Option<Delivery>,
     faults: Faults,
+    /// Those that were taken over of the signals that end the program.
+    ending: Vec<i32>,
     ignored: u64,
 }
 
@@ -125,6 +127,7 @@ impl Signals {
         Ok(Signals {
             delivery: None,
             faults: Faults::new(registry, token)?,
+            ending: Vec::new(),
             ignored: 0,
         })
     }
@@ -139,9 +142,11 @@ impl Signals {
             given_back.store(false, Ordering::SeqCst);
         }
         let ignored = ignored();
+        let is_wanted = |signal: &i32| unusual || ENDING.contains(signal);
+        let ending: Vec<i32> = ending(ignored).filter(is_wanted).collect();
         let wanted = telling.iter().chain(&ENDING);
         let mut delivery = Delivery::new(wanted.filter(|&&signal| !is_in(signal, ignored)))?;
-        for signal in ending(ignored).filter(|signal| unusual && !ENDING.contains(signal)) {
+        for &signal in ending.iter().filter(|signal| !ENDING.contains(signal)) {
             // The library of the system keeps some for itself.
             let _ = delivery.add_signal(signal);
         }
@@ -149,6 +154,7 @@ impl Signals {
         Ok(Signals {
             delivery: Some(delivery),
             faults: Faults::new(registry, token)?,
+            ending,
             ignored,
         })
     }
@@ -156,12 +162,11 @@ impl Signals {
     /// From here on, and until somebody takes them over again, the signals that end the program do
     /// so at once.
     pub fn give_back(self) {
-        if self.delivery.is_none() {
-            return;
-        }
         let given_back = GIVEN_BACK.get_or_init(Arc::default);
         given_back.store(true, Ordering::SeqCst);
-        ending(self.ignored).for_each(|signal| end_by(signal, given_back));
+        self.ending
+            .iter()
+            .for_each(|&signal| end_by(signal, given_back));
     }
 
     /// The signal that ends the program, if one came since the last call.
