@@ -13,6 +13,7 @@ use support::eventually;
 use support::expect_bytes;
 use support::installed;
 use support::piped;
+use support::stay;
 
 /// A netcat that is to hear what the hub says, its input left open.
 fn listener(hub: &Hub, program: &str, args: &[&str]) -> Process {
@@ -30,6 +31,7 @@ fn a_latecomer_of_any_kind_gets_the_last_lines_and_then_the_present() {
     let mut early = hub.join_seen();
     hub.process.type_in("one\ntwo\nthree\n");
     expect_bytes(&mut early, "one\ntwo\nthree\n");
+    stay();
     let latecomers = [
         listener(&hub, "nc", &[]),
         listener(&hub, "ncat", &[]),
@@ -215,6 +217,7 @@ fn what_is_typed_waits_for_all_and_late_comers_are_welcome() {
     let mut second = support::connect(port);
     expect_bytes(&mut first, "good morning\n");
     expect_bytes(&mut second, "good morning\n");
+    stay();
     let mut third = support::connect(port);
     bob.screen.wait_for("3 here");
     bob.press("and you\r");

@@ -26,6 +26,7 @@ use support::expect_bytes;
 use support::installed;
 use support::pipe;
 use support::piped;
+use support::stay;
 use support::wait_at_rest;
 use support::while_stopped;
 
@@ -169,6 +170,7 @@ fn with_more_peers_than_descriptors_those_who_wait_get_in_when_others_leave() {
             peer.write_all(answer.as_bytes()).unwrap();
             hub.process.stdout.wait_for(&answer);
         }
+        stay();
         peers.drain(..).for_each(reset);
         peers = waiting;
     }
@@ -630,6 +632,7 @@ fn who_broke_off_gives_its_place_up_though_a_line_is_open_before_its_own() {
     // This cannot be written to bob.
     hub.process.type_in("from the hub\n");
     expect_bytes(&mut alice, "from the hub\n");
+    stay();
     let mut carol = hub.join_seen();
     hub.process.type_in("and more\n");
     expect_bytes(&mut carol, "and more\n");

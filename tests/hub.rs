@@ -37,6 +37,7 @@ use support::muxnc;
 use support::piped;
 use support::read_all;
 use support::reserved_port;
+use support::stay;
 
 /// Numbers that look random and come again in every run.
 struct Random(u64);
@@ -479,6 +480,7 @@ fn a_hub_stays_when_everybody_left() {
         let said = format!("turn {turn}\n");
         hub.process.type_in(&said);
         expect_bytes(&mut peer, &said);
+        stay();
         reset(peer);
         let left = format!("muxnc: [{turn}] ");
         hub.process.stderr.wait_until("leaves", |b| {
@@ -511,6 +513,7 @@ fn what_is_typed_while_nobody_is_there_reaches_the_first_who_joins() {
     hub.process.type_in("early\n");
     let mut alice = hub.join_seen();
     expect_bytes(&mut alice, "early\n");
+    stay();
     reset(alice);
     hub.process.stderr.wait_for(" left ");
     hub.process.type_in("between\n");

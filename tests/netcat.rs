@@ -11,9 +11,11 @@ use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
+use muxnc::hub::peers::MOMENT;
 use rustix::process::Signal;
 use support::DEADLINE;
 use support::Hub;
@@ -374,23 +376,6 @@ fn the_place_of_who_left_is_free_for_the_next() {
     }
 }
 
-/// Ends and closes a connection, when the other side's kernel has acknowledged the end. Packets of two
-/// connections can overtake each other where two processors work on them, and then the next one is there
-/// before the end.
-fn leave(peer: TcpStream) {
-    const ESTABLISHED: &str = "01";
-    const FIN_WAIT1: &str = "04";
-    peer.shutdown(Shutdown::Write).unwrap();
-    let port = format!(":{:04X}", peer.local_addr().unwrap().port());
-    eventually("its end was acknowledged", || {
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        !table.lines().any(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            matches!(fields[..], [_, local, _, ESTABLISHED | FIN_WAIT1, ..] if local.ends_with(&port))
-        })
-    });
-}
-
 /// Whoever has closed its connection before another one connects has left the place to it, whatever the
 /// hub had to read of it, and however many events come at once.
 #[test]
@@ -404,7 +389,7 @@ fn a_place_is_free_as_soon_as_it_was_left() {
             let come_and_go = || {
                 for number in 0..5 {
                     // All but the last leave; the more they said, the later their end is read.
-                    peers.drain(..).for_each(leave);
+                    peers.clear();
                     let mut peer = hub.join();
                     let count = if round % 2 == 0 { 1 } else { 20_000 };
                     peer.write_all(&b"x".repeat(count)).unwrap();
@@ -603,4 +588,63 @@ fn what_follows_an_urgent_byte_is_not_held_up_in_a_hub() {
         });
         hub.process.stdout.wait_for("before after\n");
     }
+}
+
+/// What nc, ncat and muxnc do with `-z`, and a connection that is closed when something has come.
+fn port_checks() -> Vec<&'static str> {
+    let mut all = netcats();
+    all.push("unread");
+    all
+}
+
+/// Tries a port. The kernel has acknowledged what came, if it was quick.
+fn check_port(how: &str, port: u16) {
+    if how == "unread" {
+        let stream = connect(port);
+        assert_eq!(stream.peek(&mut [0]).unwrap(), 1);
+        return;
+    }
+    let mut probe = piped(how, &["-z", HOST, &port.to_string()]);
+    let probe = probe.stdin(Stdio::null()).stderr(Stdio::null());
+    assert!(probe.status().unwrap().success(), "{how}");
+}
+
+/// A machine that is busy may let a port check stay for longer than a moment: that is another try.
+#[test]
+fn a_port_check_takes_nothing_of_what_waits() {
+    for how in port_checks() {
+        for options in [&[][..], &["-k"], &["--broker"], &["--chat"]] {
+            eventually("a port check was gone in a moment", || {
+                let mut hub = Hub::start(options);
+                hub.process.type_in("first line\n");
+                let start = Instant::now();
+                check_port(how, hub.port);
+                let was_quick = start.elapsed() < MOMENT / 2;
+                let mut ana = hub.join();
+                hub.process.type_in("second line\n");
+                let first = next_line(&mut ana);
+                let is_kept = first.ends_with("first line\n");
+                assert!(is_kept || !was_quick, "{how} {options:?}: {first:?}");
+                if is_kept {
+                    assert!(next_line(&mut ana).ends_with("second line\n"));
+                }
+                is_kept
+            });
+        }
+    }
+}
+
+/// The next line but for a chat's announcements.
+#[track_caller]
+fn next_line(stream: &mut TcpStream) -> String {
+    let mut got = String::new();
+    while !got.ends_with('\n') {
+        let mut byte = [0];
+        assert_eq!(stream.read(&mut byte).unwrap(), 1, "it ended after {got:?}");
+        got.push(char::from(byte[0]));
+        if got.ends_with('\n') && got.starts_with("* ") {
+            got.clear();
+        }
+    }
+    got
 }

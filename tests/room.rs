@@ -999,10 +999,10 @@ proptest! {
 fn everybody_hears_the_operator_from_joining_on() {
     let mut class = Class::new(QUIET);
     let alice = class.join();
-    class.typed("one ");
+    class.typed("one\n");
     let carol = class.join();
     class.typed("two");
-    assert_eq!(class.reads(alice), b"one two");
+    assert_eq!(class.reads(alice), b"one\ntwo");
     assert_eq!(class.reads(carol), b"two");
     assert!(class.room.has_delivered_all());
 }
@@ -1586,6 +1586,9 @@ struct Voice {
 struct Person {
     voice: Voice,
     finished: bool,
+    /// It joined in the middle of a line, and how much of that it was not handed.
+    is_late: bool,
+    missed: usize,
     hears: Vec<u8>,
     taken: usize,
 }
@@ -1655,12 +1658,27 @@ fn speaker(id: u32) -> u8 {
     0x20 + (id % 14) as u8 * 16
 }
 
+impl Person {
+    /// How much of that is the rest of a line whose beginning it has not got.
+    fn misses(&mut self, news: &[u8]) -> usize {
+        let mut count = 0;
+        while self.is_late && count < news.len() {
+            self.missed += 1;
+            self.is_late = news[count] != b'\n' && self.missed < MAX_LINE;
+            count += 1;
+        }
+        count
+    }
+}
+
 impl Spec {
     fn join(&mut self, key: usize) {
         self.joined += 1;
         let person = Person {
             voice: Voice::new(self.joined),
             finished: false,
+            is_late: self.is_late(),
+            missed: 0,
             hears: self.past().to_vec(),
             taken: 0,
         };
@@ -1696,10 +1714,18 @@ impl Spec {
         let news = self.operator.said[self.operator.passed..due].to_vec();
         self.separate(0, &news);
         for person in self.people.values_mut() {
-            person.hears.extend_from_slice(&news);
+            let rest = person.misses(&news);
+            person.hears.extend_from_slice(&news[rest..]);
         }
         self.log.extend_from_slice(&news);
         self.operator.passed = due;
+    }
+
+    /// Whether whoever joins now comes in the middle of a line that another hears.
+    fn is_late(&self) -> bool {
+        let is_midline = self.log.last().is_some_and(|&byte| byte != b'\n');
+        let is_raw = !self.policy.relay && self.history == 0;
+        is_midline && is_raw && !self.people.is_empty()
     }
 
     /// Where a speaker left an unfinished line in the log, it ends before another's words; the speaker

@@ -24,6 +24,7 @@ mod check;
 mod fairness;
 mod glue;
 mod holdings;
+mod latecomers;
 mod member;
 mod minutes;
 mod pace;
@@ -48,6 +49,7 @@ pub use self::backpressure::RESERVE;
 use self::glue::Glue;
 use self::glue::OPERATOR;
 pub use self::holdings::Holdings;
+use self::latecomers::Latecomers;
 pub use self::member::Account;
 pub use self::member::Left;
 pub use self::member::Member;
@@ -97,6 +99,8 @@ pub struct Room {
     trial: Trial,
     /// Who last spoke in everybody's stream.
     glue: Glue,
+    /// Who joined in the middle of a line of it.
+    latecomers: Latecomers,
     journal: Journal,
     screen: Screen,
     /// The operator's own unfinished line, while relaying.
@@ -141,6 +145,7 @@ impl Room {
             ends: 0,
             trial: Trial::default(),
             glue: Glue::new(policy.surface),
+            latecomers: Latecomers::default(),
             journal: Journal::new(),
             screen: Screen::new(policy.surface, policy.overflow()),
             input: Lines::default(),
@@ -204,6 +209,7 @@ impl Room {
             },
         );
         self.here += 1;
+        self.note_latecomer(key);
         self.note_newcomer(key, now);
         self.speakers += 1;
         self.name_by_number(key);
@@ -222,6 +228,7 @@ impl Room {
         self.finish(key, now);
         let member = self.members.remove(key)?;
         self.held.give_back(member.held());
+        self.latecomers.forget(key);
         self.discount(&member);
         if member.presence != Presence::Gone {
             self.note_leaver(&member.pace, now);
@@ -270,6 +277,9 @@ impl Room {
         } else {
             self.glue.append(&mut self.journal, OPERATOR, bytes);
             self.trial.keep(&self.journal, bytes);
+            if !self.latecomers.is_empty() {
+                self.skip_begun(bytes);
+            }
         }
         self.note_typed(before);
         self.skip_glue();
@@ -500,6 +510,7 @@ impl Room {
     /// Whether members hear each other from now on.
     pub fn relay(&mut self, on: bool, now: Instant) {
         self.typed_end(now);
+        self.latecomers.clear();
         if self.policy.relay != on {
             self.policy.relay = on;
             self.tell_relay();

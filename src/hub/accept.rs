@@ -4,8 +4,8 @@
 //!   listener ─► accepted ─► asked (lists) ─► handshaking ─► asked (places) ─► member
 //!                  │             │                │            │       ▲
 //!                  ▼             ▼                ▼            ▼       │
-//!              exhausted:     closed          given up,     asked once more ─► told why, lingers,
-//!              tried later                    or told why   in the next turn   closed
+//!              exhausted:     closed          given up,     asked again, for ─► told why, lingers,
+//!              tried later                    or told why   a moment            closed
 //! ```
 //!
 //! A connection takes its key in [`Peers`] as soon as it is accepted, and is registered once, with
@@ -13,8 +13,9 @@
 //! time to read that: closing at once, with something of its own unread, would reset the connection
 //! and the reason with it (RFC 1122, 4.2.2.13).
 //!
-//! Who finds no place is asked once more in the next turn: whoever left before that one connected may
-//! not have been read to its end yet, or the event of it came after those of this turn.
+//! Who finds no place is asked again for a moment: whoever left before that one connected may not have
+//! been read to its end yet, the event of it may come after those of this turn, and the end itself after a
+//! SYN that was sent later (the kernel hands over packets of several processors in any order).
 //!
 //! It promises: a turn accepts a bounded number of connections and does a bounded number of steps of
 //! handshakes; running out of descriptors loses nobody and spins never (who cannot be accepted waits
@@ -54,6 +55,12 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long a refused peer may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How long a newcomer that found no place is asked again.
+pub const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Newcomers that are asked again, at a time; more than that are refused, the first first.
+pub const MOST_WAITING: usize = 64;
+
 /// Refused peers that linger at a time; more than that are cut short.
 const MOST_LINGERING: usize = 64;
 
@@ -71,8 +78,10 @@ pub(super) struct Accept<L> {
     tells: bool,
     exhausted: Option<Exhausted>,
     handshakes: Handshakes,
-    /// Who found no place in this turn, the first first.
-    waiting: Vec<usize>,
+    /// Who found no place, the first first.
+    waiting: VecDeque<Pending>,
+    /// A place may have been freed since they were asked.
+    asks_again: bool,
     lingering: VecDeque<Pending>,
     /// The listeners are others' as well (sd_listen_fds(3)), so that they go on when ours is closed.
     is_shared: bool,
@@ -114,7 +123,8 @@ impl<L> Accept<L> {
             tells,
             exhausted: None,
             handshakes: Handshakes::default(),
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
+            asks_again: false,
             lingering: VecDeque::new(),
             is_shared: false,
             turns_away: false,
@@ -148,7 +158,7 @@ impl<L> Accept<L> {
                 .listeners
                 .iter()
                 .any(|listening| listening.ready.is_readable());
-        arrivals || self.handshakes.is_ready() || !self.waiting.is_empty()
+        arrivals || self.handshakes.is_ready() || self.asks_again
     }
 
     /// Whether descriptors ran out, and it is not time to try again.
@@ -160,12 +170,17 @@ impl<L> Accept<L> {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let retry = self.exhausted.and_then(|e| e.retry);
         let linger = self.lingering.front().map(|pending| pending.until);
+        let waiting = self.waiting.front().map(|pending| pending.until);
         let handshake = self.handshakes.deadline();
-        [retry, linger, handshake].into_iter().flatten().min()
+        [retry, linger, waiting, handshake]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// A descriptor was freed.
+    /// A descriptor was freed, and perhaps a place.
     pub(super) fn freed(&mut self) {
+        self.asks_again = !self.waiting.is_empty();
         if let Some(exhausted) = &mut self.exhausted {
             exhausted.retry = None;
         }
@@ -189,7 +204,7 @@ impl<L> Accept<L> {
             .handshakes
             .end_all()
             .into_iter()
-            .chain(self.waiting.drain(..))
+            .chain(self.waiting.drain(..).map(|pending| pending.key))
         {
             peers.forget(key);
         }
@@ -209,9 +224,9 @@ impl<L> Accept<L> {
         if let Some(exhausted) = &mut self.exhausted {
             exhausted.retry = exhausted.retry.filter(|retry| now < *retry);
         }
-        if self.is_ready() {
+        if self.is_ready() || !self.waiting.is_empty() {
             // A newcomer is not told again what somebody is known to have heard.
-            peers.settle_trial();
+            peers.settle_trial(now);
         }
         let mut admitted = self.admit_waiting(peers, now);
         for _ in 0..ACCEPT_BATCH {
@@ -387,33 +402,41 @@ impl<L> Accept<L> {
     ) -> bool {
         match self.ask_for_place(key, false, peers, now) {
             Ok(()) => return true,
-            Err(AdmissionError::Full(_) | AdmissionError::FullOfHost(_)) => self.waiting.push(key),
+            Err(refusal @ (AdmissionError::Full(_) | AdmissionError::FullOfHost(_))) => {
+                if self.waiting.len() == MOST_WAITING
+                    && let Some(first) = self.waiting.pop_front()
+                {
+                    self.turn_away(first.key, refusal, peers, now);
+                }
+                let until = now + PATIENCE;
+                self.waiting.push_back(Pending { key, until });
+                // What comes with the events of this turn is known in the next.
+                self.asks_again = true;
+            }
             Err(refusal @ AdmissionError::NotAllowed) => self.turn_away(key, refusal, peers, now),
         }
         false
     }
 
-    /// Asks once more for those who found no place in the turn before. Returns who is in.
+    /// Asks again for those who found no place. Returns who is in.
     fn admit_waiting<S: Stream, D: Device>(
         &mut self,
         peers: &mut Peers<S, D>,
         now: Instant,
     ) -> Vec<usize> {
+        self.asks_again = false;
+        let mut admitted = Vec::new();
         let mut waiting = std::mem::take(&mut self.waiting);
-        if waiting.is_empty() {
-            return waiting;
-        }
-        waiting.retain(|&key| {
-            if peers.arriving_mut(key).is_none() {
-                return false;
+        waiting.retain(|&Pending { key, until }| {
+            match self.ask_for_place(key, true, peers, now) {
+                Ok(()) => admitted.push(key),
+                Err(refusal) if until <= now => self.turn_away(key, refusal, peers, now),
+                Err(_) => return true,
             }
-            let asked = self.ask_for_place(key, true, peers, now);
-            if let Err(refusal) = asked {
-                self.turn_away(key, refusal, peers, now);
-            }
-            asked.is_ok()
+            false
         });
-        waiting
+        self.waiting = waiting;
+        admitted
     }
 
     /// Lets a peer in if there is a place.
@@ -436,8 +459,8 @@ impl<L> Accept<L> {
         peers: &mut Peers<S, D>,
         now: Instant,
     ) {
-        for key in std::mem::take(&mut self.waiting) {
-            self.turn_away(key, AdmissionError::Full(1), peers, now);
+        for pending in std::mem::take(&mut self.waiting) {
+            self.turn_away(pending.key, AdmissionError::Full(1), peers, now);
         }
     }
 

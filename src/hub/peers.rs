@@ -37,6 +37,7 @@ use slab::Slab;
 
 pub use self::leaving::DisconnectReason;
 use self::presence::Looks;
+pub use self::presence::MOMENT;
 pub use self::reading::CHUNK;
 use self::shortfall::Shortfall;
 use super::news::News;
@@ -538,6 +539,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// The operator said `bytes` to everybody.
     pub fn typed(&mut self, bytes: &[u8], now: Instant) {
         self.said += bytes.len() as u64;
+        if self.room.has_latecomers() {
+            self.settle_trial(now);
+        }
         self.room.typed(bytes, now);
         self.record(|records| records.said(None, bytes));
     }

@@ -200,6 +200,7 @@ mod tests {
 
     use super::*;
     use crate::hub::peers::DisconnectReason;
+    use crate::hub::peers::MOMENT;
     use crate::hub::peers::fake::Fake;
     use crate::hub::peers::fake::Wire;
     use crate::hub::peers::fake::peers;
@@ -245,7 +246,7 @@ mod tests {
         peers.typed(b"some\n", now);
         peers.flush(now);
         wires.iter().for_each(|wire| wire.acknowledge());
-        peers.look(now + Duration::from_millis(1));
+        peers.look(now + MOMENT);
         transfer.begin_if_complete(&mut peers, now);
         assert!(transfer.is_closed());
         assert_eq!(transfer.reached(&peers), 2);

@@ -73,8 +73,8 @@ pub(crate) struct Hub {
     /// Before this turn the sources waited for somebody; nothing was said until more were here.
     pub(super) was_held: bool,
     pub(super) awaited: bool,
-    /// Who found no place in the turn before.
-    pub(super) waiting: Vec<usize>,
+    /// Who found no place, and until when it is asked again.
+    pub(super) waiting: Vec<(usize, Instant)>,
     /// What was read of stdin and not said, and how much was said; to those who left, until then.
     pub(super) unsaid: VecDeque<u8>,
     pub(super) said: u64,

@@ -14,6 +14,7 @@ use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::LOW_WATER;
 use muxnc::engine::room::SlowPeer;
 use muxnc::engine::room::TRIAL;
+use muxnc::hub::accept::PATIENCE;
 
 use super::hub::Hub;
 use super::spec::Acked;
@@ -37,8 +38,8 @@ struct Turn {
     /// Who is in the room after it, and who of all was dropped in it.
     inside: BTreeSet<usize>,
     dropped: BTreeSet<usize>,
-    /// Who is asked once more whether there is a place, and who found none just now.
-    waiting: Vec<usize>,
+    /// Who is asked again whether there is a place, and until when, and who found none just now.
+    waiting: Vec<(usize, std::time::Instant)>,
     found_none: Vec<usize>,
     /// Who was let in.
     let_in: Vec<usize>,
@@ -65,7 +66,11 @@ impl Hub {
             inside: self.inside(&net),
             dropped: BTreeSet::new(),
             is_crowded: !self.waiting.is_empty(),
-            came: self.waiting.iter().map(|id| net.wires[*id].ip).collect(),
+            came: self
+                .waiting
+                .iter()
+                .map(|(id, _)| net.wires[*id].ip)
+                .collect(),
             waiting: std::mem::take(&mut self.waiting),
             found_none: Vec::new(),
             let_in: Vec::new(),
@@ -111,7 +116,7 @@ impl Hub {
                     self.has_said_all || self.may_close(),
                     "{id} was not asked again"
                 ),
-                false => self.waiting.push(id),
+                false => self.waiting.push((id, turn.now + PATIENCE)),
             }
         }
         let is_settled = was_settled && !is_busy && self.is_settled(&net);
@@ -256,11 +261,15 @@ impl Hub {
         self.admit_waiting(turn, net);
     }
 
-    /// Then whoever found no place in the turn before is asked once more.
+    /// Then whoever found no place is asked again, for a moment.
     fn admit_waiting(&mut self, turn: &mut Turn, net: &Net) {
-        for newcomer in std::mem::take(&mut turn.waiting) {
-            if !self.lets_in(newcomer, turn, net) {
-                self.check_refusal(newcomer, turn, net);
+        for (newcomer, until) in std::mem::take(&mut turn.waiting) {
+            if self.lets_in(newcomer, turn, net) {
+                continue;
+            }
+            self.check_refusal(newcomer, turn, net);
+            if turn.now < until && !self.may_close() {
+                self.waiting.push((newcomer, until));
             }
         }
     }
@@ -461,7 +470,9 @@ impl Hub {
                 let is_whole = self.spec.quorum.is_some();
                 let member = self.spec.members.get(&id);
                 let known = member.is_some_and(Member::is_known);
-                net.wires[id].acked > 0 && (known || (is_whole && member.is_some()))
+                let has_stayed = member.is_some_and(|member| member.has_stayed(turn.now));
+                let counts = known || (is_whole && member.is_some());
+                net.wires[id].acked > 0 && has_stayed && counts
             });
             let needed = self.spec.quorum.unwrap_or(1);
             let begun = self.has_begun;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use muxnc::engine::limiter;
 use muxnc::engine::limiter::Limiter;
 use muxnc::engine::lines::MAX_LINE;
+use muxnc::hub::peers::MOMENT;
 
 /// How long somebody stays in a chat until everybody hears of it.
 const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
@@ -58,12 +59,33 @@ pub(crate) struct Member {
     /// Where the shared stream was when this one was last owed nothing.
     pub(crate) caught_up: u64,
     announced: bool,
+    /// It came in the middle of a line, and so much of the rest of that it was not handed.
+    late: Option<usize>,
     /// Its end was read.
     silent: bool,
     line: Line,
 }
 
 impl Member {
+    /// Whether somebody reads what it acknowledged: the kernel of a port check acknowledges, too.
+    pub(crate) fn has_stayed(&self, now: Instant) -> bool {
+        self.since + MOMENT <= now
+    }
+
+    /// How much of that is the rest of a line whose beginning it has not got.
+    fn misses(&mut self, bytes: &[u8]) -> usize {
+        let Some(skipped) = &mut self.late else {
+            return 0;
+        };
+        let line = memchr::memchr(b'\n', bytes).map(|end| end + 1);
+        let count = line.unwrap_or(bytes.len()).min(MAX_LINE - *skipped);
+        *skipped += count;
+        if line.is_some() || *skipped == MAX_LINE {
+            self.late = None;
+        }
+        count
+    }
+
     pub(crate) fn is_known(&self) -> bool {
         matches!(self.presence, Presence::Here | Presence::Listener)
     }
@@ -125,6 +147,8 @@ pub(crate) struct Spec {
     operator: Vec<u8>,
     /// Nobody is known to read what the operator says now.
     pub(crate) on_trial: bool,
+    /// Somebody who is there acknowledged something, though the core may not know it yet.
+    is_read: bool,
     kept: Vec<Piece>,
 }
 
@@ -178,6 +202,7 @@ impl Spec {
             shown: Speaker::default(),
             operator: Vec::new(),
             on_trial: true,
+            is_read: false,
             kept: Vec::new(),
         }
     }
@@ -199,6 +224,7 @@ impl Spec {
             deaf_since: 0,
             caught_up: self.said,
             announced: false,
+            late: self.is_midline().then_some(0),
             silent: false,
             line: Line::default(),
         };
@@ -254,13 +280,16 @@ impl Spec {
     /// is over as soon as somebody acknowledged anything who is known to be there.
     pub(crate) fn forget_heard(&mut self, acked: impl Fn(usize) -> Acked) {
         if self.quorum.is_some() {
+            self.is_read = !self.on_trial;
             return;
         }
+        self.is_read = false;
         // What a member acknowledged whose connection broke was asked then.
         for id in self.placed() {
             let (acked, member) = (acked(id), &self.members[&id]);
             let is_known = acked.is_proven || member.is_known();
-            if is_known && acked.count > 0 {
+            if is_known && acked.count > 0 && member.has_stayed(self.now) {
+                self.is_read = true;
                 self.kept.clear();
             }
             // Who is gone by now heard what it was handed before its end, if it was through with what it
@@ -526,11 +555,20 @@ impl Spec {
         }
     }
 
+    /// Whether the operator is in the middle of a line that somebody hears.
+    fn is_midline(&self) -> bool {
+        self.log.midline && !self.relay && !self.chat && self.is_read
+    }
+
     /// Everybody here is to be handed it, but not its author.
     fn say(&mut self, bytes: &[u8], author: Option<usize>) {
         self.said += bytes.len() as u64;
         for &id in &self.here {
             let member = self.members.get_mut(&id).expect("it joined");
+            if !self.is_read {
+                member.late = None;
+            }
+            let bytes = &bytes[member.misses(bytes)..];
             if !member.deaf && author != Some(id) {
                 member.owed.extend(bytes);
                 member.total += bytes.len() as u64;

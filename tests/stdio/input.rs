@@ -35,6 +35,7 @@ use crate::support::expect_bytes;
 use crate::support::listening_port;
 use crate::support::piped;
 use crate::support::read_all;
+use crate::support::stay;
 
 /// A pipe, and what everybody expects of it.
 #[test]
@@ -67,6 +68,7 @@ fn what_is_typed_before_anyone_connects_reaches_the_first_who_joins() {
     expect_rest(&hub.process);
     let mut first = hub.join_seen();
     expect_bytes(&mut first, "early\n");
+    stay();
     let mut second = hub.join_seen();
     hub.process.type_in("later\n");
     expect_bytes(&mut first, "later\n");

@@ -755,6 +755,12 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Lets a moment pass: whoever breaks off before, or has not stayed for so long when another joins, may have
+/// been a port check, and what it got is kept.
+pub fn stay() {
+    thread::sleep(muxnc::hub::peers::MOMENT);
+}
+
 /// Stops a process while `act` runs, so that all that `act` does comes to it at once.
 #[track_caller]
 pub fn while_stopped<T>(process: &Process, act: impl FnOnce() -> T) -> T {

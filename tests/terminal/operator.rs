@@ -20,6 +20,7 @@ use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::listening_port;
 use crate::support::read_all;
+use crate::support::stay;
 
 #[test]
 fn lines_typed_before_anybody_is_there_reach_the_first_to_join() {
@@ -32,6 +33,7 @@ fn lines_typed_before_anybody_is_there_reach_the_first_to_join() {
     seat.expect(&["good morning", first, "class", second, "to"], 2);
     let mut peer = seat.join(port);
     expect_bytes(&mut peer, "good morning\nclass\n");
+    stay();
     let mut late = seat.join(port);
     seat.press("day\r");
     expect_bytes(&mut peer, "today\n");

@@ -34,6 +34,11 @@ impl Glue {
         }
     }
 
+    /// Whether the last of the stream is the beginning of a line.
+    pub(super) fn is_midline(&self) -> bool {
+        self.midline
+    }
+
     /// Appends what a speaker says.
     pub(super) fn append(&mut self, journal: &mut Journal, speaker: u32, bytes: &[u8]) {
         let Some(&last) = bytes.last() else {

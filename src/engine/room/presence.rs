@@ -26,8 +26,8 @@ use super::member::Member;
 use super::member::Presence;
 use crate::engine::journal::Journal;
 
-/// Bytes of the operator's that are said before anybody is known to read them: a port check is gone
-/// before it acknowledges anything. Where only whole lines are said, the last of them may be longer.
+/// Bytes of the operator's that are said before anybody is known to read them: a port check reads
+/// nothing. Where only whole lines are said, the last of them may be longer.
 pub const TRIAL: usize = 1024;
 
 /// What is said before anybody is known to read it.
@@ -84,10 +84,10 @@ impl Trial {
 
     /// What of it stands before that place in the journal, the last of it first.
     pub(super) fn kept_before(&self, at: u64) -> impl Iterator<Item = &[u8]> {
-        let kept = self.kept.iter();
-        kept.rev()
-            .filter(move |(place, _)| *place < at)
-            .map(|(_, text)| &text[..])
+        self.kept.iter().rev().map(move |(place, text)| {
+            let before = at.saturating_sub(*place).min(text.len() as u64);
+            &text[..before as usize]
+        })
     }
 
     /// Whether a member is one of those who have to acknowledge something until it is over. A receiver
@@ -170,6 +170,11 @@ impl Room {
         !self.trial.is_over && self.trial.said > 0
     }
 
+    /// Whether a newcomer is told other things, if somebody who is here reads, than if nobody does.
+    pub fn may_be_heard(&self) -> bool {
+        self.is_unheard() || (self.is_on_trial() && self.glue.is_midline())
+    }
+
     /// How many bytes of the operator's are wanted now, at most.
     pub fn input_budget(&self) -> usize {
         match self.wants_input() {
@@ -236,7 +241,7 @@ impl Room {
         self.forget_pace(key, now);
     }
 
-    /// A member acknowledged a byte that it was sent: what was said so far is heard by it, and the trial
+    /// A member acknowledged a byte that it was sent, and somebody reads it: what was said so far is heard by it, and the trial
     /// is over, if it is known to be there and no others are needed.
     ///
     /// # Panics
@@ -256,15 +261,24 @@ impl Room {
         }
     }
 
-    /// A member acknowledged a byte that it was sent while it was here, or since its end was read.
+    /// A member acknowledged a byte that it was sent since its end was read: it is there.
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn acknowledged(&mut self, key: usize) {
+    pub fn confirm(&mut self, key: usize) {
         if let Presence::Unconfirmed(order) = self.members[key].presence {
             self.unconfirmed.remove(&order);
             self.change(key, |member| member.presence = Presence::Listener);
         }
+    }
+
+    /// A member acknowledged a byte that it was sent while it was here, or since its end was read, and
+    /// somebody reads it.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn acknowledged(&mut self, key: usize) {
+        self.confirm(key);
         self.heard_by(key);
     }
 

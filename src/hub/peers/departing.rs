@@ -101,8 +101,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// until then nobody waits for it.
     pub(super) fn depart(&mut self, key: usize, why: DisconnectReason, now: Instant) {
         if self.member_mut(key).is_some() {
-            // What it had acknowledged was read by somebody.
-            self.note_proof(key);
+            // What it had acknowledged was read by somebody, if it stayed.
+            self.note_proof(key, now);
             self.give_up(key, why, now);
         }
     }

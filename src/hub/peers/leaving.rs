@@ -296,7 +296,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.queues.closing.retain(stays);
         self.looks.retain(stays);
         // What was heard before they leave counts.
-        self.settle_trial();
+        self.settle_trial(now);
         let was_on_trial = self.room.is_on_trial();
         // Who may have to wait has no place meanwhile.
         for (key, _) in &leaving {

@@ -5,7 +5,8 @@
 //! and only while it is out. Nobody is looked at otherwise: an idle hub never wakes.
 //!
 //! It promises: a look is one system call; nobody counts as there without proof, where the system can
-//! give one ([`SILENCE`] without a reset counts where it cannot).
+//! give one ([`SILENCE`] without a reset counts where it cannot), and nobody as having heard something
+//! who does not stay for a [`MOMENT`].
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,11 @@ const SLOWEST: Duration = Duration::from_secs(1);
 /// Where the system does not tell what was acknowledged: a peer that was written to and did not
 /// answer with a reset for so long is there.
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// What a peer acknowledges is read by somebody if it stays for so long: the kernel of a port check on the
+/// same machine acknowledges what comes before its connection is closed, and closing it with something
+/// unread breaks it (RFC 1122, 4.2.2.13).
+pub const MOMENT: Duration = Duration::from_millis(50);
 
 /// Who is looked at, and when.
 #[derive(Debug, Default)]
@@ -102,12 +108,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if !self.is_here(key) {
             return;
         }
-        self.note_proof(key);
+        self.note_proof(key, now);
         let was_on_trial = self.room.is_on_trial();
         if let Some(peer) = self.member_mut(key) {
             peer.ledger_mut().unproven = peer.conn.tcp_info().map_or(0, |info| info.written);
         }
         self.room.end_unheard(key);
+        self.note_hearing(key, now);
         self.look_soon(key, now);
         if !was_on_trial && self.room.is_on_trial() {
             self.look_at_all(now);
@@ -140,10 +147,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
             else {
                 continue;
             };
-            match peer.conn.tcp_info() {
-                Some(info) if info.acknowledged > peer.ledger().preamble => self.room.heard_by(key),
-                Some(info) if info.unacknowledged() == 0 => {}
-                _ => self.look_soon(key, now),
+            let info = peer.conn.tcp_info();
+            let is_heard = info.is_some_and(|info| info.acknowledged > peer.ledger().preamble);
+            let is_out = info.is_none_or(|info| info.unacknowledged() > 0);
+            if is_heard && self.has_stayed(key, now) {
+                self.room.heard_by(key);
+            } else if is_heard || is_out {
+                self.look_soon(key, now);
             }
         }
     }
@@ -154,10 +164,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         }
         let mut keys = std::mem::take(&mut self.looks.keys);
+        let mut next = None;
         keys.retain(|&(key, since)| {
             let again = self.look_at(key, since, now) == Look::Out;
             if let Some(peer) = self.conns.get_mut(key) {
                 peer.to_look = again;
+            }
+            if again && !self.has_stayed(key, now) {
+                next = [next, self.moment_over(key)].into_iter().flatten().min();
             }
             again
         });
@@ -165,7 +179,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.looks.keys = keys;
         self.looks.at = match self.looks.keys.is_empty() {
             true => None,
-            false => Some(now + self.looks.pause),
+            false => {
+                let regular = now + self.looks.pause;
+                Some(next.map_or(regular, |next| regular.min(next)))
+            }
         };
         // A trial is short; a slow reader may take its time.
         let farthest = match self.room.is_on_trial() {
@@ -182,13 +199,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return Look::Settled;
         };
         let was_heard = self.room.has_acknowledged(key);
+        let has_stayed = self.has_stayed(key, now);
         let Some(peer) = self.member_mut(key) else {
             return Look::Settled;
         };
         let wants_proof = match presence {
-            Presence::Here => promises && !peer.is_promised,
+            Presence::Here | Presence::Listener => promises && !peer.is_promised,
             Presence::Unconfirmed(_) => true,
-            Presence::Listener => false,
             Presence::Gone => return Look::Settled,
         };
         let wants_hearing = on_trial && !was_heard;
@@ -211,57 +228,76 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 (silent, silent, !silent)
             }
         };
-        if heard && wants_hearing {
+        if heard && wants_hearing && has_stayed {
             self.room.heard_by(key);
         }
         if proven && wants_proof {
-            self.confirm(key);
+            self.confirm(key, now);
         } else if on_trial {
-            self.note_hearing(key);
+            self.note_hearing(key, now);
         }
-        if is_closing && !is_out {
-            if is_over {
-                self.leave_acknowledged(key);
-            }
-            return Look::Settled;
+        if is_over && !is_out {
+            self.leave_acknowledged(key);
         }
         let waits = is_closing || (wants_proof && !proven) || (wants_hearing && !heard);
-        match is_out && waits {
+        let is_early = (wants_proof && proven) || (wants_hearing && heard);
+        match (is_out && waits) || (is_early && !has_stayed) {
             true => Look::Out,
             false => Look::Settled,
         }
     }
 
-    /// Looks whether a peer acknowledged anything.
-    fn note_hearing(&mut self, key: usize) {
-        if let Some(peer) = self.member(key)
-            && let Some(info) = peer.conn.tcp_info()
-            && info.acknowledged > peer.ledger().preamble
-        {
-            let is_all = info.acknowledged >= peer.ledger().unproven;
+    /// When a peer's first [`MOMENT`] is over.
+    fn moment_over(&self, key: usize) -> Option<Instant> {
+        let member = self.room.member(key);
+        member.map(|member| member.account.since + MOMENT)
+    }
+
+    /// Whether a peer has been here for a [`MOMENT`], so that what it acknowledged is read.
+    fn has_stayed(&self, key: usize, now: Instant) -> bool {
+        self.moment_over(key).is_some_and(|over| over <= now)
+    }
+
+    /// Looks whether a peer acknowledged anything that is read.
+    fn note_hearing(&mut self, key: usize, now: Instant) {
+        let Some(peer) = self.member(key) else {
+            return;
+        };
+        let Some(info) = peer.conn.tcp_info() else {
+            return;
+        };
+        if info.acknowledged <= peer.ledger().preamble {
+            return;
+        }
+        let is_all = info.acknowledged >= peer.ledger().unproven;
+        if self.has_stayed(key, now) {
             self.room.heard_by(key);
-            if is_all && self.room.is_unconfirmed(key) {
-                self.room.heard_to_its_end(key);
-            }
+        }
+        // Who had left something unread would not have ended its side in order.
+        if is_all && !self.is_here(key) {
+            self.room.heard_to_its_end(key);
         }
     }
 
     /// A peer is proven to be there.
-    fn confirm(&mut self, key: usize) {
-        self.room.acknowledged(key);
-        if self.promises {
-            self.promise_to(key);
+    fn confirm(&mut self, key: usize, now: Instant) {
+        self.room.confirm(key);
+        if self.has_stayed(key, now) {
+            self.room.heard_by(key);
+            if self.promises {
+                self.promise_to(key);
+            }
         }
     }
 
-    /// Looks, before anybody is handed what was kept, whether somebody heard it already. Of one whole
-    /// everybody is handed all, whoever heard it.
-    pub fn settle_trial(&mut self) {
-        if self.room.is_unheard() && !self.room.is_whole() {
+    /// Looks, before anybody is handed what was kept or the rest of a line, whether somebody heard it
+    /// already. Of one whole everybody is handed all, whoever heard it.
+    pub fn settle_trial(&mut self, now: Instant) {
+        if self.room.may_be_heard() && !self.room.is_whole() {
             let keys: Vec<usize> = self.member_keys().collect();
             for key in keys {
-                self.note_proof(key);
-                if !self.room.is_unheard() {
+                self.note_proof(key, now);
+                if !self.room.may_be_heard() {
                     return;
                 }
             }
@@ -270,14 +306,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// The last look at a peer that leaves: what it acknowledged was read by somebody, though nobody
     /// looked since.
-    pub(super) fn note_proof(&mut self, key: usize) {
+    pub(super) fn note_proof(&mut self, key: usize, now: Instant) {
         if !self.room.is_on_trial() {
             return;
         }
         if self.room.is_unconfirmed(key) && self.member(key).is_some_and(Peer::is_proven) {
-            self.confirm(key);
+            self.confirm(key, now);
         }
-        self.note_hearing(key);
+        self.note_hearing(key, now);
     }
 
     /// The peer that ended its side first of those that are not proven to be there; with an address, of

@@ -202,6 +202,7 @@ fn written_on_trial(count: usize, acknowledges: bool) -> Vec<Vec<usize>> {
         let key = peers.arrive(Conn::new(flood, addr));
         peers.join(key, now);
     }
+    let now = now + MOMENT;
     peers.typed(b"first\n", now);
     peers.flush(now);
     // Whoever waits is flushed without an event.

@@ -32,7 +32,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             for i in 0..SCOUTS {
                 let key = self.queues.owed[i];
                 self.flush_one(key, now);
-                self.note_proof(key);
+                self.note_proof(key, now);
             }
             self.queues.owed.drain(..SCOUTS);
             due -= SCOUTS;

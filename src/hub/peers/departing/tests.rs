@@ -5,6 +5,7 @@ use super::*;
 use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
 use crate::engine::idle::Idle;
+use crate::hub::peers::MOMENT;
 use crate::hub::peers::fake;
 use crate::hub::peers::fake::Fake;
 use crate::hub::peers::fake::Wire;
@@ -68,6 +69,7 @@ fn what_it_acknowledged_was_heard_though_nobody_looked() {
     let now = Instant::now();
     let mut peers = peers();
     let ([wire], [key]) = join(&mut peers, now);
+    let now = now + MOMENT;
     say(&mut peers, b"one\n", now);
     wire.acknowledge();
     peers.depart(key, DisconnectReason::Closed, now);
@@ -79,6 +81,7 @@ fn when_the_only_one_that_was_heard_of_departs_the_others_are_asked() {
     let now = Instant::now();
     let mut peers = peers();
     let (wires, keys) = join::<2>(&mut peers, now);
+    let now = now + MOMENT;
     say(&mut peers, b"one\n", now);
     wires[0].acknowledge();
     peers.look(now + MILLI);
@@ -130,6 +133,7 @@ fn who_departed_is_no_receiver_of_what_begins() {
     let now = Instant::now();
     let mut peers = peers();
     let (wires, keys) = join::<2>(&mut peers, now);
+    let now = now + MOMENT;
     say(&mut peers, b"one\n", now);
     wires.iter().for_each(|wire| wire.acknowledge());
     peers.look(now + MILLI);

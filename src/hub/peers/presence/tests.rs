@@ -1,3 +1,4 @@
+use std::io::ErrorKind;
 use std::rc::Rc;
 
 use super::super::DisconnectReason;
@@ -39,9 +40,10 @@ fn end(wire: &Wire, peers: &mut Peers<Fake>, now: Instant) {
 
 #[test]
 fn looks_lie_farther_and_farther_apart_and_each_asks_once() {
-    let (now, wire) = (Instant::now(), Rc::<Wire>::default());
+    let (joined, wire) = (Instant::now(), Rc::<Wire>::default());
+    let now = joined + MOMENT;
     let mut peers = peers();
-    wire.join(&mut peers, now);
+    wire.join(&mut peers, joined);
     say(&mut peers, b"one\n", now);
     say(&mut peers, b"two\n", now);
     wire.looks.set(0);
@@ -60,6 +62,47 @@ fn looks_lie_farther_and_farther_apart_and_each_asks_once() {
     say(&mut peers, b"three\n", now);
     let pauses = look_until(&mut peers, now, now + 10_000 * MILLI);
     assert_eq!(pauses.last(), Some(&SLOWEST));
+}
+
+#[test]
+fn what_is_acknowledged_counts_when_a_moment_is_over() {
+    let (now, wire) = (Instant::now(), Rc::<Wire>::default());
+    let mut peers = peers();
+    wire.join(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wire.acknowledge();
+    look_until(&mut peers, now, now + MOMENT - MILLI);
+    assert!(peers.room.is_unheard());
+    // It is looked at then, and not again after that.
+    assert_eq!(peers.looks.at(), Some(now + MOMENT));
+    peers.look(now + MOMENT);
+    assert!(!peers.room.is_on_trial());
+    assert_eq!(peers.looks.at(), None);
+}
+
+#[test]
+fn what_a_peer_acknowledged_that_broke_in_a_moment_is_kept() {
+    // Who ends its side in order has read what it was handed.
+    for (has_ended, kept) in [(false, 4), (true, 0)] {
+        let (now, wire) = (Instant::now(), Rc::<Wire>::default());
+        let mut peers = peers();
+        wire.join(&mut peers, now);
+        say(&mut peers, b"one\n", now);
+        wire.acknowledge();
+        peers.look(now + MILLI);
+        if has_ended {
+            end(&wire, &mut peers, now + 2 * MILLI);
+            peers.look(now + 3 * MILLI);
+        }
+        let key = peers.member_keys().last().expect("one is here");
+        let why = DisconnectReason::Broke(ErrorKind::ConnectionReset.into());
+        peers.depart(key, why, now + 4 * MILLI);
+        peers.reap(now + 4 * MILLI);
+        assert!(peers.room.is_on_trial());
+        let other = Rc::<Wire>::default();
+        let key = other.join(&mut peers, now + 5 * MILLI);
+        assert_eq!(peers.room.owed(key), kept);
+    }
 }
 
 #[test]
@@ -108,7 +151,7 @@ fn who_is_on_this_machine_needs_no_proof() {
     let mut peers = peers();
     wire.join(&mut peers, now);
     say(&mut peers, b"one\n", now);
-    peers.look(now + FIRST);
+    look_until(&mut peers, now, now + MOMENT);
     assert!(!peers.room.is_on_trial());
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::engine::journal::GATHER;
+use crate::hub::peers::MOMENT;
 use crate::hub::peers::fake;
 use crate::hub::peers::fake::Wire;
 use crate::hub::peers::fake::peers;
@@ -62,6 +63,7 @@ fn who_was_told_the_end_and_goes_on_is_not_looked_at() {
     let wire = Rc::<Wire>::default();
     let mut peers = peers();
     let key = wire.join(&mut peers, now);
+    let now = now + MOMENT;
     peers.typed(b"one\n", now);
     peers.flush(now);
     wire.acknowledge();
