@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
+use std::time::Duration;
 
 use muxnc::io::terminal::Terminal;
 use rustix::process::Signal;
+use socket2::SockRef;
 
 use crate::Seat;
 use crate::Server;
@@ -191,6 +193,42 @@ fn ctrl_d_is_asked_for_twice_if_lines_wait() {
     seat.press("good morning\r\x04");
     seat.wait_for("muxnc: 1 line was never said: Ctrl-D again ends the class\r\n");
     seat.press("\x04");
+    seat.process.expect_status(0);
+    seat.expect_found();
+}
+
+/// What waits is given up only where nobody would hear it.
+#[test]
+fn what_waits_at_ctrl_d_is_said_to_who_is_there_or_comes_with_keep_open() {
+    let (mut seat, port) = Seat::hub(&["--delay", "200ms"]);
+    let mut one = seat.join(port);
+    seat.type_lines(&["a", "b", "c"]);
+    seat.press("\x04");
+    seat.wait_for("muxnc: 1 participant is here: Ctrl-D again ends the class\r\n");
+    seat.press("\x04");
+    assert_eq!(read_all(&mut one), b"a\nb\nc\n");
+    let (mut seat, port) = Seat::hub(&["--keep-open"]);
+    seat.press("for the first\r");
+    seat.wait_for("muxnc: nobody is here yet: 1 line waits for the first to join\r\n");
+    seat.press("\x04");
+    expect_rest(&seat.process);
+    expect_bytes(&mut seat.join(port), "for the first\n");
+}
+
+#[test]
+fn what_waits_at_ctrl_d_is_given_up_when_the_last_one_leaves() {
+    let (mut seat, port) = Seat::hub(&["--wait-for", "2"]);
+    let one = seat.join(port);
+    seat.press("for two\r");
+    seat.wait_for("muxnc: 1 of 2 here: 1 line waits for the others to join\r\n");
+    seat.press("\x04");
+    seat.wait_for("muxnc: 1 participant is here: Ctrl-D again ends the class\r\n");
+    seat.press("\x04");
+    expect_rest(&seat.process);
+    // An end alone would not say that it left.
+    let at_once = Some(Duration::ZERO);
+    SockRef::from(&one).set_linger(at_once).unwrap();
+    drop(one);
     seat.process.expect_status(0);
     seat.expect_found();
 }

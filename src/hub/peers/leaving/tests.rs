@@ -65,6 +65,20 @@ fn what_a_layer_holds_back_of_a_promise_breaks() {
     assert!(wire.breaks.get());
 }
 
+/// Its end is on its way already.
+#[test]
+fn who_was_told_the_end_is_not_broken_for_what_a_layer_adds_to_it() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], [key]) = join(&mut peers, now);
+    wire.has_layer.set(true);
+    let peer = peers.member_mut(key).expect("it is here");
+    assert!(peer.end_our_side());
+    wire.is_pending.set(true);
+    peers.promise_to(key);
+    assert!(!wire.breaks.get());
+}
+
 #[test]
 fn when_all_was_said_who_has_it_reads_an_end() {
     let now = Instant::now();
@@ -77,6 +91,21 @@ fn when_all_was_said_who_has_it_reads_an_end() {
     peers.promise();
     peers.close_all();
     assert_eq!(wires.map(|wire| wire.breaks.get()), [false, false]);
+}
+
+/// Until then it had to break if the hub was killed: more was to be said.
+#[test]
+fn who_ended_its_side_and_has_all_that_was_promised_reads_an_end() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], [key]) = join(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wire.acknowledge();
+    peers.promise_to(key);
+    peers.end_presence(key, now);
+    assert!(wire.breaks.get());
+    peers.promise();
+    assert!(!wire.breaks.get());
 }
 
 /// What was promised is what the operator had said, and not what another one said after that.
@@ -174,7 +203,7 @@ fn nobody_is_idle_while_others_are_waited_for() {
     peers.limit_idle(10 * SECOND);
     let (_, [key]) = join(&mut peers, now);
     peers.find_overdue(true, now);
-    peers.find_overdue(true, now + 20 * SECOND);
+    peers.find_overdue(true, now + 5 * SECOND);
     peers.find_overdue(false, now + 20 * SECOND);
     peers.find_overdue(false, now + 29 * SECOND);
     assert!(!is_leaving(&peers, key));

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::engine::journal::GATHER;
+use crate::engine::room::HIGH_WATER;
 use crate::hub::peers::MOMENT;
 use crate::hub::peers::fake;
 use crate::hub::peers::fake::Wire;
@@ -10,6 +11,13 @@ use crate::hub::peers::fake::peers;
 use crate::io::readiness::Event;
 
 const MILLI: Duration = Duration::from_millis(1);
+
+fn writable() -> Event {
+    Event {
+        writable: true,
+        ..Event::default()
+    }
+}
 
 #[test]
 fn who_leaves_is_handed_nothing_more() {
@@ -41,11 +49,7 @@ fn a_write_that_does_not_reach_the_end_is_gone_on_with() {
     let shown = peers.room.screen().front().len();
     peers.room.screen_mut().consume(shown);
     wires[0].is_full.set(false);
-    let event = Event {
-        writable: true,
-        ..Event::default()
-    };
-    peers.collect(slow, event);
+    peers.collect(slow, writable());
     let mut turns = 0;
     while !peers.queues.owed.is_empty() {
         peers.flush(now);
@@ -79,4 +83,76 @@ fn who_was_told_the_end_and_goes_on_is_not_looked_at() {
     peers.queue_flush(key);
     peers.flush(now + 3 * MILLI);
     assert_eq!(peers.looks.at(), None);
+}
+
+#[test]
+fn nobody_waits_for_one_that_takes_no_more() {
+    let now = Instant::now();
+    let wires = [(); 2].map(|()| Rc::<Wire>::default());
+    let mut peers = peers();
+    let [deaf, other] = wires.each_ref().map(|wire| wire.join(&mut peers, now));
+    let peer = peers.member_mut(deaf).expect("it is here");
+    assert!(peer.end_our_side());
+    peers.typed(&vec![b'x'; HIGH_WATER as usize + 1], now);
+    assert!(peers.room.is_held());
+    while peers.room.owed(other) > 0 {
+        peers.flush(now);
+    }
+    assert!(!peers.room.is_held());
+    assert_eq!(wires[0].written.get(), 0);
+}
+
+/// With `--send-only` the hub ends when everything was acknowledged, whether its kernel has it already when
+/// the operator ends, or takes it later.
+#[test]
+fn what_was_said_last_is_looked_after() {
+    let now = Instant::now();
+    let wire = Rc::<Wire>::default();
+    let mut peers = peers();
+    peers.linger();
+    let key = wire.join(&mut peers, now);
+    let now = now + MOMENT;
+    peers.typed(b"one\n", now);
+    peers.flush(now);
+    wire.acknowledge();
+    peers.look(now + MILLI);
+    peers.typed(b"two\n", now);
+    peers.flush(now);
+    assert_eq!(peers.looks.at(), None);
+    peers.say_no_more(now);
+    assert!(peers.looks.at().is_some());
+    wire.is_full.set(true);
+    peers.typed(b"three\n", now);
+    peers.flush(now);
+    wire.acknowledge();
+    peers.look(now + 2 * MILLI);
+    assert_eq!(peers.looks.at(), None);
+    wire.is_full.set(false);
+    peers.collect(key, writable());
+    peers.flush(now);
+    assert!(peers.looks.at().is_some());
+}
+
+/// Where they hear each other, the last one that spoke may be slow to take what it is owed: the others do
+/// not wait for that.
+#[test]
+fn when_the_last_one_says_no_more_all_are_told_the_end() {
+    let now = Instant::now();
+    let wires = [(); 2].map(|()| Rc::<Wire>::default());
+    let mut peers = fake::relaying();
+    let keys = wires.each_ref().map(|wire| wire.join(&mut peers, now));
+    peers.typed(b"one\n", now);
+    peers.flush(now);
+    wires[0].acknowledge();
+    peers.typed_end(now);
+    peers.say_no_more(now);
+    peers.expect_nobody();
+    for (wire, key) in wires.iter().zip(keys) {
+        assert!(!wires[0].is_ended.get(), "the other one may say something");
+        wire.ends.set(true);
+        peers.collect(key, fake::ended());
+        fake::read(&mut peers, now);
+    }
+    assert!(peers.room.member(keys[1]).is_some(), "it left");
+    assert!(wires[0].is_ended.get());
 }
