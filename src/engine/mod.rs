@@ -15,6 +15,7 @@ pub mod dialect;
 pub mod editor;
 pub mod escape;
 pub mod flow;
+pub mod fold;
 pub mod handshakes;
 pub mod happy_eyeballs;
 pub mod idle;

@@ -31,6 +31,7 @@ use crate::engine::command::understand;
 use crate::engine::crlf::Crlf;
 use crate::engine::editor::Event;
 use crate::engine::escape::Letters;
+use crate::engine::fold::fold;
 use crate::engine::line_delay::LineDelay;
 use crate::engine::typing::Typing;
 use crate::io::console::Console;
@@ -450,9 +451,7 @@ impl<D: Device> Operator<D> {
     fn tell_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
         let waits = !self.pending.is_empty() || peers.room.is_unheard();
         if !self.keeps_open && peers.room.is_empty() && waits {
-            self.answer(
-                "the first to join gets what waits, and the class ends (Ctrl-C ends it now)",
-            );
+            self.answer("the first to join gets what waits; then the class ends (Ctrl-C: now)");
         }
     }
 
@@ -639,10 +638,12 @@ impl<D: Device> Operator<D> {
             let mut letters = Letters::default();
             line.chars()
                 .for_each(|letter| letters.push(letter, &mut shown));
-            match self.console_mut() {
-                Some(console) => console.notice(format!("muxnc: {shown}\n").as_bytes()),
-                None if is_typed => self.answers.push(shown),
-                None => {}
+            for row in fold(&shown) {
+                match self.console_mut() {
+                    Some(console) => console.notice(format!("muxnc: {row}\n").as_bytes()),
+                    None if is_typed => self.answers.push(row.into()),
+                    None => {}
+                }
             }
         }
     }

@@ -129,7 +129,7 @@ fn what_was_typed_before_ctrl_d_waits_for_who_comes() {
         expect_rest(&hub.process);
         seat.press("\x04");
         if args.is_empty() {
-            screen.wait_for("muxnc: the first to join gets what waits, and the class ends");
+            screen.wait_for("muxnc: the first to join gets what waits; then the class ends");
         }
         expect_rest(&hub.process);
         let mut peer = hub.join_seen();

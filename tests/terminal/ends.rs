@@ -320,6 +320,21 @@ fn a_hub_that_ends_says_for_whom_it_waits() {
     }
 }
 
+#[test]
+fn a_notice_that_names_many_fits_the_rows_of_a_terminal() {
+    let line = [MUXNC, "-l", "0", "-v", "--no-edit"];
+    let mut seat = Seat::start("xterm", Stream::Pipe, &line);
+    let port = listening_port(&seat.process.stderr);
+    let _all: Vec<_> = (0..10).map(|_| seat.join(port)).collect();
+    seat.press("\x04");
+    seat.wait_for("muxnc: no more is said; waiting until [1], [2], ");
+    seat.wait_for(" ends it now)\r\n");
+    let told = seat.screen.text();
+    let told = told.replace("\x1b[1m", "").replace("\x1b[0m", "");
+    assert!(told.lines().all(|row| row.len() <= 80), "{told}");
+    assert_eq!(told.matches("muxnc: ").count(), 2, "{told}");
+}
+
 /// In a line it deletes, as in a shell.
 #[test]
 fn ctrl_d_in_a_line_is_no_end() {
