@@ -7,9 +7,11 @@ use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Child;
+use std::process::ChildStdout;
 use std::process::Command;
 use std::process::ExitCode;
 use std::process::Stdio;
@@ -29,6 +31,8 @@ use socket2::Type;
 
 /// How long anything may take.
 const DEADLINE: Duration = Duration::from_secs(120);
+
+const TRANSCRIPT: &[&str] = &["--transcript", "/dev/null"];
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -75,6 +79,7 @@ fn run(options: &Options) -> Outcome<()> {
     );
     println!("| beside | from the teacher | to the teacher | MiB |");
     println!("|---|---|---|---|");
+    let feeds: &[u8] = &[b'\n'; 64_000];
     let flood: &[u8] = &[[b'!'; 79].as_slice(), b"\n"].concat().repeat(800);
     for (name, args, count, bytes) in [
         ("nobody", &[][..], 0, flood),
@@ -90,6 +95,21 @@ fn run(options: &Options) -> Outcome<()> {
         ("nobody, `--broker`", &["--broker"], 0, flood),
         ("1 that floods, `--broker`", &["--broker"], 1, flood),
         ("10 that flood, `--broker`", &["--broker"], 10, flood),
+        ("20 that flood, `--transcript`", TRANSCRIPT, 20, flood),
+        ("100 that flood, `--transcript`", TRANSCRIPT, 100, flood),
+        (
+            "1 that sends line feeds, `--transcript`",
+            TRANSCRIPT,
+            1,
+            feeds,
+        ),
+        (
+            "1 that sends line feeds, `-x`",
+            &["-x", "/dev/null"],
+            1,
+            feeds,
+        ),
+        ("1 that sends line feeds, `--chat`", &["--chat"], 1, feeds),
     ] {
         let hub = Hub::start(args)?;
         let (from, to) = hub.converse(options.lines, count, bytes)?;
@@ -100,7 +120,11 @@ fn run(options: &Options) -> Outcome<()> {
     println!("| what | took | the hub then |");
     println!("|---|---|---|");
     storm(options.peers)?;
-    unfinished(options.peers)?;
+    unfinished(options.peers, &[])?;
+    unfinished(options.peers, TRANSCRIPT)?;
+    unfinished(options.peers, &["--broker"])?;
+    stuck_pager()?;
+    hellos(options.peers)?;
     stopped(options.stop)
 }
 
@@ -209,27 +233,158 @@ fn storm(peers: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Everybody begins a line and does not end it.
-fn unfinished(peers: usize) -> Outcome<()> {
+/// Everybody begins a line and does not end it, and then all of them are gone.
+fn unfinished(peers: usize, args: &[&str]) -> Outcome<()> {
     const LEN: usize = 60_000;
-    let mut hub = Hub::start(&[])?;
+    let mut hub = Hub::start(args)?;
     let before = hub.rss_kib()?;
+    let witness = hub.join()?;
+    let mut speaker = witness.try_clone()?;
+    thread::spawn(move || std::io::copy(&mut { witness }, &mut std::io::sink()));
     let mut all = Vec::new();
     for _ in 0..peers {
         all.push(hub.join()?);
     }
     let start = Instant::now();
     for peer in &mut all {
-        peer.write_all(&[b'x'; LEN])?;
+        // With --broker nobody takes what the others say in pieces: who is not read is told so here.
+        peer.set_write_timeout(Some(Duration::from_millis(20)))?;
+        let _ = peer.write(&[b'x'; LEN]);
     }
-    hub.expect_from(&mut all[0])?;
+    hub.expect_from(&mut speaker)?;
+    let args = args.first().map(|arg| format!(", `{arg}`"));
+    let args = args.unwrap_or_default();
     println!(
-        "| {peers} begin a line of {LEN} bytes | {:.2} s | {:.1} MiB more, for {:.1} MiB |",
+        "| {peers} begin a line of {LEN} bytes{args} | {:.2} s | {:.1} MiB more, for {:.1} MiB |",
         start.elapsed().as_secs_f64(),
         (hub.rss_kib()? - before) as f64 / 1024.0,
         (peers * LEN) as f64 / 1024.0 / 1024.0
     );
+    let start = Instant::now();
+    all.into_iter().for_each(reset);
+    let late = hub.expect_from(&mut speaker)?;
+    wait(|| Ok(hub.descriptors()? < 50))?;
+    println!(
+        "| all of them vanish together{args} | {:.2} s | a line of another {:.1} ms late; {:.1} MiB at most |",
+        start.elapsed().as_secs_f64(),
+        late.as_secs_f64() * 1000.0,
+        hub.peak_mib()?
+    );
     Ok(())
+}
+
+/// Nobody reads the hub's stdout; others come and are gone.
+fn stuck_pager() -> Outcome<()> {
+    const STORM: usize = 1500;
+    let hub = Hub::start_unread(&[])?;
+    let mut talker = hub.join()?;
+    talker.set_write_timeout(Some(Duration::from_millis(300)))?;
+    let line = [[b'z'; 1023].as_slice(), b"\n"].concat().repeat(64);
+    while talker.write(&line).is_ok() {}
+    let before = hub.descriptors()?;
+    let start = Instant::now();
+    for _ in 0..STORM {
+        reset(hub.join()?);
+    }
+    wait(|| Ok(hub.descriptors()? <= before))?;
+    let took = start.elapsed();
+    let mut newcomer = hub.join()?;
+    let start = Instant::now();
+    let mut stdin = hub.process.stdin.as_ref().ok_or("no stdin")?;
+    // The first may be read before the newcomer is let in.
+    let mut heard = [0; 1];
+    newcomer.set_read_timeout(Some(Duration::from_millis(50)))?;
+    while newcomer.read(&mut heard).is_err() {
+        if start.elapsed() > DEADLINE {
+            return Err("a newcomer hears nothing".into());
+        }
+        stdin.write_all(b"page 12\n")?;
+    }
+    println!(
+        "| {STORM} connect and vanish while nobody reads stdout | {:.2} s | {} descriptors ({before} before); \
+         a newcomer hears the teacher after {:.1} ms |",
+        took.as_secs_f64(),
+        hub.descriptors()?,
+        start.elapsed().as_secs_f64() * 1000.0
+    );
+    Ok(())
+}
+
+/// Hellos of TLS as fast as they come, of which none goes on, while honest participants join.
+fn hellos(most: usize) -> Outcome<()> {
+    const HONEST: usize = 24;
+    const HELD: usize = 1500;
+    if !cfg!(feature = "tls") {
+        return Ok(());
+    }
+    let hub = Hub::start(&["--ssl"])?;
+    let network = TcpListener::bind(("127.0.0.1", 0))?;
+    let participant = |port: u16| {
+        let mut command = Command::new(muxnc()?);
+        command.args(["--ssl-fingerprint", &hub.fingerprint]);
+        command.args(["127.0.0.1", &port.to_string()]);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::null());
+        Ok::<Child, Box<dyn std::error::Error>>(piped.stderr(Stdio::null()).spawn()?)
+    };
+    let mut first = participant(network.local_addr()?.port())?;
+    let mut words = vec![0; 4096];
+    let count = network.accept()?.0.read(&mut words)?;
+    words.truncate(count);
+    first.kill()?;
+    first.wait()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (port, over) = (hub.port, stop.clone());
+    let flood = thread::spawn(move || {
+        let mut held = std::collections::VecDeque::new();
+        let (start, mut sent) = (Instant::now(), 0);
+        while !over.load(Ordering::Relaxed) {
+            if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+                sent += usize::from(stream.write_all(&words).is_ok());
+                held.push_back(stream);
+            }
+            if held.len() > HELD {
+                held.pop_front();
+            }
+        }
+        sent as f64 / start.elapsed().as_secs_f64()
+    });
+    // When many wait already.
+    wait(|| Ok(hub.descriptors()? > most.min(200)))?;
+    let mut joined = 0;
+    let mut late = Latencies::default();
+    for _ in 0..HONEST {
+        let start = Instant::now();
+        let mut child = participant(hub.port)?;
+        let mut stdin = child.stdin.take().ok_or("no stdin")?;
+        stdin.write_all(b"witness\n")?;
+        if hub.shown.recv_timeout(Duration::from_secs(20)).is_ok() {
+            joined += 1;
+            late.0.push(start.elapsed());
+        }
+        child.kill()?;
+        child.wait()?;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let rate = flood.join().map_err(|_| "the flood panicked")?;
+    println!(
+        "| {rate:.0} hellos of TLS in a second, `--ssl` | {late} ms until an honest one is heard | {joined} of \
+         {HONEST} honest ones joined, {:.1} MiB at most |",
+        hub.peak_mib()?
+    );
+    match joined {
+        HONEST => Ok(()),
+        _ => Err("an honest participant was not let in".into()),
+    }
+}
+
+/// The program beside this one.
+fn muxnc() -> Outcome<PathBuf> {
+    let here = std::env::current_exe()?;
+    Ok(here
+        .ancestors()
+        .nth(2)
+        .ok_or("where is muxnc?")?
+        .join("muxnc"))
 }
 
 /// The hub is stopped for a while and goes on.
@@ -275,8 +430,12 @@ fn stopped(seconds: u64) -> Outcome<()> {
 struct Hub {
     process: Child,
     port: u16,
+    /// Of its certificate, with `--ssl`.
+    fingerprint: String,
     /// What one witness said, as it was shown.
     shown: Receiver<Instant>,
+    /// Where nobody reads it.
+    _stdout: Option<ChildStdout>,
 }
 
 impl Drop for Hub {
@@ -288,10 +447,26 @@ impl Drop for Hub {
 
 impl Hub {
     fn start(args: &[&str]) -> Outcome<Hub> {
-        let here = std::env::current_exe()?;
-        let target = here.ancestors().nth(2).ok_or("where is muxnc?")?;
-        let muxnc: PathBuf = target.join("muxnc");
-        let mut process = Command::new(muxnc)
+        let mut hub = Hub::start_unread(args)?;
+        let stdout = hub._stdout.take().ok_or("no stdout")?;
+        let (sender, shown) = mpsc::channel();
+        hub.shown = shown;
+        thread::spawn(move || {
+            let mut stdout = BufReader::with_capacity(1 << 20, stdout);
+            let mut line = Vec::new();
+            while stdout.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                if line.ends_with(b"witness\n") {
+                    let _ = sender.send(Instant::now());
+                }
+                line.clear();
+            }
+        });
+        Ok(hub)
+    }
+
+    /// One whose stdout nobody reads.
+    fn start_unread(args: &[&str]) -> Outcome<Hub> {
+        let mut process = Command::new(muxnc()?)
             .args(["-l", "127.0.0.1", "0"])
             .args(args)
             .stdin(Stdio::piped())
@@ -303,24 +478,20 @@ impl Hub {
         told.read_line(&mut line)?;
         let port = line.trim().rsplit(':').next().unwrap_or_default();
         let port = port.parse().map_err(|_| format!("no port in {line:?}"))?;
+        let mut fingerprint = String::new();
+        if args.contains(&"--ssl") {
+            told.read_line(&mut fingerprint)?;
+            let (_, groups) = fingerprint.split_once(" is ").ok_or("no fingerprint")?;
+            fingerprint = groups.split(" (").next().unwrap_or_default().into();
+        }
         // What else it says are warnings, for whoever runs this.
         thread::spawn(move || std::io::copy(&mut told, &mut std::io::stderr()));
-        let stdout = process.stdout.take().ok_or("no stdout")?;
-        let (sender, shown) = mpsc::channel();
-        thread::spawn(move || {
-            let mut stdout = BufReader::with_capacity(1 << 20, stdout);
-            let mut line = Vec::new();
-            while stdout.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-                if line.ends_with(b"witness\n") {
-                    let _ = sender.send(Instant::now());
-                }
-                line.clear();
-            }
-        });
         Ok(Hub {
-            process,
             port,
-            shown,
+            fingerprint,
+            shown: mpsc::channel().1,
+            _stdout: process.stdout.take(),
+            process,
         })
     }
 
