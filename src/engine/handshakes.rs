@@ -10,7 +10,8 @@
 //!               └── makes way after SILENCE             └── makes way after GRACE
 //! ```
 //!
-//! Where none can make way no other is accepted for a while: the listener's backlog waits.
+//! Where none can make way no other is accepted for a while: the listener's backlog waits. They make way for
+//! whoever needs a descriptor, too.
 //!
 //! It promises: at most [`MOST`] are under way, each for [`LIMIT`] at most; turns are taken in the order
 //! in which something was said; a peer that has said something which was not looked at yet never makes
@@ -178,9 +179,10 @@ impl Handshakes {
         Some(key)
     }
 
-    /// Takes out those that are the least likely to come to an end: of the address that has most under
-    /// way, who said nothing before who did, who was awaited the longest first.
-    fn make_way(&mut self, now: Instant) -> Vec<usize> {
+    /// Takes out those that are the least likely to come to an end, at most a sixteenth of [`MOST`]: of the
+    /// address that has most under way, who said nothing before who did, who was awaited the longest first.
+    /// Returns which they were.
+    pub fn make_way(&mut self, now: Instant) -> Vec<usize> {
         let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for place in self.places.values() {
             *counts.entry(place.ip).or_default() += 1;

@@ -299,9 +299,18 @@ impl<L> Accept<L> {
         }
         peers.free_descriptors(now);
         let was_told = self.exhausted.is_some();
-        self.exhausted = Some(Exhausted {
-            retry: Some(now + RETRY),
-        });
+        let made_way = self.handshakes.make_way(now);
+        let retry = match made_way.is_empty() {
+            true if self.handshakes.is_empty() => Some(now + RETRY),
+            // They may make way soon.
+            true => Some(now + RETRY / 4),
+            false => None,
+        };
+        for key in made_way {
+            let reason = "descriptors ran out before it had agreed on TLS";
+            self.give_up(key, reason, peers, now);
+        }
+        self.exhausted = Some(Exhausted { retry });
         if !was_told && let Some(permit) = peers.news.ask(Topic::Exhausted, now) {
             permit.say(format_args!(
                 "no descriptor is left after {} peers: whoever else comes waits until one leaves \

@@ -5,6 +5,7 @@
 //! handshake was completed, with every byte that it said unread.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
@@ -54,6 +55,8 @@ pub(crate) struct Once {
     accepted: BTreeMap<usize, Instant>,
     until: Option<Instant>,
     failed: usize,
+    /// Those that were given up since descriptors ran out.
+    made_way: BTreeSet<usize>,
 }
 
 impl Once {
@@ -72,6 +75,7 @@ impl Once {
             said: BTreeMap::new(),
             accepted: BTreeMap::new(),
             until: None,
+            made_way: BTreeSet::new(),
             failed: 0,
         };
         let conn = once.serve();
@@ -211,6 +215,7 @@ impl Once {
             assert!(!is_through, "{id} could be served: {wire:?}");
             let is_late = now - self.accepted[&id] >= handshakes::LIMIT;
             let is_over = wire.fate != Shake::Done || !wire.sends() || is_late;
+            let is_over = is_over || self.made_way.contains(&id);
             assert!(!wire.dropped || is_over, "{id} was closed: {wire:?}");
         }
     }
@@ -222,11 +227,21 @@ impl Once {
             let net = &mut *self.net.borrow_mut();
             (std::mem::take(&mut net.log), net.now)
         };
+        let mut has_run_out = false;
         for did in log {
             match did {
                 Did::Accepted(id) => drop(self.accepted.insert(id, now)),
-                Did::RanOut | Did::Failed(_) | Did::Shut(_) => {}
-                Did::Dropped(_) => self.failed += 1,
+                Did::RanOut => has_run_out = true,
+                Did::Failed(_) | Did::Shut(_) => {}
+                Did::Dropped(id) => {
+                    self.failed += 1;
+                    // Who does not go on makes way for whoever needs a descriptor.
+                    let came = self.accepted.get(&id);
+                    let is_slow = came.is_some_and(|came| now - *came >= handshakes::SILENCE);
+                    if has_run_out && is_slow {
+                        self.made_way.insert(id);
+                    }
+                }
                 Did::Heard(id, _) | Did::HeardEnd(id) => heard.push(id),
                 Did::Handed(id, bytes) => {
                     let is_why = bytes.starts_with(&b"muxnc: "[..bytes.len().min(7)]);
