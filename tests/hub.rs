@@ -38,6 +38,7 @@ use support::piped;
 use support::read_all;
 use support::reserved_port;
 use support::stay;
+use support::while_stopped;
 
 /// Numbers that look random and come again in every run.
 struct Random(u64);
@@ -519,6 +520,24 @@ fn what_is_typed_while_nobody_is_there_reaches_the_first_who_joins() {
     hub.process.type_in("between\n");
     let mut carol = hub.join_seen();
     expect_bytes(&mut carol, "between\n");
+}
+
+#[test]
+fn what_comes_as_the_only_one_leaves_waits_for_the_next() {
+    for options in [&[][..], &["-k"], &["--broker"]] {
+        let mut hub = Hub::start(options);
+        let mut ana = hub.join();
+        hub.process.type_in("hello\n");
+        expect_bytes(&mut ana, "hello\n");
+        stay();
+        let mut stdin = hub.process.stdin.take().expect("it is a pipe");
+        while_stopped(&hub.process, || {
+            drop(ana);
+            stdin.write_all(b"for the next\n").unwrap();
+        });
+        let mut bo = hub.join();
+        expect_bytes(&mut bo, "for the next\n");
+    }
 }
 
 // Rule 9.

@@ -227,18 +227,10 @@ impl<W: World> Core<W> {
         if let Some(console) = self.operator.console_mut() {
             console.look(now);
         }
-        let refused = self.peers.news.total(Topic::Refused);
-        self.operator.turn(
-            &mut self.peers,
-            &self.transfer,
-            refused,
-            &mut self.buffer,
-            now,
-        )?;
-        if self.operator.take_echoed() {
-            self.display.echoed();
+        // What is said to those who are just leaving nobody would hear: they are read first.
+        if !self.peers.are_all_closing() {
+            self.hear_operator(now)?;
         }
-        self.close_if_finished(now);
         self.read_peers(now)?;
         // Whoever comes when it has begun would get a part only.
         self.begin_transfer(now);
@@ -276,6 +268,22 @@ impl<W: World> Core<W> {
         if self.config.settings.half_close {
             self.peers.half_close_all();
         }
+    }
+
+    fn hear_operator(&mut self, now: Instant) -> Result<(), Error> {
+        let refused = self.peers.news.total(Topic::Refused);
+        self.operator.turn(
+            &mut self.peers,
+            &self.transfer,
+            refused,
+            &mut self.buffer,
+            now,
+        )?;
+        if self.operator.take_echoed() {
+            self.display.echoed();
+        }
+        self.close_if_finished(now);
+        Ok(())
     }
 
     fn read_peers(&mut self, now: Instant) -> Result<(), Error> {

@@ -30,7 +30,7 @@ const VANISHED: Duration = Duration::from_secs(80);
 const CHECKUP: Duration = Duration::from_secs(20);
 
 /// How often anybody is looked at in one turn, at most.
-const LOOKS: u32 = 9;
+const LOOKS: u32 = 12;
 
 /// What is known of a turn when it is over.
 struct Turn {
@@ -108,6 +108,12 @@ impl Hub {
             self.replay_one(did, &mut turn, &net);
         }
         self.judge(&mut turn, &net);
+        if turn.has_run_out {
+            // Who is let go for its descriptor may have to wait with its line, too.
+            let waits = |id: &usize| self.waits_with_its_line(*id, &net);
+            let waiting: Vec<usize> = self.spec.here.iter().copied().filter(waits).collect();
+            self.leave_later.extend(waiting);
+        }
         self.reap(&mut turn, &net);
         self.look(&turn, &net);
         for id in std::mem::take(&mut turn.found_none) {
@@ -184,6 +190,18 @@ impl Hub {
             assert!(
                 !self.spec.placed().is_empty(),
                 "something was said to nobody"
+            );
+            let mut known = self.spec.here.iter().filter(|id| {
+                let member = &self.spec.members[id];
+                member.is_known()
+            });
+            let stays = |id: &usize| {
+                let (wire, presence) = (&net.wires[*id], self.spec.members[id].presence);
+                !wire.told_break && (presence == Presence::Listener || !wire.told_end)
+            };
+            assert!(
+                self.spec.known() == 0 || known.any(stays),
+                "something was said to those who left"
             );
             let needed = self
                 .terms

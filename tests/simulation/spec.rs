@@ -59,6 +59,8 @@ pub(crate) struct Member {
     /// Where the shared stream was when this one was last owed nothing.
     pub(crate) caught_up: u64,
     announced: bool,
+    /// It is no port check.
+    has_said: bool,
     /// It came in the middle of a line, and so much of the rest of that it was not handed.
     late: Option<usize>,
     /// Its end was read.
@@ -69,7 +71,7 @@ pub(crate) struct Member {
 impl Member {
     /// Whether somebody reads what it acknowledged: the kernel of a port check acknowledges, too.
     pub(crate) fn has_stayed(&self, now: Instant) -> bool {
-        self.since + MOMENT <= now
+        self.has_said || self.since + MOMENT <= now
     }
 
     /// How much of that is the rest of a line whose beginning it has not got.
@@ -224,6 +226,7 @@ impl Spec {
             deaf_since: 0,
             caught_up: self.said,
             announced: false,
+            has_said: false,
             late: self.is_midline().then_some(0),
             silent: false,
             line: Line::default(),
@@ -295,7 +298,8 @@ impl Spec {
             // Who is gone by now heard what it was handed before its end, if it was through with what it
             // was told first.
             let end = member.handed_at_end.filter(|&end| end >= member.told_first);
-            if let Some(end) = end.filter(|_| acked.is_to_its_end) {
+            let is_heard = acked.is_to_its_end && member.has_stayed(self.now);
+            if let Some(end) = end.filter(|_| is_heard) {
                 let was_handed = |piece: &Piece| {
                     let length = piece.text.len() as u64;
                     let mut starts = piece.starts.iter();
@@ -340,6 +344,7 @@ impl Spec {
 
     /// A member said `bytes`.
     pub(crate) fn heard(&mut self, id: usize, bytes: &[u8]) {
+        self.member(id).has_said |= !bytes.is_empty();
         if self.chat {
             for &byte in bytes {
                 let held = &mut self.member(id).line.held;

@@ -55,6 +55,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
+    /// Whether an event told of everybody who is known to be here that it ended its side or broke, and that
+    /// is not acted on yet.
+    pub fn are_all_closing(&self) -> bool {
+        let is_known = |key: &&usize| {
+            let member = self.room.member(**key);
+            member.is_some_and(|member| member.presence().is_here())
+        };
+        let closing = self.queues.closing.iter().filter(is_known).count();
+        closing > 0 && closing == self.room.here()
+    }
+
     /// Acts on the ends and breaks that events told of, of those who could not be read in this turn.
     pub fn judge_unread(&mut self, now: Instant) {
         let turn = self.turn;

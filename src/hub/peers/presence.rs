@@ -253,9 +253,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         member.map(|member| member.account.since + MOMENT)
     }
 
-    /// Whether a peer has been here for a [`MOMENT`], so that what it acknowledged is read.
+    /// Whether a peer is no port check, so that what it acknowledged is read: it has been here for a
+    /// [`MOMENT`], or has said something, or agreed on a protocol before it joined.
     fn has_stayed(&self, key: usize, now: Instant) -> bool {
-        self.moment_over(key).is_some_and(|over| over <= now)
+        let member = self.room.member(key);
+        let has_said = member.is_some_and(|member| member.account.received > 0);
+        let has_agreed = || self.member(key).is_some_and(|peer| !peer.conn.is_wire());
+        let is_over = || self.moment_over(key).is_some_and(|over| over <= now);
+        has_said || has_agreed() || is_over()
     }
 
     /// Looks whether a peer acknowledged anything that is read.
@@ -266,14 +271,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(info) = peer.conn.tcp_info() else {
             return;
         };
-        if info.acknowledged <= peer.ledger().preamble {
+        if info.acknowledged <= peer.ledger().preamble || !self.has_stayed(key, now) {
             return;
         }
         let is_all = info.acknowledged >= peer.ledger().unproven;
-        if self.has_stayed(key, now) {
-            self.room.heard_by(key);
-        }
-        // Who had left something unread would not have ended its side in order.
+        self.room.heard_by(key);
         if is_all && !self.is_here(key) {
             self.room.heard_to_its_end(key);
         }
