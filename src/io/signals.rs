@@ -119,7 +119,7 @@ impl Signals {
         Signals::take_over(&[], is_first_process(), registry, token)
     }
 
-    /// The same with those only of faults (see [`Faults`]): the other ones end the program at once.
+    /// The same with those only of faults, which somebody sends: the other ones end the program at once.
     ///
     /// # Errors
     /// What the system says.
