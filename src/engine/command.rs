@@ -216,8 +216,8 @@ fn is_close(word: &str, name: &str) -> bool {
 /// command, but must not be said to everybody, either.
 ///
 /// It does if it begins with what is taken for a slash and `msg`, or what is almost that with a number
-/// and a text; or with `msg`, a number and a text directly behind anything else that is no word: signs, and
-/// one letter of another script at most. Blanks and what is not seen do not matter.
+/// and a text; or with `msg`, a number and a text directly behind a 7 or anything else that is no word: signs,
+/// and one letter of another script at most. Blanks and what is not seen do not matter.
 pub fn is_private(line: &str) -> bool {
     if line.starts_with("//") {
         return false;
@@ -226,6 +226,8 @@ pub fn is_private(line: &str) -> bool {
     let sign = |letter| is_slash(letter) || is_backslash(letter);
     seen.strip_prefix(sign)
         .is_some_and(|rest| is_message(rest, true))
+        // The key of the slash without Shift, on keyboards of German and many other languages.
+        || seen.strip_prefix('7').is_some_and(|rest| is_message(rest, false))
         || is_behind_a_sign(seen)
 }
 
@@ -256,6 +258,7 @@ fn is_message(text: &str, behind_slash: bool) -> bool {
         true => cut(arguments),
         false => (&word[name.len()..], arguments),
     };
+    let number = number.trim_end_matches([',', ':', ';', '.']);
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     let is_whole = is_number && !text.is_empty();
     match behind_slash {
@@ -457,6 +460,8 @@ mod tests {
             "\u{338}/msg 3 psst",
             "../msg 3 psst",
             "·мѕɡ 3 psst",
+            "7msg 3 psst",
+            ".msg 3, psst",
         ] {
             assert!(is_private(line), "{line}");
         }

@@ -146,10 +146,12 @@ fn is_plain(letter: char) -> bool {
 
 /// Whether a terminal could do more with this character than show it, or would show nothing, whatever
 /// stands before it. Of these are all that Unicode calls Default_Ignorable_Code_Point (Unicode
-/// Character Database, DerivedCoreProperties.txt), but for the four that [`Letters`] decides on, and
-/// the pattern of Braille that has no dots.
+/// Character Database, DerivedCoreProperties.txt), but for the four that [`Letters`] decides on, the
+/// format controls of hieroglyphs, noncharacters, and what is drawn as nothing: the pattern of Braille that
+/// has no dots, fillers, joiners of numbers and a note without a head.
 pub fn is_unsafe(letter: char) -> bool {
     letter.is_control()
+        || is_noncharacter(letter)
         || matches!(letter,
             // Direction marks, embeddings, overrides and isolates reorder what is read.
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
@@ -157,7 +159,14 @@ pub fn is_unsafe(letter: char) -> bool {
             | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{2800}' | '\u{3164}'
             | '\u{fe00}'..='\u{fe0d}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1107f}' | '\u{13430}'..='\u{1343f}' | '\u{16fe4}' | '\u{1d159}'
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether Unicode will never make it a character (The Unicode Standard, 23.7).
+fn is_noncharacter(letter: char) -> bool {
+    let code = u32::from(letter);
+    code & 0xfffe == 0xfffe || matches!(code, 0xfdd0..=0xfdef)
 }
 
 /// Whether it is a space that is not the one of a keyboard, nor the one at which no line breaks: the
@@ -434,6 +443,29 @@ mod tests {
             let is_seen = byte == b' ' || (byte.is_ascii() && is_plain(char::from(byte)));
             is_printable_ascii(byte) == is_seen
         }));
+    }
+
+    #[test]
+    fn what_is_drawn_as_nothing_is_shown_by_its_code() {
+        for letter in [
+            '\u{115f}',
+            '\u{2800}',
+            '\u{1107f}',
+            '\u{13430}',
+            '\u{1343f}',
+            '\u{16fe4}',
+            '\u{1d159}',
+            '\u{fdd0}',
+            '\u{fdef}',
+            '\u{fffe}',
+            '\u{ffff}',
+            '\u{1fffe}',
+            '\u{10ffff}',
+        ] {
+            let text = format!("a{letter}b");
+            let code = format!("a<U+{:04X}>b", u32::from(letter));
+            assert_eq!(show(&[text.as_bytes()]), code);
+        }
     }
 
     proptest! {
