@@ -6,6 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use support::Process;
 use support::installed;
@@ -47,6 +49,9 @@ impl Drop for Directory {
 /// The package of the program under test, in place of a release's.
 #[track_caller]
 fn build(directory: &Directory) -> String {
+    // Each strips the program into the same file.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let package = directory.path("muxnc.deb");
     let profile = match support::MUXNC.contains("/release/") {
         true => "release",
