@@ -6,7 +6,7 @@
 //!
 //! It promises: a look is one system call; nobody counts as there without proof, where the system can
 //! give one ([`SILENCE`] without a reset counts where it cannot), and nobody as having heard something
-//! who does not stay for a [`MOMENT`].
+//! who may be a port check: who neither said anything nor stayed for a [`MOMENT`].
 
 #[cfg(test)]
 mod tests;
@@ -114,7 +114,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             peer.ledger_mut().unproven = peer.conn.tcp_info().map_or(0, |info| info.written);
         }
         self.room.end_unheard(key);
-        self.note_hearing(key, now);
         self.look_soon(key, now);
         if !was_on_trial && self.room.is_on_trial() {
             self.look_at_all(now);
