@@ -75,6 +75,27 @@ pub(in crate::hub) fn relaying() -> Peers<Fake> {
     }))
 }
 
+/// So many join, over a connection each.
+pub(in crate::hub) fn join<const COUNT: usize>(
+    peers: &mut Peers<Fake>,
+    now: Instant,
+) -> ([Rc<Wire>; COUNT], [usize; COUNT]) {
+    let wires = [(); COUNT].map(|()| Rc::<Wire>::default());
+    let keys = wires.each_ref().map(|wire| wire.join(peers, now));
+    (wires, keys)
+}
+
+/// Something is said to everybody, and flushed.
+pub(in crate::hub) fn say(peers: &mut Peers<Fake>, bytes: &[u8], now: Instant) {
+    peers.typed(bytes, now);
+    peers.flush(now);
+}
+
+/// Whether a peer leaves at the end of the turn.
+pub(in crate::hub) fn is_leaving(peers: &Peers<Fake>, key: usize) -> bool {
+    peers.queues.leaving.iter().any(|(other, _)| *other == key)
+}
+
 /// What an event tells of an end, and of one after which nobody is there.
 pub(in crate::hub) fn ended() -> Event {
     Event {

@@ -11,32 +11,15 @@ use crate::hub::peers::fake::Fake;
 use crate::hub::peers::fake::Wire;
 use crate::hub::peers::fake::ended;
 use crate::hub::peers::fake::hung_up;
+use crate::hub::peers::fake::is_leaving;
+use crate::hub::peers::fake::join;
 use crate::hub::peers::fake::peers;
+use crate::hub::peers::fake::say;
 
 const MILLI: Duration = Duration::from_millis(1);
 
-/// So many join, over a connection each.
-fn join<const COUNT: usize>(
-    peers: &mut Peers<Fake>,
-    now: Instant,
-) -> ([Rc<Wire>; COUNT], [usize; COUNT]) {
-    let wires = [(); COUNT].map(|()| Rc::<Wire>::default());
-    let keys = wires.each_ref().map(|wire| wire.join(peers, now));
-    (wires, keys)
-}
-
-/// Something is said to everybody, and flushed.
-fn say(peers: &mut Peers<Fake>, bytes: &[u8], now: Instant) {
-    peers.typed(bytes, now);
-    peers.flush(now);
-}
-
 fn presence(peers: &Peers<Fake>, key: usize) -> Presence {
     peers.room.member(key).expect("it is here").presence()
-}
-
-fn is_leaving(peers: &Peers<Fake>, key: usize) -> bool {
-    peers.queues.leaving.iter().any(|(other, _)| *other == key)
 }
 
 #[test]

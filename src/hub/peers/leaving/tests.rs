@@ -1,33 +1,13 @@
-use std::rc::Rc;
-
 use super::*;
 use crate::engine::room::HIGH_WATER;
 use crate::hub::peers::fake;
-use crate::hub::peers::fake::Fake;
-use crate::hub::peers::fake::Wire;
 use crate::hub::peers::fake::ended;
+use crate::hub::peers::fake::is_leaving;
+use crate::hub::peers::fake::join;
 use crate::hub::peers::fake::peers;
+use crate::hub::peers::fake::say;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// So many join, over a connection each.
-fn join<const COUNT: usize>(
-    peers: &mut Peers<Fake>,
-    now: Instant,
-) -> ([Rc<Wire>; COUNT], [usize; COUNT]) {
-    let wires = [(); COUNT].map(|()| Rc::<Wire>::default());
-    let keys = wires.each_ref().map(|wire| wire.join(peers, now));
-    (wires, keys)
-}
-
-fn say(peers: &mut Peers<Fake>, bytes: &[u8], now: Instant) {
-    peers.typed(bytes, now);
-    peers.flush(now);
-}
-
-fn is_leaving(peers: &Peers<Fake>, key: usize) -> bool {
-    peers.queues.leaving.iter().any(|(other, _)| *other == key)
-}
 
 /// What is not promised and lacks nothing reads an end; who lacks something a break, also if a layer holds
 /// it.

@@ -5,17 +5,12 @@ use super::super::DisconnectReason;
 use super::super::fake::Fake;
 use super::super::fake::Wire;
 use super::super::fake::peers;
+use super::super::fake::say;
 use super::*;
 use crate::engine::room::TRIAL;
 use crate::io::stream::Received;
 
 const MILLI: Duration = Duration::from_millis(1);
-
-/// What is written to everybody, and flushed.
-fn say(peers: &mut Peers<Fake>, bytes: &[u8], now: Instant) {
-    peers.typed(bytes, now);
-    peers.flush(now);
-}
 
 /// Looks as often as is due until then. Returns how long it was from each look to the next.
 fn look_until(peers: &mut Peers<Fake>, mut now: Instant, end: Instant) -> Vec<Duration> {
