@@ -208,20 +208,24 @@ fn a_file_to_one_who_breaks_off_is_a_failure() {
     }
 }
 
+/// A hub that waited for two, and these, which have read what was said.
+fn two_that_heard(said: &[u8]) -> (Hub, [TcpStream; 2]) {
+    let mut hub = Hub::start_command(&mut hub_command(&["-v", "--wait-for", "2"]));
+    let mut streams = [connect(hub.port), connect(hub.port)];
+    hub.process.stderr.wait_for("all 2 are here");
+    hub.process.type_in(said);
+    for stream in &mut streams {
+        expect_bytes(stream, said);
+    }
+    (hub, streams)
+}
+
 /// A receiver that left when it had all that was said until then lacks what is said later, whether that was
 /// still written to it or not.
 #[test]
 fn a_receiver_that_left_with_everything_lacks_what_was_said_later() {
-    const SAID: &[u8] = &[b'x'; 3000];
     for lost in [false, true] {
-        let mut hub = Hub::start_command(&mut hub_command(&["-v", "--wait-for", "2"]));
-        let mut streams = [connect(hub.port), connect(hub.port)];
-        hub.process.stderr.wait_for("all 2 are here");
-        hub.process.type_in(SAID);
-        for stream in &mut streams {
-            expect_bytes(stream, SAID);
-        }
-        let [leaver, mut stays] = streams;
+        let (mut hub, [leaver, mut stays]) = two_that_heard(&[b'x'; 3000]);
         let addr = leaver.local_addr().unwrap().to_string();
         if lost {
             // It is gone when the last of it is said, and the hub has not looked.
@@ -248,15 +252,7 @@ fn a_receiver_that_left_with_everything_lacks_what_was_said_later() {
 /// If nothing is said later it lacks nothing, whoever else is still waited for.
 #[test]
 fn a_receiver_that_left_with_everything_lacks_nothing() {
-    const SAID: &[u8] = &[b'x'; 3000];
-    let mut hub = Hub::start_command(&mut hub_command(&["-v", "--wait-for", "2"]));
-    let mut streams = [connect(hub.port), connect(hub.port)];
-    hub.process.stderr.wait_for("all 2 are here");
-    hub.process.type_in(SAID);
-    for stream in &mut streams {
-        expect_bytes(stream, SAID);
-    }
-    let [leaver, mut stays] = streams;
+    let (mut hub, [leaver, mut stays]) = two_that_heard(&[b'x'; 3000]);
     let addr = leaver.local_addr().unwrap().to_string();
     let at_once = Some(Duration::ZERO);
     SockRef::from(&leaver).set_linger(at_once).unwrap();
