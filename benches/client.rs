@@ -32,6 +32,7 @@ use criterion::SamplingMode;
 use criterion::Throughput;
 use criterion::criterion_group;
 use criterion::criterion_main;
+use muxnc::engine::aligned::AlignedBuffer;
 
 use support::DEADLINE;
 use support::MUXNC;
@@ -191,7 +192,7 @@ impl Bench {
     /// Reads until the end: everything must be there, and nothing else.
     fn check(&self, mut from: impl Read) {
         let mut ledger = Ledger::new(&self.patterns, SIZE);
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = AlignedBuffer::zeroed(CHUNK);
         loop {
             match from.read(&mut buffer).expect("read") {
                 0 => break,

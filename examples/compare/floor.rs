@@ -25,6 +25,7 @@ use mio::Token;
 use mio::net::TcpListener;
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
+use muxnc::engine::aligned::AlignedBuffer;
 use rustix::pipe::SpliceFlags;
 
 const CHUNK: usize = 256 * 1024;
@@ -82,9 +83,9 @@ fn accept(addr: SocketAddr) -> io::Result<std::net::TcpStream> {
 
 /// `read` and `write` until the end.
 fn copy(from: impl AsFd, to: impl AsFd) -> io::Result<()> {
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = AlignedBuffer::zeroed(CHUNK);
     loop {
-        let count = rustix::io::read(&from, &mut buffer)?;
+        let count = rustix::io::read(&from, &mut *buffer)?;
         let mut left = &buffer[..count];
         if left.is_empty() {
             return Ok(());
@@ -195,12 +196,12 @@ struct Hub {
     mode: Peers,
     peers: Vec<Peer>,
     readable: VecDeque<usize>,
-    log: Vec<u8>,
+    log: AlignedBuffer,
     runs: VecDeque<Run>,
     /// Where the log begins and ends in the stream.
     base: u64,
     end: u64,
-    scratch: Vec<u8>,
+    scratch: AlignedBuffer,
     /// Since when nothing could be read for a slow peer's sake.
     held: Option<(Instant, u64)>,
 }
@@ -223,11 +224,11 @@ impl Hub {
             mode,
             peers: Vec::new(),
             readable: VecDeque::new(),
-            log: vec![0; LOG + 2 * CHUNK],
+            log: AlignedBuffer::zeroed(LOG + 2 * CHUNK),
             runs: VecDeque::new(),
             base: 0,
             end: 0,
-            scratch: vec![0; 64 * 1024],
+            scratch: AlignedBuffer::zeroed(64 * 1024),
             held: None,
         })
     }

@@ -24,6 +24,7 @@ use mio::Token;
 use mio::net::TcpStream;
 use mio::unix::pipe::Receiver;
 use mio::unix::pipe::Sender;
+use muxnc::engine::aligned::AlignedBuffer;
 
 /// How long a piece of work may take, unless it says otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(120);
@@ -350,7 +351,7 @@ pub struct Load {
     poll: Poll,
     events: Events,
     ends: Vec<End>,
-    buffer: Vec<u8>,
+    buffer: AlignedBuffer,
 }
 
 impl Load {
@@ -363,7 +364,7 @@ impl Load {
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
             ends: Vec::new(),
-            buffer: vec![0; CHUNK],
+            buffer: AlignedBuffer::zeroed(CHUNK),
         })
     }
 
@@ -570,7 +571,7 @@ impl Load {
     /// whether it came to an end.
     pub fn ends_within(mut stream: std::net::TcpStream, limit: Duration) -> bool {
         let begin = Instant::now();
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = AlignedBuffer::zeroed(CHUNK);
         let _ = stream.set_read_timeout(Some(limit));
         while begin.elapsed() < limit {
             match stream.read(&mut buffer) {

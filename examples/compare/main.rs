@@ -26,9 +26,6 @@ mod works;
 
 use std::process::ExitCode;
 
-// Nothing of it: but with it the floor is linked as muxnc is, and starts as soon as it could.
-use muxnc as _;
-
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
     run::main()

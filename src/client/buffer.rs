@@ -3,6 +3,8 @@
 //! It promises: it is filled only when it is empty, and nothing in it moves before it was written.
 
 use super::CHUNK;
+use crate::engine::aligned;
+use crate::engine::aligned::ALIGNMENT;
 use crate::engine::crlf::Crlf;
 
 /// Bytes on their way: filled when empty, then written until it is empty again.
@@ -24,22 +26,24 @@ impl Buffer {
 
     /// Empties it and gives out its memory; [`Buffer::fill`] says how much of that was used.
     pub(super) fn space(&mut self) -> &mut [u8] {
-        self.fill(0);
-        if self.bytes.len() < CHUNK {
+        if self.bytes.len() < CHUNK + ALIGNMENT {
             // Fresh from the system its pages cost nothing until they are used.
-            self.bytes = vec![0; CHUNK];
+            self.bytes = vec![0; CHUNK + ALIGNMENT];
         }
-        &mut self.bytes
+        let start = aligned::start_of(&self.bytes);
+        (self.start, self.end) = (start, start);
+        &mut self.bytes[start..start + CHUNK]
     }
 
+    /// Takes the first `count` bytes of [`Buffer::space`] for its contents.
     pub(super) fn fill(&mut self, count: usize) {
-        (self.start, self.end) = (0, count);
+        self.end = self.start + count;
     }
 
     /// Takes over the contents of `bytes`, and leaves it empty.
     pub(super) fn load(&mut self, bytes: &mut Vec<u8>) {
         std::mem::swap(&mut self.bytes, bytes);
-        self.fill(self.bytes.len());
+        (self.start, self.end) = (0, self.bytes.len());
         bytes.clear();
     }
 
@@ -54,7 +58,6 @@ impl Buffer {
     pub(super) fn convert(&mut self, crlf: &mut Crlf) {
         let mut converted = Vec::with_capacity(2 * CHUNK);
         crlf.convert(self.waiting(), &mut converted);
-        self.fill(converted.len());
-        self.bytes = converted;
+        self.load(&mut converted);
     }
 }

@@ -26,6 +26,8 @@ use std::io::IoSlice;
 
 use memchr::memrchr_iter;
 
+use super::aligned::AlignedBuffer;
+
 /// Size of one segment in bytes. A flush hands the kernel whole segments, so this is also the size
 /// of a large slice in a gathered write.
 pub const SEGMENT: usize = 64 * 1024;
@@ -65,7 +67,7 @@ pub struct Journal {
     fleeting: VecDeque<(u64, u64)>,
     /// Bytes appended since the beginning.
     end: u64,
-    spares: Vec<Box<[u8]>>,
+    spares: Vec<AlignedBuffer>,
     /// Edits in the queues of all cursors, and bytes still to be inserted by them.
     edits: usize,
     inserted: u64,
@@ -82,8 +84,8 @@ pub struct Cursor {
 
 #[derive(Debug, Default)]
 struct Segment {
-    /// Empty until the first byte is appended, then `SEGMENT` long.
-    bytes: Box<[u8]>,
+    /// Empty until the first byte is appended, then `SEGMENT` long. Most writes begin at its start.
+    bytes: AlignedBuffer,
     cursors: u32,
     /// Bytes of it that are of a stream and not of a conversation.
     bulk: u32,
@@ -242,7 +244,7 @@ impl Journal {
                 self.tail.bytes = self
                     .spares
                     .pop()
-                    .unwrap_or_else(|| vec![0; SEGMENT].into_boxed_slice());
+                    .unwrap_or_else(|| AlignedBuffer::zeroed(SEGMENT));
             }
             let (now, later) = bytes.split_at(bytes.len().min(SEGMENT - start));
             self.tail.bytes[start..start + now.len()].copy_from_slice(now);

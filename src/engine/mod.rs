@@ -4,6 +4,7 @@
 //! so all of it is tested without any of them.
 
 pub mod admit;
+pub mod aligned;
 pub mod brackets;
 pub mod budget;
 pub mod chat;

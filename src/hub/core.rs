@@ -28,6 +28,7 @@ use super::transfer::Transfer;
 use crate::client::Traffic;
 use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
+use crate::engine::aligned::AlignedBuffer;
 use crate::engine::chat::Chat;
 use crate::engine::flow::Proof;
 use crate::engine::room::Room;
@@ -113,7 +114,7 @@ pub struct Core<W: World> {
     began: Instant,
     /// With `--send-only`: when everything was delivered after the end of the input.
     delivered: Option<Instant>,
-    buffer: Box<[u8]>,
+    buffer: AlignedBuffer,
 }
 
 impl<W: World> Core<W> {
@@ -188,7 +189,7 @@ impl<W: World> Core<W> {
             can_draw: parts.can_draw,
             began: now,
             delivered: None,
-            buffer: vec![0; CHUNK].into_boxed_slice(),
+            buffer: AlignedBuffer::zeroed(CHUNK),
             config,
         }
     }

@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 
+use muxnc::engine::aligned::AlignedBuffer;
+
 use crate::load::DEADLINE;
 use crate::load::Ledger;
 use crate::load::Load;
@@ -180,7 +182,7 @@ fn socket_to_file(subject: Subject, plan: &Plan) -> Result<Figures, String> {
 fn check(mut file: &File, patterns: &Rc<[Pattern]>, size: u64) -> Result<(), String> {
     use std::io::Read;
     let mut ledger = Ledger::new(patterns, size);
-    let mut buffer = vec![0; 256 * 1024];
+    let mut buffer = AlignedBuffer::zeroed(256 * 1024);
     loop {
         match file.read(&mut buffer).map_err(told)? {
             0 if ledger.is_full() => return Ok(()),
