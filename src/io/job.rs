@@ -4,11 +4,13 @@
 //! session or parent beyond our PID namespace (as after `docker run -t`), which has no number
 //! here, is nobody's.
 
-use std::fs;
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+use rustix::termios::isatty;
 use rustix::termios::tcgetpgrp;
+
+use super::proc;
 
 /// What `proc(5)` says of a process in `/proc/PID/stat`. 0 is what has no number here.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +25,7 @@ struct Process {
 impl Process {
     /// None if it is gone, or there is no `/proc`.
     fn find(pid: &str) -> Option<Process> {
-        Process::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        Process::parse(&proc::read(&format!("{pid}/stat")).ok()?)
     }
 
     fn parse(stat: &str) -> Option<Process> {
@@ -58,12 +60,11 @@ pub fn is_elsewhere(fd: impl AsFd) -> bool {
 
 /// Whether `fd` is the terminal that controls our session, which `/dev/tty` names too.
 pub fn is_controlled_by(fd: impl AsFd) -> bool {
-    let stat = rustix::fs::fstat(fd).ok();
-    let is_device = |stat: &rustix::fs::Stat| {
-        rustix::fs::FileType::from_raw_mode(stat.st_mode as _).is_char_device()
-    };
     // Most are none, and need not be asked for.
-    let Some(stat) = stat.filter(is_device) else {
+    if !isatty(&fd) {
+        return false;
+    }
+    let Ok(stat) = rustix::fs::fstat(fd) else {
         return false;
     };
     let Some(ours) = Process::find("self").filter(|ours| ours.terminal != 0) else {

@@ -17,6 +17,7 @@ pub mod net;
 pub mod notices;
 pub mod output;
 pub mod plain_rows;
+pub mod proc;
 pub mod proxy;
 pub mod readiness;
 pub mod record;

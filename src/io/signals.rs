@@ -44,6 +44,8 @@ use signal_hook_mio::v1_0::Signals as Delivery;
 
 use faults::Faults;
 
+use super::proc;
+
 /// The signals that end no program, and a program with an edit line has to know of.
 const TELLING: [i32; 3] = [SIGTSTP, SIGCONT, SIGWINCH];
 
@@ -283,7 +285,7 @@ fn is_in(signal: i32, mask: u64) -> bool {
 /// The signals that are ignored, a bit each from SIGHUP on (`proc(5)`, SigIgn). Where that is not
 /// known, none.
 fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = proc::read("self/status").unwrap_or_default();
     status
         .lines()
         .find_map(|line| line.strip_prefix("SigIgn:"))
