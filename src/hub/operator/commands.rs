@@ -5,14 +5,13 @@
 use std::fmt::Write;
 use std::time::Instant;
 
+use super::Operator;
+use super::State;
 use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
 use crate::engine::command::help;
-use crate::engine::crlf::Crlf;
 use crate::engine::escape::push_escaped;
 use crate::engine::room::Presence;
-use crate::hub::operator::Operator;
-use crate::hub::operator::State;
 use crate::hub::peers::DisconnectReason;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
@@ -53,14 +52,7 @@ impl<D: Device> Operator<D> {
             ));
         };
         match command {
-            Command::Message { text, .. } => {
-                let mut line = Vec::new();
-                match self.crlf.is_some() {
-                    true => Crlf::default().convert(format!("{text}\n").as_bytes(), &mut line),
-                    false => line.extend(format!("{text}\n").as_bytes()),
-                }
-                peers.tell(key, &line);
-            }
+            Command::Message { text, .. } => self.voice.tell(key, text, peers),
             Command::Kick { reason, .. } => {
                 let mut shown = String::new();
                 reason
@@ -148,7 +140,7 @@ impl<D: Device> Operator<D> {
     /// Tab: completes a command, or the number of a peer by its name; in any other line it is what
     /// it is.
     pub(super) fn complete<S: Stream>(&mut self, peers: &Peers<S, D>) {
-        let has_commands = self.has_commands;
+        let has_commands = self.manner.has_commands;
         let Some(console) = self.console_mut() else {
             return;
         };

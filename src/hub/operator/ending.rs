@@ -1,0 +1,118 @@
+//! The end of the operator's input: when it is the end of the class, and what the operator is told of it.
+//!
+//! It promises: whoever is here is not cut off by one Ctrl-D at a console, and what waits for the first to
+//! join is not given up by it.
+
+use std::time::Instant;
+
+use super::Operator;
+use super::State;
+use crate::hub::peers::Peers;
+use crate::io::device::Device;
+use crate::io::stream::Stream;
+
+/// So many of those that are waited for are told by name.
+const NAMED: usize = 10;
+
+impl<D: Device> Operator<D> {
+    /// Ends what is at its end.
+    pub(super) fn end_if_over<S: Stream>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
+        if self.state == State::Ended && self.is_given_up(peers) {
+            self.waiting.give_up();
+        }
+        if self.state == State::Ended && self.waiting.is_empty() {
+            peers.typed_end(now);
+            self.state = State::Said;
+        }
+        if self.ends(peers) {
+            self.end(peers, now);
+        }
+    }
+
+    /// Whether nobody will hear what nobody has heard. Who pressed Ctrl-D at a console was told so, and
+    /// pressed it again. Where there is none it waits for whoever comes, and always with `--keep-open`,
+    /// which nothing ends.
+    fn is_given_up<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
+        self.console().is_some() && !self.manner.keeps_open && peers.room.is_empty()
+    }
+
+    /// Whether the end of the input is to be told now, or as soon as what waits is given up.
+    pub(super) fn ends<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
+        match self.state {
+            State::Ended => self.is_given_up(peers),
+            State::Said => self.is_given_up(peers) || !peers.room.is_unheard(),
+            _ => false,
+        }
+    }
+
+    /// The input is over. One that was empty from the start only means that there is no keyboard;
+    /// otherwise the class ends when everything is delivered.
+    fn end<S: Stream>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
+        let is_typed = self.is_typed();
+        peers.say_no_more(now);
+        self.state = match !self.manner.keeps_open && (self.spoke || is_typed) {
+            true => State::Finished(now),
+            false => State::Silent,
+        };
+        if let State::Finished(_) = self.state {
+            self.tell_who_is_waited_for(peers);
+        }
+    }
+
+    /// Ctrl-D on an empty line: the end, if nobody would be cut off by mistake.
+    pub(super) fn ask_to_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
+        let here = peers.room.here();
+        let waiting = self.waiting.lines();
+        let is_unheard = here == 0 && peers.room.is_unheard();
+        let keeps_open = self.manner.keeps_open;
+        if !self.asked_to_end && !keeps_open && (here > 0 || waiting > 0 || is_unheard) {
+            self.asked_to_end = true;
+            let lost = match (here, waiting) {
+                (0, 0) => String::from("what was said was read by nobody"),
+                (0, 1) => String::from("1 line was never said"),
+                (0, lines) => format!("{lines} lines were never said"),
+                (1, _) => String::from("1 participant is here"),
+                (here, _) => format!("{here} participants are here"),
+            };
+            return self.answer(&format!("{lost}: Ctrl-D again ends the class"));
+        }
+        // It is the end when all that waits was said.
+        self.state = State::Ended;
+        if let Some(console) = self.console_mut() {
+            console.stdin_mut().end();
+        }
+    }
+
+    /// The input of a terminal without a console ended: what that means for what waits.
+    pub(super) fn tell_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
+        let waits = !self.waiting.is_empty() || peers.room.is_unheard();
+        if !self.manner.keeps_open && peers.room.is_empty() && waits {
+            self.answer("the first to join gets what waits; then the class ends (Ctrl-C: now)");
+        }
+    }
+
+    fn tell_who_is_waited_for<S: Stream>(&mut self, peers: &Peers<S, D>) {
+        log::info!("end of input: nobody else is let in");
+        let here = peers.room.here();
+        if here > 0 {
+            let names: Vec<String> = peers
+                .room
+                .by_number()
+                .iter()
+                .take(NAMED)
+                .map(|(_, member)| match &member.account.name {
+                    Some(name) => format!("[{}] {name}", member.account.number),
+                    None => format!("[{}]", member.account.number),
+                })
+                .collect();
+            let more = match here > names.len() {
+                true => " …",
+                false => "",
+            };
+            self.answer(&format!(
+                "no more is said; waiting until {}{more} leave (Ctrl-C ends it now)",
+                names.join(", ")
+            ));
+        }
+    }
+}
