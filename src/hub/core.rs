@@ -175,10 +175,8 @@ impl<W: World> Core<W> {
             false => config.max_peers,
         };
         let admission = Admission::new(parts.lists, max, config.max_per_host);
-        let mut accept = Accept::new(parts.listeners, admission, config.tells_refused);
-        if parts.are_shared {
-            accept = accept.shared();
-        }
+        let tells = config.tells_refused;
+        let accept = Accept::new(parts.listeners, parts.are_shared, admission, tells);
         Core {
             world: parts.world,
             accept,

@@ -1,0 +1,141 @@
+//! Shaking hands: peers on the way to the room that have to agree on TLS first.
+//!
+//! It promises: a turn does a bounded number of steps; whoever says something else than TLS is told so in
+//! the clear, once.
+
+use std::time::Instant;
+
+use super::Accept;
+use crate::hub::news::Topic;
+use crate::hub::peers::Peers;
+use crate::io::device::Device;
+use crate::io::error::why;
+use crate::io::stream::Handshake;
+use crate::io::stream::Stream;
+
+/// Steps of handshakes in a turn. Each may cost a millisecond, which everybody waits for.
+const BATCH: usize = 16;
+
+/// What a peer reads that does not speak TLS to a hub that does.
+const PLAIN_REFUSAL: &str = "muxnc: this hub speaks TLS only: muxnc --ssl\n";
+
+impl<L> Accept<L> {
+    /// Goes on with those that are on their way, and gives up those that are late.
+    pub(super) fn shake_hands<S: Stream, D: Device>(
+        &mut self,
+        admitted: &mut Vec<usize>,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        self.give_up_late(peers, now);
+        for _ in 0..BATCH {
+            let Some(key) = self.handshakes.next_ready() else {
+                break;
+            };
+            if self.step(key, peers, now) {
+                admitted.push(key);
+            }
+        }
+    }
+
+    /// Goes on with a peer on its way to the room. Returns whether it is in.
+    pub(super) fn step<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) -> bool {
+        let Some(conn) = peers.arriving_mut(key) else {
+            // It was given up meanwhile.
+            return false;
+        };
+        match conn.handshake() {
+            Handshake::Done => {
+                self.handshakes.end(key);
+                self.admit(key, peers, now)
+            }
+            Handshake::Silent => false,
+            // What follows costs far more than what it said. Who has ended its side already cannot
+            // say what it would take.
+            Handshake::Begun if conn.is_closing() => {
+                self.handshakes.end(key);
+                self.give_up(key, "it broke off the handshake", peers, now);
+                false
+            }
+            Handshake::Begun => {
+                self.handshakes.wake(key);
+                false
+            }
+            Handshake::Pending => {
+                self.handshakes.answered(key, now);
+                false
+            }
+            Handshake::Foreign => {
+                self.refuse_plain(key, peers, now);
+                false
+            }
+            Handshake::Failed(error) => {
+                self.handshakes.end(key);
+                self.give_up(key, &why(&error), peers, now);
+                false
+            }
+        }
+    }
+
+    /// A peer does not speak the protocol of its listener.
+    fn refuse_plain<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        self.handshakes.end(key);
+        if tell_stranger(key, "it does not speak TLS", peers, now) {
+            self.refuse(key, PLAIN_REFUSAL, peers, now);
+        }
+    }
+
+    /// Gives those up whose handshake takes too long. One that has said nothing yet can still be told.
+    fn give_up_late<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
+        while let Some(late) = self.handshakes.take_late(now) {
+            let Some(conn) = peers.arriving_mut(late) else {
+                continue;
+            };
+            match conn.handshake() {
+                Handshake::Silent | Handshake::Foreign => self.refuse_plain(late, peers, now),
+                _ => self.give_up(late, "it did not agree on TLS in time", peers, now),
+            }
+        }
+    }
+
+    /// A peer whose handshake comes to nothing is closed, and that is told unless many are.
+    pub(super) fn give_up<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        reason: &str,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        if tell_stranger(key, reason, peers, now) {
+            peers.forget(key);
+        }
+    }
+}
+
+/// The handshake of a peer came to nothing. Returns whether it is still there.
+fn tell_stranger<S: Stream, D: Device>(
+    key: usize,
+    reason: &str,
+    peers: &mut Peers<S, D>,
+    now: Instant,
+) -> bool {
+    if peers.arriving_mut(key).is_none() {
+        return false;
+    }
+    if let Some(permit) = peers.news.ask(Topic::Stranger, now)
+        && let Some(conn) = peers.arriving_mut(key)
+    {
+        permit.say(format_args!("{} did not join: {reason}", conn.addr()));
+    }
+    true
+}

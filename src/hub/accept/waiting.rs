@@ -1,0 +1,142 @@
+//! Waiting: newcomers that found no place, and are asked again for a moment.
+//!
+//! Whoever left before one connected may not have been read to its end yet, the event of it may come after
+//! those of this turn, and the end itself after a SYN that was sent later (the kernel hands over packets of
+//! several processors in any order).
+//!
+//! It promises: they are asked in the order in which they came, and each of them at least once more; none
+//! waits longer than [`PATIENCE`], and no more than [`MOST`].
+
+use std::collections::VecDeque;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::engine::admit::AdmissionError;
+
+/// How long a newcomer that found no place is asked again.
+pub const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Newcomers that are asked again, at a time; more than that are refused, the first first.
+const MOST: usize = 64;
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// Their keys, and until when they are asked, the first first.
+    queue: VecDeque<(usize, Instant)>,
+    /// A place may have been freed since they were asked.
+    asks_again: bool,
+}
+
+/// What came of asking again.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) admitted: Vec<usize>,
+    pub(super) refused: Vec<(usize, AdmissionError)>,
+}
+
+impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Whether they are to be asked at once.
+    pub(super) fn asks_again(&self) -> bool {
+        self.asks_again
+    }
+
+    /// When the first of them was asked for long enough.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.queue.front().map(|(_, until)| *until)
+    }
+
+    /// A place may have been freed.
+    pub(super) fn freed(&mut self) {
+        self.asks_again = !self.queue.is_empty();
+    }
+
+    /// One found no place. Returned is who is refused, since there are too many.
+    pub(super) fn push(&mut self, key: usize, now: Instant) -> Option<usize> {
+        let first = match self.queue.len() {
+            MOST.. => self.queue.pop_front(),
+            _ => None,
+        };
+        self.queue.push_back((key, now + PATIENCE));
+        // What comes with the events of this turn is known in the next.
+        self.asks_again = true;
+        first.map(|(key, _)| key)
+    }
+
+    /// Asks all of them whether there is a place now; those who waited for long enough for the last time.
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        mut ask: impl FnMut(usize) -> Result<(), AdmissionError>,
+    ) -> Asked {
+        self.asks_again = false;
+        let mut asked = Asked::default();
+        self.queue.retain(|&(key, until)| {
+            match ask(key) {
+                Ok(()) => asked.admitted.push(key),
+                Err(refusal) if until <= now => asked.refused.push((key, refusal)),
+                Err(_) => return true,
+            }
+            false
+        });
+        asked
+    }
+
+    /// All of them, who wait no more.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = usize> {
+        self.asks_again = false;
+        self.queue.drain(..).map(|(key, _)| key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: AdmissionError = AdmissionError::Full(1);
+
+    #[test]
+    fn they_are_asked_in_order_until_their_time_is_over() {
+        let now = Instant::now();
+        let mut waiting = Waiting::default();
+        let millisecond = Duration::from_millis(1);
+        assert_eq!(waiting.push(3, now), None);
+        assert_eq!(waiting.push(1, now + millisecond), None);
+        assert!(waiting.asks_again());
+        assert_eq!(waiting.deadline(), Some(now + PATIENCE));
+        let nobody = waiting.ask(now + millisecond, |_| Err(FULL));
+        assert_eq!(nobody, Asked::default());
+        assert!(!waiting.asks_again());
+        waiting.freed();
+        assert!(waiting.asks_again());
+        // The one place is the first's.
+        let mut places = 1;
+        let one = waiting.ask(now + PATIENCE, |_| match places {
+            0 => Err(FULL),
+            _ => {
+                places -= 1;
+                Ok(())
+            }
+        });
+        assert_eq!((one.admitted, one.refused), (vec![3], vec![]));
+        let last = waiting.ask(now + PATIENCE + millisecond, |_| Err(FULL));
+        assert_eq!((last.admitted, last.refused), (vec![], vec![(1, FULL)]));
+        waiting.freed();
+        assert!(waiting.is_empty() && !waiting.asks_again());
+    }
+
+    #[test]
+    fn of_too_many_the_first_is_refused() {
+        let now = Instant::now();
+        let mut waiting = Waiting::default();
+        assert!((0..MOST).all(|key| waiting.push(key, now).is_none()));
+        assert_eq!(waiting.push(MOST, now), Some(0));
+        let keys: Vec<usize> = waiting.take_all().collect();
+        assert_eq!(keys, (1..=MOST).collect::<Vec<_>>());
+        assert!(waiting.deadline().is_none() && !waiting.asks_again());
+    }
+}
