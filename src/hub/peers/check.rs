@@ -16,19 +16,16 @@ const FEW: usize = 64;
 impl<S: Stream, D: Device> Peers<S, D> {
     /// To be called when nobody leaves but those who wait for room.
     pub(super) fn check(&self) {
-        let is_sample = self.conns.len() <= FEW || self.turn.is_multiple_of(FEW as u32);
+        let is_sample = self.conns.len() <= FEW || self.speakers.turn().is_multiple_of(FEW as u32);
         if !cfg!(debug_assertions) || !is_sample {
             return;
         }
-        let queues = &self.queues;
-        assert!(queues.leaving.is_empty(), "somebody is leaving");
-        let to_read = (queues.readable.iter().chain(&queues.fresh))
-            .chain(queues.parked.iter().chain(&queues.limited));
-        self.check_queue("read", to_read, |peer| peer.to_read);
-        self.check_queue("flushed", &queues.owed, |peer| peer.to_flush);
+        assert!(self.exits.leaving().next().is_none(), "somebody is leaving");
+        self.check_queue("read", self.speakers.keys(), |peer| peer.to_read);
+        self.check_queue("flushed", &self.owed, |peer| peer.to_flush);
         self.check_queue("looked at", self.looks.keys(), |peer| peer.to_look);
-        self.check_queue("judged", &queues.closing, |peer| peer.is_closing);
-        let mut closing = queues.closing.iter().map(|&key| &self.conns[key]);
+        self.check_queue("judged", &self.exits.closing, |peer| peer.is_closing);
+        let mut closing = self.exits.closing.iter().map(|&key| &self.conns[key]);
         let is_read = closing.all(|peer| peer.to_read);
         assert!(is_read, "one is to be judged of which all was read");
     }

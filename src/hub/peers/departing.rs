@@ -51,7 +51,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             && !peer.is_closing
         {
             peer.is_closing = true;
-            self.queues.closing.push(key);
+            self.exits.closing.push(key);
         }
     }
 
@@ -62,14 +62,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let member = self.room.member(**key);
             member.is_some_and(|member| member.presence().is_here())
         };
-        let closing = self.queues.closing.iter().filter(is_known).count();
+        let closing = self.exits.closing.iter().filter(is_known).count();
         closing > 0 && closing == self.room.here()
     }
 
     /// Acts on the ends and breaks that events told of, of those who could not be read in this turn.
     pub fn judge_unread(&mut self, now: Instant) {
-        let turn = self.turn;
-        let mut closing = std::mem::take(&mut self.queues.closing);
+        let turn = self.speakers.turn();
+        let mut closing = std::mem::take(&mut self.exits.closing);
         closing.retain(|&key| {
             let Some(peer) = self.member_mut(key) else {
                 return false;
@@ -82,8 +82,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             goes_on
         });
-        debug_assert!(self.queues.closing.is_empty(), "to judge closes nobody");
-        self.queues.closing = closing;
+        debug_assert!(self.exits.closing.is_empty(), "to judge closes nobody");
+        self.exits.closing = closing;
     }
 
     /// A member that cannot be read has ended its side, or broke.
@@ -173,9 +173,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Descriptors ran out: closes some who departed, though not all that they said was heard, or else
     /// one that ended its side and may be gone.
     pub fn free_descriptors(&mut self, now: Instant) {
-        if !self.queues.held_back.is_empty() {
+        if self.exits.are_held_back() {
             // Of these nothing is lost.
-            self.pressed = DROPPED;
+            self.exits.press(DROPPED);
             return;
         }
         let mut keys = Vec::new();

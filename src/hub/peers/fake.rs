@@ -93,7 +93,7 @@ pub(in crate::hub) fn say(peers: &mut Peers<Fake>, bytes: &[u8], now: Instant) {
 
 /// Whether a peer leaves at the end of the turn.
 pub(in crate::hub) fn is_leaving(peers: &Peers<Fake>, key: usize) -> bool {
-    peers.queues.leaving.iter().any(|(other, _)| *other == key)
+    peers.exits.leaving().any(|other| other == key)
 }
 
 /// What an event tells of an end, and of one after which nobody is there.
@@ -122,7 +122,7 @@ pub(in crate::hub) fn read(peers: &mut Peers<Fake>, now: Instant) {
 
 /// A turn in which nobody may be read.
 pub(in crate::hub) fn judge(peers: &mut Peers<Fake>, now: Instant) {
-    peers.turn += 1;
+    peers.speakers.begin_turn(now);
     peers.judge_unread(now);
 }
 

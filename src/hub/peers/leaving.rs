@@ -217,7 +217,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Lets everybody go whose time is over. While the hub `withholds` what the operator says, until others
     /// have come, nobody is idle.
     pub fn find_overdue(&mut self, withholds: bool, now: Instant) {
-        let mut overdue = std::mem::take(&mut self.queues.overdue);
+        let mut overdue = std::mem::take(&mut self.overdue);
         self.room.overdue(now, &mut overdue);
         for (key, why) in overdue.drain(..) {
             let why = match why {
@@ -227,7 +227,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             };
             self.queue_leave(key, why);
         }
-        self.queues.overdue = overdue;
+        self.overdue = overdue;
         if std::mem::replace(&mut self.withholds, withholds) && !withholds {
             let keys: Vec<usize> = self.member_keys().collect();
             keys.into_iter().for_each(|key| self.touch(key, now));
@@ -279,21 +279,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// The only place where a peer is taken out. Returns whether one was.
     pub fn reap(&mut self, now: Instant) -> bool {
-        if self.queues.leaving.is_empty() && self.queues.held_back.is_empty() {
+        let (leaving, mut pressed) = self.exits.take();
+        if leaving.is_empty() {
             self.check();
             return false;
         }
-        let mut leaving = std::mem::take(&mut self.queues.held_back);
-        leaving.append(&mut self.queues.leaving);
         // Keys are reused: nobody who is gone may be found in a queue.
         let conns = &self.conns;
         let stays = |key: &usize| conns.get(*key).is_some_and(|peer| !peer.leaving);
-        self.queues.readable.retain(stays);
-        self.queues.fresh.retain(stays);
-        self.queues.parked.retain(stays);
-        self.queues.limited.retain(stays);
-        self.queues.owed.retain(stays);
-        self.queues.closing.retain(stays);
+        self.speakers.retain(stays);
+        self.owed.retain(stays);
+        self.exits.closing.retain(stays);
         self.looks.retain(stays);
         // What was heard before they leave counts.
         self.settle_trial(now);
@@ -305,7 +301,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         let mut held_back = Vec::new();
-        let mut pressed = std::mem::take(&mut self.pressed);
         let all = leaving.len();
         for (key, why) in leaving {
             if !self.may_leave(key) {
@@ -318,7 +313,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.take_out(key, why, now);
         }
         let are_gone = held_back.len() < all;
-        self.queues.held_back = held_back;
+        self.exits.hold_back(held_back);
         if !was_on_trial && self.room.is_on_trial() {
             self.look_at_all(now);
         }

@@ -334,6 +334,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let peer = self.conns.get(*key);
             peer.is_some_and(|peer| !peer.leaving && peer.is_from(ip)) && self.is_here(*key)
         };
-        self.queues.closing.iter().copied().find(suits)
+        self.exits.closing.iter().copied().find(suits)
     }
 }

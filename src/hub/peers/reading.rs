@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use super::DisconnectReason;
 use super::Peers;
-use super::Queues;
 use crate::engine::dialect::Oddity;
 use crate::engine::rate::QUANTUM;
 use crate::engine::record::Who;
@@ -35,17 +34,6 @@ pub(super) const TURN: usize = HIGH_WATER as usize;
 /// Bytes read from a peer in a turn, however many others there are: smaller reads cost more.
 pub(super) const LEAST: usize = 64 * 1024;
 
-impl Queues {
-    /// Who is to be read next: whoever goes on comes before the others only if that is wanted.
-    fn next(&mut self, goes_on: bool) -> Option<usize> {
-        let (first, then) = match goes_on {
-            true => (&mut self.readable, &mut self.fresh),
-            false => (&mut self.fresh, &mut self.readable),
-        };
-        first.pop_front().or_else(|| then.pop_front())
-    }
-}
-
 impl<S: Stream, D: Device> Peers<S, D> {
     /// One read into `buffer` from each peer that has something to say, as long as there is room
     /// for it. `show` is called when the screen is full, and may make room.
@@ -61,16 +49,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
         now: Instant,
         mut show: impl FnMut(&mut Screen) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.queues.readable.extend(self.queues.parked.drain(..));
+        self.speakers.begin_turn(now);
         if self.room.take_release() {
-            self.order_by_speech(now);
+            let room = &self.room;
+            self.speakers.order_by(|key| room.said_lately(*key, now));
         }
-        if self.release.is_some_and(|release| release <= now) {
-            self.release = None;
-            self.queues.readable.extend(self.queues.limited.drain(..));
-        }
-        let waiting = self.queues.readable.len() + self.queues.fresh.len();
-        self.turn = self.turn.wrapping_add(1);
+        let waiting = self.speakers.len();
         let share = (TURN / waiting.max(1)).clamp(LEAST, CHUNK);
         for read in 0..waiting {
             if self.room.screen().is_full() {
@@ -82,8 +66,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 // Everybody keeps the place in the queue.
                 return Ok(());
             }
-            // In every other turn one of those who go on comes first, so that they do.
-            let Some(key) = self.queues.next(read == 0 && self.turn.is_multiple_of(2)) else {
+            let Some(key) = self.speakers.next(read == 0) else {
                 return Ok(());
             };
             let Some(member) = self.room.member(key) else {
@@ -92,7 +75,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             // Of a member that was heard to its end nothing is read but that it broke: the line that
             // another member has open does not matter.
             if !member.is_silent() && !self.room.may_speak(key) {
-                self.queues.parked.push(key);
+                self.speakers.park(key);
                 continue;
             }
             match self.room.read_budget(key, now) {
@@ -101,10 +84,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     self.read_one(key, &mut buffer[..most], now);
                 }
                 Err(later) => {
-                    self.queues.limited.push(key);
                     // However many they are, they are looked at ten times in a second at most.
-                    let release = later.max(now + QUANTUM);
-                    self.release = Some(self.release.map_or(release, |at| at.min(release)));
+                    self.speakers.limit(key, later.max(now + QUANTUM));
                 }
             }
         }
@@ -124,16 +105,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
         records.fits(Some(who), self.room.screen().left())
     }
 
-    /// Those who waited come in the order of how much they said lately: who said least is first.
-    fn order_by_speech(&mut self, now: Instant) {
-        self.queues.readable.extend(self.queues.limited.drain(..));
-        self.queues.readable.append(&mut self.queues.fresh);
-        self.release = None;
-        let said = |key: &usize| self.room.said_lately(*key, now);
-        let waiting = self.queues.readable.make_contiguous();
-        waiting.sort_by_cached_key(said);
-    }
-
     fn read_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
         let Some(peer) = self.conns.get_mut(key) else {
             return;
@@ -142,7 +113,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.leaving {
             return;
         }
-        peer.read_in = self.turn;
+        peer.read_in = self.speakers.turn();
         let received = peer.conn.read(buffer);
         if !matches!(received, Received::Bytes(_) | Received::Yield) && self.leave_departed(key) {
             return;
@@ -258,14 +229,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// A peer is read in this turn, if there may be something.
     pub(super) fn queue_read(&mut self, key: usize) {
         if self.is_to_be_read(key) {
-            self.queues.fresh.push_back(key);
+            self.speakers.begin(key);
         }
     }
 
     /// One that was just read is read in the next turn, if there may be more.
     fn read_again(&mut self, key: usize) {
         if self.is_to_be_read(key) {
-            self.queues.readable.push_back(key);
+            self.speakers.go_on(key);
         }
     }
 

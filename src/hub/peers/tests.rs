@@ -12,6 +12,7 @@ use super::reading::LEAST;
 use super::reading::TURN;
 use super::writing::SCOUTS;
 use super::*;
+use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
@@ -206,7 +207,7 @@ fn written_on_trial(count: usize, acknowledges: bool) -> Vec<Vec<usize>> {
     peers.typed(b"first\n", now);
     peers.flush(now);
     // Whoever waits is flushed without an event.
-    assert_eq!(!peers.queues.owed.is_empty(), acknowledges);
+    assert_eq!(!peers.owed.is_empty(), acknowledges);
     peers.typed(b"second\n", now);
     peers.flush(now);
     written

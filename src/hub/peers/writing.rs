@@ -27,24 +27,24 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.flushed = self.room.said();
             self.queue_flush_all();
         }
-        let mut due = self.queues.owed.len();
+        let mut due = self.owed.len();
         if self.room.is_on_trial() && due > SCOUTS {
             for i in 0..SCOUTS {
-                let key = self.queues.owed[i];
+                let key = self.owed[i];
                 self.flush_one(key, now);
                 self.note_proof(key, now);
             }
-            self.queues.owed.drain(..SCOUTS);
+            self.owed.drain(..SCOUTS);
             due -= SCOUTS;
             if !self.room.is_on_trial() {
                 return;
             }
         }
         for i in 0..due {
-            self.flush_one(self.queues.owed[i], now);
+            self.flush_one(self.owed[i], now);
         }
         // What was queued meanwhile wants more, in the next turn.
-        self.queues.owed.drain(..due);
+        self.owed.drain(..due);
     }
 
     fn flush_one(&mut self, key: usize, now: Instant) {
@@ -203,7 +203,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             && !peer.to_flush
         {
             peer.to_flush = true;
-            self.queues.owed.push(key);
+            self.owed.push(key);
         }
     }
 
@@ -213,7 +213,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let is_due = peer.conn.is_writable() || peer.takes_no_more();
             if is_due && !peer.to_flush && !peer.leaving && peer.is_member() {
                 peer.to_flush = true;
-                self.queues.owed.push(key);
+                self.owed.push(key);
             }
         }
     }

@@ -221,10 +221,10 @@ fn descriptors_are_freed_of_some_who_departed_and_nobody_else() {
         peers.depart(key, DisconnectReason::Closed, now);
     }
     peers.free_descriptors(now);
-    assert_eq!(peers.queues.leaving.len(), DROPPED);
+    assert_eq!(peers.exits.leaving().count(), DROPPED);
     // Those that leave already free none.
     peers.free_descriptors(now);
-    assert_eq!(peers.queues.leaving.len(), departed.len());
+    assert_eq!(peers.exits.leaving().count(), departed.len());
     let may_be_gone = matches!(presence(&peers, unconfirmed), Presence::Unconfirmed(_));
     assert!(may_be_gone, "it gave up its place");
     assert!(peers.reap(now));

@@ -125,7 +125,7 @@ fn who_is_idle_after_its_end_is_heard() {
     peers.collect(silent, ended());
     fake::judge(&mut peers, now);
     peers.find_overdue(false, now + 9 * SECOND);
-    assert!(peers.queues.leaving.is_empty());
+    assert!(peers.exits.leaving().next().is_none());
     peers.find_overdue(false, now + 10 * SECOND);
     assert!(is_leaving(&peers, here));
     assert!(!is_leaving(&peers, silent));

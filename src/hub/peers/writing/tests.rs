@@ -51,7 +51,7 @@ fn a_write_that_does_not_reach_the_end_is_gone_on_with() {
     wires[0].is_full.set(false);
     peers.collect(slow, writable());
     let mut turns = 0;
-    while !peers.queues.owed.is_empty() {
+    while !peers.owed.is_empty() {
         peers.flush(now);
         turns += 1;
         assert!(turns <= 4 * GATHER, "it never ends");

@@ -1,0 +1,134 @@
+//! A peer: its connection, how far it is on its way, and what is known of it.
+//!
+//! It promises: a peer that is of no interest takes little memory; what it reads when its connection is
+//! closed is the truth.
+
+use std::time::Instant;
+
+use super::DisconnectReason;
+use crate::engine::dialect::Dialect;
+use crate::io::conn::Conn;
+use crate::io::stream::Stream;
+
+/// A connection as the loop knows it.
+#[derive(Debug)]
+pub struct Peer<S> {
+    /// Its connection.
+    pub conn: Conn<S>,
+    pub(super) stage: Stage,
+    /// It takes no more and has no place, and why. What it said before is still to be read.
+    pub(super) departed: Option<Box<DisconnectReason>>,
+    pub(super) ledger: Option<Box<Ledger>>,
+    /// It is among those that the operator's words are promised to (see [`Peers::promise`]).
+    pub(super) is_promised: bool,
+    /// Its key is in one of the queues already.
+    pub(super) to_read: bool,
+    pub(super) to_flush: bool,
+    pub(super) to_look: bool,
+    /// An event told that it ended its side or broke, and it was not read since.
+    pub(super) is_closing: bool,
+    pub(super) leaving: bool,
+    /// The turn in which it was read last.
+    pub(super) read_in: u32,
+    /// What is known of its text.
+    pub(super) dialect: Dialect,
+}
+
+/// What is kept of a peer to prove that it is there and got what was promised. Most need none: those
+/// that shook no hands, did not end their side and did not break, while the operator goes on.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Ledger {
+    /// Bytes on the wire whose acknowledgement proves nothing: those of a handshake.
+    pub(super) preamble: u64,
+    /// From its end on: those whose acknowledgement does not prove that it is still there, since they
+    /// were written before.
+    pub(super) unproven: u64,
+    /// How long its own stream was when the operator had said all that was promised.
+    pub(super) promised_until: Option<u64>,
+    /// Bytes that it was owed when it took no more.
+    pub(super) lost: u64,
+    /// Bytes on the wire that it had acknowledged when its time to be idle was over, and they were not
+    /// all.
+    pub(super) taken: u64,
+}
+
+impl<S> Peer<S> {
+    /// One that was just accepted.
+    pub(super) fn new(conn: Conn<S>) -> Peer<S> {
+        Peer {
+            conn,
+            stage: Stage::Arriving,
+            departed: None,
+            ledger: None,
+            is_promised: false,
+            to_read: false,
+            to_flush: false,
+            to_look: false,
+            is_closing: false,
+            leaving: false,
+            read_in: 0,
+            dialect: Dialect::default(),
+        }
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        self.ledger.as_deref().copied().unwrap_or_default()
+    }
+
+    pub(super) fn ledger_mut(&mut self) -> &mut Ledger {
+        self.ledger.get_or_insert_default()
+    }
+
+    pub(super) fn is_member(&self) -> bool {
+        self.stage == Stage::Member
+    }
+
+    /// Whether it is handed nothing more: its stream has ended, or it departed.
+    pub(super) fn takes_no_more(&self) -> bool
+    where
+        S: Stream,
+    {
+        self.conn.is_shut() || self.departed.is_some()
+    }
+
+    /// Tells it that nothing follows, once. Returns whether it is told now.
+    pub(super) fn end_our_side(&mut self) -> bool
+    where
+        S: Stream,
+    {
+        let is_told = !self.conn.is_shut();
+        if is_told {
+            self.conn.shutdown();
+            if self.is_promised {
+                self.conn.break_on_close(false);
+            }
+        }
+        is_told
+    }
+
+    /// Lets what the other side reads when the connection is closed be the truth. A member that is
+    /// `owed` bytes, that was promised what `more` will be said, or of whose bytes a layer holds some
+    /// back, reads that the connection broke; any other that it ended.
+    pub(super) fn close_truthfully(&mut self, owed: u64, more: bool)
+    where
+        S: Stream,
+    {
+        let lacks = owed > 0 || (self.is_promised && more);
+        let breaks = (lacks && !self.conn.is_shut()) || self.conn.has_pending_output();
+        self.conn.break_on_close(breaks);
+        if !breaks {
+            self.conn.close_notify();
+        }
+    }
+}
+
+/// How far a peer is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Accepted; not in the room yet.
+    Arriving,
+    /// Refused, and until when it may read why.
+    Lingering { until: Instant },
+    /// In the room.
+    Member,
+}

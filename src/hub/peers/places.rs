@@ -1,0 +1,76 @@
+//! Places: how many are taken, and who makes way for whom.
+//!
+//! It promises: nobody who is known to be there gives its place to another.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::DisconnectReason;
+use super::Peer;
+use super::Peers;
+use crate::engine::admit::Admission;
+use crate::engine::admit::AdmissionError;
+use crate::engine::room::Presence;
+use crate::io::device::Device;
+use crate::io::stream::Stream;
+
+impl<S: Stream, D: Device> Peers<S, D> {
+    /// Whether there is a place in the room for a peer from that address. Whoever ended its side and
+    /// is not known to be there makes way, the one that ended first; if it is asked `once_more`, then whoever
+    /// is read on to its end.
+    ///
+    /// # Errors
+    /// There is none, and why.
+    pub fn ask_for_place(
+        &mut self,
+        admission: &Admission,
+        ip: Option<IpAddr>,
+        once_more: bool,
+        now: Instant,
+    ) -> Result<(), AdmissionError> {
+        loop {
+            let (members, of_host) = (self.staying(), self.staying_from(ip));
+            let refusal = match admission.ask(ip, members, of_host) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            };
+            let whose = match refusal {
+                AdmissionError::Full(_) => None,
+                AdmissionError::FullOfHost(_) => ip,
+                AdmissionError::NotAllowed => return Err(refusal),
+            };
+            let unconfirmed = self.first_unconfirmed(whose);
+            let unread = || self.first_unread(whose).filter(|_| once_more);
+            let makes_way = unconfirmed.or_else(unread).ok_or(refusal)?;
+            self.give_up(makes_way, DisconnectReason::Closed, now);
+        }
+    }
+
+    /// How many places are taken by those who are not leaving already.
+    pub(in crate::hub) fn staying(&self) -> usize {
+        let leaving = self.exits.leaving();
+        let members = leaving.filter(|&key| self.has_place(key));
+        self.room.places_taken() - members.count()
+    }
+
+    /// Whether a member takes a place.
+    pub(super) fn has_place(&self, key: usize) -> bool {
+        let member = self.room.member(key);
+        member.is_some_and(|member| member.presence() != Presence::Gone)
+    }
+
+    /// How many of them there are of one address, if that is counted.
+    fn staying_from(&self, ip: Option<IpAddr>) -> usize {
+        let Some((headcount, ip)) = self.headcount.as_ref().zip(ip) else {
+            return 0;
+        };
+        let is_of = |peer: &Peer<S>| {
+            let theirs = peer.conn.addr().ip();
+            theirs.is_some_and(|theirs| theirs.to_canonical() == ip.to_canonical())
+        };
+        let leaving = self.exits.leaving();
+        let leaving =
+            leaving.filter(|&key| self.has_place(key) && self.member(key).is_some_and(is_of));
+        headcount.of(ip) - leaving.count()
+    }
+}

@@ -1,0 +1,74 @@
+//! Recording what the peers do and say, where that is wanted.
+//!
+//! It promises: what is recorded to stdout is shown among what else is, in order.
+
+use std::fmt::Display;
+
+use super::Peers;
+use crate::engine::record::Who;
+use crate::io::addr::Addr;
+use crate::io::device::Device;
+use crate::io::record::Records;
+use crate::io::stream::Stream;
+
+impl<S: Stream, D: Device> Peers<S, D> {
+    /// The same, and what happens is recorded.
+    pub fn recorded(mut self, records: Option<Records<D>>) -> Peers<S, D> {
+        self.records = records.map(Box::new);
+        if self.records.as_ref().is_some_and(|r| r.wants_lines()) {
+            self.room.keep_minutes();
+        }
+        self
+    }
+
+    /// Records something, if anything is recorded.
+    pub fn record(&mut self, record: impl FnOnce(&mut Records<D>)) {
+        if let Some(records) = &mut self.records {
+            record(records);
+            let screen = self.room.screen_mut();
+            records.take_for_stdout(|text| screen.record(text));
+        }
+    }
+
+    /// Takes the records out, to be finished.
+    pub fn take_records(&mut self) -> Option<Records<D>> {
+        self.records.take().map(|records| *records)
+    }
+
+    /// The same about a member.
+    pub(super) fn record_of(&mut self, key: usize, record: impl FnOnce(&mut Records<D>, Who<'_>)) {
+        if let (Some(records), Some(member), Some(peer)) = (
+            &mut self.records,
+            self.room.member(key),
+            self.conns.get(key),
+        ) {
+            let addr = peer.conn.addr();
+            record(records, Who::of(&member.account, &addr));
+            let screen = self.room.screen_mut();
+            records.take_for_stdout(|text| screen.record(text));
+        }
+    }
+
+    /// Records what the members said since the last time. `gone`: where the one was that is just taken
+    /// out.
+    pub(in crate::hub) fn record_lines(&mut self, gone: Option<&Addr>) {
+        if !self.room.has_minutes() {
+            return;
+        }
+        let Some(records) = &mut self.records else {
+            return;
+        };
+        let conns = &self.conns;
+        self.room.take_minutes(|key, number, name, said| {
+            let addr = match (gone, conns.get(key)) {
+                (Some(gone), _) => gone,
+                (None, Some(peer)) => peer.conn.addr(),
+                (None, None) => return,
+            };
+            let addr: &dyn Display = &addr;
+            records.lines(Who { number, addr, name }, said);
+        });
+        let screen = self.room.screen_mut();
+        records.take_for_stdout(|text| screen.record(text));
+    }
+}
