@@ -20,10 +20,9 @@ use crate::support::piped;
 fn a_hub_that_nobody_vouches_for_is_trusted_by_what_its_error_says() {
     let secret = Encrypted::start(&[]);
     let told = refused(&["--ssl", HOST, &secret.port()]);
-    assert!(
-        told.contains("signed by nobody who is trusted here"),
-        "{told}"
-    );
+    assert!(told.contains("(self-signed)"), "{told}");
+    assert!(told.contains("in a file: --ssl-trustfile FILE"), "{told}");
+    assert!(told.lines().skip(1).all(|line| line.len() <= 80), "{told}");
     let advice = told.split("--ssl-fingerprint ").nth(1).expect(&told);
     let advised = advice.split_whitespace().next().unwrap();
     let enough = &secret.fingerprint[..5 * 5 - 1];
@@ -85,12 +84,14 @@ fn the_hub_says_how_to_join_it() {
     let mut line = vec!["-l", HOST, "0", "--ssl"];
     let terminal = Terminal::muxnc(&line);
     let shown = terminal.screen.wait_until("the command to join", |bytes| {
-        String::from_utf8_lossy(bytes).contains("to join: ")
-            && String::from_utf8_lossy(bytes).ends_with('\n')
+        let text = String::from_utf8_lossy(bytes);
+        text.contains("to join:") && text.contains(" --ssl-fingerprint ") && text.ends_with('\n')
     });
     let shown = String::from_utf8_lossy(&shown).into_owned();
-    let command = shown.split("to join: muxnc ").nth(1).expect(&shown);
-    line = command.lines().next().unwrap().split_whitespace().collect();
+    // However narrow the terminal is, it is one row.
+    let command = shown.split("muxnc --ssl").nth(1).expect(&shown);
+    let command = format!("--ssl{}", command.lines().next().unwrap());
+    line = command.split_whitespace().collect();
     let mut participant = muxnc(&line);
     participant.type_in("as it says\n");
     terminal.screen.wait_for("as it says");
@@ -148,7 +149,7 @@ fn a_certificate_can_be_trusted_as_it_is() {
         "localhost",
         &port,
     ]);
-    assert!(told.contains("signed by nobody"), "{told}");
+    assert!(told.contains("(self-signed)"), "{told}");
 }
 
 #[test]
@@ -185,7 +186,23 @@ struct Made {
 impl Made {
     /// Valid from the one year to the other, and an authority's or not; signed by itself or another.
     fn new(name: &str, years: [i32; 2], authority: bool, by: Option<&Made>) -> Made {
-        let key = rcgen::KeyPair::generate().unwrap();
+        Made::with(
+            rcgen::KeyPair::generate().unwrap(),
+            name,
+            years,
+            authority,
+            by,
+        )
+    }
+
+    /// The same with this key.
+    fn with(
+        key: rcgen::KeyPair,
+        name: &str,
+        years: [i32; 2],
+        authority: bool,
+        by: Option<&Made>,
+    ) -> Made {
         let mut about = rcgen::CertificateParams::new([String::from("localhost")]).unwrap();
         about
             .distinguished_name
@@ -229,6 +246,11 @@ fn what_is_listed_is_not_believed_beyond_what_it_may_say() {
         let by = Made::new("signer", years, authority, None);
         (Made::new("it", NOW, false, Some(&by)), Some(by))
     };
+    // An authority that has the name of another, and a key of another kind.
+    let namesake = |name| {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        Some(Made::with(key, name, NOW, true, None))
+    };
     for ((shown, by), told) in [
         (itself(NOW, false), ""),
         (itself(NOW, true), ""),
@@ -236,6 +258,22 @@ fn what_is_listed_is_not_believed_beyond_what_it_may_say() {
         (itself(PAST, false), "its certificate has expired"),
         (itself(PAST, true), "its certificate has expired"),
         (itself(FUTURE, false), "its certificate is not valid yet"),
+        // That another one of its name is trusted makes it nobody's.
+        (
+            (Made::new("it", NOW, false, None), namesake("it")),
+            "signed by nobody but itself (self-signed)",
+        ),
+        (
+            (signed(NOW, true).0, namesake("signer")),
+            "is not signed by the one that it names",
+        ),
+        (
+            (
+                Made::new("it", NOW, true, None),
+                Some(Made::new("it", NOW, true, None)),
+            ),
+            "signed by nobody but itself (self-signed)",
+        ),
         (
             signed(PAST, true),
             "signed by a trusted one that has expired",
@@ -371,7 +409,7 @@ fn participants_must_show_a_certificate_that_is_vouched_for() {
         .hub
         .process
         .stderr
-        .wait_for("signed by nobody who is trusted here");
+        .wait_for("signed by nobody but itself (self-signed)");
     assert_eq!(
         secret
             .hub

@@ -280,6 +280,11 @@ impl Certificate {
         self.subject == self.issuer
     }
 
+    /// Whether nobody signed it but itself, as far as it says.
+    pub(super) fn is_self_signed(&self) -> bool {
+        self.is_self_issued() && !self.disowns(self)
+    }
+
     /// The hosts that it is for.
     pub(super) fn into_names(self) -> Vec<String> {
         self.names
@@ -494,7 +499,7 @@ mod tests {
     #[test]
     fn what_a_certificate_says_is_read() {
         let plain = Certificate::read(&made(|_| {})).unwrap();
-        assert!(!plain.is_authority && plain.is_self_issued() && !plain.constrains_names());
+        assert!(!plain.is_authority && plain.is_self_signed() && !plain.constrains_names());
         let now = at(1_800_000_000);
         for purpose in [Purpose::Server, Purpose::Client] {
             assert_eq!(plain.check_owner(purpose, now), Ok(()));

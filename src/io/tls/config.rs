@@ -45,6 +45,7 @@ use super::session::Stuck;
 use super::verify::HubVerifier;
 use super::verify::Measure;
 use super::verify::ParticipantVerifier;
+use super::verify::SelfSigned;
 use super::verify::Vouchers;
 use super::verify::fingerprint;
 use crate::io::addr::Addr;
@@ -214,13 +215,16 @@ impl Connector {
                     CertificateError::UnknownIssuer => {
                         "\n  Or, with the certificate of its authority: --ssl-trustfile FILE"
                     }
+                    CertificateError::Other(why) if why.0.is::<SelfSigned>() => {
+                        "\n  Or, with that certificate in a file: --ssl-trustfile FILE"
+                    }
                     CertificateError::NotValidForNameContext { .. } => {
                         "\n  Or, if it has that other name: --ssl-servername NAME"
                     }
                     _ => "",
                 };
                 format!(
-                    "If those who run it say that this is its fingerprint, trust it so: \
+                    "If those who run it say that this is its fingerprint, trust it so:\n  \
                      --ssl-fingerprint {}{other}",
                     seen.short()
                 )

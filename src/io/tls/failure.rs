@@ -11,6 +11,7 @@ use rustls::Error;
 
 use super::verify::Outdated;
 use super::verify::Refusal;
+use super::verify::SelfSigned;
 use super::verify::plain;
 
 /// Names of a certificate that are told.
@@ -155,6 +156,9 @@ fn words(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             if let Some(refusal) = why.0.downcast_ref::<Refusal>() {
                 return write!(f, "{refusal}");
             }
+            if let Some(problem) = why.0.downcast_ref::<SelfSigned>() {
+                return write!(f, "{problem}");
+            }
             if let Some(outdated) = why.0.downcast_ref::<Outdated>() {
                 return write!(f, "{outdated}");
             }
@@ -189,6 +193,7 @@ mod tests {
             CertificateError::InvalidPurpose,
             CertificateError::UnhandledCriticalExtension,
             Outdated::of(&[]).into(),
+            SelfSigned.into(),
             Outdated::of(b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04").into(),
             named(0),
             named(1),

@@ -111,6 +111,24 @@ impl From<Refusal> for CertificateError {
     }
 }
 
+/// A certificate that nobody signed but itself, and that is not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SelfSigned;
+
+impl fmt::Display for SelfSigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is signed by nobody but itself (self-signed)")
+    }
+}
+
+impl std::error::Error for SelfSigned {}
+
+impl From<SelfSigned> for CertificateError {
+    fn from(problem: SelfSigned) -> CertificateError {
+        CertificateError::Other(OtherError(Arc::new(problem)))
+    }
+}
+
 /// A certificate that is believed, as far as it may vouch.
 #[derive(Debug)]
 struct Listed {
@@ -202,11 +220,10 @@ impl Vouchers {
         match (verified, refused.get()) {
             (Ok(_), _) => Ok(()),
             (Err(_), Some(refusal)) => Err(refusal.into()),
-            // One that nobody signed but itself is not said to be of the wrong kind: openssl makes such ones
-            // by default.
-            (Err(webpki::Error::CaUsedAsEndEntity), None) if !certificate.is_self_issued() => {
-                Err(own(Unfit::Authority).into())
-            }
+            // Whatever else was found: that it could be an authority's, as openssl makes them by default, or
+            // that it is not signed by another one of its name, which is trusted.
+            (Err(_), None) if certificate.is_self_signed() => Err(SelfSigned.into()),
+            (Err(webpki::Error::CaUsedAsEndEntity), None) => Err(own(Unfit::Authority).into()),
             (Err(error), None) => Err(plain(error)),
         }
     }
@@ -294,11 +311,28 @@ pub(super) fn plain(error: webpki::Error) -> CertificateError {
         webpki::Error::UnsupportedSignatureAlgorithmContext(context) => {
             Outdated::of(&context.signature_algorithm_id).into()
         }
+        // The one that has that name is trusted, and has a key of another kind.
+        webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(context)
+            if !is_of_one_kind(
+                &context.signature_algorithm_id,
+                &context.public_key_algorithm_id,
+            ) =>
+        {
+            CertificateError::BadSignature
+        }
         webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(context) => {
             Outdated::of(&context.signature_algorithm_id).into()
         }
         _ => CertificateError::BadEncoding,
     }
+}
+
+/// Whether a signature can be one of such a key: RSA, an elliptic curve, Edwards'. Both are
+/// AlgorithmIdentifiers (RFC 5280, section 4.1.1.2), and within their first bytes the three differ.
+fn is_of_one_kind(signature: &[u8], key: &[u8]) -> bool {
+    const FAMILY: std::ops::Range<usize> = 2..6;
+    let family = |identifier: &[u8]| identifier.get(FAMILY).map(<[u8]>::to_vec);
+    family(signature) == family(key)
 }
 
 /// A signature of a kind that nobody should believe, or of one that is not known.
