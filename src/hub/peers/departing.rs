@@ -93,7 +93,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         if let Some(error) = peer.conn.take_error() {
-            self.depart(key, DisconnectReason::Broke(error), now);
+            self.depart(key, error.into(), now);
         } else if peer.conn.has_hung_up() || ends_with_its_side {
             self.depart(key, DisconnectReason::Closed, now);
         } else if self.is_here(key) {

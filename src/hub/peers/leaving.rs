@@ -64,6 +64,18 @@ impl Display for DisconnectReason {
     }
 }
 
+impl From<io::Error> for DisconnectReason {
+    /// Why a peer left whose connection fails so. It closed it if we write to one that ended its side
+    /// before it was reset (`tcp_reset()` in Linux's net/ipv4/tcp_input.c): that is what the end of a
+    /// program looks like to which something was said in that moment.
+    fn from(error: io::Error) -> DisconnectReason {
+        match error.kind() {
+            ErrorKind::BrokenPipe => DisconnectReason::Closed,
+            _ => DisconnectReason::Broke(error),
+        }
+    }
+}
+
 impl<S: Stream, D: Device> Peers<S, D> {
     /// What was said, all that will be, is promised to those who are there: who of them does not get it
     /// is remembered.
@@ -209,8 +221,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         for key in vanished {
-            let error = ErrorKind::TimedOut.into();
-            self.depart(key, DisconnectReason::Broke(error), now);
+            let error = io::Error::from(ErrorKind::TimedOut);
+            self.depart(key, error.into(), now);
         }
     }
 

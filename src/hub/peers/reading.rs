@@ -136,7 +136,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Received::Pending => {}
             Received::End => self.read_end(key, now),
             Received::Truncated(error) | Received::Failed(error) => {
-                self.queue_leave(key, DisconnectReason::Broke(error));
+                self.queue_leave(key, error.into());
             }
         }
     }
@@ -148,7 +148,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         if let Some(error) = peer.conn.take_error() {
-            self.queue_leave(key, DisconnectReason::Broke(error));
+            self.queue_leave(key, error.into());
             return;
         }
         // A stream that tells that nobody is there any more needs no other proof.

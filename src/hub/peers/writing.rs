@@ -58,7 +58,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.departed.is_none()
             && let Err(error) = peer.conn.flush()
         {
-            self.depart(key, DisconnectReason::Broke(error), now);
+            self.depart(key, error.into(), now);
             return;
         }
         if peer.takes_no_more() {
@@ -88,7 +88,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.close_if_over(key, now);
             }
             Ok(_) => self.queue_flush(key),
-            Err(error) => self.depart(key, DisconnectReason::Broke(error), now),
+            Err(error) => self.depart(key, error.into(), now),
         }
         if self.conns[key].conn.is_watched() {
             self.checkup.get_or_insert(now + dead_peer::EVERY);
