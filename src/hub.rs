@@ -39,6 +39,7 @@ use self::core::Turn;
 use crate::client;
 use crate::client::Traffic;
 use crate::engine::admit::Lists;
+use crate::engine::fold::whole;
 use crate::io::confine::confine;
 use crate::io::conn::Conn;
 use crate::io::error::Error;
@@ -124,11 +125,11 @@ fn announce(
             }
             _ => log::info!(target: NOTICE, "its certificate is {}", fingerprint.spelled()),
         }
-        format!("muxnc --ssl --ssl-fingerprint {}", fingerprint.short())
+        format!("muxnc --ssl-fingerprint {}", fingerprint.short())
     });
     if log::log_enabled!(target: NOTICE, log::Level::Info) {
         for command in listener.invitations(tls.as_deref()) {
-            log::info!(target: NOTICE, "to join: {command}");
+            log::info!(target: NOTICE, "to join: {}", whole(&command));
         }
     }
 }

@@ -176,7 +176,7 @@ impl<D: Device> Receiver<D> {
 
     /// What comes and what is said on stderr, at a terminal where no line is edited.
     fn flush_rows(&mut self) -> Result<(), Error> {
-        let Some(rows) = self.rows.as_mut().map(PlainRows::current) else {
+        let Some(rows) = &mut self.rows else {
             return Ok(());
         };
         if !self.stderr.is_stdout() {
@@ -185,6 +185,7 @@ impl<D: Device> Receiver<D> {
             // Until then they wait where there is a limit to them.
             rows.notice(&self.stderr.take());
         }
+        let rows = rows.current();
         match self.stdout.write_rows(rows) {
             Ok(()) => Ok(()),
             Err(error) => {

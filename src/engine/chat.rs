@@ -71,13 +71,10 @@ pub enum NameError {
 impl fmt::Display for NameError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NameError::NoName => write!(
-                out,
-                "a name is 1 to {MAX_NAME} letters, digits or any of - _ . with a letter among them"
-            ),
-            NameError::Taken => {
-                out.write_str("that is somebody else's name, or could be mistaken for one")
+            NameError::NoName => {
+                write!(out, "1 to {MAX_NAME} letters, digits, - _ . with a letter")
             }
+            NameError::Taken => out.write_str("that is taken, or looks like another's name"),
             NameError::Same => out.write_str("that is the name already"),
             NameError::Quiet => out.write_str("names stay while nobody hears the others"),
         }
@@ -256,6 +253,20 @@ mod tests {
     use super::*;
     use crate::engine::escape::is_unsafe;
     use crate::engine::lines::MAX_LINE;
+
+    #[test]
+    fn a_refusal_fits_a_terminal() {
+        let name = "x".repeat(MAX_NAME);
+        for refusal in [
+            NameError::NoName,
+            NameError::Taken,
+            NameError::Same,
+            NameError::Quiet,
+        ] {
+            let line = format!("* you are still {name}: {refusal}");
+            assert!(line.len() <= 80, "{line}");
+        }
+    }
 
     fn said(pieces: &[&[u8]]) -> String {
         let (mut lines, mut escaper) = (Lines::default(), Escaper::default());

@@ -6,6 +6,8 @@
 //! It promises: a line is either to be said, or a command, or explained; a mistyped command, and what
 //! only looks like one, is never said to the class.
 
+use std::borrow::Cow;
+
 use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
@@ -84,6 +86,9 @@ pub const COMMANDS: [(&str, &str, &str); 10] = [
 const PRIVATE: &str = "msg";
 const FIRST: char = 'm';
 
+/// Of a longer word that was typed so many characters are told.
+const QUOTED: usize = 20;
+
 /// The longest name, in characters.
 pub const MAX_NAME: usize = 16;
 
@@ -109,6 +114,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     let usage = || match COMMANDS.iter().find(|(name, ..)| *name == word) {
         Some((name, arguments, meaning)) => format!("/{name} {arguments}: {meaning}"),
         None => {
+            let word = quoted(word);
             format!("/{word} is no command, and was not sent: /help lists them, //{word} says it")
         }
     };
@@ -177,8 +183,16 @@ fn why_no_command(line: &str) -> Option<String> {
         _ => "begins with a plain /",
     };
     let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-    let shown = &seen[..slash.len_utf8() + end];
+    let shown = quoted(&seen[..slash.len_utf8() + end]);
     is_command.then(|| format!("{shown} was not sent: a command {rule}; // says it"))
+}
+
+/// As much of a word that was typed as is known again.
+fn quoted(word: &str) -> Cow<'_, str> {
+    match word.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}\u{2026}", &word[..end]).into(),
+        None => word.into(),
+    }
 }
 
 /// Whether a word is the name of a command, or almost.
@@ -429,6 +443,20 @@ mod tests {
             let line = format!("/{unseen}msg 3 psst");
             assert!(matches!(understand(&line), Typed::Explain(_)), "{line}");
             assert!(is_private(&line), "{line}");
+        }
+    }
+
+    #[test]
+    fn of_a_long_word_the_beginning_is_told() {
+        let word = "\u{e9}".repeat(1000);
+        for line in [format!("/{word}"), format!("\u{2044}a{word}")] {
+            let Typed::Explain(why) = understand(&line) else {
+                panic!("{line} was understood");
+            };
+            assert!(
+                why.contains('\u{2026}') && why.chars().count() < 130,
+                "{why}"
+            );
         }
     }
 

@@ -35,6 +35,7 @@ use history::History;
 use key::Key;
 use keys::Keys;
 use line::Line;
+pub use row::ERASE;
 
 use crate::engine::typing::Arrival;
 

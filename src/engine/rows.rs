@@ -19,13 +19,21 @@
 //!   with automatic wrapping (DECAWM) off, which is on again at the end of the same piece of output.
 //!   What others say is wrapped by the terminal, so that what is copied from it is whole.
 //! - Nothing is written behind something that is to be erased, or that somebody else wrote.
+//! - Nothing that was said is ever erased. A terminal may have made several rows of the row of the line
+//!   being typed, and one row of them again, before it reads what is written here, and nothing tells
+//!   when: so no row above the cursor's is erased because of a count. Where the terminal itself
+//!   goes back over what it broke ([`Rows::new`]) all of that line is erased; elsewhere a copy of its
+//!   beginning may be left.
+//! - A notice fits the width that the terminal is known to have.
 
 use std::mem;
 
 use memchr::memchr;
 
+use crate::engine::editor::ERASE;
 use crate::engine::editor::Editor;
 use crate::engine::escape::Letters;
+use crate::engine::fold::fold;
 use crate::engine::record::head;
 
 /// Bytes waiting from which on no more is to be shown, and no row drawn: nobody could read it.
@@ -51,6 +59,15 @@ const INTERRUPTED: &str = "... ";
 /// What each line of a notice begins with, as a rule.
 const PROGRAM: &str = "muxnc:";
 
+/// Columns that a notice may take at least, however narrow the terminal is.
+const LEAST_COLUMNS: usize = 20;
+
+/// From the beginning of a row to that of the row above, if the terminal broke one line into the two.
+const BACK: &[u8] = b"\x08\r";
+
+/// The columns of the narrowest window in which all rows of the line being typed are found.
+const NARROWEST: usize = 8;
+
 /// What is on the row that the cursor is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Row {
@@ -58,10 +75,8 @@ enum Row {
     Empty,
     /// The latest of an unfinished line.
     Text,
-    /// What is to be erased.
+    /// What is to be erased. The terminal may have made several rows of it.
     Drawn,
-    /// The same, and the terminal may have made several rows of it.
-    Resized,
     /// Perhaps something that is to be erased: somebody else had the terminal.
     Unknown,
 }
@@ -87,10 +102,11 @@ pub struct Rows {
     /// Whether a row is kept for the line being typed.
     edits: bool,
     row: Row,
-    /// The column of the cursor in a row that was drawn, and how many rows above it that row begins
-    /// now.
+    /// Whether Backspace goes from the beginning of a row to the row above, where the terminal broke one
+    /// line into the two, and only there.
+    goes_back: bool,
+    /// The cells of a row that was drawn up to its cursor, by our own table.
     cursor: usize,
-    above: usize,
     open: Option<Open>,
     /// The label that is being taken in, of a line that begins.
     label: Vec<u8>,
@@ -99,21 +115,23 @@ pub struct Rows {
 impl Default for Rows {
     /// Rows of something that can show no bold, and no line being typed.
     fn default() -> Rows {
-        Rows::new(false)
+        Rows::new(false, false)
     }
 }
 
 impl Rows {
-    /// An empty row. `has_bold`: the terminal can do more than show text.
-    pub fn new(has_bold: bool) -> Rows {
+    /// An empty row. `has_bold`: the terminal can do more than show text. `goes_back`: it breaks rows anew
+    /// when its width changes, and Backspace goes from the beginning of a row to the row above if it
+    /// broke one line into the two, and does nothing there if not.
+    pub fn new(has_bold: bool, goes_back: bool) -> Rows {
         Rows {
             out: Vec::new(),
             written: 0,
             has_bold,
             edits: false,
             row: Row::Empty,
+            goes_back,
             cursor: 0,
-            above: 0,
             open: None,
             label: Vec::new(),
         }
@@ -239,20 +257,36 @@ impl Rows {
     }
 
     /// Shows whole lines of the program's own; an unfinished line of others is interrupted, or stays
-    /// before what is being typed.
-    pub fn notice(&mut self, lines: &[u8]) {
+    /// before what is being typed. Each is folded into rows of so many columns, with `muxnc:` before
+    /// each if it is before the first; where these are None it is no terminal, and lines stay lines.
+    pub fn notice(&mut self, lines: &[u8], columns: Option<u16>) {
+        let columns = columns.map_or(usize::MAX, |columns| {
+            usize::from(columns).max(LEAST_COLUMNS)
+        });
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
-            self.begin();
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let line = String::from_utf8_lossy(line);
             match line.strip_prefix(PROGRAM) {
                 Some(rest) => {
-                    self.bold(PROGRAM);
-                    self.out.extend(rest.as_bytes());
+                    for row in fold(
+                        rest.strip_prefix(' ').unwrap_or(rest),
+                        columns - PROGRAM.len() - 1,
+                    ) {
+                        self.begin();
+                        self.bold(PROGRAM);
+                        self.out.push(b' ');
+                        self.out.extend(row.as_bytes());
+                        self.feed();
+                    }
                 }
-                None => self.bold(&line),
+                None => {
+                    for row in fold(&line, columns) {
+                        self.begin();
+                        self.bold(&row);
+                        self.feed();
+                    }
+                }
             }
-            self.feed();
         }
     }
 
@@ -303,18 +337,6 @@ impl Rows {
         };
     }
 
-    /// The terminal has so many columns now. `reflows`: of a row that does not fit it made several, with
-    /// the cursor where it was in the text.
-    pub fn resize(&mut self, columns: u16, reflows: bool) {
-        if self.is_drawn() {
-            self.row = Row::Resized;
-            self.above = match reflows {
-                true => self.cursor / usize::from(columns.max(1)),
-                false => 0,
-            };
-        }
-    }
-
     /// Writes what changes a mode of the terminal and nothing that is seen.
     pub fn control(&mut self, sequence: &[u8]) {
         self.out.extend(sequence);
@@ -322,13 +344,15 @@ impl Rows {
 
     /// Whether something is on the row that the next thing shown would erase.
     pub fn is_drawn(&self) -> bool {
-        matches!(self.row, Row::Drawn | Row::Resized)
+        self.row == Row::Drawn
     }
 
     /// Draws the row of the line being typed on a terminal of so many columns.
     pub fn draw(&mut self, editor: &Editor, columns: u16) {
-        if matches!(self.row, Row::Text | Row::Resized) {
-            self.begin();
+        match self.row {
+            Row::Text => self.begin(),
+            Row::Drawn => self.go_back(),
+            Row::Empty | Row::Unknown => {}
         }
         let mut label = Vec::new();
         let mut text = &[][..];
@@ -357,9 +381,10 @@ impl Rows {
     /// line of others.
     pub fn progress(&mut self, row: &str) {
         if self.row != Row::Text {
-            self.out.extend(b"\r\x1b[K");
+            self.go_back();
+            self.out.extend(ERASE);
             self.out.extend(row.as_bytes());
-            self.cursor = 0;
+            self.cursor = row.len();
             self.row = Row::Drawn;
         }
     }
@@ -394,17 +419,22 @@ impl Rows {
         match self.row {
             Row::Empty => {}
             Row::Text => self.feed(),
-            Row::Drawn | Row::Unknown => self.out.extend(b"\r\x1b[K"),
-            // Nothing is ever below it but itself.
-            Row::Resized => {
-                self.out.push(b'\r');
-                if self.above > 0 {
-                    self.out.extend(format!("\x1b[{}A", self.above).as_bytes());
-                }
-                self.out.extend(b"\x1b[J");
+            Row::Drawn | Row::Unknown => {
+                self.go_back();
+                self.out.extend(ERASE);
             }
         }
         self.row = Row::Empty;
+    }
+
+    /// To the beginning of what was drawn, or of the cursor's row of it.
+    fn go_back(&mut self) {
+        self.out.push(b'\r');
+        if self.goes_back && self.row == Row::Drawn {
+            for _ in 0..self.cursor.div_ceil(NARROWEST / 2) {
+                self.out.extend(BACK);
+            }
+        }
     }
 
     fn feed(&mut self) {

@@ -60,7 +60,7 @@ impl<D: Device> Display<D> {
     pub(super) fn answer(&mut self, lines: Vec<String>) {
         for line in lines {
             match &mut self.rows {
-                Some(rows) => rows.current().notice(format!("muxnc: {line}\n").as_bytes()),
+                Some(rows) => rows.notice(format!("muxnc: {line}\n").as_bytes()),
                 None => self.say(&line),
             }
         }
@@ -136,13 +136,14 @@ impl<D: Device> Display<D> {
     /// What is said on stderr: among the rows, if it is the same terminal.
     fn flush_stderr(&mut self) {
         let rows = self.rows.as_mut().filter(|_| self.stderr.is_stdout());
-        let Some(rows) = rows.map(PlainRows::current) else {
+        let Some(rows) = rows else {
             return self.stderr.flush();
         };
         if !rows.is_busy() {
             // Until then they wait where there is a limit to them.
             rows.notice(&self.stderr.take());
         }
+        let rows = rows.current();
         if self.stdout.write_rows(rows).is_err() {
             // The next thing shown will tell, if there is anybody to tell.
             rows.forget();

@@ -32,7 +32,6 @@ use self::waiting::Waiting;
 use super::peers::Peers;
 use super::transfer::Transfer;
 use crate::engine::escape::Letters;
-use crate::engine::fold::fold;
 use crate::io::console::Console;
 use crate::io::device::Device;
 use crate::io::device::Kind;
@@ -222,12 +221,10 @@ impl<D: Device> Operator<D> {
             let mut letters = Letters::default();
             line.chars()
                 .for_each(|letter| letters.push(letter, &mut shown));
-            for row in fold(&shown) {
-                match self.console_mut() {
-                    Some(console) => console.notice(format!("muxnc: {row}\n").as_bytes()),
-                    None if is_typed => self.answers.push(row.into()),
-                    None => {}
-                }
+            match self.console_mut() {
+                Some(console) => console.notice(format!("muxnc: {shown}\n").as_bytes()),
+                None if is_typed => self.answers.push(shown),
+                None => {}
             }
         }
     }

@@ -104,7 +104,7 @@ impl Console {
                 true => Editor::with_commands(),
                 false => Editor::new(),
             },
-            rows: Rows::new(true),
+            rows: Rows::new(true, Terminal::goes_back()),
             columns: Terminal::columns(),
             echoed: false,
             draft: None,
@@ -288,7 +288,7 @@ impl<D: Device> Console<D> {
 
     /// Shows whole lines of our own; an unfinished line of others stays where it is.
     pub fn notice(&mut self, lines: &[u8]) {
-        self.rows.notice(lines);
+        self.rows.notice(lines, Some(self.columns));
         self.drawn &= lines.is_empty();
     }
 
@@ -359,7 +359,6 @@ impl<D: Device> Console<D> {
     /// The terminal has another size.
     fn resize(&mut self) {
         self.columns = Terminal::columns();
-        self.rows.resize(self.columns, Terminal::reflows());
         self.drawn = false;
     }
 

@@ -125,16 +125,22 @@ pub struct Stderr<D = Descriptor> {
     output: Output<D>,
     /// It is the terminal that stdout is.
     is_stdout: bool,
+    /// The width of the terminal that it is.
+    columns: Option<fn() -> u16>,
 }
 
 impl Stderr {
     /// Stderr for what is said through `notices`.
     pub fn new(notices: Notices) -> Stderr {
         let output = Output::stderr();
-        let is_capable = output.kind() == Kind::Terminal && Terminal::is_capable();
-        notices.queue().rows.set_bold(is_capable);
+        let is_terminal = output.kind() == Kind::Terminal;
+        notices
+            .queue()
+            .rows
+            .set_bold(is_terminal && Terminal::is_capable());
         Stderr {
             is_stdout: output.is_same_terminal_as_stdout(),
+            columns: is_terminal.then_some(Terminal::columns_of_stderr),
             notices,
             output,
         }
@@ -175,6 +181,7 @@ impl<D: Device> Stderr<D> {
             notices,
             output,
             is_stdout: false,
+            columns: None,
         }
     }
 
@@ -203,7 +210,8 @@ impl<D: Device> Stderr<D> {
                     queue.tell_dropped();
                 }
                 let lines = queue.take(PORTION);
-                queue.rows.notice(&lines);
+                let columns = self.columns.filter(|_| !lines.is_empty());
+                queue.rows.notice(&lines, columns.map(|columns| columns()));
             }
             if queue.rows.is_empty() {
                 return;

@@ -17,7 +17,14 @@ impl PlainRows {
     /// Those of the terminal that stdout is.
     pub fn new() -> PlainRows {
         signals::has_continued();
-        PlainRows(Rows::new(Terminal::is_capable()))
+        PlainRows(Rows::new(Terminal::is_capable(), Terminal::goes_back()))
+    }
+
+    /// Shows whole lines of the program's own, in the width that the terminal has now.
+    pub fn notice(&mut self, lines: &[u8]) {
+        if !lines.is_empty() {
+            self.current().notice(lines, Some(Terminal::columns()));
+        }
     }
 
     /// The rows as they are now, to write to.

@@ -105,22 +105,13 @@ impl Terminal {
         columns(rustix::stdio::stderr())
     }
 
-    /// Whether the terminal is known to break rows anew when its width changes. Nothing asks a terminal
-    /// for that, but these tell their names; of any other it is not believed, since what is erased by
-    /// mistake is gone.
-    pub fn reflows() -> bool {
-        const TELL: [&str; 7] = [
-            "TMUX",
-            "VTE_VERSION",
-            "KITTY_WINDOW_ID",
-            "KONSOLE_VERSION",
-            "WEZTERM_PANE",
-            "ALACRITTY_WINDOW_ID",
-            "WT_SESSION",
-        ];
-        // Within GNU screen, which does not, they are those of the terminal around it.
+    /// Whether Backspace is known to go from the beginning of a row back to the row above, where the
+    /// terminal broke one line into the two when its width changed, and only there: as in tmux
+    /// (`screen_write_backspace()`). Within GNU screen, where it goes back anywhere, TMUX can be that of the
+    /// terminal around it.
+    pub fn goes_back() -> bool {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        !is_set("STY") && TELL.into_iter().any(is_set)
+        is_set("TMUX") && !is_set("STY")
     }
 
     /// Whether terminals of this kind can do more than show text, as TERM tells.

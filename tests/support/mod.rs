@@ -898,8 +898,7 @@ pub fn without_own(screen: &str) -> String {
         "\x1b[?7h",
         "\x1b[?7l",
         "\x1b[K",
-        "\x1b7",
-        "\x1b8",
+        "\x1b[J",
     ]
     .iter()
     .fold(screen.to_owned(), |text, own| text.replace(own, ""))

@@ -3,6 +3,8 @@
 //!
 //! The screens are those of a terminal emulator that is fed what the program wrote.
 
+#[path = "../support/chance.rs"]
+mod chance;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -12,7 +14,9 @@ mod jobs;
 mod notices;
 mod operator;
 mod plain;
+mod resize;
 mod strangers;
+mod tmux;
 
 use std::fs::File;
 use std::io::Write;
@@ -72,6 +76,7 @@ impl Seat {
             .args(line)
             .env_remove("RUST_LOG")
             .env_remove("NO_COLOR")
+            .env_remove("TMUX")
             .env("LC_ALL", "C.UTF-8")
             .env("TERM", kind)
             .env("PS1", "shell$ ")

@@ -17,6 +17,7 @@ use crate::support::expect_bytes;
 use crate::support::listening_port;
 use crate::support::pty;
 use crate::support::wait_at_rest;
+use crate::support::without_marks;
 
 #[test]
 fn notices_appear_above_the_line_being_typed() {
@@ -40,6 +41,73 @@ fn notices_appear_above_the_line_being_typed() {
     eventually("the notice above the row", || is_last(&ended, "hel"));
     seat.press("lo\r");
     expect_bytes(&mut peer, "hello\n");
+}
+
+/// Answers to commands, and what is told of those who come and go, with and without an edit line.
+#[test]
+fn whatever_the_operator_is_told_fits_the_terminal() {
+    for (columns, how) in [(80, "-v"), (50, "-v"), (80, "--no-edit"), (50, "--no-edit")] {
+        let sized = format!("stty cols {columns}; exec \"$@\"");
+        let hub = ["sh", "-c", &sized, "sh", MUXNC, "-l", "0", "--chat", how];
+        let mut seat = Seat::start("xterm", Stream::Terminal, &hub);
+        let port = listening_port(&seat.screen);
+        if how == "-v" {
+            seat.wait_editing();
+        }
+        let (mut one, two) = (connect(port), connect(port));
+        seat.wait_for("2 here");
+        one.write_all(b"/nick Abcdefghijklmnop\n").unwrap();
+        expect_bytes(&mut one, "* Abcdefghijklmnop joined\n");
+        let long = format!("/{} 1", "x".repeat(100));
+        let spaced = format!(" /msg{} hi", "1".repeat(100));
+        let reason = format!("/kick 2 for a reason that goes{}", " on and".repeat(20));
+        seat.type_lines(&[
+            &long,
+            &spaced,
+            "/relay x",
+            "/relay off",
+            "/relay on",
+            "/kick 9",
+            "/name 1 ###",
+            "/name 1 host",
+            "/mute 1",
+            "/unmute 1",
+            "/quit now",
+            "/help",
+            "/who",
+            "/stats",
+            &reason,
+        ]);
+        seat.wait_for("cut off by you");
+        drop(two);
+        seat.pause();
+        seat.press("\x04");
+        if how == "-v" {
+            seat.wait_for("1 participant is here: Ctrl-D again");
+            seat.press("\x04");
+        }
+        seat.wait_for("now)");
+        let told = without_marks(&seat.screen.text());
+        let rows = told
+            .split(['\r', '\n'])
+            .filter(|row| row.starts_with("muxnc:"));
+        let rows: Vec<&str> = rows.collect();
+        for row in &rows {
+            assert!(row.chars().count() <= columns, "{row}");
+            assert!(row.starts_with("muxnc: ") && row.len() > 8, "{row}");
+        }
+        let all = rows.join(" ").replace(" muxnc: ", " ");
+        for whole in [
+            "/xxxxxxxxxxxxxxxxxxxx\u{2026} is no command, and was not sent: /help lists them, //xxxx",
+            "2 here of 2 that joined, ",
+            " bytes received from those here",
+            "neither show nor relay what peer N says",
+            " Abcdefghijklmnop ",
+            "cut off by you: for a reason that goes on and on and",
+        ] {
+            assert!(all.contains(whole), "{whole:?} in {rows:#?}");
+        }
+    }
 }
 
 /// With a log of everything, for somebody who pressed Ctrl-S: bounded, and counted.

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::net::Shutdown;
 use std::net::TcpStream;
-use std::process::Command;
 
 use crate::COLUMNS;
 use crate::Seat;
@@ -11,14 +10,13 @@ use crate::Stream;
 use crate::at_both;
 use crate::expect_rest;
 use crate::support::MUXNC;
-use crate::support::Process;
 use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::installed;
 use crate::support::listening_port;
-use crate::support::piped;
 use crate::support::without_own;
+use crate::tmux::Tmux;
 
 /// What would act on a terminal, and what is to be seen of it.
 const ATTACKS: [(&[u8], &str); 11] = [
@@ -84,7 +82,7 @@ fn a_real_terminal_keeps_its_title_its_clipboard_and_its_silence() {
     if !installed(&["tmux"]) {
         return;
     }
-    let tmux = Tmux::start();
+    let tmux = Tmux::start(&[]);
     tmux.run(&["set-buffer", "mine"]);
     let title = tmux.ask(&["display", "-p", "#{pane_title}"]);
     let port = tmux.hub_port();
@@ -102,77 +100,6 @@ fn a_real_terminal_keeps_its_title_its_clipboard_and_its_silence() {
     let pane = tmux.ask(&["capture-pane", "-p"]);
     assert!(pane.contains("^[]52;c;ZXZpbA==^G"), "{pane}");
     assert!(pane.contains("^[]0;never ended"), "{pane}");
-}
-
-/// A tmux server of its own with a hub in it.
-struct Tmux {
-    server: Process,
-    socket: String,
-}
-
-impl Tmux {
-    #[track_caller]
-    fn start() -> Tmux {
-        let socket = format!("muxnc-{}", std::process::id());
-        // -D: it stays our child, and so ends with us.
-        let mut command = piped("tmux", &["-L", &socket, "-f", "/dev/null", "-D"]);
-        let tmux = Tmux {
-            server: Process::start(&mut command),
-            socket,
-        };
-        eventually("tmux", || tmux.tell(&["start-server"]).status.success());
-        // The shell stays, so that an end is seen.
-        let hub = format!("{MUXNC} -l 0; cat");
-        tmux.run(&["new-session", "-d", "-x", "100", "-y", "40", &hub]);
-        tmux.run(&["set", "-g", "set-clipboard", "on"]);
-        tmux
-    }
-
-    fn tell(&self, words: &[&str]) -> std::process::Output {
-        let mut command = Command::new("tmux");
-        command.args(["-L", &self.socket]).args(words);
-        command.env_remove("TMUX").output().unwrap()
-    }
-
-    #[track_caller]
-    fn run(&self, words: &[&str]) {
-        let done = self.tell(words);
-        assert!(done.status.success(), "{words:?}: {done:?}");
-    }
-
-    #[track_caller]
-    fn ask(&self, words: &[&str]) -> String {
-        let done = self.tell(words);
-        assert!(done.status.success(), "{words:?}: {done:?}");
-        String::from_utf8(done.stdout)
-            .unwrap()
-            .trim_end()
-            .to_owned()
-    }
-
-    #[track_caller]
-    fn wait_for(&self, text: &str) -> String {
-        let mut pane = String::new();
-        eventually(text, || {
-            pane = self.ask(&["capture-pane", "-p"]);
-            pane.contains(text)
-        });
-        pane
-    }
-
-    #[track_caller]
-    fn hub_port(&self) -> u16 {
-        let pane = self.wait_for("IPv4 and IPv6");
-        let (_, rest) = pane.split_once("listening on [::]:").unwrap();
-        rest.split(' ').next().unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Tmux {
-    fn drop(&mut self) {
-        self.tell(&["kill-server"]);
-        let _ = self.server.child.wait();
-    }
 }
 
 #[test]

@@ -19,6 +19,10 @@ use crate::engine::escape::Letters;
 const NO_WRAP: &[u8] = b"\x1b[?7l";
 const WRAP: &[u8] = b"\x1b[?7h";
 
+/// Empties what is behind the cursor in its row, and the rows below. In two steps: tmux keeps in its history
+/// what stood on a screen that is emptied at once from its first cell on (`scroll-on-clear`).
+pub const ERASE: &[u8] = b"\x1b[K\x1b[J";
+
 /// Cells after the cursor that are kept in sight, if the row has them.
 const AHEAD: usize = 10;
 
@@ -52,17 +56,18 @@ pub(super) fn draw(
     let left = Part::new(before.graphemes(true).rev(), before, room - ahead.cells);
     let right = Part::new(after.graphemes(true), after, room - left.cells);
 
+    let draw_start = |out: &mut Vec<u8>| {
+        out.push(b'\r');
+        out.extend_from_slice(label.as_bytes());
+        asked.draw_end(prompt, out);
+        left.draw_end(before, out);
+    };
     out.extend_from_slice(NO_WRAP);
-    out.push(b'\r');
-    out.extend_from_slice(label.as_bytes());
-    asked.draw_end(prompt, out);
-    left.draw_end(before, out);
-    if right.cells == 0 {
-        out.extend_from_slice(b"\x1b[K");
-    } else {
-        out.extend_from_slice(b"\x1b7");
-        right.draw_start(after, out);
-        out.extend_from_slice(b"\x1b[K\x1b8");
+    draw_start(out);
+    right.draw_start(after, out);
+    out.extend_from_slice(ERASE);
+    if right.cells > 0 {
+        draw_start(out);
     }
     out.extend_from_slice(WRAP);
     label_cells + asked.cells + left.cells

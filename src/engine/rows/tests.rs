@@ -1,5 +1,7 @@
 //! Rows on a terminal emulator that has autowrap and a table of widths of its own.
 
+mod reflow;
+
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthChar;
 
@@ -63,8 +65,7 @@ impl Terminal {
         let mut rest = text.as_str();
         while let Some(letter) = rest.chars().next() {
             let sequence = [
-                "\x1b[?7l", "\x1b[?7h", "\x1b[1m", "\x1b[0m", "\x1b[K", "\x1b[J", "\x1b7", "\t",
-                "\x1b8", "\r", "\n",
+                "\x1b[?7l", "\x1b[?7h", "\x1b[1m", "\x1b[0m", "\x1b[K", "\x1b[J", "\t", "\r", "\n",
             ];
             match sequence
                 .iter()
@@ -183,9 +184,9 @@ fn framed(lines: &[(&str, &str)]) -> Vec<u8> {
 
 #[test]
 fn a_notice_interrupts_a_line_and_the_rest_has_its_label() {
-    let mut rows = Rows::new(true);
+    let mut rows = Rows::new(true, false);
     rows.show(&framed(&[("[1] ", " ")]));
-    rows.notice(b"muxnc: [2] joined\nand more\n");
+    rows.notice(b"muxnc: [2] joined\nand more\n", Some(80));
     rows.show(b"[Ana] I give up\n");
     rows.show(&framed(&[("[2] ", "hello\n")]));
     assert_eq!(
@@ -195,7 +196,7 @@ fn a_notice_interrupts_a_line_and_the_rest_has_its_label() {
     );
     // Its end alone is no row.
     rows.show(&framed(&[("[1] ", "x")]));
-    rows.notice(b"muxnc: y\n");
+    rows.notice(b"muxnc: y\n", Some(80));
     rows.show(b"\n");
     rows.show(&framed(&[("[1] ", "\n")]));
     assert_eq!(written(&mut rows), "[1] x\n\x1b[1mmuxnc:\x1b[0m y\n[1] \n");
@@ -203,7 +204,7 @@ fn a_notice_interrupts_a_line_and_the_rest_has_its_label() {
 
 #[test]
 fn a_long_line_goes_on_behind_its_label() {
-    let mut rows = Rows::new(false);
+    let mut rows = Rows::new(false, false);
     rows.set_editing(true);
     let long = "x".repeat(LONGEST_PROMPT + 1);
     rows.show(&framed(&[("[1] ", &long)]));
@@ -216,20 +217,20 @@ fn a_long_line_goes_on_behind_its_label() {
 
 #[test]
 fn what_was_typed_ends_the_line_before_it() {
-    let mut rows = Rows::new(true);
+    let mut rows = Rows::new(true, false);
     rows.set_editing(true);
     rows.say(b"welcome\nlogin: ");
     rows.draw(&typing("bob"), 80);
-    assert!(written(&mut rows).ends_with("\rlogin: bob\x1b[K\x1b[?7h"));
+    assert!(written(&mut rows).ends_with("\rlogin: bob\x1b[K\x1b[J\x1b[?7h"));
     rows.typed("bob");
     rows.say(b"password: ");
     rows.draw(&Editor::new(), 80);
     assert_eq!(
         written(&mut rows),
-        "\r\x1b[Klogin: \x1b[1mbob\x1b[0m\n\x1b[?7l\rpassword: \x1b[K\x1b[?7h"
+        "\r\x1b[K\x1b[Jlogin: \x1b[1mbob\x1b[0m\n\x1b[?7l\rpassword: \x1b[K\x1b[J\x1b[?7h"
     );
     // The same where the terminal shows what is typed.
-    let mut rows = Rows::new(false);
+    let mut rows = Rows::new(false, false);
     rows.show(&framed(&[("[1] ", "name: ")]));
     rows.echoed();
     rows.show(b"[2] forged\n");
@@ -238,53 +239,87 @@ fn what_was_typed_ends_the_line_before_it() {
 
 #[test]
 fn what_may_be_there_after_a_stop_is_erased_before_anything_is_shown() {
-    let mut rows = Rows::new(true);
+    let mut rows = Rows::new(true, false);
     rows.set_editing(true);
     rows.draw(&typing("half"), 80);
     written(&mut rows);
     rows.lose();
     rows.say(b"said meanwhile\n");
-    assert_eq!(written(&mut rows), "\r\x1b[Ksaid meanwhile\n");
+    assert_eq!(written(&mut rows), "\r\x1b[K\x1b[Jsaid meanwhile\n");
 }
 
 #[test]
-fn a_row_that_became_several_is_erased_from_its_beginning_on() {
-    for (reflows, columns, erased) in [
-        (true, 20, "\r\x1b[2A\x1b[J"),
-        (true, 60, "\r\x1b[J"),
-        (false, 20, "\r\x1b[J"),
+fn rows_above_the_cursors_are_the_terminals_to_find() {
+    for (goes_back, erased) in [
+        (true, "\r\x08\r\x08\r\x08\r\x1b[K\x1b[J"),
+        (false, "\r\x1b[K\x1b[J"),
     ] {
-        let mut rows = Rows::new(true);
+        let mut rows = Rows::new(true, goes_back);
         rows.set_editing(true);
-        rows.draw(&typing(&"x".repeat(42)), 80);
+        rows.draw(&typing("half a line"), 80);
         written(&mut rows);
-        rows.resize(columns, reflows);
         rows.say(b"said\n");
         assert_eq!(written(&mut rows), format!("{erased}said\n"));
     }
+    // Of what somebody else may have written it is none of ours.
+    let mut rows = Rows::new(true, true);
+    rows.set_editing(true);
+    rows.draw(&typing("half a line"), 80);
+    written(&mut rows);
+    rows.lose();
+    rows.say(b"said\n");
+    assert_eq!(written(&mut rows), "\r\x1b[K\x1b[Jsaid\n");
+}
+
+#[test]
+fn a_notice_fits_the_terminal() {
+    let mut rows = Rows::new(true, false);
+    rows.notice(
+        b"muxnc: one two three four five\n  what to do about all of that\n",
+        Some(22),
+    );
+    assert_eq!(
+        written(&mut rows),
+        "\x1b[1mmuxnc:\x1b[0m one two three\n\x1b[1mmuxnc:\x1b[0m four five\n\
+         \x1b[1m  what to do about all\x1b[0m\n\x1b[1mof that\x1b[0m\n"
+    );
+    // What is no terminal gets whole lines, and in the narrowest no row is empty.
+    let long = "word ".repeat(100);
+    let line = format!("muxnc: {}\n", long.trim_end());
+    rows.notice(line.as_bytes(), None);
+    assert_eq!(
+        written(&mut rows),
+        line.replace("muxnc:", "\x1b[1mmuxnc:\x1b[0m")
+    );
+    rows.notice(line.as_bytes(), Some(1));
+    let narrow = written(&mut rows);
+    assert!(
+        narrow.lines().all(|row| row.ends_with(" word word")),
+        "{narrow}"
+    );
 }
 
 #[test]
 fn the_end_shows_what_nobody_ended_and_leaves_an_empty_row() {
-    let mut rows = Rows::new(true);
+    let mut rows = Rows::new(true, false);
     rows.set_editing(true);
     rows.say(b"goodbye");
     rows.draw(&typing("half"), 80);
     written(&mut rows);
     rows.finish();
-    assert_eq!(written(&mut rows), "\r\x1b[Kgoodbye\n");
+    assert_eq!(written(&mut rows), "\r\x1b[K\x1b[Jgoodbye\n");
     rows.finish();
     assert_eq!(written(&mut rows), "");
 }
 
 #[test]
 fn a_progress_row_is_never_behind_a_line_that_is_open() {
-    let mut rows = Rows::new(true);
+    let mut rows = Rows::new(true, false);
     rows.progress("10 %");
-    rows.notice(b"muxnc: x\n");
+    rows.notice(b"muxnc: x\n", Some(80));
     assert_eq!(
         written(&mut rows),
-        "\r\x1b[K10 %\r\x1b[K\x1b[1mmuxnc:\x1b[0m x\n"
+        "\r\x1b[K\x1b[J10 %\r\x1b[K\x1b[J\x1b[1mmuxnc:\x1b[0m x\n"
     );
     rows.say(b"open");
     rows.progress("20 %");
@@ -297,7 +332,7 @@ fn a_row_of_disputed_width_is_one_row() {
     for table in [each as Table, wide, narrow] {
         for columns in [10, 20, 21, 40] {
             let mut terminal = Terminal::new(columns, table);
-            let mut rows = Rows::new(true);
+            let mut rows = Rows::new(true, false);
             rows.set_editing(true);
             let text = format!(
                 "{}\u{1f44d}\u{1f3fd}\u{2764}\u{fe0f}{}",
@@ -395,7 +430,7 @@ proptest! {
         overflow in prop::sample::select(vec![Overflow::Backpressure, Overflow::DropOldest]),
     ) {
         let mut terminal = Terminal::new(columns, table);
-        let (mut rows, mut editor) = (Rows::new(true), Editor::new());
+        let (mut rows, mut editor) = (Rows::new(true, false), Editor::new());
         let mut screen = Screen::new(Surface::Terminal, overflow);
         let (mut columns, mut edits) = (columns, true);
         rows.set_editing(true);
@@ -409,7 +444,7 @@ proptest! {
                     rows.show(lines);
                     screen.consume(count);
                 }
-                Step::Notice => rows.notice(b"muxnc: told\nand why\n"),
+                Step::Notice => rows.notice(b"muxnc: told\nand why\n", Some(80)),
                 Step::Key(key) => {
                     let mut keys = key.as_bytes();
                     while editor.next(&mut keys).is_some() {}
@@ -428,7 +463,6 @@ proptest! {
                     terminal.take(&mut rows);
                     columns = to;
                     terminal.resize(columns);
-                    rows.resize(columns, false);
                 }
                 Step::Stop(has_shell) if edits => {
                     if has_shell {
