@@ -105,7 +105,7 @@ fn few_of_those_who_cannot_be_understood_are_told_of() {
     staying.write_all(b"the end\n").unwrap();
     let text = hub.process.stderr.wait_until("all of them", |text| {
         let text = String::from_utf8_lossy(text);
-        let (tls, more, _) = told(&text, "speaks TLS, and this", " more spoke TLS");
+        let (tls, more, _) = told(&text, "speaks TLS, which this", " more spoke TLS");
         let (returns, _, _) = told(&text, "CR alone", " no such line");
         tls + returns + more == STORM
     });

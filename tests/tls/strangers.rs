@@ -228,7 +228,7 @@ fn of_many_who_speak_tls_to_a_hub_without_it_few_are_told_one_by_one() {
         .collect();
     // However long that took: all are told of, and not all of them one by one.
     let both = |told: &str| {
-        let one_by_one = told.matches("speaks TLS, and this").count();
+        let one_by_one = told.matches("speaks TLS, which this").count();
         let more = told.lines().filter_map(|line| {
             let count = line
                 .strip_prefix("muxnc: ")?
@@ -254,7 +254,7 @@ fn a_port_without_tls_is_called_so() {
     assert!(told.contains("a port without TLS?"), "{told}");
     hub.process
         .stderr
-        .wait_for("speaks TLS, and this hub does not: --ssl");
+        .wait_for("speaks TLS, which this hub does only with --ssl");
     // One that talks at once.
     let mut hub = Hub::start(&[]);
     let port = hub.port.to_string();
@@ -264,6 +264,18 @@ fn a_port_without_tls_is_called_so() {
     let told = early.stderr.text();
     assert!(told.contains("what it sent is not TLS"), "{told}");
     assert!(told.contains("leave out --ssl"), "{told}");
+    // One that closes as soon as it is spoken to, with and without having read all of that.
+    for read in [1, 4096] {
+        let listener = TcpListener::bind((HOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let mut refused = muxnc(&["--ssl", HOST, &port]);
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(stream.read(&mut vec![0; read]).unwrap() > 0);
+        drop(stream);
+        refused.expect_status(1);
+        let told = refused.stderr.text();
+        assert!(told.contains("Is it a port without TLS?"), "{told}");
+    }
 }
 
 /// Its first words come between the look whether there are any and the read: strace makes the look

@@ -439,6 +439,10 @@ fn files_that_do_not_help_are_named() {
         (vec!["--ssl-cert", "text"], "no certificate is in it"),
         (vec!["--ssl-cert", "one.pem"], "no private key is in it"),
         (
+            vec!["--ssl-cert", "one.pem"],
+            "in a file of its own: --ssl-key",
+        ),
+        (
             vec!["--ssl-cert", "one.pem", "--ssl-key", "two.key"],
             "does not belong to",
         ),

@@ -184,7 +184,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     fn explain_tls(&mut self, key: usize, now: Instant) {
         let member = self.room.member(key);
         if member.is_some_and(|member| member.account.received == 0) {
-            self.explain(key, "speaks TLS, and this hub does not: --ssl", now);
+            self.explain(key, "speaks TLS, which this hub does only with --ssl", now);
         }
     }
 

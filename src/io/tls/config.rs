@@ -193,7 +193,10 @@ impl Connector {
 
     /// What to do about a handshake that failed.
     fn advice(&self, error: &io::Error) -> Option<String> {
-        if error.kind() == ErrorKind::UnexpectedEof {
+        if matches!(
+            error.kind(),
+            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
+        ) {
             return Some("Is it a port without TLS? Then leave out --ssl.".into());
         }
         let Failure(error) = error.get_ref()?.downcast_ref()?;
@@ -351,14 +354,18 @@ fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
 fn read(files: &Identity) -> Result<Credentials, Error> {
     let chain = certificates(&files.cert, &contents(&files.cert)?)?;
     let key = PrivateKeyDer::from_pem_slice(&contents(&files.key)?).map_err(|_| {
+        let own = match files.key == files.cert {
+            true => "The key may be in a file of its own: --ssl-key FILE\n  ",
+            false => "",
+        };
         Error::new(
             format!("read {}", files.key.display()),
             "no private key is in it that can be used",
         )
-        .hint(
-            "It must be PEM and not encrypted; what is encrypted is opened by: \
-             openssl pkey -in KEY -out PLAIN",
-        )
+        .hint(format!(
+            "{own}It must be PEM and not encrypted; what is encrypted is opened by:\n  \
+             openssl pkey -in KEY -out PLAIN"
+        ))
     })?;
     Ok((chain, key))
 }

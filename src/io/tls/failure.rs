@@ -75,7 +75,7 @@ fn alert(description: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Resu
     f.write_str(match description {
         AlertDescription::CloseNotify | AlertDescription::UserCanceled => "it said goodbye",
         AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
-            "it wants to see a certificate, and there was none"
+            "it wants to see a certificate, and there was none (--ssl-cert)"
         }
         AlertDescription::UnknownCA => "it trusts nobody who signed the certificate of this side",
         AlertDescription::CertificateExpired => {
@@ -90,7 +90,9 @@ fn alert(description: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Resu
         | AlertDescription::BadCertificateHashValue => {
             "it does not believe the certificate of this side"
         }
-        AlertDescription::AccessDenied => "it lets nobody in who has this certificate",
+        AlertDescription::AccessDenied => {
+            "it expects another certificate than the one of this side, or lets that one not in"
+        }
         AlertDescription::UnrecognisedName => {
             "it has no certificate for the name that was asked for (--ssl-servername)"
         }

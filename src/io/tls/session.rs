@@ -178,7 +178,7 @@ impl Tls {
             }
             match self.receive(socket, &mut turn) {
                 Ok(0) => {
-                    let closed = "it closed the connection in the middle of the handshake";
+                    let closed = "it closed the connection before TLS was agreed on";
                     return Err(io::Error::new(ErrorKind::UnexpectedEof, closed));
                 }
                 Ok(_) => self.process(socket)?,
