@@ -112,6 +112,7 @@ pub fn understand(line: &str) -> Typed<'_> {
 
 fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     let usage = || match COMMANDS.iter().find(|(name, ..)| *name == word) {
+        Some((name, "", meaning)) => format!("/{name}: {meaning}"),
         Some((name, arguments, meaning)) => format!("/{name} {arguments}: {meaning}"),
         None => {
             let word = quoted(word);
@@ -547,6 +548,7 @@ mod tests {
         for (name, ..) in COMMANDS {
             if let Typed::Explain(why) = understand(&format!("/{name} ? ?")) {
                 assert!(!why.contains("is no command"), "{name}: {why}");
+                assert!(!why.contains(" :"), "{why}");
             }
         }
     }

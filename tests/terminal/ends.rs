@@ -312,11 +312,17 @@ fn a_hub_that_ends_says_for_whom_it_waits() {
             seat.press("\x04");
         }
         seat.wait_for(
-            "muxnc: no more is said; waiting until [1] Ana leave (Ctrl-C ends it now)\r\n",
+            "muxnc: no more is said; waiting until [1] Ana leaves (Ctrl-C ends it now)\r\n",
         );
         assert_eq!(read_all(&mut one), b"");
+        let addr = one.local_addr().unwrap();
         drop(one);
         seat.process.expect_status(0);
+        let told = seat.process.stderr.text();
+        assert!(
+            told.contains(&format!("muxnc: [1] Ana {addr} left after ")),
+            "{told}"
+        );
     }
 }
 
@@ -362,6 +368,9 @@ fn a_stopped_screen_stops_nobody_and_nothing_is_lost() {
     const LINES: usize = 20_000;
     let (mut seat, port) = Seat::hub(&["--label", "never"]);
     let mut flooder = seat.join(port);
+    // Who has said something is no port check: nothing of what it is told is kept for who comes next.
+    flooder.write_all(b"good morning\n").unwrap();
+    seat.wait_for("good morning\r\n");
     stop(&mut seat);
     let mut sender = flooder.try_clone().unwrap();
     let flood = thread::spawn(move || {

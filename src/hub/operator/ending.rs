@@ -105,12 +105,13 @@ impl<D: Device> Operator<D> {
                     None => format!("[{}]", member.account.number),
                 })
                 .collect();
-            let more = match here > names.len() {
-                true => " …",
-                false => "",
+            let leave = match here {
+                1 => "leaves",
+                _ if here > names.len() => "… leave",
+                _ => "leave",
             };
             self.answer(&format!(
-                "no more is said; waiting until {}{more} leave (Ctrl-C ends it now)",
+                "no more is said; waiting until {} {leave} (Ctrl-C ends it now)",
                 names.join(", ")
             ));
         }

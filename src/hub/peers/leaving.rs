@@ -18,6 +18,7 @@ use super::Peer;
 use super::Peers;
 use super::Stage;
 use super::shortfall::Settled;
+use crate::engine::chat::default_name;
 use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
 use crate::engine::record::Who;
@@ -187,7 +188,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         sent.map_or(0, |sent| sent + self.room.owed(key))
     }
 
-    /// A member's number and address, as it is told.
+    /// A member's number, name and address, as it is told.
     pub fn who(&self, key: usize) -> String {
         match (self.room.member(key), self.conns.get(key)) {
             (Some(member), Some(peer)) => told(&member.account, peer.conn.addr()),
@@ -446,5 +447,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
 }
 
 fn told(account: &Account, addr: &Addr) -> String {
-    format!("[{}] {addr}", account.number)
+    let number = account.number;
+    match &account.name {
+        // That one says no more than the number.
+        Some(name) if **name != default_name(number) => format!("[{number}] {name} {addr}"),
+        _ => format!("[{number}] {addr}"),
+    }
 }
