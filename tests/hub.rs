@@ -543,6 +543,49 @@ fn what_comes_as_the_only_one_leaves_waits_for_the_next() {
 
 // Rule 9.
 
+/// It connects and the line is typed while the hub is stopped, so that the hub is told of both at once.
+#[test]
+fn a_newcomer_hears_what_is_typed_right_after_it_connected() {
+    for mode in [&[][..], &["--broker"], &["--chat"]] {
+        let mut hub = Hub::start(mode);
+        let mut bob = hub.join();
+        bob.write_all(b"hello\n").unwrap();
+        hub.process.stdout.wait_for("hello\n");
+        // That he has it is known before he says something again: nothing is kept for who joins.
+        hub.process.type_in("good morning\n");
+        read_line(&mut bob, "good morning\n");
+        stay();
+        let mut stdin = hub.process.stdin.take().unwrap();
+        let mut class = vec![bob];
+        for page in 0..20 {
+            let line = format!("page {page}\n");
+            let newcomer = while_stopped(&hub.process, || {
+                let newcomer = hub.join();
+                stdin.write_all(line.as_bytes()).unwrap();
+                newcomer
+            });
+            class.push(newcomer);
+            for member in &mut class {
+                read_line(member, &line);
+            }
+        }
+    }
+}
+
+/// Reads lines until this one comes, with or without a name before it; it is not to be missed.
+#[track_caller]
+fn read_line(stream: &mut TcpStream, expected: &str) {
+    let mut line = Vec::new();
+    while !line.ends_with(expected.as_bytes()) {
+        let mut byte = [0];
+        let count = stream
+            .read(&mut byte)
+            .unwrap_or_else(|error| panic!("{expected:?}: {error}"));
+        assert_eq!(count, 1, "{expected:?} did not come");
+        line.extend(byte);
+    }
+}
+
 #[test]
 fn one_too_many_is_told_why() {
     let mut hub = Hub::start(&["-v", "-m", "2"]);

@@ -88,6 +88,11 @@ impl<L> Accept<L> {
         self.listeners.collect(listener, event);
     }
 
+    /// Somebody may have come of whom no event has told yet.
+    pub(super) fn expect(&mut self) {
+        self.listeners.expect();
+    }
+
     /// Takes note of an event of a peer that is shaking hands.
     pub(super) fn collect_handshake(&mut self, key: usize) {
         self.handshakes.wake(key);
@@ -146,9 +151,15 @@ impl<L> Accept<L> {
     {
         self.lingering.end_due(peers, now);
         self.exhaustion.look(now);
-        if self.is_ready() || !self.waiting.is_empty() {
-            // A newcomer is not told again what somebody is known to have heard.
-            peers.settle_trial(now);
+        // A newcomer is not told again what somebody is known to have heard: that is asked before the first.
+        let mut is_settled = false;
+        let mut settle = |peers: &mut Peers<W::Stream, W::Device>| {
+            if !std::mem::replace(&mut is_settled, true) {
+                peers.settle_trial(now);
+            }
+        };
+        if !self.waiting.is_empty() || self.handshakes.is_ready() {
+            settle(peers);
         }
         let mut admitted = self.admit_waiting(peers, now);
         for _ in 0..BATCH {
@@ -162,6 +173,7 @@ impl<L> Accept<L> {
             if self.turns_away {
                 continue;
             }
+            settle(peers);
             let arrived = self.arrive(Conn::new(stream, addr), world, peers, now);
             admitted.extend(arrived.filter(|&key| self.step(key, peers, now)));
         }
@@ -184,6 +196,8 @@ impl<L> Accept<L> {
                 Some(Ok(accepted)) => return Some(accepted),
                 Some(Err(error)) if is_exhausted(&error) => {
                     tell_not_accepted(&error, peers, now);
+                    // Nor does somebody make way before it is asked what it heard.
+                    peers.settle_trial(now);
                     self.exhaust(peers, now);
                     return None;
                 }

@@ -1,13 +1,15 @@
 //! The hub's core: every decision of a turn, without a Poll.
 //!
 //! ```text
-//!  collect ─► operator ─► peers ─► accept ─► flush ─► look ─► overdue ─► reap ─► show ─► wait
-//!  set bits   a chunk     a read   a batch   a write  who is  who holds  leave   stdout   or exit
-//!                         each               each     there   others up
+//!  collect ─► listen ─► accept ─► say ─► peers ─► flush ─► look ─► overdue ─► reap ─► show ─► wait
+//!  set bits   a chunk   a batch   it     a read   a write  who is  who holds  leave   stdout   or exit
+//!             of stdin                   each     each     there   others up
 //! ```
 //!
 //! Events only set bits and queue keys; all work is bounded; only *reap* takes a peer out. So no event
-//! can name a peer that is gone, nobody can starve another, and an idle hub makes no system call.
+//! can name a peer that is gone, nobody can starve another, and an idle hub makes no system call. Between
+//! reading what was typed and saying it those are let in who wait, whatever events told of them: a batch of
+//! them is there to hear what was typed after they connected.
 //!
 //! It promises: nothing a peer does ends the hub or stalls it; [`Status::Done`] is said only if all that
 //! was promised to somebody was acknowledged, or the operator commanded the end and was told what was
@@ -20,6 +22,7 @@ use super::HubConfig;
 use super::accept::Accept;
 use super::display::Display;
 use super::news::Topic;
+use super::operator::Heard;
 use super::operator::Manner;
 use super::operator::Operator;
 use super::peers::CHUNK;
@@ -226,16 +229,13 @@ impl<W: World> Core<W> {
         if let Some(console) = self.operator.console_mut() {
             console.look(now);
         }
-        // What is said to those who are just leaving nobody would hear: they are read first.
-        if !self.peers.are_all_closing() {
-            self.hear_operator(now)?;
-        }
-        self.read_peers(now)?;
-        // Whoever comes when it has begun would get a part only.
-        self.begin_transfer(now);
+        let heard = self.listen(now)?;
         if let Some(conn) = self.accept(now) {
             return Ok(Turn::HandOver(Box::new(conn)));
         }
+        self.hear_operator(heard, now);
+        self.read_peers(now)?;
+        self.begin_transfer(now);
         self.peers.flush(now);
         self.peers.look(now);
         self.begin_transfer(now);
@@ -269,20 +269,25 @@ impl<W: World> Core<W> {
         }
     }
 
-    fn hear_operator(&mut self, now: Instant) -> Result<(), Error> {
+    /// Reads what the operator typed.
+    fn listen(&mut self, now: Instant) -> Result<Heard, Error> {
+        let (peers, transfer) = (&self.peers, &self.transfer);
+        let heard = (self.operator).listen(peers, transfer, &mut self.buffer, now)?;
+        if heard != Heard::Nothing {
+            self.accept.expect();
+        }
+        Ok(heard)
+    }
+
+    fn hear_operator(&mut self, heard: Heard, now: Instant) {
         let refused = self.peers.news.total(Topic::Refused);
-        self.operator.turn(
-            &mut self.peers,
-            &self.transfer,
-            refused,
-            &mut self.buffer,
-            now,
-        )?;
+        let (peers, buffer) = (&mut self.peers, &self.buffer);
+        self.operator
+            .turn(heard, buffer, peers, &self.transfer, refused, now);
         if self.operator.take_echoed() {
             self.display.echoed();
         }
         self.close_if_finished(now);
-        Ok(())
     }
 
     fn read_peers(&mut self, now: Instant) -> Result<(), Error> {
@@ -296,6 +301,8 @@ impl<W: World> Core<W> {
 
     /// Lets those in who have come and may. Returned is who came, where only one is served.
     fn accept(&mut self, now: Instant) -> Option<Conn<W::Stream>> {
+        // Whoever comes when it has begun would get a part only.
+        self.begin_transfer(now);
         let admitted = self.accept.turn(&mut self.world, &mut self.peers, now);
         let mut later = admitted.len();
         for key in admitted {
@@ -309,6 +316,7 @@ impl<W: World> Core<W> {
                 permit.say(format_args!("{} joined, {here}", self.peers.who(key)));
             }
         }
+        self.begin_transfer(now);
         None
     }
 

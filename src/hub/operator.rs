@@ -27,6 +27,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use self::cooked::Cooked;
+pub(super) use self::reading::Heard;
 use self::voice::Voice;
 use self::waiting::Waiting;
 use super::peers::Peers;
@@ -35,7 +36,6 @@ use crate::engine::escape::Letters;
 use crate::io::console::Console;
 use crate::io::device::Device;
 use crate::io::device::Kind;
-use crate::io::error::Error;
 use crate::io::input::Input;
 use crate::io::readiness;
 use crate::io::stdin::Stdin;
@@ -171,31 +171,27 @@ impl<D: Device> Operator<D> {
     /// Whether there is something to do at once.
     pub(super) fn is_ready<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> bool {
         let says = !self.waiting.is_empty() && self.pause().is_none() && transfer.budget(peers) > 0;
-        says || self.reads(peers, transfer) || self.ends(peers)
+        says || self.appetite(peers, transfer).is_some() || self.ends(peers)
     }
 
-    /// Reads and says what is wanted, and does what is commanded.
-    ///
-    /// # Errors
-    /// The terminal is gone, or cannot be read.
+    /// Does what is commanded in what was [heard](Operator::listen) (bytes and lines are at the beginning of
+    /// `buffer`), and says what is wanted.
     pub(super) fn turn<S: Stream>(
         &mut self,
+        heard: Heard,
+        buffer: &[u8],
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
         refused: u64,
-        buffer: &mut [u8],
         now: Instant,
-    ) -> Result<(), Error> {
-        if self.stdin().is_some_and(Stdin::has_hung_up) {
-            return Err(Error::hung_up());
-        }
-        let pauses = self.voice.pauses(now);
-        self.read(peers, transfer, refused, buffer, now)?;
-        if !pauses {
+    ) {
+        self.understand_heard(heard, buffer, peers, transfer, refused, now);
+        if self.pause().is_none() {
             self.say_waiting(peers, transfer, now);
         }
-        self.end_if_over(peers, now);
-        Ok(())
+        if !peers.are_all_closing() {
+            self.end_if_over(peers, now);
+        }
     }
 
     /// Says what waits, as much as is wanted.

@@ -260,8 +260,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
             .filter(|peer| peer.is_member() && !peer.leaving)
     }
 
-    /// How many bytes of the operator's are wanted now, at most.
+    /// How many bytes of the operator's are wanted now, at most. What is said to those who are just leaving
+    /// nobody would hear: they are read first.
     pub(super) fn input_budget(&self) -> usize {
+        if self.are_all_closing() {
+            return 0;
+        }
         let wanted = self.room.input_budget();
         match &self.records {
             Some(records) => wanted.min(records.fits(None, 0)),

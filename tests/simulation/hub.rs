@@ -73,6 +73,8 @@ pub(crate) struct Hub {
     /// Before this turn the sources waited for somebody; nothing was said until more were here.
     pub(super) was_held: bool,
     pub(super) awaited: bool,
+    /// Who waited to be accepted when this turn began.
+    pub(super) at_the_door: Vec<usize>,
     /// Who found no place, and until when it is asked again.
     pub(super) waiting: Vec<(usize, Instant)>,
     /// What was read of stdin and not said, and how much was said; to those who left, until then.
@@ -181,6 +183,7 @@ impl Hub {
             has_said: false,
             has_said_all: terms.traffic == Traffic::ReceiveOnly,
             terms,
+            at_the_door: Vec::new(),
             waiting: Vec::new(),
             was_held: false,
             awaited: false,
@@ -233,6 +236,7 @@ impl Hub {
         self.awaited = self.awaits_others();
         {
             let net = &mut *self.net.borrow_mut();
+            self.at_the_door = net.backlog.iter().copied().collect();
             self.written = net.wires.iter().map(|wire| wire.written).collect();
             net.wires.iter_mut().for_each(|wire| wire.was_read = false);
         }

@@ -43,8 +43,8 @@ struct Turn {
     found_none: Vec<usize>,
     /// Who was let in.
     let_in: Vec<usize>,
-    /// How many entries of the log come before the members have been read.
-    reads: usize,
+    /// Who makes way for another and is closed when the turn is over.
+    making_way: BTreeSet<usize>,
     /// Somebody needed a place, or a descriptor; and from where.
     is_crowded: bool,
     came: Vec<IpAddr>,
@@ -58,7 +58,7 @@ struct Turn {
 
 impl Hub {
     pub(super) fn replay(&mut self) {
-        let log = std::mem::take(&mut self.net.borrow_mut().log);
+        let mut log = std::mem::take(&mut self.net.borrow_mut().log);
         let net = self.net.clone();
         let net = net.borrow();
         let mut turn = Turn {
@@ -74,14 +74,18 @@ impl Hub {
             waiting: std::mem::take(&mut self.waiting),
             found_none: Vec::new(),
             let_in: Vec::new(),
-            reads: self.reads(&log),
+            making_way: BTreeSet::new(),
             has_reaped: false,
             has_read: false,
             has_run_out: false,
         };
+        let mut has_typed = false;
         for did in &log {
             match did {
-                Did::Typed(bytes) => self.unsaid.extend(bytes),
+                Did::Typed(bytes) => {
+                    has_typed = true;
+                    self.unsaid.extend(bytes);
+                }
                 Did::Dropped(id) => drop(turn.dropped.insert(*id)),
                 Did::Accepted(id) => {
                     turn.is_crowded = true;
@@ -100,9 +104,22 @@ impl Hub {
             );
             !is_told
         });
-        self.hear_operator(&net);
-        for (at, did) in log.into_iter().enumerate() {
-            if at == turn.reads {
+        // Whoever found no place is asked again, then those are let in who wait at the door: before what the
+        // operator typed is said.
+        self.admit_waiting(&mut turn, &net);
+        let is_arrival = |did: &Did| matches!(did, Did::Accepted(_) | Did::RanOut);
+        let arrivals = log.iter().rposition(is_arrival).map_or(0, |at| at + 1);
+        let later = log.split_off(arrivals);
+        for did in log {
+            self.replay_one(did, &mut turn, &net);
+        }
+        if has_typed {
+            self.check_door(&net);
+        }
+        self.hear_operator(turn.is_crowded, &net);
+        let reads = self.reads(&later);
+        for (at, did) in later.into_iter().enumerate() {
+            if at == reads {
                 self.judge(&mut turn, &net);
             }
             self.replay_one(did, &mut turn, &net);
@@ -178,13 +195,26 @@ impl Hub {
             .collect()
     }
 
-    /// The operator comes first in a turn.
-    fn hear_operator(&mut self, net: &Net) {
+    /// Something was typed: who had connected before is in, or it is known why not.
+    fn check_door(&self, net: &Net) {
+        let mut at_the_door = self.at_the_door.iter();
+        let waits = at_the_door.find(|id| net.backlog.contains(id));
+        assert!(
+            waits.is_none() || net.is_exhausted || !net.listens,
+            "{waits:?} connected before something was typed, and does not hear it"
+        );
+    }
+
+    /// The operator comes when those are in who came before.
+    fn hear_operator(&mut self, is_crowded: bool, net: &Net) {
         let count = (self.core.said() - self.said) as usize;
         assert!(count <= self.unsaid.len(), "more was said than was read");
         self.said += count as u64;
         let early = &self.ended_unread;
         self.spec.forget_heard(|id| acked(net, early, id));
+        if is_crowded {
+            self.spec.settles_trial();
+        }
         let before = self.spec.on_trial.then(|| self.spec.unheard());
         if count > 0 {
             assert!(
@@ -239,18 +269,18 @@ impl Hub {
         }
     }
 
-    /// How many entries of the log come before the members have been read: what is accepted or handed
-    /// over comes later, and who is heard after that is dropped.
+    /// How many entries of the log come before the members have been read: what is handed over comes later,
+    /// and who is heard after that is dropped.
     fn reads(&self, log: &[Did]) -> usize {
-        let is_later = |did: &Did| {
-            matches!(
-                did,
-                Did::Accepted(_) | Did::RanOut | Did::Handed(..) | Did::Failed(_) | Did::Dropped(_)
-            )
+        let is_member = |id: &usize| self.spec.here.contains(id);
+        let is_later = |did: &Did| match did {
+            Did::Handed(id, _) | Did::Failed(id) => is_member(id),
+            Did::Dropped(_) => true,
+            _ => false,
         };
         let end = log.iter().position(is_later).unwrap_or(log.len());
         let is_read = |did: &Did| match did {
-            Did::Heard(id, _) | Did::HeardEnd(id) => self.spec.here.contains(id),
+            Did::Heard(id, _) | Did::HeardEnd(id) => is_member(id),
             Did::Typed(_) => true,
             _ => false,
         };
@@ -276,10 +306,9 @@ impl Hub {
                 self.spec.ends_unheard(id, |id| acked(net, early, id));
             }
         }
-        self.admit_waiting(turn, net);
     }
 
-    /// Then whoever found no place is asked again, for a moment.
+    /// Whoever found no place is asked again, for a moment.
     fn admit_waiting(&mut self, turn: &mut Turn, net: &Net) {
         for (newcomer, until) in std::mem::take(&mut turn.waiting) {
             if self.lets_in(newcomer, turn, net) {
@@ -303,14 +332,56 @@ impl Hub {
             return false;
         }
         turn.let_in.push(newcomer);
+        self.make_way(newcomer, turn, net);
         let early = &self.ended_unread;
         self.spec
             .joins(newcomer, turn.now, |id| acked(net, early, id));
-        if !stays && !wire.write_failed {
+        if !stays && !wire.write_failed && !wire.was_read {
             // Another took its place at once, or descriptors ran out.
             self.departs(newcomer, net);
         }
         true
+    }
+
+    /// A newcomer got a place: if there was none, somebody made way.
+    fn make_way(&mut self, newcomer: usize, turn: &mut Turn, net: &Net) {
+        let ip = net.wires[newcomer].ip;
+        let is_left = |id: &usize| !turn.making_way.contains(id);
+        let placed: Vec<usize> = self.spec.placed().into_iter().filter(is_left).collect();
+        let is_of_host = |id: &usize| net.wires[*id].ip == ip;
+        let is_full = |most: Option<usize>, count: usize| most.is_some_and(|most| count >= most);
+        let of_host = placed.iter().copied().filter(is_of_host).count();
+        let among: Vec<usize> = match is_full(self.terms.max_per_host, of_host) {
+            true => placed.into_iter().filter(is_of_host).collect(),
+            false if is_full(self.terms.max, placed.len()) => placed,
+            false => return,
+        };
+        let has_gone = |id: &usize| {
+            let is_gone = self.presence(*id, net) == Some(room::Presence::Gone);
+            is_gone || turn.dropped.contains(id)
+        };
+        // Who may be gone comes before those whose end was not read.
+        let rank = |id: &usize| {
+            let wire = &net.wires[*id];
+            match self.spec.members[id].presence {
+                Presence::Unconfirmed if acked(net, &self.ended_unread, *id).is_proven => None,
+                Presence::Unconfirmed => Some(0),
+                Presence::Here if wire.told_end || wire.told_break => Some(1),
+                _ => None,
+            }
+        };
+        let gone = among.into_iter().filter(has_gone);
+        let ranked = gone.filter_map(|id| rank(&id).map(|rank| (rank, id)));
+        let (_, id) = ranked
+            .min()
+            .unwrap_or_else(|| panic!("nobody made way for {newcomer}"));
+        match turn.dropped.contains(&id) && !net.wires[id].was_read {
+            true => drop(turn.making_way.insert(id)),
+            false => {
+                self.check_departed(id, turn, net);
+                self.departs(id, net);
+            }
+        }
     }
 
     /// Whether the next number was given to somebody who is not here any more.
@@ -591,7 +662,9 @@ impl Hub {
             wire.vanished || idle || makes_way,
             "{id} departed for nothing: {wire:?}"
         );
-        assert!(!wire.up.is_empty(), "{id} was heard to its end: {wire:?}");
+        // What it had said may be heard in the same turn.
+        let is_unheard = !wire.up.is_empty() || wire.was_read;
+        assert!(is_unheard, "{id} was heard to its end: {wire:?}");
     }
 
     /// Whether the place of one was wanted by whoever came, or its descriptor.

@@ -310,6 +310,14 @@ impl Spec {
         }
     }
 
+    /// Newcomers came, so that it was asked who reads: the trial is over if somebody does, and begins if the
+    /// one who did made way.
+    pub(crate) fn settles_trial(&mut self) {
+        if self.quorum.is_none() {
+            self.on_trial = !self.is_read;
+        }
+    }
+
     /// The trial is over.
     pub(crate) fn ends_trial(&mut self) {
         self.kept.clear();

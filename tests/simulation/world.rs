@@ -70,6 +70,8 @@ pub(crate) struct Net {
     /// Who waits to be accepted, and whether an event tells of it.
     pub(crate) backlog: VecDeque<usize>,
     pub(crate) knocks: bool,
+    /// The last who tried to take one found no descriptor.
+    pub(crate) is_exhausted: bool,
     pub(crate) listens: bool,
     pub(crate) stdin: Source,
     pub(crate) stdout: Sink,
@@ -121,6 +123,7 @@ impl Net {
             wires: Vec::new(),
             backlog: VecDeque::new(),
             knocks: false,
+            is_exhausted: false,
             listens: true,
             stdin: Source {
                 kind: stdin,
@@ -529,6 +532,7 @@ impl World for Model {
         assert!(Rc::ptr_eq(&self.0, &listener.0));
         let net = &mut *self.0.borrow_mut();
         net.calls += 1;
+        net.is_exhausted = false;
         if net.backlog.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -541,6 +545,7 @@ impl World for Model {
             }
             1 | 2 => {
                 net.log.push(Did::RanOut);
+                net.is_exhausted = true;
                 return Err(io::Error::from_raw_os_error(EMFILE));
             }
             _ => {}

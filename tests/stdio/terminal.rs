@@ -37,6 +37,7 @@ use crate::support::listening_port;
 use crate::support::piped;
 use crate::support::pty;
 use crate::support::read_all;
+use crate::support::stay;
 
 /// A terminal that echoes nothing, so that what appears on it is what was written to it.
 struct Seat {
@@ -202,6 +203,10 @@ fn a_stopped_terminal_stops_nobody_and_everything_appears_when_it_goes_on() {
     let screen = seat.screen();
     let mut hub = seat.hub(&["--label", "never"]);
     let mut flooder = hub.join_seen();
+    // It has that when it has stayed for a moment: nothing is kept for who joins.
+    seat.press("hello\r");
+    expect_bytes(&mut flooder, "hello\n");
+    stay();
     seat.stop();
     let total = 20_000;
     let sender = send_from_thread(&flooder, numbered(total));

@@ -22,6 +22,7 @@ use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::listening_port;
 use crate::support::read_all;
+use crate::support::stay;
 
 #[track_caller]
 fn expect_death(seat: &mut Seat, signal: Signal) {
@@ -368,9 +369,10 @@ fn a_stopped_screen_stops_nobody_and_nothing_is_lost() {
     const LINES: usize = 20_000;
     let (mut seat, port) = Seat::hub(&["--label", "never"]);
     let mut flooder = seat.join(port);
-    // Who has said something is no port check: nothing of what it is told is kept for who comes next.
-    flooder.write_all(b"good morning\n").unwrap();
-    seat.wait_for("good morning\r\n");
+    // It has that when it has stayed for a moment: nothing is kept for who joins.
+    seat.press("hello\r");
+    expect_bytes(&mut flooder, "hello\n");
+    stay();
     stop(&mut seat);
     let mut sender = flooder.try_clone().unwrap();
     let flood = thread::spawn(move || {

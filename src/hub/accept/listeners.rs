@@ -43,6 +43,11 @@ impl<L> Listeners<L> {
         }
     }
 
+    /// Any of them may have a connection of which no event has told yet.
+    pub(super) fn expect(&mut self) {
+        self.all.iter_mut().for_each(|one| one.ready.expect_bytes());
+    }
+
     /// Whether any has a connection, as far as is known.
     pub(super) fn is_ready(&self) -> bool {
         self.all.iter().any(|one| one.ready.is_readable())

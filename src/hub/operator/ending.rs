@@ -24,7 +24,7 @@ impl<D: Device> Operator<D> {
             peers.typed_end(now);
             self.state = State::Said;
         }
-        if self.ends(peers) {
+        if self.state == State::Said && self.ends(peers) {
             self.end(peers, now);
         }
     }
@@ -36,10 +36,10 @@ impl<D: Device> Operator<D> {
         self.console().is_some() && !self.manner.keeps_open && peers.room.is_empty()
     }
 
-    /// Whether the end of the input is to be told now, or as soon as what waits is given up.
+    /// Whether there is something to be ended.
     pub(super) fn ends<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
         match self.state {
-            State::Ended => self.is_given_up(peers),
+            State::Ended => self.waiting.is_empty() || self.is_given_up(peers),
             State::Said => self.is_given_up(peers) || !peers.room.is_unheard(),
             _ => false,
         }

@@ -1,6 +1,9 @@
 //! Reading the operator: bytes as they come from a pipe or a file, lines from a terminal, keys at a
 //! console.
 //!
+//! What was read is [heard](Operator::listen) before it is [understood](Operator::understand_heard): who
+//! connected before it was typed is let in between, and hears it.
+//!
 //! It promises: of a pipe or a file nothing is read that is not wanted but one chunk, so that an end is
 //! known early; a console and a terminal are read while there is room for what waits; what comes at once is
 //! no command, and what is for one alone is never said to everybody.
@@ -19,7 +22,6 @@ use crate::hub::transfer::Transfer;
 use crate::io::console::Console;
 use crate::io::console::Keys;
 use crate::io::device::Device;
-use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::input::Input;
@@ -36,136 +38,164 @@ const NOT_SAID: &str = "a /msg that is pasted is neither obeyed nor said to ever
 /// What the keyboard sends for it.
 const CTRL_D: u8 = 0x04;
 
-/// What was read into a buffer.
-#[derive(Debug, Default)]
-struct Filled {
-    count: usize,
-    /// Nothing more waits to be read.
-    is_all: bool,
+/// What was read in a turn, and is still to be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::hub) enum Heard {
+    /// Nothing.
+    Nothing,
+    /// So many bytes of a pipe or a file, at the beginning of the buffer.
+    Bytes(usize),
+    /// So many of a terminal whose lines the kernel edits; perhaps none and the end. `is_all`: nothing
+    /// more waits to be read.
+    Lines { count: usize, is_all: bool },
+    /// Keys, which the console holds.
+    Keys,
+    /// It cannot be read any more.
+    Failed,
 }
 
 impl<D: Device> Operator<D> {
-    /// Whether something is there that would be read.
-    pub(super) fn reads<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> bool {
-        if self.state != State::Open || !self.stdin().is_some_and(Stdin::is_ready) {
-            return false;
-        }
-        match &self.input {
-            Input::None => false,
-            Input::Plain(_) if self.is_typed() => !self.waiting.is_full(),
-            Input::Plain(_) => self.wants(peers, transfer).is_some(),
-            Input::Console(_) => !self.waiting.is_full(),
-        }
-    }
-
-    /// Reads what is there and wanted, and does what is commanded.
-    ///
-    /// # Errors
-    /// The terminal is gone, or cannot be read.
-    pub(super) fn read<S: Stream>(
-        &mut self,
-        peers: &mut Peers<S, D>,
+    /// How many bytes are to be read now at most, if something is there and any are.
+    pub(super) fn appetite<S: Stream>(
+        &self,
+        peers: &Peers<S, D>,
         transfer: &Transfer,
-        refused: u64,
-        buffer: &mut [u8],
-        now: Instant,
-    ) -> Result<(), Error> {
-        match &self.input {
-            Input::None => Ok(()),
-            Input::Plain(_) if self.is_typed() => {
-                self.read_lines(peers, transfer, refused, buffer, now)
-            }
-            Input::Plain(_) => self.read_bytes(peers, transfer, buffer, now),
-            Input::Console(_) => self.read_keys(peers, transfer, refused, now),
+    ) -> Option<usize> {
+        if self.state != State::Open || !self.stdin().is_some_and(Stdin::is_ready) {
+            return None;
         }
-    }
-
-    /// How many bytes of a pipe or a file are to be read, and whether they are said at once; those that
-    /// nobody waits for are read so that the end is known.
-    fn wants<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> Option<(usize, bool)> {
+        if self.is_typed() {
+            return (!self.waiting.is_full()).then_some(AHEAD);
+        }
         if !self.waiting.is_empty() {
             return None;
         }
         let budget = transfer.budget(peers);
         if budget > 0 && self.voice.pause().is_none() {
-            return Some((budget.min(CHUNK), !self.voice.has_delay()));
+            return Some(budget.min(CHUNK));
         }
+        // What nobody waits for is read so that its end is known.
         let is_ahead = peers.room.is_empty() || transfer.is_waiting(peers);
-        is_ahead.then_some((AHEAD, false))
+        is_ahead.then_some(AHEAD)
     }
 
-    /// Reads stdin into `buffer`: once, or as long as there is more.
-    fn fill<S: Stream>(
+    /// Reads what is there and wanted; bytes and lines into `buffer`.
+    ///
+    /// # Errors
+    /// The terminal is gone, or cannot be read.
+    pub(in crate::hub) fn listen<S: Stream>(
         &mut self,
+        peers: &Peers<S, D>,
+        transfer: &Transfer,
         buffer: &mut [u8],
-        goes_on: bool,
-        peers: &mut Peers<S, D>,
         now: Instant,
-    ) -> Result<Filled, Error> {
-        let mut filled = Filled::default();
-        let Input::Plain(stdin) = &mut self.input else {
-            return Ok(filled);
+    ) -> Result<Heard, Error> {
+        if self.stdin().is_some_and(Stdin::has_hung_up) {
+            return Err(Error::hung_up());
+        }
+        self.voice.pauses(now);
+        let Some(most) = self.appetite(peers, transfer) else {
+            return Ok(Heard::Nothing);
         };
-        while stdin.is_ready() && filled.count < buffer.len() {
-            match stdin.read(&mut buffer[filled.count..]) {
-                Received::Bytes(count) => filled.count += count,
+        match &mut self.input {
+            Input::None => Ok(Heard::Nothing),
+            Input::Plain(_) => self.fill(&mut buffer[..most]),
+            Input::Console(console) => {
+                let keys = console.read(now)?;
+                Ok(self.note_keys(keys))
+            }
+        }
+    }
+
+    /// Understands what was heard, and does what is commanded.
+    pub(super) fn understand_heard<S: Stream>(
+        &mut self,
+        heard: Heard,
+        buffer: &[u8],
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        refused: u64,
+        now: Instant,
+    ) {
+        match heard {
+            Heard::Nothing => {}
+            Heard::Bytes(count) => self.take_bytes(&buffer[..count], peers, transfer, now),
+            Heard::Lines { count, is_all } => {
+                self.take_lines(&buffer[..count], peers, transfer, refused, now);
+                if is_all {
+                    self.cooked.settle();
+                }
+            }
+            Heard::Keys => self.take_keys(peers, transfer, refused, now),
+            Heard::Failed => {
+                self.state = State::Silent;
+                peers.say_no_more(now);
+            }
+        }
+    }
+
+    /// Reads stdin into `buffer`: once, or from a terminal as long as there is more.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<Heard, Error> {
+        let is_typed = self.is_typed();
+        let Input::Plain(stdin) = &mut self.input else {
+            return Ok(Heard::Nothing);
+        };
+        let (mut count, mut is_all) = (0, false);
+        while stdin.is_ready() && count < buffer.len() {
+            match stdin.read(&mut buffer[count..]) {
+                Received::Bytes(more) => count += more,
                 Received::Yield => break,
-                Received::Pending => filled.is_all = true,
+                Received::Pending => is_all = true,
                 Received::End | Received::Truncated(_) => self.state = State::Ended,
                 Received::Failed(_) if stdin.has_hung_up() => return Err(Error::hung_up()),
-                Received::Failed(error) if stdin.kind() == Kind::Terminal => {
+                Received::Failed(error) if is_typed => {
                     return Err(Error::system("read from the terminal", &error));
                 }
                 Received::Failed(error) => {
                     log::warn!("read from stdin: {}; serving without", why(&error));
-                    self.state = State::Silent;
-                    peers.say_no_more(now);
+                    return Ok(Heard::Failed);
                 }
             }
-            if !goes_on {
+            if !is_typed {
                 break;
             }
         }
-        self.spoke |= filled.count > 0;
-        Ok(filled)
+        self.spoke |= count > 0;
+        Ok(match (is_typed, count) {
+            (true, count) => Heard::Lines { count, is_all },
+            (false, 0) => Heard::Nothing,
+            (false, count) => Heard::Bytes(count),
+        })
     }
 
-    fn read_bytes<S: Stream>(
+    /// Says at once what is wanted of these bytes, without a copy of it; the rest waits.
+    fn take_bytes<S: Stream>(
         &mut self,
+        bytes: &[u8],
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
-        buffer: &mut [u8],
         now: Instant,
-    ) -> Result<(), Error> {
-        let wanted = self.wants(peers, transfer);
-        let Some((most, at_once)) = wanted.filter(|_| self.state == State::Open) else {
-            return Ok(());
+    ) {
+        let budget = transfer.budget(peers).min(bytes.len());
+        let said = match budget > 0 && self.voice.pause().is_none() {
+            true => self.voice.say(&bytes[..budget], peers, now),
+            false => 0,
         };
-        let filled = self.fill(&mut buffer[..most], false, peers, now)?;
-        let bytes = &buffer[..filled.count];
-        match at_once && !bytes.is_empty() {
-            true => drop(self.voice.say(bytes, peers, now)),
-            false => self.waiting.push(bytes),
-        }
-        Ok(())
+        self.waiting.push(&bytes[said..]);
     }
 
-    /// Reads what was typed at a terminal whose lines the kernel edits, line by line. Lines that come
-    /// at once are a paste, and no commands.
-    fn read_lines<S: Stream>(
+    /// Takes what was typed at a terminal whose lines the kernel edits, line by line. Lines that come at
+    /// once are a paste, and no commands.
+    fn take_lines<S: Stream>(
         &mut self,
+        bytes: &[u8],
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
         refused: u64,
-        buffer: &mut [u8],
         now: Instant,
-    ) -> Result<(), Error> {
-        if self.state != State::Open || self.waiting.is_full() {
-            return Ok(());
-        }
-        let filled = self.fill(&mut buffer[..AHEAD], true, peers, now)?;
+    ) {
         let has_ended = self.state == State::Ended;
-        let arrived = self.cooked.take_in(&buffer[..filled.count], has_ended, now);
+        let arrived = self.cooked.take_in(bytes, has_ended, now);
         if !arrived.text.is_empty() {
             self.echoed |= arrived.text.ends_with(b"\n");
             let is_typed = arrived.is_typed && !self.waiting.is_midline();
@@ -176,13 +206,9 @@ impl<D: Device> Operator<D> {
             }
             self.tell_waiting(peers, transfer);
         }
-        if filled.is_all {
-            self.cooked.settle();
-        }
         if has_ended {
             self.tell_end(peers);
         }
-        Ok(())
     }
 
     /// Lets lines wait to be said that came at once, whole or not.
@@ -197,31 +223,30 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    fn read_keys<S: Stream>(
+    /// Takes note of which keys were pressed. Anything but another Ctrl-D says that the first was a
+    /// mistake.
+    fn note_keys(&mut self, keys: Keys) -> Heard {
+        match keys {
+            Keys::Pressed => {
+                let pressed = self.console().map_or(&[][..], Console::keys);
+                self.asked_to_end &= pressed.iter().all(|&key| key == CTRL_D);
+                Heard::Keys
+            }
+            Keys::None => Heard::Nothing,
+            Keys::End => {
+                self.state = State::Ended;
+                Heard::Nothing
+            }
+        }
+    }
+
+    fn take_keys<S: Stream>(
         &mut self,
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
         refused: u64,
         now: Instant,
-    ) -> Result<(), Error> {
-        if self.waiting.is_full() || self.state != State::Open {
-            return Ok(());
-        }
-        let Input::Console(console) = &mut self.input else {
-            return Ok(());
-        };
-        match console.read(now)? {
-            // Anything but another Ctrl-D says that the first was a mistake.
-            Keys::Pressed if console.keys().iter().any(|&key| key != CTRL_D) => {
-                self.asked_to_end = false;
-            }
-            Keys::Pressed => {}
-            Keys::None => return Ok(()),
-            Keys::End => {
-                self.state = State::Ended;
-                return Ok(());
-            }
-        }
+    ) {
         // Behind the end there is nothing.
         while self.state == State::Open
             && let Some(event) = self.console_mut().and_then(Console::next_event)
@@ -229,7 +254,6 @@ impl<D: Device> Operator<D> {
             self.act(event, peers, transfer, refused, now);
         }
         self.tell_waiting(peers, transfer);
-        Ok(())
     }
 
     fn act<S: Stream>(

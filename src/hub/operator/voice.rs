@@ -29,11 +29,6 @@ impl Voice {
         }
     }
 
-    /// Whether there is a pause after each line.
-    pub(super) fn has_delay(&self) -> bool {
-        self.line_delay.is_some()
-    }
-
     /// Until when nothing is said, as far as [`Voice::pauses`] knows.
     pub(super) fn pause(&self) -> Option<Instant> {
         self.line_delay.as_ref()?.until()

@@ -123,12 +123,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Closes a peer that has ended its side and will hear nothing more, if it got everything; else it
     /// is looked at until it has.
     pub(super) fn close_if_over(&mut self, key: usize, now: Instant) {
-        if self.will_ever_hear() || self.room.owed(key) > 0 {
-            return;
-        }
+        let may_hear = self.will_ever_hear() || self.room.owed(key) > 0;
         let Some(peer) = self.member_mut(key).filter(|peer| peer.conn.has_ended()) else {
             return;
         };
+        // Who was told the end hears nothing more, whoever speaks.
+        if may_hear && !peer.conn.is_shut() {
+            return;
+        }
         peer.end_our_side();
         if self.look_at(key, now, now) == Look::Out {
             self.look_soon(key, now);
@@ -327,8 +329,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.room.unconfirmed().find(suits)
     }
 
-    /// The peer of which an event first told that it ended its side or broke, of those that are read on to
-    /// that: until then they cannot prove to be there. With an address, of those of that.
+    /// The peer of which an event first told that it ended its side or broke, of those that are not read to
+    /// that yet: until then they cannot prove to be there. With an address, of those of that.
     pub(super) fn first_unread(&self, ip: Option<IpAddr>) -> Option<usize> {
         let suits = |key: &usize| {
             let peer = self.conns.get(*key);

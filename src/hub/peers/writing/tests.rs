@@ -156,3 +156,28 @@ fn when_the_last_one_says_no_more_all_are_told_the_end() {
     assert!(peers.room.member(keys[1]).is_some(), "it left");
     assert!(wires[0].is_ended.get());
 }
+
+/// Its end is known before it is read, so that nothing asks for it then: the other one, which may speak on,
+/// does not matter to it.
+#[test]
+fn who_was_told_the_end_leaves_when_its_own_is_read() {
+    let now = Instant::now();
+    let mut peers = fake::relaying();
+    let (wires, [key, _]) = fake::join::<2>(&mut peers, now);
+    let now = now + MOMENT;
+    fake::say(&mut peers, b"one\n", now);
+    peers.typed_end(now);
+    peers.say_no_more(now);
+    peers.expect_nobody();
+    peers.half_close_all();
+    peers.flush(now);
+    assert!(wires[0].is_ended.get());
+    peers.collect(key, fake::ended());
+    fake::judge(&mut peers, now);
+    wires.iter().for_each(|wire| wire.acknowledge());
+    peers.look(now + MILLI);
+    assert_eq!(peers.looks.at(), None);
+    wires[0].ends.set(true);
+    fake::read(&mut peers, now);
+    assert!(fake::is_leaving(&peers, key));
+}
