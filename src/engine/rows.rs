@@ -257,8 +257,8 @@ impl Rows {
     }
 
     /// Shows whole lines of the program's own; an unfinished line of others is interrupted, or stays
-    /// before what is being typed. Each is folded into rows of so many columns, with `muxnc:` before
-    /// each if it is before the first; where these are None it is no terminal, and lines stay lines.
+    /// before what is being typed. Each is folded into rows of so many columns, with `muxnc:` or as many
+    /// blanks before each as before the first; where these are None it is no terminal, and lines stay lines.
     pub fn notice(&mut self, lines: &[u8], columns: Option<u16>) {
         let columns = columns.map_or(usize::MAX, |columns| {
             usize::from(columns).max(LEAST_COLUMNS)
@@ -280,9 +280,11 @@ impl Rows {
                     }
                 }
                 None => {
-                    for row in fold(&line, columns) {
+                    let text = line.trim_start_matches(' ');
+                    let (indent, _) = line.split_at(line.len() - text.len());
+                    for row in fold(text, columns.saturating_sub(indent.len())) {
                         self.begin();
-                        self.bold(&row);
+                        self.bold(&format!("{indent}{row}"));
                         self.feed();
                     }
                 }

@@ -281,7 +281,7 @@ fn a_notice_fits_the_terminal() {
     assert_eq!(
         written(&mut rows),
         "\x1b[1mmuxnc:\x1b[0m one two three\n\x1b[1mmuxnc:\x1b[0m four five\n\
-         \x1b[1m  what to do about all\x1b[0m\n\x1b[1mof that\x1b[0m\n"
+         \x1b[1m  what to do about all\x1b[0m\n\x1b[1m  of that\x1b[0m\n"
     );
     // What is no terminal gets whole lines, and in the narrowest no row is empty.
     let long = "word ".repeat(100);
