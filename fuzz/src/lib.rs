@@ -252,11 +252,11 @@ pub fn editor(data: &[u8]) {
             let row = row.strip_prefix("\x1b[?7l\r");
             let row = row.expect("it does not wrap and begins at its start");
             let row = row.strip_suffix("\x1b[?7h").expect("the next one wraps");
-            let mut row = row.to_owned();
-            for sequence in ["\x1b[K", "\x1b7", "\x1b8"] {
-                row = row.replacen(sequence, "", 1);
-            }
+            let parts = row.split_once("\x1b[K\x1b[J");
+            let (row, again) = parts.expect("what is behind it is erased");
             assert!(!row.contains(is_unsafe), "{row:?}");
+            let before = again.strip_prefix('\r').unwrap_or(again);
+            assert!(row.starts_with(before), "{row:?} and {before:?}");
         }
         events.push(editor::Event::Line(editor.text().to_owned()));
         events

@@ -225,7 +225,7 @@ fn stopped_by_force_and_brought_back_it_edits_again() {
         eventually("it runs", || stat(shell.pid)[0] != "T");
         shell.hear("in the background");
         let shown = shell.seat.screen.text();
-        assert!(!shown.contains("\x1b[Kin the background"), "{shown:?}");
+        assert!(!shown.contains("\x1b[Jin the background"), "{shown:?}");
         rustix::process::kill_process(pid, Signal::TERM).unwrap();
         shell.seat.press("wait %1; echo 'st:'$?';'\r");
         shell.seat.wait_for("st:143;");
