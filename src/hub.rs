@@ -53,6 +53,7 @@ use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::record::Records;
+use crate::io::signals::HeldFaults;
 use crate::io::signals::Signals;
 use crate::io::tls::Acceptor;
 use crate::io::world::Kernel;
@@ -86,6 +87,8 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     let lists = config.access.load()?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     net::raise_descriptor_limit();
+    // Whoever finds that it listens may send one.
+    Signals::hold_faults();
     let (listener, place) = listen(&config.place, acceptor.clone())?;
     announce(&listener, &place, acceptor.as_ref(), &config, notices);
     let settings = config.settings.clone();
@@ -98,7 +101,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         .run()?
     {
         Ended::Status(status) => Ok(status),
-        Ended::HandOver(conn) => client::serve(conn, settings, served, notices),
+        Ended::HandOver(conn, _faults) => client::serve(conn, settings, served, notices),
     }
 }
 
@@ -137,8 +140,8 @@ fn announce(
 /// How the loop ended.
 enum Ended {
     Status(Status),
-    /// Somebody came, and is served alone.
-    HandOver(Conn),
+    /// Somebody came, and is served alone; signals of faults wait for whoever serves it.
+    HandOver(Conn, Option<HeldFaults>),
 }
 
 /// The driver of the core.
@@ -208,13 +211,11 @@ impl Hub {
 
     fn run(mut self) -> Result<Ended, Error> {
         let ended = match self.turns() {
-            Ok(Ended::HandOver(mut conn)) => {
+            Ok(Ended::HandOver(mut conn, _)) => {
                 conn.deregister(self.poll.registry())
                     .map_err(|e| Error::system("hand the connection over", &e))?;
-                if let Some(signals) = self.endings {
-                    signals.give_back();
-                }
-                return Ok(Ended::HandOver(conn));
+                let faults = self.endings.take().map(Signals::hand_over);
+                return Ok(Ended::HandOver(conn, faults));
             }
             Ok(Ended::Status(status)) => Ok(status),
             Err(error) => Err(error),
@@ -245,7 +246,7 @@ impl Hub {
             let wakes_at = match self.core.turn(now)? {
                 Turn::Wait(until) => until,
                 Turn::Exit(status) => return Ok(Ended::Status(status)),
-                Turn::HandOver(conn) => return Ok(Ended::HandOver(*conn)),
+                Turn::HandOver(conn) => return Ok(Ended::HandOver(*conn, None)),
             };
             let timeout = wakes_at.map(|at| match at <= now {
                 true => Duration::ZERO,

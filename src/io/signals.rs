@@ -94,6 +94,11 @@ pub struct Signals {
     ignored: u64,
 }
 
+/// While it lives, signals of faults wait for whoever takes them over.
+pub struct HeldFaults {
+    _faults: Faults,
+}
+
 impl Signals {
     /// Takes over the signals, but for those that are ignored.
     ///
@@ -161,14 +166,29 @@ impl Signals {
         })
     }
 
+    /// To be called before anybody can know that the program is there, if signals are taken over later: one
+    /// of a fault that is sent before that ends it then, where it would be lost.
+    pub fn hold_faults() {
+        Faults::hold();
+    }
+
     /// From here on, and until somebody takes them over again, the signals that end the program do
     /// so at once.
     pub fn give_back(self) {
+        drop(self.hand_over());
+    }
+
+    /// The same but for those of faults: while the value returned lives, they wait for whoever takes them over
+    /// next.
+    pub fn hand_over(self) -> HeldFaults {
         let given_back = GIVEN_BACK.get_or_init(Arc::default);
         given_back.store(true, Ordering::SeqCst);
         self.ending
             .iter()
             .for_each(|&signal| end_by(signal, given_back));
+        HeldFaults {
+            _faults: self.faults,
+        }
     }
 
     /// The signal that ends the program, if one came since the last call.

@@ -9,8 +9,9 @@
 //! Blocked they must be in any case: at the first SIGSEGV or SIGBUS that is not for its stack, Rust's own
 //! handler of these only gives up, and expects the fault to happen again; one that was sent does not.
 //!
-//! It promises: nothing is read but what was sent, ignored or not. Where there is no such descriptor
-//! nothing happens here, and such a signal leaves a terminal as it is.
+//! It promises: nothing is read but what was sent, ignored or not, also before there was a descriptor if
+//! they were [held](Faults::hold) then. Where there is no such descriptor nothing happens here, and such a
+//! signal leaves a terminal as it is.
 
 use std::io;
 
@@ -29,6 +30,12 @@ pub(super) struct Faults(#[cfg(target_os = "linux")] nix::sys::signalfd::SignalF
 
 #[cfg(target_os = "linux")]
 impl Faults {
+    /// One that is sent from now on waits until they are taken over.
+    pub(super) fn hold() {
+        // It fails for no set of real signals.
+        let _ = Faults::mask().thread_block();
+    }
+
     /// Takes them over, until it is dropped.
     ///
     /// # Errors
@@ -42,12 +49,13 @@ impl Faults {
         use nix::sys::signalfd::SfdFlags;
         use nix::sys::signalfd::SignalFd;
 
+        // What is sent meanwhile is to be read, too.
+        Faults::hold();
         let mask = Faults::mask();
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let sent = SignalFd::with_flags(&mask, flags)?;
         let descriptor = sent.as_fd().as_raw_fd();
         registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE)?;
-        mask.thread_block()?;
         Ok(Faults(sent))
     }
 
@@ -75,6 +83,8 @@ impl Drop for Faults {
 
 #[cfg(not(target_os = "linux"))]
 impl Faults {
+    pub(super) fn hold() {}
+
     pub(super) fn new(_registry: &Registry, _token: Token) -> io::Result<Faults> {
         Ok(Faults())
     }
