@@ -160,6 +160,13 @@ impl<W: World> Core<W> {
             began: now,
         };
         core.recorder.joined();
+        let stdin = core.sender.input.stdin();
+        if stdin
+            .and_then(Stdin::remaining)
+            .is_some_and(|left| left > 0)
+        {
+            core.link.promise();
+        }
         let is_typed = kind_of(&core.sender.input) == conversation::Input::Terminal;
         if role == Role::Client && is_typed {
             tell_keys(&core.addr());
@@ -250,8 +257,15 @@ impl<W: World> Core<W> {
         let console = self.sender.input.console_mut();
         let busy_down = self.receiver.turn(&mut way, console)?;
         way.recorder.flush();
+        self.note_all_sent();
         self.show(now)?;
         Ok(busy_up || busy_down)
+    }
+
+    fn note_all_sent(&mut self) {
+        if !self.talk.up.is_open() && self.talk.up.owed() == 0 {
+            self.link.keep_promise();
+        }
     }
 
     /// After the other side's end nothing is read any more, and it is the system's error that tells of a
@@ -380,6 +394,9 @@ impl<W: World> Core<W> {
         mut ended: Result<Status, Error>,
         now: Instant,
     ) -> Result<Status, Error> {
+        // An error of stdout ends a turn before it comes to that.
+        self.note_all_sent();
+        self.link.close_truthfully(self.talk.up.owed());
         if ended.is_ok() && self.is_complete() {
             self.link.conn.close_notify();
         }

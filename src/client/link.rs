@@ -1,7 +1,7 @@
 //! The link: the connection of a participant, and what is known of what arrived over it.
 //!
 //! It promises: what a layer adds at the end (TLS's close_notify) is never taken for a byte that is
-//! missing.
+//! missing; the other side of one that closes while it owes something reads a reset, not an end.
 
 use std::io;
 
@@ -14,6 +14,8 @@ pub(super) struct Link<S> {
     pub(super) conn: Conn<S>,
     /// Bytes on the wire when all that is to be said was said: what follows is the end itself.
     data_end: Option<u64>,
+    /// All of a file is to be sent, and was not: also who is killed leaves no end behind.
+    is_promised: bool,
 }
 
 impl<S: Stream> Link<S> {
@@ -21,7 +23,30 @@ impl<S: Stream> Link<S> {
         Link {
             conn,
             data_end: None,
+            is_promised: false,
         }
+    }
+
+    /// From now on closing it is a reset: all of a file is to be sent.
+    pub(super) fn promise(&mut self) {
+        self.is_promised = true;
+        self.conn.break_on_close(true);
+    }
+
+    /// All that was to be sent was given to the kernel.
+    pub(super) fn keep_promise(&mut self) {
+        if self.is_promised {
+            self.is_promised = false;
+            self.conn.break_on_close(false);
+        }
+    }
+
+    /// Lets what the other side reads when this is closed be the truth: that it broke, if bytes are
+    /// `owed` to it, or all of a file.
+    pub(super) fn close_truthfully(&mut self, owed: u64) {
+        let lacks = (owed > 0 || self.is_promised) && !self.conn.is_shut();
+        self.conn
+            .break_on_close(lacks || self.conn.has_pending_output());
     }
 
     /// Ends our side. All that was said must have been given to the kernel.
@@ -34,6 +59,7 @@ impl<S: Stream> Link<S> {
             self.data_end = self.conn.tcp_info().map(|info| info.written);
         }
         self.conn.shutdown();
+        self.keep_promise();
     }
 
     /// If a layer holds some of what was given: bytes that the kernel has and that were not acknowledged.

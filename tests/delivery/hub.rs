@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
+use std::net::TcpListener;
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
@@ -32,6 +33,7 @@ use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::installed;
+use crate::support::listening;
 use crate::support::piped;
 use crate::support::read_all;
 use crate::support::wait_at_rest;
@@ -334,6 +336,57 @@ fn a_hub_that_is_killed_leaves_nobody_with_a_part_that_looks_whole() {
             assert!(count < MUCH - MIDWAY, "{signal:?}");
             assert_eq!(why, Some(ErrorKind::ConnectionReset), "{signal:?}");
         }
+    }
+}
+
+/// A participant with a file, of which the other side has read as far as [`MIDWAY`].
+fn participant_midway(role: &str, args: &[&str]) -> (Process, TcpStream, Folder) {
+    let folder = Folder::new(&format!("midway-{role}-{}", args.join("")));
+    let path = folder.0.join("file");
+    std::fs::write(&path, long().as_slice()).unwrap();
+    let listener = TcpListener::bind((HOST, 0)).unwrap();
+    // Who is accepted has it too: the file is not to lie in the system's buffers.
+    SockRef::from(&listener)
+        .set_recv_buffer_size(64 * 1024)
+        .unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let own: &[&str] = match role {
+        "listens" => &["-l", "--once", HOST, "0"],
+        _ => &[HOST, &port],
+    };
+    let mut command = piped(MUXNC, &[own, args].concat());
+    command.stdin(File::open(path).unwrap());
+    let mut process = Process::start(&mut command);
+    let mut stream = match role {
+        "listens" => connect(listening(&mut process)),
+        _ => listener.accept().unwrap().0,
+    };
+    stream.read_exact(&mut vec![0; MIDWAY]).unwrap();
+    (process, stream, folder)
+}
+
+#[test]
+fn a_participant_that_is_killed_leaves_nobody_with_a_part_that_looks_whole() {
+    for role in ["listens", "connects"] {
+        for signal in [Signal::TERM, Signal::INT, Signal::KILL] {
+            let (mut process, mut stream, _folder) = participant_midway(role, &[]);
+            process.signal(signal);
+            process.wait();
+            let (count, why) = read_to_break(&mut stream);
+            assert!(count < MUCH - MIDWAY, "{role} {signal:?}");
+            assert_eq!(why, Some(ErrorKind::ConnectionReset), "{role} {signal:?}");
+        }
+    }
+}
+
+#[test]
+fn nor_does_one_that_gives_up() {
+    for role in ["listens", "connects"] {
+        let (mut process, mut stream, _folder) = participant_midway(role, &["-i", "1"]);
+        process.expect_status(1);
+        let (count, why) = read_to_break(&mut stream);
+        assert!(count < MUCH - MIDWAY, "{role}");
+        assert_eq!(why, Some(ErrorKind::ConnectionReset), "{role}");
     }
 }
 

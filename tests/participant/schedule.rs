@@ -150,10 +150,16 @@ impl Schedule {
         loop {
             let (now, before) = self.deliver();
             let turn = self.core.turn(now);
+            let turn = match turn {
+                Ok(Turn::Wait(until)) => Ok(until),
+                Ok(Turn::Exit(status)) => Err(self.core.finish(Ok(status), now)),
+                Err(error) => Err(self.core.finish(Err(error), now)),
+            };
+            self.check_closing(turn.is_err());
             let wakes_at = match turn {
-                Ok(Turn::Wait(until)) => until,
-                Ok(Turn::Exit(status)) => return self.exit(status),
-                Err(error) => return self.failed(&error),
+                Ok(until) => until,
+                Err(Ok(status)) => return self.exit(status),
+                Err(Err(error)) => return self.failed(&error),
             };
             self.check();
             let mut net = self.fake.0.borrow_mut();
@@ -230,6 +236,24 @@ impl Schedule {
         let net = self.fake.0.borrow();
         let empty = net.in_end_read && net.in_read == 0 && net.in_kind != Kind::Terminal;
         self.role == Role::Server && empty
+    }
+
+    /// Closing the connection tells the truth, also where the participant is killed: whoever lacks some
+    /// of a file reads a reset; at its own end (`is_over`) whoever lacks any byte does, and nobody else.
+    fn check_closing(&self, is_over: bool) {
+        let net = self.fake.0.borrow();
+        if net.reset.is_some() || net.write_failed || !self.sends() {
+            return;
+        }
+        let unread = net.in_kind == Kind::File && net.in_read < net.in_there;
+        let unsent = net.wrote < net.in_read || net.held > 0;
+        let is_typed = net.in_kind == Kind::Terminal;
+        if unread || (is_over && unsent && !is_typed) {
+            assert!(net.breaks, "a clean end after a part: {net:#?}");
+        }
+        if !unread && !unsent {
+            assert!(!net.breaks, "a reset after all of it: {net:#?}");
+        }
     }
 
     /// What has to be so after every turn that did not end it.
@@ -539,6 +563,7 @@ fn net(mut chance: Chance, stdin: Kind, settings: &Settings) -> Net {
         error_told: false,
         was_sound: false,
         probed: false,
+        breaks: false,
         sent: 0,
         read: 0,
         fin: None,

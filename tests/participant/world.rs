@@ -103,6 +103,8 @@ pub(crate) struct Net {
     pub(crate) error_told: bool,
     pub(crate) was_sound: bool,
     pub(crate) probed: bool,
+    /// To close it is to break it.
+    pub(crate) breaks: bool,
     // from the other side
     pub(crate) sent: u64,
     pub(crate) read: u64,
@@ -445,7 +447,9 @@ impl Stream for Fake {
         net.probed = true;
     }
 
-    fn break_on_close(&mut self, _breaks: bool) {}
+    fn break_on_close(&mut self, breaks: bool) {
+        self.0.borrow_mut().breaks = breaks;
+    }
 
     fn tcp_info(&self) -> Option<TcpInfo> {
         let net = self.0.borrow();

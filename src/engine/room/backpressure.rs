@@ -90,7 +90,7 @@ impl Backpressure {
 /// Why a member is to be let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overdue {
-    /// It made no progress while the others waited.
+    /// It made no progress while everything waited for it.
     Stalled,
     /// It is too slow for the conversation of the others.
     Slow,

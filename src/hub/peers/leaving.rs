@@ -417,7 +417,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 permit.say(format_args!("{who} left ({why}) {traffic}"));
             }
             DisconnectReason::Stalled => permit.say(format_args!(
-                "{who} was cut off: it took nothing for {stall_timeout:?} while the others waited, \
+                "{who} was cut off: it took nothing for {stall_timeout:?} while all waited for it, \
                  {owed} bytes were not delivered{unread}; {traffic}"
             )),
             DisconnectReason::Slow => permit.say(format_args!(
