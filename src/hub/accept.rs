@@ -9,12 +9,12 @@
 //! ```
 //!
 //! A connection takes its key in [`Peers`] as soon as it is accepted, and is registered once, with
-//! that key. Whoever is refused is told why in the protocol of its listener, and [lingers](Lingering)
-//! until it had time to read that; who finds no place [waits](Waiting) a moment before.
+//! that key. Whoever is refused is told why in the protocol of its listener, and lingers (`Lingering`)
+//! until it had time to read that; who finds no place waits (`Waiting`) a moment before.
 //!
 //! It promises: a turn accepts a bounded number of connections and does a bounded number of steps of
 //! handshakes; running out of descriptors loses nobody (who cannot be accepted waits in the backlog) and
-//! spins never ([`Exhaustion`]); of too many handshakes those that do not go on make way ([`Handshakes`]).
+//! spins never (`Exhaustion`); of too many handshakes those that do not go on make way ([`Handshakes`]).
 
 mod exhaustion;
 mod handshaking;
