@@ -3,6 +3,9 @@
 
 mod support;
 
+#[path = "../examples/abuse/forgery.rs"]
+mod forgery;
+
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
@@ -27,6 +30,8 @@ use socket2::SockRef;
 use support::Hub;
 use support::MUXNC;
 use support::Pattern;
+use support::Terminal;
+use support::connect;
 use support::eventually;
 use support::expect_bytes;
 use support::pipe;
@@ -368,4 +373,110 @@ fn a_stream_waits_for_its_slowest_reader_however_slow() {
         let told = hub.process.stderr.text();
         assert!(!told.contains("cut off"), "{told}");
     }
+}
+
+/// The port of a hub at a terminal, between marks for that.
+fn port_shown(hub: &Terminal) -> u16 {
+    let shown = hub.screen.wait_for("\r\n");
+    let (_, port) = shown.split_once("127.0.0.1:").unwrap();
+    port.split("\r\n").next().unwrap().parse().unwrap()
+}
+
+/// Reads and forgets what a peer is told.
+fn ear(peer: &TcpStream) -> JoinHandle<()> {
+    let mut peer = peer.try_clone().unwrap();
+    thread::spawn(move || drop(std::io::copy(&mut peer, &mut std::io::sink())))
+}
+
+#[test]
+fn a_forged_row_is_counted() {
+    for (row, forged, plain) in [
+        ("\x1b[1m[Ana]\x1b[0m FORGED", 1, 0),
+        ("\x1b[1mmuxnc: FORGED\x1b[0m", 1, 0),
+        ("\x1b[1m[2]\x1b[0m \x1b[1mFORGED\x1b[0m", 1, 0),
+        ("\x1b[1m[2]\x1b[0m [Ana] FORGED", 0, 0),
+        ("[Ana] FORGED", 0, 1),
+    ] {
+        let seen = forgery::look(format!("a row\r\n{row}\r\nthe end\r\n").as_bytes());
+        let expected = forgery::Seen {
+            rows: 3,
+            said: 1,
+            forged,
+            plain,
+        };
+        assert_eq!(seen, expected, "{row:?}");
+    }
+    // Also above the screen.
+    let seen = forgery::look(&b"\x1b[1m[Ana]\x1b[0m FORGED\r\n".repeat(100));
+    assert_eq!((seen.rows, seen.forged), (100, 100));
+}
+
+#[test]
+fn what_a_peer_says_looks_like_nobody_elses_words_on_a_terminal() {
+    for args in [&[][..], &["--chat"]] {
+        for (attack, before) in forgery::attacks() {
+            let words = [&["-l", "127.0.0.1", "0", "--color", "never"], args].concat();
+            let mut hub = Terminal::of_kind("xterm", MUXNC, &words);
+            let port = port_shown(&hub);
+            let mut ana = connect(port);
+            ana.write_all(b"/nick Ana\nI am Ana\n").unwrap();
+            hub.screen.wait_for("I am Ana");
+            let mut mallory = connect(port);
+            mallory.write_all(b"I am not\n").unwrap();
+            hub.screen.wait_for("I am not");
+            if args.is_empty() {
+                hub.press("/name 1 Ana\r");
+            }
+            ana.write_all(b"Which book?\n").unwrap();
+            hub.screen.wait_for("Which book?");
+            let ears = [ear(&ana), ear(&mallory)];
+            support::wait_at_rest(&hub.process);
+            let start = hub.screen.bytes().len();
+            for question in ["Page 12?", "And then?"] {
+                mallory.write_all(&before).unwrap();
+                support::wait_at_rest(&hub.process);
+                // What it has begun is interrupted.
+                ana.write_all(format!("{question}\n").as_bytes()).unwrap();
+                hub.screen.wait_for(question);
+                mallory.write_all(&forgery::rows()).unwrap();
+            }
+            mallory.write_all(b"the end\n").unwrap();
+            hub.screen.wait_for("the end");
+            support::wait_at_rest(&hub.process);
+            let seen = forgery::look(&hub.screen.bytes()[start..]);
+            assert!(seen.said >= 8, "{attack}, {args:?}: {seen:?}");
+            assert_eq!(seen.forged, 0, "{attack}, {args:?}: {seen:?}");
+            drop(hub);
+            ears.into_iter().for_each(|ear| ear.join().unwrap());
+        }
+    }
+}
+
+/// One that another user owns: `tests/stdio`.
+#[test]
+fn a_terminal_that_is_stopped_holds_nobody_up() {
+    const LINES: usize = 1024;
+    let words = ["-l", "127.0.0.1", "0", "--broker"];
+    let mut hub = Terminal::of_kind("xterm", MUXNC, &words);
+    let port = port_shown(&hub);
+    let (mut ana, mut bob) = (connect(port), connect(port));
+    ana.write_all(b"hello\n").unwrap();
+    expect_bytes(&mut bob, "hello\n");
+    hub.press("\x13");
+    let line = [[b'w'; 1023].as_slice(), b"\n"].concat();
+    let flood = {
+        let mut ana = ana.try_clone().unwrap();
+        let line = line.clone();
+        thread::spawn(move || (0..LINES).for_each(|_| ana.write_all(&line).unwrap()))
+    };
+    for _ in 0..LINES {
+        expect_bytes(&mut bob, &line);
+    }
+    flood.join().unwrap();
+    let mut newcomer = connect(port);
+    hub.press("page 12\r");
+    for peer in [&mut ana, &mut bob, &mut newcomer] {
+        expect_bytes(peer, "page 12\n");
+    }
+    assert!(!hub.screen.text().contains("page 12"), "it was not stopped");
 }

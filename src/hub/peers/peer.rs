@@ -19,7 +19,7 @@ pub struct Peer<S> {
     /// It takes no more and has no place, and why. What it said before is still to be read.
     pub(super) departed: Option<Box<DisconnectReason>>,
     pub(super) ledger: Option<Box<Ledger>>,
-    /// It is among those that the operator's words are promised to (see [`Peers::promise`]).
+    /// It is among those that the operator's words are promised to (see [`Peers::promise`](super::Peers::promise)).
     pub(super) is_promised: bool,
     /// Its key is in one of the queues already.
     pub(super) to_read: bool,

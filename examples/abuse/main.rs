@@ -1,7 +1,10 @@
 //! What a class notices of peers that want too much: how late lines come beside them, and what the
 //! hub takes meanwhile. `scripts/abuse` builds and runs this, and prints what it measured.
 
-use std::fs;
+mod forgery;
+mod hub;
+mod terminals;
+
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
@@ -9,9 +12,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::Child;
-use std::process::ChildStdout;
 use std::process::Command;
 use std::process::ExitCode;
 use std::process::Stdio;
@@ -19,22 +20,27 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
-use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
 use socket2::Domain;
-use socket2::SockRef;
 use socket2::Socket;
 use socket2::Type;
 
+use hub::Hub;
+use hub::Latencies;
+use hub::muxnc;
+use hub::pester;
+use hub::reset;
+use hub::wait;
+
 /// How long anything may take.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 const TRANSCRIPT: &[&str] = &["--transcript", "/dev/null"];
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 struct Options {
     lines: usize,
@@ -125,7 +131,9 @@ fn run(options: &Options) -> Outcome<()> {
     unfinished(options.peers, &["--broker"])?;
     stuck_pager()?;
     hellos(options.peers)?;
-    stopped(options.stop)
+    stopped(options.stop)?;
+    terminals::stopped_terminals()?;
+    terminals::forge()
 }
 
 /// A conversation in which two flood and one reads 12 kB in a second: how late one's line is at another.
@@ -377,16 +385,6 @@ fn hellos(most: usize) -> Outcome<()> {
     }
 }
 
-/// The program beside this one.
-fn muxnc() -> Outcome<PathBuf> {
-    let here = std::env::current_exe()?;
-    Ok(here
-        .ancestors()
-        .nth(2)
-        .ok_or("where is muxnc?")?
-        .join("muxnc"))
-}
-
 /// The hub is stopped for a while and goes on.
 fn stopped(seconds: u64) -> Outcome<()> {
     const LEN: usize = 50_000_000;
@@ -423,216 +421,5 @@ fn stopped(seconds: u64) -> Outcome<()> {
         LEN / 1_000_000,
         start.elapsed().as_secs_f64()
     );
-    Ok(())
-}
-
-/// A hub, ended with this.
-struct Hub {
-    process: Child,
-    port: u16,
-    /// Of its certificate, with `--ssl`.
-    fingerprint: String,
-    /// What one witness said, as it was shown.
-    shown: Receiver<Instant>,
-    /// Where nobody reads it.
-    _stdout: Option<ChildStdout>,
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Hub {
-    fn start(args: &[&str]) -> Outcome<Hub> {
-        let mut hub = Hub::start_unread(args)?;
-        let stdout = hub._stdout.take().ok_or("no stdout")?;
-        let (sender, shown) = mpsc::channel();
-        hub.shown = shown;
-        thread::spawn(move || {
-            let mut stdout = BufReader::with_capacity(1 << 20, stdout);
-            let mut line = Vec::new();
-            while stdout.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-                if line.ends_with(b"witness\n") {
-                    let _ = sender.send(Instant::now());
-                }
-                line.clear();
-            }
-        });
-        Ok(hub)
-    }
-
-    /// One whose stdout nobody reads.
-    fn start_unread(args: &[&str]) -> Outcome<Hub> {
-        let mut process = Command::new(muxnc()?)
-            .args(["-l", "127.0.0.1", "0"])
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut told = BufReader::new(process.stderr.take().ok_or("no stderr")?);
-        let mut line = String::new();
-        told.read_line(&mut line)?;
-        let port = line.trim().rsplit(':').next().unwrap_or_default();
-        let port = port.parse().map_err(|_| format!("no port in {line:?}"))?;
-        let mut fingerprint = String::new();
-        if args.contains(&"--ssl") {
-            told.read_line(&mut fingerprint)?;
-            let (_, groups) = fingerprint.split_once(" is ").ok_or("no fingerprint")?;
-            fingerprint = groups.split(" (").next().unwrap_or_default().into();
-        }
-        // What else it says are warnings, for whoever runs this.
-        thread::spawn(move || std::io::copy(&mut told, &mut std::io::stderr()));
-        Ok(Hub {
-            port,
-            fingerprint,
-            shown: mpsc::channel().1,
-            _stdout: process.stdout.take(),
-            process,
-        })
-    }
-
-    fn join(&self) -> Outcome<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        stream.set_write_timeout(Some(DEADLINE))?;
-        Ok(stream)
-    }
-
-    /// Lets a peer say a line, and returns how long it took to be shown.
-    fn expect_from(&mut self, peer: &mut TcpStream) -> Outcome<Duration> {
-        let start = Instant::now();
-        peer.write_all(b"witness\n")?;
-        let shown = self.shown.recv_timeout(DEADLINE)?;
-        Ok(shown.saturating_duration_since(start))
-    }
-
-    /// The teacher and a witness talk beside so many that send `bytes` as often as they may.
-    fn converse(
-        &self,
-        lines: usize,
-        count: usize,
-        bytes: &[u8],
-    ) -> Outcome<(Latencies, Latencies)> {
-        let witness = self.join()?;
-        let (mut speaker, ear) = (witness.try_clone()?, witness);
-        let stop = Arc::new(AtomicBool::new(false));
-        let noise = pester(self, count, bytes.to_vec(), stop.clone())?;
-        let (sender, heard) = mpsc::channel();
-        thread::spawn(move || {
-            let mut ear = BufReader::with_capacity(1 << 20, ear);
-            let mut line = Vec::new();
-            while ear.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-                if line.ends_with(b"teacher\n") {
-                    let _ = sender.send(Instant::now());
-                }
-                line.clear();
-            }
-        });
-        let mut stdin = self.process.stdin.as_ref().ok_or("no stdin")?;
-        let (mut from, mut to) = (Latencies::default(), Latencies::default());
-        // The first line finds everything cold.
-        for i in 0..=lines {
-            let start = Instant::now();
-            stdin.write_all(b"teacher\n")?;
-            let there = heard.recv_timeout(DEADLINE)?.duration_since(start);
-            let start = Instant::now();
-            speaker.write_all(b"witness\n")?;
-            let back = self.shown.recv_timeout(DEADLINE)?.duration_since(start);
-            if i > 0 {
-                from.0.push(there);
-                to.0.push(back);
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        stop.store(true, Ordering::Relaxed);
-        noise.join().map_err(|_| "a pest panicked")?;
-        Ok((from, to))
-    }
-
-    fn status(&self, field: &str) -> Outcome<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find(|line| line.starts_with(field));
-        let value = line.and_then(|line| line.split_whitespace().nth(1));
-        Ok(value.ok_or("no such field")?.parse()?)
-    }
-
-    fn rss_kib(&self) -> Outcome<u64> {
-        self.status("VmRSS:")
-    }
-
-    fn peak_mib(&self) -> Outcome<f64> {
-        Ok(self.status("VmHWM:")? as f64 / 1024.0)
-    }
-
-    fn descriptors(&self) -> Outcome<usize> {
-        Ok(fs::read_dir(format!("/proc/{}/fd", self.process.id()))?.count())
-    }
-}
-
-#[derive(Default)]
-struct Latencies(Vec<Duration>);
-
-impl std::fmt::Display for Latencies {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        let at = |share: f64| {
-            let i = ((sorted.len() - 1) as f64 * share).round() as usize;
-            sorted[i].as_secs_f64() * 1000.0
-        };
-        write!(out, "{:.2}, {:.1}, {:.1}", at(0.5), at(0.99), at(1.0))
-    }
-}
-
-/// Peers that send as often as they may, and read what they hear, all from one thread.
-fn pester(
-    hub: &Hub,
-    count: usize,
-    bytes: Vec<u8>,
-    stop: Arc<AtomicBool>,
-) -> Outcome<thread::JoinHandle<()>> {
-    let mut peers = (0..count)
-        .map(|_| hub.join())
-        .collect::<Outcome<Vec<_>>>()?;
-    for peer in &peers {
-        peer.set_nonblocking(true)?;
-    }
-    Ok(thread::spawn(move || {
-        let mut unwanted = vec![0; 256 * 1024];
-        // Where in its bytes each is: its lines must stay lines.
-        let mut places = vec![0; peers.len()];
-        while !stop.load(Ordering::Relaxed) && !peers.is_empty() {
-            let mut idle = true;
-            for (peer, place) in peers.iter_mut().zip(&mut places) {
-                if let Ok(count) = peer.write(&bytes[*place..]) {
-                    *place = (*place + count) % bytes.len();
-                    idle = false;
-                }
-                idle &= peer.read(&mut unwanted).is_err();
-            }
-            if idle {
-                thread::sleep(Duration::from_micros(100));
-            }
-        }
-    }))
-}
-
-fn reset(stream: TcpStream) {
-    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-}
-
-fn wait(mut is_so: impl FnMut() -> Outcome<bool>) -> Outcome<()> {
-    let end = Instant::now() + DEADLINE;
-    while !is_so()? {
-        if Instant::now() > end {
-            return Err("waited in vain".into());
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
     Ok(())
 }
