@@ -102,7 +102,9 @@ fn who_waits_for_its_rate_is_seen_to_leave_with_all_it_said() {
     hub.process.type_in("bye\n");
     expect_bytes(&mut reader, "bye\n");
     hub.process.stderr.wait_for("left");
-    assert_eq!(hub.process.stdout.text(), lines);
+    let all = |bytes: &[u8]| bytes.len() >= lines.len();
+    let shown = hub.process.stdout.wait_until("every line", all);
+    assert_eq!(shown, lines.as_bytes());
 }
 
 /// So many peers, sending `bytes` as often as the hub takes them, from one thread, until told to
