@@ -4,14 +4,18 @@
 //! help (and no `ArgGroup`, which clap would look through at every flag); [`parse`] turns it into a
 //! [`Mode`], in which nothing is left to be checked.
 //!
-//! It promises: a command line that makes no sense is explained and ends with status 2; nothing is
-//! opened, looked up or sent before all of it made sense (service names excepted).
+//! It promises: a command line that makes no sense is explained and ends with status 2, and so does
+//! one in another netcat's words; nothing is opened, looked up or sent before all of it made sense
+//! (service names excepted).
 
 mod access;
 mod address;
 mod bytes;
+mod foreign;
 mod hub;
 mod messages;
+mod misplaced;
+mod one_word;
 mod proxy;
 mod records;
 mod terminal;
@@ -21,16 +25,23 @@ mod tls;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::ArgAction;
 use clap::CommandFactory;
+use clap::FromArgMatches;
 use clap::Parser;
+use clap::error::ContextKind;
+use clap::error::ContextValue;
 use clap::error::ErrorKind;
 
 use self::access::AccessArgs;
 use self::address::AddressArgs;
 use self::bytes::BytesArgs;
+use self::foreign::Foreign;
+use self::foreign::namesake;
 use self::hub::HubArgs;
 use self::messages::MessagesArgs;
 pub use self::messages::Verbosity;
+use self::one_word::OneWord;
 use self::proxy::ProxyArgs;
 use self::records::RecordsArgs;
 use self::terminal::TerminalArgs;
@@ -52,24 +63,24 @@ use crate::io::unix::Name;
 /// How long to try to connect when `-w` does not say: as long as ncat does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-const COMMANDS: &str = "\
+/// What `-h` says, and `--help` first.
+const SUMMARY: &str = "\
 A netcat for a whole class: raw TCP between one terminal and many.
 
-  muxnc -l 3000           be the hub: what you type everybody reads who connects, and you read them
-  muxnc 192.0.2.7 3000    take part, at the hub's address; nc, ncat, telnet and socat do as well
-  muxnc example.org 80    talk to any other server, byte for byte";
+  muxnc -l 3000            be the hub: everybody reads you, you read everybody
+  muxnc 192.0.2.7 3000     take part; nc, ncat, telnet and socat do as well
+  muxnc -C example.org 80  talk to any other server: here HTTP, typed by hand
+  muxnc -l --chat 3000     a chat: everybody reads everybody, by name
+  muxnc -l 3000 < FILE     send a file; --wait-for 30 begins when 30 are here
+  muxnc -l --once 3000     serve one and end, as nc -l does; > FILE receives
+
+-v tells what happens, Ctrl-C ends it. All options: muxnc --help, or man muxnc.";
 
 const USAGE: &str = "\
        muxnc [OPTIONS] -l [HOST] PORT
        muxnc [OPTIONS] HOST PORT";
 
-const EXAMPLES: &str = "\
-Examples:
-  muxnc -C example.org 80         type an HTTP request by hand
-  muxnc -l --chat 3000            a chat room
-  muxnc -l 3000 < lesson.pdf      send a file; it starts when the first one joins
-  muxnc -l --once 3000 > file     receive one file, as nc -l does
-
+const NOTES: &str = "\
 At a terminal the line being typed is edited with the keys of a shell; Ctrl-C clears it, and ends
 muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has commands: /who /msg
 /kick /name /mute /unmute /relay /stats /quit; /help explains them, //x says /x.
@@ -83,17 +94,31 @@ Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage."
 #[command(
     name = "muxnc",
     version,
-    about = COMMANDS,
+    about = SUMMARY,
     long_about = None,
     override_usage = USAGE.trim_start(),
-    after_help = EXAMPLES,
+    after_help = NOTES,
     max_term_width = 100,
-    args_override_self = true
+    args_override_self = true,
+    disable_help_flag = true,
+    disable_version_flag = true
 )]
 struct Args {
     /// HOST to connect to (or to listen on) and PORT: a number, or a service's name
-    #[arg(value_names = ["HOST", "PORT"], num_args = 0..=2, hide = true)]
+    #[arg(value_names = ["HOST", "PORT"], num_args = 0.., hide = true)]
     place: Vec<String>,
+
+    /// Say the most important in ten lines
+    #[arg(short = 'h')]
+    summary: bool,
+
+    /// Say everything
+    #[arg(long, action = ArgAction::HelpLong)]
+    help: Option<bool>,
+
+    /// Say which version this is
+    #[arg(short = 'V', long)]
+    version: bool,
 
     #[command(flatten)]
     hub: HubArgs,
@@ -124,22 +149,7 @@ struct Args {
 
     #[command(flatten)]
     messages: MessagesArgs,
-
-    /// Refused: see [`NO_PROGRAMS`].
-    #[arg(
-        short = 'e',
-        short_alias = 'c',
-        long = "exec",
-        aliases = ["sh-exec", "lua-exec"],
-        num_args = 0..,
-        allow_hyphen_values = true,
-        hide = true
-    )]
-    exec: Option<Vec<OsString>>,
 }
-
-const NO_PROGRAMS: &str = "muxnc never runs a program for the network: a class hub must not become \
-                           a shell";
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -171,15 +181,29 @@ pub enum Mode {
 /// # Errors
 /// It makes no sense.
 pub fn parse(
-    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    line: impl IntoIterator<Item = impl Into<OsString>>,
 ) -> Result<(Mode, Verbosity), Error> {
-    let args = match Args::try_parse_from(line) {
-        Ok(args) => args,
-        Err(error) => return explain(&error).map(|text| (text, Verbosity::Normal)),
+    let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
+    let mut command = command();
+    let matches = match command.try_get_matches_from_mut(&line) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => return text(&error.to_string()),
+        Err(error) => return Err(explain(&error, &command, &line)),
     };
-    if args.exec.is_some() {
-        return Err(Error::usage("-e, -c", NO_PROGRAMS));
+    let args = Args::from_arg_matches(&matches).map_err(|e| explain(&e, &command, &line))?;
+    if args.summary {
+        return text(&format!("{SUMMARY}\n"));
     }
+    if args.version {
+        return match args.place.is_empty() {
+            true => text(&command.render_version()),
+            false => Err(Foreign::of("-V")
+                .map(|option| option.told("-V"))
+                .expect("it is there")),
+        };
+    }
+    args.check_place()?;
+    misplaced::check(&command, &matches)?;
     if let (Some(delay), Some(limit)) = (args.time.delay, args.time.idle_timeout)
         && delay >= limit
     {
@@ -193,38 +217,74 @@ pub fn parse(
     Ok((mode, args.messages.verbosity()))
 }
 
+/// Nothing to do but to say this.
+fn text(text: &str) -> Result<(Mode, Verbosity), Error> {
+    Ok((Mode::Text(text.into()), Verbosity::Normal))
+}
+
 /// The command line's definition, from which the manual and the shells' completions are generated.
 pub fn command() -> clap::Command {
     Args::command()
 }
 
-/// clap's help as a mode, and its errors in our words.
-fn explain(error: &clap::Error) -> Result<Mode, Error> {
-    let text = error.to_string();
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    ) {
-        return Ok(Mode::Text(text));
+/// What clap finds wrong with a command line, in our words: those of another netcat first.
+fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> Error {
+    let wrong = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(wrong)) => wrong,
+        _ => "",
+    };
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(option) = Foreign::of(wrong)
+    {
+        return option.told(wrong);
     }
+    let words = line.iter().skip(1).filter_map(|word| word.to_str());
+    for word in words {
+        if let Some(address) = OneWord::socat(word) {
+            return address.told(word, false);
+        }
+    }
+    let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let what = text.split("\n\nUsage:").next().unwrap_or(text).trim_end();
     // The first line is the error; what follows are clap's tips.
     let (what, tips) = what.split_once('\n').unwrap_or((what, ""));
-    let tips: Vec<&str> = tips
+    let mut tips: Vec<&str> = tips
         .lines()
         .map(str::trim)
         // What clap says instead of ours.
         .filter(|tip| !tip.is_empty() && !tip.starts_with("For more information"))
         .collect();
+    let meant = command.get_arguments().find(|arg| arg.to_string() == wrong);
+    tips.extend(meant.and_then(|arg| namesake(arg.get_id().as_str())));
     let told = Error::usage("usage", what);
-    Err(match tips.is_empty() {
+    match tips.is_empty() {
         true => told.hint("Try: muxnc --help"),
         false => told.hint(format!("{}\n  Try: muxnc --help", tips.join(" "))),
-    })
+    }
 }
 
 impl Args {
+    /// Whether each word can be what it stands for.
+    fn check_place(&self) -> Result<(), Error> {
+        if self.address.unixsock {
+            return Ok(());
+        }
+        for word in &self.place {
+            if let Some(one) = OneWord::parse(word) {
+                return Err(one.told(word, self.hub.listen));
+            }
+        }
+        match &self.place[..] {
+            [_, _, third, ..] => Err(Error::usage(
+                "usage",
+                format!("a host and a port are two words, and '{third}' is one more"),
+            )
+            .hint("For several ports call muxnc for each, or use nmap.\n  Try: muxnc --help")),
+            _ => Ok(()),
+        }
+    }
+
     fn settings(&self) -> Result<Settings, Error> {
         let name = self.hub.chat.then_some(&*self.hub.name);
         Ok(Settings {

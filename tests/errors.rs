@@ -32,8 +32,8 @@ use support::piped;
 use support::reserved_port;
 
 const PORTS: &str = "  A port is a number from 1 to 65535, or the name of a service, as http.\n";
-const EXEC: &str = "muxnc: -e, -c: muxnc never runs a program for the network: a class hub must \
-                    not become a shell\n";
+const EXEC: &str = "muxnc never runs a program for the network: a class hub must not become a \
+                    shell\n  What a program prints can be piped in: PROGRAM | muxnc -l PORT.\n";
 
 /// Runs a command without input to its end, which must have this status, this stderr and not a
 /// byte on stdout.
@@ -358,8 +358,7 @@ fn what_contradicts_itself_is_explained() {
         expect_usage(args, told);
     }
     for args in [
-        &["-k", "127.0.0.1", "80"][..],
-        &["-4", "-6", "127.0.0.1", "80"],
+        &["-4", "-6", "127.0.0.1", "80"][..],
         &["-l", "--once", "--broker", "0"],
         &["-l", "-m", "0", "0"],
         &["-l", "--stall-timeout", "soon", "0"],
@@ -385,20 +384,20 @@ fn what_contradicts_itself_is_explained() {
 fn programs_are_never_run_for_the_network() {
     let marker = Temporary::new("ran");
     let run = format!("touch {}", marker.0.join("ran").display());
-    for args in [
-        &["-l", "0", "-e", &run][..],
-        &["-l", "0", "-c", &run],
-        &["-l", "-e", &run, "0"],
-        &["-lve", &run],
-        &["-l", "0", "--exec", &run],
-        &["-l", "0", "--sh-exec", &run],
-        &["-l", "0", "--lua-exec", &run],
-        &["127.0.0.1", "80", "-e", &run],
-        &["127.0.0.1", "80", "-c", &run],
-        &["-l", "0", "-e"],
-        &["-c"],
+    for (spelling, args) in [
+        ("-e", &["-l", "0", "-e", &run][..]),
+        ("-c", &["-l", "0", "-c", &run]),
+        ("-e", &["-l", "-e", &run, "0"]),
+        ("-e", &["-lve", &run]),
+        ("--exec", &["-l", "0", "--exec", &run]),
+        ("--sh-exec", &["-l", "0", "--sh-exec", &run]),
+        ("--lua-exec", &["-l", "0", "--lua-exec", &run]),
+        ("-e", &["127.0.0.1", "80", "-e", &run]),
+        ("-c", &["127.0.0.1", "80", "-c", &run]),
+        ("-e", &["-l", "0", "-e"]),
+        ("-c", &["-c"]),
     ] {
-        expect_usage(args, EXEC);
+        expect_usage(args, &format!("muxnc: {spelling}: {EXEC}"));
     }
     assert!(!marker.0.join("ran").exists());
 }
@@ -676,9 +675,74 @@ fn errors_are_told_with_a_log_that_is_switched_off() {
 }
 
 #[test]
+fn words_that_other_programs_take_are_written_as_they_are_wanted() {
+    for (args, told) in [
+        (
+            &["127.0.0.1:80"][..],
+            "muxnc: '127.0.0.1:80': a host and a port are two words\n  \
+             Write them apart: muxnc 127.0.0.1 80\n",
+        ),
+        (
+            &["-l", "127.0.0.1:80"],
+            "muxnc: '127.0.0.1:80': a host and a port are two words\n  \
+             Write them apart: muxnc -l 127.0.0.1 80\n",
+        ),
+        (
+            &["http://127.0.0.1/"],
+            "muxnc: 'http://127.0.0.1/': a URL; a host and a port are wanted\n  \
+             Write them apart: muxnc -C 127.0.0.1 80, and then type the request.\n",
+        ),
+        (
+            &["-", "TCP:127.0.0.1:80"],
+            "muxnc: 'TCP:127.0.0.1:80': that is how socat is told where to connect\n  \
+             Write: muxnc 127.0.0.1 80\n",
+        ),
+        (
+            &["-l", "-w", "1", "80"],
+            "muxnc: -w with -l: a hub connects to nobody\n  \
+             -i TIME disconnects whoever is silent that long; nc ignores -w beside -l.\n",
+        ),
+        (
+            &["--broker", "127.0.0.1", "80"],
+            "muxnc: --broker: that is for a hub, which listens\n  \
+             Add -l to be one: muxnc -l --broker PORT\n",
+        ),
+    ] {
+        expect_usage(args, told);
+    }
+}
+
+#[test]
+fn the_place_of_a_proxy_is_not_taken_for_a_file() {
+    let folder = Temporary::new("place");
+    let mut alice = piped(MUXNC, &["-x", "127.0.0.1:1080", "127.0.0.1", "80"]);
+    expect_error(
+        alice.current_dir(&folder.0),
+        2,
+        "muxnc: -x 127.0.0.1:1080: that is a proxy's place: nc's -x is --proxy here\n  \
+         Use --proxy 127.0.0.1:1080 --proxy-type socks5 (or socks4, or http: nc's -X 4 and -X \
+         connect).\n  For a hex dump in a file of that name: -x ./127.0.0.1:1080\n",
+    );
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0);
+}
+
+#[test]
+fn the_help_begins_with_ten_lines_for_a_terminal() {
+    let [summary, help] = ["-h", "--help"].map(|option| {
+        let mut asked = muxnc(&[option]);
+        asked.expect_status(0);
+        String::from_utf8(asked.stdout.wait_end()).unwrap()
+    });
+    assert_eq!(summary.lines().count(), 10, "{summary}");
+    assert!(summary.lines().all(|line| line.len() <= 80), "{summary}");
+    assert!(help.starts_with(&summary), "{help}");
+    assert!(help.contains("--stall-timeout <TIME>"), "{help}");
+}
+
+#[test]
 fn help_and_version_are_no_errors() {
     for (args, text) in [
-        (&["-h"][..], "muxnc [OPTIONS] -l [HOST] PORT"),
+        (&["-h"][..], "muxnc 192.0.2.7 3000"),
         (&["--help"], "muxnc [OPTIONS] -l [HOST] PORT"),
         (&["-V"], concat!("muxnc ", env!("CARGO_PKG_VERSION"), "\n")),
     ] {

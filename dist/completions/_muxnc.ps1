@@ -62,6 +62,10 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('--transcript', '--transcript', [CompletionResultType]::ParameterName, 'Write who said what, came and went to FILE, line by line, after what is in it already')
             [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Say who said it: `auto` from the second participant on')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Say the most important in ten lines')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Say everything')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Say which version this is')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Say which version this is')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Listen: be the hub, and serve everybody who connects')
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Listen: be the hub, and serve everybody who connects')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Serve on after the end of stdin, and end nobody''s stream')
@@ -92,10 +96,6 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say on stderr what happens; twice or three times: in detail')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say on stderr what happens; twice or three times: in detail')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
-            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             break
         }
     })

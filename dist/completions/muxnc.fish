@@ -41,6 +41,9 @@ never\t''"
 complete -c muxnc -l color -d 'Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c muxnc -s h -d 'Say the most important in ten lines'
+complete -c muxnc -l help -d 'Say everything'
+complete -c muxnc -s V -l version -d 'Say which version this is'
 complete -c muxnc -s l -l listen -d 'Listen: be the hub, and serve everybody who connects'
 complete -c muxnc -s k -l keep-open -d 'Serve on after the end of stdin, and end nobody\'s stream'
 complete -c muxnc -l once -d 'Serve one peer and end with it, as nc -l does'
@@ -64,5 +67,3 @@ complete -c muxnc -l no-edit -d 'Do not edit the line being typed: leave that to
 complete -c muxnc -l no-commands -d 'Say what begins with / like anything else'
 complete -c muxnc -s v -l verbose -d 'Say on stderr what happens; twice or three times: in detail'
 complete -c muxnc -l quiet -d 'Say only what went wrong'
-complete -c muxnc -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c muxnc -s V -l version -d 'Print version'

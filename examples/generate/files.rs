@@ -61,7 +61,8 @@ fn completed() -> Command {
         .num_args(0..=2)
         .value_hint(ValueHint::Hostname);
     Command::new("muxnc")
-        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_flag(true)
+        .disable_version_flag(true)
         .args(options)
         .arg(place)
 }

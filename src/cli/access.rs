@@ -21,19 +21,19 @@ pub(super) struct AccessArgs {
     /// Comma-separated addresses, prefixes, ranges as 192.0.2-3.*, and names, which are looked up
     /// once, at the start. This and the three below may be given several times and add up; who is
     /// denied stays out though it is allowed, too.
-    #[arg(long, value_name = "HOSTS", requires = "listen")]
+    #[arg(long, value_name = "HOSTS")]
     allow: Vec<String>,
 
     /// Let in only the hosts in FILE: any number in a line; # begins a comment
-    #[arg(long, value_name = "FILE", requires = "listen")]
+    #[arg(long, value_name = "FILE")]
     allowfile: Vec<PathBuf>,
 
     /// Refuse HOSTS
-    #[arg(long, value_name = "HOSTS", requires = "listen")]
+    #[arg(long, value_name = "HOSTS")]
     deny: Vec<String>,
 
     /// Refuse the hosts in FILE
-    #[arg(long, value_name = "FILE", requires = "listen")]
+    #[arg(long, value_name = "FILE")]
     denyfile: Vec<PathBuf>,
 
     /// Let N peers in at most [default: as many as there are descriptors]
@@ -43,7 +43,6 @@ pub(super) struct AccessArgs {
         short,
         long,
         value_name = "N",
-        requires = "listen",
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub(super) max_conns: Option<u32>,
@@ -52,7 +51,6 @@ pub(super) struct AccessArgs {
     #[arg(
         long,
         value_name = "N",
-        requires = "listen",
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub(super) max_per_host: Option<u32>,

@@ -37,7 +37,7 @@ pub(super) struct BytesArgs {
     ///
     /// One port, of one host; the exit status is 0 if a connection was made, else 1, and -v says
     /// so, too.
-    #[arg(short, conflicts_with_all = ["listen", "send_only", "recv_only"])]
+    #[arg(short, conflicts_with_all = ["send_only", "recv_only"])]
     pub(super) zero: bool,
 }
 

@@ -25,13 +25,14 @@ pub(super) struct HubArgs {
     pub(super) listen: bool,
 
     /// Serve on after the end of stdin, and end nobody's stream
-    #[arg(short, long, requires = "listen")]
+    ///
+    /// To serve one after the other, or many at once, as in nc and ncat, needs no option.
+    #[arg(short, long)]
     pub(super) keep_open: bool,
 
     /// Serve one peer and end with it, as nc -l does
     #[arg(
         long,
-        requires = "listen",
         conflicts_with_all = ["keep_open", "max_conns", "max_per_host", "broker", "chat", "rate"]
     )]
     pub(super) once: bool,
@@ -39,7 +40,7 @@ pub(super) struct HubArgs {
     /// Pass each peer's lines on to all the others
     ///
     /// Whole lines, never mixed; you see them all too, and everybody sees yours.
-    #[arg(long, requires = "listen")]
+    #[arg(long)]
     pub(super) broker: bool,
 
     /// Be a chat: --broker, and who said it before every line
@@ -49,7 +50,6 @@ pub(super) struct HubArgs {
     /// What is said is text: control characters and the like are shown, as ^[.
     #[arg(
         long,
-        requires = "listen",
         conflicts_with_all = ["raw_output", "label"]
     )]
     pub(super) chat: bool,
@@ -71,7 +71,6 @@ pub(super) struct HubArgs {
     #[arg(
         long,
         value_name = "LINES",
-        requires = "listen",
         conflicts_with = "once",
         value_parser = clap::value_parser!(u32).range(1..)
     )]
@@ -84,19 +83,13 @@ pub(super) struct HubArgs {
     #[arg(
         long,
         value_name = "N",
-        requires = "listen",
         conflicts_with = "once",
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub(super) wait_for: Option<u32>,
 
     /// What to do about a peer that does not keep up
-    #[arg(
-        long,
-        value_name = "POLICY",
-        requires = "listen",
-        default_value = "wait"
-    )]
+    #[arg(long, value_name = "POLICY", default_value = "wait")]
     pub(super) slow_peer: SlowPeerArg,
 
     /// Cut off who holds the others up this long and takes nothing
@@ -106,7 +99,6 @@ pub(super) struct HubArgs {
     #[arg(
         long,
         value_name = "TIME",
-        requires = "listen",
         default_value = "10s",
         value_parser = positive_duration
     )]
@@ -118,7 +110,6 @@ pub(super) struct HubArgs {
     #[arg(
         long,
         value_name = "BYTES",
-        requires = "listen",
         value_parser = rate
     )]
     pub(super) rate: Option<Rate>,

@@ -22,34 +22,22 @@ const AUTH_VARIABLE: &str = "NCAT_PROXY_AUTH";
 #[command(next_help_heading = "Proxy")]
 pub(super) struct ProxyArgs {
     /// Connect through this proxy [default ports: 3128 for http, else 1080]
-    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "listen")]
+    #[arg(long, value_name = "HOST[:PORT]")]
     proxy: Option<String>,
 
     /// What the proxy speaks
-    #[arg(
-        long,
-        value_name = "TYPE",
-        requires = "proxy",
-        default_value = "http",
-        ignore_case = true
-    )]
+    #[arg(long, value_name = "TYPE", default_value = "http", ignore_case = true)]
     proxy_type: ProxyType,
 
     /// Who you are to the proxy, should it ask (or set NCAT_PROXY_AUTH)
     ///
     /// For http it is sent as a digest if the proxy takes that. Everybody on this machine can read
     /// a command line, but not a variable. socks4 has no passwords.
-    #[arg(long, value_name = "USER:PASS", requires = "proxy")]
+    #[arg(long, value_name = "USER:PASS")]
     proxy_auth: Option<String>,
 
     /// Who looks the destination's name up
-    #[arg(
-        long,
-        value_name = "WHO",
-        requires = "proxy",
-        default_value = "remote",
-        ignore_case = true
-    )]
+    #[arg(long, value_name = "WHO", default_value = "remote", ignore_case = true)]
     proxy_dns: ProxyDns,
 }
 

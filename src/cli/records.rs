@@ -1,9 +1,11 @@
 //! What is kept of what was said, and where.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::one_word::OneWord;
 use crate::io::error::Error;
 use crate::io::record::Wanted;
 
@@ -15,10 +17,13 @@ pub(super) struct RecordsArgs {
     /// Write what is received and sent to FILE, as it is
     ///
     /// With - as FILE, also in the options below, it goes to stdout, which then shows nothing else.
+    /// That is ncat's -o; nc.traditional's is -x here.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
     /// Write a hex dump of it to FILE, with time, direction and peer
+    ///
+    /// That is ncat's -x; nc's, a proxy, is --proxy here.
     #[arg(short = 'x', long, value_name = "FILE")]
     hex_dump: Option<PathBuf>,
 
@@ -26,7 +31,7 @@ pub(super) struct RecordsArgs {
     ///
     /// Time, event, number, address, name and text, with a tab between them. What would act on a
     /// terminal or imitate another line is escaped, as \x1b, \t, \u{202e} and \\.
-    #[arg(long, value_name = "FILE", requires = "listen")]
+    #[arg(long, value_name = "FILE")]
     transcript: Option<PathBuf>,
 
     /// Keep what is in the files of -o and -x already, too
@@ -48,6 +53,18 @@ impl RecordsArgs {
                     .hint("Give one of them a file."),
             );
         }
+        if let Some(place) = self.hex_dump.as_ref().and_then(|file| file.to_str())
+            && is_place(place)
+        {
+            return Err(Error::usage(
+                format!("-x {place}"),
+                "that is a proxy's place: nc's -x is --proxy here",
+            )
+            .hint(format!(
+                "Use --proxy {place} --proxy-type socks5 (or socks4, or http: nc's -X 4 and -X \
+                 connect).\n  For a hex dump in a file of that name: -x ./{place}"
+            )));
+        }
         Ok(Wanted {
             raw: self.output.clone(),
             dump: self.hex_dump.clone(),
@@ -55,5 +72,44 @@ impl RecordsArgs {
             append: self.append_output,
             name: name.map(String::from),
         })
+    }
+}
+
+/// Whether a text is where a proxy may be, rather than the name of a file.
+fn is_place(text: &str) -> bool {
+    let address = text.parse::<IpAddr>().is_ok();
+    let one_word = matches!(
+        OneWord::parse(text),
+        Some(OneWord::HostPort(_, _) | OneWord::Brackets(_))
+    );
+    !text.contains('/') && (address || one_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_no_files() {
+        for place in [
+            "192.0.2.1",
+            "::1",
+            "[::1]",
+            "192.0.2.1:1080",
+            "[::1]:80",
+            "example.org:http",
+        ] {
+            assert!(is_place(place), "{place}");
+        }
+        for file in [
+            "-",
+            "dump",
+            "dump.hex",
+            "./192.0.2.1:1080",
+            "/tmp/a:b",
+            "192.0.2",
+        ] {
+            assert!(!is_place(file), "{file}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::engine::room::Label;
 )]
 pub(super) struct TerminalArgs {
     /// Say who said it: `auto` from the second participant on
-    #[arg(long, value_name = "WHEN", requires = "listen", default_value = "auto")]
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) label: When,
 
     /// Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set
@@ -34,7 +34,7 @@ pub(super) struct TerminalArgs {
     pub(super) no_edit: bool,
 
     /// Say what begins with / like anything else
-    #[arg(long, requires = "listen")]
+    #[arg(long)]
     pub(super) no_commands: bool,
 }
 

@@ -16,7 +16,6 @@ pub(super) struct TimeArgs {
         short,
         long,
         value_name = "TIME",
-        conflicts_with = "listen",
         value_parser = positive_duration
     )]
     pub(super) wait: Option<Duration>,
@@ -34,7 +33,12 @@ pub(super) struct TimeArgs {
     pub(super) delay: Option<Duration>,
 
     /// Leave this long after the end of stdin at the latest
-    #[arg(short, value_name = "TIME", value_parser = duration)]
+    #[arg(
+        short,
+        value_name = "TIME",
+        allow_negative_numbers = true,
+        value_parser = duration
+    )]
     pub(super) quit_after: Option<Duration>,
 }
 

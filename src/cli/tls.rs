@@ -63,22 +63,10 @@ pub(super) struct TlsArgs {
     /// Application protocols to agree on, the best first: as h2,http/1.1
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = protocol)]
     ssl_alpn: Vec<String>,
-
-    /// Refused: see [`NOT_BLINDLY`].
-    #[arg(long, aliases = ["insecure", "ssl-insecure"], hide = true)]
-    ssl_no_verify: bool,
 }
-
-const NOT_BLINDLY: &str = "to encrypt for somebody unknown protects from nobody";
 
 impl TlsArgs {
     fn is_asked(&self) -> Result<bool, Error> {
-        if self.ssl_no_verify {
-            return Err(Error::usage("--ssl-no-verify", NOT_BLINDLY).hint(
-                "Leave it out: what is not trusted is shown by its fingerprint, and trusted with \
-                 --ssl-fingerprint SHA256.",
-            ));
-        }
         let asked = self.ssl
             || self.ssl_cert.is_some()
             || self.ssl_verify

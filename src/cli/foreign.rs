@@ -1,0 +1,242 @@
+//! Foreign spellings: what whoever knows another netcat types, with what to say to that.
+//!
+//! Two tables. [`ABSENT`] are options of OpenBSD's nc (as in Debian), nc.traditional, ncat and socat
+//! that muxnc does not have, by their manual pages. [`NAMESAKES`] are options of muxnc that mean
+//! something else in one of those: where clap or we refuse such an option, that is the likely reason.
+//! `tests/spellings.rs` holds both against the manual pages that are installed.
+
+use crate::io::error::Error;
+
+/// An option that other netcats have.
+#[derive(Debug)]
+pub(super) struct Foreign {
+    /// All its spellings.
+    spellings: &'static [&'static str],
+    /// Why it is not there, and, where they differ, what it is elsewhere.
+    why: &'static str,
+    /// What to use instead.
+    instead: &'static str,
+}
+
+impl Foreign {
+    /// The option that is spelled so, with its dashes, if muxnc does not have it.
+    pub(super) fn of(spelling: &str) -> Option<&'static Foreign> {
+        ABSENT
+            .iter()
+            .find(|option| option.spellings.contains(&spelling))
+    }
+
+    /// What whoever typed it is told.
+    pub(super) fn told(&self, spelling: &str) -> Error {
+        Error::usage(spelling, self.why).hint(self.instead)
+    }
+}
+
+/// What an option of muxnc means in other netcats, by its name in [`Args`](super::Args).
+pub(super) fn namesake(id: &str) -> Option<&'static str> {
+    NAMESAKES
+        .iter()
+        .find(|(option, _)| *option == id)
+        .map(|(_, elsewhere)| *elsewhere)
+}
+
+const ABSENT: &[Foreign] = &[
+    Foreign {
+        spellings: &["-b"],
+        why: "TCP has no broadcast (in socat -b is a size)",
+        instead: "muxnc -l PORT sends what you type to everybody who is connected.",
+    },
+    Foreign {
+        spellings: &["-c", "-e", "--exec", "--sh-exec", "--lua-exec"],
+        why: "muxnc never runs a program for the network: a class hub must not become a shell",
+        instead: "What a program prints can be piped in: PROGRAM | muxnc -l PORT.",
+    },
+    Foreign {
+        spellings: &["-D"],
+        why: "the kernel's debugging of a socket, and socat's list of descriptors, are not there",
+        instead: "-vv tells what happens in detail; ss -ti, what the kernel knows of a connection.",
+    },
+    Foreign {
+        spellings: &["-F"],
+        why: "a connection is not handed on to another program",
+        instead: "For ssh: ProxyCommand muxnc --proxy HOST:PORT %h %p, without ProxyUseFdpass.",
+    },
+    Foreign {
+        spellings: &["-f", "-y"],
+        why: "muxnc says everything on stderr (socat's -lf and -ly say where else)",
+        instead: "2> FILE keeps what is said.",
+    },
+    Foreign {
+        spellings: &["-g", "-G"],
+        why: "packets are not routed by their source: routers drop such packets (RFC 7126)",
+        instead: "Another way leads through a proxy: --proxy HOST:PORT.",
+    },
+    Foreign {
+        spellings: &["-I", "-O"],
+        why: "the kernel chooses the sizes of a connection's buffers",
+        instead: "Their bounds are tcp_rmem and tcp_wmem: see tcp(7).",
+    },
+    Foreign {
+        spellings: &["-L"],
+        why: "there are no lock files",
+        instead: "flock(1) runs a command under a lock: flock FILE muxnc -l PORT.",
+    },
+    Foreign {
+        spellings: &["-M"],
+        why: "packets leave with the TTL that the system gives them",
+        instead: "ip_default_ttl is that: see ip(7).",
+    },
+    Foreign {
+        spellings: &["-P"],
+        why: "in nc that is who you are to a proxy",
+        instead: "Use --proxy-auth USER:PASS, or set NCAT_PROXY_AUTH, which others cannot read.",
+    },
+    Foreign {
+        spellings: &["-R"],
+        why: "in socat that keeps what comes back in a file",
+        instead: "-o FILE keeps what is received and sent, -x FILE as a hex dump.",
+    },
+    Foreign {
+        spellings: &["-r"],
+        why: "one port is connected to, and the system chooses the one to come from",
+        instead: "-p PORT chooses that. socat's -r FILE is -o FILE here.",
+    },
+    Foreign {
+        spellings: &["-S"],
+        why: "segments are not signed with MD5 (RFC 2385)",
+        instead: "--ssl encrypts a connection and verifies who is at its other end.",
+    },
+    Foreign {
+        spellings: &["-T"],
+        why: "the type of service cannot be chosen (in socat -T is a time)",
+        instead: "A rule of the system can: see nft(8).\n  \
+                  -i TIME ends a connection over which nothing goes.",
+    },
+    Foreign {
+        spellings: &["-t", "--telnet"],
+        why: "telnet's negotiation is not answered (in socat -t is a time)",
+        instead: "Who joins a hub with telnet needs none; to log in use telnet itself.\n  \
+                  -q TIME leaves that long after the end of stdin.",
+    },
+    Foreign {
+        spellings: &["-u", "--udp"],
+        why: "muxnc speaks TCP, not UDP (in socat -u is one direction)",
+        instead: "nc -u and ncat -u speak UDP. One direction is --send-only or --recv-only.",
+    },
+    Foreign {
+        spellings: &["-V"],
+        why: "in nc that is a routing table; here it is --version, which takes no host and no port",
+        instead: "ip vrf exec and ip netns exec run a command with another table: see ip-vrf(8).",
+    },
+    Foreign {
+        spellings: &["-W"],
+        why: "packets are not counted (in socat -W is a lock file)",
+        instead: "muxnc HOST PORT | head -c N ends after N bytes.\n  \
+                  flock(1) runs a command under a lock.",
+    },
+    Foreign {
+        spellings: &["-X"],
+        why: "in nc that is what a proxy speaks",
+        instead: "Use --proxy HOST:PORT --proxy-type http, socks4 or socks5 (nc's connect, 4, 5).",
+    },
+    Foreign {
+        spellings: &["-Z"],
+        why: "muxnc speaks TCP, not DCCP",
+        instead: "nc -Z speaks it.",
+    },
+    Foreign {
+        spellings: &["-?"],
+        why: "in socat that asks for help",
+        instead: "Try: muxnc -h",
+    },
+    Foreign {
+        spellings: &["--sctp"],
+        why: "muxnc speaks TCP, not SCTP",
+        instead: "ncat --sctp speaks it.",
+    },
+    Foreign {
+        spellings: &["--vsock"],
+        why: "muxnc has TCP and Unix sockets, not those between a virtual machine and its host",
+        instead: "ncat --vsock has them.",
+    },
+    Foreign {
+        spellings: &["--talk"],
+        why: "that is ncat's older name of a chat",
+        instead: "Use --chat, as in: muxnc -l --chat PORT",
+    },
+    Foreign {
+        spellings: &["--ssl-ciphers"],
+        why: "the ciphers cannot be chosen",
+        instead: "Leave it out: TLS 1.3 and 1.2 are spoken, with good ciphers and no others.",
+    },
+    Foreign {
+        spellings: &["--ssl-no-verify", "--ssl-insecure", "--insecure"],
+        why: "to encrypt for somebody unknown protects from nobody",
+        instead: "Leave it out: who is not trusted is shown by a fingerprint, and trusted\n  \
+                  with --ssl-fingerprint SHA256.",
+    },
+];
+
+const NAMESAKES: &[(&str, &str)] = &[
+    (
+        "delay",
+        "nc's -d, which leaves stdin alone, is --recv-only here; socat's is -v.",
+    ),
+    ("idle_timeout", "nc's -i, a time between lines, is -d here."),
+    ("keep_open", "nc.traditional's -k, keepalive, is always on."),
+    (
+        "max_conns",
+        "nc's -m, the least TTL of what comes in, is not there.",
+    ),
+    ("output", "nc.traditional's -o, a hex dump, is -x here."),
+    (
+        "quit_after",
+        "nc's -q -1, to wait for ever, is the default.",
+    ),
+    (
+        "source",
+        "socat's -s, to go on after an error, is not there.",
+    ),
+    (
+        "unixsock",
+        "socat's -U, one direction, is --recv-only here.",
+    ),
+    ("hex_dump", "nc's -x, a proxy, is --proxy here."),
+];
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Args;
+
+    #[test]
+    fn no_spelling_is_ours_or_there_twice() {
+        let command = Args::command();
+        let mut seen = std::collections::HashSet::new();
+        for spelling in ABSENT.iter().flat_map(|option| option.spellings) {
+            assert!(seen.insert(spelling), "{spelling} twice");
+            let ours = command.get_arguments().any(|arg| {
+                arg.get_short()
+                    .is_some_and(|c| *spelling == format!("-{c}"))
+                    || arg
+                        .get_long()
+                        .is_some_and(|l| *spelling == format!("--{l}"))
+            });
+            // Both: which of them it is, what follows says.
+            assert!(!ours || *spelling == "-V", "{spelling} is ours");
+        }
+    }
+
+    #[test]
+    fn namesakes_are_options() {
+        let command = Args::command();
+        for (id, _) in NAMESAKES {
+            assert!(
+                command.get_arguments().any(|arg| arg.get_id() == id),
+                "{id}"
+            );
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! One word for a host and a port: what other programs take, and muxnc wants in two words.
+//!
+//! `192.0.2.7:80`, `[2001:db8::1]:80`, `http://example.org/`, and the addresses of socat(1), as
+//! `TCP:example.org:80` and `TCP-LISTEN:3000`.
+
+use std::net::Ipv6Addr;
+
+use crate::io::error::Error;
+
+/// A word that names more than a host or a port, or a host otherwise than muxnc does.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum OneWord<'a> {
+    /// `[::1]`
+    Brackets(&'a str),
+    /// `HOST:PORT`; the host may be empty.
+    HostPort(&'a str, &'a str),
+    /// `SCHEME://HOST/`, perhaps with a port.
+    Url(&'a str, &'a str, Option<&'a str>),
+    /// An address as socat takes it, and the options and words that muxnc wants for it, where it
+    /// has them.
+    Socat(Option<String>),
+}
+
+impl<'a> OneWord<'a> {
+    /// What a word is, unless it can be a host or a port.
+    pub(super) fn parse(word: &'a str) -> Option<OneWord<'a>> {
+        if let Some((scheme, rest)) = word.split_once("://") {
+            let place = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+            let place = place.rsplit('@').next().unwrap_or(place);
+            let (host, port) = match host_and_port(place) {
+                Some((host, port)) => (host, Some(port)),
+                None => (unbracketed(place).unwrap_or(place), None),
+            };
+            return Some(OneWord::Url(scheme, host, port));
+        }
+        if let Some(address) = OneWord::socat(word) {
+            return Some(address);
+        }
+        match (host_and_port(word), unbracketed(word)) {
+            (Some((host, port)), _) => Some(OneWord::HostPort(host, port)),
+            (None, Some(host)) => Some(OneWord::Brackets(host)),
+            (None, None) => None,
+        }
+    }
+
+    /// An address as socat takes it: a keyword, then parameters and options.
+    pub(super) fn socat(word: &str) -> Option<OneWord<'static>> {
+        let (keyword, rest) = word.split_once(':')?;
+        let parameters = rest.split(',').next().unwrap_or(rest);
+        let keyword = keyword.to_ascii_lowercase();
+        let (_, options) = SOCAT.iter().find(|(known, _)| *known == keyword)?;
+        let place = match host_and_port(parameters) {
+            Some((host, port)) => format!("{host} {port}"),
+            None => parameters.into(),
+        };
+        Some(OneWord::Socat(options.map(
+            |options| match options.is_empty() {
+                true => place,
+                false => format!("{options} {place}"),
+            },
+        )))
+    }
+
+    /// What whoever typed `word` is told: a hub's operator, if they `listen`.
+    pub(super) fn told(&self, word: &str, listen: bool) -> Error {
+        let what = format!("'{word}'");
+        let listening = match listen {
+            true => "-l ",
+            false => "",
+        };
+        match self {
+            OneWord::Brackets(host) => Error::usage(what, "an address is written without brackets")
+                .hint(format!("Write: {host}")),
+            OneWord::HostPort("", port) => Error::usage(what, "a port is written without a colon")
+                .hint(format!("Write: {port}")),
+            OneWord::HostPort(host, port) => Error::usage(what, "a host and a port are two words")
+                .hint(format!("Write them apart: muxnc {listening}{host} {port}")),
+            OneWord::Url(scheme, host, port) => {
+                let (options, known) = match *scheme {
+                    "http" => ("-C ", "80"),
+                    "https" => ("-C --ssl ", "443"),
+                    _ => ("", "PORT"),
+                };
+                let port = port.unwrap_or(known);
+                let hint = format!("Write them apart: muxnc {listening}{options}{host} {port}");
+                let told = Error::usage(what, "a URL; a host and a port are wanted");
+                told.hint(match *scheme {
+                    "http" | "https" if !listen => {
+                        format!("{hint}, and then type the request.")
+                    }
+                    _ => hint,
+                })
+            }
+            OneWord::Socat(ours) => {
+                let told = Error::usage(what, "that is how socat is told where to connect");
+                match ours {
+                    Some(ours) => told.hint(format!("Write: muxnc {ours}")),
+                    None => told.hint(
+                        "muxnc connects its stdin and stdout with TCP, a Unix socket (-U), TLS \
+                         (--ssl) or a proxy (--proxy), and runs no program. Try: muxnc --help",
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// The keywords of socat's addresses, of which a netcat's user may think, with their options here.
+const SOCAT: &[(&str, Option<&str>)] = &[
+    ("abstract-connect", None),
+    ("abstract-listen", None),
+    ("exec", None),
+    ("fd", None),
+    ("file", None),
+    ("gopen", None),
+    ("open", None),
+    ("openssl", Some("--ssl")),
+    ("openssl-connect", Some("--ssl")),
+    ("openssl-listen", Some("-l --ssl")),
+    ("pipe", None),
+    ("proxy", None),
+    ("proxy-connect", None),
+    ("sctp", None),
+    ("sctp-connect", None),
+    ("sctp-listen", None),
+    ("shell", None),
+    ("socks4", None),
+    ("socks4a", None),
+    ("socks5", None),
+    ("ssl", Some("--ssl")),
+    ("ssl-l", Some("-l --ssl")),
+    ("system", None),
+    ("tcp", Some("")),
+    ("tcp4", Some("-4")),
+    ("tcp6", Some("-6")),
+    ("tcp-connect", Some("")),
+    ("tcp4-connect", Some("-4")),
+    ("tcp6-connect", Some("-6")),
+    ("tcp-l", Some("-l")),
+    ("tcp4-l", Some("-l -4")),
+    ("tcp6-l", Some("-l -6")),
+    ("tcp-listen", Some("-l")),
+    ("tcp4-listen", Some("-l -4")),
+    ("tcp6-listen", Some("-l -6")),
+    ("udp", None),
+    ("udp4", None),
+    ("udp6", None),
+    ("udp-connect", None),
+    ("udp-l", None),
+    ("udp-listen", None),
+    ("unix", Some("-U")),
+    ("unix-client", Some("-U")),
+    ("unix-connect", Some("-U")),
+    ("unix-l", Some("-l -U")),
+    ("unix-listen", Some("-l -U")),
+];
+
+/// The two of `HOST:PORT` and `[ADDRESS]:PORT`. More than one colon outside of brackets is an IPv6
+/// address.
+fn host_and_port(word: &str) -> Option<(&str, &str)> {
+    match word.rsplit_once(':')? {
+        (host, port) if host.starts_with('[') => Some((unbracketed(host)?, port)),
+        (host, _) if host.contains(':') => None,
+        parts => Some(parts),
+    }
+}
+
+/// The address of `[ADDRESS]`, perhaps with a scope.
+fn unbracketed(word: &str) -> Option<&str> {
+    let host = word.strip_prefix('[')?.strip_suffix(']')?;
+    let address = host.split('%').next().unwrap_or(host);
+    address.parse::<Ipv6Addr>().ok().map(|_| host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_and_a_port_in_one() {
+        for (word, host, port) in [
+            ("192.0.2.7:80", "192.0.2.7", "80"),
+            ("example.org:http", "example.org", "http"),
+            ("[::1]:80", "::1", "80"),
+            ("[fe80::1%eth0]:80", "fe80::1%eth0", "80"),
+            (":80", "", "80"),
+        ] {
+            let parsed = OneWord::parse(word);
+            assert_eq!(parsed, Some(OneWord::HostPort(host, port)), "{word}");
+        }
+        assert_eq!(OneWord::parse("[::1]"), Some(OneWord::Brackets("::1")));
+    }
+
+    #[test]
+    fn a_host_or_a_port_is_one_word() {
+        for word in [
+            "",
+            "-",
+            "80",
+            "http",
+            "localhost",
+            "192.0.2.7",
+            "::",
+            "::1",
+            "fe80::1%eth0",
+            "1:2:3",
+            "2001:db8::1:80",
+            "@name",
+            "[x]",
+            "[::1",
+            "stdio",
+        ] {
+            assert_eq!(OneWord::parse(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn urls() {
+        for (word, scheme, host, port) in [
+            ("http://example.org", "http", "example.org", None),
+            ("http://example.org/a:b?c", "http", "example.org", None),
+            (
+                "https://ann:secret@example.org:8443/",
+                "https",
+                "example.org",
+                Some("8443"),
+            ),
+            ("tcp://[::1]:80", "tcp", "::1", Some("80")),
+            ("http://[::1]/", "http", "::1", None),
+        ] {
+            let parsed = OneWord::parse(word);
+            assert_eq!(parsed, Some(OneWord::Url(scheme, host, port)), "{word}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_socat() {
+        for (word, ours) in [
+            ("TCP:example.org:80", Some("example.org 80")),
+            ("tcp4:192.0.2.7:80,crnl", Some("-4 192.0.2.7 80")),
+            ("TCP-LISTEN:3000,fork,reuseaddr", Some("-l 3000")),
+            ("TCP6:[::1]:80", Some("-6 ::1 80")),
+            ("OPENSSL:example.org:443", Some("--ssl example.org 443")),
+            ("UNIX-LISTEN:/tmp/s", Some("-l -U /tmp/s")),
+            ("EXEC:/bin/sh", None),
+            ("UDP:192.0.2.7:53", None),
+        ] {
+            let parsed = OneWord::parse(word);
+            let ours = ours.map(String::from);
+            assert_eq!(parsed, Some(OneWord::Socat(ours)), "{word}");
+        }
+    }
+}
