@@ -162,6 +162,8 @@ pub enum Mode {
         target: Target,
         /// Whether and how to encrypt.
         tls: Option<ClientTls>,
+        /// That nothing does is said by the status alone.
+        quiet: bool,
     },
     /// Everything else.
     Client {
@@ -414,7 +416,11 @@ impl Args {
         };
         let tls = self.tls.client()?;
         Ok(match self.bytes.zero {
-            true => Mode::Probe { target, tls },
+            true => Mode::Probe {
+                target,
+                tls,
+                quiet: self.messages.verbosity() == Verbosity::Quiet,
+            },
             false => Mode::Client {
                 target,
                 tls,

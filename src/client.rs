@@ -120,14 +120,20 @@ pub fn run(
     converse(conn, settings, records, Role::Client, notices)
 }
 
-/// Connects to `target` and leaves again: what `nc -z` does. With `-v` the connection was told.
+/// Connects to `target` and leaves again: what `nc -z` does. With `-v` the connection was told. If it
+/// is to be `quiet`, that there is none is said by the status alone.
 ///
 /// # Errors
 /// No connection.
-pub fn probe(target: &Target, tls: Option<&ClientTls>) -> Result<Status, Error> {
-    let (transport, addr) = dial(target, tls)?;
-    Conn::new(transport, addr).close_notify();
-    Ok(Status::Done(Proof::nothing_was_promised()))
+pub fn probe(target: &Target, tls: Option<&ClientTls>, quiet: bool) -> Result<Status, Error> {
+    match dial(target, tls) {
+        Ok((transport, addr)) => {
+            Conn::new(transport, addr).close_notify();
+            Ok(Status::Done(Proof::nothing_was_promised()))
+        }
+        Err(error) if quiet && !error.is_usage() => Ok(Status::Failed),
+        Err(error) => Err(error),
+    }
 }
 
 /// Serves one connection that was accepted: what `nc -l` does.

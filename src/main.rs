@@ -40,7 +40,7 @@ fn run(notices: &Notices) -> Result<Status, Error> {
     start_log(verbosity, notices);
     match mode {
         Mode::Hub(config) => hub::run(config, notices),
-        Mode::Probe { target, tls } => client::probe(&target, tls.as_ref()),
+        Mode::Probe { target, tls, quiet } => client::probe(&target, tls.as_ref(), quiet),
         Mode::Client {
             target,
             tls,

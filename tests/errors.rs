@@ -703,6 +703,11 @@ fn words_that_other_programs_take_are_written_as_they_are_wanted() {
              -i TIME disconnects whoever is silent that long; nc ignores -w beside -l.\n",
         ),
         (
+            &["-l", "--deny", "127.0.0.010", "0"],
+            "muxnc: host '127.0.0.010': ambiguous: a number that begins with 0 may be octal\n  \
+             A host is an address, a prefix as 192.0.2.0/24, a range as 192.0.2.1-99, or a name.\n",
+        ),
+        (
             &["--broker", "127.0.0.1", "80"],
             "muxnc: --broker: that is for a hub, which listens\n  \
              Add -l to be one: muxnc -l --broker PORT\n",
@@ -724,6 +729,20 @@ fn the_place_of_a_proxy_is_not_taken_for_a_file() {
          connect).\n  For a hex dump in a file of that name: -x ./127.0.0.1:1080\n",
     );
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0);
+}
+
+#[test]
+fn a_quiet_look_whether_something_listens_says_so_by_its_status() {
+    let (_reserved, port) = reserved_port();
+    let port = port.to_string();
+    let mut probe = piped(MUXNC, &["--quiet", "-z", "127.0.0.1", &port]);
+    expect_error(&mut probe, 1, "");
+    // What makes no sense is told all the same.
+    expect_usage(
+        &["--quiet", "-z", "-4", "::1", &port],
+        "muxnc: look up ::1: not an address of that family\n  \
+         -4 and -6 must fit the address.\n",
+    );
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(super) struct AddressArgs {
     pub(super) unixsock: bool,
 
     /// Look nothing up: addresses and ports are numbers
+    ///
+    /// An address of one link only has the name or the number of an interface, as fe80::1%eth0.
     #[arg(short, long)]
     pub(super) nodns: bool,
 

@@ -35,8 +35,8 @@ pub(super) struct BytesArgs {
 
     /// Send and receive nothing: only see whether something listens there
     ///
-    /// One port, of one host; the exit status is 0 if a connection was made, else 1, and -v says
-    /// so, too.
+    /// One port, of one host; the exit status is 0 if a connection was made, else 1 with the reason
+    /// (--quiet: without it), and -v says both.
     #[arg(short, conflicts_with_all = ["send_only", "recv_only"])]
     pub(super) zero: bool,
 }

@@ -11,6 +11,7 @@ use clap::Args;
 pub(super) struct TimeArgs {
     /// Try to connect for this long, over all addresses [default: 10s]
     ///
+    /// It bounds looking the name up, connecting and agreeing with a proxy or on TLS, all together.
     /// That is ncat's -w; nc's is --idle-timeout, too.
     #[arg(
         short,

@@ -54,6 +54,11 @@ impl Word {
             return Hosts::prefix(ip, bits).map(Word::Hosts);
         }
         if host.bytes().all(|b| b"0123456789.-*".contains(&b)) {
+            let mut numbers = host.split(['.', '-']);
+            // Some read 010 as 8 (inet_aton(3)), and others as 10.
+            if numbers.any(|number| number.len() > 1 && number.starts_with('0')) {
+                return Err("ambiguous: a number that begins with 0 may be octal");
+            }
             return match (bytes(host), bits) {
                 (Some(bytes), None) => Ok(Word::Hosts(Hosts::Bytes(bytes))),
                 (Some(_), Some(_)) => Err("either ranges or a prefix"),

@@ -89,7 +89,7 @@ fn add(word: &Word, lookup: Lookup, hosts: &mut Vec<Hosts>) -> Result<(), Error>
     match word {
         Word::Hosts(known) => hosts.push(known.clone()),
         Word::Name(name, bits) => {
-            for addr in net::resolve(name, 0, Family::Any, lookup)? {
+            for addr in net::resolve(name, 0, Family::Any, lookup, None)? {
                 let prefix = Hosts::prefix(addr.ip().to_canonical(), *bits);
                 let told = |why| Error::usage(format!("host '{name}' ({})", addr.ip()), why);
                 hosts.push(prefix.map_err(told)?);

@@ -6,6 +6,7 @@
 mod connect;
 mod listen;
 mod passed;
+mod question;
 mod resolve;
 
 use std::io;

@@ -82,7 +82,7 @@ impl fmt::Display for Proxy {
 /// The proxy cannot be reached, or does not do it.
 pub fn connect(remote: &Remote, proxy: &Proxy) -> Result<(TcpStream, String), Error> {
     let end = Instant::now() + remote.limit;
-    let destination = destination(remote, proxy)?;
+    let destination = destination(remote, proxy, end)?;
     let place = destination.to_string();
     let doing = format!("connect to {place} through proxy {proxy}");
     let chance = chance().map_err(|error| Error::system("read /dev/urandom", &error))?;
@@ -231,7 +231,7 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// What to ask the proxy for.
-fn destination(remote: &Remote, proxy: &Proxy) -> Result<Destination, Error> {
+fn destination(remote: &Remote, proxy: &Proxy, end: Instant) -> Result<Destination, Error> {
     let host = &remote.host;
     let as_it_is = || {
         Destination::new(host, remote.port).ok_or_else(|| {
@@ -244,7 +244,7 @@ fn destination(remote: &Remote, proxy: &Proxy) -> Result<Destination, Error> {
             Kind::Socks4 => Family::V4,
             Kind::Http | Kind::Socks5 => remote.family,
         };
-        let found = net::resolve(host, remote.port, family, lookup)?;
+        let found = net::resolve(host, remote.port, family, lookup, Some(end))?;
         let ip = found[0].ip().to_string();
         Destination::new(&ip, remote.port)
             .ok_or_else(|| Error::new(format!("look up {host}"), "it has no address"))

@@ -4,5 +4,6 @@
 mod support;
 
 mod happy_eyeballs;
+mod names;
 mod proxy;
 mod unix;

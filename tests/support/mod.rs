@@ -659,8 +659,10 @@ impl Namespace {
         Namespace::furnished(&script, true)
     }
 
+    /// The same in which this was done first, in sh's words, each of them with ` && ` behind it; with
+    /// mounts of its own if it needs some.
     #[track_caller]
-    fn furnished(script: &str, mounts: bool) -> Option<Namespace> {
+    pub fn furnished(script: &str, mounts: bool) -> Option<Namespace> {
         if !installed(&["unshare", "nsenter", "ip"]) {
             return None;
         }

@@ -72,6 +72,21 @@ fn bytes_may_have_ranges() {
 }
 
 #[test]
+fn a_number_that_may_be_octal_is_refused() {
+    for text in [
+        "127.0.0.010",
+        "010.0.0.1",
+        "192.0.2.01-9",
+        "192.0.2.1-010",
+        "127.0.0.00",
+    ] {
+        let why = Word::parse(text).unwrap_err();
+        assert!(why.contains("octal"), "{text}: {why}");
+    }
+    expect("10.0.0.0", &["10.0.0.0"], &["8.0.0.0"]);
+}
+
+#[test]
 fn a_word_may_be_a_name() {
     let name = |text: &str, bits| Ok(Word::Name(text.into(), bits));
     assert_eq!(Word::parse("localhost"), name("localhost", None));

@@ -2,6 +2,8 @@
 
 mod challenge;
 
+use std::borrow::Cow;
+
 use self::challenge::Challenge;
 use super::Destination;
 use super::Login;
@@ -117,7 +119,9 @@ impl Http {
         self.head.extend_from_slice(input);
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut answer = httparse::Response::new(&mut fields);
-        let end = match answer.parse(&self.head) {
+        let mut parser = httparse::ParserConfig::default();
+        parser.allow_obsolete_multiline_headers_in_responses(true);
+        let end = match parser.parse_response(&mut answer, &self.head) {
             // Also if all of it came at once: what it means must not depend on the cuts.
             Ok(httparse::Status::Complete(end)) if end <= MAX_HEAD => end,
             Ok(httparse::Status::Partial) if self.head.len() <= MAX_HEAD => {
@@ -168,6 +172,16 @@ impl Http {
     }
 }
 
+/// A value that went on in further lines, each with a blank before it, as one line (RFC 9112, 5.2).
+fn unfolded(value: Cow<'_, str>) -> Cow<'_, str> {
+    if !value.contains(['\r', '\n']) {
+        return value;
+    }
+    let lines = value.split(['\r', '\n']).map(str::trim);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join(" ").into()
+}
+
 /// How a proxy wants us to log in, as far as we know how; and how long the page is that follows,
 /// if the connection can be used again behind it.
 fn challenged(
@@ -178,7 +192,7 @@ fn challenged(
             .headers
             .iter()
             .filter(move |field| field.name.eq_ignore_ascii_case(name))
-            .map(|field| String::from_utf8_lossy(field.value))
+            .map(|field| unfolded(String::from_utf8_lossy(field.value)))
     };
     let challenge = Challenge::choose(values("Proxy-Authenticate"));
     let says = |word: &str| {
@@ -252,6 +266,27 @@ mod tests {
         );
         assert_eq!(
             talk.say("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 204 Fine\r\n\r\n"),
+            Ok(Step::Done)
+        );
+    }
+
+    #[test]
+    fn a_field_may_go_on_in_the_next_line() {
+        let mut talk = Talk::new(true);
+        assert_eq!(talk.say(""), Ok(Step::Read));
+        let challenge = "HTTP/1.1 407 Who?\r\nProxy-Authenticate: Digest realm=\"a b\",\r\n\
+                         \tnonce=\"42\",\r\n   qop=\"auth\"\r\nContent-Length:\r\n 0\r\n\r\n";
+        assert_eq!(talk.say(challenge), Ok(Step::Read));
+        let answer = &talk.sent[1];
+        assert!(
+            answer.contains("realm=\"a b\"") && answer.contains("nonce=\"42\""),
+            "{answer}"
+        );
+        assert!(answer.contains("qop=auth"), "{answer}");
+        // The length was understood, too: the same connection goes on.
+        assert_eq!(talk.anew, 0);
+        assert_eq!(
+            talk.say("HTTP/1.1 200 Fine\r\nVia: a\r\n b\r\n\r\n"),
             Ok(Step::Done)
         );
     }

@@ -17,6 +17,9 @@ const CONNECT: u8 = 1;
 /// In place of an address: the name follows (4A).
 const BY_NAME: [u8; 4] = [0, 0, 0, 1];
 
+/// What an answer begins with, and what many servers begin it with: their version.
+const REPLY: [u8; 2] = [0, VERSION];
+
 /// The answer's length, of which only the first two bytes mean anything.
 const ANSWER: usize = 8;
 
@@ -46,15 +49,20 @@ impl Socks4 {
         let Some(answer) = self.answer.first(ANSWER, input) else {
             return Ok(Step::Read);
         };
-        match answer[..2] {
-            [0, 90] => Ok(Step::Done),
-            [0, 91] => Err(ProxyError::Refused("rejected or failed".into())),
-            [0, 92] => Err(ProxyError::Refused(
+        let [version, code, ..] = answer[..] else {
+            return Err(ProxyError::Nonsense("it is too short"));
+        };
+        if !REPLY.contains(&version) {
+            return Err(ProxyError::Nonsense("it is not SOCKS4"));
+        }
+        match code {
+            90 => Ok(Step::Done),
+            91 => Err(ProxyError::Refused("rejected or failed".into())),
+            92 => Err(ProxyError::Refused(
                 "it cannot ask identd who we are".into(),
             )),
-            [0, 93] => Err(ProxyError::Refused("identd names another user".into())),
-            [0, code] => Err(ProxyError::Refused(format!("unknown reason {code}"))),
-            _ => Err(ProxyError::Nonsense("it is not SOCKS4")),
+            93 => Err(ProxyError::Refused("identd names another user".into())),
+            code => Err(ProxyError::Refused(format!("unknown reason {code}"))),
         }
     }
 }
@@ -113,6 +121,11 @@ mod tests {
         assert_eq!(sent, b"\x04\x01\x0b\xb8\x00\x00\x00\x01ann\0a.example\0");
         assert_eq!(end, Ok(Step::Done));
         assert_eq!(ask("::ffff:192.0.2.1", &yes).1, Ok(Step::Done));
+        // With the version of the protocol where the answer has its own.
+        assert_eq!(
+            ask("192.0.2.1", &[4, 90, 0, 0, 0, 0, 0, 0]).1,
+            Ok(Step::Done)
+        );
         assert!(matches!(
             ask("2001:db8::1", &yes).1,
             Err(ProxyError::Unsuitable(_))
@@ -127,6 +140,8 @@ mod tests {
             (&[0, 255, 0, 0, 0, 0, 0, 0], true),
             (b"HTTP/1.1", false),
             (&[5, 0, 0, 1, 0, 0, 0, 0], false),
+            (&[4, 91, 0, 0, 0, 0, 0, 0], true),
+            (&[4, 4, 0, 0, 0, 0, 0, 0], true),
         ] {
             let end = ask("192.0.2.1", answer).1.unwrap_err();
             assert_eq!(matches!(end, ProxyError::Refused(_)), refused, "{end}");

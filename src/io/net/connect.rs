@@ -56,14 +56,22 @@ pub struct Remote {
 /// None answered. The most telling of their failures is told; with `-v`, each.
 pub fn connect(remote: &Remote) -> Result<(std::net::TcpStream, SocketAddr), Error> {
     let start = Instant::now();
-    let addrs = resolve(&remote.host, remote.port, remote.family, remote.lookup)?;
+    let end = start + remote.limit;
+    let addrs = resolve(
+        &remote.host,
+        remote.port,
+        remote.family,
+        remote.lookup,
+        Some(end),
+    )?;
     let mut field = Field {
         addrs: interleave(addrs, SocketAddr::is_ipv4),
         remote,
+        end,
         running: Vec::new(),
         failures: Vec::new(),
     };
-    let mut attempts = HappyEyeballs::new(field.addrs.len(), start, start + remote.limit);
+    let mut attempts = HappyEyeballs::new(field.addrs.len(), start, end);
     loop {
         let now = Instant::now();
         let won = match attempts.next(now) {
@@ -82,6 +90,8 @@ pub fn connect(remote: &Remote) -> Result<(std::net::TcpStream, SocketAddr), Err
 /// The addresses that are raced.
 struct Field<'a> {
     remote: &'a Remote,
+    /// When the time is over.
+    end: Instant,
     addrs: Vec<SocketAddr>,
     running: Vec<(usize, Socket)>,
     failures: Vec<(SocketAddr, io::Error)>,
@@ -93,7 +103,7 @@ type News = Result<(usize, Socket), ()>;
 impl Field<'_> {
     fn start(&mut self, entrant: usize) -> Option<News> {
         let addr = self.addrs[entrant];
-        match begin(addr, self.remote) {
+        match begin(addr, self.remote, self.end) {
             Ok((socket, true)) => Some(self.answered(entrant, socket)),
             Ok((socket, false)) => {
                 self.running.push((entrant, socket));
@@ -165,7 +175,7 @@ impl Field<'_> {
             .any(|two| two[0].1.kind() != two[1].1.kind());
         match self.failures.iter().min_by_key(|(_, error)| rank(error)) {
             Some((addr, error)) => connect_error(*addr, self.remote, error, differ),
-            // Looking it up took all the time there was.
+            // Looking it up took nearly all the time there was.
             None => connect_error(
                 self.addrs[0],
                 self.remote,
@@ -177,11 +187,11 @@ impl Field<'_> {
 }
 
 /// Begins to connect, and says whether that is done already.
-fn begin(addr: SocketAddr, remote: &Remote) -> io::Result<(Socket, bool)> {
+fn begin(addr: SocketAddr, remote: &Remote, end: Instant) -> io::Result<(Socket, bool)> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     set_options(&socket)?;
     if remote.source.is_some() || remote.source_port.is_some() {
-        let source = source(addr, remote)?;
+        let source = source(addr, remote, end)?;
         socket.set_reuse_address(true)?;
         socket.bind(&source.into())?;
     }
@@ -223,14 +233,14 @@ fn rank(error: &io::Error) -> u8 {
     }
 }
 
-fn source(addr: SocketAddr, remote: &Remote) -> io::Result<SocketAddr> {
+fn source(addr: SocketAddr, remote: &Remote, end: Instant) -> io::Result<SocketAddr> {
     let port = remote.source_port.unwrap_or(0);
     let family = match addr {
         SocketAddr::V4(_) => Family::V4,
         SocketAddr::V6(_) => Family::V6,
     };
     match &remote.source {
-        Some(host) => resolve(host, port, family, remote.lookup)
+        Some(host) => resolve(host, port, family, remote.lookup, Some(end))
             .map(|addrs| addrs[0])
             .map_err(|error| io::Error::new(ErrorKind::AddrNotAvailable, error.to_string())),
         None if addr.is_ipv4() => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
@@ -241,6 +251,10 @@ fn source(addr: SocketAddr, remote: &Remote) -> io::Result<SocketAddr> {
 fn connect_error(addr: SocketAddr, remote: &Remote, error: &io::Error, differ: bool) -> Error {
     let named = match remote.host.parse::<IpAddr>() {
         Ok(_) => format!("connect to {addr}"),
+        // An address with the name of an interface, which is a number in `addr`.
+        Err(_) if remote.host.contains('%') => {
+            format!("connect to [{}]:{}", remote.host, remote.port)
+        }
         Err(_) => format!("connect to {}:{} ({addr})", remote.host, remote.port),
     };
     let told = match error.kind() {

@@ -67,7 +67,7 @@ fn bind_to(bind: &Bind) -> Result<TcpListener, Error> {
     let everywhere6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, bind.port));
     let (addr, result) = match (&bind.host, bind.family) {
         (Some(host), family) => {
-            let addr = resolve(host, bind.port, family, bind.lookup)?[0];
+            let addr = resolve(host, bind.port, family, bind.lookup, None)?[0];
             (addr, listen_on(addr))
         }
         (None, Family::V4) => (everywhere4, listen_on(everywhere4)),

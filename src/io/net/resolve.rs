@@ -1,13 +1,16 @@
 //! Names and numbers: hosts to addresses, services to ports.
 
 use std::net::IpAddr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::SocketAddrV6;
-use std::net::ToSocketAddrs;
+use std::time::Instant;
 
 use dns_lookup::AddrInfoHints;
 use dns_lookup::SockType;
 
+use super::question;
+use super::question::Question;
 use crate::io::error::Error;
 use crate::io::error::why;
 
@@ -69,7 +72,8 @@ pub fn port(text: &str, lookup: Lookup) -> Result<u16, Error> {
         .ok_or_else(|| bad("no such service"))
 }
 
-/// The addresses of `host`, in the order the system prefers.
+/// The addresses of `host`, in the order the system prefers. Without a time `until` which it may
+/// take, it takes what it takes.
 ///
 /// # Errors
 /// None were found.
@@ -78,9 +82,11 @@ pub fn resolve(
     port: u16,
     family: Family,
     lookup: Lookup,
+    until: Option<Instant>,
 ) -> Result<Vec<SocketAddr>, Error> {
     let doing = || format!("look up {host}");
     if let Some(addr) = numeric(host, port) {
+        let addr = addr?;
         return match family.has(&addr) {
             true => Ok(vec![addr]),
             false => Err(Error::usage(doing(), "not an address of that family")
@@ -91,15 +97,22 @@ pub fn resolve(
         return Err(Error::usage(doing(), "not a numeric address")
             .hint("With -n nothing is looked up; leave it out to use a name."));
     }
-    let found: Vec<SocketAddr> = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| {
-            let why = why(&error);
-            let why = why.rsplit(": ").next().unwrap_or(&why).to_lowercase();
-            Error::new(doing(), why).hint("Check the spelling, or use the numeric address.")
-        })?
-        .filter(|addr| family.has(addr))
-        .collect();
+    let answer = match until.map(|until| (until, Question::ask(host, port))) {
+        Some((until, Ok(question))) => question.wait(until).ok_or_else(|| {
+            Error::new(doing(), "no answer in time").hint(
+                "Is the network up, and its name server? A numeric address needs none. (-w SECS \
+                 sets how long to try.)",
+            )
+        })?,
+        // Where there can be no thread there is no limit either.
+        Some((_, Err(_))) | None => question::answer_now(host, port),
+    };
+    let mut found = answer.map_err(|error| {
+        let why = why(&error);
+        let why = why.rsplit(": ").next().unwrap_or(&why).to_lowercase();
+        Error::new(doing(), why).hint("Check the spelling, or use the numeric address.")
+    })?;
+    found.retain(|addr| family.has(addr));
     match found.is_empty() {
         true => Err(Error::new(doing(), "it has no address of that family")
             .hint("Leave out -4 or -6 to use those it has.")),
@@ -107,14 +120,60 @@ pub fn resolve(
     }
 }
 
-/// An address written in numbers, with a numeric scope if any.
-fn numeric(host: &str, port: u16) -> Option<SocketAddr> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Some(SocketAddr::new(ip, port));
-    }
-    let scoped: SocketAddrV6 = format!("[{host}]:{port}").parse().ok()?;
-    Some(scoped.into())
+/// An address written in numbers, perhaps with a scope: `fe80::1%2` or `fe80::1%eth0` (RFC 4007,
+/// 11). None if it is none. An address that many links can have says nothing without one.
+fn numeric(host: &str, port: u16) -> Option<Result<SocketAddr, Error>> {
+    let (ip, scope) = match host.split_once('%') {
+        Some((ip, scope)) => (IpAddr::V6(ip.parse().ok()?), Some(scope)),
+        None => (host.parse().ok()?, None),
+    };
+    Some(match (ip, scope) {
+        (IpAddr::V6(ip), None) if ip.is_unicast_link_local() => Err(without_scope(ip)),
+        (ip, None) => Ok(SocketAddr::new(ip, port)),
+        (IpAddr::V6(ip), Some(scope)) => {
+            self::scope(scope, host).map(|scope| SocketAddrV6::new(ip, port, 0, scope).into())
+        }
+        (IpAddr::V4(_), Some(_)) => return None,
+    })
 }
+
+/// The number of a scope: itself, or that of an interface.
+fn scope(text: &str, host: &str) -> Result<u32, Error> {
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let named = interfaces.iter().find(|interface| interface.name == text);
+    named.and_then(|interface| interface.index).ok_or_else(|| {
+        let mut names: Vec<&str> = interfaces.iter().map(|one| &*one.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        Error::new(
+            format!("look up {host}"),
+            format!("there is no interface '{text}'"),
+        )
+        .hint(format!(
+            "The interfaces of this machine: {}.",
+            names.join(", ")
+        ))
+    })
+}
+
+fn without_scope(ip: Ipv6Addr) -> Error {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let linked = interfaces
+        .iter()
+        .find(|interface| matches!(interface.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local()));
+    let name = linked.map_or("eth0", |interface| &interface.name);
+    Error::usage(
+        format!("address {ip}"),
+        "every link has such addresses: which is meant is missing",
+    )
+    .hint(format!(
+        "Add the interface that leads there, as in: {ip}%{name}"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,12 +193,23 @@ mod tests {
 
     #[test]
     fn numbers_need_no_lookup() {
-        let resolve = |host, family| resolve(host, 7, family, Lookup::Numeric);
+        let resolve = |host, family| resolve(host, 7, family, Lookup::Numeric, None);
         let v4 = SocketAddr::from(([127, 0, 0, 1], 7));
         assert_eq!(resolve("127.0.0.1", Family::Any), Ok(vec![v4]));
         assert!(resolve("127.0.0.1", Family::V6).is_err());
         assert!(resolve("localhost", Family::Any).is_err());
         let scoped = resolve("fe80::1%2", Family::V6).unwrap()[0];
         assert_eq!(scoped.to_string(), "[fe80::1%2]:7");
+        // The interface that every machine has is the first.
+        let named = resolve("fe80::1%lo", Family::Any).unwrap()[0];
+        assert_eq!(named.to_string(), "[fe80::1%1]:7");
+        let unscoped = resolve("fe80::1", Family::Any).unwrap_err();
+        assert!(unscoped.is_usage() && unscoped.to_string().contains("fe80::1%"));
+        let unknown = resolve("fe80::1%nowhere", Family::Any).unwrap_err();
+        assert!(
+            unknown.to_string().contains("no interface 'nowhere'"),
+            "{unknown}"
+        );
+        assert!(resolve("127.0.0.1%lo", Family::Any).is_err());
     }
 }
