@@ -162,7 +162,7 @@ fn openssl_serves() {
         "localhost",
         &port,
     ]);
-    participant.stderr.wait_for(" for second,");
+    participant.stderr.wait_for(" for second;");
     participant.type_in("question\n");
     server.stdout.wait_for("question\n");
     server.type_in("answer\n");
@@ -179,7 +179,7 @@ fn protocols_are_agreed_on_or_not_at_all() {
     }
     let secret = Encrypted::start(&["--ssl-alpn", "class/1,class/0"]);
     let mut participant = Process::start(&mut secret.participant(&["-v", "--ssl-alpn", "class/0"]));
-    participant.stderr.wait_for(" for class/0,");
+    participant.stderr.wait_for(" for class/0;");
     participant.end_input();
     let mut other = Process::start(&mut secret.participant(&["--ssl-alpn", "http/1.1"]));
     other.expect_status(1);

@@ -17,6 +17,20 @@ use super::verify::plain;
 /// Names of a certificate that are told.
 const NAMES: usize = 5;
 
+/// Hosts that a certificate is for, the first of them by name.
+pub(super) struct Names<'a>(pub(super) &'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = self.0.len().min(NAMES);
+        f.write_str(&self.0[..told].join(", "))?;
+        match self.0.len() - told {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
 /// What TLS found wrong, in plain words; "it" is the other side.
 #[derive(Debug)]
 pub(super) struct Failure(pub(super) Error);
@@ -136,16 +150,10 @@ fn words(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             expected,
             presented,
         } => {
-            let expected = expected.to_str();
-            write!(f, "is not for {expected}")?;
-            if let [first, others @ ..] = &presented[..] {
-                write!(f, ", but for {first}")?;
-                let told = others.iter().take(NAMES - 1);
-                told.into_iter()
-                    .try_for_each(|name| write!(f, ", {name}"))?;
-                if let more @ 1.. = others.len().saturating_sub(NAMES - 1) {
-                    write!(f, " and {more} more")?;
-                }
+            write!(f, "is not for {}", expected.to_str())?;
+            match presented.is_empty() {
+                true => f.write_str(", and names no host")?,
+                false => write!(f, ", but for {}", Names(presented))?,
             }
             return Ok(());
         }
@@ -221,7 +229,10 @@ mod tests {
             assert!(!told.contains(['{', '"', '_']), "{error:?}: {told}");
         }
         let told = |presented| Failure(Error::InvalidCertificate(named(presented))).to_string();
-        assert_eq!(told(0), "its certificate is not for localhost");
+        assert_eq!(
+            told(0),
+            "its certificate is not for localhost, and names no host"
+        );
         assert!(told(2).ends_with("but for 0.example.org, 1.example.org"));
         assert!(told(9).ends_with(", 4.example.org and 4 more"));
     }

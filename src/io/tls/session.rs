@@ -19,10 +19,13 @@ use std::sync::atomic::Ordering;
 
 use rustls::ClientConnection;
 use rustls::Connection;
+use rustls::ProtocolVersion;
 use rustls::ServerConfig;
 use rustls::ServerConnection;
 
+use super::certificate::Certificate;
 use super::failure::Failure;
+use super::failure::Names;
 use super::framing::Framing;
 use super::verify::fingerprint;
 use crate::io::socket::FirstByte;
@@ -450,21 +453,36 @@ impl fmt::Display for Session {
             return f.write_str("no TLS yet");
         };
         let tls = &tls.connection;
-        match tls.protocol_version() {
-            Some(version) => write!(f, "{version:?}")?,
-            None => f.write_str("no TLS yet")?,
-        }
+        f.write_str(match tls.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            _ => "TLS",
+        })?;
         if let Some(suite) = tls.negotiated_cipher_suite() {
-            write!(f, " with {:?}", suite.suite())?;
+            write!(f, " with {}", cipher(&format!("{:?}", suite.suite())))?;
         }
         if let Some(alpn) = tls.alpn_protocol() {
             write!(f, " for {}", alpn.escape_ascii())?;
         }
         if let Some([certificate, ..]) = tls.peer_certificates() {
-            write!(f, ", its certificate is {}", fingerprint(certificate))?;
+            let names =
+                Certificate::read(certificate).map_or_else(Vec::new, Certificate::into_names);
+            f.write_str("; its certificate")?;
+            if !names.is_empty() {
+                write!(f, " is for {} and", Names(&names))?;
+            }
+            write!(f, " has the fingerprint {}", fingerprint(certificate))?;
         }
         Ok(())
     }
+}
+
+/// What both sides encrypt with, of the library's name of a suite.
+fn cipher(suite: &str) -> &str {
+    let suite = suite.strip_prefix("TLS13_").unwrap_or(suite);
+    suite
+        .split_once("_WITH_")
+        .map_or(suite, |(_, cipher)| cipher)
 }
 
 /// What was read in one turn.
