@@ -397,7 +397,11 @@ fn programs_are_never_run_for_the_network() {
         ("-e", &["-l", "0", "-e"]),
         ("-c", &["-c"]),
     ] {
-        expect_usage(args, &format!("muxnc: {spelling}: {EXEC}"));
+        let more = match spelling {
+            "-c" => "  The -c of a Mac's nc, which ends lines with CR LF, is -C here.\n",
+            _ => "",
+        };
+        expect_usage(args, &format!("muxnc: {spelling}: {EXEC}{more}"));
     }
     assert!(!marker.0.join("ran").exists());
 }

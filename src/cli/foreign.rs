@@ -40,6 +40,9 @@ pub(super) fn namesake(id: &str) -> Option<&'static str> {
         .map(|(_, elsewhere)| *elsewhere)
 }
 
+const NO_PROGRAMS: &str =
+    "muxnc never runs a program for the network: a class hub must not become a shell";
+
 const ABSENT: &[Foreign] = &[
     Foreign {
         spellings: &["-b"],
@@ -47,9 +50,15 @@ const ABSENT: &[Foreign] = &[
         instead: "muxnc -l PORT sends what you type to everybody who is connected.",
     },
     Foreign {
-        spellings: &["-c", "-e", "--exec", "--sh-exec", "--lua-exec"],
-        why: "muxnc never runs a program for the network: a class hub must not become a shell",
+        spellings: &["-e", "--exec", "--sh-exec", "--lua-exec"],
+        why: NO_PROGRAMS,
         instead: "What a program prints can be piped in: PROGRAM | muxnc -l PORT.",
+    },
+    Foreign {
+        spellings: &["-c"],
+        why: NO_PROGRAMS,
+        instead: "What a program prints can be piped in: PROGRAM | muxnc -l PORT.\n  \
+                  The -c of a Mac's nc, which ends lines with CR LF, is -C here.",
     },
     Foreign {
         spellings: &["-D"],

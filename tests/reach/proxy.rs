@@ -259,6 +259,22 @@ fn an_answer_may_come_byte_by_byte() {
 }
 
 #[test]
+fn what_older_proxies_say_is_understood() {
+    // A field that goes on in the next line (RFC 9112, 5.2), wherever it is cut.
+    let folded = "HTTP/1.1 200 Connection established\r\nVia: one,\r\n two\r\n\r\n";
+    let http = vec![hear(CONNECT), Drip(folded.into()), say("hi\n"), Hello];
+    expect_talk(Scripted::new(http), &["example.org", "80"], b"hi\n");
+    // An answer with the version of the protocol in place of its own.
+    let socks = vec![
+        hear(b"\x04\x01\x00\x50\xc0\x00\x02\x01\0"),
+        Drip(vec![4, 90, 0, 0, 0, 0, 0, 0, b'h', b'i', b'\n']),
+        Hello,
+    ];
+    let args = ["--proxy-type", "socks4", "192.0.2.1", "80"];
+    expect_talk(Scripted::new(socks), &args, b"hi\n");
+}
+
+#[test]
 fn a_login_goes_out_only_when_it_is_wanted() {
     let basic = "Proxy-Authorization: Basic YW5uOnNlY3JldA==\r\n";
     let no = "HTTP/1.1 407 Who?\r\nProxy-Authenticate: Basic realm=\"x\"\r\n";
