@@ -297,6 +297,7 @@ impl Args {
             line_delay: self.time.delay,
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
+            digest: self.bytes.sha256,
             traffic: self.bytes.traffic(),
             records: self.records.wanted(name)?,
         })

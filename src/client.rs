@@ -37,6 +37,7 @@ use self::core::Source;
 use self::core::Turn;
 use crate::engine::flow::Proof;
 use crate::io::conn::Conn;
+use crate::io::device::Kind;
 use crate::io::dial::Target;
 use crate::io::dial::dial;
 use crate::io::error::Error;
@@ -91,6 +92,9 @@ pub struct Settings {
     pub raw_output: bool,
     /// The line being typed is ours to edit, if stdin and stdout are a terminal.
     pub edit: bool,
+    /// At the end the digest of what was sent and received is told. So every byte is looked at, and the
+    /// kernel does not move them by itself.
+    pub digest: bool,
 }
 
 /// Which directions are used.
@@ -231,10 +235,12 @@ fn open(
         Traffic::ReceiveOnly => Input::None,
         Traffic::Both | Traffic::SendOnly => Input::open(registry, INPUT, settings.edit, false)?,
     };
+    let is_wanted = log::log_enabled!(target: NOTICE, log::Level::Info);
     Ok(Parts {
         world: Kernel::new(registry)?,
         conn,
         input,
+        draws: is_wanted && stderr.is_capable_terminal() && stdout.kind() != Kind::Terminal,
         stdout,
         stderr,
         records,

@@ -160,6 +160,10 @@ fn a_file_goes_to_all_at_once_whoever_leaves() {
         )),
         "{said}"
     );
+    // Each has a line: who has all of it, and who has how much.
+    let whole = format!(" has all of the {LEN} bytes\n");
+    assert_eq!(said.matches(&whole).count(), PEERS - 1, "{said}");
+    assert!(said.contains(&format!(" of {LEN} bytes\n")), "{said}");
     std::fs::remove_dir_all(folder).unwrap();
 }
 

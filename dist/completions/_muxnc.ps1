@@ -88,6 +88,7 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('--no-shutdown', '--no-shutdown', [CompletionResultType]::ParameterName, 'Keep our side open after the end of stdin')
             [CompletionResult]::new('--send-only', '--send-only', [CompletionResultType]::ParameterName, 'Only send: what comes in is thrown away, and the end of stdin is the end')
             [CompletionResult]::new('--recv-only', '--recv-only', [CompletionResultType]::ParameterName, 'Only receive: stdin is not read')
+            [CompletionResult]::new('--sha256', '--sha256', [CompletionResultType]::ParameterName, 'Tell at the end the SHA-256 of what was sent and of what was received, as sha256sum makes it')
             [CompletionResult]::new('-z', '-z', [CompletionResultType]::ParameterName, 'Send and receive nothing: only see whether something listens there')
             [CompletionResult]::new('--append-output', '--append-output', [CompletionResultType]::ParameterName, 'Keep what is in the files of -o and -x already, too')
             [CompletionResult]::new('--raw-output', '--raw-output', [CompletionResultType]::ParameterName, 'Let the bytes of others do to the terminal what they will')

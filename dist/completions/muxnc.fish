@@ -60,6 +60,7 @@ complete -c muxnc -s N -d 'End our side of the connection at the end of stdin: t
 complete -c muxnc -l no-shutdown -d 'Keep our side open after the end of stdin'
 complete -c muxnc -l send-only -d 'Only send: what comes in is thrown away, and the end of stdin is the end'
 complete -c muxnc -l recv-only -d 'Only receive: stdin is not read'
+complete -c muxnc -l sha256 -d 'Tell at the end the SHA-256 of what was sent and of what was received, as sha256sum makes it'
 complete -c muxnc -s z -d 'Send and receive nothing: only see whether something listens there'
 complete -c muxnc -l append-output -d 'Keep what is in the files of -o and -x already, too'
 complete -c muxnc -l raw-output -d 'Let the bytes of others do to the terminal what they will'

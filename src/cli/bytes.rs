@@ -33,6 +33,15 @@ pub(super) struct BytesArgs {
     #[arg(long)]
     pub(super) recv_only: bool,
 
+    /// Tell at the end the SHA-256 of what was sent and of what was received, as sha256sum makes it
+    ///
+    /// On stderr, with the number of bytes: the same on both sides if all of it arrived as it was sent.
+    /// A hub tells it of what everybody was sent, and of what each peer said when it has left. Every
+    /// byte has to be looked at for it, where else the kernel moves a file by itself (sendfile,
+    /// splice).
+    #[arg(long)]
+    pub(super) sha256: bool,
+
     /// Send and receive nothing: only see whether something listens there
     ///
     /// One port, of one host; the exit status is 0 if a connection was made, else 1 with the reason

@@ -32,6 +32,7 @@ use crate::engine::conversation::End;
 use crate::engine::conversation::Next;
 use crate::engine::conversation::Terms;
 use crate::engine::dead_peer;
+use crate::engine::own_progress::OwnProgress;
 use crate::engine::progress::Size;
 use crate::io::conn::Conn;
 use crate::io::console::Console;
@@ -44,6 +45,7 @@ use crate::io::output::Output;
 use crate::io::readiness::Event;
 use crate::io::record::Records;
 use crate::io::stdin::Stdin;
+use crate::io::terminal::Terminal;
 use crate::io::world::World;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -98,6 +100,8 @@ pub struct Parts<W: World> {
     pub stderr: Stderr<W::Device>,
     /// Files of what is said.
     pub records: Option<Records<W::Device>>,
+    /// How far it is is drawn on stderr.
+    pub draws: bool,
 }
 
 /// See the module's documentation.
@@ -114,13 +118,20 @@ pub struct Core<W: World> {
     checkup: Option<Instant>,
     settings: Settings,
     began: Instant,
+    /// Only where it is drawn.
+    progress: Option<OwnProgress>,
 }
 
 impl<W: World> Core<W> {
     /// A participant that begins now.
     pub fn new(parts: Parts<W>, settings: Settings, role: Role, now: Instant) -> Core<W> {
         let number = u32::from(role == Role::Server);
-        let recorder = Recorder::new(parts.records, parts.conn.addr().clone(), number);
+        let mut recorder = Recorder::new(parts.records, parts.conn.addr().clone(), number);
+        if settings.digest {
+            recorder.digest();
+        }
+        let size = parts.input.stdin().and_then(Stdin::remaining);
+        let progress = parts.draws.then(|| OwnProgress::new(size, now));
         let send_only = settings.traffic == Traffic::SendOnly;
         let is_terminal = parts.stdout.kind() == Kind::Terminal;
         let talk = Conversation::new(
@@ -158,6 +169,7 @@ impl<W: World> Core<W> {
             checkup: None,
             settings,
             began: now,
+            progress,
         };
         core.recorder.joined();
         let stdin = core.sender.input.stdin();
@@ -234,7 +246,13 @@ impl<W: World> Core<W> {
                 Next::Wait(until) => {
                     let console = self.sender.input.console();
                     let looks_at = console.and_then(Console::looks_at);
-                    let times = [until, self.sender.pause(), self.checkup, looks_at];
+                    let times = [
+                        until,
+                        self.sender.pause(),
+                        self.checkup,
+                        looks_at,
+                        self.draws(),
+                    ];
                     return Ok(Turn::Wait(times.into_iter().flatten().min()));
                 }
             }
@@ -258,6 +276,7 @@ impl<W: World> Core<W> {
         let busy_down = self.receiver.turn(&mut way, console)?;
         way.recorder.flush();
         self.note_all_sent();
+        self.draw(now);
         self.show(now)?;
         Ok(busy_up || busy_down)
     }
@@ -266,6 +285,28 @@ impl<W: World> Core<W> {
         if !self.talk.up.is_open() && self.talk.up.owed() == 0 {
             self.link.keep_promise();
         }
+    }
+
+    /// When the row that tells how far it is is to be drawn next, if something moved.
+    fn draws(&self) -> Option<Instant> {
+        let (sent, received) = self.moved();
+        self.progress.as_ref()?.due(sent, received)
+    }
+
+    /// Draws that row, if it is time.
+    fn draw(&mut self, now: Instant) {
+        let (sent, received) = self.moved();
+        let is_due = self.draws().is_some_and(|at| at <= now);
+        if let Some(progress) = self.progress.as_mut().filter(|_| is_due) {
+            let columns = Terminal::columns_of_stderr();
+            let row = progress.line(sent, received, columns, now);
+            self.receiver.stderr.draw(&row);
+        }
+    }
+
+    /// Bytes sent and received.
+    fn moved(&self) -> (u64, u64) {
+        (self.talk.up.given(), self.receiver.count)
     }
 
     /// After the other side's end nothing is read any more, and it is the system's error that tells of a
@@ -411,9 +452,13 @@ impl<W: World> Core<W> {
         {
             ended = Ok(Status::Failed);
         }
+        self.receiver.stderr.erase();
         // A filter that nobody listens to any more has nothing to say either.
         if !matches!(ended, Ok(Status::BrokenPipe)) {
             self.sum_up(now);
+        }
+        for line in self.recorder.digests() {
+            self.receiver.stderr.notices().say(line);
         }
         if let Some(console) = self.sender.input.console_mut() {
             ended = console.ending(ended);
@@ -430,10 +475,15 @@ impl<W: World> Core<W> {
 
     /// Says what was moved, all in all.
     fn sum_up(&self, now: Instant) {
-        let (sent, received) = (self.talk.up.given(), self.receiver.count);
+        let (sent, received) = self.moved();
         let time = now - self.began;
         let rate = Size(((sent + received) as f64 / time.as_secs_f64().max(0.001)) as u64);
-        log::info!("sent {sent} bytes, received {received} in {time:.1?}: {rate}/s");
+        // Who saw how far it is sees how far it came.
+        let target = match &self.progress {
+            Some(progress) if progress.is_drawn() => NOTICE,
+            _ => module_path!(),
+        };
+        log::info!(target: target, "sent {sent} bytes, received {received} in {time:.1?}: {rate}/s");
     }
 }
 

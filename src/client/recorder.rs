@@ -5,6 +5,7 @@
 //! a turn is counted by what it becomes, as at a hub.
 
 use super::CHUNK;
+use crate::engine::digest::Digest;
 use crate::engine::record::Who;
 use crate::io::addr::Addr;
 use crate::io::device::Device;
@@ -18,6 +19,8 @@ pub(super) struct Recorder<D> {
     addr: Addr,
     /// The other side's number, where it came to us.
     number: u32,
+    /// Of what is said and of what is heard (`--sha256`).
+    digests: Option<[Digest; 2]>,
 }
 
 impl<D: Device> Recorder<D> {
@@ -26,12 +29,31 @@ impl<D: Device> Recorder<D> {
             records,
             addr,
             number,
+            digests: None,
         }
     }
 
-    /// Whether anything is recorded.
+    /// From now on there is a digest of either direction.
+    pub(super) fn digest(&mut self) {
+        self.digests = Some(Default::default());
+    }
+
+    /// Whether anybody has to see the bytes.
     pub(super) fn is_wanted(&self) -> bool {
-        self.records.is_some()
+        self.records.is_some() || self.digests.is_some()
+    }
+
+    /// What is to be told of the digests: those of the directions in which something went, or of both.
+    pub(super) fn digests(&self) -> Vec<String> {
+        let Some([said, heard]) = &self.digests else {
+            return Vec::new();
+        };
+        let both = said.is_empty() && heard.is_empty();
+        [("sent", said), ("received", heard)]
+            .into_iter()
+            .filter(|(_, digest)| both || !digest.is_empty())
+            .map(|(what, digest)| format!("{what} {digest}"))
+            .collect()
     }
 
     /// The two were connected.
@@ -41,11 +63,17 @@ impl<D: Device> Recorder<D> {
 
     /// The other side said `bytes`.
     pub(super) fn heard(&mut self, bytes: &[u8]) {
+        if let Some([_, heard]) = &mut self.digests {
+            heard.add(bytes);
+        }
         self.record(|records, who| records.heard(who, bytes));
     }
 
     /// `bytes` were said to it.
     pub(super) fn said(&mut self, bytes: &[u8]) {
+        if let Some([said, _]) = &mut self.digests {
+            said.add(bytes);
+        }
         self.record(|records, who| records.said(Some(who), bytes));
     }
 

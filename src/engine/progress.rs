@@ -15,10 +15,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// How much of the rate is what it was a tick ago. The rest is what just moved.
 const INERTIA: f64 = 0.8;
 
-/// A transfer. See the module's documentation.
+/// When to draw what moved, and how fast it moves.
 #[derive(Debug)]
-pub struct TransferProgress {
-    total: Option<u64>,
+pub(super) struct Meter {
     began: Instant,
     drawn: Option<Drawn>,
 }
@@ -31,25 +30,68 @@ struct Drawn {
     rate: f64,
 }
 
-impl TransferProgress {
-    /// A transfer of `total` bytes, if that is known, which begins now.
-    pub fn new(total: Option<u64>, now: Instant) -> TransferProgress {
-        TransferProgress {
-            total,
+impl Meter {
+    /// Nothing moved, and nothing is drawn.
+    pub(super) fn new(now: Instant) -> Meter {
+        Meter {
             began: now,
             drawn: None,
         }
     }
 
-    /// When a line is to be drawn for this `state`: bytes moved, and anything else that changes as
-    /// they are taken. None: it is drawn already.
-    pub fn due(&self, state: (u64, u64)) -> Option<Instant> {
+    /// Whether anything was drawn.
+    pub(super) fn is_drawn(&self) -> bool {
+        self.drawn.is_some()
+    }
+
+    /// See [`TransferProgress::due`].
+    pub(super) fn due(&self, state: (u64, u64)) -> Option<Instant> {
         match &self.drawn {
             None if state.0 == 0 => None,
             None => Some(self.began),
             Some(drawn) if drawn.state == state => None,
             Some(drawn) => Some(drawn.at + TICK),
         }
+    }
+
+    /// It is drawn in this `state`: how many bytes move in a second now.
+    pub(super) fn rate(&mut self, state: (u64, u64), now: Instant) -> u64 {
+        let (at, before, rate) = match &self.drawn {
+            Some(drawn) => (drawn.at, drawn.state.0, Some(drawn.rate)),
+            None => (self.began, 0, None),
+        };
+        let time = now.saturating_duration_since(at).max(TICK).as_secs_f64();
+        let current = state.0.saturating_sub(before) as f64 / time;
+        let rate = rate.map_or(current, |rate| rate * INERTIA + current * (1.0 - INERTIA));
+        self.drawn = Some(Drawn {
+            at: now,
+            state,
+            rate,
+        });
+        rate as u64
+    }
+}
+
+/// A transfer. See the module's documentation.
+#[derive(Debug)]
+pub struct TransferProgress {
+    total: Option<u64>,
+    meter: Meter,
+}
+
+impl TransferProgress {
+    /// A transfer of `total` bytes, if that is known, which begins now.
+    pub fn new(total: Option<u64>, now: Instant) -> TransferProgress {
+        TransferProgress {
+            total,
+            meter: Meter::new(now),
+        }
+    }
+
+    /// When a line is to be drawn for this `state`: bytes moved, and anything else that changes as
+    /// they are taken. None: it is drawn already.
+    pub fn due(&self, state: (u64, u64)) -> Option<Instant> {
+        self.meter.due(state)
     }
 
     /// The line for this `state`, for a terminal that has so many `columns`, and `slowest`, who is
@@ -62,25 +104,14 @@ impl TransferProgress {
         now: Instant,
     ) -> String {
         let (bytes, _) = state;
-        let (at, before, rate) = match &self.drawn {
-            Some(drawn) => (drawn.at, drawn.state.0, Some(drawn.rate)),
-            None => (self.began, 0, None),
-        };
-        let time = now.saturating_duration_since(at).max(TICK).as_secs_f64();
-        let current = bytes.saturating_sub(before) as f64 / time;
-        let rate = rate.map_or(current, |rate| rate * INERTIA + current * (1.0 - INERTIA));
-        self.drawn = Some(Drawn {
-            at: now,
-            state,
-            rate,
-        });
+        let rate = self.meter.rate(state, now);
         let mut line = format!("muxnc: {}", Size(bytes));
         // Writing to a String cannot fail.
         if let Some(total) = self.total.filter(|&total| total > 0) {
             let percent = bytes.min(total) * 100 / total;
             let _ = write!(line, " of {}, {percent}%", Size(total));
         }
-        let _ = write!(line, ", {}/s", Size(rate as u64));
+        let _ = write!(line, ", {}/s", Size(rate));
         if let Some((number, behind)) = slowest.filter(|&(_, behind)| behind > 0) {
             let _ = write!(line, ", [{number}] is behind by {}", Size(behind));
         }

@@ -173,6 +173,9 @@ impl<W: World> Core<W> {
         if config.settings.traffic == Traffic::SendOnly {
             peers.linger();
         }
+        if config.settings.digest {
+            peers.digest();
+        }
         let max = match config.once {
             true => Some(1),
             false => config.max_peers,
@@ -390,9 +393,11 @@ impl<W: World> Core<W> {
             if !self.transfer.has_failed(&self.peers) {
                 return None;
             }
-            for line in self.peers.settle().lines {
-                self.display.say(&line);
+            let short = self.peers.settle();
+            for line in &short.lines {
+                self.display.say(line);
             }
+            self.transfer.settled(short.whole);
             self.display
                 .say("everybody left before the end of the input");
             return Some(Status::Failed);
@@ -416,6 +421,7 @@ impl<W: World> Core<W> {
             let line = format!("stdout did not take the last {unshown} bytes");
             self.display.say(&line);
         }
+        self.transfer.settled(short.whole);
         Some(
             match Proof::settle(short.missing.into_iter().chain([unshown])) {
                 Ok(proof) => Status::Done(proof),
@@ -444,6 +450,9 @@ impl<W: World> Core<W> {
         self.peers.close_all();
         self.display.erase_row();
         self.transfer.sum_up(&self.peers, self.began, now);
+        if let Some(line) = self.peers.tell_digests(now) {
+            self.display.say(&line);
+        }
         if let Some(console) = self.operator.console_mut() {
             ended = console.ending(ended);
             console.leave(self.display.stdout_mut());

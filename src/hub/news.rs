@@ -57,10 +57,12 @@ pub enum Topic {
     Unheard,
     /// A transfer waits again, or begins, because of it.
     Transfer,
+    /// What it said has a digest (`--sha256`).
+    Digest,
 }
 
 /// All of them, in order.
-const TOPICS: [Topic; 13] = [
+const TOPICS: [Topic; 14] = [
     Topic::Joined,
     Topic::Ended,
     Topic::Left,
@@ -74,6 +76,7 @@ const TOPICS: [Topic; 13] = [
     Topic::Exhausted,
     Topic::Unheard,
     Topic::Transfer,
+    Topic::Digest,
 ];
 
 impl Topic {
@@ -84,7 +87,9 @@ impl Topic {
             | Topic::Odd
             | Topic::Unserved
             | Topic::Exhausted
-            | Topic::Unheard => Level::Warn,
+            | Topic::Unheard
+            // It was asked for.
+            | Topic::Digest => Level::Warn,
             Topic::NotAccepted => Level::Debug,
             Topic::Joined
             | Topic::Ended
@@ -109,7 +114,7 @@ impl Topic {
 
     fn burst(self) -> u32 {
         match self {
-            Topic::Joined | Topic::Ended | Topic::Left => CLASS,
+            Topic::Joined | Topic::Ended | Topic::Left | Topic::Digest => CLASS,
             _ => FEW,
         }
     }
@@ -130,6 +135,7 @@ impl Topic {
             Topic::Exhausted => "more times no descriptor was left",
             Topic::Unheard => "more bytes of some who left were not heard",
             Topic::Transfer => "more times it waited again, or began",
+            Topic::Digest => "more sent something, of which no digest is told",
         };
         format!("{count} {what}")
     }

@@ -17,6 +17,7 @@
 
 mod check;
 mod departing;
+mod digests;
 mod exits;
 #[cfg(test)]
 pub(super) mod fake;
@@ -37,6 +38,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
+use self::digests::Digests;
 use self::exits::Exits;
 pub use self::leaving::DisconnectReason;
 use self::peer::Ledger;
@@ -89,6 +91,8 @@ pub struct Peers<S, D = Descriptor> {
     pub news: News,
     /// Only where something is to be recorded.
     records: Option<Box<Records<D>>>,
+    /// Only with `--sha256`.
+    digests: Option<Box<Digests>>,
     /// Bytes that the operator said to everybody.
     pub said: u64,
     /// Bytes received from those who left.
@@ -128,6 +132,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             idle: None,
             withholds: false,
             records: None,
+            digests: None,
             said: 0,
             received: 0,
         }
@@ -285,6 +290,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// The operator said `bytes` to everybody.
     pub fn typed(&mut self, bytes: &[u8], now: Instant) {
         self.said += bytes.len() as u64;
+        if let Some(digests) = &mut self.digests {
+            digests.said(bytes);
+        }
         if self.room.has_latecomers() {
             self.settle_trial(now);
         }

@@ -38,6 +38,8 @@ pub(super) struct Transfer {
     has_begun: bool,
     /// Those who were here then.
     receivers: usize,
+    /// A line for each of those that have all of it, when it is over.
+    whole: Vec<String>,
 }
 
 impl Transfer {
@@ -164,6 +166,11 @@ impl Transfer {
         Some(progress.line(moved(peers), peers.room.slowest(), columns, now))
     }
 
+    /// The account is settled: these lines name those of its receivers that have all of it.
+    pub(super) fn settled(&mut self, whole: Vec<String>) {
+        self.whole = whole;
+    }
+
     /// Says what was moved, all in all, since `start` if it is no transfer.
     pub(super) fn sum_up<S: Stream, D: Device>(
         &self,
@@ -176,11 +183,15 @@ impl Transfer {
         let rate = Size((said as f64 / time.as_secs_f64().max(0.001)) as u64);
         let received = peers.received();
         match self.awaited.filter(|_| self.is_closed()) {
-            Some(_) => log::info!(
-                target: NOTICE,
-                "sent {said} bytes to {}, received {received} in {time:.1?}: {rate}/s",
-                self.reached(peers)
-            ),
+            Some(_) => {
+                let reached = self.reached(peers);
+                let sum = format!(
+                    "sent {said} bytes to {reached}, received {received} in {time:.1?}: {rate}/s"
+                );
+                for line in self.whole.iter().chain([&sum]) {
+                    log::info!(target: NOTICE, "{line}");
+                }
+            }
             None => log::info!(
                 "sent {said} bytes to everybody, received {received} in {time:.1?}: {rate}/s"
             ),

@@ -246,7 +246,7 @@ fn a_receiver_that_left_with_everything_lacks_what_was_said_later() {
         drop(stays);
         expect_end(&mut hub.process, 1);
         let told = hub.process.stderr.text();
-        let lack = format!("[1] {addr} did not get the last 700 bytes\n");
+        let lack = format!("[1] {addr} did not get the last 700 of 3700 bytes\n");
         assert!(told.contains(&lack), "{lost}: {told}");
     }
 }

@@ -91,6 +91,7 @@ impl Schedule {
             records: Wanted::default(),
             raw_output: true,
             edit: false,
+            digest: false,
         };
         let mut net = net(Chance(0), stdin, &plain);
         net.agenda.clear();
@@ -133,6 +134,7 @@ impl Schedule {
             stdout: Output::new(Fd::Out(fake.clone())),
             stderr: Stderr::over(Notices::default(), Output::new(Fd::Err)),
             records: None,
+            draws: false,
         };
         let core = Core::new(parts, settings.clone(), role, start);
         Schedule {
@@ -477,6 +479,8 @@ fn settings(chance: &mut Chance) -> Settings {
         records: Wanted::default(),
         raw_output: true,
         edit: false,
+        // As a record, it has every byte looked at.
+        digest: chance.one_in(6),
     }
 }
 

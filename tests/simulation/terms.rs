@@ -164,6 +164,7 @@ impl Terms {
                 records: Wanted::default(),
                 raw_output: false,
                 edit: false,
+                digest: false,
             },
         }
     }

@@ -133,7 +133,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let missing = self.missing(key);
         let peer = self.conns.get_mut(key);
         let was_promised = peer.is_some_and(|peer| std::mem::take(&mut peer.is_promised));
-        if was_promised && (missing > 0 || !self.says_no_more) {
+        if was_promised {
             let who = self.who(key);
             self.shortfall.add(who, missing, self.said);
         }
@@ -376,9 +376,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.received += account.received;
         let who = told(account, peer.conn.addr());
         // What is said after it left, it lacks as well.
-        if let Some(missing) = missing.filter(|&missing| missing > 0 || !self.says_no_more) {
+        if let Some(missing) = missing {
             self.shortfall.add(who.clone(), missing, self.said);
         }
+        self.tell_digest(key, &who, now);
         let traffic = format!(
             "after {:.1?}, {} bytes in, {} out, {} here",
             now.saturating_duration_since(account.since),

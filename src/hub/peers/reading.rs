@@ -213,6 +213,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// A peer said `bytes`.
     fn take_in(&mut self, key: usize, bytes: &[u8], now: Instant) {
+        if let Some(digests) = &mut self.digests {
+            digests.heard(key, bytes);
+        }
         if self.records.is_none() || !self.room.is_chat() {
             self.record_of(key, |records, who| records.received(who, bytes));
             self.room.heard(key, bytes, now);

@@ -4,10 +4,14 @@
 //! it lacks is known when the operator has said the last word, so it is remembered until then how much
 //! had been said.
 //!
-//! It promises: a receiver that lacks a byte is named, or counted, with the number of bytes.
+//! It promises: a receiver that lacks a byte is named, or counted, with the number of bytes; so is one
+//! that has all of them, for whoever wants to know.
 
 /// How many of those who did not get everything are named.
 const NAMED: usize = 20;
+
+/// How many of those who did: a lecture's.
+const NAMED_WHOLE: usize = 300;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -40,6 +44,8 @@ pub struct Settled {
     pub lines: Vec<String>,
     /// Bytes that each lacks.
     pub missing: Vec<u64>,
+    /// The same for those who have everything.
+    pub whole: Vec<String>,
 }
 
 impl Shortfall {
@@ -57,14 +63,25 @@ impl Shortfall {
     /// Who lacks what after the operator said so many bytes.
     pub(super) fn settle(&self, said: u64) -> Settled {
         let mut settled = Settled::default();
+        let mut whole = 0;
         for leaver in &self.left {
             let lacks = leaver.lacks(said);
             if lacks == 0 {
+                whole += 1;
+                if whole <= NAMED_WHOLE {
+                    let line = format!("{} has all of the {said} bytes", leaver.who);
+                    settled.whole.push(line);
+                }
                 continue;
             }
             settled.missing.push(lacks);
             if settled.missing.len() <= NAMED {
-                let line = format!("{} did not get the last {lacks} bytes", leaver.who);
+                // What others said is owed to it as well, and TLS adds to what is counted.
+                let of = match lacks <= said {
+                    true => format!("{lacks} of {said}"),
+                    false => lacks.to_string(),
+                };
+                let line = format!("{} did not get the last {of} bytes", leaver.who);
                 settled.lines.push(line);
             }
         }
@@ -72,6 +89,10 @@ impl Shortfall {
         if unnamed > 0 {
             let line = format!("{unnamed} more did not get everything");
             settled.lines.push(line);
+        }
+        if whole > NAMED_WHOLE {
+            let line = format!("{} more have everything", whole - NAMED_WHOLE);
+            settled.whole.push(line);
         }
         settled
     }
@@ -86,15 +107,30 @@ mod tests {
         let mut shortfall = Shortfall::default();
         shortfall.add("[1] a".into(), 0, 100);
         assert_eq!((shortfall.count(100), shortfall.count(130)), (0, 1));
-        assert!(shortfall.settle(100).lines.is_empty());
+        let settled = shortfall.settle(100);
+        assert!(settled.lines.is_empty());
+        assert_eq!(settled.whole, ["[1] a has all of the 100 bytes"]);
         shortfall.add("[2] b".into(), 7, 130);
         let settled = shortfall.settle(130);
         assert_eq!(settled.missing, [30, 7]);
         let lines = [
-            "[1] a did not get the last 30 bytes",
-            "[2] b did not get the last 7 bytes",
+            "[1] a did not get the last 30 of 130 bytes",
+            "[2] b did not get the last 7 of 130 bytes",
         ];
         assert_eq!(settled.lines, lines);
+        assert!(settled.whole.is_empty());
+    }
+
+    #[test]
+    fn of_those_with_everything_a_lecture_is_named() {
+        let mut shortfall = Shortfall::default();
+        for _ in 0..NAMED_WHOLE + 5 {
+            shortfall.add("somebody".into(), 0, 9);
+        }
+        let settled = shortfall.settle(9);
+        assert!(settled.lines.is_empty() && settled.missing.is_empty());
+        assert_eq!(settled.whole.len(), NAMED_WHOLE + 1);
+        assert_eq!(settled.whole[NAMED_WHOLE], "5 more have everything");
     }
 
     #[test]

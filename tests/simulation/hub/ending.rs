@@ -449,7 +449,8 @@ fn told_of(stderr: &str, number: u32) -> Option<u64> {
     let who = format!("muxnc: [{number}] ");
     let mut lines = stderr.lines().filter(|line| line.starts_with(&who));
     let (_, lacks) = lines.next()?.split_once(" did not get the last ")?;
-    lacks.strip_suffix(" bytes")?.parse().ok()
+    let lacks = lacks.strip_suffix(" bytes")?;
+    lacks.split(" of ").next()?.parse().ok()
 }
 
 /// With `--send-only`: how long the others may take to close, and how often it is looked before that

@@ -1,0 +1,53 @@
+//! A digest: what bytes went one way, as one number that `sha256sum(1)` makes of them too.
+
+use std::fmt;
+
+use sha2::Digest as _;
+use sha2::Sha256;
+
+/// The SHA-256 (FIPS 180-4) of all bytes so far, and how many they are.
+#[derive(Debug, Clone, Default)]
+pub struct Digest {
+    hash: Sha256,
+    count: u64,
+}
+
+impl Digest {
+    /// These came next.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+        self.count += bytes.len() as u64;
+    }
+
+    /// Whether nothing went that way.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes, SHA-256 ", self.count)?;
+        let hash = self.hash.clone().finalize();
+        hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of FIPS 180-4, however it is cut.
+    #[test]
+    fn it_is_what_sha256sum_says() {
+        let mut digest = Digest::default();
+        assert!(digest.is_empty());
+        digest.add(b"a");
+        digest.add(b"");
+        digest.add(b"bc");
+        assert_eq!(
+            digest.to_string(),
+            "3 bytes, SHA-256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}
