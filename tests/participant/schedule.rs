@@ -253,7 +253,9 @@ impl Schedule {
         if unread || (is_over && unsent && !is_typed) {
             assert!(net.breaks, "a clean end after a part: {net:#?}");
         }
-        if !unread && !unsent {
+        // That it was the last line is not known before the pause behind it is over.
+        let pauses = self.settings.line_delay.is_some() && !net.in_end_read;
+        if !unread && !unsent && !pauses {
             assert!(!net.breaks, "a reset after all of it: {net:#?}");
         }
     }
