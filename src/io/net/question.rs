@@ -2,10 +2,10 @@
 //!
 //! `getaddrinfo(3)` asks whom `nsswitch.conf(5)` says (files, DNS, mDNS, a directory), and takes as
 //! long as they do: minutes where name servers do not answer. It cannot be interrupted, and glibc's
-//! `getaddrinfo_a(3)` is nothing but threads. So the question is asked in a thread of its own,
-//! before the loop is there: that costs some 50 µs and keeps every source of names that the system
-//! has, where a resolver of ours would know files and DNS only. Addresses in numbers never come
-//! here.
+//! `getaddrinfo_a(3)` is nothing but threads. So the question is asked in a thread of its own, before
+//! the loop is there: that costs a thread for as long as it takes, and keeps every source of names that
+//! the system has, where a resolver of ours would know files and DNS only. Addresses in numbers never
+//! come here.
 //!
 //! It promises: who waits goes on when the time is over; a thread whose answer nobody waits for any
 //! more touches nothing of ours, and ends with its question or with the process.
