@@ -323,7 +323,7 @@ impl Args {
             max_per_host: self.access.max_per_host.map(|max| max as usize),
             tells_refused: self.messages.verbosity() != Verbosity::Quiet,
             relay: self.hub.broker || self.hub.chat,
-            chat: self.hub.chat.then(|| self.hub.name.clone()),
+            chat: self.hub.chat(),
             wait_for: wait_for.map(|peers| peers as usize),
             history: self.hub.history.map_or(0, |lines| lines as usize),
             announced: CLASS,

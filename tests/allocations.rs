@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use muxnc::engine::chat::Chat;
+use muxnc::engine::chat::Rules;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
@@ -36,7 +37,7 @@ fn room(relay: bool, chat: bool, history: usize) -> (Room, Instant) {
     });
     room.keep_history(history);
     if chat {
-        room.open_chat(Chat::new("host", false));
+        room.open_chat(Chat::new(Rules::of("host"), false));
     }
     for key in 0..PEERS {
         room.join(key, now);

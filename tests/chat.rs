@@ -7,6 +7,7 @@ use std::net::Shutdown;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use support::Folder;
 use support::Hub;
 use support::MUXNC;
 use support::Process;
@@ -244,14 +245,153 @@ fn names_are_taken_by_nick_and_unmistakable() {
 }
 
 #[test]
-fn what_looks_like_a_command_otherwise_is_said() {
+fn what_a_participant_asks_for_is_answered_to_it_alone() {
     let (hub, mut one, two) = pair(&[]);
-    one.says("/nickname\n/quit\n//nick x\n/kick 2\n");
-    two.hears("<user1> /nickname\n<user1> /quit\n<user1> //nick x\n<user1> /kick 2\n");
-    hub.process.stdout.wait_for("<user1> /kick 2\n");
-    // But what was meant as the one command that there is, is that.
+    for (asked, told) in [
+        (
+            "/help",
+            "* /nick NAME: be called NAME\n* /msg NAME TEXT: say TEXT to NAME alone\n\
+             * /me TEXT: say what you do\n* /names: who is here\n* /help: this list\n",
+        ),
+        (" /NAMES", "* here: host, user1, user2\n"),
+        (
+            "/quit",
+            "* /quit is no command, and was not said: /help lists them\n",
+        ),
+        (
+            "/nickname",
+            "* /nickname is no command, and was not said: /help lists them\n",
+        ),
+        ("/msg user2", "* that is written /msg NAME TEXT\n"),
+        (
+            "/msg Eve psst",
+            "* nobody here is called Eve: /names lists everybody\n",
+        ),
+    ] {
+        one.says(format!("{asked}\n"));
+        one.hears(told);
+    }
+    one.says("/etc/passwd\n/* code */\n//nick x\n/me waves\n");
+    let said = "<user1> /etc/passwd\n<user1> /* code */\n<user1> //nick x\n<user1> *waves*\n";
+    two.hears(said);
+    assert_eq!(two.got.text(), format!("* user2 joined\n{said}"));
+    let shown = hub.process.stdout.wait_for(said);
+    assert_eq!(shown, format!("* user1 joined\n* user2 joined\n{said}"));
     one.says(" /NICK Ana\n");
     two.hears("* user1 is now Ana\n");
+}
+
+#[test]
+fn what_is_said_to_one_alone_is_marked_at_both_ends_and_read_nowhere_else() {
+    let folder = Folder::new("private");
+    let transcript = folder.0.join("transcript");
+    let records = ["--transcript", transcript.to_str().unwrap()];
+    let (mut hub, mut one, two) = pair(&records);
+    let three = Peer::join(hub.port, 3);
+    one.says("/nick Ana\nfirst\n/msg user2 secret one\n /MSG USER2: secret two\nlast\n");
+    two.hears(
+        "<Ana> first\n<Ana, to you alone> secret one\n<Ana, to you alone> secret two\n<Ana> last\n",
+    );
+    three.hears("<Ana> first\n<Ana> last\n");
+    one.hears("* only user2 was told\n* only user2 was told\n");
+    let shown = hub.process.stdout.wait_for("<Ana> last\n");
+    assert!(
+        shown.ends_with(
+            "<Ana> first\n* Ana said something to user2 alone\n\
+             * Ana said something to user2 alone\n<Ana> last\n"
+        ),
+        "{shown}"
+    );
+    one.says("/msg host a question\n");
+    one.hears("* only host was told\n");
+    hub.process
+        .stdout
+        .wait_for("<Ana, to you alone> a question\n");
+    // Also one that leaves in the middle of its line has said it.
+    one.says("/msg user3 bye");
+    one.leaves();
+    three.hears("<Ana, to you alone> bye\n* Ana left\n");
+    hub.process.type_in("that is all\n");
+    two.hears("that is all\n");
+    hub.process.end_input();
+    two.leaves();
+    three.leaves();
+    hub.process.expect_status(0);
+    let minutes = std::fs::read_to_string(&transcript).unwrap();
+    let asked: Vec<&str> = minutes
+        .lines()
+        .filter(|line| line.contains("\tasked\t1\t"))
+        .filter_map(|line| line.rsplit('\t').next())
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            "/nick Ana",
+            "/msg user2",
+            "/msg user2",
+            "/msg host a question",
+            "/msg user3"
+        ]
+    );
+    assert!(!minutes.contains("secret"), "{minutes}");
+}
+
+#[test]
+fn the_operator_reads_what_is_said_to_one_alone_where_that_was_asked_for() {
+    let (hub, mut one, two) = pair(&["--open-messages"]);
+    one.says("/msg user2 not secret\n");
+    two.hears("<user1, to you alone> not secret\n");
+    hub.process
+        .stdout
+        .wait_for("<user1, to user2 alone> not secret\n");
+}
+
+#[test]
+fn whoever_joins_is_welcomed_only_where_that_was_asked_for() {
+    if !installed(&["nc"]) {
+        return;
+    }
+    let hub = Hub::start(&["--chat", "--welcome", "Say /help\u{7}", "--history", "5"]);
+    let mut one = Peer::connect(hub.port);
+    one.hears("* Say /help^G\n");
+    one.says("hello\n");
+    one.hears("* user1 joined\n");
+    let port = hub.port.to_string();
+    let mut nc = Process::start(&mut piped("nc", &["127.0.0.1", &port]));
+    nc.stdout
+        .wait_for("* Say /help^G\n<user1> hello\n* user2 joined\n");
+    nc.type_in("/names\r\n/msg user1 psst\r\n");
+    nc.stdout
+        .wait_for("* here: host, user1, user2\n* only user1 was told\n");
+    one.hears("<user2, to you alone> psst\n");
+}
+
+#[test]
+fn who_is_sent_away_reads_why() {
+    if !installed(&["nc"]) {
+        return;
+    }
+    for chat in [true, false] {
+        let args = match chat {
+            true => &["-l", "0", "--chat"][..],
+            false => &["-l", "0"],
+        };
+        let mut bob = Terminal::of_kind("xterm-256color", MUXNC, args);
+        let port = support::listening_port(&bob.screen);
+        let mut nc = Process::start(&mut piped("nc", &["127.0.0.1", &port.to_string()]));
+        bob.screen.wait_for("joined, 1 here");
+        // Something of it is under way when it is cut off.
+        nc.type_in("and another thing\n".repeat(50));
+        bob.screen.wait_for("and another thing");
+        support::pause();
+        bob.press("/kick 1 too \u{202e}loud\r");
+        nc.stdout.wait_for(match chat {
+            true => "* host disconnected you: too <U+202E>loud\n",
+            false => "muxnc: you were disconnected: too <U+202E>loud\n",
+        });
+        nc.stdout.wait_end();
+        bob.screen.wait_for("was cut off by you: too");
+    }
 }
 
 /// What a terminal would obey, and what everybody reads instead.
@@ -403,7 +543,7 @@ fn at_a_terminal_bob_reads_names_and_his_own_lines_once() {
     bob.screen.wait_for("7 could be mistaken for somebody else");
     support::pause();
     bob.press("/msg 1 well done\r");
-    one.hears("<host> well done\n");
+    one.hears("<host, to you alone> well done\n");
     support::pause();
     bob.press("/relay off\r");
     two.hears("* only host hears you now\n");
@@ -416,7 +556,9 @@ fn at_a_terminal_bob_reads_names_and_his_own_lines_once() {
     one.says("over\n");
     two.hears("<Ana> over\n");
     support::pause();
-    bob.press("/kick 1\r");
+    bob.press("/kick 1 loud\r");
+    one.hears("* host disconnected you: loud\n");
+    one.got.wait_end();
     two.hears("* Ana left\n");
     assert_eq!(
         two.got.text(),
@@ -460,6 +602,10 @@ fn what_makes_no_sense_in_a_chat_is_refused() {
         &["-l", "0", "--chat", "--raw-output"],
         &["-l", "0", "--chat", "--label", "never"],
         &["-l", "0", "--name", "Bob"],
+        &["-l", "0", "--welcome", "hello"],
+        &["-l", "0", "--open-messages"],
+        &["-l", "0", "--chat", "--welcome", ""],
+        &["-l", "0", "--chat", "--welcome", "two\nlines"],
         &["-l", "0", "--chat", "--name", "user1"],
         &["-l", "0", "--chat", "--name", "B\u{f6}b"],
         &["-l", "0", "--chat", "--name", ""],

@@ -294,7 +294,7 @@ fn a_chats_transcript_has_the_names_and_a_private_word_whom_it_was_for() {
         [
             format!("joined\t1\t{addr}\tuser1\t"),
             format!("from\t1\t{addr}\tuser1\thi"),
-            format!("from\t1\t{addr}\tuser1\t/nick Ana"),
+            format!("asked\t1\t{addr}\tuser1\t/nick Ana"),
             format!("from\t1\t{addr}\tAna\tit is me"),
             String::from("to\t*\t-\tBob\thello all"),
             format!("to\t1\t{addr}\tAna\thello Ana"),

@@ -22,6 +22,7 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
     $completions = @(switch ($command) {
         'muxnc' {
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'What you are called in a --chat')
+            [CompletionResult]::new('--welcome', '--welcome', [CompletionResultType]::ParameterName, 'In a --chat, the first line that whoever joins reads, behind *')
             [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'Give whoever joins the last LINES lines first')
             [CompletionResult]::new('--wait-for', '--wait-for', [CompletionResultType]::ParameterName, 'Read nothing of stdin before N peers are here')
             [CompletionResult]::new('--slow-peer', '--slow-peer', [CompletionResultType]::ParameterName, 'What to do about a peer that does not keep up')
@@ -73,6 +74,7 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'Serve one peer and end with it, as nc -l does')
             [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'Pass each peer''s lines on to all the others')
             [CompletionResult]::new('--chat', '--chat', [CompletionResultType]::ParameterName, 'Be a chat: --broker, and who said it before every line')
+            [CompletionResult]::new('--open-messages', '--open-messages', [CompletionResultType]::ParameterName, 'In a --chat, show you what participants say to one alone by /msg')
             [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
             [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Use IPv6 only')
             [CompletionResult]::new('-U', '-U ', [CompletionResultType]::ParameterName, 'Use a Unix socket: a PATH in place of HOST and PORT')

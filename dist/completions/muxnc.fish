@@ -1,4 +1,5 @@
 complete -c muxnc -l name -d 'What you are called in a --chat' -r -f
+complete -c muxnc -l welcome -d 'In a --chat, the first line that whoever joins reads, behind *' -r -f
 complete -c muxnc -l history -d 'Give whoever joins the last LINES lines first' -r -f
 complete -c muxnc -l wait-for -d 'Read nothing of stdin before N peers are here' -r -f
 complete -c muxnc -l slow-peer -d 'What to do about a peer that does not keep up' -r -f -a "wait\t'Wait for it: nothing is lost (but see --stall-timeout)'
@@ -49,6 +50,7 @@ complete -c muxnc -s k -l keep-open -d 'Serve on after the end of stdin, and end
 complete -c muxnc -l once -d 'Serve one peer and end with it, as nc -l does'
 complete -c muxnc -l broker -d 'Pass each peer\'s lines on to all the others'
 complete -c muxnc -l chat -d 'Be a chat: --broker, and who said it before every line'
+complete -c muxnc -l open-messages -d 'In a --chat, show you what participants say to one alone by /msg'
 complete -c muxnc -s 4 -d 'Use IPv4 only'
 complete -c muxnc -s 6 -d 'Use IPv6 only'
 complete -c muxnc -s U -l unixsock -d 'Use a Unix socket: a PATH in place of HOST and PORT'

@@ -14,11 +14,12 @@ use std::time::Instant;
 use muxnc::engine::admit::Admission;
 use muxnc::engine::admit::Lists;
 use muxnc::engine::admit::Word;
-use muxnc::engine::chat;
 use muxnc::engine::chat::Chat;
+use muxnc::engine::chat::Composed;
+use muxnc::engine::chat::Rules;
+use muxnc::engine::chat::Speech;
 use muxnc::engine::command::Command;
 use muxnc::engine::command::Typed;
-use muxnc::engine::command::is_name;
 use muxnc::engine::command::is_private;
 use muxnc::engine::command::understand;
 use muxnc::engine::crlf::Crlf;
@@ -33,12 +34,17 @@ use muxnc::engine::journal::Journal;
 use muxnc::engine::journal::SEGMENT;
 use muxnc::engine::lines::Lines;
 use muxnc::engine::lines::MAX_LINE;
+use muxnc::engine::names::Names;
+use muxnc::engine::names::Owner;
+use muxnc::engine::names::is_name;
 use muxnc::engine::proxy::Conversation;
 use muxnc::engine::proxy::Destination;
 use muxnc::engine::proxy::Kind;
 use muxnc::engine::proxy::Login;
 use muxnc::engine::proxy::ProxyError;
 use muxnc::engine::proxy::Step;
+use muxnc::engine::request::Request;
+use muxnc::engine::request::request;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
@@ -375,7 +381,7 @@ pub fn room(data: &[u8]) {
         announced: 300,
     });
     if is_chat {
-        room.open_chat(Chat::new("host", bit(5)));
+        room.open_chat(Chat::new(Rules::of("host"), bit(5)));
     }
     let mut now = Instant::now();
     let mut keys: Vec<usize> = Vec::new();
@@ -523,28 +529,39 @@ pub fn chat(data: &[u8]) {
     let pieces = input.pieces();
     let compose = |pieces: &[Vec<u8>]| {
         let (mut lines, mut escaper) = (Lines::default(), Escaper::default());
-        let mut text = String::new();
-        for piece in pieces {
-            chat::compose(&mut lines, &mut escaper, Some(piece), &mut text, |_| ());
-            assert!(text.is_empty() || text.ends_with('\n'), "half a line");
+        let mut composed = Composed::default();
+        composed.keep_bytes(true);
+        let steps = pieces.iter().map(|piece| Speech::Bytes(piece));
+        for step in steps.chain([Speech::End]) {
+            composed.take_in(&mut lines, &mut escaper, step);
         }
-        chat::compose(&mut lines, &mut escaper, None, &mut text, |_| ());
-        text
+        let bytes: Vec<&[u8]> = composed.lines().map(|line| line.bytes).collect();
+        assert_eq!(bytes.concat(), pieces.concat(), "a byte is lost");
+        composed.lines().map(|line| line.text).collect::<String>()
     };
     let text = compose(&pieces);
     assert!(is_safe(&text) && (text.is_empty() || text.ends_with('\n')));
     assert_eq!(text, compose(&[pieces.concat()]), "cuts do not matter");
 
-    let mut chat = Chat::new("host", false);
-    let mut names: HashMap<u32, String> = (1..6).map(|n| (n, chat::default_name(n))).collect();
+    let mut owners = Names::of_chat("host");
+    let mut names: HashMap<u32, String> = HashMap::new();
+    for number in 1..6 {
+        names.insert(number, owners.join(number as usize, number));
+    }
     for (i, line) in text.lines().enumerate() {
         let number = i as u32 % 5 + 1;
-        let Some(new) = chat::nick(line) else {
-            assert!(!line.starts_with("/nick ") && line != "/nick");
+        let asked = request(line);
+        let is_written = ["/nick", "/msg", "/me"].iter().any(|request| {
+            let rest = line.strip_prefix(request);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        });
+        assert!(asked.is_some() || !is_written, "{line:?} is said");
+        let Some(Request::Nick(new)) = asked else {
             continue;
         };
         let old = names[&number].clone();
-        if chat.rename(number, &old, new).is_ok() {
+        if owners.rename(number as usize, number, &old, new).is_ok() {
+            assert_eq!(owners.owner(new), Some(Owner::Member(number as usize)));
             assert!(is_name(new), "{new:?}");
             let new_one = new.to_ascii_lowercase();
             let taken = names

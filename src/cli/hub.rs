@@ -7,7 +7,9 @@ use clap::ValueEnum;
 
 use super::time::positive_duration;
 use crate::engine::chat;
-use crate::engine::command::MAX_NAME;
+use crate::engine::chat::MAX_WELCOME;
+use crate::engine::names;
+use crate::engine::names::MAX_NAME;
 use crate::engine::rate::Rate;
 use crate::engine::room::SlowPeer;
 
@@ -47,6 +49,7 @@ pub(super) struct HubArgs {
     ///
     /// Whoever comes, goes or takes a name is announced. Participants are user1, user2 and so on
     /// until they say /nick NAME (or you /name N NAME), and nobody can look like somebody else.
+    /// They have /msg NAME TEXT, /me TEXT, /names and /help, too.
     /// What is said is text: control characters and the like are shown, as ^[.
     #[arg(
         long,
@@ -59,10 +62,27 @@ pub(super) struct HubArgs {
         long,
         value_name = "NAME",
         requires = "chat",
-        default_value = chat::HOST,
+        default_value = names::HOST,
         value_parser = host_name
     )]
     pub(super) name: String,
+
+    /// In a --chat, the first line that whoever joins reads, behind *
+    ///
+    /// Say in it what can be asked for: /help, /names, /nick NAME, /msg NAME TEXT, /me TEXT.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "chat",
+        value_parser = welcome
+    )]
+    pub(super) welcome: Option<String>,
+
+    /// In a --chat, show you what participants say to one alone by /msg
+    ///
+    /// Without it you see who said something to whom. (-o and -x keep what is received as it is.)
+    #[arg(long, requires = "chat")]
+    pub(super) open_messages: bool,
 
     /// Give whoever joins the last LINES lines first
     ///
@@ -116,6 +136,15 @@ pub(super) struct HubArgs {
 }
 
 impl HubArgs {
+    /// Of what kind a chat is to be, if one is.
+    pub(super) fn chat(&self) -> Option<chat::Rules> {
+        self.chat.then(|| chat::Rules {
+            host: self.name.clone(),
+            welcome: self.welcome.clone(),
+            open_messages: self.open_messages,
+        })
+    }
+
     pub(super) fn slow_peer(&self) -> SlowPeer {
         match self.slow_peer {
             SlowPeerArg::Wait => SlowPeer::Wait,
@@ -151,11 +180,21 @@ fn rate(text: &str) -> Result<Rate, String> {
 
 /// A name that no participant of a chat has.
 fn host_name(text: &str) -> Result<String, String> {
-    match chat::is_free_for_host(text) {
+    match names::is_free_for_host(text) {
         true => Ok(text.into()),
         false => Err(format!(
             "a name is 1 to {MAX_NAME} letters, digits or any of - _ . with a letter among them, \
              and not user1 or the like"
+        )),
+    }
+}
+
+/// One line that is not long.
+fn welcome(text: &str) -> Result<String, String> {
+    match text.len() <= MAX_WELCOME && !text.is_empty() && !text.contains('\n') {
+        true => Ok(text.into()),
+        false => Err(format!(
+            "a welcome is one line of at most {MAX_WELCOME} bytes"
         )),
     }
 }

@@ -56,9 +56,17 @@ fn every_spelling_of_listening() {
 fn a_chat_relays_and_its_operator_has_a_name() {
     let chat = hub("-l --chat 3000");
     assert!(chat.relay);
-    assert_eq!(chat.chat.as_deref(), Some("host"));
+    let rules = chat.chat.expect("a chat");
+    assert_eq!((&*rules.host, rules.welcome), ("host", None));
+    assert!(!rules.open_messages);
     let named = hub("-l 3000 --chat --broker --name Bob");
-    assert_eq!(named.chat.as_deref(), Some("Bob"));
+    assert_eq!(named.chat.expect("a chat").host, "Bob");
+    let open = hub("-l 3000 --chat --open-messages --welcome /help");
+    let rules = open.chat.expect("a chat");
+    assert_eq!(
+        (rules.open_messages, rules.welcome.as_deref()),
+        (true, Some("/help"))
+    );
     assert_eq!(hub("-l 3000 --broker").chat, None);
 }
 

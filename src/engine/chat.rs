@@ -2,100 +2,105 @@
 //!
 //! What the participants of a chat receive is text, for their terminals may be plain nc: whole
 //! lines, each of them `<name> ` and what that name's owner said, or `* ` and an announcement. What
-//! would act on a terminal is shown instead, as [`escape`](crate::engine::escape) does it.
+//! would act on a terminal is shown instead, as [`escape`](crate::engine::escape) does it. What is for
+//! one alone begins with `<name, to you alone> `, which is nobody's name.
 //!
 //! ```text
 //!   * user3 joined
 //!   <user3> what is a socket?
 //!   * user3 is now Ana
 //!   <host> a door with a number, Ana
+//!   <Ana, to you alone> psst
 //! ```
 //!
-//! It promises: nothing anybody says can begin a line; at any time every name has one owner, and no
-//! two names look alike. (A line wider than a terminal continues on its next row without a label:
-//! how wide that is nobody here can know.)
+//! It promises: nothing anybody says can begin a line. (A line wider than a terminal continues on its
+//! next row without a label: how wide that is nobody here can know.)
 
-use std::collections::HashSet;
-use std::fmt;
 use std::mem;
 
-use crate::engine::command::MAX_NAME;
-use crate::engine::command::is_name;
 use crate::engine::escape::Escaper;
+use crate::engine::escape::Letters;
 use crate::engine::lines::Lines;
-use crate::engine::lookalike::is_slash;
-use crate::engine::lookalike::plain;
-use crate::engine::lookalike::skip_unseen;
+use crate::engine::names::Names;
 
-/// What the operator is called if not said otherwise.
-pub const HOST: &str = "host";
-
-/// Names that only the program may have.
-const RESERVED: [&str; 2] = [HOST, "muxnc"];
-
-/// What a participant is called until it has a name is this and its number.
-const DEFAULT: &str = "user";
-
-/// The command by which a participant takes a name.
-const NICK: &str = "nick";
-
-/// Capacity above which the text of a turn gives its memory back.
+/// Capacity above which what was composed in a turn gives its memory back.
 const KEPT: usize = 256 * 1024;
 
-/// The rules of a chat, and the names in it. See the module's documentation.
-#[derive(Debug)]
-pub struct Chat {
-    host: Box<str>,
-    line_end: &'static str,
-    /// What of the operator's bytes is not complete enough to be said.
-    pub(super) escaper: Escaper,
-    /// The names that were given or taken, the operator's too, as [`fold`] makes them.
-    taken: HashSet<String>,
-    /// Here so that its memory is reused.
-    text: String,
+/// The longest welcome, in bytes.
+pub const MAX_WELCOME: usize = 400;
+
+/// What a chat is asked to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// What the operator is called.
+    pub host: String,
+    /// The first line that whoever joins reads, at most [`MAX_WELCOME`] bytes.
+    pub welcome: Option<String>,
+    /// The operator reads what participants say to one alone.
+    pub open_messages: bool,
 }
 
-/// Why somebody cannot have a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameError {
-    /// It is not what a name may be.
-    NoName,
-    /// It is somebody else's, or looks like it.
-    Taken,
-    /// It would not be another name.
-    Same,
-    /// Nothing goes from participant to participant just now, so names do not either.
-    Quiet,
-}
-
-impl fmt::Display for NameError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NameError::NoName => {
-                write!(out, "1 to {MAX_NAME} letters, digits, - _ . with a letter")
-            }
-            NameError::Taken => out.write_str("that is taken, or looks like another's name"),
-            NameError::Same => out.write_str("that is the name already"),
-            NameError::Quiet => out.write_str("names stay while nobody hears the others"),
+impl Rules {
+    /// A chat without a welcome whose operator is called so.
+    pub fn of(host: &str) -> Rules {
+        Rules {
+            host: host.into(),
+            welcome: None,
+            open_messages: false,
         }
     }
 }
 
+/// The rules of a chat, and the names in it. See the module's documentation.
+#[derive(Debug)]
+pub struct Chat {
+    rules: Rules,
+    line_end: &'static str,
+    /// As whoever joins gets it, with its end.
+    welcome: String,
+    /// What of the operator's bytes is not complete enough to be said.
+    pub(super) escaper: Escaper,
+    pub(super) names: Names,
+    /// Here so that its memory is reused.
+    composed: Composed,
+}
+
 impl Chat {
-    /// A chat whose operator has this name, [`is_free_for_host`]; with `crlf` its lines end in CRLF.
-    pub fn new(host: &str, crlf: bool) -> Chat {
+    /// A chat by these rules, whose operator's name [is free](crate::engine::names::is_free_for_host);
+    /// with `crlf` its lines end in CRLF.
+    pub fn new(rules: Rules, crlf: bool) -> Chat {
+        let line_end = if crlf { "\r\n" } else { "\n" };
+        let mut welcome = String::new();
+        if let Some(text) = &rules.welcome {
+            welcome.push_str("* ");
+            let mut letters = Letters::default();
+            text.chars()
+                .for_each(|letter| letters.push(letter, &mut welcome));
+            welcome.push_str(line_end);
+        }
         Chat {
-            host: host.into(),
-            line_end: if crlf { "\r\n" } else { "\n" },
+            line_end,
+            welcome,
             escaper: Escaper::default(),
-            taken: HashSet::from([fold(host)]),
-            text: String::new(),
+            names: Names::of_chat(&rules.host),
+            composed: Composed::default(),
+            rules,
         }
     }
 
     /// What the operator is called.
     pub fn host(&self) -> &str {
-        &self.host
+        &self.rules.host
+    }
+
+    /// Whether the operator reads what participants say to one alone.
+    pub fn has_open_messages(&self) -> bool {
+        self.rules.open_messages
+    }
+
+    /// What whoever joins reads first, if anything.
+    pub fn welcome(&self) -> &str {
+        &self.welcome
     }
 
     /// What ends a line for the participants.
@@ -103,147 +108,126 @@ impl Chat {
         self.line_end
     }
 
-    /// Whether participant `number`, who is called `old`, may be called `new`; from now on it is.
-    ///
-    /// # Errors
-    /// Why it may not.
-    pub fn rename(&mut self, number: u32, old: &str, new: &str) -> Result<(), NameError> {
-        if !has_letter(new) {
-            return Err(NameError::NoName);
-        }
-        if old == new {
-            return Err(NameError::Same);
-        }
-        let (before, after) = (fold(old), fold(new));
-        let own = new == default_name(number);
-        let reserved = RESERVED.iter().any(|&name| fold(name) == after) || is_default(&after);
-        let taken = before != after && self.taken.contains(&after);
-        if !own && (reserved || taken) {
-            return Err(NameError::Taken);
-        }
-        self.taken.remove(&before);
-        if !own {
-            self.taken.insert(after);
-        }
-        Ok(())
+    /// Nothing composed, to be given back to [`Chat::put_composed`].
+    pub(super) fn take_composed(&mut self) -> Composed {
+        mem::take(&mut self.composed)
     }
 
-    /// Somebody of that name left: somebody else may have it.
-    pub fn release(&mut self, name: &str) {
-        self.taken.remove(&fold(name));
-    }
-
-    /// An empty text to compose in, to be given back to [`Chat::put_text`].
-    pub(super) fn take_text(&mut self) -> String {
-        mem::take(&mut self.text)
-    }
-
-    pub(super) fn put_text(&mut self, mut text: String) {
-        text.clear();
-        text.shrink_to(KEPT);
-        self.text = text;
+    pub(super) fn put_composed(&mut self, mut composed: Composed) {
+        composed.clear();
+        self.composed = composed;
     }
 }
 
-/// What a participant is called until it has a name.
-pub fn default_name(number: u32) -> String {
-    format!("{DEFAULT}{number}")
+/// What a line begins with that is for its reader alone.
+pub(super) fn private_label(from: &str) -> String {
+    format!("<{from}, to you alone> ")
 }
 
-/// Whether the operator may be called so: no participant is.
-pub fn is_free_for_host(name: &str) -> bool {
-    has_letter(name) && !is_default(&fold(name))
+/// A step of what a speaker says.
+#[derive(Debug, Clone, Copy)]
+pub enum Speech<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// What was held of an unfinished line is passed on, though the speaker may go on with it.
+    Pause,
+    /// It says no more.
+    End,
 }
 
-/// The name that a participant's line asks for, if that is what the line does: `/nick` in any case, and with
-/// blanks, or a slash that only looks like one, before it.
-pub fn nick(line: &str) -> Option<&str> {
-    let rest = skip_unseen(line).strip_prefix(is_slash)?;
-    let (word, name) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    plain(word).eq(NICK.chars()).then(|| name.trim())
+/// One line of what a speaker said, or a piece of one that does not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Visible text, ended by a line feed.
+    pub text: &'a str,
+    /// The same bytes as they are, if they are [kept](Composed::keep_bytes).
+    pub bytes: &'a [u8],
+    /// The line goes on in the next piece.
+    pub is_cut: bool,
 }
 
-/// Takes in what a speaker said, None for its end, and appends what is to be passed on now to
-/// `text`: whole lines of visible text, each ended by a line feed. Also what does not end makes
-/// lines: each [`MAX_LINE`](crate::engine::lines::MAX_LINE) bytes of it, and the rest at its end.
-/// `said` gets the same bytes as they are.
-pub fn compose(
-    lines: &mut Lines,
-    escaper: &mut Escaper,
-    bytes: Option<&[u8]>,
-    text: &mut String,
-    mut said: impl FnMut(&[u8]),
-) {
-    let end = |text: &mut String| {
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
-        }
-    };
-    let Some(mut bytes) = bytes else {
-        lines.finish(
-            |_| (),
-            |rest| {
-                said(rest);
-                escaper.escape(rest, text);
-            },
-        );
-        escaper.finish(text);
-        return end(text);
-    };
-    while !bytes.is_empty() {
-        // Cut there, so that the lines are the same however the bytes were read.
-        let (now, later) = bytes.split_at(bytes.len().min(lines.room()));
-        lines.feed(
-            now,
-            false,
-            |_| (),
-            |whole| {
-                said(whole);
-                escaper.escape(whole, text);
-            },
-        );
-        end(text);
-        bytes = later;
+/// What a speaker said, in lines.
+#[derive(Debug, Default)]
+pub struct Composed {
+    /// Lines of visible text, each ended by a line feed.
+    text: String,
+    keeps_bytes: bool,
+    bytes: Vec<u8>,
+    /// Where in the text, and in the bytes, pieces end whose lines go on.
+    cuts: Vec<(usize, usize)>,
+}
+
+impl Composed {
+    /// Keeps the bytes of what is taken in from now on, or does not.
+    pub fn keep_bytes(&mut self, wanted: bool) {
+        self.keeps_bytes = wanted;
     }
-}
 
-/// Whether two names could be taken for each other.
-pub fn is_same(one: &str, other: &str) -> bool {
-    fold(one) == fold(other)
-}
+    /// Takes in what a speaker says. Also what does not end makes lines: each
+    /// [`MAX_LINE`](crate::engine::lines::MAX_LINE) bytes of it, and the rest at its end.
+    pub fn take_in(&mut self, lines: &mut Lines, escaper: &mut Escaper, speech: Speech<'_>) {
+        let Speech::Bytes(mut bytes) = speech else {
+            lines.finish(|_| (), |rest| self.push(rest, escaper));
+            escaper.finish(&mut self.text);
+            return self.end_line(matches!(speech, Speech::Pause));
+        };
+        while !bytes.is_empty() {
+            // Cut there, so that the lines are the same however the bytes were read.
+            let (now, later) = bytes.split_at(bytes.len().min(lines.room()));
+            lines.feed(now, false, |_| (), |whole| self.push(whole, escaper));
+            self.end_line(true);
+            bytes = later;
+        }
+    }
 
-/// Numbers mean participants to the operator, so a name is not one.
-fn has_letter(name: &str) -> bool {
-    is_name(name) && name.contains(|c: char| c.is_ascii_alphabetic())
-}
+    fn push(&mut self, said: &[u8], escaper: &mut Escaper) {
+        if self.keeps_bytes {
+            self.bytes.extend_from_slice(said);
+        }
+        escaper.escape(said, &mut self.text);
+    }
 
-/// Whether a folded name could be taken for one that participants have until they get another.
-fn is_default(folded: &str) -> bool {
-    let number = |letter| DIGITS.contains(&letter);
-    folded
-        .strip_prefix(&fold(DEFAULT))
-        .is_some_and(|rest| rest.chars().all(number))
-}
+    /// Ends a piece of a line, if there is one.
+    fn end_line(&mut self, is_cut: bool) {
+        if self.text.is_empty() || self.text.ends_with('\n') {
+            return;
+        }
+        self.text.push('\n');
+        if is_cut {
+            self.cuts.push((self.text.len(), self.bytes.len()));
+        }
+    }
 
-/// The letters that the digits are taken for, each for one that no other digit is: `Ana6` and `Ana8` are
-/// two names.
-const DIGITS: [char; 10] = ['o', 'l', 'z', 'e', 'a', 's', 'g', 't', 'b', 'q'];
-
-/// What is left of a name when all that is easily overlooked is: two names that are the same then
-/// are taken for each other.
-fn fold(name: &str) -> String {
-    let folded: String = name
-        .chars()
-        .filter(|&letter| !"-_.".contains(letter))
-        .map(|letter| match letter.to_ascii_lowercase() {
-            'i' => 'l',
-            letter => match letter.to_digit(10) {
-                Some(digit) => DIGITS[digit as usize],
-                None => letter,
-            },
+    /// The lines, in order.
+    pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        let mut cuts = self.cuts.iter().peekable();
+        let mut bytes = &self.bytes[..];
+        let mut at = 0;
+        self.text.split_inclusive('\n').map(move |text| {
+            at += text.len();
+            let cut = cuts.next_if(|(end, _)| *end == at);
+            let left = self.bytes.len() - bytes.len();
+            let end = match cut {
+                Some((_, end)) => end - left,
+                None => memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1),
+            };
+            let line;
+            (line, bytes) = bytes.split_at(end);
+            Line {
+                text,
+                bytes: line,
+                is_cut: cut.is_some(),
+            }
         })
-        .collect();
-    folded.replace("rn", "m").replace("vv", "w")
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(KEPT);
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
+        self.cuts.clear();
+    }
 }
 
 #[cfg(test)]
@@ -254,29 +238,62 @@ mod tests {
     use crate::engine::escape::is_unsafe;
     use crate::engine::lines::MAX_LINE;
 
-    #[test]
-    fn a_refusal_fits_a_terminal() {
-        let name = "x".repeat(MAX_NAME);
-        for refusal in [
-            NameError::NoName,
-            NameError::Taken,
-            NameError::Same,
-            NameError::Quiet,
-        ] {
-            let line = format!("* you are still {name}: {refusal}");
-            assert!(line.len() <= 80, "{line}");
-        }
-    }
-
     fn said(pieces: &[&[u8]]) -> String {
         let (mut lines, mut escaper) = (Lines::default(), Escaper::default());
-        let mut text = String::new();
-        for piece in pieces {
-            compose(&mut lines, &mut escaper, Some(piece), &mut text, |_| ());
+        let mut composed = Composed::default();
+        composed.keep_bytes(true);
+        let steps = pieces.iter().map(|piece| Speech::Bytes(piece));
+        for step in steps.chain([Speech::End]) {
+            composed.take_in(&mut lines, &mut escaper, step);
+            let text = &composed.text;
             assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
         }
-        compose(&mut lines, &mut escaper, None, &mut text, |_| ());
-        text
+        let all: Vec<u8> = composed
+            .lines()
+            .flat_map(|line| line.bytes.to_vec())
+            .collect();
+        assert_eq!(all, pieces.concat(), "each byte is in one line");
+        for line in composed.lines() {
+            let ends = line.bytes.ends_with(b"\n");
+            assert!(!(ends && line.is_cut), "{line:?}");
+            let breaks = line.bytes.iter().filter(|&&byte| byte == b'\n');
+            assert_eq!(breaks.count(), usize::from(ends), "{line:?}");
+            assert_eq!(memchr::memchr_iter(b'\n', line.text.as_bytes()).count(), 1);
+        }
+        composed.text
+    }
+
+    #[test]
+    fn a_piece_of_a_line_that_goes_on_is_known_as_one() {
+        let (mut lines, mut escaper) = (Lines::default(), Escaper::default());
+        let mut composed = Composed::default();
+        composed.keep_bytes(true);
+        let long = [b'x'; MAX_LINE + 3];
+        for step in [
+            Speech::Bytes(b"one\ntw"),
+            Speech::Pause,
+            Speech::Bytes(b"o\r\n"),
+            Speech::Bytes(&long),
+            Speech::Bytes(b"\nlast"),
+            Speech::End,
+        ] {
+            composed.take_in(&mut lines, &mut escaper, step);
+        }
+        let got: Vec<(usize, usize, bool)> = composed
+            .lines()
+            .map(|line| (line.text.len(), line.bytes.len(), line.is_cut))
+            .collect();
+        let expected = [
+            (4, 4, false),
+            (3, 2, true),
+            (2, 3, false),
+            (MAX_LINE + 1, MAX_LINE, true),
+            (4, 4, false),
+            (5, 4, false),
+        ];
+        assert_eq!(got, expected);
+        composed.clear();
+        assert_eq!(composed.lines().count(), 0);
     }
 
     #[test]
@@ -333,148 +350,6 @@ mod tests {
             let text = said(&pieces);
             prop_assert_eq!(&text, &said(&[&bytes]));
             prop_assert!(text.chars().all(|c| c == '\n' || c == '\t' || !is_unsafe(c)));
-        }
-    }
-
-    #[test]
-    fn only_what_looks_like_slash_nick_asks_for_a_name() {
-        assert_eq!(nick("/nick Ana"), Some("Ana"));
-        assert_eq!(nick("/nick \t Ana  "), Some("Ana"));
-        assert_eq!(nick("/nick two words"), Some("two words"));
-        assert_eq!(nick("/nick"), Some(""));
-        for line in [
-            "/NICK Ana",
-            "  /nick Ana",
-            "\t/Nick\tAna",
-            "／ｎｉｃｋ　Ana",
-            "\u{2215}nick Ana",
-        ] {
-            assert_eq!(nick(line), Some("Ana"), "{line}");
-        }
-        for line in [
-            "/nickname",
-            "//nick Ana",
-            "x /nick Ana",
-            "nick Ana",
-            "",
-            "/",
-        ] {
-            assert_eq!(nick(line), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn nobody_can_look_like_somebody_else() {
-        let mut chat = Chat::new("Bob", false);
-        assert_eq!(chat.rename(1, "user1", "Ana"), Ok(()));
-        for taken in [
-            "Ana", "ana", "ANA", "A-n-a", "Ana_",
-            ".Ana", // the same but for what is overlooked
-            "Bob", "bob", "B0b", "B.o.b", "host", "Host", "h0st",
-            "muxnc", // not a participant
-            "user", "user1", "user3", "User3", "user03", "user-3", "userl", "useriO", "user.10",
-            "userz", "u5er8", "us3r4",
-        ] {
-            assert_eq!(
-                chat.rename(2, "user2", taken),
-                Err(NameError::Taken),
-                "{taken}"
-            );
-        }
-        let seventeen = "seventeen-letters";
-        for wrong in [
-            "",
-            " ",
-            "two words",
-            seventeen,
-            "\u{410}na",
-            "An\u{e1}",
-            "A<b>",
-            "* x",
-            "a\tb",
-            "a:b",
-            "7",
-            "1.2",
-            "-_.",
-            "Ana<U+202E>",
-            "^[[2J",
-        ] {
-            assert_eq!(
-                chat.rename(2, "user2", wrong),
-                Err(NameError::NoName),
-                "{wrong}"
-            );
-        }
-        for fine in ["Bea", "user2x", "x", "sixteen-letters_", "7of9", "joined"] {
-            assert_eq!(
-                Chat::new("Bob", false).rename(2, "user2", fine),
-                Ok(()),
-                "{fine}"
-            );
-        }
-    }
-
-    #[test]
-    fn look_alike_letters_are_the_same() {
-        let mut chat = Chat::new(HOST, false);
-        for (name, other) in [
-            ("Olli", "0LL1"),
-            ("corn", "com"),
-            ("swing", "svving"),
-            ("Bob", "8ob"),
-            ("Ana", "4na"),
-            ("Eva", "3va"),
-            ("Tess", "7e55"),
-            ("Liz", "Li2"),
-            ("Gus", "6us"),
-        ] {
-            assert_eq!(chat.rename(1, "user1", name), Ok(()));
-            assert_eq!(
-                chat.rename(2, "user2", other),
-                Err(NameError::Taken),
-                "{other}"
-            );
-            chat.release(name);
-        }
-        // Numbers tell apart.
-        for digit in 0..10 {
-            let name = format!("student{digit}");
-            assert_eq!(
-                chat.rename(digit + 1, &default_name(digit + 1), &name),
-                Ok(())
-            );
-        }
-    }
-
-    #[test]
-    fn a_name_that_is_given_up_is_free() {
-        let mut chat = Chat::new(HOST, false);
-        assert_eq!(chat.rename(1, "user1", "Ana"), Ok(()));
-        assert_eq!(chat.rename(1, "Ana", "Ana"), Err(NameError::Same));
-        assert_eq!(
-            chat.rename(1, "Ana", "ANA"),
-            Ok(()),
-            "one's own, written otherwise"
-        );
-        assert_eq!(chat.rename(2, "user2", "Ana"), Err(NameError::Taken));
-        assert_eq!(
-            chat.rename(1, "ANA", "user1"),
-            Ok(()),
-            "back to one's own default"
-        );
-        assert_eq!(chat.rename(2, "user2", "Ana"), Ok(()));
-        chat.release("Ana");
-        assert_eq!(chat.rename(3, "user3", "Ana"), Ok(()), "it left");
-        assert_eq!(chat.rename(4, "user4", "user4"), Err(NameError::Same));
-    }
-
-    #[test]
-    fn the_operator_is_no_participant() {
-        for name in ["host", "Bob", "mr.teacher", "user-x"] {
-            assert!(is_free_for_host(name), "{name}");
-        }
-        for name in ["", "user1", "USER", "user-7", "two words", "12", "B\u{f6}b"] {
-            assert!(!is_free_for_host(name), "{name}");
         }
     }
 }

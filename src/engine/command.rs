@@ -13,6 +13,8 @@ use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
 use crate::engine::lookalike::plain_letter;
 use crate::engine::lookalike::skip_unseen;
+use crate::engine::names::MAX_NAME;
+use crate::engine::names::is_name;
 
 /// What a typed line means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,9 +90,6 @@ const FIRST: char = 'm';
 
 /// Of a longer word that was typed so many characters are told.
 const QUOTED: usize = 20;
-
-/// The longest name, in characters.
-pub const MAX_NAME: usize = 16;
 
 /// Understands one line that was typed, without its line break.
 pub fn understand(line: &str) -> Typed<'_> {
@@ -285,14 +284,6 @@ fn is_message(text: &str, behind_slash: bool) -> bool {
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
 pub fn help((name, arguments, meaning): (&str, &str, &str)) -> String {
     format!("{:18}{meaning}", format!("/{name} {arguments}"))
-}
-
-/// Whether this may be somebody's name: short, and nothing that could be taken for anything else.
-pub fn is_name(name: &str) -> bool {
-    let fits = (1..=MAX_NAME).contains(&name.chars().count());
-    fits && name
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 /// The first word and what follows it.

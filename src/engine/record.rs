@@ -8,14 +8,18 @@
 //! 2026-11-22T09:11:35.001Z  from    1  192.0.2.11:50124  Ana  which book?
 //! 2026-11-22T09:11:41.740Z  to      *  -                 -    the \x1b[1mblue\x1b[0m one
 //! 2026-11-22T09:11:52.310Z  to      1  192.0.2.11:50124  Ana  for you alone
+//! 2026-11-22T09:11:58.142Z  asked   1  192.0.2.11:50124  Ana  /msg Ben
 //! 2026-11-22T09:12:02.007Z  left    1  192.0.2.11:50124  Ana  closed
 //! ```
+//!
+//! `asked` is what a participant of a chat asked for; what it said to another one alone is there only if
+//! that was wanted.
 //!
 //! `from+` and `to+` are said in the middle of a line: no line feed followed. That was too long to
 //! be held, or nothing followed at all.
 //!
 //! It promises: nothing that anybody sends can look like another line or column, or act on a
-//! terminal; what was said can be had back from it byte by byte, by undoing [`push_escaped`]; at
+//! terminal; what was said to everybody can be had back from it byte by byte, by undoing [`push_escaped`]; at
 //! most [`MAX_LINE`] bytes of either direction are held, and nothing of a room's members, whose lines
 //! [the room](crate::engine::room::Room::take_minutes) holds.
 
@@ -167,6 +171,11 @@ impl Transcript {
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
             said(at, Way::From, Some(who), None, line, out);
         }
+    }
+
+    /// One of many asked for something in a chat, in these words.
+    pub fn asked(&self, at: &str, who: Who<'_>, words: &[u8], out: &mut String) {
+        entry(at, "asked", Some(who), None, words, out);
     }
 
     /// The other side will say no more: what it did not finish is written as it is.

@@ -55,6 +55,7 @@ pub use self::member::Left;
 pub use self::member::Member;
 use self::member::Members;
 pub use self::member::Presence;
+pub use self::minutes::Minute;
 use self::minutes::Minutes;
 use self::pace::Pace;
 pub use self::policy::Label;
@@ -65,10 +66,11 @@ use self::presence::Trial;
 
 use crate::engine::budget::Budget;
 use crate::engine::chat::Chat;
-use crate::engine::chat::NameError;
+use crate::engine::chat::Speech;
 use crate::engine::journal::GATHER;
 use crate::engine::journal::Journal;
 use crate::engine::lines::Lines;
+use crate::engine::names::NameError;
 use crate::engine::rate::Rate;
 use crate::engine::screen::Screen;
 
@@ -129,6 +131,8 @@ pub struct Room {
     announcements: Announcements,
     /// One line of the operator's; here so that its memory is reused.
     line: String,
+    /// In a chat: who was told something alone since that was last asked for.
+    told: Vec<usize>,
 }
 
 impl Room {
@@ -162,6 +166,7 @@ impl Room {
             chat: None,
             announcements,
             line: String::new(),
+            told: Vec::new(),
         }
     }
 
@@ -209,6 +214,7 @@ impl Room {
             },
         );
         self.here += 1;
+        self.welcome(key);
         self.note_latecomer(key);
         self.note_newcomer(key, now);
         self.speakers += 1;
@@ -271,7 +277,7 @@ impl Room {
     pub fn typed(&mut self, bytes: &[u8], now: Instant) {
         let before = self.journal.end();
         if self.is_chat() {
-            self.host_says(Some(bytes));
+            self.host_says(Speech::Bytes(bytes));
         } else if self.policy.relay {
             self.operator_says(|input, room| input.feed(bytes, false, |_| (), room));
         } else {
@@ -310,7 +316,7 @@ impl Room {
     pub fn typed_end(&mut self, now: Instant) {
         let before = self.journal.end();
         if self.is_chat() {
-            self.host_says(None);
+            self.host_says(Speech::End);
         } else {
             self.operator_says(|input, room| input.finish(|_| (), room));
             self.glue.abandon(OPERATOR);
@@ -332,24 +338,22 @@ impl Room {
             speech.meter.spend(rate, bytes.len() as u64, now);
         }
         let before = speech.lines.memory();
-        if member.account.muted {
+        if self.policy.relay && !member.account.muted {
+            let in_hold = self.backpressure.is_some();
+            member.pace.say(bytes.len() as u64, in_hold, now);
+        }
+        if self.is_chat() {
+            self.member_says(key, Speech::Bytes(bytes), now);
+        } else if self.members[key].account.muted {
             self.note_muted(key, Some(bytes));
         } else {
-            if self.policy.relay {
-                let in_hold = self.backpressure.is_some();
-                member.pace.say(bytes.len() as u64, in_hold, now);
-            }
-            if self.is_chat() {
-                self.member_says(key, Some(bytes), now);
-            } else {
-                self.speak(key, now, |lines, alone, screen, room| {
-                    lines.feed(bytes, alone, screen, room);
-                });
-            }
+            self.speak(key, now, |lines, alone, screen, room| {
+                lines.feed(bytes, alone, screen, room);
+            });
         }
         self.hold(key, before);
         if self.held.is_spent() && self.members[key].held() > SHORT {
-            self.pass_on(key, now);
+            self.pass_on(key, Speech::Pause, now);
         }
     }
 
@@ -375,23 +379,28 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn finish(&mut self, key: usize, now: Instant) {
-        self.pass_on(key, now);
+        self.abandon_line(key, Speech::End, now);
+    }
+
+    /// Passes on what is held of a member's unfinished line, with which it will not go on where it was.
+    fn abandon_line(&mut self, key: usize, step: Speech<'_>, now: Instant) {
+        self.pass_on(key, step, now);
         let number = self.members[key].account.number;
         self.screen.abandon(number);
         self.glue.abandon(number);
     }
 
-    /// Passes on what is held of a member's unfinished line.
-    fn pass_on(&mut self, key: usize, now: Instant) {
+    /// Passes on what is held of a member's unfinished line, which it may go on with or not.
+    fn pass_on(&mut self, key: usize, step: Speech<'_>, now: Instant) {
         let member = &self.members[key];
         let Some(speech) = &member.speech else {
             return;
         };
         let before = speech.lines.memory();
-        if member.account.muted {
+        if self.is_chat() {
+            self.member_says(key, step, now);
+        } else if member.account.muted {
             self.note_muted(key, None);
-        } else if self.is_chat() {
-            self.member_says(key, None, now);
         } else {
             self.speak(key, now, |lines, _, screen, room| {
                 lines.finish(screen, room);
@@ -503,7 +512,7 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn mute(&mut self, key: usize, on: bool, now: Instant) {
-        self.finish(key, now);
+        self.abandon_line(key, Speech::Pause, now);
         self.members[key].account.muted = on;
     }
 

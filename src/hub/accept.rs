@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A connection takes its key in [`Peers`] as soon as it is accepted, and is registered once, with
-//! that key. Whoever is refused is told why in the protocol of its listener, and lingers (`Lingering`)
+//! that key. Whoever is refused is told why in the protocol of its listener, and lingers
 //! until it had time to read that; who finds no place waits (`Waiting`) a moment before.
 //!
 //! It promises: a turn accepts a bounded number of connections and does a bounded number of steps of
@@ -18,7 +18,6 @@
 
 mod exhaustion;
 mod handshaking;
-mod lingering;
 mod listeners;
 mod waiting;
 
@@ -28,7 +27,6 @@ use std::time::Instant;
 
 use self::exhaustion::Exhaustion;
 use self::exhaustion::Remedy;
-use self::lingering::Lingering;
 use self::listeners::Listeners;
 pub use self::waiting::PATIENCE;
 use self::waiting::Waiting;
@@ -58,7 +56,6 @@ pub(super) struct Accept<L> {
     exhaustion: Exhaustion,
     handshakes: Handshakes,
     waiting: Waiting,
-    lingering: Lingering,
     /// Nobody else is let in: what comes from a shared listener is closed at once.
     turns_away: bool,
 }
@@ -78,7 +75,6 @@ impl<L> Accept<L> {
             exhaustion: Exhaustion::default(),
             handshakes: Handshakes::default(),
             waiting: Waiting::default(),
-            lingering: Lingering::default(),
             turns_away: false,
         }
     }
@@ -108,7 +104,6 @@ impl<L> Accept<L> {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let deadlines = [
             self.exhaustion.deadline(),
-            self.lingering.deadline(),
             self.waiting.deadline(),
             self.handshakes.deadline(),
         ];
@@ -149,7 +144,7 @@ impl<L> Accept<L> {
     where
         W: World<Listener = L>,
     {
-        self.lingering.end_due(peers, now);
+        peers.end_lingering(now);
         self.exhaustion.look(now);
         // A newcomer is not told again what somebody is known to have heard: that is asked before the first.
         let mut is_settled = false;
@@ -214,7 +209,7 @@ impl<L> Accept<L> {
 
     /// Descriptors ran out: gives up what needs none, and tries again later.
     fn exhaust<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
-        self.lingering.end_all(peers);
+        peers.end_all_lingering();
         peers.free_descriptors(now);
         let made_way = self.handshakes.make_way(now);
         let remedy = match (made_way.is_empty(), self.handshakes.is_empty()) {
@@ -351,7 +346,7 @@ impl<L> Accept<L> {
             return peers.forget(key);
         }
         conn.shutdown();
-        self.lingering.push(key, peers, now);
+        peers.let_read_why(key, now);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::client::Settings;
 use crate::client::Traffic;
+use crate::engine::chat;
 use crate::engine::rate::Rate;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
@@ -37,8 +38,8 @@ pub struct HubConfig {
     pub tells_refused: bool,
     /// Whether peers hear each other.
     pub relay: bool,
-    /// Whether this is a chat, and what the operator is called in it.
-    pub chat: Option<String>,
+    /// Whether this is a chat, and of what kind.
+    pub chat: Option<chat::Rules>,
     /// How many who come and go are announced in it one by one at once.
     pub announced: u32,
     /// Read nothing of stdin before so many are here.

@@ -152,8 +152,8 @@ impl<W: World> Core<W> {
         if operator.is_typed() {
             room.expect_typing();
         }
-        if let Some(name) = &config.chat {
-            room.open_chat(Chat::new(name, config.settings.crlf));
+        if let Some(rules) = &config.chat {
+            room.open_chat(Chat::new(rules.clone(), config.settings.crlf));
         }
         if parts.records.as_ref().is_some_and(Records::has_stdout) {
             room.show_records();

@@ -4,8 +4,9 @@
 //!
 //! ```text
 //!   accepted ─► arriving ─► member ──────────────► leaving ─► reaped
-//!                  │           └─► departed (heard) ──▲
-//!                  └─► lingering (told why not) ──────┘
+//!                  │           ├─► departed (heard) ──▲
+//!                  └───────────┴─► lingering (told ───┘
+//!                                  why it is not in)
 //! ```
 //!
 //! [`Peers`] knows nothing of a Poll, and what is under a connection (`S`) does not matter: it is a
@@ -22,6 +23,7 @@ mod exits;
 #[cfg(test)]
 pub(super) mod fake;
 mod leaving;
+mod lingering;
 mod peer;
 mod places;
 mod presence;
@@ -41,6 +43,7 @@ use slab::Slab;
 use self::digests::Digests;
 use self::exits::Exits;
 pub use self::leaving::DisconnectReason;
+use self::lingering::Lingering;
 use self::peer::Ledger;
 pub use self::peer::Peer;
 use self::peer::Stage;
@@ -73,6 +76,8 @@ pub struct Peers<S, D = Descriptor> {
     /// Who leaves.
     exits: Exits,
     overdue: Vec<(usize, Overdue)>,
+    /// Who is not in the room and may read why.
+    lingering: Lingering,
     /// Where the shared stream ended when everybody was last queued to be flushed.
     flushed: u64,
     /// Nothing will ever follow what was said.
@@ -118,6 +123,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             owed: Vec::new(),
             exits: Exits::default(),
             overdue: Vec::new(),
+            lingering: Lingering::default(),
             flushed: 0,
             news: News::default(),
             says_no_more: false,
@@ -168,20 +174,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub fn arriving_mut(&mut self, key: usize) -> Option<&mut Conn<S>> {
         let peer = self.conns.get_mut(key)?;
         (peer.stage == Stage::Arriving && !peer.leaving).then_some(&mut peer.conn)
-    }
-
-    /// The connection of a peer that was told why it is not let in, and may read that until then: the
-    /// time tells it from a peer that got the key since.
-    pub(super) fn lingering_mut(&mut self, key: usize, until: Instant) -> Option<&mut Conn<S>> {
-        let peer = self.conns.get_mut(key)?;
-        (peer.stage == Stage::Lingering { until } && !peer.leaving).then_some(&mut peer.conn)
-    }
-
-    /// A peer was told why it is not let in, and may read that until then.
-    pub(super) fn refused(&mut self, key: usize, until: Instant) {
-        if let Some(peer) = self.conns.get_mut(key) {
-            peer.stage = Stage::Lingering { until };
-        }
     }
 
     /// A peer that is not in the room is closed at the end of this turn.
@@ -327,7 +319,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         // A line may have ended, or an author caught up, after the parked ones were passed over.
         let may_speak = |key| self.room.may_speak(key);
         let speakers = self.speakers.is_due(may_speak, self.room.was_released());
-        let owed = !self.owed.is_empty() || self.flushed < self.room.said();
+        let is_said = self.flushed < self.room.said() || self.room.has_told();
+        let owed = !self.owed.is_empty() || is_said;
         (speakers && self.room.accepts_input())
             || owed
             || self.exits.is_ready(|key| self.may_leave(key))
@@ -345,6 +338,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.checkup,
             self.looks.at(),
             self.news.deadline(),
+            self.lingering.deadline(),
             idle,
         ];
         deadlines.into_iter().flatten().min()

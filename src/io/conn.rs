@@ -302,6 +302,11 @@ impl<S: Stream> Conn<S> {
         }
     }
 
+    /// Whether closing breaks the connection.
+    pub fn breaks_on_close(&self) -> bool {
+        self.breaks
+    }
+
     /// A layer that holds output back found the socket full.
     fn block_behind_pending(&mut self) {
         if self.stream.has_pending_output() {

@@ -227,6 +227,11 @@ impl<D: Device> Records<D> {
         self.transcribe(|transcript, at, _, text| transcript.lines(at, who, lines, text));
     }
 
+    /// One of many asked for something in a chat, in these words.
+    pub fn asked(&mut self, who: Who<'_>, words: &[u8]) {
+        self.transcribe(|transcript, at, _, text| transcript.asked(at, who, words, text));
+    }
+
     /// Whether [`Records::lines`] are wanted.
     pub fn wants_lines(&self) -> bool {
         self.transcript.is_some()

@@ -32,6 +32,7 @@ use super::Mode;
 use super::spec::Member;
 use super::spec::Presence;
 use super::spec::Spec;
+use super::spec::WELCOME;
 use super::terms::Terms;
 use super::terms::host;
 use super::wire::Wire;
@@ -56,6 +57,9 @@ const PUNCTUAL: u32 = 20;
 const QUIT: &[u8] = b"/quit\n";
 const PAUSE: Duration = Duration::from_secs(1);
 const PENDING: usize = 512 * 1024;
+
+/// What the members of a chat ask for, at most: so many answers may wait for anybody, and are given.
+const ASKED: usize = 100;
 
 /// What a schedule came to.
 pub(crate) struct Ended {
@@ -116,6 +120,8 @@ pub(crate) struct Hub {
     volume: usize,
     most_peers: usize,
     lines: usize,
+    /// How much members asked for.
+    asked: usize,
     pub(super) turns: u64,
     idle: u32,
 }
@@ -209,6 +215,7 @@ impl Hub {
             volume,
             most_peers,
             lines: 0,
+            asked: 0,
             turns: 0,
             idle: 0,
         };
@@ -394,7 +401,11 @@ impl Hub {
         assert!(held.edits <= EDITS + members * 2048, "{held:?}");
         // What is said on trial is told to each newcomer.
         let trial = (TRIAL + MAX_LINE) * members;
-        assert!(held.answers <= ANSWERS + trial as u64, "{held:?}");
+        let welcome = members * (WELCOME.len() + 3);
+        assert!(
+            held.answers <= ANSWERS + (trial + welcome) as u64,
+            "{held:?}"
+        );
         let waiting = self.spec.screen.len();
         let most = screen::HIGH_WATER + input;
         assert!(waiting <= most, "{waiting} bytes wait for stdout");
@@ -431,7 +442,13 @@ impl Hub {
             5..30 if wire.sends() && wire.under_way.len() < UNDER_WAY => {
                 let size = chance.up_to(volume);
                 let ends = !chance.one_in(6);
+                if self.mode.chat && self.asked < ASKED && chance.one_in(4) && !wire.is_midline {
+                    self.asked += 1;
+                    wire.under_way
+                        .extend(request(self.spec.joined, &mut self.lines, chance));
+                }
                 let said = lines_of(id + 1, size, ends, &mut self.lines, chance);
+                wire.is_midline = !said.ends_with(b"\n");
                 wire.under_way.extend(said);
             }
             30..45 => wire.arrive(chance.up_to(2 * volume)),
@@ -514,6 +531,23 @@ impl Hub {
     fn one_in(&self, of: usize) -> bool {
         self.below(of) == 0
     }
+}
+
+/// What a member of a chat asks for that so many have joined.
+fn request(joined: u32, lines: &mut usize, chance: &mut Chance) -> Vec<u8> {
+    *lines += 1;
+    let to = match chance.below(8) {
+        0 => String::from("host"),
+        1 => String::from("nobody"),
+        // Some of them left.
+        _ => format!("user{}", 1 + chance.below(joined.max(1) as usize)),
+    };
+    let text = match chance.below(6) {
+        0 => format!("/me does {lines}\n"),
+        1 => String::from("/shrug\n"),
+        _ => format!("/msg {to} psst {lines}\n"),
+    };
+    text.into_bytes()
 }
 
 /// Lines of somebody, each of which tells whose and which it is.

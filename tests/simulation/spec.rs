@@ -6,10 +6,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use std::time::Instant;
 
+use muxnc::engine::chat::Rules;
 use muxnc::engine::limiter;
 use muxnc::engine::limiter::Limiter;
 use muxnc::engine::lines::MAX_LINE;
+use muxnc::engine::request::Request;
+use muxnc::engine::request::request;
 use muxnc::hub::peers::MOMENT;
+
+/// What whoever joins a chat that has a welcome reads first.
+pub(crate) const WELCOME: &str = "say /help";
 
 /// How long somebody stays in a chat until everybody hears of it.
 const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
@@ -53,6 +59,8 @@ pub(crate) struct Member {
     handed_at_end: Option<u64>,
     /// Where in that the operator's last word ends.
     pub(crate) last_word: u64,
+    /// When it left it had not acknowledged all of that.
+    pub(crate) lacked: bool,
     /// It takes no more: what others say is not for it. How much had been said to everybody until then.
     pub(crate) deaf: bool,
     pub(crate) deaf_since: u64,
@@ -86,6 +94,14 @@ impl Member {
             self.late = None;
         }
         count
+    }
+
+    /// It alone is to be handed that.
+    fn is_told(&mut self, text: &[u8]) {
+        if !self.deaf {
+            self.owed.extend(text);
+            self.total += text.len() as u64;
+        }
     }
 
     pub(crate) fn is_known(&self) -> bool {
@@ -133,6 +149,7 @@ pub(crate) struct Spec {
     announced: Announced,
     pub(crate) relay: bool,
     pub(crate) chat: bool,
+    pub(crate) rules: Rules,
     /// It begins as one whole for so many, so that what was said on trial is everybody's.
     pub(crate) quorum: Option<usize>,
     /// Everybody who ever joined, and who is in the room, by the order of their coming.
@@ -193,6 +210,7 @@ impl Spec {
             },
             relay,
             chat,
+            rules: Rules::of("host"),
             quorum: None,
             members: BTreeMap::new(),
             here: Vec::new(),
@@ -222,6 +240,7 @@ impl Spec {
             told_first: 0,
             handed_at_end: None,
             last_word: 0,
+            lacked: false,
             deaf: false,
             deaf_since: 0,
             caught_up: self.said,
@@ -231,6 +250,9 @@ impl Spec {
             silent: false,
             line: Line::default(),
         };
+        if let Some(welcome) = self.rules.welcome.as_ref().filter(|_| self.chat) {
+            member.is_told(format!("* {welcome}\n").as_bytes());
+        }
         for piece in &mut self.kept {
             piece.starts.push((id, member.total));
             member.owed.extend(&piece.text);
@@ -508,11 +530,67 @@ impl Spec {
         known.pop().filter(|_| is_only)
     }
 
+    /// A line of a member is passed on, or what it asks for is done.
     fn chat_line(&mut self, id: usize) {
+        let held = std::mem::take(&mut self.member(id).line.held);
+        let name = format!("user{}", self.members[&id].number);
+        let words = String::from_utf8_lossy(&held);
+        let (to, text) = match request(&words) {
+            None => return self.chat_text(id, &held),
+            Some(Request::Me(what)) => return self.chat_text(id, format!("*{what}*").as_bytes()),
+            Some(Request::Message { to, text }) => (to, text),
+            // Its end did not come.
+            Some(Request::Incomplete(written)) => {
+                return self.answer(id, &format!("that is written {written}"));
+            }
+            Some(Request::Unknown(word)) => {
+                let text = format!("/{word} is no command, and was not said: /help lists them");
+                return self.answer(id, &text);
+            }
+            Some(asked) => panic!("{asked:?} was not sent"),
+        };
+        let mut here = self.placed().into_iter();
+        let other = here.find(|other| format!("user{}", self.members[other].number) == to);
+        let told = format!("<{name}, to you alone> {text}\n");
+        match other {
+            _ if to == "host" => {
+                self.announce_joined(id);
+                self.show_text(&told);
+            }
+            None => {
+                let text = format!("nobody here is called {to}: /names lists everybody");
+                return self.answer(id, &text);
+            }
+            Some(other) if other == id => return self.answer(id, "that is you"),
+            Some(_) if !self.relay => return self.answer(id, "only host hears you now"),
+            Some(other) => {
+                self.announce_joined(id);
+                self.member(other).is_told(told.as_bytes());
+                self.show_text(&match self.rules.open_messages {
+                    true => format!("<{name}, to {to} alone> {text}\n"),
+                    false => format!("* {name} said something to {to} alone\n"),
+                });
+            }
+        }
+        self.answer(id, &format!("only {to} was told"));
+    }
+
+    /// A member is told something by the program.
+    fn answer(&mut self, id: usize, text: &str) {
+        self.member(id).is_told(format!("* {text}\n").as_bytes());
+    }
+
+    fn show_text(&mut self, text: &str) {
+        if self.shows {
+            self.screen.extend(text.as_bytes());
+        }
+    }
+
+    /// A member says that to everybody.
+    fn chat_text(&mut self, id: usize, words: &[u8]) {
         self.announce_joined(id);
-        let member = self.member(id);
-        let mut text = format!("<user{}> ", member.number).into_bytes();
-        text.append(&mut member.line.held);
+        let mut text = format!("<user{}> ", self.members[&id].number).into_bytes();
+        text.extend(words);
         text.push(b'\n');
         if self.shows {
             self.screen.extend(&text);

@@ -10,6 +10,7 @@ use muxnc::client::Settings;
 use muxnc::client::Traffic;
 use muxnc::engine::admit::Hosts;
 use muxnc::engine::admit::Lists;
+use muxnc::engine::chat::Rules;
 use muxnc::engine::room::Label;
 use muxnc::hub::HubConfig;
 use muxnc::hub::core::Core;
@@ -29,6 +30,7 @@ use muxnc::io::stdin::Stdin;
 use super::Chance;
 use super::Mode;
 use super::spec::Spec;
+use super::spec::WELCOME;
 use super::world::Door;
 use super::world::Fd;
 use super::world::Handle;
@@ -59,6 +61,7 @@ pub(crate) struct Terms {
     tells_refused: bool,
     pub(crate) is_shared: bool,
     announced: u32,
+    chat: Rules,
 }
 
 impl Terms {
@@ -111,6 +114,11 @@ impl Terms {
             tells_refused: chance.one_in(2),
             is_shared: chance.one_in(10),
             announced: *Chance(chance.0).pick(&[1, 3, 300]),
+            chat: Rules {
+                welcome: Chance(chance.0).one_in(2).then(|| WELCOME.into()),
+                open_messages: Chance(chance.0).one_in(3),
+                ..Rules::of("host")
+            },
         }
     }
 
@@ -144,7 +152,7 @@ impl Terms {
             max_per_host: self.max_per_host,
             tells_refused: self.tells_refused,
             relay: mode.relay,
-            chat: mode.chat.then(|| String::from("host")),
+            chat: mode.chat.then(|| self.chat.clone()),
             announced: self.announced,
             wait_for: self.wait_for,
             history: 0,
@@ -193,7 +201,9 @@ impl Terms {
     /// What a hub of that kind is to do from now on.
     pub(crate) fn spec(&self, mode: Mode, now: Instant) -> Spec {
         let relays = self.relays(mode);
-        Spec::new(relays, mode.chat, self.announced, self.stall_timeout, now)
+        let mut spec = Spec::new(relays, mode.chat, self.announced, self.stall_timeout, now);
+        spec.rules = self.chat.clone();
+        spec
     }
 
     /// Whether members hear each other: not where nothing is sent to them, or nothing heard of them.

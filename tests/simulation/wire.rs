@@ -49,6 +49,8 @@ pub(crate) struct Wire {
     pub(crate) key: Option<usize>,
     /// What the client sent and the network still has.
     pub(crate) under_way: VecDeque<u8>,
+    /// What it sent last is no whole line.
+    pub(crate) is_midline: bool,
     /// What has arrived and was not read.
     pub(crate) up: VecDeque<u8>,
     /// The client has ended its side: so it says, that has arrived, it was read.
@@ -165,6 +167,7 @@ impl Wire {
             is_untold: false,
             key: None,
             under_way: VecDeque::new(),
+            is_midline: false,
             up: VecDeque::new(),
             ended: false,
             end_arrived: false,

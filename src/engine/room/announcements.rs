@@ -128,7 +128,7 @@ impl Room {
         let (Some(chat), Some(name)) = (&mut self.chat, account.name.as_deref()) else {
             return;
         };
-        chat.release(name);
+        chat.names.release(name);
         if !was_announced {
             return;
         }

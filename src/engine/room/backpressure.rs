@@ -47,6 +47,9 @@ pub(super) const MAX_ANSWERS: u64 = 16 * 1024;
 /// The same of all members together, beyond which only those go on who took theirs.
 pub const ANSWERS: u64 = 1024 * 1024;
 
+/// What may wait for one member even then: a short line that another one says to it alone, or an answer.
+const BRIEF: u64 = 400;
+
 /// What a line of a chat takes besides the name of whoever says it: `<> ` and its end, or, if that is
 /// more, what a byte becomes that is not shown as it is.
 const LABEL: usize = 5;
@@ -58,13 +61,18 @@ const NUMBER: usize = 10;
 pub(super) fn takes_edit(journal: &Journal, cursor: &Cursor) -> bool {
     let edits = journal.edits(cursor);
     let few = edits < FEW_EDITS || journal.edits_of_all() < EDITS;
-    edits < MAX_EDITS && few && takes_answer(journal, cursor)
+    let has_taken_all = journal.inserted(cursor) == 0;
+    edits < MAX_EDITS && few && (has_taken_all || takes_much(journal, cursor))
 }
 
-/// Whether one more answer may wait for it.
-pub(super) fn takes_answer(journal: &Journal, cursor: &Cursor) -> bool {
-    let waiting = journal.inserted(cursor);
-    waiting == 0 || (waiting < MAX_ANSWERS && journal.inserted_of_all() < ANSWERS)
+/// Whether one more answer, of so many bytes, may wait for it.
+pub(super) fn takes_answer(journal: &Journal, cursor: &Cursor, len: usize) -> bool {
+    let is_brief = journal.inserted(cursor) + len as u64 <= BRIEF;
+    is_brief || takes_much(journal, cursor)
+}
+
+fn takes_much(journal: &Journal, cursor: &Cursor) -> bool {
+    journal.inserted(cursor) < MAX_ANSWERS && journal.inserted_of_all() < ANSWERS
 }
 
 /// The sources wait for a slow member.

@@ -5,17 +5,25 @@
 //! lines of everybody else and the announcements; but at a terminal, where the hub's notices tell
 //! with number and address who comes and goes, that is not said twice.
 
+mod requests;
+
 use std::fmt::Arguments;
 use std::fmt::Write;
 use std::time::Instant;
 
 use super::Room;
-use super::backpressure::takes_answer;
-use super::member::Member;
+use super::member::Place;
 use super::member::Presence;
-use crate::engine::chat;
 use crate::engine::chat::Chat;
-use crate::engine::chat::NameError;
+use crate::engine::chat::Composed;
+use crate::engine::chat::Line;
+use crate::engine::chat::Speech;
+use crate::engine::chat::private_label;
+use crate::engine::names::NameError;
+use crate::engine::names::Owner;
+use crate::engine::names::default_name;
+use crate::engine::request::Request;
+use crate::engine::request::request;
 
 /// The speaker of the announcements; members are numbered from 1.
 const NOBODY: u32 = 0;
@@ -32,13 +40,21 @@ impl Room {
         self.chat.is_some()
     }
 
+    /// A member joined: before everything else it reads the welcome, if there is one.
+    pub(super) fn welcome(&mut self, key: usize) {
+        if let Some(chat) = &self.chat {
+            let cursor = &mut self.members[key].cursor;
+            self.journal.insert_first(cursor, chat.welcome().as_bytes());
+        }
+    }
+
     /// Somebody joined: it has a name. It learns that when it is announced, as everybody does.
     pub(super) fn name_by_number(&mut self, key: usize) {
-        if self.chat.is_none() {
+        let Some(chat) = &mut self.chat else {
             return;
-        }
+        };
         let account = &mut self.members[key].account;
-        account.name = Some(chat::default_name(account.number).into());
+        account.name = Some(chat.names.join(key, account.number).into());
         self.announce_later(key);
     }
 
@@ -53,26 +69,27 @@ impl Room {
         }
     }
 
-    /// The operator said `bytes`, or None: will say no more. If this is no chat, nothing is said.
+    /// The operator spoke. If this is no chat, nothing is said.
     #[inline(never)]
-    pub(super) fn host_says(&mut self, bytes: Option<&[u8]>) {
+    pub(super) fn host_says(&mut self, speech: Speech<'_>) {
         let Some(chat) = &mut self.chat else {
             return;
         };
-        let mut text = chat.take_text();
-        chat::compose(&mut self.input, &mut chat.escaper, bytes, &mut text, |_| ());
+        let mut composed = chat.take_composed();
+        composed.keep_bytes(false);
+        composed.take_in(&mut self.input, &mut chat.escaper, speech);
         self.label.clear();
         // Writing to a String cannot fail.
         let _ = write!(self.label, "<{}> ", chat.host());
-        for line in text.lines() {
+        for line in composed.lines() {
             self.line.clear();
-            for part in [&self.label, line, chat.line_end()] {
+            for part in [&self.label, without_end(line.text), chat.line_end()] {
                 self.line.push_str(part);
             }
             self.journal.append(self.line.as_bytes());
             self.trial.keep(&self.journal, self.line.as_bytes());
         }
-        chat.put_text(text);
+        chat.put_composed(composed);
     }
 
     /// The operator said whole lines to one member alone. Returns whether this is a chat.
@@ -82,46 +99,90 @@ impl Room {
         };
         let mut lines = Default::default();
         let mut escaper = Default::default();
-        let mut text = String::new();
-        chat::compose(&mut lines, &mut escaper, Some(bytes), &mut text, |_| ());
-        chat::compose(&mut lines, &mut escaper, None, &mut text, |_| ());
+        let mut composed = Composed::default();
+        for step in [Speech::Bytes(bytes), Speech::End] {
+            composed.take_in(&mut lines, &mut escaper, step);
+        }
+        let label = private_label(chat.host());
         let mut told = String::new();
-        for line in text.lines() {
-            let _ = write!(told, "<{}> {line}{}", chat.host(), chat.line_end());
+        for line in composed.lines() {
+            for part in [&label, without_end(line.text), chat.line_end()] {
+                told.push_str(part);
+            }
         }
         self.journal
             .insert(&mut self.members[key].cursor, told.as_bytes());
         true
     }
 
-    /// A member said `bytes`, or None: will say no more. If this is no chat, nothing is said.
-    pub(super) fn member_says(&mut self, key: usize, bytes: Option<&[u8]>, now: Instant) {
-        let Some(mut chat) = self.chat.take() else {
+    /// What a member is told, and nothing after it: the operator sends it away.
+    pub fn tell_kicked(&mut self, key: usize, reason: &str) {
+        let text = match (&self.chat, reason) {
+            (None, "") => return,
+            (None, reason) => format!("muxnc: you were disconnected: {reason}\n"),
+            (Some(chat), "") => {
+                let (host, line_end) = (chat.host(), chat.line_end());
+                format!("* {host} disconnected you{line_end}")
+            }
+            (Some(chat), reason) => {
+                let (host, line_end) = (chat.host(), chat.line_end());
+                format!("* {host} disconnected you: {reason}{line_end}")
+            }
+        };
+        self.journal
+            .insert(&mut self.members[key].cursor, text.as_bytes());
+    }
+
+    /// A member spoke. If this is no chat, nothing is said.
+    pub(super) fn member_says(&mut self, key: usize, speech: Speech<'_>, now: Instant) {
+        let Some(chat) = &mut self.chat else {
             return;
         };
-        let mut text = chat.take_text();
-        let member = &mut self.members[key];
-        let (account, minutes) = (&member.account, &mut self.minutes);
-        let said = |said: &[u8]| {
-            if let Some(minutes) = minutes {
-                minutes.push(key, account, said);
-            }
-        };
-        let speech = member.speech.get_or_insert_default();
-        let (lines, escaper) = (&mut speech.lines, &mut speech.escaper);
-        chat::compose(lines, escaper, bytes, &mut text, said);
-        let line_end = chat.line_end();
-        self.chat = Some(chat);
-        for line in text.split_inclusive('\n') {
-            match chat::nick(&line[..line.len() - 1]) {
-                Some(name) => self.take_name(key, name, now),
-                None => self.say(key, line, line_end, now),
-            }
+        let mut composed = chat.take_composed();
+        composed.keep_bytes(self.minutes.is_some());
+        let speaker = self.members[key].speech.get_or_insert_default();
+        composed.take_in(&mut speaker.lines, &mut speaker.escaper, speech);
+        self.tell_unanswered(key);
+        for line in composed.lines() {
+            self.hear_line(key, line, now);
         }
         if let Some(chat) = &mut self.chat {
-            chat.put_text(text);
+            chat.put_composed(composed);
         }
         self.update_backpressure(now);
+    }
+
+    /// One line of a member, or a piece of one.
+    fn hear_line(&mut self, key: usize, line: Line<'_>, now: Instant) {
+        let member = &mut self.members[key];
+        let is_muted = member.account.muted;
+        let speech = member.speech.get_or_insert_default();
+        let text = without_end(line.text);
+        let asked = match speech.place {
+            Place::Start => request(text),
+            Place::Words => None,
+            Place::Request if line.is_cut => return,
+            Place::Request => {
+                speech.place = Place::Start;
+                return;
+            }
+        };
+        speech.place = match (line.is_cut, asked) {
+            (false, _) => Place::Start,
+            (true, None | Some(Request::Me(_))) => Place::Words,
+            (true, Some(_)) => Place::Request,
+        };
+        if let None | Some(Request::Me(_)) = asked
+            && let Some(minutes) = &mut self.minutes
+        {
+            minutes.push(key, &member.account, line.bytes);
+        }
+        match asked {
+            Some(Request::Me(_)) | None if is_muted => {}
+            None => self.say(key, line.text, now),
+            Some(Request::Me(what)) => self.say(key, &format!("*{what}*\n"), now),
+            Some(asked) => self.ask(key, asked, line.is_cut, now),
+        }
     }
 
     /// Gives a member a name and lets everybody know. None: this is no chat.
@@ -136,7 +197,7 @@ impl Room {
         let member = &mut self.members[key];
         let account = &mut member.account;
         let old = account.name.take().unwrap_or_default();
-        let renamed = chat.rename(account.number, &old, new);
+        let renamed = chat.names.rename(key, account.number, &old, new);
         let name = if renamed.is_ok() { new } else { &*old };
         account.name = Some(name.into());
         match renamed.is_ok() {
@@ -152,69 +213,54 @@ impl Room {
     /// A member that is gone does not keep a name from one that asks for it: what is still heard of it
     /// is said by its number.
     fn free_name(&mut self, asking: usize, name: &str, now: Instant) {
-        if self.gone == 0 {
+        let owner = self.chat.as_ref().and_then(|chat| chat.names.owner(name));
+        let Some(Owner::Member(owner)) = owner.filter(|_| self.gone > 0) else {
             return;
-        }
-        let is_called = |member: &Member| {
-            let theirs = member.account.name.as_deref();
-            member.presence == Presence::Gone && theirs.is_some_and(|t| chat::is_same(t, name))
         };
-        let owner = self
-            .members
-            .iter()
-            .find(|(key, member)| *key != asking && is_called(member))
-            .map(|(key, member)| (key, member.account.number));
-        if let Some((key, number)) = owner {
-            self.rename(key, &chat::default_name(number), now);
+        let member = &self.members[owner];
+        if owner != asking && member.presence == Presence::Gone {
+            let number = member.account.number;
+            self.rename(owner, &default_name(number), now);
         }
     }
 
     /// One line of a member, with its line feed.
-    fn say(&mut self, key: usize, line: &str, line_end: &str, now: Instant) {
+    fn say(&mut self, key: usize, line: &str, now: Instant) {
         self.announce_join(key, now);
         let somebody = self.members.len() > 1 || self.journal.keeps_history();
         let heard = self.policy.relay && somebody;
+        let line_end = self.line_end();
         let member = &mut self.members[key];
         let name = member.account.name.as_deref().unwrap_or_default();
         self.label.clear();
         let _ = write!(self.label, "<{name}> ");
         if heard {
             let mut said = 0;
-            for part in [&self.label, &line[..line.len() - 1], line_end] {
+            for part in [&self.label, without_end(line), line_end] {
                 self.journal.append(part.as_bytes());
                 said += part.len() as u64;
             }
             self.journal.skip(&mut member.cursor, said);
         }
-        let number = member.account.number;
+        self.show_line(key, line);
+    }
+
+    /// Shows the operator a line of a member, with its line feed, whose label was just made.
+    fn show_line(&mut self, key: usize, line: &str) {
+        let number = self.members[key].account.number;
         if self.policy.surface.is_stream() {
             self.screen.show(number, "", self.label.as_bytes());
         } else {
             let (on, off) = self.policy.mark_of(number);
-            self.label.clear();
-            let _ = write!(self.label, "{on}<{name}>{off} ");
+            self.label.insert_str(0, on);
+            self.label.insert_str(self.label.len() - 1, off);
         }
         self.screen.show(number, &self.label, line.as_bytes());
     }
 
-    /// A member asks for a name.
-    fn take_name(&mut self, key: usize, name: &str, now: Instant) {
-        let refusal = match self.policy.relay {
-            true => match self.rename(key, name, now) {
-                Some(Err(refusal)) => refusal,
-                _ => return,
-            },
-            // They could speak by their names.
-            false => NameError::Quiet,
-        };
-        let line_end = self.chat.as_ref().map_or("\n", |chat| chat.line_end());
-        let member = &mut self.members[key];
-        // Who asks and asks and never reads is held, and not told what it asked together with that.
-        if takes_answer(&self.journal, &member.cursor) {
-            let name = member.account.name.as_deref().unwrap_or_default();
-            let told = format!("* you are still {name}: {refusal}{line_end}");
-            self.journal.insert(&mut member.cursor, told.as_bytes());
-        }
+    /// What ends a line for the participants.
+    fn line_end(&self) -> &'static str {
+        self.chat.as_ref().map_or("\n", |chat| chat.line_end())
     }
 
     /// Whether the operator's stdout is told who comes and goes. They come and go also while it
@@ -232,23 +278,31 @@ impl Room {
         let _ = write!(self.label, "* {what}");
         self.label.push_str(chat.line_end());
         self.journal.append_fleeting(self.label.as_bytes());
-        self.label
-            .truncate(self.label.len() - chat.line_end().len());
-        if !shown {
-            return;
+        if shown {
+            self.show_notice(what);
         }
+    }
+
+    /// Shows something to the operator that the program says.
+    fn show_notice(&mut self, what: Arguments<'_>) {
+        self.label.clear();
         match self.policy.surface.is_stream() {
             true => {
-                self.label.push('\n');
+                let _ = writeln!(self.label, "* {what}");
                 self.screen.show(NOBODY, "", self.label.as_bytes());
             }
             false => {
                 let (on, off) = self.policy.mark();
-                let announcement = format!("{on}{}{off}", self.label);
-                self.screen.show(NOBODY, &announcement, b"\n");
+                let _ = write!(self.label, "{on}* {what}{off}");
+                self.screen.show(NOBODY, &self.label, b"\n");
             }
         }
     }
+}
+
+/// A line of a text, without the line feed that ends it.
+fn without_end(line: &str) -> &str {
+    line.strip_suffix('\n').unwrap_or(line)
 }
 
 #[cfg(test)]

@@ -62,6 +62,22 @@ pub(super) struct Speech {
     pub(super) meter: Meter,
     /// In a chat: what of its bytes is not complete enough to be said.
     pub(super) escaper: Escaper,
+    /// In a chat: where it is in its line.
+    pub(super) place: Place,
+    /// In a chat: how much it asked for that it could not be answered.
+    pub(super) unanswered: u32,
+}
+
+/// Where a speaker is in its line, as far as that was passed on.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At its beginning.
+    #[default]
+    Start,
+    /// What was passed on of it was said, and so will the rest.
+    Words,
+    /// It began with something that was asked for: the rest is not said.
+    Request,
 }
 
 impl Member {

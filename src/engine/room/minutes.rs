@@ -4,7 +4,8 @@
 //! taken from here after each read, so that hardly more than a read is ever here.
 //!
 //! It promises: each byte of a member, muted or not, is in one piece, in order, when it is passed on or
-//! when the member is taken out; a line that ends is in one piece, however it was cut.
+//! when the member is taken out, but for what it asked for in a chat, which is there in words of ours; a
+//! line that ends is in one piece, however it was cut.
 
 use super::Room;
 use super::member::Account;
@@ -19,14 +20,25 @@ pub(super) struct Minutes {
     pieces: Vec<Piece>,
 }
 
-/// What one member said under one name: whole lines, of which the last may have no end.
+/// What one member said, or asked for, under one name.
 #[derive(Debug)]
 struct Piece {
     key: usize,
     number: u32,
     name: Option<Box<str>>,
+    is_asked: bool,
     /// Where in the bytes it ends.
     end: usize,
+}
+
+/// One piece of the minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Minute<'a> {
+    /// Whole lines were said, of which the last has no end if it was not finished or is too long to be
+    /// held.
+    Said(&'a [u8]),
+    /// In a chat something was asked for, in these words without an end.
+    Asked(&'a [u8]),
 }
 
 impl Minutes {
@@ -35,18 +47,31 @@ impl Minutes {
         if said.is_empty() {
             return;
         }
+        let is_same = |last: &Piece| {
+            !last.is_asked && last.number == account.number && last.name == account.name
+        };
         self.bytes.extend_from_slice(said);
         match self.pieces.last_mut() {
-            Some(last) if last.number == account.number && last.name == account.name => {
-                last.end = self.bytes.len();
-            }
-            _ => self.pieces.push(Piece {
-                key,
-                number: account.number,
-                name: account.name.clone(),
-                end: self.bytes.len(),
-            }),
+            Some(last) if is_same(last) => last.end = self.bytes.len(),
+            _ => self.begin(key, account, false),
         }
+    }
+
+    /// A member asked for something.
+    pub(super) fn push_asked(&mut self, key: usize, account: &Account, asked: &str) {
+        self.bytes.extend_from_slice(asked.as_bytes());
+        self.begin(key, account, true);
+    }
+
+    /// What was added last is a piece of its own.
+    fn begin(&mut self, key: usize, account: &Account, is_asked: bool) {
+        self.pieces.push(Piece {
+            key,
+            number: account.number,
+            name: account.name.clone(),
+            is_asked,
+            end: self.bytes.len(),
+        });
     }
 }
 
@@ -57,23 +82,27 @@ impl Room {
         self.minutes = Some(Box::default());
     }
 
-    /// Hands out what was said since the last time: who said it by key, number and name, and whole
-    /// lines, of which the last has no end if it was not finished or is too long to be held.
-    pub fn take_minutes(&mut self, mut take: impl FnMut(usize, u32, Option<&str>, &[u8])) {
+    /// Hands out what was said since the last time, and who said it by key, number and name.
+    pub fn take_minutes(&mut self, mut take: impl FnMut(usize, u32, Option<&str>, Minute<'_>)) {
         let Some(minutes) = &mut self.minutes else {
             return;
         };
         let mut start = 0;
         for piece in minutes.pieces.drain(..) {
-            let said = &minutes.bytes[start..piece.end];
-            take(piece.key, piece.number, piece.name.as_deref(), said);
+            let bytes = &minutes.bytes[start..piece.end];
+            let minute = match piece.is_asked {
+                true => Minute::Asked(bytes),
+                false => Minute::Said(bytes),
+            };
+            take(piece.key, piece.number, piece.name.as_deref(), minute);
             start = piece.end;
         }
         minutes.bytes.clear();
         minutes.bytes.shrink_to(KEPT);
     }
 
-    /// A muted member said `bytes`, or None: will say no more. It is in the minutes and nowhere else.
+    /// A muted member said `bytes`, or None: will say no more. It is in the minutes and nowhere else. (In
+    /// a chat, [`Room::member_says`] sees to that.)
     #[cold]
     pub(super) fn note_muted(&mut self, key: usize, bytes: Option<&[u8]>) {
         let Some(minutes) = &mut self.minutes else {

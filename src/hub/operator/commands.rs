@@ -12,7 +12,6 @@ use crate::engine::command::Command;
 use crate::engine::command::help;
 use crate::engine::escape::push_escaped;
 use crate::engine::room::Presence;
-use crate::hub::peers::DisconnectReason;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
@@ -58,7 +57,7 @@ impl<D: Device> Operator<D> {
                 reason
                     .chars()
                     .for_each(|letter| push_escaped(letter, &mut shown));
-                peers.queue_leave(key, DisconnectReason::Kicked(shown));
+                peers.kick(key, shown, now);
             }
             Command::Name { name, .. } if !peers.room.name(key, name, now) => {
                 self.answer(&format!("{name} could be mistaken for somebody else"));

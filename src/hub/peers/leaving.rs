@@ -18,9 +18,9 @@ use super::Peer;
 use super::Peers;
 use super::Stage;
 use super::shortfall::Settled;
-use crate::engine::chat::default_name;
 use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
+use crate::engine::names::default_name;
 use crate::engine::record::Who;
 use crate::engine::room::Account;
 use crate::engine::room::Overdue;
@@ -290,6 +290,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         !self.room.holds_much(key) || (self.room.accepts_input() && !is_spent)
     }
 
+    /// The operator sends a member away, which is told why.
+    pub fn kick(&mut self, key: usize, reason: String, now: Instant) {
+        self.room.tell_kicked(key, &reason);
+        // What it takes of that now it can read; after this turn it is not in the room any more.
+        self.flush_one(key, now);
+        self.queue_leave(key, DisconnectReason::Kicked(reason));
+    }
+
     /// The only place where a peer is taken out. Returns whether one was.
     pub fn reap(&mut self, now: Instant) -> bool {
         let (leaving, mut pressed) = self.exits.take();
@@ -343,8 +351,20 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(mut peer) = self.conns.try_remove(key) else {
             return;
         };
-        if peer.stage == Stage::Member {
-            self.leave(key, &mut peer, missing, why, now);
+        if peer.stage != Stage::Member {
+            return;
+        }
+        let may_read = matches!(why, DisconnectReason::Kicked(_)) && self.room.owed(key) == 0;
+        self.leave(key, &mut peer, missing, why, now);
+        if may_read {
+            if !peer.conn.breaks_on_close() {
+                peer.conn.shutdown();
+            }
+            // What reads on after an end (nc does) knows by that that it is over.
+            peer.conn.break_on_close(true);
+            let again = self.conns.insert(Peer::new(peer.conn));
+            debug_assert_eq!(again, key, "events come with the key that it had");
+            self.let_read_why(again, now);
         }
     }
 

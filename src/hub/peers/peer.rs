@@ -127,7 +127,7 @@ impl<S> Peer<S> {
 pub(super) enum Stage {
     /// Accepted; not in the room yet.
     Arriving,
-    /// Refused, and until when it may read why.
+    /// Refused or sent away, and until when it may read why.
     Lingering { until: Instant },
     /// In the room.
     Member,

@@ -127,10 +127,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.explain_oddity(key, &buffer[..count], now);
                 self.take_in(key, &buffer[..count], now);
                 self.read_again(key);
-                if self.room.is_chat() {
-                    // It may have been answered.
-                    self.queue_flush(key);
-                }
             }
             Received::Yield => self.read_again(key),
             Received::Pending => {}

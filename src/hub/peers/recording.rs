@@ -6,6 +6,7 @@ use std::fmt::Display;
 
 use super::Peers;
 use crate::engine::record::Who;
+use crate::engine::room::Minute;
 use crate::io::addr::Addr;
 use crate::io::device::Device;
 use crate::io::record::Records;
@@ -59,14 +60,18 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         let conns = &self.conns;
-        self.room.take_minutes(|key, number, name, said| {
+        self.room.take_minutes(|key, number, name, minute| {
             let addr = match (gone, conns.get(key)) {
                 (Some(gone), _) => gone,
                 (None, Some(peer)) => peer.conn.addr(),
                 (None, None) => return,
             };
             let addr: &dyn Display = &addr;
-            records.lines(Who { number, addr, name }, said);
+            let who = Who { number, addr, name };
+            match minute {
+                Minute::Said(lines) => records.lines(who, lines),
+                Minute::Asked(words) => records.asked(who, words),
+            }
         });
         let screen = self.room.screen_mut();
         records.take_for_stdout(|text| screen.record(text));

@@ -27,6 +27,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.flushed = self.room.said();
             self.queue_flush_all();
         }
+        if self.room.has_told() {
+            let told = self.room.take_told();
+            told.into_iter().for_each(|key| self.queue_flush(key));
+        }
         let mut due = self.owed.len();
         if self.room.is_on_trial() && due > SCOUTS {
             for i in 0..SCOUTS {
@@ -47,7 +51,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.owed.drain(..due);
     }
 
-    fn flush_one(&mut self, key: usize, now: Instant) {
+    pub(super) fn flush_one(&mut self, key: usize, now: Instant) {
         let Some(peer) = self.conns.get_mut(key) else {
             return;
         };

@@ -63,7 +63,10 @@ impl Hub {
     fn check_quiet(&self) {
         let net = self.net.borrow();
         let Spec { here, members, .. } = &self.spec;
-        let limit = self.terms.idle.filter(|_| !self.awaits_others());
+        // Before anything was said, those who are waited for may have been here or not.
+        let may_wait = self.said == 0 && !self.has_said_all && self.terms.wait_for.is_some();
+        let withholds = may_wait || self.awaits_others();
+        let limit = self.terms.idle.filter(|_| !withholds);
         // Who still takes something of what is out is not.
         let takes = |id: &usize| net.wires[*id].written > net.wires[*id].acked;
         assert!(limit.is_none() || here.iter().all(takes), "idle");
@@ -434,7 +437,8 @@ impl Hub {
         // Who was not known to be there may have turned out to be.
         let perhaps = self.spec.members.iter().any(|(id, member)| {
             let said = self.said_to.get(id).unwrap_or(&self.said);
-            *said < self.said || net.wires[*id].acked < member.total.max(member.last_word)
+            let lacks = net.wires[*id].acked < member.total.max(member.last_word);
+            *said < self.said || lacks || member.lacked
         });
         assert!(
             is_done || !short.is_empty() || !is_shown || perhaps,

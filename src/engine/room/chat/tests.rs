@@ -6,26 +6,26 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::announcements::ANNOUNCED_AFTER;
-use super::super::backpressure::ANSWERS;
-use super::super::backpressure::MAX_ANSWERS;
 use super::*;
+use crate::engine::chat::Rules;
 use crate::engine::journal::SEGMENT;
 use crate::engine::room::CLASS;
 use crate::engine::room::HIGH_WATER;
 use crate::engine::room::Label;
+use crate::engine::room::Minute;
 use crate::engine::room::Policy;
 use crate::engine::room::SlowPeer;
 use crate::engine::rows::LINE;
 use crate::engine::screen::Surface;
 
 /// A chat without sockets, and the time it is there.
-struct Class {
-    room: Room,
-    now: Instant,
+pub(super) struct Class {
+    pub(super) room: Room,
+    pub(super) now: Instant,
 }
 
 impl Class {
-    fn new(surface: Surface, color: bool, crlf: bool) -> Class {
+    pub(super) fn new(surface: Surface, color: bool, crlf: bool) -> Class {
         let mut room = Room::new(Policy {
             relay: true,
             slow: SlowPeer::Wait,
@@ -36,14 +36,36 @@ impl Class {
             bold: false,
             announced: CLASS,
         });
-        room.open_chat(Chat::new("host", crlf));
+        room.open_chat(Chat::new(Rules::of("host"), crlf));
         Class {
             room,
             now: Instant::now(),
         }
     }
 
-    fn join(&mut self) -> usize {
+    /// One with these rules, whose minutes are kept.
+    pub(super) fn by(rules: Rules) -> Class {
+        let mut class = Class::new(Surface::Stream, false, false);
+        class.room.open_chat(Chat::new(rules, false));
+        class.room.keep_minutes();
+        class
+    }
+
+    /// What is in the minutes since the last time.
+    pub(super) fn minutes(&mut self) -> String {
+        let mut text = String::new();
+        self.room.take_minutes(|_, _, name, minute| {
+            let (what, bytes) = match minute {
+                Minute::Said(bytes) => ("said", bytes),
+                Minute::Asked(bytes) => ("asked", bytes),
+            };
+            let name = name.unwrap_or_default();
+            text += &format!("{name} {what} {}; ", String::from_utf8_lossy(bytes));
+        });
+        text
+    }
+
+    pub(super) fn join(&mut self) -> usize {
         let key = self.room.vacant_key();
         self.room.join(key, self.now);
         // It stays, so everybody is told.
@@ -52,16 +74,16 @@ impl Class {
         key
     }
 
-    fn heard(&mut self, key: usize, bytes: impl AsRef<[u8]>) {
+    pub(super) fn heard(&mut self, key: usize, bytes: impl AsRef<[u8]>) {
         self.room.heard(key, bytes.as_ref(), self.now);
     }
 
-    fn typed(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(super) fn typed(&mut self, bytes: impl AsRef<[u8]>) {
         self.room.typed(bytes.as_ref(), self.now);
     }
 
     /// What a member has not read yet.
-    fn reads(&mut self, key: usize) -> String {
+    pub(super) fn reads(&mut self, key: usize) -> String {
         let mut got = Vec::new();
         while self.room.owed(key) > 0 {
             let taken = self.room.flush(key, self.now, |slices| {
@@ -73,7 +95,7 @@ impl Class {
         String::from_utf8(got).expect("text")
     }
 
-    fn shown(&mut self) -> String {
+    pub(super) fn shown(&mut self) -> String {
         let mut shown = Vec::new();
         while !self.room.screen().is_empty() {
             let front = self.room.screen().front().to_vec();
@@ -211,59 +233,44 @@ fn what_is_told_to_one_alone_is_labelled() {
     class.reads(ana);
     class.reads(ben);
     class.room.tell(ana, b"well done\r\n");
-    assert_eq!(class.reads(ana), "<host> well done\r\n");
+    assert_eq!(class.reads(ana), "<host, to you alone> well done\r\n");
     assert_eq!(class.reads(ben), "");
 }
 
 #[test]
 fn who_is_muted_is_silent_and_takes_no_name() {
-    let mut class = Class::new(Surface::Stream, false, false);
+    let mut class = Class::by(Rules::of("host"));
     let (ana, ben) = (class.join(), class.join());
-    class.reads(ben);
-    class.room.mute(ana, true, class.now);
-    class.heard(ana, "noise\n/nick Noisy\n");
-    assert_eq!(class.reads(ben), "");
-}
-
-#[test]
-fn who_asks_for_names_and_never_reads_costs_little() {
-    let mut class = Class::new(Surface::Stream, false, false);
-    let ana = class.join();
-    for _ in 0..100 {
-        class.heard(ana, "/nick 7\n".repeat(1000));
-    }
-    assert!(class.room.owed(ana) < MAX_ANSWERS + 300);
-    assert!(!class.room.may_speak(ana));
     class.reads(ana);
-    assert!(class.room.may_speak(ana));
+    class.reads(ben);
+    class.shown();
+    class.room.mute(ana, true, class.now);
+    class.heard(
+        ana,
+        "noise\n/nick Noisy\n/msg user2 noise\n/me is loud\n/help\n",
+    );
+    assert_eq!(class.reads(ben), "");
+    assert_eq!(class.reads(ana), "");
+    assert_eq!(class.shown(), "");
+    assert_eq!(
+        class.minutes(),
+        "user1 said noise\n; user1 asked /nick Noisy; user1 asked /msg user2; \
+         user1 said /me is loud\n; user1 asked /help; "
+    );
 }
 
 #[test]
-fn many_who_ask_for_names_and_never_read_cost_little_together() {
-    const MEMBERS: usize = 2000;
-    let mut class = Class::new(Surface::Stream, false, false);
-    let keys: Vec<usize> = (0..MEMBERS).map(|_| class.join()).collect();
-    for _ in 0..3 {
-        for &key in &keys {
-            class.heard(key, "/nick 7\n".repeat(200));
-        }
+fn who_is_sent_away_is_told_why() {
+    let mut class = Class::new(Surface::Stream, false, true);
+    let (ana, ben) = (class.join(), class.join());
+    for (key, reason, told) in [
+        (ana, "too loud", "* host disconnected you: too loud\r\n"),
+        (ben, "", "* host disconnected you\r\n"),
+    ] {
+        class.reads(key);
+        class.room.tell_kicked(key, reason);
+        assert_eq!(class.reads(key), told);
     }
-    let answers = class.room.journal.inserted_of_all();
-    let most = ANSWERS + MAX_ANSWERS + 200 * MEMBERS as u64;
-    assert!(answers < most, "{answers} bytes of answers");
-    // Who takes its answers is heard, and answered, whatever the others do.
-    let (last, all) = (keys[MEMBERS - 1], class.room.journal.inserted_of_all());
-    assert!(!class.room.may_speak(last));
-    class.reads(last);
-    assert!(class.room.may_speak(last));
-    class.heard(last, "/nick 7\n");
-    assert!(class.reads(last).contains("you are still user2000"));
-    for key in keys {
-        class.room.leave(key, class.now);
-    }
-    assert!(all > class.room.journal.inserted_of_all());
-    assert_eq!(class.room.journal.inserted_of_all(), 0);
-    assert_eq!(class.room.journal.edits_of_all(), 0);
 }
 
 /// One reads as little as it may, nobody hears the others, and others come and go all the time.
@@ -334,6 +341,8 @@ fn speech() -> impl Strategy<Value = Vec<u8>> {
             "* user1 left @\n", "* user1 is now Eve\n@", "\u{2028}<host> @", "\x0b<host> @\n",
             "\x1b[2K\r<user1> @\n", "\u{85}* @\n", "/nick Eve\n", "/nick eve@\n", "/nick Zoe\n",
             "/nick user1\n", "/nick user2\n", "/nick host\n", "/nick Ana", "/nick Eve>\n@",
+            "/me left @\n", "/me @", "/msg user1 <user2, to you alone> @\n", "/msg Eve @\n",
+            "/msg user2 * user1 left\n", "/names\n", "/help\n", "/left @\n", "/MSG Zoe @",
         ]).prop_map(|text| text.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..4),
     ];
@@ -392,7 +401,9 @@ impl Reader {
                 }
                 _ => {
                     let known = ["you are still ", "only host hears", "everybody hears"];
-                    prop_assert!(known.iter().any(|k| what.starts_with(k)), "{line:?}");
+                    let is_private = what.contains(" said something to ");
+                    let is_known = known.iter().any(|k| what.starts_with(k));
+                    prop_assert!(is_private || is_known, "{line:?}");
                 }
             }
             return Ok(());
@@ -405,6 +416,7 @@ impl Reader {
                 "a line begins otherwise: {line:?}"
             )));
         };
+        let name = name.strip_suffix(", to you alone").unwrap_or(name);
         let owner = match name {
             "host" => Some(SIGN_OF_HOST),
             name => self.names.get(name).copied(),

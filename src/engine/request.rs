@@ -1,0 +1,186 @@
+//! Requests: what a line of a participant in a chat asks for, instead of being said.
+//!
+//! That is a slash and letters, and then a blank or the end of the line, whatever stands before it that
+//! is not seen; so `/etc/passwd` and `/* code` are words.
+//!
+//! It promises: what is a request, well or badly written, is not said to everybody; nor is what could be
+//! meant for one alone.
+
+use crate::engine::command::is_private;
+use crate::engine::lookalike::is_slash;
+use crate::engine::lookalike::plain;
+use crate::engine::lookalike::skip_unseen;
+use crate::engine::names::MAX_NAME;
+
+/// What a line asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// To be called so.
+    Nick(&'a str),
+    /// To say something to one alone.
+    Message {
+        /// Its name.
+        to: &'a str,
+        /// What.
+        text: &'a str,
+    },
+    /// To say what one does.
+    Me(&'a str),
+    /// Who is here.
+    Names,
+    /// What can be asked for.
+    Help,
+    /// Something is missing: how it is written.
+    Incomplete(&'static str),
+    /// There is no request of that name.
+    Unknown(&'a str),
+    /// It looks as if it were for one alone.
+    Unclear,
+}
+
+/// How the requests are written, and what they do, as `/help` tells it.
+pub const REQUESTS: [(&str, &str); 5] = [
+    (NICK, "be called NAME"),
+    (MESSAGE, "say TEXT to NAME alone"),
+    (ME, "say what you do"),
+    ("/names", "who is here"),
+    ("/help", "this list"),
+];
+
+const NICK: &str = "/nick NAME";
+const MESSAGE: &str = "/msg NAME TEXT";
+const ME: &str = "/me TEXT";
+
+/// What a line asks for, if it is not to be said.
+pub fn request(line: &str) -> Option<Request<'_>> {
+    let seen = skip_unseen(line);
+    if let Some(rest) = seen.strip_prefix(is_slash) {
+        let (word, arguments) = cut(rest);
+        let name: String = plain(word).take(MAX_NAME + 1).collect();
+        if let Some(request) = known(&name, arguments) {
+            return Some(request);
+        }
+        let is_word = !word.is_empty() && word.chars().all(char::is_alphabetic);
+        // What only looks like a slash is a letter or a sign of its own to others.
+        if is_word && seen.starts_with('/') {
+            return Some(Request::Unknown(word));
+        }
+    }
+    is_private(line).then_some(Request::Unclear)
+}
+
+fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
+    Some(match name {
+        "nick" => Request::Nick(arguments),
+        "msg" => {
+            let (to, text) = cut(arguments);
+            match text.is_empty() {
+                true => Request::Incomplete(MESSAGE),
+                false => Request::Message {
+                    to: to.trim_end_matches([',', ':']),
+                    text,
+                },
+            }
+        }
+        "me" if arguments.is_empty() => Request::Incomplete(ME),
+        "me" => Request::Me(arguments),
+        "names" => Request::Names,
+        "help" => Request::Help,
+        _ => return None,
+    })
+}
+
+/// The first word, and what follows it without the blanks around it.
+fn cut(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_a_slash_and_letters() {
+        for line in [
+            "/nick Ana",
+            "/nick \t Ana  ",
+            "/NICK Ana",
+            "  /nick Ana",
+            "\t/Nick\tAna",
+            "／ｎｉｃｋ　Ana",
+            "\u{2215}nick Ana",
+        ] {
+            assert_eq!(request(line), Some(Request::Nick("Ana")), "{line}");
+        }
+        let message = |to, text| Some(Request::Message { to, text });
+        for (line, expected) in [
+            ("/nick two words", Some(Request::Nick("two words"))),
+            ("/nick", Some(Request::Nick(""))),
+            ("/me waves ", Some(Request::Me("waves"))),
+            ("/me", Some(Request::Incomplete("/me TEXT"))),
+            ("/names", Some(Request::Names)),
+            ("/Help me", Some(Request::Help)),
+            ("/msg Ana  well  done ", message("Ana", "well  done")),
+            ("/MSG Ana: hi", message("Ana", "hi")),
+            ("/msg Ana, /me hi", message("Ana", "/me hi")),
+            ("/msg Ana", Some(Request::Incomplete("/msg NAME TEXT"))),
+            ("/msg", Some(Request::Incomplete("/msg NAME TEXT"))),
+            ("/shrug", Some(Request::Unknown("shrug"))),
+            ("/nickname", Some(Request::Unknown("nickname"))),
+            (" /mgs Ana psst", Some(Request::Unknown("mgs"))),
+            ("/привет всем", Some(Request::Unknown("привет"))),
+        ] {
+            assert_eq!(request(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_said() {
+        for line in [
+            "",
+            "/",
+            "/ ",
+            "/etc/passwd",
+            "/* code",
+            "/*",
+            "/2",
+            "/usr/bin is a folder",
+            "//",
+            "//nick Ana",
+            "//TODO",
+            "// a comment",
+            "x /nick Ana",
+            "nick Ana",
+            "me too",
+            "ノート",
+            "丿",
+            "1/2",
+            "/msg.txt",
+            "-/msg",
+        ] {
+            assert_eq!(request(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_for_one_alone_is_not_said() {
+        for line in [
+            "\\msg Ana psst",
+            "/msg3 psst",
+            "7msg 3 psst",
+            ".msg 3 psst",
+            "·мѕɡ 3 psst",
+            "／mgs 3 psst",
+        ] {
+            assert_eq!(request(line), Some(Request::Unclear), "{line}");
+        }
+        assert_eq!(
+            request("／ｍｓｇ　Ana　psst"),
+            Some(Request::Message {
+                to: "Ana",
+                text: "psst"
+            })
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! What the participants of a chat ask for, and what they are answered.
+//!
+//! Answers, and what is said to one alone, go into one member's stream and no other. So there is the one
+//! account for both that there is for everything which a member can make the room hold: see
+//! [`ANSWERS`](super::super::backpressure::ANSWERS).
+//!
+//! It promises: what is said to one alone is in nobody else's stream, and whoever said it is told whether
+//! it went there; the operator is told who and to whom, and what only where that was announced.
+
+use std::fmt::Display;
+use std::fmt::Write;
+use std::time::Instant;
+
+use super::Room;
+use crate::engine::chat::private_label;
+use crate::engine::names::MAX_NAME;
+use crate::engine::names::NameError;
+use crate::engine::names::Owner;
+use crate::engine::request::REQUESTS;
+use crate::engine::request::Request;
+use crate::engine::room::backpressure::MAX_ANSWERS;
+use crate::engine::room::backpressure::takes_answer;
+use crate::engine::room::member::Presence;
+
+/// Bytes of a list of names, at most: some hundred of them.
+const LIST: usize = 1024;
+
+/// Columns of a line of it, at most.
+const COLUMNS: usize = 76;
+
+/// The answer to a message that cannot be held as a whole.
+const TOO_LONG: &str = "that line is too long for one alone, and was not said";
+
+impl Room {
+    /// A member asks for something. `is_cut`: its line goes on in a piece that is not known yet.
+    pub(super) fn ask(&mut self, key: usize, asked: Request<'_>, is_cut: bool, now: Instant) {
+        let owner = match asked {
+            Request::Message { to, .. } => self.owner(to),
+            _ => None,
+        };
+        self.note_asked(key, asked, owner);
+        if self.members[key].account.muted {
+            return;
+        }
+        match asked {
+            Request::Nick(name) => self.take_name(key, name, now),
+            Request::Message { .. } if is_cut => {
+                self.answer(key, TOO_LONG);
+            }
+            Request::Message { to, text } => self.tell_alone(key, to, owner, text, now),
+            Request::Names => self.list_names(key),
+            Request::Help => {
+                let lines = REQUESTS.map(|(written, meaning)| format!("{written}: {meaning}"));
+                self.answer_lines(key, &lines);
+            }
+            Request::Incomplete(written) => {
+                self.answer(key, format_args!("that is written {written}"));
+            }
+            Request::Unknown(word) => {
+                let word = shortened(word);
+                let text = format!("/{word} is no command, and was not said: /help lists them");
+                self.answer(key, text);
+            }
+            Request::Unclear => self.answer(
+                key,
+                "that may be for one alone, and was not said: /msg NAME TEXT",
+            ),
+            // It is said.
+            Request::Me(_) => {}
+        }
+    }
+
+    /// Whose a name is, if the owner is here.
+    fn owner(&self, name: &str) -> Option<Owner> {
+        let owner = self.chat.as_ref()?.names.owner(name)?;
+        let is_here = match owner {
+            Owner::Program => false,
+            Owner::Operator => true,
+            Owner::Member(key) => self.members[key].presence != Presence::Gone,
+        };
+        is_here.then_some(owner)
+    }
+
+    /// What somebody is called.
+    fn name_of(&self, owner: Owner) -> Option<&str> {
+        match owner {
+            Owner::Program => None,
+            Owner::Operator => self.chat.as_ref().map(|chat| chat.host()),
+            Owner::Member(key) => self.members[key].account.name.as_deref(),
+        }
+    }
+
+    /// What a member asked for is in the minutes, but not what is for another one alone.
+    fn note_asked(&mut self, key: usize, asked: Request<'_>, owner: Option<Owner>) {
+        if self.minutes.is_none() {
+            return;
+        }
+        let is_open = self.chat.as_ref().is_some_and(|c| c.has_open_messages());
+        let text = match asked {
+            Request::Nick(name) => format!("/nick {name}"),
+            Request::Message { text, .. } => {
+                let to = owner.and_then(|owner| self.name_of(owner));
+                match is_open || owner == Some(Owner::Operator) {
+                    true => format!("/msg {} {text}", to.unwrap_or("?")),
+                    false => format!("/msg {}", to.unwrap_or("?")),
+                }
+            }
+            Request::Names => String::from("/names"),
+            Request::Help => String::from("/help"),
+            // What was meant is not known.
+            Request::Incomplete(_) | Request::Unknown(_) | Request::Unclear | Request::Me(_) => {
+                String::from("?")
+            }
+        };
+        if let Some(minutes) = &mut self.minutes {
+            minutes.push_asked(key, &self.members[key].account, &text);
+        }
+    }
+
+    /// A member says something to one alone.
+    fn tell_alone(&mut self, key: usize, to: &str, owner: Option<Owner>, text: &str, now: Instant) {
+        let Some(chat) = &self.chat else {
+            return;
+        };
+        let (host, is_open) = (String::from(chat.host()), chat.has_open_messages());
+        let known = owner.and_then(|owner| Some((owner, String::from(self.name_of(owner)?))));
+        let Some((owner, to)) = known else {
+            let to = shortened(to);
+            return self.answer(
+                key,
+                format_args!("nobody here is called {to}: /names lists everybody"),
+            );
+        };
+        let name = self.members[key].account.name.clone().unwrap_or_default();
+        let line = format!("{text}\n");
+        match owner {
+            Owner::Member(other) if other == key => {
+                return self.answer(key, "that is you");
+            }
+            Owner::Member(_) if !self.policy.relay => {
+                return self.answer(key, format_args!("only {host} hears you now"));
+            }
+            Owner::Member(other) => {
+                self.announce_join(key, now);
+                let label = private_label(&name);
+                let told = [&label, text, self.line_end()].concat();
+                if told.len() as u64 > MAX_ANSWERS {
+                    return self.answer(key, TOO_LONG);
+                }
+                let cursor = &mut self.members[other].cursor;
+                if !takes_answer(&self.journal, cursor, told.len()) {
+                    return self.answer(key, format_args!("{to} takes no more now: not said"));
+                }
+                self.journal.insert(cursor, told.as_bytes());
+                self.told.push(other);
+                if is_open {
+                    self.label = format!("<{name}, to {to} alone> ");
+                    self.show_line(key, &line);
+                } else {
+                    self.show_notice(format_args!("{name} said something to {to} alone"));
+                }
+            }
+            Owner::Operator | Owner::Program => {
+                self.announce_join(key, now);
+                self.label = private_label(&name);
+                self.show_line(key, &line);
+            }
+        }
+        self.answer(key, format_args!("only {to} was told"));
+    }
+
+    /// A member asks for a name.
+    fn take_name(&mut self, key: usize, name: &str, now: Instant) {
+        let refusal = match self.policy.relay {
+            true => match self.rename(key, name, now) {
+                Some(Err(refusal)) => refusal,
+                _ => return,
+            },
+            // They could speak by their names.
+            false => NameError::Quiet,
+        };
+        let name = self.members[key].account.name.clone().unwrap_or_default();
+        self.answer(key, format_args!("you are still {name}: {refusal}"));
+    }
+
+    /// Answers who is here: the operator, the members in no order that means anything, and how many
+    /// there was no room for.
+    fn list_names(&mut self, key: usize) {
+        let Some(chat) = &self.chat else {
+            return;
+        };
+        let mut lines = vec![format!("here: {}", chat.host())];
+        let mut length = 0;
+        let mut listed = 0;
+        let here = self.members.iter().filter(|(_, m)| m.presence.is_here());
+        for (_, member) in here {
+            let name = member.account.name.as_deref().unwrap_or_default();
+            length += name.len() + 2;
+            if length > LIST {
+                break;
+            }
+            listed += 1;
+            match lines.last_mut() {
+                Some(last) if last.len() + name.len() < COLUMNS => {
+                    let _ = write!(last, ", {name}");
+                }
+                _ => lines.push(String::from(name)),
+            }
+        }
+        if listed < self.here {
+            lines.push(format!("and {} more", self.here - listed));
+        }
+        self.answer_lines(key, &lines);
+    }
+
+    /// Answers a member in one line.
+    fn answer(&mut self, key: usize, text: impl Display) {
+        self.answer_lines(key, &[text.to_string()]);
+    }
+
+    /// Answers a member, if that does not make too much wait for it: who asks and asks and never reads is
+    /// held, and told how often it was not answered when it reads.
+    fn answer_lines(&mut self, key: usize, lines: &[String]) {
+        let line_end = self.line_end();
+        let mut told = String::new();
+        for line in lines {
+            // Writing to a String cannot fail.
+            let _ = write!(told, "* {line}{line_end}");
+        }
+        let member = &mut self.members[key];
+        if takes_answer(&self.journal, &member.cursor, told.len()) {
+            self.journal.insert(&mut member.cursor, told.as_bytes());
+            self.told.push(key);
+        } else {
+            let speech = member.speech.get_or_insert_default();
+            speech.unanswered = speech.unanswered.saturating_add(1);
+        }
+    }
+
+    /// Tells a member how often it was not answered, if it was not and can be.
+    pub(super) fn tell_unanswered(&mut self, key: usize) {
+        let member = &mut self.members[key];
+        let Some(speech) = member.speech.as_mut().filter(|s| s.unanswered > 0) else {
+            return;
+        };
+        let count = std::mem::take(&mut speech.unanswered);
+        self.answer(
+            key,
+            format_args!("{count} of your commands were not answered, and perhaps not obeyed"),
+        );
+        let speech = self.members[key].speech.get_or_insert_default();
+        if speech.unanswered > 0 {
+            speech.unanswered = count;
+        }
+    }
+
+    /// Whether somebody was told something alone that [`Room::take_told`] did not say.
+    pub fn has_told(&self) -> bool {
+        !self.told.is_empty()
+    }
+
+    /// The keys of those who were told something alone since the last time, some more than once.
+    pub fn take_told(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.told)
+    }
+}
+
+/// A word as it is quoted in an answer.
+fn shortened(word: &str) -> String {
+    word.chars().take(MAX_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! What participants ask for: who reads what of it, and what it costs.
+
+use super::super::tests::Class;
+use super::COLUMNS;
+use crate::engine::chat::Rules;
+use crate::engine::lines::MAX_LINE;
+use crate::engine::room::ANSWERS;
+use crate::engine::room::backpressure::MAX_ANSWERS;
+use crate::engine::screen::Surface;
+
+#[test]
+fn what_is_said_to_one_alone_is_read_by_that_one() {
+    let mut class = Class::by(Rules::of("host"));
+    let (ana, ben, cem) = (class.join(), class.join(), class.join());
+    class.heard(ana, "/nick Ana\n");
+    for key in [ana, ben, cem] {
+        class.reads(key);
+    }
+    class.shown();
+    class.minutes();
+    class.heard(ben, "before\n/MSG ana, psst\n /msg Ana <b>\nafter\n");
+    assert_eq!(
+        class.reads(ana),
+        "<user2> before\n<user2, to you alone> psst\n<user2, to you alone> <b>\n<user2> after\n"
+    );
+    assert_eq!(
+        class.reads(ben),
+        "* only Ana was told\n* only Ana was told\n"
+    );
+    assert_eq!(class.reads(cem), "<user2> before\n<user2> after\n");
+    assert_eq!(
+        class.shown(),
+        "<user2> before\n* user2 said something to Ana alone\n\
+         * user2 said something to Ana alone\n<user2> after\n"
+    );
+    assert_eq!(
+        class.minutes(),
+        "user2 said before\n; user2 asked /msg Ana; user2 asked /msg Ana; user2 said after\n; "
+    );
+    let told = class.room.take_told();
+    assert!(told.contains(&ana) && told.contains(&ben) && !told.contains(&cem));
+    class.heard(ben, "/msg Bob psst\n/msg user2 psst\n/msg muxnc psst\n");
+    let refused = class.reads(ben);
+    assert_eq!(
+        refused,
+        "* nobody here is called Bob: /names lists everybody\n* that is you\n\
+         * nobody here is called muxnc: /names lists everybody\n"
+    );
+    class.heard(ben, "/msg host a question\n");
+    assert_eq!(class.reads(ben), "* only host was told\n");
+    assert_eq!(class.shown(), "<user2, to you alone> a question\n");
+    assert!(class.minutes().ends_with("asked /msg host a question; "));
+    class.room.relay(false, class.now);
+    class.reads(ben);
+    class.heard(ben, "/msg Ana psst\n/msg host psst\n");
+    assert_eq!(
+        class.reads(ben),
+        "* only host hears you now\n* only host was told\n"
+    );
+    assert!(!class.reads(ana).contains("psst"));
+    // Who left is not told, though it is still in the room.
+    class.room.relay(true, class.now);
+    class.room.depart(ana, class.now);
+    class.reads(ben);
+    class.heard(ben, "/msg Ana psst\n");
+    assert!(class.reads(ben).contains("nobody here is called Ana"));
+}
+
+#[test]
+fn with_open_messages_the_operator_reads_them() {
+    let mut class = Class::by(Rules {
+        open_messages: true,
+        ..Rules::of("Bob")
+    });
+    let (ana, ben) = (class.join(), class.join());
+    class.reads(ana);
+    class.shown();
+    class.heard(ben, "/msg user1 psst\n/msg host hm\n");
+    assert_eq!(class.reads(ana), "<user2, to you alone> psst\n");
+    assert_eq!(
+        class.shown(),
+        "<user2, to user1 alone> psst\n<user2, to you alone> hm\n"
+    );
+    assert_eq!(
+        class.minutes(),
+        "user2 asked /msg user1 psst; user2 asked /msg Bob hm; "
+    );
+    assert!(class.reads(ben).contains("* only Bob was told"));
+}
+
+#[test]
+fn requests_are_answered_and_not_said() {
+    let mut class = Class::by(Rules {
+        welcome: Some("say /help\u{202e}".into()),
+        ..Rules::of("host")
+    });
+    let (ana, ben) = (class.join(), class.join());
+    assert_eq!(
+        class.reads(ana),
+        "* say /help<U+202E>\n* user1 joined\n* user2 joined\n"
+    );
+    assert_eq!(
+        class.reads(ben),
+        "* say /help<U+202E>\n* user2 joined\n",
+        "the welcome is first"
+    );
+    class.shown();
+    for (asked, told) in [
+        (
+            "/help",
+            "* /nick NAME: be called NAME\n* /msg NAME TEXT: say TEXT to NAME alone\n\
+             * /me TEXT: say what you do\n* /names: who is here\n* /help: this list\n",
+        ),
+        ("/names", "* here: host, user1, user2\n"),
+        (
+            "/shrug it",
+            "* /shrug is no command, and was not said: /help lists them\n",
+        ),
+        ("/me", "* that is written /me TEXT\n"),
+        ("/msg Ana", "* that is written /msg NAME TEXT\n"),
+        (
+            "\\msg user2 psst",
+            "* that may be for one alone, and was not said: /msg NAME TEXT\n",
+        ),
+    ] {
+        class.heard(ana, format!("{asked}\n"));
+        assert_eq!(class.reads(ana), told, "{asked}");
+        assert_eq!(class.reads(ben), "", "{asked}");
+        assert_eq!(class.shown(), "", "{asked}");
+    }
+    assert_eq!(
+        class.minutes(),
+        "user1 asked /help; user1 asked /names; user1 asked ?; user1 asked ?; user1 asked ?; \
+         user1 asked ?; "
+    );
+    let said = "/etc/passwd\n/* code */\n//TODO\n/me *waves*\n";
+    class.heard(ana, said);
+    let told = "<user1> /etc/passwd\n<user1> /* code */\n<user1> //TODO\n<user1> **waves**\n";
+    assert_eq!(class.reads(ben), told);
+    assert_eq!(class.shown(), told);
+    assert_eq!(class.minutes(), format!("user1 said {said}; "));
+}
+
+/// A line that is too long to be held is passed on in pieces: none of them is what the first is not.
+#[test]
+fn the_rest_of_a_request_is_not_said() {
+    let mut class = Class::by(Rules::of("host"));
+    let (ana, ben) = (class.join(), class.join());
+    class.reads(ana);
+    class.reads(ben);
+    class.shown();
+    class.minutes();
+    let long = "x".repeat(MAX_LINE);
+    class.heard(ana, format!("/msg user2 {long}"));
+    class.heard(ana, format!("{long} psst\nsaid\n"));
+    assert_eq!(class.reads(ben), "<user1> said\n");
+    assert_eq!(
+        class.reads(ana),
+        "* that line is too long for one alone, and was not said\n"
+    );
+    assert_eq!(class.shown(), "<user1> said\n");
+    assert_eq!(
+        class.minutes(),
+        "user1 asked /msg user2; user1 said said\n; "
+    );
+    // Nor is the rest of a line a request.
+    class.heard(ana, format!("{long}/nick Eve\n"));
+    assert_eq!(
+        class.reads(ben),
+        format!("<user1> {long}\n<user1> /nick Eve\n")
+    );
+    // What a muted one begins is not said when it is heard again.
+    class.heard(ana, "/msg user2 ps");
+    class.room.mute(ana, true, class.now);
+    class.room.mute(ana, false, class.now);
+    class.heard(ana, "st\nsaid\n");
+    assert_eq!(class.reads(ben), "<user1> said\n");
+    // But an end is one.
+    class.heard(ana, "/msg user2 bye");
+    class.room.leave(ana, class.now);
+    assert_eq!(
+        class.reads(ben),
+        "<user1, to you alone> bye\n* user1 left\n"
+    );
+}
+
+#[test]
+fn who_is_told_things_and_never_reads_costs_little() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let (ana, ben) = (class.join(), class.join());
+    let line = format!("/msg user1 {}\n", "x".repeat(300));
+    for _ in 0..1000 {
+        class.heard(ben, &line);
+        class.shown();
+        class.reads(ben);
+    }
+    assert!(class.room.owed(ana) < MAX_ANSWERS + 1000);
+    class.heard(ben, &line);
+    assert_eq!(class.reads(ben), "* user1 takes no more now: not said\n");
+    let long = format!("/msg user1 {}\n", "x".repeat(MAX_ANSWERS as usize));
+    class.reads(ana);
+    class.heard(ben, &long);
+    assert!(class.reads(ben).contains("too long"));
+    class.heard(ben, &line);
+    assert_eq!(class.reads(ben), "* only user1 was told\n");
+}
+
+#[test]
+fn many_are_listed_in_part() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let keys: Vec<usize> = (0..600).map(|_| class.join()).collect();
+    class.reads(keys[5]);
+    class.heard(keys[5], "/names\n/names\n");
+    let told = class.reads(keys[5]);
+    assert!(told.starts_with("* here: host, user1, user2, "), "{told}");
+    assert!(
+        told.lines().all(|line| line.len() <= COLUMNS + 20),
+        "{told}"
+    );
+    assert!(told.len() < 3 * 1024, "{told}");
+    let last = told.lines().last().unwrap();
+    let more: usize = last.split(' ').nth(2).unwrap().parse().unwrap();
+    assert_eq!(told.matches("user").count(), 2 * (600 - more));
+}
+
+#[test]
+fn how_much_was_not_answered_is_told_later() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let ana = class.join();
+    class.reads(ana);
+    class.heard(ana, "/help\n".repeat(1000));
+    class.heard(ana, "/help\n".repeat(10));
+    let answered = class.reads(ana).matches("/nick").count();
+    class.heard(ana, "/names\n");
+    let expected = format!(
+        "* {} of your commands were not answered, and perhaps not obeyed\n* here: host, user1\n",
+        1010 - answered
+    );
+    assert_eq!(class.reads(ana), expected);
+    class.heard(ana, "/names\n");
+    assert_eq!(class.reads(ana), "* here: host, user1\n");
+}
+
+#[test]
+fn who_asks_for_names_and_never_reads_costs_little() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let ana = class.join();
+    for _ in 0..100 {
+        class.heard(ana, "/nick 7\n".repeat(1000));
+    }
+    assert!(class.room.owed(ana) < MAX_ANSWERS + 300);
+    assert!(!class.room.may_speak(ana));
+    class.reads(ana);
+    assert!(class.room.may_speak(ana));
+}
+
+#[test]
+fn many_who_ask_for_names_and_never_read_cost_little_together() {
+    const MEMBERS: usize = 2000;
+    let mut class = Class::new(Surface::Stream, false, false);
+    let keys: Vec<usize> = (0..MEMBERS).map(|_| class.join()).collect();
+    for _ in 0..3 {
+        for &key in &keys {
+            class.heard(key, "/nick 7\n".repeat(200));
+        }
+    }
+    let answers = class.room.journal.inserted_of_all();
+    let most = ANSWERS + MAX_ANSWERS + 400 * MEMBERS as u64;
+    assert!(answers < most, "{answers} bytes of answers");
+    // Who takes its answers is heard, and answered, whatever the others do.
+    let (last, all) = (keys[MEMBERS - 1], class.room.journal.inserted_of_all());
+    assert!(!class.room.may_speak(last));
+    class.reads(last);
+    assert!(class.room.may_speak(last));
+    class.heard(last, "/nick 7\n");
+    assert!(class.reads(last).contains("you are still user2000"));
+    for key in keys {
+        class.room.leave(key, class.now);
+    }
+    assert!(all > class.room.journal.inserted_of_all());
+    assert_eq!(class.room.journal.inserted_of_all(), 0);
+    assert_eq!(class.room.journal.edits_of_all(), 0);
+}

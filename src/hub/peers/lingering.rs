@@ -1,0 +1,85 @@
+//! Lingering: peers that are not in the room, were told why, and may read that.
+//!
+//! They were refused, or sent away by the operator. Closing at once, with something of theirs unread, would
+//! reset the connection and the reason with it (RFC 1122, 4.2.2.13).
+//!
+//! It promises: none lingers for more than a second, and no more than [`MOST`] at a time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::Peers;
+use super::Stage;
+use crate::io::device::Device;
+use crate::io::stream::Received;
+use crate::io::stream::Stream;
+
+/// How long a peer may take to read why.
+const TIME: Duration = Duration::from_secs(1);
+
+/// Peers that linger at a time; more than that are cut short, the first first.
+const MOST: usize = 64;
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Lingering {
+    /// Their keys, and until when they may read, the first first. A key may have been given to another
+    /// since: the time tells.
+    queue: VecDeque<(usize, Instant)>,
+}
+
+impl Lingering {
+    /// When the time of the first is over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.queue.front().map(|(_, until)| *until)
+    }
+}
+
+impl<S: Stream, D: Device> Peers<S, D> {
+    /// A peer that is not in the room was told why.
+    pub(in crate::hub) fn let_read_why(&mut self, key: usize, now: Instant) {
+        if self.lingering.queue.len() >= MOST {
+            self.close_first_lingering();
+        }
+        let until = now + TIME;
+        if let Some(peer) = self.conns.get_mut(key) {
+            peer.stage = Stage::Lingering { until };
+            self.lingering.queue.push_back((key, until));
+        }
+    }
+
+    /// Closes those whose time is over.
+    pub(in crate::hub) fn end_lingering(&mut self, now: Instant) {
+        while self.lingering.deadline().is_some_and(|until| until <= now) {
+            self.close_first_lingering();
+        }
+    }
+
+    /// Closes all of them.
+    pub(in crate::hub) fn end_all_lingering(&mut self) {
+        while !self.lingering.queue.is_empty() {
+            self.close_first_lingering();
+        }
+    }
+
+    /// Closes the first, with as little unread as possible.
+    fn close_first_lingering(&mut self) {
+        let Some((key, until)) = self.lingering.queue.pop_front() else {
+            return;
+        };
+        let Some(peer) = self.conns.get_mut(key) else {
+            return;
+        };
+        if peer.stage != (Stage::Lingering { until }) || peer.leaving {
+            return;
+        }
+        let mut unread = [0; 4096];
+        for _ in 0..16 {
+            if !matches!(peer.conn.read(&mut unread), Received::Bytes(_)) {
+                break;
+            }
+        }
+        self.forget(key);
+    }
+}
