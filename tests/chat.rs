@@ -200,6 +200,8 @@ fn names_are_taken_by_nick_and_unmistakable() {
         "two words",
         "seventeen-letters",
         "\u{410}na",
+        "\u{391}\u{39d}\u{391}",
+        "\u{5d3}\u{5e0}\u{5d4}",
         "A\u{200b}na",
         "Ana\x1b[2J",
         "<Ana>",
@@ -240,8 +242,8 @@ fn names_are_taken_by_nick_and_unmistakable() {
     two.says("/nick ana\n");
     two.hears("* user2 is now ana\n");
     hub.process.stdout.wait_for("* user2 is now ana\n");
-    two.says("/nick user2\n");
-    two.hears("* ana is now user2\n");
+    two.says("/nick Jose\u{301}\n/nick 漢字\n/nick user2\n");
+    two.hears("* ana is now José\n* José is now 漢字\n* 漢字 is now user2\n");
 }
 
 #[test]
@@ -537,12 +539,13 @@ fn at_a_terminal_bob_reads_names_and_his_own_lines_once() {
     support::pause();
     bob.press("/name 2 ana\r");
     bob.screen
-        .wait_for("ana could be mistaken for somebody else");
+        .wait_for("[2 user2] is not called ana: that is taken");
     support::pause();
     bob.press("/name 2 7\r");
-    bob.screen.wait_for("7 could be mistaken for somebody else");
+    bob.screen
+        .wait_for("[2 user2] is not called 7: 1 to 16 letters");
     support::pause();
-    bob.press("/msg 1 well done\r");
+    bob.press("/msg Ana well done\r");
     one.hears("<host, to you alone> well done\n");
     support::pause();
     bob.press("/relay off\r");
@@ -556,7 +559,7 @@ fn at_a_terminal_bob_reads_names_and_his_own_lines_once() {
     one.says("over\n");
     two.hears("<Ana> over\n");
     support::pause();
-    bob.press("/kick 1 loud\r");
+    bob.press("/kick ana loud\r");
     one.hears("* host disconnected you: loud\n");
     one.got.wait_end();
     two.hears("* Ana left\n");
@@ -607,7 +610,7 @@ fn what_makes_no_sense_in_a_chat_is_refused() {
         &["-l", "0", "--chat", "--welcome", ""],
         &["-l", "0", "--chat", "--welcome", "two\nlines"],
         &["-l", "0", "--chat", "--name", "user1"],
-        &["-l", "0", "--chat", "--name", "B\u{f6}b"],
+        &["-l", "0", "--chat", "--name", "\u{5d3}\u{5e0}\u{5d4}"],
         &["-l", "0", "--chat", "--name", ""],
         &["--chat", "localhost", "80"],
     ] {

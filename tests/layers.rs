@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 /// What floor 0 may use of other crates: a slab, a search in bytes, a hex dump as text, what Unicode
 /// says of characters, and for proxies the grammar of HTTP and hashes.
-const ENGINE_CRATES: [&str; 9] = [
+const ENGINE_CRATES: [&str; 11] = [
     "base64",
     "httparse",
     "md5",
@@ -20,6 +20,8 @@ const ENGINE_CRATES: [&str; 9] = [
     "pretty_hex",
     "sha2",
     "slab",
+    "unicode_normalization",
+    "unicode_security",
     "unicode_segmentation",
     "unicode_width",
 ];

@@ -78,7 +78,7 @@ fn the_picture_shows_what_was_typed() {
         for text in [
             "listening on [::]:3000",
             " joined, 3 here",
-            ">[Alice]<",
+            ">[1 Alice]<",
             "> can we all be right?<",
             "Escape character is",
             ">You can.<",

@@ -20,6 +20,7 @@ use muxnc::engine::chat::Rules;
 use muxnc::engine::chat::Speech;
 use muxnc::engine::command::Command;
 use muxnc::engine::command::Typed;
+use muxnc::engine::command::Whom;
 use muxnc::engine::command::is_private;
 use muxnc::engine::command::understand;
 use muxnc::engine::crlf::Crlf;
@@ -438,8 +439,10 @@ pub fn room(data: &[u8]) {
             },
             (14, Some(key)) => {
                 let name = String::from_utf8_lossy(input.take(4)).into_owned();
-                if is_name(&name) {
-                    room.name(key, &name, now);
+                match room.name(key, &name, now) {
+                    Ok(()) => assert_eq!(room.find_by_name(&name), Some(key)),
+                    Err(_) if input.byte() % 4 == 0 => room.unname(key, now),
+                    Err(_) => {}
                 }
             }
             (15, Some(key)) => {
@@ -543,10 +546,10 @@ pub fn chat(data: &[u8]) {
     assert!(is_safe(&text) && (text.is_empty() || text.ends_with('\n')));
     assert_eq!(text, compose(&[pieces.concat()]), "cuts do not matter");
 
-    let mut owners = Names::of_chat("host");
+    let mut owners = Names::default();
     let mut names: HashMap<u32, String> = HashMap::new();
     for number in 1..6 {
-        names.insert(number, owners.join(number as usize, number));
+        names.insert(number, owners.join(number as usize, number).into());
     }
     for (i, line) in text.lines().enumerate() {
         let number = i as u32 % 5 + 1;
@@ -560,15 +563,15 @@ pub fn chat(data: &[u8]) {
             continue;
         };
         let old = names[&number].clone();
-        if owners.rename(number as usize, number, &old, new).is_ok() {
-            assert_eq!(owners.owner(new), Some(Owner::Member(number as usize)));
-            assert!(is_name(new), "{new:?}");
-            let new_one = new.to_ascii_lowercase();
+        if let Ok(new) = owners.rename(number as usize, number, Some(&old), new) {
+            assert!(is_name(&new), "{new:?}");
+            assert_eq!(owners.owner(&new), Some(Owner::Member(number as usize)));
+            let new_one = new.to_lowercase();
             let taken = names
                 .iter()
-                .any(|(&other, name)| other != number && name.to_ascii_lowercase() == new_one);
+                .any(|(&other, name)| other != number && name.to_lowercase() == new_one);
             assert!(!taken && new_one != "host", "{new:?} is somebody else");
-            names.insert(number, new.to_owned());
+            names.insert(number, new.into());
         }
     }
 }
@@ -674,21 +677,24 @@ pub fn command(data: &[u8]) {
             }
             Typed::Do(command) => {
                 assert!(line.starts_with('/') && !line.starts_with("//"));
-                let number = match command {
-                    Command::Message { number, text } => {
+                let whom = match command {
+                    Command::Message { whom, text } => {
                         assert!(!text.is_empty() && line.trim_end_matches(' ').ends_with(text));
-                        number
+                        whom
                     }
-                    Command::Name { number, name } => {
-                        assert!(is_name(name));
-                        number
-                    }
-                    Command::Kick { number, .. } | Command::Mute { number, .. } => number,
+                    Command::Name { whom, .. }
+                    | Command::Kick { whom, .. }
+                    | Command::Mute { whom, .. } => whom,
                     _ => continue,
                 };
                 let mut words = line.split(' ').filter(|word| !word.is_empty());
                 let typed = words.nth(1).unwrap_or_default();
-                assert_eq!(typed.parse(), Ok(number), "{line:?} is about somebody else");
+                let typed = typed.trim_end_matches([',', ':']);
+                let is_right = match whom {
+                    Whom::Number(number) => typed.parse() == Ok(number),
+                    Whom::Name(name) => typed == name && typed.parse::<u32>().is_err(),
+                };
+                assert!(is_right, "{line:?} is about somebody else");
             }
         }
     }

@@ -21,7 +21,6 @@ use std::mem;
 use crate::engine::escape::Escaper;
 use crate::engine::escape::Letters;
 use crate::engine::lines::Lines;
-use crate::engine::names::Names;
 
 /// Capacity above which what was composed in a turn gives its memory back.
 const KEPT: usize = 256 * 1024;
@@ -60,7 +59,6 @@ pub struct Chat {
     welcome: String,
     /// What of the operator's bytes is not complete enough to be said.
     pub(super) escaper: Escaper,
-    pub(super) names: Names,
     /// Here so that its memory is reused.
     composed: Composed,
 }
@@ -82,7 +80,6 @@ impl Chat {
             line_end,
             welcome,
             escaper: Escaper::default(),
-            names: Names::of_chat(&rules.host),
             composed: Composed::default(),
             rules,
         }

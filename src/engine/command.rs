@@ -13,8 +13,6 @@ use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
 use crate::engine::lookalike::plain_letter;
 use crate::engine::lookalike::skip_unseen;
-use crate::engine::names::MAX_NAME;
-use crate::engine::names::is_name;
 
 /// What a typed line means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +25,16 @@ pub enum Typed<'a> {
     Explain(String),
 }
 
-/// What the operator can do. Peers are named by the numbers of their labels.
+/// Whom a command is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom<'a> {
+    /// The peer with the number of its label.
+    Number(u32),
+    /// The peer of that name, if there is one.
+    Name(&'a str),
+}
+
+/// What the operator can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command<'a> {
     /// List everybody.
@@ -35,28 +42,28 @@ pub enum Command<'a> {
     /// Say something to one peer alone.
     Message {
         /// To whom.
-        number: u32,
+        whom: Whom<'a>,
         /// What.
         text: &'a str,
     },
     /// Cut a peer off.
     Kick {
         /// Whom.
-        number: u32,
+        whom: Whom<'a>,
         /// Why, for the log.
         reason: &'a str,
     },
-    /// Give a peer a name.
+    /// Give a peer a name, or take it away.
     Name {
         /// Whom.
-        number: u32,
-        /// The name.
+        whom: Whom<'a>,
+        /// The name, or nothing.
         name: &'a str,
     },
     /// Neither show nor relay what a peer says, or do so again.
     Mute {
         /// Whom.
-        number: u32,
+        whom: Whom<'a>,
         /// Whether to mute.
         on: bool,
     },
@@ -73,11 +80,15 @@ pub enum Command<'a> {
 /// The commands, as `/help` tells and Tab completes them: name, arguments, meaning.
 pub const COMMANDS: [(&str, &str, &str); 10] = [
     ("who", "", "who is here, since when, and how far behind"),
-    ("msg", "N TEXT", "say TEXT to peer N alone"),
-    ("kick", "N [REASON]", "cut peer N off"),
-    ("name", "N NAME", "call peer N NAME"),
-    ("mute", "N", "neither show nor relay what peer N says"),
-    ("unmute", "N", "show and relay it again"),
+    (
+        "msg",
+        "WHO TEXT",
+        "say TEXT to WHO (a number or a name) alone",
+    ),
+    ("kick", "WHO [REASON]", "cut WHO off, telling REASON"),
+    ("name", "WHO [NAME]", "call WHO NAME, or by number only"),
+    ("mute", "WHO", "neither show nor relay what WHO says"),
+    ("unmute", "WHO", "show and relay it again"),
     ("relay", "on|off", "whether the peers hear each other"),
     ("stats", "", "what was moved so far"),
     ("help", "", "this list; //x says /x"),
@@ -119,7 +130,13 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
         }
     };
     let (first, rest) = cut(arguments);
-    let number = || first.parse::<u32>().map_err(|_| usage());
+    let whom = || match first.trim_end_matches([',', ':']) {
+        "" => Err(usage()),
+        word => Ok(match word.parse() {
+            Ok(number) => Whom::Number(number),
+            Err(_) => Whom::Name(word),
+        }),
+    };
     let alone = |command| match arguments.is_empty() {
         true => Ok(command),
         false => Err(usage()),
@@ -130,24 +147,19 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
         "help" => alone(Command::Help),
         "quit" => alone(Command::Quit),
         "msg" if !rest.is_empty() => Ok(Command::Message {
-            number: number()?,
+            whom: whom()?,
             text: rest,
         }),
         "kick" => Ok(Command::Kick {
-            number: number()?,
+            whom: whom()?,
             reason: rest,
         }),
-        "name" => {
-            let number = number()?;
-            match is_name(rest) {
-                true => Ok(Command::Name { number, name: rest }),
-                false => Err(format!(
-                    "a name is 1 to {MAX_NAME} letters, digits or any of - _ ."
-                )),
-            }
-        }
+        "name" => Ok(Command::Name {
+            whom: whom()?,
+            name: rest,
+        }),
         "mute" | "unmute" if rest.is_empty() => Ok(Command::Mute {
-            number: number()?,
+            whom: whom()?,
             on: word == "mute",
         }),
         "relay" => match arguments {
@@ -188,7 +200,7 @@ fn why_no_command(line: &str) -> Option<String> {
 }
 
 /// As much of a word that was typed as is known again.
-fn quoted(word: &str) -> Cow<'_, str> {
+pub fn quoted(word: &str) -> Cow<'_, str> {
     match word.char_indices().nth(QUOTED) {
         Some((end, _)) => format!("{}\u{2026}", &word[..end]).into(),
         None => word.into(),
@@ -241,7 +253,7 @@ pub fn is_private(line: &str) -> bool {
     seen.strip_prefix(sign)
         .is_some_and(|rest| is_message(rest, true))
         // The key of the slash without Shift, on keyboards of German and many other languages.
-        || seen.strip_prefix('7').is_some_and(|rest| is_message(rest, false))
+        || seen.strip_prefix('7').is_some_and(|rest| is_message(rest, false) || has_whom(rest))
         || is_behind_a_sign(seen)
 }
 
@@ -281,9 +293,16 @@ fn is_message(text: &str, behind_slash: bool) -> bool {
     }
 }
 
+/// Whether it is `msg`, a word that may be a name, and a text.
+fn has_whom(text: &str) -> bool {
+    let looks: String = plain(text).collect();
+    let (word, arguments) = cut(&looks);
+    word == PRIVATE && !cut(arguments).1.is_empty()
+}
+
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
 pub fn help((name, arguments, meaning): (&str, &str, &str)) -> String {
-    format!("{:18}{meaning}", format!("/{name} {arguments}"))
+    format!("{:20}{meaning}", format!("/{name} {arguments}"))
 }
 
 /// The first word and what follows it.
@@ -330,42 +349,56 @@ mod tests {
             (
                 "/msg 3  well done, Ana ",
                 Command::Message {
-                    number: 3,
+                    whom: Whom::Number(3),
                     text: "well done, Ana",
+                },
+            ),
+            (
+                "/msg Ana: well done",
+                Command::Message {
+                    whom: Whom::Name("Ana"),
+                    text: "well done",
                 },
             ),
             (
                 "/kick 4",
                 Command::Kick {
-                    number: 4,
+                    whom: Whom::Number(4),
                     reason: "",
                 },
             ),
             (
                 "/kick 4 too loud",
                 Command::Kick {
-                    number: 4,
+                    whom: Whom::Number(4),
                     reason: "too loud",
                 },
             ),
             (
                 "/name 2 Ana-1",
                 Command::Name {
-                    number: 2,
+                    whom: Whom::Number(2),
                     name: "Ana-1",
+                },
+            ),
+            (
+                "/name 漢字",
+                Command::Name {
+                    whom: Whom::Name("漢字"),
+                    name: "",
                 },
             ),
             (
                 "/mute 7",
                 Command::Mute {
-                    number: 7,
+                    whom: Whom::Number(7),
                     on: true,
                 },
             ),
             (
-                "/unmute 7",
+                "/unmute 7of9",
                 Command::Mute {
-                    number: 7,
+                    whom: Whom::Name("7of9"),
                     on: false,
                 },
             ),
@@ -388,13 +421,9 @@ mod tests {
             "/who 3",
             "/msg",
             "/msg 3",
-            "/msg x hi",
+            "/msg , hi",
             "/kick",
-            "/kick x",
-            "/name 2",
-            "/name 2 two words",
-            "/name 2 \u{202e}x",
-            "/name 2 seventeen-letters",
+            "/name",
             "/mute",
             "/mute 1 2",
             "/relay",
@@ -481,6 +510,7 @@ mod tests {
             "../msg 3 psst",
             "·мѕɡ 3 psst",
             "7msg 3 psst",
+            "7msg Ana psst",
             ".msg 3, psst",
         ] {
             assert!(is_private(line), "{line}");

@@ -1,10 +1,24 @@
 //! Names: who is called what, and that no two of them can be taken for each other.
 //!
-//! It promises: at any time every name has one owner, and no two names look alike; a name is found in
-//! the same time however many there are.
+//! A name is letters and digits of one script (Latin ones beside Chinese, Japanese or Korean, as people
+//! there write them), in the form that Unicode calls NFKC. Two look alike if they have the same *marks*:
+//! their skeletons (Unicode Technical Standard 39, section 4), as they are and in small letters, with what
+//! is easily overlooked left out and what skeletons miss made one.
+//!
+//! It promises: at any time every name has one owner, and no two names look alike; a name stands in a line
+//! where it was put, and is found in the same time however many there are.
 
 use std::collections::HashMap;
 use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::MixedScript;
+use unicode_security::RestrictionLevel;
+use unicode_security::RestrictionLevelDetection;
+use unicode_security::confusable_detection::skeleton;
+
+use crate::engine::escape::Letters;
 
 /// What the operator is called if not said otherwise.
 pub const HOST: &str = "host";
@@ -12,11 +26,14 @@ pub const HOST: &str = "host";
 /// Names that no participant may have, whatever the operator is called.
 const RESERVED: [(&str, Owner); 2] = [(HOST, Owner::Operator), ("muxnc", Owner::Program)];
 
-/// What a participant is called until it has a name is this and its number.
+/// What a participant of a chat is called until it has a name is this and its number.
 const DEFAULT: &str = "user";
 
 /// The longest name, in characters.
 pub const MAX_NAME: usize = 16;
+
+/// The most marks (accents, vowel signs) that follow one letter.
+const MAX_ACCENTS: usize = 3;
 
 /// Whose a name is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +49,7 @@ pub enum Owner {
 /// Who is called what. See the module's documentation.
 #[derive(Debug)]
 pub struct Names {
-    /// Whose the names are that were given or taken, by what [`fold`] makes of them.
+    /// Whose the names are that were given or taken, by each of their [`marks`].
     owners: HashMap<String, Owner>,
 }
 
@@ -41,6 +58,10 @@ pub struct Names {
 pub enum NameError {
     /// It is not what a name may be.
     NoName,
+    /// Its letters are of scripts that are not written together.
+    Mixed,
+    /// A label that begins from the right would not stand at the beginning of its line.
+    RightToLeft,
     /// It is somebody else's, or looks like it.
     Taken,
     /// It would not be another name.
@@ -55,6 +76,8 @@ impl fmt::Display for NameError {
             NameError::NoName => {
                 write!(out, "1 to {MAX_NAME} letters, digits, - _ . with a letter")
             }
+            NameError::Mixed => out.write_str("letters of two scripts may look alike"),
+            NameError::RightToLeft => out.write_str("a label has to be read from left to right"),
             NameError::Taken => out.write_str("that is taken, or looks like another's name"),
             NameError::Same => out.write_str("that is the name already"),
             NameError::Quiet => out.write_str("names stay while nobody hears the others"),
@@ -62,24 +85,34 @@ impl fmt::Display for NameError {
     }
 }
 
+impl Default for Names {
+    /// Those that nobody may have.
+    fn default() -> Names {
+        let mut names = Names {
+            owners: HashMap::new(),
+        };
+        for (name, owner) in RESERVED {
+            names.give(name, owner);
+        }
+        names
+    }
+}
+
 impl Names {
-    /// Those of a chat whose operator has this name, [`is_free_for_host`].
-    pub fn of_chat(host: &str) -> Names {
-        let reserved = RESERVED.map(|(name, owner)| (fold(name), owner));
-        let mut owners = HashMap::from(reserved);
-        owners.insert(fold(host), Owner::Operator);
-        Names { owners }
+    /// The operator is called so, too, by a name that [is free](is_free_for_host).
+    pub fn call_operator(&mut self, name: &str) {
+        self.give(name, Owner::Operator);
     }
 
-    /// The member with that key and number is called so until it has a name.
-    pub fn join(&mut self, key: usize, number: u32) -> String {
+    /// In a chat the member with that key and number is called so until it has a name.
+    pub fn join(&mut self, key: usize, number: u32) -> Box<str> {
         let name = default_name(number);
-        self.owners.insert(fold(&name), Owner::Member(key));
-        name
+        self.give(&name, Owner::Member(key));
+        name.into()
     }
 
     /// Whether the member with that key and number, which is called `old`, may be called `new`; from
-    /// now on it is.
+    /// now on it is. Returns the name as it is written from now on.
     ///
     /// # Errors
     /// Why it may not.
@@ -87,66 +120,120 @@ impl Names {
         &mut self,
         key: usize,
         number: u32,
-        old: &str,
+        old: Option<&str>,
         new: &str,
-    ) -> Result<(), NameError> {
-        if !has_letter(new) {
-            return Err(NameError::NoName);
-        }
-        if old == new {
+    ) -> Result<Box<str>, NameError> {
+        let new = normal(new)?;
+        if old == Some(&*new) {
             return Err(NameError::Same);
         }
-        let folded = fold(new);
         let own = Owner::Member(key);
-        let is_others = self.owners.get(&folded).is_some_and(|&owner| owner != own);
-        // Also one that is nobody's now will be.
-        if is_others || (is_default(&folded) && new != default_name(number)) {
+        let is_others = |mark| self.owners.get(&mark).is_some_and(|&owner| owner != own);
+        if marks(&new).any(is_others) {
             return Err(NameError::Taken);
         }
-        self.owners.remove(&fold(old));
-        self.owners.insert(folded, own);
-        Ok(())
+        // Also one that is nobody's now will be.
+        if marks(&new).any(|mark| is_default(&mark)) && *new != *default_name(number) {
+            return Err(NameError::Taken);
+        }
+        if let Some(old) = old {
+            self.release(old);
+        }
+        self.give(&new, own);
+        Ok(new)
     }
 
-    /// The member of that name left: another one may have it.
+    /// The owner of a name has it no more: another one may have it.
     pub fn release(&mut self, name: &str) {
-        self.owners.remove(&fold(name));
+        for mark in marks(name) {
+            self.owners.remove(&mark);
+        }
     }
 
     /// Whose a name is, or one that looks like it.
     pub fn owner(&self, name: &str) -> Option<Owner> {
-        self.owners.get(&fold(name)).copied()
+        let name = normal(name).ok()?;
+        marks(&name).find_map(|mark| self.owners.get(&mark).copied())
+    }
+
+    fn give(&mut self, name: &str, owner: Owner) {
+        for mark in marks(name) {
+            self.owners.insert(mark, owner);
+        }
     }
 }
 
-/// What a participant is called until it has a name.
+/// What a participant of a chat is called until it has a name.
 pub fn default_name(number: u32) -> String {
     format!("{DEFAULT}{number}")
 }
 
 /// Whether the operator may be called so: no participant is.
 pub fn is_free_for_host(name: &str) -> bool {
-    has_letter(name) && !is_default(&fold(name))
+    let is_plain = normal(name).is_ok_and(|normal| *normal == *name);
+    is_plain && !marks(name).any(|mark| is_default(&mark))
 }
 
-/// Whether this may be somebody's name: short, and nothing that could be taken for anything else.
+/// Whether this may be somebody's name, as it is written.
 pub fn is_name(name: &str) -> bool {
+    normal(name).is_ok_and(|normal| *normal == *name)
+}
+
+/// A name as it is written: short, and nothing that could be taken for anything else. Numbers mean
+/// participants to the operator, so there is a letter in it.
+///
+/// # Errors
+/// It is none.
+fn normal(name: &str) -> Result<Box<str>, NameError> {
+    // What is decomposed is longer.
+    if name.chars().count() > 4 * MAX_NAME {
+        return Err(NameError::NoName);
+    }
+    let name: String = name.nfkc().collect();
+    let mut accents = 0;
+    let is_part = |letter: char| {
+        accents = match is_combining_mark(letter) {
+            true => accents + 1,
+            false => 0,
+        };
+        let is_known = letter.is_alphanumeric() || accents > 0 || "-_.".contains(letter);
+        is_known && accents <= MAX_ACCENTS
+    };
+    let has_letter = name.contains(char::is_alphabetic);
     let fits = (1..=MAX_NAME).contains(&name.chars().count());
-    fits && name
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    if !fits || !has_letter || !name.chars().all(is_part) || !is_shown_as_it_is(&name) {
+        return Err(NameError::NoName);
+    }
+    if name.contains(runs_from_the_right) {
+        return Err(NameError::RightToLeft);
+    }
+    let is_usual = || name.check_restriction_level(RestrictionLevel::HighlyRestrictive);
+    if !name.is_single_script() && !is_usual() {
+        return Err(NameError::Mixed);
+    }
+    Ok(name.into())
 }
 
-/// Numbers mean participants to the operator, so a name is not one.
-fn has_letter(name: &str) -> bool {
-    is_name(name) && name.contains(|c: char| c.is_ascii_alphabetic())
+/// Whether a terminal shows each letter of it.
+fn is_shown_as_it_is(name: &str) -> bool {
+    let (mut letters, mut shown) = (Letters::default(), String::new());
+    name.chars()
+        .for_each(|letter| letters.push(letter, &mut shown));
+    shown == name
 }
 
-/// Whether a folded name could be taken for one that participants have until they get another.
-fn is_default(folded: &str) -> bool {
+/// Whether a letter is of a script that is written from right to left (Unicode Standard Annex 9, the
+/// classes R and AL, by the blocks that are kept for them).
+fn runs_from_the_right(letter: char) -> bool {
+    matches!(letter,
+        '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
+        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+}
+
+/// Whether a mark is of a name that could be taken for one that participants have until they get another.
+fn is_default(mark: &str) -> bool {
     let number = |letter| DIGITS.contains(&letter);
-    folded
-        .strip_prefix(&fold(DEFAULT))
+    mark.strip_prefix(DEFAULT)
         .is_some_and(|rest| rest.chars().all(number))
 }
 
@@ -154,32 +241,77 @@ fn is_default(folded: &str) -> bool {
 /// two names.
 const DIGITS: [char; 10] = ['o', 'l', 'z', 'e', 'a', 's', 'g', 't', 'b', 'q'];
 
-/// What is left of a name when all that is easily overlooked is: two names that are the same then
-/// are taken for each other.
-fn fold(name: &str) -> String {
-    let folded: String = name
-        .chars()
-        .filter(|&letter| !"-_.".contains(letter))
-        .map(|letter| match letter.to_ascii_lowercase() {
-            'i' => 'l',
-            letter => match letter.to_digit(10) {
-                Some(digit) => DIGITS[digit as usize],
-                None => letter,
-            },
-        })
-        .collect();
-    folded.replace("rn", "m").replace("vv", "w")
+/// Letters that look like one, where they are small: skeletons know of the first pair only, and
+/// that the other way round.
+const PAIRS: [(&str, &str); 3] = [("rn", "m"), ("vv", "w"), ("cl", "d")];
+
+/// What is left of a name when all that is easily overlooked is: two names that share one of these are
+/// taken for each other.
+fn marks(name: &str) -> impl Iterator<Item = String> {
+    let small: String = name.to_lowercase().nfkc().collect();
+    let (seen, small) = (mark(name), mark(&small));
+    let other = (small != seen).then_some(small);
+    std::iter::once(seen).chain(other)
+}
+
+/// What a skeleton has for a letter or digit of ASCII, if that is one character. (For an `m` it is `rn`, of which
+/// [`PAIRS`] makes an `m` again.)
+fn of_ascii(letter: char) -> char {
+    match letter {
+        '0' => 'O',
+        '1' | 'I' => 'l',
+        letter => letter,
+    }
+}
+
+fn mark(name: &str) -> String {
+    let is_seen = |letter: &char| !"-_.".contains(*letter);
+    let mut looks: String = match name.is_ascii() {
+        true => name.chars().filter(is_seen).map(of_ascii).collect(),
+        false => skeleton(name).filter(is_seen).collect(),
+    };
+    for (pair, one) in PAIRS {
+        looks = looks.replace(pair, one);
+    }
+    let mut mark = String::new();
+    for letter in looks.chars().flat_map(char::to_lowercase) {
+        match letter {
+            'i' => mark.push('l'),
+            'ß' => mark.push_str("ss"),
+            // Of кот its skeleton makes a letter of Greenland.
+            'к' | 'ĸ' => mark.push('k'),
+            letter => mark.push(letter.to_digit(10).map_or(letter, |d| DIGITS[d as usize])),
+        }
+    }
+    mark
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The names of a chat whose operator is called so.
+    fn chat(host: &str) -> Names {
+        let mut names = Names::default();
+        names.call_operator(host);
+        names
+    }
+
+    /// Whether somebody may be called so while `taken` is another's name.
+    fn beside(taken: &str, name: &str) -> Result<Box<str>, NameError> {
+        let mut names = chat("Bob");
+        let given = names.rename(1, 1, Some("user1"), taken);
+        assert_eq!(given.as_deref(), Ok(taken));
+        names.rename(2, 2, Some("user2"), name)
+    }
+
     #[test]
     fn a_refusal_fits_a_terminal() {
         let name = "x".repeat(MAX_NAME);
         for refusal in [
             NameError::NoName,
+            NameError::Mixed,
+            NameError::RightToLeft,
             NameError::Taken,
             NameError::Same,
             NameError::Quiet,
@@ -191,120 +323,221 @@ mod tests {
 
     #[test]
     fn nobody_can_look_like_somebody_else() {
-        let mut names = Names::of_chat("Bob");
-        assert_eq!(names.rename(1, 1, "user1", "Ana"), Ok(()));
         for taken in [
-            "Ana", "ana", "ANA", "A-n-a", "Ana_",
+            "Ana",
+            "ana",
+            "ANA",
+            "A-n-a",
+            "Ana_",
             ".Ana", // the same but for what is overlooked
-            "Bob", "bob", "B0b", "B.o.b", "host", "Host", "h0st",
+            "Ａｎａ",
+            "\u{391}\u{39d}\u{391}", // in other letters
+            "Bob",
+            "bob",
+            "B0b",
+            "B.o.b",
+            "host",
+            "Host",
+            "h0st",
             "muxnc", // not a participant
-            "user", "user1", "user3", "User3", "user03", "user-3", "userl", "useriO", "user.10",
-            "userz", "u5er8", "us3r4",
+            "user",
+            "user1",
+            "user3",
+            "User3",
+            "user03",
+            "user-3",
+            "userl",
+            "useriO",
+            "user.10",
+            "userz",
+            "u5er8",
+            "us3r4",
+            "ｕｓｅｒ５",
         ] {
-            assert_eq!(
-                names.rename(2, 2, "user2", taken),
-                Err(NameError::Taken),
-                "{taken}"
-            );
+            assert_eq!(beside("Ana", taken), Err(NameError::Taken), "{taken}");
         }
-        let seventeen = "seventeen-letters";
-        for wrong in [
-            "",
-            " ",
-            "two words",
-            seventeen,
-            "\u{410}na",
-            "An\u{e1}",
-            "A<b>",
-            "* x",
-            "a\tb",
-            "a:b",
-            "7",
-            "1.2",
-            "-_.",
-            "Ana<U+202E>",
-            "^[[2J",
+        for (wrong, why) in [
+            ("", NameError::NoName),
+            (" ", NameError::NoName),
+            ("two words", NameError::NoName),
+            ("seventeen-letters", NameError::NoName),
+            ("A<b>", NameError::NoName),
+            ("* x", NameError::NoName),
+            ("a\tb", NameError::NoName),
+            ("a:b", NameError::NoName),
+            ("7", NameError::NoName),
+            ("\u{663}", NameError::NoName),
+            ("1.2", NameError::NoName),
+            ("-_.", NameError::NoName),
+            ("Ana<U+202E>", NameError::NoName),
+            ("An\u{202e}a", NameError::NoName),
+            ("An\u{200b}a", NameError::NoName),
+            ("\u{3164}x", NameError::NoName),
+            ("\u{301}x", NameError::NoName),
+            ("x\u{301}\u{302}\u{303}\u{304}\u{305}", NameError::NoName),
+            ("^[[2J", NameError::NoName),
+            ("\u{1f600}", NameError::NoName),
+            ("\u{410}na", NameError::Mixed),
+            ("p\u{430}ul", NameError::Mixed),
+            ("\u{5d3}\u{5e0}\u{5d4}", NameError::RightToLeft),
+            ("\u{639}\u{644}\u{64a}", NameError::RightToLeft),
         ] {
-            assert_eq!(
-                names.rename(2, 2, "user2", wrong),
-                Err(NameError::NoName),
-                "{wrong}"
-            );
+            assert_eq!(beside("Ana", wrong), Err(why), "{wrong:?}");
         }
         for fine in ["Bea", "user2x", "x", "sixteen-letters_", "7of9", "joined"] {
-            assert_eq!(
-                Names::of_chat("Bob").rename(2, 2, "user2", fine),
-                Ok(()),
-                "{fine}"
-            );
+            assert_eq!(beside("Ana", fine).as_deref(), Ok(fine), "{fine}");
         }
     }
 
     #[test]
+    fn letters_of_any_script_that_is_read_from_the_left_are_names() {
+        for name in [
+            "José",
+            "Müller",
+            "漢字",
+            "さくら",
+            "タロー",
+            "Ana漢",
+            "김민수",
+            "Ольга",
+            "Ελένη",
+            "Łukasz",
+            "Nguyễn",
+            "अनीता",
+            "สมชาย",
+            "Ἀχιλλεύς",
+        ] {
+            assert_eq!(beside("Ana", name).as_deref(), Ok(name), "{name}");
+            let mut names = chat(HOST);
+            names.rename(7, 7, None, name).expect("a name");
+            assert_eq!(names.owner(name), Some(Owner::Member(7)));
+            assert_eq!(names.owner(&name.to_uppercase()), Some(Owner::Member(7)));
+            names.release(name);
+            assert_eq!(names.owner(name), None);
+            let reserved = names.owners.len();
+            assert_eq!(reserved, Names::default().owners.len(), "{name}");
+        }
+        // As it is written in one piece.
+        let written = beside("Ana", "Jose\u{301}");
+        assert_eq!(written.as_deref(), Ok("José"));
+        assert_eq!(beside("Jose", "José").as_deref(), Ok("José"));
+    }
+
+    #[test]
     fn look_alike_letters_are_the_same() {
-        let mut names = Names::of_chat(HOST);
         for (name, other) in [
             ("Olli", "0LL1"),
             ("corn", "com"),
+            ("modern", "modem"),
             ("swing", "svving"),
-            ("Bob", "8ob"),
+            ("daudia", "claudia"),
+            ("Claudia", "cIaudia"),
+            ("Strauß", "strauss"),
+            ("око", "OKO"),
+            ("Bob2", "8ob2"),
             ("Ana", "4na"),
             ("Eva", "3va"),
             ("Tess", "7e55"),
             ("Liz", "Li2"),
             ("Gus", "6us"),
+            ("сосо", "coco"),
+            ("Ольга", "ольга"),
+            ("ΑΒΓ", "αβγ"),
+            ("José", "JOSÉ"),
+            ("Ⅷ", "viii"),
         ] {
-            assert_eq!(names.rename(1, 1, "user1", name), Ok(()));
-            assert_eq!(
-                names.rename(2, 2, "user2", other),
-                Err(NameError::Taken),
-                "{other}"
-            );
-            names.release(name);
+            let name: String = name.nfkc().collect();
+            assert_eq!(beside(&name, other), Err(NameError::Taken), "{other}");
+            let lower = other.to_lowercase();
+            let own = beside(&lower.nfkc().collect::<String>(), &name);
+            assert_eq!(own, Err(NameError::Taken), "{name}");
+        }
+        // What only begins with the same letters is another name.
+        for (name, other) in [("Lucia", "Luda"), ("Cindy", "Dndy"), ("Ana", "Anna")] {
+            assert_eq!(beside(name, other).as_deref(), Ok(other));
         }
         // Numbers tell apart.
+        let mut names = chat(HOST);
         for digit in 0..10 {
+            let old = names.join(digit as usize + 1, digit + 1);
             let name = format!("student{digit}");
-            assert_eq!(
-                names.rename(
-                    digit as usize + 1,
-                    digit + 1,
-                    &default_name(digit + 1),
-                    &name
-                ),
-                Ok(())
-            );
+            let given = names.rename(digit as usize + 1, digit + 1, Some(&old), &name);
+            assert_eq!(given.as_deref(), Ok(&*name));
+        }
+    }
+
+    /// Beside the table of Unicode.
+    #[test]
+    fn the_short_cut_for_ascii_is_the_skeleton() {
+        let letters: Vec<char> = ('0'..='z').filter(char::is_ascii_alphanumeric).collect();
+        for &one in &letters {
+            for &other in &letters {
+                let name = format!("{one}{other}");
+                let (mut short, mut long) = (String::new(), String::new());
+                short.extend(name.chars().map(of_ascii));
+                long.extend(skeleton(&name));
+                for (pair, one) in PAIRS {
+                    short = short.replace(pair, one);
+                    long = long.replace(pair, one);
+                }
+                assert_eq!(short, long, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_by_number_are_all_different() {
+        let mut names = chat(HOST);
+        for number in 1..2000 {
+            names.join(number as usize, number);
+        }
+        for number in 1..2000 {
+            let owner = Some(Owner::Member(number as usize));
+            assert_eq!(names.owner(&default_name(number)), owner);
         }
     }
 
     #[test]
     fn a_name_that_is_given_up_is_free() {
-        let mut names = Names::of_chat(HOST);
-        assert_eq!(names.rename(1, 1, "user1", "Ana"), Ok(()));
-        assert_eq!(names.rename(1, 1, "Ana", "Ana"), Err(NameError::Same));
+        let mut names = chat(HOST);
+        for key in 1..=4 {
+            names.join(key, key as u32);
+        }
+        let mut rename = |key: usize, old: &str, new: &str| {
+            let renamed = names.rename(key, key as u32, Some(old), new);
+            renamed.map(|name| assert_eq!(*name, *new))
+        };
+        assert_eq!(rename(1, "user1", "Ana"), Ok(()));
+        assert_eq!(rename(1, "Ana", "Ana"), Err(NameError::Same));
         assert_eq!(
-            names.rename(1, 1, "Ana", "ANA"),
+            rename(1, "Ana", "ANA"),
             Ok(()),
             "one's own, written otherwise"
         );
-        assert_eq!(names.rename(2, 2, "user2", "Ana"), Err(NameError::Taken));
+        assert_eq!(rename(2, "user2", "Ana"), Err(NameError::Taken));
         assert_eq!(
-            names.rename(1, 1, "ANA", "user1"),
+            rename(1, "ANA", "user1"),
             Ok(()),
             "back to one's own default"
         );
-        assert_eq!(names.rename(2, 2, "user2", "Ana"), Ok(()));
+        assert_eq!(rename(2, "user2", "Ana"), Ok(()));
+        assert_eq!(rename(3, "user3", "user2"), Err(NameError::Taken));
+        assert_eq!(rename(4, "user4", "user4"), Err(NameError::Same));
         names.release("Ana");
-        assert_eq!(names.rename(3, 3, "user3", "Ana"), Ok(()), "it left");
-        assert_eq!(names.rename(4, 4, "user4", "user4"), Err(NameError::Same));
+        let given = names.rename(3, 3, Some("user3"), "Ana");
+        assert_eq!(given.as_deref(), Ok("Ana"), "it left");
+        assert_eq!(names.owner("aNA"), Some(Owner::Member(3)));
+        assert_eq!(names.owner("HOST"), Some(Owner::Operator));
+        assert_eq!(names.owner("muxnc"), Some(Owner::Program));
+        assert_eq!(names.owner("user3"), None);
     }
 
     #[test]
     fn the_operator_is_no_participant() {
-        for name in ["host", "Bob", "mr.teacher", "user-x"] {
+        for name in ["host", "Bob", "mr.teacher", "user-x", "B\u{f6}b", "先生"] {
             assert!(is_free_for_host(name), "{name}");
         }
-        for name in ["", "user1", "USER", "user-7", "two words", "12", "B\u{f6}b"] {
+        for name in ["", "user1", "USER", "user-7", "two words", "12", "Ｂｏｂ"] {
             assert!(!is_free_for_host(name), "{name}");
         }
     }

@@ -9,6 +9,8 @@ use std::fmt::Write;
 use std::time::Duration;
 use std::time::Instant;
 
+use unicode_width::UnicodeWidthStr;
+
 /// How long a line stays before the next one.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -94,12 +96,12 @@ impl TransferProgress {
         self.meter.due(state)
     }
 
-    /// The line for this `state`, for a terminal that has so many `columns`, and `slowest`, who is
-    /// behind by so many bytes.
+    /// The line for this `state`, for a terminal that has so many `columns`, and how `slowest` is called,
+    /// and by how many bytes it is behind.
     pub fn line(
         &mut self,
         state: (u64, u64),
-        slowest: Option<(u32, u64)>,
+        slowest: Option<(String, u64)>,
         columns: u16,
         now: Instant,
     ) -> String {
@@ -112,11 +114,13 @@ impl TransferProgress {
             let _ = write!(line, " of {}, {percent}%", Size(total));
         }
         let _ = write!(line, ", {}/s", Size(rate));
-        if let Some((number, behind)) = slowest.filter(|&(_, behind)| behind > 0) {
-            let _ = write!(line, ", [{number}] is behind by {}", Size(behind));
+        if let Some((who, behind)) = slowest.filter(|&(_, behind)| behind > 0) {
+            let _ = write!(line, ", {who} is behind by {}", Size(behind));
         }
         // The last column stays free: a terminal might begin another line.
-        line.truncate(usize::from(columns).saturating_sub(1));
+        while line.width() >= usize::from(columns.max(1)) {
+            line.pop();
+        }
         line
     }
 }
@@ -170,16 +174,21 @@ mod tests {
         assert_eq!(progress.due((1, 0)), Some(now));
         let now = now + TICK;
         let state = (1024 * 1024, 0);
-        let line = progress.line(state, Some((7, 300 * 1024)), 80, now);
+        let behind = |bytes| Some((String::from("[7 漢字]"), bytes));
+        let line = progress.line(state, behind(300 * 1024), 80, now);
         assert_eq!(
             line,
-            "muxnc: 1.0 MiB of 4.0 MiB, 25%, 10.0 MiB/s, [7] is behind by 300.0 KiB"
+            "muxnc: 1.0 MiB of 4.0 MiB, 25%, 10.0 MiB/s, [7 漢字] is behind by 300.0 KiB"
         );
         assert_eq!(progress.due(state), None, "nothing moves");
         assert_eq!(progress.due((1024 * 1024, 1)), Some(now + TICK));
-        let line = progress.line((2 * 1024 * 1024, 0), Some((7, 0)), 80, now + TICK);
+        let line = progress.line((2 * 1024 * 1024, 0), behind(0), 80, now + TICK);
         assert_eq!(line, "muxnc: 2.0 MiB of 4.0 MiB, 50%, 10.0 MiB/s");
         let line = progress.line((2 * 1024 * 1024, 0), None, 20, now + TICK * 2);
         assert_eq!(line, "muxnc: 2.0 MiB of 4");
+        for columns in 0..80 {
+            let line = progress.line((2 * 1024 * 1024, 0), behind(1), columns, now + TICK * 3);
+            assert!(line.width() < usize::from(columns.max(1)), "{line}");
+        }
     }
 }

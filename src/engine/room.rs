@@ -27,6 +27,7 @@ mod holdings;
 mod latecomers;
 mod member;
 mod minutes;
+mod naming;
 mod pace;
 mod policy;
 mod presence;
@@ -70,7 +71,7 @@ use crate::engine::chat::Speech;
 use crate::engine::journal::GATHER;
 use crate::engine::journal::Journal;
 use crate::engine::lines::Lines;
-use crate::engine::names::NameError;
+use crate::engine::names::Names;
 use crate::engine::rate::Rate;
 use crate::engine::screen::Screen;
 
@@ -127,6 +128,8 @@ pub struct Room {
     line_owner: Option<LineOwner>,
     /// Only where every line is labelled for everybody.
     chat: Option<Box<Chat>>,
+    /// Who is called what.
+    names: Names,
     /// Who is to be announced, where that is done.
     announcements: Announcements,
     /// One line of the operator's; here so that its memory is reused.
@@ -164,6 +167,7 @@ impl Room {
             is_typed: false,
             line_owner: None,
             chat: None,
+            names: Names::default(),
             announcements,
             line: String::new(),
             told: Vec::new(),
@@ -240,6 +244,9 @@ impl Room {
             self.note_leaver(&member.pace, now);
         }
         self.journal.leave(member.cursor);
+        if let Some(name) = &member.account.name {
+            self.names.release(name);
+        }
         self.announce_leave(&member.account, member.is_announced, now);
         self.update_backpressure(now);
         self.show_the_last();
@@ -480,32 +487,6 @@ impl Room {
         members
     }
 
-    /// Calls a member by a name, unless somebody else has it or, in a chat, could be taken for it.
-    /// Returns whether it has that name now.
-    ///
-    /// # Panics
-    /// If there is no member of that key.
-    pub fn name(&mut self, key: usize, name: &str, now: Instant) -> bool {
-        if let Some(renamed) = self.rename(key, name, now) {
-            return matches!(renamed, Ok(()) | Err(NameError::Same));
-        }
-        // Who differs by the case of letters only would be taken for the other; who may be gone does not
-        // keep a name from who needs it.
-        let owner = self.members.iter().find(|(other, member)| {
-            let theirs = member.account.name.as_deref();
-            *other != key
-                && theirs.is_some_and(|theirs| theirs.to_lowercase() == name.to_lowercase())
-        });
-        if let Some((owner, member)) = owner {
-            if member.presence.is_here() {
-                return false;
-            }
-            self.members[owner].account.name = None;
-        }
-        self.members[key].account.name = Some(name.into());
-        true
-    }
-
     /// Neither shows nor relays what a member says from now on, or does so again. Of a line that
     /// it has begun, what was held is passed on.
     ///
@@ -550,11 +531,11 @@ impl Room {
         self.journal.retained()
     }
 
-    /// Who is owed most, by number, and how many bytes that is.
-    pub fn slowest(&self) -> Option<(u32, u64)> {
+    /// Who is owed most, and how many bytes that is.
+    pub fn slowest(&self) -> Option<(&Account, u64)> {
         let members = self.members.iter();
-        let owed = members.map(|(_, m)| (self.journal.owed(&m.cursor), m.account.number));
-        owed.max().map(|(owed, number)| (number, owed))
+        let owed = members.map(|(_, member)| (&member.account, self.journal.owed(&member.cursor)));
+        owed.max_by_key(|(account, owed)| (*owed, account.number))
     }
 
     /// Whether nobody is owed anything.

@@ -163,7 +163,9 @@ impl Transfer {
     ) -> Option<String> {
         self.draws(peers).filter(|at| *at <= now)?;
         let progress = self.progress.as_mut()?;
-        Some(progress.line(moved(peers), peers.room.slowest(), columns, now))
+        let slowest = peers.room.slowest();
+        let slowest = slowest.map(|(account, behind)| (account.label(), behind));
+        Some(progress.line(moved(peers), slowest, columns, now))
     }
 
     /// The account is settled: these lines name those of its receivers that have all of it.

@@ -101,7 +101,7 @@ fn whatever_the_operator_is_told_fits_the_terminal() {
             "/xxxxxxxxxxxxxxxxxxxx\u{2026} is no command, and was not sent: /help lists them, //xxxx",
             "2 here of 2 that joined, ",
             " bytes received from those here",
-            "neither show nor relay what peer N says",
+            "neither show nor relay what WHO says",
             " Abcdefghijklmnop ",
             "cut off by you: for a reason that goes on and on and",
         ] {

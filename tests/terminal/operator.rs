@@ -77,7 +77,7 @@ fn a_message_is_for_one_alone() {
     expect_bytes(&mut one, "all of you\n");
     expect_bytes(&mut two, "just you\nall of you\n");
     seat.wait_for("muxnc: nobody here has number 3: /who lists everybody\r\n");
-    seat.wait_for("muxnc: /msg N TEXT: ");
+    seat.wait_for("muxnc: /msg WHO TEXT: ");
     let (mut seat, port) = Seat::hub(&["-C"]);
     let mut one = seat.join(port);
     seat.press("/msg 1 just you\r");
@@ -89,7 +89,8 @@ fn who_is_kicked_is_gone_and_the_others_stay() {
     let (mut seat, port) = Seat::hub(&[]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
     seat.press("/kick 1 too \x16\x1bloud\r");
-    assert_eq!(read_all(&mut one), b"");
+    let told = "muxnc: you were disconnected: too ^[loud\n";
+    assert_eq!(read_all(&mut one), told.as_bytes());
     seat.press("stay\r");
     expect_bytes(&mut two, "stay\n");
     seat.process
@@ -121,16 +122,34 @@ fn what_one_that_is_kicked_had_said_is_read_or_counted() {
 }
 
 #[test]
-fn a_name_stands_where_the_number_was() {
-    let (mut seat, port) = Seat::hub(&[]);
+fn a_name_stands_behind_the_number_and_serves_as_it() {
+    let (mut seat, port) = Seat::hub(&["--broker"]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
-    seat.type_lines(&["/name 1 Ana", "/name 2 ana", "/name 2 two words"]);
-    seat.wait_for("muxnc: ana could be mistaken for somebody else\r\n");
-    seat.wait_for("muxnc: a name is 1 to 16 letters");
+    seat.type_lines(&[
+        "/name 1 José",
+        "/name 2 JOSÉ",
+        "/name 2 two words",
+        "/name 2 漢字",
+    ]);
+    seat.wait_for("muxnc: [2] is not called JOSÉ: that is taken");
+    seat.wait_for("muxnc: [2] is not called two words: 1 to 16 letters");
     one.write_all(b"hello\n").unwrap();
-    seat.wait_for("[Ana] hello\r\n");
+    seat.wait_for("[1 José] hello\r\n");
     two.write_all(b"hi\n").unwrap();
-    seat.wait_for("[2] hi\r\n");
+    seat.wait_for("[2 漢字] hi\r\n");
+    seat.type_lines(&["/msg josé, well done", "/mute 漢字"]);
+    expect_bytes(&mut one, "hi\nwell done\n");
+    seat.wait_for("muxnc: [2 漢字] is neither shown nor relayed now\r\n");
+    seat.type_lines(&["/unmute 漢字", "/msg Eve psst"]);
+    seat.wait_for("muxnc: nobody here is called Eve: /who lists everybody\r\n");
+    // A name that is taken away is free.
+    seat.type_lines(&["/name José", "/name 漢字 José", "/kick José loud"]);
+    let addr = two.local_addr().unwrap();
+    let told = format!("muxnc: [2] José {addr} was cut off by you: loud;");
+    seat.process.stderr.wait_for(&told);
+    expect_bytes(&mut two, "hello\n");
+    one.write_all(b"still here\n").unwrap();
+    seat.wait_for("[1] still here\r\n");
 }
 
 #[test]
@@ -281,7 +300,9 @@ fn tab_completes_commands_and_peers() {
     seat.press("\x15");
     seat.type_lines(&["/name 2 Ana"]);
     seat.pause();
-    seat.press("/msg A\t");
+    seat.press("/msg a\t");
+    seat.expect(&["/name 2 Ana", "/msg Ana "], 9);
+    seat.press("\x15/msg 2\t");
     seat.expect(&["/name 2 Ana", "/msg 2 "], 7);
     seat.press("\x15/m\t");
     let several = ["/name 2 Ana", "muxnc: /msg  /mute", "/m"];

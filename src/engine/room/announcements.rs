@@ -125,13 +125,9 @@ impl Room {
 
     /// Somebody left, of whom everybody had heard or not.
     pub(super) fn announce_leave(&mut self, account: &Account, was_announced: bool, now: Instant) {
-        let (Some(chat), Some(name)) = (&mut self.chat, account.name.as_deref()) else {
+        let Some(name) = account.name.as_deref().filter(|_| was_announced) else {
             return;
         };
-        chat.names.release(name);
-        if !was_announced {
-            return;
-        }
         if !self.announcements.limiter.count(1, now) {
             self.announcements.left += 1;
             return;

@@ -54,8 +54,8 @@ const BRIEF: u64 = 400;
 /// more, what a byte becomes that is not shown as it is.
 const LABEL: usize = 5;
 
-/// What the number of a member takes in a label at most.
-const NUMBER: usize = 10;
+/// What the number of a member takes in a label at most, with what stands between it and a name.
+const NUMBER: usize = 11;
 
 /// Whether a member whose cursor that is may say what is left out of its own stream, or is answered.
 pub(super) fn takes_edit(journal: &Journal, cursor: &Cursor) -> bool {
@@ -198,8 +198,9 @@ impl Room {
             return usize::MAX;
         }
         let name = self.members[key].account.name.as_ref();
-        let name = name.map_or(NUMBER, |name| name.len());
-        let shown = self.screen.fits(name);
+        let name = name.map_or(0, |name| name.len());
+        let number = if self.chat.is_none() { NUMBER } else { 0 };
+        let shown = self.screen.fits(number + name);
         match &self.chat {
             None => shown,
             Some(_) => {

@@ -13,15 +13,11 @@ use std::time::Instant;
 
 use super::Room;
 use super::member::Place;
-use super::member::Presence;
 use crate::engine::chat::Chat;
 use crate::engine::chat::Composed;
 use crate::engine::chat::Line;
 use crate::engine::chat::Speech;
 use crate::engine::chat::private_label;
-use crate::engine::names::NameError;
-use crate::engine::names::Owner;
-use crate::engine::names::default_name;
 use crate::engine::request::Request;
 use crate::engine::request::request;
 
@@ -32,6 +28,7 @@ impl Room {
     /// Makes the room a chat. To be called before anybody joins.
     pub fn open_chat(&mut self, chat: Chat) {
         debug_assert!(self.members.is_empty());
+        self.names.call_operator(chat.host());
         self.chat = Some(Box::new(chat));
     }
 
@@ -46,16 +43,6 @@ impl Room {
             let cursor = &mut self.members[key].cursor;
             self.journal.insert_first(cursor, chat.welcome().as_bytes());
         }
-    }
-
-    /// Somebody joined: it has a name. It learns that when it is announced, as everybody does.
-    pub(super) fn name_by_number(&mut self, key: usize) {
-        let Some(chat) = &mut self.chat else {
-            return;
-        };
-        let account = &mut self.members[key].account;
-        account.name = Some(chat.names.join(key, account.number).into());
-        self.announce_later(key);
     }
 
     /// Whether the members hear each other was changed.
@@ -182,45 +169,6 @@ impl Room {
             None => self.say(key, line.text, now),
             Some(Request::Me(what)) => self.say(key, &format!("*{what}*\n"), now),
             Some(asked) => self.ask(key, asked, line.is_cut, now),
-        }
-    }
-
-    /// Gives a member a name and lets everybody know. None: this is no chat.
-    pub(super) fn rename(
-        &mut self,
-        key: usize,
-        new: &str,
-        now: Instant,
-    ) -> Option<Result<(), NameError>> {
-        self.free_name(key, new, now);
-        let chat = self.chat.as_mut()?;
-        let member = &mut self.members[key];
-        let account = &mut member.account;
-        let old = account.name.take().unwrap_or_default();
-        let renamed = chat.names.rename(key, account.number, &old, new);
-        let name = if renamed.is_ok() { new } else { &*old };
-        account.name = Some(name.into());
-        match renamed.is_ok() {
-            true if member.is_announced => {
-                self.announce(format_args!("{old} is now {new}"), true);
-            }
-            true => self.announce_join(key, now),
-            false => {}
-        }
-        Some(renamed)
-    }
-
-    /// A member that is gone does not keep a name from one that asks for it: what is still heard of it
-    /// is said by its number.
-    fn free_name(&mut self, asking: usize, name: &str, now: Instant) {
-        let owner = self.chat.as_ref().and_then(|chat| chat.names.owner(name));
-        let Some(Owner::Member(owner)) = owner.filter(|_| self.gone > 0) else {
-            return;
-        };
-        let member = &self.members[owner];
-        if owner != asking && member.presence == Presence::Gone {
-            let number = member.account.number;
-            self.rename(owner, &default_name(number), now);
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! It promises: a number belongs to one member for as long as the hub runs.
 
+use std::fmt::Write;
 use std::ops::Index;
 use std::ops::IndexMut;
 use std::time::Instant;
@@ -66,6 +67,24 @@ pub(super) struct Speech {
     pub(super) place: Place,
     /// In a chat: how much it asked for that it could not be answered.
     pub(super) unanswered: u32,
+    /// In a chat: when it last asked for something, and how often in that turn.
+    asked: Option<(Instant, u32)>,
+}
+
+/// What one member may ask for in a turn. Nobody types so fast, and each costs some microseconds.
+const ASKED: u32 = 500;
+
+impl Speech {
+    /// Whether something that it asks for in this turn is to be looked at; otherwise it is counted.
+    pub(super) fn may_ask(&mut self, now: Instant) -> bool {
+        let before = self.asked.filter(|(turn, _)| *turn == now);
+        let count = before.map_or(0, |(_, count)| count);
+        self.asked = Some((now, count + 1));
+        if count >= ASKED {
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
+        count < ASKED
+    }
 }
 
 /// Where a speaker is in its line, as far as that was passed on.
@@ -78,6 +97,24 @@ pub(super) enum Place {
     Words,
     /// It began with something that was asked for: the rest is not said.
     Request,
+}
+
+impl Account {
+    /// How it is called to the operator: `[3 Ana]`, or `[3]`.
+    pub fn label(&self) -> String {
+        let mut label = String::new();
+        self.push_label(&mut label);
+        label
+    }
+
+    /// Appends that to `out`.
+    pub(super) fn push_label(&self, out: &mut String) {
+        // Writing to a String cannot fail.
+        let _ = match &self.name {
+            Some(name) => write!(out, "[{} {name}]", self.number),
+            None => write!(out, "[{}]", self.number),
+        };
+    }
 }
 
 impl Member {

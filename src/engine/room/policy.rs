@@ -2,7 +2,6 @@
 //!
 //! It promises: what a room does differs from another one's by its [`Policy`] and nothing else.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use super::Member;
@@ -103,10 +102,9 @@ impl Policy {
             return;
         }
         let (on, off) = self.mark_of(member.account.number);
-        // Writing to a String cannot fail.
-        let _ = match &member.account.name {
-            Some(name) => write!(label, "{on}[{name}]{off} "),
-            None => write!(label, "{on}[{}]{off} ", member.account.number),
-        };
+        label.push_str(on);
+        member.account.push_label(label);
+        label.push_str(off);
+        label.push(' ');
     }
 }

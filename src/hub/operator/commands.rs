@@ -9,8 +9,11 @@ use super::Operator;
 use super::State;
 use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
+use crate::engine::command::Whom;
 use crate::engine::command::help;
+use crate::engine::command::quoted;
 use crate::engine::escape::push_escaped;
+use crate::engine::room::Account;
 use crate::engine::room::Presence;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
@@ -25,11 +28,11 @@ impl<D: Device> Operator<D> {
         refused: u64,
         now: Instant,
     ) {
-        let number = match command {
-            Command::Message { number, .. }
-            | Command::Kick { number, .. }
-            | Command::Name { number, .. }
-            | Command::Mute { number, .. } => number,
+        let whom = match command {
+            Command::Message { whom, .. }
+            | Command::Kick { whom, .. }
+            | Command::Name { whom, .. }
+            | Command::Mute { whom, .. } => whom,
             Command::Who => return self.tell_who(peers, now),
             Command::Stats => return self.tell_stats(peers, refused),
             Command::Help => return self.tell_commands(),
@@ -45,10 +48,21 @@ impl<D: Device> Operator<D> {
                 });
             }
         };
-        let Some(key) = peers.room.find(number) else {
-            return self.answer(&format!(
-                "nobody here has number {number}: /who lists everybody"
-            ));
+        let key = match whom {
+            Whom::Number(number) => {
+                (peers.room.find(number)).ok_or_else(|| format!("has number {number}"))
+            }
+            Whom::Name(name) => {
+                (peers.room.find_by_name(name)).ok_or_else(|| format!("is called {}", quoted(name)))
+            }
+        };
+        let key = match key {
+            Ok(key) => key,
+            Err(what) => return self.answer(&format!("nobody here {what}: /who lists everybody")),
+        };
+        let label = |peers: &Peers<S, D>| {
+            let member = peers.room.member(key);
+            member.map_or(String::new(), |member| member.account.label())
         };
         match command {
             Command::Message { text, .. } => self.voice.tell(key, text, peers),
@@ -59,15 +73,23 @@ impl<D: Device> Operator<D> {
                     .for_each(|letter| push_escaped(letter, &mut shown));
                 peers.kick(key, shown, now);
             }
-            Command::Name { name, .. } if !peers.room.name(key, name, now) => {
-                self.answer(&format!("{name} could be mistaken for somebody else"));
+            Command::Name { name: "", .. } => peers.room.unname(key, now),
+            Command::Name { name, .. } => {
+                if let Err(why) = peers.room.name(key, name, now) {
+                    self.answer(&format!(
+                        "{} is not called {}: {why}",
+                        label(peers),
+                        quoted(name)
+                    ));
+                }
             }
             Command::Mute { on, .. } => {
                 peers.room.mute(key, on, now);
                 peers.record_lines(None);
+                let who = label(peers);
                 self.answer(&match on {
-                    true => format!("[{number}] is neither shown nor relayed now"),
-                    false => format!("[{number}] is heard again"),
+                    true => format!("{who} is neither shown nor relayed now"),
+                    false => format!("{who} is heard again"),
                 });
             }
             _ => {}
@@ -136,8 +158,7 @@ impl<D: Device> Operator<D> {
         self.answer(&text);
     }
 
-    /// Tab: completes a command, or the number of a peer by its name; in any other line it is what
-    /// it is.
+    /// Tab: completes a command, or the number or the name of a peer; in any other line it is what it is.
     pub(super) fn complete<S: Stream>(&mut self, peers: &Peers<S, D>) {
         let has_commands = self.manner.has_commands;
         let Some(console) = self.console_mut() else {
@@ -158,17 +179,13 @@ impl<D: Device> Operator<D> {
                 .filter(|way| way.starts_with(word))
                 .map(String::from)
                 .collect(),
-            Some((_, word)) => peers
-                .room
-                .by_number()
-                .iter()
-                .filter(|(_, member)| {
-                    let name = member.account.name.as_deref().unwrap_or_default();
-                    let number = member.account.number.to_string();
-                    number.starts_with(word) || (!word.is_empty() && name.starts_with(word))
-                })
-                .map(|(_, member)| member.account.number.to_string())
-                .collect(),
+            Some((_, word)) => {
+                let members = peers.room.by_number();
+                let members = members.iter().map(|(_, member)| &member.account);
+                members
+                    .filter_map(|account| as_begun(account, word))
+                    .collect()
+            }
         };
         match &candidates[..] {
             [] => {}
@@ -179,4 +196,15 @@ impl<D: Device> Operator<D> {
             }
         }
     }
+}
+
+/// The number or the name of a member, whichever begins with what was typed.
+fn as_begun(account: &Account, word: &str) -> Option<String> {
+    let number = account.number.to_string();
+    if number.starts_with(word) {
+        return Some(number);
+    }
+    let name = account.name.as_deref()?;
+    let begins = name.to_lowercase().starts_with(&word.to_lowercase());
+    begins.then(|| name.into())
 }

@@ -34,6 +34,10 @@ const TOO_LONG: &str = "that line is too long for one alone, and was not said";
 impl Room {
     /// A member asks for something. `is_cut`: its line goes on in a piece that is not known yet.
     pub(super) fn ask(&mut self, key: usize, asked: Request<'_>, is_cut: bool, now: Instant) {
+        let speech = self.members[key].speech.get_or_insert_default();
+        if !speech.may_ask(now) {
+            return;
+        }
         let owner = match asked {
             Request::Message { to, .. } => self.owner(to),
             _ => None,
@@ -72,7 +76,7 @@ impl Room {
 
     /// Whose a name is, if the owner is here.
     fn owner(&self, name: &str) -> Option<Owner> {
-        let owner = self.chat.as_ref()?.names.owner(name)?;
+        let owner = self.names.owner(name)?;
         let is_here = match owner {
             Owner::Program => false,
             Owner::Operator => true,
@@ -173,8 +177,8 @@ impl Room {
     fn take_name(&mut self, key: usize, name: &str, now: Instant) {
         let refusal = match self.policy.relay {
             true => match self.rename(key, name, now) {
-                Some(Err(refusal)) => refusal,
-                _ => return,
+                Err(refusal) => refusal,
+                Ok(()) => return,
             },
             // They could speak by their names.
             false => NameError::Quiet,

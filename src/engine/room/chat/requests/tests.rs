@@ -1,5 +1,7 @@
 //! What participants ask for: who reads what of it, and what it costs.
 
+use std::time::Duration;
+
 use super::super::tests::Class;
 use super::COLUMNS;
 use crate::engine::chat::Rules;
@@ -7,6 +9,9 @@ use crate::engine::lines::MAX_LINE;
 use crate::engine::room::ANSWERS;
 use crate::engine::room::backpressure::MAX_ANSWERS;
 use crate::engine::screen::Surface;
+
+/// From one turn to the next.
+const TURN: Duration = Duration::from_millis(1);
 
 #[test]
 fn what_is_said_to_one_alone_is_read_by_that_one() {
@@ -190,6 +195,7 @@ fn who_is_told_things_and_never_reads_costs_little() {
     let (ana, ben) = (class.join(), class.join());
     let line = format!("/msg user1 {}\n", "x".repeat(300));
     for _ in 0..1000 {
+        class.now += TURN;
         class.heard(ben, &line);
         class.shown();
         class.reads(ben);
@@ -231,6 +237,7 @@ fn how_much_was_not_answered_is_told_later() {
     class.heard(ana, "/help\n".repeat(1000));
     class.heard(ana, "/help\n".repeat(10));
     let answered = class.reads(ana).matches("/nick").count();
+    class.now += TURN;
     class.heard(ana, "/names\n");
     let expected = format!(
         "* {} of your commands were not answered, and perhaps not obeyed\n* here: host, user1\n",
@@ -246,6 +253,7 @@ fn who_asks_for_names_and_never_reads_costs_little() {
     let mut class = Class::new(Surface::Stream, false, false);
     let ana = class.join();
     for _ in 0..100 {
+        class.now += TURN;
         class.heard(ana, "/nick 7\n".repeat(1000));
     }
     assert!(class.room.owed(ana) < MAX_ANSWERS + 300);
@@ -260,6 +268,7 @@ fn many_who_ask_for_names_and_never_read_cost_little_together() {
     let mut class = Class::new(Surface::Stream, false, false);
     let keys: Vec<usize> = (0..MEMBERS).map(|_| class.join()).collect();
     for _ in 0..3 {
+        class.now += TURN;
         for &key in &keys {
             class.heard(key, "/nick 7\n".repeat(200));
         }
@@ -272,6 +281,7 @@ fn many_who_ask_for_names_and_never_read_cost_little_together() {
     assert!(!class.room.may_speak(last));
     class.reads(last);
     assert!(class.room.may_speak(last));
+    class.now += TURN;
     class.heard(last, "/nick 7\n");
     assert!(class.reads(last).contains("you are still user2000"));
     for key in keys {
@@ -280,4 +290,22 @@ fn many_who_ask_for_names_and_never_read_cost_little_together() {
     assert!(all > class.room.journal.inserted_of_all());
     assert_eq!(class.room.journal.inserted_of_all(), 0);
     assert_eq!(class.room.journal.edits_of_all(), 0);
+}
+
+/// However cheap a request is to send, a turn does so many of one member and no more.
+#[test]
+fn a_turn_does_no_more_of_one_member_than_anybody_could_ask_for() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let (ana, ben) = (class.join(), class.join());
+    class.reads(ana);
+    class.heard(ana, "/nick Ana\n/nick Eva\n".repeat(1000));
+    class.reads(ana);
+    let renamed = class.reads(ben).matches(" is now ").count();
+    assert!((100..1000).contains(&renamed), "{renamed}");
+    class.now += TURN;
+    class.heard(ana, "/names\n");
+    let told = class.reads(ana);
+    let count = 2000 - renamed;
+    let untold = format!("* {count} of your commands were not answered, and perhaps not obeyed\n");
+    assert!(told.starts_with(&untold), "{told}");
 }

@@ -1,0 +1,95 @@
+//! Naming: who is called what in a room, and who can be found by it.
+//!
+//! In a chat everybody has a name, and hears of everybody's; elsewhere it is the operator's word for a
+//! member.
+//!
+//! It promises: who is gone, or may be, does not keep a name from who asks for it.
+
+use std::time::Instant;
+
+use super::Room;
+use crate::engine::names::NameError;
+use crate::engine::names::Owner;
+use crate::engine::names::default_name;
+
+impl Room {
+    /// A member joined: in a chat it has a name. It learns that when it is announced, as everybody does.
+    pub(super) fn name_by_number(&mut self, key: usize) {
+        if self.is_chat() {
+            let account = &mut self.members[key].account;
+            account.name = Some(self.names.join(key, account.number));
+            self.announce_later(key);
+        }
+    }
+
+    /// Calls a member by a name, unless another one has it or could be taken for it.
+    ///
+    /// # Errors
+    /// Why it is not called so.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn name(&mut self, key: usize, name: &str, now: Instant) -> Result<(), NameError> {
+        match self.rename(key, name, now) {
+            Err(NameError::Same) => Ok(()),
+            renamed => renamed,
+        }
+    }
+
+    /// Calls a member by its number only.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn unname(&mut self, key: usize, now: Instant) {
+        let account = &mut self.members[key].account;
+        if self.chat.is_some() {
+            let name = default_name(account.number);
+            // Nobody else has that, and if it has it already, it has.
+            let _ = self.rename(key, &name, now);
+        } else if let Some(name) = account.name.take() {
+            self.names.release(&name);
+        }
+    }
+
+    /// The key of the member of that name, or of one that looks like it.
+    pub fn find_by_name(&self, name: &str) -> Option<usize> {
+        match self.names.owner(name)? {
+            Owner::Member(key) => Some(key),
+            Owner::Program | Owner::Operator => None,
+        }
+    }
+
+    /// Gives a member a name; in a chat everybody hears of it.
+    pub(super) fn rename(&mut self, key: usize, new: &str, now: Instant) -> Result<(), NameError> {
+        self.free_name(key, new, now);
+        let account = &mut self.members[key].account;
+        let new = (self.names).rename(key, account.number, account.name.as_deref(), new)?;
+        let old = account.name.replace(new.clone());
+        if !self.is_chat() {
+            return Ok(());
+        }
+        match self.members[key].is_announced {
+            true => {
+                let old = old.unwrap_or_default();
+                self.announce(format_args!("{old} is now {new}"), true);
+            }
+            false => self.announce_join(key, now),
+        }
+        Ok(())
+    }
+
+    /// A member that is gone does not keep a name from one that asks for it: what is still heard of it
+    /// is said by its number.
+    fn free_name(&mut self, asking: usize, name: &str, now: Instant) {
+        // Mostly everybody is known to be here, and nothing has to be looked up.
+        if self.here == self.members.len() {
+            return;
+        }
+        if let Some(owner) = self.find_by_name(name)
+            && owner != asking
+            && !self.members[owner].presence.is_here()
+        {
+            self.unname(owner, now);
+        }
+    }
+}
