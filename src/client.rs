@@ -207,7 +207,7 @@ fn turns(
         }
         for event in &events {
             if event.token() == SIGNALS
-                && let Some(signal) = faults.as_mut().and_then(|faults| faults.end())
+                && let Some(signal) = faults.as_mut().and_then(|faults| faults.ends().pop())
             {
                 return Ok(Status::Killed(signal));
             }

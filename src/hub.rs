@@ -10,8 +10,8 @@
 //!        next deadline, or none
 //! ```
 //!
-//! It promises: what was opened before the first turn is all that is ever opened, so the process gives
-//! up the rest (see [`confine`]).
+//! It promises: what was opened before the first turn is all that is ever opened, but for what
+//! `Reload` reads again and opens anew, so the process gives up the rest (see [`confine`]).
 
 pub mod accept;
 mod config;
@@ -20,6 +20,7 @@ mod display;
 pub mod news;
 pub mod operator;
 pub mod peers;
+mod reload;
 mod transfer;
 
 use std::io;
@@ -36,10 +37,12 @@ use self::core::Core;
 use self::core::Parts;
 use self::core::Source;
 use self::core::Turn;
+use self::reload::Reload;
 use crate::client;
 use crate::client::Traffic;
 use crate::engine::admit::Lists;
 use crate::engine::fold::whole;
+use crate::io::access::Guard;
 use crate::io::confine::confine;
 use crate::io::conn::Conn;
 use crate::io::error::Error;
@@ -53,6 +56,7 @@ use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::record::Records;
+use crate::io::signals::HANGUP;
 use crate::io::signals::HeldFaults;
 use crate::io::signals::Signals;
 use crate::io::tls::Acceptor;
@@ -84,7 +88,7 @@ const EVENTS: usize = 1024;
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     let records = Records::open(&config.settings.records)?;
-    let lists = config.access.load()?;
+    let (guard, lists) = Guard::open(config.access.clone())?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     net::raise_descriptor_limit();
     // Whoever finds that it listens may send one.
@@ -96,7 +100,8 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         true => (records, None),
         false => (None, records),
     };
-    match Hub::open(listener, lists, config, hub_records, notices)
+    let reload = Reload::new(guard, hub_records.as_ref()).filter(|_| !config.once);
+    match Hub::open(listener, lists, reload, config, hub_records, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()?
     {
@@ -151,6 +156,8 @@ struct Hub {
     /// The signals that end the hub, where there is no console that knows of them: whoever is owed
     /// something is to see that it broke off, and the file of a socket is removed.
     endings: Option<Signals>,
+    /// What SIGHUP is for, if it does not end the hub.
+    reload: Option<Reload>,
     confined: Place,
 }
 
@@ -158,6 +165,7 @@ impl Hub {
     fn open(
         mut listener: Listener,
         lists: Lists,
+        reload: Option<Reload>,
         config: HubConfig,
         mut records: Option<Records>,
         notices: &Notices,
@@ -205,6 +213,7 @@ impl Hub {
             poll,
             core,
             endings,
+            reload,
             confined,
         })
     }
@@ -237,8 +246,9 @@ impl Hub {
 
     fn turns(&mut self) -> Result<Ended, Error> {
         if !self.core.is_once() {
-            // All is open that ever will be.
-            confine(self.confined.folder());
+            // All is open that ever will be, but for what is opened anew.
+            let writes = self.reload.as_ref().map(Reload::folders);
+            confine(self.confined.folder(), &writes.unwrap_or_default());
         }
         let mut events = Events::with_capacity(EVENTS);
         let mut now = Instant::now();
@@ -263,8 +273,13 @@ impl Hub {
                 if event.token() == SIGNALS
                     && let Some(endings) = &mut self.endings
                 {
-                    if let Some(signal) = endings.end() {
-                        return Ok(Ended::Status(Status::Killed(signal)));
+                    for signal in endings.ends() {
+                        match &self.reload {
+                            Some(reload) if signal == HANGUP && reload.is_wanted() => {
+                                reload.reload(&mut self.core);
+                            }
+                            _ => return Ok(Ended::Status(Status::Killed(signal))),
+                        }
                     }
                     continue;
                 }

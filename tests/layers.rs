@@ -120,11 +120,13 @@ fn only_records_know_the_wall_clock() {
 /// tell of the operator's own files and of the end: so often in each, and each of these only once.
 #[test]
 fn what_peers_cause_is_said_by_one_room_of_the_hub() {
-    // One of them as often as the terminal took what was shown before.
+    // One of them as often as the terminal took what was shown before, and one as often as somebody sends a
+    // signal.
     let own = [
         ("display.rs", 2),
         ("operator/ending.rs", 1),
         ("operator/reading.rs", 1),
+        ("reload.rs", 3),
         ("transfer.rs", 2),
     ];
     for file in under("hub") {

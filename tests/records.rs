@@ -456,8 +456,10 @@ fn a_full_disk_is_told_once_and_by_the_status_and_ends_nothing() {
     // Not all that was to be kept is.
     hub.process.expect_status(1);
     let said = hub.process.stderr.text();
-    let told = "write to /dev/full: no space left on device; nothing more is recorded there";
+    let told = "write to /dev/full: no space left on device; what is recorded waits";
     assert_eq!(said.matches(told).count(), 2, "once for each: {said}");
+    let missing = said.matches(" bytes of the record are missing in /dev/full\n");
+    assert_eq!(missing.count(), 2, "{said}");
 }
 
 #[test]
@@ -468,7 +470,9 @@ fn a_disk_that_fills_up_keeps_what_it_took() {
     let folder = Folder::new("full");
     let place = folder.file("disk");
     fs::create_dir(&place).unwrap();
-    let script = "mount -t tmpfs -o size=1m none \"$1\" && shift && exec \"$@\"";
+    // Most of it is taken by something else.
+    let script = "mount -t tmpfs -o size=4m none \"$1\" && head -c 3670016 /dev/zero >\"$1/filling\" && \
+                  shift && exec \"$@\"";
     let permitted = |flags: &[&str]| {
         let args = [flags, &["sh", "-c", script, "sh", &place, "true"]].concat();
         let tried = piped("unshare", &args).output();
@@ -490,11 +494,12 @@ fn a_disk_that_fills_up_keeps_what_it_took() {
     let pattern = Pattern::bytes();
     const LEN: u64 = 5_000_000;
     pattern.write(&mut ana, LEN).unwrap();
-    let kept = format!("/proc/{}/root{kept}", hub.process.pid());
+    let root = format!("/proc/{}/root", hub.process.pid());
+    let (kept, filling) = (format!("{root}{kept}"), format!("{root}{place}/filling"));
     hub.process.stderr.wait_for("no space left on device");
-    let kept = fs::read(kept).unwrap();
-    assert_eq!(kept.len(), 1024 * 1024);
-    pattern.expect(0, &kept);
+    let first = fs::read(&kept).unwrap();
+    assert_eq!(first.len(), 512 * 1024);
+    pattern.expect(0, &first);
     let shown = hub
         .process
         .stdout
@@ -502,6 +507,72 @@ fn a_disk_that_fills_up_keeps_what_it_took() {
     pattern.expect(0, &shown);
     hub.process.type_in("still there?\n");
     expect_bytes(&mut ana, "still there?\n");
+    // As soon as there is room it goes on with what waited, and tells how much did not.
+    fs::remove_file(filling).unwrap();
+    let told = hub
+        .process
+        .stderr
+        .wait_for(" bytes of the record are missing\n");
+    let missing = told
+        .lines()
+        .find(|line| line.contains("it is written again, and "));
+    let missing =
+        missing.and_then(|line| line.split("and ").last()?.split(' ').next()?.parse().ok());
+    let missing: u64 = missing.expect("a number");
+    let said = "still there?\n".len() as u64;
+    eventually("what waited is written", || {
+        fs::metadata(&kept).unwrap().len() + missing == LEN + said
+    });
+    let all = fs::read(&kept).unwrap();
+    pattern.expect(0, &all[..512 * 1024 + 1]);
+    assert!((LEN - 4_000_000..LEN).contains(&missing), "{missing}");
+    ana.write_all(b"and on\n").unwrap();
+    eventually("it goes on", || {
+        fs::read(&kept).unwrap().ends_with(b"and on\n")
+    });
+}
+
+/// Whoever reads a pipe may leave and come again.
+#[test]
+fn a_pipe_whose_reader_comes_again_is_written_again() {
+    if !installed(&["mkfifo"]) {
+        return;
+    }
+    let folder = Folder::new("reader");
+    let fifo = folder.file("fifo");
+    assert!(piped("mkfifo", &[&fifo]).status().unwrap().success());
+    let open = || File::options().read(true).write(true).open(&fifo).unwrap();
+    let mut reader = open();
+    let mut hub = Hub::start(&["-v", "-o", &fifo]);
+    let mut ana = hub.join_seen();
+    ana.write_all(b"one\n").unwrap();
+    let mut buffer = [0; 4];
+    reader.read_exact(&mut buffer).unwrap();
+    assert_eq!(&buffer, b"one\n");
+    drop(reader);
+    ana.write_all(b"two\n").unwrap();
+    hub.process
+        .stderr
+        .wait_for("broken pipe; what is recorded waits");
+    reader = open();
+    // It is tried again with what is recorded next, a second later.
+    let mut got = Vec::new();
+    eventually("it is tried again", || {
+        ana.write_all(b"tick\n").unwrap();
+        hub.process
+            .stderr
+            .text()
+            .contains("it is written again, and 0 bytes")
+    });
+    ana.write_all(b"last\n").unwrap();
+    while !got.ends_with(b"last\n") {
+        let mut byte = [0];
+        reader.read_exact(&mut byte).unwrap();
+        got.push(byte[0]);
+    }
+    assert!(got.starts_with(b"two\ntick\n"), "nothing is missing");
+    drop(ana);
+    hub.process.end_input();
 }
 
 #[test]

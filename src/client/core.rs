@@ -252,6 +252,7 @@ impl<W: World> Core<W> {
                         self.checkup,
                         looks_at,
                         self.draws(),
+                        self.recorder.deadline(),
                     ];
                     return Ok(Turn::Wait(times.into_iter().flatten().min()));
                 }
@@ -274,7 +275,7 @@ impl<W: World> Core<W> {
         }
         let console = self.sender.input.console_mut();
         let busy_down = self.receiver.turn(&mut way, console)?;
-        way.recorder.flush();
+        way.recorder.flush(now);
         self.note_all_sent();
         self.draw(now);
         self.show(now)?;
@@ -445,7 +446,8 @@ impl<W: World> Core<W> {
             Ok(_) => String::from("closed"),
             Err(error) => error.to_string(),
         };
-        self.recorder.left(why.lines().next().unwrap_or_default());
+        self.recorder
+            .left(why.lines().next().unwrap_or_default(), now);
         let console = self.sender.input.console_mut();
         if !self.receiver.finish_record(&mut self.recorder, console)
             && matches!(ended, Ok(Status::Done(_)))

@@ -4,6 +4,8 @@
 //! that cannot be written as fast as the network goes slows it down rather than grow; what is recorded in
 //! a turn is counted by what it becomes, as at a hub.
 
+use std::time::Instant;
+
 use super::CHUNK;
 use crate::engine::digest::Digest;
 use crate::engine::record::Who;
@@ -78,17 +80,22 @@ impl<D: Device> Recorder<D> {
     }
 
     /// It is over, and why.
-    pub(super) fn left(&mut self, why: &str) {
+    pub(super) fn left(&mut self, why: &str, now: Instant) {
         self.record(|records, who| {
             records.said_all(Some(who));
             records.left(who, why);
         });
-        self.flush();
+        self.flush(now);
     }
 
     /// The turn is over.
-    pub(super) fn flush(&mut self) {
-        self.records.iter_mut().for_each(Records::flush);
+    pub(super) fn flush(&mut self, now: Instant) {
+        self.records.iter_mut().for_each(|r| r.flush(now));
+    }
+
+    /// When a record that could not be written is to be tried again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.records.as_ref().and_then(Records::deadline)
     }
 
     /// Takes note of an event.

@@ -5,9 +5,13 @@
 //! somebody who can look it up turns into addresses. An IPv4 address and the IPv6 address that
 //! stands for it (RFC 4291, 2.5.5.2) are one; else the families are apart, so that `::/0` is IPv6.
 //!
+//! What the operator commands while the hub runs stands beside the lists of the command line, so that these can
+//! be read again without it.
+//!
 //! It promises: who is asked about costs no memory unless they are let in.
 
 use core::net::IpAddr;
+use core::net::Ipv6Addr;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -93,7 +97,8 @@ impl Hosts {
         Ok(Hosts::Prefix(number(ip), bits))
     }
 
-    fn has(&self, ip: IpAddr) -> bool {
+    /// Whether an address is one of them.
+    pub fn has(&self, ip: IpAddr) -> bool {
         match (self, ip.to_canonical()) {
             (Hosts::Prefix(_, ..MAPPED), IpAddr::V4(_)) => false,
             (Hosts::Prefix(prefix, bits), ip) => {
@@ -105,6 +110,36 @@ impl Hosts {
                 bytes.all(|(range, byte)| range.contains(&byte))
             }
             (Hosts::Bytes(_), IpAddr::V6(_)) => false,
+        }
+    }
+}
+
+impl fmt::Display for Hosts {
+    /// As it is written in a list.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hosts::Prefix(prefix, bits) => {
+                let ip = IpAddr::V6(Ipv6Addr::from_bits(*prefix));
+                let (ip, all, bits) = match ip.to_canonical() {
+                    IpAddr::V4(ip) if *bits >= MAPPED => (IpAddr::V4(ip), 32, bits - MAPPED),
+                    _ => (ip, 128, *bits),
+                };
+                match bits == all {
+                    true => write!(out, "{ip}"),
+                    false => write!(out, "{ip}/{bits}"),
+                }
+            }
+            Hosts::Bytes(ranges) => {
+                for (at, range) in ranges.iter().enumerate() {
+                    let dot = if at > 0 { "." } else { "" };
+                    match (range.start(), range.end()) {
+                        (0, 255) => write!(out, "{dot}*")?,
+                        (from, to) if from == to => write!(out, "{dot}{from}")?,
+                        (from, to) => write!(out, "{dot}{from}-{to}")?,
+                    }
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -146,17 +181,23 @@ pub struct Lists {
     pub deny: Vec<Hosts>,
 }
 
-impl Lists {
-    fn admit(&self, ip: IpAddr) -> bool {
-        let on = |list: &[Hosts]| list.iter().any(|hosts| hosts.has(ip));
-        self.allow.as_ref().is_none_or(|allow| on(allow)) && !on(&self.deny)
-    }
+/// What the operator commanded about who is let in.
+#[derive(Debug, Default)]
+pub struct Commanded {
+    /// Those who are not let in, whatever anything else says.
+    pub banned: Vec<Hosts>,
+    /// With the list of who is allowed, the only ones who are.
+    pub allowed: Vec<Hosts>,
+    /// Nobody else is.
+    pub is_locked: bool,
 }
 
 /// Who is let in: it is asked about everybody.
 #[derive(Debug)]
 pub struct Admission {
     lists: Lists,
+    /// What the operator commanded.
+    pub commanded: Commanded,
     max: Option<usize>,
     max_per_host: Option<usize>,
 }
@@ -166,6 +207,8 @@ pub struct Admission {
 pub enum AdmissionError {
     /// The lists say so.
     NotAllowed,
+    /// The operator lets nobody else in.
+    Locked,
     /// So many are here.
     Full(usize),
     /// So many of that address are here.
@@ -177,6 +220,7 @@ impl AdmissionError {
     pub fn line(self) -> String {
         match self {
             AdmissionError::NotAllowed => String::from("muxnc: your address is not allowed here\n"),
+            AdmissionError::Locked => String::from("muxnc: nobody else is let in now\n"),
             AdmissionError::Full(max) => format!("muxnc: full, {max} are here already\n"),
             AdmissionError::FullOfHost(max) => {
                 format!("muxnc: full, {max} from your address are here already\n")
@@ -189,6 +233,7 @@ impl fmt::Display for AdmissionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AdmissionError::NotAllowed => write!(f, "the address is not allowed"),
+            AdmissionError::Locked => write!(f, "nobody else is let in (/unlock)"),
             AdmissionError::Full(max) => write!(f, "{max} are here already"),
             AdmissionError::FullOfHost(max) => {
                 write!(f, "{max} from that address are here already")
@@ -202,20 +247,44 @@ impl Admission {
     pub fn new(lists: Lists, max: Option<usize>, max_per_host: Option<usize>) -> Admission {
         Admission {
             lists,
+            commanded: Commanded::default(),
             max,
             max_per_host,
         }
     }
 
-    /// Whether the lists let an address in. They are for those who have one.
+    /// The lists of the command line were read again: what was commanded stays.
+    pub fn set_lists(&mut self, lists: Lists) {
+        self.lists = lists;
+    }
+
+    /// Whether only those are let in whom a list or a command allows.
+    pub fn is_by_invitation(&self) -> bool {
+        self.lists.allow.is_some() || !self.commanded.allowed.is_empty()
+    }
+
+    /// Whether the lists and the operator let an address in. Lists are for those who have one.
     ///
     /// # Errors
     /// No, and why.
     pub fn ask_lists(&self, ip: Option<IpAddr>) -> Result<(), AdmissionError> {
-        match ip.is_some_and(|ip| !self.lists.admit(ip)) {
-            true => Err(AdmissionError::NotAllowed),
+        if ip.is_some_and(|ip| !self.admits(ip)) {
+            return Err(AdmissionError::NotAllowed);
+        }
+        match self.commanded.is_locked {
+            true => Err(AdmissionError::Locked),
             false => Ok(()),
         }
+    }
+
+    fn admits(&self, ip: IpAddr) -> bool {
+        let on = |list: &[Hosts]| list.iter().any(|hosts| hosts.has(ip));
+        let Lists { allow, deny } = &self.lists;
+        let Commanded {
+            banned, allowed, ..
+        } = &self.commanded;
+        let is_allowed = allow.as_deref().is_some_and(on) || on(allowed);
+        (is_allowed || !self.is_by_invitation()) && !on(deny) && !on(banned)
     }
 
     /// Whether somebody from `ip` is let in while `here` are there, so many of them from `ip`.

@@ -8,6 +8,8 @@
 
 use std::borrow::Cow;
 
+use crate::engine::admit::Hosts;
+use crate::engine::admit::Word;
 use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
@@ -32,6 +34,15 @@ pub enum Whom<'a> {
     Number(u32),
     /// The peer of that name, if there is one.
     Name(&'a str),
+}
+
+/// What a ban is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Banned<'a> {
+    /// The address of a peer.
+    Peer(Whom<'a>),
+    /// These addresses.
+    Hosts(Hosts),
 }
 
 /// What the operator can do.
@@ -67,6 +78,21 @@ pub enum Command<'a> {
         /// Whether to mute.
         on: bool,
     },
+    /// Refuse whoever comes from somewhere, and cut off who came from there.
+    Ban {
+        /// From where.
+        from: Banned<'a>,
+        /// Why, for those who are cut off.
+        reason: &'a str,
+    },
+    /// List who is refused by command, and who is allowed.
+    Bans,
+    /// Refuse them no more.
+    Unban(Hosts),
+    /// Let nobody else in, or do so again.
+    Lock(bool),
+    /// Let these in, and only those who are allowed; None: take back what was allowed so.
+    Allow(Option<Hosts>),
     /// Relay lines among the peers, or stop doing so.
     Relay(bool),
     /// Tell what was moved so far.
@@ -78,7 +104,7 @@ pub enum Command<'a> {
 }
 
 /// The commands, as `/help` tells and Tab completes them: name, arguments, meaning.
-pub const COMMANDS: [(&str, &str, &str); 10] = [
+pub const COMMANDS: [(&str, &str, &str); 15] = [
     ("who", "", "who is here, since when, and how far behind"),
     (
         "msg",
@@ -89,6 +115,19 @@ pub const COMMANDS: [(&str, &str, &str); 10] = [
     ("name", "WHO [NAME]", "call WHO NAME, or by number only"),
     ("mute", "WHO", "neither show nor relay what WHO says"),
     ("unmute", "WHO", "show and relay it again"),
+    (
+        "ban",
+        "[WHO|HOSTS]",
+        "cut off and refuse an address, or list who is",
+    ),
+    ("unban", "HOSTS", "refuse HOSTS no more"),
+    ("lock", "", "let nobody else in"),
+    ("unlock", "", "let others in again"),
+    (
+        "allow",
+        "HOSTS|all",
+        "let in only HOSTS and who is allowed; or all again",
+    ),
     ("relay", "on|off", "whether the peers hear each other"),
     ("stats", "", "what was moved so far"),
     ("help", "", "this list; //x says /x"),
@@ -162,12 +201,38 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
             whom: whom()?,
             on: word == "mute",
         }),
+        "ban" if arguments.is_empty() => Ok(Command::Bans),
+        "ban" => Ok(Command::Ban {
+            from: match Word::parse(first) {
+                Ok(Word::Hosts(hosts)) => Banned::Hosts(hosts),
+                // A number, a name, or no host at all.
+                Ok(Word::Name(..)) | Err(_) => Banned::Peer(whom()?),
+            },
+            reason: rest,
+        }),
+        "unban" if !arguments.is_empty() => Ok(Command::Unban(hosts(arguments)?)),
+        "allow" if arguments == "all" => Ok(Command::Allow(None)),
+        "allow" if !arguments.is_empty() => Ok(Command::Allow(Some(hosts(arguments)?))),
+        "lock" => alone(Command::Lock(true)),
+        "unlock" => alone(Command::Lock(false)),
         "relay" => match arguments {
             "on" => Ok(Command::Relay(true)),
             "off" => Ok(Command::Relay(false)),
             _ => Err(usage()),
         },
         _ => Err(usage()),
+    }
+}
+
+/// Addresses, which are known without looking anything up.
+fn hosts(word: &str) -> Result<Hosts, String> {
+    match Word::parse(word) {
+        Ok(Word::Hosts(hosts)) => Ok(hosts),
+        Ok(Word::Name(..)) => Err(format!(
+            "{} is not looked up while the hub runs: give an address, or a prefix as 192.0.2.0/24",
+            quoted(word)
+        )),
+        Err(why) => Err(format!("{}: {why}", quoted(word))),
     }
 }
 
@@ -402,6 +467,39 @@ mod tests {
                     on: false,
                 },
             ),
+            ("/ban", Command::Bans),
+            (
+                "/ban 7",
+                Command::Ban {
+                    from: Banned::Peer(Whom::Number(7)),
+                    reason: "",
+                },
+            ),
+            (
+                "/ban Ana too loud",
+                Command::Ban {
+                    from: Banned::Peer(Whom::Name("Ana")),
+                    reason: "too loud",
+                },
+            ),
+            (
+                "/ban 192.0.2.0/24",
+                Command::Ban {
+                    from: Banned::Hosts(hosts("192.0.2.0/24").unwrap()),
+                    reason: "",
+                },
+            ),
+            (
+                "/unban ::1",
+                Command::Unban(Hosts::prefix("::1".parse().unwrap(), None).unwrap()),
+            ),
+            (
+                "/allow 192.0.2.*",
+                Command::Allow(Some(hosts("192.0.2.*").unwrap())),
+            ),
+            ("/allow all", Command::Allow(None)),
+            ("/lock", Command::Lock(true)),
+            ("/unlock", Command::Lock(false)),
             ("/relay on", Command::Relay(true)),
             ("/relay off", Command::Relay(false)),
             ("/stats", Command::Stats),
@@ -426,6 +524,14 @@ mod tests {
             "/name",
             "/mute",
             "/mute 1 2",
+            "/unban",
+            "/unban Ana",
+            "/unban 192.0.2.7 192.0.2.8",
+            "/allow",
+            "/allow example.org",
+            "/allow 192.0.2.0/33",
+            "/lock 3",
+            "/unlock now",
             "/relay",
             "/relay maybe",
             "/quit now",

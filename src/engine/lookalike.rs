@@ -72,8 +72,12 @@ pub(super) fn plain(text: &str) -> impl Iterator<Item = char> {
 /// The letters of the commands, and those that Unicode calls confusable with them, small or capital
 /// (confusables.txt, as above; an I is an l there, and an O a zero), or that are the same capitals in
 /// scripts that are typed beside Latin ones.
-const LETTERS: [(&str, char); 19] = [
+const LETTERS: [(&str, char); 20] = [
     ("ɑΑαАаᎪᗅ⍺ꓮꭤ𐊠𖽀\u{1ccd6}𝚨𝛂𝛢𝛼𝜜𝜶𝝖𝝰𝞐𝞪\u{1df5a}\u{1df6a}", 'a'),
+    (
+        "ƄΒВЬ\u{7d5}ᏏᏴᑲᖯᗷℬⲂꓐꕗꞴ𐊂𐊡𐌁\u{1031c}\u{16eb6}\u{1ccd7}𝈇𝚩𝛣𝜝𝝗𝞑",
+        'b',
+    ),
     ("ϲϹСсငၚᏟᲃᴄℂℭⅭⅽⲤⲥꓚꮯ𐊢𐌂𐐕𐐽𐔛𑣩𑣲\u{1ccd8}𝄴🝌", 'c'),
     ("ΕЕеҽᎬ℮ℯℰⅇ⋿ⴹꓰꗋꬲ𐊆𑢦𑢮\u{1ccda}𝚬𝛦𝜠𝝚𝞔\u{1df81}", 'e'),
     ("ƍɡԌցᏀᏳᶃℊꓖ\u{1ccdc}", 'g'),

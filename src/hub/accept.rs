@@ -79,6 +79,11 @@ impl<L> Accept<L> {
         }
     }
 
+    /// Who is let in, for whoever changes that.
+    pub(super) fn admission_mut(&mut self) -> &mut Admission {
+        &mut self.admission
+    }
+
     /// Takes note of an event of the listener of that number.
     pub(super) fn collect(&mut self, listener: usize, event: Event) {
         self.listeners.collect(listener, event);
@@ -284,7 +289,9 @@ impl<L> Accept<L> {
                     self.turn_away(first, refusal, peers, now);
                 }
             }
-            Err(refusal @ AdmissionError::NotAllowed) => self.turn_away(key, refusal, peers, now),
+            Err(refusal @ (AdmissionError::NotAllowed | AdmissionError::Locked)) => {
+                self.turn_away(key, refusal, peers, now);
+            }
         }
         false
     }

@@ -249,7 +249,7 @@ impl<W: World> Core<W> {
             self.accept.freed();
         }
         self.peers.news.sum_up(now);
-        self.peers.record(Records::flush);
+        self.peers.record(|records| records.flush(now));
         self.draw(now);
         self.show()?;
         // What was shown just now may have been the last that was waited for.
@@ -283,10 +283,10 @@ impl<W: World> Core<W> {
     }
 
     fn hear_operator(&mut self, heard: Heard, now: Instant) {
-        let refused = self.peers.news.total(Topic::Refused);
+        let admission = self.accept.admission_mut();
         let (peers, buffer) = (&mut self.peers, &self.buffer);
         self.operator
-            .turn(heard, buffer, peers, &self.transfer, refused, now);
+            .turn(heard, buffer, peers, &self.transfer, admission, now);
         if self.operator.take_echoed() {
             self.display.echoed();
         }
@@ -479,6 +479,16 @@ impl<W: World> Core<W> {
     /// Whether one is served, by somebody else.
     pub fn is_once(&self) -> bool {
         self.config.once
+    }
+
+    /// The records, for whoever opens them anew.
+    pub fn records_mut(&mut self) -> Option<&mut Records<W::Device>> {
+        self.peers.records_mut()
+    }
+
+    /// The lists of who is let in were read again. Who is here stays.
+    pub fn set_lists(&mut self, lists: Lists) {
+        self.accept.admission_mut().set_lists(lists);
     }
 
     /// The records, to be finished by whoever may wait for them.

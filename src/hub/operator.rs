@@ -19,6 +19,7 @@
 mod commands;
 mod cooked;
 mod ending;
+mod moderation;
 mod reading;
 mod voice;
 mod waiting;
@@ -32,6 +33,7 @@ use self::voice::Voice;
 use self::waiting::Waiting;
 use super::peers::Peers;
 use super::transfer::Transfer;
+use crate::engine::admit::Admission;
 use crate::engine::escape::Letters;
 use crate::io::console::Console;
 use crate::io::device::Device;
@@ -182,10 +184,10 @@ impl<D: Device> Operator<D> {
         buffer: &[u8],
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
-        refused: u64,
+        admission: &mut Admission,
         now: Instant,
     ) {
-        self.understand_heard(heard, buffer, peers, transfer, refused, now);
+        self.understand_heard(heard, buffer, peers, transfer, admission, now);
         if self.pause().is_none() {
             self.say_waiting(peers, transfer, now);
         }

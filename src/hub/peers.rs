@@ -339,6 +339,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.looks.at(),
             self.news.deadline(),
             self.lingering.deadline(),
+            self.records.as_ref().and_then(|r| r.deadline()),
             idle,
         ];
         deadlines.into_iter().flatten().min()

@@ -1,14 +1,22 @@
 //! Access lists as they were given, and what they come to: files are read and names looked up once,
-//! at the start.
+//! at the start; the files may be read again while the hub runs, and names are not looked up then.
 //!
 //! It promises: a list that cannot be understood as a whole is an error that names the file, the
-//! line and the word, and nobody is let in by a list that was read in part.
+//! line and the word, and nobody is let in by a list that was read in part; what is read again waits
+//! for nothing but a disk.
 
+use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Read;
+use std::net::IpAddr;
 use std::path::Path;
 use std::path::PathBuf;
+
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
 
 use crate::engine::admit::Hosts;
 use crate::engine::admit::Lists;
@@ -21,6 +29,9 @@ use crate::io::net::Lookup;
 /// What a list may hold, as a second line for who gave something else.
 const HINT: &str = "A host is an address, a prefix as 192.0.2.0/24, a range as 192.0.2.1-99, or a \
                     name.";
+
+/// The longest file that is read again, in bytes: the class waits meanwhile.
+const MOST: u64 = 1024 * 1024;
 
 /// Who may connect, as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +55,16 @@ pub struct List {
 }
 
 impl Access {
-    /// Reads the files and looks the names up.
-    ///
-    /// # Errors
-    /// A file cannot be read or understood, or a name is not known.
-    pub fn load(&self) -> Result<Lists, Error> {
+    /// Whether there are files that could be read again.
+    pub fn has_files(&self) -> bool {
+        !self.allow.files.is_empty() || !self.deny.files.is_empty()
+    }
+
+    /// What the lists come to.
+    fn load(&self, book: &mut dyn AddressBook) -> Result<Lists, Error> {
         let given = !self.allow.words.is_empty() || !self.allow.files.is_empty();
         let allow = match given {
-            true => Some(self.allow.load(self.lookup)?),
+            true => Some(self.allow.load(book)?),
             false => None,
         };
         if allow.as_ref().is_some_and(Vec::is_empty) {
@@ -59,19 +72,125 @@ impl Access {
         }
         Ok(Lists {
             allow,
-            deny: self.deny.load(self.lookup)?,
+            deny: self.deny.load(book)?,
         })
     }
 }
 
+/// Access lists that can be read again.
+#[derive(Debug)]
+pub struct Guard {
+    access: Access,
+    /// What the names in the lists were found to be.
+    known: HashMap<String, Vec<IpAddr>>,
+}
+
+impl Guard {
+    /// Reads the files and looks the names up.
+    ///
+    /// # Errors
+    /// A file cannot be read or understood, or a name is not known.
+    pub fn open(access: Access) -> Result<(Guard, Lists), Error> {
+        let mut lookup = Lookups {
+            lookup: access.lookup,
+            known: HashMap::new(),
+        };
+        let lists = access.load(&mut lookup)?;
+        let known = lookup.known;
+        Ok((Guard { access, known }, lists))
+    }
+
+    /// Whether there are files to be read again.
+    pub fn has_files(&self) -> bool {
+        self.access.has_files()
+    }
+
+    /// Reads the files again. A name has the addresses that it had at the start.
+    ///
+    /// # Errors
+    /// A file is no regular one, is too long, or cannot be read or understood, or a name is in it that was in
+    /// none at the start.
+    pub fn reload(&self) -> Result<Lists, Error> {
+        self.access.load(&mut Known(&self.known))
+    }
+}
+
+/// Where the addresses of names come from.
+trait AddressBook {
+    /// The addresses of a host.
+    fn find(&mut self, name: &str) -> Result<Vec<IpAddr>, Error>;
+
+    /// A file of a list.
+    fn open(&self, path: &Path) -> Result<Box<dyn BufRead>, Error>;
+}
+
+/// Looks names up, and remembers what they were found to be.
+struct Lookups {
+    lookup: Lookup,
+    known: HashMap<String, Vec<IpAddr>>,
+}
+
+impl AddressBook for Lookups {
+    fn find(&mut self, name: &str) -> Result<Vec<IpAddr>, Error> {
+        let found = net::resolve(name, 0, Family::Any, self.lookup, None)?;
+        let found: Vec<IpAddr> = found.iter().map(|addr| addr.ip().to_canonical()).collect();
+        self.known.insert(name.into(), found.clone());
+        Ok(found)
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn BufRead>, Error> {
+        let file = File::open(path).map_err(|e| cannot_read(path, &e))?;
+        Ok(Box::new(BufReader::new(file)))
+    }
+}
+
+/// The names that were looked up before.
+struct Known<'a>(&'a HashMap<String, Vec<IpAddr>>);
+
+impl AddressBook for Known<'_> {
+    fn find(&mut self, name: &str) -> Result<Vec<IpAddr>, Error> {
+        self.0.get(name).cloned().ok_or_else(|| {
+            Error::new(
+                format!("host '{name}'"),
+                "it was in no list at the start, and is not looked up while the hub runs",
+            )
+            .hint("Give its address.")
+        })
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn BufRead>, Error> {
+        // Whoever opens a pipe to read it waits for its writer.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty());
+        let file = File::from(file.map_err(|e| cannot_read(path, &e.into()))?);
+        let metadata = file.metadata().map_err(|e| cannot_read(path, &e))?;
+        if !metadata.is_file() {
+            return Err(Error::new(
+                format!("read {}", path.display()),
+                "it is no regular file, and is read at the start only",
+            ));
+        }
+        let size = metadata.len();
+        if size > MOST {
+            let why = format!("{size} bytes are too many to be read while the hub runs");
+            return Err(Error::new(format!("read {}", path.display()), why));
+        }
+        Ok(Box::new(BufReader::new(file.take(MOST))))
+    }
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> Error {
+    Error::system(format!("read {}", path.display()), error)
+}
+
 impl List {
-    fn load(&self, lookup: Lookup) -> Result<Vec<Hosts>, Error> {
+    fn load(&self, book: &mut dyn AddressBook) -> Result<Vec<Hosts>, Error> {
         let mut hosts = Vec::new();
         for word in &self.words {
-            add(word, lookup, &mut hosts)?;
+            add(word, book, &mut hosts)?;
         }
         for file in &self.files {
-            read(file, lookup, &mut hosts)?;
+            read(file, book, &mut hosts)?;
         }
         Ok(hosts)
     }
@@ -85,31 +204,29 @@ pub fn word(text: &str) -> Result<Word, Error> {
     Word::parse(text).map_err(|why| Error::usage(format!("host '{text}'"), why).hint(HINT))
 }
 
-fn add(word: &Word, lookup: Lookup, hosts: &mut Vec<Hosts>) -> Result<(), Error> {
+fn add(word: &Word, book: &mut dyn AddressBook, hosts: &mut Vec<Hosts>) -> Result<(), Error> {
     match word {
         Word::Hosts(known) => hosts.push(known.clone()),
         Word::Name(name, bits) => {
-            for addr in net::resolve(name, 0, Family::Any, lookup, None)? {
-                let prefix = Hosts::prefix(addr.ip().to_canonical(), *bits);
-                let told = |why| Error::usage(format!("host '{name}' ({})", addr.ip()), why);
-                hosts.push(prefix.map_err(told)?);
+            for ip in book.find(name)? {
+                let told = |why| Error::usage(format!("host '{name}' ({ip})"), why);
+                hosts.push(Hosts::prefix(ip, *bits).map_err(told)?);
             }
         }
     }
     Ok(())
 }
 
-fn read(path: &Path, lookup: Lookup, hosts: &mut Vec<Hosts>) -> Result<(), Error> {
+fn read(path: &Path, book: &mut dyn AddressBook, hosts: &mut Vec<Hosts>) -> Result<(), Error> {
     let shown = path.display();
-    let file = File::open(path).map_err(|e| Error::system(format!("read {shown}"), &e))?;
-    for (i, line) in BufReader::new(file).lines().enumerate() {
+    for (i, line) in book.open(path)?.lines().enumerate() {
         let place = || format!("{shown}, line {}", i + 1);
         let line = line.map_err(|e| Error::system(format!("read {}", place()), &e))?;
         let line = line.split('#').next().unwrap_or_default();
         let words = line.split(|c: char| c.is_whitespace() || c == ',');
         for text in words.filter(|text| !text.is_empty()) {
             word(text)
-                .and_then(|word| add(&word, lookup, hosts))
+                .and_then(|word| add(&word, book, hosts))
                 .map_err(|error| error.at(place()))?;
         }
     }

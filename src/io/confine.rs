@@ -6,14 +6,16 @@
 //! accepted, stay what they are. Reading is left: `/proc` is read for job control at any time.
 //!
 //! It promises: as much of that as the kernel knows, and where it knows nothing of it, nothing;
-//! said with `-vv`.
+//! said with `-vv`. Who begins its records anew (SIGHUP) keeps the right to make files and write
+//! to them, in their folders only.
 
 use std::path::Path;
 
-/// Gives all of that up, but for removing files in the folder `removes`, if any.
+/// Gives all of that up, but for removing files in the folder `removes`, if any, and for making and
+/// writing files in the folders `writes`.
 #[cfg(target_os = "linux")]
-pub fn confine(removes: Option<&Path>) {
-    match linux::confine(removes) {
+pub fn confine(removes: Option<&Path>, writes: &[&Path]) {
+    match linux::confine(removes, writes) {
         Ok(status) => log::debug!("no file is written and no program run any more: {status:?}"),
         Err(error) => log::debug!("not confined: {error}"),
     }
@@ -21,7 +23,7 @@ pub fn confine(removes: Option<&Path>) {
 
 /// Nowhere but on Linux.
 #[cfg(not(target_os = "linux"))]
-pub fn confine(_: Option<&Path>) {}
+pub fn confine(_: Option<&Path>, _: &[&Path]) {}
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -51,12 +53,19 @@ mod linux {
     /// The newest version of Landlock that this was written for. An older kernel does what it can.
     const VERSION: ABI = ABI::V5;
 
-    pub(super) fn confine(removes: Option<&Path>) -> Result<RulesetStatus, RulesetError> {
+    pub(super) fn confine(
+        removes: Option<&Path>,
+        writes: &[&Path],
+    ) -> Result<RulesetStatus, RulesetError> {
         let confined = Ruleset::default()
             .handle_access(AccessFs::from_write(VERSION) | AccessFs::Execute)?
             .handle_access(AccessNet::from_all(VERSION))?
             .create()?
             .add_rules(path_beneath_rules(removes, AccessFs::RemoveFile))?
+            .add_rules(path_beneath_rules(
+                writes,
+                AccessFs::WriteFile | AccessFs::MakeReg,
+            ))?
             .add_rules(terminals())?
             .add_rules(path_beneath_rules(controlling(), terminal_access()))?
             .restrict_self()?;
@@ -101,11 +110,9 @@ mod tests {
     #[test]
     fn nothing_is_written_removed_run_or_connected_to_any_more() {
         let name = format!("muxnc-confine-{}", std::process::id());
-        let (place, other) = (
-            std::env::temp_dir().join(&name),
-            std::env::temp_dir().join(format!("{name}-other")),
-        );
-        for dir in [&place, &other] {
+        let [place, other, records] =
+            ["", "-other", "-records"].map(|end| std::env::temp_dir().join(format!("{name}{end}")));
+        for dir in [&place, &other, &records] {
             fs::create_dir(dir).unwrap();
             fs::write(dir.join("there"), "something").unwrap();
         }
@@ -115,7 +122,7 @@ mod tests {
         let status = thread::scope(|scope| {
             scope
                 .spawn(|| {
-                    let status = linux::confine(Some(&place)).unwrap();
+                    let status = linux::confine(Some(&place), &[&records]).unwrap();
                     if status == RulesetStatus::NotEnforced {
                         return status;
                     }
@@ -138,12 +145,19 @@ mod tests {
                         "something"
                     );
                     fs::remove_file(place.join("there")).unwrap();
+                    // A record may be begun anew, and gone on with, and no more.
+                    let append = |name| fs::File::options().append(true).create(true).open(name);
+                    append(records.join("new")).unwrap();
+                    append(records.join("there")).unwrap();
+                    denied(fs::remove_file(records.join("there")));
+                    denied(fs::rename(records.join("there"), records.join("then")));
+                    denied(fs::create_dir(records.join("dir")));
                     status
                 })
                 .join()
                 .unwrap()
         });
-        for dir in [&place, &other] {
+        for dir in [&place, &other, &records] {
             fs::remove_dir_all(dir).unwrap();
         }
         if status == RulesetStatus::NotEnforced {

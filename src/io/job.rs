@@ -58,6 +58,11 @@ pub fn is_elsewhere(fd: impl AsFd) -> bool {
     }
 }
 
+/// Whether a terminal controls our session. After it hung up none does.
+pub fn has_terminal() -> bool {
+    Process::find("self").is_some_and(|ours| ours.terminal != 0)
+}
+
 /// Whether `fd` is the terminal that controls our session, which `/dev/tty` names too.
 pub fn is_controlled_by(fd: impl AsFd) -> bool {
     // Most are none, and need not be asked for.

@@ -115,7 +115,7 @@ impl<D: Device> Output<D> {
     }
 
     /// Writes what fits and returns how much that was: less than everything means that an event
-    /// will tell when there is room again.
+    /// will tell when there is room again, or that the next call fails.
     ///
     /// # Errors
     /// The other side is closed, the disk is full, …
@@ -126,6 +126,8 @@ impl<D: Device> Output<D> {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.ready.write_blocked(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // What is wrong the next call finds, too.
+                Err(_) if written > 0 => break,
                 Err(error) => return Err(error),
             }
         }

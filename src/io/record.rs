@@ -8,26 +8,27 @@
 //! A line feed is one byte and its line in a transcript eighty, so what is recorded is counted by what
 //! it becomes: [`TURN`] bytes in a turn, and no more is to be read than [fits](Records::fits).
 //!
+//! A file that cannot be written (a full disk) is tried again, after a second and then less and less often; what
+//! is to be recorded meanwhile waits as for a pipe, and what does not fit is missing, and counted. So that a
+//! log can be rotated, files can be [opened anew](Records::reopen).
+//!
 //! It promises: every file is opened before anything else happens, or nothing does; a file that
-//! fails later is told of once, and everything else goes on without it; no call blocks (a regular
-//! file's excepted).
+//! fails later is told of once, and again when it is written or how much is missing at the end, and everything
+//! else goes on without it; no call blocks (a regular file's excepted).
 
-use std::collections::VecDeque;
-use std::fs;
-use std::fs::File;
+mod sink;
+
 use std::io;
-use std::io::Read;
-use std::io::Seek;
-use std::io::SeekFrom;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 
 use mio::Registry;
 use mio::Token;
 
+use self::sink::Sink;
+use self::sink::is_torn;
 use crate::engine::budget::Budget;
 use crate::engine::budget::LEAST;
 use crate::engine::record::Transcript;
@@ -36,10 +37,7 @@ use crate::engine::record::Who;
 use crate::engine::record::push_dump;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
-use crate::io::device::Kind;
 use crate::io::error::Error;
-use crate::io::error::why;
-use crate::io::output::Output;
 use crate::io::readiness::Event;
 
 /// Bytes of records that may wait for a file.
@@ -47,12 +45,6 @@ pub const LIMIT: usize = 1024 * 1024;
 
 /// Bytes of records that are made in a turn: they take about a millisecond.
 pub const TURN: usize = 512 * 1024;
-
-/// Bytes of records that are written at once, though the turn is not over.
-const MUCH: usize = 64 * 1024;
-
-/// How long the end of the program waits for a pipe that is stuck.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Which records are kept, and where. `-` is stdout.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -140,6 +132,35 @@ impl Records {
     pub fn finish(&mut self) {
         self.sinks().for_each(Sink::finish);
     }
+
+    /// Opens every regular file by its name once more, behind what is in it by now: somebody may have called
+    /// the file otherwise that was written so far. Where that fails the old one is written on, and why is told.
+    pub fn reopen(&mut self) {
+        for sink in [self.raw.as_mut(), self.dump.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            sink.reopen();
+        }
+        if let Some((_, sink)) = &mut self.transcript {
+            let torn = is_torn(Path::new(&sink.path));
+            if sink.reopen() && torn {
+                sink.write(b"\n");
+            }
+        }
+    }
+}
+
+impl Records {
+    /// The folders of the regular files, in which they can be opened anew.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let files = self.all().filter(|sink| sink.is_file());
+        let folders = files.map(|sink| match sink.path.parent() {
+            Some(folder) if folder != Path::new("") => folder.into(),
+            _ => PathBuf::from("."),
+        });
+        folders.collect()
+    }
 }
 
 impl<D: Device> Records<D> {
@@ -150,20 +171,12 @@ impl<D: Device> Records<D> {
 
     /// Whether a file could not be written, or not all of it.
     pub fn has_failed(&self) -> bool {
-        let transcript = self.transcript.as_ref().map(|(_, sink)| sink);
-        [self.raw.as_ref(), self.dump.as_ref(), transcript]
-            .into_iter()
-            .flatten()
-            .any(|sink| sink.failed)
+        self.all().any(|sink| sink.failed)
     }
 
     /// Whether one of them is for stdout.
     pub fn has_stdout(&self) -> bool {
-        let transcript = self.transcript.as_ref().map(|(_, sink)| sink);
-        [self.raw.as_ref(), self.dump.as_ref(), transcript]
-            .into_iter()
-            .flatten()
-            .any(|sink| sink.output.is_none())
+        self.all().any(|sink| sink.output.is_none())
     }
 
     /// Whether no more is to be recorded in this turn.
@@ -259,9 +272,14 @@ impl<D: Device> Records<D> {
         self.transcribe(|transcript, at, _, text| transcript.told(at, who, lines, text));
     }
 
+    /// When a file that could not be written is to be tried again.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.all().filter_map(Sink::deadline).min()
+    }
+
     /// The turn is over: what was recorded is written.
-    pub fn flush(&mut self) {
-        self.sinks().for_each(Sink::flush);
+    pub fn flush(&mut self, now: Instant) {
+        self.sinks().for_each(|sink| sink.flush(now));
         self.clock.is_read = false;
         self.made.clear();
     }
@@ -276,13 +294,8 @@ impl<D: Device> Records<D> {
 
     /// Bytes that wait for stdout.
     pub fn waiting_for_stdout(&self) -> usize {
-        let transcript = self.transcript.as_ref().map(|(_, sink)| sink);
-        [self.raw.as_ref(), self.dump.as_ref(), transcript]
-            .into_iter()
-            .flatten()
-            .filter(|sink| sink.output.is_none())
-            .map(|sink| sink.waiting.len())
-            .sum()
+        let for_stdout = self.all().filter(|sink| sink.output.is_none());
+        for_stdout.map(|sink| sink.waiting.len()).sum()
     }
 
     /// The records that need not know where lines end.
@@ -315,171 +328,17 @@ impl<D: Device> Records<D> {
         }
     }
 
+    fn all(&self) -> impl Iterator<Item = &Sink<D>> {
+        let transcript = self.transcript.as_ref().map(|(_, sink)| sink);
+        [self.raw.as_ref(), self.dump.as_ref(), transcript]
+            .into_iter()
+            .flatten()
+    }
+
     fn sinks(&mut self) -> impl Iterator<Item = &mut Sink<D>> {
         let transcript = self.transcript.as_mut().map(|(_, sink)| sink);
         [self.raw.as_mut(), self.dump.as_mut(), transcript]
             .into_iter()
             .flatten()
-    }
-}
-
-/// One file, and what waits for it.
-struct Sink<D = Descriptor> {
-    name: String,
-    /// None: stdout, whose owner comes for what waits.
-    output: Option<Output<D>>,
-    waiting: VecDeque<u8>,
-    /// Records that did not fit.
-    dropped: u64,
-    failed: bool,
-}
-
-impl Sink {
-    fn open(path: &Path, appended: bool) -> Result<Sink, Error> {
-        let output = match path.as_os_str() == "-" {
-            true => None,
-            false => Some(open(path, appended)?),
-        };
-        Ok(Sink {
-            name: path.display().to_string(),
-            output,
-            waiting: VecDeque::new(),
-            dropped: 0,
-            failed: false,
-        })
-    }
-
-    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        match &mut self.output {
-            Some(output) => output.register(registry, token),
-            None => Ok(()),
-        }
-    }
-
-    fn finish(&mut self) {
-        let end = Instant::now() + LAST_WORDS;
-        loop {
-            self.flush();
-            let left = end.saturating_duration_since(Instant::now());
-            let Some(output) = self.output.as_mut().filter(|_| !self.waiting.is_empty()) else {
-                return;
-            };
-            if left.is_zero() {
-                let left = self.waiting.len();
-                log::warn!(
-                    "{left} bytes of the record were not taken by the reader of {}",
-                    self.name
-                );
-                self.failed = true;
-                return;
-            }
-            output.wait(left);
-        }
-    }
-}
-
-impl<D: Device> Sink<D> {
-    fn collect(&mut self, event: Event) {
-        self.output
-            .iter_mut()
-            .for_each(|output| output.collect(event));
-    }
-
-    /// Takes in one record, whole or not at all.
-    fn write(&mut self, record: &[u8]) {
-        if self.failed || record.is_empty() {
-            return;
-        }
-        // Whoever owns stdout looks after what waits for it.
-        if self.output.is_none() || self.waiting.len() + record.len() < MUCH {
-            self.waiting.extend(record);
-            return;
-        }
-        self.flush();
-        if self.waiting.is_empty() {
-            // What is large is not copied first.
-            let written = self.pass(record);
-            self.waiting.extend(&record[written..]);
-        } else if self.waiting.len() + record.len() > LIMIT {
-            self.dropped += 1;
-        } else {
-            self.waiting.extend(record);
-        }
-    }
-
-    fn flush(&mut self) {
-        while !self.waiting.is_empty() {
-            let (front, _) = self.waiting.as_slices();
-            let Some(output) = self.output.as_mut().filter(|output| output.is_writable()) else {
-                break;
-            };
-            match output.write(front) {
-                Ok(count) => drop(self.waiting.drain(..count)),
-                Err(error) => return self.fail(&error),
-            }
-        }
-        if self.dropped > 0 && self.waiting.len() < LIMIT / 2 {
-            log::warn!(
-                "{} pieces of the record did not fit into {}, whose reader did not keep up",
-                std::mem::take(&mut self.dropped),
-                self.name
-            );
-        }
-    }
-
-    /// Writes what it takes of `record`; all of it counts as taken if it failed.
-    fn pass(&mut self, record: &[u8]) -> usize {
-        let written = match &mut self.output {
-            Some(output) => output.write(record),
-            None => Ok(0),
-        };
-        written.unwrap_or_else(|error| {
-            self.fail(&error);
-            record.len()
-        })
-    }
-
-    /// It is said once; nobody who is connected should suffer for it.
-    fn fail(&mut self, error: &io::Error) {
-        log::warn!(
-            "write to {}: {}; nothing more is recorded there",
-            self.name,
-            why(error)
-        );
-        self.failed = true;
-        self.waiting = VecDeque::new();
-    }
-}
-
-/// Whether the last line of a file has no end, as after a loss of power: what is appended would be
-/// taken for a part of it.
-fn is_torn(path: &Path) -> bool {
-    let last = || {
-        // What is no regular file must not be waited for, or read from.
-        if !fs::metadata(path).ok()?.is_file() {
-            return None;
-        }
-        let mut file = File::open(path).ok()?;
-        let mut last = [0];
-        file.seek(SeekFrom::End(-1)).ok()?;
-        file.read_exact(&mut last).ok()?;
-        Some(last[0])
-    };
-    last().is_some_and(|last| last != b'\n')
-}
-
-fn open(path: &Path, appended: bool) -> Result<Output, Error> {
-    let doing = || format!("open {}", path.display());
-    let output = Output::open(path, appended).map_err(|error| {
-        if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
-            return Error::new(doing(), "nobody reads it")
-                .hint("It is a pipe or a socket: its reader must be there first.");
-        }
-        Error::system(doing(), &error).hint("A record was to be written there.")
-    })?;
-    match output.kind() {
-        Kind::Terminal => Err(Error::new(doing(), "it is a terminal")
-            .hint("What others send could act on it. To have the record on the screen, say -.")),
-        _ => Ok(output),
     }
 }

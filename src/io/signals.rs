@@ -191,13 +191,14 @@ impl Signals {
         }
     }
 
-    /// The signal that ends the program, if one came since the last call.
-    pub fn end(&mut self) -> Option<i32> {
-        self.pending().into_iter().find_map(|signal| match signal {
+    /// The signals that came since the last call and end the program, if nothing else is made of them.
+    pub fn ends(&mut self) -> Vec<i32> {
+        let ends = |signal| match signal {
             Signal::Interrupt => Some(SIGINT),
             Signal::End(signal) => Some(signal),
             Signal::Stop | Signal::Continue | Signal::Resize => None,
-        })
+        };
+        self.pending().into_iter().filter_map(ends).collect()
     }
 
     /// Whether a terminal that hangs up ends the program by SIGHUP.

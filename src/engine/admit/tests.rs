@@ -195,3 +195,57 @@ fn counts_that_cannot_be_do_not_pass() {
     let kept = Headcount(HashMap::from([(ip, 0)]));
     assert!(catch_unwind(|| kept.check(ip)).is_err(), "kept for no peer");
 }
+
+#[test]
+fn hosts_are_written_as_in_a_list() {
+    for text in [
+        "192.0.2.7",
+        "192.0.2.0/24",
+        "0.0.0.0/0",
+        "192.0.2-3.*",
+        "192.0.2.1-99",
+        "2001:db8::1",
+        "2001:db8::/32",
+        "::/0",
+        "::ffff:0.0.0.0/95",
+    ] {
+        let written = hosts(text).to_string();
+        assert_eq!(hosts(&written), hosts(text), "{text}");
+        if !text.starts_with("::ffff") {
+            assert_eq!(written, text);
+        }
+    }
+    assert_eq!(hosts("::ffff:192.0.2.7").to_string(), "192.0.2.7");
+}
+
+#[test]
+fn what_is_commanded_stands_beside_the_lists() {
+    let lists = |allow: Option<&str>, deny: &str| Lists {
+        allow: allow.map(|text| vec![hosts(text)]),
+        deny: vec![hosts(deny)],
+    };
+    let ip = |text: &str| Some(text.parse().unwrap());
+    let mut admission = Admission::new(lists(None, "198.51.100.1"), None, None);
+    assert_eq!(admission.ask(ip("192.0.2.1"), 0, 0), Ok(()));
+    assert!(!admission.is_by_invitation());
+    admission.commanded.banned.push(hosts("192.0.2.1"));
+    let refused = Err(AdmissionError::NotAllowed);
+    assert_eq!(admission.ask(ip("192.0.2.1"), 0, 0), refused);
+    assert_eq!(admission.ask(ip("192.0.2.2"), 0, 0), Ok(()));
+    // Who is allowed by command is the only one.
+    admission.commanded.allowed.push(hosts("192.0.2.0/30"));
+    assert_eq!(admission.ask(ip("192.0.2.2"), 0, 0), Ok(()));
+    assert_eq!(admission.ask(ip("192.0.2.1"), 0, 0), refused, "banned");
+    assert_eq!(admission.ask(ip("203.0.113.1"), 0, 0), refused);
+    // Lists that are read again take nothing of it back.
+    admission.set_lists(lists(Some("203.0.113.1"), "192.0.2.2"));
+    assert_eq!(admission.ask(ip("203.0.113.1"), 0, 0), Ok(()));
+    assert_eq!(admission.ask(ip("192.0.2.3"), 0, 0), Ok(()));
+    assert_eq!(admission.ask(ip("192.0.2.2"), 0, 0), refused);
+    assert_eq!(admission.ask(ip("192.0.2.1"), 0, 0), refused);
+    assert_eq!(admission.ask(None, 0, 0), Ok(()), "it has no address");
+    admission.commanded.is_locked = true;
+    for newcomer in [None, ip("203.0.113.1")] {
+        assert_eq!(admission.ask(newcomer, 0, 0), Err(AdmissionError::Locked));
+    }
+}

@@ -7,14 +7,16 @@ use std::time::Instant;
 
 use super::Operator;
 use super::State;
+use super::moderation::shown;
+use crate::engine::admit::Admission;
 use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
 use crate::engine::command::Whom;
 use crate::engine::command::help;
 use crate::engine::command::quoted;
-use crate::engine::escape::push_escaped;
 use crate::engine::room::Account;
 use crate::engine::room::Presence;
+use crate::hub::news::Topic;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
@@ -25,74 +27,77 @@ impl<D: Device> Operator<D> {
         &mut self,
         command: Command<'_>,
         peers: &mut Peers<S, D>,
-        refused: u64,
+        admission: &mut Admission,
         now: Instant,
     ) {
-        let whom = match command {
-            Command::Message { whom, .. }
-            | Command::Kick { whom, .. }
-            | Command::Name { whom, .. }
-            | Command::Mute { whom, .. } => whom,
-            Command::Who => return self.tell_who(peers, now),
-            Command::Stats => return self.tell_stats(peers, refused),
-            Command::Help => return self.tell_commands(),
-            Command::Quit => {
-                self.state = State::Quit;
-                return;
-            }
+        match command {
+            Command::Who => self.tell_who(peers, now),
+            Command::Stats => self.tell_stats(peers),
+            Command::Help => self.tell_commands(),
+            Command::Quit => self.state = State::Quit,
             Command::Relay(on) => {
                 peers.room.relay(on, now);
-                return self.answer(match on {
+                self.answer(match on {
                     true => "participants hear each other now",
                     false => "participants hear only you now",
                 });
             }
-        };
-        let key = match whom {
-            Whom::Number(number) => {
-                (peers.room.find(number)).ok_or_else(|| format!("has number {number}"))
-            }
-            Whom::Name(name) => {
-                (peers.room.find_by_name(name)).ok_or_else(|| format!("is called {}", quoted(name)))
-            }
-        };
-        let key = match key {
-            Ok(key) => key,
-            Err(what) => return self.answer(&format!("nobody here {what}: /who lists everybody")),
-        };
-        let label = |peers: &Peers<S, D>| {
-            let member = peers.room.member(key);
-            member.map_or(String::new(), |member| member.account.label())
-        };
-        match command {
-            Command::Message { text, .. } => self.voice.tell(key, text, peers),
-            Command::Kick { reason, .. } => {
-                let mut shown = String::new();
-                reason
-                    .chars()
-                    .for_each(|letter| push_escaped(letter, &mut shown));
-                peers.kick(key, shown, now);
-            }
-            Command::Name { name: "", .. } => peers.room.unname(key, now),
-            Command::Name { name, .. } => {
-                if let Err(why) = peers.room.name(key, name, now) {
-                    self.answer(&format!(
-                        "{} is not called {}: {why}",
-                        label(peers),
-                        quoted(name)
-                    ));
+            Command::Ban { from, reason } => self.ban(from, reason, peers, admission, now),
+            Command::Bans => self.tell_bans(admission),
+            Command::Unban(hosts) => self.unban(&hosts, admission),
+            Command::Lock(on) => self.lock(on, admission),
+            Command::Allow(hosts) => self.allow(hosts, admission),
+            Command::Message { whom, text } => {
+                if let Some(key) = self.find(whom, peers) {
+                    self.voice.tell(key, text, peers);
                 }
             }
-            Command::Mute { on, .. } => {
-                peers.room.mute(key, on, now);
-                peers.record_lines(None);
-                let who = label(peers);
-                self.answer(&match on {
-                    true => format!("{who} is neither shown nor relayed now"),
-                    false => format!("{who} is heard again"),
-                });
+            Command::Kick { whom, reason } => {
+                if let Some(key) = self.find(whom, peers) {
+                    peers.kick(key, shown(reason), now);
+                }
             }
-            _ => {}
+            Command::Name { whom, name } => {
+                if let Some(key) = self.find(whom, peers) {
+                    self.name(key, name, peers, now);
+                }
+            }
+            Command::Mute { whom, on } => {
+                if let Some(key) = self.find(whom, peers) {
+                    peers.room.mute(key, on, now);
+                    peers.record_lines(None);
+                    let who = label(key, peers);
+                    self.answer(&match on {
+                        true => format!("{who} is neither shown nor relayed now"),
+                        false => format!("{who} is heard again"),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The key of the member that a command is about, if it is here.
+    pub(super) fn find<S: Stream>(&mut self, whom: Whom<'_>, peers: &Peers<S, D>) -> Option<usize> {
+        let (key, called) = match whom {
+            Whom::Number(number) => (peers.room.find(number), format!("has number {number}")),
+            Whom::Name(name) => (
+                peers.room.find_by_name(name),
+                format!("is called {}", quoted(name)),
+            ),
+        };
+        if key.is_none() {
+            self.answer(&format!("nobody here {called}: /who lists everybody"));
+        }
+        key
+    }
+
+    /// Calls a member so, or by its number only.
+    fn name<S: Stream>(&mut self, key: usize, name: &str, peers: &mut Peers<S, D>, now: Instant) {
+        if name.is_empty() {
+            peers.room.unname(key, now);
+        } else if let Err(why) = peers.room.name(key, name, now) {
+            let (who, name) = (label(key, peers), quoted(name));
+            self.answer(&format!("{who} is not called {name}: {why}"));
         }
     }
 
@@ -130,8 +135,8 @@ impl<D: Device> Operator<D> {
         self.answer(&text);
     }
 
-    fn tell_stats<S: Stream>(&mut self, peers: &Peers<S, D>, refused: u64) {
-        let refused = match refused {
+    fn tell_stats<S: Stream>(&mut self, peers: &Peers<S, D>) {
+        let refused = match peers.news.total(Topic::Refused) {
             0 => String::new(),
             total => format!(", {total} refused"),
         };
@@ -196,6 +201,12 @@ impl<D: Device> Operator<D> {
             }
         }
     }
+}
+
+/// How a member is called to the operator.
+fn label<S: Stream, D: Device>(key: usize, peers: &Peers<S, D>) -> String {
+    let member = peers.room.member(key);
+    member.map_or(String::new(), |member| member.account.label())
 }
 
 /// The number or the name of a member, whichever begins with what was typed.

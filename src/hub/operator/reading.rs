@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::Operator;
 use super::State;
+use crate::engine::admit::Admission;
 use crate::engine::command::Typed;
 use crate::engine::command::is_private;
 use crate::engine::command::understand;
@@ -114,19 +115,19 @@ impl<D: Device> Operator<D> {
         buffer: &[u8],
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
-        refused: u64,
+        admission: &mut Admission,
         now: Instant,
     ) {
         match heard {
             Heard::Nothing => {}
             Heard::Bytes(count) => self.take_bytes(&buffer[..count], peers, transfer, now),
             Heard::Lines { count, is_all } => {
-                self.take_lines(&buffer[..count], peers, transfer, refused, now);
+                self.take_lines(&buffer[..count], peers, transfer, admission, now);
                 if is_all {
                     self.cooked.settle();
                 }
             }
-            Heard::Keys => self.take_keys(peers, transfer, refused, now),
+            Heard::Keys => self.take_keys(peers, transfer, admission, now),
             Heard::Failed => {
                 self.state = State::Silent;
                 peers.say_no_more(now);
@@ -191,7 +192,7 @@ impl<D: Device> Operator<D> {
         bytes: &[u8],
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
-        refused: u64,
+        admission: &mut Admission,
         now: Instant,
     ) {
         let has_ended = self.state == State::Ended;
@@ -201,7 +202,7 @@ impl<D: Device> Operator<D> {
             let is_typed = arrived.is_typed && !self.waiting.is_midline();
             let line = arrived.text.strip_suffix(b"\n").filter(|_| is_typed);
             match line.and_then(|line| std::str::from_utf8(line).ok()) {
-                Some(line) => self.understand(line, peers, transfer, refused, now),
+                Some(line) => self.understand(line, peers, transfer, admission, now),
                 None => self.say_bulk(&arrived.text),
             }
             self.tell_waiting(peers, transfer);
@@ -244,14 +245,14 @@ impl<D: Device> Operator<D> {
         &mut self,
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
-        refused: u64,
+        admission: &mut Admission,
         now: Instant,
     ) {
         // Behind the end there is nothing.
         while self.state == State::Open
             && let Some(event) = self.console_mut().and_then(Console::next_event)
         {
-            self.act(event, peers, transfer, refused, now);
+            self.act(event, peers, transfer, admission, now);
         }
         self.tell_waiting(peers, transfer);
     }
@@ -261,13 +262,13 @@ impl<D: Device> Operator<D> {
         event: Event,
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
-        refused: u64,
+        admission: &mut Admission,
         now: Instant,
     ) {
         match event {
             Event::Line(line) => {
                 self.show_typed(&line);
-                self.understand(&line, peers, transfer, refused, now);
+                self.understand(&line, peers, transfer, admission, now);
             }
             Event::Pasted(line) => {
                 self.show_typed(&line);
@@ -293,7 +294,7 @@ impl<D: Device> Operator<D> {
         line: &str,
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
-        refused: u64,
+        admission: &mut Admission,
         now: Instant,
     ) {
         if !self.manner.has_commands {
@@ -304,7 +305,7 @@ impl<D: Device> Operator<D> {
             Typed::Do(command) => {
                 // What was typed before it comes before it.
                 self.say_waiting(peers, transfer, now);
-                self.obey(command, peers, refused, now);
+                self.obey(command, peers, admission, now);
             }
             Typed::Explain(why) => self.answer(&why),
         }

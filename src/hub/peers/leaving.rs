@@ -18,6 +18,7 @@ use super::Peer;
 use super::Peers;
 use super::Stage;
 use super::shortfall::Settled;
+use crate::engine::admit::Hosts;
 use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
 use crate::engine::names::default_name;
@@ -296,6 +297,19 @@ impl<S: Stream, D: Device> Peers<S, D> {
         // What it takes of that now it can read; after this turn it is not in the room any more.
         self.flush_one(key, now);
         self.queue_leave(key, DisconnectReason::Kicked(reason));
+    }
+
+    /// The same to all from some addresses. Returns how many they are.
+    pub(in crate::hub) fn kick_from(&mut self, hosts: &Hosts, reason: &str, now: Instant) -> usize {
+        let is_from = |key: &usize| {
+            let ip = self.member(*key).and_then(|peer| peer.conn.addr().ip());
+            ip.is_some_and(|ip| hosts.has(ip))
+        };
+        let keys: Vec<usize> = self.member_keys().filter(is_from).collect();
+        for &key in &keys {
+            self.kick(key, reason.into(), now);
+        }
+        keys.len()
     }
 
     /// The only place where a peer is taken out. Returns whether one was.

@@ -37,7 +37,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let whose = match refusal {
                 AdmissionError::Full(_) => None,
                 AdmissionError::FullOfHost(_) => ip,
-                AdmissionError::NotAllowed => return Err(refusal),
+                AdmissionError::NotAllowed | AdmissionError::Locked => return Err(refusal),
             };
             let unconfirmed = self.first_unconfirmed(whose);
             let unread = || self.first_unread(whose).filter(|_| once_more);

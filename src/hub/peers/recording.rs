@@ -31,6 +31,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
+    /// The records, if anything is recorded.
+    pub fn records_mut(&mut self) -> Option<&mut Records<D>> {
+        self.records.as_deref_mut()
+    }
+
     /// Takes the records out, to be finished.
     pub fn take_records(&mut self) -> Option<Records<D>> {
         self.records.take().map(|records| *records)

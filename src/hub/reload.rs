@@ -1,0 +1,76 @@
+//! Reloading: what SIGHUP has read again and opened anew, where stdin is no terminal.
+//!
+//! The files of `--allowfile` and `--denyfile` are read again, and those of `--transcript`, `-o` and `-x` opened
+//! by their names, so that a log can be rotated. Names of hosts are not looked up again, since the class would
+//! wait for that; who is here stays; and what cannot be read or opened leaves everything as it was.
+//!
+//! It promises: a hub that has nothing to reload, and one whose terminal hung up, ends by SIGHUP as any
+//! program does.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use rustix::stdio::stdin;
+use rustix::termios::isatty;
+
+use super::core::Core;
+use crate::io::access::Guard;
+use crate::io::job;
+use crate::io::record::Records;
+use crate::io::world::Kernel;
+use crate::status::NOTICE;
+
+/// What can be reloaded. See the module's documentation.
+pub(super) struct Reload {
+    guard: Guard,
+    /// Where records can be opened anew.
+    folders: Vec<PathBuf>,
+    /// There was a terminal that controls this process.
+    had_terminal: bool,
+}
+
+impl Reload {
+    /// None: there is nothing, or a person at a keyboard.
+    pub(super) fn new(guard: Guard, records: Option<&Records>) -> Option<Reload> {
+        let folders = records.map(Records::folders).unwrap_or_default();
+        let has_something = guard.has_files() || !folders.is_empty();
+        (has_something && !isatty(stdin())).then(|| Reload {
+            guard,
+            folders,
+            had_terminal: job::has_terminal(),
+        })
+    }
+
+    /// Where files are to be made and written to.
+    pub(super) fn folders(&self) -> Vec<&Path> {
+        self.folders.iter().map(PathBuf::as_path).collect()
+    }
+
+    /// Whether SIGHUP was sent by somebody, and is not of the terminal that hung up.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.had_terminal || job::has_terminal()
+    }
+
+    /// Does it.
+    pub(super) fn reload(&self, core: &mut Core<Kernel>) {
+        if self.guard.has_files() {
+            match self.guard.reload() {
+                Ok(lists) => {
+                    core.set_lists(lists);
+                    log::info!(target: NOTICE, "SIGHUP: the lists of hosts were read again");
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    let error = error.lines().next().unwrap_or_default();
+                    log::warn!("{error}; the lists of hosts stay as they were");
+                }
+            }
+        }
+        if !self.folders.is_empty()
+            && let Some(records) = core.records_mut()
+        {
+            records.reopen();
+            log::info!(target: NOTICE, "SIGHUP: the records were opened anew");
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! A sink of records: one file, what waits for it, and what is done when it cannot be written.
+//!
+//! It promises: a record is taken in whole or not at all, and in order; what is missing is counted; a file that
+//! fails is told of once, and tried again more and more seldom.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::ErrorKind;
+use std::io::Read;
+use std::io::Seek;
+use std::io::SeekFrom;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
+
+use mio::Registry;
+use mio::Token;
+
+use super::LIMIT;
+use crate::io::descriptor::Descriptor;
+use crate::io::device::Device;
+use crate::io::device::Kind;
+use crate::io::error::Error;
+use crate::io::error::why;
+use crate::io::output::Output;
+use crate::io::readiness::Event;
+
+/// Bytes of records that are written at once, though the turn is not over.
+const MUCH: usize = 64 * 1024;
+
+/// How long it takes until a file that could not be written is tried again: at first, and at most.
+const RETRY: Duration = Duration::from_secs(1);
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// How long the end of the program waits for a pipe that is stuck.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// One file, and what waits for it.
+pub(super) struct Sink<D = Descriptor> {
+    pub(super) path: PathBuf,
+    /// None: stdout, whose owner comes for what waits.
+    pub(super) output: Option<Output<D>>,
+    pub(super) waiting: VecDeque<u8>,
+    /// Records that did not fit, because a reader did not keep up.
+    dropped: u64,
+    /// It could not be written.
+    trouble: Option<Trouble>,
+    /// Not all that was to be kept is.
+    pub(super) failed: bool,
+}
+
+/// A file cannot be written.
+#[derive(Debug, Clone, Copy)]
+struct Trouble {
+    /// When to try again; none before the turn is over.
+    again: Option<Instant>,
+    /// How long after that.
+    wait: Duration,
+    /// Nobody reads the pipe: only who comes can change that, and no time.
+    has_no_reader: bool,
+    /// Bytes that did not fit into what waits.
+    missing: u64,
+}
+
+impl Sink {
+    pub(super) fn open(path: &Path, appended: bool) -> Result<Sink, Error> {
+        let output = match path.as_os_str() == "-" {
+            true => None,
+            false => Some(open(path, appended)?),
+        };
+        Ok(Sink {
+            path: path.into(),
+            output,
+            waiting: VecDeque::new(),
+            dropped: 0,
+            trouble: None,
+            failed: false,
+        })
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match &mut self.output {
+            Some(output) => output.register(registry, token),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it is a regular file, which could be opened anew.
+    pub(super) fn is_file(&self) -> bool {
+        self.output.is_some() && fs::metadata(&self.path).is_ok_and(|file| file.is_file())
+    }
+
+    /// Opens the file anew, if it is one. Returns whether it did.
+    pub(super) fn reopen(&mut self) -> bool {
+        // What is there under its name by now may be no file any more, or not there.
+        let is_other = fs::metadata(&self.path).is_ok_and(|there| !there.is_file());
+        let is_file = self.output.as_ref().map(Output::kind) == Some(Kind::File);
+        if !is_file || is_other {
+            return false;
+        }
+        // What was recorded before belongs to the old one.
+        self.drain();
+        match open(&self.path, true) {
+            Ok(output) => self.output = Some(output),
+            Err(error) => {
+                log::warn!("{error}; the old file is written on");
+                return false;
+            }
+        }
+        if let Some(trouble) = &mut self.trouble {
+            (trouble.again, trouble.wait) = (None, RETRY);
+        }
+        self.try_again(Instant::now());
+        true
+    }
+
+    pub(super) fn finish(&mut self) {
+        let end = Instant::now() + LAST_WORDS;
+        loop {
+            let is_written = self.drain();
+            let name = self.path.display();
+            if let Some(trouble) = self.trouble {
+                let missing = trouble.missing + self.waiting.len() as u64;
+                self.failed |= missing > 0;
+                if missing > 0 {
+                    log::warn!("{missing} bytes of the record are missing in {name}");
+                }
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            let Some(output) = self.output.as_mut().filter(|_| !self.waiting.is_empty()) else {
+                return;
+            };
+            if !is_written {
+                return;
+            }
+            if left.is_zero() {
+                let left = self.waiting.len();
+                log::warn!("{left} bytes of the record were not taken by the reader of {name}");
+                self.failed = true;
+                return;
+            }
+            output.wait(left);
+        }
+    }
+}
+
+impl<D: Device> Sink<D> {
+    pub(super) fn collect(&mut self, event: Event) {
+        self.output
+            .iter_mut()
+            .for_each(|output| output.collect(event));
+    }
+
+    /// When to try again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let trouble = self.trouble.filter(|trouble| !trouble.has_no_reader)?;
+        trouble.again.filter(|_| !self.waiting.is_empty())
+    }
+
+    /// Takes in one record, whole or not at all.
+    pub(super) fn write(&mut self, record: &[u8]) {
+        // Whoever owns stdout looks after what waits for it.
+        let waits = self.output.is_none() || self.waiting.len() + record.len() < MUCH;
+        if let Some(trouble) = &mut self.trouble {
+            match self.waiting.len() + record.len() > LIMIT {
+                true => trouble.missing += record.len() as u64,
+                false => self.waiting.extend(record),
+            }
+            return;
+        }
+        if waits {
+            self.waiting.extend(record);
+            return;
+        }
+        self.drain();
+        if self.waiting.is_empty() && self.trouble.is_none() {
+            // What is large is not copied first.
+            let written = self.pass(record);
+            self.waiting.extend(&record[written..]);
+        } else if self.waiting.len() + record.len() <= LIMIT {
+            self.waiting.extend(record);
+        } else if let Some(trouble) = &mut self.trouble {
+            trouble.missing += record.len() as u64;
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// The turn is over: writes what waits, unless that failed a while ago.
+    pub(super) fn flush(&mut self, now: Instant) {
+        match &mut self.trouble {
+            None => drop(self.drain()),
+            Some(Trouble {
+                again: again @ None,
+                wait,
+                ..
+            }) => *again = Some(now + *wait),
+            Some(_) => self.try_again(now),
+        }
+        if self.dropped > 0 && self.waiting.len() < LIMIT / 2 {
+            log::warn!(
+                "{} pieces of the record did not fit into {}, whose reader did not keep up",
+                std::mem::take(&mut self.dropped),
+                self.path.display()
+            );
+        }
+    }
+
+    /// Tries once more what failed, if it is time.
+    fn try_again(&mut self, now: Instant) {
+        let Some(trouble) = self.trouble.filter(|t| t.again.is_none_or(|at| at <= now)) else {
+            return;
+        };
+        if !self.drain() {
+            let more = self.trouble.get_or_insert(trouble);
+            more.again = Some(now + trouble.wait);
+            more.wait = (2 * trouble.wait).min(SELDOM);
+            return;
+        }
+        self.trouble = None;
+        self.failed |= trouble.missing > 0;
+        log::warn!(
+            "write to {}: it is written again, and {} bytes of the record are missing",
+            self.path.display(),
+            trouble.missing
+        );
+    }
+
+    /// Writes what waits, as much as is taken. Returns whether that is possible.
+    fn drain(&mut self) -> bool {
+        while !self.waiting.is_empty() {
+            let (front, _) = self.waiting.as_slices();
+            let Some(output) = self.output.as_mut().filter(|output| output.is_writable()) else {
+                break;
+            };
+            match output.write(front) {
+                Ok(count) => drop(self.waiting.drain(..count)),
+                Err(error) => {
+                    self.fail(&error);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Writes what it takes of `record`. Returns how much that was.
+    fn pass(&mut self, record: &[u8]) -> usize {
+        let written = match &mut self.output {
+            Some(output) => output.write(record),
+            None => Ok(0),
+        };
+        written.unwrap_or_else(|error| {
+            self.fail(&error);
+            0
+        })
+    }
+
+    /// It could not be written, which is said once; nobody who is connected should suffer for it.
+    fn fail(&mut self, error: &io::Error) {
+        let has_no_reader = error.kind() == ErrorKind::BrokenPipe;
+        if let Some(trouble) = &mut self.trouble {
+            trouble.has_no_reader = has_no_reader;
+            return;
+        }
+        log::warn!(
+            "write to {}: {}; what is recorded waits, and it is tried again",
+            self.path.display(),
+            why(error)
+        );
+        self.trouble = Some(Trouble {
+            again: None,
+            wait: RETRY,
+            has_no_reader,
+            missing: 0,
+        });
+    }
+}
+
+/// Whether the last line of a file has no end, as after a loss of power: what is appended would be
+/// taken for a part of it.
+pub(super) fn is_torn(path: &Path) -> bool {
+    let last = || {
+        // What is no regular file must not be waited for, or read from.
+        if !fs::metadata(path).ok()?.is_file() {
+            return None;
+        }
+        let mut file = File::open(path).ok()?;
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1)).ok()?;
+        file.read_exact(&mut last).ok()?;
+        Some(last[0])
+    };
+    last().is_some_and(|last| last != b'\n')
+}
+
+fn open(path: &Path, appended: bool) -> Result<Output, Error> {
+    let doing = || format!("open {}", path.display());
+    let output = Output::open(path, appended).map_err(|error| {
+        if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
+            return Error::new(doing(), "nobody reads it")
+                .hint("It is a pipe or a socket: its reader must be there first.");
+        }
+        Error::system(doing(), &error).hint("A record was to be written there.")
+    })?;
+    match output.kind() {
+        Kind::Terminal => Err(Error::new(doing(), "it is a terminal")
+            .hint("What others send could act on it. To have the record on the screen, say -.")),
+        _ => Ok(output),
+    }
+}
