@@ -118,31 +118,56 @@ fn line_feeds_wait_in_the_kernel_where_nobody_reads_what_they_become() {
     }
 }
 
+/// Also where its lines may be left out: a terminal that is stopped has them wait.
 #[test]
 fn a_console_holds_no_more_than_it_shows() {
-    let mut bob = Terminal::of_kind("xterm", MUXNC, &["-l", "0"]);
-    let port = support::listening_port(&bob.screen);
-    let mut flood = support::connect(port);
-    let mut other = support::connect(port);
-    bob.screen.wait_for("[2]");
-    bob.press("/name 1 Annegret\r");
-    let feeds = vec![b'\n'; 300_000];
-    let ends_with = |text: &'static str| {
-        move |shown: &[u8]| {
-            let last = &shown[shown.len().saturating_sub(300)..];
-            support::contains(last, text.as_bytes())
+    for (args, is_stopped, left_out) in [
+        (&[][..], false, 0),
+        (&["--broker"], false, 1024),
+        (&["--chat"], false, 1024),
+        (&["--broker"], true, 1024),
+        (&["--chat"], true, 1024),
+    ] {
+        let args = [&["-l", "0"], args].concat();
+        let mut bob = Terminal::of_kind("xterm", MUXNC, &args);
+        let port = support::listening_port(&bob.screen);
+        let mut flood = support::connect(port);
+        let mut other = support::connect(port);
+        bob.screen.wait_for("[2]");
+        bob.press("/name 1 Annegret\r");
+        if is_stopped {
+            bob.screen.wait_for("/name 1 Annegret\x1b[0m\r\n");
+            bob.press("\x13");
         }
-    };
-    support::while_stopped(&bob.process, || {
-        flood.write_all(&feeds).unwrap();
-        flood.write_all(b"the end\n").unwrap();
-    });
-    bob.screen.wait_until("the end", ends_with("the end"));
-    other.write_all(b"after\n").unwrap();
-    bob.screen.wait_until("after", ends_with("after"));
-    let (peak, most) = (bob.process.peak_rss_kib(), most_kib(2, 2, 0));
-    println!("a console: {peak} KiB of {most}");
-    assert!(peak <= most, "{peak} KiB, {most} at most");
+        let feeds = vec![b'\n'; 300_000];
+        let ends_with = |text: &'static str| {
+            move |shown: &[u8]| {
+                let last = &shown[shown.len().saturating_sub(300)..];
+                support::contains(last, text.as_bytes())
+            }
+        };
+        support::while_stopped(&bob.process, || {
+            flood.write_all(&feeds).unwrap();
+            flood.write_all(b"the end\n").unwrap();
+        });
+        if is_stopped {
+            // All of it was said, and waits or is left out.
+            other.write_all(b"so it is\n").unwrap();
+            let mut ear = BufReader::new(&mut flood);
+            let mut heard = String::new();
+            while !heard.ends_with("so it is\n") {
+                assert!(ear.read_line(&mut heard).unwrap() > 0);
+            }
+            support::wait_at_rest(&bob.process);
+            bob.press("\x11");
+        }
+        bob.screen.wait_until("the end", ends_with("the end"));
+        other.write_all(b"after\n").unwrap();
+        bob.screen.wait_until("after", ends_with("after"));
+        let (peak, most) = (bob.process.peak_rss_kib(), most_kib(2, 2, 0) + left_out);
+        println!("a console, {args:?}: {peak} KiB of {most}");
+        assert!(peak <= most, "{peak} KiB, {most} at most");
+    }
 }
 
 /// So does whoever talks with one alone, a participant or `--once`.

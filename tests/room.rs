@@ -23,6 +23,8 @@ use muxnc::engine::room::SHORT;
 use muxnc::engine::room::SlowPeer;
 use muxnc::engine::rows::LINE;
 use muxnc::engine::rows::REST;
+use muxnc::engine::screen::LEAVES_OUT;
+use muxnc::engine::screen::STUCK;
 use muxnc::engine::screen::Surface;
 
 /// Whether it is no mark of where a label ends, which is for those who draw rows.
@@ -1183,11 +1185,20 @@ fn a_terminal_misses_lines_only_while_relaying() {
             ..policy
         });
         let (alice, bob) = (class.join(), class.join());
+        for _ in 0..LEAVES_OUT as u64 / SEG {
+            class.heard(alice, text(SEG));
+            class.reads(bob);
+        }
+        assert!(!class.room.accepts_input(), "it is waited for");
+        assert!(class.overdue().is_empty());
+        assert_eq!(class.room.deadline().is_some(), hears);
+        class.passes(STUCK);
+        assert!(class.overdue().is_empty());
+        assert_eq!(class.room.accepts_input(), hears);
         class.heard(alice, text(SEG));
         class.reads(bob);
-        assert_eq!(class.room.accepts_input(), hears);
         class.shown();
-        assert_eq!(class.room.screen_mut().take_dropped() > 0, hears);
+        assert_eq!(class.room.screen_mut().take_left_out() > 0, hears);
     }
 }
 
@@ -1970,7 +1981,7 @@ impl Both {
             self.show(usize::MAX);
         }
         let is_terminal = self.spec.policy.surface != Surface::Stream;
-        let dropped = self.class.room.screen_mut().take_dropped();
+        let dropped = self.class.room.screen_mut().take_left_out();
         if dropped == 0 {
             assert!(self.shown == self.spec.screen, "the screen differs");
         }

@@ -54,9 +54,15 @@ impl Budget {
         self.is_spent &= self.drawn > self.low;
     }
 
+    /// So many bytes are held now, as whoever holds them counts.
+    pub fn hold(&mut self, bytes: usize) {
+        self.drawn = bytes;
+        self.is_spent = bytes >= self.high || (self.is_spent && bytes > self.low);
+    }
+
     /// None of them is held any more.
     pub fn clear(&mut self) {
-        self.give_back(self.drawn);
+        self.hold(0);
     }
 
     /// Whether whoever draws from it is to wait.

@@ -104,7 +104,7 @@ impl<D: Device> Display<D> {
                     true => self.show_rows(screen),
                     false => self.write(screen),
                 }
-                self.tell_dropped(screen);
+                self.tell_left_out(screen);
                 self.flush_stderr();
                 Ok(())
             }
@@ -156,13 +156,25 @@ impl<D: Device> Display<D> {
     }
 
     fn show_above(&mut self, screen: &mut Screen, console: &mut Console<D>) -> Result<(), Error> {
-        while !console.is_busy() && !screen.is_empty() {
-            let lines = screen.front_lines(BUSY);
-            let count = lines.len();
-            console.show(lines);
-            screen.consume(count);
+        loop {
+            while !console.is_busy() && !screen.is_empty() {
+                let lines = screen.front_lines(BUSY);
+                let count = lines.len();
+                console.show(lines);
+                screen.consume(count);
+            }
+            if screen.is_empty() {
+                break;
+            }
+            // More than a piece waits: the row of the line being typed is drawn behind the last of them.
+            console
+                .write(&mut self.stdout)
+                .map_err(|_| Error::hung_up())?;
+            if !self.stdout.is_writable() {
+                break;
+            }
         }
-        self.tell_dropped(screen);
+        self.tell_left_out(screen);
         let flushed = console.flush(&mut self.stdout, &mut self.stderr);
         flushed.map_err(|_| Error::hung_up())
     }
@@ -176,12 +188,12 @@ impl<D: Device> Display<D> {
         }
     }
 
-    fn tell_dropped(&mut self, screen: &mut Screen) {
-        let dropped = screen.take_dropped();
-        if dropped > 0 {
-            let lines = match dropped {
+    fn tell_left_out(&mut self, screen: &mut Screen) {
+        let left_out = screen.take_left_out();
+        if left_out > 0 {
+            let lines = match left_out {
                 1 => String::from("1 line was"),
-                _ => format!("{dropped} lines were"),
+                _ => format!("{left_out} lines were"),
             };
             log::warn!("{lines} not shown: stdout did not keep up");
         }

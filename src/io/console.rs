@@ -312,6 +312,14 @@ impl<D: Device> Console<D> {
         self.rows.waiting()
     }
 
+    /// Writes what the terminal takes of what is to be shown, without the row.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn write(&mut self, output: &mut Output<D>) -> io::Result<()> {
+        output.write_rows(&mut self.rows)
+    }
+
     /// Shows what is said on stderr (or writes it there, if that is elsewhere), draws the row if it
     /// has to be, and writes what the terminal takes.
     ///

@@ -353,7 +353,7 @@ fn ctrl_d_in_a_line_is_no_end() {
 
 /// Ctrl-S, which the kernel obeys a little later.
 #[track_caller]
-fn stop(seat: &mut Seat) {
+pub(super) fn stop(seat: &mut Seat) {
     seat.press("\x13");
     eventually("Ctrl-S", || {
         let fds = &mut [rustix::event::PollFd::new(

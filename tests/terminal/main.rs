@@ -8,6 +8,7 @@ mod chance;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crowded;
 mod edit;
 mod ends;
 mod jobs;
@@ -104,6 +105,15 @@ impl Seat {
         let seat = Seat::start("xterm", Stream::Pipe, &line);
         let port = listening_port(&seat.process.stderr);
         seat.wait_editing();
+        (seat, port)
+    }
+
+    /// The same where no line is edited.
+    #[track_caller]
+    fn plain_hub(args: &[&str]) -> (Seat, u16) {
+        let line = [&[MUXNC, "-l", "0", "-v", "--color", "never"], args].concat();
+        let seat = Seat::start("xterm", Stream::Pipe, &line);
+        let port = listening_port(&seat.process.stderr);
         (seat, port)
     }
 

@@ -243,13 +243,16 @@ impl Room {
             held.and_then(|held| held.blame.full_at),
             self.line_owner_expires(),
             self.announcements.deadline(),
+            self.screen.deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
 
     /// Puts into `late` the members whose time is over, each once and why. Also takes the screen from
-    /// the owner of a line that does not end, and announces who has stayed for a while.
+    /// the owner of a line that does not end, waits no longer for a terminal that is too slow, and announces
+    /// who has stayed for a while.
     pub fn overdue(&mut self, now: Instant, late: &mut Vec<(usize, Overdue)>) {
+        self.screen.judge(now);
         if self.line_owner_expires().is_some_and(|end| end <= now) {
             self.line_owner = None;
         }

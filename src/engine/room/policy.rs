@@ -65,11 +65,11 @@ pub enum Label {
 }
 
 impl Policy {
-    /// On a terminal the class goes on, and whoever watches is told what was missed; nothing else
-    /// may lose anything.
+    /// A terminal is waited for a moment; then the class goes on, and whoever watches is told what was
+    /// missed. Nothing else may lose anything.
     pub(super) fn overflow(&self) -> Overflow {
         match self.relay && !self.surface.is_stream() {
-            true => Overflow::DropOldest,
+            true => Overflow::LeaveOut,
             false => Overflow::Backpressure,
         }
     }

@@ -427,7 +427,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60),
         columns in 8..60_u16,
         table in prop::sample::select(vec![each as Table, wide, narrow]),
-        overflow in prop::sample::select(vec![Overflow::Backpressure, Overflow::DropOldest]),
+        overflow in prop::sample::select(vec![Overflow::Backpressure, Overflow::LeaveOut]),
     ) {
         let mut terminal = Terminal::new(columns, table);
         let (mut rows, mut editor) = (Rows::new(true, false), Editor::new());
