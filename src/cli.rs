@@ -48,6 +48,7 @@ use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
 use self::tls::TlsArgs;
 use crate::client::Settings;
+use crate::client::Traffic;
 use crate::engine::room::CLASS;
 use crate::hub::HubConfig;
 use crate::io::dial::Target;
@@ -313,6 +314,9 @@ impl Args {
                 format!("--wait-for {wait_for} are never here with -m {max}"),
             ));
         }
+        if self.records.collect.is_some() {
+            self.check_collect()?;
+        }
         Ok(HubConfig {
             place: self.hub_place()?,
             tls: self.tls.hub()?,
@@ -335,6 +339,19 @@ impl Args {
             commands: !self.terminal.no_commands,
             settings: self.settings()?,
         })
+    }
+
+    /// Whether there is something to be collected, by whoever does that.
+    fn check_collect(&self) -> Result<(), Error> {
+        if self.hub.once {
+            let told = Error::usage("--collect with --once", "one participant needs no folder");
+            return Err(told.hint("Its words are on stdout: muxnc -l --once PORT > FILE"));
+        }
+        if self.bytes.traffic() == Traffic::SendOnly {
+            let told = Error::usage("--collect with --send-only", "what is said is thrown away");
+            return Err(told.hint("Leave --send-only out; --recv-only says nothing to anybody."));
+        }
+        Ok(())
     }
 
     fn hub_place(&self) -> Result<Place, Error> {

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! It promises: what was opened before the first turn is all that is ever opened, but for what
-//! `Reload` reads again and opens anew, so the process gives up the rest (see [`confine`]).
+//! `Reload` reads again and opens anew and the files of answers (`--collect`), so the process gives up the
+//! rest (see [`confine`]).
 
 pub mod accept;
 mod config;
@@ -43,6 +44,7 @@ use crate::client::Traffic;
 use crate::engine::admit::Lists;
 use crate::engine::fold::whole;
 use crate::io::access::Guard;
+use crate::io::confine::Kept;
 use crate::io::confine::confine;
 use crate::io::conn::Conn;
 use crate::io::error::Error;
@@ -248,7 +250,12 @@ impl Hub {
         if !self.core.is_once() {
             // All is open that ever will be, but for what is opened anew.
             let writes = self.reload.as_ref().map(Reload::folders);
-            confine(self.confined.folder(), &writes.unwrap_or_default());
+            let records = self.core.records_mut();
+            confine(&Kept {
+                removes: self.confined.folder(),
+                writes: writes.unwrap_or_default(),
+                renames: records.and_then(|records| records.collects_in()),
+            });
         }
         let mut events = Events::with_capacity(EVENTS);
         let mut now = Instant::now();

@@ -73,7 +73,11 @@ fn assert_fits(hub: &Hub, most: u64, what: &str) {
 fn line_feeds_are_counted_by_what_they_become() {
     const SENT: usize = 1 << 20;
     let feeds = vec![b'\n'; 64 * 1024];
-    let modes: [(&[&str], u64); 6] = [
+    let folder = support::Folder::new("budget-feeds");
+    let answers = folder.0.join("answers");
+    let collect = ["--collect", answers.to_str().unwrap()];
+    let modes: [(&[&str], u64); 7] = [
+        (&collect, 1),
         (&["--transcript", "-"], 1),
         (&["--transcript", "/dev/null"], 1),
         (&["-x", "/dev/null", "-o", "/dev/null"], 2),
@@ -246,8 +250,11 @@ fn it_lives_in_64_mib_of_addresses_in_every_mode() {
         return support::left_out("so many descriptors, which are not permitted here");
     }
     // What a mode may take besides, in MiB: edits of those who are relayed, refused names.
-    let modes: [(&[&str], u64, u64); 6] = [
+    let folder = support::Folder::new("budget-64-mib");
+    let answers = folder.0.join("answers");
+    let modes: [(&[&str], u64, u64); 7] = [
         (&[], 0, 0),
+        (&["--collect", answers.to_str().unwrap()], 1, 0),
         (&["--transcript", "/dev/null"], 1, 0),
         (&["-x", "-"], 1, 0),
         (&["-o", "/dev/null", "-x", "/dev/null"], 2, 0),

@@ -35,6 +35,16 @@ pub(super) struct RecordsArgs {
     #[arg(long, value_name = "FILE")]
     transcript: Option<PathBuf>,
 
+    /// Keep what each participant says in a file of its own in DIR, as DIR/0003-Ana.txt
+    ///
+    /// Every byte as it was sent; of a --chat what was said, but not what was asked for (/nick and the like;
+    /// /me is said). The name is added when it leaves, if it has one, and a row to DIR/index.tsv: number, name,
+    /// address, when it came and left, bytes, bytes that are missing, file. Who said nothing has no
+    /// file. Nothing is overwritten: in a DIR with answers participants are numbered on from there.
+    /// DIR is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(super) collect: Option<PathBuf>,
+
     /// Keep what is in the files of -o and -x already, too
     #[arg(long)]
     append_output: bool,
@@ -71,6 +81,7 @@ impl RecordsArgs {
             dump: self.hex_dump.clone(),
             transcript: self.transcript.clone(),
             append: self.append_output,
+            collect: self.collect.clone(),
             name: name.map(String::from),
         })
     }

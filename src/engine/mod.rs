@@ -5,6 +5,7 @@
 
 pub mod admit;
 pub mod aligned;
+pub mod answers;
 pub mod brackets;
 pub mod budget;
 pub mod chat;

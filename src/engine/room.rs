@@ -116,6 +116,8 @@ pub struct Room {
     /// What each member may be read in a second.
     rate: Option<Rate>,
     joined: u32,
+    /// The number before that of the first who joins.
+    last_number: u32,
     /// The label of whoever is speaking; here so that its memory is reused.
     label: String,
     /// The slowest member is too far behind: the sources wait.
@@ -161,6 +163,7 @@ impl Room {
             policy,
             rate: None,
             joined: 0,
+            last_number: 0,
             label: String::new(),
             backpressure: None,
             was_released: false,
@@ -182,6 +185,13 @@ impl Room {
         self.journal.keep_history(lines);
     }
 
+    /// Numbers up to that one were given before, in another room: those who join get the next ones. To be
+    /// called before anybody joins.
+    pub fn count_on_from(&mut self, last: u32) {
+        debug_assert!(self.members.is_empty());
+        self.last_number = last;
+    }
+
     /// The lowest key that no member has, for whoever has no slab of connections.
     pub fn vacant_key(&self) -> usize {
         self.members.vacant_key()
@@ -199,7 +209,7 @@ impl Room {
             key,
             Member {
                 account: Account {
-                    number: self.joined,
+                    number: self.last_number.wrapping_add(self.joined),
                     name: None,
                     muted: false,
                     since: now,

@@ -146,6 +146,9 @@ impl<W: World> Core<W> {
             room.expect_receivers(quorum);
         }
         room.keep_history(config.history);
+        if let Some(records) = &parts.records {
+            room.count_on_from(records.last_number());
+        }
         if let Some(rate) = config.rate {
             room.limit(rate);
         }
@@ -447,6 +450,7 @@ impl<W: World> Core<W> {
         mut ended: Result<Status, Error>,
         now: Instant,
     ) -> Result<Status, Error> {
+        self.peers.record_ends(now);
         self.peers.close_all();
         self.display.erase_row();
         self.transfer.sum_up(&self.peers, self.began, now);

@@ -7,15 +7,26 @@
 //!
 //! It promises: as much of that as the kernel knows, and where it knows nothing of it, nothing;
 //! said with `-vv`. Who begins its records anew (SIGHUP) keeps the right to make files and write
-//! to them, in their folders only.
+//! to them, in their folders only; who collects answers, the right to make, write and rename files in
+//! that folder.
 
 use std::path::Path;
 
-/// Gives all of that up, but for removing files in the folder `removes`, if any, and for making and
-/// writing files in the folders `writes`.
+/// What is kept of it, in these folders and what is beneath them.
+#[derive(Debug, Default, Clone)]
+pub struct Kept<'a> {
+    /// Files may be removed.
+    pub removes: Option<&'a Path>,
+    /// Files may be made and written.
+    pub writes: Vec<&'a Path>,
+    /// Files may be made, written, removed, and given other names in the same folder.
+    pub renames: Option<&'a Path>,
+}
+
+/// Gives all of that up but what is to be `kept`.
 #[cfg(target_os = "linux")]
-pub fn confine(removes: Option<&Path>, writes: &[&Path]) {
-    match linux::confine(removes, writes) {
+pub fn confine(kept: &Kept<'_>) {
+    match linux::confine(kept) {
         Ok(status) => log::debug!("no file is written and no program run any more: {status:?}"),
         Err(error) => log::debug!("not confined: {error}"),
     }
@@ -23,12 +34,11 @@ pub fn confine(removes: Option<&Path>, writes: &[&Path]) {
 
 /// Nowhere but on Linux.
 #[cfg(not(target_os = "linux"))]
-pub fn confine(_: Option<&Path>, _: &[&Path]) {}
+pub fn confine(_: &Kept<'_>) {}
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::os::fd::OwnedFd;
-    use std::path::Path;
 
     use landlock::ABI;
     use landlock::Access;
@@ -48,23 +58,23 @@ mod linux {
     use rustix::stdio::stdout;
     use rustix::termios::isatty;
 
+    use super::Kept;
     use crate::io::job;
 
     /// The newest version of Landlock that this was written for. An older kernel does what it can.
     const VERSION: ABI = ABI::V5;
 
-    pub(super) fn confine(
-        removes: Option<&Path>,
-        writes: &[&Path],
-    ) -> Result<RulesetStatus, RulesetError> {
+    pub(super) fn confine(kept: &Kept<'_>) -> Result<RulesetStatus, RulesetError> {
+        let writing = AccessFs::WriteFile | AccessFs::MakeReg;
         let confined = Ruleset::default()
             .handle_access(AccessFs::from_write(VERSION) | AccessFs::Execute)?
             .handle_access(AccessNet::from_all(VERSION))?
             .create()?
-            .add_rules(path_beneath_rules(removes, AccessFs::RemoveFile))?
+            .add_rules(path_beneath_rules(kept.removes, AccessFs::RemoveFile))?
+            .add_rules(path_beneath_rules(&kept.writes, writing))?
             .add_rules(path_beneath_rules(
-                writes,
-                AccessFs::WriteFile | AccessFs::MakeReg,
+                kept.renames,
+                writing | AccessFs::RemoveFile,
             ))?
             .add_rules(terminals())?
             .add_rules(path_beneath_rules(controlling(), terminal_access()))?
@@ -110,9 +120,9 @@ mod tests {
     #[test]
     fn nothing_is_written_removed_run_or_connected_to_any_more() {
         let name = format!("muxnc-confine-{}", std::process::id());
-        let [place, other, records] =
-            ["", "-other", "-records"].map(|end| std::env::temp_dir().join(format!("{name}{end}")));
-        for dir in [&place, &other, &records] {
+        let [place, other, records, answers] = ["", "-other", "-records", "-answers"]
+            .map(|end| std::env::temp_dir().join(format!("{name}{end}")));
+        for dir in [&place, &other, &records, &answers] {
             fs::create_dir(dir).unwrap();
             fs::write(dir.join("there"), "something").unwrap();
         }
@@ -122,7 +132,12 @@ mod tests {
         let status = thread::scope(|scope| {
             scope
                 .spawn(|| {
-                    let status = linux::confine(Some(&place), &[&records]).unwrap();
+                    let kept = Kept {
+                        removes: Some(&place),
+                        writes: vec![&records],
+                        renames: Some(&answers),
+                    };
+                    let status = linux::confine(&kept).unwrap();
                     if status == RulesetStatus::NotEnforced {
                         return status;
                     }
@@ -152,12 +167,22 @@ mod tests {
                     denied(fs::remove_file(records.join("there")));
                     denied(fs::rename(records.join("there"), records.join("then")));
                     denied(fs::create_dir(records.join("dir")));
+                    // An answer may get a name, but not somewhere else.
+                    append(answers.join("0001.txt")).unwrap();
+                    fs::rename(answers.join("0001.txt"), answers.join("0001-Ana.txt")).unwrap();
+                    let elsewhere = |dir: &Path| {
+                        let error = fs::rename(answers.join("there"), dir.join("then"));
+                        error.expect_err("denied");
+                    };
+                    elsewhere(&records);
+                    elsewhere(&other);
+                    denied(fs::create_dir(answers.join("dir")));
                     status
                 })
                 .join()
                 .unwrap()
         });
-        for dir in [&place, &other, &records] {
+        for dir in [&place, &other, &records, &answers] {
             fs::remove_dir_all(dir).unwrap();
         }
         if status == RulesetStatus::NotEnforced {

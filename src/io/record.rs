@@ -16,6 +16,9 @@
 //! fails later is told of once, and again when it is written or how much is missing at the end, and everything
 //! else goes on without it; no call blocks (a regular file's excepted).
 
+mod answers;
+mod folder;
+mod retry;
 mod sink;
 
 use std::io;
@@ -27,6 +30,7 @@ use std::time::SystemTime;
 use mio::Registry;
 use mio::Token;
 
+use self::answers::Answers;
 use self::sink::Sink;
 use self::sink::is_torn;
 use crate::engine::budget::Budget;
@@ -57,7 +61,9 @@ pub struct Wanted {
     pub transcript: Option<PathBuf>,
     /// The files keep what they had. That of the transcript always does.
     pub append: bool,
-    /// What the operator is called.
+    /// The folder in which what each participant says has a file.
+    pub collect: Option<PathBuf>,
+    /// What the operator is called in a chat, if this is one.
     pub name: Option<String>,
 }
 
@@ -66,6 +72,7 @@ pub struct Records<D = Descriptor> {
     raw: Option<Sink<D>>,
     dump: Option<Sink<D>>,
     transcript: Option<(Transcript, Sink<D>)>,
+    answers: Option<Answers>,
     name: Option<String>,
     clock: Clock,
     /// What was made of records in this turn.
@@ -110,13 +117,14 @@ impl Records {
             raw: open(&wanted.raw, wanted.append)?,
             dump: open(&wanted.dump, wanted.append)?,
             transcript: transcript.map(|sink| (Transcript::default(), sink)),
+            answers: wanted.collect.as_deref().map(Answers::open).transpose()?,
             name: wanted.name.clone(),
             clock: Clock::default(),
             made: Budget::new(TURN, 0),
             text: String::new(),
         };
-        let none = records.raw.is_none() && records.dump.is_none() && records.transcript.is_none();
-        Ok((!none).then_some(records))
+        let is_wanted = records.all().next().is_some() || records.answers.is_some();
+        Ok(is_wanted.then_some(records))
     }
 
     /// Registers them for the news that they take bytes again.
@@ -130,6 +138,7 @@ impl Records {
 
     /// The program is over: the same as a flush, and a pipe that is stuck is waited for, but not long.
     pub fn finish(&mut self) {
+        self.answers.iter_mut().for_each(Answers::finish);
         self.sinks().for_each(Sink::finish);
     }
 
@@ -171,7 +180,18 @@ impl<D: Device> Records<D> {
 
     /// Whether a file could not be written, or not all of it.
     pub fn has_failed(&self) -> bool {
-        self.all().any(|sink| sink.failed)
+        let answers = self.answers.as_ref();
+        self.all().any(|sink| sink.failed) || answers.is_some_and(Answers::has_failed)
+    }
+
+    /// Where answers are collected.
+    pub fn collects_in(&self) -> Option<&Path> {
+        self.answers.as_ref().map(Answers::folder)
+    }
+
+    /// The highest number that an earlier hub gave there.
+    pub fn last_number(&self) -> u32 {
+        self.answers.as_ref().map_or(0, Answers::last)
     }
 
     /// Whether one of them is for stdout.
@@ -204,6 +224,9 @@ impl<D: Device> Records<D> {
         if self.raw.is_some() {
             each += 1;
         }
+        if self.answers.is_some() {
+            each += 1;
+        }
         if self.dump.is_some() {
             each += dumped(1) - dumped(0);
             once += dumped(0);
@@ -216,12 +239,23 @@ impl<D: Device> Records<D> {
 
     /// Somebody joined.
     pub fn joined(&mut self, who: Who<'_>) {
+        if let Some(answers) = &mut self.answers {
+            answers.joined(who.number, self.clock.read());
+        }
         self.transcribe(|transcript, at, _, text| transcript.joined(at, who, text));
     }
 
     /// Somebody left, and why.
     pub fn left(&mut self, who: Who<'_>, why: &str) {
+        self.ended(who);
         self.transcribe(|transcript, at, _, text| transcript.left(at, who, why, text));
+    }
+
+    /// No more will be heard of somebody who may be here still: the hub ends.
+    pub fn ended(&mut self, who: Who<'_>) {
+        if let Some(answers) = &mut self.answers {
+            answers.left(who, self.clock.read());
+        }
     }
 
     /// The other side of the connection said `bytes`.
@@ -233,10 +267,16 @@ impl<D: Device> Records<D> {
     /// One of many said `bytes`, of which the lines follow when they are whole: [`Records::lines`].
     pub fn received(&mut self, who: Who<'_>, bytes: &[u8]) {
         self.pass(Way::From, Some(who), bytes);
+        if !self.collects_lines() {
+            self.collect_answer(who, bytes);
+        }
     }
 
     /// One of many said whole lines, or a piece of a line of its own.
     pub fn lines(&mut self, who: Who<'_>, lines: &[u8]) {
+        if self.collects_lines() {
+            self.collect_answer(who, lines);
+        }
         self.transcribe(|transcript, at, _, text| transcript.lines(at, who, lines, text));
     }
 
@@ -247,7 +287,20 @@ impl<D: Device> Records<D> {
 
     /// Whether [`Records::lines`] are wanted.
     pub fn wants_lines(&self) -> bool {
-        self.transcript.is_some()
+        self.transcript.is_some() || (self.answers.is_some() && self.collects_lines())
+    }
+
+    /// Whether answers are the lines that were said, and not all that was received: what is asked for in a chat
+    /// is no answer.
+    fn collects_lines(&self) -> bool {
+        self.name.is_some()
+    }
+
+    fn collect_answer(&mut self, who: Who<'_>, bytes: &[u8]) {
+        if let Some(answers) = &mut self.answers {
+            self.made.draw(bytes.len());
+            answers.said(who.number, bytes);
+        }
     }
 
     /// The other side will say no more.
@@ -274,12 +327,16 @@ impl<D: Device> Records<D> {
 
     /// When a file that could not be written is to be tried again.
     pub fn deadline(&self) -> Option<Instant> {
-        self.all().filter_map(Sink::deadline).min()
+        let answers = self.answers.as_ref().and_then(Answers::deadline);
+        self.all().filter_map(Sink::deadline).chain(answers).min()
     }
 
     /// The turn is over: what was recorded is written.
     pub fn flush(&mut self, now: Instant) {
         self.sinks().for_each(|sink| sink.flush(now));
+        self.answers
+            .iter_mut()
+            .for_each(|answers| answers.flush(now));
         self.clock.is_read = false;
         self.made.clear();
     }

@@ -138,7 +138,8 @@ impl Member {
 /// Who a member is, and what it did.
 #[derive(Debug)]
 pub struct Account {
-    /// Counts the members that ever joined, from 1; never reused.
+    /// Counts the members that ever joined, from 1 or where [another room](super::Room::count_on_from)
+    /// stopped; never reused.
     pub number: u32,
     /// What the operator calls it.
     pub name: Option<Box<str>>,

@@ -3,6 +3,7 @@
 //! It promises: what is recorded to stdout is shown among what else is, in order.
 
 use std::fmt::Display;
+use std::time::Instant;
 
 use super::Peers;
 use crate::engine::record::Who;
@@ -52,6 +53,21 @@ impl<S: Stream, D: Device> Peers<S, D> {
             record(records, Who::of(&member.account, &addr));
             let screen = self.room.screen_mut();
             records.take_for_stdout(|text| screen.record(text));
+        }
+    }
+
+    /// The hub ends: of those who are here still no more will be heard.
+    pub(in crate::hub) fn record_ends(&mut self, now: Instant) {
+        let records = self.records.as_ref();
+        if records.is_none_or(|records| records.collects_in().is_none()) {
+            return;
+        }
+        let keys: Vec<usize> = self.member_keys().collect();
+        for key in keys {
+            // What was passed on as it was said is there by now; a line of a chat is not, if it did not end.
+            self.room.finish(key, now);
+            self.record_lines(None);
+            self.record_of(key, Records::ended);
         }
     }
 

@@ -20,6 +20,7 @@ use mio::Registry;
 use mio::Token;
 
 use super::LIMIT;
+use super::retry::Retry;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
 use crate::io::device::Kind;
@@ -30,10 +31,6 @@ use crate::io::readiness::Event;
 
 /// Bytes of records that are written at once, though the turn is not over.
 const MUCH: usize = 64 * 1024;
-
-/// How long it takes until a file that could not be written is tried again: at first, and at most.
-const RETRY: Duration = Duration::from_secs(1);
-const SELDOM: Duration = Duration::from_secs(60);
 
 /// How long the end of the program waits for a pipe that is stuck.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -55,10 +52,7 @@ pub(super) struct Sink<D = Descriptor> {
 /// A file cannot be written.
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
-    /// When to try again; none before the turn is over.
-    again: Option<Instant>,
-    /// How long after that.
-    wait: Duration,
+    retry: Retry,
     /// Nobody reads the pipe: only who comes can change that, and no time.
     has_no_reader: bool,
     /// Bytes that did not fit into what waits.
@@ -111,7 +105,7 @@ impl Sink {
             }
         }
         if let Some(trouble) = &mut self.trouble {
-            (trouble.again, trouble.wait) = (None, RETRY);
+            trouble.retry = Retry::default();
         }
         self.try_again(Instant::now());
         true
@@ -157,7 +151,7 @@ impl<D: Device> Sink<D> {
     /// When to try again.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let trouble = self.trouble.filter(|trouble| !trouble.has_no_reader)?;
-        trouble.again.filter(|_| !self.waiting.is_empty())
+        trouble.retry.at().filter(|_| !self.waiting.is_empty())
     }
 
     /// Takes in one record, whole or not at all.
@@ -193,12 +187,11 @@ impl<D: Device> Sink<D> {
     pub(super) fn flush(&mut self, now: Instant) {
         match &mut self.trouble {
             None => drop(self.drain()),
-            Some(Trouble {
-                again: again @ None,
-                wait,
-                ..
-            }) => *again = Some(now + *wait),
-            Some(_) => self.try_again(now),
+            Some(trouble) => {
+                if trouble.retry.is_due(now) {
+                    self.try_again(now);
+                }
+            }
         }
         if self.dropped > 0 && self.waiting.len() < LIMIT / 2 {
             log::warn!(
@@ -209,15 +202,14 @@ impl<D: Device> Sink<D> {
         }
     }
 
-    /// Tries once more what failed, if it is time.
+    /// Tries once more what failed, if anything did.
     fn try_again(&mut self, now: Instant) {
-        let Some(trouble) = self.trouble.filter(|t| t.again.is_none_or(|at| at <= now)) else {
+        let Some(trouble) = self.trouble else {
             return;
         };
         if !self.drain() {
             let more = self.trouble.get_or_insert(trouble);
-            more.again = Some(now + trouble.wait);
-            more.wait = (2 * trouble.wait).min(SELDOM);
+            more.retry.put_off(now);
             return;
         }
         self.trouble = None;
@@ -272,8 +264,7 @@ impl<D: Device> Sink<D> {
             why(error)
         );
         self.trouble = Some(Trouble {
-            again: None,
-            wait: RETRY,
+            retry: Retry::default(),
             has_no_reader,
             missing: 0,
         });
