@@ -277,6 +277,10 @@ impl<W: World> Core<W> {
         let busy_down = self.receiver.turn(&mut way, console)?;
         way.recorder.flush(now);
         self.note_all_sent();
+        let reads_keys = self.sender.reads_keys(&self.talk);
+        if let Some(console) = self.sender.input.console_mut() {
+            console.expect_keys(reads_keys);
+        }
         self.draw(now);
         self.show(now)?;
         Ok(busy_up || busy_down)

@@ -253,13 +253,15 @@ impl<D: Device> Sender<D> {
         Ok(!self.buffer.is_empty())
     }
 
+    /// Whether what is pressed at the console is read now, or will be when there is a key.
+    pub(super) fn reads_keys(&self, talk: &Conversation) -> bool {
+        talk.up.is_open() && self.typed.len() < CHUNK
+    }
+
     /// Whether keys pressed at the console can be read at once.
     fn has_keys(&self, talk: &Conversation) -> bool {
         match &self.input {
-            Input::Console(console) => {
-                let wanted = talk.up.is_open() && self.typed.len() < CHUNK;
-                wanted && console.stdin().is_ready()
-            }
+            Input::Console(console) => self.reads_keys(talk) && console.stdin().is_ready(),
             Input::None | Input::Plain(_) => false,
         }
     }
@@ -300,7 +302,7 @@ impl<D: Device> Sender<D> {
                     tell_end();
                     return Ok(());
                 }
-                Event::Redraw | Event::Full => {}
+                Event::Redraw | Event::Full | Event::Interrupt => {}
             }
         }
         Ok(())

@@ -2,8 +2,8 @@
 //!
 //! It knows no terminal: the caller reads bytes and hands them in ([`Editor::next`]), and writes out
 //! what [`Editor::draw`] gives it. The terminal is expected to send bytes as
-//! keys come (no ICANON, no ECHO, no IEXTEN), with bracketed paste on, and with ISIG on: Ctrl-C is
-//! a signal, for which [`Editor::clear`] and [`Editor::is_empty`] are there.
+//! keys come (no ICANON, no ECHO, no IEXTEN), with bracketed paste on, and Ctrl-C as the
+//! [byte](Editor::set_interrupt) that it is: so it acts on what was typed before it, and on nothing else.
 //!
 //! It promises:
 //! - Cut anywhere, the same bytes give the same lines, but for Esc (below) and what
@@ -57,6 +57,8 @@ pub enum Event {
     Complete,
     /// Ctrl-L.
     Redraw,
+    /// Ctrl-C with nothing typed. What is behind it is for whoever has the terminal then.
+    Interrupt,
     /// The line has [`MAX_LINE`] bytes already: what came did not all find room. Told once of a line.
     Full,
 }
@@ -100,8 +102,14 @@ impl Editor {
     pub fn fresh(&self) -> Editor {
         Editor {
             has_commands: self.has_commands,
+            keys: self.keys.fresh(),
             ..Editor::default()
         }
+    }
+
+    /// What Ctrl-C sends from now on, a control character; None where it is a signal of the terminal's.
+    pub fn set_interrupt(&mut self, interrupt: Option<u8>) {
+        self.keys.set_interrupt(interrupt);
     }
 
     /// What comes from now on arrived so. Without it, it goes on as what came before.
@@ -139,7 +147,7 @@ impl Editor {
     pub fn next(&mut self, keys: &mut &[u8]) -> Option<Event> {
         loop {
             let key = self.keys.next(keys);
-            self.in_bulk |= key == Some(Key::PasteEnd);
+            self.in_bulk |= matches!(key, Some(Key::PasteEnd | Key::BreakPaste));
             // Also where a paste begins without a key.
             self.note_paste();
             let key = key?;
@@ -169,6 +177,8 @@ impl Editor {
             Key::Tab if self.pasting => return self.fill(|line| line.insert("\t")),
             Key::Tab => return Some(Event::Complete),
             Key::Redraw => return Some(Event::Redraw),
+            Key::Interrupt if line.text().is_empty() => return Some(Event::Interrupt),
+            Key::Interrupt | Key::BreakPaste => self.interrupt(),
             Key::DeleteOrEnd if line.text().is_empty() => return Some(Event::End),
             Key::DeleteOrEnd | Key::Delete => line.delete(),
             Key::Backspace => line.backspace(),
@@ -232,10 +242,17 @@ impl Editor {
         self.line.text().is_empty()
     }
 
+    /// Forgets the line, and of a paste that it had begun. What is read with it came as it came.
+    fn interrupt(&mut self) {
+        let in_bulk = self.in_bulk;
+        self.clear();
+        self.in_bulk = in_bulk;
+    }
+
     /// Forgets what is typed, a key that is half there, and that a paste had begun. (A terminal
-    /// that dies in the middle of a paste never ends it; this is the way out.)
+    /// that dies in the middle of a paste never ends it; Ctrl-C is the way out.)
     pub fn clear(&mut self) {
-        self.keys = Keys::default();
+        self.keys = self.keys.fresh();
         self.line.take();
         self.line.stop_killing();
         self.history.reset();

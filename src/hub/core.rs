@@ -254,6 +254,10 @@ impl<W: World> Core<W> {
         self.peers.news.sum_up(now);
         self.peers.record(|records| records.flush(now));
         self.draw(now);
+        let reads_keys = self.operator.reads_keys();
+        if let Some(console) = self.operator.console_mut() {
+            console.expect_keys(reads_keys);
+        }
         self.show()?;
         // What was shown just now may have been the last that was waited for.
         match self.outcome(now) {

@@ -140,10 +140,6 @@ impl<D: Device> Console<D> {
         }
         for signal in self.signals.pending() {
             match signal {
-                Signal::Interrupt if self.terminal.is_editing() && !self.editor.is_empty() => {
-                    self.editor().clear();
-                }
-                Signal::Interrupt => return Some(signals::INTERRUPT),
                 Signal::End(signal) => return Some(signal),
                 Signal::Stop => self.suspend(output),
                 Signal::Continue => self.resume(),
@@ -212,9 +208,25 @@ impl<D: Device> Console<D> {
             };
             match event {
                 Event::Redraw => self.redraw(),
+                Event::Interrupt => self.interrupt(),
                 Event::Full => self.notice(b"muxnc: that line is full\n"),
                 event => return Some(event),
             }
+        }
+    }
+
+    /// Ctrl-C with nothing typed: the signal of that is obeyed in the next turn. What is behind it is not
+    /// for us.
+    fn interrupt(&mut self) {
+        self.next_key = self.last_key;
+        signals::interrupt(job::is_ours(rustix::stdio::stdin()));
+    }
+
+    /// Whether keys are read from now on, when some are pressed; if not, Ctrl-C ends the program whatever is
+    /// typed.
+    pub fn expect_keys(&mut self, reads_keys: bool) {
+        if self.terminal.expect_keys(reads_keys) && self.terminal.is_editing() {
+            self.enter();
         }
     }
 
@@ -412,6 +424,7 @@ impl<D: Device> Console<D> {
             self.rows.control(text);
         }
         self.rows.set_editing(self.terminal.is_editing());
+        self.editor.set_interrupt(self.terminal.interrupt());
         self.drawn = false;
     }
 }

@@ -58,6 +58,11 @@ pub fn is_elsewhere(fd: impl AsFd) -> bool {
     }
 }
 
+/// Whether our job is the one that has the terminal `fd`, which controls our session.
+pub fn is_ours(fd: impl AsFd) -> bool {
+    matches!((tcgetpgrp(fd), our_group()), (Ok(job), Some(group)) if job.as_raw_pid() == group)
+}
+
 /// Whether a terminal controls our session. After it hung up none does.
 pub fn has_terminal() -> bool {
     Process::find("self").is_some_and(|ours| ours.terminal != 0)

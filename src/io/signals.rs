@@ -72,8 +72,6 @@ static CONTINUED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// Ctrl-C: clear the line, or end if there is none.
-    Interrupt,
     /// End, by this signal.
     End(i32),
     /// Ctrl-Z.
@@ -194,7 +192,6 @@ impl Signals {
     /// The signals that came since the last call and end the program, if nothing else is made of them.
     pub fn ends(&mut self) -> Vec<i32> {
         let ends = |signal| match signal {
-            Signal::Interrupt => Some(SIGINT),
             Signal::End(signal) => Some(signal),
             Signal::Stop | Signal::Continue | Signal::Resize => None,
         };
@@ -214,7 +211,6 @@ impl Signals {
         let told = self.delivery.iter_mut().flat_map(Delivery::pending);
         told.chain(fault)
             .map(|signal| match signal {
-                SIGINT => Signal::Interrupt,
                 SIGTSTP => Signal::Stop,
                 SIGCONT => Signal::Continue,
                 SIGWINCH => Signal::Resize,
@@ -223,9 +219,6 @@ impl Signals {
             .collect()
     }
 }
-
-/// The signal of Ctrl-C.
-pub const INTERRUPT: i32 = SIGINT;
 
 /// The signal of a terminal that hangs up.
 pub const HANGUP: i32 = SIGHUP;
@@ -292,6 +285,18 @@ fn ending(ignored: u64) -> impl Iterator<Item = i32> {
 fn ends(signal: i32) -> bool {
     // Elsewhere nobody is ended by SIGIO.
     !SPARED.contains(&signal) && (signal != SIGIO || cfg!(target_os = "linux"))
+}
+
+/// Does what the terminal does where Ctrl-C is no key of ours: each process of the job gets SIGINT, so that
+/// a script that runs this program ends, too. `has_job`: the terminal is that of a job, which we belong to.
+pub fn interrupt(has_job: bool) {
+    // Whoever may not be told ends otherwise.
+    let _ = match has_job {
+        true => rustix::process::kill_current_process_group(rustix::process::Signal::INT),
+        false => {
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT)
+        }
+    };
 }
 
 /// Stops the program as Ctrl-Z does, and returns when it goes on.

@@ -2,7 +2,9 @@
 //! kind of end.
 //!
 //! It promises: only the kernel's line editing, echo, literal-next and what it makes of carriage
-//! returns are switched off, so Ctrl-C, Ctrl-Z and Ctrl-S mean what they always do; nothing is touched while another job has the
+//! returns are switched off, so Ctrl-Z, Ctrl-S and Ctrl-\\ mean what they always do; and, while keys are read, what it
+//! makes of Ctrl-C, which throws away what was typed before it (termios(3), ISIG without NOFLSH) and does not
+//! tell where between the keys it was: so it is a key. Nothing is touched while another job has the
 //! terminal; no call waits for a terminal that is stopped.
 
 use std::os::fd::BorrowedFd;
@@ -28,6 +30,13 @@ const COLUMNS: u16 = 80;
 const PASTE_ON: &[u8] = b"\x1b[?2004h";
 const PASTE_OFF: &[u8] = b"\x1b[?7h\x1b[?2004l";
 
+/// What a special character is where there is none.
+const NO_CHARACTER: u8 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    0
+} else {
+    0xff
+};
+
 /// The modes the terminal was found with, for the panic hook and the end of the program.
 static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
 
@@ -36,6 +45,8 @@ static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
 pub struct Terminal {
     found: Termios,
     editing: bool,
+    /// Keys are read, of which Ctrl-C is one.
+    reads_keys: bool,
 }
 
 impl Terminal {
@@ -50,6 +61,7 @@ impl Terminal {
         Some(Terminal {
             found,
             editing: false,
+            reads_keys: true,
         })
     }
 
@@ -61,6 +73,21 @@ impl Terminal {
     /// Whether keys come one by one.
     pub fn is_editing(&self) -> bool {
         self.editing
+    }
+
+    /// What Ctrl-C sends where it is a key: a control character. None where it is none, or is
+    /// none of the terminal's signals.
+    pub fn interrupt(&self) -> Option<u8> {
+        let character = self.found.special_codes[SpecialCodeIndex::VINTR];
+        let is_possible = character != NO_CHARACTER && character.is_ascii_control();
+        let is_signal = self.found.local_modes.contains(LocalModes::ISIG);
+        (is_possible && is_signal && self.reads_keys).then_some(character)
+    }
+
+    /// Keys are read, or are not: then Ctrl-C is the terminal's signal, from the next [`Terminal::enter`] on.
+    /// Returns whether that is news.
+    pub fn expect_keys(&mut self, reads_keys: bool) -> bool {
+        std::mem::replace(&mut self.reads_keys, reads_keys) != reads_keys
     }
 
     /// Switches to key by key, if the terminal is ours; if not, whoever has it took care of the
@@ -75,6 +102,9 @@ impl Terminal {
         // What ends a line is told apart: a pasted CRLF is one end of a line, not two.
         modes.input_modes -= InputModes::ICRNL | InputModes::INLCR | InputModes::IGNCR;
         modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
+        if self.interrupt().is_some() {
+            modes.special_codes[SpecialCodeIndex::VINTR] = NO_CHARACTER;
+        }
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
         // Now, not after the output or without what was typed ahead: neither is ours to wait for

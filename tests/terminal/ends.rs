@@ -1,12 +1,15 @@
 //! Every kind of end: the terminal is as it was, and the shell is told.
 
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
 use std::time::Duration;
 
 use muxnc::io::terminal::Terminal;
 use rustix::process::Signal;
+use rustix::termios::SpecialCodeIndex;
+use rustix::termios::tcgetattr;
 use socket2::SockRef;
 
 use crate::Seat;
@@ -23,6 +26,7 @@ use crate::support::expect_bytes;
 use crate::support::listening_port;
 use crate::support::read_all;
 use crate::support::stay;
+use crate::support::while_stopped;
 
 #[track_caller]
 fn expect_death(seat: &mut Seat, signal: Signal) {
@@ -60,6 +64,95 @@ fn ctrl_c_in_a_shell_is_seen_by_it() {
     seat.wait_for("st:130;");
     let times = seat.screen.text().matches("listening on").count();
     assert_eq!(times, 1, "the loop went on");
+}
+
+/// A slow network or a busy machine has them come together; the terminal threw away what came before.
+#[test]
+fn what_comes_with_ctrl_c_in_one_read_is_acted_on_in_order() {
+    at_both(|mut seat, mut peer| {
+        let mut rows = vec![""];
+        for keys in ["not that\x03", "not that\x03this\r", "half\x03\x1b[A\x03"] {
+            while_stopped(&seat.process, || {
+                seat.keyboard.write_all(keys.as_bytes()).unwrap();
+            });
+            if keys.contains('\r') {
+                expect_bytes(&mut peer, "this\n");
+                rows.insert(0, "this");
+            }
+            seat.expect(&rows, 0);
+            seat.pause();
+        }
+        seat.press("a line\r");
+        expect_bytes(&mut peer, "a line\n");
+        seat.pause();
+        // What is behind the end is for whoever has the terminal then.
+        while_stopped(&seat.process, || {
+            seat.keyboard
+                .write_all(b"and this\r\x03not that\r")
+                .unwrap();
+        });
+        expect_bytes(&mut peer, "and this\n");
+        expect_death(&mut seat, Signal::INT);
+        assert_eq!(read_all(&mut peer), b"");
+    });
+}
+
+/// Only the key clears a line: who sends the signal means the program.
+#[test]
+fn an_interrupt_from_outside_ends_it_whatever_is_typed() {
+    at_both(|mut seat, _peer| {
+        seat.press("half a line");
+        seat.expect(&["half a line"], 11);
+        seat.process.signal(Signal::INT);
+        expect_death(&mut seat, Signal::INT);
+    });
+}
+
+#[test]
+fn ctrl_c_ends_it_where_keys_are_not_read_any_more() {
+    at_both(|mut seat, mut peer| {
+        seat.press("\x04");
+        if seat.process.stderr.text().contains("joined") {
+            seat.wait_for("Ctrl-D again ends the class");
+            seat.press("\x04");
+        }
+        assert_eq!(read_all(&mut peer), b"");
+        eventually("Ctrl-C is the terminal's", || interrupts(&seat.tty));
+        seat.press("\x03");
+        expect_death(&mut seat, Signal::INT);
+    });
+}
+
+/// Whether Ctrl-C is a signal of this terminal.
+fn interrupts(tty: &OwnedFd) -> bool {
+    let modes = tcgetattr(tty).unwrap();
+    modes.special_codes[SpecialCodeIndex::VINTR] == 0x03
+}
+
+#[test]
+fn another_key_may_interrupt() {
+    let line = format!("stty intr ^X; exec {MUXNC} -l 0 -v");
+    let mut seat = Seat::start("xterm", Stream::Pipe, &["sh", "-c", &line]);
+    let mut peer = seat.join(listening_port(&seat.process.stderr));
+    seat.wait_editing();
+    seat.press("no\x18thi\x03s\r");
+    expect_bytes(&mut peer, "this\n");
+    seat.pause();
+    seat.press("\x18");
+    let status = seat.process.wait();
+    assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{status}");
+}
+
+#[test]
+fn ctrl_c_ends_the_script_that_runs_it_too() {
+    let script = format!("for i in 1 2 3; do {MUXNC} -l 0 -v; done; echo it went on >&2");
+    let mut seat = Seat::start("xterm", Stream::Pipe, &["bash", "-c", &script]);
+    seat.process.stderr.wait_for("listening on");
+    seat.wait_editing();
+    seat.press("\x03");
+    let status = seat.process.wait();
+    assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{status}");
+    assert!(!seat.process.stderr.text().contains("it went on"));
 }
 
 fn shell() -> Seat {

@@ -29,6 +29,10 @@ pub(super) enum Key<'a> {
     Yank,
     Transpose,
     Redraw,
+    /// Ctrl-C, or what the terminal has instead of it: clear the line, or the end of the program.
+    Interrupt,
+    /// The same in a paste that the terminal did not end.
+    BreakPaste,
     /// No more of what comes is pasted; of a paste's beginning nobody needs to know.
     PasteEnd,
 }

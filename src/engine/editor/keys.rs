@@ -54,9 +54,24 @@ pub(super) struct Keys {
     pasting: bool,
     /// The last key was a carriage return, so that a line feed behind it is the same end of a line.
     after_cr: bool,
+    /// What Ctrl-C sends, where it is a key and no signal.
+    interrupt: Option<u8>,
 }
 
 impl Keys {
+    /// The same with nothing held.
+    pub(super) fn fresh(&self) -> Keys {
+        Keys {
+            interrupt: self.interrupt,
+            ..Keys::default()
+        }
+    }
+
+    /// What interrupts, from now on: a control character.
+    pub(super) fn set_interrupt(&mut self, interrupt: Option<u8>) {
+        self.interrupt = interrupt.filter(u8::is_ascii_control);
+    }
+
     /// What comes next is no second half of what came.
     pub(super) fn pause(&mut self) {
         self.after_cr &= self.pasting;
@@ -117,8 +132,16 @@ impl Keys {
             return self.text(run, input);
         }
         let byte = take(input);
+        if self.interrupt == Some(byte) && !self.pasting {
+            return Some(Key::Interrupt);
+        }
         if self.pasting {
             return match byte {
+                // Pressed, and not pasted: nothing is behind it.
+                _ if self.interrupt == Some(byte) && input.is_empty() => {
+                    self.pasting = false;
+                    Some(Key::BreakPaste)
+                }
                 b'\n' if after_cr => None,
                 b'\n' => Some(Key::Enter),
                 b'\r' => {

@@ -66,7 +66,7 @@ impl<D: Device> Operator<D> {
             return None;
         }
         if self.is_typed() {
-            return (!self.waiting.is_full()).then_some(AHEAD);
+            return self.reads_keys().then_some(AHEAD);
         }
         if !self.waiting.is_empty() {
             return None;
@@ -224,6 +224,11 @@ impl<D: Device> Operator<D> {
         }
     }
 
+    /// Whether what is pressed at a console is read now, or will be when there is a key.
+    pub(in crate::hub) fn reads_keys(&self) -> bool {
+        self.state == State::Open && !self.waiting.is_full()
+    }
+
     /// Takes note of which keys were pressed. Anything but another Ctrl-D says that the first was a
     /// mistake.
     fn note_keys(&mut self, keys: Keys) -> Heard {
@@ -279,7 +284,7 @@ impl<D: Device> Operator<D> {
             }
             Event::Complete => self.complete(peers),
             Event::End => self.ask_to_end(peers),
-            Event::Redraw | Event::Full => {}
+            Event::Redraw | Event::Full | Event::Interrupt => {}
         }
     }
 
