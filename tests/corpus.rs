@@ -147,6 +147,16 @@ fn editor() {
 }
 
 #[test]
+fn frames() {
+    run("frames");
+}
+
+#[test]
+fn http() {
+    run("http");
+}
+
+#[test]
 fn journal() {
     run("journal");
 }

@@ -11,13 +11,15 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// What floor 0 may use of other crates: a slab, a search in bytes, a hex dump as text, what Unicode
-/// says of characters, and for proxies the grammar of HTTP and hashes.
-const ENGINE_CRATES: [&str; 11] = [
+/// says of characters, for proxies and browsers the grammar of HTTP and hashes, and codes for cameras.
+const ENGINE_CRATES: [&str; 13] = [
     "base64",
     "httparse",
     "md5",
     "memchr",
     "pretty_hex",
+    "qrcode",
+    "sha1",
     "sha2",
     "slab",
     "unicode_normalization",

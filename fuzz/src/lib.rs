@@ -57,16 +57,27 @@ use muxnc::engine::screen;
 use muxnc::engine::screen::Overflow;
 use muxnc::engine::screen::Screen;
 use muxnc::engine::screen::Surface;
+use muxnc::engine::web::frame;
+use muxnc::engine::web::frame::Event;
+use muxnc::engine::web::frame::MAX_MESSAGE;
+use muxnc::engine::web::frame::Violation;
+use muxnc::engine::web::origin::Origins;
+use muxnc::engine::web::page::Page;
+use muxnc::engine::web::request;
+use muxnc::engine::web::request::Asked;
+use muxnc::engine::web::request::MAX_HEAD;
 
 /// One target.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("access", access),
     ("chat", chat),
     ("command", command),
     ("editor", editor),
+    ("frames", frames),
+    ("http", http),
     ("journal", journal),
     ("lines", lines),
     ("crlf", crlf),
@@ -574,6 +585,109 @@ pub fn chat(data: &[u8]) {
             assert!(!taken && new_one != "host", "{new:?} is somebody else");
             names.insert(number, new.into());
         }
+    }
+}
+
+/// What was read of a client's frames.
+#[derive(Debug, Default, PartialEq)]
+struct Framed {
+    /// The messages that ended, and whether they are binary.
+    messages: Vec<(bool, Vec<u8>)>,
+    controls: Vec<(Event, Vec<u8>)>,
+    violation: Option<Violation>,
+}
+
+fn framed(stream: &[u8], size: usize) -> Framed {
+    let mut reader = frame::Reader::new(MAX_MESSAGE);
+    let (mut read, mut message) = (Framed::default(), Vec::new());
+    for piece in stream.chunks(size) {
+        let (mut bytes, mut at) = (piece.to_vec(), 0);
+        loop {
+            match reader.read(&mut bytes, &mut at) {
+                Ok(None) => break,
+                Ok(Some(Event::Piece {
+                    at,
+                    is_binary,
+                    ends,
+                })) => {
+                    message.extend(&bytes[at]);
+                    assert!(message.len() as u64 <= MAX_MESSAGE, "it is too long");
+                    if ends {
+                        let message = std::mem::take(&mut message);
+                        let is_text = is_binary || std::str::from_utf8(&message).is_ok();
+                        assert!(is_text, "{message:?} is no text");
+                        read.messages.push((is_binary, message));
+                    }
+                }
+                Ok(Some(event)) => read.controls.push((event, reader.control().to_vec())),
+                Err(violation) => read.violation = Some(violation),
+            }
+        }
+        assert_eq!(at, bytes.len(), "something was not read");
+    }
+    read
+}
+
+/// Frames are the same however they are cut; a message is no longer than it may be, and text is text.
+pub fn frames(data: &[u8]) {
+    let mut input = Input(data, 0);
+    let size = 1 + usize::from(input.byte());
+    let stream = input.0;
+    assert_eq!(framed(stream, size), framed(stream, stream.len().max(1)));
+}
+
+/// What is asked for in HTTP does not change what an answer is: its fields are ours alone. A request is whole
+/// at its end and not before.
+pub fn http(data: &[u8]) {
+    const FIELDS: [&str; 11] = [
+        "Content-Type",
+        "Content-Length",
+        "Cache-Control",
+        "X-Content-Type-Options",
+        "Content-Security-Policy",
+        "Referrer-Policy",
+        "Allow",
+        "Upgrade",
+        "Sec-WebSocket-Version",
+        "Retry-After",
+        "Connection",
+    ];
+    let names = [String::from("teacher.local"), String::from("192.0.2.7")];
+    let origins = Origins {
+        local: "192.0.2.7:8080".parse().expect("an address"),
+        is_secure: false,
+        names: &names,
+        allowed: &names,
+    };
+    let asked = request::read(data, &origins);
+    let answer = match &asked {
+        Ok(Some(Asked::Page { host, .. })) => Page::new("").answer(host.as_deref(), false),
+        Err(refusal) => refusal.answer(),
+        Ok(None) => {
+            assert!(data.len() < MAX_HEAD, "it is not refused for its length");
+            return;
+        }
+        Ok(Some(Asked::Join(join))) => {
+            assert_eq!(join.accept.len(), 28);
+            return;
+        }
+        Ok(Some(Asked::Probe)) => return,
+    };
+    let answer = String::from_utf8(answer).expect("text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    for field in head.split("\r\n").skip(1) {
+        let (name, value) = field.split_once(": ").expect("a field");
+        assert!(FIELDS.contains(&name), "{field:?}");
+        assert!(
+            value
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        );
+    }
+    assert!(body.lines().count() <= 1, "{body:?}");
+    if let Ok(Some(_)) = asked {
+        let sooner = request::read(&data[..data.len() - 1], &origins);
+        assert_eq!(sooner, Ok(None), "it was whole before its end");
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod admit;
 pub mod aligned;
 pub mod answers;
+pub mod aside;
 pub mod brackets;
 pub mod budget;
 pub mod chat;
@@ -38,3 +39,5 @@ pub mod room;
 pub mod rows;
 pub mod screen;
 pub mod typing;
+#[cfg(feature = "web")]
+pub mod web;

@@ -1,0 +1,147 @@
+//! Asides: what a hub says to a member beside its stream, where the member's protocol has a place for that
+//! (docs/WEB.md), and what a member that was lost says when it returns.
+//!
+//! It promises: an aside is one object of JSON (RFC 8259) on one line.
+
+use std::fmt;
+use std::fmt::Display;
+use std::fmt::Write;
+
+/// See the module's documentation.
+#[derive(Debug, Clone, Copy)]
+pub enum Aside<'a> {
+    /// The first that a member is told.
+    Hello(Hello<'a>),
+    /// The operator sent it away, and why.
+    Kicked(&'a str),
+    /// The hub lets it go, and why.
+    Ended(&'a str),
+    /// The class is over.
+    Over,
+}
+
+/// What a member is told first.
+#[derive(Debug, Clone, Copy)]
+pub struct Hello<'a> {
+    /// This run of the hub.
+    pub epoch: &'a str,
+    /// By which it is known when it returns.
+    pub token: &'a str,
+    /// How many bytes of its stream it has.
+    pub at: u64,
+    /// Its stream goes on where it wanted.
+    pub resumed: bool,
+    /// It does not, so that something may be missing.
+    pub missing: bool,
+    /// Its number.
+    pub number: u32,
+    /// Its name, in a chat.
+    pub name: Option<&'a str>,
+    /// This is a chat.
+    pub is_chat: bool,
+    /// Members hear each other.
+    pub relays: bool,
+    /// How many are here, itself included.
+    pub here: usize,
+}
+
+/// What a member that was lost says when it returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returning {
+    /// The run of a hub that it was a member of.
+    pub epoch: String,
+    /// By which it is known there.
+    pub token: String,
+    /// How many bytes of its stream it has.
+    pub from: u64,
+}
+
+impl Aside<'_> {
+    /// Whether it is the last that is said, and so says why.
+    pub fn is_last(&self) -> bool {
+        !matches!(self, Aside::Hello(_))
+    }
+}
+
+impl Display for Aside<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Aside::Hello(hello) => hello.fmt(f),
+            Aside::Kicked(why) => write!(f, r#"{{"type":"kicked","reason":{}}}"#, Quoted(why)),
+            Aside::Ended(why) => write!(f, r#"{{"type":"ended","reason":{}}}"#, Quoted(why)),
+            Aside::Over => f.write_str(r#"{"type":"over"}"#),
+        }
+    }
+}
+
+impl Display for Hello<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            r#"{{"type":"hello","epoch":{},"token":{},"at":{},"resumed":{},"missing":{},"you":{}"#,
+            Quoted(self.epoch),
+            Quoted(self.token),
+            self.at,
+            self.resumed,
+            self.missing,
+            self.number,
+        )?;
+        if let Some(name) = self.name {
+            write!(f, r#","name":{}"#, Quoted(name))?;
+        }
+        let (chat, relay) = (self.is_chat, self.relays);
+        write!(
+            f,
+            r#","chat":{chat},"relay":{relay},"here":{}}}"#,
+            self.here
+        )
+    }
+}
+
+/// A string of JSON.
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for letter in self.0.chars() {
+            match letter {
+                '"' | '\\' => write!(f, "\\{letter}")?,
+                '\0'..=' ' if letter != ' ' => write!(f, "\\u{:04x}", u32::from(letter))?,
+                _ => f.write_char(letter)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_aside_is_one_line_of_json() {
+        let hello = Hello {
+            epoch: "e",
+            token: "t",
+            at: 7,
+            resumed: true,
+            missing: false,
+            number: 3,
+            name: Some("Jos\u{e9}"),
+            is_chat: true,
+            relays: true,
+            here: 2,
+        };
+        assert_eq!(
+            Aside::Hello(hello).to_string(),
+            "{\"type\":\"hello\",\"epoch\":\"e\",\"token\":\"t\",\"at\":7,\"resumed\":true,\
+             \"missing\":false,\"you\":3,\"name\":\"Jos\u{e9}\",\"chat\":true,\"relay\":true,\"here\":2}"
+        );
+        assert_eq!(
+            Aside::Kicked("a \"b\" \\ \n\x1b").to_string(),
+            r#"{"type":"kicked","reason":"a \"b\" \\ \u000a\u001b"}"#
+        );
+        assert!(Aside::Over.is_last() && !Aside::Hello(hello).is_last());
+    }
+}

@@ -1,0 +1,18 @@
+//! The web: what a hub says to browsers (docs/WEB.md), HTTP first and WebSocket frames then.
+//!
+//! ```text
+//!   bytes ─► request ─► the page, or an upgrade, or a refusal ─► answer
+//!   bytes ─► frames ─► what a member says, control, the end
+//! ```
+//!
+//! It promises: whatever comes, no more is kept of it than the head of a request
+//! ([`MAX_HEAD`](request::MAX_HEAD)) or one control frame; nothing is believed that a page of somebody
+//! else could have made a browser say.
+
+pub mod answer;
+pub mod frame;
+pub mod origin;
+pub mod page;
+pub mod ports;
+pub mod qr;
+pub mod request;

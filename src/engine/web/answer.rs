@@ -1,0 +1,125 @@
+//! An answer: what a hub says in HTTP/1.1.
+//!
+//! It promises: every answer but an upgrade closes the connection, says how long it is, and lets no
+//! browser guess what it is or keep it.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// How a request ends (RFC 9110, section 15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// 200
+    Ok,
+    /// 400
+    BadRequest,
+    /// 403
+    Forbidden,
+    /// 404
+    NotFound,
+    /// 405
+    MethodNotAllowed,
+    /// 426
+    UpgradeRequired,
+    /// 431
+    TooLong,
+    /// 503
+    Unavailable,
+}
+
+impl Status {
+    fn line(self) -> &'static str {
+        match self {
+            Status::Ok => "200 OK",
+            Status::BadRequest => "400 Bad Request",
+            Status::Forbidden => "403 Forbidden",
+            Status::NotFound => "404 Not Found",
+            Status::MethodNotAllowed => "405 Method Not Allowed",
+            Status::UpgradeRequired => "426 Upgrade Required",
+            Status::TooLong => "431 Request Header Fields Too Large",
+            Status::Unavailable => "503 Service Unavailable",
+        }
+    }
+
+    /// What else goes with it.
+    fn fields(self) -> &'static str {
+        match self {
+            Status::MethodNotAllowed => "Allow: GET, HEAD\r\n",
+            // RFC 6455, section 4.4; the connection is closed all the same.
+            Status::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+            Status::Unavailable => "Retry-After: 5\r\n",
+            _ => "",
+        }
+    }
+}
+
+/// Why a request gets nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What kind of answer it is.
+    pub status: Status,
+    /// A sentence for a person.
+    pub why: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// With a sentence.
+    pub fn new(status: Status, why: impl Into<Cow<'static, str>>) -> Refusal {
+        let why = why.into();
+        Refusal { status, why }
+    }
+
+    /// As it is on the wire.
+    pub fn answer(&self) -> Vec<u8> {
+        answer(
+            self.status,
+            "text/plain; charset=utf-8",
+            "",
+            format!("{}\n", self.why).as_bytes(),
+            false,
+        )
+    }
+}
+
+/// An answer with a body, which is left out if it is `head_only`, and `fields`, each ended by CRLF.
+pub fn answer(
+    status: Status,
+    content_type: &str,
+    fields: &str,
+    body: &[u8],
+    head_only: bool,
+) -> Vec<u8> {
+    let mut head = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(
+        head,
+        "HTTP/1.1 {}\r\n\
+         Content-Type: {content_type}\r\n\
+         Content-Length: {}\r\n\
+         Cache-Control: no-store\r\n\
+         X-Content-Type-Options: nosniff\r\n\
+         {}{fields}\
+         Connection: close\r\n\
+         \r\n",
+        status.line(),
+        body.len(),
+        status.fields(),
+    );
+    let mut answer = head.into_bytes();
+    if !head_only {
+        answer.extend_from_slice(body);
+    }
+    answer
+}
+
+/// The answer that opens a WebSocket.
+pub fn upgrade(accept: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\
+         \r\n"
+    )
+    .into_bytes()
+}

@@ -1,0 +1,256 @@
+//! Origins: by which names a hub may be called, and whose pages may connect to it (RFC 6454).
+//!
+//! A page of anybody may open a WebSocket to anywhere, and the browser says only whose page it is. And a
+//! name of anybody may lead here (DNS rebinding), so that such a page seems to be ours. So the hub has to be called
+//! by a name that is its own, and the page has to come from there.
+//!
+//! It promises: a page that is not the hub's is refused, whatever name leads here.
+
+use core::net::IpAddr;
+use core::net::Ipv6Addr;
+use core::net::SocketAddr;
+
+use super::answer::Refusal;
+use super::answer::Status;
+
+/// Names that any machine has.
+const LOCAL: [&str; 1] = ["localhost"];
+
+/// What is the hub's own. See the module's documentation.
+#[derive(Debug, Clone, Copy)]
+pub struct Origins<'a> {
+    /// Where it was connected to.
+    pub local: SocketAddr,
+    /// It is reached by `https`.
+    pub is_secure: bool,
+    /// Names of this machine, and that of the address it listens on.
+    pub names: &'a [String],
+    /// Names that the operator allowed, at whatever port and with whatever scheme: those of a proxy.
+    pub allowed: &'a [String],
+}
+
+/// A host as in a URL, and its port if one is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Authority<'a> {
+    host: &'a str,
+    port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    /// `name`, `name:80`, `192.0.2.7:80`, `[2001:db8::7]:80`.
+    fn parse(text: &'a str) -> Option<Authority<'a>> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        let colon = match text.rfind(']') {
+            Some(end) => text[end..].find(':').map(|at| end + at),
+            None => text.find(':'),
+        };
+        let (host, port) = match colon {
+            Some(at) => (&text[..at], Some(&text[at + 1..])),
+            None => (text, None),
+        };
+        let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let port = match port {
+            None => None,
+            Some(port) if is_digits(port) => Some(port.parse().ok()?),
+            Some(_) => return None,
+        };
+        // A name may be written with the root's dot.
+        let host = host.strip_suffix('.').unwrap_or(host);
+        (!host.is_empty()).then_some(Authority { host, port })
+    }
+
+    fn ip(&self) -> Option<IpAddr> {
+        let v6 = self.host.strip_prefix('[')?.strip_suffix(']');
+        v6?.parse::<Ipv6Addr>().ok().map(IpAddr::from)
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.ip().or_else(|| self.host.parse().ok())
+    }
+
+    fn is(&self, name: &str) -> bool {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        match (self.address(), name.parse::<IpAddr>()) {
+            (Some(address), Ok(ip)) => address.to_canonical() == ip.to_canonical(),
+            _ => self.host.eq_ignore_ascii_case(name),
+        }
+    }
+}
+
+impl Origins<'_> {
+    /// Whether the hub may be called so in `Host`.
+    ///
+    /// # Errors
+    /// No, and what to do about it.
+    pub fn check_host(&self, host: &str) -> Result<(), Refusal> {
+        let Some(called) = Authority::parse(host) else {
+            return Err(Refusal::new(
+                Status::BadRequest,
+                "Host is not the name of a host",
+            ));
+        };
+        if self.is_allowed(&called) {
+            return Ok(());
+        }
+        let own = match called.address() {
+            Some(ip) => ip.to_canonical() == self.local.ip().to_canonical(),
+            None => false,
+        };
+        let is_named = |names: &[String]| names.iter().any(|name| called.is(name));
+        let local = LOCAL.iter().any(|name| called.is(name));
+        let port = called.port.unwrap_or(self.default_port());
+        if (own || local || is_named(self.names)) && port == self.local.port() {
+            return Ok(());
+        }
+        // The operator reads it over somebody's shoulder; a name may hold anything but is one word.
+        Err(Refusal::new(
+            Status::Forbidden,
+            format!(
+                "this hub is not called {host}: its operator allows that with --web-origin {}",
+                called.host
+            ),
+        ))
+    }
+
+    /// Whether a page of `origin` may connect, where the hub was called `host`.
+    ///
+    /// # Errors
+    /// No.
+    pub fn check_origin(&self, origin: &str, host: &str) -> Result<(), Refusal> {
+        let parts = origin.split_once("://");
+        let parsed = parts.and_then(|(scheme, rest)| Some((scheme, Authority::parse(rest)?)));
+        let same = match (parsed, Authority::parse(host)) {
+            (Some((scheme, page)), Some(called)) if self.is_allowed(&called) => {
+                let is_web = ["http", "https"].contains(&&*scheme.to_ascii_lowercase());
+                is_web && page.host.eq_ignore_ascii_case(called.host)
+            }
+            (Some((scheme, page)), Some(called)) => {
+                let ours = if self.is_secure { "https" } else { "http" };
+                let port = |of: &Authority<'_>| of.port.unwrap_or(self.default_port());
+                scheme.eq_ignore_ascii_case(ours)
+                    && page.host.eq_ignore_ascii_case(called.host)
+                    && port(&page) == port(&called)
+            }
+            _ => false,
+        };
+        match same {
+            true => Ok(()),
+            false => Err(Refusal::new(
+                Status::Forbidden,
+                "the page of another site may not connect to this hub",
+            )),
+        }
+    }
+
+    fn is_allowed(&self, called: &Authority<'_>) -> bool {
+        self.allowed.iter().any(|name| called.is(name))
+    }
+
+    fn default_port(&self) -> u16 {
+        match self.is_secure {
+            true => 443,
+            false => 80,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: [&str; 2]) -> [String; 2] {
+        names.map(String::from)
+    }
+
+    fn origins<'a>(names: &'a [String], allowed: &'a [String]) -> Origins<'a> {
+        Origins {
+            local: "192.0.2.7:8080".parse().unwrap(),
+            is_secure: false,
+            names,
+            allowed,
+        }
+    }
+
+    #[test]
+    fn a_hub_is_called_by_its_own_names_and_those_allowed() {
+        let names = [
+            names(["teacher", "teacher.local"]),
+            names(["class.example.org", "203.0.113.5"]),
+        ];
+        let origins = origins(&names[0], &names[1]);
+        for host in [
+            "192.0.2.7:8080",
+            "[::ffff:192.0.2.7]:8080",
+            "localhost:8080",
+            "LocalHost.:8080",
+            "Teacher.local:8080",
+            "class.example.org",
+            "class.example.org:443",
+            "203.0.113.5:80",
+        ] {
+            assert_eq!(origins.check_host(host), Ok(()), "{host}");
+        }
+        for host in [
+            "192.0.2.7",
+            "192.0.2.7:80",
+            "192.0.2.8:8080",
+            "localhost",
+            "evil.example:8080",
+            "teacher.local.evil.example:8080",
+            "xclass.example.org",
+            "[2001:db8::7]:8080",
+        ] {
+            let refused = origins.check_host(host).expect_err(host);
+            assert_eq!(refused.status, Status::Forbidden, "{host}");
+            assert!(refused.why.contains("--web-origin"), "{}", refused.why);
+        }
+        for host in [
+            "", "é", "a b", ":8080", "a:b", "a:", "a:99999", "[::1]:x", "a:1:2", "a:+80",
+        ] {
+            let refused = origins.check_host(host).expect_err(host);
+            assert_eq!(refused.status, Status::BadRequest, "{host}");
+        }
+        let secure = Origins {
+            local: "[2001:db8::7]:443".parse().unwrap(),
+            is_secure: true,
+            ..origins
+        };
+        assert_eq!(secure.check_host("[2001:DB8::7]"), Ok(()));
+        assert!(secure.check_host("[2001:db8::7]:80").is_err());
+    }
+
+    #[test]
+    fn a_page_comes_from_where_the_hub_is_called() {
+        let names = [
+            names(["teacher", "teacher.local"]),
+            names(["class.example.org", "203.0.113.5"]),
+        ];
+        let origins = origins(&names[0], &names[1]);
+        for (origin, host) in [
+            ("http://192.0.2.7:8080", "192.0.2.7:8080"),
+            ("HTTP://LOCALHOST:8080", "localhost:8080"),
+            ("https://class.example.org", "class.example.org"),
+            ("https://class.example.org:444", "class.example.org:8080"),
+        ] {
+            assert_eq!(origins.check_origin(origin, host), Ok(()), "{origin}");
+        }
+        for (origin, host) in [
+            ("null", "192.0.2.7:8080"),
+            ("", "192.0.2.7:8080"),
+            ("http://192.0.2.7", "192.0.2.7:8080"),
+            ("http://192.0.2.7:8081", "192.0.2.7:8080"),
+            ("https://192.0.2.7:8080", "192.0.2.7:8080"),
+            ("http://localhost:8080", "192.0.2.7:8080"),
+            ("http://evil.example:8080", "192.0.2.7:8080"),
+            ("http://192.0.2.7:8080@evil.example", "192.0.2.7:8080"),
+            ("file://", "192.0.2.7:8080"),
+            ("ftp://class.example.org", "class.example.org"),
+            ("https://evil.example", "class.example.org"),
+        ] {
+            let refused = origins.check_origin(origin, host).expect_err(origin);
+            assert_eq!(refused.status, Status::Forbidden, "{origin}");
+        }
+    }
+}
