@@ -21,6 +21,7 @@ mod records;
 mod terminal;
 mod time;
 mod tls;
+mod web;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -47,6 +48,7 @@ use self::records::RecordsArgs;
 use self::terminal::TerminalArgs;
 use self::time::TimeArgs;
 use self::tls::TlsArgs;
+use self::web::WebArgs;
 use crate::client::Settings;
 use crate::client::Traffic;
 use crate::engine::room::CLASS;
@@ -84,7 +86,7 @@ const USAGE: &str = "\
 const NOTES: &str = "\
 At a terminal the line being typed is edited with the keys of a shell; Ctrl-C clears it, and ends
 muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has commands: /who /msg
-/kick /name /mute /unmute /relay /stats /quit; /help explains them, //x says /x.
+/kick /name /mute /unmute /relay /stats /qr /quit; /help explains them, //x says /x.
 
 Times are 500ms, 2s, 1.5m, 1h; a plain number is seconds.
 Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage.";
@@ -123,6 +125,9 @@ struct Args {
 
     #[command(flatten)]
     hub: HubArgs,
+
+    #[command(flatten)]
+    web: WebArgs,
 
     #[command(flatten)]
     access: AccessArgs,
@@ -319,6 +324,9 @@ impl Args {
         }
         Ok(HubConfig {
             place: self.hub_place()?,
+            web: self
+                .web
+                .config(self.address.family(), self.address.lookup())?,
             tls: self.tls.hub()?,
             keep_open: self.hub.keep_open,
             once: self.hub.once,
@@ -354,14 +362,15 @@ impl Args {
         Ok(())
     }
 
-    fn hub_place(&self) -> Result<Place, Error> {
+    /// Where it listens, if not for browsers only.
+    fn hub_place(&self) -> Result<Option<Place>, Error> {
         let passed = net::passed();
         if passed == Passed::ToUs {
             let nothing = self.place.is_empty()
                 && self.address.source_port.is_none()
                 && self.address.source.is_none();
             return match nothing && !self.address.unixsock {
-                true => Ok(Place::Passed),
+                true => Ok(Some(Place::Passed)),
                 false => Err(Error::usage(
                     "usage",
                     "a socket was passed (LISTEN_FDS), and an address or port was given as well",
@@ -369,9 +378,13 @@ impl Args {
                 .hint("Leave out the one or the other.")),
             };
         }
+        let is_given = !self.place.is_empty()
+            || self.address.source_port.is_some()
+            || self.address.source.is_some();
         match self.address.unixsock {
-            true => self.socket_name().map(Place::Unix),
-            false => self.bind(passed).map(Place::Inet),
+            true => self.socket_name().map(|name| Some(Place::Unix(name))),
+            false if self.web.web.is_some() && !is_given => Ok(None),
+            false => self.bind(passed).map(|bind| Some(Place::Inet(bind))),
         }
     }
 

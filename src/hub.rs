@@ -34,10 +34,12 @@ use mio::Poll;
 use mio::Token;
 
 pub use self::config::HubConfig;
+pub use self::config::WebConfig;
 use self::core::Core;
 use self::core::Parts;
 use self::core::Source;
 use self::core::Turn;
+use self::core::Visits;
 use self::reload::Reload;
 use crate::client;
 use crate::client::Traffic;
@@ -57,11 +59,15 @@ use crate::io::net;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::random;
 use crate::io::record::Records;
 use crate::io::signals::HANGUP;
 use crate::io::signals::HeldFaults;
 use crate::io::signals::Signals;
+use crate::io::terminal::Terminal;
 use crate::io::tls::Acceptor;
+use crate::io::web::Site;
+use crate::io::web::invitation;
 use crate::io::world::Kernel;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -95,15 +101,48 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     net::raise_descriptor_limit();
     // Whoever finds that it listens may send one.
     Signals::hold_faults();
-    let (listener, place) = listen(&config.place, acceptor.clone())?;
-    announce(&listener, &place, acceptor.as_ref(), &config, notices);
+    let (mut listeners, mut visits) = (Vec::new(), None);
+    if let Some(place) = &config.place {
+        let (listener, told) = listen(place, acceptor.clone())?;
+        let chosen = matches!(place, Place::Inet(bind) if bind.port == 0);
+        announce(&format!("listening on {told}"), chosen, notices);
+        announce_certificate(acceptor.as_ref(), &config, notices);
+        announce_raw(&listener, acceptor.as_ref());
+        listeners.push(listener);
+    }
+    if let Some(web) = &config.web {
+        let (mut listener, told) = listen(&Place::Inet(web.bind.clone()), acceptor.clone())?;
+        announce(
+            &format!("listening for browsers on {told}"),
+            web.bind.port == 0,
+            notices,
+        );
+        if config.place.is_none() {
+            announce_certificate(acceptor.as_ref(), &config, notices);
+        }
+        visits = Some(Visits {
+            page: announce_pages(&listener),
+            secret: random::bytes().map_err(|e| Error::system("read /dev/urandom", &e))?,
+        });
+        let host = web.bind.host.as_deref();
+        let site = Site::new(host, &web.origins, acceptor.is_some())?;
+        listener.serve(site);
+        listeners.push(listener);
+    }
     let settings = config.settings.clone();
     let (served, hub_records) = match config.once {
         true => (records, None),
         false => (None, records),
     };
     let reload = Reload::new(guard, hub_records.as_ref()).filter(|_| !config.once);
-    match Hub::open(listener, lists, reload, config, hub_records, notices)
+    let opened = Opened {
+        listeners,
+        lists,
+        reload,
+        records: hub_records,
+        visits,
+    };
+    match Hub::open(opened, config, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
         .run()?
     {
@@ -112,36 +151,74 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     }
 }
 
-/// Says where the hub listens, by what it is known, and how to join it.
-fn announce(
-    listener: &Listener,
-    place: &str,
-    acceptor: Option<&Acceptor>,
-    config: &HubConfig,
-    notices: &Notices,
-) {
-    if matches!(&config.place, Place::Inet(bind) if bind.port == 0) {
-        // Nobody could know it otherwise.
-        notices.say(format_args!("listening on {place}"));
-    } else {
-        log::info!(target: NOTICE, "listening on {place}");
+/// Says where the hub listens; also unasked, if nobody could know it otherwise.
+fn announce(told: &str, is_chosen: bool, notices: &Notices) {
+    match is_chosen {
+        true => notices.say(told),
+        false => log::info!(target: NOTICE, "{told}"),
+    }
+}
+
+/// Says by what the hub is known.
+fn announce_certificate(acceptor: Option<&Acceptor>, config: &HubConfig, notices: &Notices) {
+    let Some(acceptor) = acceptor else {
+        return;
+    };
+    // A certificate made for the occasion is known to nobody, either.
+    let is_made = config
+        .tls
+        .as_ref()
+        .is_some_and(|tls| tls.identity.is_none());
+    let told = format!("its certificate is {}", acceptor.fingerprint().spelled());
+    announce(&told, is_made, notices);
+}
+
+/// Says how to join it with a netcat.
+fn announce_raw(listener: &Listener, acceptor: Option<&Acceptor>) {
+    if !log::log_enabled!(target: NOTICE, log::Level::Info) {
+        return;
     }
     let tls = acceptor.map(|acceptor| {
         let fingerprint = acceptor.fingerprint();
-        match &config.tls {
-            // A certificate made for the occasion is known to nobody, either.
-            Some(tls) if tls.identity.is_none() => {
-                notices.say(format_args!("its certificate is {}", fingerprint.spelled()));
-            }
-            _ => log::info!(target: NOTICE, "its certificate is {}", fingerprint.spelled()),
-        }
         format!("muxnc --ssl-fingerprint {}", fingerprint.short())
     });
-    if log::log_enabled!(target: NOTICE, log::Level::Info) {
-        for command in listener.invitations(tls.as_deref()) {
-            log::info!(target: NOTICE, "to join: {}", whole(&command));
+    for command in listener.invitations(tls.as_deref()) {
+        log::info!(target: NOTICE, "to join: {}", whole(&command));
+    }
+}
+
+/// Says how to join it with a browser: where, and for a camera in a code, if that leaves half of the
+/// terminal. Returns the address in the code.
+fn announce_pages(listener: &Listener) -> Option<String> {
+    let pages = listener.pages();
+    for page in &pages {
+        log::info!(target: NOTICE, "to join: {}", whole(page));
+    }
+    let page = pages.into_iter().next()?;
+    if let Some(code) = invitation(&page).filter(|code| leaves_half(code)) {
+        for row in code {
+            log::info!(target: NOTICE, "{row}");
         }
     }
+    Some(page)
+}
+
+/// Whether rows take half of the terminal on stderr at most.
+fn leaves_half(code: &[String]) -> bool {
+    let told = "muxnc: ".len();
+    Terminal::size_of_stderr().is_some_and(|(columns, rows)| {
+        let fits = |row: &String| told + row.chars().count() <= usize::from(columns);
+        code.len() * 2 <= usize::from(rows) && code.iter().all(fits)
+    })
+}
+
+/// What is opened before the first turn.
+struct Opened {
+    listeners: Vec<Listener>,
+    lists: Lists,
+    reload: Option<Reload>,
+    records: Option<Records>,
+    visits: Option<Visits>,
 }
 
 /// How the loop ended.
@@ -160,22 +237,24 @@ struct Hub {
     endings: Option<Signals>,
     /// What SIGHUP is for, if it does not end the hub.
     reload: Option<Reload>,
-    confined: Place,
+    confined: Option<Place>,
 }
 
 impl Hub {
-    fn open(
-        mut listener: Listener,
-        lists: Lists,
-        reload: Option<Reload>,
-        config: HubConfig,
-        mut records: Option<Records>,
-        notices: &Notices,
-    ) -> io::Result<Hub> {
+    fn open(opened: Opened, config: HubConfig, notices: &Notices) -> io::Result<Hub> {
+        let Opened {
+            mut listeners,
+            lists,
+            reload,
+            mut records,
+            visits,
+        } = opened;
         let poll = Poll::new()?;
         let registry = poll.registry();
-        let has_file = listener.has_file();
-        listener.register(registry, Token(LISTENERS))?;
+        let has_file = listeners.iter().any(Listener::has_file);
+        for (number, listener) in listeners.iter_mut().enumerate() {
+            listener.register(registry, Token(LISTENERS - number))?;
+        }
         let mut stdout = Output::stdout();
         let mut stderr = Stderr::new(notices.clone());
         stderr.register(registry, STDERR)?;
@@ -201,8 +280,9 @@ impl Hub {
         let confined = config.place.clone();
         let parts = Parts {
             world: Kernel::new(registry)?,
-            listeners: vec![listener],
-            are_shared: config.place == Place::Passed,
+            listeners,
+            are_shared: config.place == Some(Place::Passed),
+            visits,
             lists,
             input,
             can_draw: stderr.is_capable_terminal(),
@@ -252,7 +332,7 @@ impl Hub {
             let writes = self.reload.as_ref().map(Reload::folders);
             let records = self.core.records_mut();
             confine(&Kept {
-                removes: self.confined.folder(),
+                removes: self.confined.as_ref().and_then(Place::folder),
                 writes: writes.unwrap_or_default(),
                 renames: records.and_then(|records| records.collects_in()),
             });

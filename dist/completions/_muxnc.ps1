@@ -28,6 +28,8 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('--slow-peer', '--slow-peer', [CompletionResultType]::ParameterName, 'What to do about a peer that does not keep up')
             [CompletionResult]::new('--stall-timeout', '--stall-timeout', [CompletionResultType]::ParameterName, 'Cut off who holds the others up this long and takes nothing')
             [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Read so many bytes in a second from each peer at most, as 500, 10k or 2M [default: no limit]')
+            [CompletionResult]::new('--web', '--web', [CompletionResultType]::ParameterName, 'Let browsers join as well, at http://ADDRESS:PORT/')
+            [CompletionResult]::new('--web-origin', '--web-origin', [CompletionResultType]::ParameterName, 'With --web, another name that the page may be opened by, as that of a proxy')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Let in only HOSTS: 192.0.2.7,198.51.100.0/24,2001:db8::/32,example.org')
             [CompletionResult]::new('--allowfile', '--allowfile', [CompletionResultType]::ParameterName, 'Let in only the hosts in FILE: any number in a line; # begins a comment')
             [CompletionResult]::new('--deny', '--deny', [CompletionResultType]::ParameterName, 'Refuse HOSTS')

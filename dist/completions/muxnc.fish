@@ -6,6 +6,8 @@ complete -c muxnc -l slow-peer -d 'What to do about a peer that does not keep up
 disconnect\t'Cut it off: for live streams'"
 complete -c muxnc -l stall-timeout -d 'Cut off who holds the others up this long and takes nothing' -r -f
 complete -c muxnc -l rate -d 'Read so many bytes in a second from each peer at most, as 500, 10k or 2M [default: no limit]' -r -f
+complete -c muxnc -l web -d 'Let browsers join as well, at http://ADDRESS:PORT/' -r -f
+complete -c muxnc -l web-origin -d 'With --web, another name that the page may be opened by, as that of a proxy' -r -f
 complete -c muxnc -l allow -d 'Let in only HOSTS: 192.0.2.7,198.51.100.0/24,2001:db8::/32,example.org' -r -f
 complete -c muxnc -l allowfile -d 'Let in only the hosts in FILE: any number in a line; # begins a comment' -r -F
 complete -c muxnc -l deny -d 'Refuse HOSTS' -r -f

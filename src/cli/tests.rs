@@ -17,7 +17,7 @@ fn hub(line: &str) -> HubConfig {
 
 fn bind(line: &str) -> Bind {
     match hub(line).place {
-        Place::Inet(bind) => bind,
+        Some(Place::Inet(bind)) => bind,
         other => panic!("{line}: {other:?}"),
     }
 }

@@ -97,6 +97,8 @@ pub enum Command<'a> {
     Relay(bool),
     /// Tell what was moved so far.
     Stats,
+    /// Show where a browser joins.
+    Qr,
     /// Tell the commands.
     Help,
     /// End the hub.
@@ -104,7 +106,7 @@ pub enum Command<'a> {
 }
 
 /// The commands, as `/help` tells and Tab completes them: name, arguments, meaning.
-pub const COMMANDS: [(&str, &str, &str); 15] = [
+pub const COMMANDS: [(&str, &str, &str); 16] = [
     ("who", "", "who is here, since when, and how far behind"),
     (
         "msg",
@@ -130,6 +132,7 @@ pub const COMMANDS: [(&str, &str, &str); 15] = [
     ),
     ("relay", "on|off", "whether the peers hear each other"),
     ("stats", "", "what was moved so far"),
+    ("qr", "", "where a browser joins (--web), for a camera"),
     ("help", "", "this list; //x says /x"),
     ("quit", "", "end the hub"),
 ];
@@ -183,6 +186,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     match word {
         "who" => alone(Command::Who),
         "stats" => alone(Command::Stats),
+        "qr" => alone(Command::Qr),
         "help" => alone(Command::Help),
         "quit" => alone(Command::Quit),
         "msg" if !rest.is_empty() => Ok(Command::Message {

@@ -22,7 +22,6 @@ mod listeners;
 mod waiting;
 
 use std::io;
-use std::io::IoSlice;
 use std::time::Instant;
 
 use self::exhaustion::Exhaustion;
@@ -41,6 +40,7 @@ use crate::io::device::Device;
 use crate::io::error::why;
 use crate::io::net::is_exhausted;
 use crate::io::readiness::Event;
+use crate::io::stream::Refusal;
 use crate::io::stream::Stream;
 use crate::io::world::World;
 
@@ -223,8 +223,8 @@ impl<L> Accept<L> {
             (true, true) => Remedy::None,
         };
         for key in made_way {
-            let reason = "descriptors ran out before it had agreed on TLS";
-            self.give_up(key, reason, peers, now);
+            let reason = "descriptors ran out before its handshake was over";
+            self.push_out(key, reason, peers, now);
         }
         if self.exhaustion.begin(remedy, now)
             && let Some(permit) = peers.news.ask(Topic::Exhausted, now)
@@ -260,17 +260,18 @@ impl<L> Accept<L> {
             peers.arrive(conn);
             return Some(key);
         }
-        // Whoever is not wanted at all is not worth a handshake, and without one there are no words
-        // for why. How many are here is asked when it is over: who only connects takes no place.
-        if let Err(refusal) = self.admission.ask_lists(conn.addr().ip()) {
+        // Whoever is not wanted at all is not worth a handshake that costs something, and without one there
+        // are no words for why. How many are here is asked when it is over: who only connects takes no place.
+        let is_costly = conn.beside().is_none_or(|beside| beside.is_costly());
+        if is_costly && let Err(refusal) = self.admission.ask_lists(conn.addr().ip()) {
             tell_refused(conn.addr(), refusal, peers, now);
             return None;
         }
         let ip = conn.addr().ip();
         peers.arrive(conn);
         for key in self.handshakes.begin(key, ip, now) {
-            let reason = "too many others came before it had agreed on TLS";
-            self.give_up(key, reason, peers, now);
+            let reason = "too many others came before its handshake was over";
+            self.push_out(key, reason, peers, now);
         }
         None
     }
@@ -334,24 +335,46 @@ impl<L> Accept<L> {
         if let Some(conn) = peers.arriving_mut(key) {
             let addr = conn.addr().clone();
             tell_refused(&addr, refusal, peers, now);
-            self.refuse(key, &refusal.line(), peers, now);
+            self.refuse(key, Refusal::Admission(refusal), peers, now);
         }
+    }
+
+    /// A peer wants to know whether it would be let in.
+    fn tell_admission<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        let ip = peers.arriving_mut(key).and_then(|conn| conn.addr().ip());
+        let refusal = match peers.has_place_for(&self.admission, ip) {
+            Ok(()) => Refusal::NoUpgrade,
+            Err(refusal) => Refusal::Admission(refusal),
+        };
+        self.refuse(key, refusal, peers, now);
     }
 
     /// Tells a peer why it is not let in, and closes it when it had time to read that.
     fn refuse<S: Stream, D: Device>(
         &mut self,
         key: usize,
-        reason: &str,
+        refusal: Refusal,
         peers: &mut Peers<S, D>,
         now: Instant,
     ) {
         let Some(conn) = peers.arriving_mut(key) else {
             return;
         };
-        if !self.tells || conn.write(&[IoSlice::new(reason.as_bytes())]).is_err() {
+        if !self.tells || conn.refuse(&refusal).is_err() {
             return peers.forget(key);
         }
+        end_answered(key, peers, now);
+    }
+}
+
+/// A peer has an answer, and is closed when it had time to read that.
+fn end_answered<S: Stream, D: Device>(key: usize, peers: &mut Peers<S, D>, now: Instant) {
+    if let Some(conn) = peers.arriving_mut(key) {
         conn.shutdown();
         peers.let_read_why(key, now);
     }

@@ -14,14 +14,17 @@ use crate::engine::room::SlowPeer;
 use crate::engine::screen::Surface;
 use crate::io::access::Access;
 use crate::io::listener::Place;
+use crate::io::net::Bind;
 use crate::io::terminal::Terminal;
 use crate::io::tls;
 
 /// What a hub is to do.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
-    /// Where it listens.
-    pub place: Place,
+    /// Where it listens, if not for browsers only.
+    pub place: Option<Place>,
+    /// Where it listens for browsers, if it does.
+    pub web: Option<WebConfig>,
     /// Whether and how to encrypt.
     pub tls: Option<tls::HubTls>,
     /// Serve on after the end of stdin, and half-close nobody.
@@ -60,6 +63,15 @@ pub struct HubConfig {
     pub commands: bool,
     /// What it has in common with a participant.
     pub settings: Settings,
+}
+
+/// How a hub serves browsers.
+#[derive(Debug, Clone)]
+pub struct WebConfig {
+    /// Where.
+    pub bind: Bind,
+    /// Names that it may be called by, beside its own.
+    pub origins: Vec<String>,
 }
 
 impl HubConfig {

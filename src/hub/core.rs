@@ -102,6 +102,17 @@ pub struct Parts<W: World> {
     pub records: Option<Records<W::Device>>,
     /// A row can be drawn on stderr.
     pub can_draw: bool,
+    /// How browsers join, if they can.
+    pub visits: Option<Visits>,
+}
+
+/// How browsers join.
+#[derive(Debug, Clone)]
+pub struct Visits {
+    /// Where they find the page, if that is known.
+    pub page: Option<String>,
+    /// What nobody else knows.
+    pub secret: [u8; 32],
 }
 
 /// See the module's documentation.
@@ -137,6 +148,7 @@ impl<W: World> Core<W> {
                 line_delay: config.settings.line_delay,
                 has_commands: config.commands,
                 keeps_open: config.keep_open,
+                page: parts.visits.as_ref().and_then(|visits| visits.page.clone()),
             },
         );
         let has_console = operator.console().is_some();
@@ -164,6 +176,9 @@ impl<W: World> Core<W> {
             room.screen_mut().close();
         }
         let mut peers = Peers::new(room).recorded(parts.records);
+        if let Some(visits) = &parts.visits {
+            peers.expect_visitors(visits.secret);
+        }
         if config.max_per_host.is_some() {
             peers.count_hosts();
         }

@@ -80,7 +80,7 @@ pub(super) struct Operator<D> {
 }
 
 /// What the hub's options say of its operator.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Manner {
     pub(super) crlf: bool,
     pub(super) line_delay: Option<Duration>,
@@ -88,6 +88,8 @@ pub(super) struct Manner {
     pub(super) has_commands: bool,
     /// Whether the end of the input ends nothing.
     pub(super) keeps_open: bool,
+    /// Where a browser joins, if one can.
+    pub(super) page: Option<String>,
 }
 
 impl<D: Device> Operator<D> {
@@ -98,9 +100,9 @@ impl<D: Device> Operator<D> {
                 Input::Plain(_) | Input::Console(_) => State::Open,
             },
             input,
-            manner,
             waiting: Waiting::default(),
             voice: Voice::new(manner.crlf, manner.line_delay),
+            manner,
             cooked: Cooked::default(),
             answers: Vec::new(),
             asked_to_end: false,

@@ -33,6 +33,7 @@ mod shortfall;
 mod speakers;
 #[cfg(test)]
 mod tests;
+mod visitors;
 mod writing;
 
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub use self::presence::MOMENT;
 pub use self::reading::CHUNK;
 use self::shortfall::Shortfall;
 use self::speakers::Speakers;
+use self::visitors::Visitors;
 use super::news::News;
 use crate::engine::admit::Headcount;
 use crate::engine::idle::Idle;
@@ -111,6 +113,8 @@ pub struct Peers<S, D = Descriptor> {
     idle: Option<Idle>,
     /// What the operator says is not read until others have come: until then nobody is idle.
     withholds: bool,
+    /// What is known of those who come from browsers, if they can.
+    visitors: Option<Box<Visitors>>,
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
@@ -137,6 +141,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             headcount: None,
             idle: None,
             withholds: false,
+            visitors: None,
             records: None,
             digests: None,
             said: 0,
@@ -193,19 +198,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         peer.stage = Stage::Member;
-        // What a handshake wrote may be acknowledged by a peer that is gone by now.
-        if !peer.conn.is_wire() {
-            let preamble = peer.conn.tcp_info().map_or(0, |info| info.written);
-            *peer.ledger_mut() = Ledger {
-                preamble,
-                unproven: preamble,
-                ..Ledger::default()
-            };
+        if let Some(beside) = peer.conn.beside() {
+            beside.welcome();
         }
         if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
             headcount.joined(ip);
         }
         self.room.join(key, now);
+        self.greet(key);
+        self.note_preamble(key);
         self.touch(key, now);
         self.record_of(key, Records::joined);
         // Of what came with the end of a handshake, or before it, no event will tell.
@@ -214,6 +215,22 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.note_closing(key);
         }
         self.queue_flush(key);
+    }
+
+    /// What a handshake wrote, and a greeting, may be acknowledged by a peer that is gone by now.
+    fn note_preamble(&mut self, key: usize) {
+        let peer = &mut self.conns[key];
+        if peer.conn.is_wire() {
+            return;
+        }
+        // What is wrong the next read or write will tell.
+        let _ = peer.conn.flush();
+        let preamble = peer.conn.tcp_info().map_or(0, |info| info.written);
+        *peer.ledger_mut() = Ledger {
+            preamble,
+            unproven: preamble,
+            ..Ledger::default()
+        };
     }
 
     /// Takes note of an event. Returns whether it is of a peer on its way to the room; an event of a

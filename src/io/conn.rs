@@ -20,8 +20,10 @@ use crate::io::layer::Layer;
 use crate::io::readiness::Event;
 use crate::io::readiness::Readiness;
 use crate::io::readiness::ShortRead;
+use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
+use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
@@ -129,9 +131,9 @@ impl<S: Stream> Conn<S> {
         self.stream.tells_hang_up()
     }
 
-    /// Whether it told that.
+    /// Whether it told that, or the other side itself did.
     pub fn has_hung_up(&self) -> bool {
-        self.stream.tells_hang_up() && self.ready.has_hung_up()
+        self.stream.has_closed() || (self.stream.tells_hang_up() && self.ready.has_hung_up())
     }
 
     /// Why the connection broke after the end was read. Reading does not tell: after an end the
@@ -250,6 +252,22 @@ impl<S: Stream> Conn<S> {
         }
         let info = self.stream.tcp_info();
         self.dead_peer.check(info.map(TcpInfo::outstanding))
+    }
+
+    /// Tells the other side why it is not let in: see [`Stream::refuse`].
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+        self.stream.refuse(refusal)?;
+        self.dead_peer.sent();
+        self.block_behind_pending();
+        Ok(())
+    }
+
+    /// What can be said beside the stream: see [`Stream::beside`].
+    pub fn beside(&mut self) -> Option<&mut dyn Beside> {
+        self.stream.beside()
     }
 
     /// Takes note that so much was written.

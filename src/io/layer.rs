@@ -1,8 +1,10 @@
-//! The layers of a connection: a socket as it is, or what encrypts over one.
+//! The layers of a connection: a socket as it is, what encrypts over one, and what browsers speak.
 //!
 //! ```text
 //!   Conn ─► Layer::Plain(Socket)
-//!        └► Layer::Tls(Session) ─► Socket
+//!        ├► Layer::Tls(Session) ─► Socket
+//!        ├► Layer::Web(WebSocket) ─► Socket
+//!        └► Layer::WebTls(WebSocket) ─► Session ─► Socket
 //! ```
 //!
 //! It promises: every answer of [`Stream`] is given for each layer by name, so that a new one cannot
@@ -10,19 +12,26 @@
 
 use std::io;
 use std::io::IoSlice;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 use mio::Registry;
 use mio::Token;
 
 use crate::io::socket::Socket;
+use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
+use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
 use crate::io::tls::Session;
+use crate::io::web::Site;
+#[cfg(feature = "web")]
+use crate::io::web::WebSocket;
 
 /// What a connection runs over. See the module's documentation.
 #[derive(Debug)]
@@ -32,6 +41,12 @@ pub enum Layer {
     /// TLS over a socket.
     #[cfg(feature = "tls")]
     Tls(Session),
+    /// WebSocket over a socket.
+    #[cfg(feature = "web")]
+    Web(Box<WebSocket<Socket>>),
+    /// The same over TLS.
+    #[cfg(all(feature = "web", feature = "tls"))]
+    WebTls(Box<WebSocket<Session>>),
 }
 
 /// Calls one method of whichever layer it is.
@@ -41,6 +56,10 @@ macro_rules! each {
             Layer::Plain($stream) => $call,
             #[cfg(feature = "tls")]
             Layer::Tls($stream) => $call,
+            #[cfg(feature = "web")]
+            Layer::Web($stream) => $call,
+            #[cfg(all(feature = "web", feature = "tls"))]
+            Layer::WebTls($stream) => $call,
         }
     };
 }
@@ -51,11 +70,7 @@ impl Layer {
     /// # Errors
     /// What the system says.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        match self {
-            Layer::Plain(socket) => socket.register(registry, token),
-            #[cfg(feature = "tls")]
-            Layer::Tls(session) => session.socket_mut().register(registry, token),
-        }
+        self.socket_mut().register(registry, token)
     }
 
     /// Takes the socket at the bottom out of the registry that it was registered with.
@@ -63,11 +78,50 @@ impl Layer {
     /// # Errors
     /// What the system says.
     pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.socket_mut().deregister(registry)
+    }
+
+    /// What is at the bottom.
+    fn socket(&self) -> &Socket {
         match self {
-            Layer::Plain(socket) => socket.deregister(registry),
+            Layer::Plain(socket) => socket,
             #[cfg(feature = "tls")]
-            Layer::Tls(session) => session.socket_mut().deregister(registry),
+            Layer::Tls(session) => session.socket(),
+            #[cfg(feature = "web")]
+            Layer::Web(web) => web.under(),
+            #[cfg(all(feature = "web", feature = "tls"))]
+            Layer::WebTls(web) => web.under().socket(),
         }
+    }
+
+    fn socket_mut(&mut self) -> &mut Socket {
+        match self {
+            Layer::Plain(socket) => socket,
+            #[cfg(feature = "tls")]
+            Layer::Tls(session) => session.socket_mut(),
+            #[cfg(feature = "web")]
+            Layer::Web(web) => web.under_mut(),
+            #[cfg(all(feature = "web", feature = "tls"))]
+            Layer::WebTls(web) => web.under_mut().socket_mut(),
+        }
+    }
+
+    /// For those who come from a browser, with the address of this machine that they came to.
+    #[cfg(feature = "web")]
+    pub fn for_web(self, site: &Arc<Site>, local: SocketAddr) -> Layer {
+        let site = Arc::clone(site);
+        match self {
+            Layer::Plain(socket) => Layer::Web(Box::new(WebSocket::new(socket, site, local))),
+            #[cfg(feature = "tls")]
+            Layer::Tls(session) => Layer::WebTls(Box::new(WebSocket::new(session, site, local))),
+            web => web,
+        }
+    }
+
+    /// Without the web there is no site.
+    #[cfg(not(feature = "web"))]
+    pub fn for_web(self, site: &Arc<Site>, _: SocketAddr) -> Layer {
+        match **site {}
     }
 }
 
@@ -124,6 +178,10 @@ impl Stream for Layer {
         each!(self, stream => stream.tells_hang_up())
     }
 
+    fn has_closed(&self) -> bool {
+        each!(self, stream => stream.has_closed())
+    }
+
     fn probe_soon(&mut self) {
         each!(self, stream => stream.probe_soon());
     }
@@ -134,6 +192,14 @@ impl Stream for Layer {
 
     fn tcp_info(&self) -> Option<TcpInfo> {
         each!(self, stream => stream.tcp_info())
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+        each!(self, stream => stream.refuse(refusal))
+    }
+
+    fn beside(&mut self) -> Option<&mut dyn Beside> {
+        each!(self, stream => stream.beside())
     }
 }
 
@@ -160,10 +226,6 @@ impl From<Session> for Layer {
 
 impl AsFd for Layer {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Layer::Plain(socket) => socket.as_fd(),
-            #[cfg(feature = "tls")]
-            Layer::Tls(session) => session.socket().as_fd(),
-        }
+        self.socket().as_fd()
     }
 }

@@ -1,8 +1,10 @@
 //! Whatever a hub listens on.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use mio::Interest;
 use mio::Registry;
@@ -18,6 +20,7 @@ use crate::io::socket::Socket;
 use crate::io::tls::Acceptor;
 use crate::io::unix;
 use crate::io::unix::Name;
+use crate::io::web::Site;
 
 /// Where a hub listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Listener {
     socket: Listening,
     /// Without it what comes is plain.
     acceptor: Option<Acceptor>,
+    /// Without it whoever comes is a peer at once; with it, a browser.
+    site: Option<Arc<Site>>,
 }
 
 #[derive(Debug)]
@@ -71,10 +76,20 @@ pub fn listen(place: &Place, acceptor: Option<Acceptor>) -> Result<(Listener, St
             Ok((Listening::Unix(listener), format!("unix:{name}")))
         }
     }?;
-    Ok((Listener { socket, acceptor }, told))
+    let listener = Listener {
+        socket,
+        acceptor,
+        site: None,
+    };
+    Ok((listener, told))
 }
 
 impl Listener {
+    /// It is for browsers, which are served this.
+    pub fn serve(&mut self, site: Site) {
+        self.site = Some(Arc::new(site));
+    }
+
     /// Registers it.
     ///
     /// # Errors
@@ -96,6 +111,13 @@ impl Listener {
         let (socket, addr) = match &self.socket {
             Listening::Tcp(listener) => {
                 let (stream, addr) = listener.accept()?;
+                if let Some(site) = &self.site {
+                    let local = stream.local_addr()?;
+                    return Ok((
+                        self.layer(stream.into()).for_web(site, local),
+                        Addr::web(addr),
+                    ));
+                }
                 (Socket::from(stream), addr.into())
             }
             Listening::Unix(listener) => {
@@ -103,16 +125,41 @@ impl Listener {
                 (Socket::from(stream), addr)
             }
         };
-        let layer = match &self.acceptor {
+        Ok((self.layer(socket), addr))
+    }
+
+    /// What is spoken over a socket that was accepted, but for what browsers speak.
+    fn layer(&self, socket: Socket) -> Layer {
+        match &self.acceptor {
             Some(acceptor) => Layer::from(acceptor.accept(socket)),
             None => socket.into(),
-        };
-        Ok((layer, addr))
+        }
     }
 
     /// Whether it has a file, which goes with it.
     pub fn has_file(&self) -> bool {
         matches!(&self.socket, Listening::Unix(listener) if matches!(listener.name(), Name::Path(_)))
+    }
+
+    /// Addresses that a browser finds the page at: from elsewhere, or if there is no way from there, here.
+    pub fn pages(&self) -> Vec<String> {
+        let Listening::Tcp(listener) = &self.socket else {
+            return Vec::new();
+        };
+        let mut places = net::reachable(listener);
+        if places.is_empty() {
+            let local = listener.local_addr().ok();
+            places.extend(local.map(|local| match local.ip().is_unspecified() {
+                true => SocketAddr::from((Ipv4Addr::LOCALHOST, local.port())),
+                false => local,
+            }));
+        }
+        let scheme = match &self.acceptor {
+            Some(_) => "https",
+            None => "http",
+        };
+        let page = |place: &SocketAddr| format!("{scheme}://{place}/");
+        places.iter().map(page).collect()
     }
 
     /// What others may type to get here from elsewhere (see [`net::reachable`]); with `tls` that is

@@ -7,7 +7,6 @@
 //! and nothing that came from it was taken; all of it together ends at the limit.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::io::ErrorKind;
 use std::io::Read;
@@ -33,6 +32,7 @@ use crate::io::net;
 use crate::io::net::Family;
 use crate::io::net::Lookup;
 use crate::io::net::Remote;
+use crate::io::random;
 
 /// Bytes looked at in one go.
 const CHUNK: usize = 4096;
@@ -265,7 +265,6 @@ fn destination(remote: &Remote, proxy: &Proxy, end: Instant) -> Result<Destinati
 
 /// A text of letters and digits that nobody can foresee.
 fn chance() -> io::Result<String> {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let bytes: [u8; 16] = random::bytes()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -21,8 +21,10 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use crate::io::net;
+use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
+use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
@@ -201,6 +203,10 @@ impl Stream for Socket {
         matches!(self.kind, Kind::Unix(_))
     }
 
+    fn has_closed(&self) -> bool {
+        false
+    }
+
     fn probe_soon(&mut self) {
         if let Kind::Tcp(stream) = &self.kind {
             net::probe_soon(stream);
@@ -218,6 +224,17 @@ impl Stream for Socket {
             Kind::Tcp(stream) => TcpInfo::of(stream, self.connected),
             Kind::Unix(_) => None,
         }
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+        match self.write(&[IoSlice::new(refusal.line().as_bytes())]) {
+            Sent::Failed(error) => Err(error),
+            Sent::Bytes(_) | Sent::Full => Ok(()),
+        }
+    }
+
+    fn beside(&mut self) -> Option<&mut dyn Beside> {
+        None
     }
 }
 

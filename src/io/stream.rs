@@ -5,12 +5,16 @@
 //! those on the wire, what input and what output it holds itself, and whether its end can be
 //! believed: no answer is a default, so a new layer cannot forget one.
 //!
-//! It promises: nothing but words; who implements them is `socket.rs`, `tls/session.rs`, `layer.rs`,
-//! and in `tests/participant` and `tests/simulation` models of a kernel.
+//! It promises: nothing but words; who implements them is `socket.rs`, `tls/session.rs`, `web/websocket.rs`,
+//! `layer.rs`, and in `tests/participant` and `tests/simulation` models of a kernel.
 
+use std::borrow::Cow;
 use std::io;
 use std::io::IoSlice;
 
+use crate::engine::admit::AdmissionError;
+use crate::engine::aside::Aside;
+use crate::engine::aside::Returning;
 use crate::io::tcp_info::TcpInfo;
 
 /// What a read found, of a stream or of standard input.
@@ -58,8 +62,54 @@ pub enum Handshake {
     /// The other side does not speak the protocol of this stream. From here on the stream is a plain
     /// one, so that it can be told.
     Foreign,
+    /// The other side wants to know whether it would be let in, and no more.
+    Asks,
+    /// The other side wanted something else, and has its answer; why it was refused, if that is news.
+    Answered(Option<Cow<'static, str>>),
+    /// The other side went away without having wanted anything.
+    Left,
     /// The two cannot agree, or the connection broke.
     Failed(io::Error),
+}
+
+/// Why a peer is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no place for it.
+    Admission(AdmissionError),
+    /// It does not speak TLS to a hub that does.
+    NoTls,
+    /// It only asked, and would be let in.
+    NoUpgrade,
+}
+
+impl Refusal {
+    /// The line that tells it, where nothing else has to be said.
+    pub fn line(&self) -> String {
+        match self {
+            Refusal::Admission(error) => error.line(),
+            Refusal::NoTls => String::from("muxnc: this hub speaks TLS only: muxnc --ssl\n"),
+            Refusal::NoUpgrade => String::from("muxnc: you would be let in\n"),
+        }
+    }
+}
+
+/// What a protocol has beside the stream itself.
+pub trait Beside {
+    /// Whether its handshake costs more than a few words.
+    fn is_costly(&self) -> bool;
+
+    /// Tells the other side that it is let in: to be called once, before anything is said.
+    fn welcome(&mut self);
+
+    /// What the other side said if it was here before, and returns.
+    fn returning(&self) -> Option<&Returning>;
+
+    /// Whether the other side was told why it is over, and may still have to read that.
+    fn has_told_why(&self) -> bool;
+
+    /// Says something beside the stream; it waits for [`Stream::flush`].
+    fn say(&mut self, aside: &Aside<'_>);
 }
 
 /// What carries the bytes of a connection, non-blocking.
@@ -114,6 +164,9 @@ pub trait Stream {
     /// it would be unclear (POLLHUP, poll(2)): Unix sockets, and not TCP.
     fn tells_hang_up(&self) -> bool;
 
+    /// Whether the other side told that it reads nothing any more, either.
+    fn has_closed(&self) -> bool;
+
     /// The other side's end was read, and there is still something to come from ours: asks more often
     /// whether anybody is there (keepalive, tcp(7)).
     fn probe_soon(&mut self);
@@ -125,4 +178,13 @@ pub trait Stream {
 
     /// What the system knows of the way to the other side. None: it does not tell.
     fn tcp_info(&self) -> Option<TcpInfo>;
+
+    /// Tells the other side why it is not let in, as its protocol has it.
+    ///
+    /// # Errors
+    /// It broke.
+    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()>;
+
+    /// What can be said beside the stream, if anything can.
+    fn beside(&mut self) -> Option<&mut dyn Beside>;
 }

@@ -135,6 +135,12 @@ impl Terminal {
         columns(rustix::stdio::stderr())
     }
 
+    /// The columns and rows of the terminal on stderr, if it is one and says so.
+    pub fn size_of_stderr() -> Option<(u16, u16)> {
+        let size = tcgetwinsize(rustix::stdio::stderr()).ok()?;
+        (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+    }
+
     /// Whether Backspace is known to go from the beginning of a row back to the row above, where the
     /// terminal broke one line into the two when its width changed, and only there: as in tmux
     /// (`screen_write_backspace()`). Within GNU screen, where it goes back anywhere, TMUX can be that of the

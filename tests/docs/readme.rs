@@ -18,13 +18,13 @@ use crate::support::without_marks;
 const README: &str = "README.md";
 
 /// The scenarios below. A block of any other name is a command that nobody runs.
-const SCENARIOS: [&str; 15] = [
+const SCENARIOS: [&str; 16] = [
     "three", "demo", "exercise", "http", "send", "receive", "collect", "chat", "log", "request",
-    "free", "health", "proxy", "unix", "tls",
+    "free", "health", "proxy", "unix", "tls", "web",
 ];
 
 /// Whose links are looked at.
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -32,6 +32,7 @@ const DOCUMENTS: [&str; 7] = [
     "docs/ARCHITECTURE.md",
     "docs/RELEASING.md",
     "docs/TEACHING.md",
+    "docs/WEB.md",
 ];
 
 #[test]
@@ -430,6 +431,21 @@ fn encrypted() {
     // It is one line to be copied, however wide the terminal is.
     let command = line.unwrap().split("to join: ").nth(1).unwrap();
     let mut alice = stage.sit("alice", command.trim());
+    bob.screen.wait_for("joined, 1 here");
+    talk(&mut bob, &mut alice);
+}
+
+#[test]
+fn from_a_browser() {
+    let Some(stage) = Stage::new(README, "web", &["curl"]) else {
+        return;
+    };
+    let mut bob = stage.sit("bob", &stage.next("muxnc -l --web 8080 3000"));
+    bob.screen.wait_for("to join: nc 192.0.2.7 3000");
+    bob.screen.wait_for("to join: http://192.0.2.7:8080/");
+    let page = stage.run("carla", "curl -sS http://192.0.2.7:8080/");
+    assert!(page.starts_with("<!doctype html>"), "{page}");
+    let mut alice = stage.sit("alice", "nc 192.0.2.7 3000");
     bob.screen.wait_for("joined, 1 here");
     talk(&mut bob, &mut alice);
 }

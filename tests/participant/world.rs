@@ -20,8 +20,10 @@ use muxnc::io::device::Kind;
 use muxnc::io::output::Output;
 use muxnc::io::readiness::Event;
 use muxnc::io::stdin::Stdin;
+use muxnc::io::stream::Beside;
 use muxnc::io::stream::Handshake;
 use muxnc::io::stream::Received;
+use muxnc::io::stream::Refusal;
 use muxnc::io::stream::Sent;
 use muxnc::io::stream::Stream;
 use muxnc::io::tcp_info::TcpInfo;
@@ -441,6 +443,10 @@ impl Stream for Fake {
         !self.0.borrow().told
     }
 
+    fn has_closed(&self) -> bool {
+        false
+    }
+
     fn probe_soon(&mut self) {
         let net = &mut *self.0.borrow_mut();
         assert!(!net.probed && net.fin_read.is_some());
@@ -465,6 +471,16 @@ impl Stream for Fake {
             probes: 0,
             last_answer: net.now - net.last_ack,
         })
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+        let line = refusal.line();
+        drop(self.write(&[IoSlice::new(line.as_bytes())]));
+        Ok(())
+    }
+
+    fn beside(&mut self) -> Option<&mut dyn Beside> {
+        None
     }
 }
 

@@ -139,7 +139,8 @@ impl Terms {
 
     fn config(&self, mode: Mode) -> HubConfig {
         HubConfig {
-            place: Place::Passed,
+            place: Some(Place::Passed),
+            web: None,
             tls: None,
             keep_open: self.keep_open,
             once: self.once,
@@ -194,6 +195,7 @@ impl Terms {
             stderr: Stderr::over(Notices::default(), Output::new(Fd::Err(Rc::clone(net)))),
             records: None,
             can_draw: false,
+            visits: None,
         };
         Core::new(parts, self.config(mode), now)
     }

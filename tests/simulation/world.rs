@@ -21,8 +21,10 @@ use muxnc::io::device::Kind;
 use muxnc::io::output::Output;
 use muxnc::io::readiness::Event;
 use muxnc::io::stdin::Stdin;
+use muxnc::io::stream::Beside;
 use muxnc::io::stream::Handshake;
 use muxnc::io::stream::Received;
+use muxnc::io::stream::Refusal;
 use muxnc::io::stream::Sent;
 use muxnc::io::stream::Stream;
 use muxnc::io::tcp_info::TcpInfo;
@@ -368,6 +370,10 @@ impl Stream for Fake {
         false
     }
 
+    fn has_closed(&self) -> bool {
+        false
+    }
+
     fn probe_soon(&mut self) {}
 
     fn break_on_close(&mut self, breaks: bool) {
@@ -379,6 +385,17 @@ impl Stream for Fake {
         let wire = &net.wires[self.id];
         wire.looks.set(wire.looks.get() + 1);
         Some(wire.tcp_info(net.now))
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+        match self.write(&[IoSlice::new(refusal.line().as_bytes())]) {
+            Sent::Failed(error) => Err(error),
+            Sent::Bytes(_) | Sent::Full => Ok(()),
+        }
+    }
+
+    fn beside(&mut self) -> Option<&mut dyn Beside> {
+        None
     }
 }
 

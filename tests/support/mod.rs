@@ -165,9 +165,18 @@ impl Process {
     #[track_caller]
     pub fn start(command: &mut Command) -> Process {
         let name = format!("{command:?}");
-        let mut child = command
+        let child = command
             .spawn()
             .unwrap_or_else(|error| panic!("start {name}: {error}"));
+        Process::named(name, child)
+    }
+
+    /// One that was started elsewhere.
+    pub fn of(child: Child) -> Process {
+        Process::named(format!("process {}", child.id()), child)
+    }
+
+    fn named(name: String, mut child: Child) -> Process {
         let stdout = child
             .stdout
             .take()

@@ -1,4 +1,4 @@
-//! Shaking hands: peers on the way to the room that have to agree on TLS first.
+//! Shaking hands: peers on the way to the room that have to agree on TLS first, or to ask in HTTP.
 //!
 //! It promises: a turn does a bounded number of steps; whoever says something else than TLS is told so in
 //! the clear, once.
@@ -6,18 +6,17 @@
 use std::time::Instant;
 
 use super::Accept;
+use super::end_answered;
 use crate::hub::news::Topic;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::error::why;
 use crate::io::stream::Handshake;
+use crate::io::stream::Refusal;
 use crate::io::stream::Stream;
 
 /// Steps of handshakes in a turn. Each may cost a millisecond, which everybody waits for.
 const BATCH: usize = 16;
-
-/// What a peer reads that does not speak TLS to a hub that does.
-const PLAIN_REFUSAL: &str = "muxnc: this hub speaks TLS only: muxnc --ssl\n";
 
 impl<L> Accept<L> {
     /// Goes on with those that are on their way, and gives up those that are late.
@@ -74,6 +73,24 @@ impl<L> Accept<L> {
                 self.refuse_plain(key, peers, now);
                 false
             }
+            Handshake::Asks => {
+                self.handshakes.end(key);
+                self.tell_admission(key, peers, now);
+                false
+            }
+            Handshake::Answered(refused) => {
+                self.handshakes.end(key);
+                if refused.is_none_or(|why| tell_stranger(key, &why, peers, now)) {
+                    end_answered(key, peers, now);
+                }
+                false
+            }
+            // A browser connects in advance, as often as it likes: that is no news.
+            Handshake::Left => {
+                self.handshakes.end(key);
+                peers.forget(key);
+                false
+            }
             Handshake::Failed(error) => {
                 self.handshakes.end(key);
                 self.give_up(key, &why(&error), peers, now);
@@ -91,7 +108,7 @@ impl<L> Accept<L> {
     ) {
         self.handshakes.end(key);
         if tell_stranger(key, "it does not speak TLS", peers, now) {
-            self.refuse(key, PLAIN_REFUSAL, peers, now);
+            self.refuse(key, Refusal::NoTls, peers, now);
         }
     }
 
@@ -101,10 +118,30 @@ impl<L> Accept<L> {
             let Some(conn) = peers.arriving_mut(late) else {
                 continue;
             };
+            let is_tls = conn.beside().is_none_or(|beside| beside.is_costly());
             match conn.handshake() {
+                Handshake::Silent if !is_tls => peers.forget(late),
                 Handshake::Silent | Handshake::Foreign => self.refuse_plain(late, peers, now),
-                _ => self.give_up(late, "it did not agree on TLS in time", peers, now),
+                _ if is_tls => self.give_up(late, "it did not agree on TLS in time", peers, now),
+                _ => self.give_up(late, "its request did not end in time", peers, now),
             }
+        }
+    }
+
+    /// A peer makes way for others in the middle of its handshake. Of a browser, which connects in advance, that
+    /// is no news.
+    pub(super) fn push_out<S: Stream, D: Device>(
+        &mut self,
+        key: usize,
+        reason: &str,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        let conn = peers.arriving_mut(key);
+        let beside = conn.and_then(|conn| conn.beside());
+        match beside.is_some_and(|beside| !beside.is_costly()) {
+            true => peers.forget(key),
+            false => self.give_up(key, reason, peers, now),
         }
     }
 

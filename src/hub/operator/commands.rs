@@ -20,6 +20,7 @@ use crate::hub::news::Topic;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
+use crate::io::web::invitation;
 
 impl<D: Device> Operator<D> {
     /// Does what a command says.
@@ -33,6 +34,7 @@ impl<D: Device> Operator<D> {
         match command {
             Command::Who => self.tell_who(peers, now),
             Command::Stats => self.tell_stats(peers),
+            Command::Qr => self.show_page(),
             Command::Help => self.tell_commands(),
             Command::Quit => self.state = State::Quit,
             Command::Relay(on) => {
@@ -152,6 +154,17 @@ impl<D: Device> Operator<D> {
                 .map(|(_, m)| m.account.received)
                 .sum::<u64>(),
         );
+        self.answer(&text);
+    }
+
+    fn show_page(&mut self) {
+        let text = match &self.manner.page {
+            None => String::from("no browser can join: that takes --web PORT"),
+            Some(page) => {
+                let code = invitation(page).unwrap_or_default();
+                format!("{}\nto join: {page}", code.join("\n"))
+            }
+        };
         self.answer(&text);
     }
 

@@ -19,8 +19,10 @@ use crate::engine::room::SlowPeer;
 use crate::engine::screen::Surface;
 use crate::io::conn::Conn;
 use crate::io::readiness::Event;
+use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
+use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
@@ -213,6 +215,10 @@ impl Stream for Fake {
         self.0.is_local.get()
     }
 
+    fn has_closed(&self) -> bool {
+        false
+    }
+
     fn probe_soon(&mut self) {}
 
     fn break_on_close(&mut self, breaks: bool) {
@@ -232,5 +238,15 @@ impl Stream for Fake {
             probes: 0,
             last_answer: Duration::ZERO,
         })
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+        let line = refusal.line();
+        drop(self.write(&[IoSlice::new(line.as_bytes())]));
+        Ok(())
+    }
+
+    fn beside(&mut self) -> Option<&mut dyn Beside> {
+        None
     }
 }

@@ -19,6 +19,7 @@ use super::Peers;
 use super::Stage;
 use super::shortfall::Settled;
 use crate::engine::admit::Hosts;
+use crate::engine::aside::Aside;
 use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
 use crate::engine::names::default_name;
@@ -368,9 +369,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.stage != Stage::Member {
             return;
         }
-        let may_read = matches!(why, DisconnectReason::Kicked(_)) && self.room.owed(key) == 0;
+        let is_told = matches!(why, DisconnectReason::Kicked(_));
+        let is_owed = self.room.owed(key) > 0;
         self.leave(key, &mut peer, missing, why, now);
-        if may_read {
+        let is_told = is_told || peer.conn.beside().is_some_and(|b| b.has_told_why());
+        // Nobody who lingers is cut short here: after this turn's leaving none may be left that leaves.
+        if is_told && !is_owed && self.lingering.has_room() {
             if !peer.conn.breaks_on_close() {
                 peer.conn.shutdown();
             }
@@ -396,6 +400,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.record_lines(Some(peer.conn.addr()));
         // What it was owed when it lost its place it has not got.
         let owed = left.owed + peer.ledger().lost;
+        peer.tell_why(&why);
         peer.close_truthfully(owed, !self.says_no_more);
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
@@ -477,6 +482,22 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 "{who} was cut off: it fell too far behind, {owed} bytes were not \
                  delivered{unread}; {traffic}"
             )),
+        }
+    }
+}
+
+impl<S: Stream> Peer<S> {
+    /// Tells it why it has to leave, where its protocol has a word for that.
+    fn tell_why(&mut self, why: &DisconnectReason) {
+        let aside = match why {
+            DisconnectReason::Kicked(reason) => Aside::Kicked(reason),
+            DisconnectReason::Idle => Aside::Ended("nothing was sent or received for too long"),
+            _ => return,
+        };
+        if let Some(beside) = self.conn.beside() {
+            beside.say(&aside);
+            // What is wrong does not matter any more.
+            let _ = self.conn.flush();
         }
     }
 }

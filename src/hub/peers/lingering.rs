@@ -30,6 +30,11 @@ pub(super) struct Lingering {
 }
 
 impl Lingering {
+    /// Whether another may linger without cutting anybody short.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.len() < MOST
+    }
+
     /// When the time of the first is over.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.queue.front().map(|(_, until)| *until)

@@ -46,6 +46,22 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
+    /// Whether there would be a place, or whoever may be gone would make way. Nothing changes.
+    ///
+    /// # Errors
+    /// There is none, and why.
+    pub(in crate::hub) fn has_place_for(
+        &self,
+        admission: &Admission,
+        ip: Option<IpAddr>,
+    ) -> Result<(), AdmissionError> {
+        match admission.ask(ip, self.staying(), self.staying_from(ip)) {
+            Err(AdmissionError::Full(_)) if self.first_unconfirmed(None).is_some() => Ok(()),
+            Err(AdmissionError::FullOfHost(_)) if self.first_unconfirmed(ip).is_some() => Ok(()),
+            asked => asked,
+        }
+    }
+
     /// How many places are taken by those who are not leaving already.
     pub(in crate::hub) fn staying(&self) -> usize {
         let leaving = self.exits.leaving();

@@ -16,8 +16,10 @@ use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
+use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
+use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::tcp_info::TcpInfo;
 
@@ -91,6 +93,10 @@ impl Stream for Flood {
         true
     }
 
+    fn has_closed(&self) -> bool {
+        false
+    }
+
     fn probe_soon(&mut self) {}
 
     fn break_on_close(&mut self, breaks: bool) {
@@ -106,6 +112,16 @@ impl Stream for Flood {
             probes: 0,
             last_answer: Duration::ZERO,
         })
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+        let line = refusal.line();
+        drop(self.write(&[IoSlice::new(line.as_bytes())]));
+        Ok(())
+    }
+
+    fn beside(&mut self) -> Option<&mut dyn Beside> {
+        None
     }
 }
 

@@ -171,7 +171,13 @@ impl Connector {
         loop {
             match session.handshake() {
                 Handshake::Done => return Ok(session),
-                Handshake::Silent | Handshake::Begun | Handshake::Pending | Handshake::Foreign => {}
+                Handshake::Silent
+                | Handshake::Begun
+                | Handshake::Pending
+                | Handshake::Foreign
+                | Handshake::Asks
+                | Handshake::Answered(_)
+                | Handshake::Left => {}
                 Handshake::Failed(error) => {
                     let told = Error::new(doing(), why(&error));
                     return Err(match self.advice(&error) {

@@ -30,8 +30,10 @@ use super::framing::Framing;
 use super::verify::fingerprint;
 use crate::io::socket::FirstByte;
 use crate::io::socket::Socket;
+use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
+use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
@@ -433,6 +435,10 @@ impl Stream for Session {
         self.socket.tells_hang_up()
     }
 
+    fn has_closed(&self) -> bool {
+        false
+    }
+
     fn probe_soon(&mut self) {
         self.socket.probe_soon();
     }
@@ -443,6 +449,17 @@ impl Stream for Session {
 
     fn tcp_info(&self) -> Option<TcpInfo> {
         self.socket.tcp_info()
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+        match self.write(&[IoSlice::new(refusal.line().as_bytes())]) {
+            Sent::Failed(error) => Err(error),
+            Sent::Bytes(_) | Sent::Full => Ok(()),
+        }
+    }
+
+    fn beside(&mut self) -> Option<&mut dyn Beside> {
+        None
     }
 }
 

@@ -1,0 +1,485 @@
+//! One connection from a browser: HTTP until it is let in, and WebSocket from then on.
+//!
+//! ```text
+//!   asking ─┬─► to join ──► (the hub asks for a place) ─┬─► open ─► closed
+//!           └─► answered: the page, or why not ◄────────┘
+//! ```
+//!
+//! It promises: what a read gives is what was said, a line feed after each message; an end is told as one
+//! only after the other side's close, and whoever ends without it was lost. Of what comes at most
+//! [`MAX_HEAD`] bytes are kept, and of what waits to be said beside the stream a few hundred.
+
+use std::borrow::Cow;
+use std::io;
+use std::io::ErrorKind;
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::outgoing::Outgoing;
+use super::site::Site;
+use crate::engine::admit::AdmissionError;
+use crate::engine::aside::Aside;
+use crate::engine::aside::Returning;
+use crate::engine::web::answer;
+use crate::engine::web::answer::Status;
+use crate::engine::web::frame;
+use crate::engine::web::frame::Code;
+use crate::engine::web::frame::Event;
+use crate::engine::web::frame::MAX_MESSAGE;
+use crate::engine::web::frame::Reader;
+use crate::engine::web::request;
+use crate::engine::web::request::Asked;
+use crate::engine::web::request::Join;
+use crate::engine::web::request::MAX_HEAD;
+use crate::io::stream::Beside;
+use crate::io::stream::Handshake;
+use crate::io::stream::Received;
+use crate::io::stream::Refusal;
+use crate::io::stream::Sent;
+use crate::io::stream::Stream;
+use crate::io::tcp_info::TcpInfo;
+
+/// Reads that find nothing but control frames, after which it is another's turn.
+const IDLE_READS: usize = 4;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct WebSocket<S> {
+    under: S,
+    site: Arc<Site>,
+    local: SocketAddr,
+    is_costly: bool,
+    state: State,
+    outgoing: Outgoing,
+}
+
+#[derive(Debug)]
+enum State {
+    /// What came of a request.
+    Asking(Vec<u8>),
+    /// It asks to be let in; without `Join` it only wants to know whether it would be.
+    Asked(Option<Join>),
+    /// It gets an answer and no more, and why, if it is refused.
+    Answered(Option<Cow<'static, str>>),
+    /// It is let in.
+    Open(Box<Open>),
+}
+
+#[derive(Debug)]
+struct Open {
+    reader: Reader,
+    returning: Option<Returning>,
+    /// A message was said whose line feed had no room.
+    owes_line_feed: bool,
+    /// The last byte of the message so far is a line feed.
+    at_line_end: bool,
+    /// A read would find something though the socket has nothing.
+    has_more: bool,
+    /// How it ends, once all that was said before is read.
+    end: Option<End>,
+    /// A close was sent, and before it why.
+    has_closed: bool,
+    close_code: Option<Code>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// The other side closed.
+    Closed,
+    /// What it sent is not allowed.
+    Violation(&'static str),
+}
+
+impl<S: Stream> WebSocket<S> {
+    /// Over a connection to the address `local` of this machine.
+    pub fn new(under: S, site: Arc<Site>, local: SocketAddr) -> WebSocket<S> {
+        WebSocket {
+            is_costly: under.shakes_hands(),
+            under,
+            site,
+            local,
+            state: State::Asking(Vec::new()),
+            outgoing: Outgoing::default(),
+        }
+    }
+
+    /// What it runs over.
+    pub fn under(&self) -> &S {
+        &self.under
+    }
+
+    /// The same, to register it.
+    pub fn under_mut(&mut self) -> &mut S {
+        &mut self.under
+    }
+
+    /// Answers a request.
+    fn answer(&mut self, answer: &[u8], refused: Option<Cow<'static, str>>) {
+        self.outgoing.push(answer);
+        self.state = State::Answered(refused);
+    }
+
+    /// Reads on in a request until it is whole.
+    fn read_request(&mut self) -> Handshake {
+        let State::Asking(head) = &mut self.state else {
+            return Handshake::Pending;
+        };
+        let mut buffer = [0; 1024];
+        loop {
+            let most = buffer.len().min(MAX_HEAD + 1 - head.len());
+            let count = match self.under.read(&mut buffer[..most]) {
+                Received::Bytes(count) => count,
+                Received::Pending if head.is_empty() => return Handshake::Silent,
+                Received::Pending => return Handshake::Pending,
+                Received::Yield => return Handshake::Begun,
+                // A browser connects in advance, and needs nothing.
+                Received::End | Received::Truncated(_) | Received::Failed(_) => {
+                    return Handshake::Left;
+                }
+            };
+            // A byte at a time, it is not looked at from its beginning for each.
+            let is_first = head.is_empty();
+            head.extend_from_slice(&buffer[..count]);
+            let is_line = buffer[..count].contains(&b'\n');
+            if !is_first && !is_line && head.len() < MAX_HEAD {
+                continue;
+            }
+            match request::read(head, &self.site.origins(self.local)) {
+                Ok(None) => {}
+                Ok(Some(Asked::Page { host, head_only })) => {
+                    let answer = self.site.page.answer(host.as_deref(), head_only);
+                    self.answer(&answer, None);
+                    return self.go_on_answering();
+                }
+                Ok(Some(Asked::Join(join))) => {
+                    self.state = State::Asked(Some(join));
+                    return Handshake::Done;
+                }
+                Ok(Some(Asked::Probe)) => {
+                    self.state = State::Asked(None);
+                    return Handshake::Asks;
+                }
+                Err(refusal) => {
+                    let is_news = refusal.status == Status::Forbidden;
+                    let answer = refusal.answer();
+                    self.answer(&answer, is_news.then_some(refusal.why));
+                    return self.go_on_answering();
+                }
+            }
+        }
+    }
+
+    fn go_on_answering(&mut self) -> Handshake {
+        match self.outgoing.flush(&mut self.under) {
+            Ok(false) => Handshake::Pending,
+            Ok(true) => match &mut self.state {
+                State::Answered(refused) => Handshake::Answered(refused.take()),
+                _ => Handshake::Done,
+            },
+            Err(_) => Handshake::Left,
+        }
+    }
+
+    /// Takes frames apart that were read into the first `count` bytes of `buffer`, from the place of the
+    /// first byte that is said on. Returns how many bytes there are of what was said.
+    fn hear(open: &mut Open, outgoing: &mut Outgoing, buffer: &mut [u8], count: usize) -> usize {
+        let (mut at, mut said) = (0, 0);
+        loop {
+            match open.reader.read(&mut buffer[..count], &mut at) {
+                Ok(None) => break,
+                Ok(Some(Event::Piece {
+                    at: piece,
+                    is_binary: true,
+                    ends,
+                })) => {
+                    // The header that came between left room for it.
+                    if std::mem::take(&mut open.owes_line_feed) {
+                        buffer[said] = b'\n';
+                        said += 1;
+                    }
+                    if let Some(&last) = buffer[piece.clone()].last() {
+                        open.at_line_end = last == b'\n';
+                    }
+                    let len = piece.len();
+                    buffer.copy_within(piece, said);
+                    said += len;
+                    if ends {
+                        open.owes_line_feed = !std::mem::take(&mut open.at_line_end);
+                    }
+                }
+                Ok(Some(Event::Ping)) => outgoing.pong(open.reader.control()),
+                // Control of the client's: there is none.
+                Ok(Some(Event::Piece { .. } | Event::Pong)) => {}
+                Ok(Some(Event::Close(code))) => {
+                    if !std::mem::replace(&mut open.has_closed, true) {
+                        let mut close = Vec::new();
+                        let payload = code.map(u16::to_be_bytes);
+                        let payload = payload.as_ref().map_or(&[][..], |code| code);
+                        frame::push(frame::Opcode::Close, payload, &mut close);
+                        outgoing.push(&close);
+                    }
+                    open.end = Some(End::Closed);
+                }
+                Err(violation) => {
+                    if !std::mem::replace(&mut open.has_closed, true) {
+                        let mut close = Vec::new();
+                        frame::push_close(violation.code, &mut close);
+                        outgoing.push(&close);
+                    }
+                    open.end = Some(End::Violation(violation.why));
+                }
+            }
+        }
+        if open.owes_line_feed && said < buffer.len() {
+            open.owes_line_feed = false;
+            buffer[said] = b'\n';
+            said += 1;
+        }
+        said
+    }
+}
+
+impl Open {
+    fn new(returning: Option<Returning>) -> Open {
+        Open {
+            reader: Reader::new(MAX_MESSAGE),
+            returning,
+            owes_line_feed: false,
+            at_line_end: false,
+            has_more: false,
+            end: None,
+            has_closed: false,
+            close_code: None,
+        }
+    }
+
+    fn told_end(&self) -> Option<Received> {
+        match self.end? {
+            End::Closed => Some(Received::End),
+            End::Violation(why) => Some(Received::Failed(io::Error::new(
+                ErrorKind::InvalidData,
+                why,
+            ))),
+        }
+    }
+}
+
+impl<S: Stream> Stream for WebSocket<S> {
+    fn shakes_hands(&self) -> bool {
+        true
+    }
+
+    fn handshake(&mut self) -> Handshake {
+        match self.state {
+            State::Asking(_) => match self.under.handshake() {
+                Handshake::Done => self.read_request(),
+                Handshake::Failed(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    Handshake::Left
+                }
+                other => other,
+            },
+            State::Asked(None) => Handshake::Asks,
+            State::Asked(Some(_)) | State::Open(_) => Handshake::Done,
+            State::Answered(_) => self.go_on_answering(),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Received {
+        let State::Open(open) = &mut self.state else {
+            // Whoever was answered may read that; what it says is of no interest.
+            return self.under.read(buffer);
+        };
+        open.has_more = true;
+        if open.owes_line_feed && !buffer.is_empty() {
+            open.owes_line_feed = false;
+            buffer[0] = b'\n';
+            return Received::Bytes(1);
+        }
+        for _ in 0..IDLE_READS {
+            if let Some(end) = open.told_end() {
+                return end;
+            }
+            let count = match self.under.read(buffer) {
+                Received::Bytes(count) => count,
+                Received::Pending => {
+                    open.has_more = false;
+                    return Received::Pending;
+                }
+                Received::Yield => return Received::Yield,
+                Received::End => {
+                    let lost = "the connection was lost, without WebSocket's goodbye";
+                    return Received::Truncated(io::Error::new(ErrorKind::UnexpectedEof, lost));
+                }
+                failed @ (Received::Truncated(_) | Received::Failed(_)) => return failed,
+            };
+            let said = WebSocket::<S>::hear(open, &mut self.outgoing, buffer, count);
+            if self.outgoing.is_pending() {
+                // That it cannot be written now is no news: the next write or read will tell.
+                let _ = self.outgoing.flush(&mut self.under);
+            }
+            if said > 0 {
+                let is_full = count == buffer.len() || self.under.has_buffered_input();
+                open.has_more = is_full || open.end.is_some() || open.owes_line_feed;
+                return Received::Bytes(said);
+            }
+        }
+        Received::Yield
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
+        match &self.state {
+            State::Open(open) if !open.has_closed => self.outgoing.write(&mut self.under, slices),
+            _ => Sent::Failed(ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.outgoing.flush(&mut self.under)?;
+        self.under.flush()
+    }
+
+    /// Says that the class is over, or why else it ends, and closes. There is no end of one side only.
+    fn shutdown(&mut self) -> io::Result<()> {
+        let State::Open(open) = &mut self.state else {
+            return self.under.shutdown();
+        };
+        if open.has_closed || self.outgoing.is_open() {
+            return Ok(());
+        }
+        open.has_closed = true;
+        if open.close_code.is_none() {
+            self.outgoing.push_text(&Aside::Over.to_string());
+        }
+        let mut close = Vec::new();
+        frame::push_close(open.close_code.unwrap_or(Code::GoingAway), &mut close);
+        self.outgoing.push(&close);
+        self.outgoing.flush(&mut self.under).map(drop)
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.under.take_error()
+    }
+
+    fn has_buffered_input(&self) -> bool {
+        match &self.state {
+            State::Open(open) => open.has_more,
+            _ => self.under.has_buffered_input(),
+        }
+    }
+
+    fn unread(&self) -> Option<u64> {
+        match self.has_buffered_input() {
+            true => None,
+            false => self.under.unread(),
+        }
+    }
+
+    fn has_pending_output(&self) -> bool {
+        self.outgoing.is_pending() || self.under.has_pending_output()
+    }
+
+    fn authenticates_eof(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    fn is_wire(&self) -> bool {
+        false
+    }
+
+    fn tells_hang_up(&self) -> bool {
+        self.under.tells_hang_up()
+    }
+
+    fn has_closed(&self) -> bool {
+        matches!(&self.state, State::Open(open) if matches!(open.end, Some(End::Closed)))
+    }
+
+    fn probe_soon(&mut self) {
+        self.under.probe_soon();
+    }
+
+    fn break_on_close(&mut self, breaks: bool) {
+        self.under.break_on_close(breaks);
+    }
+
+    fn tcp_info(&self) -> Option<TcpInfo> {
+        self.under.tcp_info()
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+        let answer = http(refusal).answer();
+        self.answer(&answer, None);
+        self.outgoing.flush(&mut self.under).map(drop)
+    }
+
+    fn beside(&mut self) -> Option<&mut dyn Beside> {
+        Some(self)
+    }
+}
+
+/// How that is told in HTTP.
+fn http(refusal: &Refusal) -> answer::Refusal {
+    let line = refusal.line();
+    let sentence = line.strip_prefix("muxnc: ").unwrap_or(&line).trim_end();
+    let status = match refusal {
+        Refusal::Admission(AdmissionError::NotAllowed | AdmissionError::Locked) => {
+            Status::Forbidden
+        }
+        Refusal::Admission(AdmissionError::Full(_) | AdmissionError::FullOfHost(_)) => {
+            Status::Unavailable
+        }
+        Refusal::NoTls => {
+            return answer::Refusal::new(
+                Status::BadRequest,
+                "this hub is encrypted: its address begins with https://",
+            );
+        }
+        Refusal::NoUpgrade => Status::UpgradeRequired,
+    };
+    answer::Refusal::new(status, sentence.to_string())
+}
+
+impl<S: Stream> Beside for WebSocket<S> {
+    fn is_costly(&self) -> bool {
+        self.is_costly
+    }
+
+    fn welcome(&mut self) {
+        if let State::Asked(Some(join)) = &mut self.state {
+            self.outgoing.push(&answer::upgrade(&join.accept));
+            self.state = State::Open(Box::new(Open::new(join.returning.take())));
+        }
+    }
+
+    fn returning(&self) -> Option<&Returning> {
+        match &self.state {
+            State::Open(open) => open.returning.as_ref(),
+            _ => None,
+        }
+    }
+
+    fn has_told_why(&self) -> bool {
+        matches!(&self.state, State::Open(open) if open.has_closed && !matches!(open.end, Some(End::Closed)))
+    }
+
+    fn say(&mut self, aside: &Aside<'_>) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        if open.has_closed {
+            return;
+        }
+        if aside.is_last() {
+            let code = match aside {
+                Aside::Over => Code::GoingAway,
+                _ => Code::Policy,
+            };
+            open.close_code = Some(code);
+        }
+        self.outgoing.push_text(&aside.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests;

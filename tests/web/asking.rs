@@ -1,0 +1,169 @@
+//! What is asked for in HTTP, and who is let in.
+
+use crate::Hub;
+use crate::Web;
+use crate::ask;
+use crate::support::muxnc;
+use crate::upgrade;
+use crate::web_port;
+
+fn page(port: u16) -> String {
+    format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n")
+}
+
+#[test]
+fn the_page_is_served_and_runs_only_its_own_script() {
+    let hub = Hub::start(&[]);
+    let answer = ask(hub.web, &page(hub.web));
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(body.starts_with("<!doctype html>"), "{body}");
+    assert!(
+        head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())),
+        "{head}"
+    );
+    for field in [
+        "X-Content-Type-Options: nosniff",
+        "Connection: close",
+        "Content-Security-Policy: default-src 'none'; script-src 'sha256-",
+    ] {
+        assert!(head.contains(&format!("\r\n{field}")), "{head}");
+    }
+    assert!(
+        !head.contains("Cookie") && !head.contains("unsafe"),
+        "{head}"
+    );
+    let only_head = ask(hub.web, &page(hub.web).replace("GET", "HEAD"));
+    assert_eq!(only_head, format!("{head}\r\n\r\n"));
+}
+
+#[test]
+fn refusals_are_answers() {
+    let hub = Hub::start(&[]);
+    let port = hub.web;
+    let other = page(port).replace("127.0.0.1", "evil.example");
+    for (request, status) in [
+        (
+            page(port).replace("/ HTTP", "/etc/passwd HTTP"),
+            "404 Not Found",
+        ),
+        (
+            page(port).replace("GET", "DELETE"),
+            "405 Method Not Allowed",
+        ),
+        (other, "403 Forbidden"),
+        (
+            upgrade(port, "/socket", &[("Origin", "http://evil.example")]),
+            "403 Forbidden",
+        ),
+        (
+            upgrade(port, "/socket", &[("Upgrade", "")]),
+            "426 Upgrade Required",
+        ),
+        (
+            upgrade(port, "/socket", &[("Sec-WebSocket-Key", "x")]),
+            "400 Bad Request",
+        ),
+        (String::from("hello\r\n"), "400 Bad Request"),
+    ] {
+        let answer = ask(port, &request);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{answer}"
+        );
+    }
+    hub.process
+        .stderr
+        .wait_for("(web) did not join: this hub is not called evil.example:");
+    hub.process
+        .stderr
+        .wait_for("(web) did not join: the page of another site");
+    // Nobody joined, and everybody may.
+    assert!(!hub.process.stderr.text().contains(" joined"));
+    assert!(hub.join().hello.contains(r#""you":1,"#));
+}
+
+#[test]
+fn a_name_that_was_allowed_is_one_of_the_hubs() {
+    let hub = Hub::start(&["--web-origin", "class.example.org"]);
+    let fields = [
+        ("Host", "class.example.org"),
+        ("Origin", "https://class.example.org"),
+    ];
+    let request = upgrade(hub.web, "/socket", &fields);
+    Web::over(crate::connect(hub.web), &request);
+}
+
+#[test]
+fn who_is_not_let_in_reads_why() {
+    let hub = Hub::start(&["-m", "1"]);
+    let probe = upgrade(hub.web, "/socket", &[("Upgrade", ""), ("Connection", "")]);
+    assert!(ask(hub.web, &probe).starts_with("HTTP/1.1 426 "));
+    let first = hub.join();
+    for request in [&upgrade(hub.web, "/socket", &[]), &probe] {
+        let answer = ask(hub.web, request);
+        assert!(
+            answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+            "{answer}"
+        );
+        assert!(answer.contains("\r\nRetry-After: "), "{answer}");
+        assert!(
+            answer.ends_with("\r\n\r\nfull, 1 are here already\n"),
+            "{answer}"
+        );
+    }
+    // The page is for everybody.
+    assert!(ask(hub.web, &page(hub.web)).starts_with("HTTP/1.1 200 "));
+    drop(first);
+    hub.process.stderr.wait_for("(web) left");
+    hub.join();
+    let closed = Hub::start(&["--deny", "127.0.0.1"]);
+    let answer = ask(closed.web, &upgrade(closed.web, "/socket", &[]));
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+    assert!(
+        answer.ends_with("\r\n\r\nyour address is not allowed here\n"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn browsers_alone_are_a_class_and_find_out_where_it_is() {
+    let mut hub = muxnc(&["-v", "-l", "--web", "127.0.0.1:0"]);
+    let port = web_port(&hub.stderr);
+    hub.stderr
+        .wait_for(&format!("to join: http://127.0.0.1:{port}/\n"));
+    let mut web = Web::join(port);
+    hub.type_in("hello\n");
+    web.expect("hello\n");
+}
+
+#[test]
+fn a_port_that_browsers_refuse_is_no_place_for_the_page() {
+    for port in ["6667", "10080", "127.0.0.1:2049"] {
+        let mut hub = muxnc(&["-l", "--web", port]);
+        hub.expect_status(2);
+        let told = hub.stderr.text();
+        assert!(
+            told.contains("browsers refuse to connect to that port"),
+            "{told}"
+        );
+    }
+    for (line, why) in [
+        (
+            &["-l", "--once", "--web", "8080"][..],
+            "cannot be used with",
+        ),
+        (&["--web", "8080"], "that is for a hub, which listens"),
+        (&["-l", "--web", ":8080"], "neither a port nor an address"),
+        (
+            &["-l", "--web", "::1:8080"],
+            "neither a port nor an address",
+        ),
+        (&["-l", "3000", "--web-origin", "a.example"], "--web"),
+    ] {
+        let mut hub = muxnc(line);
+        hub.expect_status(2);
+        let told = hub.stderr.text();
+        assert!(told.contains(why), "{line:?}: {told}");
+    }
+}

@@ -1,0 +1,100 @@
+//! How it ends, for either side.
+
+use rustix::process::Signal;
+
+use crate::BINARY;
+use crate::CLOSE;
+use crate::Hub;
+use crate::Web;
+use crate::support::Terminal;
+use crate::support::expect_bytes;
+use crate::support::pause;
+use crate::web_port;
+
+const OVER: &str = r#"{"type":"over"}"#;
+
+#[test]
+fn the_class_is_over_for_everybody_when_the_input_ends() {
+    let mut hub = Hub::start(&[]);
+    let (mut web, mut plain) = (hub.join(), hub.join_plain());
+    hub.process.type_in("the last word");
+    hub.process.end_input();
+    web.expect("the last word");
+    web.expect_end(OVER, 1001);
+    expect_bytes(&mut plain, "the last word");
+    // What is said before it closes, too, is heard.
+    web.say("bye");
+    web.send(CLOSE, &1001_u16.to_be_bytes());
+    drop(plain);
+    hub.process.expect_status(0);
+    assert_eq!(hub.process.stdout.text(), "bye\n");
+}
+
+#[test]
+fn a_hub_that_is_ended_says_so() {
+    let mut hub = Hub::start(&[]);
+    let mut web = hub.join();
+    hub.process.type_in("before\n");
+    web.expect("before\n");
+    hub.process.signal(Signal::TERM);
+    web.expect_end(OVER, 1001);
+    assert!(hub.process.wait().code().is_none());
+}
+
+#[test]
+fn who_closes_has_left_and_who_is_lost_as_well() {
+    let hub = Hub::start(&[]);
+    let mut web = hub.join();
+    web.say("bye");
+    web.send(CLOSE, &1000_u16.to_be_bytes());
+    web.expect_close(1000);
+    hub.process.stderr.wait_for("(web) left after");
+    let mut lost = hub.join();
+    lost.stream.write_all_half();
+    drop(lost);
+    hub.process
+        .stderr
+        .wait_for("(web) left (the connection was lost, without WebSocket's goodbye) after");
+    assert_eq!(hub.process.stdout.text(), "bye\n");
+}
+
+trait Half {
+    fn write_all_half(&mut self);
+}
+
+impl Half for std::net::TcpStream {
+    /// Half of a frame's header.
+    fn write_all_half(&mut self) {
+        use std::io::Write;
+        self.write_all(&[BINARY, 0xfe]).unwrap();
+    }
+}
+
+#[test]
+fn who_is_kicked_is_told_why() {
+    let mut hub = Terminal::muxnc(&["-l", "--web", "127.0.0.1:0"]);
+    let port = web_port(&hub.screen);
+    let mut web = Web::join(port);
+    hub.screen.wait_for("(web) joined");
+    hub.press("/who\r");
+    hub.screen.wait_for("(web) for ");
+    pause();
+    hub.press("/kick 1 be \"quiet\"\r");
+    web.expect("muxnc: you were disconnected: be \"quiet\"\n");
+    web.expect_end(r#"{"type":"kicked","reason":"be \"quiet\""}"#, 1008);
+    hub.screen
+        .wait_for("(web) was cut off by you: be \"quiet\"");
+    pause();
+    hub.press("/qr\r");
+    hub.screen.wait_for(" ▄▄▄▄▄ ");
+    hub.screen
+        .wait_for(&format!("to join: http://127.0.0.1:{port}/"));
+}
+
+#[test]
+fn who_is_idle_for_too_long_is_told() {
+    let hub = Hub::start(&["-i", "300ms"]);
+    let mut web = hub.join();
+    let why = r#"{"type":"ended","reason":"nothing was sent or received for too long"}"#;
+    web.expect_end(why, 1008);
+}
