@@ -141,6 +141,15 @@ pub const COMMANDS: [(&str, &str, &str); 16] = [
 const PRIVATE: &str = "msg";
 const FIRST: char = 'm';
 
+/// What may stand before a number.
+const BEFORE_NUMBER: &str = "#([<{@\u{2116}";
+
+/// What begins a quotation.
+const QUOTES: [char; 14] = [
+    '"', '\'', '`', '\u{ab}', '\u{bb}', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}', '\u{201c}',
+    '\u{201d}', '\u{201e}', '\u{2039}', '\u{203a}',
+];
+
 /// Of a longer word that was typed so many characters are told.
 const QUOTED: usize = 20;
 
@@ -251,7 +260,7 @@ fn why_no_command(line: &str) -> Option<String> {
         || match slash {
             '/' => is_close_to_command(word),
             // No path begins with these, so it is a mistyped command whatever it says.
-            '\u{ff0f}' | '\u{2044}' | '\u{2215}' | '\u{29f8}' => {
+            '\u{ff0f}' | '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff3c}' | '\u{fe68}' => {
                 word.starts_with(|letter: char| letter.is_ascii_alphabetic())
             }
             slash if is_slash(slash) => is_close_to_command(word),
@@ -307,12 +316,21 @@ fn is_close(word: &str, name: &str) -> bool {
     }
 }
 
+/// Whether a line that begins so may become a command, be taken for one, or be for one alone: what follows
+/// decides what it is. A line that begins with a letter or a digit is neither, but for the 7 that is on the key of the
+/// slash.
+pub fn may_become_command(beginning: &str) -> bool {
+    let first = skip_unseen(beginning).chars().next();
+    first.is_none_or(|first| first == '7' || !first.is_ascii_alphanumeric())
+}
+
 /// Whether a line would be said to one peer alone if it were typed, or looks so. Pasted it is no
 /// command, but must not be said to everybody, either.
 ///
 /// It does if it begins with what is taken for a slash and `msg`, or what is almost that with a number
-/// and a text; or with `msg`, a number and a text directly behind a 7 or anything else that is no word: signs,
-/// and one letter of another script at most. Blanks and what is not seen do not matter.
+/// and a text; or with `msg`, a number or a name, and a text directly behind a 7 or anything else that is no word:
+/// signs, and one letter of another script at most. The number may stand in brackets or behind a sign, and the
+/// text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter.
 pub fn is_private(line: &str) -> bool {
     if line.starts_with("//") {
         return false;
@@ -322,7 +340,7 @@ pub fn is_private(line: &str) -> bool {
     seen.strip_prefix(sign)
         .is_some_and(|rest| is_message(rest, true))
         // The key of the slash without Shift, on keyboards of German and many other languages.
-        || seen.strip_prefix('7').is_some_and(|rest| is_message(rest, false) || has_whom(rest))
+        || seen.strip_prefix('7').is_some_and(|rest| is_message(rest, false))
         || is_behind_a_sign(seen)
 }
 
@@ -333,7 +351,8 @@ fn is_behind_a_sign(seen: &str) -> bool {
     for (at, letter) in seen.char_indices() {
         let begins = !after_blank && plain_letter(letter).eq_ignore_ascii_case(&FIRST);
         if begins && is_message(&seen[at..], false) {
-            return true;
+            let is_quoted = seen[..at].ends_with(QUOTES);
+            return !is_quoted || is_to_number(&seen[at..]);
         }
         words += usize::from(letter.is_alphanumeric());
         if words > 1 || letter.is_ascii_alphanumeric() {
@@ -347,26 +366,59 @@ fn is_behind_a_sign(seen: &str) -> bool {
 /// Whether it says what is to be said to whom; behind a slash, what is almost that does.
 fn is_message(text: &str, behind_slash: bool) -> bool {
     let looks: String = plain(text).collect();
-    let (word, arguments) = cut(looks.trim_start());
-    let name = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
-    let (number, text) = match name.len() == word.len() {
-        true => cut(arguments),
-        false => (&word[name.len()..], arguments),
-    };
-    let number = number.trim_end_matches([',', ':', ';', '.']);
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let is_whole = is_number && !text.is_empty();
+    let looks = looks.trim_start();
+    let private = named(looks).filter(|&(name, _)| name == PRIVATE);
     match behind_slash {
-        true => name == PRIVATE || (is_whole && is_close(name, PRIVATE)),
-        false => is_whole && name == PRIVATE,
+        true => private.is_some() || is_almost_message(looks),
+        false => private.is_some_and(|(_, arguments)| {
+            begins_with_number(arguments) || begins_with_name(arguments)
+        }),
     }
 }
 
-/// Whether it is `msg`, a word that may be a name, and a text.
-fn has_whom(text: &str) -> bool {
+/// Whether it is almost `msg`, a number, perhaps directly behind that, and a text.
+fn is_almost_message(looks: &str) -> bool {
+    let (word, arguments) = cut(looks);
+    let name = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let arguments = match name.len() == word.len() {
+        true => arguments,
+        false => &looks[name.len()..],
+    };
+    is_close(name, PRIVATE) && begins_with_number(arguments)
+}
+
+/// Whether it says what is to be said to a number.
+fn is_to_number(text: &str) -> bool {
     let looks: String = plain(text).collect();
-    let (word, arguments) = cut(&looks);
-    word == PRIVATE && !cut(arguments).1.is_empty()
+    named(&looks).is_some_and(|(_, arguments)| begins_with_number(arguments))
+}
+
+/// The name of a command, and what follows it: behind a blank, or a number directly.
+fn named(looks: &str) -> Option<(&str, &str)> {
+    let end = looks.find(|letter: char| !letter.is_alphabetic());
+    let (name, rest) = looks.split_at(end.unwrap_or(looks.len()));
+    let is_number = |letter: char| letter.is_numeric() || BEFORE_NUMBER.contains(letter);
+    let is_name = rest.is_empty() || rest.starts_with(' ') || rest.starts_with(is_number);
+    is_name.then_some((name, rest.trim_start()))
+}
+
+/// Whether it is a number, perhaps in brackets or behind a sign, and a text, perhaps directly behind it.
+fn begins_with_number(arguments: &str) -> bool {
+    let from = arguments
+        .trim_start_matches(|letter: char| letter == ' ' || BEFORE_NUMBER.contains(letter));
+    let text = from.trim_start_matches(char::is_numeric);
+    let is_number = text.len() < from.len();
+    is_number
+        && !text
+            .trim_start_matches(|letter: char| " ,:;.)]>}".contains(letter))
+            .is_empty()
+}
+
+/// Whether it is a word that may be a name, and a text.
+fn begins_with_name(arguments: &str) -> bool {
+    let (word, text) = cut(arguments);
+    let word = word.trim_start_matches(|letter: char| BEFORE_NUMBER.contains(letter));
+    word.starts_with(char::is_alphabetic) && !text.is_empty()
 }
 
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
@@ -553,6 +605,8 @@ mod tests {
             "ノwho",
             "\\msg 3 psst",
             "＼msg 3 psst",
+            "＼who",
+            "\u{fe68}quit",
             "\x1b[D/msg 3 psst",
         ] {
             assert!(matches!(understand(line), Typed::Explain(_)), "{line}");
@@ -622,6 +676,20 @@ mod tests {
             "7msg 3 psst",
             "7msg Ana psst",
             ".msg 3, psst",
+            ".msg 1secret",
+            ".msg 1,secret",
+            ".msg 1. secret",
+            ".msg #1 secret",
+            ".msg# 1 secret",
+            ".msg [1] secret",
+            ".msg[1]secret",
+            ".msg (1) secret",
+            ".msg N1 secret",
+            ".msg Ana psst",
+            "(msg Ana psst",
+            "\u{201c}msg 3 psst",
+            "7msg 3psst",
+            "/ms 3psst",
         ] {
             assert!(is_private(line), "{line}");
         }
@@ -634,6 +702,17 @@ mod tests {
             "/msg.txt",
             "/kick 3 loud",
             "x/msg 3 psst",
+            ".msg 3",
+            ".msg Ana",
+            ".msg 3.",
+            ".msg",
+            "$msg = 3",
+            "$msg .= 'text'",
+            ".msg { color: red }",
+            "{\"msg\": 3, \"to\": 4}",
+            "\"msg is broken\", it says",
+            ".msgs 3 new ones",
+            ".msg.txt 3 x",
         ] {
             assert!(!is_private(line), "{line}");
         }
