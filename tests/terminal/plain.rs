@@ -18,6 +18,7 @@ use crate::support::expect_bytes;
 use crate::support::listening_port;
 use crate::support::pause;
 use crate::support::pty;
+use crate::support::read_all;
 
 #[test]
 fn without_an_edit_line_the_kernel_edits_and_echoes() {
@@ -85,6 +86,41 @@ fn a_pipe_at_the_other_end_gets_every_byte_and_nothing_else() {
     screen.wait_until("the echo, and nothing else", |bytes| {
         bytes == b"hi\r\n/who\r\n/msg 1 psst\r\n"
     });
+}
+
+/// Ctrl-D in a line hands over what there is of it. What the line is, its beginning says with its end.
+#[test]
+fn a_line_in_pieces_is_what_it_is_as_a_whole() {
+    for (kind, more) in [("dumb", &[][..]), ("xterm", &["--no-edit"])] {
+        let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
+        let mut seat = Seat::start(kind, Stream::Pipe, &line);
+        let port = listening_port(&seat.process.stderr);
+        let (mut one, mut two) = (seat.join(port), seat.join(port));
+        for (first, rest) in [
+            ("/", "msg 1 one"),
+            ("/msg 1 my pin", " is two"),
+            (".msg ", "2 not this"),
+            ("log", "in: "),
+        ] {
+            seat.press(first);
+            seat.press("\x04");
+            if first == "log" {
+                expect_bytes(&mut one, "one\nmy pin is two\nlog");
+                expect_bytes(&mut two, "log");
+            }
+            seat.pause();
+            seat.press(format!("{rest}\r"));
+            seat.pause();
+        }
+        expect_bytes(&mut one, "in: \n");
+        expect_bytes(&mut two, "in: \n");
+        seat.press("/wh\x04");
+        seat.pause();
+        seat.press("\x04");
+        seat.wait_for("/wh is no command, and was not sent");
+        assert_eq!(read_all(&mut one), b"");
+        assert_eq!(read_all(&mut two), b"");
+    }
 }
 
 /// stdin a pipe, stdout at a terminal.

@@ -1,11 +1,14 @@
 //! Cooked: what is read at a terminal whose lines the kernel edits (termios(3), canonical mode).
 //!
+//! A Ctrl-D in a line hands over what there is of it, and the rest comes later.
+//!
 //! It promises: the brackets of a paste are no text, wherever they are cut; what came faster than anybody
-//! types is not taken for typed.
+//! types is not taken for typed; the beginning of a line that may become a command waits for its end.
 
 use std::time::Instant;
 
 use crate::engine::brackets::Brackets;
+use crate::engine::command::may_become_command;
 use crate::engine::typing::Typing;
 
 /// The state between two reads. See the module's documentation.
@@ -13,6 +16,11 @@ use crate::engine::typing::Typing;
 pub(super) struct Cooked {
     brackets: Brackets,
     typing: Typing,
+    /// The beginning of a line that may become a command, and whether it was typed.
+    held: Vec<u8>,
+    held_is_typed: bool,
+    /// The line goes on of which the beginning was given away.
+    is_midline: bool,
 }
 
 /// What was read at once.
@@ -24,15 +32,36 @@ pub(super) struct Arrived {
 }
 
 impl Cooked {
-    /// Takes in what was read at once. `has_ended`: nothing follows.
-    pub(super) fn take_in(&mut self, bytes: &[u8], has_ended: bool, now: Instant) -> Arrived {
+    /// Takes in what was read at once. `has_ended`: nothing follows. `has_commands`: a line may be one.
+    pub(super) fn take_in(
+        &mut self,
+        bytes: &[u8],
+        has_ended: bool,
+        has_commands: bool,
+        now: Instant,
+    ) -> Arrived {
         let mut text = Vec::new();
         let is_pasted = self.brackets.take_out(bytes, &mut text);
         if has_ended {
             self.brackets.finish(&mut text);
         }
-        let is_typed =
+        let mut is_typed =
             !text.is_empty() && !self.typing.read(&text, is_pasted, now).in_bulk && !is_pasted;
+        if !self.held.is_empty() {
+            is_typed = self.held_is_typed && (is_typed || text.is_empty());
+            text.splice(..0, self.held.drain(..));
+        }
+        if has_commands && !has_ended {
+            let line = memchr::memrchr(b'\n', &text).map_or(0, |lf| lf + 1);
+            let is_beginning = line > 0 || !self.is_midline;
+            if is_beginning && may_become_command(&String::from_utf8_lossy(&text[line..])) {
+                self.held = text.split_off(line);
+                self.held_is_typed = is_typed && line == 0;
+            }
+        }
+        if let Some(&last) = text.last() {
+            self.is_midline = last != b'\n';
+        }
         Arrived { text, is_typed }
     }
 
@@ -62,12 +91,54 @@ mod tests {
             ("one\ntwo\n", "one\ntwo\n", false),
             ("\x1b[20", "", false),
         ] {
-            let arrived = cooked.take_in(bytes.as_bytes(), false, now);
+            let arrived = cooked.take_in(bytes.as_bytes(), false, false, now);
             assert_eq!(arrived.text, text.as_bytes(), "{bytes:?}");
             assert_eq!(arrived.is_typed, is_typed, "{bytes:?}");
             cooked.settle();
             now += std::time::Duration::from_secs(1);
         }
-        assert_eq!(cooked.take_in(b"", true, now).text, b"\x1b[20");
+        assert_eq!(cooked.take_in(b"", true, false, now).text, b"\x1b[20");
+    }
+
+    /// What is given away of these pieces, each read after a while, and which of it is typed.
+    fn given(pieces: &[&str], ends: bool) -> Vec<(String, bool)> {
+        let mut cooked = Cooked::default();
+        let mut now = Instant::now();
+        let last = pieces.len() - 1;
+        let take = |(i, piece): (usize, &&str)| {
+            now += std::time::Duration::from_secs(1);
+            let has_ended = ends && i == last;
+            let arrived = cooked.take_in(piece.as_bytes(), has_ended, true, now);
+            cooked.settle();
+            let text = String::from_utf8(arrived.text).unwrap();
+            (!text.is_empty()).then_some((text, arrived.is_typed))
+        };
+        pieces.iter().enumerate().filter_map(take).collect()
+    }
+
+    #[test]
+    fn the_beginning_of_what_may_be_a_command_waits_for_its_end() {
+        let typed = |text: &str| (String::from(text), true);
+        for pieces in [
+            &["/", "msg 1 a pin\n"][..],
+            &["/msg 1 a", " pin\n"],
+            &[" ", "/msg", " 1", " a pin\n"],
+            &[".", "m", "sg 1 a pin\n"],
+            &["7", "msg 1 a pin\n"],
+        ] {
+            assert_eq!(given(pieces, false), [typed(&pieces.concat())]);
+        }
+        let pieces = ["login: ", "ana", "/who\n", "/w", "ho\n"];
+        let expected = ["login: ", "ana", "/who\n", "/who\n"].map(typed);
+        assert_eq!(given(&pieces, false), expected);
+        // The end of the input is its end, too.
+        assert_eq!(given(&["/who", ""], true), [typed("/who")]);
+        // What was pasted stays that, and so does a line that it begins.
+        let pieces = ["one\n/wh", "o\n"];
+        let expected = [
+            (String::from("one\n"), false),
+            (String::from("/who\n"), false),
+        ];
+        assert_eq!(given(&pieces, false), expected);
     }
 }

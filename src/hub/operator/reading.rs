@@ -196,12 +196,18 @@ impl<D: Device> Operator<D> {
         now: Instant,
     ) {
         let has_ended = self.state == State::Ended;
-        let arrived = self.cooked.take_in(bytes, has_ended, now);
+        let has_commands = self.manner.has_commands;
+        let arrived = self.cooked.take_in(bytes, has_ended, has_commands, now);
         if !arrived.text.is_empty() {
             self.echoed |= arrived.text.ends_with(b"\n");
             let is_typed = arrived.is_typed && !self.waiting.is_midline();
-            let line = arrived.text.strip_suffix(b"\n").filter(|_| is_typed);
-            match line.and_then(|line| std::str::from_utf8(line).ok()) {
+            let text = std::str::from_utf8(&arrived.text).ok();
+            let line = text.and_then(|text| match text.strip_suffix('\n') {
+                // Behind the last of it there is no end, but nothing follows.
+                None if has_ended && !matches!(understand(text), Typed::Say(_)) => Some(text),
+                line => line,
+            });
+            match line.filter(|_| is_typed) {
                 Some(line) => self.understand(line, peers, transfer, admission, now),
                 None => self.say_bulk(&arrived.text),
             }
