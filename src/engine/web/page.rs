@@ -39,7 +39,7 @@ impl Page {
         };
         let fields = format!(
             "Content-Security-Policy: default-src 'none'; script-src{}; style-src{}; \
-             connect-src 'self'{sockets}; img-src data:; base-uri 'none'; form-action 'none'; \
+             connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; \
              frame-ancestors 'none'\r\n\
              Referrer-Policy: no-referrer\r\n",
             self.scripts, self.styles,

@@ -1,0 +1,269 @@
+//! What is said, both ways, with others beside the browser; and how it ends.
+
+use std::io::Write;
+
+use crate::Hub;
+use crate::driver::Browser;
+use crate::driver::ENTER;
+use crate::has_browser;
+use crate::port_after;
+use crate::support::Process;
+use crate::support::Terminal;
+use crate::support::connect;
+use crate::support::contains;
+use crate::support::installed;
+use crate::support::muxnc;
+use crate::support::pause;
+use crate::support::piped;
+use crate::web_port;
+
+#[test]
+fn whoever_opens_the_page_is_a_member() {
+    if !has_browser() {
+        return;
+    }
+    let mut hub = Hub::start(&[]);
+    let browser = Browser::join(hub.web);
+    hub.process.stderr.wait_for("(web) joined, 1 here");
+    assert_eq!(browser.text("you"), "you are [1]");
+    assert_eq!(browser.text("state"), "connected");
+    browser.wait("here.textContent === '1 here'");
+    let title = browser.value("document.title");
+    assert_eq!(title, format!("muxnc 127.0.0.1:{}", hub.web));
+    hub.process.type_in("Hello\n");
+    browser.wait_log("Hello");
+    browser.say("World");
+    hub.process.stdout.wait_for("World\n");
+    // Its own line is there, and can be told from the others.
+    assert_eq!(browser.lines(), ["Hello", "you World"]);
+    let mine = browser.value("document.querySelectorAll('#log .mine').length");
+    assert_eq!(mine, 1);
+    // No name is asked for where nobody has one.
+    assert_eq!(browser.value("naming.hidden"), true);
+    // Who closes the page has left.
+    browser.devtools("Page.navigate", &serde_json::json!({"url": "about:blank"}));
+    hub.process.stderr.wait_for("(web) left");
+    browser.expect_clean();
+}
+
+#[test]
+fn nc_and_the_terminal_stand_beside_it() {
+    if !has_browser() || !installed(&["nc", "setsid"]) {
+        return;
+    }
+    let own = ["-l", "127.0.0.1", "0", "-v", "--web", "127.0.0.1:0"];
+    let mut bob = Terminal::muxnc(&own);
+    let web = web_port(&bob.screen);
+    let port = port_after(&bob.screen, "listening on ").to_string();
+    let mut carol = Process::start(&mut piped("nc", &["127.0.0.1", &port]));
+    bob.screen.wait_for("1 here");
+    let alice = Browser::phone(web);
+    bob.screen.wait_for("2 here");
+    alice.say("Hello");
+    bob.screen.wait_for("[2] Hello");
+    pause();
+    bob.press("World\r");
+    alice.wait_log("World");
+    carol.stdout.wait_for("World\n");
+    carol.type_in("from nc\n");
+    bob.screen.wait_for("[1] from nc");
+    pause();
+    bob.press("/msg 2 you alone\r");
+    alice.wait_log("you alone");
+    pause();
+    bob.press("the end\r");
+    carol.stdout.wait_for("the end");
+    alice.wait_log("the end");
+    assert_eq!(
+        alice.lines(),
+        ["you Hello", "World", "you alone", "the end"]
+    );
+    assert_eq!(carol.stdout.text(), "World\nthe end\n");
+    alice.expect_clean();
+}
+
+#[test]
+fn in_a_chat_one_has_a_name() {
+    if !has_browser() {
+        return;
+    }
+    let mut hub = Hub::start(&["--chat"]);
+    let ana = Browser::join(hub.web);
+    let ben = Browser::phone(hub.web);
+    ben.wait("document.getElementById('name').value === 'user2'");
+    let mut nc = muxnc(&["127.0.0.1", &hub.port.to_string()]);
+    nc.stdout.wait_for("user");
+    let rename = |browser: &Browser, name: &str| {
+        browser.run(
+            "document.getElementById('name').select()",
+            serde_json::json!([]),
+        );
+        browser.press("name", &format!("{name}{ENTER}"));
+    };
+    rename(&ana, "Ana");
+    nc.stdout.wait_for("Ana");
+    rename(&ben, "Ana");
+    // Who may not have it is told, and keeps what it had.
+    ben.wait_log("you are still user2");
+    ben.wait("document.getElementById('name').value === 'user2'");
+    rename(&ben, "Ben");
+    ben.wait_log("is now Ben");
+    ana.say("what is a socket?");
+    ben.wait_log("<Ana> what is a socket?");
+    nc.stdout.wait_for("<Ana> what is a socket?\n");
+    hub.process.type_in("a door with a number\n");
+    ana.wait_log("<host> a door with a number");
+    // Names and announcements are the hub's, and whatever looks like them is not.
+    nc.type_in("<host> * Ana left\n");
+    ana.wait_log("<user3> <host> * Ana left");
+    let bold = "Array.from(log.querySelectorAll('b'), who => who.textContent)";
+    assert_eq!(
+        ana.value(bold),
+        serde_json::json!(["you", "<host>", "<user3>"])
+    );
+    nc.type_in("* Ben is now Ana\n");
+    ana.wait_log("<user3> * Ben is now Ana");
+    let news = "Array.from(log.querySelectorAll('.news'), line => line.textContent)";
+    assert!(!ana.value(news).to_string().contains("Ben is now Ana"));
+    ben.say("/msg Ana psst");
+    ana.wait_log("<Ben, to you alone> psst");
+    assert_eq!(ana.value("log.querySelectorAll('.private').length"), 1);
+    assert!(!contains(&nc.stdout.bytes(), b"psst"));
+    ana.expect_clean();
+    ben.expect_clean();
+}
+
+#[test]
+fn who_is_kicked_reads_why_and_may_come_back() {
+    if !has_browser() || !installed(&["setsid"]) {
+        return;
+    }
+    let own = ["-l", "--web", "127.0.0.1:0"];
+    let mut bob = Terminal::muxnc(&own);
+    let browser = Browser::join(web_port(&bob.screen));
+    browser.press("message", "not said yet");
+    bob.press("/kick 1 be kinder\r");
+    browser.wait_state("ended");
+    assert_eq!(browser.text("told"), "You were disconnected: be kinder");
+    // It is not gone, and not said either.
+    browser.press("message", ENTER);
+    assert_eq!(browser.value("message.value"), "not said yet");
+    browser.click("again");
+    browser.wait_state("open");
+    assert_eq!(browser.text("you"), "you are [2]");
+    browser.press("message", ENTER);
+    bob.screen.wait_for("not said yet");
+    browser.expect_clean();
+}
+
+#[test]
+fn the_end_of_the_class_is_told_and_the_hub_ends() {
+    if !has_browser() {
+        return;
+    }
+    let mut hub = Hub::start(&[]);
+    let browser = Browser::join(hub.web);
+    hub.process.type_in("good bye\n");
+    hub.process.end_input();
+    browser.wait_state("over");
+    browser.wait_log("good bye");
+    assert_eq!(browser.text("told"), "The class is over.");
+    hub.process.expect_status(0);
+    browser.expect_clean();
+}
+
+#[test]
+fn who_does_not_get_in_reads_why() {
+    if !has_browser() {
+        return;
+    }
+    let hub = Hub::start(&["-m", "1"]);
+    let first = connect(hub.port);
+    hub.process.stderr.wait_for("1 here");
+    let browser = Browser::start(320, 568, false);
+    browser.open(hub.web);
+    browser.wait_state("full");
+    assert!(
+        browser.text("told").contains("full"),
+        "{}",
+        browser.text("told")
+    );
+    // When there is room it gets in.
+    drop(first);
+    browser.wait_state("open");
+    browser.expect_clean();
+    let hub = Hub::start(&["--deny", "127.0.0.1"]);
+    browser.open(hub.web);
+    browser.wait_state("ended");
+    let told = browser.text("told");
+    assert!(told.starts_with("You were not let in: "), "{told}");
+}
+
+#[test]
+fn enter_says_it_and_the_field_remembers() {
+    use crate::driver::DOWN;
+    use crate::driver::SHIFT;
+    use crate::driver::UP;
+    if !has_browser() {
+        return;
+    }
+    let hub = Hub::start(&[]);
+    let browser = Browser::join(hub.web);
+    browser.say("one");
+    // SHIFT is held until it is pressed again.
+    browser.press("message", &format!("two{SHIFT}{ENTER}{SHIFT}lines{ENTER}"));
+    let out = hub.process.stdout.wait_for("lines\n");
+    assert_eq!(out, "one\ntwo\nlines\n");
+    assert_eq!(browser.lines(), ["you one", "you two", "you lines"]);
+    let field = |keys: &str| {
+        browser.press("message", keys);
+        browser.value("message.value")
+    };
+    assert_eq!(field(UP), "two\nlines");
+    assert_eq!(field(UP), "one");
+    assert_eq!(field(UP), "one");
+    assert_eq!(field(DOWN), "two\nlines");
+    assert_eq!(field(DOWN), "");
+    // What is being written is not replaced.
+    assert_eq!(field("three"), "three");
+    assert_eq!(field(UP), "three");
+    browser.press("message", ENTER);
+    hub.process.stdout.wait_for("three\n");
+    // While letters are being composed Enter chooses among them.
+    browser.run(
+        "message.value = 'composing';
+         message.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, bubbles: true}));",
+        serde_json::json!([]),
+    );
+    assert_eq!(browser.value("message.value"), "composing");
+    // A line of any letters, and its button.
+    browser.run("message.value = 'Grüße 😀 <b>'", serde_json::json!([]));
+    browser.click("send");
+    hub.process.stdout.wait_for("Grüße 😀 <b>\n");
+    // What the hub would not take is not sent.
+    browser.run("message.value = 'x'.repeat(70000)", serde_json::json!([]));
+    browser.press("message", ENTER);
+    assert!(browser.text("told").starts_with("Not sent"));
+    browser.expect_clean();
+}
+
+#[test]
+fn many_lines_at_once_are_several_messages() {
+    if !has_browser() {
+        return;
+    }
+    let hub = Hub::start(&[]);
+    let browser = Browser::join(hub.web);
+    let lines: Vec<String> = (0..4000)
+        .map(|number| format!("line {number} of a long paste"))
+        .collect();
+    let text = lines.join("\n");
+    browser.run("message.value = arguments[0]", serde_json::json!([text]));
+    browser.press("message", ENTER);
+    let out = hub.process.stdout.wait_for("line 3999 of a long paste\n");
+    assert_eq!(out, text + "\n");
+    let mut plain = connect(hub.port);
+    plain.write_all(b"and others\n").unwrap();
+    hub.process.stdout.wait_for("and others\n");
+    browser.expect_clean();
+}
