@@ -170,6 +170,8 @@ pub enum Mode {
         tls: Option<ClientTls>,
         /// That nothing does is said by the status alone.
         quiet: bool,
+        /// It is told step by step what happens.
+        explain: bool,
     },
     /// Everything else.
     Client {
@@ -303,6 +305,7 @@ impl Args {
             line_delay: self.time.delay,
             raw_output: self.terminal.raw_output,
             edit: !self.terminal.no_edit,
+            explain: self.messages.explain,
             digest: self.bytes.sha256,
             traffic: self.bytes.traffic(),
             records: self.records.wanted(name)?,
@@ -451,6 +454,7 @@ impl Args {
                 target,
                 tls,
                 quiet: self.messages.verbosity() == Verbosity::Quiet,
+                explain: self.messages.explain,
             },
             false => Mode::Client {
                 target,

@@ -14,6 +14,7 @@
 
 mod buffer;
 pub mod core;
+mod explaining;
 mod link;
 mod receiver;
 mod recorder;
@@ -35,6 +36,8 @@ use self::core::Parts;
 use self::core::Role;
 use self::core::Source;
 use self::core::Turn;
+use self::explaining::Teller;
+use crate::engine::explain::Unexplained;
 use crate::engine::flow::Proof;
 use crate::io::conn::Conn;
 use crate::io::device::Kind;
@@ -92,6 +95,8 @@ pub struct Settings {
     pub raw_output: bool,
     /// The line being typed is ours to edit, if stdin and stdout are a terminal.
     pub edit: bool,
+    /// It is told step by step what happens on the connection.
+    pub explain: bool,
     /// At the end the digest of what was sent and received is told. So every byte is looked at, and the
     /// kernel does not move them by itself.
     pub digest: bool,
@@ -119,20 +124,45 @@ pub fn run(
     notices: &Notices,
 ) -> Result<Status, Error> {
     let records = Records::open(&settings.records)?;
-    let (transport, addr) = dial(target, tls)?;
-    let conn = Conn::new(transport, addr);
+    let conn = connect(target, tls, settings.explain, notices)?;
     converse(conn, settings, records, Role::Client, notices)
 }
 
+fn connect(
+    target: &Target,
+    tls: Option<&ClientTls>,
+    explain: bool,
+    notices: &Notices,
+) -> Result<Conn, Error> {
+    if !explain {
+        let (transport, addr) = dial(target, tls, &mut Unexplained)?;
+        return Ok(Conn::new(transport, addr));
+    }
+    let mut teller = Teller::new(notices);
+    let (transport, addr) = dial(target, tls, &mut teller)?;
+    let mut conn = Conn::new(transport, addr);
+    conn.explain(teller.into_story());
+    Ok(conn)
+}
+
 /// Connects to `target` and leaves again: what `nc -z` does. With `-v` the connection was told. If it
-/// is to be `quiet`, that there is none is said by the status alone.
+/// is to be `quiet`, that there is none is said by the status alone. It may be told step by step what
+/// happens (`explain`).
 ///
 /// # Errors
 /// No connection.
-pub fn probe(target: &Target, tls: Option<&ClientTls>, quiet: bool) -> Result<Status, Error> {
-    match dial(target, tls) {
-        Ok((transport, addr)) => {
-            Conn::new(transport, addr).close_notify();
+pub fn probe(
+    target: &Target,
+    tls: Option<&ClientTls>,
+    quiet: bool,
+    explain: bool,
+    notices: &Notices,
+) -> Result<Status, Error> {
+    match connect(target, tls, explain, notices) {
+        Ok(mut conn) => {
+            conn.close_notify();
+            conn.observe_closing();
+            explaining::tell(&mut conn, Instant::now());
             Ok(Status::Done(Proof::nothing_was_promised()))
         }
         Err(error) if quiet && !error.is_usage() => Ok(Status::Failed),

@@ -44,6 +44,9 @@ use self::reload::Reload;
 use crate::client;
 use crate::client::Traffic;
 use crate::engine::admit::Lists;
+use crate::engine::explain::Observed;
+use crate::engine::explain::Story;
+use crate::engine::explain::Witness;
 use crate::engine::fold::whole;
 use crate::io::access::Guard;
 use crate::io::confine::Kept;
@@ -69,6 +72,7 @@ use crate::io::tls::Acceptor;
 use crate::io::web::Site;
 use crate::io::web::invitation;
 use crate::io::world::Kernel;
+use crate::status::EXPLAIN;
 use crate::status::NOTICE;
 use crate::status::Status;
 
@@ -106,6 +110,9 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         let (listener, told) = listen(place, acceptor.clone())?;
         let chosen = matches!(place, Place::Inet(bind) if bind.port == 0);
         announce(&format!("listening on {told}"), chosen, notices);
+        if config.settings.explain && matches!(place, Place::Inet(_)) {
+            explain_listening(&told);
+        }
         announce_certificate(acceptor.as_ref(), &config, notices);
         announce_raw(&listener, acceptor.as_ref());
         listeners.push(listener);
@@ -117,6 +124,9 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
             web.bind.port == 0,
             notices,
         );
+        if config.settings.explain {
+            explain_listening(&told);
+        }
         if config.place.is_none() {
             announce_certificate(acceptor.as_ref(), &config, notices);
         }
@@ -156,6 +166,15 @@ fn announce(told: &str, is_chosen: bool, notices: &Notices) {
     match is_chosen {
         true => notices.say(told),
         false => log::info!(target: NOTICE, "{told}"),
+    }
+}
+
+/// Explains who answers those that come.
+fn explain_listening(told: &str) {
+    let mut story = Story::default();
+    story.observe(Observed::Listening(told));
+    for sentence in story.take(Instant::now()) {
+        log::info!(target: EXPLAIN, "{sentence}");
     }
 }
 

@@ -15,6 +15,7 @@ use muxnc::io::error::Error;
 use muxnc::io::notices::Notices;
 use muxnc::io::notices::Stderr;
 use muxnc::io::signals;
+use muxnc::status::EXPLAIN;
 use muxnc::status::NOTICE;
 use muxnc::status::Status;
 
@@ -40,7 +41,12 @@ fn run(notices: &Notices) -> Result<Status, Error> {
     start_log(verbosity, notices);
     match mode {
         Mode::Hub(config) => hub::run(config, notices),
-        Mode::Probe { target, tls, quiet } => client::probe(&target, tls.as_ref(), quiet),
+        Mode::Probe {
+            target,
+            tls,
+            quiet,
+            explain,
+        } => client::probe(&target, tls.as_ref(), quiet, explain, notices),
         Mode::Client {
             target,
             tls,
@@ -70,6 +76,8 @@ fn start_log(verbosity: Verbosity, notices: &Notices) {
         Verbosity::Verbose(2) => builder.filter_level(LevelFilter::Debug),
         Verbosity::Verbose(_) => builder.filter_level(LevelFilter::Trace),
     };
+    // What was asked for by an option of its own.
+    builder.filter_module(EXPLAIN, LevelFilter::Info);
     builder
         .parse_default_env()
         .format(|out, record| writeln!(out, "muxnc: {}", record.args()))

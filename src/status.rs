@@ -7,6 +7,9 @@ use crate::engine::flow::Proof;
 /// The log target of what a person at a terminal is told without asking.
 pub const NOTICE: &str = "muxnc::notice";
 
+/// The log target of explanations (`--explain`).
+pub const EXPLAIN: &str = "muxnc::explain";
+
 /// How the program ended, as the shell sees it. Death by a signal is the system's doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

@@ -152,6 +152,25 @@ fn with_broker_the_participants_read_each_other() {
 }
 
 #[test]
+fn a_chat_says_who_said_it_and_what_happens_is_explained_where_that_is_wanted() {
+    if !installed(&["tmux", "nc", "ncat", "telnet", "socat"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let mut demo = stage.run(&["--check", "--chat", "--explain"]);
+    demo.expect_status(0);
+    let told = demo.stdout.text();
+    for text in [
+        "> line 1 from muxnc",
+        "[1] TCP: our kernel shook hands by itself",
+        "[5] TCP: our first ",
+    ] {
+        assert!(told.contains(text), "{text:?} is not in:\n{told}");
+    }
+    stage.expect_empty();
+}
+
+#[test]
 fn a_hub_that_does_not_do_its_work_fails_the_check() {
     if !installed(&["tmux"]) {
         return;

@@ -176,3 +176,29 @@ fn an_idle_hub_makes_no_system_call() {
     hub.process.stderr.wait_for("ended its side");
     assert_sleeps(&hub);
 }
+
+#[test]
+fn what_is_kept_to_explain_what_a_peer_says_is_bounded() {
+    const PEERS: usize = 500;
+    let hub = Hub::start(&["--explain"]);
+    join(&hub, 10);
+    let before = rss_kib(&hub);
+    // Heads of requests that do not end, as long as they are kept, and longer; of short lines, which
+    // are not kept for any other reason.
+    for len in [8000, 20_000] {
+        let head = format!("GET /{len} HTTP/1.1\r\n{}", "X: y\r\n".repeat(len / 6));
+        let mut peers: Vec<TcpStream> = (0..PEERS).map(|_| hub.join()).collect();
+        for peer in &mut peers {
+            peer.write_all(head.as_bytes()).unwrap();
+        }
+        eventually("all of them are heard", || {
+            let first = format!("GET /{len} HTTP/1.1\r\n");
+            hub.process.stdout.text().matches(&first).count() == PEERS
+        });
+        let each = (rss_kib(&hub) - before) / PEERS as u64;
+        assert!(
+            each <= 20,
+            "{each} KiB for each of {PEERS} with {len} bytes of a head"
+        );
+    }
+}

@@ -151,3 +151,28 @@ fn few_of_those_who_agree_on_no_tls_are_told_of() {
     expect_few(&hub, start, STORM, 10, " did not join: ", more);
     expect_at_most(&hub, 200);
 }
+
+#[test]
+fn explanations_of_a_storm_are_bounded() {
+    let hub = Hub::start(&["--explain"]);
+    let since = Instant::now();
+    for i in 0..STORM {
+        let mut stream = connect_from((i % 200) as u8 + 1, hub.port);
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+    }
+    let more = " more things happened than was explained";
+    // Each of them causes as many sentences at least.
+    let is_all = |text: &[u8]| {
+        let (one_by_one, summed, _) = told(&String::from_utf8_lossy(text), ": [", more);
+        one_by_one + summed >= 5 * STORM
+    };
+    let text = hub.process.stderr.wait_until("all were told of", is_all);
+    let (one_by_one, _, _) = told(&String::from_utf8_lossy(&text), ": [", more);
+    let seconds = since.elapsed().as_secs() as usize + 1;
+    assert!(
+        (900..=1000 + 2 * seconds).contains(&one_by_one),
+        "{one_by_one}"
+    );
+}

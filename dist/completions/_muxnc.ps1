@@ -101,6 +101,7 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('--no-commands', '--no-commands', [CompletionResultType]::ParameterName, 'Say what begins with / like anything else')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say on stderr what happens; twice or three times: in detail')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say on stderr what happens; twice or three times: in detail')
+            [CompletionResult]::new('--explain', '--explain', [CompletionResultType]::ParameterName, 'Explain in plain words what happens on each connection, layer by layer, as it happens')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             break
         }

@@ -72,4 +72,5 @@ complete -c muxnc -l raw-output -d 'Let the bytes of others do to the terminal w
 complete -c muxnc -l no-edit -d 'Do not edit the line being typed: leave that to the terminal, as nc does'
 complete -c muxnc -l no-commands -d 'Say what begins with / like anything else'
 complete -c muxnc -s v -l verbose -d 'Say on stderr what happens; twice or three times: in detail'
+complete -c muxnc -l explain -d 'Explain in plain words what happens on each connection, layer by layer, as it happens'
 complete -c muxnc -l quiet -d 'Say only what went wrong'

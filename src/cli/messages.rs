@@ -12,8 +12,12 @@ pub(super) struct MessagesArgs {
     #[arg(short, long, action = ArgAction::Count)]
     pub(super) verbose: u8,
 
+    /// Explain in plain words what happens on each connection, layer by layer, as it happens
+    #[arg(long)]
+    pub(super) explain: bool,
+
     /// Say only what went wrong
-    #[arg(long, conflicts_with = "verbose")]
+    #[arg(long, conflicts_with_all = ["verbose", "explain"])]
     pub(super) quiet: bool,
 }
 

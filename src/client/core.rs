@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use super::Settings;
 use super::Traffic;
+use super::explaining;
 use super::link::Link;
 use super::receiver::Receiver;
 use super::recorder::Recorder;
@@ -32,6 +33,7 @@ use crate::engine::conversation::End;
 use crate::engine::conversation::Next;
 use crate::engine::conversation::Terms;
 use crate::engine::dead_peer;
+use crate::engine::explain::Observed;
 use crate::engine::own_progress::OwnProgress;
 use crate::engine::progress::Size;
 use crate::io::conn::Conn;
@@ -146,8 +148,8 @@ impl<W: World> Core<W> {
             },
             now,
         );
-        // Who records has to see the bytes, and a layer changes them.
-        let is_wire = parts.conn.is_wire() && !recorder.is_wanted();
+        // Who records or explains has to see the bytes, and a layer changes them.
+        let is_wire = parts.conn.is_wire() && !recorder.is_wanted() && !parts.conn.is_explained();
         let crlf = settings.crlf;
         let raw = settings.raw_output;
         let has_console = parts.input.console().is_some();
@@ -232,8 +234,13 @@ impl<W: World> Core<W> {
             .receiver
             .record_waits(&self.recorder, self.sender.input.console());
         self.talk.record_waits(waiting);
+        self.observe_flows();
         loop {
-            match self.talk.next(now) {
+            let next = self.talk.next(now);
+            if !matches!(next, Next::Do(_)) {
+                self.explain(now)?;
+            }
+            match next {
                 Next::Do(act) => self.act(act, now)?,
                 Next::End(End::Done(proof)) => {
                     if self.talk.was_closed_first() {
@@ -253,6 +260,7 @@ impl<W: World> Core<W> {
                         looks_at,
                         self.draws(),
                         self.recorder.deadline(),
+                        self.link.conn.tells_at(),
                     ];
                     return Ok(Turn::Wait(times.into_iter().flatten().min()));
                 }
@@ -284,6 +292,29 @@ impl<W: World> Core<W> {
         self.draw(now);
         self.show(now)?;
         Ok(busy_up || busy_down)
+    }
+
+    /// What can be seen of stdin and stdout, where it is explained what happens.
+    fn observe_flows(&mut self) {
+        let conn = &mut self.link.conn;
+        if !conn.is_explained() {
+            return;
+        }
+        let has_input = self.sender.input.stdin().is_some();
+        if has_input && !self.talk.up.is_open() && self.talk.up.loss().is_none() {
+            conn.observe(Observed::InputEnded);
+        }
+        if self.talk.down.owed() > 0 && !self.receiver.stdout.is_writable() {
+            conn.observe(Observed::OutputFull);
+        }
+    }
+
+    /// Tells what happened on the connection, where that is wanted.
+    fn explain(&mut self, now: Instant) -> Result<(), Error> {
+        match explaining::tell(&mut self.link.conn, now) {
+            true => self.show(now),
+            false => Ok(()),
+        }
     }
 
     fn note_all_sent(&mut self) {
@@ -446,6 +477,8 @@ impl<W: World> Core<W> {
         if ended.is_ok() && self.is_complete() {
             self.link.conn.close_notify();
         }
+        self.link.conn.observe_closing();
+        explaining::tell(&mut self.link.conn, now);
         let why = match &ended {
             Ok(_) => String::from("closed"),
             Err(error) => error.to_string(),

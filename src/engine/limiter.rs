@@ -50,13 +50,24 @@ impl Limiter {
         let is_told = full_at <= now + self.each * self.burst;
         match is_told {
             true => self.full_at = Some(full_at),
-            false => {
-                self.untold += count;
-                self.sums_up_at.get_or_insert(now + self.each * SUMS_UP);
-            }
+            false => self.leave_out(count, now),
         }
         self.check();
         is_told
+    }
+
+    fn leave_out(&mut self, count: u64, now: Instant) {
+        self.untold += count;
+        self.sums_up_at.get_or_insert(now + self.each * SUMS_UP);
+    }
+
+    /// The same of what can be told of in a sum only.
+    pub fn count_for_sum(&mut self, count: u64, now: Instant) {
+        if count > 0 {
+            self.total += count;
+            self.leave_out(count, now);
+        }
+        self.check();
     }
 
     /// The same of what is told in no case.
@@ -80,6 +91,11 @@ impl Limiter {
         let untold = std::mem::take(&mut self.untold);
         self.check();
         Some(untold)
+    }
+
+    /// The same at the end, when it is time anyway.
+    pub fn take_last(&mut self) -> Option<u64> {
+        self.sums_up_at.and_then(|at| self.take_untold(at))
     }
 
     /// What holds of the counts, in debug builds: whatever was not told will be.

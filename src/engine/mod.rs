@@ -18,6 +18,7 @@ pub mod dialect;
 pub mod digest;
 pub mod editor;
 pub mod escape;
+pub mod explain;
 pub mod flow;
 pub mod fold;
 pub mod handshakes;

@@ -194,6 +194,9 @@ impl<W: World> Core<W> {
         if config.settings.digest {
             peers.digest();
         }
+        if config.settings.explain {
+            peers.explain();
+        }
         let max = match config.once {
             true => Some(1),
             false => config.max_peers,
@@ -263,6 +266,7 @@ impl<W: World> Core<W> {
         let withholds = !self.has_said_all() && self.transfer.is_waiting(&self.peers);
         self.peers.find_overdue(withholds, now);
         self.peers.find_vanished(now);
+        self.peers.tell_explained(now);
         if self.peers.reap(now) {
             self.accept.freed();
         }

@@ -20,6 +20,7 @@ use log::Level;
 
 use crate::engine::limiter::EACH;
 use crate::engine::limiter::Limiter;
+use crate::status::EXPLAIN;
 use crate::status::NOTICE;
 
 /// Of those who come and go so many are told of one by one: a lecture may begin and end at once.
@@ -59,10 +60,12 @@ pub enum Topic {
     Transfer,
     /// What it said has a digest (`--sha256`).
     Digest,
+    /// What happened on its connection (`--explain`).
+    Explained,
 }
 
 /// All of them, in order.
-const TOPICS: [Topic; 14] = [
+const TOPICS: [Topic; 15] = [
     Topic::Joined,
     Topic::Ended,
     Topic::Left,
@@ -77,6 +80,7 @@ const TOPICS: [Topic; 14] = [
     Topic::Unheard,
     Topic::Transfer,
     Topic::Digest,
+    Topic::Explained,
 ];
 
 impl Topic {
@@ -96,14 +100,16 @@ impl Topic {
             | Topic::Left
             | Topic::Refused
             | Topic::Stranger
-            | Topic::Transfer => Level::Info,
+            | Topic::Transfer
+            | Topic::Explained => Level::Info,
         }
     }
 
     /// What is told to a person at a terminal without asking has a target of its own.
     fn target(self) -> &'static str {
-        match self.level() {
-            Level::Info => NOTICE,
+        match (self, self.level()) {
+            (Topic::Explained, _) => EXPLAIN,
+            (_, Level::Info) => NOTICE,
             _ => module_path!(),
         }
     }
@@ -114,7 +120,8 @@ impl Topic {
 
     fn burst(self) -> u32 {
         match self {
-            Topic::Joined | Topic::Ended | Topic::Left | Topic::Digest => CLASS,
+            // A class joins, says something and leaves, in some ten sentences each.
+            Topic::Joined | Topic::Ended | Topic::Left | Topic::Digest | Topic::Explained => CLASS,
             _ => FEW,
         }
     }
@@ -136,6 +143,7 @@ impl Topic {
             Topic::Unheard => "more bytes of some who left were not heard",
             Topic::Transfer => "more times it waited again, or began",
             Topic::Digest => "more sent something, of which no digest is told",
+            Topic::Explained => "more things happened than was explained",
         };
         format!("{count} {what}")
     }

@@ -20,6 +20,7 @@ mod check;
 mod departing;
 mod digests;
 mod exits;
+mod explaining;
 #[cfg(test)]
 pub(super) mod fake;
 mod leaving;
@@ -43,6 +44,7 @@ use slab::Slab;
 
 use self::digests::Digests;
 use self::exits::Exits;
+use self::explaining::Explaining;
 pub use self::leaving::DisconnectReason;
 use self::lingering::Lingering;
 use self::peer::Ledger;
@@ -100,6 +102,8 @@ pub struct Peers<S, D = Descriptor> {
     records: Option<Box<Records<D>>>,
     /// Only with `--sha256`.
     digests: Option<Box<Digests>>,
+    /// Only with `--explain`.
+    explaining: Option<Box<Explaining>>,
     /// Bytes that the operator said to everybody.
     pub said: u64,
     /// Bytes received from those who left.
@@ -144,6 +148,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             visitors: None,
             records: None,
             digests: None,
+            explaining: None,
             said: 0,
             received: 0,
         }
@@ -171,7 +176,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Takes a connection in, whose events will come with the key returned: [`Peers::next_key`], as
     /// it was before. It is not in the room.
-    pub fn arrive(&mut self, conn: Conn<S>) -> usize {
+    pub fn arrive(&mut self, mut conn: Conn<S>) -> usize {
+        self.explain_arrival(&mut conn);
         self.conns.insert(Peer::new(conn))
     }
 
@@ -358,6 +364,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.lingering.deadline(),
             self.records.as_ref().and_then(|r| r.deadline()),
             idle,
+            self.explains_at(),
         ];
         deadlines.into_iter().flatten().min()
     }

@@ -10,13 +10,19 @@ use std::io;
 use std::io::IoSlice;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
+use std::time::Instant;
 
 use mio::Registry;
 use mio::Token;
 
 use crate::engine::dead_peer::DeadPeerTimer;
+use crate::engine::explain::Observed;
+use crate::engine::explain::Sentence;
+use crate::engine::explain::Story;
+use crate::engine::explain::Witness;
 use crate::io::addr::Addr;
 use crate::io::layer::Layer;
+use crate::io::net;
 use crate::io::readiness::Event;
 use crate::io::readiness::Readiness;
 use crate::io::readiness::ShortRead;
@@ -41,6 +47,8 @@ pub struct Conn<S = Layer> {
     /// Closing it breaks the connection.
     breaks: bool,
     dead_peer: DeadPeerTimer,
+    /// Only where it is explained what happens.
+    story: Option<Box<Story>>,
 }
 
 impl<S: AsFd> AsFd for Conn<S> {
@@ -82,7 +90,65 @@ impl<S: Stream> Conn<S> {
             shut: false,
             breaks: false,
             dead_peer: DeadPeerTimer::default(),
+            story: None,
         }
+    }
+
+    /// From now on it is explained what happens, as the next part of this story.
+    pub fn explain(&mut self, story: Story) {
+        self.story = Some(Box::new(story));
+    }
+
+    /// The same of one that was accepted just now.
+    pub fn explain_accepted(&mut self) {
+        let mut story = Story::default();
+        story.observe(Observed::Accepted {
+            local: self.stream.local_addr(),
+            remote: match &self.addr {
+                Addr::Inet(addr) | Addr::Web(addr) => Some(*addr),
+                Addr::Unix(_) | Addr::Proxied(_) => None,
+            },
+        });
+        self.explain(story);
+    }
+
+    /// Whether it is explained what happens.
+    pub fn is_explained(&self) -> bool {
+        self.story.is_some()
+    }
+
+    /// Something about it happened elsewhere.
+    pub fn observe(&mut self, what: Observed<'_>) {
+        if let Some(story) = &mut self.story {
+            story.observe(what);
+        }
+    }
+
+    /// It is closed after this.
+    pub fn observe_closing(&mut self) {
+        if self.is_explained() {
+            let (breaks, unread) = (self.breaks, self.unread().unwrap_or(0));
+            self.observe(Observed::Closing { breaks, unread });
+        }
+    }
+
+    /// What is to be told now of what happened, the kernel's account asked if it may say more.
+    pub fn tell(&mut self, now: Instant) -> Vec<Sentence> {
+        let Some(story) = &mut self.story else {
+            return Vec::new();
+        };
+        if story.wants_look(now) {
+            match self.stream.reading() {
+                Some(reading) => story.observe(Observed::Looked(reading, now)),
+                None => story.observe(Observed::Unread),
+            }
+        }
+        story.take(now)
+    }
+
+    /// When there is more to tell, if nothing happens before.
+    pub fn tells_at(&self) -> Option<Instant> {
+        self.story.as_ref()?.deadline()
     }
 
     /// Takes note of an event.
@@ -139,7 +205,11 @@ impl<S: Stream> Conn<S> {
     /// Why the connection broke after the end was read. Reading does not tell: after an end the
     /// kernel reports nothing but ends.
     pub fn take_error(&mut self) -> Option<io::Error> {
-        self.stream.take_error()
+        let taken = self.stream.take_error();
+        if let Some(error) = &taken {
+            self.observe(Observed::Broke(error));
+        }
+        taken
     }
 
     /// Whether something has to be agreed on before anything is said.
@@ -160,6 +230,13 @@ impl<S: Stream> Conn<S> {
         {
             self.ready.expect_bytes();
         }
+        if self.is_explained()
+            && let Handshake::Done = step
+        {
+            for agreement in self.stream.agreements() {
+                self.observe(Observed::Agreed(&agreement));
+            }
+        }
         step
     }
 
@@ -171,6 +248,9 @@ impl<S: Stream> Conn<S> {
     /// Asks more often whether the other side is there: see [`Stream::probe_soon`].
     pub fn probe_soon(&mut self) {
         self.stream.probe_soon();
+        if !self.stream.tells_hang_up() {
+            self.observe(Observed::Probes(net::PROBES_SOON));
+        }
     }
 
     /// Reads once. After the end it may be called again, and [`Conn::take_error`] be asked whether
@@ -190,6 +270,15 @@ impl<S: Stream> Conn<S> {
             Received::End | Received::Truncated(_) => self.end(),
             Received::Failed(_) => self.ready.read_ended(),
         }
+        if let Some(story) = &mut self.story {
+            match &received {
+                Received::Bytes(count) => story.observe(Observed::Received(&buffer[..*count])),
+                Received::End => story.observe(Observed::Ended),
+                Received::Truncated(_) => story.observe(Observed::Truncated),
+                Received::Failed(error) => story.observe(Observed::Broke(error)),
+                Received::Yield | Received::Pending => {}
+            }
+        }
         received
     }
 
@@ -200,7 +289,15 @@ impl<S: Stream> Conn<S> {
     /// The connection broke.
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        match self.stream.write(slices) {
+        let sent = self.stream.write(slices);
+        if let Some(story) = &mut self.story {
+            match &sent {
+                Sent::Bytes(count) => story.observe(Observed::Sent(slices, *count)),
+                Sent::Failed(error) => story.observe(Observed::Broke(error)),
+                Sent::Full => {}
+            }
+        }
+        match sent {
             Sent::Bytes(count) => {
                 self.ready.has_written(count, offered);
                 self.block_behind_pending();
@@ -228,7 +325,10 @@ impl<S: Stream> Conn<S> {
         if !self.is_writable() || !self.stream.has_pending_output() {
             return Ok(());
         }
-        self.stream.flush()?;
+        if let Err(error) = self.stream.flush() {
+            self.observe(Observed::Broke(&error));
+            return Err(error);
+        }
         self.dead_peer.sent();
         self.block_behind_pending();
         Ok(())
@@ -251,7 +351,11 @@ impl<S: Stream> Conn<S> {
             return false;
         }
         let info = self.stream.tcp_info();
-        self.dead_peer.check(info.map(TcpInfo::outstanding))
+        let has_vanished = self.dead_peer.check(info.map(TcpInfo::outstanding));
+        if has_vanished {
+            self.observe(Observed::Vanished);
+        }
+        has_vanished
     }
 
     /// Tells the other side why it is not let in: see [`Stream::refuse`].
@@ -301,6 +405,7 @@ impl<S: Stream> Conn<S> {
         // The end has to be acknowledged as well.
         self.dead_peer.sent();
         let _ = self.stream.shutdown();
+        self.observe(Observed::Shut);
         self.block_behind_pending();
     }
 

@@ -20,6 +20,8 @@ use std::sync::Arc;
 use mio::Registry;
 use mio::Token;
 
+use crate::engine::explain::Agreement;
+use crate::engine::explain::Reading;
 use crate::io::socket::Socket;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
@@ -200,6 +202,18 @@ impl Stream for Layer {
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {
         each!(self, stream => stream.beside())
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        each!(self, stream => stream.reading())
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        each!(self, stream => stream.local_addr())
+    }
+
+    fn agreements(&self) -> Vec<Agreement> {
+        each!(self, stream => stream.agreements())
     }
 }
 

@@ -44,7 +44,10 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
 /// The same for a connection whose other side has ended its sending side: one that was closed for
 /// good answers the first probe with a reset, once the kernel over there has given up waiting for our
 /// end (tcp(7), `tcp_fin_timeout`: a minute).
-const KEEPALIVE_SOON: TcpKeepalive = KEEPALIVE.with_time(Duration::from_secs(10));
+const KEEPALIVE_SOON: TcpKeepalive = KEEPALIVE.with_time(PROBES_SOON);
+
+/// After so much silence, then.
+pub(super) const PROBES_SOON: Duration = Duration::from_secs(10);
 
 /// Asks more often whether the other side is there. That it cannot be asked so is no error: it is
 /// asked as before.

@@ -21,6 +21,8 @@ use rustix::event::PollFlags;
 use rustix::event::Timespec;
 use rustix::event::poll;
 
+use crate::engine::explain::Observed;
+use crate::engine::explain::Witness;
 use crate::engine::proxy::Conversation;
 use crate::engine::proxy::Destination;
 use crate::engine::proxy::Kind;
@@ -80,7 +82,11 @@ impl fmt::Display for Proxy {
 ///
 /// # Errors
 /// The proxy cannot be reached, or does not do it.
-pub fn connect(remote: &Remote, proxy: &Proxy) -> Result<(TcpStream, String), Error> {
+pub fn connect(
+    remote: &Remote,
+    proxy: &Proxy,
+    witness: &mut dyn Witness,
+) -> Result<(TcpStream, String), Error> {
     let end = Instant::now() + remote.limit;
     let destination = destination(remote, proxy, end)?;
     let place = destination.to_string();
@@ -95,10 +101,19 @@ pub fn connect(remote: &Remote, proxy: &Proxy) -> Result<(TcpStream, String), Er
             limit: end.saturating_duration_since(Instant::now()),
             ..remote.clone()
         };
-        let (stream, addr) = net::connect(&to_proxy).map_err(|error| error.while_doing(&doing))?;
+        let (stream, addr) =
+            net::connect(&to_proxy, witness).map_err(|error| error.while_doing(&doing))?;
         log::debug!("connected to proxy {addr}");
+        witness.observe(Observed::ProxyAsked {
+            language: &proxy.kind.to_string(),
+            proxy: &addr.to_string(),
+            place: &place,
+        });
         match negotiate(&mut talk, &stream, end) {
-            Ok(End::Done) => return Ok((stream, place)),
+            Ok(End::Done) => {
+                witness.observe(Observed::ProxyAgreed(&place));
+                return Ok((stream, place));
+            }
             Ok(End::Reconnect) => log::debug!("the proxy is to be asked on a new connection"),
             Err(failure) => return Err(failure.told(&doing, proxy)),
         }

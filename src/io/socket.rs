@@ -9,6 +9,7 @@ use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 
@@ -20,6 +21,8 @@ use mio::net::UnixStream;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
+use crate::engine::explain::Agreement;
+use crate::engine::explain::Reading;
 use crate::io::net;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
@@ -235,6 +238,24 @@ impl Stream for Socket {
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {
         None
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        match &self.kind {
+            Kind::Tcp(stream) => TcpInfo::reading(stream, self.connected),
+            Kind::Unix(_) => None,
+        }
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.kind {
+            Kind::Tcp(stream) => stream.local_addr().ok(),
+            Kind::Unix(_) => None,
+        }
+    }
+
+    fn agreements(&self) -> Vec<Agreement> {
+        Vec::new()
     }
 }
 

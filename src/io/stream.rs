@@ -11,10 +11,13 @@
 use std::borrow::Cow;
 use std::io;
 use std::io::IoSlice;
+use std::net::SocketAddr;
 
 use crate::engine::admit::AdmissionError;
 use crate::engine::aside::Aside;
 use crate::engine::aside::Returning;
+use crate::engine::explain::Agreement;
+use crate::engine::explain::Reading;
 use crate::io::tcp_info::TcpInfo;
 
 /// What a read found, of a stream or of standard input.
@@ -187,4 +190,13 @@ pub trait Stream {
 
     /// What can be said beside the stream, if anything can.
     fn beside(&mut self) -> Option<&mut dyn Beside>;
+
+    /// The same, and more, to explain it.
+    fn reading(&self) -> Option<Reading>;
+
+    /// Our end, if it has an address and a port.
+    fn local_addr(&self) -> Option<SocketAddr>;
+
+    /// What a handshake came to, the lowest layer first; nothing where there is none.
+    fn agreements(&self) -> Vec<Agreement>;
 }

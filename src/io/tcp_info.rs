@@ -11,6 +11,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use crate::engine::dead_peer::Outstanding;
+use crate::engine::explain::Reading;
 
 /// An answer of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,18 @@ impl TcpInfo {
         None
     }
 
+    /// Asks about a socket for more, to explain it.
+    #[cfg(target_os = "linux")]
+    pub fn reading(socket: impl AsFd, connected: bool) -> Option<Reading> {
+        linux::read(&socket, TcpInfo::of(&socket, connected)?)
+    }
+
+    /// Nowhere but on Linux.
+    #[cfg(not(target_os = "linux"))]
+    pub fn reading(_: impl AsFd, _: bool) -> Option<Reading> {
+        None
+    }
+
     /// Bytes that the other side has not acknowledged, sent or waiting to be.
     pub fn unacknowledged(self) -> u64 {
         self.written - self.acknowledged
@@ -71,10 +84,15 @@ impl TcpInfo {
 mod linux {
     use std::os::fd::AsFd;
     use std::sync::OnceLock;
+    use std::time::Duration;
 
     use nix::getsockopt_impl;
     use nix::libc;
     use nix::sockopt_impl;
+
+    use super::TcpInfo;
+    use crate::engine::explain::Phase;
+    use crate::engine::explain::Reading;
 
     /// The beginning of the kernel's `struct tcp_info`, as of Linux 4.19. The kernel fills as much as
     /// there is room for.
@@ -85,14 +103,20 @@ mod linux {
     #[derive(Debug, Clone, Copy)]
     #[repr(C)]
     pub struct Info {
-        _state: [u8; 3],
+        state: u8,
+        _congestion_and_retransmits: [u8; 2],
         pub(super) probes: u8,
         _options: [u8; 4],
-        _rto_to_rcv_mss: [u32; 4],
+        _rto_and_ato: [u32; 2],
+        snd_mss: u32,
+        _rcv_mss: u32,
         pub(super) unacked: u32,
         _sacked_to_last_data_recv: [u32; 7],
         pub(super) last_ack_recv: u32,
-        _pmtu_to_total_retrans: [u32; 11],
+        _pmtu_and_ssthresh: [u32; 2],
+        rtt: u32,
+        _rttvar_to_rcv_space: [u32; 7],
+        total_retrans: u32,
         _pacing: [u64; 2],
         pub(super) bytes_acked: u64,
         _bytes_received: u64,
@@ -107,6 +131,21 @@ mod linux {
 
     const _: () = assert!(size_of::<Info>() == 216);
 
+    /// The same, as of Linux 5.4.
+    #[allow(
+        unreachable_pub,
+        reason = "the option that sockopt_impl makes is public, and names it"
+    )]
+    #[derive(Debug, Clone, Copy)]
+    #[repr(C)]
+    pub struct LongInfo {
+        info: Info,
+        _dsack_dups_to_ooopack: [u32; 3],
+        snd_wnd: u32,
+    }
+
+    const _: () = assert!(size_of::<LongInfo>() == 232);
+
     sockopt_impl!(
         /// The kernel's account of a connection.
         Account,
@@ -116,24 +155,61 @@ mod linux {
         Info
     );
 
+    sockopt_impl!(
+        /// The same with more.
+        LongAccount,
+        GetOnly,
+        libc::IPPROTO_TCP,
+        libc::TCP_INFO,
+        LongInfo
+    );
+
     pub(super) fn ask(socket: &impl AsFd) -> Option<Info> {
-        if !tells_all() {
+        if version() < (4, 19) {
             return None;
         }
         nix::sys::socket::getsockopt(socket, Account).ok()
     }
 
-    /// Whether the kernel's account has all of [`Info`]: a shorter one must not be asked for.
-    fn tells_all() -> bool {
-        static TELLS: OnceLock<bool> = OnceLock::new();
-        *TELLS.get_or_init(|| {
+    /// What there is to explain, beside what `known` says.
+    pub(super) fn read(socket: &impl AsFd, known: TcpInfo) -> Option<Reading> {
+        let (info, window) = match version() >= (5, 4) {
+            true => {
+                let long = nix::sys::socket::getsockopt(socket, LongAccount).ok()?;
+                (long.info, Some(long.snd_wnd))
+            }
+            false => (ask(socket)?, None),
+        };
+        Some(Reading {
+            // include/net/tcp_states.h
+            phase: match info.state {
+                1 => Phase::Established,
+                5 => Phase::FinWait2,
+                8 => Phase::CloseWait,
+                _ => Phase::Other,
+            },
+            round_trip: Duration::from_micros(info.rtt.into()),
+            segment: info.snd_mss,
+            window,
+            written: known.written,
+            acknowledged: known.acknowledged,
+            unsent: info.notsent_bytes,
+            in_flight: known.in_flight,
+            resent: info.total_retrans,
+            probes: info.probes,
+        })
+    }
+
+    /// The kernel's version, which says how long its account is: more must not be asked for.
+    fn version() -> (u32, u32) {
+        static VERSION: OnceLock<(u32, u32)> = OnceLock::new();
+        *VERSION.get_or_init(|| {
             let release = rustix::system::uname();
             let release = release.release().to_string_lossy();
             let mut numbers = release
                 .split(['.', '-'])
                 .map_while(|part| part.parse().ok());
-            let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-            version >= (4, 19)
+            (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
         })
     }
 }
@@ -148,6 +224,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::engine::explain::Phase;
 
     /// A connection to ourselves: the side that connected, and the one that accepted.
     fn connection(listen: &str) -> (TcpStream, TcpStream) {
@@ -224,6 +301,32 @@ mod tests {
         let info = until(&here, true, |info| info.in_flight == 0);
         assert_eq!((info.written, info.acknowledged), (1, 1), "{info:?}");
         drop(there);
+    }
+
+    #[test]
+    fn what_is_explained_is_read_from_the_same_account() {
+        let (mut here, there) = connection("127.0.0.1:0");
+        let begun = TcpInfo::reading(&here, true).unwrap();
+        assert_eq!(begun.phase, Phase::Established);
+        assert!(
+            !begun.round_trip.is_zero() && begun.segment > 500,
+            "{begun:?}"
+        );
+        assert!(begun.window.is_none_or(|window| window > 0), "{begun:?}");
+        here.set_nonblocking(true).unwrap();
+        while here.write(&[0; 65536]).is_ok() {}
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let full = TcpInfo::reading(&here, true).unwrap();
+            if full.unsent > 0 && full.window.is_none_or(|window| window == 0) {
+                break;
+            }
+            assert!(Instant::now() < end, "{full:?}");
+        }
+        there.shutdown(Shutdown::Write).unwrap();
+        while here.read(&mut [0; 1]).is_err() {}
+        let half = TcpInfo::reading(&here, true).unwrap();
+        assert_eq!(half.phase, Phase::CloseWait, "{half:?}");
     }
 
     #[test]

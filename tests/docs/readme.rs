@@ -10,6 +10,7 @@ use super::blocks::blocks;
 use super::stage::Stage;
 use crate::support::Process;
 use crate::support::Terminal;
+use crate::support::Watched;
 use crate::support::contains;
 use crate::support::installed;
 use crate::support::piped;
@@ -18,9 +19,9 @@ use crate::support::without_marks;
 const README: &str = "README.md";
 
 /// The scenarios below. A block of any other name is a command that nobody runs.
-const SCENARIOS: [&str; 16] = [
-    "three", "demo", "exercise", "http", "send", "receive", "collect", "chat", "log", "request",
-    "free", "health", "proxy", "unix", "tls", "web",
+const SCENARIOS: [&str; 17] = [
+    "three", "demo", "exercise", "http", "explain", "send", "receive", "collect", "chat", "log",
+    "request", "free", "health", "proxy", "unix", "tls", "web",
 ];
 
 /// Whose links are looked at.
@@ -124,6 +125,72 @@ pub(super) fn expect_shown(screen: &str, shown: &[String]) {
             "'{line}' is not on the screen:\n{screen}"
         );
     }
+}
+
+/// Text in which blanks, numbers and times are as in any other run, and no row is folded: a folded one
+/// begins with who says it again.
+fn as_explained(text: &str) -> String {
+    let is_time = |word: &str| {
+        let number = word.trim_end_matches([',', ';', ':']);
+        let number = number.trim_end_matches(['s', 'm', 'n', 'µ']);
+        number.parse::<f64>().is_ok() && word.contains('s')
+    };
+    let words = text.split_whitespace().filter(|word| *word != "muxnc:");
+    let words = words.map(|word| match is_time(word) {
+        true => String::from("TIME"),
+        false => {
+            let mut digits = word.replace(|c: char| c.is_ascii_digit(), "0");
+            while digits.contains("00") {
+                digits = digits.replace("00", "0");
+            }
+            digits
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Waits until all of these lines were told, in this order.
+#[track_caller]
+pub(super) fn expect_explained(told: &Watched, lines: &[String]) {
+    let wanted: Vec<String> = lines.iter().map(|line| as_explained(line)).collect();
+    told.wait_until(&lines.join("\n"), |bytes| {
+        let text = as_explained(&without_marks(&String::from_utf8_lossy(bytes)));
+        let mut rest = &text[..];
+        wanted.iter().all(|line| match rest.split_once(&line[..]) {
+            Some((_, behind)) => {
+                rest = behind;
+                true
+            }
+            None => false,
+        })
+    });
+}
+
+/// A request typed line by line, and what is told of it: all that is shown, in order.
+#[track_caller]
+pub(super) fn explained_in(document: &str) {
+    let Some(stage) = Stage::new(document, "explain", &[]) else {
+        return;
+    };
+    let typed = stage.next_shown("muxnc --explain -C");
+    let mut alice = stage.start("alice", &typed.command);
+    let (mut told, mut is_request) = (Vec::new(), true);
+    for line in typed.shown.iter().filter(|line| *line != "...") {
+        if line.starts_with("muxnc: ") {
+            told.push(line.clone());
+            expect_explained(&alice.stderr, &told);
+        } else if is_request {
+            alice.type_in(format!("{line}\n"));
+            is_request = !line.is_empty();
+        } else {
+            alice.stdout.wait_for(line);
+        }
+    }
+}
+
+#[test]
+fn what_have_i_done() {
+    explained_in(README);
 }
 
 #[test]

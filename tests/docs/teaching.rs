@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use rustix::process::Signal;
 
 use super::blocks::blocks;
-use super::readme::expect_shown;
+use super::readme::expect_explained;
+use super::readme::explained_in;
 use super::readme::http_by_hand_in;
 use super::stage::Stage;
 use crate::support::eventually;
 
 const TEACHING: &str = "docs/TEACHING.md";
 
-const SCENARIOS: [&str; 6] = ["join", "wire", "half", "http", "server", "slow"];
+const SCENARIOS: [&str; 7] = ["join", "wire", "half", "explain", "http", "server", "slow"];
 
 #[test]
 fn every_block_is_of_a_scenario_and_every_scenario_has_a_block() {
@@ -30,21 +31,31 @@ fn rows(shown: &str) -> usize {
         .count()
 }
 
+/// The sentences of this lesson that begin so.
+fn sentences(begin: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(super::blocks::path(TEACHING)).unwrap();
+    let lines = text.lines().filter(|line| line.starts_with(begin));
+    lines.map(String::from).collect()
+}
+
 #[test]
 fn everybody_in() {
     let Some(stage) = Stage::new(TEACHING, "join", &["nc", "ss"]) else {
         return;
     };
-    let listen = stage.next_shown("muxnc -l 3000");
+    let listen = stage.next_shown("muxnc -l --explain 3000");
     let bob = stage.sit("bob", &listen.command);
-    let screen = bob.screen.wait_for("to join: nc 192.0.2.7 3000");
-    expect_shown(&screen, &listen.shown);
+    expect_explained(&bob.screen, &listen.shown);
     let join = stage.next("nc 192.0.2.7 3000");
     let mut class = Vec::new();
     for i in 1..=3 {
         class.push(stage.sit("student", &join));
         bob.screen.wait_for(&format!("joined, {i} here"));
     }
+    class[0].press("Hello\r");
+    let told = sentences("muxnc: [1] TCP: ");
+    assert!(told[3].contains("the first 6 bytes have come"), "{told:?}");
+    expect_explained(&bob.screen, &told[..4]);
     let shown = stage.run("bob", &stage.next("ss -tn state established"));
     assert_eq!(rows(&shown), 3, "{shown}");
 }
@@ -80,11 +91,20 @@ fn half_closed() {
     let Some(stage) = Stage::new(TEACHING, "half", &["ss"]) else {
         return;
     };
-    let mut bob = stage.start("bob", "muxnc -l -v 3000");
+    let mut bob = stage.start("bob", "muxnc -l -v --explain 3000");
     bob.stderr.wait_for("listening on");
     let alice = stage.start("alice", &stage.next("printf 'I have said"));
     bob.stdout.wait_for("I have said what I had to say\n");
-    bob.stderr.wait_for("ended its side");
+    let half = sentences("muxnc: ").into_iter().filter(|line| {
+        ["stdin has ended", "FIN", "CLOSE-WAIT"]
+            .iter()
+            .any(|word| line.contains(word))
+    });
+    let (at_bob, at_alice): (Vec<String>, Vec<String>) =
+        half.partition(|line| line.contains("[1]"));
+    assert_eq!((at_bob.len(), at_alice.len()), (2, 3));
+    expect_explained(&bob.stderr, &at_bob);
+    expect_explained(&alice.stderr, &at_alice);
     for begin in ["ss -tn state close-wait", "ss -tn state fin-wait-2"] {
         let look = stage.next(begin);
         eventually("the kernel knows it", || {
@@ -93,6 +113,11 @@ fn half_closed() {
     }
     bob.type_in("I still hear you\n");
     alice.stdout.wait_for("I still hear you\n");
+}
+
+#[test]
+fn http_explained() {
+    explained_in(TEACHING);
 }
 
 #[test]
@@ -108,11 +133,13 @@ fn being_the_server() {
     let text = std::fs::read_to_string(super::blocks::path(TEACHING)).unwrap();
     let answer = text.split("```http\n").nth(1).unwrap();
     let answer = answer.split("```").next().unwrap();
-    let mut bob = stage.sit("bob", &stage.next("muxnc -l -C 3000"));
+    let mut bob = stage.sit("bob", &stage.next("muxnc -l -C --explain 3000"));
     bob.screen.wait_for("to join:");
     let mut browser = stage.start("alice", &stage.next("curl -s http://192.0.2.7:3000/"));
     bob.screen.wait_for("GET / HTTP/1.1");
     bob.screen.wait_for("Host: 192.0.2.7:3000");
+    let told = "muxnc: [1] HTTP: the other side sends a request line: the method GET (give me)";
+    expect_explained(&bob.screen, &[String::from(told)]);
     bob.press(&answer.replace('\n', "\r"));
     browser.expect_status(0);
     assert_eq!(browser.stdout.text(), "Hello");
@@ -141,5 +168,7 @@ fn a_slow_reader() {
             .filter_map(queued)
             .any(|queued| queued > 10_000)
     });
+    expect_explained(&bob.stderr, &sentences("muxnc: [2] TCP: the window"));
+    expect_explained(&bob.stderr, &sentences("muxnc: [2] program: "));
     bob.stderr.wait_for("was cut off: it took nothing for 5s");
 }

@@ -254,6 +254,32 @@ fn lines_come_in_order_when_the_wire_is_cut_for_five_seconds() {
     assert!(hosts.count("cut") > 0);
 }
 
+#[test]
+fn what_is_sent_again_while_the_wire_is_cut_is_explained_at_both_ends() {
+    let Some(mut hosts) = Hosts::new() else {
+        return;
+    };
+    let mut hub = hosts.start_hub(&["--explain"]);
+    let mut alice = hosts.join(MUXNC, &["--explain"], hub.port);
+    hub.process.stderr.wait_for("joined, 1 here");
+    hosts.order("cut");
+    hub.process.type_in("are you there?\n");
+    alice.type_in("are you?\n");
+    let again = "TCP: the kernel has sent ";
+    hub.process.stderr.wait_for(&format!("muxnc: [1] {again}"));
+    alice.stderr.wait_for(&format!("muxnc: {again}"));
+    for told in [alice.stderr.text(), hub.process.stderr.text()] {
+        assert!(!told.contains("the ACK came"), "{told}");
+    }
+    hosts.order("mend");
+    hub.process
+        .stderr
+        .wait_for("muxnc: [1] TCP: the ACK came, for all 15 bytes so far: ");
+    alice
+        .stderr
+        .wait_for("muxnc: TCP: the ACK came, for all 9 bytes so far: ");
+}
+
 /// Waits for something that takes up to two minutes.
 #[track_caller]
 fn within_two_minutes(since: Instant, what: &str, mut is_so: impl FnMut() -> bool) {
@@ -274,7 +300,7 @@ fn who_vanishes_without_a_word_is_noticed_by_both_sides_within_two_minutes() {
     };
     let mut silent = hosts.start_hub(&[]);
     let mut speaking = hosts.start_hub(&[]);
-    let mut idle = hosts.join(MUXNC, &[], silent.port);
+    let mut idle = hosts.join(MUXNC, &["--explain"], silent.port);
     let mut listener = hosts.join(MUXNC, &[], speaking.port);
     let mut speaker = hosts.join(MUXNC, &[], silent.port);
     silent.process.stderr.wait_for("joined, 2 here");
@@ -308,6 +334,11 @@ fn who_vanishes_without_a_word_is_noticed_by_both_sides_within_two_minutes() {
         );
         assert!(told.contains("timed out\n"), "{told}");
     }
+    let told = idle.stderr.text();
+    assert!(
+        told.contains("asked again and again whether anybody is there (keepalive)"),
+        "{told}"
+    );
     // The hubs serve on.
     assert!(silent.process.is_running() && speaking.process.is_running());
 }

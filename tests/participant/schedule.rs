@@ -91,6 +91,7 @@ impl Schedule {
             records: Wanted::default(),
             raw_output: true,
             edit: false,
+            explain: false,
             digest: false,
         };
         let mut net = net(Chance(0), stdin, &plain);
@@ -482,6 +483,7 @@ fn settings(chance: &mut Chance) -> Settings {
         raw_output: true,
         edit: false,
         // As a record, it has every byte looked at.
+        explain: false,
         digest: chance.one_in(6),
     }
 }

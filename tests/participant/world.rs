@@ -9,10 +9,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 
+use muxnc::engine::explain::Agreement;
+use muxnc::engine::explain::Reading;
 use muxnc::io::addr::Addr;
 use muxnc::io::conn::Conn;
 use muxnc::io::device::Device;
@@ -481,6 +484,18 @@ impl Stream for Fake {
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {
         None
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        None
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    fn agreements(&self) -> Vec<Agreement> {
+        Vec::new()
     }
 }
 

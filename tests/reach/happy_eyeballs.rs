@@ -176,6 +176,39 @@ fn a_dead_address_does_not_hold_up_the_next_one() {
 }
 
 #[test]
+fn the_race_is_explained_with_who_was_beside_whom_and_who_lost() {
+    let Some(hosts) = Hosts::new(TWO) else {
+        return;
+    };
+    let wanted = [("127.0.0.1", Kind::Silent), ("127.0.0.2", Kind::Listening)];
+    let (port, places) = places(&wanted).unwrap();
+    let mut alice = hosts.muxnc(&["--explain", "-w", "1h", "place", &port]);
+    expect_talk(&mut alice, &places[1]);
+    let told = alice.stderr.text();
+    let mut rest = &told[..];
+    for text in [
+        "muxnc: name: the system is asked for the addresses of place (/etc/hosts, DNS)\n",
+        "muxnc: name: place has 2 addresses, found after ",
+        "to be tried in this order: 127.0.0.1, 127.0.0.2\n",
+        &format!(
+            "muxnc: TCP: our kernel is asked for a connection to 127.0.0.1:{port}: it sends a SYN\n"
+        ),
+        &format!(
+            "muxnc: TCP: no answer yet: a SYN goes to 127.0.0.2:{port}, too, beside the other"
+        ),
+        &format!("muxnc: TCP: SYN, SYN-ACK, ACK: the handshake with 127.0.0.2:{port} is over"),
+        &format!(
+            "muxnc: TCP: 127.0.0.1:{port} did not answer before 127.0.0.2:{port} did: it lost the race"
+        ),
+    ] {
+        let (_, behind) = rest
+            .split_once(text)
+            .unwrap_or_else(|| panic!("{text:?}: {told}"));
+        rest = behind;
+    }
+}
+
+#[test]
 fn the_first_that_answers_is_the_only_one_that_is_tried() {
     let Some(hosts) = Hosts::new(TWO) else {
         return;

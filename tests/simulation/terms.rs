@@ -173,6 +173,7 @@ impl Terms {
                 records: Wanted::default(),
                 raw_output: false,
                 edit: false,
+                explain: false,
                 digest: false,
             },
         }

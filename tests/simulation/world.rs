@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
+use muxnc::engine::explain::Agreement;
+use muxnc::engine::explain::Reading;
 use muxnc::hub::core;
 use muxnc::io::addr::Addr;
 use muxnc::io::conn::Conn;
@@ -396,6 +398,18 @@ impl Stream for Fake {
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {
         None
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        None
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    fn agreements(&self) -> Vec<Agreement> {
+        Vec::new()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::BINARY;
 use crate::CLOSE;
 use crate::Hub;
 use crate::Web;
+use crate::ask;
 use crate::support::Terminal;
 use crate::support::expect_bytes;
 use crate::support::pause;
@@ -28,6 +29,43 @@ fn the_class_is_over_for_everybody_when_the_input_ends() {
     drop(plain);
     hub.process.expect_status(0);
     assert_eq!(hub.process.stdout.text(), "bye\n");
+}
+
+#[test]
+fn what_a_browser_does_is_explained_from_its_request_to_its_close() {
+    let hub = Hub::start(&["--explain"]);
+    let (port, page) = (hub.web, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(
+        ask(
+            port,
+            &page.replace("localhost", &format!("localhost:{port}"))
+        )
+        .contains("200 OK")
+    );
+    let mut web = hub.join();
+    web.say("Hello");
+    web.send(CLOSE, &1000_u16.to_be_bytes());
+    let told = hub
+        .process
+        .stderr
+        .wait_for("[1] TCP: both sides have said their last, in WebSocket");
+    for text in [
+        "[1] TCP: our kernel shook hands by itself",
+        "[1] WebSocket: the browser's HTTP request asks for WebSocket (Upgrade)",
+        "[1] TCP: the first 6 bytes have come",
+        "[1] WebSocket: the other side said that it is over (a close frame)\n",
+    ] {
+        assert!(told.contains(text), "{text:?} was not told:\n{told}");
+    }
+    // Who only asks for the page has no number.
+    let is_its_own = |line: &str| {
+        line.starts_with("muxnc: 127.0.0.1:")
+            && line.contains(" TCP: our kernel shook hands by itself")
+    };
+    let told = &hub.process.stderr;
+    told.wait_until("the connection of the page", |told| {
+        String::from_utf8_lossy(told).lines().any(is_its_own)
+    });
 }
 
 #[test]

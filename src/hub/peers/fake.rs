@@ -12,6 +12,8 @@ use std::time::Instant;
 
 use super::CHUNK;
 use super::Peers;
+use crate::engine::explain::Agreement;
+use crate::engine::explain::Reading;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::Room;
@@ -248,5 +250,17 @@ impl Stream for Fake {
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {
         None
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        None
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    fn agreements(&self) -> Vec<Agreement> {
+        Vec::new()
     }
 }

@@ -17,6 +17,7 @@ use std::time::Instant;
 use super::Peer;
 use super::Peers;
 use super::Stage;
+use super::explaining::label;
 use super::shortfall::Settled;
 use crate::engine::admit::Hosts;
 use crate::engine::aside::Aside;
@@ -367,6 +368,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         if peer.stage != Stage::Member {
+            let addr = peer.conn.addr().to_string();
+            self.tell_last_explained(key, &addr, &mut peer, now);
             return;
         }
         let is_told = matches!(why, DisconnectReason::Kicked(_));
@@ -414,6 +417,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let account = &left.account;
         self.received += account.received;
         let who = told(account, peer.conn.addr());
+        self.tell_last_explained(key, &label(account), peer, now);
         // What is said after it left, it lacks as well.
         if let Some(missing) = missing {
             self.shortfall.add(who.clone(), missing, self.said);

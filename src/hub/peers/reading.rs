@@ -122,9 +122,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Received::Bytes(count) => {
                 self.touch(key, now);
                 if let [22, 3, ..] = buffer[..count] {
-                    self.explain_tls(key, now);
+                    self.look_for_tls(key, now);
                 }
-                self.explain_oddity(key, &buffer[..count], now);
+                self.look_for_oddity(key, &buffer[..count], now);
                 self.take_in(key, &buffer[..count], now);
                 self.read_again(key);
             }
@@ -177,16 +177,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// What was heard looks like the beginning of TLS (RFC 8446, 5.1): if it is the first, nobody
     /// will understand anybody.
-    fn explain_tls(&mut self, key: usize, now: Instant) {
+    fn look_for_tls(&mut self, key: usize, now: Instant) {
         let member = self.room.member(key);
         if member.is_some_and(|member| member.account.received == 0) {
-            self.explain(key, "speaks TLS, which this hub does only with --ssl", now);
+            self.tell_odd(key, "speaks TLS, which this hub does only with --ssl", now);
         }
     }
 
     /// What was heard is no text that the others could read: the operator is told why, once for each
     /// peer.
-    fn explain_oddity(&mut self, key: usize, bytes: &[u8], now: Instant) {
+    fn look_for_oddity(&mut self, key: usize, bytes: &[u8], now: Instant) {
         let oddity = self.conns.get_mut(key).map(|peer| peer.dialect.hear(bytes));
         let what = match oddity.flatten() {
             Some(Oddity::CarriageReturns) => {
@@ -197,11 +197,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             None => return,
         };
-        self.explain(key, what, now);
+        self.tell_odd(key, what, now);
     }
 
     /// Tells the operator what a peer does wrong.
-    fn explain(&mut self, key: usize, what: &str, now: Instant) {
+    fn tell_odd(&mut self, key: usize, what: &str, now: Instant) {
         if let Some(permit) = self.news.ask(Topic::Odd, now) {
             permit.say(format_args!("{} {what}", self.who(key)));
         }

@@ -14,6 +14,8 @@ use super::writing::SCOUTS;
 use super::*;
 use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
+use crate::engine::explain::Agreement;
+use crate::engine::explain::Reading;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
 use crate::io::stream::Beside;
@@ -122,6 +124,18 @@ impl Stream for Flood {
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {
         None
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        None
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    fn agreements(&self) -> Vec<Agreement> {
+        Vec::new()
     }
 }
 

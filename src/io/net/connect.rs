@@ -21,13 +21,17 @@ use socket2::Type;
 
 use super::resolve::Family;
 use super::resolve::Lookup;
+use super::resolve::is_numeric;
 use super::resolve::resolve;
 use super::set_options;
+use crate::engine::explain::Observed;
+use crate::engine::explain::Witness;
 use crate::engine::happy_eyeballs::HappyEyeballs;
 use crate::engine::happy_eyeballs::Move;
 use crate::engine::happy_eyeballs::interleave;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::tcp_info::TcpInfo;
 
 /// Where a participant connects to, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,22 +58,20 @@ pub struct Remote {
 ///
 /// # Errors
 /// None answered. The most telling of their failures is told; with `-v`, each.
-pub fn connect(remote: &Remote) -> Result<(std::net::TcpStream, SocketAddr), Error> {
+pub fn connect(
+    remote: &Remote,
+    witness: &mut dyn Witness,
+) -> Result<(std::net::TcpStream, SocketAddr), Error> {
     let start = Instant::now();
     let end = start + remote.limit;
-    let addrs = resolve(
-        &remote.host,
-        remote.port,
-        remote.family,
-        remote.lookup,
-        Some(end),
-    )?;
+    let addrs = find(remote, end, witness)?;
     let mut field = Field {
         addrs: interleave(addrs, SocketAddr::is_ipv4),
         remote,
         end,
         running: Vec::new(),
         failures: Vec::new(),
+        witness,
     };
     let mut attempts = HappyEyeballs::new(field.addrs.len(), start, end);
     loop {
@@ -80,11 +82,42 @@ pub fn connect(remote: &Remote) -> Result<(std::net::TcpStream, SocketAddr), Err
             Move::GiveUp => return Err(field.give_up()),
         };
         match won {
-            Some(Ok((entrant, socket))) => return Ok((socket.into(), field.finish(entrant))),
+            Some(Ok(winner)) => {
+                let addr = field.finish(&winner);
+                return Ok((winner.socket.into(), addr));
+            }
             Some(Err(())) => attempts.failed(Instant::now()),
             None => {}
         }
     }
+}
+
+/// Finds the addresses.
+fn find(
+    remote: &Remote,
+    end: Instant,
+    witness: &mut dyn Witness,
+) -> Result<Vec<SocketAddr>, Error> {
+    let is_name = !is_numeric(&remote.host, remote.port);
+    if is_name {
+        witness.observe(Observed::Asked(&remote.host));
+    }
+    let start = Instant::now();
+    let addrs = resolve(
+        &remote.host,
+        remote.port,
+        remote.family,
+        remote.lookup,
+        Some(end),
+    )?;
+    match is_name {
+        true => {
+            let order = interleave(addrs.clone(), SocketAddr::is_ipv4);
+            witness.observe(Observed::Found(&remote.host, &order, start.elapsed()));
+        }
+        false => witness.observe(Observed::Numeric(addrs[0].ip())),
+    }
+    Ok(addrs)
 }
 
 /// The addresses that are raced.
@@ -93,20 +126,41 @@ struct Field<'a> {
     /// When the time is over.
     end: Instant,
     addrs: Vec<SocketAddr>,
-    running: Vec<(usize, Socket)>,
+    running: Vec<Entrant>,
     failures: Vec<(SocketAddr, io::Error)>,
+    witness: &'a mut dyn Witness,
+}
+
+/// An attempt.
+struct Entrant {
+    /// Which of the addresses.
+    number: usize,
+    socket: Socket,
+    began: Instant,
 }
 
 /// The winner, or that one failed.
-type News = Result<(usize, Socket), ()>;
+type News = Result<Entrant, ()>;
 
 impl Field<'_> {
-    fn start(&mut self, entrant: usize) -> Option<News> {
-        let addr = self.addrs[entrant];
-        match begin(addr, self.remote, self.end) {
-            Ok((socket, true)) => Some(self.answered(entrant, socket)),
+    fn start(&mut self, number: usize) -> Option<News> {
+        let addr = self.addrs[number];
+        let beside = !self.running.is_empty();
+        let began = Instant::now();
+        let entrant = |socket| Entrant {
+            number,
+            socket,
+            began,
+        };
+        let begun = begin(addr, self.remote, self.end);
+        // A refusal is an answer; any other failure at once is the system's own, and nothing was sent.
+        if begun.as_ref().err().is_none_or(is_answer) {
+            self.witness.observe(Observed::Attempt { addr, beside });
+        }
+        match begun {
+            Ok((socket, true)) => Some(self.answered(entrant(socket))),
             Ok((socket, false)) => {
-                self.running.push((entrant, socket));
+                self.running.push(entrant(socket));
                 None
             }
             Err(error) => Some(self.fail(addr, error)),
@@ -118,7 +172,7 @@ impl Field<'_> {
         let mut fds: Vec<PollFd<'_>> = self
             .running
             .iter()
-            .map(|(_, socket)| PollFd::new(socket, PollFlags::OUT))
+            .map(|entrant| PollFd::new(&entrant.socket, PollFlags::OUT))
             .collect();
         let limit = Timespec {
             tv_sec: limit.as_secs() as i64,
@@ -129,25 +183,40 @@ impl Field<'_> {
             Ok(0) | Err(_) => return None,
             Ok(_) => fds.iter().position(|fd| !fd.revents().is_empty())?,
         };
-        let (entrant, socket) = self.running.remove(ready);
-        match socket.take_error() {
-            Ok(None) => Some(self.answered(entrant, socket)),
-            Ok(Some(error)) | Err(error) => Some(self.fail(self.addrs[entrant], error)),
+        let entrant = self.running.remove(ready);
+        match entrant.socket.take_error() {
+            Ok(None) => Some(self.answered(entrant)),
+            Ok(Some(error)) | Err(error) => Some(self.fail(self.addrs[entrant.number], error)),
         }
     }
 
     /// It is connected, which is no answer if it is connected to itself.
-    fn answered(&mut self, entrant: usize, socket: Socket) -> News {
-        if !is_itself(&socket) {
-            return Ok((entrant, socket));
+    fn answered(&mut self, entrant: Entrant) -> News {
+        if !is_itself(&entrant.socket) {
+            return Ok(entrant);
         }
         // Without the wait for stray segments (TIME_WAIT), which would keep whoever is about to
         // listen there from its port.
-        let _ = socket.set_linger(Some(Duration::ZERO));
-        self.fail(self.addrs[entrant], ErrorKind::ConnectionRefused.into())
+        let _ = entrant.socket.set_linger(Some(Duration::ZERO));
+        let addr = self.addrs[entrant.number];
+        self.witness.observe(Observed::Failed {
+            addr,
+            kind: ErrorKind::Other,
+            why: "we have called ourselves, and nobody else",
+        });
+        self.note(addr, ErrorKind::ConnectionRefused.into())
     }
 
     fn fail(&mut self, addr: SocketAddr, error: io::Error) -> News {
+        self.witness.observe(Observed::Failed {
+            addr,
+            kind: error.kind(),
+            why: &why(&error),
+        });
+        self.note(addr, error)
+    }
+
+    fn note(&mut self, addr: SocketAddr, error: io::Error) -> News {
         if self.addrs.len() > 1 {
             log::info!("connect to {addr}: {}", why(&error));
         }
@@ -156,18 +225,36 @@ impl Field<'_> {
     }
 
     /// The winner's address. Whoever else still runs is closed.
-    fn finish(&self, winner: usize) -> SocketAddr {
-        let winner = self.addrs[winner];
-        for (loser, _) in &self.running {
-            let loser = self.addrs[*loser];
+    fn finish(&mut self, entrant: &Entrant) -> SocketAddr {
+        let winner = self.addrs[entrant.number];
+        if self.witness.is_interested()
+            && let Ok(Some(local)) = entrant.socket.local_addr().map(|addr| addr.as_socket())
+        {
+            let took = entrant.began.elapsed();
+            let remote = winner;
+            self.witness.observe(Observed::Connected {
+                local,
+                remote,
+                took,
+            });
+        }
+        for loser in &self.running {
+            let loser = self.addrs[loser.number];
+            self.witness.observe(Observed::Outrun { loser, winner });
             log::info!("connect to {loser}: no answer yet, and {winner} did answer");
+        }
+        if self.witness.is_interested()
+            && let Some(reading) = TcpInfo::reading(&entrant.socket, true)
+        {
+            let looked = Observed::Looked(reading, Instant::now());
+            self.witness.observe(looked);
         }
         winner
     }
 
     fn give_up(mut self) -> Error {
-        for (silent, _) in std::mem::take(&mut self.running) {
-            let _ = self.fail(self.addrs[silent], ErrorKind::TimedOut.into());
+        for silent in std::mem::take(&mut self.running) {
+            let _ = self.fail(self.addrs[silent.number], ErrorKind::TimedOut.into());
         }
         let differ = self
             .failures
@@ -203,6 +290,14 @@ fn begin(addr: SocketAddr, remote: &Remote, end: Instant) -> io::Result<(Socket,
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether somebody said no.
+fn is_answer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
+    )
 }
 
 /// Whether both ends are one socket. TCP allows two sides to call each other at once (RFC 9293,

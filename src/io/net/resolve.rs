@@ -120,6 +120,11 @@ pub fn resolve(
     }
 }
 
+/// Whether a host is an address, well written or not, so that no name is looked up.
+pub(super) fn is_numeric(host: &str, port: u16) -> bool {
+    numeric(host, port).is_some()
+}
+
 /// An address written in numbers, perhaps with a scope: `fe80::1%2` or `fe80::1%eth0` (RFC 4007,
 /// 11). None if it is none. An address that many links can have says nothing without one.
 fn numeric(host: &str, port: u16) -> Option<Result<SocketAddr, Error>> {

@@ -13,6 +13,7 @@ use std::io::ErrorKind;
 use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -28,6 +29,10 @@ use super::failure::Failure;
 use super::failure::Names;
 use super::framing::Framing;
 use super::verify::fingerprint;
+use crate::engine::explain::Agreement;
+use crate::engine::explain::CertificateShown;
+use crate::engine::explain::Reading;
+use crate::engine::explain::TlsAgreement;
 use crate::io::socket::FirstByte;
 use crate::io::socket::Socket;
 use crate::io::stream::Beside;
@@ -461,6 +466,33 @@ impl Stream for Session {
     fn beside(&mut self) -> Option<&mut dyn Beside> {
         None
     }
+
+    fn reading(&self) -> Option<Reading> {
+        self.socket.reading()
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    fn agreements(&self) -> Vec<Agreement> {
+        let Speech::Tls(tls) = &self.speech else {
+            return Vec::new();
+        };
+        let tls = &tls.connection;
+        let suite = tls.negotiated_cipher_suite();
+        let suite = suite.map(|suite| format!("{:?}", suite.suite()));
+        let shown = tls.peer_certificates().and_then(|chain| chain.first());
+        vec![Agreement::Tls(TlsAgreement {
+            version: String::from(version(tls)),
+            cipher: String::from(suite.as_deref().map_or("an unknown cipher", cipher)),
+            protocol: (tls.alpn_protocol()).map(|name| name.escape_ascii().to_string()),
+            certificate: shown.map(|certificate| CertificateShown {
+                names: Names(&names(certificate)).to_string(),
+                fingerprint: fingerprint(certificate).short(),
+            }),
+        })]
+    }
 }
 
 impl fmt::Display for Session {
@@ -470,11 +502,7 @@ impl fmt::Display for Session {
             return f.write_str("no TLS yet");
         };
         let tls = &tls.connection;
-        f.write_str(match tls.protocol_version() {
-            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
-            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
-            _ => "TLS",
-        })?;
+        f.write_str(version(tls))?;
         if let Some(suite) = tls.negotiated_cipher_suite() {
             write!(f, " with {}", cipher(&format!("{:?}", suite.suite())))?;
         }
@@ -482,8 +510,7 @@ impl fmt::Display for Session {
             write!(f, " for {}", alpn.escape_ascii())?;
         }
         if let Some([certificate, ..]) = tls.peer_certificates() {
-            let names =
-                Certificate::read(certificate).map_or_else(Vec::new, Certificate::into_names);
+            let names = names(certificate);
             f.write_str("; its certificate")?;
             if !names.is_empty() {
                 write!(f, " is for {} and", Names(&names))?;
@@ -492,6 +519,19 @@ impl fmt::Display for Session {
         }
         Ok(())
     }
+}
+
+fn version(tls: &Connection) -> &'static str {
+    match tls.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS",
+    }
+}
+
+/// For whom a certificate is.
+fn names(certificate: &[u8]) -> Vec<String> {
+    Certificate::read(certificate).map_or_else(Vec::new, Certificate::into_names)
 }
 
 /// What both sides encrypt with, of the library's name of a suite.

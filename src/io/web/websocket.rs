@@ -21,6 +21,8 @@ use super::site::Site;
 use crate::engine::admit::AdmissionError;
 use crate::engine::aside::Aside;
 use crate::engine::aside::Returning;
+use crate::engine::explain::Agreement;
+use crate::engine::explain::Reading;
 use crate::engine::web::answer;
 use crate::engine::web::answer::Status;
 use crate::engine::web::frame;
@@ -405,6 +407,22 @@ impl<S: Stream> Stream for WebSocket<S> {
 
     fn tcp_info(&self) -> Option<TcpInfo> {
         self.under.tcp_info()
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        self.under.reading()
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.under.local_addr()
+    }
+
+    fn agreements(&self) -> Vec<Agreement> {
+        let mut all = self.under.agreements();
+        if let State::Asked(Some(_)) | State::Open(_) = self.state {
+            all.push(Agreement::WebSocket);
+        }
+        all
     }
 
     fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {

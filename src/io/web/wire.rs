@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::io::IoSlice;
+use std::net::SocketAddr;
 
+use crate::engine::explain::Agreement;
+use crate::engine::explain::Reading;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -118,6 +121,18 @@ impl Stream for Wire {
 
     fn tcp_info(&self) -> Option<TcpInfo> {
         None
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        None
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    fn agreements(&self) -> Vec<Agreement> {
+        Vec::new()
     }
 
     fn refuse(&mut self, _: &Refusal) -> io::Result<()> {
