@@ -48,6 +48,7 @@ use crate::engine::explain::Observed;
 use crate::engine::explain::Story;
 use crate::engine::explain::Witness;
 use crate::engine::fold::whole;
+use crate::engine::record::Entry;
 use crate::io::access::Guard;
 use crate::io::confine::Kept;
 use crate::io::confine::confine;
@@ -99,12 +100,17 @@ const EVENTS: usize = 1024;
 /// # Errors
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
-    let records = Records::open(&config.settings.records)?;
+    let mut records = Records::open(&config.settings.records)?;
     let (guard, lists) = Guard::open(config.access.clone())?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     net::raise_descriptor_limit();
     // Whoever finds that it listens may send one.
     Signals::hold_faults();
+    let mut note_place = |place: &str, web: bool| {
+        if let Some(records) = &mut records {
+            records.note(Entry::Listening { place, web });
+        }
+    };
     let (mut listeners, mut visits) = (Vec::new(), None);
     if let Some(place) = &config.place {
         let (listener, told) = listen(place, acceptor.clone())?;
@@ -116,6 +122,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         announce_certificate(acceptor.as_ref(), &config, notices);
         announce_raw(&listener, acceptor.as_ref());
         listeners.push(listener);
+        note_place(&told, false);
     }
     if let Some(web) = &config.web {
         let (mut listener, told) = listen(&Place::Inet(web.bind.clone()), acceptor.clone())?;
@@ -134,6 +141,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
             page: announce_pages(&listener),
             secret: random::bytes().map_err(|e| Error::system("read /dev/urandom", &e))?,
         });
+        note_place(&told, true);
         let host = web.bind.host.as_deref();
         let site = Site::new(host, &web.origins, acceptor.is_some())?;
         listener.serve(site);

@@ -76,8 +76,10 @@ fn line_feeds_are_counted_by_what_they_become() {
     let folder = support::Folder::new("budget-feeds");
     let answers = folder.0.join("answers");
     let collect = ["--collect", answers.to_str().unwrap()];
-    let modes: [(&[&str], u64); 7] = [
+    let modes: [(&[&str], u64); 9] = [
         (&collect, 1),
+        (&["--events", "json:/dev/null"], 1),
+        (&["--events", "json:-"], 1),
         (&["--transcript", "-"], 1),
         (&["--transcript", "/dev/null"], 1),
         (&["-x", "/dev/null", "-o", "/dev/null"], 2),
@@ -252,10 +254,11 @@ fn it_lives_in_64_mib_of_addresses_in_every_mode() {
     // What a mode may take besides, in MiB: edits of those who are relayed, refused names.
     let folder = support::Folder::new("budget-64-mib");
     let answers = folder.0.join("answers");
-    let modes: [(&[&str], u64, u64); 7] = [
+    let modes: [(&[&str], u64, u64); 8] = [
         (&[], 0, 0),
         (&["--collect", answers.to_str().unwrap()], 1, 0),
         (&["--transcript", "/dev/null"], 1, 0),
+        (&["--events", "json:/dev/null"], 1, 0),
         (&["-x", "-"], 1, 0),
         (&["-o", "/dev/null", "-x", "/dev/null"], 2, 0),
         (&["--broker"], 0, 8),

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// What floor 0 may use of other crates: a slab, a search in bytes, a hex dump as text, what Unicode
-/// says of characters, for proxies and browsers the grammar of HTTP and hashes, and codes for cameras.
-const ENGINE_CRATES: [&str; 13] = [
+/// says of characters, JSON, for proxies and browsers the grammar of HTTP and hashes, and codes for cameras.
+const ENGINE_CRATES: [&str; 15] = [
     "base64",
     "httparse",
     "md5",
@@ -20,6 +20,8 @@ const ENGINE_CRATES: [&str; 13] = [
     "pretty_hex",
     "qrcode",
     "sha1",
+    "serde",
+    "serde_json",
     "sha2",
     "slab",
     "unicode_normalization",

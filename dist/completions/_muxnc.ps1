@@ -63,6 +63,7 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Write a hex dump of it to FILE, with time, direction and peer')
             [CompletionResult]::new('--hex-dump', '--hex-dump', [CompletionResultType]::ParameterName, 'Write a hex dump of it to FILE, with time, direction and peer')
             [CompletionResult]::new('--transcript', '--transcript', [CompletionResultType]::ParameterName, 'Write who said what, came and went to FILE, line by line, after what is in it already')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write a line of JSON for each thing that happens to FILE, or to the descriptor N: json:fd:N')
             [CompletionResult]::new('--collect', '--collect', [CompletionResultType]::ParameterName, 'Keep what each participant says in a file of its own in DIR, as DIR/0003-Ana.txt')
             [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Say who said it: `auto` from the second participant on')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set')

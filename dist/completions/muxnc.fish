@@ -38,6 +38,7 @@ complete -c muxnc -s q -d 'Leave this long after the end of stdin at the latest'
 complete -c muxnc -s o -l output -d 'Write what is received and sent to FILE, as it is' -r -F
 complete -c muxnc -s x -l hex-dump -d 'Write a hex dump of it to FILE, with time, direction and peer' -r -F
 complete -c muxnc -l transcript -d 'Write who said what, came and went to FILE, line by line, after what is in it already' -r -F
+complete -c muxnc -l events -d 'Write a line of JSON for each thing that happens to FILE, or to the descriptor N: json:fd:N' -r -f
 complete -c muxnc -l collect -d 'Keep what each participant says in a file of its own in DIR, as DIR/0003-Ana.txt' -r -f
 complete -c muxnc -l label -d 'Say who said it: `auto` from the second participant on' -r -f -a "auto\t''
 always\t''

@@ -836,7 +836,7 @@ pub fn screen(data: &[u8]) {
     };
     let mut screen = Screen::new(surface, overflow);
     let mut now = Instant::now();
-    let (mut said, mut shown) = (Vec::new(), Vec::new());
+    let (mut said, mut shown) = (Vec::<u8>::new(), Vec::<u8>::new());
     let mut said_by = [const { Vec::<u8>::new() }; 4];
     let mut longest = 0;
     for _ in 0..200 {

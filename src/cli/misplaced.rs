@@ -16,7 +16,7 @@ use crate::io::error::Error;
 const HUB_HEADINGS: [&str; 2] = ["Hub", "Access"];
 
 /// And these.
-const HUB_OPTIONS: [&str; 4] = ["transcript", "collect", "label", "no_commands"];
+const HUB_OPTIONS: [&str; 5] = ["transcript", "events", "collect", "label", "no_commands"];
 
 /// What only a participant does: why not a hub, and what else.
 const PARTICIPANT_OPTIONS: [(&str, &str, &str); 6] = [

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::one_word::OneWord;
 use crate::io::error::Error;
+use crate::io::record::Place;
 use crate::io::record::Wanted;
 
 /// The options of this group.
@@ -35,6 +36,14 @@ pub(super) struct RecordsArgs {
     #[arg(long, value_name = "FILE")]
     transcript: Option<PathBuf>,
 
+    /// Write a line of JSON for each thing that happens to FILE, or to the descriptor N: json:fd:N
+    ///
+    /// For programs: who joined, said what, left and why, was refused, and how far a transfer is. It goes on
+    /// after what is in the file; - as FILE is stdout, which then shows nothing else.
+    /// docs/EVENTS.md tells what each line has.
+    #[arg(long, value_name = "json:FILE", value_parser = events_place)]
+    events: Option<Place>,
+
     /// Keep what each participant says in a file of its own in DIR, as DIR/0003-Ana.txt
     ///
     /// Every byte as it was sent; of a --chat what was said, but not what was asked for (/nick and the like;
@@ -53,7 +62,11 @@ pub(super) struct RecordsArgs {
 impl RecordsArgs {
     /// What is wanted; the operator may have a `name`.
     pub(super) fn wanted(&self, name: Option<&str>) -> Result<Wanted, Error> {
-        let files = [&self.output, &self.hex_dump, &self.transcript];
+        let events = match &self.events {
+            Some(Place::File(file)) => Some(file.clone()),
+            Some(Place::Descriptor(_)) | None => None,
+        };
+        let files = [&self.output, &self.hex_dump, &self.transcript, &events];
         let stdouts = files
             .into_iter()
             .flatten()
@@ -81,9 +94,33 @@ impl RecordsArgs {
             dump: self.hex_dump.clone(),
             transcript: self.transcript.clone(),
             append: self.append_output,
+            events: self.events.clone(),
             collect: self.collect.clone(),
             name: name.map(String::from),
         })
+    }
+}
+
+/// Where events go, and in which format, of which there is one.
+fn events_place(text: &str) -> Result<Place, String> {
+    let Some(place) = text.strip_prefix("json:").filter(|place| !place.is_empty()) else {
+        let file = match text {
+            "json" | "json:" => "FILE",
+            file => file,
+        };
+        return Err(format!(
+            "write json:{file}, or json:fd:3 for a descriptor, or json:- for stdout"
+        ));
+    };
+    match place.strip_prefix("fd:") {
+        None => Ok(Place::File(place.into())),
+        Some("1") => Ok(Place::File("-".into())),
+        Some(number) => match number.parse() {
+            Ok(number @ 2..) => Ok(Place::Descriptor(number)),
+            Ok(_) | Err(_) => Err(String::from(
+                "a descriptor is a number from 1 on; for a file of that name: json:./fd:…",
+            )),
+        },
     }
 }
 
@@ -100,6 +137,28 @@ fn is_place(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_go_to_a_file_or_a_descriptor() {
+        let file = |name: &str| Ok(Place::File(name.into()));
+        assert_eq!(events_place("json:a.json"), file("a.json"));
+        assert_eq!(events_place("json:-"), file("-"));
+        assert_eq!(events_place("json:fd:1"), file("-"));
+        assert_eq!(events_place("json:./fd:3"), file("./fd:3"));
+        assert_eq!(events_place("json:fd:3"), Ok(Place::Descriptor(3)));
+        for text in [
+            "json",
+            "json:",
+            "a.json",
+            "",
+            "xml:a",
+            "json:fd:",
+            "json:fd:0",
+            "json:fd:x",
+        ] {
+            assert!(events_place(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn places_are_no_files() {

@@ -36,6 +36,7 @@ use crate::engine::dead_peer;
 use crate::engine::explain::Observed;
 use crate::engine::own_progress::OwnProgress;
 use crate::engine::progress::Size;
+use crate::engine::record::Leaving;
 use crate::io::conn::Conn;
 use crate::io::console::Console;
 use crate::io::device::Device;
@@ -483,8 +484,14 @@ impl<W: World> Core<W> {
             Ok(_) => String::from("closed"),
             Err(error) => error.to_string(),
         };
-        self.recorder
-            .left(why.lines().next().unwrap_or_default(), now);
+        let (sent, received) = self.moved();
+        let leaving = Leaving {
+            code: if ended.is_ok() { "closed" } else { "broke" },
+            words: why.lines().next().unwrap_or_default(),
+            received,
+            sent,
+        };
+        self.recorder.left(leaving, now);
         let console = self.sender.input.console_mut();
         if !self.receiver.finish_record(&mut self.recorder, console)
             && matches!(ended, Ok(Status::Done(_)))

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::CHUNK;
 use crate::engine::digest::Digest;
+use crate::engine::record::Leaving;
 use crate::engine::record::Who;
 use crate::io::addr::Addr;
 use crate::io::device::Device;
@@ -79,11 +80,11 @@ impl<D: Device> Recorder<D> {
         self.record(|records, who| records.said(Some(who), bytes));
     }
 
-    /// It is over, and why.
-    pub(super) fn left(&mut self, why: &str, now: Instant) {
+    /// It is over, and how.
+    pub(super) fn left(&mut self, leaving: Leaving<'_>, now: Instant) {
         self.record(|records, who| {
             records.said_all(Some(who));
-            records.left(who, why);
+            records.left(who, leaving);
         });
         self.flush(now);
     }

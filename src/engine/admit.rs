@@ -229,6 +229,18 @@ impl AdmissionError {
     }
 }
 
+impl AdmissionError {
+    /// The same in a word for programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            AdmissionError::NotAllowed => "not_allowed",
+            AdmissionError::Locked => "locked",
+            AdmissionError::Full(_) => "full",
+            AdmissionError::FullOfHost(_) => "full_of_host",
+        }
+    }
+}
+
 impl fmt::Display for AdmissionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

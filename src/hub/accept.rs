@@ -34,6 +34,7 @@ use super::peers::Peers;
 use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
 use crate::engine::handshakes::Handshakes;
+use crate::engine::record::Entry;
 use crate::io::addr::Addr;
 use crate::io::conn::Conn;
 use crate::io::device::Device;
@@ -412,6 +413,7 @@ fn tell_refused<S: Stream, D: Device>(
     peers: &mut Peers<S, D>,
     now: Instant,
 ) {
+    peers.record(|records| records.note(Entry::Refused(addr, refusal.code(), &refusal)));
     if let Some(permit) = peers.news.ask(Topic::Refused, now) {
         permit.say(format_args!("{addr} was refused: {refusal}"));
     }

@@ -423,7 +423,7 @@ impl<W: World> Core<W> {
             for line in &short.lines {
                 self.display.say(line);
             }
-            self.transfer.settled(short.whole);
+            self.transfer.settled(short, &mut self.peers);
             self.display
                 .say("everybody left before the end of the input");
             return Some(Status::Failed);
@@ -447,13 +447,12 @@ impl<W: World> Core<W> {
             let line = format!("stdout did not take the last {unshown} bytes");
             self.display.say(&line);
         }
-        self.transfer.settled(short.whole);
-        Some(
-            match Proof::settle(short.missing.into_iter().chain([unshown])) {
-                Ok(proof) => Status::Done(proof),
-                Err(_) => Status::Failed,
-            },
-        )
+        let missing = short.missing.clone();
+        self.transfer.settled(short, &mut self.peers);
+        Some(match Proof::settle(missing.into_iter().chain([unshown])) {
+            Ok(proof) => Status::Done(proof),
+            Err(_) => Status::Failed,
+        })
     }
 
     fn quits_at(&self) -> Option<Instant> {

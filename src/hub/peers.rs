@@ -53,6 +53,7 @@ use self::peer::Stage;
 use self::presence::Looks;
 pub use self::presence::MOMENT;
 pub use self::reading::CHUNK;
+pub use self::shortfall::Settled;
 use self::shortfall::Shortfall;
 use self::speakers::Speakers;
 use self::visitors::Visitors;

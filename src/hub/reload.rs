@@ -1,6 +1,6 @@
 //! Reloading: what SIGHUP has read again and opened anew, where stdin is no terminal.
 //!
-//! The files of `--allowfile` and `--denyfile` are read again, and those of `--transcript`, `-o` and `-x` opened
+//! The files of `--allowfile` and `--denyfile` are read again, and those of `--transcript`, `--events`, `-o` and `-x` opened
 //! by their names, so that a log can be rotated. Names of hosts are not looked up again, since the class would
 //! wait for that; who is here stays; and what cannot be read or opened leaves everything as it was.
 //!

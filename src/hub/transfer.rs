@@ -15,8 +15,10 @@ use std::time::Instant;
 
 use super::news::Topic;
 use super::peers::Peers;
+use super::peers::Settled;
 use crate::engine::progress::Size;
 use crate::engine::progress::TransferProgress;
+use crate::engine::record::Entry;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::stdin::Stdin;
@@ -114,6 +116,8 @@ impl Transfer {
         if !is_proven && self.is_waiting(peers) {
             if self.began.take().is_some() {
                 // One of them left before it was known to be there.
+                let (staying, awaited) = (peers.staying(), self.awaited.unwrap_or(0));
+                peers.record(|records| records.note(Entry::Waiting(staying, awaited)));
                 let here = self.here(peers, 0);
                 if let Some(permit) = peers.news.ask(Topic::Transfer, now) {
                     permit.say(format_args!("waiting again: {here}"));
@@ -133,6 +137,7 @@ impl Transfer {
         if self.is_closed() {
             peers.promise_to_proven(now);
             self.receivers = peers.promised_here();
+            peers.record(|records| records.note(Entry::Begun(self.receivers)));
         }
         begins
     }
@@ -168,9 +173,31 @@ impl Transfer {
         Some(progress.line(moved(peers), slowest, columns, now))
     }
 
-    /// The account is settled: these lines name those of its receivers that have all of it.
-    pub(super) fn settled(&mut self, whole: Vec<String>) {
-        self.whole = whole;
+    /// The account is settled: it says who of its receivers has all of it.
+    pub(super) fn settled<S: Stream, D: Device>(
+        &mut self,
+        settled: Settled,
+        peers: &mut Peers<S, D>,
+    ) {
+        self.whole = settled.whole;
+        if !self.is_closed() {
+            return;
+        }
+        let bytes = peers.said;
+        for (receiver, missing) in &settled.receivers {
+            let received = Entry::Received {
+                who: receiver.who(),
+                bytes,
+                missing: *missing,
+            };
+            peers.record(|records| records.note(received));
+        }
+        let ended = Entry::Ended {
+            bytes,
+            receivers: settled.receivers.len(),
+            whole: settled.receivers.len() - settled.missing.len(),
+        };
+        peers.record(|records| records.note(ended));
     }
 
     /// Says what was moved, all in all, since `start` if it is no transfer.

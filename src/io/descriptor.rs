@@ -118,6 +118,27 @@ impl Descriptor {
         })
     }
 
+    /// The descriptor of that number, to be written to.
+    ///
+    /// To take one by its number is unsafe code, so it is copied out of ourselves (`pidfd_getfd(2)`, from
+    /// Linux 5.6 on) or opened by the name that it has in `/dev/fd`, which a socket has not.
+    ///
+    /// # Errors
+    /// There is none (`EBADF`), or it is not open for writing.
+    pub fn adopt(number: u32) -> io::Result<Descriptor> {
+        let Some(own) = copy_of_our_own(number)? else {
+            let path = format!("/dev/fd/{number}");
+            return Descriptor::open(Path::new(&path), true);
+        };
+        let mode = rustix::fs::fcntl_getfl(&own)? & OFlags::RWMODE;
+        if mode == OFlags::RDONLY {
+            return Err(rustix::io::Errno::BADF.into());
+        }
+        // It is open until the end, and is only once.
+        let own: &'static OwnedFd = Box::leak(Box::new(own));
+        Ok(Descriptor::new(own.as_fd(), Direction::Out))
+    }
+
     /// Registers it. `Ok(false)`: it cannot be polled, and is always ready.
     ///
     /// # Errors
@@ -242,6 +263,30 @@ impl AsFd for Descriptor {
             Access::Flag(fd) | Access::Gate(fd) | Access::Plain(fd) => *fd,
         }
     }
+}
+
+/// A copy of the descriptor of that number; none if the system makes none.
+#[cfg(target_os = "linux")]
+fn copy_of_our_own(number: u32) -> io::Result<Option<OwnedFd>> {
+    use rustix::process::PidfdFlags;
+    use rustix::process::PidfdGetfdFlags;
+    use rustix::process::getpid;
+    use rustix::process::pidfd_getfd;
+    use rustix::process::pidfd_open;
+
+    let number = i32::try_from(number).map_err(|_| rustix::io::Errno::BADF)?;
+    let ours = pidfd_open(getpid(), PidfdFlags::empty());
+    match ours.and_then(|ours| pidfd_getfd(ours, number, PidfdGetfdFlags::empty())) {
+        Ok(copy) => Ok(Some(copy)),
+        Err(error @ rustix::io::Errno::BADF) => Err(error.into()),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The same where the system cannot.
+#[cfg(not(target_os = "linux"))]
+fn copy_of_our_own(_: u32) -> io::Result<Option<OwnedFd>> {
+    Ok(None)
 }
 
 /// Fails with `WouldBlock` where a call would block.

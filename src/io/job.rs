@@ -84,7 +84,8 @@ pub fn is_controlled_by(fd: impl AsFd) -> bool {
     let device = ours.terminal as u32;
     let major = device >> 8 & 0xfff;
     let minor = device & 0xff | device >> 12 & 0xf_ff00;
-    stat.st_rdev == rustix::fs::makedev(major, minor) as _
+    let theirs = stat.st_rdev;
+    (rustix::fs::major(theirs), rustix::fs::minor(theirs)) == (major, minor)
 }
 
 /// Whether an ancestor in our session has put us into a process group of our own, as a shell with

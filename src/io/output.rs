@@ -53,6 +53,14 @@ impl Output {
         Ok(Output::new(Descriptor::open(path, appended)?))
     }
 
+    /// The descriptor of that number, which whoever started us opened; see [`Descriptor::adopt`].
+    ///
+    /// # Errors
+    /// There is none, or it is not open for writing.
+    pub fn adopt(number: u32) -> io::Result<Output> {
+        Ok(Output::new(Descriptor::adopt(number)?))
+    }
+
     /// Registers it for the news that it takes bytes again.
     ///
     /// # Errors

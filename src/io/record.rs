@@ -32,13 +32,18 @@ use mio::Token;
 
 use self::answers::Answers;
 use self::sink::Sink;
-use self::sink::is_torn;
 use crate::engine::budget::Budget;
 use crate::engine::budget::LEAST;
-use crate::engine::record::Transcript;
+use crate::engine::record::Entry;
+use crate::engine::record::Leaving;
+use crate::engine::record::Speaker;
+use crate::engine::record::Speech;
 use crate::engine::record::Way;
 use crate::engine::record::Who;
-use crate::engine::record::push_dump;
+use crate::engine::record::dump;
+use crate::engine::record::events;
+use crate::engine::record::lines;
+use crate::engine::record::transcript;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
 use crate::io::error::Error;
@@ -61,24 +66,64 @@ pub struct Wanted {
     pub transcript: Option<PathBuf>,
     /// The files keep what they had. That of the transcript always does.
     pub append: bool,
+    /// The same and more for programs.
+    pub events: Option<Place>,
     /// The folder in which what each participant says has a file.
     pub collect: Option<PathBuf>,
     /// What the operator is called in a chat, if this is one.
     pub name: Option<String>,
 }
 
+/// Where a record goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// To a file; `-` is stdout.
+    File(PathBuf),
+    /// To a descriptor of that number, which is open.
+    Descriptor(u32),
+}
+
 /// All records that are kept. See the module's documentation.
 pub struct Records<D = Descriptor> {
-    raw: Option<Sink<D>>,
-    dump: Option<Sink<D>>,
-    transcript: Option<(Transcript, Sink<D>)>,
+    files: Files<D>,
     answers: Option<Answers>,
     name: Option<String>,
+    /// The lines that are not ended.
+    speech: Speech,
     clock: Clock,
     /// What was made of records in this turn.
     made: Budget,
-    /// The text of one record; here so that its memory is reused.
+    /// The texts of one record; here so that their memory is reused.
     text: String,
+    json: Vec<u8>,
+}
+
+/// The files of records.
+struct Files<D> {
+    raw: Option<Sink<D>>,
+    dump: Option<Sink<D>>,
+    transcript: Option<Sink<D>>,
+    events: Option<Sink<D>>,
+}
+
+impl<D> Files<D> {
+    /// Those that were opened.
+    fn iter(&self) -> impl Iterator<Item = &Sink<D>> {
+        [&self.raw, &self.dump, &self.transcript, &self.events]
+            .into_iter()
+            .flatten()
+    }
+
+    /// The same, to work on.
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Sink<D>> {
+        let Files {
+            raw,
+            dump,
+            transcript,
+            events,
+        } = self;
+        [raw, dump, transcript, events].into_iter().flatten()
+    }
 }
 
 /// The time as RFC 3339 has it, in UTC and read once in a turn.
@@ -108,22 +153,28 @@ impl Records {
             Some(path) => Sink::open(path, append).map(Some),
             None => Ok(None),
         };
-        let torn = wanted.transcript.as_deref().is_some_and(is_torn);
-        let mut transcript = open(&wanted.transcript, true)?;
-        if let Some(sink) = transcript.as_mut().filter(|_| torn) {
-            sink.write(b"\n");
-        }
+        let events = match &wanted.events {
+            Some(Place::File(path)) => Some(Sink::open_lines(path)?),
+            Some(Place::Descriptor(number)) => Some(Sink::adopt(*number)?),
+            None => None,
+        };
+        let transcript = wanted.transcript.as_deref();
         let records = Records {
-            raw: open(&wanted.raw, wanted.append)?,
-            dump: open(&wanted.dump, wanted.append)?,
-            transcript: transcript.map(|sink| (Transcript::default(), sink)),
+            files: Files {
+                raw: open(&wanted.raw, wanted.append)?,
+                dump: open(&wanted.dump, wanted.append)?,
+                transcript: transcript.map(Sink::open_lines).transpose()?,
+                events,
+            },
             answers: wanted.collect.as_deref().map(Answers::open).transpose()?,
             name: wanted.name.clone(),
+            speech: Speech::default(),
             clock: Clock::default(),
             made: Budget::new(TURN, 0),
             text: String::new(),
+            json: Vec::new(),
         };
-        let is_wanted = records.all().next().is_some() || records.answers.is_some();
+        let is_wanted = records.files.iter().next().is_some() || records.answers.is_some();
         Ok(is_wanted.then_some(records))
     }
 
@@ -132,30 +183,22 @@ impl Records {
     /// # Errors
     /// What the system says.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.sinks()
+        self.files
+            .iter_mut()
             .try_for_each(|sink| sink.register(registry, token))
     }
 
     /// The program is over: the same as a flush, and a pipe that is stuck is waited for, but not long.
     pub fn finish(&mut self) {
         self.answers.iter_mut().for_each(Answers::finish);
-        self.sinks().for_each(Sink::finish);
+        self.files.iter_mut().for_each(Sink::finish);
     }
 
     /// Opens every regular file by its name once more, behind what is in it by now: somebody may have called
     /// the file otherwise that was written so far. Where that fails the old one is written on, and why is told.
     pub fn reopen(&mut self) {
-        for sink in [self.raw.as_mut(), self.dump.as_mut()]
-            .into_iter()
-            .flatten()
-        {
+        for sink in self.files.iter_mut() {
             sink.reopen();
-        }
-        if let Some((_, sink)) = &mut self.transcript {
-            let torn = is_torn(Path::new(&sink.path));
-            if sink.reopen() && torn {
-                sink.write(b"\n");
-            }
         }
     }
 }
@@ -163,7 +206,7 @@ impl Records {
 impl Records {
     /// The folders of the regular files, in which they can be opened anew.
     pub fn folders(&self) -> Vec<PathBuf> {
-        let files = self.all().filter(|sink| sink.is_file());
+        let files = self.files.iter().filter(|sink| sink.is_file());
         let folders = files.map(|sink| match sink.path.parent() {
             Some(folder) if folder != Path::new("") => folder.into(),
             _ => PathBuf::from("."),
@@ -175,13 +218,13 @@ impl Records {
 impl<D: Device> Records<D> {
     /// Takes note of an event, of whichever of them.
     pub fn collect(&mut self, event: Event) {
-        self.sinks().for_each(|sink| sink.collect(event));
+        self.files.iter_mut().for_each(|sink| sink.collect(event));
     }
 
     /// Whether a file could not be written, or not all of it.
     pub fn has_failed(&self) -> bool {
         let answers = self.answers.as_ref();
-        self.all().any(|sink| sink.failed) || answers.is_some_and(Answers::has_failed)
+        self.files.iter().any(|sink| sink.failed) || answers.is_some_and(Answers::has_failed)
     }
 
     /// Where answers are collected.
@@ -196,7 +239,7 @@ impl<D: Device> Records<D> {
 
     /// Whether one of them is for stdout.
     pub fn has_stdout(&self) -> bool {
-        self.all().any(|sink| sink.output.is_none())
+        self.files.iter().any(|sink| sink.output.is_none())
     }
 
     /// Whether no more is to be recorded in this turn.
@@ -218,21 +261,25 @@ impl<D: Device> Records<D> {
             (_, true) => self.made.left().min(left),
             (_, false) => self.made.left(),
         };
-        let dumped = |bytes| speaker.dumped(bytes);
+        let dumped = |bytes| dump::most(speaker, bytes);
         let mut each = 0;
         let mut once = 0;
-        if self.raw.is_some() {
+        let files = &self.files;
+        if files.raw.is_some() {
             each += 1;
         }
         if self.answers.is_some() {
             each += 1;
         }
-        if self.dump.is_some() {
+        if files.dump.is_some() {
             each += dumped(1) - dumped(0);
             once += dumped(0);
         }
-        if self.transcript.is_some() {
-            each += speaker.transcribed();
+        if files.transcript.is_some() {
+            each += transcript::most(speaker);
+        }
+        if files.events.is_some() {
+            each += events::most(speaker);
         }
         (left.saturating_sub(once) / each.max(1)).max(LEAST)
     }
@@ -242,17 +289,33 @@ impl<D: Device> Records<D> {
         if let Some(answers) = &mut self.answers {
             answers.joined(who.number, self.clock.read());
         }
-        self.transcribe(|transcript, at, _, text| transcript.joined(at, who, text));
+        self.enter(|_, _, enter| enter(Entry::Joined(who)));
     }
 
     /// Somebody left, and why.
-    pub fn left(&mut self, who: Who<'_>, why: &str) {
-        self.ended(who);
-        self.transcribe(|transcript, at, _, text| transcript.left(at, who, why, text));
+    pub fn left(&mut self, who: Who<'_>, leaving: Leaving<'_>) {
+        self.answered(who);
+        self.enter(|speech, _, enter| {
+            speech.finished(who, enter);
+            enter(Entry::Left(who, leaving));
+        });
     }
 
-    /// No more will be heard of somebody who may be here still: the hub ends.
-    pub fn ended(&mut self, who: Who<'_>) {
+    /// The hub ends, and somebody is here still. (A transcript ends as it always did.)
+    pub fn ended(&mut self, who: Who<'_>, leaving: Leaving<'_>) {
+        self.answered(who);
+        let transcript = self.files.transcript.take();
+        self.note(Entry::Left(who, leaving));
+        self.files.transcript = transcript;
+    }
+
+    /// Whether [`Records::ended`] is wanted.
+    pub fn wants_ends(&self) -> bool {
+        self.answers.is_some() || self.files.events.is_some()
+    }
+
+    /// Nothing more will be said by somebody.
+    fn answered(&mut self, who: Who<'_>) {
         if let Some(answers) = &mut self.answers {
             answers.left(who, self.clock.read());
         }
@@ -261,7 +324,7 @@ impl<D: Device> Records<D> {
     /// The other side of the connection said `bytes`.
     pub fn heard(&mut self, who: Who<'_>, bytes: &[u8]) {
         self.received(who, bytes);
-        self.transcribe(|transcript, at, _, text| transcript.heard(at, who, bytes, text));
+        self.enter(|speech, _, enter| speech.heard(who, bytes, enter));
     }
 
     /// One of many said `bytes`, of which the lines follow when they are whole: [`Records::lines`].
@@ -273,21 +336,22 @@ impl<D: Device> Records<D> {
     }
 
     /// One of many said whole lines, or a piece of a line of its own.
-    pub fn lines(&mut self, who: Who<'_>, lines: &[u8]) {
+    pub fn lines(&mut self, who: Who<'_>, said: &[u8]) {
         if self.collects_lines() {
-            self.collect_answer(who, lines);
+            self.collect_answer(who, said);
         }
-        self.transcribe(|transcript, at, _, text| transcript.lines(at, who, lines, text));
+        self.enter(|_, _, enter| lines(Speaker::Peer(who), said, enter));
     }
 
     /// One of many asked for something in a chat, in these words.
     pub fn asked(&mut self, who: Who<'_>, words: &[u8]) {
-        self.transcribe(|transcript, at, _, text| transcript.asked(at, who, words, text));
+        self.enter(|_, _, enter| enter(Entry::Asked(who, words)));
     }
 
     /// Whether [`Records::lines`] are wanted.
     pub fn wants_lines(&self) -> bool {
-        self.transcript.is_some() || (self.answers.is_some() && self.collects_lines())
+        let has_entries = self.files.transcript.is_some() || self.files.events.is_some();
+        has_entries || (self.answers.is_some() && self.collects_lines())
     }
 
     /// Whether answers are the lines that were said, and not all that was received: what is asked for in a chat
@@ -305,45 +369,62 @@ impl<D: Device> Records<D> {
 
     /// The other side will say no more.
     pub fn finished(&mut self, who: Who<'_>) {
-        self.transcribe(|transcript, at, _, text| transcript.finished(at, who, text));
+        self.enter(|speech, _, enter| speech.finished(who, enter));
     }
 
     /// `bytes` were said to everybody, or to `who` if there is nobody else.
     pub fn said(&mut self, who: Option<Who<'_>>, bytes: &[u8]) {
         self.pass(Way::To, who, bytes);
-        self.transcribe(|transcript, at, name, text| transcript.said(at, name, who, bytes, text));
+        self.enter(|speech, name, enter| speech.said(Speaker::Us(name, who), bytes, enter));
     }
 
     /// Nothing more will be said to them.
     pub fn said_all(&mut self, who: Option<Who<'_>>) {
-        self.transcribe(|transcript, at, name, text| transcript.said_all(at, name, who, text));
+        self.enter(|speech, name, enter| speech.said_all(Speaker::Us(name, who), enter));
     }
 
     /// Whole lines were said to one alone.
-    pub fn told(&mut self, who: Who<'_>, lines: &[u8]) {
-        self.pass(Way::To, Some(who), lines);
-        self.transcribe(|transcript, at, _, text| transcript.told(at, who, lines, text));
+    pub fn told(&mut self, who: Who<'_>, said: &[u8]) {
+        self.pass(Way::To, Some(who), said);
+        self.enter(|_, name, enter| lines(Speaker::Us(name, Some(who)), said, enter));
+    }
+
+    /// Something else happened that is told as it is.
+    pub fn note(&mut self, entry: Entry<'_>) {
+        self.enter(|_, _, enter| enter(entry));
     }
 
     /// When a file that could not be written is to be tried again.
     pub fn deadline(&self) -> Option<Instant> {
         let answers = self.answers.as_ref().and_then(Answers::deadline);
-        self.all().filter_map(Sink::deadline).chain(answers).min()
+        self.files
+            .iter()
+            .filter_map(Sink::deadline)
+            .chain(answers)
+            .min()
     }
 
     /// The turn is over: what was recorded is written.
     pub fn flush(&mut self, now: Instant) {
-        self.sinks().for_each(|sink| sink.flush(now));
+        self.files.iter_mut().for_each(|sink| sink.flush(now));
         self.answers
             .iter_mut()
             .for_each(|answers| answers.flush(now));
+        let events = self.files.events.as_mut();
+        if let Some(lost) = events.and_then(Sink::take_lost) {
+            self.note(Entry::Lost(lost));
+            self.files
+                .events
+                .iter_mut()
+                .for_each(|sink| sink.flush(now));
+        }
         self.clock.is_read = false;
         self.made.clear();
     }
 
     /// Hands out what is for stdout, all of it: whole lines each time.
     pub fn take_for_stdout(&mut self, mut take: impl FnMut(&[u8])) {
-        for sink in self.sinks().filter(|sink| sink.output.is_none()) {
+        for sink in self.files.iter_mut().filter(|sink| sink.output.is_none()) {
             take(sink.waiting.make_contiguous());
             sink.waiting.clear();
         }
@@ -351,51 +432,53 @@ impl<D: Device> Records<D> {
 
     /// Bytes that wait for stdout.
     pub fn waiting_for_stdout(&self) -> usize {
-        let for_stdout = self.all().filter(|sink| sink.output.is_none());
+        let for_stdout = self.files.iter().filter(|sink| sink.output.is_none());
         for_stdout.map(|sink| sink.waiting.len()).sum()
     }
 
     /// The records that need not know where lines end.
     fn pass(&mut self, way: Way, who: Option<Who<'_>>, bytes: &[u8]) {
-        if let Some(raw) = &mut self.raw {
+        if let Some(raw) = &mut self.files.raw {
             self.made.draw(bytes.len());
             raw.write(bytes);
         }
-        if let Some(dump) = self.dump.as_mut().filter(|_| !bytes.is_empty()) {
+        if let Some(dump) = self.files.dump.as_mut().filter(|_| !bytes.is_empty()) {
             self.text.clear();
-            push_dump(self.clock.read(), way, who, bytes, &mut self.text);
+            dump::push(self.clock.read(), way, who, bytes, &mut self.text);
             self.made.draw(self.text.len());
             dump.write(self.text.as_bytes());
             self.text.shrink_to(TURN);
         }
     }
 
-    fn transcribe(&mut self, write: impl FnOnce(&mut Transcript, &str, Option<&str>, &mut String)) {
-        if let Some((transcript, sink)) = &mut self.transcript {
-            self.text.clear();
-            write(
-                transcript,
-                self.clock.read(),
-                self.name.as_deref(),
-                &mut self.text,
-            );
-            self.made.draw(self.text.len());
-            sink.write(self.text.as_bytes());
-            self.text.shrink_to(TURN);
+    /// The records that are made of entries. `make` is told what we are called.
+    fn enter(&mut self, make: impl FnOnce(&mut Speech, Option<&str>, &mut dyn FnMut(Entry<'_>))) {
+        let files = &mut self.files;
+        if files.transcript.is_none() && files.events.is_none() {
+            return;
         }
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Sink<D>> {
-        let transcript = self.transcript.as_ref().map(|(_, sink)| sink);
-        [self.raw.as_ref(), self.dump.as_ref(), transcript]
-            .into_iter()
-            .flatten()
-    }
-
-    fn sinks(&mut self) -> impl Iterator<Item = &mut Sink<D>> {
-        let transcript = self.transcript.as_mut().map(|(_, sink)| sink);
-        [self.raw.as_mut(), self.dump.as_mut(), transcript]
-            .into_iter()
-            .flatten()
+        let at = self.clock.read();
+        let (text, json) = (&mut self.text, &mut self.json);
+        text.clear();
+        json.clear();
+        make(&mut self.speech, self.name.as_deref(), &mut |entry| {
+            if files.transcript.is_some() {
+                transcript::push(at, entry, text);
+            }
+            if files.events.is_some() {
+                events::push(at, entry, json);
+            }
+        });
+        for (sink, text) in [
+            (&mut files.transcript, text.as_bytes()),
+            (&mut files.events, json),
+        ] {
+            if let Some(sink) = sink.as_mut().filter(|_| !text.is_empty()) {
+                self.made.draw(text.len());
+                sink.write(text);
+            }
+        }
+        text.shrink_to(TURN);
+        json.shrink_to(TURN);
     }
 }

@@ -25,12 +25,13 @@ const SCENARIOS: [&str; 17] = [
 ];
 
 /// Whose links are looked at.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "SECURITY.md",
     "docs/ARCHITECTURE.md",
+    "docs/EVENTS.md",
     "docs/RELEASING.md",
     "docs/TEACHING.md",
     "docs/WEB.md",

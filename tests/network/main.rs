@@ -186,7 +186,7 @@ fn streams_are_whole_both_ways_when_packets_are_lost_late_and_out_of_order() {
         let said = programs
             .iter()
             .map(|(name, ..)| lines(name, 60_000 * scale()));
-        said.map(|text| text.lines().count()).sum()
+        said.map(|text| text.lines().count()).sum::<usize>()
     });
     writers
         .into_iter()

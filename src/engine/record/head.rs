@@ -8,11 +8,19 @@ const COLUMNS: usize = 5;
 /// What a row of a hex dump has between the colon and the letters.
 const DUMPED_ROW: usize = 3 + 16 * 3 + 3;
 
-/// How much of a line of a transcript or a hex dump says who, when and where: what no peer has a hand in.
+/// The key of an event before what was said.
+const TEXT: &[u8] = b"\"text\":";
+
+/// How much of a line of a transcript, a hex dump or of events says who, when and where: what no peer has a hand in.
 pub fn length(line: &[u8]) -> usize {
     let text = line.strip_suffix(b"\n").unwrap_or(line);
     if text.starts_with(b"#") {
         return text.len();
+    }
+    if text.starts_with(b"{") {
+        // What is before it has no quote that is not ours.
+        let said = memchr::memmem::find(text, TEXT);
+        return said.map_or(text.len(), |at| at + TEXT.len());
     }
     match (
         memchr::memchr_iter(b'\t', text).nth(COLUMNS - 1),

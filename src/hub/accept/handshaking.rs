@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::Accept;
 use super::end_answered;
+use crate::engine::record::Entry;
 use crate::hub::news::Topic;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
@@ -166,13 +167,13 @@ fn tell_stranger<S: Stream, D: Device>(
     peers: &mut Peers<S, D>,
     now: Instant,
 ) -> bool {
-    if peers.arriving_mut(key).is_none() {
+    let Some(conn) = peers.arriving_mut(key) else {
         return false;
-    }
-    if let Some(permit) = peers.news.ask(Topic::Stranger, now)
-        && let Some(conn) = peers.arriving_mut(key)
-    {
-        permit.say(format_args!("{} did not join: {reason}", conn.addr()));
+    };
+    let addr = conn.addr().clone();
+    peers.record(|records| records.note(Entry::Refused(&addr, "handshake", &reason)));
+    if let Some(permit) = peers.news.ask(Topic::Stranger, now) {
+        permit.say(format_args!("{addr} did not join: {reason}"));
     }
     true
 }

@@ -18,18 +18,17 @@ use super::Peer;
 use super::Peers;
 use super::Stage;
 use super::explaining::label;
+use super::shortfall::Receiver;
 use super::shortfall::Settled;
 use crate::engine::admit::Hosts;
 use crate::engine::aside::Aside;
 use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
-use crate::engine::names::default_name;
+use crate::engine::record::Leaving;
 use crate::engine::record::Who;
-use crate::engine::room::Account;
 use crate::engine::room::Overdue;
 use crate::engine::room::Presence;
 use crate::hub::news::Topic;
-use crate::io::addr::Addr;
 use crate::io::device::Device;
 use crate::io::error::why;
 use crate::io::stream::Stream;
@@ -52,6 +51,21 @@ pub enum DisconnectReason {
     Idle,
     /// The operator wanted it, and why.
     Kicked(String),
+}
+
+impl DisconnectReason {
+    /// The same in a word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            DisconnectReason::Closed => "closed",
+            DisconnectReason::Broke(_) => "broke",
+            DisconnectReason::Stalled => "stalled",
+            DisconnectReason::Slow => "slow",
+            DisconnectReason::Behind => "behind",
+            DisconnectReason::Idle => "idle",
+            DisconnectReason::Kicked(_) => "kicked",
+        }
+    }
 }
 
 impl Display for DisconnectReason {
@@ -136,8 +150,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let missing = self.missing(key);
         let peer = self.conns.get_mut(key);
         let was_promised = peer.is_some_and(|peer| std::mem::take(&mut peer.is_promised));
-        if was_promised {
-            let who = self.who(key);
+        if was_promised && let Some(who) = self.receiver(key) {
             self.shortfall.add(who, missing, self.said);
         }
     }
@@ -158,8 +171,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let missing = self.missing(key);
-            if self.conns[key].is_promised {
-                let who = self.who(key);
+            if self.conns[key].is_promised
+                && let Some(who) = self.receiver(key)
+            {
                 self.shortfall.add(who, missing, self.said);
             }
         }
@@ -193,10 +207,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// A member's number, name and address, as it is told.
     pub fn who(&self, key: usize) -> String {
-        match (self.room.member(key), self.conns.get(key)) {
-            (Some(member), Some(peer)) => told(&member.account, peer.conn.addr()),
-            _ => String::new(),
-        }
+        let receiver = self.receiver(key);
+        receiver.map_or_else(String::new, |receiver| receiver.to_string())
+    }
+
+    fn receiver(&self, key: usize) -> Option<Receiver> {
+        let (member, peer) = (self.room.member(key)?, self.conns.get(key)?);
+        Some(Receiver::of(&member.account, peer.conn.addr()))
     }
 
     /// A peer takes no more: what it is owed now it will not get.
@@ -416,11 +433,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         let account = &left.account;
         self.received += account.received;
-        let who = told(account, peer.conn.addr());
+        let receiver = Receiver::of(account, peer.conn.addr());
+        let who = receiver.to_string();
         self.tell_last_explained(key, &label(account), peer, now);
         // What is said after it left, it lacks as well.
         if let Some(missing) = missing {
-            self.shortfall.add(who.clone(), missing, self.said);
+            self.shortfall.add(receiver, missing, self.said);
         }
         self.tell_digest(key, &who, now);
         let traffic = format!(
@@ -440,7 +458,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
             unread => format!(", {unread} bytes it had said were not read"),
         };
         let addr = peer.conn.addr();
-        self.record(|records| records.left(Who::of(account, &addr), &why.to_string()));
+        let leaving = Leaving {
+            code: why.code(),
+            words: &why.to_string(),
+            received: account.received,
+            sent: account.sent,
+        };
+        self.record(|records| records.left(Who::of(account, &addr), leaving));
         let kind = match why {
             DisconnectReason::Closed | DisconnectReason::Broke(_) | DisconnectReason::Idle => {
                 Topic::Left
@@ -503,14 +527,5 @@ impl<S: Stream> Peer<S> {
             // What is wrong does not matter any more.
             let _ = self.conn.flush();
         }
-    }
-}
-
-fn told(account: &Account, addr: &Addr) -> String {
-    let number = account.number;
-    match &account.name {
-        // That one says no more than the number.
-        Some(name) if **name != default_name(number) => format!("[{number}] {name} {addr}"),
-        _ => format!("[{number}] {addr}"),
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use super::Peers;
+use crate::engine::record::Leaving;
 use crate::engine::record::Who;
 use crate::engine::room::Minute;
 use crate::io::addr::Addr;
@@ -58,8 +59,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// The hub ends: of those who are here still no more will be heard.
     pub(in crate::hub) fn record_ends(&mut self, now: Instant) {
-        let records = self.records.as_ref();
-        if records.is_none_or(|records| records.collects_in().is_none()) {
+        if !self
+            .records
+            .as_ref()
+            .is_some_and(|records| records.wants_ends())
+        {
             return;
         }
         let keys: Vec<usize> = self.member_keys().collect();
@@ -67,7 +71,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
             // What was passed on as it was said is there by now; a line of a chat is not, if it did not end.
             self.room.finish(key, now);
             self.record_lines(None);
-            self.record_of(key, Records::ended);
+            let traffic = self.room.member(key);
+            let traffic = traffic.map(|member| (member.account.received, member.account.sent));
+            let (received, sent) = traffic.unwrap_or_default();
+            let leaving = Leaving {
+                code: "ended",
+                words: "the hub ended",
+                received,
+                sent,
+            };
+            self.record_of(key, |records, who| records.ended(who, leaving));
         }
     }
 

@@ -7,6 +7,13 @@
 //! It promises: a receiver that lacks a byte is named, or counted, with the number of bytes; so is one
 //! that has all of them, for whoever wants to know.
 
+use std::fmt;
+
+use crate::engine::names::default_name;
+use crate::engine::record::Who;
+use crate::engine::room::Account;
+use crate::io::addr::Addr;
+
 /// How many of those who did not get everything are named.
 const NAMED: usize = 20;
 
@@ -19,11 +26,50 @@ pub(super) struct Shortfall {
     left: Vec<Leaver>,
 }
 
+/// Who a member is or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receiver {
+    number: u32,
+    addr: String,
+    name: Option<Box<str>>,
+}
+
+impl Receiver {
+    /// The member of that account, at that address.
+    pub(super) fn of(account: &Account, addr: &Addr) -> Receiver {
+        Receiver {
+            number: account.number,
+            addr: addr.to_string(),
+            name: account.name.clone(),
+        }
+    }
+
+    /// The same for a record.
+    pub fn who(&self) -> Who<'_> {
+        Who {
+            number: self.number,
+            addr: &self.addr,
+            name: self.name.as_deref(),
+        }
+    }
+}
+
+impl fmt::Display for Receiver {
+    /// Its number, its name and its address, as it is told.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, addr) = (self.number, &self.addr);
+        match &self.name {
+            // That one says no more than the number.
+            Some(name) if **name != default_name(number) => write!(out, "[{number}] {name} {addr}"),
+            _ => write!(out, "[{number}] {addr}"),
+        }
+    }
+}
+
 /// A receiver that left.
 #[derive(Debug)]
 struct Leaver {
-    /// Its number and address.
-    who: String,
+    who: Receiver,
     /// Bytes that it had not acknowledged.
     missing: u64,
     /// Bytes that the operator had said by then.
@@ -46,11 +92,13 @@ pub struct Settled {
     pub missing: Vec<u64>,
     /// The same for those who have everything.
     pub whole: Vec<String>,
+    /// All of them, and how many bytes each lacks.
+    pub receivers: Vec<(Receiver, u64)>,
 }
 
 impl Shortfall {
     /// A receiver left without `missing` bytes, when the operator had said `said`.
-    pub(super) fn add(&mut self, who: String, missing: u64, said: u64) {
+    pub(super) fn add(&mut self, who: Receiver, missing: u64, said: u64) {
         self.left.push(Leaver { who, missing, said });
     }
 
@@ -66,6 +114,7 @@ impl Shortfall {
         let mut whole = 0;
         for leaver in &self.left {
             let lacks = leaver.lacks(said);
+            settled.receivers.push((leaver.who.clone(), lacks));
             if lacks == 0 {
                 whole += 1;
                 if whole <= NAMED_WHOLE {
@@ -102,20 +151,28 @@ impl Shortfall {
 mod tests {
     use super::*;
 
+    fn receiver(number: u32) -> Receiver {
+        Receiver {
+            number,
+            addr: String::from("a"),
+            name: None,
+        }
+    }
+
     #[test]
     fn a_receiver_lacks_what_was_said_after_it_left() {
         let mut shortfall = Shortfall::default();
-        shortfall.add("[1] a".into(), 0, 100);
+        shortfall.add(receiver(1), 0, 100);
         assert_eq!((shortfall.count(100), shortfall.count(130)), (0, 1));
         let settled = shortfall.settle(100);
         assert!(settled.lines.is_empty());
         assert_eq!(settled.whole, ["[1] a has all of the 100 bytes"]);
-        shortfall.add("[2] b".into(), 7, 130);
+        shortfall.add(receiver(2), 7, 130);
         let settled = shortfall.settle(130);
         assert_eq!(settled.missing, [30, 7]);
         let lines = [
             "[1] a did not get the last 30 of 130 bytes",
-            "[2] b did not get the last 7 of 130 bytes",
+            "[2] a did not get the last 7 of 130 bytes",
         ];
         assert_eq!(settled.lines, lines);
         assert!(settled.whole.is_empty());
@@ -125,7 +182,7 @@ mod tests {
     fn of_those_with_everything_a_lecture_is_named() {
         let mut shortfall = Shortfall::default();
         for _ in 0..NAMED_WHOLE + 5 {
-            shortfall.add("somebody".into(), 0, 9);
+            shortfall.add(receiver(3), 0, 9);
         }
         let settled = shortfall.settle(9);
         assert!(settled.lines.is_empty() && settled.missing.is_empty());
@@ -137,7 +194,7 @@ mod tests {
     fn twenty_are_named_and_the_others_counted() {
         let mut shortfall = Shortfall::default();
         for _ in 0..22 {
-            shortfall.add("somebody".into(), 1, 0);
+            shortfall.add(receiver(3), 1, 0);
         }
         let settled = shortfall.settle(0);
         assert_eq!((settled.lines.len(), settled.missing.len()), (21, 22));

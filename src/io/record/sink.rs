@@ -47,6 +47,12 @@ pub(super) struct Sink<D = Descriptor> {
     trouble: Option<Trouble>,
     /// Not all that was to be kept is.
     pub(super) failed: bool,
+    /// Each line of it stands for itself: a beginning of one is not gone on with.
+    has_lines: bool,
+    /// Somebody else opened it: it has no name to be opened by.
+    is_adopted: bool,
+    /// Lines that did not fit, for whatever reason, since that was last asked for.
+    lost: u64,
 }
 
 /// A file cannot be written.
@@ -65,14 +71,52 @@ impl Sink {
             true => None,
             false => Some(open(path, appended)?),
         };
+        Ok(Sink::of(path.into(), output))
+    }
+
+    /// Opens a file to write lines to, behind what is in it.
+    pub(super) fn open_lines(path: &Path) -> Result<Sink, Error> {
+        let torn = is_torn(path);
+        let mut sink = Sink::open(path, true)?;
+        sink.has_lines = true;
+        sink.end_torn(torn);
+        Ok(sink)
+    }
+
+    /// Takes a descriptor to write lines to that whoever started us opened.
+    pub(super) fn adopt(number: u32) -> Result<Sink, Error> {
+        let doing = format!("write to descriptor {number}");
+        let output = Output::adopt(number).map_err(|error| {
+            Error::system(&*doing, &error)
+                .hint("The shell opens one so: muxnc … 3> FILE, or 3>&1 | READER.")
+        })?;
+        let sink = Sink::of(PathBuf::from(format!("descriptor {number}")), Some(output));
         Ok(Sink {
-            path: path.into(),
+            has_lines: true,
+            is_adopted: true,
+            ..sink
+        })
+    }
+
+    fn of(path: PathBuf, output: Option<Output>) -> Sink {
+        Sink {
+            path,
             output,
             waiting: VecDeque::new(),
             dropped: 0,
             trouble: None,
             failed: false,
-        })
+            has_lines: false,
+            is_adopted: false,
+            lost: 0,
+        }
+    }
+
+    /// Ends the line of which a beginning is in the file.
+    fn end_torn(&mut self, torn: bool) {
+        if torn && self.has_lines {
+            self.write(b"\n");
+        }
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -84,31 +128,33 @@ impl Sink {
 
     /// Whether it is a regular file, which could be opened anew.
     pub(super) fn is_file(&self) -> bool {
-        self.output.is_some() && fs::metadata(&self.path).is_ok_and(|file| file.is_file())
+        self.output.is_some()
+            && !self.is_adopted
+            && fs::metadata(&self.path).is_ok_and(|file| file.is_file())
     }
 
-    /// Opens the file anew, if it is one. Returns whether it did.
-    pub(super) fn reopen(&mut self) -> bool {
+    /// Opens the file anew, if it is one that has a name.
+    pub(super) fn reopen(&mut self) {
         // What is there under its name by now may be no file any more, or not there.
         let is_other = fs::metadata(&self.path).is_ok_and(|there| !there.is_file());
         let is_file = self.output.as_ref().map(Output::kind) == Some(Kind::File);
-        if !is_file || is_other {
-            return false;
+        if !is_file || is_other || self.is_adopted {
+            return;
         }
         // What was recorded before belongs to the old one.
         self.drain();
+        let torn = is_torn(&self.path);
         match open(&self.path, true) {
             Ok(output) => self.output = Some(output),
             Err(error) => {
-                log::warn!("{error}; the old file is written on");
-                return false;
+                return log::warn!("{error}; the old file is written on");
             }
         }
         if let Some(trouble) = &mut self.trouble {
             trouble.retry = Retry::default();
         }
         self.try_again(Instant::now());
-        true
+        self.end_torn(torn);
     }
 
     pub(super) fn finish(&mut self) {
@@ -160,7 +206,10 @@ impl<D: Device> Sink<D> {
         let waits = self.output.is_none() || self.waiting.len() + record.len() < MUCH;
         if let Some(trouble) = &mut self.trouble {
             match self.waiting.len() + record.len() > LIMIT {
-                true => trouble.missing += record.len() as u64,
+                true => {
+                    trouble.missing += record.len() as u64;
+                    self.lose(record);
+                }
                 false => self.waiting.extend(record),
             }
             return;
@@ -178,9 +227,22 @@ impl<D: Device> Sink<D> {
             self.waiting.extend(record);
         } else if let Some(trouble) = &mut self.trouble {
             trouble.missing += record.len() as u64;
+            self.lose(record);
         } else {
             self.dropped += 1;
+            self.lose(record);
         }
+    }
+
+    /// A record did not fit.
+    fn lose(&mut self, record: &[u8]) {
+        self.lost += memchr::memchr_iter(b'\n', record).count() as u64;
+    }
+
+    /// How many lines did not fit, if any did not and there is room to tell that.
+    pub(super) fn take_lost(&mut self) -> Option<u64> {
+        let has_room = self.trouble.is_none() && self.waiting.len() < LIMIT / 2;
+        (has_room && self.lost > 0).then(|| std::mem::take(&mut self.lost))
     }
 
     /// The turn is over: writes what waits, unless that failed a while ago.
