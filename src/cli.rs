@@ -85,8 +85,9 @@ const USAGE: &str = "\
 
 const NOTES: &str = "\
 At a terminal the line being typed is edited with the keys of a shell; Ctrl-C clears it, and ends
-muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has commands: /who /msg
-/kick /name /mute /unmute /relay /stats /qr /quit; /help explains them, //x says /x.
+muxnc if there is none, Ctrl-D is the end of the input. The hub's operator has commands, as /who,
+/msg, /kick, /ban and /lock; /help explains them all, //x says /x. In a --chat participants have
+some, too: /help.
 
 Times are 500ms, 2s, 1.5m, 1h; a plain number is seconds.
 Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage.";

@@ -12,11 +12,16 @@ use clap::Command;
 use clap::ValueHint;
 use clap_complete::Shell;
 use clap_mangen::Man;
+use muxnc::engine::command::COMMANDS;
+use muxnc::engine::request::REQUESTS;
 
 const PAGE: &str = include_str!("muxnc.1.in");
 
-/// In the page, the place of the options.
+/// In the page, the places of the options, of the operator's commands, and of what a participant of a chat
+/// may ask for.
 const OPTIONS: &str = ".\\\" OPTIONS\n";
+const COMMAND_LIST: &str = ".\\\" COMMANDS\n";
+const REQUEST_LIST: &str = ".\\\" REQUESTS\n";
 
 const ARCHITECTURE: &str = "docs/ARCHITECTURE.md";
 
@@ -82,7 +87,36 @@ fn page() -> String {
     let notice = ".\\\" Generated from examples/generate: change that, and run\n\
                   .\\\" cargo run --example generate\n";
     let before = before.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
+    let commands = COMMANDS.map(|(name, arguments, meaning)| {
+        let name = format!("/{name}");
+        entry(&name, arguments, meaning)
+    });
+    let requests = REQUESTS.map(|(request, meaning)| {
+        let (name, arguments) = request.split_once(' ').unwrap_or((request, ""));
+        entry(name, arguments, meaning)
+    });
+    let after = put(after, COMMAND_LIST, &commands.concat());
+    let after = put(&after, REQUEST_LIST, &requests.concat());
     format!("{notice}{before}{}{after}", options())
+}
+
+/// Puts a list where it belongs.
+fn put(page: &str, place: &str, list: &str) -> String {
+    let (before, after) = page.split_once(place).expect("a place for the list");
+    format!("{before}{list}{after}")
+}
+
+/// What is typed, and what it does.
+fn entry(name: &str, arguments: &str, meaning: &str) -> String {
+    let typed = match arguments {
+        "" => format!("\\fB{name}\\fP"),
+        _ => format!("\\fB{name}\\fP \\fI{arguments}\\fP"),
+    };
+    let mut letters = meaning.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    let meaning: String = first.into_iter().chain(letters).collect();
+    let text = format!(".TP\n{typed}\n{meaning}.\n");
+    text.replace('-', "\\-")
 }
 
 /// The options, with clap's sections as subsections of one.
