@@ -96,24 +96,27 @@ fn a_line_in_pieces_is_what_it_is_as_a_whole() {
         let mut seat = Seat::start(kind, Stream::Pipe, &line);
         let port = listening_port(&seat.process.stderr);
         let (mut one, mut two) = (seat.join(port), seat.join(port));
-        for (first, rest) in [
-            ("/", "msg 1 one"),
-            ("/msg 1 my pin", " is two"),
-            (".msg ", "2 not this"),
-            ("log", "in: "),
+        for (first, rest, told) in [
+            ("/", "msg 1 one", ["one\n", ""]),
+            ("/msg 1 my pin", " is two", ["my pin is two\n", ""]),
+            (".msg ", "2 not this", ["", ""]),
+            ("log", "in: ", ["login: \n", "login: \n"]),
         ] {
-            seat.press(first);
-            seat.press("\x04");
+            seat.press(format!("{first}\x04"));
             if first == "log" {
-                expect_bytes(&mut one, "one\nmy pin is two\nlog");
+                expect_bytes(&mut one, "log");
                 expect_bytes(&mut two, "log");
             }
             seat.pause();
             seat.press(format!("{rest}\r"));
+            for (peer, told) in [&mut one, &mut two].into_iter().zip(told) {
+                expect_bytes(peer, told.strip_prefix("log").unwrap_or(told));
+            }
+            if first == ".msg " {
+                seat.wait_for(".msg was not sent");
+            }
             seat.pause();
         }
-        expect_bytes(&mut one, "in: \n");
-        expect_bytes(&mut two, "in: \n");
         seat.press("/wh\x04");
         seat.pause();
         seat.press("\x04");
