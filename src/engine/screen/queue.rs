@@ -45,6 +45,8 @@ struct Begun {
     label: Vec<u8>,
     /// All of its label was taken.
     is_text: bool,
+    /// It is the rest of a line.
+    is_rest: bool,
 }
 
 /// What is to be left out of a speaker's lines.
@@ -141,6 +143,7 @@ impl Queue {
                 let end = end_of_label(rest);
                 begun.label.extend(&rest[..end.unwrap_or(rest.len())]);
                 begun.is_text = end.is_some();
+                begun.is_rest = end.is_some_and(|end| rest[end] == REST);
             }
         }
         let mut left = count;
@@ -236,13 +239,16 @@ struct Kept {
 impl Kept {
     /// Keeps of a line its latest part if it is the last of a speaker, and nothing if it is not.
     fn shorten(&mut self, line: &[u8], begun: Option<&Begun>, share: &mut Share) {
-        self.left_out += 1;
         let is_text = begun.is_some_and(|begun| begun.is_text);
         // Not yet taken of the label, or of the character that the terminal has a part of.
         let (head, text) = line.split_at(match is_text {
             true => end_of_char(line, 0),
             false => end_of_label(line).map_or(line.len(), |end| end + 1),
         });
+        // Of the rest of a line it was counted that something lacks.
+        let is_rest =
+            begun.is_some_and(|begun| begun.is_rest) || (!is_text && head.ends_with(&[REST]));
+        self.left_out += u64::from(!is_rest);
         if begun.is_some() {
             // The row that was begun is ended.
             self.bytes.extend(head);
