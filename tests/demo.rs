@@ -170,6 +170,20 @@ fn a_chat_says_who_said_it_and_what_happens_is_explained_where_that_is_wanted() 
     stage.expect_empty();
 }
 
+#[cfg(feature = "web")]
+#[test]
+fn with_web_there_is_a_page() {
+    if !installed(&["tmux", "nc", "ncat", "telnet", "socat", "curl"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let mut process = stage.run(&["--check", "--web"]);
+    let told = process.stdout.text();
+    assert!(told.contains("demo-class: http://127.0.0.1:"), "{told}");
+    expect_class(&mut process);
+    stage.expect_empty();
+}
+
 #[test]
 fn a_hub_that_does_not_do_its_work_fails_the_check() {
     if !installed(&["tmux"]) {

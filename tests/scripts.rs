@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
 
 use support::MUXNC;
 use support::Process;
@@ -16,6 +17,21 @@ fn scripts() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let entries = fs::read_dir(directory).unwrap();
     entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// A script of ours that calls cargo.
+fn script(name: &str, args: &[&str]) -> Command {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let mut command = piped(scripts.join(name), args);
+    // Cargo tells a test of its package, and the script's own cargo would take that for a change that
+    // makes it build half of the dependencies again.
+    for (name, _) in std::env::vars() {
+        let of_package = name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if of_package || name == "OUT_DIR" {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 #[test]
@@ -56,16 +72,7 @@ fn the_picture_shows_what_was_typed() {
     }
     let name = format!("muxnc-picture-{}.svg", std::process::id());
     let picture = std::env::temp_dir().join(name);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/class-picture");
-    let mut command = piped(script, &["--muxnc", MUXNC]);
-    // Cargo tells a test of its package, and the script's own cargo would take that for a change that
-    // makes it build half of the dependencies again.
-    for (name, _) in std::env::vars() {
-        let of_package = name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-        if of_package || name == "OUT_DIR" {
-            command.env_remove(name);
-        }
-    }
+    let mut command = script("class-picture", &["--muxnc", MUXNC]);
     Process::start(command.arg(&picture)).expect_status(0);
     let drawn = fs::read_to_string(&picture).unwrap();
     fs::remove_file(&picture).unwrap();
@@ -85,6 +92,37 @@ fn the_picture_shows_what_was_typed() {
             ">You can.<",
         ] {
             assert!(svg.contains(text), "{text} is not in {svg}");
+        }
+    }
+}
+
+#[cfg(feature = "web")]
+#[test]
+fn the_pictures_of_the_page_are_those_of_a_class() {
+    let programs = [
+        "tmux",
+        "unshare",
+        "nsenter",
+        "ip",
+        "nc",
+        "curl",
+        "chromium",
+        "chromedriver",
+    ];
+    if !installed(&programs) || support::Namespace::new().is_none() {
+        return;
+    }
+    let folder = support::Folder::new("pictures");
+    let mut command = script("web-pictures", &["--muxnc", MUXNC]);
+    Process::start(command.arg(&folder.0)).expect_status(0);
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for directory in [&folder.0, &committed] {
+        for (name, least) in [("web.png", 800), ("web-laptop.png", 900)] {
+            let picture = fs::read(directory.join(name)).unwrap();
+            // Portable Network Graphics: a signature, and the width in the first chunk.
+            assert!(picture.starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
+            let width = u32::from_be_bytes(picture[16..20].try_into().unwrap());
+            assert!(width >= least && picture.len() < 300_000, "{name}: {width}");
         }
     }
 }

@@ -6,6 +6,7 @@ use rustix::process::Signal;
 
 use super::blocks::blocks;
 use super::readme::expect_explained;
+use super::readme::expect_shown;
 use super::readme::explained_in;
 use super::readme::http_by_hand_in;
 use super::stage::Stage;
@@ -13,7 +14,9 @@ use crate::support::eventually;
 
 const TEACHING: &str = "docs/TEACHING.md";
 
-const SCENARIOS: [&str; 7] = ["join", "wire", "half", "explain", "http", "server", "slow"];
+const SCENARIOS: [&str; 8] = [
+    "join", "wire", "half", "explain", "http", "server", "slow", "phone",
+];
 
 #[test]
 fn every_block_is_of_a_scenario_and_every_scenario_has_a_block() {
@@ -171,4 +174,29 @@ fn a_slow_reader() {
     expect_explained(&bob.stderr, &sentences("muxnc: [2] TCP: the window"));
     expect_explained(&bob.stderr, &sentences("muxnc: [2] program: "));
     bob.stderr.wait_for("was cut off: it took nothing for 5s");
+}
+
+#[test]
+fn from_a_phone() {
+    let Some(stage) = Stage::new(TEACHING, "phone", &["tcpdump", "nc"]) else {
+        return;
+    };
+    let listen = stage.next_shown("muxnc -l --web 8080");
+    let mut bob = stage.sit("bob", &listen.command);
+    let screen = bob.screen.wait_for("to join: http://192.0.2.7:8080/");
+    expect_shown(&screen, &listen.shown);
+    let student = stage.start("student", &stage.next("(printf"));
+    let answer = student.stdout.wait_for("\"type\":\"hello\"");
+    assert!(
+        answer.starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+        "{answer}"
+    );
+    assert!(answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
+    bob.screen.wait_for("(web) joined, 1 here");
+    let tcpdump = stage.start("bob", &stage.next("sudo tcpdump"));
+    tcpdump.stderr.wait_for("listening on any");
+    bob.press("Hello\r");
+    tcpdump.stdout.wait_for("8206 4865 6c6c 6f0a");
+    assert_eq!(stage.run("bob", &stage.next("printf '%x")), "48\n");
+    stage.signal(&tcpdump, Signal::INT);
 }
