@@ -346,6 +346,7 @@ impl Args {
             slow: self.hub.slow_peer(),
             stall_timeout: self.hub.stall_timeout,
             rate: self.hub.rate,
+            times: self.hub.time,
             label: self.terminal.label(),
             color: self.terminal.color(),
             commands: !self.terminal.no_commands,

@@ -50,6 +50,7 @@ use crate::engine::explain::Witness;
 use crate::engine::fold::whole;
 use crate::engine::record::Entry;
 use crate::io::access::Guard;
+use crate::io::clock::LocalClock;
 use crate::io::confine::Kept;
 use crate::io::confine::confine;
 use crate::io::conn::Conn;
@@ -305,8 +306,9 @@ impl Hub {
             (false, false) => Some(Signals::usual(registry, SIGNALS)?),
         };
         let confined = config.place.clone();
+        let clock = config.times.then(LocalClock::open);
         let parts = Parts {
-            world: Kernel::new(registry)?,
+            world: Kernel::new(registry)?.with_clock(clock),
             listeners,
             are_shared: config.place == Some(Place::Passed),
             visits,

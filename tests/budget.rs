@@ -76,7 +76,7 @@ fn line_feeds_are_counted_by_what_they_become() {
     let folder = support::Folder::new("budget-feeds");
     let answers = folder.0.join("answers");
     let collect = ["--collect", answers.to_str().unwrap()];
-    let modes: [(&[&str], u64); 9] = [
+    let modes: [(&[&str], u64); 10] = [
         (&collect, 1),
         (&["--events", "json:/dev/null"], 1),
         (&["--events", "json:-"], 1),
@@ -85,6 +85,7 @@ fn line_feeds_are_counted_by_what_they_become() {
         (&["-x", "/dev/null", "-o", "/dev/null"], 2),
         (&["-x", "-"], 1),
         (&["--chat"], 0),
+        (&["--chat", "--time"], 0),
         (&["--chat", "--transcript", "/dev/null"], 1),
     ];
     for (args, records) in modes {

@@ -158,6 +158,8 @@ fn a_chats_events_have_the_names_and_what_was_asked_for() {
     bob.screen.wait_for("it is me");
     support::pause();
     bob.press("/msg Ana psst\r");
+    let told = "* user1 joined\n* user1 is now Ana\n<host, to you alone> psst\n";
+    expect_bytes(&mut ana, told);
     support::pause();
     bob.press("/kick Ana too loud\r");
     let left = place.wait_for("left");

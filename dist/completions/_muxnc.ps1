@@ -79,6 +79,7 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'Pass each peer''s lines on to all the others')
             [CompletionResult]::new('--chat', '--chat', [CompletionResultType]::ParameterName, 'Be a chat: --broker, and who said it before every line')
             [CompletionResult]::new('--open-messages', '--open-messages', [CompletionResultType]::ParameterName, 'In a --chat, show you what participants say to one alone by /msg')
+            [CompletionResult]::new('--time', '--time', [CompletionResultType]::ParameterName, 'Begin lines on your screen with the time, and in a --chat everybody''s: [09:11:33]')
             [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
             [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Use IPv6 only')
             [CompletionResult]::new('-U', '-U ', [CompletionResultType]::ParameterName, 'Use a Unix socket: a PATH in place of HOST and PORT')

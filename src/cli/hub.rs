@@ -84,6 +84,13 @@ pub(super) struct HubArgs {
     #[arg(long, requires = "chat")]
     pub(super) open_messages: bool,
 
+    /// Begin lines on your screen with the time, and in a --chat everybody's: [09:11:33]
+    ///
+    /// It is the time where you are. What is said by --history has the time when it was said. A pipe or file
+    /// gets no times but those of a --chat; --transcript has them.
+    #[arg(long, conflicts_with = "once")]
+    pub(super) time: bool,
+
     /// Give whoever joins the last LINES lines first
     ///
     /// Of what everybody was sent: yours, and with --broker or --chat the others' too. Whole lines,

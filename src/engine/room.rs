@@ -31,6 +31,7 @@ mod naming;
 mod pace;
 mod policy;
 mod presence;
+mod stamp;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -64,6 +65,7 @@ pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
 pub use self::presence::TRIAL;
 use self::presence::Trial;
+pub use self::stamp::TimeOfDay;
 
 use crate::engine::budget::Budget;
 use crate::engine::chat::Chat;
@@ -118,6 +120,8 @@ pub struct Room {
     joined: u32,
     /// The number before that of the first who joins.
     last_number: u32,
+    /// What every line begins with that says when, if that is wanted; else empty.
+    stamp: String,
     /// The label of whoever is speaking; here so that its memory is reused.
     label: String,
     /// The slowest member is too far behind: the sources wait.
@@ -164,6 +168,7 @@ impl Room {
             rate: None,
             joined: 0,
             last_number: 0,
+            stamp: String::new(),
             label: String::new(),
             backpressure: None,
             was_released: false,
@@ -277,7 +282,8 @@ impl Room {
                 .find(|(_, member)| member.presence.is_here())
             && self.speakers == usize::from(!last.is_silent)
         {
-            self.policy.label(self.joined, last, &mut self.label);
+            let label = &mut self.label;
+            self.policy.label(self.joined, last, &self.stamp, label);
             let Some(speech) = &mut last.speech else {
                 return;
             };
@@ -604,7 +610,7 @@ impl Room {
         let member = &mut self.members[key];
         let (label, glue) = (&mut self.label, &mut self.glue);
         let minutes = &mut self.minutes;
-        self.policy.label(self.joined, member, label);
+        self.policy.label(self.joined, member, &self.stamp, label);
         let lines = &mut member.speech.get_or_insert_default().lines;
         let mut relayed = 0;
         feed(

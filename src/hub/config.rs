@@ -55,6 +55,8 @@ pub struct HubConfig {
     pub stall_timeout: Duration,
     /// What each peer may be read in a second.
     pub rate: Option<Rate>,
+    /// Lines on a terminal and in a chat begin with the time.
+    pub times: bool,
     /// When lines on a terminal begin with who said them, and whether in colour.
     pub label: Label,
     /// See `label`.

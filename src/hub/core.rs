@@ -245,6 +245,9 @@ impl<W: World> Core<W> {
     /// # Errors
     /// The terminal is gone.
     pub fn turn(&mut self, now: Instant) -> Result<Turn<W::Stream>, Error> {
+        if let Some(time) = self.world.time_of_day() {
+            self.peers.room.set_time(time);
+        }
         if let Some(console) = self.operator.console_mut()
             && let Some(signal) = console.obey_signals(self.display.stdout_mut())
         {

@@ -1,4 +1,4 @@
-//! Records of what is said: the files, and the wall clock that their lines begin with.
+//! Records of what is said: the files, and what is written to them.
 //!
 //! What is recorded is collected here and written at the end of the turn, or as soon as it is
 //! much. A regular file takes everything, which is never for long. A pipe takes what fits; what it
@@ -25,7 +25,6 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Instant;
-use std::time::SystemTime;
 
 use mio::Registry;
 use mio::Token;
@@ -44,6 +43,7 @@ use crate::engine::record::dump;
 use crate::engine::record::events;
 use crate::engine::record::lines;
 use crate::engine::record::transcript;
+use crate::io::clock::Clock;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
 use crate::io::error::Error;
@@ -123,22 +123,6 @@ impl<D> Files<D> {
             events,
         } = self;
         [raw, dump, transcript, events].into_iter().flatten()
-    }
-}
-
-/// The time as RFC 3339 has it, in UTC and read once in a turn.
-#[derive(Default)]
-struct Clock {
-    time: String,
-    is_read: bool,
-}
-
-impl Clock {
-    fn read(&mut self) -> &str {
-        if !std::mem::replace(&mut self.is_read, true) {
-            self.time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        }
-        &self.time
     }
 }
 
@@ -418,7 +402,7 @@ impl<D: Device> Records<D> {
                 .iter_mut()
                 .for_each(|sink| sink.flush(now));
         }
-        self.clock.is_read = false;
+        self.clock.end_turn();
         self.made.clear();
     }
 

@@ -11,7 +11,9 @@ use std::io;
 use mio::Registry;
 use mio::Token;
 
+use crate::engine::room::TimeOfDay;
 use crate::io::addr::Addr;
+use crate::io::clock::LocalClock;
 use crate::io::conn::Conn;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
@@ -53,12 +55,16 @@ pub trait World {
         conn: &mut Conn<Self::Stream>,
         stdout: &mut Output<Self::Device>,
     ) -> Copied;
+
+    /// What time it is to people here, if they want to see that.
+    fn time_of_day(&mut self) -> Option<TimeOfDay>;
 }
 
 /// The real one. See [`World`].
 #[derive(Debug)]
 pub struct Kernel {
     registry: Registry,
+    clock: Option<LocalClock>,
 }
 
 impl Kernel {
@@ -69,7 +75,13 @@ impl Kernel {
     pub fn new(registry: &Registry) -> io::Result<Kernel> {
         Ok(Kernel {
             registry: registry.try_clone()?,
+            clock: None,
         })
+    }
+
+    /// The same, in which somebody wants to see the time.
+    pub fn with_clock(self, clock: Option<LocalClock>) -> Kernel {
+        Kernel { clock, ..self }
     }
 }
 
@@ -92,5 +104,9 @@ impl World for Kernel {
 
     fn receive(&mut self, conn: &mut Conn, stdout: &mut Output) -> Copied {
         zero_copy::receive(conn, stdout)
+    }
+
+    fn time_of_day(&mut self) -> Option<TimeOfDay> {
+        self.clock.as_ref().map(LocalClock::time)
     }
 }

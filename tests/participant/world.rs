@@ -615,6 +615,10 @@ impl World for Fake {
     type Device = Fd;
     type Listener = ();
 
+    fn time_of_day(&mut self) -> Option<muxnc::engine::room::TimeOfDay> {
+        None
+    }
+
     fn register(&mut self, _: &mut Conn<Fake>, _: usize) -> io::Result<()> {
         Ok(())
     }

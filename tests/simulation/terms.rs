@@ -160,6 +160,7 @@ impl Terms {
             slow: mode.slow,
             stall_timeout: self.stall_timeout,
             rate: None,
+            times: false,
             label: Label::Auto,
             color: false,
             commands: true,

@@ -545,6 +545,10 @@ impl World for Model {
     type Device = Fd;
     type Listener = Door;
 
+    fn time_of_day(&mut self) -> Option<muxnc::engine::room::TimeOfDay> {
+        None
+    }
+
     fn register(&mut self, conn: &mut Conn<Fake>, key: usize) -> io::Result<()> {
         let Addr::Inet(addr) = conn.addr() else {
             panic!("an address without a port");

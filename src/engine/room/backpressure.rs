@@ -200,11 +200,12 @@ impl Room {
         let name = self.members[key].account.name.as_ref();
         let name = name.map_or(0, |name| name.len());
         let number = if self.chat.is_none() { NUMBER } else { 0 };
-        let shown = self.screen.fits(number + name);
+        let stamp = self.stamp.len();
+        let shown = self.screen.fits(number + name + stamp);
         match &self.chat {
             None => shown,
             Some(_) => {
-                let each = LABEL + name;
+                let each = LABEL + name + stamp;
                 let said = match self.policy.relay {
                     true => self.log_fits(self.members_reserve(), each),
                     false => usize::MAX,
@@ -222,7 +223,10 @@ impl Room {
     pub(super) fn operator_fits(&self) -> usize {
         match &self.chat {
             None => usize::MAX,
-            Some(chat) => self.log_fits(self.operators_reserve(), LABEL + chat.host().len()),
+            Some(chat) => {
+                let each = LABEL + chat.host().len() + self.stamp.len();
+                self.log_fits(self.operators_reserve(), each)
+            }
         }
     }
 

@@ -40,8 +40,12 @@ impl Room {
     /// A member joined: before everything else it reads the welcome, if there is one.
     pub(super) fn welcome(&mut self, key: usize) {
         if let Some(chat) = &self.chat {
+            if chat.welcome().is_empty() {
+                return;
+            }
+            let welcome = [&self.stamp, chat.welcome()].concat();
             let cursor = &mut self.members[key].cursor;
-            self.journal.insert_first(cursor, chat.welcome().as_bytes());
+            self.journal.insert_first(cursor, welcome.as_bytes());
         }
     }
 
@@ -67,7 +71,7 @@ impl Room {
         composed.take_in(&mut self.input, &mut chat.escaper, speech);
         self.label.clear();
         // Writing to a String cannot fail.
-        let _ = write!(self.label, "<{}> ", chat.host());
+        let _ = write!(self.label, "{}<{}> ", self.stamp, chat.host());
         for line in composed.lines() {
             self.line.clear();
             for part in [&self.label, without_end(line.text), chat.line_end()] {
@@ -90,7 +94,7 @@ impl Room {
         for step in [Speech::Bytes(bytes), Speech::End] {
             composed.take_in(&mut lines, &mut escaper, step);
         }
-        let label = private_label(chat.host());
+        let label = [&self.stamp, &*private_label(chat.host())].concat();
         let mut told = String::new();
         for line in composed.lines() {
             for part in [&label, without_end(line.text), chat.line_end()] {
@@ -104,16 +108,17 @@ impl Room {
 
     /// What a member is told, and nothing after it: the operator sends it away.
     pub fn tell_kicked(&mut self, key: usize, reason: &str) {
+        let stamp = &self.stamp;
         let text = match (&self.chat, reason) {
             (None, "") => return,
             (None, reason) => format!("muxnc: you were disconnected: {reason}\n"),
             (Some(chat), "") => {
                 let (host, line_end) = (chat.host(), chat.line_end());
-                format!("* {host} disconnected you{line_end}")
+                format!("{stamp}* {host} disconnected you{line_end}")
             }
             (Some(chat), reason) => {
                 let (host, line_end) = (chat.host(), chat.line_end());
-                format!("* {host} disconnected you: {reason}{line_end}")
+                format!("{stamp}* {host} disconnected you: {reason}{line_end}")
             }
         };
         self.journal
@@ -181,7 +186,7 @@ impl Room {
         let member = &mut self.members[key];
         let name = member.account.name.as_deref().unwrap_or_default();
         self.label.clear();
-        let _ = write!(self.label, "<{name}> ");
+        let _ = write!(self.label, "{}<{name}> ", self.stamp);
         if heard {
             let mut said = 0;
             for part in [&self.label, without_end(line), line_end] {
@@ -223,7 +228,7 @@ impl Room {
             return;
         };
         self.label.clear();
-        let _ = write!(self.label, "* {what}");
+        let _ = write!(self.label, "{}* {what}", self.stamp);
         self.label.push_str(chat.line_end());
         self.journal.append_fleeting(self.label.as_bytes());
         if shown {
@@ -236,12 +241,12 @@ impl Room {
         self.label.clear();
         match self.policy.surface.is_stream() {
             true => {
-                let _ = writeln!(self.label, "* {what}");
+                let _ = writeln!(self.label, "{}* {what}", self.stamp);
                 self.screen.show(NOBODY, "", self.label.as_bytes());
             }
             false => {
                 let (on, off) = self.policy.mark();
-                let _ = write!(self.label, "{on}* {what}{off}");
+                let _ = write!(self.label, "{on}{}* {what}{off}", self.stamp);
                 self.screen.show(NOBODY, &self.label, b"\n");
             }
         }

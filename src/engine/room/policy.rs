@@ -90,20 +90,31 @@ impl Policy {
         }
     }
 
-    /// Puts into `label` what a line of `member` begins with on the operator's screen.
-    pub(super) fn label(&self, joined: u32, member: &Member, label: &mut String) {
+    /// Puts into `label` what a line of `member` begins with on the operator's screen, with that stamp if
+    /// it is not empty.
+    pub(super) fn label(&self, joined: u32, member: &Member, stamp: &str, label: &mut String) {
         label.clear();
         let wanted = match self.label {
             Label::Auto => joined > 1,
             Label::Always => true,
             Label::Never => false,
         };
-        if !wanted || self.surface.is_stream() {
+        let is_empty = !wanted && stamp.is_empty();
+        if is_empty || self.surface.is_stream() {
             return;
         }
-        let (on, off) = self.mark_of(member.account.number);
+        let (on, off) = match wanted {
+            true => self.mark_of(member.account.number),
+            false => self.mark(),
+        };
         label.push_str(on);
-        member.account.push_label(label);
+        match wanted {
+            true => {
+                label.push_str(stamp);
+                member.account.push_label(label);
+            }
+            false => label.push_str(stamp.trim_end()),
+        }
         label.push_str(off);
         label.push(' ');
     }

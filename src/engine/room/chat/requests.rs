@@ -146,7 +146,7 @@ impl Room {
             }
             Owner::Member(other) => {
                 self.announce_join(key, now);
-                let label = private_label(&name);
+                let label = [&self.stamp, &*private_label(&name)].concat();
                 let told = [&label, text, self.line_end()].concat();
                 if told.len() as u64 > MAX_ANSWERS {
                     return self.answer(key, TOO_LONG);
@@ -158,7 +158,7 @@ impl Room {
                 self.journal.insert(cursor, told.as_bytes());
                 self.told.push(other);
                 if is_open {
-                    self.label = format!("<{name}, to {to} alone> ");
+                    self.label = format!("{}<{name}, to {to} alone> ", self.stamp);
                     self.show_line(key, &line);
                 } else {
                     self.show_notice(format_args!("{name} said something to {to} alone"));
@@ -166,7 +166,7 @@ impl Room {
             }
             Owner::Operator | Owner::Program => {
                 self.announce_join(key, now);
-                self.label = private_label(&name);
+                self.label = [&self.stamp, &*private_label(&name)].concat();
                 self.show_line(key, &line);
             }
         }
@@ -229,7 +229,7 @@ impl Room {
         let mut told = String::new();
         for line in lines {
             // Writing to a String cannot fail.
-            let _ = write!(told, "* {line}{line_end}");
+            let _ = write!(told, "{}* {line}{line_end}", self.stamp);
         }
         let member = &mut self.members[key];
         if takes_answer(&self.journal, &member.cursor, told.len()) {
