@@ -44,6 +44,10 @@ pub const GATHER: usize = 16;
 /// is new in every turn is cleared by the kernel each time.
 const SPARES: usize = 9;
 
+/// Edits that a cursor passed and that are remembered at most, and bytes of what they inserted.
+const TRAIL: usize = 64;
+const TRAIL_BYTES: usize = 16 * 1024;
+
 /// Where a cursor stands that was [released](Journal::release).
 const RELEASED: u64 = u64::MAX;
 
@@ -63,6 +67,8 @@ pub struct Journal {
     oldest: u64,
     /// Lines of the past that a new cursor is given.
     history: usize,
+    /// The past is kept for those who come back, too.
+    keeps_past: bool,
     /// Parts of what is kept as history that are not for those who join later, as start and end.
     fleeting: VecDeque<(u64, u64)>,
     /// Bytes appended since the beginning.
@@ -99,9 +105,30 @@ struct Edits {
     skipped: u64,
     /// Bytes of the first edit's insertion that were already taken.
     taken: usize,
+    /// Only of a cursor that can go back.
+    trail: Option<Box<Trail>>,
 }
 
+/// The last edits that a cursor has passed.
+#[derive(Debug, Clone)]
+struct Trail {
+    edits: VecDeque<Edit>,
+    /// Bytes that they inserted.
+    bytes: usize,
+    /// Before this nothing is known.
+    from: u64,
+}
+
+/// Where a cursor stood, of which nothing is kept in the journal: see [`Journal::bookmark`].
 #[derive(Debug)]
+pub struct Bookmark {
+    at: u64,
+    queue: VecDeque<Edit>,
+    taken: usize,
+    trail: Box<Trail>,
+}
+
+#[derive(Debug, Clone)]
 enum Edit {
     Skip { at: u64, len: u64 },
     Insert { at: u64, bytes: Box<[u8]> },
@@ -122,6 +149,7 @@ impl Journal {
             freed: 0,
             oldest: 0,
             history: 0,
+            keeps_past: false,
             fleeting: VecDeque::new(),
             end: 0,
             spares: Vec::new(),
@@ -133,6 +161,91 @@ impl Journal {
     /// Keeps the last `lines` lines for those who join from now on, as far as [`HISTORY`] goes.
     pub fn keep_history(&mut self, lines: usize) {
         self.history = lines;
+    }
+
+    /// Keeps the past, as far as [`HISTORY`] goes, for those who come back to a [`Bookmark`].
+    pub fn keep_past(&mut self) {
+        self.keeps_past = true;
+    }
+
+    /// From now on what this cursor's stream differs in is remembered, so that one can go back in it.
+    pub fn remember(&mut self, cursor: &mut Cursor) {
+        if cursor.at == RELEASED {
+            return;
+        }
+        let from = cursor.at;
+        cursor.edits.get_or_insert_default().trail = Some(Box::new(Trail {
+            edits: VecDeque::new(),
+            bytes: 0,
+            from,
+        }));
+    }
+
+    /// Where a cursor stands that [is remembered](Journal::remember), for another that may go on there: what
+    /// is kept for it goes with it, or with the past.
+    pub fn bookmark(&self, cursor: &Cursor) -> Option<Bookmark> {
+        let edits = cursor.edits.as_ref().filter(|_| cursor.at != RELEASED)?;
+        Some(Bookmark {
+            at: cursor.at,
+            queue: edits.queue.clone(),
+            taken: edits.taken,
+            trail: edits.trail.clone()?,
+        })
+    }
+
+    /// A new cursor whose stream goes on `back` bytes before a bookmark, and is remembered. None: not all of
+    /// it is kept.
+    pub fn go_on(&mut self, bookmark: Bookmark, back: u64) -> Option<Cursor> {
+        let Bookmark {
+            mut at,
+            mut queue,
+            mut taken,
+            mut trail,
+        } = bookmark;
+        // What was taken of an insertion comes first.
+        let mut left = back.saturating_sub(taken as u64);
+        taken -= (back - left) as usize;
+        loop {
+            let end = trail.edits.back().map_or(trail.from, Edit::end);
+            let plain = at - end;
+            if left <= plain {
+                at -= left;
+                break;
+            }
+            left -= plain;
+            let edit = trail.pop_back()?;
+            at = edit.start();
+            let inserted = edit.inserted() as u64;
+            queue.push_front(edit);
+            if left < inserted {
+                taken = (inserted - left) as usize;
+                break;
+            }
+            left -= inserted;
+        }
+        if at < self.freed * SEGMENT as u64 {
+            return None;
+        }
+        let all = queue.iter().map(Edit::inserted).sum::<usize>();
+        let inserted = (all - taken) as u64;
+        let skipped = queue.iter().map(|edit| edit.end() - edit.start()).sum();
+        self.segment_mut(at).cursors += 1;
+        self.oldest = self.oldest.min(at / SEGMENT as u64);
+        self.edits += queue.len();
+        self.inserted += inserted;
+        let cursor = Cursor {
+            at,
+            edits: Some(Box::new(Edits {
+                queue,
+                inserted,
+                skipped,
+                taken,
+                trail: Some(trail),
+            })),
+        };
+        self.check();
+        self.check_cursor(&cursor);
+        Some(cursor)
     }
 
     /// Whether there is a history to be kept.
@@ -300,6 +413,11 @@ impl Journal {
         debug_assert!(cursor.at <= start && start + len <= self.end);
         let pending = cursor.edits.as_ref().is_some_and(|e| !e.queue.is_empty());
         if !pending && cursor.at == start {
+            if let Some(edits) = &mut cursor.edits
+                && let Some(trail) = &mut edits.trail
+            {
+                trail.push(Edit::Skip { at: start, len });
+            }
             self.relocate(cursor, start + len);
             return;
         }
@@ -408,10 +526,18 @@ impl Journal {
             edits.inserted -= inserted;
             self.inserted -= inserted;
             edits.taken = 0;
-            edits.queue.pop_front();
+            let passed = edits.queue.pop_front();
             self.edits -= 1;
-            if edits.queue.is_empty() && edits.queue.capacity() > EDITS_KEPT {
-                cursor.edits = None;
+            let is_large = edits.queue.is_empty() && edits.queue.capacity() > EDITS_KEPT;
+            match (&mut edits.trail, passed) {
+                (Some(trail), Some(passed)) => {
+                    trail.push(passed);
+                    if is_large {
+                        edits.queue = VecDeque::new();
+                    }
+                }
+                _ if is_large => cursor.edits = None,
+                _ => {}
             }
         }
         self.relocate(cursor, to + left)
@@ -485,7 +611,7 @@ impl Journal {
         while self.oldest < tail && self.segment(self.oldest).cursors == 0 {
             self.oldest += 1;
         }
-        let history = match self.keeps_history() {
+        let history = match self.keeps_history() || self.keeps_past {
             // With the byte before it, which tells whether a line begins there.
             true => self.end.saturating_sub(HISTORY + 1) / SEGMENT as u64,
             false => tail,
@@ -517,7 +643,7 @@ impl Journal {
         let waits = self.oldest == tail || self.segment(self.oldest).cursors > 0;
         assert!(waits, "segment {} is kept for no cursor", self.oldest);
         let kept = self.end - self.freed * SEGMENT as u64;
-        let most = match self.keeps_history() {
+        let most = match self.keeps_history() || self.keeps_past {
             // It is trimmed when a segment is full.
             true => self.retained().max(HISTORY + 1 + 2 * SEGMENT as u64),
             false => self.retained(),
@@ -637,6 +763,64 @@ impl Journal {
             gathered.push(self.slice(from, end));
             from = end;
         }
+    }
+}
+
+impl Edit {
+    /// Where it begins in the log, and ends.
+    fn start(&self) -> u64 {
+        match self {
+            Edit::Skip { at, .. } | Edit::Insert { at, .. } => *at,
+        }
+    }
+
+    fn end(&self) -> u64 {
+        match self {
+            Edit::Skip { at, len } => at + len,
+            Edit::Insert { at, .. } => *at,
+        }
+    }
+
+    /// Bytes that it puts in.
+    fn inserted(&self) -> usize {
+        match self {
+            Edit::Skip { .. } => 0,
+            Edit::Insert { bytes, .. } => bytes.len(),
+        }
+    }
+}
+
+impl Trail {
+    /// The cursor has passed an edit.
+    fn push(&mut self, edit: Edit) {
+        match (self.edits.back_mut(), &edit) {
+            (
+                Some(Edit::Skip { at, len }),
+                Edit::Skip {
+                    at: next,
+                    len: more,
+                },
+            ) if *at + *len == *next => {
+                *len += more;
+            }
+            _ => {
+                self.bytes += edit.inserted();
+                self.edits.push_back(edit);
+            }
+        }
+        while self.edits.len() > TRAIL || self.bytes > TRAIL_BYTES {
+            let Some(first) = self.edits.pop_front() else {
+                return;
+            };
+            self.bytes -= first.inserted();
+            self.from = first.end();
+        }
+    }
+
+    fn pop_back(&mut self) -> Option<Edit> {
+        let edit = self.edits.pop_back()?;
+        self.bytes -= edit.inserted();
+        Some(edit)
     }
 }
 

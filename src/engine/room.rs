@@ -31,6 +31,7 @@ mod naming;
 mod pace;
 mod policy;
 mod presence;
+mod returning;
 mod stamp;
 
 use std::collections::BTreeMap;
@@ -65,11 +66,13 @@ pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
 pub use self::presence::TRIAL;
 use self::presence::Trial;
+pub use self::returning::Lost;
 pub use self::stamp::TimeOfDay;
 
 use crate::engine::budget::Budget;
 use crate::engine::chat::Chat;
 use crate::engine::chat::Speech;
+use crate::engine::journal::Cursor;
 use crate::engine::journal::GATHER;
 use crate::engine::journal::Journal;
 use crate::engine::lines::Lines;
@@ -210,11 +213,23 @@ impl Room {
         for text in self.trial.kept_before(self.journal.place(&cursor)) {
             self.journal.insert_first(&mut cursor, text);
         }
+        let number = self.last_number.wrapping_add(self.joined);
+        self.enter(key, number, cursor, now);
+        self.welcome(key);
+        self.note_latecomer(key);
+        self.let_in(key, now);
+        // Where everybody else is stuck, the newcomer is now the fastest.
+        self.update_backpressure(now);
+        self.check();
+    }
+
+    /// A member is there, with that number, and its stream is that.
+    fn enter(&mut self, key: usize, number: u32, cursor: Cursor, now: Instant) {
         self.members.insert(
             key,
             Member {
                 account: Account {
-                    number: self.last_number.wrapping_add(self.joined),
+                    number,
                     name: None,
                     muted: false,
                     since: now,
@@ -232,18 +247,17 @@ impl Room {
                 speech: None,
             },
         );
+    }
+
+    /// It counts.
+    fn let_in(&mut self, key: usize, now: Instant) {
         self.here += 1;
-        self.welcome(key);
-        self.note_latecomer(key);
         self.note_newcomer(key, now);
         self.speakers += 1;
         self.name_by_number(key);
         if let Some(owner) = &mut self.line_owner {
             owner.since.get_or_insert(now);
         }
-        // Where everybody else is stuck, the newcomer is now the fastest.
-        self.update_backpressure(now);
-        self.check();
     }
 
     /// Takes a member out, its unfinished line passed on as it is. None: there is none of that key.

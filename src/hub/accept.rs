@@ -390,6 +390,7 @@ fn ask_for_place<S: Stream, D: Device>(
     now: Instant,
 ) -> Result<(), AdmissionError> {
     let ip = peers.arriving_mut(key).and_then(|conn| conn.addr().ip());
+    peers.replace_former(key, now);
     peers.ask_for_place(admission, ip, once_more, now)?;
     peers.join(key, now);
     Ok(())

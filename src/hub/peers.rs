@@ -211,8 +211,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
             headcount.joined(ip);
         }
-        self.room.join(key, now);
-        self.greet(key);
+        self.enter(key, now);
         self.note_preamble(key);
         self.touch(key, now);
         self.record_of(key, Records::joined);

@@ -4,9 +4,11 @@
 #![cfg(feature = "web")]
 
 mod asking;
+mod autobahn;
 mod ends;
 mod hostile;
 mod peers;
+mod returning;
 mod talking;
 
 #[path = "../support/mod.rs"]

@@ -14,6 +14,7 @@ enum Step {
     Relay(usize, Vec<u8>),
     Reply(usize, Vec<u8>),
     Take(usize, usize),
+    Lose(usize, usize),
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -38,6 +39,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<usize>(), bytes()).prop_map(|(p, b)| Step::Reply(p, b)),
         8 => (any::<usize>(), 0..4 * SEGMENT).prop_map(|(p, n)| Step::Take(p, n)),
         3 => (any::<usize>(), 0..100usize).prop_map(|(p, n)| Step::Take(p, n)),
+        3 => (any::<usize>(), prop_oneof![0..300usize, 0..2 * SEGMENT])
+            .prop_map(|(p, n)| Step::Lose(p, n)),
     ]
 }
 
@@ -96,9 +99,13 @@ proptest! {
     fn is_equivalent_to_a_buffer_per_peer(
         steps in prop::collection::vec(step(), 1..300),
         history in prop_oneof![Just(0), 1..5usize, Just(usize::MAX)],
+        keeps_past in any::<bool>(),
     ) {
         let mut journal = Journal::new();
         journal.keep_history(history);
+        if keeps_past {
+            journal.keep_past();
+        }
         let mut log = Vec::new();
         let mut peers: Vec<(Cursor, Model)> = Vec::new();
         for step in steps {
@@ -106,7 +113,11 @@ proptest! {
             match step {
                 Step::Join => {
                     let stream = past(&log, history).to_vec();
-                    peers.push((journal.join(), Model { stream, taken: 0 }));
+                    let mut cursor = journal.join();
+                    if keeps_past {
+                        journal.remember(&mut cursor);
+                    }
+                    peers.push((cursor, Model { stream, taken: 0 }));
                 }
                 Step::Append(bytes) => {
                     journal.append(&bytes);
@@ -129,6 +140,31 @@ proptest! {
                     let (cursor, model) = &mut peers[p % count];
                     journal.insert(cursor, &bytes);
                     model.stream.extend_from_slice(&bytes);
+                }
+                // It is lost, and has got less than it was handed; something is said before it is back.
+                Step::Lose(p, back) => {
+                    let (cursor, mut model) = peers.swap_remove(p % count);
+                    let bookmark = journal.bookmark(&cursor);
+                    journal.leave(cursor);
+                    prop_assert_eq!(bookmark.is_some(), keeps_past);
+                    let Some(bookmark) = bookmark else {
+                        continue;
+                    };
+                    journal.append(b"meanwhile\n");
+                    log.extend_from_slice(b"meanwhile\n");
+                    model.stream.extend_from_slice(b"meanwhile\n");
+                    peers.iter_mut().for_each(|(_, model)| model.stream.extend(b"meanwhile\n"));
+                    let back = back.min(model.taken);
+                    let known = bookmark.trail.edits.len() < TRAIL && bookmark.trail.bytes < TRAIL_BYTES / 2;
+                    let is_near = journal.end - bookmark.at + (back as u64) < HISTORY / 2 && known;
+                    match journal.go_on(bookmark, back as u64) {
+                        Some(cursor) => {
+                            model.taken -= back;
+                            peers.push((cursor, model));
+                        }
+                        // Own lines in between may make it far.
+                        None => prop_assert!(!is_near || back > 0, "it is not kept"),
+                    }
                 }
                 Step::Take(p, limit) => {
                     let (cursor, model) = &mut peers[p % count];
@@ -153,7 +189,8 @@ proptest! {
                 prop_assert!(kept < slowest + SEGMENT as u64);
             }
             let held = SEGMENT as u64 * journal.segments().count() as u64;
-            let most = journal.retained().max(if history > 0 { HISTORY + 1 } else { 0 });
+            let is_kept = history > 0 || keeps_past;
+            let most = journal.retained().max(if is_kept { HISTORY + 1 } else { 0 });
             prop_assert!(held <= most + 2 * SEGMENT as u64, "more is kept than is wanted");
             let standing: u32 = journal.segments().map(|s| s.cursors).sum();
             prop_assert_eq!(standing as usize, peers.len());
@@ -167,7 +204,7 @@ proptest! {
             prop_assert!(model.owed().is_empty());
             journal.leave(cursor);
         }
-        if history == 0 {
+        if history == 0 && !keeps_past {
             prop_assert!(journal.full.is_empty());
         }
     }
@@ -284,6 +321,43 @@ fn own_lines_in_a_row_are_one_edit() {
     }
     assert_eq!(journal.edits(&author), 1);
     assert_eq!(front(&journal, &author), b"theirs\n");
+}
+
+#[test]
+fn who_comes_back_goes_on_where_it_was() {
+    let mut journal = Journal::new();
+    journal.keep_past();
+    let mut cursor = journal.join();
+    journal.remember(&mut cursor);
+    journal.append(b"one\n");
+    journal.append(b"mine\n");
+    journal.skip(&mut cursor, 5);
+    journal.insert(&mut cursor, b"psst\n");
+    journal.append(b"two\n");
+    let mine = front(&journal, &cursor);
+    assert_eq!(mine, b"one\npsst\ntwo\n");
+    journal.advance(&mut cursor, mine.len() as u64);
+    journal.append(b"again mine\n");
+    journal.skip(&mut cursor, 11);
+    journal.append(b"three\n");
+    for back in 0..=mine.len() {
+        let bookmark = journal.bookmark(&cursor).unwrap();
+        let again = journal.go_on(bookmark, back as u64).unwrap();
+        let expected = [&mine[mine.len() - back..], b"three\n"].concat();
+        assert_eq!(front(&journal, &again), expected, "{back} bytes back");
+        journal.leave(again);
+    }
+    let bookmark = journal.bookmark(&cursor).unwrap();
+    assert!(journal.go_on(bookmark, mine.len() as u64 + 1).is_none());
+    let bookmark = journal.bookmark(&cursor).unwrap();
+    journal.append(&[b'x'; 5 * SEGMENT]);
+    journal.advance(&mut cursor, 6);
+    assert_eq!(journal.retained() / SEGMENT as u64, 5);
+    journal.leave(cursor);
+    assert!(
+        journal.go_on(bookmark, 0).is_none(),
+        "it is not kept any more"
+    );
 }
 
 #[test]

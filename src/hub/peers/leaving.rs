@@ -51,6 +51,8 @@ pub enum DisconnectReason {
     Idle,
     /// The operator wanted it, and why.
     Kicked(String),
+    /// It is here again, over another connection.
+    Returned,
 }
 
 impl DisconnectReason {
@@ -64,6 +66,7 @@ impl DisconnectReason {
             DisconnectReason::Behind => "behind",
             DisconnectReason::Idle => "idle",
             DisconnectReason::Kicked(_) => "kicked",
+            DisconnectReason::Returned => "returned",
         }
     }
 }
@@ -78,6 +81,7 @@ impl Display for DisconnectReason {
             DisconnectReason::Behind => f.write_str("cut off: too far behind"),
             DisconnectReason::Idle => f.write_str("cut off: idle"),
             DisconnectReason::Kicked(reason) => write!(f, "cut off by the operator: {reason}"),
+            DisconnectReason::Returned => f.write_str("returned over another connection"),
         }
     }
 }
@@ -379,19 +383,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     fn take_out(&mut self, key: usize, why: DisconnectReason, now: Instant) {
-        let is_promised = self.conns.get(key).is_some_and(|peer| peer.is_promised);
-        let missing = is_promised.then(|| self.missing(key));
-        let Some(mut peer) = self.conns.try_remove(key) else {
+        let is_told = matches!(why, DisconnectReason::Kicked(_));
+        let is_owed = self.room.member(key).is_some() && self.room.owed(key) > 0;
+        let Some(mut peer) = self.take_member_out(key, why, now) else {
             return;
         };
-        if peer.stage != Stage::Member {
-            let addr = peer.conn.addr().to_string();
-            self.tell_last_explained(key, &addr, &mut peer, now);
-            return;
-        }
-        let is_told = matches!(why, DisconnectReason::Kicked(_));
-        let is_owed = self.room.owed(key) > 0;
-        self.leave(key, &mut peer, missing, why, now);
         let is_told = is_told || peer.conn.beside().is_some_and(|b| b.has_told_why());
         // Nobody who lingers is cut short here: after this turn's leaving none may be left that leaves.
         if is_told && !is_owed && self.lingering.has_room() {
@@ -404,6 +400,27 @@ impl<S: Stream, D: Device> Peers<S, D> {
             debug_assert_eq!(again, key, "events come with the key that it had");
             self.let_read_why(again, now);
         }
+    }
+
+    /// Takes a connection out, and its member, if it is one, out of the room. Returns it in that case.
+    pub(super) fn take_member_out(
+        &mut self,
+        key: usize,
+        why: DisconnectReason,
+        now: Instant,
+    ) -> Option<Peer<S>> {
+        let is_promised = self.conns.get(key).is_some_and(|peer| peer.is_promised);
+        let missing = is_promised.then(|| self.missing(key));
+        let mut peer = self.conns.try_remove(key)?;
+        if peer.stage != Stage::Member {
+            let addr = peer.conn.addr().to_string();
+            self.tell_last_explained(key, &addr, &mut peer, now);
+            return None;
+        }
+        let is_lost = self.visitors.is_some() && peer.is_lost(&why);
+        self.note_lost(key, is_lost, now);
+        self.leave(key, &mut peer, missing, why, now);
+        Some(peer)
     }
 
     fn leave(
@@ -450,7 +467,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         );
         // What a peer said that leaves by itself was read first, or is told where that is given up.
         let unread = match why {
-            DisconnectReason::Closed | DisconnectReason::Broke(_) => 0,
+            DisconnectReason::Closed | DisconnectReason::Broke(_) | DisconnectReason::Returned => 0,
             _ => peer.conn.unread().unwrap_or(0),
         };
         let unread = match unread {
@@ -466,9 +483,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         self.record(|records| records.left(Who::of(account, &addr), leaving));
         let kind = match why {
-            DisconnectReason::Closed | DisconnectReason::Broke(_) | DisconnectReason::Idle => {
-                Topic::Left
-            }
+            DisconnectReason::Closed
+            | DisconnectReason::Broke(_)
+            | DisconnectReason::Idle
+            | DisconnectReason::Returned => Topic::Left,
             DisconnectReason::Stalled | DisconnectReason::Slow | DisconnectReason::Behind => {
                 Topic::CutOff
             }
@@ -484,6 +502,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 let why = self::why(&error);
                 permit.say(format_args!("{who} left ({why}) {traffic}"));
             }
+            DisconnectReason::Returned => permit.say(format_args!(
+                "{who} left, since it is back over another connection, {traffic}"
+            )),
             DisconnectReason::Stalled => permit.say(format_args!(
                 "{who} was cut off: it took nothing for {stall_timeout:?} while all waited for it, \
                  {owed} bytes were not delivered{unread}; {traffic}"
@@ -515,11 +536,26 @@ impl<S: Stream, D: Device> Peers<S, D> {
 }
 
 impl<S: Stream> Peer<S> {
+    /// Whether its connection was lost, though it did not want that, nor did we.
+    fn is_lost(&mut self, why: &DisconnectReason) -> bool {
+        let is_cut = match why {
+            DisconnectReason::Closed | DisconnectReason::Broke(_) => !self.conn.has_hung_up(),
+            DisconnectReason::Returned => true,
+            _ => false,
+        };
+        is_cut
+            && self
+                .conn
+                .beside()
+                .is_some_and(|beside| !beside.has_told_why())
+    }
+
     /// Tells it why it has to leave, where its protocol has a word for that.
     fn tell_why(&mut self, why: &DisconnectReason) {
         let aside = match why {
             DisconnectReason::Kicked(reason) => Aside::Kicked(reason),
             DisconnectReason::Idle => Aside::Ended("nothing was sent or received for too long"),
+            DisconnectReason::Returned => Aside::Ended("it is back over another connection"),
             _ => return,
         };
         if let Some(beside) = self.conn.beside() {

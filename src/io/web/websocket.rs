@@ -472,6 +472,7 @@ impl<S: Stream> Beside for WebSocket<S> {
 
     fn returning(&self) -> Option<&Returning> {
         match &self.state {
+            State::Asked(join) => join.as_ref().and_then(|join| join.returning.as_ref()),
             State::Open(open) => open.returning.as_ref(),
             _ => None,
         }

@@ -1,0 +1,188 @@
+//! Returning: members that were lost, and come back over another connection.
+//!
+//! They have left, as everybody else who does: nobody waits for them, and whoever wants may have their place and
+//! their name. What they need to go on is small, and what was said meanwhile is kept as far as the past is.
+//!
+//! It promises: a stream goes on where its reader wants, byte for byte, or not at all.
+
+use std::time::Instant;
+
+use super::Room;
+use crate::engine::journal::Bookmark;
+
+/// What a member needs to go on.
+#[derive(Debug)]
+pub struct Lost {
+    number: u32,
+    name: Option<Box<str>>,
+    muted: bool,
+    /// Bytes that it was handed, whether they arrived or not.
+    sent: u64,
+    bookmark: Bookmark,
+}
+
+impl Room {
+    /// The past is kept for those who return. To be called before anybody joins.
+    pub fn keep_past(&mut self) {
+        self.journal.keep_past();
+    }
+
+    /// A member that has joined just now may return.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn may_return(&mut self, key: usize) {
+        self.journal.remember(&mut self.members[key].cursor);
+    }
+
+    /// What a member needs to go on, should it be lost. None: it cannot return.
+    pub fn lost(&self, key: usize) -> Option<Lost> {
+        let member = self.members.get(key)?;
+        let account = &member.account;
+        Some(Lost {
+            number: account.number,
+            name: account.name.clone(),
+            muted: account.muted,
+            sent: account.sent,
+            bookmark: self.journal.bookmark(&member.cursor)?,
+        })
+    }
+
+    /// Lets a member that has returned in at the key of its connection, to which `from` bytes of its stream had
+    /// come. Its number is the one it had, and so is its name, unless somebody else has that now. Returns
+    /// false, and lets nobody in, if what it lacks is not kept any more.
+    pub fn rejoin(&mut self, key: usize, lost: Lost, from: u64, now: Instant) -> bool {
+        let Some(back) = lost.sent.checked_sub(from) else {
+            return false;
+        };
+        let Some(cursor) = self.journal.go_on(lost.bookmark, back) else {
+            return false;
+        };
+        self.enter(key, lost.number, cursor, now);
+        self.let_in(key, now);
+        let account = &mut self.members[key].account;
+        account.sent = from;
+        account.muted = lost.muted;
+        if let Some(name) = &lost.name
+            && self.names.owner(name).is_none()
+        {
+            // It is free, and was a name before.
+            let _ = self.rename(key, name, now);
+        }
+        self.update_backpressure(now);
+        self.check();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::chat::Chat;
+    use crate::engine::chat::Rules;
+    use crate::engine::room::Label;
+    use crate::engine::room::Policy;
+    use crate::engine::room::SlowPeer;
+    use crate::engine::screen::Surface;
+
+    fn room() -> Room {
+        let mut room = Room::new(Policy {
+            relay: true,
+            slow: SlowPeer::Wait,
+            stall_timeout: Duration::from_secs(10),
+            surface: Surface::Stream,
+            label: Label::Never,
+            color: false,
+            bold: false,
+            announced: 300,
+        });
+        room.keep_past();
+        room
+    }
+
+    /// What a member takes, at most so much.
+    fn takes(room: &mut Room, key: usize, most: usize, now: Instant) -> Vec<u8> {
+        let mut got = Vec::new();
+        while got.len() < most && room.owed(key) > 0 {
+            let before = got.len();
+            let take = |slices: &[std::io::IoSlice<'_>]| {
+                let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
+                got.extend(bytes.take(most - before));
+                Ok(got.len() - before)
+            };
+            room.flush(key, now, take).expect("it takes something");
+        }
+        got
+    }
+
+    #[test]
+    fn a_stream_goes_on_with_own_lines_and_answers_where_they_were() {
+        let now = Instant::now();
+        let all = b"one\ntheirs\npsst\ntwo\nthree\n";
+        for from in [0, 3, 4, 11, 14, 18] {
+            let mut room = with_one_who_took(18, now);
+            let lost = room.lost(1).expect("it may return");
+            room.leave(1, now);
+            room.typed(b"three\n", now);
+            assert!(room.rejoin(2, lost, from, now), "from {from}");
+            assert_eq!(takes(&mut room, 2, 100, now), all[from as usize..]);
+            assert_eq!(room.members[2].account.number, 2);
+        }
+    }
+
+    /// Something was said to everybody, by the second member itself and to it alone, and it took so much.
+    fn with_one_who_took(most: usize, now: Instant) -> Room {
+        let mut room = room();
+        room.join(0, now);
+        room.join(1, now);
+        room.may_return(1);
+        room.typed(b"one\n", now);
+        room.heard(1, b"mine\n", now);
+        room.heard(0, b"theirs\n", now);
+        room.tell(1, b"psst\n");
+        room.typed(b"two\n", now);
+        takes(&mut room, 1, most, now);
+        room
+    }
+
+    #[test]
+    fn a_name_is_its_own_unless_somebody_has_it_now() {
+        let now = Instant::now();
+        let mut room = room();
+        room.open_chat(Chat::new(Rules::of("host"), false));
+        for key in [0, 1] {
+            room.join(key, now);
+            room.may_return(key);
+        }
+        room.heard(0, b"/nick Ana\n", now);
+        room.heard(1, b"/nick Ben\n", now);
+        let [ana, ben] = [0, 1].map(|key| room.lost(key).expect("it may return"));
+        room.leave(0, now);
+        room.leave(1, now);
+        room.join(3, now);
+        room.heard(3, b"/nick Ben\n", now);
+        let (sent_ana, sent_ben) = (ana.sent, ben.sent);
+        assert!(room.rejoin(4, ana, sent_ana, now));
+        assert!(room.rejoin(5, ben, sent_ben, now));
+        let name = |key: usize| room.members[key].account.name.as_deref();
+        assert_eq!(
+            [name(3), name(4), name(5)],
+            [Some("Ben"), Some("Ana"), Some("user2")]
+        );
+    }
+
+    #[test]
+    fn what_is_not_kept_is_not_gone_on_with() {
+        let now = Instant::now();
+        let mut room = room();
+        room.join(0, now);
+        room.may_return(0);
+        let lost = room.lost(0).expect("it may return");
+        room.leave(0, now);
+        room.join(1, now);
+        assert!(!room.rejoin(2, lost, 1, now), "it was never handed that");
+        assert!(room.member(2).is_none());
+    }
+}

@@ -1,0 +1,160 @@
+//! Who was lost, and comes back.
+
+use std::io::Write;
+
+use crate::CLOSE;
+use crate::Hub;
+use crate::Web;
+use crate::support::expect_bytes;
+
+/// What a hello said of a member of it, without quotes.
+fn said<'a>(hello: &'a str, name: &str) -> &'a str {
+    let (_, after) = hello.split_once(&format!("\"{name}\":")).expect(name);
+    after.split([',', '}']).next().unwrap().trim_matches('"')
+}
+
+impl Web {
+    /// Where it asks to go on, with so many bytes.
+    fn place(&self, from: u64) -> String {
+        let [epoch, token] = ["epoch", "token"].map(|name| said(&self.hello, name));
+        format!("/socket?epoch={epoch}&token={token}&from={from}")
+    }
+}
+
+/// One goes on with so many bytes, and is known.
+#[track_caller]
+fn resumed(hub: &Hub, place: &str, from: u64) -> Web {
+    let web = Web::join_at(hub.web, place);
+    assert_eq!(said(&web.hello, "resumed"), "true", "{}", web.hello);
+    assert_eq!(said(&web.hello, "missing"), "false", "{}", web.hello);
+    assert_eq!(said(&web.hello, "at"), from.to_string(), "{}", web.hello);
+    web
+}
+
+/// One is somebody else now, and was told so.
+#[track_caller]
+fn not_resumed(hub: &Hub, place: &str) -> Web {
+    let web = Web::join_at(hub.web, place);
+    assert_eq!(said(&web.hello, "resumed"), "false", "{}", web.hello);
+    assert_eq!(said(&web.hello, "missing"), "true", "{}", web.hello);
+    assert_eq!(said(&web.hello, "at"), "0", "{}", web.hello);
+    web
+}
+
+#[test]
+fn who_was_lost_goes_on_without_a_gap_or_a_repeat() {
+    let all = "one\ngrüße\nmeanwhile\n".as_bytes();
+    // Also in the middle of a letter; the second time it is where the first was.
+    for from in [0, 4, 7, 12] {
+        let mut hub = Hub::start(&["--broker"]);
+        let mut plain = hub.join_plain();
+        let mut web = hub.join();
+        hub.process.type_in("one\n");
+        web.expect("one\n");
+        web.say("mine");
+        expect_bytes(&mut plain, "one\nmine\n");
+        plain.write_all("grüße\n".as_bytes()).unwrap();
+        web.expect("grüße\n");
+        let place = web.place(from);
+        for meanwhile in ["meanwhile\n", ""] {
+            let lost = web.stream.local_addr().unwrap();
+            drop(web);
+            hub.process
+                .stderr
+                .wait_for(&format!("{lost} (web) left (the connection was lost"));
+            hub.process.type_in(meanwhile);
+            expect_bytes(&mut plain, meanwhile);
+            web = resumed(&hub, &place, from);
+            assert_eq!(said(&web.hello, "you"), "2");
+            let mut got = Vec::new();
+            while got.len() < all.len() - from as usize {
+                got.extend(web.frame().1);
+            }
+            assert_eq!(got, all[from as usize..]);
+        }
+    }
+}
+
+#[test]
+fn who_is_back_before_it_was_missed_takes_its_own_place() {
+    let mut hub = Hub::start(&["-m", "1", "--chat"]);
+    let mut web = hub.join();
+    web.say("/nick Ana");
+    web.expect("* Ana joined\n");
+    let place = web.place(0);
+    let mut again = resumed(&hub, &place, 0);
+    assert_eq!(
+        (said(&again.hello, "name"), said(&again.hello, "you")),
+        ("Ana", "1")
+    );
+    let why = r#"{"type":"ended","reason":"it is back over another connection"}"#;
+    web.expect_end(why, 1008);
+    again.expect("* Ana joined\n* Ana left\n* Ana joined\n");
+    hub.process.type_in("hello\n");
+    loop {
+        let said = String::from_utf8(again.frame().1).unwrap();
+        if said.ends_with("<host> hello\n") {
+            break;
+        }
+    }
+    hub.process
+        .stderr
+        .wait_for("left, since it is back over another connection, after");
+}
+
+#[test]
+fn who_left_or_is_not_known_is_somebody_else() {
+    let hub = Hub::start(&[]);
+    let mut web = hub.join();
+    let place = web.place(0);
+    web.send(CLOSE, &1000_u16.to_be_bytes());
+    web.expect_close(1000);
+    hub.process.stderr.wait_for("(web) left");
+    let new = not_resumed(&hub, &place);
+    assert_eq!(said(&new.hello, "you"), "2");
+    // More than it was sent, another run of the hub, no token of it.
+    let wrong = new.place(9);
+    let lost = new.stream.local_addr().unwrap();
+    drop(new);
+    hub.process.stderr.wait_for(&format!("{lost} (web) left"));
+    let new = not_resumed(&hub, &wrong);
+    let epoch = said(&new.hello, "epoch");
+    for place in [
+        new.place(0).replace(epoch, "other"),
+        new.place(0).replace(said(&new.hello, "token"), "other"),
+    ] {
+        not_resumed(&hub, &place);
+    }
+    assert!(
+        hub.process
+            .stderr
+            .text()
+            .matches("since it is back")
+            .count()
+            == 0
+    );
+}
+
+#[test]
+fn a_class_comes_back_at_once() {
+    let mut hub = Hub::start(&[]);
+    let webs: Vec<Web> = (0..300).map(|_| hub.join()).collect();
+    hub.process.type_in("before\n");
+    let places: Vec<String> = webs
+        .into_iter()
+        .map(|mut web| {
+            web.expect("before\n");
+            web.place(3)
+        })
+        .collect();
+    hub.process.stderr.wait_for(", 0 here");
+    hub.process.type_in("meanwhile\n");
+    let mut back: Vec<Web> = places.iter().map(|place| resumed(&hub, place, 3)).collect();
+    hub.process.type_in("after\n");
+    let mut numbers: Vec<u32> = Vec::new();
+    for web in &mut back {
+        web.expect("ore\nmeanwhile\nafter\n");
+        numbers.push(said(&web.hello, "you").parse().unwrap());
+    }
+    assert!(numbers.into_iter().eq(1..=300));
+}
