@@ -270,6 +270,7 @@ impl<W: World> Core<W> {
         self.peers.find_overdue(withholds, now);
         self.peers.find_vanished(now);
         self.peers.tell_explained(now);
+        self.peers.ping_silent(now);
         if self.peers.reap(now) {
             self.accept.freed();
         }

@@ -362,6 +362,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.looks.at(),
             self.news.deadline(),
             self.lingering.deadline(),
+            self.looks_for_silence(),
             self.records.as_ref().and_then(|r| r.deadline()),
             idle,
             self.explains_at(),

@@ -111,6 +111,9 @@ pub trait Beside {
     /// Whether the other side was told why it is over, and may still have to read that.
     fn has_told_why(&self) -> bool;
 
+    /// Asks the other side for a sign of life; it waits for [`Stream::flush`].
+    fn ping(&mut self);
+
     /// Says something beside the stream; it waits for [`Stream::flush`].
     fn say(&mut self, aside: &Aside<'_>);
 }

@@ -12,6 +12,8 @@ use std::time::Instant;
 
 use super::CHUNK;
 use super::Peers;
+use crate::engine::aside::Aside;
+use crate::engine::aside::Returning;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
 use crate::engine::room::Label;
@@ -52,6 +54,9 @@ pub(in crate::hub) struct Wire {
     /// The other side reads a break when it is closed; it was told an end.
     pub(in crate::hub) breaks: Cell<bool>,
     pub(in crate::hub) is_ended: Cell<bool>,
+    /// Something can be said beside the stream; how often it was asked for a sign of life.
+    pub(in crate::hub) is_web: Cell<bool>,
+    pub(in crate::hub) pings: Cell<u32>,
 }
 
 /// How the rooms of these tests are.
@@ -249,7 +254,10 @@ impl Stream for Fake {
     }
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {
-        None
+        match self.0.is_web.get() {
+            true => Some(self),
+            false => None,
+        }
     }
 
     fn reading(&self) -> Option<Reading> {
@@ -263,4 +271,26 @@ impl Stream for Fake {
     fn agreements(&self) -> Vec<Agreement> {
         Vec::new()
     }
+}
+
+impl Beside for Fake {
+    fn is_costly(&self) -> bool {
+        false
+    }
+
+    fn welcome(&mut self) {}
+
+    fn returning(&self) -> Option<&Returning> {
+        None
+    }
+
+    fn has_told_why(&self) -> bool {
+        false
+    }
+
+    fn ping(&mut self) {
+        self.0.pings.set(self.0.pings.get() + 1);
+    }
+
+    fn say(&mut self, _: &Aside<'_>) {}
 }

@@ -31,6 +31,10 @@ use crate::io::stream::Stream;
 /// How long one that was lost may take to return.
 const KEPT: Duration = Duration::from_secs(600);
 
+/// After so long without a word either way a visitor is asked for a sign of life: proxies close what is silent
+/// for a minute.
+const PINGED_AFTER: Duration = Duration::from_secs(45);
+
 /// Those that were lost and are kept; of more the first are forgotten.
 const MOST: usize = 10_000;
 
@@ -43,12 +47,22 @@ pub(super) struct Visitors {
     tokens: u64,
     /// The members that are here, by their tokens, and the tokens by their keys.
     here: HashMap<String, usize>,
-    known: HashMap<usize, String>,
+    known: HashMap<usize, Known>,
+    /// When to look who is silent, while any is here.
+    look: Option<Instant>,
     /// Those who lost their place before it was known whether they were lost.
     leaving: HashMap<usize, Lost>,
     /// Those who were lost, by their tokens, and in the order in which they are forgotten.
     lost: HashMap<String, (Instant, Lost)>,
     order: VecDeque<(Instant, String)>,
+}
+
+/// A member that is here.
+#[derive(Debug)]
+struct Known {
+    token: String,
+    /// Bytes that were said either way when it was last looked at.
+    moved: u64,
 }
 
 impl Visitors {
@@ -59,6 +73,7 @@ impl Visitors {
             tokens: 0,
             here: HashMap::new(),
             known: HashMap::new(),
+            look: None,
             leaving: HashMap::new(),
             lost: HashMap::new(),
             order: VecDeque::new(),
@@ -80,14 +95,17 @@ impl Visitors {
     }
 
     /// One has joined, or returned.
-    fn came(&mut self, key: usize, token: String) {
+    fn came(&mut self, key: usize, token: String, now: Instant) {
         self.here.insert(token.clone(), key);
-        self.known.insert(key, token);
+        // So it is not silent when it is first looked at.
+        let moved = u64::MAX;
+        self.known.insert(key, Known { token, moved });
+        self.look.get_or_insert(now + PINGED_AFTER);
     }
 
     /// One has left; it may return if it was `lost`.
     fn left(&mut self, key: usize, lost: Option<Lost>, now: Instant) {
-        let Some(token) = self.known.remove(&key) else {
+        let Some(Known { token, .. }) = self.known.remove(&key) else {
             return;
         };
         self.here.remove(&token);
@@ -167,11 +185,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if back.is_none() {
             self.room.join(key, now);
         }
-        self.greet(key, returning.is_some(), back);
+        self.greet(key, returning.is_some(), back, now);
     }
 
     /// A member is told that it is in, where its protocol has a word for it.
-    fn greet(&mut self, key: usize, was_here: bool, back: Option<Returning>) {
+    fn greet(&mut self, key: usize, was_here: bool, back: Option<Returning>, now: Instant) {
         let Some(visitors) = &mut self.visitors else {
             return;
         };
@@ -201,7 +219,37 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 here: self.room.here(),
             }));
         }
-        visitors.came(key, token);
+        visitors.came(key, token, now);
+    }
+
+    /// When to look who is silent.
+    pub(super) fn looks_for_silence(&self) -> Option<Instant> {
+        self.visitors.as_ref().and_then(|visitors| visitors.look)
+    }
+
+    /// Asks those for a sign of life to whom nothing was said for long, nor by them.
+    pub fn ping_silent(&mut self, now: Instant) {
+        if self.looks_for_silence().is_none_or(|look| now < look) {
+            return;
+        }
+        let Some(visitors) = &mut self.visitors else {
+            return;
+        };
+        visitors.look = (!visitors.known.is_empty()).then_some(now + PINGED_AFTER);
+        let mut silent = Vec::new();
+        for (&key, known) in &mut visitors.known {
+            let (Some(member), Some(peer)) = (self.room.member(key), self.conns.get_mut(key))
+            else {
+                continue;
+            };
+            let moved = member.account.sent + member.account.received;
+            let is_silent = std::mem::replace(&mut known.moved, moved) == moved;
+            if is_silent && let Some(beside) = peer.conn.beside() {
+                beside.ping();
+                silent.push(key);
+            }
+        }
+        silent.into_iter().for_each(|key| self.queue_flush(key));
     }
 
     /// A member is about to lose its place in the stream: what it needs to go on is kept until it is known
@@ -228,3 +276,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
         visitors.left(key, lost, now);
     }
 }
+
+#[cfg(test)]
+mod tests;

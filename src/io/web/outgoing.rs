@@ -65,6 +65,13 @@ impl Outgoing {
         frame::push(Opcode::Text, text.as_bytes(), &mut self.control);
     }
 
+    /// Asks for a pong, unless something waits that shows as well whether anybody is there.
+    pub(super) fn ping(&mut self) {
+        if !self.is_open() && !self.is_pending() {
+            frame::push(Opcode::Ping, &[], &mut self.control);
+        }
+    }
+
     /// Answers a ping; one that was not answered yet is not answered any more (section 5.5.3).
     pub(super) fn pong(&mut self, payload: &[u8]) {
         self.pong = Some(payload.into());
@@ -92,15 +99,13 @@ impl Outgoing {
                     Sent::Failed(error) => return Err(error),
                 }
             }
+            // Memory for what is seldom said is not kept.
             self.written = 0;
-            self.pending.clear();
-            if self.pending.capacity() > SMALL {
-                self.pending = Vec::new();
-            }
+            self.pending = Vec::new();
             if self.is_open() {
                 return Ok(true);
             }
-            self.pending.append(&mut self.control);
+            self.pending = std::mem::take(&mut self.control);
             if let Some(payload) = self.pong.take() {
                 frame::push(Opcode::Pong, &payload, &mut self.pending);
             }

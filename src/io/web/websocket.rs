@@ -482,6 +482,12 @@ impl<S: Stream> Beside for WebSocket<S> {
         matches!(&self.state, State::Open(open) if open.has_closed && !matches!(open.end, Some(End::Closed)))
     }
 
+    fn ping(&mut self) {
+        if matches!(&self.state, State::Open(open) if !open.has_closed) {
+            self.outgoing.ping();
+        }
+    }
+
     fn say(&mut self, aside: &Aside<'_>) {
         let State::Open(open) = &mut self.state else {
             return;

@@ -55,6 +55,23 @@ fn control_waits_for_the_end_of_a_frame() {
     );
 }
 
+#[test]
+fn a_ping_is_one_more_frame_and_only_where_nothing_waits() {
+    let (mut wire, mut outgoing) = (Wire::default(), Outgoing::default());
+    outgoing.ping();
+    outgoing.ping();
+    outgoing.flush(&mut wire).unwrap();
+    assert_eq!(frames(&wire.output), [(0x89, Vec::new())]);
+    wire.takes = [7].into();
+    assert!(matches!(
+        outgoing.write(&mut wire, &[IoSlice::new(b"hello, world")]),
+        Sent::Bytes(5)
+    ));
+    outgoing.ping();
+    outgoing.write(&mut wire, &[IoSlice::new(b", world")]);
+    assert_eq!(frames(&wire.output).len(), 2);
+}
+
 proptest! {
     /// However little is taken at a time, of frames however long, with control between them: each byte of
     /// the stream is in one frame, in order, and each control frame is whole.
