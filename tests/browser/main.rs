@@ -6,7 +6,9 @@
 mod driver;
 mod log;
 mod looks;
+mod network;
 mod talk;
+mod wire;
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -37,7 +39,24 @@ struct Hub {
 impl Hub {
     #[track_caller]
     fn start(args: &[&str]) -> Hub {
-        let own = ["-l", "127.0.0.1", "0", "-v", "--web", "127.0.0.1:0"];
+        Hub::start_at(0, args)
+    }
+
+    /// The same with this port for browsers.
+    #[track_caller]
+    fn start_at(web: u16, args: &[&str]) -> Hub {
+        let web = format!("127.0.0.1:{web}");
+        // The tests' wire leads here from another port.
+        let own = [
+            "-l",
+            "127.0.0.1",
+            "0",
+            "-v",
+            "--web",
+            &web,
+            "--web-origin",
+            "127.0.0.1",
+        ];
         let process = Process::start(piped(MUXNC, &own).args(args));
         let web = web_port(&process.stderr);
         let port = support::listening_port(&process.stderr);

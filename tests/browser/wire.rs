@@ -1,0 +1,95 @@
+//! A network that can be cut: a relay between a browser and a hub.
+
+use std::io::Read;
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::net::Shutdown;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::thread;
+
+/// Leads from a port of its own to another of this machine, for as long as the test runs.
+pub(crate) struct Wire {
+    pub(crate) port: u16,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Nobody gets through.
+    is_cut: bool,
+    /// Those that are open, by their numbers, which are never reused.
+    open: Vec<(usize, TcpStream)>,
+    made: usize,
+    /// Of connections with smaller numbers everything is lost, and neither end is told.
+    first_heard: usize,
+}
+
+impl Wire {
+    pub(crate) fn to(port: u16) -> Wire {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let wire = Wire {
+            port: listener.local_addr().unwrap().port(),
+            shared: Arc::default(),
+        };
+        let shared = Arc::clone(&wire.shared);
+        thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                // Where nobody listens the browser finds nobody here either.
+                if let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                    join(&near, &far, &shared);
+                }
+            }
+        });
+        wire
+    }
+
+    /// Cuts every connection, in the middle of whatever it carries; until it is mended there is no other.
+    pub(crate) fn cut(&self) {
+        let mut shared = self.shared.lock().unwrap();
+        shared.is_cut = true;
+        for (_, stream) in shared.open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn mend(&self) {
+        self.shared.lock().unwrap().is_cut = false;
+    }
+
+    /// From now on nothing gets through the connections that there are, and neither end is told.
+    pub(crate) fn silence(&self) {
+        let mut shared = self.shared.lock().unwrap();
+        shared.first_heard = shared.made;
+    }
+}
+
+fn join(near: &TcpStream, far: &TcpStream, shared: &Arc<Mutex<Shared>>) {
+    let mut all = shared.lock().unwrap();
+    if all.is_cut {
+        return;
+    }
+    let number = all.made;
+    all.made += 1;
+    for (from, to) in [(near, far), (far, near)] {
+        let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        all.open.push((number, to.try_clone().unwrap()));
+        let shared = Arc::clone(shared);
+        thread::spawn(move || {
+            carry(&from, &to, number, &shared);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+    }
+}
+
+fn carry(mut from: &TcpStream, mut to: &TcpStream, number: usize, shared: &Mutex<Shared>) {
+    let mut buffer = [0; 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        let is_lost = number < shared.lock().unwrap().first_heard;
+        if !is_lost && to.write_all(&buffer[..count]).is_err() {
+            return;
+        }
+    }
+}
