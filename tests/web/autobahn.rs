@@ -4,6 +4,7 @@
 
 use std::io::Read;
 use std::io::Write;
+use std::net::Shutdown;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::process::Command;
@@ -86,6 +87,9 @@ fn echo(mut stream: TcpStream, names: &[String]) -> std::io::Result<()> {
         }
         stream.write_all(&out)?;
         if is_over {
+            // Closed with something unread, what was written may be lost on its way (RFC 1122, 4.2.2.13).
+            stream.shutdown(Shutdown::Write)?;
+            while stream.read(&mut buffer)? > 0 {}
             return Ok(());
         }
     }
