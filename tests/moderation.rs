@@ -124,7 +124,7 @@ fn who_is_allowed_by_command_is_let_in_and_nobody_else() {
     bob.screen.wait_for("joined, 1 here");
     command(&mut bob, "/allow 127.0.0.3");
     bob.screen
-        .wait_for("127.0.0.3 is let in, and only who is allowed; who is here stays");
+        .wait_for("127.0.0.3 is let in; only who is allowed comes in now; who is here stays");
     refused(4, port, NOT_ALLOWED);
     let three = connect_from(3, port);
     bob.screen.wait_for("joined, 2 here");
@@ -139,6 +139,73 @@ fn who_is_allowed_by_command_is_let_in_and_nobody_else() {
     drop((three, four));
 }
 
+/// What is answered is so, whatever was commanded before: whom it names is let in or refused then.
+#[test]
+fn what_is_answered_about_who_is_let_in_is_so() {
+    let (mut bob, port) = bob(&["--deny", "127.0.0.9"]);
+    let mut say = |line: &str, answer: &str| {
+        let before = bob.screen.text().len();
+        command(&mut bob, line);
+        bob.screen.wait_until(line, |shown| {
+            String::from_utf8_lossy(shown)[before..].contains(answer)
+        });
+    };
+    say("/lock", "nobody else is let in now but whom /allow names");
+    say(
+        "/allow 127.0.0.7,127.0.0.8",
+        "127.0.0.8 is let in; it is locked for all others",
+    );
+    refused(6, port, LOCKED);
+    say(
+        "/allow 127.0.0.9",
+        "127.0.0.9 stays out: --deny has 127.0.0.9",
+    );
+    refused(9, port, NOT_ALLOWED);
+    say("/ban 127.0.0.8", "127.0.0.8 is refused now");
+    say(
+        "/allow 127.0.0.8",
+        "127.0.0.8 stays out until /unban 127.0.0.8",
+    );
+    refused(8, port, NOT_ALLOWED);
+    say(
+        "/allow 127.0.0.0/24",
+        "127.0.0.0/24 is let in but for 127.0.0.8, 127.0.0.9",
+    );
+    say(
+        "/allow all",
+        "nobody else is let in: it is locked until /unlock",
+    );
+    refused(7, port, LOCKED);
+    say(
+        "/unlock",
+        "others are let in again, wherever they come from, but for who is refused",
+    );
+    say(
+        "/allow 127.0.0.6",
+        "127.0.0.6 is let in; only who is allowed comes in now",
+    );
+    say("/lock", "nobody else is let in now");
+    refused(6, port, LOCKED);
+    say(
+        "/unlock",
+        "only who is allowed is let in; by /allow: 127.0.0.6",
+    );
+    refused(7, port, NOT_ALLOWED);
+    say("/unban 127.0.0.8", "127.0.0.8 is refused by /ban no more");
+    say(
+        "/unban 127.0.0.9",
+        "as such: /ban lists what it does; refused",
+    );
+    say("/ban 192.0.2.300", "192.0.2.300: not an address");
+    let mut six = connect_from(6, port);
+    say("/allow 127.0.0.7", "127.0.0.7 is let in");
+    let mut seven = connect_from(7, port);
+    bob.screen.wait_for("joined, 2 here");
+    command(&mut bob, "hello");
+    expect_bytes(&mut six, "hello\n");
+    expect_bytes(&mut seven, "hello\n");
+}
+
 /// A hub without a keyboard.
 fn service(args: &[&str]) -> Hub {
     let mut command = piped(MUXNC, &[&["-l", "0", "-v"], args].concat());
@@ -150,7 +217,7 @@ fn sighup_has_the_lists_read_again() {
     let folder = Folder::new("lists");
     let denied = folder.0.join("denied");
     let name = denied.to_str().unwrap();
-    fs::write(&denied, "localhost # as it is known at the start\n").unwrap();
+    fs::write(&denied, "\u{feff}localhost # as it is known at the start\n").unwrap();
     let hub = service(&["-4", "--denyfile", name]);
     let two = connect_from(2, hub.port);
     hub.wait_joined(&two);
@@ -237,10 +304,18 @@ fn sighup_begins_records_anew_where_they_were() {
     });
     ana.write_all(b"more\n").unwrap();
     eventually("it goes on", || read(&raw) == "after\nmore\n");
-    // Where it cannot be opened, too.
+    // Where it cannot be opened, too, or is something else by now.
+    fs::remove_file(&raw).unwrap();
+    fs::create_dir(&raw).unwrap();
+    hub.process.signal(Signal::HUP);
+    hub.process
+        .stderr
+        .wait_for("raw is no regular file any more; the old file is written on\n");
     fs::remove_dir_all(&folder.0).unwrap();
     hub.process.signal(Signal::HUP);
-    hub.process.stderr.wait_for("the old file is written on");
+    hub.process
+        .stderr
+        .wait_for("no such file or directory; the old file is written on\n");
     ana.write_all(b"on and on\n").unwrap();
     hub.process.stdout.wait_for("on and on\n");
     hub.process.signal(Signal::TERM);

@@ -804,6 +804,10 @@ pub fn command(data: &[u8]) {
                 };
                 let mut words = line.split(' ').filter(|word| !word.is_empty());
                 let typed = words.nth(1).unwrap_or_default();
+                let typed = match typed.strip_prefix('[') {
+                    Some(label) if line.contains(']') => label.split(']').next().unwrap_or(label),
+                    _ => typed,
+                };
                 let typed = typed.trim_end_matches([',', ':']);
                 let is_right = match whom {
                     Whom::Number(number) => typed.parse() == Ok(number),

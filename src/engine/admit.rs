@@ -48,6 +48,9 @@ impl Word {
             None => (text, None),
             Some((host, bits)) => {
                 let digits = bits.bytes().all(|b| b.is_ascii_digit());
+                if digits && may_be_octal(bits) {
+                    return Err(OCTAL);
+                }
                 let bits = bits.parse().ok().filter(|_| digits);
                 (host, Some(bits.ok_or("a prefix is a number of bits")?))
             }
@@ -58,10 +61,8 @@ impl Word {
             return Hosts::prefix(ip, bits).map(Word::Hosts);
         }
         if host.bytes().all(|b| b"0123456789.-*".contains(&b)) {
-            let mut numbers = host.split(['.', '-']);
-            // Some read 010 as 8 (inet_aton(3)), and others as 10.
-            if numbers.any(|number| number.len() > 1 && number.starts_with('0')) {
-                return Err("ambiguous: a number that begins with 0 may be octal");
+            if host.split(['.', '-']).any(may_be_octal) {
+                return Err(OCTAL);
             }
             return match (bytes(host), bits) {
                 (Some(bytes), None) => Ok(Word::Hosts(Hosts::Bytes(bytes))),
@@ -69,6 +70,9 @@ impl Word {
                 // The system's lookup would find one: 127.1 is 127.0.0.1 to it.
                 (None, _) => Err("not an address"),
             };
+        }
+        if is_number_elsewhere(host) {
+            return Err("ambiguous: an address has four decimal numbers");
         }
         let letters = |c: char| c.is_alphanumeric() || "-._".contains(c);
         match !host.is_empty() && host.chars().all(letters) {
@@ -101,10 +105,7 @@ impl Hosts {
     pub fn has(&self, ip: IpAddr) -> bool {
         match (self, ip.to_canonical()) {
             (Hosts::Prefix(_, ..MAPPED), IpAddr::V4(_)) => false,
-            (Hosts::Prefix(prefix, bits), ip) => {
-                let rest = 128 - u32::from(*bits);
-                (prefix ^ number(ip)).checked_shr(rest).unwrap_or(0) == 0
-            }
+            (Hosts::Prefix(prefix, bits), ip) => is_same(*prefix, number(ip), *bits),
             (Hosts::Bytes(ranges), IpAddr::V4(ip)) => {
                 let mut bytes = ranges.iter().zip(ip.octets());
                 bytes.all(|(range, byte)| range.contains(&byte))
@@ -112,6 +113,59 @@ impl Hosts {
             (Hosts::Bytes(_), IpAddr::V6(_)) => false,
         }
     }
+
+    /// Whether all addresses of others are among these.
+    pub fn contain(&self, others: &Hosts) -> bool {
+        match (self, others) {
+            (Hosts::Prefix(one, bits), Hosts::Prefix(other, more)) => {
+                bits <= more && is_same(*one, *other, *bits)
+            }
+            _ => match (self.bytes(), others.bytes()) {
+                (Some(these), Some(those)) => these.iter().zip(&those).all(|(these, those)| {
+                    these.contains(those.start()) && these.contains(those.end())
+                }),
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether some addresses of others are among these.
+    pub fn meet(&self, others: &Hosts) -> bool {
+        match (self, others) {
+            (Hosts::Prefix(one, bits), Hosts::Prefix(other, more)) => {
+                is_same(*one, *other, *bits.min(more))
+            }
+            _ => match (self.bytes(), others.bytes()) {
+                (Some(these), Some(those)) => these.iter().zip(&those).all(|(these, those)| {
+                    these.start() <= those.end() && those.start() <= these.end()
+                }),
+                _ => false,
+            },
+        }
+    }
+
+    /// Those of IPv4 as ranges of their bytes, if these are that.
+    fn bytes(&self) -> Option<[RangeInclusive<u8>; 4]> {
+        match self {
+            Hosts::Bytes(ranges) => Some(ranges.clone()),
+            Hosts::Prefix(prefix, bits) => {
+                let bits = u32::from(bits.checked_sub(MAPPED)?);
+                let rest = u32::MAX.checked_shr(bits).unwrap_or(0);
+                let IpAddr::V4(ip) = IpAddr::V6(Ipv6Addr::from_bits(*prefix)).to_canonical() else {
+                    return None;
+                };
+                let (from, to) = (ip.to_bits() & !rest, ip.to_bits() | rest);
+                let (from, to) = (from.to_be_bytes(), to.to_be_bytes());
+                Some(std::array::from_fn(|at| from[at]..=to[at]))
+            }
+        }
+    }
+}
+
+/// Whether two addresses begin with the same bits, so many.
+fn is_same(one: u128, other: u128, bits: u8) -> bool {
+    let rest = 128 - u32::from(bits);
+    (one ^ other).checked_shr(rest).unwrap_or(0) == 0
 }
 
 impl fmt::Display for Hosts {
@@ -142,6 +196,24 @@ impl fmt::Display for Hosts {
             }
         }
     }
+}
+
+const OCTAL: &str = "ambiguous: a number that begins with 0 may be octal";
+
+/// Whether some read a number as another one than is written: 010 as 8 (inet_aton(3)), and others as 10.
+fn may_be_octal(number: &str) -> bool {
+    number.len() > 1 && number.starts_with('0')
+}
+
+/// Whether it is no name of a host, since the system's lookup takes it for an address: as inet_aton(3) does, which
+/// knows numbers in hexadecimal, and fewer than four of them.
+fn is_number_elsewhere(host: &str) -> bool {
+    let is_number = |part: &str| match part.strip_prefix("0x").or(part.strip_prefix("0X")) {
+        Some(digits) => digits.bytes().all(|digit| digit.is_ascii_hexdigit()),
+        None => !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit()),
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.split('.').all(is_number)
 }
 
 /// An address among those of IPv6.
@@ -181,23 +253,32 @@ pub struct Lists {
     pub deny: Vec<Hosts>,
 }
 
-/// What the operator commanded about who is let in.
+/// What the operator commanded about who is let in: who is banned stays out, whatever else is said; while it is locked
+/// only those come in whom [`Admission::allow`] named since; else, if anybody is allowed, only those.
 #[derive(Debug, Default)]
 pub struct Commanded {
-    /// Those who are not let in, whatever anything else says.
-    pub banned: Vec<Hosts>,
-    /// With the list of who is allowed, the only ones who are.
-    pub allowed: Vec<Hosts>,
-    /// Nobody else is.
-    pub is_locked: bool,
+    banned: Vec<Hosts>,
+    allowed: Vec<Hosts>,
+    /// Since it was locked: the only ones who are let in.
+    lock: Option<Vec<Hosts>>,
+}
+
+/// Whom the hub lets in, but for those who are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door<'a> {
+    /// Everybody.
+    Open,
+    /// Those whom a list or a command allows: the command these.
+    Invited(&'a [Hosts]),
+    /// It is locked, but for these.
+    Locked(&'a [Hosts]),
 }
 
 /// Who is let in: it is asked about everybody.
 #[derive(Debug)]
 pub struct Admission {
     lists: Lists,
-    /// What the operator commanded.
-    pub commanded: Commanded,
+    commanded: Commanded,
     max: Option<usize>,
     max_per_host: Option<usize>,
 }
@@ -270,9 +351,66 @@ impl Admission {
         self.lists = lists;
     }
 
-    /// Whether only those are let in whom a list or a command allows.
-    pub fn is_by_invitation(&self) -> bool {
-        self.lists.allow.is_some() || !self.commanded.allowed.is_empty()
+    /// Whom the hub lets in.
+    pub fn door(&self) -> Door<'_> {
+        let Commanded { allowed, lock, .. } = &self.commanded;
+        match lock {
+            Some(but) => Door::Locked(but),
+            None if self.lists.allow.is_some() || !allowed.is_empty() => Door::Invited(allowed),
+            None => Door::Open,
+        }
+    }
+
+    /// Those who are refused by command.
+    pub fn banned(&self) -> &[Hosts] {
+        &self.commanded.banned
+    }
+
+    /// Whether anybody is refused, by command or by the lists.
+    pub fn has_refused(&self) -> bool {
+        !self.commanded.banned.is_empty() || !self.lists.deny.is_empty()
+    }
+
+    /// Those who are refused, by command and by the lists, and of whom some are among these.
+    pub fn refused(&self, hosts: &Hosts) -> Vec<&Hosts> {
+        let all = self.commanded.banned.iter().chain(&self.lists.deny);
+        all.filter(|refused| refused.meet(hosts)).collect()
+    }
+
+    /// These are not let in, whatever else is said.
+    pub fn ban(&mut self, hosts: Hosts) {
+        add(&mut self.commanded.banned, hosts);
+    }
+
+    /// A ban of these is taken back. Returns whether there was one.
+    pub fn unban(&mut self, hosts: &Hosts) -> bool {
+        let banned = &mut self.commanded.banned;
+        let before = banned.len();
+        banned.retain(|other| other != hosts);
+        banned.len() < before
+    }
+
+    /// These are let in, though it is locked if it is; and only who is allowed if it is not.
+    pub fn allow(&mut self, hosts: Hosts) {
+        let Commanded { allowed, lock, .. } = &mut self.commanded;
+        add(lock.as_mut().unwrap_or(allowed), hosts);
+    }
+
+    /// Who was allowed by command is not any more, so that all are who are not refused, as far as the lists and
+    /// the lock say nothing else.
+    pub fn allow_all(&mut self) {
+        self.commanded.allowed.clear();
+        self.commanded.lock.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Nobody else is let in.
+    pub fn lock(&mut self) {
+        self.commanded.lock = Some(Vec::new());
+    }
+
+    /// It is as it was before it was locked.
+    pub fn unlock(&mut self) {
+        self.commanded.lock = None;
     }
 
     /// Whether the lists and the operator let an address in. Lists are for those who have one.
@@ -280,23 +418,22 @@ impl Admission {
     /// # Errors
     /// No, and why.
     pub fn ask_lists(&self, ip: Option<IpAddr>) -> Result<(), AdmissionError> {
-        if ip.is_some_and(|ip| !self.admits(ip)) {
+        let on = |list: &[Hosts]| ip.is_some_and(|ip| list.iter().any(|hosts| hosts.has(ip)));
+        if on(&self.lists.deny) || on(&self.commanded.banned) {
             return Err(AdmissionError::NotAllowed);
         }
-        match self.commanded.is_locked {
-            true => Err(AdmissionError::Locked),
-            false => Ok(()),
+        match self.door() {
+            Door::Locked(but) if on(but) => Ok(()),
+            Door::Locked(_) => Err(AdmissionError::Locked),
+            Door::Invited(allowed) => {
+                let is_allowed = on(allowed) || self.lists.allow.as_deref().is_some_and(on);
+                match is_allowed || ip.is_none() {
+                    true => Ok(()),
+                    false => Err(AdmissionError::NotAllowed),
+                }
+            }
+            Door::Open => Ok(()),
         }
-    }
-
-    fn admits(&self, ip: IpAddr) -> bool {
-        let on = |list: &[Hosts]| list.iter().any(|hosts| hosts.has(ip));
-        let Lists { allow, deny } = &self.lists;
-        let Commanded {
-            banned, allowed, ..
-        } = &self.commanded;
-        let is_allowed = allow.as_deref().is_some_and(on) || on(allowed);
-        (is_allowed || !self.is_by_invitation()) && !on(deny) && !on(banned)
     }
 
     /// Whether somebody from `ip` is let in while `here` are there, so many of them from `ip`.
@@ -315,6 +452,12 @@ impl Admission {
             (_, Some(max)) if from_there >= max => Err(AdmissionError::FullOfHost(max)),
             _ => Ok(()),
         }
+    }
+}
+
+fn add(list: &mut Vec<Hosts>, hosts: Hosts) {
+    if !list.contains(&hosts) {
+        list.push(hosts);
     }
 }
 

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use crate::engine::admit::Hosts;
 use crate::engine::admit::Word;
+use crate::engine::lookalike::bare;
 use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
@@ -42,7 +43,7 @@ pub enum Banned<'a> {
     /// The address of a peer.
     Peer(Whom<'a>),
     /// These addresses.
-    Hosts(Hosts),
+    Hosts(Vec<Hosts>),
 }
 
 /// What the operator can do.
@@ -88,11 +89,11 @@ pub enum Command<'a> {
     /// List who is refused by command, and who is allowed.
     Bans,
     /// Refuse them no more.
-    Unban(Hosts),
+    Unban(Vec<Hosts>),
     /// Let nobody else in, or do so again.
     Lock(bool),
     /// Let these in, and only those who are allowed; None: take back what was allowed so.
-    Allow(Option<Hosts>),
+    Allow(Option<Vec<Hosts>>),
     /// Relay lines among the peers, or stop doing so.
     Relay(bool),
     /// Tell what was moved so far.
@@ -180,7 +181,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
             format!("/{word} is no command, and was not sent: /help lists them, //{word} says it")
         }
     };
-    let (first, rest) = cut(arguments);
+    let (first, rest) = cut_whom(arguments);
     let whom = || match first.trim_end_matches([',', ':']) {
         "" => Err(usage()),
         word => Ok(match word.parse() {
@@ -216,10 +217,14 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
         }),
         "ban" if arguments.is_empty() => Ok(Command::Bans),
         "ban" => Ok(Command::Ban {
-            from: match Word::parse(first) {
-                Ok(Word::Hosts(hosts)) => Banned::Hosts(hosts),
-                // A number, a name, or no host at all.
-                Ok(Word::Name(..)) | Err(_) => Banned::Peer(whom()?),
+            from: match is_hosts(first) {
+                true if first.ends_with(',') && !rest.is_empty() => {
+                    return Err(String::from(
+                        "a list of hosts has no blanks in it: nothing was done",
+                    ));
+                }
+                true => Banned::Hosts(hosts(first)?),
+                false => Banned::Peer(whom()?),
             },
             reason: rest,
         }),
@@ -237,16 +242,32 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     }
 }
 
-/// Addresses, which are known without looking anything up.
-fn hosts(word: &str) -> Result<Hosts, String> {
-    match Word::parse(word) {
+/// Addresses, which are known without looking anything up, with commas between them.
+fn hosts(list: &str) -> Result<Vec<Hosts>, String> {
+    let words = list.split(',').map(str::trim);
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    if words.is_empty() {
+        return Err(String::from("no address is given"));
+    }
+    let host = |word: &str| match Word::parse(word) {
         Ok(Word::Hosts(hosts)) => Ok(hosts),
         Ok(Word::Name(..)) => Err(format!(
             "{} is not looked up while the hub runs: give an address, or a prefix as 192.0.2.0/24",
             quoted(word)
         )),
         Err(why) => Err(format!("{}: {why}", quoted(word))),
+    };
+    words.into_iter().map(host).collect()
+}
+
+/// Whether a word is meant for addresses, well or badly written: it is no number, and no name has such signs in it.
+fn is_hosts(word: &str) -> bool {
+    if let Ok(Word::Hosts(_)) = Word::parse(word) {
+        return true;
     }
+    let word = word.trim_end_matches([',', ':']);
+    let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+    word.contains([':', '/', '*', ',']) || !(is_number || word.contains(char::is_alphabetic))
 }
 
 /// Why a line that looks like a command and is none was not said. Nobody says such a thing on purpose.
@@ -332,13 +353,25 @@ pub fn may_become_command(beginning: &str) -> bool {
 /// signs, and one letter of another script at most. The number may stand in brackets or behind a sign, and the
 /// text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter.
 pub fn is_private(line: &str) -> bool {
-    if line.starts_with("//") {
-        return false;
-    }
-    let seen = skip_unseen(line);
+    !line.starts_with("//") && looks_private(line)
+}
+
+/// The same of somebody to whom `//` means nothing, and of a line as it came or as it is shown.
+///
+/// In one sentence: before `msg`, a name or a number and a text there is nothing but signs, directly or with a slash
+/// behind them.
+pub(super) fn looks_private(line: &str) -> bool {
+    let bare = bare(line);
+    let seen = skip_unseen(&bare);
     let sign = |letter| is_slash(letter) || is_backslash(letter);
+    // What was not seen may have stood between it and the name.
+    let is_hidden = matches!(bare, Cow::Owned(_));
+    let joined = |rest: &str| {
+        let looks: String = plain(rest).collect();
+        is_hidden && looks.strip_prefix(PRIVATE).is_some_and(has_text)
+    };
     seen.strip_prefix(sign)
-        .is_some_and(|rest| is_message(rest, true))
+        .is_some_and(|rest| is_message(rest, true) || joined(rest))
         // The key of the slash without Shift, on keyboards of German and many other languages.
         || seen.strip_prefix('7').is_some_and(|rest| is_message(rest, false))
         || is_behind_a_sign(seen)
@@ -350,6 +383,9 @@ fn is_behind_a_sign(seen: &str) -> bool {
     let mut after_blank = true;
     for (at, letter) in seen.char_indices() {
         let begins = !after_blank && plain_letter(letter).eq_ignore_ascii_case(&FIRST);
+        if begins && seen[..at].ends_with(|sign| is_slash(sign) || is_backslash(sign)) {
+            return is_behind_slash(&seen[at..], &['.', '/', '-', '_']);
+        }
         if begins && is_message(&seen[at..], false) {
             let is_quoted = seen[..at].ends_with(QUOTES);
             return !is_quoted || is_to_number(&seen[at..]);
@@ -369,11 +405,31 @@ fn is_message(text: &str, behind_slash: bool) -> bool {
     let looks = looks.trim_start();
     let private = named(looks).filter(|&(name, _)| name == PRIVATE);
     match behind_slash {
-        true => private.is_some() || is_almost_message(looks),
+        true => {
+            private.is_some() || is_almost_message(looks) || is_behind_slash(looks, &['.', '/'])
+        }
         false => private.is_some_and(|(_, arguments)| {
             begins_with_number(arguments) || begins_with_name(arguments)
         }),
     }
+}
+
+/// Whether it is `msg` with anything behind it that is no letter, nor `joins` it to a path or a longer name, then a name
+/// or a number, and a text.
+fn is_behind_slash(text: &str, joins: &[char]) -> bool {
+    let looks: String = plain(text).collect();
+    let Some(arguments) = looks.strip_prefix(PRIVATE) else {
+        return false;
+    };
+    let whom = arguments.trim_start_matches(|letter: char| !letter.is_alphanumeric());
+    let is_apart = whom.len() < arguments.len() || whom.starts_with(char::is_numeric);
+    is_apart && !arguments.starts_with(joins) && has_text(whom)
+}
+
+/// Whether a text follows a word.
+fn has_text(arguments: &str) -> bool {
+    let text = arguments.split_once([' ', ',', ':', ';']);
+    text.is_some_and(|(_, text)| text.contains(char::is_alphanumeric))
 }
 
 /// Whether it is almost `msg`, a number, perhaps directly behind that, and a text.
@@ -426,6 +482,16 @@ pub fn help((name, arguments, meaning): (&str, &str, &str)) -> String {
     format!("{:20}{meaning}", format!("/{name} {arguments}"))
 }
 
+/// Whom a command is about, and what follows it. A label as it stands before a line, `[3 Ana]`, means its number.
+fn cut_whom(text: &str) -> (&str, &str) {
+    let label = text.strip_prefix('[').and_then(|text| text.split_once(']'));
+    let Some((label, rest)) = label else {
+        return cut(text);
+    };
+    let (first, _) = cut(label.trim_matches(' '));
+    (first, rest.trim_start_matches([',', ':']).trim_matches(' '))
+}
+
 /// The first word and what follows it.
 fn cut(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -465,6 +531,7 @@ mod tests {
 
     #[test]
     fn commands_are_understood() {
+        let one = |ip: &str| Hosts::prefix(ip.parse().unwrap(), None).unwrap();
         let cases = [
             ("/who", Command::Who),
             (
@@ -546,8 +613,37 @@ mod tests {
                 },
             ),
             (
-                "/unban ::1",
-                Command::Unban(Hosts::prefix("::1".parse().unwrap(), None).unwrap()),
+                "/ban 192.0.2.1,2001:db8:: too loud",
+                Command::Ban {
+                    from: Banned::Hosts(vec![one("192.0.2.1"), one("2001:db8::")]),
+                    reason: "too loud",
+                },
+            ),
+            (
+                "/ban [3 Ana] too loud",
+                Command::Ban {
+                    from: Banned::Peer(Whom::Number(3)),
+                    reason: "too loud",
+                },
+            ),
+            (
+                "/kick [3]",
+                Command::Kick {
+                    whom: Whom::Number(3),
+                    reason: "",
+                },
+            ),
+            (
+                "/msg [3 Ana]: well done",
+                Command::Message {
+                    whom: Whom::Number(3),
+                    text: "well done",
+                },
+            ),
+            ("/unban ::1", Command::Unban(vec![one("::1")])),
+            (
+                "/allow 192.0.2.1,, 192.0.2.2",
+                Command::Allow(Some(vec![one("192.0.2.1"), one("192.0.2.2")])),
             ),
             (
                 "/allow 192.0.2.*",
@@ -564,6 +660,36 @@ mod tests {
         ];
         for (line, command) in cases {
             assert_eq!(understand(line), Typed::Do(command), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_told() {
+        for (line, told) in [
+            ("/ban 192.0.2.300", "192.0.2.300: not an address"),
+            (
+                "/ban 127.0.0.010 loud",
+                "127.0.0.010: ambiguous: a number that begins with 0 may be octal",
+            ),
+            (
+                "/ban 192.0.2.0/33",
+                "192.0.2.0/33: an IPv4 address has 32 bits",
+            ),
+            (
+                "/ban 192.0.2.1, 192.0.2.2",
+                "a list of hosts has no blanks in it: nothing was done",
+            ),
+            (
+                "/allow 0x7f.1",
+                "0x7f.1: ambiguous: an address has four decimal numbers",
+            ),
+            (
+                "/allow 192.0.2.1,x:",
+                "x:: not an address, and not the name of a host",
+            ),
+            ("/unban ,", "no address is given"),
+        ] {
+            assert_eq!(understand(line), Typed::Explain(told.into()), "{line}");
         }
     }
 
@@ -628,6 +754,61 @@ mod tests {
             let line = format!("/{unseen}msg 3 psst");
             assert!(matches!(understand(&line), Typed::Explain(_)), "{line}");
             assert!(is_private(&line), "{line}");
+        }
+    }
+
+    /// What stands between the signs, `msg`, a name and a text does not matter.
+    #[test]
+    fn what_could_be_for_one_alone_is_not_said() {
+        for line in [
+            "> /msg Ben S",
+            ">/msg Ben S",
+            ">> * /msg Ben S",
+            ":/msg Ben S",
+            "\"/msg Ben S",
+            "'/msg Ben S",
+            "*/msg Ben S",
+            "/ /msg Ben S",
+            "/msg: Ben S",
+            "/msg, Ben S",
+            "/msg@Ben S",
+            "/msg:Ben: S",
+            "/msg-Ben S",
+            "/msg\u{200b}Ben S",
+            "/msg\0Ben S",
+            "/msg\u{b}Ben S",
+            "/msg\u{c}Ben S",
+            "/msg\u{85}Ben S",
+            "/msg\u{2028}Ben S",
+            "!msg Ben S",
+            "#msg Ben S",
+            "-msg Ben S",
+            ".msg Ben S",
+            "\x1bOA/msg Ben S",
+            "\x7f/msg Ben S",
+            "x\x7f/msg Ben S",
+        ] {
+            assert!(is_private(line), "{line:?}");
+            assert!(matches!(understand(line), Typed::Explain(_)), "{line:?}");
+        }
+        for line in ["//msg Ben S", "///msg Ben S", "//msg: Ben S"] {
+            assert!(looks_private(line) && !is_private(line), "{line}");
+        }
+        for line in [
+            "- msg me later",
+            "* msg Ben about it",
+            "// msg me later",
+            "\"msg\" is short",
+            "say /msg Ben hi to whisper",
+            "2 < 3 ^ 4 /msg",
+            "/msg.txt",
+            "/msg/msg.txt",
+            "/messages are new here",
+            "./msg.py Ben x",
+            "./msg-tool Ben x",
+            "<b>msg Ben hi</b>",
+        ] {
+            assert!(!looks_private(line), "{line}");
         }
     }
 

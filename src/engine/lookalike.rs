@@ -7,9 +7,86 @@
 //! It promises: ASCII letters and digits stand for themselves; what Unicode calls confusable with a slash,
 //! a backslash or a letter of a command is that.
 
+use std::borrow::Cow;
+
 use unicode_width::UnicodeWidthChar;
 
 use crate::engine::escape::is_unsafe;
+
+/// A text without what is not seen of it, and without that by which it is
+/// [shown](crate::engine::escape::push_escaped): controls, `^X` and `<U+200B>`. Of the
+/// sequences of keys (`ESC [ A`, `ESC O A`) nothing is left, a key that deletes took the letter before it, and a
+/// break of a line or of a page is a blank.
+pub(super) fn bare(text: &str) -> Cow<'_, str> {
+    let is_bare = |letter| letter != '^' && letter != '<' && !is_unsafe(letter);
+    if text.chars().all(is_bare) {
+        return text.into();
+    }
+    let mut bare = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((letter, after)) = shown_letter(rest) {
+        rest = after;
+        match letter {
+            '\x1b' => rest = behind_key(rest),
+            // Of a sign it is better believed that it stands there.
+            '\x08' | '\x7f' if bare.ends_with(char::is_alphanumeric) => drop(bare.pop()),
+            '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => bare.push(' '),
+            letter if is_unsafe(letter) => {}
+            letter => bare.push(letter),
+        }
+    }
+    bare.into()
+}
+
+/// The first character of a text as it came, however it is shown, and what follows it.
+fn shown_letter(text: &str) -> Option<(char, &str)> {
+    let first = text.chars().next()?;
+    let rest = &text[first.len_utf8()..];
+    let control = |rest: &str| match rest.as_bytes().first()? {
+        b'?' => Some('\x7f'),
+        // A sign, and then a key.
+        b'^' if rest.starts_with("^[") => None,
+        letter @ b'@'..=b'_' => Some(char::from(letter - b'@')),
+        _ => None,
+    };
+    let code = |rest: &str| {
+        let rest = rest.strip_prefix("U+")?;
+        // No code is longer.
+        let end = rest.bytes().take(7).position(|byte| byte == b'>')?;
+        let code = &rest[..end];
+        let letter = u32::from_str_radix(code, 16)
+            .ok()
+            .and_then(char::from_u32)?;
+        Some((letter, "U+>".len() + code.len()))
+    };
+    let shown = match first {
+        '^' => control(rest).map(|letter| (letter, 1)),
+        '<' => code(rest),
+        _ => None,
+    };
+    Some(match shown {
+        Some((letter, length)) => (letter, &rest[length..]),
+        None => (first, rest),
+    })
+}
+
+/// What follows a key of which the text begins behind an `ESC`.
+fn behind_key(text: &str) -> &str {
+    // What is shown of something else begins with one of these two.
+    let is_last = |letter: char| matches!(letter, '@'..='~') && letter != '^';
+    let is_number = |letter: char| matches!(letter, '0'..='?') && letter != '<';
+    let sequence = match text.as_bytes().first() {
+        Some(b'[') => text[1..].trim_start_matches(is_number),
+        Some(b'O') => &text[1..],
+        // Together with Alt.
+        _ => {
+            return text
+                .strip_prefix(|letter: char| letter.is_ascii_alphanumeric())
+                .unwrap_or(text);
+        }
+    };
+    sequence.strip_prefix(is_last).unwrap_or(&text[1..])
+}
 
 /// What of `text` is left where something is seen: without the blanks, the invisible characters and the
 /// sequences of keys (`ESC [ A`) that it begins with.
@@ -133,7 +210,10 @@ pub(super) fn plain_letter(letter: char) -> char {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::engine::escape::push_escaped;
 
     #[test]
     fn what_is_not_seen_is_skipped() {
@@ -160,6 +240,40 @@ mod tests {
         assert_eq!(skip_unseen("x /msg"), "x /msg");
         assert_eq!(skip_unseen("\x1b[/msg"), "[/msg");
         assert_eq!(skip_unseen(" \u{338}msg"), "\u{338}msg");
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_is_not_seen_however_it_is_shown() {
+        for (text, left) in [
+            ("/msg Ben", "/msg Ben"),
+            ("^[[A/msg", "/msg"),
+            ("\x1b[1;5D^[OA^[[200~/msg", "/msg"),
+            ("^[b/msg", "/msg"),
+            ("^[/msg", "/msg"),
+            ("^^[[A/msg", "^/msg"),
+            ("x^?/ms^Hsg", "/msg"),
+            ("/^Hmsg", "/msg"),
+            ("^@^L<U+FEFF>\u{fffd}/m<U+200B>sg", " \u{fffd}/msg"),
+            ("/msg^KBen<U+2028>x<U+85>y", "/msg Ben x y"),
+            ("2^10 <U+> <U+110000> <b> a^", "2^10 <U+> <U+110000> <b> a^"),
+            ("^é ^a <U+41>", "^é ^a A"),
+        ] {
+            assert_eq!(bare(text), left, "{text:?}");
+        }
+    }
+
+    proptest! {
+        /// Of what came, and of what is shown of it, the same is left.
+        #[test]
+        fn it_does_not_matter_how_it_is_shown(
+            text in "([^\x1e\\^<]|[\x1b\x7f\x08\u{200b}\\[O/msg 1;]){0,30}",
+        ) {
+            let mut shown = String::new();
+            text.chars().for_each(|letter| push_escaped(letter, &mut shown));
+            let once = bare(&shown).into_owned();
+            prop_assert_eq!(&once, &bare(&text));
+            prop_assert!(!once.contains(is_unsafe));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! It promises: what is a request, well or badly written, is not said to everybody; nor is what could be
 //! meant for one alone.
 
-use crate::engine::command::is_private;
+use crate::engine::command::looks_private;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
 use crate::engine::lookalike::skip_unseen;
@@ -66,7 +66,7 @@ pub fn request(line: &str) -> Option<Request<'_>> {
             return Some(Request::Unknown(word));
         }
     }
-    is_private(line).then_some(Request::Unclear)
+    looks_private(line).then_some(Request::Unclear)
 }
 
 fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
@@ -98,7 +98,10 @@ fn cut(text: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::engine::escape::push_escaped;
 
     #[test]
     fn a_request_is_a_slash_and_letters() {
@@ -172,6 +175,23 @@ mod tests {
             ".msg 3 psst",
             "·мѕɡ 3 psst",
             "／mgs 3 psst",
+            "^[[A/msg Ana psst",
+            "^[OA/msg Ana psst",
+            "<U+FEFF>/msg Ana psst",
+            "^@/msg Ana psst",
+            "^H/msg Ana psst",
+            "^?/msg Ana psst",
+            "\u{fffd}/msg Ana psst",
+            "/msg^KAna psst",
+            "/msg<U+2028>Ana psst",
+            "/m<U+200B>sg Ana psst",
+            "//msg Ana psst",
+            "/ /msg Ana psst",
+            "\"/msg Ana psst",
+            "> /msg Ana psst",
+            "/msg: Ana psst",
+            "/msg@Ana psst",
+            "!msg Ana psst",
         ] {
             assert_eq!(request(line), Some(Request::Unclear), "{line}");
         }
@@ -182,5 +202,19 @@ mod tests {
                 text: "psst"
             })
         );
+    }
+
+    proptest! {
+        /// Whatever signs and keys stand before it, and whatever else than a letter behind it.
+        #[test]
+        fn what_is_meant_for_one_alone_is_never_said(
+            before in "([!-/:-@\\[-`{-~ ]|[\x00-\x1f\x7f\u{ad}\u{200b}\u{feff}\u{fffd}]|\x1b\\[[0-9;]{0,3}[A-Z]){0,6}",
+            behind in "[\x09\x0b\x0c\u{85}\u{2028} :,;@#]{1,3}",
+        ) {
+            let mut shown = String::new();
+            let line = format!("{before}/msg{behind}Ana psst");
+            line.chars().for_each(|letter| push_escaped(letter, &mut shown));
+            prop_assert!(request(&shown).is_some(), "{shown}");
+        }
     }
 }

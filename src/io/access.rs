@@ -222,6 +222,11 @@ fn read(path: &Path, book: &mut dyn AddressBook, hosts: &mut Vec<Hosts>) -> Resu
     for (i, line) in book.open(path)?.lines().enumerate() {
         let place = || format!("{shown}, line {}", i + 1);
         let line = line.map_err(|e| Error::system(format!("read {}", place()), &e))?;
+        // As editors of Windows begin a file.
+        let line = match i {
+            0 => line.strip_prefix('\u{feff}').unwrap_or(&line),
+            _ => &line,
+        };
         let line = line.split('#').next().unwrap_or_default();
         let words = line.split(|c: char| c.is_whitespace() || c == ',');
         for text in words.filter(|text| !text.is_empty()) {

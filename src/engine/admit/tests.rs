@@ -79,11 +79,33 @@ fn a_number_that_may_be_octal_is_refused() {
         "192.0.2.01-9",
         "192.0.2.1-010",
         "127.0.0.00",
+        "127.0.0.1/08",
+        "127.0.0.0/010",
+        "2001:db8::/032",
     ] {
         let why = Word::parse(text).unwrap_err();
         assert!(why.contains("octal"), "{text}: {why}");
     }
     expect("10.0.0.0", &["10.0.0.0"], &["8.0.0.0"]);
+}
+
+#[test]
+fn an_address_that_others_write_so_is_no_name() {
+    for text in [
+        "0x7f.0.0.1",
+        "0x7f000001",
+        "0X7F.1",
+        "0x7f.1.",
+        "127.0.0.0x1",
+        "0x7f.1/24",
+        "127.0.0.1.",
+        "1.0x",
+    ] {
+        assert!(Word::parse(text).is_err(), "{text}");
+    }
+    for text in ["0x7f.example", "0xyz", "7f.1a", "x0x7f"] {
+        assert!(matches!(Word::parse(text), Ok(Word::Name(..))), "{text}");
+    }
 }
 
 #[test]
@@ -227,13 +249,13 @@ fn what_is_commanded_stands_beside_the_lists() {
     let ip = |text: &str| Some(text.parse().unwrap());
     let mut admission = Admission::new(lists(None, "198.51.100.1"), None, None);
     assert_eq!(admission.ask(ip("192.0.2.1"), 0, 0), Ok(()));
-    assert!(!admission.is_by_invitation());
-    admission.commanded.banned.push(hosts("192.0.2.1"));
+    assert_eq!(admission.door(), Door::Open);
+    admission.ban(hosts("192.0.2.1"));
     let refused = Err(AdmissionError::NotAllowed);
     assert_eq!(admission.ask(ip("192.0.2.1"), 0, 0), refused);
     assert_eq!(admission.ask(ip("192.0.2.2"), 0, 0), Ok(()));
     // Who is allowed by command is the only one.
-    admission.commanded.allowed.push(hosts("192.0.2.0/30"));
+    admission.allow(hosts("192.0.2.0/30"));
     assert_eq!(admission.ask(ip("192.0.2.2"), 0, 0), Ok(()));
     assert_eq!(admission.ask(ip("192.0.2.1"), 0, 0), refused, "banned");
     assert_eq!(admission.ask(ip("203.0.113.1"), 0, 0), refused);
@@ -244,8 +266,59 @@ fn what_is_commanded_stands_beside_the_lists() {
     assert_eq!(admission.ask(ip("192.0.2.2"), 0, 0), refused);
     assert_eq!(admission.ask(ip("192.0.2.1"), 0, 0), refused);
     assert_eq!(admission.ask(None, 0, 0), Ok(()), "it has no address");
-    admission.commanded.is_locked = true;
-    for newcomer in [None, ip("203.0.113.1")] {
+    admission.lock();
+    for newcomer in [None, ip("203.0.113.1"), ip("192.0.2.3")] {
         assert_eq!(admission.ask(newcomer, 0, 0), Err(AdmissionError::Locked));
     }
+    // Whom a command names since then is let in, if nothing refuses it.
+    for named in ["192.0.2.1", "192.0.2.2", "203.0.113.9"] {
+        admission.allow(hosts(named));
+    }
+    assert_eq!(admission.ask(ip("203.0.113.9"), 0, 0), Ok(()));
+    assert_eq!(admission.ask(ip("192.0.2.1"), 0, 0), refused, "banned");
+    assert_eq!(admission.ask(ip("192.0.2.2"), 0, 0), refused, "denied");
+    assert_eq!(admission.ask(None, 0, 0), Err(AdmissionError::Locked));
+    // Without the lock it is as it was before.
+    admission.unlock();
+    assert_eq!(admission.door(), Door::Invited(&[hosts("192.0.2.0/30")]));
+    assert_eq!(admission.ask(ip("203.0.113.9"), 0, 0), refused);
+    assert_eq!(admission.ask(ip("192.0.2.3"), 0, 0), Ok(()));
+    admission.lock();
+    admission.allow(hosts("203.0.113.9"));
+    admission.allow_all();
+    assert_eq!(admission.door(), Door::Locked(&[]));
+    admission.unlock();
+    assert_eq!(admission.door(), Door::Invited(&[]), "the list is left");
+}
+
+#[test]
+fn which_hosts_are_among_which() {
+    for (outer, inner) in [
+        ("192.0.2.0/24", "192.0.2.7"),
+        ("192.0.2.0/24", "192.0.2.1-9"),
+        ("192.0.2.*", "192.0.2.128/25"),
+        ("192.0.0-2.*", "192.0.2.7"),
+        ("0.0.0.0/0", "*.*.*.*"),
+        ("::/0", "2001:db8::/32"),
+        ("2001:db8::1", "2001:db8::1/128"),
+    ] {
+        let (outer, inner) = (hosts(outer), hosts(inner));
+        assert!(outer.contain(&inner), "{outer} {inner}");
+        assert!(outer.meet(&inner) && inner.meet(&outer));
+    }
+    for (one, other) in [
+        ("192.0.2.7", "192.0.2.8"),
+        ("192.0.2.0/25", "192.0.2.128-"),
+        ("192.0.2.*", "192.0.3.0/24"),
+        ("2001:db8::/32", "192.0.2.*"),
+        ("2001:db8::/32", "2001:db9::/32"),
+        ("::1", "192.0.2.*"),
+    ] {
+        let (one, other) = (hosts(one), hosts(other));
+        assert!(!one.meet(&other) && !other.meet(&one), "{one} {other}");
+        assert!(!one.contain(&other) && !other.contain(&one));
+    }
+    let (one, other) = (hosts("192.0.2.0-9"), hosts("192.0.2.8/29"));
+    assert!(one.meet(&other) && other.meet(&one));
+    assert!(!one.contain(&other) && !other.contain(&one));
 }

@@ -1,12 +1,13 @@
 //! Moderation: what the operator commands about who is let in.
 //!
 //! It promises: nothing is looked up, for the hub would stand still meanwhile; who is here stays, but for those
-//! that a ban is about.
+//! that a ban is about; what is answered is said of what holds then, whatever was commanded before.
 
 use std::time::Instant;
 
 use super::Operator;
 use crate::engine::admit::Admission;
+use crate::engine::admit::Door;
 use crate::engine::admit::Hosts;
 use crate::engine::command::Banned;
 use crate::hub::peers::Peers;
@@ -26,7 +27,7 @@ impl<D: Device> Operator<D> {
         admission: &mut Admission,
         now: Instant,
     ) {
-        let hosts = match from {
+        let all = match from {
             Banned::Hosts(hosts) => hosts,
             Banned::Peer(whom) => {
                 let Some(key) = self.find(whom, peers) else {
@@ -34,89 +35,124 @@ impl<D: Device> Operator<D> {
                 };
                 let ip = peers.member(key).and_then(|peer| peer.conn.addr().ip());
                 match ip.map(|ip| Hosts::prefix(ip.to_canonical(), None)) {
-                    Some(Ok(hosts)) => hosts,
+                    Some(Ok(hosts)) => vec![hosts],
                     Some(Err(_)) | None => {
                         return self.answer("it has no address that could be refused: /kick");
                     }
                 }
             }
         };
-        let banned = &mut admission.commanded.banned;
-        if !banned.contains(&hosts) {
-            banned.push(hosts.clone());
-        }
         let reason = match shown(reason) {
             reason if reason.is_empty() => String::from(BANNED),
             reason => reason,
         };
-        let count = peers.kick_from(&hosts, &reason, now);
-        let cut_off = match count {
-            0 => String::from("nobody from there is here"),
-            count => format!("{count} from there cut off"),
-        };
-        self.answer(&format!(
-            "{hosts} is refused now, {cut_off}: /unban {hosts} takes it back"
-        ));
+        for hosts in all {
+            admission.ban(hosts.clone());
+            let count = peers.kick_from(&hosts, &reason, now);
+            let cut_off = match count {
+                0 => String::from("nobody from there is here"),
+                count => format!("{count} from there cut off"),
+            };
+            self.answer(&format!(
+                "{hosts} is refused now, {cut_off}: /unban {hosts} takes it back"
+            ));
+        }
     }
 
     /// Lists who is refused and allowed by command.
     pub(super) fn tell_bans(&mut self, admission: &Admission) {
-        let list = |hosts: &[Hosts]| {
-            let hosts: Vec<String> = hosts.iter().map(Hosts::to_string).collect();
-            hosts.join(", ")
-        };
-        let commanded = &admission.commanded;
-        let mut text = match &commanded.banned[..] {
+        let mut text = match admission.banned() {
             [] => String::from("no address is refused by /ban\n"),
             banned => format!("refused: {}\n", list(banned)),
         };
-        if !commanded.allowed.is_empty() {
-            text += &format!("allowed: {}\n", list(&commanded.allowed));
-        }
-        if commanded.is_locked {
-            text += "nobody else is let in: /unlock";
-        }
+        text += &match admission.door() {
+            Door::Open | Door::Invited([]) => String::new(),
+            Door::Invited(allowed) => format!("allowed: {}", list(allowed)),
+            Door::Locked([]) => String::from("nobody else is let in: /unlock"),
+            Door::Locked(but) => format!("nobody else is let in but {}: /unlock", list(but)),
+        };
         self.answer(&text);
     }
 
     /// Refuses them no more.
-    pub(super) fn unban(&mut self, hosts: &Hosts, admission: &mut Admission) {
-        let banned = &mut admission.commanded.banned;
-        let before = banned.len();
-        banned.retain(|other| other != hosts);
-        let answer = match banned.len() < before {
-            true => format!("{hosts} is refused by /ban no more"),
-            false => format!("/ban does not refuse {hosts} as such: /ban lists what it does"),
-        };
-        self.answer(&answer);
+    pub(super) fn unban(&mut self, all: &[Hosts], admission: &mut Admission) {
+        for hosts in all {
+            let was_banned = admission.unban(hosts);
+            let left = match &admission.refused(hosts)[..] {
+                [] => String::new(),
+                left => format!("; refused still: {}", list(left)),
+            };
+            self.answer(&match was_banned {
+                true => format!("{hosts} is refused by /ban no more{left}"),
+                false => {
+                    format!("/ban does not refuse {hosts} as such: /ban lists what it does{left}")
+                }
+            });
+        }
     }
 
     /// Lets nobody else in, or does so again.
     pub(super) fn lock(&mut self, on: bool, admission: &mut Admission) {
-        admission.commanded.is_locked = on;
-        self.answer(match on {
-            true => "nobody else is let in now; who is here stays",
-            false => "others are let in again",
-        });
+        if on {
+            admission.lock();
+            return self.answer(
+                "nobody else is let in now but whom /allow names from now on; who is here stays",
+            );
+        }
+        admission.unlock();
+        self.tell_door(admission);
     }
 
     /// Lets these in, and only those who are allowed; or takes back what was allowed so.
-    pub(super) fn allow(&mut self, hosts: Option<Hosts>, admission: &mut Admission) {
-        let allowed = &mut admission.commanded.allowed;
-        let Some(hosts) = hosts else {
-            allowed.clear();
-            return self.answer(match admission.is_by_invitation() {
-                true => "only who is on the lists of the command line is let in",
-                false => "others are let in again, wherever they come from",
-            });
+    pub(super) fn allow(&mut self, hosts: Option<Vec<Hosts>>, admission: &mut Admission) {
+        let Some(all) = hosts else {
+            admission.allow_all();
+            return self.tell_door(admission);
         };
-        if !allowed.contains(&hosts) {
-            allowed.push(hosts.clone());
+        all.iter().for_each(|hosts| admission.allow(hosts.clone()));
+        for hosts in &all {
+            let refused = admission.refused(hosts);
+            let entry = match refused.iter().find(|refused| refused.contain(hosts)) {
+                Some(refused) if admission.banned().contains(refused) => {
+                    format!("{hosts} stays out until /unban {refused}")
+                }
+                Some(refused) => format!("{hosts} stays out: --deny has {refused}"),
+                None if refused.is_empty() => format!("{hosts} is let in"),
+                None => format!("{hosts} is let in but for {}", list(&refused)),
+            };
+            let others = match admission.door() {
+                Door::Locked(_) => "it is locked for all others",
+                Door::Open | Door::Invited(_) => "only who is allowed comes in now",
+            };
+            self.answer(&format!("{entry}; {others}; who is here stays"));
         }
-        self.answer(&format!(
-            "{hosts} is let in, and only who is allowed; who is here stays"
-        ));
     }
+
+    /// Tells whom the hub lets in.
+    fn tell_door(&mut self, admission: &Admission) {
+        let refused = match admission.has_refused() {
+            true => ", but for who is refused",
+            false => "",
+        };
+        self.answer(&match admission.door() {
+            Door::Open => format!("others are let in again, wherever they come from{refused}"),
+            Door::Invited([]) => {
+                String::from("only who is on the lists of the command line is let in")
+            }
+            Door::Invited(allowed) => {
+                format!(
+                    "only who is allowed is let in; by /allow: {}",
+                    list(allowed)
+                )
+            }
+            Door::Locked(_) => String::from("nobody else is let in: it is locked until /unlock"),
+        });
+    }
+}
+
+fn list(hosts: &[impl ToString]) -> String {
+    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    hosts.join(", ")
 }
 
 /// A reason as those read it who are told.

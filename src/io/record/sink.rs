@@ -138,7 +138,12 @@ impl Sink {
         // What is there under its name by now may be no file any more, or not there.
         let is_other = fs::metadata(&self.path).is_ok_and(|there| !there.is_file());
         let is_file = self.output.as_ref().map(Output::kind) == Some(Kind::File);
-        if !is_file || is_other || self.is_adopted {
+        if !is_file || self.is_adopted {
+            return;
+        }
+        if is_other {
+            let name = self.path.display();
+            log::warn!("{name} is no regular file any more; the old file is written on");
             return;
         }
         // What was recorded before belongs to the old one.
@@ -147,7 +152,16 @@ impl Sink {
         match open(&self.path, true) {
             Ok(output) => self.output = Some(output),
             Err(error) => {
-                return log::warn!("{error}; the old file is written on");
+                let text = error.to_string();
+                let what = text.lines().next().unwrap_or_default();
+                let why = match text.contains("permission denied") {
+                    true => {
+                        " (a hub that runs may make files only in the folders that were there at its \
+                         start)"
+                    }
+                    false => "",
+                };
+                return log::warn!("{what}{why}; the old file is written on");
             }
         }
         if let Some(trouble) = &mut self.trouble {
