@@ -338,6 +338,79 @@ fn what_is_said_to_one_alone_is_marked_at_both_ends_and_read_nowhere_else() {
     assert!(!minutes.contains("secret"), "{minutes}");
 }
 
+/// A key, a byte order mark or a quotation before it, and what autocorrection makes of it: nobody else reads it.
+#[test]
+fn what_could_be_for_one_alone_is_answered_and_said_to_nobody() {
+    let (hub, mut ana, ben) = pair(&[]);
+    let eve = Peer::join(hub.port, 3);
+    let lines: [&[u8]; 24] = [
+        b"\x1b[A/msg user2 secret",
+        b"\x1b[D\x1b[D/msg user2 secret",
+        b"\x1bOA/msg user2 secret",
+        b"\xef\xbb\xbf/msg user2 secret",
+        b"\xe2\x80\x8b/msg user2 secret",
+        b"\xc2\xad/msg user2 secret",
+        b"\0/msg user2 secret",
+        b"\x08/msg user2 secret",
+        b"x\x7f/msg user2 secret",
+        b"\xff/msg user2 secret",
+        b"\"/msg user2 secret",
+        b"> /msg user2 secret",
+        b"*/msg user2 secret",
+        b"//msg user2 secret",
+        b"/ /msg user2 secret",
+        b"/msg: user2 secret",
+        b"/msg, user2 secret",
+        b"/msg@user2 secret",
+        b"/msg\x0buser2 secret",
+        b"/msg\xe2\x80\xa8user2 secret",
+        b"/m\xe2\x80\x8bsg user2 secret",
+        b".msg user2 secret",
+        b"!msg user2 secret",
+        b"-msg user2 secret",
+    ];
+    for line in lines {
+        ana.says([line, b"\n"].concat());
+    }
+    ana.says("it is over\n");
+    for peer in [&eve, &ben] {
+        peer.hears("<user1> it is over\n");
+        let got = peer.got.text();
+        assert!(!got.contains("secret"), "{got}");
+    }
+    let held = "* that may be for one alone, and was not said: /msg NAME TEXT\n";
+    ana.got.wait_until("all are answered", |got| {
+        String::from_utf8_lossy(got).matches(held).count() == lines.len()
+    });
+    // Other text is said.
+    for text in [
+        "/etc/passwd",
+        "/* code */",
+        "\"msg\" is short",
+        "- msg me later",
+        "say /msg Ben hi to whisper",
+        "2^10 > 1",
+    ] {
+        ana.says(format!("{text}\n"));
+        eve.hears(&format!("<user1> {text}\n"));
+    }
+}
+
+/// Whoever sends more of them at once than anybody types loses none: it is read as they are done.
+#[test]
+fn many_lines_for_one_alone_all_arrive_and_are_answered() {
+    const COUNT: usize = 3000;
+    let (_hub, mut ana, ben) = pair(&[]);
+    let lines: Vec<String> = (0..COUNT).map(|n| format!("/msg user2 m{n}\n")).collect();
+    ana.says(lines.concat());
+    let told: String = (0..COUNT)
+        .map(|n| format!("<user1, to you alone> m{n}\n"))
+        .collect();
+    ben.hears(&told);
+    let answers = "* only user2 was told\n".repeat(COUNT);
+    ana.hears(&answers);
+}
+
 #[test]
 fn the_operator_reads_what_is_said_to_one_alone_where_that_was_asked_for() {
     let (hub, mut one, two) = pair(&["--open-messages"]);

@@ -51,6 +51,9 @@ const TRAIL_BYTES: usize = 16 * 1024;
 /// Where a cursor stands that was [released](Journal::release).
 const RELEASED: u64 = u64::MAX;
 
+/// Bytes of insertions at one place that are one edit, at most.
+const INSERT: usize = 4096;
+
 /// Capacity above which an emptied edit queue gives its memory back.
 const EDITS_KEPT: usize = 8;
 
@@ -131,7 +134,7 @@ pub struct Bookmark {
 #[derive(Debug, Clone)]
 enum Edit {
     Skip { at: u64, len: u64 },
-    Insert { at: u64, bytes: Box<[u8]> },
+    Insert { at: u64, bytes: Vec<u8> },
 }
 
 impl Default for Journal {
@@ -440,12 +443,22 @@ impl Journal {
         }
         let edits = cursor.edits.get_or_insert_default();
         edits.inserted += bytes.len() as u64;
-        self.edits += 1;
         self.inserted += bytes.len() as u64;
-        edits.queue.push_back(Edit::Insert {
-            at: self.end,
-            bytes: bytes.into(),
-        });
+        match edits.queue.back_mut() {
+            // A write takes so many pieces, however small they are.
+            Some(Edit::Insert { at, bytes: before })
+                if *at == self.end && before.len() + bytes.len() <= INSERT =>
+            {
+                before.extend_from_slice(bytes);
+            }
+            _ => {
+                edits.queue.push_back(Edit::Insert {
+                    at: self.end,
+                    bytes: bytes.into(),
+                });
+                self.edits += 1;
+            }
+        }
         self.check_cursor(cursor);
     }
 

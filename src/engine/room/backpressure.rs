@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::Room;
 use super::SlowPeer;
+use super::member::Speech;
 use super::pace::Blame;
 use crate::engine::budget::LEAST;
 use crate::engine::journal::Cursor;
@@ -214,7 +215,8 @@ impl Room {
                     true => (self.screen.left() / each).max(LEAST),
                     false => usize::MAX,
                 };
-                shown.min(said).min(streamed)
+                let gulp = Speech::gulp(self.members[key].speech.as_deref());
+                shown.min(said).min(streamed).min(gulp)
             }
         }
     }

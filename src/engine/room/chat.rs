@@ -2,7 +2,8 @@
 //!
 //! The rules of names and lines are [`Chat`]'s; here they meet the members, the journal and the
 //! screen. The operator's stdout gets what a participant would get who says nothing: the labelled
-//! lines of everybody else and the announcements; but at a terminal, where the hub's notices tell
+//! lines of everybody else and the announcements; and what is said to the operator alone, and who said something
+//! to whom alone; but at a terminal, where the hub's notices tell
 //! with number and address who comes and goes, that is not said twice.
 
 mod requests;
@@ -133,6 +134,9 @@ impl Room {
         let mut composed = chat.take_composed();
         composed.keep_bytes(self.minutes.is_some());
         let speaker = self.members[key].speech.get_or_insert_default();
+        if let Speech::Bytes(bytes) = speech {
+            speaker.talked(bytes.len());
+        }
         composed.take_in(&mut speaker.lines, &mut speaker.escaper, speech);
         self.tell_unanswered(key);
         for line in composed.lines() {

@@ -69,21 +69,35 @@ pub(super) struct Speech {
     pub(super) unanswered: u32,
     /// In a chat: when it last asked for something, and how often in that turn.
     asked: Option<(Instant, u32)>,
+    /// In a chat: bytes since it last asked for something.
+    talked: usize,
 }
+
+/// Bytes of a member that are read at once if it may ask for something with all of them: the answers to that, and
+/// what it says so to one alone, are not too many for those who take what they get.
+const GULP: usize = 512;
 
 /// What one member may ask for in a turn. Nobody types so fast, and each costs some microseconds.
 const ASKED: u32 = 500;
 
 impl Speech {
-    /// Whether something that it asks for in this turn is to be looked at; otherwise it is counted.
+    /// Whether something that it asks for in this turn is to be looked at.
     pub(super) fn may_ask(&mut self, now: Instant) -> bool {
         let before = self.asked.filter(|(turn, _)| *turn == now);
         let count = before.map_or(0, |(_, count)| count);
         self.asked = Some((now, count + 1));
-        if count >= ASKED {
-            self.unanswered = self.unanswered.saturating_add(1);
-        }
+        self.talked = 0;
         count < ASKED
+    }
+
+    /// It said so many bytes in a chat.
+    pub(super) fn talked(&mut self, bytes: usize) {
+        self.talked = self.talked.saturating_add(bytes);
+    }
+
+    /// How many bytes of a member of a chat are read at once: a few where they may be full of what it asks for.
+    pub(super) fn gulp(speech: Option<&Speech>) -> usize {
+        speech.map_or(0, |speech| speech.talked).max(GULP)
     }
 }
 

@@ -28,14 +28,20 @@ const LIST: usize = 1024;
 /// Columns of a line of it, at most.
 const COLUMNS: usize = 76;
 
+/// Bytes of an answer to what something is done for, at most.
+const ANSWER: usize = 128;
+
 /// The answer to a message that cannot be held as a whole.
 const TOO_LONG: &str = "that line is too long for one alone, and was not said";
 
 impl Room {
     /// A member asks for something. `is_cut`: its line goes on in a piece that is not known yet.
     pub(super) fn ask(&mut self, key: usize, asked: Request<'_>, is_cut: bool, now: Instant) {
-        let speech = self.members[key].speech.get_or_insert_default();
-        if !speech.may_ask(now) {
+        let member = &mut self.members[key];
+        let speech = member.speech.get_or_insert_default();
+        // What cannot be answered is not done.
+        if !speech.may_ask(now) || !takes_answer(&self.journal, &member.cursor, ANSWER) {
+            speech.unanswered = speech.unanswered.saturating_add(1);
             return;
         }
         let owner = match asked {
@@ -43,10 +49,11 @@ impl Room {
             _ => None,
         };
         self.note_asked(key, asked, owner);
-        if self.members[key].account.muted {
-            return;
-        }
+        let is_muted = self.members[key].account.muted;
         match asked {
+            Request::Nick(_) | Request::Message { .. } if is_muted => {
+                self.answer(key, "you are muted: nobody was told");
+            }
             Request::Nick(name) => self.take_name(key, name, now),
             Request::Message { .. } if is_cut => {
                 self.answer(key, TOO_LONG);
@@ -153,7 +160,10 @@ impl Room {
                 }
                 let cursor = &mut self.members[other].cursor;
                 if !takes_answer(&self.journal, cursor, told.len()) {
-                    return self.answer(key, format_args!("{to} takes no more now: not said"));
+                    return self.answer(
+                        key,
+                        format_args!("too much waits for {to} already: not said"),
+                    );
                 }
                 self.journal.insert(cursor, told.as_bytes());
                 self.told.push(other);
@@ -250,7 +260,7 @@ impl Room {
         let count = std::mem::take(&mut speech.unanswered);
         self.answer(
             key,
-            format_args!("{count} of your commands were not answered, and perhaps not obeyed"),
+            format_args!("{count} of your commands were too many at once, and not obeyed"),
         );
         let speech = self.members[key].speech.get_or_insert_default();
         if speech.unanswered > 0 {

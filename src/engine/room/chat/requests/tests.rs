@@ -202,7 +202,10 @@ fn who_is_told_things_and_never_reads_costs_little() {
     }
     assert!(class.room.owed(ana) < MAX_ANSWERS + 1000);
     class.heard(ben, &line);
-    assert_eq!(class.reads(ben), "* user1 takes no more now: not said\n");
+    assert_eq!(
+        class.reads(ben),
+        "* too much waits for user1 already: not said\n"
+    );
     let long = format!("/msg user1 {}\n", "x".repeat(MAX_ANSWERS as usize));
     class.reads(ana);
     class.heard(ben, &long);
@@ -240,7 +243,7 @@ fn how_much_was_not_answered_is_told_later() {
     class.now += TURN;
     class.heard(ana, "/names\n");
     let expected = format!(
-        "* {} of your commands were not answered, and perhaps not obeyed\n* here: host, user1\n",
+        "* {} of your commands were too many at once, and not obeyed\n* here: host, user1\n",
         1010 - answered
     );
     assert_eq!(class.reads(ana), expected);
@@ -306,6 +309,67 @@ fn a_turn_does_no_more_of_one_member_than_anybody_could_ask_for() {
     class.heard(ana, "/names\n");
     let told = class.reads(ana);
     let count = 2000 - renamed;
-    let untold = format!("* {count} of your commands were not answered, and perhaps not obeyed\n");
+    let untold = format!("* {count} of your commands were too many at once, and not obeyed\n");
     assert!(told.starts_with(&untold), "{told}");
+}
+
+/// Whoever asks is read in small pieces, so that all of it is done however much was sent at once.
+#[test]
+fn what_is_asked_for_at_once_is_done_piece_by_piece() {
+    const COUNT: usize = 2000;
+    let mut class = Class::new(Surface::Stream, false, false);
+    let (ana, ben) = (class.join(), class.join());
+    let mut sent = String::new();
+    for count in 0..COUNT {
+        sent += &format!("/msg user2 m{count}\n");
+    }
+    let (mut told, mut answered) = (0, 0);
+    let mut left = &sent[..];
+    while !left.is_empty() {
+        class.now += TURN;
+        assert!(class.room.may_speak(ana));
+        let budget = class.room.read_budget(ana, class.now).unwrap();
+        let (piece, rest) = left.split_at(budget.min(left.len()));
+        class.heard(ana, piece);
+        left = rest;
+        class.shown();
+        told += class.reads(ben).matches("to you alone> m").count();
+        answered += class.reads(ana).matches("only user2 was told").count();
+    }
+    assert_eq!((told, answered), (COUNT, COUNT));
+    // Who talks is soon read as before.
+    for _ in 0..10 {
+        class.now += TURN;
+        let budget = class.room.read_budget(ana, class.now).unwrap();
+        class.heard(ana, format!("{}\n", "x".repeat(budget - 1)));
+        class.shown();
+        class.reads(ben);
+    }
+    assert!(class.room.read_budget(ana, class.now).unwrap() > 4096);
+}
+
+#[test]
+fn who_is_muted_is_answered_and_tells_nobody_anything() {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let (ana, ben) = (class.join(), class.join());
+    class.reads(ana);
+    class.reads(ben);
+    class.room.mute(ana, true, class.now);
+    for line in ["/msg user2 psst\n", "/msg host psst\n", "/nick Ana\n"] {
+        class.heard(ana, line);
+        assert_eq!(
+            class.reads(ana),
+            "* you are muted: nobody was told\n",
+            "{line}"
+        );
+    }
+    class.heard(ana, "/names\n/shrug\nhi\n/me waves\n");
+    assert_eq!(
+        class.reads(ana),
+        "* here: host, user1, user2\n* /shrug is no command, and was not said: /help lists them\n"
+    );
+    assert_eq!(class.reads(ben), "");
+    class.room.mute(ana, false, class.now);
+    class.heard(ana, "/msg user2 psst\n");
+    assert_eq!(class.reads(ana), "* only user2 was told\n");
 }
