@@ -24,7 +24,18 @@ use crate::engine::escape::Letters;
 pub const HOST: &str = "host";
 
 /// Names that no participant may have, whatever the operator is called.
-const RESERVED: [(&str, Owner); 2] = [(HOST, Owner::Operator), ("muxnc", Owner::Program)];
+const RESERVED: [(&str, Owner); 7] = [
+    (HOST, Owner::Operator),
+    ("operator", Owner::Operator),
+    ("muxnc", Owner::Program),
+    ("server", Owner::Program),
+    ("system", Owner::Program),
+    ("everybody", Owner::Program),
+    ("you", Owner::Program),
+];
+
+/// One more, of which only what looks just so is not to be had: `Ali` would be taken for it.
+const ALL: &str = "all";
 
 /// What a participant of a chat is called until it has a name is this and its number.
 const DEFAULT: &str = "user";
@@ -130,6 +141,9 @@ impl Names {
         let own = Owner::Member(key);
         let is_others = |mark| self.owners.get(&mark).is_some_and(|&owner| owner != own);
         if marks(&new).any(is_others) {
+            return Err(NameError::Taken);
+        }
+        if skeleton(&new.to_lowercase()).eq(ALL.chars()) || skeleton(&new).eq(ALL.chars()) {
             return Err(NameError::Taken);
         }
         // Also one that is nobody's now will be.
@@ -264,11 +278,25 @@ fn of_ascii(letter: char) -> char {
     }
 }
 
+/// Letters that look like capitals, smaller: skeletons know of few of them, and as small letters.
+/// In the order of ASCII, where there is one.
+const SMALL_CAPITALS: &str = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡXʏᴢ";
+
+/// The capital that a small one looks like, or the letter itself.
+fn capital(letter: char) -> char {
+    let capitals = SMALL_CAPITALS.chars().zip('A'..='Z');
+    let mut found = capitals.filter(|&(small, _)| small == letter);
+    found.next().map_or(letter, |(_, capital)| capital)
+}
+
 fn mark(name: &str) -> String {
     let is_seen = |letter: &char| !"-_.".contains(*letter);
     let mut looks: String = match name.is_ascii() {
         true => name.chars().filter(is_seen).map(of_ascii).collect(),
-        false => skeleton(name).filter(is_seen).collect(),
+        false => {
+            let capitals: String = name.chars().map(capital).collect();
+            skeleton(&capitals).filter(is_seen).collect()
+        }
     };
     for (pair, one) in PAIRS {
         looks = looks.replace(pair, one);
@@ -340,6 +368,20 @@ mod tests {
             "Host",
             "h0st",
             "muxnc", // not a participant
+            "operator",
+            "0perator",
+            "Server",
+            "system",
+            "everybody",
+            "you",
+            "all",
+            "ALL",
+            "aII",
+            "ᴀna", // in small capitals
+            "ᴀɴᴀ",
+            "Aɴa",
+            "ʙob",
+            "ʜᴏꜱᴛ",
             "user",
             "user1",
             "user3",
@@ -384,7 +426,17 @@ mod tests {
         ] {
             assert_eq!(beside("Ana", wrong), Err(why), "{wrong:?}");
         }
-        for fine in ["Bea", "user2x", "x", "sixteen-letters_", "7of9", "joined"] {
+        for fine in [
+            "Bea",
+            "user2x",
+            "x",
+            "sixteen-letters_",
+            "7of9",
+            "joined",
+            "Ali",
+            "Ally",
+            "Al",
+        ] {
             assert_eq!(beside("Ana", fine).as_deref(), Ok(fine), "{fine}");
         }
     }
