@@ -167,6 +167,44 @@ fn a_file_goes_to_all_at_once_whoever_leaves() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+/// What a receiver lacks is told of the whole file, also of what was not read of it yet, and also where Ctrl-C ends
+/// it.
+#[test]
+fn what_is_missing_of_a_file_is_told_of_the_whole() {
+    const LEN: u64 = 100_000_000;
+    let folder = support::Folder::new("class-whole");
+    let path = folder.0.join("image");
+    std::fs::File::create(&path).unwrap().set_len(LEN).unwrap();
+    for interrupted in [true, false] {
+        let mut hub = piped(support::MUXNC, &["-l", "0", "-v", "--wait-for", "2"]);
+        let mut hub = Hub::start_command(hub.stdin(std::fs::File::open(&path).unwrap()));
+        let mut peers = [hub.join_seen(), hub.join_seen()];
+        for peer in &mut peers {
+            let mut some = [0; 5000];
+            std::io::Read::read_exact(peer, &mut some).unwrap();
+        }
+        match interrupted {
+            true => hub.process.signal(rustix::process::Signal::INT),
+            false => drop(peers),
+        }
+        hub.process.wait();
+        let told = String::from_utf8(hub.process.stderr.wait_end()).unwrap();
+        for number in ["[1] ", "[2] "] {
+            let line = told
+                .lines()
+                .find(|line| line.contains(number) && line.contains(" did not get the last "));
+            let line = line.unwrap_or_else(|| panic!("{number}: {told}"));
+            let (_, missing) = line.split_once(" did not get the last ").unwrap();
+            let missing = missing
+                .strip_suffix(&format!(" of {LEN} bytes"))
+                .expect(&told);
+            let missing: u64 = missing.parse().unwrap();
+            // No more than that fits anywhere on the way.
+            assert!((LEN / 2..LEN - 5000 + 1).contains(&missing), "{told}");
+        }
+    }
+}
+
 #[test]
 fn who_leaves_before_it_begins_is_waited_for_again() {
     let mut hub = Hub::start(&["-v", "--wait-for", "2"]);

@@ -27,6 +27,7 @@ use super::operator::Manner;
 use super::operator::Operator;
 use super::peers::CHUNK;
 use super::peers::Peers;
+use super::peers::Unsaid;
 use super::transfer::Transfer;
 use crate::client::Traffic;
 use crate::engine::admit::Admission;
@@ -414,20 +415,14 @@ impl<W: World> Core<W> {
     fn outcome(&mut self, now: Instant) -> Option<Status> {
         if self.operator.has_quit() {
             self.peers.promise();
-            for line in self.peers.settle().lines {
-                self.display.say(&line);
-            }
+            self.settle(Unsaid::Nothing);
             return Some(Status::Done(Proof::waived_by_the_operator()));
         }
         if self.operator.finished().is_none() {
             if !self.transfer.has_failed(&self.peers) {
                 return None;
             }
-            let short = self.peers.settle();
-            for line in &short.lines {
-                self.display.say(line);
-            }
-            self.transfer.settled(short, &mut self.peers);
+            self.settle(self.operator.unsaid());
             self.display
                 .say("everybody left before the end of the input");
             return Some(Status::Failed);
@@ -443,20 +438,26 @@ impl<W: World> Core<W> {
         if !is_over && !limits.into_iter().flatten().any(|end| now >= end) {
             return None;
         }
-        let short = self.peers.settle();
-        for line in &short.lines {
-            self.display.say(line);
-        }
+        let missing = self.settle(Unsaid::Nothing);
         if unshown > 0 {
             let line = format!("stdout did not take the last {unshown} bytes");
             self.display.say(&line);
         }
-        let missing = short.missing.clone();
-        self.transfer.settled(short, &mut self.peers);
         Some(match Proof::settle(missing.into_iter().chain([unshown])) {
             Ok(proof) => Status::Done(proof),
             Err(_) => Status::Failed,
         })
+    }
+
+    /// Ends the account, once: tells of each who lacks what. Returns how many bytes those lack.
+    fn settle(&mut self, unsaid: Unsaid) -> Vec<u64> {
+        let short = self.peers.settle(unsaid);
+        for line in &short.lines {
+            self.display.say(line);
+        }
+        let missing = short.missing.clone();
+        self.transfer.settled(short, &mut self.peers);
+        missing
     }
 
     fn quits_at(&self) -> Option<Instant> {
@@ -476,9 +477,13 @@ impl<W: World> Core<W> {
         mut ended: Result<Status, Error>,
         now: Instant,
     ) -> Result<Status, Error> {
+        self.display.erase_row();
+        if self.transfer.is_closed() && !self.transfer.is_settled() {
+            // It was ended before its end.
+            self.settle(self.operator.unsaid());
+        }
         self.peers.record_ends(now);
         self.peers.close_all();
-        self.display.erase_row();
         self.transfer.sum_up(&self.peers, self.began, now);
         if let Some(line) = self.peers.tell_digests(now) {
             self.display.say(&line);

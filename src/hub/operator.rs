@@ -32,6 +32,7 @@ pub(super) use self::reading::Heard;
 use self::voice::Voice;
 use self::waiting::Waiting;
 use super::peers::Peers;
+use super::peers::Unsaid;
 use super::transfer::Transfer;
 use crate::engine::admit::Admission;
 use crate::engine::escape::Letters;
@@ -148,6 +149,15 @@ impl<D: Device> Operator<D> {
     pub(super) fn remaining(&self) -> Option<u64> {
         let unread = self.stdin()?.remaining()?;
         Some(unread + self.waiting.len() as u64)
+    }
+
+    /// What of a whole was not said yet.
+    pub(super) fn unsaid(&self) -> Unsaid {
+        match (self.state, self.remaining()) {
+            (State::Open | State::Ended, Some(bytes)) if !self.manner.crlf => Unsaid::Bytes(bytes),
+            (State::Open | State::Ended, _) => Unsaid::Unknown,
+            _ => Unsaid::Nothing,
+        }
     }
 
     /// Until when nothing is said.

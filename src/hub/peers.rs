@@ -55,6 +55,7 @@ pub use self::presence::MOMENT;
 pub use self::reading::CHUNK;
 pub use self::shortfall::Settled;
 use self::shortfall::Shortfall;
+pub use self::shortfall::Unsaid;
 use self::speakers::Speakers;
 use self::visitors::Visitors;
 use super::news::News;

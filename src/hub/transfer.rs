@@ -41,7 +41,7 @@ pub(super) struct Transfer {
     /// Those who were here then.
     receivers: usize,
     /// A line for each of those that have all of it, when it is over.
-    whole: Vec<String>,
+    whole: Option<Vec<String>>,
 }
 
 impl Transfer {
@@ -179,11 +179,11 @@ impl Transfer {
         settled: Settled,
         peers: &mut Peers<S, D>,
     ) {
-        self.whole = settled.whole;
+        self.whole = Some(settled.whole);
         if !self.is_closed() {
             return;
         }
-        let bytes = peers.said;
+        let bytes = settled.bytes;
         for (receiver, missing) in &settled.receivers {
             let received = Entry::Received {
                 who: receiver.who(),
@@ -198,6 +198,11 @@ impl Transfer {
             whole: settled.receivers.len() - settled.missing.len(),
         };
         peers.record(|records| records.note(ended));
+    }
+
+    /// Whether the account is settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.whole.is_some()
     }
 
     /// Says what was moved, all in all, since `start` if it is no transfer.
@@ -217,7 +222,7 @@ impl Transfer {
                 let sum = format!(
                     "sent {said} bytes to {reached}, received {received} in {time:.1?}: {rate}/s"
                 );
-                for line in self.whole.iter().chain([&sum]) {
+                for line in self.whole.iter().flatten().chain([&sum]) {
                     log::info!(target: NOTICE, "{line}");
                 }
             }

@@ -20,6 +20,7 @@ use super::Stage;
 use super::explaining::label;
 use super::shortfall::Receiver;
 use super::shortfall::Settled;
+use super::shortfall::Unsaid;
 use crate::engine::admit::Hosts;
 use crate::engine::aside::Aside;
 use crate::engine::dead_peer;
@@ -80,6 +81,9 @@ impl Display for DisconnectReason {
             DisconnectReason::Slow => f.write_str("cut off: too slow for the others"),
             DisconnectReason::Behind => f.write_str("cut off: too far behind"),
             DisconnectReason::Idle => f.write_str("cut off: idle"),
+            DisconnectReason::Kicked(reason) if reason.is_empty() => {
+                f.write_str("cut off by the operator")
+            }
             DisconnectReason::Kicked(reason) => write!(f, "cut off by the operator: {reason}"),
             DisconnectReason::Returned => f.write_str("returned over another connection"),
         }
@@ -171,7 +175,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// Ends the account: those who are still here and have not got everything are counted too.
-    pub fn settle(&mut self) -> Settled {
+    pub fn settle(&mut self, unsaid: Unsaid) -> Settled {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let missing = self.missing(key);
@@ -181,7 +185,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.shortfall.add(who, missing, self.said);
             }
         }
-        self.shortfall.settle(self.said)
+        self.shortfall.settle(self.said, unsaid)
     }
 
     /// Bytes that a member has not acknowledged of what it is owed. Encrypted ones count as they are
@@ -496,6 +500,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         let stall_timeout = self.room.policy().stall_timeout;
+        // What it lacks of the whole is told at the end: one number for one loss.
+        let loss = match missing {
+            Some(_) => String::from("what it lacks is told at the end"),
+            None => format!("{owed} bytes were not delivered"),
+        };
         match why {
             DisconnectReason::Closed => permit.say(format_args!("{who} left {traffic}")),
             DisconnectReason::Broke(error) => {
@@ -507,11 +516,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             )),
             DisconnectReason::Stalled => permit.say(format_args!(
                 "{who} was cut off: it took nothing for {stall_timeout:?} while all waited for it, \
-                 {owed} bytes were not delivered{unread}; {traffic}"
+                 {loss}{unread}; {traffic}"
             )),
             DisconnectReason::Slow => permit.say(format_args!(
                 "{who} was cut off: it was too slow for the others, who waited {stall_timeout:?} \
-                 for it, {owed} bytes were not delivered{unread}; {traffic}"
+                 for it, {loss}{unread}; {traffic}"
             )),
             DisconnectReason::Idle => {
                 let limit = self.idle.as_ref().map_or(Duration::ZERO, Idle::limit);
@@ -528,8 +537,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 ));
             }
             DisconnectReason::Behind => permit.say(format_args!(
-                "{who} was cut off: it fell too far behind, {owed} bytes were not \
-                 delivered{unread}; {traffic}"
+                "{who} was cut off: it fell too far behind, {loss}{unread}; {traffic}"
             )),
         }
     }

@@ -83,6 +83,17 @@ impl Leaver {
     }
 }
 
+/// What the operator had still to say when it was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsaid {
+    /// Nothing: what was said is all there is.
+    Nothing,
+    /// So many bytes of a file.
+    Bytes(u64),
+    /// Nobody knows how many bytes.
+    Unknown,
+}
+
 /// Who lacks what, in the end.
 #[derive(Debug, Default)]
 pub struct Settled {
@@ -92,6 +103,8 @@ pub struct Settled {
     pub missing: Vec<u64>,
     /// The same for those who have everything.
     pub whole: Vec<String>,
+    /// Of how many bytes, as far as is known.
+    pub bytes: u64,
     /// All of them, and how many bytes each lacks.
     pub receivers: Vec<(Receiver, u64)>,
 }
@@ -108,17 +121,23 @@ impl Shortfall {
         left.filter(|leaver| leaver.lacks(said) > 0).count()
     }
 
-    /// Who lacks what after the operator said so many bytes.
-    pub(super) fn settle(&self, said: u64) -> Settled {
+    /// Who lacks what after the operator said so many bytes, of the whole that they were to be.
+    pub(super) fn settle(&self, said: u64, unsaid: Unsaid) -> Settled {
         let mut settled = Settled::default();
         let mut whole = 0;
+        let (said, so_far) = match unsaid {
+            Unsaid::Nothing => (said, ""),
+            Unsaid::Bytes(unsaid) => (said + unsaid, ""),
+            Unsaid::Unknown => (said, " that were read of the input, and nothing after them"),
+        };
+        settled.bytes = said;
         for leaver in &self.left {
             let lacks = leaver.lacks(said);
             settled.receivers.push((leaver.who.clone(), lacks));
             if lacks == 0 {
                 whole += 1;
                 if whole <= NAMED_WHOLE {
-                    let line = format!("{} has all of the {said} bytes", leaver.who);
+                    let line = format!("{} has all of the {said} bytes{so_far}", leaver.who);
                     settled.whole.push(line);
                 }
                 continue;
@@ -130,7 +149,7 @@ impl Shortfall {
                     true => format!("{lacks} of {said}"),
                     false => lacks.to_string(),
                 };
-                let line = format!("{} did not get the last {of} bytes", leaver.who);
+                let line = format!("{} did not get the last {of} bytes{so_far}", leaver.who);
                 settled.lines.push(line);
             }
         }
@@ -160,15 +179,41 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_said_yet_is_missing_too() {
+        let mut shortfall = Shortfall::default();
+        shortfall.add(receiver(1), 0, 100);
+        shortfall.add(receiver(2), 7, 90);
+        let settled = shortfall.settle(100, Unsaid::Bytes(900));
+        assert_eq!(
+            settled.lines,
+            [
+                "[1] a did not get the last 900 of 1000 bytes",
+                "[2] a did not get the last 917 of 1000 bytes",
+            ]
+        );
+        assert_eq!(settled.missing, [900, 917]);
+        let settled = shortfall.settle(100, Unsaid::Unknown);
+        let rest = "that were read of the input, and nothing after them";
+        assert_eq!(
+            settled.whole,
+            [format!("[1] a has all of the 100 bytes {rest}")]
+        );
+        assert_eq!(
+            settled.lines,
+            [format!("[2] a did not get the last 17 of 100 bytes {rest}")]
+        );
+    }
+
+    #[test]
     fn a_receiver_lacks_what_was_said_after_it_left() {
         let mut shortfall = Shortfall::default();
         shortfall.add(receiver(1), 0, 100);
         assert_eq!((shortfall.count(100), shortfall.count(130)), (0, 1));
-        let settled = shortfall.settle(100);
+        let settled = shortfall.settle(100, Unsaid::Nothing);
         assert!(settled.lines.is_empty());
         assert_eq!(settled.whole, ["[1] a has all of the 100 bytes"]);
         shortfall.add(receiver(2), 7, 130);
-        let settled = shortfall.settle(130);
+        let settled = shortfall.settle(130, Unsaid::Nothing);
         assert_eq!(settled.missing, [30, 7]);
         let lines = [
             "[1] a did not get the last 30 of 130 bytes",
@@ -184,7 +229,7 @@ mod tests {
         for _ in 0..NAMED_WHOLE + 5 {
             shortfall.add(receiver(3), 0, 9);
         }
-        let settled = shortfall.settle(9);
+        let settled = shortfall.settle(9, Unsaid::Nothing);
         assert!(settled.lines.is_empty() && settled.missing.is_empty());
         assert_eq!(settled.whole.len(), NAMED_WHOLE + 1);
         assert_eq!(settled.whole[NAMED_WHOLE], "5 more have everything");
@@ -196,7 +241,7 @@ mod tests {
         for _ in 0..22 {
             shortfall.add(receiver(3), 1, 0);
         }
-        let settled = shortfall.settle(0);
+        let settled = shortfall.settle(0, Unsaid::Nothing);
         assert_eq!((settled.lines.len(), settled.missing.len()), (21, 22));
         assert_eq!(settled.lines[20], "2 more did not get everything");
     }

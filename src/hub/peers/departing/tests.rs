@@ -6,6 +6,7 @@ use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
 use crate::engine::idle::Idle;
 use crate::hub::peers::MOMENT;
+use crate::hub::peers::Unsaid;
 use crate::hub::peers::fake;
 use crate::hub::peers::fake::Fake;
 use crate::hub::peers::fake::Wire;
@@ -108,7 +109,7 @@ fn who_was_promised_something_lacks_what_is_said_after_it_departed() {
     peers.typed_end(now);
     peers.promise();
     // To the third nothing was promised.
-    assert_eq!(peers.settle().missing, [15, 5]);
+    assert_eq!(peers.settle(Unsaid::Nothing).missing, [15, 5]);
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn what_others_say_after_the_last_word_is_not_promised() {
     peers.promise();
     peers.room.heard(keys[1], b"and two\n", now);
     peers.flush(now);
-    assert!(peers.settle().missing.is_empty());
+    assert!(peers.settle(Unsaid::Nothing).missing.is_empty());
 }
 
 #[test]
@@ -189,4 +189,11 @@ fn nobody_is_idle_while_others_are_waited_for() {
     assert!(!is_leaving(&peers, key));
     peers.find_overdue(false, now + 30 * SECOND);
     assert!(is_leaving(&peers, key));
+}
+
+#[test]
+fn a_reason_that_was_not_given_leaves_no_colon() {
+    let told = |reason: &str| DisconnectReason::Kicked(reason.into()).to_string();
+    assert_eq!(told("too loud"), "cut off by the operator: too loud");
+    assert_eq!(told(""), "cut off by the operator");
 }

@@ -8,6 +8,7 @@ use super::super::fake::peers;
 use super::super::fake::say;
 use super::*;
 use crate::engine::room::TRIAL;
+use crate::hub::peers::Unsaid;
 use crate::io::stream::Received;
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -196,7 +197,7 @@ fn what_a_layer_holds_back_has_not_arrived() {
     wire.is_pending.set(true);
     peers.promise();
     assert!(!peers.is_acknowledged());
-    assert_eq!(peers.settle().missing, [1]);
+    assert_eq!(peers.settle(Unsaid::Nothing).missing, [1]);
     end(&wire, &mut peers, now);
     peers.member_mut(key).expect("it is here").end_our_side();
     let later = now + 256 * MILLI;
