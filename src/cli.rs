@@ -281,9 +281,16 @@ impl Args {
         if self.address.unixsock {
             return Ok(());
         }
-        for word in &self.place {
-            if let Some(one) = OneWord::parse(word) {
-                return Err(one.told(word, self.hub.listen));
+        for (at, word) in self.place.iter().enumerate() {
+            match OneWord::parse(word) {
+                Some(OneWord::HostPort(_, port)) if at == 1 => {
+                    let listening = if self.hub.listen { "-l " } else { "" };
+                    let host = &self.place[0];
+                    let told = Error::usage(format!("port '{word}'"), "one port is wanted");
+                    return Err(told.hint(format!("Write: muxnc {listening}{host} {port}")));
+                }
+                Some(one) => return Err(one.told(word, self.hub.listen)),
+                None => {}
             }
         }
         match &self.place[..] {

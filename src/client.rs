@@ -195,13 +195,18 @@ fn converse(
     let starting = |error: io::Error| Error::system("start the event loop", &error);
     let mut poll = Poll::new().map_err(starting)?;
     let parts = open(poll.registry(), conn, records, &settings, notices).map_err(starting)?;
-    // A console knows of all signals.
-    let mut faults = match parts.input.console() {
+    // A console knows of all signals; and who ends it before its end is told what was moved until then.
+    let has_last_words = settings.digest || parts.draws;
+    let signals = match parts.input.console() {
         Some(_) => None,
-        None => Some(Signals::faults(poll.registry(), SIGNALS).map_err(starting)?),
+        None if has_last_words => Some(Signals::usual(poll.registry(), SIGNALS)),
+        None => Some(Signals::faults(poll.registry(), SIGNALS)),
     };
+    let mut signals = signals.transpose().map_err(starting)?;
     let mut core = Core::new(parts, settings, role, Instant::now());
-    let ended = turns(&mut poll, &mut core, faults.as_mut());
+    let ended = turns(&mut poll, &mut core, signals.as_mut());
+    // Another one need not wait for the last words.
+    let _faults = signals.map(Signals::hand_over);
     let ended = core.finish(ended, Instant::now());
     let Some(mut records) = core.take_records() else {
         return ended;
@@ -216,7 +221,7 @@ fn converse(
 fn turns(
     poll: &mut Poll,
     core: &mut Core<Kernel>,
-    mut faults: Option<&mut Signals>,
+    mut signals: Option<&mut Signals>,
 ) -> Result<Status, Error> {
     let mut events = Events::with_capacity(16);
     loop {
@@ -237,7 +242,7 @@ fn turns(
         }
         for event in &events {
             if event.token() == SIGNALS
-                && let Some(signal) = faults.as_mut().and_then(|faults| faults.ends().pop())
+                && let Some(signal) = signals.as_mut().and_then(|signals| signals.ends().pop())
             {
                 return Ok(Status::Killed(signal));
             }

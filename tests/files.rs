@@ -4,8 +4,11 @@ mod support;
 
 use std::fs;
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
+
+use rustix::process::Signal;
 
 use support::Folder;
 use support::Hub;
@@ -125,11 +128,31 @@ fn those_who_are_here_at_the_end_are_told_of_too() {
     let mut peer = hub.join();
     std::io::Write::write_all(&mut peer, b"abc").unwrap();
     hub.process.stdout.wait_for("abc");
-    hub.process.signal(rustix::process::Signal::TERM);
+    hub.process.signal(Signal::TERM);
     hub.process.stderr.wait_for("[1] 127.0.0.1:");
     hub.process.stderr.wait_for(
         " sent 3 bytes, SHA-256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n",
     );
+}
+
+/// Also where it is ended before its end: of what there was until then.
+#[test]
+fn what_is_ended_by_a_signal_tells_its_digests() {
+    let abc = "3 bytes, SHA-256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut bob = Process::start(&mut piped(MUXNC, &["-l", "0", "--once", "--sha256"]));
+        let port = listening_port(&bob.stderr).to_string();
+        let mut alice = Process::start(&mut piped(MUXNC, &["--sha256", "127.0.0.1", &port]));
+        alice.type_in("abc");
+        bob.stdout.wait_for("abc");
+        for (process, what) in [(&mut alice, "sent"), (&mut bob, "received")] {
+            process.signal(signal);
+            let status = process.wait();
+            assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+            let told = String::from_utf8(process.stderr.wait_end()).unwrap();
+            assert!(told.ends_with(&format!("muxnc: {what} {abc}")), "{told}");
+        }
+    }
 }
 
 /// A participant at a terminal whose stdout is a file, what it is told, and how it was drawn.

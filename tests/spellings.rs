@@ -287,6 +287,25 @@ fn every_option_means_the_same_or_is_explained() {
     }
 }
 
+/// Those that these netcats have in other versions, or beside others only.
+#[test]
+fn options_of_other_versions_are_explained() {
+    for (line, instead) in [
+        ("-H SHA256:abc 192.0.2.7 80", "--ssl-fingerprint"),
+        ("-K key.pem 192.0.2.7 80", "--ssl-key"),
+        ("--statistics - TCP:192.0.2.7:80", "-v tells it"),
+        ("-0 - TCP:example.org:80", "Leave it out"),
+        ("-x proxy:3128 192.0.2.7 80", "--proxy proxy:3128"),
+        ("-l -x proxy:8080 3000", "--proxy"),
+        ("192.0.2.7 80:80", "Write: muxnc 192.0.2.7 80"),
+        ("-l 192.0.2.7 80:80", "Write: muxnc -l 192.0.2.7 80"),
+        ("-l TCP:3000", "Write: muxnc -l 3000"),
+    ] {
+        let told = refusal(line).unwrap_or_else(|| panic!("{line}"));
+        assert!(told.contains(instead), "{line}: {told}");
+    }
+}
+
 /// The options that a manual page describes: those with which a line begins, and those long ones that
 /// have no letter.
 fn described(page: &str) -> BTreeSet<String> {

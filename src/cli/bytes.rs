@@ -36,9 +36,10 @@ pub(super) struct BytesArgs {
     /// Tell at the end the SHA-256 of what was sent and of what was received, as sha256sum makes it
     ///
     /// On stderr, with the number of bytes: the same on both sides if all of it arrived as it was sent.
-    /// A hub tells it of what everybody was sent, and of what each peer said when it has left. Every
-    /// byte has to be looked at for it, where else the kernel moves a file by itself (sendfile,
-    /// splice).
+    /// A hub tells it of what everybody was sent, and of what each peer said when it has left; with --chat and
+    /// --broker a participant receives more than that, names and the others' lines, so that only what it sent can be
+    /// compared. What ends by Ctrl-C tells it of what there was until then. Every byte has to be looked at for it,
+    /// where else the kernel moves a file by itself (sendfile, splice).
     #[arg(long)]
     pub(super) sha256: bool,
 

@@ -81,9 +81,19 @@ const ABSENT: &[Foreign] = &[
         instead: "Another way leads through a proxy: --proxy HOST:PORT.",
     },
     Foreign {
+        spellings: &["-H"],
+        why: "in the nc of OpenBSD that is the hash of a certificate",
+        instead: "Use --ssl --ssl-fingerprint SHA256.",
+    },
+    Foreign {
         spellings: &["-I", "-O"],
         why: "the kernel chooses the sizes of a connection's buffers",
         instead: "Their bounds are tcp_rmem and tcp_wmem: see tcp(7).",
+    },
+    Foreign {
+        spellings: &["-K"],
+        why: "in the nc of OpenBSD that is the key of a certificate",
+        instead: "Use --ssl-cert FILE and --ssl-key FILE.",
     },
     Foreign {
         spellings: &["-L"],
@@ -152,6 +162,16 @@ const ABSENT: &[Foreign] = &[
         spellings: &["-Z"],
         why: "muxnc speaks TCP, not DCCP",
         instead: "nc -Z speaks it.",
+    },
+    Foreign {
+        spellings: &["--statistics"],
+        why: "in socat that tells at the end what was moved",
+        instead: "-v tells it, with how long that took.",
+    },
+    Foreign {
+        spellings: &["-0"],
+        why: "in socat that is either of IPv4 and IPv6",
+        instead: "Leave it out: that is the default; -4 and -6 are one of them.",
     },
     Foreign {
         spellings: &["-?"],

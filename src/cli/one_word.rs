@@ -43,6 +43,11 @@ impl<'a> OneWord<'a> {
         }
     }
 
+    /// Whether a word names a host and its port, whatever else it may mean.
+    pub(super) fn is_place(word: &str) -> bool {
+        host_and_port(word).is_some() || unbracketed(word).is_some()
+    }
+
     /// An address as socat takes it: a keyword, then parameters and options.
     pub(super) fn socat(word: &str) -> Option<OneWord<'static>> {
         let (keyword, rest) = word.split_once(':')?;
@@ -75,7 +80,10 @@ impl<'a> OneWord<'a> {
                 .hint(format!("Write: {port}")),
             OneWord::HostPort(host, port) => Error::usage(what, "a host and a port are two words")
                 .hint(format!("Write them apart: muxnc {listening}{host} {port}")),
+            OneWord::Url("file", ..) => Error::usage(what, "a file; a host and a port are wanted")
+                .hint("A file is sent with: muxnc HOST PORT < FILE"),
             OneWord::Url(scheme, host, port) => {
+                let host = if host.is_empty() { "HOST" } else { host };
                 let (options, known) = match *scheme {
                     "http" => ("-C ", "80"),
                     "https" => ("-C --ssl ", "443"),
@@ -94,7 +102,23 @@ impl<'a> OneWord<'a> {
             OneWord::Socat(ours) => {
                 let told = Error::usage(what, "that is how socat is told where to connect");
                 match ours {
-                    Some(ours) => told.hint(format!("Write: muxnc {ours}")),
+                    Some(ours) => {
+                        let is_option = |word: &&str| word.starts_with('-');
+                        let (options, place): (Vec<&str>, Vec<&str>) =
+                            ours.split(' ').partition(is_option);
+                        let (options, place) = (options.join(" "), place.join(" "));
+                        let listens = options.starts_with("-l");
+                        let needs_host = !listen && !listens && !place.contains(' ');
+                        let listening = if listens { "" } else { listening };
+                        let host = match needs_host && !options.contains("-U") {
+                            true => "HOST ",
+                            false => "",
+                        };
+                        let gap = if options.is_empty() { "" } else { " " };
+                        told.hint(format!(
+                            "Write: muxnc {listening}{options}{gap}{host}{place}"
+                        ))
+                    }
                     None => told.hint(
                         "muxnc connects its stdin and stdout with TCP, a Unix socket (-U), TLS \
                          (--ssl) or a proxy (--proxy), and runs no program. Try: muxnc --help",
@@ -211,6 +235,24 @@ mod tests {
             "stdio",
         ] {
             assert_eq!(OneWord::parse(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_can_be_typed() {
+        for (word, listen, hint) in [
+            ("TCP:3000", true, "Write: muxnc -l 3000"),
+            ("TCP:3000", false, "Write: muxnc HOST 3000"),
+            ("TCP:192.0.2.7:80", false, "Write: muxnc 192.0.2.7 80"),
+            ("TCP4:192.0.2.7:80", true, "Write: muxnc -l -4 192.0.2.7 80"),
+            ("TCP-LISTEN:3000", true, "Write: muxnc -l 3000"),
+            ("UNIX:/tmp/s", false, "Write: muxnc -U /tmp/s"),
+            ("file:///etc/passwd", false, "muxnc HOST PORT < FILE"),
+            ("ftp:///x", false, "Write them apart: muxnc HOST PORT"),
+        ] {
+            let told = OneWord::parse(word).unwrap().told(word, listen);
+            let told = told.to_string();
+            assert!(told.ends_with(hint), "{word}: {told}");
         }
     }
 

@@ -127,11 +127,7 @@ fn events_place(text: &str) -> Result<Place, String> {
 /// Whether a text is where a proxy may be, rather than the name of a file.
 fn is_place(text: &str) -> bool {
     let address = text.parse::<IpAddr>().is_ok();
-    let one_word = matches!(
-        OneWord::parse(text),
-        Some(OneWord::HostPort(_, _) | OneWord::Brackets(_))
-    );
-    !text.contains('/') && (address || one_word)
+    !text.contains('/') && (address || OneWord::is_place(text))
 }
 
 #[cfg(test)]
@@ -169,6 +165,9 @@ mod tests {
             "192.0.2.1:1080",
             "[::1]:80",
             "example.org:http",
+            // Also one that socat would take for something else.
+            "proxy:3128",
+            "tcp:80",
         ] {
             assert!(is_place(place), "{place}");
         }
