@@ -44,8 +44,8 @@ fn shown_letter(text: &str) -> Option<(char, &str)> {
     let rest = &text[first.len_utf8()..];
     let control = |rest: &str| match rest.as_bytes().first()? {
         b'?' => Some('\x7f'),
-        // A sign, and then a key.
-        b'^' if rest.starts_with("^[") => None,
+        // A sign, and then a control: a record separator, which is shown alike, is typed by nobody.
+        b'^' if matches!(rest.as_bytes().get(1), Some(b'?'..=b'_')) => None,
         letter @ b'@'..=b'_' => Some(char::from(letter - b'@')),
         _ => None,
     };
@@ -251,6 +251,8 @@ mod tests {
             ("^[b/msg", "/msg"),
             ("^[/msg", "/msg"),
             ("^^[[A/msg", "^/msg"),
+            ("^^A/msg", "^/msg"),
+            ("^^^^?/msg^^", "^^^/msg"),
             ("x^?/ms^Hsg", "/msg"),
             ("/^Hmsg", "/msg"),
             ("^@^L<U+FEFF>\u{fffd}/m<U+200B>sg", " \u{fffd}/msg"),

@@ -245,10 +245,12 @@ impl Kept {
             true => end_of_char(line, 0),
             false => end_of_label(line).map_or(line.len(), |end| end + 1),
         });
-        // Of the rest of a line it was counted that something lacks.
+        // Of the rest of a line it was counted that something lacks; and nothing lacks of one that was
+        // taken but for its end.
         let is_rest =
             begun.is_some_and(|begun| begun.is_rest) || (!is_text && head.ends_with(&[REST]));
-        self.left_out += u64::from(!is_rest);
+        let is_whole = begun.is_some() && text == b"\n";
+        self.left_out += u64::from(!is_rest && !is_whole);
         if begun.is_some() {
             // The row that was begun is ended.
             self.bytes.extend(head);
