@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr;
 /// How long a line stays before the next one.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How much of the rate is what it was a tick ago. The rest is what just moved.
+/// How much of the rate is what it was a tick ago. The rest is what moved since.
 const INERTIA: f64 = 0.8;
 
 /// When to draw what moved, and how fast it moves.
@@ -64,7 +64,9 @@ impl Meter {
         };
         let time = now.saturating_duration_since(at).max(TICK).as_secs_f64();
         let current = state.0.saturating_sub(before) as f64 / time;
-        let rate = rate.map_or(current, |rate| rate * INERTIA + current * (1.0 - INERTIA));
+        // What comes seldom is drawn seldom, and what was before is as long ago as it is.
+        let inertia = INERTIA.powf(time / TICK.as_secs_f64());
+        let rate = rate.map_or(current, |rate| rate * inertia + current * (1.0 - inertia));
         self.drawn = Some(Drawn {
             at: now,
             state,
@@ -189,6 +191,28 @@ mod tests {
         for columns in 0..80 {
             let line = progress.line((2 * 1024 * 1024, 0), behind(1), columns, now + TICK * 3);
             assert!(line.width() < usize::from(columns.max(1)), "{line}");
+        }
+    }
+
+    /// However often it is drawn: a burst at the beginning is forgotten in a few seconds.
+    #[test]
+    fn a_rate_is_of_the_last_moments() {
+        for every in [TICK, 10 * TICK] {
+            let mut now = Instant::now();
+            let mut meter = Meter::new(now);
+            let mut bytes = 1024 * 1024;
+            meter.rate((bytes, 0), now);
+            let end = now + 50 * TICK;
+            let mut rate = 0;
+            while now < end {
+                now += every;
+                bytes += every.as_millis() as u64 * 100;
+                rate = meter.rate((bytes, 0), now);
+            }
+            assert!(
+                (100_000..101_000).contains(&rate),
+                "{rate} in steps of {every:?}"
+            );
         }
     }
 }
