@@ -95,6 +95,18 @@ impl Refusal {
             Refusal::NoUpgrade => String::from("muxnc: you would be let in\n"),
         }
     }
+
+    /// Writes that line, as far as it fits: how a stream without a protocol of its own
+    /// [refuses](Stream::refuse).
+    ///
+    /// # Errors
+    /// The stream broke.
+    pub fn write_line(&self, stream: &mut impl Stream) -> io::Result<()> {
+        match stream.write(&[IoSlice::new(self.line().as_bytes())]) {
+            Sent::Failed(error) => Err(error),
+            Sent::Bytes(_) | Sent::Full => Ok(()),
+        }
+    }
 }
 
 /// What a protocol has beside the stream itself.
@@ -194,7 +206,7 @@ pub trait Stream {
     /// What can be said beside the stream, if anything can.
     fn beside(&mut self) -> Option<&mut dyn Beside>;
 
-    /// The same, and more, to explain it.
+    /// What [`Stream::tcp_info`] is a part of, to explain it.
     fn reading(&self) -> Option<Reading>;
 
     /// Our end, if it has an address and a port.

@@ -117,9 +117,7 @@ impl Stream for Flood {
     }
 
     fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        let line = refusal.line();
-        drop(self.write(&[IoSlice::new(line.as_bytes())]));
-        Ok(())
+        refusal.write_line(self)
     }
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {

@@ -457,10 +457,7 @@ impl Stream for Session {
     }
 
     fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        match self.write(&[IoSlice::new(refusal.line().as_bytes())]) {
-            Sent::Failed(error) => Err(error),
-            Sent::Bytes(_) | Sent::Full => Ok(()),
-        }
+        refusal.write_line(self)
     }
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {
