@@ -91,6 +91,8 @@ fn in_a_chat_one_has_a_name() {
     let ana = Browser::join(hub.web);
     let ben = Browser::phone(hub.web);
     ben.wait("document.getElementById('name').value === 'user2'");
+    // The room names joiners up to two seconds later: as Ben, had he become that meanwhile.
+    ben.wait_log("user2 joined");
     let mut nc = muxnc(&["127.0.0.1", &hub.port.to_string()]);
     nc.stdout.wait_for("user");
     let rename = |browser: &Browser, name: &str| {
