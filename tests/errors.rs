@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -30,6 +31,7 @@ use support::listening_port;
 use support::muxnc;
 use support::piped;
 use support::reserved_port;
+use support::reserved_port_at;
 
 const PORTS: &str = "  A port is a number from 1 to 65535, or the name of a service, as http.\n";
 const EXEC: &str = "muxnc never runs a program for the network: a class hub must not become a \
@@ -73,12 +75,12 @@ fn refused_says_that_nothing_listens_there() {
 #[test]
 fn a_call_that_reaches_only_itself_is_refused() {
     for host in ["127.0.0.1", "::1"] {
-        let Ok(listener) = TcpListener::bind((host, 0)) else {
+        let ip: IpAddr = host.parse().unwrap();
+        let Ok((_reserved, number)) = reserved_port_at(ip) else {
             continue;
         };
-        let addr = listener.local_addr().unwrap();
-        drop(listener);
-        let port = addr.port().to_string();
+        let addr = SocketAddr::new(ip, number);
+        let port = number.to_string();
         let told = format!(
             "muxnc: connect to {addr}: connection refused\n  \
              Nothing listens on that port: is the other side started, is the port right?\n"
@@ -86,12 +88,27 @@ fn a_call_that_reaches_only_itself_is_refused() {
         for args in [&["-z"][..], &[]] {
             let args = [args, &["-p", &port, host, &port]].concat();
             expect_error(&mut piped(MUXNC, &args), 1, &told);
-            // Nothing of it is left: whoever is to be called can listen there now.
-            let listener = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
-            listener.bind(&addr.into()).unwrap();
-            listener.listen(1).unwrap();
+            // Nothing of it is left, so that whoever is to be called can listen there.
+            assert_eq!(connections_of(number), "");
         }
     }
+}
+
+/// The rows of a port in the kernel's tables, where one stays for a minute after its connection.
+fn connections_of(port: u16) -> String {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    let table = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let ours = format!(":{port:04X}");
+    tables
+        .map(table)
+        .iter()
+        .flat_map(|table| table.lines())
+        .filter(|row| {
+            row.split_whitespace()
+                .nth(1)
+                .is_some_and(|place| place.ends_with(&ours))
+        })
+        .collect()
 }
 
 /// The same where nobody asked for that port, and the system happens to choose it.

@@ -29,6 +29,7 @@ use support::Namespace;
 use support::Process;
 use support::Terminal;
 use support::connect;
+use support::connect_soon;
 use support::contains;
 use support::expect_bytes;
 use support::left_out;
@@ -851,16 +852,6 @@ fn a_peer_that_closes_in_order_is_told_without_a_reason() {
         "{text}"
     );
     assert!(told.ends_with("s, 0 bytes in, 6 out, 0 here"), "{text}");
-}
-
-/// Connects as soon as somebody listens.
-fn connect_soon(port: u16) -> TcpStream {
-    let end = Instant::now() + DEADLINE;
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        assert!(Instant::now() < end, "nobody listens on {port}");
-        thread::sleep(Duration::from_millis(5));
-    }
-    connect(port)
 }
 
 /// What a hub in a script says about a peer that comes, speaks and goes. (There is one before it.)

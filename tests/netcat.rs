@@ -103,8 +103,7 @@ fn z_says_with_v_that_something_listens() {
 #[test]
 fn z_respects_where_from_and_which_family() {
     let (listener, port) = server();
-    let (held, from) = reserved_port();
-    drop(held);
+    let (_held, from) = reserved_port();
     let from = from.to_string();
     muxnc(&["-z", "-s", HOST, "-p", &from, HOST, &port]).expect_status(0);
     assert_eq!(
@@ -184,8 +183,7 @@ fn refused_is_1_and_nonsense_is_2() {
 fn p_and_s_say_where_a_connection_comes_from() {
     for nc in netcats() {
         let (listener, port) = server();
-        let (held, from) = reserved_port();
-        drop(held);
+        let (_held, from) = reserved_port();
         let from_port = from.to_string();
         let args = ["-s", "127.0.0.2", "-p", &from_port, HOST, &port];
         let _nc = Process::start(&mut piped(nc, &args));

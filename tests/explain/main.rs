@@ -28,6 +28,7 @@ use support::listening;
 use support::muxnc;
 use support::piped;
 use support::read_all;
+use support::reserved_port;
 
 const HOST: &str = "127.0.0.1";
 
@@ -166,7 +167,8 @@ fn a_port_on_which_nothing_listens_and_a_look_whether_something_does() {
             "we close before the other side has ended",
         ],
     );
-    drop(listener);
+    let (_reserved, port) = reserved_port();
+    let port = port.to_string();
     for option in [&[][..], &["-z"]] {
         let mut alice = muxnc(&[&["--explain", HOST, &port], option].concat());
         alice.expect_status(1);

@@ -23,6 +23,7 @@ use crate::support::left_out;
 use crate::support::muxnc;
 use crate::support::piped;
 use crate::support::read_all;
+use crate::support::reserved_port;
 
 /// What a scripted proxy does next.
 #[derive(Debug, Clone)]
@@ -506,7 +507,7 @@ fn the_limit_is_for_all_that_a_proxy_needs() {
 
 #[test]
 fn a_proxy_that_is_not_there_is_told_with_what_was_wanted() {
-    let (_reserved, port) = crate::support::reserved_port();
+    let (_reserved, port) = reserved_port();
     let place = format!("127.0.0.1:{port}");
     let mut alice = muxnc(&["--proxy", &place, "example.org", "80"]);
     alice.expect_status(1);
@@ -542,12 +543,6 @@ impl Destination {
         });
         Destination { port }
     }
-}
-
-/// A port that is free now.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// A proxy on a port that it was told, which it takes a moment to listen on.
@@ -603,13 +598,13 @@ fn through_ncat_as_a_proxy() {
     if !installed(&["ncat"]) {
         return;
     }
-    let port = free_port();
+    let (_reserved, port) = reserved_port();
     let listen = port.to_string();
     let args = ["-lk", "--proxy-type", "http", "127.0.0.1", &listen];
     let proxy = started(port, "ncat", &args);
     expect_both_work(port, &[]);
     drop(proxy);
-    let port = free_port();
+    let (_reserved, port) = reserved_port();
     let listen = port.to_string();
     let args = [
         "-lk",
@@ -636,7 +631,7 @@ fn through_tinyproxy() {
         return;
     }
     for login in [None, Some("ann:secret")] {
-        let port = free_port();
+        let (_reserved, port) = reserved_port();
         let file = std::env::temp_dir().join(format!("muxnc-tinyproxy-{port}.conf"));
         let auth = login.map_or("", |_| "BasicAuth ann secret\n");
         let text = format!("Port {port}\nListen 127.0.0.1\nTimeout 60\nAllow 127.0.0.1\n{auth}");
@@ -659,7 +654,7 @@ fn through_microsocks() {
     if !installed(&["microsocks", "ncat"]) {
         return;
     }
-    let port = free_port();
+    let (_reserved, port) = reserved_port();
     let listen = port.to_string();
     let proxy = started(port, "microsocks", &["-i", "127.0.0.1", "-p", &listen]);
     expect_both_work(port, &["--proxy-type", "socks5"]);
@@ -669,7 +664,7 @@ fn through_microsocks() {
         "the proxy refused: connection refused",
     );
     drop(proxy);
-    let port = free_port();
+    let (_reserved, port) = reserved_port();
     let listen = port.to_string();
     let args = [
         "-i",

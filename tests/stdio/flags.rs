@@ -15,11 +15,11 @@ use crate::Scratch;
 use crate::Server;
 use crate::expect_rest;
 use crate::fifo;
-use crate::free_port;
-use crate::knock;
 use crate::support::MUXNC;
 use crate::support::Process;
+use crate::support::connect_soon;
 use crate::support::pty;
+use crate::support::reserved_port;
 
 /// Three descriptors whose descriptions the test shares with the program.
 struct Streams {
@@ -93,15 +93,15 @@ fn descriptors_are_left_as_they_were_found() {
             let mut participant = Process::start(&mut command);
             let stream = server.accept();
 
-            let port = free_port();
+            let (_reserved, port) = reserved_port();
             let mut command = Command::new(MUXNC);
             command
-                .args(["-l", &port, "-vvv", "--no-edit"])
+                .args(["-l", &port.to_string(), "-vvv", "--no-edit"])
                 .stdin(fds[0].try_clone().unwrap())
                 .stdout(fds[1].try_clone().unwrap())
                 .stderr(fds[2].try_clone().unwrap());
             let mut hub = Process::start(&mut command);
-            let peer = knock(&port);
+            let peer = connect_soon(port);
 
             // By then each has set itself up and looked for input.
             expect_rest(&hub);

@@ -211,22 +211,3 @@ fn fifo(path: impl AsRef<OsStr>) {
     let made = Command::new("mkfifo").arg(path.as_ref()).status().unwrap();
     assert!(made.success());
 }
-
-/// A port that nobody had a moment ago, for a hub that cannot say which it took.
-fn free_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port().to_string()
-}
-
-/// Connects as soon as somebody listens there.
-#[track_caller]
-fn knock(port: &str) -> TcpStream {
-    let end = Instant::now() + DEADLINE;
-    loop {
-        if let Ok(stream) = TcpStream::connect(("127.0.0.1", port.parse().unwrap())) {
-            return stream;
-        }
-        assert!(Instant::now() < end, "nobody listens on {port}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}

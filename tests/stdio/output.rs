@@ -20,9 +20,7 @@ use crate::every_byte;
 use crate::expect_rest;
 use crate::expect_silence;
 use crate::fill;
-use crate::free_port;
 use crate::full_pipe;
-use crate::knock;
 use crate::numbered;
 use crate::participant;
 use crate::redirected;
@@ -32,10 +30,12 @@ use crate::support::MUXNC;
 use crate::support::Process;
 use crate::support::Watched;
 use crate::support::connect;
+use crate::support::connect_soon;
 use crate::support::contains;
 use crate::support::expect_bytes;
 use crate::support::piped;
 use crate::support::read_all;
+use crate::support::reserved_port;
 
 #[test]
 fn a_lone_peers_bytes_are_passed_on_at_once_and_unchanged() {
@@ -198,11 +198,13 @@ fn with_a_closed_stdout_the_hub_serves_and_nobody_gets_what_others_say() {
 
 #[test]
 fn all_three_may_be_closed() {
-    let port = free_port();
+    // It cannot say which port it took.
+    let (_reserved, port) = reserved_port();
     let server = Server::new();
     let closed = "<&- >&- 2>&-";
-    let mut hub = Process::start(&mut redirected(closed, &["-l", &port, "-v"]));
-    let mut peer = knock(&port);
+    let args = ["-l", &port.to_string(), "-v"];
+    let mut hub = Process::start(&mut redirected(closed, &args));
+    let mut peer = connect_soon(port);
     peer.write_all(b"anybody?\n").unwrap();
     expect_silence(&peer);
     assert!(hub.is_running());

@@ -16,9 +16,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::io::Write;
+use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
-use std::net::TcpListener;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -425,6 +425,16 @@ pub fn connect(port: u16) -> TcpStream {
     stream
 }
 
+/// The same as soon as somebody listens there.
+#[track_caller]
+pub fn connect_soon(port: u16) -> TcpStream {
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    eventually(&format!("somebody listens on {addr}"), || {
+        TcpStream::connect(addr).is_ok()
+    });
+    connect(port)
+}
+
 /// The same from 127.0.0.`host`.
 #[track_caller]
 pub fn connect_from(host: u8, port: u16) -> TcpStream {
@@ -605,39 +615,35 @@ impl Drop for Folder {
 pub struct Nginx {
     pub process: Process,
     pub port: u16,
+    _reserved: Socket,
 }
 
 impl Nginx {
     /// Serves a folder's files on 127.0.0.1, with `options` of `listen` and more `directives`.
     pub fn start(folder: &Folder, options: &str, directives: &str) -> Nginx {
-        loop {
-            // nginx refuses port 0. Should somebody else take the one that was free just now,
-            // nginx ends, and the next one is tried.
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
-            let config = format!(
-                "daemon off; master_process off; pid nginx.pid; error_log stderr;
-                events {{}}
-                http {{
-                    access_log off;
-                    client_body_temp_path body; proxy_temp_path proxy;
-                    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-                    server {{ listen 127.0.0.1:{port} {options}; root .; {directives} }}
-                }}"
-            );
-            std::fs::write(folder.0.join("nginx.conf"), config).unwrap();
-            // It is where only root looks for programs.
-            let found = "PATH=$PATH:/usr/sbin exec nginx \"$@\"";
-            let mut command = piped("sh", &["-c", found, "nginx", "-e", "stderr"]);
-            command.args(["-c", "nginx.conf", "-p"]).arg(&folder.0);
-            let mut process = Process::start(&mut command);
-            if let Some(port) = port_of(&mut process) {
-                return Nginx { process, port };
-            }
-            let told = process.stderr.text();
-            let taken = told.contains("Address already in use");
-            assert!(taken, "nginx ended: {told}");
+        // It refuses port 0.
+        let (reserved, port) = reserved_port();
+        let config = format!(
+            "daemon off; master_process off; pid nginx.pid; error_log stderr;
+            events {{}}
+            http {{
+                access_log off;
+                client_body_temp_path body; proxy_temp_path proxy;
+                fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+                server {{ listen 127.0.0.1:{port} {options}; root .; {directives} }}
+            }}"
+        );
+        std::fs::write(folder.0.join("nginx.conf"), config).unwrap();
+        // It is where only root looks for programs.
+        let found = "PATH=$PATH:/usr/sbin exec nginx \"$@\"";
+        let mut command = piped("sh", &["-c", found, "nginx", "-e", "stderr"]);
+        command.args(["-c", "nginx.conf", "-p"]).arg(&folder.0);
+        let mut process = Process::start(&mut command);
+        assert_eq!(listening(&mut process), port);
+        Nginx {
+            process,
+            port,
+            _reserved: reserved,
         }
     }
 }
@@ -745,15 +751,21 @@ impl Namespace {
 }
 
 /// A port of this machine on which nobody listens and which the system gives to nobody else, for
-/// as long as the socket lives; only a hub that asks for it can have it.
+/// as long as the socket lives: only a server that asks for it can have it. The socket is to be kept
+/// as long as the port is needed; a port that was free a moment ago may be somebody else's by now.
 pub fn reserved_port() -> (Socket, u16) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    reserved_port_at(Ipv4Addr::LOCALHOST.into()).unwrap()
+}
+
+/// The same of this address; an error where this machine has none of its family.
+pub fn reserved_port_at(ip: IpAddr) -> std::io::Result<(Socket, u16)> {
+    let any = SocketAddr::new(ip, 0);
+    let socket = Socket::new(Domain::for_address(any), Type::STREAM, None)?;
     // Two sockets that both say so may have the same port as long as only one listens.
-    socket.set_reuse_address(true).unwrap();
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    socket.bind(&any.into()).unwrap();
-    let addr = socket.local_addr().unwrap().as_socket().unwrap();
-    (socket, addr.port())
+    socket.set_reuse_address(true)?;
+    socket.bind(&any.into())?;
+    let addr = socket.local_addr()?.as_socket().unwrap();
+    Ok((socket, addr.port()))
 }
 
 /// Waits until something that nothing tells of has come about.
