@@ -749,6 +749,16 @@ fn the_place_of_a_proxy_is_not_taken_for_a_file() {
          Use --proxy 127.0.0.1:1080 --proxy-type socks5 (or socks4, or http: nc's -X 4 and -X \
          connect).\n  For a hex dump in a file of that name: -x ./127.0.0.1:1080\n",
     );
+    // As curl's users say it, a password is not repeated.
+    let url = "socks5://ana:secret@127.0.0.1:1080";
+    let mut alice = piped(MUXNC, &["-x", url, "127.0.0.1", "80"]);
+    expect_error(
+        alice.current_dir(&folder.0),
+        2,
+        "muxnc: -x socks5://...@127.0.0.1:1080: that is a proxy's place: nc's -x is --proxy here\n  \
+         Use --proxy 127.0.0.1:1080 --proxy-type socks5\n  \
+         Who you are to it: --proxy-auth USER:PASS, or NCAT_PROXY_AUTH, which others cannot read.\n",
+    );
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0);
 }
 

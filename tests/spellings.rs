@@ -297,6 +297,22 @@ fn options_of_other_versions_are_explained() {
         ("-0 - TCP:example.org:80", "Leave it out"),
         ("-x proxy:3128 192.0.2.7 80", "--proxy proxy:3128"),
         ("-l -x proxy:8080 3000", "--proxy"),
+        (
+            "-x http://proxy:3128 example.org 80",
+            "--proxy proxy:3128 --proxy-type http",
+        ),
+        (
+            "-x socks5://proxy example.org 80",
+            "--proxy proxy --proxy-type socks5",
+        ),
+        (
+            "-x socks4://proxy example.org 80",
+            "--proxy proxy --proxy-type socks4",
+        ),
+        (
+            "--proxy socks4a://192.0.2.1 example.org 80",
+            "--proxy 192.0.2.1 --proxy-type socks4",
+        ),
         ("192.0.2.7 80:80", "Write: muxnc 192.0.2.7 80"),
         ("-l 192.0.2.7 80:80", "Write: muxnc -l 192.0.2.7 80"),
         ("-l TCP:3000", "Write: muxnc -l 3000"),

@@ -1,8 +1,14 @@
 //! Connecting through a proxy.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::fmt::Display;
+use std::net::IpAddr;
+
 use clap::Args;
 use clap::ValueEnum;
 
+use super::one_word::OneWord;
 use crate::engine::proxy::Kind;
 use crate::engine::proxy::Login;
 use crate::engine::proxy::MAX_LOGIN;
@@ -102,10 +108,97 @@ impl ProxyArgs {
 }
 
 fn bad_place(place: &str) -> Error {
-    Error::usage(format!("proxy '{place}'"), "not a proxy").hint(
-        "A proxy is HOST or HOST:PORT, as 192.0.2.1:3128 or [2001:db8::1]:3128, without http:// or \
-         a path.",
-    )
+    let told = |place: &dyn Display| Error::usage(format!("proxy '{place}'"), "not a proxy");
+    match Elsewhere::parse(place).filter(Elsewhere::is_url) {
+        Some(url) => told(&url).hint(url.advice()),
+        None => told(&place).hint(
+            "A proxy is HOST or HOST:PORT, as 192.0.2.1:3128 or [2001:db8::1]:3128, without \
+             http:// or a path.",
+        ),
+    }
+}
+
+/// A proxy in the words of other programs: the `HOST:PORT` of nc's `-x`, the URL of curl's. It is shown
+/// without the login that a URL may have.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Elsewhere<'a> {
+    /// The scheme of a URL.
+    scheme: Option<&'a str>,
+    place: Cow<'a, str>,
+    has_login: bool,
+}
+
+impl<'a> Elsewhere<'a> {
+    /// What a text is that could be the name of a file as well.
+    pub(super) fn parse(text: &'a str) -> Option<Elsewhere<'a>> {
+        if let Some((scheme, rest)) = text.split_once("://") {
+            let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+            if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                || !scheme.chars().all(is_scheme)
+                || scheme.eq_ignore_ascii_case("file")
+            {
+                return None;
+            }
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+            let (login, place) = match authority.rsplit_once('@') {
+                Some((login, place)) => (Some(login), place),
+                None => (None, authority),
+            };
+            return Some(Elsewhere {
+                scheme: Some(scheme),
+                place: match place {
+                    "" => "HOST:PORT".into(),
+                    place => place.into(),
+                },
+                has_login: login.is_some(),
+            });
+        }
+        let is_address = text.parse::<IpAddr>().is_ok();
+        (!text.contains('/') && (is_address || OneWord::is_place(text))).then(|| Elsewhere {
+            scheme: None,
+            place: text.into(),
+            has_login: false,
+        })
+    }
+
+    pub(super) fn is_url(&self) -> bool {
+        self.scheme.is_some()
+    }
+
+    /// What to use here.
+    pub(super) fn advice(&self) -> String {
+        let place = &self.place;
+        let scheme = self.scheme.map(str::to_ascii_lowercase);
+        let kind = match scheme.as_deref() {
+            Some("http") => "http",
+            Some("https") => {
+                return format!(
+                    "TLS is not spoken with a proxy itself. If it takes HTTP without: --proxy {place}"
+                );
+            }
+            Some("socks4" | "socks4a") => "socks4",
+            Some("socks5" | "socks5h" | "socks") => "socks5",
+            Some(_) | None => "socks5 (or socks4, or http: nc's -X 4 and -X connect).",
+        };
+        let login = match self.has_login {
+            true => {
+                "\n  Who you are to it: --proxy-auth USER:PASS, or NCAT_PROXY_AUTH, which others \
+                 cannot read."
+            }
+            false => "",
+        };
+        format!("Use --proxy {place} --proxy-type {kind}{login}")
+    }
+}
+
+impl Display for Elsewhere<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let login = if self.has_login { "...@" } else { "" };
+        match self.scheme {
+            Some(scheme) => write!(f, "{scheme}://{login}{}", self.place),
+            None => f.write_str(&self.place),
+        }
+    }
 }
 
 /// The host and the port of `HOST`, `HOST:PORT`, `::1`, `[::1]` or `[::1]:PORT`.
@@ -177,6 +270,75 @@ mod tests {
             "x:80/",
         ] {
             assert_eq!(split(place), None, "{place}");
+        }
+    }
+
+    #[test]
+    fn places_of_proxies_are_no_files() {
+        for place in [
+            "192.0.2.1",
+            "::1",
+            "[::1]",
+            "192.0.2.1:1080",
+            "[::1]:80",
+            "example.org:http",
+            // Also one that socat would take for something else.
+            "proxy:3128",
+            "tcp:80",
+            "http://proxy:3128",
+            "SOCKS5H://proxy",
+            "socks4://",
+        ] {
+            assert!(Elsewhere::parse(place).is_some(), "{place}");
+        }
+        for file in [
+            "-",
+            "dump",
+            "dump.hex",
+            "./192.0.2.1:1080",
+            "/tmp/a:b",
+            "192.0.2",
+            "./http://proxy",
+            "a b://c",
+            "file:///tmp/dump",
+        ] {
+            assert_eq!(Elsewhere::parse(file), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn what_is_advised_for_a_url_can_be_typed() {
+        for (url, shown, advice) in [
+            (
+                "http://proxy:3128/",
+                "http://proxy:3128",
+                "Use --proxy proxy:3128 --proxy-type http",
+            ),
+            (
+                "socks5h://[::1]:1080",
+                "socks5h://[::1]:1080",
+                "Use --proxy [::1]:1080 --proxy-type socks5",
+            ),
+            (
+                "socks4a://proxy",
+                "socks4a://proxy",
+                "Use --proxy proxy --proxy-type socks4",
+            ),
+            (
+                "http://ana:sec@ret@proxy:80",
+                "http://...@proxy:80",
+                "Use --proxy proxy:80 --proxy-type http\n  Who you are to it: --proxy-auth \
+                 USER:PASS, or NCAT_PROXY_AUTH, which others cannot read.",
+            ),
+            (
+                "https://proxy",
+                "https://proxy",
+                "TLS is not spoken with a proxy itself. If it takes HTTP without: --proxy proxy",
+            ),
+        ] {
+            let parsed = Elsewhere::parse(url).expect(url);
+            assert_eq!(parsed.to_string(), shown);
+            assert_eq!(parsed.advice(), advice);
         }
     }
 

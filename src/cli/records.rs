@@ -1,11 +1,10 @@
 //! What is kept of what was said, and where.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::one_word::OneWord;
+use super::proxy::Elsewhere;
 use crate::io::error::Error;
 use crate::io::record::Place;
 use crate::io::record::Wanted;
@@ -77,17 +76,17 @@ impl RecordsArgs {
                     .hint("Give one of them a file."),
             );
         }
-        if let Some(place) = self.hex_dump.as_ref().and_then(|file| file.to_str())
-            && is_place(place)
-        {
+        let dump = self.hex_dump.as_ref().and_then(|file| file.to_str());
+        if let Some(proxy) = dump.and_then(Elsewhere::parse) {
+            let hint = match proxy.is_url() {
+                true => String::new(),
+                false => format!("\n  For a hex dump in a file of that name: -x ./{proxy}"),
+            };
             return Err(Error::usage(
-                format!("-x {place}"),
+                format!("-x {proxy}"),
                 "that is a proxy's place: nc's -x is --proxy here",
             )
-            .hint(format!(
-                "Use --proxy {place} --proxy-type socks5 (or socks4, or http: nc's -X 4 and -X \
-                 connect).\n  For a hex dump in a file of that name: -x ./{place}"
-            )));
+            .hint(format!("{}{hint}", proxy.advice())));
         }
         Ok(Wanted {
             raw: self.output.clone(),
@@ -124,12 +123,6 @@ fn events_place(text: &str) -> Result<Place, String> {
     }
 }
 
-/// Whether a text is where a proxy may be, rather than the name of a file.
-fn is_place(text: &str) -> bool {
-    let address = text.parse::<IpAddr>().is_ok();
-    !text.contains('/') && (address || OneWord::is_place(text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,33 +146,6 @@ mod tests {
             "json:fd:x",
         ] {
             assert!(events_place(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn places_are_no_files() {
-        for place in [
-            "192.0.2.1",
-            "::1",
-            "[::1]",
-            "192.0.2.1:1080",
-            "[::1]:80",
-            "example.org:http",
-            // Also one that socat would take for something else.
-            "proxy:3128",
-            "tcp:80",
-        ] {
-            assert!(is_place(place), "{place}");
-        }
-        for file in [
-            "-",
-            "dump",
-            "dump.hex",
-            "./192.0.2.1:1080",
-            "/tmp/a:b",
-            "192.0.2",
-        ] {
-            assert!(!is_place(file), "{file}");
         }
     }
 }
