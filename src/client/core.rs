@@ -34,8 +34,8 @@ use crate::engine::conversation::Next;
 use crate::engine::conversation::Terms;
 use crate::engine::dead_peer;
 use crate::engine::explain::Observed;
+use crate::engine::own_progress;
 use crate::engine::own_progress::OwnProgress;
-use crate::engine::progress::Size;
 use crate::engine::record::Leaving;
 use crate::io::conn::Conn;
 use crate::io::console::Console;
@@ -522,14 +522,13 @@ impl<W: World> Core<W> {
     /// Says what was moved, all in all.
     fn sum_up(&self, now: Instant) {
         let (sent, received) = self.moved();
-        let time = now - self.began;
-        let rate = Size(((sent + received) as f64 / time.as_secs_f64().max(0.001)) as u64);
+        let sum = own_progress::sum(sent, received, now - self.began);
         // Who saw how far it is sees how far it came.
         let target = match &self.progress {
             Some(progress) if progress.is_drawn() => NOTICE,
             _ => module_path!(),
         };
-        log::info!(target: target, "sent {sent} bytes, received {received} in {time:.1?}: {rate}/s");
+        log::info!(target: target, "{sum}");
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::progress::Meter;
 use super::progress::Size;
+use super::progress::TICK;
 
 /// What a participant moved. See the module's documentation.
 #[derive(Debug)]
@@ -63,6 +64,19 @@ impl OwnProgress {
     }
 }
 
+/// What was moved all in all, in so much `time`. Of less than a moment a rate would say how long the
+/// program took to start and to end, and nothing of the network.
+pub fn sum(sent: u64, received: u64, time: Duration) -> String {
+    let rate = match time < TICK {
+        true => String::new(),
+        false => {
+            let rate = (sent + received) as f64 / time.as_secs_f64();
+            format!(": {}/s", Size(rate as u64))
+        }
+    };
+    format!("sent {sent} bytes, received {received} in {time:.1?}{rate}")
+}
+
 /// A time as a clock shows it: `0:07`, `12:34`, `1:00:00`.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -105,6 +119,19 @@ mod tests {
                 .take(47)
                 .collect::<String>()
         );
+    }
+
+    #[test]
+    fn a_moment_has_no_rate() {
+        for (time, told) in [
+            (Duration::from_micros(120), "120.0µs"),
+            (Duration::from_millis(99), "99.0ms"),
+            (Duration::from_millis(100), "100.0ms: 40.0 KiB/s"),
+            (Duration::from_secs(2), "2.0s: 2.0 KiB/s"),
+        ] {
+            let told = format!("sent 4000 bytes, received 96 in {told}");
+            assert_eq!(sum(4000, 96, time), told);
+        }
     }
 
     #[test]

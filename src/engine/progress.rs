@@ -12,7 +12,7 @@ use std::time::Instant;
 use unicode_width::UnicodeWidthStr;
 
 /// How long a line stays before the next one.
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// How much of the rate is what it was a tick ago. The rest is what moved since.
 const INERTIA: f64 = 0.8;
