@@ -63,9 +63,6 @@ use crate::io::net::Remote;
 use crate::io::tls::ClientTls;
 use crate::io::unix::Name;
 
-/// How long to try to connect when `-w` does not say: as long as ncat does.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-
 /// What `-h` says, and `--help` first.
 const SUMMARY: &str = "\
 A netcat for a whole class: raw TCP between one terminal and many.
@@ -475,7 +472,7 @@ impl Args {
 
     /// How long to try to connect.
     fn limit(&self) -> Duration {
-        self.time.wait.unwrap_or(CONNECT_LIMIT)
+        self.time.wait.unwrap_or(net::USUAL)
     }
 
     fn target(&self) -> Result<Target, Error> {

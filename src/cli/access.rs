@@ -19,8 +19,8 @@ pub(super) struct AccessArgs {
     /// Let in only HOSTS: 192.0.2.7,198.51.100.0/24,2001:db8::/32,example.org
     ///
     /// Comma-separated addresses, prefixes, ranges as 192.0.2-3.*, and names, which are looked up
-    /// once, at the start. This and the three below may be given several times and add up; who is
-    /// denied stays out though it is allowed, too.
+    /// once, at the start, each for 10 s at most. This and the three below may be given several times and add up;
+    /// who is denied stays out though it is allowed, too.
     #[arg(long, value_name = "HOSTS")]
     allow: Vec<String>,
 

@@ -25,6 +25,7 @@ use crate::io::error::Error;
 use crate::io::net;
 use crate::io::net::Family;
 use crate::io::net::Lookup;
+use crate::io::net::Patience;
 
 /// What a list may hold, as a second line for who gave something else.
 const HINT: &str = "A host is an address, a prefix as 192.0.2.0/24, a range as 192.0.2.1-99, or a \
@@ -132,7 +133,7 @@ struct Lookups {
 
 impl AddressBook for Lookups {
     fn find(&mut self, name: &str) -> Result<Vec<IpAddr>, Error> {
-        let found = net::resolve(name, 0, Family::Any, self.lookup, None)?;
+        let found = net::resolve(name, 0, Family::Any, self.lookup, Patience::Usual)?;
         let found: Vec<IpAddr> = found.iter().map(|addr| addr.ip().to_canonical()).collect();
         self.known.insert(name.into(), found.clone());
         Ok(found)

@@ -26,6 +26,8 @@ pub use self::passed::Passed;
 pub use self::passed::passed;
 pub use self::resolve::Family;
 pub use self::resolve::Lookup;
+pub use self::resolve::Patience;
+pub use self::resolve::USUAL;
 pub use self::resolve::port;
 pub use self::resolve::resolve;
 

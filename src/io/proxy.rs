@@ -33,6 +33,7 @@ use crate::io::error::Error;
 use crate::io::net;
 use crate::io::net::Family;
 use crate::io::net::Lookup;
+use crate::io::net::Patience;
 use crate::io::net::Remote;
 use crate::io::random;
 
@@ -259,7 +260,7 @@ fn destination(remote: &Remote, proxy: &Proxy, end: Instant) -> Result<Destinati
             Kind::Socks4 => Family::V4,
             Kind::Http | Kind::Socks5 => remote.family,
         };
-        let found = net::resolve(host, remote.port, family, lookup, Some(end))?;
+        let found = net::resolve(host, remote.port, family, lookup, Patience::Until(end))?;
         let ip = found[0].ip().to_string();
         Destination::new(&ip, remote.port)
             .ok_or_else(|| Error::new(format!("look up {host}"), "it has no address"))

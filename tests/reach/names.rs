@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
+
+use muxnc::io::net::USUAL;
 
 use crate::support::Folder;
 use crate::support::MUXNC;
@@ -107,6 +110,37 @@ fn a_name_server_that_never_answers_is_waited_for_as_long_as_was_said() {
             crate::support::contains(asked, label.as_bytes())
         });
     }
+}
+
+/// As long as a participant does without `-w`, and not for minutes.
+#[test]
+fn a_hub_does_not_wait_for_ever_for_the_names_that_it_is_to_know() {
+    let Some(names) = SilentNames::new() else {
+        return;
+    };
+    let list = Folder::new("silent-list");
+    let file = list.0.join("allow");
+    fs::write(&file, "listed.example\n").unwrap();
+    let file = file.to_str().unwrap();
+    let hubs = [
+        (&["-l", "--allow", "allowed.example", "0"][..], "allowed"),
+        (&["-l", "--deny", "denied.example", "0"], "denied"),
+        (&["-l", "--allowfile", file, "0"], "listed"),
+        (&["-l", "bound.example", "0"], "bound"),
+    ];
+    let begun = Instant::now();
+    let start = |args: &[&str]| Process::start(&mut names.namespace.piped(MUXNC, args));
+    for (mut hub, name) in hubs.map(|(args, name)| (start(args), name)) {
+        hub.expect_status(1);
+        hub.stderr.wait_end();
+        let told = hub.stderr.text();
+        let wanted = format!(
+            "look up {name}.example: no answer in time\n  \
+             Is the network up, and its name server? A numeric address needs none.\n"
+        );
+        assert!(told.ends_with(&wanted), "{told}");
+    }
+    assert!(begun.elapsed() >= USUAL, "too soon");
 }
 
 #[test]

@@ -21,6 +21,7 @@ use socket2::Type;
 
 use super::resolve::Family;
 use super::resolve::Lookup;
+use super::resolve::Patience;
 use super::resolve::is_numeric;
 use super::resolve::resolve;
 use super::set_options;
@@ -108,7 +109,7 @@ fn find(
         remote.port,
         remote.family,
         remote.lookup,
-        Some(end),
+        Patience::Until(end),
     )?;
     match is_name {
         true => {
@@ -335,7 +336,7 @@ fn source(addr: SocketAddr, remote: &Remote, end: Instant) -> io::Result<SocketA
         SocketAddr::V6(_) => Family::V6,
     };
     match &remote.source {
-        Some(host) => resolve(host, port, family, remote.lookup, Some(end))
+        Some(host) => resolve(host, port, family, remote.lookup, Patience::Until(end))
             .map(|addrs| addrs[0])
             .map_err(|error| io::Error::new(ErrorKind::AddrNotAvailable, error.to_string())),
         None if addr.is_ipv4() => Ok((Ipv4Addr::UNSPECIFIED, port).into()),

@@ -25,6 +25,7 @@ use super::BACKLOG;
 use super::passed;
 use super::resolve::Family;
 use super::resolve::Lookup;
+use super::resolve::Patience;
 use super::resolve::resolve;
 use super::set_options;
 use crate::io::error::Error;
@@ -67,7 +68,7 @@ fn bind_to(bind: &Bind) -> Result<TcpListener, Error> {
     let everywhere6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, bind.port));
     let (addr, result) = match (&bind.host, bind.family) {
         (Some(host), family) => {
-            let addr = resolve(host, bind.port, family, bind.lookup, None)?[0];
+            let addr = resolve(host, bind.port, family, bind.lookup, Patience::Usual)?[0];
             (addr, listen_on(addr))
         }
         (None, Family::V4) => (everywhere4, listen_on(everywhere4)),

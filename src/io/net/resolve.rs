@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::SocketAddrV6;
+use std::time::Duration;
 use std::time::Instant;
 
 use dns_lookup::AddrInfoHints;
@@ -44,6 +45,37 @@ pub enum Lookup {
     Numeric,
 }
 
+/// How long the answer to a name is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Until then, as `-w` says.
+    Until(Instant),
+    /// As long as is usual: nobody said.
+    Usual,
+}
+
+/// How long it is usual to wait for an answer, or for a connection: as long as ncat does.
+pub const USUAL: Duration = Duration::from_secs(10);
+
+impl Patience {
+    fn until(self) -> Instant {
+        match self {
+            Patience::Until(until) => until,
+            Patience::Usual => Instant::now() + USUAL,
+        }
+    }
+
+    fn over(self, doing: String) -> Error {
+        let set = match self {
+            Patience::Until(_) => " (-w SECS sets how long to try.)",
+            Patience::Usual => "",
+        };
+        Error::new(doing, "no answer in time").hint(format!(
+            "Is the network up, and its name server? A numeric address needs none.{set}"
+        ))
+    }
+}
+
 /// A port from what was typed: 1 to 65535, or the name of a service. 0 is taken too: for
 /// listening it means any.
 ///
@@ -72,8 +104,7 @@ pub fn port(text: &str, lookup: Lookup) -> Result<u16, Error> {
         .ok_or_else(|| bad("no such service"))
 }
 
-/// The addresses of `host`, in the order the system prefers. Without a time `until` which it may
-/// take, it takes what it takes.
+/// The addresses of `host`, in the order the system prefers.
 ///
 /// # Errors
 /// None were found.
@@ -82,7 +113,7 @@ pub fn resolve(
     port: u16,
     family: Family,
     lookup: Lookup,
-    until: Option<Instant>,
+    patience: Patience,
 ) -> Result<Vec<SocketAddr>, Error> {
     let doing = || format!("look up {host}");
     if let Some(addr) = numeric(host, port) {
@@ -97,15 +128,13 @@ pub fn resolve(
         return Err(Error::usage(doing(), "not a numeric address")
             .hint("With -n nothing is looked up; leave it out to use a name."));
     }
-    let answer = match until.map(|until| (until, Question::ask(host, port))) {
-        Some((until, Ok(question))) => question.wait(until).ok_or_else(|| {
-            Error::new(doing(), "no answer in time").hint(
-                "Is the network up, and its name server? A numeric address needs none. (-w SECS \
-                 sets how long to try.)",
-            )
-        })?,
+    let answer = match Question::ask(host, port) {
+        Ok(question) => {
+            let answer = question.wait(patience.until());
+            answer.ok_or_else(|| patience.over(doing()))?
+        }
         // Where there can be no thread there is no limit either.
-        Some((_, Err(_))) | None => question::answer_now(host, port),
+        Err(_) => question::answer_now(host, port),
     };
     let mut found = answer.map_err(|error| {
         let why = why(&error);
@@ -198,7 +227,7 @@ mod tests {
 
     #[test]
     fn numbers_need_no_lookup() {
-        let resolve = |host, family| resolve(host, 7, family, Lookup::Numeric, None);
+        let resolve = |host, family| resolve(host, 7, family, Lookup::Numeric, Patience::Usual);
         let v4 = SocketAddr::from(([127, 0, 0, 1], 7));
         assert_eq!(resolve("127.0.0.1", Family::Any), Ok(vec![v4]));
         assert!(resolve("127.0.0.1", Family::V6).is_err());
