@@ -4,11 +4,14 @@ mod support;
 
 use std::fs;
 use std::fs::File;
+use std::io::Read;
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use rustix::process::Signal;
+use socket2::SockRef;
 
 use support::Folder;
 use support::Hub;
@@ -152,6 +155,57 @@ fn what_is_ended_by_a_signal_tells_its_digests() {
             let told = String::from_utf8(process.stderr.wait_end()).unwrap();
             assert!(told.ends_with(&format!("muxnc: {what} {abc}")), "{told}");
         }
+    }
+}
+
+/// The number that stands before some words.
+#[track_caller]
+fn number(told: &str, words: &str) -> u64 {
+    let before = told.split(words).next().filter(|before| *before != told);
+    let before = before.unwrap_or_else(|| panic!("no {words:?} in {told}"));
+    let number = before.rsplit(' ').next().and_then(|n| n.parse().ok());
+    number.unwrap_or_else(|| panic!("no number before {words:?} in {told}"))
+}
+
+/// What the digest is of, less what was not acknowledged, and what was not taken are the whole file: where
+/// the other side breaks off in the middle, and where it takes nothing any more.
+#[test]
+fn what_was_sent_and_what_was_not_taken_are_the_whole_file() {
+    let folder = Folder::new("files-broken");
+    let path = folder.0.join("image");
+    // More than the buffers of both kernels hold.
+    let len = 40_000_000;
+    Pattern::bytes()
+        .write(&mut File::create(&path).unwrap(), len)
+        .unwrap();
+    for resets in [true, false] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        // So that most of what is sent waits on our side.
+        SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let mut args = vec!["--sha256", "127.0.0.1", &port];
+        if !resets {
+            args.extend(["-i", "500ms"]);
+        }
+        let mut alice = piped(MUXNC, &args);
+        let mut alice = Process::start(alice.stdin(File::open(&path).unwrap()));
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut some = vec![0; 100_000];
+        peer.read_exact(&mut some).unwrap();
+        // Unread bytes make its end a reset.
+        let peer = (!resets).then_some(peer);
+        alice.expect_status(1);
+        let told = String::from_utf8(alice.stderr.wait_end()).unwrap();
+        drop(peer);
+        let sent = number(&told, " bytes, of which ");
+        let unacknowledged = number(&told, " were not acknowledged");
+        let not_taken = number(&told, " bytes were not taken");
+        assert_eq!(sent - unacknowledged + not_taken, len, "{told}");
+        let beginning = folder.0.join("beginning");
+        let mut copy = File::create(&beginning).unwrap();
+        Pattern::bytes().write(&mut copy, sent).unwrap();
+        let digest = format!(", SHA-256 {}\n", sha256sum(&beginning));
+        assert!(told.contains(&digest), "{told}");
     }
 }
 

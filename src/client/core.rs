@@ -441,12 +441,16 @@ impl<W: World> Core<W> {
             true => self.sender.input.stdin().and_then(Stdin::remaining),
             false => None,
         };
-        let missing = match self.link.held() {
-            // What a layer holds keeps the flow from knowing how much of the rest was acknowledged.
-            Some(outstanding) => self.talk.up.owed() + outstanding,
-            None => self.talk.up.missing(),
-        };
-        missing.min(self.talk.up.missing()) + unread.unwrap_or(0)
+        self.talk.up.owed() + self.unacknowledged() + unread.unwrap_or(0)
+    }
+
+    /// Bytes that the connection took and the other side did not acknowledge.
+    fn unacknowledged(&self) -> u64 {
+        let given = self.talk.up.missing() - self.talk.up.owed();
+        // What a layer holds keeps the flow from knowing how much of the rest was acknowledged.
+        self.link
+            .held()
+            .map_or(given, |outstanding| outstanding.min(given))
     }
 
     /// Bytes that came and that stdout did not take.
@@ -474,6 +478,11 @@ impl<W: World> Core<W> {
     ) -> Result<Status, Error> {
         // An error of stdout ends a turn before it comes to that.
         self.note_all_sent();
+        // So does a signal, and what is told of the digests is to be true of now.
+        if self.recorder.has_digests() {
+            self.look(now);
+        }
+        let unacknowledged = self.unacknowledged();
         self.link.close_truthfully(self.talk.up.owed());
         if ended.is_ok() && self.is_complete() {
             self.link.conn.close_notify();
@@ -503,7 +512,7 @@ impl<W: World> Core<W> {
         if !matches!(ended, Ok(Status::BrokenPipe)) {
             self.sum_up(now);
         }
-        for line in self.recorder.digests() {
+        for line in self.recorder.digests(unacknowledged) {
             self.receiver.stderr.notices().say(line);
         }
         if let Some(console) = self.sender.input.console_mut() {

@@ -46,16 +46,22 @@ impl<D: Device> Recorder<D> {
         self.records.is_some() || self.digests.is_some()
     }
 
-    /// What is to be told of the digests: those of the directions in which something went, or of both.
-    pub(super) fn digests(&self) -> Vec<String> {
+    /// Whether there is a digest of either direction.
+    pub(super) fn has_digests(&self) -> bool {
+        self.digests.is_some()
+    }
+
+    /// What is to be told of the digests: those of the directions in which something went, or of both. Of
+    /// what was said so many bytes were not acknowledged.
+    pub(super) fn digests(&self, unacknowledged: u64) -> Vec<String> {
         let Some([said, heard]) = &self.digests else {
             return Vec::new();
         };
         let both = said.is_empty() && heard.is_empty();
-        [("sent", said), ("received", heard)]
+        [("sent", said, unacknowledged), ("received", heard, 0)]
             .into_iter()
-            .filter(|(_, digest)| both || !digest.is_empty())
-            .map(|(what, digest)| format!("{what} {digest}"))
+            .filter(|(_, digest, _)| both || !digest.is_empty())
+            .map(|(what, digest, lacks)| format!("{what} {}", digest.with_unacknowledged(lacks)))
             .collect()
     }
 

@@ -1,6 +1,7 @@
 //! A digest: what bytes went one way, as one number that `sha256sum(1)` makes of them too.
 
 use std::fmt;
+use std::fmt::Write;
 
 use sha2::Digest as _;
 use sha2::Sha256;
@@ -23,13 +24,27 @@ impl Digest {
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
+
+    /// The same in words, where so many of the last bytes were not acknowledged.
+    pub fn with_unacknowledged(&self, count: u64) -> String {
+        let lacking = match count {
+            0 => String::new(),
+            1 => String::from(", of which 1 was not acknowledged"),
+            _ => format!(", of which {count} were not acknowledged"),
+        };
+        let hash = self.hash.clone().finalize();
+        let mut told = format!("{} bytes{lacking}, SHA-256 ", self.count);
+        for byte in hash {
+            // Writing to a String cannot fail.
+            let _ = write!(told, "{byte:02x}");
+        }
+        told
+    }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes, SHA-256 ", self.count)?;
-        let hash = self.hash.clone().finalize();
-        hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&self.with_unacknowledged(0))
     }
 }
 
@@ -48,6 +63,12 @@ mod tests {
         assert_eq!(
             digest.to_string(),
             "3 bytes, SHA-256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(
+            digest.with_unacknowledged(2),
+            digest
+                .to_string()
+                .replace("3 bytes", "3 bytes, of which 2 were not acknowledged")
         );
     }
 }
