@@ -6,9 +6,9 @@ use std::fs;
 use std::io::Write;
 use std::net::Ipv6Addr;
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::Command;
 
+use support::Folder;
 use support::Hub;
 use support::MUXNC;
 use support::Process;
@@ -32,26 +32,18 @@ fn read_rest(mut stream: TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// A file in a folder of its own, which is removed in the end.
-struct Listed(PathBuf);
+/// A file of hosts, in a folder of its own.
+struct Listed(Folder);
 
 impl Listed {
     fn new(name: &str, text: &str) -> Listed {
-        let folder = format!("muxnc-access-{}-{name}", std::process::id());
-        let folder = std::env::temp_dir().join(folder);
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("hosts"), text).unwrap();
-        Listed(folder)
+        let listed = Listed(Folder::new(&format!("access-{name}")));
+        fs::write(listed.path(), text).unwrap();
+        listed
     }
 
     fn path(&self) -> String {
-        self.0.join("hosts").to_str().unwrap().into()
-    }
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        self.0.path("hosts")
     }
 }
 

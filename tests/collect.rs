@@ -16,9 +16,9 @@ use support::Hub;
 use support::Pattern;
 use support::Terminal;
 use support::connect;
+use support::disk::FullDisk;
 use support::eventually;
 use support::expect_bytes;
-use support::installed;
 use support::muxnc;
 use support::piped;
 use support::read_all;
@@ -29,8 +29,7 @@ struct Place(Folder, PathBuf);
 impl Place {
     fn new(test: &str) -> Place {
         let folder = Folder::new(&format!("collect-{test}"));
-        // Below /proc/PID/root a link would lead out of the namespace.
-        let answers = folder.0.canonicalize().unwrap().join("answers");
+        let answers = folder.0.join("answers");
         Place(folder, answers)
     }
 
@@ -364,32 +363,11 @@ fn a_file_that_was_taken_away_begins_anew() {
 
 #[test]
 fn a_full_disk_stops_nobody_and_what_is_missing_is_counted() {
-    if !installed(&["unshare", "mount"]) {
+    let Some(disk) = FullDisk::new("collect-full") else {
         return;
-    }
-    let place = Place::new("full");
-    let disk = place.1.with_file_name("disk");
-    fs::create_dir(&disk).unwrap();
-    let disk = disk.to_str().unwrap();
-    let script = "mount -t tmpfs -o size=4m none \"$1\" && head -c 3670016 /dev/zero >\"$1/filling\" && \
-                  shift && exec \"$@\"";
-    let permitted = |flags: &[&str]| {
-        let args = [flags, &["sh", "-c", script, "sh", disk, "true"]].concat();
-        let tried = piped("unshare", &args).output();
-        tried.is_ok_and(|tried| tried.status.success())
     };
-    let ways: [&[&str]; 2] = [&["-m"], &["-rm"]];
-    let Some(flags) = ways.into_iter().find(|flags| permitted(flags)) else {
-        return support::left_out("a mount namespace, which is not permitted here");
-    };
-    let answers = format!("{disk}/answers");
-    let args = [
-        flags,
-        &["sh", "-c", script, "sh", disk, support::MUXNC],
-        &["-l", "0", "-v", "--collect", &answers],
-    ]
-    .concat();
-    let mut hub = Hub::start_command(piped("unshare", &args).stdout(Stdio::piped()));
+    let args = ["-l", "0", "-v", "--collect", &disk.path("answers")];
+    let mut hub = Hub::start_command(&mut disk.muxnc(&args));
     let (mut ana, mut ben) = (hub.join_seen(), hub.join_seen());
     let pattern = Pattern::bytes();
     const LEN: u64 = 5_000_000;
@@ -409,10 +387,8 @@ fn a_full_disk_stops_nobody_and_what_is_missing_is_counted() {
     hub.process.type_in("still there?\n");
     expect_bytes(&mut ana, "still there?\n");
     hub.process.stderr.wait_for("[2] ");
-    let root = format!("/proc/{}/root", hub.process.pid());
-    let (answers, filling) = (format!("{root}{answers}"), format!("{root}{disk}/filling"));
-    let answers = Path::new(&answers);
-    fs::remove_file(filling).unwrap();
+    let answers = &disk.seen(&hub.process, "answers");
+    disk.make_room(&hub.process);
     hub.process.stderr.wait_for("it is written again, and ");
     ana.write_all(b"and on\n").unwrap();
     hub.process.stdout.wait_for("and on\n");

@@ -7,9 +7,7 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
@@ -19,6 +17,7 @@ use socket2::Domain;
 use socket2::Socket;
 use socket2::Type;
 
+use support::Folder;
 use support::Hub;
 use support::MUXNC;
 use support::Namespace;
@@ -399,7 +398,7 @@ fn what_contradicts_itself_is_explained() {
 
 #[test]
 fn programs_are_never_run_for_the_network() {
-    let marker = Temporary::new("ran");
+    let marker = Folder::in_temp("ran");
     let run = format!("touch {}", marker.0.join("ran").display());
     for (spelling, args) in [
         ("-e", &["-l", "0", "-e", &run][..]),
@@ -449,7 +448,7 @@ fn a_privileged_port_is_for_the_administrator() {
         return left_out("net.ipv4.ip_unprivileged_port_start to be set in a namespace");
     }
     // Anybody can reach a copy there, unlike a build in somebody's home.
-    let folder = Temporary::new("privileged");
+    let folder = Folder::in_temp("privileged");
     let copy = folder.0.join("muxnc");
     std::fs::copy(MUXNC, &copy).unwrap();
     let copy = copy.to_str().unwrap();
@@ -740,7 +739,7 @@ fn words_that_other_programs_take_are_written_as_they_are_wanted() {
 
 #[test]
 fn the_place_of_a_proxy_is_not_taken_for_a_file() {
-    let folder = Temporary::new("place");
+    let folder = Folder::in_temp("place");
     let mut alice = piped(MUXNC, &["-x", "127.0.0.1:1080", "127.0.0.1", "80"]);
     expect_error(
         alice.current_dir(&folder.0),
@@ -800,24 +799,6 @@ fn help_and_version_are_no_errors() {
         asked.expect_status(0);
         asked.stdout.wait_for(text);
         assert_eq!(asked.stderr.wait_end(), b"");
-    }
-}
-
-/// A folder that anybody can enter, gone when the test is done.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new(name: &str) -> Temporary {
-        let folder = std::env::temp_dir().join(format!("muxnc-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
-        Temporary(folder)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

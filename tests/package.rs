@@ -4,11 +4,11 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use support::Folder;
 use support::Process;
 use support::installed;
 use support::piped;
@@ -25,34 +25,13 @@ const FILES: [(&str, &str); 6] = [
     ("-rw-r--r--", "/usr/lib/systemd/system/muxnc.socket"),
 ];
 
-/// A directory of a test, gone when it is done.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Directory {
-        let directory = std::env::temp_dir().join(format!("muxnc-{name}-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        Directory(directory)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// The package of the program under test, in place of a release's.
 #[track_caller]
-fn build(directory: &Directory) -> String {
+fn build(folder: &Folder) -> String {
     // Each strips the program into the same file.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let package = directory.path("muxnc.deb");
+    let package = folder.path("muxnc.deb");
     let profile = match support::MUXNC.contains("/release/") {
         true => "release",
         false => "dev",
@@ -78,8 +57,8 @@ fn a_debian_package_holds_the_program_the_manual_the_completions_and_the_units()
     if !installed(&["cargo-deb", "dpkg-deb"]) {
         return;
     }
-    let directory = Directory::new("package");
-    let package = build(&directory);
+    let folder = Folder::in_temp("package");
+    let package = build(&folder);
     let listed = piped("dpkg-deb", &["-c", &package]).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     for (mode, file) in FILES {
@@ -99,7 +78,7 @@ fn a_debian_package_holds_the_program_the_manual_the_completions_and_the_units()
         field("Depends")
     );
     // It runs from there.
-    let unpacked = directory.path("unpacked");
+    let unpacked = folder.path("unpacked");
     Process::start(&mut piped("dpkg-deb", &["-x", &package, &unpacked])).expect_status(0);
     let program = format!("{unpacked}/usr/bin/muxnc");
     Process::start(&mut piped(program, &["--version"])).expect_status(0);
@@ -137,10 +116,10 @@ fn its_hub_works_as_a_service_with_every_restriction() {
     if !installed(&["cargo-deb", "dpkg", "systemctl", "man"]) {
         return;
     }
-    let directory = Directory::new("service");
-    let package = build(&directory);
+    let folder = Folder::in_temp("service");
+    let package = build(&folder);
     let script = Path::new(ROOT).join("scripts/package-check");
-    let mut check = Process::start(piped(script, &[&package]).env("TMPDIR", &directory.0));
+    let mut check = Process::start(piped(script, &[&package]).env("TMPDIR", &folder.0));
     match check.wait().code() {
         Some(0) => {}
         // Root's privileges, and more than many a container has: no failure in CI either.
@@ -154,22 +133,19 @@ fn the_units_are_valid_and_hardened() {
     if !installed(&["systemd-analyze"]) {
         return;
     }
-    let directory = Directory::new("units");
+    let folder = Folder::in_temp("units");
     let source = |name: &str| fs::read_to_string(Path::new(ROOT).join("dist/systemd").join(name));
     let service = source("muxnc.service").unwrap();
     assert!(service.contains("\nExecStart=/usr/bin/muxnc -l "));
     // The program need not be installed for that.
     let service = service.replace("/usr/bin/muxnc", support::MUXNC);
-    fs::write(directory.0.join("muxnc.service"), service).unwrap();
+    fs::write(folder.0.join("muxnc.service"), service).unwrap();
     fs::write(
-        directory.0.join("muxnc.socket"),
+        folder.0.join("muxnc.socket"),
         source("muxnc.socket").unwrap(),
     )
     .unwrap();
-    let units = [
-        directory.path("muxnc.service"),
-        directory.path("muxnc.socket"),
-    ];
+    let units = [folder.path("muxnc.service"), folder.path("muxnc.socket")];
 
     let verify = ["verify", "--man=no", &units[0], &units[1]];
     let verified = piped("systemd-analyze", &verify).output().unwrap();

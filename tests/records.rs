@@ -10,42 +10,20 @@ use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::Stdio;
 
+use support::Folder;
 use support::Hub;
 use support::Pattern;
 use support::Process;
 use support::Terminal;
 use support::contains;
+use support::disk::FullDisk;
 use support::eventually;
 use support::expect_bytes;
 use support::installed;
 use support::muxnc;
 use support::piped;
 use support::read_all;
-
-/// A folder of its own for the files of one test, removed when the test is done.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Folder {
-        let name = format!("muxnc-records-{test}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn text(file: &str) -> String {
     String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned()
@@ -96,8 +74,8 @@ fn a_raw_record_is_the_one_that_ncat_writes() {
     if !installed(&["ncat"]) {
         return;
     }
-    let folder = Folder::new("raw");
-    let (ours, theirs) = (folder.file("muxnc"), folder.file("ncat"));
+    let folder = Folder::new("records-raw");
+    let (ours, theirs) = (folder.path("muxnc"), folder.path("ncat"));
     for (program, file) in [(support::MUXNC, &ours), ("ncat", &theirs)] {
         fs::write(file, "old\n").unwrap();
         converse(program, &["-o", file], b"GET\n\x00\xff", b"OK\r\n");
@@ -117,8 +95,8 @@ fn a_raw_record_is_the_one_that_ncat_writes() {
 
 #[test]
 fn a_dump_has_time_direction_and_peer() {
-    let folder = Folder::new("dump");
-    let file = folder.file("dump");
+    let folder = Folder::new("records-dump");
+    let file = folder.path("dump");
     converse(
         support::MUXNC,
         &["-x", &file],
@@ -147,10 +125,10 @@ fn a_dump_has_time_direction_and_peer() {
 
 #[test]
 fn what_takes_the_short_way_without_a_record_is_recorded_whole() {
-    let folder = Folder::new("bulk");
+    let folder = Folder::new("records-bulk");
     const LEN: u64 = 5_000_000;
     let pattern = Pattern::bytes();
-    let (sent, kept) = (folder.file("sent"), folder.file("kept"));
+    let (sent, kept) = (folder.path("sent"), folder.path("kept"));
     pattern
         .write(&mut File::create(&sent).unwrap(), LEN)
         .unwrap();
@@ -174,8 +152,8 @@ fn what_takes_the_short_way_without_a_record_is_recorded_whole() {
 
 #[test]
 fn a_hub_records_what_is_said_once_whoever_hears_it() {
-    let folder = Folder::new("hub");
-    let (raw, dump) = (folder.file("raw"), folder.file("dump"));
+    let folder = Folder::new("records-hub");
+    let (raw, dump) = (folder.path("raw"), folder.path("dump"));
     let mut hub = Hub::start(&["-v", "--broker", "-o", &raw, "-x", &dump]);
     let (mut ana, mut ben) = (hub.join_seen(), hub.join_seen());
     hub.process.type_in("to all\n");
@@ -201,8 +179,8 @@ fn a_transcript_tells_who_said_what_and_cannot_be_forged() {
     if !installed(&["nc", "ncat"]) {
         return;
     }
-    let folder = Folder::new("transcript");
-    let file = folder.file("class");
+    let folder = Folder::new("records-transcript");
+    let file = folder.path("class");
     let mut hub = Hub::start(&["-v", "--transcript", &file]);
     let port = hub.port.to_string();
     let mut ana = Process::start(&mut piped("nc", &["-N", "127.0.0.1", &port]));
@@ -253,8 +231,8 @@ fn a_transcript_tells_who_said_what_and_cannot_be_forged() {
 /// The minutes of a class are those of all its hours, whatever ended the one before.
 #[test]
 fn a_transcript_goes_on_where_it_was() {
-    let folder = Folder::new("goes-on");
-    let file = folder.file("class");
+    let folder = Folder::new("records-goes-on");
+    let file = folder.path("class");
     let (older, torn) = ("older\tminutes\n", "2026-11-22T09:11:33.123Z\tfrom\t1\ttor");
     fs::write(&file, format!("{older}{torn}")).unwrap();
     for word in ["first", "second"] {
@@ -276,8 +254,8 @@ fn a_transcript_goes_on_where_it_was() {
 
 #[test]
 fn a_chats_transcript_has_the_names_and_a_private_word_whom_it_was_for() {
-    let folder = Folder::new("chat");
-    let file = folder.file("chat");
+    let folder = Folder::new("records-chat");
+    let file = folder.path("chat");
     let args = ["-l", "0", "--chat", "--name", "Bob", "--transcript", &file];
     let mut bob = Terminal::of_kind("xterm", support::MUXNC, &args);
     let port = support::listening_port(&bob.screen);
@@ -306,8 +284,8 @@ fn a_chats_transcript_has_the_names_and_a_private_word_whom_it_was_for() {
 
 #[test]
 fn the_end_of_one_that_was_cut_off_tells_why() {
-    let folder = Folder::new("kick");
-    let file = folder.file("class");
+    let folder = Folder::new("records-kick");
+    let file = folder.path("class");
     let mut bob = Terminal::of_kind("xterm", support::MUXNC, &["-l", "0", "--transcript", &file]);
     let port = support::listening_port(&bob.screen);
     let mut ana = support::connect(port);
@@ -417,8 +395,8 @@ fn a_participant_whose_record_is_not_read_loses_nothing_of_it() {
 
 #[test]
 fn one_peer_has_a_transcript_too() {
-    let folder = Folder::new("once");
-    let file = folder.file("once");
+    let folder = Folder::new("records-once");
+    let file = folder.path("once");
     let mut hub = Hub::start(&["--once", "--transcript", &file]);
     let mut ana = hub.join();
     ana.write_all(b"hello\nwor").unwrap();
@@ -464,41 +442,19 @@ fn a_full_disk_is_told_once_and_by_the_status_and_ends_nothing() {
 
 #[test]
 fn a_disk_that_fills_up_keeps_what_it_took() {
-    if !installed(&["unshare", "mount"]) {
+    let Some(disk) = FullDisk::new("records-full") else {
         return;
-    }
-    let folder = Folder::new("full");
-    let place = folder.file("disk");
-    fs::create_dir(&place).unwrap();
-    // Most of it is taken by something else.
-    let script = "mount -t tmpfs -o size=4m none \"$1\" && head -c 3670016 /dev/zero >\"$1/filling\" && \
-                  shift && exec \"$@\"";
-    let permitted = |flags: &[&str]| {
-        let args = [flags, &["sh", "-c", script, "sh", &place, "true"]].concat();
-        let tried = piped("unshare", &args).output();
-        tried.is_ok_and(|tried| tried.status.success())
     };
-    let ways: [&[&str]; 2] = [&["-m"], &["-rm"]];
-    let Some(flags) = ways.into_iter().find(|flags| permitted(flags)) else {
-        return support::left_out("a mount namespace, which is not permitted here");
-    };
-    let kept = format!("{place}/kept");
-    let args = [
-        flags,
-        &["sh", "-c", script, "sh", &place, support::MUXNC],
-        &["-l", "0", "-v", "-o", &kept],
-    ]
-    .concat();
-    let mut hub = Hub::start_command(piped("unshare", &args).stdout(Stdio::piped()));
+    let args = ["-l", "0", "-v", "-o", &disk.path("kept")];
+    let mut hub = Hub::start_command(&mut disk.muxnc(&args));
     let mut ana = hub.join_seen();
     let pattern = Pattern::bytes();
     const LEN: u64 = 5_000_000;
     pattern.write(&mut ana, LEN).unwrap();
-    let root = format!("/proc/{}/root", hub.process.pid());
-    let (kept, filling) = (format!("{root}{kept}"), format!("{root}{place}/filling"));
+    let kept = disk.seen(&hub.process, "kept");
     hub.process.stderr.wait_for("no space left on device");
     let first = fs::read(&kept).unwrap();
-    assert_eq!(first.len(), 512 * 1024);
+    assert_eq!(first.len(), FullDisk::ROOM);
     pattern.expect(0, &first);
     let shown = hub
         .process
@@ -508,7 +464,7 @@ fn a_disk_that_fills_up_keeps_what_it_took() {
     hub.process.type_in("still there?\n");
     expect_bytes(&mut ana, "still there?\n");
     // As soon as there is room it goes on with what waited, and tells how much did not.
-    fs::remove_file(filling).unwrap();
+    disk.make_room(&hub.process);
     let told = hub
         .process
         .stderr
@@ -524,7 +480,7 @@ fn a_disk_that_fills_up_keeps_what_it_took() {
         fs::metadata(&kept).unwrap().len() + missing == LEN + said
     });
     let all = fs::read(&kept).unwrap();
-    pattern.expect(0, &all[..512 * 1024 + 1]);
+    pattern.expect(0, &all[..FullDisk::ROOM + 1]);
     assert!((LEN - 4_000_000..LEN).contains(&missing), "{missing}");
     ana.write_all(b"and on\n").unwrap();
     eventually("it goes on", || {
@@ -538,8 +494,8 @@ fn a_pipe_whose_reader_comes_again_is_written_again() {
     if !installed(&["mkfifo"]) {
         return;
     }
-    let folder = Folder::new("reader");
-    let fifo = folder.file("fifo");
+    let folder = Folder::new("records-reader");
+    let fifo = folder.path("fifo");
     assert!(piped("mkfifo", &[&fifo]).status().unwrap().success());
     let open = || File::options().read(true).write(true).open(&fifo).unwrap();
     let mut reader = open();
@@ -580,8 +536,8 @@ fn a_pipe_that_nobody_empties_stops_no_class_and_what_is_lost_is_counted() {
     if !installed(&["mkfifo"]) {
         return;
     }
-    let folder = Folder::new("fifo");
-    let fifo = folder.file("fifo");
+    let folder = Folder::new("records-fifo");
+    let fifo = folder.path("fifo");
     assert!(piped("mkfifo", &[&fifo]).status().unwrap().success());
     // Open for both, so that opening waits for nobody.
     let mut reader = File::options().read(true).write(true).open(&fifo).unwrap();
@@ -612,10 +568,10 @@ fn a_pipe_that_nobody_empties_stops_no_class_and_what_is_lost_is_counted() {
 
 #[test]
 fn a_file_that_cannot_be_opened_is_told_before_anything_listens() {
-    let folder = Folder::new("refused");
-    let directory = folder.file("");
-    let missing = folder.file("missing/file");
-    let fifo = folder.file("fifo");
+    let folder = Folder::new("records-refused");
+    let directory = folder.path("");
+    let missing = folder.path("missing/file");
+    let fifo = folder.path("fifo");
     let (_master, slave) = support::pty();
     let terminal = rustix::termios::ttyname(&slave, Vec::new()).unwrap();
     let mut cases = vec![

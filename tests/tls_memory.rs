@@ -57,9 +57,7 @@ impl Encrypted {
     }
 
     fn of(hub: Hub) -> Encrypted {
-        let told = hub.process.stderr.wait_for(" (the first");
-        let (_, told) = told.split_once("its certificate is ").unwrap();
-        let (fingerprint, _) = told.split_once(" (the first").unwrap();
+        let fingerprint = support::fingerprint_shown(&hub.process.stderr);
         let asked = ClientTls {
             trust: Trust::Fingerprint(fingerprint.parse().unwrap()),
             identity: None,

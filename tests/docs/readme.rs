@@ -12,6 +12,7 @@ use crate::support::Process;
 use crate::support::Terminal;
 use crate::support::Watched;
 use crate::support::contains;
+use crate::support::has_in_order;
 use crate::support::installed;
 use crate::support::piped;
 use crate::support::without_marks;
@@ -156,14 +157,7 @@ pub(super) fn expect_explained(told: &Watched, lines: &[String]) {
     let wanted: Vec<String> = lines.iter().map(|line| as_explained(line)).collect();
     told.wait_until(&lines.join("\n"), |bytes| {
         let text = as_explained(&without_marks(&String::from_utf8_lossy(bytes)));
-        let mut rest = &text[..];
-        wanted.iter().all(|line| match rest.split_once(&line[..]) {
-            Some((_, behind)) => {
-                rest = behind;
-                true
-            }
-            None => false,
-        })
+        has_in_order(&text, &wanted)
     });
 }
 

@@ -22,7 +22,9 @@ use support::MUXNC;
 use support::Nginx;
 use support::Process;
 use support::connect;
+use support::enough_of;
 use support::expect_bytes;
+use support::fingerprint_shown;
 use support::installed;
 use support::listening;
 use support::muxnc;
@@ -31,22 +33,6 @@ use support::read_all;
 use support::reserved_port;
 
 const HOST: &str = "127.0.0.1";
-
-/// Waits until all of these were told, and requires that it was in this order.
-#[track_caller]
-fn expect_told(process: &Process, wanted: &[&str]) {
-    for text in wanted {
-        process.stderr.wait_for(text);
-    }
-    let told = process.stderr.text();
-    let mut rest = &told[..];
-    for text in wanted {
-        let (_, behind) = rest
-            .split_once(text)
-            .unwrap_or_else(|| panic!("{text:?} is not where it should be:\n{told}"));
-        rest = behind;
-    }
-}
 
 /// A participant, and the other end of its connection.
 #[track_caller]
@@ -67,79 +53,61 @@ fn a_conversation_with_nc_is_told_step_by_step() {
     let mut nc = Process::start(&mut piped("nc", &["-N", "-l", HOST, "0"]));
     let port = listening(&mut nc).to_string();
     let mut alice = muxnc(&["--explain", HOST, &port]);
-    expect_told(
-        &alice,
-        &[
-            "muxnc: IP: 127.0.0.1 is an IPv4 address: no name has to be looked up\n",
-            &format!(
-                "muxnc: TCP: our kernel is asked for a connection to {HOST}:{port}: it sends a SYN\n"
-            ),
-            &format!("muxnc: TCP: SYN, SYN-ACK, ACK: the handshake with {HOST}:{port} is over, "),
-            &format!(" here, {HOST} port {port} there\n"),
-            "muxnc: IP: both ends are on this machine: no packet leaves it (loopback)\n",
-            "muxnc: TCP: the kernel measured a round trip of ",
-        ],
-    );
+    alice.stderr.wait_for_all(&[
+        "muxnc: IP: 127.0.0.1 is an IPv4 address: no name has to be looked up\n",
+        &format!(
+            "muxnc: TCP: our kernel is asked for a connection to {HOST}:{port}: it sends a SYN\n"
+        ),
+        &format!("muxnc: TCP: SYN, SYN-ACK, ACK: the handshake with {HOST}:{port} is over, "),
+        &format!(" here, {HOST} port {port} there\n"),
+        "muxnc: IP: both ends are on this machine: no packet leaves it (loopback)\n",
+        "muxnc: TCP: the kernel measured a round trip of ",
+    ]);
     alice.type_in("Hello\n");
     nc.stdout.wait_for("Hello\n");
-    expect_told(
-        &alice,
-        &[
-            "muxnc: TCP: our first 6 bytes: the kernel sends them, and keeps them until an ACK comes\n",
-            "muxnc: TCP: the ACK came, for all 6 bytes so far: ",
-        ],
-    );
+    alice.stderr.wait_for_all(&[
+        "muxnc: TCP: our first 6 bytes: the kernel sends them, and keeps them until an ACK comes\n",
+        "muxnc: TCP: the ACK came, for all 6 bytes so far: ",
+    ]);
     nc.type_in("Hi\n");
     alice
         .stderr
         .wait_for("muxnc: TCP: the first 3 bytes have come: ");
     nc.end_input();
-    expect_told(
-        &alice,
-        &[
-            "muxnc: TCP: the other side sends no more: its FIN came. We may still send\n",
-            "muxnc: TCP: our kernel calls this state CLOSE-WAIT",
-        ],
-    );
+    alice.stderr.wait_for_all(&[
+        "muxnc: TCP: the other side sends no more: its FIN came. We may still send\n",
+        "muxnc: TCP: our kernel calls this state CLOSE-WAIT",
+    ]);
     alice
         .stderr
         .wait_for("muxnc: TCP: after 10 s of silence the kernel will ask");
     alice.end_input();
     alice.expect_status(0);
-    expect_told(
-        &alice,
-        &[
-            "muxnc: program: stdin has ended: nothing more will be sent\n",
-            "muxnc: TCP: we end our side, too: our FIN goes out behind our last byte\n",
-            "muxnc: TCP: both sides have said their last: the connection is closed\n",
-        ],
-    );
+    alice.stderr.wait_for_all(&[
+        "muxnc: program: stdin has ended: nothing more will be sent\n",
+        "muxnc: TCP: we end our side, too: our FIN goes out behind our last byte\n",
+        "muxnc: TCP: both sides have said their last: the connection is closed\n",
+    ]);
 }
 
 #[test]
 fn who_ends_first_sees_the_half_closed_connection_and_who_breaks_off() {
     let (mut alice, mut stream) = pair(&["--explain"]);
     alice.end_input();
-    expect_told(
-        &alice,
-        &[
-            "stdin has ended",
-            "we end our side: a FIN goes out behind our last byte. What comes is still read\n",
-            "our FIN is acknowledged: half closed; our kernel calls this state FIN-WAIT-2\n",
-        ],
-    );
+    alice.stderr.wait_for_all(&[
+        "stdin has ended",
+        "we end our side: a FIN goes out behind our last byte. What comes is still read\n",
+        "our FIN is acknowledged: half closed; our kernel calls this state FIN-WAIT-2\n",
+    ]);
     stream.write_all(b"still here\n").unwrap();
     alice.stdout.wait_for("still here\n");
     drop(stream);
     alice.expect_status(0);
-    expect_told(
-        &alice,
-        &[
-            "the other side's FIN came, too",
-            "(TIME-WAIT)\n",
-            "the connection is closed\n",
-        ],
-    );
+    alice.stderr.wait_for_all(&[
+        "the other side's FIN came, too",
+        "(TIME-WAIT)\n",
+        "the connection is closed\n",
+    ]);
 
     let (mut alice, stream) = pair(&["--explain"]);
     alice.stderr.wait_for("a round trip of");
@@ -160,26 +128,20 @@ fn a_port_on_which_nothing_listens_and_a_look_whether_something_does() {
     let port = listener.local_addr().unwrap().port().to_string();
     let mut alice = muxnc(&["--explain", "-z", HOST, &port]);
     alice.expect_status(0);
-    expect_told(
-        &alice,
-        &[
-            "SYN, SYN-ACK, ACK",
-            "we close before the other side has ended",
-        ],
-    );
+    alice.stderr.wait_for_all(&[
+        "SYN, SYN-ACK, ACK",
+        "we close before the other side has ended",
+    ]);
     let (_reserved, port) = reserved_port();
     let port = port.to_string();
     for option in [&[][..], &["-z"]] {
         let mut alice = muxnc(&[&["--explain", HOST, &port], option].concat());
         alice.expect_status(1);
-        expect_told(
-            &alice,
-            &[
-                "it sends a SYN\n",
-                "refused: a RST came back. ",
-                "connection refused\n",
-            ],
-        );
+        alice.stderr.wait_for_all(&[
+            "it sends a SYN\n",
+            "refused: a RST came back. ",
+            "connection refused\n",
+        ]);
     }
 }
 
@@ -244,9 +206,7 @@ fn http_typed_by_hand_is_explained_line_by_line_and_so_is_the_answer() {
         .wait_for("muxnc: HTTP: Host: example.org (which of the sites at this address is meant)\n");
     assert!(!alice.stderr.text().contains("an empty line"));
     alice.type_in("\n");
-    expect_told(
-        &alice,
-        &[
+    alice.stderr.wait_for_all(&[
             "muxnc: HTTP: an empty line ends the request: now it is the server's turn\n",
             "muxnc: HTTP: the other side sends a status line: HTTP/1.1, 200 OK: done as you wish (2xx)\n",
             "muxnc: HTTP: Server: nginx",
@@ -259,14 +219,11 @@ fn http_typed_by_hand_is_explained_line_by_line_and_so_is_the_answer() {
     // Without a Host, and with LF alone.
     let mut alice = muxnc(&["--explain", HOST, &port]);
     alice.type_in("GET / HTTP/1.1\n\n");
-    expect_told(
-        &alice,
-        &[
-            "its line ends with LF alone, where HTTP wants CR LF (-C): many servers forgive it\n",
-            "this request has no Host field, which HTTP/1.1 wants: a server has to refuse it (400)\n",
-            "400 Bad Request: I did not understand the request",
-        ],
-    );
+    alice.stderr.wait_for_all(&[
+        "its line ends with LF alone, where HTTP wants CR LF (-C): many servers forgive it\n",
+        "this request has no Host field, which HTTP/1.1 wants: a server has to refuse it (400)\n",
+        "400 Bad Request: I did not understand the request",
+    ]);
 }
 
 #[test]
@@ -278,17 +235,14 @@ fn a_hub_explains_each_member_by_its_number_and_name() {
     let mut ana = hub.join();
     ana.write_all(b"Hello\n").unwrap();
     let port = ana.local_addr().unwrap().port();
-    expect_told(
-        &hub.process,
-        &[
-            "muxnc: [1] TCP: our kernel shook hands by itself (SYN, SYN-ACK, ACK) before we accepted",
-            &format!(
-                "muxnc: [1] TCP: its four numbers: {HOST} port {} here, {HOST} port {port} there\n",
-                hub.port
-            ),
-            "muxnc: [1] TCP: the kernel measured a round trip of ",
-        ],
-    );
+    hub.process.stderr.wait_for_all(&[
+        "muxnc: [1] TCP: our kernel shook hands by itself (SYN, SYN-ACK, ACK) before we accepted",
+        &format!(
+            "muxnc: [1] TCP: its four numbers: {HOST} port {} here, {HOST} port {port} there\n",
+            hub.port
+        ),
+        "muxnc: [1] TCP: the kernel measured a round trip of ",
+    ]);
     hub.process
         .stderr
         .wait_for("muxnc: [1] TCP: the first 6 bytes have come: ");
@@ -300,22 +254,16 @@ fn a_hub_explains_each_member_by_its_number_and_name() {
     expect_bytes(&mut ana, "Welcome\r\n");
     expect_bytes(&mut bob, "Welcome\r\n");
     for member in 1..=2 {
-        expect_told(
-            &hub.process,
-            &[
-                &format!("muxnc: [{member}] TCP: our first 9 bytes: "),
-                &format!("muxnc: [{member}] TCP: the ACK came, for all 9 bytes so far: "),
-            ],
-        );
+        hub.process.stderr.wait_for_all(&[
+            &format!("muxnc: [{member}] TCP: our first 9 bytes: "),
+            &format!("muxnc: [{member}] TCP: the ACK came, for all 9 bytes so far: "),
+        ]);
     }
     ana.shutdown(Shutdown::Write).unwrap();
-    expect_told(
-        &hub.process,
-        &[
-            "muxnc: [1] TCP: the other side sends no more: its FIN came. We may still send\n",
-            "muxnc: [1] TCP: our kernel calls this state CLOSE-WAIT",
-        ],
-    );
+    hub.process.stderr.wait_for_all(&[
+        "muxnc: [1] TCP: the other side sends no more: its FIN came. We may still send\n",
+        "muxnc: [1] TCP: our kernel calls this state CLOSE-WAIT",
+    ]);
     SockRef::from(&bob)
         .set_linger(Some(Duration::ZERO))
         .unwrap();
@@ -327,13 +275,10 @@ fn a_hub_explains_each_member_by_its_number_and_name() {
     assert_eq!(read_all(&mut ana), b"");
     drop(ana);
     hub.process.expect_status(0);
-    expect_told(
-        &hub.process,
-        &[
-            "muxnc: [1] TCP: we end our side, too: our FIN goes out behind our last byte\n",
-            "muxnc: [1] TCP: both sides have said their last: the connection is closed\n",
-        ],
-    );
+    hub.process.stderr.wait_for_all(&[
+        "muxnc: [1] TCP: we end our side, too: our FIN goes out behind our last byte\n",
+        "muxnc: [1] TCP: both sides have said their last: the connection is closed\n",
+    ]);
 }
 
 #[test]
@@ -357,27 +302,21 @@ fn what_a_browser_says_to_a_hub_and_the_operator_answers_is_explained() {
     let mut hub = Hub::start(&["--explain", "-C"]);
     let url = format!("http://{HOST}:{}/page?q=1", hub.port);
     let mut curl = Process::start(&mut piped("curl", &["-s", "-H", "X-Odd: 1", &url]));
-    expect_told(
-        &hub.process,
-        &[
-            "muxnc: [1] HTTP: the other side sends a request line: the method GET (give me), the \
+    hub.process.stderr.wait_for_all(&[
+        "muxnc: [1] HTTP: the other side sends a request line: the method GET (give me), the \
              target /page?q=1, the version HTTP/1.1\n",
-            &format!("muxnc: [1] HTTP: Host: {HOST}:{} (", hub.port),
-            "muxnc: [1] HTTP: User-Agent: curl/",
-            "muxnc: [1] HTTP: and 1 other field: X-Odd\n",
-            "muxnc: [1] HTTP: an empty line ends the request: now it is the server's turn\n",
-        ],
-    );
+        &format!("muxnc: [1] HTTP: Host: {HOST}:{} (", hub.port),
+        "muxnc: [1] HTTP: User-Agent: curl/",
+        "muxnc: [1] HTTP: and 1 other field: X-Odd\n",
+        "muxnc: [1] HTTP: an empty line ends the request: now it is the server's turn\n",
+    ]);
     hub.process
         .type_in("HTTP/1.1 200 OK\nContent-Length: 5\n\nHello");
-    expect_told(
-        &hub.process,
-        &[
-            "muxnc: [1] HTTP: we send a status line: HTTP/1.1, 200 OK: ",
-            "muxnc: [1] HTTP: Content-Length: 5 (",
-            "muxnc: [1] HTTP: an empty line ends the head; a body of 5 bytes follows\n",
-        ],
-    );
+    hub.process.stderr.wait_for_all(&[
+        "muxnc: [1] HTTP: we send a status line: HTTP/1.1, 200 OK: ",
+        "muxnc: [1] HTTP: Content-Length: 5 (",
+        "muxnc: [1] HTTP: an empty line ends the head; a body of 5 bytes follows\n",
+    ]);
     curl.expect_status(0);
     assert_eq!(curl.stdout.text(), "Hello");
 }
@@ -436,15 +375,12 @@ fn once_goes_on_with_the_story_of_the_one_who_came() {
     assert_eq!(read_all(&mut ana), b"");
     drop(ana);
     hub.process.expect_status(0);
-    expect_told(
-        &hub.process,
-        &[
-            "muxnc: TCP: our kernel shook hands by itself",
-            "muxnc: TCP: the first 6 bytes have come: ",
-            "muxnc: TCP: our first 3 bytes: ",
-            "muxnc: TCP: both sides have said their last",
-        ],
-    );
+    hub.process.stderr.wait_for_all(&[
+        "muxnc: TCP: our kernel shook hands by itself",
+        "muxnc: TCP: the first 6 bytes have come: ",
+        "muxnc: TCP: our first 3 bytes: ",
+        "muxnc: TCP: both sides have said their last",
+    ]);
 }
 
 #[test]
@@ -457,13 +393,10 @@ fn a_unix_socket_is_no_tcp() {
     let mut alice = muxnc(&["-U", "--explain", path]);
     alice.type_in("Hello\n");
     hub.stdout.wait_for("Hello\n");
-    expect_told(
-        &hub,
-        &[
-            "muxnc: [1] Unix socket: somebody on this machine connected: no IP, no TCP, no port\n",
-            "muxnc: [1] Unix socket: the first 6 bytes have come\n",
-        ],
-    );
+    hub.stderr.wait_for_all(&[
+        "muxnc: [1] Unix socket: somebody on this machine connected: no IP, no TCP, no port\n",
+        "muxnc: [1] Unix socket: the first 6 bytes have come\n",
+    ]);
     hub.type_in("Hi\n");
     alice.stdout.wait_for("Hi\n");
     hub.end_input();
@@ -488,9 +421,7 @@ fn a_proxy_is_where_our_own_tcp_ends() {
     let mut alice = muxnc(&["--explain", "--proxy", &place, HOST, &port]);
     alice.type_in("Hello\n");
     hub.process.stdout.wait_for("Hello\n");
-    expect_told(
-        &alice,
-        &[
+    alice.stderr.wait_for_all(&[
             &format!(
                 "muxnc: TCP: our kernel is asked for a connection to {place}: it sends a SYN\n"
             ),
@@ -513,32 +444,24 @@ fn what_two_agreed_on_with_tls_is_told_at_both_ends() {
         return;
     }
     let mut hub = Hub::start(&["--explain", "--ssl"]);
-    let told = hub.process.stderr.wait_for("its certificate is ");
-    let groups = told.split("its certificate is ").nth(1).unwrap();
-    let groups: Vec<&str> = groups.split_whitespace().take(5).collect();
-    let fingerprint = groups.join(":");
+    let fingerprint = fingerprint_shown(&hub.process.stderr);
+    let fingerprint = enough_of(&fingerprint).replace(' ', ":");
     let port = hub.port.to_string();
     let mut alice = muxnc(&["--explain", "--ssl-fingerprint", &fingerprint, HOST, &port]);
     alice.type_in("Hello\n");
     hub.process.stdout.wait_for("Hello\n");
-    expect_told(
-        &alice,
-        &[
-            "muxnc: TCP: SYN, SYN-ACK, ACK: ",
-            "muxnc: TLS: the two agreed on TLS 1.3 and encrypt with ",
-            &format!("has the fingerprint {fingerprint}…\n"),
-            "muxnc: TLS: we believe that it is who we want: it has the fingerprint that you gave\n",
-            "muxnc: TCP: our first 6 bytes, as TLS wraps them: ",
-            " bytes with those of TLS so far: ",
-        ],
-    );
-    expect_told(
-        &hub.process,
-        &[
-            "muxnc: [1] TCP: our kernel shook hands",
-            "muxnc: [1] TLS: the two agreed on TLS 1.3",
-        ],
-    );
+    alice.stderr.wait_for_all(&[
+        "muxnc: TCP: SYN, SYN-ACK, ACK: ",
+        "muxnc: TLS: the two agreed on TLS 1.3 and encrypt with ",
+        &format!("has the fingerprint {fingerprint}…\n"),
+        "muxnc: TLS: we believe that it is who we want: it has the fingerprint that you gave\n",
+        "muxnc: TCP: our first 6 bytes, as TLS wraps them: ",
+        " bytes with those of TLS so far: ",
+    ]);
+    hub.process.stderr.wait_for_all(&[
+        "muxnc: [1] TCP: our kernel shook hands",
+        "muxnc: [1] TLS: the two agreed on TLS 1.3",
+    ]);
     let place = format!("{HOST}:{port}");
     let older = [
         "s_client",

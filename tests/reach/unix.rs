@@ -10,16 +10,14 @@ use std::os::unix::net::UnixListener;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
 
 use rustix::fs::FlockOperation;
 use rustix::fs::flock;
 use rustix::process::Signal;
 
 use crate::support::DEADLINE;
+use crate::support::Folder;
 use crate::support::MUXNC;
 use crate::support::Pattern;
 use crate::support::Process;
@@ -32,30 +30,6 @@ use crate::support::pipe;
 use crate::support::piped;
 use crate::support::read_all;
 use crate::support::wait_at_rest;
-
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder =
-            std::env::temp_dir().join(format!("muxnc-unix-{}-{number}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
-        Folder(folder)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().into()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A hub on a Unix socket, which listens.
 #[track_caller]
@@ -80,7 +54,7 @@ fn exists(path: &str) -> bool {
 
 #[test]
 fn a_hub_and_its_participants() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("bob");
     let mut bob = hub(&["-U", &path]);
     bob.stderr.wait_for(&format!("to join: nc -U {path}\n"));
@@ -110,7 +84,7 @@ fn a_hub_and_its_participants() {
 
 #[test]
 fn everybody_hears_everybody_in_a_chat() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("chat");
     let _bob = hub(&["--chat", "--unixsock", &path]);
     let mut ann = join(&path);
@@ -129,7 +103,7 @@ fn everybody_hears_everybody_in_a_chat() {
 
 #[test]
 fn the_umask_says_who_may_connect() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     for (mask, mode) in [("077", 0o700), ("000", 0o777)] {
         let path = folder.path(mask);
         let script = "umask \"$0\" && exec \"$@\"";
@@ -144,7 +118,7 @@ fn the_umask_says_who_may_connect() {
 
 #[test]
 fn only_a_socket_at_which_nobody_listens_is_replaced() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("bob");
     let mut first = hub(&["-U", &path]);
     let mut second = muxnc(&["-lU", &path]);
@@ -178,7 +152,7 @@ fn only_a_socket_at_which_nobody_listens_is_replaced() {
 /// Each sees the file of one who was killed, and would put its own in its place.
 #[test]
 fn of_many_who_begin_at_once_one_listens() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     for round in 0..20 {
         let path = folder.path(&format!("bob{round}"));
         drop(UnixListener::bind(&path).unwrap());
@@ -212,7 +186,7 @@ fn of_many_who_begin_at_once_one_listens() {
 /// Whoever takes its turn is waited for, what it left behind by a kill is no obstacle.
 #[test]
 fn who_is_about_to_listen_is_waited_for() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("bob");
     drop(UnixListener::bind(&path).unwrap());
     let inode = || fs::symlink_metadata(&path).unwrap().ino();
@@ -232,7 +206,7 @@ fn who_is_about_to_listen_is_waited_for() {
 
 #[test]
 fn one_who_is_too_busy_to_answer_is_not_replaced() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("busy");
     let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
     let addr = socket2::SockAddr::unix(&path).unwrap();
@@ -264,7 +238,7 @@ fn one_who_is_too_busy_to_answer_is_not_replaced() {
 
 #[test]
 fn what_is_no_socket_stays() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let (file, link, dir) = (folder.path("file"), folder.path("link"), folder.path("dir"));
     fs::write(&file, "precious").unwrap();
     fs::create_dir(&dir).unwrap();
@@ -289,7 +263,7 @@ fn what_is_no_socket_stays() {
 
 #[test]
 fn a_signal_removes_the_file_and_is_what_ends_it() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     for (once, signal) in [
         (false, Signal::TERM),
         (false, Signal::INT),
@@ -310,7 +284,7 @@ fn a_signal_removes_the_file_and_is_what_ends_it() {
 
 #[test]
 fn at_a_terminal_ctrl_c_removes_it_too() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     for args in [&["-lU"][..], &["--once", "-lU"], &["--no-edit", "-lU"]] {
         let path = folder.path("bob");
         let all: Vec<&str> = args.iter().copied().chain([path.as_str()]).collect();
@@ -325,7 +299,7 @@ fn at_a_terminal_ctrl_c_removes_it_too() {
 
 #[test]
 fn once_serves_one_and_still_ends_by_a_signal() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("bob");
     let mut bob = hub(&["--once", "-U", &path]);
     let mut alice = join(&path);
@@ -355,7 +329,7 @@ fn once_serves_one_and_still_ends_by_a_signal() {
 
 #[test]
 fn somebody_elses_file_stays() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("bob");
     let mut first = hub(&["-U", &path]);
     fs::remove_file(&path).unwrap();
@@ -388,7 +362,7 @@ fn an_abstract_name_is_in_no_folder() {
 
 #[test]
 fn who_is_not_there_is_told() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let stale = folder.path("stale");
     drop(UnixListener::bind(&stale).unwrap());
     let nobody = "Nothing listens there: is the other side started, is the path right?";
@@ -426,7 +400,7 @@ fn who_is_not_there_is_told() {
 #[test]
 fn much_goes_through_unchanged_both_ways() {
     const LEN: u64 = 20_000_000;
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let (path, file) = (folder.path("bob"), folder.path("file"));
     let pattern = Pattern::bytes();
     pattern
@@ -470,7 +444,7 @@ fn much_goes_through_unchanged_both_ways() {
 
 #[test]
 fn the_other_netcats_join() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("bob");
     let socat = format!("UNIX-CONNECT:{path}");
     for (program, args) in [
@@ -502,7 +476,7 @@ fn the_other_netcats_join() {
 
 #[test]
 fn the_other_netcats_listen() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     for program in ["nc.openbsd", "ncat", "socat"] {
         if !installed(&[program]) {
             continue;
@@ -538,7 +512,7 @@ fn the_other_netcats_listen() {
 
 #[test]
 fn a_reader_of_the_standard_library_agrees() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("std");
     let listener = UnixListener::bind(&path).unwrap();
     let mut alice = muxnc(&["-U", &path]);
@@ -556,7 +530,7 @@ fn a_reader_of_the_standard_library_agrees() {
 /// A Unix socket tells what was sent and not what was taken: the words say so.
 #[test]
 fn who_closes_with_something_unread_is_named_with_the_bytes_that_were_sent() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("socket");
     let listener = UnixListener::bind(&path).unwrap();
     let mut participant = muxnc(&["-U", &path]);
@@ -576,7 +550,7 @@ fn who_closes_with_something_unread_is_named_with_the_bytes_that_were_sent() {
 
 #[test]
 fn who_closes_while_nobody_may_be_heard_makes_room_for_the_next() {
-    let folder = Folder::new();
+    let folder = Folder::in_temp("unix");
     let path = folder.path("hub");
     let (mut stdout, writer) = pipe();
     let args = ["-v", "-l", "-m", "2", "-U", &path];

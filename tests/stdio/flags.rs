@@ -11,10 +11,10 @@ use rustix::fs::fcntl_getfl;
 use rustix::process::Signal;
 use rustix::termios::tcgetattr;
 
-use crate::Scratch;
 use crate::Server;
 use crate::expect_rest;
 use crate::fifo;
+use crate::support::Folder;
 use crate::support::MUXNC;
 use crate::support::Process;
 use crate::support::connect_soon;
@@ -29,7 +29,7 @@ struct Streams {
     _others: Vec<OwnedFd>,
 }
 
-fn every_kind(scratch: &Scratch) -> Vec<Streams> {
+fn every_kind(folder: &Folder) -> Vec<Streams> {
     let (stdin, keeps_stdin) = std::io::pipe().unwrap();
     let (keeps_stdout, stdout) = std::io::pipe().unwrap();
     let (keeps_stderr, stderr) = std::io::pipe().unwrap();
@@ -52,7 +52,7 @@ fn every_kind(scratch: &Scratch) -> Vec<Streams> {
         _others: vec![master.into()],
     };
     let [fifo_in, fifo_out] = ["fifo-in", "fifo-out"].map(|name| {
-        let path = scratch.file(name);
+        let path = folder.0.join(name);
         fifo(&path);
         let both = OpenOptions::new().read(true).write(true).open(path);
         OwnedFd::from(both.unwrap())
@@ -62,8 +62,8 @@ fn every_kind(scratch: &Scratch) -> Vec<Streams> {
         fds: [fifo_in, fifo_out.try_clone().unwrap(), fifo_out],
         _others: vec![],
     };
-    let out = OwnedFd::from(File::create(scratch.file("out")).unwrap());
-    let input = File::open(scratch.file("out")).unwrap();
+    let out = OwnedFd::from(File::create(folder.0.join("out")).unwrap());
+    let input = File::open(folder.0.join("out")).unwrap();
     let files = Streams {
         name: "files",
         fds: [input.into(), out.try_clone().unwrap(), out],
@@ -75,8 +75,8 @@ fn every_kind(scratch: &Scratch) -> Vec<Streams> {
 /// While it runs, after it was killed without a chance to clean up, and after a proper end.
 #[test]
 fn descriptors_are_left_as_they_were_found() {
-    let scratch = Scratch::new("flags");
-    for Streams { name, fds, _others } in every_kind(&scratch) {
+    let folder = Folder::in_temp("flags");
+    for Streams { name, fds, _others } in every_kind(&folder) {
         let flags = || fds.each_ref().map(|fd| fcntl_getfl(fd).unwrap());
         let modes = || tcgetattr(&fds[0]).map(|modes| format!("{modes:?}")).ok();
         let before = (flags(), modes());

@@ -16,7 +16,6 @@ use rustix::fs::OFlags;
 
 use crate::DEADLINE;
 use crate::QUIET;
-use crate::Scratch;
 use crate::Server;
 use crate::every_byte;
 use crate::expect_exactly;
@@ -27,6 +26,7 @@ use crate::fifo;
 use crate::numbered;
 use crate::participant;
 use crate::redirected;
+use crate::support::Folder;
 use crate::support::Hub;
 use crate::support::MUXNC;
 use crate::support::Process;
@@ -130,8 +130,8 @@ fn a_closed_stdin_is_no_keyboard() {
 /// What `nohup` makes of a terminal.
 #[test]
 fn a_stdin_that_cannot_be_read_is_told_and_the_hub_serves_on() {
-    let scratch = Scratch::new("unreadable");
-    let directory = File::open(&scratch.0).unwrap();
+    let folder = Folder::in_temp("unreadable");
+    let directory = File::open(&folder.0).unwrap();
     let write_only = OpenOptions::new().write(true).open("/dev/null").unwrap();
     for (stdin, why) in [
         (directory, "is a directory"),
@@ -149,8 +149,8 @@ fn a_stdin_that_cannot_be_read_is_told_and_the_hub_serves_on() {
 
 #[test]
 fn a_participant_says_that_it_cannot_read_its_stdin() {
-    let scratch = Scratch::new("directory");
-    let directory = File::open(&scratch.0).unwrap();
+    let folder = Folder::in_temp("directory");
+    let directory = File::open(&folder.0).unwrap();
     let (mut process, _server) = participant(&[], |command| {
         command.stdin(directory);
     });
@@ -164,8 +164,8 @@ fn a_participant_says_that_it_cannot_read_its_stdin() {
 
 #[test]
 fn a_fifo_is_a_pipe() {
-    let scratch = Scratch::new("fifo");
-    let path = scratch.file("fifo");
+    let folder = Folder::in_temp("fifo");
+    let path = folder.0.join("fifo");
     fifo(&path);
     let mut command = redirected("<\"$FIFO\"", &["-l", "0", "-v"]);
     let process = Process::start(command.env("FIFO", &path));
@@ -187,8 +187,8 @@ fn a_fifo_is_a_pipe() {
 
 #[test]
 fn a_participant_reads_a_fifo_to_its_end() {
-    let scratch = Scratch::new("fifo-to-participant");
-    let path = scratch.file("fifo");
+    let folder = Folder::in_temp("fifo-to-participant");
+    let path = folder.0.join("fifo");
     fifo(&path);
     let server = Server::new();
     let mut command = redirected("<\"$FIFO\"", &server.args(&[]));
@@ -208,8 +208,8 @@ fn a_participant_reads_a_fifo_to_its_end() {
 /// opened it anew; a read does.
 #[test]
 fn a_fifo_ends_with_its_writers_however_early_they_go() {
-    let scratch = Scratch::new("fifo-end");
-    let path = scratch.file("fifo");
+    let folder = Folder::in_temp("fifo-end");
+    let path = folder.0.join("fifo");
     fifo(&path);
     let open = |how: &mut OpenOptions| how.open(&path).unwrap();
     // What a shell opens has seen a writer; what was opened without waiting may not even have that.
@@ -235,8 +235,8 @@ fn a_fifo_ends_with_its_writers_however_early_they_go() {
 
 #[test]
 fn a_fifo_whose_writer_is_silent_costs_nothing_and_still_ends() {
-    let scratch = Scratch::new("fifo-silent");
-    let path = scratch.file("fifo");
+    let folder = Folder::in_temp("fifo-silent");
+    let path = folder.0.join("fifo");
     fifo(&path);
     let mut writer = OpenOptions::new()
         .read(true)
@@ -307,8 +307,8 @@ fn a_socket_serves_as_stdin_and_stdout_of_a_participant() {
 
 #[test]
 fn a_file_is_not_read_before_somebody_is_there_and_then_arrives_whole() {
-    let scratch = Scratch::new("file");
-    let path = scratch.file("lesson");
+    let folder = Folder::in_temp("file");
+    let path = folder.0.join("lesson");
     let lesson = [every_byte(), numbered(100_000), b"no end of line".to_vec()].concat();
     std::fs::write(&path, &lesson).unwrap();
     // The copy shares its offset with the hub's stdin.
@@ -330,8 +330,8 @@ fn a_file_is_not_read_before_somebody_is_there_and_then_arrives_whole() {
 
 #[test]
 fn a_participant_sends_a_file_from_where_it_stands() {
-    let scratch = Scratch::new("file-from-the-middle");
-    let path = scratch.file("file");
+    let folder = Folder::in_temp("file-from-the-middle");
+    let path = folder.0.join("file");
     let content = numbered(20_000);
     std::fs::write(&path, &content).unwrap();
     let mut file = File::open(&path).unwrap();
@@ -406,8 +406,8 @@ fn crlf_is_made_across_reads() {
 
 #[test]
 fn a_hub_that_only_receives_leaves_its_stdin_alone() {
-    let scratch = Scratch::new("recv-only");
-    let path = scratch.file("file");
+    let folder = Folder::in_temp("recv-only");
+    let path = folder.0.join("file");
     std::fs::write(&path, "nobody's business\n").unwrap();
     let mut file = File::open(&path).unwrap();
     let mut command = piped(MUXNC, &["-l", "0", "-v", "--recv-only"]);

@@ -19,7 +19,6 @@ use std::net::TcpListener;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -171,27 +170,6 @@ fn numbered(total: usize) -> Vec<u8> {
 /// Every byte there is, upwards and downwards.
 fn every_byte() -> Vec<u8> {
     (0..=255).chain((0..=255).rev()).collect()
-}
-
-/// A directory for one test, removed with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path = std::env::temp_dir().join(format!("muxnc-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Shows that a hub serves: two peers hear nothing but each what it is told, and the hub hears

@@ -9,12 +9,9 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
-use std::time::Instant;
 
 use socket2::SockRef;
 
-use crate::DEADLINE;
-use crate::Scratch;
 use crate::Server;
 use crate::every_byte;
 use crate::expect_rest;
@@ -25,6 +22,7 @@ use crate::numbered;
 use crate::participant;
 use crate::redirected;
 use crate::send_from_thread;
+use crate::support::Folder;
 use crate::support::Hub;
 use crate::support::MUXNC;
 use crate::support::Process;
@@ -32,6 +30,7 @@ use crate::support::Watched;
 use crate::support::connect;
 use crate::support::connect_soon;
 use crate::support::contains;
+use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::piped;
 use crate::support::read_all;
@@ -99,8 +98,8 @@ fn a_half_line_that_others_interrupted_is_shown_when_they_have_left() {
 
 #[test]
 fn a_file_opened_for_append_is_appended_to() {
-    let scratch = Scratch::new("append");
-    let path = scratch.file("log");
+    let folder = Folder::in_temp("append");
+    let path = folder.0.join("log");
     std::fs::write(&path, "before\n").unwrap();
     let append = || OpenOptions::new().append(true).open(&path).unwrap();
 
@@ -127,8 +126,8 @@ fn a_file_opened_for_append_is_appended_to() {
 /// One description, and so one offset, for three programs in a row.
 #[test]
 fn a_file_is_written_from_where_it_stands() {
-    let scratch = Scratch::new("in-a-row");
-    let path = scratch.file("file");
+    let folder = Folder::in_temp("in-a-row");
+    let path = folder.0.join("file");
     let server = Server::new();
     let mut command = Command::new("sh");
     command
@@ -383,13 +382,7 @@ fn read_port(stderr: &mut impl Read) -> u16 {
 
 #[track_caller]
 fn wait_for_file(path: &Path, expected: &str) {
-    let end = Instant::now() + DEADLINE;
-    loop {
-        let content = std::fs::read_to_string(path).unwrap();
-        if content == expected {
-            return;
-        }
-        assert!(Instant::now() < end, "{content:?} instead of {expected:?}");
-        thread::sleep(Duration::from_millis(5));
-    }
+    eventually(&format!("{} is {expected:?}", path.display()), || {
+        std::fs::read_to_string(path).unwrap() == expected
+    });
 }

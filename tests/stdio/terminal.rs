@@ -16,7 +16,6 @@ use rustix::termios::tcgetattr;
 use rustix::termios::tcsetattr;
 
 use crate::DEADLINE;
-use crate::Scratch;
 use crate::Server;
 use crate::expect_rest;
 use crate::expect_serving;
@@ -24,6 +23,7 @@ use crate::expect_silence;
 use crate::is_ready;
 use crate::numbered;
 use crate::send_from_thread;
+use crate::support::Folder;
 use crate::support::Hub;
 use crate::support::MUXNC;
 use crate::support::Process;
@@ -279,8 +279,8 @@ fn a_terminal_of_another_user_that_nobody_reads_stops_nobody() {
         return left_out("to be another user, which is for root");
     }
     // Where it was built others may not be allowed to look.
-    let scratch = Scratch::new("other-user");
-    let copy = scratch.file("muxnc");
+    let folder = Folder::in_temp("other-user");
+    let copy = folder.0.join("muxnc");
     std::fs::copy(MUXNC, &copy).unwrap();
     for controls in [true, false] {
         let mut seat = Seat::new();

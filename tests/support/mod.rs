@@ -11,6 +11,9 @@
     reason = "a module shared by test files, none of which uses all of it"
 )]
 
+pub mod disk;
+mod folder;
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -41,6 +44,8 @@ use rustix::pty::OpenptFlags;
 use socket2::Domain;
 use socket2::Socket;
 use socket2::Type;
+
+pub use folder::Folder;
 
 /// How long anything may take before a test gives up on it. Generous: a slow machine is no failure.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -119,6 +124,15 @@ impl Watched {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Waits for all of these, in this order.
+    #[track_caller]
+    pub fn wait_for_all(&self, texts: &[&str]) -> String {
+        let bytes = self.wait_until(&texts.join("\n… "), |bytes| {
+            has_in_order(&String::from_utf8_lossy(bytes), texts)
+        });
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// Waits for the end of the stream and returns everything.
     #[track_caller]
     pub fn wait_end(&self) -> Vec<u8> {
@@ -147,6 +161,20 @@ impl Watched {
 /// Whether `needle` is somewhere in `bytes`.
 pub fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     needle.is_empty() || bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+/// Whether all of these stand in `text`, one behind the other.
+pub fn has_in_order(text: &str, wanted: &[impl AsRef<str>]) -> bool {
+    let mut rest = text;
+    wanted
+        .iter()
+        .all(|wanted| match rest.split_once(wanted.as_ref()) {
+            Some((_, behind)) => {
+                rest = behind;
+                true
+            }
+            None => false,
+        })
 }
 
 /// A running process, killed when the test is done with it.
@@ -378,6 +406,21 @@ pub fn listening_port(stderr: &Watched) -> u16 {
         .unwrap_or_else(|_| panic!("no port in {text:?}"))
 }
 
+/// The fingerprint that a hub with `--ssl` shows, which it waits for, in groups of four digits.
+#[track_caller]
+pub fn fingerprint_shown(stderr: &Watched) -> String {
+    let told = stderr.wait_for(" (the first 5 groups are enough)\n");
+    let (_, shown) = told.split_once("its certificate is ").unwrap();
+    let (groups, _) = shown.split_once(" (").unwrap();
+    assert_eq!(groups.len(), 16 * 5 - 1);
+    groups.to_owned()
+}
+
+/// Of that what is enough for `--ssl-fingerprint`.
+pub fn enough_of(fingerprint: &str) -> &str {
+    &fingerprint[..5 * 5 - 1]
+}
+
 /// The port that a program listens on, which it waits for; none if the program ended first. The
 /// kernel is asked, for not every netcat tells its port, and none without being asked to chatter.
 pub fn port_of(process: &mut Process) -> Option<u16> {
@@ -591,24 +634,6 @@ pub fn installed(programs: &[&str]) -> bool {
 pub fn left_out(why: &str) {
     assert!(std::env::var_os("MUXNC_REQUIRE_PEERS").is_none(), "{why}");
     let _ = writeln!(std::io::stderr(), "left out: a test that needs {why}");
-}
-
-/// A directory that is removed with the test.
-pub struct Folder(pub std::path::PathBuf);
-
-impl Folder {
-    pub fn new(name: &str) -> Folder {
-        let name = format!("{name}-{}", std::process::id());
-        let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// An nginx of our own: nothing of the system's configuration, one process, no privileges.

@@ -19,6 +19,7 @@ use support::Folder;
 use support::Hub;
 use support::MUXNC;
 use support::Process;
+use support::fingerprint_shown;
 use support::installed;
 use support::muxnc;
 use support::piped;
@@ -39,7 +40,7 @@ impl Encrypted {
 
     #[track_caller]
     fn of(hub: Hub) -> Encrypted {
-        let fingerprint = fingerprint_shown(&hub.process);
+        let fingerprint = fingerprint_shown(&hub.process.stderr);
         Encrypted { hub, fingerprint }
     }
 
@@ -68,23 +69,6 @@ impl Encrypted {
         });
         participant
     }
-}
-
-/// The fingerprint that a hub shows, in groups of four.
-#[track_caller]
-fn fingerprint_shown(hub: &Process) -> String {
-    const BEFORE: &str = "its certificate is ";
-    let text = hub.stderr.wait_until(BEFORE, |bytes| {
-        let text = String::from_utf8_lossy(bytes);
-        text.find(BEFORE)
-            .is_some_and(|at| text[at..].contains('\n'))
-    });
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let shown = text.split(BEFORE).nth(1).unwrap();
-    let (groups, enough) = shown.split_once(" (").unwrap();
-    assert!(enough.starts_with("the first 5 groups are enough)\n"));
-    assert_eq!(groups.len(), 16 * 5 - 1);
-    groups.to_owned()
 }
 
 /// Certificates made by openssl: an authority, and those that it signed.
