@@ -21,16 +21,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
 
-use rustix::process::Resource;
-use rustix::process::Rlimit;
-use rustix::process::getrlimit;
-use rustix::process::setrlimit;
 use socket2::SockRef;
 
 use support::Hub;
 use support::MUXNC;
 use support::Pattern;
 use support::Terminal;
+use support::allow_descriptors;
 use support::connect;
 use support::eventually;
 use support::expect_bytes;
@@ -50,15 +47,6 @@ fn most_kib(peers: u64, long: u64) -> u64 {
     let log = 1024 + 256 + 2 * 512 + 9 * 64;
     let held = 16 * 1024;
     base + log + 2 * peers + held.min(128 * long)
-}
-
-fn allow_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    setrlimit(Resource::Nofile, raised).unwrap();
 }
 
 #[test]

@@ -14,15 +14,11 @@ use std::net::TcpListener;
 use std::net::TcpStream;
 use std::process::Stdio;
 
-use rustix::process::Resource;
-use rustix::process::Rlimit;
-use rustix::process::getrlimit;
-use rustix::process::setrlimit;
-
 use support::Hub;
 use support::MUXNC;
 use support::Process;
 use support::Terminal;
+use support::allow_descriptors;
 use support::expect_bytes;
 use support::pipe;
 use support::piped;
@@ -34,16 +30,6 @@ fn most_kib(peers: u64, long: u64, records: u64) -> u64 {
     let log = 1024 + 256 + 2 * 512 + 9 * 64;
     let held = 16 * 1024;
     base + log + 2 * peers + held.min(128 * long) + 3 * 1024 * records
-}
-
-fn allow_descriptors() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    setrlimit(Resource::Nofile, raised).unwrap();
-    limit.maximum.unwrap_or(u64::MAX)
 }
 
 /// Sends as many of `bytes` as the hub takes, at most `most` times, until it takes no more.

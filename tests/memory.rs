@@ -8,11 +8,6 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::Resource;
-use rustix::process::Rlimit;
-use rustix::process::getrlimit;
-use rustix::process::setrlimit;
-
 use support::Hub;
 use support::eventually;
 use support::expect_bytes;
@@ -21,19 +16,11 @@ use support::while_stopped;
 /// Lets this process have so many descriptors, and some for everything else.
 #[track_caller]
 fn allow_descriptors(count: u64) {
-    let limit = getrlimit(Resource::Nofile);
     let wanted = count + 200;
-    if limit.current.is_some_and(|current| current < wanted) {
-        assert!(
-            limit.maximum.is_none_or(|maximum| maximum >= wanted),
-            "this test needs {wanted} descriptors: raise the hard limit (ulimit -Hn)"
-        );
-        let raised = Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        };
-        setrlimit(Resource::Nofile, raised).unwrap();
-    }
+    assert!(
+        support::allow_descriptors() >= wanted,
+        "this test needs {wanted} descriptors: raise the hard limit (ulimit -Hn)"
+    );
 }
 
 /// Resident memory in KiB, counted page by page: what `status` says lags behind by some.

@@ -22,6 +22,7 @@ use support::Hub;
 use support::MUXNC;
 use support::Process;
 use support::Watched;
+use support::accept;
 use support::connect;
 use support::eventually;
 use support::expect_bytes;
@@ -47,15 +48,6 @@ fn server() -> (TcpListener, String) {
     let listener = TcpListener::bind((HOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     (listener, port)
-}
-
-/// The next to come, with deadlines.
-#[track_caller]
-fn accept(listener: &TcpListener) -> TcpStream {
-    let (stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    stream
 }
 
 // -z

@@ -52,6 +52,13 @@ fn entries(transcript: &str) -> Vec<String> {
     lines.collect()
 }
 
+/// What its lines are about.
+#[track_caller]
+fn events(transcript: &str) -> Vec<String> {
+    let of = |entry: &String| entry.split('\t').next().unwrap().to_owned();
+    entries(transcript).iter().map(of).collect()
+}
+
 /// One conversation: what was sent first, and the answer to it.
 fn converse(program: &str, args: &[&str], ours: &[u8], theirs: &[u8]) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -245,11 +252,11 @@ fn a_transcript_goes_on_where_it_was() {
     let added = kept
         .strip_prefix(&format!("{older}{torn}\n"))
         .expect("it keeps what it had, and a line is a line");
-    let events: Vec<String> = entries(added)
-        .iter()
-        .map(|entry| entry.split('\t').next().unwrap().to_owned())
-        .collect();
-    assert_eq!(events, ["joined", "from", "joined", "from"], "{added}");
+    assert_eq!(
+        events(added),
+        ["joined", "from", "joined", "from"],
+        "{added}"
+    );
 }
 
 #[test]
@@ -308,11 +315,7 @@ fn a_transcript_on_stdout_stands_for_what_is_said() {
     hub.process.end_input();
     hub.process.expect_status(0);
     let text = hub.process.stdout.text();
-    let events: Vec<String> = entries(&text)
-        .iter()
-        .map(|line| line.split('\t').next().unwrap().to_owned())
-        .collect();
-    assert_eq!(events, ["joined", "from", "to", "left"], "{text}");
+    assert_eq!(events(&text), ["joined", "from", "to", "left"], "{text}");
 }
 
 #[test]

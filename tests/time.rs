@@ -45,9 +45,7 @@ fn pair(command: &mut std::process::Command) -> (Process, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let process = Process::start(command.args(["127.0.0.1", &port]));
-    let (stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    let stream = support::accept(&listener);
     (process, stream)
 }
 

@@ -13,10 +13,6 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Instant;
 
-use rustix::process::Resource;
-use rustix::process::Rlimit;
-use rustix::process::getrlimit;
-use rustix::process::setrlimit;
 use socket2::Domain;
 use socket2::Type;
 
@@ -32,6 +28,7 @@ use muxnc::io::tls::Trust;
 use support::DEADLINE;
 use support::Hub;
 use support::MUXNC;
+use support::allow_descriptors;
 use support::piped;
 
 /// How many peers.
@@ -106,15 +103,6 @@ impl Encrypted {
         support::wait_at_rest(&self.hub.process);
         self.hub.process.rss_kib()
     }
-}
-
-fn allow_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    setrlimit(Resource::Nofile, raised).unwrap();
 }
 
 /// What docs/RELIABILITY.md says: for each, and in KiB.

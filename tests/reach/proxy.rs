@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::support::DEADLINE;
 use crate::support::MUXNC;
 use crate::support::Process;
+use crate::support::accept;
 use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
@@ -92,14 +93,6 @@ impl Scripted {
             std::panic::resume_unwind(panic);
         }
     }
-}
-
-fn accept(listener: &TcpListener) -> TcpStream {
-    let (stream, _) = listener.accept().expect("somebody connects");
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
 }
 
 fn follow(listener: &TcpListener, acts: Vec<Act>) {

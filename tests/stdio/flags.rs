@@ -11,12 +11,12 @@ use rustix::fs::fcntl_getfl;
 use rustix::process::Signal;
 use rustix::termios::tcgetattr;
 
-use crate::Server;
 use crate::expect_rest;
 use crate::fifo;
 use crate::support::Folder;
 use crate::support::MUXNC;
 use crate::support::Process;
+use crate::support::Server;
 use crate::support::connect_soon;
 use crate::support::pty;
 use crate::support::reserved_port;

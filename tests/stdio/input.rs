@@ -16,7 +16,6 @@ use rustix::fs::OFlags;
 
 use crate::DEADLINE;
 use crate::QUIET;
-use crate::Server;
 use crate::every_byte;
 use crate::expect_exactly;
 use crate::expect_rest;
@@ -30,6 +29,7 @@ use crate::support::Folder;
 use crate::support::Hub;
 use crate::support::MUXNC;
 use crate::support::Process;
+use crate::support::Server;
 use crate::support::Watched;
 use crate::support::expect_bytes;
 use crate::support::listening_port;

@@ -15,19 +15,14 @@ use std::io::PipeReader;
 use std::io::PipeWriter;
 use std::io::Read;
 use std::io::Write;
-use std::net::TcpListener;
 use std::net::TcpStream;
-use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use rustix::event::PollFd;
 use rustix::event::PollFlags;
-use rustix::event::Timespec;
-use rustix::event::poll;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
@@ -35,6 +30,8 @@ use support::DEADLINE;
 use support::Hub;
 use support::MUXNC;
 use support::Process;
+use support::Server;
+use support::is_ready;
 use support::piped;
 
 /// How long nothing has to happen, where that is what is to be shown.
@@ -45,35 +42,6 @@ fn redirected(redirection: &str, args: &[&str]) -> Command {
     let mut command = piped("sh", &["-c", &format!(r#"exec "$0" "$@" {redirection}"#)]);
     command.arg(MUXNC).args(args);
     command
-}
-
-/// A server for one participant.
-struct Server {
-    listener: TcpListener,
-    port: String,
-}
-
-impl Server {
-    fn new() -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port().to_string();
-        Server { listener, port }
-    }
-
-    /// The arguments that lead to it, and more of them.
-    fn args<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
-        [&["127.0.0.1", &self.port], args].concat()
-    }
-
-    #[track_caller]
-    fn accept(&self) -> TcpStream {
-        assert!(is_ready(&self.listener, PollFlags::IN, DEADLINE));
-        let (stream, _) = self.listener.accept().unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream
-    }
 }
 
 /// A participant whose streams are pipes unless `streams` changes them, and the server's side of
@@ -88,15 +56,6 @@ fn participant(args: &[&str], streams: impl FnOnce(&mut Command)) -> (Process, T
     drop(command);
     let stream = server.accept();
     (process, stream)
-}
-
-/// Whether a descriptor becomes ready within `limit`.
-fn is_ready(fd: impl AsFd, wanted: PollFlags, limit: Duration) -> bool {
-    let limit = Timespec {
-        tv_sec: limit.as_secs() as i64,
-        tv_nsec: limit.subsec_nanos().into(),
-    };
-    poll(&mut [PollFd::new(&fd, wanted)], Some(&limit)).unwrap() > 0
 }
 
 /// As [`support::expect_bytes`], for bytes that are no text.

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::Server;
 use crate::every_byte;
 use crate::expect_rest;
 use crate::expect_silence;
@@ -26,6 +25,7 @@ use crate::support::Folder;
 use crate::support::Hub;
 use crate::support::MUXNC;
 use crate::support::Process;
+use crate::support::Server;
 use crate::support::Watched;
 use crate::support::connect;
 use crate::support::connect_soon;

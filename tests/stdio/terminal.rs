@@ -16,27 +16,29 @@ use rustix::termios::tcgetattr;
 use rustix::termios::tcsetattr;
 
 use crate::DEADLINE;
-use crate::Server;
 use crate::expect_rest;
 use crate::expect_serving;
 use crate::expect_silence;
-use crate::is_ready;
 use crate::numbered;
 use crate::send_from_thread;
 use crate::support::Folder;
 use crate::support::Hub;
 use crate::support::MUXNC;
 use crate::support::Process;
+use crate::support::Server;
 use crate::support::Terminal;
 use crate::support::Watched;
 use crate::support::connect;
 use crate::support::expect_bytes;
 use crate::support::installed;
+use crate::support::is_ready;
 use crate::support::left_out;
 use crate::support::listening_port;
+use crate::support::pid_in;
 use crate::support::piped;
 use crate::support::pty;
 use crate::support::read_all;
+use crate::support::stat;
 use crate::support::stay;
 
 /// A terminal that echoes nothing, so that what appears on it is what was written to it.
@@ -526,22 +528,6 @@ fn start_with_pipe_as_stderr(mut command: Command, tty: OwnedFd) -> Process {
         .stdout(tty)
         .stderr(std::process::Stdio::piped());
     Process::start(&mut command)
-}
-
-/// The number after `pid:`, where the shell has put it in.
-fn pid_in(screen: &[u8]) -> Option<u32> {
-    let screen = String::from_utf8_lossy(screen);
-    screen.split("pid:").find_map(|rest| {
-        let (digits, _) = rest.split_once(';')?;
-        digits.parse().ok()
-    })
-}
-
-/// The fields of a process's status behind its name: state, ppid, pgrp, session, tty, tpgid, …
-fn stat(pid: u32) -> Vec<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields = stat.rsplit(')').next().unwrap();
-    fields.split_whitespace().map(String::from).collect()
 }
 
 fn state(pid: u32) -> char {

@@ -22,7 +22,9 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Child;
@@ -40,6 +42,10 @@ use std::time::Instant;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
 use rustix::event::Timespec;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+use rustix::process::getrlimit;
+use rustix::process::setrlimit;
 use rustix::pty::OpenptFlags;
 use socket2::Domain;
 use socket2::Socket;
@@ -302,13 +308,7 @@ impl Process {
 
     /// CPU time used so far, user and system, in clock ticks (usually 10 ms).
     pub fn cpu_ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .collect();
+        let fields = stat(self.pid());
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 }
@@ -318,6 +318,24 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The fields of a process's status behind its name: state, ppid, pgrp, session, tty, tpgid, …
+pub fn stat(pid: u32) -> Vec<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields = stat.rsplit(')').next().unwrap();
+    fields.split_whitespace().map(String::from).collect()
+}
+
+/// Lets this process have as many descriptors as it may, and says how many.
+pub fn allow_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).unwrap();
+    limit.maximum.unwrap_or(u64::MAX)
 }
 
 fn status_field(pid: u32, field: &str) -> u64 {
@@ -492,6 +510,50 @@ pub fn connect_from(host: u8, port: u16) -> TcpStream {
     stream
 }
 
+/// The next to come, with deadlines on everything.
+#[track_caller]
+pub fn accept(listener: &TcpListener) -> TcpStream {
+    assert!(is_ready(listener, PollFlags::IN, DEADLINE), "nobody came");
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// Whether something is so of a descriptor, which it waits for that long.
+pub fn is_ready(fd: impl AsFd, wanted: PollFlags, limit: Duration) -> bool {
+    let limit = Timespec {
+        tv_sec: limit.as_secs() as i64,
+        tv_nsec: limit.subsec_nanos().into(),
+    };
+    rustix::event::poll(&mut [PollFd::new(&fd, wanted)], Some(&limit)).unwrap() > 0
+}
+
+/// A server for one participant.
+pub struct Server {
+    listener: TcpListener,
+    pub port: String,
+}
+
+impl Server {
+    pub fn new() -> Server {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        Server { listener, port }
+    }
+
+    /// The arguments that lead to it, and more of them.
+    pub fn args<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
+        [&["127.0.0.1", &self.port], args].concat()
+    }
+
+    #[track_caller]
+    pub fn accept(&self) -> TcpStream {
+        accept(&self.listener)
+    }
+}
+
 /// Reads exactly this and fails on anything else.
 #[track_caller]
 pub fn expect_bytes(stream: &mut impl Read, expected: impl AsRef<[u8]>) {
@@ -576,6 +638,15 @@ impl Terminal {
             .write_all(keys.as_bytes())
             .expect("press keys");
     }
+}
+
+/// The number after `pid:`, where a shell has put it in.
+pub fn pid_in(screen: &[u8]) -> Option<u32> {
+    let screen = String::from_utf8_lossy(screen);
+    screen.split("pid:").find_map(|rest| {
+        let (digits, _) = rest.split_once(';')?;
+        digits.parse().ok()
+    })
 }
 
 /// Waits for as long as somebody needs for a few keys: what comes sooner behind a line was pasted.
@@ -812,12 +883,8 @@ pub fn stay() {
 /// Stops a process while `act` runs, so that all that `act` does comes to it at once.
 #[track_caller]
 pub fn while_stopped<T>(process: &Process, act: impl FnOnce() -> T) -> T {
-    let stat = format!("/proc/{}/stat", process.pid());
     process.signal(rustix::process::Signal::STOP);
-    eventually("the process stops", || {
-        let stat = std::fs::read_to_string(&stat).unwrap();
-        stat.rsplit(") ").next().unwrap().starts_with('T')
-    });
+    eventually("the process stops", || stat(process.pid())[0] == "T");
     let result = act();
     process.signal(rustix::process::Signal::CONT);
     result
@@ -909,12 +976,7 @@ pub struct Patient(std::io::PipeReader);
 
 impl Read for Patient {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
-        let limit = Timespec {
-            tv_sec: DEADLINE.as_secs() as i64,
-            tv_nsec: 0,
-        };
-        if rustix::event::poll(&mut fds, Some(&limit))? == 0 {
+        if !is_ready(&self.0, PollFlags::IN, DEADLINE) {
             return Err(std::io::ErrorKind::TimedOut.into());
         }
         self.0.read(buffer)

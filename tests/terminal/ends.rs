@@ -13,12 +13,12 @@ use rustix::termios::tcgetattr;
 use socket2::SockRef;
 
 use crate::Seat;
-use crate::Server;
 use crate::Stream;
 use crate::at_both;
 use crate::expect_rest;
 use crate::is_canonical;
 use crate::support::MUXNC;
+use crate::support::Server;
 use crate::support::Watched;
 use crate::support::connect;
 use crate::support::eventually;

@@ -8,16 +8,18 @@ use rustix::process::Pid;
 use rustix::process::Signal;
 
 use crate::Seat;
-use crate::Server;
 use crate::Stream;
 use crate::is_canonical;
 use crate::support::MUXNC;
+use crate::support::Server;
 use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::installed;
 use crate::support::left_out;
 use crate::support::listening_port;
+use crate::support::pid_in;
+use crate::support::stat;
 
 /// A shell with a hub or a participant as a job.
 struct Shell {
@@ -96,21 +98,6 @@ impl Shell {
         self.seat.press(format!("{text}\r"));
         expect_bytes(&mut self.peer, format!("{text}\n"));
     }
-}
-
-fn pid_in(screen: &[u8]) -> Option<u32> {
-    let screen = String::from_utf8_lossy(screen);
-    screen.split("pid:").find_map(|rest| {
-        let (digits, _) = rest.split_once(';')?;
-        digits.parse().ok()
-    })
-}
-
-/// The fields of a process's status behind its name: state, ppid, pgrp, session, tty, tpgid, …
-fn stat(pid: u32) -> Vec<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields = stat.rsplit(')').next().unwrap();
-    fields.split_whitespace().map(String::from).collect()
 }
 
 #[test]

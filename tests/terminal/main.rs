@@ -21,24 +21,20 @@ mod tmux;
 
 use std::fs::File;
 use std::io::Write;
-use std::net::TcpListener;
 use std::net::TcpStream;
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::process::Stdio;
 
-use rustix::event::PollFd;
-use rustix::event::PollFlags;
-use rustix::event::Timespec;
 use rustix::termios::LocalModes;
 use rustix::termios::Winsize;
 use rustix::termios::tcgetattr;
 use rustix::termios::tcsetwinsize;
 
-use support::DEADLINE;
 use support::MUXNC;
 use support::Process;
+use support::Server;
 use support::Watched;
 use support::connect;
 use support::eventually;
@@ -232,35 +228,6 @@ impl Seat {
 enum Stream {
     Pipe,
     Terminal,
-}
-
-/// A server for one participant.
-struct Server {
-    listener: TcpListener,
-    port: String,
-}
-
-impl Server {
-    fn new() -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port().to_string();
-        Server { listener, port }
-    }
-
-    #[track_caller]
-    fn accept(&self) -> TcpStream {
-        let limit = Timespec {
-            tv_sec: DEADLINE.as_secs() as i64,
-            tv_nsec: 0,
-        };
-        let mut fds = [PollFd::new(&self.listener, PollFlags::IN)];
-        assert!(rustix::event::poll(&mut fds, Some(&limit)).unwrap() > 0);
-        let (stream, _) = self.listener.accept().unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream
-    }
 }
 
 /// The same thing at a hub, with one peer, and at a participant.
