@@ -121,7 +121,40 @@ fn run(options: &Options) -> Outcome<()> {
         let (from, to) = hub.converse(options.lines, count, bytes)?;
         println!("| {name} | {from} | {to} | {:.1} |", hub.peak_mib()?);
     }
-    slow_reader(options.slow)?;
+    println!(
+        "\nFrom one to another, for {} s beside one that reads 12 kB in a second:\n",
+        options.slow
+    );
+    println!("| beside | ms | of lines | the slow one is cut off after |");
+    println!("|---|---|---|---|");
+    slow_reader(
+        options.slow,
+        "2 that flood, `--broker`",
+        &["--broker"],
+        2,
+        flood,
+    )?;
+    slow_reader(
+        options.slow,
+        "8 that flood, `--broker`",
+        &["--broker"],
+        8,
+        flood,
+    )?;
+    slow_reader(
+        options.slow,
+        "3 that send line feeds, `--chat`",
+        &["--chat"],
+        3,
+        feeds,
+    )?;
+    slow_reader(
+        options.slow,
+        "8 that send line feeds, `--chat`",
+        &["--chat"],
+        8,
+        feeds,
+    )?;
     println!("\nMany at once:\n");
     println!("| what | took | the hub then |");
     println!("|---|---|---|");
@@ -136,10 +169,10 @@ fn run(options: &Options) -> Outcome<()> {
     terminals::forge()
 }
 
-/// A conversation in which two flood and one reads 12 kB in a second: how late one's line is at another.
-fn slow_reader(seconds: u64) -> Outcome<()> {
+/// A conversation in which some flood and one reads 12 kB in a second: how late one's line is at another.
+fn slow_reader(seconds: u64, name: &str, args: &[&str], count: usize, noise: &[u8]) -> Outcome<()> {
     const RATE: usize = 12_000;
-    let hub = Hub::start(&["--broker"])?;
+    let hub = Hub::start(args)?;
     let mut ana = hub.join()?;
     let ear = ana.try_clone()?;
     thread::spawn(move || std::io::copy(&mut { ear }, &mut std::io::sink()));
@@ -157,14 +190,13 @@ fn slow_reader(seconds: u64) -> Outcome<()> {
         start.elapsed()
     });
     let stop = Arc::new(AtomicBool::new(false));
-    let flood = [[b'!'; 1023].as_slice(), b"\n"].concat().repeat(64);
-    let noise = pester(&hub, 2, flood, stop.clone())?;
+    let noise = pester(&hub, count, noise.to_vec(), stop.clone())?;
     let (sender, heard) = mpsc::channel();
     thread::spawn(move || {
         let mut bob = BufReader::with_capacity(1 << 20, bob);
         let mut line = Vec::new();
         while bob.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            if line == b"ana\n" {
+            if line.ends_with(b"ana\n") {
                 let _ = sender.send(Instant::now());
             }
             line.clear();
@@ -180,18 +212,14 @@ fn slow_reader(seconds: u64) -> Outcome<()> {
     }
     stop.store(true, Ordering::Relaxed);
     noise.join().map_err(|_| "a pest panicked")?;
-    println!(
-        "\nA line from one to another, `--broker`, beside 2 that flood and one that reads 12 kB in a \
-         second, for {seconds} s: {late} ms (median, 99 %, most) of {} lines",
-        late.0.len()
-    );
-    if slow.is_finished() {
-        let end = slow.join().map_err(|_| "the slow one panicked")?;
-        println!(
-            "(the slow one read the end of its stream after {:.1} s)",
-            end.as_secs_f64()
-        );
-    }
+    let end = match slow.is_finished() {
+        true => {
+            let end = slow.join().map_err(|_| "the slow one panicked")?;
+            format!("{:.1} s", end.as_secs_f64())
+        }
+        false => "-".into(),
+    };
+    println!("| {name} | {late} | {} | {end} |", late.0.len());
     Ok(())
 }
 

@@ -76,6 +76,11 @@ impl Lines {
         MAX_LINE - self.held.len()
     }
 
+    /// Bytes of the unfinished line that are held.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
     /// Bytes of memory that hold the unfinished line.
     pub fn memory(&self) -> usize {
         self.held.capacity()

@@ -375,8 +375,10 @@ impl Room {
             speech.meter.spend(rate, bytes.len() as u64, now);
         }
         let before = speech.lines.memory();
-        if self.policy.relay && !member.account.muted {
-            let in_hold = self.backpressure.is_some();
+        let in_hold = self.backpressure.is_some();
+        let counted = self.journal.end() + speech.lines.len() as u64;
+        let is_counted = self.policy.relay && !member.account.muted;
+        if is_counted {
             member.pace.say(bytes.len() as u64, in_hold, now);
         }
         if self.is_chat() {
@@ -388,9 +390,23 @@ impl Room {
                 lines.feed(bytes, alone, screen, room);
             });
         }
+        if is_counted {
+            self.note_growth(key, counted + bytes.len() as u64, in_hold, now);
+        }
         self.hold(key, before);
         if self.held.is_spent() && self.members[key].held() > SHORT {
             self.pass_on(key, Speech::Pause, now);
+        }
+    }
+
+    /// What the log and a member's unfinished line take together was counted as so much: what its bytes
+    /// became beyond that (a label for each line, a number for a control character) it said as well.
+    fn note_growth(&mut self, key: usize, counted: u64, in_hold: bool, now: Instant) {
+        let member = &mut self.members[key];
+        let now_there = self.journal.end() + member.unfinished() as u64;
+        let more = now_there.saturating_sub(counted);
+        if more > 0 {
+            member.pace.say(more, in_hold, now);
         }
     }
 

@@ -186,14 +186,23 @@ impl Room {
         };
         let reserved = match self.is_on_hold() {
             false => u64::MAX,
-            true => self.reserve_of(key, now)?,
+            true => self.reserve_of(key, self.expansion(key), now)?,
         };
         let most = usize::try_from(rated.min(reserved)).unwrap_or(usize::MAX);
         Ok(most.min(self.fits(key)))
     }
 
-    /// How many bytes of a member may be read so that what they become fits: with a label before each
-    /// line, one that is empty is twenty times its line feed.
+    /// How many bytes a byte of a member becomes for the others at most: with a label before each line, one
+    /// that is empty is twenty times its line feed.
+    fn expansion(&self, key: usize) -> u64 {
+        let name = || self.members[key].account.name.as_ref();
+        match self.chat {
+            None => 1,
+            Some(_) => (LABEL + name().map_or(0, |name| name.len()) + self.stamp.len()) as u64,
+        }
+    }
+
+    /// How many bytes of a member may be read so that what they become fits.
     fn fits(&self, key: usize) -> usize {
         if self.chat.is_none() && self.policy.surface.is_stream() {
             return usize::MAX;
@@ -201,12 +210,11 @@ impl Room {
         let name = self.members[key].account.name.as_ref();
         let name = name.map_or(0, |name| name.len());
         let number = if self.chat.is_none() { NUMBER } else { 0 };
-        let stamp = self.stamp.len();
-        let shown = self.screen.fits(number + name + stamp);
+        let shown = self.screen.fits(number + name + self.stamp.len());
         match &self.chat {
             None => shown,
             Some(_) => {
-                let each = LABEL + name + stamp;
+                let each = self.expansion(key) as usize;
                 let said = match self.policy.relay {
                     true => self.log_fits(self.members_reserve(), each),
                     false => usize::MAX,

@@ -7,7 +7,8 @@
 //!
 //! It promises: a member is never cut off for its pace while fewer than half of the others keep up, and
 //! so never the last one; what is let in during a hold is bounded by
-//! [`RESERVE`](super::RESERVE), the last of it the operator's alone; members are counted once in a hold
+//! [`RESERVE`](super::RESERVE), the last of it the operator's alone, and no members use up what is left for
+//! another that said less; members are counted once in a hold
 //! and whenever it changes who is to blame, not with each write.
 
 use std::time::Duration;
@@ -20,9 +21,15 @@ use super::backpressure::Backpressure;
 use super::backpressure::LOOKS;
 use super::backpressure::LOW_WATER;
 use super::pace::Pace;
+use crate::engine::rate::QUANTUM;
 
 /// Of the reserve, what is the operator's alone.
 const OPERATORS: u64 = 64 * 1024;
+
+/// A member may have said as much in a hold as one part in so many of what is left for all of them: however
+/// many use theirs up, as much and more is left for whoever said less (the dynamic thresholds of Choudhury
+/// and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998).
+const PARTS: u64 = 4;
 
 impl Room {
     /// The operator's words are typed and no stream: nobody sets the pace of them.
@@ -183,13 +190,19 @@ impl Room {
         }
     }
 
-    /// The same of one.
+    /// How many bytes of one member may be read although it is on hold, if each becomes so many at most. What
+    /// it holds of a line may be passed on with them.
     ///
     /// # Errors
     /// None; that is when to ask again.
-    pub(super) fn reserve_of(&self, key: usize, now: Instant) -> Result<u64, Instant> {
-        let allowed = self.members[key].pace.allowance(now)?;
-        Ok(allowed.min(self.members_reserve()))
+    pub(super) fn reserve_of(&self, key: usize, each: u64, now: Instant) -> Result<u64, Instant> {
+        let member = &self.members[key];
+        let allowed = member.pace.allowance(now)?;
+        let share = (self.members_reserve() / PARTS).saturating_sub(member.pace.said_in_hold());
+        match (share / each).saturating_sub(member.unfinished() as u64) {
+            0 => Err(now + QUANTUM),
+            share => Ok(share.min((allowed / each).max(1))),
+        }
     }
 
     /// Whether a hold is over, and [`Room::take_release`] was not called since.

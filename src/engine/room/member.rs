@@ -142,6 +142,11 @@ impl Member {
         self.is_silent
     }
 
+    /// Bytes of its unfinished line that are held.
+    pub(super) fn unfinished(&self) -> usize {
+        self.speech.as_ref().map_or(0, |speech| speech.lines.len())
+    }
+
     /// Bytes of memory that hold its unfinished line.
     pub(super) fn held(&self) -> usize {
         let speech = self.speech.as_ref();

@@ -97,6 +97,11 @@ impl Pace {
         said.unwrap_or_default()
     }
 
+    /// Bytes that it said since the hold began.
+    pub(super) fn said_in_hold(&self) -> u64 {
+        self.0.as_ref().map_or(0, |state| state.said_in_hold)
+    }
+
     /// It said so much, while others waited or not.
     pub(super) fn say(&mut self, bytes: u64, in_hold: bool, now: Instant) {
         self.known(now).say(bytes, in_hold, now);
@@ -131,8 +136,10 @@ struct State {
     forgotten_at: Instant,
     /// Bytes that it said since, fewer than [`FRESH`].
     fresh: u64,
-    /// What it said while others waited.
+    /// What it said while others waited, of late.
     meter: Meter,
+    /// Bytes that it said since they began to wait.
+    said_in_hold: u64,
 }
 
 impl State {
@@ -146,12 +153,14 @@ impl State {
             forgotten_at: now,
             fresh: 0,
             meter: Meter::default(),
+            said_in_hold: 0,
         }
     }
 
     /// A hold has begun.
     fn begin(&mut self, lags: bool, now: Instant) {
         self.settle(None, now);
+        self.said_in_hold = 0;
         self.lags = lags;
         self.floods = self.said_lately(now) >= MUCH;
     }
@@ -186,6 +195,7 @@ impl State {
         }
         if in_hold {
             self.meter.spend(Rate::per_second(LITTLE), bytes, now);
+            self.said_in_hold += bytes;
         }
     }
 
