@@ -16,7 +16,9 @@ use support::piped;
 fn scripts() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let entries = fs::read_dir(directory).unwrap();
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let paths = entries.map(|entry| entry.unwrap().path());
+    // What they share is no script.
+    paths.filter(|path| path.is_file()).collect()
 }
 
 /// A script of ours that calls cargo.
@@ -125,4 +127,42 @@ fn the_pictures_of_the_page_are_those_of_a_class() {
             assert!(width >= least && picture.len() < 300_000, "{name}: {width}");
         }
     }
+}
+
+/// Whatever they started ends with them, browsers as well.
+#[cfg(feature = "web")]
+#[test]
+fn pictures_that_are_interrupted_leave_nothing_behind() {
+    let programs = [
+        "tmux",
+        "unshare",
+        "ip",
+        "nc",
+        "curl",
+        "chromium",
+        "chromedriver",
+    ];
+    if !installed(&programs) || support::Namespace::new().is_none() {
+        return;
+    }
+    let folder = support::Folder::new("interrupted");
+    // By this everything is known that it starts.
+    let mark = format!("TMPDIR={}", folder.0.display());
+    let mut command = script("web-pictures", &["--muxnc", MUXNC]);
+    let mut process = Process::start(command.arg(&folder.0).env("TMPDIR", &folder.0));
+    let of_it = |what: &str| {
+        let entries = fs::read_dir("/proc").unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let is_of_it = |path: &PathBuf| {
+            let [environment, name] = ["environ", "comm"]
+                .map(|file| fs::read_to_string(path.join(file)).unwrap_or_default());
+            environment.contains(&mark) && name.contains(what)
+        };
+        paths.filter(is_of_it).count()
+    };
+    support::eventually("a browser starts", || of_it("chrom") > 1);
+    process.signal(rustix::process::Signal::TERM);
+    process.expect_status(143);
+    support::eventually("everything ends", || of_it("") == 0);
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
 }
