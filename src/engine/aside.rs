@@ -12,6 +12,8 @@ use std::fmt::Write;
 pub enum Aside<'a> {
     /// The first that a member is told.
     Hello(Hello<'a>),
+    /// So many are here now, itself included.
+    Here(usize),
     /// The operator sent it away, and why.
     Kicked(&'a str),
     /// The hub lets it go, and why.
@@ -29,6 +31,8 @@ pub struct Hello<'a> {
     pub token: &'a str,
     /// How many bytes of its stream it has.
     pub at: u64,
+    /// How many bytes of what it said were taken in, over all its connections.
+    pub heard: u64,
     /// Its stream goes on where it wanted.
     pub resumed: bool,
     /// It does not, so that something may be missing.
@@ -39,6 +43,8 @@ pub struct Hello<'a> {
     pub name: Option<&'a str>,
     /// This is a chat.
     pub is_chat: bool,
+    /// Every line of its stream begins with a stamp.
+    pub has_stamps: bool,
     /// Members hear each other.
     pub relays: bool,
     /// How many are here, itself included.
@@ -59,7 +65,7 @@ pub struct Returning {
 impl Aside<'_> {
     /// Whether it is the last that is said, and so says why.
     pub fn is_last(&self) -> bool {
-        !matches!(self, Aside::Hello(_))
+        !matches!(self, Aside::Hello(_) | Aside::Here(_))
     }
 }
 
@@ -67,6 +73,7 @@ impl Display for Aside<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Aside::Hello(hello) => hello.fmt(f),
+            Aside::Here(count) => write!(f, r#"{{"type":"here","here":{count}}}"#),
             Aside::Kicked(why) => write!(f, r#"{{"type":"kicked","reason":{}}}"#, Quoted(why)),
             Aside::Ended(why) => write!(f, r#"{{"type":"ended","reason":{}}}"#, Quoted(why)),
             Aside::Over => f.write_str(r#"{"type":"over"}"#),
@@ -78,22 +85,23 @@ impl Display for Hello<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            r#"{{"type":"hello","epoch":{},"token":{},"at":{},"resumed":{},"missing":{},"you":{}"#,
+            r#"{{"type":"hello","epoch":{},"token":{},"at":{},"heard":{},"resumed":{},"missing":{}"#,
             Quoted(self.epoch),
             Quoted(self.token),
             self.at,
+            self.heard,
             self.resumed,
             self.missing,
-            self.number,
         )?;
+        write!(f, r#","you":{}"#, self.number)?;
         if let Some(name) = self.name {
             write!(f, r#","name":{}"#, Quoted(name))?;
         }
-        let (chat, relay) = (self.is_chat, self.relays);
+        let (chat, stamps) = (self.is_chat, self.has_stamps);
+        let (relay, here) = (self.relays, self.here);
         write!(
             f,
-            r#","chat":{chat},"relay":{relay},"here":{}}}"#,
-            self.here
+            r#","chat":{chat},"stamps":{stamps},"relay":{relay},"here":{here}}}"#
         )
     }
 }
@@ -125,23 +133,28 @@ mod tests {
             epoch: "e",
             token: "t",
             at: 7,
+            heard: 5,
             resumed: true,
             missing: false,
             number: 3,
             name: Some("Jos\u{e9}"),
             is_chat: true,
+            has_stamps: false,
             relays: true,
             here: 2,
         };
         assert_eq!(
             Aside::Hello(hello).to_string(),
-            "{\"type\":\"hello\",\"epoch\":\"e\",\"token\":\"t\",\"at\":7,\"resumed\":true,\
-             \"missing\":false,\"you\":3,\"name\":\"Jos\u{e9}\",\"chat\":true,\"relay\":true,\"here\":2}"
+            "{\"type\":\"hello\",\"epoch\":\"e\",\"token\":\"t\",\"at\":7,\"heard\":5,\"resumed\":true,\
+             \"missing\":false,\"you\":3,\"name\":\"Jos\u{e9}\",\"chat\":true,\"stamps\":false,\
+             \"relay\":true,\"here\":2}"
         );
+        assert_eq!(Aside::Here(3).to_string(), r#"{"type":"here","here":3}"#);
         assert_eq!(
             Aside::Kicked("a \"b\" \\ \n\x1b").to_string(),
             r#"{"type":"kicked","reason":"a \"b\" \\ \u000a\u001b"}"#
         );
-        assert!(Aside::Over.is_last() && !Aside::Hello(hello).is_last());
+        assert!(Aside::Over.is_last());
+        assert!(!Aside::Hello(hello).is_last() && !Aside::Here(3).is_last());
     }
 }

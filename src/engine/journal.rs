@@ -110,6 +110,8 @@ struct Edits {
     taken: usize,
     /// Only of a cursor that can go back.
     trail: Option<Box<Trail>>,
+    /// Where such a cursor stood when it was released.
+    stood: Option<Box<Bookmark>>,
 }
 
 /// The last edits that a cursor has passed.
@@ -123,7 +125,7 @@ struct Trail {
 }
 
 /// Where a cursor stood, of which nothing is kept in the journal: see [`Journal::bookmark`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Bookmark {
     at: u64,
     queue: VecDeque<Edit>,
@@ -184,10 +186,13 @@ impl Journal {
         }));
     }
 
-    /// Where a cursor stands that [is remembered](Journal::remember), for another that may go on there: what
-    /// is kept for it goes with it, or with the past.
+    /// Where a cursor stands that [is remembered](Journal::remember), or stood when it was released, for
+    /// another that may go on there: what is kept for it goes with it, or with the past.
     pub fn bookmark(&self, cursor: &Cursor) -> Option<Bookmark> {
-        let edits = cursor.edits.as_ref().filter(|_| cursor.at != RELEASED)?;
+        let edits = cursor.edits.as_ref()?;
+        if cursor.at == RELEASED {
+            return edits.stood.as_deref().cloned();
+        }
         Some(Bookmark {
             at: cursor.at,
             queue: edits.queue.clone(),
@@ -244,6 +249,7 @@ impl Journal {
                 skipped,
                 taken,
                 trail: Some(trail),
+                stood: None,
             })),
         };
         self.check();
@@ -319,11 +325,12 @@ impl Journal {
     }
 
     /// The stream of this cursor is over: nothing is owed to it any more, nothing is kept for it, and it
-    /// stands nowhere. What is done with it from now on has no effect.
+    /// stands nowhere. What is done with it from now on has no effect but for whoever goes on where it stood.
     pub fn release(&mut self, cursor: &mut Cursor) {
         if cursor.at == RELEASED {
             return;
         }
+        let stood = self.bookmark(cursor);
         if let Some(edits) = &cursor.edits {
             self.edits -= edits.queue.len();
             self.inserted -= edits.inserted;
@@ -331,7 +338,12 @@ impl Journal {
         self.segment_mut(cursor.at).cursors -= 1;
         *cursor = Cursor {
             at: RELEASED,
-            edits: None,
+            edits: stood.map(|stood| {
+                Box::new(Edits {
+                    stood: Some(Box::new(stood)),
+                    ..Edits::default()
+                })
+            }),
         };
         self.trim();
     }
@@ -411,7 +423,7 @@ impl Journal {
     /// yet, and in which nothing else is edited behind them.
     pub fn skip_from(&mut self, cursor: &mut Cursor, start: u64, len: u64) {
         if cursor.at == RELEASED {
-            return;
+            return cursor.edit_later(Edit::Skip { at: start, len });
         }
         debug_assert!(cursor.at <= start && start + len <= self.end);
         let pending = cursor.edits.as_ref().is_some_and(|e| !e.queue.is_empty());
@@ -438,8 +450,12 @@ impl Journal {
 
     /// Puts `bytes` into this cursor's stream alone, after everything appended so far.
     pub fn insert(&mut self, cursor: &mut Cursor, bytes: &[u8]) {
-        if bytes.is_empty() || cursor.at == RELEASED {
+        if bytes.is_empty() {
             return;
+        }
+        if cursor.at == RELEASED {
+            let (at, bytes) = (self.end, bytes.into());
+            return cursor.edit_later(Edit::Insert { at, bytes });
         }
         let edits = cursor.edits.get_or_insert_default();
         edits.inserted += bytes.len() as u64;
@@ -799,6 +815,33 @@ impl Edit {
         match self {
             Edit::Skip { .. } => 0,
             Edit::Insert { bytes, .. } => bytes.len(),
+        }
+    }
+}
+
+impl Cursor {
+    /// It was released: whoever goes on where it stood will come to that edit. Of too many nothing is kept.
+    fn edit_later(&mut self, edit: Edit) {
+        let Some(edits) = &mut self.edits else {
+            return;
+        };
+        let Some(stood) = &mut edits.stood else {
+            return;
+        };
+        let bytes: usize = stood.queue.iter().map(Edit::inserted).sum();
+        let fits = stood.queue.len() < TRAIL && bytes + edit.inserted() <= TRAIL_BYTES;
+        if let Some(Edit::Skip { at, len }) = stood.queue.back_mut()
+            && let Edit::Skip {
+                at: next,
+                len: more,
+            } = edit
+            && *at + *len == next
+        {
+            *len += more;
+        } else if fits {
+            stood.queue.push_back(edit);
+        } else {
+            self.edits = None;
         }
     }
 }

@@ -265,6 +265,7 @@ impl Room {
         // What is said because it leaves (its unfinished line, a name in it) is not owed to it.
         let owed = self.journal.owed(&self.members.get(key)?.cursor);
         self.finish(key, now);
+        let lost = self.lost(key);
         let member = self.members.remove(key)?;
         self.held.give_back(member.held());
         self.latecomers.forget(key);
@@ -283,6 +284,7 @@ impl Room {
             account: member.account,
             presence: member.presence,
             owed,
+            lost,
         })
     }
 

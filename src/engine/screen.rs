@@ -139,6 +139,11 @@ impl Screen {
         self.abandoned |= self.midline && self.speaker == Some(speaker);
     }
 
+    /// Whoever speaks with that number from now on is another than before, and begins a line.
+    pub fn part(&mut self, speaker: u32) {
+        self.speaker = self.speaker.filter(|last| *last != speaker);
+    }
+
     /// Shows nothing but [`Screen::record`]s from now on, at a terminal with what no peer says between
     /// these `marks`.
     pub fn show_records(&mut self, marks: (&'static str, &'static str)) {

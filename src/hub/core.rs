@@ -275,6 +275,7 @@ impl<W: World> Core<W> {
         if self.peers.reap(now) {
             self.accept.freed();
         }
+        self.peers.tell_here(now);
         self.peers.news.sum_up(now);
         self.peers.record(|records| records.flush(now));
         self.draw(now);

@@ -364,6 +364,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.news.deadline(),
             self.lingering.deadline(),
             self.looks_for_silence(),
+            self.tells_here(),
             self.records.as_ref().and_then(|r| r.deadline()),
             idle,
             self.explains_at(),

@@ -66,6 +66,7 @@ impl Browser {
         });
         let capabilities = json!({"alwaysMatch": {
             "browserName": "chrome",
+            "acceptInsecureCerts": true,
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"},
         }});
@@ -101,8 +102,13 @@ impl Browser {
     /// Goes to the page on this port.
     #[track_caller]
     pub(crate) fn open(&self, port: u16) {
-        let url = json!({"url": format!("http://127.0.0.1:{port}/")});
-        self.call("POST", "/url", &url);
+        self.visit(&format!("http://127.0.0.1:{port}/"));
+    }
+
+    /// Goes to a page; that nobody signed its certificate is no matter.
+    #[track_caller]
+    pub(crate) fn visit(&self, url: &str) {
+        self.call("POST", "/url", &json!({"url": url}));
     }
 
     /// What a function's body returns in the page.

@@ -15,7 +15,6 @@ mod support;
 
 use support::MUXNC;
 use support::Process;
-use support::Watched;
 use support::installed;
 use support::piped;
 
@@ -57,29 +56,9 @@ impl Hub {
             "--web-origin",
             "127.0.0.1",
         ];
-        let process = Process::start(piped(MUXNC, &own).args(args));
-        let web = web_port(&process.stderr);
-        let port = support::listening_port(&process.stderr);
+        let hub = support::Hub::start_command(piped(MUXNC, &own).args(args));
+        let support::Hub { process, port } = hub;
+        let web = support::web_port(&process.stderr);
         Hub { process, port, web }
     }
-}
-
-/// The port in `muxnc: listening for browsers on …`, which it waits for.
-#[track_caller]
-fn web_port(told: &Watched) -> u16 {
-    port_after(told, "listening for browsers on ")
-}
-
-/// The port at the end of the address behind this, which it waits for.
-#[track_caller]
-fn port_after(told: &Watched, before: &str) -> u16 {
-    let text = told.wait_until(before, |bytes| {
-        let text = String::from_utf8_lossy(bytes);
-        text.split_once(before)
-            .is_some_and(|(_, after)| after.contains('\n'))
-    });
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let place = text.split(before).nth(1).unwrap();
-    let place = place.split([' ', '\r', '\n']).next().unwrap();
-    place.rsplit(':').next().unwrap().parse().expect(place)
 }

@@ -62,10 +62,10 @@ fn a_cut_loses_nothing_and_says_nothing_twice() {
     browser.expect_clean();
 }
 
-/// What was said into a network that is gone, the hub may have got or not: that is said, and nothing is said
-/// twice.
+/// What was said into a network that is gone, the hub may have got or not: that is said, and what it did not get
+/// when that is known. Nothing is lost, and nothing said twice.
 #[test]
-fn what_may_not_have_been_received_is_marked() {
+fn what_was_not_received_is_marked_and_can_be_sent_again() {
     if !has_browser() {
         return;
     }
@@ -82,19 +82,91 @@ fn what_may_not_have_been_received_is_marked() {
     browser.say("this as well");
     wire.cut();
     browser.wait_state("lost");
-    wire.mend();
-    browser.wait_state("open");
-    browser.say("and on");
-    hub.process.stdout.wait_for("and on\n");
-    assert_eq!(hub.process.stdout.text(), "heard\nand on\n");
     let lines = [
         "you heard",
         "go on",
         "you lost on the way (may not have been received)",
         "you this as well (may not have been received)",
+    ];
+    assert_eq!(browser.lines(), lines);
+    browser.press("message", "and on");
+    wire.mend();
+    browser.wait_state("open");
+    let told = browser.text("told");
+    assert!(
+        told.starts_with("What you said last was not sent."),
+        "{told}"
+    );
+    let field = browser.value("message.value");
+    assert_eq!(field, "lost on the way\nthis as well\nand on");
+    browser.press("message", ENTER);
+    hub.process.stdout.wait_for("and on\n");
+    let out = hub.process.stdout.text();
+    assert_eq!(out, "heard\nlost on the way\nthis as well\nand on\n");
+    let lines = [
+        "you heard",
+        "go on",
+        "you lost on the way (not sent)",
+        "you this as well (not sent)",
+        "you lost on the way",
+        "you this as well",
         "you and on",
     ];
     assert_eq!(browser.lines(), lines);
+    assert_eq!(browser.text("told"), "");
+    browser.expect_clean();
+}
+
+/// Each line is known to have arrived, or not, wherever the connection was cut, also with letters of several
+/// bytes; and again when it is cut once more.
+#[test]
+fn exactly_what_the_hub_took_in_counts_as_sent() {
+    if !has_browser() {
+        return;
+    }
+    let hub = Hub::start(&[]);
+    let wire = Wire::to(hub.web);
+    let browser = Browser::join(wire.port);
+    browser.say("é");
+    hub.process.stdout.wait_for("é\n");
+    let mut heard = String::from("é\n");
+    for (whole, part) in [
+        ("", ""),
+        ("ü\n", ""),
+        ("ü\ntwo\n", "t"),
+        ("ü\ntwo\nthree\n", ""),
+    ] {
+        browser.run("message.value = 'ü\\ntwo\\nthree'", json!([]));
+        // A frame has six bytes before its payload.
+        wire.silence_after(6 + whole.len() + part.len());
+        browser.press("message", ENTER);
+        heard += &(String::from(whole) + part);
+        hub.process.stdout.wait_for(&heard);
+        wire.cut();
+        browser.wait_state("lost");
+        wire.mend();
+        browser.wait_state("open");
+        let mut lines = vec!["you ü", "you two", "you three"];
+        let mut unsent = lines.split_off(whole.matches('\n').count());
+        let sent = lines.join("\n").replace("you ", "");
+        assert!(whole.starts_with(&sent), "{whole:?}");
+        let all = browser.value("message.value");
+        assert_eq!(all, unsent.join("\n").replace("you ", ""));
+        let marked: Vec<String> = unsent
+            .drain(..)
+            .enumerate()
+            .map(|(number, line)| match number == 0 && !part.is_empty() {
+                true => format!("{line} (not sent whole)"),
+                false => format!("{line} (not sent)"),
+            })
+            .collect();
+        let shown = browser.lines();
+        let expected: Vec<String> = lines.into_iter().map(String::from).chain(marked).collect();
+        assert_eq!(shown[shown.len() - 3..], expected);
+        if !part.is_empty() {
+            heard.push('\n');
+        }
+    }
     browser.expect_clean();
 }
 
@@ -120,12 +192,9 @@ fn in_another_network_it_does_not_wait() {
     assert_eq!(browser.text("you"), "you are [1]");
     assert_eq!(
         browser.lines(),
-        [
-            "before",
-            "you into the void (may not have been received)",
-            "unheard"
-        ]
+        ["before", "you into the void (not sent)", "unheard"]
     );
+    assert_eq!(browser.value("message.value"), "into the void");
     browser.expect_clean();
 }
 

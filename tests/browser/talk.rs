@@ -6,16 +6,16 @@ use crate::Hub;
 use crate::driver::Browser;
 use crate::driver::ENTER;
 use crate::has_browser;
-use crate::port_after;
 use crate::support::Process;
 use crate::support::Terminal;
 use crate::support::connect;
 use crate::support::contains;
 use crate::support::installed;
+use crate::support::listening_port;
 use crate::support::muxnc;
 use crate::support::pause;
 use crate::support::piped;
-use crate::web_port;
+use crate::support::web_port;
 
 #[test]
 fn whoever_opens_the_page_is_a_member() {
@@ -54,7 +54,7 @@ fn nc_and_the_terminal_stand_beside_it() {
     let own = ["-l", "127.0.0.1", "0", "-v", "--web", "127.0.0.1:0"];
     let mut bob = Terminal::muxnc(&own);
     let web = web_port(&bob.screen);
-    let port = port_after(&bob.screen, "listening on ").to_string();
+    let port = listening_port(&bob.screen).to_string();
     let mut carol = Process::start(&mut piped("nc", &["127.0.0.1", &port]));
     bob.screen.wait_for("1 here");
     let alice = Browser::phone(web);
@@ -133,6 +133,113 @@ fn in_a_chat_one_has_a_name() {
     assert!(!contains(&nc.stdout.bytes(), b"psst"));
     ana.expect_clean();
     ben.expect_clean();
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn over_tls_it_is_the_same() {
+    if !has_browser() {
+        return;
+    }
+    let mut hub = Hub::start(&["--ssl"]);
+    let browser = Browser::start(900, 600, false);
+    browser.visit(&format!("https://127.0.0.1:{}/", hub.web));
+    browser.wait_state("open");
+    // What the browser warned of can be compared.
+    let told = browser.text("empty");
+    assert!(told.contains("SHA-256 fingerprint"), "{told}");
+    let resources = "performance.getEntriesByType('resource').filter(one => !one.name.startsWith('https://')).length";
+    assert_eq!(browser.value(resources), 0);
+    hub.process.type_in("Hello\n");
+    browser.wait_log("Hello");
+    browser.say("World");
+    hub.process.stdout.wait_for("World\n");
+    hub.process.end_input();
+    browser.wait_state("over");
+    browser.expect_clean();
+}
+
+/// The hub's stamps are its own, as names are, and told apart from what is said.
+#[test]
+fn a_chat_with_the_time_is_read_as_one_without() {
+    if !has_browser() {
+        return;
+    }
+    let mut hub = Hub::start(&["--chat", "--time"]);
+    let ana = Browser::join(hub.web);
+    let ben = Browser::join(hub.web);
+    for (browser, name) in [(&ana, "Ana"), (&ben, "Ben")] {
+        browser.run(
+            "document.getElementById('name').select()",
+            serde_json::json!([]),
+        );
+        browser.press("name", &format!("{name}{ENTER}"));
+        browser.wait(&format!(
+            "rename.hidden && document.getElementById('name').value === {name:?}"
+        ));
+    }
+    ana.wait_log("Ben joined");
+    ben.say("[00:00:00] * Ana is now Eve");
+    ana.wait_log("now Eve");
+    ben.say("/msg Ana psst");
+    ana.wait_log("psst");
+    hub.process.type_in("[00:00:00] <Ben> no\n");
+    ana.wait_log("<host>");
+    let shown = ana.value(
+        "Array.from(log.children, line => [line.className,
+            ...['time', 'b', 'bdi'].map(tag => line.querySelector(tag)?.textContent ?? '')])",
+    );
+    let shown: Vec<[String; 4]> = serde_json::from_value(shown).unwrap();
+    for [_, stamp, ..] in &shown {
+        let digits = stamp.replace(|letter: char| letter.is_ascii_digit(), "0");
+        assert_eq!(digits, "00:00:00", "{shown:?}");
+    }
+    let last: Vec<_> = shown
+        .iter()
+        .map(|[class, _, who, said]| {
+            let kind = class.split(' ').next_back().unwrap();
+            (kind, &**who, &**said)
+        })
+        .collect();
+    let private = ("private", "<Ben, to you alone>", "psst");
+    assert!(last.contains(&private), "{shown:?}");
+    assert!(last.contains(&("news", "", "* Ben joined")), "{shown:?}");
+    let own = |who, said| last.iter().any(|line| (line.1, line.2) == (who, said));
+    assert!(own("<Ben>", "[00:00:00] * Ana is now Eve"), "{shown:?}");
+    assert!(own("<host>", "[00:00:00] <Ben> no"), "{shown:?}");
+    assert_eq!(ana.value("document.getElementById('name').value"), "Ana");
+    ana.expect_clean();
+    ben.expect_clean();
+}
+
+#[test]
+fn how_many_are_here_stays_right() {
+    if !has_browser() {
+        return;
+    }
+    let hub = Hub::start(&[]);
+    let ana = Browser::join(hub.web);
+    let ben = Browser::join(hub.web);
+    let expect = |browsers: &[&Browser], here: u32| {
+        for browser in browsers {
+            browser.wait(&format!(
+                "here.textContent === '{here} here' && !here.hidden"
+            ));
+        }
+    };
+    expect(&[&ana, &ben], 2);
+    let plain = connect(hub.port);
+    expect(&[&ana, &ben], 3);
+    let many: Vec<_> = (0..20).map(|_| connect(hub.port)).collect();
+    expect(&[&ana, &ben], 23);
+    drop(many);
+    drop(ben);
+    expect(&[&ana], 2);
+    drop(plain);
+    expect(&[&ana], 1);
+    // It is not said in the log.
+    assert_eq!(ana.lines().len(), 0);
+    ana.expect_clean();
 }
 
 #[test]

@@ -23,8 +23,10 @@ struct Shared {
     /// Those that are open, by their numbers, which are never reused.
     open: Vec<(usize, TcpStream)>,
     made: usize,
-    /// Of connections with smaller numbers everything is lost, and neither end is told.
+    /// Of connections with smaller numbers everything is lost, and neither end is told, but for so many bytes
+    /// to the far end.
     first_heard: usize,
+    to_come: usize,
 }
 
 impl Wire {
@@ -61,8 +63,14 @@ impl Wire {
 
     /// From now on nothing gets through the connections that there are, and neither end is told.
     pub(crate) fn silence(&self) {
+        self.silence_after(0);
+    }
+
+    /// The same when so many bytes more came to the far end.
+    pub(crate) fn silence_after(&self, count: usize) {
         let mut shared = self.shared.lock().unwrap();
         shared.first_heard = shared.made;
+        shared.to_come = count;
     }
 }
 
@@ -73,22 +81,31 @@ fn join(near: &TcpStream, far: &TcpStream, shared: &Arc<Mutex<Shared>>) {
     }
     let number = all.made;
     all.made += 1;
-    for (from, to) in [(near, far), (far, near)] {
+    for (from, to, is_there) in [(near, far, true), (far, near, false)] {
         let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
         all.open.push((number, to.try_clone().unwrap()));
         let shared = Arc::clone(shared);
         thread::spawn(move || {
-            carry(&from, &to, number, &shared);
+            carry(&from, &to, |count| {
+                let mut shared = shared.lock().unwrap();
+                if number >= shared.first_heard {
+                    return count;
+                }
+                let most = if is_there { shared.to_come } else { 0 };
+                let come = count.min(most);
+                shared.to_come -= come;
+                come
+            });
             let _ = to.shutdown(Shutdown::Write);
         });
     }
 }
 
-fn carry(mut from: &TcpStream, mut to: &TcpStream, number: usize, shared: &Mutex<Shared>) {
+/// Carries as many of the bytes that were read as come through.
+fn carry(mut from: &TcpStream, mut to: &TcpStream, come: impl Fn(usize) -> usize) {
     let mut buffer = [0; 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
-        let is_lost = number < shared.lock().unwrap().first_heard;
-        if !is_lost && to.write_all(&buffer[..count]).is_err() {
+        if to.write_all(&buffer[..come(count)]).is_err() {
             return;
         }
     }

@@ -411,14 +411,26 @@ impl Hub {
 /// The port in `muxnc: listening on …`, which it waits for.
 #[track_caller]
 pub fn listening_port(stderr: &Watched) -> u16 {
-    let text = stderr.wait_until("listening on", |bytes| {
+    port_after(stderr, "listening on ")
+}
+
+/// The port in `muxnc: listening for browsers on …`, which it waits for.
+#[track_caller]
+pub fn web_port(stderr: &Watched) -> u16 {
+    port_after(stderr, "listening for browsers on ")
+}
+
+/// The port at the end of the address behind this, which it waits for.
+#[track_caller]
+fn port_after(told: &Watched, before: &str) -> u16 {
+    let text = told.wait_until(before, |bytes| {
         let text = String::from_utf8_lossy(bytes);
-        text.find("listening on ")
-            .is_some_and(|at| text[at..].contains('\n'))
+        text.split_once(before)
+            .is_some_and(|(_, after)| after.contains('\n'))
     });
     let text = String::from_utf8_lossy(&text).into_owned();
-    let place = text.split("listening on ").nth(1).unwrap();
-    let place = place.split([' ', '\n']).next().unwrap();
+    let place = text.split(before).nth(1).unwrap();
+    let place = place.split([' ', '\r', '\n']).next().unwrap();
     let port = place.rsplit(':').next().unwrap();
     port.parse()
         .unwrap_or_else(|_| panic!("no port in {text:?}"))

@@ -4,8 +4,8 @@ use crate::Hub;
 use crate::Web;
 use crate::ask;
 use crate::support::muxnc;
+use crate::support::web_port;
 use crate::upgrade;
-use crate::web_port;
 
 fn page(port: u16) -> String {
     format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n")

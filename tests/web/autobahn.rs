@@ -80,7 +80,7 @@ fn echo(mut stream: TcpStream, names: &[String]) -> std::io::Result<()> {
                     is_over = true;
                 }
                 Err(violation) => {
-                    frame::push_close(violation.code, &mut out);
+                    frame::push_close(Some(violation.code as u16), &mut out);
                     is_over = true;
                 }
             }

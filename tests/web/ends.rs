@@ -10,7 +10,7 @@ use crate::ask;
 use crate::support::Terminal;
 use crate::support::expect_bytes;
 use crate::support::pause;
-use crate::web_port;
+use crate::support::web_port;
 
 const OVER: &str = r#"{"type":"over"}"#;
 

@@ -92,6 +92,10 @@ fn garbage_and_half_frames_grow_nothing() {
     let hub = Hub::start(&[]);
     let upgrade = upgrade(hub.web, "/socket", &[]);
     let mut held = Vec::new();
+    // What anybody makes it take in the first place is there.
+    hub.join().say("first");
+    hub.process.stdout.wait_for("first\n");
+    let before = hub.process.rss_kib();
     for n in 0..300_usize {
         let mut web = Web::over(connect(hub.web), &upgrade);
         let bytes: Vec<u8> = (0..n).map(|i| (i * 7 + n * 13) as u8).collect();
@@ -106,5 +110,8 @@ fn garbage_and_half_frames_grow_nothing() {
     });
     hub.join().say("here");
     hub.process.stdout.wait_for("here\n");
+    // A hundred are members, and each of the others has left a place that it may come back to.
+    let grown = hub.process.peak_rss_kib() - before;
+    assert!(grown < 4 * 1024, "it took {grown} KiB more");
     drop(held);
 }

@@ -20,7 +20,6 @@ use std::net::TcpStream;
 
 use support::MUXNC;
 use support::Process;
-use support::Watched;
 use support::connect;
 use support::piped;
 
@@ -42,9 +41,9 @@ impl Hub {
     #[track_caller]
     fn start(args: &[&str]) -> Hub {
         let all = [&["-l", "0", "-v", "--web", "0"], args].concat();
-        let process = Process::start(&mut piped(MUXNC, &all));
-        let web = web_port(&process.stderr);
-        let port = support::listening_port(&process.stderr);
+        let hub = support::Hub::start_command(&mut piped(MUXNC, &all));
+        let support::Hub { process, port } = hub;
+        let web = support::web_port(&process.stderr);
         Hub { process, port, web }
     }
 
@@ -62,21 +61,6 @@ impl Hub {
         self.process.stderr.wait_for(&format!("{addr} joined"));
         stream
     }
-}
-
-/// The port in `muxnc: listening for browsers on …`, which it waits for.
-#[track_caller]
-fn web_port(stderr: &Watched) -> u16 {
-    const BEFORE: &str = "listening for browsers on ";
-    let text = stderr.wait_until(BEFORE, |bytes| {
-        let text = String::from_utf8_lossy(bytes);
-        text.split_once(BEFORE)
-            .is_some_and(|(_, after)| after.contains('\n'))
-    });
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let place = text.split(BEFORE).nth(1).unwrap();
-    let place = place.split([' ', '\r', '\n']).next().unwrap();
-    place.rsplit(':').next().unwrap().parse().expect(place)
 }
 
 /// Asks for something in HTTP, and reads the answer to its end.
@@ -121,6 +105,8 @@ struct Web<S = TcpStream> {
     stream: S,
     /// The first that it was told.
     hello: String,
+    /// How many are here, as it was told last.
+    here: Option<u64>,
 }
 
 impl Web {
@@ -156,6 +142,7 @@ impl<S: Read + Write> Web<S> {
         let mut web = Web {
             stream,
             hello: String::new(),
+            here: None,
         };
         let (first, hello) = web.frame();
         web.hello = String::from_utf8(hello).unwrap();
@@ -168,10 +155,35 @@ impl<S: Read + Write> Web<S> {
         web
     }
 
-    /// The first byte and the payload of the next frame.
+    /// The first byte and the payload of the next frame, but for those that tell how many are here.
     #[track_caller]
     fn frame(&mut self) -> (u8, Vec<u8>) {
-        self.try_frame().expect("a frame")
+        loop {
+            let frame = self.try_frame().expect("a frame");
+            if !self.heard_here(&frame) {
+                return frame;
+            }
+        }
+    }
+
+    /// Takes note of how many are here, if that frame tells it.
+    fn heard_here(&mut self, (first, payload): &(u8, Vec<u8>)) -> bool {
+        let text = String::from_utf8_lossy(payload);
+        let count = text.strip_prefix(r#"{"type":"here","here":"#);
+        let Some(count) = count.filter(|_| *first == TEXT) else {
+            return false;
+        };
+        self.here = Some(count.trim_end_matches('}').parse().expect("a number"));
+        true
+    }
+
+    /// Waits until it is told that so many are here.
+    #[track_caller]
+    fn expect_here(&mut self, count: u64) {
+        while self.here != Some(count) {
+            let frame = self.try_frame().expect("a frame");
+            assert!(self.heard_here(&frame), "{frame:?}");
+        }
     }
 
     fn try_frame(&mut self) -> std::io::Result<(u8, Vec<u8>)> {

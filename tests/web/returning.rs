@@ -66,6 +66,8 @@ fn who_was_lost_goes_on_without_a_gap_or_a_repeat() {
             expect_bytes(&mut plain, meanwhile);
             web = resumed(&hub, &place, from);
             assert_eq!(said(&web.hello, "you"), "2");
+            // "mine", with a line feed.
+            assert_eq!(said(&web.hello, "heard"), "5");
             let mut got = Vec::new();
             while got.len() < all.len() - from as usize {
                 got.extend(web.frame().1);

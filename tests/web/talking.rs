@@ -20,6 +20,7 @@ use crate::support::expect_bytes;
 use crate::support::installed;
 use crate::support::muxnc;
 use crate::support::piped;
+use crate::support::stay;
 use crate::upgrade;
 
 #[test]
@@ -30,7 +31,7 @@ fn a_browser_is_one_more_member() {
     hub.process.stderr.wait_for("(web) joined, 2 here");
     assert!(
         web.hello
-            .contains(r#""at":0,"resumed":false,"missing":false,"you":2,"chat":false,"#)
+            .contains(r#""at":0,"heard":0,"resumed":false,"missing":false,"you":2,"chat":false,"#)
     );
     hub.process.type_in("Hello\n");
     web.expect("Hello\n");
@@ -80,6 +81,29 @@ fn in_a_chat_a_browser_has_a_name() {
     hub.process.type_in("what is a socket?\n");
     let said = lines.next().unwrap().unwrap();
     assert_eq!(said, "<host> what is a socket?");
+}
+
+/// Also where others come and go faster than that is told; and where the hub is idle then it sleeps.
+#[test]
+fn how_many_are_here_is_told_beside_the_stream() {
+    let mut hub = Hub::start(&["--broker"]);
+    let mut web = hub.join();
+    let many: Vec<_> = (0..50).map(|_| connect(hub.port)).collect();
+    web.expect_here(51);
+    drop(many);
+    let mut other = hub.join();
+    web.expect_here(2);
+    other.say("hello");
+    web.expect("hello\n");
+    hub.process.type_in("to all\n");
+    web.expect("to all\n");
+    let asked = |hub: &Hub| hub.process.context_switches();
+    stay();
+    let before = asked(&hub);
+    stay();
+    assert!(asked(&hub) - before < 3, "an idle hub woke up");
+    drop(other);
+    web.expect_here(1);
 }
 
 #[test]

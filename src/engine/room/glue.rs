@@ -18,6 +18,8 @@ pub(super) struct Glue {
     midline: bool,
     /// The speaker will not go on with its line.
     abandoned: bool,
+    /// Whoever speaks with that number now is another.
+    parted: bool,
     /// A line feed that was put in, by its place in the journal, after a line of that speaker's.
     added: Option<(u64, u32)>,
 }
@@ -30,6 +32,7 @@ impl Glue {
             speaker: OPERATOR,
             midline: false,
             abandoned: false,
+            parted: false,
             added: None,
         }
     }
@@ -44,7 +47,8 @@ impl Glue {
         let Some(&last) = bytes.last() else {
             return;
         };
-        if self.midline && self.abandoned && self.speaker != speaker && !self.is_raw {
+        let is_other = self.speaker != speaker || self.parted;
+        if self.midline && self.abandoned && is_other && !self.is_raw {
             self.added = Some((journal.end(), self.speaker));
             journal.append(b"\n");
         }
@@ -52,11 +56,17 @@ impl Glue {
         self.speaker = speaker;
         self.midline = last != b'\n';
         self.abandoned = false;
+        self.parted = false;
     }
 
     /// A speaker will not go on with a line that it began.
     pub(super) fn abandon(&mut self, speaker: u32) {
         self.abandoned |= self.midline && self.speaker == speaker;
+    }
+
+    /// Whoever speaks with that number from now on is another than before, and begins a line.
+    pub(super) fn part(&mut self, speaker: u32) {
+        self.parted |= self.speaker == speaker;
     }
 
     /// The line feed that was put in since the last call, by its place, and the speaker of the line

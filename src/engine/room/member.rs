@@ -8,6 +8,7 @@ use std::ops::IndexMut;
 use std::time::Instant;
 
 use super::pace::Pace;
+use super::returning::Lost;
 use crate::engine::escape::Escaper;
 use crate::engine::journal::Cursor;
 use crate::engine::lines::Lines;
@@ -181,6 +182,8 @@ pub struct Left {
     pub presence: Presence,
     /// Bytes it was still owed.
     pub owed: u64,
+    /// What it needs to go on, if it may return.
+    pub lost: Option<Lost>,
 }
 
 /// The members by the keys that their connections have.

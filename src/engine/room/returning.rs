@@ -35,8 +35,9 @@ impl Room {
         self.journal.remember(&mut self.members[key].cursor);
     }
 
-    /// What a member needs to go on, should it be lost. None: it cannot return.
-    pub fn lost(&self, key: usize) -> Option<Lost> {
+    /// What a member needs to go on, should it be lost: what it was told until it had no place any more, and what it said
+    /// since. None: it cannot return.
+    pub(super) fn lost(&self, key: usize) -> Option<Lost> {
         let member = self.members.get(key)?;
         let account = &member.account;
         Some(Lost {
@@ -59,6 +60,9 @@ impl Room {
             return false;
         };
         self.enter(key, lost.number, cursor, now);
+        // What it said last was cut where its connection was.
+        self.screen.part(lost.number);
+        self.glue.part(lost.number);
         self.let_in(key, now);
         let account = &mut self.members[key].account;
         account.sent = from;
@@ -123,8 +127,7 @@ mod tests {
         let all = b"one\ntheirs\npsst\ntwo\nthree\n";
         for from in [0, 3, 4, 11, 14, 18] {
             let mut room = with_one_who_took(18, now);
-            let lost = room.lost(1).expect("it may return");
-            room.leave(1, now);
+            let lost = leave(&mut room, 1, now);
             room.typed(b"three\n", now);
             assert!(room.rejoin(2, lost, from, now), "from {from}");
             assert_eq!(takes(&mut room, 2, 100, now), all[from as usize..]);
@@ -148,6 +151,65 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_was_cut_does_not_go_on_with_the_next() {
+        let now = Instant::now();
+        let mut room = room();
+        room.join(0, now);
+        room.join(1, now);
+        room.may_return(1);
+        room.typed(b"all\n", now);
+        takes(&mut room, 1, 100, now);
+        room.heard(1, b"one\ncu", now);
+        let lost = leave(&mut room, 1, now);
+        assert!(room.rejoin(2, lost, 4, now));
+        room.heard(2, b"next\n", now);
+        room.heard(2, b"la", now);
+        room.heard(2, b"st\n", now);
+        let all = b"all\none\ncu\nnext\nlast\n";
+        assert_eq!(takes(&mut room, 0, 100, now), all);
+        assert_eq!(room.owed(2), 0, "it knows what it said");
+        let mut shown = Vec::new();
+        while !room.screen().is_empty() {
+            let front = room.screen().front().to_vec();
+            room.screen_mut().consume(front.len());
+            shown.extend(front);
+        }
+        assert_eq!(shown, all[4..]);
+    }
+
+    /// Who has no place any more may be heard all the same, and told something; it is not told what it said.
+    #[test]
+    fn what_is_said_between_is_as_it_would_have_been() {
+        let now = Instant::now();
+        let mut room = with_one_who_took(0, now);
+        room.depart(1, now);
+        room.heard(1, b"still on its way\n", now);
+        room.typed(b"three\n", now);
+        room.tell(1, b"you alone\n");
+        room.heard(1, b"cut", now);
+        let lost = leave(&mut room, 1, now);
+        assert!(room.rejoin(2, lost, 0, now));
+        room.typed(b"four\n", now);
+        let all = b"one\ntheirs\npsst\ntwo\nthree\nyou alone\nfour\n";
+        assert_eq!(
+            String::from_utf8(takes(&mut room, 2, 100, now)).unwrap(),
+            String::from_utf8_lossy(all)
+        );
+        // More than is kept: something is missing then, and it is said.
+        room.depart(2, now);
+        for _ in 0..100 {
+            room.heard(2, b"mine\n", now);
+            room.heard(0, b"theirs\n", now);
+        }
+        assert!(room.leave(2, now).unwrap().lost.is_none());
+    }
+
+    fn leave(room: &mut Room, key: usize, now: Instant) -> Lost {
+        let left = room.leave(key, now).expect("it was there");
+        left.lost.expect("it may return")
+    }
+
+    #[test]
     fn a_name_is_its_own_unless_somebody_has_it_now() {
         let now = Instant::now();
         let mut room = room();
@@ -158,9 +220,7 @@ mod tests {
         }
         room.heard(0, b"/nick Ana\n", now);
         room.heard(1, b"/nick Ben\n", now);
-        let [ana, ben] = [0, 1].map(|key| room.lost(key).expect("it may return"));
-        room.leave(0, now);
-        room.leave(1, now);
+        let [ana, ben] = [0, 1].map(|key| leave(&mut room, key, now));
         room.join(3, now);
         room.heard(3, b"/nick Ben\n", now);
         let (sent_ana, sent_ben) = (ana.sent, ben.sent);
@@ -179,8 +239,7 @@ mod tests {
         let mut room = room();
         room.join(0, now);
         room.may_return(0);
-        let lost = room.lost(0).expect("it may return");
-        room.leave(0, now);
+        let lost = leave(&mut room, 0, now);
         room.join(1, now);
         assert!(!room.rejoin(2, lost, 1, now), "it was never handed that");
         assert!(room.member(2).is_none());

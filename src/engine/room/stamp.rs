@@ -31,4 +31,9 @@ impl Room {
         // Writing to a String cannot fail.
         let _ = write!(self.stamp, "[{hour:02}:{minute:02}:{second:02}] ");
     }
+
+    /// Whether every line of a member's stream begins with one.
+    pub fn has_stamps(&self) -> bool {
+        self.is_chat() && !self.stamp.is_empty()
+    }
 }

@@ -124,9 +124,11 @@ pub fn push(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Appends a close frame to `out`.
-pub fn push_close(code: Code, out: &mut Vec<u8>) {
-    push(Opcode::Close, &(code as u16).to_be_bytes(), out);
+/// Appends a close frame to `out`, with why if that is said.
+pub fn push_close(code: Option<u16>, out: &mut Vec<u8>) {
+    let payload = code.map(u16::to_be_bytes);
+    let payload = payload.as_ref().map_or(&[][..], |code| code);
+    push(Opcode::Close, payload, out);
 }
 
 /// What was read.

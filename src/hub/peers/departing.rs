@@ -143,7 +143,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if !self.has_place(key) {
             return;
         }
-        self.note_place(key);
         self.note_shortfall(key);
         self.note_loss(key);
         let ip = self.conns.get(key).and_then(|peer| peer.conn.addr().ip());

@@ -2,6 +2,8 @@
 //! back, whether an end or a break has come.
 
 use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
@@ -57,6 +59,11 @@ pub(in crate::hub) struct Wire {
     /// Something can be said beside the stream; how often it was asked for a sign of life.
     pub(in crate::hub) is_web: Cell<bool>,
     pub(in crate::hub) pings: Cell<u32>,
+    /// How many are here, each time that it was told, and how many bytes of its own were heard.
+    pub(in crate::hub) here: RefCell<Vec<usize>>,
+    pub(in crate::hub) heard: Cell<u64>,
+    /// How it returns, if it does.
+    pub(in crate::hub) returning: OnceCell<Returning>,
 }
 
 /// How the rooms of these tests are.
@@ -281,7 +288,7 @@ impl Beside for Fake {
     fn welcome(&mut self) {}
 
     fn returning(&self) -> Option<&Returning> {
-        None
+        self.0.returning.get()
     }
 
     fn has_told_why(&self) -> bool {
@@ -292,5 +299,14 @@ impl Beside for Fake {
         self.0.pings.set(self.0.pings.get() + 1);
     }
 
-    fn say(&mut self, _: &Aside<'_>) {}
+    fn say(&mut self, aside: &Aside<'_>) {
+        match aside {
+            Aside::Hello(hello) => {
+                self.0.here.borrow_mut().push(hello.here);
+                self.0.heard.set(hello.heard);
+            }
+            Aside::Here(count) => self.0.here.borrow_mut().push(*count),
+            _ => {}
+        }
+    }
 }

@@ -421,8 +421,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.tell_last_explained(key, &addr, &mut peer, now);
             return None;
         }
-        let is_lost = self.visitors.is_some() && peer.is_lost(&why);
-        self.note_lost(key, is_lost, now);
         self.leave(key, &mut peer, missing, why, now);
         Some(peer)
     }
@@ -438,6 +436,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(left) = self.room.leave(key, now) else {
             return;
         };
+        if let Some(visitors) = &mut self.visitors {
+            let lost = left.lost.filter(|_| peer.is_lost(&why));
+            visitors.left(key, lost, left.account.received, now);
+        }
         self.record_lines(Some(peer.conn.addr()));
         // What it was owed when it lost its place it has not got.
         let owed = left.owed + peer.ledger().lost;

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! It promises: each has a token that nobody else can guess; of those who were lost at most [`MOST`] are
-//! kept, for [`KEPT`], and nobody waits for them: they have left.
+//! kept, for [`KEPT`], and nobody waits for them: they have left. How many are here is told to each who was told
+//! another number last, and not more often than [`TOLD_EVERY`].
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -35,6 +36,9 @@ const KEPT: Duration = Duration::from_secs(600);
 /// for a minute.
 const PINGED_AFTER: Duration = Duration::from_secs(45);
 
+/// After how many were told how many are here, others come and go for so long before they are told again.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
 /// Those that were lost and are kept; of more the first are forgotten.
 const MOST: usize = 10_000;
 
@@ -50,10 +54,12 @@ pub(super) struct Visitors {
     known: HashMap<usize, Known>,
     /// When to look who is silent, while any is here.
     look: Option<Instant>,
-    /// Those who lost their place before it was known whether they were lost.
-    leaving: HashMap<usize, Lost>,
+    /// How many are here, if everybody was told so last.
+    told: Option<usize>,
+    /// When somebody was told that last, beside the first word.
+    told_at: Option<Instant>,
     /// Those who were lost, by their tokens, and in the order in which they are forgotten.
-    lost: HashMap<String, (Instant, Lost)>,
+    lost: HashMap<String, Kept>,
     order: VecDeque<(Instant, String)>,
 }
 
@@ -63,6 +69,19 @@ struct Known {
     token: String,
     /// Bytes that were said either way when it was last looked at.
     moved: u64,
+    /// How many are here, as it was last told.
+    here: usize,
+    /// Bytes of what it said over other connections.
+    heard_before: u64,
+}
+
+/// A member that was lost.
+#[derive(Debug)]
+struct Kept {
+    until: Instant,
+    lost: Lost,
+    /// Bytes of what it said.
+    heard: u64,
 }
 
 impl Visitors {
@@ -74,7 +93,8 @@ impl Visitors {
             here: HashMap::new(),
             known: HashMap::new(),
             look: None,
-            leaving: HashMap::new(),
+            told: None,
+            told_at: None,
             lost: HashMap::new(),
             order: VecDeque::new(),
         };
@@ -95,30 +115,37 @@ impl Visitors {
     }
 
     /// One has joined, or returned.
-    fn came(&mut self, key: usize, token: String, now: Instant) {
-        self.here.insert(token.clone(), key);
-        // So it is not silent when it is first looked at.
-        let moved = u64::MAX;
-        self.known.insert(key, Known { token, moved });
+    fn came(&mut self, key: usize, known: Known, now: Instant) {
+        self.here.insert(known.token.clone(), key);
+        if self.told != Some(known.here) {
+            self.told = None;
+        }
+        self.known.insert(key, known);
         self.look.get_or_insert(now + PINGED_AFTER);
     }
 
-    /// One has left; it may return if it was `lost`.
-    fn left(&mut self, key: usize, lost: Option<Lost>, now: Instant) {
-        let Some(Known { token, .. }) = self.known.remove(&key) else {
+    /// One has left, of whom so many bytes were received; it may return if it was `lost`.
+    pub(super) fn left(&mut self, key: usize, lost: Option<Lost>, received: u64, now: Instant) {
+        let Some(known) = self.known.remove(&key) else {
             return;
         };
-        self.here.remove(&token);
+        self.here.remove(&known.token);
         let Some(lost) = lost else {
             return;
         };
-        self.order.push_back((now + KEPT, token.clone()));
-        self.lost.insert(token, (now + KEPT, lost));
+        let until = now + KEPT;
+        self.order.push_back((until, known.token.clone()));
+        let kept = Kept {
+            until,
+            lost,
+            heard: known.heard_before + received,
+        };
+        self.lost.insert(known.token, kept);
         while let Some((until, token)) = self.order.front()
             && (*until <= now || self.order.len() > MOST)
         {
             // It may have returned, and have been lost again.
-            if self.lost.get(token).is_some_and(|(kept, _)| kept == until) {
+            if (self.lost.get(token)).is_some_and(|kept| kept.until == *until) {
                 self.lost.remove(token);
             }
             self.order.pop_front();
@@ -126,12 +153,24 @@ impl Visitors {
     }
 
     /// One returns.
-    fn take(&mut self, returning: &Returning, now: Instant) -> Option<Lost> {
+    fn take(&mut self, returning: &Returning, now: Instant) -> Option<Kept> {
         if returning.epoch != self.epoch {
             return None;
         }
-        let (until, lost) = self.lost.remove(&returning.token)?;
-        (now < until).then_some(lost)
+        let kept = self.lost.remove(&returning.token)?;
+        (now < kept.until).then_some(kept)
+    }
+}
+
+impl Known {
+    fn new(token: String, here: usize, heard_before: u64) -> Known {
+        Known {
+            token,
+            // So it is not silent when it is first looked at.
+            moved: u64::MAX,
+            here,
+            heard_before,
+        }
     }
 }
 
@@ -178,9 +217,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         let returning = self.returning(key);
         let back = returning.as_ref().and_then(|returning| {
-            let lost = self.visitors.as_mut()?.take(returning, now)?;
-            let is_back = self.room.rejoin(key, lost, returning.from, now);
-            is_back.then(|| returning.clone())
+            let kept = self.visitors.as_mut()?.take(returning, now)?;
+            let is_back = self.room.rejoin(key, kept.lost, returning.from, now);
+            is_back.then(|| (returning.clone(), kept.heard))
         });
         if back.is_none() {
             self.room.join(key, now);
@@ -189,7 +228,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// A member is told that it is in, where its protocol has a word for it.
-    fn greet(&mut self, key: usize, was_here: bool, back: Option<Returning>, now: Instant) {
+    fn greet(&mut self, key: usize, was_here: bool, back: Option<(Returning, u64)>, now: Instant) {
         let Some(visitors) = &mut self.visitors else {
             return;
         };
@@ -199,27 +238,64 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(beside) = peer.conn.beside() else {
             return;
         };
-        let (resumed, at) = (back.is_some(), back.as_ref().map_or(0, |back| back.from));
-        let token = back.map_or_else(|| visitors.token(), |back| back.token);
+        let resumed = back.is_some();
+        let (token, at, heard) = match back {
+            Some((back, heard)) => (back.token, back.from, heard),
+            None => (visitors.token(), 0, 0),
+        };
         if !resumed {
             self.room.may_return(key);
         }
+        let here = self.room.here();
         if let Some(member) = self.room.member(key) {
             let is_chat = self.room.is_chat();
             beside.say(&Aside::Hello(Hello {
                 epoch: &visitors.epoch,
                 token: &token,
                 at,
+                heard,
                 resumed,
                 missing: was_here && !resumed,
                 number: member.account.number,
                 name: member.account.name.as_deref().filter(|_| is_chat),
                 is_chat,
+                has_stamps: self.room.has_stamps(),
                 relays: self.room.policy().relay,
-                here: self.room.here(),
+                here,
             }));
         }
-        visitors.came(key, token, now);
+        visitors.came(key, Known::new(token, here, heard), now);
+    }
+
+    /// When to tell how many are here, if that changed a moment ago.
+    pub(super) fn tells_here(&self) -> Option<Instant> {
+        let visitors = self.visitors.as_ref()?;
+        let is_news = visitors.told != Some(self.room.here());
+        (visitors.told_at.filter(|_| is_news)).map(|at| at + TOLD_EVERY)
+    }
+
+    /// Tells those who believe that others are here how many are.
+    pub fn tell_here(&mut self, now: Instant) {
+        let here = self.room.here();
+        let is_due = self.tells_here().is_none_or(|at| at <= now);
+        let visitors = self.visitors.as_mut().filter(|_| is_due);
+        let Some(visitors) = visitors.filter(|visitors| visitors.told != Some(here)) else {
+            return;
+        };
+        visitors.told = Some(here);
+        let mut told = Vec::new();
+        for (&key, known) in &mut visitors.known {
+            if std::mem::replace(&mut known.here, here) != here
+                && let Some(beside) = (self.conns.get_mut(key)).and_then(|p| p.conn.beside())
+            {
+                beside.say(&Aside::Here(here));
+                told.push(key);
+            }
+        }
+        if !told.is_empty() {
+            visitors.told_at = Some(now);
+        }
+        told.into_iter().for_each(|key| self.queue_flush(key));
     }
 
     /// When to look who is silent.
@@ -250,30 +326,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         silent.into_iter().for_each(|key| self.queue_flush(key));
-    }
-
-    /// A member is about to lose its place in the stream: what it needs to go on is kept until it is known
-    /// why.
-    pub(super) fn note_place(&mut self, key: usize) {
-        if let Some(visitors) = &mut self.visitors
-            && visitors.known.contains_key(&key)
-            && let Some(lost) = self.room.lost(key)
-        {
-            visitors.leaving.insert(key, lost);
-        }
-    }
-
-    /// A member leaves, and was lost or not.
-    pub(super) fn note_lost(&mut self, key: usize, is_lost: bool, now: Instant) {
-        let Some(visitors) = &mut self.visitors else {
-            return;
-        };
-        let noted = visitors.leaving.remove(&key);
-        let lost = match is_lost {
-            true => noted.or_else(|| self.room.lost(key)),
-            false => None,
-        };
-        visitors.left(key, lost, now);
     }
 }
 

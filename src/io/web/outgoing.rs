@@ -16,6 +16,7 @@
 use std::io;
 use std::io::IoSlice;
 
+use crate::engine::aside::Aside;
 use crate::engine::journal::GATHER;
 use crate::engine::web::frame;
 use crate::engine::web::frame::Header;
@@ -52,6 +53,7 @@ pub(super) struct Outgoing {
     control: Vec<u8>,
     /// The same, of which only the last is of interest.
     pong: Option<Box<[u8]>>,
+    here: Option<usize>,
 }
 
 impl Outgoing {
@@ -77,6 +79,17 @@ impl Outgoing {
         self.pong = Some(payload.into());
     }
 
+    /// Tells how many are here; what was not told yet of before is not told any more.
+    pub(super) fn here(&mut self, count: usize) {
+        self.here = Some(count);
+    }
+
+    /// Says that nothing follows, and why if it is told.
+    pub(super) fn close(&mut self, code: Option<u16>) {
+        self.here = None;
+        frame::push_close(code, &mut self.control);
+    }
+
     /// Whether a frame of the stream is open, so that nothing else can be said.
     pub(super) fn is_open(&self) -> bool {
         self.open > 0
@@ -84,7 +97,7 @@ impl Outgoing {
 
     /// Whether something waits that would be written now if it was taken.
     pub(super) fn is_pending(&self) -> bool {
-        let waits = !self.control.is_empty() || self.pong.is_some();
+        let waits = !self.control.is_empty() || self.pong.is_some() || self.here.is_some();
         self.written < self.pending.len() || (waits && !self.is_open())
     }
 
@@ -108,6 +121,10 @@ impl Outgoing {
             self.pending = std::mem::take(&mut self.control);
             if let Some(payload) = self.pong.take() {
                 frame::push(Opcode::Pong, &payload, &mut self.pending);
+            }
+            if let Some(count) = self.here.take() {
+                let text = Aside::Here(count).to_string();
+                frame::push(Opcode::Text, text.as_bytes(), &mut self.pending);
             }
             if self.pending.is_empty() {
                 return Ok(true);

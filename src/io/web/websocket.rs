@@ -25,7 +25,6 @@ use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
 use crate::engine::web::answer;
 use crate::engine::web::answer::Status;
-use crate::engine::web::frame;
 use crate::engine::web::frame::Code;
 use crate::engine::web::frame::Event;
 use crate::engine::web::frame::MAX_MESSAGE;
@@ -215,19 +214,13 @@ impl<S: Stream> WebSocket<S> {
                 Ok(Some(Event::Piece { .. } | Event::Pong)) => {}
                 Ok(Some(Event::Close(code))) => {
                     if !std::mem::replace(&mut open.has_closed, true) {
-                        let mut close = Vec::new();
-                        let payload = code.map(u16::to_be_bytes);
-                        let payload = payload.as_ref().map_or(&[][..], |code| code);
-                        frame::push(frame::Opcode::Close, payload, &mut close);
-                        outgoing.push(&close);
+                        outgoing.close(code);
                     }
                     open.end = Some(End::Closed);
                 }
                 Err(violation) => {
                     if !std::mem::replace(&mut open.has_closed, true) {
-                        let mut close = Vec::new();
-                        frame::push_close(violation.code, &mut close);
-                        outgoing.push(&close);
+                        outgoing.close(Some(violation.code as u16));
                     }
                     open.end = Some(End::Violation(violation.why));
                 }
@@ -353,9 +346,8 @@ impl<S: Stream> Stream for WebSocket<S> {
         if open.close_code.is_none() {
             self.outgoing.push_text(&Aside::Over.to_string());
         }
-        let mut close = Vec::new();
-        frame::push_close(open.close_code.unwrap_or(Code::GoingAway), &mut close);
-        self.outgoing.push(&close);
+        let code = open.close_code.unwrap_or(Code::GoingAway);
+        self.outgoing.close(Some(code as u16));
         self.outgoing.flush(&mut self.under).map(drop)
     }
 
@@ -494,6 +486,9 @@ impl<S: Stream> Beside for WebSocket<S> {
         };
         if open.has_closed {
             return;
+        }
+        if let Aside::Here(count) = aside {
+            return self.outgoing.here(*count);
         }
         if aside.is_last() {
             let code = match aside {

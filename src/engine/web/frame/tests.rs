@@ -65,7 +65,7 @@ fn headers_are_as_the_rfc_has_them() {
     assert_eq!(header(65535), [0x82, 126, 255, 255]);
     assert_eq!(header(65536), [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
     let mut out = Vec::new();
-    push_close(Code::GoingAway, &mut out);
+    push_close(Some(Code::GoingAway as u16), &mut out);
     push(Opcode::Pong, b"x", &mut out);
     assert_eq!(out, [0x88, 2, 0x03, 0xe9, 0x8a, 1, b'x']);
 }

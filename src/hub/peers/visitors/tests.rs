@@ -1,6 +1,8 @@
+use std::io;
 use std::rc::Rc;
 
 use super::*;
+use crate::hub::peers::fake::Fake;
 use crate::hub::peers::fake::Wire;
 use crate::hub::peers::fake::join;
 use crate::hub::peers::fake::peers;
@@ -42,11 +44,15 @@ fn of_those_who_were_lost_a_bounded_number_is_kept_for_a_while() {
     let now = Instant::now();
     let mut peers = peers();
     peers.expect_visitors([7; 32]);
-    let web = Rc::<Wire>::default();
-    web.is_web.set(true);
-    let key = web.join(&mut peers, now);
-    let lost = |peers: &Peers<_>| peers.room.lost(key).expect("it may return");
-    let (first, second) = (lost(&peers), lost(&peers));
+    let (_, key) = visit(&mut peers, now);
+    // Any other is as good.
+    let lost = |peers: &mut Peers<_>| {
+        let other = visit(peers, now).1;
+        let left = peers.room.leave(other, now).expect("it was there");
+        peers.conns.remove(other);
+        left.lost.expect("it may return")
+    };
+    let (first, second) = (lost(&mut peers), lost(&mut peers));
     let visitors = peers.visitors.as_mut().expect("some may come");
     let token = visitors.known[&key].token.clone();
     let returning = |token: &str| Returning {
@@ -56,19 +62,92 @@ fn of_those_who_were_lost_a_bounded_number_is_kept_for_a_while() {
     };
     let mine = returning(&token);
     let other = returning("other");
-    visitors.left(key, Some(first), now);
+    let known = |token: &str| Known::new(token.into(), 1, 0);
+    visitors.left(key, Some(first), 0, now);
     assert!(visitors.take(&other, now).is_none());
     assert!(visitors.take(&mine, now).is_some());
     assert!(visitors.take(&mine, now).is_none(), "it is back");
-    visitors.came(key, token, now);
-    visitors.left(key, Some(second), now);
+    visitors.came(key, known(&token), now);
+    visitors.left(key, Some(second), 0, now);
     assert!(visitors.take(&mine, now + KEPT).is_none(), "it is too late");
     for n in 0..MOST + 10 {
-        let lost = peers.room.lost(key).expect("it may return");
+        let lost = lost(&mut peers);
         let visitors = peers.visitors.as_mut().expect("some may come");
-        visitors.came(n, n.to_string(), now);
-        visitors.left(n, Some(lost), now);
+        visitors.came(n, known(&n.to_string()), now);
+        visitors.left(n, Some(lost), 0, now);
     }
     let visitors = peers.visitors.as_ref().expect("some may come");
     assert_eq!((visitors.lost.len(), visitors.order.len()), (MOST, MOST));
+}
+
+/// A visitor that joins, with its wire.
+fn visit(peers: &mut Peers<Fake>, now: Instant) -> (Rc<Wire>, usize) {
+    let web = Rc::<Wire>::default();
+    web.is_web.set(true);
+    let key = web.join(peers, now);
+    (web, key)
+}
+
+/// What it was told since it was last asked.
+fn told(web: &Wire) -> Vec<usize> {
+    web.here.take()
+}
+
+#[test]
+fn how_many_are_here_is_told_when_it_changes_and_once_in_a_while() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.expect_visitors([7; 32]);
+    let (ana, _) = visit(&mut peers, now);
+    peers.tell_here(now);
+    assert_eq!(told(&ana), [1]);
+    assert_eq!(peers.tells_here(), None, "an idle hub does not wake");
+    // At once the first time.
+    let ([plain, _], [first, second]) = join(&mut peers, now);
+    peers.tell_here(now);
+    assert_eq!(told(&ana), [3]);
+    assert!(plain.here.take().is_empty(), "it has no word for that");
+    // What changes soon after is told later, and only how it is then.
+    let (ben, _) = visit(&mut peers, now);
+    peers.queue_leave(first, DisconnectReason::Closed);
+    peers.reap(now);
+    peers.tell_here(now);
+    assert_eq!((told(&ana), told(&ben)), (vec![], vec![4]));
+    let later = now + TOLD_EVERY;
+    assert_eq!(peers.tells_here(), Some(later));
+    assert!(peers.deadline().is_some_and(|at| at <= later));
+    peers.tell_here(later);
+    assert_eq!((told(&ana), told(&ben)), (vec![], vec![3]), "Ana knew that");
+    assert_eq!(peers.tells_here(), None);
+    peers.queue_leave(second, DisconnectReason::Closed);
+    peers.reap(later);
+    peers.tell_here(later);
+    peers.tell_here(later + TOLD_EVERY);
+    assert_eq!((told(&ana), told(&ben)), (vec![2], vec![2]));
+}
+
+#[test]
+fn who_returns_is_told_how_much_of_what_it_said_was_taken_in() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.expect_visitors([7; 32]);
+    let (web, mut key) = visit(&mut peers, now);
+    assert_eq!(web.heard.get(), 0);
+    let visitors = peers.visitors.as_ref().expect("some may come");
+    let returning = Returning {
+        epoch: visitors.epoch.clone(),
+        token: visitors.known[&key].token.clone(),
+        from: 0,
+    };
+    // Also over a connection on which nothing was said, which the member may not have noticed.
+    for (said, heard) in [(&b"one\ntw"[..], 6), (b"", 6), (b"two\n", 10)] {
+        peers.room.heard(key, said, now);
+        peers.queue_leave(key, io::Error::from(io::ErrorKind::ConnectionReset).into());
+        peers.reap(now);
+        let again = Rc::<Wire>::default();
+        again.is_web.set(true);
+        again.returning.set(returning.clone()).unwrap();
+        key = again.join(&mut peers, now);
+        assert_eq!(again.heard.get(), heard);
+    }
 }

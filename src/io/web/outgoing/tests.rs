@@ -39,6 +39,7 @@ fn control_waits_for_the_end_of_a_frame() {
     outgoing.push_text("{}");
     outgoing.pong(b"first");
     outgoing.pong(b"second");
+    (1..1000).for_each(|count| outgoing.here(count));
     assert!(outgoing.is_open() && !outgoing.is_pending());
     assert!(outgoing.flush(&mut wire).unwrap());
     let rest = [IoSlice::new(b", world and more")];
@@ -48,11 +49,22 @@ fn control_waits_for_the_end_of_a_frame() {
     assert_eq!(said[0], (BINARY, b"hello, world".to_vec()));
     assert_eq!(stream(&wire.output), b"hello, world and more");
     let control: Vec<_> = said.iter().filter(|(first, _)| *first != BINARY).collect();
+    let here = br#"{"type":"here","here":999}"#;
     let pong = 0x8a;
     assert_eq!(
         control,
-        [&(TEXT, b"{}".to_vec()), &(pong, b"second".to_vec())]
+        [
+            &(TEXT, b"{}".to_vec()),
+            &(pong, b"second".to_vec()),
+            &(TEXT, here.to_vec())
+        ]
     );
+    outgoing.here(5);
+    outgoing.close(Some(1001));
+    wire.output.clear();
+    outgoing.flush(&mut wire).unwrap();
+    let close = (0x88, 1001_u16.to_be_bytes().to_vec());
+    assert_eq!(frames(&wire.output), [close], "nothing follows a close");
 }
 
 #[test]

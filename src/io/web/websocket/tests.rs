@@ -14,11 +14,13 @@ const HELLO: Hello<'_> = Hello {
     epoch: "e",
     token: "t",
     at: 0,
+    heard: 0,
     resumed: false,
     missing: false,
     number: 1,
     name: None,
     is_chat: false,
+    has_stamps: false,
     relays: false,
     here: 1,
 };
