@@ -10,12 +10,13 @@ use std::borrow::Cow;
 
 use crate::engine::admit::Hosts;
 use crate::engine::admit::Word;
-use crate::engine::lookalike::bare;
 use crate::engine::lookalike::is_backslash;
+use crate::engine::lookalike::is_close;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
-use crate::engine::lookalike::plain_letter;
 use crate::engine::lookalike::skip_unseen;
+use crate::engine::private::PRIVATE;
+use crate::engine::private::is_private;
 
 /// What a typed line means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,19 +137,6 @@ pub const COMMANDS: [(&str, &str, &str); 16] = [
     ("qr", "", "where a browser joins (--web), for a camera"),
     ("help", "", "this list; //x says /x"),
     ("quit", "", "end the hub"),
-];
-
-/// The command by which something is said to one alone.
-const PRIVATE: &str = "msg";
-const FIRST: char = 'm';
-
-/// What may stand before a number.
-const BEFORE_NUMBER: &str = "#([<{@\u{2116}";
-
-/// What begins a quotation.
-const QUOTES: [char; 14] = [
-    '"', '\'', '`', '\u{ab}', '\u{bb}', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}', '\u{201c}',
-    '\u{201d}', '\u{201e}', '\u{2039}', '\u{203a}',
 ];
 
 /// Of a longer word that was typed so many characters are told.
@@ -311,170 +299,12 @@ fn is_close_to_command(word: &str) -> bool {
     COMMANDS.iter().any(|&(name, ..)| is_close(word, name))
 }
 
-/// Whether one meant `name` with what looks like `word`, perhaps with the number behind it: at most one
-/// letter is missing, too many or another one, or two stand the wrong way round.
-fn is_close(word: &str, name: &str) -> bool {
-    let word = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
-    if !word.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
-        return false;
-    }
-    let (mut one, mut other) = (word, name);
-    while let (Some(a), Some(b)) = (one.chars().next(), other.chars().next())
-        && a == b
-    {
-        (one, other) = (&one[a.len_utf8()..], &other[b.len_utf8()..]);
-    }
-    while let (Some(a), Some(b)) = (one.chars().next_back(), other.chars().next_back())
-        && a == b
-    {
-        one = &one[..one.len() - a.len_utf8()];
-        other = &other[..other.len() - b.len_utf8()];
-    }
-    match (one.chars().count(), other.chars().count()) {
-        (0 | 1, 0 | 1) => true,
-        (2, 2) => one.chars().rev().eq(other.chars()),
-        _ => false,
-    }
-}
-
 /// Whether a line that begins so may become a command, be taken for one, or be for one alone: what follows
 /// decides what it is. A line that begins with a letter or a digit is neither, but for the 7 that is on the key of the
 /// slash.
 pub fn may_become_command(beginning: &str) -> bool {
     let first = skip_unseen(beginning).chars().next();
     first.is_none_or(|first| first == '7' || !first.is_ascii_alphanumeric())
-}
-
-/// Whether a line would be said to one peer alone if it were typed, or looks so. Pasted it is no
-/// command, but must not be said to everybody, either.
-///
-/// It does if it begins with what is taken for a slash and `msg`, or what is almost that with a number
-/// and a text; or with `msg`, a number or a name, and a text directly behind a 7 or anything else that is no word:
-/// signs, and one letter of another script at most. The number may stand in brackets or behind a sign, and the
-/// text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter.
-pub fn is_private(line: &str) -> bool {
-    !line.starts_with("//") && looks_private(line)
-}
-
-/// The same of somebody to whom `//` means nothing, and of a line as it came or as it is shown.
-///
-/// In one sentence: before `msg`, a name or a number and a text there is nothing but signs, directly or with a slash
-/// behind them.
-pub(super) fn looks_private(line: &str) -> bool {
-    let bare = bare(line);
-    let seen = skip_unseen(&bare);
-    let sign = |letter| is_slash(letter) || is_backslash(letter);
-    // What was not seen may have stood between it and the name.
-    let is_hidden = matches!(bare, Cow::Owned(_));
-    let joined = |rest: &str| {
-        let looks: String = plain(rest).collect();
-        is_hidden && looks.strip_prefix(PRIVATE).is_some_and(has_text)
-    };
-    seen.strip_prefix(sign)
-        .is_some_and(|rest| is_message(rest, true) || joined(rest))
-        // The key of the slash without Shift, on keyboards of German and many other languages.
-        || seen.strip_prefix('7').is_some_and(|rest| is_message(rest, false))
-        || is_behind_a_sign(seen)
-}
-
-/// Whether something that is no word stands before a message, without a blank between.
-fn is_behind_a_sign(seen: &str) -> bool {
-    let mut words = 0;
-    let mut after_blank = true;
-    for (at, letter) in seen.char_indices() {
-        let begins = !after_blank && plain_letter(letter).eq_ignore_ascii_case(&FIRST);
-        if begins && seen[..at].ends_with(|sign| is_slash(sign) || is_backslash(sign)) {
-            return is_behind_slash(&seen[at..], &['.', '/', '-', '_']);
-        }
-        if begins && is_message(&seen[at..], false) {
-            let is_quoted = seen[..at].ends_with(QUOTES);
-            return !is_quoted || is_to_number(&seen[at..]);
-        }
-        words += usize::from(letter.is_alphanumeric());
-        if words > 1 || letter.is_ascii_alphanumeric() {
-            return false;
-        }
-        after_blank = letter.is_whitespace();
-    }
-    false
-}
-
-/// Whether it says what is to be said to whom; behind a slash, what is almost that does.
-fn is_message(text: &str, behind_slash: bool) -> bool {
-    let looks: String = plain(text).collect();
-    let looks = looks.trim_start();
-    let private = named(looks).filter(|&(name, _)| name == PRIVATE);
-    match behind_slash {
-        true => {
-            private.is_some() || is_almost_message(looks) || is_behind_slash(looks, &['.', '/'])
-        }
-        false => private.is_some_and(|(_, arguments)| {
-            begins_with_number(arguments) || begins_with_name(arguments)
-        }),
-    }
-}
-
-/// Whether it is `msg` with anything behind it that is no letter, nor `joins` it to a path or a longer name, then a name
-/// or a number, and a text.
-fn is_behind_slash(text: &str, joins: &[char]) -> bool {
-    let looks: String = plain(text).collect();
-    let Some(arguments) = looks.strip_prefix(PRIVATE) else {
-        return false;
-    };
-    let whom = arguments.trim_start_matches(|letter: char| !letter.is_alphanumeric());
-    let is_apart = whom.len() < arguments.len() || whom.starts_with(char::is_numeric);
-    is_apart && !arguments.starts_with(joins) && has_text(whom)
-}
-
-/// Whether a text follows a word.
-fn has_text(arguments: &str) -> bool {
-    let text = arguments.split_once([' ', ',', ':', ';']);
-    text.is_some_and(|(_, text)| text.contains(char::is_alphanumeric))
-}
-
-/// Whether it is almost `msg`, a number, perhaps directly behind that, and a text.
-fn is_almost_message(looks: &str) -> bool {
-    let (word, arguments) = cut(looks);
-    let name = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
-    let arguments = match name.len() == word.len() {
-        true => arguments,
-        false => &looks[name.len()..],
-    };
-    is_close(name, PRIVATE) && begins_with_number(arguments)
-}
-
-/// Whether it says what is to be said to a number.
-fn is_to_number(text: &str) -> bool {
-    let looks: String = plain(text).collect();
-    named(&looks).is_some_and(|(_, arguments)| begins_with_number(arguments))
-}
-
-/// The name of a command, and what follows it: behind a blank, or a number directly.
-fn named(looks: &str) -> Option<(&str, &str)> {
-    let end = looks.find(|letter: char| !letter.is_alphabetic());
-    let (name, rest) = looks.split_at(end.unwrap_or(looks.len()));
-    let is_number = |letter: char| letter.is_numeric() || BEFORE_NUMBER.contains(letter);
-    let is_name = rest.is_empty() || rest.starts_with(' ') || rest.starts_with(is_number);
-    is_name.then_some((name, rest.trim_start()))
-}
-
-/// Whether it is a number, perhaps in brackets or behind a sign, and a text, perhaps directly behind it.
-fn begins_with_number(arguments: &str) -> bool {
-    let from = arguments
-        .trim_start_matches(|letter: char| letter == ' ' || BEFORE_NUMBER.contains(letter));
-    let text = from.trim_start_matches(char::is_numeric);
-    let is_number = text.len() < from.len();
-    is_number
-        && !text
-            .trim_start_matches(|letter: char| " ,:;.)]>}".contains(letter))
-            .is_empty()
-}
-
-/// Whether it is a word that may be a name, and a text.
-fn begins_with_name(arguments: &str) -> bool {
-    let (word, text) = cut(arguments);
-    let word = word.trim_start_matches(|letter: char| BEFORE_NUMBER.contains(letter));
-    word.starts_with(char::is_alphabetic) && !text.is_empty()
 }
 
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
@@ -757,61 +587,6 @@ mod tests {
         }
     }
 
-    /// What stands between the signs, `msg`, a name and a text does not matter.
-    #[test]
-    fn what_could_be_for_one_alone_is_not_said() {
-        for line in [
-            "> /msg Ben S",
-            ">/msg Ben S",
-            ">> * /msg Ben S",
-            ":/msg Ben S",
-            "\"/msg Ben S",
-            "'/msg Ben S",
-            "*/msg Ben S",
-            "/ /msg Ben S",
-            "/msg: Ben S",
-            "/msg, Ben S",
-            "/msg@Ben S",
-            "/msg:Ben: S",
-            "/msg-Ben S",
-            "/msg\u{200b}Ben S",
-            "/msg\0Ben S",
-            "/msg\u{b}Ben S",
-            "/msg\u{c}Ben S",
-            "/msg\u{85}Ben S",
-            "/msg\u{2028}Ben S",
-            "!msg Ben S",
-            "#msg Ben S",
-            "-msg Ben S",
-            ".msg Ben S",
-            "\x1bOA/msg Ben S",
-            "\x7f/msg Ben S",
-            "x\x7f/msg Ben S",
-        ] {
-            assert!(is_private(line), "{line:?}");
-            assert!(matches!(understand(line), Typed::Explain(_)), "{line:?}");
-        }
-        for line in ["//msg Ben S", "///msg Ben S", "//msg: Ben S"] {
-            assert!(looks_private(line) && !is_private(line), "{line}");
-        }
-        for line in [
-            "- msg me later",
-            "* msg Ben about it",
-            "// msg me later",
-            "\"msg\" is short",
-            "say /msg Ben hi to whisper",
-            "2 < 3 ^ 4 /msg",
-            "/msg.txt",
-            "/msg/msg.txt",
-            "/messages are new here",
-            "./msg.py Ben x",
-            "./msg-tool Ben x",
-            "<b>msg Ben hi</b>",
-        ] {
-            assert!(!looks_private(line), "{line}");
-        }
-    }
-
     #[test]
     fn of_a_long_word_the_beginning_is_told() {
         let word = "\u{e9}".repeat(1000);
@@ -832,105 +607,6 @@ mod tests {
             let line = format!("muxnc: {}", help(command));
             assert!(line.len() <= 80, "{line}");
             assert!(line.contains("  "), "{line}");
-        }
-    }
-
-    #[test]
-    fn what_is_for_one_alone_is_known_wherever_it_comes_from() {
-        for line in [
-            "/msg 3 psst",
-            " /msg 3 psst",
-            "/MSG 3 psst",
-            "/msg3 psst",
-            "／ｍｓｇ　３　psst",
-            "\\msg 3 x",
-            "/msg",
-            "/msg Ana psst",
-            " / msg 3 psst",
-            "/mgs 3 psst",
-            "/ms3 psst",
-            "ˊmsg 3 psst",
-            "\u{fffc}/msg 3 psst",
-            "\u{338}/msg 3 psst",
-            "../msg 3 psst",
-            "·мѕɡ 3 psst",
-            "7msg 3 psst",
-            "7msg Ana psst",
-            ".msg 3, psst",
-            ".msg 1secret",
-            ".msg 1,secret",
-            ".msg 1. secret",
-            ".msg #1 secret",
-            ".msg# 1 secret",
-            ".msg [1] secret",
-            ".msg[1]secret",
-            ".msg (1) secret",
-            ".msg N1 secret",
-            ".msg Ana psst",
-            "(msg Ana psst",
-            "\u{201c}msg 3 psst",
-            "7msg 3psst",
-            "/ms 3psst",
-        ] {
-            assert!(is_private(line), "{line}");
-        }
-        for line in [
-            "/who",
-            "//msg 3 x",
-            "msg 3 x",
-            "/mgs",
-            "/messages 3 x",
-            "/msg.txt",
-            "/kick 3 loud",
-            "x/msg 3 psst",
-            ".msg 3",
-            ".msg Ana",
-            ".msg 3.",
-            ".msg",
-            "$msg = 3",
-            "$msg .= 'text'",
-            ".msg { color: red }",
-            "{\"msg\": 3, \"to\": 4}",
-            "\"msg is broken\", it says",
-            ".msgs 3 new ones",
-            ".msg.txt 3 x",
-        ] {
-            assert!(!is_private(line), "{line}");
-        }
-    }
-
-    /// Every character of Unicode, before and within.
-    #[test]
-    fn no_character_makes_a_private_line_public() {
-        let is_said = |line: &str| matches!(understand(line), Typed::Say(_));
-        // Where none is assigned, and where they are private, a few stand for all.
-        let counts = |&c: &char| {
-            let is_other = !c.is_ascii_alphanumeric() && !['\r', '\n'].contains(&c);
-            let is_assigned = c < '\u{33480}' || ('\u{e0000}'..='\u{e0fff}').contains(&c);
-            is_other && (is_assigned || u32::from(c).is_multiple_of(101))
-        };
-        for c in ('\0'..=char::MAX).filter(counts) {
-            // That is how to say it.
-            let is_slash = c == '/';
-            let private = |line: String| {
-                assert!(is_private(&line) && !is_said(&line), "{line:?}");
-            };
-            // Before nothing but what is not seen, it is said.
-            let is_seen = !skip_unseen(c.encode_utf8(&mut [0; 4])).is_empty();
-            let line = format!("{c}msg 3 psst");
-            assert_eq!(is_private(&line), is_seen, "{line:?}");
-            assert_eq!(is_said(&line), !is_seen, "{line:?}");
-            if !is_slash {
-                private(format!("{c}/msg 3 psst"));
-                private(format!("/{c}msg 3 psst"));
-            }
-            // With a blank in it it is neither said nor known.
-            match c.is_whitespace() {
-                true => assert!(!is_said(&format!("/m{c}sg 3 psst"))),
-                false => private(format!("/m{c}sg 3 psst")),
-            }
-            private(format!("/msg{c} 3 psst"));
-            private(format!("/msg 3{c} psst"));
         }
     }
 

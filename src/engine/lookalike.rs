@@ -2,7 +2,8 @@
 //!
 //! An input method, an autocorrection or a copied text puts a FULLWIDTH SOLIDUS where one meant a
 //! slash, or something that nobody sees before it. What looks like a command is recognized by this as
-//! such, so that it is not said to everybody by mistake; it is not obeyed for that.
+//! such, so that it is not said to everybody by mistake; it is not obeyed for that. Nor is a name that was almost
+//! typed.
 //!
 //! It promises: ASCII letters and digits stand for themselves; what Unicode calls confusable with a slash,
 //! a backslash or a letter of a command is that.
@@ -205,6 +206,32 @@ pub(super) fn plain_letter(letter: char) -> char {
             .iter()
             .find(|(others, _)| others.contains(letter))
             .map_or(letter, |&(_, plain)| plain),
+    }
+}
+
+/// Whether one meant `name` with what looks like `word`, perhaps with the number behind it: at most one
+/// letter is missing, too many or another one, or two stand the wrong way round.
+pub(super) fn is_close(word: &str, name: &str) -> bool {
+    let word = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    if !word.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+        return false;
+    }
+    let (mut one, mut other) = (word, name);
+    while let (Some(a), Some(b)) = (one.chars().next(), other.chars().next())
+        && a == b
+    {
+        (one, other) = (&one[a.len_utf8()..], &other[b.len_utf8()..]);
+    }
+    while let (Some(a), Some(b)) = (one.chars().next_back(), other.chars().next_back())
+        && a == b
+    {
+        one = &one[..one.len() - a.len_utf8()];
+        other = &other[..other.len() - b.len_utf8()];
+    }
+    match (one.chars().count(), other.chars().count()) {
+        (0 | 1, 0 | 1) => true,
+        (2, 2) => one.chars().rev().eq(other.chars()),
+        _ => false,
     }
 }
 

@@ -31,6 +31,7 @@ pub mod lines;
 mod lookalike;
 pub mod names;
 pub mod own_progress;
+pub mod private;
 pub mod progress;
 pub mod proxy;
 pub mod rate;

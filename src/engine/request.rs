@@ -6,11 +6,12 @@
 //! It promises: what is a request, well or badly written, is not said to everybody; nor is what could be
 //! meant for one alone.
 
-use crate::engine::command::looks_private;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
 use crate::engine::lookalike::skip_unseen;
 use crate::engine::names::MAX_NAME;
+use crate::engine::private::first_word;
+use crate::engine::private::looks_private;
 
 /// What a line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ const ME: &str = "/me TEXT";
 pub fn request(line: &str) -> Option<Request<'_>> {
     let seen = skip_unseen(line);
     if let Some(rest) = seen.strip_prefix(is_slash) {
-        let (word, arguments) = cut(rest);
+        let (word, arguments) = first_word(rest);
         let name: String = plain(word).take(MAX_NAME + 1).collect();
         if let Some(request) = known(&name, arguments) {
             return Some(request);
@@ -73,7 +74,7 @@ fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
     Some(match name {
         "nick" => Request::Nick(arguments),
         "msg" => {
-            let (to, text) = cut(arguments);
+            let (to, text) = first_word(arguments);
             match text.is_empty() {
                 true => Request::Incomplete(MESSAGE),
                 false => Request::Message {
@@ -88,12 +89,6 @@ fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
         "help" => Request::Help,
         _ => return None,
     })
-}
-
-/// The first word, and what follows it without the blanks around it.
-fn cut(text: &str) -> (&str, &str) {
-    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    (word, rest.trim())
 }
 
 #[cfg(test)]
