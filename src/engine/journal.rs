@@ -262,6 +262,11 @@ impl Journal {
         self.history > 0
     }
 
+    /// Whether what is appended is kept although nobody is here: for whoever joins, or returns.
+    pub fn keeps_more(&self) -> bool {
+        self.keeps_history() || self.keeps_past
+    }
+
     /// A new cursor at the present: its stream begins with the next byte appended, or with the
     /// history if one is kept.
     pub fn join(&mut self) -> Cursor {
@@ -640,7 +645,7 @@ impl Journal {
         while self.oldest < tail && self.segment(self.oldest).cursors == 0 {
             self.oldest += 1;
         }
-        let history = match self.keeps_history() || self.keeps_past {
+        let history = match self.keeps_more() {
             // With the byte before it, which tells whether a line begins there.
             true => self.end.saturating_sub(HISTORY + 1) / SEGMENT as u64,
             false => tail,
@@ -672,7 +677,7 @@ impl Journal {
         let waits = self.oldest == tail || self.segment(self.oldest).cursors > 0;
         assert!(waits, "segment {} is kept for no cursor", self.oldest);
         let kept = self.end - self.freed * SEGMENT as u64;
-        let most = match self.keeps_history() || self.keeps_past {
+        let most = match self.keeps_more() {
             // It is trimmed when a segment is full.
             true => self.retained().max(HISTORY + 1 + 2 * SEGMENT as u64),
             false => self.retained(),

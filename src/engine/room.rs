@@ -626,6 +626,11 @@ impl Room {
         self.members.len() == 1 || (is_last && self.speakers == usize::from(is_unheard))
     }
 
+    /// Whether what a member says is heard by others: by those who are here, or who come later, or come back.
+    fn has_hearers(&self) -> bool {
+        self.members.len() > 1 || self.journal.keeps_more()
+    }
+
     /// Lets a member's lines go where they belong, and keeps account of who owns the open one. `feed` is
     /// told whether the member is alone.
     fn speak(
@@ -635,9 +640,7 @@ impl Room {
         feed: impl FnOnce(&mut Lines, bool, &mut dyn FnMut(&[u8]), &mut dyn FnMut(&[u8])),
     ) {
         let alone = self.is_alone(key);
-        // Who comes later may hear what nobody hears now.
-        let others = self.members.len() > 1 || self.journal.keeps_history();
-        let relay = self.policy.relay && others;
+        let relay = self.policy.relay && self.has_hearers();
         let (screen, journal) = (&mut self.screen, &mut self.journal);
         let member = &mut self.members[key];
         let (label, glue) = (&mut self.label, &mut self.glue);

@@ -184,8 +184,7 @@ impl Room {
     /// One line of a member, with its line feed.
     fn say(&mut self, key: usize, line: &str, now: Instant) {
         self.announce_join(key, now);
-        let somebody = self.members.len() > 1 || self.journal.keeps_history();
-        let heard = self.policy.relay && somebody;
+        let heard = self.policy.relay && self.has_hearers();
         let line_end = self.line_end();
         let member = &mut self.members[key];
         let name = member.account.name.as_deref().unwrap_or_default();

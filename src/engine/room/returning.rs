@@ -233,6 +233,30 @@ mod tests {
         );
     }
 
+    /// The one who says it may be the only one who is here.
+    #[test]
+    fn what_was_said_meanwhile_by_others_is_heard() {
+        for is_chat in [false, true] {
+            let now = Instant::now();
+            let mut room = room();
+            if is_chat {
+                room.open_chat(Chat::new(Rules::of("host"), false));
+            }
+            room.join(0, now);
+            room.join(1, now);
+            room.may_return(1);
+            takes(&mut room, 1, 100, now);
+            let lost = room.lost(1).expect("it may return");
+            let sent = lost.sent;
+            room.leave(1, now);
+            room.heard(0, b"meanwhile\n", now);
+            assert!(room.rejoin(2, lost, sent, now));
+            let heard = takes(&mut room, 2, 1000, now);
+            let heard = String::from_utf8_lossy(&heard);
+            assert!(heard.contains("meanwhile\n"), "chat: {is_chat}: {heard:?}");
+        }
+    }
+
     #[test]
     fn what_is_not_kept_is_not_gone_on_with() {
         let now = Instant::now();
