@@ -242,7 +242,10 @@ fn the_exercise() {
     let mut bob = stage.sit("bob", &listen.command);
     let screen = bob.screen.wait_for("to join: nc 192.0.2.7 3000");
     expect_shown(&screen, &listen.shown);
-    let mut alice = stage.sit("alice", &stage.next("muxnc 192.0.2.7 3000"));
+    let join = stage.next_shown("muxnc 192.0.2.7 3000");
+    let mut alice = stage.sit("alice", &join.command);
+    let screen = alice.screen.wait_for("Ctrl-C leaves)");
+    expect_shown(&screen, &join.shown);
     bob.screen.wait_for("joined, 1 here");
     talk(&mut bob, &mut alice);
     let mut class = Vec::new();
