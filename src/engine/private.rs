@@ -33,8 +33,8 @@ const QUOTES: [char; 14] = [
 /// Whether a line would be said to one peer alone if it were typed, or looks so. Pasted it is no
 /// command, but must not be said to everybody, either.
 ///
-/// It does if it begins with what is taken for a slash and `msg`, or what is almost that with a number
-/// and a text; or with `msg`, a number or a name, and a text directly behind a 7 or anything else that is no word:
+/// It does if it begins with what is taken for a slash, perhaps behind one letter or digit, and `msg`, or what is almost
+/// that with a number and a text, or with a sign in place of a letter of it, a name and a text; or with `msg`, a number or a name, and a text directly behind a 7 or anything else that is no word:
 /// signs, and one letter of another script at most. The number may stand in brackets or behind a sign, and the
 /// text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter.
 pub fn is_private(line: &str) -> bool {
@@ -59,6 +59,10 @@ pub(super) fn looks_private(line: &str) -> bool {
         .is_some_and(|rest| is_message(rest, true) || joined(rest))
         // The key of the slash without Shift, on keyboards of German and many other languages.
         || seen.strip_prefix('7').is_some_and(|rest| is_message(rest, false))
+        || seen
+            .strip_prefix(|slip: char| slip.is_ascii_alphanumeric())
+            .and_then(|rest| rest.strip_prefix(sign))
+            .is_some_and(|rest| is_behind_slash(rest, &['.', '/', '-', '_']))
         || is_behind_a_sign(seen)
 }
 
@@ -91,7 +95,10 @@ fn is_message(text: &str, behind_slash: bool) -> bool {
     let private = named(looks).filter(|&(name, _)| name == PRIVATE);
     match behind_slash {
         true => {
-            private.is_some() || is_almost_message(looks) || is_behind_slash(looks, &['.', '/'])
+            private.is_some()
+                || is_almost_message(looks)
+                || has_sign_within(looks)
+                || is_behind_slash(looks, &['.', '/'])
         }
         false => private.is_some_and(|(_, arguments)| {
             begins_with_number(arguments) || begins_with_name(arguments)
@@ -108,7 +115,18 @@ fn is_behind_slash(text: &str, joins: &[char]) -> bool {
     };
     let whom = arguments.trim_start_matches(|letter: char| !letter.is_alphanumeric());
     let is_apart = whom.len() < arguments.len() || whom.starts_with(char::is_numeric);
-    is_apart && !arguments.starts_with(joins) && has_text(whom)
+    let further = arguments.trim_start_matches(joins);
+    let is_joined = further.len() < arguments.len() && further.starts_with(char::is_alphanumeric);
+    is_apart && !is_joined && has_text(whom)
+}
+
+/// Whether it is `msg` with a sign in place of a letter or between two, then a name and a text: the key beside was hit.
+/// What stands in paths is no such sign.
+fn has_sign_within(looks: &str) -> bool {
+    let (word, arguments) = first_word(looks);
+    let is_sign = |letter: char| !(letter.is_alphanumeric() || "/.".contains(letter));
+    let lettered = word.replace(is_sign, "x");
+    word.contains(is_sign) && is_close(&lettered, PRIVATE) && has_text(arguments)
 }
 
 /// Whether a text follows a word.
@@ -210,6 +228,14 @@ mod tests {
             "\u{201c}msg 3 psst",
             "7msg 3psst",
             "/ms 3psst",
+            "x/msg 3 psst",
+            "x/msg Ana psst",
+            "1/msg Ana psst",
+            "/msg. Ana psst",
+            "/msg/ Ana psst",
+            "/msg./ Ana psst",
+            "/,sg Ana psst",
+            "/m;sg Ana psst",
         ] {
             assert!(is_private(line), "{line}");
         }
@@ -221,7 +247,10 @@ mod tests {
             "/messages 3 x",
             "/msg.txt",
             "/kick 3 loud",
-            "x/msg 3 psst",
+            "or/msg 3 psst",
+            "x /msg 3 psst",
+            "x/msg.txt 3 psst",
+            "/m/g is a path",
             ".msg 3",
             ".msg Ana",
             ".msg 3.",

@@ -508,7 +508,9 @@ proptest! {
             let own = class.reads(key);
             for line in own.lines() {
                 prop_assert!(line.starts_with("* ") || line.starts_with('<'), "{line:?}");
-                prop_assert!(!line.contains(sign), "it heard itself: {line:?}");
+                // An answer may name what it asked for.
+                let is_answer = line.starts_with("* ") && line.contains(" is no command");
+                prop_assert!(!line.contains(sign) || is_answer, "it heard itself: {line:?}");
             }
         }
         let heard = class.reads(listener);
