@@ -185,13 +185,20 @@ fn a_chat_with_the_time_is_read_as_one_without() {
     ana.wait_log("psst");
     hub.process.type_in("[00:00:00] <Ben> no\n");
     ana.wait_log("<host>");
+    // Names stand where those of one's own lines do, on which is no stamp.
+    ana.say("mine");
+    ana.wait_log("you mine");
+    let places = "new Set(Array.from(log.querySelectorAll('b'), who => who.getBoundingClientRect().left)).size";
+    assert_eq!(ana.value(places), 1);
     let shown = ana.value(
         "Array.from(log.children, line => [line.className,
             ...['time', 'b', 'bdi'].map(tag => line.querySelector(tag)?.textContent ?? '')])",
     );
     let shown: Vec<[String; 4]> = serde_json::from_value(shown).unwrap();
-    for [_, stamp, ..] in &shown {
-        let digits = stamp.replace(|letter: char| letter.is_ascii_digit(), "0");
+    for [_, stamp, ..] in shown.iter().filter(|line| line[2] != "you") {
+        let digits = stamp
+            .trim_end()
+            .replace(|letter: char| letter.is_ascii_digit(), "0");
         assert_eq!(digits, "00:00:00", "{shown:?}");
     }
     let last: Vec<_> = shown
