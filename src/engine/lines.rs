@@ -77,7 +77,7 @@ impl Lines {
     }
 
     /// Bytes of the unfinished line that are held.
-    pub fn len(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.held.len()
     }
 

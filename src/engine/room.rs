@@ -378,7 +378,7 @@ impl Room {
         }
         let before = speech.lines.memory();
         let in_hold = self.backpressure.is_some();
-        let counted = self.journal.end() + speech.lines.len() as u64;
+        let counted = self.journal.end() + speech.lines.held() as u64;
         let is_counted = self.policy.relay && !member.account.muted;
         if is_counted {
             member.pace.say(bytes.len() as u64, in_hold, now);

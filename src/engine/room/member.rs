@@ -145,7 +145,7 @@ impl Member {
 
     /// Bytes of its unfinished line that are held.
     pub(super) fn unfinished(&self) -> usize {
-        self.speech.as_ref().map_or(0, |speech| speech.lines.len())
+        self.speech.as_ref().map_or(0, |speech| speech.lines.held())
     }
 
     /// Bytes of memory that hold its unfinished line.
