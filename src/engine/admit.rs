@@ -65,7 +65,7 @@ impl Word {
                 return Err(OCTAL);
             }
             return match (bytes(host), bits) {
-                (Some(bytes), None) => Ok(Word::Hosts(Hosts::Bytes(bytes))),
+                (Some(bytes), None) => Ok(Word::Hosts(Hosts::ranges(bytes))),
                 (Some(_), Some(_)) => Err("either ranges or a prefix"),
                 // The system's lookup would find one: 127.1 is 127.0.0.1 to it.
                 (None, _) => Err("not an address"),
@@ -101,6 +101,16 @@ impl Hosts {
         Ok(Hosts::Prefix(number(ip), bits))
     }
 
+    /// Those of IPv4 with each byte in its range: of one address they are what the address is, which is how
+    /// they are told.
+    fn ranges(bytes: [RangeInclusive<u8>; 4]) -> Hosts {
+        let ip = bytes.each_ref().map(|range| *range.start());
+        match bytes.iter().all(|range| range.start() == range.end()) {
+            true => Hosts::Prefix(number(IpAddr::from(ip)), 128),
+            false => Hosts::Bytes(bytes),
+        }
+    }
+
     /// Whether an address is one of them.
     pub fn has(&self, ip: IpAddr) -> bool {
         match (self, ip.to_canonical()) {
@@ -118,7 +128,7 @@ impl Hosts {
     pub fn contain(&self, others: &Hosts) -> bool {
         match (self, others) {
             (Hosts::Prefix(one, bits), Hosts::Prefix(other, more)) => {
-                bits <= more && is_same(*one, *other, *bits)
+                bits <= more && is_same(*one, *other, *bits) && !self.is_apart(others)
             }
             _ => match (self.bytes(), others.bytes()) {
                 (Some(these), Some(those)) => these.iter().zip(&those).all(|(these, those)| {
@@ -133,7 +143,7 @@ impl Hosts {
     pub fn meet(&self, others: &Hosts) -> bool {
         match (self, others) {
             (Hosts::Prefix(one, bits), Hosts::Prefix(other, more)) => {
-                is_same(*one, *other, *bits.min(more))
+                is_same(*one, *other, *bits.min(more)) && !self.is_apart(others)
             }
             _ => match (self.bytes(), others.bytes()) {
                 (Some(these), Some(those)) => these.iter().zip(&those).all(|(these, those)| {
@@ -142,6 +152,14 @@ impl Hosts {
                 _ => false,
             },
         }
+    }
+
+    /// Whether these are of IPv6 and the others of IPv4, or the other way round: a prefix that is wider than all of
+    /// IPv4 has none of it.
+    fn is_apart(&self, others: &Hosts) -> bool {
+        let is_wide = |hosts: &Hosts| matches!(hosts, Hosts::Prefix(_, ..MAPPED));
+        let is_ipv4 = |hosts: &Hosts| hosts.bytes().is_some();
+        (is_wide(self) && is_ipv4(others)) || (is_ipv4(self) && is_wide(others))
     }
 
     /// Those of IPv4 as ranges of their bytes, if these are that.

@@ -322,3 +322,28 @@ fn which_hosts_are_among_which() {
     assert!(one.meet(&other) && other.meet(&one));
     assert!(!one.contain(&other) && !other.contain(&one));
 }
+
+/// So it can be taken back as it was told.
+#[test]
+fn ranges_of_one_address_are_that_address() {
+    for (word, told) in [
+        ("192.0.2.1-1", "192.0.2.1"),
+        ("1-1.2.3.4", "1.2.3.4"),
+        ("192.0.2.1-2", "192.0.2.1-2"),
+    ] {
+        let parsed = Word::parse(word);
+        assert_eq!(parsed, Word::parse(told));
+        assert!(matches!(parsed, Ok(Word::Hosts(hosts)) if hosts.to_string() == told));
+    }
+}
+
+#[test]
+fn all_of_ipv6_has_nothing_of_ipv4() {
+    let (all, wide) = (hosts("::/0"), hosts("::ffff:0:0/90"));
+    for ipv4 in ["192.0.2.7", "192.0.2.0/24", "192.0.2-3.*"].map(hosts) {
+        for ipv6 in [&all, &wide] {
+            assert!(!ipv6.contain(&ipv4) && !ipv6.meet(&ipv4) && !ipv4.meet(ipv6));
+        }
+    }
+    assert!(all.contain(&wide) && all.contain(&hosts("::1")) && all.meet(&wide));
+}
