@@ -190,3 +190,18 @@ fn escape() {
 fn proxy() {
     run("proxy");
 }
+
+#[test]
+fn events() {
+    run("events");
+}
+
+#[test]
+fn moderation() {
+    run("moderation");
+}
+
+#[test]
+fn requests() {
+    run("requests");
+}

@@ -4,6 +4,10 @@
 //! `cargo fuzz` runs them with its own inputs, `tests/corpus.rs` with those in `corpus/` and with
 //! chance, without any special toolchain.
 
+mod events;
+mod moderation;
+mod requests;
+
 use std::collections::HashMap;
 use std::io::IoSlice;
 use std::net::IpAddr;
@@ -18,6 +22,7 @@ use muxnc::engine::chat::Chat;
 use muxnc::engine::chat::Composed;
 use muxnc::engine::chat::Rules;
 use muxnc::engine::chat::Speech;
+use muxnc::engine::command::Banned;
 use muxnc::engine::command::Command;
 use muxnc::engine::command::Typed;
 use muxnc::engine::command::Whom;
@@ -67,21 +72,28 @@ use muxnc::engine::web::request;
 use muxnc::engine::web::request::Asked;
 use muxnc::engine::web::request::MAX_HEAD;
 
+pub use self::events::events;
+pub use self::moderation::moderation;
+pub use self::requests::requests;
+
 /// One target.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("access", access),
     ("chat", chat),
     ("command", command),
     ("editor", editor),
+    ("events", events),
     ("frames", frames),
     ("http", http),
     ("journal", journal),
     ("lines", lines),
     ("crlf", crlf),
+    ("moderation", moderation),
     ("proxy", proxy),
+    ("requests", requests),
     ("room", room),
     ("screen", screen),
     ("escape", escape),
@@ -799,15 +811,20 @@ pub fn command(data: &[u8]) {
                     }
                     Command::Name { whom, .. }
                     | Command::Kick { whom, .. }
-                    | Command::Mute { whom, .. } => whom,
+                    | Command::Mute { whom, .. }
+                    | Command::Ban {
+                        from: Banned::Peer(whom),
+                        ..
+                    } => whom,
                     _ => continue,
                 };
-                let mut words = line.split(' ').filter(|word| !word.is_empty());
-                let typed = words.nth(1).unwrap_or_default();
-                let typed = match typed.strip_prefix('[') {
-                    Some(label) if line.contains(']') => label.split(']').next().unwrap_or(label),
-                    _ => typed,
-                };
+                let (_, arguments) = line.split_once(' ').unwrap_or_default();
+                let arguments = arguments.trim_start_matches(' ');
+                let label = arguments.strip_prefix('[');
+                let label = label.and_then(|label| label.split_once(']'));
+                let typed = label.map_or(arguments, |(label, _)| label);
+                let typed = typed.split(' ').find(|word| !word.is_empty());
+                let typed = typed.unwrap_or_default();
                 let typed = typed.trim_end_matches([',', ':']);
                 let is_right = match whom {
                     Whom::Number(number) => typed.parse() == Ok(number),
