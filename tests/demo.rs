@@ -170,6 +170,19 @@ fn a_chat_says_who_said_it_and_what_happens_is_explained_where_that_is_wanted() 
     stage.expect_empty();
 }
 
+#[test]
+fn what_is_kept_of_a_class_is_there() {
+    if !installed(&["tmux", "nc", "ncat", "telnet", "socat"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let mut demo = stage.run(&["--check", "--records"]);
+    expect_class(&mut demo);
+    let told = demo.stdout.text();
+    assert!(told.contains("\t18\t0\t0001.txt\n"), "{told}");
+    stage.expect_empty();
+}
+
 #[cfg(feature = "web")]
 #[test]
 fn with_web_there_is_a_page() {

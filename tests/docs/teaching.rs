@@ -14,8 +14,8 @@ use crate::support::eventually;
 
 const TEACHING: &str = "docs/TEACHING.md";
 
-const SCENARIOS: [&str; 8] = [
-    "join", "wire", "half", "explain", "http", "server", "slow", "phone",
+const SCENARIOS: [&str; 10] = [
+    "join", "wire", "half", "explain", "http", "server", "slow", "file", "test", "phone",
 ];
 
 #[test]
@@ -174,6 +174,60 @@ fn a_slow_reader() {
     expect_explained(&bob.stderr, &sentences("muxnc: [2] TCP: the window"));
     expect_explained(&bob.stderr, &sentences("muxnc: [2] program: "));
     bob.stderr.wait_for("was cut off: it took nothing for 5s");
+}
+
+#[test]
+fn a_file_that_is_whole() {
+    let Some(stage) = Stage::new(TEACHING, "file", &["sha256sum"]) else {
+        return;
+    };
+    let shown = &sentences("muxnc: received ")[0];
+    let lesson = "a lesson about TCP";
+    std::fs::write(stage.home("bob").join("lesson.pdf"), lesson).unwrap();
+    let listen = stage.next_shown("muxnc -l --sha256");
+    let mut bob = stage.sit("bob", &listen.command);
+    let screen = bob.screen.wait_for("to join:");
+    expect_shown(&screen, &listen.shown);
+    let join = stage.next("muxnc --sha256");
+    let mut class = ["alice", "carol"].map(|who| stage.start(who, &join));
+    for who in &mut class {
+        who.end_input();
+        who.expect_status(0);
+        let told = String::from_utf8(who.stderr.wait_end()).unwrap();
+        assert_eq!(told.trim_end(), shown);
+    }
+    bob.process.expect_status(0);
+    let sum = stage.run("alice", "sha256sum lesson.pdf");
+    assert!(shown.contains(sum.split(' ').next().unwrap()), "{sum}");
+    let whole = format!(" has all of the {} bytes", lesson.len());
+    bob.screen.wait_for(&whole);
+}
+
+#[test]
+fn a_test_and_its_answers() {
+    let Some(stage) = Stage::new(TEACHING, "test", &["jq", "nc"]) else {
+        return;
+    };
+    let mut bob = stage.sit("bob", &stage.next("muxnc -l --collect"));
+    bob.screen.wait_for("to join:");
+    let answers = stage.home("bob").join("answers");
+    let read = |file: &str| std::fs::read_to_string(answers.join(file)).unwrap_or_default();
+    let mut class = Vec::new();
+    for (number, answer) in [(1, "42\n"), (2, "a socket\n")] {
+        let mut student = stage.start("student", "nc 192.0.2.7 3000");
+        student.type_in(answer);
+        eventually("the answer is kept", || {
+            read(&format!("000{number}.txt")) == answer
+        });
+        class.push(student);
+    }
+    bob.press("/quit\r");
+    bob.process.expect_status(0);
+    let index = stage.run("bob", &stage.next("cat answers/index.tsv"));
+    assert_eq!(index.lines().count(), 3, "{index}");
+    assert!(index.contains("\t9\t0\t0002.txt\n"), "{index}");
+    let said = stage.run("bob", &stage.next("jq -r"));
+    assert_eq!(said, "1\t42\n2\ta socket\n");
 }
 
 #[test]
