@@ -20,6 +20,7 @@ use std::time::Instant;
 use super::Policy;
 use super::Room;
 use super::member::Account;
+use super::member::Member;
 use crate::engine::limiter;
 use crate::engine::limiter::Limiter;
 
@@ -75,11 +76,7 @@ impl Room {
         let members = &self.members;
         let due = &mut self.announcements.due;
         if due.len() > 2 * members.len() + FORGOTTEN {
-            let is_number = |key, number| {
-                let member = members.get(key);
-                member.is_some_and(|member| member.account.number == number)
-            };
-            due.retain(|&(_, key, number)| is_number(key, number));
+            due.retain(|&(at, key, number)| is_due(members.get(key), at, number));
         }
         due.push_back((at, key, number));
     }
@@ -90,9 +87,7 @@ impl Room {
             && due <= now
         {
             self.announcements.due.pop_front();
-            // The key may be another's by now.
-            let member = self.members.get(key);
-            if member.is_some_and(|member| member.account.number == number) {
+            if is_due(self.members.get(key), due, number) {
                 self.announce_join(key, now);
             }
         }
@@ -135,4 +130,11 @@ impl Room {
         let told = self.tells_who_comes();
         self.announce(format_args!("{name} left"), told);
     }
+}
+
+/// Whether it is this member that is to be announced then: the key may be another's by now, or that of the same one
+/// that was lost and is back.
+fn is_due(member: Option<&Member>, at: Instant, number: u32) -> bool {
+    let account = member.map(|member| &member.account);
+    account.is_some_and(|account| account.number == number && account.since + ANNOUNCED_AFTER == at)
 }

@@ -258,6 +258,23 @@ mod tests {
     }
 
     #[test]
+    fn who_is_back_is_announced_when_it_has_stayed_since_then() {
+        let start = Instant::now();
+        let after = |millis| start + Duration::from_millis(millis);
+        let mut room = room();
+        room.open_chat(Chat::new(Rules::of("host"), false));
+        room.join(1, start);
+        room.may_return(1);
+        let left = room.leave(1, after(500)).expect("it is here");
+        let lost = left.lost.expect("it may return");
+        assert!(room.rejoin(1, lost, 0, after(1000)));
+        for (at, is_announced) in [(2500, false), (3000, true)] {
+            room.announce_due(after(at));
+            assert_eq!(room.members[1].is_announced, is_announced, "after {at} ms");
+        }
+    }
+
+    #[test]
     fn what_is_not_kept_is_not_gone_on_with() {
         let now = Instant::now();
         let mut room = room();
