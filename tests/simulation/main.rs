@@ -19,6 +19,8 @@ mod once;
 mod replay;
 mod spec;
 mod terms;
+#[cfg(feature = "web")]
+mod web;
 mod wire;
 mod world;
 
@@ -141,6 +143,45 @@ fn once() {
     if count > 1 {
         assert!(bytes > 0, "nobody had said anything");
         assert!(failed as u64 > count, "hardly anybody came to nothing");
+    }
+}
+
+#[cfg(feature = "web")]
+#[test]
+fn web_relay() {
+    simulate_web(Mode {
+        relay: true,
+        chat: false,
+        slow: SlowPeer::Wait,
+        is_whole: false,
+    });
+}
+
+#[cfg(feature = "web")]
+#[test]
+fn web_chat() {
+    simulate_web(Mode {
+        relay: true,
+        chat: true,
+        slow: SlowPeer::Wait,
+        is_whole: false,
+    });
+}
+
+#[cfg(feature = "web")]
+fn simulate_web(mode: Mode) {
+    let seeds = seeds();
+    let mut sum = web::Ended::default();
+    for seed in seeds.clone() {
+        let _report = Report(seed);
+        sum.add(&web::Class::run(seed, mode));
+    }
+    println!("{mode:?}: {} schedules, {sum:?}", seeds.end - seeds.start);
+    if seeds.end - seeds.start > 100 {
+        assert!(
+            sum.returned > 100 && sum.missed > 10 && sum.refused > 100,
+            "{sum:?}"
+        );
     }
 }
 

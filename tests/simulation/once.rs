@@ -233,6 +233,7 @@ impl Once {
                 Did::Accepted(id) => drop(self.accepted.insert(id, now)),
                 Did::RanOut => has_run_out = true,
                 Did::Failed(_) | Did::Shut(_) => {}
+                Did::Judged(_) | Did::Replaced(_) => {}
                 Did::Dropped(id) => {
                     self.failed += 1;
                     // Who does not go on makes way for whoever needs a descriptor.

@@ -24,7 +24,7 @@ use super::world::Did;
 use super::world::Net;
 
 /// Nobody is given up before it was silent for so long.
-const VANISHED: Duration = Duration::from_secs(80);
+pub(super) const VANISHED: Duration = Duration::from_secs(80);
 
 /// How often it is looked whether anybody vanished.
 const CHECKUP: Duration = Duration::from_secs(20);
@@ -419,7 +419,7 @@ impl Hub {
 
     fn replay_one(&mut self, did: Did, turn: &mut Turn, net: &Net) {
         match did {
-            Did::Typed(_) | Did::RanOut => {}
+            Did::Typed(_) | Did::RanOut | Did::Judged(_) | Did::Replaced(_) => {}
             Did::Accepted(id) => {
                 if !self.lets_in(id, turn, net) {
                     turn.found_none.push(id);
@@ -771,7 +771,7 @@ fn acked(net: &Net, ended_unread: &BTreeMap<usize, u64>, id: usize) -> Acked {
 }
 
 /// Takes `bytes` from what should come next.
-fn expect(next: &mut VecDeque<u8>, bytes: &[u8], what: Arguments<'_>) {
+pub(super) fn expect(next: &mut VecDeque<u8>, bytes: &[u8], what: Arguments<'_>) {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let same = bytes.len() <= next.len() && next.iter().zip(bytes).all(|(a, b)| a == b);
     if !same {

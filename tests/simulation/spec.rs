@@ -10,6 +10,7 @@ use muxnc::engine::chat::Rules;
 use muxnc::engine::limiter;
 use muxnc::engine::limiter::Limiter;
 use muxnc::engine::lines::MAX_LINE;
+use muxnc::engine::names::NameError;
 use muxnc::engine::request::Request;
 use muxnc::engine::request::request;
 use muxnc::hub::peers::MOMENT;
@@ -74,6 +75,18 @@ pub(crate) struct Member {
     /// Its end was read.
     silent: bool,
     line: Line,
+    /// In a chat.
+    pub(crate) name: String,
+    /// Only of one that may return.
+    pub(crate) stream: Option<Stream>,
+}
+
+/// All that a member that may return was ever to be handed, though it may be gone meanwhile.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Stream {
+    pub(crate) bytes: Vec<u8>,
+    /// Where in that it differs from everybody's, and by how many bytes.
+    pub(crate) edits: Vec<(usize, usize)>,
 }
 
 impl Member {
@@ -98,9 +111,27 @@ impl Member {
 
     /// It alone is to be handed that.
     fn is_told(&mut self, text: &[u8]) {
+        if let Some(stream) = &mut self.stream {
+            stream.edits.push((stream.bytes.len(), text.len()));
+            stream.bytes.extend(text);
+        }
         if !self.deaf {
             self.owed.extend(text);
             self.total += text.len() as u64;
+        }
+    }
+
+    /// Everybody is told that, and it may be gone; or all but this one, whose own it is.
+    fn hears(&mut self, bytes: &[u8], is_own: bool) {
+        if let Some(stream) = &mut self.stream {
+            match is_own {
+                true => stream.edits.push((stream.bytes.len(), bytes.len())),
+                false => stream.bytes.extend(bytes),
+            }
+        }
+        if !self.deaf && !is_own {
+            self.owed.extend(bytes);
+            self.total += bytes.len() as u64;
         }
     }
 
@@ -130,6 +161,8 @@ struct Speaker {
     number: u32,
     midline: bool,
     left: bool,
+    /// It is back since it left.
+    is_back: bool,
 }
 
 /// Who comes to a chat and leaves it is announced, but not more than so many.
@@ -155,6 +188,9 @@ pub(crate) struct Spec {
     /// Everybody who ever joined, and who is in the room, by the order of their coming.
     pub(crate) members: BTreeMap<usize, Member>,
     pub(crate) here: Vec<usize>,
+    /// Who was lost and may return; what somebody says alone is kept for them, if there may be any.
+    pub(crate) lost: Vec<usize>,
+    pub(crate) may_return: bool,
     pub(crate) joined: u32,
     /// Bytes said to everybody.
     pub(crate) said: u64,
@@ -177,17 +213,23 @@ impl Speaker {
     fn says(&mut self, number: u32, bytes: &[u8]) -> Option<u32> {
         let &last = bytes.last()?;
         let author = self.number;
-        let glued = self.midline && self.left && author != number;
+        let glued = self.midline && self.left && (author != number || self.is_back);
         *self = Speaker {
             number,
             midline: last != b'\n',
             left: false,
+            is_back: false,
         };
         glued.then_some(author)
     }
 
     fn leaves(&mut self, number: u32) {
         self.left |= self.midline && self.number == number;
+    }
+
+    /// One of that number is back: what it left is not its to go on with.
+    fn parts(&mut self, number: u32) {
+        self.is_back |= self.left && self.number == number;
     }
 }
 
@@ -214,6 +256,8 @@ impl Spec {
             quorum: None,
             members: BTreeMap::new(),
             here: Vec::new(),
+            lost: Vec::new(),
+            may_return: false,
             joined: 0,
             said: 0,
             log: Speaker::default(),
@@ -229,6 +273,17 @@ impl Spec {
 
     /// Somebody joins. It is told first what nobody is known to have heard.
     pub(crate) fn joins(&mut self, id: usize, now: Instant, acked: impl Fn(usize) -> Acked) {
+        self.joins_to_return(id, false, now, acked);
+    }
+
+    /// The same; it may return when it was lost, or not.
+    pub(crate) fn joins_to_return(
+        &mut self,
+        id: usize,
+        may_return: bool,
+        now: Instant,
+        acked: impl Fn(usize) -> Acked,
+    ) {
         self.forget_heard(acked);
         self.joined += 1;
         let mut member = Member {
@@ -249,6 +304,8 @@ impl Spec {
             late: self.is_midline().then_some(0),
             silent: false,
             line: Line::default(),
+            name: format!("user{}", self.joined),
+            stream: may_return.then(Stream::default),
         };
         if let Some(welcome) = self.rules.welcome.as_ref().filter(|_| self.chat) {
             member.is_told(format!("* {welcome}\n").as_bytes());
@@ -264,16 +321,63 @@ impl Spec {
         self.here.push(id);
     }
 
+    /// One that was lost is here again, over another connection: its number is the one it had, and so is its
+    /// name, unless somebody else has that now; and its stream goes on after so many bytes.
+    pub(crate) fn returns(&mut self, id: usize, former: usize, from: usize, now: Instant) {
+        self.lost.retain(|&other| other != former);
+        let number = self.members[&former].number;
+        self.shown.parts(number);
+        self.log.parts(number);
+        let old = &self.members[&former];
+        let stream = old.stream.clone().expect("it may return");
+        let rest = stream.bytes.get(from..).expect("it was to be handed that");
+        let is_taken = |name: &str| {
+            let mut here = self.here.iter().map(|id| &self.members[id]);
+            here.any(|member| member.name == name)
+        };
+        let default = format!("user{number}");
+        let is_named = old.name != default && !is_taken(&old.name);
+        let member = Member {
+            number,
+            presence: Presence::Here,
+            since: now,
+            owed: rest.iter().copied().collect(),
+            total: stream.bytes.len() as u64,
+            told_first: 0,
+            handed_at_end: None,
+            last_word: 0,
+            lacked: false,
+            deaf: false,
+            deaf_since: 0,
+            caught_up: self.said,
+            announced: false,
+            has_said: false,
+            late: None,
+            silent: false,
+            line: Line::default(),
+            name: if is_named { old.name.clone() } else { default },
+            stream: Some(stream),
+        };
+        self.members.insert(id, member);
+        self.here.push(id);
+        if is_named {
+            self.announce_joined(id);
+        }
+    }
+
     pub(crate) fn leaves(&mut self, id: usize) {
+        self.takes_no_more(id);
         self.ends_line(id);
         self.here.retain(|&other| other != id);
-        self.takes_no_more(id);
         let member = &mut self.members.get_mut(&id).expect("it joined");
         member.owed = VecDeque::new();
-        let number = member.number;
+        let name = member.name.clone();
+        if member.stream.is_some() {
+            self.lost.push(id);
+        }
         if member.announced {
             match self.announced.limiter.count(1, self.now) {
-                true => self.announce(&format!("user{number} left")),
+                true => self.announce(&format!("{name} left")),
                 false => self.announced.left += 1,
             }
         }
@@ -488,7 +592,7 @@ impl Spec {
         let line = &mut self.member(id).line;
         line.shown -= count;
         let bytes: Vec<u8> = line.held.drain(..count).collect();
-        if self.relay && self.here.len() > 1 {
+        if self.relay && self.is_heard() {
             let number = self.member(id).number;
             self.separate(number, &bytes);
             self.say(&bytes, Some(id));
@@ -533,9 +637,10 @@ impl Spec {
     /// A line of a member is passed on, or what it asks for is done.
     fn chat_line(&mut self, id: usize) {
         let held = std::mem::take(&mut self.member(id).line.held);
-        let name = format!("user{}", self.members[&id].number);
+        let name = self.members[&id].name.clone();
         let words = String::from_utf8_lossy(&held);
         let (to, text) = match request(&words) {
+            Some(Request::Nick(name)) => return self.nick(id, name),
             None => return self.chat_text(id, &held),
             Some(Request::Me(what)) => return self.chat_text(id, format!("*{what}*").as_bytes()),
             Some(Request::Message { to, text }) => (to, text),
@@ -550,7 +655,7 @@ impl Spec {
             Some(asked) => panic!("{asked:?} was not sent"),
         };
         let mut here = self.placed().into_iter();
-        let other = here.find(|other| format!("user{}", self.members[other].number) == to);
+        let other = here.find(|other| self.members[other].name == to);
         let told = format!("<{name}, to you alone> {text}\n");
         match other {
             _ if to == "host" => {
@@ -575,6 +680,38 @@ impl Spec {
         self.answer(id, &format!("only {to} was told"));
     }
 
+    /// A member wants to be called so; who is gone does not keep its name.
+    fn nick(&mut self, id: usize, name: &str) {
+        let old = self.members[&id].name.clone();
+        let mut others = self.here.iter().copied().filter(|&other| other != id);
+        let owner = others.find(|id| self.members[id].name == name);
+        let is_gone = |id: &usize| self.members[id].presence == Presence::Gone;
+        let refusal = match owner {
+            _ if !self.relay => NameError::Quiet,
+            // It lost its way in the middle of the line.
+            _ if name.is_empty() => NameError::NoName,
+            _ if old == name => NameError::Same,
+            Some(owner) if !is_gone(&owner) => NameError::Taken,
+            owner => {
+                if let Some(owner) = owner {
+                    let member = self.member(owner);
+                    member.name = format!("user{}", member.number);
+                    let (default, was_announced) = (member.name.clone(), member.announced);
+                    match was_announced {
+                        true => self.announce(&format!("{name} is now {default}")),
+                        false => self.announce_joined(owner),
+                    }
+                }
+                self.member(id).name = name.into();
+                return match self.members[&id].announced {
+                    true => self.announce(&format!("{old} is now {name}")),
+                    false => self.announce_joined(id),
+                };
+            }
+        };
+        self.answer(id, &format!("you are still {old}: {refusal}"));
+    }
+
     /// A member is told something by the program.
     fn answer(&mut self, id: usize, text: &str) {
         self.member(id).is_told(format!("* {text}\n").as_bytes());
@@ -589,13 +726,13 @@ impl Spec {
     /// A member says that to everybody.
     fn chat_text(&mut self, id: usize, words: &[u8]) {
         self.announce_joined(id);
-        let mut text = format!("<user{}> ", self.members[&id].number).into_bytes();
+        let mut text = format!("<{}> ", self.members[&id].name).into_bytes();
         text.extend(words);
         text.push(b'\n');
         if self.shows {
             self.screen.extend(&text);
         }
-        if self.relay && self.here.len() > 1 {
+        if self.relay && self.is_heard() {
             self.say(&text, Some(id));
         }
     }
@@ -624,9 +761,9 @@ impl Spec {
     fn announce_joined(&mut self, id: usize) {
         let member = self.member(id);
         if !std::mem::replace(&mut member.announced, true) {
-            let number = member.number;
+            let name = member.name.clone();
             match self.announced.limiter.count(1, self.now) {
-                true => self.announce(&format!("user{number} joined")),
+                true => self.announce(&format!("{name} joined")),
                 false => self.announced.joined += 1,
             }
         }
@@ -651,6 +788,11 @@ impl Spec {
         self.log.midline && !self.relay && !self.chat && self.is_read
     }
 
+    /// Whether what a member says is for anybody but the operator.
+    fn is_heard(&self) -> bool {
+        self.here.len() > 1 || self.may_return
+    }
+
     /// Everybody here is to be handed it, but not its author.
     fn say(&mut self, bytes: &[u8], author: Option<usize>) {
         self.said += bytes.len() as u64;
@@ -660,13 +802,14 @@ impl Spec {
                 member.late = None;
             }
             let bytes = &bytes[member.misses(bytes)..];
-            if !member.deaf && author != Some(id) {
-                member.owed.extend(bytes);
-                member.total += bytes.len() as u64;
-            }
+            member.hears(bytes, author == Some(id));
             if member.owed.is_empty() {
                 member.caught_up = self.said;
             }
+        }
+        for id in &self.lost {
+            let member = self.members.get_mut(id).expect("it joined");
+            member.hears(bytes, author == Some(*id));
         }
     }
 

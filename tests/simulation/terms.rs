@@ -15,6 +15,7 @@ use muxnc::engine::room::Label;
 use muxnc::hub::HubConfig;
 use muxnc::hub::core::Core;
 use muxnc::hub::core::Parts;
+use muxnc::hub::core::Visits;
 use muxnc::io::access::Access;
 use muxnc::io::access::List;
 use muxnc::io::device::Kind;
@@ -35,6 +36,7 @@ use super::world::Door;
 use super::world::Fd;
 use super::world::Handle;
 use super::world::Model;
+use super::world::Over;
 
 /// Milliseconds: less than a member that is slow takes between two reads, and more than it takes to
 /// find out who has vanished.
@@ -62,6 +64,8 @@ pub(crate) struct Terms {
     pub(crate) is_shared: bool,
     announced: u32,
     chat: Rules,
+    /// How browsers join, if they can.
+    visits: Option<Visits>,
 }
 
 impl Terms {
@@ -119,6 +123,29 @@ impl Terms {
                 open_messages: Chance(chance.0).one_in(3),
                 ..Rules::of("host")
             },
+            visits: None,
+        }
+    }
+
+    /// What a hub is asked for to which browsers come: one that goes on and on, and waits for nobody.
+    pub(crate) fn web(mode: Mode, chance: &mut Chance) -> Terms {
+        let terms = Terms::new(mode, chance);
+        Terms {
+            stdin: Kind::Pipe,
+            wait_for: None,
+            quit_after: None,
+            idle: None,
+            keep_open: false,
+            half_close: true,
+            traffic: Traffic::Both,
+            stall_timeout: Duration::from_secs(60),
+            tells_refused: true,
+            is_shared: false,
+            visits: Some(Visits {
+                page: None,
+                secret: [7; 32],
+            }),
+            ..terms
         }
     }
 
@@ -181,14 +208,14 @@ impl Terms {
     }
 
     /// A hub of that kind.
-    pub(crate) fn open(&self, mode: Mode, net: &Handle, now: Instant) -> Core<Model> {
+    pub(crate) fn open<S: Over>(&self, mode: Mode, net: &Handle, now: Instant) -> Core<Model<S>> {
         let input = match self.traffic {
             Traffic::ReceiveOnly => Input::None,
             _ if self.once => Input::None,
             Traffic::Both | Traffic::SendOnly => Input::Plain(Stdin::new(Fd::In(Rc::clone(net)))),
         };
         let parts = Parts {
-            world: Model(Rc::clone(net)),
+            world: Model::new(net),
             listeners: vec![Door(Rc::clone(net))],
             are_shared: self.is_shared,
             lists: self.lists.clone(),
@@ -197,7 +224,7 @@ impl Terms {
             stderr: Stderr::over(Notices::default(), Output::new(Fd::Err(Rc::clone(net)))),
             records: None,
             can_draw: false,
-            visits: None,
+            visits: self.visits.clone(),
         };
         Core::new(parts, self.config(mode), now)
     }

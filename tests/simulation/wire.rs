@@ -41,6 +41,10 @@ pub(crate) struct Wire {
     /// The first step was told to have begun, or nothing was said yet.
     pub(crate) has_begun: bool,
     pub(crate) ip: IpAddr,
+    /// What it carries is HTTP and frames.
+    pub(crate) is_web: bool,
+    /// It never fails by chance.
+    pub(crate) is_steady: bool,
     /// Whose end or break had arrived when it connected.
     pub(crate) over_before: BTreeSet<usize>,
     /// An event of it was not told in this turn.
@@ -163,6 +167,8 @@ impl Wire {
             fate: Shake::Done,
             has_begun: false,
             ip,
+            is_web: false,
+            is_steady: false,
             over_before: BTreeSet::new(),
             is_untold: false,
             key: None,

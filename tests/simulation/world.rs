@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::ErrorKind;
 use std::io::IoSlice;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
@@ -59,6 +60,10 @@ pub(crate) enum Did {
     /// Ended our side of a connection; closed it.
     Shut(usize),
     Dropped(usize),
+    /// Decided whether to close a browser's connection is to break it: so it does when that leaves.
+    Judged(usize),
+    /// Let one from a browser go, which is back over another connection.
+    Replaced(usize),
     /// Closed the listener.
     ClosedListener,
     /// Wrote to stdout; found it closed.
@@ -84,6 +89,8 @@ pub(crate) struct Net {
     pub(crate) log: Vec<Did>,
     /// How often it did something.
     pub(crate) calls: u64,
+    /// Nobody comes or goes but when the schedule says so.
+    pub(crate) is_calm: bool,
     /// The schedule is over: what happens now does not matter.
     pub(crate) is_over: bool,
 }
@@ -146,6 +153,7 @@ impl Net {
             stderr: Vec::new(),
             log: Vec::new(),
             calls: 0,
+            is_calm: false,
             is_over: false,
         }))
     }
@@ -257,7 +265,12 @@ impl Stream for Fake {
         } = net;
         let wire = &mut wires[self.id];
         wire.was_read = true;
-        let count = wire.up.len().min(buffer.len());
+        let mut count = wire.up.len().min(buffer.len());
+        if wire.is_web && count == buffer.len() && count > 1 {
+            // So that a layer has room for a line feed after the last byte of a message; an event tells of the rest.
+            count -= 1;
+            wire.has_event = true;
+        }
         // To find nothing, or the end once more, is nothing done.
         net.calls += u64::from(count > 0 || (wire.end_arrived && !wire.end_read));
         if count > 0 && chance.one_in(30) {
@@ -299,10 +312,16 @@ impl Stream for Fake {
         } = net;
         let wire = &mut wires[self.id];
         let who = self.id;
-        assert!(!wire.write_failed, "{who} was written to after it broke");
+        assert!(
+            !wire.write_failed || wire.is_web,
+            "{who} was written to after it broke"
+        );
         assert!(!wire.shut, "{who} was written to after its end");
-        // Also without that an event tells of it.
-        if wire.broken || chance.one_in(1000) {
+        // What a browser is told first goes at once, though perhaps nowhere, so that it is known whether it is let in.
+        let is_first = wire.is_web && wire.written == 0;
+        let may_fail = !is_first && !wire.is_steady;
+        // Also without that an event tells of it; and a layer may have a last word all the same.
+        if may_fail && (wire.broken || wire.write_failed || chance.one_in(1000)) {
             wire.write_failed = true;
             let error = wire.error.take().unwrap_or(ErrorKind::BrokenPipe);
             net.log.push(Did::Failed(who));
@@ -311,7 +330,7 @@ impl Stream for Fake {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "{who} was written nothing");
         let mut count = offered.min(wire.room() as usize);
-        if count > 0 && chance.one_in(8) {
+        if count > 0 && !is_first && chance.one_in(8) {
             // It was full, and is not any more.
             count = chance.up_to(count);
             wire.has_event |= count < offered;
@@ -379,7 +398,11 @@ impl Stream for Fake {
     fn probe_soon(&mut self) {}
 
     fn break_on_close(&mut self, breaks: bool) {
-        self.net.borrow_mut().wires[self.id].breaks = breaks;
+        let net = &mut *self.net.borrow_mut();
+        net.wires[self.id].breaks = breaks;
+        if net.wires[self.id].is_web {
+            net.log.push(Did::Judged(self.id));
+        }
     }
 
     fn tcp_info(&self) -> Option<TcpInfo> {
@@ -534,11 +557,35 @@ impl Device for Fd {
     }
 }
 
-/// The core's world.
-pub(crate) struct Model(pub(crate) Handle);
+/// What a connection's stream is made of the hub's end of a wire.
+pub(crate) trait Over: Stream + Sized {
+    /// The stream, of one that comes from a browser or not.
+    fn over(fake: Fake, is_web: bool) -> Self;
+}
 
-impl World for Model {
-    type Stream = Fake;
+impl Over for Fake {
+    fn over(fake: Fake, _: bool) -> Fake {
+        fake
+    }
+}
+
+/// The core's world, with such streams.
+pub(crate) struct Model<S = Fake> {
+    net: Handle,
+    stream: PhantomData<S>,
+}
+
+impl<S> Model<S> {
+    pub(crate) fn new(net: &Handle) -> Model<S> {
+        Model {
+            net: Rc::clone(net),
+            stream: PhantomData,
+        }
+    }
+}
+
+impl<S: Over> World for Model<S> {
+    type Stream = S;
     type Device = Fd;
     type Listener = Door;
 
@@ -546,13 +593,13 @@ impl World for Model {
         None
     }
 
-    fn register(&mut self, conn: &mut Conn<Fake>, key: usize) -> io::Result<()> {
+    fn register(&mut self, conn: &mut Conn<S>, key: usize) -> io::Result<()> {
         let Addr::Inet(addr) = conn.addr() else {
             panic!("an address without a port");
         };
         let id = usize::from(addr.port());
-        let net = &mut *self.0.borrow_mut();
-        if net.chance.one_in(300) {
+        let net = &mut *self.net.borrow_mut();
+        if net.chance.one_in(300) && !net.wires[id].is_steady {
             return Err(ErrorKind::OutOfMemory.into());
         }
         net.wires[id].key = Some(key);
@@ -560,16 +607,18 @@ impl World for Model {
         Ok(())
     }
 
-    fn accept(&mut self, listener: &mut Door) -> io::Result<(Fake, Addr)> {
-        assert!(Rc::ptr_eq(&self.0, &listener.0));
-        let net = &mut *self.0.borrow_mut();
+    fn accept(&mut self, listener: &mut Door) -> io::Result<(S, Addr)> {
+        assert!(Rc::ptr_eq(&self.net, &listener.0));
+        let mut world = self.net.borrow_mut();
+        let net = &mut *world;
         net.calls += 1;
         net.is_exhausted = false;
         if net.backlog.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
         }
+        let is_steady = net.wires[net.backlog[0]].is_steady;
         match net.chance.below(60) {
-            0 => {
+            0 if !is_steady => {
                 // It broke off before it was accepted.
                 let id = net.backlog.pop_front().expect("not empty");
                 net.wires[id].dropped = true;
@@ -583,23 +632,28 @@ impl World for Model {
             _ => {}
         }
         let id = net.backlog.pop_front().expect("not empty");
-        let ip = net.wires[id].ip;
+        let (ip, is_web) = (net.wires[id].ip, net.wires[id].is_web);
         net.wires[id].active = net.now;
-        if net.chance.one_in(10) {
+        if net.chance.one_in(10) && !net.is_calm {
             net.change_places();
         }
+        // The stream looks at its wire.
+        drop(world);
         let fake = Fake {
             id,
-            net: Rc::clone(&self.0),
+            net: Rc::clone(&self.net),
         };
-        Ok((fake, SocketAddr::from((ip, id as u16)).into()))
+        Ok((
+            S::over(fake, is_web),
+            SocketAddr::from((ip, id as u16)).into(),
+        ))
     }
 
-    fn send(&mut self, _: &mut Stdin<Fd>, _: &mut Conn<Fake>) -> Copied {
+    fn send(&mut self, _: &mut Stdin<Fd>, _: &mut Conn<S>) -> Copied {
         panic!("a hub copies nothing inside the kernel");
     }
 
-    fn receive(&mut self, _: &mut Conn<Fake>, _: &mut Output<Fd>) -> Copied {
+    fn receive(&mut self, _: &mut Conn<S>, _: &mut Output<Fd>) -> Copied {
         panic!("a hub copies nothing inside the kernel");
     }
 }
