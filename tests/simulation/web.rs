@@ -590,7 +590,9 @@ impl Class {
                     let is_roomy = self.terms.max.is_none() && self.terms.max_per_host.is_none();
                     if self.mode.chat && is_roomy && self.asked < 100 && chance.one_in(3) {
                         self.asked += 1;
-                        text = request(self.lines, chance);
+                        let here = self.spec.here.iter().map(|id| &self.spec.members[id]);
+                        let is_free = |name: &str| here.clone().all(|member| member.name != name);
+                        text = request(self.lines, is_free, chance);
                     }
                     guest.says(&text, wire, chance);
                 }
@@ -857,13 +859,14 @@ fn witness(id: usize) -> Acked {
     }
 }
 
-/// What somebody in a chat asks for. Nothing of another member: whether that one is gone by then, within the same
-/// turn, cannot be seen from outside.
-fn request(line: usize, chance: &mut Chance) -> String {
+/// What somebody in a chat asks for. Nothing of another member, nor its name: whether that one is gone by then,
+/// within the same turn, cannot be seen from outside.
+fn request(line: usize, is_free: impl Fn(&str) -> bool, chance: &mut Chance) -> String {
+    let name = *chance.pick(&["Ana", "Ben", "Cleo"]);
     match chance.below(5) {
         0 => format!("/msg host psst {line}"),
         1 => format!("/msg nobody psst {line}"),
-        2 => format!("/me does {line}"),
-        _ => format!("/nick {}", chance.pick(&["Ana", "Ben", "Cleo"])),
+        2..5 if is_free(name) => format!("/nick {name}"),
+        _ => format!("/me does {line}"),
     }
 }

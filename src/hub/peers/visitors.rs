@@ -11,6 +11,7 @@
 //! kept, for [`KEPT`], and nobody waits for them: they have left. How many are here is told to each who was told
 //! another number last, and not more often than [`TOLD_EVERY`].
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -51,7 +52,7 @@ pub(super) struct Visitors {
     tokens: u64,
     /// The members that are here, by their tokens, and the tokens by their keys.
     here: HashMap<String, usize>,
-    known: HashMap<usize, Known>,
+    known: BTreeMap<usize, Known>,
     /// When to look who is silent, while any is here.
     look: Option<Instant>,
     /// How many are here, if everybody was told so last.
@@ -91,7 +92,7 @@ impl Visitors {
             epoch: String::new(),
             tokens: 0,
             here: HashMap::new(),
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             look: None,
             told: None,
             told_at: None,
