@@ -30,13 +30,17 @@ const QUOTES: [char; 14] = [
     '\u{201d}', '\u{201e}', '\u{2039}', '\u{203a}',
 ];
 
+/// What ends a line to some.
+const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
+
 /// Whether a line would be said to one peer alone if it were typed, or looks so. Pasted it is no
 /// command, but must not be said to everybody, either.
 ///
 /// It does if it begins with what is taken for a slash, perhaps behind one letter or digit, and `msg`, or what is almost
-/// that with a number and a text, or with a sign in place of a letter of it, a name and a text; or with `msg`, a number or a name, and a text directly behind a 7 or anything else that is no word:
-/// signs, and one letter of another script at most. The number may stand in brackets or behind a sign, and the
-/// text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter.
+/// that with a number and a text, or a word of these letters, with signs or a name in it, and a text; or with `msg`, a
+/// number or a name, and a text directly behind a 7 or anything else that is no word: signs, and one letter of another
+/// script at most. The number may stand in brackets or behind a sign, and the text directly behind it; no name is behind
+/// a quotation mark. Blanks and what is not seen do not matter.
 pub fn is_private(line: &str) -> bool {
     !line.starts_with("//") && looks_private(line)
 }
@@ -44,8 +48,27 @@ pub fn is_private(line: &str) -> bool {
 /// The same of somebody to whom `//` means nothing, and of a line as it came or as it is shown.
 ///
 /// In one sentence: before `msg`, a name or a number and a text there is nothing but signs, directly or with a slash
-/// behind them.
+/// behind them, be it at the beginning or behind what ends a line to some (CR, vertical tab, form feed, U+0085, U+2028,
+/// U+2029).
 pub(super) fn looks_private(line: &str) -> bool {
+    if is_like_message(line) {
+        return true;
+    }
+    let may_break = |letter| BREAKS.contains(&letter) || letter == '^' || letter == '<';
+    line.contains(may_break)
+        && line
+            .split(BREAKS)
+            .flat_map(|part| part.split("^M"))
+            .flat_map(|part| part.split("^K"))
+            .flat_map(|part| part.split("^L"))
+            .flat_map(|part| part.split("<U+0085>"))
+            .flat_map(|part| part.split("<U+2028>"))
+            .flat_map(|part| part.split("<U+2029>"))
+            .any(is_like_message)
+}
+
+/// The same of a whole line.
+fn is_like_message(line: &str) -> bool {
     let bare = bare(line);
     let seen = skip_unseen(&bare);
     let sign = |letter| is_slash(letter) || is_backslash(letter);
@@ -97,7 +120,7 @@ fn is_message(text: &str, behind_slash: bool) -> bool {
         true => {
             private.is_some()
                 || is_almost_message(looks)
-                || has_sign_within(looks)
+                || is_run_on(looks)
                 || is_behind_slash(looks, &['.', '/'])
         }
         false => private.is_some_and(|(_, arguments)| {
@@ -120,13 +143,13 @@ fn is_behind_slash(text: &str, joins: &[char]) -> bool {
     is_apart && !is_joined && has_text(whom)
 }
 
-/// Whether it is `msg` with a sign in place of a letter or between two, then a name and a text: the key beside was hit.
-/// What stands in paths is no such sign.
-fn has_sign_within(looks: &str) -> bool {
+/// Whether its first word has the letters of `msg`, almost these, or these and a name behind them, whatever stands
+/// between them (the key beside was hit, or a blank was not); then a text. A path has exactly these, or them first.
+fn is_run_on(looks: &str) -> bool {
     let (word, arguments) = first_word(looks);
-    let is_sign = |letter: char| !(letter.is_alphanumeric() || "/.".contains(letter));
-    let lettered = word.replace(is_sign, "x");
-    word.contains(is_sign) && is_close(&lettered, PRIVATE) && has_text(arguments)
+    let letters: String = word.chars().filter(|c| c.is_alphabetic()).collect();
+    let is_almost = !word.contains('/') && is_close(&letters, PRIVATE);
+    (letters.starts_with(PRIVATE) || is_almost) && arguments.contains(char::is_alphanumeric)
 }
 
 /// Whether a text follows a word.
@@ -236,6 +259,19 @@ mod tests {
             "/msg./ Ana psst",
             "/,sg Ana psst",
             "/m;sg Ana psst",
+            "/mgs Ana psst",
+            "/msgAna psst",
+            "/bmsg Ana psst",
+            "/msg.Ana psst",
+            "/msg/Ana psst",
+            "/ms/g Ana psst",
+            "/m5sg Ana psst",
+            "/2msg Ana psst",
+            "hello\r/msg Ana psst",
+            "hello^M/msg Ana psst^M",
+            "hello\u{2028}/msg Ana psst",
+            "hello<U+2028>/msg Ana psst",
+            "1\u{b}2\u{c}/msg Ana psst",
         ] {
             assert!(is_private(line), "{line}");
         }

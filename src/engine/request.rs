@@ -84,6 +84,7 @@ fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
             }
         }
         "me" if arguments.is_empty() => Request::Incomplete(ME),
+        "me" if looks_private(arguments) => Request::Unclear,
         "me" => Request::Me(arguments),
         "names" => Request::Names,
         "help" => Request::Help,
