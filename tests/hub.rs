@@ -20,7 +20,9 @@ use std::time::Duration;
 use std::time::Instant;
 
 use rustix::process::Signal;
+use socket2::Domain;
 use socket2::Socket;
+use socket2::Type;
 
 use support::DEADLINE;
 use support::Hub;
@@ -127,6 +129,36 @@ fn every_byte_of_stdin_goes_to_everybody_unchanged() {
             "what came is not what was said"
         );
     }
+    hub.process.expect_status(0);
+}
+
+/// Its kernel has megabytes of it, takes no more until a third of them is read, and acknowledges all the while.
+#[test]
+fn a_stream_waits_for_who_reads_slowly_what_the_kernel_has() {
+    const LEN: usize = 24 * 1024 * 1024;
+    let mut hub = Hub::start(&["-v", "--stall-timeout", "2"]);
+    let mut fast = hub.join_seen();
+    let slow = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    slow.set_recv_buffer_size(64 * 1024).unwrap();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, hub.port));
+    slow.connect(&address.into()).unwrap();
+    let mut slow = TcpStream::from(slow);
+    hub.wait_joined(&slow);
+    let all = thread::spawn(move || read_all(&mut fast).len());
+    let slow = thread::spawn(move || {
+        let start = Instant::now();
+        let (mut taken, mut buffer) = (0, [0; 8 * 1024]);
+        // 160 kB in a second, for three times as long as who takes nothing is waited for.
+        while start.elapsed() < Duration::from_secs(6) {
+            taken += slow.read(&mut buffer).unwrap();
+            thread::sleep(Duration::from_millis(50));
+        }
+        taken + read_all(&mut slow).len()
+    });
+    hub.process.type_in(vec![b'x'; LEN]);
+    hub.process.end_input();
+    let took = [all, slow].map(|reader| reader.join().unwrap());
+    assert_eq!(took, [LEN; 2], "{}", hub.process.stderr.text());
     hub.process.expect_status(0);
 }
 

@@ -495,6 +495,14 @@ impl Room {
         Ok(owed - taken)
     }
 
+    /// A member that was named as stalled goes on all the same: what was handed to it before is under way to it.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn progressed(&mut self, key: usize, now: Instant) {
+        self.members[key].moved = now;
+    }
+
     /// A member's stream is over: it can take no more, so that nobody waits for it, and it sets no pace.
     ///
     /// # Panics

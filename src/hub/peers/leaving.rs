@@ -25,6 +25,7 @@ use crate::engine::admit::Hosts;
 use crate::engine::aside::Aside;
 use crate::engine::dead_peer;
 use crate::engine::idle::Idle;
+use crate::engine::journal::SEGMENT;
 use crate::engine::record::Leaving;
 use crate::engine::record::Who;
 use crate::engine::room::Overdue;
@@ -262,6 +263,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.room.overdue(now, &mut overdue);
         for (key, why) in overdue.drain(..) {
             let why = match why {
+                Overdue::Stalled if self.took_much(key) => {
+                    self.room.progressed(key, now);
+                    continue;
+                }
                 Overdue::Stalled => DisconnectReason::Stalled,
                 Overdue::Slow => DisconnectReason::Slow,
                 Overdue::Behind => DisconnectReason::Behind,
@@ -286,18 +291,29 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Whether a member acknowledged some of what is out to it since its time was last over: a kernel that
-    /// has much of it asks for more only when a good part is gone.
+    /// Whether a member acknowledged some of what is out to it since that was last asked: a kernel that has much of
+    /// it (megabytes, at a third of which it asks for more: tcp(7), `tcp_wmem`) takes nothing for as long as that lasts.
     fn takes_something(&mut self, key: usize) -> bool {
+        self.acknowledged_since(key) > 0
+    }
+
+    /// The same of as much as counts as progress.
+    fn took_much(&mut self, key: usize) -> bool {
+        self.acknowledged_since(key) >= SEGMENT as u64
+    }
+
+    /// Bytes on the wire that a member acknowledged since that was last asked, or its kernel last took some and no more:
+    /// none if nothing is out, or the system does not tell.
+    fn acknowledged_since(&mut self, key: usize) -> u64 {
         let Some(peer) = self.member_mut(key) else {
-            return false;
+            return 0;
         };
         let info = peer.conn.tcp_info();
         let Some(info) = info.filter(|info| info.unacknowledged() > 0) else {
-            return false;
+            return 0;
         };
         let taken = std::mem::replace(&mut peer.ledger_mut().taken, info.acknowledged);
-        info.acknowledged > taken
+        info.acknowledged.saturating_sub(taken)
     }
 
     /// Whether it is our delay, and not a member's, that nothing was sent to it or received from it: what

@@ -91,11 +91,25 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.half_close(key, now);
                 self.close_if_over(key, now);
             }
-            Ok(_) => self.queue_flush(key),
+            Ok(_) => {
+                self.note_full(key);
+                self.queue_flush(key);
+            }
             Err(error) => self.depart(key, error.into(), now),
         }
         if self.conns[key].conn.is_watched() {
             self.checkup.get_or_insert(now + dead_peer::EVERY);
+        }
+    }
+
+    /// The kernel may have taken no more for a peer: what is acknowledged from now on is progress, also while it goes on
+    /// to take nothing. That is one question of less than a microsecond for what fills a send buffer.
+    fn note_full(&mut self, key: usize) {
+        if let Some(peer) = self.member_mut(key)
+            && !peer.conn.is_writable()
+            && let Some(info) = peer.conn.tcp_info()
+        {
+            peer.ledger_mut().taken = info.acknowledged;
         }
     }
 

@@ -176,6 +176,33 @@ fn who_takes_some_of_what_is_out_is_not_idle_and_who_has_all_is() {
     assert!(is_leaving(&peers, slow), "it took nothing since");
 }
 
+/// A kernel that was given megabytes takes nothing while its peer takes them one by one.
+#[test]
+fn who_takes_what_is_out_is_not_stalled() {
+    let now = Instant::now();
+    let timeout = fake::POLICY.stall_timeout;
+    let mut peers = peers();
+    let (wires, [slow, stuck, fast]) = join(&mut peers, now);
+    say(&mut peers, &[b'x'; 4 * SEGMENT], now);
+    wires.iter().for_each(|wire| wire.acknowledged.set(1));
+    wires[0].is_full.set(true);
+    wires[1].is_full.set(true);
+    say(&mut peers, &vec![b'x'; HIGH_WATER as usize + 1], now);
+    while peers.room.owed(fast) > 0 {
+        peers.flush(now);
+    }
+    assert!(peers.room.is_held());
+    wires[0].acknowledged.set(1 + SEGMENT as u64);
+    wires[1].acknowledged.set(SEGMENT as u64);
+    peers.find_overdue(false, now + timeout);
+    assert!(is_leaving(&peers, stuck));
+    assert!(!is_leaving(&peers, slow));
+    peers.find_overdue(false, now + timeout * 2 - SECOND);
+    assert!(!is_leaving(&peers, slow));
+    peers.find_overdue(false, now + timeout * 2 + timeout / 8);
+    assert!(is_leaving(&peers, slow), "it took nothing since");
+}
+
 #[test]
 fn nobody_is_idle_while_others_are_waited_for() {
     let now = Instant::now();
