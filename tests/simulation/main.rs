@@ -198,7 +198,10 @@ fn simulate(mode: Mode) {
     }
     let count = seeds.end - seeds.start;
     println!("{mode:?}: {count} schedules, {turns} turns, {bytes} bytes delivered; {ends:?}");
-    assert!(bytes > 1000 * count, "hardly anything was delivered");
+    assert!(
+        count == 1 || bytes > 1000 * count,
+        "hardly anything was delivered"
+    );
 }
 
 /// Tells which schedule it was, if it fails.

@@ -56,6 +56,14 @@ struct Turn {
     has_run_out: bool,
 }
 
+/// A place for a newcomer.
+enum Place {
+    Free,
+    /// Of one that makes way.
+    Of(usize),
+    None,
+}
+
 impl Hub {
     pub(super) fn replay(&mut self) {
         let mut log = std::mem::take(&mut self.net.borrow_mut().log);
@@ -327,12 +335,21 @@ impl Hub {
         let stays = turn.inside.contains(&newcomer);
         let may_have_left = wire.is_over() || wire.write_failed;
         let may_have_left = may_have_left && turn.dropped.contains(&newcomer);
+        // A number that was given to somebody who is gone may be another's, for whom there was a place.
         let left_at_once = || may_have_left && self.has_come_and_gone(turn, net);
-        if !(stays || left_at_once()) {
-            return false;
+        let place = match stays || left_at_once() {
+            true => self.place_for(newcomer, turn, net),
+            false => return false,
+        };
+        match place {
+            Place::None => {
+                assert!(!stays, "nobody made way for {newcomer}");
+                return false;
+            }
+            Place::Free => {}
+            Place::Of(id) => self.makes_way(id, turn, net),
         }
         turn.let_in.push(newcomer);
-        self.make_way(newcomer, turn, net);
         let early = &self.ended_unread;
         self.spec
             .joins(newcomer, turn.now, |id| acked(net, early, id));
@@ -343,8 +360,8 @@ impl Hub {
         true
     }
 
-    /// A newcomer got a place: if there was none, somebody made way.
-    fn make_way(&mut self, newcomer: usize, turn: &mut Turn, net: &Net) {
+    /// Which place a newcomer gets.
+    fn place_for(&self, newcomer: usize, turn: &Turn, net: &Net) -> Place {
         let ip = net.wires[newcomer].ip;
         let is_left = |id: &usize| !turn.making_way.contains(id);
         let placed: Vec<usize> = self.spec.placed().into_iter().filter(is_left).collect();
@@ -354,7 +371,7 @@ impl Hub {
         let among: Vec<usize> = match is_full(self.terms.max_per_host, of_host) {
             true => placed.into_iter().filter(is_of_host).collect(),
             false if is_full(self.terms.max, placed.len()) => placed,
-            false => return,
+            false => return Place::Free,
         };
         let has_gone = |id: &usize| {
             let is_gone = self.presence(*id, net) == Some(room::Presence::Gone);
@@ -372,9 +389,11 @@ impl Hub {
         };
         let gone = among.into_iter().filter(has_gone);
         let ranked = gone.filter_map(|id| rank(&id).map(|rank| (rank, id)));
-        let (_, id) = ranked
-            .min()
-            .unwrap_or_else(|| panic!("nobody made way for {newcomer}"));
+        ranked.min().map_or(Place::None, |(_, id)| Place::Of(id))
+    }
+
+    /// One gives its place to a newcomer.
+    fn makes_way(&mut self, id: usize, turn: &mut Turn, net: &Net) {
         match turn.dropped.contains(&id) && !net.wires[id].was_read {
             true => drop(turn.making_way.insert(id)),
             false => {
