@@ -165,13 +165,13 @@ impl Hub {
     }
 
     /// Nobody is asked too often what was acknowledged, and where nothing is to be learned only whether
-    /// it vanished.
+    /// it vanished; beside that once whenever the kernel took no more.
     fn check_looks(&mut self, is_settled: bool, net: &Net) {
         let since = self.settled.filter(|_| is_settled);
         let checks = since.map(|since| (net.now - since).as_secs() / CHECKUP.as_secs());
         for id in &self.spec.here {
             let wire = &net.wires[*id];
-            let looks = wire.looks.get();
+            let looks = wire.looks.get().saturating_sub(wire.filled.get());
             // Of what was asked for before one more look may be due; of the first turn after it nothing is
             // counted. Who may be idle is asked for that.
             let most = match (checks, self.settled) {
@@ -183,6 +183,7 @@ impl Hub {
             assert!(looks <= most, "{id} was looked at {looks} times: {wire:?}");
             if since.is_none() {
                 wire.looks.set(0);
+                wire.filled.set(0);
             }
         }
         if since.is_none() {

@@ -109,8 +109,9 @@ pub(crate) struct Wire {
     pub(crate) writes: Vec<(Instant, u64)>,
     /// To close it is to break it.
     pub(crate) breaks: bool,
-    /// How often it was asked what was acknowledged.
+    /// How often it was asked what was acknowledged, and how often the hub's kernel took no more.
     pub(crate) looks: Cell<u32>,
+    pub(crate) filled: Cell<u32>,
 }
 
 impl Debug for Wire {
@@ -209,6 +210,7 @@ impl Wire {
             writes: Vec::new(),
             breaks: false,
             looks: Cell::new(0),
+            filled: Cell::new(0),
         }
     }
 

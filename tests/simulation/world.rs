@@ -335,7 +335,10 @@ impl Stream for Fake {
             count = chance.up_to(count);
             wire.has_event |= count < offered;
         }
-        wire.wants_room |= count < offered;
+        if count < offered {
+            wire.wants_room = true;
+            wire.filled.set(wire.filled.get() + 1);
+        }
         if count == 0 {
             return Sent::Full;
         }
