@@ -267,14 +267,16 @@ impl<W: World> Core<W> {
         self.peers.flush(now);
         self.peers.look(now);
         self.begin_transfer(now);
-        let withholds = !self.has_said_all() && self.transfer.is_waiting(&self.peers);
-        self.peers.find_overdue(withholds, now);
+        self.withhold(now);
+        self.peers.find_overdue(now);
         self.peers.find_vanished(now);
         self.peers.tell_explained(now);
         self.peers.ping_silent(now);
         if self.peers.reap(now) {
             self.accept.freed();
         }
+        // Another may come in the next turn before it is looked who is idle.
+        self.withhold(now);
         self.peers.tell_here(now);
         self.peers.news.sum_up(now);
         self.peers.record(|records| records.flush(now));
@@ -289,6 +291,12 @@ impl<W: World> Core<W> {
             Some(status) => Ok(Turn::Exit(status)),
             None => Ok(Turn::Wait(self.wakes_at(now))),
         }
+    }
+
+    /// Whether others are waited for before anything is said.
+    fn withhold(&mut self, now: Instant) {
+        let withholds = !self.has_said_all() && self.transfer.is_waiting(&self.peers);
+        self.peers.withhold(withholds, now);
     }
 
     /// The end of the input: nobody else is let in, and everybody is told that nothing follows.

@@ -256,9 +256,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Lets everybody go whose time is over. While the hub `withholds` what the operator says, until others
-    /// have come, nobody is idle.
-    pub fn find_overdue(&mut self, withholds: bool, now: Instant) {
+    /// The hub withholds what the operator says, until others have come, or does not: while it does, nobody is
+    /// idle. It is told when somebody has come, and when somebody has left.
+    pub fn withhold(&mut self, withholds: bool, now: Instant) {
+        if std::mem::replace(&mut self.withholds, withholds) && !withholds {
+            let keys: Vec<usize> = self.member_keys().collect();
+            keys.into_iter().for_each(|key| self.touch(key, now));
+        }
+    }
+
+    /// Lets everybody go whose time is over.
+    pub fn find_overdue(&mut self, now: Instant) {
         let mut overdue = std::mem::take(&mut self.overdue);
         self.room.overdue(now, &mut overdue);
         for (key, why) in overdue.drain(..) {
@@ -274,11 +282,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.queue_leave(key, why);
         }
         self.overdue = overdue;
-        if std::mem::replace(&mut self.withholds, withholds) && !withholds {
-            let keys: Vec<usize> = self.member_keys().collect();
-            keys.into_iter().for_each(|key| self.touch(key, now));
-        }
-        if withholds {
+        if self.withholds {
             return;
         }
         while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {

@@ -124,9 +124,9 @@ fn who_is_idle_after_its_end_is_heard() {
     let (_, [here, silent]) = join(&mut peers, now);
     peers.collect(silent, ended());
     fake::judge(&mut peers, now);
-    peers.find_overdue(false, now + 9 * SECOND);
+    peers.find_overdue(now + 9 * SECOND);
     assert!(peers.exits.leaving().next().is_none());
-    peers.find_overdue(false, now + 10 * SECOND);
+    peers.find_overdue(now + 10 * SECOND);
     assert!(is_leaving(&peers, here));
     assert!(!is_leaving(&peers, silent));
     let silent = peers.room.member(silent).expect("it is here");
@@ -155,7 +155,7 @@ fn who_waits_for_another_is_not_idle() {
         ..Default::default()
     };
     peers.collect(slow, readable);
-    peers.find_overdue(false, now + 10 * SECOND);
+    peers.find_overdue(now + 10 * SECOND);
     assert!(is_leaving(&peers, slow));
     assert!(!is_leaving(&peers, other));
 }
@@ -169,10 +169,10 @@ fn who_takes_some_of_what_is_out_is_not_idle_and_who_has_all_is() {
     say(&mut peers, b"one\n", now);
     wires[0].acknowledged.set(2);
     wires[1].acknowledge();
-    peers.find_overdue(false, now + 10 * SECOND);
+    peers.find_overdue(now + 10 * SECOND);
     assert!(is_leaving(&peers, other));
     assert!(!is_leaving(&peers, slow));
-    peers.find_overdue(false, now + 20 * SECOND);
+    peers.find_overdue(now + 20 * SECOND);
     assert!(is_leaving(&peers, slow), "it took nothing since");
 }
 
@@ -194,12 +194,12 @@ fn who_takes_what_is_out_is_not_stalled() {
     assert!(peers.room.is_held());
     wires[0].acknowledged.set(1 + SEGMENT as u64);
     wires[1].acknowledged.set(SEGMENT as u64);
-    peers.find_overdue(false, now + timeout);
+    peers.find_overdue(now + timeout);
     assert!(is_leaving(&peers, stuck));
     assert!(!is_leaving(&peers, slow));
-    peers.find_overdue(false, now + timeout * 2 - SECOND);
+    peers.find_overdue(now + timeout * 2 - SECOND);
     assert!(!is_leaving(&peers, slow));
-    peers.find_overdue(false, now + timeout * 2 + timeout / 8);
+    peers.find_overdue(now + timeout * 2 + timeout / 8);
     assert!(is_leaving(&peers, slow), "it took nothing since");
 }
 
@@ -209,12 +209,12 @@ fn nobody_is_idle_while_others_are_waited_for() {
     let mut peers = peers();
     peers.limit_idle(10 * SECOND);
     let (_, [key]) = join(&mut peers, now);
-    peers.find_overdue(true, now);
-    peers.find_overdue(true, now + 5 * SECOND);
-    peers.find_overdue(false, now + 20 * SECOND);
-    peers.find_overdue(false, now + 29 * SECOND);
+    peers.withhold(true, now);
+    peers.find_overdue(now + 15 * SECOND);
+    peers.withhold(false, now + 20 * SECOND);
+    peers.find_overdue(now + 29 * SECOND);
     assert!(!is_leaving(&peers, key));
-    peers.find_overdue(false, now + 30 * SECOND);
+    peers.find_overdue(now + 30 * SECOND);
     assert!(is_leaving(&peers, key));
 }
 
