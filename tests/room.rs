@@ -1356,6 +1356,23 @@ fn who_ended_its_side_is_there_again_when_it_acknowledged_something() {
     assert_eq!(class.room.here(), 1);
 }
 
+/// The beginning of a line and what comes behind it are one: who heard the beginning on trial and left
+/// heard no line, and nobody is told the rest alone.
+#[test]
+fn of_a_line_that_was_heard_in_part_a_newcomer_is_told_all() {
+    let mut class = Class::new(BROKER);
+    let one = class.visit();
+    class.typed("zero\n");
+    class.typed("one, ");
+    class.typed("two\nthree\n");
+    class.takes(one, 10);
+    class.room.end(one);
+    class.room.heard_to_its_end(one);
+    class.leave(one);
+    let other = class.visit();
+    assert_eq!(class.reads(other), b"one, two\nthree\n");
+}
+
 #[test]
 fn who_is_alone_again_may_take_its_time() {
     let mut class = Class::new(QUIET);

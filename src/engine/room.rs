@@ -336,9 +336,14 @@ impl Room {
     fn operator_says(&mut self, feed: impl FnOnce(&mut Lines, &mut dyn FnMut(&[u8]))) {
         let (journal, trial) = (&mut self.journal, &mut self.trial);
         let glue = &mut self.glue;
+        let mut goes_on = false;
         feed(&mut self.input, &mut |bytes| {
             glue.append(journal, OPERATOR, bytes);
-            trial.keep(journal, bytes);
+            match goes_on {
+                true => trial.keep_on(bytes),
+                false => trial.keep(journal, bytes),
+            }
+            goes_on |= !bytes.is_empty();
         });
     }
 

@@ -75,6 +75,16 @@ impl Trial {
         }
     }
 
+    /// What came last goes on with `text`: who heard only the beginning of that heard no line.
+    #[inline]
+    pub(super) fn keep_on(&mut self, text: &[u8]) {
+        if !self.is_over
+            && let Some((_, last)) = self.kept.last_mut()
+        {
+            *last = [last, text].concat().into();
+        }
+    }
+
     /// The operator said so many bytes.
     pub(super) fn spend(&mut self, count: usize) {
         if !self.is_over {
