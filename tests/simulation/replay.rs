@@ -230,16 +230,8 @@ impl Hub {
                 !self.spec.placed().is_empty(),
                 "something was said to nobody"
             );
-            let mut known = self.spec.here.iter().filter(|id| {
-                let member = &self.spec.members[id];
-                member.is_known()
-            });
-            let stays = |id: &usize| {
-                let (wire, presence) = (&net.wires[*id], self.spec.members[id].presence);
-                !wire.told_break && (presence == Presence::Listener || !wire.told_end)
-            };
             assert!(
-                self.spec.known() == 0 || known.any(stays),
+                !self.are_all_leaving(net),
                 "something was said to those who left"
             );
             let needed = self
@@ -261,13 +253,25 @@ impl Hub {
                 "{unheard} bytes are out on trial"
             );
         }
-        let is_said = net.stdin.end_read && self.unsaid.is_empty();
+        // The line that the end cuts off is not said to those who are leaving.
+        let is_said = net.stdin.end_read && self.unsaid.is_empty() && !self.are_all_leaving(net);
         if is_said && !std::mem::replace(&mut self.has_said, true) {
             self.spec.typed_all();
         }
         if self.core.has_said_all() && !std::mem::replace(&mut self.has_said_all, true) {
             self.says_no_more(net);
         }
+    }
+
+    /// Whether an event told of everybody who is known to be here that it ended its side or broke.
+    fn are_all_leaving(&self, net: &Net) -> bool {
+        let here = self.spec.here.iter();
+        let mut known = here.filter(|id| self.spec.members[id].is_known());
+        let stays = |id: &usize| {
+            let (wire, presence) = (&net.wires[*id], self.spec.members[id].presence);
+            !wire.told_break && (presence == Presence::Listener || !wire.told_end)
+        };
+        self.spec.known() > 0 && !known.any(stays)
     }
 
     /// How much may be out on trial: where only whole lines are said, the last of them may be longer.
