@@ -5,6 +5,7 @@ mod ending;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
@@ -29,6 +30,7 @@ use muxnc::status::Status;
 
 use super::Chance;
 use super::Mode;
+use super::rule::Rule;
 use super::spec::Member;
 use super::spec::Presence;
 use super::spec::Spec;
@@ -54,7 +56,7 @@ const PUNCTUAL: u32 = 20;
 
 /// What ends a hub at once, and how long nothing is typed before it, so that it is no paste. As many bytes
 /// may wait to be said.
-const QUIT: &[u8] = b"/quit\n";
+const QUIT: &str = "/quit\n";
 const PAUSE: Duration = Duration::from_secs(1);
 const PENDING: usize = 512 * 1024;
 
@@ -104,6 +106,10 @@ pub(crate) struct Hub {
     /// The last that was read of stdin is no whole line; `/quit` was typed.
     pub(super) is_midline: bool,
     pub(super) quits: bool,
+    /// What was commanded about who is let in, and a command that was typed and not read: its text, and what
+    /// holds when it was obeyed.
+    pub(super) rule: Rule,
+    commanded: Option<(String, Rule)>,
     /// When the end of the input was told.
     pub(super) finished: Option<Instant>,
     /// Since when there is nothing to be learned of anybody.
@@ -137,6 +143,7 @@ impl Hub {
             for _ in 0..hub.below(6) {
                 hub.happen();
             }
+            hub.moderate();
             while hub.exit.is_none() && (hub.has_work() || hub.one_in(20)) {
                 hub.turn();
                 if hub.one_in(2) {
@@ -205,6 +212,8 @@ impl Hub {
             promised: BTreeSet::new(),
             is_midline: false,
             quits: false,
+            rule: Rule::default(),
+            commanded: None,
             finished: None,
             settled: None,
             shown: Vec::new(),
@@ -248,8 +257,12 @@ impl Hub {
             net.wires.iter_mut().for_each(|wire| wire.was_read = false);
         }
         let turn = self.core.turn(now).expect("a turn");
-        let was_freed = self.note_log();
+        let (was_freed, obeyed) = self.note_log();
         self.replay();
+        // Who had come before it was read was let in, or not, before it was obeyed.
+        if let Some(rule) = obeyed {
+            self.rule = rule;
+        }
         match turn {
             Turn::Wait(until) => self.until = until,
             Turn::Exit(status) => {
@@ -280,8 +293,8 @@ impl Hub {
     }
 
     /// What of the turn does not concern the specification. Returns whether a descriptor was freed after they
-    /// had run out.
-    fn note_log(&mut self) -> bool {
+    /// had run out, and what is commanded now.
+    fn note_log(&mut self) -> (bool, Option<Rule>) {
         let net = &mut *self.net.borrow_mut();
         let ran_out = net.log.iter().position(|did| matches!(did, Did::RanOut));
         let was_freed = ran_out.is_some_and(|at| {
@@ -295,9 +308,60 @@ impl Hub {
         }
         if self.quits {
             net.log
-                .retain(|did| !matches!(did, Did::Typed(bytes) if bytes == QUIT));
+                .retain(|did| !matches!(did, Did::Typed(bytes) if bytes == QUIT.as_bytes()));
         }
-        was_freed
+        let is_command = |did: &Did, command: &str| matches!(did, Did::Typed(bytes) if bytes == command.as_bytes());
+        let obeyed = self
+            .commanded
+            .take_if(|(command, _)| net.log.iter().any(|did| is_command(did, command)));
+        if let Some((command, _)) = &obeyed {
+            net.log.retain(|did| !is_command(did, command));
+        }
+        (was_freed, obeyed.map(|(_, rule)| rule))
+    }
+
+    /// Whether a command can be typed now, at a terminal at which nothing else was typed for a while.
+    fn can_command(&mut self) -> bool {
+        self.net.borrow_mut().now += PAUSE;
+        self.turn();
+        let net = &mut *self.net.borrow_mut();
+        net.now += PAUSE;
+        let reads = net.stdin.there.is_empty() && !net.stdin.ended && !net.stdin.fails;
+        self.exit.is_none() && reads && !self.is_midline && self.unsaid.len() <= PENDING
+    }
+
+    fn command(&self, line: &str) {
+        let stdin = &mut self.net.borrow_mut().stdin;
+        stdin.there.extend(line.as_bytes());
+        stdin.event = true;
+    }
+
+    /// Perhaps the operator says who is let in.
+    fn moderate(&mut self) {
+        let is_typed = self.terms.stdin == Kind::Terminal && self.terms.wait_for.is_none();
+        let is_read = self.terms.traffic != Traffic::ReceiveOnly;
+        if self.exit.is_some() || !is_typed || !is_read || !self.one_in(12) || !self.can_command() {
+            return;
+        }
+        let (command, rule) = {
+            let net = &mut *self.net.borrow_mut();
+            // Who is here from there would be cut off.
+            let is_free = |host: u8| {
+                let ip = IpAddr::from([192, 0, 2, host]);
+                !net.wires.iter().any(|wire| wire.ip == ip && !wire.dropped)
+            };
+            self.rule.change(&mut net.chance, is_free)
+        };
+        self.command(&command);
+        self.commanded = Some((command, rule));
+        for _ in 0..100 {
+            self.turn();
+            if self.exit.is_some() || self.commanded.is_none() {
+                return;
+            }
+            self.net.borrow_mut().now += Duration::from_millis(10);
+        }
+        panic!("it does not obey");
     }
 
     /// Perhaps `/quit` is typed, at a terminal at which nothing else was typed for a while.
@@ -306,18 +370,10 @@ impl Hub {
         if self.exit.is_some() || !is_typed || !self.one_in(3) {
             return;
         }
-        self.net.borrow_mut().now += PAUSE;
-        self.turn();
-        {
-            let net = &mut *self.net.borrow_mut();
-            let reads = net.stdin.there.is_empty() && !net.stdin.ended && !net.stdin.fails;
-            if self.exit.is_some() || !reads || self.is_midline || self.unsaid.len() > PENDING {
-                return;
-            }
-            net.now += PAUSE;
-            net.stdin.there.extend(QUIT);
-            net.stdin.event = true;
+        if !self.can_command() {
+            return;
         }
+        self.command(QUIT);
         self.quits = true;
         for _ in 0..100 {
             self.turn();

@@ -17,6 +17,7 @@ mod chance;
 mod hub;
 mod once;
 mod replay;
+mod rule;
 mod spec;
 mod terms;
 #[cfg(feature = "web")]

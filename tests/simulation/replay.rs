@@ -348,7 +348,7 @@ impl Hub {
         };
         match place {
             Place::None => {
-                assert!(!stays, "nobody made way for {newcomer}");
+                assert!(!stays, "nobody made way for {newcomer}, or {:?}", self.rule);
                 return false;
             }
             Place::Free => {}
@@ -368,6 +368,9 @@ impl Hub {
     /// Which place a newcomer gets.
     fn place_for(&self, newcomer: usize, turn: &Turn, net: &Net) -> Place {
         let ip = net.wires[newcomer].ip;
+        if !self.rule.lets_in(ip) {
+            return Place::None;
+        }
         let is_left = |id: &usize| !turn.making_way.contains(id);
         let placed: Vec<usize> = self.spec.placed().into_iter().filter(is_left).collect();
         let is_of_host = |id: &usize| net.wires[*id].ip == ip;
@@ -445,7 +448,7 @@ impl Hub {
         match did {
             Did::Typed(_) | Did::RanOut | Did::Judged(_) | Did::Replaced(_) => {}
             Did::Accepted(id) => {
-                if !self.lets_in(id, turn, net) {
+                if !self.lets_in(id, turn, net) && self.rule.lets_in(net.wires[id].ip) {
                     turn.found_none.push(id);
                 }
             }
@@ -639,6 +642,9 @@ impl Hub {
             return;
         }
         let ip = net.wires[newcomer].ip;
+        if !self.rule.lets_in(ip) {
+            return;
+        }
         let here = &self.spec.placed();
         let of_host = here.iter().filter(|id| net.wires[**id].ip == ip);
         let of_host: Vec<usize> = of_host.copied().collect();
