@@ -1,4 +1,4 @@
-//! What the publish-and-subscribe servers want to hear: one message is one line.
+//! What the publish-and-subscribe servers want to hear, where one message is one line; and WebSocket.
 //!
 //! Lines of one length make messages of one length, so that what a subscriber receives is a
 //! pattern as well, and is checked byte by byte like everybody else's.
@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::frames;
 use crate::load::Pattern;
 
 /// How a server is spoken to.
@@ -22,13 +23,18 @@ pub enum Dialect {
     Nats,
     /// MQTT 3.1.1 with quality of service 0.
     Mqtt,
+    /// Lines in the messages of a WebSocket.
+    Web,
+    /// What NATS says, in the messages of a WebSocket.
+    WebNats,
 }
 
 impl Dialect {
     /// What a subscriber says first.
     pub fn subscribe(self, id: usize) -> Vec<u8> {
         match self {
-            Dialect::Plain => Vec::new(),
+            Dialect::Plain | Dialect::Web => Vec::new(),
+            Dialect::WebNats => frames::masked(&Dialect::Nats.subscribe(id)),
             Dialect::Redis => b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n".to_vec(),
             Dialect::Nats => [NATS_HELLO, b"SUB c 1\r\nPING\r\n"].concat(),
             Dialect::Mqtt => {
@@ -43,7 +49,8 @@ impl Dialect {
     /// What a publisher says first.
     pub fn publish(self, id: usize) -> Vec<u8> {
         match self {
-            Dialect::Plain => Vec::new(),
+            Dialect::Plain | Dialect::Web => Vec::new(),
+            Dialect::WebNats => frames::masked(&Dialect::Nats.publish(id)),
             Dialect::Redis => b"*1\r\n$4\r\nPING\r\n".to_vec(),
             Dialect::Nats => [NATS_HELLO, b"PING\r\n"].concat(),
             Dialect::Mqtt => {
@@ -61,10 +68,10 @@ impl Dialect {
     /// Whether the answer to [`Dialect::subscribe`] or [`Dialect::publish`] is complete.
     pub fn is_welcome(self, answer: &[u8], subscribes: bool) -> bool {
         match self {
-            Dialect::Plain => true,
+            Dialect::Plain | Dialect::Web => true,
             Dialect::Redis if subscribes => answer.ends_with(b"c\r\n:1\r\n"),
             Dialect::Redis => answer.ends_with(b"+PONG\r\n"),
-            Dialect::Nats => answer.ends_with(b"PONG\r\n"),
+            Dialect::Nats | Dialect::WebNats => answer.ends_with(b"PONG\r\n"),
             // CONNACK, and SUBACK.
             Dialect::Mqtt => answer.len() == if subscribes { 9 } else { 4 },
         }
@@ -73,12 +80,14 @@ impl Dialect {
     /// Lines as a publisher sends them.
     pub fn sent(self, origin: usize, line: usize) -> Pattern {
         let (head, tail) = match self {
-            Dialect::Plain => (Vec::new(), &b""[..]),
+            Dialect::Plain | Dialect::Web => (Vec::new(), &b""[..]),
             Dialect::Redis => (
                 format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n${line}\r\n").into_bytes(),
                 &b"\r\n"[..],
             ),
-            Dialect::Nats => (format!("PUB c {line}\r\n").into_bytes(), &b"\r\n"[..]),
+            Dialect::Nats | Dialect::WebNats => {
+                (format!("PUB c {line}\r\n").into_bytes(), &b"\r\n"[..])
+            }
             Dialect::Mqtt => (mqtt_head(line), &b""[..]),
         };
         Pattern::framed(origin, line, &head, tail)
@@ -87,12 +96,14 @@ impl Dialect {
     /// Lines as a subscriber receives them.
     pub fn received(self, origin: usize, line: usize) -> Pattern {
         let (head, tail) = match self {
-            Dialect::Plain => (Vec::new(), &b""[..]),
+            Dialect::Plain | Dialect::Web => (Vec::new(), &b""[..]),
             Dialect::Redis => (
                 format!("*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n${line}\r\n").into_bytes(),
                 &b"\r\n"[..],
             ),
-            Dialect::Nats => (format!("MSG c 1 {line}\r\n").into_bytes(), &b"\r\n"[..]),
+            Dialect::Nats | Dialect::WebNats => {
+                (format!("MSG c 1 {line}\r\n").into_bytes(), &b"\r\n"[..])
+            }
             Dialect::Mqtt => (mqtt_head(line), &b""[..]),
         };
         Pattern::framed(origin, line, &head, tail)
@@ -101,9 +112,14 @@ impl Dialect {
     /// What a server may say between two messages.
     pub fn interlude(self) -> &'static [u8] {
         match self {
-            Dialect::Nats => b"PING\r\n",
+            Dialect::Nats | Dialect::WebNats => b"PING\r\n",
             _ => b"",
         }
+    }
+
+    /// Whether it is spoken in the messages of a WebSocket.
+    pub fn is_web(self) -> bool {
+        matches!(self, Dialect::Web | Dialect::WebNats)
     }
 
     /// Connects and waits to be welcome.
@@ -119,7 +135,11 @@ impl Dialect {
         let fail = |error: std::io::Error| format!("peer {id} cannot connect: {error}");
         let mut stream = TcpStream::connect_timeout(&addr, Duration::from_secs(5)).map_err(fail)?;
         stream.set_nodelay(true).map_err(fail)?;
-        if self == Dialect::Plain {
+        if self.is_web() {
+            frames::ask(&mut stream, "/socket").map_err(fail)?;
+            frames::answer(&mut stream).map_err(fail)?;
+        }
+        if matches!(self, Dialect::Plain | Dialect::Web) {
             return Ok(stream);
         }
         let hello = match subscribes {

@@ -28,6 +28,9 @@ use mio::unix::SourceFd;
 use muxnc::engine::aligned::AlignedBuffer;
 use rustix::pipe::SpliceFlags;
 
+use crate::frames;
+use crate::frames::Head;
+
 const CHUNK: usize = 256 * 1024;
 const LOG: usize = 1024 * 1024;
 const LISTENER: Token = Token(usize::MAX);
@@ -36,10 +39,14 @@ const STDIN: Token = Token(usize::MAX - 1);
 /// Whoever holds everybody up this long is cut off.
 const STALL: Duration = Duration::from_millis(500);
 
+/// The answer to an upgrade, which nobody here checks.
+const SWITCHING: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+
 /// Ranges written at once to a peer that is not sent its own lines.
 const GATHER: usize = 64;
 
-/// Runs one of the floors, named by `args`: `hub`, `relay`, `gather` and a port; `send`,
+/// Runs one of the floors, named by `args`: `hub`, `relay`, `gather`, `web` and a port; `send`,
 /// `receive` or `listen`, `copy` or `splice`, and a port.
 ///
 /// # Errors
@@ -53,6 +60,7 @@ pub fn run(args: &[String]) -> io::Result<()> {
     match args[..] {
         ["hub", p] => Hub::new(port(p)?, Peers::Ignored)?.run(),
         ["relay", p] => Hub::new(port(p)?, Peers::Relayed)?.run(),
+        ["web", p] => Hub::new(port(p)?, Peers::Framed)?.run(),
         ["gather", p] => Hub::new(port(p)?, Peers::Printed)?.run(),
         ["send", "copy", p] => copy(rustix::stdio::stdin(), connect(port(p)?)?),
         ["send", "splice", p] => send(&connect(port(p)?)?),
@@ -170,6 +178,8 @@ enum Peers {
     Relayed,
     /// To stdout, in whole lines.
     Printed,
+    /// They ask for an upgrade, and are sent everything in frames.
+    Framed,
 }
 
 struct Peer {
@@ -181,6 +191,9 @@ struct Peer {
     spoke: bool,
     /// The beginning of a line whose end has not come.
     tail: Vec<u8>,
+    /// What of the head of its frame was not sent, and bytes of its payload that were not.
+    head: Head,
+    left: u64,
 }
 
 /// A range of the log that one peer sent; what lies between them came from stdin.
@@ -294,6 +307,8 @@ impl Hub {
                 gone: false,
                 spoke: false,
                 tail: Vec::new(),
+                head: Head::default(),
+                left: 0,
             });
         }
         Ok(())
@@ -327,6 +342,15 @@ impl Hub {
                 .map_or(0, |at| at + 1);
             match self.mode {
                 Peers::Ignored => continue,
+                Peers::Framed => {
+                    peer.tail.extend_from_slice(bytes);
+                    if peer.tail.ends_with(b"\r\n\r\n") {
+                        peer.stream.write_all(SWITCHING)?;
+                        peer.at = self.end;
+                        peer.spoke = true;
+                    }
+                    continue;
+                }
                 Peers::Printed => {
                     // Blocking: whoever prints waits for who reads.
                     for mut part in [&std::mem::take(&mut peer.tail)[..], &bytes[..whole]] {
@@ -364,8 +388,12 @@ impl Hub {
             }
             if peer.writable && peer.at < self.end {
                 let log = &self.log[..(self.end - self.base) as usize];
-                match peer.spoke {
-                    false => {
+                match (self.mode, peer.spoke) {
+                    (Peers::Framed, false) => peer.at = self.end,
+                    (Peers::Framed, true) => {
+                        peer.write_framed(&log[(peer.at - self.base) as usize..]);
+                    }
+                    (_, false) => {
                         let bytes = &log[(peer.at - self.base) as usize..];
                         match peer.stream.write(bytes) {
                             Ok(count) => {
@@ -375,7 +403,7 @@ impl Hub {
                             Err(error) => peer.failed(&error),
                         }
                     }
-                    true => peer.write_but_own(key, log, self.base, self.end, &self.runs),
+                    (_, true) => peer.write_but_own(key, log, self.base, self.end, &self.runs),
                 }
             }
             least = least.min(peer.at);
@@ -420,6 +448,27 @@ impl Peer {
         match error.kind() {
             ErrorKind::WouldBlock => self.writable = false,
             _ => self.gone = true,
+        }
+    }
+
+    /// Writes what it is owed as one frame after the other.
+    fn write_framed(&mut self, owed: &[u8]) {
+        if self.left == 0 {
+            self.head = frames::head(owed.len() as u64);
+            self.left = owed.len() as u64;
+        }
+        let owed = &owed[..self.left as usize];
+        let head = self.head.as_bytes().len();
+        let slices = [IoSlice::new(self.head.as_bytes()), IoSlice::new(owed)];
+        match self.stream.write_vectored(&slices) {
+            Ok(count) => {
+                self.writable = count == head + owed.len();
+                self.head.sent(count);
+                let count = count.saturating_sub(head) as u64;
+                self.left -= count;
+                self.at += count;
+            }
+            Err(error) => self.failed(&error),
         }
     }
 

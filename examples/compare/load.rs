@@ -26,6 +26,8 @@ use mio::unix::pipe::Receiver;
 use mio::unix::pipe::Sender;
 use muxnc::engine::aligned::AlignedBuffer;
 
+use crate::frames::Frames;
+
 /// How long a piece of work may take, unless it says otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -110,6 +112,8 @@ pub struct Ledger {
     carry: Vec<u8>,
     /// What a server may say between two messages.
     interlude: &'static [u8],
+    /// What comes is the payload of a WebSocket's messages.
+    frames: Option<Frames>,
     torn: bool,
 }
 
@@ -124,6 +128,7 @@ impl Ledger {
             want,
             carry: Vec::new(),
             interlude: b"",
+            frames: None,
             torn: false,
         }
     }
@@ -131,6 +136,12 @@ impl Ledger {
     /// Allows `interlude` between two messages, and does not count it.
     pub fn with_interlude(mut self, interlude: &'static [u8]) -> Ledger {
         self.interlude = interlude;
+        self
+    }
+
+    /// Expects all of it in the messages of a WebSocket.
+    pub fn within_frames(mut self) -> Ledger {
+        self.frames = Some(Frames::default());
         self
     }
 
@@ -148,7 +159,19 @@ impl Ledger {
     ///
     /// # Errors
     /// They are not what was sent.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
+    pub fn take(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+        let Some(mut frames) = self.frames.take() else {
+            return self.take_payload(bytes);
+        };
+        while !bytes.is_empty() {
+            let payload = frames.next(&mut bytes);
+            self.take_payload(payload)?;
+        }
+        self.frames = Some(frames);
+        Ok(())
+    }
+
+    fn take_payload(&mut self, bytes: &[u8]) -> Result<(), String> {
         if self.carry.is_empty() {
             self.check(bytes)?;
         } else {

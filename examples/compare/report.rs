@@ -96,13 +96,19 @@ impl Row {
         least
     }
 
+    /// There is nothing that it could be a multiple of.
+    fn is_absolute(&self) -> bool {
+        let has_floor = self.values.keys().any(|subject| subject.is_floor());
+        !has_floor || ABSOLUTE.contains(&self.figure)
+    }
+
     fn absolute(&self, subject: Subject) -> Option<Spread> {
         Spread::of(self.values.get(&subject)?.values().copied().collect())
     }
 
     /// What `subject` cost for each unit that the floor did, round by round.
     fn ratio(&self, subject: Subject) -> Option<Spread> {
-        if ABSOLUTE.contains(&self.figure) {
+        if self.is_absolute() {
             return None;
         }
         let floor = self.floor();
@@ -195,7 +201,7 @@ impl Report {
             }
             let _ = write!(text, "\n## {work}: {what}\n\n");
             self.table(&mut text, &rows, |row, subject| {
-                match subject.is_floor() || ABSOLUTE.contains(&row.figure) {
+                match subject.is_floor() || row.is_absolute() {
                     true => row.absolute(subject).map(|spread| spread.show("")),
                     false => row.ratio(subject).map(|spread| spread.show(" ×")),
                 }
@@ -350,5 +356,7 @@ fn colour(subject: Subject) -> RGBColor {
         Subject::Redis => RGBColor(140, 60, 160),
         Subject::Nats => RGBColor(70, 180, 220),
         Subject::Mosquitto => RGBColor(130, 90, 60),
+        Subject::Ws => RGBColor(60, 160, 60),
+        Subject::Websocat => RGBColor(200, 110, 180),
     }
 }

@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::dialect::Dialect;
+use crate::load::Stream;
 use crate::process::Process;
 
 /// A program that is compared.
@@ -30,10 +31,13 @@ pub enum Subject {
     Redis,
     Nats,
     Mosquitto,
+    /// Node's `ws`, with the few lines that a hub is.
+    Ws,
+    Websocat,
 }
 
 /// Everybody, in the order of the tables.
-pub const ALL: [Subject; 11] = [
+pub const ALL: [Subject; 13] = [
     Subject::Floor,
     Subject::FloorSplice,
     Subject::Muxnc,
@@ -45,6 +49,8 @@ pub const ALL: [Subject; 11] = [
     Subject::Redis,
     Subject::Nats,
     Subject::Mosquitto,
+    Subject::Ws,
+    Subject::Websocat,
 ];
 
 /// Every program that can serve many.
@@ -57,6 +63,15 @@ pub const HUBS: [Subject; 6] = [
     Subject::Mosquitto,
 ];
 
+/// Every program that can serve many browsers.
+pub const WEB: [Subject; 5] = [
+    Subject::Floor,
+    Subject::Muxnc,
+    Subject::Nats,
+    Subject::Ws,
+    Subject::Websocat,
+];
+
 /// What a hub is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
@@ -66,6 +81,8 @@ pub enum Role {
     Relay,
     /// Each peer's lines to stdout.
     Gather,
+    /// stdin, or one publisher, to every peer over a WebSocket.
+    Web,
 }
 
 /// Which way a participant's bytes go.
@@ -92,6 +109,8 @@ impl Subject {
             Subject::Redis => "redis",
             Subject::Nats => "nats",
             Subject::Mosquitto => "mosquitto",
+            Subject::Ws => "ws",
+            Subject::Websocat => "websocat",
         }
     }
 
@@ -121,12 +140,20 @@ impl Subject {
             Subject::Before => std::env::var_os("MUXNC_BEFORE").map(PathBuf::from),
             Subject::Redis => which("redis-server"),
             Subject::Nats => which("nats-server"),
+            Subject::Ws => which("node").filter(|node| node_says(node, "require('ws')").is_some()),
             other => which(other.name()),
         }
     }
 
     /// What it says its version is.
     pub fn version(self) -> String {
+        if self == Subject::Ws {
+            let say =
+                "console.log('ws', require('ws/package.json').version, 'node', process.version)";
+            return which("node")
+                .and_then(|node| node_says(&node, say))
+                .unwrap_or_default();
+        }
         let argument = match self {
             Subject::Floor | Subject::FloorSplice => return String::new(),
             Subject::NcOpenbsd | Subject::NcTraditional | Subject::Mosquitto => "-h",
@@ -151,12 +178,14 @@ impl Subject {
         line.unwrap_or_default().trim().chars().take(60).collect()
     }
 
-    /// How it is spoken to.
-    pub fn dialect(self) -> Dialect {
-        match self {
-            Subject::Redis => Dialect::Redis,
-            Subject::Nats => Dialect::Nats,
-            Subject::Mosquitto => Dialect::Mqtt,
+    /// How whoever receives from it speaks to it.
+    fn dialect(self, role: Role) -> Dialect {
+        match (self, role) {
+            (Subject::Nats, Role::Web) => Dialect::WebNats,
+            (_, Role::Web) => Dialect::Web,
+            (Subject::Redis, _) => Dialect::Redis,
+            (Subject::Nats, _) => Dialect::Nats,
+            (Subject::Mosquitto, _) => Dialect::Mqtt,
             _ => Dialect::Plain,
         }
     }
@@ -166,6 +195,7 @@ impl Subject {
         match self {
             Subject::Redis | Subject::Nats => 8_000_000,
             Subject::Mosquitto => 150_000,
+            Subject::Ws | Subject::Websocat => 8_000_000,
             _ => u64::MAX,
         }
     }
@@ -177,6 +207,8 @@ impl Subject {
     pub fn hub(self, role: Role, extra: &[&str], scratch: &Path) -> Result<Hub, String> {
         let addr = free_address()?;
         let port = addr.port().to_string();
+        // Where a publisher goes, if that is elsewhere.
+        let other = free_address()?;
         let mut command = self.command()?;
         command.stderr(Stdio::null());
         match self {
@@ -185,11 +217,15 @@ impl Subject {
                     Role::FanOut => "hub",
                     Role::Relay => "relay",
                     Role::Gather => "gather",
+                    Role::Web => "web",
                 };
                 command.args(["--floor", mode, &port]);
             }
             Subject::Muxnc | Subject::Before => {
-                command.args(["-l", "127.0.0.1", &port]);
+                match role {
+                    Role::Web => command.args(["-l", "--web", &addr.to_string()]),
+                    _ => command.args(["-l", "127.0.0.1", &port]),
+                };
                 if role == Role::Relay {
                     command.arg("--broker");
                 }
@@ -210,8 +246,15 @@ impl Subject {
             }
             Subject::Nats => {
                 let file = scratch.join("nats.conf");
-                let config = "max_pending: 1GB\nwrite_deadline: \"60s\"\nping_interval: \"1h\"\n";
+                let mut config =
+                    "max_pending: 1GB\nwrite_deadline: \"60s\"\nping_interval: \"1h\"\n".to_owned();
+                let mut plain = addr;
+                if role == Role::Web {
+                    plain = other;
+                    config += &format!("websocket {{ listen: \"{addr}\", no_tls: true }}\n");
+                }
                 fs::write(&file, config).map_err(|e| e.to_string())?;
+                let port = plain.port().to_string();
                 command
                     .args(["-a", "127.0.0.1", "-p", &port, "-c"])
                     .arg(file);
@@ -230,6 +273,13 @@ impl Subject {
                 fs::write(&file, config).map_err(|e| e.to_string())?;
                 command.arg("-c").arg(file);
             }
+            Subject::Ws => {
+                command.args(["-e", include_str!("ws.js"), &port]);
+            }
+            Subject::Websocat => {
+                let here = format!("ws-l:{addr}");
+                command.args(["-b", "-E", &here, "broadcast:stdio:"]);
+            }
             other => {
                 // One peer only: for what needs no more.
                 command.args(other.listen_args(&port));
@@ -237,7 +287,7 @@ impl Subject {
         }
         command.stdin(Stdio::piped());
         command.stdout(match role {
-            Role::Gather if self.dialect() == Dialect::Plain => Stdio::piped(),
+            Role::Gather if self.dialect(role) == Dialect::Plain => Stdio::piped(),
             _ => Stdio::null(),
         });
         let mut process = Process::start(&mut command)?;
@@ -245,10 +295,16 @@ impl Subject {
             listens(addr.port())
         })?;
         let descriptors = process.descriptors();
+        let publisher = match self {
+            Subject::Nats if role == Role::Web => Some((other, Dialect::Nats)),
+            Subject::Redis | Subject::Nats | Subject::Mosquitto => Some((addr, self.dialect(role))),
+            _ => None,
+        };
         Ok(Hub {
             process,
             addr,
-            subject: self,
+            dialect: self.dialect(role),
+            publisher,
             descriptors,
         })
     }
@@ -321,7 +377,8 @@ impl Subject {
         Ok(Hub {
             process,
             addr,
-            subject: self,
+            dialect: Dialect::Plain,
+            publisher: None,
             descriptors: 0,
         })
     }
@@ -383,7 +440,10 @@ pub struct Hub {
     pub process: Process,
     /// Where it listens.
     pub addr: SocketAddr,
-    subject: Subject,
+    /// How whoever receives from it speaks to it.
+    pub dialect: Dialect,
+    /// Where and how it is published to, if that is not its stdin.
+    publisher: Option<(SocketAddr, Dialect)>,
     /// Descriptors it had open before anybody came.
     descriptors: usize,
 }
@@ -408,10 +468,30 @@ impl Hub {
         })
     }
 
-    /// How it is spoken to.
-    pub fn dialect(&self) -> Dialect {
-        self.subject.dialect()
+    /// The stream that feeds it, and how its lines are put into that; it counts as the peer `id`.
+    ///
+    /// # Errors
+    /// It does not let a publisher in.
+    pub fn source(&mut self, id: usize) -> Result<(Stream, Dialect), String> {
+        if let Some((addr, dialect)) = self.publisher {
+            let stream = dialect.connect(addr, id, false)?;
+            return Ok((Stream::tcp(stream).map_err(|e| e.to_string())?, dialect));
+        }
+        let stdin = self.process.stdin().ok_or("its stdin was taken")?;
+        let stream = Stream::stdin(stdin, true).map_err(|e| e.to_string())?;
+        Ok((stream, Dialect::Plain))
     }
+}
+
+/// What node prints for a script, if it does.
+fn node_says(node: &Path, script: &str) -> Option<String> {
+    let output = Command::new(node)
+        .args(["-e", script])
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(said)
 }
 
 /// A loopback address that nobody uses.

@@ -2,6 +2,7 @@
 
 use crate::load::DEADLINE;
 use crate::subjects::HUBS;
+use crate::subjects::Role;
 use crate::subjects::Subject;
 use crate::works::Case;
 use crate::works::Figures;
@@ -19,7 +20,7 @@ pub fn cases(_: &Plan) -> Vec<Case> {
             work: "W1",
             title: format!("{n} × {line} B"),
             subjects: HUBS.to_vec(),
-            measure: Box::new(move |subject, plan| measure(subject, n, line, plan)),
+            measure: Box::new(move |subject, plan| measure(subject, Role::FanOut, n, line, plan)),
         })
         .collect()
 }
@@ -30,11 +31,12 @@ pub fn cases(_: &Plan) -> Vec<Case> {
 /// A peer did not get what was sent.
 pub fn measure(
     subject: Subject,
+    role: Role,
     peers: usize,
     line: usize,
     plan: &Plan,
 ) -> Result<Figures, String> {
-    let mut room = Room::fan_out(subject, peers, line, &[], plan)?;
+    let mut room = Room::fan_out(subject, role, peers, line, &[], plan)?;
     let lines = volume(plan) / (peers * line) as u64;
     let lines = lines.min(subject.deliveries() / peers as u64).max(16);
     room.send(lines);

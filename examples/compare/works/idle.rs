@@ -19,13 +19,17 @@ pub fn cases(plan: &Plan) -> Vec<Case> {
         work: "W4",
         title: format!("{peers} idle peers"),
         subjects: HUBS.to_vec(),
-        measure: Box::new(move |subject, plan| measure(subject, peers, plan)),
+        measure: Box::new(move |subject, plan| measure(subject, Role::FanOut, peers, plan)),
     }]
 }
 
-fn measure(subject: Subject, peers: usize, plan: &Plan) -> Result<Figures, String> {
-    let mut hub = subject.hub(Role::FanOut, &[], &plan.scratch)?;
-    let dialect = hub.dialect();
+/// Memory of each, and what is done while they do nothing.
+///
+/// # Errors
+/// The hub does not let everybody in.
+pub fn measure(subject: Subject, role: Role, peers: usize, plan: &Plan) -> Result<Figures, String> {
+    let mut hub = subject.hub(role, &[], &plan.scratch)?;
+    let dialect = hub.dialect;
     // One comes and goes first, so that what is allocated once does not count.
     drop(dialect.connect(hub.addr, 0, true)?);
     sleep(Duration::from_millis(300));
@@ -40,7 +44,7 @@ fn measure(subject: Subject, peers: usize, plan: &Plan) -> Result<Figures, Strin
     }
     hub.wait_for_peers(peers)?;
     // What it still had to do for them, it has done.
-    sleep(Duration::from_millis(500));
+    sleep(Duration::from_millis(1500));
     let bytes = (hub.process.memory("RssAnon:") - before) / peers as f64;
     let window = plan.pick(Duration::from_secs(5), Duration::from_secs(1));
     let (sleeps, cpu) = (hub.process.sleeps(), hub.process.cpu());

@@ -54,7 +54,7 @@ fn from_stdin(
     interval: Duration,
     plan: &Plan,
 ) -> Result<Figures, String> {
-    let mut room = Room::fan_out(subject, peers, LINE, &[], plan)?;
+    let mut room = Room::fan_out(subject, Role::FanOut, peers, LINE, &[], plan)?;
     room.load.feed(room.source, &room.sent, 0, 0);
     let (line, wire) = (room.sent[0].line(), room.received[0].line());
     let before = room.hub.process.cpu();

@@ -12,6 +12,7 @@ pub mod scaling;
 pub mod slow;
 pub mod start;
 pub mod storm;
+pub mod web;
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -91,7 +92,7 @@ pub struct Case {
 }
 
 /// The works, each with its name and what it is.
-pub const WORKS: [(&str, &str); 10] = [
+pub const WORKS: [(&str, &str); 11] = [
     ("W1", "fan-out from stdin"),
     ("W2", "relay among 30 peers, 64 B lines"),
     ("W3", "latency of lines, 200 each second"),
@@ -101,12 +102,13 @@ pub const WORKS: [(&str, &str); 10] = [
     ("W7", "bulk through the participant"),
     ("W8", "from start to first line delivered"),
     ("W9", "peers' 64 B lines to the hub's stdout"),
+    ("W10", "members from browsers"),
     ("scaling", "how the cost grows"),
 ];
 
 /// Every case of every work.
 pub fn cases(plan: &Plan) -> Vec<Case> {
-    let works: [fn(&Plan) -> Vec<Case>; 10] = [
+    let works: [fn(&Plan) -> Vec<Case>; 11] = [
         fan_out::cases,
         relay::cases,
         latency::cases,
@@ -116,6 +118,7 @@ pub fn cases(plan: &Plan) -> Vec<Case> {
         bulk::cases,
         start::cases,
         gather::cases,
+        web::cases,
         scaling::cases,
     ];
     works.iter().flat_map(|cases| cases(plan)).collect()
@@ -152,14 +155,14 @@ impl Room {
     /// The hub does not start or does not serve them all.
     pub fn fan_out(
         subject: Subject,
+        role: Role,
         peers: usize,
         line: usize,
         extra: &[&str],
         plan: &Plan,
     ) -> Result<Room, String> {
-        let mut hub = subject.hub(Role::FanOut, extra, &plan.scratch)?;
-        let dialect = hub.dialect();
-        let sent: Rc<[Pattern]> = [dialect.sent(0, line)].into();
+        let mut hub = subject.hub(role, extra, &plan.scratch)?;
+        let dialect = hub.dialect;
         let received: Rc<[Pattern]> = [dialect.received(0, line)].into();
         let mut load = Load::new().map_err(told)?;
         let begin = Instant::now();
@@ -168,17 +171,16 @@ impl Room {
                 return Err(format!("let {id} of {peers} in, in {PATIENCE:?}"));
             }
             let stream = dialect.connect(hub.addr, id, true)?;
-            let ledger = Ledger::new(&received, 0).with_interlude(dialect.interlude());
+            let mut ledger = Ledger::new(&received, 0).with_interlude(dialect.interlude());
+            if dialect.is_web() {
+                ledger = ledger.within_frames();
+            }
             load.add(Stream::tcp(stream).map_err(told)?, Some(ledger))
                 .map_err(told)?;
         }
         hub.wait_for_peers(peers)?;
-        let source = match hub.process.stdin() {
-            Some(stdin) if dialect == crate::dialect::Dialect::Plain => {
-                Stream::stdin(stdin, true).map_err(told)?
-            }
-            _ => Stream::tcp(dialect.connect(hub.addr, peers, false)?).map_err(told)?,
-        };
+        let (source, dialect) = hub.source(peers)?;
+        let sent: Rc<[Pattern]> = [dialect.sent(0, line)].into();
         let source = load.add(source, None).map_err(told)?;
         Ok(Room {
             hub,

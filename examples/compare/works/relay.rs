@@ -37,7 +37,7 @@ pub fn cases(_: &Plan) -> Vec<Case> {
 
 fn measure(subject: Subject, senders: usize, peers: usize, plan: &Plan) -> Result<Figures, String> {
     let mut hub = subject.hub(Role::Relay, &[], &plan.scratch)?;
-    let dialect = hub.dialect();
+    let dialect = hub.dialect;
     let patterns = |of: fn(Dialect, usize, usize) -> Pattern| -> Rc<[Pattern]> {
         (0..senders).map(|i| of(dialect, i, LINE)).collect()
     };

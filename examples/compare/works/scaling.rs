@@ -10,6 +10,7 @@ use socket2::Socket;
 use socket2::Type;
 
 use crate::load::DEADLINE;
+use crate::subjects::Role;
 use crate::subjects::Subject;
 use crate::works::Case;
 use crate::works::Figures;
@@ -44,7 +45,9 @@ pub fn cases(_: &Plan) -> Vec<Case> {
     let peers = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000].map(|n| {
         case(
             format!("stdin to {n} peers"),
-            Box::new(move |subject, plan: &Plan| fan_out::measure(subject, n, LINE, plan)),
+            Box::new(move |subject, plan: &Plan| {
+                fan_out::measure(subject, Role::FanOut, n, LINE, plan)
+            }),
         )
     });
     let stalled = [0, 10, 25, 50].map(|share| {
@@ -70,7 +73,7 @@ pub fn cases(_: &Plan) -> Vec<Case> {
 fn stalled(subject: Subject, share: usize, plan: &Plan) -> Result<Figures, String> {
     let stalled = PEERS * share / 100;
     let active = PEERS - stalled;
-    let mut room = Room::fan_out(subject, active, LINE, &[], plan)?;
+    let mut room = Room::fan_out(subject, Role::FanOut, active, LINE, &[], plan)?;
     let held: Result<Vec<Socket>, String> = (0..stalled)
         .map(|_| deaf(room.hub.addr).map_err(told))
         .collect();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::load::Load;
 use crate::subjects::HUBS;
+use crate::subjects::Role;
 use crate::subjects::Subject;
 use crate::works::Case;
 use crate::works::Figures;
@@ -37,8 +38,8 @@ pub fn cases(_: &Plan) -> Vec<Case> {
 }
 
 fn measure(subject: Subject, extra: &[&str], plan: &Plan) -> Result<Figures, String> {
-    let mut room = Room::fan_out(subject, READERS, LINE, extra, plan)?;
-    let dead = room.hub.dialect().connect(room.hub.addr, 1000, true)?;
+    let mut room = Room::fan_out(subject, Role::FanOut, READERS, LINE, extra, plan)?;
+    let dead = room.hub.dialect.connect(room.hub.addr, 1000, true)?;
     room.hub.wait_for_peers(READERS + 1)?;
     let lines = (TOTAL / LINE as u64).min(subject.deliveries() / READERS as u64);
     room.send(lines);

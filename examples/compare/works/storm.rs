@@ -50,7 +50,7 @@ struct Arriving {
 
 fn measure(subject: Subject, peers: usize, plan: &Plan) -> Result<Figures, String> {
     let mut hub = subject.hub(Role::Gather, &[], &plan.scratch)?;
-    let dialect = hub.dialect();
+    let dialect = hub.dialect;
     let mut poll = Poll::new().map_err(told)?;
     let mut events = Events::with_capacity(1024);
     let mut stdout = hub.process.stdout().map(Receiver::from);
