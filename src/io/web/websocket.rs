@@ -339,6 +339,11 @@ impl<S: Stream> Stream for WebSocket<S> {
         let State::Open(open) = &mut self.state else {
             return self.under.shutdown();
         };
+        if open.has_closed && open.end.is_some() && !self.outgoing.is_pending() {
+            // Nothing will be said either way: the server is to end the connection first, so that the
+            // client's side has nothing to wait for (RFC 6455, 7.1.1).
+            return self.under.shutdown();
+        }
         if open.has_closed || self.outgoing.is_open() {
             return Ok(());
         }
