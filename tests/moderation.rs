@@ -167,9 +167,16 @@ fn what_is_answered_about_who_is_let_in_is_so() {
         "127.0.0.8 stays out until /unban 127.0.0.8",
     );
     refused(8, port, NOT_ALLOWED);
+    // A network is told as what it is, whichever of its addresses was written.
     say(
-        "/allow 127.0.0.0/24",
+        "/allow 127.0.0.7/24",
         "127.0.0.0/24 is let in but for 127.0.0.8, 127.0.0.9",
+    );
+    say("/ban 127.0.0.77/26", "127.0.0.64/26 is refused now");
+    refused(66, port, NOT_ALLOWED);
+    say(
+        "/unban 127.0.0.64-127",
+        "127.0.0.64/26 is refused by /ban no more",
     );
     say(
         "/allow all",

@@ -29,9 +29,13 @@ pub enum Word {
     Name(String, Option<u8>),
 }
 
-/// Some addresses.
+/// Some addresses: the same ones are equal, however they were written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hosts {
+pub struct Hosts(Set);
+
+/// How they are kept, in one way only: what is a prefix is kept as one, and has no bits after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Set {
     /// Those that begin with so many bits of this one.
     Prefix(u128, u8),
     /// Those of IPv4 with each byte in its range.
@@ -98,36 +102,36 @@ impl Hosts {
                 bits => bits.unwrap_or(128),
             },
         };
-        Ok(Hosts::Prefix(number(ip), bits))
+        let rest = u128::MAX.checked_shr(bits.into()).unwrap_or(0);
+        Ok(Hosts(Set::Prefix(number(ip) & !rest, bits)))
     }
 
-    /// Those of IPv4 with each byte in its range: of one address they are what the address is, which is how
-    /// they are told.
+    /// Those of IPv4 with each byte in its range.
     fn ranges(bytes: [RangeInclusive<u8>; 4]) -> Hosts {
-        let ip = bytes.each_ref().map(|range| *range.start());
-        match bytes.iter().all(|range| range.start() == range.end()) {
-            true => Hosts::Prefix(number(IpAddr::from(ip)), 128),
-            false => Hosts::Bytes(bytes),
-        }
+        let first = IpAddr::from(bytes.each_ref().map(|range| *range.start()));
+        (0..=32)
+            .filter_map(|bits| Hosts::prefix(first, Some(bits)).ok())
+            .find(|prefix| prefix.bytes().as_ref() == Some(&bytes))
+            .unwrap_or(Hosts(Set::Bytes(bytes)))
     }
 
     /// Whether an address is one of them.
     pub fn has(&self, ip: IpAddr) -> bool {
-        match (self, ip.to_canonical()) {
-            (Hosts::Prefix(_, ..MAPPED), IpAddr::V4(_)) => false,
-            (Hosts::Prefix(prefix, bits), ip) => is_same(*prefix, number(ip), *bits),
-            (Hosts::Bytes(ranges), IpAddr::V4(ip)) => {
+        match (&self.0, ip.to_canonical()) {
+            (Set::Prefix(_, ..MAPPED), IpAddr::V4(_)) => false,
+            (Set::Prefix(prefix, bits), ip) => is_same(*prefix, number(ip), *bits),
+            (Set::Bytes(ranges), IpAddr::V4(ip)) => {
                 let mut bytes = ranges.iter().zip(ip.octets());
                 bytes.all(|(range, byte)| range.contains(&byte))
             }
-            (Hosts::Bytes(_), IpAddr::V6(_)) => false,
+            (Set::Bytes(_), IpAddr::V6(_)) => false,
         }
     }
 
     /// Whether all addresses of others are among these.
     pub fn contain(&self, others: &Hosts) -> bool {
-        match (self, others) {
-            (Hosts::Prefix(one, bits), Hosts::Prefix(other, more)) => {
+        match (&self.0, &others.0) {
+            (Set::Prefix(one, bits), Set::Prefix(other, more)) => {
                 bits <= more && is_same(*one, *other, *bits) && !self.is_apart(others)
             }
             _ => match (self.bytes(), others.bytes()) {
@@ -141,8 +145,8 @@ impl Hosts {
 
     /// Whether some addresses of others are among these.
     pub fn meet(&self, others: &Hosts) -> bool {
-        match (self, others) {
-            (Hosts::Prefix(one, bits), Hosts::Prefix(other, more)) => {
+        match (&self.0, &others.0) {
+            (Set::Prefix(one, bits), Set::Prefix(other, more)) => {
                 is_same(*one, *other, *bits.min(more)) && !self.is_apart(others)
             }
             _ => match (self.bytes(), others.bytes()) {
@@ -157,16 +161,16 @@ impl Hosts {
     /// Whether these are of IPv6 and the others of IPv4, or the other way round: a prefix that is wider than all of
     /// IPv4 has none of it.
     fn is_apart(&self, others: &Hosts) -> bool {
-        let is_wide = |hosts: &Hosts| matches!(hosts, Hosts::Prefix(_, ..MAPPED));
+        let is_wide = |hosts: &Hosts| matches!(hosts.0, Set::Prefix(_, ..MAPPED));
         let is_ipv4 = |hosts: &Hosts| hosts.bytes().is_some();
         (is_wide(self) && is_ipv4(others)) || (is_ipv4(self) && is_wide(others))
     }
 
     /// Those of IPv4 as ranges of their bytes, if these are that.
     fn bytes(&self) -> Option<[RangeInclusive<u8>; 4]> {
-        match self {
-            Hosts::Bytes(ranges) => Some(ranges.clone()),
-            Hosts::Prefix(prefix, bits) => {
+        match &self.0 {
+            Set::Bytes(ranges) => Some(ranges.clone()),
+            Set::Prefix(prefix, bits) => {
                 let bits = u32::from(bits.checked_sub(MAPPED)?);
                 let rest = u32::MAX.checked_shr(bits).unwrap_or(0);
                 let IpAddr::V4(ip) = IpAddr::V6(Ipv6Addr::from_bits(*prefix)).to_canonical() else {
@@ -189,8 +193,8 @@ fn is_same(one: u128, other: u128, bits: u8) -> bool {
 impl fmt::Display for Hosts {
     /// As it is written in a list.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Hosts::Prefix(prefix, bits) => {
+        match &self.0 {
+            Set::Prefix(prefix, bits) => {
                 let ip = IpAddr::V6(Ipv6Addr::from_bits(*prefix));
                 let (ip, all, bits) = match ip.to_canonical() {
                     IpAddr::V4(ip) if *bits >= MAPPED => (IpAddr::V4(ip), 32, bits - MAPPED),
@@ -201,7 +205,7 @@ impl fmt::Display for Hosts {
                     false => write!(out, "{ip}/{bits}"),
                 }
             }
-            Hosts::Bytes(ranges) => {
+            Set::Bytes(ranges) => {
                 for (at, range) in ranges.iter().enumerate() {
                     let dot = if at > 0 { "." } else { "" };
                     match (range.start(), range.end()) {
