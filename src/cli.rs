@@ -206,7 +206,7 @@ pub fn parse(
         return match args.place.is_empty() {
             true => text(&command.render_version()),
             false => Err(Foreign::of("-V")
-                .map(|option| option.told("-V"))
+                .map(|option| option.told("-V", args.hub.listen))
                 .expect("it is there")),
         };
     }
@@ -241,16 +241,25 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
         Some(ContextValue::String(wrong)) => wrong,
         _ => "",
     };
+    let words = line.iter().skip(1).filter_map(|word| word.to_str());
+    let listen = listens(command, words.clone());
     if error.kind() == ErrorKind::UnknownArgument
         && let Some(option) = Foreign::of(wrong)
     {
-        return option.told(wrong);
+        return option.told(wrong, listen);
     }
-    let words = line.iter().skip(1).filter_map(|word| word.to_str());
     for word in words {
         if let Some(address) = OneWord::socat(word) {
-            return address.told(word, false);
+            return address.told(word, listen);
         }
+    }
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg)
+        && let Some(missing) = command
+            .get_arguments()
+            .find(|arg| missing.contains(&arg.to_string()))
+    {
+        return misplaced::without(missing, listen);
     }
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
@@ -260,8 +269,9 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
     let mut tips: Vec<&str> = tips
         .lines()
         .map(str::trim)
-        // What clap says instead of ours.
-        .filter(|tip| !tip.is_empty() && !tip.starts_with("For more information"))
+        // What clap says instead of ours; and how to connect to a host that is called as an option.
+        .filter(|tip| !tip.starts_with("For more information") && !tip.starts_with("tip: to pass"))
+        .filter(|tip| !tip.is_empty())
         .collect();
     let meant = command.get_arguments().find(|arg| arg.to_string() == wrong);
     tips.extend(meant.and_then(|arg| namesake(arg.get_id().as_str())));
@@ -270,6 +280,19 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
         true => told.hint("Try: muxnc --help"),
         false => told.hint(format!("{}\n  Try: muxnc --help", tips.join(" "))),
     }
+}
+
+/// Whether somebody wants to listen whose command line as a whole means nothing.
+fn listens<'a>(command: &clap::Command, words: impl Iterator<Item = &'a str>) -> bool {
+    let is_switch = |letter: &char| {
+        command
+            .get_arguments()
+            .any(|arg| arg.get_short() == Some(*letter) && !arg.get_action().takes_values())
+    };
+    words.take_while(|word| *word != "--").any(|word| {
+        let letters = word.strip_prefix('-').unwrap_or_default();
+        word == "--listen" || letters.chars().take_while(is_switch).any(|c| c == 'l')
+    })
 }
 
 impl Args {
@@ -313,7 +336,7 @@ impl Args {
             explain: self.messages.explain,
             digest: self.bytes.sha256,
             traffic: self.bytes.traffic(),
-            records: self.records.wanted(name)?,
+            records: self.records.wanted(name, self.hub.listen)?,
         })
     }
 

@@ -296,7 +296,15 @@ fn options_of_other_versions_are_explained() {
         ("--statistics - TCP:192.0.2.7:80", "-v tells it"),
         ("-0 - TCP:example.org:80", "Leave it out"),
         ("-x proxy:3128 192.0.2.7 80", "--proxy proxy:3128"),
-        ("-l -x proxy:8080 3000", "--proxy"),
+        ("-l -x proxy:8080 3000", "muxnc --proxy HOST:PORT HOST PORT"),
+        (
+            "-l -x http://proxy:8080 3000",
+            "muxnc --proxy HOST:PORT HOST PORT",
+        ),
+        (
+            "-lX connect -x proxy:8080 3000",
+            "muxnc --proxy HOST:PORT HOST PORT",
+        ),
         (
             "-x http://proxy:3128 example.org 80",
             "--proxy proxy:3128 --proxy-type http",

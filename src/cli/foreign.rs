@@ -1,10 +1,13 @@
 //! Foreign spellings: what whoever knows another netcat types, with what to say to that.
 //!
-//! Two tables. [`ABSENT`] are options of OpenBSD's nc (as in Debian), nc.traditional, ncat and socat
-//! that muxnc does not have, by their manual pages. [`NAMESAKES`] are options of muxnc that mean
+//! Three tables. [`ABSENT`] are options of OpenBSD's nc (as in Debian), nc.traditional, ncat and socat
+//! that muxnc does not have, by their manual pages; [`OF_A_HUB`] is what to use instead of some of them
+//! where a participant's option is none of a hub's. [`NAMESAKES`] are options of muxnc that mean
 //! something else in one of those: where clap or we refuse such an option, that is the likely reason.
-//! `tests/spellings.rs` holds both against the manual pages that are installed.
+//! `tests/spellings.rs` holds them against the manual pages that are installed, and `tests/advice.rs` beside
+//! this tries what they advise.
 
+use super::proxy::NO_PROXY_HINT;
 use crate::io::error::Error;
 
 /// An option that other netcats have.
@@ -26,10 +29,20 @@ impl Foreign {
             .find(|option| option.spellings.contains(&spelling))
     }
 
-    /// What whoever typed it is told.
-    pub(super) fn told(&self, spelling: &str) -> Error {
-        Error::usage(spelling, self.why).hint(self.instead)
+    /// What whoever typed it is told: a hub's operator, if they `listen`.
+    pub(super) fn told(&self, spelling: &str, listen: bool) -> Error {
+        let of_a_hub = OF_A_HUB
+            .iter()
+            .find(|(option, _)| listen && self.spellings.contains(option));
+        let instead = of_a_hub.map_or(self.instead, |(_, instead)| instead);
+        Error::usage(spelling, self.why).hint(instead)
     }
+}
+
+/// All spellings that muxnc does not have.
+#[cfg(test)]
+pub(super) fn spellings() -> impl Iterator<Item = &'static str> {
+    ABSENT.iter().flat_map(|option| option.spellings).copied()
 }
 
 /// What an option of muxnc means in other netcats, by its name in [`Args`](super::Args).
@@ -108,7 +121,8 @@ const ABSENT: &[Foreign] = &[
     Foreign {
         spellings: &["-P"],
         why: "in nc that is who you are to a proxy",
-        instead: "Use --proxy-auth USER:PASS, or set NCAT_PROXY_AUTH, which others cannot read.",
+        instead: "Use --proxy HOST:PORT --proxy-auth USER:PASS, or set NCAT_PROXY_AUTH, which others\n  \
+                  cannot read.",
     },
     Foreign {
         spellings: &["-R"],
@@ -171,7 +185,7 @@ const ABSENT: &[Foreign] = &[
     Foreign {
         spellings: &["-0"],
         why: "in socat that is either of IPv4 and IPv6",
-        instead: "Leave it out: that is the default; -4 and -6 are one of them.",
+        instead: "Leave it out: that is the default; -4 or -6 is one of them.",
     },
     Foreign {
         spellings: &["-?"],
@@ -191,7 +205,7 @@ const ABSENT: &[Foreign] = &[
     Foreign {
         spellings: &["--talk"],
         why: "that is ncat's older name of a chat",
-        instead: "Use --chat, as in: muxnc -l --chat PORT",
+        instead: "Use: muxnc -l --chat PORT",
     },
     Foreign {
         spellings: &["--ssl-ciphers"],
@@ -204,6 +218,18 @@ const ABSENT: &[Foreign] = &[
         instead: "Leave it out: who is not trusted is shown by a fingerprint, and trusted\n  \
                   with --ssl-fingerprint SHA256.",
     },
+];
+
+const FINGERPRINT: &str = "Participants verify a hub: muxnc --ssl-fingerprint SHA256 HOST PORT\n  \
+                           Of theirs a hub verifies certificates: --ssl-verify --ssl-trustfile FILE.";
+
+/// What to use instead for who listens, by one of the spellings.
+const OF_A_HUB: &[(&str, &str)] = &[
+    ("-g", NO_PROXY_HINT),
+    ("-H", FINGERPRINT),
+    ("-P", NO_PROXY_HINT),
+    ("-X", NO_PROXY_HINT),
+    ("--ssl-no-verify", FINGERPRINT),
 ];
 
 const NAMESAKES: &[(&str, &str)] = &[
@@ -230,7 +256,10 @@ const NAMESAKES: &[(&str, &str)] = &[
         "unixsock",
         "socat's -U, one direction, is --recv-only here.",
     ),
-    ("hex_dump", "nc's -x, a proxy, is --proxy here."),
+    (
+        "hex_dump",
+        "nc's -x, a proxy, is a participant's --proxy here.",
+    ),
 ];
 
 #[cfg(test)]

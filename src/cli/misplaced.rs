@@ -10,6 +10,8 @@ use clap::Command;
 use clap::parser::ValueSource;
 
 use super::foreign::namesake;
+use super::proxy::NO_PROXY;
+use super::proxy::NO_PROXY_HINT;
 use crate::io::error::Error;
 
 /// Everything under these headings is a hub's alone.
@@ -30,14 +32,11 @@ const PARTICIPANT_OPTIONS: [(&str, &str, &str); 6] = [
         "a hub does not look whether something listens, it does",
         "ss -ltn shows which ports of this machine are listened on.",
     ),
-    ("proxy", NO_PROXY, INSTEAD),
-    ("proxy_type", NO_PROXY, INSTEAD),
-    ("proxy_auth", NO_PROXY, INSTEAD),
-    ("proxy_dns", NO_PROXY, INSTEAD),
+    ("proxy", NO_PROXY, NO_PROXY_HINT),
+    ("proxy_type", NO_PROXY, NO_PROXY_HINT),
+    ("proxy_auth", NO_PROXY, NO_PROXY_HINT),
+    ("proxy_dns", NO_PROXY, NO_PROXY_HINT),
 ];
-
-const NO_PROXY: &str = "a hub listens, and connects through no proxy";
-const INSTEAD: &str = "muxnc is no proxy server either, as ncat is with -l --proxy-type http.";
 
 /// What says more of the proxy.
 const PROXY_OPTIONS: [&str; 3] = ["proxy_type", "proxy_auth", "proxy_dns"];
@@ -81,16 +80,29 @@ fn is_hubs(arg: &Arg) -> bool {
 }
 
 fn without_listen(arg: &Arg) -> Error {
-    let shown = shown(arg);
-    let value = match arg.get_value_names() {
-        Some([name, ..]) if arg.get_action().takes_values() => format!(" {name}"),
-        _ => String::new(),
-    };
-    let mut hint = format!("Add -l to be one: muxnc -l {shown}{value} PORT");
+    let mut hint = format!("Add -l to be one: muxnc -l {} PORT", with_value(arg));
     if let Some(elsewhere) = namesake(arg.get_id().as_str()) {
         hint += &format!("\n  {elsewhere}");
     }
-    Error::usage(shown, "that is for a hub, which listens").hint(hint)
+    Error::usage(shown(arg), "that is for a hub, which listens").hint(hint)
+}
+
+/// What somebody is told who typed an option that means nothing without another one, to listen or not.
+pub(super) fn without(missing: &Arg, listen: bool) -> Error {
+    let to_listen = match !listen && is_hubs(missing) {
+        true => "-l ",
+        false => "",
+    };
+    Error::usage(shown(missing), "what was typed means nothing without it")
+        .hint(format!("Add {to_listen}{}.", with_value(missing)))
+}
+
+/// An option and what is to follow it.
+fn with_value(arg: &Arg) -> String {
+    match arg.get_value_names() {
+        Some([name, ..]) if arg.get_action().takes_values() => format!("{} {name}", shown(arg)),
+        _ => shown(arg),
+    }
 }
 
 /// An option as it is typed most.

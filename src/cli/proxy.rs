@@ -22,6 +22,11 @@ use crate::io::proxy::Proxy;
 /// read it.
 const AUTH_VARIABLE: &str = "NCAT_PROXY_AUTH";
 
+/// Why a hub has none of these options, and what there is instead.
+pub(super) const NO_PROXY: &str = "a hub listens, and connects through no proxy";
+pub(super) const NO_PROXY_HINT: &str = "Who needs one to come here says so there: muxnc --proxy HOST:PORT HOST PORT\n  \
+     muxnc is no proxy server either; ncat -l --proxy-type http is one.";
+
 /// The options of this group.
 #[derive(Debug, Args)]
 #[group(skip)]

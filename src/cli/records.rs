@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::proxy::Elsewhere;
+use super::proxy::NO_PROXY;
+use super::proxy::NO_PROXY_HINT;
 use crate::io::error::Error;
 use crate::io::record::Place;
 use crate::io::record::Wanted;
@@ -59,8 +61,8 @@ pub(super) struct RecordsArgs {
 }
 
 impl RecordsArgs {
-    /// What is wanted; the operator may have a `name`.
-    pub(super) fn wanted(&self, name: Option<&str>) -> Result<Wanted, Error> {
+    /// What is wanted: by a hub's operator, if they `listen`, who may have a `name`.
+    pub(super) fn wanted(&self, name: Option<&str>, listen: bool) -> Result<Wanted, Error> {
         let events = match &self.events {
             Some(Place::File(file)) => Some(file.clone()),
             Some(Place::Descriptor(_)) | None => None,
@@ -78,15 +80,20 @@ impl RecordsArgs {
         }
         let dump = self.hex_dump.as_ref().and_then(|file| file.to_str());
         if let Some(proxy) = dump.and_then(Elsewhere::parse) {
-            let hint = match proxy.is_url() {
-                true => String::new(),
-                false => format!("\n  For a hex dump in a file of that name: -x ./{proxy}"),
+            let what = format!("-x {proxy}");
+            let (told, instead) = match listen {
+                true => (Error::usage(what, NO_PROXY), NO_PROXY_HINT.into()),
+                false => (
+                    Error::usage(what, "that is a proxy's place: nc's -x is --proxy here"),
+                    proxy.advice(),
+                ),
             };
-            return Err(Error::usage(
-                format!("-x {proxy}"),
-                "that is a proxy's place: nc's -x is --proxy here",
-            )
-            .hint(format!("{}{hint}", proxy.advice())));
+            return Err(told.hint(match proxy.is_url() {
+                true => instead,
+                false => {
+                    format!("{instead}\n  For a hex dump in a file of that name: -x ./{proxy}")
+                }
+            }));
         }
         Ok(Wanted {
             raw: self.output.clone(),

@@ -1,5 +1,7 @@
 //! What command lines mean, and which of them make no sense.
 
+mod advice;
+
 use super::*;
 use crate::io::net::Family;
 

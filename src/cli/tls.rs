@@ -108,14 +108,18 @@ impl TlsArgs {
             (true, None) => {
                 return Err(
                     Error::usage("--ssl-verify", "whom to believe is missing").hint(
-                        "With -l it means that participants must show a certificate; \
-                     --ssl-trustfile FILE says which are good.",
+                        "With -l participants must show a certificate. Which are good: --ssl-verify \
+                         --ssl-trustfile FILE",
                     ),
                 );
             }
             (false, Some(_)) => {
-                return Err(Error::usage("--ssl-trustfile", "nobody is to be verified")
-                    .hint("With -l, --ssl-verify makes participants show a certificate."));
+                return Err(
+                    Error::usage("--ssl-trustfile", "nobody is to be verified").hint(
+                        "With -l participants show a certificate only if they must: --ssl-verify \
+                         --ssl-trustfile FILE",
+                    ),
+                );
             }
             _ => {}
         }
