@@ -12,6 +12,7 @@ use muxnc::client;
 use muxnc::engine::flow::Proof;
 use muxnc::hub;
 use muxnc::io::error::Error;
+use muxnc::io::notices::Logger;
 use muxnc::io::notices::Notices;
 use muxnc::io::notices::Stderr;
 use muxnc::io::signals;
@@ -78,9 +79,16 @@ fn start_log(verbosity: Verbosity, notices: &Notices) {
     };
     // What was asked for by an option of its own.
     builder.filter_module(EXPLAIN, LevelFilter::Info);
-    builder
+    let logger = builder
         .parse_default_env()
         .format(|out, record| writeln!(out, "muxnc: {}", record.args()))
         .target(env_logger::Target::Pipe(Box::new(notices.clone())))
-        .init();
+        .build();
+    log::set_max_level(logger.filter());
+    let notices = notices.clone();
+    let logger = Logger {
+        inner: logger,
+        notices,
+    };
+    log::set_boxed_logger(Box::new(logger)).expect("there is no other one");
 }

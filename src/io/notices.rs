@@ -21,6 +21,9 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
+use log::Log;
+use log::Metadata;
+use log::Record;
 use mio::Registry;
 use mio::Token;
 
@@ -115,6 +118,30 @@ impl Write for Notices {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A logger whose records wait in the queue, from where [`Log::flush`] writes them as far as stderr takes
+/// them: for what is said where no loop is there yet to do so.
+#[derive(Debug)]
+pub struct Logger<L> {
+    /// What makes text of records, and has `notices` take it.
+    pub inner: L,
+    /// The queue.
+    pub notices: Notices,
+}
+
+impl<L: Log> Log for Logger<L> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.inner.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        self.inner.log(record);
+    }
+
+    fn flush(&self) {
+        Stderr::new(self.notices.clone()).flush();
     }
 }
 

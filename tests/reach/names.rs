@@ -129,18 +129,42 @@ fn a_hub_does_not_wait_for_ever_for_the_names_that_it_is_to_know() {
         (&["-l", "bound.example", "0"], "bound"),
     ];
     let begun = Instant::now();
+    let wanted = |name: &str| {
+        format!(
+            "look up {name}.example: no answer in time\n  \
+             Is the network up, and its name server? A numeric address needs none.\n"
+        )
+    };
     let start = |args: &[&str]| Process::start(&mut names.namespace.piped(MUXNC, args));
-    for (mut hub, name) in hubs.map(|(args, name)| (start(args), name)) {
+    let mut quiet = start(&["-l", "--quiet", "--allow", "quiet.example", "0"]);
+    let hubs = hubs.map(|(args, name)| (start(args), name));
+    for (hub, name) in &hubs {
+        // What is waited for is told in time, and not only at the end.
+        let told = format!("muxnc: look up {name}.example: no answer yet; ");
+        let told = hub.stderr.wait_for(&told);
+        assert!(!told.contains("in time"), "{told}");
+    }
+    for (mut hub, name) in hubs {
         hub.expect_status(1);
         hub.stderr.wait_end();
         let told = hub.stderr.text();
-        let wanted = format!(
-            "look up {name}.example: no answer in time\n  \
-             Is the network up, and its name server? A numeric address needs none.\n"
-        );
-        assert!(told.ends_with(&wanted), "{told}");
+        assert!(told.ends_with(&wanted(name)), "{told}");
     }
+    quiet.expect_status(1);
+    quiet.stderr.wait_end();
+    assert_eq!(quiet.stderr.text(), format!("muxnc: {}", wanted("quiet")));
     assert!(begun.elapsed() >= USUAL, "too soon");
+}
+
+#[test]
+fn a_participant_says_what_it_waits_for_too() {
+    let Some(names) = SilentNames::new() else {
+        return;
+    };
+    let args = ["-w", "90s", "nowhere.example", "80"];
+    let alice = Process::start(&mut names.namespace.piped(MUXNC, &args));
+    let told = "muxnc: look up nowhere.example: no answer yet; 8";
+    alice.stderr.wait_for(told);
 }
 
 #[test]

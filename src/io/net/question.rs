@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Instant;
 
 /// What came of a name.
-type Answer = io::Result<Vec<SocketAddr>>;
+pub(super) type Answer = io::Result<Vec<SocketAddr>>;
 
 /// A name that is being looked up.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Question {
     }
 
     /// Waits for the answer: none if there was none by then.
-    pub(super) fn wait(self, until: Instant) -> Option<Answer> {
+    pub(super) fn wait(&self, until: Instant) -> Option<Answer> {
         let left = until.saturating_duration_since(Instant::now());
         self.0.recv_timeout(left).ok()
     }

@@ -11,6 +11,7 @@ use dns_lookup::AddrInfoHints;
 use dns_lookup::SockType;
 
 use super::question;
+use super::question::Answer;
 use super::question::Question;
 use crate::io::error::Error;
 use crate::io::error::why;
@@ -53,6 +54,9 @@ pub enum Patience {
     /// As long as is usual: nobody said.
     Usual,
 }
+
+/// How long it is waited without a word.
+const UNTOLD: Duration = Duration::from_secs(1);
 
 /// How long it is usual to wait for an answer, or for a connection: as long as ncat does.
 pub const USUAL: Duration = Duration::from_secs(10);
@@ -130,7 +134,7 @@ pub fn resolve(
     }
     let answer = match Question::ask(host, port) {
         Ok(question) => {
-            let answer = question.wait(patience.until());
+            let answer = wait(&question, host, patience.until());
             answer.ok_or_else(|| patience.over(doing()))?
         }
         // Where there can be no thread there is no limit either.
@@ -147,6 +151,20 @@ pub fn resolve(
             .hint("Leave out -4 or -6 to use those it has.")),
         false => Ok(found),
     }
+}
+
+/// Waits for the answer, and says so if that takes long: else whoever started us would not know what for.
+fn wait(question: &Question, host: &str, until: Instant) -> Option<Answer> {
+    let answer = question.wait(until.min(Instant::now() + UNTOLD));
+    let left = until.saturating_duration_since(Instant::now());
+    if answer.is_some() || left.is_zero() {
+        return answer;
+    }
+    let left = left.as_secs_f64().ceil();
+    log::warn!("look up {host}: no answer yet; {left} s more at most are waited for it");
+    // There is no loop yet that would write it.
+    log::logger().flush();
+    question.wait(until)
 }
 
 /// Whether a host is an address, well written or not, so that no name is looked up.
