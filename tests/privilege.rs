@@ -5,7 +5,11 @@ mod support;
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::symlink;
 
+use rustix::process::Signal;
+
+use support::Folder;
 use support::Hub;
 use support::MUXNC;
 use support::eventually;
@@ -81,19 +85,27 @@ fn a_hub_opens_nothing_while_it_serves() {
     }
 }
 
-#[test]
-fn a_hub_is_confined_where_the_kernel_can() {
-    let hub = Hub::start(&["-vv"]);
+/// Whether this kernel confines a hub that was asked for `-vv`; else it is said that this is left out.
+fn is_confined(hub: &Hub) -> bool {
     hub.process.stderr.wait_until("what became of it", |told| {
         let told = String::from_utf8_lossy(told);
         told.contains("no program run any more") || told.contains("not confined")
     });
     let told = hub.process.stderr.text();
-    if told.contains("NotEnforced") || told.contains("not confined") {
+    let is_left_out = told.contains("NotEnforced") || told.contains("not confined");
+    if is_left_out {
         let _ = writeln!(
             std::io::stderr(),
             "left out: this kernel has no Landlock: {told}"
         );
+    }
+    !is_left_out
+}
+
+#[test]
+fn a_hub_is_confined_where_the_kernel_can() {
+    let hub = Hub::start(&["-vv"]);
+    if !is_confined(&hub) {
         return;
     }
     let status = format!("/proc/{}/status", hub.process.pid());
@@ -106,4 +118,57 @@ fn a_hub_is_confined_where_the_kernel_can() {
     let hub = Hub::start(&["-v"]);
     drop(hub.join_seen());
     assert!(!hub.process.stderr.text().contains("any more"));
+}
+
+/// Whoever collects answers writes them in their folder for as long as it runs, and records in theirs, and
+/// nowhere else: also where a record's name leads somewhere else by now.
+#[test]
+fn a_hub_that_collects_is_confined_to_its_folders() {
+    let folder = Folder::new("confined");
+    let [answers, minutes, elsewhere] =
+        ["answers", "minutes", "elsewhere"].map(|name| folder.0.join(name));
+    for dir in [&minutes, &elsewhere] {
+        fs::create_dir(dir).unwrap();
+    }
+    let (log, target) = (minutes.join("log"), elsewhere.join("log"));
+    let [collect, transcript] = [&answers, &log].map(|path| path.to_str().unwrap());
+    let records = ["--collect", collect, "--transcript", transcript];
+    let hub = Hub::start(&[&["-vv", "--recv-only"][..], &records].concat());
+    if !is_confined(&hub) {
+        return;
+    }
+    let answer = |number: usize| {
+        let mut ana = hub.join_seen();
+        ana.write_all(b"an answer\n").unwrap();
+        drop(ana);
+        eventually("it is kept, with its row", || {
+            let index = fs::read_to_string(answers.join("index.tsv")).unwrap_or_default();
+            index.lines().count() == 1 + number
+        });
+        let kept = fs::read(answers.join(format!("{number:04}.txt")));
+        assert_eq!(kept.unwrap(), b"an answer\n");
+    };
+    answer(1);
+    for is_there in [false, true] {
+        if is_there {
+            fs::write(&target, "mine\n").unwrap();
+        }
+        fs::remove_file(&log).unwrap();
+        symlink(&target, &log).unwrap();
+        let refused = || {
+            let told = hub.process.stderr.text();
+            told.matches("the old file is written on").count()
+        };
+        let before = refused();
+        hub.process.signal(Signal::HUP);
+        eventually("the record cannot be opened there", || refused() > before);
+        hub.process.stderr.wait_for("permission denied");
+    }
+    assert_eq!(fs::read_to_string(&target).unwrap(), "mine\n");
+    answer(2);
+    fs::remove_file(&log).unwrap();
+    hub.process.signal(Signal::HUP);
+    eventually("it is opened where it may be", || log.exists());
+    answer(3);
+    assert!(fs::read_to_string(&log).unwrap().contains("an answer"));
 }
