@@ -347,6 +347,62 @@ fn what_openssl_alone_believes_is_refused_with_the_reason() {
     }
 }
 
+/// Whom a certificate is for is told in plain words, however many they are and whatever they are called.
+#[test]
+fn a_certificate_for_somebody_else_is_told_with_whom_it_is_for() {
+    let dns = |name: &str| rcgen::SanType::DnsName(name.try_into().unwrap());
+    let ip = |ip: &str| rcgen::SanType::IpAddress(ip.parse().unwrap());
+    let folder = Folder::new("tls-names");
+    let [cert, trusted] = ["cert.pem", "trusted.pem"].map(|name| path(&folder.0.join(name)));
+    let authority = Made::new("authority", [2020, 4000], true, None);
+    authority.write(&trusted, false);
+    let many: Vec<_> = (1..=7).map(|i| dns(&format!("{i}.example"))).collect();
+    let long = "x".repeat(20_000);
+    let shown = format!(", but for {}...", &long[..100]);
+    for (names, told) in [
+        (vec![dns("a.example")], ", but for a.example"),
+        (
+            vec![dns("*.example"), dns("b.example")],
+            ", but for *.example, b.example",
+        ),
+        (
+            vec![ip("192.0.2.7"), ip("2001:db8::7")],
+            ", but for 192.0.2.7, 2001:db8::7",
+        ),
+        (
+            vec![ip("192.0.2.7"), dns("a.example")],
+            ", but for 192.0.2.7, a.example",
+        ),
+        (
+            many,
+            ", but for 1.example, 2.example, 3.example, 4.example, 5.example and 2 more",
+        ),
+        // A name that looks like the address is none.
+        (vec![dns(HOST)], ", but for the name 127.0.0.1"),
+        (vec![], ", and names no host"),
+        // What would clear the screen, or imitate a line of ours.
+        (
+            vec![dns("\x1b[2J\r\nmuxnc: all is well\x00")],
+            r", but for \x1b[2J\r\nmuxnc: all is well\x00",
+        ),
+        (vec![dns(&long)], &shown),
+    ] {
+        let mut about = rcgen::CertificateParams::default();
+        about.subject_alt_names = names;
+        about.is_ca = rcgen::IsCa::ExplicitNoCa;
+        let key = rcgen::KeyPair::generate().unwrap();
+        let made = Made {
+            certificate: about.signed_by(&key, &authority.issuer).unwrap(),
+            issuer: rcgen::Issuer::new(about, key),
+        };
+        made.write(&cert, true);
+        let hub = Hub::start(&["--ssl-cert", &cert]);
+        let heard = refused(&["--ssl-trustfile", &trusted, HOST, &hub.port.to_string()]);
+        let told = format!("its certificate is not for {HOST}{told}\n  ");
+        assert!(heard.contains(&told), "{heard}");
+    }
+}
+
 /// RFC 7468. openssl would do it, and cannot make what has expired.
 fn pem(label: &str, der: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -17,13 +17,23 @@ use super::verify::plain;
 /// Names of a certificate that are told.
 const NAMES: usize = 5;
 
-/// Hosts that a certificate is for, the first of them by name.
+/// Characters of each: more than a host has that somebody recognises.
+const NAME: usize = 100;
+
+/// Hosts that a certificate is for, the first of them by name. They are in ASCII, and nothing in them acts on a
+/// terminal.
 pub(super) struct Names<'a>(pub(super) &'a [String]);
 
 impl fmt::Display for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let told = self.0.len().min(NAMES);
-        f.write_str(&self.0[..told].join(", "))?;
+        for (i, name) in self.0[..told].iter().enumerate() {
+            let comma = if i > 0 { ", " } else { "" };
+            match name.get(..NAME).filter(|start| *start != name) {
+                Some(start) => write!(f, "{comma}{start}...")?,
+                None => write!(f, "{comma}{name}")?,
+            }
+        }
         match self.0.len() - told {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
