@@ -7,6 +7,9 @@
 #![allow(dead_code, reason = "no bench needs all of it")]
 
 #[allow(unreachable_pub, reason = "it is a program's")]
+#[path = "../../examples/compare/frames.rs"]
+mod frames;
+#[allow(unreachable_pub, reason = "it is a program's")]
 #[path = "../../examples/compare/load.rs"]
 pub(crate) mod load;
 pub(crate) mod plain;

@@ -26,7 +26,7 @@ use mio::unix::pipe::Receiver;
 use mio::unix::pipe::Sender;
 use muxnc::engine::aligned::AlignedBuffer;
 
-use crate::frames::Frames;
+use super::frames::Frames;
 
 /// How long a piece of work may take, unless it says otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(120);
