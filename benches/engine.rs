@@ -26,11 +26,8 @@ use criterion::criterion_main;
 use muxnc::engine::crlf::Crlf;
 use muxnc::engine::escape::Escaper;
 use muxnc::engine::lines::Lines;
-use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
-use muxnc::engine::room::SlowPeer;
-use muxnc::engine::screen::Surface;
 
 const LINE: &[u8] = b"The quick brown fox jumps over the lazy dog, and then once more\n";
 
@@ -100,13 +97,7 @@ impl FanOut for Journal {
         let now = Instant::now();
         let mut room = Room::new(Policy {
             relay,
-            slow: SlowPeer::Wait,
-            stall_timeout: Duration::from_secs(10),
-            surface: Surface::Stream,
-            label: Label::Never,
-            color: false,
-            bold: false,
-            announced: 300,
+            ..Policy::PLAIN
         });
         let keys: Vec<usize> = (0..peers).collect();
         keys.iter().for_each(|&key| room.join(key, now));

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::io::IoSlice;
-use std::time::Duration;
 use std::time::Instant;
 
 use muxnc::engine::chat::Chat;
@@ -11,8 +10,6 @@ use muxnc::engine::chat::Rules;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
-use muxnc::engine::room::SlowPeer;
-use muxnc::engine::screen::Surface;
 
 const PEERS: usize = 100;
 
@@ -27,13 +24,8 @@ fn room(relay: bool, chat: bool, history: usize) -> (Room, Instant) {
     let now = Instant::now();
     let mut room = Room::new(Policy {
         relay,
-        slow: SlowPeer::Wait,
-        stall_timeout: Duration::from_secs(10),
-        surface: Surface::Stream,
         label: Label::Auto,
-        color: false,
-        bold: false,
-        announced: 300,
+        ..Policy::PLAIN
     });
     room.keep_history(history);
     if chat {

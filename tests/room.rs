@@ -39,14 +39,8 @@ const TICK: Duration = Duration::from_nanos(1);
 const SEG: u64 = SEGMENT as u64;
 
 const QUIET: Policy = Policy {
-    relay: false,
-    slow: SlowPeer::Wait,
     stall_timeout: T,
-    surface: Surface::Stream,
-    label: Label::Never,
-    color: false,
-    bold: false,
-    announced: 300,
+    ..Policy::PLAIN
 };
 const BROKER: Policy = Policy {
     relay: true,

@@ -398,12 +398,9 @@ pub fn room(data: &[u8]) {
         } else {
             SlowPeer::Wait
         },
-        stall_timeout: Duration::from_secs(10),
         surface,
         label: if bit(4) { Label::Always } else { Label::Auto },
-        color: false,
-        bold: false,
-        announced: 300,
+        ..Policy::PLAIN
     });
     if is_chat {
         room.open_chat(Chat::new(Rules::of("host"), bit(5)));

@@ -71,25 +71,10 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
     use std::time::Instant;
 
     use super::*;
-    use crate::engine::room::Label;
     use crate::engine::room::Policy;
-    use crate::engine::room::SlowPeer;
-    use crate::engine::screen::Surface;
-
-    const POLICY: Policy = Policy {
-        relay: false,
-        slow: SlowPeer::Wait,
-        stall_timeout: Duration::from_secs(10),
-        surface: Surface::Stream,
-        label: Label::Never,
-        color: false,
-        bold: false,
-        announced: 300,
-    };
 
     /// What a member takes now.
     fn reads(room: &mut Room, key: usize) -> Vec<u8> {
@@ -107,7 +92,7 @@ mod tests {
 
     /// A room with one member that is known to read, which has heard that.
     fn room_that_heard(said: &[u8]) -> Room {
-        let mut room = Room::new(POLICY);
+        let mut room = Room::new(Policy::PLAIN);
         room.join(0, Instant::now());
         room.acknowledged(0);
         room.typed(said, Instant::now());

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::CLASS;
 use super::Member;
 use crate::engine::screen::Overflow;
 use crate::engine::screen::Surface;
@@ -65,6 +66,18 @@ pub enum Label {
 }
 
 impl Policy {
+    /// Of members who do not hear each other, and whose words go to a pipe as they are.
+    pub const PLAIN: Policy = Policy {
+        relay: false,
+        slow: SlowPeer::Wait,
+        stall_timeout: Duration::from_secs(10),
+        surface: Surface::Stream,
+        label: Label::Never,
+        color: false,
+        bold: false,
+        announced: CLASS,
+    };
+
     /// A terminal is waited for a moment; then the class goes on, and whoever watches is told what was
     /// missed. Nothing else may lose anything.
     pub(super) fn overflow(&self) -> Overflow {

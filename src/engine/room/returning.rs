@@ -86,21 +86,12 @@ mod tests {
     use super::*;
     use crate::engine::chat::Chat;
     use crate::engine::chat::Rules;
-    use crate::engine::room::Label;
     use crate::engine::room::Policy;
-    use crate::engine::room::SlowPeer;
-    use crate::engine::screen::Surface;
 
     fn room() -> Room {
         let mut room = Room::new(Policy {
             relay: true,
-            slow: SlowPeer::Wait,
-            stall_timeout: Duration::from_secs(10),
-            surface: Surface::Stream,
-            label: Label::Never,
-            color: false,
-            bold: false,
-            announced: 300,
+            ..Policy::PLAIN
         });
         room.keep_past();
         room

@@ -18,11 +18,8 @@ use crate::engine::aside::Aside;
 use crate::engine::aside::Returning;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
-use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::room::Room;
-use crate::engine::room::SlowPeer;
-use crate::engine::screen::Surface;
 use crate::io::conn::Conn;
 use crate::io::readiness::Event;
 use crate::io::stream::Beside;
@@ -68,14 +65,8 @@ pub(in crate::hub) struct Wire {
 
 /// How the rooms of these tests are.
 pub(in crate::hub) const POLICY: Policy = Policy {
-    relay: false,
-    slow: SlowPeer::Wait,
     stall_timeout: Duration::from_secs(60),
-    surface: Surface::Stream,
-    label: Label::Never,
-    color: false,
-    bold: false,
-    announced: 300,
+    ..Policy::PLAIN
 };
 
 /// Nobody yet.

@@ -14,7 +14,6 @@ use crate::engine::room::HIGH_WATER;
 use crate::engine::room::Label;
 use crate::engine::room::Minute;
 use crate::engine::room::Policy;
-use crate::engine::room::SlowPeer;
 use crate::engine::rows::LINE;
 use crate::engine::screen::Surface;
 
@@ -28,13 +27,10 @@ impl Class {
     pub(super) fn new(surface: Surface, color: bool, crlf: bool) -> Class {
         let mut room = Room::new(Policy {
             relay: true,
-            slow: SlowPeer::Wait,
-            stall_timeout: Duration::from_secs(10),
             surface,
             label: Label::Auto,
             color,
-            bold: false,
-            announced: CLASS,
+            ..Policy::PLAIN
         });
         room.open_chat(Chat::new(Rules::of("host"), crlf));
         Class {
