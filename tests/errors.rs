@@ -814,3 +814,14 @@ fn without_tls_it_says_so() {
         );
     }
 }
+
+/// As above.
+#[cfg(not(feature = "web"))]
+#[test]
+fn without_the_web_it_says_so() {
+    expect_usage(
+        &["-l", "--web", "0"],
+        "muxnc: --web: this muxnc was built without the web\n  Build it with its default features: \
+         cargo install without --no-default-features\n",
+    );
+}
