@@ -3,6 +3,7 @@
 
 #![cfg(feature = "web")]
 
+mod class;
 mod driver;
 mod log;
 mod looks;
