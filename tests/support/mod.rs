@@ -645,10 +645,8 @@ impl Terminal {
 
     /// Presses keys: `"\r"` is Enter, `"\x03"` Ctrl-C, `"\x04"` Ctrl-D, `"\x13"` Ctrl-S.
     #[track_caller]
-    pub fn press(&mut self, keys: &str) {
-        self.keyboard
-            .write_all(keys.as_bytes())
-            .expect("press keys");
+    pub fn press(&mut self, keys: impl AsRef<[u8]>) {
+        self.keyboard.write_all(keys.as_ref()).expect("press keys");
     }
 }
 

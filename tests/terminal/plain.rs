@@ -19,6 +19,7 @@ use crate::support::listening_port;
 use crate::support::pause;
 use crate::support::pty;
 use crate::support::read_all;
+use crate::support::without_marks;
 
 #[test]
 fn without_an_edit_line_the_kernel_edits_and_echoes() {
@@ -123,6 +124,38 @@ fn a_line_in_pieces_is_what_it_is_as_a_whole() {
         seat.wait_for("/wh is no command, and was not sent");
         assert_eq!(read_all(&mut one), b"");
         assert_eq!(read_all(&mut two), b"");
+    }
+}
+
+/// Of a terminal that is not of UTF-8, or behind half a letter that was erased.
+#[test]
+fn a_command_that_is_not_of_letters_is_obeyed_and_said_to_nobody() {
+    let garbled = "that is not UTF-8, and was neither obeyed nor said to everybody";
+    for (kind, more) in [("dumb", &[][..]), ("xterm", &["--no-edit"])] {
+        let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
+        let mut seat = Seat::start(kind, Stream::Pipe, &line);
+        let port = listening_port(&seat.process.stderr);
+        let (mut one, mut two) = (seat.join(port), seat.join(port));
+        for (line, answer) in [
+            (&b"/msg 1 caf\xe9"[..], garbled),
+            (b"/kick 2 \xe9", garbled),
+            (b"\xc3/msg 1 pin", ""),
+            (b"/ms\xe9g 1 pin", ""),
+            (b"/quit\xe9", "is no command, and was not sent"),
+        ] {
+            let before = seat.screen.bytes().len();
+            seat.press([line, b"\r"].concat());
+            seat.screen.wait_until("an answer", |shown| {
+                let new = String::from_utf8_lossy(&shown[before..]).into_owned();
+                let new = without_marks(&new);
+                new.contains("muxnc: ") && new.contains(answer) && new.ends_with('\n')
+            });
+            seat.pause();
+        }
+        seat.press(b"caf\xe9\r");
+        for peer in [&mut one, &mut two] {
+            expect_bytes(peer, b"caf\xe9\n");
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! known early; a console and a terminal are read while there is room for what waits; what comes at once is
 //! no command, and what is for one alone is never said to everybody.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use super::Operator;
@@ -35,6 +36,10 @@ const AHEAD: usize = 64 * 1024;
 
 /// What is answered to a message to one alone that came in a paste.
 const NOT_SAID: &str = "a /msg that is pasted is neither obeyed nor said to everybody: type it";
+
+/// What is answered to a command that has bytes which are no letters.
+const GARBLED: &str =
+    "that is not UTF-8, and was neither obeyed nor said to everybody: does the terminal send that?";
 
 /// What the keyboard sends for it.
 const CTRL_D: u8 = 0x04;
@@ -201,14 +206,17 @@ impl<D: Device> Operator<D> {
         if !arrived.text.is_empty() {
             self.echoed |= arrived.text.ends_with(b"\n");
             let is_typed = arrived.is_typed && !self.waiting.is_midline();
-            let text = std::str::from_utf8(&arrived.text).ok();
-            let line = text.and_then(|text| match text.strip_suffix('\n') {
+            let text = String::from_utf8_lossy(&arrived.text);
+            let line = match text.strip_suffix('\n') {
                 // Behind the last of it there is no end, but nothing follows.
-                None if has_ended && !matches!(understand(text), Typed::Say(_)) => Some(text),
+                None if has_ended && !matches!(understand(&text), Typed::Say(_)) => Some(&*text),
                 line => line,
-            });
+            };
             match line.filter(|_| is_typed) {
-                Some(line) => self.understand(line, peers, transfer, admission, now),
+                Some(line) if matches!(text, Cow::Borrowed(_)) => {
+                    self.understand(line, peers, transfer, admission, now);
+                }
+                Some(line) => self.understand_garbled(line, &arrived.text),
                 None => self.say_bulk(&arrived.text),
             }
             self.tell_waiting(peers, transfer);
@@ -218,11 +226,20 @@ impl<D: Device> Operator<D> {
         }
     }
 
+    /// Takes a line whose bytes are no letters (a terminal that is not of UTF-8, half a letter that was
+    /// erased): it is said as it came, but a command that might be another is not obeyed, and nobody reads it.
+    fn understand_garbled(&mut self, line: &str, bytes: &[u8]) {
+        match understand(line) {
+            Typed::Do(_) if self.manner.has_commands => self.answer(GARBLED),
+            Typed::Explain(why) if self.manner.has_commands => self.answer(&why),
+            _ => self.waiting.push(bytes),
+        }
+    }
+
     /// Lets lines wait to be said that came at once, whole or not.
     fn say_bulk(&mut self, bytes: &[u8]) {
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let text = std::str::from_utf8(line);
-            let is_private = text.is_ok_and(|line| is_private(line.trim_end()));
+            let is_private = is_private(String::from_utf8_lossy(line).trim_end());
             match is_private && self.manner.has_commands && !self.waiting.is_midline() {
                 true => self.answer(NOT_SAID),
                 false => self.waiting.push(line),
