@@ -39,8 +39,9 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 /// It does if it begins with what is taken for a slash, perhaps behind one letter or digit, and `msg`, or what is almost
 /// that with a number and a text, or a word of these letters, with signs or a name in it, and a text; or with `msg`, a
 /// number or a name, and a text directly behind a 7 or anything else that is no word: signs, and one letter of another
-/// script at most. The number may stand in brackets or behind a sign, and the text directly behind it; no name is behind
-/// a quotation mark. Blanks and what is not seen do not matter.
+/// script at most; or with `msg`, the slash among or behind its letters, and a text. The number may stand in brackets or
+/// behind a sign, and the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not
+/// matter.
 pub fn is_private(line: &str) -> bool {
     !line.starts_with("//") && looks_private(line)
 }
@@ -87,6 +88,17 @@ fn is_like_message(line: &str) -> bool {
             .and_then(|rest| rest.strip_prefix(sign))
             .is_some_and(|rest| is_behind_slash(rest, &['.', '/', '-', '_']))
         || is_behind_a_sign(seen)
+        || has_slash_late(seen)
+}
+
+/// Whether its first word is `msg` with the slash between or behind its letters, and a text follows.
+fn has_slash_late(seen: &str) -> bool {
+    let (word, arguments) = first_word(seen);
+    let sign = |letter| is_slash(letter) || is_backslash(letter);
+    let letters: String = plain(word)
+        .filter(|letter| letter.is_alphabetic())
+        .collect();
+    word.contains(sign) && letters == PRIVATE && arguments.contains(char::is_alphanumeric)
 }
 
 /// Whether something that is no word stands before a message, without a blank between.
@@ -267,6 +279,9 @@ mod tests {
             "/ms/g Ana psst",
             "/m5sg Ana psst",
             "/2msg Ana psst",
+            "m/sg Ana psst",
+            "msg/ Ana psst",
+            "Ms\\g 3 psst",
             "hello\r/msg Ana psst",
             "hello^M/msg Ana psst^M",
             "hello\u{2028}/msg Ana psst",
@@ -286,6 +301,8 @@ mod tests {
             "or/msg 3 psst",
             "x /msg 3 psst",
             "x/msg.txt 3 psst",
+            "msg/",
+            "m/s is a speed",
             "/m/g is a path",
             ".msg 3",
             ".msg Ana",
