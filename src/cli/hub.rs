@@ -122,7 +122,8 @@ pub(super) struct HubArgs {
     /// Cut off who holds the others up this long and takes nothing
     ///
     /// What is typed or relayed waits this long for a member that takes something, but less than most
-    /// of the others do; a file or a pipe waits for it to its end.
+    /// of the others do; a file or a pipe waits for it to its end. What a program reads becomes known in
+    /// steps of 64 KiB and more: who reads a file at less than some 15 kB/s needs a longer time.
     #[arg(
         long,
         value_name = "TIME",
