@@ -338,6 +338,71 @@ fn what_is_said_to_one_alone_is_marked_at_both_ends_and_read_nowhere_else() {
     assert!(!minutes.contains("secret"), "{minutes}");
 }
 
+/// Whoever was typing when the name changed hands meant the one who had it.
+#[test]
+fn what_was_for_one_who_left_is_not_told_to_who_took_the_name() {
+    let (_hub, mut ana, mut ben) = pair(&[]);
+    ana.says("/nick Ana\n");
+    ben.hears("* user1 is now Ana\n");
+    ben.says("/msg Ana first\n");
+    ana.hears("<user2, to you alone> first\n");
+    // One renames itself, and another is called so.
+    ana.says("/nick Anna2\n");
+    ben.hears("* Ana is now Anna2\n");
+    let mut eve = Peer::join(_hub.port, 3);
+    eve.says("/nick ana\n");
+    ben.hears("* user3 is now ana\n");
+    ben.says("/msg Ana my pin\n/msg Anna2 second\n");
+    ben.hears("* ana was somebody else a moment ago: not said.");
+    ana.hears("<user2, to you alone> second\n");
+    eve.says("and now?\n");
+    ben.hears("<ana> and now?\n");
+    assert!(!eve.got.text().contains("pin"), "{}", eve.got.text());
+}
+
+#[test]
+fn the_operator_as_well_is_told_that_a_name_is_anothers_now() {
+    if !installed(&["setsid"]) {
+        return;
+    }
+    let mut bob = Terminal::muxnc(&["-l", "0", "--chat"]);
+    let port = support::listening_port(&bob.screen);
+    let ana = Peer::join(port, 1);
+    let mut eve = Peer::join(port, 2);
+    ana.hears("* user2 joined\n");
+    bob.press("/name 1 Ana\r");
+    eve.hears("* user1 is now Ana\n");
+    // Who gives a name away knows whose it is.
+    support::pause();
+    bob.press("/name 1\r");
+    eve.hears("* Ana is now user1\n");
+    support::pause();
+    bob.press("/name 2 Ana\r");
+    ana.hears("* user2 is now Ana\n");
+    support::pause();
+    bob.press("/msg Ana for you\r");
+    eve.hears("<host, to you alone> for you\n");
+    // Who just takes it is not who was meant.
+    eve.says("/nick Eve\n");
+    ana.hears("* Ana is now Eve\n");
+    let mut ana = ana;
+    ana.says("/nick Ana\n");
+    eve.hears("* user1 is now Ana\n");
+    for command in ["/msg Ana my pin", "/kick Ana", "/mute Ana"] {
+        support::pause();
+        let before = bob.screen.text().len();
+        bob.press(format!("{command}\r"));
+        bob.screen.wait_until("the answer", |shown| {
+            let shown = String::from_utf8_lossy(shown);
+            shown[before..].contains("was [2] until a moment ago, and is [1] now")
+        });
+    }
+    support::pause();
+    bob.press("/msg 1 at last\r");
+    ana.hears("<host, to you alone> at last\n");
+    assert!(!ana.got.text().contains("pin"));
+}
+
 /// A key, a byte order mark or a quotation before it, and what autocorrection makes of it: nobody else reads it.
 #[test]
 fn what_could_be_for_one_alone_is_answered_and_said_to_nobody() {

@@ -21,6 +21,7 @@ pub mod escape;
 pub mod explain;
 pub mod flow;
 pub mod fold;
+pub mod handover;
 pub mod handshakes;
 pub mod happy_eyeballs;
 pub mod idle;

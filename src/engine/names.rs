@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Instant;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -19,6 +20,7 @@ use unicode_security::RestrictionLevelDetection;
 use unicode_security::confusable_detection::skeleton;
 
 use crate::engine::escape::Letters;
+use crate::engine::handover::Handovers;
 
 /// What the operator is called if not said otherwise.
 pub const HOST: &str = "host";
@@ -62,6 +64,8 @@ pub enum Owner {
 pub struct Names {
     /// Whose the names are that were given or taken, by each of their [`marks`].
     owners: HashMap<String, Owner>,
+    /// Whose they were.
+    handovers: Handovers,
 }
 
 /// Why somebody cannot have a name.
@@ -101,6 +105,7 @@ impl Default for Names {
     fn default() -> Names {
         let mut names = Names {
             owners: HashMap::new(),
+            handovers: Handovers::default(),
         };
         for (name, owner) in RESERVED {
             names.give(name, owner);
@@ -133,6 +138,7 @@ impl Names {
         number: u32,
         old: Option<&str>,
         new: &str,
+        now: Instant,
     ) -> Result<Box<str>, NameError> {
         let new = normal(new)?;
         if old == Some(&*new) {
@@ -151,17 +157,38 @@ impl Names {
             return Err(NameError::Taken);
         }
         if let Some(old) = old {
-            self.release(old);
+            self.release(old, number, now);
+        }
+        for mark in marks(&new) {
+            self.handovers.take(&mark, number, now);
         }
         self.give(&new, own);
         Ok(new)
     }
 
-    /// The owner of a name has it no more: another one may have it.
-    pub fn release(&mut self, name: &str) {
+    /// Its owner, the member with that number, has a name no more: another one may have it.
+    pub fn release(&mut self, name: &str, number: u32, now: Instant) {
         for mark in marks(name) {
             self.owners.remove(&mark);
+            // Nobody else may have that, ever.
+            if !is_default(&mark) {
+                self.handovers.free(mark, number, now);
+            }
         }
+    }
+
+    /// Who gave that name away knows whose it is.
+    pub fn settle(&mut self, name: &str) {
+        for mark in marks(name) {
+            self.handovers.settle(&mark);
+        }
+    }
+
+    /// The number of another than the member of that number who had the name a moment ago, so that whoever
+    /// begins to type it may mean that one: see [`TIME`](crate::engine::handover::TIME).
+    pub fn former(&self, name: &str, number: u32, now: Instant) -> Option<u32> {
+        let name = normal(name).ok()?;
+        marks(&name).find_map(|mark| self.handovers.former(&mark, number, now))
     }
 
     /// Whose a name is, or one that looks like it.
@@ -316,6 +343,8 @@ fn mark(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// The names of a chat whose operator is called so.
@@ -328,9 +357,9 @@ mod tests {
     /// Whether somebody may be called so while `taken` is another's name.
     fn beside(taken: &str, name: &str) -> Result<Box<str>, NameError> {
         let mut names = chat("Bob");
-        let given = names.rename(1, 1, Some("user1"), taken);
+        let given = names.rename(1, 1, Some("user1"), taken, Instant::now());
         assert_eq!(given.as_deref(), Ok(taken));
-        names.rename(2, 2, Some("user2"), name)
+        names.rename(2, 2, Some("user2"), name, Instant::now())
     }
 
     #[test]
@@ -461,10 +490,12 @@ mod tests {
         ] {
             assert_eq!(beside("Ana", name).as_deref(), Ok(name), "{name}");
             let mut names = chat(HOST);
-            names.rename(7, 7, None, name).expect("a name");
+            names
+                .rename(7, 7, None, name, Instant::now())
+                .expect("a name");
             assert_eq!(names.owner(name), Some(Owner::Member(7)));
             assert_eq!(names.owner(&name.to_uppercase()), Some(Owner::Member(7)));
-            names.release(name);
+            names.release(name, 7, Instant::now());
             assert_eq!(names.owner(name), None);
             let reserved = names.owners.len();
             assert_eq!(reserved, Names::default().owners.len(), "{name}");
@@ -513,7 +544,13 @@ mod tests {
         for digit in 0..10 {
             let old = names.join(digit as usize + 1, digit + 1);
             let name = format!("student{digit}");
-            let given = names.rename(digit as usize + 1, digit + 1, Some(&old), &name);
+            let given = names.rename(
+                digit as usize + 1,
+                digit + 1,
+                Some(&old),
+                &name,
+                Instant::now(),
+            );
             assert_eq!(given.as_deref(), Ok(&*name));
         }
     }
@@ -556,7 +593,7 @@ mod tests {
             names.join(key, key as u32);
         }
         let mut rename = |key: usize, old: &str, new: &str| {
-            let renamed = names.rename(key, key as u32, Some(old), new);
+            let renamed = names.rename(key, key as u32, Some(old), new, Instant::now());
             renamed.map(|name| assert_eq!(*name, *new))
         };
         assert_eq!(rename(1, "user1", "Ana"), Ok(()));
@@ -575,8 +612,8 @@ mod tests {
         assert_eq!(rename(2, "user2", "Ana"), Ok(()));
         assert_eq!(rename(3, "user3", "user2"), Err(NameError::Taken));
         assert_eq!(rename(4, "user4", "user4"), Err(NameError::Same));
-        names.release("Ana");
-        let given = names.rename(3, 3, Some("user3"), "Ana");
+        names.release("Ana", 3, Instant::now());
+        let given = names.rename(3, 3, Some("user3"), "Ana", Instant::now());
         assert_eq!(given.as_deref(), Ok("Ana"), "it left");
         assert_eq!(names.owner("aNA"), Some(Owner::Member(3)));
         assert_eq!(names.owner("HOST"), Some(Owner::Operator));
@@ -592,5 +629,46 @@ mod tests {
         for name in ["", "user1", "USER", "user-7", "two words", "12", "Ｂｏｂ"] {
             assert!(!is_free_for_host(name), "{name}");
         }
+    }
+
+    #[test]
+    fn whose_a_name_was_is_known_for_as_long_as_it_takes_to_type() {
+        let (mut names, start) = (chat("Bob"), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        names
+            .rename(1, 1, Some("user1"), "Ana", start)
+            .expect("a name");
+        assert_eq!(names.former("Ana", 1, start), None);
+        names.release("Ana", 1, at(10));
+        // Another takes it, by a name that looks like it, and gives it to a third.
+        names
+            .rename(2, 2, Some("user2"), "ana", at(20))
+            .expect("a name");
+        assert_eq!(names.former("Ana", 2, at(34)), Some(1));
+        names.release("ana", 2, at(34));
+        names
+            .rename(3, 3, Some("user3"), "Ana", at(34))
+            .expect("a name");
+        assert_eq!(names.former("aNA", 3, at(48)), Some(1));
+        assert_eq!(names.former("Ana", 3, at(49)), None);
+        // Who has it again had it before.
+        names.release("Ana", 3, at(60));
+        names
+            .rename(3, 3, Some("user3"), "Ana", at(60))
+            .expect("a name");
+        assert_eq!(names.former("Ana", 3, at(60)), None);
+        // And so it is if the operator said who is called so.
+        names.release("Ana", 3, at(70));
+        names
+            .rename(4, 4, Some("user4"), "Ana", at(70))
+            .expect("a name");
+        names.settle("Ana");
+        assert_eq!(names.former("Ana", 4, at(70)), None);
+        // Those that nobody else may have are not kept.
+        for number in 0..100_000 {
+            let name = names.join(number, number as u32);
+            names.release(&name, number as u32, at(80));
+        }
+        assert_eq!(names.handovers.len(), 0);
     }
 }

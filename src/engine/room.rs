@@ -275,7 +275,7 @@ impl Room {
         }
         self.journal.leave(member.cursor);
         if let Some(name) = &member.account.name {
-            self.names.release(name);
+            self.names.release(name, member.account.number, now);
         }
         self.announce_leave(&member.account, member.is_announced, now);
         self.update_backpressure(now);

@@ -22,7 +22,7 @@ impl Room {
         }
     }
 
-    /// Calls a member by a name, unless another one has it or could be taken for it.
+    /// Calls a member by a name, as the operator wishes, unless another one has it or could be taken for it.
     ///
     /// # Errors
     /// Why it is not called so.
@@ -31,7 +31,10 @@ impl Room {
     /// If there is no member of that key.
     pub fn name(&mut self, key: usize, name: &str, now: Instant) -> Result<(), NameError> {
         match self.rename(key, name, now) {
-            Err(NameError::Same) => Ok(()),
+            Ok(()) | Err(NameError::Same) => {
+                self.names.settle(name);
+                Ok(())
+            }
             renamed => renamed,
         }
     }
@@ -47,7 +50,7 @@ impl Room {
             // Nobody else has that, and if it has it already, it has.
             let _ = self.rename(key, &name, now);
         } else if let Some(name) = account.name.take() {
-            self.names.release(&name);
+            self.names.release(&name, account.number, now);
         }
     }
 
@@ -59,11 +62,20 @@ impl Room {
         }
     }
 
+    /// The number of another member that had this name until a moment ago, and may be meant by it.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub fn former(&self, key: usize, name: &str, now: Instant) -> Option<u32> {
+        let number = self.members[key].account.number;
+        self.names.former(name, number, now)
+    }
+
     /// Gives a member a name; in a chat everybody hears of it.
     pub(super) fn rename(&mut self, key: usize, new: &str, now: Instant) -> Result<(), NameError> {
         self.free_name(key, new, now);
         let account = &mut self.members[key].account;
-        let new = (self.names).rename(key, account.number, account.name.as_deref(), new)?;
+        let new = (self.names).rename(key, account.number, account.name.as_deref(), new, now)?;
         let old = account.name.replace(new.clone());
         if !self.is_chat() {
             return Ok(());

@@ -50,22 +50,22 @@ impl<D: Device> Operator<D> {
             Command::Lock(on) => self.lock(on, admission),
             Command::Allow(hosts) => self.allow(hosts, admission),
             Command::Message { whom, text } => {
-                if let Some(key) = self.find(whom, peers) {
+                if let Some(key) = self.find(whom, peers, now) {
                     self.voice.tell(key, text, peers);
                 }
             }
             Command::Kick { whom, reason } => {
-                if let Some(key) = self.find(whom, peers) {
+                if let Some(key) = self.find(whom, peers, now) {
                     peers.kick(key, shown(reason), now);
                 }
             }
             Command::Name { whom, name } => {
-                if let Some(key) = self.find(whom, peers) {
+                if let Some(key) = self.find(whom, peers, now) {
                     self.name(key, name, peers, now);
                 }
             }
             Command::Mute { whom, on } => {
-                if let Some(key) = self.find(whom, peers) {
+                if let Some(key) = self.find(whom, peers, now) {
                     peers.room.mute(key, on, now);
                     peers.record_lines(None);
                     let who = label(key, peers);
@@ -78,8 +78,14 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// The key of the member that a command is about, if it is here.
-    pub(super) fn find<S: Stream>(&mut self, whom: Whom<'_>, peers: &Peers<S, D>) -> Option<usize> {
+    /// The key of the member that a command is about, if it is here; and if its name was not another's
+    /// while that was typed.
+    pub(super) fn find<S: Stream>(
+        &mut self,
+        whom: Whom<'_>,
+        peers: &Peers<S, D>,
+        now: Instant,
+    ) -> Option<usize> {
         let (key, called) = match whom {
             Whom::Number(number) => (peers.room.find(number), format!("has number {number}")),
             Whom::Name(name) => (
@@ -87,10 +93,21 @@ impl<D: Device> Operator<D> {
                 format!("is called {}", quoted(name)),
             ),
         };
-        if key.is_none() {
+        let Some(key) = key else {
             self.answer(&format!("nobody here {called}: /who lists everybody"));
+            return None;
+        };
+        if let Whom::Name(name) = whom
+            && let Some(former) = peers.room.former(key, name, now)
+        {
+            let (name, number) = (quoted(name), peers.room.member(key)?.account.number);
+            self.answer(&format!(
+                "{name} was [{former}] until a moment ago, and is [{number}] now: nothing was done; the \
+                 number says who is meant"
+            ));
+            return None;
         }
-        key
+        Some(key)
     }
 
     /// Calls a member so, or by its number only.

@@ -148,6 +148,10 @@ impl Room {
             Owner::Member(other) if other == key => {
                 return self.answer(key, "that is you");
             }
+            Owner::Member(other) if self.former(other, &to, now).is_some() => {
+                let text = "was somebody else a moment ago: not said. It will be, 15 s later";
+                return self.answer(key, format_args!("{to} {text}"));
+            }
             Owner::Member(_) if !self.policy.relay => {
                 return self.answer(key, format_args!("only {host} hears you now"));
             }
