@@ -263,8 +263,9 @@ impl<L> Accept<L> {
         }
         // Whoever is not wanted at all is not worth a handshake that costs something, and without one there
         // are no words for why. How many are here is asked when it is over: who only connects takes no place.
-        let is_costly = conn.beside().is_none_or(|beside| beside.is_costly());
-        if is_costly && let Err(refusal) = self.admission.ask_lists(conn.addr().ip()) {
+        if conn.has_costly_handshake()
+            && let Err(refusal) = self.admission.ask_lists(conn.addr().ip())
+        {
             tell_refused(conn.addr(), refusal, peers, now);
             return None;
         }

@@ -374,6 +374,11 @@ impl<S: Stream> Conn<S> {
         self.stream.beside()
     }
 
+    /// Whether its handshake costs more than a few words, so that one that comes to nothing is not begun: TLS.
+    pub fn has_costly_handshake(&mut self) -> bool {
+        self.beside().is_none_or(|beside| beside.is_costly())
+    }
+
     /// Takes note that so much was written.
     pub fn sent(&mut self, count: usize) {
         if count > 0 {

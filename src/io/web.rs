@@ -11,6 +11,8 @@
 #[cfg(not(feature = "web"))]
 mod absent;
 #[cfg(feature = "web")]
+mod asking;
+#[cfg(feature = "web")]
 mod outgoing;
 #[cfg(feature = "web")]
 mod site;

@@ -15,19 +15,14 @@ use super::answer::answer;
 #[derive(Debug, Clone)]
 pub struct Page {
     html: &'static str,
-    /// The sources of its scripts and styles.
-    scripts: String,
-    styles: String,
+    policy: Policy,
 }
 
 impl Page {
     /// One whose scripts and styles are in `<script>` and `<style>` without attributes.
     pub fn new(html: &'static str) -> Page {
-        Page {
-            html,
-            scripts: sources(html, "script"),
-            styles: sources(html, "style"),
-        }
+        let policy = Policy::of(html);
+        Page { html, policy }
     }
 
     /// The answer to whoever called the hub `host`, without the page itself if it is `head_only`.
@@ -37,20 +32,39 @@ impl Page {
             Some(host) => format!(" ws://{host} wss://{host}"),
             None => String::new(),
         };
-        let fields = format!(
+        let fields = self.policy.fields(&format!("'self'{sockets}"));
+        answer(Status::Ok, HTML, &fields, self.html.as_bytes(), head_only)
+    }
+}
+
+/// What a page is.
+pub const HTML: &str = "text/html; charset=utf-8";
+
+/// What a browser may do with a page.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The sources of its scripts and styles.
+    scripts: String,
+    styles: String,
+}
+
+impl Policy {
+    /// That of a page with these scripts and styles, whatever else is in it.
+    pub fn of(html: &str) -> Policy {
+        Policy {
+            scripts: sources(html, "script"),
+            styles: sources(html, "style"),
+        }
+    }
+
+    /// The fields that tell it, and to what the page may connect.
+    pub fn fields(&self, connect: &str) -> String {
+        format!(
             "Content-Security-Policy: default-src 'none'; script-src{}; style-src{}; \
-             connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; \
+             connect-src {connect}; base-uri 'none'; form-action 'none'; \
              frame-ancestors 'none'\r\n\
              Referrer-Policy: no-referrer\r\n",
             self.scripts, self.styles,
-        );
-        let html = self.html.as_bytes();
-        answer(
-            Status::Ok,
-            "text/html; charset=utf-8",
-            &fields,
-            html,
-            head_only,
         )
     }
 }

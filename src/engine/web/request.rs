@@ -53,11 +53,26 @@ pub struct Join {
     pub returning: Option<Returning>,
 }
 
-/// Reads the head of a request. None: it is not whole.
+/// The head of a request, taken apart.
+pub(super) struct Head<'a> {
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    /// Of HTTP/1: 1, or 0 in old ones.
+    version: Option<u8>,
+    /// What it calls the hub: missing in old ones only.
+    pub(super) host: Option<&'a str>,
+    pub(super) fields: Fields<'a>,
+}
+
+/// Reads the head of a request, for whoever understands it. None: it is not whole.
 ///
 /// # Errors
-/// It is refused.
-pub fn read(head: &[u8], origins: &Origins<'_>) -> Result<Option<Asked>, Refusal> {
+/// It is no such request, or is refused.
+pub(super) fn understand<T>(
+    head: &[u8],
+    understand: impl FnOnce(&Head<'_>) -> Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     let parsed = request.parse(head).map_err(|error| match error {
@@ -73,45 +88,63 @@ pub fn read(head: &[u8], origins: &Origins<'_>) -> Result<Option<Asked>, Refusal
         return Err(bad("more was sent before the answer"));
     }
     let fields = Fields(request.headers);
-    let (path, query) = match request.path {
-        Some(target) => target.split_once('?').unwrap_or((target, "")),
-        None => return Err(bad("this is not a request in HTTP/1.1")),
+    let (Some(method), Some(target)) = (request.method, request.path) else {
+        return Err(bad("this is not a request in HTTP/1.1"));
     };
-    let is_head = request.method == Some("HEAD");
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let host = fields.one("host")?;
     if host.is_none() && request.version != Some(0) {
         return Err(bad("the field Host is missing"));
     }
-    match (path, request.method) {
-        ("/", Some("GET" | "HEAD")) => {
-            if let Some(host) = host {
+    let version = request.version;
+    understand(&Head {
+        method,
+        path,
+        query,
+        version,
+        host,
+        fields,
+    })
+    .map(Some)
+}
+
+/// Reads the head of a request. None: it is not whole.
+///
+/// # Errors
+/// It is refused.
+pub fn read(head: &[u8], origins: &Origins<'_>) -> Result<Option<Asked>, Refusal> {
+    understand(head, |head| asked(head, origins))
+}
+
+fn asked(head: &Head<'_>, origins: &Origins<'_>) -> Result<Asked, Refusal> {
+    match (head.path, head.method) {
+        ("/", "GET" | "HEAD") => {
+            if let Some(host) = head.host {
                 origins.check_host(host)?;
             }
-            Ok(Some(Asked::Page {
-                host: host.map(Into::into),
-                head_only: is_head,
-            }))
+            Ok(Asked::Page {
+                host: head.host.map(Into::into),
+                head_only: head.method == "HEAD",
+            })
         }
-        (SOCKET, Some("GET")) => {
-            let host = host.ok_or(bad("the field Host is missing"))?;
+        (SOCKET, "GET") => {
+            let host = head.host.ok_or(bad("the field Host is missing"))?;
             origins.check_host(host)?;
-            if let Some(origin) = fields.one("origin")? {
+            if let Some(origin) = head.fields.one("origin")? {
                 origins.check_origin(origin, host)?;
             }
-            join(&fields, request.version, query).map(Some)
+            join(head)
         }
-        ("/" | SOCKET, _) => Err(Refusal::new(
-            Status::MethodNotAllowed,
-            "only GET is understood here",
-        )),
+        ("/" | SOCKET, _) => Err(not_allowed()),
         _ => Err(Refusal::new(Status::NotFound, "there is nothing but /")),
     }
 }
 
 /// What `/socket` is asked for.
-fn join(fields: &Fields<'_>, version: Option<u8>, query: &str) -> Result<Asked, Refusal> {
+fn join(head: &Head<'_>) -> Result<Asked, Refusal> {
+    let fields = &head.fields;
     let wants = |name, word| fields.has_word(name, word);
-    if !wants("upgrade", "websocket") || version != Some(1) {
+    if !wants("upgrade", "websocket") || head.version != Some(1) {
         return Ok(Asked::Probe);
     }
     if fields.one("sec-websocket-version")? != Some("13") {
@@ -130,7 +163,7 @@ fn join(fields: &Fields<'_>, version: Option<u8>, query: &str) -> Result<Asked, 
     let key = key.ok_or(bad("Sec-WebSocket-Key is not 16 bytes in base64"))?;
     Ok(Asked::Join(Join {
         accept: accept(key),
-        returning: returning(query)?,
+        returning: returning(head.query)?,
     }))
 }
 
@@ -174,12 +207,16 @@ fn bad(why: &'static str) -> Refusal {
     Refusal::new(Status::BadRequest, why)
 }
 
+pub(super) fn not_allowed() -> Refusal {
+    Refusal::new(Status::MethodNotAllowed, "only GET is understood here")
+}
+
 fn too_long() -> Refusal {
     Refusal::new(Status::TooLong, "the request is too long")
 }
 
 /// The fields of a request.
-struct Fields<'a>(&'a [httparse::Header<'a>]);
+pub(super) struct Fields<'a>(&'a [httparse::Header<'a>]);
 
 impl<'a> Fields<'a> {
     fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
@@ -188,7 +225,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a field that there may be once.
-    fn one(&self, name: &str) -> Result<Option<&'a str>, Refusal> {
+    pub(super) fn one(&self, name: &str) -> Result<Option<&'a str>, Refusal> {
         let mut all = self.all(name);
         let first = all.next().map(|value| str::from_utf8(value).map(str::trim));
         match (first, all.next()) {

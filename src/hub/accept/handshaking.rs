@@ -119,7 +119,7 @@ impl<L> Accept<L> {
             let Some(conn) = peers.arriving_mut(late) else {
                 continue;
             };
-            let is_tls = conn.beside().is_none_or(|beside| beside.is_costly());
+            let is_tls = conn.has_costly_handshake();
             match conn.handshake() {
                 Handshake::Silent if !is_tls => peers.forget(late),
                 Handshake::Silent | Handshake::Foreign => self.refuse_plain(late, peers, now),
@@ -139,8 +139,7 @@ impl<L> Accept<L> {
         now: Instant,
     ) {
         let conn = peers.arriving_mut(key);
-        let beside = conn.and_then(|conn| conn.beside());
-        match beside.is_some_and(|beside| !beside.is_costly()) {
+        match conn.is_some_and(|conn| !conn.has_costly_handshake()) {
             true => peers.forget(key),
             false => self.give_up(key, reason, peers, now),
         }

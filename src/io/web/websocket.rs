@@ -7,7 +7,7 @@
 //!
 //! It promises: what a read gives is what was said, a line feed after each message; an end is told as one
 //! only after the other side's close, and whoever ends without it was lost. Of what comes at most
-//! [`MAX_HEAD`] bytes are kept, and of what waits to be said beside the stream a few hundred.
+//! [`MAX_HEAD`](request::MAX_HEAD) bytes are kept, and of what waits to be said beside the stream a few hundred.
 
 use std::borrow::Cow;
 use std::io;
@@ -16,9 +16,11 @@ use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::asking::Asked;
+use super::asking::Asking;
+use super::asking::in_http;
 use super::outgoing::Outgoing;
 use super::site::Site;
-use crate::engine::admit::AdmissionError;
 use crate::engine::aside::Aside;
 use crate::engine::aside::Returning;
 use crate::engine::explain::Agreement;
@@ -30,9 +32,7 @@ use crate::engine::web::frame::Event;
 use crate::engine::web::frame::MAX_MESSAGE;
 use crate::engine::web::frame::Reader;
 use crate::engine::web::request;
-use crate::engine::web::request::Asked;
 use crate::engine::web::request::Join;
-use crate::engine::web::request::MAX_HEAD;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -58,7 +58,7 @@ pub struct WebSocket<S> {
 #[derive(Debug)]
 enum State {
     /// What came of a request.
-    Asking(Vec<u8>),
+    Asking(Asking),
     /// It asks to be let in; without `Join` it only wants to know whether it would be.
     Asked(Option<Join>),
     /// It gets an answer and no more, and why, if it is refused.
@@ -100,7 +100,7 @@ impl<S: Stream> WebSocket<S> {
             under,
             site,
             local,
-            state: State::Asking(Vec::new()),
+            state: State::Asking(Asking::default()),
             outgoing: Outgoing::default(),
         }
     }
@@ -123,50 +123,31 @@ impl<S: Stream> WebSocket<S> {
 
     /// Reads on in a request until it is whole.
     fn read_request(&mut self) -> Handshake {
-        let State::Asking(head) = &mut self.state else {
+        let State::Asking(asking) = &mut self.state else {
             return Handshake::Pending;
         };
-        let mut buffer = [0; 1024];
-        loop {
-            let most = buffer.len().min(MAX_HEAD + 1 - head.len());
-            let count = match self.under.read(&mut buffer[..most]) {
-                Received::Bytes(count) => count,
-                Received::Pending if head.is_empty() => return Handshake::Silent,
-                Received::Pending => return Handshake::Pending,
-                Received::Yield => return Handshake::Begun,
-                // A browser connects in advance, and needs nothing.
-                Received::End | Received::Truncated(_) | Received::Failed(_) => {
-                    return Handshake::Left;
-                }
-            };
-            // A byte at a time, it is not looked at from its beginning for each.
-            let is_first = head.is_empty();
-            head.extend_from_slice(&buffer[..count]);
-            let is_line = buffer[..count].contains(&b'\n');
-            if !is_first && !is_line && head.len() < MAX_HEAD {
-                continue;
+        let origins = self.site.origins(self.local);
+        let asked = asking.read_on(&mut self.under, |head| request::read(head, &origins));
+        match asked {
+            Asked::NotYet(step) => step,
+            Asked::For(request::Asked::Page { host, head_only }) => {
+                let answer = self.site.page.answer(host.as_deref(), head_only);
+                self.answer(&answer, None);
+                self.go_on_answering()
             }
-            match request::read(head, &self.site.origins(self.local)) {
-                Ok(None) => {}
-                Ok(Some(Asked::Page { host, head_only })) => {
-                    let answer = self.site.page.answer(host.as_deref(), head_only);
-                    self.answer(&answer, None);
-                    return self.go_on_answering();
-                }
-                Ok(Some(Asked::Join(join))) => {
-                    self.state = State::Asked(Some(join));
-                    return Handshake::Done;
-                }
-                Ok(Some(Asked::Probe)) => {
-                    self.state = State::Asked(None);
-                    return Handshake::Asks;
-                }
-                Err(refusal) => {
-                    let is_news = refusal.status == Status::Forbidden;
-                    let answer = refusal.answer();
-                    self.answer(&answer, is_news.then_some(refusal.why));
-                    return self.go_on_answering();
-                }
+            Asked::For(request::Asked::Join(join)) => {
+                self.state = State::Asked(Some(join));
+                Handshake::Done
+            }
+            Asked::For(request::Asked::Probe) => {
+                self.state = State::Asked(None);
+                Handshake::Asks
+            }
+            Asked::Refused(refusal) => {
+                let is_news = refusal.status == Status::Forbidden;
+                let answer = refusal.answer();
+                self.answer(&answer, is_news.then_some(refusal.why));
+                self.go_on_answering()
             }
         }
     }
@@ -267,13 +248,7 @@ impl<S: Stream> Stream for WebSocket<S> {
 
     fn handshake(&mut self) -> Handshake {
         match self.state {
-            State::Asking(_) => match self.under.handshake() {
-                Handshake::Done => self.read_request(),
-                Handshake::Failed(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    Handshake::Left
-                }
-                other => other,
-            },
+            State::Asking(_) => self.read_request(),
             State::Asked(None) => Handshake::Asks,
             State::Asked(Some(_)) | State::Open(_) => Handshake::Done,
             State::Answered(_) => self.go_on_answering(),
@@ -423,7 +398,7 @@ impl<S: Stream> Stream for WebSocket<S> {
     }
 
     fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        let answer = http(refusal).answer();
+        let answer = in_http(refusal).answer();
         self.answer(&answer, None);
         self.outgoing.flush(&mut self.under).map(drop)
     }
@@ -431,28 +406,6 @@ impl<S: Stream> Stream for WebSocket<S> {
     fn beside(&mut self) -> Option<&mut dyn Beside> {
         Some(self)
     }
-}
-
-/// How that is told in HTTP.
-fn http(refusal: &Refusal) -> answer::Refusal {
-    let line = refusal.line();
-    let sentence = line.strip_prefix("muxnc: ").unwrap_or(&line).trim_end();
-    let status = match refusal {
-        Refusal::Admission(AdmissionError::NotAllowed | AdmissionError::Locked) => {
-            Status::Forbidden
-        }
-        Refusal::Admission(AdmissionError::Full(_) | AdmissionError::FullOfHost(_)) => {
-            Status::Unavailable
-        }
-        Refusal::NoTls => {
-            return answer::Refusal::new(
-                Status::BadRequest,
-                "this hub is encrypted: its address begins with https://",
-            );
-        }
-        Refusal::NoUpgrade => Status::UpgradeRequired,
-    };
-    answer::Refusal::new(status, sentence.to_string())
 }
 
 impl<S: Stream> Beside for WebSocket<S> {

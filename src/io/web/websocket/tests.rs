@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::admit::AdmissionError;
 use crate::engine::aside::Hello;
 use crate::io::web::wire::Wire;
 use crate::io::web::wire::frames;
@@ -105,7 +106,7 @@ fn refusals_are_answers_in_http() {
         (String::from("hello\r\n"), "400 Bad Request"),
         (String::from("\x16\x03\x01"), "400 Bad Request"),
         (
-            "x".repeat(MAX_HEAD + 10),
+            "x".repeat(request::MAX_HEAD + 10),
             "431 Request Header Fields Too Large",
         ),
     ] {

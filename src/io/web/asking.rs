@@ -1,0 +1,95 @@
+//! Asking: what came of a request in HTTP, until it is whole; and how a refusal is told in HTTP.
+//!
+//! It promises: at most [`MAX_HEAD`] bytes of it are kept.
+
+use std::io::ErrorKind;
+
+use crate::engine::admit::AdmissionError;
+use crate::engine::web::answer;
+use crate::engine::web::answer::Status;
+use crate::engine::web::request::MAX_HEAD;
+use crate::io::stream::Handshake;
+use crate::io::stream::Received;
+use crate::io::stream::Refusal;
+use crate::io::stream::Stream;
+
+/// What came of a request. See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Asking(Vec<u8>);
+
+/// What reading on came to.
+#[derive(Debug)]
+pub(super) enum Asked<T> {
+    /// It is whole, and this is wanted.
+    For(T),
+    /// It is refused.
+    Refused(answer::Refusal),
+    /// It is not whole, and what that means.
+    NotYet(Handshake),
+}
+
+impl Asking {
+    /// Reads on over a stream whose own handshake comes first, until the request is `understood`.
+    pub(super) fn read_on<T>(
+        &mut self,
+        under: &mut impl Stream,
+        understand: impl Fn(&[u8]) -> Result<Option<T>, answer::Refusal>,
+    ) -> Asked<T> {
+        match under.handshake() {
+            Handshake::Done => {}
+            Handshake::Failed(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                return Asked::NotYet(Handshake::Left);
+            }
+            other => return Asked::NotYet(other),
+        }
+        let Asking(head) = self;
+        let mut buffer = [0; 1024];
+        loop {
+            let most = buffer.len().min(MAX_HEAD + 1 - head.len());
+            let count = match under.read(&mut buffer[..most]) {
+                Received::Bytes(count) => count,
+                Received::Pending if head.is_empty() => return Asked::NotYet(Handshake::Silent),
+                Received::Pending => return Asked::NotYet(Handshake::Pending),
+                Received::Yield => return Asked::NotYet(Handshake::Begun),
+                // A browser connects in advance, and needs nothing.
+                Received::End | Received::Truncated(_) | Received::Failed(_) => {
+                    return Asked::NotYet(Handshake::Left);
+                }
+            };
+            // A byte at a time, it is not looked at from its beginning for each.
+            let is_first = head.is_empty();
+            head.extend_from_slice(&buffer[..count]);
+            let is_line = buffer[..count].contains(&b'\n');
+            if !is_first && !is_line && head.len() < MAX_HEAD {
+                continue;
+            }
+            match understand(head) {
+                Ok(None) => {}
+                Ok(Some(wanted)) => return Asked::For(wanted),
+                Err(refusal) => return Asked::Refused(refusal),
+            }
+        }
+    }
+}
+
+/// How that is told in HTTP.
+pub(super) fn in_http(refusal: &Refusal) -> answer::Refusal {
+    let line = refusal.line();
+    let sentence = line.strip_prefix("muxnc: ").unwrap_or(&line).trim_end();
+    let status = match refusal {
+        Refusal::Admission(AdmissionError::NotAllowed | AdmissionError::Locked) => {
+            Status::Forbidden
+        }
+        Refusal::Admission(AdmissionError::Full(_) | AdmissionError::FullOfHost(_)) => {
+            Status::Unavailable
+        }
+        Refusal::NoTls => {
+            return answer::Refusal::new(
+                Status::BadRequest,
+                "this hub is encrypted: its address begins with https://",
+            );
+        }
+        Refusal::NoUpgrade => Status::UpgradeRequired,
+    };
+    answer::Refusal::new(status, sentence.to_string())
+}
