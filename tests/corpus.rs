@@ -197,6 +197,11 @@ fn events() {
 }
 
 #[test]
+fn fetch() {
+    run("fetch");
+}
+
+#[test]
 fn moderation() {
     run("moderation");
 }

@@ -5,6 +5,7 @@
 //! chance, without any special toolchain.
 
 mod events;
+mod fetch;
 mod moderation;
 mod requests;
 
@@ -73,6 +74,7 @@ use muxnc::engine::web::request::Asked;
 use muxnc::engine::web::request::MAX_HEAD;
 
 pub use self::events::events;
+pub use self::fetch::fetch;
 pub use self::moderation::moderation;
 pub use self::requests::requests;
 
@@ -80,12 +82,13 @@ pub use self::requests::requests;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("access", access),
     ("chat", chat),
     ("command", command),
     ("editor", editor),
     ("events", events),
+    ("fetch", fetch),
     ("frames", frames),
     ("http", http),
     ("journal", journal),
@@ -682,22 +685,28 @@ pub fn http(data: &[u8]) {
         }
         Ok(Some(Asked::Probe)) => return,
     };
-    let answer = String::from_utf8(answer).expect("text");
+    let body = body_of(&answer, &FIELDS);
+    assert!(body.lines().count() <= 1, "{body:?}");
+    if let Ok(Some(_)) = asked {
+        let sooner = request::read(&data[..data.len() - 1], &origins);
+        assert_eq!(sooner, Ok(None), "it was whole before its end");
+    }
+}
+
+/// The body of an answer that has no other fields than these, of printable letters.
+fn body_of(answer: &[u8], fields: &[&str]) -> String {
+    let answer = str::from_utf8(answer).expect("text");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     for field in head.split("\r\n").skip(1) {
         let (name, value) = field.split_once(": ").expect("a field");
-        assert!(FIELDS.contains(&name), "{field:?}");
+        assert!(fields.contains(&name), "{field:?}");
         assert!(
             value
                 .bytes()
                 .all(|byte| byte.is_ascii_graphic() || byte == b' ')
         );
     }
-    assert!(body.lines().count() <= 1, "{body:?}");
-    if let Ok(Some(_)) = asked {
-        let sooner = request::read(&data[..data.len() - 1], &origins);
-        assert_eq!(sooner, Ok(None), "it was whole before its end");
-    }
+    body.into()
 }
 
 /// Who is on a list of hosts is so by the bits of the address, written out one by one.

@@ -25,6 +25,16 @@ impl Digest {
         self.count == 0
     }
 
+    /// The SHA-256.
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash.clone().finalize().into()
+    }
+
+    /// How many bytes there were.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// The same in words, where so many of the last bytes were not acknowledged.
     pub fn with_unacknowledged(&self, count: u64) -> String {
         let lacking = match count {
@@ -32,14 +42,22 @@ impl Digest {
             1 => String::from(", of which 1 was not acknowledged"),
             _ => format!(", of which {count} were not acknowledged"),
         };
-        let hash = self.hash.clone().finalize();
-        let mut told = format!("{} bytes{lacking}, SHA-256 ", self.count);
-        for byte in hash {
-            // Writing to a String cannot fail.
-            let _ = write!(told, "{byte:02x}");
-        }
-        told
+        format!(
+            "{} bytes{lacking}, SHA-256 {}",
+            self.count,
+            hexadecimal(&self.hash())
+        )
     }
+}
+
+/// A hash as `sha256sum` writes it.
+pub fn hexadecimal(hash: &[u8]) -> String {
+    let mut digits = String::new();
+    for byte in hash {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
 }
 
 impl fmt::Display for Digest {

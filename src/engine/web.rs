@@ -10,9 +10,14 @@
 //! else could have made a browser say.
 
 pub mod answer;
+pub mod date;
+pub mod fetch;
+pub mod filename;
 pub mod frame;
+pub mod offer;
 pub mod origin;
 pub mod page;
 pub mod ports;
 pub mod qr;
+pub mod range;
 pub mod request;

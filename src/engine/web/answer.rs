@@ -4,13 +4,14 @@
 //! browser guess what it is or keep it.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 /// How a request ends (RFC 9110, section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// 200
     Ok,
+    /// 206
+    PartialContent,
     /// 400
     BadRequest,
     /// 403
@@ -19,6 +20,10 @@ pub enum Status {
     NotFound,
     /// 405
     MethodNotAllowed,
+    /// 412
+    PreconditionFailed,
+    /// 416
+    RangeNotSatisfiable,
     /// 426
     UpgradeRequired,
     /// 431
@@ -31,10 +36,13 @@ impl Status {
     fn line(self) -> &'static str {
         match self {
             Status::Ok => "200 OK",
+            Status::PartialContent => "206 Partial Content",
             Status::BadRequest => "400 Bad Request",
             Status::Forbidden => "403 Forbidden",
             Status::NotFound => "404 Not Found",
             Status::MethodNotAllowed => "405 Method Not Allowed",
+            Status::PreconditionFailed => "412 Precondition Failed",
+            Status::RangeNotSatisfiable => "416 Range Not Satisfiable",
             Status::UpgradeRequired => "426 Upgrade Required",
             Status::TooLong => "431 Request Header Fields Too Large",
             Status::Unavailable => "503 Service Unavailable",
@@ -89,27 +97,27 @@ pub fn answer(
     body: &[u8],
     head_only: bool,
 ) -> Vec<u8> {
-    let mut head = String::new();
-    // Writing to a String cannot fail.
-    let _ = write!(
-        head,
+    let mut answer = head(status, content_type, fields, body.len() as u64).into_bytes();
+    if !head_only {
+        answer.extend_from_slice(body);
+    }
+    answer
+}
+
+/// The head of an answer whose body has that length, with `fields`, each ended by CRLF.
+pub fn head(status: Status, content_type: &str, fields: &str, length: u64) -> String {
+    format!(
         "HTTP/1.1 {}\r\n\
          Content-Type: {content_type}\r\n\
-         Content-Length: {}\r\n\
+         Content-Length: {length}\r\n\
          Cache-Control: no-store\r\n\
          X-Content-Type-Options: nosniff\r\n\
          {}{fields}\
          Connection: close\r\n\
          \r\n",
         status.line(),
-        body.len(),
         status.fields(),
-    );
-    let mut answer = head.into_bytes();
-    if !head_only {
-        answer.extend_from_slice(body);
-    }
-    answer
+    )
 }
 
 /// The answer that opens a WebSocket.
