@@ -71,6 +71,7 @@ use crate::io::signals::HeldFaults;
 use crate::io::signals::Signals;
 use crate::io::terminal::Terminal;
 use crate::io::tls::Acceptor;
+use crate::io::web::Offered;
 use crate::io::web::Site;
 use crate::io::web::invitation;
 use crate::io::world::Kernel;
@@ -113,6 +114,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         }
     };
     let (mut listeners, mut visits) = (Vec::new(), None);
+    let offered = offered(&config);
     if let Some(place) = &config.place {
         let (listener, told) = listen(place, acceptor.clone())?;
         let chosen = matches!(place, Place::Inet(bind) if bind.port == 0);
@@ -138,13 +140,18 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         if config.place.is_none() {
             announce_certificate(acceptor.as_ref(), &config, notices);
         }
-        visits = Some(Visits {
-            page: announce_pages(&listener),
-            secret: random::bytes().map_err(|e| Error::system("read /dev/urandom", &e))?,
-        });
         note_place(&told, true);
         let host = web.bind.host.as_deref();
-        let site = Site::new(host, &web.origins, acceptor.is_some())?;
+        let mut site = Site::new(host, &web.origins, acceptor.is_some())?;
+        if offered.is_some() {
+            announce_pages(&listener, "download");
+            site.offer_file();
+        } else {
+            visits = Some(Visits {
+                page: announce_pages(&listener, "join"),
+                secret: random::bytes().map_err(|e| Error::system("read /dev/urandom", &e))?,
+            });
+        }
         listener.serve(site);
         listeners.push(listener);
     }
@@ -160,6 +167,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         reload,
         records: hub_records,
         visits,
+        offered,
     };
     match Hub::open(opened, config, notices)
         .map_err(|e| Error::system("start the event loop", &e))?
@@ -215,12 +223,22 @@ fn announce_raw(listener: &Listener, acceptor: Option<&Acceptor>) {
     }
 }
 
-/// Says how to join it with a browser: where, and for a camera in a code, if that leaves half of the
-/// terminal. Returns the address in the code.
-fn announce_pages(listener: &Listener) -> Option<String> {
+/// The file that browsers may download instead of joining: with a transfer, which is of a file.
+fn offered(config: &HubConfig) -> Option<Offered> {
+    let has_input = config.settings.traffic != Traffic::ReceiveOnly;
+    let file = config.web.as_ref().filter(|_| has_input);
+    file.and_then(|_| Offered::stdin()).filter(|file| {
+        let remaining = Some(file.remaining());
+        transfer::is_whole(remaining, config.wait_for, config.keep_open)
+    })
+}
+
+/// Says what to open with a browser to join, or to download: where, and for a camera in a code, if that leaves
+/// half of the terminal. Returns the address in the code.
+fn announce_pages(listener: &Listener, purpose: &str) -> Option<String> {
     let pages = listener.pages();
     for page in &pages {
-        log::info!(target: NOTICE, "to join: {}", whole(page));
+        log::info!(target: NOTICE, "to {purpose}: {}", whole(page));
     }
     let page = pages.into_iter().next()?;
     if let Some(code) = invitation(&page).filter(|code| leaves_half(code)) {
@@ -247,6 +265,7 @@ struct Opened {
     reload: Option<Reload>,
     records: Option<Records>,
     visits: Option<Visits>,
+    offered: Option<Offered>,
 }
 
 /// How the loop ended.
@@ -276,6 +295,7 @@ impl Hub {
             reload,
             mut records,
             visits,
+            offered,
         } = opened;
         let poll = Poll::new()?;
         let registry = poll.registry();
@@ -312,6 +332,7 @@ impl Hub {
             listeners,
             are_shared: config.place == Some(Place::Passed),
             visits,
+            offered,
             lists,
             input,
             can_draw: stderr.is_capable_terminal(),

@@ -106,7 +106,8 @@ pub(super) struct HubArgs {
     /// Read nothing of stdin before N peers are here
     ///
     /// So a file goes to all of them at once. How many are here, and then how far it is, is said
-    /// at a terminal. Whoever comes when a file or a pipe has begun is refused.
+    /// at a terminal. Whoever comes when a file or a pipe has begun is refused. Who downloads the file by
+    /// --web does not count.
     #[arg(
         long,
         value_name = "N",

@@ -20,7 +20,10 @@ pub(super) struct WebArgs {
     ///
     /// A phone or a computer without nc opens that page and takes part like everybody else; on a terminal
     /// with room for it a QR code shows the way (later: /qr). Beside a PORT of its own for nc and the
-    /// others, or without one. With --ssl the page is https://.
+    /// others, or without one. With --ssl the page is https://. Of a file on stdin the page is a download
+    /// instead, without a room: with its size, its SHA-256 and parts (curl -C -), until the file went to those who
+    /// joined and every download that runs then is over; without a PORT for them, until a signal. (With -k there is a
+    /// room.)
     #[arg(long, value_name = "[HOST:]PORT", conflicts_with = "once")]
     pub(super) web: Option<String>,
 

@@ -151,10 +151,11 @@ impl Handshakes {
         self.forget_ended();
     }
 
-    /// All are over. Returns which there were.
-    pub fn end_all(&mut self) -> Vec<usize> {
-        let keys = self.places.keys().copied().collect();
-        *self = Handshakes::default();
+    /// Those are over of whom that is said. Returns which they were.
+    pub fn end_those(&mut self, mut ends: impl FnMut(usize) -> bool) -> Vec<usize> {
+        let keys = self.places.keys().copied();
+        let keys: Vec<usize> = keys.filter(|&key| ends(key)).collect();
+        keys.iter().for_each(|&key| self.end(key));
         keys
     }
 
@@ -356,7 +357,10 @@ mod tests {
         assert_eq!(handshakes.take_late(now), Some(2));
         assert_eq!(handshakes.take_late(now), Some(3));
         assert_eq!(handshakes.take_late(now), None);
-        assert_eq!(handshakes.end_all(), [1]);
+        handshakes.begin(2, None, now);
+        assert_eq!(handshakes.end_those(|key| key == 2), [2]);
+        assert_eq!(handshakes.len(), 1);
+        assert_eq!(handshakes.end_those(|_| true), [1]);
         assert_eq!((handshakes.deadline(), handshakes.is_empty()), (None, true));
     }
 }

@@ -122,6 +122,8 @@ pub enum Entry<'a> {
         /// Those who got everything.
         whole: usize,
     },
+    /// Whoever came from there has downloaded something of the file that is offered.
+    Fetched(&'a dyn Display, Fetched<'a>),
     /// So many entries before this one are missing.
     Lost(u64),
 }
@@ -133,6 +135,23 @@ pub enum Speaker<'a> {
     Peer(Who<'a>),
     /// We: whoever sits here, and what that is called, to one alone or to everybody.
     Us(Option<&'a str>, Option<Who<'a>>),
+}
+
+/// What of a file somebody downloaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetched<'a> {
+    /// What the file is called.
+    pub name: &'a str,
+    /// The first byte that was asked for.
+    pub from: u64,
+    /// How many were.
+    pub wanted: u64,
+    /// How many of them it took.
+    pub taken: u64,
+    /// How it ended, in a word for programs.
+    pub code: &'static str,
+    /// The same in words.
+    pub words: &'a str,
 }
 
 /// How somebody left.

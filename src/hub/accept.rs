@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use self::exhaustion::Exhaustion;
 use self::exhaustion::Remedy;
+use self::listeners::Accepted;
 use self::listeners::Listeners;
 pub use self::waiting::PATIENCE;
 use self::waiting::Waiting;
@@ -57,26 +58,28 @@ pub(super) struct Accept<L> {
     exhaustion: Exhaustion,
     handshakes: Handshakes,
     waiting: Waiting,
-    /// Nobody else is let in: what comes from a shared listener is closed at once.
-    turns_away: bool,
+    /// Nobody else is let into the room.
+    is_closed: bool,
 }
 
 impl<L> Accept<L> {
-    /// Accepts from these listeners, which others may have open, too.
+    /// Accepts from these listeners, which others may have open, too; from one of them, of that number, whoever
+    /// wants a file and not into the room.
     pub(super) fn new(
         listeners: Vec<L>,
         are_shared: bool,
+        downloads: Option<usize>,
         admission: Admission,
         tells: bool,
     ) -> Accept<L> {
         Accept {
-            listeners: Listeners::new(listeners, are_shared),
+            listeners: Listeners::new(listeners, are_shared, downloads),
             admission,
             tells,
             exhaustion: Exhaustion::default(),
             handshakes: Handshakes::default(),
             waiting: Waiting::default(),
-            turns_away: false,
+            is_closed: false,
         }
     }
 
@@ -122,22 +125,37 @@ impl<L> Accept<L> {
         self.exhaustion.freed();
     }
 
-    /// Whether nobody else is let in.
+    /// Whether nobody else is let into the room.
     pub(super) fn is_closed(&self) -> bool {
-        self.turns_away
+        self.is_closed
     }
 
-    /// No other peer is let in: the kernel refuses whoever comes from now on, and those who wait; from
-    /// a shared listener they are taken and closed.
+    /// No other peer is let into the room: the kernel refuses whoever comes from now on, and those who wait;
+    /// from a shared listener they are taken and closed. Who wants a file still comes.
     pub(super) fn close<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>) {
-        self.turns_away = true;
+        self.is_closed = true;
         peers.expect_nobody();
-        self.listeners.close();
+        self.listeners.close_room();
         self.exhaustion.end();
-        let ended = self.handshakes.end_all().into_iter();
-        ended
-            .chain(self.waiting.take_all())
-            .for_each(|key| peers.forget(key));
+        self.end_arriving(peers, |is_for_a_file| !is_for_a_file);
+    }
+
+    /// Nor does anybody who wants a file, from now on.
+    pub(super) fn close_downloads<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>) {
+        self.listeners.close_downloads();
+        self.end_arriving(peers, |is_for_a_file| is_for_a_file);
+    }
+
+    /// Closes those who are on their way to the one or the other.
+    fn end_arriving<S: Stream, D: Device>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        ends: impl Fn(bool) -> bool,
+    ) {
+        let mut ends = |key| ends(peers.is_for_a_file(key));
+        let mut ended = self.handshakes.end_those(&mut ends);
+        ended.extend(self.waiting.take_those(&mut ends));
+        ended.into_iter().for_each(|key| peers.forget(key));
     }
 
     /// Lets those in who have come and may. Returns their keys.
@@ -168,17 +186,19 @@ impl<L> Accept<L> {
                 // All of them have something to be looked at: the backlog can wait for that.
                 break;
             }
-            let Some((stream, addr)) = self.accept(world, peers, now) else {
+            let Some(accepted) = self.accept(world, peers, now) else {
                 break;
             };
-            if self.turns_away {
+            let Accepted::Peer(stream, addr) = accepted else {
                 continue;
-            }
+            };
             settle(peers);
             let arrived = self.arrive(Conn::new(stream, addr), world, peers, now);
             admitted.extend(arrived.filter(|&key| self.step(key, peers, now)));
         }
         self.shake_hands(&mut admitted, peers, now);
+        // Who downloads has not joined.
+        admitted.retain(|&key| peers.member(key).is_some());
         admitted
     }
 
@@ -188,7 +208,7 @@ impl<L> Accept<L> {
         world: &mut W,
         peers: &mut Peers<W::Stream, W::Device>,
         now: Instant,
-    ) -> Option<(W::Stream, Addr)>
+    ) -> Option<Accepted<W::Stream>>
     where
         W: World<Listener = L>,
     {
@@ -382,7 +402,7 @@ fn end_answered<S: Stream, D: Device>(key: usize, peers: &mut Peers<S, D>, now: 
     }
 }
 
-/// Lets a peer in if there is a place.
+/// Lets a peer in, or download, if there is a place.
 fn ask_for_place<S: Stream, D: Device>(
     admission: &Admission,
     key: usize,
@@ -390,6 +410,9 @@ fn ask_for_place<S: Stream, D: Device>(
     peers: &mut Peers<S, D>,
     now: Instant,
 ) -> Result<(), AdmissionError> {
+    if peers.is_for_a_file(key) {
+        return peers.ask_to_download(key, admission, now);
+    }
     let ip = peers.arriving_mut(key).and_then(|conn| conn.addr().ip());
     peers.replace_former(key, now);
     peers.ask_for_place(admission, ip, once_more, now)?;

@@ -12,8 +12,8 @@
 //! them is there to hear what was typed after they connected.
 //!
 //! It promises: nothing a peer does ends the hub or stalls it; [`Status::Done`] is said only if all that
-//! was promised to somebody was acknowledged, or the operator commanded the end and was told what was
-//! not.
+//! was promised to somebody was acknowledged, what was being downloaded then included, or the operator
+//! commanded the end and was told what was not.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -47,6 +47,7 @@ use crate::io::output::Output;
 use crate::io::readiness::Event;
 use crate::io::record::Records;
 use crate::io::terminal::Terminal;
+use crate::io::web::Offered;
 use crate::io::world::World;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -105,6 +106,8 @@ pub struct Parts<W: World> {
     pub can_draw: bool,
     /// How browsers join, if they can.
     pub visits: Option<Visits>,
+    /// What they can download instead, if that is offered: it has the last of the listeners.
+    pub offered: Option<Offered>,
 }
 
 /// How browsers join.
@@ -129,6 +132,8 @@ pub struct Core<W: World> {
     began: Instant,
     /// With `--send-only`: when everything was delivered after the end of the input.
     delivered: Option<Instant>,
+    /// How it ended for the room, while it is waited for those who download.
+    ended: Option<Status>,
     buffer: AlignedBuffer,
 }
 
@@ -204,7 +209,18 @@ impl<W: World> Core<W> {
         };
         let admission = Admission::new(parts.lists, max, config.max_per_host);
         let tells = config.tells_refused;
-        let accept = Accept::new(parts.listeners, parts.are_shared, admission, tells);
+        let last = parts.listeners.len().checked_sub(1);
+        let downloads = last.filter(|_| parts.offered.is_some());
+        let accept = Accept::new(
+            parts.listeners,
+            parts.are_shared,
+            downloads,
+            admission,
+            tells,
+        );
+        if let Some(file) = parts.offered {
+            peers.offer(file, config.stall_timeout);
+        }
         Core {
             world: parts.world,
             accept,
@@ -215,6 +231,7 @@ impl<W: World> Core<W> {
             can_draw: parts.can_draw,
             began: now,
             delivered: None,
+            ended: None,
             buffer: AlignedBuffer::zeroed(CHUNK),
             config,
         }
@@ -265,6 +282,7 @@ impl<W: World> Core<W> {
         self.read_peers(now)?;
         self.begin_transfer(now);
         self.peers.flush(now);
+        self.peers.serve_downloads(&mut self.buffer, now);
         self.peers.look(now);
         self.begin_transfer(now);
         self.withhold(now);
@@ -314,6 +332,9 @@ impl<W: World> Core<W> {
 
     /// Reads what the operator typed.
     fn listen(&mut self, now: Instant) -> Result<Heard, Error> {
+        if self.ended.is_some() {
+            return Ok(Heard::Nothing);
+        }
         let (peers, transfer) = (&self.peers, &self.transfer);
         let heard = (self.operator).listen(peers, transfer, &mut self.buffer, now)?;
         if heard != Heard::Nothing {
@@ -323,6 +344,9 @@ impl<W: World> Core<W> {
     }
 
     fn hear_operator(&mut self, heard: Heard, now: Instant) {
+        if self.ended.is_some() {
+            return;
+        }
         let admission = self.accept.admission_mut();
         let (peers, buffer) = (&mut self.peers, &self.buffer);
         self.operator
@@ -400,7 +424,8 @@ impl<W: World> Core<W> {
     /// At once if something stayed ready, else the next deadline, if there is one.
     fn wakes_at(&self, now: Instant) -> Option<Instant> {
         let screen = self.peers.room.screen();
-        if self.operator.is_ready(&self.peers, &self.transfer)
+        let is_over = self.ended.is_some();
+        if (!is_over && self.operator.is_ready(&self.peers, &self.transfer))
             || self.peers.is_ready()
             || self.display.is_ready(screen, self.operator.console())
             || self.accept.is_ready()
@@ -413,15 +438,40 @@ impl<W: World> Core<W> {
             self.operator.pause(),
             self.operator.console().and_then(Console::looks_at),
             self.quits_at(),
-            self.lingers_until(),
+            self.lingers_until().filter(|_| !is_over),
             self.transfer.draws(&self.peers),
         ];
         deadlines.into_iter().flatten().min()
     }
 
-    /// How the hub ends, if it has nothing left to do: only ever after the end of the input, a command,
-    /// or the loss of everybody that a transfer began with.
+    /// How the hub ends, if it has nothing left to do for the room, nor for those who download.
     fn outcome(&mut self, now: Instant) -> Option<Status> {
+        if self.ended.is_none() {
+            self.ended = Some(self.room_outcome(now)?);
+            self.accept.close_downloads(&mut self.peers);
+            if let Some(line) = self.peers.await_downloads() {
+                self.display.tell(&line);
+            }
+        }
+        let has_quit = self.quits_at().is_some_and(|end| now >= end);
+        if self.peers.are_downloading() && !has_quit {
+            return None;
+        }
+        self.peers.end_downloads(now);
+        let cut = self.peers.take_cut_downloads();
+        for line in &cut {
+            self.display.say(line);
+        }
+        let status = self.ended.take();
+        match cut.is_empty() {
+            true => status,
+            false => Some(Status::Failed),
+        }
+    }
+
+    /// The same for the room alone: only ever after the end of the input, a command, or the loss of everybody
+    /// that a transfer began with.
+    fn room_outcome(&mut self, now: Instant) -> Option<Status> {
         if self.operator.has_quit() {
             self.peers.promise();
             self.settle(Unsaid::Nothing);
@@ -492,6 +542,7 @@ impl<W: World> Core<W> {
             self.settle(self.operator.unsaid());
         }
         self.peers.record_ends(now);
+        self.peers.end_downloads(now);
         self.peers.close_all();
         self.transfer.sum_up(&self.peers, self.began, now);
         if let Some(line) = self.peers.tell_digests(now) {

@@ -17,6 +17,7 @@ use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::plain_rows::PlainRows;
 use crate::io::readiness::Event;
+use crate::status::NOTICE;
 
 /// Stdout and stderr. See the module's documentation.
 pub(super) struct Display<D> {
@@ -69,6 +70,11 @@ impl<D: Device> Display<D> {
     /// Says something on stderr, whatever the verbosity.
     pub(super) fn say(&mut self, what: &str) {
         self.stderr.notices().say(what);
+    }
+
+    /// Says something on stderr that only a person wants to know.
+    pub(super) fn tell(&self, what: &str) {
+        log::info!(target: NOTICE, "{what}");
     }
 
     /// Whether what waits to be shown can be written at once.

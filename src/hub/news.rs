@@ -62,10 +62,14 @@ pub enum Topic {
     Digest,
     /// What happened on its connection (`--explain`).
     Explained,
+    /// It downloaded what is offered, or a part of that.
+    Downloaded,
+    /// It was to download that, and was cut off.
+    DownloadCut,
 }
 
 /// All of them, in order.
-const TOPICS: [Topic; 15] = [
+const TOPICS: [Topic; 17] = [
     Topic::Joined,
     Topic::Ended,
     Topic::Left,
@@ -81,6 +85,8 @@ const TOPICS: [Topic; 15] = [
     Topic::Transfer,
     Topic::Digest,
     Topic::Explained,
+    Topic::Downloaded,
+    Topic::DownloadCut,
 ];
 
 impl Topic {
@@ -92,6 +98,7 @@ impl Topic {
             | Topic::Unserved
             | Topic::Exhausted
             | Topic::Unheard
+            | Topic::DownloadCut
             // It was asked for.
             | Topic::Digest => Level::Warn,
             Topic::NotAccepted => Level::Debug,
@@ -101,7 +108,8 @@ impl Topic {
             | Topic::Refused
             | Topic::Stranger
             | Topic::Transfer
-            | Topic::Explained => Level::Info,
+            | Topic::Explained
+            | Topic::Downloaded => Level::Info,
         }
     }
 
@@ -121,7 +129,12 @@ impl Topic {
     fn burst(self) -> u32 {
         match self {
             // A class joins, says something and leaves, in some ten sentences each.
-            Topic::Joined | Topic::Ended | Topic::Left | Topic::Digest | Topic::Explained => CLASS,
+            Topic::Joined
+            | Topic::Ended
+            | Topic::Left
+            | Topic::Digest
+            | Topic::Explained
+            | Topic::Downloaded => CLASS,
             _ => FEW,
         }
     }
@@ -143,6 +156,8 @@ impl Topic {
             Topic::Unheard => "more bytes of some who left were not heard",
             Topic::Transfer => "more times it waited again, or began",
             Topic::Digest => "more sent something, of which no digest is told",
+            Topic::Downloaded => "more downloaded it, or a part of it",
+            Topic::DownloadCut => "more downloads were cut off",
             Topic::Explained => "more things happened than was explained",
         };
         format!("{count} {what}")

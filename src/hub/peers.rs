@@ -5,8 +5,9 @@
 //! ```text
 //!   accepted ─► arriving ─► member ──────────────► leaving ─► reaped
 //!                  │           ├─► departed (heard) ──▲
-//!                  └───────────┴─► lingering (told ───┘
-//!                                  why it is not in)
+//!                  ├───────────┴─► lingering (told ───┤
+//!                  │               why it is not in)  │
+//!                  └─► downloading (a file) ──────────┘
 //! ```
 //!
 //! [`Peers`] knows nothing of a Poll, and what is under a connection (`S`) does not matter: it is a
@@ -19,6 +20,11 @@
 mod check;
 mod departing;
 mod digests;
+#[cfg(feature = "web")]
+mod downloads;
+#[cfg(not(feature = "web"))]
+#[path = "peers/downloads/absent.rs"]
+mod downloads;
 mod exits;
 mod explaining;
 #[cfg(test)]
@@ -43,6 +49,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use self::digests::Digests;
+use self::downloads::Downloads;
 use self::exits::Exits;
 use self::explaining::Explaining;
 pub use self::leaving::DisconnectReason;
@@ -121,6 +128,8 @@ pub struct Peers<S, D = Descriptor> {
     withholds: bool,
     /// What is known of those who come from browsers, if they can.
     visitors: Option<Box<Visitors>>,
+    /// Who downloads, if a file is offered.
+    downloads: Option<Box<Downloads>>,
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
@@ -148,6 +157,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             idle: None,
             withholds: false,
             visitors: None,
+            downloads: None,
             records: None,
             digests: None,
             explaining: None,
@@ -252,6 +262,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
         match peer.stage {
             Stage::Arriving => return true,
             Stage::Lingering { .. } => {}
+            #[cfg(feature = "web")]
+            Stage::Downloading => {
+                if let Some(downloads) = &mut self.downloads {
+                    downloads.wake(key);
+                }
+            }
             Stage::Member => {
                 self.queue_read(key);
                 self.queue_flush(key);
@@ -348,6 +364,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         (speakers && self.room.accepts_input())
             || owed
             || self.exits.is_ready(|key| self.may_leave(key))
+            || self.downloads.as_ref().is_some_and(|d| d.is_ready())
     }
 
     /// When there is something to do next, if nothing changes before.
@@ -368,6 +385,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.records.as_ref().and_then(|r| r.deadline()),
             idle,
             self.explains_at(),
+            self.downloads.as_ref().and_then(|d| d.deadline()),
         ];
         deadlines.into_iter().flatten().min()
     }

@@ -51,11 +51,10 @@ impl Transfer {
         stdin: Option<&Stdin<D>>,
         keeps_open: bool,
     ) -> Transfer {
-        let is_whole = !keeps_open
-            && stdin.is_some_and(|stdin| {
-                let is_typed = stdin.kind() == Kind::Terminal;
-                !is_typed && (awaited.is_some() || stdin.remaining().is_some_and(|left| left > 0))
-            });
+        let is_whole = stdin.is_some_and(|stdin| {
+            let is_typed = stdin.kind() == Kind::Terminal;
+            !is_typed && is_whole(stdin.remaining(), awaited, keeps_open)
+        });
         Transfer {
             awaited,
             is_whole,
@@ -231,6 +230,11 @@ impl Transfer {
             ),
         }
     }
+}
+
+/// Whether what comes from a pipe, or a file of which so much remains, is one whole.
+pub(super) fn is_whole(remaining: Option<u64>, awaited: Option<usize>, keeps_open: bool) -> bool {
+    !keeps_open && (awaited.is_some() || remaining.is_some_and(|left| left > 0))
 }
 
 /// What was moved: by it we know whether there is something new to be drawn.

@@ -6,6 +6,9 @@
 //! or a close are read before either is reported. What the stream is (`S`) does not matter, so the
 //! same rules are tested over a stream that no kernel has.
 
+#[cfg(feature = "web")]
+mod fetching;
+
 use std::io;
 use std::io::IoSlice;
 use std::os::fd::AsFd;

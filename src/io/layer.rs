@@ -4,7 +4,9 @@
 //!   Conn ─► Layer::Plain(Socket)
 //!        ├► Layer::Tls(Session) ─► Socket
 //!        ├► Layer::Web(WebSocket) ─► Socket
-//!        └► Layer::WebTls(WebSocket) ─► Session ─► Socket
+//!        ├► Layer::WebTls(WebSocket) ─► Session ─► Socket
+//!        ├► Layer::Download(Download) ─► Socket
+//!        └► Layer::DownloadTls(Download) ─► Session ─► Socket
 //! ```
 //!
 //! It promises: every answer of [`Stream`] is given for each layer by name, so that a new one cannot
@@ -31,6 +33,10 @@ use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
 use crate::io::tls::Session;
+#[cfg(feature = "web")]
+use crate::io::web::Download;
+#[cfg(feature = "web")]
+use crate::io::web::Serves;
 use crate::io::web::Site;
 #[cfg(feature = "web")]
 use crate::io::web::WebSocket;
@@ -49,6 +55,12 @@ pub enum Layer {
     /// The same over TLS.
     #[cfg(all(feature = "web", feature = "tls"))]
     WebTls(Box<WebSocket<Session>>),
+    /// HTTP over a socket, for a file.
+    #[cfg(feature = "web")]
+    Download(Box<Download<Socket>>),
+    /// The same over TLS.
+    #[cfg(all(feature = "web", feature = "tls"))]
+    DownloadTls(Box<Download<Session>>),
 }
 
 /// Calls one method of whichever layer it is.
@@ -62,6 +74,10 @@ macro_rules! each {
             Layer::Web($stream) => $call,
             #[cfg(all(feature = "web", feature = "tls"))]
             Layer::WebTls($stream) => $call,
+            #[cfg(feature = "web")]
+            Layer::Download($stream) => $call,
+            #[cfg(all(feature = "web", feature = "tls"))]
+            Layer::DownloadTls($stream) => $call,
         }
     };
 }
@@ -93,6 +109,10 @@ impl Layer {
             Layer::Web(web) => web.under(),
             #[cfg(all(feature = "web", feature = "tls"))]
             Layer::WebTls(web) => web.under().socket(),
+            #[cfg(feature = "web")]
+            Layer::Download(download) => download.under(),
+            #[cfg(all(feature = "web", feature = "tls"))]
+            Layer::DownloadTls(download) => download.under().socket(),
         }
     }
 
@@ -105,6 +125,10 @@ impl Layer {
             Layer::Web(web) => web.under_mut(),
             #[cfg(all(feature = "web", feature = "tls"))]
             Layer::WebTls(web) => web.under_mut().socket_mut(),
+            #[cfg(feature = "web")]
+            Layer::Download(download) => download.under_mut(),
+            #[cfg(all(feature = "web", feature = "tls"))]
+            Layer::DownloadTls(download) => download.under_mut().socket_mut(),
         }
     }
 
@@ -112,11 +136,22 @@ impl Layer {
     #[cfg(feature = "web")]
     pub fn for_web(self, site: &Arc<Site>, local: SocketAddr) -> Layer {
         let site = Arc::clone(site);
-        match self {
-            Layer::Plain(socket) => Layer::Web(Box::new(WebSocket::new(socket, site, local))),
+        match (self, site.serves()) {
+            (Layer::Plain(socket), Serves::Room) => {
+                Layer::Web(Box::new(WebSocket::new(socket, site, local)))
+            }
+            (Layer::Plain(socket), Serves::File) => {
+                Layer::Download(Box::new(Download::new(socket, site, local)))
+            }
             #[cfg(feature = "tls")]
-            Layer::Tls(session) => Layer::WebTls(Box::new(WebSocket::new(session, site, local))),
-            web => web,
+            (Layer::Tls(session), Serves::Room) => {
+                Layer::WebTls(Box::new(WebSocket::new(session, site, local)))
+            }
+            #[cfg(feature = "tls")]
+            (Layer::Tls(session), Serves::File) => {
+                Layer::DownloadTls(Box::new(Download::new(session, site, local)))
+            }
+            (web, _) => web,
         }
     }
 

@@ -6,18 +6,22 @@
 //! believed: no answer is a default, so a new layer cannot forget one.
 //!
 //! It promises: nothing but words; who implements them is `socket.rs`, `tls/session.rs`, `web/websocket.rs`,
-//! `layer.rs`, and in `tests/participant` and `tests/simulation` models of a kernel.
+//! `web/download.rs`, `layer.rs`, and in `tests/participant` and `tests/simulation` models of a kernel.
 
 use std::borrow::Cow;
 use std::io;
 use std::io::IoSlice;
 use std::net::SocketAddr;
+#[cfg(feature = "web")]
+use std::os::fd::BorrowedFd;
 
 use crate::engine::admit::AdmissionError;
 use crate::engine::aside::Aside;
 use crate::engine::aside::Returning;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
+#[cfg(feature = "web")]
+use crate::engine::web::fetch::Wanted;
 use crate::io::tcp_info::TcpInfo;
 
 /// What a read found, of a stream or of standard input.
@@ -67,6 +71,8 @@ pub enum Handshake {
     Foreign,
     /// The other side wants to know whether it would be let in, and no more.
     Asks,
+    /// The other side wants something of a file, and no place in the room.
+    Fetches,
     /// The other side wanted something else, and has its answer; why it was refused, if that is news.
     Answered(Option<Cow<'static, str>>),
     /// The other side went away without having wanted anything.
@@ -114,6 +120,10 @@ pub trait Beside {
     /// Whether its handshake costs more than a few words.
     fn is_costly(&self) -> bool;
 
+    /// How the other side is given a file, if that is what it came for and no place in the room.
+    #[cfg(feature = "web")]
+    fn fetching(&mut self) -> Option<&mut dyn Fetching>;
+
     /// Tells the other side that it is let in: to be called once, before anything is said.
     fn welcome(&mut self);
 
@@ -128,6 +138,36 @@ pub trait Beside {
 
     /// Says something beside the stream; it waits for [`Stream::flush`].
     fn say(&mut self, aside: &Aside<'_>);
+}
+
+/// What a protocol has in which a file is asked for (docs/WEB.md).
+#[cfg(feature = "web")]
+pub trait Fetching {
+    /// What the other side wants, as soon as it has said that.
+    fn wanted(&self) -> Option<&Wanted>;
+
+    /// Answers, as much as is taken; the rest waits for [`Stream::flush`]. What is written then follows it.
+    fn answer(&mut self, answer: &[u8]);
+
+    /// Hands over bytes of a file inside the kernel, from there on and so many at most: refused while
+    /// something waits for [`Stream::flush`], and where the bytes are not those on the wire.
+    fn send(&mut self, file: BorrowedFd<'_>, at: u64, most: usize) -> Handed;
+}
+
+/// What handing over bytes of a file inside the kernel came to.
+#[cfg(feature = "web")]
+#[derive(Debug)]
+pub enum Handed {
+    /// So many; none only if a signal interrupted it.
+    Bytes(usize),
+    /// The stream takes nothing now; an event will tell.
+    Full,
+    /// The file has nothing there.
+    Nothing,
+    /// It cannot be done so: read and write instead, which tell what is wrong, too.
+    Refused,
+    /// The stream broke.
+    Failed(io::Error),
 }
 
 /// What carries the bytes of a connection, non-blocking.

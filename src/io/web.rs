@@ -5,6 +5,8 @@
 //!                                            └──────► Session ─► records ─► Socket
 //! ```
 //!
+//! A hub that offers a file has a [`Download`] there instead: HTTP, and the file's own bytes.
+//!
 //! It promises: a broadcast is one copy for everybody, since a frame is a header before slices of what is
 //! handed over. Without the feature `web` the doors are the same and lead nowhere.
 
@@ -12,6 +14,10 @@
 mod absent;
 #[cfg(feature = "web")]
 mod asking;
+#[cfg(feature = "web")]
+mod download;
+#[cfg(feature = "web")]
+mod offered;
 #[cfg(feature = "web")]
 mod outgoing;
 #[cfg(feature = "web")]
@@ -22,9 +28,17 @@ mod websocket;
 mod wire;
 
 #[cfg(not(feature = "web"))]
+pub use self::absent::Offered;
+#[cfg(not(feature = "web"))]
 pub use self::absent::Site;
 #[cfg(not(feature = "web"))]
 pub use self::absent::invitation;
+#[cfg(feature = "web")]
+pub use self::download::Download;
+#[cfg(feature = "web")]
+pub use self::offered::Offered;
+#[cfg(feature = "web")]
+pub use self::site::Serves;
 #[cfg(feature = "web")]
 pub use self::site::Site;
 #[cfg(feature = "web")]

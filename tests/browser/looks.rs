@@ -91,11 +91,18 @@ const CONTRASTS: &str = "
 /// WCAG 2.2, AA: 4.5 for text, 3 for the edge of what can be used.
 #[track_caller]
 fn expect_contrasts(browser: &Browser) {
+    let texts = expect_contrasts_of_any(browser);
+    assert!(texts > 20, "hardly any text: {texts}");
+}
+
+/// The same, however few texts there are. Returns how many.
+#[track_caller]
+pub(crate) fn expect_contrasts_of_any(browser: &Browser) -> usize {
     let all = browser.run(CONTRASTS, json!([]));
     let all: Vec<(String, f64)> = serde_json::from_value(all).unwrap();
-    assert!(all.len() > 20, "{all:?}");
     let low: Vec<_> = all.iter().filter(|(_, contrast)| *contrast < 4.5).collect();
     assert!(low.is_empty(), "{low:?}");
+    all.len()
 }
 
 #[test]
@@ -211,7 +218,7 @@ fn a_keyboard_is_enough() {
 }
 
 /// axe-core, as npm has it; not kept here. None where there is no npm, or no network.
-fn axe() -> Option<String> {
+pub(crate) fn axe() -> Option<String> {
     let folder = Folder::new("axe");
     let packed = Command::new("sh")
         .args([
@@ -225,6 +232,15 @@ fn axe() -> Option<String> {
     let path: PathBuf = folder.0.join("package/axe.min.js");
     packed.ok()?.status.success().then_some(())?;
     std::fs::read_to_string(path).ok()
+}
+
+/// What axe-core, which runs in the page, finds wrong, and how much it finds right.
+#[track_caller]
+pub(crate) fn look_with_axe(browser: &Browser) -> Value {
+    let script = "const done = arguments[0];
+        axe.run().then(found => done([found.violations.map(one => [one.id, one.nodes.map(node => node.html)]),
+            found.passes.length]), error => done([String(error), 0]));";
+    browser.run_async(script, json!([]))
 }
 
 /// Where npm is installed axe-core looks as well; what has to hold anywhere is in the tests above.
@@ -247,12 +263,7 @@ fn axe_finds_nothing() {
         browser.open(hub.web);
         browser.wait_state("open");
         browser.run(&axe, json!([]));
-        let violations = || {
-            let script = "const done = arguments[0];
-                axe.run().then(found => done([found.violations.map(one => [one.id, one.nodes.map(node => node.html)]),
-                    found.passes.length]), error => done([String(error), 0]));";
-            browser.run_async(script, json!([]))
-        };
+        let violations = || look_with_axe(&browser);
         let expect_none = |found: Value| {
             assert_eq!(found[0], json!([]), "{found:#}");
             assert!(found[1].as_u64().unwrap() > 15, "{found:#}");

@@ -4,6 +4,7 @@
 #![cfg(feature = "web")]
 
 mod class;
+mod download;
 mod driver;
 mod log;
 mod looks;
@@ -13,6 +14,8 @@ mod wire;
 
 #[path = "../support/mod.rs"]
 mod support;
+
+use std::process::Stdio;
 
 use support::MUXNC;
 use support::Process;
@@ -45,6 +48,12 @@ impl Hub {
     /// The same with this port for browsers.
     #[track_caller]
     fn start_at(web: u16, args: &[&str]) -> Hub {
+        Hub::start_with(Stdio::piped(), web, args)
+    }
+
+    /// The same with another standard input than an open pipe.
+    #[track_caller]
+    fn start_with(stdin: impl Into<Stdio>, web: u16, args: &[&str]) -> Hub {
         let web = format!("127.0.0.1:{web}");
         // The tests' wire leads here from another port.
         let own = [
@@ -57,7 +66,7 @@ impl Hub {
             "--web-origin",
             "127.0.0.1",
         ];
-        let hub = support::Hub::start_command(piped(MUXNC, &own).args(args));
+        let hub = support::Hub::start_command(piped(MUXNC, &own).args(args).stdin(stdin));
         let support::Hub { process, port } = hub;
         let web = support::web_port(&process.stderr);
         Hub { process, port, web }

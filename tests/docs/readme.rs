@@ -20,9 +20,9 @@ use crate::support::without_marks;
 const README: &str = "README.md";
 
 /// The scenarios below. A block of any other name is a command that nobody runs.
-const SCENARIOS: [&str; 17] = [
+const SCENARIOS: [&str; 18] = [
     "three", "demo", "exercise", "http", "explain", "send", "receive", "collect", "chat", "log",
-    "request", "free", "health", "proxy", "unix", "tls", "web",
+    "request", "free", "health", "proxy", "unix", "tls", "web", "download",
 ];
 
 /// Whose links are looked at.
@@ -319,6 +319,35 @@ fn a_file_to_the_whole_class() {
     assert_eq!(ours.len(), "  lesson.pdf\n".len() + 64);
     for name in names {
         assert_eq!(stage.run(&name, &hash), ours);
+    }
+}
+
+#[test]
+fn the_same_file_to_phones() {
+    let Some(stage) = Stage::new(README, "download", &["curl", "nc"]) else {
+        return;
+    };
+    let lesson: Vec<u8> = (0..1_000_000_u32).map(|i| (i % 251) as u8).collect();
+    fs::write(stage.home("bob").join("lesson.pdf"), &lesson).unwrap();
+    let both = stage.next("muxnc -l --web 8080 3000 < lesson.pdf");
+    let alone = stage.next("muxnc -l --web 8080 < lesson.pdf");
+    let fetch = stage.next("curl -C - -O http://192.0.2.7:8080/file");
+    let mut bob = stage.start("bob", &both);
+    stage.wait_listening(8080);
+    let page = stage.run("carla", "curl -sS http://192.0.2.7:8080/");
+    assert!(page.contains("<bdi>lesson.pdf</bdi>"), "{page}");
+    stage.run("carla", &fetch);
+    stage.run("alice", "nc 192.0.2.7 3000 > file");
+    bob.expect_status(0);
+    let _bob = stage.start("bob", &alone);
+    stage.wait_listening(8080);
+    fs::write(stage.home("dana").join("file"), &lesson[..300_000]).unwrap();
+    stage.run("dana", &fetch);
+    for who in ["alice", "carla", "dana"] {
+        assert!(
+            fs::read(stage.home(who).join("file")).unwrap() == lesson,
+            "{who}"
+        );
     }
 }
 

@@ -225,6 +225,7 @@ impl Terms {
             records: None,
             can_draw: false,
             visits: self.visits.clone(),
+            offered: None,
         };
         Core::new(parts, self.config(mode), now)
     }

@@ -5,6 +5,7 @@
 
 mod asking;
 mod autobahn;
+mod downloads;
 mod ends;
 mod hostile;
 mod peers;
@@ -17,6 +18,7 @@ mod support;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Stdio;
 
 use support::MUXNC;
 use support::Process;
@@ -40,8 +42,14 @@ struct Hub {
 impl Hub {
     #[track_caller]
     fn start(args: &[&str]) -> Hub {
+        Hub::start_with(Stdio::piped(), args)
+    }
+
+    /// The same with another standard input than an open pipe.
+    #[track_caller]
+    fn start_with(stdin: impl Into<Stdio>, args: &[&str]) -> Hub {
         let all = [&["-l", "0", "-v", "--web", "0"], args].concat();
-        let hub = support::Hub::start_command(&mut piped(MUXNC, &all));
+        let hub = support::Hub::start_command(piped(MUXNC, &all).stdin(stdin));
         let support::Hub { process, port } = hub;
         let web = support::web_port(&process.stderr);
         Hub { process, port, web }

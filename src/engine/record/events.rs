@@ -80,6 +80,15 @@ enum Event<'a> {
         bytes: u64,
         missing: u64,
     },
+    Download {
+        address: String,
+        file: &'a str,
+        from: u64,
+        bytes: u64,
+        taken: u64,
+        reason: &'static str,
+        words: &'a str,
+    },
     Lost {
         lines: u64,
     },
@@ -191,6 +200,15 @@ impl<'a> Event<'a> {
                 receivers,
                 whole,
             }),
+            Entry::Fetched(addr, fetched) => Event::Download {
+                address: addr.to_string(),
+                file: fetched.name,
+                from: fetched.from,
+                bytes: fetched.wanted,
+                taken: fetched.taken,
+                reason: fetched.code,
+                words: fetched.words,
+            },
             Entry::Lost(lines) => Event::Lost { lines },
         }
     }
@@ -237,6 +255,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
+    use super::super::Fetched;
     use super::super::Leaving;
     use super::*;
 
@@ -277,6 +296,14 @@ mod tests {
             receivers: 30,
             whole: 29,
         };
+        let fetched = Fetched {
+            name: "lesson.pdf",
+            from: 0,
+            wanted: 81920,
+            taken: 7000,
+            code: "closed",
+            words: "closed",
+        };
         let refused = "30 are here already";
         let entries = [
             Entry::Listening {
@@ -295,6 +322,7 @@ mod tests {
             Entry::Begun(30),
             received,
             ended,
+            Entry::Fetched(&"192.0.2.13:50310 (web)", fetched),
             Entry::Lost(12),
         ];
         let manual = include_str!("../../../docs/EVENTS.md");

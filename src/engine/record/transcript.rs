@@ -60,6 +60,7 @@ pub fn push(at: &str, entry: Entry<'_>, out: &mut String) {
         | Entry::Begun(_)
         | Entry::Received { .. }
         | Entry::Ended { .. }
+        | Entry::Fetched(..)
         | Entry::Lost(_) => {}
     }
 }

@@ -79,6 +79,10 @@ impl<L> Accept<L> {
                 self.tell_admission(key, peers, now);
                 false
             }
+            Handshake::Fetches => {
+                self.fetch(key, peers, now);
+                false
+            }
             Handshake::Answered(refused) => {
                 self.handshakes.end(key);
                 if refused.is_none_or(|why| tell_stranger(key, &why, peers, now)) {
@@ -97,6 +101,21 @@ impl<L> Accept<L> {
                 self.give_up(key, &why(&error), peers, now);
                 false
             }
+        }
+    }
+
+    /// A peer wants something of the file that is offered: its bytes only if there is a place.
+    fn fetch<S: Stream, D: Device>(&mut self, key: usize, peers: &mut Peers<S, D>, now: Instant) {
+        let ip = peers.arriving_mut(key).and_then(|conn| conn.addr().ip());
+        if let Err(refusal) = self.admission.ask_lists(ip) {
+            self.handshakes.end(key);
+            self.turn_away(key, refusal, peers, now);
+        } else if peers.answer_at_once(key) {
+            // Whether all of that is written is seen in the next step.
+            self.handshakes.wake(key);
+        } else {
+            self.handshakes.end(key);
+            self.admit(key, peers, now);
         }
     }
 

@@ -13,68 +13,107 @@ use crate::io::world::World;
 
 /// See the module's documentation.
 pub(super) struct Listeners<L> {
-    all: Vec<Listening<L>>,
+    /// By their numbers; none in place of one that is closed.
+    all: Vec<Option<Listening<L>>>,
     /// They are others' as well (sd_listen_fds(3)), so that they go on when ours are closed.
     is_shared: bool,
+    /// The number of the one for those who want a file, and not into the room.
+    downloads: Option<usize>,
 }
 
 /// One listener.
 struct Listening<L> {
     listener: L,
     ready: Readiness,
+    /// What comes from it is closed at once.
+    turns_away: bool,
+}
+
+/// What a listener gave.
+pub(super) enum Accepted<S> {
+    /// A connection, and where the other side is.
+    Peer(S, Addr),
+    /// One that is closed already, since nobody else is let in there.
+    TurnedAway,
 }
 
 impl<L> Listeners<L> {
-    pub(super) fn new(listeners: Vec<L>, is_shared: bool) -> Listeners<L> {
+    pub(super) fn new(
+        listeners: Vec<L>,
+        is_shared: bool,
+        downloads: Option<usize>,
+    ) -> Listeners<L> {
         let listening = |listener| Listening {
             listener,
             ready: Readiness::BLOCKED,
+            turns_away: false,
         };
         Listeners {
-            all: listeners.into_iter().map(listening).collect(),
+            all: listeners.into_iter().map(listening).map(Some).collect(),
             is_shared,
+            downloads,
         }
     }
 
     /// Takes note of an event of the listener of that number.
     pub(super) fn collect(&mut self, number: usize, event: Event) {
-        if let Some(listening) = self.all.get_mut(number) {
+        if let Some(Some(listening)) = self.all.get_mut(number) {
             listening.ready.collect(event);
         }
     }
 
     /// Any of them may have a connection of which no event has told yet.
     pub(super) fn expect(&mut self) {
-        self.all.iter_mut().for_each(|one| one.ready.expect_bytes());
+        let all = self.all.iter_mut().flatten();
+        all.for_each(|one| one.ready.expect_bytes());
     }
 
     /// Whether any has a connection, as far as is known.
     pub(super) fn is_ready(&self) -> bool {
-        self.all.iter().any(|one| one.ready.is_readable())
+        self.all.iter().flatten().any(|one| one.ready.is_readable())
     }
 
     /// Takes one connection, from whichever has one.
     ///
     /// # Errors
     /// As `accept(2)`, but for "none is there": `None`.
-    pub(super) fn accept<W>(&mut self, world: &mut W) -> Option<io::Result<(W::Stream, Addr)>>
+    pub(super) fn accept<W>(&mut self, world: &mut W) -> Option<io::Result<Accepted<W::Stream>>>
     where
         W: World<Listener = L>,
     {
-        while let Some(ready) = self.all.iter_mut().find(|one| one.ready.is_readable()) {
+        let mut all = self.all.iter_mut().flatten();
+        while let Some(ready) = all.find(|one| one.ready.is_readable()) {
             match world.accept(&mut ready.listener) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.ready.read_blocked(),
-                accepted => return Some(accepted),
+                Ok(_) if ready.turns_away => return Some(Ok(Accepted::TurnedAway)),
+                accepted => {
+                    return Some(accepted.map(|(stream, addr)| Accepted::Peer(stream, addr)));
+                }
             }
         }
         None
     }
 
-    /// The kernel refuses whoever comes from now on, and those who wait; with shared ones they are still
-    /// to be taken, and closed.
-    pub(super) fn close(&mut self) {
-        if !self.is_shared {
-            self.all.clear();
+    /// The kernel refuses whoever comes to the room from now on, and those who wait; with shared ones they are
+    /// still to be taken, and closed.
+    pub(super) fn close_room(&mut self) {
+        for (number, one) in self.all.iter_mut().enumerate() {
+            if self.downloads == Some(number) {
+                continue;
+            }
+            match one {
+                Some(listening) if self.is_shared => listening.turns_away = true,
+                _ => *one = None,
+            }
+        }
+    }
+
+    /// It refuses whoever wants a file.
+    pub(super) fn close_downloads(&mut self) {
+        if let Some(number) = self.downloads.take()
+            && let Some(one) = self.all.get_mut(number)
+        {
+            *one = None;
         }
     }
 }

@@ -86,6 +86,19 @@ impl Waiting {
         asked
     }
 
+    /// Those who wait no more, of whom that is said.
+    pub(super) fn take_those(&mut self, mut ends: impl FnMut(usize) -> bool) -> Vec<usize> {
+        let mut ended = Vec::new();
+        self.queue.retain(|&(key, _)| {
+            let stays = !ends(key);
+            if !stays {
+                ended.push(key);
+            }
+            stays
+        });
+        ended
+    }
+
     /// All of them, who wait no more.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = usize> {
         self.asks_again = false;
@@ -135,8 +148,9 @@ mod tests {
         let mut waiting = Waiting::default();
         assert!((0..MOST).all(|key| waiting.push(key, now).is_none()));
         assert_eq!(waiting.push(MOST, now), Some(0));
+        assert_eq!(waiting.take_those(|key| key < 3), [1, 2]);
         let keys: Vec<usize> = waiting.take_all().collect();
-        assert_eq!(keys, (1..=MOST).collect::<Vec<_>>());
+        assert_eq!(keys, (3..=MOST).collect::<Vec<_>>());
         assert!(waiting.deadline().is_none() && !waiting.asks_again());
     }
 }

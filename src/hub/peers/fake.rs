@@ -23,6 +23,8 @@ use crate::engine::room::Room;
 use crate::io::conn::Conn;
 use crate::io::readiness::Event;
 use crate::io::stream::Beside;
+#[cfg(feature = "web")]
+use crate::io::stream::Fetching;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
 use crate::io::stream::Refusal;
@@ -274,6 +276,11 @@ impl Stream for Fake {
 impl Beside for Fake {
     fn is_costly(&self) -> bool {
         false
+    }
+
+    #[cfg(feature = "web")]
+    fn fetching(&mut self) -> Option<&mut dyn Fetching> {
+        None
     }
 
     fn welcome(&mut self) {}

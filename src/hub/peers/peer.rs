@@ -131,4 +131,7 @@ pub(super) enum Stage {
     Lingering { until: Instant },
     /// In the room.
     Member,
+    /// It is given a file instead.
+    #[cfg(feature = "web")]
+    Downloading,
 }

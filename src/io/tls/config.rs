@@ -176,6 +176,7 @@ impl Connector {
                 | Handshake::Pending
                 | Handshake::Foreign
                 | Handshake::Asks
+                | Handshake::Fetches
                 | Handshake::Answered(_)
                 | Handshake::Left => {}
                 Handshake::Failed(error) => {

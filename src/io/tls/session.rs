@@ -14,6 +14,8 @@ use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -489,6 +491,12 @@ impl Stream for Session {
                 fingerprint: fingerprint(certificate).short(),
             }),
         })]
+    }
+}
+
+impl AsFd for Session {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -16,6 +16,25 @@ impl Site {
             "this muxnc was built without the web",
         ))
     }
+
+    #[allow(missing_docs, reason = "see site.rs, which this stands for")]
+    pub fn offer_file(&mut self) {}
+}
+
+/// Would be a file to download.
+#[derive(Debug)]
+pub enum Offered {}
+
+impl Offered {
+    /// There is none.
+    pub fn stdin() -> Option<Offered> {
+        None
+    }
+
+    #[allow(missing_docs, reason = "see offered.rs, which this stands for")]
+    pub fn remaining(&self) -> u64 {
+        match *self {}
+    }
 }
 
 /// No code is drawn.

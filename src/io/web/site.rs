@@ -14,9 +14,19 @@ const PAGE: &str = include_str!("../../../web/index.html");
 #[derive(Debug)]
 pub struct Site {
     pub(super) page: Page,
+    serves: Serves,
     names: Vec<String>,
     allowed: Vec<String>,
     is_secure: bool,
+}
+
+/// What there is for whoever comes from a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// The room, and the page by which it is joined.
+    Room,
+    /// A file.
+    File,
 }
 
 impl Site {
@@ -34,10 +44,21 @@ impl Site {
         }
         Ok(Site {
             page: Page::new(PAGE),
+            serves: Serves::Room,
             names,
             allowed: allowed.to_vec(),
             is_secure,
         })
+    }
+
+    /// There is a file to download instead of a room.
+    pub fn offer_file(&mut self) {
+        self.serves = Serves::File;
+    }
+
+    /// What there is.
+    pub fn serves(&self) -> Serves {
+        self.serves
     }
 
     /// What it may be called by whoever connected to `local`.

@@ -34,6 +34,7 @@ use crate::engine::web::frame::Reader;
 use crate::engine::web::request;
 use crate::engine::web::request::Join;
 use crate::io::stream::Beside;
+use crate::io::stream::Fetching;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
 use crate::io::stream::Refusal;
@@ -418,6 +419,10 @@ impl<S: Stream> Beside for WebSocket<S> {
             self.outgoing.push(&answer::upgrade(&join.accept));
             self.state = State::Open(Box::new(Open::new(join.returning.take())));
         }
+    }
+
+    fn fetching(&mut self) -> Option<&mut dyn Fetching> {
+        None
     }
 
     fn returning(&self) -> Option<&Returning> {

@@ -9,6 +9,7 @@ use muxnc::engine::aside::Returning;
 use muxnc::engine::explain::Agreement;
 use muxnc::engine::explain::Reading;
 use muxnc::io::stream::Beside;
+use muxnc::io::stream::Fetching;
 use muxnc::io::stream::Handshake;
 use muxnc::io::stream::Received;
 use muxnc::io::stream::Refusal;
@@ -131,6 +132,10 @@ fn beside(link: &mut Link) -> &mut dyn Beside {
 impl Beside for Link {
     fn is_costly(&self) -> bool {
         false
+    }
+
+    fn fetching(&mut self) -> Option<&mut dyn Fetching> {
+        None
     }
 
     fn welcome(&mut self) {

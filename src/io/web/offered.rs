@@ -1,0 +1,105 @@
+//! The file that is offered for download: what standard input is.
+//!
+//! It promises: it is read at places of its own, so that whoever reads standard input goes on where it was; of
+//! its name nothing is known but the last part.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::FileType;
+use rustix::fs::Stat;
+
+use crate::engine::web::offer::Stamp;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Offered {
+    file: OwnedFd,
+    name: Option<String>,
+    start: u64,
+    stamp: Stamp,
+}
+
+impl Offered {
+    /// Standard input from where it stands, if that is a regular file. To be called before it is read, and
+    /// while the system still tells its name.
+    pub fn stdin() -> Option<Offered> {
+        let file = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 0).ok()?;
+        let stat = rustix::fs::fstat(&file).ok()?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return None;
+        }
+        // What was removed is called something else by the system, and nothing by anybody.
+        let is_named = cfg!(target_os = "linux") && stat.st_nlink > 0;
+        let path = is_named.then(|| std::fs::read_link("/proc/self/fd/0"));
+        let name = path.and_then(Result::ok);
+        let name = name.as_deref().and_then(Path::file_name);
+        Some(Offered {
+            name: name.map(|name| name.to_string_lossy().into_owned()),
+            start: rustix::fs::tell(&file).ok()?,
+            stamp: stamp(&stat),
+            file,
+        })
+    }
+
+    /// What it is called, if that is known.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Where in the file it begins.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// What the file was when it was offered.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// Bytes from there to its end.
+    pub fn remaining(&self) -> u64 {
+        self.stamp.size.saturating_sub(self.start)
+    }
+
+    /// What the file is now.
+    pub fn stamp_now(&self) -> Option<Stamp> {
+        rustix::fs::fstat(&self.file).ok().as_ref().map(stamp)
+    }
+
+    /// Reads from there on.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        loop {
+            match rustix::io::pread(&self.file, &mut *buffer, at) {
+                Err(rustix::io::Errno::INTR) => {}
+                read => return Ok(read?),
+            }
+        }
+    }
+}
+
+impl AsFd for Offered {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_lossless,
+    reason = "the types of these numbers are not the same on every system"
+)]
+fn stamp(stat: &Stat) -> Stamp {
+    Stamp {
+        device: stat.st_dev as u64,
+        inode: stat.st_ino as u64,
+        size: stat.st_size as u64,
+        modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+    }
+}
