@@ -466,7 +466,7 @@ fn at_a_terminal_the_answer_is_shown_and_the_prompt_is_back_when_the_server_clos
     fs::write(folder.0.join("page"), "Hello from the web\n").unwrap();
     let mut student = Terminal::muxnc(&[HOST, &nginx.port.to_string()]);
     for line in ["GET /page HTTP/1.1", "Host: x", "Connection: close", ""] {
-        student.press(&format!("{line}\r"));
+        student.press(format!("{line}\r"));
         thread::sleep(TYPING);
     }
     student.process.expect_status(0);

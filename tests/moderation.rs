@@ -38,7 +38,7 @@ fn bob(args: &[&str]) -> (Terminal, u16) {
 /// Types a command at a terminal, as people do: not together with another.
 fn command(bob: &mut Terminal, line: &str) {
     support::pause();
-    bob.press(&format!("{line}\r"));
+    bob.press(format!("{line}\r"));
     // It was read, so that the next one comes later.
     bob.screen.wait_until(line, |shown| {
         let shown = support::without_marks(&String::from_utf8_lossy(shown));

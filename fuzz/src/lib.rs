@@ -570,7 +570,7 @@ pub fn chat(data: &[u8]) {
     assert!(is_safe(&text) && (text.is_empty() || text.ends_with('\n')));
     assert_eq!(text, compose(&[pieces.concat()]), "cuts do not matter");
 
-    let mut owners = Names::default();
+    let (mut owners, now) = (Names::default(), Instant::now());
     let mut names: HashMap<u32, String> = HashMap::new();
     for number in 1..6 {
         names.insert(number, owners.join(number as usize, number).into());
@@ -587,7 +587,7 @@ pub fn chat(data: &[u8]) {
             continue;
         };
         let old = names[&number].clone();
-        if let Ok(new) = owners.rename(number as usize, number, Some(&old), new) {
+        if let Ok(new) = owners.rename(number as usize, number, Some(&old), new, now) {
             assert!(is_name(&new), "{new:?}");
             assert_eq!(owners.owner(&new), Some(Owner::Member(number as usize)));
             let new_one = new.to_lowercase();

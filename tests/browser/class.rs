@@ -123,7 +123,7 @@ fn a_class_of_all_kinds_loses_nothing_in_a_lesson() {
     while long.map_or(round < 2 * CUT + 2, |long| begin.elapsed() < long) {
         nc.type_in(format!("{}\n", words("Ned", round)));
         max.type_in(format!("{}\n", words("Max", round)));
-        hub.press(&format!("{}\r", words("host", round)));
+        hub.press(format!("{}\r", words("host", round)));
         if round % CUT == CUT - 1 {
             wire.cut();
         }

@@ -255,7 +255,7 @@ fn the_exercise() {
     {
         let mut other = stage.sit(begin.trim(), &stage.next(begin));
         bob.screen.wait_for(&format!("joined, {} here", i + 2));
-        other.press(&format!("{begin}was here\r"));
+        other.press(format!("{begin}was here\r"));
         bob.screen.wait_for(&format!("{begin}was here"));
         class.push(other);
     }
@@ -287,7 +287,7 @@ pub(super) fn http_by_hand_in(document: &str, begins: &[&str]) {
         let mut lines = typed.shown.iter();
         // The request, to its empty line; then what the server answers.
         for line in lines.by_ref().take_while(|line| !line.is_empty()) {
-            alice.press(&format!("{line}\r"));
+            alice.press(format!("{line}\r"));
         }
         alice.press("\r");
         for line in lines.filter(|line| *line != "...") {

@@ -143,7 +143,7 @@ fn being_the_server() {
     bob.screen.wait_for("Host: 192.0.2.7:3000");
     let told = "muxnc: [1] HTTP: the other side sends a request line: the method GET (give me)";
     expect_explained(&bob.screen, &[String::from(told)]);
-    bob.press(&answer.replace('\n', "\r"));
+    bob.press(answer.replace('\n', "\r"));
     browser.expect_status(0);
     assert_eq!(browser.stdout.text(), "Hello");
 }

@@ -396,7 +396,7 @@ fn in_the_background_it_is_neither_stopped_nor_steals_what_is_typed() {
 
         terminal.press("cat; echo 'cat has ''ended'\r");
         for round in ["a\n", "b\n", "c\n"] {
-            terminal.press(&format!("for cat, {round}"));
+            terminal.press(format!("for cat, {round}"));
             // It is alive after that, and has heard of the key press before this.
             let echo = format!("peer says {round}");
             screen.wait_for(&format!("for cat, {}", round.trim()));
@@ -427,7 +427,7 @@ fn stopped_with_ctrl_z_and_brought_back_it_goes_on() {
             true => vec!["-l", "0"],
             false => server.args(&[]),
         };
-        terminal.press(&format!("{MUXNC} {}; echo \"st:$?;\"\r", args.join(" ")));
+        terminal.press(format!("{MUXNC} {}; echo \"st:$?;\"\r", args.join(" ")));
         let mut peer = match listens {
             true => connect(listening_port(&screen)),
             false => server.accept(),
