@@ -329,6 +329,24 @@ fn transfer(hub: &Hub) {
 }
 
 #[test]
+fn a_transfer_that_has_begun_refuses_receivers_and_no_downloads() {
+    let lesson = Lesson::new("begun", LEN);
+    let mut hub = lesson.start(&[]);
+    let mut receiver = connect(hub.port);
+    let pattern = Pattern::bytes();
+    assert_eq!(pattern.read(&mut receiver, 5000), 5000);
+    eventually("a raw port that is closed", || {
+        TcpStream::connect(("127.0.0.1", hub.port)).is_err()
+    });
+    let (_, mut whole) = fetch(hub.web, "");
+    assert_eq!(pattern.read(&mut whole, LEN), LEN);
+    assert!(!hub.process.stderr.text().contains("waiting until"));
+    assert_eq!(read_all(&mut receiver).len() as u64, LEN - 5000);
+    drop(receiver);
+    hub.process.expect_status(0);
+}
+
+#[test]
 fn a_download_that_runs_when_the_transfer_is_over_is_finished_first() {
     let lesson = Lesson::new("last", LEN);
     let mut hub = lesson.start(&[]);
