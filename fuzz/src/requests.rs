@@ -153,6 +153,8 @@ fn say(class: &mut Class, who: usize, line: &[u8]) {
         Some(Request::Message { to, .. }) => class.room.find_by_name(to),
         _ => None,
     };
+    // The name was another's a moment ago, who may be meant.
+    let former = to.and_then(|key| class.room.former(key, &class.name(key), class.now));
     class.room.heard(key, line, class.now);
     let (mut read, shown) = class.read();
     let own = std::mem::take(&mut read[who]);
@@ -191,7 +193,7 @@ fn say(class: &mut Class, who: usize, line: &[u8]) {
             let other = class.keys.iter().position(|key| Some(*key) == to);
             let private = format!("<{before}, to you alone> {words}");
             match other {
-                Some(other) if other != who && relays && !is_muted => {
+                Some(other) if other != who && relays && !is_muted && former.is_none() => {
                     let name = class.name(class.keys[other]);
                     assert_eq!(read[other], vec![private], "{text:?}");
                     assert_eq!(own, vec![format!("* only {name} was told")]);
