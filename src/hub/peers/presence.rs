@@ -6,7 +6,8 @@
 //!
 //! It promises: a look is one system call; nobody counts as there without proof, where the system can
 //! give one ([`SILENCE`] without a reset counts where it cannot), and nobody as having heard something
-//! who may be a port check: who neither said anything nor stayed for a [`MOMENT`].
+//! who may be a port check: who neither said anything nor stayed for a [`MOMENT`]. Who lost its place was
+//! asked then, and does not stay while it waits to be heard.
 
 #[cfg(test)]
 mod tests;
@@ -310,7 +311,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// The last look at a peer that leaves: what it acknowledged was read by somebody, though nobody
     /// looked since.
     pub(super) fn note_proof(&mut self, key: usize, now: Instant) {
-        if !self.room.is_on_trial() {
+        if !self.room.is_on_trial() || !self.has_place(key) {
             return;
         }
         if self.room.is_unconfirmed(key) && self.member(key).is_some_and(Peer::is_proven) {

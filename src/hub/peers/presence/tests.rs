@@ -100,6 +100,24 @@ fn what_a_peer_acknowledged_that_broke_in_a_moment_is_kept() {
     }
 }
 
+/// What it said before it broke waits longer than a moment to be heard: it is gone all that time.
+#[test]
+fn who_broke_in_a_moment_does_not_stay_until_it_is_heard() {
+    let (now, wire) = (Instant::now(), Rc::<Wire>::default());
+    let mut peers = peers();
+    let key = wire.join(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wire.acknowledge();
+    peers.end_presence(key, now + MILLI);
+    let why = DisconnectReason::Broke(ErrorKind::ConnectionReset.into());
+    peers.depart(key, why, now + 2 * MILLI);
+    let later = now + 2 * MOMENT;
+    peers.settle_trial(later);
+    let other = Rc::<Wire>::default();
+    let key = other.join(&mut peers, later);
+    assert_eq!(peers.room.owed(key), 4);
+}
+
 #[test]
 fn where_the_system_tells_nothing_silence_is_a_sign_of_life() {
     let (now, wire) = (Instant::now(), Rc::<Wire>::default());
