@@ -112,6 +112,8 @@ pub(crate) struct Hub {
     commanded: Option<(String, Rule)>,
     /// When the end of the input was told.
     pub(super) finished: Option<Instant>,
+    /// With `--send-only`: when everything was acknowledged after it.
+    pub(super) acknowledged: Option<Instant>,
     /// Since when there is nothing to be learned of anybody.
     pub(super) settled: Option<Instant>,
     /// What was shown of a line of a chat that is not complete.
@@ -215,6 +217,7 @@ impl Hub {
             rule: Rule::default(),
             commanded: None,
             finished: None,
+            acknowledged: None,
             settled: None,
             shown: Vec::new(),
             delivered: 0,
@@ -263,6 +266,7 @@ impl Hub {
         if let Some(rule) = obeyed {
             self.rule = rule;
         }
+        self.note_acknowledged();
         match turn {
             Turn::Wait(until) => self.until = until,
             Turn::Exit(status) => {

@@ -16,6 +16,7 @@ use super::Presence;
 use super::Spec;
 use super::UNDER_WAY;
 use super::WAITS;
+use super::Wire;
 
 impl Hub {
     /// Lets everything arrive. Whoever sleeps may be waited for and cut off, but everybody else has
@@ -328,9 +329,8 @@ impl Hub {
             self.terms.quit_after.is_none_or(|q| in_time(finished + q)),
             "it sleeps longer than its time"
         );
-        let lingers = self.lingers() && self.is_acknowledged();
         assert!(
-            !lingers || in_time(self.now() + LINGER),
+            self.acknowledged.is_none_or(|at| in_time(at + LINGER)),
             "it lingers for ever"
         );
         assert!(
@@ -347,6 +347,16 @@ impl Hub {
         let is_waited_for =
             |(member, id): (&Member, &usize)| member.presence != Presence::Gone && is_out(id);
         members.clone().all(|(member, _)| member.owed.is_empty()) && members.any(is_waited_for)
+    }
+
+    /// With `--send-only` the others have a moment to close from when they acknowledged everything, and so did
+    /// whoever is told why it is not in.
+    pub(super) fn note_acknowledged(&mut self) {
+        let net = self.net.borrow();
+        let is_out = |wire: &Wire| wire.key.is_some() && !wire.dropped && wire.written > wire.acked;
+        if self.lingers() && self.is_acknowledged() && !net.wires.iter().any(is_out) {
+            self.acknowledged.get_or_insert(net.now);
+        }
     }
 
     /// Whether everybody who is here acknowledged everything.
@@ -431,9 +441,8 @@ impl Hub {
             .terms
             .quit_after
             .is_some_and(|q| net.now >= finished + q);
-        let lingered = self.terms.traffic == Traffic::SendOnly
-            && net.now >= finished + LINGER
-            && self.is_acknowledged();
+        // What is announced meanwhile is not waited for.
+        let lingered = self.acknowledged.is_some_and(|at| net.now >= at + LINGER);
         let is_shown = self.spec.screen.is_empty();
         let is_over = here.is_empty() && is_shown;
         assert!(is_over || quits || lingered, "it ended too soon");
