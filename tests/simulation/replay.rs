@@ -48,6 +48,8 @@ struct Turn {
     /// Somebody needed a place, or a descriptor; and from where.
     is_crowded: bool,
     came: Vec<IpAddr>,
+    /// Somebody came, and be it one that could not be served: before the first it was asked who reads.
+    is_asked: bool,
     /// Who was dropped was seen to leave the room.
     has_reaped: bool,
     /// Ends and breaks that events told of were seen, of those who were not read.
@@ -74,6 +76,7 @@ impl Hub {
             inside: self.inside(&net),
             dropped: BTreeSet::new(),
             is_crowded: !self.waiting.is_empty(),
+            is_asked: !self.waiting.is_empty(),
             came: self
                 .waiting
                 .iter()
@@ -94,12 +97,17 @@ impl Hub {
                     has_typed = true;
                     self.unsaid.extend(bytes);
                 }
-                Did::Dropped(id) => drop(turn.dropped.insert(*id)),
+                Did::Dropped(id) => {
+                    turn.dropped.insert(*id);
+                    turn.is_asked |= net.wires[*id].key.is_none();
+                }
                 Did::Accepted(id) => {
-                    turn.is_crowded = true;
+                    (turn.is_crowded, turn.is_asked) = (true, true);
                     turn.came.push(net.wires[*id].ip);
                 }
-                Did::RanOut => (turn.is_crowded, turn.has_run_out) = (true, true),
+                Did::RanOut => {
+                    (turn.is_crowded, turn.is_asked, turn.has_run_out) = (true, true, true);
+                }
                 _ => {}
             }
         }
@@ -124,7 +132,7 @@ impl Hub {
         if has_typed {
             self.check_door(&net);
         }
-        self.hear_operator(turn.is_crowded, &net);
+        self.hear_operator(turn.is_asked, &net);
         let reads = self.reads(&later);
         for (at, did) in later.into_iter().enumerate() {
             if at == reads {
@@ -215,13 +223,13 @@ impl Hub {
     }
 
     /// The operator comes when those are in who came before.
-    fn hear_operator(&mut self, is_crowded: bool, net: &Net) {
+    fn hear_operator(&mut self, is_asked: bool, net: &Net) {
         let count = (self.core.said() - self.said) as usize;
         assert!(count <= self.unsaid.len(), "more was said than was read");
         self.said += count as u64;
         let early = &self.ended_unread;
         self.spec.forget_heard(|id| acked(net, early, id));
-        if is_crowded {
+        if is_asked {
             self.spec.settles_trial();
         }
         let before = self.spec.on_trial.then(|| self.spec.unheard());
