@@ -559,9 +559,13 @@ impl Hub {
                     "{id} is not proven to be there"
                 );
                 member.presence = Presence::Listener;
-                if self.finished.is_some() {
-                    self.promised.insert(id);
-                }
+            }
+            // That somebody reads it is known when it has stayed.
+            let has_read = net.wires[id]
+                .key
+                .is_some_and(|key| self.core.room().has_acknowledged(key));
+            if is_there && has_read && self.finished.is_some() {
+                self.promised.insert(id);
             }
         }
     }

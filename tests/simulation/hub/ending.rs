@@ -42,10 +42,10 @@ impl Hub {
         }
     }
 
-    /// A receiver of a transfer that has begun may turn out only later to be there.
+    /// After the end of the input, or when a transfer has begun, one may turn out to be there.
     fn promise_to_proven(&mut self) {
         let net = self.net.borrow();
-        if !self.has_begun {
+        if !self.expects_nobody() {
             return;
         }
         for id in &self.spec.here {
