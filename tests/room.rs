@@ -1367,6 +1367,22 @@ fn of_a_line_that_was_heard_in_part_a_newcomer_is_told_all() {
     assert_eq!(class.reads(other), b"one, two\nthree\n");
 }
 
+/// The line feed behind what somebody left unfinished is no word of the operator's, of which somebody
+/// would have to hear.
+#[test]
+fn all_that_was_said_on_trial_can_be_heard() {
+    let mut class = Class::new(BROKER);
+    let (one, two) = (class.visit(), class.visit());
+    class.heard(one, "cut o");
+    class.leave(one);
+    class.typed("all\n");
+    assert_eq!(class.reads(two), b"cut o\nall\n");
+    class.room.end(two);
+    assert!(class.room.is_unheard());
+    class.room.heard_to_its_end(two);
+    assert!(!class.room.is_unheard());
+}
+
 #[test]
 fn who_is_alone_again_may_take_its_time() {
     let mut class = Class::new(QUIET);

@@ -349,8 +349,6 @@ impl Room {
 
     /// The operator said what was appended from there on.
     fn note_typed(&mut self, from: u64) {
-        // What is held of an unfinished line is not said, and nobody can acknowledge it.
-        self.trial.spend((self.journal.end() - from) as usize);
         if !self.is_typed {
             self.journal.note_bulk(from);
         }

@@ -40,7 +40,7 @@ pub(super) struct Trial {
     is_over: bool,
     /// What was said, each piece with its place in the journal.
     kept: Vec<(u64, Box<[u8]>)>,
-    /// Bytes of the operator's that were said.
+    /// Bytes of these.
     said: usize,
 }
 
@@ -72,6 +72,7 @@ impl Trial {
         if !text.is_empty() {
             let at = journal.end() - text.len() as u64;
             self.kept.push((at, text.into()));
+            self.said += text.len();
         }
     }
 
@@ -82,13 +83,7 @@ impl Trial {
             && let Some((_, last)) = self.kept.last_mut()
         {
             *last = [last, text].concat().into();
-        }
-    }
-
-    /// The operator said so many bytes.
-    pub(super) fn spend(&mut self, count: usize) {
-        if !self.is_over {
-            self.said += count;
+            self.said += text.len();
         }
     }
 
@@ -113,6 +108,7 @@ impl Trial {
     fn end(&mut self) {
         self.is_over = true;
         self.kept = Vec::new();
+        self.said = 0;
     }
 
     /// What was said before that place in the journal was heard, the pieces that end there included.
@@ -120,15 +116,12 @@ impl Trial {
         let ends_before = |(place, text): &(u64, Box<[u8]>)| place + text.len() as u64 <= at;
         let count = self.kept.partition_point(ends_before);
         for (_, text) in self.kept.drain(..count) {
-            self.said = self.said.saturating_sub(text.len());
+            self.said -= text.len();
         }
     }
 
     fn begin(&mut self) {
-        if !self.is_final && self.is_over {
-            self.is_over = false;
-            self.said = 0;
-        }
+        self.is_over &= self.is_final;
     }
 }
 
