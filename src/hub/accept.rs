@@ -132,9 +132,9 @@ impl<L> Accept<L> {
 
     /// No other peer is let into the room: the kernel refuses whoever comes from now on, and those who wait;
     /// from a shared listener they are taken and closed. Who wants a file still comes.
-    pub(super) fn close<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>) {
+    pub(super) fn close<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
         self.is_closed = true;
-        peers.expect_nobody();
+        peers.expect_nobody(now);
         self.listeners.close_room();
         self.exhaustion.end();
         self.end_arriving(peers, |is_for_a_file| !is_for_a_file);

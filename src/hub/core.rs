@@ -322,9 +322,8 @@ impl<W: World> Core<W> {
         if self.operator.finished() != Some(now) {
             return;
         }
-        self.accept.close(&mut self.peers);
         self.peers.promise();
-        self.peers.close_all_over(now);
+        self.accept.close(&mut self.peers, now);
         if self.config.settings.half_close {
             self.peers.half_close_all();
         }
@@ -390,7 +389,7 @@ impl<W: World> Core<W> {
     fn begin_transfer(&mut self, now: Instant) {
         let begins = self.transfer.begin_if_complete(&mut self.peers, now);
         if self.transfer.is_closed() && !self.accept.is_closed() {
-            self.accept.close(&mut self.peers);
+            self.accept.close(&mut self.peers, now);
         }
         if !begins {
             return;

@@ -135,9 +135,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.close_all_over(now);
     }
 
-    /// Nobody else will join.
-    pub fn expect_nobody(&mut self) {
+    /// Nobody else will join. Members that have ended their side and wait for nothing else are closed.
+    pub fn expect_nobody(&mut self, now: Instant) {
         self.expects_nobody = true;
+        self.close_all_over(now);
     }
 
     /// Closes the members that have ended their side, if they will hear nothing more: now that another

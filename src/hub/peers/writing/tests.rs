@@ -146,7 +146,7 @@ fn when_the_last_one_says_no_more_all_are_told_the_end() {
     wires[0].acknowledge();
     peers.typed_end(now);
     peers.say_no_more(now);
-    peers.expect_nobody();
+    peers.expect_nobody(now);
     for (wire, key) in wires.iter().zip(keys) {
         assert!(!wires[0].is_ended.get(), "the other one may say something");
         wire.ends.set(true);
@@ -155,6 +155,20 @@ fn when_the_last_one_says_no_more_all_are_told_the_end() {
     }
     assert!(peers.room.member(keys[1]).is_some(), "it left");
     assert!(wires[0].is_ended.get());
+}
+
+#[test]
+fn when_nobody_else_will_come_who_waits_for_one_is_told_the_end() {
+    let now = Instant::now();
+    let mut peers = fake::relaying();
+    let ([wire], [key]) = fake::join(&mut peers, now);
+    peers.say_no_more(now);
+    wire.ends.set(true);
+    peers.collect(key, fake::ended());
+    fake::read(&mut peers, now);
+    assert!(!wire.is_ended.get(), "another may come and say something");
+    peers.expect_nobody(now);
+    assert!(wire.is_ended.get());
 }
 
 /// Its end is known before it is read, so that nothing asks for it then: the other one, which may speak on,
@@ -168,7 +182,7 @@ fn who_was_told_the_end_leaves_when_its_own_is_read() {
     fake::say(&mut peers, b"one\n", now);
     peers.typed_end(now);
     peers.say_no_more(now);
-    peers.expect_nobody();
+    peers.expect_nobody(now);
     peers.half_close_all();
     peers.flush(now);
     assert!(wires[0].is_ended.get());
