@@ -138,6 +138,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
+    /// Whether a member is promised what was and will be said as soon as it is proven to be there.
+    pub(super) fn awaits_promise(&self, key: usize) -> bool {
+        self.promises && self.member(key).is_some_and(|peer| !peer.is_promised)
+    }
+
     /// The same to one, which may be leaving: then it is known that it does not get it.
     pub(super) fn promise_to(&mut self, key: usize) {
         if let Some(peer) = self.conns.get_mut(key)

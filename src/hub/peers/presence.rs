@@ -195,7 +195,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     fn look_at(&mut self, key: usize, since: Instant, now: Instant) -> Look {
-        let (on_trial, promises) = (self.room.is_on_trial(), self.promises);
+        let (on_trial, awaits_promise) = (self.room.is_on_trial(), self.awaits_promise(key));
         let (says_no_more, lingers) = (self.says_no_more, self.lingers);
         let Some(presence) = self.room.member(key).map(Member::presence) else {
             return Look::Settled;
@@ -206,7 +206,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return Look::Settled;
         };
         let wants_proof = match presence {
-            Presence::Here | Presence::Listener => promises && !peer.is_promised,
+            Presence::Here | Presence::Listener => awaits_promise,
             Presence::Unconfirmed(_) => true,
             Presence::Gone => return Look::Settled,
         };

@@ -117,8 +117,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     fn wrote(&mut self, key: usize, now: Instant) {
         self.touch(key, now);
         let is_last = self.says_no_more && self.lingers;
+        let may_be_gone = self.room.is_on_trial() || self.room.is_unconfirmed(key);
         // Nothing is asked while everybody is known to be there, and more may be said.
-        if self.room.is_on_trial() || self.room.is_unconfirmed(key) || is_last {
+        if may_be_gone || is_last || self.awaits_promise(key) {
             self.look_soon(key, now);
         }
     }

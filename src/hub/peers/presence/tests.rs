@@ -118,6 +118,28 @@ fn who_broke_in_a_moment_does_not_stay_until_it_is_heard() {
     assert_eq!(peers.room.owed(key), 4);
 }
 
+/// It was here when the whole began, and nothing had been said to it yet that it could acknowledge.
+#[test]
+fn who_acknowledges_the_first_word_only_later_is_promised_the_rest() {
+    let joined = Instant::now();
+    let now = joined + MOMENT;
+    let mut peers = peers();
+    let wires = [(); 2].map(|()| Rc::<Wire>::default());
+    wires[0].join(&mut peers, joined);
+    say(&mut peers, b"one\n", now);
+    wires[0].acknowledge();
+    look_until(&mut peers, now, now + MILLI);
+    wires[1].join(&mut peers, joined);
+    peers.promise_to_proven(now);
+    look_until(&mut peers, now, now + 2 * MILLI);
+    assert_eq!((peers.promised_here(), peers.looks.at()), (1, None));
+    let now = now + MOMENT;
+    say(&mut peers, b"two\n", now);
+    wires[1].acknowledge();
+    look_until(&mut peers, now, now + MILLI);
+    assert_eq!(peers.promised_here(), 2);
+}
+
 #[test]
 fn where_the_system_tells_nothing_silence_is_a_sign_of_life() {
     let (now, wire) = (Instant::now(), Rc::<Wire>::default());
