@@ -446,8 +446,6 @@ impl Hub {
         if self.waits_with_its_line(id, net) {
             self.leave_later.insert(id);
         }
-        let member = self.spec.member(id);
-        member.lacked |= net.wires[id].acked < member.total;
         let early = &self.ended_unread;
         self.spec.departs(id, |id| acked(net, early, id));
     }

@@ -60,8 +60,8 @@ pub(crate) struct Member {
     handed_at_end: Option<u64>,
     /// Where in that the operator's last word ends.
     pub(crate) last_word: u64,
-    /// When it left it had not acknowledged all of that.
-    pub(crate) lacked: bool,
+    /// What it had acknowledged when it lost its place: what it acknowledges after that does not count.
+    acked_here: Option<u64>,
     /// It takes no more: what others say is not for it. How much had been said to everybody until then.
     pub(crate) deaf: bool,
     pub(crate) deaf_since: u64,
@@ -133,6 +133,11 @@ impl Member {
             self.owed.extend(bytes);
             self.total += bytes.len() as u64;
         }
+    }
+
+    /// Bytes that it acknowledged as long as it had its place, of so many in all.
+    pub(crate) fn acked(&self, count: u64) -> u64 {
+        self.acked_here.unwrap_or(count)
     }
 
     pub(crate) fn is_known(&self) -> bool {
@@ -295,7 +300,7 @@ impl Spec {
             told_first: 0,
             handed_at_end: None,
             last_word: 0,
-            lacked: false,
+            acked_here: None,
             deaf: false,
             deaf_since: 0,
             caught_up: self.said,
@@ -346,7 +351,7 @@ impl Spec {
             told_first: 0,
             handed_at_end: None,
             last_word: 0,
-            lacked: false,
+            acked_here: None,
             deaf: false,
             deaf_since: 0,
             caught_up: self.said,
@@ -469,9 +474,10 @@ impl Spec {
 
     /// A member left, and what it said before is still to be heard.
     pub(crate) fn departs(&mut self, id: usize, acked: impl Fn(usize) -> Acked) {
-        self.forget_heard(acked);
+        self.forget_heard(&acked);
         self.takes_no_more(id);
         let member = self.member(id);
+        member.acked_here.get_or_insert(acked(id).count);
         member.owed.clear();
         member.presence = Presence::Gone;
     }

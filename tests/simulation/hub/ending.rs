@@ -394,7 +394,8 @@ impl Hub {
         for id in &self.promised {
             let member = &self.spec.members[id];
             let said = self.said_to.get(id).unwrap_or(&self.said);
-            let is_short = *said < self.said || net.wires[*id].acked < member.last_word;
+            let acked = member.acked(net.wires[*id].acked);
+            let is_short = *said < self.said || acked < member.last_word;
             if is_short {
                 let number = member.number;
                 short.push(number);
@@ -408,7 +409,7 @@ impl Hub {
                         true => self.spec.said - member.deaf_since,
                         false => 0,
                     };
-                    let unacked = member.total - net.wires[*id].acked;
+                    let unacked = member.total - acked;
                     // What is left of a file nobody gets any more.
                     let unsaid = match self.finished {
                         None if net.stdin.kind == Kind::File => {
@@ -454,8 +455,8 @@ impl Hub {
         // Who was not known to be there may have turned out to be.
         let perhaps = self.spec.members.iter().any(|(id, member)| {
             let said = self.said_to.get(id).unwrap_or(&self.said);
-            let lacks = net.wires[*id].acked < member.total.max(member.last_word);
-            *said < self.said || lacks || member.lacked
+            let acked = member.acked(net.wires[*id].acked);
+            *said < self.said || acked < member.total.max(member.last_word)
         });
         assert!(
             is_done || !short.is_empty() || !is_shown || perhaps,
