@@ -240,9 +240,17 @@ impl Class {
             self.replay_one(did, &net);
         }
         self.hear_operator();
-        let is_later =
-            |did: &Did| matches!(did, Did::Handed(..) | Did::Failed(_) | Did::Dropped(_));
-        let reads = later.iter().position(is_later).unwrap_or(later.len());
+        // A layer answers a ping while it is read: to be handed something does not tell that all were.
+        let is_read = |did: &Did| match did {
+            Did::Heard(id, _) | Did::HeardEnd(id) => self.spec.here.contains(id),
+            _ => false,
+        };
+        let is_exit = |did: &Did| matches!(did, Did::Dropped(_) | Did::Judged(_));
+        let end = later.iter().position(is_exit).unwrap_or(later.len());
+        let reads = later[..end]
+            .iter()
+            .rposition(is_read)
+            .map_or(0, |at| at + 1);
         let mut has_reaped = false;
         for (at, did) in later.into_iter().enumerate() {
             if at == reads {
