@@ -737,6 +737,7 @@ impl Class {
     /// Turns until nothing happens any more, while the network brings everything there.
     fn run_until_quiet(&mut self) {
         for _ in 0..20_000 {
+            let mut is_out = false;
             {
                 let net = &mut *self.net.borrow_mut();
                 net.stdout.drain(usize::MAX / 2);
@@ -753,8 +754,11 @@ impl Class {
                         wire.ack(u64::MAX, net.now);
                         wire.take(u64::MAX, net.now);
                     }
+                    let has_read = wire.taken == wire.written;
+                    is_out |= !has_read && !wire.is_over() && !wire.vanished;
                     if let Some(guest) = self.guests.get_mut(&id)
                         && wire.sends()
+                        && has_read
                         && guest.is_told_to_close()
                     {
                         guest.closes(wire, &mut net.chance);
@@ -762,7 +766,7 @@ impl Class {
                     }
                 }
             }
-            if !self.has_work() {
+            if !self.has_work() && !is_out {
                 match self.until {
                     // Somebody is looked after all the time; what is to be done soon is done by then.
                     Some(until) if until < self.now() + Duration::from_secs(12) => {
