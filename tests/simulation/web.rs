@@ -604,7 +604,7 @@ impl Class {
                         self.asked += 1;
                         let here = self.spec.here.iter().map(|id| &self.spec.members[id]);
                         let is_free = |name: &str| here.clone().all(|member| member.name != name);
-                        text = request(self.lines, is_free, chance);
+                        text = request(self.spec.joined, self.lines, is_free, chance);
                     }
                     guest.says(&text, wire, chance);
                 }
@@ -875,14 +875,22 @@ fn witness(id: usize) -> Acked {
     }
 }
 
-/// What somebody in a chat asks for. Nothing of another member, nor its name: whether that one is gone by then,
-/// within the same turn, cannot be seen from outside.
-fn request(line: usize, is_free: impl Fn(&str) -> bool, chance: &mut Chance) -> String {
+/// What somebody in a chat that so many have joined asks for. Never the name of another: whether that one is
+/// gone by then, within the same turn, cannot be seen from outside.
+fn request(
+    joined: u32,
+    line: usize,
+    is_free: impl Fn(&str) -> bool,
+    chance: &mut Chance,
+) -> String {
     let name = *chance.pick(&["Ana", "Ben", "Cleo"]);
-    match chance.below(5) {
+    // Some of them left, or have another name.
+    let number = 1 + chance.below(joined as usize);
+    match chance.below(8) {
         0 => format!("/msg host psst {line}"),
         1 => format!("/msg nobody psst {line}"),
-        2..5 if is_free(name) => format!("/nick {name}"),
+        2 | 3 => format!("/msg user{number} psst {line}"),
+        4..7 if is_free(name) => format!("/nick {name}"),
         _ => format!("/me does {line}"),
     }
 }
