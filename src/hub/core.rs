@@ -540,9 +540,8 @@ impl<W: World> Core<W> {
             // It was ended before its end.
             self.settle(self.operator.unsaid());
         }
-        self.peers.record_ends(now);
         self.peers.end_downloads(now);
-        self.peers.close_all();
+        self.peers.close_all(now);
         self.transfer.sum_up(&self.peers, self.began, now);
         if let Some(line) = self.peers.tell_digests(now) {
             self.display.say(&line);

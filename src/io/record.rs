@@ -143,21 +143,14 @@ impl Records {
             None => None,
         };
         let transcript = wanted.transcript.as_deref();
-        let records = Records {
-            files: Files {
-                raw: open(&wanted.raw, wanted.append)?,
-                dump: open(&wanted.dump, wanted.append)?,
-                transcript: transcript.map(Sink::open_lines).transpose()?,
-                events,
-            },
-            answers: wanted.collect.as_deref().map(Answers::open).transpose()?,
-            name: wanted.name.clone(),
-            speech: Speech::default(),
-            clock: Clock::default(),
-            made: Budget::new(TURN, 0),
-            text: String::new(),
-            json: Vec::new(),
+        let files = Files {
+            raw: open(&wanted.raw, wanted.append)?,
+            dump: open(&wanted.dump, wanted.append)?,
+            transcript: transcript.map(Sink::open_lines).transpose()?,
+            events,
         };
+        let answers = wanted.collect.as_deref().map(Answers::open).transpose()?;
+        let records = Records::new(files, answers, wanted.name.clone());
         let is_wanted = records.files.iter().next().is_some() || records.answers.is_some();
         Ok(is_wanted.then_some(records))
     }
@@ -200,6 +193,33 @@ impl Records {
 }
 
 impl<D: Device> Records<D> {
+    fn new(files: Files<D>, answers: Option<Answers>, name: Option<String>) -> Records<D> {
+        Records {
+            files,
+            answers,
+            name,
+            speech: Speech::default(),
+            clock: Clock::default(),
+            made: Budget::new(TURN, 0),
+            text: String::new(),
+            json: Vec::new(),
+        }
+    }
+
+    /// Nothing but what each participant says is kept, in that folder. The simulation has it so.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn collecting(folder: &Path) -> Result<Records<D>, Error> {
+        let files = Files {
+            raw: None,
+            dump: None,
+            transcript: None,
+            events: None,
+        };
+        Ok(Records::new(files, Some(Answers::open(folder)?), None))
+    }
+
     /// Takes note of an event, of whichever of them.
     pub fn collect(&mut self, event: Event) {
         self.files.iter_mut().for_each(|sink| sink.collect(event));

@@ -58,7 +58,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// The hub ends: of those who are here still no more will be heard.
-    pub(in crate::hub) fn record_ends(&mut self, now: Instant) {
+    pub(super) fn record_ends(&mut self, now: Instant) {
         if !self
             .records
             .as_ref()

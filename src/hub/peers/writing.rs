@@ -200,8 +200,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// At the end: each member that has everything that was said may know that nothing is missing, and
-    /// each that has not, that something is.
-    pub fn close_all(&mut self) {
+    /// each that has not, that something is. What is recorded behind that of lines that did not end is for
+    /// nobody any more.
+    pub fn close_all(&mut self, now: Instant) {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let (owed, more) = (self.room.owed(key), !self.says_no_more);
@@ -209,6 +210,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 peer.close_truthfully(owed, more);
             }
         }
+        self.record_ends(now);
     }
 
     /// The keys of all members.

@@ -6,6 +6,7 @@ use crate::hub::peers::fake::is_leaving;
 use crate::hub::peers::fake::join;
 use crate::hub::peers::fake::peers;
 use crate::hub::peers::fake::say;
+use crate::io::record::Records;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -30,6 +31,21 @@ fn what_is_read_at_the_end_is_the_truth() {
         (breaks, is_ended),
         ([true, true, false], [false, false, true])
     );
+}
+
+/// A line that did not end is recorded when the hub ends, and nobody can be handed it any more.
+#[test]
+fn what_is_recorded_at_the_end_breaks_nobody() {
+    let now = Instant::now();
+    let folder = std::env::temp_dir().join(format!("muxnc-recorded-{}", std::process::id()));
+    let records = Records::collecting(&folder).expect("a folder");
+    let mut peers = fake::relaying().recorded(Some(records));
+    let (wires, [speaker, _]) = join::<2>(&mut peers, now);
+    peers.room.heard(speaker, b"begun", now);
+    peers.close_all(now);
+    std::fs::remove_dir_all(folder).expect("it is there");
+    assert_eq!(peers.room.said(), 5, "it is recorded");
+    assert!(!wires[1].breaks.get());
 }
 
 /// Should the hub be killed before that is out, it must not look as if it were all.
@@ -69,7 +85,7 @@ fn when_all_was_said_who_has_it_reads_an_end() {
     peers.promise_to(keys[0]);
     assert!(wires[0].breaks.get(), "more may be said");
     peers.promise();
-    peers.close_all();
+    peers.close_all(now);
     assert_eq!(wires.map(|wire| wire.breaks.get()), [false, false]);
 }
 
