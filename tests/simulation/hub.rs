@@ -30,6 +30,7 @@ use muxnc::status::Status;
 
 use super::Chance;
 use super::Mode;
+use super::answers::Answers;
 use super::rule::Rule;
 use super::spec::Member;
 use super::spec::Presence;
@@ -62,6 +63,9 @@ const PENDING: usize = 512 * 1024;
 
 /// What the members of a chat ask for, at most: so many answers may wait for anybody, and are given.
 const ASKED: usize = 100;
+
+/// In one of so many schedules what each says is collected.
+const COLLECTS: usize = 16;
 
 /// What a schedule came to.
 pub(crate) struct Ended {
@@ -119,6 +123,8 @@ pub(crate) struct Hub {
     /// What was shown of a line of a chat that is not complete.
     pub(super) shown: Vec<u8>,
     pub(super) delivered: u64,
+    /// What each said, if that is collected.
+    pub(super) answers: Option<Answers>,
     /// When the core wants to be woken up.
     until: Option<Instant>,
     /// It wants to go on at once.
@@ -156,6 +162,7 @@ impl Hub {
         hub.quit();
         hub.settle();
         hub.finish();
+        hub.check_answers();
         let ended = Ended {
             turns: hub.turns,
             bytes: hub.delivered,
@@ -167,6 +174,16 @@ impl Hub {
         };
         hub.net.borrow_mut().is_over = true;
         ended
+    }
+
+    /// What each said is there, when the hub has ended, however it did.
+    fn check_answers(&mut self) {
+        if let Some(answers) = &self.answers {
+            if self.exit.is_none() {
+                let _ = self.core.finish(Ok(Status::Failed), self.now());
+            }
+            answers.check(self.spec.joined);
+        }
     }
 
     fn new(seed: u64, mode: Mode) -> Hub {
@@ -184,6 +201,10 @@ impl Hub {
         if is_empty && terms.stdin == Kind::Pipe && chance.one_in(3) {
             terms.stdin = Kind::File;
         }
+        // In a chat only what was said is kept, in the words that were made of it.
+        let collects = !mode.chat && Chance(chance.0).one_in(COLLECTS);
+        let answers = collects.then(Answers::new);
+        terms.collect = answers.as_ref().map(|answers| answers.folder().into());
         let now = Instant::now();
         let net = Net::new(chance, now, terms.stdin, is_empty);
         let mut spec = terms.spec(mode, now);
@@ -221,6 +242,7 @@ impl Hub {
             settled: None,
             shown: Vec::new(),
             delivered: 0,
+            answers,
             until: None,
             is_ready: false,
             exit: None,

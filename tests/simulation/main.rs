@@ -12,8 +12,16 @@
 //! SEED=17 cargo test --test simulation relay             # one schedule again
 //! ```
 
+mod answers;
 #[path = "../support/chance.rs"]
 mod chance;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by test files, none of which uses all of it"
+)]
+#[path = "../support/folder.rs"]
+mod folder;
 mod hub;
 mod once;
 mod replay;

@@ -462,7 +462,12 @@ impl Hub {
             Did::Heard(id, _) | Did::HeardEnd(id) if !self.spec.here.contains(&id) => {}
             // It leaves at the end of the turn, and its unfinished line is passed on then.
             Did::HeardEnd(id) if self.spec.members[&id].presence == Presence::Gone => {}
-            Did::Heard(id, bytes) => self.spec.heard(id, &bytes),
+            Did::Heard(id, bytes) => {
+                self.spec.heard(id, &bytes);
+                if let Some(answers) = &mut self.answers {
+                    answers.heard(self.spec.members[&id].number, &bytes);
+                }
+            }
             Did::HeardEnd(id) => {
                 // Who is given up as dead is not known to have ended.
                 let is_dead = net.wires[id].is_silent_for(VANISHED, turn.now);

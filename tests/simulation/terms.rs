@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
@@ -25,6 +26,7 @@ use muxnc::io::net::Lookup;
 use muxnc::io::notices::Notices;
 use muxnc::io::notices::Stderr;
 use muxnc::io::output::Output;
+use muxnc::io::record::Records;
 use muxnc::io::record::Wanted;
 use muxnc::io::stdin::Stdin;
 
@@ -62,6 +64,8 @@ pub(crate) struct Terms {
     pub(crate) lists: Lists,
     tells_refused: bool,
     pub(crate) is_shared: bool,
+    /// Where what each member says is collected, if it is.
+    pub(crate) collect: Option<PathBuf>,
     announced: u32,
     chat: Rules,
     /// How browsers join, if they can.
@@ -117,6 +121,7 @@ impl Terms {
             lists: Lists::default(),
             tells_refused: chance.one_in(2),
             is_shared: chance.one_in(10),
+            collect: None,
             announced: *Chance(chance.0).pick(&[1, 3, 300]),
             chat: Rules {
                 welcome: Chance(chance.0).one_in(2).then(|| WELCOME.into()),
@@ -214,6 +219,7 @@ impl Terms {
             _ if self.once => Input::None,
             Traffic::Both | Traffic::SendOnly => Input::Plain(Stdin::new(Fd::In(Rc::clone(net)))),
         };
+        let collecting = |folder: &PathBuf| Records::collecting(folder).expect("a folder");
         let parts = Parts {
             world: Model::new(net),
             listeners: vec![Door(Rc::clone(net))],
@@ -222,7 +228,7 @@ impl Terms {
             input,
             stdout: Output::new(Fd::Out(Rc::clone(net))),
             stderr: Stderr::over(Notices::default(), Output::new(Fd::Err(Rc::clone(net)))),
-            records: None,
+            records: self.collect.as_ref().map(collecting),
             can_draw: false,
             visits: self.visits.clone(),
             offered: None,
