@@ -228,8 +228,7 @@ fn another_hub_counts_on_and_overwrites_nothing() {
     index.write_all(b"2\ttorn").unwrap();
     let mut hub = Hub::start(&["-v", "--recv-only", "--collect", place.path()]);
     let fourth = say(&mut hub, "fourth\n");
-    let told = hub.process.stderr.text();
-    assert!(told.contains("[4] 127.0.0.1:"), "{told}");
+    hub.process.stderr.wait_for("[4] 127.0.0.1:");
     drop(fourth);
     eventually("its row is there", || {
         let index = fs::read_to_string(place.1.join("index.tsv")).unwrap();
