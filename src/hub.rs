@@ -63,6 +63,7 @@ use crate::io::listener::listen;
 use crate::io::net;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
+use crate::io::output::LAST_WORDS;
 use crate::io::output::Output;
 use crate::io::random;
 use crate::io::record::Records;
@@ -366,6 +367,9 @@ impl Hub {
             signals.give_back();
         }
         let mut ended = self.core.finish(ended, Instant::now());
+        if self.leaves_unwritten() && matches!(ended, Ok(Status::Done(_))) {
+            ended = Ok(Status::Failed);
+        }
         if let Some(mut records) = self.core.take_records() {
             records.finish();
             // Why, it said when it failed.
@@ -374,6 +378,24 @@ impl Hub {
             }
         }
         ended.map(Ended::Status)
+    }
+
+    /// Waits, but not long, until stdout has taken what was shown at the end. Returns whether it has not,
+    /// which is told.
+    fn leaves_unwritten(&mut self) -> bool {
+        let end = Instant::now() + LAST_WORDS;
+        loop {
+            let unwritten = self.core.write_last();
+            let left = end.saturating_duration_since(Instant::now());
+            if unwritten == 0 {
+                return false;
+            }
+            if left.is_zero() {
+                log::warn!("stdout did not take the last {unwritten} bytes");
+                return true;
+            }
+            self.core.stdout_mut().wait(left);
+        }
     }
 
     fn turns(&mut self) -> Result<Ended, Error> {

@@ -371,6 +371,39 @@ fn how_far_a_file_is_and_who_is_behind() {
 }
 
 #[test]
+fn a_file_is_told_of_though_nobody_was_to_be_waited_for() {
+    let folder = support::Folder::new("progress-plain");
+    let file = folder.0.join("file");
+    std::fs::write(&file, vec![b'x'; 40 * 1024 * 1024]).unwrap();
+    let start = || {
+        let (master, slave) = support::pty();
+        let mut command = piped(support::MUXNC, &["-l", "0"]);
+        command.env("TERM", "xterm").stderr(slave);
+        let hub = Process::start(command.stdin(std::fs::File::open(&file).unwrap()));
+        let screen = support::Watched::new(master);
+        let port = support::listening_port(&screen);
+        (hub, screen, port)
+    };
+    // It has everything, and stays.
+    let (hub, screen, port) = start();
+    let mut peer = support::connect(port);
+    assert_eq!(support::read_all(&mut peer).len(), 40 * 1024 * 1024);
+    screen.wait_for(" of 40.0 MiB, 100%");
+    screen.wait_for("waiting until [1] leaves (Ctrl-C ends it now)");
+    hub.signal(rustix::process::Signal::INT);
+    screen.wait_for(" has all of the 41943040 bytes");
+    screen.wait_for(" sent 41943040 bytes to 1, received 0 in ");
+    // It has read a part when the operator ends it.
+    let (hub, screen, port) = start();
+    let mut peer = support::connect(port);
+    expect_bytes(&mut peer, [b'x'; 5000]);
+    screen.wait_for(" of 40.0 MiB, ");
+    hub.signal(rustix::process::Signal::INT);
+    screen.wait_for(" did not get the last ");
+    screen.wait_for(" bytes, but not all of them, received 0 in ");
+}
+
+#[test]
 fn nothing_is_drawn_where_nobody_asked_or_looks() {
     for (kind, quiet) in [("dumb", false), ("xterm", true)] {
         let (master, slave) = support::pty();

@@ -255,6 +255,7 @@ fn a_transfer_tells_who_got_it() {
         .collect();
     missing.sort_unstable();
     assert_eq!(missing.len(), 2, "{events:?}");
+    assert!(!kinds(&events).contains(&"said"), "the file is in it");
     assert_eq!(missing[0], 0);
     assert!((1..3_000_000).contains(&missing[1]), "{missing:?}");
 }
@@ -274,6 +275,31 @@ fn whoever_is_here_at_the_end_has_left_too() {
     assert_eq!(left["received"], 5);
     // What was not ended was said.
     assert_eq!(place.wait_for("said")["text"], "words");
+}
+
+#[test]
+fn the_last_events_are_on_stdout_too() {
+    let folder = Folder::new("events-stdout");
+    let file = folder.0.join("sent");
+    fs::write(&file, vec![b'x'; 300_000]).unwrap();
+    let args = ["-l", "0", "--wait-for", "1", "--events", "json:-"];
+    let mut hub =
+        Hub::start_command(piped(support::MUXNC, &args).stdin(File::open(&file).unwrap()));
+    let mut ana = hub.join();
+    assert_eq!(read_all(&mut ana).len(), 300_000);
+    drop(ana);
+    hub.process.expect_status(0);
+    let events = parsed(&String::from_utf8(hub.process.stdout.wait_end()).unwrap());
+    let last: Vec<&str> = kinds(&events).into_iter().rev().take(3).collect();
+    assert_eq!(last, ["transfer", "receiver", "left"]);
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut hub = Hub::start(&["-v", "--events", "json:-"]);
+        let _ana = hub.join_seen();
+        hub.process.signal(signal);
+        hub.process.wait();
+        let events = parsed(&String::from_utf8(hub.process.stdout.wait_end()).unwrap());
+        assert_eq!(kinds(&events), ["listening", "joined", "left"]);
+    }
 }
 
 #[test]

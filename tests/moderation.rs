@@ -325,6 +325,16 @@ fn sighup_begins_records_anew_where_they_were() {
         .wait_for("no such file or directory; the old file is written on\n");
     ana.write_all(b"on and on\n").unwrap();
     hub.process.stdout.wait_for("on and on\n");
+    let told = hub.process.stderr.text();
+    assert_eq!(
+        told.matches("the other records were opened anew").count(),
+        1
+    );
+    assert_eq!(
+        told.matches("the records were opened anew").count(),
+        2,
+        "{told}"
+    );
     hub.process.signal(Signal::TERM);
     hub.process.wait();
     fs::create_dir(&folder.0).unwrap();

@@ -129,11 +129,15 @@ impl<W: World> Core<W> {
     /// A participant that begins now.
     pub fn new(parts: Parts<W>, settings: Settings, role: Role, now: Instant) -> Core<W> {
         let number = u32::from(role == Role::Server);
-        let mut recorder = Recorder::new(parts.records, parts.conn.addr().clone(), number);
+        let size = parts.input.stdin().and_then(Stdin::remaining);
+        let mut records = parts.records;
+        if size.is_some_and(|left| left > 0) {
+            records.iter_mut().for_each(Records::leave_out_file);
+        }
+        let mut recorder = Recorder::new(records, parts.conn.addr().clone(), number);
         if settings.digest {
             recorder.digest();
         }
-        let size = parts.input.stdin().and_then(Stdin::remaining);
         let progress = parts.draws.then(|| OwnProgress::new(size, now));
         let send_only = settings.traffic == Traffic::SendOnly;
         let is_terminal = parts.stdout.kind() == Kind::Terminal;

@@ -25,6 +25,7 @@ use super::news::Topic;
 use super::operator::Heard;
 use super::operator::Manner;
 use super::operator::Operator;
+use super::operator::waiting_until;
 use super::peers::CHUNK;
 use super::peers::Peers;
 use super::peers::Unsaid;
@@ -181,7 +182,11 @@ impl<W: World> Core<W> {
         } else if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();
         }
-        let mut peers = Peers::new(room).recorded(parts.records);
+        let mut records = parts.records;
+        if transfer.is_whole() {
+            records.iter_mut().for_each(Records::leave_out_file);
+        }
+        let mut peers = Peers::new(room).recorded(records);
         if let Some(visits) = &parts.visits {
             peers.expect_visitors(visits.secret);
         }
@@ -303,6 +308,7 @@ impl<W: World> Core<W> {
         if let Some(console) = self.operator.console_mut() {
             console.expect_keys(reads_keys);
         }
+        self.tell_who_lingers(now);
         self.show()?;
         // What was shown just now may have been the last that was waited for.
         match self.outcome(now) {
@@ -414,6 +420,18 @@ impl<W: World> Core<W> {
         }
     }
 
+    /// Of a transfer that is drawn: who is here still, though nothing more will be said to them.
+    fn tell_who_lingers(&mut self, now: Instant) {
+        if self.operator.finished().is_some()
+            && self.peers.is_acknowledged()
+            && self.transfer.lingers(now)
+            && let Some(waiting) = waiting_until(&self.peers)
+        {
+            self.display.erase_row();
+            log::info!(target: NOTICE, "{waiting}");
+        }
+    }
+
     fn show(&mut self) -> Result<(), Error> {
         self.display.answer(self.operator.take_answers());
         let screen = self.peers.room.screen_mut();
@@ -439,6 +457,7 @@ impl<W: World> Core<W> {
             self.quits_at(),
             self.lingers_until().filter(|_| !is_over),
             self.transfer.draws(&self.peers),
+            self.transfer.tells_wait(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -546,12 +565,30 @@ impl<W: World> Core<W> {
         if let Some(line) = self.peers.tell_digests(now) {
             self.display.say(&line);
         }
+        // Who was here still may be told of on stdout.
+        let shown = self.show();
         if let Some(console) = self.operator.console_mut() {
-            ended = console.ending(ended);
+            ended = console.ending(shown.and(ended));
             console.leave(self.display.stdout_mut());
         }
         self.display.finish();
         ended
+    }
+
+    /// Writes what stdout did not take in time, as much as it takes now. Returns how many bytes it still
+    /// lacks; none where it is a console, which was given back.
+    pub fn write_last(&mut self) -> u64 {
+        if self.operator.console().is_some() {
+            return 0;
+        }
+        let screen = self.peers.room.screen_mut();
+        self.display.flush(screen);
+        self.display.waiting(screen, None)
+    }
+
+    /// Standard output, for whoever may wait for it.
+    pub fn stdout_mut(&mut self) -> &mut Output<W::Device> {
+        self.display.stdout_mut()
     }
 
     /// The room: who is here, and what is owed to whom. The simulation compares it with its model.

@@ -222,6 +222,14 @@ impl<D: Device> Display<D> {
         }
     }
 
+    /// Writes what is to be shown still, as far as it can be at once.
+    pub(super) fn flush(&mut self, screen: &mut Screen) {
+        match self.rows.is_some() {
+            true => self.show_rows(screen),
+            false => self.write(screen),
+        }
+    }
+
     /// Takes the row away.
     pub(super) fn erase_row(&mut self) {
         match &mut self.rows {

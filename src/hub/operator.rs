@@ -28,6 +28,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use self::cooked::Cooked;
+pub(super) use self::ending::waiting_until;
 pub(super) use self::reading::Heard;
 use self::voice::Voice;
 use self::waiting::Waiting;

@@ -69,8 +69,13 @@ impl Reload {
         if !self.folders.is_empty()
             && let Some(records) = core.records_mut()
         {
-            records.reopen();
-            log::info!(target: NOTICE, "SIGHUP: the records were opened anew");
+            let which = match records.reopen() {
+                (0, _) => return,
+                (_, 0) => "the records",
+                // Of those that could not be it was said.
+                (_, _) => "the other records",
+            };
+            log::info!(target: NOTICE, "SIGHUP: {which} were opened anew");
         }
     }
 }

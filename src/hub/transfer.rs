@@ -11,6 +11,7 @@
 //! [trial](crate::engine::room::TRIAL) before as many are known to be there; what has begun goes on,
 //! whoever leaves, and whoever comes then is refused instead of getting a part.
 
+use std::time::Duration;
 use std::time::Instant;
 
 use super::news::Topic;
@@ -24,6 +25,9 @@ use crate::io::device::Kind;
 use crate::io::stdin::Stdin;
 use crate::io::stream::Stream;
 use crate::status::NOTICE;
+
+/// How long it is waited without a word for those who have everything.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far the transfer is.
 #[derive(Default)]
@@ -42,6 +46,10 @@ pub(super) struct Transfer {
     receivers: usize,
     /// A line for each of those that have all of it, when it is over.
     whole: Option<Vec<String>>,
+    /// Since when everybody has all of it, and somebody is here still.
+    complete: Option<Instant>,
+    /// Who is waited for was told.
+    is_wait_told: bool,
 }
 
 impl Transfer {
@@ -65,6 +73,17 @@ impl Transfer {
     /// How many have to be known to be there before it begins for good, if it is one whole.
     pub(super) fn quorum(&self) -> Option<usize> {
         self.is_whole.then_some(self.awaited.unwrap_or(1))
+    }
+
+    /// Whether what is said is one whole.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Whether fewer are here than it begins with.
+    fn is_short<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> bool {
+        let wanted = self.awaited.or(self.quorum()).unwrap_or(0);
+        !self.has_begun && peers.staying() < wanted
     }
 
     /// Whether it waits for somebody to come.
@@ -112,10 +131,11 @@ impl Transfer {
         }
         // As many acknowledged something: who leaves now was one of them.
         let is_proven = self.is_whole && !peers.room.is_on_trial();
-        if !is_proven && self.is_waiting(peers) {
+        if !is_proven && self.is_short(peers) {
             if self.began.take().is_some() {
                 // One of them left before it was known to be there.
-                let (staying, awaited) = (peers.staying(), self.awaited.unwrap_or(0));
+                let awaited = self.awaited.or(self.quorum()).unwrap_or(0);
+                let staying = peers.staying();
                 peers.record(|records| records.note(Entry::Waiting(staying, awaited)));
                 let here = self.here(peers, 0);
                 if let Some(permit) = peers.news.ask(Topic::Transfer, now) {
@@ -124,8 +144,8 @@ impl Transfer {
             }
             return false;
         }
-        let begins = self.awaited.is_some() && self.began.is_none();
-        if begins {
+        let begins = self.is_told() && self.began.is_none();
+        if begins && self.awaited.is_some() {
             let here = peers.staying();
             if let Some(permit) = peers.news.ask(Topic::Transfer, now) {
                 permit.say(format_args!("all {here} are here: it begins"));
@@ -141,6 +161,11 @@ impl Transfer {
         begins
     }
 
+    /// Whether it is told how far it is.
+    fn is_told(&self) -> bool {
+        self.is_whole || self.awaited.is_some()
+    }
+
     /// How many of those it began with lack nothing that was said, as far as is known.
     fn reached<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> usize {
         self.receivers.saturating_sub(peers.short())
@@ -148,7 +173,7 @@ impl Transfer {
 
     /// Draws from now on how far it is, for a source of that size.
     pub(super) fn draw_from(&mut self, size: Option<u64>, now: Instant) {
-        if self.awaited.is_some() {
+        if self.is_told() {
             self.progress = Some(TransferProgress::new(size, now));
         }
     }
@@ -170,6 +195,21 @@ impl Transfer {
         let slowest = peers.room.slowest();
         let slowest = slowest.map(|(account, behind)| (account.label(), behind));
         Some(progress.line(moved(peers), slowest, columns, now))
+    }
+
+    /// Everybody who is here has all of it. Returns whether it is to be told now for whom is waited: those who
+    /// leave by themselves have had the time for that.
+    pub(super) fn lingers(&mut self, now: Instant) -> bool {
+        let complete = *self.complete.get_or_insert(now);
+        let is_due = self.progress.is_some() && !self.is_wait_told && now >= complete + PATIENCE;
+        self.is_wait_told |= is_due;
+        is_due
+    }
+
+    /// When that is to be told.
+    pub(super) fn tells_wait(&self) -> Option<Instant> {
+        let is_wanted = self.progress.is_some() && !self.is_wait_told;
+        self.complete.filter(|_| is_wanted).map(|at| at + PATIENCE)
     }
 
     /// The account is settled: it says who of its receivers has all of it.
@@ -215,17 +255,20 @@ impl Transfer {
         let time = now.saturating_duration_since(self.began.unwrap_or(start));
         let rate = Size((said as f64 / time.as_secs_f64().max(0.001)) as u64);
         let received = peers.received();
-        match self.awaited.filter(|_| self.is_closed()) {
-            Some(_) => {
-                let reached = self.reached(peers);
-                let sum = format!(
-                    "sent {said} bytes to {reached}, received {received} in {time:.1?}: {rate}/s"
-                );
+        match self.is_closed() {
+            true => {
+                let whom = match (self.reached(peers), self.receivers) {
+                    (0, 1) => String::from(", but not all of them"),
+                    (0, _) => String::from(", all of them to nobody"),
+                    (reached, _) => format!(" to {reached}"),
+                };
+                let sum =
+                    format!("sent {said} bytes{whom}, received {received} in {time:.1?}: {rate}/s");
                 for line in self.whole.iter().flatten().chain([&sum]) {
                     log::info!(target: NOTICE, "{line}");
                 }
             }
-            None => log::info!(
+            false => log::info!(
                 "sent {said} bytes to everybody, received {received} in {time:.1?}: {rate}/s"
             ),
         }
@@ -245,7 +288,6 @@ fn moved<S: Stream, D: Device>(peers: &Peers<S, D>) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
-    use std::time::Duration;
 
     use super::*;
     use crate::hub::peers::DisconnectReason;

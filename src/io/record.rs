@@ -88,6 +88,8 @@ pub struct Records<D = Descriptor> {
     files: Files<D>,
     answers: Option<Answers>,
     name: Option<String>,
+    /// What we say to everybody is a file: no record for reading holds it once more.
+    says_file: bool,
     /// The lines that are not ended.
     speech: Speech,
     clock: Clock,
@@ -173,10 +175,11 @@ impl Records {
 
     /// Opens every regular file by its name once more, behind what is in it by now: somebody may have called
     /// the file otherwise that was written so far. Where that fails the old one is written on, and why is told.
-    pub fn reopen(&mut self) {
-        for sink in self.files.iter_mut() {
-            sink.reopen();
-        }
+    /// Returns how many were opened, and how many of them could not be.
+    pub fn reopen(&mut self) -> (usize, usize) {
+        let tried: Vec<bool> = self.files.iter_mut().filter_map(Sink::reopen).collect();
+        let opened = tried.iter().filter(|opened| **opened).count();
+        (opened, tried.len() - opened)
     }
 }
 
@@ -198,6 +201,7 @@ impl<D: Device> Records<D> {
             files,
             answers,
             name,
+            says_file: false,
             speech: Speech::default(),
             clock: Clock::default(),
             made: Budget::new(TURN, 0),
@@ -234,6 +238,11 @@ impl<D: Device> Records<D> {
     /// Where answers are collected.
     pub fn collects_in(&self) -> Option<&Path> {
         self.answers.as_ref().map(Answers::folder)
+    }
+
+    /// What we say is a file that is sent: a transcript and events tell of it, and do not hold it.
+    pub fn leave_out_file(&mut self) {
+        self.says_file = true;
     }
 
     /// The highest number that an earlier hub gave there.
@@ -279,10 +288,11 @@ impl<D: Device> Records<D> {
             each += dumped(1) - dumped(0);
             once += dumped(0);
         }
-        if files.transcript.is_some() {
+        let is_left_out = who.is_none() && self.says_file;
+        if files.transcript.is_some() && !is_left_out {
             each += transcript::most(speaker);
         }
-        if files.events.is_some() {
+        if files.events.is_some() && !is_left_out {
             each += events::most(speaker);
         }
         (left.saturating_sub(once) / each.max(1)).max(LEAST)
@@ -379,7 +389,9 @@ impl<D: Device> Records<D> {
     /// `bytes` were said to everybody, or to `who` if there is nobody else.
     pub fn said(&mut self, who: Option<Who<'_>>, bytes: &[u8]) {
         self.pass(Way::To, who, bytes);
-        self.enter(|speech, name, enter| speech.said(Speaker::Us(name, who), bytes, enter));
+        if !self.says_file {
+            self.enter(|speech, name, enter| speech.said(Speaker::Us(name, who), bytes, enter));
+        }
     }
 
     /// Nothing more will be said to them.

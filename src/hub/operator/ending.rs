@@ -93,27 +93,34 @@ impl<D: Device> Operator<D> {
 
     fn tell_who_is_waited_for<S: Stream>(&mut self, peers: &Peers<S, D>) {
         log::info!("end of input: nobody else is let in");
-        let here = peers.room.here();
-        if here > 0 {
-            let names: Vec<String> = peers
-                .room
-                .by_number()
-                .iter()
-                .take(NAMED)
-                .map(|(_, member)| match &member.account.name {
-                    Some(name) => format!("[{}] {name}", member.account.number),
-                    None => format!("[{}]", member.account.number),
-                })
-                .collect();
-            let leave = match here {
-                1 => "leaves",
-                _ if here > names.len() => "… leave",
-                _ => "leave",
-            };
-            self.answer(&format!(
-                "no more is said; waiting until {} {leave} (Ctrl-C ends it now)",
-                names.join(", ")
-            ));
+        if let Some(waiting) = waiting_until(peers) {
+            self.answer(&format!("no more is said; {waiting}"));
         }
     }
+}
+
+/// For whom is waited, if for anybody.
+pub(in crate::hub) fn waiting_until<S: Stream, D: Device>(peers: &Peers<S, D>) -> Option<String> {
+    let here = peers.room.here();
+    (here > 0).then(|| {
+        let names: Vec<String> = peers
+            .room
+            .by_number()
+            .iter()
+            .take(NAMED)
+            .map(|(_, member)| match &member.account.name {
+                Some(name) => format!("[{}] {name}", member.account.number),
+                None => format!("[{}]", member.account.number),
+            })
+            .collect();
+        let leave = match here {
+            1 => "leaves",
+            _ if here > names.len() => "… leave",
+            _ => "leave",
+        };
+        format!(
+            "waiting until {} {leave} (Ctrl-C ends it now)",
+            names.join(", ")
+        )
+    })
 }

@@ -13,7 +13,6 @@ use std::io::Seek;
 use std::io::SeekFrom;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Duration;
 use std::time::Instant;
 
 use mio::Registry;
@@ -26,14 +25,12 @@ use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::output::LAST_WORDS;
 use crate::io::output::Output;
 use crate::io::readiness::Event;
 
 /// Bytes of records that are written at once, though the turn is not over.
 const MUCH: usize = 64 * 1024;
-
-/// How long the end of the program waits for a pipe that is stuck.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// One file, and what waits for it.
 pub(super) struct Sink<D = Descriptor> {
@@ -133,18 +130,18 @@ impl Sink {
             && fs::metadata(&self.path).is_ok_and(|file| file.is_file())
     }
 
-    /// Opens the file anew, if it is one that has a name.
-    pub(super) fn reopen(&mut self) {
+    /// Opens the file anew, if it is one that has a name. Returns whether that could be done.
+    pub(super) fn reopen(&mut self) -> Option<bool> {
         // What is there under its name by now may be no file any more, or not there.
         let is_other = fs::metadata(&self.path).is_ok_and(|there| !there.is_file());
         let is_file = self.output.as_ref().map(Output::kind) == Some(Kind::File);
         if !is_file || self.is_adopted {
-            return;
+            return None;
         }
         if is_other {
             let name = self.path.display();
             log::warn!("{name} is no regular file any more; the old file is written on");
-            return;
+            return Some(false);
         }
         // What was recorded before belongs to the old one.
         self.drain();
@@ -161,7 +158,8 @@ impl Sink {
                     }
                     false => "",
                 };
-                return log::warn!("{what}{why}; the old file is written on");
+                log::warn!("{what}{why}; the old file is written on");
+                return Some(false);
             }
         }
         if let Some(trouble) = &mut self.trouble {
@@ -169,6 +167,7 @@ impl Sink {
         }
         self.try_again(Instant::now());
         self.end_torn(torn);
+        Some(true)
     }
 
     pub(super) fn finish(&mut self) {
