@@ -123,6 +123,10 @@ pub enum Observed<'a> {
         kind: io::ErrorKind,
         /// What the system says.
         why: &'a str,
+        /// It is an address of a network that this machine is in.
+        near: bool,
+        /// It took as long as it takes until nobody has said that the address is its own.
+        slowly: bool,
     },
     /// An attempt was given up, since another one won.
     Outrun {
@@ -160,6 +164,8 @@ pub enum Observed<'a> {
         /// What it is asked to connect to.
         place: &'a str,
     },
+    /// The proxy asked who we are, and has to be asked on another connection.
+    ProxyWantsLogin,
     /// The proxy does it.
     ProxyAgreed(&'a str),
     /// The two agreed on a protocol over TCP.

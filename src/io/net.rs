@@ -28,7 +28,10 @@ pub use self::resolve::Family;
 pub use self::resolve::Lookup;
 pub use self::resolve::Patience;
 pub use self::resolve::USUAL;
+pub use self::resolve::is_port_alone;
 pub use self::resolve::port;
+pub use self::resolve::port_as_address;
+pub use self::resolve::port_as_host;
 pub use self::resolve::resolve;
 
 /// Connections that may wait to be accepted (listen(2)). A class arrives at once, and what overflows

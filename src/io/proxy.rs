@@ -115,7 +115,10 @@ pub fn connect(
                 witness.observe(Observed::ProxyAgreed(&place));
                 return Ok((stream, place));
             }
-            Ok(End::Reconnect) => log::debug!("the proxy is to be asked on a new connection"),
+            Ok(End::Reconnect) => {
+                log::debug!("the proxy is to be asked on a new connection");
+                witness.observe(Observed::ProxyWantsLogin);
+            }
             Err(failure) => return Err(failure.told(&doing, proxy)),
         }
     }
@@ -151,7 +154,7 @@ impl Failure {
             Failure::System(error) if error.kind() == ErrorKind::TimedOut => {
                 return Error::new(doing, "the proxy did not answer in time").hint(
                     "Is that a proxy of this type (--proxy-type), and does the destination \
-                     answer? (-w SECS sets how long to try.)",
+                     answer? (-w TIME sets how long to try.)",
                 );
             }
             Failure::System(error) => return Error::system(doing, &error),

@@ -355,7 +355,7 @@ fn connect_error(name: &Name, error: &io::Error) -> Error {
             told.hint("The socket's mode says who may connect: ask whoever listens.")
         }
         ErrorKind::TimedOut => Error::new(doing, "timed out")
-            .hint("Nobody was let in in that time. (-w SECS sets how long to try.)"),
+            .hint("Nobody was let in in that time. (-w TIME sets how long to try.)"),
         ErrorKind::InvalidInput => told.hint("A socket's path has at most 107 bytes."),
         _ => told,
     }

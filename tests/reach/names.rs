@@ -68,7 +68,7 @@ fn a_name_server_that_never_answers_is_waited_for_as_long_as_was_said() {
         return;
     };
     let hint = "\n  Is the network up, and its name server? A numeric address needs none. \
-                (-w SECS sets how long to try.)\n";
+                (-w TIME sets how long to try.)\n";
     for (args, name) in [
         (&["nowhere.example", "80"][..], "nowhere.example"),
         (&["-z", "zero.example", "80"], "zero.example"),

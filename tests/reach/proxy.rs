@@ -291,7 +291,14 @@ fn a_login_goes_out_only_when_it_is_wanted() {
         say(YES),
         Hello,
     ];
-    expect_talk(Scripted::new(anew), &login, b"");
+    expect_talk(Scripted::new(anew.clone()), &login, b"");
+    let proxy = Scripted::new(anew);
+    let place = proxy.addr.to_string();
+    let mut explained = muxnc(&[&["--explain", "--proxy", &place], &login[..]].concat());
+    explained.type_in("hello\n");
+    explained.end_input();
+    proxy.finish();
+    explained.stderr.wait_for("who we are (407)");
     // It said that it goes on, and yet it does not.
     let fickle = vec![
         hear(CONNECT),

@@ -54,7 +54,16 @@ pub(super) fn tell<'a>(what: Observed<'a>, telling: &mut Telling) -> Option<Obse
                 ),
             },
         ),
-        Observed::Failed { addr, kind, why } => tell_failed(addr, kind, why, telling),
+        Observed::Failed {
+            addr,
+            kind,
+            near: true,
+            slowly,
+            ..
+        } if tell_silent_neighbour(addr, kind, slowly, telling) => {}
+        Observed::Failed {
+            addr, kind, why, ..
+        } => tell_failed(addr, kind, why, telling),
         Observed::Outrun { loser, winner } => telling.say(
             Layer::Tcp,
             format!(
@@ -71,6 +80,10 @@ pub(super) fn tell<'a>(what: Observed<'a>, telling: &mut Telling) -> Option<Obse
             format!(
                 "TCP leads to the proxy {proxy}, which is asked ({language}) to connect to {place}"
             ),
+        ),
+        Observed::ProxyWantsLogin => telling.say(
+            Layer::Proxy,
+            "it wants to know who we are (407): that is said on another connection",
         ),
         Observed::ProxyAgreed(place) => telling.say(
             Layer::Proxy,
@@ -162,6 +175,38 @@ fn tell_numbers(local: SocketAddr, remote: SocketAddr, telling: &mut Telling) {
 /// Whether both ends are on this machine: that is known of these addresses without asking.
 fn is_here(here: IpAddr, there: IpAddr) -> bool {
     there.is_loopback() || here == there
+}
+
+/// An address of our own network, which a kernel looks for with a question to all of it before it sends
+/// anything there. Returns whether that told it.
+fn tell_silent_neighbour(
+    addr: SocketAddr,
+    kind: ErrorKind,
+    slowly: bool,
+    telling: &mut Telling,
+) -> bool {
+    let (ip, question) = match addr.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => (ip, "ARP"),
+        ip @ IpAddr::V6(_) => (ip, "neighbor discovery"),
+    };
+    match kind {
+        ErrorKind::HostUnreachable if slowly => telling.say(
+            Layer::Ip,
+            format!(
+                "nobody on this network said that {ip} is its own, though our kernel asked \
+                 ({question}): no SYN could leave"
+            ),
+        ),
+        ErrorKind::TimedOut => telling.say(
+            Layer::Tcp,
+            format!(
+                "nothing came in the time there was: no answer of {addr} to a SYN, or nobody on this \
+                 network said that {ip} is its own ({question}), and no SYN could leave"
+            ),
+        ),
+        _ => return false,
+    }
+    true
 }
 
 fn tell_failed(addr: SocketAddr, kind: ErrorKind, why: &str, telling: &mut Telling) {

@@ -407,7 +407,7 @@ impl Transport {
             telling.say(
                 Layer::Tcp,
                 format!(
-                    "the kernel has sent {} again, since no ACK had come in time",
+                    "the kernel has sent {} again, which it took for lost: no ACK had covered them",
                     counted(reading.resent.into(), "segment")
                 ),
             );

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
+use if_addrs::IfAddr;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
 use rustix::event::Timespec;
@@ -33,6 +34,10 @@ use crate::engine::happy_eyeballs::interleave;
 use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::tcp_info::TcpInfo;
+
+/// A kernel asks its own network three times, a second apart, who has an address. What is less is an answer
+/// of somebody, as of a firewall.
+const ASKED: Duration = Duration::from_millis(500);
 
 /// Where a participant connects to, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,8 +133,16 @@ struct Field<'a> {
     end: Instant,
     addrs: Vec<SocketAddr>,
     running: Vec<Entrant>,
-    failures: Vec<(SocketAddr, io::Error)>,
+    failures: Vec<Failure>,
     witness: &'a mut dyn Witness,
+}
+
+/// An attempt that came to nothing.
+struct Failure {
+    addr: SocketAddr,
+    error: io::Error,
+    /// It was asked on our own network who has that address, and nobody has.
+    nobody: bool,
 }
 
 /// An attempt.
@@ -164,7 +177,7 @@ impl Field<'_> {
                 self.running.push(entrant(socket));
                 None
             }
-            Err(error) => Some(self.fail(addr, error)),
+            Err(error) => Some(self.fail(addr, error, began)),
         }
     }
 
@@ -187,7 +200,9 @@ impl Field<'_> {
         let entrant = self.running.remove(ready);
         match entrant.socket.take_error() {
             Ok(None) => Some(self.answered(entrant)),
-            Ok(Some(error)) | Err(error) => Some(self.fail(self.addrs[entrant.number], error)),
+            Ok(Some(error)) | Err(error) => {
+                Some(self.fail(self.addrs[entrant.number], error, entrant.began))
+            }
         }
     }
 
@@ -204,24 +219,36 @@ impl Field<'_> {
             addr,
             kind: ErrorKind::Other,
             why: "we have called ourselves, and nobody else",
+            near: false,
+            slowly: false,
         });
-        self.note(addr, ErrorKind::ConnectionRefused.into())
+        self.note(addr, ErrorKind::ConnectionRefused.into(), false)
     }
 
-    fn fail(&mut self, addr: SocketAddr, error: io::Error) -> News {
+    fn fail(&mut self, addr: SocketAddr, error: io::Error, began: Instant) -> News {
+        let near = is_of_own_network(addr);
+        let slowly = began.elapsed() >= ASKED;
         self.witness.observe(Observed::Failed {
             addr,
             kind: error.kind(),
             why: &why(&error),
+            near,
+            slowly,
         });
-        self.note(addr, error)
+        let nobody = error.kind() == ErrorKind::HostUnreachable && near && slowly;
+        self.note(addr, error, nobody)
     }
 
-    fn note(&mut self, addr: SocketAddr, error: io::Error) -> News {
+    /// Takes note of a failure; whether `nobody` has that address.
+    fn note(&mut self, addr: SocketAddr, error: io::Error, nobody: bool) -> News {
         if self.addrs.len() > 1 {
             log::info!("connect to {addr}: {}", why(&error));
         }
-        self.failures.push((addr, error));
+        self.failures.push(Failure {
+            addr,
+            error,
+            nobody,
+        });
         Err(())
     }
 
@@ -255,22 +282,22 @@ impl Field<'_> {
 
     fn give_up(mut self) -> Error {
         for silent in std::mem::take(&mut self.running) {
-            let _ = self.fail(self.addrs[silent.number], ErrorKind::TimedOut.into());
+            let addr = self.addrs[silent.number];
+            let _ = self.fail(addr, ErrorKind::TimedOut.into(), silent.began);
         }
         let differ = self
             .failures
             .windows(2)
-            .any(|two| two[0].1.kind() != two[1].1.kind());
-        match self.failures.iter().min_by_key(|(_, error)| rank(error)) {
-            Some((addr, error)) => connect_error(*addr, self.remote, error, differ),
-            // Looking it up took nearly all the time there was.
-            None => connect_error(
-                self.addrs[0],
-                self.remote,
-                &ErrorKind::TimedOut.into(),
-                false,
-            ),
-        }
+            .any(|two| two[0].error.kind() != two[1].error.kind());
+        // Looking it up took nearly all the time there was.
+        let none = Failure {
+            addr: self.addrs[0],
+            error: ErrorKind::TimedOut.into(),
+            nobody: false,
+        };
+        let failures = self.failures.iter();
+        let telling = failures.min_by_key(|failure| rank(&failure.error));
+        connect_error(telling.unwrap_or(&none), self.remote, differ)
     }
 }
 
@@ -291,6 +318,34 @@ fn begin(addr: SocketAddr, remote: &Remote, end: Instant) -> io::Result<(Socket,
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether an address is of a network that this machine is in, so that no router leads there.
+fn is_of_own_network(addr: SocketAddr) -> bool {
+    let within = |ours: &[u8], mask: &[u8], theirs: &[u8]| {
+        let mut bytes = ours.iter().zip(mask).zip(theirs);
+        mask.iter().any(|byte| *byte != u8::MAX)
+            && bytes.all(|((ours, mask), theirs)| ours & mask == theirs & mask)
+    };
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.iter().any(|one| match (&one.addr, addr) {
+        _ if one.is_loopback() => false,
+        (IfAddr::V4(ours), SocketAddr::V4(theirs)) => within(
+            &ours.ip.octets(),
+            &ours.netmask.octets(),
+            &theirs.ip().octets(),
+        ),
+        (IfAddr::V6(ours), SocketAddr::V6(theirs)) => {
+            let is_there = theirs.scope_id() == 0 || one.index == Some(theirs.scope_id());
+            is_there
+                && within(
+                    &ours.ip.octets(),
+                    &ours.netmask.octets(),
+                    &theirs.ip().octets(),
+                )
+        }
+        _ => false,
+    })
 }
 
 /// Whether somebody said no.
@@ -344,7 +399,12 @@ fn source(addr: SocketAddr, remote: &Remote, end: Instant) -> io::Result<SocketA
     }
 }
 
-fn connect_error(addr: SocketAddr, remote: &Remote, error: &io::Error, differ: bool) -> Error {
+fn connect_error(failure: &Failure, remote: &Remote, differ: bool) -> Error {
+    let Failure {
+        addr,
+        error,
+        nobody,
+    } = failure;
     let named = match remote.host.parse::<IpAddr>() {
         Ok(_) => format!("connect to {addr}"),
         // An address with the name of an interface, which is a number in `addr`.
@@ -363,7 +423,10 @@ fn connect_error(addr: SocketAddr, remote: &Remote, error: &io::Error, differ: b
         }
         ErrorKind::TimedOut => {
             "Nobody answered: is the address right, is a firewall in between? \
-             (-w SECS sets how long to try.)"
+             (-w TIME sets how long to try.)"
+        }
+        ErrorKind::HostUnreachable if *nobody => {
+            "Nobody on this network has that address: is it right, is the machine on?"
         }
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
             "There is no way to that address from here: is the network up?"

@@ -1,6 +1,7 @@
 //! Names and numbers: hosts to addresses, services to ports.
 
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::SocketAddrV6;
@@ -69,12 +70,13 @@ impl Patience {
         }
     }
 
-    fn over(self, doing: String) -> Error {
+    /// Nobody answered what was asked: `why`.
+    fn unanswered(self, doing: String, why: &str) -> Error {
         let set = match self {
-            Patience::Until(_) => " (-w SECS sets how long to try.)",
+            Patience::Until(_) => " (-w TIME sets how long to try.)",
             Patience::Usual => "",
         };
-        Error::new(doing, "no answer in time").hint(format!(
+        Error::new(doing, why).hint(format!(
             "Is the network up, and its name server? A numeric address needs none.{set}"
         ))
     }
@@ -94,7 +96,12 @@ pub fn port(text: &str, lookup: Lookup) -> Result<u16, Error> {
         return text.parse().map_err(|_| bad("out of range"));
     }
     let named = text.starts_with(|c: char| c.is_ascii_alphabetic());
-    if !named || lookup == Lookup::Numeric {
+    if named && lookup == Lookup::Numeric {
+        return Err(Error::usage(format!("port '{text}'"), "not a number").hint(
+            "With -n nothing is looked up, the name of a service neither; leave it out to use one.",
+        ));
+    }
+    if !named {
         return Err(bad("not a port"));
     }
     let hints = AddrInfoHints {
@@ -106,6 +113,25 @@ pub fn port(text: &str, lookup: Lookup) -> Result<u16, Error> {
         .and_then(|mut found| found.next()?.ok())
         .map(|found| found.sockaddr.port())
         .ok_or_else(|| bad("no such service"))
+}
+
+/// Whether a host is a number that a port may have. As an address it would be one of 0.0.0.0/16, where nobody is.
+pub fn is_port_alone(host: &str) -> bool {
+    host.bytes().all(|b| b.is_ascii_digit()) && host.parse::<u16>().is_ok()
+}
+
+/// What whoever gave such a number as a host is told.
+pub fn port_as_host(host: &str) -> Error {
+    Error::usage(format!("host '{host}'"), "a number alone is a port").hint(port_as_address(host))
+}
+
+/// How such a number is written if it is to be an address.
+pub fn port_as_address(host: &str) -> String {
+    let number = host.parse().unwrap_or(0);
+    format!(
+        "If the IPv4 address is meant, write {}.",
+        Ipv4Addr::from_bits(number)
+    )
 }
 
 /// The addresses of `host`, in the order the system prefers.
@@ -120,6 +146,9 @@ pub fn resolve(
     patience: Patience,
 ) -> Result<Vec<SocketAddr>, Error> {
     let doing = || format!("look up {host}");
+    if is_port_alone(host) {
+        return Err(port_as_host(host));
+    }
     if let Some(addr) = numeric(host, port) {
         let addr = addr?;
         return match family.has(&addr) {
@@ -135,7 +164,7 @@ pub fn resolve(
     let answer = match Question::ask(host, port) {
         Ok(question) => {
             let answer = wait(&question, host, patience.until());
-            answer.ok_or_else(|| patience.over(doing()))?
+            answer.ok_or_else(|| patience.unanswered(doing(), "no answer in time"))?
         }
         // Where there can be no thread there is no limit either.
         Err(_) => question::answer_now(host, port),
@@ -143,7 +172,12 @@ pub fn resolve(
     let mut found = answer.map_err(|error| {
         let why = why(&error);
         let why = why.rsplit(": ").next().unwrap_or(&why).to_lowercase();
-        Error::new(doing(), why).hint("Check the spelling, or use the numeric address.")
+        match is_passing(&why) {
+            true => Patience::Usual.unanswered(doing(), &why),
+            false => {
+                Error::new(doing(), why).hint("Check the spelling, or use the numeric address.")
+            }
+        }
     })?;
     found.retain(|addr| family.has(addr));
     match found.is_empty() {
@@ -151,6 +185,11 @@ pub fn resolve(
             .hint("Leave out -4 or -6 to use those it has.")),
         false => Ok(found),
     }
+}
+
+/// Whether the resolver (EAI_AGAIN, as glibc and musl call it) could ask nobody: that is not about the name.
+fn is_passing(why: &str) -> bool {
+    why.starts_with("temporary failure") || why.starts_with("try again")
 }
 
 /// Waits for the answer, and says so if that takes long: else whoever started us would not know what for.

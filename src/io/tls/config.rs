@@ -191,7 +191,7 @@ impl Connector {
             if left.is_zero() {
                 return Err(Error::new(doing(), "timed out").hint(
                     "It accepts connections and does not answer as TLS does: is it a port \
-                     without TLS? (-w SECS sets how long to try.)",
+                     without TLS? (-w TIME sets how long to try.)",
                 ));
             }
             wait(&session, left);
