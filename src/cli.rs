@@ -24,6 +24,7 @@ mod tls;
 mod web;
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::ArgAction;
@@ -60,6 +61,9 @@ use crate::io::net;
 use crate::io::net::Bind;
 use crate::io::net::Passed;
 use crate::io::net::Remote;
+use crate::io::net::is_port_alone;
+use crate::io::net::port_as_address;
+use crate::io::net::port_as_host;
 use crate::io::tls::ClientTls;
 use crate::io::unix::Name;
 
@@ -218,6 +222,11 @@ pub fn parse(
         return Err(Error::usage("-d, -i", "every line would be the last")
             .hint("The delay between lines must be shorter than the idle timeout."));
     }
+    if args.lacks_port()
+        && let Some(told) = misplaced::swallowed(&command, &matches, args.hub.listen)
+    {
+        return Err(told);
+    }
     let mode = match args.hub.listen {
         true => Mode::Hub(args.hub()?),
         false => args.client()?,
@@ -253,6 +262,11 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
             return address.told(word, listen);
         }
     }
+    if error.kind() == ErrorKind::ArgumentConflict
+        && let Some(told) = misplaced::together(error, command)
+    {
+        return told;
+    }
     if error.kind() == ErrorKind::MissingRequiredArgument
         && let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg)
         && let Some(missing) = command
@@ -260,6 +274,14 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
             .find(|arg| missing.contains(&arg.to_string()))
     {
         return misplaced::without(missing, listen);
+    }
+    if error.kind() == ErrorKind::UnknownArgument && !wrong.is_empty() {
+        let similar = match error.get(ContextKind::SuggestedArg) {
+            Some(ContextValue::String(similar)) => format!("There is {similar}.\n  "),
+            _ => String::new(),
+        };
+        return Error::usage(wrong, "there is no such option")
+            .hint(format!("{similar}Try: muxnc --help"));
     }
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
@@ -301,6 +323,11 @@ impl Args {
         if self.address.unixsock {
             return Ok(());
         }
+        if let Some(source) = self.address.source.as_ref()
+            && is_port_alone(source)
+        {
+            return Err(port_as_host(source));
+        }
         for (at, word) in self.place.iter().enumerate() {
             match OneWord::parse(word) {
                 Some(OneWord::HostPort(_, port)) if at == 1 => {
@@ -314,12 +341,52 @@ impl Args {
             }
         }
         match &self.place[..] {
+            [first, second]
+                if is_port_alone(first)
+                    && (is_host(second)
+                        || second.starts_with(|c: char| c.is_alphanumeric())
+                            && !second.contains(':')) =>
+            {
+                Err(self.ports_alone(first, second))
+            }
             [_, _, third, ..] => Err(Error::usage(
                 "usage",
                 format!("a host and a port are two words, and '{third}' is one more"),
             )
             .hint("For several ports call muxnc for each, or use nmap.\n  Try: muxnc --help")),
             _ => Ok(()),
+        }
+    }
+
+    /// A number stands where a host is wanted.
+    fn ports_alone(&self, first: &str, second: &str) -> Error {
+        let listening = if self.hub.listen { "-l " } else { "" };
+        let is_port = second.bytes().all(|b| b.is_ascii_digit());
+        match (is_port, self.hub.listen) {
+            (false, _) => Error::usage(format!("host '{first}'"), "a number alone is a port").hint(
+                format!("The host comes first: muxnc {listening}{second} {first}"),
+            ),
+            (true, true) => Error::usage("usage", "two ports to listen on were given")
+                .hint(format!("One hub has one. {}", port_as_address(first))),
+            (true, false) => Error::usage("usage", "two ports and no host were given").hint(
+                format!("As in: muxnc HOST {second}. {}", port_as_address(first)),
+            ),
+        }
+    }
+
+    /// Whether the port is missing: an option may have taken it.
+    fn lacks_port(&self) -> bool {
+        if self.address.unixsock {
+            return false;
+        }
+        match (self.hub.listen, &self.place[..]) {
+            (false, place) => place.len() < 2,
+            (true, []) => {
+                let is_given = self.address.source_port.is_some() || self.web.web.is_some();
+                !is_given && net::passed() != Passed::ToUs
+            }
+            (true, [host]) => self.address.source_port.is_none() && is_host(host),
+            (true, _) => false,
         }
     }
 
@@ -353,11 +420,15 @@ impl Args {
         if self.records.collect.is_some() {
             self.check_collect()?;
         }
+        let place = self.hub_place()?;
+        let lookup = self.address.lookup();
+        let web = self.web.config(self.address.family(), lookup)?;
+        if let (Some(Place::Inet(bind)), Some(web)) = (&place, &web) {
+            web.check_beside(bind)?;
+        }
         Ok(HubConfig {
-            place: self.hub_place()?,
-            web: self
-                .web
-                .config(self.address.family(), self.address.lookup())?,
+            place,
+            web,
             tls: self.tls.hub()?,
             keep_open: self.hub.keep_open,
             once: self.hub.once,
@@ -424,7 +495,16 @@ impl Args {
     fn bind(&self, passed: Passed) -> Result<Bind, Error> {
         let (host, port) = match (&self.place[..], &self.address.source_port) {
             ([], Some(port)) => (None, port),
+            ([host], None) if is_host(host) => {
+                let what = format!("which port to listen on at {host} is missing");
+                return Err(
+                    Error::usage("usage", what).hint(format!("As in: muxnc -l {host} 3000"))
+                );
+            }
             ([port], None) => (None, port),
+            ([first], Some(second)) if is_port_alone(first) && is_port_alone(second) => {
+                return Err(self.ports_alone(first, second));
+            }
             ([host], Some(port)) | ([host, port], None) => (Some(host), port),
             ([], None) => {
                 let told = Error::usage("usage", "which port to listen on is missing");
@@ -540,6 +620,14 @@ impl Args {
             None => Target::Direct(remote),
         })
     }
+}
+
+/// Whether a word can be a host only, and no port.
+fn is_host(word: &str) -> bool {
+    word.parse::<IpAddr>().is_ok()
+        || (word.contains('.')
+            && word.contains(|c: char| c.is_ascii_alphabetic())
+            && !word.contains(':'))
 }
 
 /// `20-25`, which other netcats take for several ports.

@@ -834,6 +834,10 @@ pub fn command(data: &[u8]) {
                 let typed = typed.trim_end_matches([',', ':']);
                 let is_right = match whom {
                     Whom::Number(number) => typed.parse() == Ok(number),
+                    Whom::Label(number, name) => {
+                        let is_in = label.is_some_and(|(label, _)| label.contains(name));
+                        typed.parse() == Ok(number) && is_in && !name.is_empty()
+                    }
                     Whom::Name(name) => typed == name && typed.parse::<u32>().is_err(),
                 };
                 assert!(is_right, "{line:?} is about somebody else");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::hub::count;
 use crate::engine::admit::Word;
 use crate::io::access;
 use crate::io::access::Access;
@@ -46,7 +47,8 @@ pub(super) struct AccessArgs {
         short,
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u32).range(1..)
+        allow_negative_numbers = true,
+        value_parser = count
     )]
     pub(super) max_conns: Option<u32>,
 
@@ -54,7 +56,8 @@ pub(super) struct AccessArgs {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u32).range(1..)
+        allow_negative_numbers = true,
+        value_parser = count
     )]
     pub(super) max_per_host: Option<u32>,
 }

@@ -89,9 +89,15 @@ const ABSENT: &[Foreign] = &[
         instead: "2> FILE keeps what is said.",
     },
     Foreign {
-        spellings: &["-g", "-G"],
+        spellings: &["-g"],
         why: "packets are not routed by their source: routers drop such packets (RFC 7126)",
         instead: "Another way leads through a proxy: --proxy HOST:PORT.",
+    },
+    Foreign {
+        spellings: &["-G"],
+        why: "packets are not routed by their source (in a Mac's nc -G is how long to try)",
+        instead: "-w TIME is how long to try to connect.\n  \
+                  Another way leads through a proxy: --proxy HOST:PORT.",
     },
     Foreign {
         spellings: &["-H"],
@@ -220,12 +226,13 @@ const ABSENT: &[Foreign] = &[
     },
 ];
 
-const FINGERPRINT: &str = "Participants verify a hub: muxnc --ssl-fingerprint SHA256 HOST PORT\n  \
+pub(super) const FINGERPRINT: &str = "Participants verify a hub: muxnc --ssl-fingerprint SHA256 HOST PORT\n  \
                            Of theirs a hub verifies certificates: --ssl-verify --ssl-trustfile FILE.";
 
 /// What to use instead for who listens, by one of the spellings.
 const OF_A_HUB: &[(&str, &str)] = &[
     ("-g", NO_PROXY_HINT),
+    ("-G", NO_PROXY_HINT),
     ("-H", FINGERPRINT),
     ("-P", NO_PROXY_HINT),
     ("-X", NO_PROXY_HINT),

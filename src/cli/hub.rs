@@ -86,7 +86,7 @@ pub(super) struct HubArgs {
 
     /// Begin lines on your screen with the time, and in a --chat everybody's: [09:11:33]
     ///
-    /// It is the time where you are. What is said by --history has the time when it was said. A pipe or file
+    /// It is the time where you are. Notices and what you type yourself have none. What is said by --history has the time when it was said. A pipe or file
     /// gets no times but those of a --chat; --transcript has them.
     #[arg(long, conflicts_with = "once")]
     pub(super) time: bool,
@@ -99,7 +99,8 @@ pub(super) struct HubArgs {
         long,
         value_name = "LINES",
         conflicts_with = "once",
-        value_parser = clap::value_parser!(u32).range(1..)
+        allow_negative_numbers = true,
+        value_parser = count
     )]
     pub(super) history: Option<u32>,
 
@@ -112,7 +113,8 @@ pub(super) struct HubArgs {
         long,
         value_name = "N",
         conflicts_with = "once",
-        value_parser = clap::value_parser!(u32).range(1..)
+        allow_negative_numbers = true,
+        value_parser = count
     )]
     pub(super) wait_for: Option<u32>,
 
@@ -129,6 +131,7 @@ pub(super) struct HubArgs {
         long,
         value_name = "TIME",
         default_value = "10s",
+        allow_negative_numbers = true,
         value_parser = positive_duration
     )]
     pub(super) stall_timeout: Duration,
@@ -184,6 +187,15 @@ fn rate(text: &str) -> Result<Rate, String> {
         _ => Err(String::from(
             "a rate is a number of bytes in a second, as 500, 10k (thousands) or 2M (millions)",
         )),
+    }
+}
+
+/// How many, of which none makes no sense.
+pub(super) fn count(text: &str) -> Result<u32, String> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse().ok().filter(|count| digits && *count > 0) {
+        Some(count) => Ok(count),
+        None => Err(String::from("a whole number from 1 on is wanted, as 30")),
     }
 }
 

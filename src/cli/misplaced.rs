@@ -7,12 +7,16 @@
 use clap::Arg;
 use clap::ArgMatches;
 use clap::Command;
+use clap::error::ContextKind;
+use clap::error::ContextValue;
 use clap::parser::ValueSource;
 
+use super::foreign::FINGERPRINT;
 use super::foreign::namesake;
 use super::proxy::NO_PROXY;
 use super::proxy::NO_PROXY_HINT;
 use crate::io::error::Error;
+use crate::io::net::is_port_alone;
 
 /// Everything under these headings is a hub's alone.
 const HUB_HEADINGS: [&str; 2] = ["Hub", "Access"];
@@ -40,6 +44,141 @@ const PARTICIPANT_OPTIONS: [(&str, &str, &str); 6] = [
 
 /// What says more of the proxy.
 const PROXY_OPTIONS: [&str; 3] = ["proxy_type", "proxy_auth", "proxy_dns"];
+
+/// Why what cannot be typed together cannot, and what to do: by one of the two, the first that fits.
+const APART: [(&str, &str, &str); 12] = [
+    (
+        "once",
+        "it serves one peer, and ends with it",
+        "Without --once a hub serves one after the other, and many at once.",
+    ),
+    (
+        "unixsock",
+        "a Unix socket is on this machine only, and has neither addresses nor ports",
+        "Leave out the one or the other.",
+    ),
+    (
+        "quiet",
+        "it says nothing but errors",
+        "Leave out the one or the other.",
+    ),
+    (
+        "zero",
+        "it looks whether something listens, and moves no bytes",
+        "Leave out the one or the other.",
+    ),
+    (
+        "send_only",
+        "together they would move nothing",
+        "Without both, bytes go both ways; -z looks whether something listens.",
+    ),
+    (
+        "no_shutdown",
+        "the one ends our side after stdin, the other does not",
+        "To end it is the default: leave out both.",
+    ),
+    (
+        "ipv4",
+        "each leaves out what the other asks for",
+        "IPv4 and IPv6 both are the default: leave out both.",
+    ),
+    (
+        "chat",
+        "lines of a chat are text, and begin with who said them",
+        "Leave out the one or the other.",
+    ),
+    (
+        "ssl_trustfile",
+        "the one believes a single certificate, the other all that a file vouches for",
+        "Leave out the one or the other.",
+    ),
+    (
+        "ssl_fingerprint",
+        "by that a participant knows a hub",
+        FINGERPRINT,
+    ),
+    (
+        "ssl_servername",
+        "a participant asks for that name, and a hub for none",
+        FINGERPRINT,
+    ),
+    ("listen", "that is for a participant", "Leave it out."),
+];
+
+/// What somebody is told who typed two options that exclude each other.
+pub(super) fn together(error: &clap::Error, command: &Command) -> Option<Error> {
+    let spelled = |kind| match error.get(kind) {
+        Some(ContextValue::String(arg)) => vec![arg.as_str()],
+        Some(ContextValue::Strings(args)) => args.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let find = |text: &str| command.get_arguments().find(|arg| arg.to_string() == text);
+    let wrong = spelled(ContextKind::InvalidArg);
+    let prior = spelled(ContextKind::PriorArg);
+    let one = find(wrong.first()?)?;
+    let other = find(prior.first()?)?;
+    Some(apart(one, other))
+}
+
+/// The same about these two.
+fn apart(one: &Arg, other: &Arg) -> Error {
+    let is = |arg: &Arg, id: &str| arg.get_id() == id;
+    let reason = APART.iter().find_map(|(id, why, instead)| {
+        let about = [one, other].into_iter().find(|arg| is(arg, id))?;
+        Some((about, *why, *instead))
+    });
+    let (about, why, instead) = reason.unwrap_or((one, "", "Leave out the one or the other."));
+    let beside = if about.get_id() == one.get_id() {
+        other
+    } else {
+        one
+    };
+    let mut hint = String::from(instead);
+    for elsewhere in [about, beside]
+        .iter()
+        .filter_map(|arg| namesake(arg.get_id().as_str()))
+    {
+        hint += &format!("\n  {elsewhere}");
+    }
+    Error::usage(format!("{} with {}", shown(about), shown(beside)), why).hint(hint)
+}
+
+/// What somebody is told whose port is missing, and an option took a number for its value that may be it.
+pub(super) fn swallowed(command: &Command, matches: &ArgMatches, listen: bool) -> Option<Error> {
+    let took = |arg: &Arg| {
+        let id = arg.get_id().as_str();
+        let is_typed = matches.value_source(id) == Some(ValueSource::CommandLine);
+        // Of a file or a host that is called by a number, or a port of its own, nobody thinks.
+        let may_take_it = match value_name(arg) {
+            "FILE" => arg.get_short().is_some(),
+            name => !matches!(name, "HOSTS" | "PORT"),
+        };
+        if id == "place" || !is_typed || !may_take_it || !arg.get_action().takes_values() {
+            return None;
+        }
+        let value = matches.get_raw(id)?.next_back()?.to_str()?;
+        let at = matches.index_of(id);
+        (is_port_alone(value) && value != "0").then_some((at, value))
+    };
+    let (_, value, arg) = command
+        .get_arguments()
+        .filter_map(|arg| took(arg).map(|(at, value)| (at, value, arg)))
+        .max_by_key(|(at, _, _)| *at)?;
+    let (what, place) = match listen {
+        true => ("which port to listen on is missing", "-l "),
+        false => ("host or port are missing", ""),
+    };
+    let host = if listen { "" } else { "HOST " };
+    let mut hint = format!(
+        "{value} was taken by {0}, as its {name}. With a port behind that: muxnc {place}{0} {value} {host}PORT",
+        shown(arg),
+        name = value_name(arg)
+    );
+    if let Some(elsewhere) = namesake(arg.get_id().as_str()) {
+        hint += &format!("\n  {elsewhere}");
+    }
+    Some(Error::usage("usage", what).hint(hint))
+}
 
 /// Whether the options that were typed make sense beside each other, as far as that is no concern
 /// of theirs alone.
@@ -97,6 +236,12 @@ pub(super) fn without(missing: &Arg, listen: bool) -> Error {
         .hint(format!("Add {to_listen}{}.", with_value(missing)))
 }
 
+/// What is to follow an option.
+fn value_name(arg: &Arg) -> &str {
+    let names = arg.get_value_names().unwrap_or_default();
+    names.first().map_or("value", |name| name.as_str())
+}
+
 /// An option and what is to follow it.
 fn with_value(arg: &Arg) -> String {
     match arg.get_value_names() {
@@ -111,5 +256,23 @@ fn shown(arg: &Arg) -> String {
         (Some(short), _) => format!("-{short}"),
         (None, Some(long)) => format!("--{long}"),
         (None, None) => arg.get_id().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command;
+
+    #[test]
+    fn whatever_excludes_something_has_a_reason() {
+        let mut command = command();
+        command.build();
+        for one in command.get_arguments() {
+            for other in command.get_arg_conflicts_with(one) {
+                let told = apart(one, other).to_string();
+                assert!(!told.contains(": \n"), "{told}");
+            }
+        }
     }
 }

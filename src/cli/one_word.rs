@@ -16,9 +16,19 @@ pub(super) enum OneWord<'a> {
     HostPort(&'a str, &'a str),
     /// `SCHEME://HOST/`, perhaps with a port.
     Url(&'a str, &'a str, Option<&'a str>),
-    /// An address as socat takes it, and the options and words that muxnc wants for it, where it
-    /// has them.
-    Socat(Option<String>),
+    /// An address as socat takes it, and what muxnc wants for it, where it has that.
+    Socat(Option<Ours>),
+}
+
+/// What muxnc wants for an address of socat.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ours {
+    /// `-l` is one of them.
+    listens: bool,
+    /// Its options with their values, but for that.
+    options: Vec<String>,
+    /// The host and the port, or the path.
+    place: String,
 }
 
 impl<'a> OneWord<'a> {
@@ -51,19 +61,36 @@ impl<'a> OneWord<'a> {
     /// An address as socat takes it: a keyword, then parameters and options.
     pub(super) fn socat(word: &str) -> Option<OneWord<'static>> {
         let (keyword, rest) = word.split_once(':')?;
-        let parameters = rest.split(',').next().unwrap_or(rest);
+        let mut parts = rest.split(',');
+        let parameters = parts.next().unwrap_or(rest);
+        let further: Vec<(&str, &str)> = parts
+            .map(|option| option.split_once('=').unwrap_or((option, "")))
+            .collect();
         let keyword = keyword.to_ascii_lowercase();
         let (_, options) = SOCAT.iter().find(|(known, _)| *known == keyword)?;
-        let place = match host_and_port(parameters) {
-            Some((host, port)) => format!("{host} {port}"),
-            None => parameters.into(),
-        };
-        Some(OneWord::Socat(options.map(
-            |options| match options.is_empty() {
-                true => place,
-                false => format!("{options} {place}"),
-            },
-        )))
+        let ours = options.and_then(|options| match options.strip_prefix(PROXY) {
+            Some(kind) => through_proxy(kind.trim(), parameters, &further),
+            None => Some(Ours {
+                listens: options.split(' ').any(|option| option == "-l"),
+                options: options
+                    .split(' ')
+                    .filter(|option| !matches!(*option, "" | "-l"))
+                    .map(String::from)
+                    .collect(),
+                place: match host_and_port(parameters) {
+                    Some((host, port)) => format!("{host} {port}"),
+                    None => parameters.into(),
+                },
+            }),
+        });
+        Some(OneWord::Socat(ours.map(|mut ours| {
+            let meant = further
+                .iter()
+                .filter_map(|option| of_socat(*option, &ours.options));
+            let meant: Vec<String> = meant.collect();
+            ours.options.extend(meant);
+            ours
+        })))
     }
 
     /// What whoever typed `word` is told: a hub's operator, if they `listen`.
@@ -102,22 +129,20 @@ impl<'a> OneWord<'a> {
             OneWord::Socat(ours) => {
                 let told = Error::usage(what, "that is how socat is told where to connect");
                 match ours {
-                    Some(ours) => {
-                        let is_option = |word: &&str| word.starts_with('-');
-                        let (options, place): (Vec<&str>, Vec<&str>) =
-                            ours.split(' ').partition(is_option);
-                        let (options, place) = (options.join(" "), place.join(" "));
-                        let listens = options.starts_with("-l");
-                        let needs_host = !listen && !listens && !place.contains(' ');
-                        let listening = if listens { "" } else { listening };
-                        let host = match needs_host && !options.contains("-U") {
-                            true => "HOST ",
-                            false => "",
-                        };
-                        let gap = if options.is_empty() { "" } else { " " };
-                        told.hint(format!(
-                            "Write: muxnc {listening}{options}{gap}{host}{place}"
-                        ))
+                    Some(Ours {
+                        listens,
+                        options,
+                        place,
+                    }) => {
+                        let listens = listen || *listens;
+                        let is_path = options.iter().any(|option| option == "-U");
+                        let mut words = vec!["muxnc"];
+                        words.extend(listens.then_some("-l"));
+                        words.extend(options.iter().map(String::as_str));
+                        let needs_host = !listens && !is_path && !place.contains(' ');
+                        words.extend(needs_host.then_some("HOST"));
+                        words.push(place);
+                        told.hint(format!("Write: {}", words.join(" ")))
                     }
                     None => told.hint(
                         "muxnc connects its stdin and stdout with TCP, a Unix socket (-U), TLS \
@@ -127,6 +152,53 @@ impl<'a> OneWord<'a> {
             }
         }
     }
+}
+
+/// Marks those that lead through a proxy, of the type behind it.
+const PROXY: &str = "--proxy";
+
+/// `PROXY:HERE:HOST:PORT` and those of SOCKS, which may have the proxy's port as one more.
+fn through_proxy(kind: &str, parameters: &str, further: &[(&str, &str)]) -> Option<Ours> {
+    let words: Vec<&str> = parameters.split(':').collect();
+    let own_port = |name| further.iter().find(|(option, _)| *option == name);
+    let (proxy, port, host, to) = match words[..] {
+        [proxy, port, host, to] if kind == "socks5" => (proxy, port, host, to),
+        [proxy, host, to] => {
+            let (name, usual) = match kind {
+                "http" => ("proxyport", "8080"),
+                _ => ("socksport", "1080"),
+            };
+            (
+                proxy,
+                own_port(name).map_or(usual, |(_, port)| *port),
+                host,
+                to,
+            )
+        }
+        _ => return None,
+    };
+    let mut options = vec![format!("{PROXY} {proxy}:{port}")];
+    if kind != "http" {
+        options.push(format!("--proxy-type {kind}"));
+    }
+    Some(Ours {
+        listens: false,
+        options,
+        place: format!("{host} {to}"),
+    })
+}
+
+/// What an option of socat is here, beside those.
+fn of_socat((name, value): (&str, &str), beside: &[String]) -> Option<String> {
+    let is_tls = beside.iter().any(|option| option == "--ssl");
+    let option = match name {
+        "crnl" | "crlf" => return Some(String::from("-C")),
+        "cert" | "certificate" if is_tls => "--ssl-cert",
+        "key" if is_tls => "--ssl-key",
+        "cafile" if is_tls => "--ssl-trustfile",
+        _ => return None,
+    };
+    (!value.is_empty()).then(|| format!("{option} {value}"))
 }
 
 /// The keywords of socat's addresses, of which a netcat's user may think, with their options here.
@@ -142,15 +214,16 @@ const SOCAT: &[(&str, Option<&str>)] = &[
     ("openssl-connect", Some("--ssl")),
     ("openssl-listen", Some("-l --ssl")),
     ("pipe", None),
-    ("proxy", None),
-    ("proxy-connect", None),
+    ("proxy", Some("--proxy http")),
+    ("proxy-connect", Some("--proxy http")),
     ("sctp", None),
     ("sctp-connect", None),
     ("sctp-listen", None),
     ("shell", None),
-    ("socks4", None),
-    ("socks4a", None),
-    ("socks5", None),
+    ("socks4", Some("--proxy socks4")),
+    ("socks4a", Some("--proxy socks4")),
+    ("socks5", Some("--proxy socks5")),
+    ("socks5-connect", Some("--proxy socks5")),
     ("ssl", Some("--ssl")),
     ("ssl-l", Some("-l --ssl")),
     ("system", None),
@@ -247,6 +320,28 @@ mod tests {
             ("TCP4:192.0.2.7:80", true, "Write: muxnc -l -4 192.0.2.7 80"),
             ("TCP-LISTEN:3000", true, "Write: muxnc -l 3000"),
             ("UNIX:/tmp/s", false, "Write: muxnc -U /tmp/s"),
+            ("TCP:a:1,crnl", false, "Write: muxnc -C a 1"),
+            (
+                "OPENSSL-LISTEN:443,cert=x,verify=0",
+                false,
+                "Write: muxnc -l --ssl --ssl-cert x 443",
+            ),
+            (
+                "PROXY:p:h:80,proxyport=3128",
+                false,
+                "Write: muxnc --proxy p:3128 h 80",
+            ),
+            (
+                "SOCKS4A:p:h:80",
+                false,
+                "Write: muxnc --proxy p:1080 --proxy-type socks4 h 80",
+            ),
+            (
+                "SOCKS5:p:1081:h:80",
+                false,
+                "Write: muxnc --proxy p:1081 --proxy-type socks5 h 80",
+            ),
+            ("PROXY:p", false, "Try: muxnc --help"),
             ("file:///etc/passwd", false, "muxnc HOST PORT < FILE"),
             ("ftp:///x", false, "Write them apart: muxnc HOST PORT"),
         ] {
@@ -279,7 +374,7 @@ mod tests {
     fn addresses_of_socat() {
         for (word, ours) in [
             ("TCP:example.org:80", Some("example.org 80")),
-            ("tcp4:192.0.2.7:80,crnl", Some("-4 192.0.2.7 80")),
+            ("tcp4:192.0.2.7:80,crnl", Some("-4 -C 192.0.2.7 80")),
             ("TCP-LISTEN:3000,fork,reuseaddr", Some("-l 3000")),
             ("TCP6:[::1]:80", Some("-6 ::1 80")),
             ("OPENSSL:example.org:443", Some("--ssl example.org 443")),
@@ -287,9 +382,11 @@ mod tests {
             ("EXEC:/bin/sh", None),
             ("UDP:192.0.2.7:53", None),
         ] {
-            let parsed = OneWord::parse(word);
-            let ours = ours.map(String::from);
-            assert_eq!(parsed, Some(OneWord::Socat(ours)), "{word}");
+            let told = OneWord::parse(word).unwrap().told(word, false).to_string();
+            match ours {
+                Some(ours) => assert!(told.ends_with(&format!(": muxnc {ours}")), "{told}"),
+                None => assert!(told.contains("runs no program"), "{told}"),
+            }
         }
     }
 }

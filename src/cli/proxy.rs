@@ -86,6 +86,9 @@ impl ProxyArgs {
             ProxyType::Socks5 => (Kind::Socks5, 1080),
         };
         let (host, port) = split(place).ok_or_else(|| bad_place(place))?;
+        if net::is_port_alone(host) {
+            return Err(net::port_as_host(host));
+        }
         let port = match port {
             Some(port) => net::port(port, lookup)?,
             None => default_port,

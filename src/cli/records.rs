@@ -39,8 +39,9 @@ pub(super) struct RecordsArgs {
 
     /// Write a line of JSON for each thing that happens to FILE, or to the descriptor N: json:fd:N
     ///
-    /// For programs: who joined, said what, left and why, was refused, and how far a transfer is. It goes on
-    /// after what is in the file; - as FILE is stdout, which then shows nothing else.
+    /// For programs: who joined, said what, left and why, was refused, and when a transfer begins and ends,
+    /// with who has how much of it. It goes on after what is in the file; - as FILE is stdout, which then shows
+    /// nothing else. A file that is sent is not in it, nor in a transcript.
     /// docs/EVENTS.md tells what each line has.
     #[arg(long, value_name = "json:FILE", value_parser = events_place)]
     events: Option<Place>,
@@ -110,8 +111,8 @@ impl RecordsArgs {
 /// Where events go, and in which format, of which there is one.
 fn events_place(text: &str) -> Result<Place, String> {
     let Some(place) = text.strip_prefix("json:").filter(|place| !place.is_empty()) else {
-        let file = match text {
-            "json" | "json:" => "FILE",
+        let file = match text.split_once(':').map_or(text, |(_, file)| file) {
+            "json" | "" => "FILE",
             file => file,
         };
         return Err(format!(

@@ -169,3 +169,166 @@ fn programs_are_refused_with_a_reason() {
         assert!(error.contains("must not become a shell"), "{error}");
     }
 }
+
+/// What was typed, what it is told, and what follows that. The second line is the one that advises.
+#[test]
+fn what_makes_no_sense_is_told_with_a_reason_and_a_way() {
+    for (line, what, advice) in [
+        // A port where a host is wanted.
+        (
+            "3000 3001",
+            "two ports and no host",
+            "muxnc HOST 3001. If the IPv4 address is meant, write 0.0.11.184.",
+        ),
+        (
+            "-l 3000 3001",
+            "two ports to listen on",
+            "write 0.0.11.184.",
+        ),
+        (
+            "-l -p 3000 3001",
+            "two ports to listen on",
+            "write 0.0.11.185.",
+        ),
+        (
+            "-l -s 3000 3001",
+            "a number alone is a port",
+            "write 0.0.11.184.",
+        ),
+        (
+            "--proxy 3128:80 -s 3000 192.0.2.7 80",
+            "a number alone is a port",
+            "write ",
+        ),
+        ("80 example.org", "host '80'", "muxnc example.org 80"),
+        (
+            "-l 3000 127.0.0.1",
+            "host '3000'",
+            "muxnc -l 127.0.0.1 3000",
+        ),
+        (
+            "-l 127.0.0.1",
+            "which port to listen on at 127.0.0.1 is missing",
+            "muxnc -l 127.0.0.1 3000",
+        ),
+        // A port that an option took.
+        (
+            "-l -d 3999",
+            "which port",
+            "3999 was taken by -d, as its TIME. With a port behind that: muxnc -l -d 3999 PORT\n  nc's -d,",
+        ),
+        ("-ld 3999", "which port", "3999 was taken by -d,"),
+        (
+            "-l -m 3999",
+            "which port",
+            "3999 was taken by -m, as its N.",
+        ),
+        ("-l -i 3999", "which port", "nc's -i, a time between lines"),
+        ("-l -q 3999", "which port", "3999 was taken by -q,"),
+        (
+            "-l -x 3999",
+            "which port",
+            "3999 was taken by -x, as its FILE.",
+        ),
+        (
+            "-l --wait-for 30",
+            "which port",
+            "muxnc -l --wait-for 30 PORT",
+        ),
+        (
+            "-l --wait-for 30 127.0.0.1",
+            "which port",
+            "30 was taken by --wait-for,",
+        ),
+        (
+            "example.org -d 80",
+            "host or port are missing",
+            "muxnc -d 80 HOST PORT",
+        ),
+        (
+            "-l",
+            "which port to listen on is missing",
+            "As in: muxnc -l 3000",
+        ),
+        // What cannot be typed together.
+        (
+            "-l --once -k 3000",
+            "--once with -k: it serves one peer",
+            "nc.traditional's -k",
+        ),
+        (
+            "-l --once --web 8080 3000",
+            "--once with --web",
+            "Without --once",
+        ),
+        (
+            "--explain --quiet 192.0.2.7 80",
+            "--quiet with --explain: it says nothing",
+            "Leave out",
+        ),
+        (
+            "--recv-only --send-only 192.0.2.7 80",
+            "move nothing",
+            "-z looks",
+        ),
+        (
+            "-l --ssl-servername x 3000",
+            "--ssl-servername with -l",
+            "--ssl-fingerprint SHA256 HOST PORT",
+        ),
+        ("-U -4 path", "-U with -4: a Unix socket", "Leave out"),
+        // What is no value.
+        ("-l --history x 3000", "a whole number from 1 on", "--help"),
+        ("-l --wait-for 0 3000", "a whole number from 1 on", "--help"),
+        (
+            "-l --wait-for -3 3000",
+            "a whole number from 1 on",
+            "--help",
+        ),
+        ("-w -1 192.0.2.7 80", "a time is a number", "--help"),
+        ("-l --events xml:f 3000", "write json:f,", "--help"),
+        (
+            "-n 127.0.0.1 http",
+            "not a number",
+            "With -n nothing is looked up",
+        ),
+        // What there is not.
+        ("-A 192.0.2.7 80", "-A: there is no such option", "--help"),
+        ("--http-proxy 192.0.2.7 80", "no such option", "--help"),
+        (
+            "-l --wiat-for 3 3000",
+            "--wiat-for: there is no such option",
+            "There is --wait-for.",
+        ),
+        ("-G 4 192.0.2.7 80", "Mac's", "-w TIME"),
+    ] {
+        let told = mode(line).expect_err(line);
+        assert!(told.is_usage(), "{line}: {told}");
+        let told = told.to_string();
+        let (first, hint) = told.split_once("\n  ").unwrap_or((&told, ""));
+        assert!(
+            first.contains(what) && hint.contains(advice),
+            "{line}: {told}"
+        );
+    }
+    // What nc takes as an address, and no port can be.
+    for host in ["2130706433", "0.0.11.184", "70000"] {
+        assert!(mode(&format!("{host} 80")).is_ok(), "{host}");
+    }
+}
+
+#[test]
+#[cfg(feature = "web")]
+fn browsers_need_a_port_of_their_own() {
+    for line in ["-l --web 3000 3000", "-l --web 3000 127.0.0.1 3000"] {
+        let told = mode(line).expect_err(line).to_string();
+        assert!(told.contains("this hub listens on that port"), "{told}");
+    }
+    for line in [
+        "-l --web 0 0",
+        "-l --web 8080 3000",
+        "-l --web 127.0.0.2:3000 127.0.0.1 3000",
+    ] {
+        assert!(mode(line).is_ok(), "{line}");
+    }
+}

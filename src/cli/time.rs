@@ -17,6 +17,7 @@ pub(super) struct TimeArgs {
         short,
         long,
         value_name = "TIME",
+        allow_negative_numbers = true,
         value_parser = positive_duration
     )]
     pub(super) wait: Option<Duration>,
@@ -24,13 +25,13 @@ pub(super) struct TimeArgs {
     /// End a connection over which nothing went for this long
     ///
     /// A hub disconnects whoever that is, and serves on. That is ncat's -i; nc's is --delay here.
-    #[arg(short, long, value_name = "TIME", value_parser = positive_duration)]
+    #[arg(short, long, value_name = "TIME", allow_negative_numbers = true, value_parser = positive_duration)]
     pub(super) idle_timeout: Option<Duration>,
 
     /// Wait this long after each line sent; stdin is not read meanwhile
     ///
     /// That is ncat's -d; nc's is --recv-only here.
-    #[arg(short, long, value_name = "TIME", value_parser = positive_duration)]
+    #[arg(short, long, value_name = "TIME", allow_negative_numbers = true, value_parser = positive_duration)]
     pub(super) delay: Option<Duration>,
 
     /// Leave this long after the end of stdin at the latest

@@ -91,6 +91,23 @@ impl WebArgs {
     }
 }
 
+impl WebConfig {
+    /// Whether browsers and the others can be served, each at a place of their own.
+    pub(super) fn check_beside(&self, raw: &Bind) -> Result<(), Error> {
+        let port = self.bind.port;
+        let is_same_host =
+            raw.host == self.bind.host || raw.host.is_none() || self.bind.host.is_none();
+        match port != 0 && port == raw.port && is_same_host {
+            true => Err(Error::usage(
+                format!("--web {port}"),
+                "this hub listens on that port for nc and the others",
+            )
+            .hint("Browsers need another one, as --web 8080.")),
+            false => Ok(()),
+        }
+    }
+}
+
 #[cfg(not(feature = "web"))]
 fn is_refused(_: u16) -> bool {
     false

@@ -36,6 +36,8 @@ pub enum Whom<'a> {
     Number(u32),
     /// The peer of that name, if there is one.
     Name(&'a str),
+    /// The peer of that label, if the name in it is its own.
+    Label(u32, &'a str),
 }
 
 /// What a ban is about.
@@ -169,11 +171,12 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
             format!("/{word} is no command, and was not sent: /help lists them, //{word} says it")
         }
     };
-    let (first, rest) = cut_whom(arguments);
+    let (first, labelled, rest) = cut_whom(arguments);
     let whom = || match first.trim_end_matches([',', ':']) {
         "" => Err(usage()),
         word => Ok(match word.parse() {
-            Ok(number) => Whom::Number(number),
+            Ok(number) if labelled.is_empty() => Whom::Number(number),
+            Ok(number) => Whom::Label(number, labelled),
             Err(_) => Whom::Name(word),
         }),
     };
@@ -216,7 +219,10 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
             },
             reason: rest,
         }),
-        "unban" if !arguments.is_empty() => Ok(Command::Unban(hosts(arguments)?)),
+        "unban" if !arguments.is_empty() => match hosts(arguments) {
+            Ok(hosts) => Ok(Command::Unban(hosts)),
+            Err(why) => Err(format!("{why}; /ban lists what can be taken back")),
+        },
         "allow" if arguments == "all" => Ok(Command::Allow(None)),
         "allow" if !arguments.is_empty() => Ok(Command::Allow(Some(hosts(arguments)?))),
         "lock" => alone(Command::Lock(true)),
@@ -312,14 +318,20 @@ pub fn help((name, arguments, meaning): (&str, &str, &str)) -> String {
     format!("{:20}{meaning}", format!("/{name} {arguments}"))
 }
 
-/// Whom a command is about, and what follows it. A label as it stands before a line, `[3 Ana]`, means its number.
-fn cut_whom(text: &str) -> (&str, &str) {
+/// Whom a command is about, and what follows it. A label as it stands before a line, `[3 Ana]`, means its number,
+/// and has a name between the two.
+fn cut_whom(text: &str) -> (&str, &str, &str) {
     let label = text.strip_prefix('[').and_then(|text| text.split_once(']'));
     let Some((label, rest)) = label else {
-        return cut(text);
+        let (first, rest) = cut(text);
+        return (first, "", rest);
     };
-    let (first, _) = cut(label.trim_matches(' '));
-    (first, rest.trim_start_matches([',', ':']).trim_matches(' '))
+    let (first, name) = cut(label.trim_matches(' '));
+    (
+        first,
+        name,
+        rest.trim_start_matches([',', ':']).trim_matches(' '),
+    )
 }
 
 /// The first word and what follows it.
@@ -452,7 +464,7 @@ mod tests {
             (
                 "/ban [3 Ana] too loud",
                 Command::Ban {
-                    from: Banned::Peer(Whom::Number(3)),
+                    from: Banned::Peer(Whom::Label(3, "Ana")),
                     reason: "too loud",
                 },
             ),
@@ -466,7 +478,7 @@ mod tests {
             (
                 "/msg [3 Ana]: well done",
                 Command::Message {
-                    whom: Whom::Number(3),
+                    whom: Whom::Label(3, "Ana"),
                     text: "well done",
                 },
             ),
@@ -517,7 +529,10 @@ mod tests {
                 "/allow 192.0.2.1,x:",
                 "x:: not an address, and not the name of a host",
             ),
-            ("/unban ,", "no address is given"),
+            (
+                "/unban 2",
+                "2: not an address; /ban lists what can be taken back",
+            ),
         ] {
             assert_eq!(understand(line), Typed::Explain(told.into()), "{line}");
         }

@@ -143,7 +143,9 @@ fn a_name_stands_behind_the_number_and_serves_as_it() {
     seat.type_lines(&["/unmute 漢字", "/msg Eve psst"]);
     seat.wait_for("muxnc: nobody here is called Eve: /who lists everybody\r\n");
     // A name that is taken away is free.
-    seat.type_lines(&["/name José", "/name 漢字 José", "/kick José loud"]);
+    seat.type_lines(&["/name José", "/name 漢字 José", "/kick [2 Joe]"]);
+    seat.wait_for("muxnc: that is [2 José], and not Joe: nothing was done\r\n");
+    seat.type_lines(&["/kick José loud"]);
     let addr = two.local_addr().unwrap();
     let told = format!("muxnc: [2] José {addr} was cut off by you: loud;");
     seat.process.stderr.wait_for(&told);

@@ -87,7 +87,9 @@ impl<D: Device> Operator<D> {
         now: Instant,
     ) -> Option<usize> {
         let (key, called) = match whom {
-            Whom::Number(number) => (peers.room.find(number), format!("has number {number}")),
+            Whom::Number(number) | Whom::Label(number, _) => {
+                (peers.room.find(number), format!("has number {number}"))
+            }
             Whom::Name(name) => (
                 peers.room.find_by_name(name),
                 format!("is called {}", quoted(name)),
@@ -97,6 +99,13 @@ impl<D: Device> Operator<D> {
             self.answer(&format!("nobody here {called}: /who lists everybody"));
             return None;
         };
+        if let Whom::Label(_, name) = whom
+            && peers.room.find_by_name(name) != Some(key)
+        {
+            let (who, name) = (label(key, peers), quoted(name));
+            self.answer(&format!("that is {who}, and not {name}: nothing was done"));
+            return None;
+        }
         if let Whom::Name(name) = whom
             && let Some(former) = peers.room.former(key, name, now)
         {
