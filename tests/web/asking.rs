@@ -151,7 +151,7 @@ fn a_port_that_browsers_refuse_is_no_place_for_the_page() {
     for (line, why) in [
         (
             &["-l", "--once", "--web", "8080"][..],
-            "cannot be used with",
+            "it serves one peer, and ends with it",
         ),
         (&["--web", "8080"], "that is for a hub, which listens"),
         (&["-l", "--web", ":8080"], "neither a port nor an address"),
