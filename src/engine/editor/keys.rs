@@ -36,6 +36,8 @@ enum State {
     /// The Linux console's function keys, `ESC [ [ A`.
     ConsoleFunction,
     Ss3,
+    /// The same when that was all there was, so that it may have been Alt and a letter.
+    LoneSs3,
     /// After `ESC ]` or `ESC P`: a terminal's answer if the next byte is one that begins such.
     Introducer,
     /// A terminal's answer, up to BEL or `ESC \`.
@@ -98,7 +100,7 @@ impl Keys {
                     self.settle(None)
                 }
                 State::ConsoleFunction => self.break_off(),
-                State::Ss3 => self.ss3(byte, input),
+                State::Ss3 | State::LoneSs3 => self.ss3(byte, input),
                 State::Introducer if matches!(byte, b'0'..=b'9' | b'>' | b'!') => {
                     self.hold(State::Answer, input)
                 }
@@ -113,6 +115,7 @@ impl Keys {
         }
         match self.state {
             State::Escape => self.state = State::LoneEscape,
+            State::Ss3 => self.state = State::LoneSs3,
             State::LiteralEscape if self.held.is_empty() => {
                 return self.settle(Some(Key::Text("\x1b".into())));
             }
@@ -278,6 +281,8 @@ impl Keys {
             }
             // A final byte only in rxvt's Shift-Home and the like.
             b'$' if !params.is_empty() && params.iter().all(u8::is_ascii_digit) => {}
+            // No key's sequence begins so: it was Alt and a bracket, and what follows is typed.
+            b' '..=b'/' if params.is_empty() => return self.break_off(),
             b' '..=b'?' if self.held.len() < MAX_HELD => {
                 return self.hold(self.state, input);
             }
@@ -303,6 +308,7 @@ impl Keys {
     }
 
     fn ss3<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        let is_whole = self.state == State::Ss3;
         let key = match byte {
             b'A' => Some(Key::Up),
             b'B' => Some(Key::Down),
@@ -316,6 +322,11 @@ impl Keys {
             b'a' | b'b' => None,
             b'c' => Some(Key::WordRight),
             b'd' => Some(Key::WordLeft),
+            // The keypad, where a program left it in application mode (xterm's control sequences, VT220
+            // style function keys).
+            b'j'..=b'y' if is_whole => Some(keypad(byte - (b'j' - b'*'))),
+            b'X' if is_whole => Some(keypad(b'=')),
+            b' ' if is_whole => Some(keypad(b' ')),
             _ => return self.break_off(),
         };
         take(input);
@@ -386,6 +397,11 @@ impl Keys {
         let text = String::from_utf8_lossy(&self.held).into_owned();
         self.settle(Some(Key::Text(text.into())))
     }
+}
+
+/// A key of the keypad that has this on it.
+fn keypad(on_it: u8) -> Key<'static> {
+    Key::Text(char::from(on_it).to_string().into())
 }
 
 fn take(input: &mut &[u8]) -> u8 {
