@@ -388,6 +388,10 @@ fn the_operator_as_well_is_told_that_a_name_is_anothers_now() {
     let mut ana = ana;
     ana.says("/nick Ana\n");
     eve.hears("* user1 is now Ana\n");
+    // The participants do not know to whom the operator gave it.
+    support::pause();
+    bob.press("/name 2 Kim\r");
+    ana.hears("* Eve is now Kim\n");
     for command in ["/msg Ana my pin", "/kick Ana", "/mute Ana"] {
         support::pause();
         let before = bob.screen.text().len();

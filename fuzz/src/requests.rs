@@ -8,6 +8,7 @@ use muxnc::engine::chat::Composed;
 use muxnc::engine::chat::Rules;
 use muxnc::engine::chat::Speech;
 use muxnc::engine::escape::Escaper;
+use muxnc::engine::handover::Asking;
 use muxnc::engine::lines::Lines;
 use muxnc::engine::request::Request;
 use muxnc::engine::request::request;
@@ -154,7 +155,11 @@ fn say(class: &mut Class, who: usize, line: &[u8]) {
         _ => None,
     };
     // The name was another's a moment ago, who may be meant.
-    let former = to.and_then(|key| class.room.former(key, &class.name(key), class.now));
+    let former = to.and_then(|key| {
+        class
+            .room
+            .former(key, &class.name(key), Asking::Member, class.now)
+    });
     class.room.heard(key, line, class.now);
     let (mut read, shown) = class.read();
     let own = std::mem::take(&mut read[who]);

@@ -3,8 +3,8 @@
 //! Whoever types `/msg Ana` means who was called so when the line was begun. If that one leaves, and another
 //! takes the name, before the line has its end, it would be told what was not for it.
 //!
-//! It promises: of the last [`MOST`] names that were given back, whose they were is known for [`TIME`] after
-//! another took one.
+//! It promises: of [`MOST`] names that were given back in the last ten minutes, whose they were is known for
+//! [`TIME`] after another took one.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,8 +13,20 @@ use std::time::Instant;
 /// How long somebody may take to type a line.
 pub const TIME: Duration = Duration::from_secs(15);
 
+/// How long it is known whose a name was that nobody has.
+const KEPT: Duration = Duration::from_secs(600);
+
 /// Names of which it is known: more than a class gives back in that time.
 const MOST: usize = 4096;
+
+/// Who may be meant by a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// The operator, who knows to whom it gave a name itself.
+    Operator,
+    /// A participant.
+    Member,
+}
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -23,38 +35,58 @@ pub(super) struct Handovers {
     freed: HashMap<String, Freed>,
 }
 
-/// Whose a name was, and when it was given back, or taken by another.
+/// Whose a name was.
 #[derive(Debug)]
 struct Freed {
     number: u32,
     at: Instant,
+    /// Since when it is another's.
+    taken: Option<Instant>,
+    /// The operator gave it to that one.
+    is_given: bool,
 }
 
 impl Handovers {
     /// The member with that number gave a name back, of which this is a mark.
     pub(super) fn free(&mut self, mark: String, number: u32, now: Instant) {
         if self.freed.len() >= MOST {
-            self.freed.retain(|_, freed| freed.is_fresh(now));
+            self.freed.retain(|_, freed| freed.may_be_meant(now));
         }
-        // Who has it for a moment only is not whom the name stood for.
-        if self.former(&mark, number, now).is_none() && self.freed.len() < MOST {
-            self.freed.insert(mark, Freed { number, at: now });
+        let has_room = self.freed.len() < MOST;
+        match self.freed.get_mut(&mark) {
+            // Who had it for a moment only is not whom the name stands for.
+            Some(freed) if freed.number != number && freed.is_fresh(now) => freed.taken = None,
+            _ if has_room => {
+                let freed = Freed {
+                    number,
+                    at: now,
+                    taken: None,
+                    is_given: false,
+                };
+                self.freed.insert(mark, freed);
+            }
+            _ => {}
         }
     }
 
     /// The member with that number took it.
     pub(super) fn take(&mut self, mark: &str, number: u32, now: Instant) {
-        if let Some(freed) = self.freed.get_mut(mark)
-            && freed.is_fresh(now)
-            && freed.number != number
-        {
-            freed.at = now;
+        let Some(freed) = self.freed.get_mut(mark) else {
+            return;
+        };
+        if freed.number == number || !freed.may_be_meant(now) {
+            self.freed.remove(mark);
+        } else if freed.taken.is_none() {
+            freed.taken = Some(now);
+            freed.is_given = false;
         }
     }
 
-    /// Whose it is, is known to who asks.
-    pub(super) fn settle(&mut self, mark: &str) {
-        self.freed.remove(mark);
+    /// The operator gave it to who has it.
+    pub(super) fn give(&mut self, mark: &str) {
+        if let Some(freed) = self.freed.get_mut(mark) {
+            freed.is_given = true;
+        }
     }
 
     /// Marks of which something is known.
@@ -63,15 +95,31 @@ impl Handovers {
         self.freed.len()
     }
 
-    /// The number of another than this member who was called so a moment ago.
-    pub(super) fn former(&self, mark: &str, number: u32, now: Instant) -> Option<u32> {
+    /// The number of another than this member who was called so a moment before, and may be meant.
+    pub(super) fn former(
+        &self,
+        mark: &str,
+        number: u32,
+        asking: Asking,
+        now: Instant,
+    ) -> Option<u32> {
         let freed = self.freed.get(mark)?;
-        (freed.is_fresh(now) && freed.number != number).then_some(freed.number)
+        let is_known = freed.is_given && asking == Asking::Operator;
+        let is_other = freed.number != number && freed.is_fresh(now);
+        (is_other && !is_known).then_some(freed.number)
     }
 }
 
 impl Freed {
+    /// It was taken a moment ago.
     fn is_fresh(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.at) < TIME
+        self.taken
+            .is_some_and(|taken| now.saturating_duration_since(taken) < TIME)
+    }
+
+    /// It was, or may be yet.
+    fn may_be_meant(&self, now: Instant) -> bool {
+        let is_free = self.taken.is_none() && now.saturating_duration_since(self.at) < KEPT;
+        is_free || self.is_fresh(now)
     }
 }

@@ -20,6 +20,7 @@ use unicode_security::RestrictionLevelDetection;
 use unicode_security::confusable_detection::skeleton;
 
 use crate::engine::escape::Letters;
+use crate::engine::handover::Asking;
 use crate::engine::handover::Handovers;
 
 /// What the operator is called if not said otherwise.
@@ -177,18 +178,18 @@ impl Names {
         }
     }
 
-    /// Who gave that name away knows whose it is.
-    pub fn settle(&mut self, name: &str) {
+    /// The operator gave that name to its owner, and knows whose it is.
+    pub fn note_given(&mut self, name: &str) {
         for mark in marks(name) {
-            self.handovers.settle(&mark);
+            self.handovers.give(&mark);
         }
     }
 
     /// The number of another than the member of that number who had the name a moment ago, so that whoever
     /// begins to type it may mean that one: see [`TIME`](crate::engine::handover::TIME).
-    pub fn former(&self, name: &str, number: u32, now: Instant) -> Option<u32> {
+    pub fn former(&self, name: &str, number: u32, asking: Asking, now: Instant) -> Option<u32> {
         let name = normal(name).ok()?;
-        marks(&name).find_map(|mark| self.handovers.former(&mark, number, now))
+        marks(&name).find_map(|mark| self.handovers.former(&mark, number, asking, now))
     }
 
     /// Whose a name is, or one that looks like it.
@@ -635,40 +636,48 @@ mod tests {
     fn whose_a_name_was_is_known_for_as_long_as_it_takes_to_type() {
         let (mut names, start) = (chat("Bob"), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        names
-            .rename(1, 1, Some("user1"), "Ana", start)
-            .expect("a name");
-        assert_eq!(names.former("Ana", 1, start), None);
+        let former = |names: &Names, number, seconds| {
+            names.former("Ana", number, Asking::Member, at(seconds))
+        };
+        let take = |names: &mut Names, number: u32, name: &str, seconds| {
+            let old = default_name(number);
+            let taken = names.rename(number as usize, number, Some(&old), name, at(seconds));
+            taken.expect("a name");
+        };
+        take(&mut names, 1, "Ana", 0);
+        assert_eq!(former(&names, 1, 0), None);
         names.release("Ana", 1, at(10));
-        // Another takes it, by a name that looks like it, and gives it to a third.
-        names
-            .rename(2, 2, Some("user2"), "ana", at(20))
-            .expect("a name");
-        assert_eq!(names.former("Ana", 2, at(34)), Some(1));
-        names.release("ana", 2, at(34));
-        names
-            .rename(3, 3, Some("user3"), "Ana", at(34))
-            .expect("a name");
-        assert_eq!(names.former("aNA", 3, at(48)), Some(1));
-        assert_eq!(names.former("Ana", 3, at(49)), None);
+        // Another takes it, however long after, by a name that looks like it, and gives it to a third.
+        take(&mut names, 2, "ana", 100);
+        assert_eq!(former(&names, 2, 114), Some(1));
+        names.release("ana", 2, at(114));
+        take(&mut names, 3, "Ana", 120);
+        assert_eq!(former(&names, 3, 134), Some(1));
+        assert_eq!(former(&names, 3, 135), None);
         // Who has it again had it before.
-        names.release("Ana", 3, at(60));
-        names
-            .rename(3, 3, Some("user3"), "Ana", at(60))
-            .expect("a name");
-        assert_eq!(names.former("Ana", 3, at(60)), None);
-        // And so it is if the operator said who is called so.
-        names.release("Ana", 3, at(70));
-        names
-            .rename(4, 4, Some("user4"), "Ana", at(70))
-            .expect("a name");
-        names.settle("Ana");
-        assert_eq!(names.former("Ana", 4, at(70)), None);
-        // Those that nobody else may have are not kept.
-        for number in 0..100_000 {
-            let name = names.join(number, number as u32);
-            names.release(&name, number as u32, at(80));
+        names.release("Ana", 3, at(140));
+        take(&mut names, 3, "Ana", 140);
+        assert_eq!(former(&names, 3, 140), None);
+        // Who gave it away knows whose it is, and nobody else does.
+        names.release("Ana", 3, at(150));
+        take(&mut names, 4, "Ana", 150);
+        names.note_given("Ana");
+        assert_eq!(names.former("Ana", 4, Asking::Operator, at(151)), None);
+        assert_eq!(former(&names, 4, 151), Some(3));
+        // That is so of this one alone.
+        names.release("Ana", 4, at(152));
+        take(&mut names, 5, "Ana", 153);
+        assert_eq!(names.former("Ana", 5, Asking::Operator, at(153)), Some(3));
+        // Those that nobody else may have are not kept, and no more than some of the others.
+        for number in 10..20_000 {
+            let name = names.join(number as usize, number);
+            names.release(&name, number, at(160));
+            take(&mut names, number, &format!("Ben.{number}"), 160);
+            names.release(&format!("Ben.{number}"), number, at(160));
         }
-        assert_eq!(names.handovers.len(), 0);
+        assert!(names.handovers.len() <= 4096);
+        names.release("Ana", 5, at(1000));
+        take(&mut names, 6, "Ana", 1000);
+        assert_eq!(former(&names, 6, 1000), Some(5));
     }
 }

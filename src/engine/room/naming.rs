@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use super::Room;
+use crate::engine::handover::Asking;
 use crate::engine::names::NameError;
 use crate::engine::names::Owner;
 use crate::engine::names::default_name;
@@ -32,7 +33,7 @@ impl Room {
     pub fn name(&mut self, key: usize, name: &str, now: Instant) -> Result<(), NameError> {
         match self.rename(key, name, now) {
             Ok(()) | Err(NameError::Same) => {
-                self.names.settle(name);
+                self.names.note_given(name);
                 Ok(())
             }
             renamed => renamed,
@@ -66,9 +67,9 @@ impl Room {
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn former(&self, key: usize, name: &str, now: Instant) -> Option<u32> {
+    pub fn former(&self, key: usize, name: &str, asking: Asking, now: Instant) -> Option<u32> {
         let number = self.members[key].account.number;
-        self.names.former(name, number, now)
+        self.names.former(name, number, asking, now)
     }
 
     /// Gives a member a name; in a chat everybody hears of it.

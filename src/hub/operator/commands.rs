@@ -14,6 +14,7 @@ use crate::engine::command::Command;
 use crate::engine::command::Whom;
 use crate::engine::command::help;
 use crate::engine::command::quoted;
+use crate::engine::handover::Asking;
 use crate::engine::room::Account;
 use crate::engine::room::Presence;
 use crate::hub::news::Topic;
@@ -107,7 +108,7 @@ impl<D: Device> Operator<D> {
             return None;
         }
         if let Whom::Name(name) = whom
-            && let Some(former) = peers.room.former(key, name, now)
+            && let Some(former) = peers.room.former(key, name, Asking::Operator, now)
         {
             let (name, number) = (quoted(name), peers.room.member(key)?.account.number);
             self.answer(&format!(

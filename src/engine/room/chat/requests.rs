@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use super::Room;
 use crate::engine::chat::private_label;
+use crate::engine::handover::Asking;
 use crate::engine::names::MAX_NAME;
 use crate::engine::names::NameError;
 use crate::engine::names::Owner;
@@ -148,7 +149,7 @@ impl Room {
             Owner::Member(other) if other == key => {
                 return self.answer(key, "that is you");
             }
-            Owner::Member(other) if self.former(other, &to, now).is_some() => {
+            Owner::Member(other) if self.former(other, &to, Asking::Member, now).is_some() => {
                 let text = "was somebody else a moment ago: not said. It will be, 15 s later";
                 return self.answer(key, format_args!("{to} {text}"));
             }
