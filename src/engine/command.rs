@@ -14,6 +14,7 @@ use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_close;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
+use crate::engine::lookalike::skip_garbled;
 use crate::engine::lookalike::skip_unseen;
 use crate::engine::private::PRIVATE;
 use crate::engine::private::is_private;
@@ -162,6 +163,15 @@ pub fn understand(line: &str) -> Typed<'_> {
     }
 }
 
+/// The same of a line in which bytes that are no letters were replaced (by U+FFFD): what is behind those that it
+/// begins with is heeded as well.
+pub fn understand_garbled(line: &str) -> Typed<'_> {
+    match understand(line) {
+        Typed::Say(_) => understand(skip_garbled(line)),
+        other => other,
+    }
+}
+
 fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     let usage = || match COMMANDS.iter().find(|(name, ..)| *name == word) {
         Some((name, "", meaning)) => format!("/{name}: {meaning}"),
@@ -266,7 +276,7 @@ fn is_hosts(word: &str) -> bool {
 
 /// Why a line that looks like a command and is none was not said. Nobody says such a thing on purpose.
 fn why_no_command(line: &str) -> Option<String> {
-    let seen = skip_unseen(line);
+    let seen = skip_garbled(line);
     let slash = seen.chars().next()?;
     let rest = &seen[slash.len_utf8()..];
     let looks: String = plain(rest).collect();
@@ -275,7 +285,8 @@ fn why_no_command(line: &str) -> Option<String> {
         || match slash {
             '/' => is_close_to_command(word),
             // No path begins with these, so it is a mistyped command whatever it says.
-            '\u{ff0f}' | '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff3c}' | '\u{fe68}' => {
+            '\u{ff0f}' => looks.contains(char::is_alphanumeric),
+            '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff3c}' | '\u{fe68}' => {
                 word.starts_with(|letter: char| letter.is_ascii_alphabetic())
             }
             slash if is_slash(slash) => is_close_to_command(word),
@@ -306,11 +317,10 @@ fn is_close_to_command(word: &str) -> bool {
 }
 
 /// Whether a line that begins so may become a command, be taken for one, or be for one alone: what follows
-/// decides what it is. A line that begins with a letter or a digit is neither, but for the 7 that is on the key of the
-/// slash.
+/// decides what it is. A line that begins with a letter is neither; a digit may be on the key of the slash.
 pub fn may_become_command(beginning: &str) -> bool {
     let first = skip_unseen(beginning).chars().next();
-    first.is_none_or(|first| first == '7' || !first.is_ascii_alphanumeric())
+    first.is_none_or(|first| first.is_ascii_digit() || !first.is_ascii_alphanumeric())
 }
 
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.

@@ -111,6 +111,15 @@ pub(super) fn skip_unseen(text: &str) -> &str {
     }
 }
 
+/// The same without what stands for bytes that are no letters.
+pub(super) fn skip_garbled(text: &str) -> &str {
+    let mut rest = skip_unseen(text);
+    while let Some(behind) = rest.strip_prefix(char::REPLACEMENT_CHARACTER) {
+        rest = skip_unseen(behind);
+    }
+    rest
+}
+
 /// Whether nothing is seen of a character by itself. The strokes that are drawn over others are.
 fn is_unseen(letter: char) -> bool {
     let is_stroke = matches!(letter, '\u{337}' | '\u{338}');

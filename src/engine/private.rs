@@ -15,7 +15,7 @@ use crate::engine::lookalike::is_close;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
 use crate::engine::lookalike::plain_letter;
-use crate::engine::lookalike::skip_unseen;
+use crate::engine::lookalike::skip_garbled;
 
 /// The command by which something is said to one alone.
 pub(super) const PRIVATE: &str = "msg";
@@ -38,7 +38,7 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 ///
 /// It does if it begins with what is taken for a slash, perhaps behind one letter or digit, and `msg`, or what is almost
 /// that with a number and a text, or a word of these letters, with signs or a name in it, and a text; or with `msg`, a
-/// number or a name, and a text directly behind a 7 or anything else that is no word: signs, and one letter of another
+/// number or a name, and a text directly behind a digit or anything else that is no word: signs, and one letter of another
 /// script at most; or with `msg`, the slash among or behind its letters, and a text. The number may stand in brackets or
 /// behind a sign, and the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not
 /// matter.
@@ -71,7 +71,7 @@ pub(super) fn looks_private(line: &str) -> bool {
 /// The same of a whole line.
 fn is_like_message(line: &str) -> bool {
     let bare = bare(line);
-    let seen = skip_unseen(&bare);
+    let seen = skip_garbled(&bare);
     let sign = |letter| is_slash(letter) || is_backslash(letter);
     // What was not seen may have stood between it and the name.
     let is_hidden = matches!(bare, Cow::Owned(_));
@@ -81,13 +81,16 @@ fn is_like_message(line: &str) -> bool {
     };
     seen.strip_prefix(sign)
         .is_some_and(|rest| is_message(rest, true) || joined(rest))
-        // The key of the slash without Shift, on keyboards of German and many other languages.
-        || seen.strip_prefix('7').is_some_and(|rest| is_message(rest, false))
+        // The key of the slash without Shift: the 7 of German and many other keyboards, the 6 of Hungarian ones.
+        || seen
+            .strip_prefix(|key: char| key.is_ascii_digit())
+            .is_some_and(|rest| is_message(rest, false))
         || seen
             .strip_prefix(|slip: char| slip.is_ascii_alphanumeric())
             .and_then(|rest| rest.strip_prefix(sign))
             .is_some_and(|rest| is_behind_slash(rest, &['.', '/', '-', '_']))
         || is_behind_a_sign(seen)
+        || (bare.contains(char::REPLACEMENT_CHARACTER) && is_behind_a_sign(&bare))
         || has_slash_late(seen)
 }
 
@@ -226,6 +229,7 @@ mod tests {
     use super::*;
     use crate::engine::command::Typed;
     use crate::engine::command::understand;
+    use crate::engine::lookalike::skip_unseen;
 
     #[test]
     fn what_is_for_one_alone_is_known_wherever_it_comes_from() {
@@ -280,6 +284,10 @@ mod tests {
             "/m5sg Ana psst",
             "/2msg Ana psst",
             "m/sg Ana psst",
+            "6msg Ana psst",
+            "\u{fffd}/mgs Ana psst",
+            "\u{fffd}/msgAna psst",
+            "\u{fffd}msg 3 psst",
             "msg/ Ana psst",
             "Ms\\g 3 psst",
             "hello\r/msg Ana psst",

@@ -16,6 +16,7 @@ use super::State;
 use crate::engine::admit::Admission;
 use crate::engine::command::Typed;
 use crate::engine::command::understand;
+use crate::engine::command::understand_garbled;
 use crate::engine::editor::Event;
 use crate::engine::private::is_private;
 use crate::hub::peers::CHUNK;
@@ -229,7 +230,7 @@ impl<D: Device> Operator<D> {
     /// Takes a line whose bytes are no letters (a terminal that is not of UTF-8, half a letter that was
     /// erased): it is said as it came, but a command that might be another is not obeyed, and nobody reads it.
     fn understand_garbled(&mut self, line: &str, bytes: &[u8]) {
-        match understand(line) {
+        match understand_garbled(line) {
             Typed::Do(_) if self.manner.has_commands => self.answer(GARBLED),
             Typed::Explain(why) if self.manner.has_commands => self.answer(&why),
             _ => self.waiting.push(bytes),
