@@ -267,6 +267,11 @@ impl Journal {
         self.keeps_history() || self.keeps_past
     }
 
+    /// Whether the past is kept for those who come back.
+    pub fn keeps_past(&self) -> bool {
+        self.keeps_past
+    }
+
     /// A new cursor at the present: its stream begins with the next byte appended, or with the
     /// history if one is kept.
     pub fn join(&mut self) -> Cursor {
@@ -442,6 +447,7 @@ impl Journal {
             return;
         }
         let edits = cursor.edits.get_or_insert_default();
+        debug_assert!(edits.queue.back().is_none_or(|edit| edit.end() <= start));
         edits.skipped += len;
         match edits.queue.back_mut() {
             Some(Edit::Skip { at, len: n }) if *at + *n == start => *n += len,

@@ -94,30 +94,42 @@ fn behind_key(text: &str) -> &str {
 pub(super) fn skip_unseen(text: &str) -> &str {
     let mut rest = text;
     loop {
-        let Some(first) = rest.chars().next() else {
+        let behind = skip_first_unseen(rest);
+        if behind.len() == rest.len() {
             return rest;
-        };
-        let sequence = rest.strip_prefix("\x1b[").and_then(|sequence| {
-            let end = sequence.find(|letter: char| !matches!(letter, '0'..='?'))?;
-            sequence[end..]
-                .starts_with(|letter| matches!(letter, '@'..='~'))
-                .then(|| &sequence[end + 1..])
-        });
-        rest = match sequence {
-            Some(behind) => behind,
-            None if is_unseen(first) => &rest[first.len_utf8()..],
-            None => return rest,
-        };
+        }
+        rest = behind;
     }
 }
 
-/// The same without what stands for bytes that are no letters.
+/// The same without the first of these.
+fn skip_first_unseen(text: &str) -> &str {
+    let sequence = text.strip_prefix("\x1b[").and_then(|sequence| {
+        let end = sequence.find(|letter: char| !matches!(letter, '0'..='?'))?;
+        sequence[end..]
+            .starts_with(|letter| matches!(letter, '@'..='~'))
+            .then(|| &sequence[end + 1..])
+    });
+    sequence.unwrap_or_else(|| text.strip_prefix(is_unseen).unwrap_or(text))
+}
+
+/// The same without what stands for bytes that are no letters, and for keys (`ESC O P`) that nobody edits the
+/// line with.
 pub(super) fn skip_garbled(text: &str) -> &str {
-    let mut rest = skip_unseen(text);
-    while let Some(behind) = rest.strip_prefix(char::REPLACEMENT_CHARACTER) {
-        rest = skip_unseen(behind);
+    let mut rest = text;
+    loop {
+        // An ESC alone is not seen either.
+        let key = rest.strip_prefix("\x1bO").and_then(|key| {
+            let is_last = |letter: char| letter.is_ascii_alphabetic();
+            key.strip_prefix(is_last)
+        });
+        let behind = key.or_else(|| rest.strip_prefix(char::REPLACEMENT_CHARACTER));
+        let behind = behind.unwrap_or_else(|| skip_first_unseen(rest));
+        if behind.len() == rest.len() {
+            return rest;
+        }
+        rest = behind;
     }
-    rest
 }
 
 /// Whether nothing is seen of a character by itself. The strokes that are drawn over others are.

@@ -66,6 +66,7 @@ pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
 pub use self::presence::TRIAL;
 use self::presence::Trial;
+use self::returning::LineEnds;
 pub use self::returning::Lost;
 pub use self::stamp::TimeOfDay;
 
@@ -109,6 +110,8 @@ pub struct Room {
     glue: Glue,
     /// Who joined in the middle of a line of it.
     latecomers: Latecomers,
+    /// Line feeds in it behind lines of those who are lost.
+    line_ends: LineEnds,
     journal: Journal,
     screen: Screen,
     /// The operator's own unfinished line, while relaying.
@@ -162,6 +165,7 @@ impl Room {
             trial: Trial::default(),
             glue: Glue::new(policy.surface),
             latecomers: Latecomers::default(),
+            line_ends: LineEnds::default(),
             journal: Journal::new(),
             screen: Screen::new(policy.surface, policy.overflow()),
             input: Lines::default(),
@@ -685,8 +689,10 @@ impl Room {
             self.line_owner = None;
         }
         if relayed > 0 {
-            journal.skip(&mut member.cursor, relayed);
+            // It may be behind a line of the speaker's own, and stands before what was said now.
             self.skip_glue();
+            let cursor = &mut self.members[key].cursor;
+            self.journal.skip(cursor, relayed);
             self.update_backpressure(now);
         }
     }
@@ -703,6 +709,8 @@ impl Room {
         if let Some(key) = self.find(number) {
             let cursor = &mut self.members[key].cursor;
             self.journal.skip_from(cursor, at, 1);
+        } else if self.journal.keeps_past() {
+            self.line_ends.push(number, at);
         }
     }
 }

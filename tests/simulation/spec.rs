@@ -783,8 +783,8 @@ impl Spec {
     /// that line, nor its end.
     fn separate(&mut self, number: u32, bytes: &[u8]) {
         if let Some(author) = self.log.says(number, bytes) {
-            let mut here = self.here.iter();
-            let author = here.find(|id| self.members[id].number == author);
+            let mut all = self.here.iter().chain(&self.lost);
+            let author = all.find(|id| self.members[id].number == author);
             self.say(b"\n", author.copied());
         }
     }

@@ -5,10 +5,14 @@
 //!
 //! It promises: a stream goes on where its reader wants, byte for byte, or not at all.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::Room;
 use crate::engine::journal::Bookmark;
+
+/// Line feeds that are known of: as many as may be cut off together, and then some.
+const LINE_ENDS: usize = 1024;
 
 /// What a member needs to go on.
 #[derive(Debug)]
@@ -19,6 +23,29 @@ pub struct Lost {
     /// Bytes that it was handed, whether they arrived or not.
     sent: u64,
     bookmark: Bookmark,
+}
+
+/// Line feeds that were put behind lines of speakers who were lost, by their numbers: a line feed is no more in
+/// the speaker's own stream than the line is. Of too many the first are forgotten.
+#[derive(Debug, Default)]
+pub(super) struct LineEnds(VecDeque<(u32, u64)>);
+
+impl LineEnds {
+    /// There is one at that place of the journal.
+    pub(super) fn push(&mut self, number: u32, at: u64) {
+        if self.0.len() >= LINE_ENDS {
+            self.0.pop_front();
+        }
+        self.0.push_back((number, at));
+    }
+
+    /// The places of those behind lines of that speaker, the first first; they are forgotten.
+    fn take(&mut self, number: u32) -> Vec<u64> {
+        let own = self.0.iter().filter(|(speaker, _)| *speaker == number);
+        let own = own.map(|(_, at)| *at).collect();
+        self.0.retain(|(speaker, _)| *speaker != number);
+        own
+    }
 }
 
 impl Room {
@@ -56,9 +83,12 @@ impl Room {
         let Some(back) = lost.sent.checked_sub(from) else {
             return false;
         };
-        let Some(cursor) = self.journal.go_on(lost.bookmark, back) else {
+        let Some(mut cursor) = self.journal.go_on(lost.bookmark, back) else {
             return false;
         };
+        for at in self.line_ends.take(lost.number) {
+            self.journal.skip_from(&mut cursor, at, 1);
+        }
         self.enter(key, lost.number, cursor, now);
         // What it said last was cut where its connection was.
         self.screen.part(lost.number);
@@ -166,6 +196,47 @@ mod tests {
             shown.extend(front);
         }
         assert_eq!(shown, all[4..]);
+    }
+
+    /// It comes back before somebody else speaks or after that, speaks itself, and is lost again.
+    #[test]
+    fn the_end_of_a_line_that_was_cut_is_not_in_its_own_stream() {
+        let now = Instant::now();
+        for (before, after) in [("", "own\n"), ("hub\n", "own\n"), ("hub\n", ""), ("", "")] {
+            for taken in [0, 100] {
+                let mut room = room();
+                room.join(0, now);
+                room.join(1, now);
+                room.may_return(1);
+                room.typed(b"one\n", now);
+                takes(&mut room, 1, 100, now);
+                room.heard(1, b"half", now);
+                let lost = leave(&mut room, 1, now);
+                room.typed(before.as_bytes(), now);
+                let from = lost.sent;
+                assert!(room.rejoin(2, lost, from, now));
+                takes(&mut room, 2, taken, now);
+                room.heard(2, after.as_bytes(), now);
+                room.typed(b"two\n", now);
+                room.tell(2, b"psst\n");
+                let lost = leave(&mut room, 2, now);
+                room.typed(b"three\n", now);
+                assert!(room.rejoin(3, lost, from, now));
+                let told = takes(&mut room, 3, 100, now);
+                let expected = format!("{before}two\npsst\nthree\n");
+                assert_eq!(String::from_utf8(told).unwrap(), expected);
+                let others = takes(&mut room, 0, 100, now);
+                let expected = format!("one\nhalf\n{before}{after}two\nthree\n");
+                assert_eq!(String::from_utf8(others).unwrap(), expected);
+            }
+        }
+        // Of many that are not back the first are forgotten.
+        let mut ends = LineEnds::default();
+        for number in 0..5000 {
+            ends.push(number, 0);
+        }
+        assert_eq!(ends.0.len(), LINE_ENDS);
+        assert_eq!(ends.take(4999), [0]);
     }
 
     /// Who has no place any more may be heard all the same, and told something; it is not told what it said.
