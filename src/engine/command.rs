@@ -17,6 +17,7 @@ use crate::engine::lookalike::plain;
 use crate::engine::lookalike::skip_garbled;
 use crate::engine::lookalike::skip_unseen;
 use crate::engine::private::PRIVATE;
+use crate::engine::private::SLASH_KEYS;
 use crate::engine::private::is_private;
 
 /// What a typed line means.
@@ -317,10 +318,11 @@ fn is_close_to_command(word: &str) -> bool {
 }
 
 /// Whether a line that begins so may become a command, be taken for one, or be for one alone: what follows
-/// decides what it is. A line that begins with a letter is neither; a digit may be on the key of the slash.
+/// decides what it is. A line that begins with a letter or a digit is neither, but for those that are on the key of the
+/// slash.
 pub fn may_become_command(beginning: &str) -> bool {
     let first = skip_unseen(beginning).chars().next();
-    first.is_none_or(|first| first.is_ascii_digit() || !first.is_ascii_alphanumeric())
+    first.is_none_or(|first| SLASH_KEYS.contains(&first) || !first.is_ascii_alphanumeric())
 }
 
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.

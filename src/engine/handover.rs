@@ -3,7 +3,7 @@
 //! Whoever types `/msg Ana` means who was called so when the line was begun. If that one leaves, and another
 //! takes the name, before the line has its end, it would be told what was not for it.
 //!
-//! It promises: of [`MOST`] names that were given back in the last ten minutes, whose they were is known for
+//! It promises: of 4,096 names that were given back in the last ten minutes, whose they were is known for
 //! [`TIME`] after another took one.
 
 use std::collections::HashMap;

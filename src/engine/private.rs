@@ -21,6 +21,9 @@ use crate::engine::lookalike::skip_garbled;
 pub(super) const PRIVATE: &str = "msg";
 const FIRST: char = 'm';
 
+/// What is on the key of the slash without Shift: on German and many other keyboards, and on Hungarian ones.
+pub(super) const SLASH_KEYS: [char; 2] = ['7', '6'];
+
 /// What may stand before a number.
 const BEFORE_NUMBER: &str = "#([<{@\u{2116}";
 
@@ -38,7 +41,7 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 ///
 /// It does if it begins with what is taken for a slash, perhaps behind one letter or digit, and `msg`, or what is almost
 /// that with a number and a text, or a word of these letters, with signs or a name in it, and a text; or with `msg`, a
-/// number or a name, and a text directly behind a digit or anything else that is no word: signs, and one letter of another
+/// number or a name, and a text directly behind a 7, a 6 or anything else that is no word: signs, and one letter of another
 /// script at most; or with `msg`, the slash among or behind its letters, and a text. The number may stand in brackets or
 /// behind a sign, and the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not
 /// matter.
@@ -81,9 +84,8 @@ fn is_like_message(line: &str) -> bool {
     };
     seen.strip_prefix(sign)
         .is_some_and(|rest| is_message(rest, true) || joined(rest))
-        // The key of the slash without Shift: the 7 of German and many other keyboards, the 6 of Hungarian ones.
         || seen
-            .strip_prefix(|key: char| key.is_ascii_digit())
+            .strip_prefix(SLASH_KEYS)
             .is_some_and(|rest| is_message(rest, false))
         || seen
             .strip_prefix(|slip: char| slip.is_ascii_alphanumeric())
