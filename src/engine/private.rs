@@ -100,10 +100,8 @@ fn is_like_message(line: &str) -> bool {
 fn has_slash_late(seen: &str) -> bool {
     let (word, arguments) = first_word(seen);
     let sign = |letter| is_slash(letter) || is_backslash(letter);
-    let letters: String = plain(word)
-        .filter(|letter| letter.is_alphabetic())
-        .collect();
-    word.contains(sign) && letters == PRIVATE && arguments.contains(char::is_alphanumeric)
+    let letters = plain(word).filter(|letter| letter.is_alphabetic());
+    word.contains(sign) && letters.eq(PRIVATE.chars()) && arguments.contains(char::is_alphanumeric)
 }
 
 /// Whether something that is no word stands before a message, without a blank between.
