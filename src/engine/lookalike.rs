@@ -76,9 +76,10 @@ fn behind_key(text: &str) -> &str {
     // What is shown of something else begins with one of these two.
     let is_last = |letter: char| matches!(letter, '@'..='~') && letter != '^';
     let is_number = |letter: char| matches!(letter, '0'..='?') && letter != '<';
+    let is_parameter = |letter: char| letter.is_ascii_digit() || letter == ';';
     let sequence = match text.as_bytes().first() {
         Some(b'[') => text[1..].trim_start_matches(is_number),
-        Some(b'O') => &text[1..],
+        Some(b'O') => text[1..].trim_start_matches(is_parameter),
         // Together with Alt.
         _ => {
             return text
@@ -120,8 +121,9 @@ pub(super) fn skip_garbled(text: &str) -> &str {
     loop {
         // An ESC alone is not seen either.
         let key = rest.strip_prefix("\x1bO").and_then(|key| {
+            let is_parameter = |letter: char| letter.is_ascii_digit() || letter == ';';
             let is_last = |letter: char| letter.is_ascii_alphabetic();
-            key.strip_prefix(is_last)
+            key.trim_start_matches(is_parameter).strip_prefix(is_last)
         });
         let behind = key.or_else(|| rest.strip_prefix(char::REPLACEMENT_CHARACTER));
         let behind = behind.unwrap_or_else(|| skip_first_unseen(rest));

@@ -327,6 +327,11 @@ impl Keys {
             b'j'..=b'y' if is_whole => Some(keypad(byte - (b'j' - b'*'))),
             b'X' if is_whole => Some(keypad(b'=')),
             b' ' if is_whole => Some(keypad(b' ')),
+            // With Shift, Alt or Ctrl, as Konsole and others tell it: `ESC O 2 P`.
+            b'0'..=b'9' | b';' if is_whole && self.held.len() < MAX_HELD => {
+                return self.hold(State::Ss3, input);
+            }
+            b'E' | b'G' | b'I' if is_whole => None,
             _ => return self.break_off(),
         };
         take(input);

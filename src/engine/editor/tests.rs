@@ -66,6 +66,12 @@ fn enter_ends_a_line_wherever_the_cursor_is() {
     gives(&[b"hello\x01\r"], &[line("hello")], "|");
     gives(&[b"keypad\x1bOM"], &[line("keypad")], "|");
     gives(&[b"\x1bOomsg\x1bO \x1bOq\x1bOM"], &[line("/msg 1")], "|");
+    // Shift and F1 of Konsole, the keypad's 5, Ctrl and Up of others.
+    gives(
+        &[b"\x1bO2P\x1bOE\x1bO5A/msg 1 x\r"],
+        &[line("/msg 1 x")],
+        "|",
+    );
     // Alt and a bracket is no key of its own, and swallows nothing.
     gives(&[b"\x1b[", b"/msg 1 x\r"], &[line("[/msg 1 x")], "|");
 }
