@@ -54,8 +54,10 @@ impl Handovers {
         }
         let has_room = self.freed.len() < MOST;
         match self.freed.get_mut(&mark) {
-            // Who had it for a moment only is not whom the name stands for.
-            Some(freed) if freed.number != number && freed.is_fresh(now) => freed.taken = None,
+            // Who had it for a moment only is not whom the name stands for, unless the operator says so.
+            Some(freed) if freed.number != number && freed.is_fresh(now) && !freed.is_given => {
+                freed.taken = None;
+            }
             _ if has_room => {
                 let freed = Freed {
                     number,

@@ -667,7 +667,7 @@ mod tests {
         // That is so of this one alone.
         names.release("Ana", 4, at(152));
         take(&mut names, 5, "Ana", 153);
-        assert_eq!(names.former("Ana", 5, Asking::Operator, at(153)), Some(3));
+        assert_eq!(names.former("Ana", 5, Asking::Operator, at(153)), Some(4));
         // Those that nobody else may have are not kept, and no more than some of the others.
         for number in 10..20_000 {
             let name = names.join(number as usize, number);
