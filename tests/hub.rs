@@ -830,7 +830,9 @@ fn a_port_can_be_the_name_of_a_service() {
     // With -n nothing is looked up.
     let mut numbers = muxnc(&["-n", "127.0.0.1", "http"]);
     numbers.expect_status(2);
-    numbers.stderr.wait_for("muxnc: port 'http': not a port\n");
+    numbers
+        .stderr
+        .wait_for("muxnc: port 'http': not a number\n");
 }
 
 // Rule 17.

@@ -124,9 +124,10 @@ fn one_room_knows_the_wall_clock() {
 /// tell of the operator's own files and of the end: so often in each, and each of these only once.
 #[test]
 fn what_peers_cause_is_said_by_one_room_of_the_hub() {
-    // One of them as often as the terminal took what was shown before, one when it is over, and one as often as somebody sends a
-    // signal.
+    // One of them once, when a file was sent to all and some stay; one as often as the terminal took what was
+    // shown before, one when it is over, and one as often as somebody sends a signal.
     let own = [
+        ("hub/core.rs", 1),
         ("display.rs", 3),
         ("operator/ending.rs", 1),
         ("operator/reading.rs", 1),
