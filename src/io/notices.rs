@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::time::Duration;
 use std::time::Instant;
 
 use log::Log;
@@ -31,15 +30,13 @@ use crate::engine::rows::Rows;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
 use crate::io::device::Kind;
+use crate::io::output::LAST_WORDS;
 use crate::io::output::Output;
 use crate::io::readiness::Event;
 use crate::io::terminal::Terminal;
 
 /// Bytes that may wait for stderr.
 pub const LIMIT: usize = 64 * 1024;
-
-/// How long the end of the program waits for a stderr that is stuck.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Bytes of it that are on their way at a time, if no record is longer.
 const PORTION: usize = 4 * 1024;

@@ -22,7 +22,7 @@ use crate::io::device::Kind;
 use crate::io::readiness::Event;
 use crate::io::readiness::Readiness;
 
-/// How long the end of the program waits for a pipe that is stuck.
+/// How long the end of the program waits for an output that is stuck.
 pub const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Standard output, standard error, or a file beside them.
