@@ -87,6 +87,11 @@ impl Refusal {
             false,
         )
     }
+
+    /// Why, if that is news for the operator: that somebody is not let in is, and a mistake of theirs is not.
+    pub fn into_news(self) -> Option<Cow<'static, str>> {
+        (self.status == Status::Forbidden).then_some(self.why)
+    }
 }
 
 /// An answer with a body, which is left out if it is `head_only`, and `fields`, each ended by CRLF.

@@ -24,7 +24,6 @@ use crate::engine::aside::Aside;
 use crate::engine::aside::Returning;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
-use crate::engine::web::answer::Status;
 use crate::engine::web::fetch;
 use crate::engine::web::fetch::Wanted;
 use crate::io::stream::Beside;
@@ -93,9 +92,8 @@ impl<S: Stream> Download<S> {
                 Handshake::Fetches
             }
             Asked::Refused(refusal) => {
-                let is_news = refusal.status == Status::Forbidden;
                 self.outgoing.push(&refusal.answer());
-                self.state = State::Answered(is_news.then_some(refusal.why));
+                self.state = State::Answered(refusal.into_news());
                 self.go_on_answering()
             }
         }

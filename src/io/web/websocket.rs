@@ -26,7 +26,6 @@ use crate::engine::aside::Returning;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
 use crate::engine::web::answer;
-use crate::engine::web::answer::Status;
 use crate::engine::web::frame::Code;
 use crate::engine::web::frame::Event;
 use crate::engine::web::frame::MAX_MESSAGE;
@@ -145,9 +144,8 @@ impl<S: Stream> WebSocket<S> {
                 Handshake::Asks
             }
             Asked::Refused(refusal) => {
-                let is_news = refusal.status == Status::Forbidden;
                 let answer = refusal.answer();
-                self.answer(&answer, is_news.then_some(refusal.why));
+                self.answer(&answer, refusal.into_news());
                 self.go_on_answering()
             }
         }
