@@ -71,12 +71,16 @@ fn shown_letter(text: &str) -> Option<(char, &str)> {
     })
 }
 
+/// Whether it may stand between `ESC O` and the letter that says which key that is.
+fn is_parameter(letter: char) -> bool {
+    letter.is_ascii_digit() || letter == ';'
+}
+
 /// What follows a key of which the text begins behind an `ESC`.
 fn behind_key(text: &str) -> &str {
     // What is shown of something else begins with one of these two.
     let is_last = |letter: char| matches!(letter, '@'..='~') && letter != '^';
     let is_number = |letter: char| matches!(letter, '0'..='?') && letter != '<';
-    let is_parameter = |letter: char| letter.is_ascii_digit() || letter == ';';
     let sequence = match text.as_bytes().first() {
         Some(b'[') => text[1..].trim_start_matches(is_number),
         Some(b'O') => text[1..].trim_start_matches(is_parameter),
@@ -121,7 +125,6 @@ pub(super) fn skip_garbled(text: &str) -> &str {
     loop {
         // An ESC alone is not seen either.
         let key = rest.strip_prefix("\x1bO").and_then(|key| {
-            let is_parameter = |letter: char| letter.is_ascii_digit() || letter == ';';
             let is_last = |letter: char| letter.is_ascii_alphabetic();
             key.trim_start_matches(is_parameter).strip_prefix(is_last)
         });

@@ -14,6 +14,7 @@ use std::time::Instant;
 use super::Room;
 use crate::engine::chat::private_label;
 use crate::engine::handover::Asking;
+use crate::engine::handover::TIME;
 use crate::engine::names::MAX_NAME;
 use crate::engine::names::NameError;
 use crate::engine::names::Owner;
@@ -150,8 +151,9 @@ impl Room {
                 return self.answer(key, "that is you");
             }
             Owner::Member(other) if self.former(other, &to, Asking::Member, now).is_some() => {
-                let text = "was somebody else a moment ago: not said. It will be, 15 s later";
-                return self.answer(key, format_args!("{to} {text}"));
+                let (text, later) = ("was somebody else a moment ago: not said", TIME.as_secs());
+                let text = format_args!("{to} {text}. It will be, {later} s later");
+                return self.answer(key, text);
             }
             Owner::Member(_) if !self.policy.relay => {
                 return self.answer(key, format_args!("only {host} hears you now"));
