@@ -103,15 +103,11 @@ impl Downloads {
         if self.looks_at.is_none_or(|at| now < at) {
             return;
         }
-        self.looks_at = None;
-        let mut due = Vec::new();
-        for (&key, download) in &self.running {
-            match download.deadline(self.limit) {
-                at if at <= now => due.push(key),
-                at => self.looks_at = Some(self.looks_at.map_or(at, |before| before.min(at))),
-            }
-        }
-        due.into_iter().for_each(|key| self.wake(key));
+        let deadlines = self.running.iter();
+        let deadlines = deadlines.map(|(&key, one)| (one.deadline(self.limit), key));
+        let (due, later): (Vec<_>, Vec<_>) = deadlines.partition(|&(at, _)| at <= now);
+        self.looks_at = later.into_iter().map(|(at, _)| at).min();
+        due.into_iter().for_each(|(_, key)| self.wake(key));
     }
 
     /// Adds a piece to the digest.
