@@ -858,9 +858,11 @@ impl Namespace {
 
 /// A port of this machine on which nobody listens and which the system gives to nobody else, for
 /// as long as the socket lives: only a server that asks for it can have it. The socket is to be kept
-/// as long as the port is needed; a port that was free a moment ago may be somebody else's by now.
+/// as long as the port is needed; a port that was free a moment ago may be somebody else's by now. It is that of
+/// every address: else somebody could listen there on 127.0.0.2, and whoever wants all of them (ncat as a proxy)
+/// would not get it.
 pub fn reserved_port() -> (Socket, u16) {
-    reserved_port_at(Ipv4Addr::LOCALHOST.into()).unwrap()
+    reserved_port_at(Ipv4Addr::UNSPECIFIED.into()).unwrap()
 }
 
 /// The same of this address; an error where this machine has none of its family.
