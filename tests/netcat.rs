@@ -32,6 +32,7 @@ use support::muxnc;
 use support::piped;
 use support::read_all;
 use support::reserved_port;
+use support::reserved_port_at;
 use support::while_stopped;
 
 const HOST: &str = "127.0.0.1";
@@ -175,7 +176,8 @@ fn refused_is_1_and_nonsense_is_2() {
 fn p_and_s_say_where_a_connection_comes_from() {
     for nc in netcats() {
         let (listener, port) = server();
-        let (_held, from) = reserved_port();
+        // Not of every address: nc.openbsd binds without SO_REUSEADDR, so it could not have 127.0.0.2's.
+        let (_held, from) = reserved_port_at(Ipv4Addr::LOCALHOST.into()).unwrap();
         let from_port = from.to_string();
         let args = ["-s", "127.0.0.2", "-p", &from_port, HOST, &port];
         let _nc = Process::start(&mut piped(nc, &args));
