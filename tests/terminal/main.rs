@@ -41,6 +41,7 @@ use support::eventually;
 use support::listening_port;
 use support::pause;
 use support::pty;
+use support::stat;
 use support::without_marks;
 
 const ROWS: u16 = 24;
@@ -148,8 +149,11 @@ impl Seat {
         self.keyboard.write_all(keys.as_ref()).expect("press keys");
     }
 
-    /// Waits for as long as somebody needs for a few keys: what comes sooner behind a line was pasted.
+    /// Waits for as long as somebody needs for a few keys: what comes sooner behind a line was pasted. First until the
+    /// process is at rest: as long as it runs it may not have seen that nothing was behind the line before.
+    #[track_caller]
     fn pause(&self) {
+        eventually("it is at rest", || stat(self.process.pid())[0] != "R");
         pause();
     }
 
