@@ -22,7 +22,7 @@ pub const SAME_PASTE: Duration = Duration::from_millis(100);
 const SAME_STREAM: Duration = Duration::from_millis(20);
 
 /// The beginning of a paste in brackets (xterm's control sequences, "Bracketed Paste Mode").
-pub(super) const PASTE_BEGINS: &[u8] = b"\x1b[200~";
+pub const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 
 /// How something came that was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

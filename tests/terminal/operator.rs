@@ -463,6 +463,22 @@ fn a_paste_does_not_end_a_command() {
     expect_bytes(&mut server, "/msg a\nb\n");
 }
 
+/// Where the kernel edits the line it is not known where a paste begins in it.
+#[test]
+fn a_paste_that_begins_with_a_command_is_not_said_where_the_kernel_edits() {
+    let (mut seat, port) = Seat::plain_hub(&["--no-edit"]);
+    let (mut one, mut two) = (seat.join(port), seat.join(port));
+    seat.press("/msg 2 ");
+    seat.press("a secret\nof three\nlines\n");
+    seat.wait_for("muxnc: a paste that begins with a /msg is not said to everybody");
+    seat.pause();
+    seat.press("\x1b[A/2 psst\n");
+    seat.wait_for("/2 was not sent: a command has nothing before it");
+    seat.type_lines(&["hello"]);
+    expect_bytes(&mut one, "hello\n");
+    expect_bytes(&mut two, "hello\n");
+}
+
 #[test]
 fn commands_work_without_an_edit_line_too() {
     for (kind, more) in [("xterm", &["--no-edit"][..]), ("dumb", &[])] {

@@ -3,12 +3,16 @@
 //! A Ctrl-D in a line hands over what there is of it, and the rest comes later.
 //!
 //! It promises: the brackets of a paste are no text, wherever they are cut; what came faster than anybody
-//! types is not taken for typed; the beginning of a line that may become a command waits for its end.
+//! types is not taken for typed; the beginning of a line that may become a command waits for its end; what is
+//! pasted behind the beginning of a line for one alone is known as that, however many lines it has.
 
 use std::time::Instant;
 
 use crate::engine::brackets::Brackets;
 use crate::engine::command::may_become_command;
+use crate::engine::private::is_private;
+use crate::engine::typing::Arrival;
+use crate::engine::typing::PASTE_BEGINS;
 use crate::engine::typing::Typing;
 
 /// The state between two reads. See the module's documentation.
@@ -21,6 +25,8 @@ pub(super) struct Cooked {
     held_is_typed: bool,
     /// The line goes on of which the beginning was given away.
     is_midline: bool,
+    /// What was given away last began with what is for one alone.
+    is_aside: bool,
 }
 
 /// What was read at once.
@@ -29,6 +35,8 @@ pub(super) struct Arrived {
     pub(super) text: Vec<u8>,
     /// It came as typed lines come, one at a time.
     pub(super) is_typed: bool,
+    /// It belongs to what began with a line for one alone.
+    pub(super) is_aside: bool,
 }
 
 impl Cooked {
@@ -41,12 +49,18 @@ impl Cooked {
         now: Instant,
     ) -> Arrived {
         let mut text = Vec::new();
+        // With the brackets it is seen that nothing was typed before it.
+        let is_beginning = !self.is_midline && self.held.is_empty();
+        let is_text = is_beginning && bytes.starts_with(PASTE_BEGINS);
         let is_pasted = self.brackets.take_out(bytes, &mut text);
         if has_ended {
             self.brackets.finish(&mut text);
         }
-        let mut is_typed =
-            !text.is_empty() && !self.typing.read(&text, is_pasted, now).in_bulk && !is_pasted;
+        let arrival = match text.is_empty() {
+            true => Arrival::default(),
+            false => self.typing.read(&text, is_pasted, now),
+        };
+        let mut is_typed = !text.is_empty() && !arrival.in_bulk && !is_pasted;
         if !self.held.is_empty() {
             is_typed = self.held_is_typed && (is_typed || text.is_empty());
             text.splice(..0, self.held.drain(..));
@@ -60,9 +74,15 @@ impl Cooked {
             }
         }
         if let Some(&last) = text.last() {
+            let goes_on = self.is_aside && arrival.follows && !is_typed;
+            self.is_aside = goes_on || (!is_text && !self.is_midline && begins_aside(&text));
             self.is_midline = last != b'\n';
         }
-        Arrived { text, is_typed }
+        Arrived {
+            is_aside: self.is_aside && !text.is_empty(),
+            text,
+            is_typed,
+        }
     }
 
     /// Takes note that nothing more waits to be read.
@@ -74,6 +94,12 @@ impl Cooked {
     pub(super) fn is_pasting(&self) -> bool {
         self.typing.is_pasting()
     }
+}
+
+/// Whether the first line of a text is for one alone.
+fn begins_aside(text: &[u8]) -> bool {
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    is_private(String::from_utf8_lossy(line).trim_end())
 }
 
 #[cfg(test)]
@@ -114,6 +140,38 @@ mod tests {
             (!text.is_empty()).then_some((text, arrived.is_typed))
         };
         pieces.iter().enumerate().filter_map(take).collect()
+    }
+
+    #[test]
+    fn what_is_pasted_behind_the_beginning_of_a_line_for_one_alone_is_an_aside() {
+        let soon = std::time::Duration::from_millis(5);
+        for (reads, last_is_aside) in [
+            // At once, in one read after the other, in brackets.
+            (&["/msg Ana one\ntwo\n"][..], true),
+            (&["/msg Ana one\n", "two\n", "three\nfour\n"], true),
+            (
+                &["/msg Ana \x1b[200~one\n", "two\n", "three\x1b[201~\n"],
+                true,
+            ),
+            // A text that has such a line in it is a text.
+            (&["\x1b[200~/msg Ana one\ntwo\n", "three\x1b[201~\n"], false),
+            (&["one\n/msg Ana two\n", "three\n"], false),
+            (&["one\n", "two\n"], false),
+        ] {
+            let mut cooked = Cooked::default();
+            let mut now = Instant::now();
+            let mut last = Arrived::default();
+            for read in reads {
+                last = cooked.take_in(read.as_bytes(), false, true, now);
+                cooked.settle();
+                now += soon;
+            }
+            assert_eq!(last.is_aside, last_is_aside, "{reads:?}");
+            // What is typed then is none.
+            let later = now + std::time::Duration::from_secs(1);
+            let typed = cooked.take_in(b"hello\n", false, true, later);
+            assert!(typed.is_typed && !typed.is_aside, "{reads:?}");
+        }
     }
 
     #[test]

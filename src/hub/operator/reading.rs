@@ -38,6 +38,10 @@ const AHEAD: usize = 64 * 1024;
 /// What is answered to a message to one alone that came in a paste.
 const NOT_SAID: &str = "a /msg that is pasted is neither obeyed nor said to everybody: type it";
 
+/// What is answered to what came with it, or behind one that was typed.
+const ASIDE: &str =
+    "a paste that begins with a /msg is not said to everybody: none of its lines was";
+
 /// What is answered to a command that has bytes which are no letters.
 const GARBLED: &str =
     "that is not UTF-8, and was neither obeyed nor said to everybody: does the terminal send that?";
@@ -218,6 +222,7 @@ impl<D: Device> Operator<D> {
                     self.understand(line, peers, transfer, admission, now);
                 }
                 Some(line) => self.understand_garbled(line, &arrived.text),
+                None if arrived.is_aside && has_commands => self.answer(ASIDE),
                 None => self.say_bulk(&arrived.text),
             }
             self.tell_waiting(peers, transfer);
