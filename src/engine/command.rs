@@ -278,13 +278,15 @@ fn is_hosts(word: &str) -> bool {
 /// Why a line that looks like a command and is none was not said. Nobody says such a thing on purpose.
 fn why_no_command(line: &str) -> Option<String> {
     let seen = skip_garbled(line);
+    let before = &line[..line.len() - seen.len()];
     let slash = seen.chars().next()?;
     let rest = &seen[slash.len_utf8()..];
     let looks: String = plain(rest).collect();
     let word = cut(&looks).0;
     let is_command = is_private(line)
         || match slash {
-            '/' => is_close_to_command(word),
+            // Behind a key (the kernel edits the line, and keeps it) it is what it would be without.
+            '/' => before.contains('\x1b') || is_close_to_command(word),
             // No path begins with these, so it is a mistyped command whatever it says.
             '\u{ff0f}' => looks.contains(char::is_alphanumeric),
             '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff3c}' | '\u{fe68}' => {
@@ -293,7 +295,6 @@ fn why_no_command(line: &str) -> Option<String> {
             slash if is_slash(slash) => is_close_to_command(word),
             slash => is_backslash(slash) && is_close(word, PRIVATE),
         };
-    let before = &line[..line.len() - seen.len()];
     let rule = match slash {
         '/' if before.chars().all(char::is_whitespace) => "has no blank before it",
         '/' => "has nothing before it, seen or not",
@@ -381,6 +382,38 @@ mod tests {
         }
         assert_eq!(understand("//etc/passwd"), Typed::Say("/etc/passwd"));
         assert_eq!(understand(""), Typed::Say(""));
+    }
+
+    #[test]
+    fn behind_a_key_that_the_kernel_kept_is_no_command_and_nothing_to_be_said() {
+        for key in [
+            "\x1b[A",
+            "\x1bOA",
+            "\x1b[1;5C",
+            "\x1b[3~",
+            "\x1b[3$",
+            "\x1b[[E",
+            "\x1bOP",
+            "\x1b[A\x1b[B",
+            "\x1b[200~",
+        ] {
+            for line in [
+                "/Ana psst",
+                "/2 psst",
+                "/tell Ana psst",
+                "/who",
+                "/msg 2 psst",
+            ] {
+                let line = format!("{key}{line}");
+                for typed in [understand(&line), understand_garbled(&line)] {
+                    assert!(matches!(typed, Typed::Explain(_)), "{line:?}: {typed:?}");
+                }
+            }
+            let line = format!("{key}.msg 2 psst");
+            assert!(matches!(understand(&line), Typed::Explain(_)), "{line:?}");
+            let line = format!("{key}hello");
+            assert_eq!(understand(&line), Typed::Say(&line));
+        }
     }
 
     #[test]

@@ -82,7 +82,13 @@ fn behind_key(text: &str) -> &str {
     let is_last = |letter: char| matches!(letter, '@'..='~') && letter != '^';
     let is_number = |letter: char| matches!(letter, '0'..='?') && letter != '<';
     let sequence = match text.as_bytes().first() {
-        Some(b'[') => text[1..].trim_start_matches(is_number),
+        Some(b'[') => {
+            let sequence = &text[1..];
+            if let Some(behind) = behind_dialect(sequence) {
+                return behind;
+            }
+            sequence.trim_start_matches(is_number)
+        }
         Some(b'O') => text[1..].trim_start_matches(is_parameter),
         // Together with Alt.
         _ => {
@@ -92,6 +98,18 @@ fn behind_key(text: &str) -> &str {
         }
     };
     sequence.strip_prefix(is_last).unwrap_or(&text[1..])
+}
+
+/// What follows a key that is a CSI sequence (ECMA-48, 5.4) by its beginning only: a function key of the Linux console,
+/// `[ A` to `[ E`, or a key with Shift in rxvt, a number and `$`. The text begins behind the `ESC [`.
+fn behind_dialect(text: &str) -> Option<&str> {
+    if let Some(function) = text.strip_prefix('[') {
+        return function.strip_prefix(|letter| matches!(letter, 'A'..='E'));
+    }
+    let behind = text.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    behind
+        .strip_prefix('$')
+        .filter(|_| behind.len() < text.len())
 }
 
 /// What of `text` is left where something is seen: without the blanks, the invisible characters and the
@@ -110,6 +128,9 @@ pub(super) fn skip_unseen(text: &str) -> &str {
 /// The same without the first of these.
 fn skip_first_unseen(text: &str) -> &str {
     let sequence = text.strip_prefix("\x1b[").and_then(|sequence| {
+        if let Some(behind) = behind_dialect(sequence) {
+            return Some(behind);
+        }
         let end = sequence.find(|letter: char| !matches!(letter, '0'..='?'))?;
         sequence[end..]
             .starts_with(|letter| matches!(letter, '@'..='~'))

@@ -48,6 +48,9 @@ pub const REQUESTS: [(&str, &str); 5] = [
     ("/help", "this list"),
 ];
 
+/// The slash of an input method for Chinese, Japanese or Korean.
+const FULL_WIDTH: char = '\u{ff0f}';
+
 const NICK: &str = "/nick NAME";
 const MESSAGE: &str = "/msg NAME TEXT";
 const ME: &str = "/me TEXT";
@@ -55,19 +58,18 @@ const ME: &str = "/me TEXT";
 /// What a line asks for, if it is not to be said.
 pub fn request(line: &str) -> Option<Request<'_>> {
     let seen = skip_unseen(line);
-    if let Some(rest) = seen.strip_prefix(is_slash) {
-        let (word, arguments) = first_word(rest);
-        let name: String = plain(word).take(MAX_NAME + 1).collect();
-        if let Some(request) = known(&name, arguments) {
-            return Some(request);
-        }
-        let is_word = !word.is_empty() && word.chars().all(char::is_alphabetic);
-        // What only looks like a slash is a letter or a sign of its own to others.
-        if is_word && seen.starts_with('/') {
-            return Some(Request::Unknown(word));
-        }
+    let behind_slash = seen.strip_prefix(is_slash);
+    let (word, arguments) = first_word(behind_slash.unwrap_or_default());
+    let name: String = plain(word).take(MAX_NAME + 1).collect();
+    if let Some(request) = known(&name, arguments) {
+        return Some(request);
     }
-    looks_private(line).then_some(Request::Unclear)
+    let is_word = !word.is_empty() && word.chars().all(char::is_alphabetic);
+    // What else looks like a slash is a letter or a sign of its own to others.
+    let unknown = |slash| (is_word && seen.starts_with(slash)).then_some(Request::Unknown(word));
+    unknown('/')
+        .or_else(|| looks_private(line).then_some(Request::Unclear))
+        .or_else(|| unknown(FULL_WIDTH))
 }
 
 fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
@@ -129,6 +131,7 @@ mod tests {
             ("/nickname", Some(Request::Unknown("nickname"))),
             (" /mgs Ana psst", Some(Request::Unknown("mgs"))),
             ("/привет всем", Some(Request::Unknown("привет"))),
+            ("\u{ff0f}Ana psst", Some(Request::Unknown("Ana"))),
         ] {
             assert_eq!(request(line), expected, "{line}");
         }

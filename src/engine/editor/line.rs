@@ -101,13 +101,17 @@ impl Line {
         self.remove(self.cursor..self.one_right());
     }
 
-    /// Swaps the characters around the cursor, at the end of the line the last two.
+    /// Swaps the characters around the cursor, at the end of the line the last two. Of one alone nothing is
+    /// moved, nor is the cursor: what is typed next belongs behind it.
     pub(super) fn transpose(&mut self) {
+        let at = self.cursor;
         if self.after().is_empty() {
             self.left();
         }
         let (start, end) = (self.one_left(), self.one_right());
-        if start < self.cursor {
+        if start == self.cursor {
+            self.cursor = at;
+        } else {
             let swapped = [&self.text[self.cursor..end], &self.text[start..self.cursor]].concat();
             self.text.replace_range(start..end, &swapped);
             self.cursor = end;

@@ -189,7 +189,7 @@ fn a_kill_of_nothing_keeps_what_was_killed() {
 fn ctrl_t_swaps_characters() {
     looks(&[b"teh\x14"], "the|");
     looks(&[b"teh \x02\x02\x14"], "the| ");
-    looks(&[b"a\x14"], "|a");
+    looks(&[b"a\x14"], "a|");
     looks(&[b"\x14"], "|");
 }
 
