@@ -72,6 +72,14 @@ impl Destination {
         };
         Some(Destination { host, port })
     }
+
+    /// Another port of the same host.
+    pub fn at(&self, port: u16) -> Destination {
+        Destination {
+            host: self.host.clone(),
+            port,
+        }
+    }
 }
 
 /// As in a URL: an IPv6 address is in brackets.

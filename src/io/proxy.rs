@@ -92,9 +92,7 @@ pub fn connect(
     let destination = destination(remote, proxy, end)?;
     let place = destination.to_string();
     let doing = format!("connect to {place} through proxy {proxy}");
-    let chance = chance().map_err(|error| Error::system("read /dev/urandom", &error))?;
-    let mut talk = Conversation::new(proxy.kind, destination, proxy.login.clone(), chance)
-        .map_err(|refusal| Failure::ProxyError(refusal).told(&doing, proxy))?;
+    let mut talk = Negotiation::new(proxy, destination)?;
     loop {
         let to_proxy = Remote {
             host: proxy.host.clone(),
@@ -110,7 +108,7 @@ pub fn connect(
             proxy: &addr.to_string(),
             place: &place,
         });
-        match negotiate(&mut talk, &stream, end) {
+        match talk.finish(&stream, end) {
             Ok(End::Done) => {
                 witness.observe(Observed::ProxyAgreed(&place));
                 return Ok((stream, place));
@@ -124,15 +122,12 @@ pub fn connect(
     }
 }
 
-/// How a negotiation with a proxy ended.
-enum End {
-    Done,
-    Reconnect,
-}
-
-/// Why it did not.
-enum Failure {
+/// Why a negotiation came to nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The proxy's answer, or that it has none.
     ProxyError(ProxyError),
+    /// The connection to it.
     System(io::Error),
 }
 
@@ -149,7 +144,7 @@ impl From<io::Error> for Failure {
 }
 
 impl Failure {
-    fn told(self, doing: &str, proxy: &Proxy) -> Error {
+    pub(super) fn told(self, doing: &str, proxy: &Proxy) -> Error {
         let refusal = match self {
             Failure::System(error) if error.kind() == ErrorKind::TimedOut => {
                 return Error::new(doing, "the proxy did not answer in time").hint(
@@ -173,38 +168,98 @@ impl Failure {
     }
 }
 
-fn negotiate(
-    talk: &mut Conversation,
-    mut stream: &TcpStream,
-    end: Instant,
-) -> Result<End, Failure> {
-    let mut buffer = [0; CHUNK];
-    let mut step = talk.step(&mut &[][..])?;
-    loop {
-        step = match step {
-            Step::Done => return Ok(End::Done),
-            Step::Reconnect => return Ok(End::Reconnect),
-            Step::Send(bytes) => match send(stream, &bytes, end) {
-                Ok(()) => talk.step(&mut &[][..])?,
-                Err(error) => broken(talk, error)?,
-            },
-            Step::Read => {
-                wait(stream, PollFlags::IN, end)?;
-                match stream.peek(&mut buffer) {
-                    Ok(0) => talk.ended()?,
+/// What is said to a proxy until it connects, as far as that has come.
+#[derive(Debug)]
+pub(super) struct Negotiation {
+    talk: Conversation,
+    step: Step,
+}
+
+/// What a negotiation needs to go on, or how it ended.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// The connection has to be ready for this.
+    Wait(PollFlags),
+    /// It goes on over a new connection to the proxy.
+    Reconnect,
+    /// The connection is the destination's.
+    Done,
+}
+
+impl Negotiation {
+    /// Asks `proxy` for `destination`.
+    pub(super) fn new(proxy: &Proxy, destination: Destination) -> Result<Negotiation, Error> {
+        let doing = || format!("connect to {destination} through proxy {proxy}");
+        let chance = chance().map_err(|error| Error::system("read /dev/urandom", &error))?;
+        let login = proxy.login.clone();
+        let talk = Conversation::new(proxy.kind, destination.clone(), login, chance)
+            .map_err(|refusal| Failure::ProxyError(refusal).told(&doing(), proxy))?;
+        Ok(Negotiation {
+            talk,
+            step: Step::Reconnect,
+        })
+    }
+
+    /// Begins, or goes on, over a connection that is new.
+    pub(super) fn connected(&mut self) -> Result<(), Failure> {
+        self.step = self.talk.step(&mut &[][..])?;
+        Ok(())
+    }
+
+    /// Goes on as far as the connection, which must be non-blocking, allows.
+    pub(super) fn advance(&mut self, mut stream: &TcpStream) -> Result<Progress, Failure> {
+        let mut buffer = [0; CHUNK];
+        loop {
+            match &mut self.step {
+                Step::Done => return Ok(Progress::Done),
+                Step::Reconnect => return Ok(Progress::Reconnect),
+                Step::Send(bytes) if bytes.is_empty() => {
+                    self.step = self.talk.step(&mut &[][..])?;
+                }
+                Step::Send(bytes) => match stream.write(bytes) {
+                    Ok(count) => drop(bytes.drain(..count)),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        return Ok(Progress::Wait(PollFlags::OUT));
+                    }
+                    Err(error) => self.step = broken(&mut self.talk, error)?,
+                },
+                Step::Read => match stream.peek(&mut buffer) {
+                    Ok(0) => self.step = self.talk.ended()?,
                     Ok(count) => {
                         let mut input = &buffer[..count];
-                        let step = talk.step(&mut input);
+                        let step = self.talk.step(&mut input);
                         let taken = count - input.len();
                         stream.read_exact(&mut buffer[..taken])?;
-                        step?
+                        self.step = step?;
                     }
-                    Err(error) if is_passing(&error) => Step::Read,
-                    Err(error) => broken(talk, error)?,
-                }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        return Ok(Progress::Wait(PollFlags::IN));
+                    }
+                    Err(error) => self.step = broken(&mut self.talk, error)?,
+                },
             }
         }
     }
+
+    /// Goes on until it is over, or the time is.
+    fn finish(&mut self, stream: &TcpStream, end: Instant) -> Result<End, Failure> {
+        self.connected()?;
+        loop {
+            match self.advance(stream)? {
+                Progress::Done => return Ok(End::Done),
+                Progress::Reconnect => return Ok(End::Reconnect),
+                Progress::Wait(wanted) => wait(stream, wanted, end)?,
+            }
+        }
+    }
+}
+
+/// How a negotiation with a proxy ended.
+enum End {
+    Done,
+    Reconnect,
 }
 
 /// A connection that broke is one that ended, unless the error is all there is to tell.
@@ -213,17 +268,6 @@ fn broken(talk: &mut Conversation, error: io::Error) -> Result<Step, Failure> {
         ErrorKind::TimedOut => Err(error.into()),
         _ => talk.ended().map_err(|_| error.into()),
     }
-}
-
-fn send(mut stream: &TcpStream, mut bytes: &[u8], end: Instant) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match stream.write(bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(error) if is_passing(&error) => wait(stream, PollFlags::OUT, end)?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// Waits until there is something to do, or the time is up.
@@ -245,12 +289,12 @@ fn wait(stream: &TcpStream, wanted: PollFlags, end: Instant) -> io::Result<()> {
     }
 }
 
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
-}
-
 /// What to ask the proxy for.
-fn destination(remote: &Remote, proxy: &Proxy, end: Instant) -> Result<Destination, Error> {
+pub(super) fn destination(
+    remote: &Remote,
+    proxy: &Proxy,
+    end: Instant,
+) -> Result<Destination, Error> {
     let host = &remote.host;
     let as_it_is = || {
         Destination::new(host, remote.port).ok_or_else(|| {
