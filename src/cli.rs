@@ -52,6 +52,8 @@ use self::tls::TlsArgs;
 use self::web::WebArgs;
 use crate::client::Settings;
 use crate::client::Traffic;
+use crate::engine::ports::Ports;
+use crate::engine::ports::PortsError;
 use crate::engine::room::CLASS;
 use crate::hub::HubConfig;
 use crate::io::dial::Target;
@@ -64,8 +66,10 @@ use crate::io::net::Remote;
 use crate::io::net::is_port_alone;
 use crate::io::net::port_as_address;
 use crate::io::net::port_as_host;
+use crate::io::proxy::Proxy;
 use crate::io::tls::ClientTls;
 use crate::io::unix::Name;
+use crate::scan;
 
 /// What `-h` says, and `--help` first.
 const SUMMARY: &str = "\
@@ -175,6 +179,8 @@ pub enum Mode {
         /// It is told step by step what happens.
         explain: bool,
     },
+    /// The same for several ports.
+    Scan(scan::Settings),
     /// Everything else.
     Client {
         /// Whom to connect to.
@@ -353,7 +359,7 @@ impl Args {
                 "usage",
                 format!("a host and a port are two words, and '{third}' is one more"),
             )
-            .hint("For several ports call muxnc for each, or use nmap.\n  Try: muxnc --help")),
+            .hint("Whether several ports are open, -z looks: muxnc -z HOST 20-25,80\n  Try: muxnc --help")),
             _ => Ok(()),
         }
     }
@@ -553,9 +559,15 @@ impl Args {
     }
 
     fn client(&self) -> Result<Mode, Error> {
+        if let Some(ports) = self.ports()? {
+            return self.scan(ports);
+        }
         let target = match self.address.unixsock {
             true => Target::Unix(self.socket_name()?, self.limit()),
-            false => self.target()?,
+            false => match self.route()? {
+                (remote, Some(proxy)) => Target::Proxied(remote, proxy),
+                (remote, None) => Target::Direct(remote),
+            },
         };
         let tls = self.tls.client()?;
         Ok(match self.bytes.zero {
@@ -573,12 +585,73 @@ impl Args {
         })
     }
 
+    /// The ports that are to be looked at, if they are several.
+    fn ports(&self) -> Result<Option<Ports>, Error> {
+        match &self.place[..] {
+            [host, word] if self.bytes.zero && !self.address.unixsock && !host.is_empty() => {
+                let ports = self.ports_of(word)?;
+                Ok(ports.filter(|ports| ports.only().is_none()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The ports of a word that means several.
+    fn ports_of(&self, word: &str) -> Result<Option<Ports>, Error> {
+        if !Ports::are_several(word) {
+            return Ok(None);
+        }
+        let bad = |why: &str, hint: String| Error::usage(format!("ports '{word}'"), why).hint(hint);
+        let lookup = self.address.lookup();
+        let ports = Ports::parse(word, |port| net::port(port, lookup));
+        ports.map(Some).map_err(|error| match error {
+            PortsError::Nothing => bad(
+                "one of them is missing",
+                String::from("As in: 20-25,80,443,http"),
+            ),
+            PortsError::Descending(first, last) => bad(
+                &format!("the range {first}-{last} ends before it begins"),
+                format!("Write: {last}-{first}"),
+            ),
+            PortsError::Zero => nowhere("0"),
+            PortsError::Port(error) => error,
+        })
+    }
+
+    /// `-z HOST 20-25,80`.
+    fn scan(&self, ports: Ports) -> Result<Mode, Error> {
+        if self.tls.client()?.is_some() {
+            return Err(Error::usage(
+                "--ssl with several ports",
+                "-z looks whether they take a connection",
+            )
+            .hint("Leave it out, or look at one port: then TLS is agreed on, too."));
+        }
+        if self.messages.explain {
+            return Err(Error::usage(
+                "--explain with several ports",
+                "many things would happen at once",
+            )
+            .hint("Look at one port, or leave it out."));
+        }
+        let (remote, proxy) = self.route()?;
+        let verbosity = self.messages.verbosity();
+        Ok(Mode::Scan(scan::Settings {
+            remote,
+            proxy,
+            ports,
+            quiet: verbosity == Verbosity::Quiet,
+            tells: matches!(verbosity, Verbosity::Verbose(_)),
+        }))
+    }
+
     /// How long to try to connect.
     fn limit(&self) -> Duration {
         self.time.wait.unwrap_or(net::USUAL)
     }
 
-    fn target(&self) -> Result<Target, Error> {
+    /// Whom to connect to by TCP, and through which proxy, if through one.
+    fn route(&self) -> Result<(Remote, Option<Proxy>), Error> {
         let missing = |what: &str| {
             Error::usage("usage", format!("{what} missing"))
                 .hint("As in: muxnc HOST PORT, or muxnc -l PORT to be the hub. Try: muxnc --help")
@@ -591,16 +664,20 @@ impl Args {
         if host.is_empty() {
             return Err(missing("the host is"));
         }
-        if self.bytes.zero && is_range(port) {
+        if !self.bytes.zero && Ports::are_several(port) {
             return Err(
-                Error::usage(format!("port '{port}'"), "muxnc tests one port")
-                    .hint("For many, call it for each, or use nmap."),
+                Error::usage(format!("port '{port}'"), "one connection goes to one port").hint(
+                    format!("Whether they are open, -z looks: muxnc -z {host} {port}"),
+                ),
             );
         }
-        let to = net::port(port, self.address.lookup())?;
+        // Of several that are the same one, `-z` looks at that one.
+        let to = match self.ports_of(port)? {
+            Some(ports) => ports.all()[0],
+            None => net::port(port, self.address.lookup())?,
+        };
         if to == 0 {
-            return Err(Error::usage("port '0'", "nothing can be reached there")
-                .hint("A port to connect to is a number from 1 to 65535, or a service's name."));
+            return Err(nowhere(port));
         }
         let source_port = match &self.address.source_port {
             Some(port) => Some(net::port(port, self.address.lookup())?),
@@ -615,10 +692,7 @@ impl Args {
             source_port,
             limit: self.limit(),
         };
-        Ok(match self.proxy.proxy(self.address.lookup())? {
-            Some(proxy) => Target::Proxied(remote, proxy),
-            None => Target::Direct(remote),
-        })
+        Ok((remote, self.proxy.proxy(self.address.lookup())?))
     }
 }
 
@@ -630,11 +704,10 @@ fn is_host(word: &str) -> bool {
             && !word.contains(':'))
 }
 
-/// `20-25`, which other netcats take for several ports.
-fn is_range(port: &str) -> bool {
-    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    port.split_once('-')
-        .is_some_and(|(from, to)| number(from) && number(to))
+/// What whoever wants to connect to port 0 is told.
+fn nowhere(port: &str) -> Error {
+    Error::usage(format!("port '{port}'"), "nothing can be reached there")
+        .hint("A port to connect to is a number from 1 to 65535, or a service's name.")
 }
 
 #[cfg(test)]

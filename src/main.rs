@@ -16,6 +16,7 @@ use muxnc::io::notices::Logger;
 use muxnc::io::notices::Notices;
 use muxnc::io::notices::Stderr;
 use muxnc::io::signals;
+use muxnc::scan;
 use muxnc::status::EXPLAIN;
 use muxnc::status::NOTICE;
 use muxnc::status::Status;
@@ -48,6 +49,7 @@ fn run(notices: &Notices) -> Result<Status, Error> {
             quiet,
             explain,
         } => client::probe(&target, tls.as_ref(), quiet, explain, notices),
+        Mode::Scan(settings) => scan::run(settings, notices),
         Mode::Client {
             target,
             tls,

@@ -137,15 +137,28 @@ fn z_gives_up_when_w_has_passed() {
 }
 
 #[test]
-fn z_is_for_one_port_and_not_for_listening() {
-    let mut range = muxnc(&["-z", HOST, "20-25"]);
+fn z_that_makes_no_sense_is_told() {
+    let mut range = muxnc(&["-z", HOST, "25-20"]);
     range.expect_status(2);
     assert_eq!(
         range.stderr.text(),
-        "muxnc: port '20-25': muxnc tests one port\n  For many, call it for each, or use nmap.\n"
+        "muxnc: ports '25-20': the range 25-20 ends before it begins\n  Write: 20-25\n"
+    );
+    let mut several = muxnc(&[HOST, "20-25"]);
+    several.expect_status(2);
+    let text = several.stderr.text();
+    assert!(
+        text.contains("-z looks: muxnc -z 127.0.0.1 20-25\n"),
+        "{text}"
     );
     for args in [
-        &["-z", "-l", "0"][..],
+        &["-z", HOST, "80,"][..],
+        &["-z", HOST, "80,0"],
+        &["-z", HOST, "1-70000"],
+        &["-z", "-n", HOST, "80,http"],
+        &["-z", "--ssl", HOST, "80,443"],
+        &["-z", "--explain", HOST, "80,443"],
+        &["-z", "-l", "0"],
         &["-z", HOST],
         &["-z", HOST, "20", "25"],
         &["-z", HOST, "-20"],

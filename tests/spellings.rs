@@ -74,7 +74,7 @@ const OPENBSD: &[Row] = &[
     ("-x", "-x [2001:db8::1]:1080 192.0.2.7 80", Refused),
     ("-Z", "-Z 192.0.2.7 80", Refused),
     ("-z", "-z 192.0.2.7 80", Same),
-    ("-z", "-z 192.0.2.7 20-30", Refused),
+    ("-z", "-z 192.0.2.7 20-30", Same),
 ];
 
 /// nc.traditional(1), with what only its `-h` tells of (`-k`).

@@ -32,6 +32,7 @@ pub mod lines;
 mod lookalike;
 pub mod names;
 pub mod own_progress;
+pub mod ports;
 pub mod private;
 pub mod progress;
 pub mod proxy;
@@ -40,6 +41,7 @@ pub mod record;
 pub mod request;
 pub mod room;
 pub mod rows;
+pub mod scan;
 pub mod screen;
 pub mod typing;
 #[cfg(feature = "web")]

@@ -18,6 +18,7 @@ pub mod net;
 pub mod notices;
 pub mod output;
 pub mod plain_rows;
+pub mod probe;
 pub mod proc;
 pub mod proxy;
 pub mod random;

@@ -15,8 +15,13 @@ use std::time::Duration;
 use socket2::Socket;
 use socket2::TcpKeepalive;
 
+pub(crate) use self::connect::Purpose;
 pub use self::connect::Remote;
+pub(crate) use self::connect::begin;
 pub use self::connect::connect;
+pub(crate) use self::connect::forget;
+pub(crate) use self::connect::is_itself;
+pub(crate) use self::connect::rank;
 pub use self::listen::Bind;
 pub use self::listen::is_exhausted;
 pub use self::listen::listen;
@@ -33,6 +38,7 @@ pub use self::resolve::port;
 pub use self::resolve::port_as_address;
 pub use self::resolve::port_as_host;
 pub use self::resolve::resolve;
+pub use self::resolve::service;
 
 /// Connections that may wait to be accepted (listen(2)). A class arrives at once, and what overflows
 /// the backlog waits a second for its next SYN. The kernel lowers it to `net.core.somaxconn`.

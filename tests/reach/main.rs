@@ -1,4 +1,4 @@
-//! Getting there: the addresses of a name, raced; proxies; Unix sockets.
+//! Getting there: the addresses of a name, raced; proxies; several ports; Unix sockets.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -6,4 +6,5 @@ mod support;
 mod happy_eyeballs;
 mod names;
 mod proxy;
+mod scan;
 mod unix;

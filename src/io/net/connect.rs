@@ -166,7 +166,7 @@ impl Field<'_> {
             socket,
             began,
         };
-        let begun = begin(addr, self.remote, self.end);
+        let begun = begin(addr, self.remote, self.end, Purpose::Talk);
         // A refusal is an answer; any other failure at once is the system's own, and nothing was sent.
         if begun.as_ref().err().is_none_or(is_answer) {
             self.witness.observe(Observed::Attempt { addr, beside });
@@ -211,9 +211,7 @@ impl Field<'_> {
         if !is_itself(&entrant.socket) {
             return Ok(entrant);
         }
-        // Without the wait for stray segments (TIME_WAIT), which would keep whoever is about to
-        // listen there from its port.
-        let _ = entrant.socket.set_linger(Some(Duration::ZERO));
+        forget(&entrant.socket);
         let addr = self.addrs[entrant.number];
         self.witness.observe(Observed::Failed {
             addr,
@@ -301,10 +299,26 @@ impl Field<'_> {
     }
 }
 
+/// What a connection is begun for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Something is to be said over it.
+    Talk,
+    /// It is only looked whether it can be had.
+    Look,
+}
+
 /// Begins to connect, and says whether that is done already.
-fn begin(addr: SocketAddr, remote: &Remote, end: Instant) -> io::Result<(Socket, bool)> {
+pub(crate) fn begin(
+    addr: SocketAddr,
+    remote: &Remote,
+    end: Instant,
+    purpose: Purpose,
+) -> io::Result<(Socket, bool)> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    set_options(&socket)?;
+    if purpose == Purpose::Talk {
+        set_options(&socket)?;
+    }
     if remote.source.is_some() || remote.source_port.is_some() {
         let source = source(addr, remote, end)?;
         socket.set_reuse_address(true)?;
@@ -359,7 +373,7 @@ fn is_answer(error: &io::Error) -> bool {
 /// Whether both ends are one socket. TCP allows two sides to call each other at once (RFC 9293,
 /// 3.5), and so one that happens to call from the very port that it calls: as it does when `-p` says
 /// so, or the system chose that port. Then nobody else has it, and nobody listens.
-fn is_itself(socket: &Socket) -> bool {
+pub(crate) fn is_itself(socket: &Socket) -> bool {
     let ours = socket.local_addr().map(|addr| addr.as_socket());
     let theirs = socket.peer_addr().map(|addr| addr.as_socket());
     match (ours, theirs) {
@@ -370,9 +384,15 @@ fn is_itself(socket: &Socket) -> bool {
     }
 }
 
+/// Closes a socket that is connected to itself without the wait for stray segments (TIME_WAIT), which would
+/// keep whoever is about to listen there from its port.
+pub(crate) fn forget(socket: &Socket) {
+    let _ = socket.set_linger(Some(Duration::ZERO));
+}
+
 /// How much a failure tells, the most telling first: somebody said no; something else happened on
 /// the way; nobody answered; there is no way; the address does not even suit us.
-fn rank(error: &io::Error) -> u8 {
+pub(crate) fn rank(error: &io::Error) -> u8 {
     match error.kind() {
         ErrorKind::ConnectionRefused => 0,
         ErrorKind::TimedOut => 2,

@@ -115,6 +115,20 @@ pub fn port(text: &str, lookup: Lookup) -> Result<u16, Error> {
         .ok_or_else(|| bad("no such service"))
 }
 
+/// A getnameinfo(3) that looks no host up (`NI_NUMERICHOST`).
+const NUMERIC_HOST: i32 = if cfg!(target_os = "linux") { 1 } else { 2 };
+
+/// The name of the service whose port that is, if it has one and may be looked up.
+pub fn service(port: u16, lookup: Lookup) -> Option<String> {
+    if lookup == Lookup::Numeric {
+        return None;
+    }
+    let at = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let (_, name) = dns_lookup::getnameinfo(&at, NUMERIC_HOST).ok()?;
+    // Where there is no name, the number stands for it.
+    (name != port.to_string()).then_some(name)
+}
+
 /// Whether a host is a number that a port may have. As an address it would be one of 0.0.0.0/16, where nobody is.
 pub fn is_port_alone(host: &str) -> bool {
     host.bytes().all(|b| b.is_ascii_digit()) && host.parse::<u16>().is_ok()
