@@ -44,7 +44,7 @@ use chance::Chance;
 use hub::Hub;
 
 /// Schedules per test, if `SEEDS` does not say.
-const SEEDS: u64 = 3000;
+const SEEDS: u64 = 1500;
 
 /// What kind of hub it is; the rest is left to chance.
 #[derive(Debug, Clone, Copy)]
