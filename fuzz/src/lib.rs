@@ -261,7 +261,9 @@ pub fn editor(data: &[u8]) {
             let mut keys = &piece[..];
             while let Some(event) = editor.next(&mut keys) {
                 match &event {
-                    editor::Event::Line(line) | editor::Event::Pasted(line) => {
+                    editor::Event::Line(line)
+                    | editor::Event::BehindEscape(line)
+                    | editor::Event::Pasted(line) => {
                         assert!(!line.contains('\n') && line.len() <= editor::MAX_LINE);
                     }
                     editor::Event::Complete if editor.before_cursor().ends_with('a') => {

@@ -285,8 +285,9 @@ fn why_no_command(line: &str) -> Option<String> {
     let word = cut(&looks).0;
     let is_command = is_private(line)
         || match slash {
-            // Behind a key (the kernel edits the line, and keeps it) it is what it would be without.
-            '/' => before.contains('\x1b') || is_close_to_command(word),
+            // Behind what is not seen (a key that the kernel keeps, where it edits the line) it is what it would be
+            // without. Who types a blank before it says it.
+            '/' => !before.trim_matches([' ', '\t']).is_empty() || is_close_to_command(word),
             // No path begins with these, so it is a mistyped command whatever it says.
             '\u{ff0f}' => looks.contains(char::is_alphanumeric),
             '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff3c}' | '\u{fe68}' => {
@@ -385,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_key_that_the_kernel_kept_is_no_command_and_nothing_to_be_said() {
+    fn behind_what_is_not_seen_is_no_command_and_nothing_to_be_said() {
         for key in [
             "\x1b[A",
             "\x1bOA",
@@ -396,6 +397,11 @@ mod tests {
             "\x1bOP",
             "\x1b[A\x1b[B",
             "\x1b[200~",
+            "\u{200b}",
+            "\u{a0}",
+            "\u{3000}",
+            "\x1b]11;rgb:ffff/ffff/ffff\x1b\\",
+            "\x1b[<0;10;5M",
         ] {
             for line in [
                 "/Ana psst",

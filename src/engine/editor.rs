@@ -16,11 +16,10 @@
 //!   anything else arrived is pasted, too: the text may have that end in it.
 //! - A line has at most [`MAX_LINE`] bytes, and everything else that is kept is bounded too.
 //!
-//! Esc has no timer. With more bytes behind it, it begins a sequence, or makes the next key an
-//! Alt-key if there is such (`b f d` Backspace Ctrl-H; any other key is the key itself). If it is
-//! the last byte there is, it was pressed alone and means nothing, and the next key is the next
-//! key; only a `[` that comes next still makes it a sequence, for the sake of slow lines that
-//! deliver an arrow byte by byte, and if no known sequence comes of it all of it is text after all.
+//! Esc has no timer. What follows it [soon](Arrival::is_late) is a sequence with it, or makes the next
+//! key an Alt-key if there is such (`b f d` Backspace Ctrl-H; any other key is the key itself). What
+//! comes later is text: Esc was pressed alone then, and means nothing. A line that begins so is told from others
+//! ([`Event::BehindEscape`]), since it may have been a key that the transport held up all the same.
 
 mod history;
 mod key;
@@ -50,6 +49,8 @@ pub enum Event {
     /// A line that a paste ended, or the last one of a paste of several, ended by Enter. What was
     /// pasted is text and no command, whatever it looks like.
     Pasted(String),
+    /// The same of a line that begins with what came late behind an Esc: most of it, or all, was typed.
+    BehindEscape(String),
     /// Ctrl-D with nothing typed.
     End,
     /// Tab: the caller may use [`Editor::before_cursor`] and [`Editor::replace_word`], or
@@ -78,6 +79,8 @@ pub struct Editor {
     in_bulk: bool,
     /// It was told that the line is full.
     told_full: bool,
+    /// The line begins with what came late behind an Esc.
+    behind_escape: bool,
     /// A paste is going on, or something like it; and it began in what may be a command.
     pasting: bool,
     into_command: bool,
@@ -117,6 +120,9 @@ impl Editor {
         if !arrival.follows {
             self.keys.pause();
         }
+        if arrival.is_late {
+            self.keys.late();
+        }
         self.in_bulk = arrival.in_bulk;
         self.note_paste();
     }
@@ -151,8 +157,11 @@ impl Editor {
             // Also where a paste begins without a key.
             self.note_paste();
             let key = key?;
+            let is_first = self.line.text().is_empty();
+            self.behind_escape |= self.keys.take_broke_late() && is_first;
             let event = self.press(key);
             if self.line.text().is_empty() {
+                self.behind_escape = false;
                 self.told_full = false;
                 self.of_paste &= self.pasting;
             }
@@ -226,7 +235,10 @@ impl Editor {
             return Event::Pasted(text);
         }
         self.history.add(&text);
-        Event::Line(text)
+        match self.behind_escape {
+            true => Event::BehindEscape(text),
+            false => Event::Line(text),
+        }
     }
 
     fn recall(&mut self, text: Option<String>) {
@@ -234,6 +246,7 @@ impl Editor {
             self.line.set(text);
             self.told_full = false;
             self.of_paste = false;
+            self.behind_escape = false;
         }
     }
 
@@ -258,6 +271,7 @@ impl Editor {
         self.history.reset();
         self.told_full = false;
         self.of_paste = false;
+        self.behind_escape = false;
         self.in_bulk = false;
         self.pasting = false;
         self.into_command = false;

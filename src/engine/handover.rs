@@ -39,6 +39,8 @@ pub(super) struct Handovers {
 #[derive(Debug)]
 struct Freed {
     number: u32,
+    /// Who had it since then, for a moment, if somebody did.
+    between: Option<u32>,
     at: Instant,
     /// Since when it is another's.
     taken: Option<Instant>,
@@ -57,10 +59,12 @@ impl Handovers {
             // Who had it for a moment only is not whom the name stands for, unless the operator says so.
             Some(freed) if freed.number != number && freed.is_fresh(now) && !freed.is_given => {
                 freed.taken = None;
+                freed.between = Some(number);
             }
             _ if has_room => {
                 let freed = Freed {
                     number,
+                    between: None,
                     at: now,
                     taken: None,
                     is_given: false,
@@ -76,8 +80,18 @@ impl Handovers {
         let Some(freed) = self.freed.get_mut(mark) else {
             return;
         };
-        if freed.number == number || !freed.may_be_meant(now) {
+        if !freed.may_be_meant(now) {
             self.freed.remove(mark);
+        } else if freed.number == number {
+            // It is back; whoever had it meanwhile may be meant, too.
+            match freed.between.filter(|&between| between != number) {
+                Some(between) => {
+                    freed.number = between;
+                    freed.taken = Some(now);
+                    freed.is_given = false;
+                }
+                None => drop(self.freed.remove(mark)),
+            }
         } else if freed.taken.is_none() {
             freed.taken = Some(now);
             freed.is_given = false;

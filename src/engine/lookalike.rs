@@ -71,45 +71,67 @@ fn shown_letter(text: &str) -> Option<(char, &str)> {
     })
 }
 
-/// Whether it may stand between `ESC O` and the letter that says which key that is.
-fn is_parameter(letter: char) -> bool {
-    letter.is_ascii_digit() || letter == ';'
-}
-
-/// What follows a key of which the text begins behind an `ESC`.
+/// What follows a key, or the answer of a terminal, of which the text begins behind an `ESC`: it is taken out as a whole.
+/// What is none loses the `ESC` only, or that and the key that was pressed with Alt.
 fn behind_key(text: &str) -> &str {
-    // What is shown of something else begins with one of these two.
-    let is_last = |letter: char| matches!(letter, '@'..='~') && letter != '^';
-    let is_number = |letter: char| matches!(letter, '0'..='?') && letter != '<';
-    let sequence = match text.as_bytes().first() {
-        Some(b'[') => {
-            let sequence = &text[1..];
-            if let Some(behind) = behind_dialect(sequence) {
-                return behind;
-            }
-            sequence.trim_start_matches(is_number)
-        }
-        Some(b'O') => text[1..].trim_start_matches(is_parameter),
-        // Together with Alt.
-        _ => {
-            return text
-                .strip_prefix(|letter: char| letter.is_ascii_alphanumeric())
-                .unwrap_or(text);
-        }
-    };
-    sequence.strip_prefix(is_last).unwrap_or(&text[1..])
+    let with_alt = |letter: char| letter.is_ascii_alphanumeric() && letter != 'O';
+    let sequence = behind_sequence(text);
+    sequence.unwrap_or_else(|| match text.as_bytes().first() {
+        Some(b'[' | b'O') => &text[1..],
+        _ => text.strip_prefix(with_alt).unwrap_or(text),
+    })
 }
 
-/// What follows a key that is a CSI sequence (ECMA-48, 5.4) by its beginning only: a function key of the Linux console,
-/// `[ A` to `[ E`, or a key with Shift in rxvt, a number and `$`. The text begins behind the `ESC [`.
-fn behind_dialect(text: &str) -> Option<&str> {
+/// What follows a whole sequence (ECMA-48, 5.4 and 5.6; xterm's control sequences, rxvt's, those of the Linux console and
+/// of a VT52), as it came or as it is shown, of which the text begins behind the `ESC`. None if it is none.
+fn behind_sequence(text: &str) -> Option<&str> {
+    let (introducer, rest) = shown_letter(text)?;
+    match introducer {
+        '[' => behind_control_sequence(rest),
+        'O' => {
+            let is_parameter = |letter: char| letter.is_ascii_digit() || letter == ';';
+            rest.trim_start_matches(is_parameter)
+                .strip_prefix(|letter: char| letter.is_ascii_alphabetic())
+        }
+        '?' => rest.strip_prefix(|letter: char| letter.is_ascii_alphabetic()),
+        ']' | 'P' | '_' | 'X' => behind_control_string(rest),
+        _ => None,
+    }
+}
+
+/// The same behind `ESC [`.
+fn behind_control_sequence(text: &str) -> Option<&str> {
     if let Some(function) = text.strip_prefix('[') {
         return function.strip_prefix(|letter| matches!(letter, 'A'..='E'));
     }
-    let behind = text.trim_start_matches(|letter: char| letter.is_ascii_digit());
-    behind
-        .strip_prefix('$')
-        .filter(|_| behind.len() < text.len())
+    let (mut rest, mut is_private) = (text, false);
+    loop {
+        let (letter, after) = shown_letter(rest)?;
+        match letter {
+            '<'..='?' => is_private = true,
+            '0'..=';' => {}
+            // A key with Shift in rxvt ends so; what is of a terminal's own has a final letter behind it.
+            '$' if !is_private && rest.len() < text.len() => return Some(after),
+            ' '..='/' if rest.len() < text.len() => {}
+            '@'..='~' => return Some(after),
+            _ => return None,
+        }
+        rest = after;
+    }
+}
+
+/// The same behind what begins a string of control: up to BEL, `ESC \` or U+009C.
+fn behind_control_string(text: &str) -> Option<&str> {
+    let mut rest = text;
+    while let Some((letter, after)) = shown_letter(rest) {
+        match letter {
+            '\x07' | '\u{9c}' => return Some(after),
+            '\x1b' => return after.strip_prefix('\\'),
+            letter if letter.is_control() => return None,
+            _ => rest = after,
+        }
+    }
+    None
 }
 
 /// What of `text` is left where something is seen: without the blanks, the invisible characters and the
@@ -127,29 +149,15 @@ pub(super) fn skip_unseen(text: &str) -> &str {
 
 /// The same without the first of these.
 fn skip_first_unseen(text: &str) -> &str {
-    let sequence = text.strip_prefix("\x1b[").and_then(|sequence| {
-        if let Some(behind) = behind_dialect(sequence) {
-            return Some(behind);
-        }
-        let end = sequence.find(|letter: char| !matches!(letter, '0'..='?'))?;
-        sequence[end..]
-            .starts_with(|letter| matches!(letter, '@'..='~'))
-            .then(|| &sequence[end + 1..])
-    });
+    let sequence = text.strip_prefix('\x1b').and_then(behind_sequence);
     sequence.unwrap_or_else(|| text.strip_prefix(is_unseen).unwrap_or(text))
 }
 
-/// The same without what stands for bytes that are no letters, and for keys (`ESC O P`) that nobody edits the
-/// line with.
+/// The same without what stands for bytes that are no letters.
 pub(super) fn skip_garbled(text: &str) -> &str {
     let mut rest = text;
     loop {
-        // An ESC alone is not seen either.
-        let key = rest.strip_prefix("\x1bO").and_then(|key| {
-            let is_last = |letter: char| letter.is_ascii_alphabetic();
-            key.trim_start_matches(is_parameter).strip_prefix(is_last)
-        });
-        let behind = key.or_else(|| rest.strip_prefix(char::REPLACEMENT_CHARACTER));
+        let behind = rest.strip_prefix(char::REPLACEMENT_CHARACTER);
         let behind = behind.unwrap_or_else(|| skip_first_unseen(rest));
         if behind.len() == rest.len() {
             return rest;
@@ -306,6 +314,13 @@ mod tests {
             "\u{e0041}",
             "\x00\x7f",
             "\x1b[A\x1b[1;5D",
+            "\x1bOP\x1bO2P\x1b?j",
+            "\x1b[[A\x1b[[A",
+            " \x1b[2$ ",
+            "\x1b[?2004;1$y",
+            "\x1b[<0;10;5M\x1b[<0;10;5m",
+            "\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b]11;rgb:ffff/ffff/ffff\x07",
+            "\x1bP!|7E7E0000\x1b\\\x1b_Gi=31;OK\x1b\\",
             "\x1b",
         ] {
             let text = format!("{unseen}/msg");
@@ -331,6 +346,10 @@ mod tests {
             ("/^Hmsg", "/msg"),
             ("^@^L<U+FEFF>\u{fffd}/m<U+200B>sg", " \u{fffd}/msg"),
             ("/msg^KBen<U+2028>x<U+85>y", "/msg Ben x y"),
+            ("^[]11;rgb:ffff/ffff^[\\/msg", "/msg"),
+            ("/ms^[[<0;10;5M^[P!|7E^Gg", "/msg"),
+            ("^[?j^[[[A^[[3$^[[?1;1$y/msg", "/msg"),
+            ("^[]11;rgb/msg", "]11;rgb/msg"),
             ("2^10 <U+> <U+110000> <b> a^", "2^10 <U+> <U+110000> <b> a^"),
             ("^é ^a <U+41>", "^é ^a A"),
         ] {

@@ -679,5 +679,13 @@ mod tests {
         names.release("Ana", 5, at(1000));
         take(&mut names, 6, "Ana", 1000);
         assert_eq!(former(&names, 6, 1000), Some(5));
+        // When it is back, who had it meanwhile may be meant.
+        names.release("Ana", 6, at(1014));
+        take(&mut names, 5, "Ana", 1014);
+        assert_eq!(former(&names, 5, 1014), Some(6));
+        assert_eq!(former(&names, 5, 1029), None);
+        names.release("Ana", 5, at(1030));
+        take(&mut names, 5, "Ana", 1031);
+        assert_eq!(former(&names, 5, 1031), None);
     }
 }

@@ -6,6 +6,9 @@
 //! It promises: what is a request, well or badly written, is not said to everybody; nor is what could be
 //! meant for one alone.
 
+use std::borrow::Cow;
+
+use crate::engine::lookalike::bare;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
 use crate::engine::lookalike::skip_unseen;
@@ -68,8 +71,18 @@ pub fn request(line: &str) -> Option<Request<'_>> {
     // What else looks like a slash is a letter or a sign of its own to others.
     let unknown = |slash| (is_word && seen.starts_with(slash)).then_some(Request::Unknown(word));
     unknown('/')
-        .or_else(|| looks_private(line).then_some(Request::Unclear))
+        .or_else(|| (looks_private(line) || is_behind_unseen(line)).then_some(Request::Unclear))
         .or_else(|| unknown(FULL_WIDTH))
+}
+
+/// Whether a request stands behind something that is not seen but where it is shown.
+fn is_behind_unseen(line: &str) -> bool {
+    let bare = bare(line);
+    let is_word = |rest: &str| {
+        let (word, _) = first_word(rest);
+        !word.is_empty() && word.chars().all(char::is_alphabetic)
+    };
+    matches!(bare, Cow::Owned(_)) && bare.trim_start().strip_prefix('/').is_some_and(is_word)
 }
 
 fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
@@ -135,6 +148,26 @@ mod tests {
         ] {
             assert_eq!(request(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn behind_what_is_not_seen_nothing_is_said_that_would_be_a_request() {
+        for unseen in [
+            "\u{200b}",
+            "<U+200B>",
+            "^[[A",
+            "^[]11;rgb:ff/ff^[\\",
+            "^[[<0;1;1M",
+            "^[[[A^[[[A",
+            "^[?j",
+        ] {
+            for asked in ["/Ana psst", "/msg Ana psst", "/mgs Ana psst"] {
+                let line = format!("{unseen}{asked}");
+                assert!(request(&line).is_some(), "{line}");
+            }
+        }
+        assert_eq!(request("<U+200B>/etc/passwd"), None);
+        assert_eq!(request("2^8 /x"), None);
     }
 
     #[test]

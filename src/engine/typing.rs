@@ -21,6 +21,10 @@ pub const SAME_PASTE: Duration = Duration::from_millis(100);
 /// pressed in it (they roll over each other), but not one after the other for a whole line.
 const SAME_STREAM: Duration = Duration::from_millis(20);
 
+/// The rest of a key follows its Esc within this time: a terminal sends it in one piece, and what carries it on may
+/// cut that. Nobody presses Esc and then another key so soon.
+const SAME_KEY: Duration = Duration::from_millis(200);
+
 /// The beginning of a paste in brackets (xterm's control sequences, "Bracketed Paste Mode").
 pub const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 
@@ -32,6 +36,8 @@ pub struct Arrival {
     /// It came so soon after what was read before that a line feed is the second half of a carriage
     /// return that was the last of that.
     pub follows: bool,
+    /// It came so long after that that no key goes on in it.
+    pub is_late: bool,
 }
 
 /// The pace of a terminal. See the module's documentation.
@@ -42,6 +48,8 @@ pub struct Typing {
     /// It was not seen yet that nothing waited behind it, so that what is read next may have come at once
     /// with it, whenever it is read.
     is_unsettled: bool,
+    /// When something was read last.
+    last: Option<Instant>,
     /// What was read last ended in a carriage return.
     after_cr: bool,
     /// What was read last was pasted.
@@ -52,6 +60,9 @@ impl Typing {
     /// Takes note of what was read at once. `is_bracketed`: a paste in brackets was going on.
     pub fn read(&mut self, bytes: &[u8], is_bracketed: bool, now: Instant) -> Arrival {
         let follows = self.is_unsettled || self.until.is_some_and(|until| now < until);
+        let last = self.last.replace(now);
+        let is_late = !self.is_unsettled
+            && last.is_some_and(|last| now.saturating_duration_since(last) >= SAME_KEY);
         // The second half of the end before is none by itself.
         let fresh = match follows && self.after_cr {
             true => bytes.strip_prefix(b"\n").unwrap_or(bytes),
@@ -73,7 +84,11 @@ impl Typing {
             self.until = self.until.max(Some(now + while_after));
             self.is_unsettled = true;
         }
-        Arrival { in_bulk, follows }
+        Arrival {
+            in_bulk,
+            follows,
+            is_late,
+        }
     }
 
     /// Takes note that nothing more waits to be read.
@@ -143,6 +158,28 @@ mod tests {
         // Enter, what was typed before, Enter.
         let recalled = [(0, "/who\r"), (60, "\x1b[A"), (60, "\r")];
         assert_eq!(judged(&recalled), [false; 3]);
+    }
+
+    #[test]
+    fn what_comes_late_is_no_rest_of_a_key() {
+        let mut typing = Typing::default();
+        let mut now = Instant::now();
+        for (after, settles, is_late) in [
+            (0, true, false),
+            (199, true, false),
+            (200, true, true),
+            // It may have waited to be read.
+            (0, false, false),
+            (5000, true, false),
+            (5000, true, true),
+        ] {
+            now += Duration::from_millis(after);
+            let text: &[u8] = if settles { b"x" } else { b"x\r" };
+            assert_eq!(typing.read(text, false, now).is_late, is_late, "{after}");
+            if settles {
+                typing.settle();
+            }
+        }
     }
 
     #[test]

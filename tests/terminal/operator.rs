@@ -463,6 +463,32 @@ fn a_paste_does_not_end_a_command() {
     expect_bytes(&mut server, "/msg a\nb\n");
 }
 
+#[test]
+fn of_a_key_that_was_held_up_nothing_is_said_and_behind_an_esc_nothing_is_swallowed() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    let escape = |seat: &mut Seat| {
+        seat.press("\x1b");
+        // Longer than the rest of a key may take.
+        (0..3).for_each(|_| seat.pause());
+    };
+    escape(&mut seat);
+    seat.press("OP/msg 1 secret\r");
+    seat.wait_for("muxnc: /msg was not sent: a command has nothing before it");
+    escape(&mut seat);
+    seat.press("[Dear all\r");
+    expect_bytes(&mut one, "[Dear all\n");
+    escape(&mut seat);
+    seat.press("/who\r");
+    seat.wait_for("muxnc: [1] 127.0.0.1:");
+    escape(&mut seat);
+    seat.press("//who\r");
+    expect_bytes(&mut one, "/who\n");
+    seat.pause();
+    seat.press("\x1b[200~\x1b[C/msg 1 secret\nall\n\x1b[201~");
+    expect_bytes(&mut one, "all\n");
+}
+
 /// Where the kernel edits the line it is not known where a paste begins in it.
 #[test]
 fn a_paste_that_begins_with_a_command_is_not_said_where_the_kernel_edits() {

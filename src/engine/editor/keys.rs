@@ -1,9 +1,9 @@
 //! Keys: what a keyboard sends, bytes cut anywhere, as keys.
 //!
 //! It promises: nothing waits for anything, least of all a timer; of an unfinished character or
-//! sequence at most [`MAX_HELD`] bytes are held; where the bytes are cut makes no difference but
-//! after an Esc (see [`Editor`](super::Editor)). Only whole sequences are swallowed: what broke off
-//! is typed as the text that it is, so a key is never lost to the one before it.
+//! sequence at most [`MAX_HELD`] bytes are held; where the bytes are cut makes no difference, unless the
+//! rest [comes late](Keys::late). Only whole sequences are swallowed: what broke off is typed as the text
+//! that it is, so a key is never lost to the one before it. In pasted text no sequence is a key.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,6 @@ const MAX_HELD: usize = 4096;
 
 const REPLACEMENT: Key<'_> = Key::Text(Cow::Borrowed("\u{FFFD}"));
 const PASTE_BEGINS: &[u8] = b"[200~";
-const PASTE_ENDS: &[u8] = b"[201~";
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -26,25 +25,19 @@ enum State {
     Literal,
     /// After Ctrl-V and Esc, which may be the beginning of a paste.
     LiteralEscape,
-    /// After an Esc with more to come.
+    /// After an Esc.
     Escape,
-    /// After an Esc that was the last byte there was.
-    LoneEscape,
     Csi,
-    /// A sequence of which the Esc had been alone, so that it may be text.
-    LoneCsi,
     /// The Linux console's function keys, `ESC [ [ A`.
     ConsoleFunction,
+    /// What a mouse did, `ESC [ M` and three bytes (xterm's control sequences, "Normal tracking mode").
+    Mouse,
     Ss3,
-    /// The same when that was all there was, so that it may have been Alt and a letter.
-    LoneSs3,
-    /// After `ESC ]` or `ESC P`: a terminal's answer if the next byte is one that begins such.
-    Introducer,
-    /// A terminal's answer, up to BEL or `ESC \`.
+    /// The keypad of a VT52, `ESC ? j`.
+    Vt52,
+    /// A terminal's answer, up to BEL or `ESC \` (ECMA-48, 5.6: control strings).
     Answer,
     AnswerEscape,
-    /// After an Esc in pasted text.
-    PasteEscape,
 }
 
 /// The parser. See the module's documentation.
@@ -53,6 +46,10 @@ pub(super) struct Keys {
     state: State,
     /// An unfinished character ([`State::Ground`]), or what followed the Esc.
     held: Vec<u8>,
+    /// The rest of what is held came late.
+    is_late: bool,
+    /// What followed an Esc was taken for text since it came late.
+    broke_late: bool,
     pasting: bool,
     /// The last key was a carriage return, so that a line feed behind it is the same end of a line.
     after_cr: bool,
@@ -79,6 +76,26 @@ impl Keys {
         self.after_cr &= self.pasting;
     }
 
+    /// What comes next comes so long after what came before that it is no rest of a key: an Esc that waits was
+    /// pressed alone, and an opening bracket behind it with Alt. Only the beginning of a paste is known still,
+    /// since what is pasted must not be taken for typed; and its end.
+    pub(super) fn late(&mut self) {
+        self.is_late = self.is_inside() && !self.pasting;
+    }
+
+    /// Whether what was behind an Esc came late, and was taken for text, since that was last asked.
+    pub(super) fn take_broke_late(&mut self) -> bool {
+        std::mem::take(&mut self.broke_late)
+    }
+
+    /// Whether a sequence has begun.
+    fn is_inside(&self) -> bool {
+        !matches!(
+            self.state,
+            State::Ground | State::Literal | State::LiteralEscape
+        )
+    }
+
     /// Whether what comes is part of a paste.
     pub(super) fn is_pasting(&self) -> bool {
         self.pasting
@@ -88,38 +105,30 @@ impl Keys {
     pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Key<'a>> {
         while let Some(&byte) = input.first() {
             let key = match self.state {
+                _ if self.is_late => self.behind_late_escape(byte, input),
                 State::Ground => self.ground(input),
                 State::Literal => self.literal(byte, input),
                 State::LiteralEscape => self.literal_escape(byte, input),
                 State::Escape => self.escape(byte, input),
-                State::LoneEscape if byte == b'[' => self.hold(State::LoneCsi, input),
-                State::LoneEscape => self.settle(None),
-                State::Csi | State::LoneCsi => self.csi(byte, input),
-                State::ConsoleFunction if matches!(byte, b'A'..=b'E') => {
-                    take(input);
-                    self.settle(None)
-                }
+                State::Csi => self.csi(byte, input),
+                State::ConsoleFunction if matches!(byte, b'A'..=b'E') => self.swallow(input),
                 State::ConsoleFunction => self.break_off(),
-                State::Ss3 | State::LoneSs3 => self.ss3(byte, input),
-                State::Introducer if matches!(byte, b'0'..=b'9' | b'>' | b'!') => {
-                    self.hold(State::Answer, input)
-                }
-                State::Introducer => self.break_off(),
+                State::Mouse => self.mouse(byte, input),
+                State::Ss3 => self.ss3(byte, input),
+                State::Vt52 => self.vt52(byte, input),
                 State::Answer => self.answer(byte, input),
                 State::AnswerEscape => self.answer_escape(byte, input),
-                State::PasteEscape => self.paste_escape(byte, input),
             };
-            if key.is_some() {
-                return key;
+            match key {
+                // A key in a paste is none.
+                Some(Key::Text(_) | Key::Enter | Key::PasteEnd | Key::BreakPaste) => return key,
+                Some(_) if self.pasting => {}
+                Some(_) => return key,
+                None => {}
             }
         }
-        match self.state {
-            State::Escape => self.state = State::LoneEscape,
-            State::Ss3 => self.state = State::LoneSs3,
-            State::LiteralEscape if self.held.is_empty() => {
-                return self.settle(Some(Key::Text("\x1b".into())));
-            }
-            _ => {}
+        if self.state == State::LiteralEscape && self.held.is_empty() {
+            return self.settle(Some(Key::Text("\x1b".into())));
         }
         None
     }
@@ -152,7 +161,7 @@ impl Keys {
                     Some(Key::Enter)
                 }
                 b'\t' => Some(Key::Text("\t".into())),
-                0x1b => self.go(State::PasteEscape),
+                0x1b => self.go(State::Escape),
                 _ => None,
             };
         }
@@ -254,15 +263,35 @@ impl Keys {
         None
     }
 
+    /// A byte behind an Esc that was pressed alone, or what was held behind it.
+    fn behind_late_escape<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        if PASTE_BEGINS.starts_with(&self.held) && PASTE_BEGINS[self.held.len()] == byte {
+            self.hold(State::Csi, input);
+            self.pasting = self.held == PASTE_BEGINS;
+            return match self.pasting {
+                true => self.settle(None),
+                false => None,
+            };
+        }
+        self.broke_late = true;
+        match self.held.is_empty() {
+            true => self.settle(None),
+            false => self.break_off(),
+        }
+    }
+
     fn escape<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
         let key = match byte {
             b'[' => return self.hold(State::Csi, input),
             b'O' => return self.hold(State::Ss3, input),
-            b']' | b'P' => return self.hold(State::Introducer, input),
+            b'?' => return self.hold(State::Vt52, input),
+            b']' | b'P' | b'_' | b'^' | b'X' => return self.hold(State::Answer, input),
             0x1b => {
                 take(input);
                 return None;
             }
+            // A letter of what is pasted stays.
+            _ if self.pasting => return self.settle(None),
             b'b' => Key::WordLeft,
             b'f' => Key::WordRight,
             b'd' => Key::KillWordRight,
@@ -276,15 +305,14 @@ impl Keys {
     fn csi<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
         let params = &self.held[1..];
         match byte {
-            b'[' if params.is_empty() && self.state == State::Csi => {
-                return self.hold(State::ConsoleFunction, input);
-            }
+            b'[' if params.is_empty() => return self.hold(State::ConsoleFunction, input),
+            b'M' if params.is_empty() && !self.pasting => return self.hold(State::Mouse, input),
             // A final byte only in rxvt's Shift-Home and the like.
             b'$' if !params.is_empty() && params.iter().all(u8::is_ascii_digit) => {}
             // No key's sequence begins so: it was Alt and a bracket, and what follows is typed.
             b' '..=b'/' if params.is_empty() => return self.break_off(),
             b' '..=b'?' if self.held.len() < MAX_HELD => {
-                return self.hold(self.state, input);
+                return self.hold(State::Csi, input);
             }
             b'@'..=b'~' => {}
             _ => return self.break_off(),
@@ -292,23 +320,32 @@ impl Keys {
         match sequence(params, byte) {
             Sequence::Key(key) => {
                 take(input);
-                self.settle(Some(key))
+                let is_text = matches!(key, Key::Text(_) | Key::Enter);
+                self.settle(Some(key).filter(|_| !(is_text && self.pasting)))
             }
             Sequence::Paste => {
-                take(input);
                 self.pasting = true;
-                self.settle(None)
+                self.swallow(input)
             }
-            Sequence::Unknown if self.state == State::LoneCsi => self.break_off(),
-            Sequence::Nothing | Sequence::Unknown => {
+            Sequence::PasteEnd if self.pasting => {
+                self.pasting = false;
                 take(input);
-                self.settle(None)
+                self.settle(Some(Key::PasteEnd))
             }
+            Sequence::PasteEnd | Sequence::Nothing => self.swallow(input),
+        }
+    }
+
+    /// A byte of what a mouse did: a button and a place, all from the blank on.
+    fn mouse<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        match byte {
+            ..b' ' => self.break_off(),
+            _ if self.held.len() < "[M12".len() => self.hold(State::Mouse, input),
+            _ => self.swallow(input),
         }
     }
 
     fn ss3<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
-        let is_whole = self.state == State::Ss3;
         let key = match byte {
             b'A' => Some(Key::Up),
             b'B' => Some(Key::Down),
@@ -324,26 +361,32 @@ impl Keys {
             b'd' => Some(Key::WordLeft),
             // The keypad, where a program left it in application mode (xterm's control sequences, VT220
             // style function keys).
-            b'j'..=b'y' if is_whole => Some(keypad(byte - (b'j' - b'*'))),
-            b'X' if is_whole => Some(keypad(b'=')),
-            b' ' if is_whole => Some(keypad(b' ')),
+            b'j'..=b'y' | b'X' | b' ' => Some(keypad(byte)),
             // With Shift, Alt or Ctrl, as Konsole and others tell it: `ESC O 2 P`.
-            b'0'..=b'9' | b';' if is_whole && self.held.len() < MAX_HELD => {
+            b'0'..=b'9' | b';' if self.held.len() < MAX_HELD => {
                 return self.hold(State::Ss3, input);
             }
-            b'E' | b'G' | b'I' if is_whole => None,
+            b'E' | b'G' | b'I' => None,
             _ => return self.break_off(),
         };
         take(input);
-        self.settle(key)
+        self.settle(key.filter(|_| !self.pasting))
+    }
+
+    /// A byte behind `ESC ?`.
+    fn vt52<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
+        let key = match byte {
+            b'M' => Key::Enter,
+            b'j'..=b'y' | b'X' => keypad(byte),
+            _ => return self.break_off(),
+        };
+        take(input);
+        self.settle(Some(key).filter(|_| !self.pasting))
     }
 
     fn answer<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
         match byte {
-            0x07 => {
-                take(input);
-                self.settle(None)
-            }
+            0x07 => self.swallow(input),
             0x1b => {
                 take(input);
                 self.go(State::AnswerEscape)
@@ -355,27 +398,11 @@ impl Keys {
 
     fn answer_escape<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
         if byte == b'\\' {
-            take(input);
-            return self.settle(None);
+            return self.swallow(input);
         }
         let key = self.break_off();
         self.state = State::Escape;
         key
-    }
-
-    fn paste_escape<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
-        if PASTE_ENDS[self.held.len()] != byte {
-            return match self.held.is_empty() {
-                true => self.settle(None),
-                false => self.break_off(),
-            };
-        }
-        self.hold(State::PasteEscape, input);
-        if self.held == PASTE_ENDS {
-            self.pasting = false;
-            return self.settle(Some(Key::PasteEnd));
-        }
-        None
     }
 
     /// Goes on in `state` with the next byte held.
@@ -389,9 +416,16 @@ impl Keys {
         None
     }
 
+    /// The next byte ends a sequence that means nothing here.
+    fn swallow(&mut self, input: &mut &[u8]) -> Option<Key<'static>> {
+        take(input);
+        self.settle(None)
+    }
+
     /// Nothing is held any more.
     fn settle<'a>(&mut self, key: Option<Key<'a>>) -> Option<Key<'a>> {
         self.state = State::Ground;
+        self.is_late = false;
         self.held.clear();
         self.held.shrink_to(32);
         key
@@ -404,8 +438,13 @@ impl Keys {
     }
 }
 
-/// A key of the keypad that has this on it.
-fn keypad(on_it: u8) -> Key<'static> {
+/// A key of the keypad: what is on it is behind its letter by as much as `*` is behind `j`.
+fn keypad(letter: u8) -> Key<'static> {
+    let on_it = match letter {
+        b'X' => b'=',
+        b' ' => b' ',
+        letter => letter - (b'j' - b'*'),
+    };
     Key::Text(char::from(on_it).to_string().into())
 }
 

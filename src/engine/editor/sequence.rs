@@ -1,4 +1,4 @@
-//! Sequences: what `ESC [ …` says in the dialects of xterm, rxvt and the Linux console.
+//! Sequences: what `ESC [ …` says in the dialects of xterm, rxvt, kitty and the Linux console.
 
 use super::key::Key;
 
@@ -7,30 +7,44 @@ pub(super) enum Sequence {
     Key(Key<'static>),
     /// What follows is pasted.
     Paste,
-    /// A key that means nothing here.
+    /// What follows is not.
+    PasteEnd,
+    /// Nothing that is known here.
     Nothing,
-    /// No key of a keyboard that is known here.
-    Unknown,
 }
+
+/// The bits of a modifier, less one, that make another key of it: Alt, Ctrl, Super, Hyper and Meta.
+const ANOTHER_KEY: u16 = 0b11_1110;
+
+/// The first of the numbers by which kitty calls the keys of the keypad
+/// (<https://sw.kovidgoyal.net/kitty/keyboard-protocol/>), and what is on these in their order.
+const KEYPAD: u32 = 57399;
+const ON_KEYPAD: &str = "0123456789./*-+\r=";
 
 /// What `ESC [ params last` means.
 pub(super) fn sequence(params: &[u8], last: u8) -> Sequence {
-    let mut numbers = [None; 2];
-    for (i, param) in params.split(|&byte| byte == b';').enumerate() {
-        let number = std::str::from_utf8(param).ok();
-        match number.and_then(|text| text.parse::<u16>().ok()) {
-            Some(number) if i < 2 => numbers[i] = Some(number),
-            None if params.is_empty() => {}
-            _ => return Sequence::Unknown,
-        }
-    }
-    let [first, second] = numbers;
+    let Ok(params) = std::str::from_utf8(params) else {
+        return Sequence::Nothing;
+    };
+    let number = |text: &str| text.parse::<u32>().ok();
+    let mut numbers = params.split(';').map(number);
+    let (first, second, third) = (
+        numbers.next().flatten(),
+        numbers.next().flatten(),
+        numbers.next().flatten(),
+    );
     // One more than Alt (2), Ctrl (4) and Meta (8) together; some terminals send it alone.
     let modifier = second
         .or(first.filter(|_| last.is_ascii_alphabetic()))
         .unwrap_or(1);
     let word = last == b'^' || modifier.saturating_sub(1) & 14 != 0;
+    let is_key = params
+        .split(';')
+        .all(|text| text.is_empty() || number(text).is_some());
     let key = match last {
+        b'u' => return typed(kitty_key(params), kitty_modifier(params)),
+        b'~' if first == Some(27) => return typed(third, second),
+        _ if !is_key => return Sequence::Nothing,
         b'A' | b'a' => Key::Up,
         b'B' | b'b' => Key::Down,
         b'C' | b'c' if word => Key::WordRight,
@@ -45,11 +59,42 @@ pub(super) fn sequence(params: &[u8], last: u8) -> Sequence {
             Some(3) if word => Key::KillWordRight,
             Some(3) => Key::Delete,
             Some(200) if last == b'~' => return Sequence::Paste,
-            Some(_) => return Sequence::Nothing,
-            None => return Sequence::Unknown,
+            Some(201) if last == b'~' => return Sequence::PasteEnd,
+            _ => return Sequence::Nothing,
         },
-        b'P'..=b'S' | b'Z' => return Sequence::Nothing,
-        _ => return Sequence::Unknown,
+        _ => return Sequence::Nothing,
     };
     Sequence::Key(key)
+}
+
+/// The key of a sequence of kitty's, `key:shifted:base ; modifiers:event ; text u`: what Shift makes of it, if that is
+/// told.
+fn kitty_key(params: &str) -> Option<u32> {
+    let key = params.split(';').next()?;
+    let shifted = key.split(':').nth(1).and_then(|text| text.parse().ok());
+    shifted.or_else(|| key.split(':').next()?.parse().ok())
+}
+
+/// Its modifiers.
+fn kitty_modifier(params: &str) -> Option<u32> {
+    params.split(';').nth(1)?.split(':').next()?.parse().ok()
+}
+
+/// A key that a keyboard protocol tells by the number of its character: what another program asked the terminal for
+/// (kitty's protocol, xterm's modifyOtherKeys) and did not take back.
+fn typed(code: Option<u32>, modifier: Option<u32>) -> Sequence {
+    let modifier = u16::try_from(modifier.unwrap_or(1).saturating_sub(1)).unwrap_or(u16::MAX);
+    let code = code.filter(|_| modifier & ANOTHER_KEY == 0);
+    let letter = code.and_then(|code| match code.checked_sub(KEYPAD) {
+        Some(at) if (at as usize) < ON_KEYPAD.len() => ON_KEYPAD.chars().nth(at as usize),
+        _ => char::from_u32(code),
+    });
+    match letter {
+        Some('\r') => Sequence::Key(Key::Enter),
+        Some('\x7f' | '\x08') => Sequence::Key(Key::Backspace),
+        // What it calls the other keys are code points for private use.
+        Some('\u{e000}'..='\u{f8ff}') | None => Sequence::Nothing,
+        Some(letter) if letter.is_control() => Sequence::Nothing,
+        Some(letter) => Sequence::Key(Key::Text(letter.to_string().into())),
+    }
 }

@@ -26,6 +26,19 @@ fn feed_at_once(editor: &mut Editor, pieces: &[&[u8]]) -> Vec<Event> {
     events
 }
 
+/// The same with reads that came late: what an Esc began is no key any more.
+fn feed_late(editor: &mut Editor, pieces: &[&[u8]]) -> Vec<Event> {
+    let mut events = Vec::new();
+    for piece in pieces {
+        editor.arrive(Arrival {
+            is_late: true,
+            ..Arrival::default()
+        });
+        events.extend(feed_at_once(editor, &[piece]));
+    }
+    events
+}
+
 /// The line with a `|` where the cursor is.
 fn look(editor: &Editor) -> String {
     let before = editor.before_cursor();
@@ -396,7 +409,8 @@ fn half_a_sequence_waits_and_swallows_no_key() {
     gives(&[b"ab\x1b[", b"\r"], &[line("ab[")], "|");
     gives(&[b"ab\x1b[1", b"\r", b"hi"], &[line("ab[1")], "hi|");
     gives(&[b"ab\x1bO", b"\r"], &[line("abO")], "|");
-    looks(&[b"ab\x1bO", b"k"], "abOk|");
+    looks(&[b"ab\x1bO", b"k"], "ab+|");
+    looks_late(&[b"ab\x1bO", b"k"], "abOk|");
     gives(&[b"\x1b]", b"hello", b"\r"], &[line("]hello")], "|");
     gives(&[b"\x1b]", b"52 cards", b"\r"], &[line("]52 cards")], "|");
     gives(&[b"\x1bP", b"Paul", b"\r"], &[line("PPaul")], "|");
@@ -407,17 +421,97 @@ fn half_a_sequence_waits_and_swallows_no_key() {
     looks(&["\x1b[[é".as_bytes()], "[[é|");
 }
 
+/// The line after these reads, each of which came late.
+fn looks_late(pieces: &[&[u8]], expected: &str) {
+    let mut editor = Editor::new();
+    assert_eq!(feed_late(&mut editor, pieces), []);
+    assert_eq!(look(&editor), expected);
+}
+
 #[test]
-fn a_lone_esc_swallows_nothing() {
+fn an_esc_that_was_pressed_alone_swallows_nothing() {
     looks(&[b"a\x1b"], "a|");
-    looks(&[b"a\x1b", b"b"], "ab|");
-    looks(&[b"a\x1b", b"d"], "ad|");
-    looks(&[b"a\x1b", b"Oh"], "aOh|");
-    looks(&[b"a\x1b", b"]", b"x"], "a]x|");
-    gives(&[b"a\x1b", b"\r"], &[line("a")], "|");
-    looks(&[b"ab\x1b", b"\x1b[D"], "a|b");
+    looks_late(&[b"a\x1b", b"b"], "ab|");
+    looks_late(&[b"a\x1b", b"d"], "ad|");
+    looks_late(&[b"a\x1b", b"Oh"], "aOh|");
+    looks_late(&[b"a\x1bO", b"D"], "aOD|");
+    looks_late(&[b"a\x1b", b"]", b"x"], "a]x|");
+    looks_late(&[b"a\x1b]1", b"x"], "a]1x|");
+    looks_late(&[b"ab\x1b", b"\x1b[D"], "a|b");
     looks(&[b"ab\x1b\x1b[D"], "a|b");
-    looks(&[b"ab\x1b", b"\x1b", b"\x7f"], "a|");
+    looks_late(&[b"ab\x1b", b"\x1b", b"\x7f"], "a|");
+    looks_late(&[b"ab\x1b", b"[D"], "ab[D|");
+    looks_late(&[b"ab\x1b", b"[note] x"], "ab[note] x|");
+    looks_late(&[b"ab\x1b", b"[", b"1", b"]"], "ab[1]|");
+    looks_late(&[b"ab\x1b", b"[[Alice]]"], "ab[[Alice]]|");
+    looks_late(&[b"\x1b", b"[Dear all"], "[Dear all|");
+    looks_late(&[b"\x1b[", b"D"], "[D|");
+    for pieces in [["a\x1b", "\r"], ["a", "\x1b\r"]] {
+        let mut editor = Editor::new();
+        let events = feed_late(&mut editor, &pieces.map(str::as_bytes));
+        assert_eq!(events, [line("a")]);
+    }
+}
+
+#[test]
+fn what_came_late_behind_an_esc_is_told_from_other_lines() {
+    let late = |text: &str| Event::BehindEscape(text.to_owned());
+    for (pieces, expected) in [
+        (["\x1b", "OP/msg 1 x\r"], late("OP/msg 1 x")),
+        (["\x1bO", "P/msg 1 x\r"], late("OP/msg 1 x")),
+        (["\x1b", "hello\r"], late("hello")),
+        (["\x1b", "x\x7fhello\r"], line("hello")),
+        (["a\x1b", "[D\r"], line("a[D")),
+        (["\x1b", "\r"], late("")),
+    ] {
+        let mut editor = Editor::new();
+        let events = feed_late(&mut editor, &pieces.map(str::as_bytes));
+        assert_eq!(events, [expected]);
+        assert_eq!(feed_late(&mut editor, &[b"hello\r"]), [line("hello")]);
+    }
+}
+
+#[test]
+fn a_paste_is_known_however_late_the_rest_of_its_mark_comes() {
+    let (begin, end): (&[u8], &[u8]) = (b"\x1b[200~", b"\x1b[201~");
+    for cut in 0..=begin.len() {
+        let (left, right) = begin.split_at(cut);
+        let mut editor = Editor::new();
+        let events = feed_late(
+            &mut editor,
+            &[left, right, b"/quit\r", &end[..2], &end[2..]],
+        );
+        assert_eq!(events, [pasted("/quit")], "{cut}");
+        assert!(!editor.is_bracketed());
+    }
+}
+
+#[test]
+fn keys_of_a_protocol_that_another_program_left_on_are_what_is_on_them() {
+    for (keys, typed) in [
+        ("\x1b[47u", "/"),
+        ("\x1b[47;2u", "/"),
+        ("\x1b[55:47;2u", "/"),
+        ("\x1b[27;2;47~", "/"),
+        ("\x1b[27;2;55~", "7"),
+        ("\x1b[57410u", "/"),
+        ("\x1b[57399;1:1u", "0"),
+        ("\x1b[228;65u", "\u{e4}"),
+        ("\x1b?o", "/"),
+        ("\x1b?j", "*"),
+        // With Alt or Ctrl it is another key; let go it is none, nor is one without a sign on it.
+        ("\x1b[97;5u", ""),
+        ("\x1b[97;3u", ""),
+        ("\x1b[27;5;97~", ""),
+        ("\x1b[57358u", ""),
+        ("\x1b[27u", ""),
+        ("\x1b[u", ""),
+    ] {
+        looks(&[keys.as_bytes()], &format!("{typed}|"));
+    }
+    gives(&[b"a\x1b[57414u"], &[line("a")], "|");
+    gives(&[b"a\x1b[13u"], &[line("a")], "|");
+    gives(&[b"a\x1b?M"], &[line("a")], "|");
 }
 
 #[test]
@@ -428,19 +522,60 @@ fn an_esc_before_a_key_that_has_no_alt_is_nothing() {
 }
 
 #[test]
-fn after_a_lone_esc_only_a_known_sequence_is_one() {
-    looks(&[b"ab\x1b", b"[D"], "a|b");
-    looks(&[b"ab\x1b", b"[", b"D"], "a|b");
-    looks(&[b"ab\x1b", b"[", b"3", b"~"], "ab|");
-    looks(&[b"ab\x1b", b"[note] x"], "ab[note] x|");
-    looks(&[b"ab\x1b", b"[", b"1", b"]"], "ab[1]|");
-    looks(&[b"ab\x1b", b"[[Alice]]"], "ab[[Alice]]|");
+fn a_key_may_be_cut_anywhere() {
+    for (key, expected) in [
+        ("\x1b[D", "a|b"),
+        ("\x1bOD", "a|b"),
+        ("\x1b[3~", "ab|"),
+        ("\x1bOP", "ab|"),
+        ("\x1bO2P", "ab|"),
+        ("\x1bOj", "ab*|"),
+        ("\x1b?j", "ab*|"),
+        ("\x1b[I", "ab|"),
+        ("\x1b[[A", "ab|"),
+        ("\x1b[M !!", "ab|"),
+        ("\x1b[M`/m", "ab|"),
+        ("\x1b[<0;10;5M", "ab|"),
+        ("\x1b[?62;22c", "ab|"),
+        ("\x1b[?2004;1$y", "ab|"),
+        ("\x1b[47;2u", "ab/|"),
+        ("\x1b]11;rgb:ffff/ffff/ffff\x07", "ab|"),
+        ("\x1b]lsome title\x1b\\", "ab|"),
+        ("\x1b_Gi=31;OK\x1b\\", "ab|"),
+        ("\x1bP!|7E7E0000\x1b\\", "ab|"),
+        ("\x1bb", "|ab"),
+    ] {
+        for cut in 0..=key.len() {
+            let (left, right) = key.as_bytes().split_at(cut);
+            looks(&[b"ab", left, right], expected);
+        }
+    }
     gives(
         &[b"\x1b", b"[200~/quit\r\x1b", b"[201~"],
         &[pasted("/quit")],
         "|",
     );
     gives(&[b"\x1b", b"[", b"\r"], &[line("[")], "|");
+}
+
+#[test]
+fn no_sequence_in_a_paste_is_a_key_nor_text() {
+    for sequence in [
+        "\x1b[C",
+        "\x1bOC",
+        "\x1bOM",
+        "\x1b[I",
+        "\x1b[<0;1;1M",
+        "\x1b[[A",
+        "\x1b]0;x\x07",
+        "\x1b[31m",
+        "\x1b[13u",
+        "\x1b[A",
+        "\x1b",
+    ] {
+        let keys = format!("\x1b[200~{sequence}/msg 1 x\n{sequence}two\x1b[201~");
+        gives(&[keys.as_bytes()], &[pasted("/msg 1 x")], "two|");
+    }
 }
 
 #[test]
@@ -452,7 +587,7 @@ fn a_paste_is_text_whatever_is_in_it() {
     );
     looks(
         &[b"\x1b[200~a\x04\x15\x03\x1bb\x1b[31mc\x7f\x00\x16d\x1b[201~"],
-        "ab[31mcd|",
+        "abcd|",
     );
     looks(&[b"ab\x02\x1b[200~XY\x1b[201~Z"], "aXYZ|b");
     looks(
@@ -522,6 +657,7 @@ fn commands(pieces: &[(&str, bool)]) -> (Vec<Event>, String) {
         editor.arrive(Arrival {
             in_bulk: *in_bulk,
             follows: *in_bulk,
+            is_late: false,
         });
         events.extend(feed_at_once(&mut editor, &[keys.as_bytes()]));
     }
@@ -563,7 +699,11 @@ fn a_crlf_that_comes_at_once_is_one_end() {
         let mut editor = Editor::new();
         feed(&mut editor, &[b"a\r"]);
         let follows = true;
-        editor.arrive(Arrival { in_bulk, follows });
+        editor.arrive(Arrival {
+            in_bulk,
+            follows,
+            is_late: false,
+        });
         assert_eq!(feed_at_once(&mut editor, &[b"\n"]), []);
         assert_eq!(feed_at_once(&mut editor, &[b"\n"]).len(), 1);
     }
@@ -1043,7 +1183,7 @@ fn what_comes_in_bulk_does_so_behind_ctrl_c_too() {
     let mut editor = interruptible();
     editor.arrive(Arrival {
         in_bulk: true,
-        follows: false,
+        ..Arrival::default()
     });
     let events = feed_at_once(&mut editor, &[b"one\rtwo\x03/quit\r"]);
     assert_eq!(events, [pasted("one"), pasted("/quit")]);

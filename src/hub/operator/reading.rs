@@ -304,6 +304,13 @@ impl<D: Device> Operator<D> {
                 self.show_typed(&line);
                 self.understand(&line, peers, transfer, admission, now);
             }
+            Event::BehindEscape(line) => {
+                self.show_typed(&line);
+                match why_no_words(&line) {
+                    Some(why) if self.manner.has_commands => self.answer(&why),
+                    _ => self.understand(&line, peers, transfer, admission, now),
+                }
+            }
             Event::Pasted(line) => {
                 self.show_typed(&line);
                 match self.manner.has_commands && is_private(&line) {
@@ -369,5 +376,14 @@ impl<D: Device> Operator<D> {
             ),
             false => format!("nobody is here yet: {waiting} for the first to join"),
         });
+    }
+}
+
+/// Why a line that came late behind an Esc is not said: with that before it, it begins with a key, and a command follows.
+fn why_no_words(line: &str) -> Option<String> {
+    let is_said = !line.starts_with('/') && matches!(understand(line), Typed::Say(_));
+    match understand(&format!("\x1b{line}")) {
+        Typed::Explain(why) if is_said => Some(why),
+        _ => None,
     }
 }
