@@ -163,8 +163,6 @@ fn half_a_key_holds_up_nobody_and_is_not_lost() {
     at_both(|mut seat, mut peer| {
         for (half, rest, typed) in [
             (&b"\xe6\x97"[..], &b"\xa5"[..], "x\u{65e5}"),
-            // An arrow to the left, so that what comes next is before the x.
-            (b"\x1b[", b"Dy", "yx"),
             // Esc alone, and a key after it.
             (b"\x1b", b"y", "xy"),
         ] {
