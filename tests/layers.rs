@@ -11,14 +11,16 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// What floor 0 may use of other crates: a slab, a search in bytes, a hex dump as text, what Unicode
-/// says of characters, JSON, for proxies and browsers the grammar of HTTP and hashes, and codes for cameras.
-const ENGINE_CRATES: [&str; 15] = [
+/// says of characters, JSON, for proxies and browsers the grammar of HTTP and hashes, codes for cameras, and
+/// signatures.
+const ENGINE_CRATES: [&str; 16] = [
     "base64",
     "httparse",
     "md5",
     "memchr",
     "pretty_hex",
     "qrcode",
+    "ring",
     "sha1",
     "serde",
     "serde_json",

@@ -9,6 +9,8 @@ pub mod answers;
 pub mod aside;
 pub mod brackets;
 pub mod budget;
+#[cfg(feature = "bus")]
+pub mod bus;
 pub mod chat;
 pub mod command;
 pub mod conversation;

@@ -1,0 +1,701 @@
+//! The bus: hubs on several machines that are one class, joined by servers of NATS.
+//!
+//! ```text
+//!   said here ─▶ outbox ─▶ one message in flight ─▶ the stream of the class ─▶ reading ─▶ intake ─▶ the room
+//!                                                        │                                  └ roll: who is
+//!   session: dial, INFO, TLS, CONNECT ─▶ lookup ─────────┘                                    on the bus
+//! ```
+//!
+//! The stream is a log that all hubs read: it decides in which order messages are, who is there and to whom a
+//! name belongs. Without JetStream there is no log: what is lost on the way is counted and told.
+//!
+//! It promises: whatever breaks and however often, each line that was said at a hub is given once and in its
+//! speaker's order by each other hub that reads the stream in time, or counted as missing. It makes no
+//! connection and knows no clock: whoever drives it does. Nothing panics, whatever comes.
+
+mod address;
+mod claim;
+pub mod codec;
+pub mod envelope;
+mod event;
+mod fault;
+mod intake;
+mod jetstream;
+mod lookup;
+mod outbox;
+mod reading;
+mod roll;
+mod session;
+mod strangers;
+mod wire;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::Digest;
+use sha2::Sha256;
+
+pub use self::address::Login;
+pub use self::address::PORT;
+pub use self::address::Server;
+pub use self::address::Url;
+pub use self::envelope::Change;
+pub use self::envelope::MAX_TEXT;
+pub use self::envelope::is_word;
+pub use self::event::Ask;
+pub use self::event::Event;
+pub use self::event::Hub;
+pub use self::event::Remote;
+pub use self::event::Speaker;
+pub use self::event::What;
+pub use self::event::Whom;
+pub use self::fault::Fault;
+pub use self::outbox::Waiting;
+pub use self::strangers::printable;
+
+use self::claim::Claim;
+use self::claim::Step;
+use self::codec::Message;
+use self::codec::Op;
+use self::codec::Reader;
+use self::envelope::Piece;
+use self::envelope::Signer;
+use self::event::Notice;
+use self::event::asked;
+use self::event::author;
+use self::event::told;
+use self::intake::Intake;
+use self::jetstream::Place;
+use self::jetstream::Stamp;
+use self::lookup::Found;
+use self::lookup::Lookup;
+use self::lookup::Outcome;
+use self::lookup::Spoke;
+use self::outbox::Outbox;
+use self::reading::Answer;
+use self::reading::Reading;
+use self::session::Session;
+use self::wire::Asked;
+use self::wire::Wire;
+
+/// How often it is told that the bus is still away.
+const REMINDER: Duration = Duration::from_secs(60);
+
+/// Messages without a log are made while less than so many bytes are to be sent.
+const MAX_UNSENT: usize = 256 * 1024;
+
+/// At least so much of the stream is read at the start, to see who is there, in messages.
+const LOOK_BACK: u64 = 256;
+
+/// What the bus is told at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Which class it is: [`is_word`].
+    pub class: String,
+    /// What this hub is called: [`is_word`].
+    pub hub: String,
+    /// One or more.
+    pub servers: Vec<Server>,
+    /// Who we are.
+    pub login: Login,
+    /// Never without TLS.
+    pub tls: bool,
+    /// So many bytes wait for the bus while it is away, about.
+    pub buffer: usize,
+    /// Without a log, even if there could be one.
+    pub at_most_once: bool,
+    /// So many lines that were said before this hub began are given.
+    pub history: u64,
+}
+
+/// How messages go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Not at all yet.
+    None,
+    Stream,
+    Plain,
+}
+
+/// What was read of the stream before this hub began.
+#[derive(Debug)]
+struct Past {
+    found: Found,
+    begin: u64,
+    /// Messages from there to the end.
+    span: u64,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Bus {
+    settings: Settings,
+    start: Instant,
+    signer: Signer,
+    reader: Reader,
+    wire: Wire,
+    session: Session,
+    lookup: Lookup,
+    way: Way,
+    reading: Reading,
+    /// When the stream was made that is read.
+    created: Option<String>,
+    past: Option<Past>,
+    intake: Intake,
+    claim: Claim,
+    outbox: Outbox,
+    /// The room takes lines.
+    is_open: bool,
+    is_ending: bool,
+    is_up: bool,
+    is_plain_told: bool,
+    farewell: Farewell,
+    away: Option<Away>,
+    notices: VecDeque<Notice>,
+    notice: Option<Notice>,
+}
+
+/// Without a log, whether the server has all that was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    None,
+    /// It was asked behind the last.
+    Asked,
+    Heard,
+}
+
+/// The bus is gone, and that was told.
+#[derive(Debug)]
+struct Away {
+    why: String,
+    told: Instant,
+}
+
+impl Bus {
+    /// `seed` is by chance, and another for each process: it is secret.
+    pub fn new(settings: Settings, seed: [u8; 32], now: Instant) -> Bus {
+        let signer = Signer::new(&seed);
+        let inbox = Sha256::new()
+            .chain_update(b"inbox")
+            .chain_update(seed)
+            .finalize();
+        let chance = inbox[24..]
+            .iter()
+            .fold(0, |n, &byte| n << 8 | u64::from(byte));
+        let inbox = URL_SAFE_NO_PAD.encode(&inbox[..18]);
+        let (class, hub) = (settings.class.clone(), settings.hub.clone());
+        let subject = jetstream::subject(&class, &hub);
+        Bus {
+            start: now,
+            reader: Reader::default(),
+            wire: Wire::new(&inbox),
+            session: Session::new(
+                settings.servers.clone(),
+                settings.login.clone(),
+                settings.tls,
+                format!("muxnc {subject}"),
+                chance,
+                now,
+            ),
+            lookup: Lookup::new(&class, &subject),
+            way: Way::None,
+            reading: Reading::new(jetstream::stream(&class), 1),
+            created: None,
+            past: None,
+            intake: Intake::new(&class, &hub, signer.key()),
+            claim: Claim::new(signer.key()),
+            outbox: Outbox::new(subject, hub, settings.buffer),
+            signer,
+            is_open: true,
+            is_ending: false,
+            is_up: false,
+            is_plain_told: false,
+            farewell: Farewell::None,
+            away: None,
+            notices: VecDeque::new(),
+            notice: None,
+            settings,
+        }
+    }
+
+    /// The server that is to be dialled now, if one is: then [`Bus::connected`] or [`Bus::lost`] follows.
+    pub fn dial(&mut self, now: Instant) -> Option<Server> {
+        self.session.dial(now)
+    }
+
+    /// It is connected, without TLS.
+    pub fn connected(&mut self, now: Instant) {
+        self.reader = Reader::default();
+        self.wire.clear();
+        self.session.connected(now);
+    }
+
+    /// Whether the handshake of TLS is to be done, and then [`Bus::secured`] to be called.
+    pub fn wants_tls(&self) -> bool {
+        self.session.wants_tls()
+    }
+
+    /// The handshake is done: what comes and goes is inside of TLS from here on.
+    pub fn secured(&mut self, now: Instant) {
+        self.session.secured(&mut self.wire, now);
+    }
+
+    /// The connection is gone, or could not be made.
+    pub fn lost(&mut self, why: &str, now: Instant) {
+        self.session.lost(now);
+        self.lookup.interrupted();
+        self.outbox.interrupted();
+        self.claim.interrupted();
+        self.wire.clear();
+        self.way = Way::None;
+        self.farewell = Farewell::None;
+        match &mut self.away {
+            Some(away) => away.why = why.into(),
+            None if self.session.has_worked() || self.session.tried_all() => {
+                self.notices.push_back(Notice::Away(why.into()));
+                let why = why.into();
+                self.away = Some(Away { why, told: now });
+            }
+            None => {}
+        }
+    }
+
+    /// Bytes came.
+    ///
+    /// # Errors
+    /// The connection is of no use, or the hub cannot go on.
+    pub fn received(&mut self, bytes: &[u8], now: Instant) -> Result<(), Fault> {
+        self.session.note_heard(now);
+        self.reader.feed(bytes);
+        // It is put back: what is read borrows from it.
+        let mut reader = std::mem::take(&mut self.reader);
+        let result = self.read(&mut reader, now);
+        self.reader = reader;
+        result?;
+        self.turn(now)
+    }
+
+    fn read(&mut self, reader: &mut Reader, now: Instant) -> Result<(), Fault> {
+        while let Some(op) = reader.read().map_err(|violation| Fault::cut(violation.0))? {
+            match op {
+                Op::Info(json) => {
+                    self.session.greeted(json, &mut self.wire, now)?;
+                    if self.session.wants_tls() && reader.has_rest() {
+                        // Somebody on the way could have put it there.
+                        return Err(Fault::cut("it says something without TLS"));
+                    }
+                }
+                Op::Message(message) => self.message(&message, now)?,
+                Op::Ok => {}
+                Op::Error(why) => self.session.refused(why)?,
+                Op::Ping => self.wire.out().extend_from_slice(codec::PONG),
+                Op::Pong if self.session.ponged() => self.admitted(now),
+                Op::Pong if self.farewell == Farewell::Asked => self.farewell = Farewell::Heard,
+                Op::Pong => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn admitted(&mut self, now: Instant) {
+        if self.settings.at_most_once {
+            self.settle_without_log(now);
+            return;
+        }
+        self.wire.subscribe();
+        let must_be = self.session.info().jetstream;
+        self.lookup
+            .begin(must_be, self.claim.is_held(), &mut self.wire, now);
+    }
+
+    fn message(&mut self, message: &Message<'_>, now: Instant) -> Result<(), Fault> {
+        if message.sid == wire::CLASS {
+            let stamp = now.saturating_duration_since(self.start).as_nanos();
+            let stamp = Stamp(u64::try_from(stamp).unwrap_or(u64::MAX));
+            return self.hear(message, stamp, now);
+        }
+        let Some((asked, ticket)) = self.wire.answered(message.subject) else {
+            return match Place::parse(message.reply) {
+                Some(place) if self.way == Way::Stream => self.placed(&place, message, now),
+                _ => Ok(()),
+            };
+        };
+        match asked {
+            Asked::Stream | Asked::Make | Asked::Last => {
+                match self.lookup.answered(ticket, message, &mut self.wire, now)? {
+                    Some(Outcome::Stream(found)) => self.settle(found, now),
+                    Some(Outcome::None) => {
+                        if !std::mem::replace(&mut self.is_plain_told, true) {
+                            self.notices.push_back(Notice::AtMostOnce);
+                        }
+                        self.settle_without_log(now);
+                    }
+                    None => {}
+                }
+            }
+            Asked::Consumer | Asked::Pull => match self.reading.answered(ticket, message, now) {
+                Answer::Ready(0) => self.end_past(now),
+                Answer::NoStream => self.look_again(now),
+                Answer::Ready(_) | Answer::None => {}
+            },
+            Asked::Publish => self.published(message, now),
+        }
+        Ok(())
+    }
+
+    /// The stream is gone: it is made anew.
+    fn look_again(&mut self, now: Instant) {
+        if !self.lookup.is_going_on() {
+            self.lookup
+                .begin(true, self.claim.is_held(), &mut self.wire, now);
+        }
+    }
+
+    fn published(&mut self, message: &Message<'_>, now: Instant) {
+        if message.status() == Some(503) {
+            // Nobody keeps what is said to the class.
+            self.outbox.refused(now);
+            self.look_again(now);
+            return;
+        }
+        match serde_json::from_slice::<jetstream::Taken>(message.payload) {
+            Ok(taken) if taken.error.is_none() && taken.seq.is_some() => self.outbox.taken(),
+            _ => self.outbox.refused(now),
+        }
+    }
+
+    /// The stream is there.
+    fn settle(&mut self, found: Found, now: Instant) {
+        self.intake.set_log(true);
+        self.claim.begin_with_log(found.spoke, now);
+        self.reading.connected(self.session.info().max_payload);
+        match &self.created {
+            None => self.begin_past(found.clone(), LOOK_BACK.max(4 * self.settings.history), now),
+            Some(created) if *created != found.created => self.reading.begin(found.first),
+            // A server that broke down lost its end.
+            Some(_) if self.reading.next() > found.last + 1 => self.reading.begin(found.last + 1),
+            Some(_) => {}
+        }
+        self.created = Some(found.created);
+        self.settled(Way::Stream);
+    }
+
+    fn settle_without_log(&mut self, now: Instant) {
+        let all = jetstream::subject(&self.settings.class, ">");
+        codec::push_subscription(&all, wire::CLASS, self.wire.out());
+        self.intake.set_log(false);
+        self.claim.begin_without_log(now);
+        self.settled(Way::Plain);
+    }
+
+    fn settled(&mut self, way: Way) {
+        self.way = way;
+        self.session.note_success();
+        if self.away.take().is_some() && self.is_up {
+            self.notices
+                .push_back(Notice::Back(self.outbox.waiting().lines));
+        }
+    }
+
+    /// Reads so many of the last messages.
+    fn begin_past(&mut self, found: Found, span: u64, now: Instant) {
+        let begin = found
+            .last
+            .saturating_add(1)
+            .saturating_sub(span)
+            .max(found.first);
+        self.reading.begin(begin);
+        self.intake.begin_backlog(self.settings.history);
+        let is_empty = begin > found.last;
+        self.past = Some(Past { found, begin, span });
+        if is_empty {
+            self.end_past(now);
+        }
+    }
+
+    /// What was there before this hub was read: further back, if more is wanted and there.
+    fn end_past(&mut self, now: Instant) {
+        let Some(Past { found, begin, span }) = self.past.take() else {
+            return;
+        };
+        if self.intake.wanting() > 0 && begin > found.first {
+            self.begin_past(found, span.saturating_mul(2), now);
+            return;
+        }
+        let spoke = match found.spoke {
+            Spoke::Hub(key, stamp) => Some((key, stamp)),
+            Spoke::Nobody | Spoke::Stranger => None,
+        };
+        self.intake.end_backlog(spoke, now);
+    }
+
+    fn placed(
+        &mut self,
+        place: &Place<'_>,
+        message: &Message<'_>,
+        now: Instant,
+    ) -> Result<(), Fault> {
+        if !self.reading.came(place, now) {
+            return Ok(());
+        }
+        let is_past = |past: &Past| place.sequence <= past.found.last;
+        if self.past.as_ref().is_some_and(|past| !is_past(past)) {
+            self.end_past(now);
+            if self.past.is_some() {
+                // It comes again.
+                return Ok(());
+            }
+        }
+        self.hear(message, place.stamp, now)?;
+        if self
+            .past
+            .as_ref()
+            .is_some_and(|past| place.sequence == past.found.last)
+            || place.pending == 0
+        {
+            self.end_past(now);
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, message: &Message<'_>, stamp: Stamp, now: Instant) -> Result<(), Fault> {
+        match self.intake.hear(message, stamp, now) {
+            Some(news) => {
+                let step = self.claim.heard(news, now);
+                self.step(step)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), Fault> {
+        match step {
+            Step::None => {}
+            Step::Held => {
+                self.is_up = true;
+                // A claim does not say that the name was got.
+                self.outbox.announce();
+                self.notices.push_back(Notice::Up);
+            }
+            Step::Wait(left) => self.notices.push_back(Notice::NameHeld(left)),
+            Step::Taken => {
+                let why = format!("{} is taken by another hub", self.settings.hub);
+                return Err(Fault::end(&why, Some("--bus-name with another name")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be sent. To be looked at after everything else.
+    pub fn output(&self) -> &[u8] {
+        self.wire.output()
+    }
+
+    /// So much of it was sent.
+    pub fn written(&mut self, bytes: usize) {
+        self.wire.note_written(bytes);
+    }
+
+    /// Those that were given, and those that they named.
+    pub fn servers(&self) -> &[Server] {
+        self.session.servers()
+    }
+
+    /// Whether the bus can be used now.
+    pub fn is_live(&self) -> bool {
+        self.way != Way::None
+    }
+
+    /// Whether it ever could.
+    pub fn was_live(&self) -> bool {
+        self.session.has_worked()
+    }
+
+    /// Somebody here said something: whole lines, the last perhaps a piece of one that is too long.
+    pub fn say(&mut self, who: Speaker<'_>, said: &[u8]) {
+        if !self.is_ending {
+            self.outbox.say(&author(who), said);
+        }
+    }
+
+    /// Somebody here came, went or has a name.
+    pub fn tell(&mut self, who: Speaker<'_>, change: Change) {
+        if !self.is_ending {
+            self.outbox.push(Piece::Changed(author(who), change));
+        }
+    }
+
+    /// Asks something of another hub. False: there is none of that name, or nobody has such a name there.
+    pub fn ask(&mut self, ask: Ask<'_>) -> bool {
+        let own = self.signer.key();
+        let mut others = self.intake.roll().present();
+        let other = others.find(|other| other.name == ask.hub && other.key != own);
+        let (Some(key), Some((whom, what))) = (other.map(|other| other.key), asked(&ask)) else {
+            return false;
+        };
+        if !self.is_ending {
+            self.outbox.push(Piece::Ask { key, whom, what });
+        }
+        !self.is_ending
+    }
+
+    /// So many members are here.
+    pub fn set_here(&mut self, members: usize) {
+        self.outbox.set_here(members as u64);
+    }
+
+    /// Nothing more is said here: what waits is told, and that this hub ends.
+    pub fn bye(&mut self) {
+        let is_known = self.claim.is_held() || !self.outbox.is_empty();
+        if !std::mem::replace(&mut self.is_ending, true) && is_known {
+            self.outbox.push(Piece::Bye);
+        }
+    }
+
+    /// Whether the others have all there was to tell.
+    pub fn is_flushed(&self) -> bool {
+        // What is written without a log is read by the server before it answers.
+        self.outbox.is_empty() && (self.way != Way::Plain || self.farewell == Farewell::Heard)
+    }
+
+    /// What was said here and is not known to be in the stream.
+    pub fn waiting(&self) -> Waiting {
+        self.outbox.waiting()
+    }
+
+    /// The other hubs.
+    pub fn hubs(&self) -> impl Iterator<Item = Hub<'_>> {
+        let own = self.signer.key();
+        let others = self
+            .intake
+            .roll()
+            .present()
+            .filter(move |other| other.key != own);
+        others.map(|other| Hub {
+            name: other.name,
+            here: other.here,
+            heard: other.heard,
+        })
+    }
+
+    /// The next thing that happened, lines only if the room takes them. To be called until there is none.
+    pub fn take(&mut self, takes_lines: bool, now: Instant) -> Option<Event<'_>> {
+        self.is_open = takes_lines;
+        self.notice = self.notices.pop_front();
+        if let Some(notice) = &self.notice {
+            return Some(notice.event(&self.settings.hub));
+        }
+        if self.intake.strangers.is_due(now) {
+            let (text, count) = self.intake.strangers.take(now);
+            return Some(Event::Stranger { text, count });
+        }
+        let (item, line) = self.intake.take(takes_lines)?;
+        Some(told(item, line))
+    }
+
+    /// Time goes on, or something changed. To be called once a turn.
+    ///
+    /// # Errors
+    /// The connection is of no use, or the hub cannot go on.
+    pub fn turn(&mut self, now: Instant) -> Result<(), Fault> {
+        self.session.turn(&mut self.wire, now)?;
+        self.lookup.turn(&mut self.wire, now)?;
+        if let Some(away) = &mut self.away
+            && now >= away.told + REMINDER
+        {
+            away.told = now;
+            let waiting = self.outbox.waiting();
+            self.notices
+                .push_back(Notice::StillAway(away.why.clone(), waiting));
+        }
+        if self.way == Way::None {
+            return Ok(());
+        }
+        let step = self.claim.turn(now);
+        self.step(step)?;
+        if self.way == Way::Stream && !self.lookup.is_going_on() {
+            let wants = self.is_open && self.intake.has_room();
+            self.reading.turn(wants, &mut self.wire, now);
+        }
+        self.publish(now)
+    }
+
+    fn publish(&mut self, now: Instant) -> Result<(), Fault> {
+        loop {
+            self.make(now);
+            let subject = jetstream::subject(&self.settings.class, &self.settings.hub);
+            let Ok(sent) = self.outbox.send(now) else {
+                return Err(Fault::cut("the stream does not take what is said"));
+            };
+            let Some(sealed) = sent else {
+                break;
+            };
+            if self.way == Way::Stream {
+                self.wire
+                    .ask(Asked::Publish, &subject, &sealed.headers, &sealed.payload);
+                return Ok(());
+            }
+            let out = self.wire.out();
+            codec::push_message(&subject, "", &sealed.headers, &sealed.payload, out);
+            self.outbox.taken();
+        }
+        if self.way == Way::Plain
+            && self.is_ending
+            && self.outbox.is_empty()
+            && self.farewell == Farewell::None
+        {
+            self.farewell = Farewell::Asked;
+            self.wire.out().extend_from_slice(codec::PING);
+        }
+        Ok(())
+    }
+
+    /// Makes a message, if there is something to tell.
+    fn make(&mut self, now: Instant) {
+        if !self.can_make() {
+            return;
+        }
+        if self.claim.is_due(now) {
+            self.claim.made(now);
+            self.outbox.claim(&self.signer, now);
+        } else if self.claim.is_held() && self.outbox.is_due(!self.is_ending, now) {
+            for (author, lines) in self.outbox.make(&self.signer, now) {
+                self.notices.push_back(Notice::Lost(author, lines));
+            }
+        }
+    }
+
+    fn can_make(&self) -> bool {
+        self.outbox.is_ready() && self.wire.output().len() <= MAX_UNSENT
+    }
+
+    /// When [`Bus::dial`], [`Bus::take`] or [`Bus::turn`] has something to do by itself.
+    pub fn deadline(&self) -> Option<Instant> {
+        let mut all = vec![
+            self.session.deadline(),
+            self.lookup.deadline(),
+            self.away.as_ref().map(|away| away.told + REMINDER),
+            self.intake.strangers.deadline(),
+        ];
+        // What waits for something else than time has none.
+        if self.way == Way::Plain || (self.way == Way::Stream && self.can_make()) {
+            all.push(self.claim.deadline());
+        }
+        if self.way != Way::None {
+            all.push(self.outbox.resend());
+            if self.claim.is_held() && self.can_make() && !self.is_ending {
+                all.push(self.outbox.heartbeat());
+            }
+        }
+        if self.way == Way::Stream && !self.lookup.is_going_on() {
+            all.push(self.reading.deadline());
+        }
+        all.into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! What the bus is told and tells: who speaks, and what happened.
+//!
+//! It promises: a name of a member is one that a member can have, whoever gave it.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::engine::bus::envelope;
+use crate::engine::bus::envelope::Author;
+use crate::engine::bus::envelope::Change;
+use crate::engine::bus::envelope::MAX_TEXT;
+use crate::engine::bus::intake::Item;
+use crate::engine::bus::outbox::Waiting;
+use crate::engine::names::is_name;
+
+/// Somebody here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Speaker<'a> {
+    /// Its number. The operator is 0.
+    pub number: u32,
+    /// Its name, if it has one.
+    pub name: Option<&'a str>,
+}
+
+/// Somebody at another hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remote<'a> {
+    /// The hub.
+    pub hub: &'a str,
+    /// Its number there. The operator is 0.
+    pub number: u32,
+    /// Its name, if it has one.
+    pub name: Option<&'a str>,
+}
+
+/// Whom something is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom<'a> {
+    /// The member with that number.
+    Number(u32),
+    /// That of that name.
+    Name(&'a str),
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What<'a> {
+    /// To say this to it alone.
+    Tell(&'a str),
+    /// To cut it off.
+    Kick,
+    /// Neither to show nor to relay what it says.
+    Mute,
+    /// To do so again.
+    Unmute,
+}
+
+/// Something that is asked of another hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask<'a> {
+    /// Which.
+    pub hub: &'a str,
+    /// About whom.
+    pub whom: Whom<'a>,
+    /// What.
+    pub what: What<'a>,
+}
+
+/// Another hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hub<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// How many members it has.
+    pub here: u64,
+    /// When it was heard last.
+    pub heard: Instant,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Somebody said something: a whole line, or a piece of one that is too long, without its end.
+    Said {
+        /// Who.
+        speaker: Remote<'a>,
+        /// What.
+        line: &'a [u8],
+    },
+    /// Somebody came, went or has a name.
+    Changed {
+        /// Who.
+        speaker: Remote<'a>,
+        /// What became of it.
+        change: Change,
+    },
+    /// Another hub asks something.
+    Asked {
+        /// Which.
+        hub: &'a str,
+        /// About whom.
+        whom: Whom<'a>,
+        /// What.
+        what: What<'a>,
+    },
+    /// A hub came.
+    Came {
+        /// Which.
+        hub: &'a str,
+        /// With so many members.
+        here: u64,
+    },
+    /// A hub is gone.
+    Gone {
+        /// Which.
+        hub: &'a str,
+        /// With so many members.
+        here: u64,
+        /// It said so.
+        clean: bool,
+    },
+    /// Lines did not come here, or, of our own hub, go to the others.
+    Missing {
+        /// Of which hub.
+        hub: &'a str,
+        /// Of whom, if that is known.
+        speaker: Option<Remote<'a>>,
+        /// How many.
+        lines: u64,
+    },
+    /// Something was published to the class that is not a hub's.
+    Stranger {
+        /// The beginning of the first, which does nothing but being shown.
+        text: &'a str,
+        /// How many there were since the last.
+        count: u64,
+    },
+    /// There is no JetStream, so lines may be lost.
+    AtMostOnce,
+    /// Our name is held by a hub that is silent: it is waited for so long.
+    NameHeld {
+        /// How long.
+        left: Duration,
+    },
+    /// This hub is on the bus, for the first time.
+    Up,
+    /// The bus is gone.
+    Away {
+        /// Why.
+        why: &'a str,
+    },
+    /// It is gone for a minute more.
+    StillAway {
+        /// Why it could not be reached last.
+        why: &'a str,
+        /// What waits for it.
+        waiting: Waiting,
+    },
+    /// It is back.
+    Back {
+        /// So many lines come late.
+        late: u64,
+    },
+}
+
+/// What happened to the connection, or here.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// [`Event::AtMostOnce`].
+    AtMostOnce,
+    /// [`Event::NameHeld`].
+    NameHeld(Duration),
+    /// [`Event::Up`].
+    Up,
+    /// [`Event::Away`].
+    Away(String),
+    /// [`Event::StillAway`].
+    StillAway(String, Waiting),
+    /// [`Event::Back`].
+    Back(u64),
+    /// [`Event::Missing`], of our own.
+    Lost(Author, u64),
+}
+
+/// Whom the others read it of.
+pub(super) fn author(who: Speaker<'_>) -> Author {
+    // Another hub would take no message with it.
+    let name = who.name.filter(|name| is_name(name)).map(Into::into);
+    let number = who.number;
+    Author { number, name }
+}
+
+/// As another hub reads it. None: nobody has such a name.
+pub(super) fn asked(ask: &Ask<'_>) -> Option<(envelope::Whom, envelope::What)> {
+    let whom = match ask.whom {
+        Whom::Number(number) => envelope::Whom::Number(number),
+        Whom::Name(name) if !is_name(name) => return None,
+        Whom::Name(name) => envelope::Whom::Name(name.into()),
+    };
+    let what = match ask.what {
+        What::Tell(text) => {
+            let letters = text
+                .char_indices()
+                .map(|(at, letter)| at + letter.len_utf8());
+            let end = letters.take_while(|&end| end <= MAX_TEXT).last();
+            envelope::What::Tell(text[..end.unwrap_or(0)].into())
+        }
+        What::Kick => envelope::What::Kick,
+        What::Mute => envelope::What::Mute,
+        What::Unmute => envelope::What::Unmute,
+    };
+    Some((whom, what))
+}
+
+fn remote<'a>(hub: &'a str, author: &'a Author) -> Remote<'a> {
+    Remote {
+        hub,
+        number: author.number,
+        name: author.name.as_deref(),
+    }
+}
+
+impl Notice {
+    /// As it is told.
+    pub(super) fn event<'a>(&'a self, own: &'a str) -> Event<'a> {
+        match self {
+            Notice::AtMostOnce => Event::AtMostOnce,
+            Notice::NameHeld(left) => Event::NameHeld { left: *left },
+            Notice::Up => Event::Up,
+            Notice::Away(why) => Event::Away { why },
+            Notice::StillAway(why, waiting) => Event::StillAway {
+                why,
+                waiting: *waiting,
+            },
+            Notice::Back(late) => Event::Back { late: *late },
+            Notice::Lost(author, lines) => Event::Missing {
+                hub: own,
+                speaker: Some(remote(own, author)),
+                lines: *lines,
+            },
+        }
+    }
+}
+
+/// As it is told.
+pub(super) fn told<'a>(item: &'a Item, line: &'a [u8]) -> Event<'a> {
+    match item {
+        Item::Said { hub, author, .. } => Event::Said {
+            speaker: remote(hub, author),
+            line,
+        },
+        Item::Changed(hub, author, change) => Event::Changed {
+            speaker: remote(hub, author),
+            change: *change,
+        },
+        Item::Asked(hub, whom, what) => Event::Asked {
+            hub,
+            whom: match whom {
+                envelope::Whom::Number(number) => Whom::Number(*number),
+                envelope::Whom::Name(name) => Whom::Name(name),
+            },
+            what: match what {
+                envelope::What::Tell(text) => What::Tell(text),
+                envelope::What::Kick => What::Kick,
+                envelope::What::Mute => What::Mute,
+                envelope::What::Unmute => What::Unmute,
+            },
+        },
+        Item::Came(hub, here) => Event::Came { hub, here: *here },
+        Item::Gone(gone) => Event::Gone {
+            hub: &gone.hub,
+            here: gone.here,
+            clean: gone.clean,
+        },
+        Item::Missing(hub, author, lines) => Event::Missing {
+            hub,
+            speaker: author.as_ref().map(|author| remote(hub, author)),
+            lines: *lines,
+        },
+    }
+}

@@ -1,0 +1,345 @@
+//! The stream of the class, looked for on each connection, and made where there is none.
+//!
+//! ```text
+//!   STREAM.INFO ── found ──────────▶ MSG.GET (who spoke last in our name?) ─▶ found
+//!      │   ▲ └─ nobody answers ────▶ no JetStream
+//!      │   └─────────────┐
+//!      └ not found ─▶ STREAM.CREATE
+//! ```
+//!
+//! It promises: a stream that is there is used as it is, or refused with words if it could not do what it is
+//! for; nothing is changed in it.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use serde::Deserialize;
+
+use crate::engine::bus::codec::Message;
+use crate::engine::bus::envelope;
+use crate::engine::bus::envelope::Key;
+use crate::engine::bus::fault::Fault;
+use crate::engine::bus::jetstream;
+use crate::engine::bus::jetstream::Refusal;
+use crate::engine::bus::jetstream::Stamp;
+use crate::engine::bus::outbox::MIN_PAYLOAD;
+use crate::engine::bus::strangers::printable;
+use crate::engine::bus::wire::Asked;
+use crate::engine::bus::wire::Ticket;
+use crate::engine::bus::wire::Wire;
+
+/// What was not answered so long is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was refused is asked again after that.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often.
+const TRIES: u32 = 5;
+
+/// The stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The number of its first message.
+    pub(super) first: u64,
+    /// That of its last.
+    pub(super) last: u64,
+    /// When it was made, as it says: another one in its place says another time.
+    pub(super) created: String,
+    /// Who spoke last in our name.
+    pub(super) spoke: Spoke,
+}
+
+/// Who spoke last in a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoke {
+    /// Nobody, or who did said farewell.
+    Nobody,
+    /// The hub with this key, and when.
+    Hub(Key, Stamp),
+    /// Somebody that cannot be understood.
+    Stranger,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// There is a stream.
+    Stream(Found),
+    /// There is no JetStream.
+    None,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Lookup {
+    class: String,
+    subject: String,
+    /// The server says that it keeps streams, or did before.
+    must_be: bool,
+    /// Who spoke last need not be known.
+    is_ours: bool,
+    question: Option<Question>,
+    found: Option<Found>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Question {
+    what: Asked,
+    ticket: Ticket,
+    again: Instant,
+    tries: u32,
+}
+
+impl Lookup {
+    /// For that class, and our own subject in it.
+    pub(super) fn new(class: &str, subject: &str) -> Lookup {
+        Lookup {
+            class: class.into(),
+            subject: subject.into(),
+            must_be: false,
+            is_ours: false,
+            question: None,
+            found: None,
+        }
+    }
+
+    /// Begins, on a new connection or since the stream is gone. `must_be`: this server keeps streams.
+    pub(super) fn begin(&mut self, must_be: bool, is_ours: bool, wire: &mut Wire, now: Instant) {
+        self.must_be |= must_be;
+        self.is_ours = is_ours;
+        self.found = None;
+        self.ask(Asked::Stream, wire, now);
+    }
+
+    /// Whether it goes on.
+    pub(super) fn is_going_on(&self) -> bool {
+        self.question.is_some()
+    }
+
+    /// The connection is gone.
+    pub(super) fn interrupted(&mut self) {
+        self.question = None;
+    }
+
+    fn ask(&mut self, what: Asked, wire: &mut Wire, now: Instant) {
+        let tries = match self.question {
+            Some(question) if question.what == what => question.tries + 1,
+            _ => 1,
+        };
+        let stream = jetstream::stream(&self.class);
+        let (subject, body) = match what {
+            Asked::Make => jetstream::make(&self.class),
+            Asked::Last => jetstream::last(&stream, &self.subject),
+            _ => (jetstream::info(&stream), String::new()),
+        };
+        let ticket = wire.ask(what, &subject, "", body.as_bytes());
+        let again = now + PATIENCE;
+        self.question = Some(Question {
+            what,
+            ticket,
+            again,
+            tries,
+        });
+    }
+
+    /// Time goes on.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub(super) fn turn(&mut self, wire: &mut Wire, now: Instant) -> Result<(), Fault> {
+        match self.question {
+            Some(question) if now < question.again => Ok(()),
+            Some(question) if question.tries == TRIES => {
+                Err(Fault::cut("its JetStream does not answer"))
+            }
+            Some(question) => {
+                self.ask(question.what, wire, now);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// When it asks again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.question.map(|question| question.again)
+    }
+
+    /// An answer came.
+    ///
+    /// # Errors
+    /// There is a stream, but it does not do.
+    pub(super) fn answered(
+        &mut self,
+        ticket: Ticket,
+        message: &Message<'_>,
+        wire: &mut Wire,
+        now: Instant,
+    ) -> Result<Option<Outcome>, Fault> {
+        let Some(question) = self.question.filter(|question| question.ticket == ticket) else {
+            return Ok(None);
+        };
+        if message.status() == Some(503) {
+            return Ok(self.nobody(now));
+        }
+        match question.what {
+            Asked::Last => {
+                let spoke = self.spoke(message);
+                return Ok(self.settle(spoke));
+            }
+            Asked::Make => match self.understood::<jetstream::Stream>(message, now) {
+                Some(made)
+                    if made
+                        .error
+                        .as_ref()
+                        .is_none_or(|error| error.err_code == jetstream::IN_USE) =>
+                {
+                    self.ask(Asked::Stream, wire, now);
+                }
+                Some(made) => return self.not_made(&made.error.unwrap_or_default(), now),
+                None => {}
+            },
+            _ => {
+                let Some(stream) = self.understood::<jetstream::Stream>(message, now) else {
+                    return Ok(None);
+                };
+                match &stream.error {
+                    Some(error) if error.err_code == jetstream::NO_STREAM => {
+                        self.ask(Asked::Make, wire, now);
+                    }
+                    Some(error) if jetstream::NO_JETSTREAM.contains(&error.err_code) => {
+                        return Ok(self.nobody(now));
+                    }
+                    Some(error) => return self.not_made(error, now),
+                    None => {
+                        self.check(&stream)?;
+                        self.found = Some(Found {
+                            first: stream.state.first_seq.max(1),
+                            last: stream.state.last_seq,
+                            created: stream.created,
+                            spoke: Spoke::Nobody,
+                        });
+                        if self.is_ours {
+                            return Ok(self.settle(Spoke::Nobody));
+                        }
+                        self.ask(Asked::Last, wire, now);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn settle(&mut self, spoke: Spoke) -> Option<Outcome> {
+        self.question = None;
+        self.must_be = true;
+        let found = self.found.take()?;
+        Some(Outcome::Stream(Found { spoke, ..found }))
+    }
+
+    /// Of a server that had streams it is a moment's trouble, such as an election.
+    fn nobody(&mut self, now: Instant) -> Option<Outcome> {
+        if self.must_be {
+            self.pause(now);
+            return None;
+        }
+        self.question = None;
+        Some(Outcome::None)
+    }
+
+    fn pause(&mut self, now: Instant) {
+        if let Some(question) = &mut self.question {
+            question.again = now + PAUSE;
+        }
+    }
+
+    fn understood<T: for<'a> Deserialize<'a>>(
+        &mut self,
+        message: &Message<'_>,
+        now: Instant,
+    ) -> Option<T> {
+        let answer = serde_json::from_slice(message.payload).ok();
+        if answer.is_none() {
+            self.pause(now);
+        }
+        answer
+    }
+
+    fn not_made(&mut self, error: &Refusal, now: Instant) -> Result<Option<Outcome>, Fault> {
+        let stream = jetstream::stream(&self.class);
+        if error.err_code == jetstream::OVERLAP {
+            let why = format!("another stream than {stream} keeps what this class says");
+            return Err(Fault::end(
+                &why,
+                Some("--bus with another /CLASS, or remove that stream"),
+            ));
+        }
+        // Such as: no leader yet. What lasts is told when it was tried often enough.
+        let lasts = self
+            .question
+            .is_some_and(|question| question.tries == TRIES);
+        if lasts {
+            let why = printable(error.description.as_bytes());
+            return Err(Fault::Drop(format!(
+                "it does not make the stream {stream}: {why}"
+            )));
+        }
+        self.pause(now);
+        Ok(None)
+    }
+
+    fn check(&self, stream: &jetstream::Stream) -> Result<(), Fault> {
+        let (name, config) = (jetstream::stream(&self.class), &stream.config);
+        let shortest = i64::try_from(MIN_PAYLOAD).unwrap_or(i64::MAX);
+        let why = if !config.captures(&self.class) {
+            format!("the stream {name} does not keep muxnc.{}.>", self.class)
+        } else if config.retention != "limits" {
+            format!("the stream {name} does not keep what was read")
+        } else if config.no_ack {
+            format!("the stream {name} does not say what it took")
+        } else if config.sealed {
+            format!("the stream {name} takes no more")
+        } else if config.max_msg_size > 0 && config.max_msg_size < shortest {
+            format!("the stream {name} takes only short messages")
+        } else {
+            return Ok(());
+        };
+        let hint = "remove it, and a hub makes one that does; or take another /CLASS";
+        Err(Fault::end(&why, Some(hint)))
+    }
+
+    fn spoke(&self, message: &Message<'_>) -> Spoke {
+        let Ok(last) = serde_json::from_slice::<jetstream::Last>(message.payload) else {
+            return Spoke::Stranger;
+        };
+        // There is none, or it says that it cannot tell: then it is listened for.
+        let Some(kept) = last.message else {
+            let is_none = last.error.is_some_and(|error| error.code == 404);
+            return if is_none {
+                Spoke::Nobody
+            } else {
+                Spoke::Stranger
+            };
+        };
+        let Some((headers, payload, stamp)) = kept.open() else {
+            return Spoke::Stranger;
+        };
+        let parts = Message {
+            subject: self.subject.as_bytes(),
+            sid: 0,
+            reply: b"",
+            headers: &headers,
+            payload: &payload,
+            is_cut: false,
+        };
+        let signature = parts.header(envelope::SIGNATURE);
+        match envelope::open(&self.class, parts.subject, signature, &payload) {
+            None => Spoke::Stranger,
+            Some(envelope) if envelope.is_bye() => Spoke::Nobody,
+            // Another's: whoever holds the name is listened for.
+            Some(envelope) if envelope.claims => Spoke::Stranger,
+            Some(envelope) => Spoke::Hub(envelope.key, stamp),
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! What is said here, on its way to the others: what waits, and the one message that is in flight.
+//!
+//! ```text
+//!   said ─▶ the queue ─▶ a message ─▶ in flight, until the stream has it
+//!             │ full: the oldest lines are dropped, counted by who said them
+//!             └──▶ lost: told by the next message
+//! ```
+//!
+//! Lines are counted as they become part of a message, those that were dropped too. What comes after a
+//! message is sent when the stream has that one: so the stream has each in order, whatever breaks, and a
+//! message is the same bytes each time that it is sent.
+//!
+//! It promises: every line is in exactly one message, or counted as lost in exactly one, and in the order in
+//! which it was said; no more than the limit waits.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::engine::bus::envelope::Author;
+use crate::engine::bus::envelope::Envelope;
+use crate::engine::bus::envelope::Piece;
+use crate::engine::bus::envelope::Sealed;
+use crate::engine::bus::envelope::Signer;
+use crate::engine::bus::envelope::count;
+use crate::engine::lines::MAX_LINE;
+
+/// The most bytes of lines in a message: what is sent at once, and small enough that others are not behind it
+/// for long.
+const MAX_BODY: usize = 96 * 1024;
+
+/// The most bytes of JSON before them, about.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// A server must take so much at once: the longest message, its headers included.
+pub(super) const MIN_PAYLOAD: u64 = 160 * 1024;
+
+/// Lines of one speaker are kept together up to so many bytes: so many are dropped together too.
+const TOGETHER: usize = 4 * 1024;
+
+/// What a piece takes beside its bytes, in memory and as JSON: about as much.
+const OVERHEAD: usize = 128;
+
+/// A message that was not taken so long is sent again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// After so many times in vain something is wrong with the server.
+const TRIES: u32 = 3;
+
+/// The others are told so often that this hub is there.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// What waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// Lines.
+    pub lines: u64,
+    /// Their bytes, and what is kept beside them.
+    pub bytes: usize,
+    /// Lines that were dropped since the buffer was full, and of which nobody was told yet.
+    pub lost: u64,
+}
+
+impl Waiting {
+    fn of(piece: &Piece) -> Waiting {
+        let bytes = match piece {
+            Piece::Said(_, bytes) => bytes.len(),
+            _ => 0,
+        };
+        let lines = piece.lines();
+        let bytes = bytes + OVERHEAD;
+        Waiting {
+            lines,
+            bytes,
+            lost: 0,
+        }
+    }
+
+    fn add(&mut self, other: Waiting) {
+        self.lines += other.lines;
+        self.bytes += other.bytes;
+    }
+
+    fn remove(&mut self, other: Waiting) {
+        self.lines -= other.lines;
+        self.bytes -= other.bytes;
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    subject: String,
+    hub: String,
+    limit: usize,
+    here: u64,
+    /// In the order in which it was said.
+    queue: VecDeque<Piece>,
+    queued: Waiting,
+    /// By whom they were said. They are older than all that is in the queue.
+    lost: BTreeMap<Author, u64>,
+    /// How many messages there were.
+    seq: u64,
+    /// How many lines are in them.
+    counted: u64,
+    flight: Option<Flight>,
+    /// When a message was made last.
+    spoke: Option<Instant>,
+}
+
+/// The message that is in flight.
+#[derive(Debug)]
+struct Flight {
+    sealed: Sealed,
+    waiting: Waiting,
+    sent: Option<Instant>,
+    /// Since this connection.
+    tries: u32,
+    /// It was refused: not before this is it sent again.
+    not_before: Option<Instant>,
+}
+
+/// It is not taken, again and again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct InVain;
+
+impl Outbox {
+    /// For the hub of that name. No more than about `limit` bytes wait.
+    pub(super) fn new(subject: String, hub: String, limit: usize) -> Outbox {
+        Outbox {
+            subject,
+            hub,
+            limit,
+            here: 0,
+            queue: VecDeque::new(),
+            queued: Waiting::default(),
+            lost: BTreeMap::new(),
+            seq: 0,
+            counted: 0,
+            flight: None,
+            spoke: None,
+        }
+    }
+
+    /// So many members are here.
+    pub(super) fn set_here(&mut self, members: u64) {
+        self.here = members;
+    }
+
+    /// Takes what somebody said: whole lines, the last perhaps a piece of one that is too long.
+    pub(super) fn say(&mut self, author: &Author, said: &[u8]) {
+        for line in said.split_inclusive(|&byte| byte == b'\n') {
+            // A longer one is none that a hub would take.
+            for piece in line.chunks(MAX_LINE) {
+                self.push_line(author, piece);
+            }
+        }
+        self.drop_oldest();
+    }
+
+    fn push_line(&mut self, author: &Author, line: &[u8]) {
+        let lines = count(line);
+        if let Some(Piece::Said(last, bytes)) = self.queue.back_mut()
+            && last == author
+            && bytes.last() == Some(&b'\n')
+            && bytes.len() + line.len() <= TOGETHER
+        {
+            bytes.extend_from_slice(line);
+            self.queued.lines += lines;
+            self.queued.bytes += line.len();
+        } else {
+            self.push(Piece::Said(author.clone(), line.into()));
+        }
+    }
+
+    /// Takes something else to be told, behind what was said before.
+    pub(super) fn push(&mut self, piece: Piece) {
+        self.queued.add(Waiting::of(&piece));
+        self.queue.push_back(piece);
+    }
+
+    /// What is not a line goes with those around it, or the queue had no end.
+    fn drop_oldest(&mut self) {
+        while self.queued.bytes > self.limit
+            && let Some(piece) = self.queue.pop_front()
+        {
+            self.queued.remove(Waiting::of(&piece));
+            let lines = piece.lines();
+            if let Piece::Said(author, _) = piece {
+                *self.lost.entry(author).or_default() += lines;
+            }
+        }
+    }
+
+    /// What waits and what is in flight.
+    pub(super) fn waiting(&self) -> Waiting {
+        let mut waiting = self.queued;
+        waiting.lost = self.lost.values().sum();
+        if let Some(flight) = &self.flight {
+            waiting.add(flight.waiting);
+        }
+        waiting
+    }
+
+    /// Whether the others have all there is to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.flight.is_none() && self.queue.is_empty() && self.lost.is_empty()
+    }
+
+    /// Whether nothing is in flight, so that a message can be made.
+    pub(super) fn is_ready(&self) -> bool {
+        self.flight.is_none()
+    }
+
+    /// Whether there is something to tell, be it only that this hub is there, if that is told at all.
+    pub(super) fn is_due(&self, with_heartbeat: bool, now: Instant) -> bool {
+        let is_silent = self.heartbeat().is_none_or(|at| now >= at);
+        !self.queue.is_empty() || !self.lost.is_empty() || (with_heartbeat && is_silent)
+    }
+
+    /// When it is told again that this hub is there, if nothing else is.
+    pub(super) fn heartbeat(&self) -> Option<Instant> {
+        Some(self.spoke? + HEARTBEAT)
+    }
+
+    /// The others are to be told at once that this hub is there.
+    pub(super) fn announce(&mut self) {
+        self.spoke = None;
+    }
+
+    /// Makes the next message of what waits, and puts it in flight. Gives whose lines it tells to be lost.
+    pub(super) fn make(&mut self, signer: &Signer, now: Instant) -> Vec<(Author, u64)> {
+        let (pieces, waiting) = self.gather();
+        let mut told = Vec::new();
+        for piece in &pieces {
+            if let Piece::Lost(author, lines) = piece {
+                told.push((author.clone(), *lines));
+            }
+        }
+        self.launch(pieces, waiting, false, signer, now);
+        told
+    }
+
+    /// Makes a message that claims the name, and puts it in flight.
+    pub(super) fn claim(&mut self, signer: &Signer, now: Instant) {
+        self.launch(Vec::new(), Waiting::default(), true, signer, now);
+    }
+
+    fn launch(
+        &mut self,
+        pieces: Vec<Piece>,
+        waiting: Waiting,
+        claims: bool,
+        signer: &Signer,
+        now: Instant,
+    ) {
+        self.seq += 1;
+        let envelope = Envelope {
+            hub: self.hub.clone(),
+            key: signer.key(),
+            seq: self.seq,
+            first: self.counted,
+            here: self.here,
+            claims,
+            pieces,
+        };
+        self.counted += envelope.lines();
+        self.spoke = Some(now);
+        self.flight = Some(Flight {
+            sealed: signer.seal(&self.subject, &envelope),
+            waiting,
+            sent: None,
+            tries: 0,
+            not_before: None,
+        });
+    }
+
+    fn gather(&mut self) -> (Vec<Piece>, Waiting) {
+        let (mut pieces, mut waiting) = (Vec::new(), Waiting::default());
+        let (mut head, mut body) = (0, 0);
+        let mut fits = |piece: &Piece| {
+            head += head_len(piece);
+            body += Waiting::of(piece).bytes - OVERHEAD;
+            head <= MAX_HEAD && body <= MAX_BODY
+        };
+        while let Some((author, lines)) = self.lost.pop_first() {
+            let piece = Piece::Lost(author, lines);
+            if fits(&piece) {
+                pieces.push(piece);
+            } else if let Piece::Lost(author, lines) = piece {
+                self.lost.insert(author, lines);
+                break;
+            }
+        }
+        // What was lost is older.
+        while self.lost.is_empty()
+            && let Some(piece) = self.queue.front()
+            && fits(piece)
+        {
+            let sum = Waiting::of(piece);
+            self.queued.remove(sum);
+            waiting.add(sum);
+            pieces.extend(self.queue.pop_front());
+        }
+        (pieces, waiting)
+    }
+
+    /// The message in flight, if it is to be sent, now or again.
+    ///
+    /// # Errors
+    /// It was sent so often in vain that something is wrong.
+    pub(super) fn send(&mut self, now: Instant) -> Result<Option<&Sealed>, InVain> {
+        let Some(flight) = &mut self.flight else {
+            return Ok(None);
+        };
+        if flight.due().is_some_and(|due| now < due) {
+            return Ok(None);
+        }
+        if flight.tries == TRIES {
+            return Err(InVain);
+        }
+        flight.tries += 1;
+        flight.sent = Some(now);
+        flight.not_before = None;
+        Ok(Some(&flight.sealed))
+    }
+
+    /// The stream has it.
+    pub(super) fn taken(&mut self) {
+        self.flight = None;
+    }
+
+    /// The stream did not take it: it is sent again after a moment.
+    pub(super) fn refused(&mut self, now: Instant) {
+        if let Some(flight) = &mut self.flight {
+            flight.not_before = Some(now + Duration::from_secs(1));
+        }
+    }
+
+    /// The connection is gone: what is in flight is to be sent on the next.
+    pub(super) fn interrupted(&mut self) {
+        if let Some(flight) = &mut self.flight {
+            (flight.sent, flight.tries, flight.not_before) = (None, 0, None);
+        }
+    }
+
+    /// When what is in flight is sent again.
+    pub(super) fn resend(&self) -> Option<Instant> {
+        self.flight.as_ref()?.due()
+    }
+}
+
+impl Flight {
+    fn due(&self) -> Option<Instant> {
+        self.not_before.or_else(|| Some(self.sent? + PATIENCE))
+    }
+}
+
+/// About how long a piece is as JSON, and never less: a letter can be six of JSON.
+fn head_len(piece: &Piece) -> usize {
+    use crate::engine::bus::envelope::What;
+    use crate::engine::bus::envelope::Whom;
+    let name = |name: &Option<String>| name.as_ref().map_or(0, String::len);
+    let text = match piece {
+        Piece::Said(author, _) | Piece::Lost(author, _) | Piece::Changed(author, _) => {
+            name(&author.name)
+        }
+        Piece::Ask { whom, what, .. } => {
+            let whom = match whom {
+                Whom::Name(name) => name.len(),
+                Whom::Number(_) => 0,
+            };
+            let what = match what {
+                What::Tell(text) => 6 * text.len(),
+                _ => 0,
+            };
+            64 + whom + what
+        }
+        Piece::Bye => 0,
+    };
+    OVERHEAD + text
+}
+
+#[cfg(test)]
+mod tests;
