@@ -4,6 +4,8 @@
 //! `cargo fuzz` runs them with its own inputs, `tests/corpus.rs` with those in `corpus/` and with
 //! chance, without any special toolchain.
 
+#[cfg(feature = "bus")]
+mod bus;
 mod events;
 mod fetch;
 mod moderation;
@@ -73,6 +75,8 @@ use muxnc::engine::web::request;
 use muxnc::engine::web::request::Asked;
 use muxnc::engine::web::request::MAX_HEAD;
 
+#[cfg(feature = "bus")]
+pub use self::bus::bus;
 pub use self::events::events;
 pub use self::fetch::fetch;
 pub use self::moderation::moderation;
@@ -82,8 +86,10 @@ pub use self::requests::requests;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 17] = [
+pub const TARGETS: &[(&str, Target)] = &[
     ("access", access),
+    #[cfg(feature = "bus")]
+    ("bus", bus),
     ("chat", chat),
     ("command", command),
     ("editor", editor),
