@@ -97,6 +97,11 @@ impl<S: Stream> Conn<S> {
         }
     }
 
+    /// What carries it, for another connection over that.
+    pub fn into_stream(self) -> S {
+        self.stream
+    }
+
     /// From now on it is explained what happens, as the next part of this story.
     pub fn explain(&mut self, story: Story) {
         self.story = Some(Box::new(story));

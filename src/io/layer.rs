@@ -99,6 +99,19 @@ impl Layer {
         self.socket_mut().deregister(registry)
     }
 
+    /// The socket, if there is nothing over it.
+    pub fn into_plain(self) -> Option<Socket> {
+        match self {
+            Layer::Plain(socket) => Some(socket),
+            #[cfg(feature = "tls")]
+            Layer::Tls(_) => None,
+            #[cfg(feature = "web")]
+            Layer::Web(_) | Layer::Download(_) => None,
+            #[cfg(all(feature = "web", feature = "tls"))]
+            Layer::WebTls(_) | Layer::DownloadTls(_) => None,
+        }
+    }
+
     /// What is at the bottom.
     fn socket(&self) -> &Socket {
         match self {

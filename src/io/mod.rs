@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod addr;
+pub mod caller;
 pub mod clock;
 pub mod confine;
 pub mod conn;

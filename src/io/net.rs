@@ -4,9 +4,11 @@
 //! has the same options.
 
 mod connect;
+mod dialling;
 mod listen;
 mod passed;
 mod question;
+mod race;
 mod resolve;
 
 use std::io;
@@ -15,13 +17,9 @@ use std::time::Duration;
 use socket2::Socket;
 use socket2::TcpKeepalive;
 
-pub(crate) use self::connect::Purpose;
-pub use self::connect::Remote;
-pub(crate) use self::connect::begin;
 pub use self::connect::connect;
-pub(crate) use self::connect::forget;
-pub(crate) use self::connect::is_itself;
-pub(crate) use self::connect::rank;
+pub use self::dialling::Dialled;
+pub use self::dialling::Dialling;
 pub use self::listen::Bind;
 pub use self::listen::is_exhausted;
 pub use self::listen::listen;
@@ -29,6 +27,12 @@ pub use self::listen::raise_descriptor_limit;
 pub use self::listen::reachable;
 pub use self::passed::Passed;
 pub use self::passed::passed;
+pub(crate) use self::race::Purpose;
+pub use self::race::Remote;
+pub(crate) use self::race::begin;
+pub(crate) use self::race::forget;
+pub(crate) use self::race::is_itself;
+pub(crate) use self::race::rank;
 pub use self::resolve::Family;
 pub use self::resolve::Lookup;
 pub use self::resolve::Patience;

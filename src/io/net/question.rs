@@ -3,7 +3,7 @@
 //! `getaddrinfo(3)` asks whom `nsswitch.conf(5)` says (files, DNS, mDNS, a directory), and takes as
 //! long as they do: minutes where name servers do not answer. It cannot be interrupted, and glibc's
 //! `getaddrinfo_a(3)` is nothing but threads. So the question is asked in a thread of its own, before
-//! the loop is there: that costs a thread for as long as it takes, and keeps every source of names that
+//! the loop is there or beside it: that costs a thread for as long as it takes, and keeps every source of names that
 //! the system has, where a resolver of ours would know files and DNS only. Addresses in numbers never
 //! come here.
 //!
@@ -46,6 +46,11 @@ impl Question {
     pub(super) fn wait(&self, until: Instant) -> Option<Answer> {
         let left = until.saturating_duration_since(Instant::now());
         self.0.recv_timeout(left).ok()
+    }
+
+    /// The answer, if it is there.
+    pub(super) fn take(&self) -> Option<Answer> {
+        self.0.try_recv().ok()
     }
 }
 

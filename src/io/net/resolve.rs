@@ -159,43 +159,67 @@ pub fn resolve(
     lookup: Lookup,
     patience: Patience,
 ) -> Result<Vec<SocketAddr>, Error> {
-    let doing = || format!("look up {host}");
-    if is_port_alone(host) {
-        return Err(port_as_host(host));
-    }
-    if let Some(addr) = numeric(host, port) {
-        let addr = addr?;
-        return match family.has(&addr) {
-            true => Ok(vec![addr]),
-            false => Err(Error::usage(doing(), "not an address of that family")
-                .hint("-4 and -6 must fit the address.")),
-        };
-    }
-    if lookup == Lookup::Numeric {
-        return Err(Error::usage(doing(), "not a numeric address")
-            .hint("With -n nothing is looked up; leave it out to use a name."));
+    if let Some(known) = known(host, port, family, lookup) {
+        return known;
     }
     let answer = match Question::ask(host, port) {
         Ok(question) => {
             let answer = wait(&question, host, patience.until());
-            answer.ok_or_else(|| patience.unanswered(doing(), "no answer in time"))?
+            answer.ok_or_else(|| patience.unanswered(doing(host), NO_ANSWER))?
         }
         // Where there can be no thread there is no limit either.
         Err(_) => question::answer_now(host, port),
     };
+    sift(answer, host, family)
+}
+
+/// Nobody answered in time.
+pub(super) const NO_ANSWER: &str = "no answer in time";
+
+/// What is being done, for whoever is told that it failed.
+pub(super) fn doing(host: &str) -> String {
+    format!("look up {host}")
+}
+
+/// What is known of `host` without asking anybody: an address, or why it may be none. None: it is a name.
+pub(super) fn known(
+    host: &str,
+    port: u16,
+    family: Family,
+    lookup: Lookup,
+) -> Option<Result<Vec<SocketAddr>, Error>> {
+    if is_port_alone(host) {
+        return Some(Err(port_as_host(host)));
+    }
+    if let Some(addr) = numeric(host, port) {
+        return Some(match addr {
+            Ok(addr) if family.has(&addr) => Ok(vec![addr]),
+            Ok(_) => Err(Error::usage(doing(host), "not an address of that family")
+                .hint("-4 and -6 must fit the address.")),
+            Err(error) => Err(error),
+        });
+    }
+    (lookup == Lookup::Numeric).then(|| {
+        Err(Error::usage(doing(host), "not a numeric address")
+            .hint("With -n nothing is looked up; leave it out to use a name."))
+    })
+}
+
+/// What an answer is good for.
+pub(super) fn sift(answer: Answer, host: &str, family: Family) -> Result<Vec<SocketAddr>, Error> {
     let mut found = answer.map_err(|error| {
         let why = why(&error);
         let why = why.rsplit(": ").next().unwrap_or(&why).to_lowercase();
         match is_passing(&why) {
-            true => Patience::Usual.unanswered(doing(), &why),
+            true => Patience::Usual.unanswered(doing(host), &why),
             false => {
-                Error::new(doing(), why).hint("Check the spelling, or use the numeric address.")
+                Error::new(doing(host), why).hint("Check the spelling, or use the numeric address.")
             }
         }
     })?;
     found.retain(|addr| family.has(addr));
     match found.is_empty() {
-        true => Err(Error::new(doing(), "it has no address of that family")
+        true => Err(Error::new(doing(host), "it has no address of that family")
             .hint("Leave out -4 or -6 to use those it has.")),
         false => Ok(found),
     }

@@ -64,6 +64,10 @@ impl Connector {
         Err(refusal())
     }
 
+    pub fn begin(&self, _: Socket, _: &str) -> Result<Session, Error> {
+        match *self {}
+    }
+
     pub fn connect(&self, _: Socket, _: &Addr, _: Instant) -> Result<Session, Error> {
         match *self {}
     }

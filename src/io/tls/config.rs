@@ -159,6 +159,16 @@ impl Connector {
         })
     }
 
+    /// A session with `host`, over a connection to it, whose handshake has not begun.
+    ///
+    /// # Errors
+    /// There is no such name.
+    pub fn begin(&self, socket: Socket, host: &str) -> Result<Session, Error> {
+        let tls = ClientConnection::new(self.config.clone(), name(host)?)
+            .map_err(|error| Error::new("set up TLS", Failure(error).to_string()))?;
+        Ok(Session::client(socket, tls))
+    }
+
     /// Does the handshake over a connection to `place`, until `end` at the latest.
     ///
     /// # Errors
