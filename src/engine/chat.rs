@@ -218,7 +218,8 @@ impl Composed {
         })
     }
 
-    fn clear(&mut self) {
+    /// Forgets all of it.
+    pub(super) fn clear(&mut self) {
         self.text.clear();
         self.text.shrink_to(KEPT);
         self.bytes.clear();

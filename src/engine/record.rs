@@ -135,6 +135,8 @@ pub enum Speaker<'a> {
     Peer(Who<'a>),
     /// We: whoever sits here, and what that is called, to one alone or to everybody.
     Us(Option<&'a str>, Option<Who<'a>>),
+    /// Somebody at the hub of that name: one of its members, or its operator.
+    Hub(&'a str, Option<Who<'a>>),
 }
 
 /// What of a file somebody downloaded.

@@ -31,6 +31,7 @@ mod naming;
 mod pace;
 mod policy;
 mod presence;
+mod remote;
 mod returning;
 mod stamp;
 
@@ -66,6 +67,8 @@ pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
 pub use self::presence::TRIAL;
 use self::presence::Trial;
+pub use self::remote::Remote;
+use self::remote::Remotes;
 use self::returning::LineEnds;
 pub use self::returning::Lost;
 pub use self::stamp::TimeOfDay;
@@ -120,6 +123,10 @@ pub struct Room {
     held: Budget,
     /// What the members say, for whoever records it, if it is recorded.
     minutes: Option<Box<Minutes>>,
+    /// The operator's lines are in them, too.
+    minutes_of_operator: bool,
+    /// Who else speaks, where the class is more than this room.
+    remotes: Option<Box<Remotes>>,
     policy: Policy,
     /// What each member may be read in a second.
     rate: Option<Rate>,
@@ -171,6 +178,8 @@ impl Room {
             input: Lines::default(),
             held: Budget::new(HELD, HELD),
             minutes: None,
+            minutes_of_operator: false,
+            remotes: None,
             policy,
             rate: None,
             joined: 0,
@@ -295,6 +304,7 @@ impl Room {
     /// One member is alone now: what it began to say need not wait for its end.
     pub(super) fn show_the_last(&mut self) {
         if self.chat.is_none()
+            && !self.is_of_class()
             && self.here == 1
             && let Some((key, last)) = self
                 .members
@@ -321,7 +331,7 @@ impl Room {
         let before = self.journal.end();
         if self.is_chat() {
             self.host_says(Speech::Bytes(bytes));
-        } else if self.policy.relay {
+        } else if self.policy.relay || self.is_of_class() {
             self.operator_says(|input, room| input.feed(bytes, false, |_| (), room));
         } else {
             self.glue.append(&mut self.journal, OPERATOR, bytes);
@@ -340,8 +350,12 @@ impl Room {
     fn operator_says(&mut self, feed: impl FnOnce(&mut Lines, &mut dyn FnMut(&[u8]))) {
         let (journal, trial) = (&mut self.journal, &mut self.trial);
         let glue = &mut self.glue;
+        let mut minutes = self.minutes.as_mut().filter(|_| self.minutes_of_operator);
         let mut goes_on = false;
         feed(&mut self.input, &mut |bytes| {
+            if let Some(minutes) = &mut minutes {
+                minutes.push_operator(bytes);
+            }
             glue.append(journal, OPERATOR, bytes);
             match goes_on {
                 true => trial.keep_on(bytes),
@@ -576,6 +590,11 @@ impl Room {
         &self.policy
     }
 
+    /// Whether what the operator says is typed, not a stream.
+    pub fn is_typed(&self) -> bool {
+        self.is_typed
+    }
+
     /// How many ever joined.
     pub fn joined(&self) -> u32 {
         self.joined
@@ -635,6 +654,9 @@ impl Room {
 
     /// Whether a member is the only one that can be there.
     fn is_alone(&self, key: usize) -> bool {
+        if self.is_of_class() {
+            return false;
+        }
         let member = &self.members[key];
         let is_unheard = !member.is_silent;
         let is_last = self.here == 1 && member.presence.is_here();

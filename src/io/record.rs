@@ -357,6 +357,11 @@ impl<D: Device> Records<D> {
         self.enter(|_, _, enter| lines(Speaker::Peer(who), said, enter));
     }
 
+    /// Somebody at the hub of that name, or its operator, said a line.
+    pub fn remote(&mut self, hub: &str, who: Option<Who<'_>>, said: &[u8]) {
+        self.enter(|_, _, enter| lines(Speaker::Hub(hub, who), said, enter));
+    }
+
     /// One of many asked for something in a chat, in these words.
     pub fn asked(&mut self, who: Who<'_>, words: &[u8]) {
         self.enter(|_, _, enter| enter(Entry::Asked(who, words)));

@@ -52,6 +52,8 @@ enum Event<'a> {
     },
     Said {
         by: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hub: Option<&'a str>,
         peer: Option<Peer<'a>>,
         lf: bool,
         #[serde(flatten)]
@@ -152,13 +154,16 @@ impl<'a> Event<'a> {
                 peer: Peer::of(who),
             },
             Entry::Said(speaker, line) => {
-                let (by, who) = match speaker {
-                    Speaker::Peer(who) => ("peer", Some(who)),
-                    Speaker::Us(_, who) => ("operator", who),
+                let (by, hub, who) = match speaker {
+                    Speaker::Peer(who) => ("peer", None, Some(who)),
+                    Speaker::Us(_, who) => ("operator", None, who),
+                    Speaker::Hub(hub, Some(who)) => ("peer", Some(hub), Some(who)),
+                    Speaker::Hub(hub, None) => ("operator", Some(hub), None),
                 };
                 let text = line.strip_suffix(b"\n");
                 Event::Said {
                     by,
+                    hub,
                     peer: who.map(Peer::of),
                     lf: text.is_some(),
                     text: Text::of(text.unwrap_or(line)),
@@ -304,6 +309,11 @@ mod tests {
             code: "closed",
             words: "closed",
         };
+        let far = Who {
+            number: 3,
+            addr: &"room2",
+            name: Some("Eva"),
+        };
         let refused = "30 are here already";
         let entries = [
             Entry::Listening {
@@ -315,6 +325,8 @@ mod tests {
             Entry::Said(Speaker::Us(Some("Bob"), None), b"the blue one\n"),
             Entry::Said(Speaker::Us(None, Some(ana(1))), b"for you alone\n"),
             Entry::Said(Speaker::Peer(ana(2)), b"caf\xe9"),
+            Entry::Said(Speaker::Hub("room2", Some(far)), b"here too\n"),
+            Entry::Said(Speaker::Hub("room2", None), b"good morning\n"),
             Entry::Asked(ana(1), b"/nick Ana"),
             Entry::Left(ana(1), leaving),
             Entry::Refused(&"192.0.2.12:50200", "full", &refused),

@@ -47,6 +47,8 @@ pub fn push(at: &str, entry: Entry<'_>, out: &mut String) {
             let (who, name, ended, cut) = match speaker {
                 Speaker::Peer(who) => (Some(who), None, "from", "from+"),
                 Speaker::Us(name, who) => (who, name, "to", "to+"),
+                Speaker::Hub(hub, None) => (None, Some(hub), "from", "from+"),
+                Speaker::Hub(_, who) => (who, None, "from", "from+"),
             };
             let (text, event) = match line.strip_suffix(b"\n") {
                 Some(text) => (text, ended),

@@ -119,10 +119,11 @@ pub(super) struct LineOwner {
 }
 
 impl Room {
-    /// Whether the operator's input is wanted: somebody is there, and nobody is too far behind, or it is
+    /// Whether the operator's input is wanted: somebody is there, or at another hub, and nobody is too far behind, or it is
     /// typed and there is room for that.
     pub fn wants_input(&self) -> bool {
-        !self.is_empty() && (self.backpressure.is_none() || self.operators_reserve() > 0)
+        let has_hearers = !self.is_empty() || self.is_of_class();
+        has_hearers && (self.backpressure.is_none() || self.operators_reserve() > 0)
     }
 
     /// Whether any member may be read: the screen has room, and while relaying, so has the room.

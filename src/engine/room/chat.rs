@@ -67,9 +67,15 @@ impl Room {
         let Some(chat) = &mut self.chat else {
             return;
         };
+        let minutes = self.minutes.as_mut().filter(|_| self.minutes_of_operator);
         let mut composed = chat.take_composed();
-        composed.keep_bytes(false);
+        composed.keep_bytes(minutes.is_some());
         composed.take_in(&mut self.input, &mut chat.escaper, speech);
+        if let Some(minutes) = minutes {
+            composed
+                .lines()
+                .for_each(|line| minutes.push_operator(line.bytes));
+        }
         self.label.clear();
         // Writing to a String cannot fail.
         let _ = write!(self.label, "{}<{}> ", self.stamp, chat.host());
@@ -204,6 +210,11 @@ impl Room {
     /// Shows the operator a line of a member, with its line feed, whose label was just made.
     fn show_line(&mut self, key: usize, line: &str) {
         let number = self.members[key].account.number;
+        self.show_line_of(number, line);
+    }
+
+    /// The same of a speaker of that number.
+    pub(super) fn show_line_of(&mut self, number: u32, line: &str) {
         if self.policy.surface.is_stream() {
             self.screen.show(number, "", self.label.as_bytes());
         } else {
@@ -215,7 +226,7 @@ impl Room {
     }
 
     /// What ends a line for the participants.
-    fn line_end(&self) -> &'static str {
+    pub(super) fn line_end(&self) -> &'static str {
         self.chat.as_ref().map_or("\n", |chat| chat.line_end())
     }
 

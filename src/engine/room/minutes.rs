@@ -1,4 +1,5 @@
-//! Minutes: the lines of the members as the room passes them on, for whoever records them.
+//! Minutes: the lines of the members as the room passes them on, for whoever records them or tells other
+//! hubs, which hear the operator's, too.
 //!
 //! Whoever records needs whole lines, and the room has them: nobody else waits for their ends. They are
 //! taken from here after each read, so that hardly more than a read is ever here.
@@ -8,6 +9,7 @@
 //! line that ends is in one piece, however it was cut.
 
 use super::Room;
+use super::glue::OPERATOR;
 use super::member::Account;
 
 /// Capacity above which what was taken gives its memory back.
@@ -26,9 +28,17 @@ struct Piece {
     key: usize,
     number: u32,
     name: Option<Box<str>>,
-    is_asked: bool,
+    kind: Kind,
     /// Where in the bytes it ends.
     end: usize,
+}
+
+/// How a piece is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Said,
+    Muted,
+    Asked,
 }
 
 /// One piece of the minutes.
@@ -37,6 +47,8 @@ pub enum Minute<'a> {
     /// Whole lines were said, of which the last has no end if it was not finished or is too long to be
     /// held.
     Said(&'a [u8]),
+    /// The same of a member that is muted.
+    Muted(&'a [u8]),
     /// In a chat something was asked for, in these words without an end.
     Asked(&'a [u8]),
 }
@@ -47,29 +59,51 @@ impl Minutes {
         if said.is_empty() {
             return;
         }
+        let kind = match account.muted {
+            true => Kind::Muted,
+            false => Kind::Said,
+        };
         let is_same = |last: &Piece| {
-            !last.is_asked && last.number == account.number && last.name == account.name
+            last.kind == kind && last.number == account.number && last.name == account.name
         };
         self.bytes.extend_from_slice(said);
         match self.pieces.last_mut() {
             Some(last) if is_same(last) => last.end = self.bytes.len(),
-            _ => self.begin(key, account, false),
+            _ => self.begin(key, account, kind),
         }
     }
 
     /// A member asked for something.
     pub(super) fn push_asked(&mut self, key: usize, account: &Account, asked: &str) {
         self.bytes.extend_from_slice(asked.as_bytes());
-        self.begin(key, account, true);
+        self.begin(key, account, Kind::Asked);
+    }
+
+    /// The operator said whole lines, or a piece of one.
+    pub(super) fn push_operator(&mut self, said: &[u8]) {
+        if said.is_empty() {
+            return;
+        }
+        self.bytes.extend_from_slice(said);
+        match self.pieces.last_mut() {
+            Some(last) if last.number == OPERATOR => last.end = self.bytes.len(),
+            _ => self.pieces.push(Piece {
+                key: usize::MAX,
+                number: OPERATOR,
+                name: None,
+                kind: Kind::Said,
+                end: self.bytes.len(),
+            }),
+        }
     }
 
     /// What was added last is a piece of its own.
-    fn begin(&mut self, key: usize, account: &Account, is_asked: bool) {
+    fn begin(&mut self, key: usize, account: &Account, kind: Kind) {
         self.pieces.push(Piece {
             key,
             number: account.number,
             name: account.name.clone(),
-            is_asked,
+            kind,
             end: self.bytes.len(),
         });
     }
@@ -82,7 +116,8 @@ impl Room {
         self.minutes = Some(Box::default());
     }
 
-    /// Hands out what was said since the last time, and who said it by key, number and name.
+    /// Hands out what was said since the last time, and who said it by key, number and name; the operator's
+    /// number is 0, and its key nobody's.
     pub fn take_minutes(&mut self, mut take: impl FnMut(usize, u32, Option<&str>, Minute<'_>)) {
         let Some(minutes) = &mut self.minutes else {
             return;
@@ -90,9 +125,10 @@ impl Room {
         let mut start = 0;
         for piece in minutes.pieces.drain(..) {
             let bytes = &minutes.bytes[start..piece.end];
-            let minute = match piece.is_asked {
-                true => Minute::Asked(bytes),
-                false => Minute::Said(bytes),
+            let minute = match piece.kind {
+                Kind::Said => Minute::Said(bytes),
+                Kind::Muted => Minute::Muted(bytes),
+                Kind::Asked => Minute::Asked(bytes),
             };
             take(piece.key, piece.number, piece.name.as_deref(), minute);
             start = piece.end;

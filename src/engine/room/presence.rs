@@ -105,6 +105,12 @@ impl Trial {
         member.has_acknowledged && counts
     }
 
+    /// Nobody has to acknowledge anything.
+    pub(super) fn waive(&mut self) {
+        self.quorum = 0;
+        self.end();
+    }
+
     fn end(&mut self) {
         self.is_over = true;
         self.kept = Vec::new();

@@ -95,6 +95,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         let conns = &self.conns;
         self.room.take_minutes(|key, number, name, minute| {
+            if number == 0 {
+                // As it was typed, the operator's is recorded already.
+                return;
+            }
             let addr = match (gone, conns.get(key)) {
                 (Some(gone), _) => gone,
                 (None, Some(peer)) => peer.conn.addr(),
@@ -103,7 +107,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let addr: &dyn Display = &addr;
             let who = Who { number, addr, name };
             match minute {
-                Minute::Said(lines) => records.lines(who, lines),
+                Minute::Said(lines) | Minute::Muted(lines) => records.lines(who, lines),
                 Minute::Asked(words) => records.asked(who, words),
             }
         });

@@ -52,7 +52,7 @@ impl Class {
         let mut text = String::new();
         self.room.take_minutes(|_, _, name, minute| {
             let (what, bytes) = match minute {
-                Minute::Said(bytes) => ("said", bytes),
+                Minute::Said(bytes) | Minute::Muted(bytes) => ("said", bytes),
                 Minute::Asked(bytes) => ("asked", bytes),
             };
             let name = name.unwrap_or_default();
