@@ -154,6 +154,10 @@ pub struct Bus {
     is_plain_told: bool,
     farewell: Farewell,
     away: Option<Away>,
+    /// Lines that waited when the connection was made.
+    late: u64,
+    /// What the stream said last against what was said.
+    refusal: String,
     notices: VecDeque<Notice>,
     notice: Option<Notice>,
 }
@@ -215,6 +219,8 @@ impl Bus {
             is_plain_told: false,
             farewell: Farewell::None,
             away: None,
+            late: 0,
+            refusal: String::new(),
             notices: VecDeque::new(),
             notice: None,
             settings,
@@ -362,8 +368,16 @@ impl Bus {
             return;
         }
         match serde_json::from_slice::<jetstream::Taken>(message.payload) {
-            Ok(taken) if taken.error.is_none() && taken.seq.is_some() => self.outbox.taken(),
-            _ => self.outbox.refused(now),
+            Ok(taken) if taken.error.is_none() && taken.seq.is_some() => {
+                self.outbox.taken();
+                self.returned();
+            }
+            Ok(jetstream::Taken { error, .. }) => {
+                let why = error.unwrap_or_default().description;
+                self.refusal = format!(": {}", printable(why.as_bytes()));
+                self.outbox.refused(now);
+            }
+            Err(_) => self.outbox.refused(now),
         }
     }
 
@@ -393,10 +407,20 @@ impl Bus {
 
     fn settled(&mut self, way: Way) {
         self.way = way;
+        self.refusal.clear();
         self.session.note_success();
+        self.late = self.outbox.waiting().lines;
+        match way {
+            // It is back when it takes something.
+            Way::Stream => self.outbox.announce(),
+            Way::Plain | Way::None => self.returned(),
+        }
+    }
+
+    /// The bus does what it is for, if it did not before.
+    fn returned(&mut self) {
         if self.away.take().is_some() && self.is_up {
-            self.notices
-                .push_back(Notice::Back(self.outbox.waiting().lines));
+            self.notices.push_back(Notice::Back(self.late));
         }
     }
 
@@ -617,7 +641,8 @@ impl Bus {
         let step = self.claim.turn(now);
         self.step(step)?;
         if self.way == Way::Stream && !self.lookup.is_going_on() {
-            let wants = self.is_open && self.intake.has_room();
+            // Until the name is ours it is read whether it is, so far as there is room.
+            let wants = (self.is_open || !self.claim.is_held()) && self.intake.has_room();
             self.reading.turn(wants, &mut self.wire, now);
         }
         self.publish(now)
@@ -628,7 +653,9 @@ impl Bus {
             self.make(now);
             let subject = jetstream::subject(&self.settings.class, &self.settings.hub);
             let Ok(sent) = self.outbox.send(now) else {
-                return Err(Fault::cut("the stream does not take what is said"));
+                let refusal = &self.refusal;
+                let why = format!("the stream does not take what is said{refusal}");
+                return Err(Fault::Drop(why));
             };
             let Some(sealed) = sent else {
                 break;

@@ -202,3 +202,6 @@ impl Claim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

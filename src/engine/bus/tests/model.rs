@@ -86,6 +86,8 @@ pub(super) struct Model {
     pub(super) links: BTreeMap<usize, Link>,
     opened: usize,
     pub(super) repeats: usize,
+    /// The stream takes nothing more.
+    pub(super) is_full: bool,
 }
 
 const WINDOW: Duration = Duration::from_secs(120);
@@ -105,6 +107,7 @@ impl Model {
             links: BTreeMap::new(),
             opened: 0,
             repeats: 0,
+            is_full: false,
         }
     }
 
@@ -307,6 +310,12 @@ impl Model {
             let body = json!({"stream": "MUXNC_c", "seq": seq, "duplicate": true});
             self.repeats += 1;
             self.answer(reply, &body);
+            return;
+        }
+        if self.is_full {
+            let error =
+                json!({"code": 503, "err_code": 10_077, "description": "maximum bytes exceeded"});
+            self.answer(reply, &json!({"stream": "MUXNC_c", "error": error}));
             return;
         }
         self.last += 1;

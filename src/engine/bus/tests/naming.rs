@@ -94,6 +94,34 @@ fn the_name_of_a_hub_that_was_killed_is_waited_for() {
     assert_eq!(heard, told);
 }
 
+/// The end of the log is full of what others said since.
+#[test]
+fn who_spoke_last_in_a_name_is_asked_for() {
+    let mut world = World::new(1, &["room", "other"]);
+    world.run(3 * SECOND);
+    world.nodes[0].ended = Some("killed".into());
+    for _ in 0..300 {
+        let who = Speaker {
+            number: 1,
+            name: None,
+        };
+        world.nodes[1].bus.tell(who, Change::Joined);
+        world.turn(1, usize::MAX, true);
+        world.pass(Duration::from_millis(10));
+    }
+    let second = world.add(settings("room"), 7);
+    world.run(3 * SECOND);
+    let node = &world.nodes[second];
+    assert!(
+        node.notices
+            .iter()
+            .any(|notice| notice.starts_with("NameHeld")),
+        "{:?}",
+        node.notices
+    );
+    assert!(!node.has("Up"));
+}
+
 #[test]
 fn a_name_that_was_given_up_is_free() {
     let mut world = World::new(1, &["room", "other"]);

@@ -105,6 +105,26 @@ fn a_stream_that_was_removed_is_made_again() {
     world.check();
 }
 
+/// The new one has grown past the place where the old one was read to.
+#[test]
+fn a_stream_in_the_place_of_another_is_read_from_its_first() {
+    let mut world = World::new(1, &["room1", "room2"]);
+    world.run(2 * SECOND);
+    let link = world.nodes[1].link.take().unwrap();
+    world.model.cut(link, &mut Chance(1));
+    let now = world.model.now;
+    world.nodes[1].bus.lost("cut", now);
+    world.model.delete_stream();
+    for _ in 0..300 {
+        world.nodes[0].say(1, 0);
+        world.turn(0, usize::MAX, true);
+        world.pass(Duration::from_millis(40));
+    }
+    assert!(world.model.last > 20, "{}", world.model.last);
+    world.run(3 * SECOND);
+    world.check();
+}
+
 #[test]
 fn a_room_that_takes_nothing_is_sent_no_more_than_it_asked_for() {
     let mut world = World::new(1, &["slow", "room1", "room2"]);
@@ -235,6 +255,56 @@ fn the_operator_is_told_that_the_bus_is_away_and_that_it_is_back() {
     world.run(6 * SECOND);
     assert_eq!(world.nodes[0].backs, 1);
     assert_eq!(world.nodes[1].heard[&("room1".into(), 1)].len(), 3);
+}
+
+#[test]
+fn a_stream_that_takes_nothing_is_as_if_the_bus_were_away() {
+    let mut world = World::new(1, &["room1", "room2"]);
+    world.run(2 * SECOND);
+    world.model.is_full = true;
+    world.nodes[0].say(1, 0);
+    world.run(70 * SECOND);
+    let node = &world.nodes[0];
+    let told = "StillAway { why: \"the stream does not take what is said: maximum bytes exceeded\"";
+    assert!(
+        node.notices.iter().any(|notice| notice.starts_with(told)),
+        "{:?}",
+        node.notices
+    );
+    let away = node
+        .notices
+        .iter()
+        .filter(|notice| notice.starts_with("Away"));
+    assert_eq!((away.count(), node.backs), (1, 0));
+    world.model.is_full = false;
+    world.run(10 * SECOND);
+    assert_eq!(world.nodes[0].backs, 1);
+    world.check();
+}
+
+#[test]
+fn a_room_that_takes_nothing_from_the_start_has_its_name() {
+    let mut world = World::new(1, &["room1"]);
+    world.run(2 * SECOND);
+    for _ in 0..40 {
+        world.nodes[0].say(1, 1000);
+    }
+    world.run(SECOND);
+    let second = world.add(
+        Settings {
+            history: 40,
+            ..settings("room2")
+        },
+        9,
+    );
+    for _ in 0..100 {
+        world.turn(second, usize::MAX, false);
+        world.pass(Duration::from_millis(10));
+    }
+    assert!(world.nodes[second].has("Up"));
+    assert!(world.nodes[second].order.is_empty());
+    world.run(SECOND);
+    assert_eq!(world.nodes[second].order.len(), 40);
 }
 
 #[test]
