@@ -261,7 +261,7 @@ pub fn editor(data: &[u8]) {
     let pieces = input.pieces();
     let type_in = |pieces: &[Vec<u8>]| {
         let mut editor = Editor::new();
-        editor.set_interrupt(Some(0x03));
+        editor.set_signals(Some(0x03), Some(0x1a));
         let mut events = Vec::new();
         for piece in pieces {
             let mut keys = &piece[..];

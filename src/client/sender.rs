@@ -302,7 +302,7 @@ impl<D: Device> Sender<D> {
                     tell_end();
                     return Ok(());
                 }
-                Event::Redraw | Event::Full | Event::Interrupt => {}
+                Event::Redraw | Event::Full | Event::Interrupt | Event::Suspend => {}
             }
         }
         Ok(())

@@ -275,6 +275,20 @@ fn is_hosts(word: &str) -> bool {
     word.contains([':', '/', '*', ',']) || !(is_number || word.contains(char::is_alphabetic))
 }
 
+/// Whom a line is for that begins with a slash and a name or a number, with a text behind it.
+pub fn addressed(line: &str) -> Option<Whom<'_>> {
+    let rest = skip_garbled(line).strip_prefix(is_slash)?;
+    let (first, _, text) = cut_whom(rest);
+    let name = first.trim_matches(|sign| "@#<>(),:;".contains(sign));
+    if name.is_empty() || text.is_empty() {
+        return None;
+    }
+    Some(match name.parse() {
+        Ok(number) => Whom::Number(number),
+        Err(_) => Whom::Name(name),
+    })
+}
+
 /// Why a line that looks like a command and is none was not said. Nobody says such a thing on purpose.
 fn why_no_command(line: &str) -> Option<String> {
     let seen = skip_garbled(line);
@@ -419,6 +433,23 @@ mod tests {
             assert!(matches!(understand(&line), Typed::Explain(_)), "{line:?}");
             let line = format!("{key}hello");
             assert_eq!(understand(&line), Typed::Say(&line));
+        }
+    }
+
+    #[test]
+    fn whom_a_line_is_for_is_known_without_a_command() {
+        for line in [
+            "/2 psst",
+            "\u{ff0f}2 psst",
+            "/2: psst",
+            "/[2 Ana] psst",
+            "\u{200b}/2 psst",
+        ] {
+            assert_eq!(addressed(line), Some(Whom::Number(2)), "{line}");
+        }
+        assert_eq!(addressed("/@Ana, psst"), Some(Whom::Name("Ana")));
+        for line in ["/2", "2 psst", "say /2 psst", "/", ""] {
+            assert_eq!(addressed(line), None, "{line}");
         }
     }
 

@@ -3,7 +3,7 @@
 //! It knows no terminal: the caller reads bytes and hands them in ([`Editor::next`]), and writes out
 //! what [`Editor::draw`] gives it. The terminal is expected to send bytes as
 //! keys come (no ICANON, no ECHO, no IEXTEN), with bracketed paste on, and Ctrl-C as the
-//! [byte](Editor::set_interrupt) that it is: so it acts on what was typed before it, and on nothing else.
+//! [byte](Editor::set_signals) that it is, and Ctrl-Z: so it acts on what was typed before it, and on nothing else.
 //!
 //! It promises:
 //! - Cut anywhere, the same bytes give the same lines, but for Esc (below) and what
@@ -60,6 +60,8 @@ pub enum Event {
     Redraw,
     /// Ctrl-C with nothing typed. What is behind it is for whoever has the terminal then.
     Interrupt,
+    /// Ctrl-Z: what is behind it was typed for later.
+    Suspend,
     /// The line has [`MAX_LINE`] bytes already: what came did not all find room. Told once of a line.
     Full,
 }
@@ -110,9 +112,9 @@ impl Editor {
         }
     }
 
-    /// What Ctrl-C sends from now on, a control character; None where it is a signal of the terminal's.
-    pub fn set_interrupt(&mut self, interrupt: Option<u8>) {
-        self.keys.set_interrupt(interrupt);
+    /// What Ctrl-C and Ctrl-Z send from now on, control characters; None where one is a signal of the terminal's.
+    pub fn set_signals(&mut self, interrupt: Option<u8>, suspend: Option<u8>) {
+        self.keys.set_signals(interrupt, suspend);
     }
 
     /// What comes from now on arrived so. Without it, it goes on as what came before.
@@ -211,6 +213,7 @@ impl Editor {
                 let newer = self.history.newer(line.text());
                 self.recall(newer);
             }
+            Key::Suspend => return Some(Event::Suspend),
             Key::PasteEnd => {}
         }
         None

@@ -68,21 +68,38 @@ pub fn request(line: &str) -> Option<Request<'_>> {
         return Some(request);
     }
     let is_word = !word.is_empty() && word.chars().all(char::is_alphabetic);
+    if is_word && seen.starts_with('/') {
+        return Some(Request::Unknown(word));
+    }
+    if looks_private(line) || is_behind_unseen(line) {
+        return Some(Request::Unclear);
+    }
     // What else looks like a slash is a letter or a sign of its own to others.
-    let unknown = |slash| (is_word && seen.starts_with(slash)).then_some(Request::Unknown(word));
-    unknown('/')
-        .or_else(|| (looks_private(line) || is_behind_unseen(line)).then_some(Request::Unclear))
-        .or_else(|| unknown(FULL_WIDTH))
+    let is_unknown = is_name(word, arguments) && seen.starts_with(['/', FULL_WIDTH]);
+    is_unknown.then_some(Request::Unknown(word))
 }
 
 /// Whether a request stands behind something that is not seen but where it is shown.
 fn is_behind_unseen(line: &str) -> bool {
     let bare = bare(line);
     let is_word = |rest: &str| {
-        let (word, _) = first_word(rest);
-        !word.is_empty() && word.chars().all(char::is_alphabetic)
+        let (word, arguments) = first_word(rest);
+        is_name(word, arguments)
     };
     matches!(bare, Cow::Owned(_)) && bare.trim_start().strip_prefix('/').is_some_and(is_word)
+}
+
+/// Whether a word behind a slash is letters, as the name of a request is, or may be whom a text behind it is for: in
+/// brackets or behind a sign, with a comma or a colon behind it, or by number.
+fn is_name(word: &str, arguments: &str) -> bool {
+    let name = word.trim_matches(|sign| "@#<>[](),:;".contains(sign));
+    let is_bare = name.len() == word.len();
+    let is_word = !name.is_empty() && name.chars().all(char::is_alphabetic);
+    let is_number = !name.is_empty() && name.chars().all(char::is_numeric);
+    match arguments.is_empty() {
+        true => is_bare && is_word,
+        false => is_word || is_number,
+    }
 }
 
 fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
@@ -145,6 +162,10 @@ mod tests {
             (" /mgs Ana psst", Some(Request::Unknown("mgs"))),
             ("/привет всем", Some(Request::Unknown("привет"))),
             ("\u{ff0f}Ana psst", Some(Request::Unknown("Ana"))),
+            ("/Ana: psst", Some(Request::Unknown("Ana:"))),
+            ("/@Ana psst", Some(Request::Unknown("@Ana"))),
+            ("/<Ana> psst", Some(Request::Unclear)),
+            ("/2 psst", Some(Request::Unknown("2"))),
         ] {
             assert_eq!(request(line), expected, "{line}");
         }
@@ -180,6 +201,8 @@ mod tests {
             "/* code",
             "/*",
             "/2",
+            "/Ana:",
+            "/1/2 of it",
             "/usr/bin is a folder",
             "//",
             "//nick Ana",

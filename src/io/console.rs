@@ -157,6 +157,10 @@ impl<D: Device> Console<D> {
         if !self.stdin.is_ready() {
             return Ok(Keys::None);
         }
+        if self.next_key < self.last_key {
+            self.pressed(now);
+            return Ok(Keys::Pressed);
+        }
         match self.stdin.read(&mut self.keys) {
             Received::Bytes(count) => {
                 (self.next_key, self.last_key) = (0, count);
@@ -209,6 +213,11 @@ impl<D: Device> Console<D> {
             match event {
                 Event::Redraw => self.redraw(),
                 Event::Interrupt => self.interrupt(),
+                Event::Suspend => {
+                    // Obeyed in the next turn; what is behind it is understood when we go on.
+                    signals::suspend(job::is_ours(rustix::stdio::stdin()));
+                    return None;
+                }
                 Event::Full => self.notice(b"muxnc: that line is full\n"),
                 event => return Some(event),
             }
@@ -424,7 +433,8 @@ impl<D: Device> Console<D> {
             self.rows.control(text);
         }
         self.rows.set_editing(self.terminal.is_editing());
-        self.editor.set_interrupt(self.terminal.interrupt());
+        let (interrupt, suspend) = (self.terminal.interrupt(), self.terminal.suspend());
+        self.editor.set_signals(interrupt, suspend);
         self.drawn = false;
     }
 }

@@ -290,12 +290,19 @@ fn ends(signal: i32) -> bool {
 /// Does what the terminal does where Ctrl-C is no key of ours: each process of the job gets SIGINT, so that
 /// a script that runs this program ends, too. `has_job`: the terminal is that of a job, which we belong to.
 pub fn interrupt(has_job: bool) {
-    // Whoever may not be told ends otherwise.
+    signal_job(rustix::process::Signal::INT, has_job);
+}
+
+/// The same for Ctrl-Z: each gets SIGTSTP.
+pub fn suspend(has_job: bool) {
+    signal_job(rustix::process::Signal::TSTP, has_job);
+}
+
+fn signal_job(signal: rustix::process::Signal, has_job: bool) {
+    // Whoever may not be told ends, or stops, otherwise.
     let _ = match has_job {
-        true => rustix::process::kill_current_process_group(rustix::process::Signal::INT),
-        false => {
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT)
-        }
+        true => rustix::process::kill_current_process_group(signal),
+        false => rustix::process::kill_process(rustix::process::getpid(), signal),
     };
 }
 

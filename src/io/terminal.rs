@@ -2,9 +2,9 @@
 //! kind of end.
 //!
 //! It promises: only the kernel's line editing, echo, literal-next and what it makes of carriage
-//! returns are switched off, so Ctrl-Z, Ctrl-S and Ctrl-\\ mean what they always do; and, while keys are read, what it
-//! makes of Ctrl-C, which throws away what was typed before it (termios(3), ISIG without NOFLSH) and does not
-//! tell where between the keys it was: so it is a key. Nothing is touched while another job has the
+//! returns are switched off, so Ctrl-S and Ctrl-\\ mean what they always do; and, while keys are read, what it
+//! makes of Ctrl-C and Ctrl-Z, which throws away what was typed before it (termios(3), ISIG without NOFLSH) and does
+//! not tell where between the keys it was: so they are keys. Nothing is touched while another job has the
 //! terminal; no call waits for a terminal that is stopped.
 
 use std::os::fd::BorrowedFd;
@@ -78,13 +78,22 @@ impl Terminal {
     /// What Ctrl-C sends where it is a key: a control character. None where it is none, or is
     /// none of the terminal's signals.
     pub fn interrupt(&self) -> Option<u8> {
-        let character = self.found.special_codes[SpecialCodeIndex::VINTR];
+        self.signal_key(SpecialCodeIndex::VINTR)
+    }
+
+    /// The same of Ctrl-Z.
+    pub fn suspend(&self) -> Option<u8> {
+        self.signal_key(SpecialCodeIndex::VSUSP)
+    }
+
+    fn signal_key(&self, which: SpecialCodeIndex) -> Option<u8> {
+        let character = self.found.special_codes[which];
         let is_possible = character != NO_CHARACTER && character.is_ascii_control();
         let is_signal = self.found.local_modes.contains(LocalModes::ISIG);
         (is_possible && is_signal && self.reads_keys).then_some(character)
     }
 
-    /// Keys are read, or are not: then Ctrl-C is the terminal's signal, from the next [`Terminal::enter`] on.
+    /// Keys are read, or are not: then Ctrl-C and Ctrl-Z are the terminal's signals, from the next [`Terminal::enter`] on.
     /// Returns whether that is news.
     pub fn expect_keys(&mut self, reads_keys: bool) -> bool {
         std::mem::replace(&mut self.reads_keys, reads_keys) != reads_keys
@@ -102,8 +111,10 @@ impl Terminal {
         // What ends a line is told apart: a pasted CRLF is one end of a line, not two.
         modes.input_modes -= InputModes::ICRNL | InputModes::INLCR | InputModes::IGNCR;
         modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
-        if self.interrupt().is_some() {
-            modes.special_codes[SpecialCodeIndex::VINTR] = NO_CHARACTER;
+        for key in [SpecialCodeIndex::VINTR, SpecialCodeIndex::VSUSP] {
+            if self.signal_key(key).is_some() {
+                modes.special_codes[key] = NO_CHARACTER;
+            }
         }
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;

@@ -227,7 +227,25 @@ fn without_a_shell_ctrl_z_does_nothing() {
     seat.press("\x1a");
     seat.press("still here\r");
     expect_bytes(&mut peer, "still here\n");
+    // Nor is anything lost that was read at once with it.
+    seat.pause();
+    seat.press("hello \x1aworld\r");
+    expect_bytes(&mut peer, "hello world\n");
     assert!(!is_canonical(&seat.tty));
+}
+
+#[test]
+fn what_is_typed_around_ctrl_z_is_typed() {
+    for listens in [true, false] {
+        let mut shell = Shell::start(listens, false);
+        shell.seat.press("before \x1aand behind");
+        shell.seat.wait_for("Stopped");
+        shell.foreground();
+        shell.seat.wait_editing();
+        shell.seat.wait_for("before and behind");
+        shell.seat.press(" it\r");
+        expect_bytes(&mut shell.peer, "before and behind it\n");
+    }
 }
 
 /// As in a container that was given a terminal: our session and our process group, and those of

@@ -448,8 +448,8 @@ fn a_paste_does_not_end_a_command() {
     seat.pause();
     seat.press("\r");
     expect_bytes(&mut two, "a secret of three lines\n");
-    // Pasted as a whole it is no command, and not for everybody either.
-    seat.press("\x1b[200~/msg 2 psst\rhello\r\x1b[201~");
+    // Pasted as a whole it is no command, and not for everybody either; nor is what names who is here.
+    seat.press("\x1b[200~/msg 2 psst\r/2 psst\rhello\r\x1b[201~");
     expect_bytes(&mut one, "hello\n");
     expect_bytes(&mut two, "hello\n");
     seat.wait_for(

@@ -33,6 +33,8 @@ pub(super) enum Key<'a> {
     Interrupt,
     /// The same in a paste that the terminal did not end.
     BreakPaste,
+    /// Ctrl-Z, or what the terminal has instead of it.
+    Suspend,
     /// No more of what comes is pasted; of a paste's beginning nobody needs to know.
     PasteEnd,
 }

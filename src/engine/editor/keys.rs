@@ -53,8 +53,9 @@ pub(super) struct Keys {
     pasting: bool,
     /// The last key was a carriage return, so that a line feed behind it is the same end of a line.
     after_cr: bool,
-    /// What Ctrl-C sends, where it is a key and no signal.
+    /// What Ctrl-C and Ctrl-Z send, where they are keys and no signals.
     interrupt: Option<u8>,
+    suspend: Option<u8>,
 }
 
 impl Keys {
@@ -62,13 +63,15 @@ impl Keys {
     pub(super) fn fresh(&self) -> Keys {
         Keys {
             interrupt: self.interrupt,
+            suspend: self.suspend,
             ..Keys::default()
         }
     }
 
-    /// What interrupts, from now on: a control character.
-    pub(super) fn set_interrupt(&mut self, interrupt: Option<u8>) {
+    /// What interrupts, and what suspends, from now on: control characters.
+    pub(super) fn set_signals(&mut self, interrupt: Option<u8>, suspend: Option<u8>) {
         self.interrupt = interrupt.filter(u8::is_ascii_control);
+        self.suspend = suspend.filter(u8::is_ascii_control);
     }
 
     /// What comes next is no second half of what came.
@@ -121,7 +124,9 @@ impl Keys {
             };
             match key {
                 // A key in a paste is none.
-                Some(Key::Text(_) | Key::Enter | Key::PasteEnd | Key::BreakPaste) => return key,
+                Some(
+                    Key::Text(_) | Key::Enter | Key::PasteEnd | Key::BreakPaste | Key::Suspend,
+                ) => return key,
                 Some(_) if self.pasting => {}
                 Some(_) => return key,
                 None => {}
@@ -146,6 +151,10 @@ impl Keys {
         let byte = take(input);
         if self.interrupt == Some(byte) && !self.pasting {
             return Some(Key::Interrupt);
+        }
+        // Pressed, and not pasted: nothing is behind it.
+        if self.suspend == Some(byte) && (!self.pasting || input.is_empty()) {
+            return Some(Key::Suspend);
         }
         if self.pasting {
             return match byte {

@@ -1129,7 +1129,7 @@ proptest! {
 /// An editor at a terminal where Ctrl-C is a key.
 fn interruptible() -> Editor {
     let mut editor = Editor::with_commands();
-    editor.set_interrupt(Some(0x03));
+    editor.set_signals(Some(0x03), None);
     editor
 }
 
@@ -1158,7 +1158,7 @@ fn ctrl_c_clears_what_was_typed_before_it_and_nothing_else() {
     // Elsewhere it is the terminal's, and no key.
     gives(&[b"abc\x03d"], &[], "abcd|");
     let mut editor = Editor::new();
-    editor.set_interrupt(Some(b'c'));
+    editor.set_signals(Some(b'c'), None);
     feed(&mut editor, &[b"abc"]);
     assert_eq!(look(&editor), "abc|");
 }

@@ -53,6 +53,12 @@ impl Cooked {
         let is_beginning = !self.is_midline && self.held.is_empty();
         let is_text = is_beginning && bytes.starts_with(PASTE_BEGINS);
         let is_pasted = self.brackets.take_out(bytes, &mut text);
+        if bytes.last() == Some(&b'\r') {
+            // Typed ahead while a shell read keys, it was not made a line feed as this terminal's Enter is.
+            for byte in text.iter_mut().filter(|byte| **byte == b'\r') {
+                *byte = b'\n';
+            }
+        }
         if has_ended {
             self.brackets.finish(&mut text);
         }
@@ -115,6 +121,8 @@ mod tests {
             ("\x1b[200~/who\n", "/who\n", false),
             ("/quit\n\x1b[201~", "/quit\n", false),
             ("one\ntwo\n", "one\ntwo\n", false),
+            ("typed ahead\r", "typed ahead\n", true),
+            ("/msg 1 x\n", "/msg 1 x\n", true),
             ("\x1b[20", "", false),
         ] {
             let arrived = cooked.take_in(bytes.as_bytes(), false, false, now);

@@ -15,6 +15,8 @@ use super::Operator;
 use super::State;
 use crate::engine::admit::Admission;
 use crate::engine::command::Typed;
+use crate::engine::command::Whom;
+use crate::engine::command::addressed;
 use crate::engine::command::understand;
 use crate::engine::command::understand_garbled;
 use crate::engine::editor::Event;
@@ -223,7 +225,7 @@ impl<D: Device> Operator<D> {
                 }
                 Some(line) => self.understand_garbled(line, &arrived.text),
                 None if arrived.is_aside && has_commands => self.answer(ASIDE),
-                None => self.say_bulk(&arrived.text),
+                None => self.say_bulk(&arrived.text, peers),
             }
             self.tell_waiting(peers, transfer);
         }
@@ -243,9 +245,9 @@ impl<D: Device> Operator<D> {
     }
 
     /// Lets lines wait to be said that came at once, whole or not.
-    fn say_bulk(&mut self, bytes: &[u8]) {
+    fn say_bulk<S: Stream>(&mut self, bytes: &[u8], peers: &Peers<S, D>) {
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let is_private = is_private(String::from_utf8_lossy(line).trim_end());
+            let is_private = is_for_one(String::from_utf8_lossy(line).trim_end(), peers);
             match is_private && self.manner.has_commands && !self.waiting.is_midline() {
                 true => self.answer(NOT_SAID),
                 false => self.waiting.push(line),
@@ -313,14 +315,14 @@ impl<D: Device> Operator<D> {
             }
             Event::Pasted(line) => {
                 self.show_typed(&line);
-                match self.manner.has_commands && is_private(&line) {
+                match self.manner.has_commands && is_for_one(&line, peers) {
                     true => self.answer(NOT_SAID),
                     false => self.say(&line),
                 }
             }
             Event::Complete => self.complete(peers),
             Event::End => self.ask_to_end(peers),
-            Event::Redraw | Event::Full | Event::Interrupt => {}
+            Event::Redraw | Event::Full | Event::Interrupt | Event::Suspend => {}
         }
     }
 
@@ -377,6 +379,16 @@ impl<D: Device> Operator<D> {
             false => format!("nobody is here yet: {waiting} for the first to join"),
         });
     }
+}
+
+/// Whether a line that was pasted looks as if it were for one alone: as a `/msg`, or by the name or the number of
+/// somebody who is here.
+fn is_for_one<S: Stream, D: Device>(line: &str, peers: &Peers<S, D>) -> bool {
+    let is_here = |whom| match whom {
+        Whom::Number(number) | Whom::Label(number, _) => peers.room.find(number).is_some(),
+        Whom::Name(name) => peers.room.find_by_name(name).is_some(),
+    };
+    is_private(line) || (!line.starts_with("//") && addressed(line).is_some_and(is_here))
 }
 
 /// Why a line that came late behind an Esc is not said: with that before it, it begins with a key, and a command follows.
