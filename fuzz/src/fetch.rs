@@ -1,5 +1,7 @@
 //! What is asked of a hub that offers a file, and the answer.
 
+use muxnc::engine::web::condition::Conditions;
+use muxnc::engine::web::date::Date;
 use muxnc::engine::web::fetch::Wanted;
 use muxnc::engine::web::fetch::What;
 use muxnc::engine::web::fetch::read;
@@ -12,7 +14,8 @@ use muxnc::engine::web::request::MAX_HEAD;
 use super::Input;
 use super::body_of;
 
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
+    "Date",
     "Content-Type",
     "Content-Length",
     "Cache-Control",
@@ -33,7 +36,8 @@ const FIELDS: [&str; 17] = [
 ];
 
 /// Whatever the file is called and whatever is asked for: an answer's fields are ours alone, and the bytes that
-/// follow are as many as it says, of those that are offered, and those that a plain range means.
+/// follow are as many as it says, of those that are offered, and those that a plain range means. Nobody is told that he
+/// has it already, or that it is another one, who did not ask; a date that is understood is understood as it is told.
 pub fn fetch(data: &[u8]) {
     let mut input = Input(data, 0);
     let (size, start) = (u64::from(input.byte()), u64::from(input.byte()));
@@ -53,7 +57,7 @@ pub fn fetch(data: &[u8]) {
             return;
         }
         Err(refusal) => {
-            body_of(&refusal.answer(), &FIELDS);
+            body_of(&refusal.answer(now()), &FIELDS);
             return;
         }
     };
@@ -70,8 +74,26 @@ pub fn fetch(data: &[u8]) {
         let bytes = vec![b'x'; (unsummed.end - unsummed.start) as usize];
         offer.add(&bytes, || Some(stamp));
     }
-    let Answer { bytes, body } = offer.answer(&wanted, stamp);
+    let conditions = &wanted.conditions;
+    let dates = [
+        &conditions.if_modified_since,
+        &conditions.if_unmodified_since,
+    ];
+    for date in dates.into_iter().flatten() {
+        let understood = Date::parse(date, now());
+        let told = understood.map(|date| date.to_string());
+        assert_eq!(told.and_then(|told| Date::parse(&told, now())), understood);
+    }
+    let Answer { bytes, body } = offer.answer(&wanted, stamp, now());
     let text = body_of(&bytes, &FIELDS);
+    let asks_to_have = conditions.if_none_match.is_some() || conditions.if_modified_since.is_some();
+    let asks_for_same = conditions.if_match.is_some() || conditions.if_unmodified_since.is_some();
+    let begins = |status: &str| bytes.starts_with(format!("HTTP/1.1 {status} ").as_bytes());
+    assert!(!begins("412") || asks_for_same);
+    if begins("304") {
+        assert!(asks_to_have && body.is_empty() && text.is_empty());
+        return;
+    }
     let head = String::from_utf8_lossy(&bytes[..bytes.len() - text.len()]).into_owned();
     let length = head.split_once("\r\nContent-Length: ").expect("a length").1;
     let length: u64 = length.split_once("\r\n").unwrap().0.parse().unwrap();
@@ -94,9 +116,14 @@ pub fn fetch(data: &[u8]) {
     }
 }
 
+/// A day after the file was changed.
+fn now() -> Date {
+    Date::new(784_198_177).expect("a date")
+}
+
 /// The first and the last byte that are asked for in the plainest of words.
 fn plain(wanted: &Wanted) -> Option<(u64, u64)> {
-    if wanted.if_range.is_some() || wanted.if_match.is_some() {
+    if wanted.conditions != Conditions::default() {
         return None;
     }
     let (first, last) = wanted

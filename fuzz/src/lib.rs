@@ -65,6 +65,7 @@ use muxnc::engine::screen;
 use muxnc::engine::screen::Overflow;
 use muxnc::engine::screen::Screen;
 use muxnc::engine::screen::Surface;
+use muxnc::engine::web::date::Date;
 use muxnc::engine::web::frame;
 use muxnc::engine::web::frame::Event;
 use muxnc::engine::web::frame::MAX_MESSAGE;
@@ -657,9 +658,10 @@ pub fn frames(data: &[u8]) {
 }
 
 /// What is asked for in HTTP does not change what an answer is: its fields are ours alone. A request is whole
-/// at its end and not before.
+/// at its end and not before. A page asked for by its URL is the one asked for by its path.
 pub fn http(data: &[u8]) {
-    const FIELDS: [&str; 11] = [
+    const FIELDS: [&str; 12] = [
+        "Date",
         "Content-Type",
         "Content-Length",
         "Cache-Control",
@@ -681,8 +683,10 @@ pub fn http(data: &[u8]) {
     };
     let asked = request::read(data, &origins);
     let answer = match &asked {
-        Ok(Some(Asked::Page { host, .. })) => Page::new("").answer(host.as_deref(), false),
-        Err(refusal) => refusal.answer(),
+        Ok(Some(Asked::Page { host, .. })) => {
+            Page::new("").answer(host.as_deref(), false, Date::EPOCH)
+        }
+        Err(refusal) => refusal.answer(Date::EPOCH),
         Ok(None) => {
             assert!(data.len() < MAX_HEAD, "it is not refused for its length");
             return;
@@ -698,6 +702,17 @@ pub fn http(data: &[u8]) {
     if let Ok(Some(_)) = asked {
         let sooner = request::read(&data[..data.len() - 1], &origins);
         assert_eq!(sooner, Ok(None), "it was whole before its end");
+    }
+    if let Ok(Some(Asked::Page {
+        host: Some(host), ..
+    })) = &asked
+        && let Some(at) = data.windows(2).position(|two| two == b" /")
+    {
+        let (before, path) = data.split_at(at + 1);
+        let by_url = [before, b"http://", host.as_bytes(), path].concat();
+        if by_url.len() <= MAX_HEAD && path.len() < data.len() {
+            assert_eq!(request::read(&by_url, &origins), asked, "by its URL");
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! else could have made a browser say.
 
 pub mod answer;
+pub mod condition;
 pub mod date;
 pub mod fetch;
 pub mod filename;
@@ -21,3 +22,4 @@ pub mod ports;
 pub mod qr;
 pub mod range;
 pub mod request;
+mod target;

@@ -9,6 +9,16 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::engine::room::TimeOfDay;
+#[cfg(feature = "web")]
+use crate::engine::web::date::Date;
+
+/// What HTTP calls the moment.
+#[cfg(feature = "web")]
+pub fn date() -> Date {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = i64::try_from(since_1970.map_or(0, |time| time.as_secs()));
+    seconds.ok().and_then(Date::new).unwrap_or(Date::EPOCH)
+}
 
 /// The time as RFC 3339 has it, in UTC and read once in a turn.
 #[derive(Debug, Default)]

@@ -11,6 +11,14 @@ fn page(port: u16) -> String {
     format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n")
 }
 
+/// An answer but for its date, which it has.
+fn undated(answer: &str) -> String {
+    let (before, date) = answer.split_once("\r\nDate: ").expect("a date");
+    let (date, after) = date.split_once("\r\n").expect("a line");
+    assert!(date.ends_with(" GMT"), "{date}");
+    format!("{before}\r\n{after}")
+}
+
 #[test]
 fn the_page_is_served_and_runs_only_its_own_script() {
     let hub = Hub::start(&[]);
@@ -34,7 +42,7 @@ fn the_page_is_served_and_runs_only_its_own_script() {
         "{head}"
     );
     let only_head = ask(hub.web, &page(hub.web).replace("GET", "HEAD"));
-    assert_eq!(only_head, format!("{head}\r\n\r\n"));
+    assert_eq!(undated(&only_head), undated(&format!("{head}\r\n\r\n")));
 }
 
 #[test]
@@ -65,6 +73,14 @@ fn refusals_are_answers() {
             "400 Bad Request",
         ),
         (String::from("hello\r\n"), "400 Bad Request"),
+        (
+            page(port).replace(" / ", &format!(" http://evil.example:{port}/ ")),
+            "403 Forbidden",
+        ),
+        (
+            page(port).replace(" / ", &format!(" https://127.0.0.1:{port}/ ")),
+            "421 Misdirected Request",
+        ),
     ] {
         let answer = ask(port, &request);
         assert!(
@@ -92,6 +108,26 @@ fn a_name_that_was_allowed_is_one_of_the_hubs() {
     ];
     let request = upgrade(hub.web, "/socket", &fields);
     Web::over(crate::connect(hub.web), &request);
+}
+
+#[test]
+fn a_page_and_its_socket_are_found_by_their_urls() {
+    let hub = Hub::start(&[]);
+    let port = hub.web;
+    let url = format!("http://localhost:{port}");
+    // What the field says does not count, nor does it help.
+    let by_url = page(port).replace(" / ", &format!(" {url}/ "));
+    let answer = ask(port, &by_url.replace("127.0.0.1", "evil.example"));
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(
+        answer.contains(&format!(" ws://localhost:{port} ")),
+        "{answer}"
+    );
+    let socket = format!("{url}/socket");
+    let foreign = upgrade(port, &socket, &[("Origin", "http://evil.example")]);
+    assert!(ask(port, &foreign).starts_with("HTTP/1.1 403 "));
+    let own = upgrade(port, &socket, &[("Host", "evil.example"), ("Origin", &url)]);
+    Web::over(crate::connect(port), &own);
 }
 
 #[test]

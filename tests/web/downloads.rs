@@ -8,6 +8,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
+use std::time::Duration;
+use std::time::SystemTime;
 
 use rustix::process::Signal;
 
@@ -160,6 +162,42 @@ fn curl_and_wget_download_it_and_go_on_after_a_cut() {
 }
 
 #[test]
+fn curl_has_it_already_and_is_sent_nothing() {
+    if !installed(&["curl", "wget"]) {
+        return;
+    }
+    let lesson = Lesson::new("has-it", 5_000_000);
+    let (_hub, port) = lesson.offer(&[]);
+    let url = format!("http://127.0.0.1:{port}/file");
+    let place = &lesson.folder;
+    let curl = |args: &[&str]| {
+        let told = ["-sS", "-w", "%{http_code} %{size_download}", &url];
+        run(place, "curl", &[&told, args].concat())
+    };
+    let by_tag = ["--etag-save", "tag", "--etag-compare", "tag", "-o", "copy"];
+    assert_eq!(curl(&by_tag), "200 5000000");
+    assert_eq!(curl(&by_tag), "304 0");
+    let by_date = ["-z", "copy", "-o", "copy"];
+    assert_eq!(curl(&by_date), "304 0");
+    lesson.expect_same(place.path("copy"));
+    // Only if it was not changed after that.
+    let unless_changed = ["-z", "-1 Jan 2000", "-o", "other"];
+    assert!(curl(&unless_changed).starts_with("412 "));
+    run(place, "wget", &["-q", "-N", "--no-proxy", &url]);
+    lesson.expect_same(place.path("file"));
+    let again = ["-S", "-N", "--no-proxy", "-o", "log", &url];
+    run(place, "wget", &again);
+    let log = fs::read_to_string(place.path("log")).unwrap();
+    assert!(log.contains("304 Not Modified"), "{log}");
+    // It is another one.
+    let mut file = File::options().append(true).open(&lesson.path).unwrap();
+    file.write_all(b"more").unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(5))
+        .unwrap();
+    assert_eq!(curl(&by_tag), "200 5000000");
+}
+
+#[test]
 fn a_part_of_it_or_its_head_is_enough() {
     let folder = Folder::new("download-parts");
     let path = folder.path("digits");
@@ -229,6 +267,25 @@ fn a_part_of_it_or_its_head_is_enough() {
             412,
             "",
             "the file is another one now\n",
+        ),
+        (
+            "If-Unmodified-Since: Sat, 01 Jan 2000 00:00:00 GMT",
+            412,
+            "",
+            "the file is another one now\n",
+        ),
+        (&format!("If-None-Match: \"x\", W/{tag}"), 304, "", ""),
+        (
+            &format!("If-Modified-Since: {modified}\r\nRange: bytes=10-"),
+            304,
+            "",
+            "",
+        ),
+        (
+            "If-None-Match: \"x\"\r\nIf-Modified-Since: Fri, 31 Dec 9999 23:59:59 GMT",
+            200,
+            "",
+            "0123456789",
         ),
     ] {
         let answer = ask(

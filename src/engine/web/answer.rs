@@ -1,9 +1,11 @@
 //! An answer: what a hub says in HTTP/1.1.
 //!
-//! It promises: every answer but an upgrade closes the connection, says how long it is, and lets no
-//! browser guess what it is or keep it.
+//! It promises: every answer but an upgrade closes the connection, says when it was made and how long it is, and lets
+//! no browser guess what it is or keep it.
 
 use std::borrow::Cow;
+
+use super::date::Date;
 
 /// How a request ends (RFC 9110, section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub enum Status {
     Ok,
     /// 206
     PartialContent,
+    /// 304
+    NotModified,
     /// 400
     BadRequest,
     /// 403
@@ -24,6 +28,8 @@ pub enum Status {
     PreconditionFailed,
     /// 416
     RangeNotSatisfiable,
+    /// 421
+    Misdirected,
     /// 426
     UpgradeRequired,
     /// 431
@@ -37,12 +43,14 @@ impl Status {
         match self {
             Status::Ok => "200 OK",
             Status::PartialContent => "206 Partial Content",
+            Status::NotModified => "304 Not Modified",
             Status::BadRequest => "400 Bad Request",
             Status::Forbidden => "403 Forbidden",
             Status::NotFound => "404 Not Found",
             Status::MethodNotAllowed => "405 Method Not Allowed",
             Status::PreconditionFailed => "412 Precondition Failed",
             Status::RangeNotSatisfiable => "416 Range Not Satisfiable",
+            Status::Misdirected => "421 Misdirected Request",
             Status::UpgradeRequired => "426 Upgrade Required",
             Status::TooLong => "431 Request Header Fields Too Large",
             Status::Unavailable => "503 Service Unavailable",
@@ -78,14 +86,9 @@ impl Refusal {
     }
 
     /// As it is on the wire.
-    pub fn answer(&self) -> Vec<u8> {
-        answer(
-            self.status,
-            "text/plain; charset=utf-8",
-            "",
-            format!("{}\n", self.why).as_bytes(),
-            false,
-        )
+    pub fn answer(&self, now: Date) -> Vec<u8> {
+        let body = format!("{}\n", self.why);
+        answer(self.status, TEXT, "", body.as_bytes(), false, now)
     }
 
     /// Why, if that is news for the operator: that somebody is not let in is, and a mistake of theirs is not.
@@ -94,15 +97,19 @@ impl Refusal {
     }
 }
 
-/// An answer with a body, which is left out if it is `head_only`, and `fields`, each ended by CRLF.
+/// What a sentence is.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+
+/// An answer with a body of that type, which is left out if it is `head_only`, and `fields`, each ended by CRLF.
 pub fn answer(
     status: Status,
     content_type: &str,
     fields: &str,
     body: &[u8],
     head_only: bool,
+    now: Date,
 ) -> Vec<u8> {
-    let mut answer = head(status, content_type, fields, body.len() as u64).into_bytes();
+    let mut answer = head(status, content_type, fields, body.len() as u64, now).into_bytes();
     if !head_only {
         answer.extend_from_slice(body);
     }
@@ -110,11 +117,16 @@ pub fn answer(
 }
 
 /// The head of an answer whose body has that length, with `fields`, each ended by CRLF.
-pub fn head(status: Status, content_type: &str, fields: &str, length: u64) -> String {
+pub fn head(status: Status, content_type: &str, fields: &str, length: u64, now: Date) -> String {
+    let content = format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n");
+    bare(status, &format!("{content}{fields}"), now)
+}
+
+/// The head of an answer that has no body by what it means, and no length of one.
+pub fn bare(status: Status, fields: &str, now: Date) -> String {
     format!(
         "HTTP/1.1 {}\r\n\
-         Content-Type: {content_type}\r\n\
-         Content-Length: {length}\r\n\
+         Date: {now}\r\n\
          Cache-Control: no-store\r\n\
          X-Content-Type-Options: nosniff\r\n\
          {}{fields}\

@@ -4,6 +4,7 @@
 
 use super::answer::Refusal;
 use super::answer::Status;
+use super::condition::Conditions;
 use super::origin::Origins;
 use super::request;
 use super::request::Head;
@@ -21,10 +22,8 @@ pub struct Wanted {
     pub head_only: bool,
     /// Which part of the file: the field `Range`.
     pub range: Option<String>,
-    /// That part only if it is of the same file: the field `If-Range`.
-    pub if_range: Option<String>,
-    /// Anything only if it is the same file: the field `If-Match`.
-    pub if_match: Option<String>,
+    /// Under which conditions.
+    pub conditions: Conditions,
 }
 
 /// What there is.
@@ -45,7 +44,7 @@ pub fn read(head: &[u8], origins: &Origins<'_>) -> Result<Option<Wanted>, Refusa
 }
 
 fn wanted(head: &Head<'_>, origins: &Origins<'_>) -> Result<Wanted, Refusal> {
-    let what = match head.path {
+    let what = match head.target.path {
         "/" => What::Page,
         FILE => What::File,
         SOCKET => {
@@ -61,16 +60,20 @@ fn wanted(head: &Head<'_>, origins: &Origins<'_>) -> Result<Wanted, Refusal> {
     if !head_only && head.method != "GET" {
         return Err(request::not_allowed());
     }
-    if let Some(host) = head.host {
-        origins.check_host(host)?;
-    }
-    let field = |name| Ok(head.fields.one(name)?.map(String::from));
+    head.check_host(origins)?;
+    let fields = &head.fields;
     Ok(Wanted {
         what,
         head_only,
-        range: field("range")?,
-        if_range: field("if-range")?,
-        if_match: field("if-match")?,
+        range: fields.one("range")?.map(String::from),
+        conditions: Conditions {
+            if_match: fields.list("if-match"),
+            if_none_match: fields.list("if-none-match"),
+            // Two of them mean nothing (RFC 9110, sections 13.1.3 and 13.1.4).
+            if_modified_since: fields.lone("if-modified-since"),
+            if_unmodified_since: fields.lone("if-unmodified-since"),
+            if_range: fields.one("if-range")?.map(String::from),
+        },
     })
 }
 
@@ -95,8 +98,7 @@ mod tests {
             what: What::Page,
             head_only: false,
             range: None,
-            if_range: None,
-            if_match: None,
+            conditions: Conditions::default(),
         };
         let get = "GET / HTTP/1.1\nHost: teacher.local:8080\n\n";
         assert_eq!(ask(get), Ok(Some(plain.clone())));
@@ -112,16 +114,26 @@ mod tests {
             ..file.clone()
         };
         assert_eq!(ask(&get.replace("GET", "HEAD")), Ok(Some(head)));
-        let fields = "Range: bytes=7-\nif-range: \"x\"\nIf-Match: *\n\n";
+        let fields = "Range: bytes=7-\nif-range: \"x\"\nIf-Match: *\nIf-None-Match: \"y\"\n\
+                      IF-NONE-MATCH: \"z\" \nIf-Modified-Since: a\nIf-Unmodified-Since: b\n\
+                      If-Unmodified-Since: c\n\n";
+        let text = |text: &str| Some(String::from(text));
         let part = Wanted {
-            range: Some(String::from("bytes=7-")),
-            if_range: Some(String::from("\"x\"")),
-            if_match: Some(String::from("*")),
+            range: text("bytes=7-"),
+            conditions: Conditions {
+                if_match: text("*"),
+                if_none_match: text("\"y\",\"z\""),
+                if_modified_since: text("a"),
+                if_unmodified_since: None,
+                if_range: text("\"x\""),
+            },
             ..file
         };
         let get = get.replace("\n\n", &format!("\n{fields}"));
         assert_eq!(ask(&get), Ok(Some(part)));
-        assert_eq!(ask("GET / HTTP/1.0\n\n"), Ok(Some(plain)));
+        assert_eq!(ask("GET / HTTP/1.0\n\n"), Ok(Some(plain.clone())));
+        let url = "GET http://teacher.local:8080 HTTP/1.1\nHost: evil.example\n\n";
+        assert_eq!(ask(url), Ok(Some(plain)));
     }
 
     #[test]
@@ -135,8 +147,13 @@ mod tests {
             let refused = ask(&format!("{head} HTTP/1.1\nHost: 192.0.2.7:8080\n\n"));
             assert_eq!(refused.expect_err(head).status, status, "{head}");
         }
-        let stranger = ask("GET /file HTTP/1.1\nHost: evil.example:8080\n\n");
-        assert_eq!(stranger.expect_err("refused").status, Status::Forbidden);
+        for (target, host) in [
+            ("/file", "evil.example:8080"),
+            ("http://evil.example:8080/file", "192.0.2.7:8080"),
+        ] {
+            let refused = ask(&format!("GET {target} HTTP/1.1\nHost: {host}\n\n"));
+            assert_eq!(refused.expect_err("refused").status, Status::Forbidden);
+        }
         let twice =
             "GET /file HTTP/1.1\nHost: 192.0.2.7:8080\nRange: bytes=0-\nRange: bytes=1-\n\n";
         assert_eq!(ask(twice).expect_err("refused").status, Status::BadRequest);

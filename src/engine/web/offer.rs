@@ -17,9 +17,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::answer::Status;
+use super::answer::TEXT;
 use super::answer::answer;
+use super::answer::bare;
 use super::answer::head;
-use super::date::date;
+use super::condition::Known;
+use super::condition::Verdict;
+use super::date::Date;
 use super::fetch::Wanted;
 use super::fetch::What;
 use super::filename::FileName;
@@ -134,46 +138,55 @@ impl Offer {
         }
     }
 
-    /// What to answer to whoever wants that, of the file as it is now.
-    pub fn answer(&self, wanted: &Wanted, now: Stamp) -> Answer {
+    /// What to answer at that time to whoever wants that, of the file as it is now.
+    pub fn answer(&self, wanted: &Wanted, now: Stamp, time: Date) -> Answer {
         match wanted.what {
             What::Page => Answer {
-                bytes: self.page(wanted.head_only, now),
+                bytes: self.page(wanted.head_only, now, time),
                 body: 0..0,
             },
-            What::File => self.file(wanted, now),
+            What::File => self.file(wanted, now, time),
         }
     }
 
-    fn file(&self, wanted: &Wanted, now: Stamp) -> Answer {
+    fn file(&self, wanted: &Wanted, now: Stamp, time: Date) -> Answer {
         let tag = self.tag(now);
         let size = self.size();
-        let refused = |status, fields: &str, why: &str| Answer {
-            bytes: answer(
-                status,
-                "text/plain; charset=utf-8",
-                fields,
-                why.as_bytes(),
-                wanted.head_only,
-            ),
-            body: 0..0,
+        let refused = |status, fields: &str, why: &str| {
+            let (body, head_only) = (why.as_bytes(), wanted.head_only);
+            Answer {
+                bytes: answer(status, TEXT, fields, body, head_only, time),
+                body: 0..0,
+            }
         };
-        let is_tag = |one: &str| one.trim_matches([' ', '\t']) == tag;
-        if let Some(tags) = &wanted.if_match
-            && tags != "*"
-            && !tags.split(',').any(is_tag)
-        {
-            let why = "the file is another one now\n";
-            return refused(Status::PreconditionFailed, "", why);
+        // Of a clock that is not ours a file may have a date that is to come (RFC 9110, section 8.8.2.1).
+        let modified = Date::new(now.modified.0).map(|modified| modified.min(time));
+        let known = Known {
+            tag: &tag,
+            modified,
+            now: time,
+        };
+        let tag_field = format!("ETag: {tag}\r\n");
+        match wanted.conditions.judge(&known) {
+            Verdict::Send => {}
+            Verdict::NotModified => {
+                return Answer {
+                    bytes: bare(Status::NotModified, &tag_field, time).into_bytes(),
+                    body: 0..0,
+                };
+            }
+            Verdict::Failed => {
+                let why = "the file is another one now\n";
+                return refused(Status::PreconditionFailed, "", why);
+            }
         }
-        // A date is no proof: a file may be changed twice in a second.
-        let is_same = wanted.if_range.as_deref().is_none_or(is_tag);
-        let range = wanted.range.as_deref().filter(|_| is_same);
+        let range = wanted.range.as_deref();
         // A range is one of what is sent (RFC 9110, section 14.2).
-        let range = range.filter(|_| !wanted.head_only);
+        let range = range.filter(|_| !wanted.head_only && wanted.conditions.allow_part(&known));
         let mut fields = self.name.disposition();
-        fields.push_str(&format!("Accept-Ranges: bytes\r\nETag: {tag}\r\n"));
-        if let Some(modified) = date(now.modified.0) {
+        fields.push_str("Accept-Ranges: bytes\r\n");
+        fields.push_str(&tag_field);
+        if let Some(modified) = modified {
             fields.push_str(&format!("Last-Modified: {modified}\r\n"));
         }
         if let Some(hash) = self.known(now) {
@@ -194,7 +207,7 @@ impl Offer {
             }
         };
         let length = body.end - body.start;
-        let head = head(status, "application/octet-stream", &fields, length);
+        let head = head(status, "application/octet-stream", &fields, length, time);
         Answer {
             bytes: head.into_bytes(),
             body: match wanted.head_only {
@@ -204,7 +217,7 @@ impl Offer {
         }
     }
 
-    fn page(&self, head_only: bool, now: Stamp) -> Vec<u8> {
+    fn page(&self, head_only: bool, now: Stamp, time: Date) -> Vec<u8> {
         let digest = match (&self.sum, self.known(now)) {
             (_, Some(hash)) => format!("<code id=\"digest\">{}</code>", hexadecimal(&hash)),
             (Sum::Computing(_), _) => String::from(
@@ -226,7 +239,7 @@ impl Offer {
             .replace("{size}", &told)
             .replace("{name}", &in_html(&self.name.to_string()));
         let fields = self.policy.fields("'none'");
-        answer(Status::Ok, HTML, &fields, html.as_bytes(), head_only)
+        answer(Status::Ok, HTML, &fields, html.as_bytes(), head_only, time)
     }
 
     /// The SHA-256, if it is known and is that of the file as it is now.

@@ -114,6 +114,25 @@ impl Origins<'_> {
         ))
     }
 
+    /// Whether a URL with that scheme may be asked for here, where the hub is called `host` (RFC 9110, section 7.4).
+    ///
+    /// # Errors
+    /// It is somebody else's.
+    pub(super) fn check_scheme(&self, scheme: &str, host: &str) -> Result<(), Refusal> {
+        let called = Authority::parse(host);
+        let is_ours = match called.is_some_and(|called| self.is_allowed(&called)) {
+            true => is_web(scheme),
+            false => scheme.eq_ignore_ascii_case(self.scheme()),
+        };
+        match is_ours {
+            true => Ok(()),
+            false => Err(Refusal::new(
+                Status::Misdirected,
+                format!("an address of this hub begins with {}://", self.scheme()),
+            )),
+        }
+    }
+
     /// Whether a page of `origin` may connect, where the hub was called `host`.
     ///
     /// # Errors
@@ -123,13 +142,11 @@ impl Origins<'_> {
         let parsed = parts.and_then(|(scheme, rest)| Some((scheme, Authority::parse(rest)?)));
         let same = match (parsed, Authority::parse(host)) {
             (Some((scheme, page)), Some(called)) if self.is_allowed(&called) => {
-                let is_web = ["http", "https"].contains(&&*scheme.to_ascii_lowercase());
-                is_web && page.host.eq_ignore_ascii_case(called.host)
+                is_web(scheme) && page.host.eq_ignore_ascii_case(called.host)
             }
             (Some((scheme, page)), Some(called)) => {
-                let ours = if self.is_secure { "https" } else { "http" };
                 let port = |of: &Authority<'_>| of.port.unwrap_or(self.default_port());
-                scheme.eq_ignore_ascii_case(ours)
+                scheme.eq_ignore_ascii_case(self.scheme())
                     && page.host.eq_ignore_ascii_case(called.host)
                     && port(&page) == port(&called)
             }
@@ -148,12 +165,25 @@ impl Origins<'_> {
         self.allowed.iter().any(|name| called.is(name))
     }
 
+    fn scheme(&self) -> &'static str {
+        match self.is_secure {
+            true => "https",
+            false => "http",
+        }
+    }
+
     fn default_port(&self) -> u16 {
         match self.is_secure {
             true => 443,
             false => 80,
         }
     }
+}
+
+/// Whether a scheme is one of the web's.
+fn is_web(scheme: &str) -> bool {
+    let mut known = ["http", "https"].iter();
+    known.any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -219,6 +249,37 @@ mod tests {
         };
         assert_eq!(secure.check_host("[2001:DB8::7]"), Ok(()));
         assert!(secure.check_host("[2001:db8::7]:80").is_err());
+    }
+
+    #[test]
+    fn a_hub_has_one_scheme_and_a_proxy_before_it_another() {
+        let names = [
+            names(["teacher", "teacher.local"]),
+            names(["class.example.org", "203.0.113.5"]),
+        ];
+        let origins = origins(&names[0], &names[1]);
+        for (scheme, host) in [
+            ("HTTP", "192.0.2.7:8080"),
+            ("https", "class.example.org"),
+            ("http", "class.example.org:8080"),
+        ] {
+            assert_eq!(origins.check_scheme(scheme, host), Ok(()), "{scheme}");
+        }
+        for (scheme, host) in [
+            ("https", "192.0.2.7:8080"),
+            ("ws", "192.0.2.7:8080"),
+            ("ftp", "class.example.org"),
+            ("", "192.0.2.7:8080"),
+        ] {
+            let refused = origins.check_scheme(scheme, host).expect_err(scheme);
+            assert_eq!(refused.status, Status::Misdirected, "{scheme}");
+        }
+        let secure = Origins {
+            is_secure: true,
+            ..origins
+        };
+        assert_eq!(secure.check_scheme("https", "192.0.2.7:8080"), Ok(()));
+        assert!(secure.check_scheme("http", "192.0.2.7:8080").is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use sha2::Sha256;
 
 use super::answer::Status;
 use super::answer::answer;
+use super::date::Date;
 
 /// See the module's documentation.
 #[derive(Debug, Clone)]
@@ -26,14 +27,15 @@ impl Page {
     }
 
     /// The answer to whoever called the hub `host`, without the page itself if it is `head_only`.
-    pub fn answer(&self, host: Option<&str>, head_only: bool) -> Vec<u8> {
+    pub fn answer(&self, host: Option<&str>, head_only: bool, now: Date) -> Vec<u8> {
         // Not all browsers take 'self' for a WebSocket's address, too.
         let sockets = match host {
             Some(host) => format!(" ws://{host} wss://{host}"),
             None => String::new(),
         };
         let fields = self.policy.fields(&format!("'self'{sockets}"));
-        answer(Status::Ok, HTML, &fields, self.html.as_bytes(), head_only)
+        let html = self.html.as_bytes();
+        answer(Status::Ok, HTML, &fields, html, head_only, now)
     }
 }
 
@@ -94,7 +96,7 @@ mod tests {
     #[test]
     fn a_browser_may_run_the_pages_own_scripts_and_nothing_else() {
         let page = Page::new("<style>p{}</style><script>a</script><p>x</p><script>b\n</script>");
-        let answer = String::from_utf8(page.answer(Some("h:1"), false)).unwrap();
+        let answer = String::from_utf8(page.answer(Some("h:1"), false, Date::EPOCH)).unwrap();
         // printf a | openssl dgst -sha256 -binary | base64, and so on
         assert!(
             answer.contains(
@@ -115,7 +117,7 @@ mod tests {
                 "\r\n\r\n<style>p{}</style><script>a</script><p>x</p><script>b\n</script>"
             )
         );
-        let head = String::from_utf8(page.answer(None, true)).unwrap();
+        let head = String::from_utf8(page.answer(None, true, Date::EPOCH)).unwrap();
         assert!(
             head.ends_with("\r\n\r\n") && head.contains("Content-Length: 63\r\n"),
             "{head}"

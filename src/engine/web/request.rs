@@ -14,6 +14,7 @@ use sha1::Sha1;
 use super::answer::Refusal;
 use super::answer::Status;
 use super::origin::Origins;
+use super::target::Target;
 use crate::engine::aside::Returning;
 
 /// Bytes of a request's head.
@@ -33,7 +34,7 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 pub enum Asked {
     /// The page, or only what it would be answered with.
     Page {
-        /// The request's `Host`, if it has one.
+        /// What the hub is called in it, if it says so.
         host: Option<String>,
         /// Without the page itself.
         head_only: bool,
@@ -56,13 +57,28 @@ pub struct Join {
 /// The head of a request, taken apart.
 pub(super) struct Head<'a> {
     pub(super) method: &'a str,
-    pub(super) path: &'a str,
-    pub(super) query: &'a str,
+    pub(super) target: Target<'a>,
     /// Of HTTP/1: 1, or 0 in old ones.
     version: Option<u8>,
     /// What it calls the hub: missing in old ones only.
-    pub(super) host: Option<&'a str>,
+    host: Option<&'a str>,
     pub(super) fields: Fields<'a>,
+}
+
+impl<'a> Head<'a> {
+    /// What it calls the hub, which may be called so; none in old ones only.
+    ///
+    /// # Errors
+    /// The hub may not be called so.
+    pub(super) fn check_host(&self, origins: &Origins<'_>) -> Result<Option<&'a str>, Refusal> {
+        if let Some(host) = self.host {
+            origins.check_host(host)?;
+            if let Some(site) = self.target.site {
+                origins.check_scheme(site.scheme, host)?;
+            }
+        }
+        Ok(self.host)
+    }
 }
 
 /// Reads the head of a request, for whoever understands it. None: it is not whole.
@@ -91,16 +107,17 @@ pub(super) fn understand<T>(
     let (Some(method), Some(target)) = (request.method, request.path) else {
         return Err(bad("this is not a request in HTTP/1.1"));
     };
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let target = Target::of(target);
     let host = fields.one("host")?;
     if host.is_none() && request.version != Some(0) {
         return Err(bad("the field Host is missing"));
     }
+    // What a URL says counts (RFC 9112, section 3.2.2).
+    let host = target.site.map(|site| site.authority).or(host);
     let version = request.version;
     understand(&Head {
         method,
-        path,
-        query,
+        target,
         version,
         host,
         fields,
@@ -117,19 +134,14 @@ pub fn read(head: &[u8], origins: &Origins<'_>) -> Result<Option<Asked>, Refusal
 }
 
 fn asked(head: &Head<'_>, origins: &Origins<'_>) -> Result<Asked, Refusal> {
-    match (head.path, head.method) {
-        ("/", "GET" | "HEAD") => {
-            if let Some(host) = head.host {
-                origins.check_host(host)?;
-            }
-            Ok(Asked::Page {
-                host: head.host.map(Into::into),
-                head_only: head.method == "HEAD",
-            })
-        }
+    match (head.target.path, head.method) {
+        ("/", "GET" | "HEAD") => Ok(Asked::Page {
+            host: head.check_host(origins)?.map(Into::into),
+            head_only: head.method == "HEAD",
+        }),
         (SOCKET, "GET") => {
-            let host = head.host.ok_or(bad("the field Host is missing"))?;
-            origins.check_host(host)?;
+            let host = head.check_host(origins)?;
+            let host = host.ok_or(bad("the field Host is missing"))?;
             if let Some(origin) = head.fields.one("origin")? {
                 origins.check_origin(origin, host)?;
             }
@@ -163,7 +175,7 @@ fn join(head: &Head<'_>) -> Result<Asked, Refusal> {
     let key = key.ok_or(bad("Sec-WebSocket-Key is not 16 bytes in base64"))?;
     Ok(Asked::Join(Join {
         accept: accept(key),
-        returning: returning(head.query)?,
+        returning: returning(head.target.query)?,
     }))
 }
 
@@ -233,6 +245,18 @@ impl<'a> Fields<'a> {
             (Some(Ok(value)), None) => Ok(Some(value)),
             _ => Err(bad("a field is there twice, or not text")),
         }
+    }
+
+    /// The values of a field whose value is a list, as one (RFC 9110, section 5.3). What is not text in it says
+    /// nothing.
+    pub(super) fn list(&self, name: &str) -> Option<String> {
+        let all: Vec<_> = self.all(name).map(String::from_utf8_lossy).collect();
+        (!all.is_empty()).then(|| all.join(",").trim().to_owned())
+    }
+
+    /// The value of a field that says nothing where it is there twice, or not text.
+    pub(super) fn lone(&self, name: &str) -> Option<String> {
+        self.one(name).ok().flatten().map(String::from)
     }
 
     /// Whether a list has that word (RFC 9110, section 5.6.1), in whatever letters.

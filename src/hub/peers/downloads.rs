@@ -28,6 +28,7 @@ use crate::engine::record::Fetched;
 use crate::engine::web::offer::Answer;
 use crate::engine::web::offer::Offer;
 use crate::hub::news::Topic;
+use crate::io::clock;
 use crate::io::conn::Conn;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
@@ -155,7 +156,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let now = downloads.file.stamp_now();
         let now = now.unwrap_or(downloads.file.stamp());
         let peer = self.conns.get_mut(key)?;
-        Some(downloads.offer.answer(peer.conn.wanted()?, now))
+        Some(
+            downloads
+                .offer
+                .answer(peer.conn.wanted()?, now, clock::date()),
+        )
     }
 
     /// Answers to a peer that wants something of the file but its bytes. Returns whether it was one.

@@ -26,6 +26,7 @@ use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
 use crate::engine::web::fetch;
 use crate::engine::web::fetch::Wanted;
+use crate::io::clock;
 use crate::io::stream::Beside;
 use crate::io::stream::Fetching;
 use crate::io::stream::Handed;
@@ -92,7 +93,7 @@ impl<S: Stream> Download<S> {
                 Handshake::Fetches
             }
             Asked::Refused(refusal) => {
-                self.outgoing.push(&refusal.answer());
+                self.outgoing.push(&refusal.answer(clock::date()));
                 self.state = State::Answered(refusal.into_news());
                 self.go_on_answering()
             }
@@ -202,7 +203,7 @@ impl<S: Stream + AsFd> Stream for Download<S> {
     }
 
     fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        self.answer(&in_http(refusal).answer());
+        self.answer(&in_http(refusal).answer(clock::date()));
         self.outgoing.flush(&mut self.under).map(drop)
     }
 

@@ -32,6 +32,7 @@ use crate::engine::web::frame::MAX_MESSAGE;
 use crate::engine::web::frame::Reader;
 use crate::engine::web::request;
 use crate::engine::web::request::Join;
+use crate::io::clock;
 use crate::io::stream::Beside;
 use crate::io::stream::Fetching;
 use crate::io::stream::Handshake;
@@ -131,7 +132,7 @@ impl<S: Stream> WebSocket<S> {
         match asked {
             Asked::NotYet(step) => step,
             Asked::For(request::Asked::Page { host, head_only }) => {
-                let answer = self.site.page.answer(host.as_deref(), head_only);
+                let answer = (self.site.page).answer(host.as_deref(), head_only, clock::date());
                 self.answer(&answer, None);
                 self.go_on_answering()
             }
@@ -144,7 +145,7 @@ impl<S: Stream> WebSocket<S> {
                 Handshake::Asks
             }
             Asked::Refused(refusal) => {
-                let answer = refusal.answer();
+                let answer = refusal.answer(clock::date());
                 self.answer(&answer, refusal.into_news());
                 self.go_on_answering()
             }
@@ -397,7 +398,7 @@ impl<S: Stream> Stream for WebSocket<S> {
     }
 
     fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        let answer = in_http(refusal).answer();
+        let answer = in_http(refusal).answer(clock::date());
         self.answer(&answer, None);
         self.outgoing.flush(&mut self.under).map(drop)
     }

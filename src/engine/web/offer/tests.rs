@@ -1,4 +1,5 @@
 use super::*;
+use crate::engine::web::condition::Conditions;
 
 const STAMP: Stamp = Stamp {
     device: 1,
@@ -23,8 +24,7 @@ fn file() -> Wanted {
         what: What::File,
         head_only: false,
         range: None,
-        if_range: None,
-        if_match: None,
+        conditions: Conditions::default(),
     }
 }
 
@@ -35,10 +35,15 @@ fn page() -> Wanted {
     }
 }
 
+/// When all is answered: a day later than the file was changed.
+fn time() -> Date {
+    Date::new(784_111_777 + 24 * 60 * 60).unwrap()
+}
+
 /// The answer's text, and the bytes of the file that follow.
 #[track_caller]
 fn ask(offer: &Offer, wanted: &Wanted, now: Stamp) -> (String, Range<u64>) {
-    let Answer { bytes, body } = offer.answer(wanted, now);
+    let Answer { bytes, body } = offer.answer(wanted, now, time());
     (String::from_utf8(bytes).expect("text"), body)
 }
 
@@ -54,10 +59,11 @@ fn the_whole_file_is_told_with_all_that_is_known_of_it() {
     // head -c 90 /dev/zero | tr '\0' x | openssl dgst -sha256 -binary | base64
     let expected = format!(
         "HTTP/1.1 200 OK\r\n\
-         Content-Type: application/octet-stream\r\n\
-         Content-Length: 90\r\n\
+         Date: Mon, 07 Nov 1994 08:49:37 GMT\r\n\
          Cache-Control: no-store\r\n\
          X-Content-Type-Options: nosniff\r\n\
+         Content-Type: application/octet-stream\r\n\
+         Content-Length: 90\r\n\
          Content-Disposition: attachment; filename=\"exam.pdf\"; filename*=UTF-8''exam.pdf\r\n\
          Accept-Ranges: bytes\r\n\
          ETag: {tag}\r\n\
@@ -115,7 +121,10 @@ fn parts_of_two_files_are_not_put_together() {
     };
     let part = |if_range: &str| Wanted {
         range: Some(String::from("bytes=80-")),
-        if_range: Some(if_range.into()),
+        conditions: Conditions {
+            if_range: Some(if_range.into()),
+            ..Conditions::default()
+        },
         ..file()
     };
     let body = |wanted: &Wanted, now| ask(&offer(), wanted, now).1;
@@ -129,7 +138,10 @@ fn parts_of_two_files_are_not_put_together() {
         assert_eq!(body(&part(other), STAMP), 10..100, "{other}");
     }
     let same = |if_match: &str| Wanted {
-        if_match: Some(if_match.into()),
+        conditions: Conditions {
+            if_match: Some(if_match.into()),
+            ..Conditions::default()
+        },
         ..file()
     };
     assert_eq!(body(&same("*"), changed), 10..100);
@@ -137,6 +149,73 @@ fn parts_of_two_files_are_not_put_together() {
     let (answer, body) = ask(&offer(), &same(tag), changed);
     assert!(answer.starts_with("HTTP/1.1 412 "), "{answer}");
     assert_eq!(body, 0..0);
+}
+
+#[test]
+fn who_has_it_already_is_told_no_more_than_that() {
+    let (whole, _) = ask(&offer(), &file(), STAMP);
+    let tag = tag(&whole);
+    let none_match = |tags: &str| Wanted {
+        // There is no such byte, but nobody gets to that.
+        range: Some(String::from("bytes=90-")),
+        conditions: Conditions {
+            if_none_match: Some(tags.into()),
+            ..Conditions::default()
+        },
+        ..file()
+    };
+    // What the whole would have of the fields that matter to a cache, and no length (RFC 9110, section 15.4.5).
+    let expected = format!(
+        "HTTP/1.1 304 Not Modified\r\n\
+         Date: Mon, 07 Nov 1994 08:49:37 GMT\r\n\
+         Cache-Control: no-store\r\n\
+         X-Content-Type-Options: nosniff\r\n\
+         ETag: {tag}\r\n\
+         Connection: close\r\n\r\n"
+    );
+    let same = none_match(tag);
+    assert_eq!(ask(&offer(), &same, STAMP), (expected.clone(), 0..0));
+    let head = Wanted {
+        head_only: true,
+        ..same
+    };
+    assert_eq!(ask(&offer(), &head, STAMP), (expected, 0..0));
+    let (answer, _) = ask(&offer(), &none_match("\"x\""), STAMP);
+    assert!(answer.starts_with("HTTP/1.1 416 "), "{answer}");
+}
+
+#[test]
+fn a_date_is_that_of_the_file_and_never_one_to_come() {
+    let since = |date: Date| Wanted {
+        conditions: Conditions {
+            if_modified_since: Some(date.to_string()),
+            ..Conditions::default()
+        },
+        ..file()
+    };
+    let status = |date, now| {
+        let (answer, _) = ask(&offer(), &since(date), now);
+        answer.split(' ').nth(1).map(String::from)
+    };
+    let then = Date::new(STAMP.modified.0).unwrap();
+    let before = Date::new(STAMP.modified.0 - 1).unwrap();
+    assert_eq!(status(then, STAMP).as_deref(), Some("304"));
+    assert_eq!(status(before, STAMP).as_deref(), Some("200"));
+    let to_come = Stamp {
+        modified: (i64::from(u32::MAX), 0),
+        ..STAMP
+    };
+    let (answer, _) = ask(&offer(), &file(), to_come);
+    let told = format!("\r\nLast-Modified: {}\r\n", time());
+    assert!(answer.contains(&told), "{answer}");
+    assert_eq!(status(then, to_come).as_deref(), Some("200"));
+    let undated = Stamp {
+        modified: (i64::MAX, 0),
+        ..STAMP
+    };
+    let (answer, _) = ask(&offer(), &since(then), undated);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(!answer.contains("Last-Modified"), "{answer}");
 }
 
 #[test]

@@ -75,16 +75,79 @@ fn the_page_is_asked_for() {
         Status::NotFound
     );
     assert_eq!(
-        status(&get.replace("GET / ", "GET http://x/ ")),
-        Status::NotFound
-    );
-    assert_eq!(
         status(&get.replace("GET", "POST")),
         Status::MethodNotAllowed
     );
     assert_eq!(status(&format!("{get}GET /")), Status::BadRequest);
     assert_eq!(status("what is a socket?\n\n"), Status::BadRequest);
     assert_eq!(status("\x16\x03\x01"), Status::BadRequest);
+}
+
+#[test]
+fn a_whole_url_is_asked_for_and_counts_instead_of_the_host() {
+    let page = |host: &str, head_only| {
+        let host = Some(host.into());
+        Ok(Some(Asked::Page { host, head_only }))
+    };
+    for (target, host) in [
+        ("http://192.0.2.7:8080/", "192.0.2.7:8080"),
+        ("HTTP://LOCALHOST:8080", "LOCALHOST:8080"),
+        ("http://localhost:8080?x=1", "localhost:8080"),
+    ] {
+        // Whatever the field says, which has to be there all the same.
+        for field in ["192.0.2.7:8080", "evil.example", ""] {
+            let get = format!("GET {target} HTTP/1.1\nHost: {field}\n\n");
+            assert_eq!(ask(&get), page(host, false), "{get}");
+            assert_eq!(ask(&get.replace("GET", "HEAD")), page(host, true), "{get}");
+        }
+        let get = format!("GET {target} HTTP/1.0\n\n");
+        assert_eq!(ask(&get), page(host, false));
+        assert_eq!(status(&get.replace("1.0", "1.1")), Status::BadRequest);
+    }
+    for (target, expected) in [
+        ("http://evil.example:8080/", Status::Forbidden),
+        ("http://192.0.2.7/", Status::Forbidden),
+        ("http://evil.example@localhost:8080/", Status::Forbidden),
+        ("http://x:y@localhost:8080/", Status::BadRequest),
+        ("http:///", Status::BadRequest),
+        ("https://192.0.2.7:8080/", Status::Misdirected),
+        ("ftp://192.0.2.7:8080/", Status::Misdirected),
+        ("://192.0.2.7:8080/", Status::Misdirected),
+        ("http://192.0.2.7:8080/other", Status::NotFound),
+        ("http://192.0.2.7:8080#/", Status::NotFound),
+        ("192.0.2.7:8080", Status::NotFound),
+        ("*", Status::NotFound),
+    ] {
+        let get = format!("GET {target} HTTP/1.1\nHost: 192.0.2.7:8080\n\n");
+        assert_eq!(status(&get), expected, "{target}");
+    }
+}
+
+#[test]
+fn a_socket_may_be_asked_for_by_its_url() {
+    let get = upgrade("http://192.0.2.7:8080/socket?epoch=ab&token=cd&from=7", &[]);
+    assert!(matches!(ask(&get), Ok(Some(Asked::Join(join))) if join.returning.is_some()));
+    // The page of somebody who had a name lead here, and who names the hub's own in one place of two.
+    for (target, host, origin) in [
+        (
+            "http://192.0.2.7:8080/socket",
+            "evil.example:8080",
+            "http://evil.example:8080",
+        ),
+        (
+            "http://evil.example:8080/socket",
+            "192.0.2.7:8080",
+            "http://192.0.2.7:8080",
+        ),
+        (
+            "http://localhost:8080/socket",
+            "192.0.2.7:8080",
+            "http://192.0.2.7:8080",
+        ),
+    ] {
+        let get = upgrade(target, &[("Host", host), ("Origin", origin)]);
+        assert_eq!(status(&get), Status::Forbidden, "{get}");
+    }
 }
 
 #[test]
