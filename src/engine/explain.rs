@@ -263,7 +263,7 @@ pub enum Phase {
 pub enum Agreement {
     /// TLS.
     Tls(TlsAgreement),
-    /// WebSocket, if the one who asked for it is let in.
+    /// WebSocket.
     WebSocket,
 }
 

@@ -216,9 +216,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         peer.stage = Stage::Member;
-        if let Some(beside) = peer.conn.beside() {
-            beside.welcome();
-        }
+        peer.conn.welcome();
         if let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip()) {
             headcount.joined(ip);
         }

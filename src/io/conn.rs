@@ -22,6 +22,7 @@ use crate::engine::dead_peer::DeadPeerTimer;
 use crate::engine::explain::Observed;
 use crate::engine::explain::Sentence;
 use crate::engine::explain::Story;
+use crate::engine::explain::Unexplained;
 use crate::engine::explain::Witness;
 use crate::io::addr::Addr;
 use crate::io::layer::Layer;
@@ -232,7 +233,8 @@ impl<S: Stream> Conn<S> {
 
     /// Goes on with what has to be agreed on before anything is said.
     pub fn handshake(&mut self) -> Handshake {
-        let step = self.stream.handshake();
+        let (stream, mut unexplained) = (&mut self.stream, Unexplained);
+        let step = stream.handshake(witness(&mut self.story, &mut unexplained));
         if let Handshake::Done | Handshake::Foreign = step
             && self.stream.has_buffered_input()
         {
@@ -371,10 +373,19 @@ impl<S: Stream> Conn<S> {
     /// # Errors
     /// The connection broke.
     pub fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        self.stream.refuse(refusal)?;
+        let (stream, mut unexplained) = (&mut self.stream, Unexplained);
+        stream.refuse(refusal, witness(&mut self.story, &mut unexplained))?;
         self.dead_peer.sent();
         self.block_behind_pending();
         Ok(())
+    }
+
+    /// Tells the other side that it is let in, where its protocol has a word for that.
+    pub fn welcome(&mut self) {
+        let mut unexplained = Unexplained;
+        if let Some(beside) = self.stream.beside() {
+            beside.welcome(witness(&mut self.story, &mut unexplained));
+        }
     }
 
     /// What can be said beside the stream: see [`Stream::beside`].
@@ -448,5 +459,16 @@ impl<S: Stream> Conn<S> {
         if self.stream.has_pending_output() {
             self.ready.write_blocked();
         }
+    }
+}
+
+/// Who is told what happens: the story, if it is explained.
+fn witness<'a>(
+    story: &'a mut Option<Box<Story>>,
+    unexplained: &'a mut Unexplained,
+) -> &'a mut dyn Witness {
+    match story {
+        Some(story) => &mut **story,
+        None => unexplained,
     }
 }

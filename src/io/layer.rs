@@ -24,6 +24,7 @@ use mio::Token;
 
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
+use crate::engine::explain::Witness;
 use crate::io::socket::Socket;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
@@ -180,8 +181,8 @@ impl Stream for Layer {
         each!(self, stream => stream.shakes_hands())
     }
 
-    fn handshake(&mut self) -> Handshake {
-        each!(self, stream => stream.handshake())
+    fn handshake(&mut self, witness: &mut dyn Witness) -> Handshake {
+        each!(self, stream => stream.handshake(witness))
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Received {
@@ -244,8 +245,8 @@ impl Stream for Layer {
         each!(self, stream => stream.tcp_info())
     }
 
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        each!(self, stream => stream.refuse(refusal))
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
+        each!(self, stream => stream.refuse(refusal, witness))
     }
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {

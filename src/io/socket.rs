@@ -23,6 +23,7 @@ use rustix::net::RecvFlags;
 
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
+use crate::engine::explain::Witness;
 use crate::io::net;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
@@ -121,7 +122,7 @@ impl Stream for Socket {
         false
     }
 
-    fn handshake(&mut self) -> Handshake {
+    fn handshake(&mut self, _: &mut dyn Witness) -> Handshake {
         Handshake::Done
     }
 
@@ -229,8 +230,8 @@ impl Stream for Socket {
         }
     }
 
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        refusal.write_line(self)
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
+        refusal.write_line(self, witness)
     }
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {

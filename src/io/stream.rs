@@ -19,7 +19,9 @@ use crate::engine::admit::AdmissionError;
 use crate::engine::aside::Aside;
 use crate::engine::aside::Returning;
 use crate::engine::explain::Agreement;
+use crate::engine::explain::Observed;
 use crate::engine::explain::Reading;
+use crate::engine::explain::Witness;
 #[cfg(feature = "web")]
 use crate::engine::web::fetch::Wanted;
 use crate::io::tcp_info::TcpInfo;
@@ -107,10 +109,20 @@ impl Refusal {
     ///
     /// # Errors
     /// The stream broke.
-    pub fn write_line(&self, stream: &mut impl Stream) -> io::Result<()> {
-        match stream.write(&[IoSlice::new(self.line().as_bytes())]) {
+    pub fn write_line(
+        &self,
+        stream: &mut impl Stream,
+        witness: &mut dyn Witness,
+    ) -> io::Result<()> {
+        let line = self.line();
+        let slices = [IoSlice::new(line.as_bytes())];
+        match stream.write(&slices) {
             Sent::Failed(error) => Err(error),
-            Sent::Bytes(_) | Sent::Full => Ok(()),
+            Sent::Full => Ok(()),
+            Sent::Bytes(count) => {
+                witness.observe(Observed::Sent(&slices, count));
+                Ok(())
+            }
         }
     }
 }
@@ -124,8 +136,8 @@ pub trait Beside {
     #[cfg(feature = "web")]
     fn fetching(&mut self) -> Option<&mut dyn Fetching>;
 
-    /// Tells the other side that it is let in: to be called once, before anything is said.
-    fn welcome(&mut self);
+    /// Tells the other side that it is let in: to be called once, before anything is said. The witness hears that, too.
+    fn welcome(&mut self, witness: &mut dyn Witness);
 
     /// What the other side said if it was here before, and returns.
     fn returning(&self) -> Option<&Returning>;
@@ -176,8 +188,9 @@ pub trait Stream {
     fn shakes_hands(&self) -> bool;
 
     /// Goes on with the handshake as far as it gets. To be called until it is done, before anything
-    /// else.
-    fn handshake(&mut self) -> Handshake;
+    /// else. What of it is not over a stream below this one alone is told to the witness: what is asked, and what is
+    /// answered.
+    fn handshake(&mut self, witness: &mut dyn Witness) -> Handshake;
 
     /// Reads once.
     fn read(&mut self, buffer: &mut [u8]) -> Received;
@@ -241,7 +254,7 @@ pub trait Stream {
     ///
     /// # Errors
     /// It broke.
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()>;
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()>;
 
     /// What can be said beside the stream, if anything can.
     fn beside(&mut self) -> Option<&mut dyn Beside>;
@@ -252,6 +265,7 @@ pub trait Stream {
     /// Our end, if it has an address and a port.
     fn local_addr(&self) -> Option<SocketAddr>;
 
-    /// What a handshake came to, the lowest layer first; nothing where there is none.
+    /// What a handshake came to, the lowest layer first, as far as the witness was not told of it; nothing where there
+    /// is none.
     fn agreements(&self) -> Vec<Agreement>;
 }

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use muxnc::engine::explain::Agreement;
 use muxnc::engine::explain::Reading;
+use muxnc::engine::explain::Witness;
 use muxnc::io::addr::Addr;
 use muxnc::io::conn::Conn;
 use muxnc::io::device::Device;
@@ -321,7 +322,7 @@ impl Stream for Fake {
         false
     }
 
-    fn handshake(&mut self) -> Handshake {
+    fn handshake(&mut self, _: &mut dyn Witness) -> Handshake {
         Handshake::Done
     }
 
@@ -476,8 +477,8 @@ impl Stream for Fake {
         })
     }
 
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        refusal.write_line(self)
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
+        refusal.write_line(self, witness)
     }
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use muxnc::engine::explain::Agreement;
 use muxnc::engine::explain::Reading;
+use muxnc::engine::explain::Witness;
 use muxnc::hub::core;
 use muxnc::io::addr::Addr;
 use muxnc::io::conn::Conn;
@@ -252,7 +253,7 @@ impl Stream for Fake {
         self.net.borrow().wires[self.id].shake != Shake::Done
     }
 
-    fn handshake(&mut self) -> Handshake {
+    fn handshake(&mut self, _: &mut dyn Witness) -> Handshake {
         let net = &mut *self.net.borrow_mut();
         net.calls += 1;
         net.wires[self.id].step()
@@ -415,8 +416,8 @@ impl Stream for Fake {
         Some(wire.tcp_info(net.now))
     }
 
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        refusal.write_line(self)
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
+        refusal.write_line(self, witness)
     }
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {

@@ -198,6 +198,56 @@ fn curl_has_it_already_and_is_sent_nothing() {
 }
 
 #[test]
+fn whoever_takes_the_hub_for_a_proxy_gets_it_as_well() {
+    if !installed(&["curl"]) {
+        return;
+    }
+    let lesson = Lesson::new("url", 5_000_000);
+    let (hub, port) = lesson.offer(&["--explain"]);
+    let place = &lesson.folder;
+    let proxy = format!("http://127.0.0.1:{port}");
+    let curl = |url: &str| {
+        let args = ["-sS", "--noproxy", "", "-x", &proxy, "-o", "copy"];
+        let told = ["-w", "%{http_code}", url];
+        run(place, "curl", &[&args[..], &told].concat())
+    };
+    assert_eq!(curl(&format!("http://localhost:{port}/file")), "200");
+    lesson.expect_same(place.path("copy"));
+    assert_eq!(curl(&format!("http://example.org:{port}/file")), "403");
+    // It is told in the words of each layer, the bytes of the file among them.
+    let told = hub.stderr.wait_until("the end of both", |told| {
+        let told = String::from_utf8_lossy(told);
+        let over = told.matches("both sides have said their last").count();
+        told.contains("downloaded lesson.pdf whole") && over == 2
+    });
+    let told = String::from_utf8_lossy(&told).into_owned();
+    let target = format!("(give me), the target http://localhost:{port}/file, the version");
+    for text in [
+        &*target,
+        " HTTP: we send a status line: HTTP/1.1, 200 OK: ",
+        " HTTP: Content-Length: 5000000 (",
+        " HTTP: an empty line ends the head; a body of 5000000 bytes follows\n",
+        " TCP: both sides have said their last: the connection is closed\n",
+    ] {
+        assert!(told.contains(text), "{text:?} was not told:\n{told}");
+    }
+}
+
+#[test]
+fn for_whom_a_download_waits_is_explained_as_for_a_member() {
+    let lesson = Lesson::new("explained", LEN);
+    let (hub, port) = lesson.offer(&["--explain"]);
+    let (_, mut slow) = fetch(port, "");
+    hub.stderr
+        .wait_for(" TCP: the window is closed (win 0): their program does not read. ");
+    assert_eq!(read_all(&mut slow).len() as u64, LEN);
+    hub.stderr.wait_for_all(&[
+        " TCP: the window is open again after ",
+        "(web) downloaded lesson.pdf whole: 16777216 bytes",
+    ]);
+}
+
+#[test]
 fn a_part_of_it_or_its_head_is_enough() {
     let folder = Folder::new("download-parts");
     let path = folder.path("digits");

@@ -51,21 +51,30 @@ fn what_a_browser_does_is_explained_from_its_request_to_its_close() {
         .wait_for("[1] TCP: both sides have said their last, in WebSocket");
     for text in [
         "[1] TCP: our kernel shook hands by itself",
-        "[1] WebSocket: the browser's HTTP request asks for WebSocket (Upgrade)",
-        "[1] TCP: the first 6 bytes have come",
+        "[1] TCP: the first ",
+        "[1] HTTP: the other side sends a request line: the method GET (give me), the target /socket,",
+        "[1] HTTP: Upgrade: websocket (",
+        "[1] HTTP: an empty line ends the request: now it is the server's turn\n",
+        "[1] HTTP: we send a status line: HTTP/1.1, 101 Switching Protocols: ",
+        "[1] WebSocket: from here on it is WebSocket and HTTP no more (Upgrade)",
         "[1] WebSocket: the other side said that it is over (a close frame)\n",
     ] {
         assert!(told.contains(text), "{text:?} was not told:\n{told}");
     }
-    // Who only asks for the page has no number.
-    let is_its_own = |line: &str| {
-        line.starts_with("muxnc: 127.0.0.1:")
-            && line.contains(" TCP: our kernel shook hands by itself")
-    };
-    let told = &hub.process.stderr;
-    told.wait_until("the connection of the page", |told| {
-        String::from_utf8_lossy(told).lines().any(is_its_own)
-    });
+    // Who only asks for the page has no number; nor has who is refused.
+    assert!(ask(port, page).contains("403 Forbidden"));
+    for text in [
+        " TCP: our kernel shook hands by itself",
+        " HTTP: the other side sends a request line: the method GET (give me), the target /, ",
+        " HTTP: we send a status line: HTTP/1.1, 200 OK: ",
+        " HTTP: Content-Length: ",
+        " HTTP: we send a status line: HTTP/1.1, 403 Forbidden: ",
+    ] {
+        let is_its_own = |line: &str| line.starts_with("muxnc: 127.0.0.1:") && line.contains(text);
+        hub.process.stderr.wait_until(text, |told| {
+            String::from_utf8_lossy(told).lines().any(is_its_own)
+        });
+    }
 }
 
 #[test]

@@ -112,8 +112,8 @@ pub(super) fn tell<'a>(what: Observed<'a>, telling: &mut Telling) -> Option<Obse
                 Agreement::Tls(agreement) => tell_tls(agreement, telling),
                 Agreement::WebSocket => telling.say(
                     Layer::WebSocket,
-                    "the browser's HTTP request asks for WebSocket (Upgrade): if it is let in, what is \
-                     said goes in frames, one for a message",
+                    "from here on it is WebSocket and HTTP no more (Upgrade): what is said goes in \
+                     frames, one for a message",
                 ),
             }
             return Some(what);

@@ -648,7 +648,7 @@ fn websocket_ends_in_words_of_its_own() {
     expect(
         &told(&mut story, now),
         &[
-            "WebSocket: the browser's HTTP request asks for WebSocket",
+            "WebSocket: from here on it is WebSocket and HTTP no more (Upgrade)",
             "TCP: our first 3 bytes, as WebSocket wraps them: the kernel sends them",
             "WebSocket: the other side said that it is over (a close frame)",
             "WebSocket: we say that it is over (a close frame)",

@@ -50,8 +50,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.observe_waiting(now);
         let mut told = Vec::new();
         for (key, peer) in &mut self.conns {
-            // Before it is known who somebody is, it waits.
-            if peer.is_member() && peer.conn.is_explained() {
+            if peer.is_explained_now() {
                 let sentences = peer.conn.tell(now);
                 if !sentences.is_empty() {
                     told.push((key, sentences));
@@ -59,10 +58,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         for (key, sentences) in told {
-            if let Some(member) = self.room.member(key) {
-                let label = label(&member.account);
-                self.say_explained(&label, sentences, now);
-            }
+            let label = match self.room.member(key) {
+                Some(member) => label(&member.account),
+                None => self.conns[key].conn.addr().to_string(),
+            };
+            self.say_explained(&label, sentences, now);
         }
     }
 
@@ -125,11 +125,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// When there is more to tell, if nothing happens before.
     pub(super) fn explains_at(&self) -> Option<Instant> {
         self.explaining.as_ref()?;
-        let deadlines = self.conns.iter().map(|(_, peer)| match peer.is_member() {
-            true => peer.conn.tells_at(),
-            false => None,
-        });
-        deadlines.flatten().min()
+        let peers = self.conns.iter().map(|(_, peer)| peer);
+        let explained = peers.filter(|peer| peer.is_explained_now());
+        explained.filter_map(|peer| peer.conn.tells_at()).min()
     }
 }
 

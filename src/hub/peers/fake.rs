@@ -18,6 +18,7 @@ use crate::engine::aside::Aside;
 use crate::engine::aside::Returning;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
+use crate::engine::explain::Witness;
 use crate::engine::room::Policy;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
@@ -164,7 +165,7 @@ impl Stream for Fake {
         false
     }
 
-    fn handshake(&mut self) -> Handshake {
+    fn handshake(&mut self, _: &mut dyn Witness) -> Handshake {
         Handshake::Done
     }
 
@@ -247,7 +248,7 @@ impl Stream for Fake {
         })
     }
 
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+    fn refuse(&mut self, refusal: &Refusal, _: &mut dyn Witness) -> io::Result<()> {
         let line = refusal.line();
         drop(self.write(&[IoSlice::new(line.as_bytes())]));
         Ok(())
@@ -283,7 +284,7 @@ impl Beside for Fake {
         None
     }
 
-    fn welcome(&mut self) {}
+    fn welcome(&mut self, _: &mut dyn Witness) {}
 
     fn returning(&self) -> Option<&Returning> {
         self.0.returning.get()

@@ -83,6 +83,15 @@ impl<S> Peer<S> {
         self.stage == Stage::Member
     }
 
+    /// Whether what happens on its connection is told as it happens: before it is known who somebody is, it waits.
+    pub(super) fn is_explained_now(&self) -> bool
+    where
+        S: Stream,
+    {
+        let is_stranger = matches!(self.stage, Stage::Arriving | Stage::Lingering { .. });
+        !is_stranger && self.conn.is_explained()
+    }
+
     /// Whether it is handed nothing more: its stream has ended, or it departed.
     pub(super) fn takes_no_more(&self) -> bool
     where

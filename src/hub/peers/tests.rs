@@ -16,6 +16,7 @@ use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
+use crate::engine::explain::Witness;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
 use crate::io::stream::Beside;
@@ -43,7 +44,7 @@ impl Stream for Flood {
         false
     }
 
-    fn handshake(&mut self) -> Handshake {
+    fn handshake(&mut self, _: &mut dyn Witness) -> Handshake {
         Handshake::Done
     }
 
@@ -116,8 +117,8 @@ impl Stream for Flood {
         })
     }
 
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        refusal.write_line(self)
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
+        refusal.write_line(self, witness)
     }
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {

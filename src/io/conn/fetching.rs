@@ -2,9 +2,11 @@
 //!
 //! It promises: the same of readiness as a write.
 
+use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 
 use super::Conn;
+use crate::engine::explain::Observed;
 use crate::engine::web::fetch::Wanted;
 use crate::io::stream::Fetching;
 use crate::io::stream::Handed;
@@ -29,6 +31,8 @@ impl<S: Stream> Conn<S> {
     pub fn answer(&mut self, answer: &[u8]) {
         if let Some(fetching) = self.fetching() {
             fetching.answer(answer);
+            let slices = [IoSlice::new(answer)];
+            self.observe(Observed::Sent(&slices, answer.len()));
         }
         // What is wrong the next write will tell.
         let _ = self.flush();

@@ -48,6 +48,7 @@ use super::verify::ParticipantVerifier;
 use super::verify::SelfSigned;
 use super::verify::Vouchers;
 use super::verify::fingerprint;
+use crate::engine::explain::Unexplained;
 use crate::io::addr::Addr;
 use crate::io::error::Error;
 use crate::io::error::why;
@@ -179,7 +180,7 @@ impl Connector {
             .map_err(|error| Error::new(doing(), Failure(error).to_string()))?;
         let mut session = Session::client(socket, tls);
         loop {
-            match session.handshake() {
+            match session.handshake(&mut Unexplained) {
                 Handshake::Done => return Ok(session),
                 Handshake::Silent
                 | Handshake::Begun

@@ -35,6 +35,7 @@ use crate::engine::explain::Agreement;
 use crate::engine::explain::CertificateShown;
 use crate::engine::explain::Reading;
 use crate::engine::explain::TlsAgreement;
+use crate::engine::explain::Witness;
 use crate::io::socket::FirstByte;
 use crate::io::socket::Socket;
 use crate::io::stream::Beside;
@@ -356,7 +357,7 @@ impl Stream for Session {
         true
     }
 
-    fn handshake(&mut self) -> Handshake {
+    fn handshake(&mut self, _: &mut dyn Witness) -> Handshake {
         match self.decide() {
             Handshake::Done => {}
             undecided => return undecided,
@@ -458,8 +459,8 @@ impl Stream for Session {
         self.socket.tcp_info()
     }
 
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        refusal.write_line(self)
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
+        refusal.write_line(self, witness)
     }
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {
@@ -636,6 +637,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::engine::explain::Unexplained;
     use crate::io::addr::Addr;
     use crate::io::tls::Acceptor;
     use crate::io::tls::ClientTls;
@@ -672,7 +674,7 @@ mod tests {
         });
         let mut hub = acceptor.accept(socket(listener.accept().unwrap().0));
         loop {
-            match hub.handshake() {
+            match hub.handshake(&mut Unexplained) {
                 Handshake::Done => break,
                 Handshake::Failed(error) => panic!("{error}"),
                 _ => thread::yield_now(),

@@ -5,6 +5,8 @@
 use std::io::ErrorKind;
 
 use crate::engine::admit::AdmissionError;
+use crate::engine::explain::Observed;
+use crate::engine::explain::Witness;
 use crate::engine::web::answer;
 use crate::engine::web::answer::Status;
 use crate::engine::web::request::MAX_HEAD;
@@ -15,7 +17,11 @@ use crate::io::stream::Stream;
 
 /// What came of a request. See the module's documentation.
 #[derive(Debug, Default)]
-pub(super) struct Asking(Vec<u8>);
+pub(super) struct Asking {
+    head: Vec<u8>,
+    /// What the stream below agreed on was told.
+    has_agreed: bool,
+}
 
 /// What reading on came to.
 #[derive(Debug)]
@@ -33,16 +39,22 @@ impl Asking {
     pub(super) fn read_on<T>(
         &mut self,
         under: &mut impl Stream,
+        witness: &mut dyn Witness,
         understand: impl Fn(&[u8]) -> Result<Option<T>, answer::Refusal>,
     ) -> Asked<T> {
-        match under.handshake() {
+        match under.handshake(witness) {
             Handshake::Done => {}
             Handshake::Failed(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 return Asked::NotYet(Handshake::Left);
             }
             other => return Asked::NotYet(other),
         }
-        let Asking(head) = self;
+        let Asking { head, has_agreed } = self;
+        if !std::mem::replace(has_agreed, true) && witness.is_interested() {
+            for agreement in under.agreements() {
+                witness.observe(Observed::Agreed(&agreement));
+            }
+        }
         let mut buffer = [0; 1024];
         loop {
             let most = buffer.len().min(MAX_HEAD + 1 - head.len());
@@ -59,6 +71,7 @@ impl Asking {
             // A byte at a time, it is not looked at from its beginning for each.
             let is_first = head.is_empty();
             head.extend_from_slice(&buffer[..count]);
+            witness.observe(Observed::Received(&buffer[..count]));
             let is_line = buffer[..count].contains(&b'\n');
             if !is_first && !is_line && head.len() < MAX_HEAD {
                 continue;

@@ -24,6 +24,7 @@ use crate::engine::aside::Aside;
 use crate::engine::aside::Returning;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
+use crate::engine::explain::Witness;
 use crate::engine::web::fetch;
 use crate::engine::web::fetch::Wanted;
 use crate::io::clock;
@@ -80,12 +81,13 @@ impl<S: Stream> Download<S> {
         &mut self.under
     }
 
-    fn read_request(&mut self) -> Handshake {
+    fn read_request(&mut self, witness: &mut dyn Witness) -> Handshake {
         let State::Asking(asking) = &mut self.state else {
             return Handshake::Pending;
         };
         let origins = self.site.origins(self.local);
-        let asked = asking.read_on(&mut self.under, |head| fetch::read(head, &origins));
+        let understand = |head: &[u8]| fetch::read(head, &origins);
+        let asked = asking.read_on(&mut self.under, witness, understand);
         match asked {
             Asked::NotYet(step) => step,
             Asked::For(wanted) => {
@@ -93,7 +95,8 @@ impl<S: Stream> Download<S> {
                 Handshake::Fetches
             }
             Asked::Refused(refusal) => {
-                self.outgoing.push(&refusal.answer(clock::date()));
+                self.outgoing
+                    .answer(&refusal.answer(clock::date()), witness);
                 self.state = State::Answered(refusal.into_news());
                 self.go_on_answering()
             }
@@ -117,9 +120,9 @@ impl<S: Stream + AsFd> Stream for Download<S> {
         true
     }
 
-    fn handshake(&mut self) -> Handshake {
+    fn handshake(&mut self, witness: &mut dyn Witness) -> Handshake {
         match self.state {
-            State::Asking(_) => self.read_request(),
+            State::Asking(_) => self.read_request(witness),
             State::Wants(_) => Handshake::Fetches,
             State::Answered(_) => self.go_on_answering(),
         }
@@ -199,11 +202,13 @@ impl<S: Stream + AsFd> Stream for Download<S> {
     }
 
     fn agreements(&self) -> Vec<Agreement> {
-        self.under.agreements()
+        Vec::new()
     }
 
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        self.answer(&in_http(refusal).answer(clock::date()));
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
+        let answer = in_http(refusal).answer(clock::date());
+        self.outgoing.answer(&answer, witness);
+        self.state = State::Answered(None);
         self.outgoing.flush(&mut self.under).map(drop)
     }
 
@@ -261,7 +266,7 @@ impl<S: Stream + AsFd> Beside for Download<S> {
         Some(self)
     }
 
-    fn welcome(&mut self) {}
+    fn welcome(&mut self, _: &mut dyn Witness) {}
 
     fn returning(&self) -> Option<&Returning> {
         None

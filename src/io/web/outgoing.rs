@@ -17,6 +17,8 @@ use std::io;
 use std::io::IoSlice;
 
 use crate::engine::aside::Aside;
+use crate::engine::explain::Observed;
+use crate::engine::explain::Witness;
 use crate::engine::journal::GATHER;
 use crate::engine::web::frame;
 use crate::engine::web::frame::Header;
@@ -60,6 +62,12 @@ impl Outgoing {
     /// Lets these bytes, which end where a frame does, follow what is there.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.control.extend_from_slice(bytes);
+    }
+
+    /// The same with an answer in HTTP, of which a witness hears.
+    pub(super) fn answer(&mut self, answer: &[u8], witness: &mut dyn Witness) {
+        self.push(answer);
+        witness.observe(Observed::Sent(&[IoSlice::new(answer)], answer.len()));
     }
 
     /// The same with a text message.

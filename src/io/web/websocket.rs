@@ -24,7 +24,9 @@ use super::site::Site;
 use crate::engine::aside::Aside;
 use crate::engine::aside::Returning;
 use crate::engine::explain::Agreement;
+use crate::engine::explain::Observed;
 use crate::engine::explain::Reading;
+use crate::engine::explain::Witness;
 use crate::engine::web::answer;
 use crate::engine::web::frame::Code;
 use crate::engine::web::frame::Event;
@@ -117,23 +119,32 @@ impl<S: Stream> WebSocket<S> {
     }
 
     /// Answers a request.
-    fn answer(&mut self, answer: &[u8], refused: Option<Cow<'static, str>>) {
-        self.outgoing.push(answer);
+    fn answer(
+        &mut self,
+        answer: &[u8],
+        refused: Option<Cow<'static, str>>,
+        witness: &mut dyn Witness,
+    ) {
+        self.outgoing.answer(answer, witness);
         self.state = State::Answered(refused);
     }
 
     /// Reads on in a request until it is whole.
-    fn read_request(&mut self) -> Handshake {
+    fn read_request(&mut self, witness: &mut dyn Witness) -> Handshake {
         let State::Asking(asking) = &mut self.state else {
             return Handshake::Pending;
         };
         let origins = self.site.origins(self.local);
-        let asked = asking.read_on(&mut self.under, |head| request::read(head, &origins));
+        let understand = |head: &[u8]| request::read(head, &origins);
+        let asked = asking.read_on(&mut self.under, witness, understand);
         match asked {
             Asked::NotYet(step) => step,
             Asked::For(request::Asked::Page { host, head_only }) => {
-                let answer = (self.site.page).answer(host.as_deref(), head_only, clock::date());
-                self.answer(&answer, None);
+                let answer = self
+                    .site
+                    .page
+                    .answer(host.as_deref(), head_only, clock::date());
+                self.answer(&answer, None, witness);
                 self.go_on_answering()
             }
             Asked::For(request::Asked::Join(join)) => {
@@ -146,7 +157,7 @@ impl<S: Stream> WebSocket<S> {
             }
             Asked::Refused(refusal) => {
                 let answer = refusal.answer(clock::date());
-                self.answer(&answer, refusal.into_news());
+                self.answer(&answer, refusal.into_news(), witness);
                 self.go_on_answering()
             }
         }
@@ -246,9 +257,9 @@ impl<S: Stream> Stream for WebSocket<S> {
         true
     }
 
-    fn handshake(&mut self) -> Handshake {
+    fn handshake(&mut self, witness: &mut dyn Witness) -> Handshake {
         match self.state {
-            State::Asking(_) => self.read_request(),
+            State::Asking(_) => self.read_request(witness),
             State::Asked(None) => Handshake::Asks,
             State::Asked(Some(_)) | State::Open(_) => Handshake::Done,
             State::Answered(_) => self.go_on_answering(),
@@ -390,16 +401,12 @@ impl<S: Stream> Stream for WebSocket<S> {
     }
 
     fn agreements(&self) -> Vec<Agreement> {
-        let mut all = self.under.agreements();
-        if let State::Asked(Some(_)) | State::Open(_) = self.state {
-            all.push(Agreement::WebSocket);
-        }
-        all
+        Vec::new()
     }
 
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
         let answer = in_http(refusal).answer(clock::date());
-        self.answer(&answer, None);
+        self.answer(&answer, None, witness);
         self.outgoing.flush(&mut self.under).map(drop)
     }
 
@@ -413,9 +420,11 @@ impl<S: Stream> Beside for WebSocket<S> {
         self.is_costly
     }
 
-    fn welcome(&mut self) {
+    fn welcome(&mut self, witness: &mut dyn Witness) {
         if let State::Asked(Some(join)) = &mut self.state {
-            self.outgoing.push(&answer::upgrade(&join.accept));
+            let answer = answer::upgrade(&join.accept);
+            self.outgoing.answer(&answer, witness);
+            witness.observe(Observed::Agreed(&Agreement::WebSocket));
             self.state = State::Open(Box::new(Open::new(join.returning.take())));
         }
     }

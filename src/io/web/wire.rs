@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
+use crate::engine::explain::Witness;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -38,7 +39,7 @@ impl Stream for Wire {
         false
     }
 
-    fn handshake(&mut self) -> Handshake {
+    fn handshake(&mut self, _: &mut dyn Witness) -> Handshake {
         Handshake::Done
     }
 
@@ -135,7 +136,7 @@ impl Stream for Wire {
         Vec::new()
     }
 
-    fn refuse(&mut self, _: &Refusal) -> io::Result<()> {
+    fn refuse(&mut self, _: &Refusal, _: &mut dyn Witness) -> io::Result<()> {
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use muxnc::engine::aside::Aside;
 use muxnc::engine::aside::Returning;
 use muxnc::engine::explain::Agreement;
 use muxnc::engine::explain::Reading;
+use muxnc::engine::explain::Witness;
 use muxnc::io::stream::Beside;
 use muxnc::io::stream::Fetching;
 use muxnc::io::stream::Handshake;
@@ -36,8 +37,8 @@ impl Stream for Link {
         each!(self, stream => stream.shakes_hands())
     }
 
-    fn handshake(&mut self) -> Handshake {
-        each!(self, stream => stream.handshake())
+    fn handshake(&mut self, witness: &mut dyn Witness) -> Handshake {
+        each!(self, stream => stream.handshake(witness))
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Received {
@@ -100,8 +101,8 @@ impl Stream for Link {
         each!(self, stream => stream.tcp_info())
     }
 
-    fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        each!(self, stream => stream.refuse(refusal))
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
+        each!(self, stream => stream.refuse(refusal, witness))
     }
 
     fn beside(&mut self) -> Option<&mut dyn Beside> {
@@ -138,8 +139,8 @@ impl Beside for Link {
         None
     }
 
-    fn welcome(&mut self) {
-        beside(self).welcome();
+    fn welcome(&mut self, witness: &mut dyn Witness) {
+        beside(self).welcome(witness);
     }
 
     fn returning(&self) -> Option<&Returning> {

@@ -241,7 +241,9 @@ impl Download {
     ) -> Result<(), Outcome> {
         let left = self.asked.end - self.at;
         let most = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
-        if self.is_direct && conn.is_wire() && !conn.has_pending_output() {
+        // Who explains has to see the bytes.
+        let is_direct = self.is_direct && conn.is_wire() && !conn.is_explained();
+        if is_direct && !conn.has_pending_output() {
             match conn.send_file(file.as_fd(), self.at, most) {
                 Handed::Bytes(count) => self.at += count as u64,
                 Handed::Full => {}

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::admit::AdmissionError;
 use crate::engine::aside::Hello;
+use crate::engine::explain::Unexplained;
 use crate::io::web::wire::Wire;
 use crate::io::web::wire::frames;
 use crate::io::web::wire::masked;
@@ -41,9 +42,9 @@ fn asking(request: &str) -> WebSocket<Wire> {
 /// One that was let in; what was written until then is forgotten.
 fn open() -> WebSocket<Wire> {
     let mut web = asking(UPGRADE);
-    assert!(matches!(web.handshake(), Handshake::Done));
+    assert!(matches!(web.handshake(&mut Unexplained), Handshake::Done));
     assert!(web.under.output.is_empty(), "it is not let in yet");
-    web.welcome();
+    web.welcome(&mut Unexplained);
     web.say(&Aside::Hello(HELLO));
     web.flush().unwrap();
     web.under.output.clear();
@@ -74,20 +75,26 @@ fn the_page_is_answered_however_slowly_it_is_asked_for_and_taken() {
         most: 1,
         ..Wire::default()
     });
-    assert!(matches!(web.handshake(), Handshake::Silent));
+    assert!(matches!(web.handshake(&mut Unexplained), Handshake::Silent));
     for byte in request.bytes() {
         assert!(matches!(
-            web.handshake(),
+            web.handshake(&mut Unexplained),
             Handshake::Silent | Handshake::Pending
         ));
         web.under.input.push_back(byte);
     }
-    assert!(matches!(web.handshake(), Handshake::Pending), "it was full");
     assert!(
-        matches!(web.handshake(), Handshake::Pending),
+        matches!(web.handshake(&mut Unexplained), Handshake::Pending),
+        "it was full"
+    );
+    assert!(
+        matches!(web.handshake(&mut Unexplained), Handshake::Pending),
         "it was full again"
     );
-    assert!(matches!(web.handshake(), Handshake::Answered(None)));
+    assert!(matches!(
+        web.handshake(&mut Unexplained),
+        Handshake::Answered(None)
+    ));
     let answer = written(&web);
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     let (head, page) = answer.split_once("\r\n\r\n").unwrap();
@@ -111,7 +118,7 @@ fn refusals_are_answers_in_http() {
         ),
     ] {
         let mut web = asking(&request);
-        let Handshake::Answered(refused) = web.handshake() else {
+        let Handshake::Answered(refused) = web.handshake(&mut Unexplained) else {
             panic!("{request} is not answered");
         };
         assert_eq!(refused.is_some(), status.starts_with("403"), "{refused:?}");
@@ -136,8 +143,8 @@ fn refusals_are_answers_in_http() {
         (Refusal::NoUpgrade, 426, "you would be let in\n"),
     ] {
         let mut web = asking(UPGRADE);
-        assert!(matches!(web.handshake(), Handshake::Done));
-        web.refuse(&refusal).unwrap();
+        assert!(matches!(web.handshake(&mut Unexplained), Handshake::Done));
+        web.refuse(&refusal, &mut Unexplained).unwrap();
         let answer = written(&web);
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
@@ -149,16 +156,19 @@ fn refusals_are_answers_in_http() {
     }
     let mut gone = asking("");
     gone.under.has_ended = true;
-    assert!(matches!(gone.handshake(), Handshake::Left));
+    assert!(matches!(gone.handshake(&mut Unexplained), Handshake::Left));
     let plain = UPGRADE.replace("Upgrade: websocket\r\n", "");
-    assert!(matches!(asking(&plain).handshake(), Handshake::Asks));
+    assert!(matches!(
+        asking(&plain).handshake(&mut Unexplained),
+        Handshake::Asks
+    ));
 }
 
 #[test]
 fn who_is_let_in_is_told_and_greeted_before_anything_else() {
     let mut web = asking(UPGRADE);
-    assert!(matches!(web.handshake(), Handshake::Done));
-    web.welcome();
+    assert!(matches!(web.handshake(&mut Unexplained), Handshake::Done));
+    web.welcome(&mut Unexplained);
     web.say(&Aside::Hello(HELLO));
     web.write(&[IoSlice::new(b"hello")]);
     let answer = written(&web);
