@@ -15,6 +15,8 @@
 mod answers;
 #[path = "../support/chance.rs"]
 mod chance;
+#[cfg(feature = "web")]
+mod downloads;
 #[allow(
     dead_code,
     unreachable_pub,
@@ -175,6 +177,22 @@ fn web_chat() {
         slow: SlowPeer::Wait,
         is_whole: false,
     });
+}
+
+#[cfg(feature = "web")]
+#[test]
+fn downloads() {
+    let seeds = seeds();
+    let mut sum = downloads::Ended::default();
+    for seed in seeds.clone() {
+        let _report = Report(seed);
+        sum.add(&downloads::Shop::run(seed));
+    }
+    println!("downloads: {} schedules, {sum:?}", seeds.end - seeds.start);
+    if seeds.end - seeds.start > 100 {
+        let all = [sum.whole, sum.resumed, sum.cut, sum.full, sum.named];
+        assert!(all.iter().all(|&count| count > 20), "{sum:?}");
+    }
 }
 
 #[cfg(feature = "web")]

@@ -29,6 +29,7 @@ use muxnc::io::output::Output;
 use muxnc::io::record::Records;
 use muxnc::io::record::Wanted;
 use muxnc::io::stdin::Stdin;
+use muxnc::io::web::Offered;
 
 use super::Chance;
 use super::Mode;
@@ -70,6 +71,9 @@ pub(crate) struct Terms {
     chat: Rules,
     /// How browsers join, if they can.
     visits: Option<Visits>,
+    /// What they can download instead, and from where on.
+    offered: Option<fn(u64) -> Offered>,
+    offered_from: u64,
 }
 
 impl Terms {
@@ -129,6 +133,27 @@ impl Terms {
                 ..Rules::of("host")
             },
             visits: None,
+            offered: None,
+            offered_from: 0,
+        }
+    }
+
+    /// What a hub is asked for that sends a file, and offers it from there on.
+    #[cfg(feature = "web")]
+    pub(crate) fn downloads(mode: Mode, from: u64, chance: &mut Chance) -> Terms {
+        let terms = Terms::new(mode, chance);
+        Terms {
+            stdin: Kind::File,
+            wait_for: None,
+            idle: None,
+            keep_open: false,
+            half_close: true,
+            traffic: Traffic::Both,
+            tells_refused: true,
+            is_shared: false,
+            offered: Some(super::downloads::offered),
+            offered_from: from,
+            ..terms
         }
     }
 
@@ -231,7 +256,7 @@ impl Terms {
             records: self.collect.as_ref().map(collecting),
             can_draw: false,
             visits: self.visits.clone(),
-            offered: None,
+            offered: self.offered.map(|offered| offered(self.offered_from)),
         };
         Core::new(parts, self.config(mode), now)
     }

@@ -5,7 +5,7 @@
 //! has. What the hub wrote to each is decoded here (`guest.rs`, which knows nothing of the engine), and held against the same specification as what any member is handed; what it made of the frames of
 //! each is what the others hear. One plain member stays all the time, so that nothing is said on trial.
 
-mod guest;
+pub(crate) mod guest;
 mod link;
 
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ use std::time::Instant;
 use muxnc::engine::room;
 use muxnc::hub::core::Core;
 use muxnc::hub::core::Turn;
+use muxnc::io::web::Download;
 use muxnc::io::web::Site;
 use muxnc::io::web::WebSocket;
 use muxnc::status::Status;
@@ -52,22 +53,23 @@ const OWN_BYTES: usize = 12 * 1024;
 /// The member that stays: it came over no browser.
 const WITNESS: usize = 0;
 
-/// A stream of the world: a wire as it is, or under the real layer.
+/// A stream of the world: a wire as it is, or under a real layer.
 pub(crate) enum Link {
     Plain(Fake),
     Web(Box<WebSocket<Fake>>),
+    Download(Box<Download<Fake>>),
 }
 
 impl Over for Link {
     fn over(fake: Fake, is_web: bool) -> Link {
         static SITE: OnceLock<Arc<Site>> = OnceLock::new();
         let site = SITE.get_or_init(|| Arc::new(Site::new(None, &[], false).expect("a site")));
-        match is_web {
-            true => {
-                let local = guest::HOST.parse().expect("an address");
-                Link::Web(Box::new(WebSocket::new(fake, Arc::clone(site), local)))
-            }
-            false => Link::Plain(fake),
+        let (site, local) = (Arc::clone(site), guest::HOST.parse().expect("an address"));
+        let is_download = fake.net.borrow().wires[fake.id].is_download;
+        match (is_web, is_download) {
+            (false, _) => Link::Plain(fake),
+            (true, false) => Link::Web(Box::new(WebSocket::new(fake, site, local))),
+            (true, true) => Link::Download(Box::new(Download::new(fake, site, local))),
         }
     }
 }
@@ -102,6 +104,8 @@ pub(crate) struct Class {
     guests: BTreeMap<usize, Guest>,
     /// Who has a token now, as far as the hub may know it, and since when that one is lost.
     holders: BTreeMap<String, (usize, Option<Instant>)>,
+    /// How much of what each said was heard, by their tokens.
+    heard: BTreeMap<String, usize>,
     /// How much of what the operator typed was said.
     typed: Vec<u8>,
     said: u64,
@@ -150,6 +154,7 @@ impl Class {
             mode,
             guests: BTreeMap::new(),
             holders: BTreeMap::new(),
+            heard: BTreeMap::new(),
             typed: Vec::new(),
             said: 0,
             shown: Vec::new(),
@@ -350,6 +355,8 @@ impl Class {
                 let guest = self.guests.get_mut(&id).expect("a guest");
                 let text = guest.is_heard(bytes.len());
                 if !text.is_empty() && self.spec.here.contains(&id) {
+                    let hello = guest.hello.as_ref().expect("it is let in");
+                    *self.heard.entry(hello.token.clone()).or_default() += text.len();
                     self.spec.heard(id, &text);
                 }
             }
@@ -423,6 +430,12 @@ impl Class {
             return assert!(is_right, "{id} wanted {:?}: {status}", guest.want);
         };
         assert_eq!((status, guest.want), (101, Want::Join), "{id}");
+        let before = match guest.asked.as_ref().filter(|_| hello.resumed) {
+            Some((token, _)) => self.heard[token],
+            None => 0,
+        };
+        assert_eq!(hello.heard, before, "what was heard of {id} before");
+        self.heard.insert(hello.token.clone(), before);
         let asked = guest.asked.clone();
         if let Some((token, from)) = &asked {
             let holder = self.holders.get(token).copied();
@@ -656,6 +669,14 @@ impl Class {
             93..95 => wire.reset(),
             95 | 96 => wire.end(),
             97 => wire.close(),
+            98 => {
+                // What is under way from some byte on never arrives: the end may come within a frame, or a header.
+                if let Some(guest) = guest
+                    && wire.sends()
+                {
+                    guest.is_cut(wire, chance);
+                }
+            }
             _ => {}
         }
     }

@@ -43,6 +43,8 @@ pub(crate) struct Wire {
     pub(crate) ip: IpAddr,
     /// What it carries is HTTP and frames.
     pub(crate) is_web: bool,
+    /// It is for a file, and not for the room.
+    pub(crate) is_download: bool,
     /// It never fails by chance.
     pub(crate) is_steady: bool,
     /// Whose end or break had arrived when it connected.
@@ -169,6 +171,7 @@ impl Wire {
             has_begun: false,
             ip,
             is_web: false,
+            is_download: false,
             is_steady: false,
             over_before: BTreeSet::new(),
             is_untold: false,

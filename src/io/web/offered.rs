@@ -28,18 +28,25 @@ impl Offered {
     /// while the system still tells its name.
     pub fn stdin() -> Option<Offered> {
         let file = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 0).ok()?;
-        let stat = rustix::fs::fstat(&file).ok()?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return None;
-        }
+        let mut offered = Offered::new(file, None)?;
         // What was removed is called something else by the system, and nothing by anybody.
-        let is_named = cfg!(target_os = "linux") && stat.st_nlink > 0;
+        let links = rustix::fs::fstat(&offered.file).ok()?.st_nlink;
+        let is_named = cfg!(target_os = "linux") && links > 0;
         let path = is_named.then(|| std::fs::read_link("/proc/self/fd/0"));
         let name = path.and_then(Result::ok);
         let name = name.as_deref().and_then(Path::file_name);
+        offered.name = name.map(|name| name.to_string_lossy().into_owned());
+        Some(offered)
+    }
+
+    /// A regular file from where it stands, called so.
+    pub fn new(file: OwnedFd, name: Option<String>) -> Option<Offered> {
+        let stat = rustix::fs::fstat(&file).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let start = rustix::fs::tell(&file).ok().filter(|_| is_file)?;
         Some(Offered {
-            name: name.map(|name| name.to_string_lossy().into_owned()),
-            start: rustix::fs::tell(&file).ok()?,
+            name,
+            start,
             stamp: stamp(&stat),
             file,
         })

@@ -9,7 +9,7 @@ use super::super::Chance;
 use super::super::wire::Wire;
 
 /// What the hub is called.
-pub(super) const HOST: &str = "192.0.2.7:8080";
+pub(crate) const HOST: &str = "192.0.2.7:8080";
 
 /// The first bytes of frames, whole messages but for the last.
 const TEXT: u8 = 0x81;
@@ -36,6 +36,7 @@ pub(super) enum Want {
 pub(super) struct Hello {
     pub(super) token: String,
     pub(super) at: usize,
+    pub(super) heard: usize,
     pub(super) resumed: bool,
     pub(super) missing: bool,
     pub(super) you: u32,
@@ -168,6 +169,14 @@ impl Guest {
         self.has_closed = true;
     }
 
+    /// Its program or its machine ends: of what is under way only some arrives, and then an end.
+    pub(super) fn is_cut(&mut self, wire: &mut Wire, chance: &mut Chance) {
+        let lost = chance.below(wire.under_way.len() + 1);
+        wire.under_way.truncate(wire.under_way.len() - lost);
+        self.meaning.truncate(self.meaning.len() - lost);
+        wire.end();
+    }
+
     /// Sends one frame. Returns how long its header is.
     fn frame(&mut self, first: u8, payload: &[u8], wire: &mut Wire, chance: &mut Chance) -> usize {
         let mut header = vec![first];
@@ -233,6 +242,7 @@ impl Guest {
                 self.hello = Some(Hello {
                     token: text("token").expect("a token"),
                     at: number("at"),
+                    heard: number("heard"),
                     resumed: is("resumed"),
                     missing: is("missing"),
                     you: number("you") as u32,

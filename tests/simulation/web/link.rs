@@ -28,6 +28,7 @@ macro_rules! each {
         match $link {
             Link::Plain($stream) => $call,
             Link::Web($stream) => $call,
+            Link::Download($stream) => $call,
         }
     };
 }
@@ -109,6 +110,7 @@ impl Stream for Link {
         match self {
             Link::Plain(_) => None,
             Link::Web(_) => Some(self),
+            Link::Download(download) => download.beside(),
         }
     }
 
@@ -145,14 +147,14 @@ impl Beside for Link {
 
     fn returning(&self) -> Option<&Returning> {
         match self {
-            Link::Plain(_) => None,
+            Link::Plain(_) | Link::Download(_) => None,
             Link::Web(web) => web.returning(),
         }
     }
 
     fn has_told_why(&self) -> bool {
         match self {
-            Link::Plain(_) => false,
+            Link::Plain(_) | Link::Download(_) => false,
             Link::Web(web) => web.has_told_why(),
         }
     }
