@@ -10,6 +10,7 @@
 
 mod access;
 mod address;
+mod bus;
 mod bytes;
 mod foreign;
 mod hub;
@@ -37,6 +38,7 @@ use clap::error::ErrorKind;
 
 use self::access::AccessArgs;
 use self::address::AddressArgs;
+use self::bus::BusArgs;
 use self::bytes::BytesArgs;
 use self::foreign::Foreign;
 use self::foreign::namesake;
@@ -134,6 +136,9 @@ struct Args {
 
     #[command(flatten)]
     web: WebArgs,
+
+    #[command(flatten)]
+    bus: BusArgs,
 
     #[command(flatten)]
     access: AccessArgs,
@@ -453,6 +458,7 @@ impl Args {
             times: self.hub.time,
             label: self.terminal.label(),
             color: self.terminal.color(),
+            bus: self.bus.config()?.map(Box::new),
             commands: !self.terminal.no_commands,
             settings: self.settings()?,
         })

@@ -18,6 +18,11 @@ pub mod accept;
 mod config;
 pub mod core;
 mod display;
+#[cfg(feature = "bus")]
+mod link;
+#[cfg(not(feature = "bus"))]
+#[path = "hub/link/absent.rs"]
+mod link;
 pub mod news;
 pub mod operator;
 pub mod peers;
@@ -39,7 +44,10 @@ use self::core::Core;
 use self::core::Parts;
 use self::core::Source;
 use self::core::Turn;
+use self::core::Uplink;
 use self::core::Visits;
+pub use self::link::BusConfig;
+use self::peers::LAST_LINES;
 use self::reload::Reload;
 use crate::client;
 use crate::client::Traffic;
@@ -50,6 +58,7 @@ use crate::engine::explain::Witness;
 use crate::engine::fold::whole;
 use crate::engine::record::Entry;
 use crate::io::access::Guard;
+use crate::io::caller::Caller;
 use crate::io::clock::LocalClock;
 use crate::io::confine::Kept;
 use crate::io::confine::confine;
@@ -57,6 +66,7 @@ use crate::io::conn::Conn;
 use crate::io::error::Error;
 use crate::io::input::Input;
 use crate::io::input::Tokens;
+use crate::io::layer::Layer;
 use crate::io::listener::Listener;
 use crate::io::listener::Place;
 use crate::io::listener::listen;
@@ -86,6 +96,7 @@ const STDOUT: Token = Token(usize::MAX - 2);
 const STDERR: Token = Token(usize::MAX - 3);
 const SIGNALS: Token = Token(usize::MAX - 4);
 const RECORDS: Token = Token(usize::MAX - 5);
+const BUS: Token = Token(core::BUS);
 const INPUT: Tokens = Tokens {
     stdin: STDIN,
     signals: SIGNALS,
@@ -156,6 +167,10 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         listener.serve(site);
         listeners.push(listener);
     }
+    let mut seed = [0; 32];
+    if config.bus.is_some() {
+        seed = random::bytes().map_err(|e| Error::system("read /dev/urandom", &e))?;
+    }
     let settings = config.settings.clone();
     let (served, hub_records) = match config.once {
         true => (records, None),
@@ -169,11 +184,9 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         records: hub_records,
         visits,
         offered,
+        seed,
     };
-    match Hub::open(opened, config, notices)
-        .map_err(|e| Error::system("start the event loop", &e))?
-        .run()?
-    {
+    match Hub::open(opened, config, notices)?.run()? {
         Ended::Status(status) => Ok(status),
         Ended::HandOver(conn, _faults) => client::serve(conn, settings, served, notices),
     }
@@ -267,6 +280,8 @@ struct Opened {
     records: Option<Records>,
     visits: Option<Visits>,
     offered: Option<Offered>,
+    /// What nobody else knows, for the bus.
+    seed: [u8; 32],
 }
 
 /// How the loop ended.
@@ -286,10 +301,39 @@ struct Hub {
     /// What SIGHUP is for, if it does not end the hub.
     reload: Option<Reload>,
     confined: Option<Place>,
+    /// It connects to the bus whenever that is away.
+    calls: bool,
 }
 
 impl Hub {
-    fn open(opened: Opened, config: HubConfig, notices: &Notices) -> io::Result<Hub> {
+    fn open(opened: Opened, config: HubConfig, notices: &Notices) -> Result<Hub, Error> {
+        let poll = Poll::new().map_err(|e| Error::system("start the event loop", &e))?;
+        let bus = match &config.bus {
+            None => None,
+            Some(bus) => {
+                let caller = Caller::new(poll.registry(), BUS, bus.tls(), bus.is_encrypted())?;
+                Some(Uplink {
+                    caller: Box::new(caller),
+                    seed: opened.seed,
+                })
+            }
+        };
+        let hub = Hub::open_at(poll, bus, opened, config, notices)
+            .map_err(|e| Error::system("start the event loop", &e))?;
+        if hub.calls && hub.core.is_transfer() {
+            return Err(Error::usage("--bus", "a file does not go over the bus")
+                .hint("Give it to each room by itself: a hub each, the file on each."));
+        }
+        Ok(hub)
+    }
+
+    fn open_at(
+        poll: Poll,
+        bus: Option<Uplink<Layer>>,
+        opened: Opened,
+        config: HubConfig,
+        notices: &Notices,
+    ) -> io::Result<Hub> {
         let Opened {
             mut listeners,
             lists,
@@ -297,8 +341,8 @@ impl Hub {
             mut records,
             visits,
             offered,
+            seed: _,
         } = opened;
-        let poll = Poll::new()?;
         let registry = poll.registry();
         let has_file = listeners.iter().any(Listener::has_file);
         for (number, listener) in listeners.iter_mut().enumerate() {
@@ -327,6 +371,7 @@ impl Hub {
             (false, false) => Some(Signals::usual(registry, SIGNALS)?),
         };
         let confined = config.place.clone();
+        let calls = config.bus.is_some();
         let clock = config.times.then(LocalClock::open);
         let parts = Parts {
             world: Kernel::new(registry)?.with_clock(clock),
@@ -334,6 +379,7 @@ impl Hub {
             are_shared: config.place == Some(Place::Passed),
             visits,
             offered,
+            bus,
             lists,
             input,
             can_draw: stderr.is_capable_terminal(),
@@ -348,6 +394,7 @@ impl Hub {
             endings,
             reload,
             confined,
+            calls,
         })
     }
 
@@ -366,6 +413,7 @@ impl Hub {
             // Another one need not wait for the last words.
             signals.give_back();
         }
+        let ended = self.leave_class(ended);
         let mut ended = self.core.finish(ended, Instant::now());
         if self.leaves_unwritten() && matches!(ended, Ok(Status::Done(_))) {
             ended = Ok(Status::Failed);
@@ -378,6 +426,44 @@ impl Hub {
             }
         }
         ended.map(Ended::Status)
+    }
+
+    /// Waits, but not long, until the other hubs have what was said here, and know that this one ends. Returns
+    /// how the hub ended then: what they lack is told.
+    fn leave_class(&mut self, ended: Result<Status, Error>) -> Result<Status, Error> {
+        if !self.calls || ended.is_err() {
+            return ended;
+        }
+        let limit = match &ended {
+            Ok(Status::Killed(_)) => LAST_WORDS,
+            _ => LAST_LINES,
+        };
+        self.core.leave_class();
+        let (mut now, end) = (Instant::now(), Instant::now() + limit);
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            let Some((wakes_at, lines)) = self.core.finish_class(now)? else {
+                return ended;
+            };
+            if now >= end {
+                match lines {
+                    0 => return ended,
+                    1 => log::warn!("1 line did not get to the other hubs"),
+                    lines => log::warn!("{lines} lines did not get to the other hubs"),
+                }
+                return ended.map(|status| match status {
+                    Status::Done(_) => Status::Failed,
+                    status => status,
+                });
+            }
+            let until = wakes_at.map_or(end, |at| at.min(end));
+            // What it is interrupted by is no news any more.
+            let _ = (self.poll).poll(&mut events, Some(until.saturating_duration_since(now)));
+            for event in events.iter().filter(|event| event.token() == BUS) {
+                self.core.collect(Source::Bus, event.into());
+            }
+            now = Instant::now();
+        }
     }
 
     /// Waits, but not long, until stdout has taken what was shown at the end. Returns whether it has not,
@@ -407,6 +493,7 @@ impl Hub {
                 removes: self.confined.as_ref().and_then(Place::folder),
                 writes: writes.unwrap_or_default(),
                 renames: records.and_then(|records| records.collects_in()),
+                connects: self.calls,
             });
         }
         let mut events = Events::with_capacity(EVENTS);
@@ -456,6 +543,7 @@ fn source(token: Token) -> Source {
         STDERR => Source::Stderr,
         SIGNALS => Source::Signals,
         RECORDS => Source::Records,
+        BUS => Source::Bus,
         Token(token) if token > LISTENERS - MOST_LISTENERS => Source::Listener(LISTENERS - token),
         Token(key) => Source::Peer(key),
     }

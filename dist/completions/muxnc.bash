@@ -23,7 +23,7 @@ _muxnc() {
 
     case "${cmd}" in
         muxnc)
-            opts="-h -V -l -k -m -4 -6 -U -n -p -s -w -i -d -q -C -N -z -o -x -v --help --version --listen --keep-open --once --broker --chat --name --welcome --open-messages --time --history --wait-for --slow-peer --stall-timeout --rate --web --web-origin --allow --allowfile --deny --denyfile --max-conns --max-per-host --unixsock --nodns --source-port --source --proxy --proxy-type --proxy-auth --proxy-dns --tls --ssl --ssl-cert --ssl-key --ssl-verify --ssl-trustfile --ssl-fingerprint --ssl-servername --ssl-alpn --wait --idle-timeout --delay --crlf --no-shutdown --send-only --recv-only --sha256 --output --hex-dump --transcript --events --collect --append-output --label --color --raw-output --no-edit --no-commands --verbose --explain --quiet"
+            opts="-h -V -l -k -m -4 -6 -U -n -p -s -w -i -d -q -C -N -z -o -x -v --help --version --listen --keep-open --once --broker --chat --name --welcome --open-messages --time --history --wait-for --slow-peer --stall-timeout --rate --web --web-origin --bus --bus-name --bus-buffer --bus-at-most-once --bus-trust --bus-trustfile --allow --allowfile --deny --denyfile --max-conns --max-per-host --unixsock --nodns --source-port --source --proxy --proxy-type --proxy-auth --proxy-dns --tls --ssl --ssl-cert --ssl-key --ssl-verify --ssl-trustfile --ssl-fingerprint --ssl-servername --ssl-alpn --wait --idle-timeout --delay --crlf --no-shutdown --send-only --recv-only --sha256 --output --hex-dump --transcript --events --collect --append-output --label --color --raw-output --no-edit --no-commands --verbose --explain --quiet"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -89,6 +89,42 @@ _muxnc() {
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --bus)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --bus-name)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --bus-buffer)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --bus-trustfile)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;

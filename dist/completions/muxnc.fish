@@ -8,6 +8,10 @@ complete -c muxnc -l stall-timeout -d 'Cut off who holds the others up this long
 complete -c muxnc -l rate -d 'Read so many bytes in a second from each peer at most, as 500, 10k or 2M [default: no limit]' -r -f
 complete -c muxnc -l web -d 'Let browsers join as well, at http://ADDRESS:PORT/' -r -f
 complete -c muxnc -l web-origin -d 'With --web, another name that the page may be opened by, as that of a proxy' -r -f
+complete -c muxnc -l bus -d 'Be one class with the other hubs that have this URL: nats://HOST[:PORT]/CLASS' -r -f
+complete -c muxnc -l bus-name -d 'What this hub is called on the --bus [default: the name of this machine]' -r -f
+complete -c muxnc -l bus-buffer -d 'So much is kept for the --bus while it is away, as 500k or 64M [default: 64M]' -r -f
+complete -c muxnc -l bus-trustfile -d 'Believe the certificates in this PEM file, instead of the system\'s, of a tls:// server' -r -F
 complete -c muxnc -l allow -d 'Let in only HOSTS: 192.0.2.7,198.51.100.0/24,2001:db8::/32,example.org' -r -f
 complete -c muxnc -l allowfile -d 'Let in only the hosts in FILE: any number in a line; # begins a comment' -r -F
 complete -c muxnc -l deny -d 'Refuse HOSTS' -r -f
@@ -56,6 +60,8 @@ complete -c muxnc -l broker -d 'Pass each peer\'s lines on to all the others'
 complete -c muxnc -l chat -d 'Be a chat: --broker, and who said it before every line'
 complete -c muxnc -l open-messages -d 'In a --chat, show you what participants say to one alone by /msg'
 complete -c muxnc -l time -d 'Begin lines on your screen with the time, and in a --chat everybody\'s: [09:11:33]'
+complete -c muxnc -l bus-at-most-once -d 'Lose lines on the --bus rather than keep them there'
+complete -c muxnc -l bus-trust -d 'Let the operators of other hubs cut off and mute participants here'
 complete -c muxnc -s 4 -d 'Use IPv4 only'
 complete -c muxnc -s 6 -d 'Use IPv6 only'
 complete -c muxnc -s U -l unixsock -d 'Use a Unix socket: a PATH in place of HOST and PORT'

@@ -46,7 +46,12 @@ const PARTICIPANT_OPTIONS: [(&str, &str, &str); 6] = [
 const PROXY_OPTIONS: [&str; 3] = ["proxy_type", "proxy_auth", "proxy_dns"];
 
 /// Why what cannot be typed together cannot, and what to do: by one of the two, the first that fits.
-const APART: [(&str, &str, &str); 12] = [
+const APART: [(&str, &str, &str); 13] = [
+    (
+        "bus",
+        "hubs that are joined hold a conversation of lines, which everybody hears",
+        "Leave out the one or the other. A file goes to each room by itself: a hub each, the file on each.",
+    ),
     (
         "once",
         "it serves one peer, and ends with it",
@@ -151,7 +156,7 @@ pub(super) fn swallowed(command: &Command, matches: &ArgMatches, listen: bool) -
         // Of a file or a host that is called by a number, or a port of its own, nobody thinks.
         let may_take_it = match value_name(arg) {
             "FILE" => arg.get_short().is_some(),
-            name => !matches!(name, "HOSTS" | "PORT"),
+            name => !matches!(name, "HOSTS" | "PORT" | "URL"),
         };
         if id == "place" || !is_typed || !may_take_it || !arg.get_action().takes_values() {
             return None;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::link::BusConfig;
 use crate::client::Settings;
 use crate::client::Traffic;
 use crate::engine::chat;
@@ -61,6 +62,8 @@ pub struct HubConfig {
     pub label: Label,
     /// See `label`.
     pub color: bool,
+    /// How it is joined with other hubs, if it is.
+    pub bus: Option<Box<BusConfig>>,
     /// Whether a typed `/word` is a command.
     pub commands: bool,
     /// What it has in common with a participant.
@@ -86,7 +89,11 @@ impl HubConfig {
             slow: self.slow,
             stall_timeout: self.stall_timeout,
             surface,
-            label: self.label,
+            // Others speak that are not here: who said it must be seen from the start.
+            label: match self.label {
+                Label::Auto if self.bus.is_some() => Label::Always,
+                label => label,
+            },
             color: self.color,
             bold: Terminal::is_capable(),
             announced: self.announced,

@@ -1,9 +1,9 @@
 //! The hub's core: every decision of a turn, without a Poll.
 //!
 //! ```text
-//!  collect ─► listen ─► accept ─► say ─► peers ─► flush ─► look ─► overdue ─► reap ─► show ─► wait
-//!  set bits   a chunk   a batch   it     a read   a write  who is  who holds  leave   stdout   or exit
-//!             of stdin                   each     each     there   others up
+//!  collect ─► listen ─► accept ─► say ─► peers ─► class ─► flush ─► look ─► overdue ─► reap ─► show ─► wait
+//!  set bits   a chunk   a batch   it     a read   other    a write  who is  who holds  leave   stdout   or exit
+//!             of stdin                   each     hubs     each     there   others up
 //! ```
 //!
 //! Events only set bits and queue keys; all work is bounded; only *reap* takes a peer out. So no event
@@ -21,6 +21,7 @@ use std::time::Instant;
 use super::HubConfig;
 use super::accept::Accept;
 use super::display::Display;
+use super::link::Link;
 use super::news::Topic;
 use super::operator::Heard;
 use super::operator::Manner;
@@ -38,6 +39,7 @@ use crate::engine::chat::Chat;
 use crate::engine::flow::Proof;
 use crate::engine::room::Room;
 use crate::engine::screen::Surface;
+use crate::io::caller::Call;
 use crate::io::conn::Conn;
 use crate::io::console::Console;
 use crate::io::device::Kind;
@@ -73,7 +75,12 @@ pub enum Source {
     Records,
     /// A signal that the console wants to know of.
     Signals,
+    /// The bus.
+    Bus,
 }
+
+/// The key with which events of the bus come: no peer has it.
+pub const BUS: usize = usize::MAX - 6;
 
 /// What a turn came to.
 pub enum Turn<S> {
@@ -109,6 +116,16 @@ pub struct Parts<W: World> {
     pub visits: Option<Visits>,
     /// What they can download instead, if that is offered: it has the last of the listeners.
     pub offered: Option<Offered>,
+    /// What the bus needs, if this hub is joined with others.
+    pub bus: Option<Uplink<W::Stream>>,
+}
+
+/// What the bus needs.
+pub struct Uplink<S> {
+    /// Calls its servers.
+    pub caller: Box<dyn Call<S>>,
+    /// What nobody else knows.
+    pub seed: [u8; 32],
 }
 
 /// How browsers join.
@@ -187,6 +204,10 @@ impl<W: World> Core<W> {
             records.iter_mut().for_each(Records::leave_out_file);
         }
         let mut peers = Peers::new(room).recorded(records);
+        if let (Some(bus), Some(uplink)) = (&config.bus, parts.bus) {
+            let Uplink { caller, seed } = uplink;
+            peers.join_class(Link::new(bus, caller, seed, config.history, now));
+        }
         if let Some(visits) = &parts.visits {
             peers.expect_visitors(visits.secret);
         }
@@ -255,6 +276,7 @@ impl<W: World> Core<W> {
             Source::Stdout => self.display.collect_stdout(event),
             Source::Stderr => self.display.collect_stderr(event),
             Source::Records => self.peers.record(|records| records.collect(event)),
+            Source::Bus => self.peers.collect_bus(event),
             Source::Signals => {
                 if let Some(console) = self.operator.console_mut() {
                     console.collect_signal();
@@ -285,6 +307,7 @@ impl<W: World> Core<W> {
         }
         self.hear_operator(heard, now);
         self.read_peers(now)?;
+        self.serve_class(now)?;
         self.begin_transfer(now);
         self.peers.flush(now);
         self.peers.serve_downloads(&mut self.buffer, now);
@@ -390,6 +413,13 @@ impl<W: World> Core<W> {
         }
         self.begin_transfer(now);
         None
+    }
+
+    /// Hears the other hubs, and is heard by them.
+    fn serve_class(&mut self, now: Instant) -> Result<(), Error> {
+        let world = &mut self.world;
+        let register = |conn: &mut Conn<W::Stream>| world.register(conn, BUS);
+        self.peers.serve_class(register, &mut self.buffer, now)
     }
 
     fn begin_transfer(&mut self, now: Instant) {
@@ -575,6 +605,22 @@ impl<W: World> Core<W> {
         ended
     }
 
+    /// The end of a part of a class over several hubs: says no more there.
+    pub fn leave_class(&mut self) {
+        self.peers.leave_class();
+    }
+
+    /// Goes on with that. Returns until when it is to be waited for an event of [`Source::Bus`], and how many
+    /// lines the other hubs may lack; none: they have all.
+    ///
+    /// # Errors
+    /// The hub cannot be a part of the class.
+    pub fn finish_class(&mut self, now: Instant) -> Result<Option<(Option<Instant>, u64)>, Error> {
+        self.serve_class(now)?;
+        let wakes_at = self.peers.class_deadline();
+        Ok(self.peers.unheard_by_class().map(|lines| (wakes_at, lines)))
+    }
+
     /// Writes what stdout did not take in time, as much as it takes now. Returns how many bytes it still
     /// lacks; none where it is a console, which was given back.
     pub fn write_last(&mut self) -> u64 {
@@ -609,6 +655,11 @@ impl<W: World> Core<W> {
     /// Whether one is served, by somebody else.
     pub fn is_once(&self) -> bool {
         self.config.once
+    }
+
+    /// Whether a file is to be given whole to all.
+    pub fn is_transfer(&self) -> bool {
+        self.transfer.is_whole()
     }
 
     /// The records, for whoever opens them anew.

@@ -66,10 +66,14 @@ pub enum Topic {
     Downloaded,
     /// It was to download that, and was cut off.
     DownloadCut,
+    /// Another hub came or went.
+    Hubs,
+    /// Something happened to the bus, or between hubs.
+    Bus,
 }
 
 /// All of them, in order.
-const TOPICS: [Topic; 17] = [
+const TOPICS: [Topic; 19] = [
     Topic::Joined,
     Topic::Ended,
     Topic::Left,
@@ -87,6 +91,8 @@ const TOPICS: [Topic; 17] = [
     Topic::Explained,
     Topic::Downloaded,
     Topic::DownloadCut,
+    Topic::Hubs,
+    Topic::Bus,
 ];
 
 impl Topic {
@@ -99,6 +105,7 @@ impl Topic {
             | Topic::Exhausted
             | Topic::Unheard
             | Topic::DownloadCut
+            | Topic::Bus
             // It was asked for.
             | Topic::Digest => Level::Warn,
             Topic::NotAccepted => Level::Debug,
@@ -109,6 +116,7 @@ impl Topic {
             | Topic::Stranger
             | Topic::Transfer
             | Topic::Explained
+            | Topic::Hubs
             | Topic::Downloaded => Level::Info,
         }
     }
@@ -158,6 +166,8 @@ impl Topic {
             Topic::Digest => "more sent something, of which no digest is told",
             Topic::Downloaded => "more downloaded it, or a part of it",
             Topic::DownloadCut => "more downloads were cut off",
+            Topic::Hubs => "more hubs came or went",
+            Topic::Bus => "more things happened on the bus",
             Topic::Explained => "more things happened than was explained",
         };
         format!("{count} {what}")

@@ -18,6 +18,11 @@
 //! read first.
 
 mod check;
+#[cfg(feature = "bus")]
+mod class;
+#[cfg(not(feature = "bus"))]
+#[path = "peers/class/absent.rs"]
+mod class;
 mod departing;
 mod digests;
 #[cfg(feature = "web")]
@@ -48,6 +53,8 @@ use std::time::Instant;
 
 use slab::Slab;
 
+pub(in crate::hub) use self::class::Demand;
+pub(in crate::hub) use self::class::LAST_LINES;
 use self::digests::Digests;
 use self::downloads::Downloads;
 use self::exits::Exits;
@@ -65,6 +72,7 @@ use self::shortfall::Shortfall;
 pub use self::shortfall::Unsaid;
 use self::speakers::Speakers;
 use self::visitors::Visitors;
+use super::link::Link;
 use super::news::News;
 use crate::engine::admit::Headcount;
 use crate::engine::idle::Idle;
@@ -130,6 +138,8 @@ pub struct Peers<S, D = Descriptor> {
     visitors: Option<Box<Visitors>>,
     /// Who downloads, if a file is offered.
     downloads: Option<Box<Downloads>>,
+    /// Only where the class is more than this hub.
+    link: Option<Box<Link<S>>>,
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
@@ -158,6 +168,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             withholds: false,
             visitors: None,
             downloads: None,
+            link: None,
             records: None,
             digests: None,
             explaining: None,
@@ -298,7 +309,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// How many bytes of the operator's are wanted now, at most. What is said to those who are just leaving
     /// nobody would hear: they are read first.
     pub(super) fn input_budget(&self) -> usize {
-        if self.are_all_closing() {
+        if self.are_all_closing() || self.waits_for_class() {
             return 0;
         }
         let wanted = self.room.input_budget();
@@ -327,12 +338,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.settle_trial(now);
         }
         self.room.typed(bytes, now);
+        self.record_lines(None);
         self.record(|records| records.said(None, bytes));
     }
 
     /// The operator will say no more.
     pub fn typed_end(&mut self, now: Instant) {
         self.room.typed_end(now);
+        self.record_lines(None);
         self.record(|records| records.said_all(None));
     }
 
@@ -363,6 +376,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             || owed
             || self.exits.is_ready(|key| self.may_leave(key))
             || self.downloads.as_ref().is_some_and(|d| d.is_ready())
+            || self.is_class_ready()
     }
 
     /// When there is something to do next, if nothing changes before.
@@ -384,6 +398,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             idle,
             self.explains_at(),
             self.downloads.as_ref().and_then(|d| d.deadline()),
+            self.class_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }

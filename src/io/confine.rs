@@ -8,7 +8,7 @@
 //! It promises: as much of that as the kernel knows, and where it knows nothing of it, nothing;
 //! said with `-vv`. Who begins its records anew (SIGHUP) keeps the right to make files and write
 //! to them, in their folders only; who collects answers, the right to make, write and rename files in
-//! that folder.
+//! that folder; who is joined with other hubs, the right to connect.
 
 use std::path::Path;
 
@@ -21,6 +21,8 @@ pub struct Kept<'a> {
     pub writes: Vec<&'a Path>,
     /// Files may be made, written, removed, and given other names in the same folder.
     pub renames: Option<&'a Path>,
+    /// Others may be connected to over TCP.
+    pub connects: bool,
 }
 
 /// Gives all of that up but what is to be `kept`.
@@ -66,9 +68,13 @@ mod linux {
 
     pub(super) fn confine(kept: &Kept<'_>) -> Result<RulesetStatus, RulesetError> {
         let writing = AccessFs::WriteFile | AccessFs::MakeReg;
+        let over_tcp = match kept.connects {
+            true => AccessNet::BindTcp.into(),
+            false => AccessNet::from_all(VERSION),
+        };
         let confined = Ruleset::default()
             .handle_access(AccessFs::from_write(VERSION) | AccessFs::Execute)?
-            .handle_access(AccessNet::from_all(VERSION))?
+            .handle_access(over_tcp)?
             .create()?
             .add_rules(path_beneath_rules(kept.removes, AccessFs::RemoveFile))?
             .add_rules(path_beneath_rules(&kept.writes, writing))?
@@ -136,6 +142,7 @@ mod tests {
                         removes: Some(&place),
                         writes: vec![&records],
                         renames: Some(&answers),
+                        connects: false,
                     };
                     let status = linux::confine(&kept).unwrap();
                     if status == RulesetStatus::NotEnforced {

@@ -220,6 +220,7 @@ impl Terms {
             times: false,
             label: Label::Auto,
             color: false,
+            bus: None,
             commands: true,
             settings: Settings {
                 crlf: false,
@@ -257,6 +258,7 @@ impl Terms {
             can_draw: false,
             visits: self.visits.clone(),
             offered: self.offered.map(|offered| offered(self.offered_from)),
+            bus: None,
         };
         Core::new(parts, self.config(mode), now)
     }

@@ -131,6 +131,7 @@ fn example(word: &str) -> &str {
         "PORT" | "%p" => "3000",
         "HOST" | "%h" | "ADDRESS" | "HOST[:PORT]" => "192.0.2.7",
         "HOST:PORT" => "192.0.2.1:1080",
+        "URL" => "nats://192.0.2.7/physics",
         "USER:PASS" => "ana:secret",
         "SHA256" => SHA256,
         "TIME" | "SECS" | "SECONDS" => "1s",

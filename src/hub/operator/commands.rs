@@ -18,6 +18,7 @@ use crate::engine::handover::Asking;
 use crate::engine::room::Account;
 use crate::engine::room::Presence;
 use crate::hub::news::Topic;
+use crate::hub::peers::Demand;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
@@ -32,6 +33,9 @@ impl<D: Device> Operator<D> {
         admission: &mut Admission,
         now: Instant,
     ) {
+        if let Some(told) = elsewhere(&command, peers) {
+            return self.answer(&told);
+        }
         match command {
             Command::Who => self.tell_who(peers, now),
             Command::Stats => self.tell_stats(peers),
@@ -159,7 +163,10 @@ impl<D: Device> Operator<D> {
             );
         }
         if text.is_empty() {
-            text.push_str("nobody is here");
+            text.push_str("nobody is here\n");
+        }
+        for hub in peers.hubs(now) {
+            let _ = writeln!(text, "{hub}");
         }
         self.answer(&text);
     }
@@ -240,6 +247,25 @@ impl<D: Device> Operator<D> {
                 self.answer(&text);
             }
         }
+    }
+}
+
+/// Has done what a command says about a member of another hub. Returns what is answered; none: it is about
+/// somebody here.
+fn elsewhere<S: Stream, D: Device>(
+    command: &Command<'_>,
+    peers: &mut Peers<S, D>,
+) -> Option<String> {
+    let (whom, what) = match command {
+        Command::Message { whom, text } => (whom, Demand::Tell(text)),
+        Command::Kick { whom, .. } => (whom, Demand::Kick),
+        Command::Mute { whom, on: true } => (whom, Demand::Mute),
+        Command::Mute { whom, on: false } => (whom, Demand::Unmute),
+        _ => return None,
+    };
+    match whom {
+        Whom::Name(address) => peers.ask_hub(address, what),
+        Whom::Number(_) | Whom::Label(..) => None,
     }
 }
 

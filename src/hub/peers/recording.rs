@@ -84,21 +84,28 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Records what the members said since the last time. `gone`: where the one was that is just taken
+    /// Records what the members said since the last time, and tells the other hubs. `gone`: where the one was that is just taken
     /// out.
     pub(in crate::hub) fn record_lines(&mut self, gone: Option<&Addr>) {
         if !self.room.has_minutes() {
             return;
         }
-        let Some(records) = &mut self.records else {
-            return;
-        };
-        let conns = &self.conns;
+        let (conns, link) = (&self.conns, &mut self.link);
+        let mut records = self
+            .records
+            .as_mut()
+            .filter(|records| records.wants_lines());
         self.room.take_minutes(|key, number, name, minute| {
+            if let (Some(link), Minute::Said(lines)) = (&mut *link, minute) {
+                link.say(number, name, lines);
+            }
             if number == 0 {
                 // As it was typed, the operator's is recorded already.
                 return;
             }
+            let Some(records) = &mut records else {
+                return;
+            };
             let addr = match (gone, conns.get(key)) {
                 (Some(gone), _) => gone,
                 (None, Some(peer)) => peer.conn.addr(),
@@ -111,7 +118,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 Minute::Asked(words) => records.asked(who, words),
             }
         });
-        let screen = self.room.screen_mut();
-        records.take_for_stdout(|text| screen.record(text));
+        if let Some(records) = &mut self.records {
+            let screen = self.room.screen_mut();
+            records.take_for_stdout(|text| screen.record(text));
+        }
     }
 }

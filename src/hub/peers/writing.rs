@@ -162,10 +162,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// Whether anything will ever be said to a member that says no more itself: by the operator, by
-    /// another member, or by one that is still to come.
+    /// another member, by one that is still to come, or at another hub.
     pub(super) fn will_ever_hear(&self) -> bool {
         let may_hear_members = !self.expects_nobody || self.room.has_speakers();
-        !self.says_no_more || (self.room.policy().relay && may_hear_members)
+        let may_hear_hubs = self.room.is_of_class() && !self.half_closing;
+        !self.says_no_more || may_hear_hubs || (self.room.policy().relay && may_hear_members)
     }
 
     /// Ends the stream of a peer that is owed nothing more, if nothing will follow.

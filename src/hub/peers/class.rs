@@ -1,0 +1,381 @@
+//! The class beyond this hub: what other hubs say enters the room, and what happens to them is told.
+//!
+//! It promises: what is said here goes to the bus in whole lines, once, and what other hubs say never goes
+//! back; a hub that comes or vanishes is one notice, however many are there; nobody elsewhere can do more
+//! here than speak, but where `--bus-trust` says so.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::Peers;
+use crate::engine::bus::Event;
+pub(in crate::hub) use crate::engine::bus::What as Demand;
+use crate::engine::bus::Whom;
+use crate::engine::record::Who;
+use crate::engine::room::Remote;
+use crate::engine::room::Room;
+use crate::hub::link::Link;
+use crate::hub::news::Topic;
+use crate::io::conn::Conn;
+use crate::io::device::Device;
+use crate::io::error::Error;
+use crate::io::readiness;
+use crate::io::record::Records;
+use crate::io::stream::Stream;
+
+/// What another hub asks.
+struct Asked {
+    hub: String,
+    whom: Result<u32, String>,
+    what: Wanted,
+}
+
+enum Wanted {
+    Told(String),
+    Kicked,
+    Muted(bool),
+}
+
+impl<S: Stream, D: Device> Peers<S, D> {
+    /// This hub is a part of a class over several. To be called before anybody joins.
+    pub(in crate::hub) fn join_class(&mut self, link: Link<S>) {
+        self.room.join_class();
+        self.link = Some(Box::new(link));
+    }
+
+    /// Takes note of an event of the bus.
+    pub(in crate::hub) fn collect_bus(&mut self, event: readiness::Event) {
+        if let Some(link) = &mut self.link {
+            link.collect(event);
+        }
+    }
+
+    /// Hears the other hubs and is heard by them, as far as the room takes what they say.
+    ///
+    /// # Errors
+    /// The hub cannot be a part of the class.
+    pub(in crate::hub) fn serve_class(
+        &mut self,
+        register: impl FnOnce(&mut Conn<S>) -> io::Result<()>,
+        buffer: &mut [u8],
+        now: Instant,
+    ) -> Result<(), Error> {
+        let here = self.room.here();
+        let Some(link) = &mut self.link else {
+            return Ok(());
+        };
+        link.receive(here, register, buffer, now)?;
+        let mut asked = Vec::new();
+        self.hear_class(&mut asked, now);
+        asked
+            .into_iter()
+            .for_each(|asked| self.answer_hub(asked, now));
+        match &mut self.link {
+            Some(link) => link.send(now),
+            None => Ok(()),
+        }
+    }
+
+    fn hear_class(&mut self, asked: &mut Vec<Asked>, now: Instant) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        let (own, class) = (String::from(link.name()), String::from(link.class()));
+        // It is put back: what happened borrows from the link.
+        let muted = std::mem::take(&mut link.muted);
+        // Members are told that nothing follows.
+        let is_over = self.half_closing;
+        let (room, news, records) = (&mut self.room, &mut self.news, &mut self.records);
+        loop {
+            let takes_lines = !is_over && takes_lines(room, records.as_deref());
+            let Some(event) = link.take(takes_lines, now) else {
+                break;
+            };
+            let told = match event {
+                Event::Said { speaker, line } => {
+                    let remote = remote(speaker);
+                    let is_muted =
+                        |muted: &BTreeSet<_>| muted.contains(&(remote.hub.into(), remote.number));
+                    if !muted.is_empty() && is_muted(&muted) {
+                        continue;
+                    }
+                    room.remote(&remote, line, now);
+                    if let Some(records) = records {
+                        let who = (remote.number > 0).then_some(Who {
+                            number: remote.number,
+                            addr: &remote.hub,
+                            name: remote.name,
+                        });
+                        records.remote(remote.hub, who, line);
+                        let screen = room.screen_mut();
+                        records.take_for_stdout(|text| screen.record(text));
+                    }
+                    continue;
+                }
+                Event::Changed { .. } => continue,
+                Event::Asked { hub, whom, what } => {
+                    asked.push(Asked {
+                        hub: hub.into(),
+                        whom: match whom {
+                            Whom::Number(number) => Ok(number),
+                            Whom::Name(name) => Err(name.into()),
+                        },
+                        what: match what {
+                            Demand::Tell(text) => Wanted::Told(text.into()),
+                            Demand::Kick => Wanted::Kicked,
+                            Demand::Mute => Wanted::Muted(true),
+                            Demand::Unmute => Wanted::Muted(false),
+                        },
+                    });
+                    continue;
+                }
+                Event::Up => (
+                    Topic::Hubs,
+                    format!("this hub is {own} of class {class} now"),
+                ),
+                Event::Came { hub, here } => {
+                    (Topic::Hubs, format!("hub {hub} came ({here} there)"))
+                }
+                Event::Gone { hub, here, clean } => {
+                    let how = if clean { "left" } else { "is heard no more" };
+                    (Topic::Hubs, format!("hub {hub} {how} ({here} there)"))
+                }
+                Event::Missing {
+                    hub,
+                    speaker,
+                    lines,
+                } if hub == own => {
+                    let who = speaker.map_or(0, |speaker| speaker.number);
+                    let who = match who {
+                        0 => String::from("yours"),
+                        number => format!("[{number}]"),
+                    };
+                    let lines = counted(lines, "line");
+                    let why = "while the bus was away too many waited (--bus-buffer)";
+                    let told = format!("{lines} of {who} did not go to the other hubs: {why}");
+                    (Topic::Bus, told)
+                }
+                Event::Missing {
+                    hub,
+                    speaker,
+                    lines,
+                } => {
+                    let lines = counted(lines, "line");
+                    let told = match speaker {
+                        Some(speaker) => {
+                            format!("{lines} of {} did not come here", remote(speaker))
+                        }
+                        None => format!("{lines} of hub {hub} did not come here"),
+                    };
+                    (Topic::Bus, told)
+                }
+                Event::Stranger { text, count } => {
+                    let more = match count {
+                        1 => String::new(),
+                        count => format!(" (and {} more)", count - 1),
+                    };
+                    (Topic::Bus, format!("[a stranger on the bus] {text}{more}"))
+                }
+                Event::AtMostOnce => (
+                    Topic::Bus,
+                    String::from(
+                        "the server of the bus keeps nothing (it has no JetStream): lines between \
+                         hubs may be lost, which is counted",
+                    ),
+                ),
+                Event::NameHeld { left } => (
+                    Topic::Bus,
+                    format!(
+                        "another hub was called {own} until a moment ago: waiting {} s whether it \
+                         is gone",
+                        left.as_secs_f64().ceil()
+                    ),
+                ),
+                Event::Away { why } => (
+                    Topic::Bus,
+                    format!(
+                        "the bus is away: {why}; the class here goes on, and the others get it later"
+                    ),
+                ),
+                Event::StillAway { why, waiting } => {
+                    let lines = counted(waiting.lines, "line");
+                    let size = waiting.bytes as f64 / f64::from(1 << 20);
+                    let wait = format!("{lines} ({size:.1} MiB) wait for it");
+                    (Topic::Bus, format!("the bus is still away: {why}; {wait}"))
+                }
+                Event::Back { late } => {
+                    let late = match late {
+                        0 => String::new(),
+                        late => format!(": the others get {} late", counted(late, "line")),
+                    };
+                    (Topic::Bus, format!("the bus is back{late}"))
+                }
+            };
+            let (topic, told) = told;
+            if let Some(permit) = news.ask(topic, now) {
+                permit.say(told);
+            }
+        }
+        link.muted = muted;
+    }
+
+    /// Does what another hub asks, if it may.
+    fn answer_hub(&mut self, asked: Asked, now: Instant) {
+        let Asked { hub, whom, what } = asked;
+        let key = match &whom {
+            Ok(number) => self.room.find(*number),
+            Err(name) => self.room.find_by_name(name),
+        };
+        let Some(key) = key.filter(|key| self.member(*key).is_some()) else {
+            return;
+        };
+        let trusts = self.link.as_ref().is_some_and(|link| link.trusts());
+        let who = self.who(key);
+        let told = match what {
+            Wanted::Told(text) => {
+                self.room.remote_tells(key, &hub, &text);
+                self.queue_flush(key);
+                format!("hub {hub} said something to {who} alone")
+            }
+            Wanted::Kicked | Wanted::Muted(_) if !trusts => {
+                let what = match what {
+                    Wanted::Kicked => "cut off",
+                    _ => "muted",
+                };
+                format!("hub {hub} wants {who} to be {what}, which was not done (--bus-trust)")
+            }
+            Wanted::Kicked => {
+                self.kick(key, format!("by {hub}"), now);
+                return;
+            }
+            Wanted::Muted(on) => {
+                self.room.mute(key, on, now);
+                self.record_lines(None);
+                match on {
+                    true => format!("{who} is neither shown nor relayed now: {hub} wants it"),
+                    false => format!("{who} is heard again: {hub} wants it"),
+                }
+            }
+        };
+        if let Some(permit) = self.news.ask(Topic::Bus, now) {
+            permit.say(told);
+        }
+    }
+
+    /// Does what the operator commands about a member of another hub, by its address: `room2/3` or
+    /// `Ana@room2`. Returns what is to be answered; None: that is no such address.
+    pub(in crate::hub) fn ask_hub(&mut self, address: &str, what: Demand<'_>) -> Option<String> {
+        let link = self.link.as_mut()?;
+        let (hub, whom) = match (address.split_once('/'), address.split_once('@')) {
+            (Some((hub, number)), None) => (hub, Whom::Number(number.parse().ok()?)),
+            (None, Some((name, hub))) => (hub, Whom::Name(name)),
+            _ => return None,
+        };
+        let is_there = link.ask(hub, whom, what);
+        if let (Whom::Number(number), Demand::Mute | Demand::Unmute) = (whom, what) {
+            // Here it is obeyed, whatever is done there.
+            match what {
+                Demand::Mute => link.muted.insert((hub.into(), number)),
+                _ => link.muted.remove(&(String::from(hub), number)),
+            };
+        }
+        if !is_there {
+            return Some(format!("no other hub is called {hub}: /who lists them"));
+        }
+        Some(match what {
+            Demand::Tell(_) => return Some(String::new()),
+            Demand::Kick => {
+                format!("{hub} is asked to cut {address} off (its --bus-trust decides)")
+            }
+            Demand::Mute if matches!(whom, Whom::Number(_)) => {
+                format!(
+                    "{address} is neither shown nor relayed here now, and {hub} is asked the same"
+                )
+            }
+            Demand::Unmute if matches!(whom, Whom::Number(_)) => {
+                format!("{address} is heard here again, and {hub} is asked the same")
+            }
+            Demand::Mute | Demand::Unmute => {
+                format!(
+                    "{hub} is asked for that (its --bus-trust decides); by number it is done here, too"
+                )
+            }
+        })
+    }
+
+    /// The other hubs, as `/who` lists them.
+    pub(in crate::hub) fn hubs(&self, now: Instant) -> Vec<String> {
+        let Some(link) = &self.link else {
+            return Vec::new();
+        };
+        let mut told: Vec<String> = link
+            .hubs()
+            .map(|hub| {
+                let ago = now.saturating_duration_since(hub.heard).as_secs();
+                format!("hub {}: {} there, heard {ago}s ago", hub.name, hub.here)
+            })
+            .collect();
+        if told.is_empty() {
+            told.push(String::from("no other hub is there"));
+        }
+        told
+    }
+
+    /// Nothing more is said here: the others are told what waits for them, and that this hub ends.
+    pub(in crate::hub) fn leave_class(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.bye();
+        }
+    }
+
+    /// Lines that the other hubs were to hear and are not known to have.
+    pub(in crate::hub) fn unheard_by_class(&self) -> Option<u64> {
+        let link = self.link.as_ref().filter(|link| !link.is_flushed())?;
+        Some(link.waiting().0)
+    }
+
+    /// Whether what comes from a file or a pipe waits for the bus. What is typed never does.
+    pub(super) fn waits_for_class(&self) -> bool {
+        let link = self.link.as_ref().filter(|_| !self.room.is_typed());
+        link.is_some_and(|link| link.is_congested())
+    }
+
+    /// Whether there is something to do at once for the bus.
+    pub(super) fn is_class_ready(&self) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|link| {
+            link.is_ready(!self.half_closing && takes_lines(&self.room, self.records.as_deref()))
+        })
+    }
+
+    /// When there is something to do for the bus, if nothing happens before.
+    pub(in crate::hub) fn class_deadline(&self) -> Option<Instant> {
+        self.link.as_ref()?.deadline()
+    }
+}
+
+/// Whether what other hubs say can be taken now.
+fn takes_lines<D: Device>(room: &Room, records: Option<&Records<D>>) -> bool {
+    room.takes_remote() && !records.is_some_and(Records::is_spent)
+}
+
+/// How long the end of the hub waits for the bus to take what it says last.
+pub(in crate::hub) const LAST_LINES: Duration = Duration::from_secs(5);
+
+/// As the room calls it.
+fn remote(speaker: crate::engine::bus::Remote<'_>) -> Remote<'_> {
+    Remote {
+        hub: speaker.hub,
+        number: speaker.number,
+        name: speaker.name,
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
