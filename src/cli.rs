@@ -405,6 +405,7 @@ impl Args {
         let name = self.hub.chat.then_some(&*self.hub.name);
         Ok(Settings {
             crlf: self.bytes.crlf,
+            telnet: self.bytes.telnet,
             half_close: !self.bytes.no_shutdown,
             quit_after: self.time.quit_after,
             idle_timeout: self.time.idle_timeout,

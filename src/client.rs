@@ -46,6 +46,7 @@ use crate::io::dial::dial;
 use crate::io::error::Error;
 use crate::io::input::Input;
 use crate::io::input::Tokens;
+use crate::io::layer::Layer;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
@@ -79,6 +80,8 @@ const ROUNDS: usize = 16;
 pub struct Settings {
     /// A bare LF from stdin becomes CRLF.
     pub crlf: bool,
+    /// Telnet's negotiation is hidden and answered.
+    pub telnet: bool,
     /// The end of stdin ends our side of the connection.
     pub half_close: bool,
     /// Leave that long after the end of stdin at the latest.
@@ -124,23 +127,29 @@ pub fn run(
     notices: &Notices,
 ) -> Result<Status, Error> {
     let records = Records::open(&settings.records)?;
-    let conn = connect(target, tls, settings.explain, notices)?;
+    let cover = |layer: Layer| match settings.telnet {
+        true => layer.for_telnet(),
+        false => layer,
+    };
+    let conn = connect(target, tls, cover, settings.explain, notices)?;
     converse(conn, settings, records, Role::Client, notices)
 }
 
+/// Connects; what is put over the connection `cover` says.
 fn connect(
     target: &Target,
     tls: Option<&ClientTls>,
+    cover: impl FnOnce(Layer) -> Layer,
     explain: bool,
     notices: &Notices,
 ) -> Result<Conn, Error> {
     if !explain {
         let (transport, addr) = dial(target, tls, &mut Unexplained)?;
-        return Ok(Conn::new(transport, addr));
+        return Ok(Conn::new(cover(transport), addr));
     }
     let mut teller = Teller::new(notices);
     let (transport, addr) = dial(target, tls, &mut teller)?;
-    let mut conn = Conn::new(transport, addr);
+    let mut conn = Conn::new(cover(transport), addr);
     conn.explain(teller.into_story());
     Ok(conn)
 }
@@ -158,7 +167,7 @@ pub fn probe(
     explain: bool,
     notices: &Notices,
 ) -> Result<Status, Error> {
-    match connect(target, tls, explain, notices) {
+    match connect(target, tls, |layer| layer, explain, notices) {
         Ok(mut conn) => {
             conn.close_notify();
             conn.observe_closing();

@@ -128,7 +128,10 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     let (mut listeners, mut visits) = (Vec::new(), None);
     let offered = offered(&config);
     if let Some(place) = &config.place {
-        let (listener, told) = listen(place, acceptor.clone())?;
+        let (mut listener, told) = listen(place, acceptor.clone())?;
+        if config.settings.telnet {
+            listener.answer_telnet();
+        }
         let chosen = matches!(place, Place::Inet(bind) if bind.port == 0);
         announce(&format!("listening on {told}"), chosen, notices);
         if config.settings.explain && matches!(place, Place::Inet(_)) {

@@ -217,3 +217,8 @@ fn moderation() {
 fn requests() {
     run("requests");
 }
+
+#[test]
+fn telnet() {
+    run("telnet");
+}

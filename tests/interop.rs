@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ChildStdin;
 use std::process::Command;
@@ -20,7 +21,10 @@ use support::Nginx;
 use support::Process;
 use support::Terminal;
 use support::Watched;
+use support::accept;
 use support::contains;
+use support::expect_bytes;
+use support::fingerprint_shown;
 use support::installed;
 use support::listening;
 use support::listening_port;
@@ -355,6 +359,98 @@ fn telnet_at_a_terminal_is_a_participant_of_a_hub() {
         telnet.screen.text()
     );
     hub.process.expect_status(0);
+}
+
+/// A telnet whose user presses Ctrl-C throws away what comes until its question for a mark is answered.
+#[test]
+fn telnet_goes_on_being_readable_after_its_ctrl_c() {
+    if !installed(&["telnet"]) {
+        return;
+    }
+    for options in [&["-vt"][..], &["-vt", "--broker"]] {
+        let mut hub = Hub::start(options);
+        let mut telnet = Terminal::start("telnet", &[HOST, &hub.port.to_string()]);
+        telnet.screen.wait_for("Escape character is");
+        hub.process.stderr.wait_for("joined, 1 here");
+        telnet.press("before\r");
+        hub.process.stdout.wait_for("before\r\n");
+        telnet.press("\x03");
+        telnet.press("after\r");
+        hub.process.stdout.wait_for("after\r\n");
+        hub.process.type_in("still here?\n");
+        telnet.screen.wait_for("still here?");
+        // Nothing of what telnet says to its peer is seen.
+        assert_eq!(hub.process.stdout.text(), "before\r\nafter\r\n");
+        hub.process.end_input();
+        telnet.process.wait();
+    }
+}
+
+/// What a server of telnet says at the beginning, and what is answered to it.
+const ASKED: &[u8] = b"\xff\xfd\x18\xff\xfb\x01\xff\xfb\x03\xff\xfe\x22\xff\xfc\x05login: ";
+const ANSWERED: &[u8] = b"\xff\xfc\x18\xff\xfe\x01\xff\xfe\x03";
+
+/// nc and ncat answer the same to a server, and muxnc hides what it answers to.
+#[test]
+fn a_telnet_server_is_answered_as_by_nc() {
+    for program in [MUXNC, "nc.openbsd", "ncat"] {
+        if program != MUXNC && !installed(&[program]) {
+            continue;
+        }
+        let listener = TcpListener::bind((HOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let mut alice = Process::start(&mut piped(program, &["-t", HOST, &port]));
+        let mut server = accept(&listener);
+        server.write_all(ASKED).unwrap();
+        expect_bytes(&mut server, ANSWERED);
+        alice.stdout.wait_for("login: ");
+        if program == MUXNC {
+            assert_eq!(alice.stdout.bytes(), b"login: ");
+            // What is said is no command, though it has the byte of one.
+            alice.type_in(b"\xffana\xff\n");
+            expect_bytes(&mut server, b"\xff\xffana\xff\xff\n");
+            server.write_all(b"\xff\xff\r\0\xff\xf9.\r\n").unwrap();
+            alice
+                .stdout
+                .wait_until("the end", |got| got.ends_with(b"\n"));
+            assert_eq!(alice.stdout.bytes(), b"login: \xff\r.\r\n");
+            alice.end_input();
+            drop(server);
+            alice.expect_status(0);
+        }
+    }
+}
+
+/// Whatever bytes there are, also many of those that are doubled, arrive, over TLS as well, to a peer that reads
+/// slowly at the beginning.
+#[test]
+fn bytes_that_are_telnets_own_arrive() {
+    let said: Vec<u8> = (0..3_000_000_u32)
+        .map(|i| {
+            if i / 100_000 % 2 == 0 {
+                0xff
+            } else {
+                (i % 251) as u8 + 1
+            }
+        })
+        .collect();
+    for tls in [&[][..], &["--ssl"]] {
+        let hub = [&["-l", "--once", "-t", HOST, "0"], tls].concat();
+        let mut bob = Process::start(&mut piped(MUXNC, &hub));
+        let port = listening(&mut bob).to_string();
+        let fingerprint = (!tls.is_empty()).then(|| fingerprint_shown(&bob.stderr));
+        let mut args = vec!["-t", HOST, &port];
+        if let Some(fingerprint) = &fingerprint {
+            args.extend(["--ssl-fingerprint", fingerprint]);
+        }
+        let mut alice = Process::start(&mut piped(MUXNC, &args));
+        alice.type_in(&said);
+        alice.end_input();
+        bob.end_input();
+        bob.expect_status(0);
+        alice.expect_status(0);
+        assert!(bob.stdout.bytes() == said, "{tls:?}");
+    }
 }
 
 /// An nginx that serves the files of a folder, and at `/length` the length of the request.

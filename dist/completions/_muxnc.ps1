@@ -97,6 +97,8 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('--ssl-verify', '--ssl-verify', [CompletionResultType]::ParameterName, 'Verify the other side: the default, but for a hub')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Send CRLF for each end of line')
             [CompletionResult]::new('--crlf', '--crlf', [CompletionResultType]::ParameterName, 'Send CRLF for each end of line')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Hide telnet''s negotiation, and answer it: no to everything')
+            [CompletionResult]::new('--telnet', '--telnet', [CompletionResultType]::ParameterName, 'Hide telnet''s negotiation, and answer it: no to everything')
             [CompletionResult]::new('-N', '-N ', [CompletionResultType]::ParameterName, 'End our side of the connection at the end of stdin: the default')
             [CompletionResult]::new('--no-shutdown', '--no-shutdown', [CompletionResultType]::ParameterName, 'Keep our side open after the end of stdin')
             [CompletionResult]::new('--send-only', '--send-only', [CompletionResultType]::ParameterName, 'Only send: what comes in is thrown away, and the end of stdin is the end')

@@ -69,6 +69,7 @@ complete -c muxnc -s n -l nodns -d 'Look nothing up: addresses and ports are num
 complete -c muxnc -l ssl -l tls -d 'Encrypt with TLS, and verify whom we talk to'
 complete -c muxnc -l ssl-verify -d 'Verify the other side: the default, but for a hub'
 complete -c muxnc -s C -l crlf -d 'Send CRLF for each end of line'
+complete -c muxnc -s t -l telnet -d 'Hide telnet\'s negotiation, and answer it: no to everything'
 complete -c muxnc -s N -d 'End our side of the connection at the end of stdin: the default'
 complete -c muxnc -l no-shutdown -d 'Keep our side open after the end of stdin'
 complete -c muxnc -l send-only -d 'Only send: what comes in is thrown away, and the end of stdin is the end'

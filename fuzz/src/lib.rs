@@ -10,6 +10,7 @@ mod events;
 mod fetch;
 mod moderation;
 mod requests;
+mod telnet;
 
 use std::collections::HashMap;
 use std::io::IoSlice;
@@ -82,6 +83,7 @@ pub use self::events::events;
 pub use self::fetch::fetch;
 pub use self::moderation::moderation;
 pub use self::requests::requests;
+pub use self::telnet::telnet;
 
 /// One target.
 pub type Target = fn(&[u8]);
@@ -106,6 +108,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("requests", requests),
     ("room", room),
     ("screen", screen),
+    ("telnet", telnet),
     ("escape", escape),
 ];
 

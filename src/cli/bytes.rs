@@ -17,6 +17,13 @@ pub(super) struct BytesArgs {
     #[arg(short = 'C', long)]
     pub(super) crlf: bool,
 
+    /// Hide telnet's negotiation, and answer it: no to everything
+    ///
+    /// For a server that speaks telnet, and for a hub to which telnets come: one in which Ctrl-C was pressed shows
+    /// nothing more until the hub answers. The byte 0xFF, which is telnet's own, is doubled when it is said.
+    #[arg(short, long, conflicts_with = "zero")]
+    pub(super) telnet: bool,
+
     /// End our side of the connection at the end of stdin: the default
     #[arg(short = 'N', conflicts_with = "no_shutdown")]
     pub(super) shutdown: bool,

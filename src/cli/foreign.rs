@@ -152,12 +152,6 @@ const ABSENT: &[Foreign] = &[
                   -i TIME ends a connection over which nothing goes.",
     },
     Foreign {
-        spellings: &["-t", "--telnet"],
-        why: "telnet's negotiation is not answered (in socat -t is a time)",
-        instead: "Who joins a hub with telnet needs none; to log in use telnet itself.\n  \
-                  -q TIME leaves that long after the end of stdin.",
-    },
-    Foreign {
         spellings: &["-u", "--udp"],
         why: "muxnc speaks TCP, not UDP (in socat -u is one direction)",
         instead: "nc -u and ncat -u speak UDP. One direction is --send-only or --recv-only.",
@@ -259,6 +253,7 @@ const NAMESAKES: &[(&str, &str)] = &[
         "source",
         "socat's -s, to go on after an error, is not there.",
     ),
+    ("telnet", "socat's -t, a time, is -q here."),
     (
         "unixsock",
         "socat's -U, one direction, is --recv-only here.",

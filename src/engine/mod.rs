@@ -45,6 +45,7 @@ pub mod room;
 pub mod rows;
 pub mod scan;
 pub mod screen;
+pub mod telnet;
 pub mod typing;
 #[cfg(feature = "web")]
 pub mod web;

@@ -3,6 +3,8 @@
 //! ```text
 //!   Conn ─► Layer::Plain(Socket)
 //!        ├► Layer::Tls(Session) ─► Socket
+//!        ├► Layer::Telnet(Telnet) ─► Socket
+//!        ├► Layer::TelnetTls(Telnet) ─► Session ─► Socket
 //!        ├► Layer::Web(WebSocket) ─► Socket
 //!        ├► Layer::WebTls(WebSocket) ─► Session ─► Socket
 //!        ├► Layer::Download(Download) ─► Socket
@@ -33,6 +35,7 @@ use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
+use crate::io::telnet::Telnet;
 use crate::io::tls::Session;
 #[cfg(feature = "web")]
 use crate::io::web::Download;
@@ -50,6 +53,11 @@ pub enum Layer {
     /// TLS over a socket.
     #[cfg(feature = "tls")]
     Tls(Session),
+    /// Telnet's negotiation over a socket.
+    Telnet(Box<Telnet<Socket>>),
+    /// The same over TLS.
+    #[cfg(feature = "tls")]
+    TelnetTls(Box<Telnet<Session>>),
     /// WebSocket over a socket.
     #[cfg(feature = "web")]
     Web(Box<WebSocket<Socket>>),
@@ -71,6 +79,9 @@ macro_rules! each {
             Layer::Plain($stream) => $call,
             #[cfg(feature = "tls")]
             Layer::Tls($stream) => $call,
+            Layer::Telnet($stream) => $call,
+            #[cfg(feature = "tls")]
+            Layer::TelnetTls($stream) => $call,
             #[cfg(feature = "web")]
             Layer::Web($stream) => $call,
             #[cfg(all(feature = "web", feature = "tls"))]
@@ -105,7 +116,8 @@ impl Layer {
         match self {
             Layer::Plain(socket) => Some(socket),
             #[cfg(feature = "tls")]
-            Layer::Tls(_) => None,
+            Layer::Tls(_) | Layer::TelnetTls(_) => None,
+            Layer::Telnet(_) => None,
             #[cfg(feature = "web")]
             Layer::Web(_) | Layer::Download(_) => None,
             #[cfg(all(feature = "web", feature = "tls"))]
@@ -119,6 +131,9 @@ impl Layer {
             Layer::Plain(socket) => socket,
             #[cfg(feature = "tls")]
             Layer::Tls(session) => session.socket(),
+            Layer::Telnet(telnet) => telnet.under(),
+            #[cfg(feature = "tls")]
+            Layer::TelnetTls(telnet) => telnet.under().socket(),
             #[cfg(feature = "web")]
             Layer::Web(web) => web.under(),
             #[cfg(all(feature = "web", feature = "tls"))]
@@ -135,6 +150,9 @@ impl Layer {
             Layer::Plain(socket) => socket,
             #[cfg(feature = "tls")]
             Layer::Tls(session) => session.socket_mut(),
+            Layer::Telnet(telnet) => telnet.under_mut(),
+            #[cfg(feature = "tls")]
+            Layer::TelnetTls(telnet) => telnet.under_mut().socket_mut(),
             #[cfg(feature = "web")]
             Layer::Web(web) => web.under_mut(),
             #[cfg(all(feature = "web", feature = "tls"))]
@@ -143,6 +161,16 @@ impl Layer {
             Layer::Download(download) => download.under_mut(),
             #[cfg(all(feature = "web", feature = "tls"))]
             Layer::DownloadTls(download) => download.under_mut().socket_mut(),
+        }
+    }
+
+    /// The same without telnet's negotiation, which is answered (`-t`).
+    pub fn for_telnet(self) -> Layer {
+        match self {
+            Layer::Plain(socket) => Layer::Telnet(Box::new(Telnet::new(socket))),
+            #[cfg(feature = "tls")]
+            Layer::Tls(session) => Layer::TelnetTls(Box::new(Telnet::new(session))),
+            layer => layer,
         }
     }
 

@@ -49,6 +49,8 @@ pub struct Listener {
     socket: Listening,
     /// Without it what comes is plain.
     acceptor: Option<Acceptor>,
+    /// Telnet's negotiation is hidden and answered.
+    telnet: bool,
     /// Without it whoever comes is a peer at once; with it, a browser.
     site: Option<Arc<Site>>,
 }
@@ -79,6 +81,7 @@ pub fn listen(place: &Place, acceptor: Option<Acceptor>) -> Result<(Listener, St
     let listener = Listener {
         socket,
         acceptor,
+        telnet: false,
         site: None,
     };
     Ok((listener, told))
@@ -88,6 +91,11 @@ impl Listener {
     /// It is for browsers, which are served this.
     pub fn serve(&mut self, site: Site) {
         self.site = Some(Arc::new(site));
+    }
+
+    /// Whoever comes may be a telnet, whose negotiation is hidden and answered.
+    pub fn answer_telnet(&mut self) {
+        self.telnet = true;
     }
 
     /// Registers it.
@@ -125,7 +133,11 @@ impl Listener {
                 (Socket::from(stream), addr)
             }
         };
-        Ok((self.layer(socket), addr))
+        let layer = self.layer(socket);
+        Ok(match self.telnet {
+            true => (layer.for_telnet(), addr),
+            false => (layer, addr),
+        })
     }
 
     /// What is spoken over a socket that was accepted, but for what browsers speak.

@@ -30,6 +30,7 @@ pub mod socket;
 pub mod stdin;
 pub mod stream;
 pub mod tcp_info;
+pub mod telnet;
 pub mod terminal;
 pub mod tls;
 pub mod unix;

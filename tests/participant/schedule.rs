@@ -89,6 +89,7 @@ impl Schedule {
             line_delay: None,
             traffic: Traffic::Both,
             records: Wanted::default(),
+            telnet: false,
             raw_output: true,
             edit: false,
             explain: false,
@@ -480,6 +481,7 @@ fn settings(chance: &mut Chance) -> Settings {
             _ => Traffic::Both,
         },
         records: Wanted::default(),
+        telnet: false,
         raw_output: true,
         edit: false,
         // As a record, it has every byte looked at.

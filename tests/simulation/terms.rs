@@ -230,6 +230,7 @@ impl Terms {
                 line_delay: None,
                 traffic: self.traffic,
                 records: Wanted::default(),
+                telnet: false,
                 raw_output: false,
                 edit: false,
                 explain: false,

@@ -1,0 +1,304 @@
+//! Telnet (RFC 854, RFC 855): what is negotiated inside the stream is hidden, and answered with no.
+//!
+//! ```text
+//!   from the other side                         is                     and is answered by
+//!   IAC IAC                                     the byte 0xFF
+//!   CR NUL                                      CR
+//!   IAC DO x  / IAC WILL x                      hidden                 IAC WONT x / IAC DONT x
+//!   IAC DONT x / IAC WONT x                     hidden                 nothing: it is so already
+//!   IAC SB … IAC SE, and any other IAC x        hidden                 nothing
+//! ```
+//!
+//! To our side 0xFF is doubled, and nothing else is changed: ends of lines are what `-C` says. A telnet whose
+//! user pressed Ctrl-C throws away what comes until `IAC DO TIMING-MARK` (RFC 860) is answered, with WONT as well;
+//! so it goes on being readable.
+//!
+//! It promises: only what asks for something new is answered (RFC 1143), so no two sides can answer each other for
+//! ever; of answers that wait there is none twice, so there are never more than [`MOST`] bytes of them; whatever comes,
+//! in whatever pieces, what is read never gets longer.
+
+const SB: u8 = 250;
+const WILL: u8 = 251;
+const WONT: u8 = 252;
+const DO: u8 = 253;
+const DONT: u8 = 254;
+const IAC: u8 = 255;
+
+/// Bytes of answers that can wait: a no of each kind to each option.
+pub const MOST: usize = 2 * 256 * 3;
+
+/// What is read of a stream with telnet's negotiation in it. See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Reader {
+    state: State,
+    /// The last byte was a CR, so that a NUL behind it means nothing.
+    after_cr: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    #[default]
+    Data,
+    /// Behind IAC.
+    Command,
+    /// Behind one of the four that name an option.
+    Option(u8),
+    /// Inside of what is negotiated in detail.
+    Details,
+    /// Behind an IAC in there.
+    DetailsCommand,
+}
+
+impl Reader {
+    /// Leaves of `bytes` what was said, at their beginning, and returns how much that is. Answers that are to be
+    /// sent are put behind those in `answers`, unless the same one waits there.
+    pub fn read(&mut self, bytes: &mut [u8], answers: &mut Answers) -> usize {
+        let mut said = 0;
+        for at in 0..bytes.len() {
+            let byte = bytes[at];
+            match self.state {
+                State::Data => match byte {
+                    IAC => self.state = State::Command,
+                    0 if self.after_cr => self.after_cr = false,
+                    byte => {
+                        self.after_cr = byte == b'\r';
+                        bytes[said] = byte;
+                        said += 1;
+                    }
+                },
+                State::Command => {
+                    self.state = State::Data;
+                    match byte {
+                        IAC => {
+                            self.after_cr = false;
+                            bytes[said] = IAC;
+                            said += 1;
+                        }
+                        byte => self.command(byte),
+                    }
+                }
+                State::Option(verb) => {
+                    self.state = State::Data;
+                    match verb {
+                        DO => answers.push(WONT, byte),
+                        WILL => answers.push(DONT, byte),
+                        _ => {}
+                    }
+                }
+                State::Details if byte == IAC => self.state = State::DetailsCommand,
+                State::Details => {}
+                State::DetailsCommand => match byte {
+                    IAC => self.state = State::Details,
+                    // Who forgot the end of the details begins something else.
+                    byte => self.command(byte),
+                },
+            }
+        }
+        said
+    }
+
+    fn command(&mut self, byte: u8) {
+        self.state = match byte {
+            SB => State::Details,
+            WILL | WONT | DO | DONT => State::Option(byte),
+            // The end of details among them.
+            _ => State::Data,
+        };
+    }
+}
+
+/// Answers that wait to be sent, each once.
+#[derive(Debug, Default)]
+pub struct Answers(Vec<[u8; 3]>);
+
+impl Answers {
+    fn push(&mut self, verb: u8, option: u8) {
+        let answer = [IAC, verb, option];
+        if !self.0.contains(&answer) {
+            self.0.push(answer);
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes them out, to be sent.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0).concat()
+    }
+}
+
+/// Appends `said` to `out` as it is on the wire.
+pub fn double(said: &[u8], out: &mut Vec<u8>) {
+    for piece in said.split_inclusive(|&byte| byte == IAC) {
+        out.extend_from_slice(piece);
+        if piece.last() == Some(&IAC) {
+            out.push(IAC);
+        }
+    }
+}
+
+/// Whether bytes are on the wire what they are here.
+pub fn is_plain(said: &[u8]) -> bool {
+    memchr::memchr(IAC, said).is_none()
+}
+
+/// How many of the bytes that were said have gone, if so many of what [`double`] made of them were taken; one of
+/// which the first half went counts, and then its other half is still to be sent before anything else.
+pub fn gone(said: &[u8], taken: usize) -> (usize, bool) {
+    let mut wire = 0;
+    for (at, &byte) in said.iter().enumerate() {
+        if wire >= taken {
+            return (at, false);
+        }
+        wire += if byte == IAC { 2 } else { 1 };
+        if wire > taken {
+            return (at + 1, true);
+        }
+    }
+    (said.len(), false)
+}
+
+/// The byte that is [doubled](double).
+pub const DOUBLED: u8 = IAC;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is read of bytes that come in these pieces, and what is answered.
+    fn read(pieces: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
+        let (mut reader, mut answers) = (Reader::default(), Answers::default());
+        let mut said = Vec::new();
+        for piece in pieces {
+            let mut bytes = piece.to_vec();
+            let count = reader.read(&mut bytes, &mut answers);
+            said.extend(&bytes[..count]);
+        }
+        (said, answers.take())
+    }
+
+    fn doubled(said: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        double(said, &mut out);
+        out
+    }
+
+    #[test]
+    fn negotiation_is_hidden_and_refused() {
+        let (said, answers) = read(&[b"a\xff\xfb\x01b\xff\xfd\x18c\xff\xfc\x03\xff\xfe\x03d"]);
+        assert_eq!(said, b"abcd");
+        assert_eq!(answers, b"\xff\xfe\x01\xff\xfc\x18");
+    }
+
+    #[test]
+    fn what_is_no_negotiation_is_what_was_said() {
+        let (said, answers) = read(&[b"\xff\xff, \r\0\r\n\0 \xff\xf4\xff\xf9."]);
+        assert_eq!(
+            (&said[..], &answers[..]),
+            (&b"\xff, \r\r\n\0 ."[..], &b""[..])
+        );
+    }
+
+    #[test]
+    fn details_are_hidden_however_they_end() {
+        let (said, answers) =
+            read(&[b"a\xff\xfa\x18\x00x\xff\xffy\xff\xf0b\xff\xfa\x18\xff\xfd\x06c"]);
+        assert_eq!(said, b"abc");
+        assert_eq!(answers, b"\xff\xfc\x06");
+    }
+
+    /// What telnet sends for Ctrl-C: interrupt, mark, and a question of which the answer ends its throwing away.
+    #[test]
+    fn a_timing_mark_is_answered() {
+        let (said, answers) = read(&[b"\xff\xf4\xff\xf2\xff\xfd\x06more\r\n"]);
+        assert_eq!(
+            (&said[..], &answers[..]),
+            (&b"more\r\n"[..], &b"\xff\xfc\x06"[..])
+        );
+    }
+
+    #[test]
+    fn whoever_asks_for_ever_is_answered_once_at_a_time() {
+        let (mut reader, mut answers) = (Reader::default(), Answers::default());
+        for verb in [WILL, DO] {
+            for option in 0..=255 {
+                for _ in 0..3 {
+                    assert_eq!(reader.read(&mut [IAC, verb, option], &mut answers), 0);
+                }
+            }
+        }
+        assert_eq!(answers.take().len(), MOST);
+        assert!(answers.is_empty());
+    }
+
+    fn telling() -> impl Strategy<Value = u8> {
+        prop_oneof![
+            Just(IAC),
+            Just(IAC),
+            Just(IAC),
+            240_u8..=254,
+            Just(b'\r'),
+            Just(0),
+            any::<u8>()
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_matter(
+            bytes in prop::collection::vec(telling(), 0..100),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            at.extend([0, bytes.len()]);
+            at.sort_unstable();
+            let pieces: Vec<&[u8]> = at.windows(2).map(|two| &bytes[two[0]..two[1]]).collect();
+            prop_assert_eq!(read(&pieces), read(&[&bytes]));
+        }
+
+        #[test]
+        fn what_is_doubled_is_read_as_it_was(
+            said in prop::collection::vec(prop_oneof![Just(IAC), any::<u8>()], 0..100),
+        ) {
+            let said: Vec<u8> = said.into_iter().filter(|&byte| byte != 0).collect();
+            let wire = doubled(&said);
+            prop_assert_eq!(is_plain(&said), wire == said);
+            prop_assert_eq!(read(&[&wire]), (said, Vec::new()));
+        }
+
+        #[test]
+        fn however_little_is_taken_nothing_is_lost_or_sent_twice(
+            said in prop::collection::vec(prop_oneof![Just(IAC), any::<u8>()], 0..60),
+            takes in prop::collection::vec(1_usize..7, 200),
+        ) {
+            let (mut rest, mut sent, mut half) = (&said[..], Vec::new(), false);
+            for take in takes {
+                if std::mem::take(&mut half) {
+                    sent.push(IAC);
+                }
+                let wire = doubled(rest);
+                let taken = take.min(wire.len());
+                sent.extend(&wire[..taken]);
+                let (count, is_half) = gone(rest, taken);
+                prop_assert!(taken == 0 || count > 0);
+                rest = &rest[count..];
+                half = is_half;
+            }
+            prop_assert!(rest.is_empty() && !half);
+            prop_assert_eq!(sent, doubled(&said));
+        }
+
+        /// Two that refuse everything have nothing more to say to each other.
+        #[test]
+        fn answers_are_not_answered(bytes in prop::collection::vec(telling(), 0..100)) {
+            let (said, answers) = read(&[&bytes]);
+            prop_assert!(said.len() <= bytes.len() && answers.len() <= bytes.len());
+            prop_assert_eq!(read(&[&answers]), (Vec::new(), Vec::new()));
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Telnet's negotiation as a layer (`-t`): over a socket, or over TLS.
+//!
+//! What is hidden, answered and doubled [the engine](crate::engine::telnet) decides; here it is done to a stream.
+//!
+//! It promises: what waits here is a few answers and half of a doubled byte at most; they go out before anything
+//! else does, and never within a doubled byte.
+
+use std::io;
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+
+use crate::engine::explain::Agreement;
+use crate::engine::explain::Reading;
+use crate::engine::explain::Witness;
+use crate::engine::telnet;
+use crate::engine::telnet::Answers;
+use crate::engine::telnet::Reader;
+use crate::io::stream::Beside;
+use crate::io::stream::Handshake;
+use crate::io::stream::Received;
+use crate::io::stream::Refusal;
+use crate::io::stream::Sent;
+use crate::io::stream::Stream;
+use crate::io::tcp_info::TcpInfo;
+
+/// Reads that find nothing but negotiation, after which it is another's turn.
+const IDLE_READS: usize = 4;
+
+/// Bytes in which some are doubled that are handed on in one go.
+const PIECE: usize = 16 * 1024;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Telnet<S> {
+    under: S,
+    reader: Reader,
+    answers: Answers,
+    /// What goes out before anything else, and how much of it has gone.
+    pending: Vec<u8>,
+    written: usize,
+    /// Room for bytes as they are on the wire.
+    wire: Vec<u8>,
+    /// A read would find something though no event tells of it.
+    has_more: bool,
+}
+
+impl<S: Stream + AsFd> Telnet<S> {
+    /// Over this stream, of which nothing was read.
+    pub fn new(under: S) -> Telnet<S> {
+        // The mark that a telnet sends for Ctrl-C is urgent, and without this a part of IAC DM is missing in the
+        // stream (tcp(7)). Of what is no TCP nothing is urgent.
+        let _ = socket2::SockRef::from(&under).set_out_of_band_inline(true);
+        Telnet {
+            under,
+            reader: Reader::default(),
+            answers: Answers::default(),
+            pending: Vec::new(),
+            written: 0,
+            wire: Vec::new(),
+            has_more: false,
+        }
+    }
+}
+
+impl<S: Stream> Telnet<S> {
+    /// What it runs over.
+    pub fn under(&self) -> &S {
+        &self.under
+    }
+
+    /// The same, to register it.
+    pub fn under_mut(&mut self) -> &mut S {
+        &mut self.under
+    }
+
+    /// Hands on what goes out before anything else. False: not all of it was taken.
+    fn clear(&mut self) -> io::Result<bool> {
+        loop {
+            if self.written == self.pending.len() {
+                self.written = 0;
+                // Memory for what is seldom said is not kept.
+                self.pending = self.answers.take();
+                if self.pending.is_empty() {
+                    return Ok(true);
+                }
+            }
+            let rest = IoSlice::new(&self.pending[self.written..]);
+            match self.under.write(&[rest]) {
+                Sent::Bytes(0) | Sent::Full => return Ok(false),
+                Sent::Bytes(count) => self.written += count,
+                Sent::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    fn is_pending(&self) -> bool {
+        self.written < self.pending.len() || !self.answers.is_empty()
+    }
+
+    /// Writes what has to be doubled in part, until it is all gone or nothing is taken any more.
+    fn write_doubled(&mut self, said: &[u8]) -> Sent {
+        let mut sent = 0;
+        for piece in said.chunks(PIECE) {
+            self.wire.clear();
+            telnet::double(piece, &mut self.wire);
+            match self.under.write(&[IoSlice::new(&self.wire)]) {
+                Sent::Bytes(taken) => {
+                    let (count, is_half) = telnet::gone(piece, taken);
+                    sent += count;
+                    if is_half {
+                        self.pending = vec![telnet::DOUBLED];
+                        self.written = 0;
+                    }
+                    if taken < self.wire.len() {
+                        break;
+                    }
+                }
+                Sent::Full | Sent::Failed(_) if sent > 0 => break,
+                other => return other,
+            }
+        }
+        Sent::Bytes(sent)
+    }
+}
+
+impl<S: Stream> Stream for Telnet<S> {
+    fn shakes_hands(&self) -> bool {
+        self.under.shakes_hands()
+    }
+
+    fn handshake(&mut self, witness: &mut dyn Witness) -> Handshake {
+        self.under.handshake(witness)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Received {
+        self.has_more = true;
+        for _ in 0..IDLE_READS {
+            let count = match self.under.read(buffer) {
+                Received::Bytes(count) => count,
+                other => {
+                    self.has_more = self.under.has_buffered_input();
+                    return other;
+                }
+            };
+            let said = self.reader.read(&mut buffer[..count], &mut self.answers);
+            if self.is_pending() {
+                // That it cannot be written now is no news: the next write or read will tell.
+                let _ = self.clear();
+            }
+            if said > 0 {
+                self.has_more = count == buffer.len() || self.under.has_buffered_input();
+                return Received::Bytes(said);
+            }
+        }
+        Received::Yield
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
+        match self.clear() {
+            Ok(true) => {}
+            Ok(false) => return Sent::Full,
+            Err(error) => return Sent::Failed(error),
+        }
+        let mut sent = 0;
+        let mut rest = slices;
+        while !rest.is_empty() {
+            let plain = rest.iter().take_while(|slice| telnet::is_plain(slice));
+            let (offered, (now, later)) = match plain.count() {
+                0 => (rest[0].len(), rest.split_at(1)),
+                plain => {
+                    let now = &rest[..plain];
+                    let offered = now.iter().map(|slice| slice.len()).sum();
+                    (offered, rest.split_at(plain))
+                }
+            };
+            let taken = match telnet::is_plain(&now[0]) {
+                true => self.under.write(now),
+                false => self.write_doubled(&now[0]),
+            };
+            let count = match taken {
+                Sent::Bytes(count) => count,
+                // What is wrong the next call finds, too.
+                Sent::Full | Sent::Failed(_) if sent > 0 => break,
+                other => return other,
+            };
+            sent += count;
+            if count < offered {
+                break;
+            }
+            rest = later;
+        }
+        Sent::Bytes(sent)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.clear()?;
+        self.under.flush()
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        // An answer that was not taken is of no use to whoever asked, then.
+        let _ = self.clear();
+        self.under.shutdown()
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.under.take_error()
+    }
+
+    fn has_buffered_input(&self) -> bool {
+        self.has_more
+    }
+
+    fn unread(&self) -> Option<u64> {
+        self.under.unread()
+    }
+
+    fn has_pending_output(&self) -> bool {
+        self.is_pending() || self.under.has_pending_output()
+    }
+
+    fn authenticates_eof(&self) -> bool {
+        self.under.authenticates_eof()
+    }
+
+    fn is_wire(&self) -> bool {
+        false
+    }
+
+    fn tells_hang_up(&self) -> bool {
+        self.under.tells_hang_up()
+    }
+
+    fn has_closed(&self) -> bool {
+        self.under.has_closed()
+    }
+
+    fn probe_soon(&mut self) {
+        self.under.probe_soon();
+    }
+
+    fn break_on_close(&mut self, breaks: bool) {
+        self.under.break_on_close(breaks);
+    }
+
+    fn tcp_info(&self) -> Option<TcpInfo> {
+        self.under.tcp_info()
+    }
+
+    fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
+        self.under.refuse(refusal, witness)
+    }
+
+    fn beside(&mut self) -> Option<&mut dyn Beside> {
+        self.under.beside()
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        self.under.reading()
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.under.local_addr()
+    }
+
+    fn agreements(&self) -> Vec<Agreement> {
+        self.under.agreements()
+    }
+}
