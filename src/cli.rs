@@ -72,6 +72,7 @@ use crate::io::proxy::Proxy;
 use crate::io::tls::ClientTls;
 use crate::io::unix::Name;
 use crate::scan;
+use crate::udp;
 
 /// What `-h` says, and `--help` first.
 const SUMMARY: &str = "\
@@ -186,6 +187,8 @@ pub enum Mode {
     },
     /// The same for several ports.
     Scan(scan::Settings),
+    /// `-u`: datagrams.
+    Udp(udp::Settings),
     /// Everything else.
     Client {
         /// Whom to connect to.
@@ -238,9 +241,10 @@ pub fn parse(
     {
         return Err(told);
     }
-    let mode = match args.hub.listen {
-        true => Mode::Hub(args.hub()?),
-        false => args.client()?,
+    let mode = match (args.address.udp, args.hub.listen) {
+        (true, _) => Mode::Udp(args.udp()?),
+        (false, true) => Mode::Hub(args.hub()?),
+        (false, false) => args.client()?,
     };
     Ok((mode, args.messages.verbosity()))
 }
@@ -462,6 +466,35 @@ impl Args {
             bus: self.bus.config()?.map(Box::new),
             commands: !self.terminal.no_commands,
             settings: self.settings()?,
+        })
+    }
+
+    /// `-u HOST PORT`, `-l -u PORT`.
+    fn udp(&self) -> Result<udp::Settings, Error> {
+        let place = match self.hub.listen {
+            true => match net::passed() {
+                Passed::ToUs => {
+                    return Err(Error::usage(
+                        "-u",
+                        "a socket was passed (LISTEN_FDS), of which only TCP's are taken",
+                    )
+                    .hint("Leave -u out, or start it without."));
+                }
+                passed => udp::Place::At(self.bind(passed)?),
+            },
+            false => udp::Place::To(self.route()?.0),
+        };
+        Ok(udp::Settings {
+            place,
+            crlf: self.bytes.crlf,
+            quit_after: self.time.quit_after,
+            idle_timeout: self.time.idle_timeout,
+            delay: self.time.delay,
+            traffic: self.bytes.traffic(),
+            raw_output: self.terminal.raw_output,
+            edit: !self.terminal.no_edit,
+            label: self.terminal.label(),
+            color: self.terminal.color(),
         })
     }
 

@@ -17,7 +17,7 @@
 pub mod accept;
 mod config;
 pub mod core;
-mod display;
+pub(crate) mod display;
 #[cfg(feature = "bus")]
 mod link;
 #[cfg(not(feature = "bus"))]

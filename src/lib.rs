@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  floor 3   cli ─────────────── the user's words: options become a configuration
-//!  floor 2   hub  client  scan ─ the loops, the only owners of a Poll
+//!  floor 2   hub client scan udp the loops, the only owners of a Poll
 //!  floor 1   io ──────────────── the edges of the world: sockets, descriptors, errno
 //!  floor 0   engine ──────────── pure decisions: no sockets, no clock, no log
 //!
@@ -14,8 +14,8 @@
 //!  stdout ◄─ screen ◄─ lines ┴ room.heard ◄─ socket
 //! ```
 //!
-//! Imports go down only. The program is [`cli::parse`] and then [`hub::run`], [`client::run`] or
-//! [`scan::run`];
+//! Imports go down only. The program is [`cli::parse`] and then [`hub::run`], [`client::run`],
+//! [`scan::run`] or [`udp::run`];
 //! the library exists so that benches and tests link the very code that runs.
 //!
 //! ```
@@ -37,3 +37,4 @@ pub mod hub;
 pub mod io;
 pub mod scan;
 pub mod status;
+pub mod udp;

@@ -20,6 +20,7 @@ use muxnc::scan;
 use muxnc::status::EXPLAIN;
 use muxnc::status::NOTICE;
 use muxnc::status::Status;
+use muxnc::udp;
 
 fn main() -> ExitCode {
     signals::end_even_the_first_process();
@@ -50,6 +51,7 @@ fn run(notices: &Notices) -> Result<Status, Error> {
             explain,
         } => client::probe(&target, tls.as_ref(), quiet, explain, notices),
         Mode::Scan(settings) => scan::run(settings, notices),
+        Mode::Udp(settings) => udp::run(settings, notices),
         Mode::Client {
             target,
             tls,

@@ -90,6 +90,8 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Use IPv6 only')
             [CompletionResult]::new('-U', '-U ', [CompletionResultType]::ParameterName, 'Use a Unix socket: a PATH in place of HOST and PORT')
             [CompletionResult]::new('--unixsock', '--unixsock', [CompletionResultType]::ParameterName, 'Use a Unix socket: a PATH in place of HOST and PORT')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'Use UDP: with -l, show what anybody sends, and send what is typed to those who were heard')
+            [CompletionResult]::new('--udp', '--udp', [CompletionResultType]::ParameterName, 'Use UDP: with -l, show what anybody sends, and send what is typed to those who were heard')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Look nothing up: addresses and ports are numbers')
             [CompletionResult]::new('--nodns', '--nodns', [CompletionResultType]::ParameterName, 'Look nothing up: addresses and ports are numbers')
             [CompletionResult]::new('--ssl', '--ssl', [CompletionResultType]::ParameterName, 'Encrypt with TLS, and verify whom we talk to')

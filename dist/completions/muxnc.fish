@@ -65,6 +65,7 @@ complete -c muxnc -l bus-trust -d 'Let the operators of other hubs cut off and m
 complete -c muxnc -s 4 -d 'Use IPv4 only'
 complete -c muxnc -s 6 -d 'Use IPv6 only'
 complete -c muxnc -s U -l unixsock -d 'Use a Unix socket: a PATH in place of HOST and PORT'
+complete -c muxnc -s u -l udp -d 'Use UDP: with -l, show what anybody sends, and send what is typed to those who were heard'
 complete -c muxnc -s n -l nodns -d 'Look nothing up: addresses and ports are numbers'
 complete -c muxnc -l ssl -l tls -d 'Encrypt with TLS, and verify whom we talk to'
 complete -c muxnc -l ssl-verify -d 'Verify the other side: the default, but for a hub'

@@ -33,6 +33,15 @@ pub(super) struct AddressArgs {
     )]
     pub(super) unixsock: bool,
 
+    /// Use UDP: with -l, show what anybody sends, and send what is typed to those who were heard
+    ///
+    /// A line is a datagram, cut at 1200 bytes; what is no text (no UTF-8, or with a NUL) goes out as it is read.
+    /// What is lost on the way is lost, and nothing tells that the other side is done: -q or -i ends it, or Ctrl-C.
+    /// With -l, -i says how long whoever was heard is sent what is typed (10 minutes); who was heard once only gets at
+    /// most three times as much as it sent. There is no relaying, no history, no transfer, no record and no TLS.
+    #[arg(short, long)]
+    pub(super) udp: bool,
+
     /// Look nothing up: addresses and ports are numbers
     ///
     /// An address of one link only has the name or the number of an interface, as fe80::1%eth0.

@@ -59,7 +59,7 @@ const NO_PROGRAMS: &str =
 const ABSENT: &[Foreign] = &[
     Foreign {
         spellings: &["-b"],
-        why: "TCP has no broadcast (in socat -b is a size)",
+        why: "nothing is broadcast to a network (in socat -b is a size)",
         instead: "muxnc -l PORT sends what you type to everybody who is connected.",
     },
     Foreign {
@@ -152,11 +152,6 @@ const ABSENT: &[Foreign] = &[
                   -i TIME ends a connection over which nothing goes.",
     },
     Foreign {
-        spellings: &["-u", "--udp"],
-        why: "muxnc speaks TCP, not UDP (in socat -u is one direction)",
-        instead: "nc -u and ncat -u speak UDP. One direction is --send-only or --recv-only.",
-    },
-    Foreign {
         spellings: &["-V"],
         why: "in nc that is a routing table; here it is --version, which takes no host and no port",
         instead: "ip vrf exec and ip netns exec run a command with another table: see ip-vrf(8).",
@@ -174,7 +169,7 @@ const ABSENT: &[Foreign] = &[
     },
     Foreign {
         spellings: &["-Z"],
-        why: "muxnc speaks TCP, not DCCP",
+        why: "muxnc speaks TCP and UDP, not DCCP",
         instead: "nc -Z speaks it.",
     },
     Foreign {
@@ -194,12 +189,12 @@ const ABSENT: &[Foreign] = &[
     },
     Foreign {
         spellings: &["--sctp"],
-        why: "muxnc speaks TCP, not SCTP",
+        why: "muxnc speaks TCP and UDP, not SCTP",
         instead: "ncat --sctp speaks it.",
     },
     Foreign {
         spellings: &["--vsock"],
-        why: "muxnc has TCP and Unix sockets, not those between a virtual machine and its host",
+        why: "muxnc has TCP, UDP and Unix sockets, not those between a virtual machine and its host",
         instead: "ncat --vsock has them.",
     },
     Foreign {
@@ -254,6 +249,10 @@ const NAMESAKES: &[(&str, &str)] = &[
         "socat's -s, to go on after an error, is not there.",
     ),
     ("telnet", "socat's -t, a time, is -q here."),
+    (
+        "udp",
+        "socat's -u, one direction, is --send-only or --recv-only here.",
+    ),
     (
         "unixsock",
         "socat's -U, one direction, is --recv-only here.",

@@ -42,6 +42,90 @@ const PARTICIPANT_OPTIONS: [(&str, &str, &str); 6] = [
     ("proxy_dns", NO_PROXY, NO_PROXY_HINT),
 ];
 
+/// What means something with datagrams.
+const UDP_OPTIONS: [&str; 21] = [
+    "listen",
+    "udp",
+    "keep_open",
+    "crlf",
+    "shutdown",
+    "no_shutdown",
+    "send_only",
+    "recv_only",
+    "ipv4",
+    "ipv6",
+    "nodns",
+    "source_port",
+    "source",
+    "wait",
+    "idle_timeout",
+    "delay",
+    "quit_after",
+    "label",
+    "color",
+    "raw_output",
+    "no_edit",
+];
+
+/// Why something else does not, by its name or its heading: the first that fits.
+const NO_DATAGRAMS: [(&str, &str, &str); 11] = [
+    (
+        "zero",
+        "an open UDP port answers nothing, and neither does one behind a firewall",
+        "Leave -u out, or ask what listens there something that it answers.",
+    ),
+    (
+        "once",
+        "there is no connection that ends",
+        "-s, -i and -q say who is answered, and for how long.",
+    ),
+    (
+        "unixsock",
+        "a Unix socket here is one of connections",
+        "socat - UNIX-SENDTO:PATH sends datagrams to one.",
+    ),
+    (
+        "telnet",
+        "telnet is spoken over TCP",
+        "Leave out the one or the other.",
+    ),
+    (
+        "sha256",
+        "what is lost on the way is in the digest of one side only",
+        "Leave out the one or the other.",
+    ),
+    (
+        "explain",
+        "it tells of connections, and there is none",
+        "-v tells who is heard; tcpdump shows the packets.",
+    ),
+    (
+        "Proxy",
+        "proxies pass on TCP",
+        "Leave out the one or the other.",
+    ),
+    (
+        "TLS",
+        "TLS runs over TCP, and DTLS is not there",
+        "Leave out the one or the other; openssl s_client -dtls speaks that.",
+    ),
+    (
+        "Records",
+        "records are of connections",
+        "stdout has what comes: muxnc -lu PORT > FILE",
+    ),
+    (
+        "Access",
+        "whoever sends something is heard",
+        "A firewall decides who may: see nft(8).",
+    ),
+    (
+        "",
+        "datagrams come from nobody who joins, and are only shown and answered",
+        "Leave out the one or the other.",
+    ),
+];
+
 /// What says more of the proxy.
 const PROXY_OPTIONS: [&str; 3] = ["proxy_type", "proxy_auth", "proxy_dns"];
 
@@ -193,6 +277,7 @@ pub(super) fn swallowed(command: &Command, matches: &ArgMatches, listen: bool) -
 pub(super) fn check(command: &Command, matches: &ArgMatches) -> Result<(), Error> {
     let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let listen = is_typed("listen");
+    let udp = is_typed("udp");
     for arg in command.get_arguments() {
         let id = arg.get_id().as_str();
         if id == "listen" || !is_typed(id) {
@@ -209,6 +294,9 @@ pub(super) fn check(command: &Command, matches: &ArgMatches) -> Result<(), Error
             }
             false => {}
         }
+        if udp && is_no_datagrams(arg) {
+            return Err(without_datagrams(arg));
+        }
         if PROXY_OPTIONS.contains(&id) && !is_typed("proxy") {
             return Err(Error::usage(shown(arg), "which proxy is meant is missing")
                 .hint("Add --proxy HOST:PORT."));
@@ -221,6 +309,22 @@ pub(super) fn check(command: &Command, matches: &ArgMatches) -> Result<(), Error
 fn is_hubs(arg: &Arg) -> bool {
     let heading = arg.get_help_heading().unwrap_or_default();
     HUB_HEADINGS.contains(&heading) || HUB_OPTIONS.contains(&arg.get_id().as_str())
+}
+
+/// Whether an option says something of connections.
+fn is_no_datagrams(arg: &Arg) -> bool {
+    let heading = arg.get_help_heading().unwrap_or_default();
+    let says_little = heading == "Messages" && !matches!(arg.get_id().as_str(), "explain");
+    !heading.is_empty() && !says_little && !UDP_OPTIONS.contains(&arg.get_id().as_str())
+}
+
+fn without_datagrams(arg: &Arg) -> Error {
+    let heading = arg.get_help_heading().unwrap_or_default();
+    let (_, why, instead) = NO_DATAGRAMS
+        .iter()
+        .find(|(of, _, _)| [arg.get_id().as_str(), heading, ""].contains(of))
+        .expect("the last one fits");
+    Error::usage(format!("-u with {}", shown(arg)), *why).hint(*instead)
 }
 
 fn without_listen(arg: &Arg) -> Error {

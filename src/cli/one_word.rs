@@ -239,12 +239,12 @@ const SOCAT: &[(&str, Option<&str>)] = &[
     ("tcp-listen", Some("-l")),
     ("tcp4-listen", Some("-l -4")),
     ("tcp6-listen", Some("-l -6")),
-    ("udp", None),
-    ("udp4", None),
-    ("udp6", None),
-    ("udp-connect", None),
-    ("udp-l", None),
-    ("udp-listen", None),
+    ("udp", Some("-u")),
+    ("udp4", Some("-u -4")),
+    ("udp6", Some("-u -6")),
+    ("udp-connect", Some("-u")),
+    ("udp-l", Some("-l -u")),
+    ("udp-listen", Some("-l -u")),
     ("unix", Some("-U")),
     ("unix-client", Some("-U")),
     ("unix-connect", Some("-U")),
@@ -380,7 +380,8 @@ mod tests {
             ("OPENSSL:example.org:443", Some("--ssl example.org 443")),
             ("UNIX-LISTEN:/tmp/s", Some("-l -U /tmp/s")),
             ("EXEC:/bin/sh", None),
-            ("UDP:192.0.2.7:53", None),
+            ("UDP:192.0.2.7:53", Some("-u 192.0.2.7 53")),
+            ("UDP-LISTEN:514", Some("-l -u 514")),
         ] {
             let told = OneWord::parse(word).unwrap().told(word, false).to_string();
             match ours {

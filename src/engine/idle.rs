@@ -84,6 +84,11 @@ impl Idle {
         }
     }
 
+    /// Who was active the longest ago.
+    pub fn oldest(&self) -> Option<usize> {
+        self.oldest
+    }
+
     /// When the time of the first of them is over, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         let oldest = self.places[self.oldest?].as_ref()?;

@@ -15,6 +15,7 @@ pub mod chat;
 pub mod command;
 pub mod conversation;
 pub mod crlf;
+pub mod datagrams;
 pub mod dead_peer;
 pub mod dialect;
 pub mod digest;
@@ -45,6 +46,7 @@ pub mod room;
 pub mod rows;
 pub mod scan;
 pub mod screen;
+pub mod senders;
 pub mod telnet;
 pub mod typing;
 #[cfg(feature = "web")]

@@ -20,37 +20,52 @@ use crate::io::readiness::Event;
 use crate::status::NOTICE;
 
 /// Stdout and stderr. See the module's documentation.
-pub(super) struct Display<D> {
+pub(crate) struct Display<D> {
     stdout: Output<D>,
     stderr: Stderr<D>,
     /// Those of stdout, if it is a terminal and there is no console.
     rows: Option<PlainRows>,
+    /// Nothing goes on without stdout; and why it is lost then.
+    needs_stdout: bool,
+    lost: Option<io::Error>,
 }
 
 impl<D: Device> Display<D> {
-    pub(super) fn new(stdout: Output<D>, stderr: Stderr<D>, has_console: bool) -> Display<D> {
+    pub(crate) fn new(stdout: Output<D>, stderr: Stderr<D>, has_console: bool) -> Display<D> {
         let is_ours = stdout.kind() == Kind::Terminal && !has_console;
         Display {
             rows: is_ours.then(PlainRows::new),
             stdout,
             stderr,
+            needs_stdout: false,
+            lost: None,
         }
     }
 
-    pub(super) fn collect_stdout(&mut self, event: Event) {
+    /// Without stdout nothing goes on, and whoever sees that it is [lost](Display::lost_stdout) tells.
+    pub(crate) fn end_with_stdout(&mut self) {
+        self.needs_stdout = true;
+    }
+
+    /// Why stdout takes no more, where nothing goes on without it.
+    pub(crate) fn lost_stdout(&self) -> Option<&io::Error> {
+        self.lost.as_ref()
+    }
+
+    pub(crate) fn collect_stdout(&mut self, event: Event) {
         self.stdout.collect(event);
     }
 
-    pub(super) fn collect_stderr(&mut self, event: Event) {
+    pub(crate) fn collect_stderr(&mut self, event: Event) {
         self.stderr.collect(event);
     }
 
-    pub(super) fn stdout_mut(&mut self) -> &mut Output<D> {
+    pub(crate) fn stdout_mut(&mut self) -> &mut Output<D> {
         &mut self.stdout
     }
 
     /// The terminal has shown a line that was typed, and its end, itself.
-    pub(super) fn echoed(&mut self) {
+    pub(crate) fn echoed(&mut self) {
         if let Some(rows) = &mut self.rows {
             rows.current().echoed();
         }
@@ -58,7 +73,7 @@ impl<D: Device> Display<D> {
 
     /// Tells the operator something, whatever the verbosity: at the terminal where lines are typed, if
     /// stdout is that, else on stderr.
-    pub(super) fn answer(&mut self, lines: Vec<String>) {
+    pub(crate) fn answer(&mut self, lines: Vec<String>) {
         for line in lines {
             match &mut self.rows {
                 Some(rows) => rows.notice(format!("muxnc: {line}\n").as_bytes()),
@@ -68,23 +83,23 @@ impl<D: Device> Display<D> {
     }
 
     /// Says something on stderr, whatever the verbosity.
-    pub(super) fn say(&mut self, what: &str) {
+    pub(crate) fn say(&mut self, what: &str) {
         self.stderr.notices().say(what);
     }
 
     /// Says something on stderr that only a person wants to know.
-    pub(super) fn tell(&self, what: &str) {
+    pub(crate) fn tell(&self, what: &str) {
         log::info!(target: NOTICE, "{what}");
     }
 
     /// Whether what waits to be shown can be written at once.
-    pub(super) fn is_ready(&self, screen: &Screen, console: Option<&Console<D>>) -> bool {
+    pub(crate) fn is_ready(&self, screen: &Screen, console: Option<&Console<D>>) -> bool {
         let settled = console.is_none_or(Console::is_settled) && self.has_written_rows();
         !(screen.is_empty() && settled) && self.stdout.is_writable()
     }
 
     /// Bytes that were to be shown and that stdout did not take yet.
-    pub(super) fn waiting(&self, screen: &Screen, console: Option<&Console<D>>) -> u64 {
+    pub(crate) fn waiting(&self, screen: &Screen, console: Option<&Console<D>>) -> u64 {
         let above = console.map_or(0, Console::waiting);
         let rows = self.rows.as_ref().map_or(0, |rows| rows.waiting());
         (screen.waiting() + above + rows) as u64
@@ -98,7 +113,7 @@ impl<D: Device> Display<D> {
     ///
     /// # Errors
     /// The terminal of the console is gone.
-    pub(super) fn show(
+    pub(crate) fn show(
         &mut self,
         screen: &mut Screen,
         console: Option<&mut Console<D>>,
@@ -131,7 +146,7 @@ impl<D: Device> Display<D> {
             }
             if let Err(error) = self.stdout.write_rows(rows) {
                 self.rows = None;
-                return self.lose_stdout(screen, &error);
+                return self.lose_stdout(screen, error);
             }
             if screen.is_empty() || !self.stdout.is_writable() {
                 return;
@@ -156,9 +171,12 @@ impl<D: Device> Display<D> {
         }
     }
 
-    fn lose_stdout(&mut self, screen: &mut Screen, error: &io::Error) {
-        log::warn!("write to stdout: {}; serving without", why(error));
+    fn lose_stdout(&mut self, screen: &mut Screen, error: io::Error) {
         screen.close();
+        match self.needs_stdout {
+            true => self.lost = Some(error),
+            false => log::warn!("write to stdout: {}; serving without", why(&error)),
+        }
     }
 
     fn show_above(&mut self, screen: &mut Screen, console: &mut Console<D>) -> Result<(), Error> {
@@ -189,7 +207,7 @@ impl<D: Device> Display<D> {
         while self.stdout.is_writable() && !screen.is_empty() {
             match self.stdout.write(screen.front()) {
                 Ok(count) => screen.consume(count),
-                Err(error) => self.lose_stdout(screen, &error),
+                Err(error) => self.lose_stdout(screen, error),
             }
         }
     }
@@ -206,7 +224,7 @@ impl<D: Device> Display<D> {
     }
 
     /// Draws the row that tells how far a transfer is; never over the beginning of a line of a peer.
-    pub(super) fn draw(&mut self, row: &str) {
+    pub(crate) fn draw(&mut self, row: &str) {
         match &mut self.rows {
             Some(rows) if self.stderr.is_stdout() => rows.current().progress(row),
             _ => self.stderr.draw(row),
@@ -215,7 +233,7 @@ impl<D: Device> Display<D> {
 
     /// The end: nothing more is drawn, and notices are written as far as they can be at once. What is
     /// said after that does not stand behind a line of a peer.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.flush_stderr();
         if self.rows.as_ref().is_some_and(|rows| rows.is_midline()) && self.stderr.is_stdout() {
             self.stderr.follow_text();
@@ -223,7 +241,7 @@ impl<D: Device> Display<D> {
     }
 
     /// Writes what is to be shown still, as far as it can be at once.
-    pub(super) fn flush(&mut self, screen: &mut Screen) {
+    pub(crate) fn flush(&mut self, screen: &mut Screen) {
         match self.rows.is_some() {
             true => self.show_rows(screen),
             false => self.write(screen),
@@ -231,7 +249,7 @@ impl<D: Device> Display<D> {
     }
 
     /// Takes the row away.
-    pub(super) fn erase_row(&mut self) {
+    pub(crate) fn erase_row(&mut self) {
         match &mut self.rows {
             Some(rows) if self.stderr.is_stdout() => rows.current().erase(),
             _ => self.stderr.erase(),

@@ -33,6 +33,7 @@ pub mod tcp_info;
 pub mod telnet;
 pub mod terminal;
 pub mod tls;
+pub mod udp;
 pub mod unix;
 pub mod web;
 pub mod world;

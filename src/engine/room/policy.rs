@@ -88,7 +88,7 @@ impl Policy {
     }
 
     /// What makes the label of that member bold and coloured, and what ends it.
-    pub(super) fn mark_of(&self, number: u32) -> (&'static str, &'static str) {
+    pub fn mark_of(&self, number: u32) -> (&'static str, &'static str) {
         match self.color {
             true => (COLORS[number as usize % COLORS.len()], PLAIN),
             false => self.mark(),
