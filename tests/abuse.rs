@@ -43,7 +43,7 @@ fn descriptors(hub: &Hub) -> usize {
 /// What docs/RELIABILITY.md says a hub takes at most, in KiB: `long` peers hold unfinished lines of
 /// more than a kilobyte, all hold something.
 fn most_kib(peers: u64, long: u64) -> u64 {
-    let base = 6 * 1024;
+    let base = 8 * 1024;
     let log = 1024 + 256 + 2 * 512 + 9 * 64;
     let held = 16 * 1024;
     base + log + 2 * peers + held.min(128 * long)

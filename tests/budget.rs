@@ -26,7 +26,7 @@ use support::piped;
 /// What docs/RELIABILITY.md says a hub takes at most, in KiB: `long` of the `peers` hold unfinished
 /// lines of more than a kilobyte, and there are so many records.
 fn most_kib(peers: u64, long: u64, records: u64) -> u64 {
-    let base = 6 * 1024;
+    let base = 8 * 1024;
     let log = 1024 + 256 + 2 * 512 + 9 * 64;
     let held = 16 * 1024;
     base + log + 2 * peers + held.min(128 * long) + 3 * 1024 * records
