@@ -26,12 +26,15 @@ use mio::Poll;
 use mio::Token;
 
 use crate::client::Traffic;
+use crate::engine::command::Typed;
+use crate::engine::command::understand;
 use crate::engine::crlf::Crlf;
 use crate::engine::datagrams::Datagrams;
 use crate::engine::editor::Event;
 use crate::engine::flow::Proof;
 use crate::engine::limiter;
 use crate::engine::limiter::Limiter;
+use crate::engine::private::is_private;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::screen::Overflow;
@@ -158,6 +161,14 @@ pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
     }
     let ended = talk.turns();
     talk.finish(ended)
+}
+
+/// What an operator is told who types what a hub takes for a command, or for one alone.
+const NO_COMMANDS: &str = "a hub of UDP has no commands, and that was not sent: // says it";
+
+/// Whether what was typed at a hub is for everybody.
+fn is_said(line: &str) -> bool {
+    matches!(understand(line), Typed::Say(_)) && !is_private(line)
 }
 
 /// Who is at the other ends.
@@ -422,6 +433,7 @@ impl Talk {
             return Ok(());
         }
         let mut ended = false;
+        let is_hub = matches!(self.others, Others::Many(_));
         match &mut self.input {
             Input::None => {}
             Input::Plain(stdin) => {
@@ -435,6 +447,15 @@ impl Talk {
                                 self.display.echoed();
                             }
                             let read = &self.chunk[..count];
+                            let is_typed = is_hub && stdin.kind() == Kind::Terminal;
+                            if is_typed && !is_said(String::from_utf8_lossy(read).trim_end()) {
+                                log::warn!("{NO_COMMANDS}");
+                                return Ok(());
+                            }
+                            let read = match is_typed && read.starts_with(b"//") {
+                                true => &read[1..],
+                                false => read,
+                            };
                             feed(&mut self.datagrams, self.crlf.as_mut(), read);
                         }
                         Received::Yield | Received::Pending => {}
@@ -462,6 +483,13 @@ impl Talk {
                         | Event::BehindEscape(mut line)
                         | Event::Pasted(mut line) => {
                             console.typed(&line);
+                            if is_hub && !is_said(&line) {
+                                console.notice(format!("muxnc: {NO_COMMANDS}\n").as_bytes());
+                                continue;
+                            }
+                            if is_hub && line.starts_with("//") {
+                                line.remove(0);
+                            }
                             line.push('\n');
                             feed(&mut self.datagrams, self.crlf.as_mut(), line.as_bytes());
                         }

@@ -267,6 +267,13 @@ fn a_terminal_has_labels_and_whole_lines() {
     hub.press("hi\r");
     assert_eq!(next(&ana), b"hi\n");
     assert_eq!(next(&ben), b"hi\n");
+    // No command, and nothing for one alone, goes to everybody.
+    for line in ["/msg 1 psst", "/who", ".msg 1 psst", "//who"] {
+        support::pause();
+        hub.press(format!("{line}\r"));
+    }
+    assert_eq!(next(&ana), b"/who\n");
+    hub.screen.wait_for("muxnc: a hub of UDP has no commands");
 }
 
 /// Who floods a hub that is stopped, or whose stdout is stuck, loses what does not fit, and no more.
