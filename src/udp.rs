@@ -166,9 +166,14 @@ pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
 /// What an operator is told who types what a hub takes for a command, or for one alone.
 const NO_COMMANDS: &str = "a hub of UDP has no commands, and that was not sent: // says it";
 
-/// Whether what was typed at a hub is for everybody.
-fn is_said(line: &str) -> bool {
-    matches!(understand(line), Typed::Say(_)) && !is_private(line)
+/// What of a line that was typed at a hub is for everybody, if it is.
+fn said(line: &[u8]) -> Option<&[u8]> {
+    let text = String::from_utf8_lossy(line);
+    match understand(text.trim_end()) {
+        Typed::Say(_) if line.starts_with(b"//") => Some(&line[1..]),
+        Typed::Say(_) => Some(line),
+        Typed::Do(_) | Typed::Explain(_) => None,
+    }
 }
 
 /// Who is at the other ends.
@@ -448,15 +453,10 @@ impl Talk {
                             }
                             let read = &self.chunk[..count];
                             let is_typed = is_hub && stdin.kind() == Kind::Terminal;
-                            if is_typed && !is_said(String::from_utf8_lossy(read).trim_end()) {
-                                log::warn!("{NO_COMMANDS}");
-                                return Ok(());
+                            match if is_typed { said(read) } else { Some(read) } {
+                                Some(said) => feed(&mut self.datagrams, self.crlf.as_mut(), said),
+                                None => log::warn!("{NO_COMMANDS}"),
                             }
-                            let read = match is_typed && read.starts_with(b"//") {
-                                true => &read[1..],
-                                false => read,
-                            };
-                            feed(&mut self.datagrams, self.crlf.as_mut(), read);
                         }
                         Received::Yield | Received::Pending => {}
                         Received::End | Received::Truncated(_) => ended = true,
@@ -478,20 +478,26 @@ impl Talk {
                 }
                 ended = matches!(console.read(now)?, Keys::End);
                 while let Some(event) = console.next_event() {
+                    // What is pasted is text, unless it is for one alone.
+                    let is_pasted = matches!(event, Event::Pasted(_));
                     match event {
                         Event::Line(mut line)
                         | Event::BehindEscape(mut line)
                         | Event::Pasted(mut line) => {
                             console.typed(&line);
-                            if is_hub && !is_said(&line) {
-                                console.notice(format!("muxnc: {NO_COMMANDS}\n").as_bytes());
-                                continue;
-                            }
-                            if is_hub && line.starts_with("//") {
-                                line.remove(0);
-                            }
+                            let is_aside = is_pasted && is_private(&line);
                             line.push('\n');
-                            feed(&mut self.datagrams, self.crlf.as_mut(), line.as_bytes());
+                            let line = line.as_bytes();
+                            let text = match is_hub {
+                                true if is_pasted => Some(line).filter(|_| !is_aside),
+                                true => said(line),
+                                false => Some(line),
+                            };
+                            if let Some(text) = text {
+                                feed(&mut self.datagrams, self.crlf.as_mut(), text);
+                            } else {
+                                console.notice(format!("muxnc: {NO_COMMANDS}\n").as_bytes());
+                            }
                         }
                         Event::Complete => console.editor().insert("\t"),
                         Event::End => {

@@ -276,6 +276,28 @@ fn a_terminal_has_labels_and_whole_lines() {
     hub.screen.wait_for("muxnc: a hub of UDP has no commands");
 }
 
+/// The same with an edit line; what is pasted is text, whatever it begins with, unless it is for one alone.
+#[test]
+fn no_command_goes_to_everybody() {
+    let mut hub = Terminal::of_kind("xterm", MUXNC, &["-lu", HOST, "0"]);
+    let port = listening_port(&hub.screen);
+    let ana = socket().0;
+    ana.connect((HOST, port)).unwrap();
+    ana.send(b"one\n").unwrap();
+    ana.send(b"two\n").unwrap();
+    hub.screen.wait_for("two");
+    for line in ["/msg 1 psst", "/quit", "7msg 1 psst", "//who"] {
+        support::pause();
+        hub.press(format!("{line}\r"));
+    }
+    assert_eq!(next(&ana), b"/who\n");
+    hub.screen.wait_for(" a hub of UDP has no commands");
+    support::pause();
+    hub.press("\x1b[200~/msg 1 psst\r//x\r/etc/hosts\r\x1b[201~");
+    assert_eq!(next(&ana), b"//x\n");
+    assert_eq!(next(&ana), b"/etc/hosts\n");
+}
+
 /// Who floods a hub that is stopped, or whose stdout is stuck, loses what does not fit, and no more.
 #[test]
 fn a_stuck_stdout_stops_nobody() {
