@@ -4,7 +4,7 @@
 use muxnc::engine::telnet::Answers;
 use muxnc::engine::telnet::MOST;
 use muxnc::engine::telnet::Reader;
-use muxnc::engine::telnet::double;
+use muxnc::engine::telnet::Writer;
 
 /// Reads the first byte's number of bytes at a time.
 pub fn telnet(data: &[u8]) {
@@ -14,9 +14,8 @@ pub fn telnet(data: &[u8]) {
     let (said, answers) = whole;
     assert!(said.len() <= data.len() && answers.len() <= data.len().min(MOST));
     assert_eq!(read(&answers, 1), (Vec::new(), Vec::new()));
-    let said: Vec<u8> = said.into_iter().filter(|&byte| byte != 0).collect();
     let mut wire = Vec::new();
-    double(&said, &mut wire);
+    Writer::default().double(&said, &mut wire);
     assert_eq!(read(&wire, 3), (said, Vec::new()));
 }
 

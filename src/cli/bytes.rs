@@ -20,7 +20,8 @@ pub(super) struct BytesArgs {
     /// Hide telnet's negotiation, and answer it: no to everything
     ///
     /// For a server that speaks telnet, and for a hub to which telnets come: one in which Ctrl-C was pressed shows
-    /// nothing more until the hub answers. The byte 0xFF, which is telnet's own, is doubled when it is said.
+    /// nothing more until the hub answers. The byte 0xFF, which is telnet's own, is doubled when it is said, and so is a
+    /// NUL behind a carriage return.
     #[arg(short, long, conflicts_with = "zero")]
     pub(super) telnet: bool,
 

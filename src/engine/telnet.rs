@@ -9,7 +9,8 @@
 //!   IAC SB … IAC SE, and any other IAC x        hidden                 nothing
 //! ```
 //!
-//! To our side 0xFF is doubled, and nothing else is changed: ends of lines are what `-C` says. A telnet whose
+//! What we say is changed only where it would be taken for something else: 0xFF is doubled, and so is a NUL behind a CR.
+//! Ends of lines are what `-C` says. A telnet whose
 //! user pressed Ctrl-C throws away what comes until `IAC DO TIMING-MARK` (RFC 860) is answered, with WONT as well;
 //! so it goes on being readable.
 //!
@@ -130,39 +131,60 @@ impl Answers {
     }
 }
 
-/// Appends `said` to `out` as it is on the wire.
-pub fn double(said: &[u8], out: &mut Vec<u8>) {
-    for piece in said.split_inclusive(|&byte| byte == IAC) {
-        out.extend_from_slice(piece);
-        if piece.last() == Some(&IAC) {
-            out.push(IAC);
+/// What is said over a stream with telnet's negotiation in it: see the module's documentation.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Writer {
+    /// The last byte that went was a CR.
+    after_cr: bool,
+}
+
+impl Writer {
+    /// Whether a byte is two on the wire.
+    fn doubles(self, byte: u8) -> bool {
+        byte == IAC || (byte == 0 && self.after_cr)
+    }
+
+    /// Whether bytes are on the wire what they are here.
+    pub fn is_plain(self, said: &[u8]) -> bool {
+        let begins_plain = said.first().is_none_or(|&first| !self.doubles(first));
+        begins_plain
+            && memchr::memchr(IAC, said).is_none()
+            && memchr::memmem::find(said, b"\r\0").is_none()
+    }
+
+    /// Appends `said` to `out` as it is on the wire.
+    pub fn double(mut self, said: &[u8], out: &mut Vec<u8>) {
+        for &byte in said {
+            out.push(byte);
+            if self.doubles(byte) {
+                out.push(byte);
+            }
+            self.went(byte);
         }
     }
-}
 
-/// Whether bytes are on the wire what they are here.
-pub fn is_plain(said: &[u8]) -> bool {
-    memchr::memchr(IAC, said).is_none()
-}
-
-/// How many of the bytes that were said have gone, if so many of what [`double`] made of them were taken; one of
-/// which the first half went counts, and then its other half is still to be sent before anything else.
-pub fn gone(said: &[u8], taken: usize) -> (usize, bool) {
-    let mut wire = 0;
-    for (at, &byte) in said.iter().enumerate() {
-        if wire >= taken {
-            return (at, false);
+    /// How many of the bytes that were said have gone, if so many of what [`Writer::double`] made of them were taken; one
+    /// of which the first half went counts, and its other half is still to be sent before anything else.
+    pub fn gone(mut self, said: &[u8], taken: usize) -> (usize, Option<u8>) {
+        let mut wire = 0;
+        for (at, &byte) in said.iter().enumerate() {
+            if wire >= taken {
+                return (at, None);
+            }
+            wire += if self.doubles(byte) { 2 } else { 1 };
+            if wire > taken {
+                return (at + 1, Some(byte));
+            }
+            self.went(byte);
         }
-        wire += if byte == IAC { 2 } else { 1 };
-        if wire > taken {
-            return (at + 1, true);
-        }
+        (said.len(), None)
     }
-    (said.len(), false)
-}
 
-/// The byte that is [doubled](double).
-pub const DOUBLED: u8 = IAC;
+    /// This byte of what was said has gone last.
+    pub fn went(&mut self, last: u8) {
+        self.after_cr = last == b'\r';
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -184,7 +206,7 @@ mod tests {
 
     fn doubled(said: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        double(said, &mut out);
+        Writer::default().double(said, &mut out);
         out
     }
 
@@ -263,33 +285,35 @@ mod tests {
 
         #[test]
         fn what_is_doubled_is_read_as_it_was(
-            said in prop::collection::vec(prop_oneof![Just(IAC), any::<u8>()], 0..100),
+            said in prop::collection::vec(telling(), 0..100),
         ) {
-            let said: Vec<u8> = said.into_iter().filter(|&byte| byte != 0).collect();
             let wire = doubled(&said);
-            prop_assert_eq!(is_plain(&said), wire == said);
+            prop_assert_eq!(Writer::default().is_plain(&said), wire == said);
             prop_assert_eq!(read(&[&wire]), (said, Vec::new()));
         }
 
         #[test]
         fn however_little_is_taken_nothing_is_lost_or_sent_twice(
-            said in prop::collection::vec(prop_oneof![Just(IAC), any::<u8>()], 0..60),
+            said in prop::collection::vec(telling(), 0..60),
             takes in prop::collection::vec(1_usize..7, 200),
         ) {
-            let (mut rest, mut sent, mut half) = (&said[..], Vec::new(), false);
+            let (mut rest, mut sent, mut half) = (&said[..], Vec::new(), None);
+            let mut writer = Writer::default();
             for take in takes {
-                if std::mem::take(&mut half) {
-                    sent.push(IAC);
-                }
-                let wire = doubled(rest);
+                sent.extend(half.take());
+                let mut wire = Vec::new();
+                writer.double(rest, &mut wire);
                 let taken = take.min(wire.len());
                 sent.extend(&wire[..taken]);
-                let (count, is_half) = gone(rest, taken);
+                let (count, other_half) = writer.gone(rest, taken);
                 prop_assert!(taken == 0 || count > 0);
+                if let Some(&last) = rest[..count].last() {
+                    writer.went(last);
+                }
                 rest = &rest[count..];
-                half = is_half;
+                half = other_half;
             }
-            prop_assert!(rest.is_empty() && !half);
+            prop_assert!(rest.is_empty() && half.is_none());
             prop_assert_eq!(sent, doubled(&said));
         }
 

@@ -13,9 +13,9 @@ use std::os::fd::AsFd;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
-use crate::engine::telnet;
 use crate::engine::telnet::Answers;
 use crate::engine::telnet::Reader;
+use crate::engine::telnet::Writer;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -36,6 +36,7 @@ pub struct Telnet<S> {
     under: S,
     reader: Reader,
     answers: Answers,
+    writer: Writer,
     /// What goes out before anything else, and how much of it has gone.
     pending: Vec<u8>,
     written: usize,
@@ -55,6 +56,7 @@ impl<S: Stream + AsFd> Telnet<S> {
             under,
             reader: Reader::default(),
             answers: Answers::default(),
+            writer: Writer::default(),
             pending: Vec::new(),
             written: 0,
             wire: Vec::new(),
@@ -103,13 +105,14 @@ impl<S: Stream> Telnet<S> {
         let mut sent = 0;
         for piece in said.chunks(PIECE) {
             self.wire.clear();
-            telnet::double(piece, &mut self.wire);
+            self.writer.double(piece, &mut self.wire);
             match self.under.write(&[IoSlice::new(&self.wire)]) {
                 Sent::Bytes(taken) => {
-                    let (count, is_half) = telnet::gone(piece, taken);
+                    let (count, half) = self.writer.gone(piece, taken);
+                    self.went(&[IoSlice::new(piece)], count);
                     sent += count;
-                    if is_half {
-                        self.pending = vec![telnet::DOUBLED];
+                    if let Some(half) = half {
+                        self.pending = vec![half];
                         self.written = 0;
                     }
                     if taken < self.wire.len() {
@@ -121,6 +124,28 @@ impl<S: Stream> Telnet<S> {
             }
         }
         Sent::Bytes(sent)
+    }
+
+    /// How many of the slices, from the first on, are on the wire what they are here.
+    fn count_plain(&self, slices: &[IoSlice<'_>]) -> usize {
+        let mut writer = self.writer;
+        let is_plain = |slice: &&IoSlice<'_>| {
+            let is_plain = writer.is_plain(slice);
+            slice.last().iter().for_each(|&&last| writer.went(last));
+            is_plain
+        };
+        slices.iter().take_while(is_plain).count()
+    }
+
+    /// The first `count` bytes of the slices have gone.
+    fn went(&mut self, slices: &[IoSlice<'_>], mut count: usize) {
+        for slice in slices {
+            let taken = count.min(slice.len());
+            if let Some(&last) = slice[..taken].last() {
+                self.writer.went(last);
+            }
+            count -= taken;
+        }
     }
 }
 
@@ -165,18 +190,11 @@ impl<S: Stream> Stream for Telnet<S> {
         let mut sent = 0;
         let mut rest = slices;
         while !rest.is_empty() {
-            let plain = rest.iter().take_while(|slice| telnet::is_plain(slice));
-            let (offered, (now, later)) = match plain.count() {
-                0 => (rest[0].len(), rest.split_at(1)),
-                plain => {
-                    let now = &rest[..plain];
-                    let offered = now.iter().map(|slice| slice.len()).sum();
-                    (offered, rest.split_at(plain))
-                }
-            };
-            let taken = match telnet::is_plain(&now[0]) {
-                true => self.under.write(now),
-                false => self.write_doubled(&now[0]),
+            let plain = self.count_plain(rest);
+            let (now, later) = rest.split_at(plain.max(1));
+            let taken = match plain {
+                0 => self.write_doubled(&now[0]),
+                _ => self.under.write(now),
             };
             let count = match taken {
                 Sent::Bytes(count) => count,
@@ -184,8 +202,11 @@ impl<S: Stream> Stream for Telnet<S> {
                 Sent::Full | Sent::Failed(_) if sent > 0 => break,
                 other => return other,
             };
+            if plain > 0 {
+                self.went(now, count);
+            }
             sent += count;
-            if count < offered {
+            if count < now.iter().map(|slice| slice.len()).sum() {
                 break;
             }
             rest = later;
