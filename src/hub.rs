@@ -418,8 +418,12 @@ impl Hub {
         }
         let ended = self.leave_class(ended);
         let mut ended = self.core.finish(ended, Instant::now());
-        if self.leaves_unwritten() && matches!(ended, Ok(Status::Done(_))) {
-            ended = Ok(Status::Failed);
+        let unwritten = self.core.write_last();
+        if unwritten > 0 {
+            log::warn!("stdout did not take the last {unwritten} bytes");
+            if matches!(ended, Ok(Status::Done(_))) {
+                ended = Ok(Status::Failed);
+            }
         }
         if let Some(mut records) = self.core.take_records() {
             records.finish();
@@ -466,24 +470,6 @@ impl Hub {
                 self.core.collect(Source::Bus, event.into());
             }
             now = Instant::now();
-        }
-    }
-
-    /// Waits, but not long, until stdout has taken what was shown at the end. Returns whether it has not,
-    /// which is told.
-    fn leaves_unwritten(&mut self) -> bool {
-        let end = Instant::now() + LAST_WORDS;
-        loop {
-            let unwritten = self.core.write_last();
-            let left = end.saturating_duration_since(Instant::now());
-            if unwritten == 0 {
-                return false;
-            }
-            if left.is_zero() {
-                log::warn!("stdout did not take the last {unwritten} bytes");
-                return true;
-            }
-            self.core.stdout_mut().wait(left);
         }
     }
 

@@ -39,7 +39,6 @@ use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::screen::Overflow;
 use crate::engine::screen::Screen;
-use crate::engine::screen::Surface;
 use crate::engine::senders::Heard;
 use crate::engine::senders::Senders;
 use crate::hub::display::Display;
@@ -58,7 +57,6 @@ use crate::io::net::Bind;
 use crate::io::net::Remote;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
-use crate::io::output::LAST_WORDS;
 use crate::io::output::Output;
 use crate::io::stdin::Stdin;
 use crate::io::stream::Received;
@@ -237,12 +235,7 @@ impl Talk {
             Traffic::ReceiveOnly => Input::None,
             _ => Input::open(registry, INPUT, settings.edit, false)?,
         };
-        let surface = match (stdout.kind(), settings.raw_output) {
-            (Kind::Terminal, false) => Surface::Terminal,
-            (Kind::Terminal, true) => Surface::RawTerminal,
-            (_, false) => Surface::Stream,
-            (_, true) => Surface::RawStream,
-        };
+        let surface = stdout.surface(settings.raw_output);
         let has_console = input.console().is_some();
         let mut display = Display::new(stdout, stderr, has_console);
         if matches!(others, Others::One(_)) {
@@ -667,23 +660,14 @@ impl Talk {
             ended = console.ending(shown.and(ended));
             console.leave(self.display.stdout_mut());
         } else if !matches!(ended, Ok(Status::BrokenPipe | Status::Killed(_))) {
-            self.write_last();
+            let unwritten = self.display.write_last(&mut self.screen);
+            if unwritten > 0 {
+                log::warn!("stdout did not take the last {unwritten} bytes");
+                ended = ended.map(|_| Status::Failed);
+            }
         }
         self.display.finish();
         ended
-    }
-
-    /// Waits, but not long, until stdout has taken what came.
-    fn write_last(&mut self) {
-        let end = Instant::now() + LAST_WORDS;
-        loop {
-            self.display.flush(&mut self.screen);
-            let left = end.saturating_duration_since(Instant::now());
-            if self.display.waiting(&self.screen, None) == 0 || left.is_zero() {
-                return;
-            }
-            self.display.stdout_mut().wait(left);
-        }
     }
 }
 

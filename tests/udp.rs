@@ -303,7 +303,7 @@ fn no_command_goes_to_everybody() {
 fn a_stuck_stdout_stops_nobody() {
     // Nobody reads the pipe that it is.
     let (_stuck, stdout) = std::io::pipe().unwrap();
-    let mut hub = piped(MUXNC, &["-lvu", HOST, "0"]);
+    let mut hub = piped(MUXNC, &["-lvu", "-q", "100ms", HOST, "0"]);
     let mut hub = Process::start(hub.stdout(stdout));
     let port = listening_port(&hub.stderr);
     let (ana, _) = socket();
@@ -313,6 +313,10 @@ fn a_stuck_stdout_stops_nobody() {
     }
     hub.type_in("still here\n");
     assert_eq!(next(&ana), b"still here\n");
+    // What came was not all shown.
+    hub.end_input();
+    hub.expect_status(1);
+    hub.stderr.wait_for("stdout did not take the last ");
 }
 
 #[test]

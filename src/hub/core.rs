@@ -38,10 +38,10 @@ use crate::engine::aligned::AlignedBuffer;
 use crate::engine::chat::Chat;
 use crate::engine::flow::Proof;
 use crate::engine::room::Room;
-use crate::engine::screen::Surface;
 use crate::io::caller::Call;
 use crate::io::conn::Conn;
 use crate::io::console::Console;
+use crate::io::descriptor::Descriptor;
 use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::input::Input;
@@ -158,13 +158,7 @@ pub struct Core<W: World> {
 impl<W: World> Core<W> {
     /// A hub that begins now.
     pub fn new(parts: Parts<W>, config: HubConfig, now: Instant) -> Core<W> {
-        let kind = parts.stdout.kind();
-        let surface = match (kind, config.settings.raw_output) {
-            (Kind::Terminal, false) => Surface::Terminal,
-            (Kind::Terminal, true) => Surface::RawTerminal,
-            (_, false) => Surface::Stream,
-            (_, true) => Surface::RawStream,
-        };
+        let surface = parts.stdout.surface(config.settings.raw_output);
         let operator = Operator::new(
             parts.input,
             Manner {
@@ -621,22 +615,6 @@ impl<W: World> Core<W> {
         Ok(self.peers.unheard_by_class().map(|lines| (wakes_at, lines)))
     }
 
-    /// Writes what stdout did not take in time, as much as it takes now. Returns how many bytes it still
-    /// lacks; none where it is a console, which was given back.
-    pub fn write_last(&mut self) -> u64 {
-        if self.operator.console().is_some() {
-            return 0;
-        }
-        let screen = self.peers.room.screen_mut();
-        self.display.flush(screen);
-        self.display.waiting(screen, None)
-    }
-
-    /// Standard output, for whoever may wait for it.
-    pub fn stdout_mut(&mut self) -> &mut Output<W::Device> {
-        self.display.stdout_mut()
-    }
-
     /// The room: who is here, and what is owed to whom. The simulation compares it with its model.
     pub fn room(&self) -> &Room {
         &self.peers.room
@@ -675,5 +653,17 @@ impl<W: World> Core<W> {
     /// The records, to be finished by whoever may wait for them.
     pub fn take_records(&mut self) -> Option<Records<W::Device>> {
         self.peers.take_records()
+    }
+}
+
+impl<W: World<Device = Descriptor>> Core<W> {
+    /// Waits, but not long, until stdout has taken what was shown at the end. Returns how many bytes it has not; none
+    /// where it is a console, which was given back.
+    pub fn write_last(&mut self) -> u64 {
+        let screen = self.peers.room.screen_mut();
+        match self.operator.console() {
+            Some(_) => 0,
+            None => self.display.write_last(screen),
+        }
     }
 }

@@ -5,15 +5,18 @@
 //! serves on.
 
 use std::io;
+use std::time::Instant;
 
 use crate::engine::rows::BUSY;
 use crate::engine::screen::Screen;
 use crate::io::console::Console;
+use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::notices::Stderr;
+use crate::io::output::LAST_WORDS;
 use crate::io::output::Output;
 use crate::io::plain_rows::PlainRows;
 use crate::io::readiness::Event;
@@ -28,6 +31,23 @@ pub(crate) struct Display<D> {
     /// Nothing goes on without stdout; and why it is lost then.
     needs_stdout: bool,
     lost: Option<io::Error>,
+}
+
+impl Display<Descriptor> {
+    /// Waits, but not long, until stdout has taken what was shown, where that is no console. Returns how many bytes
+    /// it has not.
+    pub(crate) fn write_last(&mut self, screen: &mut Screen) -> u64 {
+        let end = Instant::now() + LAST_WORDS;
+        loop {
+            self.flush(screen);
+            let unwritten = self.waiting(screen, None);
+            let left = end.saturating_duration_since(Instant::now());
+            if unwritten == 0 || left.is_zero() {
+                return unwritten;
+            }
+            self.stdout.wait(left);
+        }
+    }
 }
 
 impl<D: Device> Display<D> {

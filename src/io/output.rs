@@ -15,6 +15,7 @@ use mio::Registry;
 use mio::Token;
 
 use crate::engine::rows::Rows;
+use crate::engine::screen::Surface;
 use crate::io::descriptor::Descriptor;
 use crate::io::descriptor::Direction;
 use crate::io::device::Device;
@@ -108,6 +109,16 @@ impl<D: Device> Output<D> {
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.device.kind()
+    }
+
+    /// What is shown there, as it is if that `is_raw`.
+    pub fn surface(&self, is_raw: bool) -> Surface {
+        match (self.kind(), is_raw) {
+            (Kind::Terminal, false) => Surface::Terminal,
+            (Kind::Terminal, true) => Surface::RawTerminal,
+            (_, false) => Surface::Stream,
+            (_, true) => Surface::RawStream,
+        }
     }
 
     /// What is written to, for a copy inside the kernel.
