@@ -114,6 +114,9 @@ struct Looker {
     running: Slab<Running>,
     stdout: Output,
     stderr: Stderr,
+    /// What seems to be wrong for every port: no other begins before those that run have ended, since an open
+    /// one among them shows that it is wrong for some ports only.
+    hopeless: Option<Error>,
     /// For stdout.
     text: Vec<u8>,
     tells: bool,
@@ -135,6 +138,7 @@ impl Looker {
             running: Slab::new(),
             stdout,
             stderr,
+            hopeless: None,
             text: Vec::new(),
             tells: settings.tells,
             lookup: settings.remote.lookup,
@@ -150,6 +154,14 @@ impl Looker {
                 self.advance(key, Instant::now())?;
             }
             self.begin()?;
+            while self.running.is_empty()
+                && let Some(error) = self.hopeless.take()
+            {
+                if self.plan.tally().open == 0 {
+                    return Err(error);
+                }
+                self.begin()?;
+            }
             if !self.tell()? {
                 return Ok(Ended::Unread);
             }
@@ -176,8 +188,11 @@ impl Looker {
         }
     }
 
-    /// Begins with as many ports as may be looked at.
+    /// Begins with as many ports as may be looked at, unless that seems to be hopeless.
     fn begin(&mut self) -> Result<(), Error> {
+        if self.hopeless.is_some() {
+            return Ok(());
+        }
         while let Some((place, port)) = self.plan.begin() {
             let now = Instant::now();
             let entry = self.running.vacant_entry();
@@ -215,7 +230,12 @@ impl Looker {
                     return Err(Error::system("open a socket", &error));
                 }
             }
-            Step::Hopeless(error) => return Err(error),
+            Step::Hopeless(error) => {
+                self.running.remove(key);
+                let finding = Finding::Failed(String::from(error.why()));
+                self.plan.found(place, finding);
+                self.hopeless.get_or_insert(error);
+            }
         }
         Ok(())
     }

@@ -66,6 +66,11 @@ impl Error {
         }
     }
 
+    /// Why it failed, without what was being done and without a hint.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
     /// Whether the command line is to blame, not the network.
     pub fn is_usage(&self) -> bool {
         self.usage

@@ -1,6 +1,10 @@
 //! Several ports at once: `-z HOST 20-25,80`.
 
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Write;
 use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -276,4 +280,43 @@ fn a_proxy_that_is_silent_or_not_there_is_told() {
     let told = probe.stderr.text();
     let known = format!("muxnc: connect to proxy {place}: connection refused\n");
     assert!(told.starts_with(&known), "{told}");
+}
+
+/// What such a proxy says to one port is not what it says to all of them.
+#[test]
+fn a_proxy_may_make_sense_for_some_ports_only() {
+    let proxy = TcpListener::bind((HOST, 0)).unwrap();
+    let place = proxy.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in proxy.incoming() {
+            let mut stream = stream.unwrap();
+            let mut asked = String::new();
+            BufReader::new(&stream).read_line(&mut asked).unwrap();
+            let answer = match asked.contains(":22 ") {
+                true => "HTTP/1.1 200 OK\r\n\r\n",
+                false if asked.contains(":81 ") => "what?\r\n\r\n",
+                false => "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=x\r\n\r\n",
+            };
+            // Whoever has enough may be gone.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    for others in ["81", "82", "81,82", "20,81,82"] {
+        let ports = format!("22,{others}");
+        let mut probe = muxnc(&["--proxy", &place, "-zv", "-n", HOST, &ports]);
+        probe.expect_status(0);
+        assert_eq!(
+            probe.stdout.text(),
+            "22 open\n",
+            "{ports}: {}",
+            probe.stderr.text()
+        );
+        probe.stderr.wait_for(" failed (");
+    }
+    // Where none is open that is told as it is.
+    let mut probe = muxnc(&["--proxy", &place, "-z", HOST, "82,83"]);
+    probe.expect_status(1);
+    probe
+        .stderr
+        .wait_for("--proxy-auth USER:PASS says who you are");
 }
