@@ -16,11 +16,14 @@ use support::piped;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The files of the package, as they are installed.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 9] = [
     ("-rwxr-xr-x", "/usr/bin/muxnc"),
     ("-rw-r--r--", "/usr/share/man/man1/muxnc.1.gz"),
     ("-rw-r--r--", "/usr/share/bash-completion/completions/muxnc"),
     ("-rw-r--r--", "/usr/share/zsh/vendor-completions/_muxnc"),
+    ("-rw-r--r--", "/usr/share/doc/muxnc/README.md"),
+    ("-rw-r--r--", "/usr/share/doc/muxnc/docs/GUIDE.md"),
+    ("-rw-r--r--", "/usr/share/doc/muxnc/docs/COMING-FROM.md"),
     ("-rw-r--r--", "/usr/lib/systemd/system/muxnc.service"),
     ("-rw-r--r--", "/usr/lib/systemd/system/muxnc.socket"),
 ];

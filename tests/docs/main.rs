@@ -4,6 +4,10 @@
 mod support;
 
 mod blocks;
+mod coming_from;
+mod documents;
+mod guide;
 mod readme;
+mod shown;
 mod stage;
 mod teaching;

@@ -1,29 +1,15 @@
 //! docs/TEACHING.md: what a class does, and what it sees from the side.
 
-use std::collections::BTreeSet;
-
 use rustix::process::Signal;
 
-use super::blocks::blocks;
-use super::readme::expect_explained;
-use super::readme::expect_shown;
-use super::readme::explained_in;
-use super::readme::http_by_hand_in;
+use super::shown::expect_explained;
+use super::shown::expect_shown;
+use super::shown::explained_in;
+use super::shown::http_by_hand_in;
 use super::stage::Stage;
 use crate::support::eventually;
 
 const TEACHING: &str = "docs/TEACHING.md";
-
-const SCENARIOS: [&str; 10] = [
-    "join", "wire", "half", "explain", "http", "server", "slow", "file", "test", "phone",
-];
-
-#[test]
-fn every_block_is_of_a_scenario_and_every_scenario_has_a_block() {
-    let named: BTreeSet<String> = blocks(TEACHING).into_iter().map(|b| b.scenario).collect();
-    let run: BTreeSet<String> = SCENARIOS.iter().map(ToString::to_string).collect();
-    assert_eq!(named, run);
-}
 
 /// The rows below the heading of what `ss` shows.
 fn rows(shown: &str) -> usize {
