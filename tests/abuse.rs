@@ -1,10 +1,9 @@
 //! Peers that want too much: more than their rate, more memory than there is, more connections than
 //! anybody serves. The hub stays as large as docs/RELIABILITY.md says, and serves everybody else.
 
-mod support;
-
-#[path = "../examples/abuse/forgery.rs"]
+#[path = "support/forgery.rs"]
 mod forgery;
+mod support;
 
 use std::io::BufRead;
 use std::io::BufReader;

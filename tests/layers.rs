@@ -157,7 +157,7 @@ fn no_file_can_be_unsafe() {
     let manifest = read(&root().join("Cargo.toml"));
     let lints = manifest
         .split("\n[")
-        .find(|section| section.starts_with("lints.rust]"))
+        .find(|section| section.starts_with("workspace.lints.rust]"))
         .expect("Cargo.toml has lints");
     let forbidden = lints
         .lines()

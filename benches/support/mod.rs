@@ -1,16 +1,12 @@
 //! What the benches over loopback share: the real binary as a hub, the plainest hub that `std`
 //! makes beside it, and the peers of either.
 //!
-//! The peers are the load of `examples/compare`: one thread for all, every byte compared with what
+//! The peers are a load that `tools/` compares with as well: one thread for all, every byte compared with what
 //! was sent. Whatever is lost, added, changed or late beyond all measure is a panic.
 
 #![allow(dead_code, reason = "no bench needs all of it")]
 
-#[allow(unreachable_pub, reason = "it is a program's")]
-#[path = "../../examples/compare/frames.rs"]
 mod frames;
-#[allow(unreachable_pub, reason = "it is a program's")]
-#[path = "../../examples/compare/load.rs"]
 pub(crate) mod load;
 pub(crate) mod plain;
 

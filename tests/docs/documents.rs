@@ -64,13 +64,7 @@ fn what_they_link_to_is_there() {
         // Files are also named without a link.
         for span in text.split('`').skip(1).step_by(2) {
             let places = [
-                "benches/",
-                "dist/",
-                "docs/",
-                "examples/",
-                "scripts/",
-                "src/",
-                "tests/",
+                "benches/", "dist/", "docs/", "scripts/", "src/", "tests/", "tools/",
             ];
             let is_file = places.iter().any(|place| span.starts_with(place)) && !span.contains(' ');
             assert!(!is_file || root.join(span).exists(), "{document}: `{span}`");

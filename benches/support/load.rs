@@ -29,16 +29,16 @@ use muxnc::engine::aligned::AlignedBuffer;
 use super::frames::Frames;
 
 /// How long a piece of work may take, unless it says otherwise.
-pub const DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Bytes read or written at once.
 const CHUNK: usize = 256 * 1024;
 
 /// The shortest line: two digits that say whose it is, some of its number, the line break.
-pub const SHORTEST_LINE: usize = 8;
+pub(crate) const SHORTEST_LINE: usize = 8;
 
 /// Lines of one length, each different from its neighbours, repeated for ever.
-pub struct Pattern {
+pub(crate) struct Pattern {
     bytes: Vec<u8>,
     period: usize,
     line: usize,
@@ -46,12 +46,12 @@ pub struct Pattern {
 
 impl Pattern {
     /// Lines of `line` bytes, the line break included, all marked as coming from `origin`.
-    pub fn new(origin: usize, line: usize) -> Pattern {
+    pub(crate) fn new(origin: usize, line: usize) -> Pattern {
         Pattern::framed(origin, line, b"", b"")
     }
 
     /// The same lines as messages of a protocol that puts a head before and a tail after each.
-    pub fn framed(origin: usize, line: usize, head: &[u8], tail: &[u8]) -> Pattern {
+    pub(crate) fn framed(origin: usize, line: usize, head: &[u8], tail: &[u8]) -> Pattern {
         assert!(line >= SHORTEST_LINE && origin < 100);
         let message = head.len() + line + tail.len();
         // So many that what is sent and what is received repeat after the same line, whatever is
@@ -76,12 +76,12 @@ impl Pattern {
     }
 
     /// The next bytes of the stream at `offset`: as many as are at hand, at least a period.
-    pub fn at(&self, offset: u64) -> &[u8] {
+    pub(crate) fn at(&self, offset: u64) -> &[u8] {
         &self.bytes[(offset % self.period as u64) as usize..]
     }
 
     /// The length of a line and what the protocol puts around it.
-    pub fn line(&self) -> usize {
+    pub(crate) fn line(&self) -> usize {
         self.line
     }
 
@@ -89,7 +89,7 @@ impl Pattern {
     ///
     /// # Errors
     /// What the system says.
-    pub fn write_file(&self, file: &mut File, total: u64) -> io::Result<()> {
+    pub(crate) fn write_file(&self, file: &mut File, total: u64) -> io::Result<()> {
         let mut written = 0;
         while written < total {
             let bytes = self.at(written);
@@ -102,7 +102,7 @@ impl Pattern {
 }
 
 /// What a receiver is to get, and how much of it came.
-pub struct Ledger {
+pub(crate) struct Ledger {
     patterns: Rc<[Pattern]>,
     got: Vec<u64>,
     current: usize,
@@ -119,7 +119,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Expects `want` bytes in all, the lines of each pattern in their order.
-    pub fn new(patterns: &Rc<[Pattern]>, want: u64) -> Ledger {
+    pub(crate) fn new(patterns: &Rc<[Pattern]>, want: u64) -> Ledger {
         Ledger {
             patterns: Rc::clone(patterns),
             got: vec![0; patterns.len()],
@@ -134,24 +134,24 @@ impl Ledger {
     }
 
     /// Allows `interlude` between two messages, and does not count it.
-    pub fn with_interlude(mut self, interlude: &'static [u8]) -> Ledger {
+    pub(crate) fn with_interlude(mut self, interlude: &'static [u8]) -> Ledger {
         self.interlude = interlude;
         self
     }
 
     /// Expects all of it in the messages of a WebSocket.
-    pub fn within_frames(mut self) -> Ledger {
+    pub(crate) fn within_frames(mut self) -> Ledger {
         self.frames = Some(Frames::default());
         self
     }
 
     /// Bytes that came.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
     /// Everything came.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.total >= self.want
     }
 
@@ -159,7 +159,7 @@ impl Ledger {
     ///
     /// # Errors
     /// They are not what was sent.
-    pub fn take(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+    pub(crate) fn take(&mut self, mut bytes: &[u8]) -> Result<(), String> {
         let Some(mut frames) = self.frames.take() else {
             return self.take_payload(bytes);
         };
@@ -277,7 +277,7 @@ struct Feed {
 }
 
 /// One end of a connection or of a pipe.
-pub enum Stream {
+pub(crate) enum Stream {
     /// A connection.
     Tcp(TcpStream),
     /// A subject's standard input.
@@ -291,7 +291,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the system says.
-    pub fn tcp(stream: std::net::TcpStream) -> io::Result<Stream> {
+    pub(crate) fn tcp(stream: std::net::TcpStream) -> io::Result<Stream> {
         stream.set_nonblocking(true)?;
         Ok(Stream::Tcp(TcpStream::from_std(stream)))
     }
@@ -300,7 +300,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the system says.
-    pub fn stdin(pipe: std::process::ChildStdin, enlarge: bool) -> io::Result<Stream> {
+    pub(crate) fn stdin(pipe: std::process::ChildStdin, enlarge: bool) -> io::Result<Stream> {
         #[cfg(target_os = "linux")]
         if enlarge {
             let _ = rustix::pipe::fcntl_setpipe_size(&pipe, 1 << 20);
@@ -316,7 +316,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the system says.
-    pub fn stdout(pipe: std::process::ChildStdout) -> io::Result<Stream> {
+    pub(crate) fn stdout(pipe: std::process::ChildStdout) -> io::Result<Stream> {
         let receiver = Receiver::from(pipe);
         receiver.set_nonblocking(true)?;
         Ok(Stream::Out(receiver))
@@ -360,17 +360,17 @@ struct End {
 
 /// Microseconds from the time a line was due until it was at the first, the median and the last
 /// peer.
-pub struct Latency {
+pub(crate) struct Latency {
     /// The first peer.
-    pub first: Histogram<u64>,
+    pub(crate) first: Histogram<u64>,
     /// The median peer.
-    pub median: Histogram<u64>,
+    pub(crate) median: Histogram<u64>,
     /// The last peer.
-    pub last: Histogram<u64>,
+    pub(crate) last: Histogram<u64>,
 }
 
 /// All senders and receivers of one piece of work.
-pub struct Load {
+pub(crate) struct Load {
     poll: Poll,
     events: Events,
     ends: Vec<End>,
@@ -382,7 +382,7 @@ impl Load {
     ///
     /// # Errors
     /// What the system says.
-    pub fn new() -> io::Result<Load> {
+    pub(crate) fn new() -> io::Result<Load> {
         Ok(Load {
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
@@ -395,7 +395,7 @@ impl Load {
     ///
     /// # Errors
     /// What the system says.
-    pub fn add(&mut self, mut stream: Stream, ledger: Option<Ledger>) -> io::Result<usize> {
+    pub(crate) fn add(&mut self, mut stream: Stream, ledger: Option<Ledger>) -> io::Result<usize> {
         let key = self.ends.len();
         stream.register(&self.poll, Token(key))?;
         self.ends.push(End {
@@ -409,7 +409,7 @@ impl Load {
     }
 
     /// Has `total` bytes of one of the patterns sent through the stream `key`, or that many more.
-    pub fn feed(&mut self, key: usize, patterns: &Rc<[Pattern]>, which: usize, total: u64) {
+    pub(crate) fn feed(&mut self, key: usize, patterns: &Rc<[Pattern]>, which: usize, total: u64) {
         match &mut self.ends[key].feed {
             Some(feed) => feed.total += total,
             none => {
@@ -424,27 +424,27 @@ impl Load {
     }
 
     /// Lets every receiver expect `more` bytes.
-    pub fn expect(&mut self, more: u64) {
+    pub(crate) fn expect(&mut self, more: u64) {
         for key in 0..self.ends.len() {
             self.expect_at(key, more);
         }
     }
 
     /// Lets the receiver `key` expect `more` bytes.
-    pub fn expect_at(&mut self, key: usize, more: u64) {
+    pub(crate) fn expect_at(&mut self, key: usize, more: u64) {
         if let Some(ledger) = &mut self.ends[key].ledger {
             ledger.want += more;
         }
     }
 
     /// How many receivers got torn lines.
-    pub fn torn(&self) -> usize {
+    pub(crate) fn torn(&self) -> usize {
         let ledgers = self.ends.iter().filter_map(|end| end.ledger.as_ref());
         ledgers.filter(|ledger| ledger.torn).count()
     }
 
     /// Bytes received by everybody together.
-    pub fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         let ledgers = self.ends.iter().filter_map(|end| end.ledger.as_ref());
         ledgers.map(Ledger::total).sum()
     }
@@ -453,7 +453,7 @@ impl Load {
     ///
     /// # Errors
     /// A byte is wrong or missing, or it takes longer than `limit`.
-    pub fn run(&mut self, limit: Duration) -> Result<Duration, String> {
+    pub(crate) fn run(&mut self, limit: Duration) -> Result<Duration, String> {
         let begin = Instant::now();
         let mut left = self.unfinished();
         for key in 0..self.ends.len() {
@@ -497,7 +497,7 @@ impl Load {
     ///
     /// # Errors
     /// A byte is wrong or missing, or it takes too long.
-    pub fn paced(
+    pub(crate) fn paced(
         &mut self,
         sender: usize,
         line: usize,
@@ -578,7 +578,7 @@ impl Load {
     ///
     /// # Errors
     /// It cannot be sent.
-    pub fn push(&mut self, limit: Duration) -> Result<(), String> {
+    pub(crate) fn push(&mut self, limit: Duration) -> Result<(), String> {
         for key in 0..self.ends.len() {
             self.write(key)?;
         }
@@ -592,7 +592,7 @@ impl Load {
 
     /// Reads a stream that nobody reads otherwise until its end, for `limit` at most. Returns
     /// whether it came to an end.
-    pub fn ends_within(mut stream: std::net::TcpStream, limit: Duration) -> bool {
+    pub(crate) fn ends_within(mut stream: std::net::TcpStream, limit: Duration) -> bool {
         let begin = Instant::now();
         let mut buffer = AlignedBuffer::zeroed(CHUNK);
         let _ = stream.set_read_timeout(Some(limit));

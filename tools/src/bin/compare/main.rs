@@ -12,8 +12,10 @@ mod dialect;
 #[cfg(target_os = "linux")]
 mod floor;
 #[cfg(target_os = "linux")]
+#[path = "../../../../benches/support/frames.rs"]
 mod frames;
 #[cfg(target_os = "linux")]
+#[path = "../../../../benches/support/load.rs"]
 mod load;
 #[cfg(target_os = "linux")]
 mod process;

@@ -370,10 +370,11 @@ fn wait(
 /// The release binary beside this one.
 fn muxnc() -> Result<PathBuf, String> {
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
-    let muxnc = here.ancestors().nth(2).map(|target| target.join("muxnc"));
-    muxnc
-        .filter(|muxnc| muxnc.exists())
-        .ok_or(String::from("muxnc is not built: run scripts/soak"))
+    let muxnc = here.with_file_name("muxnc");
+    match muxnc.exists() {
+        true => Ok(muxnc),
+        false => Err(String::from("muxnc is not built: run scripts/soak")),
+    }
 }
 
 fn port(notes: &Path) -> Result<u16, String> {

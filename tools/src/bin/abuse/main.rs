@@ -1,6 +1,7 @@
 //! What a class notices of peers that want too much: how late lines come beside them, and what the
 //! hub takes meanwhile. `scripts/abuse` builds and runs this, and prints what it measured.
 
+#[path = "../../../../tests/support/forgery.rs"]
 mod forgery;
 mod hub;
 mod terminals;
@@ -350,9 +351,6 @@ fn stuck_pager() -> Outcome<()> {
 fn hellos(most: usize) -> Outcome<()> {
     const HONEST: usize = 24;
     const HELD: usize = 1500;
-    if !cfg!(feature = "tls") {
-        return Ok(());
-    }
     let hub = Hub::start(&["--ssl"])?;
     let network = TcpListener::bind(("127.0.0.1", 0))?;
     let participant = |port: u16| {

@@ -27,12 +27,7 @@ use crate::Outcome;
 
 /// The program beside this one.
 pub(crate) fn muxnc() -> Outcome<PathBuf> {
-    let here = std::env::current_exe()?;
-    Ok(here
-        .ancestors()
-        .nth(2)
-        .ok_or("where is muxnc?")?
-        .join("muxnc"))
+    Ok(std::env::current_exe()?.with_file_name("muxnc"))
 }
 
 /// A hub, ended with this.

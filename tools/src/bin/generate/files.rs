@@ -84,9 +84,11 @@ fn hint(arg: &Arg) -> ValueHint {
 
 fn page() -> String {
     let (before, after) = PAGE.split_once(OPTIONS).expect("a place for the options");
-    let notice = ".\\\" Generated from examples/generate: change that, and run\n\
-                  .\\\" cargo run --example generate\n";
-    let before = before.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
+    let notice = ".\\\" Generated from tools/src/bin/generate: change that, and run\n\
+                  .\\\" cargo run --package muxnc-tools --bin generate\n";
+    let command = muxnc::cli::command();
+    let version = command.get_version().expect("a version");
+    let before = before.replace("@VERSION@", version);
     let commands = COMMANDS.map(|(name, arguments, meaning)| {
         let name = format!("/{name}");
         entry(&name, arguments, meaning)
@@ -188,8 +190,10 @@ fn architecture() -> String {
     format!("{before}{}{list}\n{}{after}", ROOMS[0], ROOMS[1])
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// The repository, of which the tools are a folder.
+pub(crate) fn root() -> &'static Path {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tools.parent().expect("a folder is in another one")
 }
 
 /// The files of a module, the module's own first; unit tests in a file of their own left out.

@@ -13,7 +13,7 @@ const CONTROL: u8 = 8;
 ///
 /// # Errors
 /// What the system says.
-pub fn ask(stream: &mut TcpStream, target: &str) -> io::Result<()> {
+pub(crate) fn ask(stream: &mut TcpStream, target: &str) -> io::Result<()> {
     let host = stream.peer_addr()?;
     let request = format!(
         "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -26,7 +26,7 @@ pub fn ask(stream: &mut TcpStream, target: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// It was refused, or what the system says.
-pub fn answer(stream: &mut TcpStream) -> io::Result<()> {
+pub(crate) fn answer(stream: &mut TcpStream) -> io::Result<()> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte)?;
@@ -41,7 +41,7 @@ pub fn answer(stream: &mut TcpStream) -> io::Result<()> {
 }
 
 /// A binary message of a client, with a mask of zeros.
-pub fn masked(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn masked(payload: &[u8]) -> Vec<u8> {
     let mut frame = head(payload.len() as u64).as_bytes().to_vec();
     frame[1] |= 0x80;
     frame.extend_from_slice(&[0; 4]);
@@ -51,19 +51,19 @@ pub fn masked(payload: &[u8]) -> Vec<u8> {
 
 /// The head of a frame.
 #[derive(Clone, Copy, Default)]
-pub struct Head {
+pub(crate) struct Head {
     bytes: [u8; 10],
     len: u8,
 }
 
 impl Head {
     /// Its two, four or ten bytes.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
 
     /// So many bytes were sent, the first of them its own.
-    pub fn sent(&mut self, count: usize) {
+    pub(crate) fn sent(&mut self, count: usize) {
         let count = count.min(self.as_bytes().len());
         self.bytes.copy_within(count.., 0);
         self.len -= count as u8;
@@ -89,7 +89,7 @@ impl Head {
 }
 
 /// The head of a binary message that is not masked.
-pub fn head(payload: u64) -> Head {
+pub(crate) fn head(payload: u64) -> Head {
     let mut bytes = [0; 10];
     bytes[0] = 0x82;
     let len = match payload {
@@ -113,7 +113,7 @@ pub fn head(payload: u64) -> Head {
 
 /// What a server sends: the payload of its binary messages without what is around it.
 #[derive(Default)]
-pub struct Frames {
+pub(crate) struct Frames {
     head: Head,
     /// Bytes of the payload of this frame that have not come.
     left: u64,
@@ -121,7 +121,7 @@ pub struct Frames {
 
 impl Frames {
     /// Takes some of `bytes` and returns what of these is payload of the stream, if anything.
-    pub fn next<'b>(&mut self, bytes: &mut &'b [u8]) -> &'b [u8] {
+    pub(crate) fn next<'b>(&mut self, bytes: &mut &'b [u8]) -> &'b [u8] {
         while self.left == 0 {
             let Some((&byte, rest)) = bytes.split_first() else {
                 return &[];

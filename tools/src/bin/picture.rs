@@ -1,7 +1,7 @@
 //! Draws terminals as an SVG: what was captured from them, escape sequences and all.
 //!
 //! ```sh
-//! cargo run --example picture -- COLUMNS ROWS TITLE FILE … > picture.svg
+//! cargo run --package muxnc-tools --bin picture -- COLUMNS ROWS TITLE FILE … > picture.svg
 //! ```
 //!
 //! The first terminal stands at the left, the others at the right, one below the other. Nothing is

@@ -135,7 +135,7 @@ impl Subject {
             // Built beside this one.
             Subject::Muxnc => match std::env::var_os("MUXNC") {
                 Some(path) => Some(PathBuf::from(path)),
-                None => Some(me()?.parent()?.parent()?.join("muxnc")).filter(|path| path.exists()),
+                None => Some(me()?.with_file_name("muxnc")).filter(|path| path.exists()),
             },
             Subject::Before => std::env::var_os("MUXNC_BEFORE").map(PathBuf::from),
             Subject::Redis => which("redis-server"),
