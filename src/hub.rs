@@ -10,9 +10,9 @@
 //!        next deadline, or none
 //! ```
 //!
-//! It promises: what was opened before the first turn is all that is ever opened, but for what
-//! `Reload` reads again and opens anew and the files of answers (`--collect`), so the process gives up the
-//! rest (see [`confine`]).
+//! It promises: all files and sockets are opened before the first turn, except the files that
+//! `Reload` reads again and opens anew and those of answers (`--collect`), so the process gives up
+//! the right to open others (see [`confine`]).
 
 pub mod accept;
 mod config;
@@ -118,7 +118,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     let (guard, lists) = Guard::open(config.access.clone())?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     net::raise_descriptor_limit();
-    // Whoever finds that it listens may send one.
+    // A script that sees the hub listen may send one.
     Signals::hold_faults();
     let mut note_place = |place: &str, web: bool| {
         if let Some(records) = &mut records {
@@ -195,7 +195,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     }
 }
 
-/// Says where the hub listens; also unasked, if nobody could know it otherwise.
+/// Says where the hub listens; also without `-v`, if that could not be known otherwise (`-l 0`).
 fn announce(told: &str, is_chosen: bool, notices: &Notices) {
     match is_chosen {
         true => notices.say(told),
@@ -217,7 +217,7 @@ fn announce_certificate(acceptor: Option<&Acceptor>, config: &HubConfig, notices
     let Some(acceptor) = acceptor else {
         return;
     };
-    // A certificate made for the occasion is known to nobody, either.
+    // A certificate made for this run is not known to the participants, either.
     let is_made = config
         .tls
         .as_ref()
@@ -275,7 +275,7 @@ fn leaves_half(code: &[String]) -> bool {
     })
 }
 
-/// What is opened before the first turn.
+/// The files and sockets that are opened before the first turn.
 struct Opened {
     listeners: Vec<Listener>,
     lists: Lists,
@@ -283,14 +283,14 @@ struct Opened {
     records: Option<Records>,
     visits: Option<Visits>,
     offered: Option<Offered>,
-    /// What nobody else knows, for the bus.
+    /// The secret for the bus.
     seed: [u8; 32],
 }
 
 /// How the loop ended.
 enum Ended {
     Status(Status),
-    /// Somebody came, and is served alone; signals of faults wait for whoever serves it.
+    /// A peer came, and is served alone; signals of faults wait for the loop that serves it.
     HandOver(Conn, Option<HeldFaults>),
 }
 
@@ -298,10 +298,10 @@ enum Ended {
 struct Hub {
     poll: Poll,
     core: Core<Kernel>,
-    /// The signals that end the hub, where there is no console that knows of them: whoever is owed
-    /// something is to see that it broke off, and the file of a socket is removed.
+    /// The signals that end the hub, where there is no console that handles them: peers that are
+    /// owed something have to see a broken connection, and the file of a socket is removed.
     endings: Option<Signals>,
-    /// What SIGHUP is for, if it does not end the hub.
+    /// What SIGHUP does, if it does not end the hub.
     reload: Option<Reload>,
     confined: Option<Place>,
     /// It connects to the bus whenever that is away.
@@ -369,7 +369,7 @@ impl Hub {
         let endings = match (has_console, has_file) {
             (true, _) => None,
             (false, true) => Some(Signals::ending(registry, SIGNALS)?),
-            // The one who comes is served elsewhere.
+            // The peer that comes is served by the loop of a participant.
             (false, false) if config.once => Some(Signals::faults(registry, SIGNALS)?),
             (false, false) => Some(Signals::usual(registry, SIGNALS)?),
         };
@@ -435,8 +435,8 @@ impl Hub {
         ended.map(Ended::Status)
     }
 
-    /// Waits, but not long, until the other hubs have what was said here, and know that this one ends. Returns
-    /// how the hub ended then: what they lack is told.
+    /// Waits, but not long, until the other hubs have the lines that were said here, and know that
+    /// this one ends. Returns how the hub ended then; lines that they lack are told.
     fn leave_class(&mut self, ended: Result<Status, Error>) -> Result<Status, Error> {
         if !self.calls || ended.is_err() {
             return ended;
@@ -497,8 +497,8 @@ impl Hub {
                 true => Duration::ZERO,
                 false => at.saturating_duration_since(Instant::now()),
             });
-            // Who was stopped meanwhile must see the events of that time before it looks at the clock. A
-            // signal that somebody wants to know of has its own event.
+            // A hub that was stopped meanwhile must see the events of that time before it looks at
+            // the clock. A signal that the hub handles has an event of its own.
             while let Err(error) = self.poll.poll(&mut events, timeout) {
                 if error.kind() != ErrorKind::Interrupted {
                     return Err(Error::system("wait for events", &error));

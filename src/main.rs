@@ -58,7 +58,7 @@ fn run(notices: &Notices) -> Result<Status, Error> {
             settings,
         } => client::run(&target, tls.as_ref(), settings, notices),
         Mode::Text(text) => {
-            // A help that nobody reads to its end is no failure.
+            // A reader that closes the pipe before the end of the help is no failure.
             let _ = std::io::stdout().write_all(text.as_bytes());
             Ok(Status::Done(Proof::nothing_was_promised()))
         }
@@ -81,7 +81,7 @@ fn start_log(verbosity: Verbosity, notices: &Notices) {
         Verbosity::Verbose(2) => builder.filter_level(LevelFilter::Debug),
         Verbosity::Verbose(_) => builder.filter_level(LevelFilter::Trace),
     };
-    // What was asked for by an option of its own.
+    // The sentences of `--explain` do not depend on `-v`: they have an option of their own.
     builder.filter_module(EXPLAIN, LevelFilter::Info);
     let logger = builder
         .parse_default_env()

@@ -1,8 +1,8 @@
 //! Looking at several ports: what `nc -z HOST 20-25` does, all of them in one loop.
 //!
-//! Which port is looked at when a [`scan::Scan`] decides, whether somebody listens there a [`Probe`] finds out; this
-//! file owns the Poll, and says what was found: the open ones on stdout with `-v`, ascending, and the rest
-//! in one sentence.
+//! A [`scan::Scan`] decides which port is looked at when, a [`Probe`] finds out whether a program
+//! listens there; this file owns the Poll, and says what was found: the open ones on stdout with
+//! `-v`, ascending, and the rest in one sentence.
 //!
 //! ```text
 //!   poll ─► probes that have an event, or whose time has come ─► found ─► begin others ─► tell ──┐
@@ -95,7 +95,7 @@ fn look(settings: Settings, notices: &Notices) -> Result<Status, Error> {
 /// How it ended.
 enum Ended {
     Found(Tally),
-    /// Nobody reads stdout.
+    /// stdout has no reader any more.
     Unread,
 }
 
@@ -114,8 +114,8 @@ struct Looker {
     running: Slab<Running>,
     stdout: Output,
     stderr: Stderr,
-    /// What seems to be wrong for every port: no other begins before those that run have ended, since an open
-    /// one among them shows that it is wrong for some ports only.
+    /// An error that seems to concern every port: no other port is begun before those that run have
+    /// ended, since an open one among them shows that the error concerns some ports only.
     hopeless: Option<Error>,
     /// For stdout.
     text: Vec<u8>,
@@ -240,7 +240,7 @@ impl Looker {
         Ok(())
     }
 
-    /// Says what was found, as far as its turn has come. False: nobody reads it.
+    /// Says what was found, as far as its turn has come. False: stdout has no reader any more.
     fn tell(&mut self) -> Result<bool, Error> {
         while let Some((port, finding)) = self.plan.tell() {
             if self.tells && *finding == Finding::Open {

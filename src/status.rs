@@ -1,4 +1,4 @@
-//! How the program ends, and how its loops speak to whoever runs it.
+//! How the program ends, and how its loops report to their caller.
 //!
 //! It promises: the status 0 cannot be made but from the proof that everything was delivered.
 
@@ -19,7 +19,7 @@ pub enum Status {
     Failed,
     /// The command line made no sense.
     Usage,
-    /// Nobody reads our output any more, which ends a filter as SIGPIPE would.
+    /// Our output has no reader any more, which ends a filter as SIGPIPE would.
     BrokenPipe,
     /// A signal is to end it, now that the terminal is as it was.
     Killed(i32),

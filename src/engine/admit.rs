@@ -2,13 +2,13 @@
 //!
 //! A list is a few words, each of which means some addresses, as in ncat: an address, a prefix
 //! (`192.0.2.0/24`, `2001:db8::/32`), ranges of bytes (`192.0.2-3.*`), or the name of a host, which
-//! somebody who can look it up turns into addresses. An IPv4 address and the IPv6 address that
-//! stands for it (RFC 4291, 2.5.5.2) are one; else the families are apart, so that `::/0` is IPv6.
+//! floor 1 looks up. An IPv4 address and the IPv6 address that stands for it (RFC 4291, 2.5.5.2)
+//! are one; else the families are apart, so that `::/0` is IPv6.
 //!
-//! What the operator commands while the hub runs stands beside the lists of the command line, so that these can
-//! be read again without it.
+//! The operator's commands are kept apart from the lists of the command line, so that SIGHUP can
+//! read the lists again and leave the commands alone.
 //!
-//! It promises: who is asked about costs no memory unless they are let in.
+//! It promises: an address that is asked about takes no memory unless it is let in.
 
 use core::net::IpAddr;
 use core::net::Ipv6Addr;
@@ -33,7 +33,8 @@ pub enum Word {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hosts(Set);
 
-/// How they are kept, in one way only: what is a prefix is kept as one, and has no bits after it.
+/// The form in which they are kept, one for each meaning: a range that is a prefix is kept as a
+/// prefix, with no bits after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Set {
     /// Those that begin with so many bits of this one.
@@ -266,7 +267,8 @@ fn bytes(text: &str) -> Option<[RangeInclusive<u8>; 4]> {
     ranges?.try_into().ok()
 }
 
-/// Lists of hosts. Who is on none of them is let in if there is no list of those who are.
+/// Lists of hosts. An address that is on none of them is let in if there is no list of allowed
+/// ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lists {
     /// The only ones who are let in.
@@ -275,8 +277,9 @@ pub struct Lists {
     pub deny: Vec<Hosts>,
 }
 
-/// What the operator commanded about who is let in: who is banned stays out, whatever else is said; while it is locked
-/// only those come in whom [`Admission::allow`] named since; else, if anybody is allowed, only those.
+/// The operator's commands about who is let in: a banned address stays out, whatever else is said;
+/// while the hub is locked only those come in that [`Admission::allow`] named since; else, if any
+/// address is allowed, only those.
 #[derive(Debug, Default)]
 pub struct Commanded {
     banned: Vec<Hosts>,
@@ -296,7 +299,7 @@ pub enum Door<'a> {
     Locked(&'a [Hosts]),
 }
 
-/// Who is let in: it is asked about everybody.
+/// Who is let in: it is asked about every connection.
 #[derive(Debug)]
 pub struct Admission {
     lists: Lists,
@@ -305,12 +308,12 @@ pub struct Admission {
     max_per_host: Option<usize>,
 }
 
-/// Why somebody is not let in.
+/// Why an address is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdmissionError {
     /// The lists say so.
     NotAllowed,
-    /// The operator lets nobody else in.
+    /// The operator has locked the hub.
     Locked,
     /// So many are here.
     Full(usize),
@@ -319,7 +322,7 @@ pub enum AdmissionError {
 }
 
 impl AdmissionError {
-    /// The line that tells whoever is refused.
+    /// The line that a refused peer reads.
     pub fn line(self) -> String {
         match self {
             AdmissionError::NotAllowed => String::from("muxnc: your address is not allowed here\n"),
@@ -368,7 +371,7 @@ impl Admission {
         }
     }
 
-    /// The lists of the command line were read again: what was commanded stays.
+    /// The lists of the command line were read again: the operator's commands stay.
     pub fn set_lists(&mut self, lists: Lists) {
         self.lists = lists;
     }
@@ -388,7 +391,7 @@ impl Admission {
         &self.commanded.banned
     }
 
-    /// Whether anybody is refused, by command or by the lists.
+    /// Whether any address is refused, by command or by the lists.
     pub fn has_refused(&self) -> bool {
         !self.commanded.banned.is_empty() || !self.lists.deny.is_empty()
     }
@@ -412,20 +415,21 @@ impl Admission {
         banned.len() < before
     }
 
-    /// These are let in, though it is locked if it is; and only who is allowed if it is not.
+    /// These are let in: if the hub is locked, in spite of that; if not, only allowed addresses are
+    /// let in from now on.
     pub fn allow(&mut self, hosts: Hosts) {
         let Commanded { allowed, lock, .. } = &mut self.commanded;
         add(lock.as_mut().unwrap_or(allowed), hosts);
     }
 
-    /// Who was allowed by command is not any more, so that all are who are not refused, as far as the lists and
-    /// the lock say nothing else.
+    /// Takes back what was allowed by command: every address that is not refused is let in again,
+    /// as far as the lists and the lock allow.
     pub fn allow_all(&mut self) {
         self.commanded.allowed.clear();
         self.commanded.lock.iter_mut().for_each(Vec::clear);
     }
 
-    /// Nobody else is let in.
+    /// Locks the hub: no more are let in.
     pub fn lock(&mut self) {
         self.commanded.lock = Some(Vec::new());
     }
@@ -458,7 +462,7 @@ impl Admission {
         }
     }
 
-    /// Whether somebody from `ip` is let in while `here` are there, so many of them from `ip`.
+    /// Whether a newcomer from `ip` is let in while `here` are there, so many of them from `ip`.
     ///
     /// # Errors
     /// No, and why.
@@ -488,7 +492,7 @@ fn add(list: &mut Vec<Hosts>, hosts: Hosts) {
 pub struct Headcount(HashMap<IpAddr, usize>);
 
 impl Headcount {
-    /// Somebody from `ip` came in.
+    /// A peer from `ip` was let in.
     pub fn joined(&mut self, ip: IpAddr) {
         *self.0.entry(ip.to_canonical()).or_default() += 1;
         self.check(ip);
@@ -507,8 +511,7 @@ impl Headcount {
         self.check(ip);
     }
 
-    /// What holds of an address, in debug builds: it takes memory only while somebody is here from
-    /// there.
+    /// Checks, in debug builds, that an address takes memory only while a peer from it is here.
     fn check(&self, ip: IpAddr) {
         debug_assert!(
             self.0.get(&ip.to_canonical()) != Some(&0),

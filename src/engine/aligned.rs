@@ -15,7 +15,7 @@
 use std::ops::Deref;
 use std::ops::DerefMut;
 
-/// What an [`AlignedBuffer`] begins at a multiple of: a line of the cache.
+/// An [`AlignedBuffer`] begins at a multiple of this: a line of the cache.
 pub const ALIGNMENT: usize = 64;
 
 /// How far into `bytes` the first multiple of [`ALIGNMENT`] is: less than [`ALIGNMENT`].

@@ -47,7 +47,7 @@ pub fn file_name(number: u32, name: Option<&str>) -> String {
     file + END
 }
 
-/// Whose file that is, if it may be one of [`file_name`]'s.
+/// The number of the participant whose file this is, if [`file_name`] can have made the name.
 pub fn number_of_file(file: &str) -> Option<u32> {
     let digits = file.bytes().take_while(u8::is_ascii_digit).count();
     let (number, rest) = file.split_at(digits);
@@ -69,7 +69,7 @@ pub fn number_of_row(row: &str) -> Option<u32> {
 pub struct Row {
     /// As everywhere else.
     pub number: u32,
-    /// What it was called when it left.
+    /// The name it had when it left.
     pub name: Option<String>,
     /// Where it was.
     pub addr: String,

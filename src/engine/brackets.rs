@@ -1,8 +1,9 @@
-//! Brackets: the marks that a terminal puts around what is pasted, taken out where nobody edits the line.
+//! Brackets: the marks that a terminal puts around what is pasted, taken out where there is no edit
+//! line.
 //!
-//! A terminal that was told to (by a shell, an editor, another program before) sends `ESC [ 200 ~` before
-//! what is pasted and `ESC [ 201 ~` behind it (xterm's control sequences, "Bracketed Paste Mode"), and
-//! goes on doing so whoever reads. They are no text.
+//! A terminal that was told to (by a shell, an editor, another program before) sends `ESC [ 200 ~`
+//! before what is pasted and `ESC [ 201 ~` behind it (xterm's control sequences, "Bracketed Paste
+//! Mode"), and goes on doing so for every program that reads it later. They are no text.
 //!
 //! It promises: wherever the bytes are cut, no whole mark is left; of an unfinished one at most five bytes
 //! are held.

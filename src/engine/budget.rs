@@ -1,10 +1,10 @@
 //! A budget: how much may be held, or made, of something that a peer can cause, and how much is.
 //!
-//! Whatever grows by what peers send has one: the lines that are not finished, the screen, the records
-//! that wait for a file, the work of a turn, the answers to those who do not read. What is limited is
-//! what the input *becomes*: a line feed that becomes a record of eighty bytes draws eighty. So whoever
-//! asks how much of a peer may be read asks for the bytes that [fit](Budget::fits) if each of them
-//! becomes as much as it can.
+//! Everything that grows by what peers send has a budget: unfinished lines, the screen, the records
+//! that wait for a file, the work of a turn, the answers to members that do not read. What is
+//! limited is what the input *becomes*: a line feed that becomes a record of eighty bytes draws
+//! eighty. So the caller that asks how much of a peer may be read asks for the bytes that
+//! [fit](Budget::fits) if each of them becomes as much as it can.
 //!
 //! ```text
 //!   read ◄── fits(80) ◄── budget ◄── give_back ◄── written
@@ -12,8 +12,8 @@
 //!    └──► record ──► draw ───┘
 //! ```
 //!
-//! It promises: one that is spent stays so until enough was given back; what is drawn is what is held,
-//! as [`Budget::check`] makes sure of in debug builds.
+//! It promises: a budget that is spent stays so until enough was given back; the sum of what was
+//! drawn is what is held, as [`Budget::check`] makes sure of in debug builds.
 
 /// The bytes of a peer that are read although less would fit: smaller reads cost more than they save.
 pub const LEAST: usize = 1024;
@@ -40,8 +40,8 @@ impl Budget {
         }
     }
 
-    /// So many bytes are held that were not. What was read must be held, so that one who draws more
-    /// than is left is not refused; but then nothing more is to be read.
+    /// Draws so many bytes. What was read must be held, so drawing more than is left is not
+    /// refused; but then nothing more is to be read.
     pub fn draw(&mut self, bytes: usize) {
         self.drawn += bytes;
         self.is_spent |= self.drawn >= self.high;
@@ -54,7 +54,7 @@ impl Budget {
         self.is_spent &= self.drawn > self.low;
     }
 
-    /// So many bytes are held now, as whoever holds them counts.
+    /// Sets what is held to so many bytes, by the count of the part that holds them.
     pub fn hold(&mut self, bytes: usize) {
         self.drawn = bytes;
         self.is_spent = bytes >= self.high || (self.is_spent && bytes > self.low);
@@ -65,7 +65,7 @@ impl Budget {
         self.hold(0);
     }
 
-    /// Whether whoever draws from it is to wait.
+    /// Whether the parts that draw from it have to wait.
     pub fn is_spent(&self) -> bool {
         self.is_spent
     }
@@ -86,7 +86,7 @@ impl Budget {
         (self.left() / each.max(1)).max(LEAST)
     }
 
-    /// What holds whatever was drawn and given back, in debug builds: as much is drawn as is `held`.
+    /// Checks, in debug builds, that as much is drawn as is `held`.
     pub fn check(&self, held: usize) {
         debug_assert_eq!(self.drawn, held, "what is drawn, and what is held");
         debug_assert!(self.is_spent || self.drawn < self.high, "{self:?}");

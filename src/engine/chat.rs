@@ -1,9 +1,10 @@
-//! A chat: who said it stands before every line, and nobody can pretend to be somebody else.
+//! A chat: the speaker's name stands before every line, and no participant can pretend to be
+//! another.
 //!
 //! What the participants of a chat receive is text, for their terminals may be plain nc: whole
 //! lines, each of them `<name> ` and what that name's owner said, or `* ` and an announcement. What
-//! would act on a terminal is shown instead, as [`escape`](crate::engine::escape) does it. What is for
-//! one alone begins with `<name, to you alone> `, which is nobody's name.
+//! would act on a terminal is shown instead, as [`escape`](crate::engine::escape) does it. A
+//! private line begins with `<name, to you alone> `, which cannot be a name.
 //!
 //! ```text
 //!   * user3 joined
@@ -13,8 +14,8 @@
 //!   <Ana, to you alone> psst
 //! ```
 //!
-//! It promises: nothing anybody says can begin a line. (A line wider than a terminal continues on its
-//! next row without a label: how wide that is nobody here can know.)
+//! It promises: no participant's words can begin a line. (A line wider than a terminal continues on
+//! its next row without a label: the hub cannot know how wide the participants' terminals are.)
 
 use std::mem;
 
@@ -33,7 +34,7 @@ pub const MAX_WELCOME: usize = 400;
 pub struct Rules {
     /// What the operator is called.
     pub host: String,
-    /// The first line that whoever joins reads, at most [`MAX_WELCOME`] bytes.
+    /// The first line that a newcomer reads, at most [`MAX_WELCOME`] bytes.
     pub welcome: Option<String>,
     /// The operator reads what participants say to one alone.
     pub open_messages: bool,
@@ -55,9 +56,9 @@ impl Rules {
 pub struct Chat {
     rules: Rules,
     line_end: &'static str,
-    /// As whoever joins gets it, with its end.
+    /// The welcome as a newcomer gets it, with its end.
     welcome: String,
-    /// What of the operator's bytes is not complete enough to be said.
+    /// The rest of the operator's bytes that is no complete character yet.
     pub(super) escaper: Escaper,
     /// Here so that its memory is reused.
     composed: Composed,
@@ -95,7 +96,7 @@ impl Chat {
         self.rules.open_messages
     }
 
-    /// What whoever joins reads first, if anything.
+    /// What a newcomer reads first, if anything.
     pub fn welcome(&self) -> &str {
         &self.welcome
     }

@@ -84,18 +84,18 @@ pub enum Command<'a> {
         /// Whether to mute.
         on: bool,
     },
-    /// Refuse whoever comes from somewhere, and cut off who came from there.
+    /// Refuse connections from some addresses, and cut off the participants that came from them.
     Ban {
         /// From where.
         from: Banned<'a>,
         /// Why, for those who are cut off.
         reason: &'a str,
     },
-    /// List who is refused by command, and who is allowed.
+    /// List the addresses that are refused by command, and those that are allowed.
     Bans,
     /// Refuse them no more.
     Unban(Vec<Hosts>),
-    /// Let nobody else in, or do so again.
+    /// Let no more participants in, or let them in again.
     Lock(bool),
     /// Let these in, and only those who are allowed; None: take back what was allowed so.
     Allow(Option<Vec<Hosts>>),
@@ -164,8 +164,8 @@ pub fn understand(line: &str) -> Typed<'_> {
     }
 }
 
-/// The same of a line in which bytes that are no letters were replaced (by U+FFFD): what is behind those that it
-/// begins with is heeded as well.
+/// The same of a line in which bytes that are no characters were replaced (by U+FFFD): where such
+/// bytes begin the line, the text behind them is looked at as well.
 pub fn understand_garbled(line: &str) -> Typed<'_> {
     match understand(line) {
         Typed::Say(_) => understand(skip_garbled(line)),
@@ -289,7 +289,8 @@ pub fn addressed(line: &str) -> Option<Whom<'_>> {
     })
 }
 
-/// Why a line that looks like a command and is none was not said. Nobody says such a thing on purpose.
+/// Why a line that looks like a command and is none was not said: such a line is a mistake, never
+/// meant for all.
 fn why_no_command(line: &str) -> Option<String> {
     let seen = skip_garbled(line);
     let before = &line[..line.len() - seen.len()];
@@ -299,8 +300,8 @@ fn why_no_command(line: &str) -> Option<String> {
     let word = cut(&looks).0;
     let is_command = is_private(line)
         || match slash {
-            // Behind what is not seen (a key that the kernel keeps, where it edits the line) it is what it would be
-            // without. Who types a blank before it says it.
+            // Invisible characters before it do not count (a key that the kernel keeps, where it
+            // edits the line). A blank before it makes it a line that is said.
             '/' => !before.trim_matches([' ', '\t']).is_empty() || is_close_to_command(word),
             // No path begins with these, so it is a mistyped command whatever it says.
             '\u{ff0f}' => looks.contains(char::is_alphanumeric),
@@ -333,9 +334,9 @@ fn is_close_to_command(word: &str) -> bool {
     COMMANDS.iter().any(|&(name, ..)| is_close(word, name))
 }
 
-/// Whether a line that begins so may become a command, be taken for one, or be for one alone: what follows
-/// decides what it is. A line that begins with a letter or a digit is neither, but for those that are on the key of the
-/// slash.
+/// Whether a line that begins so may become a command, look like one, or be a private message: the
+/// rest of the line decides. A line that begins with a letter or a digit is none of these, except
+/// letters that are on the key of the slash.
 pub fn may_become_command(beginning: &str) -> bool {
     let first = skip_unseen(beginning).chars().next();
     first.is_none_or(|first| SLASH_KEYS.contains(&first) || !first.is_ascii_alphanumeric())

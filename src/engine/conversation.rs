@@ -47,7 +47,7 @@ pub const LINGER: Duration = Duration::from_secs(2);
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
-/// What is sent comes from there.
+/// What we send comes from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
     /// From nowhere: nothing is ever sent.
@@ -73,7 +73,7 @@ pub struct Terms {
     pub quit_after: Option<Duration>,
     /// End when nothing goes for so long.
     pub idle_timeout: Option<Duration>,
-    /// Whoever reads the output can be shown its end before we end.
+    /// The reader of the output can be shown its end before we end: a pipe, not a file.
     pub closes_output: bool,
 }
 
@@ -82,7 +82,7 @@ pub struct Terms {
 pub enum Act {
     /// End our side of the connection: all that came from the input was given to it.
     HalfClose,
-    /// Show whoever reads the output that nothing more comes.
+    /// Close the output, so that its reader sees that nothing more comes.
     CloseOutput,
     /// The other side ended its own while ours goes on: ask more often whether it is there.
     ProbeSoon,
@@ -97,7 +97,7 @@ pub enum Act {
 pub enum End {
     /// Everything was delivered.
     Done(Proof),
-    /// Something was not, or nobody knows, and who is to blame.
+    /// Something was not delivered, or it is not known whether it was; and which side is to blame.
     Short(Blame),
 }
 
@@ -130,7 +130,7 @@ pub enum Next {
 /// What a look found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// The system tells nothing of acknowledgements: what it took counts.
+    /// The system does not report acknowledgements: what it took counts as delivered.
     Untold,
     /// It tells.
     Told {
@@ -238,14 +238,14 @@ impl Conversation {
         }
     }
 
-    /// What follows now. To be asked until it is no [`Act`] any more.
+    /// What to do next. To be asked until the answer is no [`Act`] any more.
     pub fn next(&mut self, now: Instant) -> Next {
         self.take_note(now);
         if let Some(act) = self.act(now) {
             return Next::Do(act);
         }
         match self.end(now) {
-            // Nobody is blamed before the last word on what was acknowledged.
+            // The last look at what was acknowledged comes before any blame.
             Some(End::Short(_)) if self.up.missing() > 0 && self.looked_at != Some(now) => {
                 Next::Do(Act::Look)
             }
@@ -265,8 +265,9 @@ impl Conversation {
         if std::mem::take(&mut self.carried) || (over && self.is_held_up()) {
             self.active = now;
         }
-        // Nobody goes on typing to somebody who is gone; but lines that were entered before are still to
-        // be read, one at a time, until there are no more.
+        // A person does not go on typing to a peer that is gone. But the kernel may hold lines that
+        // were entered before: they are still read, one at a time (termios(3): a canonical read
+        // gives one line), until there are no more.
         let has_more = self.up.silent_since().is_none();
         if self
             .stops_reading_at()

@@ -42,7 +42,7 @@ impl Datagrams {
         self.held = rest.to_vec();
     }
 
-    /// There is nothing more to read, now or ever: what is held goes out.
+    /// There is nothing more to read, now or ever: the held bytes go out.
     pub fn finish(&mut self) {
         let held = std::mem::take(&mut self.held);
         self.cut(&held);

@@ -2,12 +2,12 @@
 //!
 //! TCP tells of a peer that vanished without a word (a battery, a cable, a router) only after some
 //! fifteen minutes, if bytes are on their way to it; keepalive asks only while none are. The limit
-//! that TCP itself offers, `TCP_USER_TIMEOUT`, also ends who is merely asleep with its window
-//! closed, though it answers every probe (`docs/RELIABILITY.md` has the measurement). So we check
-//! ourselves, [`EVERY`] so often and only while something that was sent is unanswered: whoever
-//! answers anything stays, for as long as it likes.
+//! that TCP itself offers, `TCP_USER_TIMEOUT`, also ends a connection whose peer is merely asleep
+//! with its window closed, though its kernel answers every probe (`docs/RELIABILITY.md` has the
+//! measurement). So we check ourselves, [`EVERY`] so often and only while something that was sent
+//! is unanswered: a peer that answers stays, for as long as it likes.
 //!
-//! It promises: nothing is checked while everything was answered; who answered nothing at
+//! It promises: nothing is checked while everything was answered; a peer that answered nothing at
 //! [`CHECKS`] checks in a row is given up, 80 to 120 seconds after it was sent something.
 
 use std::time::Duration;

@@ -1,15 +1,17 @@
 //! Dialects: text of which no line ends, or whose letters are two bytes each.
 //!
-//! Whoever sends only carriage returns is never seen by anybody (a line ends with a line feed), and
-//! UTF-16 is seen with `^@` between its letters. Neither is understood here; but it can be explained.
+//! The lines of a peer that sends only carriage returns never appear (a line ends with a line
+//! feed), and UTF-16 appears with `^@` between its letters. Neither is supported; but the operator
+//! can be told why it looks so.
 //!
-//! It promises: each speaker is found out once at most, and not at all once it has ended a line
-//! properly; what is not text is not taken for it; a few bytes of state for each.
+//! It promises: of each speaker it is told once at most, and not at all once the speaker has ended
+//! a line properly; bytes that are no text are not taken for such a dialect; a few bytes of state
+//! for each.
 
 /// Bytes that are looked at for UTF-16.
 const LOOKED_AT: usize = 64;
 
-/// What is odd about what somebody sends.
+/// What is odd about a speaker's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Oddity {
     /// Its lines end with CR alone.

@@ -12,8 +12,8 @@
 //! - No line it gives has a line feed in it. Except for that the text is what was typed: what must
 //!   not go to a terminal is spelled out in the row only. Bytes that are not UTF-8 become U+FFFD.
 //! - Pasted lines can be told from typed ones. In pasted text a newline ends a line and a tab
-//!   stays, other C0 control characters are dropped. What comes behind the end of a paste before
-//!   anything else arrived is pasted, too: the text may have that end in it.
+//!   stays, other C0 control characters are dropped. What comes behind the end of a paste in the
+//!   same read is pasted, too: the pasted text may have held that end.
 //! - A line has at most [`MAX_LINE`] bytes, and everything else that is kept is bounded too.
 //!
 //! Esc has no timer. What follows it [soon](Arrival::is_late) is a sequence with it, or makes the next
@@ -58,11 +58,12 @@ pub enum Event {
     Complete,
     /// Ctrl-L.
     Redraw,
-    /// Ctrl-C with nothing typed. What is behind it is for whoever has the terminal then.
+    /// Ctrl-C with nothing typed. The bytes behind it are for the program that has the terminal
+    /// then.
     Interrupt,
-    /// Ctrl-Z: what is behind it was typed for later.
+    /// Ctrl-Z: the bytes behind it were typed for the time after `fg`.
     Suspend,
-    /// The line has [`MAX_LINE`] bytes already: what came did not all find room. Told once of a line.
+    /// The line has [`MAX_LINE`] bytes already: not all that came found room. Told once of a line.
     Full,
 }
 
@@ -139,7 +140,7 @@ impl Editor {
         if is_pasting && !self.pasting {
             let line = self.line.text();
             self.into_command = self.has_commands && line.starts_with('/') && !self.of_paste;
-            // Of what comes in bulk a line was ended before.
+            // In the bulk that is being read, a line was ended before.
             self.of_paste |= self.in_bulk && line.is_empty();
         }
         if self.pasting && !is_pasting && self.line.text().is_empty() {
@@ -150,8 +151,8 @@ impl Editor {
 
     /// Takes keys off the front of `keys` until something is to be done; `None` when all are taken.
     /// What the event is about (the text to complete) is as it was at that key: the keys behind it
-    /// are still in `keys`. Whatever was read should be handed in as one piece, because where it
-    /// ends decides what an Esc at its end is.
+    /// are still in `keys`. All that was read should be handed in as one piece, because its end
+    /// decides what an Esc at its end means.
     pub fn next(&mut self, keys: &mut &[u8]) -> Option<Event> {
         loop {
             let key = self.keys.next(keys);
@@ -219,7 +220,7 @@ impl Editor {
         None
     }
 
-    /// Adds to the line. What there was no room for is told of once.
+    /// Adds to the line. If there was no room for all of it, that is told once.
     fn fill(&mut self, add: impl FnOnce(&mut Line) -> bool) -> Option<Event> {
         let lacks_room = !add(&mut self.line) && !self.told_full;
         self.told_full |= lacks_room;
@@ -258,7 +259,7 @@ impl Editor {
         self.line.text().is_empty()
     }
 
-    /// Forgets the line, and of a paste that it had begun. What is read with it came as it came.
+    /// Forgets the line, and that a paste had begun.
     fn interrupt(&mut self) {
         let in_bulk = self.in_bulk;
         self.clear();

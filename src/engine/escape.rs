@@ -169,8 +169,8 @@ fn is_noncharacter(letter: char) -> bool {
     code & 0xfffe == 0xfffe || matches!(code, 0xfdd0..=0xfdef)
 }
 
-/// Whether it is a space that is not the one of a keyboard, nor the one at which no line breaks: the
-/// widths of some are nothing or two cells, and nobody sees where one ends.
+/// Whether it is a space that is not the one of a keyboard, nor the one at which no line breaks:
+/// some are of no width or of two cells, and a reader does not see where one ends.
 fn is_odd_space(letter: char) -> bool {
     matches!(
         letter,
@@ -184,10 +184,11 @@ const MARKS: u8 = 8;
 
 /// Letters of strangers, one after the other, as they may go to a terminal.
 ///
-/// What takes no cell of its own is let through only where writing needs it, and at most one or a few
-/// for each letter that is seen: marks on a letter, a joiner or non-joiner after a letter that is not
-/// ASCII, and the selectors of text or emoji after what can be one. Of the spaces that no keyboard has one
-/// is, behind a letter. Anywhere else it is shown by its code, so that no row looks empty that is not.
+/// A character that takes no cell of its own is let through only where writing needs it, and at
+/// most one or a few for each visible letter: marks on a letter, a joiner or non-joiner after a
+/// letter that is not ASCII, and the selectors of text or emoji after what can be one. One space
+/// that no keyboard has is let through behind a letter. Anywhere else it is shown by its code, so
+/// that no row looks empty that is not.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Letters {
     /// The letter before, while something may be added to it.

@@ -8,8 +8,8 @@
 //!                               └─► when to look at TCP_INFO next
 //! ```
 //!
-//! Whoever sees something hands it to a [`Witness`] as what it is ([`Observed`]), and knows nothing of
-//! words; what is said of it, and whether, is decided here.
+//! The code that does something hands it to a [`Witness`] as a value ([`Observed`]), without words;
+//! what is said of it, and whether, is decided here.
 //!
 //! It promises: a sentence says what a system call or the kernel's account told, or says that it
 //! concludes; what strangers sent is shown, never obeyed; of a connection [`BURST`] sentences are told at
@@ -61,7 +61,7 @@ pub enum Layer {
     Tls,
     /// What browsers speak.
     WebSocket,
-    /// Somebody in between.
+    /// A proxy in between.
     Proxy,
     /// A protocol of text over all of that.
     Http,
@@ -121,18 +121,19 @@ pub enum Observed<'a> {
         addr: SocketAddr,
         /// How.
         kind: io::ErrorKind,
-        /// What the system says.
+        /// The error of the system call.
         why: &'a str,
         /// It is an address of a network that this machine is in.
         near: bool,
-        /// It took as long as it takes until nobody has said that the address is its own.
+        /// It took as long as ARP or neighbour discovery waits for an answer: no machine has that
+        /// address.
         slowly: bool,
     },
     /// An attempt was given up, since another one won.
     Outrun {
         /// Where to.
         loser: SocketAddr,
-        /// Who was faster.
+        /// The address that answered first.
         winner: SocketAddr,
     },
     /// TCP's handshake is over, so long after connect(2).
@@ -190,7 +191,7 @@ pub enum Observed<'a> {
     Probes(Duration),
     /// There is nothing more to send.
     InputEnded,
-    /// What came is not taken by whoever should show it.
+    /// The output does not take what came.
     OutputFull,
     /// The others wait for this one, which is owed so many bytes.
     WaitedFor(u64),
@@ -300,7 +301,7 @@ pub enum Belief {
     Fingerprint,
 }
 
-/// Who is handed what is observed.
+/// What is observed is handed to it.
 pub trait Witness {
     /// Something happened.
     fn observe(&mut self, what: Observed<'_>);
@@ -309,7 +310,7 @@ pub trait Witness {
     fn is_interested(&self) -> bool;
 }
 
-/// Nobody wants to know.
+/// Nothing is explained.
 #[derive(Debug)]
 pub struct Unexplained;
 

@@ -1,5 +1,5 @@
-//! A flow: one direction of a conversation, from its source through our buffers to its sink, and on to
-//! whoever confirms that the sink delivered it.
+//! A flow: one direction of a conversation, from its source through our buffers to its sink, and on
+//! to the confirmation that the sink delivered it.
 //!
 //! ```text
 //!   source ── took ──► our buffers ── gave ──► sink ── acknowledged ──► the other side
@@ -60,7 +60,7 @@ impl Proof {
     /// The account of a hub: how many bytes each of those to whom something was promised did not get.
     ///
     /// # Errors
-    /// Somebody did not get all of it.
+    /// Not all of it was delivered.
     pub fn settle(missing: impl IntoIterator<Item = u64>) -> Result<Proof, Shortfall> {
         let mut short = Shortfall {
             receivers: 0,
@@ -114,14 +114,14 @@ pub enum State {
     Draining,
     /// Everything is.
     Delivered(Delivered),
-    /// Something was lost, or nobody knows.
+    /// Something was lost, or it is not known whether it was.
     Lost(Loss),
 }
 
-/// Who confirms what the sink took.
+/// What confirms that bytes which the sink took are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Confirmation {
-    /// Nobody: what an output took is delivered.
+    /// Nothing has to: bytes that an output took are delivered.
     Taken,
     /// The other side, of which [`Flow::acknowledged_but`] tells.
     Acknowledged,
@@ -267,7 +267,7 @@ impl Flow {
         self.check();
     }
 
-    /// The sink takes no more, or the source broke. What was delivered stays delivered.
+    /// The sink takes no more, or the source broke. Delivered bytes stay delivered.
     pub fn lost(&mut self, why: io::Error, now: Instant) {
         if !self.is_over() {
             self.state = State::Lost(Loss { why, since: now });
@@ -360,7 +360,7 @@ impl Flow {
         self.taken - self.given
     }
 
-    /// Bytes taken from the source of which nobody knows that they arrived.
+    /// Bytes taken from the source that are not known to have arrived.
     pub fn missing(&self) -> u64 {
         self.taken - self.acknowledged
     }

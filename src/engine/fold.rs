@@ -21,7 +21,7 @@ pub fn fold(line: &str, columns: usize) -> Vec<String> {
     let mut rest = line;
     while rest.width() > columns {
         let blanks = rest.match_indices(' ').map(|(at, _)| at);
-        // What a row begins with is no place to break it, or it would be empty.
+        // A row is not broken at its beginning, or it would be empty.
         let mut places = blanks.filter(|&at| !rest[..at].trim_start().is_empty());
         let first = places.next().unwrap_or(rest.len());
         let at = match rest[..first].width() > columns && !rest[..first].contains(NO_BREAK) {

@@ -1,7 +1,8 @@
 //! Handovers: names that were another's a moment ago.
 //!
-//! Whoever types `/msg Ana` means who was called so when the line was begun. If that one leaves, and another
-//! takes the name, before the line has its end, it would be told what was not for it.
+//! `/msg Ana` means the participant that had the name when its sender began to type. If that
+//! participant leaves, and another takes the name, before the line has its end, the other would
+//! read what was not meant for it.
 //!
 //! It promises: of 4,096 names that were given back in the last ten minutes, whose they were is known for
 //! [`TIME`] after another took one.
@@ -10,19 +11,19 @@ use std::collections::HashMap;
 use std::time::Duration;
 use std::time::Instant;
 
-/// How long somebody may take to type a line.
+/// How long typing a line may take.
 pub const TIME: Duration = Duration::from_secs(15);
 
-/// How long it is known whose a name was that nobody has.
+/// How long the former owner of a free name is remembered.
 const KEPT: Duration = Duration::from_secs(600);
 
 /// Names of which it is known: more than a class gives back in that time.
 const MOST: usize = 4096;
 
-/// Who may be meant by a name.
+/// Who uses a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asking {
-    /// The operator, who knows to whom it gave a name itself.
+    /// The operator, who knows which names it gave itself.
     Operator,
     /// A participant.
     Member,
@@ -35,11 +36,11 @@ pub(super) struct Handovers {
     freed: HashMap<String, Freed>,
 }
 
-/// Whose a name was.
+/// The owners of one name.
 #[derive(Debug)]
 struct Freed {
     number: u32,
-    /// Who had it since then, for a moment, if somebody did.
+    /// The one that had it since then for a moment only, if there was one.
     between: Option<u32>,
     at: Instant,
     /// Since when it is another's.
@@ -56,7 +57,8 @@ impl Handovers {
         }
         let has_room = self.freed.len() < MOST;
         match self.freed.get_mut(&mark) {
-            // Who had it for a moment only is not whom the name stands for, unless the operator says so.
+            // A participant that had the name for a moment only is not its owner, unless the
+            // operator says so.
             Some(freed) if freed.number != number && freed.is_fresh(now) && !freed.is_given => {
                 freed.taken = None;
                 freed.between = Some(number);
@@ -83,7 +85,7 @@ impl Handovers {
         if !freed.may_be_meant(now) {
             self.freed.remove(mark);
         } else if freed.number == number {
-            // It is back; whoever had it meanwhile may be meant, too.
+            // The owner is back; the one that had the name meanwhile may be meant, too.
             match freed.between.filter(|&between| between != number) {
                 Some(between) => {
                     freed.number = between;
@@ -98,7 +100,7 @@ impl Handovers {
         }
     }
 
-    /// The operator gave it to who has it.
+    /// The operator gave the name to its owner.
     pub(super) fn give(&mut self, mark: &str) {
         if let Some(freed) = self.freed.get_mut(mark) {
             freed.is_given = true;
@@ -111,7 +113,7 @@ impl Handovers {
         self.freed.len()
     }
 
-    /// The number of another than this member who was called so a moment before, and may be meant.
+    /// The number of another member that had the name a moment before, and may be meant.
     pub(super) fn former(
         &self,
         mark: &str,

@@ -1,8 +1,9 @@
 //! Handshakes under way: whose turn it is, whose time is over, and who makes way when there are too
 //! many.
 //!
-//! A handshake costs its listener far more than it costs who begins it, so a flood of beginnings must
-//! not push out who is about to end one. Whether a peer goes on is all that can be known of it:
+//! A handshake costs its listener far more than the peer that begins it, so a flood of beginnings
+//! must not push out a peer that is about to finish. Whether a peer goes on is all that can be
+//! known of it:
 //!
 //! ```text
 //!   begun ─► silent ─► ready (it said something) ─► awaited (it was answered) ─► ready ─► … ─► ended
@@ -10,8 +11,8 @@
 //!               └── makes way after SILENCE             └── makes way after GRACE
 //! ```
 //!
-//! Where none can make way no other is accepted for a while: the listener's backlog waits. They make way for
-//! whoever needs a descriptor, too.
+//! Where none can make way no other is accepted for a while: the listener's backlog waits. They
+//! make way for a newcomer that needs a descriptor, too.
 //!
 //! It promises: at most [`MOST`] are under way, each for [`LIMIT`] at most; turns are taken in the order
 //! in which something was said; a peer that has said something which was not looked at yet never makes
@@ -180,9 +181,10 @@ impl Handshakes {
         Some(key)
     }
 
-    /// Takes out those that are the least likely to come to an end, at most a sixteenth of [`MOST`]: of the
-    /// address that has most under way, who said nothing before who did, who was awaited the longest first.
-    /// Returns which they were.
+    /// Takes out those that are the least likely to come to an end, at most a sixteenth of
+    /// [`MOST`]: those of the address that has most under way; of these, peers that said nothing
+    /// before peers that did, and those that were awaited the longest first. Returns which they
+    /// were.
     pub fn make_way(&mut self, now: Instant) -> Vec<usize> {
         let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for place in self.places.values() {

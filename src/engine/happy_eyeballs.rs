@@ -41,7 +41,7 @@ pub enum Move {
     Start(usize),
     /// Wait for news of those that run, or until then.
     Wait(Instant),
-    /// All have failed, or the time is up: nobody wins.
+    /// All have failed, or the time is up: no address wins.
     GiveUp,
 }
 
@@ -162,8 +162,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens when: every address starts once and in order, as long as there is
-        /// time; nobody waits for the past or beyond the end; and the end comes.
+        /// Whatever happens when: every address starts once and in order, as long as there is time;
+        /// no wait is for the past or beyond the end; and the end comes.
         #[test]
         fn every_address_gets_its_turn(
             entrants in 0_usize..20,

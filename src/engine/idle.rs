@@ -1,7 +1,8 @@
-//! Idleness: who was active the longest ago, without a timer for each.
+//! Idleness: which member was active the longest ago, without a timer for each.
 //!
-//! Everybody stands in one list in the order of their last activity. Whoever is active moves to its
-//! end, so its front has the next deadline, and thousands who are active cost nobody a search.
+//! All members stand in one list in the order of their last activity. A member that is active moves
+//! to the end of the list, so its front has the next deadline, and no search is needed, however
+//! many are active.
 //!
 //! It promises: everything is O(1), and nothing is allocated but for a key greater than any before;
 //! the list is one, in the order of activity, from either end (checked where it changes, in a debug
@@ -10,7 +11,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
-/// Those who may be idle for a time, by key. The time given must never go back.
+/// Members that may be idle for a time, by key. The time given must never go back.
 #[derive(Debug)]
 pub struct Idle {
     limit: Duration,
@@ -19,7 +20,7 @@ pub struct Idle {
     newest: Option<usize>,
 }
 
-/// Where somebody stands in the list.
+/// A member's place in the list.
 #[derive(Debug)]
 struct Place {
     active: Instant,
@@ -28,7 +29,7 @@ struct Place {
 }
 
 impl Idle {
-    /// Nobody yet.
+    /// An empty list.
     pub fn new(limit: Duration) -> Idle {
         Idle {
             limit,
@@ -38,12 +39,12 @@ impl Idle {
         }
     }
 
-    /// How long anybody may be idle.
+    /// How long a member may be idle.
     pub fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// Somebody came, or was active.
+    /// A member came, or was active.
     pub fn touch(&mut self, key: usize, now: Instant) {
         if self.newest == Some(key) {
             self.place(key).active = now;
@@ -66,7 +67,7 @@ impl Idle {
         self.check(key);
     }
 
-    /// Somebody left; it may not have been there.
+    /// A member left; it need not have been in the list.
     pub fn remove(&mut self, key: usize) {
         let Some(left) = self.places.get_mut(key).and_then(Option::take) else {
             return;
@@ -84,7 +85,7 @@ impl Idle {
         }
     }
 
-    /// Who was active the longest ago.
+    /// The member that was active the longest ago.
     pub fn oldest(&self) -> Option<usize> {
         self.oldest
     }
@@ -95,15 +96,15 @@ impl Idle {
         Some(oldest.active + self.limit)
     }
 
-    /// Somebody whose time is over: it is no longer there.
+    /// Takes a member whose time is over out of the list.
     pub fn expired(&mut self, now: Instant) -> Option<usize> {
         let key = self.oldest.filter(|_| self.deadline() <= Some(now))?;
         self.remove(key);
         Some(key)
     }
 
-    /// What holds where `key` stands, in debug builds: its neighbours know it, in order; whoever has
-    /// none is at that end of the list.
+    /// Checks the place of `key`, in debug builds: its neighbours link back to it, in order; a
+    /// member without one is at that end of the list.
     fn check(&self, key: usize) {
         if !cfg!(debug_assertions) {
             return;

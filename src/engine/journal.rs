@@ -12,8 +12,8 @@
 //!         ^ slow: 1      nobody: 0                   ^ end: 29 cursors
 //! ```
 //!
-//! Who joins may begin in the past: with [`Journal::keep_history`] the last lines stay although
-//! nobody stands in them any more, and a new cursor stands before them.
+//! A newcomer may begin in the past: with [`Journal::keep_history`] the last lines stay although no
+//! cursor stands in them any more, and a new cursor stands before them.
 //!
 //! It promises: [`Journal::append`] costs one copy and nothing per peer; every other operation is
 //! O(1) in peers and in bytes (but for joining with a history, which is searched for its lines); no
@@ -40,8 +40,9 @@ pub const HISTORY: u64 = 3 * SEGMENT as u64;
 /// far below the kernel's `IOV_MAX` of 1024.
 pub const GATHER: usize = 16;
 
-/// Freed segments kept for reuse: what one read of the hub fills (512 KiB), and the tail. Memory that
-/// is new in every turn is cleared by the kernel each time.
+/// Freed segments kept for reuse: as many as one read of the hub fills (512 KiB), and the tail. The
+/// kernel clears each page that a process gets anew: memory that is freed and allocated in every
+/// turn would cost that in every turn.
 const SPARES: usize = 9;
 
 /// Edits that a cursor passed and that are remembered at most, and bytes of what they inserted.
@@ -210,7 +211,7 @@ impl Journal {
             mut taken,
             mut trail,
         } = bookmark;
-        // What was taken of an insertion comes first.
+        // The part of an insertion that was taken comes first.
         let mut left = back.saturating_sub(taken as u64);
         taken -= (back - left) as usize;
         loop {
@@ -262,7 +263,7 @@ impl Journal {
         self.history > 0
     }
 
-    /// Whether what is appended is kept although nobody is here: for whoever joins, or returns.
+    /// Whether appended bytes are kept although no member is here: for one that joins or returns.
     pub fn keeps_more(&self) -> bool {
         self.keeps_history() || self.keeps_past
     }
@@ -312,7 +313,7 @@ impl Journal {
         });
     }
 
-    /// Appends `bytes` to the stream of everybody who is here, and of nobody who joins later.
+    /// Appends `bytes` to the stream of every cursor, and not to those of members that join later.
     pub fn append_fleeting(&mut self, bytes: &[u8]) {
         let start = self.end;
         self.append(bytes);
@@ -334,8 +335,9 @@ impl Journal {
         self.release(&mut cursor);
     }
 
-    /// The stream of this cursor is over: nothing is owed to it any more, nothing is kept for it, and it
-    /// stands nowhere. What is done with it from now on has no effect but for whoever goes on where it stood.
+    /// The stream of this cursor is over: nothing is owed to it any more, nothing is kept for it,
+    /// and it stands nowhere. Calls with it have no effect from now on, except for the cursor that
+    /// goes on where it stood.
     pub fn release(&mut self, cursor: &mut Cursor) {
         if cursor.at == RELEASED {
             return;
@@ -395,8 +397,8 @@ impl Journal {
         }
     }
 
-    /// Takes note that what was appended from there on is of a stream, and not said by anybody who
-    /// waits for an answer.
+    /// Takes note that the bytes from there on are of a stream: no person waits for an answer to
+    /// them.
     pub fn note_bulk(&mut self, from: u64) {
         let in_tail = self.end % SEGMENT as u64;
         let len = self.end - from;
@@ -644,7 +646,7 @@ impl Journal {
         crossed
     }
 
-    /// Frees segments from the first on, until one in which somebody stands, or the history, or the
+    /// Frees segments from the first on, until one in which a cursor stands, or the history, or the
     /// tail.
     fn trim(&mut self) {
         let tail = self.freed + self.full.len() as u64;
@@ -667,8 +669,8 @@ impl Journal {
         self.check();
     }
 
-    /// What holds whatever was appended and taken, in debug builds; in time that grows with the
-    /// segments, not with the cursors.
+    /// Checks the segments, in debug builds; in time that grows with the segments, not with the
+    /// cursors.
     fn check(&self) {
         if !cfg!(debug_assertions) {
             return;
@@ -707,8 +709,8 @@ impl Journal {
         );
     }
 
-    /// What holds of a cursor, in debug builds; in constant time, so only the ends of its queue are
-    /// looked at.
+    /// Checks a cursor, in debug builds; in constant time, so only the ends of its queue are looked
+    /// at.
     fn check_cursor(&self, cursor: &Cursor) {
         if !cfg!(debug_assertions) {
             return;
@@ -831,7 +833,8 @@ impl Edit {
 }
 
 impl Cursor {
-    /// It was released: whoever goes on where it stood will come to that edit. Of too many nothing is kept.
+    /// The cursor was released: a member that goes on where it stood will come to that edit. If
+    /// there are too many, none is kept.
     fn edit_later(&mut self, edit: Edit) {
         let Some(edits) = &mut self.edits else {
             return;

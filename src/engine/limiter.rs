@@ -1,4 +1,5 @@
-//! A limiter: of what peers can cause to be said, a few are told one by one, and of the others how many.
+//! A limiter of what peers can cause the hub to say: a few events are told one by one, and the
+//! others as a number.
 //!
 //! ```text
 //!   caused:  ||||||||||||||||   |    |
@@ -98,7 +99,7 @@ impl Limiter {
         self.sums_up_at.and_then(|at| self.take_untold(at))
     }
 
-    /// What holds of the counts, in debug builds: whatever was not told will be.
+    /// Checks the counts, in debug builds: every event that was not told is counted.
     fn check(&self) {
         debug_assert!(self.untold <= self.total, "{self:?}");
         let will_be_told = self.sums_up_at.is_some();

@@ -1,7 +1,7 @@
 //! The line delay: a pause after each line sent (`--delay`).
 //!
-//! It promises: the bytes stay what they are and in their order; what is no whole line waits for
-//! nothing but the pause after the line before it.
+//! It promises: the bytes stay what they are and in their order; bytes that are no whole line wait
+//! only for the pause after the line before them.
 
 use std::time::Duration;
 use std::time::Instant;

@@ -2,7 +2,7 @@
 //!
 //! A speaker's bytes have two readers with different needs: the *screen* (the operator's stdout),
 //! which shows a lone peer's bytes at once, and the *room* (the other peers), which gets whole
-//! lines only, also of a line whose beginning was on the screen before anybody else was there.
+//! lines only, also of a line whose beginning was on the screen before a second peer was there.
 //!
 //! It promises: each reader gets every byte once and in order; at most [`MAX_LINE`] bytes are held;
 //! a speaker with no unfinished line holds no memory to speak of.

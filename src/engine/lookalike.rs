@@ -1,9 +1,9 @@
-//! Look-alikes: what a reader takes for the slash and the letters of a command, though it is neither.
+//! Look-alikes: characters that a reader takes for the slash and the letters of a command.
 //!
-//! An input method, an autocorrection or a copied text puts a FULLWIDTH SOLIDUS where one meant a
-//! slash, or something that nobody sees before it. What looks like a command is recognized by this as
-//! such, so that it is not said to everybody by mistake; it is not obeyed for that. Nor is a name that was almost
-//! typed.
+//! An input method, an autocorrection or a copied text puts a FULLWIDTH SOLIDUS in place of a
+//! slash, or an invisible character before it. A line that looks like a command is recognized here,
+//! so that it is not said to everybody by mistake. It is not obeyed either, nor is a name that was
+//! almost typed.
 //!
 //! It promises: ASCII letters and digits stand for themselves; what Unicode calls confusable with a slash,
 //! a backslash or a letter of a command is that.
@@ -45,7 +45,8 @@ fn shown_letter(text: &str) -> Option<(char, &str)> {
     let rest = &text[first.len_utf8()..];
     let control = |rest: &str| match rest.as_bytes().first()? {
         b'?' => Some('\x7f'),
-        // A sign, and then a control: a record separator, which is shown alike, is typed by nobody.
+        // A sign, and then a control character: a record separator is shown in the same way, but it
+        // is never typed.
         b'^' if matches!(rest.as_bytes().get(1), Some(b'?'..=b'_')) => None,
         letter @ b'@'..=b'_' => Some(char::from(letter - b'@')),
         _ => None,
@@ -71,8 +72,9 @@ fn shown_letter(text: &str) -> Option<(char, &str)> {
     })
 }
 
-/// What follows a key, or the answer of a terminal, of which the text begins behind an `ESC`: it is taken out as a whole.
-/// What is none loses the `ESC` only, or that and the key that was pressed with Alt.
+/// What follows a key, or the answer of a terminal, of which the text begins behind an `ESC`: it is
+/// taken out as a whole. If it is no sequence, only the `ESC` is taken out, or that and the key
+/// that was pressed with Alt.
 fn behind_key(text: &str) -> &str {
     let with_alt = |letter: char| letter.is_ascii_alphanumeric() && letter != 'O';
     let sequence = behind_sequence(text);
@@ -110,7 +112,8 @@ fn behind_control_sequence(text: &str) -> Option<&str> {
         match letter {
             '<'..='?' => is_private = true,
             '0'..=';' => {}
-            // A key with Shift in rxvt ends so; what is of a terminal's own has a final letter behind it.
+            // A key with Shift in rxvt ends so; a sequence of a terminal's own has a final letter
+            // behind it.
             '$' if !is_private && rest.len() < text.len() => return Some(after),
             ' '..='/' if rest.len() < text.len() => {}
             '@'..='~' => return Some(after),
@@ -179,7 +182,7 @@ pub(super) fn is_slash(letter: char) -> bool {
     SLASHES.contains(letter) || OTHER_SLASHES.contains(letter)
 }
 
-/// Whether it is taken for a backslash, which somebody may take for a slash.
+/// Whether a reader takes it for a backslash, and that for a slash.
 pub(super) fn is_backslash(letter: char) -> bool {
     BACKSLASHES.contains(letter) || letter == '\u{ff3c}'
 }

@@ -1,4 +1,4 @@
-//! Names: who is called what, and that no two of them can be taken for each other.
+//! Names: which participant has which, and that no two of them can be taken for each other.
 //!
 //! A name is letters and digits of one script (Latin ones beside Chinese, Japanese or Korean, as people
 //! there write them), in the form that Unicode calls NFKC. Two look alike if they have the same *marks*:
@@ -49,10 +49,10 @@ pub const MAX_NAME: usize = 16;
 /// The most marks (accents, vowel signs) that follow one letter.
 const MAX_ACCENTS: usize = 3;
 
-/// Whose a name is.
+/// The owner of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// Nobody's, and nobody may have it.
+    /// No one: the name is reserved.
     Program,
     /// The operator's.
     Operator,
@@ -60,16 +60,16 @@ pub enum Owner {
     Member(usize),
 }
 
-/// Who is called what. See the module's documentation.
+/// The participants' names. See the module's documentation.
 #[derive(Debug)]
 pub struct Names {
-    /// Whose the names are that were given or taken, by each of their [`marks`].
+    /// The owners of the names that were given or taken, by each of the names' [`marks`].
     owners: HashMap<String, Owner>,
-    /// Whose they were.
+    /// Their former owners.
     handovers: Handovers,
 }
 
-/// Why somebody cannot have a name.
+/// Why a participant cannot have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameError {
     /// It is not what a name may be.
@@ -78,7 +78,7 @@ pub enum NameError {
     Mixed,
     /// A label that begins from the right would not stand at the beginning of its line.
     RightToLeft,
-    /// It is somebody else's, or looks like it.
+    /// It is another participant's, or looks like it.
     Taken,
     /// It would not be another name.
     Same,
@@ -102,7 +102,7 @@ impl fmt::Display for NameError {
 }
 
 impl Default for Names {
-    /// Those that nobody may have.
+    /// Names that are reserved.
     fn default() -> Names {
         let mut names = Names {
             owners: HashMap::new(),
@@ -153,7 +153,7 @@ impl Names {
         if skeleton(&new.to_lowercase()).eq(ALL.chars()) || skeleton(&new).eq(ALL.chars()) {
             return Err(NameError::Taken);
         }
-        // Also one that is nobody's now will be.
+        // Also one that is free now will have an owner.
         if marks(&new).any(|mark| is_default(&mark)) && *new != *default_name(number) {
             return Err(NameError::Taken);
         }
@@ -171,7 +171,7 @@ impl Names {
     pub fn release(&mut self, name: &str, number: u32, now: Instant) {
         for mark in marks(name) {
             self.owners.remove(&mark);
-            // Nobody else may have that, ever.
+            // No other participant can ever have that.
             if !is_default(&mark) {
                 self.handovers.free(mark, number, now);
             }
@@ -185,14 +185,14 @@ impl Names {
         }
     }
 
-    /// The number of another than the member of that number who had the name a moment ago, so that whoever
-    /// begins to type it may mean that one: see [`TIME`](crate::engine::handover::TIME).
+    /// The number of another member than that one which had the name a moment ago, so that a line
+    /// that is typed now may mean that member: see [`TIME`](crate::engine::handover::TIME).
     pub fn former(&self, name: &str, number: u32, asking: Asking, now: Instant) -> Option<u32> {
         let name = normal(name).ok()?;
         marks(&name).find_map(|mark| self.handovers.former(&mark, number, asking, now))
     }
 
-    /// Whose a name is, or one that looks like it.
+    /// The owner of a name, or of one that looks like it.
     pub fn owner(&self, name: &str) -> Option<Owner> {
         let name = normal(name).ok()?;
         marks(&name).find_map(|mark| self.owners.get(&mark).copied())
@@ -216,7 +216,7 @@ pub fn is_free_for_host(name: &str) -> bool {
     is_plain && !marks(name).any(|mark| is_default(&mark))
 }
 
-/// Whether this may be somebody's name, as it is written.
+/// Whether this is written as a name has to be.
 pub fn is_name(name: &str) -> bool {
     normal(name).is_ok_and(|normal| *normal == *name)
 }
@@ -287,8 +287,8 @@ const DIGITS: [char; 10] = ['o', 'l', 'z', 'e', 'a', 's', 'g', 't', 'b', 'q'];
 /// that the other way round.
 const PAIRS: [(&str, &str); 3] = [("rn", "m"), ("vv", "w"), ("cl", "d")];
 
-/// What is left of a name when all that is easily overlooked is: two names that share one of these are
-/// taken for each other.
+/// A name without all that a reader easily overlooks: two names that share one of these are taken
+/// for each other.
 fn marks(name: &str) -> impl Iterator<Item = String> {
     let small: String = name.to_lowercase().nfkc().collect();
     let (seen, small) = (mark(name), mark(&small));
@@ -355,7 +355,7 @@ mod tests {
         names
     }
 
-    /// Whether somebody may be called so while `taken` is another's name.
+    /// Whether a participant may have this name while `taken` is another's.
     fn beside(taken: &str, name: &str) -> Result<Box<str>, NameError> {
         let mut names = chat("Bob");
         let given = names.rename(1, 1, Some("user1"), taken, Instant::now());

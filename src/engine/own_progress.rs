@@ -21,7 +21,7 @@ pub struct OwnProgress {
 }
 
 impl OwnProgress {
-    /// One that begins now, of somebody who has `total` bytes to send, if that is known.
+    /// A participant begins now; it has `total` bytes to send, if that is known.
     pub fn new(total: Option<u64>, now: Instant) -> OwnProgress {
         OwnProgress {
             total,

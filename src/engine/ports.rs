@@ -20,7 +20,7 @@ pub enum PortsError<E> {
     Nothing,
     /// A range that ends before it begins: its two ends.
     Descending(u16, u16),
-    /// Nobody can be reached at port 0.
+    /// Port 0 is no port that a program can listen on: bind(2) takes it for "any free one".
     Zero,
     /// One of them is no port.
     Port(E),
@@ -58,7 +58,7 @@ impl Ports {
                 return Err(PortsError::Descending(first, last));
             }
             all.extend(first..=last);
-            // However often somebody writes 1-65535, there are no more.
+            // However often 1-65535 is written, there are no more.
             if all.len() > usize::from(u16::MAX) {
                 tidy(&mut all);
             }

@@ -1,11 +1,12 @@
-//! Private words: whether a line could be meant for one alone, so that nobody else may read it.
+//! Private words: whether a line could be meant for one participant alone, so that no other may
+//! read it.
 //!
-//! Whoever means to say something to one alone may mistype it, or an input method, a paste or a terminal may put
-//! something before it. What could have been a `/msg` is then said to nobody, be it of the operator or of a
-//! participant; it is not obeyed for that.
+//! A `/msg` may be mistyped, or an input method, a paste or a terminal may put something before it.
+//! A line that could have been a `/msg`, of the operator or of a participant, is not said to
+//! anybody, and it is not obeyed either.
 //!
-//! It promises: whatever stands before, between or in place of the signs and letters of `/msg`, a name and a text, it
-//! is known as that; what has a word before it is text.
+//! It promises: a `/msg`, a name and a text are recognized whatever stands before, between or in
+//! place of their signs and letters; a line that has a word before them is text.
 
 use std::borrow::Cow;
 
@@ -21,7 +22,8 @@ use crate::engine::lookalike::skip_garbled;
 pub(super) const PRIVATE: &str = "msg";
 const FIRST: char = 'm';
 
-/// What is on the key of the slash without Shift: on German and many other keyboards, and on Hungarian ones.
+/// The characters that are on the key of the slash without Shift: on German and many other
+/// keyboards, and on Hungarian ones.
 pub(super) const SLASH_KEYS: [char; 2] = ['7', '6'];
 
 /// What may stand before a number.
@@ -49,7 +51,8 @@ pub fn is_private(line: &str) -> bool {
     !line.starts_with("//") && looks_private(line)
 }
 
-/// The same of somebody to whom `//` means nothing, and of a line as it came or as it is shown.
+/// The same where `//` has no meaning (in a participant's line), and of a line as it came or as it
+/// is shown.
 ///
 /// In one sentence: before `msg`, a name or a number and a text there is nothing but signs, directly or with a slash
 /// behind them, be it at the beginning or behind what ends a line to some (CR, vertical tab, form feed, U+0085, U+2028,
@@ -76,7 +79,7 @@ fn is_like_message(line: &str) -> bool {
     let bare = bare(line);
     let seen = skip_garbled(&bare);
     let sign = |letter| is_slash(letter) || is_backslash(letter);
-    // What was not seen may have stood between it and the name.
+    // Invisible characters may have stood between it and the name.
     let is_hidden = matches!(bare, Cow::Owned(_));
     let joined = |rest: &str| {
         let looks: String = plain(rest).collect();

@@ -64,7 +64,7 @@ impl Meter {
         };
         let time = now.saturating_duration_since(at).max(TICK).as_secs_f64();
         let current = state.0.saturating_sub(before) as f64 / time;
-        // What comes seldom is drawn seldom, and what was before is as long ago as it is.
+        // Bytes that come seldom are drawn seldom, and a sample is as old as it is.
         let inertia = INERTIA.powf(time / TICK.as_secs_f64());
         let rate = rate.map_or(current, |rate| rate * inertia + current * (1.0 - inertia));
         self.drawn = Some(Drawn {

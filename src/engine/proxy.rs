@@ -56,8 +56,8 @@ enum Host {
 }
 
 impl Destination {
-    /// A port of a host, which is an address or a name that the proxy is to look up. None for what
-    /// can be no name: then it is not to be sent to anybody.
+    /// A port of a host, which is an address or a name that the proxy is to look up. None for a
+    /// text that can be no name: then it must not be sent to the proxy.
     pub fn new(host: &str, port: u16) -> Option<Destination> {
         let host = match host.parse() {
             Ok(ip) => Host::Ip(ip),
@@ -171,7 +171,7 @@ enum Speech {
 }
 
 impl Conversation {
-    /// Asks for `destination`. `chance` is a text that nobody can foresee, of letters and digits.
+    /// Asks for `destination`. `chance` is an unpredictable text of letters and digits.
     ///
     /// # Errors
     /// That cannot be asked of this kind of proxy.

@@ -3,8 +3,8 @@
 //! A token bucket that holds [`BURST`] worth of bytes, kept as the one moment at which all that was
 //! read is paid for: so it costs a peer 16 bytes and needs no refilling.
 //!
-//! It promises: in any time `t` at most `rate × (t + BURST)` bytes are allowed; who was read less
-//! than that is allowed what is left, [`QUANTUM`] after it was refused at the latest.
+//! It promises: in any time `t` at most `rate × (t + BURST)` bytes are allowed; a peer that was
+//! read less than that is allowed the rest, [`QUANTUM`] after it was refused at the latest.
 
 use std::time::Duration;
 use std::time::Instant;

@@ -1,4 +1,5 @@
-//! What happened, to be recorded: entries, made of what is said as it comes, and the texts that files get of them.
+//! Events to be recorded: entries, made of what is said as it comes, and the texts that files get
+//! of them.
 //!
 //! ```text
 //!   bytes said ─► Speech ─► Entry ─┬─► transcript   for people
@@ -26,10 +27,10 @@ use crate::engine::room::Account;
 /// Capacity above which an emptied buffer gives its memory back.
 const KEPT: usize = 256;
 
-/// Who said something, or to whom it was said.
+/// The other side of a connection, which said something or to which it was said.
 #[derive(Clone, Copy)]
 pub struct Who<'a> {
-    /// As the hub counts them, from 1; 0 is for whoever is not counted.
+    /// As the hub counts them, from 1; 0 for a peer that is not counted.
     pub number: u32,
     /// Where it is.
     pub addr: &'a dyn Display,
@@ -61,7 +62,7 @@ struct Length(usize);
 
 impl Write for Length {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        // What would act is escaped, a byte as four.
+        // Bytes that would act are escaped, each as four.
         let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'\\';
         self.0 += text
             .bytes()
@@ -83,22 +84,22 @@ pub enum Way {
 /// Something that happened.
 #[derive(Clone, Copy)]
 pub enum Entry<'a> {
-    /// Somebody can connect now.
+    /// Connections are accepted from now on.
     Listening {
         /// Where, in words.
         place: &'a str,
         /// With a browser.
         web: bool,
     },
-    /// Somebody joined.
+    /// A peer joined.
     Joined(Who<'a>),
     /// A line was said, or a piece of one without its line feed.
     Said(Speaker<'a>, &'a [u8]),
     /// A participant of a chat asked for something, in these words.
     Asked(Who<'a>, &'a [u8]),
-    /// Somebody left.
+    /// A peer left.
     Left(Who<'a>, Leaving<'a>),
-    /// Whoever came from there was not let in: why in a word for programs, and in words.
+    /// A connection from there was not let in: why, in a word for programs and in words for people.
     Refused(&'a dyn Display, &'static str, &'a dyn Display),
     /// A transfer to all at once waits again: so many are here, of so many that are to be.
     Waiting(usize, usize),
@@ -122,7 +123,7 @@ pub enum Entry<'a> {
         /// Those who got everything.
         whole: usize,
     },
-    /// Whoever came from there has downloaded something of the file that is offered.
+    /// A client from there has downloaded something of the file that is offered.
     Fetched(&'a dyn Display, Fetched<'a>),
     /// So many entries before this one are missing.
     Lost(u64),
@@ -133,13 +134,13 @@ pub enum Entry<'a> {
 pub enum Speaker<'a> {
     /// The other side of a connection.
     Peer(Who<'a>),
-    /// We: whoever sits here, and what that is called, to one alone or to everybody.
+    /// We: the person here and its name, to one peer alone or to all.
     Us(Option<&'a str>, Option<Who<'a>>),
-    /// Somebody at the hub of that name: one of its members, or its operator.
+    /// A person at the hub of that name: one of its members, or its operator.
     Hub(&'a str, Option<Who<'a>>),
 }
 
-/// What of a file somebody downloaded.
+/// The part of a file that a client downloaded.
 #[derive(Debug, Clone, Copy)]
 pub struct Fetched<'a> {
     /// What the file is called.
@@ -156,7 +157,7 @@ pub struct Fetched<'a> {
     pub words: &'a str,
 }
 
-/// How somebody left.
+/// How a peer left.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaving<'a> {
     /// Why, in a word for programs.
@@ -169,10 +170,10 @@ pub struct Leaving<'a> {
     pub sent: u64,
 }
 
-/// What is said, of which the lines are not ended yet. See the module's documentation.
+/// Bytes that were said and whose lines are not ended yet. See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Speech {
-    /// What we say to everybody.
+    /// What we say to all peers.
     said: Unfinished,
     /// What the other side of one connection says.
     heard: Unfinished,
@@ -215,7 +216,7 @@ impl Speech {
         heard.feed(bytes, |line| enter(Entry::Said(Speaker::Peer(who), line)));
     }
 
-    /// The other side will say no more: what it did not finish is an entry as it is.
+    /// The other side will say no more: its unfinished line becomes an entry as it is.
     pub fn finished(&mut self, who: Who<'_>, enter: &mut dyn FnMut(Entry<'_>)) {
         let heard = &mut self.heard;
         heard.finish(|rest| enter(Entry::Said(Speaker::Peer(who), rest)));
@@ -233,7 +234,7 @@ impl Speech {
     }
 }
 
-/// Somebody said whole lines, or a piece of a line of its own.
+/// A speaker said whole lines, or a piece of a line as an entry of its own.
 pub fn lines(speaker: Speaker<'_>, lines: &[u8], enter: &mut dyn FnMut(Entry<'_>)) {
     for line in lines.split_inclusive(|&byte| byte == b'\n') {
         enter(Entry::Said(speaker, line));

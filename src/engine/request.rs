@@ -1,10 +1,10 @@
-//! Requests: what a line of a participant in a chat asks for, instead of being said.
+//! Requests: the commands of a chat's participants, which are lines that are not said.
 //!
 //! That is a slash and letters, and then a blank or the end of the line, whatever stands before it that
 //! is not seen; so `/etc/passwd` and `/* code` are words.
 //!
-//! It promises: what is a request, well or badly written, is not said to everybody; nor is what could be
-//! meant for one alone.
+//! It promises: a request, well or badly written, is not said to everybody, nor is a line that
+//! could be meant for one participant alone.
 
 use std::borrow::Cow;
 
@@ -74,7 +74,7 @@ pub fn request(line: &str) -> Option<Request<'_>> {
     if looks_private(line) || is_behind_unseen(line) {
         return Some(Request::Unclear);
     }
-    // What else looks like a slash is a letter or a sign of its own to others.
+    // Other characters that look like a slash are letters or signs of their own in some scripts.
     let is_unknown = is_name(word, arguments) && seen.starts_with(['/', FULL_WIDTH]);
     is_unknown.then_some(Request::Unknown(word))
 }

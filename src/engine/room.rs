@@ -1,7 +1,7 @@
-//! The room: who is in it, who hears whom, and how long anybody waits for a slow neighbour.
+//! The room: its members, who hears whom, and how long the others wait for a slow member.
 //!
-//! The room owns the one slab of members and every rule about them; what a member's connection is
-//! (`C`) it neither knows nor cares, and the time is an argument, so the whole policy of a hub is
+//! The room owns the one slab of members and every rule about them. It does not know what a
+//! member's connection (`C`) is, and the time is an argument, so the whole policy of a hub is
 //! tested without a socket. Bytes come in by [`Room::typed`] (the operator) and [`Room::heard`] (a
 //! member); they go out by [`Room::flush`] (to a member) and through [`Room::screen`] (to the
 //! operator).
@@ -89,7 +89,7 @@ use crate::engine::screen::Screen;
 /// [`MAX_LINE`](crate::engine::lines::MAX_LINE) each.
 pub const HELD: usize = 16 * 1024 * 1024;
 
-/// What an unfinished line may take even then.
+/// The bytes that an unfinished line may take even then.
 pub const SHORT: usize = 1024;
 
 /// Everybody connected to one hub.
@@ -109,9 +109,9 @@ pub struct Room {
     /// Ends that were read.
     ends: u64,
     trial: Trial,
-    /// Who last spoke in everybody's stream.
+    /// The last speaker in the common stream.
     glue: Glue,
-    /// Who joined in the middle of a line of it.
+    /// Members that joined in the middle of a line of it.
     latecomers: Latecomers,
     /// Line feeds in it behind lines of those who are lost.
     line_ends: LineEnds,
@@ -121,39 +121,39 @@ pub struct Room {
     input: Lines,
     /// Memory of the members' unfinished lines.
     held: Budget,
-    /// What the members say, for whoever records it, if it is recorded.
+    /// What the members say, for the records, if there are any.
     minutes: Option<Box<Minutes>>,
     /// The operator's lines are in them, too.
     minutes_of_operator: bool,
-    /// Who else speaks, where the class is more than this room.
+    /// The speakers of other hubs, where the class is more than this room.
     remotes: Option<Box<Remotes>>,
     policy: Policy,
     /// What each member may be read in a second.
     rate: Option<Rate>,
     joined: u32,
-    /// The number before that of the first who joins.
+    /// The number before that of the first member.
     last_number: u32,
-    /// What every line begins with that says when, if that is wanted; else empty.
+    /// The time that every line begins with (`--time`); else empty.
     stamp: String,
-    /// The label of whoever is speaking; here so that its memory is reused.
+    /// The label of the current speaker; here so that its memory is reused.
     label: String,
     /// The slowest member is too far behind: the sources wait.
     backpressure: Option<Backpressure>,
     /// The sources waited, and do not any more.
     was_released: bool,
-    /// What the operator says is typed, not a stream.
+    /// The operator's words are typed, not a stream.
     is_typed: bool,
     /// A line is open on the screen: it is its speaker's alone.
     line_owner: Option<LineOwner>,
     /// Only where every line is labelled for everybody.
     chat: Option<Box<Chat>>,
-    /// Who is called what.
+    /// The members' names.
     names: Names,
-    /// Who is to be announced, where that is done.
+    /// The members that are to be announced, in a chat.
     announcements: Announcements,
     /// One line of the operator's; here so that its memory is reused.
     line: String,
-    /// In a chat: who was told something alone since that was last asked for.
+    /// In a chat: the members that got a private line since [`Room::take_told`].
     told: Vec<usize>,
 }
 
@@ -199,21 +199,21 @@ impl Room {
     }
 
     /// Keeps the last `lines` lines of what was said to everybody, as far as
-    /// [`HISTORY`](crate::engine::journal::HISTORY) goes: whoever joins hears them first, then what
-    /// is said from then on. To be called before anybody joins.
+    /// [`HISTORY`](crate::engine::journal::HISTORY) goes: a newcomer hears them first, then what is
+    /// said from then on. To be called before the first member joins.
     pub fn keep_history(&mut self, lines: usize) {
         debug_assert!(self.members.is_empty());
         self.journal.keep_history(lines);
     }
 
-    /// Numbers up to that one were given before, in another room: those who join get the next ones. To be
-    /// called before anybody joins.
+    /// Numbers up to that one were given before, in another room: newcomers get the next ones. To
+    /// be called before the first member joins.
     pub fn count_on_from(&mut self, last: u32) {
         debug_assert!(self.members.is_empty());
         self.last_number = last;
     }
 
-    /// The lowest key that no member has, for whoever has no slab of connections.
+    /// The lowest key that no member has, for a caller that has no slab of connections.
     pub fn vacant_key(&self) -> usize {
         self.members.vacant_key()
     }
@@ -275,7 +275,8 @@ impl Room {
 
     /// Takes a member out, its unfinished line passed on as it is. None: there is none of that key.
     pub fn leave(&mut self, key: usize, now: Instant) -> Option<Left> {
-        // What is said because it leaves (its unfinished line, a name in it) is not owed to it.
+        // The member is not owed what is said because it leaves (its unfinished line, the
+        // announcement).
         let owed = self.journal.owed(&self.members.get(key)?.cursor);
         self.finish(key, now);
         let lost = self.lost(key);
@@ -301,7 +302,7 @@ impl Room {
         })
     }
 
-    /// One member is alone now: what it began to say need not wait for its end.
+    /// One member is alone now: its unfinished line need not wait for its end.
     pub(super) fn show_the_last(&mut self) {
         if self.chat.is_none()
             && !self.is_of_class()
@@ -422,8 +423,9 @@ impl Room {
         }
     }
 
-    /// What the log and a member's unfinished line take together was counted as so much: what its bytes
-    /// became beyond that (a label for each line, a number for a control character) it said as well.
+    /// A member's bytes are `counted` in the log and in its unfinished line. If they became more
+    /// than that (a label for each line, a number for a control character), the rest counts as said
+    /// by the member, too.
     fn note_growth(&mut self, key: usize, counted: u64, in_hold: bool, now: Instant) {
         let member = &mut self.members[key];
         let now_there = self.journal.end() + member.unfinished() as u64;
@@ -516,7 +518,8 @@ impl Room {
         Ok(owed - taken)
     }
 
-    /// A member that was named as stalled goes on all the same: what was handed to it before is under way to it.
+    /// A member that was named as stalled takes something all the same: bytes that were handed to
+    /// it before are under way to it.
     ///
     /// # Panics
     /// If there is no member of that key.
@@ -524,7 +527,8 @@ impl Room {
         self.members[key].moved = now;
     }
 
-    /// A member's stream is over: it can take no more, so that nobody waits for it, and it sets no pace.
+    /// A member's stream is over: it can take no more, so that the others do not wait for it, and
+    /// it sets no pace.
     ///
     /// # Panics
     /// If there is no member of that key.
@@ -613,21 +617,21 @@ impl Room {
         self.journal.retained()
     }
 
-    /// Who is owed most, and how many bytes that is.
+    /// The member that is owed most, and how many bytes.
     pub fn slowest(&self) -> Option<(&Account, u64)> {
         let members = self.members.iter();
         let owed = members.map(|(_, member)| (&member.account, self.journal.owed(&member.cursor)));
         owed.max_by_key(|(account, owed)| (*owed, account.number))
     }
 
-    /// Whether nobody is owed anything.
+    /// Whether no member is owed anything.
     pub fn has_delivered_all(&self) -> bool {
         self.members
             .iter()
             .all(|(_, member)| self.journal.owed(&member.cursor) == 0)
     }
 
-    /// Bytes said to everybody so far: whoever keeps the last value knows whether there is news.
+    /// Bytes said to all so far: a caller that keeps the last value knows whether there is news.
     pub fn said(&self) -> u64 {
         self.journal.end()
     }
@@ -719,7 +723,8 @@ impl Room {
         }
     }
 
-    /// A line feed that ends the line of a speaker is not for the speaker, who has not got that line.
+    /// A line feed that ends a speaker's line is not for the speaker, which is not sent its own
+    /// line.
     fn skip_glue(&mut self) {
         if let Some((at, number)) = self.glue.take_added() {
             self.skip_added(at, number);

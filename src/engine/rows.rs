@@ -1,8 +1,8 @@
-//! Rows: what stands on the rows of a terminal, and whose it is.
+//! Rows: the rows of a terminal, and who wrote what is on them.
 //!
-//! Whatever is written to a terminal goes through here: what others say, what the program says, what
-//! was typed, the row on which a line is being typed, and the row that tells how far something is. So
-//! there is one place that knows where a row begins, and one that knows what is on it.
+//! Everything that is written to a terminal goes through here: what others say, what the program
+//! says, what was typed, the row on which a line is being typed, and the row that shows progress.
+//! So there is one place that knows where a row begins, and one that knows what is on it.
 //!
 //! ```text
 //!   [1] what is a socket?                    a label in bold, and a stranger's words
@@ -18,7 +18,7 @@
 //! - The row of the line being typed is one row whatever widths the terminal believes in: it is drawn
 //!   with automatic wrapping (DECAWM) off, which is on again at the end of the same piece of output.
 //!   What others say is wrapped by the terminal, so that what is copied from it is whole.
-//! - Nothing is written behind something that is to be erased, or that somebody else wrote.
+//! - Nothing is written behind a row that is to be erased, or that another program wrote.
 //! - Nothing that was said is ever erased. A terminal may have made several rows of the row of the line
 //!   being typed, and one row of them again, before it reads what is written here, and nothing tells
 //!   when: so no row above the cursor's is erased because of a count. Where the terminal itself
@@ -36,7 +36,7 @@ use crate::engine::escape::Letters;
 use crate::engine::fold::fold;
 use crate::engine::record::head;
 
-/// Bytes waiting from which on no more is to be shown, and no row drawn: nobody could read it.
+/// When so many bytes wait, no more is to be shown and no row is drawn: a person could not read it.
 pub const BUSY: usize = 4 * 1024;
 
 /// In what [`Rows::show`] takes, the end of the label that every line begins with.
@@ -53,7 +53,7 @@ const LONGEST_PROMPT: usize = 1024;
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
-/// What stands where a line goes on that was interrupted.
+/// The mark where an interrupted line goes on.
 const INTERRUPTED: &str = "... ";
 
 /// What each line of a notice begins with, as a rule.
@@ -77,7 +77,7 @@ enum Row {
     Text,
     /// What is to be erased. The terminal may have made several rows of it.
     Drawn,
-    /// Perhaps something that is to be erased: somebody else had the terminal.
+    /// Perhaps something that is to be erased: another program had the terminal.
     Unknown,
 }
 
@@ -85,7 +85,7 @@ enum Row {
 #[derive(Debug, Default)]
 struct Open {
     label: Vec<u8>,
-    /// What of it is not on the screen but before the cursor.
+    /// The part before the cursor that is not on the screen.
     text: Vec<u8>,
     /// Something of it is on the screen, or was dropped.
     begun: bool,
@@ -145,7 +145,7 @@ impl Rows {
     /// Whether a row is kept for a line being typed, from now on; it is drawn by [`Rows::draw`].
     pub fn set_editing(&mut self, edits: bool) {
         if !edits && self.row == Row::Unknown {
-            // Whoever has the terminal now takes care of its row.
+            // The program that has the terminal now takes care of its row.
             self.row = Row::Empty;
         }
         if mem::replace(&mut self.edits, edits) && !edits {
@@ -329,9 +329,9 @@ impl Rows {
         }
     }
 
-    /// Somebody else had the terminal meanwhile. Where no line is edited the cursor is at the beginning
-    /// of a row, where a shell leaves it: what is on that row is not ours to erase, and an unfinished
-    /// line goes on behind its label.
+    /// Another program had the terminal meanwhile. Where no line is edited the cursor is at the
+    /// beginning of a row, where a shell leaves it: what is on that row is not ours to erase, and
+    /// an unfinished line goes on behind its label.
     pub fn lose(&mut self) {
         self.row = match self.edits {
             true => Row::Unknown,
@@ -398,7 +398,7 @@ impl Rows {
         }
     }
 
-    /// The end: what others did not finish is shown, and the next row is empty.
+    /// The end: others' unfinished lines are shown, and the next row is empty.
     pub fn finish(&mut self) {
         if self.open.as_ref().is_some_and(|open| !open.text.is_empty()) {
             self.lay();
@@ -411,7 +411,7 @@ impl Rows {
         self.row == Row::Text
     }
 
-    /// There is the beginning of a line of others on the row, which somebody else wrote.
+    /// On the row is the beginning of a line of others, which another program wrote.
     pub fn is_behind_text(&mut self) {
         self.row = Row::Text;
     }

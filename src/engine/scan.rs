@@ -20,9 +20,9 @@ pub const MOST: usize = 128;
 /// What was found at a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// Somebody listens.
+    /// A program listens.
     Open,
-    /// Somebody said that nobody does.
+    /// An answer says that none does.
     Refused,
     /// There was no answer in time.
     Silent,
@@ -144,9 +144,9 @@ impl Scan {
 pub struct Tally {
     /// Of all.
     pub all: usize,
-    /// At these somebody listens.
+    /// Ports at which a program listens.
     pub open: usize,
-    /// At these nobody does.
+    /// Ports at which none does.
     pub refused: usize,
     /// These did not answer.
     pub silent: usize,

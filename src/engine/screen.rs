@@ -1,16 +1,16 @@
 //! The screen: what the operator is shown, waiting for a stdout that may be slow or stuck.
 //!
-//! A bounded queue between the peers and stdout. Someone who cannot see everything in time must
-//! either hold the peers back (a pipe or file, which lose nothing) or miss something (a terminal
-//! while lines are relayed: those who speak wait for it for a [moment](patience::PATIENCE), then the class
-//! goes on, the oldest lines of those who said most are left out, and the operator is told how many).
+//! A bounded queue between the peers and stdout. A stdout that does not take everything in time
+//! either holds the peers back (a pipe or file, which lose nothing) or misses something (a terminal
+//! while lines are relayed: the members that speak wait for it for a [moment](patience::PATIENCE),
+//! then the class goes on, the oldest lines of those that said most are left out, and the operator
+//! is told how many).
 //!
-//! It promises: at most [`HIGH_WATER`] bytes are kept ([`LEAVES_OUT`] where lines may be left out, and twice
-//! that in the moment in which it is waited), and what the last read became, of which no more is
-//! to be read than [fits](Screen::fits); on a stream not a byte is
-//! added, changed or lost; on a terminal no two speakers share a line, every line begins with its
-//! speaker's label if there are labels, and nothing anybody says can act on the terminal or forge
-//! a label.
+//! It promises: at most [`HIGH_WATER`] bytes are kept ([`LEAVES_OUT`] where lines may be left out,
+//! and twice that in the moment in which it is waited), and what the last read became, of which no
+//! more is to be read than [fits](Screen::fits); on a stream not a byte is added, changed or lost;
+//! on a terminal no two speakers share a line, every line begins with its speaker's label if there
+//! are labels, and nothing a member says can act on the terminal or forge a label.
 
 mod patience;
 mod queue;
@@ -34,7 +34,8 @@ pub const HIGH_WATER: usize = 64 * 1024;
 /// Bytes waiting below which a full screen takes more again.
 pub const LOW_WATER: usize = 16 * 1024;
 
-/// The same of a screen that leaves lines out: what a terminal shows in a moment, and a quarter of it.
+/// The same of a screen that leaves lines out: as much as a terminal shows in a moment, and a
+/// quarter of it.
 pub const LEAVES_OUT: usize = 256 * 1024;
 const GOES_ON: usize = 64 * 1024;
 
@@ -44,8 +45,8 @@ const MOST_RECORDED: usize = 1024 * 1024;
 /// Bytes for a terminal that are made fit for it at a time.
 const PIECE: usize = 4 * 1024;
 
-/// What the label of a line and its end take besides the name in it: the marks that make it bold and
-/// coloured, brackets, a blank, the frame.
+/// The length of a line's label and end beside the name: the marks that make it bold and coloured,
+/// brackets, a blank, the frame.
 const LABEL: usize = 20;
 
 /// The speaker of the records; peers are numbered from 1.
@@ -59,9 +60,9 @@ pub enum Surface {
     Stream,
     /// The same without that line feed.
     RawStream,
-    /// Somebody's eyes: a line belongs to one speaker, and what would act is shown instead.
+    /// A terminal: a line belongs to one speaker, and characters that would act are shown instead.
     Terminal,
-    /// The same for somebody who wants the bytes as they are, whatever they do.
+    /// A terminal with `--raw-output`: the bytes go there as they are, whatever they do.
     RawTerminal,
 }
 
@@ -75,9 +76,10 @@ impl Surface {
 /// What to do when stdout does not keep up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overflow {
-    /// Report being full; whoever feeds the screen stops until it drains.
+    /// Report being full; the room stops feeding the screen until it drains.
     Backpressure,
-    /// The same for a moment; then leave out the oldest lines of those who said most, and count them.
+    /// The same for a moment; then leave out the oldest lines of the members that said most, and
+    /// count them.
     LeaveOut,
 }
 
@@ -95,12 +97,12 @@ pub struct Screen {
     /// What is shown is a record of what is said, not what is said: what makes the heads of its lines
     /// bold at a terminal, and what ends that.
     recorded: Option<(&'static str, &'static str)>,
-    /// Who wrote last, and whether in the middle of a line.
+    /// The last speaker, and whether it is in the middle of a line.
     speaker: Option<u32>,
     midline: bool,
-    /// Whoever wrote last will not go on with that line.
+    /// The last speaker will not go on with that line.
     abandoned: bool,
-    /// What of the speaker's bytes is not complete enough to be shown.
+    /// The rest of the speaker's bytes that is no complete character yet.
     escaper: Escaper,
     text: String,
     left_out: u64,
@@ -139,7 +141,7 @@ impl Screen {
         self.abandoned |= self.midline && self.speaker == Some(speaker);
     }
 
-    /// Whoever speaks with that number from now on is another than before, and begins a line.
+    /// From now on another speaker has this number, and begins a line.
     pub fn part(&mut self, speaker: u32) {
         self.speaker = self.speaker.filter(|last| *last != speaker);
     }
@@ -150,8 +152,8 @@ impl Screen {
         self.recorded = Some(marks);
     }
 
-    /// Queues a record of what was said, whole lines. Those who speak wait for a screen that is full, but not
-    /// everything that is recorded does: what is far beyond that is left out and counted.
+    /// Queues a record of what was said, whole lines. Members that speak wait for a full screen,
+    /// but not all that is recorded can wait: what is far beyond the limit is left out and counted.
     pub fn record(&mut self, text: &[u8]) {
         if self.closed || text.is_empty() {
             return;
@@ -246,7 +248,8 @@ impl Screen {
             self.midline = line.last() != Some(&b'\n');
         }
         if !self.midline && bytes.last() != Some(&b'\n') {
-            // What is held of the new line belongs to this speaker, though nothing of it shows.
+            // The held bytes of the new line belong to this speaker, though none of them is shown
+            // yet.
             self.begin_line(speaker, label);
         }
         text.clear();
@@ -293,8 +296,8 @@ impl Screen {
         self.patience.deadline().filter(|_| waits)
     }
 
-    /// Whether whoever feeds the screen should wait. Once full, until there is room for most of what it may
-    /// keep; but not for long where lines may be left out.
+    /// Whether the members that speak should wait. Once full, until there is room for most of what
+    /// it may keep; but not for long where lines may be left out.
     pub fn is_full(&self) -> bool {
         let waits = self.overflow == Overflow::Backpressure || self.patience.waits();
         waits && self.budget.is_spent()
@@ -326,7 +329,7 @@ impl Screen {
         self.midline
     }
 
-    /// Nobody will read any more: forgets what waits and whatever comes.
+    /// The output has no reader any more: forgets what waits and all that comes.
     pub fn close(&mut self) {
         self.queue.clear();
         self.budget.hold(0);

@@ -1,8 +1,9 @@
-//! Senders: who was heard by UDP, and may be answered.
+//! Senders: the addresses that were heard by UDP, and may be answered.
 //!
-//! There is no connection, so whoever sent something within a time is one to whom what is typed goes. Anybody can
-//! write anybody's address on a datagram: to an address that spoke once only, at most [`FACTOR`] times what came
-//! from it goes out (as RFC 9000, 8.1, has it for QUIC).
+//! There is no connection, so typed lines go to every address that sent something within a time. A
+//! sender can write any address on a datagram (RFC 2827 tells of networks that let it): to an
+//! address that spoke once only, at most [`FACTOR`] times what came from it goes out (as RFC 9000,
+//! 8.1, has it for QUIC).
 //!
 //! ```text
 //!   unknown ─► heard once (at most three times its bytes) ─► heard twice (everything)
@@ -10,8 +11,9 @@
 //!      └──────────────────┴──── not heard for the time ◄───────────┘
 //! ```
 //!
-//! It promises: at most [`MOST`] are remembered; where there are so many, who spoke once only makes way for another
-//! one, the longest silent first, and who spoke twice does not; a number is nobody else's afterwards.
+//! It promises: at most [`MOST`] are remembered; where there are so many, a sender that spoke once
+//! only makes way for another one, the longest silent first, and one that spoke twice does not; a
+//! number is never given again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,7 +29,7 @@ pub const MOST: usize = 1024;
 /// How many times what came from an address goes to it before it spoke again.
 pub const FACTOR: u64 = 3;
 
-/// Somebody was heard.
+/// A sender was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard<A> {
     /// One that is remembered, by its number.
@@ -59,7 +61,7 @@ struct Sender<A> {
 }
 
 impl<A: Copy + Ord> Senders<A> {
-    /// Nobody yet; whoever is not heard for so long is forgotten.
+    /// No sender yet; one that is not heard for so long is forgotten.
     pub fn new(time: Duration) -> Senders<A> {
         Senders {
             keys: BTreeMap::new(),
@@ -102,7 +104,7 @@ impl<A: Copy + Ord> Senders<A> {
         Heard::New(self.numbers, forgotten)
     }
 
-    /// Somebody who was not heard for the time: its number and address. It is no longer there.
+    /// Forgets a sender that was not heard for the time: its number and address.
     pub fn expired(&mut self, now: Instant) -> Option<(u32, A)> {
         let key = self.idle.expired(now)?;
         Some(self.forget(key))
@@ -121,7 +123,8 @@ impl<A: Copy + Ord> Senders<A> {
         self.idle.deadline()
     }
 
-    /// Who is to have a datagram of so many bytes now, and how many are not, since they spoke once only.
+    /// The senders that get a datagram of so many bytes now, and how many do not, since they spoke
+    /// once only.
     pub fn address(&mut self, len: usize) -> (Vec<A>, usize) {
         let mut addrs = Vec::with_capacity(self.all.len());
         for (_, sender) in &mut self.all {
@@ -140,7 +143,7 @@ impl<A: Copy + Ord> Senders<A> {
         self.all.len()
     }
 
-    /// Whether nobody is.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

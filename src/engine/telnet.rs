@@ -9,10 +9,10 @@
 //!   IAC SB … IAC SE, and any other IAC x        hidden                 nothing
 //! ```
 //!
-//! What we say is changed only where it would be taken for something else: 0xFF is doubled, and so is a NUL behind a CR.
-//! Ends of lines are what `-C` says. A telnet whose
-//! user pressed Ctrl-C throws away what comes until `IAC DO TIMING-MARK` (RFC 860) is answered, with WONT as well;
-//! so it goes on being readable.
+//! Our bytes are changed only where they would be taken for something else: 0xFF is doubled, and so
+//! is a NUL behind a CR. Ends of lines are what `-C` says. A telnet whose user pressed Ctrl-C
+//! throws away what comes until `IAC DO TIMING-MARK` (RFC 860) is answered, with WONT as well; so
+//! it goes on being readable.
 //!
 //! It promises: only what asks for something new is answered (RFC 1143), so no two sides can answer each other for
 //! ever; of answers that wait there is none twice, so there are never more than [`MOST`] bytes of them; whatever comes,
@@ -90,7 +90,7 @@ impl Reader {
                 State::Details => {}
                 State::DetailsCommand => match byte {
                     IAC => self.state = State::Details,
-                    // Who forgot the end of the details begins something else.
+                    // The sender forgot the end of the details, and begins something else.
                     byte => self.command(byte),
                 },
             }

@@ -1,9 +1,10 @@
-//! Typing: whether what is read at a terminal was typed, or came faster than anybody types.
+//! Typing: whether the bytes that are read at a terminal were typed, or came faster than a person
+//! types.
 //!
-//! A terminal sends a paste as if it were typed; brackets around it are a favour that not all of them
-//! do, and that what is pasted can end by itself. What cannot be imitated is a person's pace: who
-//! presses Enter has nothing behind it in the same read, and does not end another line within a tenth
-//! of a second.
+//! A terminal sends a paste as if it were typed; brackets around it are a favour that not all of
+//! them do, and that what is pasted can end by itself. A paste does not come at a person's pace: a
+//! typed Enter has nothing behind it in the same read, and no other line ends within a tenth of a
+//! second.
 //!
 //! It promises: a line that comes alone is typed, also if it comes in one read, as programs send it; so is
 //! the first of a paste that the transport hands on alone, since nothing waits to see what follows. Nothing
@@ -13,16 +14,16 @@
 use std::time::Duration;
 use std::time::Instant;
 
-/// What comes within this time after the end of a line, or after a paste, and ends a line itself, belongs
-/// to the same paste. Three keys in this time are more than anybody presses.
+/// A read that comes within this time after the end of a line, or after a paste, and ends a line
+/// itself, belongs to the same paste. A person does not press three keys in this time.
 pub const SAME_PASTE: Duration = Duration::from_millis(100);
 
 /// Bytes that come within this time of each other are one paste, if they began as one. Two keys may be
 /// pressed in it (they roll over each other), but not one after the other for a whole line.
 const SAME_STREAM: Duration = Duration::from_millis(20);
 
-/// The rest of a key follows its Esc within this time: a terminal sends it in one piece, and what carries it on may
-/// cut that. Nobody presses Esc and then another key so soon.
+/// The rest of a key follows its Esc within this time: a terminal sends it in one piece, and what
+/// carries it on may cut that. A person does not press Esc and then another key so soon.
 const SAME_KEY: Duration = Duration::from_millis(200);
 
 /// The beginning of a paste in brackets (xterm's control sequences, "Bracketed Paste Mode").

@@ -5,9 +5,9 @@
 //!   bytes ─► frames ─► what a member says, control, the end
 //! ```
 //!
-//! It promises: whatever comes, no more is kept of it than the head of a request
-//! ([`MAX_HEAD`](request::MAX_HEAD)) or one control frame; nothing is believed that a page of somebody
-//! else could have made a browser say.
+//! It promises: of what comes no more is kept than the head of a request
+//! ([`MAX_HEAD`](request::MAX_HEAD)) or one control frame; nothing is believed that a page of
+//! another site could have made a browser say.
 
 pub mod answer;
 pub mod condition;

@@ -9,12 +9,13 @@
 //! ```
 //!
 //! A connection takes its key in [`Peers`] as soon as it is accepted, and is registered once, with
-//! that key. Whoever is refused is told why in the protocol of its listener, and lingers
-//! until it had time to read that; who finds no place waits (`Waiting`) a moment before.
+//! that key. A peer that is refused is told why in the protocol of its listener, and lingers until
+//! it had time to read that; one that finds no place waits (`Waiting`) for a moment before.
 //!
-//! It promises: a turn accepts a bounded number of connections and does a bounded number of steps of
-//! handshakes; running out of descriptors loses nobody (who cannot be accepted waits in the backlog) and
-//! spins never (`Exhaustion`); of too many handshakes those that do not go on make way ([`Handshakes`]).
+//! It promises: a turn accepts a bounded number of connections and does a bounded number of steps
+//! of handshakes; running out of descriptors loses no connection (those that cannot be accepted
+//! wait in the backlog) and never spins (`Exhaustion`); of too many handshakes those that do not go
+//! on make way ([`Handshakes`]).
 
 mod exhaustion;
 mod handshaking;
@@ -49,7 +50,8 @@ use crate::io::world::World;
 /// Connections accepted in a turn.
 const BATCH: usize = 64;
 
-/// The listeners, and who is on the way from them to the room. See the module's documentation.
+/// The listeners, and the peers that are on the way from them to the room. See the module's
+/// documentation.
 pub(super) struct Accept<L> {
     listeners: Listeners<L>,
     admission: Admission,
@@ -58,13 +60,13 @@ pub(super) struct Accept<L> {
     exhaustion: Exhaustion,
     handshakes: Handshakes,
     waiting: Waiting,
-    /// Nobody else is let into the room.
+    /// No other peer is let into the room.
     is_closed: bool,
 }
 
 impl<L> Accept<L> {
-    /// Accepts from these listeners, which others may have open, too; from one of them, of that number, whoever
-    /// wants a file and not into the room.
+    /// Accepts from these listeners, which other processes may have open, too; the peers of one of
+    /// them, of that number, want a file and do not join the room.
     pub(super) fn new(
         listeners: Vec<L>,
         are_shared: bool,
@@ -83,7 +85,7 @@ impl<L> Accept<L> {
         }
     }
 
-    /// Who is let in, for whoever changes that.
+    /// Who is let in, for the operator's commands and the lists.
     pub(super) fn admission_mut(&mut self) -> &mut Admission {
         &mut self.admission
     }
@@ -93,7 +95,7 @@ impl<L> Accept<L> {
         self.listeners.collect(listener, event);
     }
 
-    /// Somebody may have come of whom no event has told yet.
+    /// A peer may have connected of which no event has told yet.
     pub(super) fn expect(&mut self) {
         self.listeners.expect();
     }
@@ -125,13 +127,14 @@ impl<L> Accept<L> {
         self.exhaustion.freed();
     }
 
-    /// Whether nobody else is let into the room.
+    /// Whether no other peer is let into the room.
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed
     }
 
-    /// No other peer is let into the room: the kernel refuses whoever comes from now on, and those who wait;
-    /// from a shared listener they are taken and closed. Who wants a file still comes.
+    /// No other peer is let into the room: the kernel refuses newcomers from now on, and those that
+    /// wait; from a shared listener they are accepted and closed. Peers that want a file are still
+    /// accepted.
     pub(super) fn close<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
         self.is_closed = true;
         peers.expect_nobody(now);
@@ -140,7 +143,7 @@ impl<L> Accept<L> {
         self.end_arriving(peers, |is_for_a_file| !is_for_a_file);
     }
 
-    /// Nor does anybody who wants a file, from now on.
+    /// No more peers that want a file are accepted from now on.
     pub(super) fn close_downloads<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>) {
         self.listeners.close_downloads();
         self.end_arriving(peers, |is_for_a_file| is_for_a_file);
@@ -170,7 +173,8 @@ impl<L> Accept<L> {
     {
         peers.end_lingering(now);
         self.exhaustion.look(now);
-        // A newcomer is not told again what somebody is known to have heard: that is asked before the first.
+        // A newcomer is not told again what a member is known to have heard: so the hub looks at
+        // the members before it lets the first newcomer in.
         let mut is_settled = false;
         let mut settle = |peers: &mut Peers<W::Stream, W::Device>| {
             if !std::mem::replace(&mut is_settled, true) {
@@ -197,7 +201,7 @@ impl<L> Accept<L> {
             admitted.extend(arrived.filter(|&key| self.step(key, peers, now)));
         }
         self.shake_hands(&mut admitted, peers, now);
-        // Who downloads has not joined.
+        // A peer that downloads has not joined.
         admitted.retain(|&key| peers.member(key).is_some());
         admitted
     }
@@ -217,7 +221,7 @@ impl<L> Accept<L> {
                 Some(Ok(accepted)) => return Some(accepted),
                 Some(Err(error)) if is_exhausted(&error) => {
                     tell_not_accepted(&error, peers, now);
-                    // Nor does somebody make way before it is asked what it heard.
+                    // Before a member makes way the hub looks at what it acknowledged.
                     peers.settle_trial(now);
                     self.exhaust(peers, now);
                     return None;
@@ -281,8 +285,9 @@ impl<L> Accept<L> {
             peers.arrive(conn);
             return Some(key);
         }
-        // Whoever is not wanted at all is not worth a handshake that costs something, and without one there
-        // are no words for why. How many are here is asked when it is over: who only connects takes no place.
+        // A peer whose address is not let in is not worth the cost of a handshake, and without one
+        // there is no way to tell it why. Whether there is a place is asked when the handshake is
+        // over: a peer that only connects takes none.
         if conn.has_costly_handshake()
             && let Err(refusal) = self.admission.ask_lists(conn.addr().ip())
         {
@@ -319,7 +324,7 @@ impl<L> Accept<L> {
         false
     }
 
-    /// Asks again for those who found no place. Returns who is in.
+    /// Asks again for the newcomers that found no place. Returns those that are in.
     fn admit_waiting<S: Stream, D: Device>(
         &mut self,
         peers: &mut Peers<S, D>,
@@ -431,7 +436,7 @@ fn tell_not_accepted<S: Stream, D: Device>(
     }
 }
 
-/// Somebody was not let in.
+/// A newcomer was not let in.
 fn tell_refused<S: Stream, D: Device>(
     addr: &Addr,
     refusal: AdmissionError,

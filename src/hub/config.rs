@@ -28,7 +28,7 @@ pub struct HubConfig {
     pub web: Option<WebConfig>,
     /// Whether and how to encrypt.
     pub tls: Option<tls::HubTls>,
-    /// Serve on after the end of stdin, and half-close nobody.
+    /// Serve on after the end of stdin, and half-close no member.
     pub keep_open: bool,
     /// Serve one peer and end with it.
     pub once: bool,
@@ -48,7 +48,7 @@ pub struct HubConfig {
     pub announced: u32,
     /// Read nothing of stdin before so many are here.
     pub wait_for: Option<usize>,
-    /// How many of the last lines whoever joins is given first.
+    /// How many of the last lines a newcomer is given first.
     pub history: usize,
     /// What to do about a peer that does not keep up.
     pub slow: SlowPeer,
@@ -58,7 +58,7 @@ pub struct HubConfig {
     pub rate: Option<Rate>,
     /// Lines on a terminal and in a chat begin with the time.
     pub times: bool,
-    /// When lines on a terminal begin with who said them, and whether in colour.
+    /// When lines on a terminal begin with their speakers' labels, and whether in colour.
     pub label: Label,
     /// See `label`.
     pub color: bool,
@@ -89,7 +89,7 @@ impl HubConfig {
             slow: self.slow,
             stall_timeout: self.stall_timeout,
             surface,
-            // Others speak that are not here: who said it must be seen from the start.
+            // People at other hubs speak, too: a label is needed from the start.
             label: match self.label {
                 Label::Auto if self.bus.is_some() => Label::Always,
                 label => label,

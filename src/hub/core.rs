@@ -6,13 +6,13 @@
 //!             of stdin                   each     hubs     each     there   others up
 //! ```
 //!
-//! Events only set bits and queue keys; all work is bounded; only *reap* takes a peer out. So no event
-//! can name a peer that is gone, nobody can starve another, and an idle hub makes no system call. Between
-//! reading what was typed and saying it those are let in who wait, whatever events told of them: a batch of
-//! them is there to hear what was typed after they connected.
+//! Events only set bits and queue keys; all work is bounded; only *reap* takes a peer out. So no
+//! event can name a peer that is gone, no peer can starve another, and an idle hub makes no system
+//! call. Between reading what was typed and saying it the core lets in a batch of waiting
+//! connections, with or without events of them: they hear what was typed after they connected.
 //!
-//! It promises: nothing a peer does ends the hub or stalls it; [`Status::Done`] is said only if all that
-//! was promised to somebody was acknowledged, what was being downloaded then included, or the operator
+//! It promises: nothing a peer does ends the hub or stalls it; [`Status::Done`] is said only if all
+//! that was promised to a peer was acknowledged, running downloads included, or if the operator
 //! commanded the end and was told what was not.
 
 use std::time::Duration;
@@ -88,7 +88,7 @@ pub enum Turn<S> {
     Wait(Option<Instant>),
     /// The hub is done.
     Exit(Status),
-    /// With `--once`: the one who came is served by somebody else.
+    /// With `--once`: the peer that came is served by the loop of a participant.
     HandOver(Box<Conn<S>>),
 }
 
@@ -98,7 +98,7 @@ pub struct Parts<W: World> {
     pub world: W,
     /// The listeners.
     pub listeners: Vec<W::Listener>,
-    /// Somebody else has them open, too.
+    /// Another process has them open, too.
     pub are_shared: bool,
     /// Whom the lists let in.
     pub lists: Lists,
@@ -124,7 +124,7 @@ pub struct Parts<W: World> {
 pub struct Uplink<S> {
     /// Calls its servers.
     pub caller: Box<dyn Call<S>>,
-    /// What nobody else knows.
+    /// A secret of this hub.
     pub seed: [u8; 32],
 }
 
@@ -133,7 +133,7 @@ pub struct Uplink<S> {
 pub struct Visits {
     /// Where they find the page, if that is known.
     pub page: Option<String>,
-    /// What nobody else knows.
+    /// A secret of this hub.
     pub secret: [u8; 32],
 }
 
@@ -315,7 +315,7 @@ impl<W: World> Core<W> {
         if self.peers.reap(now) {
             self.accept.freed();
         }
-        // Another may come in the next turn before it is looked who is idle.
+        // Another peer may come in the next turn before the core looks for idle members.
         self.withhold(now);
         self.peers.tell_here(now);
         self.peers.news.sum_up(now);
@@ -327,7 +327,7 @@ impl<W: World> Core<W> {
         }
         self.tell_who_lingers(now);
         self.show()?;
-        // What was shown just now may have been the last that was waited for.
+        // The bytes that were shown just now may have been the last that the end waited for.
         match self.outcome(now) {
             Some(status) => Ok(Turn::Exit(status)),
             None => Ok(Turn::Wait(self.wakes_at(now))),
@@ -340,7 +340,7 @@ impl<W: World> Core<W> {
         self.peers.withhold(withholds, now);
     }
 
-    /// The end of the input: nobody else is let in, and everybody is told that nothing follows.
+    /// The end of the input: no other peer is let in, and all are told that nothing follows.
     fn close_if_finished(&mut self, now: Instant) {
         if self.operator.finished() != Some(now) {
             return;
@@ -388,9 +388,9 @@ impl<W: World> Core<W> {
         Ok(())
     }
 
-    /// Lets those in who have come and may. Returned is who came, where only one is served.
+    /// Lets in the newcomers that may come in. Returns the one that came, where only one is served.
     fn accept(&mut self, now: Instant) -> Option<Conn<W::Stream>> {
-        // Whoever comes when it has begun would get a part only.
+        // A peer that comes after the beginning would get a part only.
         self.begin_transfer(now);
         let admitted = self.accept.turn(&mut self.world, &mut self.peers, now);
         let mut later = admitted.len();
@@ -444,7 +444,8 @@ impl<W: World> Core<W> {
         }
     }
 
-    /// Of a transfer that is drawn: who is here still, though nothing more will be said to them.
+    /// Of a transfer whose progress is drawn: the members that are still here, though they have
+    /// everything.
     fn tell_who_lingers(&mut self, now: Instant) {
         if self.operator.finished().is_some()
             && self.peers.is_acknowledged()
@@ -589,7 +590,7 @@ impl<W: World> Core<W> {
         if let Some(line) = self.peers.tell_digests(now) {
             self.display.say(&line);
         }
-        // Who was here still may be told of on stdout.
+        // Records of the members that were still here may go to stdout.
         let shown = self.show();
         if let Some(console) = self.operator.console_mut() {
             ended = console.ending(shown.and(ended));
@@ -615,7 +616,7 @@ impl<W: World> Core<W> {
         Ok(self.peers.unheard_by_class().map(|lines| (wakes_at, lines)))
     }
 
-    /// The room: who is here, and what is owed to whom. The simulation compares it with its model.
+    /// The room: its members, and what each is owed. The simulation compares it with its model.
     pub fn room(&self) -> &Room {
         &self.peers.room
     }
@@ -630,7 +631,7 @@ impl<W: World> Core<W> {
         self.operator.is_silent() || self.operator.finished().is_some()
     }
 
-    /// Whether one is served, by somebody else.
+    /// Whether a single peer is served, by the loop of a participant.
     pub fn is_once(&self) -> bool {
         self.config.once
     }
@@ -640,17 +641,17 @@ impl<W: World> Core<W> {
         self.transfer.is_whole()
     }
 
-    /// The records, for whoever opens them anew.
+    /// The records, for `Reload`, which opens them anew.
     pub fn records_mut(&mut self) -> Option<&mut Records<W::Device>> {
         self.peers.records_mut()
     }
 
-    /// The lists of who is let in were read again. Who is here stays.
+    /// The lists of who is let in were read again. The members that are here stay.
     pub fn set_lists(&mut self, lists: Lists) {
         self.accept.admission_mut().set_lists(lists);
     }
 
-    /// The records, to be finished by whoever may wait for them.
+    /// The records, to be finished by the caller, which may wait for them.
     pub fn take_records(&mut self) -> Option<Records<W::Device>> {
         self.peers.take_records()
     }

@@ -1,8 +1,8 @@
 //! What the person at the hub sees: the screen on stdout, notices on stderr, and on one terminal both
 //! above the line being typed.
 //!
-//! It promises: a stdout that is stuck stops nobody; one that is closed is told of once, and the hub
-//! serves on.
+//! It promises: a stdout that is stuck does not stop the class; a closed one is told once, and the
+//! hub serves on.
 
 use std::io;
 use std::time::Instant;
@@ -62,7 +62,7 @@ impl<D: Device> Display<D> {
         }
     }
 
-    /// Without stdout nothing goes on, and whoever sees that it is [lost](Display::lost_stdout) tells.
+    /// A caller that finds stdout [lost](Display::lost_stdout) tells so.
     pub(crate) fn end_with_stdout(&mut self) {
         self.needs_stdout = true;
     }
@@ -186,7 +186,7 @@ impl<D: Device> Display<D> {
         }
         let rows = rows.current();
         if self.stdout.write_rows(rows).is_err() {
-            // The next thing shown will tell, if there is anybody to tell.
+            // The next write will find it out, if there is one.
             rows.forget();
         }
     }
@@ -251,8 +251,8 @@ impl<D: Device> Display<D> {
         }
     }
 
-    /// The end: nothing more is drawn, and notices are written as far as they can be at once. What is
-    /// said after that does not stand behind a line of a peer.
+    /// The end: nothing more is drawn, and notices are written as far as they can be at once. Text
+    /// that is written after that does not stand behind a line of a peer.
     pub(crate) fn finish(&mut self) {
         self.flush_stderr();
         if self.rows.as_ref().is_some_and(|rows| rows.is_midline()) && self.stderr.is_stdout() {

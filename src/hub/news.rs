@@ -1,8 +1,8 @@
 //! News: everything that a peer can make the hub say on stderr, and how much of it is said.
 //!
 //! A peer that connects costs a few packets; a line about it, a hundred bytes of somebody's log. So
-//! whatever a peer can cause is asked for first, and said through the [`Permit`] that comes of it: no
-//! other room of the hub that has to do with peers can write to the log (`tests/layers.rs`).
+//! a message that a peer can cause needs a [`Permit`] from here, and is said through that: no other
+//! module of the hub that has to do with peers can write to the log (`tests/layers.rs`).
 //!
 //! ```text
 //!   something happened ─► ask ─► Permit ─► say
@@ -46,7 +46,7 @@ pub enum Topic {
     Refused,
     /// Its handshake came to nothing.
     Stranger,
-    /// It does something that nobody can understand.
+    /// It sends something that the hub and the others cannot understand.
     Odd,
     /// It was accepted, and then could not be served.
     Unserved,
@@ -121,7 +121,7 @@ impl Topic {
         }
     }
 
-    /// What is told to a person at a terminal without asking has a target of its own.
+    /// Messages that a person at a terminal gets without `-v` have a target of their own.
     fn target(self) -> &'static str {
         match (self, self.level()) {
             (Topic::Explained, _) => EXPLAIN,
@@ -147,7 +147,7 @@ impl Topic {
         }
     }
 
-    /// What is said of so many that were not told of one by one.
+    /// The sentence for so many events that were not told one by one.
     fn sum(self, count: u64) -> String {
         let what = match self {
             Topic::Joined => "more joined",
@@ -212,7 +212,7 @@ impl News {
     pub fn ask_of(&mut self, topic: Topic, count: u64, now: Instant) -> Option<Permit> {
         let limiter = &mut self.limiters[topic as usize];
         if !topic.is_told() {
-            // Nobody is woken to tell how much was not told.
+            // The hub does not wake up to tell how much was not told.
             limiter.count_silently(count);
             return None;
         }

@@ -11,10 +11,9 @@
 //!    └─► quit                                keyboard; or `--keep-open`
 //! ```
 //!
-//! It promises: nothing is read before it is wanted but one chunk, so that an end is known early;
-//! what is pasted or piped is never a command, and what is for one alone is never said to everybody; a
-//! mistyped command is never said; the end waits until
-//! what was said before it is known to be read by somebody.
+//! It promises: only one chunk is read before it is wanted, so that an end is known early; pasted
+//! or piped text is never a command, and a private line is never said to everybody; a mistyped
+//! command is never said; the end waits until a member is known to read what was said before it.
 
 mod commands;
 mod cooked;
@@ -51,7 +50,8 @@ enum State {
     Open,
     /// Nothing more will be read, and what is pending is still to be said.
     Ended,
-    /// All was said, the line without an end included; it is waited for that somebody heard it.
+    /// All was said, the line without an end included; the operator waits until a member has heard
+    /// it.
     Said,
     /// Nothing was ever said, and there is no keyboard.
     Silent,
@@ -223,7 +223,8 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// Tells the operator something, whatever the verbosity; at a keyboard, for elsewhere nobody asked.
+    /// Tells the operator something, whatever the verbosity; only at a keyboard, since a script did
+    /// not ask.
     pub(super) fn answer(&mut self, text: &str) {
         let is_typed = self.is_typed();
         for line in text.lines() {

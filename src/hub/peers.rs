@@ -88,32 +88,32 @@ use crate::io::stream::Stream;
 /// All connections, and what is to be done for each. See the module's documentation.
 pub struct Peers<S, D = Descriptor> {
     conns: Slab<Peer<S>>,
-    /// Who is in, and what everybody says.
+    /// The members, and every rule about them.
     pub room: Room,
-    /// Who has something to say.
+    /// Peers that have something to say.
     speakers: Speakers,
-    /// Who is owed something, and the kernel has room.
+    /// Peers that are owed something and whose socket has room.
     owed: Vec<usize>,
-    /// Who leaves.
+    /// Peers that leave.
     exits: Exits,
     overdue: Vec<(usize, Overdue)>,
-    /// Who is not in the room and may read why.
+    /// Peers that were refused and may still read why.
     lingering: Lingering,
     /// Where the shared stream ended when everybody was last queued to be flushed.
     flushed: u64,
     /// Nothing will ever follow what was said.
     says_no_more: bool,
-    /// Nobody else will join.
+    /// No other peer will join.
     expects_nobody: bool,
-    /// Whoever is owed nothing is told that nothing will follow.
+    /// A member that is owed nothing is told that nothing will follow.
     half_closing: bool,
     /// The hub ends soon after everything was acknowledged.
     lingers: bool,
-    /// Who is proven to be there is promised what was and will be said.
+    /// Members that are proven to be there are promised all that was and will be said.
     promises: bool,
-    /// Whose departure would leave something undelivered that was promised.
+    /// Members that were promised something: if one leaves before it has it, that is a loss.
     shortfall: Shortfall,
-    /// What the peers make us say on stderr.
+    /// Messages on stderr that peers can cause.
     pub news: News,
     /// Only where something is to be recorded.
     records: Option<Box<Records<D>>>,
@@ -123,27 +123,27 @@ pub struct Peers<S, D = Descriptor> {
     explaining: Option<Box<Explaining>>,
     /// Bytes that the operator said to everybody.
     pub said: u64,
-    /// Bytes received from those who left.
+    /// Bytes received from peers that left.
     received: u64,
     looks: Looks,
-    /// When to look who answers, while something is on its way to anybody.
+    /// When to look which peers answer, while something is on its way to any.
     checkup: Option<Instant>,
     /// How many are here of each address, if that matters.
     headcount: Option<Headcount>,
-    /// Who may not be idle for how long, if anybody may not.
+    /// The limit for idle members (`-i`), if there is one.
     idle: Option<Idle>,
-    /// What the operator says is not read until others have come: until then nobody is idle.
+    /// The operator's input is not read until others have come: until then no member is idle.
     withholds: bool,
-    /// What is known of those who come from browsers, if they can.
+    /// What is known of members from browsers, if they can come.
     visitors: Option<Box<Visitors>>,
-    /// Who downloads, if a file is offered.
+    /// The downloads, if a file is offered.
     downloads: Option<Box<Downloads>>,
     /// Only where the class is more than this hub.
     link: Option<Box<Link<S>>>,
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// Nobody yet, in this room.
+    /// No peer yet, in this room.
     pub fn new(room: Room) -> Peers<S, D> {
         Peers {
             conns: Slab::new(),
@@ -177,12 +177,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// From now on whoever joins and is idle for so long is disconnected.
+    /// A member that joins from now on and is idle for so long is disconnected.
     pub fn limit_idle(&mut self, limit: Duration) {
         self.idle = Some(Idle::new(limit));
     }
 
-    /// What was said last is looked after until everybody acknowledged it (`--send-only`).
+    /// The hub looks at what was acknowledged until all have acknowledged the last word
+    /// (`--send-only`).
     pub fn linger(&mut self) {
         self.lingers = true;
     }
@@ -235,7 +236,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.note_preamble(key);
         self.touch(key, now);
         self.record_of(key, Records::joined);
-        // Of what came with the end of a handshake, or before it, no event will tell.
+        // Bytes may have come with the end of the handshake, or before it: no further event tells
+        // of them.
         self.queue_read(key);
         if self.conns[key].conn.is_closing() {
             self.note_closing(key);
@@ -243,13 +245,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.queue_flush(key);
     }
 
-    /// What a handshake wrote, and a greeting, may be acknowledged by a peer that is gone by now.
+    /// The bytes of a handshake and of a greeting may have been acknowledged by a peer that is gone
+    /// by now.
     fn note_preamble(&mut self, key: usize) {
         let peer = &mut self.conns[key];
         if peer.conn.is_wire() {
             return;
         }
-        // What is wrong the next read or write will tell.
+        // The next read or write reports the error.
         let _ = peer.conn.flush();
         let preamble = peer.conn.tcp_info().map_or(0, |info| info.written);
         *peer.ledger_mut() = Ledger {
@@ -288,7 +291,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         false
     }
 
-    /// Takes the connection of a peer out for good: somebody else serves it.
+    /// Takes the connection of a peer out for good: another loop serves it.
     pub fn hand_over(&mut self, key: usize, now: Instant) -> Option<Conn<S>> {
         self.room.leave(key, now)?;
         self.conns.try_remove(key).map(|peer| peer.conn)
@@ -306,8 +309,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             .filter(|peer| peer.is_member() && !peer.leaving)
     }
 
-    /// How many bytes of the operator's are wanted now, at most. What is said to those who are just leaving
-    /// nobody would hear: they are read first.
+    /// How many bytes of the operator's are wanted now, at most. Members that are just leaving
+    /// would not hear it: their last words are read first.
     pub(super) fn input_budget(&self) -> usize {
         if self.are_all_closing() || self.waits_for_class() {
             return 0;

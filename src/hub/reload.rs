@@ -1,8 +1,10 @@
-//! Reloading: what SIGHUP has read again and opened anew, where stdin is no terminal.
+//! Reloading: the files that SIGHUP makes the hub read again or open anew, where stdin is no
+//! terminal.
 //!
-//! The files of `--allowfile` and `--denyfile` are read again, and those of `--transcript`, `--events`, `-o` and `-x` opened
-//! by their names, so that a log can be rotated. Names of hosts are not looked up again, since the class would
-//! wait for that; who is here stays; and what cannot be read or opened leaves everything as it was.
+//! The files of `--allowfile` and `--denyfile` are read again, and those of `--transcript`,
+//! `--events`, `-o` and `-x` opened by their names, so that a log can be rotated. Names of hosts
+//! are not looked up again, since the class would wait for that; members that are here stay; and a
+//! file that cannot be read or opened leaves everything as it was.
 //!
 //! It promises: a hub that has nothing to reload, and one whose terminal hung up, ends by SIGHUP as any
 //! program does.
@@ -20,7 +22,7 @@ use crate::io::record::Records;
 use crate::io::world::Kernel;
 use crate::status::NOTICE;
 
-/// What can be reloaded. See the module's documentation.
+/// The files that can be reloaded. See the module's documentation.
 pub(super) struct Reload {
     guard: Guard,
     /// Where records can be opened anew.
@@ -46,7 +48,7 @@ impl Reload {
         self.folders.iter().map(PathBuf::as_path).collect()
     }
 
-    /// Whether SIGHUP was sent by somebody, and is not of the terminal that hung up.
+    /// Whether a process sent SIGHUP, and not the kernel because the terminal hung up.
     pub(super) fn is_wanted(&self) -> bool {
         !self.had_terminal || job::has_terminal()
     }

@@ -7,9 +7,9 @@
 //!            one left
 //! ```
 //!
-//! It promises: nothing of stdin is said before as many are here as were asked for, and no more than a
-//! [trial](crate::engine::room::TRIAL) before as many are known to be there; what has begun goes on,
-//! whoever leaves, and whoever comes then is refused instead of getting a part.
+//! It promises: nothing of stdin is said before as many are here as were asked for, and no more
+//! than a [trial](crate::engine::room::TRIAL) before as many are known to be there; a transfer that
+//! has begun goes on, whoever leaves, and a newcomer is refused then instead of getting a part.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -34,21 +34,21 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Transfer {
     /// How many must be here before anything is said.
     awaited: Option<usize>,
-    /// What is said is one whole: a file, or a pipe that its receivers were waited for with.
+    /// The input is one whole: a file, or a pipe with `--wait-for`.
     is_whole: bool,
     /// Only where there is a terminal to draw it on.
     progress: Option<TransferProgress>,
     /// When as many were here as were waited for.
     began: Option<Instant>,
-    /// It goes on whoever leaves.
+    /// It goes on, also if receivers leave.
     has_begun: bool,
     /// Those who were here then.
     receivers: usize,
     /// A line for each of those that have all of it, when it is over.
     whole: Option<Vec<String>>,
-    /// Since when everybody has all of it, and somebody is here still.
+    /// Since when all receivers have all of it, while some are still here.
     complete: Option<Instant>,
-    /// Who is waited for was told.
+    /// The operator was told for whom the hub waits.
     is_wait_told: bool,
 }
 
@@ -86,7 +86,7 @@ impl Transfer {
         !self.has_begun && peers.staying() < wanted
     }
 
-    /// Whether it waits for somebody to come.
+    /// Whether it waits for receivers to come.
     pub(super) fn is_waiting<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> bool {
         let awaited = self.awaited.unwrap_or(0);
         !self.has_begun && peers.staying() < awaited
@@ -100,16 +100,16 @@ impl Transfer {
         }
     }
 
-    /// How many are here, in words, those not counted who came `later`.
+    /// How many are here, in words, without those that came `later`.
     pub(super) fn here<S: Stream, D: Device>(&self, peers: &Peers<S, D>, later: usize) -> String {
         match self.awaited.filter(|_| !self.has_begun) {
-            // Who only receives may have ended its side at once.
+            // A participant that only receives may have ended its side at once.
             Some(awaited) => format!("{} of {awaited} here", peers.staying() - later),
             None => format!("{} here", peers.room.here() - later),
         }
     }
 
-    /// Whether nobody else may come, now that it has begun.
+    /// Whether no other peer may come, now that it has begun.
     pub(super) fn is_closed(&self) -> bool {
         self.is_whole && self.has_begun
     }
@@ -119,8 +119,8 @@ impl Transfer {
         self.is_closed() && peers.promised_here() == 0
     }
 
-    /// Takes note of who came and who is known to be there. Returns whether it begins now, as far as
-    /// anybody can see.
+    /// Takes note of how many came and how many are known to be there. Returns whether it seems to
+    /// begin now.
     pub(super) fn begin_if_complete<S: Stream, D: Device>(
         &mut self,
         peers: &mut Peers<S, D>,
@@ -129,7 +129,7 @@ impl Transfer {
         if self.has_begun {
             return false;
         }
-        // As many acknowledged something: who leaves now was one of them.
+        // Enough have acknowledged something: a receiver that leaves now was one of them.
         let is_proven = self.is_whole && !peers.room.is_on_trial();
         if !is_proven && self.is_short(peers) {
             if self.began.take().is_some() {
@@ -197,8 +197,8 @@ impl Transfer {
         Some(progress.line(moved(peers), slowest, columns, now))
     }
 
-    /// Everybody who is here has all of it. Returns whether it is to be told now for whom is waited: those who
-    /// leave by themselves have had the time for that.
+    /// All that are here have all of it. Returns whether to tell now for whom the hub waits:
+    /// receivers that leave by themselves have had the time for that.
     pub(super) fn lingers(&mut self, now: Instant) -> bool {
         let complete = *self.complete.get_or_insert(now);
         let is_due = self.progress.is_some() && !self.is_wait_told && now >= complete + PATIENCE;
@@ -280,7 +280,7 @@ pub(super) fn is_whole(remaining: Option<u64>, awaited: Option<usize>, keeps_ope
     !keeps_open && (awaited.is_some() || remaining.is_some_and(|left| left > 0))
 }
 
-/// What was moved: by it we know whether there is something new to be drawn.
+/// The number of bytes that were moved: when it changes, there is something new to draw.
 fn moved<S: Stream, D: Device>(peers: &Peers<S, D>) -> (u64, u64) {
     (peers.said, peers.room.retained())
 }

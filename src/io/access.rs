@@ -2,8 +2,8 @@
 //! at the start; the files may be read again while the hub runs, and names are not looked up then.
 //!
 //! It promises: a list that cannot be understood as a whole is an error that names the file, the
-//! line and the word, and nobody is let in by a list that was read in part; what is read again waits
-//! for nothing but a disk.
+//! line and the word, and no address is let in by a list that was read in part; reading a list
+//! again waits only for a disk.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -27,19 +27,19 @@ use crate::io::net::Family;
 use crate::io::net::Lookup;
 use crate::io::net::Patience;
 
-/// What a list may hold, as a second line for who gave something else.
+/// The words that a list may hold, as a second line of the error about another one.
 const HINT: &str = "A host is an address, a prefix as 192.0.2.0/24, a range as 192.0.2.1-99, or a \
                     name.";
 
 /// The longest file that is read again, in bytes: the class waits meanwhile.
 const MOST: u64 = 1024 * 1024;
 
-/// Who may connect, as it was given.
+/// The lists of who may connect, as they were given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// The only ones who may, unless this is empty.
+    /// The only hosts that may, unless this is empty.
     pub allow: List,
-    /// Those who may not.
+    /// The hosts that may not.
     pub deny: List,
     /// Whether names are looked up.
     pub lookup: Lookup,
@@ -160,7 +160,7 @@ impl AddressBook for Known<'_> {
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn BufRead>, Error> {
-        // Whoever opens a pipe to read it waits for its writer.
+        // open(2) of a FIFO for reading waits for a writer (fifo(7)).
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = rustix::fs::open(path, flags, Mode::empty());
         let file = File::from(file.map_err(|e| cannot_read(path, &e.into()))?);

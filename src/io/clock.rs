@@ -1,7 +1,6 @@
-//! The clock on the wall: what the time is to people, for lines that say when something was.
+//! The clock on the wall: the time of day, for lines that say when something was.
 //!
-//! It promises: nothing waits for it or counts by it, since anybody may set it; it opens no file after it was
-//! made.
+//! It promises: no wait or count uses it, since it can be set; it opens no file after it was made.
 
 use std::time::SystemTime;
 

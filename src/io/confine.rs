@@ -1,14 +1,15 @@
-//! Confinement: what a process that has opened all it needs gives up for good.
+//! Confinement: the rights that a process gives up for good when it has opened all it needs.
 //!
-//! A hub listens to strangers for hours with the rights of whoever started it. Linux can take from
-//! it, without any privilege, what it has no use for (Landlock, `landlock(7)`): writing, making or
-//! removing files, running programs, and reaching out over TCP. Descriptors that are open, or are
-//! accepted, stay what they are. Reading is left: `/proc` is read for job control at any time.
+//! A hub listens to strangers for hours with the rights of the user who started it. Linux can take
+//! rights from it that it does not need, without any privilege (Landlock, `landlock(7)`): writing,
+//! making or removing files, running programs, and reaching out over TCP. Descriptors that are
+//! open, or are accepted, stay what they are. Reading is left: `/proc` is read for job control at
+//! any time.
 //!
-//! It promises: as much of that as the kernel knows, and where it knows nothing of it, nothing;
-//! said with `-vv`. Who begins its records anew (SIGHUP) keeps the right to make files and write
-//! to them, in their folders only; who collects answers, the right to make, write and rename files in
-//! that folder; who is joined with other hubs, the right to connect.
+//! It promises: as much of that as the kernel supports, which may be nothing; `-vv` says how much.
+//! A hub that opens its records anew (SIGHUP) keeps the right to make files and write to them, in
+//! their folders only; one that collects answers, the right to make, write and rename files in that
+//! folder; one that is joined with other hubs, the right to connect.
 
 use std::path::Path;
 
@@ -161,7 +162,7 @@ mod tests {
                         denied(TcpStream::connect(addr).map(drop));
                         denied(TcpListener::bind("127.0.0.1:0").map(drop));
                     }
-                    // What was named may go; what is read or was open goes on.
+                    // Reading goes on, and files in the folder of `removes` may be removed.
                     assert_eq!(
                         fs::read_to_string(place.join("there")).unwrap(),
                         "something"

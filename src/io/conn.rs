@@ -2,9 +2,9 @@
 //!
 //! A bit of [`Readiness`] leads to a read or a write, and that tells the truth.
 //!
-//! It promises: one system call per call, bounded by the buffer given; the last bytes before a reset
-//! or a close are read before either is reported. What the stream is (`S`) does not matter, so the
-//! same rules are tested over a stream that no kernel has.
+//! It promises: one system call per call, bounded by the buffer given; the last bytes before a
+//! reset or a close are read before either is reported. The rules hold for any stream (`S`), so
+//! they are tested over a model of one, without a kernel.
 
 #[cfg(feature = "web")]
 mod fetching;
@@ -65,7 +65,7 @@ impl Conn {
     /// Registers it, once and for all.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.stream.register(registry, token)
     }
@@ -73,7 +73,7 @@ impl Conn {
     /// Takes it out of the registry that it was registered with, so that another can watch it.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.stream.deregister(registry)
     }
@@ -141,7 +141,8 @@ impl<S: Stream> Conn<S> {
         }
     }
 
-    /// What is to be told now of what happened, the kernel's account asked if it may say more.
+    /// The sentences that are to be told now, after a look at the kernel's account if it may say
+    /// more.
     pub fn tell(&mut self, now: Instant) -> Vec<Sentence> {
         let Some(story) = &mut self.story else {
             return Vec::new();
@@ -201,7 +202,7 @@ impl<S: Stream> Conn<S> {
         self.stream.is_wire()
     }
 
-    /// Whether the kernel tells when nobody is at the other end any more.
+    /// Whether the kernel tells when the other end is closed altogether.
     pub fn tells_hang_up(&self) -> bool {
         self.stream.tells_hang_up()
     }
@@ -344,7 +345,7 @@ impl<S: Stream> Conn<S> {
         Ok(())
     }
 
-    /// What the kernel knows of the way to the other side. None: it does not tell.
+    /// The kernel's account of the connection. None: there is no such account.
     pub fn tcp_info(&self) -> Option<TcpInfo> {
         self.stream.tcp_info()
     }
@@ -462,7 +463,7 @@ impl<S: Stream> Conn<S> {
     }
 }
 
-/// Who is told what happens: the story, if it is explained.
+/// The witness of what happens: the story, if it is explained.
 fn witness<'a>(
     story: &'a mut Option<Box<Story>>,
     unexplained: &'a mut Unexplained,

@@ -10,8 +10,8 @@
 //!   Good question, A_                  <- the row: never above, never torn
 //! ```
 //!
-//! It promises: the line being typed is never mixed with anything; a terminal that is stopped
-//! stops nobody; the terminal is left as it was found.
+//! It promises: the line being typed is never mixed with anything; a terminal that is stopped does
+//! not stop the class; the terminal is left as it was found.
 
 use std::io;
 use std::mem;
@@ -214,7 +214,7 @@ impl<D: Device> Console<D> {
                 Event::Redraw => self.redraw(),
                 Event::Interrupt => self.interrupt(),
                 Event::Suspend => {
-                    // Obeyed in the next turn; what is behind it is understood when we go on.
+                    // Obeyed in the next turn; the keys behind it are read when we go on.
                     signals::suspend(job::is_ours(rustix::stdio::stdin()));
                     return None;
                 }
@@ -224,8 +224,8 @@ impl<D: Device> Console<D> {
         }
     }
 
-    /// Ctrl-C with nothing typed: the signal of that is obeyed in the next turn. What is behind it is not
-    /// for us.
+    /// Ctrl-C with nothing typed: the signal of that is obeyed in the next turn. The keys behind it
+    /// are not for us.
     fn interrupt(&mut self) {
         self.next_key = self.last_key;
         signals::interrupt(job::is_ours(rustix::stdio::stdin()));
@@ -259,11 +259,12 @@ impl<D: Device> Console<D> {
             self.looks_at = None;
         } else if self.looks_at.is_none_or(|at| at <= now) {
             self.looks_at = Some(now + LOOK);
-            // What the kernel has edited is read as that first.
+            // A line that the kernel has edited is read as that first.
             if !self.stdin.is_ready() && Terminal::is_ours() {
                 self.rows.lose();
                 self.enter();
-                // What is in the kernel's unfinished line is keys now, of which no event tells.
+                // The kernel's unfinished line can be read as keys now (without ICANON,
+                // termios(3)), and no event tells of that.
                 self.stdin.expect();
             }
         }
@@ -403,15 +404,16 @@ impl<D: Device> Console<D> {
         self.resume();
     }
 
-    /// The program goes on after it was stopped: whoever had the terminal may have changed it, or
-    /// nobody had it, and the row is there.
+    /// The program goes on after it was stopped: another program may have had the terminal and
+    /// changed it; or none had it, and the row is still there.
     fn resume(&mut self) {
         self.rows.lose();
         self.enter();
         self.resize();
     }
 
-    /// Gives the terminal back, for good. What it does not take at once is not waited for.
+    /// Gives the terminal back, for good. Does not wait for a terminal that does not take the rest
+    /// at once.
     pub fn leave(&mut self, output: &mut Output<D>) {
         if self.terminal.is_editing() {
             self.rows.finish();

@@ -1,12 +1,12 @@
 //! A standard descriptor, read and written without ever blocking and without touching its flags.
 //!
-//! `O_NONBLOCK` belongs to the open file description, which the shell, the rest of the pipeline
-//! and the two other standard descriptors share; a program that sets it there breaks its
-//! neighbours, and one that is killed cannot put it back. So a terminal, pipe or FIFO is opened a
-//! second time under its own name, which makes a description of our own (a terminal of another user,
-//! as after `su`, as `/dev/tty`, if it controls our session); a socket takes a flag per call; what can
-//! be neither is asked by `poll(2)` each time and given no more than surely fits; and a file is simply
-//! read and written, which is never for long.
+//! `O_NONBLOCK` belongs to the open file description, which the shell, the rest of the pipeline and
+//! the two other standard descriptors share; a program that sets it there breaks its neighbours,
+//! and one that is killed cannot put it back. So a terminal, pipe or FIFO is opened a second time
+//! under its own name, which makes a description of our own (a terminal of another user, as after
+//! `su`, as `/dev/tty`, if it controls our session); a socket takes a flag per call; a descriptor
+//! that allows neither is asked by `poll(2)` each time and given no more than surely fits; and a
+//! file is simply read and written, which is never for long.
 //!
 //! It promises: no call blocks (a file's excepted, and that of a terminal of another user without a
 //! session of its own, if it is stopped in the very moment after it was asked), and descriptors 0, 1 and 2 are left exactly as
@@ -45,9 +45,9 @@ use crate::io::job;
 /// Bytes that surely fit into a pipe that `poll(2)` calls writable: `PIPE_BUF`, see `pipe(7)`.
 const GATED_WRITE: usize = 4096;
 
-/// The size a pipe is given, in bytes, if its owner may: what Linux allows everybody
-/// (`fs.pipe-max-size`). In the usual 64 KiB the two ends of a busy pipe take turns waking each
-/// other; with 1 MiB three times as much goes through. It stays with the pipe and does no harm.
+/// The size a pipe is given, in bytes: as much as Linux allows every user (`fs.pipe-max-size`). In
+/// the usual 64 KiB the two ends of a busy pipe take turns waking each other; with 1 MiB three
+/// times as much goes through. It stays with the pipe and does no harm.
 pub const PIPE_SIZE: usize = 1024 * 1024;
 
 /// The two directions a standard descriptor can have.
@@ -100,7 +100,7 @@ impl Descriptor {
     /// Opens a file to write at its end, which is its beginning if it is not to be `appended` to.
     ///
     /// # Errors
-    /// What the system says; `ENXIO` for a FIFO that nobody reads, and for a socket.
+    /// The error of the system call; `ENXIO` for a FIFO without a reader, and for a socket.
     pub fn open(path: &Path, appended: bool) -> io::Result<Descriptor> {
         let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND;
         flags |= OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

@@ -1,7 +1,7 @@
-//! A device: what is read as standard input, or written as an output.
+//! A device: a descriptor that is read as standard input, or written as an output.
 //!
-//! It promises: nothing but the words; who implements them are `descriptor.rs` and, in
-//! `tests/participant` and `tests/simulation`, models of files, pipes and terminals.
+//! It promises nothing but the words; `descriptor.rs` implements them, and in `tests/participant`
+//! and `tests/simulation` so do models of files, pipes and terminals.
 
 use std::io;
 
@@ -41,7 +41,6 @@ pub trait Device {
     /// Bytes left to be read, of a regular file.
     fn remaining(&self) -> Option<u64>;
 
-    /// Closes an output for whoever reads it, as far as it is ours to close: a reader of a pipe sees
-    /// the end.
+    /// Closes an output, as far as it is ours to close: the reader of a pipe sees the end.
     fn close(&mut self);
 }

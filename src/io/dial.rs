@@ -35,7 +35,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Who is at the other end, as its certificate should say.
+    /// The name of the other end that its certificate has to have.
     fn host(&self) -> &str {
         match self {
             Target::Direct(remote) | Target::Proxied(remote, _) => &remote.host,

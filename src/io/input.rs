@@ -1,6 +1,6 @@
 //! The input of a hub or a participant: nothing, stdin as it is, or the line being typed at a terminal.
 //!
-//! It promises: no policy; what is read is for whoever says it.
+//! It promises: no policy; the caller decides what the bytes mean.
 
 use std::io;
 
@@ -34,11 +34,11 @@ pub struct Tokens {
 }
 
 impl Input<Descriptor> {
-    /// Standard input; a line that is edited, if that is wanted and there is a terminal that can do
-    /// it. `has_commands`: what begins with `/` there is a command.
+    /// Standard input; with an edit line, if that is wanted and there is a terminal that can do it.
+    /// `has_commands`: a line that begins with `/` there is a command.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn open(
         registry: &Registry,
         tokens: Tokens,
@@ -80,7 +80,7 @@ impl<D: Device> Input<D> {
         }
     }
 
-    /// Stdin, where nobody edits it.
+    /// Stdin without an edit line.
     pub fn plain(&self) -> Option<&Stdin<D>> {
         match self {
             Input::Plain(stdin) => Some(stdin),

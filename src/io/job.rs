@@ -1,8 +1,8 @@
-//! Job control: who has the terminal, and whether a shell could make a stopped job go on.
+//! Job control: which job has the terminal, and whether a shell could make a stopped job go on.
 //!
 //! It promises: nothing is read from or done to a terminal that another job has; a process group,
-//! session or parent beyond our PID namespace (as after `docker run -t`), which has no number
-//! here, is nobody's.
+//! session or parent beyond our PID namespace (as after `docker run -t`) has no number here, and
+//! counts as none.
 
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
@@ -89,8 +89,8 @@ pub fn is_controlled_by(fd: impl AsFd) -> bool {
 }
 
 /// Whether an ancestor in our session has put us into a process group of our own, as a shell with
-/// job control does, and could make us go on after Ctrl-Z. (The kernel asks the same before SIGTSTP
-/// stops anybody, but not before SIGSTOP, which has to stand in for it.)
+/// job control does, and could make us go on after Ctrl-Z. (The kernel checks the same before
+/// SIGTSTP stops a process, but not before SIGSTOP, which has to stand in for it.)
 pub fn has_shell() -> bool {
     let Some(ours) = Process::find("self") else {
         // Not known: it may be so.

@@ -98,7 +98,7 @@ impl Layer {
     /// Registers the socket at the bottom, once and for all.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.socket_mut().register(registry, token)
     }
@@ -106,7 +106,7 @@ impl Layer {
     /// Takes the socket at the bottom out of the registry that it was registered with.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.socket_mut().deregister(registry)
     }
@@ -125,7 +125,7 @@ impl Layer {
         }
     }
 
-    /// What is at the bottom.
+    /// The stream at the bottom.
     fn socket(&self) -> &Socket {
         match self {
             Layer::Plain(socket) => socket,

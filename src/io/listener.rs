@@ -51,7 +51,7 @@ pub struct Listener {
     acceptor: Option<Acceptor>,
     /// Telnet's negotiation is hidden and answered.
     telnet: bool,
-    /// Without it whoever comes is a peer at once; with it, a browser.
+    /// Without it a newcomer is a peer at once; with it, a browser.
     site: Option<Arc<Site>>,
 }
 
@@ -61,7 +61,7 @@ enum Listening {
     Unix(unix::NamedListener),
 }
 
-/// A listener, and where it listens in words. With an `acceptor` whoever comes has to speak TLS.
+/// A listener, and where it listens in words. With an `acceptor` newcomers have to speak TLS.
 ///
 /// # Errors
 /// It cannot listen there.
@@ -93,7 +93,7 @@ impl Listener {
         self.site = Some(Arc::new(site));
     }
 
-    /// Whoever comes may be a telnet, whose negotiation is hidden and answered.
+    /// Newcomers may be telnets, whose negotiation is hidden and answered.
     pub fn answer_telnet(&mut self) {
         self.telnet = true;
     }
@@ -101,7 +101,7 @@ impl Listener {
     /// Registers it.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match &mut self.socket {
             Listening::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
@@ -140,7 +140,7 @@ impl Listener {
         })
     }
 
-    /// What is spoken over a socket that was accepted, but for what browsers speak.
+    /// The layers over a socket that was accepted, without those of browsers.
     fn layer(&self, socket: Socket) -> Layer {
         match &self.acceptor {
             Some(acceptor) => Layer::from(acceptor.accept(socket)),
@@ -174,8 +174,9 @@ impl Listener {
         places.iter().map(page).collect()
     }
 
-    /// What others may type to get here from elsewhere (see [`net::reachable`]); with `tls` that is
-    /// what it begins with, and too long to be put together by hand where there is no elsewhere.
+    /// Commands that others may type to get here from elsewhere (see [`net::reachable`]); with
+    /// `tls` the beginning of such a command, since a fingerprint is too long to be put together by
+    /// hand.
     pub fn invitations(&self, tls: Option<&str>) -> Vec<String> {
         match &self.socket {
             Listening::Tcp(listener) => {

@@ -1,14 +1,14 @@
 //! Everything said on stderr, through a queue that never blocks the loop.
 //!
-//! A plain `eprintln!` to a terminal that somebody stopped with Ctrl-S stops the whole program
-//! until Ctrl-Q. So notices and log lines are queued here, and the loop writes them when stderr
-//! takes them.
+//! A plain `eprintln!` to a terminal that was stopped with Ctrl-S stops the whole program until
+//! Ctrl-Q (termios(3), IXON). So notices and log lines are queued here, and the loop writes them
+//! when stderr takes them.
 //!
-//! One row can be drawn there again and again ([`Stderr::draw`]); what is said takes its place. Where
-//! stdout is the same terminal, whoever owns its [`Rows`] shows what is said.
+//! One row can be drawn there again and again ([`Stderr::draw`]); a notice takes its place. Where
+//! stdout is the same terminal, the owner of its [`Rows`] shows the notices.
 //!
-//! It promises: at most [`LIMIT`] bytes wait; what does not fit is dropped whole and counted, and
-//! the count is told as soon as there is room.
+//! It promises: at most [`LIMIT`] bytes wait; a notice that does not fit is dropped whole and
+//! counted, and the count is told as soon as there is room.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -50,7 +50,7 @@ pub struct Notices(Arc<Mutex<Queue>>);
 struct Queue {
     bytes: VecDeque<u8>,
     dropped: u64,
-    /// What is on its way to stderr, where nothing else is said on the same terminal.
+    /// Notices on their way to stderr, where nothing else is said on the same terminal.
     rows: Rows,
 }
 
@@ -122,7 +122,7 @@ impl Write for Notices {
 /// them: for what is said where no loop is there yet to do so.
 #[derive(Debug)]
 pub struct Logger<L> {
-    /// What makes text of records, and has `notices` take it.
+    /// Makes text of log records, and has `notices` take it.
     pub inner: L,
     /// The queue.
     pub notices: Notices,
@@ -173,7 +173,7 @@ impl Stderr {
     /// Registers it for the news that it takes bytes again.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.output.register(registry, token)
     }
@@ -199,7 +199,7 @@ impl Stderr {
 }
 
 impl<D: Device> Stderr<D> {
-    /// What is said through `notices` goes there.
+    /// The descriptor that `notices` go to.
     pub fn over(notices: Notices, output: Output<D>) -> Stderr<D> {
         Stderr {
             notices,
@@ -214,8 +214,8 @@ impl<D: Device> Stderr<D> {
         &self.notices
     }
 
-    /// Whether it is the terminal that stdout is, so that whoever owns that one's rows has to show
-    /// what is said: [`Stderr::take`].
+    /// Whether it is the terminal that stdout is, so that the owner of that terminal's rows has to
+    /// show the notices: [`Stderr::take`].
     pub fn is_stdout(&self) -> bool {
         self.is_stdout
     }
@@ -225,7 +225,7 @@ impl<D: Device> Stderr<D> {
         self.output.collect(event);
     }
 
-    /// Writes what stderr takes. Without a reader nothing is kept: there is nobody to tell.
+    /// Writes as much as stderr takes. Without a reader nothing is kept.
     pub fn flush(&mut self) {
         let mut queue = self.notices.queue();
         loop {
@@ -251,14 +251,14 @@ impl<D: Device> Stderr<D> {
         }
     }
 
-    /// Takes everything that waits, to be shown by whoever owns the rows of the same terminal.
+    /// Takes everything that waits, to be shown by the owner of the same terminal's rows.
     pub fn take(&mut self) -> Vec<u8> {
         let mut queue = self.notices.queue();
         queue.tell_dropped();
         queue.bytes.drain(..).collect()
     }
 
-    /// Whoever owned the rows of the same terminal left the cursor behind the beginning of a line.
+    /// The owner of the same terminal's rows left the cursor behind the beginning of a line.
     pub fn follow_text(&mut self) {
         self.notices.queue().rows.is_behind_text();
     }

@@ -37,9 +37,9 @@ impl Output {
     /// Standard output.
     ///
     /// One that was closed at the start (`>&-`) is not told from `/dev/null`: before `main` Rust's
-    /// runtime opens that in its place, for reading and writing, and so does whoever runs a program
-    /// with Python's `DEVNULL`. Only code that runs before the runtime could look, which no crate
-    /// offers where `unsafe_code` is forbidden (`ctor` 0.6 has to allow it).
+    /// runtime opens that in its place, for reading and writing, and so does a caller that runs the
+    /// program with Python's `DEVNULL`. Only code that runs before the runtime could look, which no
+    /// crate offers where `unsafe_code` is forbidden (`ctor` 0.6 has to allow it).
     pub fn stdout() -> Output {
         Output::new(Descriptor::new(rustix::stdio::stdout(), Direction::Out))
     }
@@ -52,12 +52,13 @@ impl Output {
     /// A file to write at its end; see [`Descriptor::open`].
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn open(path: &Path, appended: bool) -> io::Result<Output> {
         Ok(Output::new(Descriptor::open(path, appended)?))
     }
 
-    /// The descriptor of that number, which whoever started us opened; see [`Descriptor::adopt`].
+    /// The descriptor of that number, which the program that started us opened; see
+    /// [`Descriptor::adopt`].
     ///
     /// # Errors
     /// There is none, or it is not open for writing.
@@ -68,7 +69,7 @@ impl Output {
     /// Registers it for the news that it takes bytes again.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.device
             .register(registry, token, Interest::WRITABLE)
@@ -111,7 +112,7 @@ impl<D: Device> Output<D> {
         self.device.kind()
     }
 
-    /// What is shown there, as it is if that `is_raw`.
+    /// How members' words are shown there: as they are if `is_raw`.
     pub fn surface(&self, is_raw: bool) -> Surface {
         match (self.kind(), is_raw) {
             (Kind::Terminal, false) => Surface::Terminal,
@@ -121,7 +122,7 @@ impl<D: Device> Output<D> {
         }
     }
 
-    /// What is written to, for a copy inside the kernel.
+    /// The descriptor, for a copy inside the kernel.
     pub fn device(&self) -> &D {
         &self.device
     }
@@ -131,7 +132,7 @@ impl<D: Device> Output<D> {
         self.ready.write_blocked();
     }
 
-    /// Lets whoever reads it see the end: nothing more will be written.
+    /// Lets its reader see the end: nothing more will be written.
     pub fn close(&mut self) {
         self.device.close();
     }
@@ -148,7 +149,7 @@ impl<D: Device> Output<D> {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.ready.write_blocked(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // What is wrong the next call finds, too.
+                // The next call finds the same error.
                 Err(_) if written > 0 => break,
                 Err(error) => return Err(error),
             }

@@ -1,7 +1,7 @@
 //! Connecting through a proxy.
 //!
-//! What is said is decided on floor 0 ([`Conversation`]); here it is sent, and what comes back is
-//! looked at before it is taken.
+//! Floor 0 decides what is said ([`Conversation`]); here it is sent, and the answer is looked at
+//! before it is taken.
 //!
 //! It promises: when the connection is handed over, nothing of ours was sent to the destination,
 //! and nothing that came from it was taken; all of it together ends at the limit.
@@ -49,13 +49,13 @@ pub struct Proxy {
     pub host: String,
     /// 1 to 65535.
     pub port: u16,
-    /// Who we are, should it ask.
+    /// The user and password, should it ask.
     pub login: Option<Login>,
-    /// Who looks the destination's name up.
+    /// Which side looks the destination's name up.
     pub dns: Dns,
 }
 
-/// Who looks the destination's name up.
+/// Which side looks the destination's name up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dns {
     /// We do.
@@ -64,7 +64,7 @@ pub enum Dns {
     Remote,
     /// The proxy does if we cannot.
     Both,
-    /// Nobody: it is to be an address.
+    /// None: it has to be an address.
     None,
 }
 
@@ -168,14 +168,14 @@ impl Failure {
     }
 }
 
-/// What is said to a proxy until it connects, as far as that has come.
+/// The negotiation with a proxy until it connects, as far as it has come.
 #[derive(Debug)]
 pub(super) struct Negotiation {
     talk: Conversation,
     step: Step,
 }
 
-/// What a negotiation needs to go on, or how it ended.
+/// What the negotiation needs to go on, or how it ended.
 #[derive(Debug)]
 pub(super) enum Progress {
     /// The connection has to be ready for this.
@@ -326,7 +326,7 @@ pub(super) fn destination(
     }
 }
 
-/// A text of letters and digits that nobody can foresee.
+/// An unpredictable text of letters and digits.
 fn chance() -> io::Result<String> {
     let bytes: [u8; 16] = random::bytes()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

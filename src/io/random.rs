@@ -1,4 +1,4 @@
-//! Chance that nobody can guess (random(4)).
+//! Unpredictable bytes, from the kernel (random(4)).
 
 use std::fs::File;
 use std::io;
@@ -7,7 +7,7 @@ use std::io::Read;
 /// So many bytes of it.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system call.
 pub fn bytes<const COUNT: usize>() -> io::Result<[u8; COUNT]> {
     let mut bytes = [0; COUNT];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;

@@ -11,8 +11,8 @@
 //!      └────────────────────┴──────────────────────────┘
 //! ```
 //!
-//! An edge is told once (epoll(7)). What an event announced beside bytes, an end, an error or urgent
-//! bytes, is therefore remembered until a read found nothing: no further event would tell of it.
+//! An edge is told once (epoll(7)). An end, an error or urgent bytes that an event announced are
+//! therefore remembered until a read found nothing: no further event would tell of them.
 //!
 //! It promises: connections, standard input, outputs and listeners all keep their bits here and by
 //! these rules; a bit that says "blocked" is set by a call's own answer only.
@@ -67,7 +67,7 @@ pub struct Readiness {
     closing: bool,
     /// Urgent bytes were announced: a read stops at their mark, though more may follow (tcp(7)).
     urgent: bool,
-    /// Nothing can be sent any more: nobody is at the other end, of a kind of socket that tells
+    /// Nothing can be sent any more: the other end is closed, of a kind of socket that tells so
     /// (POLLHUP of a Unix socket, poll(2)).
     hung_up: bool,
 }
@@ -138,7 +138,7 @@ impl Readiness {
         self.readable = true;
     }
 
-    /// A read gave `count` bytes of the `wanted`. What a short one means, `short` says.
+    /// A read gave `count` bytes of the `wanted`. `short` says what a short one means.
     pub fn has_read(&mut self, count: usize, wanted: usize, short: ShortRead) {
         debug_assert!(count <= wanted, "{count} bytes were read into {wanted}");
         let drained = count < wanted && short == ShortRead::Drained;

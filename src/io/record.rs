@@ -1,16 +1,16 @@
 //! Records of what is said: the files, and what is written to them.
 //!
-//! What is recorded is collected here and written at the end of the turn, or as soon as it is
-//! much. A regular file takes everything, which is never for long. A pipe takes what fits; what it
-//! does not take waits, up to [`LIMIT`] bytes, and beyond that whole records are dropped and
-//! counted, because a record must not stop a class.
+//! Records are collected here and written at the end of the turn, or as soon as there is much. A
+//! write to a regular file takes everything, and never waits for long. A pipe takes what fits; the
+//! rest waits, up to [`LIMIT`] bytes, and beyond that whole records are dropped and counted,
+//! because a record must not stop a class.
 //!
 //! A line feed is one byte and its line in a transcript eighty, so what is recorded is counted by what
 //! it becomes: [`TURN`] bytes in a turn, and no more is to be read than [fits](Records::fits).
 //!
-//! A file that cannot be written (a full disk) is tried again, after a second and then less and less often; what
-//! is to be recorded meanwhile waits as for a pipe, and what does not fit is missing, and counted. So that a
-//! log can be rotated, files can be [opened anew](Records::reopen).
+//! A file that cannot be written (a full disk) is tried again, after a second and then less and
+//! less often; the records of that time wait as for a pipe, and those that do not fit are missing,
+//! and counted. So that a log can be rotated, files can be [opened anew](Records::reopen).
 //!
 //! It promises: every file is opened before anything else happens, or nothing does; a file that
 //! fails later is told of once, and again when it is written or how much is missing at the end, and everything
@@ -58,11 +58,11 @@ pub const TURN: usize = 512 * 1024;
 /// Which records are kept, and where. `-` is stdout.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// What was received and sent, as it was.
+    /// The bytes received and sent, as they were.
     pub raw: Option<PathBuf>,
     /// The same as a hex dump.
     pub dump: Option<PathBuf>,
-    /// Who said what, and who came and went.
+    /// The transcript: who said what, and who came and went.
     pub transcript: Option<PathBuf>,
     /// The files keep what they had. That of the transcript always does.
     pub append: bool,
@@ -70,7 +70,7 @@ pub struct Wanted {
     pub events: Option<Place>,
     /// The folder in which what each participant says has a file.
     pub collect: Option<PathBuf>,
-    /// What the operator is called in a chat, if this is one.
+    /// The operator's name in a chat, if this is one.
     pub name: Option<String>,
 }
 
@@ -93,7 +93,7 @@ pub struct Records<D = Descriptor> {
     /// The lines that are not ended.
     speech: Speech,
     clock: Clock,
-    /// What was made of records in this turn.
+    /// The bytes of records that were made in this turn.
     made: Budget,
     /// The texts of one record; here so that their memory is reused.
     text: String,
@@ -160,7 +160,7 @@ impl Records {
     /// Registers them for the news that they take bytes again.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.files
             .iter_mut()
@@ -173,9 +173,9 @@ impl Records {
         self.files.iter_mut().for_each(Sink::finish);
     }
 
-    /// Opens every regular file by its name once more, behind what is in it by now: somebody may have called
-    /// the file otherwise that was written so far. Where that fails the old one is written on, and why is told.
-    /// Returns how many were opened, and how many of them could not be.
+    /// Opens every regular file by its name once more, behind what is in it by now: the file that
+    /// was written so far may have been renamed. Where that fails the old one is written on, and
+    /// why is told. Returns how many were opened, and how many of them could not be.
     pub fn reopen(&mut self) -> (usize, usize) {
         let tried: Vec<bool> = self.files.iter_mut().filter_map(Sink::reopen).collect();
         let opened = tried.iter().filter(|opened| **opened).count();
@@ -260,8 +260,9 @@ impl<D: Device> Records<D> {
         self.made.is_spent()
     }
 
-    /// How many bytes may be said, of which the records still fit into this turn, and into `left` bytes
-    /// for stdout if one goes there. None: whoever speaks to everybody, who may use half of a turn.
+    /// How many bytes may be said, of which the records still fit into this turn, and into `left`
+    /// bytes for stdout if one goes there. None: the operator, whose words go to all, and who may
+    /// use half of a turn.
     pub fn fits(&self, who: Option<Who<'_>>, left: usize) -> usize {
         let everybody = Who {
             number: 0,
@@ -298,7 +299,7 @@ impl<D: Device> Records<D> {
         (left.saturating_sub(once) / each.max(1)).max(LEAST)
     }
 
-    /// Somebody joined.
+    /// A peer joined.
     pub fn joined(&mut self, who: Who<'_>) {
         if let Some(answers) = &mut self.answers {
             answers.joined(who.number, self.clock.read());
@@ -306,7 +307,7 @@ impl<D: Device> Records<D> {
         self.enter(|_, _, enter| enter(Entry::Joined(who)));
     }
 
-    /// Somebody left, and why.
+    /// A peer left, and why.
     pub fn left(&mut self, who: Who<'_>, leaving: Leaving<'_>) {
         self.answered(who);
         self.enter(|speech, _, enter| {
@@ -315,7 +316,7 @@ impl<D: Device> Records<D> {
         });
     }
 
-    /// The hub ends, and somebody is here still. (A transcript ends as it always did.)
+    /// The hub ends while a peer is still here. (The transcript says no `left` of it.)
     pub fn ended(&mut self, who: Who<'_>, leaving: Leaving<'_>) {
         self.answered(who);
         let transcript = self.files.transcript.take();
@@ -328,7 +329,7 @@ impl<D: Device> Records<D> {
         self.answers.is_some() || self.files.events.is_some()
     }
 
-    /// Nothing more will be said by somebody.
+    /// A peer will say nothing more.
     fn answered(&mut self, who: Who<'_>) {
         if let Some(answers) = &mut self.answers {
             answers.left(who, self.clock.read());
@@ -357,7 +358,7 @@ impl<D: Device> Records<D> {
         self.enter(|_, _, enter| lines(Speaker::Peer(who), said, enter));
     }
 
-    /// Somebody at the hub of that name, or its operator, said a line.
+    /// A member of the hub of that name, or its operator, said a line.
     pub fn remote(&mut self, hub: &str, who: Option<Who<'_>>, said: &[u8]) {
         self.enter(|_, _, enter| lines(Speaker::Hub(hub, who), said, enter));
     }
@@ -373,8 +374,8 @@ impl<D: Device> Records<D> {
         has_entries || (self.answers.is_some() && self.collects_lines())
     }
 
-    /// Whether answers are the lines that were said, and not all that was received: what is asked for in a chat
-    /// is no answer.
+    /// Whether answers are the lines that were said, and not all that was received: a request in a
+    /// chat is no answer.
     fn collects_lines(&self) -> bool {
         self.name.is_some()
     }
@@ -391,7 +392,7 @@ impl<D: Device> Records<D> {
         self.enter(|speech, _, enter| speech.finished(who, enter));
     }
 
-    /// `bytes` were said to everybody, or to `who` if there is nobody else.
+    /// `bytes` were said to all, or to `who` if there is no other peer.
     pub fn said(&mut self, who: Option<Who<'_>>, bytes: &[u8]) {
         self.pass(Way::To, who, bytes);
         if !self.says_file {
@@ -425,7 +426,7 @@ impl<D: Device> Records<D> {
             .min()
     }
 
-    /// The turn is over: what was recorded is written.
+    /// The turn is over: writes its records.
     pub fn flush(&mut self, now: Instant) {
         self.files.iter_mut().for_each(|sink| sink.flush(now));
         self.answers

@@ -92,7 +92,7 @@ pub struct Signals {
     ignored: u64,
 }
 
-/// While it lives, signals of faults wait for whoever takes them over.
+/// While it lives, signals of faults wait for the next handler.
 pub struct HeldFaults {
     _faults: Faults,
 }
@@ -101,7 +101,7 @@ impl Signals {
     /// Takes over the signals, but for those that are ignored.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Signals> {
         Signals::take_over(&TELLING, true, registry, token)
     }
@@ -109,7 +109,7 @@ impl Signals {
     /// The same with those only that end the program.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn ending(registry: &Registry, token: Token) -> io::Result<Signals> {
         Signals::take_over(&[], true, registry, token)
     }
@@ -118,16 +118,17 @@ impl Signals {
     /// taken over costs some microseconds at the start.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn usual(registry: &Registry, token: Token) -> io::Result<Signals> {
         // By the others the first process would not end any more.
         Signals::take_over(&[], is_first_process(), registry, token)
     }
 
-    /// The same with those only of faults, which somebody sends: the other ones end the program at once.
+    /// The same with signals of faults only, when another process sends them: the others end the
+    /// program at once.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn faults(registry: &Registry, token: Token) -> io::Result<Signals> {
         Ok(Signals {
             delivery: None,
@@ -164,20 +165,21 @@ impl Signals {
         })
     }
 
-    /// To be called before anybody can know that the program is there, if signals are taken over later: one
-    /// of a fault that is sent before that ends it then, where it would be lost.
+    /// To be called before other programs can know that this one runs, if signals are taken over
+    /// later: a signal of a fault that is sent in between waits then and ends the program, where it
+    /// would be lost otherwise.
     pub fn hold_faults() {
         Faults::hold();
     }
 
-    /// From here on, and until somebody takes them over again, the signals that end the program do
-    /// so at once.
+    /// From here on, and until they are taken over again, the signals that end the program do so at
+    /// once.
     pub fn give_back(self) {
         drop(self.hand_over());
     }
 
-    /// The same but for those of faults: while the value returned lives, they wait for whoever takes them over
-    /// next.
+    /// The same except those of faults: while the value returned lives, they wait for the next
+    /// handler.
     pub fn hand_over(self) -> HeldFaults {
         let given_back = GIVEN_BACK.get_or_init(Arc::default);
         given_back.store(true, Ordering::SeqCst);
@@ -247,7 +249,8 @@ pub fn end_even_the_first_process() {
     ending(ignored()).for_each(|signal| end_by(signal, at_once));
 }
 
-/// Ends the program by a signal, as if nobody had taken it over.
+/// Ends the program by a signal, as if there were no handler: the shell sees how it ended (128 +
+/// number).
 pub fn die(signal: i32) -> ! {
     if !is_first_process() && has_default(signal) {
         let _ = emulate_default_handler(signal);
@@ -265,7 +268,8 @@ fn end_by(signal: i32, wanted: &Arc<AtomicBool>) {
     };
 }
 
-/// Whether nobody but the kernel could end this process by a signal that it does nothing about.
+/// Whether this is process 1 of its PID namespace: the kernel does not give it a signal that it has
+/// no handler for and that comes from the same namespace (pid_namespaces(7)).
 fn is_first_process() -> bool {
     std::process::id() == 1
 }
@@ -283,7 +287,7 @@ fn ending(ignored: u64) -> impl Iterator<Item = i32> {
 
 /// Whether a signal ends a program that does nothing about it.
 fn ends(signal: i32) -> bool {
-    // Elsewhere nobody is ended by SIGIO.
+    // Other systems do not end a process by SIGIO.
     !SPARED.contains(&signal) && (signal != SIGIO || cfg!(target_os = "linux"))
 }
 
@@ -299,7 +303,8 @@ pub fn suspend(has_job: bool) {
 }
 
 fn signal_job(signal: rustix::process::Signal, has_job: bool) {
-    // Whoever may not be told ends, or stops, otherwise.
+    // kill(2) on a group fails only if it could signal no process of it, and this one may always
+    // signal itself.
     let _ = match has_job {
         true => rustix::process::kill_current_process_group(signal),
         false => rustix::process::kill_process(rustix::process::getpid(), signal),

@@ -1,7 +1,7 @@
 //! A socket: TCP or Unix, connected and non-blocking, as the lowest layer of a connection.
 //!
-//! It promises: one system call per call, repeated only if a signal interrupted it; what the kinds of
-//! sockets differ in is decided here and nowhere else.
+//! It promises: one system call per call, repeated only if a signal interrupted it; differences
+//! between the kinds of sockets are handled here and nowhere else.
 
 use std::io;
 use std::io::ErrorKind;
@@ -33,8 +33,9 @@ use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
 
-/// What every socket is registered for. That there are urgent bytes has to be known: a read stops at
-/// their mark, though more may follow (tcp(7); RFC 6093 has why nobody should send them).
+/// What every socket is registered for. That there are urgent bytes has to be known: a read stops
+/// at their mark, though more may follow (tcp(7); RFC 6093 says why new programs should not send
+/// them).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const INTEREST: Interest = Interest::READABLE
     .add(Interest::WRITABLE)
@@ -68,7 +69,7 @@ impl Socket {
     /// Registers it for both directions, once and for all.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match &mut self.kind {
             Kind::Tcp(stream) => registry.register(stream, token, INTEREST),
@@ -79,7 +80,7 @@ impl Socket {
     /// Takes it out of the registry that it was registered with.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match &mut self.kind {
             Kind::Tcp(stream) => registry.deregister(stream),

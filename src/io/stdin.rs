@@ -28,7 +28,7 @@ pub struct Stdin<D = Descriptor> {
     ready: Readiness,
     ended: bool,
     hung_up: bool,
-    /// A read has found nothing, so that somebody is there who may write.
+    /// A read has found nothing, and no end: the input has a writer.
     was_empty: bool,
 }
 
@@ -49,7 +49,7 @@ impl<D: Device> Stdin<D> {
     pub fn new(device: D) -> Stdin<D> {
         Stdin {
             device,
-            // Data, or the end, may have been there before anybody asked to be told.
+            // Data, or the end, may have been there before it was registered.
             ready: Readiness::UNKNOWN,
             ended: false,
             hung_up: false,
@@ -66,8 +66,8 @@ impl<D: Device> Stdin<D> {
         }
     }
 
-    /// Whether it is a terminal that hung up, as an event or a read said. It may be long until it is
-    /// read again, and nobody would type any more meanwhile.
+    /// Whether it is a terminal that hung up, as an event or a read said. It may be long until it
+    /// is read again, and nothing can be typed any more meanwhile.
     pub fn has_hung_up(&self) -> bool {
         self.hung_up
     }
@@ -97,7 +97,7 @@ impl<D: Device> Stdin<D> {
         self.device.remaining()
     }
 
-    /// What is read, for a copy inside the kernel.
+    /// The descriptor, for a copy inside the kernel.
     pub fn device(&self) -> &D {
         &self.device
     }

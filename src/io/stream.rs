@@ -1,12 +1,13 @@
-//! A stream: what a connection needs of whatever carries its bytes.
+//! A stream: what a connection needs of the layer that carries its bytes.
 //!
 //! A socket is a stream, and so is a layer over it (TLS). Each answers in the words of this file, not
 //! in error kinds that mean something else; and each has to say whether the bytes handed to it are
 //! those on the wire, what input and what output it holds itself, and whether its end can be
 //! believed: no answer is a default, so a new layer cannot forget one.
 //!
-//! It promises: nothing but words; who implements them is `socket.rs`, `tls/session.rs`, `web/websocket.rs`,
-//! `web/download.rs`, `layer.rs`, and in `tests/participant` and `tests/simulation` models of a kernel.
+//! It promises nothing but the words; they are implemented by `socket.rs`, `tls/session.rs`,
+//! `web/websocket.rs`, `web/download.rs`, `layer.rs`, and in `tests/participant` and
+//! `tests/simulation` by models of a kernel.
 
 use std::borrow::Cow;
 use std::io;
@@ -38,7 +39,7 @@ pub enum Received {
     /// The other side sends no more. It may still read.
     End,
     /// The same, but the stream ended without the word that a stream of its kind ends with, so that
-    /// anybody may have cut it (RFC 8446, 6.1).
+    /// a third party may have cut it (RFC 8446, 6.1).
     Truncated(io::Error),
     /// It broke.
     Failed(io::Error),
@@ -158,7 +159,8 @@ pub trait Fetching {
     /// What the other side wants, as soon as it has said that.
     fn wanted(&self) -> Option<&Wanted>;
 
-    /// Answers, as much as is taken; the rest waits for [`Stream::flush`]. What is written then follows it.
+    /// Answers, as much as is taken; the rest waits for [`Stream::flush`]. Bytes that are written
+    /// then follow it.
     fn answer(&mut self, answer: &[u8]);
 
     /// Hands over bytes of a file inside the kernel, from there on and so many at most: refused while
@@ -188,8 +190,8 @@ pub trait Stream {
     fn shakes_hands(&self) -> bool;
 
     /// Goes on with the handshake as far as it gets. To be called until it is done, before anything
-    /// else. What of it is not over a stream below this one alone is told to the witness: what is asked, and what is
-    /// answered.
+    /// else. The witness is told the questions and answers of this layer; those of a layer below
+    /// are told there.
     fn handshake(&mut self, witness: &mut dyn Witness) -> Handshake;
 
     /// Reads once.
@@ -207,7 +209,7 @@ pub trait Stream {
     /// Ends the sending side, after all that was written. See shutdown(2).
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     fn shutdown(&mut self) -> io::Result<()>;
 
     /// Why the stream broke, told once. See `SO_ERROR` in socket(7).
@@ -231,15 +233,15 @@ pub trait Stream {
     /// them by itself (sendfile(2), splice(2)).
     fn is_wire(&self) -> bool;
 
-    /// Whether the system tells when nobody is at the other end any more, also after an end of which
-    /// it would be unclear (POLLHUP, poll(2)): Unix sockets, and not TCP.
+    /// Whether the system tells when the other end is closed altogether, also after a half-close
+    /// (POLLHUP, poll(2)): Unix sockets, and not TCP.
     fn tells_hang_up(&self) -> bool;
 
     /// Whether the other side told that it reads nothing any more, either.
     fn has_closed(&self) -> bool;
 
-    /// The other side's end was read, and there is still something to come from ours: asks more often
-    /// whether anybody is there (keepalive, tcp(7)).
+    /// The other side's end was read, and there is still something to come from ours: sends probes
+    /// more often (keepalive, tcp(7)).
     fn probe_soon(&mut self);
 
     /// From now on, whether closing it breaks the connection instead of ending it: the other side reads
@@ -247,7 +249,7 @@ pub trait Stream {
     /// Unix socket has no such error: closed with nothing unread, it ends.
     fn break_on_close(&mut self, breaks: bool);
 
-    /// What the system knows of the way to the other side. None: it does not tell.
+    /// The kernel's account of the connection. None: there is no such account.
     fn tcp_info(&self) -> Option<TcpInfo>;
 
     /// Tells the other side why it is not let in, as its protocol has it.
@@ -256,7 +258,7 @@ pub trait Stream {
     /// It broke.
     fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()>;
 
-    /// What can be said beside the stream, if anything can.
+    /// The means to say something beside the stream, if the layer has one.
     fn beside(&mut self) -> Option<&mut dyn Beside>;
 
     /// What [`Stream::tcp_info`] is a part of, to explain it.

@@ -70,7 +70,8 @@ impl TcpInfo {
         self.written - self.acknowledged
     }
 
-    /// What is on its way, for whoever watches whether the other side answers.
+    /// What is on its way, for the look whether the other side answers
+    /// ([`dead_peer`](crate::engine::dead_peer)).
     pub fn outstanding(self) -> Outstanding {
         Outstanding {
             unanswered: self.in_flight > 0 || self.probes > 0,

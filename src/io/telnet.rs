@@ -1,9 +1,10 @@
 //! Telnet's negotiation as a layer (`-t`): over a socket, or over TLS.
 //!
-//! What is hidden, answered and doubled [the engine](crate::engine::telnet) decides; here it is done to a stream.
+//! [The engine](crate::engine::telnet) decides what is hidden, answered and doubled; here it is
+//! done to a stream.
 //!
-//! It promises: what waits here is a few answers and half of a doubled byte at most; they go out before anything
-//! else does, and never within a doubled byte.
+//! It promises: at most a few answers and half of a doubled byte wait here; they go out before
+//! anything else does, and never within a doubled byte.
 
 use std::io;
 use std::io::IoSlice;
@@ -49,8 +50,8 @@ pub struct Telnet<S> {
 impl<S: Stream + AsFd> Telnet<S> {
     /// Over this stream, of which nothing was read.
     pub fn new(under: S) -> Telnet<S> {
-        // The mark that a telnet sends for Ctrl-C is urgent, and without this a part of IAC DM is missing in the
-        // stream (tcp(7)). Of what is no TCP nothing is urgent.
+        // The mark that a telnet sends for Ctrl-C is urgent, and without this a part of IAC DM is
+        // missing in the stream (tcp(7)). Other sockets than TCP have no urgent bytes.
         let _ = socket2::SockRef::from(&under).set_out_of_band_inline(true);
         Telnet {
             under,
@@ -198,7 +199,7 @@ impl<S: Stream> Stream for Telnet<S> {
             };
             let count = match taken {
                 Sent::Bytes(count) => count,
-                // What is wrong the next call finds, too.
+                // The next call finds the same error.
                 Sent::Full | Sent::Failed(_) if sent > 0 => break,
                 other => return other,
             };
@@ -220,7 +221,7 @@ impl<S: Stream> Stream for Telnet<S> {
     }
 
     fn shutdown(&mut self) -> io::Result<()> {
-        // An answer that was not taken is of no use to whoever asked, then.
+        // An answer that was not taken is of no use to the peer then.
         let _ = self.clear();
         self.under.shutdown()
     }

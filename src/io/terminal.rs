@@ -99,16 +99,17 @@ impl Terminal {
         std::mem::replace(&mut self.reads_keys, reads_keys) != reads_keys
     }
 
-    /// Switches to key by key, if the terminal is ours; if not, whoever has it took care of the
-    /// modes. Returns what has to be written to it, if it was switched. May be called again, as
-    /// after somebody else changed the modes.
+    /// Switches to key by key, if the terminal is ours; if not, the job that has it took care of
+    /// the modes. Returns what has to be written to it, if it was switched. May be called again, as
+    /// after another program changed the modes.
     pub fn enter(&mut self) -> Option<&'static [u8]> {
         if !Terminal::is_ours() {
             self.editing = false;
             return None;
         }
         let mut modes = self.found.clone();
-        // What ends a line is told apart: a pasted CRLF is one end of a line, not two.
+        // CR and LF are told apart (no ICRNL, termios(3)): a pasted CRLF is one end of a line, not
+        // two.
         modes.input_modes -= InputModes::ICRNL | InputModes::INLCR | InputModes::IGNCR;
         modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
         for key in [SpecialCodeIndex::VINTR, SpecialCodeIndex::VSUSP] {
@@ -197,7 +198,7 @@ fn restore_on_panic() {
     let next = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if restore() {
-            // There is nobody left to tell if it fails.
+            // If it fails, there is no one left to tell.
             let _ = rustix::io::write(rustix::stdio::stdout(), b"\r\x1b[K");
             let _ = rustix::io::write(rustix::stdio::stdout(), PASTE_OFF);
         }

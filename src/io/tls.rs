@@ -1,13 +1,13 @@
-//! TLS (RFC 8446, RFC 5246): what is asked for, and the doors of the rooms that do it.
+//! TLS (RFC 8446, RFC 5246): what the options ask for, and the entrance to the modules that do it.
 //!
 //! ```text
 //!  stdin, room ─► Conn ─► Layer::Tls(Session) ─► records ─► Socket
 //! ```
 //!
-//! It promises: nobody is taken at their word (a participant verifies the hub's certificate unless
-//! it knows the fingerprint; nobody joins the hub before the handshake is over), and nobody is
-//! waited for without a limit of time and memory. Without the feature `tls` the doors are the same
-//! and lead nowhere.
+//! It promises: no peer is believed without proof (a participant verifies the hub's certificate
+//! unless it knows the fingerprint; no peer joins the hub before the handshake is over), and every
+//! wait has a limit of time and memory. Without the feature `tls` the doors are the same and lead
+//! nowhere.
 
 #[cfg(not(feature = "tls"))]
 mod absent;
@@ -44,7 +44,7 @@ pub use self::session::Session;
 /// What a participant asks of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientTls {
-    /// What it shows, if the other side wants to see something.
+    /// The certificate that it shows, if the other side asks for one.
     pub identity: Option<Identity>,
     /// Which certificates of the other side it believes.
     pub trust: Trust,
@@ -57,7 +57,7 @@ pub struct ClientTls {
 /// What a hub asks of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubTls {
-    /// What it shows; without it one is made for the occasion.
+    /// The certificate that it shows; without it one is made for this run.
     pub identity: Option<Identity>,
     /// Participants must show a certificate that this file vouches for.
     pub clients: Option<PathBuf>,
@@ -92,12 +92,12 @@ pub struct Fingerprint(pub [u8; 32]);
 /// Hexadecimal digits in a group, as people read them from a board.
 const GROUP: usize = 4;
 
-/// Groups at the beginning that are enough: to find another certificate that has these 80 bits, too,
-/// is beyond anybody.
+/// So many groups at the beginning are enough: to find another certificate with the same 80 bits
+/// takes 2^80 attempts.
 const ENOUGH: usize = 5;
 
 impl Fingerprint {
-    /// What of it is enough to know it by, as one word of a command.
+    /// The part of it that is enough, as one word of a command.
     pub fn short(&self) -> String {
         self.groups()[..ENOUGH].join(":")
     }

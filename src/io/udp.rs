@@ -1,4 +1,4 @@
-//! UDP: a socket for datagrams, to one other side or for whoever sends something.
+//! UDP: a socket for datagrams, to one other side or for all that send something.
 //!
 //! It promises: one system call per call, repeated only if a signal interrupted it, and none while the kernel is
 //! known to have nothing, or no room.
@@ -91,7 +91,7 @@ impl Udp {
         Err(failure.unwrap_or_else(|| Error::new(format!("look up {}", remote.host), "no address")))
     }
 
-    /// One for whoever sends something there, and a sentence that says where.
+    /// A socket for all that send something there, and a sentence that says where.
     ///
     /// # Errors
     /// The address is taken, not ours, not allowed, …
@@ -147,7 +147,7 @@ impl Udp {
     /// Registers it for both directions, once and for all.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(
             &mut self.socket,
@@ -205,7 +205,7 @@ impl Udp {
         }
     }
 
-    /// What ICMP said of a datagram that went before, if it was not told yet.
+    /// The error that ICMP reported for an earlier datagram, if it was not told yet (udp(7)).
     pub fn take_error(&self) -> Option<io::Error> {
         self.socket.take_error().ok().flatten()
     }

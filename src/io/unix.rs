@@ -1,8 +1,8 @@
 //! Unix sockets: their names, listening, connecting.
 //!
-//! It promises: what is no socket is never removed, nor a socket at which somebody listens, nor one
-//! that is not ours; of several who begin to listen at one path at once, one does; a path that we made
-//! goes with the listener.
+//! It promises: a file that is no socket is never removed, nor a socket at which a program listens,
+//! nor one that is not ours; of several programs that begin to listen at one path at once, one
+//! succeeds; a path that we made goes with the listener.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -32,7 +32,7 @@ use crate::io::addr::Addr;
 use crate::io::error::Error;
 use crate::io::net::BACKLOG;
 
-/// What a Unix socket is called.
+/// The path of a Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
     /// A path.
@@ -106,7 +106,7 @@ impl File {
 }
 
 impl Drop for NamedListener {
-    /// Removes its file, unless somebody put another one there.
+    /// Removes its file, unless another program put its own there.
     fn drop(&mut self) {
         if let (Name::Path(path), Some(file)) = (&self.name, self.file)
             && File::at(path).is_ok_and(|found| found == file)
@@ -117,8 +117,8 @@ impl Drop for NamedListener {
     }
 }
 
-/// Listens; a socket at which nobody listens any more is replaced. Who may connect is decided by
-/// the file's mode, and so by the umask.
+/// Listens; a socket at which no program listens any more is replaced. The file's mode, and so the
+/// umask, decides who may connect (unix(7)).
 ///
 /// # Errors
 /// The name is taken, not allowed, …
@@ -153,12 +153,12 @@ pub fn listen(name: &Name) -> Result<NamedListener, Error> {
     Ok(listener)
 }
 
-/// The turn to look at a path and to listen there, which only one has at a time: to see that nobody
-/// listens, to remove the file, and to put another there are three things, between which somebody else
-/// could listen.
+/// The right to look at a path and to listen there, which one process has at a time: to see that no
+/// program listens, to remove the file, and to put another there are three steps, between which
+/// another process could listen.
 ///
-/// It is a lock (`flock(2)`) on a file beside the path, which is there as long as the lock is. Should it
-/// be left behind, it is locked by nobody.
+/// It is a lock (`flock(2)`) on a file beside the path, which is there as long as the lock is. If
+/// it is left behind, it is not locked: flock(2) ends with the process.
 #[derive(Debug)]
 struct Turn {
     path: PathBuf,
@@ -166,8 +166,8 @@ struct Turn {
 }
 
 impl Turn {
-    /// Waits for it, but not for somebody who was stopped in it. None where no such file can be made;
-    /// then a socket cannot be either, or does not take turns.
+    /// Waits for it, but not for a process that was stopped while it had it. None where no such
+    /// file can be made; then a socket cannot be made either, or does not take turns.
     fn take(path: &Path) -> Result<Option<Turn>, &'static str> {
         const LIMIT: Duration = Duration::from_secs(2);
         const PAUSE: Duration = Duration::from_millis(2);
@@ -198,7 +198,7 @@ impl Turn {
         }
     }
 
-    /// Fails with `WouldBlock` while somebody else has it.
+    /// Fails with `WouldBlock` while another process has it.
     fn try_take(lock: &Path) -> io::Result<Turn> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let flags = flags | OFlags::NONBLOCK;
@@ -206,10 +206,10 @@ impl Turn {
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         let file = fs::File::from(file);
         let ours = file.metadata()?;
-        // Whoever had it before may have removed it meanwhile.
+        // The process that had it before may have removed it meanwhile.
         let there = File::at(lock).map_err(|_| ErrorKind::WouldBlock)?;
         let same = (there.device, there.inode) == (ours.dev(), ours.ino());
-        // Nobody who takes turns ever writes to it.
+        // No process that takes turns ever writes to it.
         if !same || !ours.is_file() || ours.len() > 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -221,7 +221,7 @@ impl Turn {
 }
 
 impl Drop for Turn {
-    /// Before it is unlocked, so that it is nobody else's that goes.
+    /// Removed before it is unlocked, so that it is never another process's file.
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.path) {
             log::debug!("remove {}: {error}", self.path.display());
@@ -230,7 +230,7 @@ impl Drop for Turn {
     }
 }
 
-/// Removes a socket at which nobody listens any more; anything else stays.
+/// Removes a socket at which no program listens any more; anything else stays.
 fn clear(path: &Path, address: &SockAddr) -> Result<(), &'static str> {
     let gone = |_| "it cannot be looked at";
     let metadata = fs::symlink_metadata(path).map_err(gone)?;
@@ -238,8 +238,8 @@ fn clear(path: &Path, address: &SockAddr) -> Result<(), &'static str> {
         return Err("there is something else of that name");
     }
     let found = File::at(path).map_err(gone)?;
-    // A socket of another type is told that it is of another type, if anybody has this one, and who
-    // has it hears nothing of that (unix(7), EPROTOTYPE).
+    // connect(2) with another type of socket fails with EPROTOTYPE if the path's socket is open
+    // (unix(7)), and its owner does not notice.
     let asked =
         Socket::new(Domain::UNIX, Type::DGRAM, None).and_then(|socket| socket.connect(address));
     match asked {
@@ -277,7 +277,7 @@ impl NamedListener {
     }
 }
 
-/// Who connected: an address is what whoever connects has none of.
+/// The process and user that connected: a Unix socket that connects has no address.
 #[cfg(target_os = "linux")]
 fn credentials(stream: &UnixStream) -> Option<String> {
     use nix::sys::socket::getsockopt;
@@ -299,7 +299,7 @@ fn credentials(_: &UnixStream) -> Option<String> {
 /// Connects, within `limit`. The stream is non-blocking.
 ///
 /// # Errors
-/// Nobody listens there, or answers.
+/// No program listens there, or answers.
 pub fn connect(name: &Name, limit: Duration) -> Result<(UnixStream, Addr), Error> {
     let told = |error| connect_error(name, &error);
     let address = name.address().map_err(told)?;
@@ -309,7 +309,7 @@ pub fn connect(name: &Name, limit: Duration) -> Result<(UnixStream, Addr), Error
 
 fn reach(address: &SockAddr, limit: Duration) -> io::Result<UnixStream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // For a place in the queue of whoever listens it waits as it does for sending (socket(7)).
+    // connect(2) waits for a place in the listener's queue as long as SO_SNDTIMEO says (socket(7)).
     socket.set_write_timeout(Some(limit))?;
     while let Err(error) = socket.connect(address) {
         match error.kind() {

@@ -27,17 +27,17 @@ use crate::io::zero_copy::Copied;
 
 /// See the module's documentation.
 pub trait World {
-    /// What is under a connection.
+    /// The stream under a connection.
     type Stream: Stream;
-    /// What stdin, stdout and the files of records are.
+    /// The type of stdin, stdout and the files of records.
     type Device: Device;
-    /// What connections come from.
+    /// The type that connections come from.
     type Listener;
 
     /// Asks for the events of a connection, once and for all: they come with its key.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     fn register(&mut self, conn: &mut Conn<Self::Stream>, key: usize) -> io::Result<()>;
 
     /// Takes a connection from a listener, if there is one.
@@ -56,7 +56,7 @@ pub trait World {
         stdout: &mut Output<Self::Device>,
     ) -> Copied;
 
-    /// What time it is to people here, if they want to see that.
+    /// The time of day here, if it is to be shown.
     fn time_of_day(&mut self) -> Option<TimeOfDay>;
 }
 
@@ -71,7 +71,7 @@ impl Kernel {
     /// The world whose events come to the poll of this registry.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn new(registry: &Registry) -> io::Result<Kernel> {
         Ok(Kernel {
             registry: registry.try_clone()?,
@@ -79,7 +79,7 @@ impl Kernel {
         })
     }
 
-    /// The same, in which somebody wants to see the time.
+    /// The same, with the time of day shown.
     pub fn with_clock(self, clock: Option<LocalClock>) -> Kernel {
         Kernel { clock, ..self }
     }

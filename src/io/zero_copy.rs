@@ -1,5 +1,5 @@
-//! Zero copy: bytes that nobody has to look at go from one descriptor to another inside the
-//! kernel, by `sendfile(2)` or `splice(2)`.
+//! Zero copy: bytes that the program does not have to look at go from one descriptor to another
+//! inside the kernel, by `sendfile(2)` or `splice(2)`.
 //!
 //! It promises: the same as a read and a write, readiness included; where the kernel refuses, it
 //! says [`Copied::Refused`] and has moved nothing, and is not to be asked again.

@@ -35,7 +35,7 @@ pub(super) enum Key<'a> {
     BreakPaste,
     /// Ctrl-Z, or what the terminal has instead of it.
     Suspend,
-    /// No more of what comes is pasted; of a paste's beginning nobody needs to know.
+    /// The end of a paste. Its beginning is not a key: the parser keeps it to itself.
     PasteEnd,
 }
 

@@ -1,9 +1,9 @@
 //! Keys: what a keyboard sends, bytes cut anywhere, as keys.
 //!
-//! It promises: nothing waits for anything, least of all a timer; of an unfinished character or
-//! sequence at most [`MAX_HELD`] bytes are held; where the bytes are cut makes no difference, unless the
-//! rest [comes late](Keys::late). Only whole sequences are swallowed: what broke off is typed as the text
-//! that it is, so a key is never lost to the one before it. In pasted text no sequence is a key.
+//! It promises: nothing waits for a timer; of an unfinished character or sequence at most
+//! [`MAX_HELD`] bytes are held; where the bytes are cut makes no difference, unless the rest [comes
+//! late](Keys::late). Only whole sequences are swallowed: a sequence that broke off is typed as
+//! text, so that no key is lost to the one before it. In pasted text no sequence is a key.
 
 use std::borrow::Cow;
 
@@ -74,14 +74,14 @@ impl Keys {
         self.suspend = suspend.filter(u8::is_ascii_control);
     }
 
-    /// What comes next is no second half of what came.
+    /// The next bytes do not complete a key that is held.
     pub(super) fn pause(&mut self) {
         self.after_cr &= self.pasting;
     }
 
-    /// What comes next comes so long after what came before that it is no rest of a key: an Esc that waits was
-    /// pressed alone, and an opening bracket behind it with Alt. Only the beginning of a paste is known still,
-    /// since what is pasted must not be taken for typed; and its end.
+    /// The next bytes come so late that they do not complete a key: an Esc that waits was pressed
+    /// alone, and an opening bracket behind it with Alt. Only the marks of a paste are still
+    /// recognized, since pasted text must not be taken for typed.
     pub(super) fn late(&mut self) {
         self.is_late = self.is_inside() && !self.pasting;
     }
@@ -440,7 +440,7 @@ impl Keys {
         key
     }
 
-    /// What is held is no sequence: it is text.
+    /// The held bytes are no sequence: they are text.
     fn break_off(&mut self) -> Option<Key<'static>> {
         let text = String::from_utf8_lossy(&self.held).into_owned();
         self.settle(Some(Key::Text(text.into())))

@@ -101,8 +101,8 @@ impl Line {
         self.remove(self.cursor..self.one_right());
     }
 
-    /// Swaps the characters around the cursor, at the end of the line the last two. Of one alone nothing is
-    /// moved, nor is the cursor: what is typed next belongs behind it.
+    /// Swaps the characters around the cursor, at the end of the line the last two. A character
+    /// alone is not moved, nor is the cursor: the next key belongs behind it.
     pub(super) fn transpose(&mut self) {
         let at = self.cursor;
         if self.after().is_empty() {

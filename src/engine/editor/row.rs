@@ -146,7 +146,7 @@ fn show(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// A cluster as it may go to a terminal. Where something in it must not, or would be seen by nobody,
+/// A cluster as it may go to a terminal. Where a character of it must not, or would be invisible,
 /// it is spelled out.
 fn escaped(cluster: &str) -> Cow<'_, str> {
     if cluster.len() > MAX_CLUSTER {

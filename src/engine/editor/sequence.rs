@@ -92,7 +92,7 @@ fn typed(code: Option<u32>, modifier: Option<u32>) -> Sequence {
     match letter {
         Some('\r') => Sequence::Key(Key::Enter),
         Some('\x7f' | '\x08') => Sequence::Key(Key::Backspace),
-        // What it calls the other keys are code points for private use.
+        // The other keys have code points for private use there.
         Some('\u{e000}'..='\u{f8ff}') | None => Sequence::Nothing,
         Some(letter) if letter.is_control() => Sequence::Nothing,
         Some(letter) => Sequence::Key(Key::Text(letter.to_string().into())),

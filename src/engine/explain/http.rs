@@ -1,7 +1,7 @@
 //! HTTP/1 recognized in what goes over a connection, line by line as it is typed or sent, in words.
 //!
-//! It promises: what does not begin as HTTP is not kept; of a head at most [`HEAD`] bytes are; of each
-//! direction [`MESSAGES`] messages are explained.
+//! It promises: bytes that do not begin as HTTP are not kept; of a head at most [`HEAD`] bytes are;
+//! of each direction [`MESSAGES`] messages are explained.
 
 use std::fmt::Write;
 
@@ -79,7 +79,7 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// Who says what goes that way.
+    /// Which side speaks in that direction.
     fn speaker(self) -> &'static str {
         match self {
             Way::Out => "we send",

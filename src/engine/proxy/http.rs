@@ -16,7 +16,8 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Fields that it may have.
 const MAX_FIELDS: usize = 128;
 
-/// Bytes of a page that nobody reads for which it is not better to connect anew.
+/// A proxy's error page of at most so many bytes is read and thrown away, so that the connection
+/// can be used again; for a longer one it is better to connect anew.
 const MAX_PAGE: u64 = 64 * 1024;
 
 /// How often to ask: without a login, with it, and again if the proxy's nonce was stale, or it hung

@@ -12,7 +12,7 @@ use super::push_escaped;
 const DUMPED: usize = 6;
 const FRAME: usize = 160;
 
-/// The most that so many bytes of somebody become.
+/// The most that so many bytes of a peer become.
 pub fn most(who: Who<'_>, bytes: usize) -> usize {
     FRAME + who.length() + DUMPED * bytes
 }

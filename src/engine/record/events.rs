@@ -1,7 +1,8 @@
 //! Events, for programs: a line of JSON (RFC 8259) for each thing that happened, as docs/EVENTS.md has them.
 //!
-//! What is said may be any bytes, and a string of JSON is Unicode. So a text that is none has a U+FFFD for what
-//! is wrong in `text`, and exactly these bytes in `base64`, which is there only then.
+//! What is said may be any bytes, and a string of JSON is Unicode. So bytes that are no UTF-8 have
+//! a U+FFFD for each fault in `text`, and exactly these bytes in `base64`, which is there only
+//! then.
 //!
 //! It promises: each entry is one line of valid UTF-8, which can do nothing to a terminal; what was said can be
 //! had back from it byte by byte.
@@ -24,10 +25,10 @@ use crate::engine::escape::is_unsafe;
 /// meaning of those that are there is another version.
 const VERSION: u32 = 1;
 
-/// What a line takes besides where somebody is and what it is called.
+/// The length of a line beside the peer's address and name.
 const FRAME: usize = 176;
 
-/// The most that a byte of somebody becomes: a line of its own.
+/// The most that a byte of a peer becomes: a line of its own.
 pub fn most(who: Who<'_>) -> usize {
     FRAME + who.length()
 }

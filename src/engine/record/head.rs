@@ -11,7 +11,8 @@ const DUMPED_ROW: usize = 3 + 16 * 3 + 3;
 /// The key of an event before what was said.
 const TEXT: &[u8] = b"\"text\":";
 
-/// How much of a line of a transcript, a hex dump or of events says who, when and where: what no peer has a hand in.
+/// How much of a line of a transcript, a hex dump or of events says who, when and where: the part
+/// that no peer can influence.
 pub fn length(line: &[u8]) -> usize {
     let text = line.strip_suffix(b"\n").unwrap_or(line);
     if text.starts_with(b"#") {

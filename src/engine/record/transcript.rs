@@ -1,5 +1,5 @@
-//! A transcript, for people: a line for each line that was said, and for who came and went, in six
-//! columns with a tab between them.
+//! A transcript, for people: a line for each line that was said and for each peer that came or
+//! went, in six columns with a tab between them.
 //!
 //! ```text
 //! 2026-11-22T09:11:33.123Z  joined  1  192.0.2.11:50124  -    -
@@ -10,14 +10,15 @@
 //! 2026-11-22T09:12:02.007Z  left    1  192.0.2.11:50124  Ana  closed
 //! ```
 //!
-//! `asked` is what a participant of a chat asked for; what it said to another one alone is there only if
-//! that was wanted.
+//! `asked` is a command of a participant of a chat; the text of a private message is there only
+//! with `--open-messages`.
 //!
 //! `from+` and `to+` are said in the middle of a line: no line feed followed. That was too long to
 //! be held, or nothing followed at all.
 //!
-//! It promises: nothing that anybody sends can look like another line or column, or act on a
-//! terminal; what was said to everybody can be had back from it byte by byte, by undoing [`push_escaped`].
+//! It promises: nothing that a peer sends can look like another line or column, or act on a
+//! terminal; what was said to everybody can be had back from it byte by byte, by undoing
+//! [`push_escaped`].
 
 use std::fmt::Write;
 
@@ -26,10 +27,10 @@ use super::Speaker;
 use super::Who;
 use super::push_escaped;
 
-/// What a line takes besides where somebody is and what it is called.
+/// The length of a line beside the peer's address and name.
 const FRAME: usize = 64;
 
-/// The most that a byte of somebody becomes: a line of its own.
+/// The most that a byte of a peer becomes: a line of its own.
 pub fn most(who: Who<'_>) -> usize {
     FRAME + who.length()
 }

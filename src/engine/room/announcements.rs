@@ -1,4 +1,4 @@
-//! Announcements: who comes to a chat and who leaves it, for everybody to read.
+//! Announcements: lines that tell everybody in a chat who joined and who left.
 //!
 //! ```text
 //!   * Ana joined
@@ -6,8 +6,9 @@
 //!   * 290 more joined, 4 left
 //! ```
 //!
-//! They go to everybody's stream whether there is room in it or not, since who comes and goes asks
-//! nobody. So they are limited by time: a class is announced one by one, a storm is summed up.
+//! They are appended to the log whether there is room or not, since backpressure cannot hold back
+//! who comes and goes. So they are limited by time: a class is announced one by one, a storm is
+//! summed up.
 //!
 //! It promises: in a stall timeout less is announced than a member has to take in that time, or is cut
 //! off; so that while the others wait for a slow one, announcements do not let the log grow by more than
@@ -24,7 +25,7 @@ use super::member::Member;
 use crate::engine::limiter;
 use crate::engine::limiter::Limiter;
 
-/// How long somebody stays until everybody hears of it, if it says nothing.
+/// How long a newcomer that says nothing stays unannounced.
 pub(super) const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
 
 /// How many are announced one by one at once: a class.
@@ -34,13 +35,14 @@ pub const CLASS: u32 = 300;
 /// the segment that a slow member has to take in that time.
 const IN_A_STALL: u32 = 400;
 
-/// Newcomers who left before they were announced are forgotten when so many more are kept than are here.
+/// Newcomers that left before they were announced are forgotten when so many more are kept than are
+/// here.
 const FORGOTTEN: usize = 64;
 
-/// Who is to be announced, and how many were not.
+/// The newcomers that are to be announced, and how many were not.
 #[derive(Debug)]
 pub(super) struct Announcements {
-    /// Newcomers of whom nobody was told, when they are to be, and their numbers.
+    /// Newcomers that are not announced yet: when they are to be, and their numbers.
     due: VecDeque<(Instant, usize, u32)>,
     limiter: Limiter,
     /// Those who came and went and were not announced.
@@ -69,7 +71,7 @@ impl Announcements {
 
 impl Room {
     /// A newcomer is announced with its first line or its first name, or when it has stayed for
-    /// [`ANNOUNCED_AFTER`], so that a port check is announced to nobody.
+    /// [`ANNOUNCED_AFTER`], so that a port check is never announced.
     pub(super) fn announce_later(&mut self, key: usize) {
         let account = &self.members[key].account;
         let (at, number) = (account.since + ANNOUNCED_AFTER, account.number);
@@ -118,7 +120,7 @@ impl Room {
         self.announce(format_args!("{name} joined"), told);
     }
 
-    /// Somebody left, of whom everybody had heard or not.
+    /// A member left, which had been announced or not.
     pub(super) fn announce_leave(&mut self, account: &Account, was_announced: bool, now: Instant) {
         let Some(name) = account.name.as_deref().filter(|_| was_announced) else {
             return;

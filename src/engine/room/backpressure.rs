@@ -1,11 +1,11 @@
-//! Backpressure, or who waits for whom: the sources for a slow member, everybody for a line that is
-//! not finished, and for how long.
+//! Backpressure, or who waits for whom and how long: the sources for a slow member, all members for
+//! a line that is not finished.
 //!
 //! While the sources wait, a little is let in all the same: see [`RESERVE`].
 //!
-//! It promises: the slowest member is not left behind by more than [`HIGH_WATER`], one turn's input and
-//! the reserve; whoever is waited for without getting anywhere, or makes a conversation wait for too
-//! long, is named by [`Room::overdue`] when its time is over.
+//! It promises: the slowest member is not left behind by more than [`HIGH_WATER`], one turn's input
+//! and the reserve; a member that is waited for and takes nothing, or makes a conversation wait for
+//! too long, is named by [`Room::overdue`] when its time is over.
 
 use std::time::Instant;
 
@@ -27,8 +27,8 @@ pub const HIGH_WATER: u64 = 1024 * 1024;
 /// Bytes the slowest member is behind when the sources go on.
 pub const LOW_WATER: u64 = 256 * 1024;
 
-/// Bytes above [`HIGH_WATER`] that are kept for the operator's typed lines and for those members who said
-/// little.
+/// Bytes above [`HIGH_WATER`] that are kept for the operator's typed lines and for members that
+/// said little.
 pub const RESERVE: u64 = 256 * 1024;
 
 /// Part of the stall timeout after which a hold is looked into again.
@@ -45,14 +45,15 @@ const FEW_EDITS: usize = 16;
 /// Bytes of answers that wait for one member before it is not read until it takes them.
 pub(super) const MAX_ANSWERS: u64 = 16 * 1024;
 
-/// The same of all members together, beyond which only those go on who took theirs.
+/// The same of all members together; beyond it only members that took theirs go on.
 pub const ANSWERS: u64 = 1024 * 1024;
 
-/// What may wait for one member even then: a short line that another one says to it alone, or an answer.
+/// So much may wait for one member even then: a short line that another one says to it alone, or an
+/// answer.
 const BRIEF: u64 = 400;
 
-/// What a line of a chat takes besides the name of whoever says it: `<> ` and its end, or, if that is
-/// more, what a byte becomes that is not shown as it is.
+/// The length of a chat's line beside its speaker's name: `<> ` and its end, or, if that is more,
+/// the bytes that replace a byte that is not shown as it is.
 const LABEL: usize = 5;
 
 /// What the number of a member takes in a label at most, with what stands between it and a name.
@@ -82,15 +83,15 @@ pub(super) struct Backpressure {
     since: Instant,
     /// When to look again who makes no progress.
     check: Instant,
-    /// What was kept for the slowest member when it began, or the high-water mark if that is more: the
-    /// reserve begins there.
+    /// The bytes that were kept for the slowest member when the hold began, or the high-water mark
+    /// if that is more: the reserve begins there.
     base: u64,
-    /// Who makes a conversation wait.
+    /// The members that make a conversation wait.
     pub(super) blame: Blame,
 }
 
 impl Backpressure {
-    /// What is left of the reserve while so much is kept for the slowest member.
+    /// The rest of the reserve while so much is kept for the slowest member.
     pub(super) fn reserve(&self, retained: u64) -> u64 {
         (self.base + RESERVE).saturating_sub(retained)
     }
@@ -107,20 +108,20 @@ pub enum Overdue {
     Behind,
 }
 
-/// Bytes of a lone speaker are shown as they come. When somebody else joins in the middle of a
-/// line, its owner has the screen until that line ends, for a stream cannot be given the line break
-/// that would keep the two apart; but only for the stall timeout, so that nobody can mute the
-/// others.
+/// Bytes of a lone speaker are shown as they come. When a second member joins in the middle of a
+/// line, the line's owner keeps the screen until that line ends, for a stream cannot be given the
+/// line break that would keep the two apart; but only for the stall timeout, so that no member can
+/// mute the others.
 #[derive(Debug)]
 pub(super) struct LineOwner {
     pub(super) key: usize,
-    /// When somebody else could first have spoken.
+    /// When another member could first have spoken.
     pub(super) since: Option<Instant>,
 }
 
 impl Room {
-    /// Whether the operator's input is wanted: somebody is there, or at another hub, and nobody is too far behind, or it is
-    /// typed and there is room for that.
+    /// Whether the operator's input is wanted: a member is there, or another hub, and none is too
+    /// far behind, or the input is typed and there is room for that.
     pub fn wants_input(&self) -> bool {
         let has_hearers = !self.is_empty() || self.is_of_class();
         has_hearers && (self.backpressure.is_none() || self.operators_reserve() > 0)
@@ -263,9 +264,9 @@ impl Room {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Puts into `late` the members whose time is over, each once and why. Also takes the screen from
-    /// the owner of a line that does not end, waits no longer for a terminal that is too slow, and announces
-    /// who has stayed for a while.
+    /// Puts into `late` the members whose time is over, each once and why. Also takes the screen
+    /// from the owner of a line that does not end, waits no longer for a terminal that is too slow,
+    /// and announces the newcomers that have stayed for a while.
     pub fn overdue(&mut self, now: Instant, late: &mut Vec<(usize, Overdue)>) {
         self.screen.judge(now);
         if self.line_owner_expires().is_some_and(|end| end <= now) {

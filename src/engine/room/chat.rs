@@ -1,10 +1,11 @@
-//! A room as a chat: every line begins with who said it, and who comes and goes is announced.
+//! A room as a chat: every line begins with its speaker's name, and newcomers and leavers are
+//! announced.
 //!
 //! The rules of names and lines are [`Chat`]'s; here they meet the members, the journal and the
-//! screen. The operator's stdout gets what a participant would get who says nothing: the labelled
-//! lines of everybody else and the announcements; and what is said to the operator alone, and who said something
-//! to whom alone; but at a terminal, where the hub's notices tell
-//! with number and address who comes and goes, that is not said twice.
+//! screen. The operator's stdout gets what a silent participant would get: the labelled lines of
+//! all others and the announcements; and what is said to the operator alone, and who said something
+//! to whom alone. At a terminal the hub's notices already tell with number and address who comes
+//! and goes: there it is not said twice.
 
 mod requests;
 
@@ -26,7 +27,7 @@ use crate::engine::request::request;
 const NOBODY: u32 = 0;
 
 impl Room {
-    /// Makes the room a chat. To be called before anybody joins.
+    /// Makes the room a chat. To be called before the first member joins.
     pub fn open_chat(&mut self, chat: Chat) {
         debug_assert!(self.members.is_empty());
         self.names.call_operator(chat.host());
@@ -113,7 +114,7 @@ impl Room {
         true
     }
 
-    /// What a member is told, and nothing after it: the operator sends it away.
+    /// The last line for a member that the operator sends away.
     pub fn tell_kicked(&mut self, key: usize, reason: &str) {
         let stamp = &self.stamp;
         let text = match (&self.chat, reason) {
@@ -230,8 +231,8 @@ impl Room {
         self.chat.as_ref().map_or("\n", |chat| chat.line_end())
     }
 
-    /// Whether the operator's stdout is told who comes and goes. They come and go also while it
-    /// takes nothing, and what waits for it must stay bounded.
+    /// Whether the operator's stdout is told who comes and goes. Members come and go also while
+    /// stdout takes nothing, and the bytes that wait for it must stay bounded.
     pub(super) fn tells_who_comes(&self) -> bool {
         self.policy.surface.is_stream() && !self.screen.is_full()
     }

@@ -1,4 +1,4 @@
-//! What holds in a room whenever somebody came, went, ended its side or was heard of, in debug builds.
+//! Checks of a room whenever a member came, went, ended its side or was heard of, in debug builds.
 //!
 //! It promises: whatever the room counts is counted anew from its members.
 
@@ -6,8 +6,9 @@ use super::Presence;
 use super::Room;
 
 impl Room {
-    /// Who is here, who reads, who may speak and who is gone is as many as it is counted; those that may
-    /// be gone are found by the order of their ends; what the unfinished lines take is what they draw.
+    /// The counts of members that are here, that read, that may speak and that are gone are right;
+    /// the members that may be gone are in the order of their ends; the unfinished lines take what
+    /// they have drawn from their budget.
     pub(super) fn check(&self) {
         if !cfg!(debug_assertions) {
             return;

@@ -1,4 +1,4 @@
-//! Fairness: who is to blame for a hold, and what is let in meanwhile.
+//! Fairness: which members are to blame for a hold, and what is let in meanwhile.
 //!
 //! A stream from a pipe or a file waits for its slowest reader, on purpose. A conversation does not:
 //! while at least half of the members owe less than [`LOW_WATER`], each that owes more is to blame for
@@ -26,13 +26,13 @@ use crate::engine::rate::QUANTUM;
 /// Of the reserve, what is the operator's alone.
 const OPERATORS: u64 = 64 * 1024;
 
-/// A member may have said as much in a hold as one part in so many of what is left for all of them: however
-/// many use theirs up, as much and more is left for whoever said less (the dynamic thresholds of Choudhury
-/// and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998).
+/// A member may have said as much in a hold as one part in so many of what is left for all of them:
+/// however many use theirs up, as much and more is left for members that said less (the dynamic
+/// thresholds of Choudhury and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998).
 const PARTS: u64 = 4;
 
 impl Room {
-    /// The operator's words are typed and no stream: nobody sets the pace of them.
+    /// The operator's words are typed and no stream: no member sets the pace of them.
     pub fn expect_typing(&mut self) {
         self.is_typed = true;
     }
@@ -210,7 +210,7 @@ impl Room {
         self.was_released
     }
 
-    /// The same, once: now those come first who said least.
+    /// The same, once: the members that said least come first now.
     pub fn take_release(&mut self) -> bool {
         std::mem::take(&mut self.was_released)
     }

@@ -9,7 +9,7 @@ use crate::engine::screen::Surface;
 /// The speaker of what the operator says; members are numbered from 1.
 pub(super) const OPERATOR: u32 = 0;
 
-/// Who last spoke. See the module's documentation.
+/// The last speaker. See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Glue {
     /// The bytes are wanted as they are.
@@ -18,14 +18,14 @@ pub(super) struct Glue {
     midline: bool,
     /// The speaker will not go on with its line.
     abandoned: bool,
-    /// Whoever speaks with that number now is another.
+    /// The speaker that has this number now is another one.
     parted: bool,
     /// A line feed that was put in, by its place in the journal, after a line of that speaker's.
     added: Option<(u64, u32)>,
 }
 
 impl Glue {
-    /// Nobody has spoken.
+    /// There was no speaker yet.
     pub(super) fn new(surface: Surface) -> Glue {
         Glue {
             is_raw: matches!(surface, Surface::RawStream | Surface::RawTerminal),
@@ -64,7 +64,7 @@ impl Glue {
         self.abandoned |= self.midline && self.speaker == speaker;
     }
 
-    /// Whoever speaks with that number from now on is another than before, and begins a line.
+    /// From now on another speaker has this number, and begins a line.
     pub(super) fn part(&mut self, speaker: u32) {
         self.parted |= self.speaker == speaker;
     }

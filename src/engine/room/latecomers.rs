@@ -1,15 +1,15 @@
-//! Latecomers: who joins while a line of the operator's goes out.
+//! Latecomers: members that join while a line of the operator's goes out.
 //!
 //! A stream is cut by the reads of the hub, not by its lines, so that a newcomer could be handed the rest
 //! of a line whose beginning it has not got. It begins with the next one.
 //!
-//! It promises: nothing is left out of a member's stream behind the first line that it was handed, nor
-//! while nobody else is known to read, and never more than [`MAX_LINE`].
+//! It promises: nothing is left out of a member's stream behind the first line that it was handed,
+//! nor while no other member is known to read, and never more than [`MAX_LINE`].
 
 use super::Room;
 use crate::engine::lines::MAX_LINE;
 
-/// Who waits for the next line, and how much it was not handed since it joined.
+/// The members that wait for the next line, and how much each was not handed since it joined.
 #[derive(Debug, Default)]
 pub(super) struct Latecomers {
     waiting: Vec<(usize, usize)>,
@@ -26,22 +26,22 @@ impl Latecomers {
         self.waiting.retain(|(waiting, _)| *waiting != key);
     }
 
-    /// What comes is heard by everybody.
+    /// The next bytes are heard by all.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
     }
 }
 
 impl Room {
-    /// Whether anybody came in the middle of a line that goes on.
+    /// Whether a member came in the middle of a line that goes on.
     pub fn has_latecomers(&self) -> bool {
         !self.latecomers.is_empty()
     }
 
     /// A member joined at the end of everybody's stream.
     pub(super) fn note_latecomer(&mut self, key: usize) {
-        // What only a newcomer may hear is not kept from it; with relaying whole lines are said, and a
-        // history begins with one.
+        // A line that only the newcomer may hear is not kept from it. With relaying only whole
+        // lines are said, and a history begins with a whole line.
         let is_stream = !self.policy.relay && !self.journal.keeps_history();
         if is_stream && !self.is_on_trial() && self.glue.is_midline() {
             self.latecomers.waiting.push((key, 0));

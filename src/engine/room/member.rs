@@ -1,4 +1,4 @@
-//! Who is in a room: what everybody may know of a member, and what is the room's alone.
+//! Members of a room: what every floor may know of one, and what is the room's alone.
 //!
 //! It promises: a number belongs to one member for as long as the hub runs.
 
@@ -62,7 +62,7 @@ pub struct Member {
 pub(super) struct Speech {
     pub(super) lines: Lines,
     pub(super) meter: Meter,
-    /// In a chat: what of its bytes is not complete enough to be said.
+    /// In a chat: the rest of its bytes that is no complete character yet.
     pub(super) escaper: Escaper,
     /// In a chat: where it is in its line.
     pub(super) place: Place,
@@ -78,7 +78,8 @@ pub(super) struct Speech {
 /// what it says so to one alone, are not too many for those who take what they get.
 const GULP: usize = 512;
 
-/// What one member may ask for in a turn. Nobody types so fast, and each costs some microseconds.
+/// Requests of one member in a turn at most. No person types so fast, and each costs some
+/// microseconds.
 const ASKED: u32 = 500;
 
 impl Speech {
@@ -108,7 +109,7 @@ pub(super) enum Place {
     /// At its beginning.
     #[default]
     Start,
-    /// What was passed on of it was said, and so will the rest.
+    /// A part of it was passed on, so the rest will be as well.
     Words,
     /// It began with something that was asked for: the rest is not said.
     Request,
@@ -163,7 +164,7 @@ pub struct Account {
     pub number: u32,
     /// What the operator calls it.
     pub name: Option<Box<str>>,
-    /// What it says is neither shown nor relayed.
+    /// Its words are neither shown nor relayed.
     pub muted: bool,
     /// When it joined.
     pub since: Instant,
@@ -194,7 +195,7 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// How many there are, whoever of them is known to be there.
+    /// How many there are, whether or not they are known to be there.
     pub(super) fn len(&self) -> usize {
         self.count
     }

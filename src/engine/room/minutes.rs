@@ -1,8 +1,8 @@
-//! Minutes: the lines of the members as the room passes them on, for whoever records them or tells other
-//! hubs, which hear the operator's, too.
+//! Minutes: the lines of the members as the room passes them on, for records and other hubs; other
+//! hubs get the operator's lines, too.
 //!
-//! Whoever records needs whole lines, and the room has them: nobody else waits for their ends. They are
-//! taken from here after each read, so that hardly more than a read is ever here.
+//! A record needs whole lines, and the room has them, so no second place has to wait for their
+//! ends. They are taken from here after each read, so that hardly more than a read is ever here.
 //!
 //! It promises: each byte of a member, muted or not, is in one piece, in order, when it is passed on or
 //! when the member is taken out, but for what it asked for in a chat, which is there in words of ours; a
@@ -54,7 +54,7 @@ pub enum Minute<'a> {
 }
 
 impl Minutes {
-    /// A member said whole lines, or a piece of one: what it said before without an end goes on.
+    /// A member said whole lines, or a piece of one, which continues its unfinished line.
     pub(super) fn push(&mut self, key: usize, account: &Account, said: &[u8]) {
         if said.is_empty() {
             return;
@@ -110,14 +110,15 @@ impl Minutes {
 }
 
 impl Room {
-    /// Keeps what the members say for [`Room::take_minutes`]. To be called before anybody joins.
+    /// Keeps what the members say for [`Room::take_minutes`]. To be called before the first member
+    /// joins.
     pub fn keep_minutes(&mut self) {
         debug_assert!(self.members.is_empty());
         self.minutes = Some(Box::default());
     }
 
-    /// Hands out what was said since the last time, and who said it by key, number and name; the operator's
-    /// number is 0, and its key nobody's.
+    /// Hands out what was said since the last time, with the speakers' keys, numbers and names; the
+    /// operator's number is 0, and its key is no member's.
     pub fn take_minutes(&mut self, mut take: impl FnMut(usize, u32, Option<&str>, Minute<'_>)) {
         let Some(minutes) = &mut self.minutes else {
             return;

@@ -1,9 +1,10 @@
-//! Naming: who is called what in a room, and who can be found by it.
+//! Naming: the members' names in a room, and finding a member by its name.
 //!
 //! In a chat everybody has a name, and hears of everybody's; elsewhere it is the operator's word for a
 //! member.
 //!
-//! It promises: who is gone, or may be, does not keep a name from who asks for it.
+//! It promises: a member that is gone, or may be, does not keep a name from another that asks for
+//! it.
 
 use std::time::Instant;
 
@@ -48,7 +49,7 @@ impl Room {
         let account = &mut self.members[key].account;
         if self.chat.is_some() {
             let name = default_name(account.number);
-            // Nobody else has that, and if it has it already, it has.
+            // No other member has this name; the member itself may have it already.
             let _ = self.rename(key, &name, now);
         } else if let Some(name) = account.name.take() {
             self.names.release(&name, account.number, now);
@@ -91,8 +92,8 @@ impl Room {
         Ok(())
     }
 
-    /// A member that is gone does not keep a name from one that asks for it: what is still heard of it
-    /// is said by its number.
+    /// A member that is gone does not keep a name from one that asks for it: its last words are
+    /// said under its number.
     fn free_name(&mut self, asking: usize, name: &str, now: Instant) {
         // Mostly everybody is known to be here, and nothing has to be looked up.
         if self.here == self.members.len() {

@@ -20,7 +20,8 @@ use std::time::Instant;
 use crate::engine::rate::Meter;
 use crate::engine::rate::Rate;
 
-/// Bytes that are forgotten in a second. Who said that many lately has said much: nobody types as fast.
+/// Bytes that are forgotten in a second. A member that said that many lately has said much: no
+/// person types as fast.
 const FORGOTTEN: u64 = 64 * 1024;
 
 const NANOS_OF_SECOND: u64 = 1_000_000_000;
@@ -173,7 +174,7 @@ impl State {
 
     /// Its level now.
     fn level(&self, blamed_since: Option<Instant>, now: Instant) -> Duration {
-        // Nobody is to blame for the time before it fell behind.
+        // A member is not to blame for the time before it fell behind.
         let since = blamed_since.filter(|_| self.lags).unwrap_or(now);
         let since = since.max(self.level_at);
         let drained = (since - self.level_at) / 2;
@@ -216,7 +217,7 @@ fn time_to_forget(bytes: u64) -> Duration {
     Duration::from_nanos(bytes.saturating_mul(NANOS_OF_SECOND) / FORGOTTEN)
 }
 
-/// Who is to blame for a hold.
+/// The members that are to blame for a hold.
 #[derive(Debug, Default)]
 pub(super) struct Blame {
     /// The hold is of a conversation.
@@ -250,7 +251,7 @@ impl Blame {
         self.is_possible && self.laggards > 0 && self.witnesses > 0 && keeping_up * 2 >= members
     }
 
-    /// Whether nobody lags.
+    /// Whether no member lags.
     pub(super) fn is_over(&self) -> bool {
         self.laggards == 0
     }

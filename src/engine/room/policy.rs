@@ -44,7 +44,7 @@ pub struct Policy {
     pub stall_timeout: Duration,
     /// What the operator's stdout is.
     pub surface: Surface,
-    /// When a line on a terminal begins with who said it.
+    /// When a line on a terminal begins with its speaker's label.
     pub label: Label,
     /// Whether labels are coloured.
     pub color: bool,
@@ -54,7 +54,7 @@ pub struct Policy {
     pub announced: u32,
 }
 
-/// When a line on the operator's terminal begins with who said it.
+/// When a line on the operator's terminal begins with its speaker's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label {
     /// As soon as a second member has joined.
@@ -78,8 +78,8 @@ impl Policy {
         announced: CLASS,
     };
 
-    /// A terminal is waited for a moment; then the class goes on, and whoever watches is told what was
-    /// missed. Nothing else may lose anything.
+    /// A terminal is waited for a moment; then the class goes on, and the person at it is told how
+    /// much was left out. No other kind of output may lose a byte.
     pub(super) fn overflow(&self) -> Overflow {
         match self.relay && !self.surface.is_stream() {
             true => Overflow::LeaveOut,
@@ -95,7 +95,7 @@ impl Policy {
         }
     }
 
-    /// What makes something bold that no member says, and what ends it.
+    /// What makes a text bold that is not a member's, and what ends it.
     pub(super) fn mark(&self) -> (&'static str, &'static str) {
         match self.bold {
             true => (BOLD, PLAIN),

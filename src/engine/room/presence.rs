@@ -1,8 +1,10 @@
-//! Presence: who is known to be in the room, and for whom what was said is kept.
+//! Presence: which members are known to be in the room, and for whom the operator's first words are
+//! kept.
 //!
 //! A TCP end says only that a peer sends no more: it may still read, or be gone. So a member that
-//! ended its side is *unconfirmed* until it acknowledged something that was sent after that. Whether
-//! what it said before its end was heard is another question, as long as nobody may be heard.
+//! ended its side is *unconfirmed* until it acknowledged something that was sent after that.
+//! Whether the words before its end were passed on is another question, as long as the room is
+//! held.
 //!
 //! ```text
 //!              its end came                     it acknowledged a byte sent after that
@@ -14,10 +16,10 @@
 //! ```
 //!
 //! And as long as no member that is known to be there acknowledged anything, the hub is on *trial*:
-//! of what the operator says at most [`TRIAL`] bytes go out, and they are kept for whoever joins.
+//! of what the operator says at most [`TRIAL`] bytes go out, and they are kept for newcomers.
 //!
-//! It promises: [`Room::here`] is the one count of who is there; what nobody acknowledged of a trial is
-//! handed to every newcomer before anything else.
+//! It promises: [`Room::here`] is the one count of members that are there; bytes of a trial that no
+//! member acknowledged are handed to every newcomer before anything else.
 
 use std::time::Instant;
 
@@ -26,16 +28,16 @@ use super::member::Member;
 use super::member::Presence;
 use crate::engine::journal::Journal;
 
-/// Bytes of the operator's that are said before anybody is known to read them: a port check reads
+/// Bytes of the operator's that go out before any member is known to read them: a port check reads
 /// nothing. Where only whole lines are said, the last of them may be longer.
 pub const TRIAL: usize = 1024;
 
-/// What is said before anybody is known to read it.
+/// The operator's words before any member is known to read them.
 #[derive(Debug)]
 pub(super) struct Trial {
     /// So many have to acknowledge something until it is over.
     quorum: usize,
-    /// It is over for good when it is over: what follows is one whole.
+    /// There is no other trial after this one: what follows is one whole (a transfer).
     is_final: bool,
     is_over: bool,
     /// What was said, each piece with its place in the journal.
@@ -76,7 +78,7 @@ impl Trial {
         }
     }
 
-    /// What came last goes on with `text`: who heard only the beginning of that heard no line.
+    /// `text` continues the last piece: a member that heard only the beginning of it heard no line.
     #[inline]
     pub(super) fn keep_on(&mut self, text: &[u8]) {
         if !self.is_over
@@ -87,7 +89,7 @@ impl Trial {
         }
     }
 
-    /// What of it stands before that place in the journal, the last of it first.
+    /// The pieces before that place in the journal, the last one first.
     pub(super) fn kept_before(&self, at: u64) -> impl Iterator<Item = &[u8]> {
         self.kept.iter().rev().map(move |(place, text)| {
             let before = at.saturating_sub(*place).min(text.len() as u64);
@@ -105,7 +107,7 @@ impl Trial {
         member.has_acknowledged && counts
     }
 
-    /// Nobody has to acknowledge anything.
+    /// No acknowledgement is needed.
     pub(super) fn waive(&mut self) {
         self.quorum = 0;
         self.end();
@@ -117,7 +119,7 @@ impl Trial {
         self.said = 0;
     }
 
-    /// What was said before that place in the journal was heard, the pieces that end there included.
+    /// The pieces before that place in the journal were heard, those that end there included.
     fn renew_before(&mut self, at: u64) {
         let ends_before = |(place, text): &(u64, Box<[u8]>)| place + text.len() as u64 <= at;
         let count = self.kept.partition_point(ends_before);
@@ -137,17 +139,17 @@ impl Room {
         self.here
     }
 
-    /// How many places are taken: by those who are there, and by those who may be.
+    /// How many places are taken: by members that are there, and by those that may be.
     pub fn places_taken(&self) -> usize {
         self.members.len() - self.gone
     }
 
-    /// Whether nobody is or may be there.
+    /// Whether no member is or may be there.
     pub fn is_empty(&self) -> bool {
         self.places_taken() == 0
     }
 
-    /// Whether nobody is or may be there, and all was heard that anybody said.
+    /// Whether no member is or may be there, and everything that members said was passed on.
     pub fn is_over(&self) -> bool {
         self.members.is_empty()
     }
@@ -157,7 +159,7 @@ impl Room {
         self.speakers > 0
     }
 
-    /// What begins now is one whole for so many receivers: the trial lasts until each of them has
+    /// A transfer to so many receivers begins now: the trial lasts until each of them has
     /// acknowledged something, and there is no other after it.
     pub fn expect_receivers(&mut self, quorum: usize) {
         self.trial.quorum = quorum;
@@ -174,12 +176,13 @@ impl Room {
         self.trial.is_final
     }
 
-    /// Whether something that the operator said is not known to be read by anybody.
+    /// Whether any word of the operator's is not known to be read by a member.
     pub fn is_unheard(&self) -> bool {
         !self.trial.is_over && self.trial.said > 0
     }
 
-    /// Whether a newcomer is told other things, if somebody who is here reads, than if nobody does.
+    /// Whether it matters for a newcomer's stream if a member that is here reads: then the trial is
+    /// over, and the newcomer is not told its bytes.
     pub fn may_be_heard(&self) -> bool {
         self.is_unheard() || (self.is_on_trial() && self.glue.is_midline())
     }
@@ -250,8 +253,9 @@ impl Room {
         self.forget_pace(key, now);
     }
 
-    /// A member acknowledged a byte that it was sent, and somebody reads it: what was said so far is heard by it, and the trial
-    /// is over, if it is known to be there and no others are needed.
+    /// A member acknowledged a byte that it was sent, and a program reads it: what was said so far
+    /// is heard by it, and the trial is over, if the member is known to be there and no others are
+    /// needed.
     ///
     /// # Panics
     /// If there is no member of that key.
@@ -281,8 +285,8 @@ impl Room {
         }
     }
 
-    /// A member acknowledged a byte that it was sent while it was here, or since its end was read, and
-    /// somebody reads it.
+    /// A member acknowledged a byte that it was sent while it was here, or since its end was read,
+    /// and a program reads it.
     ///
     /// # Panics
     /// If there is no member of that key.
@@ -307,7 +311,7 @@ impl Room {
         !self.unconfirmed.is_empty() && self.members.get(key).is_some_and(is_unconfirmed)
     }
 
-    /// A member is gone: whoever it was, it counts no more.
+    /// A member is gone: it does not count any more.
     pub(super) fn discount(&mut self, member: &Member) {
         if let Presence::Unconfirmed(order) = member.presence {
             self.unconfirmed.remove(&order);
@@ -319,8 +323,8 @@ impl Room {
         self.check_trial();
     }
 
-    /// Changes what is known of a member, and counts it by that: the one place, beside its coming and
-    /// going, where anybody's count changes.
+    /// Changes what is known of a member, and the counts with it: the one place, beside its coming
+    /// and going, where a count changes.
     fn change(&mut self, key: usize, change: impl FnOnce(&mut Member)) {
         let member = &mut self.members[key];
         self.here -= usize::from(member.presence.is_here());

@@ -1,13 +1,13 @@
 //! Speakers of other hubs: what they say enters the room whole, as any speaker's.
 //!
-//! The class is more than this room then. So nobody is alone here: a line is shown when it ends, what the
-//! operator says is cut into lines too, and is wanted also while nobody is here to hear it. What other hubs'
-//! operators say everybody hears; what their members say the operator sees, and everybody else where
-//! members hear each other.
+//! The class is more than this room then. So no member is alone here: a line is shown when it ends,
+//! and the operator's input is cut into lines too, and is read also while no member is here.
+//! Everybody hears what other hubs' operators say; what their members say the operator sees, and
+//! all members where they hear each other.
 //!
-//! It promises: each line of another hub is told whole, under who said it, which no member can imitate: no
-//! name has an `@` or a `/` in it; what other hubs say is not in the minutes, so it is never said to them
-//! again.
+//! It promises: each line of another hub is told whole, under a label that no member can imitate,
+//! since no name has an `@` or a `/` in it; lines of other hubs are not in the minutes, so they are
+//! never sent back.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,13 +21,14 @@ use crate::engine::chat::private_label;
 use crate::engine::request::Request;
 use crate::engine::request::request;
 
-/// From here on numbers are other hubs' speakers', for whoever tells speakers apart by number.
+/// Numbers from here on belong to speakers of other hubs, for code that tells speakers apart by
+/// number.
 const FIRST: u32 = 1 << 31;
 
 /// So many of them are told apart; then all of them get new numbers.
 const MOST: usize = 64 * 1024;
 
-/// Somebody at another hub.
+/// A speaker at another hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remote<'a> {
     /// The hub.
@@ -79,11 +80,12 @@ impl Remotes {
 }
 
 impl Room {
-    /// The room is a part of a class over several hubs. To be called before anybody joins.
+    /// The room is a part of a class over several hubs. To be called before the first member joins.
     pub fn join_class(&mut self) {
         debug_assert!(self.members.is_empty());
         self.remotes = Some(Box::default());
-        // Who is not here yet is not waited for: the others hear what is said.
+        // The room does not wait for members that are not here yet: the other hubs hear what is
+        // said.
         self.trial.waive();
         self.keep_minutes();
         self.minutes_of_operator = true;
@@ -99,7 +101,7 @@ impl Room {
         self.backpressure.is_none() && !self.screen.is_full()
     }
 
-    /// Somebody at another hub said a line, or a piece of one that is too long, without its end.
+    /// A speaker at another hub said a line, or a piece of one that is too long, without its end.
     pub fn remote(&mut self, remote: &Remote<'_>, line: &[u8], now: Instant) {
         let Some(mut remotes) = self.remotes.take() else {
             return;

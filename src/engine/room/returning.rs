@@ -1,7 +1,8 @@
 //! Returning: members that were lost, and come back over another connection.
 //!
-//! They have left, as everybody else who does: nobody waits for them, and whoever wants may have their place and
-//! their name. What they need to go on is small, and what was said meanwhile is kept as far as the past is.
+//! They have left, as all others that leave: the room does not wait for them, and others may have
+//! their place and their name. What they need to go on is small, and what was said meanwhile is
+//! kept as long as the history is.
 //!
 //! It promises: a stream goes on where its reader wants, byte for byte, or not at all.
 
@@ -49,7 +50,7 @@ impl LineEnds {
 }
 
 impl Room {
-    /// The past is kept for those who return. To be called before anybody joins.
+    /// Keeps the history for those that return. To be called before the first member joins.
     pub fn keep_past(&mut self) {
         self.journal.keep_past();
     }
@@ -76,9 +77,9 @@ impl Room {
         })
     }
 
-    /// Lets a member that has returned in at the key of its connection, to which `from` bytes of its stream had
-    /// come. Its number is the one it had, and so is its name, unless somebody else has that now. Returns
-    /// false, and lets nobody in, if what it lacks is not kept any more.
+    /// Lets a member that has returned in at the key of its connection, to which `from` bytes of
+    /// its stream had come. Its number is the one it had, and so is its name, unless another member
+    /// has that now. Returns false, and does not let it in, if what it lacks is not kept any more.
     pub fn rejoin(&mut self, key: usize, lost: Lost, from: u64, now: Instant) -> bool {
         let Some(back) = lost.sent.checked_sub(from) else {
             return false;
@@ -90,7 +91,7 @@ impl Room {
             self.journal.skip_from(&mut cursor, at, 1);
         }
         self.enter(key, lost.number, cursor, now);
-        // What it said last was cut where its connection was.
+        // Its last words were cut where its connection broke.
         self.screen.part(lost.number);
         self.glue.part(lost.number);
         self.let_in(key, now);

@@ -1,7 +1,7 @@
 //! Stamps: when something was said, before each line that tells it (`--time`).
 //!
-//! In a chat a stamp is in everybody's stream, before the name, and so in the history: a newcomer reads when it was
-//! said. Nobody else can begin a line, so nobody can imitate one.
+//! In a chat a stamp is in everybody's stream, before the name, and so in the history: a newcomer
+//! reads when it was said. No participant's words can begin a line, so none can imitate a stamp.
 
 use std::fmt::Write;
 
@@ -19,8 +19,8 @@ pub struct TimeOfDay {
 }
 
 impl Room {
-    /// From now on lines begin with that time, until it is told another one: to be called in each turn, and
-    /// before anybody joins, or never.
+    /// From now on lines begin with that time, until it is told another one: to be called in each
+    /// turn, and before the first member joins, or never.
     pub fn set_time(&mut self, now: TimeOfDay) {
         let TimeOfDay {
             hour,

@@ -1,8 +1,8 @@
 //! Patience: how long those who speak wait for a terminal that does not keep up.
 //!
-//! A terminal that is read takes a burst in a moment, and loses nothing of it if those who speak wait that
-//! long. One that is stopped takes nothing, and one that is slow takes a flood too slowly: nobody waits for
-//! these.
+//! A terminal that is read takes a burst in a moment, and loses nothing of it if the members that
+//! speak wait that long. A terminal that is stopped takes nothing, and a slow one takes a flood too
+//! slowly: the members do not wait for these.
 //!
 //! ```text
 //!            full                 it took nothing for STUCK, or
@@ -23,7 +23,7 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 /// How long they wait for a terminal that takes nothing.
 pub const STUCK: Duration = Duration::from_millis(250);
 
-/// Of the time in which nobody waits this part is waited later.
+/// This part of the time in which the members did not wait may be waited later.
 const REGAINED: u32 = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Patience {
     /// When to [`Patience::judge`] next, if the terminal is full until then.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
-            // Nobody knows yet since when it is full.
+            // It is not known yet since when it is full.
             State::Ready => self.at,
             State::Waiting { since, moved } => Some(self.gives_up_at(since, moved)),
             State::GivenUp => None,

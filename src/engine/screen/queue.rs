@@ -1,8 +1,8 @@
-//! The queue: what waits to be shown, and whose it is.
+//! The queue: bytes that wait to be shown, and their speakers.
 //!
-//! At a terminal it is lines, each a label, [`LINE`] or [`REST`], text and a line feed. Where it becomes too
-//! much, the oldest lines are left out of those speakers who have more waiting than their share; who said
-//! little loses nothing to who floods.
+//! At a terminal it is lines, each a label, [`LINE`] or [`REST`], text and a line feed. Where it
+//! becomes too much, the oldest lines of the speakers that have more waiting than their share are
+//! left out; a flood does not cost a speaker anything that said little.
 //!
 //! ```text
 //!   runs:   1        2  1              3  1
@@ -10,9 +10,9 @@
 //!           left out: the oldest of 1, until 1 has no more than what 2 and 3 leave
 //! ```
 //!
-//! It promises: what is left of a speaker is its latest, in order; a row that was begun is ended, and every
-//! other begins with its label; to leave something out costs about what there is to look at, and so, if
-//! half of it goes, no more than to put it in.
+//! It promises: the lines that are left of a speaker are its latest, in order; a row that was begun
+//! is ended, and every other begins with its label; to leave something out costs about what there
+//! is to look at, and so, if half of it goes, no more than to put it in.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -29,7 +29,7 @@ use crate::engine::rows::REST;
 const KEPT: usize = 1024 * 1024;
 const SHRUNK: usize = 64 * 1024;
 
-/// Whose bytes these are: so many of one speaker in a row, whole lines but for the first and the last.
+/// So many bytes of one speaker in a row, whole lines but for the first and the last.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     speaker: u32,
@@ -209,7 +209,7 @@ impl Queue {
         }
         let mut sizes: Vec<usize> = shares.values().map(|share| share.excess).collect();
         sizes.sort_unstable();
-        // Who has less than a like share leaves the rest of it to the others.
+        // A speaker that has less than an equal share leaves the rest of it to the others.
         let (mut left, mut others) = (keep, sizes.len());
         let mut fair = usize::MAX;
         for size in sizes {

@@ -91,7 +91,8 @@ impl Refusal {
         answer(self.status, TEXT, "", body.as_bytes(), false, now)
     }
 
-    /// Why, if that is news for the operator: that somebody is not let in is, and a mistake of theirs is not.
+    /// Why, if that is news for the operator: a client that is not let in is news, and a client's
+    /// mistake is not.
     pub fn into_news(self) -> Option<Cow<'static, str>> {
         (self.status == Status::Forbidden).then_some(self.why)
     }

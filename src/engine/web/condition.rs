@@ -1,4 +1,5 @@
-//! Conditions: what somebody has already, or wants only of the same file (RFC 9110, section 13).
+//! Conditions: the client has the file already, or wants a part only of the same file (RFC 9110,
+//! section 13).
 //!
 //! ```text
 //!   If-Match, or else If-Unmodified-Since ──► not so: it failed
@@ -44,7 +45,7 @@ pub(super) struct Known<'a> {
 pub(super) enum Verdict {
     /// It is sent.
     Send,
-    /// Who asks has it already.
+    /// The client has it already.
     NotModified,
     /// It is not what was asked for.
     Failed,
@@ -84,7 +85,8 @@ impl Conditions {
 }
 
 impl Known<'_> {
-    /// Whether it was not changed after a date. None: that is no date, or nobody knows when it was.
+    /// Whether it was not changed after a date. None: that is no date, or the time of the change is
+    /// not known.
     fn is_older(&self, date: &str) -> Option<bool> {
         Some(self.modified? <= Date::parse(date, self.now)?)
     }

@@ -1,7 +1,7 @@
 //! Dates as HTTP has them (RFC 9110, section 5.6.7): one way in which they are told, and three in which they are
 //! understood.
 //!
-//! It promises: what is no date of the calendar is not taken for one.
+//! It promises: a text that is no date of the calendar is not taken for one.
 
 use std::fmt;
 

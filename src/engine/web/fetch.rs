@@ -1,6 +1,7 @@
-//! What is asked of a hub that offers a file: its page, or the file itself (docs/WEB.md).
+//! Requests to a hub that offers a file: for its page, or the file itself (docs/WEB.md).
 //!
-//! It promises: what is not asked for exactly as it has to be is refused with a sentence that says why.
+//! It promises: a request that is not exactly as it has to be is refused with a sentence that says
+//! why.
 
 use super::answer::Refusal;
 use super::answer::Status;
@@ -13,7 +14,7 @@ use super::request::SOCKET;
 /// Where the file is.
 pub const FILE: &str = "/file";
 
-/// What somebody wants.
+/// What a client wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Which of the two.

@@ -1,4 +1,4 @@
-//! The name that a file is given to whoever downloads it (RFC 6266).
+//! The name of a file for a client that downloads it (RFC 6266).
 //!
 //! It promises: it names no folder, can do nothing to a terminal or a field of HTTP, and is never
 //! empty.

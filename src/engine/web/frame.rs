@@ -73,9 +73,9 @@ pub enum Code {
     GoingAway = 1001,
     /// A frame that is not allowed.
     Protocol = 1002,
-    /// What should be UTF-8 is not.
+    /// Text that has to be UTF-8 is not.
     NotUtf8 = 1007,
-    /// Whoever it is has to go.
+    /// The hub sends the client away.
     Policy = 1008,
     /// A message that is too long.
     TooLong = 1009,

@@ -1,15 +1,15 @@
-//! An offer: a file that whoever has a browser, curl or wget can download, as a whole or in parts, with
-//! its SHA-256 (docs/WEB.md).
+//! An offer: a file that a browser, curl or wget can download, as a whole or in parts, with its
+//! SHA-256 (docs/WEB.md).
 //!
 //! ```text
 //!   computing ─┬─► known: told with the file and on the page
 //!              └─► none: the file was changed meanwhile
 //! ```
 //!
-//! It promises: what is answered is of the bytes that the file had between where stdin stood and its end
-//! when it was offered, and is called by another tag as soon as the file is changed, so that nobody puts parts
-//! of two files together; a digest is told only of the file that it is of. A tag does not change because the
-//! digest becomes known, nor with another run.
+//! It promises: what is answered is of the bytes that the file had between where stdin stood and
+//! its end when it was offered, and has another tag as soon as the file is changed, so that no
+//! client puts parts of two files together; a digest is told only of the file that it is of. A tag
+//! does not change because the digest becomes known, nor with another run.
 
 use std::ops::Range;
 
@@ -138,7 +138,7 @@ impl Offer {
         }
     }
 
-    /// What to answer at that time to whoever wants that, of the file as it is now.
+    /// The answer at that time to a client that wants this, of the file as it is now.
     pub fn answer(&self, wanted: &Wanted, now: Stamp, time: Date) -> Answer {
         match wanted.what {
             What::Page => Answer {
@@ -250,8 +250,8 @@ impl Offer {
         }
     }
 
-    /// By what the file is known to whoever has a part of it (RFC 9110, section 8.8.3). It is a digest, so
-    /// that it says nothing about the disk.
+    /// The tag by which a client that has a part of the file knows it (RFC 9110, section 8.8.3). It
+    /// is a digest, so that it says nothing about the disk.
     fn tag(&self, now: Stamp) -> String {
         let (seconds, nanoseconds) = now.modified;
         let numbers = [now.device, now.inode, now.size, self.start, self.size()];

@@ -1,8 +1,9 @@
 //! Origins: by which names a hub may be called, and whose pages may connect to it (RFC 6454).
 //!
-//! A page of anybody may open a WebSocket to anywhere, and the browser says only whose page it is. And a
-//! name of anybody may lead here (DNS rebinding), so that such a page seems to be ours. So the hub has to be called
-//! by a name that is its own, and the page has to come from there.
+//! Any page may open a WebSocket to any address, and the browser says only whose page it is (RFC
+//! 6455, section 10.2). And any owner of a name may let it lead here (DNS rebinding), so that such
+//! a page seems to be ours. So the hub has to be called by a name that is its own, and the page has
+//! to come from there.
 //!
 //! It promises: a page that is not the hub's is refused, whatever name leads here.
 
@@ -104,7 +105,7 @@ impl Origins<'_> {
         if (own || local || is_named(self.names)) && port == self.local.port() {
             return Ok(());
         }
-        // The operator reads it over somebody's shoulder; a name may hold anything but is one word.
+        // The operator reads it in a notice; a name may hold anything but is one word.
         Err(Refusal::new(
             Status::Forbidden,
             format!(
@@ -117,7 +118,7 @@ impl Origins<'_> {
     /// Whether a URL with that scheme may be asked for here, where the hub is called `host` (RFC 9110, section 7.4).
     ///
     /// # Errors
-    /// It is somebody else's.
+    /// It is another site's.
     pub(super) fn check_scheme(&self, scheme: &str, host: &str) -> Result<(), Refusal> {
         let called = Authority::parse(host);
         let is_ours = match called.is_some_and(|called| self.is_allowed(&called)) {

@@ -1,7 +1,7 @@
 //! The page: one file, and what a browser may do with it (Content Security Policy, level 3).
 //!
 //! It promises: nothing runs in it but its own scripts, which are known by their digests, so that
-//! nothing that anybody says in the class can.
+//! nothing that is said in the class can run.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,7 +26,8 @@ impl Page {
         Page { html, policy }
     }
 
-    /// The answer to whoever called the hub `host`, without the page itself if it is `head_only`.
+    /// The answer to a client that called the hub `host`, without the page itself if it is
+    /// `head_only`.
     pub fn answer(&self, host: Option<&str>, head_only: bool, now: Date) -> Vec<u8> {
         // Not all browsers take 'self' for a WebSocket's address, too.
         let sockets = match host {

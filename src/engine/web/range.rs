@@ -1,7 +1,8 @@
 //! Ranges: which part of a content is asked for (RFC 9110, section 14).
 //!
-//! It promises: a part that it names is not empty and lies within the content; what it does not
-//! understand, and several parts at once, mean the whole, which is always a right answer.
+//! It promises: a part that it names is not empty and lies within the content; a field that it does
+//! not understand, or with several parts, means the whole, which is always a right answer (RFC
+//! 9110, section 14.2).
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
-//! A request: what a browser, or whoever speaks HTTP/1.1 (RFC 9112), asks a hub for.
+//! A request: what a browser, or another client of HTTP/1.1 (RFC 9112), asks a hub for.
 //!
-//! It promises: a head of more than [`MAX_HEAD`] bytes or [`MAX_FIELDS`] lines is not read to its end; what
-//! is not asked for exactly as it has to be is refused with a sentence that says why.
+//! It promises: a head of more than [`MAX_HEAD`] bytes or [`MAX_FIELDS`] lines is not read to its
+//! end; a request that is not exactly as it has to be is refused with a sentence that says why.
 
 use std::str;
 
@@ -81,7 +81,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Reads the head of a request, for whoever understands it. None: it is not whole.
+/// Reads the head of a request. None: it is not whole.
 ///
 /// # Errors
 /// It is no such request, or is refused.
@@ -247,8 +247,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The values of a field whose value is a list, as one (RFC 9110, section 5.3). What is not text in it says
-    /// nothing.
+    /// The values of a field whose value is a list, as one (RFC 9110, section 5.3). Bytes that are
+    /// no text become U+FFFD, and so match nothing.
     pub(super) fn list(&self, name: &str) -> Option<String> {
         let all: Vec<_> = self.all(name).map(String::from_utf8_lossy).collect();
         (!all.is_empty()).then(|| all.join(",").trim().to_owned())

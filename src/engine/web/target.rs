@@ -1,5 +1,5 @@
-//! The target of a request (RFC 9112, section 3.2): a path, as a browser asks an origin for it, or a whole URL, as
-//! it asks a proxy and may ask anybody.
+//! The target of a request (RFC 9112, section 3.2): a path, as a browser asks an origin for it, or
+//! a whole URL, as it asks a proxy and may ask any server.
 //!
 //! It promises: a URL means what its path means on its own, for the host that it names.
 
@@ -22,7 +22,8 @@ pub(super) struct Site<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Takes one apart. What is neither a path nor a URL is a path that nothing has.
+    /// Takes one apart. A text that is neither a path nor a URL is taken for a path that does not
+    /// exist.
     pub(super) fn of(text: &'a str) -> Target<'a> {
         let url = match text.starts_with('/') {
             true => None,

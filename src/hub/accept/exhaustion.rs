@@ -30,7 +30,7 @@ enum State {
 /// What is done about it when it is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// Somebody made way.
+    /// A peer made way.
     Freed,
     /// Some may make way soon.
     Soon,

@@ -1,7 +1,7 @@
 //! Shaking hands: peers on the way to the room that have to agree on TLS first, or to ask in HTTP.
 //!
-//! It promises: a turn does a bounded number of steps; whoever says something else than TLS is told so in
-//! the clear, once.
+//! It promises: a turn does a bounded number of steps; a peer that sends something else than TLS is
+//! told so in the clear, once.
 
 use std::time::Instant;
 
@@ -55,8 +55,8 @@ impl<L> Accept<L> {
                 self.admit(key, peers, now)
             }
             Handshake::Silent => false,
-            // What follows costs far more than what it said. Who has ended its side already cannot
-            // say what it would take.
+            // The next step of a handshake costs far more than the peer's message. A peer that has
+            // ended its side already cannot send the rest.
             Handshake::Begun if conn.is_closing() => {
                 self.handshakes.end(key);
                 self.give_up(key, "it broke off the handshake", peers, now);

@@ -1,7 +1,7 @@
 //! The listeners: where connections are taken from.
 //!
-//! It promises: nobody is asked who has nothing, as far as is known; who is closed refuses by itself
-//! whoever comes, unless others have it open, too.
+//! It promises: no system call for a listener that is known to have nothing; a closed listener's
+//! newcomers are refused by the kernel, unless other processes have the socket open, too.
 
 use std::io;
 use std::io::ErrorKind;
@@ -25,7 +25,7 @@ pub(super) struct Listeners<L> {
 struct Listening<L> {
     listener: L,
     ready: Readiness,
-    /// What comes from it is closed at once.
+    /// Its connections are closed at once.
     turns_away: bool,
 }
 
@@ -33,7 +33,7 @@ struct Listening<L> {
 pub(super) enum Accepted<S> {
     /// A connection, and where the other side is.
     Peer(S, Addr),
-    /// One that is closed already, since nobody else is let in there.
+    /// One that is closed already, since no other peer is let in there.
     TurnedAway,
 }
 
@@ -94,8 +94,8 @@ impl<L> Listeners<L> {
         None
     }
 
-    /// The kernel refuses whoever comes to the room from now on, and those who wait; with shared ones they are
-    /// still to be taken, and closed.
+    /// The kernel refuses newcomers to the room from now on, and those that wait; from shared
+    /// listeners they still have to be accepted, and closed.
     pub(super) fn close_room(&mut self) {
         for (number, one) in self.all.iter_mut().enumerate() {
             if self.downloads == Some(number) {
@@ -108,7 +108,7 @@ impl<L> Listeners<L> {
         }
     }
 
-    /// It refuses whoever wants a file.
+    /// It refuses peers that want a file.
     pub(super) fn close_downloads(&mut self) {
         if let Some(number) = self.downloads.take()
             && let Some(one) = self.all.get_mut(number)

@@ -1,8 +1,8 @@
 //! Waiting: newcomers that found no place, and are asked again for a moment.
 //!
-//! Whoever left before one connected may not have been read to its end yet, the event of it may come after
-//! those of this turn, and the end itself after a SYN that was sent later (the kernel hands over packets of
-//! several processors in any order).
+//! A member that left before the newcomer connected may not have been read to its end yet, the
+//! event of its end may come after those of this turn, and the end itself after a SYN that was sent
+//! later (the kernel hands over packets of several processors in any order).
 //!
 //! It promises: they are asked in the order in which they came, and each of them at least once more; none
 //! waits longer than [`PATIENCE`], and no more than [`MOST`].
@@ -55,14 +55,14 @@ impl Waiting {
         self.asks_again = !self.queue.is_empty();
     }
 
-    /// One found no place. Returned is who is refused, since there are too many.
+    /// A newcomer found no place. Returns the one that is refused, if too many wait.
     pub(super) fn push(&mut self, key: usize, now: Instant) -> Option<usize> {
         let first = match self.queue.len() {
             MOST.. => self.queue.pop_front(),
             _ => None,
         };
         self.queue.push_back((key, now + PATIENCE));
-        // What comes with the events of this turn is known in the next.
+        // What the events of this turn bring is known in the next.
         self.asks_again = true;
         first.map(|(key, _)| key)
     }

@@ -1,6 +1,6 @@
-//! What the operator's commands do, and what Tab makes of a half-typed one.
+//! The operator's commands: what they do, and how Tab completes them.
 //!
-//! It promises: a command about somebody who is not here does nothing and says so.
+//! It promises: a command about a participant that is not here does nothing and says so.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -250,8 +250,8 @@ impl<D: Device> Operator<D> {
     }
 }
 
-/// Has done what a command says about a member of another hub. Returns what is answered; none: it is about
-/// somebody here.
+/// Has done what a command says about a member of another hub. Returns the answer; none: it is
+/// about a member of this hub.
 fn elsewhere<S: Stream, D: Device>(
     command: &Command<'_>,
     peers: &mut Peers<S, D>,

@@ -1,10 +1,11 @@
-//! Cooked: what is read at a terminal whose lines the kernel edits (termios(3), canonical mode).
+//! Cooked: the input of a terminal whose lines the kernel edits (termios(3), canonical mode).
 //!
 //! A Ctrl-D in a line hands over what there is of it, and the rest comes later.
 //!
-//! It promises: the brackets of a paste are no text, wherever they are cut; what came faster than anybody
-//! types is not taken for typed; the beginning of a line that may become a command waits for its end; what is
-//! pasted behind the beginning of a line for one alone is known as that, however many lines it has.
+//! It promises: the brackets of a paste are no text, wherever they are cut; bytes that came faster
+//! than a person types are not taken for typed; the beginning of a line that may become a command
+//! waits for its end; text that is pasted behind the beginning of a private line is known to belong
+//! to it, however many lines it has.
 
 use std::time::Instant;
 
@@ -25,7 +26,7 @@ pub(super) struct Cooked {
     held_is_typed: bool,
     /// The line goes on of which the beginning was given away.
     is_midline: bool,
-    /// What was given away last began with what is for one alone.
+    /// The piece that was given away last began a private line.
     is_aside: bool,
 }
 

@@ -1,7 +1,7 @@
 //! The end of the operator's input: when it is the end of the class, and what the operator is told of it.
 //!
-//! It promises: whoever is here is not cut off by one Ctrl-D at a console, and what waits for the first to
-//! join is not given up by it.
+//! It promises: one Ctrl-D at a console does not cut off members, nor give up what waits for the
+//! first to join.
 
 use std::time::Instant;
 
@@ -29,9 +29,9 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// Whether nobody will hear what nobody has heard. Who pressed Ctrl-D at a console was told so, and
-    /// pressed it again. Where there is none it waits for whoever comes, and always with `--keep-open`,
-    /// which nothing ends.
+    /// Whether words that no member has heard will be lost. At a console the operator was told so
+    /// at the first Ctrl-D, and pressed it again. Without a console they wait for a newcomer, and
+    /// always with `--keep-open`, which nothing ends.
     fn is_given_up<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
         self.console().is_some() && !self.manner.keeps_open && peers.room.is_empty()
     }
@@ -59,7 +59,7 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// Ctrl-D on an empty line: the end, if nobody would be cut off by mistake.
+    /// Ctrl-D on an empty line: the end, if no member would be cut off by mistake.
     pub(super) fn ask_to_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
         let here = peers.room.here();
         let waiting = self.waiting.lines();
@@ -83,7 +83,7 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// The input of a terminal without a console ended: what that means for what waits.
+    /// The input of a terminal without a console ended: what happens to the lines that wait.
     pub(super) fn tell_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
         let waits = !self.waiting.is_empty() || peers.room.is_unheard();
         if !self.manner.keeps_open && peers.room.is_empty() && waits {
@@ -99,7 +99,7 @@ impl<D: Device> Operator<D> {
     }
 }
 
-/// For whom is waited, if for anybody.
+/// For whom the hub waits, if for any member.
 pub(in crate::hub) fn waiting_until<S: Stream, D: Device>(peers: &Peers<S, D>) -> Option<String> {
     let here = peers.room.here();
     (here > 0).then(|| {

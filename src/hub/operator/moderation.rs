@@ -1,7 +1,7 @@
-//! Moderation: what the operator commands about who is let in.
+//! Moderation: the operator's commands about who is let in.
 //!
-//! It promises: nothing is looked up, for the hub would stand still meanwhile; who is here stays, but for those
-//! that a ban is about; what is answered is said of what holds then, whatever was commanded before.
+//! It promises: no name is looked up, for the hub would stand still meanwhile; members that are
+//! here stay, except those that a ban is about; an answer describes the state after the command.
 
 use std::time::Instant;
 
@@ -14,11 +14,11 @@ use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
 
-/// What those read who are cut off by a ban without a reason.
+/// The reason that members cut off by a ban read, if the operator gave none.
 const BANNED: &str = "banned";
 
 impl<D: Device> Operator<D> {
-    /// Refuses whoever comes from there, and cuts off who came from there.
+    /// Refuses connections from these addresses, and cuts off the members that came from them.
     pub(super) fn ban<S: Stream>(
         &mut self,
         from: Banned<'_>,
@@ -59,7 +59,7 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// Lists who is refused and allowed by command.
+    /// Lists the addresses that are refused and allowed by command.
     pub(super) fn tell_bans(&mut self, admission: &Admission) {
         let mut text = match admission.banned() {
             [] => String::from("no address is refused by /ban\n"),
@@ -91,7 +91,7 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// Lets nobody else in, or does so again.
+    /// Locks the hub, or unlocks it.
     pub(super) fn lock(&mut self, on: bool, admission: &mut Admission) {
         if on {
             admission.lock();

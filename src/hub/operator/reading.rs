@@ -1,12 +1,13 @@
 //! Reading the operator: bytes as they come from a pipe or a file, lines from a terminal, keys at a
 //! console.
 //!
-//! What was read is [heard](Operator::listen) before it is [understood](Operator::understand_heard): who
-//! connected before it was typed is let in between, and hears it.
+//! Input is first read ([`Operator::listen`]) and then interpreted
+//! ([`Operator::understand_heard`]): peers that connected before it was typed are let in between
+//! the two, and hear it.
 //!
-//! It promises: of a pipe or a file nothing is read that is not wanted but one chunk, so that an end is
-//! known early; a console and a terminal are read while there is room for what waits; what comes at once is
-//! no command, and what is for one alone is never said to everybody.
+//! It promises: of a pipe or a file only one chunk is read before it is wanted, so that an end is
+//! known early; a console and a terminal are read while there is room for what waits; lines that
+//! come at once are no commands, and a private line is never said to everybody.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -37,21 +38,21 @@ use crate::io::stream::Stream;
 /// Bytes read of an input that is not wanted yet, and of a terminal at once.
 const AHEAD: usize = 64 * 1024;
 
-/// What is answered to a message to one alone that came in a paste.
+/// The answer to a private message that came in a paste.
 const NOT_SAID: &str = "a /msg that is pasted is neither obeyed nor said to everybody: type it";
 
-/// What is answered to what came with it, or behind one that was typed.
+/// The answer to lines that came with it, or behind one that was typed.
 const ASIDE: &str =
     "a paste that begins with a /msg is not said to everybody: none of its lines was";
 
-/// What is answered to a command that has bytes which are no letters.
+/// The answer to a command with bytes that are no letters.
 const GARBLED: &str =
     "that is not UTF-8, and was neither obeyed nor said to everybody: does the terminal send that?";
 
 /// What the keyboard sends for it.
 const CTRL_D: u8 = 0x04;
 
-/// What was read in a turn, and is still to be understood.
+/// Input that was read in this turn and is not interpreted yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::hub) enum Heard {
     /// Nothing.
@@ -87,7 +88,7 @@ impl<D: Device> Operator<D> {
         if budget > 0 && self.voice.pause().is_none() {
             return Some(budget.min(CHUNK));
         }
-        // What nobody waits for is read so that its end is known.
+        // Input that no member waits for is read so that its end is known.
         let is_ahead = peers.room.is_empty() || transfer.is_waiting(peers);
         is_ahead.then_some(AHEAD)
     }
@@ -234,8 +235,9 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// Takes a line whose bytes are no letters (a terminal that is not of UTF-8, half a letter that was
-    /// erased): it is said as it came, but a command that might be another is not obeyed, and nobody reads it.
+    /// Takes a line whose bytes are no letters (a terminal that is not of UTF-8, half a letter that
+    /// was erased): it is said as it came; but if it looks like a command, it is neither obeyed,
+    /// since it may have meant another one, nor said.
     fn understand_garbled(&mut self, line: &str, bytes: &[u8]) {
         match understand_garbled(line) {
             Typed::Do(_) if self.manner.has_commands => self.answer(GARBLED),
@@ -346,7 +348,7 @@ impl<D: Device> Operator<D> {
         match understand(line) {
             Typed::Say(text) => self.say(text),
             Typed::Do(command) => {
-                // What was typed before it comes before it.
+                // Lines that were typed before it come before it.
                 self.say_waiting(peers, transfer, now);
                 self.obey(command, peers, admission, now);
             }
@@ -381,8 +383,8 @@ impl<D: Device> Operator<D> {
     }
 }
 
-/// Whether a line that was pasted looks as if it were for one alone: as a `/msg`, or by the name or the number of
-/// somebody who is here.
+/// Whether a pasted line looks like a private one: like a `/msg`, or by the name or the number of a
+/// member that is here.
 fn is_for_one<S: Stream, D: Device>(line: &str, peers: &Peers<S, D>) -> bool {
     let is_here = |whom| match whom {
         Whom::Number(number) | Whom::Label(number, _) => peers.room.find(number).is_some(),

@@ -1,8 +1,8 @@
 //! The voice: how the operator's words go out, with CRLF (`-C`) and line by line (`--delay`) if that is
 //! wanted.
 //!
-//! It promises: what is said to one alone and to everybody ends its lines alike; with a delay one line is
-//! said at a time, and nothing while it lasts.
+//! It promises: private lines and lines for all end alike; with a delay one line is said at a time,
+//! and nothing while it lasts.
 
 use std::time::Duration;
 use std::time::Instant;

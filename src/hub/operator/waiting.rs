@@ -1,4 +1,4 @@
-//! Waiting: what the operator typed or piped, and is not wanted yet.
+//! Waiting: input of the operator that is not wanted yet.
 //!
 //! It promises: the bytes stay in their order, and are counted by the lines that the operator knows them
 //! as; of how many lines wait the operator is told when there are more, of a paste when there are twice as
@@ -7,14 +7,14 @@
 /// Bytes that may wait; then no key is read.
 const MOST: usize = 1024 * 1024;
 
-/// What waits to be said. See the module's documentation.
+/// Input that waits to be said. See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     text: Vec<u8>,
     /// How many lines end in it, and how many of them were told of.
     lines: usize,
     told: usize,
-    /// What came last was no end of a line.
+    /// The last input was no end of a line.
     is_midline: bool,
 }
 
@@ -58,7 +58,7 @@ impl Waiting {
         self.push(b"\n");
     }
 
-    /// What comes first, so many bytes at most.
+    /// The first of it, so many bytes at most.
     pub(super) fn first(&self, most: usize) -> &[u8] {
         &self.text[..self.text.len().min(most)]
     }

@@ -1,4 +1,4 @@
-//! What holds of the peers' queues when a turn is over, in debug builds.
+//! Checks of the peers' queues when a turn is over, in debug builds.
 //!
 //! It promises: each key in a queue is that of a peer that is there and knows it, and no peer waits for
 //! a queue that it is not in.
@@ -14,7 +14,7 @@ use crate::io::stream::Stream;
 const FEW: usize = 64;
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// To be called when nobody leaves but those who wait for room.
+    /// To be called when no peer leaves but those that wait for room.
     pub(super) fn check(&self) {
         let is_sample = self.conns.len() <= FEW || self.speakers.turn().is_multiple_of(FEW as u32);
         if !cfg!(debug_assertions) || !is_sample {

@@ -1,8 +1,9 @@
-//! The class beyond this hub: what other hubs say enters the room, and what happens to them is told.
+//! The class beyond this hub: lines of other hubs enter the room, and their coming and going is
+//! told.
 //!
-//! It promises: what is said here goes to the bus in whole lines, once, and what other hubs say never goes
-//! back; a hub that comes or vanishes is one notice, however many are there; nobody elsewhere can do more
-//! here than speak, but where `--bus-trust` says so.
+//! It promises: lines of this room go to the bus whole and once, and lines of other hubs never go
+//! back; a hub that comes or vanishes is one notice, however many members it has; another hub can
+//! only speak here, except with `--bus-trust`.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -25,7 +26,7 @@ use crate::io::readiness;
 use crate::io::record::Records;
 use crate::io::stream::Stream;
 
-/// What another hub asks.
+/// A request of another hub.
 struct Asked {
     hub: String,
     whom: Result<u32, String>,
@@ -39,7 +40,7 @@ enum Wanted {
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// This hub is a part of a class over several. To be called before anybody joins.
+    /// This hub is a part of a class over several. To be called before the first member joins.
     pub(in crate::hub) fn join_class(&mut self, link: Link<S>) {
         self.room.join_class();
         self.link = Some(Box::new(link));
@@ -83,7 +84,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         let (own, class) = (String::from(link.name()), String::from(link.class()));
-        // It is put back: what happened borrows from the link.
+        // It is put back: the event borrows from the link.
         let muted = std::mem::take(&mut link.muted);
         // Members are told that nothing follows.
         let is_over = self.half_closing;
@@ -336,7 +337,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         Some(link.waiting().0)
     }
 
-    /// Whether what comes from a file or a pipe waits for the bus. What is typed never does.
+    /// Whether input from a file or a pipe waits for the bus. Typed lines never do.
     pub(super) fn waits_for_class(&self) -> bool {
         let link = self.link.as_ref().filter(|_| !self.room.is_typed());
         link.is_some_and(|link| link.is_congested())

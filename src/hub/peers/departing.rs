@@ -1,4 +1,4 @@
-//! Departing: who leaves while nobody may be heard.
+//! Departing: peers that leave while the room is held and their last words cannot be passed on.
 //!
 //! A room that is held, a stdout that is stuck, a line that another has open, a rate: all of them may
 //! keep a peer from being read for long, and its end or a reset stands behind what was said before it.
@@ -55,8 +55,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Whether an event told of everybody who is known to be here that it ended its side or broke, and that
-    /// is not acted on yet.
+    /// Whether events told of all members known to be here that they ended their side or broke, and
+    /// none of that is acted on yet.
     pub fn are_all_closing(&self) -> bool {
         let is_known = |key: &&usize| {
             let member = self.room.member(**key);
@@ -74,7 +74,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let Some(peer) = self.member_mut(key) else {
                 return false;
             };
-            // Who was read is read on, until the end itself is read.
+            // A peer that was read is read on, until the end itself is read.
             let goes_on = peer.to_read && peer.read_in == turn;
             peer.is_closing = goes_on;
             if !goes_on && peer.to_read {
@@ -108,18 +108,19 @@ impl<S: Stream, D: Device> Peers<S, D> {
         member.is_some_and(|member| member.presence() == Presence::Here)
     }
 
-    /// A peer takes no more. Its place is free at once; it leaves when all that it said was read, and
-    /// until then nobody waits for it.
+    /// A peer takes no more. Its place is free at once; it leaves when all that it said was read,
+    /// and until then the others do not wait for it.
     pub(super) fn depart(&mut self, key: usize, why: DisconnectReason, now: Instant) {
         if self.member_mut(key).is_some() {
-            // What it had acknowledged was read by somebody, if it stayed.
+            // The bytes that it had acknowledged were read by a program, if the peer stayed for a
+            // moment.
             self.note_proof(key, now);
             self.give_up(key, why, now);
         }
     }
 
-    /// The same of one that makes way for another: what it acknowledged was asked when the other came,
-    /// and must not begin a transfer while it is let in.
+    /// The same of one that makes way for another: its acknowledgements were looked at when the
+    /// other came, and must not begin a transfer while the other is let in.
     pub(super) fn give_up(&mut self, key: usize, why: DisconnectReason, now: Instant) {
         let was_on_trial = self.room.is_on_trial();
         let Some(peer) = self.member_mut(key).filter(|peer| peer.departed.is_none()) else {
@@ -138,7 +139,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// A member that takes no more loses its place: what it is owed it will not get.
+    /// A member that takes no more loses its place: it will not get what it is owed.
     pub(super) fn lose_place(&mut self, key: usize, now: Instant) {
         if !self.has_place(key) {
             return;

@@ -1,7 +1,7 @@
 //! Digests of what went through a hub (`--sha256`): of what the operator said to everybody, and of what
 //! each peer said.
 //!
-//! It promises: who has left, and was told of, takes no memory.
+//! It promises: a peer that has left, and whose digest was told, takes no memory.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::io::stream::Stream;
 #[derive(Debug, Default)]
 pub(super) struct Digests {
     said: Digest,
-    /// Of those who said something, by their keys.
+    /// The digests of peers that said something, by their keys.
     heard: HashMap<usize, Digest>,
 }
 
@@ -31,7 +31,7 @@ impl Digests {
         self.heard.entry(key).or_default().add(bytes);
     }
 
-    /// A peer left: of what it said, if it said anything.
+    /// A peer left: the digest of what it said, if it said anything.
     fn left(&mut self, key: usize) -> Option<Digest> {
         self.heard.remove(&key)
     }

@@ -5,8 +5,9 @@
 //!                    └───────► closed before that, by it or by us
 //! ```
 //!
-//! It promises: who downloads is no member, takes no place in the room and holds nobody up; each gets one
-//! [piece](PIECE) in a turn, and so does the digest until it is known; nothing wakes for it after that.
+//! It promises: a peer that downloads is no member, takes no place in the room and does not hold
+//! the others up; each gets one [piece](PIECE) in a turn, and so does the digest until it is known;
+//! the hub does not wake up for the digest after that.
 
 mod download;
 
@@ -45,7 +46,7 @@ pub(super) struct Downloads {
     /// How long one may take nothing.
     limit: Duration,
     running: BTreeMap<usize, Download>,
-    /// Whose turn it is.
+    /// The downloads in the order of their turns.
     ready: Vec<usize>,
     /// When to look whose deadline has come: not after the first of them.
     looks_at: Option<Instant>,
@@ -118,7 +119,7 @@ impl Downloads {
         };
         let left = unsummed.end - unsummed.start;
         let most = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
-        // What cannot be read is not there.
+        // A file that cannot be read is treated as missing.
         let read = self.file.read_at(&mut buffer[..most], unsummed.start);
         let file = &self.file;
         self.offer
@@ -140,7 +141,7 @@ impl Downloads {
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// Whoever comes for it may have this file; who takes nothing for so long is cut off.
+    /// Offers this file; a download that takes nothing for so long is cut off.
     pub fn offer(&mut self, file: Offered, limit: Duration) {
         self.downloads = Some(Box::new(Downloads::new(file, limit)));
     }
@@ -150,7 +151,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.arriving_mut(key).is_some_and(Conn::is_for_a_file)
     }
 
-    /// What to answer to a peer that wants something of the file.
+    /// The answer to a peer that asks for something of the file.
     fn answer_to(&mut self, key: usize) -> Option<Answer> {
         let downloads = self.downloads.as_ref()?;
         let now = downloads.file.stamp_now();
@@ -267,7 +268,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         let limit = downloads.limit;
         if let Outcome::Stalled = outcome {
-            // What it was handed it will not take.
+            // It will not take what it was handed.
             peer.conn.break_on_close(true);
         }
         match is_whole && !peer.conn.has_ended() {
@@ -310,8 +311,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Nobody else may download, and the hub ends with the last of those who do. Returns a line that says
-    /// who they are, if any are.
+    /// No other download may begin, and the hub ends with the last that runs. Returns a line that
+    /// names them, if there are any.
     pub(in crate::hub) fn await_downloads(&mut self) -> Option<String> {
         let downloads = self.downloads.as_mut()?;
         downloads.are_last = true;
@@ -332,13 +333,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
         })
     }
 
-    /// Whether anybody downloads.
+    /// Whether any download runs.
     pub(in crate::hub) fn are_downloading(&self) -> bool {
         let downloads = self.downloads.as_ref();
         downloads.is_some_and(|downloads| !downloads.running.is_empty())
     }
 
-    /// The hub ends: who downloads now does not get the rest.
+    /// The hub ends: running downloads do not get the rest.
     pub(in crate::hub) fn end_downloads(&mut self, now: Instant) {
         let running = self.downloads.as_ref().map(|downloads| &downloads.running);
         let keys: Vec<usize> = running

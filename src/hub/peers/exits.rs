@@ -6,7 +6,7 @@
 //!   and it was not read          no room for the line that it holds
 //! ```
 //!
-//! It promises: who is held back comes before those who leave later.
+//! It promises: a peer that is held back comes before those that leave later.
 
 use super::DisconnectReason;
 
@@ -34,7 +34,7 @@ impl Exits {
         self.leaving.iter().map(|(key, _)| *key)
     }
 
-    /// Whether anybody waits for room.
+    /// Whether any peer waits for room.
     pub(super) fn are_held_back(&self) -> bool {
         !self.held_back.is_empty()
     }
@@ -51,7 +51,8 @@ impl Exits {
         self.pressed = count;
     }
 
-    /// Everybody who leaves, or waits to, and how many of them wait no longer, whatever room there is.
+    /// All peers that leave, or wait to, and how many of them wait no longer, whatever room there
+    /// is.
     pub(super) fn take(&mut self) -> (Vec<(usize, DisconnectReason)>, usize) {
         let mut all = std::mem::take(&mut self.held_back);
         all.append(&mut self.leaving);

@@ -1,7 +1,7 @@
 //! Explaining what happens on each connection of a hub (`--explain`).
 //!
-//! It promises: of whom nothing is explained nothing is asked; what is explained of all of them together
-//! is bounded as everything is that a peer can cause.
+//! It promises: no system call for a peer of which nothing is explained; the sentences of all peers
+//! together are bounded as all messages are that a peer can cause.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -17,10 +17,10 @@ use crate::io::conn::Conn;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
 
-/// For less nobody notices that all wait for one.
+/// A shorter hold is not noticed by a person.
 const NOTICEABLE: Duration = Duration::from_millis(200);
 
-/// What is told of who waits for whom.
+/// The sentences about who waits for whom.
 #[derive(Debug, Default)]
 pub(super) struct Explaining {
     /// The sources wait, since then.

@@ -1,8 +1,9 @@
 //! How a peer leaves, why, and what it did not get.
 //!
-//! It promises: a peer leaves in [`Peers::reap`] and nowhere else, and nobody who is gone is found in a
-//! queue after that; however many leave together, no more of their unfinished lines is passed on in a turn
-//! than would be read; of whom something was promised to and did not arrive, it is remembered how much.
+//! It promises: a peer leaves in [`Peers::reap`] and nowhere else, and no queue has its key after
+//! that; however many leave together, no more of their unfinished lines is passed on in a turn than
+//! would be read; of a member that was promised something and did not get it, the number of bytes
+//! is remembered.
 
 #[cfg(test)]
 mod tests;
@@ -104,15 +105,16 @@ impl From<io::Error> for DisconnectReason {
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// What was said, all that will be, is promised to those who are there: who of them does not get it
-    /// is remembered.
+    /// All that was said, and no more will be, is promised to the members that are there: those
+    /// that do not get it are remembered.
     pub fn promise(&mut self) {
         self.promises = true;
         self.says_no_more = true;
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let end = self.stream_end(key);
-            // Who ended its side since it was promised something has perhaps all of it now.
+            // A member that ended its side since it was promised something perhaps has all of it
+            // now.
             let mut is_promised = false;
             if let Some(peer) = self.conns.get_mut(key) {
                 peer.ledger_mut().promised_until.get_or_insert(end);
@@ -125,8 +127,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// The same to those who are proven to be there, and to whoever else of those who are in the room
-    /// turns out to be.
+    /// The same to the members that are proven to be there, and to those in the room that turn out
+    /// to be.
     pub fn promise_to_proven(&mut self, now: Instant) {
         self.promises = true;
         let keys: Vec<usize> = self.member_keys().collect();
@@ -159,7 +161,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// A member departs: what it has not got it will not get, nor what is said from now on.
+    /// A member departs: it will not get what it has not got yet, nor what is said from now on.
     pub(super) fn note_shortfall(&mut self, key: usize) {
         let missing = self.missing(key);
         let peer = self.conns.get_mut(key);
@@ -204,11 +206,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return 0;
         };
         let unacknowledged = peer.conn.tcp_info().map_or(0, TcpInfo::unacknowledged);
-        // What a layer holds back is not counted by anybody.
+        // Neither the room nor the kernel counts the bytes that a layer holds back.
         let pending = u64::from(peer.conn.has_pending_output());
         let sent = member.account.sent;
         let arrived = sent.saturating_sub(unacknowledged.max(pending));
-        // What others said after the operator's last word was not promised; it comes last.
+        // Words of other members after the operator's last one were not promised; they come last.
         let end = peer.ledger().promised_until.unwrap_or(self.stream_end(key));
         end.saturating_sub(arrived)
     }
@@ -230,7 +232,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         Some(Receiver::of(&member.account, peer.conn.addr()))
     }
 
-    /// A peer takes no more: what it is owed now it will not get.
+    /// A peer takes no more: it will not get what it is owed now.
     pub(super) fn note_loss(&mut self, key: usize) {
         let owed = self.room.owed(key);
         if let Some(peer) = self.conns.get_mut(key) {
@@ -238,7 +240,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Gives up whoever vanished: see [`dead_peer`].
+    /// Gives up peers that vanished: see [`dead_peer`].
     pub fn find_vanished(&mut self, now: Instant) {
         if self.checkup.is_none_or(|checkup| checkup > now) {
             return;
@@ -261,8 +263,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// The hub withholds what the operator says, until others have come, or does not: while it does, nobody is
-    /// idle. It is told when somebody has come, and when somebody has left.
+    /// Whether the hub withholds the operator's words until others have come: while it does, no
+    /// member is idle. To be called when a member has come or left.
     pub fn withhold(&mut self, withholds: bool, now: Instant) {
         if std::mem::replace(&mut self.withholds, withholds) && !withholds {
             let keys: Vec<usize> = self.member_keys().collect();
@@ -293,7 +295,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
             match self.waits_for_us(key) || self.takes_something(key) {
                 true => self.touch(key, now),
-                // Who has ended its side says nothing more, and what it said is heard later.
+                // A peer that has ended its side says nothing more, and its last words are read
+                // later.
                 false if !self.is_here(key) => self.depart(key, DisconnectReason::Idle, now),
                 false => self.queue_leave(key, DisconnectReason::Idle),
             }
@@ -325,9 +328,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         info.acknowledged.saturating_sub(taken)
     }
 
-    /// Whether it is our delay, and not a member's, that nothing was sent to it or received from it: what
-    /// it said, and may go on with, is not read, for a reason that is not its own; or what it could be handed is not said,
-    /// for the sake of others.
+    /// Whether the delay is the hub's and not the member's: its bytes are not read for a reason
+    /// that is not its own, or the words for it are not said for the sake of others.
     fn waits_for_us(&self, key: usize) -> bool {
         let Some(peer) = self.member(key) else {
             return false;
@@ -346,7 +348,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// The operator sends a member away, which is told why.
     pub fn kick(&mut self, key: usize, reason: String, now: Instant) {
         self.room.tell_kicked(key, &reason);
-        // What it takes of that now it can read; after this turn it is not in the room any more.
+        // It can read what it takes of that now; after this turn it is not in the room any more.
         self.flush_one(key, now);
         self.queue_leave(key, DisconnectReason::Kicked(reason));
     }
@@ -371,17 +373,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.check();
             return false;
         }
-        // Keys are reused: nobody who is gone may be found in a queue.
+        // Keys are reused: the key of a peer that is gone must not be in a queue.
         let conns = &self.conns;
         let stays = |key: &usize| conns.get(*key).is_some_and(|peer| !peer.leaving);
         self.speakers.retain(stays);
         self.owed.retain(stays);
         self.exits.closing.retain(stays);
         self.looks.retain(stays);
-        // What was heard before they leave counts.
+        // Acknowledgements before they leave count.
         self.settle_trial(now);
         let was_on_trial = self.room.is_on_trial();
-        // Who may have to wait has no place meanwhile.
+        // A peer that may have to wait has no place meanwhile.
         for (key, _) in &leaving {
             if self.room.holds_much(*key) {
                 self.lose_place(*key, now);
@@ -418,12 +420,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         let is_told = is_told || peer.conn.beside().is_some_and(|b| b.has_told_why());
-        // Nobody who lingers is cut short here: after this turn's leaving none may be left that leaves.
+        // A peer that lingers is not cut short here: after this step no peer may be left that
+        // leaves.
         if is_told && !is_owed && self.lingering.has_room() {
             if !peer.conn.breaks_on_close() {
                 peer.conn.shutdown();
             }
-            // What reads on after an end (nc does) knows by that that it is over.
+            // A program that reads on after an end (nc does) knows by the reset that it is over.
             peer.conn.break_on_close(true);
             let again = self.conns.insert(Peer::new(peer.conn));
             debug_assert_eq!(again, key, "events come with the key that it had");
@@ -466,14 +469,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
             visitors.left(key, lost, left.account.received, now);
         }
         self.record_lines(Some(peer.conn.addr()));
-        // What it was owed when it lost its place it has not got.
+        // It did not get what it was owed when it lost its place.
         let owed = left.owed + peer.ledger().lost;
         peer.tell_why(&why);
         peer.close_truthfully(owed, !self.says_no_more);
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }
-        // Of one that is gone it was counted when it departed.
+        // For a member that is gone this was counted when it departed.
         if left.presence != Presence::Gone
             && let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip())
         {
@@ -484,7 +487,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let receiver = Receiver::of(account, peer.conn.addr());
         let who = receiver.to_string();
         self.tell_last_explained(key, &label(account), peer, now);
-        // What is said after it left, it lacks as well.
+        // It lacks what is said after it left as well.
         if let Some(missing) = missing {
             self.shortfall.add(receiver, missing, self.said);
         }
@@ -496,7 +499,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             account.sent,
             self.room.here()
         );
-        // What a peer said that leaves by itself was read first, or is told where that is given up.
+        // The last words of a peer that leaves by itself were read first; where they are given up,
+        // that is told.
         let unread = match why {
             DisconnectReason::Closed | DisconnectReason::Broke(_) | DisconnectReason::Returned => 0,
             _ => peer.conn.unread().unwrap_or(0),
@@ -527,7 +531,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         let stall_timeout = self.room.policy().stall_timeout;
-        // What it lacks of the whole is told at the end: one number for one loss.
+        // How much it lacks of the whole is told at the end: one number for one loss.
         let loss = match missing {
             Some(_) => String::from("what it lacks is told at the end"),
             None => format!("{owed} bytes were not delivered"),
@@ -595,7 +599,7 @@ impl<S: Stream> Peer<S> {
         };
         if let Some(beside) = self.conn.beside() {
             beside.say(&aside);
-            // What is wrong does not matter any more.
+            // The error does not matter any more.
             let _ = self.conn.flush();
         }
     }

@@ -30,7 +30,7 @@ pub(super) struct Lingering {
 }
 
 impl Lingering {
-    /// Whether another may linger without cutting anybody short.
+    /// Whether another peer may linger without cutting one short.
     pub(super) fn has_room(&self) -> bool {
         self.queue.len() < MOST
     }

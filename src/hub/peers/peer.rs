@@ -1,7 +1,7 @@
 //! A peer: its connection, how far it is on its way, and what is known of it.
 //!
-//! It promises: a peer that is of no interest takes little memory; what it reads when its connection is
-//! closed is the truth.
+//! It promises: a peer that has done nothing takes little memory; an end or a reset at its side
+//! tells whether it got everything.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ pub struct Peer<S> {
     /// Its connection.
     pub conn: Conn<S>,
     pub(super) stage: Stage,
-    /// It takes no more and has no place, and why. What it said before is still to be read.
+    /// It takes no more and has no place, and why. Its last words are still to be read.
     pub(super) departed: Option<Box<DisconnectReason>>,
     pub(super) ledger: Option<Box<Ledger>>,
     /// It is among those that the operator's words are promised to (see [`Peers::promise`](super::Peers::promise)).
@@ -34,8 +34,9 @@ pub struct Peer<S> {
     pub(super) dialect: Dialect,
 }
 
-/// What is kept of a peer to prove that it is there and got what was promised. Most need none: those
-/// that shook no hands, did not end their side and did not break, while the operator goes on.
+/// The state that proves that a peer is there and got what was promised. Most peers need none:
+/// those without a handshake that did not end their side and did not break, while the operator goes
+/// on.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Ledger {
     /// Bytes on the wire whose acknowledgement proves nothing: those of a handshake.
@@ -83,7 +84,8 @@ impl<S> Peer<S> {
         self.stage == Stage::Member
     }
 
-    /// Whether what happens on its connection is told as it happens: before it is known who somebody is, it waits.
+    /// Whether events of its connection are told as they happen: before the peer has a number they
+    /// wait.
     pub(super) fn is_explained_now(&self) -> bool
     where
         S: Stream,

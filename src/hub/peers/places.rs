@@ -1,6 +1,6 @@
 //! Places: how many are taken, and who makes way for whom.
 //!
-//! It promises: nobody who is known to be there gives its place to another.
+//! It promises: no member that is known to be there loses its place to another.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -15,9 +15,9 @@ use crate::io::device::Device;
 use crate::io::stream::Stream;
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// Whether there is a place in the room for a peer from that address. Whoever ended its side and
-    /// is not known to be there makes way, the one that ended first; if it is asked `once_more`, then whoever
-    /// is read on to its end.
+    /// Whether there is a place in the room for a peer from that address. A member that ended its
+    /// side and is not known to be there makes way, the one that ended first; if this is asked
+    /// `once_more`, also one whose rest is still being read.
     ///
     /// # Errors
     /// There is none, and why.
@@ -46,7 +46,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Whether there would be a place, or whoever may be gone would make way. Nothing changes.
+    /// Whether there would be a place, or a member that may be gone would make way. Changes
+    /// nothing.
     ///
     /// # Errors
     /// There is none, and why.

@@ -1,13 +1,14 @@
-//! Looking whether anybody is there: what the kernel says was acknowledged.
+//! Looking whether a member is there: by what the kernel says was acknowledged.
 //!
-//! An end, a trial and a departure wait for an acknowledgement, and epoll tells of none. So those of
-//! whom something is to be learned are looked at, 1, 2, 4 … 64 ms after something was written to them
-//! and only while it is out. Nobody is looked at otherwise: an idle hub never wakes.
+//! An end, a trial and a departure wait for an acknowledgement, and epoll(7) does not report any.
+//! So the hub looks at the members concerned, 1, 2, 4 … 64 ms after something was written to them
+//! and only while it is out. It does not look at others: an idle hub never wakes.
 //!
-//! It promises: a look is one system call; nobody counts as there without proof, where the system can
-//! give one ([`SILENCE`] without a reset counts where it cannot), and nobody as having heard something
-//! who may be a port check: who neither said anything nor stayed for a [`MOMENT`]. Who lost its place was
-//! asked then, and does not stay while it waits to be heard.
+//! It promises: a look is one system call; no member counts as there without proof, where the
+//! system can give one ([`SILENCE`] without a reset counts where it cannot); and none that may be a
+//! port check (it neither said anything nor stayed for a [`MOMENT`]) counts as having heard
+//! something. A member that lost its place was looked at then, and does not count as staying while
+//! its last words wait to be read.
 
 #[cfg(test)]
 mod tests;
@@ -27,19 +28,19 @@ use crate::io::stream::Stream;
 const FIRST: Duration = Duration::from_millis(1);
 const FARTHEST: Duration = Duration::from_millis(64);
 
-/// How far they come to lie apart where everybody who is looked at reads too slowly for that.
+/// The longest pause between looks, where the members that are looked at read too slowly.
 const SLOWEST: Duration = Duration::from_secs(1);
 
 /// Where the system does not tell what was acknowledged: a peer that was written to and did not
 /// answer with a reset for so long is there.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// What a peer acknowledges is read by somebody if it stays for so long: the kernel of a port check on the
-/// same machine acknowledges what comes before its connection is closed, and closing it with something
-/// unread breaks it (RFC 1122, 4.2.2.13).
+/// An acknowledgement counts as reading if the peer stays for so long: the kernel of a port check
+/// on the same machine acknowledges what comes before its connection is closed, and closing it with
+/// something unread breaks it (RFC 1122, 4.2.2.13).
 pub const MOMENT: Duration = Duration::from_millis(50);
 
-/// Who is looked at, and when.
+/// The members to look at, and when.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     /// Their keys, and since when something is out to them.
@@ -128,7 +129,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(peer) = self.member_mut(key).filter(|peer| peer.conn.has_ended()) else {
             return;
         };
-        // Who was told the end hears nothing more, whoever speaks.
+        // A member that was told the end hears nothing more, also of other members.
         if may_hear && !peer.conn.is_shut() {
             return;
         }
@@ -138,8 +139,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// A trial has begun: who of those that are there acknowledged something before? All of them are
-    /// asked at once, so that it is not asked again whenever one of them leaves.
+    /// A trial has begun: which of the members that are there acknowledged something before? The
+    /// hub looks at all of them at once, so that it need not look again whenever one of them
+    /// leaves.
     pub(super) fn look_at_all(&mut self, now: Instant) {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
@@ -294,8 +296,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Looks, before anybody is handed what was kept or the rest of a line, whether somebody heard it
-    /// already. Of one whole everybody is handed all, whoever heard it.
+    /// Looks, before a newcomer is handed the kept bytes or the rest of a line, whether a member
+    /// heard them already. In a transfer every receiver is handed all of it anyway.
     pub fn settle_trial(&mut self, now: Instant) {
         if self.room.may_be_heard() && !self.room.is_whole() {
             let keys: Vec<usize> = self.member_keys().collect();
@@ -308,8 +310,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// The last look at a peer that leaves: what it acknowledged was read by somebody, though nobody
-    /// looked since.
+    /// The last look at a peer that leaves: a program read what it acknowledged since the last
+    /// look.
     pub(super) fn note_proof(&mut self, key: usize, now: Instant) {
         if !self.room.is_on_trial() || !self.has_place(key) {
             return;

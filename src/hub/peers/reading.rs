@@ -1,7 +1,7 @@
-//! Reading the peers: who is read in a turn, and how much.
+//! Reading the peers: which are read in a turn, and how much of each.
 //!
-//! While a slow member makes the others wait, little is read of each, and nothing of those who said
-//! much; when that is over, those come first who said least.
+//! While a slow member makes the others wait, little is read of each, and nothing of members that
+//! said much; when that is over, members that said least come first.
 //!
 //! It promises: each peer is read once in a turn; all of them together say about as much as the room
 //! holds, or 64 KiB each if they are more than sixteen, so that a line waits for a short turn. Where not
@@ -147,7 +147,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.queue_leave(key, error.into());
             return;
         }
-        // A stream that tells that nobody is there any more needs no other proof.
+        // A stream that reports that its other end is closed needs no other proof.
         let is_gone = peer.conn.has_hung_up();
         if self.room.member(key).is_some_and(Member::is_silent) {
             if is_gone {
@@ -175,8 +175,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// What was heard looks like the beginning of TLS (RFC 8446, 5.1): if it is the first, nobody
-    /// will understand anybody.
+    /// These bytes look like the beginning of TLS (RFC 8446, 5.1): if they are the peer's first, it
+    /// speaks TLS to a hub without it.
     fn look_for_tls(&mut self, key: usize, now: Instant) {
         let member = self.room.member(key);
         if member.is_some_and(|member| member.account.received == 0) {
@@ -184,7 +184,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// What was heard is no text that the others could read: the operator is told why, once for each
+    /// These bytes are no text that the others could read: the operator is told why, once for each
     /// peer.
     fn look_for_oddity(&mut self, key: usize, bytes: &[u8], now: Instant) {
         let oddity = self.conns.get_mut(key).map(|peer| peer.dialect.hear(bytes));
@@ -217,7 +217,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.room.heard(key, bytes, now);
             return self.record_lines(None);
         }
-        // A line may change the name of who says the next one.
+        // A line may change its speaker's name for the next one (`/nick`).
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             self.record_of(key, |records, who| records.received(who, line));
             self.room.heard(key, line, now);

@@ -1,6 +1,6 @@
 //! Recording what the peers do and say, where that is wanted.
 //!
-//! It promises: what is recorded to stdout is shown among what else is, in order.
+//! It promises: records that go to stdout are in order with everything else there.
 
 use std::fmt::Display;
 use std::time::Instant;
@@ -68,7 +68,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
-            // What was passed on as it was said is there by now; a line of a chat is not, if it did not end.
+            // Bytes that were passed on as they were said are recorded by now; a chat's line
+            // without an end is not.
             self.room.finish(key, now);
             self.record_lines(None);
             let traffic = self.room.member(key);

@@ -1,11 +1,11 @@
 //! Those who did not get all that was promised to them.
 //!
-//! A receiver that leaves in the middle of a transfer may have everything that was said until then. What
-//! it lacks is known when the operator has said the last word, so it is remembered until then how much
-//! had been said.
+//! A receiver that leaves in the middle of a transfer may have everything that was said until then.
+//! How much it lacks is known when the operator has said the last word, so it is remembered until
+//! then how much had been said.
 //!
-//! It promises: a receiver that lacks a byte is named, or counted, with the number of bytes; so is one
-//! that has all of them, for whoever wants to know.
+//! It promises: a receiver that lacks a byte is named, or counted, with the number of bytes; so is
+//! one that has all of them, if that is asked for.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub(super) struct Shortfall {
     left: Vec<Leaver>,
 }
 
-/// Who a member is or was.
+/// A member's number, name and address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receiver {
     number: u32,
@@ -90,11 +90,11 @@ pub enum Unsaid {
     Nothing,
     /// So many bytes of a file.
     Bytes(u64),
-    /// Nobody knows how many bytes.
+    /// The number of bytes is not known.
     Unknown,
 }
 
-/// Who lacks what, in the end.
+/// What each receiver lacks, in the end.
 #[derive(Debug, Default)]
 pub struct Settled {
     /// A line for each of the first twenty, and one for the others.
@@ -121,7 +121,7 @@ impl Shortfall {
         left.filter(|leaver| leaver.lacks(said) > 0).count()
     }
 
-    /// Who lacks what after the operator said so many bytes, of the whole that they were to be.
+    /// What each receiver lacks after the operator said so many bytes of the whole.
     pub(super) fn settle(&self, said: u64, unsaid: Unsaid) -> Settled {
         let mut settled = Settled::default();
         let mut whole = 0;
@@ -144,7 +144,7 @@ impl Shortfall {
             }
             settled.missing.push(lacks);
             if settled.missing.len() <= NAMED {
-                // What others said is owed to it as well, and TLS adds to what is counted.
+                // It is owed the words of other members as well, and TLS adds to the count.
                 let of = match lacks <= said {
                     true => format!("{lacks} of {said}"),
                     false => lacks.to_string(),

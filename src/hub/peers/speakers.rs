@@ -1,7 +1,8 @@
 //! Speakers: the keys of those who have something to say, and whose turn it is.
 //!
-//! It promises: who had nothing to say before comes before those who go on and on, and in every other turn
-//! one of these comes first, so that they do; who is not to be read just now is found again.
+//! It promises: a speaker that had nothing to say before comes before those that go on and on, and
+//! in every other turn one of these comes first, so that they are not starved; a speaker that may
+//! not be read just now keeps its place.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -9,7 +10,7 @@ use std::time::Instant;
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Speakers {
-    /// Something can be read. Who could not be read for everybody's sake stays at its place.
+    /// Something can be read. A speaker that was held back for the others' sake stays at its place.
     readable: VecDeque<usize>,
     /// The same of those who had nothing to say when they were read last.
     fresh: VecDeque<usize>,
@@ -47,7 +48,7 @@ impl Speakers {
         self.readable.len() + self.fresh.len()
     }
 
-    /// Who is to be read next; `is_first`: nobody was in this turn.
+    /// The speaker to read next; `is_first`: none was read in this turn yet.
     pub(super) fn next(&mut self, is_first: bool) -> Option<usize> {
         let (first, then) = match is_first && self.turn.is_multiple_of(2) {
             true => (&mut self.readable, &mut self.fresh),
@@ -82,7 +83,7 @@ impl Speakers {
         self.release
     }
 
-    /// All of them come in the order of how much they said lately: who said least is first.
+    /// Puts all of them in the order of how much they said lately, the least first.
     pub(super) fn order_by<K: Ord>(&mut self, said: impl Fn(&usize) -> K) {
         self.release_limited();
         self.readable.append(&mut self.fresh);
@@ -90,8 +91,8 @@ impl Speakers {
         waiting.sort_by_cached_key(said);
     }
 
-    /// Whether anybody is to be read who may speak; of those who spoke more than their rate, whether
-    /// everybody `was_released`.
+    /// Whether any speaker is to be read that may speak; those that spoke more than their rate
+    /// count if all `was_released`.
     pub(super) fn is_due(&self, may_speak: impl Fn(usize) -> bool, was_released: bool) -> bool {
         self.len() > 0
             || self.parked.iter().any(|&key| may_speak(key))

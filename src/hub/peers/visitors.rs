@@ -7,9 +7,10 @@
 //!                              └── returned over another connection, while this one seemed alive
 //! ```
 //!
-//! It promises: each has a token that nobody else can guess; of those who were lost at most [`MOST`] are
-//! kept, for [`KEPT`], and nobody waits for them: they have left. How many are here is told to each who was told
-//! another number last, and not more often than [`TOLD_EVERY`].
+//! It promises: each has a token that others cannot guess; of those that were lost at most [`MOST`]
+//! are kept, for [`KEPT`], and the room does not wait for them: they have left. Each visitor is
+//! told how many are here when the number is not the one it was told last, and not more often than
+//! [`TOLD_EVERY`].
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -53,11 +54,11 @@ pub(super) struct Visitors {
     /// The members that are here, by their tokens, and the tokens by their keys.
     here: HashMap<String, usize>,
     known: BTreeMap<usize, Known>,
-    /// When to look who is silent, while any is here.
+    /// When to look for silent ones, while any is here.
     look: Option<Instant>,
     /// How many are here, if everybody was told so last.
     told: Option<usize>,
-    /// When somebody was told that last, beside the first word.
+    /// When a visitor was told that last, apart from the hello.
     told_at: Option<Instant>,
     /// Those who were lost, by their tokens, and in the order in which they are forgotten.
     lost: HashMap<String, Kept>,
@@ -176,7 +177,8 @@ impl Known {
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// Some may come from a browser: what makes their tokens is `secret`. To be called before anybody joins.
+    /// Visitors may come from now on; their tokens are made of `secret`. To be called before the
+    /// first member joins.
     pub fn expect_visitors(&mut self, secret: [u8; 32]) {
         self.visitors = Some(Box::new(Visitors::new(secret)));
         self.room.keep_past();
@@ -205,7 +207,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// What a peer said of where it was, if it was here before.
+    /// Where a peer says its stream was cut, if it was here before.
     fn returning(&mut self, key: usize) -> Option<Returning> {
         let beside = self.conns.get_mut(key)?.conn.beside()?;
         beside.returning().cloned()
@@ -299,7 +301,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         told.into_iter().for_each(|key| self.queue_flush(key));
     }
 
-    /// When to look who is silent.
+    /// When to look for silent ones.
     pub(super) fn looks_for_silence(&self) -> Option<Instant> {
         self.visitors.as_ref().and_then(|visitors| visitors.look)
     }

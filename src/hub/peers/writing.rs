@@ -1,7 +1,7 @@
-//! Writing to the peers: what each is owed, one gathered write in a turn.
+//! Writing to the peers: each gets what it is owed, by one gathered write in a turn.
 //!
-//! It promises: nobody waits for a peer that takes no more; the end is told to a peer after
-//! everything else, and only once.
+//! It promises: the turn does not wait for a peer that takes no more; the end is told to a peer
+//! after everything else, and only once.
 
 #[cfg(test)]
 mod tests;
@@ -18,10 +18,10 @@ use crate::io::stream::Stream;
 pub(super) const SCOUTS: usize = 4;
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// One gathered write to everybody who is owed something and can take it. If the first few end a
-    /// trial (on one machine, and in a fast network, the acknowledgement is there when the write
-    /// returns), the others are flushed in the next turn: the operator may say more now, and one large
-    /// write costs less than a small one before it.
+    /// One gathered write to every peer that is owed something and can take it. If the first few
+    /// end a trial (on one machine, and in a fast network, the acknowledgement is there when the
+    /// write returns), the others are flushed in the next turn: the operator may say more now, and
+    /// one large write costs less than a small one before it.
     pub fn flush(&mut self, now: Instant) {
         if self.flushed < self.room.said() {
             self.flushed = self.room.said();
@@ -47,7 +47,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         for i in 0..due {
             self.flush_one(self.owed[i], now);
         }
-        // What was queued meanwhile wants more, in the next turn.
+        // Peers that were queued meanwhile are written to in the next turn.
         self.owed.drain(..due);
     }
 
@@ -66,7 +66,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         }
         if peer.takes_no_more() {
-            // What is relayed after the end of its stream is not for it, and writing would fail.
+            // Lines relayed after the end of its stream are not for it, and a write after
+            // shutdown(2) would fail.
             let is_over = peer.conn.has_ended();
             self.room.owe_no_more(key, now);
             if is_over {
@@ -129,14 +130,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub fn say_no_more(&mut self, now: Instant) {
         self.says_no_more = true;
         if self.lingers {
-            // What they have is looked after until it was acknowledged.
+            // The hub looks at their acknowledgements until they have acknowledged everything.
             let keys: Vec<usize> = self.member_keys().collect();
             keys.into_iter().for_each(|key| self.look_soon(key, now));
         }
         self.close_all_over(now);
     }
 
-    /// Nobody else will join. Members that have ended their side and wait for nothing else are closed.
+    /// No other peer will join. Members that have ended their side and wait for nothing else are
+    /// closed.
     pub fn expect_nobody(&mut self, now: Instant) {
         self.expects_nobody = true;
         self.close_all_over(now);
@@ -185,13 +187,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Whether the kernel has everything that anybody is owed.
+    /// Whether the kernel has everything that the members are owed.
     pub fn has_delivered_all(&self) -> bool {
         let pending = |(_, peer): (usize, &super::Peer<S>)| peer.conn.has_pending_output();
         self.room.has_delivered_all() && !self.conns.iter().any(pending)
     }
 
-    /// Whether the other sides acknowledged everything that anybody is owed.
+    /// Whether the other sides acknowledged everything that the members are owed.
     pub fn is_acknowledged(&self) -> bool {
         let is_out = |(_, peer): (usize, &super::Peer<S>)| {
             let info = peer.conn.tcp_info();
@@ -200,9 +202,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.has_delivered_all() && !self.conns.iter().any(is_out)
     }
 
-    /// At the end: each member that has everything that was said may know that nothing is missing, and
-    /// each that has not, that something is. What is recorded behind that of lines that did not end is for
-    /// nobody any more.
+    /// At the end: each member that has everything that was said may know that nothing is missing,
+    /// and each that has not, that something is. Unfinished lines that are recorded behind that are
+    /// not sent to members any more.
     pub fn close_all(&mut self, now: Instant) {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {

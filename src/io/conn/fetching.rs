@@ -34,7 +34,7 @@ impl<S: Stream> Conn<S> {
             let slices = [IoSlice::new(answer)];
             self.observe(Observed::Sent(&slices, answer.len()));
         }
-        // What is wrong the next write will tell.
+        // The next write reports the error.
         let _ = self.flush();
     }
 

@@ -1,4 +1,5 @@
-//! What is collected of answers: which of them could not be written yet, and what is known of who gives them.
+//! The collected answers: bytes that could not be written yet, and the participants that give
+//! answers.
 //!
 //! ```text
 //!   joined ─► said … said ─► left: the file gets its name, the index its row
@@ -7,9 +8,9 @@
 //!             waits, tried again; beyond 1 MiB it is missing, and counted
 //! ```
 //!
-//! It promises: bytes are in the file of who said them, in order and as they were sent, or are counted as
-//! missing in its row; who said nothing has a row and no file; a file that cannot be written is told of once, and
-//! stops nobody.
+//! It promises: bytes are in the file of the participant that said them, in order and as they were
+//! sent, or are counted as missing in its row; a participant that said nothing has a row and no
+//! file; a file that cannot be written is told of once, and does not stop the class.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -27,14 +28,14 @@ use crate::engine::record::Who;
 use crate::io::error::Error;
 use crate::io::error::why;
 
-/// What one step that waits counts for beside its bytes.
+/// So many bytes a step that waits counts for, beside its own.
 const STEP: usize = 256;
 
 /// See the module's documentation.
 pub(super) struct Answers {
     folder: Folder,
     authors: HashMap<u32, Author>,
-    /// What is to be done, in order, since something could not be written.
+    /// The steps to be done, in order, since something could not be written.
     steps: VecDeque<Step>,
     /// What they are to write.
     bytes: VecDeque<u8>,
@@ -205,7 +206,7 @@ impl Answers {
         while let Some(step) = self.steps.pop_front() {
             match step {
                 Step::Said(number, len) => {
-                    // What is in two parts is written in two.
+                    // Bytes in two parts are written in two.
                     let (front, _) = self.bytes.as_slices();
                     let piece = front[..len.min(front.len())].to_vec();
                     let written = self.append(number, &piece);
@@ -273,7 +274,8 @@ impl Answers {
         done
     }
 
-    /// Something could not be written, which is said once; nobody who is connected should suffer for it.
+    /// Something could not be written. That is said once; the participants should not suffer for
+    /// it.
     fn fail(&mut self, file: &str, error: Errno) {
         if self.trouble.is_some() {
             return;

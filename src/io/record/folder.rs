@@ -4,8 +4,9 @@
 //! opened for each piece that is appended to it, and one descriptor is kept that is given up for that when none is
 //! left.
 //!
-//! It promises: a file is made where none is, or it is one that this hub made; no link is followed; what is
-//! there under a name that a file is to get stays. One hub at a time writes there.
+//! It promises: a file is made where none is, or it is one that this hub made; no link is followed;
+//! a file that already has a name which one of ours should get stays. One hub at a time writes
+//! there.
 
 use std::fs;
 use std::fs::File;
@@ -122,7 +123,7 @@ impl Folder {
     /// the next call tells why. `is_there`: something was written to it before.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub(super) fn append(
         &mut self,
         number: u32,
@@ -147,7 +148,7 @@ impl Folder {
         let mode = Mode::from_raw_mode(0o666);
         if is_there {
             match rustix::fs::openat(&self.folder, name, FLAGS, mode) {
-                // Somebody took it away, and has what was in it.
+                // Another process took the file away, with what was in it.
                 Err(Errno::NOENT) => {}
                 opened => return opened,
             }
@@ -168,7 +169,7 @@ impl Folder {
     /// Appends to the index; as [`Folder::append`].
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub(super) fn note(&self, bytes: &[u8]) -> Result<usize, Errno> {
         write(&self.index, bytes)
     }

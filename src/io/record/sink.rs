@@ -1,7 +1,7 @@
 //! A sink of records: one file, what waits for it, and what is done when it cannot be written.
 //!
-//! It promises: a record is taken in whole or not at all, and in order; what is missing is counted; a file that
-//! fails is told of once, and tried again more and more seldom.
+//! It promises: a record is taken in whole or not at all, and in order; missing records are
+//! counted; a file that fails is told of once, and tried again more and more seldom.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -46,7 +46,7 @@ pub(super) struct Sink<D = Descriptor> {
     pub(super) failed: bool,
     /// Each line of it stands for itself: a beginning of one is not gone on with.
     has_lines: bool,
-    /// Somebody else opened it: it has no name to be opened by.
+    /// Another program opened it: it has no name to be opened by.
     is_adopted: bool,
     /// Lines that did not fit, for whatever reason, since that was last asked for.
     lost: u64,
@@ -56,7 +56,7 @@ pub(super) struct Sink<D = Descriptor> {
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
     retry: Retry,
-    /// Nobody reads the pipe: only who comes can change that, and no time.
+    /// The pipe has no reader: trying again later does not help unless one comes.
     has_no_reader: bool,
     /// Bytes that did not fit into what waits.
     missing: u64,
@@ -80,7 +80,7 @@ impl Sink {
         Ok(sink)
     }
 
-    /// Takes a descriptor to write lines to that whoever started us opened.
+    /// Takes a descriptor to write lines to, which the program that started us opened.
     pub(super) fn adopt(number: u32) -> Result<Sink, Error> {
         let doing = format!("write to descriptor {number}");
         let output = Output::adopt(number).map_err(|error| {
@@ -132,7 +132,7 @@ impl Sink {
 
     /// Opens the file anew, if it is one that has a name. Returns whether that could be done.
     pub(super) fn reopen(&mut self) -> Option<bool> {
-        // What is there under its name by now may be no file any more, or not there.
+        // Under its name there may be no file any more, or something else.
         let is_other = fs::metadata(&self.path).is_ok_and(|there| !there.is_file());
         let is_file = self.output.as_ref().map(Output::kind) == Some(Kind::File);
         if !is_file || self.is_adopted {
@@ -143,7 +143,7 @@ impl Sink {
             log::warn!("{name} is no regular file any more; the old file is written on");
             return Some(false);
         }
-        // What was recorded before belongs to the old one.
+        // The records until now belong to the old one.
         self.drain();
         let torn = is_torn(&self.path);
         match open(&self.path, true) {
@@ -215,7 +215,7 @@ impl<D: Device> Sink<D> {
 
     /// Takes in one record, whole or not at all.
     pub(super) fn write(&mut self, record: &[u8]) {
-        // Whoever owns stdout looks after what waits for it.
+        // The owner of stdout takes care of the bytes that wait for it.
         let waits = self.output.is_none() || self.waiting.len() + record.len() < MUCH;
         if let Some(trouble) = &mut self.trouble {
             match self.waiting.len() + record.len() > LIMIT {
@@ -233,7 +233,7 @@ impl<D: Device> Sink<D> {
         }
         self.drain();
         if self.waiting.is_empty() && self.trouble.is_none() {
-            // What is large is not copied first.
+            // Large records are not copied first.
             let written = self.pass(record);
             self.waiting.extend(&record[written..]);
         } else if self.waiting.len() + record.len() <= LIMIT {
@@ -326,7 +326,7 @@ impl<D: Device> Sink<D> {
         })
     }
 
-    /// It could not be written, which is said once; nobody who is connected should suffer for it.
+    /// It could not be written. That is said once; the participants should not suffer for it.
     fn fail(&mut self, error: &io::Error) {
         let has_no_reader = error.kind() == ErrorKind::BrokenPipe;
         if let Some(trouble) = &mut self.trouble {
@@ -346,11 +346,11 @@ impl<D: Device> Sink<D> {
     }
 }
 
-/// Whether the last line of a file has no end, as after a loss of power: what is appended would be
-/// taken for a part of it.
+/// Whether the last line of a file has no end, as after a loss of power: an appended record would
+/// be taken for a part of it.
 pub(super) fn is_torn(path: &Path) -> bool {
     let last = || {
-        // What is no regular file must not be waited for, or read from.
+        // A file that is not regular must not be waited for, or read from.
         if !fs::metadata(path).ok()?.is_file() {
             return None;
         }

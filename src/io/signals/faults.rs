@@ -1,5 +1,5 @@
 //! Faults: the signals by which the kernel tells a process that it cannot go on (SIGSEGV, SIGBUS,
-//! SIGFPE, SIGILL), when somebody else sends them.
+//! SIGFPE, SIGILL), when another process sends them.
 //!
 //! No handler is set for these: after a real fault nothing safe could be done in one, and no safe
 //! function sets it. They are blocked and read from a descriptor instead (`signalfd(2)`), which gets only
@@ -39,7 +39,7 @@ impl Faults {
     /// Takes them over, until it is dropped.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Faults> {
         use std::os::fd::AsFd;
         use std::os::fd::AsRawFd;
@@ -49,7 +49,7 @@ impl Faults {
         use nix::sys::signalfd::SfdFlags;
         use nix::sys::signalfd::SignalFd;
 
-        // What is sent meanwhile is to be read, too.
+        // Signals that are sent meanwhile have to be read, too.
         Faults::hold();
         let mask = Faults::mask();
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;

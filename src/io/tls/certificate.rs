@@ -4,15 +4,15 @@
 //! Signatures, names and the order of a chain are webpki's to check. It says nothing of what an
 //! authority that one trusts may do, nor of key usages, which are read here.
 //!
-//! It promises: what makes no sense is no certificate, and nothing is guessed; no byte of a stranger's
-//! certificate makes it panic.
+//! It promises: bytes that make no sense are no certificate, and nothing is guessed; no byte of a
+//! stranger's certificate makes it panic.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 
-/// What is used of a connection's side: who shows a certificate.
+/// The side of a connection that shows a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// A hub shows it.
@@ -166,7 +166,7 @@ impl Certificate {
                 let mut constraints = Der(value.only(SEQUENCE)?);
                 self.is_authority = constraints.optional(BOOLEAN).is_some_and(|is| is != [0]);
                 self.depth = match constraints.optional(INTEGER) {
-                    // What is longer is longer than any chain, and what is negative is nonsense.
+                    // A longer number is longer than any chain, and a negative one is nonsense.
                     Some(&[depth]) if depth < 0x80 => Some(depth.into()),
                     Some(&[first, _, ..]) if first < 0x80 => None,
                     Some(_) => return None,
@@ -241,7 +241,7 @@ impl Certificate {
         }
     }
 
-    /// What holds of every certificate.
+    /// Checks that every certificate has to pass.
     fn check(&self, purpose: Purpose, now: UnixTime) -> Result<(), Unfit> {
         if now < self.from {
             return Err(Unfit::NotYet { until: self.from });
@@ -280,7 +280,7 @@ impl Certificate {
         self.subject == self.issuer
     }
 
-    /// Whether nobody signed it but itself, as far as it says.
+    /// Whether it is signed by its own key, as far as it says.
     pub(super) fn is_self_signed(&self) -> bool {
         self.is_self_issued() && !self.disowns(self)
     }
@@ -439,7 +439,7 @@ impl<'a> Der<'a> {
         if !is_time || minute > 59 || second > 59 {
             return None;
         }
-        // What was before all computers is before all that matters.
+        // A date before 1970 counts as 1970-01-01, which is as long past.
         let days = days_since_1970(year, month, day).unwrap_or(0);
         let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
         Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))

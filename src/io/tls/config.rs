@@ -1,4 +1,4 @@
-//! What was asked for as rustls wants it: certificates, keys, whom to trust.
+//! The options as rustls wants them: certificates, keys, whom to trust.
 //!
 //! It promises: every file that does not help is named with what is wrong with it, before anything
 //! is connected or listened on.
@@ -94,7 +94,7 @@ impl Acceptor {
             .with_single_cert(chain, key)
             .map_err(|error| mismatch(asked.identity.as_ref(), &error))?;
         config.alpn_protocols = protocols(&asked.alpn);
-        // Nobody comes so often that resuming pays for what has to be remembered.
+        // Participants do not come so often that resuming pays for the memory of sessions.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Acceptor {
@@ -314,7 +314,7 @@ fn system(provider: &CryptoProvider) -> Result<Vouchers, Error> {
     }
     let mut vouchers = Vouchers::new(provider);
     let count = found.certs.len();
-    // There may be some in it that nobody understands.
+    // Some of the system's certificates may be of a form that rustls does not support.
     let understood = found.certs.into_iter().map(|der| vouchers.add(der));
     let not = understood.filter(Result::is_err).count();
     log::debug!(
@@ -332,7 +332,7 @@ fn system(provider: &CryptoProvider) -> Result<Vouchers, Error> {
     }
 }
 
-/// What a PEM file vouches for.
+/// The certificates of a PEM file.
 fn vouchers(file: &Path, provider: &CryptoProvider) -> Result<Vouchers, Error> {
     let mut vouchers = Vouchers::new(provider);
     for der in certificates(file, &contents(file)?)? {

@@ -1,7 +1,7 @@
 //! What went wrong with TLS, in plain words.
 //!
-//! It promises: "it" is the other side in every sentence; what a person can act on is said without
-//! TLS's own terms, and nothing in those of a library.
+//! It promises: "it" is the other side in every sentence; a failure that a person can do something
+//! about is told without TLS's own terms, and none in those of a library.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use super::verify::plain;
 /// Names of a certificate that are told.
 const NAMES: usize = 5;
 
-/// Characters of each: more than a host has that somebody recognises.
+/// Characters of each: more than a host name has that a person recognises.
 const NAME: usize = 100;
 
 /// Hosts that a certificate is for, the first of them by name. They are in ASCII, and nothing in them acts on a
@@ -72,7 +72,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What is wrong with a certificate of a file, which is nobody's yet.
+/// What is wrong with a certificate of a file, before a peer shows it.
 #[derive(Debug)]
 pub(super) struct Useless(pub(super) Error);
 

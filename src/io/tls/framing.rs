@@ -5,8 +5,8 @@
 //!   [17]   [03 03]   [00 12]   … so many bytes
 //! ```
 //!
-//! To open a record costs about a microsecond however little is in it, so whoever bounds the time of a
-//! turn has to know how many there are.
+//! To decrypt a record costs about a microsecond however little is in it, so a turn of bounded time
+//! has to know how many there are.
 //!
 //! It promises: each record is counted once, when the last byte of its header comes, however the bytes
 //! are cut.

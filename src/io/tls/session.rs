@@ -135,13 +135,13 @@ impl Session {
             return Handshake::Done;
         };
         match self.socket.first_byte() {
-            // Not to be read now: what comes meanwhile would not be its first byte later.
+            // Not to be read now: the next byte would not be its first one later.
             Ok(FirstByte::Pending) => return Handshake::Silent,
             Ok(FirstByte::Byte(byte)) if byte != HANDSHAKE => {
                 self.speech = Speech::Plain;
                 return Handshake::Foreign;
             }
-            // What is wrong the handshake will tell.
+            // The handshake will report the error.
             Ok(FirstByte::Byte(_) | FirstByte::End) | Err(_) => {}
         }
         match ServerConnection::new(Arc::clone(config)) {
@@ -395,7 +395,7 @@ impl Stream for Session {
 
     /// Tells the other side, after everything that was written, that no more will come
     /// (close_notify). It may go on sending. TCP's own end is not sent: it says nothing more, and
-    /// nginx takes it as a sign that nobody wants the answer.
+    /// nginx takes it as a sign that the client does not want the answer.
     fn shutdown(&mut self) -> io::Result<()> {
         match &mut self.speech {
             Speech::Tls(tls) => {
@@ -619,7 +619,7 @@ impl Write for Wire<'_> {
     }
 }
 
-/// The connection ended, and nobody vouches for that this is where the other side ended it
+/// The connection ended without close_notify, so it is not proven that the other side ended it here
 /// (RFC 8446, 6.1).
 fn truncated() -> io::Error {
     io::Error::new(
@@ -713,7 +713,7 @@ mod tests {
     fn a_read_opens_as_many_records_as_it_is_worth() {
         const TINY: usize = 4000;
         const SHARE: usize = 64 * 1024;
-        // What a read of a few KiB may bring at once: five bytes of each are its header.
+        // So many records a read of a few KiB may bring at once: five bytes of each are its header.
         const CAME: usize = 4096 / (5 + 17);
         let (mut hub, mut participant) = both();
         for _ in 0..TINY {

@@ -2,9 +2,10 @@
 //!
 //! It promises: a participant believes an authority that it trusts, a certificate that it was
 //! given, or a fingerprint, and nothing else; a hub that asks for certificates believes what its
-//! file vouches for. What is trusted counts only within its dates and for what it is for, vouches for
-//! itself, and for others only as far as an authority may (RFC 5280): what `openssl verify -purpose`
-//! refuses is refused. Signatures are always checked: whoever shows a certificate has its key.
+//! file vouches for. A trusted certificate counts only within its dates and for its purpose; it
+//! vouches for itself, and for others only as far as an authority may (RFC 5280): what
+//! `openssl verify -purpose` refuses is refused. Signatures are always checked: a peer that shows a
+//! certificate has its key.
 
 use std::cell::Cell;
 use std::fmt;
@@ -111,7 +112,7 @@ impl From<Refusal> for CertificateError {
     }
 }
 
-/// A certificate that nobody signed but itself, and that is not listed.
+/// A self-signed certificate that is not listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SelfSigned;
 
@@ -146,7 +147,7 @@ pub(super) struct Vouchers {
 }
 
 impl Vouchers {
-    /// Nobody yet.
+    /// No certificate yet.
     pub(super) fn new(provider: &CryptoProvider) -> Vouchers {
         Vouchers {
             listed: Vec::new(),
@@ -273,7 +274,7 @@ fn read(der: &CertificateDer<'_>) -> Result<Certificate, CertificateError> {
     Certificate::read(der).ok_or(CertificateError::BadEncoding)
 }
 
-/// A certificate that is for somebody else is told with the names that it has.
+/// The error about a certificate for another name tells the names that it has.
 fn with_names(mut error: Error, der: &CertificateDer<'_>) -> Error {
     if let Error::InvalidCertificate(CertificateError::NotValidForNameContext {
         presented, ..
@@ -288,8 +289,8 @@ fn with_names(mut error: Error, der: &CertificateDer<'_>) -> Error {
 pub(super) fn plain(error: webpki::Error) -> CertificateError {
     let refused = |whose, why| CertificateError::from(Refusal { whose, why });
     match error {
-        // One that could be an authority's, as openssl makes them by default, is refused for that before
-        // it is looked for who vouches for it; and nobody does.
+        // A certificate that could be an authority's, as openssl makes them by default, is refused
+        // for that reason before webpki looks for an authority that signed it; and there is none.
         webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity => {
             CertificateError::UnknownIssuer
         }
@@ -335,7 +336,7 @@ fn is_of_one_kind(signature: &[u8], key: &[u8]) -> bool {
     family(signature) == family(key)
 }
 
-/// A signature of a kind that nobody should believe, or of one that is not known.
+/// A signature of a kind that is too weak, or unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outdated {
     /// By what it was made, if that has a name here.

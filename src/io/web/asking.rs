@@ -1,4 +1,4 @@
-//! Asking: what came of a request in HTTP, until it is whole; and how a refusal is told in HTTP.
+//! Asking: reading a request in HTTP until it is whole, and telling a refusal in HTTP.
 //!
 //! It promises: at most [`MAX_HEAD`] bytes of it are kept.
 
@@ -15,7 +15,7 @@ use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Stream;
 
-/// What came of a request. See the module's documentation.
+/// A request as far as it has come. See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Asking {
     head: Vec<u8>,
@@ -23,7 +23,7 @@ pub(super) struct Asking {
     has_agreed: bool,
 }
 
-/// What reading on came to.
+/// The result of reading on.
 #[derive(Debug)]
 pub(super) enum Asked<T> {
     /// It is whole, and this is wanted.

@@ -5,7 +5,8 @@
 //!           └─► refused
 //! ```
 //!
-//! It promises: what is written follows the answer; of what comes nothing is kept but the request.
+//! It promises: the bytes that are written follow the answer; of what comes only the request is
+//! kept.
 
 use std::borrow::Cow;
 use std::io;
@@ -236,7 +237,8 @@ impl<S: Stream + AsFd> Fetching for Download<S> {
         if !self.is_wire() || self.has_pending_output() {
             return Handed::Refused;
         }
-        // Whoever else reads the file goes on where it was: the place is ours.
+        // With an offset of its own sendfile(2) leaves the file's position alone, so another reader
+        // goes on where it was.
         let mut at = at;
         match rustix::fs::sendfile(self.under.as_fd(), file, Some(&mut at), most) {
             Ok(0) => Handed::Nothing,
@@ -256,7 +258,7 @@ impl<S: Stream + AsFd> Fetching for Download<S> {
     }
 }
 
-/// Who downloads is in no room, and is told nothing of one.
+/// A client that downloads is in no room, and is told nothing of one.
 impl<S: Stream + AsFd> Beside for Download<S> {
     fn is_costly(&self) -> bool {
         self.is_costly

@@ -1,7 +1,7 @@
 //! The file that is offered for download: what standard input is.
 //!
-//! It promises: it is read at places of its own, so that whoever reads standard input goes on where it was; of
-//! its name nothing is known but the last part.
+//! It promises: it is read at positions of its own, so that the reader of standard input goes on
+//! where it was; of its path only the last part is kept.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -29,7 +29,8 @@ impl Offered {
     pub fn stdin() -> Option<Offered> {
         let file = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 0).ok()?;
         let mut offered = Offered::new(file, None)?;
-        // What was removed is called something else by the system, and nothing by anybody.
+        // The name of a file that was removed is not told: the system gives it one with
+        // ` (deleted)` behind it (proc(5)).
         let links = rustix::fs::fstat(&offered.file).ok()?.st_nlink;
         let is_named = cfg!(target_os = "linux") && links > 0;
         let path = is_named.then(|| std::fs::read_link("/proc/self/fd/0"));
@@ -80,7 +81,7 @@ impl Offered {
     /// Reads from there on.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     pub fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         loop {
             match rustix::io::pread(&self.file, &mut *buffer, at) {

@@ -1,4 +1,4 @@
-//! Outgoing: what is written as frames, and how far that is.
+//! Outgoing: bytes that are written as frames, and how many are sent.
 //!
 //! ```text
 //!   control (whole frames) ─┐
@@ -32,8 +32,8 @@ const SMALL: usize = 2 * 1024;
 /// The longest header.
 const HEADER: usize = 10;
 
-/// Bytes of a frame's payload, so that whoever reads slowly hears something now and then; more only if
-/// there would be more than [`FRAMES`] otherwise.
+/// Bytes of a frame's payload: small enough that a slow reader gets a frame now and then; more only
+/// if there would be more than [`FRAMES`] otherwise.
 const FRAME: u64 = 64 * 1024;
 
 /// Frames begun by one write.
@@ -75,7 +75,8 @@ impl Outgoing {
         frame::push(Opcode::Text, text.as_bytes(), &mut self.control);
     }
 
-    /// Asks for a pong, unless something waits that shows as well whether anybody is there.
+    /// Asks for a pong, unless something waits whose acknowledgement shows as well that the client
+    /// is there.
     pub(super) fn ping(&mut self) {
         if !self.is_open() && !self.is_pending() {
             frame::push(Opcode::Ping, &[], &mut self.control);
@@ -87,7 +88,7 @@ impl Outgoing {
         self.pong = Some(payload.into());
     }
 
-    /// Tells how many are here; what was not told yet of before is not told any more.
+    /// Tells how many are here; an older number that was not sent yet is dropped.
     pub(super) fn here(&mut self, count: usize) {
         self.here = Some(count);
     }

@@ -1,4 +1,4 @@
-//! The site: what all who come from a browser are served, and by which names the hub may be called.
+//! The site: what browsers are served, and by which names the hub may be called.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ pub struct Site {
     is_secure: bool,
 }
 
-/// What there is for whoever comes from a browser.
+/// What there is for a browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serves {
     /// The room, and the page by which it is joined.
@@ -61,7 +61,7 @@ impl Site {
         self.serves
     }
 
-    /// What it may be called by whoever connected to `local`.
+    /// The names by which a client that connected to `local` may call it.
     pub(super) fn origins(&self, local: SocketAddr) -> Origins<'_> {
         Origins {
             local,

@@ -5,9 +5,10 @@
 //!           └─► answered: the page, or why not ◄────────┘
 //! ```
 //!
-//! It promises: what a read gives is what was said, a line feed after each message; an end is told as one
-//! only after the other side's close, and whoever ends without it was lost. Of what comes at most
-//! [`MAX_HEAD`](request::MAX_HEAD) bytes are kept, and of what waits to be said beside the stream a few hundred.
+//! It promises: a read gives what was said, a line feed after each message; an end is told as one
+//! only after the other side's close, and a client that ends without it was lost. At most
+//! [`MAX_HEAD`](request::MAX_HEAD) bytes of input are kept, and a few hundred of what waits to be
+//! said beside the stream.
 
 use std::borrow::Cow;
 use std::io;
@@ -91,7 +92,7 @@ struct Open {
 enum End {
     /// The other side closed.
     Closed,
-    /// What it sent is not allowed.
+    /// It sent something that is not allowed.
     Violation(&'static str),
 }
 
@@ -268,7 +269,7 @@ impl<S: Stream> Stream for WebSocket<S> {
 
     fn read(&mut self, buffer: &mut [u8]) -> Received {
         let State::Open(open) = &mut self.state else {
-            // Whoever was answered may read that; what it says is of no interest.
+            // The client may still read the answer; what it sends is of no interest.
             return self.under.read(buffer);
         };
         open.has_more = true;

@@ -1,11 +1,12 @@
-//! What the participants of a chat ask for, and what they are answered.
+//! The requests of a chat's participants, and the answers to them.
 //!
 //! Answers, and what is said to one alone, go into one member's stream and no other. So there is the one
 //! account for both that there is for everything which a member can make the room hold: see
 //! [`ANSWERS`](super::super::backpressure::ANSWERS).
 //!
-//! It promises: what is said to one alone is in nobody else's stream, and whoever said it is told whether
-//! it went there; the operator is told who and to whom, and what only where that was announced.
+//! It promises: a private line is in its receiver's stream and no other, and its sender is told
+//! whether it went there; the operator is told who said it and to whom, and the text only with
+//! `--open-messages`.
 
 use std::fmt::Display;
 use std::fmt::Write;
@@ -41,7 +42,7 @@ impl Room {
     pub(super) fn ask(&mut self, key: usize, asked: Request<'_>, is_cut: bool, now: Instant) {
         let member = &mut self.members[key];
         let speech = member.speech.get_or_insert_default();
-        // What cannot be answered is not done.
+        // A request that cannot be answered is not carried out.
         if !speech.may_ask(now) || !takes_answer(&self.journal, &member.cursor, ANSWER) {
             speech.unanswered = speech.unanswered.saturating_add(1);
             return;
@@ -83,7 +84,7 @@ impl Room {
         }
     }
 
-    /// Whose a name is, if the owner is here.
+    /// The owner of a name, if it is here.
     fn owner(&self, name: &str) -> Option<Owner> {
         let owner = self.names.owner(name)?;
         let is_here = match owner {
@@ -94,7 +95,7 @@ impl Room {
         is_here.then_some(owner)
     }
 
-    /// What somebody is called.
+    /// The name of a member or the operator.
     fn name_of(&self, owner: Owner) -> Option<&str> {
         match owner {
             Owner::Program => None,
@@ -103,7 +104,7 @@ impl Room {
         }
     }
 
-    /// What a member asked for is in the minutes, but not what is for another one alone.
+    /// A member's request is in the minutes, but not the text of a private line for another member.
     fn note_asked(&mut self, key: usize, asked: Request<'_>, owner: Option<Owner>) {
         if self.minutes.is_none() {
             return;
@@ -120,7 +121,7 @@ impl Room {
             }
             Request::Names => String::from("/names"),
             Request::Help => String::from("/help"),
-            // What was meant is not known.
+            // It is not known what was meant.
             Request::Incomplete(_) | Request::Unknown(_) | Request::Unclear | Request::Me(_) => {
                 String::from("?")
             }
@@ -204,8 +205,8 @@ impl Room {
         self.answer(key, format_args!("you are still {name}: {refusal}"));
     }
 
-    /// Answers who is here: the operator, the members in no order that means anything, and how many
-    /// there was no room for.
+    /// Answers who is here: the operator, the members in no particular order, and how many more
+    /// there are than fit into the answer.
     fn list_names(&mut self, key: usize) {
         let Some(chat) = &self.chat else {
             return;
@@ -239,8 +240,8 @@ impl Room {
         self.answer_lines(key, &[text.to_string()]);
     }
 
-    /// Answers a member, if that does not make too much wait for it: who asks and asks and never reads is
-    /// held, and told how often it was not answered when it reads.
+    /// Answers a member, if not too much waits for it already: a member that asks again and again
+    /// and never reads is held, and is told when it reads how often it was not answered.
     fn answer_lines(&mut self, key: usize, lines: &[String]) {
         let line_end = self.line_end();
         let mut told = String::new();
@@ -275,7 +276,7 @@ impl Room {
         }
     }
 
-    /// Whether somebody was told something alone that [`Room::take_told`] did not say.
+    /// Whether a member got a private line that [`Room::take_told`] has not returned yet.
     pub fn has_told(&self) -> bool {
         !self.told.is_empty()
     }

@@ -97,7 +97,7 @@ impl Outcome {
         }
     }
 
-    /// Whether it was us who ended it, though not all was handed over.
+    /// Whether the hub ended it before all was handed over.
     pub(super) fn is_cut(&self) -> bool {
         matches!(
             self,
@@ -125,7 +125,8 @@ impl fmt::Display for Outcome {
 impl From<io::Error> for Outcome {
     fn from(error: io::Error) -> Outcome {
         match error.kind() {
-            // As for a member: what the end of a program looks like to which something is being said.
+            // As for a member: a program that ends while it is sent something closes its socket
+            // with unread bytes, which the kernel answers with a reset.
             ErrorKind::BrokenPipe => Outcome::Closed,
             _ => Outcome::Broke(error),
         }
@@ -211,7 +212,7 @@ impl Download {
         buffer: &mut [u8],
         now: Instant,
     ) -> Result<(), Outcome> {
-        // What is said is of no interest, but that it broke is.
+        // The bytes that come are of no interest, but a reset is.
         if conn.is_readable()
             && let Received::Failed(error) = conn.read(&mut buffer[..UNREAD])
         {
@@ -241,7 +242,7 @@ impl Download {
     ) -> Result<(), Outcome> {
         let left = self.asked.end - self.at;
         let most = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
-        // Who explains has to see the bytes.
+        // `--explain` has to see the bytes.
         let is_direct = self.is_direct && conn.is_wire() && !conn.is_explained();
         if is_direct && !conn.has_pending_output() {
             match conn.send_file(file.as_fd(), self.at, most) {
