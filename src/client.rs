@@ -75,7 +75,7 @@ const CHUNK: usize = 256 * 1024;
 /// Chunks moved in one direction before the other gets its turn.
 const ROUNDS: usize = 16;
 
-/// What a participant does with its two directions.
+/// The policy of a participant for its two directions.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// A bare LF from stdin becomes CRLF.
@@ -110,7 +110,7 @@ pub struct Settings {
 pub enum Traffic {
     /// Both.
     Both,
-    /// What comes in is thrown away.
+    /// Input from the connection is thrown away.
     SendOnly,
     /// stdin is not read.
     ReceiveOnly,
@@ -135,7 +135,7 @@ pub fn run(
     converse(conn, settings, records, Role::Client, notices)
 }
 
-/// Connects; what is put over the connection `cover` says.
+/// Connects; `cover` says which layers are put over the connection.
 fn connect(
     target: &Target,
     tls: Option<&ClientTls>,
@@ -154,9 +154,9 @@ fn connect(
     Ok(conn)
 }
 
-/// Connects to `target` and leaves again: what `nc -z` does. With `-v` the connection was told. If it
-/// is to be `quiet`, that there is none is said by the status alone. It may be told step by step what
-/// happens (`explain`).
+/// Connects to `target` and leaves again: what `nc -z` does. With `-v` the connection was told. If
+/// it is `quiet`, only the exit status says that there is none. `explain` tells step by step what
+/// happens.
 ///
 /// # Errors
 /// No connection.
@@ -245,7 +245,7 @@ fn turns(
         });
         match poll.poll(&mut events, timeout) {
             Ok(()) => {}
-            // A signal that somebody wants to know of has its own event.
+            // A signal that the program handles has an event of its own.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::system("wait for events", &error)),
         }

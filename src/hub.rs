@@ -464,7 +464,7 @@ impl Hub {
                 });
             }
             let until = wakes_at.map_or(end, |at| at.min(end));
-            // What it is interrupted by is no news any more.
+            // Another signal does not matter any more.
             let _ = (self.poll).poll(&mut events, Some(until.saturating_duration_since(now)));
             for event in events.iter().filter(|event| event.token() == BUS) {
                 self.core.collect(Source::Bus, event.into());
@@ -475,7 +475,7 @@ impl Hub {
 
     fn turns(&mut self) -> Result<Ended, Error> {
         if !self.core.is_once() {
-            // All is open that ever will be, but for what is opened anew.
+            // All files and sockets are open by now, except those that SIGHUP opens anew.
             let writes = self.reload.as_ref().map(Reload::folders);
             let records = self.core.records_mut();
             confine(&Kept {

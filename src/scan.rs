@@ -54,9 +54,9 @@ pub struct Settings {
     pub proxy: Option<Proxy>,
     /// The ports.
     pub ports: Ports,
-    /// That none is open is said by the status alone.
+    /// Only the exit status says that no port is open (`--quiet`).
     pub quiet: bool,
-    /// Those that are open are told.
+    /// Open ports are listed (`-v`).
     pub tells: bool,
 }
 

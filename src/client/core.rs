@@ -6,9 +6,9 @@
 //!              or copies                  vanished
 //! ```
 //!
-//! A direction that cannot go on waits without holding up the other, so a peer that echoes can never
-//! lock itself up with us. What ends a [`Conversation`] is decided there; here it is done, and put into
-//! words.
+//! A direction that cannot go on waits without holding up the other, so a peer that echoes can
+//! never lock itself up with us. A [`Conversation`] decides what ends it; here that is carried out,
+//! and put into words.
 //!
 //! It promises: [`Status::Done`] is said only with the proof that both directions were delivered; any
 //! other end is an error that says what is missing, or the status of a signal.
@@ -53,13 +53,13 @@ use crate::io::world::World;
 use crate::status::NOTICE;
 use crate::status::Status;
 
-/// Who we are to the other side: decides what an empty stdin means.
+/// Whether we connected or listened: decides what an empty stdin means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// We connected.
     Client,
-    /// We listened. Like the hub, a listener whose input was empty from the start has no keyboard, and
-    /// half-closes nobody.
+    /// We listened. Like the hub, a listener whose input was empty from the start has no keyboard,
+    /// and does not half-close.
     Server,
 }
 
@@ -153,7 +153,7 @@ impl<W: World> Core<W> {
             },
             now,
         );
-        // Who records or explains has to see the bytes, and a layer changes them.
+        // Records and `--explain` have to see the bytes, and a layer changes them.
         let is_wire = parts.conn.is_wire() && !recorder.is_wanted() && !parts.conn.is_explained();
         let crlf = settings.crlf;
         let raw = settings.raw_output;
@@ -299,7 +299,7 @@ impl<W: World> Core<W> {
         Ok(busy_up || busy_down)
     }
 
-    /// What can be seen of stdin and stdout, where it is explained what happens.
+    /// The state of stdin and stdout, for `--explain`.
     fn observe_flows(&mut self) {
         let conn = &mut self.link.conn;
         if !conn.is_explained() {
@@ -408,7 +408,7 @@ impl<W: World> Core<W> {
         Ok(())
     }
 
-    /// What there is to say to whoever sits here.
+    /// The messages for the person here.
     fn show(&mut self, now: Instant) -> Result<(), Error> {
         let has_stdout = self.recorder.has_stdout();
         let console = self.sender.input.console_mut();
@@ -439,7 +439,8 @@ impl<W: World> Core<W> {
         shortfall.tell(blame, &self.talk)
     }
 
-    /// Bytes that the other side did not acknowledge: what was read, and what a file still holds.
+    /// Bytes that the other side did not acknowledge: those that were read, and those that a file
+    /// still holds.
     fn missing(&self) -> u64 {
         let unread = match self.talk.up.is_open() || self.talk.up.loss().is_some() {
             true => self.sender.input.stdin().and_then(Stdin::remaining),
@@ -451,7 +452,8 @@ impl<W: World> Core<W> {
     /// Bytes that the connection took and the other side did not acknowledge.
     fn unacknowledged(&self) -> u64 {
         let given = self.talk.up.missing() - self.talk.up.owed();
-        // What a layer holds keeps the flow from knowing how much of the rest was acknowledged.
+        // While a layer holds bytes back, the flow cannot know how much of the rest was
+        // acknowledged.
         self.link
             .held()
             .map_or(given, |outstanding| outstanding.min(given))
@@ -512,7 +514,7 @@ impl<W: World> Core<W> {
             ended = Ok(Status::Failed);
         }
         self.receiver.stderr.erase();
-        // A filter that nobody listens to any more has nothing to say either.
+        // A filter whose output has no reader any more does not write a message either.
         if !matches!(ended, Ok(Status::BrokenPipe)) {
             self.sum_up(now);
         }
@@ -527,7 +529,7 @@ impl<W: World> Core<W> {
         ended
     }
 
-    /// The records, to be finished by whoever may wait for them.
+    /// The records, to be finished by the caller, which may wait for them.
     pub fn take_records(&mut self) -> Option<Records<W::Device>> {
         self.recorder.take_records()
     }
@@ -536,7 +538,7 @@ impl<W: World> Core<W> {
     fn sum_up(&self, now: Instant) {
         let (sent, received) = self.moved();
         let sum = own_progress::sum(sent, received, now - self.began);
-        // Who saw how far it is sees how far it came.
+        // A person who saw the progress sees the sum, too.
         let target = match &self.progress {
             Some(progress) if progress.is_drawn() => NOTICE,
             _ => module_path!(),
@@ -545,7 +547,7 @@ impl<W: World> Core<W> {
     }
 }
 
-/// Who types at a terminal is told with whom, and how to end it.
+/// A person at a terminal is told the address of the other side, and how to end.
 fn tell_keys(addr: &str) {
     const KEYS: &str = "Ctrl-D: you send no more, Ctrl-C leaves";
     match log::log_enabled!(log::Level::Info) {

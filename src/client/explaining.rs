@@ -1,6 +1,6 @@
 //! Explaining to a participant what happens on its connection (`--explain`).
 //!
-//! It promises: what happens before there is a loop is told as it happens, too.
+//! It promises: events before the loop runs are told as they happen, too.
 
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ impl Teller {
         }
     }
 
-    /// What goes on with the connection.
+    /// The part that stays with the connection.
     pub(super) fn into_story(self) -> Story {
         self.story
     }

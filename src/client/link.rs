@@ -1,7 +1,7 @@
 //! The link: the connection of a participant, and what is known of what arrived over it.
 //!
-//! It promises: what a layer adds at the end (TLS's close_notify) is never taken for a byte that is
-//! missing; the other side of one that closes while it owes something reads a reset, not an end.
+//! It promises: bytes that a layer adds at the end (TLS's close_notify) are never counted as
+//! missing; if we close while we owe something, the other side reads a reset, not an end.
 
 use std::io;
 
@@ -12,9 +12,10 @@ use crate::io::stream::Stream;
 /// See the module's documentation.
 pub(super) struct Link<S> {
     pub(super) conn: Conn<S>,
-    /// Bytes on the wire when all that is to be said was said: what follows is the end itself.
+    /// Bytes on the wire when everything was said: what a layer adds after them is the end itself.
     data_end: Option<u64>,
-    /// All of a file is to be sent, and was not: also who is killed leaves no end behind.
+    /// A file was not sent whole yet: also when the program is killed the other side must not read
+    /// an end.
     is_promised: bool,
 }
 

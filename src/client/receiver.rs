@@ -1,7 +1,7 @@
 //! The receiver: from the connection to stdout.
 //!
-//! It promises: what came before the connection ended or broke is written before either is told;
-//! whatever moves the bytes reports to the flow.
+//! It promises: bytes that came before the connection ended or broke are written before either is
+//! told; every mover of bytes reports to the flow.
 
 use std::io;
 use std::io::ErrorKind;
@@ -35,18 +35,18 @@ pub(super) struct Receiver<D> {
     escaper: Option<Escaper>,
     /// Those of stdout, if it is a terminal and there is no console.
     rows: Option<PlainRows>,
-    /// What comes is thrown away.
+    /// The bytes that come are thrown away.
     discards: bool,
-    /// Nobody has to look at the bytes, so the kernel moves them itself.
+    /// The program does not have to look at the bytes, so the kernel moves them itself.
     is_direct: bool,
     /// Bytes received.
     pub(super) count: u64,
-    /// Nobody reads stdout any more.
+    /// stdout has no reader any more.
     pub(super) is_unread: bool,
 }
 
 impl<D: Device> Receiver<D> {
-    /// `is_wire`: the bytes read from the connection are those on the wire, and nobody records them.
+    /// `is_wire`: the bytes read from the connection are those on the wire, and are not recorded.
     pub(super) fn new(
         stdout: Output<D>,
         stderr: Stderr<D>,
@@ -100,7 +100,7 @@ impl<D: Device> Receiver<D> {
             }
             if self.buffer.is_empty() {
                 waited |= way.recorder.is_behind();
-                // What was held up by this may go on.
+                // The other direction was held up by this, and may go on.
                 if !self.load_record(way.recorder) {
                     if way.recorder.is_spent() {
                         return Ok(true);
@@ -144,7 +144,7 @@ impl<D: Device> Receiver<D> {
         Ok(true)
     }
 
-    /// What there is to say to whoever sits here.
+    /// The messages for the person here.
     pub(super) fn show(
         &mut self,
         talk: &mut Conversation,
@@ -174,7 +174,7 @@ impl<D: Device> Receiver<D> {
         Ok(())
     }
 
-    /// What comes and what is said on stderr, at a terminal where no line is edited.
+    /// Received bytes and messages on stderr, at a terminal where no line is edited.
     fn flush_rows(&mut self) -> Result<(), Error> {
         let Some(rows) = &mut self.rows else {
             return Ok(());
@@ -206,8 +206,8 @@ impl<D: Device> Receiver<D> {
         }
     }
 
-    /// The end: notices are written as far as they can be at once. What is said after that does not
-    /// stand behind what came.
+    /// The end: notices are written as far as they can be at once. Text that is written after that
+    /// does not stand behind received bytes.
     pub(super) fn finish(&mut self) {
         if self.rows.is_none() || self.flush_rows().is_err() {
             self.stderr.flush();
@@ -258,7 +258,7 @@ impl<D: Device> Receiver<D> {
             }
             match self.stdout.write(self.buffer.waiting()) {
                 Ok(count) => self.buffer.start += count,
-                // Whoever reads stdout no more does not care.
+                // A stdout without a reader is no failure here.
                 Err(error) => return error.kind() == ErrorKind::BrokenPipe,
             }
             if !self.buffer.is_empty() {

@@ -1,8 +1,8 @@
 //! What a participant records of the conversation.
 //!
-//! It promises: nothing that is recorded is missing at the end, or the exit status tells; and a record
-//! that cannot be written as fast as the network goes slows it down rather than grow; what is recorded in
-//! a turn is counted by what it becomes, as at a hub.
+//! It promises: no record is missing at the end, or the exit status tells; a record that cannot be
+//! written as fast as the network goes slows the network down instead of growing; bytes of a turn
+//! are counted by what they become in a record, as at a hub.
 
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ pub(super) struct Recorder<D> {
     addr: Addr,
     /// The other side's number, where it came to us.
     number: u32,
-    /// Of what is said and of what is heard (`--sha256`).
+    /// The digests of what is sent and of what is received (`--sha256`).
     digests: Option<[Digest; 2]>,
 }
 
@@ -41,7 +41,7 @@ impl<D: Device> Recorder<D> {
         self.digests = Some(Default::default());
     }
 
-    /// Whether anybody has to see the bytes.
+    /// Whether a record or a digest needs the bytes.
     pub(super) fn is_wanted(&self) -> bool {
         self.records.is_some() || self.digests.is_some()
     }
@@ -51,8 +51,8 @@ impl<D: Device> Recorder<D> {
         self.digests.is_some()
     }
 
-    /// What is to be told of the digests: those of the directions in which something went, or of both. Of
-    /// what was said so many bytes were not acknowledged.
+    /// The lines about the digests: of the directions in which something went, or of both. So many
+    /// of the sent bytes were not acknowledged.
     pub(super) fn digests(&self, unacknowledged: u64) -> Vec<String> {
         let Some([said, heard]) = &self.digests else {
             return Vec::new();

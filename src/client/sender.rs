@@ -1,7 +1,7 @@
 //! The sender: from stdin, or the line being typed, to the connection.
 //!
-//! It promises: what was read is sent, in order, or the flow knows that it was lost; whatever moves the
-//! bytes reports to the flow.
+//! It promises: bytes that were read are sent, in order, or the flow knows that they were lost;
+//! every mover of bytes reports to the flow.
 
 use std::io;
 use std::io::IoSlice;
@@ -37,11 +37,11 @@ pub(super) type Busy = bool;
 pub(super) struct Sender<D> {
     pub(super) input: Input<D>,
     buffer: Buffer,
-    /// What was typed at the console, as it is to be sent, and has not begun to be.
+    /// Lines typed at the console, in the form that is sent, of which nothing was sent yet.
     typed: Vec<u8>,
     crlf: Option<Crlf>,
     line_delay: Option<LineDelay>,
-    /// Nobody has to look at the bytes, so the kernel moves them itself.
+    /// The program does not have to look at the bytes, so the kernel moves them itself.
     is_direct: bool,
     /// A line was read that the terminal has shown as it was typed.
     echoed: bool,
@@ -57,7 +57,7 @@ pub(super) struct Way<'a, W: World> {
 }
 
 impl<D: Device> Sender<D> {
-    /// `is_wire`: the bytes given to the connection are those on the wire, and nobody records them.
+    /// `is_wire`: the bytes given to the connection are those on the wire, and are not recorded.
     pub(super) fn new(
         input: Input<D>,
         crlf: bool,
@@ -98,7 +98,7 @@ impl<D: Device> Sender<D> {
         if self.input.stdin().is_some_and(Stdin::has_hung_up) {
             return Err(Error::hung_up());
         }
-        // Whoever types sees it, also while the other side takes nothing.
+        // The person who types sees it, also while the other side takes nothing.
         self.read_keys(way.talk, way.now)?;
         if way.talk.up.loss().is_some() {
             return Ok(false);
@@ -107,7 +107,7 @@ impl<D: Device> Sender<D> {
             self.give_up(error, way);
         }
         let busy = self.send(way)?;
-        // What a layer adds to say that this is the end is nothing of ours.
+        // The bytes that a layer adds to tell the end are not counted as ours.
         let held = way.link.conn.has_pending_output() && !way.link.conn.is_shut();
         way.talk.up.holds(held, way.now);
         Ok(busy || self.has_keys(way.talk))
@@ -199,7 +199,8 @@ impl<D: Device> Sender<D> {
         false
     }
 
-    /// The connection takes no more; what came before it broke is still to be read and shown.
+    /// The connection takes no more; bytes that came before it broke are still to be read and
+    /// shown.
     fn give_up<W: World<Device = D>>(&mut self, error: io::Error, way: &mut Way<'_, W>) {
         log::debug!("send to {}: {error}", way.link.conn.addr());
         way.talk.up.lost(error, way.now);
@@ -309,7 +310,7 @@ impl<D: Device> Sender<D> {
     }
 }
 
-/// Who pressed Ctrl-D is told what that means.
+/// A person who pressed Ctrl-D is told what that means.
 fn tell_end() {
     log::info!(target: NOTICE, "you send no more; what comes is shown until the other side ends (Ctrl-C leaves)");
 }

@@ -1,6 +1,6 @@
 //! The words in which a participant says that not everything was delivered.
 //!
-//! It promises: whoever reads them knows where it failed, why, and how many bytes were not taken.
+//! It promises: they say where it failed, why, and how many bytes were not taken.
 
 use std::io;
 use std::io::ErrorKind;

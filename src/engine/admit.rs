@@ -37,7 +37,7 @@ pub struct Hosts(Set);
 /// prefix, with no bits after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Set {
-    /// Those that begin with so many bits of this one.
+    /// The addresses that begin with so many bits of this one.
     Prefix(u128, u8),
     /// Those of IPv4 with each byte in its range.
     Bytes([RangeInclusive<u8>; 4]),
@@ -60,7 +60,7 @@ impl Word {
                 (host, Some(bits.ok_or("a prefix is a number of bits")?))
             }
         };
-        // Where it was written down does not matter here: one hub, one machine.
+        // An IPv6 scope does not matter here: a hub is on one machine.
         let unscoped = host.split('%').next().unwrap_or(host);
         if let Ok(ip) = unscoped.parse() {
             return Hosts::prefix(ip, bits).map(Word::Hosts);
@@ -273,7 +273,7 @@ fn bytes(text: &str) -> Option<[RangeInclusive<u8>; 4]> {
 pub struct Lists {
     /// The only ones who are let in.
     pub allow: Option<Vec<Hosts>>,
-    /// Those who are not, whatever the other list says.
+    /// The hosts that are not let in, whatever the other list says.
     pub deny: Vec<Hosts>,
 }
 
@@ -288,12 +288,12 @@ pub struct Commanded {
     lock: Option<Vec<Hosts>>,
 }
 
-/// Whom the hub lets in, but for those who are refused.
+/// The hosts that the hub lets in, except those that are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door<'a> {
     /// Everybody.
     Open,
-    /// Those whom a list or a command allows: the command these.
+    /// The hosts that a list or a command allows: the command allows these.
     Invited(&'a [Hosts]),
     /// It is locked, but for these.
     Locked(&'a [Hosts]),
@@ -386,7 +386,7 @@ impl Admission {
         }
     }
 
-    /// Those who are refused by command.
+    /// The hosts that are refused by command.
     pub fn banned(&self) -> &[Hosts] {
         &self.commanded.banned
     }
@@ -396,7 +396,7 @@ impl Admission {
         !self.commanded.banned.is_empty() || !self.lists.deny.is_empty()
     }
 
-    /// Those who are refused, by command and by the lists, and of whom some are among these.
+    /// The refused hosts, by command and by the lists, that share an address with these.
     pub fn refused(&self, hosts: &Hosts) -> Vec<&Hosts> {
         let all = self.commanded.banned.iter().chain(&self.lists.deny);
         all.filter(|refused| refused.meet(hosts)).collect()
@@ -439,7 +439,8 @@ impl Admission {
         self.commanded.lock = None;
     }
 
-    /// Whether the lists and the operator let an address in. Lists are for those who have one.
+    /// Whether the lists and the operator let an address in. The lists do not concern a peer
+    /// without one (a Unix socket).
     ///
     /// # Errors
     /// No, and why.
@@ -498,7 +499,7 @@ impl Headcount {
         self.check(ip);
     }
 
-    /// One of those left.
+    /// A peer that was let in has left.
     pub fn left(&mut self, ip: IpAddr) {
         let Entry::Occupied(mut here) = self.0.entry(ip.to_canonical()) else {
             debug_assert!(false, "of those from {ip} more left than came");

@@ -35,7 +35,7 @@ pub const COLUMNS: &str = "number\tname\taddress\tjoined\tleft\tbytes\tmissing\t
 /// What the file of a participant is called.
 pub fn file_name(number: u32, name: Option<&str>) -> String {
     let is_safe = |c: &char| c.is_alphanumeric() || is_combining_mark(*c) || "-_.".contains(*c);
-    // That one says no more than the number.
+    // `user7` says no more than the number.
     let name = name.filter(|name| *name != default_name(number));
     let name = name.map(|name| name.chars().filter(is_safe).take(MAX_NAME));
     let name: String = name.into_iter().flatten().collect();

@@ -27,7 +27,7 @@ pub enum Aside<'a> {
 pub struct Hello<'a> {
     /// This run of the hub.
     pub epoch: &'a str,
-    /// By which it is known when it returns.
+    /// The token by which it is known when it returns.
     pub token: &'a str,
     /// How many bytes of its stream it has.
     pub at: u64,

@@ -30,7 +30,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// One that is spent from `high` bytes on, until no more than `low` are drawn.
+    /// A budget that is spent from `high` bytes on, until no more than `low` are drawn.
     pub const fn new(high: usize, low: usize) -> Budget {
         Budget {
             high,
@@ -47,7 +47,7 @@ impl Budget {
         self.is_spent |= self.drawn >= self.high;
     }
 
-    /// So many of them are held no more.
+    /// Gives so many bytes back.
     pub fn give_back(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.drawn, "{bytes} of {}", self.drawn);
         self.drawn = self.drawn.saturating_sub(bytes);
@@ -60,7 +60,7 @@ impl Budget {
         self.is_spent = bytes >= self.high || (self.is_spent && bytes > self.low);
     }
 
-    /// None of them is held any more.
+    /// Gives all bytes back.
     pub fn clear(&mut self) {
         self.hold(0);
     }

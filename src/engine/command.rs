@@ -27,7 +27,7 @@ pub enum Typed<'a> {
     Say(&'a str),
     /// To be done.
     Do(Command<'a>),
-    /// Neither: what was wrong with it.
+    /// Neither: the sentence says why.
     Explain(String),
 }
 
@@ -97,7 +97,7 @@ pub enum Command<'a> {
     Unban(Vec<Hosts>),
     /// Let no more participants in, or let them in again.
     Lock(bool),
-    /// Let these in, and only those who are allowed; None: take back what was allowed so.
+    /// Let these hosts in, and only hosts that are allowed; None: take back what was allowed so.
     Allow(Option<Vec<Hosts>>),
     /// Relay lines among the peers, or stop doing so.
     Relay(bool),

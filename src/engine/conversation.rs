@@ -260,7 +260,7 @@ impl Conversation {
 
     /// What the time and the two flows mean for each other.
     fn take_note(&mut self, now: Instant) {
-        // Where our own output holds the connection up, that is no idleness.
+        // A connection that our own output holds up is not idle.
         let over = self.idles_at().is_some_and(|at| at <= now);
         if std::mem::take(&mut self.carried) || (over && self.is_held_up()) {
             self.active = now;
@@ -363,7 +363,7 @@ impl Conversation {
         self.terms.is_server && empty && self.up.ended_at().is_some()
     }
 
-    /// When the input ended, if that was said to the other side.
+    /// When the input ended, if the other side was told so.
     fn finished_at(&self) -> Option<Instant> {
         self.up.ended_at().filter(|_| !self.is_silent())
     }
@@ -437,7 +437,7 @@ impl Conversation {
         is_typed.then(|| ended + LAST_WORDS)
     }
 
-    /// When nothing will have gone for too long.
+    /// When the connection will have been idle for too long.
     fn idles_at(&self) -> Option<Instant> {
         Some(self.active + self.terms.idle_timeout?)
     }

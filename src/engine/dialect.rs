@@ -32,7 +32,7 @@ enum State {
     Text,
     /// The same, and a CR came last.
     AfterCr,
-    /// Nothing more is to be found out.
+    /// The speaker's dialect is known, or does not matter any more.
     Known,
 }
 

@@ -199,7 +199,7 @@ pub enum Observed<'a> {
     WaitedNoMore(Duration),
     /// The connection is closed now.
     Closing {
-        /// So that it breaks.
+        /// It is closed by a reset.
         breaks: bool,
         /// So many bytes that came were not read.
         unread: u64,
@@ -284,9 +284,9 @@ pub struct TlsAgreement {
 /// What a certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateShown {
-    /// For whom it is, in words; empty if it does not say.
+    /// The names that it is for, in words; empty if it has none.
     pub names: String,
-    /// By which it is known.
+    /// Its fingerprint.
     pub fingerprint: String,
 }
 

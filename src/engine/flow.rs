@@ -57,7 +57,7 @@ impl Proof {
         Proof(())
     }
 
-    /// The account of a hub: how many bytes each of those to whom something was promised did not get.
+    /// The account of a hub: how many bytes each member did not get that was promised something.
     ///
     /// # Errors
     /// Not all of it was delivered.

@@ -11,8 +11,8 @@
 //!               └── makes way after SILENCE             └── makes way after GRACE
 //! ```
 //!
-//! Where none can make way no other is accepted for a while: the listener's backlog waits. They
-//! make way for a newcomer that needs a descriptor, too.
+//! Where none can make way the hub does not accept for a while: newcomers wait in the listener's
+//! backlog. They make way for a newcomer that needs a descriptor, too.
 //!
 //! It promises: at most [`MOST`] are under way, each for [`LIMIT`] at most; turns are taken in the order
 //! in which something was said; a peer that has said something which was not looked at yet never makes
@@ -48,7 +48,7 @@ const BATCH: usize = MOST / 16;
 #[derive(Debug, Default)]
 pub struct Handshakes {
     places: BTreeMap<usize, Place>,
-    /// By their beginnings, which is the order of their deadlines. Some may have ended.
+    /// In the order of their beginnings, and so of their deadlines. Some may have ended.
     begun: VecDeque<(Instant, usize)>,
     /// Those whose turn it is. Some may have ended.
     ready: VecDeque<usize>,
@@ -146,13 +146,13 @@ impl Handshakes {
         }
     }
 
-    /// One is over, well or not.
+    /// A handshake is over, with success or not.
     pub fn end(&mut self, key: usize) {
         self.places.remove(&key);
         self.forget_ended();
     }
 
-    /// Those are over of whom that is said. Returns which they were.
+    /// Takes out those for which the closure says so. Returns which they were.
     pub fn end_those(&mut self, mut ends: impl FnMut(usize) -> bool) -> Vec<usize> {
         let keys = self.places.keys().copied();
         let keys: Vec<usize> = keys.filter(|&key| ends(key)).collect();
@@ -171,7 +171,7 @@ impl Handshakes {
         [late, place].into_iter().flatten().min()
     }
 
-    /// One whose time is over; it is under way no longer.
+    /// Takes out one whose time is over.
     pub fn take_late(&mut self, now: Instant) -> Option<usize> {
         let &(began, key) = self.begun.front()?;
         if now < began + LIMIT {

@@ -71,9 +71,9 @@ pub struct Journal {
     oldest: u64,
     /// Lines of the past that a new cursor is given.
     history: usize,
-    /// The past is kept for those who come back, too.
+    /// The history is kept for members that come back, too.
     keeps_past: bool,
-    /// Parts of what is kept as history that are not for those who join later, as start and end.
+    /// Parts of the history that are not for newcomers, as start and end.
     fleeting: VecDeque<(u64, u64)>,
     /// Bytes appended since the beginning.
     end: u64,
@@ -109,7 +109,7 @@ struct Edits {
     skipped: u64,
     /// Bytes of the first edit's insertion that were already taken.
     taken: usize,
-    /// Only of a cursor that can go back.
+    /// Only for a cursor that can go back.
     trail: Option<Box<Trail>>,
     /// Where such a cursor stood when it was released.
     stood: Option<Box<Bookmark>>,
@@ -121,7 +121,7 @@ struct Trail {
     edits: VecDeque<Edit>,
     /// Bytes that they inserted.
     bytes: usize,
-    /// Before this nothing is known.
+    /// Before this offset nothing is known.
     from: u64,
 }
 
@@ -164,12 +164,12 @@ impl Journal {
         }
     }
 
-    /// Keeps the last `lines` lines for those who join from now on, as far as [`HISTORY`] goes.
+    /// Keeps the last `lines` lines for newcomers, as far as [`HISTORY`] goes.
     pub fn keep_history(&mut self, lines: usize) {
         self.history = lines;
     }
 
-    /// Keeps the past, as far as [`HISTORY`] goes, for those who come back to a [`Bookmark`].
+    /// Keeps the history, as far as [`HISTORY`] goes, for members that come back to a [`Bookmark`].
     pub fn keep_past(&mut self) {
         self.keeps_past = true;
     }
@@ -268,7 +268,7 @@ impl Journal {
         self.keeps_history() || self.keeps_past
     }
 
-    /// Whether the past is kept for those who come back.
+    /// Whether the history is kept for members that come back.
     pub fn keeps_past(&self) -> bool {
         self.keeps_past
     }

@@ -12,10 +12,10 @@
 use std::time::Duration;
 use std::time::Instant;
 
-/// After so long one more may be told, where nothing else is wanted.
+/// After so long one more event may be told, by default.
 pub const EACH: Duration = Duration::from_millis(500);
 
-/// After so many times that it is said how many were not told.
+/// After so many of these times the limiter says how many were not told.
 pub const SUMS_UP: u32 = 10;
 
 /// See the module's documentation.
@@ -32,7 +32,8 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// One that lets so many at once be told one by one, and after each time `each` one more.
+    /// A limiter that lets so many events at once be told one by one, and after each time `each`
+    /// one more.
     pub const fn new(burst: u32, each: Duration) -> Limiter {
         Limiter {
             burst,
@@ -62,7 +63,7 @@ impl Limiter {
         self.sums_up_at.get_or_insert(now + self.each * SUMS_UP);
     }
 
-    /// The same of what can be told of in a sum only.
+    /// The same of events that can be told only as a sum.
     pub fn count_for_sum(&mut self, count: u64, now: Instant) {
         if count > 0 {
             self.total += count;
@@ -71,7 +72,7 @@ impl Limiter {
         self.check();
     }
 
-    /// The same of what is told in no case.
+    /// The same of events that are never told one by one.
     pub fn count_silently(&mut self, count: u64) {
         self.total += count;
     }

@@ -29,7 +29,8 @@ pub(super) fn bare(text: &str) -> Cow<'_, str> {
         rest = after;
         match letter {
             '\x1b' => rest = behind_key(rest),
-            // Of a sign it is better believed that it stands there.
+            // A backspace takes a letter away; behind a sign it is ignored, so that the sign
+            // counts.
             '\x08' | '\x7f' if bare.ends_with(char::is_alphanumeric) => drop(bare.pop()),
             '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => bare.push(' '),
             letter if is_unsafe(letter) => {}
@@ -361,7 +362,7 @@ mod tests {
     }
 
     proptest! {
-        /// Of what came, and of what is shown of it, the same is left.
+        /// The same is left of the bytes that came and of what is shown of them.
         #[test]
         fn it_does_not_matter_how_it_is_shown(
             text in "([^\x1e\\^<]|[\x1b\x7f\x08\u{200b}\\[O/msg 1;]){0,30}",

@@ -37,7 +37,8 @@ const RESERVED: [(&str, Owner); 7] = [
     ("you", Owner::Program),
 ];
 
-/// One more, of which only what looks just so is not to be had: `Ali` would be taken for it.
+/// One more reserved name, but only in exactly this look: by the usual rule `Ali` would look like
+/// it.
 const ALL: &str = "all";
 
 /// What a participant of a chat is called until it has a name is this and its number.
@@ -82,7 +83,7 @@ pub enum NameError {
     Taken,
     /// It would not be another name.
     Same,
-    /// Nothing goes from participant to participant just now, so names do not either.
+    /// Names cannot be taken while participants do not hear each other.
     Quiet,
 }
 
@@ -334,7 +335,7 @@ fn mark(name: &str) -> String {
         match letter {
             'i' => mark.push('l'),
             'ß' => mark.push_str("ss"),
-            // Of кот its skeleton makes a letter of Greenland.
+            // The skeleton of кот begins with ĸ, a letter of Greenlandic.
             'к' | 'ĸ' => mark.push('k'),
             letter => mark.push(letter.to_digit(10).map_or(letter, |d| DIGITS[d as usize])),
         }
@@ -664,11 +665,11 @@ mod tests {
         names.note_given("Ana");
         assert_eq!(names.former("Ana", 4, Asking::Operator, at(151)), None);
         assert_eq!(former(&names, 4, 151), Some(3));
-        // That is so of this one alone.
+        // This holds for this name only.
         names.release("Ana", 4, at(152));
         take(&mut names, 5, "Ana", 153);
         assert_eq!(names.former("Ana", 5, Asking::Operator, at(153)), Some(4));
-        // Those that nobody else may have are not kept, and no more than some of the others.
+        // Reserved names are not kept, and only a bounded number of the others.
         for number in 10..20_000 {
             let name = names.join(number as usize, number);
             names.release(&name, number, at(160));
@@ -679,7 +680,7 @@ mod tests {
         names.release("Ana", 5, at(1000));
         take(&mut names, 6, "Ana", 1000);
         assert_eq!(former(&names, 6, 1000), Some(5));
-        // When it is back, who had it meanwhile may be meant.
+        // When the owner is back, the one that had the name meanwhile may be meant.
         names.release("Ana", 6, at(1014));
         take(&mut names, 5, "Ana", 1014);
         assert_eq!(former(&names, 5, 1014), Some(6));

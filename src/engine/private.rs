@@ -129,7 +129,7 @@ fn is_behind_a_sign(seen: &str) -> bool {
     false
 }
 
-/// Whether it says what is to be said to whom; behind a slash, what is almost that does.
+/// Whether it has a name and a text behind it; behind a slash, something like `msg` is enough.
 fn is_message(text: &str, behind_slash: bool) -> bool {
     let looks: String = plain(text).collect();
     let looks = looks.trim_start();
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn no_character_makes_a_private_line_public() {
         let is_said = |line: &str| matches!(understand(line), Typed::Say(_));
-        // Where none is assigned, and where they are private, a few stand for all.
+        // Of unassigned and private code points a few stand for all.
         let counts = |&c: &char| {
             let is_other = !c.is_ascii_alphanumeric() && !['\r', '\n'].contains(&c);
             let is_assigned = c < '\u{33480}' || ('\u{e0000}'..='\u{e0fff}').contains(&c);

@@ -92,7 +92,7 @@ pub const HELD: usize = 16 * 1024 * 1024;
 /// The bytes that an unfinished line may take even then.
 pub const SHORT: usize = 1024;
 
-/// Everybody connected to one hub.
+/// All members of one hub.
 #[derive(Debug)]
 pub struct Room {
     members: Members,
@@ -113,7 +113,7 @@ pub struct Room {
     glue: Glue,
     /// Members that joined in the middle of a line of it.
     latecomers: Latecomers,
-    /// Line feeds in it behind lines of those who are lost.
+    /// Line feeds in the log behind lines of members that are lost.
     line_ends: LineEnds,
     journal: Journal,
     screen: Screen,

@@ -175,7 +175,7 @@ impl Rows {
         }
     }
 
-    /// Shows what one other says, of whom no line is labelled. Cut anywhere but in a character.
+    /// Shows the words of one other without labels. They may be cut anywhere but in a character.
     pub fn say(&mut self, mut text: &[u8]) {
         while !text.is_empty() {
             self.open.get_or_insert_default();

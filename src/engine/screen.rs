@@ -194,7 +194,7 @@ impl Screen {
         }
     }
 
-    /// It is full and may leave lines out, if those who speak have waited for long enough.
+    /// It is full and may leave lines out, if the members that speak have waited for long enough.
     #[cold]
     fn leave_out(&mut self) {
         if !self.patience.waits() || self.queue.held() >= 2 * LEAVES_OUT {
@@ -268,7 +268,7 @@ impl Screen {
         self.queue.front()
     }
 
-    /// Of what [`Screen::front`] would give, whole lines of about `most` bytes if there are any.
+    /// Like [`Screen::front`], but whole lines of about `most` bytes if there are any.
     pub fn front_lines(&mut self, most: usize) -> &[u8] {
         self.queue.front_lines(most)
     }
@@ -282,8 +282,8 @@ impl Screen {
         }
     }
 
-    /// Finds out whether those who speak still wait for a screen that may leave lines out. To be called in
-    /// each turn, and at the [`Screen::deadline`].
+    /// Finds out whether the members that speak still wait for a screen that may leave lines out.
+    /// To be called in each turn, and at the [`Screen::deadline`].
     pub fn judge(&mut self, now: Instant) {
         if self.overflow == Overflow::LeaveOut {
             self.patience.judge(self.budget.is_spent(), now);

@@ -36,7 +36,7 @@ pub enum Heard<A> {
     Known(u32),
     /// One that was not; another one was forgotten for it, perhaps.
     New(u32, Option<(u32, A)>),
-    /// One for whom there is no place: it is not answered.
+    /// A sender for which there is no place: it is not answered.
     Crowd,
 }
 

@@ -149,7 +149,7 @@ impl<L> Accept<L> {
         self.end_arriving(peers, |is_for_a_file| is_for_a_file);
     }
 
-    /// Closes those who are on their way to the one or the other.
+    /// Closes the connections that are on their way to the room or to the file.
     fn end_arriving<S: Stream, D: Device>(
         &mut self,
         peers: &mut Peers<S, D>,
@@ -187,7 +187,7 @@ impl<L> Accept<L> {
         let mut admitted = self.admit_waiting(peers, now);
         for _ in 0..BATCH {
             if self.handshakes.is_stuck(now) {
-                // All of them have something to be looked at: the backlog can wait for that.
+                // All handshakes have something to be done: newcomers can wait in the backlog.
                 break;
             }
             let Some(accepted) = self.accept(world, peers, now) else {

@@ -38,7 +38,7 @@ pub struct HubConfig {
     pub max_peers: Option<usize>,
     /// Peers of one address at most.
     pub max_per_host: Option<usize>,
-    /// Whether those who are refused are told why.
+    /// Whether peers that are refused are told why.
     pub tells_refused: bool,
     /// Whether peers hear each other.
     pub relay: bool,

@@ -150,7 +150,7 @@ pub struct Core<W: World> {
     began: Instant,
     /// With `--send-only`: when everything was delivered after the end of the input.
     delivered: Option<Instant>,
-    /// How it ended for the room, while it is waited for those who download.
+    /// How it ended for the room, while downloads still run.
     ended: Option<Status>,
     buffer: AlignedBuffer,
 }
@@ -487,7 +487,7 @@ impl<W: World> Core<W> {
         deadlines.into_iter().flatten().min()
     }
 
-    /// How the hub ends, if it has nothing left to do for the room, nor for those who download.
+    /// How the hub ends, if it has nothing left to do for the room and the downloads.
     fn outcome(&mut self, now: Instant) -> Option<Status> {
         if self.ended.is_none() {
             self.ended = Some(self.room_outcome(now)?);
@@ -512,8 +512,8 @@ impl<W: World> Core<W> {
         }
     }
 
-    /// The same for the room alone: only ever after the end of the input, a command, or the loss of everybody
-    /// that a transfer began with.
+    /// The same for the room alone: only ever after the end of the input, a command, or the loss of
+    /// all receivers that a transfer began with.
     fn room_outcome(&mut self, now: Instant) -> Option<Status> {
         if self.operator.has_quit() {
             self.peers.promise();

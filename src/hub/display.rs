@@ -28,7 +28,7 @@ pub(crate) struct Display<D> {
     stderr: Stderr<D>,
     /// Those of stdout, if it is a terminal and there is no console.
     rows: Option<PlainRows>,
-    /// Nothing goes on without stdout; and why it is lost then.
+    /// The hub cannot go on without stdout; and the reason when it is lost.
     needs_stdout: bool,
     lost: Option<io::Error>,
 }

@@ -23,10 +23,10 @@ use crate::engine::limiter::Limiter;
 use crate::status::EXPLAIN;
 use crate::status::NOTICE;
 
-/// Of those who come and go so many are told of one by one: a lecture may begin and end at once.
+/// So many that come and go are told one by one: a whole lecture may come or leave at once.
 const CLASS: u32 = 1000;
 
-/// Of everything else.
+/// The same for all other events.
 const FEW: u32 = 10;
 
 /// What a peer can make the hub tell of.

@@ -152,7 +152,7 @@ impl<D: Device> Operator<D> {
         Some(unread + self.waiting.len() as u64)
     }
 
-    /// What of a whole was not said yet.
+    /// The part of a transfer that was not said yet.
     pub(super) fn unsaid(&self) -> Unsaid {
         match (self.state, self.remaining()) {
             (State::Open | State::Ended, Some(bytes)) if !self.manner.crlf => Unsaid::Bytes(bytes),
@@ -166,7 +166,7 @@ impl<D: Device> Operator<D> {
         self.voice.pause()
     }
 
-    /// When the class was told that nothing follows.
+    /// When the class was told that no more will come.
     pub(super) fn finished(&self) -> Option<Instant> {
         match self.state {
             State::Finished(at) => Some(at),

@@ -99,7 +99,7 @@ pub struct Peers<S, D = Descriptor> {
     overdue: Vec<(usize, Overdue)>,
     /// Peers that were refused and may still read why.
     lingering: Lingering,
-    /// Where the shared stream ended when everybody was last queued to be flushed.
+    /// Where the shared stream ended when all members were last queued to be flushed.
     flushed: u64,
     /// Nothing will ever follow what was said.
     says_no_more: bool,
@@ -262,8 +262,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
     }
 
-    /// Takes note of an event. Returns whether it is of a peer on its way to the room; an event of a
-    /// peer that is gone is no news.
+    /// Takes note of an event. Returns whether it is of a peer on its way to the room; an event of
+    /// a peer that is gone is ignored.
     pub fn collect(&mut self, key: usize, event: impl Into<Event>) -> bool {
         let Some(peer) = self.conns.get_mut(key) else {
             return false;

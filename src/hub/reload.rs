@@ -27,12 +27,12 @@ pub(super) struct Reload {
     guard: Guard,
     /// Where records can be opened anew.
     folders: Vec<PathBuf>,
-    /// There was a terminal that controls this process.
+    /// This process had a controlling terminal at the start.
     had_terminal: bool,
 }
 
 impl Reload {
-    /// None: there is nothing, or a person at a keyboard.
+    /// None: there are no such files, or there is a person at a keyboard.
     pub(super) fn new(guard: Guard, records: Option<&Records>) -> Option<Reload> {
         let folders = records.map(Records::folders).unwrap_or_default();
         let has_something = guard.has_files() || !folders.is_empty();
@@ -74,7 +74,7 @@ impl Reload {
             let which = match records.reopen() {
                 (0, _) => return,
                 (_, 0) => "the records",
-                // Of those that could not be it was said.
+                // Those that could not be opened were told.
                 (_, _) => "the other records",
             };
             log::info!(target: NOTICE, "SIGHUP: {which} were opened anew");

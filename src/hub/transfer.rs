@@ -26,7 +26,7 @@ use crate::io::stdin::Stdin;
 use crate::io::stream::Stream;
 use crate::status::NOTICE;
 
-/// How long it is waited without a word for those who have everything.
+/// How long the hub waits silently for receivers that have everything.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far the transfer is.
@@ -38,11 +38,11 @@ pub(super) struct Transfer {
     is_whole: bool,
     /// Only where there is a terminal to draw it on.
     progress: Option<TransferProgress>,
-    /// When as many were here as were waited for.
+    /// When as many were here as the hub waited for.
     began: Option<Instant>,
     /// It goes on, also if receivers leave.
     has_begun: bool,
-    /// Those who were here then.
+    /// The members that were here then.
     receivers: usize,
     /// A line for each of those that have all of it, when it is over.
     whole: Option<Vec<String>>,
@@ -53,7 +53,7 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    /// One that begins when so many are here, if any number is given, of what comes from there.
+    /// A transfer of that input, which begins when so many are here, if any number is given.
     pub(super) fn new<D: Device>(
         awaited: Option<usize>,
         stdin: Option<&Stdin<D>>,
@@ -70,12 +70,12 @@ impl Transfer {
         }
     }
 
-    /// How many have to be known to be there before it begins for good, if it is one whole.
+    /// How many have to be known to be there before it begins for good, if it is a transfer.
     pub(super) fn quorum(&self) -> Option<usize> {
         self.is_whole.then_some(self.awaited.unwrap_or(1))
     }
 
-    /// Whether what is said is one whole.
+    /// Whether the input is one whole.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
     }
@@ -275,7 +275,7 @@ impl Transfer {
     }
 }
 
-/// Whether what comes from a pipe, or a file of which so much remains, is one whole.
+/// Whether a pipe, or a file of which so much remains, is one whole.
 pub(super) fn is_whole(remaining: Option<u64>, awaited: Option<usize>, keeps_open: bool) -> bool {
     !keeps_open && (awaited.is_some() || remaining.is_some_and(|left| left > 0))
 }
@@ -296,7 +296,7 @@ mod tests {
     use crate::hub::peers::fake::Wire;
     use crate::hub::peers::fake::peers;
 
-    /// One of a whole, for two.
+    /// A transfer of one whole to two receivers.
     fn transfer(peers: &mut Peers<Fake>) -> Transfer {
         peers.room.expect_receivers(2);
         Transfer {

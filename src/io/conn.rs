@@ -423,8 +423,8 @@ impl<S: Stream> Conn<S> {
     }
 
     /// Ends our side: everything written is delivered (see [`Conn::has_pending_output`]), then the
-    /// other side reads an end. That it fails on a connection that just broke is no news; reading it
-    /// will tell.
+    /// other side reads an end. A failure on a connection that just broke is ignored; the next read
+    /// reports it.
     pub fn shutdown(&mut self) {
         self.shut = true;
         // The end has to be acknowledged as well.

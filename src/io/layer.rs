@@ -174,7 +174,7 @@ impl Layer {
         }
     }
 
-    /// For those who come from a browser, with the address of this machine that they came to.
+    /// For browsers, with the address of this machine that they connected to.
     #[cfg(feature = "web")]
     pub fn for_web(self, site: &Arc<Site>, local: SocketAddr) -> Layer {
         let site = Arc::clone(site);

@@ -210,7 +210,7 @@ impl<D: Device> Records<D> {
         }
     }
 
-    /// Nothing but what each participant says is kept, in that folder. The simulation has it so.
+    /// Only what each participant says is kept, in that folder. For the simulation.
     ///
     /// # Errors
     /// The folder cannot be written to.
@@ -342,7 +342,7 @@ impl<D: Device> Records<D> {
         self.enter(|speech, _, enter| speech.heard(who, bytes, enter));
     }
 
-    /// One of many said `bytes`, of which the lines follow when they are whole: [`Records::lines`].
+    /// A member said `bytes`; their lines follow when they are whole: [`Records::lines`].
     pub fn received(&mut self, who: Who<'_>, bytes: &[u8]) {
         self.pass(Way::From, Some(who), bytes);
         if !self.collects_lines() {
@@ -350,7 +350,7 @@ impl<D: Device> Records<D> {
         }
     }
 
-    /// One of many said whole lines, or a piece of a line of its own.
+    /// A member said whole lines, or a piece of a line.
     pub fn lines(&mut self, who: Who<'_>, said: &[u8]) {
         if self.collects_lines() {
             self.collect_answer(who, said);
@@ -363,7 +363,7 @@ impl<D: Device> Records<D> {
         self.enter(|_, _, enter| lines(Speaker::Hub(hub, who), said, enter));
     }
 
-    /// One of many asked for something in a chat, in these words.
+    /// A member sent a request in a chat, in these words.
     pub fn asked(&mut self, who: Who<'_>, words: &[u8]) {
         self.enter(|_, _, enter| enter(Entry::Asked(who, words)));
     }

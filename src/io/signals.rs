@@ -120,7 +120,8 @@ impl Signals {
     /// # Errors
     /// The error of the system call.
     pub fn usual(registry: &Registry, token: Token) -> io::Result<Signals> {
-        // By the others the first process would not end any more.
+        // Without handlers for the others the first process of a PID namespace could not be ended
+        // by them.
         Signals::take_over(&[], is_first_process(), registry, token)
     }
 
@@ -230,7 +231,7 @@ pub const HANGUP: i32 = SIGHUP;
 pub fn has_continued() -> bool {
     let continued = CONTINUED.get_or_init(|| {
         let continued = Arc::default();
-        // Without it the program goes on all the same.
+        // The program goes on without it as well.
         let _ = register(SIGCONT, Arc::clone(&continued));
         continued
     });

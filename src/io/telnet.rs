@@ -171,7 +171,7 @@ impl<S: Stream> Stream for Telnet<S> {
             };
             let said = self.reader.read(&mut buffer[..count], &mut self.answers);
             if self.is_pending() {
-                // That it cannot be written now is no news: the next write or read will tell.
+                // A failure to write is ignored: the next write or read reports it.
                 let _ = self.clear();
             }
             if said > 0 {

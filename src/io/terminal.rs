@@ -93,8 +93,8 @@ impl Terminal {
         (is_possible && is_signal && self.reads_keys).then_some(character)
     }
 
-    /// Keys are read, or are not: then Ctrl-C and Ctrl-Z are the terminal's signals, from the next [`Terminal::enter`] on.
-    /// Returns whether that is news.
+    /// Keys are read, or are not: then Ctrl-C and Ctrl-Z are the terminal's signals, from the next
+    /// [`Terminal::enter`] on. Returns whether that changed.
     pub fn expect_keys(&mut self, reads_keys: bool) -> bool {
         std::mem::replace(&mut self.reads_keys, reads_keys) != reads_keys
     }

@@ -215,7 +215,7 @@ mod tests {
         ] {
             assert!(text.parse::<Expected>().is_err(), "{text}");
         }
-        // As it is without its beginning it is another one's.
+        // Without its first digit it is another certificate's.
         assert!(!plain[1..].parse::<Expected>().unwrap().is_of(&fingerprint));
     }
 }

@@ -1,4 +1,4 @@
-//! WebSocket (RFC 6455) for those who come from a browser: HTTP first, and frames then; see docs/WEB.md.
+//! WebSocket (RFC 6455) for browsers: HTTP first, and frames then; see docs/WEB.md.
 //!
 //! ```text
 //!  room ─► Conn ─► Layer::Web(WebSocket) ─► frames ─► Socket
@@ -7,8 +7,8 @@
 //!
 //! A hub that offers a file has a [`Download`] there instead: HTTP, and the file's own bytes.
 //!
-//! It promises: a broadcast is one copy for everybody, since a frame is a header before slices of what is
-//! handed over. Without the feature `web` the doors are the same and lead nowhere.
+//! It promises: a broadcast is one copy for all, since a frame is a header before slices of the
+//! log. Without the feature `web` the types are the same and have no values.
 
 #[cfg(not(feature = "web"))]
 mod absent;

@@ -45,7 +45,7 @@ pub(super) struct Announcements {
     /// Newcomers that are not announced yet: when they are to be, and their numbers.
     due: VecDeque<(Instant, usize, u32)>,
     limiter: Limiter,
-    /// Those who came and went and were not announced.
+    /// Members that came and went and were not announced.
     joined: u64,
     left: u64,
 }
@@ -83,7 +83,7 @@ impl Room {
         due.push_back((at, key, number));
     }
 
-    /// Announces those who have stayed long enough, and how many were not announced.
+    /// Announces newcomers that have stayed long enough, and how many were not announced.
     pub(super) fn announce_due(&mut self, now: Instant) {
         while let Some(&(due, key, number)) = self.announcements.due.front()
             && due <= now
@@ -105,7 +105,7 @@ impl Room {
         }
     }
 
-    /// Everybody hears of a member, if they have not.
+    /// Announces a member, if it was not announced yet.
     pub(super) fn announce_join(&mut self, key: usize, now: Instant) {
         let member = &mut self.members[key];
         if std::mem::replace(&mut member.is_announced, true) {

@@ -38,7 +38,7 @@ pub(super) const LOOKS: u32 = 8;
 /// up: bounds what a member that speaks and never reads can make the room remember.
 const MAX_EDITS: usize = 1024;
 
-/// The same of all members together, beyond which only those go on who have hardly any.
+/// The same of all members together; beyond it only members that have hardly any go on.
 pub const EDITS: usize = 64 * 1024;
 const FEW_EDITS: usize = 16;
 
@@ -81,7 +81,7 @@ fn takes_much(journal: &Journal, cursor: &Cursor) -> bool {
 #[derive(Debug)]
 pub(super) struct Backpressure {
     since: Instant,
-    /// When to look again who makes no progress.
+    /// When to look again for members that make no progress.
     check: Instant,
     /// The bytes that were kept for the slowest member when the hold began, or the high-water mark
     /// if that is more: the reserve begins there.
@@ -336,7 +336,8 @@ impl Room {
         }
     }
 
-    /// Those who keep the room under backpressure and freed no segment for the stall timeout of it.
+    /// The members that keep the room under backpressure and freed no segment for the stall timeout
+    /// of it.
     fn find_stalled(&mut self, now: Instant, late: &mut Vec<(usize, Overdue)>) {
         let timeout = self.policy.stall_timeout;
         if self.backpressure.as_ref().is_some_and(|h| h.check <= now) {
@@ -347,7 +348,7 @@ impl Room {
         };
         let mut next = now + timeout;
         for (key, member) in self.members.iter() {
-            // Not by what it is owed: its own lines behind that hold the room up as well.
+            // Not judged by what it is owed: its own lines behind that hold the room up as well.
             if self.journal.kept_for(&member.cursor) < LOW_WATER {
                 continue;
             }

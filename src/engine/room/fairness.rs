@@ -23,7 +23,7 @@ use super::backpressure::LOW_WATER;
 use super::pace::Pace;
 use crate::engine::rate::QUANTUM;
 
-/// Of the reserve, what is the operator's alone.
+/// The part of the reserve that is the operator's alone.
 const OPERATORS: u64 = 64 * 1024;
 
 /// A member may have said as much in a hold as one part in so many of what is left for all of them:
@@ -102,7 +102,7 @@ impl Room {
         }
     }
 
-    /// It may have changed whether those who lag are to blame.
+    /// It may have changed whether the members that lag are to blame.
     fn judge(&mut self, now: Instant) {
         let Some(held) = &mut self.backpressure else {
             return;
@@ -117,7 +117,7 @@ impl Room {
         self.find_next_full(now);
     }
 
-    /// Finds out when the first of those who are to blame is to be cut off.
+    /// Finds out when the first of the members that are to blame is to be cut off.
     fn find_next_full(&mut self, now: Instant) {
         let timeout = self.policy.stall_timeout;
         if let Some(held) = &mut self.backpressure {
@@ -129,7 +129,7 @@ impl Room {
         }
     }
 
-    /// Looks for those who are behind by now and were not when the hold began.
+    /// Looks for members that are behind by now and were not when the hold began.
     pub(super) fn find_new_laggards(&mut self, now: Instant) {
         let Some(held) = &mut self.backpressure else {
             return;
@@ -150,7 +150,7 @@ impl Room {
         }
     }
 
-    /// Those who made the others wait for too long, if it is time.
+    /// The members that made the others wait for too long, if it is time.
     pub(super) fn find_slow(&mut self, now: Instant, mut found: impl FnMut(usize)) {
         let timeout = self.policy.stall_timeout;
         let Some(held) = &mut self.backpressure else {

@@ -1,7 +1,7 @@
 //! Naming: the members' names in a room, and finding a member by its name.
 //!
-//! In a chat everybody has a name, and hears of everybody's; elsewhere it is the operator's word for a
-//! member.
+//! In a chat every member has a name, and all are told of it; elsewhere a name is the operator's
+//! word for a member.
 //!
 //! It promises: a member that is gone, or may be, does not keep a name from another that asks for
 //! it.
@@ -95,7 +95,7 @@ impl Room {
     /// A member that is gone does not keep a name from one that asks for it: its last words are
     /// said under its number.
     fn free_name(&mut self, asking: usize, name: &str, now: Instant) {
-        // Mostly everybody is known to be here, and nothing has to be looked up.
+        // Mostly all members are known to be here, and no look-up is needed.
         if self.here == self.members.len() {
             return;
         }

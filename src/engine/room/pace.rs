@@ -124,14 +124,14 @@ impl Pace {
     }
 }
 
-/// The same of one that said something or fell behind.
+/// The same of a member that said something or fell behind.
 #[derive(Debug)]
 struct State {
     lags: bool,
     floods: bool,
     /// How long it made others wait, less half of the time in which it did not.
     level: Duration,
-    /// When that was its level.
+    /// The time at which that was its level.
     level_at: Instant,
     /// When all that it said is forgotten, but for what is fresh.
     forgotten_at: Instant,
@@ -222,11 +222,11 @@ fn time_to_forget(bytes: u64) -> Duration {
 pub(super) struct Blame {
     /// The hold is of a conversation.
     pub(super) is_possible: bool,
-    /// Those who lag.
+    /// The members that lag.
     laggards: usize,
-    /// Those who keep up and say little.
+    /// The members that keep up and say little.
     witnesses: usize,
-    /// Since when those who lag are to blame.
+    /// Since when the members that lag are to blame.
     pub(super) since: Option<Instant>,
     /// When the first of them is to be cut off, if nothing changes before.
     pub(super) full_at: Option<Instant>,

@@ -66,7 +66,8 @@ pub enum Label {
 }
 
 impl Policy {
-    /// Of members who do not hear each other, and whose words go to a pipe as they are.
+    /// The policy for members that do not hear each other, and whose words go to a pipe as they
+    /// are.
     pub const PLAIN: Policy = Policy {
         relay: false,
         slow: SlowPeer::Wait,

@@ -60,7 +60,7 @@ impl Default for Trial {
 }
 
 impl Trial {
-    /// Takes note of a piece of what the operator says, which is the last of everybody's stream.
+    /// Takes note of a piece of the operator's words, which is the last of the common stream.
     #[inline]
     pub(super) fn keep(&mut self, journal: &Journal, text: &[u8]) {
         if !self.is_over {
@@ -97,8 +97,9 @@ impl Trial {
         })
     }
 
-    /// Whether a member is one of those who have to acknowledge something until it is over. A receiver
-    /// of a whole may end its side at once, and be given too little to prove more.
+    /// Whether a member is one of those that have to acknowledge something before the trial is
+    /// over. A receiver of a transfer may end its side at once, and be given too little to prove
+    /// more.
     pub(super) fn counts(&self, member: &Member) -> bool {
         let counts = match self.is_final {
             true => member.presence != Presence::Gone,
@@ -171,7 +172,7 @@ impl Room {
         !self.trial.is_over
     }
 
-    /// Whether what begins is one whole, of which everybody gets all or nothing.
+    /// Whether a transfer begins, of which each receiver gets all or nothing.
     pub fn is_whole(&self) -> bool {
         self.trial.is_final
     }

@@ -1,4 +1,4 @@
-//! Patience: how long those who speak wait for a terminal that does not keep up.
+//! Patience: how long the members that speak wait for a terminal that does not keep up.
 //!
 //! A terminal that is read takes a burst in a moment, and loses nothing of it if the members that
 //! speak wait that long. A terminal that is stopped takes nothing, and a slow one takes a flood too
@@ -17,7 +17,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
-/// How long those who speak wait at most, if they did not wait before.
+/// How long the members that speak wait at most, if they did not wait before.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long they wait for a terminal that takes nothing.

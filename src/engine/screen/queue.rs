@@ -105,7 +105,7 @@ impl Queue {
         self.bytes.as_slices().0
     }
 
-    /// Of the front whole lines of about `most` bytes, if there are any.
+    /// The first whole lines, of about `most` bytes, if there are any.
     pub(super) fn front_lines(&mut self, most: usize) -> &[u8] {
         let bytes = &*self.bytes.make_contiguous();
         let end = match memrchr(b'\n', &bytes[..bytes.len().min(most)]) {
@@ -245,8 +245,8 @@ impl Kept {
             true => end_of_char(line, 0),
             false => end_of_label(line).map_or(line.len(), |end| end + 1),
         });
-        // Of the rest of a line it was counted that something lacks; and nothing lacks of one that was
-        // taken but for its end.
+        // The missing rest of a line was counted before; and a line of which only the end was left
+        // lacks nothing.
         let is_rest =
             begun.is_some_and(|begun| begun.is_rest) || (!is_text && head.ends_with(&[REST]));
         let is_whole = begun.is_some() && text == b"\n";

@@ -29,12 +29,12 @@ pub struct Conditions {
     pub if_range: Option<String>,
 }
 
-/// By what a file is known at a moment.
+/// The tag and the date of a file at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known<'a> {
     /// A strong tag, in its quotation marks and without a comma.
     pub(super) tag: &'a str,
-    /// When it was changed last, if HTTP has a word for that.
+    /// When it was changed last, if HTTP can write that date.
     pub(super) modified: Option<Date>,
     /// What time it is.
     pub(super) now: Date,

@@ -31,7 +31,7 @@ fn understand(field: &str, size: u64) -> Option<Part> {
     let part = match (number(first), number(last)) {
         (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(size),
         (Some(first), None) if last.is_empty() => first..size,
-        // Of nothing the last bytes are the whole, of which there is no range.
+        // An empty content has no range: its last bytes are none.
         (None, Some(count)) if first.is_empty() && (size > 0 || count == 0) => {
             size.saturating_sub(count)..size
         }

@@ -1,7 +1,7 @@
 //! Exhaustion: descriptors or memory ran out, and when it is tried again.
 //!
-//! It promises: while nothing was freed it is tried once in a second at most, so that it never spins; it is
-//! said once, until everybody who waited was let in.
+//! It promises: while no descriptor was freed, accepting is tried once in a second at most, so that
+//! the hub never spins; the message comes once, until all that waited were let in.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use std::time::Instant;
 /// How long to wait, if nothing is freed, before it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The same while others may soon free something by themselves.
+/// The same while peers may soon free something by themselves.
 const SOON: Duration = Duration::from_millis(250);
 
 /// See the module's documentation.
@@ -76,7 +76,7 @@ impl Exhaustion {
         }
     }
 
-    /// Everybody who waited was let in.
+    /// All that waited were let in.
     pub(super) fn end(&mut self) {
         self.0 = State::Over;
     }

@@ -16,7 +16,7 @@ use crate::io::stream::Handshake;
 use crate::io::stream::Refusal;
 use crate::io::stream::Stream;
 
-/// Steps of handshakes in a turn. Each may cost a millisecond, which everybody waits for.
+/// Steps of handshakes in a turn. Each may cost a millisecond, for which all peers wait.
 const BATCH: usize = 16;
 
 impl<L> Accept<L> {
@@ -90,7 +90,8 @@ impl<L> Accept<L> {
                 }
                 false
             }
-            // A browser connects in advance, as often as it likes: that is no news.
+            // A browser opens connections in advance that it may never use: that is not worth a
+            // message.
             Handshake::Left => {
                 self.handshakes.end(key);
                 peers.forget(key);
@@ -148,8 +149,8 @@ impl<L> Accept<L> {
         }
     }
 
-    /// A peer makes way for others in the middle of its handshake. Of a browser, which connects in advance, that
-    /// is no news.
+    /// A peer makes way for others in the middle of its handshake. For a browser, which connects in
+    /// advance, there is no message.
     pub(super) fn push_out<S: Stream, D: Device>(
         &mut self,
         key: usize,

@@ -17,7 +17,7 @@ pub(super) struct Listeners<L> {
     all: Vec<Option<Listening<L>>>,
     /// They are others' as well (sd_listen_fds(3)), so that they go on when ours are closed.
     is_shared: bool,
-    /// The number of the one for those who want a file, and not into the room.
+    /// The number of the listener for peers that want a file and do not join the room.
     downloads: Option<usize>,
 }
 

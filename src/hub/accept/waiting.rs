@@ -67,7 +67,8 @@ impl Waiting {
         first.map(|(key, _)| key)
     }
 
-    /// Asks all of them whether there is a place now; those who waited for long enough for the last time.
+    /// Looks for a place for all of them; for those that have waited long enough, for the last
+    /// time.
     pub(super) fn ask(
         &mut self,
         now: Instant,
@@ -86,7 +87,7 @@ impl Waiting {
         asked
     }
 
-    /// Those who wait no more, of whom that is said.
+    /// Takes out those for which the closure says so.
     pub(super) fn take_those(&mut self, mut ends: impl FnMut(usize) -> bool) -> Vec<usize> {
         let mut ended = Vec::new();
         self.queue.retain(|&(key, _)| {

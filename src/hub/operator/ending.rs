@@ -11,7 +11,7 @@ use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
 
-/// So many of those that are waited for are told by name.
+/// So many of the members that the hub waits for are told by name.
 const NAMED: usize = 10;
 
 impl<D: Device> Operator<D> {

@@ -103,7 +103,7 @@ impl<D: Device> Operator<D> {
         self.tell_door(admission);
     }
 
-    /// Lets these in, and only those who are allowed; or takes back what was allowed so.
+    /// Lets these hosts in, and only hosts that are allowed; or takes back what was allowed so.
     pub(super) fn allow(&mut self, hosts: Option<Vec<Hosts>>, admission: &mut Admission) {
         let Some(all) = hosts else {
             admission.allow_all();

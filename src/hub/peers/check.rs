@@ -30,7 +30,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         assert!(is_read, "one is to be judged of which all was read");
     }
 
-    /// Those in the queue are those who say that they are.
+    /// The keys in the queue are those of the peers that are marked as queued.
     fn check_queue<'a>(
         &self,
         what: &str,
@@ -41,7 +41,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         for &key in queue {
             assert!(queued.insert(key), "{key} is to be {what} twice");
         }
-        // Of those who leave it does not matter.
+        // For peers that leave it does not matter.
         let say = self.conns.iter();
         let say = say.filter(|(_, peer)| !peer.leaving && says(peer));
         let say: HashSet<usize> = say.map(|(key, _)| key).collect();

@@ -324,7 +324,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         told
     }
 
-    /// Nothing more is said here: the others are told what waits for them, and that this hub ends.
+    /// This hub says nothing more: the other hubs get the lines that wait, and the word that this
+    /// hub ends.
     pub(in crate::hub) fn leave_class(&mut self) {
         if let Some(link) = &mut self.link {
             link.bye();

@@ -66,7 +66,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         closing > 0 && closing == self.room.here()
     }
 
-    /// Acts on the ends and breaks that events told of, of those who could not be read in this turn.
+    /// Acts on ends and breaks that events reported, of peers that could not be read in this turn.
     pub fn judge_unread(&mut self, now: Instant) {
         let turn = self.speakers.turn();
         let mut closing = std::mem::take(&mut self.exits.closing);
@@ -97,7 +97,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         } else if peer.conn.has_hung_up() || ends_with_its_side {
             self.depart(key, DisconnectReason::Closed, now);
         } else if self.is_here(key) {
-            // That it ended its side is told when it is heard to that end.
+            // The notice that it ended its side comes when all its words are read.
             self.end_presence(key, now);
         }
     }
@@ -175,7 +175,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// one that ended its side and may be gone.
     pub fn free_descriptors(&mut self, now: Instant) {
         if self.exits.are_held_back() {
-            // Of these nothing is lost.
+            // These lose nothing.
             self.exits.press(DROPPED);
             return;
         }

@@ -35,7 +35,7 @@ use crate::io::device::Device;
 use crate::io::stream::Stream;
 use crate::io::web::Offered;
 
-/// So many of those that are waited for, or were cut off, are named.
+/// So many downloads that the hub waits for, or that were cut off, are named.
 const NAMED: usize = 20;
 
 /// See the module's documentation.
@@ -238,7 +238,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// One is over: tells of it, and closes its connection.
+    /// A download is over: tells of it, and closes its connection.
     fn end_download(&mut self, key: usize, outcome: &Outcome, now: Instant) {
         let Some(downloads) = &mut self.downloads else {
             return;

@@ -1,4 +1,4 @@
-//! Exits: the keys of those who leave, until they are taken out.
+//! Exits: the keys of peers that leave, until they are taken out.
 //!
 //! ```text
 //!   closing ───────────► leaving ───────────────► taken out
@@ -29,7 +29,7 @@ impl Exits {
         self.leaving.push((key, why));
     }
 
-    /// Those who leave at the end of this turn, without those who waited before.
+    /// The peers that leave at the end of this turn, without those that waited before.
     pub(super) fn leaving(&self) -> impl Iterator<Item = usize> {
         self.leaving.iter().map(|(key, _)| *key)
     }
@@ -46,7 +46,7 @@ impl Exits {
             || self.held_back.iter().any(|(key, _)| may_leave(*key))
     }
 
-    /// Descriptors ran out: so many of those who wait for room wait no longer.
+    /// Descriptors ran out: so many of the peers that wait for room wait no longer.
     pub(super) fn press(&mut self, count: usize) {
         self.pressed = count;
     }
@@ -59,7 +59,7 @@ impl Exits {
         (all, std::mem::take(&mut self.pressed))
     }
 
-    /// Those of them for whom there is no room.
+    /// Those of them for which there is no room.
     pub(super) fn hold_back(&mut self, held_back: Vec<(usize, DisconnectReason)>) {
         self.held_back = held_back;
     }

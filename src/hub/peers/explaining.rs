@@ -93,7 +93,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Whether everybody waits for one, and for whom.
+    /// Whether all members wait for one, and for which.
     fn observe_waiting(&mut self, now: Instant) {
         let Some(explaining) = &mut self.explaining else {
             return;
@@ -135,7 +135,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
 pub(super) fn label(account: &Account) -> String {
     let number = account.number;
     match &account.name {
-        // That one says no more than the number.
+        // `user7` says no more than the number.
         Some(name) if **name == default_name(number) => format!("[{number}]"),
         _ => account.label(),
     }

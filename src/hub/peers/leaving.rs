@@ -182,7 +182,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         conns.filter(|(_, peer)| peer.is_promised).count()
     }
 
-    /// Ends the account: those who are still here and have not got everything are counted too.
+    /// Ends the account: members that are still here and have not got everything are counted too.
     pub fn settle(&mut self, unsaid: Unsaid) -> Settled {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
@@ -272,7 +272,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Lets everybody go whose time is over.
+    /// Lets all members go whose time is over.
     pub fn find_overdue(&mut self, now: Instant) {
         let mut overdue = std::mem::take(&mut self.overdue);
         self.room.overdue(now, &mut overdue);

@@ -1,4 +1,4 @@
-//! Places: how many are taken, and who makes way for whom.
+//! Places: how many are taken, and which member makes way for a newcomer.
 //!
 //! It promises: no member that is known to be there loses its place to another.
 
@@ -63,7 +63,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// How many places are taken by those who are not leaving already.
+    /// How many places are taken by members that are not leaving already.
     pub(in crate::hub) fn staying(&self) -> usize {
         let leaving = self.exits.leaving();
         let members = leaving.filter(|&key| self.has_place(key));

@@ -162,7 +162,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Looks at those who are to be looked at, if it is time.
+    /// Looks at the members concerned, if it is time.
     pub fn look(&mut self, now: Instant) {
         if self.looks.at.is_none_or(|at| now < at) {
             return;
@@ -213,8 +213,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Presence::Gone => return Look::Settled,
         };
         let wants_hearing = on_trial && !was_heard;
-        // That the last that is said to a peer arrives is waited for if it has ended its side, and with
-        // `--send-only` in any case.
+        // The hub waits for the acknowledgement of a peer's last bytes if the peer has ended its
+        // side, and with `--send-only` in any case.
         let is_over = peer.conn.is_shut() && peer.conn.has_ended();
         let is_closing = is_over || (says_no_more && lingers);
         if !wants_proof && !wants_hearing && !is_closing {

@@ -63,7 +63,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             let is_spent = self.records.as_ref().is_some_and(|r| r.is_spent());
             if is_spent || !self.room.accepts_input() {
-                // Everybody keeps the place in the queue.
+                // All keep their places in the queue.
                 return Ok(());
             }
             let Some(key) = self.speakers.next(read == 0) else {
@@ -72,8 +72,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let Some(member) = self.room.member(key) else {
                 continue;
             };
-            // Of a member that was heard to its end nothing is read but that it broke: the line that
-            // another member has open does not matter.
+            // A member that was read to its end can only break: the line that another member has
+            // open does not matter for that.
             if !member.is_silent() && !self.room.may_speak(key) {
                 self.speakers.park(key);
                 continue;

@@ -57,7 +57,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// The hub ends: of those who are here still no more will be heard.
+    /// The hub ends: members that are still here will not be heard any more.
     pub(super) fn record_ends(&mut self, now: Instant) {
         if !self
             .records
@@ -101,7 +101,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 link.say(number, name, lines);
             }
             if number == 0 {
-                // As it was typed, the operator's is recorded already.
+                // The operator's line was recorded when it was typed.
                 return;
             }
             let Some(records) = &mut records else {

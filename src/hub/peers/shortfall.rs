@@ -1,4 +1,4 @@
-//! Those who did not get all that was promised to them.
+//! Members that did not get all that was promised to them.
 //!
 //! A receiver that leaves in the middle of a transfer may have everything that was said until then.
 //! How much it lacks is known when the operator has said the last word, so it is remembered until
@@ -14,10 +14,10 @@ use crate::engine::record::Who;
 use crate::engine::room::Account;
 use crate::io::addr::Addr;
 
-/// How many of those who did not get everything are named.
+/// So many of the members that did not get everything are named.
 const NAMED: usize = 20;
 
-/// How many of those who did: a lecture's.
+/// So many of those that did: a lecture's.
 const NAMED_WHOLE: usize = 300;
 
 /// See the module's documentation.
@@ -59,7 +59,7 @@ impl fmt::Display for Receiver {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (number, addr) = (self.number, &self.addr);
         match &self.name {
-            // That one says no more than the number.
+            // `user7` says no more than the number.
             Some(name) if **name != default_name(number) => write!(out, "[{number}] {name} {addr}"),
             _ => write!(out, "[{number}] {addr}"),
         }
@@ -101,7 +101,7 @@ pub struct Settled {
     pub lines: Vec<String>,
     /// Bytes that each lacks.
     pub missing: Vec<u64>,
-    /// The same for those who have everything.
+    /// The same for members that have everything.
     pub whole: Vec<String>,
     /// Of how many bytes, as far as is known.
     pub bytes: u64,

@@ -1,4 +1,4 @@
-//! Speakers: the keys of those who have something to say, and whose turn it is.
+//! Speakers: the keys of peers that have something to say, in the order of their turns.
 //!
 //! It promises: a speaker that had nothing to say before comes before those that go on and on, and
 //! in every other turn one of these comes first, so that they are not starved; a speaker that may
@@ -12,7 +12,7 @@ use std::time::Instant;
 pub(super) struct Speakers {
     /// Something can be read. A speaker that was held back for the others' sake stays at its place.
     readable: VecDeque<usize>,
-    /// The same of those who had nothing to say when they were read last.
+    /// The same of peers that had nothing to say when they were read last.
     fresh: VecDeque<usize>,
     /// Readable, but not allowed to speak just now.
     parked: Vec<usize>,
@@ -57,28 +57,28 @@ impl Speakers {
         first.pop_front().or_else(|| then.pop_front())
     }
 
-    /// One had nothing to say, and has now.
+    /// A peer had nothing to say, and has now.
     pub(super) fn begin(&mut self, key: usize) {
         self.fresh.push_back(key);
     }
 
-    /// One was read, and may have more to say.
+    /// A peer was read, and may have more to say.
     pub(super) fn go_on(&mut self, key: usize) {
         self.readable.push_back(key);
     }
 
-    /// One may not speak just now.
+    /// A peer may not speak just now.
     pub(super) fn park(&mut self, key: usize) {
         self.parked.push(key);
     }
 
-    /// One spoke more than its rate, and may not go on before that.
+    /// A peer spoke more than its rate, and may not go on before that time.
     pub(super) fn limit(&mut self, key: usize, until: Instant) {
         self.limited.push(key);
         self.release = Some(self.release.map_or(until, |at| at.min(until)));
     }
 
-    /// When those are to be looked at again who spoke more than their rate.
+    /// When to look again at the peers that spoke more than their rate.
     pub(super) fn release(&self) -> Option<Instant> {
         self.release
     }
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// All who are read in a turn, in order.
+    /// All that are read in a turn, in order.
     fn turn(speakers: &mut Speakers, now: Instant) -> Vec<usize> {
         speakers.begin_turn(now);
         let mut is_first = true;

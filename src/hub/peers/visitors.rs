@@ -56,11 +56,11 @@ pub(super) struct Visitors {
     known: BTreeMap<usize, Known>,
     /// When to look for silent ones, while any is here.
     look: Option<Instant>,
-    /// How many are here, if everybody was told so last.
+    /// How many are here, if all visitors were told this number last.
     told: Option<usize>,
     /// When a visitor was told that last, apart from the hello.
     told_at: Option<Instant>,
-    /// Those who were lost, by their tokens, and in the order in which they are forgotten.
+    /// The visitors that were lost, by their tokens, and in the order in which they are forgotten.
     lost: HashMap<String, Kept>,
     order: VecDeque<(Instant, String)>,
 }
@@ -104,7 +104,7 @@ impl Visitors {
         visitors
     }
 
-    /// One that was not given out before.
+    /// A token that was not given out before.
     fn token(&mut self) -> String {
         let number = self.tokens.to_be_bytes();
         self.tokens += 1;
@@ -116,7 +116,7 @@ impl Visitors {
         bytes.map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// One has joined, or returned.
+    /// A visitor has joined, or returned.
     fn came(&mut self, key: usize, known: Known, now: Instant) {
         self.here.insert(known.token.clone(), key);
         if self.told != Some(known.here) {
@@ -126,7 +126,7 @@ impl Visitors {
         self.look.get_or_insert(now + PINGED_AFTER);
     }
 
-    /// One has left, of whom so many bytes were received; it may return if it was `lost`.
+    /// A visitor has left, of which so many bytes were received; it may return if it was `lost`.
     pub(super) fn left(&mut self, key: usize, lost: Option<Lost>, received: u64, now: Instant) {
         let Some(known) = self.known.remove(&key) else {
             return;
@@ -154,7 +154,7 @@ impl Visitors {
         }
     }
 
-    /// One returns.
+    /// A visitor returns.
     fn take(&mut self, returning: &Returning, now: Instant) -> Option<Kept> {
         if returning.epoch != self.epoch {
             return None;
@@ -184,8 +184,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.room.keep_past();
     }
 
-    /// One that is about to be let in may be a member already, as far as we know: the connection of that is
-    /// closed.
+    /// A visitor that is about to be let in may still be a member over an old connection: that one
+    /// is closed.
     pub(in crate::hub) fn replace_former(&mut self, key: usize, now: Instant) {
         if self.visitors.is_none() {
             return;
@@ -277,7 +277,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         (visitors.told_at.filter(|_| is_news)).map(|at| at + TOLD_EVERY)
     }
 
-    /// Tells those who believe that others are here how many are.
+    /// Tells the number to visitors that were told another one.
     pub fn tell_here(&mut self, now: Instant) {
         let here = self.room.here();
         let is_due = self.tells_here().is_none_or(|at| at <= now);
@@ -306,7 +306,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.visitors.as_ref().and_then(|visitors| visitors.look)
     }
 
-    /// Asks those for a sign of life to whom nothing was said for long, nor by them.
+    /// Pings the visitors that neither said nor were told anything for long.
     pub fn ping_silent(&mut self, now: Instant) {
         if self.looks_for_silence().is_none_or(|look| now < look) {
             return;

@@ -119,7 +119,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.touch(key, now);
         let is_last = self.says_no_more && self.lingers;
         let may_be_gone = self.room.is_on_trial() || self.room.is_unconfirmed(key);
-        // Nothing is asked while everybody is known to be there, and more may be said.
+        // No look is needed while all are known to be there and more may be said.
         if may_be_gone || is_last || self.awaits_promise(key) {
             self.look_soon(key, now);
         }
@@ -232,7 +232,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Everybody is flushed in this turn.
+    /// All are flushed in this turn.
     fn queue_flush_all(&mut self) {
         for (key, peer) in &mut self.conns {
             let is_due = peer.conn.is_writable() || peer.takes_no_more();

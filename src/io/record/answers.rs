@@ -45,7 +45,7 @@ pub(super) struct Answers {
     rows_missing: u64,
     /// How many of these bytes were told.
     told: u64,
-    /// That a file is not ours was told.
+    /// The operator was told that a file is not ours.
     has_told_of_file: bool,
 }
 

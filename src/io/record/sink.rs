@@ -35,16 +35,16 @@ const MUCH: usize = 64 * 1024;
 /// One file, and what waits for it.
 pub(super) struct Sink<D = Descriptor> {
     pub(super) path: PathBuf,
-    /// None: stdout, whose owner comes for what waits.
+    /// None: stdout, whose owner takes what waits.
     pub(super) output: Option<Output<D>>,
     pub(super) waiting: VecDeque<u8>,
     /// Records that did not fit, because a reader did not keep up.
     dropped: u64,
     /// It could not be written.
     trouble: Option<Trouble>,
-    /// Not all that was to be kept is.
+    /// Some records are missing.
     pub(super) failed: bool,
-    /// Each line of it stands for itself: a beginning of one is not gone on with.
+    /// Each line of it stands alone: a line that broke off is not continued.
     has_lines: bool,
     /// Another program opened it: it has no name to be opened by.
     is_adopted: bool,

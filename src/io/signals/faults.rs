@@ -30,7 +30,7 @@ pub(super) struct Faults(#[cfg(target_os = "linux")] nix::sys::signalfd::SignalF
 
 #[cfg(target_os = "linux")]
 impl Faults {
-    /// One that is sent from now on waits until they are taken over.
+    /// A signal that is sent from now on waits until they are taken over.
     pub(super) fn hold() {
         // It fails for no set of real signals.
         let _ = Faults::mask().thread_block();
@@ -65,7 +65,7 @@ impl Faults {
         faults.filter_map(fault).collect()
     }
 
-    /// One that was sent since the last call.
+    /// A signal that was sent since the last call.
     pub(super) fn pending(&mut self) -> Option<i32> {
         let sent = self.0.read_signal().ok().flatten()?;
         i32::try_from(sent.ssi_signo).ok()

@@ -1,5 +1,4 @@
-//! A certificate, as far as one has to look into it to know for what and for whom it may vouch
-//! (RFC 5280).
+//! A certificate: the parts that say for what and for which others it may vouch (RFC 5280).
 //!
 //! Signatures, names and the order of a chain are webpki's to check. It says nothing of what an
 //! authority that one trusts may do, nor of key usages, which are read here.
@@ -290,7 +289,7 @@ impl Certificate {
         self.names
     }
 
-    /// Whether it limits the names of whom it vouches for.
+    /// Whether it limits the names that it vouches for.
     pub(super) fn constrains_names(&self) -> bool {
         self.constrains_names
     }

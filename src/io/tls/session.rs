@@ -248,7 +248,7 @@ impl Tls {
         let pending = self.connection.wants_write();
         let opened = self.connection.process_new_packets();
         if !pending {
-            // That it cannot be written now is no news: the next write or read will tell.
+            // A failure to write is ignored: the next write or read reports it.
             let _ = self.pass_on(socket);
         }
         opened

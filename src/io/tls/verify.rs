@@ -56,7 +56,7 @@ pub(super) fn fingerprint(certificate: &CertificateDer<'_>) -> Fingerprint {
 enum Whose {
     /// The one that is shown.
     Own,
-    /// One between that and the trusted one.
+    /// A certificate between that and the trusted one.
     Between,
     /// The trusted one.
     Trusted,
@@ -137,7 +137,7 @@ struct Listed {
     certificate: Certificate,
 }
 
-/// Those who are believed: in a file, or by the system.
+/// The authorities that are believed: in a file, or by the system.
 #[derive(Debug)]
 pub(super) struct Vouchers {
     /// In the same order.

@@ -33,7 +33,7 @@ impl Site {
     /// That of a hub which listens on `host`, if that is one; also called as the operator `allowed`.
     ///
     /// # Errors
-    /// Only where there is no web: this muxnc was built without.
+    /// Only in a build without the feature `web`.
     pub fn new(host: Option<&str>, allowed: &[String], is_secure: bool) -> Result<Site, Error> {
         let mut names: Vec<String> = host.map(String::from).into_iter().collect();
         if let Ok(name) = rustix::system::uname().nodename().to_str() {

@@ -297,7 +297,7 @@ impl<S: Stream> Stream for WebSocket<S> {
             };
             let said = WebSocket::<S>::hear(open, &mut self.outgoing, buffer, count);
             if self.outgoing.is_pending() {
-                // That it cannot be written now is no news: the next write or read will tell.
+                // A failure to write is ignored: the next write or read reports it.
                 let _ = self.outgoing.flush(&mut self.under);
             }
             if said > 0 {

@@ -281,7 +281,7 @@ impl Room {
         !self.told.is_empty()
     }
 
-    /// The keys of those who were told something alone since the last time, some more than once.
+    /// The keys of the members that got a private line since the last call, some more than once.
     pub fn take_told(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.told)
     }

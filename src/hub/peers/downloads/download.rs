@@ -189,7 +189,7 @@ impl Download {
             });
         }
         if conn.is_shut() {
-            // Where the system tells of no acknowledgement, an end says as much.
+            // Where the system does not report acknowledgements, the client's end counts as one.
             if self.is_acknowledged(conn) || (conn.tcp_info().is_none() && conn.has_ended()) {
                 return Step::Over(Outcome::Whole);
             }
