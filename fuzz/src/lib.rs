@@ -1,7 +1,7 @@
 //! What is fuzzed: everything that takes apart what a peer, a file or a keyboard gives. Each target
 //! is a function of bytes that panics if a promise is broken, not only if the code does.
 //!
-//! `cargo fuzz` runs them with its own inputs, `tests/corpus.rs` with those in `corpus/` and with
+//! `cargo fuzz` runs them with its own inputs, `tests/engine/corpus.rs` with those in `corpus/` and with
 //! chance, without any special toolchain.
 
 #[cfg(feature = "bus")]

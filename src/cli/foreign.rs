@@ -4,7 +4,7 @@
 //! that muxnc does not have, by their manual pages; [`OF_A_HUB`] is what to use instead of some of them
 //! where a participant's option is none of a hub's. [`NAMESAKES`] are options of muxnc that mean
 //! something else in one of those: where clap or we refuse such an option, that is the likely reason.
-//! `tests/spellings.rs` holds them against the manual pages that are installed, and `tests/advice.rs` beside
+//! `tests/engine/spellings.rs` holds them against the manual pages that are installed, and `tests/advice.rs` beside
 //! this tries what they advise.
 
 use super::proxy::NO_PROXY_HINT;

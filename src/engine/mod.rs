@@ -1,6 +1,6 @@
 //! Floor 0: the engine. Pure decisions: bytes in, bytes out, and the time is an argument.
 //!
-//! Nothing here knows of mio, descriptors, sockets, clocks or logs (`tests/layers.rs` sees to it),
+//! Nothing here knows of mio, descriptors, sockets, clocks or logs (`tests/engine/layers.rs` sees to it),
 //! so all of it is tested without any of them.
 
 pub mod admit;

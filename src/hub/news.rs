@@ -2,7 +2,7 @@
 //!
 //! A peer that connects costs a few packets; a line about it, a hundred bytes of somebody's log. So
 //! a message that a peer can cause needs a [`Permit`] from here, and is said through that: no other
-//! module of the hub that has to do with peers can write to the log (`tests/layers.rs`).
+//! module of the hub that has to do with peers can write to the log (`tests/engine/layers.rs`).
 //!
 //! ```text
 //!   something happened ─► ask ─► Permit ─► say

@@ -1,6 +1,6 @@
 //! A device: a descriptor that is read as standard input, or written as an output.
 //!
-//! It promises nothing but the words; `descriptor.rs` implements them, and in `tests/participant`
+//! It promises nothing but the words; `descriptor.rs` implements them, and in `tests/simulation/participant`
 //! and `tests/simulation` so do models of files, pipes and terminals.
 
 use std::io;

@@ -6,7 +6,7 @@
 //! believed: no answer is a default, so a new layer cannot forget one.
 //!
 //! It promises nothing but the words; they are implemented by `socket.rs`, `tls/session.rs`,
-//! `web/websocket.rs`, `web/download.rs`, `layer.rs`, and in `tests/participant` and
+//! `web/websocket.rs`, `web/download.rs`, `layer.rs`, and in `tests/simulation/participant` and
 //! `tests/simulation` by models of a kernel.
 
 use std::borrow::Cow;

@@ -2,7 +2,7 @@
 //!
 //! The cores of the loops ([`crate::hub`], [`crate::client`]) hold every decision of a turn and touch
 //! the world only through here. The program's world is [`Kernel`]; those of `tests/simulation` and
-//! `tests/participant` are models, so that the simulations drive the very cores.
+//! `tests/simulation/participant` are models, so that the simulations drive the very cores.
 //!
 //! It promises: no decision is made here.
 

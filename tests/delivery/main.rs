@@ -18,6 +18,7 @@ mod bulk;
 mod ends;
 mod hub;
 mod matrix;
+mod network;
 mod peers;
 mod plan;
 mod report;

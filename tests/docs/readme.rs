@@ -55,7 +55,7 @@ fn the_demo() {
         .map(|typed| typed.command)
         .collect();
     assert_eq!(commands, ["scripts/demo-class"]);
-    // What it shows is the business of tests/demo.rs.
+    // What it shows is the business of tests/docs/demo.rs.
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(&commands[0]);
     let mut help = Process::start(&mut piped(script, &["--help"]));
     help.expect_status(0);

@@ -26,6 +26,7 @@ mod downloads;
 mod folder;
 mod hub;
 mod once;
+mod participant;
 mod replay;
 mod rule;
 mod spec;
@@ -142,7 +143,7 @@ fn relayed_transfer() {
 #[test]
 fn once() {
     let (mut bytes, mut failed) = (0, 0);
-    let seeds = seeds();
+    let seeds = seeds(SEEDS);
     for seed in seeds.clone() {
         let _report = Report(seed);
         let ended = once::Once::run(seed);
@@ -182,7 +183,7 @@ fn web_chat() {
 #[cfg(feature = "web")]
 #[test]
 fn downloads() {
-    let seeds = seeds();
+    let seeds = seeds(SEEDS);
     let mut sum = downloads::Ended::default();
     for seed in seeds.clone() {
         let _report = Report(seed);
@@ -197,7 +198,7 @@ fn downloads() {
 
 #[cfg(feature = "web")]
 fn simulate_web(mode: Mode) {
-    let seeds = seeds();
+    let seeds = seeds(SEEDS);
     let mut sum = web::Ended::default();
     for seed in seeds.clone() {
         let _report = Report(seed);
@@ -213,7 +214,7 @@ fn simulate_web(mode: Mode) {
 }
 
 fn simulate(mode: Mode) {
-    let seeds = seeds();
+    let seeds = seeds(SEEDS);
     let (mut turns, mut bytes) = (0, 0);
     let mut ends = BTreeMap::new();
     for seed in seeds.clone() {
@@ -263,13 +264,13 @@ impl Chance {
 }
 
 /// Which schedules are run.
-fn seeds() -> Range<u64> {
+fn seeds(usual: u64) -> Range<u64> {
     let number = |name| {
         let value = env::var(name).ok()?;
         Some(value.parse::<u64>().expect("a number"))
     };
     match number("SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SEEDS").unwrap_or(SEEDS),
+        None => 0..number("SEEDS").unwrap_or(usual),
     }
 }

@@ -35,6 +35,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -327,15 +329,27 @@ pub fn stat(pid: u32) -> Vec<String> {
     fields.split_whitespace().map(String::from).collect()
 }
 
-/// Lets this process have as many descriptors as it may, and says how many.
-pub fn allow_descriptors() -> u64 {
+/// As many descriptors as this process may have: one test of a binary has them at a time.
+#[must_use]
+pub struct Descriptors {
+    pub most: u64,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// Lets this process have as many descriptors as it may, when no other test needs as many.
+pub fn allow_descriptors() -> Descriptors {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
     };
     setrlimit(Resource::Nofile, raised).unwrap();
-    limit.maximum.unwrap_or(u64::MAX)
+    Descriptors {
+        most: limit.maximum.unwrap_or(u64::MAX),
+        _alone: alone,
+    }
 }
 
 fn status_field(pid: u32, field: &str) -> u64 {

@@ -16,6 +16,7 @@ mod notices;
 mod operator;
 mod plain;
 mod resize;
+mod stdio;
 mod strangers;
 mod tmux;
 

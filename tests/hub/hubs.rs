@@ -1,0 +1,568 @@
+//! Several hubs as one class, joined by real servers of NATS (`--bus`).
+
+#![cfg(feature = "bus")]
+#![allow(missing_docs, reason = "a test")]
+
+use std::fs;
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::support;
+use crate::support::Folder;
+use crate::support::Hub;
+use crate::support::MUXNC;
+use crate::support::Terminal;
+use crate::support::Watched;
+use crate::support::connect;
+use crate::support::eventually;
+use crate::support::expect_bytes;
+use crate::support::installed;
+use crate::support::muxnc;
+use crate::support::piped;
+use crate::support::wait_at_rest;
+
+/// A nats-server with a store of its own.
+struct Nats {
+    folder: Folder,
+    args: Vec<String>,
+    child: Child,
+    port: u16,
+}
+
+impl Nats {
+    /// None: it is not installed.
+    fn start(args: &[&str]) -> Option<Nats> {
+        if !installed(&["nats-server"]) {
+            return None;
+        }
+        let folder = Folder::in_temp("nats");
+        let mut args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        args.extend(["-a", "127.0.0.1", "-sd"].map(String::from));
+        args.push(folder.path("store"));
+        fs::create_dir(folder.path("ports")).unwrap();
+        let child = Nats::run(&args, -1, &folder);
+        let port = Nats::port(&folder, child.id());
+        Some(Nats {
+            folder,
+            args,
+            child,
+            port,
+        })
+    }
+
+    fn run(args: &[String], port: i32, folder: &Folder) -> Child {
+        let mut command = Command::new("nats-server");
+        command.args(args).args(["-p", &port.to_string()]);
+        command.args(["--ports_file_dir", &folder.path("ports")]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::null()).spawn().expect("nats-server")
+    }
+
+    /// The port it says that it listens on.
+    fn port(folder: &Folder, pid: u32) -> u16 {
+        let file = folder.path(&format!("ports/nats-server_{pid}.ports"));
+        let mut found = None;
+        eventually("nats-server tells its port", || {
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            let digits = text.split("127.0.0.1:").nth(1).map(|rest| {
+                let digits = rest.chars().take_while(char::is_ascii_digit);
+                digits.collect::<String>()
+            });
+            found = digits.and_then(|digits| digits.parse().ok());
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// SIGKILL.
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn start_again(&mut self) {
+        self.child = Nats::run(&self.args, self.port.into(), &self.folder);
+        Nats::port(&self.folder, self.child.id());
+    }
+
+    fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}/class", self.port)
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A hub of that name that is on the bus.
+fn hub(url: &str, name: &str, more: &[&str]) -> Hub {
+    let args = ["-l", "-v", "--bus", url, "--bus-name", name];
+    let mut command = piped(MUXNC, &args);
+    let hub = Hub::start_command(command.args(more).args(["127.0.0.1", "0"]));
+    hub.process.stderr.wait_for(&format!("is {name} of class"));
+    hub
+}
+
+/// Waits until they know of each other.
+fn meet(hubs: &[&Hub], names: &[&str]) {
+    for (at, hub) in hubs.iter().enumerate() {
+        for name in names.iter().enumerate().filter(|(other, _)| *other != at) {
+            hub.process.stderr.wait_for(&format!("hub {} came", name.1));
+        }
+    }
+}
+
+/// Types a line, as a person who reads what is there first.
+fn press(terminal: &mut Terminal, line: &str) {
+    wait_at_rest(&terminal.process);
+    terminal.press(line);
+}
+
+/// So many numbered lines.
+fn lines(name: &str, count: u32) -> String {
+    (1..=count).map(|n| format!("{name} {n}\n")).collect()
+}
+
+#[test]
+fn two_hubs_are_one_class() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let (mut one, mut two) = (
+        hub(&nats.url(), "room1", &["--broker"]),
+        hub(&nats.url(), "room2", &["--chat"]),
+    );
+    meet(&[&one, &two], &["room1", "room2"]);
+    let (mut ana, mut ben) = (one.join_seen(), two.join_seen());
+    ben.write_all(b"/nick Ben\n").unwrap();
+    let heard = Watched::new(ben.try_clone().unwrap());
+    heard.wait_for("Ben");
+    one.process.type_in("hello from one\n");
+    expect_bytes(&mut ana, "hello from one\n");
+    heard.wait_for("\n<room1> hello from one\n");
+    ben.write_all(b"a question\n").unwrap();
+    expect_bytes(&mut ana, "a question\n");
+    ana.write_all(b"an answer\x1b[2J\n").unwrap();
+    heard.wait_for("\n<room1/1> an answer^[[2J\n");
+    two.process.type_in("bye\n");
+    expect_bytes(&mut ana, "bye\n");
+    heard.wait_for("\n<host> bye\n");
+    one.process
+        .stdout
+        .wait_for("a question\nan answer\x1b[2J\nbye\n");
+    two.process
+        .stdout
+        .wait_for("<room1> hello from one\n<Ben> a question\n");
+    drop(ana);
+    ben.shutdown(Shutdown::Both).unwrap();
+    one.process.end_input();
+    one.process.expect_status(0);
+    two.process.stderr.wait_for("hub room1 left");
+    two.process.end_input();
+    two.process.expect_status(0);
+}
+
+#[test]
+fn without_a_stream_it_is_told_that_lines_may_be_lost() {
+    let Some(nats) = Nats::start(&[]) else {
+        return;
+    };
+    let mut one = hub(&nats.url(), "room1", &[]);
+    let two = hub(&nats.url(), "room2", &[]);
+    one.process
+        .stderr
+        .wait_for("lines between hubs may be lost");
+    meet(&[&one, &two], &["room1", "room2"]);
+    let mut ben = two.join_seen();
+    one.process.type_in("hello\n");
+    expect_bytes(&mut ben, "hello\n");
+}
+
+#[test]
+fn a_server_that_is_killed_in_the_middle_loses_nothing() {
+    let Some(mut nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    const COUNT: u32 = 200_000;
+    let mut one = hub(&nats.url(), "room1", &["--broker"]);
+    let two = hub(&nats.url(), "room2", &["--broker"]);
+    meet(&[&one, &two], &["room1", "room2"]);
+    let heard: Vec<Watched> = [&one, &two]
+        .into_iter()
+        .flat_map(|hub| [hub.join_seen(), hub.join_seen()])
+        .map(Watched::new)
+        .collect();
+    let (said, mut ben) = (lines("one", COUNT), two.join_seen());
+    let mut pipe = one.process.stdin.take().unwrap();
+    let text = said.clone();
+    let piping = thread::spawn(move || {
+        pipe.write_all(text.as_bytes()).unwrap();
+        pipe
+    });
+    heard[2].wait_for("one 2000\n");
+    nats.kill();
+    two.process.stderr.wait_for("the bus is away");
+    ben.write_all(b"while it was away\n").unwrap();
+    nats.start_again();
+    let _pipe = piping.join().unwrap();
+    for heard in &heard {
+        let heard = heard.wait_until("all lines", |bytes| bytes.len() >= said.len() + 18);
+        let heard = String::from_utf8(heard).unwrap();
+        let (others, ours): (Vec<&str>, Vec<&str>) =
+            heard.lines().partition(|line| line.starts_with("one "));
+        assert_eq!(ours, ["while it was away"]);
+        assert!(others.iter().copied().eq(said.lines()), "not what was said");
+    }
+}
+
+/// Passes bytes on both ways, until it is cut.
+struct Wire {
+    port: u16,
+    is_cut: Arc<AtomicBool>,
+    ends: Arc<std::sync::Mutex<Vec<TcpStream>>>,
+}
+
+impl Wire {
+    fn to(port: u16) -> Wire {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let wire = Wire {
+            port: listener.local_addr().unwrap().port(),
+            is_cut: Arc::default(),
+            ends: Arc::default(),
+        };
+        let (is_cut, ends) = (Arc::clone(&wire.is_cut), Arc::clone(&wire.ends));
+        thread::spawn(move || {
+            for near in listener.incoming() {
+                let Ok(near) = near else { return };
+                if is_cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else {
+                    continue;
+                };
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    ends.lock().unwrap().push(from.try_clone().unwrap());
+                    thread::spawn(move || {
+                        let mut buffer = [0; 16 * 1024];
+                        while let Ok(count @ 1..) = from.read(&mut buffer) {
+                            if to.write_all(&buffer[..count]).is_err() {
+                                break;
+                            }
+                        }
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+            }
+        });
+        wire
+    }
+
+    fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+        for end in self.ends.lock().unwrap().drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn mend(&self) {
+        self.is_cut.store(false, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_cable_that_is_cut_and_mended_loses_nothing_and_repeats_nothing() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let wire = Wire::to(nats.port);
+    let url = format!("nats://127.0.0.1:{}/class", wire.port);
+    let mut one = hub(&url, "room1", &[]);
+    let two = hub(&nats.url(), "room2", &[]);
+    meet(&[&one, &two], &["room1", "room2"]);
+    let heard = Watched::new(two.join_seen());
+    let mut said = String::new();
+    for round in 1..=4 {
+        let more = lines(&format!("round {round}"), 2000);
+        said.push_str(&more);
+        one.process.type_in(&more);
+        wire.cut();
+        one.process.type_in(format!("away {round}\n"));
+        said.push_str(&format!("away {round}\n"));
+        let aways = |bytes: &[u8]| {
+            String::from_utf8_lossy(bytes)
+                .matches("bus is away")
+                .count()
+        };
+        (one.process.stderr).wait_until("it is away", |bytes| aways(bytes) == round);
+        wire.mend();
+        heard.wait_for(&format!("away {round}\n"));
+    }
+    assert_eq!(heard.text(), said);
+    // The bus is away; the class in the room goes on.
+    wire.cut();
+    let mut ana = one.join_seen();
+    one.process.type_in("local\n");
+    expect_bytes(&mut ana, "local\n");
+    drop(ana);
+    one.process.end_input();
+    one.process.expect_status(1);
+    one.process
+        .stderr
+        .wait_for("1 line did not get to the other hubs");
+}
+
+#[test]
+fn four_hubs_hear_all_in_order_and_one_that_is_slow_holds_up_nobody() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let names = ["room1", "room2", "room3", "room4"];
+    let mut hubs: Vec<Hub> = names
+        .iter()
+        .map(|name| hub(&nats.url(), name, &["--broker", "--stall-timeout", "1h"]))
+        .collect();
+    meet(&hubs.iter().collect::<Vec<_>>(), &names);
+    let heard: Vec<Watched> = hubs
+        .iter()
+        .map(|hub| Watched::new(hub.join_seen()))
+        .collect();
+    // Reads nothing.
+    let mut slow = hubs[3].join_seen();
+    let said = lines(&"x".repeat(200), 30_000);
+    let mut talker = hubs[0].join_seen();
+    let text = said.clone();
+    let talking = thread::spawn(move || {
+        talker.write_all(text.as_bytes()).unwrap();
+        talker
+    });
+    for heard in &heard[..3] {
+        let heard = heard.wait_until("all", |bytes| bytes.len() >= said.len());
+        assert!(heard == said.as_bytes(), "not what was said");
+    }
+    let _talker = talking.join().unwrap();
+    assert!(
+        heard[3].bytes().len() < said.len(),
+        "it waits for its slow member"
+    );
+    let mut all = vec![0; said.len()];
+    slow.read_exact(&mut all).unwrap();
+    assert!(all == said.as_bytes(), "not what was said");
+    heard[3].wait_until("all", |bytes| bytes.len() == said.len());
+    for (at, hub) in hubs.iter_mut().enumerate() {
+        hub.process.type_in(format!("from {at}\n"));
+        for heard in &heard {
+            heard.wait_for(&format!("from {at}\n"));
+        }
+    }
+}
+
+#[test]
+fn a_hub_that_was_killed_and_comes_back_gets_the_history_and_its_name() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let mut one = hub(&nats.url(), "room1", &[]);
+    let two = hub(&nats.url(), "room2", &[]);
+    meet(&[&one, &two], &["room1", "room2"]);
+    one.process.type_in("before\n");
+    two.process.stdout.wait_for("before\n");
+    two.process.signal(rustix::process::Signal::KILL);
+    one.process.type_in("meanwhile\n");
+    // The name is its own again when the log says that nobody has it any more.
+    let two = hub(&nats.url(), "room2", &["--history", "5"]);
+    expect_bytes(&mut two.join(), "before\nmeanwhile\n");
+    one.process.stderr.wait_for("hub room2 is heard no more");
+    let mut taken = muxnc(&["-l", "--bus", &nats.url(), "--bus-name", "room2", "0"]);
+    taken.expect_status(1);
+    let told = taken.stderr.wait_for("room2 is taken by another hub");
+    assert!(told.contains("--bus-name"), "{told}");
+}
+
+#[test]
+fn what_strangers_publish_is_shown_as_theirs_and_said_to_nobody() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let mut one = hub(&nats.url(), "room1", &["--broker"]);
+    let two = hub(&nats.url(), "room2", &["--broker"]);
+    meet(&[&one, &two], &["room1", "room2"]);
+    let mut ana = one.join_seen();
+    let mut stranger = connect(nats.port);
+    stranger
+        .write_all(b"CONNECT {\"verbose\":false}\r\nPING\r\n")
+        .unwrap();
+    let mut publish = |subject: &str, payload: &[u8]| {
+        let head = format!("PUB {subject} {}\r\n", payload.len());
+        stranger
+            .write_all(&[head.as_bytes(), payload, b"\r\n"].concat())
+            .unwrap();
+    };
+    let forged = br#"{"v":1,"hub":"room2","key":"AAAA","seq":9,"first":1,"here":1,"pieces":[{"kind":"said","from":0,"len":5}]}"#;
+    publish("muxnc.class.room2", &[&forged[..], b"\nevil\n"].concat());
+    publish("muxnc.class.room2", b"\x1b[2J\xff\x00 binary");
+    publish("muxnc.class.room9", &vec![b'x'; 900_000]);
+    publish("muxnc.class.", b"no hub");
+    publish("muxnc.class.a.b", b"");
+    for hub in [&one, &two] {
+        let told = hub.process.stderr.wait_for("[a stranger on the bus] ");
+        assert!(!told.contains('\x1b'), "{told}");
+    }
+    one.process.type_in("fine\n");
+    expect_bytes(&mut ana, "fine\n");
+    two.process.stdout.wait_for("fine\n");
+    assert_eq!(two.process.stdout.text(), "fine\n");
+}
+
+#[test]
+fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let two = hub(&nats.url(), "room2", &["--chat", "--bus-trust"]);
+    let three = hub(&nats.url(), "room3", &["--chat"]);
+    let (mut ben, mut eva) = (two.join_seen(), three.join_seen());
+    ben.write_all(b"/nick Ben\n").unwrap();
+    let heard_by_ben = Watched::new(ben.try_clone().unwrap());
+    heard_by_ben.wait_for("Ben");
+    let url = nats.url();
+    let mut one = Terminal::muxnc(&["-l", "--bus", &url, "--bus-name", "room1", "0"]);
+    one.screen
+        .wait_for_all(&["hub room2 came", "hub room3 came"]);
+    ben.write_all(b"hello\n").unwrap();
+    one.screen.wait_for("[Ben@room2] hello");
+    press(&mut one, "/who\r");
+    one.screen.wait_for("hub room2: 1 there");
+    press(&mut one, "/msg Ben@room2 psst\r");
+    heard_by_ben.wait_for("\n<room1, to you alone> psst\n");
+    press(&mut one, "/msg room3/1 hush\r");
+    let heard_by_eva = Watched::new(eva.try_clone().unwrap());
+    heard_by_eva.wait_for("<room1, to you alone> hush\n");
+    press(&mut one, "/kick room3/1\r");
+    three.process.stderr.wait_for("was not done (--bus-trust)");
+    press(&mut one, "/mute room3/1\r");
+    one.screen.wait_for("room3/1 is neither shown");
+    eva.write_all(b"muted\n").unwrap();
+    ben.write_all(b"last\n").unwrap();
+    let screen = one.screen.wait_for("[Ben@room2] last");
+    two.process.stdout.wait_for("<user1@room3> muted");
+    assert!(!screen.contains("@room3] muted"), "{screen}");
+    press(&mut one, "/kick Ben@room2\r");
+    two.process.stderr.wait_for("by room1");
+    press(&mut one, "/msg room7/1 nobody\r");
+    one.screen.wait_for("no other hub is called room7");
+}
+
+#[test]
+fn what_does_not_go_with_the_bus_is_refused() {
+    for (args, told) in [
+        (&["--bus", "nats://127.0.0.1/a b"][..], "--bus"),
+        (&["--bus", "http://127.0.0.1/a"][..], "nats://"),
+        (&["--bus", "nats://127.0.0.1/a", "--once"][..], "--once"),
+        (
+            &["--bus", "nats://127.0.0.1/a", "--wait-for", "3"][..],
+            "--wait-for",
+        ),
+        (
+            &["--bus", "nats://127.0.0.1/a", "--bus-name", "a b"][..],
+            "--bus-name",
+        ),
+        (&["--bus-name", "a"][..], "--bus"),
+    ] {
+        let mut process = muxnc(&[&["-l", "0"], args].concat());
+        process.expect_status(2);
+        process.stderr.wait_for(told);
+    }
+    // A file is for each hub to send.
+    let folder = Folder::new("bus-file");
+    fs::write(folder.path("lesson"), "text\n").unwrap();
+    let mut command = piped(
+        MUXNC,
+        &["-l", "--bus", "nats://127.0.0.1:1/a", "127.0.0.1", "0"],
+    );
+    command.stdin(fs::File::open(folder.path("lesson")).unwrap());
+    let mut process = support::Process::start(&mut command);
+    process.expect_status(2);
+    process.stderr.wait_for("a hub each, the file on each");
+}
+
+#[test]
+fn a_class_goes_on_where_there_is_no_server_at_all() {
+    let start = Instant::now();
+    let args = ["--bus", "nats://127.0.0.1:1/class", "--bus-name", "room1"];
+    let mut hub = Hub::start(&[&["-v"], &args[..]].concat());
+    hub.process
+        .stderr
+        .wait_for("the bus is away: connect to 127.0.0.1:1");
+    let mut ana = hub.join_seen();
+    hub.process.type_in("hello\n");
+    expect_bytes(&mut ana, "hello\n");
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_server_is_verified_and_knows_who_it_lets_in() {
+    if !installed(&["openssl"]) {
+        return;
+    }
+    let folder = Folder::in_temp("nats-tls");
+    let (cert, key) = (folder.path("cert.pem"), folder.path("key.pem"));
+    let made = Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ])
+        .args(["-subj", "/CN=bus", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-keyout", &key, "-out", &cert])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let secret = ["--user", "ann", "--pass", "s3cret"];
+    let tls = ["-js", "--tls", "--tlscert", &cert, "--tlskey", &key];
+    let Some(nats) = Nats::start(&[&tls[..], &secret].concat()) else {
+        return;
+    };
+    let url = |login: &str| format!("tls://{login}@127.0.0.1:{}/class", nats.port);
+    let believes = ["--bus-trustfile", &*cert];
+    let mut one = hub(&url("ann:s3cret"), "room1", &believes);
+    let two = hub(&url("ann:s3cret"), "room2", &believes);
+    meet(&[&one, &two], &["room1", "room2"]);
+    one.process.type_in("hello\n");
+    two.process.stdout.wait_for("hello\n");
+    let start = |login: &str, more: &[&str]| {
+        let url = url(login);
+        muxnc(
+            &[
+                &["-l", "--bus", &url, "--bus-name", "room3"],
+                more,
+                &["127.0.0.1", "0"],
+            ]
+            .concat(),
+        )
+    };
+    let mut refused = start("ann:other", &believes);
+    refused.expect_status(1);
+    let told = String::from_utf8(refused.stderr.wait_end()).unwrap();
+    assert!(
+        told.contains("uthoriz") && !told.contains("other"),
+        "{told}"
+    );
+    let doubts = start("ann:s3cret", &[]);
+    doubts
+        .stderr
+        .wait_for("the bus is away: TLS with 127.0.0.1");
+}

@@ -1,0 +1,601 @@
+//! Records: what is written to the files of -o, -x and --transcript, and what happens when they
+//! cannot be written.
+
+use std::fs;
+use std::fs::File;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpListener;
+
+use crate::support;
+use crate::support::Folder;
+use crate::support::Hub;
+use crate::support::Pattern;
+use crate::support::Process;
+use crate::support::Terminal;
+use crate::support::contains;
+use crate::support::disk::FullDisk;
+use crate::support::eventually;
+use crate::support::expect_bytes;
+use crate::support::installed;
+use crate::support::muxnc;
+use crate::support::piped;
+use crate::support::read_all;
+
+fn text(file: &str) -> String {
+    String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned()
+}
+
+/// Waits until a file is as it should be.
+#[track_caller]
+fn wait_for_file(file: &str, enough: impl Fn(&str) -> bool) -> String {
+    eventually(&format!("{file} is complete"), || enough(&text(file)));
+    text(file)
+}
+
+/// The lines of a transcript without their times, which must be times in order.
+#[track_caller]
+fn entries(transcript: &str) -> Vec<String> {
+    let mut last = String::new();
+    let lines = transcript.lines().map(|line| {
+        let (time, rest) = line.split_once('\t').expect("columns");
+        assert_eq!(time.len(), "2026-11-22T09:11:33.123Z".len(), "{line:?}");
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{line:?}");
+        assert!(last.as_str() <= time, "{line:?} was before {last}");
+        last = time.to_owned();
+        assert_eq!(rest.split('\t').count(), 5, "{line:?}");
+        rest.to_owned()
+    });
+    lines.collect()
+}
+
+/// What its lines are about.
+#[track_caller]
+fn events(transcript: &str) -> Vec<String> {
+    let of = |entry: &String| entry.split('\t').next().unwrap().to_owned();
+    entries(transcript).iter().map(of).collect()
+}
+
+/// One conversation: what was sent first, and the answer to it.
+fn converse(program: &str, args: &[&str], ours: &[u8], theirs: &[u8]) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let args = [args, &["127.0.0.1", &port]].concat();
+    let mut process = Process::start(&mut piped(program, &args));
+    process.type_in(ours);
+    process.end_input();
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(support::DEADLINE)).unwrap();
+    assert_eq!(read_all(&mut stream), ours);
+    stream.write_all(theirs).unwrap();
+    drop(stream);
+    process.expect_status(0);
+    assert_eq!(process.stdout.bytes(), theirs);
+}
+
+#[test]
+fn a_raw_record_is_the_one_that_ncat_writes() {
+    if !installed(&["ncat"]) {
+        return;
+    }
+    let folder = Folder::new("records-raw");
+    let (ours, theirs) = (folder.path("muxnc"), folder.path("ncat"));
+    for (program, file) in [(support::MUXNC, &ours), ("ncat", &theirs)] {
+        fs::write(file, "old\n").unwrap();
+        converse(program, &["-o", file], b"GET\n\x00\xff", b"OK\r\n");
+        converse(
+            program,
+            &["--append-output", "--output", file],
+            b"again",
+            b"yes\x1b[2J",
+        );
+    }
+    assert_eq!(fs::read(&ours).unwrap(), fs::read(&theirs).unwrap());
+    assert_eq!(
+        fs::read(&ours).unwrap(),
+        b"GET\n\x00\xffOK\r\nagainyes\x1b[2J"
+    );
+}
+
+#[test]
+fn a_dump_has_time_direction_and_peer() {
+    let folder = Folder::new("records-dump");
+    let file = folder.path("dump");
+    converse(
+        support::MUXNC,
+        &["-x", &file],
+        b"GET\n",
+        b"OK, bye-bye\x1b[2J\xff",
+    );
+    let dump = text(&file);
+    let lines: Vec<&str> = dump.lines().collect();
+    assert_eq!(lines.len(), 4, "{dump}");
+    let heads: Vec<Vec<&str>> = [lines[0], lines[2]]
+        .iter()
+        .map(|line| line.split(' ').collect())
+        .collect();
+    assert_eq!((heads[0][2], heads[1][2]), ("to", "from"));
+    assert_eq!(heads[0][4..], ["4", "bytes"]);
+    assert_eq!(heads[1][4..], ["16", "bytes"]);
+    let peer = heads[0][3];
+    assert!(
+        peer.starts_with("127.0.0.1:") && heads[1][3] == peer,
+        "{dump}"
+    );
+    assert!(lines[1].starts_with("0000:   47 45 54 0a "), "{dump}");
+    assert!(lines[1].ends_with(" GET."), "{dump}");
+    assert!(lines[3].ends_with("   OK, bye-bye.[2J."), "{dump}");
+}
+
+#[test]
+fn what_takes_the_short_way_without_a_record_is_recorded_whole() {
+    let folder = Folder::new("records-bulk");
+    const LEN: u64 = 5_000_000;
+    let pattern = Pattern::bytes();
+    let (sent, kept) = (folder.path("sent"), folder.path("kept"));
+    pattern
+        .write(&mut File::create(&sent).unwrap(), LEN)
+        .unwrap();
+    // A file to the network, and the network to a pipe.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut process = Process::start(
+        piped(support::MUXNC, &["-o", &kept, "127.0.0.1", &port]).stdin(File::open(&sent).unwrap()),
+    );
+    let (mut stream, _) = listener.accept().unwrap();
+    assert_eq!(pattern.read(&mut stream, u64::MAX), LEN);
+    pattern.write(&mut stream, LEN).unwrap();
+    drop(stream);
+    process.expect_status(0);
+    pattern.expect(0, &process.stdout.bytes());
+    let kept = fs::read(&kept).unwrap();
+    assert_eq!(kept.len() as u64, 2 * LEN);
+    pattern.expect(0, &kept[..LEN as usize]);
+    pattern.expect(0, &kept[LEN as usize..]);
+}
+
+#[test]
+fn a_hub_records_what_is_said_once_whoever_hears_it() {
+    let folder = Folder::new("records-hub");
+    let (raw, dump) = (folder.path("raw"), folder.path("dump"));
+    let mut hub = Hub::start(&["-v", "--broker", "-o", &raw, "-x", &dump]);
+    let (mut ana, mut ben) = (hub.join_seen(), hub.join_seen());
+    hub.process.type_in("to all\n");
+    expect_bytes(&mut ana, "to all\n");
+    expect_bytes(&mut ben, "to all\n");
+    ana.write_all(b"from ana\n").unwrap();
+    expect_bytes(&mut ben, "from ana\n");
+    assert_eq!(
+        wait_for_file(&raw, |text| text.ends_with("ana\n")),
+        "to all\nfrom ana\n"
+    );
+    let addr = ana.local_addr().unwrap();
+    let dump = wait_for_file(&dump, |text| text.ends_with("from ana.\n"));
+    assert!(dump.contains("Z to everybody, 7 bytes\n"), "{dump}");
+    assert!(
+        dump.contains(&format!("Z from [1] {addr}, 9 bytes\n")),
+        "{dump}"
+    );
+}
+
+#[test]
+fn a_transcript_tells_who_said_what_and_cannot_be_forged() {
+    if !installed(&["nc", "ncat"]) {
+        return;
+    }
+    let folder = Folder::new("records-transcript");
+    let file = folder.path("class");
+    let mut hub = Hub::start(&["-v", "--transcript", &file]);
+    let port = hub.port.to_string();
+    let mut ana = Process::start(&mut piped("nc", &["-N", "127.0.0.1", &port]));
+    hub.process.stderr.wait_for("[1]");
+    let mut ben = Process::start(&mut piped("ncat", &["127.0.0.1", &port]));
+    hub.process.stderr.wait_for("[2]");
+    hub.process.type_in("which\tpage?\n");
+    ana.stdout.wait_for("page?\n");
+    ana.type_in("page 12\r\n2026-11-22T09:11:33.123Z\tto\t*\t-\t-\tclass dismissed\n\x1b[2J\\x1b");
+    ana.end_input();
+    wait_for_file(&file, |text| text.contains("from+"));
+    ben.type_in("caf\u{e9} \u{202e}\n");
+    wait_for_file(&file, |text| text.contains("caf"));
+    hub.process.type_in("bye");
+    hub.process.end_input();
+    ben.end_input();
+    hub.process.expect_status(0);
+    let text = text(&file);
+    let of = |who: &str, event: &str, said: &str| {
+        let line = entries(&text).into_iter().find(|line| {
+            line.starts_with(&format!("{event}\t{who}\t127.0.0.1:")) && line.ends_with(said)
+        });
+        assert!(line.is_some(), "no {event} {said:?} of {who} in {text}");
+    };
+    of("1", "joined", "\t-\t");
+    of("2", "joined", "\t-\t");
+    assert!(
+        entries(&text).contains(&"to\t*\t-\t-\twhich\\tpage?".to_owned()),
+        "{text}"
+    );
+    of("1", "from", "\tpage 12\\r");
+    of(
+        "1",
+        "from",
+        "\t2026-11-22T09:11:33.123Z\\tto\\t*\\t-\\t-\\tclass dismissed",
+    );
+    of("1", "from+", "\t\\x1b[2J\\\\x1b");
+    of("2", "from", "\tcaf\u{e9} \\u{202e}");
+    assert!(
+        entries(&text).contains(&"to+\t*\t-\t-\tbye".to_owned()),
+        "{text}"
+    );
+    of("1", "left", "\tclosed");
+    of("2", "left", "\tclosed");
+    assert_eq!(text.lines().count(), 10, "{text}");
+}
+
+/// The minutes of a class are those of all its hours, whatever ended the one before.
+#[test]
+fn a_transcript_goes_on_where_it_was() {
+    let folder = Folder::new("records-goes-on");
+    let file = folder.path("class");
+    let (older, torn) = ("older\tminutes\n", "2026-11-22T09:11:33.123Z\tfrom\t1\ttor");
+    fs::write(&file, format!("{older}{torn}")).unwrap();
+    for word in ["first", "second"] {
+        let hub = Hub::start(&["-v", "--transcript", &file]);
+        let mut ana = hub.join_seen();
+        ana.write_all(format!("{word}\n").as_bytes()).unwrap();
+        wait_for_file(&file, |text| text.contains(&format!("\t{word}\n")));
+    }
+    let kept = text(&file);
+    let added = kept
+        .strip_prefix(&format!("{older}{torn}\n"))
+        .expect("it keeps what it had, and a line is a line");
+    assert_eq!(
+        events(added),
+        ["joined", "from", "joined", "from"],
+        "{added}"
+    );
+}
+
+#[test]
+fn a_chats_transcript_has_the_names_and_a_private_word_whom_it_was_for() {
+    let folder = Folder::new("records-chat");
+    let file = folder.path("chat");
+    let args = ["-l", "0", "--chat", "--name", "Bob", "--transcript", &file];
+    let mut bob = Terminal::of_kind("xterm", support::MUXNC, &args);
+    let port = support::listening_port(&bob.screen);
+    let mut ana = support::connect(port);
+    // One read, in which the name changes.
+    ana.write_all(b"hi\n/nick Ana\nit is me\n").unwrap();
+    bob.screen.wait_for("it is me");
+    bob.press("hello all\r");
+    bob.screen.wait_for("hello all");
+    support::pause();
+    bob.press("/msg 1 hello Ana\r");
+    let addr = ana.local_addr().unwrap();
+    let text = wait_for_file(&file, |text| text.contains("hello Ana"));
+    assert_eq!(
+        entries(&text),
+        [
+            format!("joined\t1\t{addr}\tuser1\t"),
+            format!("from\t1\t{addr}\tuser1\thi"),
+            format!("asked\t1\t{addr}\tuser1\t/nick Ana"),
+            format!("from\t1\t{addr}\tAna\tit is me"),
+            String::from("to\t*\t-\tBob\thello all"),
+            format!("to\t1\t{addr}\tAna\thello Ana"),
+        ]
+    );
+}
+
+#[test]
+fn the_end_of_one_that_was_cut_off_tells_why() {
+    let folder = Folder::new("records-kick");
+    let file = folder.path("class");
+    let mut bob = Terminal::of_kind("xterm", support::MUXNC, &["-l", "0", "--transcript", &file]);
+    let port = support::listening_port(&bob.screen);
+    let mut ana = support::connect(port);
+    bob.screen.wait_for("joined");
+    bob.press("/kick 1 too\tloud\r");
+    let text = wait_for_file(&file, |text| text.contains("\tleft\t"));
+    assert!(text.contains("\tcut off by the operator: too"), "{text}");
+    let _ = ana.read(&mut [0; 10]);
+}
+
+#[test]
+fn a_transcript_on_stdout_stands_for_what_is_said() {
+    let mut hub = Hub::start(&["-v", "--transcript", "-"]);
+    let mut ana = hub.join_seen();
+    ana.write_all(b"hello\n").unwrap();
+    hub.process.stdout.wait_for("\thello\n");
+    hub.process.type_in("hi\n");
+    expect_bytes(&mut ana, "hi\n");
+    drop(ana);
+    hub.process.end_input();
+    hub.process.expect_status(0);
+    let text = hub.process.stdout.text();
+    assert_eq!(events(&text), ["joined", "from", "to", "left"], "{text}");
+}
+
+#[test]
+fn a_stuck_stdout_holds_no_class_up_and_loses_no_word_of_a_peer() {
+    let (mut reader, writer) = support::pipe();
+    let mut command = piped(support::MUXNC, &["-l", "0", "-v", "--transcript", "-"]);
+    let mut hub = Hub::start_command(command.stdout(writer));
+    drop(command);
+    let mut ana = hub.join_seen();
+    // More than the pipe, the queue and the sockets take.
+    let mut flood = hub.join_seen();
+    let line = [[b'x'; 99].as_slice(), b"\n"].concat();
+    const LINES: usize = 200_000;
+    let sender = std::thread::spawn(move || {
+        for _ in 0..LINES / 100 {
+            flood.write_all(&line.repeat(100)).unwrap();
+        }
+        // To close it with something unread would take the last of it back.
+        flood
+    });
+    hub.process.type_in("can you hear me?\n");
+    expect_bytes(&mut ana, "can you hear me?\n");
+    drop(hub.join_seen());
+    let mut lines = BufReader::new(&mut reader).lines();
+    let mut said = 0;
+    while said < LINES {
+        let line = lines.next().expect("it goes on");
+        let line = line.unwrap_or_else(|error| {
+            panic!("{error} after {said} lines: {}", hub.process.stderr.text())
+        });
+        said += usize::from(line.contains("\tfrom\t2\t"));
+    }
+    drop(sender.join());
+}
+
+#[test]
+fn a_participant_can_look_at_both_directions() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut process = muxnc(&["-x", "-", "127.0.0.1", &port]);
+    let (mut stream, _) = listener.accept().unwrap();
+    process.type_in("ping\n");
+    process.stdout.wait_for("   ping.\n");
+    expect_bytes(&mut stream, "ping\n");
+    stream.write_all(b"pong\n").unwrap();
+    process.stdout.wait_for("   pong.\n");
+    drop(stream);
+    process.end_input();
+    process.expect_status(0);
+    let text = process.stdout.text();
+    assert_eq!(text.lines().count(), 4, "{text}");
+    assert!(!text.contains("\npong"), "{text}");
+}
+
+#[test]
+fn a_participant_whose_record_is_not_read_loses_nothing_of_it() {
+    let (mut reader, writer) = support::pipe();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut command = piped(support::MUXNC, &["-o", "-", "127.0.0.1", &port]);
+    let mut process = Process::start(command.stdout(writer));
+    drop(command);
+    const LEN: u64 = 20_000_000;
+    let pattern = Pattern::bytes();
+    let mut stdin = process.stdin.take().unwrap();
+    let typed = pattern.clone();
+    let typist = std::thread::spawn(move || typed.write(&mut stdin, LEN).unwrap());
+    let (mut stream, _) = listener.accept().unwrap();
+    let server = {
+        let pattern = pattern.clone();
+        std::thread::spawn(move || assert_eq!(pattern.read(&mut stream, u64::MAX), LEN))
+    };
+    // Nothing of the record is read until the process has come to rest.
+    support::wait_at_rest(&process);
+    assert_eq!(pattern.read(&mut reader, u64::MAX), LEN);
+    typist.join().unwrap();
+    server.join().unwrap();
+    process.expect_status(0);
+}
+
+#[test]
+fn one_peer_has_a_transcript_too() {
+    let folder = Folder::new("records-once");
+    let file = folder.path("once");
+    let mut hub = Hub::start(&["--once", "--transcript", &file]);
+    let mut ana = hub.join();
+    ana.write_all(b"hello\nwor").unwrap();
+    hub.process.stdout.wait_for("hello\n");
+    hub.process.type_in("hi");
+    expect_bytes(&mut ana, "hi");
+    let addr = ana.local_addr().unwrap();
+    drop(ana);
+    hub.process.end_input();
+    hub.process.expect_status(0);
+    assert_eq!(
+        entries(&text(&file)),
+        [
+            format!("joined\t1\t{addr}\t-\t"),
+            format!("from\t1\t{addr}\t-\thello"),
+            format!("to+\t1\t{addr}\t-\thi"),
+            format!("from+\t1\t{addr}\t-\twor"),
+            format!("left\t1\t{addr}\t-\tclosed"),
+        ]
+    );
+}
+
+#[test]
+fn a_full_disk_is_told_once_and_by_the_status_and_ends_nothing() {
+    let mut hub = Hub::start(&["-v", "-o", "/dev/full", "--transcript", "/dev/full"]);
+    let mut ana = hub.join_seen();
+    for i in 0..10 {
+        ana.write_all(format!("line {i}\n").as_bytes()).unwrap();
+        hub.process.stdout.wait_for(&format!("line {i}\n"));
+        hub.process.type_in("and?\n");
+        expect_bytes(&mut ana, "and?\n");
+    }
+    drop(ana);
+    hub.process.end_input();
+    // Not all that was to be kept is.
+    hub.process.expect_status(1);
+    let said = hub.process.stderr.text();
+    let told = "write to /dev/full: no space left on device; what is recorded waits";
+    assert_eq!(said.matches(told).count(), 2, "once for each: {said}");
+    let missing = said.matches(" bytes of the record are missing in /dev/full\n");
+    assert_eq!(missing.count(), 2, "{said}");
+}
+
+#[test]
+fn a_disk_that_fills_up_keeps_what_it_took() {
+    let Some(disk) = FullDisk::new("records-full") else {
+        return;
+    };
+    let args = ["-l", "0", "-v", "-o", &disk.path("kept")];
+    let mut hub = Hub::start_command(&mut disk.muxnc(&args));
+    let mut ana = hub.join_seen();
+    let pattern = Pattern::bytes();
+    const LEN: u64 = 5_000_000;
+    pattern.write(&mut ana, LEN).unwrap();
+    let kept = disk.seen(&hub.process, "kept");
+    hub.process.stderr.wait_for("no space left on device");
+    let first = fs::read(&kept).unwrap();
+    assert_eq!(first.len(), FullDisk::ROOM);
+    pattern.expect(0, &first);
+    let shown = hub
+        .process
+        .stdout
+        .wait_until("all of it", |bytes| bytes.len() as u64 == LEN);
+    pattern.expect(0, &shown);
+    hub.process.type_in("still there?\n");
+    expect_bytes(&mut ana, "still there?\n");
+    // As soon as there is room it goes on with what waited, and tells how much did not.
+    disk.make_room(&hub.process);
+    let told = hub
+        .process
+        .stderr
+        .wait_for(" bytes of the record are missing\n");
+    let missing = told
+        .lines()
+        .find(|line| line.contains("it is written again, and "));
+    let missing =
+        missing.and_then(|line| line.split("and ").last()?.split(' ').next()?.parse().ok());
+    let missing: u64 = missing.expect("a number");
+    let said = "still there?\n".len() as u64;
+    eventually("what waited is written", || {
+        fs::metadata(&kept).unwrap().len() + missing == LEN + said
+    });
+    let all = fs::read(&kept).unwrap();
+    pattern.expect(0, &all[..FullDisk::ROOM + 1]);
+    assert!((LEN - 4_000_000..LEN).contains(&missing), "{missing}");
+    ana.write_all(b"and on\n").unwrap();
+    eventually("it goes on", || {
+        fs::read(&kept).unwrap().ends_with(b"and on\n")
+    });
+}
+
+/// Whoever reads a pipe may leave and come again.
+#[test]
+fn a_pipe_whose_reader_comes_again_is_written_again() {
+    if !installed(&["mkfifo"]) {
+        return;
+    }
+    let folder = Folder::new("records-reader");
+    let fifo = folder.path("fifo");
+    assert!(piped("mkfifo", &[&fifo]).status().unwrap().success());
+    let open = || File::options().read(true).write(true).open(&fifo).unwrap();
+    let mut reader = open();
+    let mut hub = Hub::start(&["-v", "-o", &fifo]);
+    let mut ana = hub.join_seen();
+    ana.write_all(b"one\n").unwrap();
+    let mut buffer = [0; 4];
+    reader.read_exact(&mut buffer).unwrap();
+    assert_eq!(&buffer, b"one\n");
+    drop(reader);
+    ana.write_all(b"two\n").unwrap();
+    hub.process
+        .stderr
+        .wait_for("broken pipe; what is recorded waits");
+    reader = open();
+    // It is tried again with what is recorded next, a second later.
+    let mut got = Vec::new();
+    eventually("it is tried again", || {
+        ana.write_all(b"tick\n").unwrap();
+        hub.process
+            .stderr
+            .text()
+            .contains("it is written again, and 0 bytes")
+    });
+    ana.write_all(b"last\n").unwrap();
+    while !got.ends_with(b"last\n") {
+        let mut byte = [0];
+        reader.read_exact(&mut byte).unwrap();
+        got.push(byte[0]);
+    }
+    assert!(got.starts_with(b"two\ntick\n"), "nothing is missing");
+    drop(ana);
+    hub.process.end_input();
+}
+
+#[test]
+fn a_pipe_that_nobody_empties_stops_no_class_and_what_is_lost_is_counted() {
+    if !installed(&["mkfifo"]) {
+        return;
+    }
+    let folder = Folder::new("records-fifo");
+    let fifo = folder.path("fifo");
+    assert!(piped("mkfifo", &[&fifo]).status().unwrap().success());
+    // Open for both, so that opening waits for nobody.
+    let mut reader = File::options().read(true).write(true).open(&fifo).unwrap();
+    let mut hub = Hub::start(&["-v", "-o", &fifo]);
+    let mut ana = hub.join_seen();
+    let pattern = Pattern::bytes();
+    const LEN: u64 = 8_000_000;
+    pattern.write(&mut ana, LEN).unwrap();
+    let shown = hub
+        .process
+        .stdout
+        .wait_until("all of it", |bytes| bytes.len() as u64 == LEN);
+    pattern.expect(0, &shown);
+    hub.process.type_in("still there?\n");
+    expect_bytes(&mut ana, "still there?\n");
+    // What it did take is right, and when it is empty again it is told what is missing.
+    let mut buffer = vec![0; 1_000_000];
+    reader.read_exact(&mut buffer).unwrap();
+    pattern.expect(0, &buffer);
+    std::thread::spawn(move || while reader.read(&mut buffer).is_ok_and(|count| count > 0) {});
+    hub.process
+        .stderr
+        .wait_for("pieces of the record did not fit");
+    drop(ana);
+    hub.process.end_input();
+    hub.process.expect_status(0);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_told_before_anything_listens() {
+    let folder = Folder::new("records-refused");
+    let directory = folder.path("");
+    let missing = folder.path("missing/file");
+    let fifo = folder.path("fifo");
+    let (_master, slave) = support::pty();
+    let terminal = rustix::termios::ttyname(&slave, Vec::new()).unwrap();
+    let mut cases = vec![
+        (directory, "is a directory"),
+        (missing, "no such file or directory"),
+        (terminal.to_str().unwrap().to_owned(), "it is a terminal\n"),
+    ];
+    if installed(&["mkfifo"]) {
+        assert!(piped("mkfifo", &[&fifo]).status().unwrap().success());
+        cases.push((fifo, "nobody reads it\n"));
+    }
+    for (file, why) in &cases {
+        for option in ["-o", "-x", "--transcript"] {
+            let mut hub = muxnc(&["-l", "0", "-v", option, file]);
+            hub.expect_status(1);
+            let said = hub.stderr.text();
+            let told = format!("muxnc: open {file}: {why}");
+            assert!(said.starts_with(&told), "{said}");
+            assert!(!said.contains("listening"), "{said}");
+        }
+        let mut participant = muxnc(&["-o", file, "127.0.0.1", "1"]);
+        participant.expect_status(1);
+        assert!(contains(&participant.stderr.bytes(), why.as_bytes()));
+    }
+}

@@ -1,0 +1,432 @@
+//! UDP: one other side (`-u HOST PORT`), and whoever sends something (`-l -u PORT`), with real peers.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::support;
+use crate::support::DEADLINE;
+use crate::support::MUXNC;
+use crate::support::Namespace;
+use crate::support::Process;
+use crate::support::Terminal;
+use crate::support::eventually;
+use crate::support::installed;
+use crate::support::listening_port;
+use crate::support::muxnc;
+use crate::support::piped;
+use crate::support::while_stopped;
+
+const HOST: &str = "127.0.0.1";
+
+/// A socket with a deadline, and its port.
+fn socket() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind((HOST, 0)).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let port = socket.local_addr().unwrap().port().to_string();
+    (socket, port)
+}
+
+/// The next datagram that comes there.
+#[track_caller]
+fn next(socket: &UdpSocket) -> Vec<u8> {
+    let mut buffer = vec![0; 65536];
+    let (len, from) = socket.recv_from(&mut buffer).expect("a datagram");
+    socket.connect(from).unwrap();
+    buffer.truncate(len);
+    buffer
+}
+
+/// A hub, and a socket that talks to it.
+fn hub(options: &[&str]) -> (Process, UdpSocket) {
+    let hub = muxnc(&[&["-lvu"], options, &[HOST, "0"]].concat());
+    let port = listening_port(&hub.stderr);
+    let (socket, _) = socket();
+    socket.connect((HOST, port)).unwrap();
+    (hub, socket)
+}
+
+// One other side
+
+#[test]
+fn a_line_is_a_datagram_and_what_is_no_text_is_one() {
+    let (server, port) = socket();
+    let mut alice = muxnc(&["-u", HOST, &port]);
+    alice.type_in("one\ntwo\n");
+    assert_eq!(next(&server), b"one\n");
+    assert_eq!(next(&server), b"two\n");
+    alice.type_in("no end");
+    assert_eq!(next(&server), b"no end");
+    let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x0acloudflare\x03com\0\0\x01\0\x01";
+    alice.type_in(question);
+    assert_eq!(next(&server), question);
+    alice.type_in([&[b'x'; 1201][..], b"\n"].concat());
+    assert_eq!(next(&server).len(), 1200);
+    assert_eq!(next(&server), b"x\n");
+    // Back, byte for byte, an empty one too, which is no end.
+    server.send(b"").unwrap();
+    let all: Vec<u8> = (0..=255).collect();
+    server.send(&all).unwrap();
+    alice.stdout.wait_until("all bytes", |got| got == all);
+    assert!(alice.is_running());
+}
+
+#[test]
+fn c_sends_crlf_and_d_waits() {
+    let (server, port) = socket();
+    let mut alice = muxnc(&["-u", "-C", "-d", "300ms", HOST, &port]);
+    alice.type_in("a\nb\n");
+    assert_eq!(next(&server), b"a\r\n");
+    let start = Instant::now();
+    assert_eq!(next(&server), b"b\r\n");
+    assert!(start.elapsed() >= Duration::from_millis(200));
+}
+
+#[test]
+fn q_leaves_after_the_end_of_stdin_and_send_only_at_once() {
+    let (server, port) = socket();
+    let mut alice = muxnc(&["-u", "-q", "1s", HOST, &port]);
+    alice.type_in("question\n");
+    alice.end_input();
+    assert_eq!(next(&server), b"question\n");
+    server.send(b"answer\n").unwrap();
+    alice.expect_status(0);
+    assert_eq!(alice.stdout.text(), "answer\n");
+    let (server, port) = socket();
+    let mut alice = muxnc(&["-u", "--send-only", HOST, &port]);
+    alice.type_in("said\n");
+    alice.end_input();
+    alice.expect_status(0);
+    assert_eq!(next(&server), b"said\n");
+    // Without either it stays.
+    let mut alice = muxnc(&["-u", "-v", HOST, &port]);
+    alice.end_input();
+    alice
+        .stderr
+        .wait_for("stdin has ended; what comes is shown");
+    assert!(alice.is_running());
+}
+
+#[test]
+fn i_ends_a_silence() {
+    let (server, port) = socket();
+    let mut alice = muxnc(&["-u", "-i", "500ms", HOST, &port]);
+    alice.type_in("hello\n");
+    assert_eq!(next(&server), b"hello\n");
+    alice.expect_status(1);
+    let said = alice.stderr.text();
+    assert!(said.contains("nothing came or went"), "{said}");
+    muxnc(&["-u", "--recv-only", "-i", "100ms", HOST, &port]).expect_status(0);
+}
+
+#[test]
+fn that_nobody_listens_is_told() {
+    let (server, port) = socket();
+    drop(server);
+    for args in [
+        &["-u", HOST, &port][..],
+        &["-u", "--send-only", HOST, &port],
+    ] {
+        let mut alice = muxnc(args);
+        alice.type_in("anybody?\n");
+        alice.end_input();
+        alice.expect_status(1);
+        assert_eq!(
+            alice.stderr.text(),
+            format!(
+                "muxnc: talk to 127.0.0.1:{port} by UDP: connection refused\n  Nothing listens on that UDP \
+                 port, as the machine there said (ICMP).\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_it() {
+    let (server, port) = socket();
+    let mut shell = piped(
+        "sh",
+        &[
+            "-c",
+            "\"$0\" -u -p \"$2\" 127.0.0.1 \"$1\" | head -c 1",
+            MUXNC,
+        ],
+    );
+    let (other, from) = socket();
+    drop(other);
+    let mut shell = Process::start(shell.args([&port, &from]));
+    shell.type_in("hello\n");
+    assert_eq!(next(&server), b"hello\n");
+    let from: u16 = from.parse().unwrap();
+    eventually("it ends", || {
+        let _ = server.send_to(b"more\n", (HOST, from));
+        !shell.is_running()
+    });
+    shell.expect_status(0);
+}
+
+// Whoever sends something
+
+#[test]
+fn what_is_typed_goes_to_everybody_who_was_heard() {
+    let (mut hub, ana) = hub(&[]);
+    // What was typed before waits for the first.
+    hub.type_in("first\n");
+    ana.send(b"Hello, I am Ana\n").unwrap();
+    assert_eq!(next(&ana), b"first\n");
+    hub.stderr.wait_for("is heard, 1 here");
+    let (ben, _) = socket();
+    ben.connect(ana.peer_addr().unwrap()).unwrap();
+    ben.send(b"And I am Ben\n").unwrap();
+    hub.stderr.wait_for("is heard, 2 here");
+    hub.type_in("to both\n");
+    assert_eq!(next(&ana), b"to both\n");
+    assert_eq!(next(&ben), b"to both\n");
+    assert_eq!(hub.stdout.text(), "Hello, I am Ana\nAnd I am Ben\n");
+}
+
+/// Who spoke once gets three times as much at most, and whoever spoke again everything.
+#[test]
+fn whoever_spoke_once_only_is_no_target() {
+    let (mut hub, ana) = hub(&[]);
+    ana.send(b"12345").unwrap();
+    hub.stdout.wait_for("12345");
+    hub.type_in("123456789012345\n");
+    hub.stderr
+        .wait_for("16 bytes did not go to 1 who spoke once only");
+    hub.type_in("12345678901234\n");
+    assert_eq!(next(&ana), b"12345678901234\n");
+    // However often, it is told now and then only.
+    hub.type_in("x\n".repeat(40));
+    hub.stderr.wait_for("more datagrams did not go to somebody");
+    ana.send(b"").unwrap();
+    hub.type_in("y\n");
+    ana.send(b"again").unwrap();
+    hub.stdout.wait_for("12345again");
+    let long = format!("{}\n", "long".repeat(200));
+    hub.type_in(&long);
+    loop {
+        let got = next(&ana);
+        if got == long.as_bytes() {
+            break;
+        }
+        assert!(got == b"x\n" || got == b"y\n", "{got:?}");
+    }
+}
+
+#[test]
+fn whoever_is_silent_is_answered_no_more() {
+    let (mut hub, ana) = hub(&["-i", "1s"]);
+    ana.send(b"hello\n").unwrap();
+    hub.stderr.wait_for("was silent for long, 0 here");
+    // It waits for the next one.
+    hub.type_in("later\n");
+    let (ben, _) = socket();
+    ben.connect(ana.peer_addr().unwrap()).unwrap();
+    ben.send(b"hi\n").unwrap();
+    assert_eq!(next(&ben), b"later\n");
+    ana.set_nonblocking(true).unwrap();
+    assert!(ana.recv(&mut [0; 10]).is_err());
+}
+
+/// On a stream not a byte is added, but between two who end no line.
+#[test]
+fn a_stream_has_what_came() {
+    let (hub, ana) = hub(&[]);
+    let (ben, _) = socket();
+    ben.connect(ana.peer_addr().unwrap()).unwrap();
+    let all: Vec<u8> = (0..=255).collect();
+    ana.send(&all).unwrap();
+    ana.send(b"more").unwrap();
+    hub.stdout.wait_for("more");
+    ben.send(b"42").unwrap();
+    let expected = [&all[..], b"more\n42"].concat();
+    hub.stdout
+        .wait_until("all", |got| got.len() >= expected.len());
+    assert_eq!(hub.stdout.bytes(), expected);
+}
+
+/// At a terminal each datagram is a line, with who sent it from the second on, and acts on nothing.
+#[test]
+fn a_terminal_has_labels_and_whole_lines() {
+    let mut hub = Terminal::muxnc(&["-lu", HOST, "0"]);
+    let port = listening_port(&hub.screen);
+    let (ana, ben) = (socket().0, socket().0);
+    ana.connect((HOST, port)).unwrap();
+    ben.connect((HOST, port)).unwrap();
+    ana.send(b"<13>no end").unwrap();
+    hub.screen.wait_for("<13>no end");
+    ana.send(b"next\x1b[2J").unwrap();
+    hub.screen.wait_for("next^[[2J\r\n");
+    ben.send(b"other\n").unwrap();
+    hub.screen.wait_for("other");
+    let screen = support::without_marks(&hub.screen.text());
+    assert!(screen.contains("[2] other"), "{screen}");
+    assert!(!screen.contains("no endnext"), "{screen}");
+    hub.press("hi\r");
+    assert_eq!(next(&ana), b"hi\n");
+    assert_eq!(next(&ben), b"hi\n");
+    // No command, and nothing for one alone, goes to everybody.
+    for line in ["/msg 1 psst", "/who", ".msg 1 psst", "//who"] {
+        support::pause();
+        hub.press(format!("{line}\r"));
+    }
+    assert_eq!(next(&ana), b"/who\n");
+    hub.screen.wait_for("muxnc: a hub of UDP has no commands");
+}
+
+/// The same with an edit line; what is pasted is text, whatever it begins with, unless it is for one alone.
+#[test]
+fn no_command_goes_to_everybody() {
+    let mut hub = Terminal::of_kind("xterm", MUXNC, &["-lu", HOST, "0"]);
+    let port = listening_port(&hub.screen);
+    let ana = socket().0;
+    ana.connect((HOST, port)).unwrap();
+    ana.send(b"one\n").unwrap();
+    ana.send(b"two\n").unwrap();
+    hub.screen.wait_for("two");
+    for line in ["/msg 1 psst", "/quit", "7msg 1 psst", "//who"] {
+        support::pause();
+        hub.press(format!("{line}\r"));
+    }
+    assert_eq!(next(&ana), b"/who\n");
+    hub.screen.wait_for(" a hub of UDP has no commands");
+    support::pause();
+    hub.press("\x1b[200~/msg 1 psst\r//x\r/etc/hosts\r\x1b[201~");
+    assert_eq!(next(&ana), b"//x\n");
+    assert_eq!(next(&ana), b"/etc/hosts\n");
+}
+
+/// Who floods a hub that is stopped, or whose stdout is stuck, loses what does not fit, and no more.
+#[test]
+fn a_stuck_stdout_stops_nobody() {
+    // Nobody reads the pipe that it is.
+    let (_stuck, stdout) = std::io::pipe().unwrap();
+    let mut hub = piped(MUXNC, &["-lvu", "-q", "100ms", HOST, "0"]);
+    let mut hub = Process::start(hub.stdout(stdout));
+    let port = listening_port(&hub.stderr);
+    let (ana, _) = socket();
+    ana.connect((HOST, port)).unwrap();
+    for _ in 0..3000 {
+        ana.send(&[b'x'; 1200]).unwrap();
+    }
+    hub.type_in("still here\n");
+    assert_eq!(next(&ana), b"still here\n");
+    // What came was not all shown.
+    hub.end_input();
+    hub.expect_status(1);
+    hub.stderr.wait_for("stdout did not take the last ");
+}
+
+#[test]
+fn many_addresses_are_told_of_in_sums() {
+    let (hub, ana) = hub(&[]);
+    let sockets: Vec<UdpSocket> = (0..60).map(|_| socket().0).collect();
+    while_stopped(&hub, || {
+        for socket in &sockets {
+            socket.connect(ana.peer_addr().unwrap()).unwrap();
+            socket.send(b"x\n").unwrap();
+        }
+    });
+    hub.stderr.wait_for("more addresses were heard");
+    let told = hub.stderr.text();
+    assert!(told.matches(" is heard, ").count() < 30, "{told}");
+}
+
+// Real peers
+
+#[test]
+fn netcats_take_part_and_are_taken_part_in() {
+    for (program, args) in [
+        ("nc.openbsd", &["-u"][..]),
+        ("ncat", &["-u"]),
+        ("socat", &["-"]),
+        (MUXNC, &["-u"]),
+    ] {
+        if program != MUXNC && !installed(&[program]) {
+            continue;
+        }
+        let mut hub = muxnc(&["-lvu", HOST, "0"]);
+        let port = listening_port(&hub.stderr).to_string();
+        let place = format!("UDP:{HOST}:{port}");
+        let args = match program {
+            "socat" => [args, &[&*place]].concat(),
+            _ => [args, &[HOST, &port]].concat(),
+        };
+        let mut ana = Process::start(&mut piped(program, &args));
+        ana.type_in("Hello from a netcat\n");
+        hub.stdout.wait_for("Hello from a netcat\n");
+        hub.type_in("Hello back\n");
+        ana.stdout.wait_for("Hello back\n");
+    }
+    if installed(&["nc.openbsd"]) {
+        let (held, port) = socket();
+        drop(held);
+        let mut nc = Process::start(&mut piped("nc.openbsd", &["-lu", HOST, &port]));
+        let table = || std::fs::read_to_string("/proc/net/udp").unwrap();
+        let place = format!("0100007F:{:04X}", port.parse::<u16>().unwrap());
+        eventually("nc listens", || table().contains(&place));
+        let mut ana = muxnc(&["-u", HOST, &port]);
+        ana.type_in("Hello\n");
+        nc.stdout.wait_for("Hello\n");
+        nc.type_in("back\n");
+        ana.stdout.wait_for("back\n");
+    }
+}
+
+/// A question to a name server, as a script asks it, and one line to a log.
+#[test]
+fn a_name_server_is_asked_and_a_log_is_kept() {
+    if installed(&["python3"]) {
+        let script = "import socket\n\
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0))\n\
+            print(s.getsockname()[1], flush=True)\n\
+            q, a = s.recvfrom(512)\n\
+            s.sendto(q[:2] + b'\\x81\\x80\\0\\x01\\0\\x01\\0\\0\\0\\0' + q[12:] + \
+            b'\\xc0\\x0c\\0\\x01\\0\\x01\\0\\0\\0\\x3c\\0\\x04\\xc0\\0\\x02\\x07', a)\n";
+        let server = Process::start(&mut piped("python3", &["-c", script]));
+        let port = server.stdout.wait_for("\n").trim().to_owned();
+        let mut ask = muxnc(&["-u", "-q", "1s", HOST, &port]);
+        let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x0acloudflare\x03com\0\0\x01\0\x01";
+        ask.type_in(question);
+        ask.end_input();
+        ask.expect_status(0);
+        let answer = ask.stdout.bytes();
+        assert!(answer.starts_with(b"\x12\x34\x81\x80"), "{answer:?}");
+        assert!(answer.ends_with(&[192, 0, 2, 7]), "{answer:?}");
+    }
+    if installed(&["logger"]) {
+        let (hub, _) = hub(&[]);
+        let port = listening_port(&hub.stderr).to_string();
+        let log = piped(
+            "logger",
+            &["-n", HOST, "-P", &port, "-d", "a line for the log"],
+        )
+        .output();
+        assert!(log.unwrap().status.success());
+        hub.stdout.wait_for("a line for the log");
+        assert!(hub.stdout.text().starts_with("<13>"));
+    }
+}
+
+#[test]
+fn both_families_are_heard_by_default() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    let hub = Process::start(&mut namespace.piped(MUXNC, &["-lvu", "7000"]));
+    hub.stderr
+        .wait_for("listening on [::]:7000 (UDP, IPv4 and IPv6)");
+    for (number, host) in [HOST, "::1"].iter().enumerate() {
+        let mut ana = Process::start(&mut namespace.piped(MUXNC, &["-u", host, "7000"]));
+        ana.type_in("hello\n");
+        let place = match number {
+            0 => String::from("[1] 127.0.0.1:"),
+            _ => String::from("[2] [::1]:"),
+        };
+        hub.stderr.wait_for(&place);
+    }
+    let mut second = Process::start(&mut namespace.piped(MUXNC, &["-lu", "7000"]));
+    second.expect_status(1);
+    assert!(second.stderr.text().contains("address already in use"));
+}
