@@ -402,6 +402,8 @@ impl<L> Accept<L> {
 /// A peer has an answer, and is closed when it had time to read that.
 fn end_answered<S: Stream, D: Device>(key: usize, peers: &mut Peers<S, D>, now: Instant) {
     if let Some(conn) = peers.arriving_mut(key) {
+        // Only the end now: close(2) with bytes of the peer's unread would send a reset, which may
+        // destroy the answer before the peer reads it (RFC 1122, 4.2.2.13; RFC 2525, 2.17).
         conn.shutdown();
         peers.let_read_why(key, now);
     }

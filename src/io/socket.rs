@@ -170,6 +170,8 @@ impl Stream for Socket {
     }
 
     fn shutdown(&mut self) -> io::Result<()> {
+        // The FIN goes out behind all that was written, and the other direction stays open
+        // (shutdown(2); RFC 9293, 3.6).
         match &mut self.kind {
             Kind::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Kind::Unix(stream) => stream.shutdown(Shutdown::Write),
@@ -177,6 +179,7 @@ impl Stream for Socket {
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
+        // SO_ERROR gives an error once and clears it (socket(7)).
         let taken = match &self.kind {
             Kind::Tcp(stream) => stream.take_error(),
             Kind::Unix(stream) => stream.take_error(),

@@ -117,6 +117,8 @@ impl Terminal {
                 modes.special_codes[key] = NO_CHARACTER;
             }
         }
+        // A read returns as soon as there is one byte, and no timer of the kernel's runs
+        // (termios(3), MIN > 0, TIME == 0).
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
         // Now, not after the output or without what was typed ahead: neither is ours to wait for

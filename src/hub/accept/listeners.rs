@@ -84,6 +84,8 @@ impl<L> Listeners<L> {
         let mut all = self.all.iter_mut().flatten();
         while let Some(ready) = all.find(|one| one.ready.is_readable()) {
             match world.accept(&mut ready.listener) {
+                // From now on only a connection that arrives later makes an event (epoll(7),
+                // edge-triggered): until here the listener has to count as ready.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.ready.read_blocked(),
                 Ok(_) if ready.turns_away => return Some(Ok(Accepted::TurnedAway)),
                 accepted => {
