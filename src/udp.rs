@@ -7,14 +7,13 @@
 //! ```
 //!
 //! There is no connection: nothing ends but stdin, a time that somebody set, or by a signal, and whatever is lost on the
-//! way is lost. Who is answered [`Senders`] decides, what is a datagram [`Datagrams`], and what comes goes to the
-//! [`Screen`] as in a hub: with labels as soon as there are several, and each datagram on a line of its own where
-//! that is a terminal.
+//! way is lost. Who is answered, what is a datagram, what is told and when it is over an [`Exchange`] decides; this
+//! file owns the Poll, the socket, stdin and what is shown. What comes goes to the [`Screen`] as in a hub: with labels
+//! as soon as there are several, and each datagram on a line of its own where that is a terminal.
 //!
 //! It promises: a stdout that is stuck stops nothing but the reading of datagrams (which the kernel throws away then,
 //! once its buffer is full); nothing that comes grows memory without a bound.
 
-use std::collections::VecDeque;
 use std::io;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -26,23 +25,18 @@ use mio::Poll;
 use mio::Token;
 
 use crate::client::Traffic;
-use crate::engine::command::Typed;
-use crate::engine::command::understand;
-use crate::engine::crlf::Crlf;
-use crate::engine::datagrams::Datagrams;
 use crate::engine::editor::Event;
 use crate::engine::flow::Proof;
-use crate::engine::limiter;
-use crate::engine::limiter::Limiter;
-use crate::engine::private::is_private;
 use crate::engine::room::Label;
 use crate::engine::room::Policy;
 use crate::engine::screen::Overflow;
 use crate::engine::screen::Screen;
-use crate::engine::senders::Heard;
-use crate::engine::senders::Senders;
+use crate::engine::udp::Ending;
+use crate::engine::udp::Exchange;
+use crate::engine::udp::Rules;
+use crate::engine::udp::Weight;
+use crate::engine::udp::for_everybody;
 use crate::hub::display::Display;
-use crate::io::addr::Addr;
 use crate::io::confine::Kept;
 use crate::io::confine::confine;
 use crate::io::console::Console;
@@ -62,6 +56,7 @@ use crate::io::stdin::Stdin;
 use crate::io::stream::Received;
 use crate::io::terminal::Terminal;
 use crate::io::udp::Moved;
+use crate::io::udp::Peer;
 use crate::io::udp::Udp;
 use crate::status::NOTICE;
 use crate::status::Status;
@@ -84,12 +79,6 @@ const CHUNK: usize = 64 * 1024;
 
 /// Datagrams moved in a direction before the other gets its turn.
 const ROUNDS: usize = 64;
-
-/// How long whoever was heard is answered, if nobody says.
-pub const REMEMBERED: Duration = Duration::from_secs(600);
-
-/// How many of those who are new are told one by one, at once.
-const BURST: u32 = 10;
 
 /// Whom datagrams go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,12 +119,21 @@ pub struct Settings {
 /// # Errors
 /// It cannot listen or send, nobody listens there, the terminal is gone, …
 pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
-    let (udp, others) = match &settings.place {
+    let rules = Rules {
+        silence: settings.idle_timeout,
+        quit_after: settings.quit_after,
+        delay: settings.delay,
+        crlf: settings.crlf,
+        sends_only: settings.traffic == Traffic::SendOnly,
+        receives_only: settings.traffic == Traffic::ReceiveOnly,
+    };
+    let now = Instant::now();
+    let (udp, other, exchange) = match &settings.place {
         Place::To(remote) => {
             let (udp, addr) = Udp::connect(remote)?;
             let told = "a line is a datagram, and nothing tells of those that are lost";
             log::info!(target: NOTICE, "sending to {addr} (UDP: {told})");
-            (udp, Others::One(addr))
+            (udp, Some(addr), Exchange::with_one(rules, now))
         }
         Place::At(bind) => {
             let (udp, told) = Udp::bind(bind)?;
@@ -143,17 +141,12 @@ pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
                 0 => notices.say(format!("listening on {told}")),
                 _ => log::info!(target: NOTICE, "listening on {told}"),
             }
-            let many = Many {
-                senders: Senders::new(settings.idle_timeout.unwrap_or(REMEMBERED)),
-                news: Limiter::new(BURST, limiter::EACH),
-                unsent: Limiter::new(BURST, limiter::EACH),
-            };
-            (udp, Others::Many(Box::new(many)))
+            (udp, None, Exchange::with_many(rules, now))
         }
     };
     let starting = |error: io::Error| Error::system("start the event loop", &error);
-    let mut talk = Talk::open(udp, others, settings, notices).map_err(starting)?;
-    if matches!(talk.others, Others::Many(_)) {
+    let mut talk = Talk::open(udp, other, exchange, settings, notices).map_err(starting)?;
+    if other.is_none() {
         // All is open that ever will be.
         confine(&Kept::default());
     }
@@ -164,51 +157,13 @@ pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
 /// What an operator is told who types what a hub takes for a command, or for one alone.
 const NO_COMMANDS: &str = "a hub of UDP has no commands, and that was not sent: // says it";
 
-/// What of a line that was typed at a hub is for everybody, if it is.
-fn said(line: &[u8]) -> Option<&[u8]> {
-    let text = String::from_utf8_lossy(line);
-    match understand(text.trim_end()) {
-        Typed::Say(_) if line.starts_with(b"//") => Some(&line[1..]),
-        Typed::Say(_) => Some(line),
-        Typed::Do(_) | Typed::Explain(_) => None,
-    }
-}
-
-/// Who is at the other ends.
-enum Others {
-    One(SocketAddr),
-    Many(Box<Many>),
-}
-
-/// Whoever was heard.
-struct Many {
-    senders: Senders<SocketAddr>,
-    /// Of those who are new, and of those who are forgotten.
-    news: Limiter,
-    /// Of what did not go to those who spoke once only.
-    unsent: Limiter,
-}
-
-/// A datagram that goes out, and to whom it has not gone yet.
-struct Outgoing {
-    datagram: Vec<u8>,
-    to: VecDeque<Option<SocketAddr>>,
-}
-
 struct Talk {
     poll: Poll,
     udp: Udp,
-    others: Others,
+    /// The one other side, if there is one only.
+    other: Option<SocketAddr>,
+    exchange: Exchange<Peer>,
     input: Input<Descriptor>,
-    /// When stdin ended.
-    ended: Option<Instant>,
-    datagrams: Datagrams,
-    crlf: Option<Crlf>,
-    outgoing: Option<Outgoing>,
-    /// Until when nothing is sent (`-d`).
-    pause: Option<Instant>,
-    /// When something went or came last.
-    active: Instant,
     screen: Screen,
     display: Display<Descriptor>,
     policy: Policy,
@@ -220,7 +175,8 @@ struct Talk {
 impl Talk {
     fn open(
         mut udp: Udp,
-        others: Others,
+        other: Option<SocketAddr>,
+        exchange: Exchange<Peer>,
         settings: Settings,
         notices: &Notices,
     ) -> io::Result<Talk> {
@@ -238,20 +194,15 @@ impl Talk {
         let surface = stdout.surface(settings.raw_output);
         let has_console = input.console().is_some();
         let mut display = Display::new(stdout, stderr, has_console);
-        if matches!(others, Others::One(_)) {
+        if other.is_some() {
             display.end_with_stdout();
         }
         Ok(Talk {
             poll,
             udp,
-            others,
+            other,
+            exchange,
             input,
-            ended: None,
-            datagrams: Datagrams::default(),
-            crlf: settings.crlf.then(Crlf::default),
-            outgoing: None,
-            pause: None,
-            active: Instant::now(),
             screen: Screen::new(surface, Overflow::Backpressure),
             display,
             policy: Policy {
@@ -274,11 +225,10 @@ impl Talk {
             if let Some(status) = self.turn(now)? {
                 return Ok(status);
             }
-            let timeout = match self.is_busy() {
+            let now = Instant::now();
+            let timeout = match self.is_busy(now) {
                 true => Some(Duration::ZERO),
-                false => self
-                    .deadline()
-                    .map(|at| at.saturating_duration_since(Instant::now())),
+                false => self.deadline().map(|at| at.saturating_duration_since(now)),
             };
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
@@ -311,10 +261,11 @@ impl Talk {
             }
         }
         self.receive(now)?;
-        self.forget(now);
         self.read(now)?;
+        self.exchange.look(now);
         self.send(now)?;
-        let reads_keys = self.wants_input();
+        self.tell();
+        let reads_keys = self.exchange.wants_input();
         if let Some(console) = self.input.console_mut() {
             console.expect_keys(reads_keys);
         }
@@ -339,32 +290,18 @@ impl Talk {
             match self.udp.receive(&mut self.buffer) {
                 Moved::Done((len, from)) => self.hear(len, from, now),
                 Moved::Pending => return Ok(()),
-                Moved::Failed(error) => self.failed(&error, None)?,
+                Moved::Failed(error) => match self.other {
+                    Some(addr) => return Err(refused(addr, &error)),
+                    None => log::debug!("receive by UDP: {}", why(&error)),
+                },
             }
         }
         Ok(())
     }
 
     /// The first `len` bytes of the buffer came from there.
-    fn hear(&mut self, len: usize, from: SocketAddr, now: Instant) {
-        self.active = now;
-        let number = match &mut self.others {
-            Others::One(_) => 1,
-            Others::Many(many) => match many.senders.heard(from, len, now) {
-                Heard::Known(number) => number,
-                Heard::New(number, forgotten) => {
-                    if many.news.count(1, now) {
-                        let (from, here) = (Addr::from(from), many.senders.len());
-                        log::info!(target: NOTICE, "[{number}] {from} is heard, {here} here");
-                    }
-                    if let Some((number, addr)) = forgotten {
-                        log::debug!("[{number}] {} makes way", Addr::from(addr));
-                    }
-                    number
-                }
-                Heard::Crowd => 0,
-            },
-        };
+    fn hear(&mut self, len: usize, from: Peer, now: Instant) {
+        let number = self.exchange.heard(from, len, now);
         if self.settings.traffic == Traffic::SendOnly {
             return;
         }
@@ -382,15 +319,15 @@ impl Talk {
 
     /// What a line of that sender begins with.
     fn label(&self, number: u32) -> String {
-        let Others::Many(many) = &self.others else {
+        if self.other.is_some() || self.policy.surface.is_stream() {
             return String::new();
-        };
+        }
         let wanted = match self.policy.label {
-            Label::Auto => many.senders.ever() > 1,
+            Label::Auto => self.exchange.has_several(),
             Label::Always => true,
             Label::Never => false,
         };
-        if !wanted || self.policy.surface.is_stream() {
+        if !wanted {
             return String::new();
         }
         let (on, off) = self.policy.mark_of(number);
@@ -400,38 +337,14 @@ impl Talk {
         }
     }
 
-    /// Those who were not heard for long are answered no more.
-    fn forget(&mut self, now: Instant) {
-        let Others::Many(many) = &mut self.others else {
-            return;
-        };
-        while let Some((number, addr)) = many.senders.expired(now) {
-            if many.news.count(1, now) {
-                let (addr, here) = (Addr::from(addr), many.senders.len());
-                log::info!(target: NOTICE, "[{number}] {addr} was silent for long, {here} here");
-            }
-        }
-        if let Some(untold) = many.news.take_untold(now) {
-            log::info!(target: NOTICE, "{untold} more addresses were heard or silent for long");
-        }
-        if let Some(untold) = many.unsent.take_untold(now) {
-            log::warn!("{untold} more datagrams did not go to somebody who spoke once only");
-        }
-    }
-
     // What goes
 
-    /// Whether more of stdin is wanted.
-    fn wants_input(&self) -> bool {
-        self.ended.is_none() && self.outgoing.is_none() && self.datagrams.is_empty()
-    }
-
     fn read(&mut self, now: Instant) -> Result<(), Error> {
-        if !self.wants_input() {
+        if !self.exchange.wants_input() {
             return Ok(());
         }
         let mut ended = false;
-        let is_hub = matches!(self.others, Others::Many(_));
+        let is_hub = self.other.is_none();
         match &mut self.input {
             Input::None => {}
             Input::Plain(stdin) => {
@@ -445,10 +358,18 @@ impl Talk {
                                 self.display.echoed();
                             }
                             let read = &self.chunk[..count];
-                            let is_typed = is_hub && stdin.kind() == Kind::Terminal;
-                            match if is_typed { said(read) } else { Some(read) } {
-                                Some(said) => feed(&mut self.datagrams, self.crlf.as_mut(), said),
+                            let is_typed = stdin.kind() == Kind::Terminal;
+                            let text = match is_hub && is_typed {
+                                true => for_everybody(read, false),
+                                false => Some(read),
+                            };
+                            match text {
+                                Some(text) => self.exchange.feed(text, now),
                                 None => log::warn!("{NO_COMMANDS}"),
+                            }
+                            if is_typed {
+                                // A line, or what somebody sent off with Ctrl-D.
+                                self.exchange.finish();
                             }
                         }
                         Received::Yield | Received::Pending => {}
@@ -460,9 +381,6 @@ impl Talk {
                             return Err(Error::system("read from stdin", &error));
                         }
                     }
-                }
-                if !stdin.is_ready() {
-                    self.datagrams.finish();
                 }
             }
             Input::Console(console) => {
@@ -478,18 +396,17 @@ impl Talk {
                         | Event::BehindEscape(mut line)
                         | Event::Pasted(mut line) => {
                             console.typed(&line);
-                            let is_aside = is_pasted && is_private(&line);
                             line.push('\n');
                             let line = line.as_bytes();
                             let text = match is_hub {
-                                true if is_pasted => Some(line).filter(|_| !is_aside),
-                                true => said(line),
+                                true => for_everybody(line, is_pasted),
                                 false => Some(line),
                             };
-                            if let Some(text) = text {
-                                feed(&mut self.datagrams, self.crlf.as_mut(), text);
-                            } else {
-                                console.notice(format!("muxnc: {NO_COMMANDS}\n").as_bytes());
+                            match text {
+                                Some(text) => self.exchange.feed(text, now),
+                                None => {
+                                    console.notice(format!("muxnc: {NO_COMMANDS}\n").as_bytes());
+                                }
                             }
                         }
                         Event::Complete => console.editor().insert("\t"),
@@ -504,7 +421,7 @@ impl Talk {
             }
         }
         if ended {
-            self.ended = Some(now);
+            self.exchange.end(now);
             if self.settings.quit_after.is_none() && self.settings.traffic == Traffic::Both {
                 log::info!(
                     target: NOTICE,
@@ -517,67 +434,27 @@ impl Talk {
 
     fn send(&mut self, now: Instant) -> Result<(), Error> {
         for _ in 0..ROUNDS {
-            if !self.can_send() || self.pause.is_some_and(|until| now < until) {
+            if !self.udp.is_writable() || !self.exchange.begin(now) {
                 return Ok(());
             }
-            let Some(mut outgoing) = self.outgoing.take().or_else(|| self.next(now)) else {
-                return Ok(());
-            };
-            while let Some(to) = outgoing.to.pop_front() {
-                match self.udp.send(&outgoing.datagram, to) {
-                    Moved::Done(()) => {}
-                    Moved::Pending => {
-                        outgoing.to.push_front(to);
-                        self.outgoing = Some(outgoing);
-                        return Ok(());
-                    }
-                    Moved::Failed(error) => self.failed(&error, to)?,
+            while let Some((datagram, to)) = self.exchange.due() {
+                match (self.udp.send(datagram, to), self.other) {
+                    (Moved::Done(()), _) => self.exchange.went(now),
+                    (Moved::Pending, _) => return Ok(()),
+                    (Moved::Failed(error), Some(addr)) => return Err(refused(addr, &error)),
+                    (Moved::Failed(error), None) => self.exchange.failed(why(&error), now),
                 }
             }
-            self.active = now;
-            self.pause = self.settings.delay.map(|delay| now + delay);
         }
         Ok(())
     }
 
-    /// Whether there is something to send, and anybody to send it to, and the kernel takes it.
-    fn can_send(&self) -> bool {
-        let has_other = match &self.others {
-            Others::One(_) => true,
-            Others::Many(many) => !many.senders.is_empty(),
-        };
-        let has_more = self.outgoing.is_some() || (has_other && !self.datagrams.is_empty());
-        has_more && self.udp.is_writable()
-    }
-
-    /// The next datagram, and to whom it goes.
-    fn next(&mut self, now: Instant) -> Option<Outgoing> {
-        let datagram = self.datagrams.take()?;
-        let to = match &mut self.others {
-            Others::One(_) => VecDeque::from([None]),
-            Others::Many(many) => {
-                let (addrs, left_out) = many.senders.address(datagram.len());
-                if left_out > 0 && many.unsent.count(left_out as u64, now) {
-                    let len = datagram.len();
-                    log::warn!(
-                        "{len} bytes did not go to {left_out} who spoke once only: more than three times \
-                         what somebody said goes to nobody before that (UDP's addresses can be forged)"
-                    );
-                }
-                addrs.into_iter().map(Some).collect()
-            }
-        };
-        Some(Outgoing { datagram, to })
-    }
-
-    /// A call failed: for one other side that is the end, and one of many is told of.
-    fn failed(&mut self, error: &io::Error, to: Option<SocketAddr>) -> Result<(), Error> {
-        match &self.others {
-            Others::One(addr) => Err(refused(*addr, error)),
-            Others::Many(_) => {
-                let to = to.map(|to| format!("send to {} by UDP: ", Addr::from(to)));
-                log::info!("{}{}", to.unwrap_or_default(), why(error));
-                Ok(())
+    fn tell(&mut self) {
+        while let Some(news) = self.exchange.take_news() {
+            match news.weight() {
+                Weight::Warning => log::warn!("{news}"),
+                Weight::Notice => log::info!(target: NOTICE, "{news}"),
+                Weight::Detail => log::debug!("{news}"),
             }
         }
     }
@@ -586,70 +463,36 @@ impl Talk {
 
     /// Whether it is over, and how.
     fn end(&mut self, now: Instant) -> Result<Option<Status>, Error> {
-        let done = Ok(Some(Status::Done(Proof::nothing_was_promised())));
-        if let Others::One(addr) = &self.others
-            && let Some(limit) = self.settings.idle_timeout
-            && now >= self.active + limit
-        {
-            return match self.ended.is_some() || self.settings.traffic == Traffic::ReceiveOnly {
-                true => done,
-                false => Err(Error::new(
-                    format!("talk to {addr} by UDP"),
-                    "nothing came or went for the time of -i",
-                )),
-            };
+        match (self.exchange.ending(now), self.other) {
+            (None, _) => return Ok(None),
+            (Some(Ending::Silence), Some(addr)) => {
+                let doing = format!("talk to {addr} by UDP");
+                return Err(Error::new(doing, "nothing came or went for the time of -i"));
+            }
+            (Some(_), other) => {
+                if let (Some(addr), Some(error)) = (other, self.udp.take_error()) {
+                    return Err(refused(addr, &error));
+                }
+            }
         }
-        let Some(ended) = self.ended.filter(|_| self.is_all_sent()) else {
-            return Ok(None);
-        };
-        let is_over = match self.settings.quit_after {
-            Some(time) => now >= ended + time,
-            None => self.settings.traffic == Traffic::SendOnly,
-        };
-        if !is_over {
-            return Ok(None);
-        }
-        match (&self.others, self.udp.take_error()) {
-            (Others::One(addr), Some(error)) => Err(refused(*addr, &error)),
-            _ => done,
-        }
+        Ok(Some(Status::Done(Proof::nothing_was_promised())))
     }
 
-    fn is_all_sent(&self) -> bool {
-        let nobody = matches!(&self.others, Others::Many(many) if many.senders.is_empty());
-        self.outgoing.is_none() && (self.datagrams.is_empty() || nobody)
-    }
-
-    fn is_busy(&self) -> bool {
+    fn is_busy(&self, now: Instant) -> bool {
         let console = self.input.console();
         let stdin = self.input.stdin();
-        let is_paused = self.pause.is_some_and(|until| Instant::now() < until);
         self.udp.is_readable() && !self.screen.is_full()
-            || self.wants_input() && stdin.is_some_and(Stdin::is_ready)
-            || self.can_send() && !is_paused
+            || self.exchange.wants_input() && stdin.is_some_and(Stdin::is_ready)
+            || self.exchange.can_send(now) && self.udp.is_writable()
             || self.display.is_ready(&self.screen, console)
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let (silence, news) = match &self.others {
-            Others::One(_) => {
-                let limit = self.settings.idle_timeout;
-                (limit.map(|limit| self.active + limit), None)
-            }
-            Others::Many(many) => {
-                let sums = [many.news.deadline(), many.unsent.deadline()];
-                (many.senders.deadline(), sums.into_iter().flatten().min())
-            }
-        };
-        let quit = self.settings.quit_after;
-        let times = [
-            silence,
-            news,
-            self.pause.filter(|_| self.can_send()),
-            self.ended.and_then(|ended| quit.map(|time| ended + time)),
-            self.input.console().and_then(Console::looks_at),
-        ];
-        times.into_iter().flatten().min()
+        let looks_at = self.input.console().and_then(Console::looks_at);
+        [self.exchange.deadline(), looks_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn finish(mut self, mut ended: Result<Status, Error>) -> Result<Status, Error> {
@@ -668,17 +511,6 @@ impl Talk {
         }
         self.display.finish();
         ended
-    }
-}
-
-fn feed(datagrams: &mut Datagrams, crlf: Option<&mut Crlf>, read: &[u8]) {
-    match crlf {
-        Some(crlf) => {
-            let mut converted = Vec::with_capacity(read.len() + 64);
-            crlf.convert(read, &mut converted);
-            datagrams.feed(&converted);
-        }
-        None => datagrams.feed(read),
     }
 }
 

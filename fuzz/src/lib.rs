@@ -11,6 +11,7 @@ mod fetch;
 mod moderation;
 mod requests;
 mod telnet;
+mod udp;
 
 use std::collections::HashMap;
 use std::io::IoSlice;
@@ -84,6 +85,7 @@ pub use self::fetch::fetch;
 pub use self::moderation::moderation;
 pub use self::requests::requests;
 pub use self::telnet::telnet;
+pub use self::udp::udp;
 
 /// One target.
 pub type Target = fn(&[u8]);
@@ -109,6 +111,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("room", room),
     ("screen", screen),
     ("telnet", telnet),
+    ("udp", udp),
     ("escape", escape),
 ];
 

@@ -15,7 +15,6 @@ pub mod chat;
 pub mod command;
 pub mod conversation;
 pub mod crlf;
-pub mod datagrams;
 pub mod dead_peer;
 pub mod dialect;
 pub mod digest;
@@ -46,8 +45,8 @@ pub mod room;
 pub mod rows;
 pub mod scan;
 pub mod screen;
-pub mod senders;
 pub mod telnet;
 pub mod typing;
+pub mod udp;
 #[cfg(feature = "web")]
 pub mod web;

@@ -1,7 +1,9 @@
 //! UDP: a socket for datagrams, to one other side or for all that send something.
 //!
 //! It promises: one system call per call, repeated only if a signal interrupted it, and none while the kernel is
-//! known to have nothing, or no room.
+//! known to have nothing, or no room; whoever is answered is so from the address that it spoke to.
+
+mod peer;
 
 use std::io;
 use std::io::ErrorKind;
@@ -20,6 +22,7 @@ use socket2::Protocol;
 use socket2::Socket;
 use socket2::Type;
 
+pub use self::peer::Peer;
 use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::net;
@@ -103,6 +106,7 @@ impl Udp {
                 if addr.is_ipv6() {
                     socket.set_only_v6(!dual)?;
                 }
+                Peer::ask(socket, addr)?;
                 socket.bind(&addr.into())
             })
         };
@@ -172,9 +176,9 @@ impl Udp {
     }
 
     /// Reads one datagram, which may be empty: how long it is, and from whom.
-    pub fn receive(&mut self, buffer: &mut [u8]) -> Moved<(usize, SocketAddr)> {
+    pub fn receive(&mut self, buffer: &mut [u8]) -> Moved<(usize, Peer)> {
         loop {
-            match self.socket.recv_from(buffer) {
+            match Peer::receive(&self.socket, buffer) {
                 Ok(received) => return Moved::Done(received),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -186,15 +190,15 @@ impl Udp {
         }
     }
 
-    /// Sends one datagram, to that address or to the other side.
-    pub fn send(&mut self, datagram: &[u8], to: Option<SocketAddr>) -> Moved<()> {
+    /// Sends one datagram, to that peer or to the other side.
+    pub fn send(&mut self, datagram: &[u8], to: Option<Peer>) -> Moved<()> {
         loop {
             let sent = match to {
-                Some(addr) => self.socket.send_to(datagram, addr),
-                None => self.socket.send(datagram),
+                Some(peer) => peer.send(&self.socket, datagram),
+                None => self.socket.send(datagram).map(drop),
             };
             match sent {
-                Ok(_) => return Moved::Done(()),
+                Ok(()) => return Moved::Done(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.ready.write_blocked();

@@ -220,3 +220,8 @@ fn requests() {
 fn telnet() {
     run("telnet");
 }
+
+#[test]
+fn udp() {
+    run("udp");
+}

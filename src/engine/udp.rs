@@ -1,0 +1,312 @@
+//! A conversation of datagrams: what of it goes where, when it is over, and what is news.
+//!
+//! ```text
+//!   stdin ─► feed ─► Datagrams ─► begin: one of them, and to whom ─► due ─► went ──┐
+//!                                            ▲                    ▲             │
+//!   heard ─────────────────────────────► Senders                 └── more to ◄──┘
+//! ```
+//!
+//! The sockets, stdin and what is shown are [`crate::udp`]'s; it asks here, and does.
+//!
+//! It promises: what is due goes out once to each, in the order in which it was read; what anybody can cause to be
+//! said is bounded in time (see [`Limiter`](crate::engine::limiter::Limiter)).
+
+pub mod datagrams;
+mod news;
+pub mod senders;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+use std::time::Instant;
+
+use self::datagrams::Datagrams;
+pub use self::news::News;
+use self::news::Newsroom;
+pub use self::news::Weight;
+pub use self::senders::Address;
+use self::senders::Heard;
+use self::senders::Senders;
+use super::command::Typed;
+use super::command::understand;
+use super::crlf::Crlf;
+use super::private::is_private;
+
+/// What somebody asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// With one other side: the longest silence. Else: how long whoever was heard is answered.
+    pub silence: Option<Duration>,
+    /// It is over that long after the end of stdin.
+    pub quit_after: Option<Duration>,
+    /// After each datagram nothing is sent for that long.
+    pub delay: Option<Duration>,
+    /// A bare LF becomes CRLF.
+    pub crlf: bool,
+    /// Only one direction is used.
+    pub sends_only: bool,
+    /// Only the other one is.
+    pub receives_only: bool,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// As it was to.
+    Over,
+    /// By a silence that was too long, before stdin ended.
+    Silence,
+}
+
+/// How long whoever was heard is answered, if nobody says.
+pub const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// What goes to everybody of what an operator typed, or pasted, if anything does: a hub of UDP has no commands, and
+/// what is for one alone is for nobody here. What is pasted is text, whatever it begins with.
+pub fn for_everybody(line: &[u8], is_pasted: bool) -> Option<&[u8]> {
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim_end();
+    if is_pasted {
+        return (!is_private(text)).then_some(line);
+    }
+    match understand(text) {
+        Typed::Say(_) if line.starts_with(b"//") => Some(&line[1..]),
+        Typed::Say(_) => Some(line),
+        Typed::Do(_) | Typed::Explain(_) => None,
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Exchange<A> {
+    rules: Rules,
+    others: Others<A>,
+    datagrams: Datagrams,
+    crlf: Option<Crlf>,
+    outgoing: Option<Outgoing<A>>,
+    /// When stdin ended.
+    ended: Option<Instant>,
+    /// Until when nothing is sent.
+    pause: Option<Instant>,
+    /// When something went or came last.
+    active: Instant,
+    newsroom: Newsroom<A>,
+}
+
+/// Who is at the other ends.
+#[derive(Debug)]
+enum Others<A> {
+    One,
+    Many(Box<Senders<A>>),
+}
+
+/// A datagram that goes out, and to whom it has not gone yet.
+#[derive(Debug)]
+struct Outgoing<A> {
+    datagram: Vec<u8>,
+    to: VecDeque<Option<A>>,
+}
+
+impl<A: Address> Exchange<A> {
+    /// One with one other side.
+    pub fn with_one(rules: Rules, now: Instant) -> Exchange<A> {
+        Exchange::new(rules, Others::One, now)
+    }
+
+    /// One with whoever is heard.
+    pub fn with_many(rules: Rules, now: Instant) -> Exchange<A> {
+        let senders = Senders::new(rules.silence.unwrap_or(REMEMBERED));
+        Exchange::new(rules, Others::Many(Box::new(senders)), now)
+    }
+
+    fn new(rules: Rules, others: Others<A>, now: Instant) -> Exchange<A> {
+        Exchange {
+            rules,
+            others,
+            datagrams: Datagrams::default(),
+            crlf: rules.crlf.then(Crlf::default),
+            outgoing: None,
+            ended: None,
+            pause: None,
+            active: now,
+            newsroom: Newsroom::default(),
+        }
+    }
+
+    /// A datagram of so many bytes came from there: by which number its sender is known, or 0 for one of a crowd.
+    pub fn heard(&mut self, from: A, len: usize, now: Instant) -> u32 {
+        self.active = now;
+        let Others::Many(senders) = &mut self.others else {
+            return 1;
+        };
+        match senders.heard(from, len, now) {
+            Heard::Known(number) => number,
+            Heard::New(number, forgotten) => {
+                let here = senders.len();
+                self.newsroom.came(number, from, here, forgotten, now);
+                number
+            }
+            Heard::Crowd => 0,
+        }
+    }
+
+    /// What a read of stdin gave.
+    pub fn feed(&mut self, read: &[u8], now: Instant) {
+        let Some(crlf) = &mut self.crlf else {
+            return self.datagrams.feed(read, now);
+        };
+        let mut converted = Vec::with_capacity(read.len() + 64);
+        crlf.convert(read, &mut converted);
+        self.datagrams.feed(&converted, now);
+    }
+
+    /// What was read is all of it for now, as somebody says who presses Ctrl-D within a line.
+    pub fn finish(&mut self) {
+        self.datagrams.finish();
+    }
+
+    /// Stdin has ended.
+    pub fn end(&mut self, now: Instant) {
+        self.datagrams.finish();
+        self.ended = Some(now);
+    }
+
+    /// Does what is due by the time.
+    pub fn look(&mut self, now: Instant) {
+        self.datagrams.look(now);
+        if let Others::Many(senders) = &mut self.others {
+            while let Some((number, addr)) = senders.expired(now) {
+                self.newsroom.fell_silent(number, addr, senders.len(), now);
+            }
+        }
+        self.newsroom.look(now);
+    }
+
+    /// Begins with the next datagram, if no other is on its way and it may go now. Whether one is.
+    pub fn begin(&mut self, now: Instant) -> bool {
+        if self.outgoing.is_some() {
+            return true;
+        }
+        if !self.can_send(now) {
+            return false;
+        }
+        let Some(datagram) = self.datagrams.take() else {
+            return false;
+        };
+        let to = match &mut self.others {
+            Others::One => VecDeque::from([None]),
+            Others::Many(senders) => {
+                let reach = senders.reach(datagram.len());
+                if let Some(left_out) = reach.left_out {
+                    self.newsroom.left_out(datagram.len(), left_out, now);
+                }
+                reach.to.into_iter().map(Some).collect()
+            }
+        };
+        self.pause = self.rules.delay.map(|delay| now + delay);
+        self.outgoing = Some(Outgoing { datagram, to });
+        true
+    }
+
+    /// What is to be sent next of what has begun, and to whom, if not to the one other side.
+    pub fn due(&mut self) -> Option<(&[u8], Option<A>)> {
+        if self.outgoing.as_ref()?.to.is_empty() {
+            self.outgoing = None;
+        }
+        let outgoing = self.outgoing.as_ref()?;
+        Some((&outgoing.datagram, *outgoing.to.front()?))
+    }
+
+    /// What was due went.
+    pub fn went(&mut self, now: Instant) {
+        self.active = now;
+        let to = self.next().flatten();
+        if let (Others::Many(senders), Some(to)) = (&mut self.others, to) {
+            senders.went(&to);
+        }
+    }
+
+    /// What was due to one of many did not go, and will not.
+    pub fn failed(&mut self, why: String, now: Instant) {
+        if let Some(to) = self.next().flatten() {
+            self.newsroom.failed(to, why, now);
+        }
+    }
+
+    fn next(&mut self) -> Option<Option<A>> {
+        self.outgoing.as_mut()?.to.pop_front()
+    }
+
+    /// The next thing that is worth telling.
+    pub fn take_news(&mut self) -> Option<News<A>> {
+        self.newsroom.take()
+    }
+
+    /// Whether more than one was ever heard.
+    pub fn has_several(&self) -> bool {
+        matches!(&self.others, Others::Many(senders) if senders.ever() > 1)
+    }
+
+    /// Whether more of stdin is wanted.
+    pub fn wants_input(&self) -> bool {
+        self.ended.is_none() && self.outgoing.is_none() && self.datagrams.is_empty()
+    }
+
+    /// Whether there is something to send, anybody to send it to, and no pause.
+    pub fn can_send(&self, now: Instant) -> bool {
+        self.outgoing.is_some() || self.has_more() && self.pause.is_none_or(|until| now >= until)
+    }
+
+    fn has_more(&self) -> bool {
+        !self.datagrams.is_empty() && !self.is_alone()
+    }
+
+    fn is_all_sent(&self) -> bool {
+        self.outgoing.is_none() && !self.has_more()
+    }
+
+    /// Whether nobody is there, and what was read waits for the first.
+    fn is_alone(&self) -> bool {
+        matches!(&self.others, Others::Many(senders) if senders.is_empty())
+    }
+
+    /// When to [`Exchange::look`], to send or to ask for the ending, if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let silence = match &self.others {
+            Others::One => self.rules.silence.map(|limit| self.active + limit),
+            Others::Many(senders) => senders.deadline(),
+        };
+        let times = [
+            silence,
+            self.newsroom.deadline(),
+            self.datagrams.deadline(),
+            self.pause.filter(|_| self.has_more()),
+            self.over_at().filter(|_| self.is_all_sent()),
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    /// When it is over, if all is sent by then and nothing else happens.
+    fn over_at(&self) -> Option<Instant> {
+        let ended = self.ended?;
+        let none = self.rules.sends_only.then_some(Duration::ZERO);
+        self.rules.quit_after.or(none).map(|time| ended + time)
+    }
+
+    /// Whether it is over, and how.
+    pub fn ending(&self, now: Instant) -> Option<Ending> {
+        if matches!(self.others, Others::One)
+            && let Some(limit) = self.rules.silence
+            && now >= self.active + limit
+        {
+            return Some(match self.ended.is_some() || self.rules.receives_only {
+                true => Ending::Over,
+                false => Ending::Silence,
+            });
+        }
+        let is_over = self.is_all_sent() && self.over_at().is_some_and(|at| now >= at);
+        is_over.then_some(Ending::Over)
+    }
+}
+
+#[cfg(test)]
+mod tests;
