@@ -26,6 +26,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 use std::time::Instant;
 
+use log::Level;
 use mio::Events;
 use mio::Poll;
 use mio::Registry;
@@ -128,7 +129,7 @@ pub fn run(
 ) -> Result<Status, Error> {
     let records = Records::open(&settings.records)?;
     let cover = |layer: Layer| match settings.telnet {
-        true => layer.for_telnet(),
+        true => layer.for_telnet(Level::Warn),
         false => layer,
     };
     let conn = connect(target, tls, cover, settings.explain, notices)?;
@@ -279,7 +280,7 @@ fn open(
         Traffic::ReceiveOnly => Input::None,
         Traffic::Both | Traffic::SendOnly => Input::open(registry, INPUT, settings.edit, false)?,
     };
-    let is_wanted = log::log_enabled!(target: NOTICE, log::Level::Info);
+    let is_wanted = log::log_enabled!(target: NOTICE, Level::Info);
     Ok(Parts {
         world: Kernel::new(registry)?,
         conn,

@@ -16,7 +16,8 @@
 //!
 //! It promises: only what asks for something new is answered (RFC 1143), so no two sides can answer each other for
 //! ever; of answers that wait there is none twice, so there are never more than [`MOST`] bytes of them; whatever comes,
-//! in whatever pieces, what is read never gets longer.
+//! in whatever pieces, what is read never gets longer. Details that do not end hide no more than [`DETAILS`] bytes:
+//! what comes behind those is what was said, and [`Reader::take_cut`] tells.
 
 const SB: u8 = 250;
 const WILL: u8 = 251;
@@ -28,12 +29,19 @@ const IAC: u8 = 255;
 /// Bytes of answers that can wait: a no of each kind to each option.
 pub const MOST: usize = 2 * 256 * 3;
 
+/// Bytes that what is negotiated in detail may have: the longest list of an environment or of characters has less.
+pub const DETAILS: usize = 4096;
+
 /// What is read of a stream with telnet's negotiation in it. See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Reader {
     state: State,
     /// The last byte was a CR, so that a NUL behind it means nothing.
     after_cr: bool,
+    /// Bytes of the details so far.
+    details: usize,
+    /// Details were cut off, which nobody was told of.
+    cut: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -87,18 +95,36 @@ impl Reader {
                     }
                 }
                 State::Details if byte == IAC => self.state = State::DetailsCommand,
-                State::Details => {}
-                State::DetailsCommand => match byte {
-                    IAC => self.state = State::Details,
-                    // The sender forgot the end of the details, and begins something else.
-                    byte => self.command(byte),
-                },
+                // The sender forgot the end of the details, and begins something else.
+                State::DetailsCommand if byte != IAC => self.command(byte),
+                State::Details | State::DetailsCommand => {
+                    self.details += 1;
+                    self.state = State::Details;
+                    if self.details > DETAILS {
+                        self.state = State::Data;
+                        self.cut = true;
+                        self.after_cr = byte == b'\r';
+                        bytes[said] = byte;
+                        said += 1;
+                    }
+                }
             }
         }
         said
     }
 
+    /// Whether details that did not end were cut off since this was asked last: what followed is what was said.
+    pub fn take_cut(&mut self) -> bool {
+        std::mem::take(&mut self.cut)
+    }
+
+    /// Whether details have begun that did not end yet.
+    pub fn is_in_details(&self) -> bool {
+        matches!(self.state, State::Details | State::DetailsCommand)
+    }
+
     fn command(&mut self, byte: u8) {
+        self.details = 0;
         self.state = match byte {
             SB => State::Details,
             WILL | WONT | DO | DONT => State::Option(byte),
@@ -232,6 +258,28 @@ mod tests {
             read(&[b"a\xff\xfa\x18\x00x\xff\xffy\xff\xf0b\xff\xfa\x18\xff\xfd\x06c"]);
         assert_eq!(said, b"abc");
         assert_eq!(answers, b"\xff\xfc\x06");
+    }
+
+    #[test]
+    fn details_without_an_end_hide_little() {
+        let (mut reader, mut answers) = (Reader::default(), Answers::default());
+        let mut bytes = [&b"a\xff\xfa\x18"[..], &[b'x'; DETAILS]].concat();
+        assert_eq!(reader.read(&mut bytes, &mut answers), 2);
+        assert_eq!(&bytes[..2], b"ax");
+        assert!(reader.take_cut() && !reader.take_cut() && !reader.is_in_details());
+        let mut bytes = *b"text\xff\xfb\x01";
+        assert_eq!(reader.read(&mut bytes, &mut answers), 4);
+        assert_eq!(answers.take(), b"\xff\xfe\x01");
+        // The next ones have as much.
+        let mut bytes = [&b"\xff\xfa"[..], &[b'x'; DETAILS], b"\xff\xf0b"].concat();
+        assert_eq!(reader.read(&mut bytes, &mut answers), 1);
+        assert!(!reader.take_cut());
+        let mut bytes = [&b"\xff\xfa"[..], &[IAC; 2 * DETAILS + 2]].concat();
+        assert_eq!(reader.read(&mut bytes, &mut answers), 1);
+        assert!(reader.take_cut());
+        let mut bytes = *b"\xff\xfax";
+        assert_eq!(reader.read(&mut bytes, &mut answers), 0);
+        assert!(reader.is_in_details());
     }
 
     /// What telnet sends for Ctrl-C: interrupt, mark, and a question of which the answer ends its throwing away.

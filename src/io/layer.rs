@@ -21,6 +21,7 @@ use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use log::Level;
 use mio::Registry;
 use mio::Token;
 
@@ -164,12 +165,13 @@ impl Layer {
         }
     }
 
-    /// The same without telnet's negotiation, which is answered (`-t`).
-    pub fn for_telnet(self) -> Layer {
+    /// The same without telnet's negotiation, which is answered (`-t`); that the other side breaks its rules is told
+    /// that loud.
+    pub fn for_telnet(self, loudness: Level) -> Layer {
         match self {
-            Layer::Plain(socket) => Layer::Telnet(Box::new(Telnet::new(socket))),
+            Layer::Plain(socket) => Layer::Telnet(Box::new(Telnet::new(socket, loudness))),
             #[cfg(feature = "tls")]
-            Layer::Tls(session) => Layer::TelnetTls(Box::new(Telnet::new(session))),
+            Layer::Tls(session) => Layer::TelnetTls(Box::new(Telnet::new(session, loudness))),
             layer => layer,
         }
     }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use log::Level;
 use mio::Interest;
 use mio::Registry;
 use mio::Token;
@@ -135,7 +136,8 @@ impl Listener {
         };
         let layer = self.layer(socket);
         Ok(match self.telnet {
-            true => (layer.for_telnet(), addr),
+            // Whoever comes can cause it, as often as he comes.
+            true => (layer.for_telnet(Level::Debug), addr),
             false => (layer, addr),
         })
     }

@@ -11,6 +11,8 @@ use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
+use log::Level;
+
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
@@ -45,11 +47,13 @@ pub struct Telnet<S> {
     wire: Vec<u8>,
     /// A read would find something though no event tells of it.
     has_more: bool,
+    /// How loud it is told that details did not end, which is told once.
+    loudness: Option<Level>,
 }
 
 impl<S: Stream + AsFd> Telnet<S> {
-    /// Over this stream, of which nothing was read.
-    pub fn new(under: S) -> Telnet<S> {
+    /// Over this stream, of which nothing was read. A violation of the rules is logged at that level.
+    pub fn new(under: S, loudness: Level) -> Telnet<S> {
         // The mark that a telnet sends for Ctrl-C is urgent, and without this a part of IAC DM is
         // missing in the stream (tcp(7)). Other sockets than TCP have no urgent bytes.
         let _ = socket2::SockRef::from(&under).set_out_of_band_inline(true);
@@ -62,6 +66,7 @@ impl<S: Stream + AsFd> Telnet<S> {
             written: 0,
             wire: Vec::new(),
             has_more: false,
+            loudness: Some(loudness),
         }
     }
 }
@@ -94,6 +99,15 @@ impl<S: Stream> Telnet<S> {
                 Sent::Bytes(count) => self.written += count,
                 Sent::Failed(error) => return Err(error),
             }
+        }
+    }
+
+    fn tell(&mut self, and: &str) {
+        if let Some(level) = self.loudness.take() {
+            log::log!(
+                level,
+                "telnet: the other side began to negotiate (IAC SB) and did not end, {and}"
+            );
         }
     }
 
@@ -165,11 +179,19 @@ impl<S: Stream> Stream for Telnet<S> {
             let count = match self.under.read(buffer) {
                 Received::Bytes(count) => count,
                 other => {
+                    if matches!(other, Received::End | Received::Truncated(_))
+                        && self.reader.is_in_details()
+                    {
+                        self.tell("and its last bytes are not shown");
+                    }
                     self.has_more = self.under.has_buffered_input();
                     return other;
                 }
             };
             let said = self.reader.read(&mut buffer[..count], &mut self.answers);
+            if self.reader.take_cut() {
+                self.tell("and what comes is text from here on");
+            }
             if self.is_pending() {
                 // A failure to write is ignored: the next write or read reports it.
                 let _ = self.clear();
