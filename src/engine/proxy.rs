@@ -131,6 +131,10 @@ pub enum ProxyError {
     Nonsense(&'static str),
     /// It said no, with this reason: plain text, whatever it sent.
     Refused(String),
+    /// It says that nobody listens there.
+    NobodyListens,
+    /// It says, with these words, that the destination did not answer it in time.
+    NoAnswer(String),
     /// It wants to know who we are.
     LoginWanted,
     /// It does not know us, or the password is wrong.
@@ -146,7 +150,10 @@ impl fmt::Display for ProxyError {
         match self {
             ProxyError::Closed => f.write_str("the proxy closed the connection before it answered"),
             ProxyError::Nonsense(what) => write!(f, "the proxy's answer makes no sense: {what}"),
-            ProxyError::Refused(reason) => write!(f, "the proxy refused: {reason}"),
+            ProxyError::Refused(reason) | ProxyError::NoAnswer(reason) => {
+                write!(f, "the proxy refused: {reason}")
+            }
+            ProxyError::NobodyListens => f.write_str("the proxy refused: connection refused"),
             ProxyError::LoginWanted => f.write_str("the proxy wants a user name and a password"),
             ProxyError::LoginRefused => {
                 f.write_str("the proxy does not accept this user name and password")

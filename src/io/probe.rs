@@ -278,6 +278,8 @@ impl Probe {
         };
         match failure {
             Failure::System(error) => Step::Found(Finding::Failed(why(&error))),
+            Failure::ProxyError(ProxyError::NobodyListens) => Step::Found(Finding::Refused),
+            Failure::ProxyError(ProxyError::NoAnswer(_)) => Step::Found(Finding::Silent),
             Failure::ProxyError(error @ (ProxyError::Refused(_) | ProxyError::Closed)) => {
                 Step::Found(Finding::Failed(error.to_string()))
             }

@@ -163,7 +163,11 @@ impl Failure {
             )),
             ProxyError::LoginWanted => told.hint("--proxy-auth USER:PASS says who you are."),
             ProxyError::Unsuitable(what) => Error::usage(doing, what),
-            ProxyError::Refused(_) | ProxyError::LoginRefused | ProxyError::LoginUnknown => told,
+            ProxyError::Refused(_)
+            | ProxyError::NobodyListens
+            | ProxyError::NoAnswer(_)
+            | ProxyError::LoginRefused
+            | ProxyError::LoginUnknown => told,
         }
     }
 }

@@ -162,9 +162,13 @@ impl Http {
             code => {
                 let reason = answer.reason.unwrap_or_default();
                 let reason: String = reason.chars().take(100).collect();
-                Err(ProxyError::Refused(
-                    format!("{code} {reason}").trim().into(),
-                ))
+                let reason = format!("{code} {reason}").trim().into();
+                // That the destination was asked and did not answer one code alone says (RFC 9110, 15.6.5): 502 and
+                // 503 may mean anything that went wrong.
+                Err(match code {
+                    504 => ProxyError::NoAnswer(reason),
+                    _ => ProxyError::Refused(reason),
+                })
             }
         };
         *input = &input[end - before..];
@@ -399,6 +403,7 @@ mod tests {
                 "the proxy refused: 403 Filtered",
             ),
             ("HTTP/1.1 502\r\n\r\n", "the proxy refused: 502"),
+            ("HTTP/1.1 504 Late\r\n\r\n", "the proxy refused: 504 Late"),
             (
                 "HTTP/1.1 301 Moved\r\nLocation: x\r\n\r\n",
                 "the proxy refused: 301 Moved",

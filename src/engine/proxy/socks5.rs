@@ -145,7 +145,7 @@ impl Socks5 {
         };
         let kind = match *answer {
             [VERSION, 0, _, kind] => kind,
-            [VERSION, code, ..] => return Err(ProxyError::Refused(reason(code))),
+            [VERSION, code, ..] => return Err(refusal(code)),
             _ => return Err(ProxyError::Nonsense("it is not SOCKS5")),
         };
         // The address from which it connected, which is of no interest, and its port.
@@ -176,18 +176,18 @@ fn login_message(login: &Login) -> Vec<u8> {
 }
 
 /// RFC 1928, section 6.
-fn reason(code: u8) -> String {
-    match code {
+fn refusal(code: u8) -> ProxyError {
+    ProxyError::Refused(match code {
         1 => "it failed".into(),
         2 => "it is not allowed".into(),
         3 => "network is unreachable".into(),
         4 => "host is unreachable".into(),
-        5 => "connection refused".into(),
-        6 => "it took too long".into(),
+        5 => return ProxyError::NobodyListens,
+        6 => return ProxyError::NoAnswer("it took too long".into()),
         7 => "it cannot connect for others".into(),
         8 => "it does not know that kind of address".into(),
         code => format!("unknown reason {code}"),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -134,6 +136,80 @@ fn other_scanners_find_the_same() {
     assert_eq!(found, ["22", "30", "35"], "{told}");
 }
 
+/// However often it is written, one port is one, and answers as `-z HOST 80` does.
+#[test]
+fn one_port_is_one_however_it_is_spelled() {
+    let listener = TcpListener::bind((HOST, 0)).unwrap();
+    let open = listener.local_addr().unwrap().port();
+    let (_held, closed) = reserved_port();
+    for (port, status) in [(open, 0), (closed, 1)] {
+        let ended = |ports: String| {
+            let mut probe = muxnc(&["-zv", HOST, &ports]);
+            probe.expect_status(status);
+            (probe.stdout.text(), probe.stderr.text())
+        };
+        let one = ended(port.to_string());
+        for ports in [format!("{port}-{port}"), format!("{port},{port}")] {
+            assert_eq!(ended(ports), one);
+        }
+    }
+}
+
+/// What a proxy says of a port counts as what it is: refused, not answered, or that something else is wrong.
+#[test]
+fn what_a_proxy_found_is_counted() {
+    fn answers(stream: &mut TcpStream, kind: &str) -> std::io::Result<()> {
+        let mut asked = [0; 256];
+        if kind == "http" {
+            let mut asked = String::new();
+            BufReader::new(&*stream).read_line(&mut asked)?;
+            let answer = match asked {
+                asked if asked.contains(":81 ") => "502 Bad Gateway",
+                asked if asked.contains(":82 ") => "504 Gateway Timeout",
+                _ => "200 OK",
+            };
+            return write!(stream, "HTTP/1.1 {answer}\r\n\r\n");
+        }
+        let _ = stream.read(&mut asked)?;
+        stream.write_all(b"\x05\x00")?;
+        let count = stream.read(&mut asked)?;
+        let reply = match asked[count - 1] {
+            81 => 5,
+            82 => 6,
+            83 => 4,
+            _ => 0,
+        };
+        stream.write_all(&[5, reply, 0, 1, 0, 0, 0, 0, 0, 0])
+    }
+    for (kind, ports, told) in [
+        (
+            "http",
+            "80-82",
+            "1 of 3 ports is open: 1 did not answer, 1 failed (the proxy refused: 502 Bad Gateway)",
+        ),
+        (
+            "socks5",
+            "80-83",
+            "1 of 4 ports is open: 1 refused, 1 did not answer, 1 failed (the proxy refused: host is unreachable)",
+        ),
+    ] {
+        let proxy = TcpListener::bind((HOST, 0)).unwrap();
+        let place = proxy.local_addr().unwrap().to_string();
+        thread::spawn(move || {
+            for stream in proxy.incoming() {
+                // Whoever has enough may be gone.
+                let _ = answers(&mut stream.unwrap(), kind);
+            }
+        });
+        let args = ["--proxy-type", kind, "--proxy", &place, "-zvn", HOST, ports];
+        let mut probe = muxnc(&args);
+        probe.expect_status(0);
+        assert_eq!(probe.stdout.text(), "80 open\n", "{kind}");
+        let said = probe.stderr.text();
+        assert!(said.contains(told), "{said}");
+    }
+}
+
 #[test]
 fn none_open_is_1_and_quiet_says_that_alone() {
     let (_held, port) = reserved_port();
@@ -232,7 +308,7 @@ fn a_proxy_is_asked_for_each_of_them() {
         let mut proxy = Process::start(&mut proxy);
         eventually("the proxy listens", || {
             assert!(proxy.is_running(), "{}", proxy.stderr.text());
-            std::net::TcpStream::connect((HOST, port)).is_ok()
+            TcpStream::connect((HOST, port)).is_ok()
         });
         let place = format!("{HOST}:{port}");
         let login = ["--proxy-auth", "ann:secret"];
@@ -253,7 +329,10 @@ fn a_proxy_is_asked_for_each_of_them() {
         probe.expect_status(0);
         assert_eq!(probe.stdout.text(), format!("{} open\n", open.1), "{kind}");
         let told = probe.stderr.text();
-        let known = "muxnc: 127.0.0.1: 1 of 2 ports is open: 1 failed (the proxy refused: ";
+        let known = match kind {
+            "http" => "muxnc: 127.0.0.1: 1 of 2 ports is open: 1 failed (the proxy refused: ",
+            _ => "muxnc: 127.0.0.1: 1 of 2 ports is open: 1 refused\n",
+        };
         assert!(told.starts_with(known), "{told}");
         if kind == "http" {
             let mut probe = muxnc(&["--proxy", &place, "-z", HOST, &ports]);
