@@ -266,15 +266,15 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
         _ => "",
     };
     let words = line.iter().skip(1).filter_map(|word| word.to_str());
-    let listen = listens(command, words.clone());
+    let listen = has_switch(command, words.clone(), "--listen", 'l');
     if error.kind() == ErrorKind::UnknownArgument
         && let Some(option) = Foreign::of(wrong)
     {
         return option.told(wrong, listen);
     }
-    for word in words {
+    for word in words.clone() {
         if let Some(address) = OneWord::socat(word) {
-            return address.told(word, listen);
+            return address.told(word, listen, false);
         }
     }
     if error.kind() == ErrorKind::ArgumentConflict
@@ -288,7 +288,10 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
             .get_arguments()
             .find(|arg| missing.contains(&arg.to_string()))
     {
-        return misplaced::without(missing, listen);
+        let without_udp = has_switch(command, words.clone(), "--udp", 'u')
+            .then(|| misplaced::first_without_datagrams(command, words))
+            .flatten();
+        return without_udp.unwrap_or_else(|| misplaced::without(missing, listen));
     }
     if error.kind() == ErrorKind::UnknownArgument && !wrong.is_empty() {
         let similar = match error.get(ContextKind::SuggestedArg) {
@@ -319,8 +322,13 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
     }
 }
 
-/// Whether somebody wants to listen whose command line as a whole means nothing.
-fn listens<'a>(command: &clap::Command, words: impl Iterator<Item = &'a str>) -> bool {
+/// Whether somebody typed a switch, by its long or its short name, whose command line as a whole means nothing.
+fn has_switch<'a>(
+    command: &clap::Command,
+    words: impl Iterator<Item = &'a str>,
+    long: &str,
+    short: char,
+) -> bool {
     let is_switch = |letter: &char| {
         command
             .get_arguments()
@@ -328,7 +336,7 @@ fn listens<'a>(command: &clap::Command, words: impl Iterator<Item = &'a str>) ->
     };
     words.take_while(|word| *word != "--").any(|word| {
         let letters = word.strip_prefix('-').unwrap_or_default();
-        word == "--listen" || letters.chars().take_while(is_switch).any(|c| c == 'l')
+        word == long || letters.chars().take_while(is_switch).any(|c| c == short)
     })
 }
 
@@ -351,7 +359,9 @@ impl Args {
                     let told = Error::usage(format!("port '{word}'"), "one port is wanted");
                     return Err(told.hint(format!("Write: muxnc {listening}{host} {port}")));
                 }
-                Some(one) => return Err(one.told(word, self.hub.listen)),
+                Some(one) => {
+                    return Err(one.told(word, self.hub.listen, self.address.udp));
+                }
                 None => {}
             }
         }
@@ -579,6 +589,12 @@ impl Args {
             return Err(Error::usage("usage", "the address to listen on is missing")
                 .hint("As in: muxnc -l 3000"));
         }
+        if Ports::are_several(port) {
+            return Err(
+                Error::usage(format!("port '{port}'"), "one hub listens on one port")
+                    .hint("For several, start one for each."),
+            );
+        }
         Ok(Bind {
             host: host.cloned(),
             port: net::port(port, self.address.lookup())?,
@@ -704,12 +720,23 @@ impl Args {
         if host.is_empty() {
             return Err(missing("the host is"));
         }
-        if !self.bytes.zero && Ports::are_several(port) {
-            return Err(
-                Error::usage(format!("port '{port}'"), "one connection goes to one port").hint(
+        if !self.bytes.zero
+            && let Some(ports) = self.ports_of(port)?
+        {
+            let what = format!("port '{port}'");
+            return Err(match (ports.only(), self.address.udp) {
+                (Some(only), udp) => {
+                    let udp = if udp { "-u " } else { "" };
+                    let told = Error::usage(what, "one port is written as one");
+                    told.hint(format!("Write: muxnc {udp}{host} {only}"))
+                }
+                (None, true) => Error::usage(what, "what is typed goes to one UDP port").hint(
+                    "For several, start one for each; which of them are open nothing tells for certain.",
+                ),
+                (None, false) => Error::usage(what, "one connection goes to one port").hint(
                     format!("Whether they are open, -z looks: muxnc -z {host} {port}"),
                 ),
-            );
+            });
         }
         // Of several that are the same one, `-z` looks at that one.
         let to = match self.ports_of(port)? {

@@ -48,7 +48,7 @@ pub(super) struct BytesArgs {
     /// --broker a participant receives more than that, names and the others' lines, so that only what it sent can be
     /// compared. What ends by Ctrl-C tells it of what there was until then. Every byte has to be looked at for it,
     /// where else the kernel moves a file by itself (sendfile, splice).
-    #[arg(long)]
+    #[arg(long, conflicts_with = "zero")]
     pub(super) sha256: bool,
 
     /// Send and receive nothing: only see whether something listens there

@@ -188,6 +188,11 @@ const ABSENT: &[Foreign] = &[
         instead: "Try: muxnc -h",
     },
     Foreign {
+        spellings: &["--dtls"],
+        why: "muxnc has TLS over TCP, and no DTLS",
+        instead: "--ssl is TLS; ncat --udp --ssl speaks DTLS.",
+    },
+    Foreign {
         spellings: &["--sctp"],
         why: "muxnc speaks TCP and UDP, not SCTP",
         instead: "ncat --sctp speaks it.",

@@ -77,7 +77,8 @@ const NO_DATAGRAMS: [(&str, &str, &str); 11] = [
     (
         "once",
         "there is no connection that ends",
-        "-s, -i and -q say who is answered, and for how long.",
+        "Leave --once out: -i TIME says how long whoever was heard is answered, and -q TIME ends it that long after \
+         stdin. One other side alone has: muxnc -u HOST PORT",
     ),
     (
         "unixsock",
@@ -122,7 +123,7 @@ const NO_DATAGRAMS: [(&str, &str, &str); 11] = [
     (
         "",
         "datagrams come from nobody who joins, and are only shown and answered",
-        "Leave out the one or the other.",
+        "Leave -u out: a hub of TCP has it.",
     ),
 ];
 
@@ -316,6 +317,21 @@ fn is_no_datagrams(arg: &Arg) -> bool {
     let heading = arg.get_help_heading().unwrap_or_default();
     let says_little = heading == "Messages" && !matches!(arg.get_id().as_str(), "explain");
     !heading.is_empty() && !says_little && !UDP_OPTIONS.contains(&arg.get_id().as_str())
+}
+
+/// What somebody is told about the first of these words that is an option of connections.
+pub(super) fn first_without_datagrams<'a>(
+    command: &Command,
+    words: impl Iterator<Item = &'a str>,
+) -> Option<Error> {
+    let find = |word: &str| {
+        let name = word.strip_prefix("--")?.split('=').next();
+        command.get_arguments().find(|arg| arg.get_long() == name)
+    };
+    let mut typed = words.filter_map(find);
+    typed
+        .find(|arg| is_no_datagrams(arg))
+        .map(without_datagrams)
 }
 
 fn without_datagrams(arg: &Arg) -> Error {

@@ -93,12 +93,14 @@ impl<'a> OneWord<'a> {
         })))
     }
 
-    /// What whoever typed `word` is told: a hub's operator, if they `listen`.
-    pub(super) fn told(&self, word: &str, listen: bool) -> Error {
+    /// What whoever typed `word` is told: a hub's operator, if they `listen`, by UDP or not.
+    pub(super) fn told(&self, word: &str, listen: bool, udp: bool) -> Error {
         let what = format!("'{word}'");
-        let listening = match listen {
-            true => "-l ",
-            false => "",
+        let typed = match (listen, udp) {
+            (true, true) => "-l -u ",
+            (true, false) => "-l ",
+            (false, true) => "-u ",
+            (false, false) => "",
         };
         match self {
             OneWord::Brackets(host) => Error::usage(what, "an address is written without brackets")
@@ -106,7 +108,7 @@ impl<'a> OneWord<'a> {
             OneWord::HostPort("", port) => Error::usage(what, "a port is written without a colon")
                 .hint(format!("Write: {port}")),
             OneWord::HostPort(host, port) => Error::usage(what, "a host and a port are two words")
-                .hint(format!("Write them apart: muxnc {listening}{host} {port}")),
+                .hint(format!("Write them apart: muxnc {typed}{host} {port}")),
             OneWord::Url("file", ..) => Error::usage(what, "a file; a host and a port are wanted")
                 .hint("A file is sent with: muxnc HOST PORT < FILE"),
             OneWord::Url(scheme, host, port) => {
@@ -117,7 +119,7 @@ impl<'a> OneWord<'a> {
                     _ => ("", "PORT"),
                 };
                 let port = port.unwrap_or(known);
-                let hint = format!("Write them apart: muxnc {listening}{options}{host} {port}");
+                let hint = format!("Write them apart: muxnc {typed}{options}{host} {port}");
                 let told = Error::usage(what, "a URL; a host and a port are wanted");
                 told.hint(match *scheme {
                     "http" | "https" if !listen => {
@@ -345,7 +347,7 @@ mod tests {
             ("file:///etc/passwd", false, "muxnc HOST PORT < FILE"),
             ("ftp:///x", false, "Write them apart: muxnc HOST PORT"),
         ] {
-            let told = OneWord::parse(word).unwrap().told(word, listen);
+            let told = OneWord::parse(word).unwrap().told(word, listen, false);
             let told = told.to_string();
             assert!(told.ends_with(hint), "{word}: {told}");
         }
@@ -383,7 +385,10 @@ mod tests {
             ("UDP:192.0.2.7:53", Some("-u 192.0.2.7 53")),
             ("UDP-LISTEN:514", Some("-l -u 514")),
         ] {
-            let told = OneWord::parse(word).unwrap().told(word, false).to_string();
+            let told = OneWord::parse(word)
+                .unwrap()
+                .told(word, false, false)
+                .to_string();
             match ours {
                 Some(ours) => assert!(told.ends_with(&format!(": muxnc {ours}")), "{told}"),
                 None => assert!(told.contains("runs no program"), "{told}"),

@@ -21,13 +21,13 @@ pub(super) struct RecordsArgs {
     /// With - as FILE, also in the options below, it goes to stdout, which then shows nothing else.
     /// That is ncat's -o; nc.traditional's is -x here. A hub whose stdin is no terminal opens the files
     /// anew at SIGHUP, so that they can be rotated.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "zero")]
     output: Option<PathBuf>,
 
     /// Write a hex dump of it to FILE, with time, direction and peer
     ///
     /// That is ncat's -x; nc's, a proxy, is --proxy here.
-    #[arg(short = 'x', long, value_name = "FILE")]
+    #[arg(short = 'x', long, value_name = "FILE", conflicts_with = "zero")]
     hex_dump: Option<PathBuf>,
 
     /// Write who said what, came and went to FILE, line by line, after what is in it already

@@ -31,7 +31,7 @@ pub(super) struct TimeArgs {
     /// Wait this long after each line sent; stdin is not read meanwhile
     ///
     /// That is ncat's -d; nc's is --recv-only here.
-    #[arg(short, long, value_name = "TIME", allow_negative_numbers = true, value_parser = positive_duration)]
+    #[arg(short, long, value_name = "TIME", conflicts_with = "zero", allow_negative_numbers = true, value_parser = positive_duration)]
     pub(super) delay: Option<Duration>,
 
     /// Leave this long after the end of stdin at the latest

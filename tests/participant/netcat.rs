@@ -162,6 +162,11 @@ fn z_that_makes_no_sense_is_told() {
         &["-z", HOST, "-20"],
         &["-z", HOST, "0"],
         &["-z", "--send-only", HOST, "20"],
+        &["-z", "--sha256", HOST, "20"],
+        &["-z", "--sha256", HOST, "20-21"],
+        &["-z", "-o", "never-written", HOST, "20-21"],
+        &["-z", "-x", "never-written", HOST, "20"],
+        &["-z", "-d", "1", HOST, "20,21"],
     ] {
         muxnc(args).expect_status(2);
     }

@@ -187,6 +187,30 @@ fn a_reader_that_has_enough_ends_it() {
     shell.expect_status(0);
 }
 
+/// What has no meaning with datagrams is refused, and what to do instead is said.
+#[test]
+fn what_makes_no_sense_is_told() {
+    for (line, told) in [
+        ("-u HOST 21-25", "start one for each"),
+        ("-u HOST 53,53", "Write: muxnc -u HOST 53\n"),
+        ("-u HOST:53", "Write them apart: muxnc -u HOST 53\n"),
+        ("-l -u HOST:53", "Write them apart: muxnc -l -u HOST 53\n"),
+        ("-u --dtls HOST 53", "ncat --udp --ssl speaks DTLS"),
+        ("-l -u --name Ana 3000", "-u with --name: "),
+        (
+            "-l -u 1-5",
+            "one hub listens on one port\n  For several, start one for each.\n",
+        ),
+        ("-l -u --once 3000", "muxnc -u HOST PORT\n"),
+        ("-l -u --chat 3000", "Leave -u out"),
+    ] {
+        let mut muxnc = muxnc(&line.split(' ').collect::<Vec<_>>());
+        muxnc.expect_status(2);
+        let text = muxnc.stderr.text();
+        assert!(text.contains(told), "{line}: {text}");
+    }
+}
+
 // Whoever sends something
 
 #[test]
