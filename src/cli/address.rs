@@ -35,10 +35,11 @@ pub(super) struct AddressArgs {
 
     /// Use UDP: with -l, show what anybody sends, and send what is typed to those who were heard
     ///
-    /// A line is a datagram, cut at 1200 bytes; what is no text (no UTF-8, or with a NUL) goes out as it is read.
+    /// A line is a datagram, cut at 1200 bytes; it waits for its rest for 2 seconds at most. What is no text (no
+    /// UTF-8, or with a NUL) goes out as it is read.
     /// What is lost on the way is lost, and nothing tells that the other side is done: -q or -i ends it, or Ctrl-C.
-    /// With -l, -i says how long whoever was heard is sent what is typed (10 minutes); who was heard once only gets at
-    /// most three times as much as it sent. There is no relaying, no history, no transfer, no record and no TLS.
+    /// With -l, -i says how long whoever was heard is sent what is typed (10 minutes); who has not answered anything yet
+    /// gets at most three times as much as it sent, headers counted. There is no relaying, no history, no transfer, no record and no TLS.
     #[arg(short, long)]
     pub(super) udp: bool,
 

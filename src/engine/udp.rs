@@ -1,4 +1,4 @@
-//! A conversation of datagrams: what of it goes where, when it is over, and what is news.
+//! A conversation by UDP: which datagrams go where, when it ends, and what the operator is told.
 //!
 //! ```text
 //!   stdin ─► feed ─► Datagrams ─► begin: one of them, and to whom ─► due ─► went ──┐

@@ -1,10 +1,10 @@
-//! Senders: who was heard by UDP, and what may go there.
+//! Senders: the addresses that were heard by UDP, and how many bytes may go there.
 //!
-//! There is no connection, so whoever sent something within a time is one to whom what is typed goes. Anybody can
-//! write anybody's address on a datagram. So to an address that has not shown that it receives, at most [`FACTOR`]
-//! times what came from it goes out (as RFC 9000, 8.1, has it for QUIC), headers counted in both directions: an
-//! empty line is 29 bytes on the wire. It shows that by saying something after something went there; of two
-//! datagrams in a burst, the second shows nothing.
+//! There is no connection, so typed lines go to every address that sent something within a time. A sender can write
+//! any address on a datagram (RFC 2827 tells of networks that let it). So to an address that has not shown that it
+//! receives, at most [`FACTOR`] times the bytes that came from it go out (as RFC 9000, 8.1, has it for QUIC), with the
+//! headers, in both directions: an empty line is 29 bytes on the wire. An address shows that it receives by saying
+//! something after a datagram went there; the second of two datagrams in a burst shows nothing.
 //!
 //! ```text
 //!   unknown ─► heard (three times its bytes) ─► something went there ─► it says something: everything goes there
@@ -12,9 +12,9 @@
 //!      └──────────────────┴────── not heard for the time ─┴──────────────────────────────────┘
 //! ```
 //!
-//! It promises: at most [`MOST`] are remembered. Where there are so many, another one takes the place of who spoke
-//! once only, then of who has not shown that it receives, the longest silent first; who has shown it stays. A number
-//! is nobody else's afterwards.
+//! It promises: at most [`MOST`] are remembered. Where there are so many, a new sender takes the place of one that
+//! spoke once only, else of one that has not shown that it receives, the longest silent first; one that has shown it
+//! stays. A number is never given again.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -37,23 +37,23 @@ pub trait Address: Copy + Ord {
     fn headers(&self) -> usize;
 }
 
-/// Somebody was heard.
+/// A sender was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard<A> {
     /// One that is remembered, by its number.
     Known(u32),
     /// One that was not; another one was forgotten for it, perhaps.
     New(u32, Option<(u32, A)>),
-    /// One for whom there is no place: it is not answered.
+    /// A sender for which there is no place: it is not answered.
     Crowd,
 }
 
-/// Who is to have a datagram.
+/// The senders that get a datagram.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reach<A> {
     /// These.
     pub to: VecDeque<A>,
-    /// These are not, and were left out for the first time: the first of them, and how many more.
+    /// The first of those that do not get it and were never left out before, and how many more there are.
     pub left_out: Option<(u32, A, usize)>,
 }
 
@@ -84,7 +84,7 @@ struct Sender<A> {
 }
 
 impl<A: Address> Senders<A> {
-    /// Nobody yet; whoever is not heard for so long is forgotten.
+    /// No sender yet; one that is not heard for so long is forgotten.
     pub fn new(time: Duration) -> Senders<A> {
         Senders {
             keys: BTreeMap::new(),
@@ -134,7 +134,7 @@ impl<A: Address> Senders<A> {
         Heard::New(self.numbers, forgotten)
     }
 
-    /// Somebody who was not heard for the time: its number and address. It is no longer there.
+    /// Forgets a sender that was not heard for the time: its number and address.
     pub fn expired(&mut self, now: Instant) -> Option<(u32, A)> {
         let key = self.idle.expired(now)?;
         Some(self.forget(key))
@@ -154,7 +154,7 @@ impl<A: Address> Senders<A> {
         self.idle.deadline()
     }
 
-    /// Who is to have a datagram of so many bytes now: it is taken for sent.
+    /// The senders that get a datagram of so many bytes now: it counts as sent.
     pub fn reach(&mut self, len: usize) -> Reach<A> {
         let mut to = VecDeque::with_capacity(self.all.len());
         let mut left_out = None;
@@ -184,7 +184,7 @@ impl<A: Address> Senders<A> {
         self.all.len()
     }
 
-    /// Whether nobody is.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

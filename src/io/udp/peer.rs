@@ -1,7 +1,7 @@
-//! A peer: where a datagram came from, and to which of our addresses.
+//! A peer of UDP: the address that a datagram came from, and the local address that it was sent to.
 //!
-//! Who has connected its socket to one of our addresses hears nothing that comes from another one, so a socket on all
-//! addresses has to answer from the one that was spoken to (`IP_PKTINFO`, ip(7); `IPV6_RECVPKTINFO`, RFC 3542).
+//! A peer with a connected socket receives nothing that comes from another address, so a socket on all addresses has
+//! to answer from the one that the peer has sent to (`IP_PKTINFO`, ip(7); `IPV6_RECVPKTINFO`, RFC 3542).
 //! Without that the kernel takes the one that the way back begins with.
 //!
 //! It promises: one system call per call; an address that was spoken to is answered from, but one of many hosts
