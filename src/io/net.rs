@@ -70,14 +70,15 @@ pub(super) fn probe_soon(stream: &mio::net::TcpStream) {
     let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE_SOON);
 }
 
-/// Whether closing it sends a reset instead of an end. That it fails on a connection that just broke
-/// is no news.
+/// Whether closing it sends a reset instead of an end: SO_LINGER with a time of zero makes close(2)
+/// an abort (RFC 9293, 3.9.1.6), which throws away what is unsent and sends a RST. A failure on a
+/// connection that just broke is ignored.
 pub(super) fn break_on_close(stream: &mio::net::TcpStream, breaks: bool) {
     let linger = breaks.then_some(Duration::ZERO);
     let _ = socket2::SockRef::from(stream).set_linger(linger);
 }
 
-/// What every connection has: no waiting for more to send, and a question to whoever is silent.
+/// The options of every connection: TCP_NODELAY, and keepalive for a silent peer (tcp(7)).
 fn set_options(socket: &Socket) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&KEEPALIVE)

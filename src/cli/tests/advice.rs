@@ -1,5 +1,5 @@
-//! What is advised is tried: whatever is refused, the options and the command lines that are named
-//! instead are not, for who listens and for who connects.
+//! Advice is tried: the options and command lines that an error names are accepted, with `-l` and
+//! without.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ impl Advice {
             .collect()
     }
 
-    /// Its parts that say one thing each. What is said of others is none of ours.
+    /// Its parts that say one thing each. Parts about other programs are left out.
     fn clauses(&self) -> impl Iterator<Item = String> {
         const BOUNDS: [&str; 12] = [
             ". ", ".\n", "; ", ", ", ": ", " (", ")", " | ", " < ", " is ", " or ", "\n",
@@ -124,7 +124,7 @@ fn option(spelling: &str) -> Option<&'static Arg> {
     COMMAND.get_arguments().find(is_it)
 }
 
-/// What somebody types who reads that; a word that stands for nothing else is typed.
+/// The command line that a reader of the advice types; a word in capitals is replaced by a value.
 fn example(word: &str) -> &str {
     const SHA256: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     match word {
@@ -147,7 +147,7 @@ fn example(word: &str) -> &str {
     }
 }
 
-/// What may be typed that is refused, but for the place.
+/// Every spelling of an option, foreign ones and ours.
 fn typed() -> Vec<String> {
     let mut all: Vec<String> = foreign::spellings().map(String::from).collect();
     for arg in command().get_arguments() {

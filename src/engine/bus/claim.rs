@@ -7,8 +7,8 @@
 //!       └─▶ listening, where nobody can tell who holds it ─▶ waiting
 //! ```
 //!
-//! The log decides: whose message stands first in it has the name, and the other reads that there. Without a
-//! log there is nothing but listening for as long as another would be silent.
+//! The log decides: the hub whose message stands first in it has the name, and the other reads that
+//! there. Without a log there is nothing but listening for as long as another would be silent.
 //!
 //! It promises: nothing that was said is told before the name is ours; two that begin at once never both
 //! have it.
@@ -20,7 +20,7 @@ use crate::engine::bus::envelope::Key;
 use crate::engine::bus::lookup::Spoke;
 use crate::engine::bus::outbox::HEARTBEAT;
 
-/// Somebody who is there spoke by then.
+/// A hub that is there speaks by then.
 const LISTEN: Duration = HEARTBEAT.saturating_add(Duration::from_secs(1));
 
 /// Stamps of the log and our clock may differ so much while a lease is waited for.
@@ -52,7 +52,7 @@ pub(super) enum News {
         /// It does not have it yet.
         claims: bool,
     },
-    /// Who held it said farewell.
+    /// Its holder said farewell.
     Free,
 }
 

@@ -6,9 +6,10 @@
 //!   PING   PONG   +OK   -ERR 'why'               HMSG subject sid [reply] header-bytes all-bytes
 //! ```
 //!
-//! It promises: of a message that is longer than [`MAX_MESSAGE`] the beginning is given and the rest is
-//! dropped as it comes, so what is held is bounded, whatever anybody publishes; only what a *server* must not
-//! send is refused, since whoever publishes could else cut off everybody who reads. Nothing panics.
+//! It promises: of a message that is longer than [`MAX_MESSAGE`] the beginning is given and the
+//! rest is dropped as it comes, so what is held is bounded, whatever is published; only what a
+//! *server* must not send is refused, since a publisher could otherwise cut off every hub that
+//! reads. Nothing panics.
 
 use std::io::Write;
 use std::ops::Range;
@@ -45,7 +46,7 @@ pub enum Op<'a> {
     Pong,
 }
 
-/// What was published. All of it is what somebody wrote, the subject too.
+/// What was published. All of it is the publisher's, the subject too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
     /// To what.
@@ -74,7 +75,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// What the server says in place of a message, such as 503: nobody is there.
+    /// What the server says in place of a message, such as 503: no responders.
     pub fn status(&self) -> Option<u16> {
         let line = self.headers.strip_prefix(b"NATS/1.0 ")?;
         let digits = line.get(..3)?;

@@ -46,18 +46,18 @@ pub(super) struct Found {
     pub(super) last: u64,
     /// When it was made, as it says: another one in its place says another time.
     pub(super) created: String,
-    /// Who spoke last in our name.
+    /// The last speaker in our name.
     pub(super) spoke: Spoke,
 }
 
-/// Who spoke last in a name.
+/// The last speaker in a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spoke {
-    /// Nobody, or who did said farewell.
+    /// None, or one that said farewell.
     Nobody,
     /// The hub with this key, and when.
     Hub(Key, Stamp),
-    /// Somebody that cannot be understood.
+    /// One whose message cannot be understood.
     Stranger,
 }
 
@@ -77,7 +77,7 @@ pub(super) struct Lookup {
     subject: String,
     /// The server says that it keeps streams, or did before.
     must_be: bool,
-    /// Who spoke last need not be known.
+    /// The last speaker need not be known.
     is_ours: bool,
     question: Option<Question>,
     found: Option<Found>,
@@ -146,7 +146,7 @@ impl Lookup {
     /// Time goes on.
     ///
     /// # Errors
-    /// Nobody answers.
+    /// There is no answer.
     pub(super) fn turn(&mut self, wire: &mut Wire, now: Instant) -> Result<(), Fault> {
         match self.question {
             Some(question) if now < question.again => Ok(()),
@@ -337,7 +337,7 @@ impl Lookup {
         match envelope::open(&self.class, parts.subject, signature, &payload) {
             None => Spoke::Stranger,
             Some(envelope) if envelope.is_bye() => Spoke::Nobody,
-            // Another's: whoever holds the name is listened for.
+            // Another's: we listen for the holder of the name.
             Some(envelope) if envelope.claims => Spoke::Stranger,
             Some(envelope) => Spoke::Hub(envelope.key, stamp),
         }

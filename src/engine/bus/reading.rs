@@ -38,7 +38,8 @@ const SILENCE: Duration = Duration::from_secs(3 * IDLE.as_secs());
 #[derive(Debug)]
 pub(super) struct Reading {
     stream: String,
-    /// A request must have room for the longest message that anybody can publish, or none would come after it.
+    /// A request must have room for the longest message that can be published, or none would come
+    /// after it.
     bytes: usize,
     /// The first message that was not read.
     next: u64,
@@ -74,7 +75,7 @@ struct Request {
 /// What an answer means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// Nothing for anybody else.
+    /// Nothing for the other parts.
     None,
     /// The consumer is there, and so many messages for it.
     Ready(u64),

@@ -171,7 +171,7 @@ impl Roll {
         })
     }
 
-    /// Somebody held a name then, before anything was heard of it.
+    /// A key held a name then, before anything was heard of it.
     pub(super) fn note_holder(&mut self, hub: &str, key: Key, last: Stamp, now: Instant) {
         self.oldest = self.oldest.min(last);
         self.names.entry(hub.into()).or_insert(Holder {

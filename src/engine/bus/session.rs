@@ -31,7 +31,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// How many such questions stay without an answer.
 const QUESTIONS: u32 = 2;
 
-/// How long a server may take to let somebody in.
+/// How long a server may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waited before the second round through all servers, and twice as long before each further one.

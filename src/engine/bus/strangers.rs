@@ -1,4 +1,4 @@
-//! What somebody else than a hub publishes to the class: shown to the operator, seldom and as text.
+//! Messages to the class that are not a hub's: shown to the operator, seldom and as text.
 //!
 //! It promises: no more than one a [second](PAUSE), whatever comes; each is counted.
 
@@ -51,7 +51,7 @@ impl Strangers {
     }
 }
 
-/// The beginning of what somebody wrote, on one line, so that it does nothing but being shown.
+/// The beginning of a stranger's message, on one line, made harmless for a terminal.
 pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::new();
     for letter in String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)]).chars() {

@@ -57,7 +57,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// With an inbox of that name, which nobody can guess.
+    /// With an inbox of that name, which cannot be guessed.
     pub(super) fn new(id: &str) -> Wire {
         Wire {
             out: Vec::new(),
@@ -86,7 +86,7 @@ impl Wire {
         self.written = 0;
     }
 
-    /// For whoever appends to it.
+    /// For the callers that append to it.
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
         self.out.drain(..self.written);
         self.written = 0;

@@ -1,4 +1,4 @@
-//! Dialling beside a loop: from a name to a connection, and nobody waits for it.
+//! Dialling beside a loop: from a name to a connection, without blocking.
 //!
 //! ```text
 //!   asking ──────────► racing ──────► won
@@ -6,8 +6,8 @@
 //!     └──────────────────┴──────────► lost
 //! ```
 //!
-//! It promises: no call of it waits; it is over [`USUAL`] after it began at the latest. An answer of the
-//! resolver wakes nobody: it is looked for every [`LOOKS`] while one is waited for.
+//! It promises: no call of it waits; it is over [`USUAL`] after it began at the latest. An answer
+//! of the resolver is no event: the loop looks for it every [`LOOKS`] while it waits for one.
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -128,7 +128,8 @@ impl Dialling {
         };
         match race.step(&mut Unexplained) {
             Step::Won(socket, addr) => {
-                // Whoever has it from here on registers it anew; one that was connected at once was not yet.
+                // The next owner registers it anew; a socket that was connected at once was not
+                // registered yet.
                 let _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
                 Ok(Some((socket.into(), addr)))
             }

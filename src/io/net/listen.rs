@@ -98,7 +98,7 @@ pub fn reachable(listener: &mio::net::TcpListener) -> Vec<SocketAddr> {
         return Vec::new();
     }
     let both = is_dual(&SockRef::from(listener), local);
-    // Nobody is worse off without.
+    // It works without as well.
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let mut found: Vec<SocketAddr> = interfaces
         .iter()
@@ -116,6 +116,7 @@ fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
     }
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
+        // The default is the system's choice (ipv6(7), `net.ipv6.bindv6only`).
         socket.set_only_v6(true)?;
     }
     open(socket, addr)
@@ -129,8 +130,9 @@ fn listen_dual(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn open(socket: Socket, addr: SocketAddr) -> io::Result<TcpListener> {
-    // So that a hub can start again at once; never SO_REUSEPORT, with which two programs would
-    // share the port and each get half the class.
+    // So that a hub can start again at once, while connections of the former one are in TIME_WAIT
+    // (socket(7), SO_REUSEADDR); never SO_REUSEPORT, with which two programs would share the port
+    // and each get half the class.
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;
     set_options(&socket)?;
@@ -139,8 +141,8 @@ fn open(socket: Socket, addr: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Fails as a machine without the protocol does, also where it is only switched off: there all
-/// addresses together can still be listened on, but nobody can ever come.
+/// Fails as a machine without the protocol does, also where it is only switched off: there a socket
+/// can still listen on all addresses, but no connection can ever come.
 fn require_ipv6() -> io::Result<()> {
     let probe = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
     match probe.bind(&SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).into()) {

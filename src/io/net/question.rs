@@ -7,7 +7,7 @@
 //! the system has, where a resolver of ours would know files and DNS only. Addresses in numbers never
 //! come here.
 //!
-//! It promises: who waits goes on when the time is over; a thread whose answer nobody waits for any
+//! It promises: the caller goes on when the time is over; a thread whose answer is not awaited any
 //! more touches nothing of ours, and ends with its question or with the process.
 
 use std::io;
@@ -36,7 +36,7 @@ impl Question {
         thread::Builder::new()
             .name(String::from("resolver"))
             .spawn(move || {
-                // Perhaps nobody waits any more.
+                // The caller may not wait any more.
                 let _ = tell.send(answer_now(&host, port));
             })?;
         Ok(Question(answer))

@@ -52,7 +52,7 @@ pub enum Lookup {
 pub enum Patience {
     /// Until then, as `-w` says.
     Until(Instant),
-    /// As long as is usual: nobody said.
+    /// The usual time: none was given.
     Usual,
 }
 
@@ -70,7 +70,7 @@ impl Patience {
         }
     }
 
-    /// Nobody answered what was asked: `why`.
+    /// The question got no answer: `why`.
     fn unanswered(self, doing: String, why: &str) -> Error {
         let set = match self {
             Patience::Until(_) => " (-w TIME sets how long to try.)",
@@ -129,12 +129,13 @@ pub fn service(port: u16, lookup: Lookup) -> Option<String> {
     (name != port.to_string()).then_some(name)
 }
 
-/// Whether a host is a number that a port may have. As an address it would be one of 0.0.0.0/16, where nobody is.
+/// Whether a host is a number that a port may have. As an address it would be one of 0.0.0.0/16,
+/// which no machine can have (RFC 1122, 3.2.1.3).
 pub fn is_port_alone(host: &str) -> bool {
     host.bytes().all(|b| b.is_ascii_digit()) && host.parse::<u16>().is_ok()
 }
 
-/// What whoever gave such a number as a host is told.
+/// The error about such a number as a host.
 pub fn port_as_host(host: &str) -> Error {
     Error::usage(format!("host '{host}'"), "a number alone is a port").hint(port_as_address(host))
 }
@@ -173,15 +174,16 @@ pub fn resolve(
     sift(answer, host, family)
 }
 
-/// Nobody answered in time.
+/// There was no answer in time.
 pub(super) const NO_ANSWER: &str = "no answer in time";
 
-/// What is being done, for whoever is told that it failed.
+/// What is being done, for the error if it fails.
 pub(super) fn doing(host: &str) -> String {
     format!("look up {host}")
 }
 
-/// What is known of `host` without asking anybody: an address, or why it may be none. None: it is a name.
+/// What is known of `host` without asking a server: an address, or why it may be none. None: it is
+/// a name.
 pub(super) fn known(
     host: &str,
     port: u16,
@@ -225,12 +227,14 @@ pub(super) fn sift(answer: Answer, host: &str, family: Family) -> Result<Vec<Soc
     }
 }
 
-/// Whether the resolver (EAI_AGAIN, as glibc and musl call it) could ask nobody: that is not about the name.
+/// Whether the resolver could reach no server (EAI_AGAIN, getaddrinfo(3)): that says nothing about
+/// the name.
 fn is_passing(why: &str) -> bool {
     why.starts_with("temporary failure") || why.starts_with("try again")
 }
 
-/// Waits for the answer, and says so if that takes long: else whoever started us would not know what for.
+/// Waits for the answer, and says so if that takes long: the user would not know what for
+/// otherwise.
 fn wait(question: &Question, host: &str, until: Instant) -> Option<Answer> {
     let answer = question.wait(until.min(Instant::now() + UNTOLD));
     let left = until.saturating_duration_since(Instant::now());
