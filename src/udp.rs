@@ -1,4 +1,5 @@
-//! UDP: datagrams to one other side (`-u HOST PORT`), or to and from whoever sends some (`-l -u PORT`).
+//! UDP: datagrams to one other side (`-u HOST PORT`), or to and from all that send some
+//! (`-l -u PORT`).
 //!
 //! ```text
 //!   poll ─► receive ─► show ─► read stdin ─► cut into datagrams ─► send ──┐
@@ -6,10 +7,11 @@
 //!    └── timeout: at once, the end of a time, or none ──────────────────┘
 //! ```
 //!
-//! There is no connection: nothing ends but stdin, a time that somebody set, or by a signal, and whatever is lost on the
-//! way is lost. Who is answered, what is a datagram, what is told and when it is over an [`Exchange`] decides; this
-//! file owns the Poll, the socket, stdin and what is shown. What comes goes to the [`Screen`] as in a hub: with labels
-//! as soon as there are several, and each datagram on a line of its own where that is a terminal.
+//! There is no connection: only the end of stdin, a time limit of the user or a signal ends it, and
+//! what is lost on the way is lost. An [`Exchange`] decides who is answered, what a datagram is,
+//! what is told and when it is over; this file owns the Poll, the socket, stdin and what is shown.
+//! Datagrams that come go to the [`Screen`] as in a hub: with labels as soon as there are several,
+//! and each datagram on a line of its own where that is a terminal.
 //!
 //! It promises: a stdout that is stuck stops nothing but the reading of datagrams (which the kernel throws away then,
 //! once its buffer is full); nothing that comes grows memory without a bound.
@@ -85,7 +87,7 @@ const ROUNDS: usize = 64;
 pub enum Place {
     /// One other side.
     To(Remote),
-    /// Whoever sends some there.
+    /// All that send some there.
     At(Bind),
 }
 
@@ -98,7 +100,7 @@ pub struct Settings {
     pub crlf: bool,
     /// Leave that long after the end of stdin.
     pub quit_after: Option<Duration>,
-    /// For one other side: the longest silence. Else: how long whoever was heard is answered.
+    /// For one other side: the longest silence. Else: how long a sender is answered.
     pub idle_timeout: Option<Duration>,
     /// After each datagram nothing is sent for that long.
     pub delay: Option<Duration>,
@@ -117,7 +119,7 @@ pub struct Settings {
 /// Sends and receives until it is over.
 ///
 /// # Errors
-/// It cannot listen or send, nobody listens there, the terminal is gone, …
+/// It cannot listen or send, no program listens there, the terminal is gone, …
 pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
     let rules = Rules {
         silence: settings.idle_timeout,
@@ -154,7 +156,7 @@ pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
     talk.finish(ended)
 }
 
-/// What an operator is told who types what a hub takes for a command, or for one alone.
+/// The answer to a typed line that a hub would take for a command, or for a private line.
 const NO_COMMANDS: &str = "a hub of UDP has no commands, and that was not sent: // says it";
 
 struct Talk {
@@ -232,7 +234,7 @@ impl Talk {
             };
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
-                // A signal that somebody wants to know of has its own event.
+                // A signal that the program handles has an event of its own.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(Error::system("wait for events", &error)),
             }
@@ -317,7 +319,7 @@ impl Talk {
         }
     }
 
-    /// What a line of that sender begins with.
+    /// The label of that sender's lines.
     fn label(&self, number: u32) -> String {
         if self.other.is_some() || self.policy.surface.is_stream() {
             return String::new();
@@ -368,7 +370,7 @@ impl Talk {
                                 None => log::warn!("{NO_COMMANDS}"),
                             }
                             if is_typed {
-                                // A line, or what somebody sent off with Ctrl-D.
+                                // A line, or a piece of one that Ctrl-D sent off.
                                 self.exchange.finish();
                             }
                         }
@@ -389,7 +391,7 @@ impl Talk {
                 }
                 ended = matches!(console.read(now)?, Keys::End);
                 while let Some(event) = console.next_event() {
-                    // What is pasted is text, unless it is for one alone.
+                    // Pasted lines are text, unless they look private.
                     let is_pasted = matches!(event, Event::Pasted(_));
                     match event {
                         Event::Line(mut line)
@@ -514,7 +516,7 @@ impl Talk {
     }
 }
 
-/// What whoever cannot send there is told.
+/// The error about a datagram that cannot be sent.
 fn refused(addr: SocketAddr, error: &io::Error) -> Error {
     let told = Error::system(format!("talk to {addr} by UDP"), error);
     match error.kind() {

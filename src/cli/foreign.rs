@@ -1,4 +1,4 @@
-//! Foreign spellings: what whoever knows another netcat types, with what to say to that.
+//! Foreign spellings: options of other netcats, and the advice about each.
 //!
 //! Three tables. [`ABSENT`] are options of OpenBSD's nc (as in Debian), nc.traditional, ncat and socat
 //! that muxnc does not have, by their manual pages; [`OF_A_HUB`] is what to use instead of some of them
@@ -29,7 +29,7 @@ impl Foreign {
             .find(|option| option.spellings.contains(&spelling))
     }
 
-    /// What whoever typed it is told: a hub's operator, if they `listen`.
+    /// The advice to the person who typed it: a hub's operator, if they `listen`.
     pub(super) fn told(&self, spelling: &str, listen: bool) -> Error {
         let of_a_hub = OF_A_HUB
             .iter()
@@ -223,7 +223,7 @@ const ABSENT: &[Foreign] = &[
 pub(super) const FINGERPRINT: &str = "Participants verify a hub: muxnc --ssl-fingerprint SHA256 HOST PORT\n  \
                            Of theirs a hub verifies certificates: --ssl-verify --ssl-trustfile FILE.";
 
-/// What to use instead for who listens, by one of the spellings.
+/// What to use instead where `-l` is given, by one of the spellings.
 const OF_A_HUB: &[(&str, &str)] = &[
     ("-g", NO_PROXY_HINT),
     ("-G", NO_PROXY_HINT),

@@ -195,7 +195,7 @@ const APART: [(&str, &str, &str); 13] = [
     ("listen", "that is for a participant", "Leave it out."),
 ];
 
-/// What somebody is told who typed two options that exclude each other.
+/// The error about two options that exclude each other.
 pub(super) fn together(error: &clap::Error, command: &Command) -> Option<Error> {
     let spelled = |kind| match error.get(kind) {
         Some(ContextValue::String(arg)) => vec![arg.as_str()],
@@ -233,12 +233,13 @@ fn apart(one: &Arg, other: &Arg) -> Error {
     Error::usage(format!("{} with {}", shown(about), shown(beside)), why).hint(hint)
 }
 
-/// What somebody is told whose port is missing, and an option took a number for its value that may be it.
+/// The error about a missing port where an option took a number for its value that may be the port.
 pub(super) fn swallowed(command: &Command, matches: &ArgMatches, listen: bool) -> Option<Error> {
     let took = |arg: &Arg| {
         let id = arg.get_id().as_str();
         let is_typed = matches.value_source(id) == Some(ValueSource::CommandLine);
-        // Of a file or a host that is called by a number, or a port of its own, nobody thinks.
+        // A number is hardly meant as the port where the option takes a file, hosts or a port of
+        // its own.
         let may_take_it = match value_name(arg) {
             "FILE" => arg.get_short().is_some(),
             name => !matches!(name, "HOSTS" | "PORT" | "URL"),
@@ -319,7 +320,7 @@ fn is_no_datagrams(arg: &Arg) -> bool {
     !heading.is_empty() && !says_little && !UDP_OPTIONS.contains(&arg.get_id().as_str())
 }
 
-/// What somebody is told about the first of these words that is an option of connections.
+/// The error about the first of these words that is an option of connections.
 pub(super) fn first_without_datagrams<'a>(
     command: &Command,
     words: impl Iterator<Item = &'a str>,
@@ -351,7 +352,7 @@ fn without_listen(arg: &Arg) -> Error {
     Error::usage(shown(arg), "that is for a hub, which listens").hint(hint)
 }
 
-/// What somebody is told who typed an option that means nothing without another one, to listen or not.
+/// The error about an option that means nothing without another one, with `-l` or without.
 pub(super) fn without(missing: &Arg, listen: bool) -> Error {
     let to_listen = match !listen && is_hubs(missing) {
         true => "-l ",

@@ -93,7 +93,8 @@ impl<'a> OneWord<'a> {
         })))
     }
 
-    /// What whoever typed `word` is told: a hub's operator, if they `listen`, by UDP or not.
+    /// The advice to the person who typed `word`: a hub's operator, if they `listen`, by UDP or
+    /// not.
     pub(super) fn told(&self, word: &str, listen: bool, udp: bool) -> Error {
         let what = format!("'{word}'");
         let typed = match (listen, udp) {

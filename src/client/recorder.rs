@@ -159,7 +159,7 @@ impl<D: Device> Recorder<D> {
         text
     }
 
-    /// The records, to be finished by whoever may wait for them.
+    /// The records, to be finished by the caller, which may wait for them.
     pub(super) fn take_records(&mut self) -> Option<Records<D>> {
         self.records.take()
     }

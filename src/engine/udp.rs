@@ -8,8 +8,9 @@
 //!
 //! The sockets, stdin and what is shown are [`crate::udp`]'s; it asks here, and does.
 //!
-//! It promises: what is due goes out once to each, in the order in which it was read; what anybody can cause to be
-//! said is bounded in time (see [`Limiter`](crate::engine::limiter::Limiter)).
+//! It promises: each datagram that is due goes out once to each other end, in the order in which it
+//! was read; messages that senders can cause are bounded in time (see
+//! [`Limiter`](crate::engine::limiter::Limiter)).
 
 pub mod datagrams;
 mod news;
@@ -31,10 +32,10 @@ use super::command::understand;
 use super::crlf::Crlf;
 use super::private::is_private;
 
-/// What somebody asked for.
+/// The options.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// With one other side: the longest silence. Else: how long whoever was heard is answered.
+    /// With one other side: the longest silence. Else: how long a sender is answered.
     pub silence: Option<Duration>,
     /// It is over that long after the end of stdin.
     pub quit_after: Option<Duration>,
@@ -57,11 +58,11 @@ pub enum Ending {
     Silence,
 }
 
-/// How long whoever was heard is answered, if nobody says.
+/// How long a sender is answered, by default.
 pub const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// What goes to everybody of what an operator typed, or pasted, if anything does: a hub of UDP has no commands, and
-/// what is for one alone is for nobody here. What is pasted is text, whatever it begins with.
+/// The part of a typed or pasted line that goes to all senders, if any does: a hub of UDP has no
+/// commands, and a private line goes to none. Pasted lines are text, whatever they begin with.
 pub fn for_everybody(line: &[u8], is_pasted: bool) -> Option<&[u8]> {
     let text = String::from_utf8_lossy(line);
     let text = text.trim_end();
@@ -92,7 +93,7 @@ pub struct Exchange<A> {
     newsroom: Newsroom<A>,
 }
 
-/// Who is at the other ends.
+/// The other ends.
 #[derive(Debug)]
 enum Others<A> {
     One,
@@ -112,7 +113,7 @@ impl<A: Address> Exchange<A> {
         Exchange::new(rules, Others::One, now)
     }
 
-    /// One with whoever is heard.
+    /// A conversation with all senders that are heard.
     pub fn with_many(rules: Rules, now: Instant) -> Exchange<A> {
         let senders = Senders::new(rules.silence.unwrap_or(REMEMBERED));
         Exchange::new(rules, Others::Many(Box::new(senders)), now)
@@ -159,7 +160,7 @@ impl<A: Address> Exchange<A> {
         self.datagrams.feed(&converted, now);
     }
 
-    /// What was read is all of it for now, as somebody says who presses Ctrl-D within a line.
+    /// The bytes that were read are all for now: Ctrl-D within a line says so (termios(3), VEOF).
     pub fn finish(&mut self) {
         self.datagrams.finish();
     }
@@ -216,7 +217,7 @@ impl<A: Address> Exchange<A> {
         Some((&outgoing.datagram, *outgoing.to.front()?))
     }
 
-    /// What was due went.
+    /// The datagram that was due went out.
     pub fn went(&mut self, now: Instant) {
         self.active = now;
         let to = self.next().flatten();
@@ -225,7 +226,7 @@ impl<A: Address> Exchange<A> {
         }
     }
 
-    /// What was due to one of many did not go, and will not.
+    /// The datagram that was due to one of many senders did not go, and will not.
     pub fn failed(&mut self, why: String, now: Instant) {
         if let Some(to) = self.next().flatten() {
             self.newsroom.failed(to, why, now);
@@ -251,7 +252,7 @@ impl<A: Address> Exchange<A> {
         self.ended.is_none() && self.outgoing.is_none() && self.datagrams.is_empty()
     }
 
-    /// Whether there is something to send, anybody to send it to, and no pause.
+    /// Whether there is something to send, an address to send it to, and no pause.
     pub fn can_send(&self, now: Instant) -> bool {
         self.outgoing.is_some() || self.has_more() && self.pause.is_none_or(|until| now >= until)
     }
@@ -264,7 +265,7 @@ impl<A: Address> Exchange<A> {
         self.outgoing.is_none() && !self.has_more()
     }
 
-    /// Whether nobody is there, and what was read waits for the first.
+    /// Whether there is no sender yet, so that input waits for the first.
     fn is_alone(&self) -> bool {
         matches!(&self.others, Others::Many(senders) if senders.is_empty())
     }

@@ -1,4 +1,4 @@
-//! A probe: whether somebody listens on one port, found out beside others over one Poll.
+//! A probe: whether a program listens on one port, found out beside others over one Poll.
 //!
 //! ```text
 //!   racing the addresses ─► connected ─┬─► open
@@ -6,11 +6,11 @@
 //!            └──── the proxy wants a new connection ◄────────┘
 //! ```
 //!
-//! The host's addresses (through a proxy: the proxy's) are looked up once for all ports. Each port then races
-//! them as a connection does, see [`happy_eyeballs`](crate::engine::happy_eyeballs): who listens on one family
-//! only is found, as `-z` finds it alone. To stay at the address that first answered anything would be faster
-//! where a family is dead, but would miss such ports; there the time of a port bounds what it costs, and others
-//! go on beside it.
+//! The host's addresses (through a proxy: the proxy's) are looked up once for all ports. Each port
+//! then races them as a connection does, see [`happy_eyeballs`](crate::engine::happy_eyeballs): a
+//! program that listens on one family only is found, as `-z` finds it alone. To stay at the address
+//! that first answered anything would be faster where a family is dead, but would miss such ports;
+//! there the time of a port bounds what it costs, and others go on beside it.
 //!
 //! It promises: nothing is sent to the port, and a connection that was made is closed at once; each port has its
 //! own time, and an answer that has come counts also when it is looked at late.
@@ -46,7 +46,7 @@ use crate::io::proxy::Negotiation;
 use crate::io::proxy::Progress;
 use crate::io::proxy::Proxy;
 
-/// Where probes go: what is looked up once for all of them.
+/// The target of the probes: looked up once for all of them.
 #[derive(Debug)]
 pub struct Route {
     remote: Remote,
@@ -119,7 +119,7 @@ pub struct Probe {
     running: Vec<(usize, Socket)>,
     /// The most telling of the failures.
     failure: Option<io::Error>,
-    /// What is said to a proxy, once there is a connection to it.
+    /// The negotiation with a proxy, once there is a connection to it.
     talk: Option<(TcpStream, Negotiation)>,
     /// The same, while there is no connection.
     waiting: Option<Negotiation>,
@@ -168,7 +168,7 @@ impl Probe {
         }
     }
 
-    /// Takes whoever is connected out of those that run, and drops those that failed.
+    /// Takes connected attempts out of those that run, and drops those that failed.
     fn look(&mut self, now: Instant) -> Option<Socket> {
         let mut at = 0;
         while at < self.running.len() {
@@ -271,7 +271,7 @@ impl Probe {
         }
     }
 
-    /// What the proxy said instead of connecting.
+    /// The proxy's answer instead of a connection.
     fn refused(&self, failure: Failure, route: &Route) -> Step {
         let Some((proxy, destination)) = &route.proxied else {
             return Step::Found(Finding::Refused);

@@ -7,8 +7,9 @@
 //!   it, or no UTF-8          have the byte of a line feed anywhere
 //! ```
 //!
-//! It promises: not a byte is added, lost or out of order; none is longer than [`MOST`] and none is empty; what is
-//! held is no longer than that; of text no letter is cut, but one of which the rest does not come.
+//! It promises: not a byte is added, lost or out of order; none is longer than [`MOST`] and none is
+//! empty; no more than that is held; no letter of a text is cut, except one whose rest does not
+//! come.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,8 +18,8 @@ use std::time::Instant;
 /// Bytes of a datagram at most: what every path carries in one packet (QUIC counts on as much, RFC 9000, 14).
 pub const MOST: usize = 1200;
 
-/// How long a line waits for its rest: who writes it in pieces is done by then, and who asks something without
-/// ending the line waits for no more than that.
+/// How long a line waits for its rest: a program that writes it in pieces is done by then, and one
+/// that asks something without ending the line waits no longer than that.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// See the module's documentation.

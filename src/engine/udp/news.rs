@@ -1,4 +1,4 @@
-//! News of a conversation of datagrams: what its operator is told, and how often.
+//! News of a conversation of datagrams: the operator's messages, and how often they come.
 //!
 //! It promises: an address is told of when it is heard first, when it is left out first and when it was silent for
 //! long; of more than a few at once only how many there are.
@@ -17,7 +17,7 @@ const BURST: u32 = 10;
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News<A> {
-    /// Somebody is heard for the first time.
+    /// A sender is heard for the first time.
     Came {
         /// Its number.
         number: u32,
@@ -26,9 +26,9 @@ pub enum News<A> {
         /// How many are remembered.
         here: usize,
     },
-    /// Somebody is forgotten, as another one needed the place.
+    /// A sender is forgotten, as another one needed the place.
     MadeWay(u32, A),
-    /// Somebody is forgotten, as it said nothing for long.
+    /// A sender is forgotten, as it said nothing for long.
     FellSilent {
         /// Its number.
         number: u32,
@@ -39,7 +39,7 @@ pub enum News<A> {
     },
     /// So many more were heard for the first time, or forgotten.
     More(u64),
-    /// Somebody does not get all that is said.
+    /// A sender does not get all that is said.
     LeftOut {
         /// Bytes that were said.
         len: usize,
@@ -61,11 +61,11 @@ pub enum News<A> {
 /// How much weight something has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
-    /// Something did not go as somebody may think.
+    /// Something did not go out, though the operator may think so.
     Warning,
-    /// Somebody came or went.
+    /// A sender came or went.
     Notice,
-    /// Who looks closely wants to know.
+    /// For `-vv`.
     Detail,
 }
 
@@ -148,7 +148,7 @@ impl<A> Default for Newsroom<A> {
 }
 
 impl<A> Newsroom<A> {
-    /// Somebody is heard for the first time, and another one is forgotten for it, perhaps.
+    /// A sender is heard for the first time, and another one is forgotten for it, perhaps.
     pub(super) fn came(
         &mut self,
         number: u32,
@@ -164,7 +164,7 @@ impl<A> Newsroom<A> {
         }
     }
 
-    /// Somebody was silent for long.
+    /// A sender was silent for long.
     pub(super) fn fell_silent(&mut self, number: u32, addr: A, here: usize, now: Instant) {
         if self.comings.count(1, now) {
             let news = News::FellSilent { number, addr, here };

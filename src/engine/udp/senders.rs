@@ -215,7 +215,7 @@ mod tests {
         }
     }
 
-    /// Who is sent a datagram of so many bytes.
+    /// The senders that get a datagram of so many bytes.
     fn sent(senders: &mut Senders<usize>, len: usize) -> Vec<usize> {
         let to = senders.reach(len).to;
         to.iter().for_each(|addr| senders.went(addr));
@@ -286,7 +286,8 @@ mod tests {
         assert_eq!(senders.heard(1, 1, end), Heard::New(3, None));
     }
 
-    /// Whoever makes addresses up pushes nobody out who has shown that it receives, and keeps nobody out.
+    /// Made-up addresses neither push out a sender that has shown that it receives, nor keep one
+    /// out.
     #[test]
     fn a_crowd_of_addresses() {
         let start = Instant::now();
@@ -322,8 +323,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes from whom: who has not said something after it was sent something gets no more than three
-        /// times its bytes.
+        /// Whatever comes: a sender that has not said anything after it was sent something gets no
+        /// more than three times its bytes.
         #[test]
         fn nobody_gets_more_than_it_may(
             steps in prop::collection::vec((any::<bool>(), 0_usize..6, 0_usize..2000), 0..200),

@@ -1,4 +1,4 @@
-//! What a conversation of datagrams decides, without a socket.
+//! The decisions of a conversation of datagrams, without a socket.
 
 use super::datagrams::PATIENCE;
 use super::*;
@@ -179,7 +179,7 @@ fn it_is_over_when_it_is_to_be() {
     assert_eq!(silent.ending(later), None);
     silent.end(later);
     assert_eq!(silent.ending(later + SECOND), Some(Ending::Over));
-    // Whom nobody spoke to has nobody to send to.
+    // Without a sender there is no address to send to.
     let mut hub = Exchange::<usize>::with_many(
         Rules {
             quit_after: Some(SECOND),
