@@ -92,8 +92,7 @@ fn on_one_machine() {
         return;
     };
     let mut bob = stage.start("bob", &stage.next("muxnc -l -U class.sock"));
-    let socket = stage.home("bob").join("class.sock");
-    crate::support::eventually("the hub is there", || socket.exists());
+    stage.wait_listening_at("class.sock");
     let mut alice = stage.start("bob", &stage.next("muxnc -U class.sock"));
     alice.type_in("Hello\n");
     bob.stdout.wait_for("Hello\n");

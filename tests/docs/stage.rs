@@ -172,6 +172,22 @@ impl Stage {
         });
     }
 
+    /// Waits until a program listens on a Unix socket of that name: its file is there from bind(2) on,
+    /// but a connection is refused until listen(2).
+    #[track_caller]
+    pub(crate) fn wait_listening_at(&self, name: &str) {
+        // The flag of `/proc/net/unix` for a socket that listens: __SO_ACCEPTCON (linux/net.h).
+        const LISTENS: &str = "00010000";
+        eventually("a program listens", || {
+            let mut cat = self.namespace.piped("cat", &["/proc/thread-self/net/unix"]);
+            let table = String::from_utf8(cat.output().unwrap().stdout).unwrap();
+            table.lines().any(|line| {
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                fields.get(3) == Some(&LISTENS) && fields.last() == Some(&name)
+            })
+        });
+    }
+
     /// Waits until so many are connected to this port.
     #[track_caller]
     pub(crate) fn wait_connected(&self, port: u16, count: usize) {
