@@ -78,7 +78,6 @@ fn check(event: Event<'_>) {
             assert!((1..=MAX_LINE + 1).contains(&line.len()));
             assert!(!line[..line.len() - 1].contains(&b'\n'));
         }
-        Event::Changed { speaker, .. } => is_other(speaker),
         Event::Stranger { text, count } => {
             assert!(text.len() <= 1024 && count > 0 && !text.contains(is_unsafe));
         }

@@ -19,6 +19,7 @@ pub mod codec;
 pub mod envelope;
 mod event;
 mod fault;
+mod hearing;
 mod intake;
 mod jetstream;
 mod lookup;
@@ -26,6 +27,7 @@ mod outbox;
 mod reading;
 mod roll;
 mod session;
+mod settings;
 mod strangers;
 mod wire;
 
@@ -42,7 +44,6 @@ pub use self::address::Login;
 pub use self::address::PORT;
 pub use self::address::Server;
 pub use self::address::Url;
-pub use self::envelope::Change;
 pub use self::envelope::MAX_TEXT;
 pub use self::envelope::is_word;
 pub use self::event::Ask;
@@ -54,12 +55,10 @@ pub use self::event::What;
 pub use self::event::Whom;
 pub use self::fault::Fault;
 pub use self::outbox::Waiting;
+pub use self::settings::Settings;
 pub use self::strangers::printable;
 
 use self::claim::Claim;
-use self::claim::Step;
-use self::codec::Message;
-use self::codec::Op;
 use self::codec::Reader;
 use self::envelope::Piece;
 use self::envelope::Signer;
@@ -68,14 +67,9 @@ use self::event::asked;
 use self::event::author;
 use self::event::told;
 use self::intake::Intake;
-use self::jetstream::Place;
-use self::jetstream::Stamp;
 use self::lookup::Found;
 use self::lookup::Lookup;
-use self::lookup::Outcome;
-use self::lookup::Spoke;
 use self::outbox::Outbox;
-use self::reading::Answer;
 use self::reading::Reading;
 use self::session::Session;
 use self::wire::Asked;
@@ -86,30 +80,6 @@ const REMINDER: Duration = Duration::from_secs(60);
 
 /// Messages without a log are made while less than so many bytes are to be sent.
 const MAX_UNSENT: usize = 256 * 1024;
-
-/// At least so much of the stream is read at the start, to see who is there, in messages.
-const LOOK_BACK: u64 = 256;
-
-/// What the bus is told at the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// Which class it is: [`is_word`].
-    pub class: String,
-    /// What this hub is called: [`is_word`].
-    pub hub: String,
-    /// One or more.
-    pub servers: Vec<Server>,
-    /// Who we are.
-    pub login: Login,
-    /// Never without TLS.
-    pub tls: bool,
-    /// So many bytes wait for the bus while it is away, about.
-    pub buffer: usize,
-    /// Without a log, even if there could be one.
-    pub at_most_once: bool,
-    /// So many lines that were said before this hub began are given.
-    pub history: u64,
-}
 
 /// How messages go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -284,235 +254,6 @@ impl Bus {
         self.turn(now)
     }
 
-    fn read(&mut self, reader: &mut Reader, now: Instant) -> Result<(), Fault> {
-        while let Some(op) = reader.read().map_err(|violation| Fault::cut(violation.0))? {
-            match op {
-                Op::Info(json) => {
-                    self.session.greeted(json, &mut self.wire, now)?;
-                    if self.session.wants_tls() && reader.has_rest() {
-                        // Somebody on the way could have put it there.
-                        return Err(Fault::cut("it says something without TLS"));
-                    }
-                }
-                Op::Message(message) => self.message(&message, now)?,
-                Op::Ok => {}
-                Op::Error(why) => self.session.refused(why)?,
-                Op::Ping => self.wire.out().extend_from_slice(codec::PONG),
-                Op::Pong if self.session.ponged() => self.admitted(now),
-                Op::Pong if self.farewell == Farewell::Asked => self.farewell = Farewell::Heard,
-                Op::Pong => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn admitted(&mut self, now: Instant) {
-        if self.settings.at_most_once {
-            self.settle_without_log(now);
-            return;
-        }
-        self.wire.subscribe();
-        let must_be = self.session.info().jetstream;
-        self.lookup
-            .begin(must_be, self.claim.is_held(), &mut self.wire, now);
-    }
-
-    fn message(&mut self, message: &Message<'_>, now: Instant) -> Result<(), Fault> {
-        if message.sid == wire::CLASS {
-            let stamp = now.saturating_duration_since(self.start).as_nanos();
-            let stamp = Stamp(u64::try_from(stamp).unwrap_or(u64::MAX));
-            return self.hear(message, stamp, now);
-        }
-        let Some((asked, ticket)) = self.wire.answered(message.subject) else {
-            return match Place::parse(message.reply) {
-                Some(place) if self.way == Way::Stream => self.placed(&place, message, now),
-                _ => Ok(()),
-            };
-        };
-        match asked {
-            Asked::Stream | Asked::Make | Asked::Last => {
-                match self.lookup.answered(ticket, message, &mut self.wire, now)? {
-                    Some(Outcome::Stream(found)) => self.settle(found, now),
-                    Some(Outcome::None) => {
-                        if !std::mem::replace(&mut self.is_plain_told, true) {
-                            self.notices.push_back(Notice::AtMostOnce);
-                        }
-                        self.settle_without_log(now);
-                    }
-                    None => {}
-                }
-            }
-            Asked::Consumer | Asked::Pull => match self.reading.answered(ticket, message, now) {
-                Answer::Ready(0) => self.end_past(now),
-                Answer::NoStream => self.look_again(now),
-                Answer::Ready(_) | Answer::None => {}
-            },
-            Asked::Publish => self.published(message, now),
-        }
-        Ok(())
-    }
-
-    /// The stream is gone: it is made anew.
-    fn look_again(&mut self, now: Instant) {
-        if !self.lookup.is_going_on() {
-            self.lookup
-                .begin(true, self.claim.is_held(), &mut self.wire, now);
-        }
-    }
-
-    fn published(&mut self, message: &Message<'_>, now: Instant) {
-        if message.status() == Some(503) {
-            // Nobody keeps what is said to the class.
-            self.outbox.refused(now);
-            self.look_again(now);
-            return;
-        }
-        match serde_json::from_slice::<jetstream::Taken>(message.payload) {
-            Ok(taken) if taken.error.is_none() && taken.seq.is_some() => {
-                self.outbox.taken();
-                self.returned();
-            }
-            Ok(jetstream::Taken { error, .. }) => {
-                let why = error.unwrap_or_default().description;
-                self.refusal = format!(": {}", printable(why.as_bytes()));
-                self.outbox.refused(now);
-            }
-            Err(_) => self.outbox.refused(now),
-        }
-    }
-
-    /// The stream is there.
-    fn settle(&mut self, found: Found, now: Instant) {
-        self.intake.set_log(true);
-        self.claim.begin_with_log(found.spoke, now);
-        self.reading.connected(self.session.info().max_payload);
-        match &self.created {
-            None => self.begin_past(found.clone(), LOOK_BACK.max(4 * self.settings.history), now),
-            Some(created) if *created != found.created => self.reading.begin(found.first),
-            // A server that broke down lost its end.
-            Some(_) if self.reading.next() > found.last + 1 => self.reading.begin(found.last + 1),
-            Some(_) => {}
-        }
-        self.created = Some(found.created);
-        self.settled(Way::Stream);
-    }
-
-    fn settle_without_log(&mut self, now: Instant) {
-        let all = jetstream::subject(&self.settings.class, ">");
-        codec::push_subscription(&all, wire::CLASS, self.wire.out());
-        self.intake.set_log(false);
-        self.claim.begin_without_log(now);
-        self.settled(Way::Plain);
-    }
-
-    fn settled(&mut self, way: Way) {
-        self.way = way;
-        self.refusal.clear();
-        self.session.note_success();
-        self.late = self.outbox.waiting().lines;
-        match way {
-            // It is back when it takes something.
-            Way::Stream => self.outbox.announce(),
-            Way::Plain | Way::None => self.returned(),
-        }
-    }
-
-    /// The bus does what it is for, if it did not before.
-    fn returned(&mut self) {
-        if self.away.take().is_some() && self.is_up {
-            self.notices.push_back(Notice::Back(self.late));
-        }
-    }
-
-    /// Reads so many of the last messages.
-    fn begin_past(&mut self, found: Found, span: u64, now: Instant) {
-        let begin = found
-            .last
-            .saturating_add(1)
-            .saturating_sub(span)
-            .max(found.first);
-        self.reading.begin(begin);
-        self.intake.begin_backlog(self.settings.history);
-        let is_empty = begin > found.last;
-        self.past = Some(Past { found, begin, span });
-        if is_empty {
-            self.end_past(now);
-        }
-    }
-
-    /// What was there before this hub was read: further back, if more is wanted and there.
-    fn end_past(&mut self, now: Instant) {
-        let Some(Past { found, begin, span }) = self.past.take() else {
-            return;
-        };
-        if self.intake.wanting() > 0 && begin > found.first {
-            self.begin_past(found, span.saturating_mul(2), now);
-            return;
-        }
-        let spoke = match found.spoke {
-            Spoke::Hub(key, stamp) => Some((key, stamp)),
-            Spoke::Nobody | Spoke::Stranger => None,
-        };
-        self.intake.end_backlog(spoke, now);
-    }
-
-    fn placed(
-        &mut self,
-        place: &Place<'_>,
-        message: &Message<'_>,
-        now: Instant,
-    ) -> Result<(), Fault> {
-        if !self.reading.came(place, now) {
-            return Ok(());
-        }
-        let is_past = |past: &Past| place.sequence <= past.found.last;
-        if self.past.as_ref().is_some_and(|past| !is_past(past)) {
-            self.end_past(now);
-            if self.past.is_some() {
-                // It comes again.
-                return Ok(());
-            }
-        }
-        self.hear(message, place.stamp, now)?;
-        if self
-            .past
-            .as_ref()
-            .is_some_and(|past| place.sequence == past.found.last)
-            || place.pending == 0
-        {
-            self.end_past(now);
-        }
-        Ok(())
-    }
-
-    fn hear(&mut self, message: &Message<'_>, stamp: Stamp, now: Instant) -> Result<(), Fault> {
-        match self.intake.hear(message, stamp, now) {
-            Some(news) => {
-                let step = self.claim.heard(news, now);
-                self.step(step)
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn step(&mut self, step: Step) -> Result<(), Fault> {
-        match step {
-            Step::None => {}
-            Step::Held => {
-                self.is_up = true;
-                // A claim does not say that the name was got.
-                self.outbox.announce();
-                self.notices.push_back(Notice::Up);
-            }
-            Step::Wait(left) => self.notices.push_back(Notice::NameHeld(left)),
-            Step::Taken => {
-                let why = format!("{} is taken by another hub", self.settings.hub);
-                return Err(Fault::end(&why, Some("--bus-name with another name")));
-            }
-        }
-        Ok(())
-    }
-
     /// What is to be sent. To be looked at after everything else.
     pub fn output(&self) -> &[u8] {
         self.wire.output()
@@ -542,13 +283,6 @@ impl Bus {
     pub fn say(&mut self, who: Speaker<'_>, said: &[u8]) {
         if !self.is_ending {
             self.outbox.say(&author(who), said);
-        }
-    }
-
-    /// Somebody here came, went or has a name.
-    pub fn tell(&mut self, who: Speaker<'_>, change: Change) {
-        if !self.is_ending {
-            self.outbox.push(Piece::Changed(author(who), change));
         }
     }
 

@@ -91,17 +91,6 @@ pub struct Author {
     pub name: Option<String>,
 }
 
-/// What became of a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// It is here.
-    Joined,
-    /// It is no more.
-    Left,
-    /// It has the name that stands there.
-    Named,
-}
-
 /// Whom something is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whom {
@@ -131,8 +120,6 @@ pub enum Piece {
     Said(Author, Vec<u8>),
     /// So many lines were dropped since they waited too long.
     Lost(Author, u64),
-    /// Somebody came, went or has a name.
-    Changed(Author, Change),
     /// Something is asked of a hub, and of that process alone.
     Ask {
         /// Whose it is.
@@ -250,14 +237,6 @@ impl Part {
                 lines: *lines,
                 ..part("lost", author)
             },
-            Piece::Changed(author, change) => {
-                let kind = match change {
-                    Change::Joined => "joined",
-                    Change::Left => "left",
-                    Change::Named => "named",
-                };
-                part(kind, author)
-            }
             Piece::Ask { key, whom, what } => {
                 let author = match whom {
                     Whom::Number(number) => Author {
@@ -307,9 +286,6 @@ impl Part {
                 is_whole.then(|| Piece::Said(author, bytes.into()))?
             }
             "lost" => Piece::Lost(author, self.lines),
-            "joined" => Piece::Changed(author, Change::Joined),
-            "left" => Piece::Changed(author, Change::Left),
-            "named" => Piece::Changed(author, Change::Named),
             "ask" => {
                 let what = match &self.what[..] {
                     "tell" if self.text.len() <= MAX_TEXT => What::Tell(self.text),

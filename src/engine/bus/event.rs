@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use crate::engine::bus::envelope;
 use crate::engine::bus::envelope::Author;
-use crate::engine::bus::envelope::Change;
 use crate::engine::bus::envelope::MAX_TEXT;
 use crate::engine::bus::intake::Item;
 use crate::engine::bus::outbox::Waiting;
@@ -86,13 +85,6 @@ pub enum Event<'a> {
         speaker: Remote<'a>,
         /// What.
         line: &'a [u8],
-    },
-    /// Somebody came, went or has a name.
-    Changed {
-        /// Who.
-        speaker: Remote<'a>,
-        /// What became of it.
-        change: Change,
     },
     /// Another hub asks something.
     Asked {
@@ -248,10 +240,6 @@ pub(super) fn told<'a>(item: &'a Item, line: &'a [u8]) -> Event<'a> {
         Item::Said { hub, author, .. } => Event::Said {
             speaker: remote(hub, author),
             line,
-        },
-        Item::Changed(hub, author, change) => Event::Changed {
-            speaker: remote(hub, author),
-            change: *change,
         },
         Item::Asked(hub, whom, what) => Event::Asked {
             hub,

@@ -18,7 +18,6 @@ use crate::engine::bus::claim::News;
 use crate::engine::bus::codec::Message;
 use crate::engine::bus::envelope;
 use crate::engine::bus::envelope::Author;
-use crate::engine::bus::envelope::Change;
 use crate::engine::bus::envelope::Envelope;
 use crate::engine::bus::envelope::Key;
 use crate::engine::bus::envelope::Piece;
@@ -54,8 +53,6 @@ pub(super) enum Item {
         /// How much of them was given.
         at: usize,
     },
-    /// Somebody came, went or has a name.
-    Changed(String, Author, Change),
     /// A hub asks something of this one.
     Asked(String, Whom, What),
     /// A hub came, and so many are there.
@@ -267,7 +264,6 @@ impl Intake {
                 }),
                 Piece::Lost(_, 0) => {}
                 Piece::Lost(author, lines) => self.push(Item::Missing(hub, Some(author), lines)),
-                Piece::Changed(author, change) => self.push(Item::Changed(hub, author, change)),
                 Piece::Ask { key, whom, what } if key == self.own => {
                     self.push(Item::Asked(hub, whom, what));
                 }

@@ -363,9 +363,7 @@ fn head_len(piece: &Piece) -> usize {
     use crate::engine::bus::envelope::Whom;
     let name = |name: &Option<String>| name.as_ref().map_or(0, String::len);
     let text = match piece {
-        Piece::Said(author, _) | Piece::Lost(author, _) | Piece::Changed(author, _) => {
-            name(&author.name)
-        }
+        Piece::Said(author, _) | Piece::Lost(author, _) => name(&author.name),
         Piece::Ask { whom, what, .. } => {
             let whom = match whom {
                 Whom::Name(name) => name.len(),

@@ -42,6 +42,15 @@ fn settings(name: &str) -> Settings {
     }
 }
 
+/// Something that is told and is no line.
+fn unmute(hub: &str) -> Ask<'_> {
+    Ask {
+        hub,
+        whom: Whom::Number(1),
+        what: What::Unmute,
+    }
+}
+
 fn start() -> Instant {
     Instant::now()
 }

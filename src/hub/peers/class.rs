@@ -115,7 +115,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     }
                     continue;
                 }
-                Event::Changed { .. } => continue,
                 Event::Asked { hub, whom, what } => {
                     asked.push(Asked {
                         hub: hub.into(),

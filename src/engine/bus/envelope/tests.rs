@@ -39,9 +39,6 @@ fn all() -> Vec<Piece> {
         Piece::Lost(ana(), 5),
         Piece::Said(ana(), b"hello\nclass\n".into()),
         Piece::Said(author(0, None), b"\xff\0 half".into()),
-        Piece::Changed(ana(), Change::Joined),
-        Piece::Changed(ana(), Change::Left),
-        Piece::Changed(ana(), Change::Named),
         Piece::Ask {
             key: signer().key(),
             whom: Whom::Number(7),

@@ -101,11 +101,7 @@ fn who_spoke_last_in_a_name_is_asked_for() {
     world.run(3 * SECOND);
     world.nodes[0].ended = Some("killed".into());
     for _ in 0..300 {
-        let who = Speaker {
-            number: 1,
-            name: None,
-        };
-        world.nodes[1].bus.tell(who, Change::Joined);
+        assert!(world.nodes[1].bus.ask(unmute("room")));
         world.turn(1, usize::MAX, true);
         world.pass(Duration::from_millis(10));
     }
