@@ -7,6 +7,10 @@ use clap::Args;
 use crate::hub::BusConfig;
 use crate::io::error::Error;
 
+/// What is not to be on a command line, where everybody on this machine can read it.
+#[cfg(feature = "bus")]
+const AUTH_VARIABLE: &str = "MUXNC_BUS_AUTH";
+
 /// The options of this group.
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -16,8 +20,10 @@ pub(super) struct BusArgs {
     ///
     /// What you say goes to everybody at every hub; what participants say, to every operator, and with --broker
     /// or --chat to everybody. HOST runs nats-server, with -js so that no line is lost when a network or a server
-    /// fails. tls:// is encrypted, and verified; USER:PASSWORD@ or TOKEN@ may stand before HOST; several servers
-    /// have commas between them. Without the bus the class here goes on, and the others get its lines later.
+    /// fails. tls:// is encrypted, and verified; several servers have commas between them. USER:PASSWORD@ or
+    /// TOKEN@ may stand before HOST, but everybody on this machine can read a command line: the variable
+    /// MUXNC_BUS_AUTH has the same without the @. Without the bus the class here goes on, and the others get its
+    /// lines later.
     #[arg(
         long,
         value_name = "URL",
@@ -56,6 +62,7 @@ impl BusArgs {
     /// How it is joined with others, if it is.
     #[cfg(feature = "bus")]
     pub(super) fn config(&self) -> Result<Option<BusConfig>, Error> {
+        use crate::engine::bus::Login;
         use crate::engine::bus::Url;
         use crate::engine::bus::is_word;
         use crate::io::tls::Trust;
@@ -67,9 +74,16 @@ impl BusArgs {
             return Ok(None);
         };
         // What is typed may have a password in it.
-        let url = Url::parse(bus).map_err(|why| {
+        let mut url = Url::parse(bus).map_err(|why| {
             Error::usage("--bus", why).hint("As in: --bus nats://192.0.2.7/physics")
         })?;
+        if url.login == Login::None
+            && let Ok(auth) = std::env::var(AUTH_VARIABLE)
+        {
+            url.login = Login::parse(&auth).map_err(|why| {
+                Error::usage(AUTH_VARIABLE, why).hint("As in: MUXNC_BUS_AUTH=ana:secret")
+            })?;
+        }
         let name = match &self.bus_name {
             Some(name) => name.clone(),
             None => {

@@ -72,6 +72,24 @@ impl fmt::Debug for Login {
     }
 }
 
+impl Login {
+    /// Reads what stands before the `@` of a URL.
+    ///
+    /// # Errors
+    /// It is none, and why, without what is secret in it.
+    pub fn parse(text: &str) -> Result<Login, &'static str> {
+        let decoded = |text| decoded(text).ok_or("after a % there are two hexadecimal digits");
+        Ok(match text.split_once(':') {
+            _ if text.is_empty() => return Err("a login is USER:PASSWORD or a token"),
+            None => Login::Token(decoded(text)?),
+            Some((user, pass)) => Login::User {
+                user: decoded(user)?,
+                pass: decoded(pass)?,
+            },
+        })
+    }
+}
+
 /// What `--bus` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
@@ -106,7 +124,7 @@ impl Url {
         }
         let (login, hosts) = match rest.rsplit_once('@') {
             None => (Login::None, rest),
-            Some((login, hosts)) => (parse_login(login)?, hosts),
+            Some((login, hosts)) => (Login::parse(login)?, hosts),
         };
         let servers: Option<Vec<Server>> = hosts.split(',').map(Server::parse).collect();
         Ok(Url {
@@ -116,18 +134,6 @@ impl Url {
             class: class.into(),
         })
     }
-}
-
-fn parse_login(text: &str) -> Result<Login, &'static str> {
-    let decoded = |text| decoded(text).ok_or("after a % there are two hexadecimal digits");
-    Ok(match text.split_once(':') {
-        _ if text.is_empty() => return Err("before the @ there is USER:PASSWORD or a token"),
-        None => Login::Token(decoded(text)?),
-        Some((user, pass)) => Login::User {
-            user: decoded(user)?,
-            pass: decoded(pass)?,
-        },
-    })
 }
 
 /// `%40` is an @, as in every URL.
