@@ -438,19 +438,21 @@ impl Hub {
     /// Waits, but not long, until the other hubs have the lines that were said here, and know that
     /// this one ends. Returns how the hub ended then; lines that they lack are told.
     fn leave_class(&mut self, ended: Result<Status, Error>) -> Result<Status, Error> {
-        if !self.calls || ended.is_err() {
+        if !self.calls {
             return ended;
         }
         let limit = match &ended {
-            Ok(Status::Killed(_)) => LAST_WORDS,
-            _ => LAST_LINES,
+            Ok(Status::Killed(_)) | Err(_) => LAST_WORDS,
+            Ok(_) => LAST_LINES,
         };
         self.core.leave_class();
         let (mut now, end) = (Instant::now(), Instant::now() + limit);
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            let Some((wakes_at, lines)) = self.core.finish_class(now)? else {
-                return ended;
+            let (wakes_at, lines) = match self.core.finish_class(now) {
+                Ok(Some(unfinished)) => unfinished,
+                Ok(None) => return ended,
+                Err(error) => return ended.and(Err(error)),
             };
             if now >= end {
                 match lines {

@@ -94,6 +94,8 @@ pub(in crate::hub) struct Link<S> {
     caller: Box<dyn Call<S>>,
     conn: Option<Conn<S>>,
     is_handshaking: bool,
+    /// The hub cannot be a part of the class.
+    is_over: bool,
     /// Something is to be done at once.
     is_due: bool,
     /// Lines of others wait for the room.
@@ -119,6 +121,7 @@ impl<S: Stream> Link<S> {
             caller,
             conn: None,
             is_handshaking: false,
+            is_over: false,
             is_due: true,
             waits_for_room: false,
             name: config.name.clone(),
@@ -189,6 +192,9 @@ impl<S: Stream> Link<S> {
         now: Instant,
     ) -> Result<(), Error> {
         self.is_due = false;
+        if self.is_over {
+            return Ok(());
+        }
         self.bus.set_here(here);
         self.call(register, now);
         let received = self.shake_hands(now).and_then(|()| self.read(buffer, now));
@@ -203,6 +209,9 @@ impl<S: Stream> Link<S> {
 
     /// Says what is to be said: the second half of a turn.
     pub(in crate::hub) fn send(&mut self, now: Instant) -> Result<(), Error> {
+        if self.is_over {
+            return Ok(());
+        }
         let turned = self.bus.turn(now);
         self.heed(turned, now)?;
         let written = self.write();
@@ -215,9 +224,9 @@ impl<S: Stream> Link<S> {
         self.is_due = true;
     }
 
-    /// Whether the others have all there was to tell.
+    /// Whether the others have all there was to tell, or never will.
     pub(in crate::hub) fn is_flushed(&self) -> bool {
-        self.bus.is_flushed() && self.bus.output().is_empty()
+        self.is_over || self.bus.is_flushed() && self.bus.output().is_empty()
     }
 
     /// Whether there is something to do at once, if the room takes lines or not.
@@ -359,6 +368,7 @@ impl<S: Stream> Link<S> {
                 Ok(())
             }
             Err(Fault::End { why, hint }) => {
+                self.is_over = true;
                 let told = Error::new("join the class on the bus", why);
                 Err(match hint {
                     Some(hint) => told.hint(hint),

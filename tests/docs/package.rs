@@ -148,12 +148,7 @@ fn the_units_are_valid_and_hardened() {
     )
     .unwrap();
     let units = [folder.path("muxnc.service"), folder.path("muxnc.socket")];
-
-    let verify = ["verify", "--man=no", &units[0], &units[1]];
-    let verified = piped("systemd-analyze", &verify).output().unwrap();
-    let told = String::from_utf8_lossy(&verified.stderr);
-    let ours: Vec<&str> = told.lines().filter(|line| line.contains("muxnc")).collect();
-    assert!(ours.is_empty(), "{ours:#?}");
+    verify(&units);
 
     // Of 100: the lower, the fewer ways there are out of it.
     let security = ["security", "--offline=true", "--threshold=10", &units[0]];
@@ -162,4 +157,18 @@ fn the_units_are_valid_and_hardened() {
     let shown = String::from_utf8_lossy(&checked.stdout);
     let shown = shown.lines().last().unwrap_or_default();
     assert!(checked.status.success(), "{shown}");
+
+    // The same where it is joined with others.
+    let beside = folder.0.join("muxnc.service.d");
+    fs::create_dir(&beside).unwrap();
+    fs::write(beside.join("bus.conf"), source("bus.conf").unwrap()).unwrap();
+    verify(&units);
+}
+
+fn verify(units: &[String; 2]) {
+    let verify = ["verify", "--man=no", &units[0], &units[1]];
+    let verified = piped("systemd-analyze", &verify).output().unwrap();
+    let told = String::from_utf8_lossy(&verified.stderr);
+    let ours: Vec<&str> = told.lines().filter(|line| line.contains("muxnc")).collect();
+    assert!(ours.is_empty(), "{ours:#?}");
 }

@@ -19,10 +19,12 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::support;
+use socket2::Socket;
+
 use crate::support::Folder;
 use crate::support::Hub;
 use crate::support::MUXNC;
+use crate::support::Process;
 use crate::support::Terminal;
 use crate::support::Watched;
 use crate::support::connect;
@@ -31,6 +33,8 @@ use crate::support::expect_bytes;
 use crate::support::installed;
 use crate::support::muxnc;
 use crate::support::piped;
+use crate::support::pty;
+use crate::support::reserved_port;
 use crate::support::wait_at_rest;
 
 /// A nats-server with a store of its own.
@@ -99,6 +103,30 @@ impl Nats {
 
     fn url(&self) -> String {
         format!("nats://127.0.0.1:{}/class", self.port)
+    }
+
+    /// Asks the server something as any client would, and gives its answer; nothing where none comes soon.
+    fn ask(&self, subject: &str, body: &str) -> String {
+        let mut stream = connect(self.port);
+        stream
+            .set_read_timeout(Some(Duration::from_secs(2)))
+            .unwrap();
+        let all = format!(
+            "CONNECT {{\"verbose\":false}}\r\nSUB _ask 1\r\nPUB {subject} _ask {}\r\n{body}\r\n",
+            body.len()
+        );
+        stream.write_all(all.as_bytes()).unwrap();
+        let mut answer = String::new();
+        let mut bytes = [0; 4096];
+        // INFO and this answer end in a brace.
+        while !(answer.contains("\r\nMSG _ask 1 ") && answer.ends_with("}\r\n")) {
+            let Ok(count @ 1..) = stream.read(&mut bytes) else {
+                return String::new();
+            };
+            answer.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        let (_, answer) = answer.split_once("\r\nMSG _ask 1 ").unwrap();
+        answer.split_once("\r\n").unwrap().1.trim_end().into()
     }
 }
 
@@ -194,6 +222,68 @@ fn without_a_stream_it_is_told_that_lines_may_be_lost() {
 }
 
 #[test]
+fn an_operator_alone_is_told_only_that_nobody_hears() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let url = nats.url();
+    let mut one = Terminal::muxnc(&["-l", "--bus", &url, "--bus-name", "room1", "0"]);
+    one.screen.wait_for("is room1 of class");
+    press(&mut one, "to nobody\r");
+    one.screen
+        .wait_for("nobody is here, and no other hub is there");
+    let two = hub(&url, "room2", &[]);
+    one.screen.wait_for("hub room2 came");
+    press(&mut one, "to room2\r");
+    two.process.stdout.wait_for("to room2\n");
+    press(&mut one, "/who\r");
+    let screen = one.screen.wait_for("hub room2: 0 there");
+    let alone = screen.matches("nobody is here, and").count();
+    assert_eq!((alone, screen.matches(" wait").count()), (1, 0), "{screen}");
+}
+
+#[test]
+fn a_hub_whose_window_is_closed_says_that_it_leaves() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let two = hub(&nats.url(), "room2", &[]);
+    let (mut master, slave) = pty();
+    let mut command = Command::new("setsid");
+    command
+        .args(["--ctty", MUXNC, "-l", "--bus", &nats.url()])
+        .args(["--bus-name", "room1", "127.0.0.1", "0"])
+        .stdin(slave.try_clone().unwrap())
+        .stdout(slave.try_clone().unwrap())
+        .stderr(slave);
+    let mut one = Process::start(&mut command);
+    drop(command);
+    two.process.stderr.wait_for("hub room1 came");
+    let mut screen = [0; 4096];
+    assert!(master.read(&mut screen).unwrap() > 0);
+    drop(master);
+    one.wait();
+    two.process.stderr.wait_for("hub room1 left");
+}
+
+#[test]
+fn what_telnet_negotiates_is_not_said_to_the_class() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let one = hub(&nats.url(), "room1", &["-t", "--broker"]);
+    let mut two = hub(&nats.url(), "room2", &["--broker"]);
+    meet(&[&one, &two], &["room1", "room2"]);
+    let (mut ana, mut ben) = (one.join_seen(), two.join_seen());
+    ana.write_all(b"\xff\xfb\x18a \xff\xfd\x01question\xff\xff\r\n")
+        .unwrap();
+    expect_bytes(&mut ben, b"a question\xff\r\n");
+    two.process.type_in(b"an \xffanswer\n");
+    // Its wishes are refused, and then what is said is doubled.
+    expect_bytes(&mut ana, b"\xff\xfe\x18\xff\xfc\x01an \xff\xffanswer\n");
+}
+
+#[test]
 fn a_server_that_is_killed_in_the_middle_loses_nothing() {
     let Some(mut nats) = Nats::start(&["-js"]) else {
         return;
@@ -227,6 +317,89 @@ fn a_server_that_is_killed_in_the_middle_loses_nothing() {
             heard.lines().partition(|line| line.starts_with("one "));
         assert_eq!(ours, ["while it was away"]);
         assert!(others.iter().copied().eq(said.lines()), "not what was said");
+    }
+}
+
+/// Three servers that are one: what one of them has, two have at least.
+fn cluster() -> Option<[Nats; 3]> {
+    let ports: Vec<(Socket, u16)> = (0..3).map(|_| reserved_port()).collect();
+    let routes: Vec<String> = ports
+        .iter()
+        .map(|(_, port)| format!("nats://127.0.0.1:{port}"))
+        .collect();
+    let start = |at: usize| {
+        let name = format!("server{at}");
+        let others = routes.join(",");
+        let args = ["-js", "-n", &name, "--cluster_name", "three"];
+        Nats::start(&[&args[..], &["--cluster", &routes[at], "--routes", &others]].concat())
+    };
+    let servers = [start(0)?, start(1)?, start(2)?];
+    let stream =
+        r#"{"name":"MUXNC_class","subjects":["muxnc.class.>"],"storage":"file","num_replicas":3}"#;
+    eventually("the three elect who leads them", || {
+        let answer = servers[0].ask("$JS.API.STREAM.CREATE.MUXNC_class", stream);
+        answer.contains("\"created\"")
+    });
+    Some(servers)
+}
+
+#[test]
+fn a_cluster_of_which_one_is_killed_loses_nothing() {
+    const COUNT: u32 = 50_000;
+    let Some(mut servers) = cluster() else {
+        return;
+    };
+    let hosts: Vec<String> = servers
+        .iter()
+        .map(|server| format!("127.0.0.1:{}", server.port))
+        .collect();
+    // Each hub has another server.
+    let url = |first: usize| {
+        let mut hosts = hosts.clone();
+        hosts.rotate_left(first);
+        format!("nats://{}/class", hosts.join(","))
+    };
+    let mut hubs: Vec<Hub> = (0..3)
+        .map(|at| hub(&url(at), &format!("room{at}"), &["--broker"]))
+        .collect();
+    meet(
+        &hubs.iter().collect::<Vec<_>>(),
+        &["room0", "room1", "room2"],
+    );
+    let heard: Vec<Watched> = hubs
+        .iter()
+        .map(|hub| Watched::new(hub.join_seen()))
+        .collect();
+    let said: Vec<String> = (0..3).map(|at| lines(&format!("{at}"), COUNT)).collect();
+    let speaking: Vec<_> = hubs
+        .iter_mut()
+        .zip(&said)
+        .map(|(hub, said)| {
+            let (mut pipe, said) = (hub.process.stdin.take().unwrap(), said.clone());
+            thread::spawn(move || {
+                pipe.write_all(said.as_bytes()).unwrap();
+                pipe
+            })
+        })
+        .collect();
+    for victim in [0, 1] {
+        heard[2].wait_for(&format!("\n{} {}\n", victim, 5000 * (victim + 1)));
+        servers[victim].kill();
+        servers[victim].start_again();
+    }
+    let _pipes: Vec<_> = speaking
+        .into_iter()
+        .map(|speaking| speaking.join().unwrap())
+        .collect();
+    let all: usize = said.iter().map(String::len).sum();
+    for heard in &heard {
+        let heard = heard.wait_until("all lines", |bytes| bytes.len() >= all);
+        let heard = String::from_utf8(heard).unwrap();
+        for (at, said) in said.iter().enumerate() {
+            let label = format!("{at} ");
+            let theirs = heard.lines().filter(|line| line.starts_with(&label));
+            assert!(theirs.eq(said.lines()), "not what room{at} said");
+        }
     }
 }
 
@@ -325,6 +498,155 @@ fn a_cable_that_is_cut_and_mended_loses_nothing_and_repeats_nothing() {
     one.process
         .stderr
         .wait_for("1 line did not get to the other hubs");
+}
+
+#[test]
+fn what_is_lost_on_a_bus_that_keeps_nothing_is_counted() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let wire = Wire::to(nats.port);
+    let url = format!("nats://127.0.0.1:{}/class", wire.port);
+    let mut one = hub(&nats.url(), "room1", &["--bus-at-most-once"]);
+    let two = hub(&url, "room2", &["--bus-at-most-once"]);
+    meet(&[&one, &two], &["room1", "room2"]);
+    let heard = Watched::new(two.join_seen());
+    one.process.type_in(lines("before", 10));
+    heard.wait_for("before 10\n");
+    wire.cut();
+    two.process.stderr.wait_for("the bus is away");
+    let three = hub(&nats.url(), "room3", &["--bus-at-most-once"]);
+    one.process.type_in(lines("away", 100));
+    three.process.stdout.wait_for("away 100\n");
+    wire.mend();
+    two.process.stderr.wait_for("the bus is back");
+    eventually("it hears again", || {
+        one.process.type_in("again\n");
+        heard.text().contains("again\n")
+    });
+    let told = two
+        .process
+        .stderr
+        .wait_for(" of hub room1 did not come here");
+    let lost = told.split(" line").find_map(|text| {
+        let digits = text.rsplit(' ').next()?;
+        digits.parse::<usize>().ok()
+    });
+    let before = lines("before", 10);
+    let text = heard.text();
+    assert!(
+        text.starts_with(&before) && !text.contains("away"),
+        "{text}"
+    );
+    // Of what was said last, some may have come to nobody too.
+    assert!(lost.unwrap() >= 100, "{told}");
+}
+
+#[test]
+fn what_does_not_fit_in_the_buffer_is_counted_at_every_hub() {
+    const COUNT: usize = 5000;
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let wire = Wire::to(nats.port);
+    let url = format!("nats://127.0.0.1:{}/class", wire.port);
+    let one = hub(&url, "room1", &["--bus-buffer", "128k", "--chat"]);
+    let (two, three) = (
+        hub(&nats.url(), "room2", &["--broker"]),
+        hub(&nats.url(), "room3", &["--broker"]),
+    );
+    meet(&[&one, &two, &three], &["room1", "room2", "room3"]);
+    let heard = [&two, &three].map(|hub| Watched::new(hub.join_seen()));
+    let mut ana = one.join_seen();
+    ana.write_all(b"/nick Ana\n").unwrap();
+    wire.cut();
+    one.process.stderr.wait_for("the bus is away");
+    let said = lines(&"x".repeat(90), COUNT as u32);
+    ana.write_all(said.as_bytes()).unwrap();
+    one.process.stdout.wait_for(&format!(" {COUNT}\n"));
+    wire.mend();
+    let lost = |hub: &Hub, told: &str| {
+        let text = hub.process.stderr.wait_for(told);
+        let (before, _) = text.split_once(told).unwrap();
+        before.rsplit(' ').next().unwrap().parse::<usize>().unwrap()
+    };
+    let own = lost(&one, " lines of [1] did not go to the other hubs");
+    assert!(own > COUNT / 2, "{own}");
+    for (hub, heard) in [&two, &three].into_iter().zip(&heard) {
+        assert_eq!(lost(hub, " lines of Ana@room1 did not come here"), own);
+        heard.wait_for(&format!(" {COUNT}\n"));
+        let kept = said.lines().skip(own);
+        assert!(heard.text().lines().eq(kept), "it has the last, in order");
+    }
+}
+
+#[test]
+fn a_hub_that_comes_late_has_a_long_history() {
+    const COUNT: u32 = 50_000;
+    const WANTED: usize = 20_000;
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let (mut one, two) = (
+        hub(&nats.url(), "room1", &[]),
+        hub(&nats.url(), "room2", &[]),
+    );
+    meet(&[&one, &two], &["room1", "room2"]);
+    let said = lines("line", COUNT);
+    one.process.type_in(&said);
+    two.process.stdout.wait_for(&format!("line {COUNT}\n"));
+    let late = hub(&nats.url(), "late", &["--history", &WANTED.to_string()]);
+    late.process.stdout.wait_for(&format!("line {COUNT}\n"));
+    let kept: String = said
+        .split_inclusive('\n')
+        .skip(COUNT as usize - WANTED)
+        .collect();
+    assert!(late.process.stdout.text() == kept, "not the last lines");
+    // As many as a hub keeps for whoever joins.
+    let ana = Watched::new(late.join());
+    ana.wait_for(&format!("line {COUNT}\n"));
+    one.process.type_in("now\n");
+    let heard = ana.wait_for("now\n");
+    let heard = heard.strip_suffix("now\n").unwrap();
+    assert!(kept.ends_with(heard) && heard.len() > 100_000);
+}
+
+/// As those are that were idle for longer than the server waits.
+#[test]
+fn consumers_that_the_server_has_forgotten_are_made_anew() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let mut one = hub(&nats.url(), "room1", &[]);
+    let two = hub(&nats.url(), "room2", &["--stall-timeout", "1h"]);
+    meet(&[&one, &two], &["room1", "room2"]);
+    let said = lines(&"x".repeat(1000), 20_000);
+    let forget = || {
+        let names = nats.ask("$JS.API.CONSUMER.NAMES.MUXNC_class", "");
+        let (_, names) = names.split_once("\"consumers\":[").unwrap();
+        let names = names.split_once(']').unwrap().0;
+        let names: Vec<&str> = names
+            .split(',')
+            .map(|name| name.trim_matches('"'))
+            .collect();
+        for name in &names {
+            let subject = format!("$JS.API.CONSUMER.DELETE.MUXNC_class.{name}");
+            let answer = nats.ask(&subject, "");
+            assert!(answer.contains("\"success\":true"), "{answer}");
+        }
+        names.len()
+    };
+    // While nothing is said, and while one asks for nothing since its member reads nothing.
+    assert_eq!(forget(), 2);
+    let mut slow = two.join_seen();
+    one.process.type_in(&said);
+    two.process
+        .stdout
+        .wait_until("as much as a room holds", |bytes| bytes.len() > 1 << 20);
+    forget();
+    let mut all = vec![0; said.len()];
+    slow.read_exact(&mut all).unwrap();
+    assert!(all == said.as_bytes(), "not what was said");
 }
 
 #[test]
@@ -469,6 +791,21 @@ fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
 }
 
 #[test]
+fn the_unit_beside_a_server_joins_it() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/systemd/bus.conf");
+    let unit = fs::read_to_string(unit).unwrap();
+    let (_, options) = unit.split_once("\nEnvironment=\"OPTIONS=").unwrap();
+    let options = options.split_once('"').unwrap().0;
+    let options = options.replace("4222", &nats.port.to_string());
+    let mut command = piped(MUXNC, &["-l", "-v", "127.0.0.1", "0"]);
+    let hub = Hub::start_command(command.args(options.split(' ')).stdin(Stdio::null()));
+    hub.process.stderr.wait_for("is room1 of class physics now");
+}
+
+#[test]
 fn what_does_not_go_with_the_bus_is_refused() {
     for (args, told) in [
         (&["--bus", "nats://127.0.0.1/a b"][..], "--bus"),
@@ -496,7 +833,7 @@ fn what_does_not_go_with_the_bus_is_refused() {
         &["-l", "--bus", "nats://127.0.0.1:1/a", "127.0.0.1", "0"],
     );
     command.stdin(fs::File::open(folder.path("lesson")).unwrap());
-    let mut process = support::Process::start(&mut command);
+    let mut process = Process::start(&mut command);
     process.expect_status(2);
     process.stderr.wait_for("a hub each, the file on each");
 }
@@ -554,6 +891,25 @@ fn a_server_is_verified_and_knows_who_it_lets_in() {
             .concat(),
         )
     };
+    // Where nobody else can read it.
+    let bare = format!("tls://127.0.0.1:{}/class", nats.port);
+    let args = [
+        "-l",
+        "-v",
+        "--bus",
+        &bare,
+        "--bus-name",
+        "room4",
+        "--bus-trustfile",
+        &cert,
+    ];
+    let mut command = piped(MUXNC, &args);
+    let four = Process::start(command.arg("0").env("MUXNC_BUS_AUTH", "ann:s3cret"));
+    four.stderr.wait_for("is room4 of class");
+    let mut wrong = piped(MUXNC, &args);
+    let mut wrong = Process::start(wrong.arg("0").env("MUXNC_BUS_AUTH", ""));
+    wrong.expect_status(2);
+    wrong.stderr.wait_for("MUXNC_BUS_AUTH");
     let mut refused = start("ann:other", &believes);
     refused.expect_status(1);
     let told = String::from_utf8(refused.stderr.wait_end()).unwrap();

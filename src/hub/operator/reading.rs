@@ -373,12 +373,17 @@ impl<D: Device> Operator<D> {
             return;
         }
         let waiting = self.waiting.tell();
-        self.answer(&match is_waiting {
-            true => format!(
+        self.answer(&match peers.other_hubs() {
+            _ if is_waiting => format!(
                 "{}: {waiting} for the others to join",
                 transfer.here(peers, 0)
             ),
-            false => format!("nobody is here yet: {waiting} for the first to join"),
+            None => format!("nobody is here yet: {waiting} for the first to join"),
+            // What is said to a class waits for nobody.
+            Some(0) => String::from(
+                "nobody is here, and no other hub is there: only --history brings that to who comes",
+            ),
+            Some(_) => return,
         });
     }
 }

@@ -305,6 +305,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         })
     }
 
+    /// How many other hubs are there. None: there can be none.
+    pub(in crate::hub) fn other_hubs(&self) -> Option<usize> {
+        Some(self.link.as_ref()?.hubs().count())
+    }
+
     /// The other hubs, as `/who` lists them.
     pub(in crate::hub) fn hubs(&self, now: Instant) -> Vec<String> {
         let Some(link) = &self.link else {
