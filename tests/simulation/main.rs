@@ -15,6 +15,8 @@
 mod answers;
 #[path = "../support/chance.rs"]
 mod chance;
+#[cfg(feature = "bus")]
+mod class;
 #[cfg(feature = "web")]
 mod downloads;
 #[allow(
@@ -193,6 +195,25 @@ fn downloads() {
     if seeds.end - seeds.start > 100 {
         let all = [sum.whole, sum.resumed, sum.cut, sum.full, sum.named];
         assert!(all.iter().all(|&count| count > 20), "{sum:?}");
+    }
+}
+
+/// A schedule has several hubs, so there are fewer of them.
+#[cfg(feature = "bus")]
+#[test]
+fn joined() {
+    let seeds = seeds(SEEDS / 10);
+    let mut sum = class::Ended::default();
+    for seed in seeds.clone() {
+        let _report = Report(seed);
+        sum.add(&class::Class::run(seed));
+    }
+    let count = (seeds.end - seeds.start) as usize;
+    println!("joined: {count} schedules, {sum:?}");
+    if count > 100 {
+        assert!(sum.heard > 100 * count, "hardly anything was heard");
+        let was_bad = sum.broke > count && sum.repeats > 0;
+        assert!(was_bad, "hardly anything broke");
     }
 }
 

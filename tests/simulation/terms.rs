@@ -13,9 +13,11 @@ use muxnc::engine::admit::Hosts;
 use muxnc::engine::admit::Lists;
 use muxnc::engine::chat::Rules;
 use muxnc::engine::room::Label;
+use muxnc::hub::BusConfig;
 use muxnc::hub::HubConfig;
 use muxnc::hub::core::Core;
 use muxnc::hub::core::Parts;
+use muxnc::hub::core::Uplink;
 use muxnc::hub::core::Visits;
 use muxnc::io::access::Access;
 use muxnc::io::access::List;
@@ -74,6 +76,8 @@ pub(crate) struct Terms {
     /// What they can download instead, and from where on.
     offered: Option<fn(u64) -> Offered>,
     offered_from: u64,
+    /// How it is joined with other hubs, if it is.
+    bus: Option<Box<BusConfig>>,
 }
 
 impl Terms {
@@ -135,6 +139,20 @@ impl Terms {
             visits: None,
             offered: None,
             offered_from: 0,
+            bus: None,
+        }
+    }
+
+    /// What a hub is asked for that is joined with others: one that goes on and on, and waits for whoever is slow.
+    #[cfg(feature = "bus")]
+    pub(crate) fn joined(mode: Mode, bus: BusConfig, chance: &mut Chance) -> Terms {
+        Terms {
+            max: None,
+            max_per_host: None,
+            stall_timeout: Duration::from_secs(24 * 60 * 60),
+            visits: None,
+            bus: Some(Box::new(bus)),
+            ..Terms::web(mode, chance)
         }
     }
 
@@ -220,7 +238,7 @@ impl Terms {
             times: false,
             label: Label::Auto,
             color: false,
-            bus: None,
+            bus: self.bus.clone(),
             commands: true,
             settings: Settings {
                 crlf: false,
@@ -241,6 +259,17 @@ impl Terms {
 
     /// A hub of that kind.
     pub(crate) fn open<S: Over>(&self, mode: Mode, net: &Handle, now: Instant) -> Core<Model<S>> {
+        self.open_joined(mode, net, None, now)
+    }
+
+    /// The same, with what the bus needs.
+    pub(crate) fn open_joined<S: Over>(
+        &self,
+        mode: Mode,
+        net: &Handle,
+        bus: Option<Uplink<S>>,
+        now: Instant,
+    ) -> Core<Model<S>> {
         let input = match self.traffic {
             Traffic::ReceiveOnly => Input::None,
             _ if self.once => Input::None,
@@ -259,7 +288,7 @@ impl Terms {
             can_draw: false,
             visits: self.visits.clone(),
             offered: self.offered.map(|offered| offered(self.offered_from)),
-            bus: None,
+            bus,
         };
         Core::new(parts, self.config(mode), now)
     }
