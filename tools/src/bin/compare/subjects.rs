@@ -83,6 +83,8 @@ pub enum Role {
     Gather,
     /// stdin, or one publisher, to every peer over a WebSocket.
     Web,
+    /// Hubs to each other.
+    Bus,
 }
 
 /// Which way a participant's bytes go.
@@ -218,6 +220,7 @@ impl Subject {
                     Role::Relay => "relay",
                     Role::Gather => "gather",
                     Role::Web => "web",
+                    Role::Bus => return Err("it joins no hubs".to_owned()),
                 };
                 command.args(["--floor", mode, &port]);
             }
@@ -249,6 +252,12 @@ impl Subject {
                 let mut config =
                     "max_pending: 1GB\nwrite_deadline: \"60s\"\nping_interval: \"1h\"\n".to_owned();
                 let mut plain = addr;
+                if role == Role::Bus {
+                    let store = scratch.join("nats");
+                    // The streams of the last round are no longer needed.
+                    let _ = fs::remove_dir_all(&store);
+                    config += &format!("jetstream {{ store_dir: {store:?} }}\n");
+                }
                 if role == Role::Web {
                     plain = other;
                     config += &format!("websocket {{ listen: \"{addr}\", no_tls: true }}\n");
@@ -466,6 +475,11 @@ impl Hub {
             let most = last.saturating_sub(self.descriptors);
             format!("{error} ({most} of {peers} were)")
         })
+    }
+
+    /// What it has open now is no peer's.
+    pub fn count_anew(&mut self) {
+        self.descriptors = self.process.descriptors();
     }
 
     /// The stream that feeds it, and how its lines are put into that; it counts as the peer `id`.

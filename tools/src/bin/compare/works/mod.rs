@@ -3,6 +3,7 @@
 //! In every figure less is better.
 
 pub mod bulk;
+pub mod bus;
 pub mod fan_out;
 pub mod gather;
 pub mod idle;
@@ -92,7 +93,7 @@ pub struct Case {
 }
 
 /// The works, each with its name and what it is.
-pub const WORKS: [(&str, &str); 11] = [
+pub const WORKS: [(&str, &str); 12] = [
     ("W1", "fan-out from stdin"),
     ("W2", "relay among 30 peers, 64 B lines"),
     ("W3", "latency of lines, 200 each second"),
@@ -103,12 +104,13 @@ pub const WORKS: [(&str, &str); 11] = [
     ("W8", "from start to first line delivered"),
     ("W9", "peers' 64 B lines to the hub's stdout"),
     ("W10", "members from browsers"),
+    ("W11", "one class over several hubs"),
     ("scaling", "how the cost grows"),
 ];
 
 /// Every case of every work.
 pub fn cases(plan: &Plan) -> Vec<Case> {
-    let works: [fn(&Plan) -> Vec<Case>; 11] = [
+    let works: [fn(&Plan) -> Vec<Case>; 12] = [
         fan_out::cases,
         relay::cases,
         latency::cases,
@@ -119,6 +121,7 @@ pub fn cases(plan: &Plan) -> Vec<Case> {
         start::cases,
         gather::cases,
         web::cases,
+        bus::cases,
         scaling::cases,
     ];
     works.iter().flat_map(|cases| cases(plan)).collect()
