@@ -25,12 +25,13 @@ const SCENARIOS: [(&str, &[&str]); 4] = [
         "docs/TEACHING.md",
         &[
             "join", "wire", "half", "explain", "http", "server", "slow", "file", "test", "phone",
+            "broker",
         ],
     ),
 ];
 
 /// Whose links are looked at.
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -42,6 +43,7 @@ const DOCUMENTS: [&str; 13] = [
     "docs/PERFORMANCE.md",
     "docs/RELEASING.md",
     "docs/RELIABILITY.md",
+    "docs/SCALING.md",
     "docs/TEACHING.md",
     "docs/WEB.md",
 ];

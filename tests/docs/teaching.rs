@@ -240,3 +240,41 @@ fn from_a_phone() {
     assert_eq!(stage.run("bob", &stage.next("printf '%x")), "48\n");
     stage.signal(&tcpdump, Signal::INT);
 }
+
+#[test]
+#[cfg(feature = "bus")]
+fn what_a_broker_is() {
+    let Some(stage) = Stage::new(TEACHING, "broker", &["nats-server"]) else {
+        return;
+    };
+    let serve = stage.next("nats-server");
+    let server = stage.start("server", &serve);
+    stage.wait_listening(4222);
+    let mut rooms = ["one", "two"].map(|who| stage.sit(who, &stage.next("muxnc -l")));
+    rooms[0].screen.wait_for("hub room2 came");
+    rooms[1].screen.wait_for("hub room1 came");
+    let mut student = stage.start("student", &stage.next("muxnc -C"));
+    student.stdout.wait_for("INFO {");
+    student.type_in("SUB muxnc.lesson.> 1\nPING\n");
+    student.stdout.wait_for("PONG");
+    rooms[0].press("Hello\r");
+    let told = student.stdout.wait_for("\nHello");
+    rooms[1].screen.wait_for("Hello");
+    assert!(told.contains("MSG muxnc.lesson.room1 1 "), "{told}");
+    assert!(told.contains("\"kind\":\"said\",\"len\":6"), "{told}");
+    student.type_in("PUB muxnc.lesson.room1 10\nNo lesson!\n");
+    for room in &rooms {
+        room.screen.wait_for("[a stranger on the bus] No lesson!");
+    }
+    stage.signal(&server, Signal::KILL);
+    for (room, said) in rooms.iter_mut().zip(["from one\r", "from two\r"]) {
+        room.screen.wait_for("the bus is away");
+        room.press(said);
+    }
+    let _server = stage.start("server", &serve);
+    rooms[0].screen.wait_for(" from two");
+    rooms[1].screen.wait_for(" from one");
+    for room in &rooms {
+        room.screen.wait_for("the bus is back");
+    }
+}
