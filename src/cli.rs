@@ -309,7 +309,8 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
     let mut tips: Vec<&str> = tips
         .lines()
         .map(str::trim)
-        // What clap says instead of ours; and how to connect to a host that is called as an option.
+        // What clap says instead of ours; and how to connect to a host whose name looks like an
+        // option.
         .filter(|tip| !tip.starts_with("For more information") && !tip.starts_with("tip: to pass"))
         .filter(|tip| !tip.is_empty())
         .collect();
@@ -322,7 +323,8 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
     }
 }
 
-/// Whether somebody typed a switch, by its long or its short name, whose command line as a whole means nothing.
+/// Whether a switch was typed, by its long or its short name, on a command line that makes no sense
+/// as a whole.
 fn has_switch<'a>(
     command: &clap::Command,
     words: impl Iterator<Item = &'a str>,
@@ -508,7 +510,7 @@ impl Args {
         })
     }
 
-    /// Whether there is something to be collected, by whoever does that.
+    /// Whether there is something for `--collect` to collect.
     fn check_collect(&self) -> Result<(), Error> {
         if self.hub.once {
             let told = Error::usage("--collect with --once", "one participant needs no folder");
@@ -771,7 +773,7 @@ fn is_host(word: &str) -> bool {
             && !word.contains(':'))
 }
 
-/// What whoever wants to connect to port 0 is told.
+/// The error about a connection to port 0.
 fn nowhere(port: &str) -> Error {
     Error::usage(format!("port '{port}'"), "nothing can be reached there")
         .hint("A port to connect to is a number from 1 to 65535, or a service's name.")

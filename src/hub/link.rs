@@ -154,7 +154,7 @@ impl<S: Stream> Link<S> {
         }
     }
 
-    /// Somebody here said something: whole lines, or a piece of one.
+    /// A speaker of this hub said something: whole lines, or a piece of one.
     pub(in crate::hub) fn say(&mut self, number: u32, name: Option<&str>, said: &[u8]) {
         self.bus.say(Speaker { number, name }, said);
         self.is_due = true;
@@ -172,7 +172,7 @@ impl<S: Stream> Link<S> {
         self.bus.hubs()
     }
 
-    /// What was said here and is not known to be on the bus, in lines and bytes.
+    /// The words of this hub that are not known to be on the bus, in lines and bytes.
     pub(in crate::hub) fn waiting(&self) -> (u64, usize) {
         let waiting = self.bus.waiting();
         (waiting.lines + waiting.lost, waiting.bytes)

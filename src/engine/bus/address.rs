@@ -46,10 +46,10 @@ impl fmt::Display for Server {
     }
 }
 
-/// Who we say that we are.
+/// The user, password or token that we show.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Login {
-    /// Anybody.
+    /// Without a login.
     None,
     /// A user.
     User {
@@ -58,7 +58,7 @@ pub enum Login {
         /// The password.
         pass: String,
     },
-    /// Whoever has this.
+    /// A token.
     Token(String),
 }
 

@@ -58,7 +58,7 @@ pub struct Waiting {
     pub lines: u64,
     /// Their bytes, and what is kept beside them.
     pub bytes: usize,
-    /// Lines that were dropped since the buffer was full, and of which nobody was told yet.
+    /// Lines that were dropped since the buffer was full, and were not told yet.
     pub lost: u64,
 }
 
@@ -148,7 +148,7 @@ impl Outbox {
         self.here = members;
     }
 
-    /// Takes what somebody said: whole lines, the last perhaps a piece of one that is too long.
+    /// Takes a speaker's words: whole lines, the last perhaps a piece of one that is too long.
     pub(super) fn say(&mut self, author: &Author, said: &[u8]) {
         for line in said.split_inclusive(|&byte| byte == b'\n') {
             // A longer one is none that a hub would take.

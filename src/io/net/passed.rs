@@ -1,4 +1,4 @@
-//! Listening sockets that come from whoever started us, as systemd does for a socket unit:
+//! Listening sockets that the program which started us passes, as systemd does for a socket unit:
 //! `sd_listen_fds(3)`.
 //!
 //! It promises: a passed socket is taken only if it is the one listening TCP socket that a hub can
