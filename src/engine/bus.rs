@@ -9,9 +9,9 @@
 //! The stream is a log that all hubs read: it decides in which order messages are, who is there and to whom a
 //! name belongs. Without JetStream there is no log: what is lost on the way is counted and told.
 //!
-//! It promises: whatever breaks and however often, each line that was said at a hub is given once and in its
-//! speaker's order by each other hub that reads the stream in time, or counted as missing. It makes no
-//! connection and knows no clock: whoever drives it does. Nothing panics, whatever comes.
+//! It promises: whatever breaks and however often, each line that was said at a hub is given once
+//! and in its speaker's order by each other hub that reads the stream in time, or counted as
+//! missing. It makes no connection and knows no clock: its driver does. No input makes it panic.
 
 mod address;
 mod claim;
@@ -279,14 +279,16 @@ impl Bus {
         self.session.has_worked()
     }
 
-    /// Somebody here said something: whole lines, the last perhaps a piece of one that is too long.
+    /// A member or the operator of this hub said something: whole lines, the last perhaps a piece
+    /// of one that is too long.
     pub fn say(&mut self, who: Speaker<'_>, said: &[u8]) {
         if !self.is_ending {
             self.outbox.say(&author(who), said);
         }
     }
 
-    /// Asks something of another hub. False: there is none of that name, or nobody has such a name there.
+    /// Asks something of another hub. False: there is none of that name, or it has no member of
+    /// that name.
     pub fn ask(&mut self, ask: Ask<'_>) -> bool {
         let own = self.signer.key();
         let mut others = self.intake.roll().present();
@@ -305,7 +307,7 @@ impl Bus {
         self.outbox.set_here(members as u64);
     }
 
-    /// Nothing more is said here: what waits is told, and that this hub ends.
+    /// This hub says nothing more: the lines that wait are sent, and the word that it ends.
     pub fn bye(&mut self) {
         let is_known = self.claim.is_held() || !self.outbox.is_empty();
         if !std::mem::replace(&mut self.is_ending, true) && is_known {
@@ -319,7 +321,7 @@ impl Bus {
         self.outbox.is_empty() && (self.way != Way::Plain || self.farewell == Farewell::Heard)
     }
 
-    /// What was said here and is not known to be in the stream.
+    /// Lines of this hub that are not known to be in the stream.
     pub fn waiting(&self) -> Waiting {
         self.outbox.waiting()
     }

@@ -6,12 +6,12 @@
 //!   hello class⏎                                                        what the pieces have of bytes
 //! ```
 //!
-//! A key is made by each process for itself. The signature is over the subject and the payload, so that
-//! nobody can put what one hub said in the name of another.
+//! A key is made by each process for itself. The signature is over the subject and the payload, so
+//! that a message of one hub cannot be sent again in the name of another.
 //!
-//! It promises: what [`open`] gives is signed by the key that it names, is about the hub of its subject, and
-//! holds together: each piece has its bytes, no line is longer than a line may be, each name is one that a
-//! member can have. Nothing panics, whatever anybody publishes.
+//! It promises: what [`open`] gives is signed by the key that it names, is about the hub of its
+//! subject, and holds together: each piece has its bytes, no line is longer than a line may be,
+//! each name is one that a member can have. Nothing panics, whatever is published.
 
 use std::fmt;
 use std::str;
@@ -51,12 +51,12 @@ pub fn is_word(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(letter)
 }
 
-/// Whose messages they are: the public key of a process.
+/// The author of messages: the public key of a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// One of which nobody has the other half.
+    /// A key without its private half.
     #[cfg(test)]
     pub(super) fn from_number(number: usize) -> Key {
         let mut key = [0; 32];
@@ -82,7 +82,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Who said it: a member by its number, or the operator, who is 0.
+/// The speaker: a member by its number, or the operator, who is 0.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Author {
     /// The number.
@@ -155,7 +155,7 @@ pub fn count(bytes: &[u8]) -> u64 {
 pub struct Envelope {
     /// Whose name it is in.
     pub hub: String,
-    /// Who signed it.
+    /// The key that signed it.
     pub key: Key,
     /// Counts the messages of the key, from 1.
     pub seq: u64,
@@ -356,7 +356,8 @@ impl Signer {
         }
         let signature = self.pair.sign(&signed(subject.as_bytes(), &payload));
         let signature = URL_SAFE_NO_PAD.encode(signature);
-        // Nobody can know it before, and so nobody can make the server take ours for a repeat.
+        // It cannot be known in advance, so no other publisher can make the server take ours for a
+        // repeat.
         let id = &signature[..32];
         let headers = format!("{ID}: {id}\r\n{SIGNATURE}: {signature}\r\n");
         Sealed { payload, headers }

@@ -1,6 +1,6 @@
 //! What the bus is told and tells: who speaks, and what happened.
 //!
-//! It promises: a name of a member is one that a member can have, whoever gave it.
+//! It promises: a name of a member is one that a member can have, whichever hub gave it.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::engine::bus::intake::Item;
 use crate::engine::bus::outbox::Waiting;
 use crate::engine::names::is_name;
 
-/// Somebody here.
+/// A speaker of this hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Speaker<'a> {
     /// Its number. The operator is 0.
@@ -21,7 +21,7 @@ pub struct Speaker<'a> {
     pub name: Option<&'a str>,
 }
 
-/// Somebody at another hub.
+/// A speaker of another hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remote<'a> {
     /// The hub.
@@ -79,7 +79,7 @@ pub struct Hub<'a> {
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// Somebody said something: a whole line, or a piece of one that is too long, without its end.
+    /// A speaker said something: a whole line, or a piece of one that is too long, without its end.
     Said {
         /// Who.
         speaker: Remote<'a>,
@@ -182,7 +182,7 @@ pub(super) fn author(who: Speaker<'_>) -> Author {
     Author { number, name }
 }
 
-/// As another hub reads it. None: nobody has such a name.
+/// As another hub reads it. None: no member can have such a name.
 pub(super) fn asked(ask: &Ask<'_>) -> Option<(envelope::Whom, envelope::What)> {
     let whom = match ask.whom {
         Whom::Number(number) => envelope::Whom::Number(number),

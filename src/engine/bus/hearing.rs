@@ -42,7 +42,7 @@ impl Bus {
                 Op::Info(json) => {
                     self.session.greeted(json, &mut self.wire, now)?;
                     if self.session.wants_tls() && reader.has_rest() {
-                        // Somebody on the way could have put it there.
+                        // A third party on the way could have put it there.
                         return Err(Fault::cut("it says something without TLS"));
                     }
                 }
@@ -114,7 +114,7 @@ impl Bus {
 
     fn published(&mut self, message: &Message<'_>, now: Instant) {
         if message.status() == Some(503) {
-            // Nobody keeps what is said to the class.
+            // No stream keeps the lines of this class.
             self.outbox.refused(now);
             self.look_again(now);
             return;

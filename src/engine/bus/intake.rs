@@ -6,8 +6,9 @@
 //!                 └─▶ strangers
 //! ```
 //!
-//! It promises: each line is given once, whole, in its speaker's order, and only what is signed by whoever
-//! holds the name is anybody's; our own lines are never given; what is kept is bounded.
+//! It promises: each line is given once, whole, in its speaker's order, and a line counts as a
+//! hub's only if the holder of the name signed it; our own lines are never given; what is kept is
+//! bounded.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -33,7 +34,8 @@ use crate::engine::bus::strangers::Strangers;
 /// While so many bytes are kept nothing more is asked for.
 const ENOUGH: usize = 256 * 1024;
 
-/// Where nobody asks, more than so many bytes are not kept; what does not come is counted.
+/// While the room does not take lines, no more than so many bytes are kept; those that are dropped
+/// are counted.
 const MOST: usize = 8 * 1024 * 1024;
 
 /// What an item takes beside its bytes.
@@ -42,7 +44,7 @@ const OVERHEAD: usize = 128;
 /// Something that was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Item {
-    /// Lines of somebody, of which those up to `at` were given.
+    /// Lines of a speaker, of which those up to `at` were given.
     Said {
         /// Whose hub it is.
         hub: String,
@@ -158,7 +160,7 @@ impl Intake {
             .map_or(0, |backlog| backlog.wanted - backlog.lines)
     }
 
-    /// All that is older was read. Who spoke last in our name then, if it was a hub.
+    /// All that is older was read. Returns the hub that spoke last in our name, if it was one.
     pub(super) fn end_backlog(&mut self, spoke: Option<(Key, Stamp)>, now: Instant) {
         self.backlog = None;
         if let Some((key, stamp)) = spoke.filter(|(key, _)| *key != self.own) {
@@ -278,7 +280,7 @@ impl Intake {
     }
 
     fn push_gone(&mut self, gone: Gone) {
-        // Who had our name before was not here with us.
+        // The former holder of our name was not here together with us.
         if gone.hub != self.hub {
             self.push(Item::Gone(gone));
         }

@@ -1,4 +1,4 @@
-//! Who is on the bus, and to whom a name belongs: read from the log, the same at every hub.
+//! The hubs on the bus, and the owners of names: read from the log, the same at every hub.
 //!
 //! ```text
 //!   nobody's ── a message of key A ──▶ A's ── a bye of A ──▶ nobody's
@@ -31,7 +31,7 @@ const MAX_HUBS: usize = 2048;
 /// Keys of which it is known what they said, those that hold no name any more included.
 const MAX_KEYS: usize = 4 * MAX_HUBS;
 
-/// Who holds a name.
+/// The holder of a name.
 #[derive(Debug, Clone, Copy)]
 struct Holder {
     key: Key,
@@ -103,7 +103,7 @@ pub(super) struct Roll {
 }
 
 impl Roll {
-    /// Who is gone by then.
+    /// The hubs that are gone by then.
     pub(super) fn expire(&mut self, stamp: Stamp) -> Vec<Gone> {
         self.clock = self.clock.max(stamp);
         let mut gone = Vec::new();
@@ -182,7 +182,7 @@ impl Roll {
         });
     }
 
-    /// Whose a name is, and how long it is without a further message.
+    /// The holder of a name, and how long it stays so without a further message.
     pub(super) fn holder(&self, hub: &str) -> Option<(Key, Duration)> {
         let holder = self.names.get(hub)?;
         let left = LEASE.saturating_sub(self.clock.since(holder.last));

@@ -264,7 +264,7 @@ impl World {
                     self.nodes[at].bus.lost("cut", now);
                 }
             }
-            // The cable is cut and nobody hears of it.
+            // The cable is cut without a FIN or a reset.
             4 | 5 => {
                 if let Some(id) = self.nodes[at].link {
                     self.model.cut(id, &mut self.chance);
@@ -458,7 +458,7 @@ fn what_a_full_buffer_loses_is_counted_by_everybody() {
     assert!(seeds.end - seeds.start < 20 || lost > 100, "{lost}");
 }
 
-/// Of whom lines are missing nobody knows then, but how many.
+/// It is not known then whose lines are missing, only how many.
 #[test]
 fn without_a_log_what_is_lost_is_counted() {
     let (seeds, mut lost) = (seeds(40), 0);

@@ -128,7 +128,7 @@ fn what_is_changed_is_not_opened() {
     assert_eq!(signer().seal(SUBJECT, &envelope(all())), sealed);
 }
 
-/// With the signature of whoever made it.
+/// With the signature of its author.
 fn forged(head: &str, body: &[u8]) -> Option<Envelope> {
     let key = signer().key().to_string();
     let payload = [head.replace("KEY", &key).as_bytes(), b"\n", body].concat();
@@ -148,7 +148,7 @@ fn with(piece: &str, body: &[u8]) -> Option<Envelope> {
     forged(&HEAD.replace('P', piece), body)
 }
 
-/// A key is made by anybody: what it signs is not to be trusted for that.
+/// Any process can make a key: a signature alone is no reason for trust.
 #[test]
 fn what_does_not_hold_together_is_not_opened_though_it_is_signed() {
     assert!(with("", b"").is_some());

@@ -76,7 +76,7 @@ fn a_name_is_held_until_the_lease_is_over_or_given_up() {
 #[test]
 fn each_message_counts_once_and_what_did_not_come_is_counted() {
     let (mut roll, now, a) = (Roll::default(), Instant::now(), key(1));
-    // What was before the first is nobody's business.
+    // Lines before the first message do not count.
     assert_eq!(
         roll.hear(&message("room", a, 9, 100, 3), now),
         heard(true, 0)

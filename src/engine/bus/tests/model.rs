@@ -50,7 +50,7 @@ pub(super) struct Link {
     /// What the server has of a line or a message that is not whole.
     begun: Vec<u8>,
     subscriptions: Vec<(String, String)>,
-    /// Nobody is at the other end any more; what is on its way still comes.
+    /// The other end is closed; bytes that are on their way still come.
     is_cut: bool,
 }
 

@@ -38,7 +38,7 @@ fn of_two_that_begin_at_once_one_has_the_name() {
             Some("room is taken by another hub")
         );
         assert_eq!(ended.next(), None);
-        // Whoever has it is heard, and nobody else.
+        // Only the holder of the name is heard.
         let heard = &world.nodes[third].order;
         assert_eq!(heard.len(), 1, "{heard:?}");
         assert!(world.nodes[0].has("Up") != world.nodes[1].has("Up"));
