@@ -117,11 +117,31 @@ fn behind_control_sequence(text: &str) -> Option<&str> {
             // behind it.
             '$' if !is_private && rest.len() < text.len() => return Some(after),
             ' '..='/' if rest.len() < text.len() => {}
+            'M' if rest.len() == text.len() => return Some(behind_mouse(after)),
             '@'..='~' => return Some(after),
             _ => return None,
         }
         rest = after;
     }
+}
+
+/// The same behind `ESC [ M`: the button and the place of a mouse (xterm's control sequences, "Normal tracking mode").
+/// On a console where it is a key by itself, `/m` begins a command.
+fn behind_mouse(text: &str) -> &str {
+    let command = text.strip_prefix(is_slash).map(|name| name.chars().next());
+    if command
+        .is_some_and(|first| first.is_some_and(|m| plain_letter(m).eq_ignore_ascii_case(&'m')))
+    {
+        return text;
+    }
+    let mut rest = text;
+    for _ in 0..3 {
+        match shown_letter(rest) {
+            Some((letter, after)) if !letter.is_control() => rest = after,
+            _ => return text,
+        }
+    }
+    rest
 }
 
 /// The same behind what begins a string of control: up to BEL, `ESC \` or U+009C.
@@ -323,6 +343,8 @@ mod tests {
             " \x1b[2$ ",
             "\x1b[?2004;1$y",
             "\x1b[<0;10;5M\x1b[<0;10;5m",
+            "\x1b[M Vp\x1b[M#Vp",
+            "\x1b[M /m\x1b[M \u{a1}b",
             "\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b]11;rgb:ffff/ffff/ffff\x07",
             "\x1bP!|7E7E0000\x1b\\\x1b_Gi=31;OK\x1b\\",
             "\x1b",
@@ -352,6 +374,9 @@ mod tests {
             ("/msg^KBen<U+2028>x<U+85>y", "/msg Ben x y"),
             ("^[]11;rgb:ffff/ffff^[\\/msg", "/msg"),
             ("/ms^[[<0;10;5M^[P!|7E^Gg", "/msg"),
+            ("^[[M Vp^[[M#Vp/msg", "/msg"),
+            ("^[[M/msg", "/msg"),
+            ("^[[M#", "#"),
             ("^[?j^[[[A^[[3$^[[?1;1$y/msg", "/msg"),
             ("^[]11;rgb/msg", "]11;rgb/msg"),
             ("2^10 <U+> <U+110000> <b> a^", "2^10 <U+> <U+110000> <b> a^"),

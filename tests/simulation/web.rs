@@ -50,6 +50,9 @@ const PAST: usize = 120 * 1024;
 const OWN: usize = 60;
 const OWN_BYTES: usize = 12 * 1024;
 
+/// After so long a request that is not whole is given up.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+
 /// The member that stays: it came over no browser.
 const WITNESS: usize = 0;
 
@@ -373,6 +376,14 @@ impl Class {
             }
             // Who left may linger to read why.
             Did::Judged(id) | Did::Replaced(id) | Did::Dropped(id) => {
+                let wire = &net.wires[id];
+                let was_in_time = |guest: &&Guest| net.now < guest.came + REQUEST_TIME;
+                let guest = self.guests.get(&id).filter(was_in_time);
+                let may_be = wire.is_over() || wire.write_failed || net.stdin.ended;
+                assert!(
+                    may_be || !guest.is_some_and(Guest::is_kept_waiting),
+                    "{id} asked, and had no answer: {wire:?}"
+                );
                 let is_in = self.presence(id, net).is_some();
                 if !is_in && self.spec.here.contains(&id) {
                     self.leaves(id, net);

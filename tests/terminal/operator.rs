@@ -495,8 +495,12 @@ fn a_paste_that_begins_with_a_command_is_not_said_where_the_kernel_edits() {
     let (mut seat, port) = Seat::plain_hub(&["--no-edit"]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
     seat.press("/msg 2 ");
-    seat.press("a secret\nof three\nlines\n");
+    seat.press("a secret\nof three\nlines");
     seat.wait_for("muxnc: a paste that begins with a /msg is not said to everybody");
+    seat.pause();
+    // The last of them stands in the kernel until Enter.
+    seat.press("\n");
+    seat.wait_for("muxnc: that was not said either");
     seat.pause();
     seat.press("\x1b[A/2 psst\n");
     seat.wait_for("/2 was not sent: a command has nothing before it");

@@ -21,13 +21,21 @@ const ANOTHER_KEY: u16 = 0b11_1110;
 const KEYPAD: u32 = 57399;
 const ON_KEYPAD: &str = "0123456789./*-+\r=";
 
+/// What kitty calls the event of a key that was let go.
+const RELEASED: u32 = 3;
+
 /// What `ESC [ params last` means.
 pub(super) fn sequence(params: &[u8], last: u8) -> Sequence {
     let Ok(params) = std::str::from_utf8(params) else {
         return Sequence::Nothing;
     };
     let number = |text: &str| text.parse::<u32>().ok();
-    let mut numbers = params.split(';').map(number);
+    let part = |at: usize| params.split(';').nth(1)?.split(':').nth(at)?.parse().ok();
+    if part(1) == Some(RELEASED) {
+        return Sequence::Nothing;
+    }
+    let whole = |text: &str| number(text.split(':').next()?);
+    let mut numbers = params.split(';').map(whole);
     let (first, second, third) = (
         numbers.next().flatten(),
         numbers.next().flatten(),
@@ -39,10 +47,10 @@ pub(super) fn sequence(params: &[u8], last: u8) -> Sequence {
         .unwrap_or(1);
     let word = last == b'^' || modifier.saturating_sub(1) & 14 != 0;
     let is_key = params
-        .split(';')
+        .split([';', ':'])
         .all(|text| text.is_empty() || number(text).is_some());
     let key = match last {
-        b'u' => return typed(kitty_key(params), kitty_modifier(params)),
+        b'u' => return typed(kitty_key(params), part(0)),
         b'~' if first == Some(27) => return typed(third, second),
         _ if !is_key => return Sequence::Nothing,
         b'A' | b'a' => Key::Up,
@@ -73,11 +81,6 @@ fn kitty_key(params: &str) -> Option<u32> {
     let key = params.split(';').next()?;
     let shifted = key.split(':').nth(1).and_then(|text| text.parse().ok());
     shifted.or_else(|| key.split(':').next()?.parse().ok())
-}
-
-/// Its modifiers.
-fn kitty_modifier(params: &str) -> Option<u32> {
-    params.split(';').nth(1)?.split(':').next()?.parse().ok()
 }
 
 /// A key that a keyboard protocol tells by the number of its character: what another program asked the terminal for

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
+use crate::engine::lookalike::skip_unseen;
 
 /// Hands in the pieces, each as one read that was typed, and gives back what came of them.
 fn feed(editor: &mut Editor, pieces: &[&[u8]]) -> Vec<Event> {
@@ -496,6 +497,8 @@ fn keys_of_a_protocol_that_another_program_left_on_are_what_is_on_them() {
         ("\x1b[27;2;55~", "7"),
         ("\x1b[57410u", "/"),
         ("\x1b[57399;1:1u", "0"),
+        ("\x1b[97;1:2u\x1b[97;1:3u", "a"),
+        ("\x1b[97;2:3u\x1b[13;1:3u\x1b[127;1:3u", ""),
         ("\x1b[228;65u", "\u{e4}"),
         ("\x1b?o", "/"),
         ("\x1b?j", "*"),
@@ -512,6 +515,42 @@ fn keys_of_a_protocol_that_another_program_left_on_are_what_is_on_them() {
     gives(&[b"a\x1b[57414u"], &[line("a")], "|");
     gives(&[b"a\x1b[13u"], &[line("a")], "|");
     gives(&[b"a\x1b?M"], &[line("a")], "|");
+}
+
+/// What is no text to the editor is not seen before a command where the kernel edits, either.
+#[test]
+fn where_the_kernel_edits_the_same_keys_are_not_seen() {
+    let params = [
+        "",
+        "1",
+        "1;5",
+        "?1",
+        "?1;2",
+        "<0;10;5",
+        "1;1:3",
+        "97:65;2:3",
+        "57358",
+        "27;5;97",
+        ">1;2",
+    ];
+    let finals = ('@'..='~').flat_map(|end| params.map(|params| format!("\x1b[{params}{end}")));
+    let signs = [" ", "!", "#", "V", "p", "\u{a1}"];
+    let mice = signs
+        .iter()
+        .flat_map(|a| signs.map(|b| format!("\x1b[M{a}{b}z")));
+    let others =
+        ('A'..='z').flat_map(|end| ["O", "O2", "?", "[["].map(|with| format!("\x1b{with}{end}")));
+    let mut swallowed = 0;
+    for keys in finals.chain(mice).chain(others) {
+        let mut editor = Editor::new();
+        let events = feed(&mut editor, &[keys.as_bytes(), b"/x"]);
+        if events.is_empty() && look(&editor) == "/x|" {
+            swallowed += 1;
+            let behind = skip_unseen(&keys).len();
+            assert_eq!(behind, 0, "of {keys:?} something is seen");
+        }
+    }
+    assert!(swallowed > 500, "{swallowed}");
 }
 
 #[test]
@@ -535,6 +574,9 @@ fn a_key_may_be_cut_anywhere() {
         ("\x1b[[A", "ab|"),
         ("\x1b[M !!", "ab|"),
         ("\x1b[M`/m", "ab|"),
+        ("\x1b[1;1:3D", "ab|"),
+        ("\x1b[1;1:2D", "a|b"),
+        ("\x1b[3;1:3~", "ab|"),
         ("\x1b[<0;10;5M", "ab|"),
         ("\x1b[?62;22c", "ab|"),
         ("\x1b[?2004;1$y", "ab|"),

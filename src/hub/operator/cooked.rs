@@ -28,6 +28,9 @@ pub(super) struct Cooked {
     is_midline: bool,
     /// The piece that was given away last began a private line.
     is_aside: bool,
+    /// Whole lines of a paste were of that, so that its last row, which has no end, may stand in the kernel: what is
+    /// typed next goes on behind it.
+    leaves_rest: bool,
 }
 
 /// What was read at once.
@@ -38,6 +41,8 @@ pub(super) struct Arrived {
     pub(super) is_typed: bool,
     /// It belongs to what began with a line for one alone.
     pub(super) is_aside: bool,
+    /// It was typed, but may begin with the last row of a paste that did.
+    pub(super) is_behind_rest: bool,
 }
 
 impl Cooked {
@@ -80,16 +85,21 @@ impl Cooked {
                 self.held_is_typed = is_typed && line == 0;
             }
         }
+        let mut arrived = Arrived::default();
         if let Some(&last) = text.last() {
             let goes_on = self.is_aside && arrival.follows && !is_typed;
-            self.is_aside = goes_on || (!is_text && !self.is_midline && begins_aside(&text));
+            let is_behind_rest = std::mem::take(&mut self.leaves_rest) && !is_text;
+            arrived.is_behind_rest = is_behind_rest && is_typed && text.len() > 1;
+            self.is_aside = goes_on
+                || (is_behind_rest && !is_typed)
+                || (!is_text && !self.is_midline && begins_aside(&text));
+            self.leaves_rest = self.is_aside && !is_typed;
             self.is_midline = last != b'\n';
+            arrived.is_aside = self.is_aside;
         }
-        Arrived {
-            is_aside: self.is_aside && !text.is_empty(),
-            text,
-            is_typed,
-        }
+        arrived.text = text;
+        arrived.is_typed = is_typed;
+        arrived
     }
 
     /// Takes note that nothing more waits to be read.
@@ -180,6 +190,49 @@ mod tests {
             let later = now + std::time::Duration::from_secs(1);
             let typed = cooked.take_in(b"hello\n", false, true, later);
             assert!(typed.is_typed && !typed.is_aside, "{reads:?}");
+        }
+    }
+
+    /// The kernel hands over whole lines, and shows none of a row without an end.
+    #[test]
+    fn what_is_typed_behind_such_a_paste_may_begin_with_its_last_row() {
+        let soon = std::time::Duration::from_millis(5);
+        let later = std::time::Duration::from_secs(9);
+        let aside = [(soon, "/msg Ana p\n"), (soon, "q\n")];
+        for (reads, expected) in [
+            (
+                &[(later, "rest\n"), (later, "hello\n")][..],
+                &[true, false][..],
+            ),
+            // Nothing stood there, or it is seen what did.
+            (&[(later, "\n"), (later, "hello\n")], &[false, false]),
+            (&[(later, "\x1b[200~a text\x1b[201~\n")], &[false]),
+            (&[(soon, "r\n"), (later, "rest\n")], &[false, true]),
+        ] {
+            let mut cooked = Cooked::default();
+            let mut now = Instant::now();
+            let mut take_in = |&(pause, text): &(std::time::Duration, &str)| {
+                now += pause;
+                let arrived = cooked.take_in(text.as_bytes(), false, true, now);
+                cooked.settle();
+                arrived
+            };
+            let before: Vec<Arrived> = aside.iter().map(&mut take_in).collect();
+            assert!(before[1].is_aside && !before[1].is_behind_rest);
+            let behind: Vec<bool> = reads
+                .iter()
+                .map(|read| take_in(read).is_behind_rest)
+                .collect();
+            assert_eq!(behind, expected, "{reads:?}");
+        }
+        // Another paste behind it is no more said than it.
+        let mut cooked = Cooked::default();
+        let mut now = Instant::now();
+        for text in ["/msg Ana p\nq\n", "rest\nmore\n"] {
+            let arrived = cooked.take_in(text.as_bytes(), false, true, now);
+            assert!(arrived.is_aside && !arrived.is_typed, "{text:?}");
+            cooked.settle();
+            now += later;
         }
     }
 

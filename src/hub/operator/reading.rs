@@ -45,6 +45,10 @@ const NOT_SAID: &str = "a /msg that is pasted is neither obeyed nor said to ever
 const ASIDE: &str =
     "a paste that begins with a /msg is not said to everybody: none of its lines was";
 
+/// The answer to a line that may begin with the last row of such a paste.
+const BEHIND_ASIDE: &str = "that was not said either, since it may begin with the rest of the paste: \
+                            type it again if it does not";
+
 /// The answer to a command with bytes that are no letters.
 const GARBLED: &str =
     "that is not UTF-8, and was neither obeyed nor said to everybody: does the terminal send that?";
@@ -220,7 +224,11 @@ impl<D: Device> Operator<D> {
                 None if has_ended && !matches!(understand(&text), Typed::Say(_)) => Some(&*text),
                 line => line,
             };
+            let is_said = |line: &str| matches!(understand(line), Typed::Say(_));
             match line.filter(|_| is_typed) {
+                Some(line) if arrived.is_behind_rest && has_commands && is_said(line) => {
+                    self.answer(BEHIND_ASIDE);
+                }
                 Some(line) if matches!(text, Cow::Borrowed(_)) => {
                     self.understand(line, peers, transfer, admission, now);
                 }

@@ -2,6 +2,7 @@
 //! the hub writes. It knows the protocol from docs/WEB.md and RFC 6455, and none of the hub's code.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -47,6 +48,8 @@ pub(super) struct Hello {
 /// See the module's documentation.
 pub(super) struct Guest {
     pub(super) wire: usize,
+    /// When it came.
+    pub(super) came: Instant,
     pub(super) want: Want,
     /// With what token, and how many bytes, it asks to go on.
     pub(super) asked: Option<(String, usize)>,
@@ -64,6 +67,8 @@ pub(super) struct Guest {
     /// What each byte that it sent, and the hub has not read, is of what it says: a byte, and whether a line feed
     /// is to come behind it.
     meaning: VecDeque<(Option<u8>, bool)>,
+    /// How much of its request the hub has not read.
+    request: usize,
     pings: Vec<Vec<u8>>,
 }
 
@@ -77,6 +82,7 @@ impl Guest {
     ) -> Guest {
         let mut guest = Guest {
             wire: id,
+            came: wire.active,
             want,
             asked,
             raw: Vec::new(),
@@ -87,6 +93,7 @@ impl Guest {
             has_closed: false,
             gave_up: None,
             meaning: VecDeque::new(),
+            request: 0,
             pings: Vec::new(),
         };
         let query = match &guest.asked {
@@ -104,8 +111,14 @@ impl Guest {
             Want::Wrong(_) => String::from("HELLO\r\n\r\n"),
             Want::Nothing => String::new(),
         };
+        guest.request = request.len();
         guest.sends(request.as_bytes(), wire);
         guest
+    }
+
+    /// Whether the hub knows all of what it asks for, and has answered nothing.
+    pub(super) fn is_kept_waiting(&self) -> bool {
+        self.want != Want::Nothing && self.request == 0 && self.raw.is_empty()
     }
 
     /// Sends bytes that say nothing to anybody.
@@ -116,6 +129,7 @@ impl Guest {
 
     /// The hub has read so many bytes. Returns what is said by them.
     pub(super) fn is_heard(&mut self, count: usize) -> Vec<u8> {
+        self.request = self.request.saturating_sub(count);
         let mut text = Vec::new();
         for (byte, then_feeds) in self.meaning.drain(..count) {
             text.extend(byte);
