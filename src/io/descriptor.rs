@@ -214,10 +214,8 @@ impl Device for Descriptor {
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let count = match &self.access {
-            Access::Flag(fd) => {
-                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                rustix::net::send(fd, bytes, flags)?
-            }
+            // Without `NOSIGNAL`, which macOS does not have: every Rust program ignores SIGPIPE.
+            Access::Flag(fd) => rustix::net::send(fd, bytes, SendFlags::DONTWAIT)?,
             Access::Gate(fd) => {
                 gate(*fd, PollFlags::OUT)?;
                 let surely = match self.kind {

@@ -176,7 +176,7 @@ impl Signals {
     /// From here on, and until they are taken over again, the signals that end the program do so at
     /// once.
     pub fn give_back(self) {
-        drop(self.hand_over());
+        let _ = self.hand_over();
     }
 
     /// The same except those of faults: while the value returned lives, they wait for the next

@@ -10,6 +10,10 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use self::linux as system;
+#[cfg(not(target_os = "linux"))]
+use self::other as system;
 use crate::engine::dead_peer::Outstanding;
 use crate::engine::explain::Reading;
 
@@ -31,38 +35,13 @@ pub struct TcpInfo {
 impl TcpInfo {
     /// Asks about a socket. `connected`: it is the side that called connect(2), for which the kernel
     /// counts the SYN as one acknowledged byte.
-    #[cfg(target_os = "linux")]
     pub fn of(socket: impl AsFd, connected: bool) -> Option<TcpInfo> {
-        let info = linux::ask(&socket)?;
-        let sent = info.bytes_sent.saturating_sub(info.bytes_retrans);
-        let written = sent + u64::from(info.notsent_bytes);
-        let acknowledged = info.bytes_acked.saturating_sub(u64::from(connected));
-        Some(TcpInfo {
-            written,
-            // Our end counts as one more, and is acknowledged after all else.
-            acknowledged: acknowledged.min(written),
-            in_flight: info.unacked,
-            probes: info.probes,
-            last_answer: Duration::from_millis(info.last_ack_recv.into()),
-        })
-    }
-
-    /// Nowhere but on Linux.
-    #[cfg(not(target_os = "linux"))]
-    pub fn of(_: impl AsFd, _: bool) -> Option<TcpInfo> {
-        None
+        system::ask(&socket, connected)
     }
 
     /// Asks about a socket for more, to explain it.
-    #[cfg(target_os = "linux")]
     pub fn reading(socket: impl AsFd, connected: bool) -> Option<Reading> {
-        linux::read(&socket, TcpInfo::of(&socket, connected)?)
-    }
-
-    /// Nowhere but on Linux.
-    #[cfg(not(target_os = "linux"))]
-    pub fn reading(_: impl AsFd, _: bool) -> Option<Reading> {
-        None
+        system::read(&socket, TcpInfo::of(&socket, connected)?)
     }
 
     /// Bytes that the other side has not acknowledged, sent or waiting to be.
@@ -106,28 +85,28 @@ mod linux {
     pub struct Info {
         state: u8,
         _congestion_and_retransmits: [u8; 2],
-        pub(super) probes: u8,
+        probes: u8,
         _options: [u8; 4],
         _rto_and_ato: [u32; 2],
         snd_mss: u32,
         _rcv_mss: u32,
-        pub(super) unacked: u32,
+        unacked: u32,
         _sacked_to_last_data_recv: [u32; 7],
-        pub(super) last_ack_recv: u32,
+        last_ack_recv: u32,
         _pmtu_and_ssthresh: [u32; 2],
         rtt: u32,
         _rttvar_to_rcv_space: [u32; 7],
         total_retrans: u32,
         _pacing: [u64; 2],
-        pub(super) bytes_acked: u64,
+        bytes_acked: u64,
         _bytes_received: u64,
         _segments: [u32; 2],
-        pub(super) notsent_bytes: u32,
+        notsent_bytes: u32,
         _min_rtt_and_data_segments: [u32; 3],
         _delivery_rate_to_sndbuf_limited: [u64; 4],
         _delivered: [u32; 2],
-        pub(super) bytes_sent: u64,
-        pub(super) bytes_retrans: u64,
+        bytes_sent: u64,
+        bytes_retrans: u64,
     }
 
     const _: () = assert!(size_of::<Info>() == 216);
@@ -165,7 +144,22 @@ mod linux {
         LongInfo
     );
 
-    pub(super) fn ask(socket: &impl AsFd) -> Option<Info> {
+    pub(super) fn ask(socket: &impl AsFd, connected: bool) -> Option<TcpInfo> {
+        let info = account(socket)?;
+        let sent = info.bytes_sent.saturating_sub(info.bytes_retrans);
+        let written = sent + u64::from(info.notsent_bytes);
+        let acknowledged = info.bytes_acked.saturating_sub(u64::from(connected));
+        Some(TcpInfo {
+            written,
+            // Our end counts as one more, and is acknowledged after all else.
+            acknowledged: acknowledged.min(written),
+            in_flight: info.unacked,
+            probes: info.probes,
+            last_answer: Duration::from_millis(info.last_ack_recv.into()),
+        })
+    }
+
+    fn account(socket: &impl AsFd) -> Option<Info> {
         if version() < (4, 19) {
             return None;
         }
@@ -179,7 +173,7 @@ mod linux {
                 let long = nix::sys::socket::getsockopt(socket, LongAccount).ok()?;
                 (long.info, Some(long.snd_wnd))
             }
-            false => (ask(socket)?, None),
+            false => (account(socket)?, None),
         };
         Some(Reading {
             // include/net/tcp_states.h
@@ -212,6 +206,23 @@ mod linux {
                 .map_while(|part| part.parse().ok());
             (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
         })
+    }
+}
+
+/// Of other systems' accounts none is read.
+#[cfg(not(target_os = "linux"))]
+mod other {
+    use std::os::fd::AsFd;
+
+    use super::TcpInfo;
+    use crate::engine::explain::Reading;
+
+    pub(super) fn ask(_: &impl AsFd, _: bool) -> Option<TcpInfo> {
+        None
+    }
+
+    pub(super) fn read(_: &impl AsFd, _: TcpInfo) -> Option<Reading> {
+        None
     }
 }
 

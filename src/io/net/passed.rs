@@ -5,7 +5,6 @@
 //! serve, and then has the same options as one of our own.
 
 use std::net::TcpListener;
-use std::os::fd::AsFd;
 
 use listenfd::ListenFd;
 use socket2::SockRef;
@@ -61,7 +60,7 @@ pub(super) fn take() -> Result<TcpListener, Error> {
         .map_err(|error| bad(&error.to_string()))?
         .ok_or_else(|| bad("there is none"))?;
     let socket = SockRef::from(&listener);
-    if !rustix::net::sockopt::socket_acceptconn(listener.as_fd()).unwrap_or(true) {
+    if !listens(&listener) {
         return Err(bad("it does not listen"));
     }
     set_options(&socket)
@@ -69,4 +68,16 @@ pub(super) fn take() -> Result<TcpListener, Error> {
         .and_then(|()| socket.listen(BACKLOG))
         .map_err(|error| Error::system("take the socket that was passed", &error))?;
     Ok(listener)
+}
+
+/// Whether it listens, as far as the system tells.
+#[cfg(not(target_vendor = "apple"))]
+fn listens(socket: &TcpListener) -> bool {
+    rustix::net::sockopt::socket_acceptconn(socket).unwrap_or(true)
+}
+
+/// On macOS only accepting would tell.
+#[cfg(target_vendor = "apple")]
+fn listens(_: &TcpListener) -> bool {
+    true
 }

@@ -13,83 +13,97 @@
 //! they were [held](Faults::hold) then. Where there is no such descriptor nothing happens here, and such a
 //! signal leaves a terminal as it is.
 
-use std::io;
-
-use mio::Registry;
-use mio::Token;
-use signal_hook::consts::SIGBUS;
-use signal_hook::consts::SIGFPE;
-use signal_hook::consts::SIGILL;
-use signal_hook::consts::SIGSEGV;
-
-/// The signals of faults.
-const FAULTS: [i32; 4] = [SIGBUS, SIGFPE, SIGILL, SIGSEGV];
-
-/// The signals of faults as events. See the module's documentation.
-pub(super) struct Faults(#[cfg(target_os = "linux")] nix::sys::signalfd::SignalFd);
-
 #[cfg(target_os = "linux")]
-impl Faults {
-    /// A signal that is sent from now on waits until they are taken over.
-    pub(super) fn hold() {
-        // It fails for no set of real signals.
-        let _ = Faults::mask().thread_block();
-    }
-
-    /// Takes them over, until it is dropped.
-    ///
-    /// # Errors
-    /// The error of the system call.
-    pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Faults> {
-        use std::os::fd::AsFd;
-        use std::os::fd::AsRawFd;
-
-        use mio::Interest;
-        use mio::unix::SourceFd;
-        use nix::sys::signalfd::SfdFlags;
-        use nix::sys::signalfd::SignalFd;
-
-        // Signals that are sent meanwhile have to be read, too.
-        Faults::hold();
-        let mask = Faults::mask();
-        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        let sent = SignalFd::with_flags(&mask, flags)?;
-        let descriptor = sent.as_fd().as_raw_fd();
-        registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE)?;
-        Ok(Faults(sent))
-    }
-
-    fn mask() -> nix::sys::signal::SigSet {
-        let faults = FAULTS.into_iter();
-        let fault = |fault| nix::sys::signal::Signal::try_from(fault).ok();
-        faults.filter_map(fault).collect()
-    }
-
-    /// A signal that was sent since the last call.
-    pub(super) fn pending(&mut self) -> Option<i32> {
-        let sent = self.0.read_signal().ok().flatten()?;
-        i32::try_from(sent.ssi_signo).ok()
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for Faults {
-    /// They end the program at once again.
-    fn drop(&mut self) {
-        // It fails for no set of real signals.
-        let _ = Faults::mask().thread_unblock();
-    }
-}
-
+pub(super) use self::linux::Faults;
 #[cfg(not(target_os = "linux"))]
-impl Faults {
-    pub(super) fn hold() {}
+pub(super) use self::other::Faults;
 
-    pub(super) fn new(_registry: &Registry, _token: Token) -> io::Result<Faults> {
-        Ok(Faults())
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io;
+    use std::os::fd::AsFd;
+    use std::os::fd::AsRawFd;
+
+    use mio::Interest;
+    use mio::Registry;
+    use mio::Token;
+    use mio::unix::SourceFd;
+    use nix::sys::signal::SigSet;
+    use nix::sys::signal::Signal;
+    use nix::sys::signalfd::SfdFlags;
+    use nix::sys::signalfd::SignalFd;
+
+    const FAULTS: [Signal; 4] = [
+        Signal::SIGBUS,
+        Signal::SIGFPE,
+        Signal::SIGILL,
+        Signal::SIGSEGV,
+    ];
+
+    /// The signals of faults as events. See the module's documentation.
+    pub(in crate::io::signals) struct Faults(SignalFd);
+
+    impl Faults {
+        /// A signal that is sent from now on waits until they are taken over.
+        pub(in crate::io::signals) fn hold() {
+            // It fails for no set of real signals.
+            let _ = mask().thread_block();
+        }
+
+        /// Takes them over, until it is dropped.
+        ///
+        /// # Errors
+        /// The error of the system call.
+        pub(in crate::io::signals) fn new(registry: &Registry, token: Token) -> io::Result<Faults> {
+            // Signals that are sent meanwhile have to be read, too.
+            Faults::hold();
+            let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+            let sent = SignalFd::with_flags(&mask(), flags)?;
+            let descriptor = sent.as_fd().as_raw_fd();
+            registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE)?;
+            Ok(Faults(sent))
+        }
+
+        /// A signal that was sent since the last call.
+        pub(in crate::io::signals) fn pending(&mut self) -> Option<i32> {
+            let sent = self.0.read_signal().ok().flatten()?;
+            i32::try_from(sent.ssi_signo).ok()
+        }
     }
 
-    pub(super) fn pending(&mut self) -> Option<i32> {
-        None
+    impl Drop for Faults {
+        /// They end the program at once again.
+        fn drop(&mut self) {
+            // It fails for no set of real signals.
+            let _ = mask().thread_unblock();
+        }
+    }
+
+    fn mask() -> SigSet {
+        FAULTS.into_iter().collect()
+    }
+}
+
+/// No other system has such a descriptor.
+#[cfg(not(target_os = "linux"))]
+mod other {
+    use std::io;
+
+    use mio::Registry;
+    use mio::Token;
+
+    /// Nothing is taken over.
+    pub(in crate::io::signals) struct Faults;
+
+    impl Faults {
+        pub(in crate::io::signals) fn hold() {}
+
+        pub(in crate::io::signals) fn new(_: &Registry, _: Token) -> io::Result<Faults> {
+            Ok(Faults)
+        }
+
+        pub(in crate::io::signals) fn pending(&mut self) -> Option<i32> {
+            None
+        }
     }
 }
