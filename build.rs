@@ -1,13 +1,17 @@
-//! How the program is linked: against the C library and nothing else, where that can be had.
+//! How the program is linked, and from which commit: what only the machine that builds it knows.
 //!
+//! It is linked against the C library and nothing else, where that can be had.
 //! Rust's unwinder is in `libgcc_s.so`. To load it takes a tenth of the time until muxnc has sent its
 //! first line, most of it in `cpuid` instructions of its constructor, each of which stops a
 //! virtual machine (docs/PERFORMANCE.md). Every gcc brings the same code as `libgcc_eh.a`.
 //!
-//! It promises: a linker that cannot tell where that is changes nothing.
+//! It promises: a linker that cannot tell where that is changes nothing; sources without a commit are
+//! built as well, and the same sources twice are the same program.
 
 use std::env;
+use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 fn main() {
@@ -17,6 +21,53 @@ fn main() {
     if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") && has_unwinder() {
         println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
     }
+    // Only a program that is given away is asked for it. In a debug build each commit would compile
+    // all tests anew.
+    if is("PROFILE", "release")
+        && let Some(commit) = commit()
+    {
+        println!("cargo::rustc-env=MUXNC_COMMIT={commit}");
+    }
+}
+
+/// The commit of the sources, in ten digits; none in an archive that does not name it.
+fn commit() -> Option<String> {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
+    let hash = match fs::read_to_string(root.join(".cargo_vcs_info.json")) {
+        // `cargo package` has written it.
+        Ok(package) => {
+            let (_, hash) = package.split_once("\"sha1\": \"")?;
+            hash.into()
+        }
+        // Sources that lie in somebody else's repository are not of a commit of that.
+        Err(_) if root.join(".git").exists() => {
+            for moves in ["HEAD", "logs/HEAD"] {
+                // Cargo would take a file that is not there for a changed one.
+                if let Some(file) = git(&root, &["--git-path", moves])
+                    && root.join(&file).exists()
+                {
+                    println!("cargo::rerun-if-changed={file}");
+                }
+            }
+            git(&root, &["HEAD"])?
+        }
+        Err(_) => return None,
+    };
+    let digits = hash.get(..10)?;
+    let is_hash = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_hash.then(|| digits.into())
+}
+
+/// What `git rev-parse` says.
+fn git(root: &Path, args: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    let said = command
+        .arg("rev-parse")
+        .args(args)
+        .current_dir(root)
+        .output();
+    let said = said.ok().filter(|said| said.status.success())?;
+    Some(String::from_utf8(said.stdout).ok()?.trim_end().into())
 }
 
 /// Whether the linker that will be used finds the archive: gcc answers with its path, or with the

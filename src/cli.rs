@@ -13,6 +13,7 @@ mod address;
 mod bus;
 mod bytes;
 mod foreign;
+mod generated;
 mod hub;
 mod messages;
 mod misplaced;
@@ -22,8 +23,10 @@ mod records;
 mod terminal;
 mod time;
 mod tls;
+mod version;
 mod web;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -42,6 +45,7 @@ use self::bus::BusArgs;
 use self::bytes::BytesArgs;
 use self::foreign::Foreign;
 use self::foreign::namesake;
+use self::generated::Generated;
 use self::hub::HubArgs;
 use self::messages::MessagesArgs;
 pub use self::messages::Verbosity;
@@ -105,7 +109,6 @@ Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage."
 #[group(skip)]
 #[command(
     name = "muxnc",
-    version,
     about = SUMMARY,
     long_about = None,
     override_usage = USAGE.trim_start(),
@@ -129,8 +132,16 @@ struct Args {
     help: Option<bool>,
 
     /// Say which version this is
-    #[arg(short = 'V', long)]
+    #[arg(short = 'V')]
+    short_version: bool,
+
+    /// The same, with the commit it was built from and its features
+    #[arg(long)]
     version: bool,
+
+    /// Write the manual page, or a shell's completion, to stdout
+    #[arg(long, value_name = "WHAT")]
+    generate: Option<Generated>,
 
     #[command(flatten)]
     hub: HubArgs,
@@ -198,8 +209,8 @@ pub enum Mode {
         /// How to serve the connection.
         settings: Settings,
     },
-    /// `--help` or `--version`: a text for stdout.
-    Text(String),
+    /// `--help`, `--version` or `--generate`: a text for stdout.
+    Text(Cow<'static, str>),
 }
 
 /// Reads a command line, the program's name first.
@@ -213,20 +224,26 @@ pub fn parse(
     let mut command = command();
     let matches = match command.try_get_matches_from_mut(&line) {
         Ok(matches) => matches,
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => return text(&error.to_string()),
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => return text(error.to_string()),
         Err(error) => return Err(explain(&error, &command, &line)),
     };
     let args = Args::from_arg_matches(&matches).map_err(|e| explain(&e, &command, &line))?;
     if args.summary {
-        return text(&format!("{SUMMARY}\n"));
+        return text(format!("{SUMMARY}\n"));
     }
-    if args.version {
+    if args.short_version {
         return match args.place.is_empty() {
-            true => text(&command.render_version()),
+            true => text(version::SHORT),
             false => Err(Foreign::of("-V")
                 .map(|option| option.told("-V", args.hub.listen))
                 .expect("it is there")),
         };
+    }
+    if args.version {
+        return text(version::long());
+    }
+    if let Some(generated) = args.generate {
+        return text(generated.text());
     }
     args.check_place()?;
     misplaced::check(&command, &matches)?;
@@ -250,7 +267,7 @@ pub fn parse(
 }
 
 /// Nothing to do but to say this.
-fn text(text: &str) -> Result<(Mode, Verbosity), Error> {
+fn text(text: impl Into<Cow<'static, str>>) -> Result<(Mode, Verbosity), Error> {
     Ok((Mode::Text(text.into()), Verbosity::Normal))
 }
 

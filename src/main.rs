@@ -1,5 +1,6 @@
 //! The program: read the command line, set up the log, run, and report how it ended.
 
+use std::io::ErrorKind;
 use std::io::IsTerminal;
 use std::io::Write;
 use std::process::ExitCode;
@@ -57,11 +58,19 @@ fn run(notices: &Notices) -> Result<Status, Error> {
             tls,
             settings,
         } => client::run(&target, tls.as_ref(), settings, notices),
-        Mode::Text(text) => {
-            // A reader that closes the pipe before the end of the help is no failure.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            Ok(Status::Done(Proof::nothing_was_promised()))
+        Mode::Text(text) => print(&text),
+    }
+}
+
+/// Writes a text to stdout. A reader that closes the pipe before the end of the help is no failure.
+fn print(text: &str) -> Result<Status, Error> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes());
+    match written.and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::system("write to stdout", &error))
         }
+        _ => Ok(Status::Done(Proof::nothing_was_promised())),
     }
 }
 

@@ -21,6 +21,7 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
 
     $completions = @(switch ($command) {
         'muxnc' {
+            [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Write the manual page, or a shell''s completion, to stdout')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'What you are called in a --chat')
             [CompletionResult]::new('--welcome', '--welcome', [CompletionResultType]::ParameterName, 'In a --chat, the first line that whoever joins reads, behind *')
             [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'Give whoever joins the last LINES lines first')
@@ -74,7 +75,7 @@ Register-ArgumentCompleter -Native -CommandName 'muxnc' -ScriptBlock {
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Say the most important in ten lines')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Say everything')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Say which version this is')
-            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Say which version this is')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'The same, with the commit it was built from and its features')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Listen: be the hub, and serve everybody who connects')
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Listen: be the hub, and serve everybody who connects')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Serve on after the end of stdin, and end nobody''s stream')

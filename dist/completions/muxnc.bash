@@ -23,12 +23,19 @@ _muxnc() {
 
     case "${cmd}" in
         muxnc)
-            opts="-h -V -l -k -m -4 -6 -U -u -n -p -s -w -i -d -q -C -t -N -z -o -x -v --help --version --listen --keep-open --once --broker --chat --name --welcome --open-messages --time --history --wait-for --slow-peer --stall-timeout --rate --web --web-origin --bus --bus-name --bus-buffer --bus-at-most-once --bus-trust --bus-trustfile --allow --allowfile --deny --denyfile --max-conns --max-per-host --unixsock --udp --nodns --source-port --source --proxy --proxy-type --proxy-auth --proxy-dns --tls --ssl --ssl-cert --ssl-key --ssl-verify --ssl-trustfile --ssl-fingerprint --ssl-servername --ssl-alpn --wait --idle-timeout --delay --crlf --telnet --no-shutdown --send-only --recv-only --sha256 --output --hex-dump --transcript --events --collect --append-output --label --color --raw-output --no-edit --no-commands --verbose --explain --quiet"
+            opts="-h -V -l -k -m -4 -6 -U -u -n -p -s -w -i -d -q -C -t -N -z -o -x -v --help --version --generate --listen --keep-open --once --broker --chat --name --welcome --open-messages --time --history --wait-for --slow-peer --stall-timeout --rate --web --web-origin --bus --bus-name --bus-buffer --bus-at-most-once --bus-trust --bus-trustfile --allow --allowfile --deny --denyfile --max-conns --max-per-host --unixsock --udp --nodns --source-port --source --proxy --proxy-type --proxy-auth --proxy-dns --tls --ssl --ssl-cert --ssl-key --ssl-verify --ssl-trustfile --ssl-fingerprint --ssl-servername --ssl-alpn --wait --idle-timeout --delay --crlf --telnet --no-shutdown --send-only --recv-only --sha256 --output --hex-dump --transcript --events --collect --append-output --label --color --raw-output --no-edit --no-commands --verbose --explain --quiet"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --generate)
+                    COMPREPLY=($(compgen -W "man complete-bash complete-fish complete-powershell complete-zsh" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --name)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then

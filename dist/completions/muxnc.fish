@@ -1,3 +1,8 @@
+complete -c muxnc -l generate -d 'Write the manual page, or a shell\'s completion, to stdout' -r -f -a "man\t''
+complete-bash\t''
+complete-fish\t''
+complete-powershell\t''
+complete-zsh\t''"
 complete -c muxnc -l name -d 'What you are called in a --chat' -r -f
 complete -c muxnc -l welcome -d 'In a --chat, the first line that whoever joins reads, behind *' -r -f
 complete -c muxnc -l history -d 'Give whoever joins the last LINES lines first' -r -f
@@ -52,7 +57,8 @@ always\t''
 never\t''"
 complete -c muxnc -s h -d 'Say the most important in ten lines'
 complete -c muxnc -l help -d 'Say everything'
-complete -c muxnc -s V -l version -d 'Say which version this is'
+complete -c muxnc -s V -d 'Say which version this is'
+complete -c muxnc -l version -d 'The same, with the commit it was built from and its features'
 complete -c muxnc -s l -l listen -d 'Listen: be the hub, and serve everybody who connects'
 complete -c muxnc -s k -l keep-open -d 'Serve on after the end of stdin, and end nobody\'s stream'
 complete -c muxnc -l once -d 'Serve one peer and end with it, as nc -l does'

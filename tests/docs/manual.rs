@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::MUXNC;
-use crate::support::contains;
 use crate::support::installed;
 use crate::support::muxnc;
 use crate::support::piped;
@@ -46,6 +45,8 @@ fn the_page_has_every_section_and_every_option() {
         "ENVIRONMENT",
         "EXAMPLES",
         "DIFFERENCES FROM NC",
+        "REPORTING BUGS",
+        "AUTHORS",
         "SEE ALSO",
     ] {
         assert!(sections.contains(&section), "no section {section}");
@@ -80,6 +81,24 @@ fn the_page_is_good_roff() {
         shown.contains("\"muxnc - a netcat for a whole class"),
         "{shown}"
     );
+}
+
+#[test]
+fn nothing_in_the_page_is_to_be_improved() {
+    if !installed(&["mandoc"]) {
+        return;
+    }
+    let linted = piped("mandoc", &["-T", "lint"])
+        .arg(file("docs/muxnc.1"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&linted.stdout);
+    // That a page which SEE ALSO names is not installed here is nothing to improve.
+    let told: Vec<&str> = told
+        .lines()
+        .filter(|line| !line.contains("referenced manual not found"))
+        .collect();
+    assert!(told.is_empty(), "{told:#?}");
 }
 
 #[test]
@@ -151,7 +170,8 @@ fn the_help_leads_with_the_commands_is_grouped_and_fits() {
     }
     for option in muxnc::cli::command().get_arguments() {
         // What everybody knows comes first.
-        let known = ["summary", "help", "version"].contains(&option.get_id().as_str());
+        let known = ["summary", "help", "short_version", "version", "generate"];
+        let known = known.contains(&option.get_id().as_str());
         let grouped = option.is_hide_set() || option.get_help_heading().is_some();
         assert!(grouped || known, "{} is in no group", option.get_id());
     }
@@ -161,9 +181,29 @@ fn the_help_leads_with_the_commands_is_grouped_and_fits() {
 fn the_version_is_the_same_everywhere() {
     let page = fs::read_to_string(file("docs/muxnc.1")).unwrap();
     let title = page.lines().find(|line| line.starts_with(".TH ")).unwrap();
-    let mut version = muxnc(&["--version"]);
-    version.expect_status(0);
-    let version = version.stdout.text();
-    assert!(title.contains(version.trim()), "{title}");
-    assert!(contains(version.as_bytes(), b"muxnc "), "{MUXNC}");
+    let [short, long] = ["-V", "--version"].map(|option| output(&mut piped(MUXNC, &[option])));
+    assert_eq!(short, concat!("muxnc ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert!(title.contains(short.trim()), "{title}");
+    assert!(long.starts_with(short.trim()), "{long}");
+    let features = long.lines().nth(1).unwrap_or_default();
+    let features: Vec<&str> = features.split(' ').collect();
+    let expected = ["features:", "+bus", "+tls", "+web"];
+    assert!(
+        cfg!(not(all(feature = "bus", feature = "tls", feature = "web"))) || features == expected,
+        "{long}"
+    );
+}
+
+#[test]
+fn the_program_has_what_is_generated_in_it() {
+    for (what, path) in [
+        ("man", "docs/muxnc.1"),
+        ("complete-bash", "dist/completions/muxnc.bash"),
+        ("complete-fish", "dist/completions/muxnc.fish"),
+        ("complete-powershell", "dist/completions/_muxnc.ps1"),
+        ("complete-zsh", "dist/completions/_muxnc"),
+    ] {
+        let said = output(&mut piped(MUXNC, &["--generate", what]));
+        assert!(said == fs::read_to_string(file(path)).unwrap(), "{path}");
+    }
 }

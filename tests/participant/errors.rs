@@ -1,5 +1,6 @@
 //! Every error a user can run into: its text, where it is told, and the exit status.
 
+use std::fs::File;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
@@ -816,6 +817,34 @@ fn help_and_version_are_no_errors() {
         asked.stdout.wait_for(text);
         assert_eq!(asked.stderr.wait_end(), b"");
     }
+}
+
+#[test]
+fn a_text_that_cannot_be_written_is_an_error() {
+    for args in [
+        &["-h"][..],
+        &["--help"],
+        &["-V"],
+        &["--version"],
+        &["--generate", "man"],
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let asked = Command::new(MUXNC).args(args).stdout(full).output();
+        let asked = asked.unwrap();
+        let told = String::from_utf8_lossy(&asked.stderr);
+        let expected = "muxnc: write to stdout: no space left on device\n";
+        assert_eq!(
+            (asked.status.code(), &*told),
+            (Some(1), expected),
+            "{args:?}"
+        );
+    }
+    // Whoever leaves a pager has seen enough.
+    let (nobody, stdout) = std::io::pipe().unwrap();
+    drop(nobody);
+    let asked = Command::new(MUXNC).arg("--help").stdout(stdout).output();
+    let asked = asked.unwrap();
+    assert_eq!((asked.status.code(), &*asked.stderr), (Some(0), &b""[..]));
 }
 
 /// The slim build knows what it cannot do.

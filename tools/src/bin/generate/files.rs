@@ -99,7 +99,47 @@ fn page() -> String {
     });
     let after = put(after, COMMAND_LIST, &commands.concat());
     let after = put(&after, REQUEST_LIST, &requests.concat());
-    format!("{notice}{before}{}{after}", options())
+    filled(&format!("{notice}{before}{}{after}", options()))
+}
+
+/// The page in lines of 80 bytes, which is what `mandoc -T lint` and many an editor want. Left as they
+/// are: requests, what is shown as it stands, and what a paragraph hangs on.
+fn filled(page: &str) -> String {
+    let mut filled = String::new();
+    let (mut as_it_stands, mut hangs) = (false, false);
+    for line in page.lines() {
+        let is_request = line.starts_with(['.', '\'']);
+        as_it_stands = match line {
+            ".nf" | ".EX" => true,
+            ".fi" | ".EE" => false,
+            _ => as_it_stands,
+        };
+        let mut rest = line;
+        if !is_request && !as_it_stands && !hangs {
+            while let Some(end) = end_of_line(rest) {
+                filled += &rest[..end];
+                filled.push('\n');
+                rest = &rest[end + 1..];
+            }
+        }
+        filled += rest;
+        filled.push('\n');
+        hangs = line == ".TP";
+    }
+    filled
+}
+
+/// The last blank at which a line may end, if it is too long. What begins the next one must be no
+/// request, and an escaped blank is none.
+fn end_of_line(line: &str) -> Option<usize> {
+    const WIDTH: usize = 80;
+    if line.len() <= WIDTH {
+        return None;
+    }
+    let may_end = |at: &usize| {
+        *at <= WIDTH && !line[..*at].ends_with('\\') && !line[at + 1..].starts_with(['.', '\'', ' '])
+    };
+    line.match_indices(' ').map(|(at, _)| at).filter(may_end).last()
 }
 
 /// Puts a list where it belongs.

@@ -1,0 +1,32 @@
+//! What is generated from the command line's definition: the manual and the shells' completions.
+//!
+//! The program holds the very files of the repository, so that whoever has only the program
+//! (`cargo install`) can write them. To make them anew would need the generators in the program, and
+//! a text that is not asked for is never read from the disk.
+//!
+//! It promises: `tests/manual.rs` compares each with its file, and the file with what the generator
+//! makes.
+
+use clap::ValueEnum;
+
+/// One of them.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Generated {
+    Man,
+    CompleteBash,
+    CompleteFish,
+    CompletePowershell,
+    CompleteZsh,
+}
+
+impl Generated {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Generated::Man => include_str!("../../docs/muxnc.1"),
+            Generated::CompleteBash => include_str!("../../dist/completions/muxnc.bash"),
+            Generated::CompleteFish => include_str!("../../dist/completions/muxnc.fish"),
+            Generated::CompletePowershell => include_str!("../../dist/completions/_muxnc.ps1"),
+            Generated::CompleteZsh => include_str!("../../dist/completions/_muxnc"),
+        }
+    }
+}
