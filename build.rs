@@ -34,7 +34,8 @@ fn main() {
 fn commit() -> Option<String> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
     let hash = match fs::read_to_string(root.join(".cargo_vcs_info.json")) {
-        // `cargo package` has written it.
+        // `cargo package` has written it, also of sources that differ from the commit.
+        Ok(package) if package.contains("\"dirty\": true") => return None,
         Ok(package) => {
             let (_, hash) = package.split_once("\"sha1\": \"")?;
             hash.into()

@@ -4,8 +4,8 @@
 //! (`cargo install`) can write them. To make them anew would need the generators in the program, and
 //! a text that is not asked for is never read from the disk.
 //!
-//! It promises: `tests/manual.rs` compares each with its file, and the file with what the generator
-//! makes.
+//! It promises: what is said is what is committed (`tests/manual.rs`), which is what the generator
+//! makes (`tools/tests/generated.rs`).
 
 use clap::ValueEnum;
 

@@ -38,18 +38,8 @@ fn build(folder: &Folder) -> String {
         true => "release",
         false => "dev",
     };
-    let mut command = piped(
-        "cargo",
-        &[
-            "deb",
-            "--no-build",
-            "--fast",
-            "--strip",
-            "--profile",
-            profile,
-        ],
-    );
-    command.current_dir(ROOT).args(["--output", &package]);
+    let mut command = piped(Path::new(ROOT).join("scripts/package"), &[&package]);
+    command.args(["--no-build", "--fast", "--strip", "--profile", profile]);
     Process::start(&mut command).expect_status(0);
     package
 }
@@ -65,7 +55,9 @@ fn a_debian_package_holds_the_program_the_manual_the_completions_and_the_units()
     let listed = String::from_utf8(listed.stdout).unwrap();
     for (mode, file) in FILES {
         let found = listed.lines().any(|line| {
-            line.starts_with(mode) && line.ends_with(&format!(" .{file}")) && line.contains(" 0/0 ")
+            line.starts_with(mode)
+                && line.ends_with(&format!(" .{file}"))
+                && line.contains(" root/root ")
         });
         assert!(found, "no {mode} {file} in\n{listed}");
     }
@@ -79,11 +71,68 @@ fn a_debian_package_holds_the_program_the_manual_the_completions_and_the_units()
         "{}",
         field("Depends")
     );
+    // debsums(1) finds what was changed.
+    let shown = piped("dpkg-deb", &["-I", &package, "md5sums"])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        shown.lines().any(|line| line.ends_with("  usr/bin/muxnc")),
+        "{shown}"
+    );
     // It runs from there.
     let unpacked = folder.path("unpacked");
     Process::start(&mut piped("dpkg-deb", &["-x", &package, &unpacked])).expect_status(0);
     let program = format!("{unpacked}/usr/bin/muxnc");
     Process::start(&mut piped(program, &["--version"])).expect_status(0);
+}
+
+/// What Debian expects of a package: errors and warnings. Of the hints below these some are about
+/// programs in C.
+#[test]
+fn lintian_finds_nothing_in_the_package() {
+    if !installed(&["cargo-deb", "dpkg-deb", "lintian"]) {
+        return;
+    }
+    let folder = Folder::in_temp("lintian");
+    let package = build(&folder);
+    let mut lintian = piped("lintian", &["--allow-root", "--fail-on", "error,warning"]);
+    let checked = lintian.arg(&package).output().unwrap();
+    let told = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && told.is_empty(), "{told}");
+}
+
+/// The version of the package is that of Cargo.toml, and its newest change is told of it.
+#[test]
+fn the_changelog_of_the_package_begins_with_the_version() {
+    let changes = fs::read_to_string(Path::new(ROOT).join("dist/debian/changelog")).unwrap();
+    let newest = concat!("muxnc (", env!("CARGO_PKG_VERSION"), "-1) ");
+    assert!(changes.starts_with(newest), "{changes}");
+}
+
+/// Whoever finds muxnc on crates.io reads README first, with its pictures.
+#[test]
+fn the_crate_holds_what_readme_links_to() {
+    let mut package = piped(
+        "cargo",
+        &["package", "--list", "--allow-dirty", "--offline"],
+    );
+    let listed = package.current_dir(ROOT).output().unwrap();
+    let told = String::from_utf8_lossy(&listed.stderr);
+    assert!(listed.status.success(), "{told}");
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let links = readme.split("](").skip(1);
+    let links = links.filter_map(|rest| rest.split([')', '#']).next());
+    let ours: Vec<&str> = links
+        .filter(|link| !link.is_empty() && !link.contains("://"))
+        .collect();
+    assert!(ours.contains(&"docs/class.svg"), "{ours:?}");
+    for link in ours {
+        let inside = format!("{}/", link.trim_end_matches('/'));
+        let is_there = |file: &str| file == link || file.starts_with(&inside);
+        assert!(listed.lines().any(is_there), "{link} is not in the crate");
+    }
 }
 
 /// What is loaded at every start, with Rust's unwinder linked in where the linker has it.

@@ -137,9 +137,14 @@ fn end_of_line(line: &str) -> Option<usize> {
         return None;
     }
     let may_end = |at: &usize| {
-        *at <= WIDTH && !line[..*at].ends_with('\\') && !line[at + 1..].starts_with(['.', '\'', ' '])
+        *at <= WIDTH
+            && !line[..*at].ends_with('\\')
+            && !line[at + 1..].starts_with(['.', '\'', ' '])
     };
-    line.match_indices(' ').map(|(at, _)| at).filter(may_end).last()
+    line.match_indices(' ')
+        .map(|(at, _)| at)
+        .filter(may_end)
+        .last()
 }
 
 /// Puts a list where it belongs.
