@@ -27,8 +27,6 @@ use mio::Token;
 use mio::unix::SourceFd;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
-use rustix::event::Timespec;
-use rustix::event::poll;
 use rustix::fs::FileType;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
@@ -41,6 +39,7 @@ use rustix::termios::ttyname;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::job;
+use crate::io::wait::until_ready;
 
 /// Bytes that surely fit into a pipe that `poll(2)` calls writable: `PIPE_BUF`, see `pipe(7)`.
 const GATED_WRITE: usize = 4096;
@@ -181,12 +180,8 @@ impl Descriptor {
     /// Waits until it takes bytes, or for `limit`.
     pub fn wait_writable(&self, limit: Duration) {
         let fd = self.as_fd();
-        let limit = Timespec {
-            tv_sec: limit.as_secs() as i64,
-            tv_nsec: limit.subsec_nanos().into(),
-        };
         // Whatever it says, the next write will say it better.
-        let _ = poll(&mut [PollFd::new(&fd, PollFlags::OUT)], Some(&limit));
+        let _ = until_ready(&mut [PollFd::new(&fd, PollFlags::OUT)], limit);
     }
 }
 
@@ -232,8 +227,7 @@ impl Device for Descriptor {
     fn is_hung_up(&self) -> bool {
         let fd = self.as_fd();
         let mut fds = [PollFd::new(&fd, PollFlags::empty())];
-        let now = Timespec::default();
-        poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
+        until_ready(&mut fds, Duration::ZERO).is_ok() && fds[0].revents().contains(PollFlags::HUP)
     }
 
     fn remaining(&self) -> Option<u64> {
@@ -290,7 +284,7 @@ fn copy_of_our_own(_: u32) -> io::Result<Option<OwnedFd>> {
 /// Fails with `WouldBlock` where a call would block.
 fn gate(fd: BorrowedFd<'_>, wanted: PollFlags) -> io::Result<()> {
     let mut fds = [PollFd::new(&fd, wanted)];
-    match poll(&mut fds, Some(&Timespec::default()))? {
+    match until_ready(&mut fds, Duration::ZERO)? {
         // An error or a hang-up counts as ready: the call itself will tell.
         0 => Err(ErrorKind::WouldBlock.into()),
         _ => Ok(()),

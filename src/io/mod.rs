@@ -35,6 +35,7 @@ pub mod terminal;
 pub mod tls;
 pub mod udp;
 pub mod unix;
+mod wait;
 pub mod web;
 pub mod world;
 pub mod zero_copy;

@@ -18,8 +18,6 @@ use std::time::Instant;
 
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
-use rustix::event::Timespec;
-use rustix::event::poll;
 
 use crate::engine::explain::Observed;
 use crate::engine::explain::Witness;
@@ -36,6 +34,7 @@ use crate::io::net::Lookup;
 use crate::io::net::Patience;
 use crate::io::net::Remote;
 use crate::io::random;
+use crate::io::wait::until_ready;
 
 /// Bytes looked at in one go.
 const CHUNK: usize = 4096;
@@ -281,11 +280,7 @@ fn wait(stream: &TcpStream, wanted: PollFlags, end: Instant) -> io::Result<()> {
         if left == Duration::ZERO {
             return Err(ErrorKind::TimedOut.into());
         }
-        let limit = Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: left.subsec_nanos().into(),
-        };
-        match poll(&mut [PollFd::new(stream, wanted)], Some(&limit)) {
+        match until_ready(&mut [PollFd::new(stream, wanted)], left) {
             Ok(0) | Err(rustix::io::Errno::INTR) => {}
             Ok(_) => return Ok(()),
             Err(error) => return Err(error.into()),

@@ -52,11 +52,10 @@ pub fn suits_output<D: Device>(stdout: &Output<D>) -> bool {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::os::fd::AsFd;
+    use std::time::Duration;
 
     use rustix::event::PollFd;
     use rustix::event::PollFlags;
-    use rustix::event::Timespec;
-    use rustix::event::poll;
     use rustix::io::Errno;
     use rustix::pipe::SpliceFlags;
 
@@ -64,6 +63,7 @@ mod linux {
     use crate::io::conn::Conn;
     use crate::io::output::Output;
     use crate::io::stdin::Stdin;
+    use crate::io::wait::until_ready;
 
     /// Bytes moved in one call at most: enough that the call itself costs nothing, and little enough
     /// that the other direction need not wait long.
@@ -136,7 +136,7 @@ mod linux {
             // Without a reader it counts as ready: the next try will tell.
             PollFd::new(pipe, PollFlags::OUT),
         ];
-        match poll(&mut fds, Some(&Timespec::default())) {
+        match until_ready(&mut fds, Duration::ZERO) {
             Ok(_) => (!fds[0].revents().is_empty(), !fds[1].revents().is_empty()),
             // Interrupted: another try will tell.
             Err(_) => (true, true),

@@ -102,6 +102,17 @@ impl<S> Peer<S> {
         self.conn.is_shut() || self.departed.is_some()
     }
 
+    /// Whether it is to be queued to be flushed, and takes note that it is.
+    pub(super) fn is_to_be_flushed(&mut self) -> bool
+    where
+        S: Stream,
+    {
+        let is_due = self.conn.is_writable() || self.takes_no_more();
+        let is_new = is_due && !self.to_flush;
+        self.to_flush |= is_due;
+        is_new
+    }
+
     /// Tells it that nothing follows, once. Returns whether it is told now.
     pub(super) fn end_our_side(&mut self) -> bool
     where

@@ -9,6 +9,7 @@ mod tests;
 use std::time::Instant;
 
 use super::DisconnectReason;
+use super::Peer;
 use super::Peers;
 use crate::engine::dead_peer;
 use crate::io::device::Device;
@@ -189,13 +190,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Whether the kernel has everything that the members are owed.
     pub fn has_delivered_all(&self) -> bool {
-        let pending = |(_, peer): (usize, &super::Peer<S>)| peer.conn.has_pending_output();
+        let pending = |(_, peer): (usize, &Peer<S>)| peer.conn.has_pending_output();
         self.room.has_delivered_all() && !self.conns.iter().any(pending)
     }
 
     /// Whether the other sides acknowledged everything that the members are owed.
     pub fn is_acknowledged(&self) -> bool {
-        let is_out = |(_, peer): (usize, &super::Peer<S>)| {
+        let is_out = |(_, peer): (usize, &Peer<S>)| {
             let info = peer.conn.tcp_info();
             info.is_some_and(|info| info.unacknowledged() > 0)
         };
@@ -223,11 +224,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// A peer was told something: it is flushed in this turn.
     pub fn queue_flush(&mut self, key: usize) {
-        if let Some(peer) = self.member_mut(key)
-            && (peer.conn.is_writable() || peer.takes_no_more())
-            && !peer.to_flush
-        {
-            peer.to_flush = true;
+        if self.member_mut(key).is_some_and(Peer::is_to_be_flushed) {
             self.owed.push(key);
         }
     }
@@ -235,9 +232,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// All are flushed in this turn.
     fn queue_flush_all(&mut self) {
         for (key, peer) in &mut self.conns {
-            let is_due = peer.conn.is_writable() || peer.takes_no_more();
-            if is_due && !peer.to_flush && !peer.leaving && peer.is_member() {
-                peer.to_flush = true;
+            if !peer.leaving && peer.is_member() && peer.is_to_be_flushed() {
                 self.owed.push(key);
             }
         }

@@ -18,8 +18,6 @@ use std::time::Instant;
 use if_addrs::IfAddr;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
-use rustix::event::Timespec;
-use rustix::event::poll;
 use rustix::io::Errno;
 use socket2::Domain;
 use socket2::Protocol;
@@ -39,6 +37,7 @@ use crate::engine::happy_eyeballs::interleave;
 use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::tcp_info::TcpInfo;
+use crate::io::wait::until_ready;
 
 /// A kernel asks its own network three times, a second apart, who has an address. What is less is an answer
 /// of somebody, as of a firewall.
@@ -202,12 +201,8 @@ impl Race {
             .iter()
             .map(|entrant| PollFd::new(&entrant.socket, PollFlags::OUT))
             .collect();
-        let limit = Timespec {
-            tv_sec: limit.as_secs() as i64,
-            tv_nsec: limit.subsec_nanos().into(),
-        };
         // An interruption is no news, and asked again.
-        match poll(&mut fds, Some(&limit)) {
+        match until_ready(&mut fds, limit) {
             Ok(0) | Err(_) => None,
             Ok(_) => fds.iter().position(|fd| !fd.revents().is_empty()),
         }

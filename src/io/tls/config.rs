@@ -18,8 +18,6 @@ use rcgen::DnType;
 use rcgen::KeyPair;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
-use rustix::event::Timespec;
-use rustix::event::poll;
 use rustls::CertificateError;
 use rustls::ClientConfig;
 use rustls::ClientConnection;
@@ -55,6 +53,7 @@ use crate::io::error::why;
 use crate::io::socket::Socket;
 use crate::io::stream::Handshake;
 use crate::io::stream::Stream;
+use crate::io::wait::until_ready;
 
 /// A chain of certificates, the owner's first, and its key.
 type Credentials = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -262,12 +261,8 @@ fn wait(session: &Session, limit: Duration) {
         true => PollFlags::IN | PollFlags::OUT,
         false => PollFlags::IN,
     };
-    let limit = Timespec {
-        tv_sec: limit.as_secs() as i64,
-        tv_nsec: limit.subsec_nanos().into(),
-    };
     // Whatever it says, the next read or write will say it better.
-    let _ = poll(&mut [PollFd::new(&socket, wanted)], Some(&limit));
+    let _ = until_ready(&mut [PollFd::new(&socket, wanted)], limit);
 }
 
 fn provider() -> Arc<CryptoProvider> {
