@@ -1,8 +1,8 @@
 //! A race of the addresses of one host: the first that answers wins.
 //!
-//! [`happy_eyeballs`](crate::engine::happy_eyeballs) decides which starts when; here are their sockets. Whoever
-//! waits, waits for [those](Race::sockets) until [`Step::Wait`] says: a participant stands still meanwhile
-//! ([`Race::wait`]), a loop has other things to do.
+//! [`happy_eyeballs`](crate::engine::happy_eyeballs) decides which starts when; here are their
+//! sockets. The caller waits for [them](Race::sockets) until [`Step::Wait`] says: a participant
+//! blocks meanwhile ([`Race::wait`]), a loop has other things to do.
 //!
 //! It promises: [`Race::step`] does not wait; a socket that lost is closed.
 
@@ -39,8 +39,8 @@ use crate::io::error::why;
 use crate::io::tcp_info::TcpInfo;
 use crate::io::wait::until_ready;
 
-/// A kernel asks its own network three times, a second apart, who has an address. What is less is an answer
-/// of somebody, as of a firewall.
+/// A kernel asks its own network three times, a second apart, for the owner of an address (arp(7)).
+/// A failure in less time is an answer, as of a firewall.
 const ASKED: Duration = Duration::from_millis(500);
 
 /// Where a participant connects to, and from where.
@@ -90,7 +90,7 @@ pub(super) struct Race {
 struct Failure {
     addr: SocketAddr,
     error: io::Error,
-    /// It was asked on our own network who has that address, and nobody has.
+    /// The kernel asked our own network for that address (arp(7)), and no machine has it.
     nobody: bool,
 }
 
@@ -107,7 +107,8 @@ struct Entrant {
 type News = Result<Entrant, ()>;
 
 impl Race {
-    /// Nobody has started. The time began at `start`, when the addresses were looked up, and is over at `end`.
+    /// No attempt has started. The time began at `start`, when the addresses were looked up, and is
+    /// over at `end`.
     pub(super) fn new(
         remote: Remote,
         addrs: Vec<SocketAddr>,
@@ -201,7 +202,7 @@ impl Race {
             .iter()
             .map(|entrant| PollFd::new(&entrant.socket, PollFlags::OUT))
             .collect();
-        // An interruption is no news, and asked again.
+        // A call that a signal interrupted is repeated.
         match until_ready(&mut fds, limit) {
             Ok(0) | Err(_) => None,
             Ok(_) => fds.iter().position(|fd| !fd.revents().is_empty()),
@@ -245,7 +246,7 @@ impl Race {
         self.note(addr, error, nobody)
     }
 
-    /// Takes note of a failure; whether `nobody` has that address.
+    /// Takes note of a failure; `nobody`: no machine has that address.
     fn note(&mut self, addr: SocketAddr, error: io::Error, nobody: bool) -> News {
         if self.addrs.len() > 1 {
             log::info!("connect to {addr}: {}", why(&error));
@@ -258,7 +259,7 @@ impl Race {
         Err(())
     }
 
-    /// The winner's address. Whoever else still runs is closed.
+    /// The winner's address. The other attempts are closed.
     fn finish(&mut self, entrant: &Entrant, witness: &mut dyn Witness) -> SocketAddr {
         let winner = self.addrs[entrant.number];
         if witness.is_interested()
@@ -370,7 +371,7 @@ fn is_of_own_network(addr: SocketAddr) -> bool {
     })
 }
 
-/// Whether somebody said no.
+/// Whether the other machine refused.
 fn is_answer(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -379,8 +380,8 @@ fn is_answer(error: &io::Error) -> bool {
 }
 
 /// Whether both ends are one socket. TCP allows two sides to call each other at once (RFC 9293,
-/// 3.5), and so one that happens to call from the very port that it calls: as it does when `-p` says
-/// so, or the system chose that port. Then nobody else has it, and nobody listens.
+/// 3.5), and so one that happens to call from the very port that it calls: as it does when `-p`
+/// says so, or the system chose that port. Then no other program has that port, and none listens.
 pub(crate) fn is_itself(socket: &Socket) -> bool {
     let ours = socket.local_addr().map(|addr| addr.as_socket());
     let theirs = socket.peer_addr().map(|addr| addr.as_socket());
@@ -392,14 +393,14 @@ pub(crate) fn is_itself(socket: &Socket) -> bool {
     }
 }
 
-/// Closes a socket that is connected to itself without the wait for stray segments (TIME_WAIT), which would
-/// keep whoever is about to listen there from its port.
+/// Closes a socket that is connected to itself without the wait for stray segments (TIME_WAIT),
+/// which would keep a program that is about to listen there from its port.
 pub(crate) fn forget(socket: &Socket) {
     let _ = socket.set_linger(Some(Duration::ZERO));
 }
 
-/// How much a failure tells, the most telling first: somebody said no; something else happened on
-/// the way; nobody answered; there is no way; the address does not even suit us.
+/// How much a failure tells, the most telling first: the other machine refused; something else
+/// happened on the way; there was no answer; there is no route; the address is of no use here.
 pub(crate) fn rank(error: &io::Error) -> u8 {
     match error.kind() {
         ErrorKind::ConnectionRefused => 0,
