@@ -109,6 +109,7 @@ Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage."
 #[group(skip)]
 #[command(
     name = "muxnc",
+    version,
     about = SUMMARY,
     long_about = None,
     override_usage = USAGE.trim_start(),
