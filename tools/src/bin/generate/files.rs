@@ -141,10 +141,7 @@ fn end_of_line(line: &str) -> Option<usize> {
             && !line[..*at].ends_with('\\')
             && !line[at + 1..].starts_with(['.', '\'', ' '])
     };
-    line.match_indices(' ')
-        .map(|(at, _)| at)
-        .filter(may_end)
-        .last()
+    line.match_indices(' ').map(|(at, _)| at).rfind(may_end)
 }
 
 /// Puts a list where it belongs.
