@@ -4,7 +4,7 @@
 //! done to a stream.
 //!
 //! It promises: at most a few answers and half of a doubled byte wait here; they go out before
-//! anything else does, and never within a doubled byte.
+//! anything else does, and never within a doubled byte; nothing is answered once this side has ended.
 
 use std::io;
 use std::io::IoSlice;
@@ -45,6 +45,8 @@ pub struct Telnet<S> {
     written: usize,
     /// Room for bytes as they are on the wire.
     wire: Vec<u8>,
+    /// Nothing can be said any more.
+    is_shut: bool,
     /// A read would find something though no event tells of it.
     has_more: bool,
     /// How loud it is told that details did not end, which is told once.
@@ -65,6 +67,7 @@ impl<S: Stream + AsFd> Telnet<S> {
             pending: Vec::new(),
             written: 0,
             wire: Vec::new(),
+            is_shut: false,
             has_more: false,
             loudness: Some(loudness),
         }
@@ -192,6 +195,10 @@ impl<S: Stream> Stream for Telnet<S> {
             if self.reader.take_cut() {
                 self.tell("and what comes is text from here on");
             }
+            if self.is_shut {
+                // To answer behind our end would break the connection.
+                self.answers.take();
+            }
             if self.is_pending() {
                 // A failure to write is ignored: the next write or read reports it.
                 let _ = self.clear();
@@ -245,6 +252,10 @@ impl<S: Stream> Stream for Telnet<S> {
     fn shutdown(&mut self) -> io::Result<()> {
         // An answer that was not taken is of no use to the peer then.
         let _ = self.clear();
+        self.pending.clear();
+        self.written = 0;
+        self.answers.take();
+        self.is_shut = true;
         self.under.shutdown()
     }
 

@@ -182,7 +182,7 @@ fn two_hubs_are_one_class() {
     heard.wait_for("Ben");
     one.process.type_in("hello from one\n");
     expect_bytes(&mut ana, "hello from one\n");
-    heard.wait_for("\n<room1> hello from one\n");
+    heard.wait_for("\n<@room1> hello from one\n");
     ben.write_all(b"a question\n").unwrap();
     expect_bytes(&mut ana, "a question\n");
     ana.write_all(b"an answer\x1b[2J\n").unwrap();
@@ -195,7 +195,7 @@ fn two_hubs_are_one_class() {
         .wait_for("a question\nan answer\x1b[2J\nbye\n");
     two.process
         .stdout
-        .wait_for("<room1> hello from one\n<Ben> a question\n");
+        .wait_for("<@room1> hello from one\n<Ben> a question\n");
     drop(ana);
     ben.shutdown(Shutdown::Both).unwrap();
     one.process.end_input();
@@ -771,10 +771,10 @@ fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
     press(&mut one, "/who\r");
     one.screen.wait_for("hub room2: 1 there");
     press(&mut one, "/msg Ben@room2 psst\r");
-    heard_by_ben.wait_for("\n<room1, to you alone> psst\n");
+    heard_by_ben.wait_for("\n<@room1, to you alone> psst\n");
     press(&mut one, "/msg room3/1 hush\r");
     let heard_by_eva = Watched::new(eva.try_clone().unwrap());
-    heard_by_eva.wait_for("<room1, to you alone> hush\n");
+    heard_by_eva.wait_for("<@room1, to you alone> hush\n");
     press(&mut one, "/kick room3/1\r");
     three.process.stderr.wait_for("was not done (--bus-trust)");
     press(&mut one, "/mute room3/1\r");

@@ -5,6 +5,7 @@
 //! expect exactly that.
 
 use std::fs;
+use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
@@ -417,6 +418,27 @@ fn a_telnet_server_is_answered_as_by_nc() {
             alice.expect_status(0);
         }
     }
+}
+
+/// A server may negotiate when we have said all that we had to say.
+#[test]
+fn what_is_negotiated_behind_our_end_breaks_nothing() {
+    let listener = TcpListener::bind((HOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut alice = Process::start(&mut piped(MUXNC, &["-t", HOST, &port]));
+    let mut server = accept(&listener);
+    alice.type_in("us\n");
+    alice.end_input();
+    let mut said = String::new();
+    server.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "us\n");
+    server.write_all(ASKED).unwrap();
+    alice.stdout.wait_for("login: ");
+    // An answer would break this connection when it arrives.
+    server.write_all(b"welcome\n").unwrap();
+    drop(server);
+    alice.expect_status(0);
+    assert_eq!(alice.stdout.bytes(), b"login: welcome\n");
 }
 
 /// Whatever bytes there are, also many of those that are doubled, arrive, over TLS as well, to a peer that reads

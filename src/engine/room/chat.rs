@@ -58,6 +58,12 @@ impl Room {
         };
         match self.policy.relay {
             true => self.announce(format_args!("everybody hears each other again"), false),
+            false if self.is_of_class() => self.announce(
+                format_args!(
+                    "of those who are here only {host} hears you now; other rooms still do"
+                ),
+                false,
+            ),
             false => self.announce(format_args!("only {host} hears you now"), false),
         }
     }

@@ -25,6 +25,9 @@ use crate::engine::request::request;
 /// number.
 const FIRST: u32 = 1 << 31;
 
+/// What stands before the name of a hub whose operator speaks in a chat. No name of a member has it.
+const OPERATOR: &str = "@";
+
 /// So many of them are told apart; then all of them get new numbers.
 const MOST: usize = 64 * 1024;
 
@@ -39,7 +42,7 @@ pub struct Remote<'a> {
     pub name: Option<&'a str>,
 }
 
-/// As it stands in labels: `room2`, `Ana@room2` or `room2/3`.
+/// As it stands in labels: `room2` (in a chat `@room2`), `Ana@room2` or `room2/3`.
 impl fmt::Display for Remote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.number, self.name) {
@@ -136,7 +139,7 @@ impl Room {
             composed.take_in(&mut lines, &mut escaper, step);
         }
         let label = match self.is_chat() {
-            true => [&self.stamp, &*private_label(hub)].concat(),
+            true => [&self.stamp, &*private_label(&format!("{OPERATOR}{hub}"))].concat(),
             false => String::new(),
         };
         let line_end = self.line_end();
@@ -183,7 +186,9 @@ impl Room {
                 _ => write!(self.line, "{text}"),
             };
             self.label.clear();
-            let _ = write!(self.label, "{}<{remote}> ", self.stamp);
+            // A member may have the name of a hub.
+            let sign = if remote.number == 0 { OPERATOR } else { "" };
+            let _ = write!(self.label, "{}<{sign}{remote}> ", self.stamp);
             if heard {
                 for part in [&*self.label, &*self.line, line_end] {
                     self.journal.append(part.as_bytes());
@@ -204,6 +209,7 @@ mod tests {
     use super::*;
     use crate::engine::chat::Chat;
     use crate::engine::chat::Rules;
+    use crate::engine::names::is_name;
     use crate::engine::room::Label;
     use crate::engine::room::Minute;
     use crate::engine::room::Policy;
@@ -308,9 +314,13 @@ mod tests {
         let heard = hear(&mut room, 0, now);
         assert_eq!(
             heard.replace("\u{fffd}", "?").lines().collect::<Vec<_>>()[..2],
-            ["<room2> welcome", "<Ana@room2> a^[[2Jb"]
+            ["<@room2> welcome", "<Ana@room2> a^[[2Jb"]
         );
         assert!(heard.contains("\n<room2/3> no end"), "{heard}");
+        // No member can have a name that looks like one of these.
+        for name in ["@room2", "Ana@room2", "room2/3"] {
+            assert!(!is_name(name), "{name}");
+        }
         assert!(heard.ends_with("\n<Ana@room2> *waves*\n"), "{heard}");
         assert_eq!(shown(&mut room), heard);
     }

@@ -46,6 +46,9 @@ impl<D: Device> Operator<D> {
                 peers.room.relay(on, now);
                 self.answer(match on {
                     true => "participants hear each other now",
+                    false if peers.room.is_of_class() => {
+                        "participants hear none of this room but you now; other rooms still hear them"
+                    }
                     false => "participants hear only you now",
                 });
             }

@@ -242,6 +242,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Wanted::Kicked | Wanted::Muted(_) if !trusts => {
                 let what = match what {
                     Wanted::Kicked => "cut off",
+                    Wanted::Muted(false) => "heard again",
                     _ => "muted",
                 };
                 format!("hub {hub} wants {who} to be {what}, which was not done (--bus-trust)")
