@@ -53,6 +53,14 @@ impl Brackets {
         is_pasted | self.push(rest, goes_on, text)
     }
 
+    /// So long nothing came that what comes now, without an end, is no part of a paste: that was taken back at the
+    /// terminal (Backspace, Ctrl-U), where the kernel edits.
+    pub fn miss_end(&mut self, bytes: &[u8]) {
+        if memchr::memmem::find(bytes, ENDS).is_none() {
+            self.is_open = false;
+        }
+    }
+
     /// Appends what was held to `text`: no more follows.
     pub fn finish(&mut self, text: &mut Vec<u8>) {
         text.append(&mut self.held);

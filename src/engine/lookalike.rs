@@ -29,6 +29,7 @@ pub(super) fn bare(text: &str) -> Cow<'_, str> {
         rest = after;
         match letter {
             '\x1b' => rest = behind_key(rest),
+            '\u{9b}' => rest = behind_control_sequence(rest).unwrap_or(rest),
             // A backspace takes a letter away; behind a sign it is ignored, so that the sign
             // counts.
             '\x08' | '\x7f' if bare.ends_with(char::is_alphanumeric) => drop(bare.pop()),
@@ -126,19 +127,19 @@ fn behind_control_sequence(text: &str) -> Option<&str> {
 }
 
 /// The same behind `ESC [ M`: the button and the place of a mouse (xterm's control sequences, "Normal tracking mode").
-/// On a console where it is a key by itself, `/m` begins a command.
+/// The kernel may have taken some of that for Backspace, and on some consoles it is a key by itself: `/m` begins a command.
 fn behind_mouse(text: &str) -> &str {
-    let command = text.strip_prefix(is_slash).map(|name| name.chars().next());
-    if command
-        .is_some_and(|first| first.is_some_and(|m| plain_letter(m).eq_ignore_ascii_case(&'m')))
-    {
-        return text;
-    }
+    let begins_command = |text: &str| {
+        let name = text
+            .strip_prefix(is_slash)
+            .and_then(|name| name.chars().next());
+        name.is_some_and(|first| plain_letter(first).eq_ignore_ascii_case(&'m'))
+    };
     let mut rest = text;
     for _ in 0..3 {
         match shown_letter(rest) {
-            Some((letter, after)) if !letter.is_control() => rest = after,
-            _ => return text,
+            Some((letter, after)) if letter != '\x1b' && !begins_command(rest) => rest = after,
+            _ => return rest,
         }
     }
     rest
@@ -174,7 +175,13 @@ pub(super) fn skip_unseen(text: &str) -> &str {
 /// The same without the first of these.
 fn skip_first_unseen(text: &str) -> &str {
     let sequence = text.strip_prefix('\x1b').and_then(behind_sequence);
-    sequence.unwrap_or_else(|| text.strip_prefix(is_unseen).unwrap_or(text))
+    let control = || {
+        text.strip_prefix('\u{9b}')
+            .and_then(behind_control_sequence)
+    };
+    sequence
+        .or_else(control)
+        .unwrap_or_else(|| text.strip_prefix(is_unseen).unwrap_or(text))
 }
 
 /// The same without what stands for bytes that are no letters.
@@ -344,7 +351,8 @@ mod tests {
             "\x1b[?2004;1$y",
             "\x1b[<0;10;5M\x1b[<0;10;5m",
             "\x1b[M Vp\x1b[M#Vp",
-            "\x1b[M /m\x1b[M \u{a1}b",
+            "\x1b[M \u{a1}b\x1b[M\x1b[M!",
+            "\u{9b}1;5D\u{9b}<0;1;1M",
             "\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b]11;rgb:ffff/ffff/ffff\x07",
             "\x1bP!|7E7E0000\x1b\\\x1b_Gi=31;OK\x1b\\",
             "\x1b",
@@ -376,7 +384,8 @@ mod tests {
             ("/ms^[[<0;10;5M^[P!|7E^Gg", "/msg"),
             ("^[[M Vp^[[M#Vp/msg", "/msg"),
             ("^[[M/msg", "/msg"),
-            ("^[[M#", "#"),
+            ("^[[M!^[[M!/msg", "/msg"),
+            ("\u{9b}1;5D<U+009B><0;1;1M/msg", "/msg"),
             ("^[?j^[[[A^[[3$^[[?1;1$y/msg", "/msg"),
             ("^[]11;rgb/msg", "]11;rgb/msg"),
             ("2^10 <U+> <U+110000> <b> a^", "2^10 <U+> <U+110000> <b> a^"),

@@ -345,10 +345,10 @@ impl Keys {
         }
     }
 
-    /// A byte of what a mouse did: a button and a place, all from the blank on.
+    /// A byte of what a mouse did: a button and a place, all from the blank on, or NUL for a place that is too far away.
     fn mouse<'a>(&mut self, byte: u8, input: &mut &'a [u8]) -> Option<Key<'a>> {
         match byte {
-            ..b' ' => self.break_off(),
+            1..b' ' => self.break_off(),
             _ if self.held.len() < "[M12".len() => self.hold(State::Mouse, input),
             _ => self.swallow(input),
         }

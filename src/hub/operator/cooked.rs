@@ -7,6 +7,7 @@
 //! waits for its end; text that is pasted behind the beginning of a private line is known to belong
 //! to it, however many lines it has.
 
+use std::time::Duration;
 use std::time::Instant;
 
 use crate::engine::brackets::Brackets;
@@ -16,9 +17,14 @@ use crate::engine::typing::Arrival;
 use crate::engine::typing::PASTE_BEGINS;
 use crate::engine::typing::Typing;
 
+/// A paste whose end did not come goes on for so long after what was read last.
+const PASTE_PAUSES: Duration = Duration::from_secs(5);
+
 /// The state between two reads. See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Cooked {
+    /// When something was read last.
+    last: Option<Instant>,
     brackets: Brackets,
     typing: Typing,
     /// The beginning of a line that may become a command, and whether it was typed.
@@ -58,6 +64,10 @@ impl Cooked {
         // With the brackets it is seen that nothing was typed before it.
         let is_beginning = !self.is_midline && self.held.is_empty();
         let is_text = is_beginning && bytes.starts_with(PASTE_BEGINS);
+        let last = self.last.replace(now);
+        if last.is_some_and(|last| now.saturating_duration_since(last) >= PASTE_PAUSES) {
+            self.brackets.miss_end(bytes);
+        }
         let is_pasted = self.brackets.take_out(bytes, &mut text);
         if bytes.last() == Some(&b'\r') {
             // Typed ahead while a shell read keys, it was not made a line feed as this terminal's Enter is.
@@ -190,6 +200,24 @@ mod tests {
             let later = now + std::time::Duration::from_secs(1);
             let typed = cooked.take_in(b"hello\n", false, true, later);
             assert!(typed.is_typed && !typed.is_aside, "{reads:?}");
+        }
+    }
+
+    /// The end of a paste stands in the kernel until Enter, and may be erased there.
+    #[test]
+    fn a_paste_whose_end_was_erased_is_over_after_a_while() {
+        for (pause, text, is_typed) in [
+            (1, "/who\n", false),
+            (6, "/who\n", true),
+            (6, "/quit\x1b[201~\n", false),
+        ] {
+            let mut cooked = Cooked::default();
+            let mut now = Instant::now();
+            cooked.take_in(b"\x1b[200~one\n", false, true, now);
+            cooked.settle();
+            now += Duration::from_secs(pause);
+            let arrived = cooked.take_in(text.as_bytes(), false, true, now);
+            assert_eq!(arrived.is_typed, is_typed, "{text:?} after {pause} s");
         }
     }
 
