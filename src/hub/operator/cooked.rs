@@ -150,7 +150,7 @@ mod tests {
             assert_eq!(arrived.text, text.as_bytes(), "{bytes:?}");
             assert_eq!(arrived.is_typed, is_typed, "{bytes:?}");
             cooked.settle();
-            now += std::time::Duration::from_secs(1);
+            now += Duration::from_secs(1);
         }
         assert_eq!(cooked.take_in(b"", true, false, now).text, b"\x1b[20");
     }
@@ -161,7 +161,7 @@ mod tests {
         let mut now = Instant::now();
         let last = pieces.len() - 1;
         let take = |(i, piece): (usize, &&str)| {
-            now += std::time::Duration::from_secs(1);
+            now += Duration::from_secs(1);
             let has_ended = ends && i == last;
             let arrived = cooked.take_in(piece.as_bytes(), has_ended, true, now);
             cooked.settle();
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_is_pasted_behind_the_beginning_of_a_line_for_one_alone_is_an_aside() {
-        let soon = std::time::Duration::from_millis(5);
+        let soon = Duration::from_millis(5);
         for (reads, last_is_aside) in [
             // At once, in one read after the other, in brackets.
             (&["/msg Ana one\ntwo\n"][..], true),
@@ -197,7 +197,7 @@ mod tests {
             }
             assert_eq!(last.is_aside, last_is_aside, "{reads:?}");
             // What is typed then is none.
-            let later = now + std::time::Duration::from_secs(1);
+            let later = now + Duration::from_secs(1);
             let typed = cooked.take_in(b"hello\n", false, true, later);
             assert!(typed.is_typed && !typed.is_aside, "{reads:?}");
         }
@@ -224,8 +224,8 @@ mod tests {
     /// The kernel hands over whole lines, and shows none of a row without an end.
     #[test]
     fn what_is_typed_behind_such_a_paste_may_begin_with_its_last_row() {
-        let soon = std::time::Duration::from_millis(5);
-        let later = std::time::Duration::from_secs(9);
+        let soon = Duration::from_millis(5);
+        let later = Duration::from_secs(9);
         let aside = [(soon, "/msg Ana p\n"), (soon, "q\n")];
         for (reads, expected) in [
             (
@@ -239,7 +239,7 @@ mod tests {
         ] {
             let mut cooked = Cooked::default();
             let mut now = Instant::now();
-            let mut take_in = |&(pause, text): &(std::time::Duration, &str)| {
+            let mut take_in = |&(pause, text): &(Duration, &str)| {
                 now += pause;
                 let arrived = cooked.take_in(text.as_bytes(), false, true, now);
                 cooked.settle();
