@@ -268,7 +268,9 @@ impl Lookup {
 
     fn not_made(&mut self, error: &Refusal, now: Instant) -> Result<Option<Outcome>, Fault> {
         let stream = jetstream::stream(&self.class);
-        if error.err_code == jetstream::OVERLAP {
+        let tries = self.question.map_or(0, |question| question.tries);
+        // Two hubs that make the stream at once may be told so for the moment in which one does.
+        if error.err_code == jetstream::OVERLAP && tries > 1 {
             let why = format!("another stream than {stream} keeps what this class says");
             return Err(Fault::end(
                 &why,
@@ -276,10 +278,7 @@ impl Lookup {
             ));
         }
         // Such as: no leader yet. What lasts is told when it was tried often enough.
-        let lasts = self
-            .question
-            .is_some_and(|question| question.tries == TRIES);
-        if lasts {
+        if tries == TRIES {
             let why = printable(error.description.as_bytes());
             return Err(Fault::Drop(format!(
                 "it does not make the stream {stream}: {why}"
