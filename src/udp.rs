@@ -356,11 +356,11 @@ impl Talk {
                 if stdin.is_ready() {
                     match stdin.read(&mut self.chunk) {
                         Received::Bytes(count) => {
-                            if stdin.kind() == Kind::Terminal {
+                            let is_typed = stdin.kind() == Kind::Terminal;
+                            if is_typed {
                                 self.display.echoed();
                             }
                             let read = &self.chunk[..count];
-                            let is_typed = stdin.kind() == Kind::Terminal;
                             let text = match is_hub && is_typed {
                                 true => for_everybody(read, false),
                                 false => Some(read),

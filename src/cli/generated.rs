@@ -4,7 +4,7 @@
 //! (`cargo install`) can write them. To make them anew would need the generators in the program, and
 //! a text that is not asked for is never read from the disk.
 //!
-//! It promises: what is said is what is committed (`tests/manual.rs`), which is what the generator
+//! It promises: what is said is what is committed (`tests/docs/manual.rs`), which is what the generator
 //! makes (`tools/tests/generated.rs`).
 
 use clap::ValueEnum;

@@ -61,9 +61,8 @@ impl Typing {
     /// Takes note of what was read at once. `is_bracketed`: a paste in brackets was going on.
     pub fn read(&mut self, bytes: &[u8], is_bracketed: bool, now: Instant) -> Arrival {
         let follows = self.is_unsettled || self.until.is_some_and(|until| now < until);
-        let last = self.last.replace(now);
-        let is_late = !self.is_unsettled
-            && last.is_some_and(|last| now.saturating_duration_since(last) >= SAME_KEY);
+        let is_late = self.was_quiet(SAME_KEY, now);
+        self.last = Some(now);
         // The second half of the end before is none by itself.
         let fresh = match follows && self.after_cr {
             true => bytes.strip_prefix(b"\n").unwrap_or(bytes),
@@ -90,6 +89,12 @@ impl Typing {
             follows,
             is_late,
         }
+    }
+
+    /// Whether it is known that nothing came for so long: what waited to be read may have come at once.
+    pub fn was_quiet(&self, time: Duration, now: Instant) -> bool {
+        let was_quiet = |last| now.saturating_duration_since(last) >= time;
+        !self.is_unsettled && self.last.is_some_and(was_quiet)
     }
 
     /// Takes note that nothing more waits to be read.

@@ -252,8 +252,6 @@ impl<S: Stream> Stream for Telnet<S> {
     fn shutdown(&mut self) -> io::Result<()> {
         // An answer that was not taken is of no use to the peer then.
         let _ = self.clear();
-        self.pending.clear();
-        self.written = 0;
         self.answers.take();
         self.is_shut = true;
         self.under.shutdown()
