@@ -566,10 +566,9 @@ fn the_signal_of_a_fault_ends_a_hub_from_the_moment_it_listens() {
     for signal in [Signal::SEGV, Signal::BUS, Signal::FPE, Signal::ILL] {
         for args in [&[][..], &["--once"]] {
             for _ in 0..20 {
-                let (reserved, port) = reserved_port();
+                let (_reserved, port) = reserved_port();
                 let place = ["-l", "-v", "127.0.0.1", &port.to_string()];
                 let mut hub = Process::start(&mut piped(MUXNC, &[&place, args].concat()));
-                drop(reserved);
                 let end = std::time::Instant::now() + support::DEADLINE;
                 while TcpStream::connect(("127.0.0.1", port)).is_err() {
                     assert!(std::time::Instant::now() < end, "nobody listens");
