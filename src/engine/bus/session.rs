@@ -308,10 +308,11 @@ impl Session {
         let hint = if lower.contains("permission") {
             "the login must be allowed to publish and subscribe to muxnc.> , $JS.API.> and _INBOX.>"
         } else if lower.contains("authorization") && self.info.nonce.is_some() {
-            "--bus nats://USER:PASSWORD@HOST/CLASS, or nats://TOKEN@HOST/CLASS; it may want a key (nkey), \
-             which muxnc has not"
+            "--bus nats://USER:PASSWORD@HOST/CLASS, or nats://TOKEN@HOST/CLASS, or MUXNC_BUS_AUTH; it may want \
+             a key (nkey), which muxnc has not"
         } else if lower.contains("authorization") {
-            "--bus nats://USER:PASSWORD@HOST/CLASS, or nats://TOKEN@HOST/CLASS"
+            "--bus nats://USER:PASSWORD@HOST/CLASS, or nats://TOKEN@HOST/CLASS, or what stands before the @ in \
+             MUXNC_BUS_AUTH"
         } else {
             return Err(Fault::Drop(why));
         };
