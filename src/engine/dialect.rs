@@ -4,9 +4,16 @@
 //! feed), and UTF-16 appears with `^@` between its letters. Neither is supported; but the operator
 //! can be told why it looks so.
 //!
+//! ```text
+//!   unheard ─► text ◄─► after a CR ─► text behind it: in doubt ─► known: nobody asks any more
+//! ```
+//!
+//! A CR behind which text comes may be one of a line that is written over and over, and ended by an LF
+//! at last: that the lines of a speaker do not end is a doubt until it is too late for one.
+//!
 //! It promises: of each speaker it is told once at most, and not at all once the speaker has ended
-//! a line properly; bytes that are no text are not taken for such a dialect; a few bytes of state
-//! for each.
+//! a line properly, however what it sends is cut; bytes that are no text are not taken for such a dialect; a
+//! few bytes of state for each.
 
 /// Bytes that are looked at for UTF-16.
 const LOOKED_AT: usize = 64;
@@ -14,7 +21,7 @@ const LOOKED_AT: usize = 64;
 /// What is odd about a speaker's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Oddity {
-    /// Its lines end with CR alone.
+    /// Its lines seem to end with CR alone: [`Dialect::take_doubt`] tells later whether they do.
     CarriageReturns,
     /// Its letters are UTF-16.
     Utf16,
@@ -32,6 +39,8 @@ enum State {
     Text,
     /// The same, and a CR came last.
     AfterCr,
+    /// Text came behind a CR alone, and no LF since.
+    InDoubt,
     /// The speaker's dialect is known, or does not matter any more.
     Known,
 }
@@ -39,35 +48,41 @@ enum State {
 impl Dialect {
     /// Takes in what came, cut anywhere, and tells what is odd about it if that is seen now.
     pub fn hear(&mut self, bytes: &[u8]) -> Option<Oddity> {
-        if self.0 == State::Known || bytes.is_empty() {
-            return None;
+        if self.0 == State::Unheard && is_utf16(bytes) {
+            self.0 = State::Known;
+            return Some(Oddity::Utf16);
         }
-        let found = match self.0 == State::Unheard && is_utf16(bytes) {
-            true => Some(Oddity::Utf16),
-            false => return self.look_for_returns(bytes),
-        };
-        self.0 = State::Known;
-        found
-    }
-
-    fn look_for_returns(&mut self, bytes: &[u8]) -> Option<Oddity> {
+        let before = self.0;
         for &byte in bytes {
-            let (state, found) = match (self.0, byte) {
-                (State::AfterCr, b'\r') => (State::AfterCr, None),
-                // Telnet sends a NUL behind what is a CR alone (RFC 854), and its Enter as CR LF.
-                (State::AfterCr, byte) if byte == 0 || is_text(byte) => {
-                    (State::Known, Some(Oddity::CarriageReturns))
-                }
-                (State::Unheard | State::Text, b'\r') => (State::AfterCr, None),
-                (State::Unheard | State::Text, byte) if is_text(byte) => (State::Text, None),
-                _ => (State::Known, None),
-            };
-            self.0 = state;
+            self.0 = self.0.after(byte);
             if self.0 == State::Known {
-                return found;
+                return None;
             }
         }
-        None
+        let is_doubted = self.0 == State::InDoubt && before != State::InDoubt;
+        is_doubted.then_some(Oddity::CarriageReturns)
+    }
+
+    /// Whether its lines end with CR alone, now that no LF came for long. It is asked once.
+    pub fn take_doubt(&mut self) -> bool {
+        let is_doubted = self.0 == State::InDoubt;
+        if is_doubted {
+            self.0 = State::Known;
+        }
+        is_doubted
+    }
+}
+
+impl State {
+    fn after(self, byte: u8) -> State {
+        match (self, byte) {
+            (State::InDoubt, b'\r') => State::InDoubt,
+            (State::AfterCr | State::Unheard | State::Text, b'\r') => State::AfterCr,
+            // Telnet sends a NUL behind what is a CR alone (RFC 854), and its Enter as CR LF.
+            (State::AfterCr | State::InDoubt, byte) if byte == 0 || is_text(byte) => State::InDoubt,
+            (State::Unheard | State::Text, byte) if is_text(byte) => State::Text,
+            _ => State::Known,
+        }
     }
 }
 
@@ -92,39 +107,60 @@ fn is_utf16(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    /// What is odd about a speaker who sends these pieces, and nothing more for long.
     fn found(pieces: &[&[u8]]) -> Vec<Oddity> {
         let mut dialect = Dialect::default();
-        pieces
+        let mut found: Vec<Oddity> = pieces
             .iter()
             .filter_map(|piece| dialect.hear(piece))
-            .collect()
+            .collect();
+        if !dialect.take_doubt() {
+            found.retain(|oddity| *oddity != Oddity::CarriageReturns);
+        }
+        assert!(!dialect.take_doubt());
+        found
+    }
+
+    /// The same of a text at once, which does not depend on how it is cut.
+    fn found_in(text: &[u8]) -> Vec<Oddity> {
+        let at_once = found(&[text]);
+        let single: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(found(&single), at_once, "{text:?}");
+        for cut in 0..text.len() {
+            let (first, second) = text.split_at(cut);
+            assert_eq!(found(&[first, second]), at_once, "{first:?}, {second:?}");
+        }
+        at_once
     }
 
     #[test]
-    fn carriage_returns_alone_are_found_once_however_they_are_cut() {
-        let text: &[u8] = "one\rtwo é\rthree\r".as_bytes();
-        let single: Vec<&[u8]> = text.chunks(1).collect();
-        assert_eq!(found(&[text]), [Oddity::CarriageReturns]);
-        assert_eq!(found(&single), [Oddity::CarriageReturns]);
-        assert_eq!(
-            found(&[b"one\r", b"\r", b"two\r"]),
-            [Oddity::CarriageReturns]
-        );
-        assert_eq!(found(&[b"one\r\0two"]), [Oddity::CarriageReturns]);
+    fn carriage_returns_alone_are_found_however_they_are_cut() {
+        for text in [
+            "one\rtwo é\rthree\r",
+            "one\rtwo",
+            "one\r\rtwo\r",
+            "one\r\0two",
+        ] {
+            let found = found_in(text.as_bytes());
+            assert_eq!(found, [Oddity::CarriageReturns], "{text:?}");
+        }
     }
 
     #[test]
     fn whoever_ends_a_line_properly_is_left_alone() {
-        let cases: [&[&[u8]]; 6] = [
-            &[b"one\n", b"two\rthree\r"],
-            &[b"one\r", b"\ntwo\rthree"],
-            &[b"progress\r\n\rmore\r"],
-            &[b"not yet ended"],
-            &[b"one\r"],
-            &[b"\x1f\x8b\x08\0\r\0\rbinary\rx"],
+        let cases: [&[u8]; 9] = [
+            b"one\ntwo\rthree\r",
+            b"one\r\ntwo\rthree",
+            b"progress\r\n\rmore\r",
+            b"a\rb\r\n",
+            b"10 %\r20 %\r30 %\n",
+            b"one\r\0two\r\n",
+            b"not yet ended",
+            b"one\r",
+            b"\x1f\x8b\x08\0\r\0\rbinary\rx",
         ];
-        for pieces in cases {
-            assert_eq!(found(pieces), [], "{pieces:?}");
+        for text in cases {
+            assert_eq!(found_in(text), [], "{text:?}");
         }
     }
 

@@ -301,6 +301,7 @@ impl<W: World> Core<W> {
         }
         self.hear_operator(heard, now);
         self.read_peers(now)?;
+        self.peers.look_for_ends(now);
         self.serve_class(now)?;
         self.begin_transfer(now);
         self.peers.flush(now);

@@ -36,6 +36,7 @@ mod explaining;
 pub(super) mod fake;
 mod leaving;
 mod lingering;
+mod oddities;
 mod peer;
 mod places;
 mod presence;
@@ -61,6 +62,7 @@ use self::exits::Exits;
 use self::explaining::Explaining;
 pub use self::leaving::DisconnectReason;
 use self::lingering::Lingering;
+use self::oddities::Doubts;
 use self::peer::Ledger;
 pub use self::peer::Peer;
 use self::peer::Stage;
@@ -99,6 +101,8 @@ pub struct Peers<S, D = Descriptor> {
     overdue: Vec<(usize, Overdue)>,
     /// Peers that were refused and may still read why.
     lingering: Lingering,
+    /// Members whose lines may not end.
+    doubts: Doubts,
     /// Where the shared stream ended when all members were last queued to be flushed.
     flushed: u64,
     /// Nothing will ever follow what was said.
@@ -153,6 +157,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             exits: Exits::default(),
             overdue: Vec::new(),
             lingering: Lingering::default(),
+            doubts: Doubts::default(),
             flushed: 0,
             news: News::default(),
             says_no_more: false,
@@ -395,6 +400,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.looks.at(),
             self.news.deadline(),
             self.lingering.deadline(),
+            self.doubts.deadline(),
             self.looks_for_silence(),
             self.tells_here(),
             self.records.as_ref().and_then(|r| r.deadline()),

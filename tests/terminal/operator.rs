@@ -591,6 +591,9 @@ fn tab_offers_the_ways_of_relaying() {
 fn text_that_nobody_could_read_is_explained_once() {
     let (seat, port) = Seat::hub(&[]);
     let (mut old, mut wide) = (seat.join(port), seat.join(port));
+    let mut progress = seat.join(port);
+    progress.write_all(b"10 %\r20 %\r30 %").unwrap();
+    progress.write_all(b"\r\n").unwrap();
     for _ in 0..3 {
         old.write_all(b"one\rtwo\r").unwrap();
         wide.write_all(b"h\0i\0\r\0\n\0").unwrap();

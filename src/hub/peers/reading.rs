@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use super::DisconnectReason;
 use super::Peers;
-use crate::engine::dialect::Oddity;
 use crate::engine::rate::QUANTUM;
 use crate::engine::record::Who;
 use crate::engine::room::HIGH_WATER;
@@ -155,6 +154,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             return;
         }
+        self.tell_doubt(key, now);
         self.room.finish(key, now);
         self.record_lines(None);
         if self.room.is_chat() || is_gone {
@@ -172,38 +172,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         if let Some(permit) = self.news.ask(Topic::Ended, now) {
             permit.say(format_args!("{} ended its side", self.who(key)));
-        }
-    }
-
-    /// These bytes look like the beginning of TLS (RFC 8446, 5.1): if they are the peer's first, it
-    /// speaks TLS to a hub without it.
-    fn look_for_tls(&mut self, key: usize, now: Instant) {
-        let member = self.room.member(key);
-        if member.is_some_and(|member| member.account.received == 0) {
-            self.tell_odd(key, "speaks TLS, which this hub does only with --ssl", now);
-        }
-    }
-
-    /// These bytes are no text that the others could read: the operator is told why, once for each
-    /// peer.
-    fn look_for_oddity(&mut self, key: usize, bytes: &[u8], now: Instant) {
-        let oddity = self.conns.get_mut(key).map(|peer| peer.dialect.hear(bytes));
-        let what = match oddity.flatten() {
-            Some(Oddity::CarriageReturns) => {
-                "ends its lines with CR alone, so none of them ends: it has to send LF or CRLF"
-            }
-            Some(Oddity::Utf16) => {
-                "sends UTF-16, of which every other byte shows as ^@: it has to send UTF-8"
-            }
-            None => return,
-        };
-        self.tell_odd(key, what, now);
-    }
-
-    /// Tells the operator what a peer does wrong.
-    fn tell_odd(&mut self, key: usize, what: &str, now: Instant) {
-        if let Some(permit) = self.news.ask(Topic::Odd, now) {
-            permit.say(format_args!("{} {what}", self.who(key)));
         }
     }
 
