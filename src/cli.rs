@@ -374,10 +374,7 @@ impl Args {
         for (at, word) in self.place.iter().enumerate() {
             match OneWord::parse(word) {
                 Some(OneWord::HostPort(_, port)) if at == 1 => {
-                    let listening = if self.hub.listen { "-l " } else { "" };
-                    let host = &self.place[0];
-                    let told = Error::usage(format!("port '{word}'"), "one port is wanted");
-                    return Err(told.hint(format!("Write: muxnc {listening}{host} {port}")));
+                    return Err(self.colon_in_port(word, port));
                 }
                 Some(one) => {
                     return Err(one.told(word, self.hub.listen, self.address.udp));
@@ -400,6 +397,27 @@ impl Args {
             )
             .hint("Whether several ports are open, -z looks: muxnc -z HOST 20-25,80\n  Try: muxnc --help")),
             _ => Ok(()),
+        }
+    }
+
+    /// A word with a colon stands where a port is wanted: a range of ports, as other programs write
+    /// it, or something before the port.
+    fn colon_in_port(&self, word: &str, port: &str) -> Error {
+        let host = &self.place[0];
+        let what = format!("port '{word}'");
+        let range = word.replace(':', "-");
+        let is_range = Ports::parse(&range, str::parse::<u16>).is_ok();
+        match (is_range, self.bytes.zero, self.hub.listen) {
+            (true, true, _) => Error::usage(what, "a range of ports is written with a hyphen")
+                .hint(format!("Write: muxnc -z {host} {range}")),
+            (true, false, false) => Error::usage(what, "one connection goes to one port").hint(
+                format!("Whether they are open, -z looks: muxnc -z {host} {range}"),
+            ),
+            (_, _, listen) => {
+                let listening = if listen { "-l " } else { "" };
+                Error::usage(what, "one port is wanted")
+                    .hint(format!("Write: muxnc {listening}{host} {port}"))
+            }
         }
     }
 
@@ -661,12 +679,12 @@ impl Args {
         })
     }
 
-    /// The ports that are to be looked at, if they are several.
+    /// The ports that are to be looked at, if they are written as several: a script that fills in
+    /// the ends of a range has the answer in the same form when both are one port.
     fn ports(&self) -> Result<Option<Ports>, Error> {
         match &self.place[..] {
             [host, word] if self.bytes.zero && !self.address.unixsock && !host.is_empty() => {
-                let ports = self.ports_of(word)?;
-                Ok(ports.filter(|ports| ports.only().is_none()))
+                self.ports_of(word)
             }
             _ => Ok(None),
         }
@@ -758,7 +776,7 @@ impl Args {
                 ),
             });
         }
-        // Of several that are the same one, `-z` looks at that one.
+        // Which of several it is does not matter: a scan goes to each.
         let to = match self.ports_of(port)? {
             Some(ports) => ports.all()[0],
             None => net::port(port, self.address.lookup())?,

@@ -55,7 +55,8 @@ pub(super) struct BytesArgs {
     ///
     /// The exit status is 0 if a connection was made, else 1 with the reason (--quiet: without it), and -v
     /// says both. Of several ports, as 20-25,80,443,http, it is 0 if any of them is open; -v lists those on stdout,
-    /// and says on stderr how many of the others refused or did not answer. They are looked at 128 at a time, and -w
+    /// and says on stderr how many of the others refused or did not answer. So it does for a range of one, 80-80: it
+    /// is how they are written that decides. They are looked at 128 at a time, and -w
     /// is the time of each, so that ports that do not answer cost little more than one of them.
     #[arg(short, conflicts_with_all = ["send_only", "recv_only"])]
     pub(super) zero: bool,

@@ -159,10 +159,12 @@ pub struct Tally {
 /// As in `none of 6 ports is open: 3 refused, 2 did not answer, 1 failed (no route to host)`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.open {
-            0 => write!(f, "none of {} ports is open", self.all)?,
-            1 => write!(f, "1 of {} ports is open", self.all)?,
-            open => write!(f, "{open} of {} ports are open", self.all)?,
+        match (self.open, self.all) {
+            (0, 1) => f.write_str("the one port is not open")?,
+            (1, 1) => f.write_str("the one port is open")?,
+            (0, all) => write!(f, "none of {all} ports is open")?,
+            (1, all) => write!(f, "1 of {all} ports is open")?,
+            (open, all) => write!(f, "{open} of {all} ports are open")?,
         }
         let mut sign = ": ";
         for (count, what) in [(self.refused, "refused"), (self.silent, "did not answer")] {
@@ -235,6 +237,19 @@ mod tests {
             scan.tally().to_string(),
             "none of 3 ports is open: 3 failed (no route to host, and others)"
         );
+    }
+
+    #[test]
+    fn a_list_of_one_port_is_told_of_as_one() {
+        for (found, told) in [
+            (Finding::Open, "the one port is open"),
+            (Finding::Refused, "the one port is not open: 1 refused"),
+        ] {
+            let mut scan = scan("80-80");
+            let (place, _) = scan.begin().unwrap();
+            scan.found(place, found);
+            assert_eq!(scan.tally().to_string(), told);
+        }
     }
 
     proptest! {

@@ -149,12 +149,41 @@ fn z_that_makes_no_sense_is_told() {
         text.contains("-z looks: muxnc -z 127.0.0.1 20-25\n"),
         "{text}"
     );
+    for (args, told) in [
+        (
+            &["-zv", HOST, "20:25"][..],
+            "a range of ports is written with a hyphen\n  Write: muxnc -z 127.0.0.1 20-25\n",
+        ),
+        (
+            &["-z", HOST, "20:25,80"],
+            "a range of ports is written with a hyphen\n  Write: muxnc -z 127.0.0.1 20-25,80\n",
+        ),
+        (
+            &[HOST, "20:25"],
+            "one connection goes to one port\n  Whether they are open, -z looks: muxnc -z \
+             127.0.0.1 20-25\n",
+        ),
+        (
+            &["-z", HOST, "localhost:25"],
+            "one port is wanted\n  Write: muxnc 127.0.0.1 25\n",
+        ),
+        (
+            &["-l", HOST, "20:25"],
+            "one port is wanted\n  Write: muxnc -l 127.0.0.1 25\n",
+        ),
+    ] {
+        let mut refused = muxnc(args);
+        refused.expect_status(2);
+        let text = refused.stderr.text();
+        assert!(text.ends_with(told), "{args:?}: {text}");
+    }
     for args in [
         &["-z", HOST, "80,"][..],
         &["-z", HOST, "80,0"],
         &["-z", HOST, "1-70000"],
         &["-z", "-n", HOST, "80,http"],
         &["-z", "--ssl", HOST, "80,443"],
+        &["-z", "--ssl", HOST, "80-80"],
         &["-z", "--explain", HOST, "80,443"],
         &["-z", "-l", "0"],
         &["-z", HOST],
