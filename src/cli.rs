@@ -248,11 +248,13 @@ pub fn parse(
     }
     args.check_place()?;
     misplaced::check(&command, &matches)?;
-    if let (Some(delay), Some(limit)) = (args.time.delay, args.time.idle_timeout)
+    if let (Some(delay), Some((limit, option))) = (args.time.delay, args.silence())
         && delay >= limit
     {
-        return Err(Error::usage("-d, -i", "every line would be the last")
-            .hint("The delay between lines must be shorter than the idle timeout."));
+        return Err(
+            Error::usage(format!("-d, {option}"), "every line would be the last")
+                .hint("The delay between lines must be shorter than the idle timeout."),
+        );
     }
     if args.lacks_port()
         && let Some(told) = misplaced::swallowed(&command, &matches, args.hub.listen)
@@ -536,7 +538,7 @@ impl Args {
             place,
             crlf: self.bytes.crlf,
             quit_after: self.time.quit_after,
-            idle_timeout: self.time.idle_timeout,
+            idle_timeout: self.silence().map(|(limit, _)| limit),
             delay: self.time.delay,
             traffic: self.bytes.traffic(),
             raw_output: self.terminal.raw_output,
@@ -544,6 +546,15 @@ impl Args {
             label: self.terminal.label(),
             color: self.terminal.color(),
         })
+    }
+
+    /// The longest silence, and the option that sets it. To one UDP port nothing connects, and `-w` is what it
+    /// is to nc.
+    fn silence(&self) -> Option<(Duration, &'static str)> {
+        let idle = self.time.idle_timeout.map(|limit| (limit, "-i"));
+        let is_one = self.address.udp && !self.hub.listen;
+        let wait = self.time.wait.filter(|_| is_one);
+        idle.or(wait.map(|limit| (limit, "-w")))
     }
 
     /// Whether there is something for `--collect` to collect.

@@ -100,7 +100,7 @@ pub struct Settings {
     pub crlf: bool,
     /// Leave that long after the end of stdin.
     pub quit_after: Option<Duration>,
-    /// For one other side: the longest silence. Else: how long a sender is answered.
+    /// For one other side: the longest silence (`-i` or `-w`). Else: how long a sender is answered.
     pub idle_timeout: Option<Duration>,
     /// After each datagram nothing is sent for that long.
     pub delay: Option<Duration>,
@@ -263,6 +263,10 @@ impl Talk {
             }
         }
         self.receive(now)?;
+        if self.tell() {
+            // Who is heard is told before what it says is shown.
+            self.display.show_notices(self.input.console_mut())?;
+        }
         self.read(now)?;
         self.exchange.look(now);
         self.send(now)?;
@@ -451,14 +455,18 @@ impl Talk {
         Ok(())
     }
 
-    fn tell(&mut self) {
+    /// Says what is worth telling. Whether there was something.
+    fn tell(&mut self) -> bool {
+        let mut told = false;
         while let Some(news) = self.exchange.take_news() {
+            told = true;
             match news.weight() {
                 Weight::Warning => log::warn!("{news}"),
                 Weight::Notice => log::info!(target: NOTICE, "{news}"),
                 Weight::Detail => log::debug!("{news}"),
             }
         }
+        told
     }
 
     // The end
@@ -469,7 +477,10 @@ impl Talk {
             (None, _) => return Ok(None),
             (Some(Ending::Silence), Some(addr)) => {
                 let doing = format!("talk to {addr} by UDP");
-                return Err(Error::new(doing, "nothing came or went for the time of -i"));
+                return Err(Error::new(
+                    doing,
+                    "nothing came or went for the time of -i or -w",
+                ));
             }
             (Some(_), other) => {
                 if let (Some(addr), Some(error)) = (other, self.udp.take_error()) {

@@ -12,7 +12,8 @@ pub(super) struct TimeArgs {
     /// Try to connect for this long, over all addresses [default: 10s]
     ///
     /// It bounds looking the name up, connecting and agreeing with a proxy or on TLS, all together.
-    /// That is ncat's -w; nc's is --idle-timeout, too.
+    /// That is ncat's -w; nc's is --idle-timeout, too. With -u nothing connects, and it is nc's there:
+    /// echo TEXT | muxnc -u -w 1 HOST PORT ends when nothing came for a second.
     #[arg(
         short,
         long,
@@ -35,6 +36,9 @@ pub(super) struct TimeArgs {
     pub(super) delay: Option<Duration>,
 
     /// Leave this long after the end of stdin at the latest
+    ///
+    /// A hub to which nobody has come waits for the first, as nc does: what was read is for somebody. One of
+    /// TCP whose stdin was empty from the start has no keyboard, and serves until a signal.
     #[arg(
         short,
         value_name = "TIME",

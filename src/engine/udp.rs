@@ -84,7 +84,7 @@ pub struct Exchange<A> {
     datagrams: Datagrams,
     crlf: Option<Crlf>,
     outgoing: Option<Outgoing<A>>,
-    /// When stdin ended.
+    /// When stdin ended and, among many, when the first of them was heard, if that was later.
     ended: Option<Instant>,
     /// Until when nothing is sent.
     pause: Option<Instant>,
@@ -143,6 +143,9 @@ impl<A: Address> Exchange<A> {
             Heard::Known(number) => number,
             Heard::New(number, forgotten) => {
                 let here = senders.len();
+                if senders.ever() == 1 {
+                    self.ended = self.ended.map(|_| now);
+                }
                 self.newsroom.came(number, from, here, forgotten, now);
                 number
             }
@@ -286,9 +289,15 @@ impl<A: Address> Exchange<A> {
         times.into_iter().flatten().min()
     }
 
-    /// When it is over, if all is sent by then and nothing else happens.
+    /// Whether nobody was ever heard.
+    fn waits_for_first(&self) -> bool {
+        matches!(&self.others, Others::Many(senders) if senders.ever() == 0)
+    }
+
+    /// When it is over, if all is sent by then and nothing else happens: what was read is for the first who
+    /// is heard, and waits for that.
     fn over_at(&self) -> Option<Instant> {
-        let ended = self.ended?;
+        let ended = self.ended.filter(|_| !self.waits_for_first())?;
         let none = self.rules.sends_only.then_some(Duration::ZERO);
         self.rules.quit_after.or(none).map(|time| ended + time)
     }

@@ -146,8 +146,7 @@ impl<D: Device> Display<D> {
                     false => self.write(screen),
                 }
                 self.tell_left_out(screen);
-                self.flush_stderr();
-                Ok(())
+                self.show_notices(None)
             }
         }
     }
@@ -170,6 +169,23 @@ impl<D: Device> Display<D> {
             }
             if screen.is_empty() || !self.stdout.is_writable() {
                 return;
+            }
+        }
+    }
+
+    /// What was said on stderr, before anything else is shown.
+    ///
+    /// # Errors
+    /// The terminal of the console is gone.
+    pub(crate) fn show_notices(&mut self, console: Option<&mut Console<D>>) -> Result<(), Error> {
+        match console {
+            Some(console) => {
+                let flushed = console.flush(&mut self.stdout, &mut self.stderr);
+                flushed.map_err(|_| Error::hung_up())
+            }
+            None => {
+                self.flush_stderr();
+                Ok(())
             }
         }
     }
@@ -219,8 +235,7 @@ impl<D: Device> Display<D> {
             }
         }
         self.tell_left_out(screen);
-        let flushed = console.flush(&mut self.stdout, &mut self.stderr);
-        flushed.map_err(|_| Error::hung_up())
+        self.show_notices(Some(console))
     }
 
     fn write(&mut self, screen: &mut Screen) {

@@ -120,7 +120,18 @@ fn q_leaves_after_the_end_of_stdin_and_send_only_at_once() {
     alice.end_input();
     alice.expect_status(0);
     assert_eq!(next(&server), b"said\n");
-    // Without either it stays.
+    // nc's idiom: to one UDP port -w is the longest silence.
+    let (server, port) = socket();
+    let start = Instant::now();
+    let mut alice = muxnc(&["-u", "-w", "1s", HOST, &port]);
+    alice.type_in("said again\n");
+    alice.end_input();
+    assert_eq!(next(&server), b"said again\n");
+    server.send(b"taken\n").unwrap();
+    alice.expect_status(0);
+    assert_eq!(alice.stdout.text(), "taken\n");
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    // Without any of these it stays.
     let mut alice = muxnc(&["-u", "-v", HOST, &port]);
     alice.end_input();
     alice
@@ -139,6 +150,26 @@ fn i_ends_a_silence() {
     let said = alice.stderr.text();
     assert!(said.contains("nothing came or went"), "{said}");
     muxnc(&["-u", "--recv-only", "-i", "100ms", HOST, &port]).expect_status(0);
+}
+
+/// The time of -q begins when there is somebody to whom something can be said.
+#[test]
+fn q_of_a_hub_begins_with_the_first_who_is_heard() {
+    for said in ["", "who are you?\n"] {
+        let (mut hub, ana) = hub(&["-q", "100ms"]);
+        if !said.is_empty() {
+            hub.type_in(said);
+        }
+        hub.end_input();
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(hub.is_running());
+        ana.send(b"Ana\n").unwrap();
+        hub.expect_status(0);
+        if !said.is_empty() {
+            assert_eq!(next(&ana), said.as_bytes());
+        }
+        assert_eq!(hub.stdout.text(), "Ana\n");
+    }
 }
 
 #[test]
@@ -212,6 +243,24 @@ fn what_makes_no_sense_is_told() {
 }
 
 // Whoever sends something
+
+/// Where stdout and stderr are one file, the order is seen.
+#[test]
+fn who_is_heard_is_told_before_what_it_says() {
+    let script = "exec \"$0\" -lvu 127.0.0.1 0 2>&1";
+    let hub = Process::start(&mut piped("sh", &["-c", script, MUXNC]));
+    let port = listening_port(&hub.stdout);
+    for (number, text) in [(1, "the first"), (2, "the second")] {
+        let (sender, _) = socket();
+        sender.connect((HOST, port)).unwrap();
+        sender.send(format!("{text}\n").as_bytes()).unwrap();
+        hub.stdout.wait_for(text);
+        let shown = hub.stdout.text();
+        let told = format!("[{number}] {} is heard", sender.local_addr().unwrap());
+        assert!(shown.find(&told) < shown.find(text), "{shown}");
+        assert!(shown.contains(&told), "{shown}");
+    }
+}
 
 #[test]
 fn what_is_typed_goes_to_everybody_who_was_heard() {

@@ -179,17 +179,41 @@ fn it_is_over_when_it_is_to_be() {
     assert_eq!(silent.ending(later), None);
     silent.end(later);
     assert_eq!(silent.ending(later + SECOND), Some(Ending::Over));
-    // Without a sender there is no address to send to.
-    let mut hub = Exchange::<usize>::with_many(
+}
+
+/// As in nc; and what was read is not thrown away.
+#[test]
+fn a_hub_waits_for_the_first_whatever_limits_the_end() {
+    let now = Instant::now();
+    let later = now + 10 * SECOND;
+    let rules = [
         Rules {
             quit_after: Some(SECOND),
             ..Rules::default()
         },
-        now,
-    );
-    hub.feed(b"x", now);
-    hub.end(now);
-    assert_eq!(hub.ending(later), Some(Ending::Over));
+        Rules {
+            sends_only: true,
+            ..Rules::default()
+        },
+    ];
+    for rules in rules {
+        for said in ["", "x"] {
+            let mut hub = Exchange::<usize>::with_many(rules, now);
+            hub.feed(said.as_bytes(), now);
+            hub.end(now);
+            assert_eq!((hub.ending(later), hub.deadline()), (None, None));
+            hub.heard(2, 100, later);
+            let all = match said {
+                "" => vec![],
+                said => vec![(String::from(said), Some(2))],
+            };
+            assert_eq!(sent(&mut hub, later), all);
+            let end = later + rules.quit_after.unwrap_or_default();
+            let early = hub.ending(end - SECOND / 2);
+            assert_eq!(early, None);
+            assert_eq!(hub.ending(end), Some(Ending::Over));
+        }
+    }
 }
 
 #[test]
