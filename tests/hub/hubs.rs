@@ -788,6 +788,58 @@ fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
     two.process.stderr.wait_for("by room1");
     press(&mut one, "/msg room7/1 nobody\r");
     one.screen.wait_for("no other hub is called room7");
+    // Who is not there is told by the hub that would know.
+    press(&mut one, "/msg Zoe@room3 psst\r");
+    one.screen
+        .wait_for("nobody at room3 is called Zoe: nothing was done there");
+    press(&mut one, "/kick room3/7\r");
+    one.screen
+        .wait_for("nobody at room3 has number 7: nothing was done there");
+}
+
+#[test]
+fn operators_reach_each_other() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let url = nats.url();
+    let start = |name: &str, more: &[&str]| {
+        let args = ["-l", "--bus", &*url, "--bus-name", name];
+        Terminal::muxnc(&[&args[..], more, &["0"]].concat())
+    };
+    let (mut one, mut two) = (start("room1", &[]), start("room2", &["--chat"]));
+    let mut three = hub(&url, "room3", &[]);
+    for name in ["room2", "room3"] {
+        one.screen.wait_for(&format!("hub {name} came"));
+    }
+    press(&mut one, "/msg @room2 psst\r");
+    two.screen.wait_for("<@room1, to you alone>");
+    press(&mut two, "/msg @room1 what?\r");
+    one.screen.wait_for("[room2, to you alone]");
+    press(&mut one, "/msg room2 psst\r");
+    one.screen.wait_for("and a hub is: /msg @room2 TEXT is");
+    press(&mut one, "/kick @room2\r");
+    one.screen.wait_for("the operator of room2 stays");
+    // Where stdout is a stream of what all say, it does not belong there.
+    press(&mut one, "/msg @room3 psst\r");
+    three
+        .process
+        .stderr
+        .wait_for("[room1, to you alone] psst\n");
+    press(&mut one, "/mute @room2\r");
+    one.screen
+        .wait_for("the operator of room2 is neither shown");
+    press(&mut two, "unheard\r");
+    three.process.stdout.wait_for("unheard\n");
+    // All hear it in the same order.
+    three.process.type_in("behind that\n");
+    one.screen.wait_for("behind that");
+    press(&mut one, "/unmute @room2\r");
+    one.screen
+        .wait_for("the operator of room2 is heard here again");
+    press(&mut two, "again\r");
+    let screen = one.screen.wait_for("] again");
+    assert!(!screen.contains("unheard"), "{screen}");
 }
 
 #[test]

@@ -111,6 +111,8 @@ pub enum What {
     Mute,
     /// To do so again.
     Unmute,
+    /// Nothing: the answer to one of these, that there is no such member.
+    Absent,
 }
 
 /// A part of a message.
@@ -253,6 +255,7 @@ impl Part {
                     What::Kick => ("kick", String::new()),
                     What::Mute => ("mute", String::new()),
                     What::Unmute => ("unmute", String::new()),
+                    What::Absent => ("absent", String::new()),
                 };
                 Part {
                     key: key.to_string(),
@@ -292,6 +295,7 @@ impl Part {
                     "kick" => What::Kick,
                     "mute" => What::Mute,
                     "unmute" => What::Unmute,
+                    "absent" => What::Absent,
                     _ => return Some(None),
                 };
                 let whom = author.name.map_or(Whom::Number(author.number), Whom::Name);

@@ -35,7 +35,7 @@ pub struct Remote<'a> {
 /// Whom something is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whom<'a> {
-    /// The member with that number.
+    /// The member with that number. The operator is 0.
     Number(u32),
     /// That of that name.
     Name(&'a str),
@@ -52,6 +52,8 @@ pub enum What<'a> {
     Mute,
     /// To do so again.
     Unmute,
+    /// Nothing: the answer to one of these, that there is no such member.
+    Absent,
 }
 
 /// Something that is asked of another hub.
@@ -200,6 +202,7 @@ pub(super) fn asked(ask: &Ask<'_>) -> Option<(envelope::Whom, envelope::What)> {
         What::Kick => envelope::What::Kick,
         What::Mute => envelope::What::Mute,
         What::Unmute => envelope::What::Unmute,
+        What::Absent => envelope::What::Absent,
     };
     Some((whom, what))
 }
@@ -252,6 +255,7 @@ pub(super) fn told<'a>(item: &'a Item, line: &'a [u8]) -> Event<'a> {
                 envelope::What::Kick => What::Kick,
                 envelope::What::Mute => What::Mute,
                 envelope::What::Unmute => What::Unmute,
+                envelope::What::Absent => What::Absent,
             },
         },
         Item::Came(hub, here) => Event::Came { hub, here: *here },

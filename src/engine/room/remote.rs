@@ -134,10 +134,8 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn remote_tells(&mut self, key: usize, hub: &str, text: &str) {
-        let (mut lines, mut escaper, mut composed) = <(_, _, Composed)>::default();
-        for step in [Speech::Bytes(text.as_bytes()), Speech::End] {
-            composed.take_in(&mut lines, &mut escaper, step);
-        }
+        let mut composed = Composed::default();
+        compose(text.as_bytes(), &mut composed);
         let label = match self.is_chat() {
             true => [&self.stamp, &*private_label(&format!("{OPERATOR}{hub}"))].concat(),
             false => String::new(),
@@ -152,6 +150,37 @@ impl Room {
         }
         let cursor = &mut self.members[key].cursor;
         self.journal.insert(cursor, told.as_bytes());
+    }
+
+    /// The operator of another hub said a text to ours alone. False: what is shown here is a stream of what
+    /// all say, to which it does not belong.
+    pub fn remote_tells_operator(&mut self, hub: &str, text: &str) -> bool {
+        let Some(mut remotes) = self.remotes.take() else {
+            return false;
+        };
+        let is_shown = self.is_chat() || !self.policy.surface.is_stream();
+        if is_shown {
+            let remote = Remote {
+                hub,
+                number: 0,
+                name: None,
+            };
+            let number = remotes.number(&remote);
+            let composed = &mut remotes.composed;
+            composed.clear();
+            compose(text.as_bytes(), composed);
+            for said in composed.lines() {
+                let text = said.text.strip_suffix('\n').unwrap_or(said.text);
+                let from = match self.is_chat() {
+                    true => private_label(&format!("{OPERATOR}{hub}")),
+                    false => format!("[{hub}, to you alone] "),
+                };
+                self.label = [&*self.stamp, &*from].concat();
+                self.show_line_of(number, &format!("{text}\n"));
+            }
+        }
+        self.remotes = Some(remotes);
+        is_shown
     }
 
     fn show_remote(&mut self, remote: &Remote<'_>, number: u32, line: &[u8]) {
@@ -171,11 +200,8 @@ impl Room {
         line: &[u8],
         composed: &mut Composed,
     ) {
-        let (mut lines, mut escaper) = Default::default();
         composed.clear();
-        for step in [Speech::Bytes(line), Speech::End] {
-            composed.take_in(&mut lines, &mut escaper, step);
-        }
+        compose(line, composed);
         let heard = remote.number == 0 || self.policy.relay;
         let line_end = self.line_end();
         for said in composed.lines() {
@@ -199,6 +225,14 @@ impl Room {
             self.show_line_of(number, &shown);
             self.line = shown;
         }
+    }
+}
+
+/// Takes in a whole text, or a piece of a line.
+fn compose(text: &[u8], composed: &mut Composed) {
+    let (mut lines, mut escaper) = Default::default();
+    for step in [Speech::Bytes(text), Speech::End] {
+        composed.take_in(&mut lines, &mut escaper, step);
     }
 }
 
@@ -323,6 +357,29 @@ mod tests {
         }
         assert!(heard.ends_with("\n<Ana@room2> *waves*\n"), "{heard}");
         assert_eq!(shown(&mut room), heard);
+    }
+
+    #[test]
+    fn what_an_operator_says_to_another_is_shown_and_said_to_nobody() {
+        for is_chat in [false, true] {
+            let (mut room, now) = room(
+                Policy {
+                    relay: true,
+                    ..SEEN
+                },
+                is_chat,
+            );
+            assert!(room.remote_tells_operator("room2", "psst\x1b[2J"));
+            let label = match is_chat {
+                true => "<@room2, to you alone>",
+                false => "[room2, to you alone]",
+            };
+            assert_eq!(shown(&mut room), format!("{label} psst^[[2J\n"));
+            assert_eq!(hear(&mut room, 0, now), "");
+        }
+        let (mut room, _) = room(Policy::PLAIN, false);
+        assert!(!room.remote_tells_operator("room2", "psst"));
+        assert_eq!(shown(&mut room), "");
     }
 
     #[test]

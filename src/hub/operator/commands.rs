@@ -104,7 +104,16 @@ impl<D: Device> Operator<D> {
             ),
         };
         let Some(key) = key else {
-            self.answer(&format!("nobody here {called}: /who lists everybody"));
+            let name = match whom {
+                Whom::Name(name) => name,
+                Whom::Number(_) | Whom::Label(..) => "",
+            };
+            self.answer(&match peers.is_other_hub(name) {
+                true => format!(
+                    "nobody here {called}, and a hub is: /msg @{name} TEXT is for its operator"
+                ),
+                false => format!("nobody here {called}: /who lists everybody"),
+            });
             return None;
         };
         if let Whom::Label(_, name) = whom

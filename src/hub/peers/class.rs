@@ -5,15 +5,17 @@
 //! back; a hub that comes or vanishes is one notice, however many members it has; another hub can
 //! only speak here, except with `--bus-trust`.
 
+mod demands;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 use std::time::Instant;
 
+use self::demands::Asked;
+pub(in crate::hub) use self::demands::Demand;
 use super::Peers;
 use crate::engine::bus::Event;
-pub(in crate::hub) use crate::engine::bus::What as Demand;
-use crate::engine::bus::Whom;
 use crate::engine::record::Who;
 use crate::engine::room::Remote;
 use crate::engine::room::Room;
@@ -25,19 +27,6 @@ use crate::io::error::Error;
 use crate::io::readiness;
 use crate::io::record::Records;
 use crate::io::stream::Stream;
-
-/// A request of another hub.
-struct Asked {
-    hub: String,
-    whom: Result<u32, String>,
-    what: Wanted,
-}
-
-enum Wanted {
-    Told(String),
-    Kicked,
-    Muted(bool),
-}
 
 impl<S: Stream, D: Device> Peers<S, D> {
     /// This hub is a part of a class over several. To be called before the first member joins.
@@ -116,19 +105,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     continue;
                 }
                 Event::Asked { hub, whom, what } => {
-                    asked.push(Asked {
-                        hub: hub.into(),
-                        whom: match whom {
-                            Whom::Number(number) => Ok(number),
-                            Whom::Name(name) => Err(name.into()),
-                        },
-                        what: match what {
-                            Demand::Tell(text) => Wanted::Told(text.into()),
-                            Demand::Kick => Wanted::Kicked,
-                            Demand::Mute => Wanted::Muted(true),
-                            Demand::Unmute => Wanted::Muted(false),
-                        },
-                    });
+                    asked.push(Asked::new(hub, whom, what));
                     continue;
                 }
                 Event::Up => (
@@ -219,91 +196,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         link.muted = muted;
-    }
-
-    /// Does what another hub asks, if it may.
-    fn answer_hub(&mut self, asked: Asked, now: Instant) {
-        let Asked { hub, whom, what } = asked;
-        let key = match &whom {
-            Ok(number) => self.room.find(*number),
-            Err(name) => self.room.find_by_name(name),
-        };
-        let Some(key) = key.filter(|key| self.member(*key).is_some()) else {
-            return;
-        };
-        let trusts = self.link.as_ref().is_some_and(|link| link.trusts());
-        let who = self.who(key);
-        let told = match what {
-            Wanted::Told(text) => {
-                self.room.remote_tells(key, &hub, &text);
-                self.queue_flush(key);
-                format!("hub {hub} said something to {who} alone")
-            }
-            Wanted::Kicked | Wanted::Muted(_) if !trusts => {
-                let what = match what {
-                    Wanted::Kicked => "cut off",
-                    Wanted::Muted(false) => "heard again",
-                    _ => "muted",
-                };
-                format!("hub {hub} wants {who} to be {what}, which was not done (--bus-trust)")
-            }
-            Wanted::Kicked => {
-                self.kick(key, format!("by {hub}"), now);
-                return;
-            }
-            Wanted::Muted(on) => {
-                self.room.mute(key, on, now);
-                self.record_lines(None);
-                match on {
-                    true => format!("{who} is neither shown nor relayed now: {hub} wants it"),
-                    false => format!("{who} is heard again: {hub} wants it"),
-                }
-            }
-        };
-        if let Some(permit) = self.news.ask(Topic::Bus, now) {
-            permit.say(told);
-        }
-    }
-
-    /// Does what the operator commands about a member of another hub, by its address: `room2/3` or
-    /// `Ana@room2`. Returns what is to be answered; None: that is no such address.
-    pub(in crate::hub) fn ask_hub(&mut self, address: &str, what: Demand<'_>) -> Option<String> {
-        let link = self.link.as_mut()?;
-        let (hub, whom) = match (address.split_once('/'), address.split_once('@')) {
-            (Some((hub, number)), None) => (hub, Whom::Number(number.parse().ok()?)),
-            (None, Some((name, hub))) => (hub, Whom::Name(name)),
-            _ => return None,
-        };
-        let is_there = link.ask(hub, whom, what);
-        if let (Whom::Number(number), Demand::Mute | Demand::Unmute) = (whom, what) {
-            // Here it is obeyed, whatever is done there.
-            match what {
-                Demand::Mute => link.muted.insert((hub.into(), number)),
-                _ => link.muted.remove(&(String::from(hub), number)),
-            };
-        }
-        if !is_there {
-            return Some(format!("no other hub is called {hub}: /who lists them"));
-        }
-        Some(match what {
-            Demand::Tell(_) => return Some(String::new()),
-            Demand::Kick => {
-                format!("{hub} is asked to cut {address} off (its --bus-trust decides)")
-            }
-            Demand::Mute if matches!(whom, Whom::Number(_)) => {
-                format!(
-                    "{address} is neither shown nor relayed here now, and {hub} is asked the same"
-                )
-            }
-            Demand::Unmute if matches!(whom, Whom::Number(_)) => {
-                format!("{address} is heard here again, and {hub} is asked the same")
-            }
-            Demand::Mute | Demand::Unmute => {
-                format!(
-                    "{hub} is asked for that (its --bus-trust decides); by number it is done here, too"
-                )
-            }
-        })
     }
 
     /// How many other hubs are there. None: there can be none.
