@@ -146,6 +146,8 @@ enum Farewell {
 struct Away {
     why: String,
     told: Instant,
+    /// It was told that a server says no.
+    is_refusal_told: bool,
 }
 
 impl Bus {
@@ -228,12 +230,25 @@ impl Bus {
         self.wire.clear();
         self.way = Way::None;
         self.farewell = Farewell::None;
+        let is_refused = self.session.was_refused();
         match &mut self.away {
-            Some(away) => away.why = why.into(),
+            Some(away) => {
+                away.why = why.into();
+                // It does not end by itself as a server that is just not there may.
+                if is_refused && !std::mem::replace(&mut away.is_refusal_told, true) {
+                    away.told = now;
+                    let waiting = self.outbox.waiting();
+                    let still = Notice::StillAway(why.into(), waiting);
+                    self.notices.push_back(still);
+                }
+            }
             None if self.session.has_worked() || self.session.tried_all() => {
                 self.notices.push_back(Notice::Away(why.into()));
-                let why = why.into();
-                self.away = Some(Away { why, told: now });
+                self.away = Some(Away {
+                    why: why.into(),
+                    told: now,
+                    is_refusal_told: is_refused,
+                });
             }
             None => {}
         }

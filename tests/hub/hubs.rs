@@ -334,10 +334,9 @@ fn cluster() -> Option<[Nats; 3]> {
         Nats::start(&[&args[..], &["--cluster", &routes[at], "--routes", &others]].concat())
     };
     let servers = [start(0)?, start(1)?, start(2)?];
-    let stream =
-        r#"{"name":"MUXNC_class","subjects":["muxnc.class.>"],"storage":"file","num_replicas":3}"#;
+    let stream = r#"{"name":"T","subjects":["t.>"],"storage":"file","num_replicas":3}"#;
     eventually("the three elect who leads them", || {
-        let answer = servers[0].ask("$JS.API.STREAM.CREATE.MUXNC_class", stream);
+        let answer = servers[0].ask("$JS.API.STREAM.CREATE.T", stream);
         answer.contains("\"created\"")
     });
     Some(servers)
@@ -366,6 +365,8 @@ fn a_cluster_of_which_one_is_killed_loses_nothing() {
         &hubs.iter().collect::<Vec<_>>(),
         &["room0", "room1", "room2"],
     );
+    let made = servers[0].ask("$JS.API.STREAM.INFO.MUXNC_class", "");
+    assert!(made.contains("\"num_replicas\":3"), "{made}");
     let heard: Vec<Watched> = hubs
         .iter()
         .map(|hub| Watched::new(hub.join_seen()))
@@ -922,10 +923,11 @@ fn a_server_is_verified_and_knows_who_it_lets_in() {
     assert!(made.status.success(), "{made:?}");
     let secret = ["--user", "ann", "--pass", "s3cret"];
     let tls = ["-js", "--tls", "--tlscert", &cert, "--tlskey", &key];
-    let Some(nats) = Nats::start(&[&tls[..], &secret].concat()) else {
+    let Some(mut nats) = Nats::start(&[&tls[..], &secret].concat()) else {
         return;
     };
-    let url = |login: &str| format!("tls://{login}@127.0.0.1:{}/class", nats.port);
+    let port = nats.port;
+    let url = |login: &str| format!("tls://{login}@127.0.0.1:{port}/class");
     let believes = ["--bus-trustfile", &*cert];
     let mut one = hub(&url("ann:s3cret"), "room1", &believes);
     let two = hub(&url("ann:s3cret"), "room2", &believes);
@@ -944,7 +946,7 @@ fn a_server_is_verified_and_knows_who_it_lets_in() {
         )
     };
     // Where nobody else can read it.
-    let bare = format!("tls://127.0.0.1:{}/class", nats.port);
+    let bare = format!("tls://127.0.0.1:{port}/class");
     let args = [
         "-l",
         "-v",
@@ -973,4 +975,12 @@ fn a_server_is_verified_and_knows_who_it_lets_in() {
     doubts
         .stderr
         .wait_for("the bus is away: TLS with 127.0.0.1");
+    // It comes back with another password.
+    nats.kill();
+    let secret = nats.args.iter_mut().find(|arg| *arg == "s3cret").unwrap();
+    *secret = String::from("t0psecret");
+    nats.start_again();
+    one.process
+        .stderr
+        .wait_for("still away: the server says: Authorization Violation, though it let");
 }

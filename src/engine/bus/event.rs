@@ -131,6 +131,8 @@ pub enum Event<'a> {
     },
     /// There is no JetStream, so lines may be lost.
     AtMostOnce,
+    /// The cluster keeps the lines of the class on one of its servers only.
+    OneServer,
     /// Our name is held by a hub that is silent: it is waited for so long.
     NameHeld {
         /// How long.
@@ -162,6 +164,8 @@ pub enum Event<'a> {
 pub(super) enum Notice {
     /// [`Event::AtMostOnce`].
     AtMostOnce,
+    /// [`Event::OneServer`].
+    OneServer,
     /// [`Event::NameHeld`].
     NameHeld(Duration),
     /// [`Event::Up`].
@@ -220,6 +224,7 @@ impl Notice {
     pub(super) fn event<'a>(&'a self, own: &'a str) -> Event<'a> {
         match self {
             Notice::AtMostOnce => Event::AtMostOnce,
+            Notice::OneServer => Event::OneServer,
             Notice::NameHeld(left) => Event::NameHeld { left: *left },
             Notice::Up => Event::Up,
             Notice::Away(why) => Event::Away { why },

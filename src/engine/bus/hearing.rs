@@ -64,9 +64,7 @@ impl Bus {
             return;
         }
         self.wire.subscribe();
-        let must_be = self.session.info().jetstream;
-        self.lookup
-            .begin(must_be, self.claim.is_held(), &mut self.wire, now);
+        self.look_up(self.session.info().jetstream, now);
     }
 
     fn message(&mut self, message: &Message<'_>, now: Instant) -> Result<(), Fault> {
@@ -107,9 +105,14 @@ impl Bus {
     /// The stream is gone: it is made anew.
     fn look_again(&mut self, now: Instant) {
         if !self.lookup.is_going_on() {
-            self.lookup
-                .begin(true, self.claim.is_held(), &mut self.wire, now);
+            self.look_up(true, now);
         }
+    }
+
+    fn look_up(&mut self, must_be: bool, now: Instant) {
+        let (is_ours, replicas) = (self.claim.is_held(), self.session.info().replicas());
+        self.lookup
+            .begin(must_be, is_ours, replicas, &mut self.wire, now);
     }
 
     fn published(&mut self, message: &Message<'_>, now: Instant) {
@@ -135,6 +138,9 @@ impl Bus {
 
     /// The stream is there.
     fn settle(&mut self, found: Found, now: Instant) {
+        if found.is_alone {
+            self.notices.push_back(Notice::OneServer);
+        }
         self.intake.set_log(true);
         self.claim.begin_with_log(found.spoke, now);
         self.reading.connected(self.session.info().max_payload);

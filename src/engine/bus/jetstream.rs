@@ -58,8 +58,8 @@ pub(super) fn info(stream: &str) -> String {
     format!("{API}.STREAM.INFO.{stream}")
 }
 
-/// Asks to make the stream of a class.
-pub(super) fn make(class: &str) -> (String, String) {
+/// Asks to make the stream of a class, on so many servers.
+pub(super) fn make(class: &str, replicas: u32) -> (String, String) {
     let stream = stream(class);
     let body = json!({
         "name": stream,
@@ -71,7 +71,7 @@ pub(super) fn make(class: &str) -> (String, String) {
         "max_age": nanos(Duration::from_secs(MAX_AGE * 60 * 60)),
         "discard": "old",
         "storage": "file",
-        "num_replicas": 1,
+        "num_replicas": replicas,
         "duplicate_window": nanos(DUPLICATES),
         "allow_direct": true,
     });
@@ -140,6 +140,9 @@ pub(super) const OVERLAP: u32 = 10_065;
 
 /// There is such a stream, made otherwise.
 pub(super) const IN_USE: u32 = 10_058;
+
+/// The server is no part of a cluster whose servers can keep a stream together.
+pub(super) const NO_REPLICAS: u32 = 10_074;
 
 /// The server has no JetStream, or the account may not use it.
 pub(super) const NO_JETSTREAM: [u32; 2] = [10_039, 10_076];

@@ -48,6 +48,8 @@ pub(super) struct Found {
     pub(super) created: String,
     /// The last speaker in our name.
     pub(super) spoke: Spoke,
+    /// We made it on one server, since the cluster did not make it on more.
+    pub(super) is_alone: bool,
 }
 
 /// The last speaker in a name.
@@ -79,6 +81,9 @@ pub(super) struct Lookup {
     must_be: bool,
     /// The last speaker need not be known.
     is_ours: bool,
+    /// On how many servers the stream is made, if it has to be.
+    replicas: u32,
+    is_alone: bool,
     question: Option<Question>,
     found: Option<Found>,
 }
@@ -99,15 +104,27 @@ impl Lookup {
             subject: subject.into(),
             must_be: false,
             is_ours: false,
+            replicas: 1,
+            is_alone: false,
             question: None,
             found: None,
         }
     }
 
-    /// Begins, on a new connection or since the stream is gone. `must_be`: this server keeps streams.
-    pub(super) fn begin(&mut self, must_be: bool, is_ours: bool, wire: &mut Wire, now: Instant) {
+    /// Begins, on a new connection or since the stream is gone. `must_be`: this server keeps streams, and
+    /// they are kept by so many `replicas`.
+    pub(super) fn begin(
+        &mut self,
+        must_be: bool,
+        is_ours: bool,
+        replicas: u32,
+        wire: &mut Wire,
+        now: Instant,
+    ) {
         self.must_be |= must_be;
         self.is_ours = is_ours;
+        self.replicas = replicas;
+        self.is_alone = false;
         self.found = None;
         self.ask(Asked::Stream, wire, now);
     }
@@ -129,7 +146,7 @@ impl Lookup {
         };
         let stream = jetstream::stream(&self.class);
         let (subject, body) = match what {
-            Asked::Make => jetstream::make(&self.class),
+            Asked::Make => jetstream::make(&self.class, self.replicas),
             Asked::Last => jetstream::last(&stream, &self.subject),
             _ => (jetstream::info(&stream), String::new()),
         };
@@ -197,6 +214,12 @@ impl Lookup {
                 {
                     self.ask(Asked::Stream, wire, now);
                 }
+                Some(made) if self.is_too_many(&made) => {
+                    self.replicas = 1;
+                    self.is_alone = true;
+                    self.question = None;
+                    self.ask(Asked::Make, wire, now);
+                }
                 Some(made) => return self.not_made(&made.error.unwrap_or_default(), now),
                 None => {}
             },
@@ -219,6 +242,7 @@ impl Lookup {
                             last: stream.state.last_seq,
                             created: stream.created,
                             spoke: Spoke::Nobody,
+                            is_alone: self.is_alone,
                         });
                         if self.is_ours {
                             return Ok(self.settle(Spoke::Nobody));
@@ -264,6 +288,17 @@ impl Lookup {
             self.pause(now);
         }
         answer
+    }
+
+    /// Whether the stream was not made since it was wanted on too many servers. A cluster that is just being
+    /// started may say so for a moment.
+    fn is_too_many(&self, made: &jetstream::Stream) -> bool {
+        let code = made.error.as_ref().map_or(0, |error| error.err_code);
+        let is_last_try = self
+            .question
+            .is_some_and(|question| question.tries == TRIES);
+        let is_otherwise = code == jetstream::OVERLAP;
+        self.replicas > 1 && !is_otherwise && (code == jetstream::NO_REPLICAS || is_last_try)
     }
 
     fn not_made(&mut self, error: &Refusal, now: Instant) -> Result<Option<Outcome>, Fault> {

@@ -43,6 +43,9 @@ const LAST_DELAY: Duration = Duration::from_secs(5);
 /// No more servers than that are taken from INFO.
 const MAX_SERVERS: usize = 64;
 
+/// Servers of a cluster that keep what is said.
+const REPLICAS: u32 = 3;
+
 /// What is sent may wait so long, in bytes: a server that makes us say more takes nothing.
 const MAX_OUTPUT: usize = 1024 * 1024;
 
@@ -69,6 +72,17 @@ pub(super) struct Info {
     tls_available: bool,
     connect_urls: Vec<String>,
     nonce: Option<String>,
+    cluster: Option<String>,
+}
+
+impl Info {
+    /// On how many servers a stream is to be kept: where one of three is lost, the other two have it.
+    pub(super) fn replicas(&self) -> u32 {
+        match self.cluster.is_some() && self.connect_urls.len() >= REPLICAS as usize {
+            true => REPLICAS,
+            false => 1,
+        }
+    }
 }
 
 /// See the module's documentation.
@@ -82,6 +96,8 @@ pub(super) struct Session {
     stage: Stage,
     info: Info,
     has_worked: bool,
+    /// The server said no to who we are or to what we do, since it did what it is for.
+    was_refused: bool,
     /// Connections that came to nothing, since one did not.
     failures: usize,
     /// When something came last, or was asked.
@@ -109,6 +125,7 @@ impl Session {
             stage: Stage::Away { until: now },
             info: Info::default(),
             has_worked: false,
+            was_refused: false,
             failures: 0,
             heard: now,
             questions: 0,
@@ -129,6 +146,12 @@ impl Session {
     /// Whether a connection ever did what it is for.
     pub(super) fn has_worked(&self) -> bool {
         self.has_worked
+    }
+
+    /// Whether a server said no since it last did what it is for: it may go on until somebody does
+    /// something about it.
+    pub(super) fn was_refused(&self) -> bool {
+        self.was_refused
     }
 
     /// Whether each server was tried in vain since the last that let us in.
@@ -292,6 +315,7 @@ impl Session {
     /// The connection does what it is for.
     pub(super) fn note_success(&mut self) {
         self.has_worked = true;
+        self.was_refused = false;
         self.failures = 0;
     }
 
@@ -304,18 +328,22 @@ impl Session {
         let why = why.strip_prefix(b"'").unwrap_or(why);
         let why = printable(why.strip_suffix(b"'").unwrap_or(why));
         let lower = why.to_ascii_lowercase();
-        let why = format!("the server says: {why}");
+        let mut why = format!("the server says: {why}");
+        if lower.contains("authorization") && self.has_worked {
+            why += ", though it let this hub in before: its login (--bus, MUXNC_BUS_AUTH) may be another now";
+        }
         let hint = if lower.contains("permission") {
             "the login must be allowed to publish and subscribe to muxnc.> , $JS.API.> and _INBOX.>"
         } else if lower.contains("authorization") && self.info.nonce.is_some() {
-            "--bus nats://USER:PASSWORD@HOST/CLASS, or nats://TOKEN@HOST/CLASS, or MUXNC_BUS_AUTH; it may want \
+            "--bus nats://USER:PASSWORD@HOST/CLASS, or nats://TOKEN@HOST/CLASS, or MUXNC_BUS_AUTH, % as %25; it may want \
              a key (nkey), which muxnc has not"
         } else if lower.contains("authorization") {
             "--bus nats://USER:PASSWORD@HOST/CLASS, or nats://TOKEN@HOST/CLASS, or what stands before the @ in \
-             MUXNC_BUS_AUTH"
+             MUXNC_BUS_AUTH; a % is %25 in both"
         } else {
             return Err(Fault::Drop(why));
         };
+        self.was_refused = true;
         self.refuse(&why, hint)
     }
 

@@ -162,6 +162,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
                          hubs may be lost, which is counted",
                     ),
                 ),
+                Event::OneServer => (
+                    Topic::Bus,
+                    String::from(
+                        "the cluster of the bus keeps what is said on one server: it could not on three",
+                    ),
+                ),
                 Event::NameHeld { left } => (
                     Topic::Bus,
                     format!(

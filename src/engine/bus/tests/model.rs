@@ -88,6 +88,12 @@ pub(super) struct Model {
     pub(super) repeats: usize,
     /// The stream takes nothing more.
     pub(super) is_full: bool,
+    /// So many of a cluster.
+    pub(super) servers: usize,
+    /// Of which so many can keep a stream together.
+    pub(super) most_replicas: u64,
+    /// And so many do.
+    pub(super) replicas: u64,
 }
 
 const WINDOW: Duration = Duration::from_secs(120);
@@ -98,6 +104,9 @@ impl Model {
             start,
             now: start,
             has_streams: true,
+            servers: 1,
+            most_replicas: 1,
+            replicas: 0,
             stream: None,
             log: Vec::new(),
             last: 0,
@@ -129,6 +138,7 @@ impl Model {
         let mut link = Link::default();
         let info = json!({
             "server_id": "MODEL", "headers": true, "max_payload": 1_048_576, "jetstream": self.has_streams,
+            "cluster": "model", "connect_urls": vec!["192.0.2.1"; self.servers],
         });
         link.to_client.extend(format!("INFO {info} \r\n").bytes());
         self.links.insert(self.opened, link);
@@ -349,8 +359,14 @@ impl Model {
                 });
                 self.answer(reply, &body);
             }
+            ("STREAM.CREATE.MUXNC_c", None)
+                if body["num_replicas"].as_u64() > Some(self.most_replicas) =>
+            {
+                self.answer(reply, &json!({"error": {"code": 400, "err_code": 10_005}}));
+            }
             ("STREAM.CREATE.MUXNC_c", None) => {
                 assert_eq!(body["subjects"][0], "muxnc.c.>");
+                self.replicas = body["num_replicas"].as_u64().unwrap();
                 self.stream = Some(self.stamp());
                 self.answer(reply, &json!({"did_create": true}));
             }

@@ -509,3 +509,54 @@ fn the_servers_that_one_names_are_dialled_too() {
         assert_eq!(bus.dial(now).unwrap().port, port);
     }
 }
+
+#[test]
+fn a_cluster_keeps_what_is_said_on_three_servers_if_it_can() {
+    for (servers, most, kept, told) in [
+        (1, 3, 1, false),
+        (2, 3, 1, false),
+        (3, 3, 3, false),
+        (3, 1, 1, true),
+    ] {
+        let mut world = World::new(1, &[]);
+        world.model.servers = servers;
+        world.model.most_replicas = most;
+        let first = world.add(settings("room1"), 1);
+        let second = world.add(settings("room2"), 2);
+        world.nodes[first].say(1, 0);
+        world.run(20 * SECOND);
+        assert_eq!(world.model.replicas, kept);
+        let tellers = [first, second].map(|at| world.nodes[at].has("OneServer"));
+        assert_eq!(tellers.contains(&true), told, "{servers} {most}");
+        world.check();
+    }
+}
+
+/// The server came back with another password.
+#[test]
+fn a_refusal_is_told_once_in_an_outage() {
+    let mut world = World::new(1, &["room1"]);
+    world.run(2 * SECOND);
+    let link = world.nodes[0].link.take().unwrap();
+    world.model.cut(link, &mut Chance(1));
+    let mut now = world.model.now;
+    let bus = &mut world.nodes[0].bus;
+    bus.lost("closed", now);
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        now += 10 * SECOND;
+        bus.dial(now).unwrap();
+        bus.connected(now);
+        let info = b"INFO {\"headers\":true,\"max_payload\":1048576} \r\n";
+        bus.received(info, now).unwrap();
+        let Err(Fault::Drop(why)) = bus.received(b"-ERR 'Authorization Violation'\r\n", now) else {
+            panic!("it goes on");
+        };
+        bus.lost(&why, now);
+        while let Some(event) = bus.take(true, now) {
+            told.push(format!("{event:?}"));
+        }
+    }
+    let is_told = |event: &&String| event.contains("Authorization Violation");
+    assert_eq!(told.iter().filter(is_told).count(), 1, "{told:?}");
+}
