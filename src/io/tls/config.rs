@@ -39,7 +39,7 @@ use super::Session;
 use super::Trust;
 use super::failure::Failure;
 use super::failure::Useless;
-use super::session::Stuck;
+use super::session::Waiting;
 use super::verify::HubVerifier;
 use super::verify::Measure;
 use super::verify::ParticipantVerifier;
@@ -63,8 +63,8 @@ type Credentials = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 pub struct Acceptor {
     config: Arc<ServerConfig>,
     fingerprint: Fingerprint,
-    /// Of all sessions that it makes.
-    stuck: Stuck,
+    /// What waits of all sessions that it makes.
+    waiting: Waiting,
 }
 
 impl Acceptor {
@@ -99,7 +99,7 @@ impl Acceptor {
         Ok(Acceptor {
             config: Arc::new(config),
             fingerprint,
-            stuck: Stuck::default(),
+            waiting: Waiting::default(),
         })
     }
 
@@ -110,7 +110,7 @@ impl Acceptor {
 
     /// A session whose handshake has not begun.
     pub fn accept(&self, socket: Socket) -> Session {
-        Session::server(socket, Arc::clone(&self.config), self.stuck.clone())
+        Session::server(socket, Arc::clone(&self.config), self.waiting.clone())
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! It promises: a read that gives fewer bytes than fit found the socket empty, or
 //! [has buffered input](Stream::has_buffered_input); a write that takes fewer than it was given found
-//! the socket full. At most [`BUFFER`] bytes that were taken are not written yet, and [`LITTLE`] while so
-//! much waits of [`MANY`] other sessions of a hub: they are
-//! [pending output](Stream::has_pending_output) until they are. A read opens one record for each
+//! the socket full. Records are as long as they may be, but for the last of a write. At most [`BATCH`]
+//! bytes that were taken are not written yet, and less of each the more waits of all sessions of a hub
+//! ([`Waiting`]): they are [pending output](Stream::has_pending_output) until they are. A read opens one record for each
 //! [`RECORD`] bytes that it may give, or [`LEAST`], and those that came with the last of them.
 
 use std::fmt;
@@ -46,15 +46,23 @@ use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
 
-/// Bytes of records that may wait for the socket: four records, so that one system call takes
-/// them, and little enough for thousands of participants that all read nothing.
-const BUFFER: usize = 64 * 1024;
+/// The longest plain text of a record (RFC 8446, 5.1).
+const LONGEST: usize = 16 * 1024;
 
-/// The same while many sessions have records that wait: slower, and for tens of thousands who read nothing.
+/// Bytes that are sealed at once, when none of those before waits for the socket: four records, so that
+/// one system call takes them.
+const BATCH: usize = 4 * LONGEST;
+
+/// The same while there is no room: slower, and for tens of thousands who read nothing.
 const LITTLE: usize = 4 * 1024;
 
-/// How many are many: 16 MiB.
-const MANY: usize = 256;
+/// Bytes that may wait of all sessions of a hub before there is no room, and the share of what is left
+/// that one may take.
+const ROOM: usize = 16 * 1024 * 1024;
+const SHARE: usize = 64;
+
+/// Slices that are sealed at once.
+const SLICES: usize = 32;
 
 /// Bytes of a read for each of which it may open one record: a peer may send records of one byte, or of
 /// none, as fast as it can, and each costs as much as a kilobyte.
@@ -77,7 +85,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Speech {
     /// Whether it is TLS the other side's first byte will tell: until then nothing is spent on it.
-    Undecided(Arc<ServerConfig>, Stuck),
+    Undecided(Arc<ServerConfig>, Waiting),
     /// It is not TLS.
     Plain,
     /// It is.
@@ -87,9 +95,9 @@ enum Speech {
 #[derive(Debug)]
 struct Tls {
     connection: Connection,
-    /// Records of it wait for the socket, and of how many others of the hub.
-    is_stuck: bool,
-    stuck: Stuck,
+    /// Bytes of its records that wait for the socket, as they are counted among those of all.
+    waits: usize,
+    waiting: Waiting,
     /// A read would find something although the socket has nothing: an end, an error, or the rest
     /// of a turn.
     has_buffered_input: bool,
@@ -102,15 +110,15 @@ impl Session {
     pub(super) fn client(socket: Socket, connection: ClientConnection) -> Session {
         Session {
             socket,
-            speech: Speech::Tls(Box::new(Tls::new(connection, Stuck::default()))),
+            speech: Speech::Tls(Box::new(Tls::new(connection, Waiting::default()))),
         }
     }
 
     /// The side that was connected to.
-    pub(super) fn server(socket: Socket, config: Arc<ServerConfig>, stuck: Stuck) -> Session {
+    pub(super) fn server(socket: Socket, config: Arc<ServerConfig>, waiting: Waiting) -> Session {
         Session {
             socket,
-            speech: Speech::Undecided(config, stuck),
+            speech: Speech::Undecided(config, waiting),
         }
     }
 
@@ -131,7 +139,7 @@ impl Session {
 
     /// Finds out what the other side speaks, if its first byte has come.
     fn decide(&mut self) -> Handshake {
-        let Speech::Undecided(config, stuck) = &self.speech else {
+        let Speech::Undecided(config, waiting) = &self.speech else {
             return Handshake::Done;
         };
         match self.socket.first_byte() {
@@ -146,7 +154,7 @@ impl Session {
         }
         match ServerConnection::new(Arc::clone(config)) {
             Ok(connection) => {
-                let tls = Tls::new(connection, stuck.clone());
+                let tls = Tls::new(connection, waiting.clone());
                 self.speech = Speech::Tls(Box::new(tls));
                 Handshake::Begun
             }
@@ -156,13 +164,14 @@ impl Session {
 }
 
 impl Tls {
-    fn new(connection: impl Into<Connection>, stuck: Stuck) -> Tls {
+    fn new(connection: impl Into<Connection>, waiting: Waiting) -> Tls {
         let mut connection = connection.into();
-        connection.set_buffer_limit(Some(BUFFER));
+        // What is sealed is limited where it is written.
+        connection.set_buffer_limit(None);
         Tls {
             connection,
-            is_stuck: false,
-            stuck,
+            waits: 0,
+            waiting,
             has_buffered_input: true,
             failure: None,
             framing: Framing::default(),
@@ -205,30 +214,27 @@ impl Tls {
 
     /// Writes what was taken. `Ok(false)`: the socket is full before the end of it.
     fn pass_on(&mut self, socket: &mut Socket) -> io::Result<bool> {
-        let passed = self.pass_on_records(socket);
-        self.count_stuck(self.connection.wants_write());
-        passed
-    }
-
-    /// Counts it among those whose records wait, or no more.
-    fn count_stuck(&mut self, is_stuck: bool) {
-        if is_stuck != self.is_stuck {
-            self.is_stuck = is_stuck;
-            self.stuck.count(is_stuck);
-        }
-    }
-
-    fn pass_on_records(&mut self, socket: &mut Socket) -> io::Result<bool> {
         while self.connection.wants_write() {
             let mut wire = Wire::of(socket);
-            match self.connection.write_tls(&mut wire) {
-                Ok(_) if wire.exhausted => return Ok(!self.connection.wants_write()),
+            let written = self.connection.write_tls(&mut wire);
+            let (is_full, waits) = (wire.exhausted, wire.untaken);
+            self.count(waits);
+            match written {
+                Ok(_) if is_full => return Ok(!self.connection.wants_write()),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
         Ok(true)
+    }
+
+    /// Counts what waits of it among what waits of all.
+    fn count(&mut self, waits: usize) {
+        if waits != self.waits {
+            self.waiting.count(self.waits, waits);
+            self.waits = waits;
+        }
     }
 
     /// Reads records, a few KiB.
@@ -304,51 +310,80 @@ impl Tls {
         }
     }
 
-    /// Takes what fits of `slices`, and writes what the socket takes of that.
+    /// Takes what fits of `slices`, and writes what the socket takes of that. Nothing is sealed behind
+    /// what waits: a record would be as long as the room beside that.
     fn write(&mut self, socket: &mut Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let most = match self.stuck.are_many() {
-            false => BUFFER,
-            true => LITTLE,
-        };
-        self.connection.set_buffer_limit(Some(most));
-        let mut taken = 0;
-        for slice in slices {
-            let mut rest = &slice[..];
-            while !rest.is_empty() {
-                let count = self.connection.writer().write(rest)?;
-                taken += count;
-                rest = &rest[count..];
-                if !rest.is_empty() && !self.pass_on(socket)? {
-                    return Ok(taken);
-                }
+        let (mut taken, mut rest) = (0, Rest { slices, at: 0 });
+        while self.pass_on(socket)? {
+            let mut batch = [IoSlice::new(&[]); SLICES];
+            let batch = rest.next(&mut batch, self.waiting.share());
+            if batch.is_empty() {
+                break;
             }
+            taken += self.connection.writer().write_vectored(batch)?;
         }
-        self.pass_on(socket)?;
         Ok(taken)
     }
 }
 
 impl Drop for Tls {
     fn drop(&mut self) {
-        self.count_stuck(false);
+        self.count(0);
     }
 }
 
-/// How many sessions of a hub have records that wait for their sockets.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Stuck(Arc<AtomicUsize>);
+/// What was not sealed yet of some slices.
+struct Rest<'s, 'b> {
+    slices: &'s [IoSlice<'b>],
+    /// Bytes of the first of them that were.
+    at: usize,
+}
 
-impl Stuck {
-    /// One more, or one less.
-    fn count(&self, is_stuck: bool) {
-        match is_stuck {
-            true => self.0.fetch_add(1, Ordering::Relaxed),
-            false => self.0.fetch_sub(1, Ordering::Relaxed),
+impl<'s> Rest<'s, '_> {
+    /// The next `most` bytes, or what as many slices hold as there are places.
+    fn next<'p>(&mut self, places: &'p mut [IoSlice<'s>], most: usize) -> &'p [IoSlice<'s>] {
+        let (mut used, mut room) = (0, most);
+        while let ([first, slices @ ..], 1..) = (self.slices, room)
+            && let Some(place) = places.get_mut(used)
+        {
+            let piece = &first[self.at..];
+            let piece = &piece[..piece.len().min(room)];
+            self.at += piece.len();
+            room -= piece.len();
+            if self.at == first.len() {
+                (self.slices, self.at) = (slices, 0);
+            }
+            if !piece.is_empty() {
+                *place = IoSlice::new(piece);
+                used += 1;
+            }
+        }
+        &places[..used]
+    }
+}
+
+/// Bytes of records that wait for their sockets, of all sessions of a hub.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    /// It is so much of one session, and was so much before.
+    fn count(&self, before: usize, now: usize) {
+        match now > before {
+            true => self.0.fetch_add(now - before, Ordering::Relaxed),
+            false => self.0.fetch_sub(before - now, Ordering::Relaxed),
         };
     }
 
-    fn are_many(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= MANY
+    /// How many bytes one session may seal at once, all of which may have to wait: whole records where
+    /// there is room for that.
+    fn share(&self) -> usize {
+        let room = ROOM.saturating_sub(self.0.load(Ordering::Relaxed));
+        match room / SHARE {
+            BATCH.. => BATCH,
+            share @ LONGEST.. => share / LONGEST * LONGEST,
+            _ => LITTLE,
+        }
     }
 }
 
@@ -562,6 +597,8 @@ struct Turn {
 struct Wire<'a> {
     socket: &'a mut Socket,
     exhausted: bool,
+    /// Bytes that were offered and not written.
+    untaken: usize,
     framing: Option<&'a mut Framing>,
     records: usize,
 }
@@ -571,6 +608,7 @@ impl Wire<'_> {
         Wire {
             socket,
             exhausted: false,
+            untaken: 0,
             framing: None,
             records: 0,
         }
@@ -604,9 +642,11 @@ impl Write for Wire<'_> {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        self.untaken = offered;
         match self.socket.write(slices) {
             Sent::Bytes(count) => {
                 self.exhausted = count < offered;
+                self.untaken = offered - count;
                 Ok(count)
             }
             Sent::Full => Err(ErrorKind::WouldBlock.into()),
@@ -707,6 +747,57 @@ mod tests {
             }
         }
         (counts, stopped)
+    }
+
+    /// Slices as the log has them, of which the first and the last may be of any length.
+    #[test]
+    fn records_are_as_long_as_they_may_be() {
+        const LENGTHS: [usize; 5] = [1000, 64 * 1024, 64 * 1024, 64 * 1024, 501];
+        let (mut hub, mut participant) = both();
+        // What belongs to the handshake comes first.
+        write(&mut hub, b"x");
+        assert_eq!(reads(&mut participant, 1, 1).0, [1]);
+        let pieces = LENGTHS.map(|length| vec![b'x'; length]);
+        let total: usize = LENGTHS.iter().sum();
+        let (mut taken, mut records, mut bytes) = (0, 0, 0);
+        let (mut framing, mut wire) = (Framing::default(), vec![0; total]);
+        // So long it is on the wire: five bytes before each record, and 17 behind.
+        while bytes < total + 22 * records || taken < total {
+            hub.flush().unwrap();
+            let mut rest = taken;
+            let slices = pieces.each_ref().map(|piece| {
+                let (_, slice) = piece.split_at(piece.len().min(rest));
+                rest -= piece.len() - slice.len();
+                IoSlice::new(slice)
+            });
+            match hub.write(&slices) {
+                Sent::Bytes(count) => taken += count,
+                sent => panic!("{sent:?}"),
+            }
+            while let Received::Bytes(count) = participant.socket.read(&mut wire) {
+                records += framing.count(&wire[..count]);
+                bytes += count;
+            }
+        }
+        assert_eq!(records, total.div_ceil(LONGEST));
+    }
+
+    #[test]
+    fn the_more_waits_the_less_is_sealed_at_once() {
+        let waiting = Waiting::default();
+        assert_eq!(waiting.share(), BATCH);
+        let (mut all, mut last) = (0, BATCH);
+        // All of it waits each time, as of those who read nothing.
+        for session in 0..20_000 {
+            let share = waiting.share();
+            assert!(share <= last && (share.is_multiple_of(LONGEST) || share == LITTLE));
+            waiting.count(0, share);
+            (all, last) = (all + share, share);
+            assert!(all <= ROOM + session * LITTLE, "{all} of {session}");
+        }
+        assert_eq!(last, LITTLE);
+        waiting.count(all, 0);
+        assert_eq!(waiting.share(), BATCH);
     }
 
     #[test]
