@@ -49,6 +49,60 @@ fn openssl_takes_part_in_each_version() {
     }
 }
 
+/// Who has to show a certificate shows it each time.
+#[test]
+fn who_comes_back_is_known_again() {
+    let Some(made) = Certificates::new("tls-back") else {
+        return;
+    };
+    made.sign("pupil", "-days 2");
+    let (authority, session) = (made.file("authority.pem"), made.file("session.pem"));
+    let (cert, key) = (made.file("pupil.pem"), made.file("pupil.key"));
+    let asked = ["--ssl-verify", "--ssl-trustfile", &authority];
+    let shows = ["-cert", &cert, "-key", &key];
+    for (asks, shown, version, again) in [
+        (&[][..], &[][..], "TLSv1.3", "Reused"),
+        (&[], &[], "TLSv1.2", "Reused"),
+        (&asked, &shows, "TLSv1.3", "New"),
+        (&asked, &shows, "TLSv1.2", "New"),
+    ] {
+        let mut secret = Encrypted::start(asks);
+        let place = format!("{HOST}:{}", secret.hub.port);
+        let option = format!(
+            "-{}",
+            version.to_lowercase().replace('.', "_").replace('v', "")
+        );
+        let come = |says: &str, extra: &[&str]| {
+            let args = ["s_client", &option, "-connect", &place];
+            let mut peer = piped("openssl", &[&args, shown, extra].concat());
+            let mut peer = Process::start(&mut peer);
+            peer.stdout.wait_for(says);
+            peer.type_in("here\n");
+            peer
+        };
+        let mut first = come(&format!("New, {version}, "), &["-sess_out", &session]);
+        secret.hub.process.stdout.wait_for("here\n");
+        // Behind a ticket, if there is one.
+        secret.hub.process.type_in("there\n");
+        first.stdout.wait_for("there\n");
+        first.end_input();
+        first.wait();
+        let told = first.stdout.text();
+        let may_return = told.contains("TLS session ticket:");
+        assert_eq!(may_return, again == "Reused", "{version}: {told}");
+        // With it, it may not say anything before it is known again.
+        if may_return && version == "TLSv1.3" {
+            assert!(told.contains("Max Early Data: 0"), "{told}");
+        }
+        let session = match again {
+            "Reused" => &["-sess_in", &session][..],
+            _ => &[],
+        };
+        let _again = come(&format!("{again}, {version}, "), session);
+        secret.hub.process.stdout.wait_for("here\nhere\n");
+    }
+}
+
 #[test]
 fn keys_are_changed_in_the_middle() {
     if !installed(&["openssl"]) {

@@ -24,6 +24,7 @@ use rustls::ClientConnection;
 use rustls::ServerConfig;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::Ticketer;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -93,9 +94,16 @@ impl Acceptor {
             .with_single_cert(chain, key)
             .map_err(|error| mismatch(asked.identity.as_ref(), &error))?;
         config.alpn_protocols = protocols(&asked.alpn);
-        // Participants do not come so often that resuming pays for the memory of sessions.
+        // Who comes back brings what has to be known of it: nothing is kept here but the keys that open
+        // it, which change every six hours. What is said before the handshake is over (0-RTT) somebody
+        // could repeat: it is not taken, as is rustls's default.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
+        // Who has to show a certificate shows it each time.
+        if asked.clients.is_none() {
+            config.ticketer = Ticketer::new().map_err(unusable)?;
+            config.send_tls13_tickets = 1;
+        }
         Ok(Acceptor {
             config: Arc::new(config),
             fingerprint,
