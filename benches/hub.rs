@@ -2,6 +2,7 @@
 //! was sent. Beside it the plainest hub that `std` makes (`support/plain.rs`).
 //!
 //! - `hub/fan-out`: a stream of lines from stdin, until the last peer has the last of them.
+//! - `hub/tls`: the same, encrypted.
 //! - `hub/relay`: the same, said by some of 30 peers, to all the others.
 //! - `hub/storm`: everybody connects at once and says a line, until the last one is printed.
 //! - `hub/arrival`: everybody connects and says nothing, until the last one is heard. Memory that
@@ -82,12 +83,29 @@ fn fan_out(c: &mut Criterion) {
                 let lines = (VOLUME / peers).max(LEAST) / line;
                 let id = BenchmarkId::new(subject.name(), format!("{peers} peers x {line} B"));
                 stream(c, "hub/fan-out", id, (lines, peers), line, || {
-                    Room::fan_out(subject, peers, line)
+                    Room::fan_out(subject, Role::FanOut, peers, line)
                 });
             }
         }
     }
 }
+
+/// What `std` has nothing for.
+#[cfg(feature = "tls")]
+fn encrypted(c: &mut Criterion) {
+    for peers in [1, 30, 300] {
+        for line in [64, 65_536] {
+            let lines = (VOLUME / peers).max(LEAST) / line;
+            let id = BenchmarkId::new(Subject::Muxnc.name(), format!("{peers} peers x {line} B"));
+            stream(c, "hub/tls", id, (lines, peers), line, || {
+                Room::fan_out(Subject::Muxnc, Role::Tls, peers, line)
+            });
+        }
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn encrypted(_: &mut Criterion) {}
 
 fn relay(c: &mut Criterion) {
     const PEERS: usize = 30;
@@ -184,7 +202,7 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .sample_size(10);
-    targets = fan_out, relay, arrivals
+    targets = fan_out, encrypted, relay, arrivals
 }
 
 fn main() {

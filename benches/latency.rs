@@ -23,6 +23,7 @@ use criterion::Throughput;
 use criterion::criterion_group;
 use hdrhistogram::Histogram;
 
+use support::Role;
 use support::Room;
 use support::SUBJECTS;
 use support::load::Latency;
@@ -67,7 +68,7 @@ fn latency(c: &mut Criterion) {
                 let mut room = None;
                 group.bench_function(BenchmarkId::new(name, format!("to {receivers}")), |b| {
                     let room = room.get_or_insert_with(|| match from {
-                        "stdin" => Room::fan_out(subject, receivers, LINE),
+                        "stdin" => Room::fan_out(subject, Role::FanOut, receivers, LINE),
                         _ => Room::relay(subject, 1, receivers + 1, LINE),
                     });
                     b.iter_custom(|lines| {

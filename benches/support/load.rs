@@ -27,6 +27,7 @@ use mio::unix::pipe::Sender;
 use muxnc::engine::aligned::AlignedBuffer;
 
 use super::frames::Frames;
+use super::tls;
 
 /// How long a piece of work may take, unless it says otherwise.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
@@ -280,6 +281,8 @@ struct Feed {
 pub(crate) enum Stream {
     /// A connection.
     Tcp(TcpStream),
+    /// One that is encrypted, which only receives.
+    Tls(Box<tls::Client>),
     /// A subject's standard input.
     In(Sender),
     /// A subject's standard output.
@@ -326,14 +329,17 @@ impl Stream {
         let registry = poll.registry();
         match self {
             Stream::Tcp(s) => registry.register(s, token, Interest::READABLE | Interest::WRITABLE),
+            Stream::Tls(s) => registry.register(&mut s.stream, token, Interest::READABLE),
             Stream::In(s) => registry.register(s, token, Interest::WRITABLE),
             Stream::Out(s) => registry.register(s, token, Interest::READABLE),
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads once; what is encrypted through `wire`, which is shorter by [`tls::REST`].
+    fn read(&mut self, buffer: &mut [u8], wire: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(s) => s.read(buffer),
+            Stream::Tls(s) => s.read(wire, buffer),
             Stream::Out(s) => s.read(buffer),
             Stream::In(_) => Err(ErrorKind::WouldBlock.into()),
         }
@@ -343,7 +349,7 @@ impl Stream {
         match self {
             Stream::Tcp(s) => s.write(bytes),
             Stream::In(s) => s.write(bytes),
-            Stream::Out(_) => Err(ErrorKind::WouldBlock.into()),
+            Stream::Out(_) | Stream::Tls(_) => Err(ErrorKind::WouldBlock.into()),
         }
     }
 }
@@ -375,6 +381,7 @@ pub(crate) struct Load {
     events: Events,
     ends: Vec<End>,
     buffer: AlignedBuffer,
+    wire: AlignedBuffer,
 }
 
 impl Load {
@@ -388,6 +395,7 @@ impl Load {
             events: Events::with_capacity(1024),
             ends: Vec::new(),
             buffer: AlignedBuffer::zeroed(CHUNK),
+            wire: AlignedBuffer::zeroed(CHUNK - tls::REST),
         })
     }
 
@@ -660,7 +668,8 @@ impl Load {
             let Some(stream) = &mut end.stream else {
                 return Ok(false);
             };
-            match (stream.read(&mut self.buffer), &mut end.ledger) {
+            let told = stream.read(&mut self.buffer, &mut self.wire);
+            match (told, &mut end.ledger) {
                 (Ok(0), Some(ledger)) if !ledger.is_full() => {
                     return Err(format!(
                         "peer {key} was closed at {} of {}",

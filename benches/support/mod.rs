@@ -9,6 +9,7 @@
 mod frames;
 pub(crate) mod load;
 pub(crate) mod plain;
+mod tls;
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -36,6 +37,7 @@ use self::load::Load;
 use self::load::Pattern;
 use self::load::Stream;
 use self::plain::PlainHub;
+use self::tls::Connector;
 
 /// The release build: this is a bench.
 pub(crate) const MUXNC: &str = env!("CARGO_BIN_EXE_muxnc");
@@ -75,6 +77,8 @@ fn joined_by(notice: &str) -> usize {
 pub(crate) enum Role {
     /// They send nothing.
     FanOut,
+    /// The same, and all is encrypted; [`Subject::Plain`] cannot.
+    Tls,
     /// Whole lines to all the others.
     Relay,
     /// Whole lines to stdout. It says nothing on stderr.
@@ -108,17 +112,19 @@ impl Hub {
         }
         let mut command = Command::new(MUXNC);
         command.args(["-l", "127.0.0.1", "0"]);
-        if role == Role::Relay {
-            command.arg("--broker");
-        }
+        match role {
+            Role::Relay => command.arg("--broker"),
+            Role::Tls => command.arg("--ssl"),
+            Role::FanOut | Role::Gather => &mut command,
+        };
         // Where arrivals are what is measured, they are not reported.
         let notices = match role {
             Role::Gather => "info/listening on",
-            Role::FanOut | Role::Relay => "info",
+            Role::FanOut | Role::Tls | Role::Relay => "info",
         };
         let stdout = match role {
             Role::Gather => Stdio::piped(),
-            Role::FanOut | Role::Relay => Stdio::null(),
+            Role::FanOut | Role::Tls | Role::Relay => Stdio::null(),
         };
         command.env("RUST_LOG", notices).stdout(stdout);
         command.stdin(Stdio::piped()).stderr(Stdio::piped());
@@ -137,6 +143,22 @@ impl Hub {
     /// Connects `count` peers, and returns when all are let in.
     pub(crate) fn join(&mut self, count: usize) -> Vec<TcpStream> {
         let peers = (0..count).map(|_| connect(self.addr)).collect();
+        self.wait_for_peers(count);
+        peers
+    }
+
+    /// The same, encrypted.
+    fn join_encrypted(&mut self, count: usize) -> Vec<Stream> {
+        let connector = Connector::new(0);
+        let join = |id| connector.connect(self.addr, id).expect("shake hands");
+        let peers = (0..count)
+            .map(|id| Stream::Tls(Box::new(join(id))))
+            .collect();
+        self.wait_for_peers(count);
+        peers
+    }
+
+    fn wait_for_peers(&mut self, count: usize) {
         match &mut self.running {
             Running::Process(_, said) => {
                 let mut joined = 0;
@@ -149,7 +171,6 @@ impl Hub {
             }
             Running::Threads(hub) => hub.wait_for_peers(count),
         }
-        peers
     }
 
     /// Bytes of memory that are its own, and nobody else's.
@@ -215,9 +236,12 @@ pub(crate) struct Room {
 
 impl Room {
     /// The hub's stdin is sent to every peer.
-    pub(crate) fn fan_out(subject: Subject, peers: usize, line: usize) -> Room {
-        let mut hub = Hub::start(subject, Role::FanOut);
-        let streams = hub.join(peers);
+    pub(crate) fn fan_out(subject: Subject, role: Role, peers: usize, line: usize) -> Room {
+        let mut hub = Hub::start(subject, role);
+        let streams = match role {
+            Role::Tls => hub.join_encrypted(peers),
+            _ => hub.join(peers).into_iter().map(tcp).collect(),
+        };
         let stdin = hub.stdin.take().expect("stdin is a pipe");
         let stdin = Stream::stdin(stdin, true).expect("the hub's stdin");
         let mut room = Room::with(hub, [Pattern::new(0, line)].into());
@@ -240,7 +264,7 @@ impl Room {
         let first = (peers - senders) / 2;
         for (i, stream) in streams.into_iter().enumerate() {
             let own = i.checked_sub(first).filter(|&origin| origin < senders);
-            let key = room.add(stream, (senders - usize::from(own.is_some())) as u64);
+            let key = room.add(tcp(stream), (senders - usize::from(own.is_some())) as u64);
             if let Some(origin) = own {
                 room.load.feed(key, &room.patterns, origin, 0);
                 room.senders.push(key);
@@ -259,12 +283,11 @@ impl Room {
         }
     }
 
-    fn add(&mut self, stream: TcpStream, heard: u64) -> usize {
+    fn add(&mut self, stream: Stream, heard: u64) -> usize {
         // One who hears nothing is to be sent nothing: that would be its own.
         let patterns = &self.patterns;
         let ledger = (heard > 0).then(|| Ledger::new(patterns, 0));
         let hears = ledger.is_some();
-        let stream = Stream::tcp(stream).expect("a connection");
         let key = self.load.add(stream, ledger).expect("watch it");
         if hears {
             self.receivers.push((key, heard));
@@ -294,6 +317,10 @@ impl Room {
             .paced(self.senders[0], line, line, lines, interval);
         latency.expect("every byte as it was sent")
     }
+}
+
+fn tcp(stream: TcpStream) -> Stream {
+    Stream::tcp(stream).expect("a connection")
 }
 
 /// Whether a bench may have `peers` connections, of which with [`Subject::Plain`] both ends are

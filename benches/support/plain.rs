@@ -64,7 +64,7 @@ impl PlainHub {
                 let (output, stdout) = io::pipe().expect("make a pipe");
                 (Some(output), Some(stdout))
             }
-            Role::FanOut | Role::Relay => (None, None),
+            Role::FanOut | Role::Tls | Role::Relay => (None, None),
         };
         let class = Arc::new(Class {
             peers: Mutex::default(),

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use crate::frames;
 use crate::load::Pattern;
+use crate::load::Stream;
+use crate::tls::Connector;
 
 /// How a server is spoken to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,13 +29,15 @@ pub enum Dialect {
     Web,
     /// What NATS says, in the messages of a WebSocket.
     WebNats,
+    /// Lines, encrypted.
+    Tls,
 }
 
 impl Dialect {
     /// What a subscriber says first.
     pub fn subscribe(self, id: usize) -> Vec<u8> {
         match self {
-            Dialect::Plain | Dialect::Web => Vec::new(),
+            Dialect::Plain | Dialect::Web | Dialect::Tls => Vec::new(),
             Dialect::WebNats => frames::masked(&Dialect::Nats.subscribe(id)),
             Dialect::Redis => b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n".to_vec(),
             Dialect::Nats => [NATS_HELLO, b"SUB c 1\r\nPING\r\n"].concat(),
@@ -49,7 +53,7 @@ impl Dialect {
     /// What a publisher says first.
     pub fn publish(self, id: usize) -> Vec<u8> {
         match self {
-            Dialect::Plain | Dialect::Web => Vec::new(),
+            Dialect::Plain | Dialect::Web | Dialect::Tls => Vec::new(),
             Dialect::WebNats => frames::masked(&Dialect::Nats.publish(id)),
             Dialect::Redis => b"*1\r\n$4\r\nPING\r\n".to_vec(),
             Dialect::Nats => [NATS_HELLO, b"PING\r\n"].concat(),
@@ -68,7 +72,7 @@ impl Dialect {
     /// Whether the answer to [`Dialect::subscribe`] or [`Dialect::publish`] is complete.
     pub fn is_welcome(self, answer: &[u8], subscribes: bool) -> bool {
         match self {
-            Dialect::Plain | Dialect::Web => true,
+            Dialect::Plain | Dialect::Web | Dialect::Tls => true,
             Dialect::Redis if subscribes => answer.ends_with(b"c\r\n:1\r\n"),
             Dialect::Redis => answer.ends_with(b"+PONG\r\n"),
             Dialect::Nats | Dialect::WebNats => answer.ends_with(b"PONG\r\n"),
@@ -80,7 +84,7 @@ impl Dialect {
     /// Lines as a publisher sends them.
     pub fn sent(self, origin: usize, line: usize) -> Pattern {
         let (head, tail) = match self {
-            Dialect::Plain | Dialect::Web => (Vec::new(), &b""[..]),
+            Dialect::Plain | Dialect::Web | Dialect::Tls => (Vec::new(), &b""[..]),
             Dialect::Redis => (
                 format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n${line}\r\n").into_bytes(),
                 &b"\r\n"[..],
@@ -96,7 +100,7 @@ impl Dialect {
     /// Lines as a subscriber receives them.
     pub fn received(self, origin: usize, line: usize) -> Pattern {
         let (head, tail) = match self {
-            Dialect::Plain | Dialect::Web => (Vec::new(), &b""[..]),
+            Dialect::Plain | Dialect::Web | Dialect::Tls => (Vec::new(), &b""[..]),
             Dialect::Redis => (
                 format!("*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n${line}\r\n").into_bytes(),
                 &b"\r\n"[..],
@@ -122,6 +126,19 @@ impl Dialect {
         matches!(self, Dialect::Web | Dialect::WebNats)
     }
 
+    /// Connects, waits to be welcome, and receives.
+    ///
+    /// # Errors
+    /// It cannot connect, or is not welcome in time.
+    pub fn join(self, addr: SocketAddr, id: usize) -> Result<Stream, String> {
+        if self == Dialect::Tls {
+            let client = Connector::new(0).connect(addr, id);
+            let client = client.map_err(|error| format!("peer {id} cannot connect: {error}"))?;
+            return Ok(Stream::Tls(Box::new(client)));
+        }
+        Stream::tcp(self.connect(addr, id, true)?).map_err(|error| error.to_string())
+    }
+
     /// Connects and waits to be welcome.
     ///
     /// # Errors
@@ -139,7 +156,7 @@ impl Dialect {
             frames::ask(&mut stream, "/socket").map_err(fail)?;
             frames::answer(&mut stream).map_err(fail)?;
         }
-        if matches!(self, Dialect::Plain | Dialect::Web) {
+        if matches!(self, Dialect::Plain | Dialect::Web | Dialect::Tls) {
             return Ok(stream);
         }
         let hello = match subscribes {

@@ -7,6 +7,8 @@
 //!
 //! What muxnc costs above this is its own doing; what this costs is the kernel's.
 
+mod sealed;
+
 use std::collections::VecDeque;
 use std::io;
 use std::io::ErrorKind;
@@ -15,6 +17,7 @@ use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -27,7 +30,9 @@ use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use muxnc::engine::aligned::AlignedBuffer;
 use rustix::pipe::SpliceFlags;
+use rustls::ServerConfig;
 
+use self::sealed::Sealed;
 use crate::frames;
 use crate::frames::Head;
 
@@ -46,7 +51,7 @@ const SWITCHING: &[u8] =
 /// Ranges written at once to a peer that is not sent its own lines.
 const GATHER: usize = 64;
 
-/// Runs one of the floors, named by `args`: `hub`, `relay`, `gather`, `web` and a port; `send`,
+/// Runs one of the floors, named by `args`: `hub`, `relay`, `gather`, `web`, `tls` and a port; `send`,
 /// `receive` or `listen`, `copy` or `splice`, and a port.
 ///
 /// # Errors
@@ -61,6 +66,7 @@ pub fn run(args: &[String]) -> io::Result<()> {
         ["hub", p] => Hub::new(port(p)?, Peers::Ignored)?.run(),
         ["relay", p] => Hub::new(port(p)?, Peers::Relayed)?.run(),
         ["web", p] => Hub::new(port(p)?, Peers::Framed)?.run(),
+        ["tls", p] => Hub::new(port(p)?, Peers::Sealed)?.run(),
         ["gather", p] => Hub::new(port(p)?, Peers::Printed)?.run(),
         ["send", "copy", p] => copy(rustix::stdio::stdin(), connect(port(p)?)?),
         ["send", "splice", p] => send(&connect(port(p)?)?),
@@ -170,6 +176,14 @@ fn take(from: &std::net::TcpStream, pipe: impl AsFd) -> io::Result<usize> {
     }
 }
 
+/// Blocking: whoever prints waits for who reads.
+fn print(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        bytes = &bytes[rustix::io::write(rustix::stdio::stdout(), bytes)?..];
+    }
+    Ok(())
+}
+
 /// What becomes of what peers send.
 #[derive(Clone, Copy, PartialEq)]
 enum Peers {
@@ -180,6 +194,8 @@ enum Peers {
     Printed,
     /// They ask for an upgrade, and are sent everything in frames.
     Framed,
+    /// They are sent everything encrypted, and what they send goes to stdout in whole lines.
+    Sealed,
 }
 
 struct Peer {
@@ -194,6 +210,7 @@ struct Peer {
     /// What of the head of its frame was not sent, and bytes of its payload that were not.
     head: Head,
     left: u64,
+    sealed: Option<Sealed>,
 }
 
 /// A range of the log that one peer sent; what lies between them came from stdin.
@@ -207,6 +224,7 @@ struct Hub {
     poll: Poll,
     listener: TcpListener,
     mode: Peers,
+    secret: Option<Arc<ServerConfig>>,
     peers: Vec<Peer>,
     readable: VecDeque<usize>,
     log: AlignedBuffer,
@@ -235,6 +253,10 @@ impl Hub {
             poll,
             listener,
             mode,
+            secret: match mode {
+                Peers::Sealed => Some(sealed::config()?),
+                _ => None,
+            },
             peers: Vec::new(),
             readable: VecDeque::new(),
             log: AlignedBuffer::zeroed(LOG + 2 * CHUNK),
@@ -270,7 +292,7 @@ impl Hub {
                     Token(key) => {
                         let peer = &mut self.peers[key];
                         peer.writable |= event.is_writable();
-                        sweep |= event.is_writable() && peer.at < self.end;
+                        sweep |= event.is_writable() && (peer.at < self.end || peer.waits());
                         if event.is_readable() {
                             self.readable.push_back(key);
                         }
@@ -309,6 +331,7 @@ impl Hub {
                 tail: Vec::new(),
                 head: Head::default(),
                 left: 0,
+                sealed: self.secret.as_ref().map(Sealed::new).transpose()?,
             });
         }
         Ok(())
@@ -324,6 +347,18 @@ impl Hub {
                 return Ok(());
             };
             let peer = &mut self.peers[key];
+            if let Some(sealed) = &mut peer.sealed {
+                let heard = sealed.hear(&mut peer.stream, &mut peer.tail);
+                peer.gone = heard.is_err();
+                if !peer.spoke && sealed.is_open() {
+                    peer.spoke = true;
+                    peer.at = self.end;
+                }
+                if peer.tail.ends_with(b"\n") {
+                    print(&std::mem::take(&mut peer.tail))?;
+                }
+                continue;
+            }
             let count = match peer.stream.read(&mut self.scratch) {
                 Ok(0) => {
                     peer.gone = true;
@@ -341,7 +376,7 @@ impl Hub {
                 .rposition(|&byte| byte == b'\n')
                 .map_or(0, |at| at + 1);
             match self.mode {
-                Peers::Ignored => continue,
+                Peers::Ignored | Peers::Sealed => continue,
                 Peers::Framed => {
                     peer.tail.extend_from_slice(bytes);
                     if peer.tail.ends_with(b"\r\n\r\n") {
@@ -352,11 +387,8 @@ impl Hub {
                     continue;
                 }
                 Peers::Printed => {
-                    // Blocking: whoever prints waits for who reads.
-                    for mut part in [&std::mem::take(&mut peer.tail)[..], &bytes[..whole]] {
-                        while !part.is_empty() {
-                            part = &part[rustix::io::write(rustix::stdio::stdout(), part)?..];
-                        }
+                    for part in [&std::mem::take(&mut peer.tail)[..], &bytes[..whole]] {
+                        print(part)?;
                     }
                 }
                 Peers::Relayed => {
@@ -386,12 +418,15 @@ impl Hub {
             if peer.gone {
                 continue;
             }
-            if peer.writable && peer.at < self.end {
+            if peer.writable && (peer.at < self.end || peer.waits()) {
                 let log = &self.log[..(self.end - self.base) as usize];
                 match (self.mode, peer.spoke) {
-                    (Peers::Framed, false) => peer.at = self.end,
+                    (Peers::Framed | Peers::Sealed, false) => peer.at = self.end,
                     (Peers::Framed, true) => {
                         peer.write_framed(&log[(peer.at - self.base) as usize..]);
+                    }
+                    (Peers::Sealed, true) => {
+                        peer.write_sealed(&log[(peer.at - self.base) as usize..]);
                     }
                     (_, false) => {
                         let bytes = &log[(peer.at - self.base) as usize..];
@@ -448,6 +483,24 @@ impl Peer {
         match error.kind() {
             ErrorKind::WouldBlock => self.writable = false,
             _ => self.gone = true,
+        }
+    }
+
+    fn waits(&self) -> bool {
+        self.sealed.as_ref().is_some_and(Sealed::waits)
+    }
+
+    /// Writes what it is owed in records.
+    fn write_sealed(&mut self, owed: &[u8]) {
+        let Some(sealed) = &mut self.sealed else {
+            return;
+        };
+        match sealed.write(&mut self.stream, owed) {
+            Ok((count, is_full)) => {
+                self.writable = !is_full;
+                self.at += count as u64;
+            }
+            Err(error) => self.failed(&error),
         }
     }
 

@@ -26,6 +26,9 @@ mod run;
 #[cfg(target_os = "linux")]
 mod subjects;
 #[cfg(target_os = "linux")]
+#[path = "../../../../benches/support/tls.rs"]
+mod tls;
+#[cfg(target_os = "linux")]
 mod works;
 
 use std::process::ExitCode;

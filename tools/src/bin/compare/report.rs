@@ -358,5 +358,6 @@ fn colour(subject: Subject) -> RGBColor {
         Subject::Mosquitto => RGBColor(130, 90, 60),
         Subject::Ws => RGBColor(60, 160, 60),
         Subject::Websocat => RGBColor(200, 110, 180),
+        Subject::Stunnel => RGBColor(110, 110, 200),
     }
 }

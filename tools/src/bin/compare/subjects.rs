@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
+use std::time::Instant;
 
 use crate::dialect::Dialect;
 use crate::load::Stream;
@@ -34,10 +35,12 @@ pub enum Subject {
     /// Node's `ws`, with the few lines that a hub is.
     Ws,
     Websocat,
+    /// stunnel, which decrypts for an ncat behind it.
+    Stunnel,
 }
 
 /// Everybody, in the order of the tables.
-pub const ALL: [Subject; 13] = [
+pub const ALL: [Subject; 14] = [
     Subject::Floor,
     Subject::FloorSplice,
     Subject::Muxnc,
@@ -51,6 +54,7 @@ pub const ALL: [Subject; 13] = [
     Subject::Mosquitto,
     Subject::Ws,
     Subject::Websocat,
+    Subject::Stunnel,
 ];
 
 /// Every program that can serve many.
@@ -72,6 +76,15 @@ pub const WEB: [Subject; 5] = [
     Subject::Websocat,
 ];
 
+/// Every program that can serve many who are encrypted. socat cannot: each of its children takes a part of
+/// stdin.
+pub const TLS: [Subject; 4] = [
+    Subject::Floor,
+    Subject::Muxnc,
+    Subject::Ncat,
+    Subject::Stunnel,
+];
+
 /// What a hub is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
@@ -83,6 +96,8 @@ pub enum Role {
     Gather,
     /// stdin, or one publisher, to every peer over a WebSocket.
     Web,
+    /// stdin to every peer, and each peer's lines to stdout, all of it encrypted.
+    Tls,
     /// Hubs to each other.
     Bus,
 }
@@ -113,6 +128,7 @@ impl Subject {
             Subject::Mosquitto => "mosquitto",
             Subject::Ws => "ws",
             Subject::Websocat => "websocat",
+            Subject::Stunnel => "stunnel",
         }
     }
 
@@ -140,6 +156,7 @@ impl Subject {
                 None => Some(me()?.with_file_name("muxnc")).filter(|path| path.exists()),
             },
             Subject::Before => std::env::var_os("MUXNC_BEFORE").map(PathBuf::from),
+            Subject::Stunnel => which("ncat").and_then(|_| which("stunnel")),
             Subject::Redis => which("redis-server"),
             Subject::Nats => which("nats-server"),
             Subject::Ws => which("node").filter(|node| node_says(node, "require('ws')").is_some()),
@@ -160,6 +177,7 @@ impl Subject {
             Subject::Floor | Subject::FloorSplice => return String::new(),
             Subject::NcOpenbsd | Subject::NcTraditional | Subject::Mosquitto => "-h",
             Subject::Socat => "-V",
+            Subject::Stunnel => "-version",
             _ => "--version",
         };
         let Some(program) = self.program() else {
@@ -185,6 +203,7 @@ impl Subject {
         match (self, role) {
             (Subject::Nats, Role::Web) => Dialect::WebNats,
             (_, Role::Web) => Dialect::Web,
+            (_, Role::Tls) => Dialect::Tls,
             (Subject::Redis, _) => Dialect::Redis,
             (Subject::Nats, _) => Dialect::Nats,
             (Subject::Mosquitto, _) => Dialect::Mqtt,
@@ -220,6 +239,7 @@ impl Subject {
                     Role::Relay => "relay",
                     Role::Gather => "gather",
                     Role::Web => "web",
+                    Role::Tls => "tls",
                     Role::Bus => return Err("it joins no hubs".to_owned()),
                 };
                 command.args(["--floor", mode, &port]);
@@ -232,13 +252,18 @@ impl Subject {
                 if role == Role::Relay {
                     command.arg("--broker");
                 }
+                if role == Role::Tls {
+                    command.arg("--ssl");
+                }
                 command.args(extra);
             }
             Subject::Ncat => {
                 command.args(["-lk", "-m", "20000", "127.0.0.1", &port]);
-                if role == Role::Relay {
-                    command.arg("--broker");
-                }
+                match role {
+                    Role::Relay => command.arg("--broker"),
+                    Role::Tls => command.arg("--ssl"),
+                    _ => &mut command,
+                };
             }
             Subject::Redis => {
                 command.args(["--port", &port, "--bind", "127.0.0.1", "--save", ""]);
@@ -289,6 +314,12 @@ impl Subject {
                 let here = format!("ws-l:{addr}");
                 command.args(["-b", "-E", &here, "broadcast:stdio:"]);
             }
+            Subject::Stunnel => {
+                command = Subject::Ncat.command()?;
+                command.stderr(Stdio::null());
+                let there = other.port().to_string();
+                command.args(["-lk", "-m", "20000", "127.0.0.1", &there]);
+            }
             other => {
                 // One peer only: for what needs no more.
                 command.args(other.listen_args(&port));
@@ -297,12 +328,18 @@ impl Subject {
         command.stdin(Stdio::piped());
         command.stdout(match role {
             Role::Gather if self.dialect(role) == Dialect::Plain => Stdio::piped(),
+            Role::Tls => Stdio::piped(),
             _ => Stdio::null(),
         });
         let mut process = Process::start(&mut command)?;
-        process.wait_until("it listened", Duration::from_secs(10), |_| {
-            listens(addr.port())
-        })?;
+        let limit = Duration::from_secs(10);
+        let mut before = None;
+        if self == Subject::Stunnel {
+            process.wait_until("it listened", limit, |_| listens(other.port()))?;
+            let mut stunnel = stunnel(addr, other, scratch)?;
+            before = Some(Process::start(&mut stunnel)?);
+        }
+        process.wait_until("it listened", limit, |_| listens(addr.port()))?;
         let descriptors = process.descriptors();
         let publisher = match self {
             Subject::Nats if role == Role::Web => Some((other, Dialect::Nats)),
@@ -311,6 +348,7 @@ impl Subject {
         };
         Ok(Hub {
             process,
+            before,
             addr,
             dialect: self.dialect(role),
             publisher,
@@ -385,6 +423,7 @@ impl Subject {
         })?;
         Ok(Hub {
             process,
+            before: None,
             addr,
             dialect: Dialect::Plain,
             publisher: None,
@@ -447,6 +486,8 @@ impl Subject {
 pub struct Hub {
     /// The process.
     pub process: Process,
+    /// Another one through which everything goes.
+    before: Option<Process>,
     /// Where it listens.
     pub addr: SocketAddr,
     /// How whoever receives from it speaks to it.
@@ -458,6 +499,35 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// Seconds of processor that it has used.
+    pub fn cpu(&self) -> f64 {
+        self.process.cpu() + self.before.as_ref().map_or(0.0, Process::cpu)
+    }
+
+    /// Its own memory, in bytes.
+    pub fn memory(&self) -> f64 {
+        let of = |process: &Process| process.memory("RssAnon:");
+        of(&self.process) + self.before.as_ref().map_or(0.0, of)
+    }
+
+    /// Waits until it does nothing any more.
+    ///
+    /// # Errors
+    /// It ended, or goes on.
+    pub fn wait_at_rest(&mut self) -> Result<(), String> {
+        const REST: Duration = Duration::from_millis(100);
+        let (mut used, mut since) = (self.cpu(), Instant::now());
+        let before = &self.before;
+        let limit = Duration::from_secs(20);
+        self.process.wait_until("it came to rest", limit, |it| {
+            let now = it.cpu() + before.as_ref().map_or(0.0, Process::cpu);
+            if now > std::mem::replace(&mut used, now) {
+                since = Instant::now();
+            }
+            since.elapsed() > REST
+        })
+    }
+
     /// Waits until it has accepted `peers` connections.
     ///
     /// # Errors
@@ -495,6 +565,28 @@ impl Hub {
         let stream = Stream::stdin(stdin, true).map_err(|e| e.to_string())?;
         Ok((stream, Dialect::Plain))
     }
+}
+
+/// How stunnel is started that decrypts what comes to `addr`.
+fn stunnel(addr: SocketAddr, there: SocketAddr, scratch: &Path) -> Result<Command, String> {
+    let key = rcgen::KeyPair::generate().map_err(|e| e.to_string())?;
+    let about = rcgen::CertificateParams::new([String::from("localhost")]);
+    let certificate = about.and_then(|about| about.self_signed(&key));
+    let certificate = certificate.map_err(|e| e.to_string())?;
+    let pem = scratch.join("stunnel.pem");
+    let both = key.serialize_pem() + &certificate.pem();
+    fs::write(&pem, both).map_err(|e| e.to_string())?;
+    let file = scratch.join("stunnel.conf");
+    let config = format!(
+        "foreground = quiet\npid =\nsyslog = no\ndebug = err\n[hub]\naccept = {addr}\n\
+         connect = {there}\ncert = {}\n",
+        pem.display()
+    );
+    fs::write(&file, config).map_err(|e| e.to_string())?;
+    let mut command = Subject::Stunnel.command()?;
+    command.arg(file).stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::null());
+    Ok(command)
 }
 
 /// What node prints for a script, if it does.

@@ -40,9 +40,9 @@ pub fn measure(
     let lines = volume(plan) / (peers * line) as u64;
     let lines = lines.min(subject.deliveries() / peers as u64).max(16);
     room.send(lines);
-    let before = room.hub.process.cpu();
+    let before = room.hub.cpu();
     let time = room.load.run(DEADLINE)?;
-    let used = room.hub.process.cpu() - before;
+    let used = room.hub.cpu() - before;
     let gigabytes = lines as f64 * (peers * line) as f64 / 1e9;
     Ok(Figures::new([
         ("CPU s/GB", used / gigabytes),

@@ -31,21 +31,21 @@ pub fn measure(subject: Subject, role: Role, peers: usize, plan: &Plan) -> Resul
     let mut hub = subject.hub(role, &[], &plan.scratch)?;
     let dialect = hub.dialect;
     // One comes and goes first, so that what is allocated once does not count.
-    drop(dialect.connect(hub.addr, 0, true)?);
+    drop(dialect.join(hub.addr, 0)?);
     sleep(Duration::from_millis(300));
-    let before = hub.process.memory("RssAnon:");
+    let before = hub.memory();
     let mut held = Vec::with_capacity(peers);
     let begin = Instant::now();
     for id in 0..peers {
         if begin.elapsed() > PATIENCE {
             return Err(format!("let {id} of {peers} in, in {PATIENCE:?}"));
         }
-        held.push(dialect.connect(hub.addr, id, true)?);
+        held.push(dialect.join(hub.addr, id)?);
     }
     hub.wait_for_peers(peers)?;
     // What it still had to do for them, it has done.
     sleep(Duration::from_millis(1500));
-    let bytes = (hub.process.memory("RssAnon:") - before) / peers as f64;
+    let bytes = (hub.memory() - before) / peers as f64;
     let window = plan.pick(Duration::from_secs(5), Duration::from_secs(1));
     let (sleeps, cpu) = (hub.process.sleeps(), hub.process.cpu());
     sleep(window);

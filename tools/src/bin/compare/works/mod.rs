@@ -13,6 +13,7 @@ pub mod scaling;
 pub mod slow;
 pub mod start;
 pub mod storm;
+pub mod tls;
 pub mod web;
 
 use std::path::PathBuf;
@@ -23,7 +24,6 @@ use std::time::Instant;
 use crate::load::Ledger;
 use crate::load::Load;
 use crate::load::Pattern;
-use crate::load::Stream;
 use crate::subjects::Hub;
 use crate::subjects::Role;
 use crate::subjects::Subject;
@@ -93,7 +93,7 @@ pub struct Case {
 }
 
 /// The works, each with its name and what it is.
-pub const WORKS: [(&str, &str); 12] = [
+pub const WORKS: [(&str, &str); 13] = [
     ("W1", "fan-out from stdin"),
     ("W2", "relay among 30 peers, 64 B lines"),
     ("W3", "latency of lines, 200 each second"),
@@ -105,12 +105,13 @@ pub const WORKS: [(&str, &str); 12] = [
     ("W9", "peers' 64 B lines to the hub's stdout"),
     ("W10", "members from browsers"),
     ("W11", "one class over several hubs"),
+    ("W12", "members whose connections are encrypted"),
     ("scaling", "how the cost grows"),
 ];
 
 /// Every case of every work.
 pub fn cases(plan: &Plan) -> Vec<Case> {
-    let works: [fn(&Plan) -> Vec<Case>; 12] = [
+    let works: [fn(&Plan) -> Vec<Case>; 13] = [
         fan_out::cases,
         relay::cases,
         latency::cases,
@@ -122,6 +123,7 @@ pub fn cases(plan: &Plan) -> Vec<Case> {
         gather::cases,
         web::cases,
         bus::cases,
+        tls::cases,
         scaling::cases,
     ];
     works.iter().flat_map(|cases| cases(plan)).collect()
@@ -173,15 +175,18 @@ impl Room {
             if begin.elapsed() > PATIENCE {
                 return Err(format!("let {id} of {peers} in, in {PATIENCE:?}"));
             }
-            let stream = dialect.connect(hub.addr, id, true)?;
+            let stream = dialect.join(hub.addr, id)?;
             let mut ledger = Ledger::new(&received, 0).with_interlude(dialect.interlude());
             if dialect.is_web() {
                 ledger = ledger.within_frames();
             }
-            load.add(Stream::tcp(stream).map_err(told)?, Some(ledger))
-                .map_err(told)?;
+            load.add(stream, Some(ledger)).map_err(told)?;
         }
         hub.wait_for_peers(peers)?;
+        if role == Role::Tls {
+            // It is a member only when its last word of the handshake was heard.
+            hub.wait_at_rest()?;
+        }
         let (source, dialect) = hub.source(peers)?;
         let sent: Rc<[Pattern]> = [dialect.sent(0, line)].into();
         let source = load.add(source, None).map_err(told)?;
