@@ -17,8 +17,8 @@ use crate::engine::lookalike::plain;
 use crate::engine::lookalike::skip_garbled;
 use crate::engine::lookalike::skip_unseen;
 use crate::engine::private::PRIVATE;
-use crate::engine::private::SLASH_KEYS;
 use crate::engine::private::is_private;
+use crate::engine::private::may_be_private;
 
 /// What a typed line means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +155,14 @@ pub fn understand(line: &str) -> Typed<'_> {
         };
     };
     if rest.starts_with('/') {
-        return Typed::Say(rest);
+        return match is_private(line) {
+            // A key that bounced, perhaps.
+            true => Typed::Explain(format!(
+                "{} was not sent: it may be meant for one alone; with a word before it, it is said",
+                quoted(cut(line).0)
+            )),
+            false => Typed::Say(rest),
+        };
     }
     let (word, arguments) = cut(rest);
     match command(word, arguments) {
@@ -318,7 +325,11 @@ fn why_no_command(line: &str) -> Option<String> {
     };
     let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
     let shown = quoted(&seen[..slash.len_utf8() + end]);
-    is_command.then(|| format!("{shown} was not sent: a command {rule}; // says it"))
+    let how = match is_private(line) {
+        true => "",
+        false => "; // says it",
+    };
+    is_command.then(|| format!("{shown} was not sent: a command {rule}{how}"))
 }
 
 /// As much of a word that was typed as is known again.
@@ -336,10 +347,18 @@ fn is_close_to_command(word: &str) -> bool {
 
 /// Whether a line that begins so may become a command, look like one, or be a private message: the
 /// rest of the line decides. A line that begins with a letter or a digit is none of these, except
-/// letters that are on the key of the slash.
+/// where `msg` stands behind that.
 pub fn may_become_command(beginning: &str) -> bool {
-    let first = skip_unseen(beginning).chars().next();
-    first.is_none_or(|first| SLASH_KEYS.contains(&first) || !first.is_ascii_alphanumeric())
+    let mut letters = skip_unseen(beginning).chars();
+    let first = letters.next();
+    first.is_none_or(|first| !first.is_ascii_alphanumeric()) || may_be_private(letters.as_str())
+}
+
+/// Whether what is pasted behind such a beginning of a typed line belongs to it, line ends and all: it is a command,
+/// or what looks like one.
+pub fn begins_command(beginning: &str) -> bool {
+    let with_text = format!("{beginning} x x");
+    beginning.starts_with('/') || !matches!(understand(&with_text), Typed::Say(_))
 }
 
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
@@ -396,7 +415,15 @@ mod tests {
         ] {
             assert_eq!(understand(line), Typed::Say(line));
         }
-        assert_eq!(understand("//etc/passwd"), Typed::Say("/etc/passwd"));
+        for line in [
+            "//etc/passwd",
+            "//who",
+            "//.msg 3 x",
+            "//msg",
+            "//messages 3 x",
+        ] {
+            assert_eq!(understand(line), Typed::Say(&line[1..]));
+        }
         assert_eq!(understand(""), Typed::Say(""));
     }
 
@@ -667,8 +694,7 @@ mod tests {
         }
         for slash in "／∕⁄⧸╱⟋\u{338}".chars() {
             let line = format!("{slash}msg 3 psst");
-            let why =
-                format!("{slash}msg was not sent: a command begins with a plain /; // says it");
+            let why = format!("{slash}msg was not sent: a command begins with a plain /");
             assert_eq!(understand(&line), Typed::Explain(why));
             assert!(is_private(&line), "{line}");
         }
@@ -676,7 +702,7 @@ mod tests {
             "\u{200b}\u{feff}\u{2060}\u{ad}\u{200e}\u{115f}\u{3164}\u{2800}\u{e0020}\u{301}".chars()
         {
             let line = format!("{unseen}/msg 3 psst");
-            let why = "/msg was not sent: a command has nothing before it, seen or not; // says it";
+            let why = "/msg was not sent: a command has nothing before it, seen or not";
             assert_eq!(understand(&line), Typed::Explain(why.into()));
             assert!(is_private(&line), "{line}");
             let line = format!("/{unseen}msg 3 psst");

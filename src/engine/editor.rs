@@ -36,6 +36,7 @@ use keys::Keys;
 use line::Line;
 pub use row::ERASE;
 
+use crate::engine::command::begins_command;
 use crate::engine::typing::Arrival;
 
 /// The longest line, in bytes.
@@ -75,7 +76,7 @@ pub struct Editor {
     history: History,
     /// Whether the line is what a paste left that had ended lines before.
     of_paste: bool,
-    /// Whether a line that begins with `/` is a command.
+    /// Whether a line may be a command.
     has_commands: bool,
     /// What comes was not typed key by key, so that it is a paste without brackets, or the rest of one
     /// with them.
@@ -95,8 +96,8 @@ impl Editor {
         Editor::default()
     }
 
-    /// An editor of lines of which those that begin with `/` are commands: they are ended by a key
-    /// and never by a paste, in which the end of a line is a blank there.
+    /// An editor of lines of which those that begin with `/` are commands. They, and what [looks like
+    /// one](begins_command), are ended by a key and never by a paste, in which the end of a line is a blank there.
     pub fn with_commands() -> Editor {
         Editor {
             has_commands: true,
@@ -139,7 +140,7 @@ impl Editor {
         let is_pasting = self.keys.is_pasting() || self.in_bulk;
         if is_pasting && !self.pasting {
             let line = self.line.text();
-            self.into_command = self.has_commands && line.starts_with('/') && !self.of_paste;
+            self.into_command = self.has_commands && begins_command(line) && !self.of_paste;
             // In the bulk that is being read, a line was ended before.
             self.of_paste |= self.in_bulk && line.is_empty();
         }

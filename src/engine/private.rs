@@ -22,9 +22,19 @@ use crate::engine::lookalike::skip_garbled;
 pub(super) const PRIVATE: &str = "msg";
 const FIRST: char = 'm';
 
-/// The characters that are on the key of the slash without Shift: on German and many other
-/// keyboards, and on Hungarian ones.
-pub(super) const SLASH_KEYS: [char; 2] = ['7', '6'];
+/// What the keys of `msg` write where another layout was left on: Russian, Ukrainian, Greek, Hebrew, Arabic, Persian,
+/// Thai, Korean (one by one, and put together).
+const ON_OTHER_LAYOUTS: [&str; 9] = [
+    "ьып",
+    "ьіп",
+    "μσγ",
+    "\u{5e6}\u{5d3}\u{5e2}",
+    "\u{629}\u{633}\u{644}",
+    "\u{626}\u{633}\u{644}",
+    "ทหเ",
+    "ㅡㄴㅎ",
+    "ㅡㄶ",
+];
 
 /// What may stand before a number.
 const BEFORE_NUMBER: &str = "#([<{@\u{2116}";
@@ -41,21 +51,38 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 /// Whether a line would be said to one peer alone if it were typed, or looks so. Pasted it is no
 /// command, but must not be said to everybody, either.
 ///
-/// It does if it begins with what is taken for a slash, perhaps behind one letter or digit, and `msg`, or what is almost
-/// that with a number and a text, or a word of these letters, with signs or a name in it, and a text; or with `msg`, a
-/// number or a name, and a text directly behind a 7, a 6 or anything else that is no word: signs, and one letter of another
-/// script at most; or with `msg`, the slash among or behind its letters, and a text. The number may stand in brackets or
-/// behind a sign, and the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not
-/// matter.
+/// It does if it begins with what is taken for a slash, perhaps directly behind a word that was left there, and `msg`, or
+/// what is almost that with a number and a text, or a word of these letters, with signs or a name in it, and a text; or
+/// with `msg`, a number or a name, and a text directly behind one letter or digit, or behind signs and one letter of
+/// another script at most, since on some keyboard that is the key of the slash; or with `msg`, the slash among or behind
+/// its letters, and a text. Behind these `msg` may be what its keys write on [another layout](ON_OTHER_LAYOUTS). The
+/// number may stand in brackets or behind a sign, and the text directly behind it; no name is behind a quotation mark.
+/// Blanks and what is not seen do not matter. Behind `//`, which says a slash, it must begin with `msg` or almost that:
+/// the key of the slash may have bounced.
 pub fn is_private(line: &str) -> bool {
-    !line.starts_with("//") && looks_private(line)
+    match line.strip_prefix("//") {
+        Some(rest) => {
+            let looks: String = plain(rest).collect();
+            let name = looks.split(|letter: char| !letter.is_alphabetic()).next();
+            let is_close = name.is_some_and(|name| is_close(name, PRIVATE));
+            is_close && !first_word(rest).1.is_empty() && looks_private(&line[1..])
+        }
+        None => looks_private(line),
+    }
+}
+
+/// Whether a line may be private that has a letter or a digit before `rest`, and goes on.
+pub(super) fn may_be_private(rest: &str) -> bool {
+    let looks: String = plain(rest).take(PRIVATE.len()).collect();
+    PRIVATE.starts_with(&looks)
+        || rest.starts_with(|letter| is_slash(letter) || is_backslash(letter))
 }
 
 /// The same where `//` has no meaning (in a participant's line), and of a line as it came or as it
 /// is shown.
 ///
-/// In one sentence: before `msg`, a name or a number and a text there is nothing but signs, directly or with a slash
-/// behind them, be it at the beginning or behind what ends a line to some (CR, vertical tab, form feed, U+0085, U+2028,
+/// In one sentence: directly before `msg`, a name or a number and a text there are signs, one letter or one digit, or a
+/// slash behind a word, be it at the beginning or behind what ends a line to some (CR, vertical tab, form feed, U+0085, U+2028,
 /// U+2029).
 pub(super) fn looks_private(line: &str) -> bool {
     if is_like_message(line) {
@@ -88,11 +115,11 @@ fn is_like_message(line: &str) -> bool {
     seen.strip_prefix(sign)
         .is_some_and(|rest| is_message(rest, true) || joined(rest))
         || seen
-            .strip_prefix(SLASH_KEYS)
-            .is_some_and(|rest| is_message(rest, false))
-        || seen
             .strip_prefix(|slip: char| slip.is_ascii_alphanumeric())
-            .and_then(|rest| rest.strip_prefix(sign))
+            .is_some_and(|rest| !rest.starts_with(char::is_whitespace) && is_message(rest, false))
+        || seen
+            .trim_start_matches(char::is_alphanumeric)
+            .strip_prefix(sign)
             .is_some_and(|rest| is_behind_slash(rest, &['.', '/', '-', '_']))
         || is_behind_a_sign(seen)
         || (bare.contains(char::REPLACEMENT_CHARACTER) && is_behind_a_sign(&bare))
@@ -112,13 +139,16 @@ fn is_behind_a_sign(seen: &str) -> bool {
     let mut words = 0;
     let mut after_blank = true;
     for (at, letter) in seen.char_indices() {
-        let begins = !after_blank && plain_letter(letter).eq_ignore_ascii_case(&FIRST);
-        if begins && seen[..at].ends_with(|sign| is_slash(sign) || is_backslash(sign)) {
-            return is_behind_slash(&seen[at..], &['.', '/', '-', '_']);
+        let (before, rest) = seen.split_at(at);
+        let is_msg = || ON_OTHER_LAYOUTS.iter().any(|keys| rest.starts_with(keys));
+        let begins =
+            !after_blank && (plain_letter(letter).eq_ignore_ascii_case(&FIRST) || is_msg());
+        let is_slashed = before.ends_with(|sign| is_slash(sign) || is_backslash(sign));
+        if begins && is_slashed {
+            return is_behind_slash(rest, &['.', '/', '-', '_']) || is_message(rest, false);
         }
-        if begins && is_message(&seen[at..], false) {
-            let is_quoted = seen[..at].ends_with(QUOTES);
-            return !is_quoted || is_to_number(&seen[at..]);
+        if begins && is_message(rest, false) {
+            return !before.ends_with(QUOTES) || is_to_number(rest);
         }
         words += usize::from(letter.is_alphanumeric());
         if words > 1 || letter.is_ascii_alphanumeric() {
@@ -133,7 +163,7 @@ fn is_behind_a_sign(seen: &str) -> bool {
 fn is_message(text: &str, behind_slash: bool) -> bool {
     let looks: String = plain(text).collect();
     let looks = looks.trim_start();
-    let private = named(looks).filter(|&(name, _)| name == PRIVATE);
+    let private = named(looks).filter(|&(name, _)| is_msg(name));
     match behind_slash {
         true => {
             private.is_some()
@@ -145,6 +175,12 @@ fn is_message(text: &str, behind_slash: bool) -> bool {
             begins_with_number(arguments) || begins_with_name(arguments)
         }),
     }
+}
+
+/// Whether a word, as it looks, is `msg`, on whatever layout it was typed.
+fn is_msg(looks: &str) -> bool {
+    let is_typed = |keys: &&str| plain(keys).eq(looks.chars());
+    looks == PRIVATE || ON_OTHER_LAYOUTS.iter().any(is_typed)
 }
 
 /// Whether it is `msg` with anything behind it that is no letter, nor `joins` it to a path or a longer name, then a name
@@ -298,18 +334,40 @@ mod tests {
             "hello\u{2028}/msg Ana psst",
             "hello<U+2028>/msg Ana psst",
             "1\u{b}2\u{c}/msg Ana psst",
+            "3msg Ana psst",
+            "qmsg Ana psst",
+            "Pmsg 3 psst",
+            "úmsg Ana psst",
+            ".ьып Ana psst",
+            ".ьып 3 psst",
+            ".ьіп Аня psst",
+            "/ьып Аня psst",
+            "./\u{5e6}\u{5d3}\u{5e2} Ana psst",
+            "\u{638}\u{629}\u{633}\u{644} Ana psst",
+            "/ㅡㄴㅎ Ana psst",
+            "or/msg 3 psst",
+            "half/msg Ana psst",
+            "//msg 3 psst",
+            "//mgs 3 psst",
+            "//msg: Ana psst",
         ] {
             assert!(is_private(line), "{line}");
         }
         for line in [
             "/who",
-            "//msg 3 x",
+            "//.msg 3 x",
+            "//msg",
+            "//messages 3 x",
             "msg 3 x",
+            "a msg 3 people read",
+            "I msg Ana every day",
+            "3 msg Ana wrote",
+            "ьып Ana x",
+            "h /msg Ana x",
             "/mgs",
             "/messages 3 x",
             "/msg.txt",
             "/kick 3 loud",
-            "or/msg 3 psst",
             "x /msg 3 psst",
             "x/msg.txt 3 psst",
             "msg/",
@@ -400,7 +458,7 @@ mod tests {
             assert!(is_private(line), "{line:?}");
             assert!(matches!(understand(line), Typed::Explain(_)), "{line:?}");
         }
-        for line in ["//msg Ben S", "///msg Ben S", "//msg: Ben S"] {
+        for line in ["///msg Ben S", "//>msg: Ben S"] {
             assert!(looks_private(line) && !is_private(line), "{line}");
         }
         for line in [

@@ -257,7 +257,7 @@ fn what_is_no_command_is_explained_and_not_sent() {
             "/^[[2J",
             "muxnc: /^[[2J is no command, and was not sent: /help lists them, //^[[2J says it",
             " /msg 1 secret",
-            "muxnc: /msg was not sent: a command has no blank before it; // says it",
+            "muxnc: /msg was not sent: a command has no blank before it",
             "//etc/passwd",
             "",
         ],
@@ -464,6 +464,30 @@ fn a_paste_does_not_end_a_command() {
 }
 
 #[test]
+fn a_paste_behind_what_looks_like_a_command_is_not_said() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    for (beginning, told) in [
+        (" /msg 1 ", "muxnc: /msg was not sent: "),
+        (".msg 1 ", "muxnc: .msg was not sent: "),
+        ("7msg 1 ", "muxnc: 7msg was not sent: "),
+        ("half/msg 1 ", "muxnc: half/msg was not sent: "),
+        ("//msg 1 ", "muxnc: //msg was not sent: "),
+    ] {
+        seat.pause();
+        seat.press(beginning);
+        seat.pause();
+        seat.press("\x1b[200~a secret\rof three\rlines\r\x1b[201~");
+        seat.pause();
+        seat.press("\r");
+        seat.wait_for(told);
+    }
+    seat.pause();
+    seat.type_lines(&["all"]);
+    expect_bytes(&mut one, "all\n");
+}
+
+#[test]
 fn of_a_key_that_was_held_up_nothing_is_said_and_behind_an_esc_nothing_is_swallowed() {
     let (mut seat, port) = Seat::hub(&[]);
     let mut one = seat.join(port);
@@ -473,8 +497,8 @@ fn of_a_key_that_was_held_up_nothing_is_said_and_behind_an_esc_nothing_is_swallo
         (0..3).for_each(|_| seat.pause());
     };
     escape(&mut seat);
-    seat.press("OP/msg 1 secret\r");
-    seat.wait_for("muxnc: /msg was not sent: a command has nothing before it");
+    seat.press("OP/kick 1\r");
+    seat.wait_for("muxnc: /kick was not sent: a command has nothing before it");
     escape(&mut seat);
     seat.press("[Dear all\r");
     expect_bytes(&mut one, "[Dear all\n");
