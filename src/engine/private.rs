@@ -116,7 +116,7 @@ fn is_like_message(line: &str) -> bool {
         .is_some_and(|rest| is_message(rest, true) || joined(rest))
         || seen
             .strip_prefix(|slip: char| slip.is_ascii_alphanumeric())
-            .is_some_and(|rest| !rest.starts_with(char::is_whitespace) && is_message(rest, false))
+            .is_some_and(|rest| begins_msg(rest) && is_message(rest, false))
         || seen
             .trim_start_matches(char::is_alphanumeric)
             .strip_prefix(sign)
@@ -140,9 +140,7 @@ fn is_behind_a_sign(seen: &str) -> bool {
     let mut after_blank = true;
     for (at, letter) in seen.char_indices() {
         let (before, rest) = seen.split_at(at);
-        let is_msg = || ON_OTHER_LAYOUTS.iter().any(|keys| rest.starts_with(keys));
-        let begins =
-            !after_blank && (plain_letter(letter).eq_ignore_ascii_case(&FIRST) || is_msg());
+        let begins = !after_blank && begins_msg(rest);
         let is_slashed = before.ends_with(|sign| is_slash(sign) || is_backslash(sign));
         if begins && is_slashed {
             return is_behind_slash(rest, &['.', '/', '-', '_']) || is_message(rest, false);
@@ -175,6 +173,12 @@ fn is_message(text: &str, behind_slash: bool) -> bool {
             begins_with_number(arguments) || begins_with_name(arguments)
         }),
     }
+}
+
+/// Whether a text may begin with `msg`, which costs less than to know it.
+fn begins_msg(text: &str) -> bool {
+    let is_first = |letter| plain_letter(letter).eq_ignore_ascii_case(&FIRST);
+    text.starts_with(is_first) || ON_OTHER_LAYOUTS.iter().any(|keys| text.starts_with(keys))
 }
 
 /// Whether a word, as it looks, is `msg`, on whatever layout it was typed.
