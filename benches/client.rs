@@ -25,13 +25,13 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
+use std::time::SystemTime;
 
 use criterion::BenchmarkId;
 use criterion::Criterion;
 use criterion::SamplingMode;
 use criterion::Throughput;
 use criterion::criterion_group;
-use criterion::criterion_main;
 use muxnc::engine::aligned::AlignedBuffer;
 
 use support::DEADLINE;
@@ -40,6 +40,7 @@ use support::SUBJECTS;
 use support::Subject;
 use support::load::Ledger;
 use support::load::Pattern;
+use support::table;
 
 /// The stream of one iteration: a start is a small part of the time it takes.
 const SIZE: u64 = 128 * 1024 * 1024;
@@ -268,4 +269,9 @@ criterion_group! {
         .sample_size(10);
     targets = bulk
 }
-criterion_main!(benches);
+fn main() {
+    let start = SystemTime::now();
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    table::print_since(start);
+}

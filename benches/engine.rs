@@ -11,17 +11,20 @@
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
+#[path = "support/table.rs"]
+mod table;
+
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::io::IoSlice;
 use std::time::Duration;
 use std::time::Instant;
+use std::time::SystemTime;
 
 use criterion::BenchmarkId;
 use criterion::Criterion;
 use criterion::Throughput;
 use criterion::criterion_group;
-use criterion::criterion_main;
 
 use muxnc::engine::crlf::Crlf;
 use muxnc::engine::escape::Escaper;
@@ -462,4 +465,9 @@ criterion_group! {
         .sample_size(30);
     targets = room, lines, escape, crlf
 }
-criterion_main!(benches);
+fn main() {
+    let start = SystemTime::now();
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    table::print_since(start);
+}

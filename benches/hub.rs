@@ -19,6 +19,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
+use std::time::SystemTime;
 
 use criterion::BenchmarkId;
 use criterion::Criterion;
@@ -33,6 +34,7 @@ use support::SUBJECTS;
 use support::Subject;
 use support::connect;
 use support::may_connect;
+use support::table;
 
 /// What one iteration delivers in all: much more than fits between a sender and its receivers, or
 /// only the filling of buffers would be timed.
@@ -206,8 +208,10 @@ criterion_group! {
 }
 
 fn main() {
+    let start = SystemTime::now();
     benches();
     Criterion::default().configure_from_args().final_summary();
+    table::print_since(start);
     let memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     for (whose, each) in memory.iter() {
         println!("memory per idle peer ({whose}): {each} B");

@@ -15,6 +15,7 @@ use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use criterion::BenchmarkId;
 use criterion::Criterion;
@@ -28,6 +29,7 @@ use support::Room;
 use support::SUBJECTS;
 use support::load::Latency;
 use support::may_connect;
+use support::table;
 
 const LINE: usize = 64;
 
@@ -105,8 +107,10 @@ fn row(histogram: &Histogram<u64>) -> String {
 }
 
 fn main() {
+    let start = SystemTime::now();
     benches();
     Criterion::default().configure_from_args().final_summary();
+    table::print_since(start);
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     if seen.is_empty() {
         return;

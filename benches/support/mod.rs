@@ -9,6 +9,7 @@
 mod frames;
 pub(crate) mod load;
 pub(crate) mod plain;
+pub(crate) mod table;
 mod tls;
 
 use std::io::BufRead;
