@@ -23,6 +23,7 @@ mod class;
 #[cfg(not(feature = "bus"))]
 #[path = "peers/class/absent.rs"]
 mod class;
+mod company;
 mod departing;
 mod digests;
 #[cfg(feature = "web")]
@@ -56,6 +57,8 @@ use slab::Slab;
 
 pub(in crate::hub) use self::class::Demand;
 pub(in crate::hub) use self::class::LAST_LINES;
+use self::company::Company;
+use self::company::Speaker;
 use self::digests::Digests;
 use self::downloads::Downloads;
 use self::exits::Exits;
@@ -94,6 +97,8 @@ pub struct Peers<S, D = Descriptor> {
     pub room: Room,
     /// Peers that have something to say.
     speakers: Speakers,
+    /// Whether there is a conversation.
+    company: Company,
     /// Peers that are owed something and whose socket has room.
     owed: Vec<usize>,
     /// Peers that leave.
@@ -153,6 +158,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             conns: Slab::new(),
             room,
             speakers: Speakers::default(),
+            company: Company::default(),
             owed: Vec::new(),
             exits: Exits::default(),
             overdue: Vec::new(),
@@ -339,6 +345,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// The operator said `bytes` to everybody.
     pub fn typed(&mut self, bytes: &[u8], now: Instant) {
         self.said += bytes.len() as u64;
+        self.company.spoke(Speaker::Operator, now);
         if let Some(digests) = &mut self.digests {
             digests.said(bytes);
         }

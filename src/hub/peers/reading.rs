@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::DisconnectReason;
 use super::Peers;
+use super::Speaker;
 use crate::engine::rate::QUANTUM;
 use crate::engine::record::Who;
 use crate::engine::room::HIGH_WATER;
@@ -25,6 +26,9 @@ use crate::io::stream::Stream;
 /// stdout or for each peer, so larger is cheaper; twice as much no longer fits into the processor's
 /// cache together with the copy in the log.
 pub const CHUNK: usize = 512 * 1024;
+
+/// The same of one peer while others have spoken not long ago: whoever has a line waits for half as long.
+pub(super) const CONVERSING: usize = 256 * 1024;
 
 /// Bytes read from all peers together in a turn, if each gets no less than [`LEAST`]: more would
 /// not fit into the room at once.
@@ -54,7 +58,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.speakers.order_by(|key| room.said_lately(*key, now));
         }
         let waiting = self.speakers.len();
-        let share = (TURN / waiting.max(1)).clamp(LEAST, CHUNK);
+        let most = match waiting {
+            1 if self.company.converses(now) => CONVERSING,
+            _ => CHUNK,
+        };
+        let share = (TURN / waiting.max(1)).clamp(LEAST, most);
         for read in 0..waiting {
             if self.room.screen().is_full() {
                 // The more is read in a turn, the larger and the fewer are the writes.
@@ -120,6 +128,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         match received {
             Received::Bytes(count) => {
                 self.touch(key, now);
+                self.company.spoke(Speaker::Peer(key), now);
                 if let [22, 3, ..] = buffer[..count] {
                     self.look_for_tls(key, now);
                 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::fake;
 use super::fake::POLICY;
+use super::reading::CONVERSING;
 use super::reading::LEAST;
 use super::reading::TURN;
 use super::writing::SCOUTS;
@@ -168,6 +169,30 @@ fn a_turn_takes_in_as_much_as_the_room_holds_of_all_together() {
     assert_eq!(read_in_a_turn(2), [CHUNK; 2]);
     assert_eq!(read_in_a_turn(8), [TURN / 8; 8]);
     assert_eq!(read_in_a_turn(100), [LEAST; 100]);
+}
+
+#[test]
+fn less_of_one_that_floods_is_read_at_once_while_another_speaks() {
+    let now = Instant::now();
+    let mut peers: Peers<Flood> = Peers::new(Room::new(POLICY));
+    let flood = Flood::default();
+    let read = flood.read.clone();
+    let key = peers.arrive(Conn::new(flood, SocketAddr::from(([127, 0, 0, 1], 1))));
+    peers.join(key, now);
+    let mut buffer = vec![0; CHUNK];
+    let mut read_at = |peers: &mut Peers<Flood>, now| {
+        let before = read.get();
+        let shown = peers.read(&mut buffer, now, |_| Ok::<_, ()>(()));
+        assert_eq!(shown, Ok(()));
+        let shown = peers.room.screen().front().len();
+        peers.room.screen_mut().consume(shown);
+        read.get() - before
+    };
+    assert_eq!(read_at(&mut peers, now), CHUNK);
+    peers.typed(b"one line\n", now);
+    assert_eq!(read_at(&mut peers, now), CONVERSING);
+    let later = now + Duration::from_secs(60);
+    assert_eq!(read_at(&mut peers, later), CHUNK);
 }
 
 /// A turn that can show little reads one or two of them: those who go on and on wait for each other, and

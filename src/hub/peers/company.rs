@@ -1,0 +1,63 @@
+//! Company: whether one that has something to say has the room to itself.
+//!
+//! A large read is cheap, and whoever else has a line waits for it and for the writes that follow from it. So
+//! a peer that floods is read in small pieces while there is a conversation, and in large ones else.
+//!
+//! It promises: one that alone speaks is alone; who answers it ends that for [`CONVERSATION`].
+
+use std::time::Duration;
+use std::time::Instant;
+
+/// A conversation goes on for so long after two have spoken in turn.
+const CONVERSATION: Duration = Duration::from_secs(10);
+
+/// Who says something to the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// The operator.
+    Operator,
+    /// The peer of that key.
+    Peer(usize),
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Company {
+    last: Option<Speaker>,
+    until: Option<Instant>,
+}
+
+impl Company {
+    /// That speaker said something.
+    pub(super) fn spoke(&mut self, speaker: Speaker, now: Instant) {
+        let before = self.last.replace(speaker);
+        if before.is_some_and(|before| before != speaker) {
+            self.until = Some(now + CONVERSATION);
+        }
+    }
+
+    /// Whether two have spoken in turn not long ago.
+    pub(super) fn converses(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_speaks_alone_is_alone_until_another_speaks() {
+        let start = Instant::now();
+        let mut company = Company::default();
+        company.spoke(Speaker::Peer(1), start);
+        company.spoke(Speaker::Peer(1), start);
+        assert!(!company.converses(start));
+        company.spoke(Speaker::Operator, start);
+        company.spoke(Speaker::Operator, start + CONVERSATION / 2);
+        assert!(company.converses(start + CONVERSATION / 2));
+        assert!(!company.converses(start + CONVERSATION));
+        company.spoke(Speaker::Peer(2), start + CONVERSATION);
+        assert!(company.converses(start + CONVERSATION));
+    }
+}
