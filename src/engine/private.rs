@@ -10,6 +10,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr_iter;
+
 use crate::engine::lookalike::bare;
 use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_close;
@@ -22,10 +24,11 @@ use crate::engine::lookalike::skip_garbled;
 pub(super) const PRIVATE: &str = "msg";
 const FIRST: char = 'm';
 
-/// What the keys of `msg` write where another layout was left on: Russian, Ukrainian, Greek, Hebrew, Arabic, Persian,
+/// What the keys of `msg` write where another layout was left on: Russian, Serbian, Ukrainian, Greek, Hebrew, Arabic, Persian,
 /// Thai, Korean (one by one, and put together).
-const ON_OTHER_LAYOUTS: [&str; 9] = [
+const ON_OTHER_LAYOUTS: [&str; 10] = [
     "ьып",
+    "мсг",
     "ьіп",
     "μσγ",
     "\u{5e6}\u{5d3}\u{5e2}",
@@ -35,6 +38,9 @@ const ON_OTHER_LAYOUTS: [&str; 9] = [
     "ㅡㄴㅎ",
     "ㅡㄶ",
 ];
+
+/// Bytes of what stands behind a slash that are looked at.
+const LOOKED_AT: usize = 256;
 
 /// What may stand before a number.
 const BEFORE_NUMBER: &str = "#([<{@\u{2116}";
@@ -51,24 +57,20 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 /// Whether a line would be said to one peer alone if it were typed, or looks so. Pasted it is no
 /// command, but must not be said to everybody, either.
 ///
-/// It does if it begins with what is taken for a slash, perhaps directly behind a word that was left there, and `msg`, or
+/// It does if it begins with what is taken for a slash, perhaps behind what was left on the line, without a blank between, and `msg`, or
 /// what is almost that with a number and a text, or a word of these letters, with signs or a name in it, and a text; or
 /// with `msg`, a number or a name, and a text directly behind one letter or digit, or behind signs and one letter of
 /// another script at most, since on some keyboard that is the key of the slash; or with `msg`, the slash among or behind
 /// its letters, and a text. Behind these `msg` may be what its keys write on [another layout](ON_OTHER_LAYOUTS). The
 /// number may stand in brackets or behind a sign, and the text directly behind it; no name is behind a quotation mark.
-/// Blanks and what is not seen do not matter. Behind `//`, which says a slash, it must begin with `msg` or almost that:
-/// the key of the slash may have bounced.
+/// Blanks and what is not seen do not matter. Behind `//` it is what would be said that counts: the key of the slash may
+/// have bounced.
 pub fn is_private(line: &str) -> bool {
-    match line.strip_prefix("//") {
-        Some(rest) => {
-            let looks: String = plain(rest).collect();
-            let name = looks.split(|letter: char| !letter.is_alphabetic()).next();
-            let is_close = name.is_some_and(|name| is_close(name, PRIVATE));
-            is_close && !first_word(rest).1.is_empty() && looks_private(&line[1..])
-        }
-        None => looks_private(line),
-    }
+    let said = match line.starts_with("//") {
+        true => &line[1..],
+        false => line,
+    };
+    looks_private(said)
 }
 
 /// Whether a line may be private that has a letter or a digit before `rest`, and goes on.
@@ -82,7 +84,7 @@ pub(super) fn may_be_private(rest: &str) -> bool {
 /// is shown.
 ///
 /// In one sentence: directly before `msg`, a name or a number and a text there are signs, one letter or one digit, or a
-/// slash behind a word, be it at the beginning or behind what ends a line to some (CR, vertical tab, form feed, U+0085, U+2028,
+/// slash with no blank before it, be it at the beginning or behind what ends a line to some (CR, vertical tab, form feed, U+0085, U+2028,
 /// U+2029).
 pub(super) fn looks_private(line: &str) -> bool {
     if is_like_message(line) {
@@ -117,13 +119,21 @@ fn is_like_message(line: &str) -> bool {
         || seen
             .strip_prefix(|slip: char| slip.is_ascii_alphanumeric())
             .is_some_and(|rest| begins_msg(rest) && is_message(rest, false))
-        || seen
-            .trim_start_matches(char::is_alphanumeric)
-            .strip_prefix(sign)
-            .is_some_and(|rest| is_behind_slash(rest, &['.', '/', '-', '_']))
+        || is_behind_rest(seen)
         || is_behind_a_sign(seen)
         || (bare.contains(char::REPLACEMENT_CHARACTER) && is_behind_a_sign(&bare))
         || has_slash_late(seen)
+}
+
+/// Whether a slash, `msg`, a name and a text stand directly behind something that was left on the line.
+fn is_behind_rest(seen: &str) -> bool {
+    memchr_iter(b'/', seen.as_bytes()).any(|at| {
+        let (before, rest) = (&seen[..at], &seen[at + 1..]);
+        let is_directly = !before.is_empty() && !before.ends_with(char::is_whitespace);
+        // No name is longer; and a line may be full of slashes.
+        let rest = &rest[..rest.floor_char_boundary(LOOKED_AT)];
+        is_directly && begins_msg(rest) && is_behind_slash(rest, &['.', '/', '-', '_'])
+    })
 }
 
 /// Whether its first word is `msg` with the slash between or behind its letters, and a text follows.
@@ -354,14 +364,27 @@ mod tests {
             "//msg 3 psst",
             "//mgs 3 psst",
             "//msg: Ana psst",
+            "///msg Ana psst",
+            "//.msg Ana psst",
+            "//msg",
+            "well ok/msg Ana psst",
+            "now open page 5./msg Ana psst",
+            "ok,/msg 3 psst",
+            "don't/msg Ana psst",
+            "half//msg Ana psst",
+            "/wh/msg Ana psst",
+            "/me/msg Ana psst",
+            "-мсг Ана psst",
         ] {
             assert!(is_private(line), "{line}");
         }
         for line in [
             "/who",
-            "//.msg 3 x",
-            "//msg",
+            "//who",
             "//messages 3 x",
+            "see src/msg",
+            "see src/msg.rs for more",
+            "at http://example.org/msg/3 it is",
             "msg 3 x",
             "a msg 3 people read",
             "I msg Ana every day",
@@ -462,8 +485,8 @@ mod tests {
             assert!(is_private(line), "{line:?}");
             assert!(matches!(understand(line), Typed::Explain(_)), "{line:?}");
         }
-        for line in ["///msg Ben S", "//>msg: Ben S"] {
-            assert!(looks_private(line) && !is_private(line), "{line}");
+        for line in ["//msg Ben S", "///msg Ben S", "//msg: Ben S"] {
+            assert!(looks_private(line) && is_private(line), "{line}");
         }
         for line in [
             "- msg me later",
