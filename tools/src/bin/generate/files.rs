@@ -217,6 +217,8 @@ fn architecture() -> String {
         ("Floor 3: the user's words", "cli"),
         ("Floor 2: the loops", "hub"),
         ("", "client"),
+        ("", "scan"),
+        ("", "udp"),
         ("Floor 1: the edges of the world", "io"),
         ("Floor 0: the engine", "engine"),
     ];
