@@ -408,7 +408,8 @@ impl Args {
         let host = &self.place[0];
         let what = format!("port '{word}'");
         let range = word.replace(':', "-");
-        let is_range = Ports::parse(&range, str::parse::<u16>).is_ok();
+        let is_range =
+            Ports::parse(&range, str::parse::<u16>).is_ok_and(|ports| ports.only().is_none());
         match (is_range, self.bytes.zero, self.hub.listen) {
             (true, true, _) => Error::usage(what, "a range of ports is written with a hyphen")
                 .hint(format!("Write: muxnc -z {host} {range}")),

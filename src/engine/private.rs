@@ -39,7 +39,7 @@ const ON_OTHER_LAYOUTS: [&str; 10] = [
     "ㅡㄶ",
 ];
 
-/// Bytes of what stands behind a slash that are looked at.
+/// Characters of what stands behind a slash that are looked at.
 const LOOKED_AT: usize = 256;
 
 /// What may stand before a number.
@@ -131,8 +131,8 @@ fn is_behind_rest(seen: &str) -> bool {
         let (before, rest) = (&seen[..at], &seen[at + 1..]);
         let is_directly = !before.is_empty() && !before.ends_with(char::is_whitespace);
         // No name is longer; and a line may be full of slashes.
-        let rest = &rest[..rest.floor_char_boundary(LOOKED_AT)];
-        is_directly && begins_msg(rest) && is_behind_slash(rest, &['.', '/', '-', '_'])
+        let looked_at = || rest.chars().take(LOOKED_AT).collect::<String>();
+        is_directly && begins_msg(rest) && is_behind_slash(&looked_at(), &['.', '/', '-', '_'])
     })
 }
 

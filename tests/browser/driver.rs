@@ -8,6 +8,7 @@ use std::io::Write;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use std::time::Instant;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::seat::Seat;
 use crate::support::DEADLINE;
 use crate::support::connect;
 
@@ -30,12 +32,14 @@ pub(crate) struct Browser {
     driver: Child,
     port: u16,
     session: String,
+    _seat: Rc<Seat>,
 }
 
 impl Browser {
     /// A browser with a window of so many pixels, in a dark room or not.
     #[track_caller]
     pub(crate) fn start(width: u32, height: u32, is_dark: bool) -> Browser {
+        let seat = Seat::take();
         // It ends with the test, whatever happens to that.
         let mut driver = Command::new("setpriv")
             .args(["--pdeathsig", "TERM", "chromedriver", "--port=0"])
@@ -56,6 +60,7 @@ impl Browser {
             driver,
             port,
             session: String::new(),
+            _seat: seat,
         };
         // In a container there is neither a sandbox nor much shared memory; and no page but ours.
         let options = json!({

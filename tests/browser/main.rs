@@ -9,6 +9,7 @@ mod driver;
 mod log;
 mod looks;
 mod network;
+mod seat;
 mod talk;
 mod wire;
 

@@ -208,7 +208,7 @@ fn a_hub_that_is_started_again_has_the_page_back() {
     let browser = Browser::join(hub.web);
     browser.run("document.getElementById('name').select()", json!([]));
     browser.press("name", &format!("Ana{ENTER}"));
-    browser.wait_log("Ana joined");
+    browser.wait("['Ana joined', 'is now Ana'].some(news => log.textContent.includes(news))");
     // It is killed, and can say nothing.
     drop(hub);
     browser.wait_state("lost");
