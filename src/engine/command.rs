@@ -357,8 +357,21 @@ pub fn may_become_command(beginning: &str) -> bool {
 /// Whether what is pasted behind such a beginning of a typed line belongs to it, line ends and all: it is a command,
 /// or what looks like one.
 pub fn begins_command(beginning: &str) -> bool {
-    let with_text = format!("{beginning} x x");
-    beginning.starts_with('/') || !matches!(understand(&with_text), Typed::Say(_))
+    beginning.starts_with('/') || is_explained_with_text(beginning)
+}
+
+/// Whether a slip stands before `ms` at the end of such a beginning, and the rest of `msg` makes it a line that is not
+/// said: whoever is used to let Tab write that writes no more of it.
+pub fn is_slip_before_message(beginning: &str) -> bool {
+    let before = beginning.strip_suffix("ms");
+    before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
+        && is_explained_with_text(&format!("{beginning}g"))
+}
+
+/// Whether a line that begins so, with words behind, is a command or is explained.
+fn is_explained_with_text(beginning: &str) -> bool {
+    let line = format!("{beginning} x x");
+    !matches!(understand(&line), Typed::Say(_))
 }
 
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
@@ -472,6 +485,18 @@ mod tests {
         assert_eq!(addressed("/@Ana, psst"), Some(Whom::Name("Ana")));
         for line in ["/2", "2 psst", "say /2 psst", "/", ""] {
             assert_eq!(addressed(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_slip_before_half_a_message_is_known() {
+        for beginning in [".ms", "//ms", "ok/ms", "well ok/ms", "-ms", "#ms", " /ms"] {
+            assert!(is_slip_before_message(beginning), "{beginning}");
+        }
+        for beginning in [
+            "5ms", "ms", "- ms", "//forms", "forms", ".forms", ".m", "say /ms",
+        ] {
+            assert!(!is_slip_before_message(beginning), "{beginning}");
         }
     }
 

@@ -463,6 +463,24 @@ fn a_paste_does_not_end_a_command() {
     expect_bytes(&mut server, "/msg a\nb\n");
 }
 
+/// Whoever is used to let Tab write the rest of it does so behind a slip, too.
+#[test]
+fn tab_completes_half_a_message_behind_a_slip() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut one = seat.join(port);
+    for (half, told) in [
+        (".ms", "muxnc: .msg was not sent: "),
+        ("//ms", "muxnc: //msg was not sent: "),
+        ("half/ms", "muxnc: half/msg was not sent: "),
+    ] {
+        seat.press(format!("{half}\t1 secret\r"));
+        seat.wait_for(told);
+        seat.pause();
+    }
+    seat.type_lines(&["5ms\tall"]);
+    expect_bytes(&mut one, "5ms\tall\n");
+}
+
 #[test]
 fn a_paste_behind_what_looks_like_a_command_is_not_said() {
     let (mut seat, port) = Seat::hub(&[]);
@@ -478,6 +496,7 @@ fn a_paste_behind_what_looks_like_a_command_is_not_said() {
         seat.press(beginning);
         seat.pause();
         seat.press("\x1b[200~a secret\rof three\rlines\r\x1b[201~");
+        seat.wait_for(&format!("{beginning}a secret of three lines"));
         seat.pause();
         seat.press("\r");
         seat.wait_for(told);

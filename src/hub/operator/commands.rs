@@ -13,6 +13,7 @@ use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
 use crate::engine::command::Whom;
 use crate::engine::command::help;
+use crate::engine::command::is_slip_before_message;
 use crate::engine::command::quoted;
 use crate::engine::handover::Asking;
 use crate::engine::room::Account;
@@ -222,13 +223,18 @@ impl<D: Device> Operator<D> {
         self.answer(&text);
     }
 
-    /// Tab: completes a command, or the number or the name of a peer; in any other line it is what it is.
+    /// Tab: completes a command, or the number or the name of a peer; in any other line it is what it is. Half a
+    /// `/msg` behind a slip is completed, too, so that it is known as that and not said.
     pub(super) fn complete<S: Stream>(&mut self, peers: &Peers<S, D>) {
         let has_commands = self.manner.has_commands;
         let Some(console) = self.console_mut() else {
             return;
         };
         let before = console.editor().before_cursor().to_owned();
+        let is_plain = before.starts_with('/') && !before.starts_with("//");
+        if has_commands && !is_plain && is_slip_before_message(&before) {
+            return console.editor().insert("g ");
+        }
         if !has_commands || !before.starts_with('/') {
             return console.editor().insert("\t");
         }
