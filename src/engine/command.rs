@@ -305,7 +305,8 @@ fn why_no_command(line: &str) -> Option<String> {
     let rest = &seen[slash.len_utf8()..];
     let looks: String = plain(rest).collect();
     let word = cut(&looks).0;
-    let is_command = is_private(line)
+    let is_private = is_private(line);
+    let is_command = is_private
         || match slash {
             // Invisible characters before it do not count (a key that the kernel keeps, where it
             // edits the line). A blank before it makes it a line that is said.
@@ -325,7 +326,7 @@ fn why_no_command(line: &str) -> Option<String> {
     };
     let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
     let shown = quoted(&seen[..slash.len_utf8() + end]);
-    let how = match is_private(line) {
+    let how = match is_private {
         true => "",
         false => "; // says it",
     };
@@ -368,10 +369,10 @@ pub fn is_slip_before_message(beginning: &str) -> bool {
         && is_explained_with_text(&format!("{beginning}g"))
 }
 
-/// Whether a line that begins so, with words behind, is a command or is explained.
+/// Whether a line that begins so, with words behind, is neither said nor done.
 fn is_explained_with_text(beginning: &str) -> bool {
     let line = format!("{beginning} x x");
-    !matches!(understand(&line), Typed::Say(_))
+    matches!(understand(&line), Typed::Explain(_))
 }
 
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
@@ -494,7 +495,7 @@ mod tests {
             assert!(is_slip_before_message(beginning), "{beginning}");
         }
         for beginning in [
-            "5ms", "ms", "- ms", "//forms", "forms", ".forms", ".m", "say /ms",
+            "5ms", "ms", "- ms", "//forms", "forms", ".forms", ".m", "say /ms", "/ms",
         ] {
             assert!(!is_slip_before_message(beginning), "{beginning}");
         }

@@ -24,8 +24,8 @@ use crate::engine::lookalike::skip_garbled;
 pub(super) const PRIVATE: &str = "msg";
 const FIRST: char = 'm';
 
-/// What the keys of `msg` write where another layout was left on: Russian, Serbian, Ukrainian, Greek, Hebrew, Arabic, Persian,
-/// Thai, Korean (one by one, and put together).
+/// What the keys of `msg` write where another layout was left on: Russian, Serbian, Ukrainian, Greek, Hebrew,
+/// Arabic, Persian, Thai, Korean (one by one, and put together).
 const ON_OTHER_LAYOUTS: [&str; 10] = [
     "ьып",
     "мсг",
@@ -42,6 +42,9 @@ const ON_OTHER_LAYOUTS: [&str; 10] = [
 /// Characters of what stands behind a slash that are looked at.
 const LOOKED_AT: usize = 256;
 
+/// What joins `msg` to a path or a longer name, where no blank is behind it.
+const JOINS: [char; 4] = ['.', '/', '-', '_'];
+
 /// What may stand before a number.
 const BEFORE_NUMBER: &str = "#([<{@\u{2116}";
 
@@ -57,14 +60,14 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 /// Whether a line would be said to one peer alone if it were typed, or looks so. Pasted it is no
 /// command, but must not be said to everybody, either.
 ///
-/// It does if it begins with what is taken for a slash, perhaps behind what was left on the line, without a blank between, and `msg`, or
-/// what is almost that with a number and a text, or a word of these letters, with signs or a name in it, and a text; or
-/// with `msg`, a number or a name, and a text directly behind one letter or digit, or behind signs and one letter of
-/// another script at most, since on some keyboard that is the key of the slash; or with `msg`, the slash among or behind
-/// its letters, and a text. Behind these `msg` may be what its keys write on [another layout](ON_OTHER_LAYOUTS). The
-/// number may stand in brackets or behind a sign, and the text directly behind it; no name is behind a quotation mark.
-/// Blanks and what is not seen do not matter. Behind `//` it is what would be said that counts: the key of the slash may
-/// have bounced.
+/// It does if it begins with what is taken for a slash and `msg`, or what is almost that with a number and a text, or a
+/// word of these letters, with signs or a name in it, and a text; or if a slash, `msg`, a name or a number, and a text
+/// stand directly behind what was left on the line; or if it begins with `msg`, a number or a name, and a text directly
+/// behind one letter or digit, or behind signs and one letter of another script at most, since on some keyboard that is
+/// the key of the slash; or with `msg`, the slash among or behind its letters, and a text. Behind a sign `msg` may be
+/// what its keys write on [another layout](ON_OTHER_LAYOUTS). The number may stand in brackets or behind a sign, and
+/// the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter. Behind
+/// `//` it is what would be said that counts: the key of the slash may have bounced.
 pub fn is_private(line: &str) -> bool {
     let said = match line.starts_with("//") {
         true => &line[1..],
@@ -84,8 +87,8 @@ pub(super) fn may_be_private(rest: &str) -> bool {
 /// is shown.
 ///
 /// In one sentence: directly before `msg`, a name or a number and a text there are signs, one letter or one digit, or a
-/// slash with no blank before it, be it at the beginning or behind what ends a line to some (CR, vertical tab, form feed, U+0085, U+2028,
-/// U+2029).
+/// slash with no blank before it, be it at the beginning or behind what ends a line to some (CR, vertical tab, form
+/// feed, U+0085, U+2028, U+2029).
 pub(super) fn looks_private(line: &str) -> bool {
     if is_like_message(line) {
         return true;
@@ -132,7 +135,7 @@ fn is_behind_rest(seen: &str) -> bool {
         let is_directly = !before.is_empty() && !before.ends_with(char::is_whitespace);
         // No name is longer; and a line may be full of slashes.
         let looked_at = || rest.chars().take(LOOKED_AT).collect::<String>();
-        is_directly && begins_msg(rest) && is_behind_slash(&looked_at(), &['.', '/', '-', '_'])
+        is_directly && begins_msg(rest) && is_behind_slash(&looked_at(), &JOINS)
     })
 }
 
@@ -153,7 +156,7 @@ fn is_behind_a_sign(seen: &str) -> bool {
         let begins = !after_blank && begins_msg(rest);
         let is_slashed = before.ends_with(|sign| is_slash(sign) || is_backslash(sign));
         if begins && is_slashed {
-            return is_behind_slash(rest, &['.', '/', '-', '_']) || is_message(rest, false);
+            return is_behind_slash(rest, &JOINS) || is_message(rest, false);
         }
         if begins && is_message(rest, false) {
             return !before.ends_with(QUOTES) || is_to_number(rest);

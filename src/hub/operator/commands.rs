@@ -231,8 +231,7 @@ impl<D: Device> Operator<D> {
             return;
         };
         let before = console.editor().before_cursor().to_owned();
-        let is_plain = before.starts_with('/') && !before.starts_with("//");
-        if has_commands && !is_plain && is_slip_before_message(&before) {
+        if has_commands && is_slip_before_message(&before) {
             return console.editor().insert("g ");
         }
         if !has_commands || !before.starts_with('/') {
