@@ -65,7 +65,7 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 /// stand directly behind what was left on the line; or if it begins with `msg`, a number or a name, and a text directly
 /// behind one letter or digit, or behind signs and one letter of another script at most, since on some keyboard that is
 /// the key of the slash; or with `msg`, the slash among or behind its letters, and a text. Behind a sign `msg` may be
-/// what its keys write on [another layout](ON_OTHER_LAYOUTS). The number may stand in brackets or behind a sign, and
+/// what its keys write on another layout. The number may stand in brackets or behind a sign, and
 /// the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter. Behind
 /// `//` it is what would be said that counts: the key of the slash may have bounced.
 pub fn is_private(line: &str) -> bool {
