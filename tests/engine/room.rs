@@ -36,6 +36,8 @@ fn is_said(byte: &u8) -> bool {
 
 const T: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_nanos(1);
+/// How long a hold is nobody's fault.
+const GRACE: Duration = Duration::from_millis(100);
 const SEG: u64 = SEGMENT as u64;
 
 const QUIET: Policy = Policy {
@@ -502,7 +504,8 @@ fn crawl(class: &mut Class, slow: usize, time: Duration) {
     }
 }
 
-/// A broker in which one of five is slow and one floods: a hold has begun, and the others have read.
+/// A broker in which one of five is slow and one floods: a hold lasts for long enough that it is to blame,
+/// and the others have read.
 fn held_up() -> (Class, [usize; 5]) {
     let mut class = Class::new(BROKER);
     let keys: [usize; 5] = std::array::from_fn(|_| class.join());
@@ -514,6 +517,7 @@ fn floods(class: &mut Class, [flooder, _slow, rest @ ..]: [usize; 5]) {
     class.heard(flooder, text(HIGH_WATER));
     rest.into_iter().for_each(|key| drop(class.reads(key)));
     assert!(class.is_on_hold());
+    class.passes(GRACE);
 }
 
 #[test]
@@ -546,7 +550,7 @@ fn a_stream_waits_for_its_slowest_reader_and_typed_words_do_not() {
         let (slow, fast) = (class.join(), class.join());
         class.types(HIGH_WATER);
         class.reads(fast);
-        crawl(&mut class, slow, T);
+        crawl(&mut class, slow, GRACE + T);
         match is_typed {
             true => assert_eq!(class.late(), [(slow, Overdue::Slow)]),
             false => assert_eq!(class.late(), []),
@@ -563,10 +567,10 @@ fn a_bucket_drains_half_as_fast_as_it_fills() {
     assert!(!class.is_on_hold());
     class.passes(T / 2);
     assert_eq!(class.late(), []);
-    // Half of what came in has drained: a quarter is in it.
+    // Half of what came in has drained: a quarter is in it, less what drains until it is to blame.
     floods(&mut class, keys);
-    assert_eq!(class.deadline(), Some(T * 3 / 4));
-    crawl(&mut class, slow, T * 3 / 4);
+    assert_eq!(class.deadline(), Some(T * 3 / 4 + GRACE / 2));
+    crawl(&mut class, slow, T * 3 / 4 + GRACE / 2);
     assert_eq!(class.late(), [(slow, Overdue::Slow)]);
     // After long enough there is nothing in it.
     class.reads(slow);
@@ -629,7 +633,7 @@ fn who_floods_waits_for_its_only_listener() {
     let other = class.join();
     class.heard(flooder, text(HIGH_WATER));
     class.reads(other);
-    crawl(&mut class, listener, T);
+    crawl(&mut class, listener, GRACE + T);
     assert_eq!(class.late(), [(listener, Overdue::Slow)]);
 }
 
@@ -936,6 +940,27 @@ fn a_slow_network_is_nobodys_fault() {
     }
 }
 
+/// Who takes more than 6 MB in a second is not cut off, however fast the others are: a hold that it causes
+/// is over before anybody would notice. Who takes less than 4 is.
+#[test]
+fn nobody_is_cut_off_who_takes_much() {
+    for rate in [4_000, 6_000, 20_000, 240_000] {
+        let mut network = Network::new();
+        let ana = network.join(1_000_000);
+        let slowest = network.join(rate);
+        network.floods(1_000_000);
+        network.floods(1_000_000);
+        for _ in 0..60_000 {
+            network.turn(ana);
+        }
+        let expected = match rate <= 4_000 {
+            true => vec![(slowest, Overdue::Slow)],
+            false => vec![],
+        };
+        assert_eq!(network.cut_off, expected, "{rate} bytes in a millisecond");
+    }
+}
+
 /// One step in the life of a room in which one floods and the others listen.
 #[derive(Debug, Clone)]
 enum Pause {
@@ -944,6 +969,8 @@ enum Pause {
     Take(usize, u64),
     /// So many eighths of the timeout pass.
     Pass(u32),
+    /// So many milliseconds pass.
+    Wait(u64),
     Leave(usize),
 }
 
@@ -952,6 +979,7 @@ fn pause() -> impl Strategy<Value = Pause> {
         4 => Just(Pause::Flood),
         8 => (any::<usize>(), 1..24u64).prop_map(|(who, count)| Pause::Take(who, count)),
         4 => (1..8u32).prop_map(Pause::Pass),
+        2 => (1..90u64).prop_map(Pause::Wait),
         1 => any::<usize>().prop_map(Pause::Leave),
     ]
 }
@@ -979,6 +1007,8 @@ proptest! {
             .collect();
         let mut said = 0;
         let mut held = false;
+        // What is left of the time for which the hold is nobody's fault.
+        let mut grace = GRACE;
         for step in steps {
             let keys: Vec<usize> = listeners.keys().copied().collect();
             match step {
@@ -997,8 +1027,12 @@ proptest! {
                     class.leave(key);
                     listeners.remove(&key);
                 }
-                Pause::Pass(eighths) => {
-                    let time = T * eighths / 8;
+                Pause::Pass(_) | Pause::Wait(_) => {
+                    let time = match step {
+                        Pause::Pass(eighths) => T * eighths / 8,
+                        Pause::Wait(milliseconds) => Duration::from_millis(milliseconds),
+                        _ => unreachable!(),
+                    };
                     class.passes(time);
                     let lagging = listeners.values().filter(|l| l.lags).count();
                     let members = listeners.len() + 1;
@@ -1006,11 +1040,14 @@ proptest! {
                     let is_fair = lagging > 0
                         && listeners.len() > lagging
                         && (members - lagging) * 2 >= members;
+                    let excused = time.min(grace);
+                    grace -= excused;
                     for listener in listeners.values_mut() {
-                        match is_fair && listener.lags {
-                            true => listener.level += time,
-                            false => listener.level = listener.level.saturating_sub(time / 2),
-                        }
+                        let blamed = match is_fair && listener.lags {
+                            true => time - excused,
+                            false => Duration::ZERO,
+                        };
+                        listener.level = listener.level.saturating_sub((time - blamed) / 2) + blamed;
                     }
                     let slow: Vec<usize> = listeners
                         .iter()
@@ -1030,6 +1067,9 @@ proptest! {
             }
             let began = class.is_on_hold() && !held;
             held = class.is_on_hold();
+            if began {
+                grace = GRACE;
+            }
             for listener in listeners.values_mut() {
                 let behind = said - listener.taken / SEG * SEG;
                 listener.lags = held && behind >= LOW_WATER && (began || listener.lags);

@@ -80,7 +80,7 @@ fn takes_much(journal: &Journal, cursor: &Cursor) -> bool {
 /// The sources wait for a slow member.
 #[derive(Debug)]
 pub(super) struct Backpressure {
-    since: Instant,
+    pub(super) since: Instant,
     /// When to look again for members that make no progress.
     check: Instant,
     /// The bytes that were kept for the slowest member when the hold began, or the high-water mark

@@ -2,7 +2,8 @@
 //!
 //! A stream from a pipe or a file waits for its slowest reader, on purpose. A conversation does not:
 //! while at least half of the members owe less than [`LOW_WATER`], each that owes more is to blame for
-//! the hold, and is cut off when its [bucket](super::pace) holds `--stall-timeout`. A member that floods
+//! what the hold lasts beyond [`GRACE`], and is cut off when its [bucket](super::pace) holds
+//! `--stall-timeout`. A member that floods
 //! is no witness of that others are slow: where only those keep up who flood, there is no conversation.
 //!
 //! It promises: a member is never cut off for its pace while fewer than half of the others keep up, and
@@ -22,6 +23,10 @@ use super::backpressure::LOOKS;
 use super::backpressure::LOW_WATER;
 use super::pace::Pace;
 use crate::engine::rate::QUANTUM;
+
+/// How long a hold may last before anybody is to blame for it: no person notices less. Who takes what is
+/// between the marks in that time, 7.8 MB in a second, harms nobody, however fast the others are.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// The part of the reserve that is the operator's alone.
 const OPERATORS: u64 = 64 * 1024;
@@ -111,7 +116,8 @@ impl Room {
         if is_fair == held.blame.since.is_some() {
             return;
         }
-        let since = std::mem::replace(&mut held.blame.since, is_fair.then_some(now));
+        let blamed_from = now.max(held.since + GRACE);
+        let since = std::mem::replace(&mut held.blame.since, is_fair.then_some(blamed_from));
         let laggards = self.members.iter_mut().filter(|(_, m)| m.pace.lags());
         laggards.for_each(|(_, member)| member.pace.settle(since, now));
         self.find_next_full(now);
@@ -123,9 +129,10 @@ impl Room {
         if let Some(held) = &mut self.backpressure {
             let since = held.blame.since;
             let laggards = self.members.iter().filter(|(_, m)| m.pace.lags());
-            let levels = laggards.map(|(_, member)| member.pace.level(since, now));
+            let from = since.map_or(now, |since| since.max(now));
+            let levels = laggards.map(|(_, member)| member.pace.level(since, from));
             let fullest = levels.max().filter(|_| since.is_some());
-            held.blame.full_at = fullest.map(|level| now + timeout.saturating_sub(level));
+            held.blame.full_at = fullest.map(|level| from + timeout.saturating_sub(level));
         }
     }
 

@@ -4,12 +4,14 @@
 //! [`fairness`](super::fairness)), one second per second, and drains otherwise, half a second per second.
 //!
 //! ```text
-//!   hold:  ▁▁████▁▁▁▁███████████▁        the sources wait for slow members
-//!   blame: ▁▁▁███▁▁▁▁▁██████████▁        … and enough of the others keep up
-//!   level: ▁▁▁▂▄▆▅▄▃▂▁▂▄▆████ cut off
+//!   hold:  ▁▁█████▁▁▁▁███████████▁        the sources wait for slow members
+//!   blame: ▁▁▁▁███▁▁▁▁▁▁█████████▁        … for longer than GRACE, and enough of the others keep up
+//!   level: ▁▁▁▁▂▄▆▅▄▃▂▁▁▂▄▆█████ cut off
 //! ```
 //!
-//! So a member that takes less than about two thirds of what the others take is cut off after a while.
+//! So a member is cut off after a while that takes less than about two thirds of what the others take,
+//! and less than some 6 MB in a second: nobody notices a hold of a few milliseconds, which is what one
+//! costs that takes hundreds of MB in a second and is still the slowest.
 //!
 //! It promises: a bucket is full no sooner than after as long a time of blame as it holds; what a member
 //! said is forgotten [`MEMORY`] after it, but for less than [`FRESH`].
@@ -177,7 +179,7 @@ impl State {
         // A member is not to blame for the time before it fell behind.
         let since = blamed_since.filter(|_| self.lags).unwrap_or(now);
         let since = since.max(self.level_at);
-        let drained = (since - self.level_at) / 2;
+        let drained = since.min(now).saturating_duration_since(self.level_at) / 2;
         self.level.saturating_sub(drained) + now.saturating_duration_since(since)
     }
 
@@ -226,7 +228,7 @@ pub(super) struct Blame {
     laggards: usize,
     /// The members that keep up and say little.
     witnesses: usize,
-    /// Since when the members that lag are to blame.
+    /// Since when the members that lag are to blame, or from when on they will be.
     pub(super) since: Option<Instant>,
     /// When the first of them is to be cut off, if nothing changes before.
     pub(super) full_at: Option<Instant>,
