@@ -51,7 +51,7 @@ use self::backpressure::LineOwner;
 pub use self::backpressure::Overdue;
 pub use self::backpressure::RESERVE;
 use self::glue::Glue;
-use self::glue::OPERATOR;
+pub use self::glue::OPERATOR;
 pub use self::holdings::Holdings;
 use self::latecomers::Latecomers;
 pub use self::member::Account;

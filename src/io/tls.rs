@@ -20,9 +20,13 @@ mod failure;
 #[cfg(feature = "tls")]
 mod framing;
 #[cfg(feature = "tls")]
+mod sealing;
+#[cfg(feature = "tls")]
 mod session;
 #[cfg(feature = "tls")]
 mod verify;
+#[cfg(feature = "tls")]
+mod wire;
 
 use std::fmt;
 use std::path::PathBuf;

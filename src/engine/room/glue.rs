@@ -6,8 +6,9 @@
 use crate::engine::journal::Journal;
 use crate::engine::screen::Surface;
 
-/// The speaker of what the operator says; members are numbered from 1.
-pub(super) const OPERATOR: u32 = 0;
+/// The number of the operator as a speaker, at this hub and as other hubs have it; members are numbered
+/// from 1.
+pub const OPERATOR: u32 = 0;
 
 /// The last speaker. See the module's documentation.
 #[derive(Debug)]

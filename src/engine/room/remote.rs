@@ -14,6 +14,7 @@ use std::fmt;
 use std::fmt::Write;
 use std::time::Instant;
 
+use super::OPERATOR;
 use super::Room;
 use crate::engine::chat::Composed;
 use crate::engine::chat::Speech;
@@ -26,7 +27,7 @@ use crate::engine::request::request;
 const FIRST: u32 = 1 << 31;
 
 /// What stands before the name of a hub whose operator speaks in a chat. No name of a member has it.
-const OPERATOR: &str = "@";
+const SIGN: &str = "@";
 
 /// So many of them are told apart; then all of them get new numbers.
 const MOST: usize = 64 * 1024;
@@ -36,17 +37,24 @@ const MOST: usize = 64 * 1024;
 pub struct Remote<'a> {
     /// The hub.
     pub hub: &'a str,
-    /// Its number there. The operator is 0.
+    /// Its number there; the operator's is [`OPERATOR`].
     pub number: u32,
     /// Its name, if it has one.
     pub name: Option<&'a str>,
+}
+
+impl Remote<'_> {
+    /// Whether it is the operator of that hub.
+    pub fn is_operator(&self) -> bool {
+        self.number == OPERATOR
+    }
 }
 
 /// As it stands in labels: `room2` (in a chat `@room2`), `Ana@room2` or `room2/3`.
 impl fmt::Display for Remote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.number, self.name) {
-            (0, _) => f.write_str(self.hub),
+            (OPERATOR, _) => f.write_str(self.hub),
             (_, Some(name)) => write!(f, "{name}@{}", self.hub),
             (number, None) => write!(f, "{}/{number}", self.hub),
         }
@@ -115,13 +123,13 @@ impl Room {
             true => self.remote_chats(remote, number, line, &mut remotes.composed),
             false => {
                 self.show_remote(remote, number, line);
-                if remote.number == 0 || self.policy.relay {
+                if remote.is_operator() || self.policy.relay {
                     self.glue.append(&mut self.journal, number, line);
                     self.skip_glue();
                 }
             }
         }
-        if remote.number == 0 {
+        if remote.is_operator() {
             // It may be a file, in which everybody waits for the slowest on purpose.
             self.journal.note_bulk(before);
         }
@@ -137,7 +145,7 @@ impl Room {
         let mut composed = Composed::default();
         compose(text.as_bytes(), &mut composed);
         let label = match self.is_chat() {
-            true => [&self.stamp, &*private_label(&format!("{OPERATOR}{hub}"))].concat(),
+            true => [&self.stamp, &*private_label(&format!("{SIGN}{hub}"))].concat(),
             false => String::new(),
         };
         let line_end = self.line_end();
@@ -162,7 +170,7 @@ impl Room {
         if is_shown {
             let remote = Remote {
                 hub,
-                number: 0,
+                number: OPERATOR,
                 name: None,
             };
             let number = remotes.number(&remote);
@@ -172,7 +180,7 @@ impl Room {
             for said in composed.lines() {
                 let text = said.text.strip_suffix('\n').unwrap_or(said.text);
                 let from = match self.is_chat() {
-                    true => private_label(&format!("{OPERATOR}{hub}")),
+                    true => private_label(&format!("{SIGN}{hub}")),
                     false => format!("[{hub}, to you alone] "),
                 };
                 self.label = [&*self.stamp, &*from].concat();
@@ -202,18 +210,18 @@ impl Room {
     ) {
         composed.clear();
         compose(line, composed);
-        let heard = remote.number == 0 || self.policy.relay;
+        let heard = remote.is_operator() || self.policy.relay;
         let line_end = self.line_end();
         for said in composed.lines() {
             let text = said.text.strip_suffix('\n').unwrap_or(said.text);
             self.line.clear();
             let _ = match request(text) {
-                Some(Request::Me(what)) if remote.number > 0 => write!(self.line, "*{what}*"),
+                Some(Request::Me(what)) if !remote.is_operator() => write!(self.line, "*{what}*"),
                 _ => write!(self.line, "{text}"),
             };
             self.label.clear();
             // A member may have the name of a hub.
-            let sign = if remote.number == 0 { OPERATOR } else { "" };
+            let sign = if remote.is_operator() { SIGN } else { "" };
             let _ = write!(self.label, "{}<{sign}{remote}> ", self.stamp);
             if heard {
                 for part in [&*self.label, &*self.line, line_end] {

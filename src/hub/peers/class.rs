@@ -17,6 +17,7 @@ pub(in crate::hub) use self::demands::Demand;
 use super::Peers;
 use crate::engine::bus::Event;
 use crate::engine::record::Who;
+use crate::engine::room::OPERATOR;
 use crate::engine::room::Remote;
 use crate::engine::room::Room;
 use crate::hub::link::Link;
@@ -93,7 +94,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     }
                     room.remote(&remote, line, now);
                     if let Some(records) = records {
-                        let who = (remote.number > 0).then_some(Who {
+                        let who = (!remote.is_operator()).then_some(Who {
                             number: remote.number,
                             addr: &remote.hub,
                             name: remote.name,
@@ -124,9 +125,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     speaker,
                     lines,
                 } if hub == own => {
-                    let who = speaker.map_or(0, |speaker| speaker.number);
+                    let who = speaker.map_or(OPERATOR, |speaker| speaker.number);
                     let who = match who {
-                        0 => String::from("yours"),
+                        OPERATOR => String::from("yours"),
                         number => format!("[{number}]"),
                     };
                     let lines = counted(lines, "line");

@@ -9,6 +9,7 @@ use super::Peers;
 use crate::engine::record::Leaving;
 use crate::engine::record::Who;
 use crate::engine::room::Minute;
+use crate::engine::room::OPERATOR;
 use crate::io::addr::Addr;
 use crate::io::device::Device;
 use crate::io::record::Records;
@@ -100,7 +101,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             if let (Some(link), Minute::Said(lines)) = (&mut *link, minute) {
                 link.say(number, name, lines);
             }
-            if number == 0 {
+            if number == OPERATOR {
                 // The operator's line was recorded when it was typed.
                 return;
             }

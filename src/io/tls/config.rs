@@ -40,7 +40,7 @@ use super::Session;
 use super::Trust;
 use super::failure::Failure;
 use super::failure::Useless;
-use super::session::Waiting;
+use super::sealing::Waiting;
 use super::verify::HubVerifier;
 use super::verify::Measure;
 use super::verify::ParticipantVerifier;

@@ -2,9 +2,9 @@
 //!
 //! It promises: a read that gives fewer bytes than fit found the socket empty, or
 //! [has buffered input](Stream::has_buffered_input); a write that takes fewer than it was given found
-//! the socket full. Records are as long as they may be, but for the last of a write. At most [`BATCH`]
-//! bytes that were taken are not written yet, and less of each the more waits of all sessions of a hub
-//! ([`Waiting`]): they are [pending output](Stream::has_pending_output) until they are. A read opens one record for each
+//! the socket full. Records are as long as they may be, but for the last of a write. Few of the bytes that
+//! were taken are not written yet, and fewer of each session the more wait of all sessions of a hub (see
+//! [`sealing`](super::sealing)): they are [pending output](Stream::has_pending_output) until they are. A read opens one record for each
 //! [`RECORD`] bytes that it may give, or [`LEAST`], and those that came with the last of them.
 
 use std::fmt;
@@ -17,8 +17,6 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 
 use rustls::ClientConnection;
 use rustls::Connection;
@@ -30,7 +28,10 @@ use super::certificate::Certificate;
 use super::failure::Failure;
 use super::failure::Names;
 use super::framing::Framing;
+use super::sealing::Rest;
+use super::sealing::Waiting;
 use super::verify::fingerprint;
+use super::wire::Wire;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::CertificateShown;
 use crate::engine::explain::Reading;
@@ -45,21 +46,6 @@ use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
-
-/// The longest plain text of a record (RFC 8446, 5.1).
-const LONGEST: usize = 16 * 1024;
-
-/// Bytes that are sealed at once, when none of those before waits for the socket: four records, so that
-/// one system call takes them.
-const BATCH: usize = 4 * LONGEST;
-
-/// The same while there is no room: slower, and for tens of thousands who read nothing.
-const LITTLE: usize = 4 * 1024;
-
-/// Bytes that may wait of all sessions of a hub before there is no room, and the share of what is left
-/// that one may take.
-const ROOM: usize = 16 * 1024 * 1024;
-const SHARE: usize = 64;
 
 /// Slices that are sealed at once.
 const SLICES: usize = 32;
@@ -239,10 +225,8 @@ impl Tls {
 
     /// Reads records, a few KiB.
     fn receive(&mut self, socket: &mut Socket, turn: &mut Turn) -> io::Result<usize> {
-        let mut wire = Wire {
-            framing: Some(&mut self.framing),
-            ..Wire::of(socket)
-        };
+        let mut wire = Wire::of(socket);
+        wire.framing = Some(&mut self.framing);
         let count = self.connection.read_tls(&mut wire);
         turn.dry = wire.exhausted;
         turn.records += wire.records;
@@ -313,7 +297,7 @@ impl Tls {
     /// Takes what fits of `slices`, and writes what the socket takes of that. Nothing is sealed behind
     /// what waits: a record would be as long as the room beside that.
     fn write(&mut self, socket: &mut Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let (mut taken, mut rest) = (0, Rest { slices, at: 0 });
+        let (mut taken, mut rest) = (0, Rest::of(slices));
         while self.pass_on(socket)? {
             let mut batch = [IoSlice::new(&[]); SLICES];
             let batch = rest.next(&mut batch, self.waiting.share());
@@ -329,61 +313,6 @@ impl Tls {
 impl Drop for Tls {
     fn drop(&mut self) {
         self.count(0);
-    }
-}
-
-/// What was not sealed yet of some slices.
-struct Rest<'s, 'b> {
-    slices: &'s [IoSlice<'b>],
-    /// Bytes of the first of them that were.
-    at: usize,
-}
-
-impl<'s> Rest<'s, '_> {
-    /// The next `most` bytes, or what as many slices hold as there are places.
-    fn next<'p>(&mut self, places: &'p mut [IoSlice<'s>], most: usize) -> &'p [IoSlice<'s>] {
-        let (mut used, mut room) = (0, most);
-        while let ([first, slices @ ..], 1..) = (self.slices, room)
-            && let Some(place) = places.get_mut(used)
-        {
-            let piece = &first[self.at..];
-            let piece = &piece[..piece.len().min(room)];
-            self.at += piece.len();
-            room -= piece.len();
-            if self.at == first.len() {
-                (self.slices, self.at) = (slices, 0);
-            }
-            if !piece.is_empty() {
-                *place = IoSlice::new(piece);
-                used += 1;
-            }
-        }
-        &places[..used]
-    }
-}
-
-/// Bytes of records that wait for their sockets, of all sessions of a hub.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Waiting(Arc<AtomicUsize>);
-
-impl Waiting {
-    /// It is so much of one session, and was so much before.
-    fn count(&self, before: usize, now: usize) {
-        match now > before {
-            true => self.0.fetch_add(now - before, Ordering::Relaxed),
-            false => self.0.fetch_sub(before - now, Ordering::Relaxed),
-        };
-    }
-
-    /// How many bytes one session may seal at once, all of which may have to wait: whole records where
-    /// there is room for that.
-    fn share(&self) -> usize {
-        let room = ROOM.saturating_sub(self.0.load(Ordering::Relaxed));
-        match room / SHARE {
-            BATCH.. => BATCH,
-            share @ LONGEST.. => share / LONGEST * LONGEST,
-            _ => LITTLE,
-        }
     }
 }
 
@@ -592,73 +521,6 @@ struct Turn {
     dry: bool,
 }
 
-/// The socket as rustls wants it, with the news whether it was read empty or written full, and how many
-/// records began in what was read.
-struct Wire<'a> {
-    socket: &'a mut Socket,
-    exhausted: bool,
-    /// Bytes that were offered and not written.
-    untaken: usize,
-    framing: Option<&'a mut Framing>,
-    records: usize,
-}
-
-impl Wire<'_> {
-    fn of(socket: &mut Socket) -> Wire<'_> {
-        Wire {
-            socket,
-            exhausted: false,
-            untaken: 0,
-            framing: None,
-            records: 0,
-        }
-    }
-}
-
-impl Read for Wire<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.socket.read(buffer) {
-            Received::Bytes(count) => {
-                self.exhausted = count < buffer.len();
-                if let Some(framing) = &mut self.framing {
-                    self.records += framing.count(&buffer[..count]);
-                }
-                Ok(count)
-            }
-            Received::End => {
-                self.exhausted = true;
-                Ok(0)
-            }
-            Received::Pending | Received::Yield => Err(ErrorKind::WouldBlock.into()),
-            Received::Failed(error) | Received::Truncated(error) => Err(error),
-        }
-    }
-}
-
-impl Write for Wire<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(bytes)])
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        self.untaken = offered;
-        match self.socket.write(slices) {
-            Sent::Bytes(count) => {
-                self.exhausted = count < offered;
-                self.untaken = offered - count;
-                Ok(count)
-            }
-            Sent::Full => Err(ErrorKind::WouldBlock.into()),
-            Sent::Failed(error) => Err(error),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The connection ended without close_notify, so it is not proven that the other side ended it here
 /// (RFC 8446, 6.1).
 fn truncated() -> io::Error {
@@ -684,6 +546,7 @@ mod tests {
     use crate::io::tls::Connector;
     use crate::io::tls::HubTls;
     use crate::io::tls::Trust;
+    use crate::io::tls::sealing::LONGEST;
 
     fn socket(stream: TcpStream) -> Socket {
         stream.set_nonblocking(true).unwrap();
@@ -780,24 +643,6 @@ mod tests {
             }
         }
         assert_eq!(records, total.div_ceil(LONGEST));
-    }
-
-    #[test]
-    fn the_more_waits_the_less_is_sealed_at_once() {
-        let waiting = Waiting::default();
-        assert_eq!(waiting.share(), BATCH);
-        let (mut all, mut last) = (0, BATCH);
-        // All of it waits each time, as of those who read nothing.
-        for session in 0..20_000 {
-            let share = waiting.share();
-            assert!(share <= last && (share.is_multiple_of(LONGEST) || share == LITTLE));
-            waiting.count(0, share);
-            (all, last) = (all + share, share);
-            assert!(all <= ROOM + session * LITTLE, "{all} of {session}");
-        }
-        assert_eq!(last, LITTLE);
-        waiting.count(all, 0);
-        assert_eq!(waiting.share(), BATCH);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Instant;
 pub(in crate::hub) use crate::engine::bus::What as Demand;
 use crate::engine::bus::Whom;
 use crate::engine::escape::push_escaped;
+use crate::engine::room::OPERATOR;
 use crate::hub::news::Topic;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
@@ -27,9 +28,6 @@ enum Wanted {
     /// It is an answer: there is no such member.
     Absent,
 }
-
-/// The number of a hub's operator, as other hubs have it.
-const OPERATOR: u32 = 0;
 
 impl Asked {
     pub(super) fn new(hub: &str, whom: Whom<'_>, what: Demand<'_>) -> Asked {

@@ -16,13 +16,24 @@ pub fn cases(_: &Plan) -> Vec<Case> {
     let lines = [16, 64, 1024];
     let cases = peers.into_iter().flat_map(|n| lines.map(|line| (n, line)));
     cases
-        .map(|(n, line)| Case {
-            work: "W1",
-            title: format!("{n} × {line} B"),
-            subjects: HUBS.to_vec(),
-            measure: Box::new(move |subject, plan| measure(subject, Role::FanOut, n, line, plan)),
-        })
+        .map(|(n, line)| case("W1", &HUBS, Role::FanOut, n, line))
         .collect()
+}
+
+/// So many peers in that role, and lines of so many bytes.
+pub fn case(
+    work: &'static str,
+    subjects: &[Subject],
+    role: Role,
+    peers: usize,
+    line: usize,
+) -> Case {
+    Case {
+        work,
+        title: format!("{peers} × {line} B"),
+        subjects: subjects.to_vec(),
+        measure: Box::new(move |subject, plan| measure(subject, role, peers, line, plan)),
+    }
 }
 
 /// Processor time of the hub per gigabyte of lines delivered.

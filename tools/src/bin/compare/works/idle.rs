@@ -14,20 +14,24 @@ use crate::works::Plan;
 
 /// How many peers.
 pub fn cases(plan: &Plan) -> Vec<Case> {
-    let peers = plan.pick(10_000, 3000);
-    vec![Case {
-        work: "W4",
+    vec![case("W4", &HUBS, Role::FanOut, plan.pick(10_000, 3000))]
+}
+
+/// So many peers in that role.
+pub fn case(work: &'static str, subjects: &[Subject], role: Role, peers: usize) -> Case {
+    Case {
+        work,
         title: format!("{peers} idle peers"),
-        subjects: HUBS.to_vec(),
-        measure: Box::new(move |subject, plan| measure(subject, Role::FanOut, peers, plan)),
-    }]
+        subjects: subjects.to_vec(),
+        measure: Box::new(move |subject, plan| measure(subject, role, peers, plan)),
+    }
 }
 
 /// Memory of each, and what is done while they do nothing.
 ///
 /// # Errors
 /// The hub does not let everybody in.
-pub fn measure(subject: Subject, role: Role, peers: usize, plan: &Plan) -> Result<Figures, String> {
+fn measure(subject: Subject, role: Role, peers: usize, plan: &Plan) -> Result<Figures, String> {
     let mut hub = subject.hub(role, &[], &plan.scratch)?;
     let dialect = hub.dialect;
     // One comes and goes first, so that what is allocated once does not count.

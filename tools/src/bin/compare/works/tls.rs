@@ -56,20 +56,9 @@ pub fn cases(plan: &Plan) -> Vec<Case> {
         (300, 64),
         (300, 65_536),
     ];
-    let fan_out = sizes.map(|(n, line)| Case {
-        work: "W12",
-        title: format!("{n} × {line} B"),
-        subjects: TLS.to_vec(),
-        measure: Box::new(move |subject, plan| fan_out::measure(subject, Role::Tls, n, line, plan)),
-    });
+    let fan_out = sizes.map(|(n, line)| fan_out::case("W12", &TLS, Role::Tls, n, line));
     // ncat ends when there are more than 1018.
-    let idle = plan.pick(1000, 300);
-    let idle = Case {
-        work: "W12",
-        title: format!("{idle} idle ones"),
-        subjects: TLS.to_vec(),
-        measure: Box::new(move |subject, plan| idle::measure(subject, Role::Tls, idle, plan)),
-    };
+    let idle = idle::case("W12", &TLS, Role::Tls, plan.pick(1000, 300));
     let storm = |peers, returns: bool| Case {
         work: "W12",
         title: match returns {

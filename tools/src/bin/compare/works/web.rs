@@ -31,19 +31,9 @@ const LINES: u64 = 500;
 
 /// Fan-out, idle ones, and a thousand that come back.
 pub fn cases(plan: &Plan) -> Vec<Case> {
-    let fan_out = [(300, 64), (300, 65_536), (1000, 64), (1000, 65_536)].map(|(n, line)| Case {
-        work: "W10",
-        title: format!("{n} × {line} B"),
-        subjects: WEB.to_vec(),
-        measure: Box::new(move |subject, plan| fan_out::measure(subject, Role::Web, n, line, plan)),
-    });
-    let idle = plan.pick(10_000, 3000);
-    let idle = Case {
-        work: "W10",
-        title: format!("{idle} idle ones"),
-        subjects: WEB[1..].to_vec(),
-        measure: Box::new(move |subject, plan| idle::measure(subject, Role::Web, idle, plan)),
-    };
+    let sizes = [(300, 64), (300, 65_536), (1000, 64), (1000, 65_536)];
+    let fan_out = sizes.map(|(n, line)| fan_out::case("W10", &WEB, Role::Web, n, line));
+    let idle = idle::case("W10", &WEB[1..], Role::Web, plan.pick(10_000, 3000));
     let peers = plan.pick(1000, 300);
     let back = Case {
         work: "W10",
