@@ -98,6 +98,31 @@ fn who_is_banned_is_cut_off_and_refused_until_that_is_taken_back() {
 }
 
 #[test]
+fn who_is_kicked_reads_that_it_was_also_without_a_reason() {
+    let (mut bob, port) = bob(&[]);
+    let mut two = connect_from(2, port);
+    bob.screen.wait_for("joined, 1 here");
+    let mut three = connect_from(3, port);
+    bob.screen.wait_for("joined, 2 here");
+    for (line, stream, told) in [
+        ("/kick 1", &mut two, "muxnc: you were disconnected\n"),
+        (
+            "/kick 2 go home",
+            &mut three,
+            "muxnc: you were disconnected: go home\n",
+        ),
+    ] {
+        command(&mut bob, line);
+        assert_eq!(String::from_utf8_lossy(&read_all(stream)), told);
+    }
+    // It may come back.
+    let mut back = connect_from(2, port);
+    bob.screen.wait_for("[3] 127.0.0.2:");
+    command(&mut bob, "welcome");
+    expect_bytes(&mut back, "welcome\n");
+}
+
+#[test]
 fn a_locked_hub_keeps_who_is_here_and_lets_nobody_else_in() {
     let (mut bob, port) = bob(&["--chat"]);
     let one = Watched::new(connect_from(2, port));

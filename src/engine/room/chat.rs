@@ -122,19 +122,19 @@ impl Room {
 
     /// The last line for a member that the operator sends away.
     pub fn tell_kicked(&mut self, key: usize, reason: &str) {
-        let stamp = &self.stamp;
-        let text = match (&self.chat, reason) {
-            (None, "") => return,
-            (None, reason) => format!("muxnc: you were disconnected: {reason}\n"),
-            (Some(chat), "") => {
-                let (host, line_end) = (chat.host(), chat.line_end());
-                format!("{stamp}* {host} disconnected you{line_end}")
-            }
-            (Some(chat), reason) => {
-                let (host, line_end) = (chat.host(), chat.line_end());
-                format!("{stamp}* {host} disconnected you: {reason}{line_end}")
+        let (mut text, line_end) = match &self.chat {
+            None => (String::from("muxnc: you were disconnected"), "\n"),
+            Some(chat) => {
+                let (stamp, host) = (&self.stamp, chat.host());
+                let text = format!("{stamp}* {host} disconnected you");
+                (text, chat.line_end())
             }
         };
+        if !reason.is_empty() {
+            text += ": ";
+            text += reason;
+        }
+        text += line_end;
         self.journal
             .insert(&mut self.members[key].cursor, text.as_bytes());
     }

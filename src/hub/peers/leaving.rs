@@ -345,9 +345,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         !self.room.holds_much(key) || (self.room.accepts_input() && !is_spent)
     }
 
-    /// The operator sends a member away, which is told why.
+    /// The operator sends a member away, which is told so, and why: by a last line, or by the word
+    /// that its protocol has for that.
     pub fn kick(&mut self, key: usize, reason: String, now: Instant) {
-        self.room.tell_kicked(key, &reason);
+        let peer = self.conns.get_mut(key);
+        let has_word = peer.is_some_and(|peer| peer.conn.beside().is_some());
+        if !has_word {
+            self.room.tell_kicked(key, &reason);
+        }
         // It can read what it takes of that now; after this turn it is not in the room any more.
         self.flush_one(key, now);
         self.queue_leave(key, DisconnectReason::Kicked(reason));
