@@ -346,6 +346,13 @@ fn is_close_to_command(word: &str) -> bool {
     COMMANDS.iter().any(|&(name, ..)| is_close(word, name))
 }
 
+/// The name of the command that a line would be if it were typed, be it complete or not.
+pub fn command_named(line: &str) -> Option<&'static str> {
+    let word = cut(line.strip_prefix('/')?).0;
+    let mut names = COMMANDS.iter().map(|&(name, ..)| name);
+    names.find(|name| *name == word)
+}
+
 /// Whether a line that begins so may become a command, look like one, or be a private message: the
 /// rest of the line decides. A line that begins with a letter or a digit is none of these, except
 /// where `msg` stands behind that.
@@ -405,6 +412,23 @@ fn cut(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_names_a_command_is_one_of_them() {
+        for (line, name) in [
+            ("/mute 1", Some("mute")),
+            ("/quit", Some("quit")),
+            ("/name", Some("name")),
+            ("/mutes 1", None),
+            ("/etc/passwd", None),
+            ("//who", None),
+            ("who", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(command_named(line), name, "{line:?}");
+        }
+    }
 
     #[test]
     fn lines_are_said_and_slashes_can_be() {

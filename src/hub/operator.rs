@@ -79,6 +79,8 @@ pub(super) struct Operator<D> {
     spoke: bool,
     /// A line was read that the terminal has shown as it was typed.
     echoed: bool,
+    /// When the paste was read last of which the operator was told that a command in it is none.
+    told_pasted: Option<Instant>,
 }
 
 /// What the hub's options say of its operator.
@@ -110,6 +112,7 @@ impl<D: Device> Operator<D> {
             asked_to_end: false,
             spoke: false,
             echoed: false,
+            told_pasted: None,
         }
     }
 

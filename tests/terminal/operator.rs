@@ -5,6 +5,7 @@ use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::thread;
+use std::time::Duration;
 use std::time::Instant;
 
 use muxnc::engine::typing::SAME_PASTE;
@@ -330,6 +331,33 @@ fn what_is_pasted_without_brackets_is_text() {
     expect_rest(&seat.process);
     seat.type_lines(&["/who"]);
     seat.wait_for("bytes in, ");
+}
+
+/// Otherwise it looks as if it had been obeyed. A script that types too fast is told, too.
+#[test]
+fn of_commands_in_a_paste_it_is_told_once_that_they_are_said() {
+    for options in [&[][..], &["--no-edit"]] {
+        let line = [&[MUXNC, "-l", "0", "-v"], options].concat();
+        let mut seat = Seat::start("xterm", Stream::Pipe, &line);
+        let mut one = seat.join(listening_port(&seat.process.stderr));
+        let told = |seat: &Seat| seat.screen.text().matches("said, and not obeyed").count();
+        // Of paths and of what is no command nothing is told.
+        seat.press("/etc/passwd\r/mutes 1\r//who\r");
+        expect_bytes(&mut one, "/etc/passwd\n/mutes 1\n//who\n");
+        seat.pause();
+        seat.press("/mute 1\r\r/who\r");
+        expect_bytes(&mut one, "/mute 1\n\n/who\n");
+        seat.wait_for("muxnc: /mute was pasted, or typed too fast: it is said, and not obeyed");
+        expect_rest(&seat.process);
+        assert_eq!(told(&seat), 1);
+        // What comes within a second is one to it.
+        thread::sleep(Duration::from_secs(1));
+        seat.press("\x1b[200~one\r/stats\r/who\r\x1b[201~");
+        seat.press(if options.is_empty() { "" } else { "\r" });
+        expect_bytes(&mut one, "one\n/stats\n/who\n");
+        seat.wait_for("muxnc: /stats was pasted");
+        assert_eq!(told(&seat), 2);
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! come at once are no commands, and a private line is never said to everybody.
 
 use std::borrow::Cow;
+use std::time::Duration;
 use std::time::Instant;
 
 use super::Operator;
@@ -18,6 +19,7 @@ use crate::engine::admit::Admission;
 use crate::engine::command::Typed;
 use crate::engine::command::Whom;
 use crate::engine::command::addressed;
+use crate::engine::command::command_named;
 use crate::engine::command::understand;
 use crate::engine::command::understand_garbled;
 use crate::engine::editor::Event;
@@ -37,6 +39,9 @@ use crate::io::stream::Stream;
 
 /// Bytes read of an input that is not wanted yet, and of a terminal at once.
 const AHEAD: usize = 64 * 1024;
+
+/// Pasted lines that come within this time of each other are one paste to the operator.
+const ONE_PASTE: Duration = Duration::from_secs(1);
 
 /// The answer to a private message that came in a paste.
 const NOT_SAID: &str = "a /msg that is pasted is neither obeyed nor said to everybody: type it";
@@ -234,7 +239,7 @@ impl<D: Device> Operator<D> {
                 }
                 Some(line) => self.understand_garbled(line, &arrived.text),
                 None if arrived.is_aside && has_commands => self.answer(ASIDE),
-                None => self.say_bulk(&arrived.text, peers),
+                None => self.say_bulk(&arrived.text, peers, now),
             }
             self.tell_waiting(peers, transfer);
         }
@@ -255,14 +260,37 @@ impl<D: Device> Operator<D> {
     }
 
     /// Lets lines wait to be said that came at once, whole or not.
-    fn say_bulk<S: Stream>(&mut self, bytes: &[u8], peers: &Peers<S, D>) {
+    fn say_bulk<S: Stream>(&mut self, bytes: &[u8], peers: &Peers<S, D>, now: Instant) {
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let is_private = is_for_one(String::from_utf8_lossy(line).trim_end(), peers);
-            match is_private && self.manner.has_commands && !self.waiting.is_midline() {
-                true => self.answer(NOT_SAID),
-                false => self.waiting.push(line),
+            let text = String::from_utf8_lossy(line);
+            let is_begun = self.waiting.is_midline();
+            if is_begun || self.is_pasted_text(text.trim_end(), peers, now) {
+                self.waiting.push(line);
             }
         }
+    }
+
+    /// Whether a line that was pasted is to be said. If it would have been a command, the operator is told what
+    /// becomes of it: of a private one each time, since that is lost, of others once for a paste.
+    fn is_pasted_text<S: Stream>(&mut self, line: &str, peers: &Peers<S, D>, now: Instant) -> bool {
+        if !self.manner.has_commands {
+            return true;
+        }
+        if is_for_one(line, peers) {
+            self.answer(NOT_SAID);
+            return false;
+        }
+        let goes_on = self.told_pasted.is_some_and(|last| now < last + ONE_PASTE);
+        let news = command_named(line).filter(|_| !goes_on);
+        if let Some(name) = news {
+            self.answer(&format!(
+                "/{name} was pasted, or typed too fast: it is said, and not obeyed"
+            ));
+        }
+        if goes_on || news.is_some() {
+            self.told_pasted = Some(now);
+        }
+        true
     }
 
     /// Whether what is pressed at a console is read now, or will be when there is a key.
@@ -325,9 +353,8 @@ impl<D: Device> Operator<D> {
             }
             Event::Pasted(line) => {
                 self.show_typed(&line);
-                match self.manner.has_commands && is_for_one(&line, peers) {
-                    true => self.answer(NOT_SAID),
-                    false => self.say(&line),
+                if self.is_pasted_text(&line, peers, now) {
+                    self.say(&line);
                 }
             }
             Event::Complete => self.complete(peers),
