@@ -14,6 +14,8 @@ pub enum Aside<'a> {
     Hello(Hello<'a>),
     /// So many are here now, itself included.
     Here(usize),
+    /// Whether members hear each other from now on.
+    Relay(bool),
     /// The operator sent it away, and why.
     Kicked(&'a str),
     /// The hub lets it go, and why.
@@ -47,6 +49,8 @@ pub struct Hello<'a> {
     pub has_stamps: bool,
     /// Members hear each other.
     pub relays: bool,
+    /// The hub is one of several that are one class, which hear each other's members.
+    pub is_of_class: bool,
     /// How many are here, itself included.
     pub here: usize,
 }
@@ -65,7 +69,7 @@ pub struct Returning {
 impl Aside<'_> {
     /// Whether it is the last that is said, and so says why.
     pub fn is_last(&self) -> bool {
-        !matches!(self, Aside::Hello(_) | Aside::Here(_))
+        !matches!(self, Aside::Hello(_) | Aside::Here(_) | Aside::Relay(_))
     }
 }
 
@@ -74,6 +78,7 @@ impl Display for Aside<'_> {
         match self {
             Aside::Hello(hello) => hello.fmt(f),
             Aside::Here(count) => write!(f, r#"{{"type":"here","here":{count}}}"#),
+            Aside::Relay(on) => write!(f, r#"{{"type":"relay","relay":{on}}}"#),
             Aside::Kicked(why) => write!(f, r#"{{"type":"kicked","reason":{}}}"#, Quoted(why)),
             Aside::Ended(why) => write!(f, r#"{{"type":"ended","reason":{}}}"#, Quoted(why)),
             Aside::Over => f.write_str(r#"{"type":"over"}"#),
@@ -98,10 +103,10 @@ impl Display for Hello<'_> {
             write!(f, r#","name":{}"#, Quoted(name))?;
         }
         let (chat, stamps) = (self.is_chat, self.has_stamps);
-        let (relay, here) = (self.relays, self.here);
+        let (relay, rooms, here) = (self.relays, self.is_of_class, self.here);
         write!(
             f,
-            r#","chat":{chat},"stamps":{stamps},"relay":{relay},"here":{here}}}"#
+            r#","chat":{chat},"stamps":{stamps},"relay":{relay},"rooms":{rooms},"here":{here}}}"#
         )
     }
 }
@@ -141,20 +146,26 @@ mod tests {
             is_chat: true,
             has_stamps: false,
             relays: true,
+            is_of_class: false,
             here: 2,
         };
         assert_eq!(
             Aside::Hello(hello).to_string(),
             "{\"type\":\"hello\",\"epoch\":\"e\",\"token\":\"t\",\"at\":7,\"heard\":5,\"resumed\":true,\
              \"missing\":false,\"you\":3,\"name\":\"Jos\u{e9}\",\"chat\":true,\"stamps\":false,\
-             \"relay\":true,\"here\":2}"
+             \"relay\":true,\"rooms\":false,\"here\":2}"
         );
         assert_eq!(Aside::Here(3).to_string(), r#"{"type":"here","here":3}"#);
+        assert_eq!(
+            Aside::Relay(false).to_string(),
+            r#"{"type":"relay","relay":false}"#
+        );
         assert_eq!(
             Aside::Kicked("a \"b\" \\ \n\x1b").to_string(),
             r#"{"type":"kicked","reason":"a \"b\" \\ \u000a\u001b"}"#
         );
         assert!(Aside::Over.is_last());
         assert!(!Aside::Hello(hello).is_last() && !Aside::Here(3).is_last());
+        assert!(!Aside::Relay(true).is_last());
     }
 }

@@ -189,6 +189,17 @@ impl Browser {
         );
     }
 
+    /// Presses keys where the focus is.
+    #[track_caller]
+    pub(crate) fn keys(&self, keys: &str) {
+        let strokes: Vec<Value> = keys
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key})))
+            .collect();
+        let actions = json!({"actions": [{"type": "key", "id": "keys", "actions": strokes}]});
+        self.call("POST", "/actions", &actions);
+    }
+
     /// Clicks it.
     #[track_caller]
     pub(crate) fn click(&self, id: &str) {

@@ -139,6 +139,30 @@ fn it_can_be_read_in_any_light_and_on_a_narrow_phone() {
     }
 }
 
+/// While a name is typed there is one button more.
+#[test]
+fn the_row_of_the_name_fits_a_narrow_phone() {
+    if !has_browser() {
+        return;
+    }
+    let hub = Hub::start(&["--chat"]);
+    for width in [320, 360, 390, 480, 500] {
+        let browser = Browser::start(width, 568, false);
+        browser.open(hub.web);
+        browser.wait_state("open");
+        browser.press("name", "Z");
+        assert_eq!(browser.value("rename.hidden"), false);
+        assert_eq!(browser.value("document.documentElement.scrollWidth"), width);
+        let end = browser.value("rename.getBoundingClientRect().right");
+        assert!(
+            end.as_f64().unwrap() <= f64::from(width),
+            "{end} of {width}"
+        );
+        let field = browser.value("document.getElementById('name').getBoundingClientRect().width");
+        assert!(field.as_f64().unwrap() > 100.0, "{field} of {width}");
+    }
+}
+
 #[test]
 fn whoever_does_not_see_it_hears_what_everything_is() {
     if !has_browser() {

@@ -5,6 +5,8 @@ use std::io::Write;
 use crate::Hub;
 use crate::driver::Browser;
 use crate::driver::ENTER;
+use crate::driver::SHIFT;
+use crate::driver::TAB;
 use crate::has_browser;
 use crate::support::Process;
 use crate::support::Terminal;
@@ -16,6 +18,7 @@ use crate::support::muxnc;
 use crate::support::pause;
 use crate::support::piped;
 use crate::support::web_port;
+use crate::wire::Wire;
 
 #[test]
 fn whoever_opens_the_page_is_a_member() {
@@ -272,8 +275,124 @@ fn who_is_kicked_reads_why_and_may_come_back() {
     browser.click("again");
     browser.wait_state("open");
     assert_eq!(browser.text("you"), "you are [2]");
+    // One reads that, and who reads what one says.
+    browser.wait_log("Something may be missing here. The hub reads what you say, nobody else.");
     browser.press("message", ENTER);
     bob.screen.wait_for("not said yet");
+    browser.expect_clean();
+}
+
+/// What it says of that has to be so, also after the operator changed it.
+#[test]
+fn who_reads_what_one_says_is_told_whenever_it_changes() {
+    if !has_browser() || !installed(&["setsid"]) {
+        return;
+    }
+    let own = ["-l", "--web", "127.0.0.1:0", "--web-origin", "127.0.0.1"];
+    let mut bob = Terminal::muxnc(&own);
+    let wire = Wire::to(web_port(&bob.screen));
+    let browser = Browser::join(wire.port);
+    let (hub_alone, everybody) = (
+        "The hub reads what you say, nobody else.",
+        "Everybody here reads what you say.",
+    );
+    let expect = |sentence: &str, remarks: &[&str]| {
+        browser.wait(&format!("empty.textContent === {sentence:?}"));
+        // What is in the log says it last.
+        let is_last = browser.value("empty.checkVisibility()");
+        assert_eq!(is_last, remarks.is_empty());
+        let expected: Vec<String> = remarks.iter().map(|s| format!("From now on {s}")).collect();
+        browser.wait(&format!("log.children.length === {}", remarks.len()));
+        assert_eq!(browser.lines(), expected);
+    };
+    let (now_alone, now_everybody) = (
+        "the hub reads what you say, nobody else.",
+        "everybody here reads what you say.",
+    );
+    expect(hub_alone, &[]);
+    pause();
+    bob.press("/relay on\r");
+    expect(everybody, &[now_everybody]);
+    // Whoever does not see it hears it.
+    assert_eq!(browser.value("log.getAttribute('aria-live')"), "polite");
+    // What was changed while the connection was gone is told by the hello.
+    wire.cut();
+    browser.wait("document.body.dataset.state !== 'open'");
+    pause();
+    bob.press("/relay off\r");
+    bob.screen.wait_for("participants hear only you now");
+    wire.mend();
+    browser.wait_state("open");
+    expect(hub_alone, &[now_everybody, now_alone]);
+    // And nothing where it is as before.
+    wire.cut();
+    browser.wait("document.body.dataset.state !== 'open'");
+    wire.mend();
+    browser.wait_state("open");
+    expect(hub_alone, &[now_everybody, now_alone]);
+    browser.expect_clean();
+}
+
+/// A chat announces it: once is enough.
+#[test]
+fn a_chat_tells_once_who_reads_what_one_says() {
+    if !has_browser() || !installed(&["setsid"]) {
+        return;
+    }
+    let mut bob = Terminal::muxnc(&["-l", "--chat", "--web", "127.0.0.1:0"]);
+    let browser = Browser::join(web_port(&bob.screen));
+    let told = browser.text("empty");
+    assert_eq!(told, "Everybody here reads what you say.");
+    pause();
+    bob.press("/relay off\r");
+    browser.wait_log("* only host hears you now");
+    let told = browser.text("empty");
+    assert_eq!(told, "The hub reads what you say, nobody else.");
+    assert_eq!(
+        browser.value("document.querySelectorAll('.remark').length"),
+        0
+    );
+    // Whoever comes now is told how it is now.
+    let late = Browser::join(web_port(&bob.screen));
+    assert_eq!(late.text("empty"), told);
+    browser.expect_clean();
+    late.expect_clean();
+}
+
+/// Two clicks or taps in the same field do not choose again: the second one sets the cursor.
+#[test]
+fn whoever_comes_to_the_name_types_another_one() {
+    if !has_browser() {
+        return;
+    }
+    let hub = Hub::start(&["--chat"]);
+    let browser = Browser::join(hub.web);
+    let selected = || {
+        browser.value(
+            "(({selectionStart, selectionEnd, value}) => value.slice(selectionStart, selectionEnd))
+             (document.getElementById('name'))",
+        )
+    };
+    let was = browser.value("document.getElementById('name').value");
+    browser.click("name");
+    assert_eq!(selected(), was);
+    browser.click("name");
+    assert_eq!(selected(), "");
+    browser.press("message", "");
+    browser.click("message");
+    // With the keyboard.
+    browser.press("message", &format!("{SHIFT}{TAB}{TAB}{SHIFT}"));
+    assert_eq!(browser.value("document.activeElement.id"), "name");
+    assert_eq!(selected(), was);
+    browser.click("message");
+    browser.click("name");
+    browser.keys("Zoe");
+    browser.keys(ENTER);
+    browser.wait_log("Zoe");
+    assert_eq!(
+        browser.value("document.getElementById('name').value"),
+        "Zoe"
+    );
     browser.expect_clean();
 }
 
@@ -323,7 +442,6 @@ fn who_does_not_get_in_reads_why() {
 #[test]
 fn enter_says_it_and_the_field_remembers() {
     use crate::driver::DOWN;
-    use crate::driver::SHIFT;
     use crate::driver::UP;
     if !has_browser() {
         return;

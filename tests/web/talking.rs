@@ -15,12 +15,15 @@ use crate::TEXT;
 use crate::Web;
 use crate::support::Pattern;
 use crate::support::Process;
+use crate::support::Terminal;
 use crate::support::connect;
 use crate::support::expect_bytes;
 use crate::support::installed;
 use crate::support::muxnc;
+use crate::support::pause;
 use crate::support::piped;
 use crate::support::stay;
+use crate::support::web_port;
 use crate::upgrade;
 
 #[test]
@@ -60,6 +63,30 @@ fn in_a_broker_everybody_else_hears_a_line() {
     two.expect("from nc 😀\n");
     one.expect("from nc 😀\n");
     hub.process.stdout.wait_for("from nc");
+}
+
+#[test]
+fn that_members_hear_each_other_now_or_no_more_is_told_beside_the_stream() {
+    let mut hub = Terminal::muxnc(&["-l", "--web", "127.0.0.1:0"]);
+    let port = web_port(&hub.screen);
+    let mut web = Web::join(port);
+    let begin = r#""relay":false,"rooms":false,"#;
+    assert!(web.hello.contains(begin), "{}", web.hello);
+    hub.screen.wait_for("(web) joined");
+    for (command, told) in [
+        ("/relay on", r#"{"type":"relay","relay":true}"#),
+        ("/relay off", r#"{"type":"relay","relay":false}"#),
+    ] {
+        pause();
+        hub.press(format!("{command}\r"));
+        assert_eq!(web.frame(), (TEXT, told.into()));
+    }
+    // It stands between what was said before and after, and nobody is told what is so already.
+    pause();
+    hub.press("/relay off\r");
+    pause();
+    hub.press("bye\r");
+    web.expect("bye\n");
 }
 
 #[test]

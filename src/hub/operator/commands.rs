@@ -44,7 +44,7 @@ impl<D: Device> Operator<D> {
             Command::Help => self.tell_commands(),
             Command::Quit => self.state = State::Quit,
             Command::Relay(on) => {
-                peers.room.relay(on, now);
+                peers.relay(on, now);
                 self.answer(match on {
                     true => "participants hear each other now",
                     false if peers.room.is_of_class() => {

@@ -62,6 +62,8 @@ pub(in crate::hub) struct Wire {
     /// How many are here, each time that it was told, and how many bytes of its own were heard.
     pub(in crate::hub) here: RefCell<Vec<usize>>,
     pub(in crate::hub) heard: Cell<u64>,
+    /// What it was told of whether members hear each other.
+    pub(in crate::hub) relays: RefCell<Vec<bool>>,
     /// How it returns, if it does.
     pub(in crate::hub) returning: OnceCell<Returning>,
 }
@@ -303,8 +305,10 @@ impl Beside for Fake {
             Aside::Hello(hello) => {
                 self.0.here.borrow_mut().push(hello.here);
                 self.0.heard.set(hello.heard);
+                self.0.relays.borrow_mut().push(hello.relays);
             }
             Aside::Here(count) => self.0.here.borrow_mut().push(*count),
+            Aside::Relay(on) => self.0.relays.borrow_mut().push(*on),
             _ => {}
         }
     }

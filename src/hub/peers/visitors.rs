@@ -10,7 +10,7 @@
 //! It promises: each has a token that others cannot guess; of those that were lost at most [`MOST`]
 //! are kept, for [`KEPT`], and the room does not wait for them: they have left. Each visitor is
 //! told how many are here when the number is not the one it was told last, and not more often than
-//! [`TOLD_EVERY`].
+//! [`TOLD_EVERY`]; and at once whether members hear each other, when that changes.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -264,10 +264,27 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 is_chat,
                 has_stamps: self.room.has_stamps(),
                 relays: self.room.policy().relay,
+                is_of_class: self.room.is_of_class(),
                 here,
             }));
         }
         visitors.came(key, Known::new(token, here, heard), now);
+    }
+
+    /// Whether members hear each other from now on; visitors are told.
+    pub fn relay(&mut self, on: bool, now: Instant) {
+        let is_news = self.room.policy().relay != on;
+        self.room.relay(on, now);
+        let Some(visitors) = self.visitors.as_ref().filter(|_| is_news) else {
+            return;
+        };
+        let keys: Vec<usize> = visitors.known.keys().copied().collect();
+        for key in keys {
+            if let Some(beside) = (self.conns.get_mut(key)).and_then(|p| p.conn.beside()) {
+                beside.say(&Aside::Relay(on));
+                self.queue_flush(key);
+            }
+        }
     }
 
     /// When to tell how many are here, if that changed a moment ago.

@@ -56,6 +56,7 @@ pub(super) struct Outgoing {
     /// The same, of which only the last is of interest.
     pong: Option<Box<[u8]>>,
     here: Option<usize>,
+    relay: Option<bool>,
 }
 
 impl Outgoing {
@@ -93,9 +94,14 @@ impl Outgoing {
         self.here = Some(count);
     }
 
+    /// Tells whether members hear each other; what was to be told of that before is dropped.
+    pub(super) fn relay(&mut self, on: bool) {
+        self.relay = Some(on);
+    }
+
     /// Says that nothing follows, and why if it is told.
     pub(super) fn close(&mut self, code: Option<u16>) {
-        self.here = None;
+        (self.here, self.relay) = (None, None);
         frame::push_close(code, &mut self.control);
     }
 
@@ -106,7 +112,8 @@ impl Outgoing {
 
     /// Whether something waits that would be written now if it was taken.
     pub(super) fn is_pending(&self) -> bool {
-        let waits = !self.control.is_empty() || self.pong.is_some() || self.here.is_some();
+        let is_latest = self.pong.is_some() || self.here.is_some() || self.relay.is_some();
+        let waits = !self.control.is_empty() || is_latest;
         self.written < self.pending.len() || (waits && !self.is_open())
     }
 
@@ -131,8 +138,10 @@ impl Outgoing {
             if let Some(payload) = self.pong.take() {
                 frame::push(Opcode::Pong, &payload, &mut self.pending);
             }
-            if let Some(count) = self.here.take() {
-                let text = Aside::Here(count).to_string();
+            let relay = self.relay.take().map(Aside::Relay);
+            let here = self.here.take().map(Aside::Here);
+            for aside in [relay, here].into_iter().flatten() {
+                let text = aside.to_string();
                 frame::push(Opcode::Text, text.as_bytes(), &mut self.pending);
             }
             if self.pending.is_empty() {

@@ -459,8 +459,10 @@ impl<S: Stream> Beside for WebSocket<S> {
         if open.has_closed {
             return;
         }
-        if let Aside::Here(count) = aside {
-            return self.outgoing.here(*count);
+        match aside {
+            Aside::Here(count) => return self.outgoing.here(*count),
+            Aside::Relay(on) => return self.outgoing.relay(*on),
+            _ => {}
         }
         if aside.is_last() {
             let code = match aside {

@@ -127,6 +127,21 @@ fn how_many_are_here_is_told_when_it_changes_and_once_in_a_while() {
 }
 
 #[test]
+fn whether_members_hear_each_other_is_told_at_once_when_it_changes() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.expect_visitors([7; 32]);
+    let (ana, _) = visit(&mut peers, now);
+    for on in [false, true, true] {
+        peers.relay(on, now);
+    }
+    let (ben, _) = visit(&mut peers, now);
+    peers.relay(false, now);
+    assert_eq!(ana.relays.take(), [false, true, false]);
+    assert_eq!(ben.relays.take(), [true, false]);
+}
+
+#[test]
 fn who_returns_is_told_how_much_of_what_it_said_was_taken_in() {
     let now = Instant::now();
     let mut peers = peers();

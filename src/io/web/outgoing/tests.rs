@@ -40,6 +40,7 @@ fn control_waits_for_the_end_of_a_frame() {
     outgoing.pong(b"first");
     outgoing.pong(b"second");
     (1..1000).for_each(|count| outgoing.here(count));
+    (1..1000).for_each(|count| outgoing.relay(count % 2 == 0));
     assert!(outgoing.is_open() && !outgoing.is_pending());
     assert!(outgoing.flush(&mut wire).unwrap());
     let rest = [IoSlice::new(b", world and more")];
@@ -49,6 +50,7 @@ fn control_waits_for_the_end_of_a_frame() {
     assert_eq!(said[0], (BINARY, b"hello, world".to_vec()));
     assert_eq!(stream(&wire.output), b"hello, world and more");
     let control: Vec<_> = said.iter().filter(|(first, _)| *first != BINARY).collect();
+    let relay = br#"{"type":"relay","relay":false}"#;
     let here = br#"{"type":"here","here":999}"#;
     let pong = 0x8a;
     assert_eq!(
@@ -56,10 +58,12 @@ fn control_waits_for_the_end_of_a_frame() {
         [
             &(TEXT, b"{}".to_vec()),
             &(pong, b"second".to_vec()),
+            &(TEXT, relay.to_vec()),
             &(TEXT, here.to_vec())
         ]
     );
     outgoing.here(5);
+    outgoing.relay(true);
     outgoing.close(Some(1001));
     wire.output.clear();
     outgoing.flush(&mut wire).unwrap();

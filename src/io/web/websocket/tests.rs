@@ -24,6 +24,7 @@ const HELLO: Hello<'_> = Hello {
     is_chat: false,
     has_stamps: false,
     relays: false,
+    is_of_class: false,
     here: 1,
 };
 
