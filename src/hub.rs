@@ -159,6 +159,9 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         let host = web.bind.host.as_deref();
         let mut site = Site::new(host, &web.origins, acceptor.is_some())?;
         if offered.is_some() {
+        if let Some(port) = listeners.first().and_then(Listener::port) {
+            site.point_others_to(port);
+        }
             announce_pages(&listener, "download");
             site.offer_file();
         } else {

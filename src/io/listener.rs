@@ -155,6 +155,14 @@ impl Listener {
         matches!(&self.socket, Listening::Unix(listener) if matches!(listener.name(), Name::Path(_)))
     }
 
+    /// The port that it listens on, if it has one.
+    pub fn port(&self) -> Option<u16> {
+        match &self.socket {
+            Listening::Tcp(listener) => listener.local_addr().ok().map(|local| local.port()),
+            Listening::Unix(_) => None,
+        }
+    }
+
     /// Addresses that a browser finds the page at: from elsewhere, or if there is no way from there, here.
     pub fn pages(&self) -> Vec<String> {
         let Listening::Tcp(listener) = &self.socket else {

@@ -3,6 +3,7 @@
 use crate::Hub;
 use crate::Web;
 use crate::ask;
+use crate::support::Folder;
 use crate::support::muxnc;
 use crate::support::web_port;
 use crate::upgrade;
@@ -97,6 +98,51 @@ fn refusals_are_answers() {
     // Nobody joined, and everybody may.
     assert!(!hub.process.stderr.text().contains(" joined"));
     assert!(hub.join().hello.contains(r#""you":1,"#));
+}
+
+/// As with nc, from a handout where the port is another's.
+#[test]
+fn who_is_in_the_wrong_place_is_told_where_to_go_and_nothing_that_it_said() {
+    let hub = Hub::start(&[]);
+    let alone = muxnc(&["-v", "-l", "--web", "127.0.0.1:0"]);
+    let alone_web = web_port(&alone.stderr);
+    let file = Folder::new("asking");
+    std::fs::write(file.path("a.txt"), "a file").unwrap();
+    let input = std::fs::File::open(file.path("a.txt")).unwrap();
+    let handing_out = Hub::start_with(input, &["--wait-for", "2"]);
+    for (port, others) in [
+        (hub.web, format!(", nc and muxnc join at port {}", hub.port)),
+        (alone_web, String::new()),
+        (handing_out.web, String::new()),
+    ] {
+        let place = format!("; this port is for browsers (http://127.0.0.1:{port}/){others}\n");
+        for request in [
+            "hello\n",
+            "hello, this is <b>Ana</b>\r\n",
+            "\x16\x03\x01\x02\0\x01\0",
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        ] {
+            let answer = ask(port, request);
+            assert!(
+                answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+                "{answer}"
+            );
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            for field in [
+                &format!("Content-Length: {}", body.len()),
+                "Content-Type: text/plain; charset=utf-8",
+                "Cache-Control: no-store",
+                "X-Content-Type-Options: nosniff",
+                "Connection: close",
+            ] {
+                assert!(head.contains(&format!("\r\n{field}")), "{head}");
+            }
+            assert!(body.ends_with(&place), "{body}");
+            assert_eq!(body.matches('\n').count(), 1, "{body}");
+            assert!(!body.contains("Ana") && !body.contains("hello"), "{body}");
+        }
+    }
 }
 
 #[test]

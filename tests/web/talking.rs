@@ -251,10 +251,12 @@ fn with_ssl_it_is_wss() {
     let mut answer = String::new();
     plain.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    assert!(
-        answer.ends_with("its address begins with https://\n"),
-        "{answer}"
+    let told = format!(
+        "\r\n\r\nthis hub is encrypted; this port is for browsers (https://127.0.0.1:{}/), \
+         muxnc --ssl joins at port {}\n",
+        hub.web, hub.port
     );
+    assert!(answer.ends_with(&told), "{answer}");
 }
 
 #[test]
@@ -266,7 +268,8 @@ fn who_speaks_the_other_protocol_is_no_harm() {
     hub.process.stdout.wait_for("GET / HTTP/1.1");
     let mut nc = muxnc(&["127.0.0.1", &hub.web.to_string()]);
     nc.type_in("hello\n");
-    nc.stdout.wait_for("this is not a request in HTTP/1.1\n");
+    nc.stdout
+        .wait_for("this is not a request in HTTP/1.1; this port is for browsers (");
     hub.process.type_in("still here\n");
     expect_bytes(&mut lost, "still here\n");
 }

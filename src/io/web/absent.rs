@@ -19,6 +19,9 @@ impl Site {
 
     #[allow(missing_docs, reason = "see site.rs, which this stands for")]
     pub fn offer_file(&mut self) {}
+
+    #[allow(missing_docs, reason = "see site.rs, which this stands for")]
+    pub fn point_others_to(&mut self, _: u16) {}
 }
 
 /// Would be a file to download.

@@ -97,10 +97,7 @@ pub(super) fn in_http(refusal: &Refusal) -> answer::Refusal {
             Status::Unavailable
         }
         Refusal::NoTls => {
-            return answer::Refusal::new(
-                Status::BadRequest,
-                "this hub is encrypted: its address begins with https://",
-            );
+            return answer::Refusal::new(Status::BadRequest, "this hub is encrypted");
         }
         Refusal::NoUpgrade => Status::UpgradeRequired,
     };

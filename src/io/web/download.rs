@@ -28,7 +28,6 @@ use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
 use crate::engine::web::fetch;
 use crate::engine::web::fetch::Wanted;
-use crate::io::clock;
 use crate::io::stream::Beside;
 use crate::io::stream::Fetching;
 use crate::io::stream::Handed;
@@ -96,8 +95,8 @@ impl<S: Stream> Download<S> {
                 Handshake::Fetches
             }
             Asked::Refused(refusal) => {
-                self.outgoing
-                    .answer(&refusal.answer(clock::date()), witness);
+                let answer = self.site.refuse(&refusal, self.local);
+                self.outgoing.answer(&answer, witness);
                 self.state = State::Answered(refusal.into_news());
                 self.go_on_answering()
             }
@@ -207,7 +206,7 @@ impl<S: Stream + AsFd> Stream for Download<S> {
     }
 
     fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
-        let answer = in_http(refusal).answer(clock::date());
+        let answer = self.site.refuse(&in_http(refusal), self.local);
         self.outgoing.answer(&answer, witness);
         self.state = State::Answered(None);
         self.outgoing.flush(&mut self.under).map(drop)

@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 
+use crate::engine::web::answer::Refusal;
+use crate::engine::web::answer::Status;
 use crate::engine::web::origin::Origins;
 use crate::engine::web::page::Page;
 use crate::engine::web::qr;
+use crate::io::clock;
 use crate::io::error::Error;
 
 /// What a browser loads first.
@@ -18,6 +21,8 @@ pub struct Site {
     names: Vec<String>,
     allowed: Vec<String>,
     is_secure: bool,
+    /// The port at which others than browsers join, if there is one.
+    port_of_others: Option<u16>,
 }
 
 /// What there is for a browser.
@@ -48,6 +53,7 @@ impl Site {
             names,
             allowed: allowed.to_vec(),
             is_secure,
+            port_of_others: None,
         })
     }
 
@@ -56,9 +62,36 @@ impl Site {
         self.serves = Serves::File;
     }
 
+    /// Others than browsers join at that port.
+    pub fn point_others_to(&mut self, port: u16) {
+        self.port_of_others = Some(port);
+    }
+
     /// What there is.
     pub fn serves(&self) -> Serves {
         self.serves
+    }
+
+    /// The answer to a client that is refused and connected to `local`. Whoever sent no request as it has to
+    /// be may have come to the wrong place, and is told what is here, in the same words whatever that was.
+    pub(super) fn refuse(&self, refusal: &Refusal, local: SocketAddr) -> Vec<u8> {
+        let now = clock::date();
+        if refusal.status != Status::BadRequest {
+            return refusal.answer(now);
+        }
+        let scheme = if self.is_secure { "https" } else { "http" };
+        // An address as in a URL has no scope.
+        let page = SocketAddr::new(local.ip().to_canonical(), local.port());
+        // A port at which a file is handed out is closed when that begins.
+        let port = self.port_of_others.filter(|_| self.serves == Serves::Room);
+        let others = match (port, self.is_secure) {
+            (None, _) => String::new(),
+            (Some(port), false) => format!(", nc and muxnc join at port {port}"),
+            (Some(port), true) => format!(", muxnc --ssl joins at port {port}"),
+        };
+        let why = &refusal.why;
+        let told = format!("{why}; this port is for browsers ({scheme}://{page}/){others}");
+        Refusal::new(Status::BadRequest, told).answer(now)
     }
 
     /// The names by which a client that connected to `local` may call it.

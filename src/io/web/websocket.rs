@@ -157,7 +157,7 @@ impl<S: Stream> WebSocket<S> {
                 Handshake::Asks
             }
             Asked::Refused(refusal) => {
-                let answer = refusal.answer(clock::date());
+                let answer = self.site.refuse(&refusal, self.local);
                 self.answer(&answer, refusal.into_news(), witness);
                 self.go_on_answering()
             }
@@ -406,7 +406,7 @@ impl<S: Stream> Stream for WebSocket<S> {
     }
 
     fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
-        let answer = in_http(refusal).answer(clock::date());
+        let answer = self.site.refuse(&in_http(refusal), self.local);
         self.answer(&answer, None, witness);
         self.outgoing.flush(&mut self.under).map(drop)
     }
