@@ -31,6 +31,7 @@ mod transfer;
 
 use std::io;
 use std::io::ErrorKind;
+use std::io::IsTerminal;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -158,15 +159,15 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         note_place(&told, true);
         let host = web.bind.host.as_deref();
         let mut site = Site::new(host, &web.origins, acceptor.is_some())?;
-        if offered.is_some() {
         if let Some(port) = listeners.first().and_then(Listener::port) {
             site.point_others_to(port);
         }
-            announce_pages(&listener, "download");
+        if offered.is_some() {
+            announce_pages(&listener, "download", false);
             site.offer_file();
         } else {
             visits = Some(Visits {
-                page: announce_pages(&listener, "join"),
+                page: announce_pages(&listener, "join", takes_commands(&config)),
                 secret: random::bytes().map_err(|e| Error::system("read /dev/urandom", &e))?,
             });
         }
@@ -254,28 +255,40 @@ fn offered(config: &HubConfig) -> Option<Offered> {
 }
 
 /// Says what to open with a browser to join, or to download: where, and for a camera in a code, if that leaves
-/// half of the terminal. Returns the address in the code.
-fn announce_pages(listener: &Listener, purpose: &str) -> Option<String> {
+/// half of the terminal; where the operator may type commands, how it is shown otherwise. Returns the
+/// address in the code.
+fn announce_pages(listener: &Listener, purpose: &str, takes_commands: bool) -> Option<String> {
     let pages = listener.pages();
-    for page in &pages {
-        log::info!(target: NOTICE, "to {purpose}: {}", whole(page));
+    let page = pages.first()?;
+    let code = Terminal::size_of_stderr().zip(invitation(page));
+    let (code, left_out) = match code {
+        Some((size, code)) if leaves_half(&code, size) => (code, false),
+        code => (Vec::new(), code.is_some()),
+    };
+    for (number, page) in pages.iter().enumerate() {
+        let hint = match left_out && takes_commands && number == 0 {
+            true => " (/qr shows it for a camera)",
+            false => "",
+        };
+        log::info!(target: NOTICE, "to {purpose}: {}{hint}", whole(page));
     }
-    let page = pages.into_iter().next()?;
-    if let Some(code) = invitation(&page).filter(|code| leaves_half(code)) {
-        for row in code {
-            log::info!(target: NOTICE, "{row}");
-        }
+    for row in code {
+        log::info!(target: NOTICE, "{row}");
     }
-    Some(page)
+    pages.into_iter().next()
 }
 
-/// Whether rows take half of the terminal on stderr at most.
-fn leaves_half(code: &[String]) -> bool {
+/// Whether rows take half of a terminal of so many columns and rows at most.
+fn leaves_half(code: &[String], (columns, rows): (u16, u16)) -> bool {
     let told = "muxnc: ".len();
-    Terminal::size_of_stderr().is_some_and(|(columns, rows)| {
-        let fits = |row: &String| told + row.chars().count() <= usize::from(columns);
-        code.len() * 2 <= usize::from(rows) && code.iter().all(fits)
-    })
+    let fits = |row: &String| told + row.chars().count() <= usize::from(columns);
+    code.len() * 2 <= usize::from(rows) && code.iter().all(fits)
+}
+
+/// Whether somebody at the terminal may type commands.
+fn takes_commands(config: &HubConfig) -> bool {
+    let reads = config.settings.traffic != Traffic::ReceiveOnly;
+    config.commands && reads && io::stdin().is_terminal()
 }
 
 /// The files and sockets that are opened before the first turn.

@@ -17,6 +17,8 @@ use crate::support::expect_bytes;
 use crate::support::listening_port;
 use crate::support::pty;
 use crate::support::wait_at_rest;
+#[cfg(feature = "web")]
+use crate::support::web_port;
 use crate::support::without_marks;
 
 #[test]
@@ -107,6 +109,60 @@ fn whatever_the_operator_is_told_fits_the_terminal() {
         ] {
             assert!(all.contains(whole), "{whole:?} in {rows:#?}");
         }
+    }
+}
+
+/// The code of a page's address is shown where it leaves half of the terminal; else that it can be, to whoever
+/// can type a command.
+#[cfg(feature = "web")]
+#[test]
+fn where_there_is_no_room_for_the_code_of_a_page_the_way_to_it_is_told() {
+    const HINT: &str = " (/qr shows it for a camera)";
+    for (size, input, option, (is_shown, is_told)) in [
+        ("rows 24 cols 80", "", "-v", (false, true)),
+        ("rows 40 cols 80", "", "-v", (true, false)),
+        ("rows 24 cols 80", "", "--no-commands", (false, false)),
+        ("rows 24 cols 80", "", "--recv-only", (false, false)),
+        ("rows 24 cols 80", "</dev/null", "-k", (false, false)),
+    ] {
+        let run = format!("stty {size}; exec \"$@\" {input}");
+        let hub = [
+            "sh",
+            "-c",
+            &run,
+            "sh",
+            MUXNC,
+            "-l",
+            "--web",
+            "127.0.0.1:0",
+            option,
+        ];
+        let seat = Seat::start("xterm", Stream::Terminal, &hub);
+        let port = web_port(&seat.screen);
+        // What is told of a newcomer follows.
+        let upgrade = format!(
+            "GET /socket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        let mut web = connect(port);
+        web.write_all(upgrade.as_bytes()).unwrap();
+        seat.wait_for("joined");
+        let told = without_marks(&seat.screen.text());
+        assert!(
+            told.contains(&format!("to join: http://127.0.0.1:{port}/")),
+            "{told}"
+        );
+        assert_eq!(
+            told.contains('\u{2588}'),
+            is_shown,
+            "{size} {input} {option}: {told}"
+        );
+        assert_eq!(
+            told.contains(HINT),
+            is_told,
+            "{size} {input} {option}: {told}"
+        );
     }
 }
 
