@@ -14,7 +14,8 @@
 //! It promises:
 //! - Every row that the program begins has a label, a notice or what was typed at its beginning, in
 //!   bold where the terminal can do that, colours or not; nothing that a stranger says is ever bold. A
-//!   line that was interrupted goes on behind its label and `...`.
+//!   line that was interrupted goes on behind its label and `...`. No line that was typed stays behind
+//!   a label.
 //! - The row of the line being typed is one row whatever widths the terminal believes in: it is drawn
 //!   with automatic wrapping (DECAWM) off, which is on again at the end of the same piece of output.
 //!   What others say is wrapped by the terminal, so that what is copied from it is whole.
@@ -292,18 +293,18 @@ impl Rows {
         }
     }
 
-    /// A line was typed and ended: it stays, after the others' unfinished line if there is one. What
-    /// that goes on with is a line of its own.
+    /// A line was typed and ended: it stays, below others' unfinished line that has a label. After one
+    /// that has none (`login: `) it stays in the same row, and what that goes on with is a line of its own.
     pub fn typed(&mut self, line: &str) {
-        let open = self.open.take();
+        let has_label = |open: &Open| !open.label.is_empty() && !open.text.is_empty();
+        if self.open.as_ref().is_some_and(has_label) {
+            // Behind it what was typed here would seem to be the other's.
+            self.lay();
+        }
         self.begin();
-        if let Some(mut open) = open {
-            self.out.extend(&open.label);
+        if let Some(open) = self.open.as_mut().filter(|open| open.label.is_empty()) {
             self.out.append(&mut open.text);
-            self.open = Some(Open {
-                begun: false,
-                ..open
-            });
+            open.begun = false;
         }
         let mut shown = String::new();
         let mut letters = Letters::default();
@@ -358,7 +359,7 @@ impl Rows {
         }
         let mut label = Vec::new();
         let mut text = &[][..];
-        if let Some(open) = &self.open {
+        if let Some(open) = self.open.as_ref().filter(|open| !open.text.is_empty()) {
             label.extend(&open.label);
             if open.begun {
                 label.extend(marked(INTERRUPTED, self.has_bold).as_bytes());

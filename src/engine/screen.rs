@@ -136,9 +136,16 @@ impl Screen {
         }
     }
 
-    /// A speaker will not go on with a line that it began: on a stream another one does not, either.
+    /// A speaker will not go on with a line that it began: at a terminal its row ends, and on a stream
+    /// another one does not go on with it, either.
     pub fn abandon(&mut self, speaker: u32) {
-        self.abandoned |= self.midline && self.speaker == Some(speaker);
+        if !self.midline || self.speaker != Some(speaker) || self.closed {
+            return;
+        }
+        match self.surface.is_stream() {
+            true => self.abandoned = true,
+            false => self.end_row(speaker),
+        }
     }
 
     /// From now on another speaker has this number, and begins a line.
@@ -224,15 +231,10 @@ impl Screen {
     }
 
     fn show_lines(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
-        let mut text = std::mem::take(&mut self.text);
         if self.midline && self.speaker != Some(speaker) {
-            self.escaper.finish(&mut text);
-            text.push('\n');
-            let before = self.speaker.unwrap_or(speaker);
-            self.queue.push_of(before, text.as_bytes());
-            self.midline = false;
-            text.clear();
+            self.end_row(self.speaker.unwrap_or(speaker));
         }
+        let mut text = std::mem::take(&mut self.text);
         self.speaker = Some(speaker);
         let shown = if self.surface == Surface::Terminal {
             self.escaper.escape(bytes, &mut text);
@@ -252,6 +254,18 @@ impl Screen {
             // yet.
             self.begin_line(speaker, label);
         }
+        text.clear();
+        self.text = text;
+    }
+
+    /// Ends the row of a speaker who did not.
+    fn end_row(&mut self, speaker: u32) {
+        let mut text = std::mem::take(&mut self.text);
+        self.escaper.finish(&mut text);
+        text.push('\n');
+        self.queue.push_of(speaker, text.as_bytes());
+        self.budget.hold(self.queue.held());
+        self.midline = false;
         text.clear();
         self.text = text;
     }

@@ -4,6 +4,7 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
+use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -39,6 +40,33 @@ fn lines_typed_before_anybody_is_there_reach_the_first_to_join() {
     seat.press("day\r");
     expect_bytes(&mut peer, "today\n");
     expect_bytes(&mut late, "today\n");
+}
+
+/// Where a participant ended its side in the middle of a line, its row ends, and what the operator says is
+/// the operator's.
+#[test]
+fn nothing_that_the_operator_says_stands_behind_a_label() {
+    for args in [&[][..], &["--label", "always"]] {
+        let (mut seat, port) = Seat::hub(args);
+        let mut ana = seat.join(port);
+        let mut bo = seat.join(port);
+        ana.write_all(b"my answer is 42").unwrap();
+        ana.shutdown(Shutdown::Write).unwrap();
+        let answer = "[1] my answer is 42";
+        seat.expect(&[answer, ""], 0);
+        seat.press("Good, thanks\rNext");
+        expect_bytes(&mut bo, "Good, thanks\n");
+        seat.expect(&[answer, "Good, thanks", "Next"], 4);
+    }
+    // And where it may go on.
+    let (mut seat, port) = Seat::hub(&["--label", "always"]);
+    let mut ana = seat.join(port);
+    ana.write_all(b"my answer").unwrap();
+    seat.expect(&["[1] my answer"], 13);
+    seat.press("Good\rNext");
+    seat.expect(&["[1] my answer", "Good", "Next"], 4);
+    ana.write_all(b" is 42\n").unwrap();
+    seat.expect(&["[1] my answer", "Good", "[1] ...  is 42", "Next"], 4);
 }
 
 #[test]

@@ -238,6 +238,23 @@ fn what_was_typed_ends_the_line_before_it() {
 }
 
 #[test]
+fn no_line_that_was_typed_stays_behind_a_label() {
+    let mut rows = Rows::new(false, false);
+    rows.set_editing(true);
+    rows.show(&framed(&[("[2] ", "my answer")]));
+    rows.draw(&typing("Good"), 80);
+    assert!(written(&mut rows).contains("\r[2] my answerGood\x1b[K"));
+    rows.typed("Good");
+    assert_eq!(written(&mut rows), "\r\x1b[K\x1b[J[2] my answer\nGood\n");
+    rows.draw(&typing("More"), 80);
+    assert!(written(&mut rows).contains("\rMore\x1b[K"));
+    rows.typed("More");
+    assert!(written(&mut rows).ends_with("\r\x1b[K\x1b[JMore\n"));
+    rows.show(b" is 42\n");
+    assert_eq!(written(&mut rows), "[2] ...  is 42\n");
+}
+
+#[test]
 fn what_may_be_there_after_a_stop_is_erased_before_anything_is_shown() {
     let mut rows = Rows::new(true, false);
     rows.set_editing(true);
@@ -486,6 +503,8 @@ proptest! {
             for (number, row) in screen.iter().enumerate() {
                 let is_typed = row.contains([TYPED, '\u{ff54}']);
                 prop_assert!(!is_typed || number == at, "{at}: {screen:#?}");
+                let is_glued = row.contains("typed") && row.contains('[');
+                prop_assert!(!is_glued, "behind a label: {screen:#?}");
             }
         }
         if edits {

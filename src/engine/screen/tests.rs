@@ -68,6 +68,17 @@ fn on_a_terminal_nobody_continues_anothers_line() {
 }
 
 #[test]
+fn on_a_terminal_a_row_ends_with_its_speaker() {
+    let mut screen = Screen::new(Surface::Terminal, Overflow::Backpressure);
+    screen.show(1, "[1] ", b"42 \xe2");
+    screen.abandon(2);
+    screen.abandon(1);
+    screen.abandon(1);
+    assert!(!screen.is_midline());
+    assert_eq!(drain_rows(&mut screen), "[1] 42 \u{fffd}\n");
+}
+
+#[test]
 fn every_line_has_its_label_and_none_can_be_forged() {
     let mut screen = Screen::new(Surface::Terminal, Overflow::Backpressure);
     screen.show(1, "[1] ", b"one\ntwo\n\r[2] forged\n");
