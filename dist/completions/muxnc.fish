@@ -4,18 +4,18 @@ complete-fish\t''
 complete-powershell\t''
 complete-zsh\t''"
 complete -c muxnc -l name -d 'What you are called in a --chat' -r -f
-complete -c muxnc -l welcome -d 'In a --chat, the first line that whoever joins reads, behind *' -r -f
-complete -c muxnc -l history -d 'Give whoever joins the last LINES lines first' -r -f
+complete -c muxnc -l welcome -d 'In a --chat, the first line that each newcomer reads, behind *' -r -f
+complete -c muxnc -l history -d 'Give each newcomer the last LINES lines first' -r -f
 complete -c muxnc -l wait-for -d 'Read nothing of stdin before N peers are here' -r -f
 complete -c muxnc -l slow-peer -d 'What to do about a peer that does not keep up' -r -f -a "wait\t'Wait for it: nothing is lost (but see --stall-timeout)'
 disconnect\t'Cut it off: for live streams'"
-complete -c muxnc -l stall-timeout -d 'Cut off who holds the others up this long and takes nothing' -r -f
+complete -c muxnc -l stall-timeout -d 'Cut off a participant that holds the others up this long and takes nothing' -r -f
 complete -c muxnc -l rate -d 'Read so many bytes in a second from each peer at most, as 500, 10k or 2M [default: no limit]' -r -f
 complete -c muxnc -l web -d 'Let browsers join as well, at http://ADDRESS:PORT/' -r -f
 complete -c muxnc -l web-origin -d 'With --web, another name that the page may be opened by, as that of a proxy' -r -f
 complete -c muxnc -l bus -d 'Be one class with the other hubs that have this URL: nats://HOST[:PORT]/CLASS' -r -f
 complete -c muxnc -l bus-name -d 'What this hub is called on the --bus [default: the name of this machine]' -r -f
-complete -c muxnc -l bus-buffer -d 'So much is kept for the --bus while it is away, as 500k or 64M [default: 64M]' -r -f
+complete -c muxnc -l bus-buffer -d 'Keep lines of so many bytes for the --bus while it is away, as 500k or 64M [default: 64M]' -r -f
 complete -c muxnc -l bus-trustfile -d 'Believe the certificates in this PEM file, instead of the system\'s, of a tls:// server' -r -F
 complete -c muxnc -l allow -d 'Let in only HOSTS: 192.0.2.7,198.51.100.0/24,2001:db8::/32,example.org' -r -f
 complete -c muxnc -l allowfile -d 'Let in only the hosts in FILE: any number in a line; # begins a comment' -r -F
@@ -60,7 +60,7 @@ complete -c muxnc -l help -d 'Say everything'
 complete -c muxnc -s V -d 'Say which version this is'
 complete -c muxnc -l version -d 'The same, with the commit it was built from and its features'
 complete -c muxnc -s l -l listen -d 'Listen: be the hub, and serve everybody who connects'
-complete -c muxnc -s k -l keep-open -d 'Serve on after the end of stdin, and end nobody\'s stream'
+complete -c muxnc -s k -l keep-open -d 'Serve on after the end of stdin, and do not end the peers\' streams'
 complete -c muxnc -l once -d 'Serve one peer and end with it, as nc -l does'
 complete -c muxnc -l broker -d 'Pass each peer\'s lines on to all the others'
 complete -c muxnc -l chat -d 'Be a chat: --broker, and who said it before every line'

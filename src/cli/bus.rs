@@ -37,15 +37,15 @@ pub(super) struct BusArgs {
     #[arg(long, value_name = "NAME", requires = "bus")]
     bus_name: Option<String>,
 
-    /// So much is kept for the --bus while it is away, as 500k or 64M [default: 64M]
+    /// Keep lines of so many bytes for the --bus while it is away, as 500k or 64M [default: 64M]
     ///
-    /// Of more the oldest lines are dropped, and every hub is told how many of whom.
+    /// When more wait, the oldest lines are dropped, and every hub is told how many lines of whom are missing.
     #[arg(long, value_name = "SIZE", requires = "bus", value_parser = size)]
     bus_buffer: Option<usize>,
 
     /// Lose lines on the --bus rather than keep them there
     ///
-    /// As with a server without -js, which is told: what is lost is counted.
+    /// What is lost is counted and told, as with a server without -js.
     #[arg(long, requires = "bus")]
     bus_at_most_once: bool,
 

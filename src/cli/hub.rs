@@ -26,7 +26,7 @@ pub(super) struct HubArgs {
     #[arg(short, long)]
     pub(super) listen: bool,
 
-    /// Serve on after the end of stdin, and end nobody's stream
+    /// Serve on after the end of stdin, and do not end the peers' streams
     ///
     /// To serve one after the other, or many at once, as in nc and ncat, needs no option.
     #[arg(short, long)]
@@ -47,8 +47,8 @@ pub(super) struct HubArgs {
 
     /// Be a chat: --broker, and who said it before every line
     ///
-    /// Whoever comes, goes or takes a name is announced. Participants are user1, user2 and so on
-    /// until they say /nick NAME (or you /name N NAME), and nobody can look like somebody else.
+    /// Comings, goings and new names are announced. Participants are user1, user2 and so on
+    /// until they say /nick NAME (or you /name N NAME), and no name can look like another.
     /// They have /msg NAME TEXT, /me TEXT, /names and /help, too.
     /// What is said is text: control characters and the like are shown, as ^[.
     #[arg(
@@ -67,7 +67,7 @@ pub(super) struct HubArgs {
     )]
     pub(super) name: String,
 
-    /// In a --chat, the first line that whoever joins reads, behind *
+    /// In a --chat, the first line that each newcomer reads, behind *
     ///
     /// Say in it what can be asked for: /help, /names, /nick NAME, /msg NAME TEXT, /me TEXT.
     #[arg(
@@ -91,7 +91,7 @@ pub(super) struct HubArgs {
     #[arg(long, conflicts_with = "once")]
     pub(super) time: bool,
 
-    /// Give whoever joins the last LINES lines first
+    /// Give each newcomer the last LINES lines first
     ///
     /// Of what everybody was sent: yours, and with --broker or --chat the others' too. Whole lines,
     /// 192 KiB of them at most.
@@ -122,7 +122,7 @@ pub(super) struct HubArgs {
     #[arg(long, value_name = "POLICY", default_value = "wait")]
     pub(super) slow_peer: SlowPeerArg,
 
-    /// Cut off who holds the others up this long and takes nothing
+    /// Cut off a participant that holds the others up this long and takes nothing
     ///
     /// What is typed or relayed waits this long for a member that takes something, but less than most
     /// of the others do; a file or a pipe waits for it to its end. What a program reads becomes known in
@@ -138,7 +138,7 @@ pub(super) struct HubArgs {
 
     /// Read so many bytes in a second from each peer at most, as 500, 10k or 2M [default: no limit]
     ///
-    /// Whoever sends more waits, and loses nothing; the bytes of one second may be saved up.
+    /// A peer that sends more waits, and loses nothing; the bytes of one second may be saved up.
     #[arg(
         long,
         value_name = "BYTES",

@@ -25,7 +25,7 @@ pub(super) struct TimeArgs {
 
     /// End a connection over which nothing went for this long
     ///
-    /// A hub disconnects whoever that is, and serves on. That is ncat's -i; nc's is --delay here.
+    /// A hub disconnects that peer, and serves on. That is ncat's -i; nc's is --delay here.
     #[arg(short, long, value_name = "TIME", allow_negative_numbers = true, value_parser = positive_duration)]
     pub(super) idle_timeout: Option<Duration>,
 

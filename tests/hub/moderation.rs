@@ -174,7 +174,10 @@ fn what_is_answered_about_who_is_let_in_is_so() {
             String::from_utf8_lossy(shown)[before..].contains(answer)
         });
     };
-    say("/lock", "nobody else is let in now but whom /allow names");
+    say(
+        "/lock",
+        "nobody else is let in now, except addresses that you /allow",
+    );
     say(
         "/allow 127.0.0.7,127.0.0.8",
         "127.0.0.8 is let in; it is locked for all others",

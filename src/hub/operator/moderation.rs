@@ -96,7 +96,7 @@ impl<D: Device> Operator<D> {
         if on {
             admission.lock();
             return self.answer(
-                "nobody else is let in now but whom /allow names from now on; who is here stays",
+                "nobody else is let in now, except addresses that you /allow from now on; who is here stays",
             );
         }
         admission.unlock();
