@@ -371,7 +371,9 @@ pub fn begins_command(beginning: &str) -> bool {
 /// Whether a slip stands before `ms` at the end of such a beginning, and the rest of `msg` makes it a line that is not
 /// said: whoever is used to let Tab write that writes no more of it.
 pub fn is_slip_before_message(beginning: &str) -> bool {
-    let before = beginning.strip_suffix("ms");
+    let before = ["ms", "MS"]
+        .iter()
+        .find_map(|ms| beginning.strip_suffix(ms));
     before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
         && is_explained_with_text(&format!("{beginning}g"))
 }

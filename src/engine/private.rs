@@ -39,6 +39,12 @@ const ON_OTHER_LAYOUTS: [&str; 10] = [
     "ㅡㄶ",
 ];
 
+/// The key that completes a command, where it wrote itself.
+const TAB: char = '\t';
+
+/// So many of them are looked at.
+const TABS: usize = 8;
+
 /// Characters of what stands behind a slash that are looked at.
 const LOOKED_AT: usize = 256;
 
@@ -67,7 +73,8 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 /// the key of the slash; or with `msg`, the slash among or behind its letters, and a text. Behind a sign `msg` may be
 /// what its keys write on another layout. The number may stand in brackets or behind a sign, and
 /// the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter. Behind
-/// `//` it is what would be said that counts: the key of the slash may have bounced.
+/// `//` it is what would be said that counts: the key of the slash may have bounced. A Tab may stand for the rest of
+/// `msg`: behind a slash that key writes it.
 pub fn is_private(line: &str) -> bool {
     let said = match line.starts_with("//") {
         true => &line[1..],
@@ -78,6 +85,8 @@ pub fn is_private(line: &str) -> bool {
 
 /// Whether a line may be private that has a letter or a digit before `rest`, and goes on.
 pub(super) fn may_be_private(rest: &str) -> bool {
+    // Tab may stand for the rest of it.
+    let rest = rest.split(TAB).next().unwrap_or(rest);
     let looks: String = plain(rest).take(PRIVATE.len()).collect();
     PRIVATE.starts_with(&looks)
         || rest.starts_with(|letter| is_slash(letter) || is_backslash(letter))
@@ -90,7 +99,7 @@ pub(super) fn may_be_private(rest: &str) -> bool {
 /// slash with no blank before it, be it at the beginning or behind what ends a line to some (CR, vertical tab, form
 /// feed, U+0085, U+2028, U+2029).
 pub(super) fn looks_private(line: &str) -> bool {
-    if is_like_message(line) {
+    if is_like_message(line) || (line.contains(TAB) && is_completed_message(line)) {
         return true;
     }
     let may_break = |letter| BREAKS.contains(&letter) || letter == '^' || letter == '<';
@@ -104,6 +113,24 @@ pub(super) fn looks_private(line: &str) -> bool {
             .flat_map(|part| part.split("<U+2028>"))
             .flat_map(|part| part.split("<U+2029>"))
             .any(is_like_message)
+}
+
+/// Whether it would be one if a Tab in it had written the rest of `msg`, as it does behind a slash, or nothing.
+fn is_completed_message(line: &str) -> bool {
+    let keyboards = || ON_OTHER_LAYOUTS.iter().chain([&PRIVATE]);
+    line.match_indices(TAB).take(TABS).any(|(at, _)| {
+        let before: String = line[..at].chars().filter(|&letter| letter != TAB).collect();
+        let after = line[at..].trim_start_matches(TAB);
+        let looks = before.to_lowercase();
+        let is_completed = |keys: &&str| {
+            let mut cuts = keys.char_indices().skip(1);
+            cuts.any(|(cut, _)| {
+                let (begun, rest) = keys.split_at(cut);
+                looks.ends_with(begun) && is_like_message(&format!("{before}{rest} {after}"))
+            })
+        };
+        is_like_message(&format!("{before}{after}")) || keyboards().any(is_completed)
+    })
 }
 
 /// The same of a whole line.
@@ -284,6 +311,7 @@ pub(super) fn first_word(text: &str) -> (&str, &str) {
 mod tests {
     use super::*;
     use crate::engine::command::Typed;
+    use crate::engine::command::may_become_command;
     use crate::engine::command::understand;
     use crate::engine::lookalike::skip_unseen;
 
@@ -451,6 +479,45 @@ mod tests {
             }
             private(format!("/msg{c} 3 psst"));
             private(format!("/msg 3{c} psst"));
+        }
+    }
+
+    /// Whoever is used to let Tab write the rest of `/msg` does so behind a slip, too.
+    #[test]
+    fn a_tab_makes_no_private_line_public() {
+        for slip in [
+            "7", "q", "é", ".", "-", "//", "half/", "ok./", "5./", "now 5./", "/wh/",
+        ] {
+            for (begun, rest) in [
+                ("", "msg "),
+                ("m", "sg "),
+                ("ms", ""),
+                ("ms", "g "),
+                ("msg", ""),
+            ] {
+                for tab in ["\t", "\t\t"] {
+                    let line = format!("{slip}{begun}{tab}{rest}Ana psst");
+                    assert!(is_private(&line), "{line:?}");
+                    let loud = line.to_uppercase();
+                    assert!(is_private(&loud), "{loud:?}");
+                    let is_judged = may_become_command(&line) || slip.len() > 1;
+                    assert!(is_judged, "{line:?}");
+                }
+            }
+        }
+        for line in [".ьы\tАна psst", "-мс\tАна psst", ".m\tsg\tAna psst"] {
+            assert!(is_private(line), "{line:?}");
+        }
+        for line in [
+            "\tindented",
+            "7\tapples are red",
+            "name\tvalue and more",
+            "forms\t3 of them",
+            "a\tb\tc d",
+            "\tmsg 3 people",
+            "m\ts\tvelocity is this",
+        ] {
+            assert!(!is_private(line), "{line:?}");
         }
     }
 

@@ -528,6 +528,9 @@ fn tab_completes_half_a_message_behind_a_slip() {
         (".ms", "muxnc: .msg was not sent: "),
         ("//ms", "muxnc: //msg was not sent: "),
         ("half/ms", "muxnc: half/msg was not sent: "),
+        (".MS", "muxnc: .MSg was not sent: "),
+        ("7ms", "muxnc: 7ms was not sent: "),
+        (".m", "muxnc: .m was not sent: "),
     ] {
         seat.press(format!("{half}\t1 secret\r"));
         seat.wait_for(told);

@@ -241,7 +241,7 @@ impl<D: Device> Operator<D> {
             None => COMMANDS
                 .iter()
                 .map(|(name, ..)| format!("/{name}"))
-                .filter(|command| command.starts_with(&before))
+                .filter(|command| command.starts_with(&before.to_lowercase()))
                 .collect(),
             Some(("/relay", word)) => ["on", "off"]
                 .into_iter()
