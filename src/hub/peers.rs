@@ -402,6 +402,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let idle = idle.and_then(Idle::deadline);
         let deadlines = [
             self.room.deadline(),
+            self.room.next_look(),
             release,
             self.checkup,
             self.looks.at(),

@@ -83,6 +83,8 @@ pub(super) struct Backpressure {
     pub(super) since: Instant,
     /// When to look again for members that make no progress.
     check: Instant,
+    /// When to look again which of them take something that they were handed before.
+    look: Instant,
     /// The bytes that were kept for the slowest member when the hold began, or the high-water mark
     /// if that is more: the reserve begins there.
     base: u64,
@@ -329,6 +331,7 @@ impl Room {
             self.backpressure = Some(Backpressure {
                 since: now,
                 check: now + self.policy.stall_timeout,
+                look: now + self.policy.stall_timeout / LOOKS,
                 base: self.journal.retained().max(HIGH_WATER),
                 blame: Blame::default(),
             });
@@ -361,5 +364,23 @@ impl Room {
         }
         // Slow ones that do move come due one after the other: not a scan for each of them.
         held.check = next.max(now + timeout / LOOKS);
+    }
+
+    /// When [`Room::laggards`] is to be asked next.
+    pub fn next_look(&self) -> Option<Instant> {
+        self.backpressure.as_ref().map(|held| held.look)
+    }
+
+    /// The members that the room waits for, if it is time to look whether they take some of what they
+    /// were handed before: then they have [progressed](Room::progressed), and are stalled only a stall
+    /// timeout after that.
+    pub fn laggards(&mut self, now: Instant) -> Vec<usize> {
+        let Some(held) = self.backpressure.as_mut().filter(|held| held.look <= now) else {
+            return Vec::new();
+        };
+        held.look = now + self.policy.stall_timeout / LOOKS;
+        let members = self.members.iter();
+        let lags = members.filter(|(_, m)| self.journal.kept_for(&m.cursor) >= LOW_WATER);
+        lags.map(|(key, _)| key).collect()
     }
 }

@@ -19,6 +19,7 @@ use super::Peer;
 use super::Peers;
 use super::Stage;
 use super::explaining::label;
+use super::peer::Ledger;
 use super::shortfall::Receiver;
 use super::shortfall::Settled;
 use super::shortfall::Unsaid;
@@ -274,6 +275,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Lets all members go whose time is over.
     pub fn find_overdue(&mut self, now: Instant) {
+        for key in self.room.laggards(now) {
+            if self.took_much(key) {
+                self.room.progressed(key, now);
+            }
+        }
         let mut overdue = std::mem::take(&mut self.overdue);
         self.room.overdue(now, &mut overdue);
         for (key, why) in overdue.drain(..) {
@@ -306,26 +312,30 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Whether a member acknowledged some of what is out to it since that was last asked: a kernel that has much of
     /// it (megabytes, at a third of which it asks for more: tcp(7), `tcp_wmem`) takes nothing for as long as that lasts.
     fn takes_something(&mut self, key: usize) -> bool {
-        self.acknowledged_since(key) > 0
+        self.took(key, 1, |ledger| &mut ledger.taken)
     }
 
-    /// The same of as much as counts as progress.
+    /// The same of as much as counts as progress where others wait for it.
     fn took_much(&mut self, key: usize) -> bool {
-        self.acknowledged_since(key) >= SEGMENT as u64
+        self.took(key, SEGMENT as u64, |ledger| &mut ledger.freed)
     }
 
-    /// Bytes on the wire that a member acknowledged since that was last asked, or its kernel last took some and no more:
-    /// none if nothing is out, or the system does not tell.
-    fn acknowledged_since(&mut self, key: usize) -> u64 {
+    /// Whether a member acknowledged so many bytes on the wire since that was last so, or its kernel last took some and
+    /// no more: not if nothing is out, or the system does not tell.
+    fn took(&mut self, key: usize, bytes: u64, before: fn(&mut Ledger) -> &mut u64) -> bool {
         let Some(peer) = self.member_mut(key) else {
-            return 0;
+            return false;
         };
         let info = peer.conn.tcp_info();
         let Some(info) = info.filter(|info| info.unacknowledged() > 0) else {
-            return 0;
+            return false;
         };
-        let taken = std::mem::replace(&mut peer.ledger_mut().taken, info.acknowledged);
-        info.acknowledged.saturating_sub(taken)
+        let before = before(peer.ledger_mut());
+        let took = info.acknowledged.saturating_sub(*before) >= bytes;
+        if took {
+            *before = info.acknowledged;
+        }
+        took
     }
 
     /// Whether the delay is the hub's and not the member's: its bytes are not read for a reason

@@ -48,9 +48,11 @@ pub(super) struct Ledger {
     pub(super) promised_until: Option<u64>,
     /// Bytes that it was owed when it took no more.
     pub(super) lost: u64,
-    /// Bytes on the wire that it had acknowledged when its kernel last took no more, or when its time to be idle or to
-    /// take nothing was over, and they were not all.
+    /// Bytes on the wire that it had acknowledged when its kernel last took no more, or when its time to be idle was
+    /// over, and they were not all.
     pub(super) taken: u64,
+    /// The same when it was last seen to take as much as counts as progress.
+    pub(super) freed: u64,
 }
 
 impl<S> Peer<S> {

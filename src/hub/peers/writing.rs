@@ -111,7 +111,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             && !peer.conn.is_writable()
             && let Some(info) = peer.conn.tcp_info()
         {
-            peer.ledger_mut().taken = info.acknowledged;
+            let ledger = peer.ledger_mut();
+            (ledger.taken, ledger.freed) = (info.acknowledged, info.acknowledged);
         }
     }
 

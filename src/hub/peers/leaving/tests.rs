@@ -219,6 +219,34 @@ fn who_takes_what_is_out_is_not_stalled() {
     assert!(is_leaving(&peers, slow), "it took nothing since");
 }
 
+/// The hub looks several times in a stall timeout, and adds up what is little.
+#[test]
+fn a_stall_is_counted_from_what_was_taken_last() {
+    let now = Instant::now();
+    let timeout = fake::POLICY.stall_timeout;
+    let mut peers = peers();
+    let (wires, [early, slow, fast]) = join(&mut peers, now);
+    say(&mut peers, &[b'x'; 4 * SEGMENT], now);
+    wires.iter().for_each(|wire| wire.acknowledged.set(1));
+    wires[0].is_full.set(true);
+    wires[1].is_full.set(true);
+    say(&mut peers, &vec![b'x'; HIGH_WATER as usize + 1], now);
+    while peers.room.owed(fast) > 0 {
+        peers.flush(now);
+    }
+    assert!(peers.room.is_held());
+    // In the moment after the kernel took no more.
+    wires[0].acknowledged.set(1 + SEGMENT as u64);
+    wires[1].written.set(16 * SEGMENT as u64);
+    for look in 1..=16 {
+        let acknowledged = &wires[1].acknowledged;
+        acknowledged.set(acknowledged.get() + SEGMENT as u64 / 4);
+        peers.find_overdue(now + timeout * look / 8);
+        assert_eq!(is_leaving(&peers, early), look > 8, "{look}");
+        assert!(!is_leaving(&peers, slow), "{look}");
+    }
+}
+
 #[test]
 fn nobody_is_idle_while_others_are_waited_for() {
     let now = Instant::now();
