@@ -1911,7 +1911,15 @@ impl Spec {
     fn finish(&mut self, key: usize) {
         self.heard_until(key, self.people[&key].voice.said.len());
         let id = self.people[&key].voice.id;
-        self.screen_left |= self.last == id;
+        if self.last == id {
+            let midline = self.screen.last().is_some_and(|&byte| byte != b'\n');
+            match self.policy.surface == Surface::Stream {
+                true => self.screen_left = true,
+                // Its row ends with it.
+                false if midline => self.screen.push(b'\n'),
+                false => {}
+            }
+        }
         self.log_left |= self.log_last == id;
     }
 
