@@ -8,6 +8,10 @@
 #![allow(unreachable_pub, reason = "a program, in which nothing is reachable")]
 
 #[cfg(target_os = "linux")]
+mod bars;
+#[cfg(target_os = "linux")]
+mod contest;
+#[cfg(target_os = "linux")]
 mod dialect;
 #[cfg(target_os = "linux")]
 mod floor;
@@ -17,6 +21,8 @@ mod frames;
 #[cfg(target_os = "linux")]
 #[path = "../../../../benches/support/load.rs"]
 mod load;
+#[cfg(target_os = "linux")]
+mod plot;
 #[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]

@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::bars;
 use crate::floor;
+use crate::plot;
 use crate::process;
 use crate::report::Report;
 use crate::subjects;
@@ -44,6 +46,10 @@ struct Args {
     /// Draw the plot into a file (SVG) [default: beside --output]
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+
+    /// Draw nine figures, for everybody, into a file (SVG)
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
 }
 
 /// Runs a floor, or the comparison.
@@ -89,8 +95,17 @@ fn compare(args: &Args) -> Result<(), String> {
     let mut report = Report::default();
     for case in &cases {
         measure(case, &subjects, rounds, &plan, &mut report);
+        if args.output.is_some() {
+            // A run that is ended before its end leaves what it measured.
+            publish(args, &report, &about)?;
+        }
     }
     publish(args, &report, &about)?;
+    eprintln!("\nmuxnc to the floor, the worst first:");
+    for (name, spread) in report.worst(Subject::Muxnc) {
+        let (least, most) = (spread.least, spread.most);
+        eprintln!("{:6.2} × ({least:.2}–{most:.2})  {name}", spread.median);
+    }
     match report.condemns(Subject::Muxnc) {
         true => Err("muxnc did not do all of it: see the remarks under the tables".to_owned()),
         false => Ok(()),
@@ -230,7 +245,10 @@ fn publish(args: &Args, report: &Report, about: &[String]) -> Result<(), String>
         (None, None) => None,
     };
     if let Some(plot) = &plot {
-        report.plot(plot)?;
+        plot::plot(report, plot)?;
+    }
+    if let Some(picture) = &args.picture {
+        bars::draw(report, picture)?;
     }
     let name = plot.as_deref().and_then(Path::file_name).map(Path::new);
     let text = report.markdown(about, name);
@@ -241,11 +259,6 @@ fn publish(args: &Args, report: &Report, about: &[String]) -> Result<(), String>
         None => std::io::stdout()
             .write_all(text.as_bytes())
             .map_err(|e| format!("write to stdout: {e}"))?,
-    }
-    eprintln!("\nmuxnc to the floor, the worst first:");
-    for (name, spread) in report.worst(Subject::Muxnc) {
-        let (least, most) = (spread.least, spread.most);
-        eprintln!("{:6.2} × ({least:.2}–{most:.2})  {name}", spread.median);
     }
     Ok(())
 }

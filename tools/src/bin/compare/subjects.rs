@@ -145,6 +145,11 @@ impl Subject {
         matches!(self, Subject::Floor | Subject::FloorSplice)
     }
 
+    /// Whether it is another program than muxnc.
+    pub fn is_rival(self) -> bool {
+        !self.is_floor() && !matches!(self, Subject::Muxnc | Subject::Before)
+    }
+
     /// The program, if it is here.
     pub fn program(self) -> Option<PathBuf> {
         let me = || std::env::current_exe().ok();
