@@ -277,7 +277,8 @@ fn what_is_typed_goes_to_everybody_who_was_heard() {
     hub.type_in("to both\n");
     assert_eq!(next(&ana), b"to both\n");
     assert_eq!(next(&ben), b"to both\n");
-    assert_eq!(hub.stdout.text(), "Hello, I am Ana\nAnd I am Ben\n");
+    let shown = hub.stdout.wait_for("And I am Ben\n");
+    assert_eq!(shown, "Hello, I am Ana\nAnd I am Ben\n");
 }
 
 /// To an address that has not shown that it receives goes three times what came from there at most, headers counted.

@@ -173,10 +173,15 @@ impl Hub {
     }
 
     /// Nobody is asked too often what was acknowledged, and where nothing is to be learned only whether
-    /// it vanished; beside that once whenever the kernel took no more.
+    /// it vanished, and where everything waits for it eight times in a stall timeout; beside that once
+    /// whenever the kernel took no more.
     fn check_looks(&mut self, is_settled: bool, net: &Net) {
         let since = self.settled.filter(|_| is_settled);
-        let checks = since.map(|since| (net.now - since).as_secs() / CHECKUP.as_secs());
+        let checks = since.map(|since| {
+            let quiet = net.now - since;
+            let stalls = quiet.as_nanos() / (self.terms.stall_timeout / 8).as_nanos();
+            quiet.as_secs() / CHECKUP.as_secs() + stalls as u64
+        });
         for id in &self.spec.here {
             let wire = &net.wires[*id];
             let looks = wire.looks.get().saturating_sub(wire.filled.get());

@@ -40,7 +40,8 @@ impl Tmux {
 
     fn tell(&self, words: &[&str]) -> Output {
         let mut command = Command::new("tmux");
-        command.args(["-L", &self.socket]).args(words);
+        // -N: while ours is not there yet, none is started that would answer in its place and end at once.
+        command.args(["-N", "-L", &self.socket]).args(words);
         command.env_remove("TMUX").output().unwrap()
     }
 
