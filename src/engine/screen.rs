@@ -144,7 +144,10 @@ impl Screen {
         }
         match self.surface.is_stream() {
             true => self.abandoned = true,
-            false => self.end_row(speaker),
+            false => {
+                self.end_row(speaker);
+                self.budget.hold(self.queue.held());
+            }
         }
     }
 
@@ -264,7 +267,6 @@ impl Screen {
         self.escaper.finish(&mut text);
         text.push('\n');
         self.queue.push_of(speaker, text.as_bytes());
-        self.budget.hold(self.queue.held());
         self.midline = false;
         text.clear();
         self.text = text;

@@ -59,6 +59,12 @@ const LABEL: usize = 5;
 /// What the number of a member takes in a label at most, with what stands between it and a name.
 const NUMBER: usize = 11;
 
+/// Whether the room waits for a member whose cursor that is, while it waits. Not judged by what that is
+/// owed: its own lines behind that hold the room up as well.
+pub(super) fn lags(journal: &Journal, cursor: &Cursor) -> bool {
+    journal.kept_for(cursor) >= LOW_WATER
+}
+
 /// Whether a member whose cursor that is may say what is left out of its own stream, or is answered.
 pub(super) fn takes_edit(journal: &Journal, cursor: &Cursor) -> bool {
     let edits = journal.edits(cursor);
@@ -351,8 +357,7 @@ impl Room {
         };
         let mut next = now + timeout;
         for (key, member) in self.members.iter() {
-            // Not judged by what it is owed: its own lines behind that hold the room up as well.
-            if self.journal.kept_for(&member.cursor) < LOW_WATER {
+            if !lags(&self.journal, &member.cursor) {
                 continue;
             }
             let end = member.moved.max(held.since) + timeout;
@@ -380,7 +385,7 @@ impl Room {
         };
         held.look = now + self.policy.stall_timeout / LOOKS;
         let members = self.members.iter();
-        let lags = members.filter(|(_, m)| self.journal.kept_for(&m.cursor) >= LOW_WATER);
-        lags.map(|(key, _)| key).collect()
+        let laggards = members.filter(|(_, member)| lags(&self.journal, &member.cursor));
+        laggards.map(|(key, _)| key).collect()
     }
 }

@@ -1,10 +1,10 @@
 //! Fairness: which members are to blame for a hold, and what is let in meanwhile.
 //!
 //! A stream from a pipe or a file waits for its slowest reader, on purpose. A conversation does not:
-//! while at least half of the members owe less than [`LOW_WATER`], each that owes more is to blame for
-//! what the hold lasts beyond [`GRACE`], and is cut off when its [bucket](super::pace) holds
-//! `--stall-timeout`. A member that floods
-//! is no witness of that others are slow: where only those keep up who flood, there is no conversation.
+//! while at least half of the members owe less than [`LOW_WATER`](super::LOW_WATER), each that owes more
+//! is to blame for what the hold lasts beyond [`GRACE`], and is cut off when its [bucket](super::pace)
+//! holds `--stall-timeout`. A member that floods is no witness of that others are slow: where only those
+//! keep up who flood, there is no conversation.
 //!
 //! It promises: a member is never cut off for its pace while fewer than half of the others keep up, and
 //! so never the last one; what is let in during a hold is bounded by
@@ -20,7 +20,7 @@ use super::Room;
 use super::SlowPeer;
 use super::backpressure::Backpressure;
 use super::backpressure::LOOKS;
-use super::backpressure::LOW_WATER;
+use super::backpressure::lags;
 use super::pace::Pace;
 use crate::engine::rate::QUANTUM;
 
@@ -51,8 +51,7 @@ impl Room {
         held.blame.is_possible = is_conversation && self.policy.slow == SlowPeer::Wait;
         let staying = self.members.iter_mut();
         for (_, member) in staying.filter(|(_, m)| m.presence != Presence::Gone) {
-            let lags = self.journal.kept_for(&member.cursor) >= LOW_WATER;
-            member.pace.begin(lags, now);
+            member.pace.begin(lags(&self.journal, &member.cursor), now);
             held.blame.count(&member.pace);
         }
         self.judge(now);
@@ -74,7 +73,7 @@ impl Room {
             return;
         };
         let member = &mut self.members[key];
-        if member.pace.lags() && self.journal.kept_for(&member.cursor) < LOW_WATER {
+        if member.pace.lags() && !lags(&self.journal, &member.cursor) {
             held.blame.discount(&member.pace);
             member.pace.catch_up(held.blame.since, now);
             held.blame.count(&member.pace);
@@ -144,7 +143,7 @@ impl Room {
         let mut found = false;
         let staying = self.members.iter_mut();
         for (_, member) in staying.filter(|(_, m)| m.presence != Presence::Gone) {
-            if !member.pace.lags() && self.journal.kept_for(&member.cursor) >= LOW_WATER {
+            if !member.pace.lags() && lags(&self.journal, &member.cursor) {
                 held.blame.discount(&member.pace);
                 member.pace.fall_behind(now);
                 held.blame.count(&member.pace);

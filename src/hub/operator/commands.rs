@@ -238,11 +238,13 @@ impl<D: Device> Operator<D> {
             return console.editor().insert("\t");
         }
         let candidates: Vec<String> = match before.split_once(' ') {
-            None => COMMANDS
-                .iter()
-                .map(|(name, ..)| format!("/{name}"))
-                .filter(|command| command.starts_with(&before.to_lowercase()))
-                .collect(),
+            None => {
+                let begun = before.to_lowercase();
+                let commands = COMMANDS.iter().map(|(name, ..)| format!("/{name}"));
+                commands
+                    .filter(|command| command.starts_with(&begun))
+                    .collect()
+            }
             Some(("/relay", word)) => ["on", "off"]
                 .into_iter()
                 .filter(|way| way.starts_with(word))

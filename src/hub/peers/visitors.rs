@@ -280,11 +280,19 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         let keys: Vec<usize> = visitors.known.keys().copied().collect();
         for key in keys {
-            if let Some(beside) = (self.conns.get_mut(key)).and_then(|p| p.conn.beside()) {
-                beside.say(&Aside::Relay(on));
-                self.queue_flush(key);
-            }
+            self.say_beside(key, &Aside::Relay(on));
         }
+    }
+
+    /// Says something to a peer beside its stream, if there is a way to. Returns whether there is.
+    fn say_beside(&mut self, key: usize, aside: &Aside<'_>) -> bool {
+        let peer = self.conns.get_mut(key);
+        let Some(beside) = peer.and_then(|peer| peer.conn.beside()) else {
+            return false;
+        };
+        beside.say(aside);
+        self.queue_flush(key);
+        true
     }
 
     /// When to tell how many are here, if that changed a moment ago.
@@ -303,19 +311,20 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         visitors.told = Some(here);
-        let mut told = Vec::new();
-        for (&key, known) in &mut visitors.known {
-            if std::mem::replace(&mut known.here, here) != here
-                && let Some(beside) = (self.conns.get_mut(key)).and_then(|p| p.conn.beside())
-            {
-                beside.say(&Aside::Here(here));
-                told.push(key);
-            }
+        let known = visitors.known.iter_mut();
+        let unaware: Vec<usize> = known
+            .filter_map(|(&key, known)| {
+                let before = std::mem::replace(&mut known.here, here);
+                (before != here).then_some(key)
+            })
+            .collect();
+        let mut is_told = false;
+        for key in unaware {
+            is_told |= self.say_beside(key, &Aside::Here(here));
         }
-        if !told.is_empty() {
+        if let Some(visitors) = self.visitors.as_mut().filter(|_| is_told) {
             visitors.told_at = Some(now);
         }
-        told.into_iter().for_each(|key| self.queue_flush(key));
     }
 
     /// When to look for silent ones.

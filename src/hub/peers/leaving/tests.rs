@@ -1,6 +1,10 @@
+use std::rc::Rc;
+
 use super::*;
 use crate::engine::room::HIGH_WATER;
 use crate::hub::peers::fake;
+use crate::hub::peers::fake::Fake;
+use crate::hub::peers::fake::Wire;
 use crate::hub::peers::fake::ended;
 use crate::hub::peers::fake::is_leaving;
 use crate::hub::peers::fake::join;
@@ -192,13 +196,10 @@ fn who_takes_some_of_what_is_out_is_not_idle_and_who_has_all_is() {
     assert!(is_leaving(&peers, slow), "it took nothing since");
 }
 
-/// A kernel that was given megabytes takes nothing while its peer takes them one by one.
-#[test]
-fn who_takes_what_is_out_is_not_stalled() {
-    let now = Instant::now();
-    let timeout = fake::POLICY.stall_timeout;
+/// A room that waits for two whose kernels take no more, and have acknowledged a byte.
+fn held_up(now: Instant) -> (Peers<Fake>, [Rc<Wire>; 3], [usize; 2]) {
     let mut peers = peers();
-    let (wires, [slow, stuck, fast]) = join(&mut peers, now);
+    let (wires, [one, other, fast]) = join(&mut peers, now);
     say(&mut peers, &[b'x'; 4 * SEGMENT], now);
     wires.iter().for_each(|wire| wire.acknowledged.set(1));
     wires[0].is_full.set(true);
@@ -208,6 +209,15 @@ fn who_takes_what_is_out_is_not_stalled() {
         peers.flush(now);
     }
     assert!(peers.room.is_held());
+    (peers, wires, [one, other])
+}
+
+/// A kernel that was given megabytes takes nothing while its peer takes them one by one.
+#[test]
+fn who_takes_what_is_out_is_not_stalled() {
+    let now = Instant::now();
+    let timeout = fake::POLICY.stall_timeout;
+    let (mut peers, wires, [slow, stuck]) = held_up(now);
     wires[0].acknowledged.set(1 + SEGMENT as u64);
     wires[1].acknowledged.set(SEGMENT as u64);
     peers.find_overdue(now + timeout);
@@ -224,17 +234,7 @@ fn who_takes_what_is_out_is_not_stalled() {
 fn a_stall_is_counted_from_what_was_taken_last() {
     let now = Instant::now();
     let timeout = fake::POLICY.stall_timeout;
-    let mut peers = peers();
-    let (wires, [early, slow, fast]) = join(&mut peers, now);
-    say(&mut peers, &[b'x'; 4 * SEGMENT], now);
-    wires.iter().for_each(|wire| wire.acknowledged.set(1));
-    wires[0].is_full.set(true);
-    wires[1].is_full.set(true);
-    say(&mut peers, &vec![b'x'; HIGH_WATER as usize + 1], now);
-    while peers.room.owed(fast) > 0 {
-        peers.flush(now);
-    }
-    assert!(peers.room.is_held());
+    let (mut peers, wires, [early, slow]) = held_up(now);
     // In the moment after the kernel took no more.
     wires[0].acknowledged.set(1 + SEGMENT as u64);
     wires[1].written.set(16 * SEGMENT as u64);
