@@ -319,6 +319,9 @@ impl Room {
                 return;
             };
             let number = last.account.number;
+            if !self.screen.shows_beginnings(&self.label) {
+                return;
+            }
             let lines = &mut speech.lines;
             lines.show(|b| self.screen.show(number, &self.label, b));
             if lines.is_open() {
@@ -410,8 +413,8 @@ impl Room {
         } else if self.members[key].account.muted {
             self.note_muted(key, Some(bytes));
         } else {
-            self.speak(key, now, |lines, alone, screen, room| {
-                lines.feed(bytes, alone, screen, room);
+            self.speak(key, now, |lines, at_once, screen, room| {
+                lines.feed(bytes, at_once, screen, room);
             });
         }
         if is_counted {
@@ -673,7 +676,7 @@ impl Room {
     }
 
     /// Lets a member's lines go where they belong, and keeps account of who owns the open one. `feed` is
-    /// told whether the member is alone.
+    /// told whether the beginning of a line is shown at once.
     fn speak(
         &mut self,
         key: usize,
@@ -687,12 +690,17 @@ impl Room {
         let (label, glue) = (&mut self.label, &mut self.glue);
         let minutes = &mut self.minutes;
         self.policy.label(self.joined, member, &self.stamp, label);
+        let at_once = alone && screen.shows_beginnings(label);
         let lines = &mut member.speech.get_or_insert_default().lines;
+        let mut is_shown = false;
         let mut relayed = 0;
         feed(
             lines,
-            alone,
-            &mut |bytes| screen.show(member.account.number, label, bytes),
+            at_once,
+            &mut |bytes| {
+                screen.show(member.account.number, label, bytes);
+                is_shown = true;
+            },
             &mut |bytes| {
                 if let Some(minutes) = minutes {
                     minutes.push(key, &member.account, bytes);
@@ -703,6 +711,9 @@ impl Room {
                 }
             },
         );
+        if is_shown {
+            screen.end_piece(member.account.number, label);
+        }
         if lines.is_open() {
             if alone {
                 self.line_owner = Some(LineOwner { key, since: None });

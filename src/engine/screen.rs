@@ -10,7 +10,8 @@
 //! and twice that in the moment in which it is waited), and what the last read became, of which no
 //! more is to be read than [fits](Screen::fits); on a stream not a byte is added, changed or lost;
 //! on a terminal no two speakers share a line, every line begins with its speaker's label if there
-//! are labels, and nothing a member says can act on the terminal or forge a label.
+//! are labels, no row with a label waits for its end where the terminal [echoes](Screen::expect_echo),
+//! and nothing a member says can act on the terminal or forge a label.
 
 mod patience;
 mod queue;
@@ -102,6 +103,8 @@ pub struct Screen {
     midline: bool,
     /// The last speaker will not go on with that line.
     abandoned: bool,
+    /// The terminal shows what is typed behind what is on its last row.
+    is_echoing: bool,
     /// The rest of the speaker's bytes that is no complete character yet.
     escaper: Escaper,
     text: String,
@@ -123,6 +126,7 @@ impl Screen {
             speaker: None,
             midline: false,
             abandoned: false,
+            is_echoing: false,
             escaper: Escaper::default(),
             text: String::new(),
             left_out: 0,
@@ -133,6 +137,24 @@ impl Screen {
     pub fn show(&mut self, speaker: u32, label: &str, bytes: &[u8]) {
         if !self.closed && self.recorded.is_none() && !bytes.is_empty() {
             self.queue_up(speaker, label, bytes);
+        }
+    }
+
+    /// The terminal itself shows what the operator types, behind whatever its last row holds: no row
+    /// with a label is left unfinished from now on, for the operator's words would stand behind it.
+    pub fn expect_echo(&mut self) {
+        self.is_echoing = !self.surface.is_stream();
+    }
+
+    /// Whether the beginning of a line with that label may be shown before the line's end is there.
+    pub fn shows_beginnings(&self, label: &str) -> bool {
+        label.is_empty() || !self.is_echoing
+    }
+
+    /// A speaker's line, or what of it could not wait for its end, was shown with that label.
+    pub fn end_piece(&mut self, speaker: u32, label: &str) {
+        if !self.shows_beginnings(label) {
+            self.abandon(speaker);
         }
     }
 

@@ -184,6 +184,9 @@ impl<W: World> Core<W> {
         }
         if operator.is_typed() {
             room.expect_typing();
+            if !has_console {
+                room.screen_mut().expect_echo();
+            }
         }
         if let Some(rules) = &config.chat {
             room.open_chat(Chat::new(rules.clone(), config.settings.crlf));

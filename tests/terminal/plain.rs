@@ -1,10 +1,13 @@
 //! Where there is nothing to edit on, or nobody wants it: nc's behaviour, to the byte.
 
 use std::io::Write;
+use std::net::Shutdown;
 use std::process::Command;
 use std::process::Stdio;
 
 use rustix::fs::fcntl_getfl;
+
+use muxnc::engine::lines::MAX_LINE;
 
 use crate::Seat;
 use crate::Stream;
@@ -37,6 +40,43 @@ fn without_an_edit_line_the_kernel_edits_and_echoes() {
             .wait_until("the echo and nothing else", |bytes| {
                 bytes == b"hello\r\nhi\r\n"
             });
+    }
+}
+
+/// The terminal shows what is typed, wherever its cursor is: never behind another's label.
+#[test]
+fn no_typed_line_stands_behind_a_label() {
+    for (kind, more) in [("dumb", &[][..]), ("xterm", &["--no-edit"])] {
+        let line = [&[MUXNC, "-l", "0", "-v", "--color", "never"], more].concat();
+        let mut seat = Seat::start(kind, Stream::Pipe, &line);
+        let port = listening_port(&seat.process.stderr);
+        let mut ana = seat.join(port);
+        ana.write_all(b"name: ").unwrap();
+        // Who never had company has no label.
+        seat.wait_for("name: ");
+        ana.write_all(b"Ana\n").unwrap();
+        drop(seat.join(port));
+        seat.process.stderr.wait_for("ended its side");
+        ana.write_all(b"my answer is ").unwrap();
+        for _ in 0..2 {
+            seat.press("I will not fail you\r");
+            expect_bytes(&mut ana, "I will not fail you\n");
+        }
+        ana.write_all(b"42\n").unwrap();
+        seat.wait_for("[1] my answer is 42\r\n");
+        // Nor behind a piece of a line that is too long to wait for.
+        ana.write_all(&[b'x'; MAX_LINE]).unwrap();
+        seat.wait_for("xx\r\n");
+        seat.press("That is long\r");
+        expect_bytes(&mut ana, "That is long\n");
+        ana.write_all(b"my last words").unwrap();
+        ana.shutdown(Shutdown::Write).unwrap();
+        seat.wait_for("[1] my last words\r\n");
+        let shown = without_marks(&seat.screen.text());
+        for (said, times) in [("I will not fail you\r\n", 2), ("That is long\r\n", 1)] {
+            let rows = shown.split_inclusive('\n');
+            assert_eq!(rows.filter(|row| *row == said).count(), times, "{shown:?}");
+        }
     }
 }
 

@@ -199,6 +199,7 @@ impl Room {
             let _ = write!(self.label, "{on}{stamp}[{remote}]{off} ");
         }
         self.screen.show(number, &self.label, line);
+        self.screen.end_piece(number, &self.label);
     }
 
     fn remote_chats(

@@ -79,6 +79,29 @@ fn on_a_terminal_a_row_ends_with_its_speaker() {
 }
 
 #[test]
+fn where_the_terminal_echoes_no_row_with_a_label_waits_for_its_end() {
+    let mut screen = Screen::new(Surface::Terminal, Overflow::Backpressure);
+    assert!(screen.shows_beginnings("[1] "));
+    screen.expect_echo();
+    assert!(!screen.shows_beginnings("[1] "));
+    assert!(screen.shows_beginnings(""));
+    screen.show(1, "[1] ", b"a piece");
+    screen.show(1, "[1] ", b" of a long line");
+    screen.end_piece(1, "[1] ");
+    assert!(!screen.is_midline());
+    screen.show(1, "[1] ", b" and its end\n");
+    screen.show(2, "", b"name: ");
+    screen.end_piece(2, "");
+    let rows = "[1] a piece of a long line\n[1]  and its end\nname: ";
+    assert_eq!(drain_rows(&mut screen), rows);
+    // A pipe shows nothing of itself.
+    let mut stream = Screen::new(Surface::Stream, Overflow::Backpressure);
+    stream.expect_echo();
+    stream.show(1, "", b"name: ");
+    assert_eq!(drain(&mut stream), b"name: ");
+}
+
+#[test]
 fn every_line_has_its_label_and_none_can_be_forged() {
     let mut screen = Screen::new(Surface::Terminal, Overflow::Backpressure);
     screen.show(1, "[1] ", b"one\ntwo\n\r[2] forged\n");
