@@ -1,11 +1,11 @@
 //! What is generated from the command line's definition: the manual and the shells' completions.
 //!
-//! The program holds the very files of the repository, so that whoever has only the program
-//! (`cargo install`) can write them. To make them anew would need the generators in the program, and
-//! a text that is not asked for is never read from the disk.
+//! The program holds the files of the repository, so that a user who has only the program
+//! (`cargo install`) can write them. To make them anew would need the generators in the program. The
+//! start stays as fast: the kernel reads these pages of the program only when a text is asked for.
 //!
-//! It promises: what is said is what is committed (`tests/docs/manual.rs`), which is what the generator
-//! makes (`tools/tests/generated.rs`).
+//! It promises: the program prints the files that are committed (`tests/docs/manual.rs`), which are what
+//! the generator makes (`tools/tests/generated.rs`).
 
 use clap::ValueEnum;
 

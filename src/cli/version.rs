@@ -1,6 +1,6 @@
 //! What the program is: its version, the commit that it was built from, and the features it has.
 //!
-//! It promises: nothing that differs between two builds of the same sources, as a date would.
+//! It promises: two builds of the same sources tell the same; so there is no date of a build in it.
 
 /// What `-V` says.
 pub(super) const SHORT: &str = concat!("muxnc ", env!("CARGO_PKG_VERSION"), "\n");

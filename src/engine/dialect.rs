@@ -8,12 +8,13 @@
 //!   unheard ─► text ◄─► after a CR ─► text behind it: in doubt ─► known: nobody asks any more
 //! ```
 //!
-//! A CR behind which text comes may be one of a line that is written over and over, and ended by an LF
-//! at last: that the lines of a speaker do not end is a doubt until it is too late for one.
+//! Text behind a CR alone does not prove that the speaker's lines end with CR: a progress bar writes one
+//! line over and over, and ends it with an LF at last. So the speaker is in doubt first, and the caller
+//! decides when it has waited long enough for the LF.
 //!
-//! It promises: of each speaker it is told once at most, and not at all once the speaker has ended
-//! a line properly, however what it sends is cut; bytes that are no text are not taken for such a dialect; a
-//! few bytes of state for each.
+//! It promises: a speaker is reported once at most, and not at all once it has ended a line with an LF,
+//! wherever the reads cut what it sends; bytes that are no text are not taken for such a dialect; a few
+//! bytes of state for each speaker.
 
 /// Bytes that are looked at for UTF-16.
 const LOOKED_AT: usize = 64;

@@ -14,8 +14,8 @@
 //!   any but Delivered ── lost ──► Lost
 //! ```
 //!
-//! Whatever moves the bytes (a read and a write, `sendfile(2)`, `splice(2)`) reports here, always in
-//! these words. That a source has ended is told by the mover, never inferred from an empty buffer.
+//! Whatever moves the bytes (a read and a write, `sendfile(2)`, `splice(2)`) reports here, always by
+//! the same calls. That a source has ended is told by the mover, never inferred from an empty buffer.
 //!
 //! It promises: [`Delivered`] is made here only, when the source has ended (or a limit stands in for its
 //! end) and the last byte that was taken from it was acknowledged; so is [`Proof`], of which the

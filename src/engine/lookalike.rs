@@ -6,7 +6,7 @@
 //! almost typed.
 //!
 //! It promises: ASCII letters and digits stand for themselves; what Unicode calls confusable with a slash,
-//! a backslash or a letter of a command is that.
+//! a backslash or a letter of a command is taken for that character.
 
 use std::borrow::Cow;
 

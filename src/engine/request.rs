@@ -1,7 +1,7 @@
 //! Requests: the commands of a chat's participants, which are lines that are not said.
 //!
-//! That is a slash and letters, and then a blank or the end of the line, whatever stands before it that
-//! is not seen; so `/etc/passwd` and `/* code` are words.
+//! A request is a slash, letters, and then a blank or the end of the line; invisible characters before the
+//! slash do not count. So `/etc/passwd` and `/* code` are no requests, and are said.
 //!
 //! It promises: a request, well or badly written, is not said to everybody, nor is a line that
 //! could be meant for one participant alone.

@@ -10,14 +10,14 @@
 //! ```
 //!
 //! Our bytes are changed only where they would be taken for something else: 0xFF is doubled, and so
-//! is a NUL behind a CR. Ends of lines are what `-C` says. A telnet whose user pressed Ctrl-C
-//! throws away what comes until `IAC DO TIMING-MARK` (RFC 860) is answered, with WONT as well; so
-//! it goes on being readable.
+//! is a NUL behind a CR. Ends of lines are what `-C` says. A telnet whose user pressed Ctrl-C sends
+//! `IAC DO TIMING-MARK` (RFC 860), and throws away what comes until that is answered. WONT is an answer,
+//! too, so its user reads on.
 //!
 //! It promises: only what asks for something new is answered (RFC 1143), so no two sides can answer each other for
-//! ever; of answers that wait there is none twice, so there are never more than [`MOST`] bytes of them; whatever comes,
-//! in whatever pieces, what is read never gets longer. Details that do not end hide no more than [`DETAILS`] bytes:
-//! what comes behind those is what was said, and [`Reader::take_cut`] tells.
+//! ever; no answer waits twice, so at most [`MOST`] bytes of answers wait; whatever comes, in whatever pieces, what
+//! is read never gets longer. A subnegotiation that does not end hides no more than [`DETAILS`] bytes: what comes
+//! behind those is taken for text, and [`Reader::take_cut`] tells that it was cut off.
 
 const SB: u8 = 250;
 const WILL: u8 = 251;

@@ -1,10 +1,10 @@
 //! Typing: whether the bytes that are read at a terminal were typed, or came faster than a person
 //! types.
 //!
-//! A terminal sends a paste as if it were typed; brackets around it are a favour that not all of
-//! them do, and that what is pasted can end by itself. A paste does not come at a person's pace: a
-//! typed Enter has nothing behind it in the same read, and no other line ends within a tenth of a
-//! second.
+//! A terminal sends a paste as if it were typed. Not all terminals put brackets around it (see
+//! `brackets.rs`), and the pasted text can contain the closing one. But a paste does not come at a
+//! person's pace: a typed Enter has nothing behind it in the same read, and no other line ends within
+//! a tenth of a second.
 //!
 //! It promises: a line that comes alone is typed, also if it comes in one read, as programs send it; so is
 //! the first of a paste that the transport hands on alone, since nothing waits to see what follows. Nothing

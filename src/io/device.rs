@@ -1,7 +1,8 @@
 //! A device: a descriptor that is read as standard input, or written as an output.
 //!
-//! It promises nothing but the words; `descriptor.rs` implements them, and in `tests/simulation/participant`
-//! and `tests/simulation` so do models of files, pipes and terminals.
+//! It only names the operations and their results, and promises nothing itself. `descriptor.rs` implements
+//! them, and in `tests/simulation/participant` and `tests/simulation` so do models of files, pipes and
+//! terminals.
 
 use std::io;
 

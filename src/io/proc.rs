@@ -1,6 +1,7 @@
 //! What the system tells of processes, `proc(5)`.
 //!
-//! It promises: a file takes two reads, since programs ask for it on their way to their first word.
+//! It promises: a file takes two reads and no more, because muxnc reads some before its first output, and
+//! each read makes the start slower.
 
 use std::fs::File;
 use std::io;

@@ -5,9 +5,9 @@
 //! those on the wire, what input and what output it holds itself, and whether its end can be
 //! believed: no answer is a default, so a new layer cannot forget one.
 //!
-//! It promises nothing but the words; they are implemented by `socket.rs`, `tls/session.rs`,
-//! `web/websocket.rs`, `web/download.rs`, `layer.rs`, and in `tests/simulation/participant` and
-//! `tests/simulation` by models of a kernel.
+//! It only names the operations and their results, and promises nothing itself. They are implemented by
+//! `socket.rs`, `tls/session.rs`, `web/websocket.rs`, `web/download.rs`, `layer.rs`, and in
+//! `tests/simulation/participant` and `tests/simulation` by models of a kernel.
 
 use std::borrow::Cow;
 use std::io;

@@ -1,7 +1,7 @@
 //! UDP: a socket for datagrams, to one other side or for all that send something.
 //!
 //! It promises: one system call per call, repeated only if a signal interrupted it, and none while the kernel is
-//! known to have nothing, or no room; whoever is answered is so from the address that it spoke to.
+//! known to have nothing, or no room; a peer is answered from the address that it sent to.
 
 mod peer;
 

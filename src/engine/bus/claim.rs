@@ -1,4 +1,4 @@
-//! Whether our name is ours.
+//! The claim to a name on the bus: whether this hub has it, or another hub.
 //!
 //! ```text
 //!   unsettled ─▶ waiting ─▶ asking ── our claim is read in the log, and the name was free ─▶ held
@@ -7,11 +7,11 @@
 //!       └─▶ listening, where nobody can tell who holds it ─▶ waiting
 //! ```
 //!
-//! The log decides: the hub whose message stands first in it has the name, and the other reads that
-//! there. Without a log there is nothing but listening for as long as another would be silent.
+//! The log decides: the hub whose message stands first in it has the name, and the other hub reads that
+//! there. Without a log a hub can only listen: a hub that has the name would speak within that time.
 //!
-//! It promises: nothing that was said is told before the name is ours; two that begin at once never both
-//! have it.
+//! It promises: no line goes to the bus before this hub has the name; two hubs that begin at once never
+//! both have it.
 
 use std::time::Duration;
 use std::time::Instant;

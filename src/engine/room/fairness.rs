@@ -3,14 +3,13 @@
 //! A stream from a pipe or a file waits for its slowest reader, on purpose. A conversation does not:
 //! while at least half of the members owe less than [`LOW_WATER`](super::LOW_WATER), each that owes more
 //! is to blame for what the hold lasts beyond [`GRACE`], and is cut off when its [bucket](super::pace)
-//! holds `--stall-timeout`. A member that floods is no witness of that others are slow: where only those
-//! keep up who flood, there is no conversation.
+//! holds `--stall-timeout`. That members which flood keep up does not
+//! prove that the others are slow: where only those keep up, there is no conversation.
 //!
 //! It promises: a member is never cut off for its pace while fewer than half of the others keep up, and
-//! so never the last one; what is let in during a hold is bounded by
-//! [`RESERVE`](super::RESERVE), the last of it the operator's alone, and no members use up what is left for
-//! another that said less; members are counted once in a hold
-//! and whenever it changes who is to blame, not with each write.
+//! so never the last one; what is let in during a hold is bounded by [`RESERVE`](super::RESERVE), the last
+//! of it the operator's alone, and no members use up what is left for another that said less; members are
+//! counted once in a hold, and whenever it changes which of them are to blame, not with each write.
 
 use std::time::Duration;
 use std::time::Instant;

@@ -9,8 +9,8 @@
 //!   If-Range ──► not so: the whole, and not the part
 //! ```
 //!
-//! It promises: they are looked at in that order; where a tag is told, the date beside it, which proves less, is not
-//! looked at; what is no date asks for nothing.
+//! It promises: the fields are looked at in that order; where a request has a tag, the date beside it, which proves
+//! less, is not looked at; a field that should be a date and is none sets no condition.
 
 use super::date::Date;
 

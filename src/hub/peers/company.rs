@@ -1,9 +1,11 @@
-//! Company: whether one that has something to say has the room to itself.
+//! Company: whether two speakers have taken turns lately, or only one speaks.
 //!
-//! A large read is cheap, and whoever else has a line waits for it and for the writes that follow from it. So
-//! a peer that floods is read in small pieces while there is a conversation, and in large ones else.
+//! A large read costs little for each byte, but every other speaker's line waits for it and for the writes
+//! that follow from it. So a peer that floods is read in small pieces while there is a conversation, and in
+//! large ones otherwise.
 //!
-//! It promises: one that alone speaks is alone; who answers it ends that for [`CONVERSATION`].
+//! It promises: while one speaker speaks, however often, there is no conversation; when a second one speaks
+//! after it, there is one for [`CONVERSATION`].
 
 use std::time::Duration;
 use std::time::Instant;

@@ -6,7 +6,7 @@
 //!   and it was not read          no room for the line that it holds
 //! ```
 //!
-//! It promises: a peer that is held back comes before those that leave later.
+//! It promises: peers that are held back are taken out before those that leave later.
 
 use super::DisconnectReason;
 

@@ -1,7 +1,9 @@
 //! Oddities: peers whose bytes nobody here can read, of which the operator is told why.
 //!
-//! It promises: what could still turn out well is told only when that did not happen for [`PATIENCE`], or
-//! cannot happen any more; it does not matter how what came was cut.
+//! A peer that sends a CR without an LF may still send the LF, so the operator is not told at once.
+//!
+//! It promises: of lines that seem not to end the operator is told only when no LF came for [`PATIENCE`], or
+//! none can come any more; where the reads cut the bytes makes no difference.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -5,7 +5,8 @@
 //!
 //! It promises: each peer is read once in a turn; all of them together say about as much as the room
 //! holds, or 64 KiB each if they are more than sixteen, so that a line waits for a short turn. Where not
-//! all can be read in a turn, who had nothing to say before waits for two, however many go on and on.
+//! all can be read in a turn, a peer that had nothing to say before waits for two, however many others
+//! send without a pause.
 
 use std::time::Instant;
 

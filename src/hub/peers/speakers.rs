@@ -1,7 +1,7 @@
 //! Speakers: the keys of peers that have something to say, in the order of their turns.
 //!
-//! It promises: a speaker that had nothing to say before comes before those that go on and on, and
-//! in every other turn one of these comes first, so that they are not starved; a speaker that may
+//! It promises: a speaker that had nothing to say before comes before those that speak without a
+//! pause, and in every other turn one of these comes first, so that they are not starved; a speaker that may
 //! not be read just now keeps its place.
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! A connection over which a file is asked for: what is wanted, its answer, and the file's bytes.
 //!
-//! It promises: the same of readiness as a write.
+//! It promises: the bytes of a file follow the same rules of readiness as those of any other write.
 
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;

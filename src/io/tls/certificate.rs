@@ -1,7 +1,7 @@
 //! A certificate: the parts that say for what and for which others it may vouch (RFC 5280).
 //!
-//! Signatures, names and the order of a chain are webpki's to check. It says nothing of what an
-//! authority that one trusts may do, nor of key usages, which are read here.
+//! webpki checks signatures, names and the order of a chain. It does not check what a trusted authority
+//! may do, nor key usages: these are read here.
 //!
 //! It promises: bytes that make no sense are no certificate, and nothing is guessed; no byte of a
 //! stranger's certificate makes it panic.

@@ -1,7 +1,7 @@
 //! What went wrong with TLS, in plain words.
 //!
 //! It promises: "it" is the other side in every sentence; a failure that a person can do something
-//! about is told without TLS's own terms, and none in those of a library.
+//! about is told without TLS's own terms, and no failure is told in a library's terms.
 
 use std::fmt;
 

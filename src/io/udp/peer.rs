@@ -2,10 +2,11 @@
 //!
 //! A peer with a connected socket receives nothing that comes from another address, so a socket on all addresses has
 //! to answer from the one that the peer has sent to (`IP_PKTINFO`, ip(7); `IPV6_RECVPKTINFO`, RFC 3542).
-//! Without that the kernel takes the one that the way back begins with.
+//! Without that the kernel takes the local address of its route to the peer.
 //!
-//! It promises: one system call per call; an address that was spoken to is answered from, but one of many hosts
-//! (broadcast, multicast), where the kernel says or takes one of ours.
+//! It promises: one system call per call; an answer leaves from the address that the datagram was sent to. If
+//! that is an address of many hosts (broadcast, multicast), it leaves from one of this machine's, which the
+//! kernel names or chooses.
 
 use std::fmt;
 use std::io;
