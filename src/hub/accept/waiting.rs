@@ -1,11 +1,11 @@
-//! Waiting: newcomers that found no place, and are asked again for a moment.
+//! Waiting: newcomers that found no place, for which the room is asked again for a moment.
 //!
 //! A member that left before the newcomer connected may not have been read to its end yet, the
 //! event of its end may come after those of this turn, and the end itself after a SYN that was sent
 //! later (the kernel hands over packets of several processors in any order).
 //!
-//! It promises: they are asked in the order in which they came, and each of them at least once more; none
-//! waits longer than [`PATIENCE`], and no more than [`MOST`].
+//! It promises: the room is asked for them in the order in which they came, and for each at least once
+//! more; none waits longer than [`PATIENCE`], and no more than [`MOST`].
 
 use std::collections::VecDeque;
 use std::time::Duration;

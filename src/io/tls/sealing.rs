@@ -1,10 +1,11 @@
 //! Sealing: how much of what is written becomes records at once, and which bytes of it.
 //!
-//! Bytes that are sealed and do not fit into the socket wait in memory, of tens of thousands of sessions.
+//! Sealed bytes that do not fit into the socket wait in memory, and a hub can have tens of thousands of
+//! sessions.
 //!
-//! It promises: at most [`BATCH`] bytes of one session wait, whole records of them; and the more waits of
-//! all sessions of a hub ([`Waiting`]) the fewer of each, so that [`ROOM`] is exceeded by [`LITTLE`] bytes
-//! of each at most.
+//! It promises: at most [`BATCH`] bytes of one session wait, in whole records; the more bytes of all
+//! sessions of a hub wait ([`Waiting`]), the fewer of each session may, so that together they exceed
+//! [`ROOM`] by at most [`LITTLE`] bytes for each session.
 
 use std::io::IoSlice;
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 //!
 //! It promises: a read that gives fewer bytes than fit found the socket empty, or
 //! [has buffered input](Stream::has_buffered_input); a write that takes fewer than it was given found
-//! the socket full. Records are as long as they may be, but for the last of a write. Few of the bytes that
-//! were taken are not written yet, and fewer of each session the more wait of all sessions of a hub (see
-//! [`sealing`](super::sealing)): they are [pending output](Stream::has_pending_output) until they are. A read opens one record for each
-//! [`RECORD`] bytes that it may give, or [`LEAST`], and those that came with the last of them.
+//! the socket full. Records are as long as they may be, but for the last of a write. Bytes that were taken
+//! and are not written yet are [pending output](Stream::has_pending_output): they are few, and fewer of each
+//! session the more wait of all sessions of a hub (see [`sealing`](super::sealing)). A read opens one record
+//! for each [`RECORD`] bytes that it may give, or [`LEAST`], and those that came with the last of them.
 
 use std::fmt;
 use std::io;
