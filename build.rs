@@ -1,4 +1,5 @@
-//! How the program is linked, and from which commit: what only the machine that builds it knows.
+//! How the program is linked, and from which commit: what only the machine that builds it knows; and the
+//! table of `engine/confusables.rs`.
 //!
 //! It is linked against the C library and nothing else, where that can be had.
 //! Rust's unwinder is in `libgcc_s.so`. To load it takes a tenth of the time until muxnc has sent its
@@ -9,13 +10,19 @@
 //! built as well, and the same sources twice are the same program.
 
 use std::env;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
+use unicode_normalization::UnicodeNormalization;
+use unicode_security::confusable_detection::skeleton;
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    fs::write(out.join("confusables.rs"), confusables()).expect("cargo's directory is there");
     println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
     let is = |name, value| env::var(name).is_ok_and(|found| found == value);
     if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") && has_unwinder() {
@@ -28,6 +35,31 @@ fn main() {
     {
         println!("cargo::rustc-env=MUXNC_COMMIT={commit}");
     }
+}
+
+/// Each character, in its decomposed form, that looks like others, and these in one text, of which a table
+/// needs no pointers.
+fn confusables() -> String {
+    let (mut table, mut prototypes) = (String::new(), String::new());
+    let mut count = 0;
+    for letter in '\0'..=char::MAX {
+        let text = letter.to_string();
+        let looks: String = skeleton(&text).collect();
+        if looks == text || !text.nfd().eq([letter]) {
+            continue;
+        }
+        let start = prototypes.find(&looks).unwrap_or_else(|| {
+            prototypes.push_str(&looks);
+            prototypes.len() - looks.len()
+        });
+        let length = looks.len();
+        writeln!(table, "    ({letter:?}, {start}, {length}),").expect("a string takes it");
+        count += 1;
+    }
+    format!(
+        "static CONFUSABLES: [(char, u16, u8); {count}] = [\n{table}];\n\
+         static PROTOTYPES: &str = {prototypes:?};\n"
+    )
 }
 
 /// The commit of the sources, in ten digits; none in an archive that does not name it.

@@ -12,6 +12,7 @@ mod access;
 mod address;
 mod bus;
 mod bytes;
+mod common;
 mod foreign;
 mod generated;
 mod hub;
@@ -105,7 +106,7 @@ Times are 500ms, 2s, 1.5m, 1h; a plain number is seconds.
 Exit status: 0 done, 1 the network or an input or output failed, 2 wrong usage.";
 
 /// What was typed.
-#[derive(Debug, Parser)]
+#[derive(Debug, Default, Parser)]
 #[group(skip)]
 #[command(
     name = "muxnc",
@@ -222,6 +223,10 @@ pub fn parse(
     line: impl IntoIterator<Item = impl Into<OsString>>,
 ) -> Result<(Mode, Verbosity), Error> {
     let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
+    if let Some(args) = Args::of_common(&line) {
+        args.check_place()?;
+        return args.meant();
+    }
     let mut command = command();
     let matches = match command.try_get_matches_from_mut(&line) {
         Ok(matches) => matches,
@@ -261,12 +266,7 @@ pub fn parse(
     {
         return Err(told);
     }
-    let mode = match (args.address.udp, args.hub.listen) {
-        (true, _) => Mode::Udp(args.udp()?),
-        (false, true) => Mode::Hub(args.hub()?),
-        (false, false) => args.client()?,
-    };
-    Ok((mode, args.messages.verbosity()))
+    args.meant()
 }
 
 /// Nothing to do but to say this.
@@ -363,6 +363,16 @@ fn has_switch<'a>(
 }
 
 impl Args {
+    /// What to run, and how much is said meanwhile.
+    fn meant(&self) -> Result<(Mode, Verbosity), Error> {
+        let mode = match (self.address.udp, self.hub.listen) {
+            (true, _) => Mode::Udp(self.udp()?),
+            (false, true) => Mode::Hub(self.hub()?),
+            (false, false) => self.client()?,
+        };
+        Ok((mode, self.messages.verbosity()))
+    }
+
     /// Whether each word can be what it stands for.
     fn check_place(&self) -> Result<(), Error> {
         if self.address.unixsock {
@@ -457,7 +467,7 @@ impl Args {
     }
 
     fn settings(&self) -> Result<Settings, Error> {
-        let name = self.hub.chat.then_some(&*self.hub.name);
+        let name = self.hub.chat.then_some(&*self.hub.name.0);
         Ok(Settings {
             crlf: self.bytes.crlf,
             telnet: self.bytes.telnet,
@@ -509,7 +519,7 @@ impl Args {
             history: self.hub.history.map_or(0, |lines| lines as usize),
             announced: CLASS,
             slow: self.hub.slow_peer(),
-            stall_timeout: self.hub.stall_timeout,
+            stall_timeout: self.hub.stall_timeout.0,
             rate: self.hub.rate,
             times: self.hub.time,
             label: self.terminal.label(),

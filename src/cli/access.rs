@@ -13,7 +13,7 @@ use crate::io::error::Error;
 use crate::io::net::Lookup;
 
 /// The options of this group.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Access")]
 pub(super) struct AccessArgs {

@@ -6,7 +6,7 @@ use crate::io::net::Family;
 use crate::io::net::Lookup;
 
 /// The options of this group.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Address")]
 pub(super) struct AddressArgs {

@@ -12,7 +12,7 @@ use crate::io::error::Error;
 const AUTH_VARIABLE: &str = "MUXNC_BUS_AUTH";
 
 /// The options of this group.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Hub")]
 pub(super) struct BusArgs {

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::client::Traffic;
 
 /// The options of this group.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Bytes")]
 #[allow(

@@ -1,5 +1,7 @@
 //! What only a hub does.
 
+use std::fmt;
+use std::fmt::Display;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +16,7 @@ use crate::engine::rate::Rate;
 use crate::engine::room::SlowPeer;
 
 /// The options of this group.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Hub")]
 #[allow(
@@ -62,10 +64,10 @@ pub(super) struct HubArgs {
         long,
         value_name = "NAME",
         requires = "chat",
-        default_value = names::HOST,
+        default_value_t,
         value_parser = host_name
     )]
-    pub(super) name: String,
+    pub(super) name: HostName,
 
     /// In a --chat, the first line that each newcomer reads, behind *
     ///
@@ -119,7 +121,7 @@ pub(super) struct HubArgs {
     pub(super) wait_for: Option<u32>,
 
     /// What to do about a peer that does not keep up
-    #[arg(long, value_name = "POLICY", default_value = "wait")]
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t)]
     pub(super) slow_peer: SlowPeerArg,
 
     /// Cut off a participant that holds the others up this long and takes nothing
@@ -130,11 +132,11 @@ pub(super) struct HubArgs {
     #[arg(
         long,
         value_name = "TIME",
-        default_value = "10s",
+        default_value_t,
         allow_negative_numbers = true,
-        value_parser = positive_duration
+        value_parser = stall_timeout
     )]
-    pub(super) stall_timeout: Duration,
+    pub(super) stall_timeout: StallTimeout,
 
     /// Read so many bytes in a second from each peer at most, as 500, 10k or 2M [default: no limit]
     ///
@@ -151,7 +153,7 @@ impl HubArgs {
     /// Of what kind a chat is to be, if one is.
     pub(super) fn chat(&self) -> Option<chat::Rules> {
         self.chat.then(|| chat::Rules {
-            host: self.name.clone(),
+            host: self.name.0.clone(),
             welcome: self.welcome.clone(),
             open_messages: self.open_messages,
         })
@@ -165,9 +167,42 @@ impl HubArgs {
     }
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+/// What the operator of a chat is called.
+#[derive(Debug, Clone)]
+pub(super) struct HostName(pub(super) String);
+
+impl Default for HostName {
+    fn default() -> HostName {
+        HostName(names::HOST.into())
+    }
+}
+
+impl Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How long a member that takes nothing is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StallTimeout(pub(super) Duration);
+
+impl Default for StallTimeout {
+    fn default() -> StallTimeout {
+        StallTimeout(Duration::from_secs(10))
+    }
+}
+
+impl Display for StallTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}s", self.0.as_secs_f64())
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(super) enum SlowPeerArg {
     /// Wait for it: nothing is lost (but see --stall-timeout)
+    #[default]
     Wait,
     /// Cut it off: for live streams
     Disconnect,
@@ -199,10 +234,15 @@ pub(super) fn count(text: &str) -> Result<u32, String> {
     }
 }
 
+/// One of [`positive_duration`].
+fn stall_timeout(text: &str) -> Result<StallTimeout, String> {
+    positive_duration(text).map(StallTimeout)
+}
+
 /// A name that no participant of a chat has.
-fn host_name(text: &str) -> Result<String, String> {
+fn host_name(text: &str) -> Result<HostName, String> {
     match names::is_free_for_host(text) {
-        true => Ok(text.into()),
+        true => Ok(HostName(text.into())),
         false => Err(format!(
             "a name is 1 to {MAX_NAME} letters, digits or any of - _ . with a letter among them, \
              and not user1 or the like"

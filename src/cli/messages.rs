@@ -4,7 +4,7 @@ use clap::ArgAction;
 use clap::Args;
 
 /// The options of this group.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Messages")]
 pub(super) struct MessagesArgs {

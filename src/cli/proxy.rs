@@ -28,7 +28,7 @@ pub(super) const NO_PROXY_HINT: &str = "Who needs one to come here says so there
      muxnc is no proxy server either; ncat -l --proxy-type http is one.";
 
 /// The options of this group.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Proxy")]
 pub(super) struct ProxyArgs {
@@ -37,7 +37,13 @@ pub(super) struct ProxyArgs {
     proxy: Option<String>,
 
     /// What the proxy speaks
-    #[arg(long, value_name = "TYPE", default_value = "http", ignore_case = true)]
+    #[arg(
+        long,
+        value_name = "TYPE",
+        value_enum,
+        default_value_t,
+        ignore_case = true
+    )]
     proxy_type: ProxyType,
 
     /// Who you are to the proxy, should it ask (or set NCAT_PROXY_AUTH)
@@ -48,13 +54,20 @@ pub(super) struct ProxyArgs {
     proxy_auth: Option<String>,
 
     /// Who looks the destination's name up
-    #[arg(long, value_name = "WHO", default_value = "remote", ignore_case = true)]
+    #[arg(
+        long,
+        value_name = "WHO",
+        value_enum,
+        default_value_t,
+        ignore_case = true
+    )]
     proxy_dns: ProxyDns,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum ProxyType {
     /// HTTP with its method CONNECT
+    #[default]
     Http,
     /// SOCKS 4 and 4A
     Socks4,
@@ -62,11 +75,12 @@ enum ProxyType {
     Socks5,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum ProxyDns {
     /// This machine
     Local,
     /// The proxy
+    #[default]
     Remote,
     /// This machine, and the proxy if that fails
     Both,

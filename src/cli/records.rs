@@ -12,7 +12,7 @@ use crate::io::record::Place;
 use crate::io::record::Wanted;
 
 /// The options of this group.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Records")]
 pub(super) struct RecordsArgs {

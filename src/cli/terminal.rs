@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use crate::engine::room::Label;
 
 /// The options of this group.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Terminal")]
 #[allow(
@@ -15,11 +15,11 @@ use crate::engine::room::Label;
 )]
 pub(super) struct TerminalArgs {
     /// Say who said it: `auto` from the second participant on
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub(super) label: When,
 
     /// Colour the labels: `auto` if stdout is a terminal and NO_COLOR is not set
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub(super) color: When,
 
     /// Let the bytes of others do to the terminal what they will
@@ -57,8 +57,9 @@ impl TerminalArgs {
     }
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(super) enum When {
+    #[default]
     Auto,
     Always,
     Never,

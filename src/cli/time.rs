@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 /// The options of this group.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Time")]
 pub(super) struct TimeArgs {

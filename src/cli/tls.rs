@@ -12,7 +12,7 @@ use crate::io::tls::Identity;
 use crate::io::tls::Trust;
 
 /// The options of this group. Each of them asks for TLS.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 #[command(next_help_heading = "TLS")]
 #[allow(

@@ -13,6 +13,7 @@ pub mod budget;
 pub mod bus;
 pub mod chat;
 pub mod command;
+mod confusables;
 pub mod conversation;
 pub mod crlf;
 pub mod dead_peer;

@@ -17,8 +17,8 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_security::MixedScript;
 use unicode_security::RestrictionLevel;
 use unicode_security::RestrictionLevelDetection;
-use unicode_security::confusable_detection::skeleton;
 
+use crate::engine::confusables::skeleton;
 use crate::engine::escape::Letters;
 use crate::engine::handover::Asking;
 use crate::engine::handover::Handovers;

@@ -64,8 +64,9 @@ impl Meter {
         };
         let time = now.saturating_duration_since(at).max(TICK).as_secs_f64();
         let current = state.0.saturating_sub(before) as f64 / time;
-        // Bytes that come seldom are drawn seldom, and a sample is as old as it is.
-        let inertia = INERTIA.powf(time / TICK.as_secs_f64());
+        // Bytes that come seldom are drawn seldom, and a sample is as old as it is, in whole ticks: for
+        // `powf` alone each start of the program would load `libm.so`.
+        let inertia = INERTIA.powi((time / TICK.as_secs_f64()) as i32);
         let rate = rate.map_or(current, |rate| rate * inertia + current * (1.0 - inertia));
         self.drawn = Some(Drawn {
             at: now,
