@@ -361,10 +361,10 @@ impl Talk {
                     match stdin.read(&mut self.chunk) {
                         Received::Bytes(count) => {
                             let is_typed = stdin.kind() == Kind::Terminal;
-                            if is_typed {
-                                self.display.echoed();
-                            }
                             let read = &self.chunk[..count];
+                            if is_typed {
+                                self.display.echoed(read.ends_with(b"\n"));
+                            }
                             let text = match is_hub && is_typed {
                                 true => for_everybody(read, false),
                                 false => Some(read),

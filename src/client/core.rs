@@ -138,12 +138,16 @@ impl<W: World> Core<W> {
         if settings.digest {
             recorder.digest();
         }
-        let progress = parts.draws.then(|| OwnProgress::new(size, now));
+        let input = kind_of(&parts.input);
+        let has_keyboard = input == conversation::Input::Terminal;
+        let progress = parts
+            .draws
+            .then(|| OwnProgress::new(size, has_keyboard, now));
         let send_only = settings.traffic == Traffic::SendOnly;
         let is_terminal = parts.stdout.kind() == Kind::Terminal;
         let talk = Conversation::new(
             Terms {
-                input: kind_of(&parts.input),
+                input,
                 is_server: role == Role::Server,
                 half_close: settings.half_close,
                 send_only,
@@ -283,8 +287,8 @@ impl<W: World> Core<W> {
             now,
         };
         let busy_up = self.sender.turn(&mut way)?;
-        if self.sender.take_echoed() {
-            self.receiver.echoed();
+        if let Some(is_ended) = self.sender.take_echoed() {
+            self.receiver.echoed(is_ended);
         }
         let console = self.sender.input.console_mut();
         let busy_down = self.receiver.turn(&mut way, console)?;

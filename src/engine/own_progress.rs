@@ -1,7 +1,8 @@
 //! How far a participant's own conversation is, as a line to be drawn again and again while bytes move.
 //!
 //! It promises: as that of a [transfer](super::progress), at most ten lines a second, and when nothing
-//! moves nothing is drawn and nothing is waited for.
+//! moves nothing is drawn and nothing is waited for; where lines may be typed on the terminal where it
+//! would be drawn, it is drawn for what is no conversation only.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -11,20 +12,27 @@ use super::progress::Meter;
 use super::progress::Size;
 use super::progress::TICK;
 
+/// As many bytes are received before a person has typed the first line, and it is a transfer.
+const TRANSFER: u64 = 64 * 1024;
+
 /// What a participant moved. See the module's documentation.
 #[derive(Debug)]
 pub struct OwnProgress {
     /// How much there is to send, if that is known.
     total: Option<u64>,
+    /// What is sent is typed: on the row may be what was typed of a line.
+    has_keyboard: bool,
     began: Instant,
     meter: Meter,
 }
 
 impl OwnProgress {
-    /// A participant begins now; it has `total` bytes to send, if that is known.
-    pub fn new(total: Option<u64>, now: Instant) -> OwnProgress {
+    /// A participant begins now; it has `total` bytes to send, if that is known, and what it sends is
+    /// typed if it `has_keyboard`.
+    pub fn new(total: Option<u64>, has_keyboard: bool, now: Instant) -> OwnProgress {
         OwnProgress {
             total,
+            has_keyboard,
             began: now,
             meter: Meter::new(now),
         }
@@ -32,6 +40,9 @@ impl OwnProgress {
 
     /// When a line is to be drawn after so many bytes were sent and received. None: it is drawn already.
     pub fn due(&self, sent: u64, received: u64) -> Option<Instant> {
+        if self.has_keyboard && (sent > 0 || received < TRANSFER) {
+            return None;
+        }
         self.meter.due((sent + received, sent))
     }
 
@@ -94,7 +105,7 @@ mod tests {
     #[test]
     fn it_tells_what_moved_either_way() {
         let now = Instant::now();
-        let mut progress = OwnProgress::new(None, now);
+        let mut progress = OwnProgress::new(None, false, now);
         assert_eq!(progress.due(0, 0), None);
         assert_eq!(progress.due(0, 1), Some(now));
         assert!(!progress.is_drawn());
@@ -106,7 +117,7 @@ mod tests {
         assert!(progress.is_drawn());
         assert_eq!(progress.due(0, 4 << 20), None, "nothing moves");
         assert!(progress.due(1, 4 << 20).is_some_and(|at| at > now));
-        let mut progress = OwnProgress::new(Some(2048), now);
+        let mut progress = OwnProgress::new(Some(2048), false, now);
         let now = now + Duration::from_secs(1);
         assert_eq!(
             progress.line(1024, 0, 80, now),
@@ -119,6 +130,15 @@ mod tests {
                 .take(47)
                 .collect::<String>()
         );
+    }
+
+    #[test]
+    fn a_conversation_is_no_transfer() {
+        let now = Instant::now();
+        let progress = OwnProgress::new(None, true, now);
+        assert_eq!(progress.due(0, TRANSFER - 1), None);
+        assert_eq!(progress.due(0, TRANSFER), Some(now));
+        assert_eq!(progress.due(1, TRANSFER), None);
     }
 
     #[test]

@@ -76,6 +76,8 @@ enum Row {
     Empty,
     /// The latest of an unfinished line.
     Text,
+    /// The beginning of a line that the terminal has shown as it was typed.
+    Echo,
     /// What is to be erased. The terminal may have made several rows of it.
     Drawn,
     /// Perhaps something that is to be erased: another program had the terminal.
@@ -321,10 +323,10 @@ impl Rows {
         self.feed();
     }
 
-    /// The terminal has shown a line that was typed, and its end, itself. What others go on with is a
-    /// line of its own.
-    pub fn echoed(&mut self) {
-        self.row = Row::Empty;
+    /// The terminal has shown itself what was typed, to the end of a line if it `is_ended` (in the middle of
+    /// one Ctrl-D hands it over). What others go on with is a line of its own.
+    pub fn echoed(&mut self, is_ended: bool) {
+        self.row = if is_ended { Row::Empty } else { Row::Echo };
         if let Some(open) = &mut self.open {
             open.begun = false;
         }
@@ -353,7 +355,7 @@ impl Rows {
     /// Draws the row of the line being typed on a terminal of so many columns.
     pub fn draw(&mut self, editor: &Editor, columns: u16) {
         match self.row {
-            Row::Text => self.begin(),
+            Row::Text | Row::Echo => self.begin(),
             Row::Drawn => self.go_back(),
             Row::Empty | Row::Unknown => {}
         }
@@ -421,7 +423,7 @@ impl Rows {
     fn begin(&mut self) {
         match self.row {
             Row::Empty => {}
-            Row::Text => self.feed(),
+            Row::Text | Row::Echo => self.feed(),
             Row::Drawn | Row::Unknown => {
                 self.go_back();
                 self.out.extend(ERASE);

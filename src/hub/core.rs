@@ -377,8 +377,8 @@ impl<W: World> Core<W> {
         let (peers, buffer) = (&mut self.peers, &self.buffer);
         self.operator
             .turn(heard, buffer, peers, &self.transfer, admission, now);
-        if self.operator.take_echoed() {
-            self.display.echoed();
+        if let Some(is_ended) = self.operator.take_echoed() {
+            self.display.echoed(is_ended);
         }
         self.close_if_finished(now);
     }

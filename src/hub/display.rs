@@ -84,10 +84,10 @@ impl<D: Device> Display<D> {
         &mut self.stdout
     }
 
-    /// The terminal has shown a line that was typed, and its end, itself.
-    pub(crate) fn echoed(&mut self) {
+    /// The terminal has shown itself what was typed, to the end of a line or not.
+    pub(crate) fn echoed(&mut self, is_ended: bool) {
         if let Some(rows) = &mut self.rows {
-            rows.current().echoed();
+            rows.current().echoed(is_ended);
         }
     }
 

@@ -77,8 +77,8 @@ pub(super) struct Operator<D> {
     asked_to_end: bool,
     /// Something was read.
     spoke: bool,
-    /// A line was read that the terminal has shown as it was typed.
-    echoed: bool,
+    /// Something was read that the terminal has shown as it was typed: whether a line's end was the last of it.
+    echoed: Option<bool>,
     /// When the paste was read last of which the operator was told that a command in it is none.
     told_pasted: Option<Instant>,
 }
@@ -111,14 +111,15 @@ impl<D: Device> Operator<D> {
             answers: Vec::new(),
             asked_to_end: false,
             spoke: false,
-            echoed: false,
+            echoed: None,
             told_pasted: None,
         }
     }
 
-    /// Whether a line was read since the last call that the terminal has shown as it was typed.
-    pub(super) fn take_echoed(&mut self) -> bool {
-        std::mem::take(&mut self.echoed)
+    /// Whether a line's end was the last of what was read since the last call and the terminal has shown as it
+    /// was typed.
+    pub(super) fn take_echoed(&mut self) -> Option<bool> {
+        self.echoed.take()
     }
 
     /// What the operator is to be told, where there is no console.

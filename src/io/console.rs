@@ -187,7 +187,7 @@ impl<D: Device> Console<D> {
     fn pressed(&mut self, now: Instant) {
         self.echoed = !self.terminal.is_editing();
         if self.echoed {
-            self.rows.echoed();
+            self.rows.echoed(true);
             self.enter();
             // The kernel's line is none of what was being typed.
             let fresh = self.editor.fresh();

@@ -23,6 +23,7 @@ use crate::support::expect_bytes;
 use crate::support::listening_port;
 use crate::support::read_all;
 use crate::support::stay;
+use crate::support::without_marks;
 
 #[test]
 fn lines_typed_before_anybody_is_there_reach_the_first_to_join() {
@@ -242,6 +243,42 @@ fn stats_and_help_tell() {
         "/who", "/msg", "/kick", "/name", "/mute", "/unmute", "/relay", "/stats", "/help", "/quit",
     ] {
         seat.wait_for(&format!("muxnc: {command} "));
+    }
+}
+
+/// What participants said of lines that they did not end is not lost with the hub.
+#[test]
+fn unfinished_lines_are_shown_at_the_end() {
+    for args in [
+        &[][..],
+        &["--chat"],
+        &["--no-edit"],
+        &["--no-edit", "--label", "always"],
+    ] {
+        for how in ["/quit\r", "\x03"] {
+            let (mut seat, port) = match args.contains(&"--no-edit") {
+                true => Seat::plain_hub(args),
+                false => Seat::hub(args),
+            };
+            let (mut ana, mut bo) = (seat.join(port), seat.join(port));
+            ana.write_all(b"hello\nmy answer is 42").unwrap();
+            bo.write_all(b"hello\nso is mine").unwrap();
+            let is_chat = args.contains(&"--chat");
+            for (number, name) in [(1, "<user1> "), (2, "<user2> ")] {
+                let label = if is_chat {
+                    name.into()
+                } else {
+                    format!("[{number}] ")
+                };
+                seat.wait_for(&format!("{label}hello\r\n"));
+            }
+            seat.press(how);
+            seat.wait_for("so is mine");
+            let shown = without_marks(&seat.screen.text());
+            for said in ["my answer is 42", "so is mine"] {
+                assert_eq!(shown.matches(said).count(), 1, "{args:?} {shown:?}");
+            }
+        }
     }
 }
 

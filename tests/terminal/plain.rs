@@ -15,6 +15,7 @@ use crate::is_canonical;
 use crate::modes;
 use crate::support::MUXNC;
 use crate::support::Process;
+use crate::support::Server;
 use crate::support::Watched;
 use crate::support::connect;
 use crate::support::expect_bytes;
@@ -78,6 +79,26 @@ fn no_typed_line_stands_behind_a_label() {
             assert_eq!(rows.filter(|row| *row == said).count(), times, "{shown:?}");
         }
     }
+}
+
+/// The row that tells how far a transfer is would erase what was typed of a line.
+#[test]
+fn a_conversation_through_a_pipe_has_no_row_of_progress() {
+    let server = Server::new();
+    let line = format!("{MUXNC} 127.0.0.1 {} | cat", server.port);
+    let mut seat = Seat::start("xterm", Stream::Terminal, &["sh", "-c", &line]);
+    let mut peer = server.accept();
+    peer.write_all(b"name: ").unwrap();
+    seat.wait_for("name: ");
+    seat.press("Ana\r");
+    expect_bytes(&mut peer, "Ana\n");
+    peer.write_all(b"welcome\n").unwrap();
+    seat.wait_for("welcome\r\n");
+    drop(peer);
+    seat.wait_for("closed the connection\r\n");
+    seat.process.expect_status(0);
+    let shown = seat.screen.text();
+    assert!(!shown.contains("received"), "{shown:?}");
 }
 
 #[test]

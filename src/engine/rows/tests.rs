@@ -232,9 +232,15 @@ fn what_was_typed_ends_the_line_before_it() {
     // The same where the terminal shows what is typed.
     let mut rows = Rows::new(false, false);
     rows.show(&framed(&[("[1] ", "name: ")]));
-    rows.echoed();
+    rows.echoed(true);
     rows.show(b"[2] forged\n");
     assert_eq!(written(&mut rows), "[1] name: [1] [2] forged\n");
+    // And where it was handed over by Ctrl-D.
+    rows.echoed(false);
+    rows.show(&framed(&[("[2] ", "hello\n")]));
+    rows.echoed(false);
+    rows.notice(b"muxnc: told\n", None);
+    assert_eq!(written(&mut rows), "\n[2] hello\n\nmuxnc: told\n");
 }
 
 #[test]
@@ -472,7 +478,7 @@ proptest! {
                 }
                 Step::Enter => {
                     terminal.interrupt("\r\n");
-                    rows.echoed();
+                    rows.echoed(true);
                 }
                 Step::Draw if edits => rows.draw(&editor, columns),
                 Step::Draw => {}

@@ -221,7 +221,7 @@ impl<D: Device> Operator<D> {
         let has_commands = self.manner.has_commands;
         let arrived = self.cooked.take_in(bytes, has_ended, has_commands, now);
         if !arrived.text.is_empty() {
-            self.echoed |= arrived.text.ends_with(b"\n");
+            self.echoed = Some(arrived.text.ends_with(b"\n"));
             let is_typed = arrived.is_typed && !self.waiting.is_midline();
             let text = String::from_utf8_lossy(&arrived.text);
             let line = match text.strip_suffix('\n') {

@@ -58,21 +58,21 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// The hub ends: members that are still here will not be heard any more.
-    pub(super) fn record_ends(&mut self, now: Instant) {
-        if !self
-            .records
-            .as_ref()
-            .is_some_and(|records| records.wants_ends())
-        {
-            return;
-        }
-        let keys: Vec<usize> = self.member_keys().collect();
+    /// The hub ends: members that are still here will not be heard any more. What each said of a line
+    /// without an end is shown, as far as stdout takes it, and recorded.
+    pub(super) fn finish_members(&mut self, now: Instant) {
+        let records = self.records.as_ref();
+        let wants_ends = records.is_some_and(|records| records.wants_ends());
+        let members = self.room.by_number();
+        let keys: Vec<usize> = members.into_iter().map(|(key, _)| key).collect();
         for key in keys {
-            // Bytes that were passed on as they were said are recorded by now; a chat's line
-            // without an end is not.
-            self.room.finish(key, now);
-            self.record_lines(None);
+            if wants_ends || !self.room.screen().is_full() {
+                self.room.finish(key, now);
+                self.record_lines(None);
+            }
+            if !wants_ends {
+                continue;
+            }
             let traffic = self.room.member(key);
             let traffic = traffic.map(|member| (member.account.received, member.account.sent));
             let (received, sent) = traffic.unwrap_or_default();

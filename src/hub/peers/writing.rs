@@ -205,8 +205,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// At the end: each member that has everything that was said may know that nothing is missing,
-    /// and each that has not, that something is. Unfinished lines that are recorded behind that are
-    /// not sent to members any more.
+    /// and each that has not, that something is. Unfinished lines that are shown and recorded behind
+    /// that are not sent to members any more.
     pub fn close_all(&mut self, now: Instant) {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
@@ -215,7 +215,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 peer.close_truthfully(owed, more);
             }
         }
-        self.record_ends(now);
+        self.finish_members(now);
     }
 
     /// The keys of all members.
