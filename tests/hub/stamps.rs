@@ -80,7 +80,8 @@ fn lines_on_the_screen_begin_with_the_time() {
     let port = support::listening_port(&bob.screen);
     let mut ana = connect(port);
     ana.write_all(b"one\ntw").unwrap();
-    bob.screen.wait_for("tw");
+    bob.screen.wait_for("one");
+    // It waits for its end: this terminal shows what is typed behind whatever stands there.
     ana.write_all(b"o\n").unwrap();
     bob.screen.wait_for("two");
     let mut ben = connect(port);
