@@ -27,7 +27,9 @@ pub fn cases(_: &Plan) -> Vec<Case> {
         work: "W3",
         title: format!("stdin to {peers}"),
         subjects: HUBS.to_vec(),
-        measure: Box::new(move |subject, plan| from_stdin(subject, peers, INTERVAL, plan)),
+        measure: Box::new(move |subject, plan| {
+            from_stdin(subject, peers, lines(plan, INTERVAL), INTERVAL, plan)
+        }),
     });
     // Where lines come faster than they can be told to everybody one by one.
     let rates = [(30, 5000), (300, 5000), (300, 20_000)];
@@ -36,7 +38,8 @@ pub fn cases(_: &Plan) -> Vec<Case> {
         title: format!("stdin to {peers}, {rate} lines/s"),
         subjects: vec![Subject::Floor, Subject::Muxnc, Subject::Ncat],
         measure: Box::new(move |subject, plan| {
-            from_stdin(subject, peers, Duration::from_secs(1) / rate, plan)
+            let interval = Duration::from_secs(1) / rate;
+            from_stdin(subject, peers, lines(plan, interval), interval, plan)
         }),
     });
     let from_peer = [30, 300].map(|peers| Case {
@@ -48,9 +51,14 @@ pub fn cases(_: &Plan) -> Vec<Case> {
     calm.into_iter().chain(busy).chain(from_peer).collect()
 }
 
-fn from_stdin(
+/// So many lines to so many peers, one in each interval.
+///
+/// # Errors
+/// A peer did not get what was sent.
+pub fn from_stdin(
     subject: Subject,
     peers: usize,
+    lines: u64,
     interval: Duration,
     plan: &Plan,
 ) -> Result<Figures, String> {
@@ -58,11 +66,9 @@ fn from_stdin(
     room.load.feed(room.source, &room.sent, 0, 0);
     let (line, wire) = (room.sent[0].line(), room.received[0].line());
     let before = room.hub.process.cpu();
-    let latency = room
-        .load
-        .paced(room.source, line, wire, lines(plan, interval), interval)?;
+    let latency = room.load.paced(room.source, line, wire, lines, interval)?;
     let used = room.hub.process.cpu() - before;
-    Ok(figures(&latency, used / lines(plan, interval) as f64))
+    Ok(figures(&latency, used / lines as f64))
 }
 
 fn from_peer(subject: Subject, peers: usize, plan: &Plan) -> Result<Figures, String> {

@@ -4,6 +4,7 @@
 
 pub mod bulk;
 pub mod bus;
+pub mod crowd;
 pub mod fan_out;
 pub mod gather;
 pub mod idle;
@@ -93,7 +94,7 @@ pub struct Case {
 }
 
 /// The works, each with its name and what it is.
-pub const WORKS: [(&str, &str); 13] = [
+pub const WORKS: [(&str, &str); 14] = [
     ("W1", "fan-out from stdin"),
     ("W2", "relay among 30 peers, 64 B lines"),
     ("W3", "latency of lines, 200 each second"),
@@ -106,12 +107,13 @@ pub const WORKS: [(&str, &str); 13] = [
     ("W10", "members from browsers"),
     ("W11", "one class over several hubs"),
     ("W12", "members whose connections are encrypted"),
+    ("W13", "where one processor ends, 64 B lines"),
     ("scaling", "how the cost grows"),
 ];
 
 /// Every case of every work.
 pub fn cases(plan: &Plan) -> Vec<Case> {
-    let works: [fn(&Plan) -> Vec<Case>; 13] = [
+    let works: [fn(&Plan) -> Vec<Case>; 14] = [
         fan_out::cases,
         relay::cases,
         latency::cases,
@@ -124,6 +126,7 @@ pub fn cases(plan: &Plan) -> Vec<Case> {
         web::cases,
         bus::cases,
         tls::cases,
+        crowd::cases,
         scaling::cases,
     ];
     works.iter().flat_map(|cases| cases(plan)).collect()
