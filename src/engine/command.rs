@@ -16,7 +16,9 @@ use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
 use crate::engine::lookalike::skip_garbled;
 use crate::engine::lookalike::skip_unseen;
+use crate::engine::private::Form;
 use crate::engine::private::PRIVATE;
+use crate::engine::private::command_behind_key;
 use crate::engine::private::is_private;
 use crate::engine::private::may_be_private;
 
@@ -148,6 +150,13 @@ const QUOTED: usize = 20;
 
 /// Understands one line that was typed, without its line break.
 pub fn understand(line: &str) -> Typed<'_> {
+    let is_command = line.starts_with('/') && !line.starts_with("//");
+    if !is_command && let Some(word) = command_behind_key(line, Form::Raw) {
+        return Typed::Explain(format!(
+            "{} was not sent: the key before it moved no cursor here, and a command has nothing before it",
+            quoted(&word)
+        ));
+    }
     let Some(rest) = line.strip_prefix('/') else {
         return match why_no_command(line) {
             Some(why) => Typed::Explain(why),

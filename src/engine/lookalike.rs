@@ -42,7 +42,7 @@ pub(super) fn bare(text: &str) -> Cow<'_, str> {
 }
 
 /// The first character of a text as it came, however it is shown, and what follows it.
-fn shown_letter(text: &str) -> Option<(char, &str)> {
+pub(super) fn shown_letter(text: &str) -> Option<(char, &str)> {
     let first = text.chars().next()?;
     let rest = &text[first.len_utf8()..];
     let control = |rest: &str| match rest.as_bytes().first()? {

@@ -8,10 +8,14 @@
 //! It promises: a `/msg`, a name and a text are recognized whatever stands before, between or in
 //! place of their signs and letters; a line that has a word before them is text.
 
+mod cursor_keys;
+
 use std::borrow::Cow;
 
 use memchr::memchr_iter;
 
+pub(super) use self::cursor_keys::Form;
+pub(super) use self::cursor_keys::command_behind_key;
 use crate::engine::lookalike::bare;
 use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_close;
@@ -74,13 +78,14 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 /// what its keys write on another layout. The number may stand in brackets or behind a sign, and
 /// the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter. Behind
 /// `//` it is what would be said that counts: the key of the slash may have bounced. A Tab may stand for the rest of
-/// `msg`: behind a slash that key writes it.
+/// `msg`: behind a slash that key writes it. And what stands behind a key that moves the cursor may have been meant to
+/// stand in front.
 pub fn is_private(line: &str) -> bool {
     let said = match line.starts_with("//") {
         true => &line[1..],
         false => line,
     };
-    looks_private(said)
+    looks_private(said) || command_behind_key(line, Form::Raw).is_some()
 }
 
 /// Whether a line may be private that has a letter or a digit before `rest`, and goes on.

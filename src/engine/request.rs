@@ -13,6 +13,8 @@ use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
 use crate::engine::lookalike::skip_unseen;
 use crate::engine::names::MAX_NAME;
+use crate::engine::private::Form;
+use crate::engine::private::command_behind_key;
 use crate::engine::private::first_word;
 use crate::engine::private::looks_private;
 
@@ -40,6 +42,8 @@ pub enum Request<'a> {
     Unknown(&'a str),
     /// It looks as if it were for one alone.
     Unclear,
+    /// A command stands behind a key that should have moved the cursor.
+    BehindKey,
 }
 
 /// How the requests are written, and what they do, as `/help` tells it.
@@ -74,9 +78,17 @@ pub fn request(line: &str) -> Option<Request<'_>> {
     if looks_private(line) || is_behind_unseen(line) {
         return Some(Request::Unclear);
     }
+    if is_behind_key(line) {
+        return Some(Request::BehindKey);
+    }
     // Other characters that look like a slash are letters or signs of their own in some scripts.
     let is_unknown = is_name(word, arguments) && seen.starts_with(['/', FULL_WIDTH]);
     is_unknown.then_some(Request::Unknown(word))
+}
+
+/// Whether it may be a request that stands behind a key which should have moved the cursor.
+fn is_behind_key(line: &str) -> bool {
+    command_behind_key(line, Form::Shown).is_some()
 }
 
 /// Whether a request stands behind something that is not seen but where it is shown.
@@ -117,6 +129,7 @@ fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
         }
         "me" if arguments.is_empty() => Request::Incomplete(ME),
         "me" if looks_private(arguments) => Request::Unclear,
+        "me" if is_behind_key(arguments) => Request::BehindKey,
         "me" => Request::Me(arguments),
         "names" => Request::Names,
         "help" => Request::Help,

@@ -464,6 +464,45 @@ fn what_could_be_for_one_alone_is_answered_and_said_to_nobody() {
     }
 }
 
+/// Plain nc, Home pressed behind what was typed: the command that was to stand in front stands behind it.
+#[test]
+fn a_command_behind_a_key_that_moved_no_cursor_is_answered_and_said_to_nobody() {
+    let (hub, mut ana, ben) = pair(&[]);
+    let eve = Peer::join(hub.port, 3);
+    let keys = [
+        "\x1b[H",
+        "\x1bOH",
+        "\x1b[1~",
+        "\x01",
+        "\x1b[D\x1b[D\x1b[D",
+        "\x1b[1;5D",
+    ];
+    let lines = [
+        "a secret|/msg user2 ",
+        "user2 a secret|/msg ",
+        "msg user2 a secret|/",
+        "sg user2 a secret|/m",
+        "user2 a secret|.msg ",
+        "a secret|/msg user2 |",
+        "/me has a secret|/msg user2 ",
+    ];
+    for key in keys {
+        for line in lines {
+            ana.says(format!("{}\n", line.replace('|', key)));
+        }
+    }
+    let held = "* that was not said: a key in it moved no cursor here, and a command has nothing before it\n";
+    ana.got.wait_until("all are answered", |got| {
+        String::from_utf8_lossy(got).matches(held).count() == keys.len() * lines.len()
+    });
+    ana.says("it is\x1b[D over\n");
+    for peer in [&eve, &ben] {
+        peer.hears("<user1> it is^[[D over\n");
+        let got = peer.got.text();
+        assert!(!got.contains("secret"), "{got}");
+    }
+}
+
 /// Whoever sends more of them at once than anybody types loses none: it is read as they are done.
 #[test]
 fn many_lines_for_one_alone_all_arrive_and_are_answered() {

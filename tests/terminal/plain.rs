@@ -188,6 +188,38 @@ fn a_line_in_pieces_is_what_it_is_as_a_whole() {
     }
 }
 
+/// The key stands in the line, and behind it what was to stand in front.
+#[test]
+fn a_command_behind_a_key_that_moved_no_cursor_is_not_said() {
+    for (kind, more) in [("dumb", &[][..]), ("xterm", &["--no-edit"])] {
+        let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
+        let mut seat = Seat::start(kind, Stream::Pipe, &line);
+        let port = listening_port(&seat.process.stderr);
+        let (mut one, mut two) = (seat.join(port), seat.join(port));
+        for (text, key, command) in [
+            ("a pin", "\x1b[H", "/msg 1 "),
+            ("1 a pin", "\x1bOH", "/msg "),
+            ("msg 1 a pin", "\x1b[1~", "/"),
+            ("sg 1 a pin", "\x01", "/m"),
+            ("1 a pin", "\x1b[D\x1b[D", ".msg "),
+            ("a pin", "\x1b[1;5D", "/msg 1 \x1b[F"),
+        ] {
+            seat.press([text, key, command].concat());
+            let before = seat.screen.bytes().len();
+            seat.press("\r");
+            seat.screen.wait_until("why it was not sent", |shown| {
+                String::from_utf8_lossy(&shown[before..])
+                    .contains("was not sent: the key before it moved no cursor here")
+            });
+            seat.pause();
+        }
+        seat.press("hel\x1b[Dlo\r");
+        for peer in [&mut one, &mut two] {
+            expect_bytes(peer, "hel\x1b[Dlo\n");
+        }
+    }
+}
+
 /// Of a terminal that is not of UTF-8, or behind half a letter that was erased.
 #[test]
 fn a_command_that_is_not_of_letters_is_obeyed_and_said_to_nobody() {

@@ -79,6 +79,10 @@ impl Room {
                 key,
                 "that may be for one alone, and was not said: /msg NAME TEXT",
             ),
+            Request::BehindKey => self.answer(
+                key,
+                "that was not said: a key in it moved no cursor here, and a command has nothing before it",
+            ),
             // It is said.
             Request::Me(_) => {}
         }
@@ -122,9 +126,11 @@ impl Room {
             Request::Names => String::from("/names"),
             Request::Help => String::from("/help"),
             // It is not known what was meant.
-            Request::Incomplete(_) | Request::Unknown(_) | Request::Unclear | Request::Me(_) => {
-                String::from("?")
-            }
+            Request::Incomplete(_)
+            | Request::Unknown(_)
+            | Request::Unclear
+            | Request::BehindKey
+            | Request::Me(_) => String::from("?"),
         };
         if let Some(minutes) = &mut self.minutes {
             minutes.push_asked(key, &self.members[key].account, &text);

@@ -1,0 +1,308 @@
+//! Cursor keys: what was meant with a line in which keys stand that should have moved the cursor.
+//!
+//! Where the kernel edits a line, a key that moves the cursor (Home, Ctrl-A, an arrow) is text like any other:
+//! what was to stand in front stands behind it. `you failed`, Home, `/msg Ana ` is such a line.
+//!
+//! It promises: a line is known in which a slash stands directly behind such a key, or which would be for one
+//! alone if what stands behind the key stood in front; other text with such keys in it is text.
+
+use super::first_word;
+use super::looks_private;
+use crate::engine::lookalike::bare;
+use crate::engine::lookalike::is_slash;
+use crate::engine::lookalike::shown_letter;
+use crate::engine::lookalike::skip_unseen;
+
+/// How a line is there that is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Form {
+    /// As it came.
+    Raw,
+    /// As it is [shown](crate::engine::escape::push_escaped).
+    Shown,
+}
+
+/// So many pieces of a line are put in front of the others at most.
+const PIECES: usize = 32;
+
+/// Characters of the line that is made so that are looked at.
+const LOOKED_AT: usize = 256;
+
+/// The first word behind a key in a line that begins a command there, as far as one can know. None: there
+/// is no such key, or nothing before it.
+pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<String> {
+    let may_begin_key = |letter| match letter {
+        '\x01' | '\x02' | '\x05' | '\x06' | '\x1b' | '\u{9b}' => true,
+        '^' | '<' => form == Form::Shown,
+        _ => false,
+    };
+    if !line.contains(may_begin_key) {
+        return None;
+    }
+    let pieces = pieces(line, form);
+    let begun = pieces
+        .iter()
+        .position(|piece| !skip_unseen(piece).is_empty())?;
+    let mut behind = (begun + 1..pieces.len()).map(|at| (at, &*pieces[at]));
+    let found = behind.find(|&(at, piece)| {
+        begins_with_slash(piece) || (at <= PIECES && is_private_in_front(&pieces, at))
+    });
+    found.map(|(_, piece)| first_word(piece.trim_start()).0.into())
+}
+
+/// What stands between the keys of a line that move the cursor, without what is empty or not seen.
+fn pieces(line: &str, form: Form) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut push = |piece: &str| {
+        let seen = bare(piece);
+        if !seen.is_empty() {
+            pieces.push(seen.into_owned());
+        }
+    };
+    let (mut piece, mut rest) = (line, line);
+    while let Some(letter) = rest.chars().next() {
+        rest = match behind_cursor_key(rest, form) {
+            Some(behind) => {
+                push(&piece[..piece.len() - rest.len()]);
+                piece = behind;
+                behind
+            }
+            None => &rest[letter.len_utf8()..],
+        };
+    }
+    push(piece);
+    pieces
+}
+
+/// Whether a piece begins with a slash, or with a sign that looks like one and a letter.
+fn begins_with_slash(piece: &str) -> bool {
+    let seen = piece.trim_start_matches(char::REPLACEMENT_CHARACTER);
+    let mut letters = seen.chars();
+    match letters.next() {
+        Some('/' | '\u{ff0f}') => true,
+        Some(sign) if is_slash(sign) => letters.next().is_some_and(|c| c.is_ascii_alphabetic()),
+        _ => false,
+    }
+}
+
+/// Whether a line is for one alone if the piece at `at`, or that and all behind it, stands in front.
+fn is_private_in_front(pieces: &[String], at: usize) -> bool {
+    let is_private = |moved: std::ops::Range<usize>| {
+        let order = [moved.clone(), 0..moved.start, moved.end..pieces.len()];
+        let line = order.into_iter().flat_map(|part| &pieces[part]);
+        let line: String = line
+            .flat_map(|piece| piece.chars())
+            .take(LOOKED_AT)
+            .collect();
+        looks_private(&line)
+    };
+    is_private(at..at + 1) || is_private(at..pieces.len())
+}
+
+/// What follows a key that moves the cursor, with which the text begins: Ctrl-A, Ctrl-B, Ctrl-E, Ctrl-F, Alt-b, Alt-f, or
+/// a sequence (xterm's control sequences, rxvt's, those of the Linux console). None if it is none.
+fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
+    let (letter, rest) = match form {
+        Form::Shown => shown_letter(text)?,
+        Form::Raw => first_letter(text)?,
+    };
+    match letter {
+        '\x01' | '\x02' | '\x05' | '\x06' => Some(rest),
+        '\u{9b}' => behind_control_sequence(rest),
+        '\x1b' => match first_letter(rest)? {
+            ('[', rest) => behind_control_sequence(rest),
+            ('O', rest) => behind_parameters(
+                rest,
+                |last, _| matches!(last, 'A'..='I' | 'a'..='d' | 'p'..='y'),
+            ),
+            ('b' | 'f', rest) => Some(rest),
+            // Backspace took the rest of it.
+            (letter, _) => is_slash(letter).then_some(rest),
+        },
+        _ => None,
+    }
+}
+
+/// The same behind `ESC [`.
+fn behind_control_sequence(text: &str) -> Option<&str> {
+    behind_parameters(text, |last, parameters| match last {
+        'A'..='I' | 'a'..='d' => true,
+        // Neither Insert nor Delete, nor the brackets of a paste.
+        '~' | '$' | '^' | '@' => {
+            let key = parameters.split(';').next().unwrap_or_default();
+            matches!(key, "1" | "4" | "5" | "6" | "7" | "8")
+        }
+        _ => false,
+    })
+}
+
+/// What follows the parameters of a sequence and its last character, if that is of such a key, or if Backspace took
+/// it and a slash follows.
+fn behind_parameters(text: &str, is_of_key: impl Fn(char, &str) -> bool) -> Option<&str> {
+    let rest = text.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ';');
+    let parameters = &text[..text.len() - rest.len()];
+    match first_letter(rest)? {
+        (last, behind) if is_of_key(last, parameters) => Some(behind),
+        (letter, _) => is_slash(letter).then_some(rest),
+    }
+}
+
+fn first_letter(text: &str) -> Option<(char, &str)> {
+    let letter = text.chars().next()?;
+    Some((letter, &text[letter.len_utf8()..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::engine::command::Typed;
+    use crate::engine::command::understand;
+    use crate::engine::escape::push_escaped;
+    use crate::engine::private::is_private;
+    use crate::engine::request::request;
+
+    /// Home, End, Left, Right and their like, alone and with Ctrl or Shift.
+    const KEYS: [&str; 24] = [
+        "\x01",
+        "\x02",
+        "\x05",
+        "\x06",
+        "\x1b[H",
+        "\x1bOH",
+        "\x1b[1~",
+        "\x1b[7~",
+        "\x1b[F",
+        "\x1bOF",
+        "\x1b[4~",
+        "\x1b[8~",
+        "\x1b[D",
+        "\x1bOD",
+        "\x1b[C",
+        "\x1b[A",
+        "\x1b[1;5D",
+        "\x1b[1;2H",
+        "\x1b[d",
+        "\x1bOd",
+        "\x1b[7$",
+        "\x1bOw",
+        "\x1bb",
+        "\u{9b}H",
+    ];
+
+    fn shown(line: &str) -> String {
+        let mut shown = String::new();
+        line.chars()
+            .for_each(|letter| push_escaped(letter, &mut shown));
+        shown
+    }
+
+    /// Whether the operator, or a participant of a chat, says it to all.
+    fn is_said(line: &str) -> [bool; 2] {
+        let by_operator = matches!(understand(line), Typed::Say(_));
+        assert!(by_operator || is_private(line), "{line:?}");
+        [by_operator, request(&shown(line)).is_none()]
+    }
+
+    #[test]
+    fn what_was_to_stand_in_front_is_not_said_behind_a_key() {
+        for key in KEYS {
+            for line in [
+                "you failed the test|/msg Ana ",
+                "you failed the test|/msg Ana",
+                "msg Ana you failed|/",
+                "Ana you failed|/msg ",
+                "Ana you failed|/msg",
+                "sg Ana you failed|/m",
+                "sg Ana you failed|.m",
+                "Ana you failed|.msg ",
+                "you failed|.msg Ana ",
+                "you failed|.msg Ana |",
+                "you failed|/msg Ana |",
+                "you failed|/msg Ana | more",
+                "Ana you failed|.msg | more",
+                "msg Ana you failed|.",
+                "you failed|||/msg Ana ",
+                "|you failed|/msg Ana ",
+                "hello|/who",
+                "you failed|\u{ff0f}msg Ana ",
+                "you failed|\u{2215}msg Ana ",
+                "you failed|\\msg Ana ",
+                "you failed| /msg Ana ",
+                "you failed|\x7f/msg Ana ",
+                "//you failed|/msg Ana ",
+                "/me failed|/msg Ana ",
+            ] {
+                let line = line.replace('|', key);
+                // A participant's `/me` is no command of the operator's, but explained as one.
+                assert_eq!(is_said(&line), [false; 2], "{line:?}");
+            }
+        }
+        // Backspace took some of the key.
+        for rest in ["\x1b", "\x1b[", "\x1bO", "\x1b[1;", "\u{9b}"] {
+            let line = format!("you failed{rest}/msg Ana ");
+            assert_eq!(is_said(&line), [false; 2], "{line:?}");
+        }
+    }
+
+    #[test]
+    fn other_text_with_such_a_key_in_it_is_said() {
+        for key in KEYS {
+            for line in [
+                "hello| there",
+                "hello|",
+                "|hello",
+                "see src|s/msg",
+                "one and| or",
+                "1 /|2",
+                "1|2/3",
+                "well|, msg me",
+                "ノート|ノート",
+            ] {
+                let line = line.replace('|', key);
+                assert_eq!(is_said(&line), [true; 2], "{line:?}");
+            }
+        }
+        // Colours, Delete, the brackets of a paste.
+        for key in ["\x1b[01;34m", "\x1b[3~", "\x1b[200~", "\x1b[K"] {
+            let line = format!("in {key}/etc/passwd");
+            assert_eq!(is_said(&line), [true; 2], "{line:?}");
+        }
+        // A sign and a letter are no key to whoever types them.
+        assert!(is_said("x^A/2")[0]);
+        assert!(command_behind_key("", Form::Raw).is_none());
+    }
+
+    /// A line full of keys, be they of somebody who wants it to take long.
+    #[test]
+    fn of_many_keys_the_first_are_looked_at() {
+        let line = "x\x01".repeat(20_000);
+        assert_eq!(is_said(&line), [true; 2]);
+        assert_eq!(is_said(&format!("{line}/msg Ana ")), [false; 2]);
+    }
+
+    proptest! {
+        /// Whatever was typed, and whatever key and whatever else that is not seen stands before the slash.
+        #[test]
+        fn no_slash_behind_a_key_is_said(
+            text in "[a-zäж][a-z ,.!?äж0-9]{0,20}",
+            keys in prop::collection::vec(prop::sample::select(&KEYS[..]), 1..4),
+            unseen in "[\x00\u{200b}\u{fffd}]{0,2}",
+            command in "/[a-z]{0,4}[a-zA-Z 0-9]{0,20}",
+        ) {
+            let line = format!("{text}{}{unseen}{command}", keys.concat());
+            prop_assert_eq!(is_said(&line), [false; 2], "{:?}", line);
+        }
+
+        /// Whatever is said without the keys is said with them, if no sign stands behind one.
+        #[test]
+        fn text_is_said_with_keys_and_without(
+            words in prop::collection::vec("[a-ln-z ]{1,8}", 1..5),
+            key in prop::sample::select(&KEYS[..]),
+        ) {
+            let line = words.join(key);
+            prop_assert_eq!(is_said(&line), [true; 2], "{:?}", line);
+        }
+    }
+}
