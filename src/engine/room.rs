@@ -282,7 +282,8 @@ impl Room {
         let lost = self.lost(key);
         let member = self.members.remove(key)?;
         self.held.give_back(member.held());
-        self.latecomers.forget(key);
+        let may_return = lost.as_ref().map(|_| member.account.number);
+        self.latecomers.forget(key, may_return);
         self.discount(&member);
         if member.presence != Presence::Gone {
             self.note_leaver(&member.pace, now);
@@ -337,15 +338,16 @@ impl Room {
             self.host_says(Speech::Bytes(bytes));
         } else if self.policy.relay || self.is_of_class() {
             self.operator_says(|input, room| input.feed(bytes, false, |_| (), room));
+            self.skip_glue();
         } else {
             self.glue.append(&mut self.journal, OPERATOR, bytes);
             self.trial.keep(&self.journal, bytes);
+            self.skip_glue();
             if !self.latecomers.is_empty() {
                 self.skip_begun(bytes);
             }
         }
         self.note_typed(before);
-        self.skip_glue();
         self.update_backpressure(now);
     }
 
@@ -735,7 +737,7 @@ impl Room {
     }
 
     /// A line feed that ends a speaker's line is not for the speaker, which is not sent its own
-    /// line.
+    /// line, nor for who joined behind it.
     fn skip_glue(&mut self) {
         if let Some((at, number)) = self.glue.take_added() {
             self.skip_added(at, number);
@@ -750,5 +752,6 @@ impl Room {
         } else if self.journal.keeps_past() {
             self.line_ends.push(number, at);
         }
+        self.skip_end(at);
     }
 }

@@ -1415,6 +1415,94 @@ fn of_a_line_that_was_heard_in_part_a_newcomer_is_told_all() {
     assert_eq!(class.reads(other), b"one, two\nthree\n");
 }
 
+#[test]
+fn the_end_of_a_line_is_for_those_who_got_any_of_it() {
+    for speaks_first in [false, true] {
+        let mut class = Class::new(BROKER);
+        let (ana, ben) = (class.join(), class.join());
+        class.heard(ben, "unfinished");
+        class.leave(ben);
+        let cyd = class.join();
+        class.heard(if speaks_first { cyd } else { ana }, "hello\n");
+        let (to_ana, to_cyd) = match speaks_first {
+            true => ("unfinished\nhello\n", ""),
+            false => ("unfinished\n", "hello\n"),
+        };
+        assert_eq!(class.reads(ana), to_ana.as_bytes());
+        assert_eq!(class.reads(cyd), to_cyd.as_bytes());
+    }
+}
+
+/// Its key may be another one's then, and may be the one who left it.
+#[test]
+fn who_joined_behind_a_line_and_left_is_forgotten() {
+    let mut class = Class::new(BROKER);
+    let (ana, ben) = (class.join(), class.join());
+    let dan = class.join();
+    class.heard(ben, "unfinished");
+    class.leave(ben);
+    let cyd = class.join();
+    class.leave(cyd);
+    class.heard(ana, "hello\nhalf");
+    class.leave(ana);
+    let eve = class.join();
+    class.heard(dan, "next\n");
+    assert_eq!(class.reads(dan), b"unfinished\nhello\nhalf\n");
+    assert_eq!(class.reads(eve), b"next\n");
+}
+
+#[test]
+fn what_a_history_ends_with_is_ended_for_the_newcomer_too() {
+    let mut class = Class::new(BROKER);
+    class.room.keep_history(5);
+    let (ana, ben) = (class.join(), class.join());
+    class.heard(ben, "unfinished");
+    class.leave(ben);
+    let cyd = class.join();
+    class.heard(ana, "hello\n");
+    assert_eq!(class.reads(cyd), b"unfinished\nhello\n");
+}
+
+/// On trial a newcomer is told what the operator said, which may be the line that was left.
+#[test]
+fn what_was_said_on_trial_is_ended_for_the_newcomer_too() {
+    for (said, told) in [("all\n", "all\nhello\n"), ("half", "half\nhello\n")] {
+        let mut class = Class::new(BROKER);
+        let (ana, ben) = (class.visit(), class.visit());
+        class.typed(said);
+        class.room.typed_end(class.now);
+        if said.ends_with('\n') {
+            class.heard(ben, "unfinished");
+        }
+        class.leave(ben);
+        let cyd = class.visit();
+        class.heard(ana, "hello\n");
+        assert_eq!(class.reads(cyd), told.as_bytes(), "{said:?}");
+    }
+}
+
+/// A line of a member's that was left goes not on with what the operator says.
+#[test]
+fn who_joins_behind_a_line_when_relaying_is_over_misses_nothing() {
+    let mut class = Class::new(BROKER);
+    let (ana, ben) = (class.join(), class.join());
+    class.heard(ben, "unfinished");
+    class.leave(ben);
+    class.room.relay(false, class.now);
+    let cyd = class.join();
+    class.typed("hello\n");
+    assert_eq!(class.reads(ana), b"unfinished\nhello\n");
+    assert_eq!(class.reads(cyd), b"hello\n");
+    // And the rest of the operator's line is kept from who came behind its beginning, with its end.
+    class.typed("begun");
+    let dan = class.join();
+    class.typed(" li");
+    class.room.relay(true, class.now);
+    class.heard(ana, "next\n");
+    assert_eq!(class.reads(cyd), b"begun li\nnext\n");
+    assert_eq!(class.reads(dan), b"next\n");
+}
+
 /// The line feed behind what somebody left unfinished is no word of the operator's, of which somebody
 /// would have to hear.
 #[test]
@@ -1856,8 +1944,8 @@ impl Spec {
         is_midline && is_raw && !self.people.is_empty()
     }
 
-    /// Where a speaker left an unfinished line in the log, it ends before another's words; the speaker
-    /// has not got that line, nor its end.
+    /// Where a speaker left an unfinished line in the log, it ends before another's words; who has not got
+    /// any of that line, as its speaker, or who joined behind it, is not given its end.
     fn separate(&mut self, id: u32, news: &[u8]) {
         if news.is_empty() {
             return;
@@ -1867,7 +1955,8 @@ impl Spec {
         {
             self.log.push(b'\n');
             for person in self.people.values_mut() {
-                if person.voice.id != self.log_last {
+                let has_some = person.hears.last().is_some_and(|&byte| byte != b'\n');
+                if person.voice.id != self.log_last && has_some {
                     person.hears.push(b'\n');
                 }
             }

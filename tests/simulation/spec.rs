@@ -72,6 +72,8 @@ pub(crate) struct Member {
     has_said: bool,
     /// It came in the middle of a line, and so much of the rest of that it was not handed.
     late: Option<usize>,
+    /// What it was handed of what others said ends in the middle of a line.
+    midline: bool,
     /// Its end was read.
     silent: bool,
     line: Line,
@@ -109,6 +111,13 @@ impl Member {
         count
     }
 
+    /// Its stream goes on with that.
+    fn note_end(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last() {
+            self.midline = *last != b'\n';
+        }
+    }
+
     /// It alone is to be handed that.
     fn is_told(&mut self, text: &[u8]) {
         if let Some(stream) = &mut self.stream {
@@ -123,6 +132,9 @@ impl Member {
 
     /// Everybody is told that, and it may be gone; or all but this one, whose own it is.
     fn hears(&mut self, bytes: &[u8], is_own: bool) {
+        if !is_own {
+            self.note_end(bytes);
+        }
         if let Some(stream) = &mut self.stream {
             match is_own {
                 true => stream.edits.push((stream.bytes.len(), bytes.len())),
@@ -307,6 +319,7 @@ impl Spec {
             announced: false,
             has_said: false,
             late: self.is_midline().then_some(0),
+            midline: false,
             silent: false,
             line: Line::default(),
             name: format!("user{}", self.joined),
@@ -319,6 +332,7 @@ impl Spec {
             piece.starts.push((id, member.total));
             member.owed.extend(&piece.text);
             member.total += piece.text.len() as u64;
+            member.note_end(&piece.text);
             member.last_word = member.total;
         }
         member.told_first = member.total;
@@ -358,6 +372,7 @@ impl Spec {
             announced: false,
             has_said: false,
             late: None,
+            midline: old.midline,
             silent: false,
             line: Line::default(),
             name: if is_named { old.name.clone() } else { default },
@@ -779,13 +794,14 @@ impl Spec {
         self.say(format!("* {what}\n").as_bytes(), None);
     }
 
-    /// Where a speaker left an unfinished line, it ends before another's words; the speaker has not got
-    /// that line, nor its end.
+    /// Where a speaker left an unfinished line, it ends before another's words; who has not got any of that
+    /// line, as the speaker, or who joined behind it, is not handed its end.
     fn separate(&mut self, number: u32, bytes: &[u8]) {
         if let Some(author) = self.log.says(number, bytes) {
             let mut all = self.here.iter().chain(&self.lost);
             let author = all.find(|id| self.members[id].number == author);
-            self.say(b"\n", author.copied());
+            let author = author.copied();
+            self.say_but_to(b"\n", |id, member| author == Some(id) || !member.midline);
         }
     }
 
@@ -801,6 +817,11 @@ impl Spec {
 
     /// Everybody here is to be handed it, but not its author.
     fn say(&mut self, bytes: &[u8], author: Option<usize>) {
+        self.say_but_to(bytes, |id, _| author == Some(id));
+    }
+
+    /// The same, but not who `lacks` it.
+    fn say_but_to(&mut self, bytes: &[u8], lacks: impl Fn(usize, &Member) -> bool) {
         self.said += bytes.len() as u64;
         for &id in &self.here {
             let member = self.members.get_mut(&id).expect("it joined");
@@ -808,14 +829,16 @@ impl Spec {
                 member.late = None;
             }
             let bytes = &bytes[member.misses(bytes)..];
-            member.hears(bytes, author == Some(id));
+            let lacks = lacks(id, member);
+            member.hears(bytes, lacks);
             if member.owed.is_empty() {
                 member.caught_up = self.said;
             }
         }
         for id in &self.lost {
             let member = self.members.get_mut(id).expect("it joined");
-            member.hears(bytes, author == Some(*id));
+            let lacks = lacks(*id, member);
+            member.hears(bytes, lacks);
         }
     }
 

@@ -43,13 +43,19 @@ impl Glue {
         self.midline
     }
 
+    /// Whether the line that the stream is in is another one's, and was left, so that it ends before what a
+    /// speaker says.
+    pub(super) fn is_ended_by(&self, speaker: u32) -> bool {
+        let is_other = self.speaker != speaker || self.parted;
+        self.midline && self.abandoned && is_other && !self.is_raw
+    }
+
     /// Appends what a speaker says.
     pub(super) fn append(&mut self, journal: &mut Journal, speaker: u32, bytes: &[u8]) {
         let Some(&last) = bytes.last() else {
             return;
         };
-        let is_other = self.speaker != speaker || self.parted;
-        if self.midline && self.abandoned && is_other && !self.is_raw {
+        if self.is_ended_by(speaker) {
             self.added = Some((journal.end(), self.speaker));
             journal.append(b"\n");
         }

@@ -1,29 +1,74 @@
-//! Latecomers: members that join while a line of the operator's goes out.
+//! Latecomers: members that join in the middle of a line.
 //!
 //! A stream is cut by the reads of the hub, not by its lines, so that a newcomer could be handed the rest
-//! of a line whose beginning it has not got. It begins with the next one.
+//! of a line of the operator's whose beginning it has not got. It begins with the next one. And where a
+//! speaker left its line unfinished, the line feed that ends it before another's words is for those who got
+//! any of that line.
 //!
 //! It promises: nothing is left out of a member's stream behind the first line that it was handed,
-//! nor while no other member is known to read, and never more than [`MAX_LINE`].
+//! nor while no other member is known to read, and never more than [`MAX_LINE`]; a line feed that ends a
+//! line is not in the stream of a member that joined behind that line.
+
+use std::collections::VecDeque;
 
 use super::Room;
+use super::glue::OPERATOR;
 use crate::engine::lines::MAX_LINE;
 
-/// The members that wait for the next line, and how much each was not handed since it joined.
+/// Members that were lost in the middle of such a line, of which is known that they got none of it.
+const LOST: usize = 1024;
+
+/// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Latecomers {
+    /// The members that wait for the next line, and how much each was not handed since it joined.
     waiting: Vec<(usize, usize)>,
+    /// Those who got nothing of the line that the stream is in, as long as it ends at `place` of the journal.
+    behind: Vec<usize>,
+    /// The numbers of those of them who were lost. Of too many the first are forgotten.
+    lost: VecDeque<u32>,
+    place: u64,
 }
 
 impl Latecomers {
+    /// Whether nobody waits for the next line.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// A member left.
-    pub(super) fn forget(&mut self, key: usize) {
+    /// A member left; if it may return, it is lost with that number.
+    pub(super) fn forget(&mut self, key: usize, lost: Option<u32>) {
         self.waiting.retain(|(waiting, _)| *waiting != key);
+        let count = self.behind.len();
+        self.behind.retain(|behind| *behind != key);
+        if let Some(number) = lost
+            && self.behind.len() < count
+        {
+            if self.lost.len() >= LOST {
+                self.lost.pop_front();
+            }
+            self.lost.push_back(number);
+        }
+    }
+
+    /// A member that was lost is back.
+    pub(super) fn found(&mut self, number: u32, key: usize) {
+        let count = self.lost.len();
+        self.lost.retain(|lost| *lost != number);
+        if self.lost.len() < count {
+            self.behind.push(key);
+        }
+    }
+
+    /// A member has nothing of the line that the stream is in, which ends there.
+    fn note_behind(&mut self, key: usize, place: u64) {
+        if self.place != place {
+            self.behind.clear();
+            self.lost.clear();
+            self.place = place;
+        }
+        self.behind.push(key);
     }
 
     /// The next bytes are heard by all.
@@ -38,13 +83,40 @@ impl Room {
         !self.latecomers.is_empty()
     }
 
-    /// A member joined at the end of everybody's stream.
+    /// A member joined.
     pub(super) fn note_latecomer(&mut self, key: usize) {
+        if !self.glue.is_midline() {
+            return;
+        }
+        let end = self.journal.end();
+        let is_at_end = self.journal.place(&self.members[key].cursor) == end;
+        // What it was told of the trial may be the beginning of a line.
+        let mut told = self.trial.kept_before(end);
+        let last = told.find_map(|text| text.last());
+        if is_at_end && last.is_none_or(|&byte| byte == b'\n') {
+            self.latecomers.note_behind(key, end);
+        }
         // A line that only the newcomer may hear is not kept from it. With relaying only whole
         // lines are said, and a history begins with a whole line.
         let is_stream = !self.policy.relay && !self.journal.keeps_history();
-        if is_stream && !self.is_on_trial() && self.glue.is_midline() {
+        if is_stream && !self.is_on_trial() && !self.glue.is_ended_by(OPERATOR) {
             self.latecomers.waiting.push((key, 0));
+        }
+    }
+
+    /// A line feed that ends a line was put in there: it is not for those who got nothing of the line.
+    pub(super) fn skip_end(&mut self, at: u64) {
+        let latecomers = &mut self.latecomers;
+        latecomers.waiting.clear();
+        if latecomers.place != at {
+            return;
+        }
+        for key in latecomers.behind.drain(..) {
+            let cursor = &mut self.members[key].cursor;
+            self.journal.skip_from(cursor, at, 1);
+        }
+        for number in latecomers.lost.drain(..) {
+            self.line_ends.push(number, at);
         }
     }
 
@@ -58,12 +130,24 @@ impl Room {
         let is_over = rest < bytes.len() || bytes.ends_with(b"\n");
         let start = self.journal.end() - bytes.len() as u64;
         let (members, journal) = (&mut self.members, &mut self.journal);
-        self.latecomers.waiting.retain_mut(|(key, skipped)| {
+        let Latecomers {
+            waiting,
+            behind,
+            lost,
+            place,
+        } = &mut self.latecomers;
+        behind.clear();
+        lost.clear();
+        *place = journal.end();
+        waiting.retain_mut(|(key, skipped)| {
             let count = rest.min(MAX_LINE - *skipped);
             if count > 0 {
                 journal.skip_from(&mut members[*key].cursor, start, count as u64);
             }
             *skipped += count;
+            if count == bytes.len() {
+                behind.push(*key);
+            }
             !is_over && *skipped < MAX_LINE
         });
     }

@@ -26,8 +26,8 @@ pub struct Lost {
     bookmark: Bookmark,
 }
 
-/// Line feeds that were put behind lines of speakers who were lost, by their numbers: a line feed is no more in
-/// the speaker's own stream than the line is. Of too many the first are forgotten.
+/// Line feeds that were put behind lines which members who were lost have not in their streams, by their numbers: their
+/// own lines, and those behind which they had joined. Of too many the first are forgotten.
 #[derive(Debug, Default)]
 pub(super) struct LineEnds(VecDeque<(u32, u64)>);
 
@@ -40,7 +40,7 @@ impl LineEnds {
         self.0.push_back((number, at));
     }
 
-    /// The places of those behind lines of that speaker, the first first; they are forgotten.
+    /// The places of those that are not for that member, the first first; they are forgotten.
     fn take(&mut self, number: u32) -> Vec<u64> {
         let own = self.0.iter().filter(|(speaker, _)| *speaker == number);
         let own = own.map(|(_, at)| *at).collect();
@@ -91,6 +91,7 @@ impl Room {
             self.journal.skip_from(&mut cursor, at, 1);
         }
         self.enter(key, lost.number, cursor, now);
+        self.latecomers.found(lost.number, key);
         // Its last words were cut where its connection broke.
         self.screen.part(lost.number);
         self.glue.part(lost.number);
@@ -238,6 +239,46 @@ mod tests {
         }
         assert_eq!(ends.0.len(), LINE_ENDS);
         assert_eq!(ends.take(4999), [0]);
+    }
+
+    /// It joined behind a line that another left unfinished, and is lost before or behind the end of that, or comes back
+    /// before that.
+    #[test]
+    fn the_end_of_a_line_is_not_for_who_joined_behind_it_and_returns() {
+        let now = Instant::now();
+        for is_back_first in [false, true] {
+            let mut room = room();
+            room.join(0, now);
+            room.join(1, now);
+            room.heard(1, b"half", now);
+            room.leave(1, now);
+            room.join(2, now);
+            room.may_return(2);
+            let lost = leave(&mut room, 2, now);
+            if !is_back_first {
+                room.heard(0, b"one\n", now);
+            }
+            assert!(room.rejoin(3, lost, 0, now));
+            if is_back_first {
+                room.heard(0, b"one\n", now);
+            }
+            room.heard(0, b"two\n", now);
+            let lost = leave(&mut room, 3, now);
+            assert!(room.rejoin(4, lost, 0, now));
+            assert_eq!(takes(&mut room, 4, 100, now), b"one\ntwo\n");
+        }
+        // Who was lost before the line has it, and its end.
+        let mut room = room();
+        room.join(0, now);
+        room.join(1, now);
+        room.join(2, now);
+        room.may_return(2);
+        let lost = leave(&mut room, 2, now);
+        room.heard(1, b"half", now);
+        room.leave(1, now);
+        assert!(room.rejoin(3, lost, 0, now));
+        room.heard(0, b"one\n", now);
+        assert_eq!(takes(&mut room, 3, 100, now), b"half\none\n");
     }
 
     /// Who has no place any more may be heard all the same, and told something; it is not told what it said.
