@@ -287,8 +287,8 @@ impl<W: World> Core<W> {
             now,
         };
         let busy_up = self.sender.turn(&mut way)?;
-        if let Some(is_ended) = self.sender.take_echoed() {
-            self.receiver.echoed(is_ended);
+        if self.sender.take_echoed() {
+            self.receiver.echoed();
         }
         let console = self.sender.input.console_mut();
         let busy_down = self.receiver.turn(&mut way, console)?;

@@ -199,10 +199,10 @@ impl<D: Device> Receiver<D> {
         self.rows.as_ref().is_none_or(|rows| rows.is_empty())
     }
 
-    /// The terminal has shown itself what was typed, to the end of a line or not.
-    pub(super) fn echoed(&mut self, is_ended: bool) {
+    /// The terminal has shown a line that was typed, and its end, itself.
+    pub(super) fn echoed(&mut self) {
         if let Some(rows) = &mut self.rows {
-            rows.current().echoed(is_ended);
+            rows.current().echoed(true);
         }
     }
 

@@ -43,8 +43,8 @@ pub(super) struct Sender<D> {
     line_delay: Option<LineDelay>,
     /// The program does not have to look at the bytes, so the kernel moves them itself.
     is_direct: bool,
-    /// Something was read that the terminal has shown as it was typed: whether a line's end was the last of it.
-    echoed: Option<bool>,
+    /// A line was read that the terminal has shown as it was typed.
+    echoed: bool,
 }
 
 /// What a turn of the sender works on.
@@ -69,7 +69,7 @@ impl<D: Device> Sender<D> {
         Sender {
             is_direct: is_wire && !changed && file,
             input,
-            echoed: None,
+            echoed: false,
             buffer: Buffer::default(),
             typed: Vec::new(),
             crlf: crlf.then(Crlf::default),
@@ -82,10 +82,10 @@ impl<D: Device> Sender<D> {
         self.line_delay.as_ref()?.until()
     }
 
-    /// Whether a line's end was the last of what was read since the last call and the terminal has shown as it
-    /// was typed.
-    pub(super) fn take_echoed(&mut self) -> Option<bool> {
-        self.echoed.take()
+    /// Whether a line was read since the last call that the terminal has shown as it was typed. (Where Ctrl-D
+    /// handed over a part of one, the other side's words go on behind it, as in nc.)
+    pub(super) fn take_echoed(&mut self) -> bool {
+        std::mem::take(&mut self.echoed)
     }
 
     /// One turn.
@@ -234,9 +234,8 @@ impl<D: Device> Sender<D> {
         match stdin.read(self.buffer.space()) {
             Received::Bytes(count) => {
                 self.buffer.fill(count);
-                if stdin.kind() == Kind::Terminal {
-                    self.echoed = Some(self.buffer.waiting().ends_with(b"\n"));
-                }
+                let is_typed = stdin.kind() == Kind::Terminal;
+                self.echoed |= is_typed && self.buffer.waiting().ends_with(b"\n");
                 if let Some(crlf) = &mut self.crlf {
                     self.buffer.convert(crlf);
                 }
