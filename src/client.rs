@@ -280,7 +280,12 @@ fn open(
         Traffic::ReceiveOnly => Input::None,
         Traffic::Both | Traffic::SendOnly => Input::open(registry, INPUT, settings.edit, false)?,
     };
-    let is_wanted = log::log_enabled!(target: NOTICE, Level::Info);
+    // What comes through a pipe may be shown at the terminal, where a person types lines between it.
+    let is_conversation = stdout.kind() == Kind::Pipe
+        && input
+            .stdin()
+            .is_some_and(|stdin| stdin.kind() == Kind::Terminal);
+    let is_wanted = log::log_enabled!(target: NOTICE, Level::Info) && !is_conversation;
     Ok(Parts {
         world: Kernel::new(registry)?,
         conn,

@@ -220,6 +220,41 @@ fn a_command_behind_a_key_that_moved_no_cursor_is_not_said() {
     }
 }
 
+/// The terminal has a new row there, at the latest when somebody speaks.
+#[test]
+fn a_command_behind_a_part_of_a_line_is_a_command() {
+    for more in [&[][..], &["--broker"]] {
+        let (mut seat, port) = Seat::plain_hub(&[&["--no-edit"], more].concat());
+        let (mut one, mut two) = (seat.join(port), seat.join(port));
+        for (line, answer) in [
+            ("/msg 1 psst", ""),
+            ("/mute 2", "is neither shown nor relayed now"),
+            ("/mgs 1 no", "was not sent"),
+        ] {
+            seat.pause();
+            seat.press("half\x04");
+            seat.pause();
+            let hello = format!("hello before {line}");
+            writeln!(one, "{hello}").unwrap();
+            seat.wait_for(&format!("half\r\n[1] {hello}\r\n"));
+            seat.press(format!("{line}\r"));
+            if !answer.is_empty() {
+                seat.wait_for(answer);
+            }
+            seat.pause();
+            seat.press(" a line\r");
+            let psst = if answer.is_empty() { "psst\n" } else { "" };
+            if more.is_empty() {
+                expect_bytes(&mut one, format!("half{psst} a line\n"));
+                expect_bytes(&mut two, "half a line\n");
+            } else {
+                expect_bytes(&mut one, format!("{psst}half a line\n"));
+                expect_bytes(&mut two, format!("{hello}\nhalf a line\n"));
+            }
+        }
+    }
+}
+
 /// Of a terminal that is not of UTF-8, or behind half a letter that was erased.
 #[test]
 fn a_command_that_is_not_of_letters_is_obeyed_and_said_to_nobody() {

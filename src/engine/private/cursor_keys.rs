@@ -1,10 +1,12 @@
 //! Cursor keys: what was meant with a line in which keys stand that should have moved the cursor.
 //!
-//! Where the kernel edits a line, a key that moves the cursor (Home, Ctrl-A, an arrow) is text like any other:
-//! what was to stand in front stands behind it. `you failed`, Home, `/msg Ana ` is such a line.
+//! Where the kernel edits a line, a key that moves the cursor (Home, Ctrl-A, an arrow) or deletes what is there
+//! is text like any other: what was to stand in front stands behind it. `you failed`, Home, `/msg Ana ` is such
+//! a line, and so is `oh /msg Ana you failed`, Home, and Delete three times.
 //!
-//! It promises: a line is known in which a slash stands directly behind such a key, or which would be for one
-//! alone if what stands behind the key stood in front; other text with such keys in it is text.
+//! It promises: a line is known in which a slash stands directly behind such a key, or begins a word of letters
+//! anywhere, or which would be for one alone if what stands behind the key stood in front; other text with
+//! such keys in it is text.
 
 use super::first_word;
 use super::looks_private;
@@ -28,18 +30,21 @@ const PIECES: usize = 32;
 /// Characters of the line that is made so that are looked at.
 const LOOKED_AT: usize = 256;
 
-/// The first word behind a key in a line that begins a command there, as far as one can know. None: there
-/// is no such key, or nothing before it.
+/// The first word behind a key in a line that begins a command there, or in front of one where the key may have been
+/// pressed to have it so, as far as one can know. None: there is no such key, or nothing before it.
 pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<String> {
     let may_begin_key = |letter| match letter {
-        '\x01' | '\x02' | '\x05' | '\x06' | '\x1b' | '\u{9b}' => true,
+        '\x01' | '\x02' | '\x05' | '\x06' | '\x0e' | '\x10' | '\x1b' | '\u{9b}' => true,
         '^' | '<' => form == Form::Shown,
         _ => false,
     };
     if !line.contains(may_begin_key) {
         return None;
     }
-    let pieces = pieces(line, form);
+    let (pieces, has_key) = pieces(line, form);
+    if has_key && let Some(command) = pieces.iter().find_map(|piece| command_in(piece)) {
+        return Some(command.into());
+    }
     let begun = pieces
         .iter()
         .position(|piece| !skip_unseen(piece).is_empty())?;
@@ -50,9 +55,20 @@ pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<St
     found.map(|(_, piece)| first_word(piece.trim_start()).0.into())
 }
 
-/// What stands between the keys of a line that move the cursor, without what is empty or not seen.
-fn pieces(line: &str, form: Form) -> Vec<String> {
-    let mut pieces = Vec::new();
+/// The first word in a piece, behind a blank, that begins a command, if one does.
+fn command_in(piece: &str) -> Option<&str> {
+    let words = piece.split_whitespace().skip(1);
+    let mut commands = words.filter(|word| {
+        let name = word.strip_prefix('/').unwrap_or_default();
+        !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphabetic())
+    });
+    commands.next()
+}
+
+/// What stands between the keys of a line that move the cursor, without what is empty or not seen; and whether
+/// there are any.
+fn pieces(line: &str, form: Form) -> (Vec<String>, bool) {
+    let (mut pieces, mut has_key) = (Vec::new(), false);
     let mut push = |piece: &str| {
         let seen = bare(piece);
         if !seen.is_empty() {
@@ -64,6 +80,7 @@ fn pieces(line: &str, form: Form) -> Vec<String> {
         rest = match behind_cursor_key(rest, form) {
             Some(behind) => {
                 push(&piece[..piece.len() - rest.len()]);
+                has_key = true;
                 piece = behind;
                 behind
             }
@@ -71,7 +88,7 @@ fn pieces(line: &str, form: Form) -> Vec<String> {
         };
     }
     push(piece);
-    pieces
+    (pieces, has_key)
 }
 
 /// Whether a piece begins with a slash, or with a sign that looks like one and a letter.
@@ -99,15 +116,16 @@ fn is_private_in_front(pieces: &[String], at: usize) -> bool {
     is_private(at..at + 1) || is_private(at..pieces.len())
 }
 
-/// What follows a key that moves the cursor, with which the text begins: Ctrl-A, Ctrl-B, Ctrl-E, Ctrl-F, Alt-b, Alt-f, or
-/// a sequence (xterm's control sequences, rxvt's, those of the Linux console). None if it is none.
+/// What follows a key that moves the cursor or deletes, with which the text begins: Ctrl-A, Ctrl-B, Ctrl-E, Ctrl-F,
+/// Ctrl-N, Ctrl-P, Alt-b, Alt-f, or a sequence (xterm's control sequences, rxvt's, those of the Linux console).
+/// None if it is none.
 fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
     let (letter, rest) = match form {
         Form::Shown => shown_letter(text)?,
         Form::Raw => first_letter(text)?,
     };
     match letter {
-        '\x01' | '\x02' | '\x05' | '\x06' => Some(rest),
+        '\x01' | '\x02' | '\x05' | '\x06' | '\x0e' | '\x10' => Some(rest),
         '\u{9b}' => behind_control_sequence(rest),
         '\x1b' => match first_letter(rest)? {
             ('[', rest) => behind_control_sequence(rest),
@@ -127,10 +145,10 @@ fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
 fn behind_control_sequence(text: &str) -> Option<&str> {
     behind_parameters(text, |last, parameters| match last {
         'A'..='I' | 'a'..='d' => true,
-        // Neither Insert nor Delete, nor the brackets of a paste.
+        // Neither Insert nor the brackets of a paste.
         '~' | '$' | '^' | '@' => {
             let key = parameters.split(';').next().unwrap_or_default();
-            matches!(key, "1" | "4" | "5" | "6" | "7" | "8")
+            matches!(key, "1" | "3" | "4" | "5" | "6" | "7" | "8")
         }
         _ => false,
     })
@@ -164,7 +182,10 @@ mod tests {
     use crate::engine::request::request;
 
     /// Home, End, Left, Right and their like, alone and with Ctrl or Shift.
-    const KEYS: [&str; 24] = [
+    const KEYS: [&str; 27] = [
+        "\x0e",
+        "\x10",
+        "\x1b[3~",
         "\x01",
         "\x02",
         "\x05",
@@ -233,6 +254,9 @@ mod tests {
                 "you failed|\x7f/msg Ana ",
                 "//you failed|/msg Ana ",
                 "/me failed|/msg Ana ",
+                "oh /msg Ana you failed|||",
+                "oh /who||",
+                "so |oh /kick Ana|",
             ] {
                 let line = line.replace('|', key);
                 // A participant's `/me` is no command of the operator's, but explained as one.
@@ -259,13 +283,15 @@ mod tests {
                 "1|2/3",
                 "well|, msg me",
                 "ノート|ノート",
+                "see /etc/passwd|",
+                "and/or|",
             ] {
                 let line = line.replace('|', key);
                 assert_eq!(is_said(&line), [true; 2], "{line:?}");
             }
         }
-        // Colours, Delete, the brackets of a paste.
-        for key in ["\x1b[01;34m", "\x1b[3~", "\x1b[200~", "\x1b[K"] {
+        // Colours, the brackets of a paste.
+        for key in ["\x1b[01;34m", "\x1b[200~", "\x1b[K"] {
             let line = format!("in {key}/etc/passwd");
             assert_eq!(is_said(&line), [true; 2], "{line:?}");
         }

@@ -222,7 +222,8 @@ impl<D: Device> Operator<D> {
         let arrived = self.cooked.take_in(bytes, has_ended, has_commands, now);
         if !arrived.text.is_empty() {
             self.echoed = Some(arrived.text.ends_with(b"\n"));
-            let is_typed = arrived.is_typed && !self.waiting.is_midline();
+            // Behind a part of a line that Ctrl-D sent the row looks like a new one, and is judged as one.
+            let goes_on = self.waiting.is_midline();
             let text = String::from_utf8_lossy(&arrived.text);
             let line = match text.strip_suffix('\n') {
                 // Behind the last of it there is no end, but nothing follows.
@@ -230,7 +231,8 @@ impl<D: Device> Operator<D> {
                 line => line,
             };
             let is_said = |line: &str| matches!(understand(line), Typed::Say(_));
-            match line.filter(|_| is_typed) {
+            match line.filter(|_| arrived.is_typed) {
+                Some(line) if goes_on && is_said(line) => self.waiting.push(&arrived.text),
                 Some(line) if arrived.is_behind_rest && has_commands && is_said(line) => {
                     self.answer(BEHIND_ASIDE);
                 }
