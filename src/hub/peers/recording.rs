@@ -66,10 +66,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let members = self.room.by_number();
         let keys: Vec<usize> = members.into_iter().map(|(key, _)| key).collect();
         for key in keys {
-            if wants_ends || !self.room.screen().is_full() {
-                self.room.finish(key, now);
-                self.record_lines(None);
+            if !wants_ends && self.room.screen().is_full() {
+                break;
             }
+            self.room.finish(key, now);
+            self.record_lines(None);
             if !wants_ends {
                 continue;
             }
