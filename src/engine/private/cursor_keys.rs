@@ -34,9 +34,9 @@ const LOOKED_AT: usize = 256;
 /// pressed to have it so, as far as one can know. None: there is no such key, or nothing before it.
 pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<String> {
     let may_begin_key = |letter| match letter {
-        '\x01' | '\x02' | '\x05' | '\x06' | '\x0e' | '\x10' | '\x1b' | '\u{9b}' => true,
+        '\x1b' | '\u{9b}' => true,
         '^' | '<' => form == Form::Shown,
-        _ => false,
+        letter => is_control_key(letter),
     };
     if !line.contains(may_begin_key) {
         return None;
@@ -116,8 +116,17 @@ fn is_private_in_front(pieces: &[String], at: usize) -> bool {
     is_private(at..at + 1) || is_private(at..pieces.len())
 }
 
-/// What follows a key that moves the cursor or deletes, with which the text begins: Ctrl-A, Ctrl-B, Ctrl-E, Ctrl-F,
-/// Ctrl-N, Ctrl-P, Alt-b, Alt-f, or a sequence (xterm's control sequences, rxvt's, those of the Linux console).
+/// Whether a character is such a key: Ctrl-A, Ctrl-B, Ctrl-E, Ctrl-F, Ctrl-N, Ctrl-P; and Ctrl-H, which is Backspace
+/// where the terminal erases with Delete, or Ctrl-Backspace.
+fn is_control_key(letter: char) -> bool {
+    matches!(
+        letter,
+        '\x01' | '\x02' | '\x05' | '\x06' | '\x08' | '\x0e' | '\x10'
+    )
+}
+
+/// What follows a key that moves the cursor or deletes, with which the text begins: one of [`is_control_key`], Alt-b,
+/// Alt-f, or a sequence (xterm's control sequences, rxvt's, those of the Linux console).
 /// None if it is none.
 fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
     let (letter, rest) = match form {
@@ -125,7 +134,7 @@ fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
         Form::Raw => first_letter(text)?,
     };
     match letter {
-        '\x01' | '\x02' | '\x05' | '\x06' | '\x0e' | '\x10' => Some(rest),
+        letter if is_control_key(letter) => Some(rest),
         '\u{9b}' => behind_control_sequence(rest),
         '\x1b' => match first_letter(rest)? {
             ('[', rest) => behind_control_sequence(rest),
@@ -182,7 +191,8 @@ mod tests {
     use crate::engine::request::request;
 
     /// Home, End, Left, Right and their like, alone and with Ctrl or Shift.
-    const KEYS: [&str; 27] = [
+    const KEYS: [&str; 28] = [
+        "\x08",
         "\x0e",
         "\x10",
         "\x1b[3~",
