@@ -33,6 +33,7 @@ use crate::support::connect;
 use crate::support::connect_soon;
 use crate::support::contains;
 use crate::support::expect_bytes;
+use crate::support::leave_seen;
 use crate::support::left_out;
 use crate::support::listening_port;
 use crate::support::muxnc;
@@ -565,7 +566,7 @@ fn what_comes_as_the_only_one_leaves_waits_for_the_next() {
         stay();
         let mut stdin = hub.process.stdin.take().expect("it is a pipe");
         while_stopped(&hub.process, || {
-            drop(ana);
+            leave_seen(ana);
             stdin.write_all(b"for the next\n").unwrap();
         });
         let mut bo = hub.join();

@@ -590,6 +590,7 @@ pub fn expect_bytes(stream: &mut impl Read, expected: impl AsRef<[u8]>) {
         match stream.read(&mut got[count..]) {
             Ok(0) => break,
             Ok(n) => count += n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => panic!(
                 "{error} after {:?}, expected {:?}",
                 String::from_utf8_lossy(&got[..count]),
@@ -904,6 +905,24 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 /// been a port check, and what it got is kept.
 pub fn stay() {
     thread::sleep(muxnc::hub::peers::MOMENT);
+}
+
+/// Closes a connection and waits until the kernel of the other side knows: a process that another test starts in this
+/// moment has a copy of it until it executes its program, and what is typed before that is still acknowledged.
+#[track_caller]
+pub fn leave_seen(stream: TcpStream) {
+    let port = stream.local_addr().unwrap().port();
+    drop(stream);
+    let (theirs, close_wait) = (format!(":{port:04X}"), "08");
+    eventually("its end arrives", || {
+        ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|table| {
+            let table = std::fs::read_to_string(table).unwrap_or_default();
+            table.lines().any(|row| {
+                let fields: Vec<&str> = row.split_whitespace().take(4).collect();
+                matches!(fields[..], [_, _, peer, state] if peer.ends_with(&theirs) && state == close_wait)
+            })
+        })
+    });
 }
 
 /// Stops a process while `act` runs, so that all that `act` does comes to it at once.
