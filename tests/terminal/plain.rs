@@ -255,6 +255,26 @@ fn a_command_behind_a_part_of_a_line_is_a_command() {
     }
 }
 
+/// Where whole lines are relayed it waits for its end, and the end of the class is one.
+#[test]
+fn a_part_of_a_line_is_said_before_quit() {
+    for more in [&[][..], &["--broker"], &["--chat"]] {
+        let (mut seat, port) = Seat::plain_hub(&[&["--no-edit"], more].concat());
+        let mut one = seat.join(port);
+        seat.press("half\x04");
+        seat.pause();
+        seat.press("/quit\r");
+        let said = if more == ["--chat"] {
+            "<host> half\n"
+        } else {
+            "half"
+        };
+        let heard = read_all(&mut one);
+        assert!(heard.ends_with(said.as_bytes()), "{more:?}: {heard:?}");
+        seat.process.expect_status(0);
+    }
+}
+
 /// Of a terminal that is not of UTF-8, or behind half a letter that was erased.
 #[test]
 fn a_command_that_is_not_of_letters_is_obeyed_and_said_to_nobody() {

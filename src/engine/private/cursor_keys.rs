@@ -24,6 +24,16 @@ pub(in crate::engine) enum Form {
     Shown,
 }
 
+impl Form {
+    /// The first character of a text of that form, and what follows.
+    fn letter(self, text: &str) -> Option<(char, &str)> {
+        match self {
+            Form::Shown => shown_letter(text),
+            Form::Raw => first_letter(text),
+        }
+    }
+}
+
 /// So many pieces of a line are put in front of the others at most.
 const PIECES: usize = 32;
 
@@ -36,7 +46,7 @@ pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<St
     let may_begin_key = |letter| match letter {
         '\x1b' | '\u{9b}' => true,
         '^' | '<' => form == Form::Shown,
-        letter => is_control_key(letter),
+        letter => is_control_key(letter, form),
     };
     if !line.contains(may_begin_key) {
         return None;
@@ -116,35 +126,32 @@ fn is_private_in_front(pieces: &[String], at: usize) -> bool {
     is_private(at..at + 1) || is_private(at..pieces.len())
 }
 
-/// Whether a character is such a key: Ctrl-A, Ctrl-B, Ctrl-E, Ctrl-F, Ctrl-N, Ctrl-P; and Ctrl-H, which is Backspace
-/// where the terminal erases with Delete, or Ctrl-Backspace.
-fn is_control_key(letter: char) -> bool {
-    matches!(
-        letter,
-        '\x01' | '\x02' | '\x05' | '\x06' | '\x08' | '\x0e' | '\x10'
-    )
+/// Whether a character is such a key: Ctrl-A, Ctrl-B, Ctrl-E, Ctrl-F, Ctrl-N, Ctrl-P, Ctrl-_; and Ctrl-H, which is
+/// Backspace where the terminal erases with Delete, or Ctrl-Backspace. As it came, any other is one as well that is
+/// neither a blank nor ends a line; shown it is a sign and a letter, which may be meant as these (`x^Y/2`).
+fn is_control_key(letter: char, form: Form) -> bool {
+    match letter {
+        '\x01' | '\x02' | '\x05' | '\x06' | '\x08' | '\x0e' | '\x10' | '\x1f' => true,
+        '\x03'..='\x07' | '\x0f'..='\x1a' | '\x1c'..='\x1e' => form == Form::Raw,
+        _ => false,
+    }
 }
 
-/// What follows a key that moves the cursor or deletes, with which the text begins: one of [`is_control_key`], Alt-b,
-/// Alt-f, or a sequence (xterm's control sequences, rxvt's, those of the Linux console).
+/// What follows a key that moves the cursor, deletes or may have been pressed in place of one that does, with which the
+/// text begins: one of [`is_control_key`], any other with Alt, or a sequence (xterm's control sequences, rxvt's, those
+/// of the Linux console, and keys that are coded as numbers).
 /// None if it is none.
 fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
-    let (letter, rest) = match form {
-        Form::Shown => shown_letter(text)?,
-        Form::Raw => first_letter(text)?,
-    };
+    let (letter, rest) = form.letter(text)?;
     match letter {
-        letter if is_control_key(letter) => Some(rest),
+        letter if is_control_key(letter, form) => Some(rest),
         '\u{9b}' => behind_control_sequence(rest),
-        '\x1b' => match first_letter(rest)? {
+        '\x1b' => match form.letter(rest)? {
             ('[', rest) => behind_control_sequence(rest),
-            ('O', rest) => behind_parameters(
-                rest,
-                |last, _| matches!(last, 'A'..='I' | 'a'..='d' | 'p'..='y'),
-            ),
-            ('b' | 'f', rest) => Some(rest),
+            ('O', rest) => behind_parameters(rest, |last, _| last.is_ascii_alphabetic()),
             // Backspace took the rest of it.
-            (letter, _) => is_slash(letter).then_some(rest),
+            (letter, _) if is_slash(letter) => Some(rest),
+            (_, behind) => Some(behind),
         },
         _ => None,
     }
@@ -152,13 +159,17 @@ fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
 
 /// The same behind `ESC [`.
 fn behind_control_sequence(text: &str) -> Option<&str> {
+    // A function key of the Linux console.
+    if let Some((letter, behind)) = text.strip_prefix('[').and_then(first_letter)
+        && letter.is_ascii_alphabetic()
+    {
+        return Some(behind);
+    }
     behind_parameters(text, |last, parameters| match last {
-        'A'..='I' | 'a'..='d' => true,
-        // Neither Insert nor the brackets of a paste.
-        '~' | '$' | '^' | '@' => {
-            let key = parameters.split(';').next().unwrap_or_default();
-            matches!(key, "1" | "3" | "4" | "5" | "6" | "7" | "8")
-        }
+        // Neither colours nor what erases: these are in copied text.
+        'A'..='I' | 'P'..='S' | 'Z' | 'a'..='d' | 'u' | '$' | '^' | '@' => true,
+        // Not the brackets of a paste.
+        '~' => !matches!(parameters, "200" | "201"),
         _ => false,
     })
 }
@@ -166,7 +177,8 @@ fn behind_control_sequence(text: &str) -> Option<&str> {
 /// What follows the parameters of a sequence and its last character, if that is of such a key, or if Backspace took
 /// it and a slash follows.
 fn behind_parameters(text: &str, is_of_key: impl Fn(char, &str) -> bool) -> Option<&str> {
-    let rest = text.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ';');
+    let is_parameter = |letter: char| letter.is_ascii_digit() || matches!(letter, ';' | ':');
+    let rest = text.trim_start_matches(is_parameter);
     let parameters = &text[..text.len() - rest.len()];
     match first_letter(rest)? {
         (last, behind) if is_of_key(last, parameters) => Some(behind),
@@ -190,8 +202,21 @@ mod tests {
     use crate::engine::private::is_private;
     use crate::engine::request::request;
 
-    /// Home, End, Left, Right and their like, alone and with Ctrl or Shift.
-    const KEYS: [&str; 28] = [
+    /// Home, End, Left, Right and their like, alone and with Ctrl or Shift; those that delete, undo and transpose; and
+    /// those that are beside them.
+    const KEYS: [&str; 40] = [
+        "\x1f",
+        "\x1b\x08",
+        "\x1b\x7f",
+        "\x1bu",
+        "\x1bt",
+        "\x1b[2~",
+        "\x1bOP",
+        "\x1b[[A",
+        "\x1b[1;2P",
+        "\x1b[127;5u",
+        "\x1b[27;5;8~",
+        "\x1b[8:8;5:1u",
         "\x08",
         "\x0e",
         "\x10",
@@ -220,6 +245,11 @@ mod tests {
         "\x1bOw",
         "\x1bb",
         "\u{9b}H",
+    ];
+
+    /// What else a key with Ctrl writes. Shown it may be meant as it looks.
+    const LETTERS: [&str; 10] = [
+        "\x04", "\x07", "\x0f", "\x11", "\x14", "\x15", "\x17", "\x18", "\x19", "\x1d",
     ];
 
     fn shown(line: &str) -> String {
@@ -273,6 +303,10 @@ mod tests {
                 assert_eq!(is_said(&line), [false; 2], "{line:?}");
             }
         }
+        for key in LETTERS {
+            let line = format!("you failed{key}/msg Ana ");
+            assert!(!is_said(&line)[0], "{line:?}");
+        }
         // Backspace took some of the key.
         for rest in ["\x1b", "\x1b[", "\x1bO", "\x1b[1;", "\u{9b}"] {
             let line = format!("you failed{rest}/msg Ana ");
@@ -301,12 +335,13 @@ mod tests {
             }
         }
         // Colours, the brackets of a paste.
-        for key in ["\x1b[01;34m", "\x1b[200~", "\x1b[K"] {
+        for key in ["\x1b[01;34m", "\x1b[200~", "\x1b[201~", "\x1b[K"] {
             let line = format!("in {key}/etc/passwd");
             assert_eq!(is_said(&line), [true; 2], "{line:?}");
         }
         // A sign and a letter are no key to whoever types them.
         assert!(is_said("x^A/2")[0]);
+        assert_eq!(is_said("x^Y/2"), [true; 2]);
         assert!(command_behind_key("", Form::Raw).is_none());
     }
 

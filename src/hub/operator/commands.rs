@@ -42,7 +42,11 @@ impl<D: Device> Operator<D> {
             Command::Stats => self.tell_stats(peers),
             Command::Qr => self.show_page(),
             Command::Help => self.tell_commands(),
-            Command::Quit => self.state = State::Quit,
+            Command::Quit => {
+                // The part of a line that Ctrl-D handed over is said as what it is.
+                peers.typed_end(now);
+                self.state = State::Quit;
+            }
             Command::Relay(on) => {
                 peers.relay(on, now);
                 self.answer(match on {
