@@ -40,6 +40,7 @@ use self::core::Turn;
 use self::explaining::Teller;
 use crate::engine::explain::Unexplained;
 use crate::engine::flow::Proof;
+use crate::engine::own_progress::Beside;
 use crate::io::conn::Conn;
 use crate::io::device::Kind;
 use crate::io::dial::Target;
@@ -206,7 +207,7 @@ fn converse(
     let mut poll = Poll::new().map_err(starting)?;
     let parts = open(poll.registry(), conn, records, &settings, notices).map_err(starting)?;
     // A console knows of all signals; and who ends it before its end is told what was moved until then.
-    let has_last_words = settings.digest || parts.draws;
+    let has_last_words = settings.digest || parts.progress.is_some();
     let signals = match parts.input.console() {
         Some(_) => None,
         None if has_last_words => Some(Signals::usual(poll.registry(), SIGNALS)),
@@ -280,17 +281,22 @@ fn open(
         Traffic::ReceiveOnly => Input::None,
         Traffic::Both | Traffic::SendOnly => Input::open(registry, INPUT, settings.edit, false)?,
     };
-    // What comes through a pipe may be shown at the terminal, where a person types lines between it.
-    let is_conversation = stdout.kind() == Kind::Pipe
-        && input
-            .stdin()
-            .is_some_and(|stdin| stdin.kind() == Kind::Terminal);
-    let is_wanted = log::log_enabled!(target: NOTICE, Level::Info) && !is_conversation;
+    let is_typed = input
+        .stdin()
+        .is_some_and(|stdin| stdin.kind() == Kind::Terminal);
+    let progress = match (stdout.kind(), is_typed) {
+        (Kind::Terminal, _) => None,
+        (Kind::Pipe | Kind::Socket | Kind::File, false) => Some(Beside::Nothing),
+        // What comes through it may be shown at the terminal, where a person types lines between.
+        (Kind::Pipe | Kind::Socket, true) => None,
+        (Kind::File, true) => Some(Beside::Keyboard),
+    };
+    let draws = log::log_enabled!(target: NOTICE, Level::Info) && stderr.is_capable_terminal();
     Ok(Parts {
         world: Kernel::new(registry)?,
         conn,
         input,
-        draws: is_wanted && stderr.is_capable_terminal() && stdout.kind() != Kind::Terminal,
+        progress: progress.filter(|_| draws),
         stdout,
         stderr,
         records,

@@ -35,6 +35,7 @@ use crate::engine::conversation::Terms;
 use crate::engine::dead_peer;
 use crate::engine::explain::Observed;
 use crate::engine::own_progress;
+use crate::engine::own_progress::Beside;
 use crate::engine::own_progress::OwnProgress;
 use crate::engine::record::Leaving;
 use crate::io::conn::Conn;
@@ -103,8 +104,8 @@ pub struct Parts<W: World> {
     pub stderr: Stderr<W::Device>,
     /// Files of what is said.
     pub records: Option<Records<W::Device>>,
-    /// How far it is is drawn on stderr.
-    pub draws: bool,
+    /// How far it is is drawn on stderr, beside that.
+    pub progress: Option<Beside>,
 }
 
 /// See the module's documentation.
@@ -139,10 +140,9 @@ impl<W: World> Core<W> {
             recorder.digest();
         }
         let input = kind_of(&parts.input);
-        let has_keyboard = input == conversation::Input::Terminal;
         let progress = parts
-            .draws
-            .then(|| OwnProgress::new(size, has_keyboard, now));
+            .progress
+            .map(|beside| OwnProgress::new(size, beside, now));
         let send_only = settings.traffic == Traffic::SendOnly;
         let is_terminal = parts.stdout.kind() == Kind::Terminal;
         let talk = Conversation::new(

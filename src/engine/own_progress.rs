@@ -15,24 +15,31 @@ use super::progress::TICK;
 /// As many bytes are received before a person has typed the first line, and it is a transfer.
 const TRANSFER: u64 = 64 * 1024;
 
+/// What the row is drawn beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Nobody types lines.
+    Nothing,
+    /// Lines are typed on the terminal where it is drawn: on the row may be what was typed of one.
+    Keyboard,
+}
+
 /// What a participant moved. See the module's documentation.
 #[derive(Debug)]
 pub struct OwnProgress {
     /// How much there is to send, if that is known.
     total: Option<u64>,
-    /// What is sent is typed: on the row may be what was typed of a line.
-    has_keyboard: bool,
+    beside: Beside,
     began: Instant,
     meter: Meter,
 }
 
 impl OwnProgress {
-    /// A participant begins now; it has `total` bytes to send, if that is known, and what it sends is
-    /// typed if it `has_keyboard`.
-    pub fn new(total: Option<u64>, has_keyboard: bool, now: Instant) -> OwnProgress {
+    /// A participant begins now; it has `total` bytes to send, if that is known.
+    pub fn new(total: Option<u64>, beside: Beside, now: Instant) -> OwnProgress {
         OwnProgress {
             total,
-            has_keyboard,
+            beside,
             began: now,
             meter: Meter::new(now),
         }
@@ -40,7 +47,7 @@ impl OwnProgress {
 
     /// When a line is to be drawn after so many bytes were sent and received. None: it is drawn already.
     pub fn due(&self, sent: u64, received: u64) -> Option<Instant> {
-        if self.has_keyboard && (sent > 0 || received < TRANSFER) {
+        if self.beside == Beside::Keyboard && (sent > 0 || received < TRANSFER) {
             return None;
         }
         self.meter.due((sent + received, sent))
@@ -105,7 +112,7 @@ mod tests {
     #[test]
     fn it_tells_what_moved_either_way() {
         let now = Instant::now();
-        let mut progress = OwnProgress::new(None, false, now);
+        let mut progress = OwnProgress::new(None, Beside::Nothing, now);
         assert_eq!(progress.due(0, 0), None);
         assert_eq!(progress.due(0, 1), Some(now));
         assert!(!progress.is_drawn());
@@ -117,7 +124,7 @@ mod tests {
         assert!(progress.is_drawn());
         assert_eq!(progress.due(0, 4 << 20), None, "nothing moves");
         assert!(progress.due(1, 4 << 20).is_some_and(|at| at > now));
-        let mut progress = OwnProgress::new(Some(2048), false, now);
+        let mut progress = OwnProgress::new(Some(2048), Beside::Nothing, now);
         let now = now + Duration::from_secs(1);
         assert_eq!(
             progress.line(1024, 0, 80, now),
@@ -135,7 +142,7 @@ mod tests {
     #[test]
     fn a_conversation_is_no_transfer() {
         let now = Instant::now();
-        let progress = OwnProgress::new(None, true, now);
+        let progress = OwnProgress::new(None, Beside::Keyboard, now);
         assert_eq!(progress.due(0, TRANSFER - 1), None);
         assert_eq!(progress.due(0, TRANSFER), Some(now));
         assert_eq!(progress.due(1, TRANSFER), None);

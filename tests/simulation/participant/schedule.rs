@@ -136,7 +136,7 @@ impl Schedule {
             stdout: Output::new(Fd::Out(fake.clone())),
             stderr: Stderr::over(Notices::default(), Output::new(Fd::Err)),
             records: None,
-            draws: false,
+            progress: None,
         };
         let core = Core::new(parts, settings.clone(), role, start);
         Schedule {
