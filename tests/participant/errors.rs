@@ -88,26 +88,24 @@ fn a_call_that_reaches_only_itself_is_refused() {
             let args = [args, &["-p", &port, host, &port]].concat();
             expect_error(&mut piped(MUXNC, &args), 1, &told);
             // Nothing of it is left, so that whoever is to be called can listen there.
-            assert_eq!(connections_of(number), "");
+            assert_eq!(connections_to_itself(number), "");
         }
     }
 }
 
-/// The rows of a port in the kernel's tables, where one stays for a minute after its connection.
-fn connections_of(port: u16) -> String {
+/// The connections from a port to the same one in the kernel's tables, where one stays for a minute after its end.
+/// Others may be there, of a hub of another test that had that port.
+fn connections_to_itself(port: u16) -> String {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let table = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let ours = format!(":{port:04X}");
-    tables
-        .map(table)
-        .iter()
-        .flat_map(|table| table.lines())
-        .filter(|row| {
-            row.split_whitespace()
-                .nth(1)
-                .is_some_and(|place| place.ends_with(&ours))
-        })
-        .collect()
+    let port = format!(":{port:04X}");
+    let is_to_itself = |row: &&str| {
+        let mut places = row.split_whitespace().skip(1).take(2);
+        places.all(|place| place.ends_with(&port))
+    };
+    let tables = tables.map(table);
+    let rows = tables.iter().flat_map(|table| table.lines());
+    rows.filter(is_to_itself).collect()
 }
 
 /// The same where nobody asked for that port, and the system happens to choose it.
