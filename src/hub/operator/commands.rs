@@ -43,8 +43,10 @@ impl<D: Device> Operator<D> {
             Command::Qr => self.show_page(),
             Command::Help => self.tell_commands(),
             Command::Quit => {
-                // The part of a line that Ctrl-D handed over is said as what it is.
-                peers.typed_end(now);
+                // The part of a line that Ctrl-D handed over is said as what it is, if its rest does not wait.
+                if self.waiting.is_empty() {
+                    peers.typed_end(now);
+                }
                 self.state = State::Quit;
             }
             Command::Relay(on) => {
