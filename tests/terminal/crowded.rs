@@ -49,10 +49,7 @@ fn a_burst_is_shown_whole_at_a_terminal_that_is_read() {
 fn who_says_little_is_shown_beside_who_floods() {
     const QUESTIONS: usize = 20;
     for args in [&["--broker"][..], &["--chat"], &["--broker", "--no-edit"]] {
-        let (mut seat, port) = match args.contains(&"--no-edit") {
-            false => Seat::hub(args),
-            true => Seat::plain_hub(args),
-        };
+        let (mut seat, port) = Seat::hub(args);
         let (ana, mut bob) = (seat.join(port), seat.join(port));
         stop(&mut seat);
         let flood = format!("{}\n", "f".repeat(79)).repeat(3000);

@@ -392,9 +392,7 @@ fn ctrl_d_asks_first_if_nobody_read_what_was_said() {
 #[test]
 fn a_hub_that_ends_says_for_whom_it_waits() {
     for more in [&[][..], &["--no-edit"]] {
-        let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
-        let mut seat = Seat::start("xterm", Stream::Pipe, &line);
-        let port = listening_port(&seat.process.stderr);
+        let (mut seat, port) = Seat::hub(more);
         let mut one = seat.join(port);
         seat.press("/name 1 Ana\r");
         // Two lines at once would be a paste.

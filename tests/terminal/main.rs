@@ -99,20 +99,27 @@ impl Seat {
     /// A hub without colours, and its port; it is ready for keys.
     #[track_caller]
     fn hub(args: &[&str]) -> (Seat, u16) {
+        Seat::hub_at("xterm", args)
+    }
+
+    /// The same in a terminal of this kind.
+    #[track_caller]
+    fn hub_at(kind: &str, args: &[&str]) -> (Seat, u16) {
         let line = [&[MUXNC, "-l", "0", "-v", "--color", "never"], args].concat();
-        let seat = Seat::start("xterm", Stream::Pipe, &line);
+        let seat = Seat::start(kind, Stream::Pipe, &line);
         let port = listening_port(&seat.process.stderr);
-        seat.wait_editing();
+        if kind == "xterm" && !args.contains(&"--no-edit") {
+            seat.wait_editing();
+        }
         (seat, port)
     }
 
-    /// The same where no line is edited.
-    #[track_caller]
-    fn plain_hub(args: &[&str]) -> (Seat, u16) {
-        let line = [&[MUXNC, "-l", "0", "-v", "--color", "never"], args].concat();
-        let seat = Seat::start("xterm", Stream::Pipe, &line);
-        let port = listening_port(&seat.process.stderr);
-        (seat, port)
+    /// A hub in each kind of terminal in which the kernel edits the line (termios(3), canonical
+    /// mode): one whose cursor cannot be moved, and one in which `--no-edit` leaves it where it is.
+    fn plain_hubs() -> impl Iterator<Item = (Seat, u16)> {
+        [("dumb", &[][..]), ("xterm", &["--no-edit"])]
+            .into_iter()
+            .map(|(kind, args)| Seat::hub_at(kind, args))
     }
 
     /// A participant, and the server's side of its connection; it is ready for keys.

@@ -256,10 +256,7 @@ fn unfinished_lines_are_shown_at_the_end() {
         &["--no-edit", "--label", "always"],
     ] {
         for how in ["/quit\r", "\x03"] {
-            let (mut seat, port) = match args.contains(&"--no-edit") {
-                true => Seat::plain_hub(args),
-                false => Seat::hub(args),
-            };
+            let (mut seat, port) = Seat::hub(args);
             let (mut ana, mut bo) = (seat.join(port), seat.join(port));
             ana.write_all(b"hello\nmy answer is 42").unwrap();
             bo.write_all(b"hello\nso is mine").unwrap();
@@ -402,9 +399,8 @@ fn what_is_pasted_without_brackets_is_text() {
 #[test]
 fn of_commands_in_a_paste_it_is_told_once_that_they_are_said() {
     for options in [&[][..], &["--no-edit"]] {
-        let line = [&[MUXNC, "-l", "0", "-v"], options].concat();
-        let mut seat = Seat::start("xterm", Stream::Pipe, &line);
-        let mut one = seat.join(listening_port(&seat.process.stderr));
+        let (mut seat, port) = Seat::hub(options);
+        let mut one = seat.join(port);
         let told = |seat: &Seat| seat.screen.text().matches("said, and not obeyed").count();
         // Of paths and of what is no command nothing is told.
         seat.press("/etc/passwd\r/mutes 1\r//who\r");
@@ -631,7 +627,7 @@ fn of_a_key_that_was_held_up_nothing_is_said_and_behind_an_esc_nothing_is_swallo
 /// Where the kernel edits the line it is not known where a paste begins in it.
 #[test]
 fn a_paste_that_begins_with_a_command_is_not_said_where_the_kernel_edits() {
-    let (mut seat, port) = Seat::plain_hub(&["--no-edit"]);
+    let (mut seat, port) = Seat::hub(&["--no-edit"]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
     seat.press("/msg 2 ");
     seat.press("a secret\nof three\nlines");
@@ -650,10 +646,7 @@ fn a_paste_that_begins_with_a_command_is_not_said_where_the_kernel_edits() {
 
 #[test]
 fn commands_work_without_an_edit_line_too() {
-    for (kind, more) in [("xterm", &["--no-edit"][..]), ("dumb", &[])] {
-        let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
-        let mut seat = Seat::start(kind, Stream::Pipe, &line);
-        let port = listening_port(&seat.process.stderr);
+    for (mut seat, port) in Seat::plain_hubs() {
         let mut one = seat.join(port);
         seat.press("/who\r");
         seat.wait_for("muxnc: [1] 127.0.0.1:");
@@ -689,9 +682,8 @@ fn commands_work_without_an_edit_line_too() {
 
 #[test]
 fn brackets_around_a_paste_are_said_to_nobody_also_without_commands() {
-    let line = [MUXNC, "-l", "0", "-v", "--no-edit", "--no-commands"];
-    let mut seat = Seat::start("xterm", Stream::Pipe, &line);
-    let mut one = seat.join(listening_port(&seat.process.stderr));
+    let (mut seat, port) = Seat::hub(&["--no-edit", "--no-commands"]);
+    let mut one = seat.join(port);
     seat.press("\x1b[200~/who\r\x1b[A\x1b[201~\r");
     expect_bytes(&mut one, "/who\n\x1b[A\n");
 }

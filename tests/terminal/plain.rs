@@ -47,10 +47,7 @@ fn without_an_edit_line_the_kernel_edits_and_echoes() {
 /// The terminal shows what is typed, wherever its cursor is: never behind another's label.
 #[test]
 fn no_typed_line_stands_behind_a_label() {
-    for (kind, more) in [("dumb", &[][..]), ("xterm", &["--no-edit"])] {
-        let line = [&[MUXNC, "-l", "0", "-v", "--color", "never"], more].concat();
-        let mut seat = Seat::start(kind, Stream::Pipe, &line);
-        let port = listening_port(&seat.process.stderr);
+    for (mut seat, port) in Seat::plain_hubs() {
         let mut ana = seat.join(port);
         ana.write_all(b"name: ").unwrap();
         // Who never had company has no label.
@@ -153,10 +150,7 @@ fn a_pipe_at_the_other_end_gets_every_byte_and_nothing_else() {
 /// Ctrl-D in a line hands over what there is of it. What the line is, its beginning says with its end.
 #[test]
 fn a_line_in_pieces_is_what_it_is_as_a_whole() {
-    for (kind, more) in [("dumb", &[][..]), ("xterm", &["--no-edit"])] {
-        let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
-        let mut seat = Seat::start(kind, Stream::Pipe, &line);
-        let port = listening_port(&seat.process.stderr);
+    for (mut seat, port) in Seat::plain_hubs() {
         let (mut one, mut two) = (seat.join(port), seat.join(port));
         for (first, rest, told) in [
             ("/", "msg 1 one", ["one\n", ""]),
@@ -191,10 +185,7 @@ fn a_line_in_pieces_is_what_it_is_as_a_whole() {
 /// The key stands in the line, and behind it what was to stand in front.
 #[test]
 fn a_command_behind_a_key_that_moved_no_cursor_is_not_said() {
-    for (kind, more) in [("dumb", &[][..]), ("xterm", &["--no-edit"])] {
-        let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
-        let mut seat = Seat::start(kind, Stream::Pipe, &line);
-        let port = listening_port(&seat.process.stderr);
+    for (mut seat, port) in Seat::plain_hubs() {
         let (mut one, mut two) = (seat.join(port), seat.join(port));
         for (text, key, command) in [
             ("a pin", "\x1b[H", "/msg 1 "),
@@ -224,7 +215,7 @@ fn a_command_behind_a_key_that_moved_no_cursor_is_not_said() {
 #[test]
 fn a_command_behind_a_part_of_a_line_is_a_command() {
     for more in [&[][..], &["--broker"]] {
-        let (mut seat, port) = Seat::plain_hub(&[&["--no-edit"], more].concat());
+        let (mut seat, port) = Seat::hub(&[&["--no-edit"], more].concat());
         let (mut one, mut two) = (seat.join(port), seat.join(port));
         for (line, answer) in [
             ("/msg 1 psst", ""),
@@ -259,7 +250,7 @@ fn a_command_behind_a_part_of_a_line_is_a_command() {
 #[test]
 fn a_part_of_a_line_is_said_before_quit() {
     for more in [&[][..], &["--broker"], &["--chat"]] {
-        let (mut seat, port) = Seat::plain_hub(&[&["--no-edit"], more].concat());
+        let (mut seat, port) = Seat::hub(&[&["--no-edit"], more].concat());
         let mut one = seat.join(port);
         seat.press("half\x04");
         seat.pause();
@@ -279,10 +270,7 @@ fn a_part_of_a_line_is_said_before_quit() {
 #[test]
 fn a_command_that_is_not_of_letters_is_obeyed_and_said_to_nobody() {
     let garbled = "that is not UTF-8, and was neither obeyed nor said to everybody";
-    for (kind, more) in [("dumb", &[][..]), ("xterm", &["--no-edit"])] {
-        let line = [&[MUXNC, "-l", "0", "-v"], more].concat();
-        let mut seat = Seat::start(kind, Stream::Pipe, &line);
-        let port = listening_port(&seat.process.stderr);
+    for (mut seat, port) in Seat::plain_hubs() {
         let (mut one, mut two) = (seat.join(port), seat.join(port));
         for (line, answer) in [
             (&b"/msg 1 caf\xe9"[..], garbled),
