@@ -120,8 +120,6 @@ pub(crate) struct Hub {
     pub(super) acknowledged: Option<Instant>,
     /// Since when there is nothing to be learned of anybody.
     pub(super) settled: Option<Instant>,
-    /// What was shown of a line of a chat that is not complete.
-    pub(super) shown: Vec<u8>,
     pub(super) delivered: u64,
     /// What each said, if that is collected.
     pub(super) answers: Option<Answers>,
@@ -240,7 +238,6 @@ impl Hub {
             finished: None,
             acknowledged: None,
             settled: None,
-            shown: Vec::new(),
             delivered: 0,
             answers,
             until: None,

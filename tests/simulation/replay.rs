@@ -527,7 +527,7 @@ impl Hub {
             Did::ClosedListener => {
                 assert!(self.may_close(), "the listener was closed");
             }
-            Did::Shown(bytes) => self.show(&bytes),
+            Did::Shown(bytes) => self.spec.expect_shown(&bytes),
             Did::FoundClosed => {
                 self.spec.shows = false;
                 self.spec.screen.clear();
@@ -787,23 +787,6 @@ impl Hub {
         let has_begun = self.has_begun || has_started || self.has_said_all;
         let awaited = self.terms.wait_for.filter(|_| !has_begun);
         awaited.is_some_and(|all| self.spec.placed().len() < all)
-    }
-
-    fn show(&mut self, bytes: &[u8]) {
-        let screen = &mut self.spec.screen;
-        if !self.spec.chat {
-            return expect(screen, bytes, format_args!("the screen shows"));
-        }
-        // Who comes and goes is not announced to a stdout that is stuck.
-        self.shown.extend(bytes);
-        let whole = memchr::memrchr(b'\n', &self.shown).map_or(0, |lf| lf + 1);
-        for line in self.shown[..whole].split_inclusive(|&byte| byte == b'\n') {
-            let is_private = memchr::memmem::find(line, b" said something to ").is_some();
-            if !line.starts_with(b"* ") || is_private {
-                expect(screen, line, format_args!("the screen shows"));
-            }
-        }
-        self.shown.drain(..whole);
     }
 }
 

@@ -15,6 +15,8 @@ use muxnc::engine::request::Request;
 use muxnc::engine::request::request;
 use muxnc::hub::peers::MOMENT;
 
+use crate::replay::expect;
+
 /// What whoever joins a chat that has a welcome reads first.
 pub(crate) const WELCOME: &str = "say /help";
 
@@ -92,6 +94,32 @@ pub(crate) struct Stream {
 }
 
 impl Member {
+    /// One that has just come, to which nothing was said yet, when so much had been said to everybody.
+    fn new(number: u32, name: String, since: Instant, said: u64) -> Member {
+        Member {
+            number,
+            presence: Presence::Here,
+            since,
+            owed: VecDeque::new(),
+            total: 0,
+            told_first: 0,
+            handed_at_end: None,
+            last_word: 0,
+            acked_here: None,
+            deaf: false,
+            deaf_since: 0,
+            caught_up: said,
+            announced: false,
+            has_said: false,
+            late: None,
+            midline: false,
+            silent: false,
+            line: Line::default(),
+            name,
+            stream: None,
+        }
+    }
+
     /// Whether somebody reads what it acknowledged: the kernel of a port check acknowledges, too.
     pub(crate) fn has_stayed(&self, now: Instant) -> bool {
         self.has_said || self.since + MOMENT <= now
@@ -216,6 +244,8 @@ pub(crate) struct Spec {
     pub(crate) screen: VecDeque<u8>,
     pub(crate) shows: bool,
     shown: Speaker,
+    /// What the hub showed of a line of a chat that is not complete.
+    unfinished: Vec<u8>,
     operator: Vec<u8>,
     /// Nobody is known to read what the operator says now.
     pub(crate) on_trial: bool,
@@ -281,6 +311,7 @@ impl Spec {
             screen: VecDeque::new(),
             shows: true,
             shown: Speaker::default(),
+            unfinished: Vec::new(),
             operator: Vec::new(),
             on_trial: true,
             is_read: false,
@@ -303,27 +334,11 @@ impl Spec {
     ) {
         self.forget_heard(acked);
         self.joined += 1;
+        let name = format!("user{}", self.joined);
         let mut member = Member {
-            number: self.joined,
-            presence: Presence::Here,
-            since: now,
-            owed: VecDeque::new(),
-            total: 0,
-            told_first: 0,
-            handed_at_end: None,
-            last_word: 0,
-            acked_here: None,
-            deaf: false,
-            deaf_since: 0,
-            caught_up: self.said,
-            announced: false,
-            has_said: false,
             late: self.is_midline().then_some(0),
-            midline: false,
-            silent: false,
-            line: Line::default(),
-            name: format!("user{}", self.joined),
             stream: may_return.then(Stream::default),
+            ..Member::new(self.joined, name, now, self.said)
         };
         if let Some(welcome) = self.rules.welcome.as_ref().filter(|_| self.chat) {
             member.is_told(format!("* {welcome}\n").as_bytes());
@@ -356,27 +371,13 @@ impl Spec {
         };
         let default = format!("user{number}");
         let is_named = old.name != default && !is_taken(&old.name);
+        let name = if is_named { old.name.clone() } else { default };
         let member = Member {
-            number,
-            presence: Presence::Here,
-            since: now,
             owed: rest.iter().copied().collect(),
             total: stream.bytes.len() as u64,
-            told_first: 0,
-            handed_at_end: None,
-            last_word: 0,
-            acked_here: None,
-            deaf: false,
-            deaf_since: 0,
-            caught_up: self.said,
-            announced: false,
-            has_said: false,
-            late: None,
             midline: old.midline,
-            silent: false,
-            line: Line::default(),
-            name: if is_named { old.name.clone() } else { default },
             stream: Some(stream),
+            ..Member::new(number, name, now, self.said)
         };
         self.members.insert(id, member);
         self.here.push(id);
@@ -618,6 +619,23 @@ impl Spec {
             self.separate(number, &bytes);
             self.say(&bytes, Some(id));
         }
+    }
+
+    /// The hub showed that: it must be what was to be shown next, and announcements.
+    pub(crate) fn expect_shown(&mut self, bytes: &[u8]) {
+        if !self.chat {
+            return expect(&mut self.screen, bytes, format_args!("the screen shows"));
+        }
+        // Who comes and goes is not announced to a stdout that is stuck.
+        self.unfinished.extend(bytes);
+        let whole = memchr::memrchr(b'\n', &self.unfinished).map_or(0, |lf| lf + 1);
+        for line in self.unfinished[..whole].split_inclusive(|&byte| byte == b'\n') {
+            let is_private = memchr::memmem::find(line, b" said something to ").is_some();
+            if !line.starts_with(b"* ") || is_private {
+                expect(&mut self.screen, line, format_args!("the screen shows"));
+            }
+        }
+        self.unfinished.drain(..whole);
     }
 
     /// So much of what a member has begun is shown, if it was not.

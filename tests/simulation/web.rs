@@ -112,8 +112,6 @@ pub(crate) struct Class {
     /// How much of what the operator typed was said.
     typed: Vec<u8>,
     said: u64,
-    /// What was shown of a line of a chat that is not complete.
-    shown: Vec<u8>,
     until: Option<Instant>,
     exit: Option<Status>,
     volume: usize,
@@ -160,7 +158,6 @@ impl Class {
             heard: BTreeMap::new(),
             typed: Vec::new(),
             said: 0,
-            shown: Vec::new(),
             until: None,
             exit: None,
             volume,
@@ -389,7 +386,7 @@ impl Class {
                     self.leaves(id, net);
                 }
             }
-            Did::Shown(bytes) => self.show(&bytes),
+            Did::Shown(bytes) => self.spec.expect_shown(&bytes),
             Did::Shut(id) => {
                 let owed = self
                     .spec
@@ -538,22 +535,6 @@ impl Class {
         {
             holder.1 = Some(net.now);
         }
-    }
-
-    fn show(&mut self, bytes: &[u8]) {
-        let screen = &mut self.spec.screen;
-        if !self.spec.chat {
-            return expect(screen, bytes, format_args!("the screen shows"));
-        }
-        self.shown.extend(bytes);
-        let whole = memchr::memrchr(b'\n', &self.shown).map_or(0, |lf| lf + 1);
-        for line in self.shown[..whole].split_inclusive(|&byte| byte == b'\n') {
-            let is_private = memchr::memmem::find(line, b" said something to ").is_some();
-            if !line.starts_with(b"* ") || is_private {
-                expect(screen, line, format_args!("the screen shows"));
-            }
-        }
-        self.shown.drain(..whole);
     }
 
     /// What is so after a turn.
