@@ -479,7 +479,7 @@ fn a_cable_that_is_cut_and_mended_loses_nothing_and_repeats_nothing() {
     let wire = Wire::to(nats.port);
     let url = format!("nats://127.0.0.1:{}/class", wire.port);
     let mut one = hub(&url, "room1", &[]);
-    let two = hub(&nats.url(), "room2", &[]);
+    let mut two = hub(&nats.url(), "room2", &[]);
     meet(&[&one, &two], &["room1", "room2"]);
     let heard = Watched::new(two.join_seen());
     let mut said = String::new();
@@ -500,6 +500,9 @@ fn a_cable_that_is_cut_and_mended_loses_nothing_and_repeats_nothing() {
         heard.wait_for(&format!("away {round}\n"));
     }
     assert_eq!(heard.text(), said);
+    // The server acknowledged all of that before it passes on an answer.
+    two.process.type_in("seen\n");
+    one.process.stdout.wait_for("seen\n");
     // The bus is away; the class in the room goes on.
     wire.cut();
     let mut ana = one.join_seen();

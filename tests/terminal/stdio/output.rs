@@ -35,6 +35,7 @@ use crate::support::expect_bytes;
 use crate::support::piped;
 use crate::support::read_all;
 use crate::support::reserved_port;
+use crate::support::stay;
 
 #[test]
 fn a_lone_peers_bytes_are_passed_on_at_once_and_unchanged() {
@@ -224,6 +225,7 @@ fn a_stuck_pipe_stops_nobody_and_loses_nothing() {
     let mut hub = Hub::start_command(command.stdout(writer));
     drop(command);
     let mut flooder = hub.join_seen();
+    stay();
     let flood = numbered(100_000);
     let sender = send_from_thread(&flooder, flood.clone());
     for round in ["one\n", "two\n", "three\n"] {
