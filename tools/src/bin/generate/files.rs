@@ -227,8 +227,16 @@ fn architecture() -> String {
         if !heading.is_empty() {
             list += &format!("\n### {heading}\n\n| | |\n|---|---|\n");
         }
-        for file in sources(name) {
-            list += &format!("| [`{file}`](../src/{file}) | {} |\n", promise(&file));
+        for (file, parts) in rooms(name) {
+            let parts: Vec<String> = parts.iter().map(|part| link_to_part(&file, part)).collect();
+            let parts = match parts.is_empty() {
+                true => String::new(),
+                false => format!(". Parts: {}", parts.join(", ")),
+            };
+            list += &format!(
+                "| [`{file}`](../src/{file}) | {}{parts} |\n",
+                promise(&file)
+            );
         }
     }
     format!("{before}{}{list}\n{}{after}", ROOMS[0], ROOMS[1])
@@ -238,6 +246,27 @@ fn architecture() -> String {
 pub(crate) fn root() -> &'static Path {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR"));
     tools.parent().expect("a folder is in another one")
+}
+
+/// The rooms of a floor: the module's own file and each one in its directory, with the files below that.
+fn rooms(module: &str) -> Vec<(String, Vec<String>)> {
+    let mut rooms: Vec<(String, Vec<String>)> = Vec::new();
+    for file in sources(module) {
+        let is_part = file.matches('/').count() > 1;
+        match rooms.last_mut() {
+            Some((_, parts)) if is_part => parts.push(file),
+            _ => rooms.push((file, Vec::new())),
+        }
+    }
+    rooms
+}
+
+/// A part of a room, called as it is called there.
+fn link_to_part(room: &str, part: &str) -> String {
+    let room = room.strip_suffix(".rs").expect("a source");
+    let name = part.strip_prefix(room).expect("it is below the room");
+    let name = name.trim_start_matches('/').trim_end_matches(".rs");
+    format!("[{name}](../src/{part})")
 }
 
 /// The files of a module, the module's own first; unit tests in a file of their own left out.
