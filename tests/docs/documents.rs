@@ -12,13 +12,14 @@ const SCENARIOS: [(&str, &[&str]); 4] = [
     (
         "README.md",
         &[
-            "three", "demo", "exercise", "http", "chat", "tls", "web", "send", "receive",
-            "collect", "request", "health",
+            "three", "demo", "exercise", "http", "chat", "tls", "web", "send", "receive", "collect",
         ],
     ),
     (
         "docs/GUIDE.md",
-        &["explain", "proxy", "download", "log", "unix", "free"],
+        &[
+            "explain", "proxy", "download", "request", "health", "log", "unix", "free",
+        ],
     ),
     ("docs/COMING-FROM.md", &["spellings", "refused"]),
     (

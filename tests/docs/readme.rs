@@ -205,34 +205,6 @@ fn a_chat_room() {
 }
 
 #[test]
-fn one_request() {
-    let Some(stage) = Stage::new(README, "request", &[]) else {
-        return;
-    };
-    let answer = stage.run("alice", &stage.next("printf 'GET / HTTP/1.0"));
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\nHello\n"), "{answer}");
-}
-
-#[test]
-fn is_it_there() {
-    let Some(stage) = Stage::new(README, "health", &[]) else {
-        return;
-    };
-    let check = stage.next("muxnc -z -w 2s 192.0.2.7 3000 &&");
-    let mut nobody = stage.start("alice", &check);
-    nobody.expect_status(1);
-    assert_eq!(nobody.stdout.text(), "");
-    let mut wait = stage.start("alice", &stage.next("until muxnc -z"));
-    wait.stderr.wait_for("connection refused");
-    assert!(wait.is_running());
-    let bob = stage.start("bob", "muxnc -l -v 3000");
-    bob.stderr.wait_for("listening on");
-    wait.expect_status(0);
-    assert_eq!(stage.run("alice", &check), "the hub is there\n");
-}
-
-#[test]
 fn encrypted() {
     let Some(stage) = Stage::new(README, "tls", &[]) else {
         return;
