@@ -1,6 +1,6 @@
 //! The command line: what was typed, and what it means.
 //!
-//! The only room that knows clap. `Args` is what was typed, in a struct for each heading of the
+//! The only module that knows clap. `Args` is what was typed, in a struct for each heading of the
 //! help (and no `ArgGroup`, which clap would look through at every flag); [`parse`] turns it into a
 //! [`Mode`], in which nothing is left to be checked.
 //!
@@ -193,16 +193,16 @@ pub enum Mode {
         target: Target,
         /// Whether and how to encrypt.
         tls: Option<ClientTls>,
-        /// That nothing does is said by the status alone.
+        /// The status alone says that nothing listens there: no message does.
         quiet: bool,
-        /// It is told step by step what happens.
+        /// Whether `--explain` tells step by step what happens.
         explain: bool,
     },
-    /// The same for several ports.
+    /// `-z` with several ports.
     Scan(scan::Settings),
     /// `-u`: datagrams.
     Udp(udp::Settings),
-    /// Everything else.
+    /// Take part, or talk to any other server: without `-l`, `-z` and `-u`.
     Client {
         /// Whom to connect to.
         target: Target,
@@ -218,7 +218,7 @@ pub enum Mode {
 /// Reads a command line, the program's name first.
 ///
 /// # Errors
-/// It makes no sense.
+/// The command line makes no sense: the error says why, and what to type instead.
 pub fn parse(
     line: impl IntoIterator<Item = impl Into<OsString>>,
 ) -> Result<(Mode, Verbosity), Error> {
@@ -269,7 +269,7 @@ pub fn parse(
     args.meant()
 }
 
-/// Nothing to do but to say this.
+/// A mode in which nothing is done but to write this text to stdout.
 fn text(text: impl Into<Cow<'static, str>>) -> Result<(Mode, Verbosity), Error> {
     Ok((Mode::Text(text.into()), Verbosity::Normal))
 }
@@ -279,7 +279,8 @@ pub fn command() -> clap::Command {
     Args::command()
 }
 
-/// What clap finds wrong with a command line, in our words: those of another netcat first.
+/// What clap finds wrong with a command line, in our words. An option of another netcat comes first: its
+/// user is told what muxnc has instead.
 fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> Error {
     let wrong = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(wrong)) => wrong,
@@ -329,8 +330,8 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
     let mut tips: Vec<&str> = tips
         .lines()
         .map(str::trim)
-        // What clap says instead of ours; and how to connect to a host whose name looks like an
-        // option.
+        // Left out: what clap says in place of our "Try: muxnc --help", and its tip about values that
+        // look like an option.
         .filter(|tip| !tip.starts_with("For more information") && !tip.starts_with("tip: to pass"))
         .filter(|tip| !tip.is_empty())
         .collect();
@@ -363,7 +364,7 @@ fn has_switch<'a>(
 }
 
 impl Args {
-    /// What to run, and how much is said meanwhile.
+    /// What the arguments mean: what to run, and how much is said on stderr meanwhile.
     fn meant(&self) -> Result<(Mode, Verbosity), Error> {
         let mode = match (self.address.udp, self.hub.listen) {
             (true, _) => Mode::Udp(self.udp()?),
@@ -373,7 +374,7 @@ impl Args {
         Ok((mode, self.messages.verbosity()))
     }
 
-    /// Whether each word can be what it stands for.
+    /// Checks that each word beside the options can be the host or the port for which it stands.
     fn check_place(&self) -> Result<(), Error> {
         if self.address.unixsock {
             return Ok(());
@@ -450,7 +451,7 @@ impl Args {
         }
     }
 
-    /// Whether the port is missing: an option may have taken it.
+    /// Whether the port is missing. An option before it may have taken it for its own value.
     fn lacks_port(&self) -> bool {
         if self.address.unixsock {
             return false;
@@ -559,8 +560,8 @@ impl Args {
         })
     }
 
-    /// The longest silence, and the option that sets it. To one UDP port nothing connects, and `-w` is what it
-    /// is to nc.
+    /// The longest silence, and the option that sets it. With `-u` nothing connects, so that `-w` cannot
+    /// bound that: it means there what it means in nc, the longest silence.
     fn silence(&self) -> Option<(Duration, &'static str)> {
         let idle = self.time.idle_timeout.map(|limit| (limit, "-i"));
         let is_one = self.address.udp && !self.hub.listen;
@@ -581,7 +582,7 @@ impl Args {
         Ok(())
     }
 
-    /// Where it listens, if not for browsers only.
+    /// Where the hub listens; None: for browsers only, which have a place of their own (`--web`).
     fn hub_place(&self) -> Result<Option<Place>, Error> {
         let passed = net::passed();
         if passed == Passed::ToUs {
@@ -701,8 +702,8 @@ impl Args {
         })
     }
 
-    /// The ports that are to be looked at, if they are written as several: a script that fills in
-    /// the ends of a range has the answer in the same form when both are one port.
+    /// The ports that `-z` looks at, if they are written as several. `80-80` is, too: a script that
+    /// fills in both ends of a range gets the answer in one form, also where they are the same.
     fn ports(&self) -> Result<Option<Ports>, Error> {
         match &self.place[..] {
             [host, word] if self.bytes.zero && !self.address.unixsock && !host.is_empty() => {
@@ -712,7 +713,7 @@ impl Args {
         }
     }
 
-    /// The ports of a word that means several.
+    /// The ports of a word that is written as several; None: it is one port.
     fn ports_of(&self, word: &str) -> Result<Option<Ports>, Error> {
         if !Ports::are_several(word) {
             return Ok(None);
@@ -798,7 +799,7 @@ impl Args {
                 ),
             });
         }
-        // Which of several it is does not matter: a scan goes to each.
+        // Which of several ports it is does not matter: a scan goes to each of them.
         let to = match self.ports_of(port)? {
             Some(ports) => ports.all()[0],
             None => net::port(port, self.address.lookup())?,

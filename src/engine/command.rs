@@ -22,14 +22,14 @@ use crate::engine::private::command_behind_key;
 use crate::engine::private::is_private;
 use crate::engine::private::may_be_private;
 
-/// What a typed line means.
+/// What a line means that the operator typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Typed<'a> {
     /// To be said.
     Say(&'a str),
     /// To be done.
     Do(Command<'a>),
-    /// Neither: the sentence says why.
+    /// Neither said nor done: this sentence tells the operator why.
     Explain(String),
 }
 
@@ -95,7 +95,7 @@ pub enum Command<'a> {
     },
     /// List the addresses that are refused by command, and those that are allowed.
     Bans,
-    /// Refuse them no more.
+    /// Refuse connections from these addresses no more.
     Unban(Vec<Hosts>),
     /// Let no more participants in, or let them in again.
     Lock(bool),
@@ -145,7 +145,7 @@ pub const COMMANDS: [(&str, &str, &str); 16] = [
     ("quit", "", "end the hub"),
 ];
 
-/// Of a longer word that was typed so many characters are told.
+/// How many characters of a typed word a message repeats at most.
 const QUOTED: usize = 20;
 
 /// Understands one line that was typed, without its line break.
@@ -165,7 +165,7 @@ pub fn understand(line: &str) -> Typed<'_> {
     };
     if rest.starts_with('/') {
         return match is_private(line) {
-            // A key that bounced, perhaps.
+            // Perhaps the key bounced, and `/msg 3 text` was meant.
             true => Typed::Explain(format!(
                 "{} was not sent: it may be meant for one alone; with a word before it, it is said",
                 quoted(cut(line).0)
@@ -180,8 +180,8 @@ pub fn understand(line: &str) -> Typed<'_> {
     }
 }
 
-/// The same of a line in which bytes that are no characters were replaced (by U+FFFD): where such
-/// bytes begin the line, the text behind them is looked at as well.
+/// Understands a line in which U+FFFD stands for bytes that are no UTF-8. Where such bytes begin the
+/// line, the text behind them is understood as well: it may be a command behind half a letter.
 pub fn understand_garbled(line: &str) -> Typed<'_> {
     match understand(line) {
         Typed::Say(_) => understand(skip_garbled(line)),
@@ -263,7 +263,8 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     }
 }
 
-/// Addresses, which are known without looking anything up, with commas between them.
+/// The addresses of a list with commas. A name is refused: the loop would stand still while the
+/// resolver is asked (getaddrinfo(3) blocks).
 fn hosts(list: &str) -> Result<Vec<Hosts>, String> {
     let words = list.split(',').map(str::trim);
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
@@ -281,7 +282,8 @@ fn hosts(list: &str) -> Result<Vec<Hosts>, String> {
     words.into_iter().map(host).collect()
 }
 
-/// Whether a word is meant for addresses, well or badly written: it is no number, and no name has such signs in it.
+/// Whether a word was meant as addresses, even if they are written badly: it has signs that no name
+/// of a participant has, and is not the number of one.
 fn is_hosts(word: &str) -> bool {
     if let Ok(Word::Hosts(_)) = Word::parse(word) {
         return true;
@@ -291,7 +293,8 @@ fn is_hosts(word: &str) -> bool {
     word.contains([':', '/', '*', ',']) || !(is_number || word.contains(char::is_alphabetic))
 }
 
-/// Whom a line is for that begins with a slash and a name or a number, with a text behind it.
+/// The participant for whom a line may be meant that is a slash, a name or a number, and a text
+/// (`/3 hello`).
 pub fn addressed(line: &str) -> Option<Whom<'_>> {
     let rest = skip_garbled(line).strip_prefix(is_slash)?;
     let (first, _, text) = cut_whom(rest);
@@ -305,8 +308,8 @@ pub fn addressed(line: &str) -> Option<Whom<'_>> {
     })
 }
 
-/// Why a line that looks like a command and is none was not said: such a line is a mistake, never
-/// meant for all.
+/// Why a line is not said that looks like a command and is none; None: it may be said. Such a line
+/// is taken for a mistake: the whole class would read what was meant for one, or a command.
 fn why_no_command(line: &str) -> Option<String> {
     let seen = skip_garbled(line);
     let before = &line[..line.len() - seen.len()];
@@ -317,8 +320,8 @@ fn why_no_command(line: &str) -> Option<String> {
     let is_private = is_private(line);
     let is_command = is_private
         || match slash {
-            // Invisible characters before it do not count (a key that the kernel keeps, where it
-            // edits the line). A blank before it makes it a line that is said.
+            // Invisible characters before the slash make no text of it: where the kernel edits the
+            // line, the bytes of an arrow key stay in it. A blank does.
             '/' => !before.trim_matches([' ', '\t']).is_empty() || is_close_to_command(word),
             // No path begins with these, so it is a mistyped command whatever it says.
             '\u{ff0f}' => looks.contains(char::is_alphanumeric),
@@ -342,7 +345,7 @@ fn why_no_command(line: &str) -> Option<String> {
     is_command.then(|| format!("{shown} was not sent: a command {rule}{how}"))
 }
 
-/// As much of a word that was typed as is known again.
+/// As much of a typed word as its writer needs to recognize it.
 pub fn quoted(word: &str) -> Cow<'_, str> {
     match word.char_indices().nth(QUOTED) {
         Some((end, _)) => format!("{}\u{2026}", &word[..end]).into(),
@@ -350,35 +353,36 @@ pub fn quoted(word: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a word is the name of a command, or almost.
+/// Whether a word is the name of a command, or differs from one by a slip of the fingers.
 fn is_close_to_command(word: &str) -> bool {
     COMMANDS.iter().any(|&(name, ..)| is_close(word, name))
 }
 
-/// The name of the command that a line would be if it were typed, be it complete or not.
+/// The name of the command with which a line begins, whether or not its arguments are complete.
 pub fn command_named(line: &str) -> Option<&'static str> {
     let word = cut(line.strip_prefix('/')?).0;
     let mut names = COMMANDS.iter().map(|&(name, ..)| name);
     names.find(|name| *name == word)
 }
 
-/// Whether a line that begins so may become a command, look like one, or be a private message: the
-/// rest of the line decides. A line that begins with a letter or a digit is none of these, except
-/// where `msg` stands behind that.
+/// Whether a line with this beginning may still become a command, look like one, or be a private
+/// message, so that the hub must wait for its rest. A line that begins with a letter or a digit is
+/// none of these, except where `msg` stands behind the letter or digit.
 pub fn may_become_command(beginning: &str) -> bool {
     let mut letters = skip_unseen(beginning).chars();
     let first = letters.next();
     first.is_none_or(|first| !first.is_ascii_alphanumeric()) || may_be_private(letters.as_str())
 }
 
-/// Whether what is pasted behind such a beginning of a typed line belongs to it, line ends and all: it is a command,
-/// or what looks like one.
+/// Whether a typed line with this beginning is a command, or looks like one. Then what is pasted
+/// behind it belongs to it, line ends included, and is not said to everybody.
 pub fn begins_command(beginning: &str) -> bool {
     beginning.starts_with('/') || is_explained_with_text(beginning)
 }
 
-/// Whether a slip stands before `ms` at the end of such a beginning, and the rest of `msg` makes it a line that is not
-/// said: whoever is used to let Tab write that writes no more of it.
+/// Whether this beginning of a line ends with `ms` behind a slip, and the rest of `msg` would make it a
+/// line that is not said. There Tab has to complete the word, too: its user types no more of it, and
+/// without the `g` the line would be said to everybody.
 pub fn is_slip_before_message(beginning: &str) -> bool {
     let before = ["ms", "MS"]
         .iter()
@@ -387,7 +391,7 @@ pub fn is_slip_before_message(beginning: &str) -> bool {
         && is_explained_with_text(&format!("{beginning}g"))
 }
 
-/// Whether a line that begins so, with words behind, is neither said nor done.
+/// Whether a line with this beginning and two more words is neither said nor done.
 fn is_explained_with_text(beginning: &str) -> bool {
     let line = format!("{beginning} x x");
     matches!(understand(&line), Typed::Explain(_))
@@ -398,8 +402,8 @@ pub fn help((name, arguments, meaning): (&str, &str, &str)) -> String {
     format!("{:20}{meaning}", format!("/{name} {arguments}"))
 }
 
-/// Whom a command is about, and what follows it. A label as it stands before a line, `[3 Ana]`, means its number,
-/// and has a name between the two.
+/// Cuts the arguments of a command into whom it is about, the name in a label, and the rest. A label
+/// as it stands before a line, `[3 Ana]`, is the number 3 with the name `Ana`; else the name is empty.
 fn cut_whom(text: &str) -> (&str, &str, &str) {
     let label = text.strip_prefix('[').and_then(|text| text.split_once(']'));
     let Some((label, rest)) = label else {

@@ -32,8 +32,9 @@ use super::aligned::AlignedBuffer;
 /// of a large slice in a gathered write.
 pub const SEGMENT: usize = 64 * 1024;
 
-/// Bytes of the past that are kept for latecomers at most. It is below the mark from which a peer
-/// counts as slow, by the segment that it may be counted too much.
+/// Bytes of the past that are kept for latecomers at most. A cursor may be counted one segment too
+/// much (see [`Journal::retained`]); even so a latecomer stays below the mark from which a peer counts
+/// as slow.
 pub const HISTORY: u64 = 3 * SEGMENT as u64;
 
 /// Slices in one gathered write. Sixteen segments are 1 MiB, more than a socket takes at once, and
@@ -45,14 +46,15 @@ pub const GATHER: usize = 16;
 /// turn would cost that in every turn.
 const SPARES: usize = 9;
 
-/// Edits that a cursor passed and that are remembered at most, and bytes of what they inserted.
+/// How many edits that a cursor has passed are remembered at most, and how many inserted bytes.
 const TRAIL: usize = 64;
 const TRAIL_BYTES: usize = 16 * 1024;
 
-/// Where a cursor stands that was [released](Journal::release).
+/// The offset of a cursor that was [released](Journal::release): it stands nowhere in the log.
 const RELEASED: u64 = u64::MAX;
 
-/// Bytes of insertions at one place that are one edit, at most.
+/// Insertions at one place are put into one edit until it has so many bytes: each edit is a slice
+/// of a gathered write, however few its bytes are.
 const INSERT: usize = 4096;
 
 /// Capacity above which an emptied edit queue gives its memory back.
@@ -63,22 +65,23 @@ const EDITS_KEPT: usize = 8;
 pub struct Journal {
     /// The segments that are full.
     full: VecDeque<Segment>,
-    /// The one behind them, which holds `end`, though it may not have its memory yet.
+    /// The segment behind the full ones, in which `end` is. It gets its memory with its first byte.
     tail: Segment,
     /// How many segments were freed before the first that is kept.
     freed: u64,
-    /// The first segment in which a cursor stands, or else the tail. What is before it is history.
+    /// The number of the first segment in which a cursor stands, or of the tail if none does. The
+    /// segments before it are history.
     oldest: u64,
-    /// Lines of the past that a new cursor is given.
+    /// How many lines of the past a new cursor begins with.
     history: usize,
-    /// The history is kept for members that come back, too.
+    /// Whether the past is kept for members that return to a [`Bookmark`].
     keeps_past: bool,
-    /// Parts of the history that are not for newcomers, as start and end.
+    /// Parts of the history that are left out for newcomers, each as its start and end.
     fleeting: VecDeque<(u64, u64)>,
     /// Bytes appended since the beginning.
     end: u64,
     spares: Vec<AlignedBuffer>,
-    /// Edits in the queues of all cursors, and bytes still to be inserted by them.
+    /// How many edits are in the queues of all cursors, and how many bytes they still insert.
     edits: usize,
     inserted: u64,
 }
@@ -96,22 +99,23 @@ pub struct Cursor {
 struct Segment {
     /// Empty until the first byte is appended, then `SEGMENT` long. Most writes begin at its start.
     bytes: AlignedBuffer,
+    /// How many cursors stand in it.
     cursors: u32,
-    /// Bytes of it that are of a stream and not of a conversation.
+    /// How many of its bytes are of a stream, on which no person waits.
     bulk: u32,
 }
 
 #[derive(Debug, Default)]
 struct Edits {
     queue: VecDeque<Edit>,
-    /// Bytes still to be inserted, and still to be skipped, over the whole queue.
+    /// How many bytes the whole queue still inserts, and how many it still skips.
     inserted: u64,
     skipped: u64,
     /// Bytes of the first edit's insertion that were already taken.
     taken: usize,
-    /// Only for a cursor that can go back.
+    /// The edits before the queue, of a cursor that is [remembered](Journal::remember).
     trail: Option<Box<Trail>>,
-    /// Where such a cursor stood when it was released.
+    /// Where a remembered cursor stood when it was released.
     stood: Option<Box<Bookmark>>,
 }
 
@@ -121,7 +125,7 @@ struct Trail {
     edits: VecDeque<Edit>,
     /// Bytes that they inserted.
     bytes: usize,
-    /// Before this offset nothing is known.
+    /// Edits before this offset are not known any more.
     from: u64,
 }
 
@@ -174,7 +178,8 @@ impl Journal {
         self.keeps_past = true;
     }
 
-    /// From now on what this cursor's stream differs in is remembered, so that one can go back in it.
+    /// Remembers from now on where this cursor's stream differs from the log, so that another cursor
+    /// can go back in it.
     pub fn remember(&mut self, cursor: &mut Cursor) {
         if cursor.at == RELEASED {
             return;
@@ -187,8 +192,9 @@ impl Journal {
         }));
     }
 
-    /// Where a cursor stands that [is remembered](Journal::remember), or stood when it was released, for
-    /// another that may go on there: what is kept for it goes with it, or with the past.
+    /// Where a [remembered](Journal::remember) cursor stands, or stood when it was released, so that
+    /// another cursor can go on there. A bookmark keeps no bytes of the log: only those of the
+    /// history are still there when its cursor is gone.
     pub fn bookmark(&self, cursor: &Cursor) -> Option<Bookmark> {
         let edits = cursor.edits.as_ref()?;
         if cursor.at == RELEASED {
@@ -202,8 +208,8 @@ impl Journal {
         })
     }
 
-    /// A new cursor whose stream goes on `back` bytes before a bookmark, and is remembered. None: not all of
-    /// it is kept.
+    /// A new cursor, remembered in its turn, whose stream goes on `back` bytes before a bookmark. None:
+    /// not all of these bytes are kept.
     pub fn go_on(&mut self, bookmark: Bookmark, back: u64) -> Option<Cursor> {
         let Bookmark {
             mut at,
@@ -330,7 +336,7 @@ impl Journal {
         }
     }
 
-    /// Gives a cursor back, and with it whatever only it still needed.
+    /// Gives a cursor back, and frees the segments that only this cursor still needed.
     pub fn leave(&mut self, mut cursor: Cursor) {
         self.release(&mut cursor);
     }
@@ -375,7 +381,7 @@ impl Journal {
         self.check();
     }
 
-    /// Appends `bytes`, and the segments that it takes.
+    /// Appends `bytes` that fill the tail, or for which the tail has no memory yet.
     #[cold]
     fn append_segments(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
@@ -397,8 +403,8 @@ impl Journal {
         }
     }
 
-    /// Takes note that the bytes from there on are of a stream: no person waits for an answer to
-    /// them.
+    /// Takes note that the bytes from offset `from` on are of a stream: no person waits for an answer
+    /// to them.
     pub fn note_bulk(&mut self, from: u64) {
         let in_tail = self.end % SEGMENT as u64;
         let len = self.end - from;
@@ -408,7 +414,7 @@ impl Journal {
         }
     }
 
-    /// The same where it goes beyond the tail.
+    /// [`Journal::note_bulk`] where the bytes begin before the tail.
     #[cold]
     fn note_bulk_segments(&mut self, from: u64) {
         let mut at = from.max(self.freed * SEGMENT as u64);
@@ -431,8 +437,8 @@ impl Journal {
         self.skip_from(cursor, self.end - len, len);
     }
 
-    /// Leaves `len` bytes from `start` on out of this cursor's stream, which must not have come there
-    /// yet, and in which nothing else is edited behind them.
+    /// Leaves `len` bytes from `start` on out of this cursor's stream. The cursor must not have passed
+    /// `start` yet, and must have no edit behind it.
     pub fn skip_from(&mut self, cursor: &mut Cursor, start: u64, len: u64) {
         if cursor.at == RELEASED {
             return cursor.edit_later(Edit::Skip { at: start, len });
@@ -619,7 +625,7 @@ impl Journal {
         cursor.edits.as_ref().map_or(0, |edits| edits.queue.len())
     }
 
-    /// The same of all cursors together.
+    /// How many edits wait in the queues of all cursors.
     pub fn edits_of_all(&self) -> usize {
         self.edits
     }
@@ -629,7 +635,7 @@ impl Journal {
         cursor.edits.as_ref().map_or(0, |edits| edits.inserted)
     }
 
-    /// The same of all cursors together.
+    /// Bytes that are still to be inserted into the streams of all cursors.
     pub fn inserted_of_all(&self) -> u64 {
         self.inserted
     }
@@ -809,13 +815,14 @@ impl Journal {
 }
 
 impl Edit {
-    /// Where it begins in the log, and ends.
+    /// The offset in the log at which the edit begins.
     fn start(&self) -> u64 {
         match self {
             Edit::Skip { at, .. } | Edit::Insert { at, .. } => *at,
         }
     }
 
+    /// The offset in the log at which the edit ends: an insertion takes no place there.
     fn end(&self) -> u64 {
         match self {
             Edit::Skip { at, len } => at + len,
@@ -823,7 +830,7 @@ impl Edit {
         }
     }
 
-    /// Bytes that it puts in.
+    /// How many bytes the edit puts into the stream.
     fn inserted(&self) -> usize {
         match self {
             Edit::Skip { .. } => 0,
@@ -833,8 +840,8 @@ impl Edit {
 }
 
 impl Cursor {
-    /// The cursor was released: a member that goes on where it stood will come to that edit. If
-    /// there are too many, none is kept.
+    /// Keeps an edit of a released cursor in its bookmark, for a member that returns and goes on where
+    /// the cursor stood. When there are too many, the bookmark is given up as a whole.
     fn edit_later(&mut self, edit: Edit) {
         let Some(edits) = &mut self.edits else {
             return;
@@ -861,7 +868,7 @@ impl Cursor {
 }
 
 impl Trail {
-    /// The cursor has passed an edit.
+    /// Remembers an edit that the cursor has passed, and forgets the oldest beyond the bounds.
     fn push(&mut self, edit: Edit) {
         match (self.edits.back_mut(), &edit) {
             (

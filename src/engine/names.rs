@@ -1,9 +1,10 @@
 //! Names: which participant has which, and that no two of them can be taken for each other.
 //!
 //! A name is letters and digits of one script (Latin ones beside Chinese, Japanese or Korean, as people
-//! there write them), in the form that Unicode calls NFKC. Two look alike if they have the same *marks*:
-//! their skeletons (Unicode Technical Standard 39, section 4), as they are and in small letters, with what
-//! is easily overlooked left out and what skeletons miss made one.
+//! there write them), in the form that Unicode calls NFKC. Two names look alike if they share a *mark*. A
+//! name has two marks at most: its skeleton (Unicode Technical Standard 39, section 4), and that of the
+//! name in small letters. From both, signs that a reader overlooks (`-_.`) are left out, and letters are
+//! made one that look alike though their skeletons differ (`rn` and `m`).
 //!
 //! It promises: at any time every name has one owner, and no two names look alike; a name stands in a line
 //! where it was put, and is found in the same time however many there are.
@@ -23,7 +24,7 @@ use crate::engine::escape::Letters;
 use crate::engine::handover::Asking;
 use crate::engine::handover::Handovers;
 
-/// What the operator is called if not said otherwise.
+/// The operator's name, if `--name` gives no other.
 pub const HOST: &str = "host";
 
 /// Names that no participant may have, whatever the operator is called.
@@ -37,11 +38,11 @@ const RESERVED: [(&str, Owner); 7] = [
     ("you", Owner::Program),
 ];
 
-/// One more reserved name, but only in exactly this look: by the usual rule `Ali` would look like
-/// it.
+/// One more reserved name. Only its skeleton is compared: by marks, in which `i` is `l`, the name `Ali`
+/// would look like it.
 const ALL: &str = "all";
 
-/// What a participant of a chat is called until it has a name is this and its number.
+/// A participant of a chat is called this, with its number behind it, until it has a name.
 const DEFAULT: &str = "user";
 
 /// The longest name, in characters.
@@ -53,27 +54,27 @@ const MAX_ACCENTS: usize = 3;
 /// The owner of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// No one: the name is reserved.
+    /// Nobody has the name, and nobody can get it: it is reserved.
     Program,
     /// The operator's.
     Operator,
-    /// That of the member with that key.
+    /// The member with this key.
     Member(usize),
 }
 
 /// The participants' names. See the module's documentation.
 #[derive(Debug)]
 pub struct Names {
-    /// The owners of the names that were given or taken, by each of the names' [`marks`].
+    /// The owner of each name, by each of the name's [`marks`].
     owners: HashMap<String, Owner>,
-    /// Their former owners.
+    /// The members that had a name before its owner.
     handovers: Handovers,
 }
 
 /// Why a participant cannot have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameError {
-    /// It is not what a name may be.
+    /// It is too long, or has characters that no name has, or no letter.
     NoName,
     /// Its letters are of scripts that are not written together.
     Mixed,
@@ -81,7 +82,7 @@ pub enum NameError {
     RightToLeft,
     /// It is another participant's, or looks like it.
     Taken,
-    /// It would not be another name.
+    /// The participant has this name already.
     Same,
     /// Names cannot be taken while participants do not hear each other.
     Quiet,
@@ -103,7 +104,7 @@ impl fmt::Display for NameError {
 }
 
 impl Default for Names {
-    /// Names that are reserved.
+    /// The names of a new room: only the reserved ones have owners.
     fn default() -> Names {
         let mut names = Names {
             owners: HashMap::new(),
@@ -117,20 +118,20 @@ impl Default for Names {
 }
 
 impl Names {
-    /// The operator is called so, too, by a name that [is free](is_free_for_host).
+    /// Makes the operator the owner of this name, too, which [must be free](is_free_for_host).
     pub fn call_operator(&mut self, name: &str) {
         self.give(name, Owner::Operator);
     }
 
-    /// In a chat the member with that key and number is called so until it has a name.
+    /// Gives a newcomer of a chat the name that it has until it gets another, and returns it.
     pub fn join(&mut self, key: usize, number: u32) -> Box<str> {
         let name = default_name(number);
         self.give(&name, Owner::Member(key));
         name.into()
     }
 
-    /// Whether the member with that key and number, which is called `old`, may be called `new`; from
-    /// now on it is. Returns the name as it is written from now on.
+    /// Gives the member with that key and number, which was called `old`, the name `new` in place of
+    /// it. Returns the name as it is written from now on (in NFKC).
     ///
     /// # Errors
     /// Why it may not.
@@ -154,7 +155,7 @@ impl Names {
         if skeleton(&new.to_lowercase()).eq(ALL.chars()) || skeleton(&new).eq(ALL.chars()) {
             return Err(NameError::Taken);
         }
-        // Also one that is free now will have an owner.
+        // A default name that is free now belongs to the participant that will get its number.
         if marks(&new).any(|mark| is_default(&mark)) && *new != *default_name(number) {
             return Err(NameError::Taken);
         }
@@ -168,26 +169,28 @@ impl Names {
         Ok(new)
     }
 
-    /// Its owner, the member with that number, has a name no more: another one may have it.
+    /// Takes a name from its owner, the member with that number: another participant may have it now.
     pub fn release(&mut self, name: &str, number: u32, now: Instant) {
         for mark in marks(name) {
             self.owners.remove(&mark);
-            // No other participant can ever have that.
+            // No participant with another number can ever have a default name, so nobody can be
+            // taken for its former owner.
             if !is_default(&mark) {
                 self.handovers.free(mark, number, now);
             }
         }
     }
 
-    /// The operator gave that name to its owner, and knows whose it is.
+    /// Takes note that the operator gave this name, so that the operator's commands with it mean its
+    /// new owner at once: who gave it knows whose it is.
     pub fn note_given(&mut self, name: &str) {
         for mark in marks(name) {
             self.handovers.give(&mark);
         }
     }
 
-    /// The number of another member than that one which had the name a moment ago, so that a line
-    /// that is typed now may mean that member: see [`TIME`](crate::engine::handover::TIME).
+    /// The number of the member that had the name a moment ago, if that is another than `number`: a line
+    /// that is typed now may mean the former owner. See [`TIME`](crate::engine::handover::TIME).
     pub fn former(&self, name: &str, number: u32, asking: Asking, now: Instant) -> Option<u32> {
         let name = normal(name).ok()?;
         marks(&name).find_map(|mark| self.handovers.former(&mark, number, asking, now))
@@ -211,13 +214,14 @@ pub fn default_name(number: u32) -> String {
     format!("{DEFAULT}{number}")
 }
 
-/// Whether the operator may be called so: no participant is.
+/// Whether the operator may have this name: it is written as a name is, and no participant will get it
+/// as its default.
 pub fn is_free_for_host(name: &str) -> bool {
     let is_plain = normal(name).is_ok_and(|normal| *normal == *name);
     is_plain && !marks(name).any(|mark| is_default(&mark))
 }
 
-/// Whether this is written as a name has to be.
+/// Whether `name` is written as a name has to be (in NFKC).
 pub fn is_name(name: &str) -> bool {
     normal(name).is_ok_and(|normal| *normal == *name)
 }
@@ -226,9 +230,9 @@ pub fn is_name(name: &str) -> bool {
 /// participants to the operator, so there is a letter in it.
 ///
 /// # Errors
-/// It is none.
+/// It cannot be a name.
 fn normal(name: &str) -> Result<Box<str>, NameError> {
-    // What is decomposed is longer.
+    // NFKC makes one letter of a decomposed one, so a name may be longer before it, but not much.
     if name.chars().count() > 4 * MAX_NAME {
         return Err(NameError::NoName);
     }
@@ -257,7 +261,7 @@ fn normal(name: &str) -> Result<Box<str>, NameError> {
     Ok(name.into())
 }
 
-/// Whether a terminal shows each letter of it.
+/// Whether a terminal is shown each letter of the name as it is, and none escaped.
 fn is_shown_as_it_is(name: &str) -> bool {
     let (mut letters, mut shown) = (Letters::default(), String::new());
     name.chars()
@@ -273,23 +277,22 @@ fn runs_from_the_right(letter: char) -> bool {
         | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
-/// Whether a mark is of a name that could be taken for one that participants have until they get another.
+/// Whether a mark is that of a default name (`user3`), or looks like it.
 fn is_default(mark: &str) -> bool {
     let number = |letter| DIGITS.contains(&letter);
     mark.strip_prefix(DEFAULT)
         .is_some_and(|rest| rest.chars().all(number))
 }
 
-/// The letters that the digits are taken for, each for one that no other digit is: `Ana6` and `Ana8` are
-/// two names.
+/// The letter for which each digit is taken, in the order of the digits. No two have the same: `Ana6` and
+/// `Ana8` are two names.
 const DIGITS: [char; 10] = ['o', 'l', 'z', 'e', 'a', 's', 'g', 't', 'b', 'q'];
 
-/// Letters that look like one, where they are small: skeletons know of the first pair only, and
-/// that the other way round.
+/// Pairs of small letters that look like one letter. Skeletons know of the first pair only, and make `rn`
+/// of an `m`.
 const PAIRS: [(&str, &str); 3] = [("rn", "m"), ("vv", "w"), ("cl", "d")];
 
-/// A name without all that a reader easily overlooks: two names that share one of these are taken
-/// for each other.
+/// The marks of a name, one or two: readers take two names for each other that share one.
 fn marks(name: &str) -> impl Iterator<Item = String> {
     let small: String = name.to_lowercase().nfkc().collect();
     let (seen, small) = (mark(name), mark(&small));
@@ -297,8 +300,8 @@ fn marks(name: &str) -> impl Iterator<Item = String> {
     std::iter::once(seen).chain(other)
 }
 
-/// What a skeleton has for a letter or digit of ASCII, if that is one character. (For an `m` it is `rn`, of which
-/// [`PAIRS`] makes an `m` again.)
+/// The skeleton of a letter or digit of ASCII. (That of `m` would be `rn`, of which [`PAIRS`] makes an `m`
+/// again: it is left as it is.)
 fn of_ascii(letter: char) -> char {
     match letter {
         '0' => 'O',
@@ -307,8 +310,8 @@ fn of_ascii(letter: char) -> char {
     }
 }
 
-/// Letters that look like capitals, smaller: skeletons know of few of them, and as small letters.
-/// In the order of ASCII, where there is one.
+/// The small capitals of A to Z; an `X` stands for the one that Unicode does not have. Skeletons know few
+/// of them, and take those for small letters.
 const SMALL_CAPITALS: &str = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡXʏᴢ";
 
 /// The capital that a small one looks like, or the letter itself.
@@ -318,6 +321,7 @@ fn capital(letter: char) -> char {
     found.next().map_or(letter, |(_, capital)| capital)
 }
 
+/// What a name looks like: see [the module's documentation](self).
 fn mark(name: &str) -> String {
     let is_seen = |letter: &char| !"-_.".contains(*letter);
     let mut looks: String = match name.is_ascii() {

@@ -89,31 +89,31 @@ use crate::engine::screen::Screen;
 /// [`MAX_LINE`](crate::engine::lines::MAX_LINE) each.
 pub const HELD: usize = 16 * 1024 * 1024;
 
-/// The bytes that an unfinished line may take even then.
+/// The bytes that each member's unfinished line may take even when [`HELD`] is spent.
 pub const SHORT: usize = 1024;
 
 /// All members of one hub.
 #[derive(Debug)]
 pub struct Room {
     members: Members,
-    /// How many of them are known to be there.
+    /// How many members are known to be here (see [`Presence`]).
     here: usize,
-    /// How many of them are known to read.
+    /// How many members are known to read what they are sent.
     readers: usize,
-    /// How many of them were not heard to their end.
+    /// How many members may still say something: the end of their sending was not read.
     speakers: usize,
-    /// How many of them left, though not all that they said was heard.
+    /// How many members have left while bytes of theirs are still to be read.
     gone: usize,
-    /// Those that may be gone, by the order of their ends.
+    /// The members whose presence is unconfirmed, in the order in which their ends were read.
     unconfirmed: BTreeMap<u64, usize>,
-    /// Ends that were read.
+    /// How many ends of members were read so far: it numbers them for `unconfirmed`.
     ends: u64,
     trial: Trial,
-    /// The last speaker in the common stream.
+    /// The last speaker in the journal, and whether its line is unfinished.
     glue: Glue,
-    /// Members that joined in the middle of a line of it.
+    /// The members that joined in the middle of a line of the journal.
     latecomers: Latecomers,
-    /// Line feeds in the log behind lines of members that are lost.
+    /// The line feeds that the journal has behind unfinished lines of members that are lost.
     line_ends: LineEnds,
     journal: Journal,
     screen: Screen,
@@ -123,33 +123,34 @@ pub struct Room {
     held: Budget,
     /// What the members say, for the records, if there are any.
     minutes: Option<Box<Minutes>>,
-    /// The operator's lines are in them, too.
+    /// Whether the minutes have the operator's lines, too.
     minutes_of_operator: bool,
-    /// The speakers of other hubs, where the class is more than this room.
+    /// The speakers of other hubs, where a bus joins this room with theirs.
     remotes: Option<Box<Remotes>>,
     policy: Policy,
-    /// What each member may be read in a second.
+    /// How many bytes of each member may be read in a second (`--rate`).
     rate: Option<Rate>,
+    /// How many members joined so far.
     joined: u32,
-    /// The number before that of the first member.
+    /// The number before that of the first member: another hub may have given numbers before.
     last_number: u32,
-    /// The time that every line begins with (`--time`); else empty.
+    /// The time with which every line begins; empty without `--time`.
     stamp: String,
     /// The label of the current speaker; here so that its memory is reused.
     label: String,
-    /// The slowest member is too far behind: the sources wait.
+    /// Since when the sources wait for the slowest member, if they do.
     backpressure: Option<Backpressure>,
-    /// The sources waited, and do not any more.
+    /// Whether the sources have waited and were let go on since.
     was_released: bool,
-    /// The operator's words are typed, not a stream.
+    /// Whether the operator types: what it says is no stream from a file or a pipe.
     is_typed: bool,
-    /// A line is open on the screen: it is its speaker's alone.
+    /// The member whose unfinished line is on the screen: no other speaker may write behind it.
     line_owner: Option<LineOwner>,
-    /// Only where every line is labelled for everybody.
+    /// What makes this room a chat; None: it is no chat.
     chat: Option<Box<Chat>>,
     /// The members' names.
     names: Names,
-    /// The members that are to be announced, in a chat.
+    /// The members of a chat whose joining or leaving is to be announced.
     announcements: Announcements,
     /// One line of the operator's; here so that its memory is reused.
     line: String,
@@ -236,7 +237,7 @@ impl Room {
         self.check();
     }
 
-    /// A member is there, with that number, and its stream is that.
+    /// Puts a member into the slab; `cursor` is where its stream begins.
     fn enter(&mut self, key: usize, number: u32, cursor: Cursor, now: Instant) {
         self.members.insert(
             key,
@@ -262,7 +263,7 @@ impl Room {
         );
     }
 
-    /// It counts.
+    /// Counts a member that was put into the slab, and gives it the name that newcomers have.
     fn let_in(&mut self, key: usize, now: Instant) {
         self.here += 1;
         self.note_newcomer(key, now);
@@ -273,7 +274,7 @@ impl Room {
         }
     }
 
-    /// Takes a member out, its unfinished line passed on as it is. None: there is none of that key.
+    /// Takes a member out, and passes its unfinished line on as it is. None: no member has that key.
     pub fn leave(&mut self, key: usize, now: Instant) -> Option<Left> {
         // The member is not owed what is said because it leaves (its unfinished line, the
         // announcement).
@@ -303,7 +304,8 @@ impl Room {
         })
     }
 
-    /// One member is alone now: its unfinished line need not wait for its end.
+    /// Shows the unfinished line of a member that is alone now: without other speakers it need not
+    /// wait for its end.
     pub(super) fn show_the_last(&mut self) {
         if self.chat.is_none()
             && !self.is_of_class()
@@ -371,7 +373,7 @@ impl Room {
         });
     }
 
-    /// The operator said what was appended from there on.
+    /// Marks what the operator said from offset `from` on as a stream, unless the operator types.
     fn note_typed(&mut self, from: u64) {
         if !self.is_typed {
             self.journal.note_bulk(from);
@@ -440,7 +442,7 @@ impl Room {
         }
     }
 
-    /// A member's unfinished line took so much memory before.
+    /// Corrects the sum of what unfinished lines take by this member's, which took `before` bytes.
     fn hold(&mut self, key: usize, before: usize) {
         let now = self.members[key].held();
         if now != before {
@@ -449,8 +451,8 @@ impl Room {
         }
     }
 
-    /// Whether a member, if there is one, holds so much of a line that is not ended that there must be room
-    /// for it where it is passed on.
+    /// Whether the unfinished line of this member, if it is here, is so long that passing it on takes
+    /// room in the journal.
     pub fn holds_much(&self, key: usize) -> bool {
         self.members
             .get(key)
@@ -583,7 +585,7 @@ impl Room {
         self.members[key].account.muted = on;
     }
 
-    /// Whether members hear each other from now on.
+    /// Lets members hear each other from now on, or not.
     pub fn relay(&mut self, on: bool, now: Instant) {
         self.typed_end(now);
         self.latecomers.clear();
@@ -594,7 +596,7 @@ impl Room {
         self.screen.set_overflow(self.policy.overflow());
     }
 
-    /// The rules it follows.
+    /// The rules that the room follows.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
@@ -604,7 +606,7 @@ impl Room {
         self.is_typed
     }
 
-    /// How many ever joined.
+    /// How many members joined so far.
     pub fn joined(&self) -> u32 {
         self.joined
     }
@@ -651,7 +653,7 @@ impl Room {
         self.screen.show_records(self.policy.mark());
     }
 
-    /// The same, to take from.
+    /// The operator's screen, for a caller that takes bytes from it or changes how it shows them.
     pub fn screen_mut(&mut self) -> &mut Screen {
         &mut self.screen
     }
@@ -661,7 +663,8 @@ impl Room {
         self.members.get(key)
     }
 
-    /// Whether a member is the only one that can be there.
+    /// Whether a member is the only one that can say or hear anything: then its bytes need not wait
+    /// for the end of a line.
     fn is_alone(&self, key: usize) -> bool {
         if self.is_of_class() {
             return false;
@@ -672,7 +675,7 @@ impl Room {
         self.members.len() == 1 || (is_last && self.speakers == usize::from(is_unheard))
     }
 
-    /// Whether what a member says is heard by others: by those who are here, or who come later, or come back.
+    /// Whether what a member says is kept for other members: those that are here, join later or return.
     fn has_hearers(&self) -> bool {
         self.members.len() > 1 || self.journal.keeps_more()
     }
@@ -728,7 +731,8 @@ impl Room {
             self.line_owner = None;
         }
         if relayed > 0 {
-            // It may be behind a line of the speaker's own, and stands before what was said now.
+            // The line feed that glue added may end a line of this very speaker, and it stands
+            // before what the speaker said now: edits of a cursor come in the order of the log.
             self.skip_glue();
             let cursor = &mut self.members[key].cursor;
             self.journal.skip(cursor, relayed);
@@ -736,8 +740,8 @@ impl Room {
         }
     }
 
-    /// A line feed that ends a speaker's line is not for the speaker, which is not sent its own
-    /// line, nor for who joined behind it.
+    /// Leaves a line feed that was added behind a speaker's unfinished line out of the streams to
+    /// which that line was not sent: the speaker's own, and those of members that joined behind it.
     fn skip_glue(&mut self) {
         if let Some((at, number)) = self.glue.take_added() {
             self.skip_added(at, number);

@@ -58,12 +58,12 @@ use crate::status::Status;
 /// With `--send-only`: how long the peers may take to close after everything was delivered to them.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What an event is about.
+/// The descriptor, or the group of descriptors, that an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The listener of that number.
+    /// The listener with this index.
     Listener(usize),
-    /// The connection of that key.
+    /// The connection with this key.
     Peer(usize),
     /// Standard input.
     Stdin,
@@ -79,7 +79,7 @@ pub enum Source {
     Bus,
 }
 
-/// The key with which events of the bus come: no peer has it.
+/// The key of the connection to the bus, which no peer has: peers' keys begin at 0.
 pub const BUS: usize = usize::MAX - 6;
 
 /// What a turn came to.
@@ -98,23 +98,24 @@ pub struct Parts<W: World> {
     pub world: W,
     /// The listeners.
     pub listeners: Vec<W::Listener>,
-    /// Another process has them open, too.
+    /// Whether another process has the listeners open, too.
     pub are_shared: bool,
-    /// Whom the lists let in.
+    /// The lists of hosts that are let in or refused.
     pub lists: Lists,
-    /// None with `--recv-only`, and for `--once`.
+    /// Standard input, or nothing (with `--recv-only` and `--once`).
     pub input: Input<W::Device>,
     /// Standard output.
     pub stdout: Output<W::Device>,
     /// Standard error.
     pub stderr: Stderr<W::Device>,
-    /// Files of what is said.
+    /// The files that record what is said, if there are any.
     pub records: Option<Records<W::Device>>,
-    /// A row can be drawn on stderr.
+    /// Whether the row that shows how far a transfer is can be drawn on stderr.
     pub can_draw: bool,
     /// How browsers join, if they can.
     pub visits: Option<Visits>,
-    /// What they can download instead, if that is offered: it has the last of the listeners.
+    /// The file that browsers download in place of joining, if one is offered. They come by the last
+    /// of the listeners.
     pub offered: Option<Offered>,
     /// What the bus needs, if this hub is joined with others.
     pub bus: Option<Uplink<W::Stream>>,
@@ -122,7 +123,7 @@ pub struct Parts<W: World> {
 
 /// What the bus needs.
 pub struct Uplink<S> {
-    /// Calls its servers.
+    /// What makes the connections to the bus's servers.
     pub caller: Box<dyn Call<S>>,
     /// A secret of this hub.
     pub seed: [u8; 32],
@@ -150,7 +151,7 @@ pub struct Core<W: World> {
     began: Instant,
     /// With `--send-only`: when everything was delivered after the end of the input.
     delivered: Option<Instant>,
-    /// How it ended for the room, while downloads still run.
+    /// How the hub ended for the room, while downloads still run.
     ended: Option<Status>,
     buffer: AlignedBuffer,
 }
@@ -338,13 +339,13 @@ impl<W: World> Core<W> {
         }
     }
 
-    /// Whether others are waited for before anything is said.
+    /// Holds back what is said as long as a transfer waits for more receivers.
     fn withhold(&mut self, now: Instant) {
         let withholds = !self.has_said_all() && self.transfer.is_waiting(&self.peers);
         self.peers.withhold(withholds, now);
     }
 
-    /// The end of the input: no other peer is let in, and all are told that nothing follows.
+    /// If the input ended in this turn: lets no other peer in, and tells all that nothing follows.
     fn close_if_finished(&mut self, now: Instant) {
         if self.operator.finished() != Some(now) {
             return;
@@ -467,7 +468,8 @@ impl<W: World> Core<W> {
         self.display.show(screen, self.operator.console_mut())
     }
 
-    /// At once if something stayed ready, else the next deadline, if there is one.
+    /// When the next turn is, if no event comes: at once if something stayed ready, else at the next
+    /// deadline, if there is one.
     fn wakes_at(&self, now: Instant) -> Option<Instant> {
         let screen = self.peers.room.screen();
         let is_over = self.ended.is_some();
@@ -516,8 +518,8 @@ impl<W: World> Core<W> {
         }
     }
 
-    /// The same for the room alone: only ever after the end of the input, a command, or the loss of
-    /// all receivers that a transfer began with.
+    /// How the hub ends for the room alone: only ever after the end of the input, a command, or the
+    /// loss of all receivers that a transfer began with.
     fn room_outcome(&mut self, now: Instant) -> Option<Status> {
         if self.operator.has_quit() {
             self.peers.promise();
@@ -555,7 +557,8 @@ impl<W: World> Core<W> {
         })
     }
 
-    /// Ends the account, once: tells of each who lacks what. Returns how many bytes those lack.
+    /// Closes the account of what was promised, once: names each member that did not get all of it.
+    /// Returns how many bytes each of these lacks.
     fn settle(&mut self, unsaid: Unsaid) -> Vec<u64> {
         let short = self.peers.settle(unsaid);
         for line in &short.lines {
@@ -574,10 +577,11 @@ impl<W: World> Core<W> {
         Some(self.delivered? + LINGER)
     }
 
-    /// The end, however it came to it: tells what is to be told, and gives the terminal back.
+    /// Ends the hub, however it came to that: closes all connections, tells what is to be told, and
+    /// gives the terminal back.
     ///
     /// # Errors
-    /// What it ended with.
+    /// The error that the hub ended with.
     pub fn finish(
         &mut self,
         mut ended: Result<Status, Error>,
@@ -604,13 +608,13 @@ impl<W: World> Core<W> {
         ended
     }
 
-    /// The end of a part of a class over several hubs: says no more there.
+    /// Says no more to the other hubs of a class: this hub ends.
     pub fn leave_class(&mut self) {
         self.peers.leave_class();
     }
 
-    /// Goes on with that. Returns until when it is to be waited for an event of [`Source::Bus`], and how many
-    /// lines the other hubs may lack; none: they have all.
+    /// Goes on delivering to the other hubs what they lack. Returns until when to wait for an event of
+    /// [`Source::Bus`], and how many lines they may lack; None: they have all.
     ///
     /// # Errors
     /// The hub cannot be a part of the class.
@@ -630,7 +634,7 @@ impl<W: World> Core<W> {
         self.peers.said
     }
 
-    /// Whether the operator says nothing more. The simulation compares it with its model.
+    /// Whether the operator will say nothing more. The simulation compares it with its model.
     pub fn has_said_all(&self) -> bool {
         self.operator.is_silent() || self.operator.finished().is_some()
     }
@@ -640,7 +644,7 @@ impl<W: World> Core<W> {
         self.config.once
     }
 
-    /// Whether a file is to be given whole to all.
+    /// Whether this hub gives a file as a whole to all receivers.
     pub fn is_transfer(&self) -> bool {
         self.transfer.is_whole()
     }
@@ -650,7 +654,7 @@ impl<W: World> Core<W> {
         self.peers.records_mut()
     }
 
-    /// The lists of who is let in were read again. The members that are here stay.
+    /// Takes over the lists of hosts, which were read again. The members that are here stay.
     pub fn set_lists(&mut self, lists: Lists) {
         self.accept.admission_mut().set_lists(lists);
     }
