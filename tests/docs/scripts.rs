@@ -101,9 +101,10 @@ fn the_picture_shows_what_was_typed() {
     }
 }
 
+/// Whether what scripts/web-pictures needs is here.
 #[cfg(feature = "web")]
-#[test]
-fn the_pictures_of_the_page_are_those_of_a_class() {
+#[track_caller]
+fn can_run_the_class_of_the_pictures() -> bool {
     let programs = [
         "tmux",
         "unshare",
@@ -114,7 +115,13 @@ fn the_pictures_of_the_page_are_those_of_a_class() {
         "chromium",
         "chromedriver",
     ];
-    if !installed(&programs) || support::Namespace::new().is_none() {
+    installed(&programs) && support::Namespace::new().is_some()
+}
+
+#[cfg(feature = "web")]
+#[test]
+fn the_pictures_of_the_page_are_those_of_a_class() {
+    if !can_run_the_class_of_the_pictures() {
         return;
     }
     let folder = support::Folder::new("pictures");
@@ -136,16 +143,7 @@ fn the_pictures_of_the_page_are_those_of_a_class() {
 #[cfg(feature = "web")]
 #[test]
 fn pictures_that_are_interrupted_leave_nothing_behind() {
-    let programs = [
-        "tmux",
-        "unshare",
-        "ip",
-        "nc",
-        "curl",
-        "chromium",
-        "chromedriver",
-    ];
-    if !installed(&programs) || support::Namespace::new().is_none() {
+    if !can_run_the_class_of_the_pictures() {
         return;
     }
     let folder = support::Folder::new("interrupted");
