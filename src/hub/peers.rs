@@ -284,7 +284,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         peer.conn.collect(event);
         match peer.stage {
             Stage::Arriving => return true,
-            Stage::Lingering { .. } => {}
+            Stage::Lingering => {}
             #[cfg(feature = "web")]
             Stage::Downloading => {
                 if let Some(downloads) = &mut self.downloads {
@@ -374,7 +374,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Something was sent to a peer, or received from it.
     fn touch(&mut self, key: usize, now: Instant) {
         if let Some(idle) = &mut self.idle
-            && (self.conns.get(key)).is_some_and(|peer| peer.departed.is_none())
+            && (self.conns.get(key)).is_some_and(|peer| !peer.has_departed())
         {
             idle.touch(key, now);
         }

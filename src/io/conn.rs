@@ -113,10 +113,7 @@ impl<S: Stream> Conn<S> {
         let mut story = Story::default();
         story.observe(Observed::Accepted {
             local: self.stream.local_addr(),
-            remote: match &self.addr {
-                Addr::Inet(addr) | Addr::Web(addr) => Some(*addr),
-                Addr::Unix(_) | Addr::Proxied(_) => None,
-            },
+            remote: self.addr.socket_addr(),
         });
         self.explain(story);
     }

@@ -95,7 +95,7 @@ fn connect(target: &Target, witness: &mut dyn Witness) -> Result<(Socket, Addr),
         Target::Proxied(remote, proxy) => {
             let (stream, place) = proxy::connect(remote, proxy, witness)?;
             log::info!("connected to {place} through proxy {proxy}");
-            let addr = Addr::Proxied(place);
+            let addr = Addr::proxied(place);
             Ok((Socket::connected(TcpStream::from_std(stream)), addr))
         }
         Target::Unix(name, limit) => {

@@ -53,7 +53,7 @@ pub enum Layer {
     Plain(Socket),
     /// TLS over a socket.
     #[cfg(feature = "tls")]
-    Tls(Session),
+    Tls(Box<Session>),
     /// Telnet's negotiation over a socket.
     Telnet(Box<Telnet<Socket>>),
     /// The same over TLS.
@@ -171,7 +171,7 @@ impl Layer {
         match self {
             Layer::Plain(socket) => Layer::Telnet(Box::new(Telnet::new(socket, loudness))),
             #[cfg(feature = "tls")]
-            Layer::Tls(session) => Layer::TelnetTls(Box::new(Telnet::new(session, loudness))),
+            Layer::Tls(session) => Layer::TelnetTls(Box::new(Telnet::new(*session, loudness))),
             layer => layer,
         }
     }
@@ -189,11 +189,11 @@ impl Layer {
             }
             #[cfg(feature = "tls")]
             (Layer::Tls(session), Serves::Room) => {
-                Layer::WebTls(Box::new(WebSocket::new(session, site, local)))
+                Layer::WebTls(Box::new(WebSocket::new(*session, site, local)))
             }
             #[cfg(feature = "tls")]
             (Layer::Tls(session), Serves::File) => {
-                Layer::DownloadTls(Box::new(Download::new(session, site, local)))
+                Layer::DownloadTls(Box::new(Download::new(*session, site, local)))
             }
             (web, _) => web,
         }
@@ -305,7 +305,7 @@ impl From<Socket> for Layer {
 #[cfg(feature = "tls")]
 impl From<Session> for Layer {
     fn from(session: Session) -> Layer {
-        Layer::Tls(session)
+        Layer::Tls(Box::new(session))
     }
 }
 

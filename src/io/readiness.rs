@@ -60,112 +60,115 @@ pub enum ShortRead {
 
 /// The bits of one descriptor. See the module's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Readiness {
-    readable: bool,
-    writable: bool,
-    /// An end or an error was announced and is still to be read.
-    closing: bool,
-    /// Urgent bytes were announced: a read stops at their mark, though more may follow (tcp(7)).
-    urgent: bool,
-    /// Nothing can be sent any more: the other end is closed, of a kind of socket that tells so
-    /// (POLLHUP of a Unix socket, poll(2)).
-    hung_up: bool,
-}
+pub struct Readiness(u8);
+
+const READABLE: u8 = 1;
+const WRITABLE: u8 = 2;
+/// An end or an error was announced and is still to be read.
+const CLOSING: u8 = 4;
+/// Urgent bytes were announced: a read stops at their mark, though more may follow (tcp(7)).
+const URGENT: u8 = 8;
+/// Nothing can be sent any more: the other end is closed, of a kind of socket that tells so
+/// (POLLHUP of a Unix socket, poll(2)).
+const HUNG_UP: u8 = 16;
 
 impl Readiness {
     /// A descriptor of which nothing is known: the first call will tell.
-    pub const UNKNOWN: Readiness = Readiness {
-        readable: true,
-        writable: true,
-        closing: false,
-        urgent: false,
-        hung_up: false,
-    };
+    pub const UNKNOWN: Readiness = Readiness(READABLE | WRITABLE);
 
     /// A connection that was just made: there is room to write, and an event tells of the first
     /// bytes to read.
-    pub const CONNECTED: Readiness = Readiness {
-        readable: false,
-        ..Readiness::UNKNOWN
-    };
+    pub const CONNECTED: Readiness = Readiness(WRITABLE);
 
     /// A listener, or an input: nothing is there before an event says so.
-    pub const BLOCKED: Readiness = Readiness {
-        readable: false,
-        writable: false,
-        closing: false,
-        urgent: false,
-        hung_up: false,
-    };
+    pub const BLOCKED: Readiness = Readiness(0);
 
     /// Takes note of an event.
     pub fn collect(&mut self, event: Event) {
-        self.closing |= event.read_closed || event.error;
-        self.urgent |= event.urgent;
-        self.hung_up |= event.write_closed;
-        self.readable |= event.readable || self.closing || event.urgent;
-        self.writable |= event.writable || event.write_closed || event.error;
+        self.raise(CLOSING, event.read_closed || event.error);
+        self.raise(URGENT, event.urgent);
+        self.raise(HUNG_UP, event.write_closed);
+        let says_more = event.readable || event.urgent || self.has(CLOSING);
+        self.raise(READABLE, says_more);
+        let takes_more = event.writable || event.write_closed || event.error;
+        self.raise(WRITABLE, takes_more);
     }
 
     /// Whether a read may find something.
     pub fn is_readable(self) -> bool {
-        self.readable
+        self.has(READABLE)
     }
 
     /// Whether a write may get somewhere.
     pub fn is_writable(self) -> bool {
-        self.writable
+        self.has(WRITABLE)
     }
 
     /// Whether an event announced an end or an error that was not read yet.
     pub fn is_closing(self) -> bool {
-        self.closing
+        self.has(CLOSING)
     }
 
     /// Whether an event told that nothing can be sent any more.
     pub fn has_hung_up(self) -> bool {
-        self.hung_up
+        self.has(HUNG_UP)
     }
 
     /// Lets the source be read until it is empty, though no event may tell that there is something.
     pub fn expect_end(&mut self) {
-        self.closing = true;
-        self.readable = true;
+        self.raise(CLOSING | READABLE, true);
     }
 
     /// A layer holds bytes of which no event will tell.
     pub fn expect_bytes(&mut self) {
-        self.readable = true;
+        self.raise(READABLE, true);
     }
 
     /// A read gave `count` bytes of the `wanted`. `short` says what a short one means.
     pub fn has_read(&mut self, count: usize, wanted: usize, short: ShortRead) {
         debug_assert!(count <= wanted, "{count} bytes were read into {wanted}");
-        let drained = count < wanted && short == ShortRead::Drained;
-        self.readable = !drained || self.closing || self.urgent;
+        let is_drained = count < wanted && short == ShortRead::Drained;
+        self.clear(READABLE);
+        self.raise(READABLE, !is_drained || self.has(CLOSING | URGENT));
     }
 
     /// A read would block: the source is empty, and an event will tell when it is not.
     pub fn read_blocked(&mut self) {
-        self.readable = false;
-        self.urgent = false;
+        self.clear(READABLE | URGENT);
     }
 
     /// A read found the end or an error: there is nothing after it.
     pub fn read_ended(&mut self) {
-        self.readable = false;
+        self.clear(READABLE);
     }
 
     /// A write took `count` bytes of the `offered`. A short one means that the sink is full, and an
     /// event will tell when it is not.
     pub fn has_written(&mut self, count: usize, offered: usize) {
         debug_assert!(count <= offered, "{count} bytes were taken of {offered}");
-        self.writable = count == offered;
+        self.clear(WRITABLE);
+        self.raise(WRITABLE, count == offered);
     }
 
     /// A write would block: the sink is full, and an event will tell when it is not.
     pub fn write_blocked(&mut self) {
-        self.writable = false;
+        self.clear(WRITABLE);
+    }
+
+    /// Whether any of the bits is set.
+    fn has(self, bits: u8) -> bool {
+        self.0 & bits != 0
+    }
+
+    /// Sets the bits if there is a reason to; they stay as they are otherwise.
+    fn raise(&mut self, bits: u8, reason: bool) {
+        if reason {
+            self.0 |= bits;
+        }
+    }
+
+    fn clear(&mut self, bits: u8) {
+        self.0 &= !bits;
     }
 }
 

@@ -263,7 +263,7 @@ impl NamedListener {
             Some(who) => format!("unix:{} ({who})", self.name),
             None => format!("unix:{}", self.name),
         };
-        Ok((stream, Addr::Unix(place)))
+        Ok((stream, Addr::unix(place)))
     }
 
     /// What the loop waits for.
@@ -304,7 +304,7 @@ pub fn connect(name: &Name, limit: Duration) -> Result<(UnixStream, Addr), Error
     let told = |error| connect_error(name, &error);
     let address = name.address().map_err(told)?;
     let stream = reach(&address, limit).map_err(told)?;
-    Ok((stream, Addr::Unix(format!("unix:{name}"))))
+    Ok((stream, Addr::unix(format!("unix:{name}"))))
 }
 
 fn reach(address: &SockAddr, limit: Duration) -> io::Result<UnixStream> {

@@ -14,7 +14,6 @@ use muxnc::engine::handshakes;
 use muxnc::engine::room::SlowPeer;
 use muxnc::hub::core::Core;
 use muxnc::hub::core::Turn;
-use muxnc::io::addr::Addr;
 use muxnc::io::conn::Conn;
 
 use super::Chance;
@@ -263,7 +262,7 @@ impl Once {
 
     /// Exactly one is handed over, and it lacks nothing.
     fn check_handed_over(mut self, conn: Conn<Fake>) -> Ended {
-        let Addr::Inet(addr) = conn.addr() else {
+        let Some(addr) = conn.addr().socket_addr() else {
             panic!("an address without a port");
         };
         let id = usize::from(addr.port());

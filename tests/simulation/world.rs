@@ -607,7 +607,7 @@ impl<S: Over> World for Model<S> {
     }
 
     fn register(&mut self, conn: &mut Conn<S>, key: usize) -> io::Result<()> {
-        let Addr::Inet(addr) = conn.addr() else {
+        let Some(addr) = conn.addr().socket_addr() else {
             panic!("an address without a port");
         };
         let id = usize::from(addr.port());

@@ -123,14 +123,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// other came, and must not begin a transfer while the other is let in.
     pub(super) fn give_up(&mut self, key: usize, why: DisconnectReason, now: Instant) {
         let was_on_trial = self.room.is_on_trial();
-        let Some(peer) = self.member_mut(key).filter(|peer| peer.departed.is_none()) else {
+        let Some(peer) = self.member_mut(key).filter(|peer| !peer.has_departed()) else {
             return;
         };
         if peer.is_heard() {
             self.queue_leave(key, why);
             return;
         }
-        peer.departed = Some(Box::new(why));
+        peer.depart(why);
         peer.conn.expect_end();
         self.lose_place(key, now);
         self.queue_read(key);
@@ -161,9 +161,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(peer) = self.conns.get_mut(key) else {
             return false;
         };
-        // It stays one that departed until it is taken out.
-        let departed = peer.departed.as_deref_mut();
-        let why = departed.map(|why| std::mem::replace(why, DisconnectReason::Closed));
+        let why = peer.take_reason();
         let has_departed = why.is_some();
         if let Some(why) = why {
             self.queue_leave(key, why);
@@ -180,7 +178,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         }
         let mut keys = Vec::new();
-        let is_unheard = |peer: &Peer<S>| peer.departed.is_some() && !peer.leaving;
+        let is_unheard = |peer: &Peer<S>| peer.has_departed() && !peer.leaving;
         let departed = self.conns.iter().filter(|(_, peer)| is_unheard(peer));
         keys.extend(departed.map(|(key, _)| key).take(DROPPED));
         if keys.is_empty()

@@ -150,7 +150,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub(super) fn promise_to(&mut self, key: usize) {
         if let Some(peer) = self.conns.get_mut(key)
             && peer.is_member()
-            && peer.departed.is_none()
+            && !peer.has_departed()
         {
             peer.is_promised = true;
             if !peer.conn.is_shut() {
@@ -249,7 +249,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.checkup = None;
         let mut vanished = Vec::new();
         for (key, peer) in &mut self.conns {
-            if peer.departed.is_some() || !peer.is_member() {
+            if peer.has_departed() || !peer.is_member() {
                 continue;
             }
             if peer.conn.has_vanished() {
@@ -460,6 +460,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let missing = is_promised.then(|| self.missing(key));
         let mut peer = self.conns.try_remove(key)?;
         if peer.stage != Stage::Member {
+            self.lingering.forget(key);
             let addr = peer.conn.addr().to_string();
             self.tell_last_explained(key, &addr, &mut peer, now);
             return None;

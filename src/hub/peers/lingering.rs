@@ -24,8 +24,7 @@ const MOST: usize = 64;
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Lingering {
-    /// Their keys, and until when they may read, the first first. A key may have been given to another
-    /// since: the time tells.
+    /// Their keys, and until when they may read, the first first.
     queue: VecDeque<(usize, Instant)>,
 }
 
@@ -39,6 +38,11 @@ impl Lingering {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.queue.front().map(|(_, until)| *until)
     }
+
+    /// One was taken out, and its key may be another's soon.
+    pub(super) fn forget(&mut self, key: usize) {
+        self.queue.retain(|(lingering, _)| *lingering != key);
+    }
 }
 
 impl<S: Stream, D: Device> Peers<S, D> {
@@ -49,7 +53,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         let until = now + TIME;
         if let Some(peer) = self.conns.get_mut(key) {
-            peer.stage = Stage::Lingering { until };
+            peer.stage = Stage::Lingering;
             self.lingering.queue.push_back((key, until));
         }
     }
@@ -70,13 +74,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Closes the first, with as little unread as possible.
     fn close_first_lingering(&mut self) {
-        let Some((key, until)) = self.lingering.queue.pop_front() else {
+        let Some((key, _)) = self.lingering.queue.pop_front() else {
             return;
         };
         let Some(peer) = self.conns.get_mut(key) else {
             return;
         };
-        if peer.stage != (Stage::Lingering { until }) || peer.leaving {
+        debug_assert_eq!(peer.stage, Stage::Lingering, "{key} is another's by now");
+        if peer.leaving {
             return;
         }
         let mut unread = [0; 4096];
@@ -86,5 +91,33 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         self.forget(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::super::fake;
+    use super::super::fake::Wire;
+    use super::*;
+
+    #[test]
+    fn a_key_that_another_has_by_now_is_not_closed_for_the_first() {
+        let now = Instant::now();
+        let mut peers = fake::peers();
+        let first = Rc::<Wire>::default().arrive(&mut peers);
+        peers.let_read_why(first, now);
+        peers.forget(first);
+        peers.reap(now);
+
+        let second = Rc::<Wire>::default().arrive(&mut peers);
+        assert_eq!(first, second);
+        let later = now + TIME / 2;
+        peers.let_read_why(second, later);
+        peers.end_lingering(now + TIME);
+        assert!(!fake::is_leaving(&peers, second), "its time is not over");
+        peers.end_lingering(later + TIME);
+        assert!(fake::is_leaving(&peers, second));
     }
 }

@@ -3,11 +3,10 @@
 //! It promises: a peer that has done nothing takes little memory; an end or a reset at its side
 //! tells whether it got everything.
 
-use std::time::Instant;
-
 use super::DisconnectReason;
 use crate::engine::dialect::Dialect;
 use crate::io::conn::Conn;
+use crate::io::layer::Layer;
 use crate::io::stream::Stream;
 
 /// A connection as the loop knows it.
@@ -16,9 +15,8 @@ pub struct Peer<S> {
     /// Its connection.
     pub conn: Conn<S>,
     pub(super) stage: Stage,
-    /// It takes no more and has no place, and why. Its last words are still to be read.
-    pub(super) departed: Option<Box<DisconnectReason>>,
-    pub(super) ledger: Option<Box<Ledger>>,
+    /// What most peers have no need of.
+    extra: Option<Box<Extra>>,
     /// It is among those that the operator's words are promised to (see [`Peers::promise`](super::Peers::promise)).
     pub(super) is_promised: bool,
     /// Its key is in one of the queues already.
@@ -32,6 +30,17 @@ pub struct Peer<S> {
     pub(super) read_in: u32,
     /// What is known of its text.
     pub(super) dialect: Dialect,
+}
+
+// A hub may have thousands of them that do nothing. (In a debug build mio keeps more of a socket.)
+const _: () = assert!(cfg!(debug_assertions) || size_of::<Peer<Layer>>() <= 72);
+
+/// What most peers have no need of.
+#[derive(Debug, Default)]
+struct Extra {
+    /// It takes no more and has no place, and why. Its last words are still to be read.
+    departed: Option<DisconnectReason>,
+    ledger: Ledger,
 }
 
 /// The state that proves that a peer is there and got what was promised. Most peers need none:
@@ -61,8 +70,7 @@ impl<S> Peer<S> {
         Peer {
             conn,
             stage: Stage::Arriving,
-            departed: None,
-            ledger: None,
+            extra: None,
             is_promised: false,
             to_read: false,
             to_flush: false,
@@ -75,11 +83,30 @@ impl<S> Peer<S> {
     }
 
     pub(super) fn ledger(&self) -> Ledger {
-        self.ledger.as_deref().copied().unwrap_or_default()
+        self.extra
+            .as_ref()
+            .map_or_else(Ledger::default, |extra| extra.ledger)
     }
 
     pub(super) fn ledger_mut(&mut self) -> &mut Ledger {
-        self.ledger.get_or_insert_default()
+        &mut self.extra.get_or_insert_default().ledger
+    }
+
+    /// Whether it takes no more and has no place, though its last words are still to be read.
+    pub(super) fn has_departed(&self) -> bool {
+        let extra = self.extra.as_ref();
+        extra.is_some_and(|extra| extra.departed.is_some())
+    }
+
+    /// It takes no more and has no place from now on, for that reason.
+    pub(super) fn depart(&mut self, why: DisconnectReason) {
+        self.extra.get_or_insert_default().departed = Some(why);
+    }
+
+    /// Why it departed, if it has; it stays one that departed.
+    pub(super) fn take_reason(&mut self) -> Option<DisconnectReason> {
+        let departed = self.extra.as_mut()?.departed.as_mut()?;
+        Some(std::mem::replace(departed, DisconnectReason::Closed))
     }
 
     pub(super) fn is_member(&self) -> bool {
@@ -92,7 +119,7 @@ impl<S> Peer<S> {
     where
         S: Stream,
     {
-        let is_stranger = matches!(self.stage, Stage::Arriving | Stage::Lingering { .. });
+        let is_stranger = matches!(self.stage, Stage::Arriving | Stage::Lingering);
         !is_stranger && self.conn.is_explained()
     }
 
@@ -101,7 +128,7 @@ impl<S> Peer<S> {
     where
         S: Stream,
     {
-        self.conn.is_shut() || self.departed.is_some()
+        self.conn.is_shut() || self.has_departed()
     }
 
     /// Whether it is to be queued to be flushed, and takes note that it is.
@@ -151,8 +178,8 @@ impl<S> Peer<S> {
 pub(super) enum Stage {
     /// Accepted; not in the room yet.
     Arriving,
-    /// Refused or sent away, and until when it may read why.
-    Lingering { until: Instant },
+    /// Refused or sent away, and it may read why.
+    Lingering,
     /// In the room.
     Member,
     /// It is given a file instead.

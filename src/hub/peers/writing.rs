@@ -60,7 +60,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.leaving {
             return;
         }
-        if peer.departed.is_none()
+        if !peer.has_departed()
             && let Err(error) = peer.conn.flush()
         {
             self.depart(key, error.into(), now);
