@@ -98,8 +98,8 @@ impl Class {
     }
 
     fn name(&self, key: usize) -> String {
-        let name = &self.room.member(key).expect("a member").account.name;
-        name.as_deref().expect("a name").into()
+        let name = self.room.member(key).expect("a member").account.name();
+        name.expect("a name").into()
     }
 }
 

@@ -52,7 +52,7 @@ impl<'a> Who<'a> {
         Who {
             number: account.number,
             addr,
-            name: account.name.as_deref(),
+            name: account.name(),
         }
     }
 }

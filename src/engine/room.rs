@@ -35,7 +35,6 @@ mod remote;
 mod returning;
 mod stamp;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::io::IoSlice;
 use std::time::Instant;
@@ -61,12 +60,12 @@ use self::member::Members;
 pub use self::member::Presence;
 pub use self::minutes::Minute;
 use self::minutes::Minutes;
-use self::pace::Pace;
 pub use self::policy::Label;
 pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
 pub use self::presence::TRIAL;
 use self::presence::Trial;
+use self::presence::Unconfirmed;
 pub use self::remote::Remote;
 use self::remote::Remotes;
 use self::returning::LineEnds;
@@ -104,10 +103,8 @@ pub struct Room {
     speakers: usize,
     /// How many members have left while bytes of theirs are still to be read.
     gone: usize,
-    /// The members whose presence is unconfirmed, in the order in which their ends were read.
-    unconfirmed: BTreeMap<u64, usize>,
-    /// How many ends of members were read so far: it numbers them for `unconfirmed`.
-    ends: u64,
+    /// The members whose presence is unconfirmed.
+    unconfirmed: Unconfirmed,
     trial: Trial,
     /// The last speaker in the journal, and whether its line is unfinished.
     glue: Glue,
@@ -168,8 +165,7 @@ impl Room {
             readers: 0,
             speakers: 0,
             gone: 0,
-            unconfirmed: BTreeMap::new(),
-            ends: 0,
+            unconfirmed: Unconfirmed::default(),
             trial: Trial::default(),
             glue: Glue::new(policy.surface),
             latecomers: Latecomers::default(),
@@ -242,22 +238,12 @@ impl Room {
         self.members.insert(
             key,
             Member {
-                account: Account {
-                    number,
-                    name: None,
-                    muted: false,
-                    since: now,
-                    received: 0,
-                    sent: 0,
-                },
+                account: Account::new(number, now),
                 presence: Presence::Here,
                 is_silent: false,
                 has_acknowledged: false,
-                ended_at: 0,
                 is_announced: false,
-                moved: now,
                 cursor,
-                pace: Pace::default(),
                 speech: None,
             },
         );
@@ -285,12 +271,12 @@ impl Room {
         self.held.give_back(member.held());
         let may_return = lost.as_ref().map(|_| member.account.number);
         self.latecomers.forget(key, may_return);
-        self.discount(&member);
+        self.discount(key, &member);
         if member.presence != Presence::Gone {
-            self.note_leaver(&member.pace, now);
+            self.note_leaver(member.pace(), now);
         }
         self.journal.leave(member.cursor);
-        if let Some(name) = &member.account.name {
+        if let Some(name) = member.account.name() {
             self.names.release(name, member.account.number, now);
         }
         self.announce_leave(&member.account, member.is_announced, now);
@@ -400,7 +386,7 @@ impl Room {
     /// If there is no member of that key.
     pub fn heard(&mut self, key: usize, bytes: &[u8], now: Instant) {
         let member = &mut self.members[key];
-        member.account.received += bytes.len() as u64;
+        member.account.receive(bytes.len());
         let speech = member.speech.get_or_insert_default();
         if let Some(rate) = self.rate {
             speech.meter.spend(rate, bytes.len() as u64, now);
@@ -410,7 +396,7 @@ impl Room {
         let counted = self.journal.end() + speech.lines.held() as u64;
         let is_counted = self.policy.relay && !member.account.muted;
         if is_counted {
-            member.pace.say(bytes.len() as u64, in_hold, now);
+            speech.pace.say(bytes.len() as u64, in_hold, now);
         }
         if self.is_chat() {
             self.member_says(key, Speech::Bytes(bytes), now);
@@ -438,7 +424,7 @@ impl Room {
         let now_there = self.journal.end() + member.unfinished() as u64;
         let more = now_there.saturating_sub(counted);
         if more > 0 {
-            member.pace.say(more, in_hold, now);
+            member.pace_mut().say(more, in_hold, now);
         }
     }
 
@@ -518,7 +504,7 @@ impl Room {
         let taken = write(&slices[..count])? as u64;
         member.account.sent += taken;
         if self.journal.advance(&mut member.cursor, taken) {
-            member.moved = now;
+            self.note_move(key, now);
             self.note_progress(key, now);
             self.update_backpressure(now);
         }
@@ -531,7 +517,7 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn progressed(&mut self, key: usize, now: Instant) {
-        self.members[key].moved = now;
+        self.note_move(key, now);
     }
 
     /// A member's stream is over: it can take no more, so that the others do not wait for it, and

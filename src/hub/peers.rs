@@ -338,7 +338,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let here = self
             .room
             .members()
-            .map(|(_, member)| member.account.received);
+            .map(|(_, member)| member.account.received());
         self.received + here.sum::<u64>()
     }
 

@@ -1176,7 +1176,7 @@ fn what_a_leaver_did_not_finish_is_relayed_as_it_is() {
     class.typed("so long\n");
     let left = class.room.leave(alice, class.now).expect("it was there");
     assert_eq!(
-        (left.account.received, left.account.sent, left.owed),
+        (left.account.received(), left.account.sent, left.owed),
         (3, 0, 8)
     );
     assert_eq!(class.reads(bob), b"so long\nbye");
@@ -2123,7 +2123,7 @@ impl Both {
             .leave(key, self.class.now)
             .expect("it was there");
         assert_eq!(left.account.number, person.voice.id);
-        assert_eq!(left.account.received, person.voice.said.len() as u64);
+        assert_eq!(left.account.received(), person.voice.said.len() as u64);
         assert_eq!(left.account.sent, person.taken as u64);
         assert_eq!(left.owed, (heard - person.taken) as u64);
     }

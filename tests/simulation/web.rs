@@ -306,7 +306,7 @@ impl Class {
             let after = match self.presence(id, net) {
                 Some(room::Presence::Gone) => Presence::Gone,
                 Some(room::Presence::Here) | None => continue,
-                Some(room::Presence::Unconfirmed(_)) => Presence::Unconfirmed,
+                Some(room::Presence::Unconfirmed) => Presence::Unconfirmed,
                 Some(room::Presence::Listener) => Presence::Listener,
             };
             if before == after {
@@ -561,11 +561,7 @@ impl Class {
             );
             assert_eq!(account.number, member.number, "the number of {id}");
             if self.mode.chat {
-                assert_eq!(
-                    account.name.as_deref(),
-                    Some(&*member.name),
-                    "the name of {id}"
-                );
+                assert_eq!(account.name(), Some(&*member.name), "the name of {id}");
             }
         }
     }

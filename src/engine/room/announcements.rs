@@ -115,14 +115,14 @@ impl Room {
             self.announcements.joined += 1;
             return;
         }
-        let name = member.account.name.clone().unwrap_or_default();
+        let name = member.account.name().unwrap_or_default().to_string();
         let told = self.tells_who_comes();
         self.announce(format_args!("{name} joined"), told);
     }
 
     /// A member left, which had been announced or not.
     pub(super) fn announce_leave(&mut self, account: &Account, was_announced: bool, now: Instant) {
-        let Some(name) = account.name.as_deref().filter(|_| was_announced) else {
+        let Some(name) = account.name().filter(|_| was_announced) else {
             return;
         };
         if !self.announcements.limiter.count(1, now) {

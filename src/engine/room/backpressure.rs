@@ -7,6 +7,7 @@
 //! and the reserve; a member that is waited for and takes nothing, or makes a conversation wait for
 //! too long, is named by [`Room::overdue`] when its time is over.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Room;
@@ -94,6 +95,8 @@ pub(super) struct Backpressure {
     /// The bytes that were kept for the slowest member when the hold began, or the high-water mark
     /// if that is more: the reserve begins there.
     base: u64,
+    /// When members last freed a segment of the journal, or joined, since the hold began.
+    pub(super) moved: BTreeMap<usize, Instant>,
     /// The members that make a conversation wait.
     pub(super) blame: Blame,
 }
@@ -205,10 +208,10 @@ impl Room {
     /// How many bytes a byte of a member becomes for the others at most: with a label before each line, one
     /// that is empty is twenty times its line feed.
     fn expansion(&self, key: usize) -> u64 {
-        let name = || self.members[key].account.name.as_ref();
+        let name = || self.members[key].account.name();
         match self.chat {
             None => 1,
-            Some(_) => (LABEL + name().map_or(0, |name| name.len()) + self.stamp.len()) as u64,
+            Some(_) => (LABEL + name().map_or(0, str::len) + self.stamp.len()) as u64,
         }
     }
 
@@ -217,8 +220,8 @@ impl Room {
         if self.chat.is_none() && self.policy.surface.is_stream() {
             return usize::MAX;
         }
-        let name = self.members[key].account.name.as_ref();
-        let name = name.map_or(0, |name| name.len());
+        let name = self.members[key].account.name();
+        let name = name.map_or(0, str::len);
         let number = if self.chat.is_none() { NUMBER } else { 0 };
         let shown = self.screen.fits(number + name + self.stamp.len());
         match &self.chat {
@@ -339,6 +342,7 @@ impl Room {
                 check: now + self.policy.stall_timeout,
                 look: now + self.policy.stall_timeout / LOOKS,
                 base: self.journal.retained().max(HIGH_WATER),
+                moved: BTreeMap::new(),
                 blame: Blame::default(),
             });
             self.begin_blame(now);
@@ -360,7 +364,7 @@ impl Room {
             if !lags(&self.journal, &member.cursor) {
                 continue;
             }
-            let end = member.moved.max(held.since) + timeout;
+            let end = *held.moved.get(&key).unwrap_or(&held.since) + timeout;
             if end <= now {
                 late.push((key, Overdue::Stalled));
             } else {
@@ -369,6 +373,13 @@ impl Room {
         }
         // Slow ones that do move come due one after the other: not a scan for each of them.
         held.check = next.max(now + timeout / LOOKS);
+    }
+
+    /// A member freed a segment of the journal, or takes something all the same.
+    pub(super) fn note_move(&mut self, key: usize, now: Instant) {
+        if let Some(held) = &mut self.backpressure {
+            held.moved.insert(key, now);
+        }
     }
 
     /// When [`Room::laggards`] is to be asked next.

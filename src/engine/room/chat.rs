@@ -200,7 +200,7 @@ impl Room {
         let heard = self.policy.relay && self.has_hearers();
         let line_end = self.line_end();
         let member = &mut self.members[key];
-        let name = member.account.name.as_deref().unwrap_or_default();
+        let name = member.account.name().unwrap_or_default();
         self.label.clear();
         let _ = write!(self.label, "{}<{name}> ", self.stamp);
         if heard {

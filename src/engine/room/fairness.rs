@@ -50,8 +50,11 @@ impl Room {
         held.blame.is_possible = is_conversation && self.policy.slow == SlowPeer::Wait;
         let staying = self.members.iter_mut();
         for (_, member) in staying.filter(|(_, m)| m.presence != Presence::Gone) {
-            member.pace.begin(lags(&self.journal, &member.cursor), now);
-            held.blame.count(&member.pace);
+            let lags = lags(&self.journal, &member.cursor);
+            if lags || member.speech.is_some() {
+                member.pace_mut().begin(lags, now);
+            }
+            held.blame.count(member.pace());
         }
         self.judge(now);
     }
@@ -59,8 +62,9 @@ impl Room {
     /// A hold is over.
     pub(super) fn end_blame(&mut self, held: &Backpressure, now: Instant) {
         if !held.blame.is_over() {
-            for (_, member) in self.members.iter_mut() {
-                member.pace.catch_up(held.blame.since, now);
+            let known = self.members.iter_mut();
+            for pace in known.filter_map(|(_, member)| member.known_pace()) {
+                pace.catch_up(held.blame.since, now);
             }
         }
         self.was_released = true;
@@ -72,10 +76,10 @@ impl Room {
             return;
         };
         let member = &mut self.members[key];
-        if member.pace.lags() && !lags(&self.journal, &member.cursor) {
-            held.blame.discount(&member.pace);
-            member.pace.catch_up(held.blame.since, now);
-            held.blame.count(&member.pace);
+        if member.pace().lags() && !lags(&self.journal, &member.cursor) {
+            held.blame.discount(member.pace());
+            member.pace_mut().catch_up(held.blame.since, now);
+            held.blame.count(member.pace());
             self.judge(now);
         }
     }
@@ -83,7 +87,8 @@ impl Room {
     /// A member joined, perhaps in a hold.
     pub(super) fn note_newcomer(&mut self, key: usize, now: Instant) {
         if let Some(held) = &mut self.backpressure {
-            held.blame.count(&self.members[key].pace);
+            held.moved.insert(key, now);
+            held.blame.count(self.members[key].pace());
             self.judge(now);
         }
     }
@@ -100,7 +105,7 @@ impl Room {
     /// slow.
     pub(super) fn forget_pace(&mut self, key: usize, now: Instant) {
         if let Some(held) = &mut self.backpressure {
-            held.blame.discount(&self.members[key].pace);
+            held.blame.discount(self.members[key].pace());
             self.judge(now);
         }
     }
@@ -116,8 +121,11 @@ impl Room {
         }
         let blamed_from = now.max(held.since + GRACE);
         let since = std::mem::replace(&mut held.blame.since, is_fair.then_some(blamed_from));
-        let laggards = self.members.iter_mut().filter(|(_, m)| m.pace.lags());
-        laggards.for_each(|(_, member)| member.pace.settle(since, now));
+        let known = self.members.iter_mut();
+        let known = known.filter_map(|(_, member)| member.known_pace());
+        known
+            .filter(|pace| pace.lags())
+            .for_each(|pace| pace.settle(since, now));
         self.find_next_full(now);
     }
 
@@ -126,9 +134,10 @@ impl Room {
         let timeout = self.policy.stall_timeout;
         if let Some(held) = &mut self.backpressure {
             let since = held.blame.since;
-            let laggards = self.members.iter().filter(|(_, m)| m.pace.lags());
+            let paces = self.members.iter().map(|(_, member)| member.pace());
+            let laggards = paces.filter(|pace| pace.lags());
             let from = since.map_or(now, |since| since.max(now));
-            let levels = laggards.map(|(_, member)| member.pace.level(since, from));
+            let levels = laggards.map(|pace| pace.level(since, from));
             let fullest = levels.max().filter(|_| since.is_some());
             held.blame.full_at = fullest.map(|level| from + timeout.saturating_sub(level));
         }
@@ -142,10 +151,10 @@ impl Room {
         let mut found = false;
         let staying = self.members.iter_mut();
         for (_, member) in staying.filter(|(_, m)| m.presence != Presence::Gone) {
-            if !member.pace.lags() && lags(&self.journal, &member.cursor) {
-                held.blame.discount(&member.pace);
-                member.pace.fall_behind(now);
-                held.blame.count(&member.pace);
+            if !member.pace().lags() && lags(&self.journal, &member.cursor) {
+                held.blame.discount(member.pace());
+                member.pace_mut().fall_behind(now);
+                held.blame.count(member.pace());
                 found = true;
             }
         }
@@ -165,8 +174,8 @@ impl Room {
             return;
         }
         let mut next = timeout / LOOKS;
-        for (key, member) in self.members.iter().filter(|(_, m)| m.pace.lags()) {
-            match timeout.saturating_sub(member.pace.level(held.blame.since, now)) {
+        for (key, member) in self.members.iter().filter(|(_, m)| m.pace().lags()) {
+            match timeout.saturating_sub(member.pace().level(held.blame.since, now)) {
                 Duration::ZERO => found(key),
                 left => next = next.min(left),
             }
@@ -202,8 +211,8 @@ impl Room {
     /// None; that is when to ask again.
     pub(super) fn reserve_of(&self, key: usize, each: u64, now: Instant) -> Result<u64, Instant> {
         let member = &self.members[key];
-        let allowed = member.pace.allowance(now)?;
-        let share = (self.members_reserve() / PARTS).saturating_sub(member.pace.said_in_hold());
+        let allowed = member.pace().allowance(now)?;
+        let share = (self.members_reserve() / PARTS).saturating_sub(member.pace().said_in_hold());
         match (share / each).saturating_sub(member.unfinished() as u64) {
             0 => Err(now + QUANTUM),
             share => Ok(share.min((allowed / each).max(1))),
@@ -223,6 +232,6 @@ impl Room {
     /// How much a member said lately, as the time until it is forgotten.
     pub fn said_lately(&self, key: usize, now: Instant) -> Option<Duration> {
         let member = self.members.get(key)?;
-        Some(member.pace.said_lately(now))
+        Some(member.pace().said_lately(now))
     }
 }

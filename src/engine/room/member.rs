@@ -19,8 +19,8 @@ use crate::engine::rate::Meter;
 pub enum Presence {
     /// It has not ended its side.
     Here,
-    /// It ended its side, as the so many-th that did, and may be gone.
-    Unconfirmed(u64),
+    /// It ended its side and may be gone.
+    Unconfirmed,
     /// It ended its side and reads on.
     Listener,
     /// It left: it has no place any more, but what it said before is still to be heard.
@@ -45,21 +45,20 @@ pub struct Member {
     pub(super) is_silent: bool,
     /// It acknowledged something that it was sent.
     pub(super) has_acknowledged: bool,
-    /// Where in the journal it stood when its end was noticed: all before it was handed to it.
-    pub(super) ended_at: u64,
     /// In a chat: everybody was told of it.
     pub(super) is_announced: bool,
-    /// When it last freed a segment of the journal.
-    pub(super) moved: Instant,
     pub(super) cursor: Cursor,
-    pub(super) pace: Pace,
-    /// From its first word on: most only listen.
+    /// From its first word on, or when it falls behind: most only listen.
     pub(super) speech: Option<Box<Speech>>,
 }
 
-/// What a room keeps of a member that said something.
+// A room may have thousands of them that do nothing.
+const _: () = assert!(size_of::<Option<Member>>() <= 72);
+
+/// What a room keeps of a member that said something, or fell behind.
 #[derive(Debug, Default)]
 pub(super) struct Speech {
+    pub(super) pace: Pace,
     pub(super) lines: Lines,
     pub(super) meter: Meter,
     /// In a chat: the rest of its bytes that is no complete character yet.
@@ -116,6 +115,42 @@ pub(super) enum Place {
 }
 
 impl Account {
+    /// One that joins now.
+    pub(super) fn new(number: u32, now: Instant) -> Account {
+        Account {
+            number,
+            muted: false,
+            since: now,
+            sent: 0,
+            more: None,
+        }
+    }
+
+    /// What the operator calls it.
+    pub fn name(&self) -> Option<&str> {
+        self.more.as_ref()?.name.as_deref()
+    }
+
+    /// Bytes it sent so far.
+    pub fn received(&self) -> u64 {
+        self.more.as_ref().map_or(0, |more| more.received)
+    }
+
+    /// It sent so many bytes.
+    pub(super) fn receive(&mut self, count: usize) {
+        self.more.get_or_insert_default().received += count as u64;
+    }
+
+    /// It is called so from now on. Returns how it was called before.
+    pub(super) fn set_name(&mut self, name: Box<str>) -> Option<Box<str>> {
+        self.more.get_or_insert_default().name.replace(name)
+    }
+
+    /// It has no name any more. Returns the one that it had.
+    pub(super) fn take_name(&mut self) -> Option<Box<str>> {
+        self.more.as_mut()?.name.take()
+    }
+
     /// How it is called to the operator: `[3 Ana]`, or `[3]`.
     pub fn label(&self) -> String {
         let mut label = String::new();
@@ -126,7 +161,7 @@ impl Account {
     /// Appends that to `out`.
     pub(super) fn push_label(&self, out: &mut String) {
         // Writing to a String cannot fail.
-        let _ = match &self.name {
+        let _ = match self.name() {
             Some(name) => write!(out, "[{} {name}]", self.number),
             None => write!(out, "[{}]", self.number),
         };
@@ -142,6 +177,22 @@ impl Member {
     /// Whether it was heard to its end: it says nothing more.
     pub fn is_silent(&self) -> bool {
         self.is_silent
+    }
+
+    /// How it keeps up, and how much it says.
+    pub(super) fn pace(&self) -> &Pace {
+        let speech = self.speech.as_ref();
+        speech.map_or(Pace::UNKNOWN, |speech| &speech.pace)
+    }
+
+    /// The same, to take note of something.
+    pub(super) fn pace_mut(&mut self) -> &mut Pace {
+        &mut self.speech.get_or_insert_default().pace
+    }
+
+    /// The same, if anything is known.
+    pub(super) fn known_pace(&mut self) -> Option<&mut Pace> {
+        self.speech.as_mut().map(|speech| &mut speech.pace)
     }
 
     /// Bytes of its unfinished line that are held.
@@ -162,16 +213,20 @@ pub struct Account {
     /// Counts the members that ever joined, from 1 or where [another room](super::Room::count_on_from)
     /// stopped; never reused.
     pub number: u32,
-    /// What the operator calls it.
-    pub name: Option<Box<str>>,
     /// Its words are neither shown nor relayed.
     pub muted: bool,
     /// When it joined.
     pub since: Instant,
-    /// Bytes it sent so far.
-    pub received: u64,
     /// Bytes it took so far.
     pub sent: u64,
+    /// From its first word or name on.
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug, Default)]
+struct More {
+    name: Option<Box<str>>,
+    received: u64,
 }
 
 /// What is left of a member that left.

@@ -64,7 +64,9 @@ impl Minutes {
             false => Kind::Said,
         };
         let is_same = |last: &Piece| {
-            last.kind == kind && last.number == account.number && last.name == account.name
+            last.kind == kind
+                && last.number == account.number
+                && last.name.as_deref() == account.name()
         };
         self.bytes.extend_from_slice(said);
         match self.pieces.last_mut() {
@@ -102,7 +104,7 @@ impl Minutes {
         self.pieces.push(Piece {
             key,
             number: account.number,
-            name: account.name.clone(),
+            name: account.name().map(Box::from),
             kind,
             end: self.bytes.len(),
         });

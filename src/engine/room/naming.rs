@@ -19,7 +19,7 @@ impl Room {
     pub(super) fn name_by_number(&mut self, key: usize) {
         if self.is_chat() {
             let account = &mut self.members[key].account;
-            account.name = Some(self.names.join(key, account.number));
+            account.set_name(self.names.join(key, account.number));
             self.announce_later(key);
         }
     }
@@ -51,7 +51,7 @@ impl Room {
             let name = default_name(account.number);
             // No other member has this name; the member itself may have it already.
             let _ = self.rename(key, &name, now);
-        } else if let Some(name) = account.name.take() {
+        } else if let Some(name) = account.take_name() {
             self.names.release(&name, account.number, now);
         }
     }
@@ -77,8 +77,8 @@ impl Room {
     pub(super) fn rename(&mut self, key: usize, new: &str, now: Instant) -> Result<(), NameError> {
         self.free_name(key, new, now);
         let account = &mut self.members[key].account;
-        let new = (self.names).rename(key, account.number, account.name.as_deref(), new, now)?;
-        let old = account.name.replace(new.clone());
+        let new = (self.names).rename(key, account.number, account.name(), new, now)?;
+        let old = account.set_name(new.clone());
         if !self.is_chat() {
             return Ok(());
         }

@@ -41,12 +41,15 @@ const FRESH: u64 = 1024;
 /// Bytes in a second that a member who has not said much may say while the others wait.
 const LITTLE: u64 = 4 * 1024;
 
-/// What is known of a member's pace, and of how much it says. It takes memory from the first word of a
+/// What is known of a member's pace, and of how much it says. It takes memory from the first relayed word of a
 /// member on, or when it falls behind: most do neither.
 #[derive(Debug, Default)]
 pub(super) struct Pace(Option<Box<State>>);
 
 impl Pace {
+    /// That of a member that never spoke nor fell behind.
+    pub(super) const UNKNOWN: &Pace = &Pace(None);
+
     /// Whether it is behind in a hold.
     pub(super) fn lags(&self) -> bool {
         self.0.as_ref().is_some_and(|state| state.lags)

@@ -21,6 +21,7 @@
 //! It promises: [`Room::here`] is the one count of members that are there; bytes of a trial that no
 //! member acknowledged are handed to every newcomer before anything else.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Room;
@@ -134,6 +135,45 @@ impl Trial {
     }
 }
 
+/// The members that may be gone.
+#[derive(Debug, Default)]
+pub(super) struct Unconfirmed {
+    /// Their keys, by the order of their ends.
+    keys: BTreeMap<u64, usize>,
+    /// By their keys: the order, and where in the journal the member stood when its end was noticed. All before
+    /// that was handed to it.
+    ends: BTreeMap<usize, (u64, u64)>,
+    /// How many ever ended their side.
+    count: u64,
+}
+
+impl Unconfirmed {
+    /// A member ended its side, and stood there.
+    fn insert(&mut self, key: usize, place: u64) {
+        self.count += 1;
+        self.keys.insert(self.count, key);
+        let before = self.ends.insert(key, (self.count, place));
+        debug_assert!(before.is_none(), "{key} ended its side twice");
+    }
+
+    /// It is gone, or it is not.
+    fn remove(&mut self, key: usize) {
+        if let Some((order, _)) = self.ends.remove(&key) {
+            self.keys.remove(&order);
+        }
+    }
+
+    /// Where it stood, if it may be gone.
+    fn place(&self, key: usize) -> Option<u64> {
+        self.ends.get(&key).map(|(_, place)| *place)
+    }
+
+    /// Their keys, the one that ended its side first before the others.
+    pub(super) fn keys(&self) -> impl Iterator<Item = usize> {
+        self.keys.values().copied()
+    }
+}
+
 impl Room {
     /// How many are known to be there.
     pub fn here(&self) -> usize {
@@ -222,19 +262,14 @@ impl Room {
         if self.members[key].presence != Presence::Here {
             return;
         }
-        self.ends += 1;
-        let order = self.ends;
         let cursor = &self.members[key].cursor;
         let ended_at = match self.journal.inserted(cursor) {
             0 => self.journal.place(cursor),
             // What was kept for it is still to be told.
             _ => 0,
         };
-        self.unconfirmed.insert(order, key);
-        self.change(key, |member| {
-            member.presence = Presence::Unconfirmed(order);
-            member.ended_at = ended_at;
-        });
+        self.unconfirmed.insert(key, ended_at);
+        self.change(key, |member| member.presence = Presence::Unconfirmed);
     }
 
     /// A member left that was not heard to its end: its place and its name are free, it does not count
@@ -246,7 +281,7 @@ impl Room {
     pub fn depart(&mut self, key: usize, now: Instant) {
         match self.members[key].presence {
             Presence::Gone => return,
-            Presence::Unconfirmed(order) => drop(self.unconfirmed.remove(&order)),
+            Presence::Unconfirmed => self.unconfirmed.remove(key),
             Presence::Here | Presence::Listener => {}
         }
         self.owe_no_more(key, now);
@@ -270,8 +305,10 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn heard_to_its_end(&mut self, key: usize) {
-        if !self.trial.is_final {
-            self.trial.renew_before(self.members[key].ended_at);
+        if !self.trial.is_final
+            && let Some(place) = self.unconfirmed.place(key)
+        {
+            self.trial.renew_before(place);
         }
     }
 
@@ -280,8 +317,8 @@ impl Room {
     /// # Panics
     /// If there is no member of that key.
     pub fn confirm(&mut self, key: usize) {
-        if let Presence::Unconfirmed(order) = self.members[key].presence {
-            self.unconfirmed.remove(&order);
+        if self.members[key].presence == Presence::Unconfirmed {
+            self.unconfirmed.remove(key);
             self.change(key, |member| member.presence = Presence::Listener);
         }
     }
@@ -303,19 +340,18 @@ impl Room {
 
     /// Those that may be gone, the one that ended its side first before the others.
     pub fn unconfirmed(&self) -> impl Iterator<Item = usize> {
-        self.unconfirmed.values().copied()
+        self.unconfirmed.keys()
     }
 
     /// Whether a member may be gone.
     pub fn is_unconfirmed(&self, key: usize) -> bool {
-        let is_unconfirmed = |member: &Member| matches!(member.presence, Presence::Unconfirmed(_));
-        !self.unconfirmed.is_empty() && self.members.get(key).is_some_and(is_unconfirmed)
+        self.unconfirmed.place(key).is_some()
     }
 
     /// A member is gone: it does not count any more.
-    pub(super) fn discount(&mut self, member: &Member) {
-        if let Presence::Unconfirmed(order) = member.presence {
-            self.unconfirmed.remove(&order);
+    pub(super) fn discount(&mut self, key: usize, member: &Member) {
+        if member.presence == Presence::Unconfirmed {
+            self.unconfirmed.remove(key);
         }
         self.here -= usize::from(member.presence.is_here());
         self.readers -= usize::from(self.trial.counts(member));

@@ -70,7 +70,7 @@ impl Room {
         let account = &member.account;
         Some(Lost {
             number: account.number,
-            name: account.name.clone(),
+            name: account.name().map(Box::from),
             muted: account.muted,
             sent: account.sent,
             bookmark: self.journal.bookmark(&member.cursor)?,
@@ -330,7 +330,7 @@ mod tests {
         let (sent_ana, sent_ben) = (ana.sent, ben.sent);
         assert!(room.rejoin(4, ana, sent_ana, now));
         assert!(room.rejoin(5, ben, sent_ben, now));
-        let name = |key: usize| room.members[key].account.name.as_deref();
+        let name = |key: usize| room.members[key].account.name();
         assert_eq!(
             [name(3), name(4), name(5)],
             [Some("Ben"), Some("Ana"), Some("user2")]

@@ -160,13 +160,13 @@ impl<D: Device> Operator<D> {
                 continue;
             };
             let account = &member.account;
-            let name = account.name.as_deref().unwrap_or_default();
+            let name = account.name().unwrap_or_default();
             let muted = if account.muted { ", muted" } else { "" };
             let ended = match member.presence() {
                 Presence::Here => "",
                 Presence::Gone => ", is gone; not all it said was heard yet",
                 Presence::Listener => ", sends no more",
-                Presence::Unconfirmed(_) => ", ended its side and may be gone",
+                Presence::Unconfirmed => ", ended its side and may be gone",
             };
             let since = now.saturating_duration_since(account.since).as_secs();
             // Writing to a String cannot fail.
@@ -176,7 +176,7 @@ impl<D: Device> Operator<D> {
                 account.number,
                 if name.is_empty() { "" } else { " " },
                 peer.conn.addr(),
-                account.received,
+                account.received(),
                 account.sent,
                 peers.room.owed(key),
             );
@@ -204,7 +204,7 @@ impl<D: Device> Operator<D> {
             peers
                 .room
                 .members()
-                .map(|(_, m)| m.account.received)
+                .map(|(_, m)| m.account.received())
                 .sum::<u64>(),
         );
         self.answer(&text);
@@ -306,7 +306,7 @@ fn as_begun(account: &Account, word: &str) -> Option<String> {
     if number.starts_with(word) {
         return Some(number);
     }
-    let name = account.name.as_deref()?;
+    let name = account.name()?;
     let begins = name.to_lowercase().starts_with(&word.to_lowercase());
     begins.then(|| name.into())
 }

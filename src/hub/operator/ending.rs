@@ -108,7 +108,7 @@ pub(in crate::hub) fn waiting_until<S: Stream, D: Device>(peers: &Peers<S, D>) -
             .by_number()
             .iter()
             .take(NAMED)
-            .map(|(_, member)| match &member.account.name {
+            .map(|(_, member)| match member.account.name() {
                 Some(name) => format!("[{}] {name}", member.account.number),
                 None => format!("[{}]", member.account.number),
             })

@@ -134,9 +134,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
 /// How a member is called before what is explained of it: `[3 Ana]`, or `[3]`.
 pub(super) fn label(account: &Account) -> String {
     let number = account.number;
-    match &account.name {
+    match account.name() {
         // `user7` says no more than the number.
-        Some(name) if **name == default_name(number) => format!("[{number}]"),
+        Some(name) if *name == default_name(number) => format!("[{number}]"),
         _ => account.label(),
     }
 }

@@ -482,7 +482,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         if let Some(visitors) = &mut self.visitors {
             let lost = left.lost.filter(|_| peer.is_lost(&why));
-            visitors.left(key, lost, left.account.received, now);
+            visitors.left(key, lost, left.account.received(), now);
         }
         self.record_lines(Some(peer.conn.addr()));
         // It did not get what it was owed when it lost its place.
@@ -499,7 +499,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             headcount.left(ip);
         }
         let account = &left.account;
-        self.received += account.received;
+        self.received += account.received();
         let receiver = Receiver::of(account, peer.conn.addr());
         let who = receiver.to_string();
         self.tell_last_explained(key, &label(account), peer, now);
@@ -511,7 +511,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let traffic = format!(
             "after {:.1?}, {} bytes in, {} out, {} here",
             now.saturating_duration_since(account.since),
-            account.received,
+            account.received(),
             account.sent,
             self.room.here()
         );
@@ -529,7 +529,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let leaving = Leaving {
             code: why.code(),
             words: &why.to_string(),
-            received: account.received,
+            received: account.received(),
             sent: account.sent,
         };
         self.record(|records| records.left(Who::of(account, &addr), leaving));

@@ -39,7 +39,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// speaks TLS to a hub without it.
     pub(super) fn look_for_tls(&mut self, key: usize, now: Instant) {
         let member = self.room.member(key);
-        if member.is_some_and(|member| member.account.received == 0) {
+        if member.is_some_and(|member| member.account.received() == 0) {
             self.tell_odd(key, "speaks TLS, which this hub does only with --ssl", now);
         }
     }

@@ -209,7 +209,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         let wants_proof = match presence {
             Presence::Here | Presence::Listener => awaits_promise,
-            Presence::Unconfirmed(_) => true,
+            Presence::Unconfirmed => true,
             Presence::Gone => return Look::Settled,
         };
         let wants_hearing = on_trial && !was_heard;
@@ -261,7 +261,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// [`MOMENT`], or has said something, or agreed on a protocol before it joined.
     fn has_stayed(&self, key: usize, now: Instant) -> bool {
         let member = self.room.member(key);
-        let has_said = member.is_some_and(|member| member.account.received > 0);
+        let has_said = member.is_some_and(|member| member.account.received() > 0);
         let has_agreed = || self.member(key).is_some_and(|peer| !peer.conn.is_wire());
         let is_over = || self.moment_over(key).is_some_and(|over| over <= now);
         has_said || has_agreed() || is_over()

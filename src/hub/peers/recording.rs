@@ -75,7 +75,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 continue;
             }
             let traffic = self.room.member(key);
-            let traffic = traffic.map(|member| (member.account.received, member.account.sent));
+            let traffic = traffic.map(|member| (member.account.received(), member.account.sent));
             let (received, sent) = traffic.unwrap_or_default();
             let leaving = Leaving {
                 code: "ended",

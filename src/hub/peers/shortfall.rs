@@ -40,7 +40,7 @@ impl Receiver {
         Receiver {
             number: account.number,
             addr: addr.to_string(),
-            name: account.name.clone(),
+            name: account.name().map(Box::from),
         }
     }
 

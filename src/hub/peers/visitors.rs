@@ -260,7 +260,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 resumed,
                 missing: was_here && !resumed,
                 number: member.account.number,
-                name: member.account.name.as_deref().filter(|_| is_chat),
+                name: member.account.name().filter(|_| is_chat),
                 is_chat,
                 has_stamps: self.room.has_stamps(),
                 relays: self.room.policy().relay,
@@ -347,7 +347,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             else {
                 continue;
             };
-            let moved = member.account.sent + member.account.received;
+            let moved = member.account.sent + member.account.received();
             let is_silent = std::mem::replace(&mut known.moved, moved) == moved;
             if is_silent && let Some(beside) = peer.conn.beside() {
                 beside.ping();

@@ -104,7 +104,7 @@ impl Room {
         match owner {
             Owner::Program => None,
             Owner::Operator => self.chat.as_ref().map(|chat| chat.host()),
-            Owner::Member(key) => self.members[key].account.name.as_deref(),
+            Owner::Member(key) => self.members[key].account.name(),
         }
     }
 
@@ -151,7 +151,11 @@ impl Room {
                 format_args!("nobody here is called {to}: /names lists everybody"),
             );
         };
-        let name = self.members[key].account.name.clone().unwrap_or_default();
+        let name = self.members[key]
+            .account
+            .name()
+            .unwrap_or_default()
+            .to_string();
         let line = format!("{text}\n");
         match owner {
             Owner::Member(other) if other == key => {
@@ -207,7 +211,11 @@ impl Room {
             // They could speak by their names.
             false => NameError::Quiet,
         };
-        let name = self.members[key].account.name.clone().unwrap_or_default();
+        let name = self.members[key]
+            .account
+            .name()
+            .unwrap_or_default()
+            .to_string();
         self.answer(key, format_args!("you are still {name}: {refusal}"));
     }
 
@@ -222,7 +230,7 @@ impl Room {
         let mut listed = 0;
         let here = self.members.iter().filter(|(_, m)| m.presence.is_here());
         for (_, member) in here {
-            let name = member.account.name.as_deref().unwrap_or_default();
+            let name = member.account.name().unwrap_or_default();
             length += name.len() + 2;
             if length > LIST {
                 break;

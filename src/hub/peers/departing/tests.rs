@@ -175,8 +175,8 @@ fn where_hang_ups_are_told_an_end_is_not_yet_one() {
     let now = Instant::now();
     for (is_local, event, expected) in [
         (true, hung_up(), Presence::Gone),
-        (true, ended(), Presence::Unconfirmed(1)),
-        (false, hung_up(), Presence::Unconfirmed(1)),
+        (true, ended(), Presence::Unconfirmed),
+        (false, hung_up(), Presence::Unconfirmed),
     ] {
         let mut peers = peers();
         let ([wire], [key]) = join(&mut peers, now);
@@ -208,7 +208,7 @@ fn an_end_that_came_before_it_joined_is_noticed() {
     assert!(peers.collect(key, ended()));
     peers.join(key, now);
     fake::judge(&mut peers, now);
-    assert_eq!(presence(&peers, key), Presence::Unconfirmed(1));
+    assert_eq!(presence(&peers, key), Presence::Unconfirmed);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn descriptors_are_freed_of_some_who_departed_and_nobody_else() {
     // Those that leave already free none.
     peers.free_descriptors(now);
     assert_eq!(peers.exits.leaving().count(), departed.len());
-    let may_be_gone = matches!(presence(&peers, unconfirmed), Presence::Unconfirmed(_));
+    let may_be_gone = matches!(presence(&peers, unconfirmed), Presence::Unconfirmed);
     assert!(may_be_gone, "it gave up its place");
     assert!(peers.reap(now));
     // Where none departed, one that may be gone is closed.
