@@ -57,6 +57,7 @@ pub use self::member::Account;
 pub use self::member::Left;
 pub use self::member::Member;
 use self::member::Members;
+pub use self::member::PLACES;
 pub use self::member::Presence;
 pub use self::minutes::Minute;
 use self::minutes::Minutes;

@@ -82,6 +82,7 @@ use super::news::News;
 use crate::engine::admit::Headcount;
 use crate::engine::idle::Idle;
 use crate::engine::room::Overdue;
+use crate::engine::room::PLACES;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
 use crate::io::descriptor::Descriptor;
@@ -213,6 +214,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// it was before. It is not in the room.
     pub fn arrive(&mut self, mut conn: Conn<S>) -> usize {
         self.explain_arrival(&mut conn);
+        if self.conns.capacity() == 0 {
+            self.conns.reserve(PLACES);
+        }
         self.conns.insert(Peer::new(conn))
     }
 

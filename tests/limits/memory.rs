@@ -51,7 +51,7 @@ fn say_to_all(hub: &mut Hub, peers: &mut [TcpStream], line: &str) {
 }
 
 #[test]
-fn an_idle_peer_costs_at_most_400_bytes_and_700_when_it_has_spoken() {
+fn an_idle_peer_costs_at_most_180_bytes_and_600_when_it_has_spoken() {
     const PEERS: usize = 2000;
     const FIRST: usize = 1000;
     let _descriptors = allow_descriptors((PEERS + FIRST) as u64);
@@ -65,7 +65,8 @@ fn an_idle_peer_costs_at_most_400_bytes_and_700_when_it_has_spoken() {
     peers.extend(join(&hub, PEERS));
     let silent = rss_kib(&hub);
     let idle = (silent - before) * 1024 / PEERS as u64;
-    assert!(idle <= 400, "{idle} B for each of {PEERS} silent peers");
+    // 16 of them are mio's, in a debug build.
+    assert!(idle <= 180, "{idle} B for each of {PEERS} silent peers");
 
     // Nor is anything left of what they heard, or said in long lines that came in pieces. Not all
     // at once: what an allocator has had to give once it does not give back to the system.
@@ -81,7 +82,7 @@ fn an_idle_peer_costs_at_most_400_bytes_and_700_when_it_has_spoken() {
         }
     }
     let idle = idle + (rss_kib(&hub) - silent) * 1024 / peers.len() as u64;
-    assert!(idle <= 700, "{idle} B for each peer at rest");
+    assert!(idle <= 600, "{idle} B for each peer at rest");
 }
 
 #[test]
