@@ -35,12 +35,12 @@ pub(crate) struct Browser {
     _seat: Rc<Seat>,
 }
 
-impl Browser {
-    /// A browser with a window of so many pixels, in a dark room or not.
-    #[track_caller]
-    pub(crate) fn start(width: u32, height: u32, is_dark: bool) -> Browser {
-        let seat = Seat::take();
-        // It ends with the test, whatever happens to that.
+/// Starts chromedriver, which ends with the test, whatever happens to that. Returns it and its port.
+#[track_caller]
+fn start_driver() -> (Child, u16) {
+    let mut told = Vec::new();
+    // It chooses a port for IPv4, wants the same one for IPv6, and ends if another program has that.
+    for _ in 0..10 {
         let mut driver = Command::new("setpriv")
             .args(["--pdeathsig", "TERM", "chromedriver", "--port=0"])
             .stdin(Stdio::null())
@@ -48,14 +48,25 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("start chromedriver");
-        let told = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = told
-            .map_while(Result::ok)
-            .find_map(|line| {
-                let port = line.split("successfully on port ").nth(1)?;
-                port.trim_end_matches('.').parse().ok()
-            })
-            .expect("chromedriver's port");
+        for line in BufReader::new(driver.stdout.take().unwrap()).lines() {
+            let Ok(line) = line else { break };
+            let port = line.split("successfully on port ").nth(1);
+            if let Some(port) = port.and_then(|port| port.trim_end_matches('.').parse().ok()) {
+                return (driver, port);
+            }
+            told.push(line);
+        }
+        driver.wait().expect("wait for chromedriver");
+    }
+    panic!("chromedriver has no port: {told:#?}");
+}
+
+impl Browser {
+    /// A browser with a window of so many pixels, in a dark room or not.
+    #[track_caller]
+    pub(crate) fn start(width: u32, height: u32, is_dark: bool) -> Browser {
+        let seat = Seat::take();
+        let (driver, port) = start_driver();
         let mut browser = Browser {
             driver,
             port,
@@ -162,6 +173,19 @@ impl Browser {
     #[track_caller]
     pub(crate) fn wait_log(&self, text: &str) {
         self.wait(&format!("log.textContent.includes({})", json!(text)));
+    }
+
+    /// Waits until these lines are in the log, and no others. One's own line comes when the hub has it, which
+    /// may be after others heard it.
+    #[track_caller]
+    pub(crate) fn expect_lines(&self, expected: &[&str]) {
+        let end = Instant::now() + DEADLINE;
+        let mut lines = self.lines();
+        while lines != expected && Instant::now() < end {
+            thread::sleep(Duration::from_millis(10));
+            lines = self.lines();
+        }
+        assert_eq!(lines, expected);
     }
 
     /// What is in the log, line by line.

@@ -88,7 +88,7 @@ fn what_was_not_received_is_marked_and_can_be_sent_again() {
         "you lost on the way (may not have been received)",
         "you this as well (may not have been received)",
     ];
-    assert_eq!(browser.lines(), lines);
+    browser.expect_lines(&lines);
     browser.press("message", "and on");
     wire.mend();
     browser.wait_state("open");
@@ -112,7 +112,7 @@ fn what_was_not_received_is_marked_and_can_be_sent_again() {
         "you this as well",
         "you and on",
     ];
-    assert_eq!(browser.lines(), lines);
+    browser.expect_lines(&lines);
     assert_eq!(browser.text("told"), "");
     browser.expect_clean();
 }
@@ -190,10 +190,7 @@ fn in_another_network_it_does_not_wait() {
     );
     browser.wait_log("unheard");
     assert_eq!(browser.text("you"), "you are [1]");
-    assert_eq!(
-        browser.lines(),
-        ["before", "you into the void (not sent)", "unheard"]
-    );
+    browser.expect_lines(&["before", "you into the void (not sent)", "unheard"]);
     assert_eq!(browser.value("message.value"), "into the void");
     browser.expect_clean();
 }

@@ -38,7 +38,7 @@ fn whoever_opens_the_page_is_a_member() {
     browser.say("World");
     hub.process.stdout.wait_for("World\n");
     // Its own line is there, and can be told from the others.
-    assert_eq!(browser.lines(), ["Hello", "you World"]);
+    browser.expect_lines(&["Hello", "you World"]);
     let mine = browser.value("document.querySelectorAll('#log .mine').length");
     assert_eq!(mine, 1);
     // No name is asked for where nobody has one.
@@ -77,10 +77,7 @@ fn nc_and_the_terminal_stand_beside_it() {
     bob.press("the end\r");
     carol.stdout.wait_for("the end");
     alice.wait_log("the end");
-    assert_eq!(
-        alice.lines(),
-        ["you Hello", "World", "you alone", "the end"]
-    );
+    alice.expect_lines(&["you Hello", "World", "you alone", "the end"]);
     assert_eq!(carol.stdout.text(), "World\nthe end\n");
     alice.expect_clean();
 }
@@ -453,7 +450,7 @@ fn enter_says_it_and_the_field_remembers() {
     browser.press("message", &format!("two{SHIFT}{ENTER}{SHIFT}lines{ENTER}"));
     let out = hub.process.stdout.wait_for("lines\n");
     assert_eq!(out, "one\ntwo\nlines\n");
-    assert_eq!(browser.lines(), ["you one", "you two", "you lines"]);
+    browser.expect_lines(&["you one", "you two", "you lines"]);
     let field = |keys: &str| {
         browser.press("message", keys);
         browser.value("message.value")

@@ -126,7 +126,8 @@ fn the_pictures_of_the_page_are_those_of_a_class() {
     }
     let folder = support::Folder::new("pictures");
     let mut command = script("web-pictures", &["--muxnc", MUXNC]);
-    Process::start(command.arg(&folder.0)).expect_status(0);
+    // Three browsers.
+    Process::start(command.arg(&folder.0)).expect_status_within(5 * support::DEADLINE, 0);
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     for directory in [&folder.0, &committed] {
         for (name, least) in [("web.png", 800), ("web-laptop.png", 900)] {

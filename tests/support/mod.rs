@@ -250,7 +250,12 @@ impl Process {
     /// Waits for its end, and until what it wrote was collected.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
-        let end = Instant::now() + DEADLINE;
+        self.wait_for_end(DEADLINE)
+    }
+
+    #[track_caller]
+    fn wait_for_end(&mut self, deadline: Duration) -> ExitStatus {
+        let end = Instant::now() + deadline;
         loop {
             if let Some(status) = self.child.try_wait().expect("wait for a child") {
                 self.stdout.settle();
@@ -270,7 +275,13 @@ impl Process {
     /// Waits for its end and requires this exit status.
     #[track_caller]
     pub fn expect_status(&mut self, code: i32) {
-        let status = self.wait();
+        self.expect_status_within(DEADLINE, code);
+    }
+
+    /// The same of one that starts many others, and has a deadline of its own for each thing that it waits for.
+    #[track_caller]
+    pub fn expect_status_within(&mut self, deadline: Duration, code: i32) {
+        let status = self.wait_for_end(deadline);
         assert_eq!(
             status.code(),
             Some(code),
