@@ -163,8 +163,10 @@ impl Room {
             }
             Owner::Member(other) if self.former(other, &to, Asking::Member, now).is_some() => {
                 let (text, later) = ("was somebody else a moment ago: not said", TIME.as_secs());
-                let text = format_args!("{to} {text}. It will be, {later} s later");
-                return self.answer(key, text);
+                return self.answer(
+                    key,
+                    format_args!("{to} {text}. It will be, {later} s later"),
+                );
             }
             Owner::Member(_) if !self.policy.relay => {
                 return self.answer(key, format_args!("only {host} hears you now"));
