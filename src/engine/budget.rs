@@ -43,15 +43,13 @@ impl Budget {
     /// Draws so many bytes. What was read must be held, so drawing more than is left is not
     /// refused; but then nothing more is to be read.
     pub fn draw(&mut self, bytes: usize) {
-        self.drawn += bytes;
-        self.is_spent |= self.drawn >= self.high;
+        self.hold(self.drawn + bytes);
     }
 
     /// Gives so many bytes back.
     pub fn give_back(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.drawn, "{bytes} of {}", self.drawn);
-        self.drawn = self.drawn.saturating_sub(bytes);
-        self.is_spent &= self.drawn > self.low;
+        self.hold(self.drawn.saturating_sub(bytes));
     }
 
     /// Sets what is held to so many bytes, by the count of the part that holds them.
@@ -95,6 +93,8 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -109,6 +109,28 @@ mod tests {
         budget.give_back(1);
         assert!(!budget.is_spent());
         budget.check(20);
+    }
+
+    proptest! {
+        /// Also where both limits are one.
+        #[test]
+        fn it_is_spent_at_its_limit_however_it_came_there(
+            (high, low) in (1..100usize).prop_flat_map(|high| (Just(high), 0..=high)),
+            steps in prop::collection::vec((any::<bool>(), 0..60usize), 1..40),
+        ) {
+            let mut budget = Budget::new(high, low);
+            let mut held = 0;
+            for (draws, bytes) in steps {
+                let bytes = if draws { bytes } else { bytes.min(held) };
+                match draws {
+                    true => budget.draw(bytes),
+                    false => budget.give_back(bytes),
+                }
+                held = if draws { held + bytes } else { held - bytes };
+                budget.check(held);
+                prop_assert!(!budget.is_spent() || held > low || held >= high);
+            }
+        }
     }
 
     #[test]

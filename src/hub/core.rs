@@ -398,15 +398,14 @@ impl<W: World> Core<W> {
         // A peer that comes after the beginning would get a part only.
         self.begin_transfer(now);
         let admitted = self.accept.turn(&mut self.world, &mut self.peers, now);
-        let mut later = admitted.len();
-        for key in admitted {
-            later -= 1;
+        for (at, &key) in admitted.iter().enumerate() {
             if self.config.once {
                 self.accept.turn_away_waiting(&mut self.peers, now);
                 return self.peers.hand_over(key, now);
             }
             if let Some(permit) = self.peers.news.ask(Topic::Joined, now) {
-                let here = self.transfer.here(&self.peers, later);
+                // Of those that came in this turn some may have left already, and made way for others.
+                let here = self.transfer.here(&self.peers, &admitted[at + 1..]);
                 permit.say(format_args!("{} joined, {here}", self.peers.who(key)));
             }
         }

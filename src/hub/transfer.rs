@@ -101,11 +101,15 @@ impl Transfer {
     }
 
     /// How many are here, in words, without those that came `later`.
-    pub(super) fn here<S: Stream, D: Device>(&self, peers: &Peers<S, D>, later: usize) -> String {
+    pub(super) fn here<S: Stream, D: Device>(
+        &self,
+        peers: &Peers<S, D>,
+        later: &[usize],
+    ) -> String {
         match self.awaited.filter(|_| !self.has_begun) {
             // A participant that only receives may have ended its side at once.
-            Some(awaited) => format!("{} of {awaited} here", peers.staying() - later),
-            None => format!("{} here", peers.room.here() - later),
+            Some(awaited) => format!("{} of {awaited} here", peers.staying_without(later)),
+            None => format!("{} here", peers.here_without(later)),
         }
     }
 
@@ -137,7 +141,7 @@ impl Transfer {
                 let awaited = self.awaited.or(self.quorum()).unwrap_or(0);
                 let staying = peers.staying();
                 peers.record(|records| records.note(Entry::Waiting(staying, awaited)));
-                let here = self.here(peers, 0);
+                let here = self.here(peers, &[]);
                 if let Some(permit) = peers.news.ask(Topic::Transfer, now) {
                     permit.say(format_args!("waiting again: {here}"));
                 }

@@ -641,3 +641,44 @@ fn who_broke_off_gives_its_place_up_though_a_line_is_open_before_its_own() {
         .stdout
         .wait_for("this begins, this ends\nand this is another\n");
 }
+
+/// A newcomer makes way for the next in the turn in which both came, and the notice of it counts neither twice.
+#[test]
+fn who_comes_speaks_and_breaks_off_ends_no_hub_that_is_full() {
+    for limit in ["-m", "--max-per-host"] {
+        let mut hub = Hub::start(&["-v", limit, "1"]);
+        for _ in 0..5 {
+            while_stopped(&hub.process, || {
+                for _ in 0..5 {
+                    let mut peer = hub.join();
+                    peer.write_all(b"a line\n").unwrap();
+                    reset(peer);
+                }
+            });
+        }
+        let mut last = let_in(&hub);
+        last.write_all(b"the last\n").unwrap();
+        hub.process.stdout.wait_for("the last\n");
+        assert!(hub.process.is_running());
+    }
+}
+
+/// A newcomer that is let in: one that comes while the others are not found to have left is refused.
+fn let_in(hub: &Hub) -> TcpStream {
+    let told = |peer: &TcpStream| {
+        let addr = peer.local_addr().unwrap();
+        let text = hub.process.stderr.text();
+        let is = |what: &str| {
+            text.lines()
+                .any(|line| line.contains(&format!("{addr} {what}")))
+        };
+        (is("joined"), is("was refused"))
+    };
+    loop {
+        let peer = hub.join();
+        eventually("it is told", || told(&peer) != (false, false));
+        if told(&peer).0 {
+            return peer;
+        }
+    }
+}

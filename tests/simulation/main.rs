@@ -27,6 +27,7 @@ mod downloads;
 #[path = "../support/folder.rs"]
 mod folder;
 mod hub;
+mod notices;
 mod once;
 mod participant;
 mod replay;
@@ -147,7 +148,7 @@ fn once() {
     let (mut bytes, mut failed) = (0, 0);
     let seeds = seeds(SEEDS);
     for seed in seeds.clone() {
-        let _report = Report(seed);
+        let _report = Report::new(seed);
         let ended = once::Once::run(seed);
         bytes += ended.bytes;
         failed += ended.failed;
@@ -188,7 +189,7 @@ fn downloads() {
     let seeds = seeds(SEEDS);
     let mut sum = downloads::Ended::default();
     for seed in seeds.clone() {
-        let _report = Report(seed);
+        let _report = Report::new(seed);
         sum.add(&downloads::Shop::run(seed));
     }
     println!("downloads: {} schedules, {sum:?}", seeds.end - seeds.start);
@@ -205,7 +206,7 @@ fn joined() {
     let seeds = seeds(SEEDS / 10);
     let mut sum = class::Ended::default();
     for seed in seeds.clone() {
-        let _report = Report(seed);
+        let _report = Report::new(seed);
         sum.add(&class::Class::run(seed));
     }
     let count = (seeds.end - seeds.start) as usize;
@@ -222,7 +223,7 @@ fn simulate_web(mode: Mode) {
     let seeds = seeds(SEEDS);
     let mut sum = web::Ended::default();
     for seed in seeds.clone() {
-        let _report = Report(seed);
+        let _report = Report::new(seed);
         sum.add(&web::Class::run(seed, mode));
     }
     println!("{mode:?}: {} schedules, {sum:?}", seeds.end - seeds.start);
@@ -239,7 +240,7 @@ fn simulate(mode: Mode) {
     let (mut turns, mut bytes) = (0, 0);
     let mut ends = BTreeMap::new();
     for seed in seeds.clone() {
-        let _report = Report(seed);
+        let _report = Report::new(seed);
         let ended = Hub::run(seed, mode);
         turns += ended.turns;
         bytes += ended.bytes;
@@ -255,6 +256,13 @@ fn simulate(mode: Mode) {
 
 /// Tells which schedule it was, if it fails.
 struct Report(u64);
+
+impl Report {
+    fn new(seed: u64) -> Report {
+        notices::begin();
+        Report(seed)
+    }
+}
 
 impl Drop for Report {
     fn drop(&mut self) {

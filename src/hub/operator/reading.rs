@@ -413,7 +413,7 @@ impl<D: Device> Operator<D> {
         self.answer(&match peers.other_hubs() {
             _ if is_waiting => format!(
                 "{}: {waiting} for the others to join",
-                transfer.here(peers, 0)
+                transfer.here(peers, &[])
             ),
             None => format!("nobody is here yet: {waiting} for the first to join"),
             // What is said to a class waits for nobody.

@@ -2,6 +2,7 @@
 //!
 //! It promises: no member that is known to be there loses its place to another.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -65,9 +66,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// How many places are taken by members that are not leaving already.
     pub(in crate::hub) fn staying(&self) -> usize {
-        let leaving = self.exits.leaving();
-        let members = leaving.filter(|&key| self.has_place(key));
-        self.room.places_taken() - members.count()
+        self.staying_without(&[])
+    }
+
+    /// The same without these. Some of them may be leaving.
+    pub(in crate::hub) fn staying_without(&self, keys: &[usize]) -> usize {
+        let leaving = self.exits.leaving().chain(keys.iter().copied());
+        let members: BTreeSet<usize> = leaving.filter(|&key| self.has_place(key)).collect();
+        self.room.places_taken() - members.len()
+    }
+
+    /// How many are known to be here, without these. Some of them may have left.
+    pub(in crate::hub) fn here_without(&self, keys: &[usize]) -> usize {
+        let is_here = |key: &&usize| {
+            let member = self.room.member(**key);
+            member.is_some_and(|member| member.presence().is_here())
+        };
+        self.room.here() - keys.iter().filter(is_here).count()
     }
 
     /// Whether a member takes a place.

@@ -1,10 +1,8 @@
 //! One schedule: what happens, the turns of the core meanwhile, and what has to be so.
 
-use std::cell::Cell;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Once;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -35,6 +33,7 @@ use super::world::Happening;
 use super::world::Net;
 use super::world::due;
 use crate::chance::Chance;
+use crate::notices;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -68,8 +67,7 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     pub(crate) fn run(seed: u64, stdin: Kind) -> Ended {
-        count_warnings();
-        SAID.set(0);
+        notices::begin();
         let mut chance = Chance(seed.wrapping_mul(4).wrapping_add(stdin as u64));
         let settings = settings(&mut chance);
         let role = *chance.pick(&[Role::Client, Role::Client, Role::Server]);
@@ -79,8 +77,7 @@ impl Schedule {
 
     /// Runs a script whose like runs over the real world.
     pub(crate) fn follow(script: &Script, stdin: Kind) -> Account {
-        count_warnings();
-        SAID.set(0);
+        notices::begin();
         let plain = Settings {
             crlf: false,
             half_close: script.half_close,
@@ -299,11 +296,15 @@ impl Schedule {
             && net.in_kind != Kind::File
             && self.settings.line_delay.is_none()
         {
-            assert_eq!(SAID.get(), 1, "a silence was not told: {net:#?}");
+            assert_eq!(
+                notices::of_an_open_stdin(),
+                1,
+                "a silence was not told: {net:#?}"
+            );
         }
-        if SAID.get() > 0 {
+        if notices::of_an_open_stdin() > 0 {
             let at = net.fin_read.expect("the other side ended");
-            assert!(SAID.get() == 1 && now >= at + 5 * SECOND && !is_terminal);
+            assert!(notices::of_an_open_stdin() == 1 && now >= at + 5 * SECOND && !is_terminal);
         }
         // Nothing that is ready is left.
         let paused = self.settings.line_delay.is_some();
@@ -594,36 +595,4 @@ fn net(mut chance: Chance, stdin: Kind, settings: &Settings) -> Net {
         discards: settings.traffic == Traffic::SendOnly,
         chance,
     }
-}
-
-thread_local! {
-    /// How often it was said that stdin is still open.
-    static SAID: Cell<u32> = const { Cell::new(0) };
-}
-
-struct Warnings;
-
-impl log::Log for Warnings {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        // The hubs beside it in this process have words of their own.
-        metadata.level() <= log::Level::Warn && metadata.target().starts_with("muxnc::client")
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let text = record.args().to_string();
-            assert!(text.contains("stdin is still open"), "{text}");
-            SAID.set(SAID.get() + 1);
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-fn count_warnings() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Warnings).expect("the only logger");
-        log::set_max_level(log::LevelFilter::Warn);
-    });
 }
