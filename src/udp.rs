@@ -396,11 +396,12 @@ impl Talk {
                 ended = matches!(console.read(now)?, Keys::End);
                 while let Some(event) = console.next_event() {
                     // Pasted lines are text, unless they look private.
-                    let is_pasted = matches!(event, Event::Pasted(_));
+                    let is_pasted = matches!(event, Event::Pasted(_) | Event::Aside(_));
                     match event {
                         Event::Line(mut line)
                         | Event::BehindEscape(mut line)
-                        | Event::Pasted(mut line) => {
+                        | Event::Pasted(mut line)
+                        | Event::Aside(mut line) => {
                             console.typed(&line);
                             line.push('\n');
                             let line = line.as_bytes();

@@ -287,7 +287,10 @@ impl<D: Device> Sender<D> {
         }
         while let Some(event) = console.next_event() {
             match event {
-                Event::Line(mut line) | Event::BehindEscape(mut line) | Event::Pasted(mut line) => {
+                Event::Line(mut line)
+                | Event::BehindEscape(mut line)
+                | Event::Pasted(mut line)
+                | Event::Aside(mut line) => {
                     console.typed(&line);
                     line.push('\n');
                     let before = self.typed.len();

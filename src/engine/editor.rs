@@ -37,6 +37,7 @@ use line::Line;
 pub use row::ERASE;
 
 use crate::engine::command::begins_command;
+use crate::engine::private::is_private;
 use crate::engine::typing::Arrival;
 
 /// The longest line, in bytes.
@@ -50,7 +51,10 @@ pub enum Event {
     /// A line that a paste ended, or the last one of a paste of several, ended by Enter. What was
     /// pasted is text and no command, whatever it looks like.
     Pasted(String),
-    /// The same of a line that begins with what came late behind an Esc: most of it, or all, was typed.
+    /// The same of a line of a paste that began with a line for one alone, or came directly behind one: it may be
+    /// for that one, too.
+    Aside(String),
+    /// A line that begins with what came late behind an Esc: most of it, or all, was typed.
     BehindEscape(String),
     /// Ctrl-D with nothing typed.
     End,
@@ -88,6 +92,19 @@ pub struct Editor {
     /// A paste is going on, or something like it; and it began in what may be a command.
     pasting: bool,
     into_command: bool,
+    aside: Aside,
+}
+
+/// Whether the lines of a paste belong to one for one alone.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Aside {
+    #[default]
+    No,
+    /// The paste has ended no line yet.
+    Unknown,
+    /// A line was typed that is for one alone, and a paste directly behind it is an aside.
+    Behind,
+    Yes,
 }
 
 impl Editor {
@@ -127,6 +144,9 @@ impl Editor {
         if arrival.is_late {
             self.keys.late();
         }
+        if !arrival.follows && self.aside == Aside::Behind {
+            self.aside = Aside::No;
+        }
         self.in_bulk = arrival.in_bulk;
         self.note_paste();
     }
@@ -141,11 +161,17 @@ impl Editor {
         if is_pasting && !self.pasting {
             let line = self.line.text();
             self.into_command = self.has_commands && begins_command(line) && !self.of_paste;
+            self.aside = match self.aside {
+                // Its last line, which has no end, goes on.
+                Aside::Yes if self.of_paste => Aside::Yes,
+                Aside::Behind => Aside::Yes,
+                _ => Aside::Unknown,
+            };
             // In the bulk that is being read, a line was ended before.
             self.of_paste |= self.in_bulk && line.is_empty();
         }
         if self.pasting && !is_pasting && self.line.text().is_empty() {
-            self.of_paste = false;
+            self.end_paste();
         }
         self.pasting = is_pasting;
     }
@@ -167,7 +193,9 @@ impl Editor {
             if self.line.text().is_empty() {
                 self.behind_escape = false;
                 self.told_full = false;
-                self.of_paste &= self.pasting;
+                if !self.pasting {
+                    self.of_paste = false;
+                }
             }
             if event.is_some() {
                 return event;
@@ -230,15 +258,19 @@ impl Editor {
 
     fn enter(&mut self) -> Event {
         let text = self.line.take();
-        if self.pasting {
+        if self.pasting || self.of_paste {
             self.history.reset();
-            self.of_paste = true;
-            return Event::Pasted(text);
+            self.of_paste = self.pasting;
+            if self.aside == Aside::Unknown {
+                self.aside = self.aside_behind(&text, Aside::Yes);
+                return Event::Pasted(text);
+            }
+            return match self.aside {
+                Aside::Yes => Event::Aside(text),
+                Aside::Unknown | Aside::Behind | Aside::No => Event::Pasted(text),
+            };
         }
-        if std::mem::take(&mut self.of_paste) {
-            self.history.reset();
-            return Event::Pasted(text);
-        }
+        self.aside = self.aside_behind(&text, Aside::Behind);
         self.history.add(&text);
         match self.behind_escape {
             true => Event::BehindEscape(text),
@@ -246,11 +278,25 @@ impl Editor {
         }
     }
 
+    /// What a paste is whose first line this is, or that comes directly behind it: `private` if it is for one alone.
+    fn aside_behind(&self, line: &str, private: Aside) -> Aside {
+        match self.has_commands && is_private(line) {
+            true => private,
+            false => Aside::No,
+        }
+    }
+
+    /// What is typed now is of no paste.
+    fn end_paste(&mut self) {
+        self.of_paste = false;
+        self.aside = Aside::No;
+    }
+
     fn recall(&mut self, text: Option<String>) {
         if let Some(text) = text {
             self.line.set(text);
             self.told_full = false;
-            self.of_paste = false;
+            self.end_paste();
             self.behind_escape = false;
         }
     }
@@ -275,7 +321,7 @@ impl Editor {
         self.line.stop_killing();
         self.history.reset();
         self.told_full = false;
-        self.of_paste = false;
+        self.end_paste();
         self.behind_escape = false;
         self.in_bulk = false;
         self.pasting = false;

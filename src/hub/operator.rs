@@ -81,6 +81,8 @@ pub(super) struct Operator<D> {
     echoed: Option<bool>,
     /// When the paste was read last of which the operator was told that a command in it is none.
     told_pasted: Option<Instant>,
+    /// The last line of a paste that was not said, since it began with one for one alone, came then.
+    told_aside: Option<Instant>,
 }
 
 /// What the hub's options say of its operator.
@@ -113,6 +115,7 @@ impl<D: Device> Operator<D> {
             spoke: false,
             echoed: None,
             told_pasted: None,
+            told_aside: None,
         }
     }
 

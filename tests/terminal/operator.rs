@@ -504,8 +504,8 @@ fn what_looks_like_a_command_is_not_said() {
         seat.wait_for(told);
     }
     seat.pause();
-    seat.press("\x1b[200~\u{2044}msg 1 secret\nall\n\x1b[201~");
-    expect_bytes(&mut one, "all\n");
+    seat.press("\x1b[200~all\n\u{2044}msg 1 secret\nof them\n\x1b[201~");
+    expect_bytes(&mut one, "all\nof them\n");
     seat.wait_for("muxnc: a /msg that is pasted is neither obeyed");
 }
 
@@ -538,9 +538,10 @@ fn a_paste_does_not_end_a_command() {
     seat.press("\r");
     expect_bytes(&mut two, "a secret of three lines\n");
     // Pasted as a whole it is no command, and not for everybody either; nor is what names who is here.
-    seat.press("\x1b[200~/msg 2 psst\r/2 psst\rhello\r\x1b[201~");
-    expect_bytes(&mut one, "hello\n");
-    expect_bytes(&mut two, "hello\n");
+    seat.pause();
+    seat.press("\x1b[200~hello\r/msg 2 psst\r/2 psst\rall\r\x1b[201~");
+    expect_bytes(&mut one, "hello\nall\n");
+    expect_bytes(&mut two, "hello\nall\n");
     seat.wait_for(
         "muxnc: a /msg that is pasted is neither obeyed nor said to everybody: type it\r\n",
     );
@@ -550,6 +551,47 @@ fn a_paste_does_not_end_a_command() {
     seat.expect(&["/msg "], 5);
     seat.press("\x1b[200~a\rb\r\x1b[201~");
     expect_bytes(&mut server, "/msg a\nb\n");
+}
+
+/// Its other lines may be for the same participant.
+#[test]
+fn of_a_paste_that_begins_with_a_message_nothing_is_said() {
+    let told = "muxnc: a paste that begins with a /msg is not said to everybody";
+    for options in [&[][..], &["--no-edit"], &["--no-edit", "--broker"]] {
+        for paste in [
+            "/msg 1 one\rtwo\rthree\r",
+            "7msg 1 one\rtwo\rthree\r",
+            "\x1b[200~/msg 1 one\rtwo\rthree\r\x1b[201~",
+            // Its last line is ended by Enter.
+            "\x1b[200~/msg 1 one\rtwo\rthree\x1b[201~",
+        ] {
+            let (mut seat, port) = Seat::hub(options);
+            let (mut one, mut two) = (seat.join(port), seat.join(port));
+            if options.contains(&"--no-edit") {
+                // A part of a line that is sent does not hide what it is.
+                seat.press("hello \x04");
+                seat.pause();
+            }
+            seat.press(paste);
+            seat.wait_for(told);
+            seat.pause();
+            seat.press("\r");
+            seat.pause();
+            seat.press("the end\r");
+            for peer in [&mut one, &mut two] {
+                let mut heard = Vec::new();
+                while !heard.ends_with(b"the end\n") {
+                    let mut byte = [0];
+                    peer.read_exact(&mut byte).unwrap();
+                    heard.extend(byte);
+                }
+                let heard = String::from_utf8(heard).unwrap();
+                let is_of_it = |word| heard.contains(word);
+                let said = ["one", "two", "three"].into_iter().any(is_of_it);
+                assert!(!said, "{options:?}, {paste:?}: {heard:?}");
+            }
+        }
+    }
 }
 
 /// Whoever is used to let Tab write the rest of it does so behind a slip, too.
@@ -620,7 +662,10 @@ fn of_a_key_that_was_held_up_nothing_is_said_and_behind_an_esc_nothing_is_swallo
     seat.press("//who\r");
     expect_bytes(&mut one, "/who\n");
     seat.pause();
-    seat.press("\x1b[200~\x1b[C/msg 1 secret\nall\n\x1b[201~");
+    seat.press("\x1b[200~\x1b[C/msg 1 secret\nof two lines\n\x1b[201~");
+    seat.wait_for("muxnc: a paste that begins with a /msg is not said to everybody");
+    seat.pause();
+    seat.press("all\r");
     expect_bytes(&mut one, "all\n");
 }
 
@@ -669,8 +714,8 @@ fn commands_work_without_an_edit_line_too() {
         seat.press("\x1b[200~aaa\r/msg 1 secret\r/quit\rbbb\x1b[201~\r");
         expect_bytes(&mut one, "aaa\n/quit\nbbb\n");
         seat.pause();
-        seat.press("\x1b[200~/msg 1 secret\rccc\r\x1b[201~");
-        expect_bytes(&mut one, "ccc\n");
+        seat.press("\x1b[200~bbb\r/msg 1 secret\rccc\r\x1b[201~");
+        expect_bytes(&mut one, "bbb\nccc\n");
         seat.pause();
         // One line, and Enter is pressed behind it.
         seat.press("\x1b[200~/quit\x1b[201~");

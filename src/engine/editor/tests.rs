@@ -1242,3 +1242,49 @@ fn what_comes_in_bulk_does_so_behind_ctrl_c_too() {
     let events = feed_at_once(&mut editor, &[b"one\rtwo\x03/quit\r"]);
     assert_eq!(events, [pasted("one"), pasted("/quit")]);
 }
+
+#[test]
+fn a_paste_that_begins_with_a_message_is_an_aside() {
+    let aside = |line: &str| Event::Aside(line.into());
+    let bracketed = &b"\x1b[200~/msg Ana one\rtwo\rthree\x1b[201~"[..];
+    let mut editor = Editor::with_commands();
+    let events = feed(&mut editor, &[bracketed]);
+    assert_eq!(events, [pasted("/msg Ana one"), aside("two")]);
+    // Its last line is there, and goes on.
+    assert_eq!(look(&editor), "three|");
+    assert_eq!(feed(&mut editor, &[b" more", b"\r"]), [aside("three more")]);
+    assert_eq!(feed(&mut editor, &[b"four\r"]), [line("four")]);
+    // What is pasted then is another one, and so is what is pasted when the row was emptied.
+    let other = b"\x1b[200~five\r/msg Ana six\rseven\r\x1b[201~";
+    let others = [pasted("five"), pasted("/msg Ana six"), pasted("seven")];
+    assert_eq!(feed(&mut editor, &[other]), others);
+    feed(&mut editor, &[bracketed, b"\x15"]);
+    assert_eq!(feed(&mut editor, &[other]), others);
+    // Behind a word that was left on the row.
+    let events = feed(
+        &mut editor,
+        &[b"half", b"\x1b[200~/msg Ana one\rtwo\r\x1b[201~"],
+    );
+    assert_eq!(events, [pasted("half/msg Ana one"), aside("two")]);
+    // Where nothing is a command, all is text.
+    let mut editor = Editor::new();
+    let events = feed(&mut editor, &[bracketed]);
+    assert_eq!(events, [pasted("/msg Ana one"), pasted("two")]);
+}
+
+#[test]
+fn what_comes_in_bulk_behind_a_message_is_an_aside() {
+    for (follows, second) in [(true, Event::Aside("two".into())), (false, pasted("two"))] {
+        let mut editor = Editor::with_commands();
+        assert_eq!(
+            feed(&mut editor, &[b"/msg Ana one\r"]),
+            [line("/msg Ana one")]
+        );
+        editor.arrive(Arrival {
+            in_bulk: true,
+            follows,
+            ..Arrival::default()
+        });
+        assert_eq!(feed_at_once(&mut editor, &[b"two\r"]), [second]);
+    }
+}

@@ -46,7 +46,7 @@ pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<St
     let may_begin_key = |letter| match letter {
         '\x1b' | '\u{9b}' => true,
         '^' | '<' => form == Form::Shown,
-        letter => is_control_key(letter, form),
+        letter => is_control_key(letter, form, ""),
     };
     if !line.contains(may_begin_key) {
         return None;
@@ -126,13 +126,16 @@ fn is_private_in_front(pieces: &[String], at: usize) -> bool {
     is_private(at..at + 1) || is_private(at..pieces.len())
 }
 
-/// Whether a character is such a key: Ctrl-A, Ctrl-B, Ctrl-E, Ctrl-F, Ctrl-N, Ctrl-P, Ctrl-_; and Ctrl-H, which is
-/// Backspace where the terminal erases with Delete, or Ctrl-Backspace. As it came, any other is one as well that is
-/// neither a blank nor ends a line; shown it is a sign and a letter, which may be meant as these (`x^Y/2`).
-fn is_control_key(letter: char, form: Form) -> bool {
+/// Whether a character is such a key: Ctrl-A, Ctrl-B, Ctrl-E, Ctrl-F, Ctrl-N, Ctrl-P, Ctrl-_; and Ctrl-H and Delete, of
+/// which Backspace is one, and the terminal erases with the other. Any other is one as well that is neither a blank nor
+/// ends a line; but shown it is a sign and a letter, which may be meant as these (`x^Y/2`), if what is `behind` it is not
+/// for one alone.
+fn is_control_key(letter: char, form: Form, behind: &str) -> bool {
     match letter {
-        '\x01' | '\x02' | '\x05' | '\x06' | '\x08' | '\x0e' | '\x10' | '\x1f' => true,
-        '\x03'..='\x07' | '\x0f'..='\x1a' | '\x1c'..='\x1e' => form == Form::Raw,
+        '\x01' | '\x02' | '\x05' | '\x06' | '\x08' | '\x0e' | '\x10' | '\x1f' | '\x7f' => true,
+        '\x03'..='\x07' | '\x0f'..='\x1a' | '\x1c'..='\x1e' => {
+            form == Form::Raw || looks_private(behind)
+        }
         _ => false,
     }
 }
@@ -144,7 +147,7 @@ fn is_control_key(letter: char, form: Form) -> bool {
 fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
     let (letter, rest) = form.letter(text)?;
     match letter {
-        letter if is_control_key(letter, form) => Some(rest),
+        letter if is_control_key(letter, form, rest) => Some(rest),
         '\u{9b}' => behind_control_sequence(rest),
         '\x1b' => match form.letter(rest)? {
             ('[', rest) => behind_control_sequence(rest),
@@ -204,7 +207,8 @@ mod tests {
 
     /// Home, End, Left, Right and their like, alone and with Ctrl or Shift; those that delete, undo and transpose; and
     /// those that are beside them.
-    const KEYS: [&str; 40] = [
+    const KEYS: [&str; 41] = [
+        "\x7f",
         "\x1f",
         "\x1b\x08",
         "\x1b\x7f",
@@ -304,8 +308,12 @@ mod tests {
             }
         }
         for key in LETTERS {
-            let line = format!("you failed{key}/msg Ana ");
-            assert!(!is_said(&line)[0], "{line:?}");
+            for (text, command) in [("you failed", "/msg Ana "), ("hi", "7msg Ana psst")] {
+                let line = format!("{text}{key}{command}");
+                assert!(!is_said(&line)[0], "{line:?}");
+            }
+            let line = format!("hi{key}{key}/msg Ana psst");
+            assert_eq!(is_said(&line), [false; 2], "{line:?}");
         }
         // Backspace took some of the key.
         for rest in ["\x1b", "\x1b[", "\x1bO", "\x1b[1;", "\u{9b}"] {
@@ -342,6 +350,7 @@ mod tests {
         // A sign and a letter are no key to whoever types them.
         assert!(is_said("x^A/2")[0]);
         assert_eq!(is_said("x^Y/2"), [true; 2]);
+        assert_eq!(is_said("x^Y/dx"), [true; 2]);
         assert!(command_behind_key("", Form::Raw).is_none());
     }
 

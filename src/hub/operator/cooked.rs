@@ -97,9 +97,7 @@ impl Cooked {
             let goes_on = self.is_aside && arrival.follows && !is_typed;
             let is_behind_rest = std::mem::take(&mut self.leaves_rest) && !is_text;
             arrived.is_behind_rest = is_behind_rest && is_typed && text.len() > 1;
-            self.is_aside = goes_on
-                || (is_behind_rest && !is_typed)
-                || (!is_text && !self.is_midline && begins_aside(&text));
+            self.is_aside = goes_on || (is_behind_rest && !is_typed) || begins_aside(&text);
             self.leaves_rest = self.is_aside && !is_typed;
             self.is_midline = last != b'\n';
             arrived.is_aside = self.is_aside;
@@ -179,8 +177,10 @@ mod tests {
                 &["/msg Ana \x1b[200~one\n", "two\n", "three\x1b[201~\n"],
                 true,
             ),
+            (&["\x1b[200~/msg Ana one\ntwo\n", "three\x1b[201~\n"], true),
+            // Behind a part of a line that Ctrl-D sent.
+            (&["hello ", "/msg Ana one\ntwo\n", "three\n"], true),
             // A text that has such a line in it is a text.
-            (&["\x1b[200~/msg Ana one\ntwo\n", "three\x1b[201~\n"], false),
             (&["one\n/msg Ana two\n", "three\n"], false),
             (&["one\n", "two\n"], false),
         ] {

@@ -240,7 +240,7 @@ impl<D: Device> Operator<D> {
                     self.understand(line, peers, transfer, admission, now);
                 }
                 Some(line) => self.understand_garbled(line, &arrived.text),
-                None if arrived.is_aside && has_commands => self.answer(ASIDE),
+                None if arrived.is_aside && has_commands => self.tell_aside(now),
                 None => self.say_bulk(&arrived.text, peers, now),
             }
             self.tell_waiting(peers, transfer);
@@ -265,11 +265,18 @@ impl<D: Device> Operator<D> {
     fn say_bulk<S: Stream>(&mut self, bytes: &[u8], peers: &Peers<S, D>, now: Instant) {
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             let text = String::from_utf8_lossy(line);
-            let is_begun = self.waiting.is_midline();
-            if is_begun || self.is_pasted_text(text.trim_end(), peers, now) {
+            if self.is_pasted_text(text.trim_end(), peers, now) {
                 self.waiting.push(line);
             }
         }
+    }
+
+    /// Tells that nothing is said of a paste, once for it.
+    fn tell_aside(&mut self, now: Instant) {
+        if self.told_aside.is_none_or(|last| now >= last + ONE_PASTE) {
+            self.answer(ASIDE);
+        }
+        self.told_aside = Some(now);
     }
 
     /// Whether a line that was pasted is to be said. If it would have been a command, the operator is told what
@@ -358,6 +365,10 @@ impl<D: Device> Operator<D> {
                 if self.is_pasted_text(&line, peers, now) {
                     self.say(&line);
                 }
+            }
+            Event::Aside(line) => {
+                self.show_typed(&line);
+                self.tell_aside(now);
             }
             Event::Complete => self.complete(peers),
             Event::End => self.ask_to_end(peers),
