@@ -16,6 +16,7 @@ use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::listening_port;
 use crate::support::pty;
+use crate::support::stay;
 use crate::support::wait_at_rest;
 #[cfg(feature = "web")]
 use crate::support::web_port;
@@ -178,6 +179,7 @@ fn notices_for_a_stopped_terminal_are_bounded() {
     seat.press("\x13");
     seat.press("stopped\r");
     expect_bytes(&mut first, "stopped\n");
+    stay();
     for _ in 0..1500 {
         drop(connect(port));
     }
