@@ -490,14 +490,15 @@ fn a_cable_that_is_cut_and_mended_loses_nothing_and_repeats_nothing() {
         wire.cut();
         one.process.type_in(format!("away {round}\n"));
         said.push_str(&format!("away {round}\n"));
-        let aways = |bytes: &[u8]| {
-            String::from_utf8_lossy(bytes)
-                .matches("bus is away")
-                .count()
+        let is_told = |what: &str| {
+            let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).matches(what).count();
+            (one.process.stderr).wait_until(what, |bytes| told(bytes) == round);
         };
-        (one.process.stderr).wait_until("it is away", |bytes| aways(bytes) == round);
+        is_told("bus is away");
         wire.mend();
         heard.wait_for(&format!("away {round}\n"));
+        // The others may have the lines before the hub knows that.
+        is_told("bus is back");
     }
     assert_eq!(heard.text(), said);
     // The server acknowledged all of that before it passes on an answer.
