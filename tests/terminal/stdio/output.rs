@@ -24,6 +24,7 @@ use crate::stdio::send_from_thread;
 use crate::support::Folder;
 use crate::support::Hub;
 use crate::support::MUXNC;
+use crate::support::Pattern;
 use crate::support::Process;
 use crate::support::Server;
 use crate::support::Watched;
@@ -142,6 +143,87 @@ fn a_file_is_written_from_where_it_stands() {
     drop(stream);
     process.expect_status(0);
     wait_for_file(&path, "before\nbetween\nafter\n");
+}
+
+/// A long stream goes into a file inside the kernel, where there is one offset for all, or the end of the file.
+#[test]
+fn a_long_stream_is_written_where_the_file_stands() {
+    const LENGTH: u64 = 8_000_003;
+    let pattern = Pattern::bytes();
+    let folder = Folder::in_temp("long");
+    let path = folder.0.join("file");
+    for (append, becomes_append) in [(false, false), (true, false), (false, true)] {
+        let mut options = OpenOptions::new();
+        let file = match append {
+            true => options.append(true).open(&path),
+            false => options.write(true).create(true).truncate(true).open(&path),
+        };
+        let file = file.unwrap();
+        file.set_len(0).unwrap();
+        let server = Server::new();
+        let mut command = Command::new("sh");
+        command
+            .args([
+                "-c",
+                r#"echo before; "$0" "$@" </dev/null; status=$?; echo after; exit $status"#,
+            ])
+            .arg(MUXNC)
+            .args(server.args(&[]))
+            .stdout(file.try_clone().unwrap());
+        let mut process = Process::start(&mut command);
+        let mut stream = server.accept();
+        let mut sent = 0;
+        for half in [LENGTH / 2, LENGTH] {
+            while sent < half {
+                let slice = pattern.slice(sent, (half - sent).min(65_536) as usize);
+                stream.write_all(slice).unwrap();
+                sent += slice.len() as u64;
+            }
+            let written = "before\n".len() as u64 + half;
+            eventually("it is written", || {
+                file.metadata().unwrap().len() == written
+            });
+            if becomes_append {
+                rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::APPEND).unwrap();
+            }
+        }
+        drop(stream);
+        process.expect_status(0);
+        let written = std::fs::read(&path).unwrap();
+        let written = written.strip_prefix(b"before\n").unwrap();
+        let written = written.strip_suffix(b"after\n").unwrap();
+        assert_eq!(written.len() as u64, LENGTH);
+        pattern.expect(0, written);
+    }
+}
+
+/// What is in the pipe between cannot be given back.
+#[test]
+fn a_long_stream_that_finds_no_room_is_a_failure() {
+    let folder = Folder::in_temp("no-room");
+    let path = folder.0.join("file");
+    let server = Server::new();
+    // In blocks of 512 or 1024 bytes (dash, bash).
+    let run = r#"trap '' XFSZ; ulimit -f 4000; exec "$0" "$@" </dev/null"#;
+    let mut command = piped("sh", &["-c", run, MUXNC]);
+    command
+        .args(server.args(&[]))
+        .stdout(File::create(&path).unwrap());
+    let mut process = Process::start(&mut command);
+    let mut stream = server.accept();
+    // It breaks off when it cannot go on.
+    let _ = Pattern::bytes().write(&mut stream, 8_000_000);
+    process.expect_status(1);
+    process
+        .stderr
+        .wait_for("muxnc: write to stdout: file too large\n");
+    let written = std::fs::read(&path).unwrap();
+    assert!(
+        [2_048_000, 4_096_000].contains(&written.len()),
+        "{}",
+        written.len()
+    );
+    Pattern::bytes().expect(0, &written);
 }
 
 #[test]
