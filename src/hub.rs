@@ -78,6 +78,7 @@ use crate::io::output::LAST_WORDS;
 use crate::io::output::Output;
 use crate::io::random;
 use crate::io::record::Records;
+use crate::io::signals;
 use crate::io::signals::HANGUP;
 use crate::io::signals::HeldFaults;
 use crate::io::signals::Signals;
@@ -115,6 +116,7 @@ const EVENTS: usize = 1024;
 /// # Errors
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
+    signals::survive_large_files();
     let mut records = Records::open(&config.settings.records)?;
     let (guard, lists) = Guard::open(config.access.clone())?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;

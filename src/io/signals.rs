@@ -35,6 +35,7 @@ use signal_hook::consts::SIGTTIN;
 use signal_hook::consts::SIGTTOU;
 use signal_hook::consts::SIGURG;
 use signal_hook::consts::SIGWINCH;
+use signal_hook::consts::SIGXFSZ;
 use signal_hook::flag::register;
 use signal_hook::flag::register_conditional_default;
 use signal_hook::flag::register_conditional_shutdown;
@@ -54,10 +55,11 @@ const TELLING: [i32; 3] = [SIGTSTP, SIGCONT, SIGWINCH];
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 
 /// The signals that end no program, and those that no handler is to catch: the system does not let it,
-/// or the program could not go on after them (see [`Faults`]). (SIGPIPE is ignored by every Rust program.)
-const SPARED: [i32; 14] = [
+/// or the program could not go on after them (see [`Faults`]). (SIGPIPE is ignored by every Rust program; and
+/// SIGXFSZ by one that has [`Signals`].)
+const SPARED: [i32; 15] = [
     SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SIGKILL, SIGSTOP, SIGBUS,
-    SIGFPE, SIGILL, SIGSEGV, SIGPIPE,
+    SIGFPE, SIGILL, SIGSEGV, SIGPIPE, SIGXFSZ,
 ];
 
 /// The number after the last signal. Linux's real-time signals end programs, too.
@@ -65,6 +67,9 @@ const SIGNALS: i32 = if cfg!(target_os = "linux") { 65 } else { 32 };
 
 /// Whether signals that were given back do what they do by default.
 static GIVEN_BACK: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// Whether a file was to become larger than it may.
+static FILE_WAS_TOO_LARGE: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// Whether the program went on after it was stopped, since that was last asked for.
 static CONTINUED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
@@ -148,6 +153,7 @@ impl Signals {
         if let Some(given_back) = GIVEN_BACK.get() {
             given_back.store(false, Ordering::SeqCst);
         }
+        survive_large_files();
         let ignored = ignored();
         let is_wanted = |signal: &i32| unusual || ENDING.contains(signal);
         let ending: Vec<i32> = ending(ignored).filter(is_wanted).collect();
@@ -221,6 +227,17 @@ impl Signals {
             })
             .collect()
     }
+}
+
+/// From here on a file that would become larger than it may (setrlimit(2), RLIMIT_FSIZE) is an error of the write and
+/// no end of the program, as a full disk is: SIGXFSZ has a handler that only takes note of it.
+pub fn survive_large_files() {
+    FILE_WAS_TOO_LARGE.get_or_init(|| {
+        let was_too_large = Arc::default();
+        // Without it a file that is not too large is written as well.
+        let _ = register(SIGXFSZ, Arc::clone(&was_too_large));
+        was_too_large
+    });
 }
 
 /// The signal of a terminal that hangs up.

@@ -188,6 +188,26 @@ fn who_ends_its_side_has_left() {
     two.hears("<host> still here?\n");
 }
 
+/// It left by itself, with everything that is for it: a program that reads on is not told of a failure.
+#[test]
+fn who_ends_its_side_behind_half_a_line_reads_to_the_end() {
+    let hub = Hub::start(&["--chat"]);
+    let port = hub.port.to_string();
+    for (said, heard) in [
+        ("hi", "* user1 joined\n"),
+        ("/names", "* here: host, user2\n"),
+        ("/nick Zoe", "Zoe"),
+        ("/nick Max\nhi\n/names", "* here: host, Max\n"),
+    ] {
+        let mut peer = Process::start(&mut piped(MUXNC, &["127.0.0.1", &port]));
+        peer.type_in(said);
+        peer.end_input();
+        peer.expect_status(0);
+        let got = peer.stdout.text();
+        assert!(got.contains(heard), "{said}: {got}");
+    }
+}
+
 #[test]
 fn names_are_taken_by_nick_and_unmistakable() {
     let (hub, mut one, mut two) = pair(&[]);

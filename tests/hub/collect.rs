@@ -409,6 +409,40 @@ fn a_full_disk_stops_nobody_and_what_is_missing_is_counted() {
     pattern.expect(0, &ana[..1_000_000]);
 }
 
+/// The file is made before it is found that nothing fits into it.
+#[test]
+fn first_words_on_a_full_disk_wait_as_others_do() {
+    let Some(disk) = FullDisk::new("collect-first") else {
+        return;
+    };
+    let args = ["-l", "0", "-v", "--collect", &disk.path("answers")];
+    let mut hub = Hub::start_command(&mut disk.muxnc(&args));
+    let mut ana = hub.join_seen();
+    let ballast = disk.seen(&hub.process, "ballast");
+    let mut file = fs::File::create(&ballast).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    ana.write_all(b"hello one\n").unwrap();
+    hub.process
+        .stderr
+        .wait_for("no space left on device; what is said waits");
+    ana.write_all(b"hello two\n").unwrap();
+    hub.process.stdout.wait_for("hello two\n");
+    disk.make_room(&hub.process);
+    let answers = disk.seen(&hub.process, "answers");
+    eventually("it is written", || {
+        fs::read(answers.join("0001.txt")).is_ok_and(|said| said == b"hello one\nhello two\n")
+    });
+    ana.write_all(b"hello three\n").unwrap();
+    drop(ana);
+    eventually("it has a row", || {
+        hub.process.type_in("still there?\n");
+        rows(&answers).len() == 1
+    });
+    let said = fs::read(answers.join("0001.txt")).unwrap();
+    assert_eq!(said, b"hello one\nhello two\nhello three\n");
+    assert_eq!(rows(&answers)[0][5..8], ["32", "0", "0001.txt"]);
+}
+
 /// Connections may have taken every descriptor that there is.
 #[test]
 fn answers_need_no_descriptor_that_a_participant_could_have() {

@@ -9,6 +9,9 @@ use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
 
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+
 use crate::support;
 use crate::support::Folder;
 use crate::support::Hub;
@@ -508,6 +511,11 @@ fn a_pipe_whose_reader_comes_again_is_written_again() {
     reader.read_exact(&mut buffer).unwrap();
     assert_eq!(&buffer, b"one\n");
     drop(reader);
+    // A process that another test starts in this moment has a copy until it executes its program.
+    eventually("nobody reads it", || {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK;
+        rustix::fs::open(&*fifo, flags, Mode::empty()).is_err()
+    });
     ana.write_all(b"two\n").unwrap();
     hub.process
         .stderr
@@ -531,6 +539,30 @@ fn a_pipe_whose_reader_comes_again_is_written_again() {
     assert!(got.starts_with(b"two\ntick\n"), "nothing is missing");
     drop(ana);
     hub.process.end_input();
+}
+
+/// As a full disk, and no end by SIGXFSZ.
+#[test]
+fn a_file_that_may_not_grow_stops_no_class() {
+    let folder = Folder::new("large");
+    let path = folder.path("transcript");
+    for record in ["--transcript", "-o", "-x"] {
+        let run = format!(
+            "ulimit -f 8; exec '{}' -l 0 -v {record} \"$1\"",
+            support::MUXNC
+        );
+        let mut hub = Hub::start_command(&mut piped("sh", &["-c", &run, "sh", &path]));
+        let mut ana = hub.join_seen();
+        for _ in 0..300 {
+            ana.write_all(b"this line is one of three hundred, which are too many for it\n")
+                .unwrap();
+        }
+        hub.process.stderr.wait_for("file too large");
+        hub.process.type_in("still there?\n");
+        expect_bytes(&mut ana, "still there?\n");
+        assert!(hub.process.is_running(), "{record}");
+        fs::remove_file(&path).unwrap();
+    }
 }
 
 #[test]

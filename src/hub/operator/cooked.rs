@@ -118,10 +118,13 @@ impl Cooked {
     }
 }
 
-/// Whether the first line of a text is for one alone.
+/// Whether the first line of a text that is not blank is for one alone.
 fn begins_aside(text: &[u8]) -> bool {
-    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    is_private(String::from_utf8_lossy(line).trim_end())
+    let mut lines = text
+        .split(|&byte| byte == b'\n')
+        .map(String::from_utf8_lossy);
+    let first = lines.find(|line| !line.trim().is_empty());
+    first.is_some_and(|line| is_private(line.trim_end()))
 }
 
 #[cfg(test)]
@@ -178,6 +181,7 @@ mod tests {
                 true,
             ),
             (&["\x1b[200~/msg Ana one\ntwo\n", "three\x1b[201~\n"], true),
+            (&["\n \n/msg Ana one\ntwo\n", "three\n"], true),
             // Behind a part of a line that Ctrl-D sent.
             (&["hello ", "/msg Ana one\ntwo\n", "three\n"], true),
             // A text that has such a line in it is a text.

@@ -167,6 +167,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.tell_doubt(key, now);
         self.room.finish(key, now);
         self.record_lines(None);
+        if self.room.is_chat() && !is_gone {
+            // What is said of it now, and the answer to what it asked for last, it can still read.
+            self.flush_one(key, now);
+        }
         if self.room.is_chat() || is_gone {
             self.queue_leave(key, DisconnectReason::Closed);
             return;

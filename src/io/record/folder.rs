@@ -120,7 +120,7 @@ impl Folder {
     }
 
     /// Appends to the file of that number what fits, and returns how much that was: less than all means that
-    /// the next call tells why. `is_there`: something was written to it before.
+    /// the next call tells why. `is_there`: something was written to it before. If nothing was, no file is left.
     ///
     /// # Errors
     /// The error of the system call.
@@ -137,7 +137,12 @@ impl Folder {
         {
             file = self.open_file(&name, is_there);
         }
+        let is_new = file.is_ok() && !is_there;
         let written = file.and_then(|file| write(&file, bytes));
+        if written.is_err() && is_new {
+            // The next call makes it anew, and takes none that is there for its own.
+            let _ = rustix::fs::unlinkat(&self.folder, &name, AtFlags::empty());
+        }
         if self.spare.is_none() {
             self.spare = rustix::io::dup(&self.folder).ok();
         }
