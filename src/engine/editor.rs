@@ -147,6 +147,13 @@ impl Editor {
         if !arrival.follows && self.aside == Aside::Behind {
             self.aside = Aside::No;
         }
+        if !arrival.follows && !self.keys.is_pasting() {
+            // What comes in bulk now is another paste.
+            self.pasting = false;
+            if self.line.text().is_empty() {
+                self.end_paste();
+            }
+        }
         self.in_bulk = arrival.in_bulk;
         self.note_paste();
     }
@@ -204,10 +211,34 @@ impl Editor {
     }
 
     fn press(&mut self, key: Key<'_>) -> Option<Event> {
+        let (is_aside, kills) = (self.is_aside(), key.kills());
+        let event = self.act(key);
+        if is_aside && kills {
+            // It is not to come back where it is said.
+            self.line.forget_killed();
+        }
+        event
+    }
+
+    /// Whether what stands on the row belongs to a line for one alone.
+    fn is_aside(&self) -> bool {
+        self.of_paste && self.aside == Aside::Yes
+    }
+
+    fn act(&mut self, key: Key<'_>) -> Option<Event> {
+        let is_aside = self.is_aside();
         let line = &mut self.line;
         if !key.kills() {
             line.stop_killing();
         }
+        // Nor is that.
+        let draft = |line: &Line| {
+            if is_aside {
+                String::new()
+            } else {
+                line.text().into()
+            }
+        };
         match key {
             Key::Text(text) => return self.fill(|line| line.insert(&text)),
             Key::Yank => return self.fill(Line::yank),
@@ -236,11 +267,11 @@ impl Editor {
             Key::KillWordRight => line.kill_word_right(),
             Key::Transpose => line.transpose(),
             Key::Up => {
-                let older = self.history.older(line.text());
+                let older = self.history.older(&draft(line));
                 self.recall(older);
             }
             Key::Down => {
-                let newer = self.history.newer(line.text());
+                let newer = self.history.newer(&draft(line));
                 self.recall(newer);
             }
             Key::Suspend => return Some(Event::Suspend),
@@ -262,6 +293,9 @@ impl Editor {
             self.history.reset();
             self.of_paste = self.pasting;
             if self.aside == Aside::Unknown {
+                if text.trim().is_empty() {
+                    return Event::Pasted(text);
+                }
                 self.aside = self.aside_behind(&text, Aside::Yes);
                 return Event::Pasted(text);
             }
@@ -296,7 +330,9 @@ impl Editor {
         if let Some(text) = text {
             self.line.set(text);
             self.told_full = false;
-            self.end_paste();
+            if !self.pasting {
+                self.end_paste();
+            }
             self.behind_escape = false;
         }
     }
@@ -308,9 +344,13 @@ impl Editor {
 
     /// Forgets the line, and that a paste had begun.
     fn interrupt(&mut self) {
-        let in_bulk = self.in_bulk;
+        let (in_bulk, aside) = (self.in_bulk, self.aside);
         self.clear();
-        self.in_bulk = in_bulk;
+        if in_bulk {
+            // The paste goes on.
+            (self.in_bulk, self.pasting, self.of_paste) = (true, true, true);
+            self.aside = aside;
+        }
     }
 
     /// Forgets what is typed, a key that is half there, and that a paste had begun. (A terminal

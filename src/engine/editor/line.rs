@@ -149,6 +149,11 @@ impl Line {
         all
     }
 
+    /// What was killed does not come back.
+    pub(super) fn forget_killed(&mut self) {
+        self.killed = String::new();
+    }
+
     /// The next kill is a new one.
     pub(super) fn stop_killing(&mut self) {
         self.killing = false;

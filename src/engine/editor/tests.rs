@@ -1288,3 +1288,92 @@ fn what_comes_in_bulk_behind_a_message_is_an_aside() {
         assert_eq!(feed_at_once(&mut editor, &[b"two\r"]), [second]);
     }
 }
+
+/// What is left of such a paste on the row is said by no key.
+#[test]
+fn the_rest_of_an_aside_does_not_come_back_without_being_one() {
+    let aside = |line: &str| Event::Aside(line.into());
+    let paste = &b"\x1b[200~\r/msg Ana one\rtwo part\x1b[201~"[..];
+    for keys in [
+        // Up and down, killed and yanked.
+        &[&b"\x1b[A"[..], b"\x1b[B", b"\r"][..],
+        &[b"\x1b[A", b"\x1b[B", b"x", b"\r"],
+        &[b"\x15", b"\x19", b"\r"],
+        &[b"\x17", b"\x17", b"\x19", b"\r"],
+        &[b"\x1bb", b"\x0b", b"\x15", b"\x19", b"\r"],
+    ] {
+        let mut editor = Editor::with_commands();
+        feed(&mut editor, &[b"old\r"]);
+        let begun = feed(&mut editor, &[paste]);
+        assert_eq!(begun, [pasted(""), pasted("/msg Ana one")]);
+        for event in feed(&mut editor, keys) {
+            let (Event::Line(line) | Event::Pasted(line)) = event else {
+                continue;
+            };
+            assert!(
+                !line.contains("part") && !line.contains("two"),
+                "{keys:?}: {line}"
+            );
+        }
+    }
+    // What is typed is there again.
+    let mut editor = Editor::with_commands();
+    let events = feed(
+        &mut editor,
+        &[b"old\r", b"draft", b"\x1b[A", b"\x1b[B", b"\x15\x19\r"],
+    );
+    assert_eq!(events, [line("old"), line("draft")]);
+    // Keys within a paste without brackets end it not.
+    for (within, first) in [(&b"sec\x03ond"[..], "ond"), (b"\x1b[Asecond", "oldsecond")] {
+        let mut editor = interruptible();
+        feed(&mut editor, &[b"old\r"]);
+        editor.arrive(Arrival {
+            in_bulk: true,
+            ..Arrival::default()
+        });
+        let read = [b"/msg Ana one\r", within, b"\rthird\r"].concat();
+        let events = feed_at_once(&mut editor, &[&read]);
+        assert_eq!(
+            events,
+            [pasted("/msg Ana one"), aside(first), aside("third")]
+        );
+    }
+}
+
+/// Without brackets, one paste directly after another, with nothing typed between.
+#[test]
+fn each_paste_is_judged_by_its_own_first_line() {
+    let aside = |line: &str| Event::Aside(line.into());
+    let mut editor = Editor::with_commands();
+    let bulk = Arrival {
+        in_bulk: true,
+        ..Arrival::default()
+    };
+    for (paste, events) in [
+        (&b"a\rb\r"[..], [pasted("a"), pasted("b")]),
+        (
+            b"/msg Ana one\rtwo\r",
+            [pasted("/msg Ana one"), aside("two")],
+        ),
+        (b"a\r/msg Ana one\r", [pasted("a"), pasted("/msg Ana one")]),
+        (b"one\rtwo\r", [pasted("one"), pasted("two")]),
+    ] {
+        editor.arrive(bulk);
+        assert_eq!(feed_at_once(&mut editor, &[paste]), events);
+        // The rest of it comes at once.
+        editor.arrive(Arrival {
+            follows: true,
+            ..bulk
+        });
+        let more = feed_at_once(&mut editor, &[b"more\r"]);
+        let is_aside = matches!(events[1], Event::Aside(_));
+        assert_eq!(
+            more,
+            [if is_aside {
+                aside("more")
+            } else {
+                pasted("more")
+            }]
+        );
+    }
+}
