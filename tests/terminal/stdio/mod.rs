@@ -93,6 +93,15 @@ fn expect_rest(process: &Process) {
     }
 }
 
+/// Closes both ends, and waits until the pipe has no reader: a process that another test starts in this moment has a
+/// copy until it executes its program.
+#[track_caller]
+fn leave_unread(reader: PipeReader, writer: PipeWriter) {
+    drop(reader);
+    let limit = Duration::from_secs(60);
+    assert!(is_ready(&writer, PollFlags::ERR, limit), "it is read");
+}
+
 /// A pipe into which nothing fits any more.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = std::io::pipe().unwrap();

@@ -17,6 +17,7 @@ use crate::stdio::expect_rest;
 use crate::stdio::expect_silence;
 use crate::stdio::fill;
 use crate::stdio::full_pipe;
+use crate::stdio::leave_unread;
 use crate::stdio::numbered;
 use crate::stdio::participant;
 use crate::stdio::redirected;
@@ -230,10 +231,10 @@ fn a_long_stream_that_finds_no_room_is_a_failure() {
 fn a_reader_that_leaves_is_told_once_and_the_hub_serves_on() {
     let (reader, writer) = std::io::pipe().unwrap();
     let mut command = piped(MUXNC, &["-l", "0", "-v"]);
-    let mut hub = Hub::start_command(command.stdout(writer));
+    let mut hub = Hub::start_command(command.stdout(writer.try_clone().unwrap()));
     drop(command);
     let told = "muxnc: write to stdout: broken pipe; serving without\n";
-    drop(reader);
+    leave_unread(reader, writer);
     for round in ["one\n", "two\n", "three\n"] {
         let mut peer = hub.join_seen();
         peer.write_all(b"nobody reads this\n").unwrap();
@@ -358,10 +359,10 @@ fn a_participants_stuck_stdout_does_not_hold_up_what_it_sends() {
 fn a_participant_whose_reader_left_ends_quietly_as_a_filter_does() {
     let (reader, writer) = std::io::pipe().unwrap();
     let (mut process, mut server) = participant(&["-v"], |command| {
-        command.stdout(writer);
+        command.stdout(writer.try_clone().unwrap());
     });
     process.stderr.wait_for("connected");
-    drop(reader);
+    leave_unread(reader, writer);
     server.write_all(b"nobody reads this\n").unwrap();
     process.expect_status(141);
     let said = String::from_utf8(process.stderr.wait_end()).unwrap();
@@ -436,10 +437,10 @@ fn a_stuck_stderr_does_not_keep_the_program_from_ending() {
 fn a_stderr_that_nobody_reads_any_more_stops_nobody() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut command = piped(MUXNC, &["-l", "0", "-v"]);
-    let mut process = Process::start(command.stderr(writer));
+    let mut process = Process::start(command.stderr(writer.try_clone().unwrap()));
     drop(command);
     let port = read_port(&mut reader);
-    drop(reader);
+    leave_unread(reader, writer);
     for round in ["one\n", "two\n"] {
         let mut peer = connect(port);
         peer.write_all(round.as_bytes()).unwrap();
