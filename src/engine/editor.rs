@@ -140,22 +140,26 @@ impl Editor {
     pub fn arrive(&mut self, arrival: Arrival) {
         if !arrival.follows {
             self.keys.pause();
+            self.begin_anew();
         }
         if arrival.is_late {
             self.keys.late();
         }
-        if !arrival.follows && self.aside == Aside::Behind {
+        self.in_bulk = arrival.in_bulk;
+        self.note_paste();
+    }
+
+    /// What comes in bulk now is another paste than what came before, unless brackets say that it goes on.
+    fn begin_anew(&mut self) {
+        if self.aside == Aside::Behind {
             self.aside = Aside::No;
         }
-        if !arrival.follows && !self.keys.is_pasting() {
-            // What comes in bulk now is another paste.
+        if !self.keys.is_pasting() {
             self.pasting = false;
             if self.line.text().is_empty() {
                 self.end_paste();
             }
         }
-        self.in_bulk = arrival.in_bulk;
-        self.note_paste();
     }
 
     /// Whether a paste in brackets is going on.
@@ -232,12 +236,9 @@ impl Editor {
             line.stop_killing();
         }
         // Nor is that.
-        let draft = |line: &Line| {
-            if is_aside {
-                String::new()
-            } else {
-                line.text().into()
-            }
+        let draft = |line: &Line| match is_aside {
+            true => String::new(),
+            false => line.text().into(),
         };
         match key {
             Key::Text(text) => return self.fill(|line| line.insert(&text)),
