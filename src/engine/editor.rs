@@ -93,6 +93,8 @@ pub struct Editor {
     pasting: bool,
     into_command: bool,
     aside: Aside,
+    /// What was read last came directly behind what was read before.
+    follows: bool,
 }
 
 /// Whether the lines of a paste belong to one for one alone.
@@ -102,7 +104,7 @@ enum Aside {
     No,
     /// The paste has ended no line yet.
     Unknown,
-    /// A line was typed that is for one alone, and a paste directly behind it is an aside.
+    /// A line was typed that is for one alone, or such a paste is over, and a paste directly behind it is an aside.
     Behind,
     Yes,
 }
@@ -138,6 +140,7 @@ impl Editor {
 
     /// What comes from now on arrived so. Without it, it goes on as what came before.
     pub fn arrive(&mut self, arrival: Arrival) {
+        self.follows = arrival.follows;
         if !arrival.follows {
             self.keys.pause();
             self.begin_anew();
@@ -178,11 +181,16 @@ impl Editor {
                 Aside::Behind => Aside::Yes,
                 _ => Aside::Unknown,
             };
-            // In the bulk that is being read, a line was ended before.
-            self.of_paste |= self.in_bulk && line.is_empty();
+            // In the bulk that is being read, a line was ended before; and what has no end belongs to that, too.
+            let is_behind = self.in_bulk || self.aside == Aside::Yes;
+            self.of_paste |= is_behind && line.is_empty();
         }
         if self.pasting && !is_pasting && self.line.text().is_empty() {
+            let was_aside = self.aside == Aside::Yes;
             self.end_paste();
+            if was_aside && self.follows {
+                self.aside = Aside::Behind;
+            }
         }
         self.pasting = is_pasting;
     }

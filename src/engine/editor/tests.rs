@@ -1377,3 +1377,40 @@ fn each_paste_is_judged_by_its_own_first_line() {
         );
     }
 }
+
+/// In brackets as without.
+#[test]
+fn what_is_pasted_directly_behind_an_aside_is_one() {
+    let aside = |line: &str| Event::Aside(line.into());
+    let soon = Arrival {
+        follows: true,
+        ..Arrival::default()
+    };
+    let first = &b"\x1b[200~/msg Ana one\r\x1b[201~"[..];
+    let mut editor = Editor::with_commands();
+    assert_eq!(feed(&mut editor, &[first]), [pasted("/msg Ana one")]);
+    // Line by line, each in its own brackets, then one whose end is pressed later.
+    for line in ["two", "three"] {
+        editor.arrive(soon);
+        let paste = format!("\x1b[200~{line}\r\x1b[201~");
+        let events = feed_at_once(&mut editor, &[paste.as_bytes()]);
+        assert_eq!(events, [aside(line)]);
+    }
+    editor.arrive(soon);
+    assert_eq!(feed_at_once(&mut editor, &[b"\x1b[200~four\x1b[201~"]), []);
+    assert_eq!(feed(&mut editor, &[b"\r"]), [aside("four")]);
+    // Later it is another paste, or what is typed.
+    let other = b"\x1b[200~five\rsix\r\x1b[201~";
+    assert_eq!(feed(&mut editor, &[first]), [pasted("/msg Ana one")]);
+    assert_eq!(feed(&mut editor, &[other]), [pasted("five"), pasted("six")]);
+    assert_eq!(feed(&mut editor, &[first]), [pasted("/msg Ana one")]);
+    assert_eq!(feed(&mut editor, &[b"five\r"]), [line("five")]);
+    // Behind a typed one.
+    assert_eq!(
+        feed(&mut editor, &[b"/msg Ana one\r"]),
+        [line("/msg Ana one")]
+    );
+    editor.arrive(soon);
+    assert_eq!(feed_at_once(&mut editor, &[b"\x1b[200~two\x1b[201~"]), []);
+    assert_eq!(feed(&mut editor, &[b"\r"]), [aside("two")]);
+}
