@@ -26,9 +26,6 @@ use crate::io::world::World;
 use crate::io::zero_copy;
 use crate::io::zero_copy::Copied;
 
-/// A stream of so many bytes is worth what it takes to move it into a file without a copy.
-const LONG: u64 = 1024 * 1024;
-
 /// See the module's documentation.
 pub(super) struct Receiver<D> {
     pub(super) stdout: Output<D>,
@@ -42,8 +39,6 @@ pub(super) struct Receiver<D> {
     discards: bool,
     /// The program does not have to look at the bytes, so the kernel moves them itself.
     is_direct: bool,
-    /// It will when [`LONG`] bytes were received.
-    becomes_direct: bool,
     /// Bytes received.
     pub(super) count: u64,
     /// stdout has no reader any more.
@@ -65,7 +60,6 @@ impl<D: Device> Receiver<D> {
         Receiver {
             rows: has_rows.then(PlainRows::new),
             is_direct: is_wire && !discards && zero_copy::suits_output(&stdout),
-            becomes_direct: is_wire && !discards && zero_copy::suits_long_output(&stdout),
             escaper: (is_terminal && !raw).then(Escaper::default),
             stdout,
             stderr,
@@ -87,9 +81,6 @@ impl<D: Device> Receiver<D> {
     ) -> Result<Busy, Error> {
         let mut waited = false;
         for _ in 0..ROUNDS {
-            if self.becomes_direct && self.count >= LONG && self.buffer.is_empty() {
-                (self.becomes_direct, self.is_direct) = (false, true);
-            }
             if self.is_direct {
                 if !self.receive_directly(way)? {
                     return Ok(false);

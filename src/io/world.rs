@@ -24,7 +24,6 @@ use crate::io::stdin::Stdin;
 use crate::io::stream::Stream;
 use crate::io::zero_copy;
 use crate::io::zero_copy::Copied;
-use crate::io::zero_copy::Passage;
 
 /// See the module's documentation.
 pub trait World {
@@ -50,7 +49,7 @@ pub trait World {
     /// Moves from a file to a connection inside the kernel.
     fn send(&mut self, stdin: &mut Stdin<Self::Device>, conn: &mut Conn<Self::Stream>) -> Copied;
 
-    /// Moves from a connection to a pipe or a file inside the kernel.
+    /// Moves from a connection to a pipe inside the kernel.
     fn receive(
         &mut self,
         conn: &mut Conn<Self::Stream>,
@@ -66,7 +65,6 @@ pub trait World {
 pub struct Kernel {
     registry: Registry,
     clock: Option<LocalClock>,
-    passage: Option<Passage>,
 }
 
 impl Kernel {
@@ -78,7 +76,6 @@ impl Kernel {
         Ok(Kernel {
             registry: registry.try_clone()?,
             clock: None,
-            passage: None,
         })
     }
 
@@ -106,7 +103,7 @@ impl World for Kernel {
     }
 
     fn receive(&mut self, conn: &mut Conn, stdout: &mut Output) -> Copied {
-        zero_copy::receive(conn, stdout, &mut self.passage)
+        zero_copy::receive(conn, stdout)
     }
 
     fn time_of_day(&mut self) -> Option<TimeOfDay> {

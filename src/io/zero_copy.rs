@@ -4,9 +4,6 @@
 //! It promises: the same as a read and a write, readiness included; where the kernel refuses, it
 //! says [`Copied::Refused`] and has moved nothing, and is not to be asked again.
 
-#[cfg(target_os = "linux")]
-mod passage;
-
 use std::io;
 
 #[cfg(target_os = "linux")]
@@ -14,13 +11,9 @@ pub use self::linux::receive;
 #[cfg(target_os = "linux")]
 pub use self::linux::send;
 #[cfg(not(target_os = "linux"))]
-pub use self::other::Passage;
-#[cfg(not(target_os = "linux"))]
 pub use self::other::receive;
 #[cfg(not(target_os = "linux"))]
 pub use self::other::send;
-#[cfg(target_os = "linux")]
-pub use self::passage::Passage;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::output::Output;
@@ -56,11 +49,6 @@ pub fn suits_output<D: Device>(stdout: &Output<D>) -> bool {
     cfg!(target_os = "linux") && stdout.kind() == Kind::Pipe
 }
 
-/// Whether it may be if much comes: into a file it goes through a [`Passage`], which is not worth while for little.
-pub fn suits_long_output<D: Device>(stdout: &Output<D>) -> bool {
-    cfg!(target_os = "linux") && stdout.kind() == Kind::File
-}
-
 #[cfg(target_os = "linux")]
 mod linux {
     use std::os::fd::AsFd;
@@ -72,21 +60,19 @@ mod linux {
     use rustix::pipe::SpliceFlags;
 
     use super::Copied;
-    use super::Passage;
     use crate::io::conn::Conn;
-    use crate::io::device::Kind;
     use crate::io::output::Output;
     use crate::io::stdin::Stdin;
     use crate::io::wait::until_ready;
 
     /// Bytes moved in one call at most: enough that the call itself costs nothing, and little enough
     /// that the other direction need not wait long.
-    pub(super) const PORTION: usize = 1024 * 1024;
+    const PORTION: usize = 1024 * 1024;
 
     /// Splices that move nothing although both sides seem ready, before reading and writing instead.
     /// One side may just have become ready; that it was so each time is less likely than that the
     /// kernel does not want to.
-    pub(super) const TRIES: usize = 4;
+    const TRIES: usize = 4;
 
     /// Moves from a file to a connection.
     pub fn send(stdin: &mut Stdin, conn: &mut Conn) -> Copied {
@@ -111,21 +97,8 @@ mod linux {
         }
     }
 
-    /// Moves from a connection to a pipe, or through a passage, which is made at the first call, to a file.
-    pub fn receive(conn: &mut Conn, stdout: &mut Output, passage: &mut Option<Passage>) -> Copied {
-        if stdout.kind() == Kind::Pipe {
-            return receive_into_pipe(conn, stdout);
-        }
-        if passage.is_none() {
-            *passage = Passage::new(stdout).unwrap_or_default();
-        }
-        match passage {
-            Some(passage) => passage.receive(conn, stdout),
-            None => Copied::Refused,
-        }
-    }
-
-    fn receive_into_pipe(conn: &mut Conn, stdout: &mut Output) -> Copied {
+    /// Moves from a connection to a pipe.
+    pub fn receive(conn: &mut Conn, stdout: &mut Output) -> Copied {
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         for _ in 0..TRIES {
             match rustix::pipe::splice(conn.as_fd(), None, stdout.as_fd(), None, PORTION, flags) {
@@ -156,13 +129,6 @@ mod linux {
         Copied::Refused
     }
 
-    /// Whether a read of the connection would find something.
-    pub(super) fn has_something(conn: &Conn) -> bool {
-        let mut fds = [PollFd::new(conn, PollFlags::IN)];
-        // Interrupted: another try will tell.
-        until_ready(&mut fds, Duration::ZERO).is_err() || !fds[0].revents().is_empty()
-    }
-
     /// Whether a read of the connection would find something, and whether the pipe has room.
     fn are_ready(conn: &Conn, pipe: &Output) -> (bool, bool) {
         let mut fds = [
@@ -191,12 +157,8 @@ mod other {
         Copied::Refused
     }
 
-    /// There is none.
-    #[derive(Debug)]
-    pub enum Passage {}
-
     /// Nothing is moved.
-    pub fn receive(_: &mut Conn, _: &mut Output, _: &mut Option<Passage>) -> Copied {
+    pub fn receive(_: &mut Conn, _: &mut Output) -> Copied {
         Copied::Refused
     }
 }

@@ -146,7 +146,7 @@ fn a_file_is_written_from_where_it_stands() {
     wait_for_file(&path, "before\nbetween\nafter\n");
 }
 
-/// A long stream goes into a file inside the kernel, where there is one offset for all, or the end of the file.
+/// There is one offset for all who have it open, or the end of the file.
 #[test]
 fn a_long_stream_is_written_where_the_file_stands() {
     const LENGTH: u64 = 8_000_003;
@@ -198,7 +198,7 @@ fn a_long_stream_is_written_where_the_file_stands() {
     }
 }
 
-/// What is in the pipe between cannot be given back.
+/// What was read of it cannot be given back.
 #[test]
 fn a_long_stream_that_finds_no_room_is_a_failure() {
     let folder = Folder::in_temp("no-room");
