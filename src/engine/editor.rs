@@ -212,9 +212,7 @@ impl Editor {
             if self.line.text().is_empty() {
                 self.behind_escape = false;
                 self.told_full = false;
-                if !self.pasting {
-                    self.of_paste = false;
-                }
+                self.of_paste &= self.pasting;
             }
             if event.is_some() {
                 return event;
@@ -237,17 +235,19 @@ impl Editor {
         self.of_paste && self.aside == Aside::Yes
     }
 
+    /// What is there again when one comes back from the history. What belongs to a line for one alone is not.
+    fn draft(&self) -> String {
+        match self.is_aside() {
+            true => String::new(),
+            false => self.line.text().into(),
+        }
+    }
+
     fn act(&mut self, key: Key<'_>) -> Option<Event> {
-        let is_aside = self.is_aside();
         let line = &mut self.line;
         if !key.kills() {
             line.stop_killing();
         }
-        // Nor is that.
-        let draft = |line: &Line| match is_aside {
-            true => String::new(),
-            false => line.text().into(),
-        };
         match key {
             Key::Text(text) => return self.fill(|line| line.insert(&text)),
             Key::Yank => return self.fill(Line::yank),
@@ -276,11 +276,11 @@ impl Editor {
             Key::KillWordRight => line.kill_word_right(),
             Key::Transpose => line.transpose(),
             Key::Up => {
-                let older = self.history.older(&draft(line));
+                let older = self.history.older(&self.draft());
                 self.recall(older);
             }
             Key::Down => {
-                let newer = self.history.newer(&draft(line));
+                let newer = self.history.newer(&self.draft());
                 self.recall(newer);
             }
             Key::Suspend => return Some(Event::Suspend),
@@ -301,17 +301,14 @@ impl Editor {
         if self.pasting || self.of_paste {
             self.history.reset();
             self.of_paste = self.pasting;
-            if self.aside == Aside::Unknown {
-                if text.trim().is_empty() {
-                    return Event::Pasted(text);
-                }
-                self.aside = self.aside_behind(&text, Aside::Yes);
-                return Event::Pasted(text);
+            if self.aside == Aside::Yes {
+                return Event::Aside(text);
             }
-            return match self.aside {
-                Aside::Yes => Event::Aside(text),
-                Aside::Unknown | Aside::Behind | Aside::No => Event::Pasted(text),
-            };
+            // Blank lines before the first do not count.
+            if self.aside == Aside::Unknown && !text.trim().is_empty() {
+                self.aside = self.aside_behind(&text, Aside::Yes);
+            }
+            return Event::Pasted(text);
         }
         self.aside = self.aside_behind(&text, Aside::Behind);
         self.history.add(&text);

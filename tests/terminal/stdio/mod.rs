@@ -98,8 +98,7 @@ fn expect_rest(process: &Process) {
 #[track_caller]
 fn leave_unread(reader: PipeReader, writer: PipeWriter) {
     drop(reader);
-    let limit = Duration::from_secs(60);
-    assert!(is_ready(&writer, PollFlags::ERR, limit), "it is read");
+    assert!(is_ready(&writer, PollFlags::ERR, DEADLINE), "it is read");
 }
 
 /// A pipe into which nothing fits any more.
