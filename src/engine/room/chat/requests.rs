@@ -151,9 +151,8 @@ impl Room {
                 format_args!("nobody here is called {to}: /names lists everybody"),
             );
         };
-        let name = self.members[key]
-            .account
-            .name()
+        let name = self
+            .name_of(Owner::Member(key))
             .unwrap_or_default()
             .to_string();
         let line = format!("{text}\n");
@@ -213,9 +212,8 @@ impl Room {
             // They could speak by their names.
             false => NameError::Quiet,
         };
-        let name = self.members[key]
-            .account
-            .name()
+        let name = self
+            .name_of(Owner::Member(key))
             .unwrap_or_default()
             .to_string();
         self.answer(key, format_args!("you are still {name}: {refusal}"));
