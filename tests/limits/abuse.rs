@@ -231,7 +231,7 @@ fn storms_of_connections_that_vanish_leave_nothing_behind() {
     let mut witness = hub.join();
     witness.write_all(b"here\n").unwrap();
     hub.process.stdout.wait_for("here\n");
-    let before = (descriptors(&hub), hub.process.rss_kib());
+    let before = (descriptors(&hub), hub.process.own_kib());
     for reset in [true, false] {
         for _ in 0..STORM {
             let stream = hub.join();
@@ -248,7 +248,7 @@ fn storms_of_connections_that_vanish_leave_nothing_behind() {
             descriptors(&hub) == before.0
         });
     }
-    let grown = hub.process.rss_kib().saturating_sub(before.1);
+    let grown = hub.process.own_kib().saturating_sub(before.1);
     // What an allocator has had to give once it keeps: not more than all of them at a time.
     assert!(grown <= STORM as u64, "{grown} KiB more than before");
 }

@@ -25,14 +25,6 @@ fn allow_descriptors(count: u64) -> Descriptors {
     descriptors
 }
 
-/// Resident memory in KiB, counted page by page: what `status` says lags behind by some.
-fn rss_kib(hub: &Hub) -> u64 {
-    let path = format!("/proc/{}/smaps_rollup", hub.process.pid());
-    let text = std::fs::read_to_string(path).unwrap();
-    let line = text.lines().find(|line| line.starts_with("Rss:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 /// So many peers, each of which was heard by the hub: they are all in.
 fn join(hub: &Hub, count: usize) -> Vec<TcpStream> {
     let peers: Vec<TcpStream> = (0..count).map(|_| hub.join()).collect();
@@ -56,14 +48,13 @@ fn an_idle_peer_costs_at_most_180_bytes_and_600_when_it_has_spoken() {
     const FIRST: usize = 1000;
     let _descriptors = allow_descriptors((PEERS + FIRST) as u64);
     let mut hub = Hub::start(&[]);
-    // What the first ones cost (pages of the program that were not used before, and the allocator's first
-    // ones) is not what each of them costs.
+    // What the first ones cost (the allocator's first pages) is not what each of them costs.
     let mut peers = join(&hub, FIRST);
     say_to_all(&mut hub, &mut peers, "good morning\n");
-    let before = rss_kib(&hub);
+    let before = hub.process.own_kib();
 
     peers.extend(join(&hub, PEERS));
-    let silent = rss_kib(&hub);
+    let silent = hub.process.own_kib();
     let idle = (silent - before) * 1024 / PEERS as u64;
     // 16 of them are mio's, in a debug build.
     assert!(idle <= 180, "{idle} B for each of {PEERS} silent peers");
@@ -81,7 +72,7 @@ fn an_idle_peer_costs_at_most_180_bytes_and_600_when_it_has_spoken() {
             hub.process.stdout.wait_for(&line);
         }
     }
-    let idle = idle + (rss_kib(&hub) - silent) * 1024 / peers.len() as u64;
+    let idle = idle + (hub.process.own_kib() - silent) * 1024 / peers.len() as u64;
     assert!(idle <= 600, "{idle} B for each peer at rest");
 }
 
@@ -91,7 +82,7 @@ fn an_idle_peer_costs_at_most_a_kilobyte_after_everybody_spoke_to_everybody() {
     let _descriptors = allow_descriptors(PEERS as u64);
     let hub = Hub::start(&["--broker", "-v"]);
     let mut peers = vec![hub.join_seen()];
-    let before = rss_kib(&hub);
+    let before = hub.process.own_kib();
     peers.extend((1..PEERS).map(|_| hub.join_seen()));
     // All at once, so that each has lines of its own among those it is owed.
     for round in 0..5 {
@@ -108,7 +99,7 @@ fn an_idle_peer_costs_at_most_a_kilobyte_after_everybody_spoke_to_everybody() {
             assert!(heard == others.as_bytes());
         }
     }
-    let idle = rss_kib(&hub) - before;
+    let idle = hub.process.own_kib() - before;
     // The log of the whole room, too, is given back but for a few segments.
     let log = 6 * 64;
     let limit = PEERS as u64 + log;
@@ -175,7 +166,7 @@ fn what_is_kept_to_explain_what_a_peer_says_is_bounded() {
     const PEERS: usize = 500;
     let hub = Hub::start(&["--explain"]);
     join(&hub, 10);
-    let before = rss_kib(&hub);
+    let before = hub.process.own_kib();
     // Heads of requests that do not end, as long as they are kept, and longer; of short lines, which
     // are not kept for any other reason.
     for len in [8000, 20_000] {
@@ -188,7 +179,7 @@ fn what_is_kept_to_explain_what_a_peer_says_is_bounded() {
             let first = format!("GET /{len} HTTP/1.1\r\n");
             hub.process.stdout.text().matches(&first).count() == PEERS
         });
-        let each = (rss_kib(&hub) - before) / PEERS as u64;
+        let each = (hub.process.own_kib() - before) / PEERS as u64;
         assert!(
             each <= 20,
             "{each} KiB for each of {PEERS} with {len} bytes of a head"

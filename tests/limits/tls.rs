@@ -98,9 +98,9 @@ impl Encrypted {
         assert!(matches!(sent, Sent::Bytes(5)), "{sent:?}");
     }
 
-    fn rss_kib(&self) -> u64 {
+    fn own_kib(&self) -> u64 {
         support::wait_at_rest(&self.hub.process);
-        self.hub.process.rss_kib()
+        self.hub.process.own_kib()
     }
 }
 
@@ -114,11 +114,11 @@ fn what_tls_costs_is_bounded() {
     let _descriptors = allow_descriptors();
     let mut secret = Encrypted::start(&["--stall-timeout", "1h"]);
     let _first = secret.join(1);
-    let before = secret.rss_kib();
+    let before = secret.own_kib();
     let mut peers = secret.join(PEERS);
     let grown = |kib: u64| kib.saturating_sub(before);
     let all = PEERS as u64;
-    let idle = grown(secret.rss_kib());
+    let idle = grown(secret.own_kib());
     println!("{idle} KiB of {PEERS} at rest");
     assert!(idle <= IDLE * all, "{idle} KiB");
     // What they are said and do not take. The log is as everybody's.
@@ -128,7 +128,7 @@ fn what_tls_costs_is_bounded() {
         // Until the hub ends.
         while stdin.write_all(&[b'x'; 64 * 1024]).is_ok() {}
     });
-    let untaken = grown(secret.rss_kib());
+    let untaken = grown(secret.own_kib());
     println!("{untaken} KiB with records that are not taken");
     let most = IDLE * all + log + UNTAKEN;
     assert!(untaken <= most, "{untaken} KiB, {most} at most");
@@ -138,7 +138,7 @@ fn what_tls_costs_is_bounded() {
         let sent = peer.socket_mut().write(&[IoSlice::new(&record)]);
         assert!(matches!(sent, Sent::Bytes(count) if count == record.len()));
     }
-    let begun = grown(secret.rss_kib());
+    let begun = grown(secret.own_kib());
     println!("{begun} KiB with records that are not complete");
     let most = most + BEGUN * all;
     assert!(begun <= most, "{begun} KiB, {most} at most");

@@ -225,7 +225,7 @@ fn a_slow_participant_is_waited_for_and_loses_nothing() {
     };
     wait_at_rest(&secret.hub.process);
     // What is not delivered is not kept without a limit either.
-    let kib = secret.hub.process.rss_kib();
+    let kib = secret.hub.process.own_kib();
     assert!(kib < 24 * 1024, "{kib} KiB");
     assert_eq!(pattern.read(&mut received, u64::MAX), LONG);
     feeder.join().unwrap();

@@ -157,19 +157,21 @@ impl Hub {
         Ok((from, to))
     }
 
-    fn status(&self, field: &str) -> Outcome<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find(|line| line.starts_with(field));
+    /// What a file of `/proc` says of it, in KiB.
+    fn memory(&self, file: &str, field: &str) -> Outcome<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/{file}", self.process.id()))?;
+        let line = text.lines().find(|line| line.starts_with(field));
         let value = line.and_then(|line| line.split_whitespace().nth(1));
         Ok(value.ok_or("no such field")?.parse()?)
     }
 
-    pub(crate) fn rss_kib(&self) -> Outcome<u64> {
-        self.status("VmRSS:")
+    /// Memory of its own: not its program's, of which sixteen pages come at a time.
+    pub(crate) fn own_kib(&self) -> Outcome<u64> {
+        self.memory("smaps_rollup", "Anonymous:")
     }
 
     pub(crate) fn peak_mib(&self) -> Outcome<f64> {
-        Ok(self.status("VmHWM:")? as f64 / 1024.0)
+        Ok(self.memory("status", "VmHWM:")? as f64 / 1024.0)
     }
 
     pub(crate) fn descriptors(&self) -> Outcome<usize> {

@@ -229,7 +229,7 @@ fn storm(peers: usize) -> Outcome<()> {
     let mut hub = Hub::start(&[])?;
     let mut witness = hub.join()?;
     hub.expect_from(&mut witness)?;
-    let (before, descriptors) = (hub.rss_kib()?, hub.descriptors()?);
+    let (before, descriptors) = (hub.own_kib()?, hub.descriptors()?);
     let start = Instant::now();
     let mut all = Vec::new();
     for _ in 0..peers {
@@ -239,7 +239,7 @@ fn storm(peers: usize) -> Outcome<()> {
     // The backlog is a queue: when the last is heard all are in.
     hub.expect_from(all.last_mut().ok_or("no peers")?)?;
     let served = start.elapsed();
-    let each = (hub.rss_kib()? - before) as f64 * 1024.0 / peers as f64;
+    let each = (hub.own_kib()? - before) as f64 * 1024.0 / peers as f64;
     println!(
         "| {peers} connect | {:.2} s, {:.2} s until all were let in | {each:.0} bytes more for each |",
         connected.as_secs_f64(),
@@ -265,7 +265,7 @@ fn storm(peers: usize) -> Outcome<()> {
     println!(
         "| {peers} connect and vanish at once | {:.2} s | {} KiB more than at first |",
         start.elapsed().as_secs_f64(),
-        hub.rss_kib()?.saturating_sub(before)
+        hub.own_kib()?.saturating_sub(before)
     );
     Ok(())
 }
@@ -274,7 +274,7 @@ fn storm(peers: usize) -> Outcome<()> {
 fn unfinished(peers: usize, args: &[&str]) -> Outcome<()> {
     const LEN: usize = 60_000;
     let mut hub = Hub::start(args)?;
-    let before = hub.rss_kib()?;
+    let before = hub.own_kib()?;
     let witness = hub.join()?;
     let mut speaker = witness.try_clone()?;
     thread::spawn(move || std::io::copy(&mut { witness }, &mut std::io::sink()));
@@ -294,7 +294,7 @@ fn unfinished(peers: usize, args: &[&str]) -> Outcome<()> {
     println!(
         "| {peers} begin a line of {LEN} bytes{args} | {:.2} s | {:.1} MiB more, for {:.1} MiB |",
         start.elapsed().as_secs_f64(),
-        (hub.rss_kib()? - before) as f64 / 1024.0,
+        (hub.own_kib()? - before) as f64 / 1024.0,
         (peers * LEN) as f64 / 1024.0 / 1024.0
     );
     let start = Instant::now();
