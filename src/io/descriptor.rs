@@ -96,16 +96,13 @@ impl Descriptor {
         Descriptor { kind, access }
     }
 
-    /// Opens a file to write at its end, which is its beginning if it is not to be `appended` to.
+    /// Opens a file to write at its end.
     ///
     /// # Errors
     /// The error of the system call; `ENXIO` for a FIFO without a reader, and for a socket.
-    pub fn open(path: &Path, appended: bool) -> io::Result<Descriptor> {
+    pub fn open(path: &Path) -> io::Result<Descriptor> {
         let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND;
         flags |= OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        if !appended {
-            flags |= OFlags::TRUNC;
-        }
         let own = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?;
         let kind = kind(own.as_fd());
         if kind == Kind::Pipe {
@@ -127,7 +124,7 @@ impl Descriptor {
     pub fn adopt(number: u32) -> io::Result<Descriptor> {
         let Some(own) = copy_of_our_own(number)? else {
             let path = format!("/dev/fd/{number}");
-            return Descriptor::open(Path::new(&path), true);
+            return Descriptor::open(Path::new(&path));
         };
         let mode = rustix::fs::fcntl_getfl(&own)? & OFlags::RWMODE;
         if mode == OFlags::RDONLY {
@@ -175,6 +172,17 @@ impl Descriptor {
         let (ours, theirs) = (self.as_fd(), other);
         let same = matches!((device(ours), device(theirs)), (Ok(a), Ok(b)) if a == b);
         same || (tcgetsid(ours).is_ok() && tcgetsid(theirs).is_ok())
+    }
+
+    /// Empties it, if it is a regular file.
+    ///
+    /// # Errors
+    /// The error of the system call.
+    pub fn empty(&self) -> io::Result<()> {
+        match FileId::of(self) {
+            Some(_) => Ok(rustix::fs::ftruncate(self, 0)?),
+            None => Ok(()),
+        }
     }
 
     /// Waits until it takes bytes, or for `limit`.
@@ -254,6 +262,25 @@ impl AsFd for Descriptor {
             Access::Own(own) => own.as_fd(),
             Access::Flag(fd) | Access::Gate(fd) | Access::Plain(fd) => *fd,
         }
+    }
+}
+
+/// Which regular file something is, by whatever names and descriptors it is reached (inode(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId {
+    device: rustix::fs::Dev,
+    number: u64,
+}
+
+impl FileId {
+    /// None: it is no regular file.
+    pub fn of(fd: impl AsFd) -> Option<FileId> {
+        let stat = rustix::fs::fstat(fd).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        is_file.then_some(FileId {
+            device: stat.st_dev,
+            number: stat.st_ino,
+        })
     }
 }
 

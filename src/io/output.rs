@@ -18,6 +18,7 @@ use crate::engine::rows::Rows;
 use crate::engine::screen::Surface;
 use crate::io::descriptor::Descriptor;
 use crate::io::descriptor::Direction;
+use crate::io::descriptor::FileId;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::readiness::Event;
@@ -53,8 +54,21 @@ impl Output {
     ///
     /// # Errors
     /// The error of the system call.
-    pub fn open(path: &Path, appended: bool) -> io::Result<Output> {
-        Ok(Output::new(Descriptor::open(path, appended)?))
+    pub fn open(path: &Path) -> io::Result<Output> {
+        Ok(Output::new(Descriptor::open(path)?))
+    }
+
+    /// Empties it, if it is a regular file.
+    ///
+    /// # Errors
+    /// The error of the system call.
+    pub fn empty(&self) -> io::Result<()> {
+        self.device.empty()
+    }
+
+    /// Which regular file it is, if it is one.
+    pub fn file_id(&self) -> Option<FileId> {
+        FileId::of(&self.device)
     }
 
     /// The descriptor of that number, which the program that started us opened; see

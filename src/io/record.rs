@@ -12,7 +12,8 @@
 //! less often; the records of that time wait as for a pipe, and those that do not fit are missing,
 //! and counted. So that a log can be rotated, files can be [opened anew](Records::reopen).
 //!
-//! It promises: every file is opened before anything else happens, or nothing does; a file that
+//! It promises: every file is opened, and is for one record alone, before anything else happens, or nothing
+//! does, and what is in the files stays; a file that
 //! fails later is told of once, and again when it is written or how much is missing at the end, and everything
 //! else goes on without it; no call blocks (a regular file's excepted).
 
@@ -45,6 +46,7 @@ use crate::engine::record::lines;
 use crate::engine::record::transcript;
 use crate::io::clock::Clock;
 use crate::io::descriptor::Descriptor;
+use crate::io::descriptor::FileId;
 use crate::io::device::Device;
 use crate::io::error::Error;
 use crate::io::readiness::Event;
@@ -128,30 +130,78 @@ impl<D> Files<D> {
     }
 }
 
+impl Files<Descriptor> {
+    /// Refuses a file that two records would be written to, or one and stdout, and a file that
+    /// stdin is read from, which would never end.
+    fn are_our_own(&self) -> Result<(), Error> {
+        let stdin = FileId::of(rustix::stdio::stdin());
+        let stdout = FileId::of(rustix::stdio::stdout());
+        let mut others = Vec::new();
+        for sink in self.iter() {
+            let Some(file) = sink.file_id().map(Some) else {
+                continue;
+            };
+            let refused = |why: &str, hint: &str| {
+                Err(Error::new(format!("open {}", sink.path.display()), why).hint(hint))
+            };
+            if file == stdin {
+                return refused(
+                    "it is the file that stdin is read from",
+                    "The record needs a file of its own.",
+                );
+            }
+            if file == stdout {
+                return refused(
+                    "it is the file that stdout is written to",
+                    "To have the record on stdout, and nothing else, say -.",
+                );
+            }
+            if others.contains(&file) {
+                return refused(
+                    "it is the file of another record",
+                    "Each record needs a file of its own.",
+                );
+            }
+            others.push(file);
+        }
+        Ok(())
+    }
+}
+
 impl Records {
     /// Opens every file. None if none is wanted.
     ///
     /// # Errors
-    /// A file cannot be opened, or is a terminal, which must not get the bytes of others as they
-    /// are.
+    /// A file cannot be opened, or is not only for that record, or is a terminal, which must not
+    /// get the bytes of others as they are. What is in the files then stays.
     pub fn open(wanted: &Wanted) -> Result<Option<Records>, Error> {
-        let open = |path: &Option<PathBuf>, append: bool| match path {
-            Some(path) => Sink::open(path, append).map(Some),
-            None => Ok(None),
-        };
+        let lines = |path: &Option<PathBuf>| path.as_deref().map(Sink::open_lines).transpose();
         let events = match &wanted.events {
             Some(Place::File(path)) => Some(Sink::open_lines(path)?),
             Some(Place::Descriptor(number)) => Some(Sink::adopt(*number)?),
             None => None,
         };
-        let transcript = wanted.transcript.as_deref();
-        let files = Files {
-            raw: open(&wanted.raw, wanted.append)?,
-            dump: open(&wanted.dump, wanted.append)?,
-            transcript: transcript.map(Sink::open_lines).transpose()?,
+        let mut files = Files {
+            raw: wanted.raw.as_deref().map(Sink::open).transpose()?,
+            dump: lines(&wanted.dump)?,
+            transcript: lines(&wanted.transcript)?,
             events,
         };
+        files.are_our_own()?;
         let answers = wanted.collect.as_deref().map(Answers::open).transpose()?;
+        // Nothing was changed until here, where none of them can be refused any more.
+        let Files {
+            raw,
+            dump,
+            transcript,
+            events,
+        } = &mut files;
+        for sink in raw.iter_mut().chain(dump) {
+            sink.begin(wanted.append)?;
+        }
+        for sink in transcript.iter_mut().chain(events) {
+            sink.begin(true)?;
+        }
         let records = Records::new(files, answers, wanted.name.clone());
         let is_wanted = records.files.iter().next().is_some() || records.answers.is_some();
         Ok(is_wanted.then_some(records))

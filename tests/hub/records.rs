@@ -631,3 +631,101 @@ fn a_file_that_cannot_be_opened_is_told_before_anything_listens() {
         assert!(contains(&participant.stderr.bytes(), why.as_bytes()));
     }
 }
+
+/// Two writers in one file tear each other's lines, a record that is read again as stdin never ends,
+/// and a file whose record does not even begin is not emptied.
+#[test]
+fn a_file_that_is_not_only_for_one_record_is_refused_and_stays_as_it_is() {
+    let folder = Folder::new("records-shared");
+    let (file, other, link) = (
+        folder.path("file"),
+        folder.path("other"),
+        folder.path("link"),
+    );
+    let nowhere = folder.path("missing/file");
+    fs::write(&file, "old\n").unwrap();
+    fs::write(&other, "older\n").unwrap();
+    fs::hard_link(&file, &link).unwrap();
+    let events = format!("json:{file}");
+    let twice = "it is the file of another record\n";
+    let cases = [
+        (vec!["-o", &file, "-x", &file], twice),
+        (vec!["-x", &file, "--transcript", &link], twice),
+        (vec!["--events", &events, "-o", &link], twice),
+        (
+            vec!["--append-output", "-o", &file, "--transcript", &file],
+            twice,
+        ),
+        (vec!["-o", &file, "-x", &nowhere], "no such file"),
+        (
+            vec!["-o", &other],
+            "it is the file that stdin is read from\n",
+        ),
+        (
+            vec!["--transcript", &other],
+            "it is the file that stdin is read from\n",
+        ),
+        (
+            vec!["-x", "/dev/stdout"],
+            "it is the file that stdout is written to\n",
+        ),
+    ];
+    let out = folder.path("out");
+    for (args, why) in &cases {
+        let is_hubs = |arg: &&str| ["--transcript", "--events"].contains(arg);
+        let mut places = vec![&["-l", "0"][..], &["127.0.0.1", "1"]];
+        places.truncate(if args.iter().any(is_hubs) { 1 } else { 2 });
+        for place in places {
+            let stdin = File::open(&other).unwrap();
+            let stdout = File::options()
+                .create(true)
+                .append(true)
+                .open(&out)
+                .unwrap();
+            let mut command = piped(support::MUXNC, &[args, place].concat());
+            let mut process = Process::start(command.stdin(stdin).stdout(stdout));
+            process.expect_status(1);
+            let said = process.stderr.text();
+            assert!(
+                said.starts_with("muxnc: open ") && said.contains(why),
+                "{args:?}: {said}"
+            );
+            assert_eq!(
+                (text(&file), text(&other)),
+                ("old\n".into(), "older\n".into())
+            );
+        }
+    }
+    // Something that is no file may be everything at once.
+    Hub::start(&["-o", "/dev/null", "-x", "/dev/null"]);
+}
+
+#[test]
+fn a_dump_goes_on_in_a_line_of_its_own() {
+    let folder = Folder::new("records-torn-dump");
+    let file = folder.path("dump");
+    let torn = "2026-11-22T09:11:33.123Z to 127.0.0.1:80, 4 by";
+    fs::write(&file, torn).unwrap();
+    for word in [&b"one\n"[..], b"two\n"] {
+        converse(support::MUXNC, &["--append-output", "-x", &file], word, b"");
+    }
+    let kept = text(&file);
+    let lines: Vec<&str> = kept.lines().collect();
+    assert_eq!((lines[0], lines.len()), (torn, 5), "{kept}");
+    assert!(lines[1].contains("Z to 127.0.0.1:"), "{kept}");
+}
+
+#[test]
+fn a_terminal_that_is_not_there_is_no_pipe_without_a_reader() {
+    if !installed(&["setsid"]) {
+        return;
+    }
+    let args = ["-w", support::MUXNC, "-l", "0", "-o", "/dev/tty"];
+    let mut hub = Process::start(&mut piped("setsid", &args));
+    hub.expect_status(1);
+    let said = hub.stderr.text();
+    assert!(
+        said.starts_with("muxnc: open /dev/tty: no such device"),
+        "{said}"
+    );
+}

@@ -285,7 +285,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             words: &outcome.to_string(),
         };
         self.record(|records| records.note(Entry::Fetched(&addr, fetched)));
-        let time = now.saturating_duration_since(download.began);
+        let time = match now.saturating_duration_since(download.began) {
+            // A turn has one time.
+            Duration::ZERO => String::from("at once"),
+            time => format!("after {time:.1?}"),
+        };
         let topic = match outcome.is_cut() {
             true => Topic::DownloadCut,
             false => Topic::Downloaded,
@@ -296,9 +300,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let took = format!("{addr} took {taken} of {wanted} bytes of {name}");
         match outcome {
             Outcome::Whole => permit.say(format_args!(
-                "{addr} downloaded {part} whole: {wanted} bytes after {time:.1?}"
+                "{addr} downloaded {part} whole: {wanted} bytes {time}"
             )),
-            Outcome::Closed => permit.say(format_args!("{took} and left after {time:.1?}")),
+            Outcome::Closed => permit.say(format_args!("{took} and left {time}")),
             Outcome::Stalled => permit.say(format_args!(
                 "{took} and was cut off: it took nothing for {limit:?}"
             )),
@@ -306,7 +310,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 "{took} and was cut off: the file is shorter than it was"
             )),
             Outcome::Broke(_) | Outcome::Unreadable(_) | Outcome::Ended => {
-                permit.say(format_args!("{took} after {time:.1?}: {outcome}"));
+                permit.say(format_args!("{took} {time}: {outcome}"));
             }
         }
     }

@@ -11,6 +11,7 @@ use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -21,6 +22,7 @@ use mio::Token;
 use super::LIMIT;
 use super::retry::Retry;
 use crate::io::descriptor::Descriptor;
+use crate::io::descriptor::FileId;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::error::Error;
@@ -63,21 +65,22 @@ struct Trouble {
 }
 
 impl Sink {
-    pub(super) fn open(path: &Path, appended: bool) -> Result<Sink, Error> {
+    /// Opens a file, in which nothing is changed before it [begins](Sink::begin).
+    pub(super) fn open(path: &Path) -> Result<Sink, Error> {
         let output = match path.as_os_str() == "-" {
             true => None,
-            false => Some(open(path, appended)?),
+            false => Some(open(path)?),
         };
         Ok(Sink::of(path.into(), output))
     }
 
-    /// Opens a file to write lines to, behind what is in it.
+    /// The same, to write lines to it.
     pub(super) fn open_lines(path: &Path) -> Result<Sink, Error> {
-        let torn = is_torn(path);
-        let mut sink = Sink::open(path, true)?;
-        sink.has_lines = true;
-        sink.end_torn(torn);
-        Ok(sink)
+        let sink = Sink::open(path)?;
+        Ok(Sink {
+            has_lines: true,
+            ..sink
+        })
     }
 
     /// Takes a descriptor to write lines to, which the program that started us opened.
@@ -107,6 +110,27 @@ impl Sink {
             is_adopted: false,
             lost: 0,
         }
+    }
+
+    /// The record begins: behind what is in the file, or in place of it if it is not `appended` to.
+    ///
+    /// # Errors
+    /// It cannot be emptied.
+    pub(super) fn begin(&mut self, appended: bool) -> Result<(), Error> {
+        if let Some(output) = self.output.as_ref().filter(|_| !appended) {
+            let emptied = output.empty();
+            return emptied
+                .map_err(|error| Error::system(format!("empty {}", self.path.display()), &error));
+        }
+        if !self.is_adopted {
+            self.end_torn(is_torn(&self.path));
+        }
+        Ok(())
+    }
+
+    /// Which regular file it is, if it is one.
+    pub(super) fn file_id(&self) -> Option<FileId> {
+        self.output.as_ref().and_then(Output::file_id)
     }
 
     /// Ends the line of which a beginning is in the file.
@@ -146,7 +170,7 @@ impl Sink {
         // The records until now belong to the old one.
         self.drain();
         let torn = is_torn(&self.path);
-        match open(&self.path, true) {
+        match open(&self.path) {
             Ok(output) => self.output = Some(output),
             Err(error) => {
                 let text = error.to_string();
@@ -363,10 +387,13 @@ pub(super) fn is_torn(path: &Path) -> bool {
     last().is_some_and(|last| last != b'\n')
 }
 
-fn open(path: &Path, appended: bool) -> Result<Output, Error> {
+fn open(path: &Path) -> Result<Output, Error> {
     let doing = || format!("open {}", path.display());
-    let output = Output::open(path, appended).map_err(|error| {
-        if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
+    let output = Output::open(path).map_err(|error| {
+        let is_nobody = error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error());
+        // Of a device, such as /dev/tty without a terminal, it says that there is none.
+        let is_device = fs::metadata(path).is_ok_and(|there| there.file_type().is_char_device());
+        if is_nobody && !is_device {
             return Error::new(doing(), "nobody reads it")
                 .hint("It is a pipe or a socket: its reader must be there first.");
         }
