@@ -159,6 +159,8 @@ pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
 /// The answer to a typed line that a hub would take for a command, or for a private line.
 const NO_COMMANDS: &str = "a hub of UDP has no commands, and that was not sent: // says it";
 
+const ASIDE: &str = "a paste that begins with a /msg is not sent: none of its lines was";
+
 struct Talk {
     poll: Poll,
     udp: Udp,
@@ -191,7 +193,7 @@ impl Talk {
         stderr.register(registry, STDERR)?;
         let input = match settings.traffic {
             Traffic::ReceiveOnly => Input::None,
-            _ => Input::open(registry, INPUT, settings.edit, false)?,
+            _ => Input::open(registry, INPUT, settings.edit, other.is_none())?,
         };
         let surface = stdout.surface(settings.raw_output);
         let has_console = input.console().is_some();
@@ -394,10 +396,17 @@ impl Talk {
                     return Ok(());
                 }
                 ended = matches!(console.read(now)?, Keys::End);
+                let mut told_aside = false;
                 while let Some(event) = console.next_event() {
                     // Pasted lines are text, unless they look private.
                     let is_pasted = matches!(event, Event::Pasted(_) | Event::Aside(_));
                     match event {
+                        Event::Aside(line) if is_hub => {
+                            console.typed(&line);
+                            if !std::mem::replace(&mut told_aside, true) {
+                                console.notice(format!("muxnc: {ASIDE}\n").as_bytes());
+                            }
+                        }
                         Event::Line(mut line)
                         | Event::BehindEscape(mut line)
                         | Event::Pasted(mut line)

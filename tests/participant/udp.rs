@@ -402,7 +402,8 @@ fn a_terminal_has_labels_and_whole_lines() {
     hub.screen.wait_for("muxnc: a hub of UDP has no commands");
 }
 
-/// The same with an edit line; what is pasted is text, whatever it begins with, unless it is for one alone.
+/// The same with an edit line; what is pasted is text, whatever it begins with, unless the first of it is for
+/// one alone.
 #[test]
 fn no_command_goes_to_everybody() {
     let mut hub = Terminal::of_kind("xterm", MUXNC, &["-lu", HOST, "0"]);
@@ -425,7 +426,10 @@ fn no_command_goes_to_everybody() {
     assert_eq!(next(&ana), b"/who\n");
     hub.screen.wait_for(" a hub of UDP has no commands");
     support::pause();
-    hub.press("\x1b[200~/msg 1 psst\r//x\r/etc/hosts\r\x1b[201~");
+    hub.press("\x1b[200~/msg 1 psst\rand this\r\x1b[201~");
+    hub.screen.wait_for("none of its lines was");
+    support::pause();
+    hub.press("\x1b[200~//x\r/msg 1 psst\r/etc/hosts\r\x1b[201~");
     assert_eq!(next(&ana), b"//x\n");
     assert_eq!(next(&ana), b"/etc/hosts\n");
 }
