@@ -52,6 +52,7 @@ use crate::io::layer::Layer;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
+use crate::io::readiness::Watch;
 use crate::io::record::Records;
 use crate::io::record::Wanted;
 use crate::io::signals::Signals;
@@ -269,7 +270,7 @@ fn open(
     settings: &Settings,
     notices: &Notices,
 ) -> io::Result<Parts<Kernel>> {
-    conn.register(registry, CONN)?;
+    conn.register(registry, CONN, Watch::ArrivalsAndRoom)?;
     let mut stdout = Output::stdout();
     let mut stderr = Stderr::new(notices.clone());
     stdout.register(registry, STDOUT)?;

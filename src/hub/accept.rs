@@ -8,9 +8,9 @@
 //!              tried later                    or told why   a moment            closed
 //! ```
 //!
-//! A connection takes its key in [`Peers`] as soon as it is accepted, and is registered once, with
-//! that key. A peer that is refused is told why in the protocol of its listener, and lingers until
-//! it had time to read that; one that finds no place waits (`Waiting`) for a moment before.
+//! A connection takes its key in [`Peers`] as soon as it is accepted, and is registered with that
+//! key. A peer that is refused is told why in the protocol of its listener, and lingers until it had
+//! time to read that; one that finds no place waits (`Waiting`) for a moment before.
 //!
 //! It promises: a turn accepts a bounded number of connections and does a bounded number of steps
 //! of handshakes; running out of descriptors loses no connection (those that cannot be accepted
@@ -33,6 +33,7 @@ pub use self::waiting::PATIENCE;
 use self::waiting::Waiting;
 use super::news::Topic;
 use super::peers::Peers;
+use super::peers::watch_first;
 use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
 use crate::engine::handshakes::Handshakes;
@@ -275,7 +276,8 @@ impl<L> Accept<L> {
         W: World<Listener = L>,
     {
         let key = peers.next_key();
-        if let Err(error) = world.register(&mut conn, key) {
+        let watch = watch_first(&conn);
+        if let Err(error) = world.register(&mut conn, key, watch) {
             if let Some(permit) = peers.news.ask(Topic::Unserved, now) {
                 permit.say(format_args!("serve {}: {}", conn.addr(), why(&error)));
             }

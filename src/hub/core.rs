@@ -48,6 +48,7 @@ use crate::io::input::Input;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::readiness::Event;
+use crate::io::readiness::Watch;
 use crate::io::record::Records;
 use crate::io::terminal::Terminal;
 use crate::io::web::Offered;
@@ -308,7 +309,7 @@ impl<W: World> Core<W> {
         self.peers.look_for_ends(now);
         self.serve_class(now)?;
         self.begin_transfer(now);
-        self.peers.flush(now);
+        self.flush(now);
         self.peers.serve_downloads(&mut self.buffer, now);
         self.peers.look(now);
         self.begin_transfer(now);
@@ -416,8 +417,17 @@ impl<W: World> Core<W> {
     /// Hears the other hubs, and is heard by them.
     fn serve_class(&mut self, now: Instant) -> Result<(), Error> {
         let world = &mut self.world;
-        let register = |conn: &mut Conn<W::Stream>| world.register(conn, BUS);
+        let register =
+            |conn: &mut Conn<W::Stream>| world.register(conn, BUS, Watch::ArrivalsAndRoom);
         self.peers.serve_class(register, &mut self.buffer, now)
+    }
+
+    /// Writes to the peers, and asks of each that is full now to be told when it is not.
+    fn flush(&mut self, now: Instant) {
+        self.peers.flush(now);
+        let world = &mut self.world;
+        let ask = |conn: &mut Conn<W::Stream>, key| world.await_room(conn, key);
+        self.peers.await_room(ask, now);
     }
 
     fn begin_transfer(&mut self, now: Instant) {

@@ -69,6 +69,7 @@ use self::oddities::Doubts;
 use self::peer::Ledger;
 pub use self::peer::Peer;
 use self::peer::Stage;
+pub(in crate::hub) use self::peer::watch_first;
 use self::presence::Looks;
 pub use self::presence::MOMENT;
 pub use self::reading::CHUNK;
@@ -102,6 +103,8 @@ pub struct Peers<S, D = Descriptor> {
     company: Company,
     /// Peers that are owed something and whose socket has room.
     owed: Vec<usize>,
+    /// Peers that are full, and whose events do not tell of room.
+    full: Vec<usize>,
     /// Peers that leave.
     exits: Exits,
     overdue: Vec<(usize, Overdue)>,
@@ -161,6 +164,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             speakers: Speakers::default(),
             company: Company::default(),
             owed: Vec::new(),
+            full: Vec::new(),
             exits: Exits::default(),
             overdue: Vec::new(),
             lingering: Lingering::default(),

@@ -30,6 +30,7 @@ use crate::io::net;
 use crate::io::readiness::Event;
 use crate::io::readiness::Readiness;
 use crate::io::readiness::ShortRead;
+use crate::io::readiness::Watch;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -62,12 +63,25 @@ impl<S: AsFd> AsFd for Conn<S> {
 }
 
 impl Conn {
-    /// Registers it, once and for all.
+    /// Asks for events.
     ///
     /// # Errors
     /// The error of the system call.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.stream.register(registry, token)
+    pub fn register(&mut self, registry: &Registry, token: Token, watch: Watch) -> io::Result<()> {
+        self.stream.register(registry, token, watch)
+    }
+
+    /// Asks for other events from now on, the first of which tells what is so already.
+    ///
+    /// # Errors
+    /// The error of the system call.
+    pub fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        watch: Watch,
+    ) -> io::Result<()> {
+        self.stream.reregister(registry, token, watch)
     }
 
     /// Takes it out of the registry that it was registered with, so that another can watch it.
@@ -291,7 +305,7 @@ impl<S: Stream> Conn<S> {
     }
 
     /// Writes what fits of `slices` and returns how much that was. Less than everything means
-    /// that the kernel is full, and an event will tell when it is not.
+    /// that the kernel is full, and an event will tell when it is not, if it is asked for.
     ///
     /// # Errors
     /// The connection broke.

@@ -28,6 +28,7 @@ use mio::Token;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
+use crate::io::readiness::Watch;
 use crate::io::socket::Socket;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
@@ -96,12 +97,25 @@ macro_rules! each {
 }
 
 impl Layer {
-    /// Registers the socket at the bottom, once and for all.
+    /// Registers the socket at the bottom.
     ///
     /// # Errors
     /// The error of the system call.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.socket_mut().register(registry, token)
+    pub fn register(&mut self, registry: &Registry, token: Token, watch: Watch) -> io::Result<()> {
+        self.socket_mut().register(registry, token, watch)
+    }
+
+    /// Registers it anew.
+    ///
+    /// # Errors
+    /// The error of the system call.
+    pub fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        watch: Watch,
+    ) -> io::Result<()> {
+        self.socket_mut().reregister(registry, token, watch)
     }
 
     /// Takes the socket at the bottom out of the registry that it was registered with.

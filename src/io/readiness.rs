@@ -1,8 +1,7 @@
 //! Readiness: what is known of a descriptor that the kernel watches for us, edge by edge.
 //!
-//! A descriptor is registered once, for all it can do, and never again. An event sets bits here; the
-//! call that would block clears them; nothing else does. So a wrong or stale bit costs one system
-//! call that fails, and pausing a source is simply not reading it.
+//! An event sets bits here; the call that would block clears them; nothing else does. So a wrong or
+//! stale bit costs one system call that fails, and pausing a source is simply not reading it.
 //!
 //! ```text
 //!              event                      a read that gave less than was asked for,
@@ -10,6 +9,9 @@
 //!      ▲                    │                          │
 //!      └────────────────────┴──────────────────────────┘
 //! ```
+//!
+//! A descriptor is registered for all it can do, and never again; but a hub asks for the room of a
+//! plain peer's socket when that is full for the first time ([`Watch`]).
 //!
 //! An edge is told once (epoll(7)). An end, an error or urgent bytes that an event announced are
 //! therefore remembered until a read found nothing: no further event would tell of them.
@@ -47,6 +49,16 @@ impl From<&event::Event> for Event {
             urgent: event.is_priority(),
         }
     }
+}
+
+/// What the events of a connection tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    /// That something has come, or it ended or broke. A connection that was just made has room, of
+    /// which an event would tell at once: one more turn for each newcomer, for nothing.
+    Arrivals,
+    /// That it takes more again, too.
+    ArrivalsAndRoom,
 }
 
 /// Whether a read that gave less than was asked for has found the source empty.

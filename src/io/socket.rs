@@ -25,6 +25,7 @@ use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
 use crate::io::net;
+use crate::io::readiness::Watch;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -33,15 +34,22 @@ use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
 
-/// What every socket is registered for. That there are urgent bytes has to be known: a read stops
-/// at their mark, though more may follow (tcp(7); RFC 6093 says why new programs should not send
-/// them).
+/// What a socket is registered for. That there are urgent bytes has to be known: a read stops at
+/// their mark, though more may follow (tcp(7); RFC 6093 says why new programs should not send them).
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const INTEREST: Interest = Interest::READABLE
-    .add(Interest::WRITABLE)
-    .add(Interest::PRIORITY);
+fn interest(watch: Watch) -> Interest {
+    let arrivals = Interest::READABLE | Interest::PRIORITY;
+    match watch {
+        Watch::Arrivals => arrivals,
+        Watch::ArrivalsAndRoom => arrivals | Interest::WRITABLE,
+    }
+}
+
+/// The same where kqueue(2) tells of a hang-up only with the room.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+fn interest(_: Watch) -> Interest {
+    Interest::READABLE | Interest::WRITABLE
+}
 
 /// A connected socket. See the module's documentation.
 #[derive(Debug)]
@@ -66,14 +74,30 @@ impl Socket {
         }
     }
 
-    /// Registers it for both directions, once and for all.
+    /// Registers it.
     ///
     /// # Errors
     /// The error of the system call.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub fn register(&mut self, registry: &Registry, token: Token, watch: Watch) -> io::Result<()> {
         match &mut self.kind {
-            Kind::Tcp(stream) => registry.register(stream, token, INTEREST),
-            Kind::Unix(stream) => registry.register(stream, token, INTEREST),
+            Kind::Tcp(stream) => registry.register(stream, token, interest(watch)),
+            Kind::Unix(stream) => registry.register(stream, token, interest(watch)),
+        }
+    }
+
+    /// Registers it anew: an event tells at once what is so already (epoll_ctl(2)).
+    ///
+    /// # Errors
+    /// The error of the system call.
+    pub fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        watch: Watch,
+    ) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Tcp(stream) => registry.reregister(stream, token, interest(watch)),
+            Kind::Unix(stream) => registry.reregister(stream, token, interest(watch)),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::io::device::Device;
 use crate::io::layer::Layer;
 use crate::io::listener::Listener;
 use crate::io::output::Output;
+use crate::io::readiness::Watch;
 use crate::io::stdin::Stdin;
 use crate::io::stream::Stream;
 use crate::io::zero_copy;
@@ -34,11 +35,23 @@ pub trait World {
     /// The type that connections come from.
     type Listener;
 
-    /// Asks for the events of a connection, once and for all: they come with its key.
+    /// Asks for the events of a connection: they come with its key.
     ///
     /// # Errors
     /// The error of the system call.
-    fn register(&mut self, conn: &mut Conn<Self::Stream>, key: usize) -> io::Result<()>;
+    fn register(
+        &mut self,
+        conn: &mut Conn<Self::Stream>,
+        key: usize,
+        watch: Watch,
+    ) -> io::Result<()>;
+
+    /// Asks for the events of one that was registered for its arrivals alone to tell of its room,
+    /// too: at once, if there is some.
+    ///
+    /// # Errors
+    /// The error of the system call.
+    fn await_room(&mut self, conn: &mut Conn<Self::Stream>, key: usize) -> io::Result<()>;
 
     /// Takes a connection from a listener, if there is one.
     ///
@@ -90,8 +103,12 @@ impl World for Kernel {
     type Device = Descriptor;
     type Listener = Listener;
 
-    fn register(&mut self, conn: &mut Conn, key: usize) -> io::Result<()> {
-        conn.register(&self.registry, Token(key))
+    fn register(&mut self, conn: &mut Conn, key: usize, watch: Watch) -> io::Result<()> {
+        conn.register(&self.registry, Token(key), watch)
+    }
+
+    fn await_room(&mut self, conn: &mut Conn, key: usize) -> io::Result<()> {
+        conn.reregister(&self.registry, Token(key), Watch::ArrivalsAndRoom)
     }
 
     fn accept(&mut self, listener: &mut Listener) -> io::Result<(Layer, Addr)> {

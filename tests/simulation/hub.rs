@@ -306,6 +306,7 @@ impl Hub {
         self.check_stay();
         self.check_memory();
         self.check_hold();
+        self.check_ears();
         let was_ready =
             std::mem::replace(&mut self.is_ready, self.until.is_some_and(|at| at <= now));
         match was_ready && self.progress() == before {
@@ -463,6 +464,20 @@ impl Hub {
     pub(super) fn may_close(&self) -> bool {
         let is_whole = self.spec.quorum.is_some();
         self.finished.is_some() || (is_whole && !self.core.room().is_on_trial())
+    }
+
+    /// Nobody who is owed something sleeps deaf to the news that there is room for it.
+    fn check_ears(&self) {
+        let net = self.net.borrow();
+        for (id, wire) in net.wires.iter().enumerate() {
+            let key = wire.key.filter(|_| wire.wants_room && !wire.dropped);
+            let member = key.filter(|&key| self.core.room().member(key).is_some());
+            let owed = member.map_or(0, |key| self.core.room().owed(key));
+            assert!(
+                owed == 0 || wire.tells_room || wire.must_leave(),
+                "{id} is full, owed {owed} bytes, and never heard of again: {wire:?}"
+            );
+        }
     }
 
     /// No more is held than may be.

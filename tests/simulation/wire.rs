@@ -14,6 +14,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use muxnc::io::readiness::Event;
+use muxnc::io::readiness::Watch;
 use muxnc::io::stream::Handshake;
 use muxnc::io::tcp_info::TcpInfo;
 
@@ -77,8 +78,9 @@ pub(crate) struct Wire {
     /// Since when something that was sent is not acknowledged.
     unanswered: Option<Instant>,
     answered: Instant,
-    /// The hub could not write all it wanted.
+    /// The hub could not write all it wanted, and asked to be told when it can.
     pub(crate) wants_room: bool,
+    pub(crate) tells_room: bool,
     /// The hub has ended its side, and that was acknowledged.
     pub(crate) shut: bool,
     shut_acked: bool,
@@ -125,6 +127,7 @@ impl Debug for Wire {
             ("end_read", self.end_read),
             ("was_empty", self.was_empty),
             ("wants_room", self.wants_room),
+            ("tells_room", self.tells_room),
             ("shut", self.shut),
             ("shut_acked", self.shut_acked),
             ("closed", self.closed),
@@ -192,6 +195,7 @@ impl Wire {
             unanswered: None,
             answered: now,
             wants_room: false,
+            tells_room: false,
             shut: false,
             shut_acked: false,
             closed: false,
@@ -206,8 +210,7 @@ impl Wire {
             told_end: false,
             told_break: false,
             was_read: false,
-            // Registering tells of what is so already.
-            has_event: true,
+            has_event: false,
             sleeps: chance.one_in(12),
             is_slow: chance.one_in(6),
             writes: Vec::new(),
@@ -299,8 +302,16 @@ impl Wire {
         self.unanswered = (self.sendable() > self.acked).then_some(now);
         if count > 0 && self.wants_room {
             self.wants_room = false;
-            self.has_event = true;
+            self.has_event |= self.tells_room;
         }
+    }
+
+    /// Its events are asked for, which tell of what is so already; of room, too, if that is wanted.
+    pub(crate) fn register(&mut self, watch: Watch) {
+        self.tells_room = watch == Watch::ArrivalsAndRoom;
+        let has_room = self.tells_room && self.room() > 0;
+        let is_shaking = matches!(self.shake, Shake::Goes(_));
+        self.has_event |= has_room || is_shaking || !self.up.is_empty() || self.is_over();
     }
 
     /// What of all that was written the client's kernel has room for.
@@ -372,7 +383,7 @@ impl Wire {
         self.told_break |= self.broken;
         Event {
             readable: !self.up.is_empty() || self.end_arrived || self.broken,
-            writable: self.room() > 0 || self.broken,
+            writable: (self.tells_room && self.room() > 0) || self.broken,
             read_closed: self.end_arrived || self.broken,
             write_closed: self.broken,
             error: self.broken,

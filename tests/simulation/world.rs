@@ -26,6 +26,7 @@ use muxnc::io::device::Device;
 use muxnc::io::device::Kind;
 use muxnc::io::output::Output;
 use muxnc::io::readiness::Event;
+use muxnc::io::readiness::Watch;
 use muxnc::io::stdin::Stdin;
 use muxnc::io::stream::Beside;
 use muxnc::io::stream::Handshake;
@@ -336,7 +337,7 @@ impl Stream for Fake {
         if count > 0 && !is_first && chance.one_in(8) {
             // It was full, and is not any more.
             count = chance.up_to(count);
-            wire.has_event |= count < offered;
+            wire.has_event |= count < offered && wire.tells_room;
         }
         if count < offered {
             wire.wants_room = true;
@@ -597,6 +598,14 @@ impl<S> Model<S> {
     }
 }
 
+/// The wire under a connection.
+fn id_of<S: Stream>(conn: &Conn<S>) -> usize {
+    let Some(addr) = conn.addr().socket_addr() else {
+        panic!("an address without a port");
+    };
+    usize::from(addr.port())
+}
+
 impl<S: Over> World for Model<S> {
     type Stream = S;
     type Device = Fd;
@@ -606,17 +615,23 @@ impl<S: Over> World for Model<S> {
         None
     }
 
-    fn register(&mut self, conn: &mut Conn<S>, key: usize) -> io::Result<()> {
-        let Some(addr) = conn.addr().socket_addr() else {
-            panic!("an address without a port");
-        };
-        let id = usize::from(addr.port());
+    fn register(&mut self, conn: &mut Conn<S>, key: usize, watch: Watch) -> io::Result<()> {
+        let id = id_of(conn);
         let net = &mut *self.net.borrow_mut();
         if net.chance.one_in(300) && !net.wires[id].is_steady {
             return Err(ErrorKind::OutOfMemory.into());
         }
         net.wires[id].key = Some(key);
+        net.wires[id].register(watch);
         net.did(Did::Accepted(id));
+        Ok(())
+    }
+
+    fn await_room(&mut self, conn: &mut Conn<S>, key: usize) -> io::Result<()> {
+        let wire = &mut self.net.borrow_mut().wires[id_of(conn)];
+        assert_eq!(wire.key, Some(key), "asked for with another's key");
+        assert!(!wire.tells_room, "asked for again");
+        wire.register(Watch::ArrivalsAndRoom);
         Ok(())
     }
 

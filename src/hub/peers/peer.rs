@@ -7,6 +7,7 @@ use super::DisconnectReason;
 use crate::engine::dialect::Dialect;
 use crate::io::conn::Conn;
 use crate::io::layer::Layer;
+use crate::io::readiness::Watch;
 use crate::io::stream::Stream;
 
 /// A connection as the loop knows it.
@@ -26,6 +27,8 @@ pub struct Peer<S> {
     /// An event told that it ended its side or broke, and it was not read since.
     pub(super) is_closing: bool,
     pub(super) leaving: bool,
+    /// What its events tell.
+    pub(super) watch: Watch,
     /// The turn in which it was read last.
     pub(super) read_in: u32,
     /// What is known of its text.
@@ -64,10 +67,24 @@ pub(super) struct Ledger {
     pub(super) freed: u64,
 }
 
+/// What the events of a connection tell from its acceptance on. A layer may write at any time; one
+/// that is the wire itself is written to only when its peer is flushed, which asks for more when it
+/// is full.
+pub(in crate::hub) fn watch_first<S: Stream>(conn: &Conn<S>) -> Watch {
+    match conn.is_wire() && !conn.shakes_hands() {
+        true => Watch::Arrivals,
+        false => Watch::ArrivalsAndRoom,
+    }
+}
+
 impl<S> Peer<S> {
     /// One that was just accepted.
-    pub(super) fn new(conn: Conn<S>) -> Peer<S> {
+    pub(super) fn new(conn: Conn<S>) -> Peer<S>
+    where
+        S: Stream,
+    {
         Peer {
+            watch: watch_first(&conn),
             conn,
             stage: Stage::Arriving,
             extra: None,

@@ -6,13 +6,16 @@
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::time::Instant;
 
 use super::DisconnectReason;
 use super::Peer;
 use super::Peers;
 use crate::engine::dead_peer;
+use crate::io::conn::Conn;
 use crate::io::device::Device;
+use crate::io::readiness::Watch;
 use crate::io::stream::Stream;
 
 /// How many are handed what is said on trial before the others are, in case that ends it.
@@ -52,7 +55,37 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.owed.drain(..due);
     }
 
+    /// Asks with `ask` for an event of each peer that took less than it was owed, unless its events
+    /// tell of room already.
+    pub fn await_room(
+        &mut self,
+        mut ask: impl FnMut(&mut Conn<S>, usize) -> io::Result<()>,
+        now: Instant,
+    ) {
+        while let Some(key) = self.full.pop() {
+            let Some(peer) = self.member_mut(key) else {
+                continue;
+            };
+            match ask(&mut peer.conn, key) {
+                Ok(()) => peer.watch = Watch::ArrivalsAndRoom,
+                Err(error) => self.depart(key, error.into(), now),
+            }
+        }
+    }
+
+    /// One write to a peer. No event will tell of the room of one that is full, if that was not
+    /// asked for: then [`Peers::await_room`] asks.
     pub(super) fn flush_one(&mut self, key: usize, now: Instant) {
+        self.write_one(key, now);
+        if let Some(peer) = self.conns.get(key)
+            && peer.watch == Watch::Arrivals
+            && !peer.conn.is_writable()
+        {
+            self.full.push(key);
+        }
+    }
+
+    fn write_one(&mut self, key: usize, now: Instant) {
         let Some(peer) = self.conns.get_mut(key) else {
             return;
         };

@@ -23,6 +23,7 @@ use muxnc::io::device::Device;
 use muxnc::io::device::Kind;
 use muxnc::io::output::Output;
 use muxnc::io::readiness::Event;
+use muxnc::io::readiness::Watch;
 use muxnc::io::stdin::Stdin;
 use muxnc::io::stream::Beside;
 use muxnc::io::stream::Handshake;
@@ -618,8 +619,12 @@ impl World for Fake {
         None
     }
 
-    fn register(&mut self, _: &mut Conn<Fake>, _: usize) -> io::Result<()> {
+    fn register(&mut self, _: &mut Conn<Fake>, _: usize, _: Watch) -> io::Result<()> {
         Ok(())
+    }
+
+    fn await_room(&mut self, _: &mut Conn<Fake>, _: usize) -> io::Result<()> {
+        panic!("a participant is told of room from the beginning");
     }
 
     fn accept(&mut self, (): &mut ()) -> io::Result<(Fake, Addr)> {

@@ -195,3 +195,41 @@ fn who_was_told_the_end_leaves_when_its_own_is_read() {
     fake::read(&mut peers, now);
     assert!(fake::is_leaving(&peers, key));
 }
+
+/// No event tells of the room of a plain connection before it was asked for, and one over which a
+/// layer writes by itself tells of it from the beginning.
+#[test]
+fn who_is_full_for_the_first_time_is_asked_for_its_room() {
+    let now = Instant::now();
+    let wires = [(); 3].map(|()| Rc::<Wire>::default());
+    wires[2].has_layer.set(true);
+    let mut peers = peers();
+    let keys = wires.each_ref().map(|wire| wire.join(&mut peers, now));
+    for wire in [&wires[0], &wires[2]] {
+        wire.is_full.set(true);
+    }
+    fake::say(&mut peers, b"one\n", now);
+    let mut asked = Vec::new();
+    let mut ask = |_: &mut Conn<fake::Fake>, key| {
+        asked.push(key);
+        Ok(())
+    };
+    peers.await_room(&mut ask, now);
+    peers.await_room(&mut ask, now);
+    peers.collect(keys[0], writable());
+    peers.flush(now);
+    peers.await_room(&mut ask, now);
+    assert_eq!(asked, [keys[0]]);
+}
+
+#[test]
+fn who_cannot_be_asked_for_its_room_takes_no_more() {
+    let now = Instant::now();
+    let wire = Rc::<Wire>::default();
+    let mut peers = peers();
+    let key = wire.join(&mut peers, now);
+    wire.is_full.set(true);
+    fake::say(&mut peers, b"one\n", now);
+    peers.await_room(|_, _| Err(io::ErrorKind::OutOfMemory.into()), now);
+    assert!(peers.conns[key].has_departed() || peers.conns[key].leaving);
+}
