@@ -353,7 +353,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// The operator said `bytes` to everybody.
     pub fn typed(&mut self, bytes: &[u8], now: Instant) {
         self.said += bytes.len() as u64;
-        self.company.spoke(Speaker::Operator, now);
+        self.company.spoke(Speaker::Operator, bytes.len(), now);
         if let Some(digests) = &mut self.digests {
             digests.said(bytes);
         }

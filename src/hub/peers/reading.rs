@@ -4,9 +4,10 @@
 //! said much; when that is over, members that said least come first.
 //!
 //! It promises: each peer is read once in a turn; all of them together say about as much as the room
-//! holds, or 64 KiB each if they are more than sixteen, so that a line waits for a short turn. Where not
-//! all can be read in a turn, a peer that had nothing to say before waits for two, however many others
-//! send without a pause.
+//! holds, or 64 KiB each if they are more than sixteen, so that a line waits for a short turn; in a turn in
+//! which somebody said a line, those that are read after it say 64 KiB each at most. Where not all can be
+//! read in a turn, a peer that had nothing to say before waits for two, however many others send without
+//! a pause.
 
 use std::time::Instant;
 
@@ -59,11 +60,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.speakers.order_by(|key| room.said_lately(*key, now));
         }
         let waiting = self.speakers.len();
-        let most = match waiting {
-            1 if self.company.converses(now) => CONVERSING,
-            _ => CHUNK,
-        };
-        let share = (TURN / waiting.max(1)).clamp(LEAST, most);
         for read in 0..waiting {
             if self.room.screen().is_full() {
                 // The more is read in a turn, the larger and the fewer are the writes.
@@ -88,7 +84,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             match self.room.read_budget(key, now) {
                 Ok(most) => {
-                    let most = most.min(share).min(self.records_fit(key));
+                    let most = most.min(self.share(waiting, now));
+                    let most = most.min(self.records_fit(key));
                     self.read_one(key, &mut buffer[..most], now);
                 }
                 Err(later) => {
@@ -98,6 +95,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         Ok(())
+    }
+
+    /// How many bytes of a peer are read in a turn in which so many have something to say.
+    fn share(&self, waiting: usize, now: Instant) -> usize {
+        let most = match waiting {
+            _ if self.company.has_line(now) => LEAST,
+            1 if self.company.converses(now) => CONVERSING,
+            _ => CHUNK,
+        };
+        (TURN / waiting.max(1)).clamp(LEAST, most)
     }
 
     /// How many bytes of a peer may be read so that their records fit.
@@ -129,7 +136,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         match received {
             Received::Bytes(count) => {
                 self.touch(key, now);
-                self.company.spoke(Speaker::Peer(key), now);
+                self.company.spoke(Speaker::Peer(key), count, now);
                 if let [22, 3, ..] = buffer[..count] {
                     self.look_for_tls(key, now);
                 }

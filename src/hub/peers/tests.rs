@@ -190,7 +190,11 @@ fn less_of_one_that_floods_is_read_at_once_while_another_speaks() {
     };
     assert_eq!(read_at(&mut peers, now), CHUNK);
     peers.typed(b"one line\n", now);
-    assert_eq!(read_at(&mut peers, now), CONVERSING);
+    assert_eq!(read_at(&mut peers, now), LEAST);
+    let next = now + Duration::from_millis(1);
+    assert_eq!(read_at(&mut peers, next), CONVERSING);
+    peers.typed(&[b'.'; CHUNK], next);
+    assert_eq!(read_at(&mut peers, next), CONVERSING, "a file can wait");
     let later = now + Duration::from_secs(60);
     assert_eq!(read_at(&mut peers, later), CHUNK);
 }
