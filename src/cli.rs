@@ -30,6 +30,7 @@ mod web;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgAction;
@@ -481,8 +482,14 @@ impl Args {
             explain: self.messages.explain,
             digest: self.bytes.sha256,
             traffic: self.bytes.traffic(),
-            records: self.records.wanted(name, self.hub.listen)?,
+            records: self.records.wanted(name, self.hub.listen, self.reads())?,
         })
+    }
+
+    /// The files that are read.
+    fn reads(&self) -> Vec<PathBuf> {
+        let (access, tls, bus) = (self.access.reads(), self.tls.reads(), self.bus.reads());
+        access.chain(tls).chain(bus).cloned().collect()
     }
 
     fn hub(&self) -> Result<HubConfig, Error> {

@@ -53,6 +53,7 @@ use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::readiness::Watch;
+use crate::io::record::Prepared;
 use crate::io::record::Records;
 use crate::io::record::Wanted;
 use crate::io::signals::Signals;
@@ -129,12 +130,13 @@ pub fn run(
     settings: Settings,
     notices: &Notices,
 ) -> Result<Status, Error> {
-    let records = Records::open(&settings.records)?;
+    let records = Prepared::open(&settings.records)?;
     let cover = |layer: Layer| match settings.telnet {
         true => layer.for_telnet(Level::Warn),
         false => layer,
     };
     let conn = connect(target, tls, cover, settings.explain, notices)?;
+    let records = records.map(Prepared::begin).transpose()?;
     converse(conn, settings, records, Role::Client, notices)
 }
 

@@ -64,6 +64,9 @@ use crate::io::clock::LocalClock;
 use crate::io::confine::Kept;
 use crate::io::confine::confine;
 use crate::io::conn::Conn;
+use crate::io::descriptor::Descriptor;
+use crate::io::descriptor::Direction;
+use crate::io::device::Device;
 use crate::io::error::Error;
 use crate::io::input::Input;
 use crate::io::input::Tokens;
@@ -77,6 +80,7 @@ use crate::io::notices::Stderr;
 use crate::io::output::LAST_WORDS;
 use crate::io::output::Output;
 use crate::io::random;
+use crate::io::record::Prepared;
 use crate::io::record::Records;
 use crate::io::signals;
 use crate::io::signals::HANGUP;
@@ -117,17 +121,14 @@ const EVENTS: usize = 1024;
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     signals::survive_large_files();
-    let mut records = Records::open(&config.settings.records)?;
+    refuse_file_on_bus(&config)?;
+    let records = Prepared::open(&config.settings.records)?;
     let (guard, lists) = Guard::open(config.access.clone())?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     net::raise_descriptor_limit();
     // A script that sees the hub listen may send one.
     Signals::hold_faults();
-    let mut note_place = |place: &str, web: bool| {
-        if let Some(records) = &mut records {
-            records.note(Entry::Listening { place, web });
-        }
-    };
+    let mut places = Vec::new();
     let (mut listeners, mut visits) = (Vec::new(), None);
     let offered = offered(&config);
     if let Some(place) = &config.place {
@@ -143,7 +144,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         announce_certificate(acceptor.as_ref(), &config, notices);
         announce_raw(&listener, acceptor.as_ref());
         listeners.push(listener);
-        note_place(&told, false);
+        places.push((told, false));
     }
     if let Some(web) = &config.web {
         let (mut listener, told) = listen(&Place::Inet(web.bind.clone()), acceptor.clone())?;
@@ -158,7 +159,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         if config.place.is_none() {
             announce_certificate(acceptor.as_ref(), &config, notices);
         }
-        note_place(&told, true);
+        places.push((told, true));
         let host = web.bind.host.as_deref();
         let mut site = Site::new(host, &web.origins, acceptor.is_some())?;
         if let Some(port) = listeners.first().and_then(Listener::port) {
@@ -181,24 +182,65 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         seed = random::bytes().map_err(|e| Error::system("read /dev/urandom", &e))?;
     }
     let settings = config.settings.clone();
-    let (served, hub_records) = match config.once {
+    let poll = Poll::new().map_err(starting)?;
+    let bus = uplink(&poll, &config, seed)?;
+    let reload = Reload::new(guard, records.as_ref()).filter(|_| !config.once);
+    // Whatever keeps the hub from listening was told by now.
+    let mut records = records.map(Prepared::begin).transpose()?;
+    for (place, web) in &places {
+        let (place, web) = (place.as_str(), *web);
+        records
+            .iter_mut()
+            .for_each(|records| records.note(Entry::Listening { place, web }));
+    }
+    let (served, records) = match config.once {
         true => (records, None),
         false => (None, records),
     };
-    let reload = Reload::new(guard, hub_records.as_ref()).filter(|_| !config.once);
     let opened = Opened {
         listeners,
         lists,
         reload,
-        records: hub_records,
+        records,
         visits,
         offered,
-        seed,
+        bus,
     };
-    match Hub::open(opened, config, notices)?.run()? {
+    let hub = Hub::open(poll, opened, config, notices).map_err(starting)?;
+    match hub.run()? {
         Ended::Status(status) => Ok(status),
         Ended::HandOver(conn, _faults) => client::serve(conn, settings, served, notices),
     }
+}
+
+fn starting(error: io::Error) -> Error {
+    Error::system("start the event loop", &error)
+}
+
+/// A class of several hubs has no transfer: lines go over the bus.
+fn refuse_file_on_bus(config: &HubConfig) -> Result<(), Error> {
+    let has_input = config.settings.traffic != Traffic::ReceiveOnly;
+    if config.bus.is_none() || !has_input {
+        return Ok(());
+    }
+    let remaining = Descriptor::new(rustix::stdio::stdin(), Direction::In).remaining();
+    match transfer::is_whole(remaining, config.wait_for, config.keep_open) {
+        true => Err(Error::usage("--bus", "a file does not go over the bus")
+            .hint("Give it to each room by itself: a hub each, the file on each.")),
+        false => Ok(()),
+    }
+}
+
+/// What the hub needs to be one of several that are one class.
+fn uplink(poll: &Poll, config: &HubConfig, seed: [u8; 32]) -> Result<Option<Uplink<Layer>>, Error> {
+    let Some(bus) = &config.bus else {
+        return Ok(None);
+    };
+    let caller = Caller::new(poll.registry(), BUS, bus.tls(), bus.is_encrypted())?;
+    Ok(Some(Uplink {
+        caller: Box::new(caller),
+        seed,
+    }))
 }
 
 /// Says where the hub listens; also without `-v`, if that could not be known otherwise (`-l 0`).
@@ -301,8 +343,7 @@ struct Opened {
     records: Option<Records>,
     visits: Option<Visits>,
     offered: Option<Offered>,
-    /// The secret for the bus.
-    seed: [u8; 32],
+    bus: Option<Uplink<Layer>>,
 }
 
 /// How the loop ended.
@@ -327,34 +368,7 @@ struct Hub {
 }
 
 impl Hub {
-    fn open(opened: Opened, config: HubConfig, notices: &Notices) -> Result<Hub, Error> {
-        let poll = Poll::new().map_err(|e| Error::system("start the event loop", &e))?;
-        let bus = match &config.bus {
-            None => None,
-            Some(bus) => {
-                let caller = Caller::new(poll.registry(), BUS, bus.tls(), bus.is_encrypted())?;
-                Some(Uplink {
-                    caller: Box::new(caller),
-                    seed: opened.seed,
-                })
-            }
-        };
-        let hub = Hub::open_at(poll, bus, opened, config, notices)
-            .map_err(|e| Error::system("start the event loop", &e))?;
-        if hub.calls && hub.core.is_transfer() {
-            return Err(Error::usage("--bus", "a file does not go over the bus")
-                .hint("Give it to each room by itself: a hub each, the file on each."));
-        }
-        Ok(hub)
-    }
-
-    fn open_at(
-        poll: Poll,
-        bus: Option<Uplink<Layer>>,
-        opened: Opened,
-        config: HubConfig,
-        notices: &Notices,
-    ) -> io::Result<Hub> {
+    fn open(poll: Poll, opened: Opened, config: HubConfig, notices: &Notices) -> io::Result<Hub> {
         let Opened {
             mut listeners,
             lists,
@@ -362,7 +376,7 @@ impl Hub {
             mut records,
             visits,
             offered,
-            seed: _,
+            bus,
         } = opened;
         let registry = poll.registry();
         let has_file = listeners.iter().any(Listener::has_file);

@@ -63,6 +63,11 @@ pub(super) struct AccessArgs {
 }
 
 impl AccessArgs {
+    /// The files that are read.
+    pub(super) fn reads(&self) -> impl Iterator<Item = &PathBuf> {
+        self.allowfile.iter().chain(&self.denyfile)
+    }
+
     pub(super) fn access(&self, lookup: Lookup) -> Result<Access, Error> {
         let list = |hosts: &[String], files: &[PathBuf]| {
             Ok(List {

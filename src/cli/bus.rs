@@ -59,6 +59,11 @@ pub(super) struct BusArgs {
 }
 
 impl BusArgs {
+    /// The files that are read.
+    pub(super) fn reads(&self) -> impl Iterator<Item = &PathBuf> {
+        self.bus_trustfile.iter()
+    }
+
     /// How it is joined with others, if it is.
     #[cfg(feature = "bus")]
     pub(super) fn config(&self) -> Result<Option<BusConfig>, Error> {

@@ -62,8 +62,14 @@ pub(super) struct RecordsArgs {
 }
 
 impl RecordsArgs {
-    /// What is wanted: by a hub's operator, if they `listen`, who may have a `name`.
-    pub(super) fn wanted(&self, name: Option<&str>, listen: bool) -> Result<Wanted, Error> {
+    /// What is wanted: by a hub's operator, if they `listen`, who may have a `name`. `reads` are the files that
+    /// other options have read.
+    pub(super) fn wanted(
+        &self,
+        name: Option<&str>,
+        listen: bool,
+        reads: Vec<PathBuf>,
+    ) -> Result<Wanted, Error> {
         let events = match &self.events {
             Some(Place::File(file)) => Some(file.clone()),
             Some(Place::Descriptor(_)) | None => None,
@@ -104,6 +110,7 @@ impl RecordsArgs {
             events: self.events.clone(),
             collect: self.collect.clone(),
             name: name.map(String::from),
+            reads,
         })
     }
 }

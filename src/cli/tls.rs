@@ -66,6 +66,12 @@ pub(super) struct TlsArgs {
 }
 
 impl TlsArgs {
+    /// The files that are read.
+    pub(super) fn reads(&self) -> impl Iterator<Item = &PathBuf> {
+        let files = [&self.ssl_cert, &self.ssl_key, &self.ssl_trustfile];
+        files.into_iter().flatten()
+    }
+
     fn is_asked(&self) -> Result<bool, Error> {
         let asked = self.ssl
             || self.ssl_cert.is_some()

@@ -653,11 +653,6 @@ impl<W: World> Core<W> {
         self.config.once
     }
 
-    /// Whether this hub gives a file as a whole to all receivers.
-    pub fn is_transfer(&self) -> bool {
-        self.transfer.is_whole()
-    }
-
     /// The records, for `Reload`, which opens them anew.
     pub fn records_mut(&mut self) -> Option<&mut Records<W::Device>> {
         self.peers.records_mut()

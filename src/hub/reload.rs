@@ -18,7 +18,7 @@ use rustix::termios::isatty;
 use super::core::Core;
 use crate::io::access::Guard;
 use crate::io::job;
-use crate::io::record::Records;
+use crate::io::record::Prepared;
 use crate::io::world::Kernel;
 use crate::status::NOTICE;
 
@@ -33,8 +33,8 @@ pub(super) struct Reload {
 
 impl Reload {
     /// None: there are no such files, or there is a person at a keyboard.
-    pub(super) fn new(guard: Guard, records: Option<&Records>) -> Option<Reload> {
-        let folders = records.map(Records::folders).unwrap_or_default();
+    pub(super) fn new(guard: Guard, records: Option<&Prepared>) -> Option<Reload> {
+        let folders = records.map(Prepared::folders).unwrap_or_default();
         let has_something = guard.has_files() || !folders.is_empty();
         (has_something && !isatty(stdin())).then(|| Reload {
             guard,

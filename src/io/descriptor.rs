@@ -122,6 +122,9 @@ impl Descriptor {
     /// # Errors
     /// There is none (`EBADF`), or it is not open for writing.
     pub fn adopt(number: u32) -> io::Result<Descriptor> {
+        if !was_left_open(number) {
+            return Err(rustix::io::Errno::BADF.into());
+        }
         let Some(own) = copy_of_our_own(number)? else {
             let path = format!("/dev/fd/{number}");
             return Descriptor::open(Path::new(&path));
@@ -179,10 +182,15 @@ impl Descriptor {
     /// # Errors
     /// The error of the system call.
     pub fn empty(&self) -> io::Result<()> {
-        match FileId::of(self) {
-            Some(_) => Ok(rustix::fs::ftruncate(self, 0)?),
-            None => Ok(()),
+        match self.is_regular() {
+            true => Ok(rustix::fs::ftruncate(self, 0)?),
+            false => Ok(()),
         }
+    }
+
+    fn is_regular(&self) -> bool {
+        let stat = rustix::fs::fstat(self);
+        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     }
 
     /// Waits until it takes bytes, or for `limit`.
@@ -265,25 +273,6 @@ impl AsFd for Descriptor {
     }
 }
 
-/// Which regular file something is, by whatever names and descriptors it is reached (inode(7)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileId {
-    device: rustix::fs::Dev,
-    number: u64,
-}
-
-impl FileId {
-    /// None: it is no regular file.
-    pub fn of(fd: impl AsFd) -> Option<FileId> {
-        let stat = rustix::fs::fstat(fd).ok()?;
-        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        is_file.then_some(FileId {
-            device: stat.st_dev,
-            number: stat.st_ino,
-        })
-    }
-}
-
 /// A copy of the descriptor of that number; none if the system makes none.
 #[cfg(target_os = "linux")]
 fn copy_of_our_own(number: u32) -> io::Result<Option<OwnedFd>> {
@@ -300,6 +289,26 @@ fn copy_of_our_own(number: u32) -> io::Result<Option<OwnedFd>> {
         Err(error @ rustix::io::Errno::BADF) => Err(error.into()),
         Err(_) => Ok(None),
     }
+}
+
+/// Whether the program that started us can have left that descriptor open: those that we open
+/// ourselves are closed when a program is executed (`O_CLOEXEC`, proc_pid_fdinfo(5)). Without `/proc`
+/// that is not known.
+#[cfg(target_os = "linux")]
+fn was_left_open(number: u32) -> bool {
+    let folder = Path::new("/proc/self/fdinfo");
+    let Ok(info) = std::fs::read_to_string(folder.join(number.to_string())) else {
+        return !folder.exists();
+    };
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    flags.is_none_or(|flags| flags & OFlags::CLOEXEC.bits() == 0)
+}
+
+/// The same where the system does not tell.
+#[cfg(not(target_os = "linux"))]
+fn was_left_open(_: u32) -> bool {
+    true
 }
 
 /// The same where the system cannot.

@@ -11,6 +11,7 @@ pub mod descriptor;
 pub mod device;
 pub mod dial;
 pub mod error;
+pub mod file_id;
 pub mod input;
 pub mod job;
 pub mod layer;

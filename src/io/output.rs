@@ -18,9 +18,9 @@ use crate::engine::rows::Rows;
 use crate::engine::screen::Surface;
 use crate::io::descriptor::Descriptor;
 use crate::io::descriptor::Direction;
-use crate::io::descriptor::FileId;
 use crate::io::device::Device;
 use crate::io::device::Kind;
+use crate::io::file_id::FileId;
 use crate::io::readiness::Event;
 use crate::io::readiness::Readiness;
 
@@ -66,7 +66,7 @@ impl Output {
         self.device.empty()
     }
 
-    /// Which regular file it is, if it is one.
+    /// Which file or pipe it is, if it is one.
     pub fn file_id(&self) -> Option<FileId> {
         FileId::of(&self.device)
     }

@@ -12,15 +12,17 @@
 //! less often; the records of that time wait as for a pipe, and those that do not fit are missing,
 //! and counted. So that a log can be rotated, files can be [opened anew](Records::reopen).
 //!
-//! It promises: every file is opened, and is for one record alone, before anything else happens, or nothing
-//! does, and what is in the files stays; a file that
-//! fails later is told of once, and again when it is written or how much is missing at the end, and everything
-//! else goes on without it; no call blocks (a regular file's excepted).
+//! It promises: every file is opened before anything else happens, or nothing does, and none is changed before the
+//! records [begin](Prepared::begin); a file that fails later is told of once, and again when it is written or how
+//! much is missing at the end, and everything else goes on without it; no call blocks (a regular file's
+//! excepted).
 
 mod answers;
 mod folder;
+mod prepared;
 mod retry;
 mod sink;
+mod taken;
 
 use std::io;
 use std::path::Path;
@@ -31,7 +33,9 @@ use mio::Registry;
 use mio::Token;
 
 use self::answers::Answers;
+pub use self::prepared::Prepared;
 use self::sink::Sink;
+use self::taken::Taken;
 use crate::engine::budget::Budget;
 use crate::engine::budget::LEAST;
 use crate::engine::record::Entry;
@@ -46,7 +50,6 @@ use crate::engine::record::lines;
 use crate::engine::record::transcript;
 use crate::io::clock::Clock;
 use crate::io::descriptor::Descriptor;
-use crate::io::descriptor::FileId;
 use crate::io::device::Device;
 use crate::io::error::Error;
 use crate::io::readiness::Event;
@@ -74,6 +77,8 @@ pub struct Wanted {
     pub collect: Option<PathBuf>,
     /// The operator's name in a chat, if this is one.
     pub name: Option<String>,
+    /// The files that are read, for other options.
+    pub reads: Vec<PathBuf>,
 }
 
 /// Where a record goes.
@@ -90,6 +95,7 @@ pub struct Records<D = Descriptor> {
     files: Files<D>,
     answers: Option<Answers>,
     name: Option<String>,
+    taken: Taken,
     /// What we say to everybody is a file: no record for reading holds it once more.
     says_file: bool,
     /// The lines that are not ended.
@@ -130,83 +136,7 @@ impl<D> Files<D> {
     }
 }
 
-impl Files<Descriptor> {
-    /// Refuses a file that two records would be written to, or one and stdout, and a file that
-    /// stdin is read from, which would never end.
-    fn are_our_own(&self) -> Result<(), Error> {
-        let stdin = FileId::of(rustix::stdio::stdin());
-        let stdout = FileId::of(rustix::stdio::stdout());
-        let mut others = Vec::new();
-        for sink in self.iter() {
-            let Some(file) = sink.file_id().map(Some) else {
-                continue;
-            };
-            let refused = |why: &str, hint: &str| {
-                Err(Error::new(format!("open {}", sink.path.display()), why).hint(hint))
-            };
-            if file == stdin {
-                return refused(
-                    "it is the file that stdin is read from",
-                    "The record needs a file of its own.",
-                );
-            }
-            if file == stdout {
-                return refused(
-                    "it is the file that stdout is written to",
-                    "To have the record on stdout, and nothing else, say -.",
-                );
-            }
-            if others.contains(&file) {
-                return refused(
-                    "it is the file of another record",
-                    "Each record needs a file of its own.",
-                );
-            }
-            others.push(file);
-        }
-        Ok(())
-    }
-}
-
 impl Records {
-    /// Opens every file. None if none is wanted.
-    ///
-    /// # Errors
-    /// A file cannot be opened, or is not only for that record, or is a terminal, which must not
-    /// get the bytes of others as they are. What is in the files then stays.
-    pub fn open(wanted: &Wanted) -> Result<Option<Records>, Error> {
-        let lines = |path: &Option<PathBuf>| path.as_deref().map(Sink::open_lines).transpose();
-        let events = match &wanted.events {
-            Some(Place::File(path)) => Some(Sink::open_lines(path)?),
-            Some(Place::Descriptor(number)) => Some(Sink::adopt(*number)?),
-            None => None,
-        };
-        let mut files = Files {
-            raw: wanted.raw.as_deref().map(Sink::open).transpose()?,
-            dump: lines(&wanted.dump)?,
-            transcript: lines(&wanted.transcript)?,
-            events,
-        };
-        files.are_our_own()?;
-        let answers = wanted.collect.as_deref().map(Answers::open).transpose()?;
-        // Nothing was changed until here, where none of them can be refused any more.
-        let Files {
-            raw,
-            dump,
-            transcript,
-            events,
-        } = &mut files;
-        for sink in raw.iter_mut().chain(dump) {
-            sink.begin(wanted.append)?;
-        }
-        for sink in transcript.iter_mut().chain(events) {
-            sink.begin(true)?;
-        }
-        let records = Records::new(files, answers, wanted.name.clone());
-        let is_wanted = records.files.iter().next().is_some() || records.answers.is_some();
-        Ok(is_wanted.then_some(records))
-    }
-
     /// Registers them for the news that they take bytes again.
     ///
     /// # Errors
@@ -227,30 +157,35 @@ impl Records {
     /// was written so far may have been renamed. Where that fails the old one is written on, and
     /// why is told. Returns how many were opened, and how many of them could not be.
     pub fn reopen(&mut self) -> (usize, usize) {
-        let tried: Vec<bool> = self.files.iter_mut().filter_map(Sink::reopen).collect();
-        let opened = tried.iter().filter(|opened| **opened).count();
-        (opened, tried.len() - opened)
-    }
-}
-
-impl Records {
-    /// The folders of the regular files, in which they can be opened anew.
-    pub fn folders(&self) -> Vec<PathBuf> {
-        let files = self.files.iter().filter(|sink| sink.is_file());
-        let folders = files.map(|sink| match sink.path.parent() {
-            Some(folder) if folder != Path::new("") => folder.into(),
-            _ => PathBuf::from("."),
-        });
-        folders.collect()
+        let mut files: Vec<_> = self.files.iter().map(Sink::file_id).collect();
+        let (mut opened, mut refused) = (0, 0);
+        for (number, sink) in self.files.iter_mut().enumerate() {
+            files[number] = None;
+            let others: Vec<_> = files.iter().copied().flatten().collect();
+            let refusal = |file| self.taken.refusal_of(file, &others).map(|(why, _)| why);
+            match sink.reopen(refusal) {
+                Some(true) => opened += 1,
+                Some(false) => refused += 1,
+                None => {}
+            }
+            files[number] = sink.file_id();
+        }
+        (opened, refused)
     }
 }
 
 impl<D: Device> Records<D> {
-    fn new(files: Files<D>, answers: Option<Answers>, name: Option<String>) -> Records<D> {
+    fn new(
+        files: Files<D>,
+        answers: Option<Answers>,
+        name: Option<String>,
+        taken: Taken,
+    ) -> Records<D> {
         Records {
             files,
             answers,
             name,
+            taken,
             says_file: false,
             speech: Speech::default(),
             clock: Clock::default(),
@@ -271,7 +206,12 @@ impl<D: Device> Records<D> {
             transcript: None,
             events: None,
         };
-        Ok(Records::new(files, Some(Answers::open(folder)?), None))
+        Ok(Records::new(
+            files,
+            Some(Answers::open(folder)?),
+            None,
+            Taken::default(),
+        ))
     }
 
     /// Takes note of an event, of whichever of them.

@@ -401,6 +401,15 @@ fn what_is_no_place_for_events_is_explained() {
     let script = "exec \"$0\" -l 0 --events json:fd:7 7</dev/null";
     let mut hub = support::Process::start(&mut piped("sh", &["-c", script, support::MUXNC]));
     hub.expect_status(1);
+    // It is not there; but what is opened meanwhile gets that number.
+    let script = "exec \"$0\" -l 0 --events json:fd:3 3>&-";
+    let mut hub = support::Process::start(&mut piped("sh", &["-c", script, support::MUXNC]));
+    hub.expect_status(1);
+    let said = hub.stderr.text();
+    assert!(
+        said.starts_with("muxnc: write to descriptor 3: bad file descriptor"),
+        "{said}"
+    );
     let mut participant = muxnc(&["--events", "json:-", "127.0.0.1", "1"]);
     participant.expect_status(2);
     assert!(participant.stderr.text().contains("that is for a hub"));

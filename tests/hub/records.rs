@@ -632,72 +632,237 @@ fn a_file_that_cannot_be_opened_is_told_before_anything_listens() {
     }
 }
 
-/// Two writers in one file tear each other's lines, a record that is read again as stdin never ends,
-/// and a file whose record does not even begin is not emptied.
+/// Two writers in one file tear each other's lines, a record that is read again as stdin never ends, and a
+/// key or a list in place of which a record was written is gone.
 #[test]
-fn a_file_that_is_not_only_for_one_record_is_refused_and_stays_as_it_is() {
-    let folder = Folder::new("records-shared");
-    let (file, other, link) = (
-        folder.path("file"),
-        folder.path("other"),
-        folder.path("link"),
-    );
-    let nowhere = folder.path("missing/file");
-    fs::write(&file, "old\n").unwrap();
-    fs::write(&other, "older\n").unwrap();
+fn a_file_that_is_something_else_already_is_refused_and_stays_as_it_is() {
+    let folder = Folder::new("records-taken");
+    let path = |name: &str| folder.path(name);
+    let (file, other, link, list) = (path("file"), path("other"), path("link"), path("list"));
+    let (answers, pipe) = (path("answers"), path("pipe"));
+    let (index, answer) = (path("answers/index.tsv"), path("answers/0003-Ana.txt"));
+    fs::create_dir(&answers).unwrap();
+    for (file, text) in [
+        (&file, "old\n"),
+        (&other, "older\n"),
+        (&list, "127.0.0.1\n"),
+        (&index, "3\n"),
+        (&answer, "mine\n"),
+    ] {
+        fs::write(file, text).unwrap();
+    }
     fs::hard_link(&file, &link).unwrap();
+    assert!(piped("mkfifo", &[&pipe]).status().unwrap().success());
+    let _reader =
+        rustix::fs::open(&pipe, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
     let events = format!("json:{file}");
-    let twice = "it is the file of another record\n";
+    let another = "it is the file of another record\n";
+    let read = "it is a file that is read, for another option\n";
+    let collected = "it is a file of --collect\n";
+    let stdin = "it is the file that stdin is read from\n";
+    let stdout = "it is the file that stdout is written to\n";
     let cases = [
-        (vec!["-o", &file, "-x", &file], twice),
-        (vec!["-x", &file, "--transcript", &link], twice),
-        (vec!["--events", &events, "-o", &link], twice),
+        (vec!["-o", &file, "-x", &file], another),
+        (vec!["-o", &pipe, "-x", &pipe], another),
+        (vec!["-x", &file, "--transcript", &link], another),
+        (vec!["--events", &events, "-o", &link], another),
+        (vec!["--append-output", "-o", &file, "-x", &link], another),
+        (vec!["-o", &other], stdin),
+        (vec!["--transcript", &other], stdin),
+        (vec!["-x", "/dev/stdout"], stdout),
+        (vec!["-o", "-", "-x", "/dev/fd/1"], stdout),
+        (vec!["--allowfile", &list, "-o", &list], read),
+        (vec!["--denyfile", &list, "--transcript", &list], read),
+        (vec!["--ssl-cert", &list, "-x", &list], read),
         (
-            vec!["--append-output", "-o", &file, "--transcript", &file],
-            twice,
+            vec!["--ssl-cert", &file, "--ssl-key", &list, "-o", &list],
+            read,
         ),
-        (vec!["-o", &file, "-x", &nowhere], "no such file"),
         (
-            vec!["-o", &other],
-            "it is the file that stdin is read from\n",
+            vec!["--ssl-verify", "--ssl-trustfile", &list, "-o", &list],
+            read,
         ),
+        (vec!["--collect", &answers, "-o", &index], collected),
         (
-            vec!["--transcript", &other],
-            "it is the file that stdin is read from\n",
-        ),
-        (
-            vec!["-x", "/dev/stdout"],
-            "it is the file that stdout is written to\n",
+            vec!["--collect", &answers, "--transcript", &answer],
+            collected,
         ),
     ];
-    let out = folder.path("out");
+    let out = path("out");
     for (args, why) in &cases {
-        let is_hubs = |arg: &&str| ["--transcript", "--events"].contains(arg);
-        let mut places = vec![&["-l", "0"][..], &["127.0.0.1", "1"]];
-        places.truncate(if args.iter().any(is_hubs) { 1 } else { 2 });
-        for place in places {
-            let stdin = File::open(&other).unwrap();
-            let stdout = File::options()
-                .create(true)
-                .append(true)
-                .open(&out)
-                .unwrap();
-            let mut command = piped(support::MUXNC, &[args, place].concat());
-            let mut process = Process::start(command.stdin(stdin).stdout(stdout));
-            process.expect_status(1);
-            let said = process.stderr.text();
-            assert!(
-                said.starts_with("muxnc: open ") && said.contains(why),
-                "{args:?}: {said}"
-            );
-            assert_eq!(
-                (text(&file), text(&other)),
-                ("old\n".into(), "older\n".into())
-            );
+        for place in [&["-l", "0"][..], &["127.0.0.1", "1"]] {
+            for stdout_is_file in [true, false] {
+                let mut command = piped(support::MUXNC, &[args, place].concat());
+                command.stdin(File::open(&other).unwrap());
+                if stdout_is_file {
+                    command.stdout(
+                        File::options()
+                            .create(true)
+                            .append(true)
+                            .open(&out)
+                            .unwrap(),
+                    );
+                }
+                let mut process = Process::start(&mut command);
+                let status = process.wait().code();
+                let said = process.stderr.text();
+                let is_hubs = status == Some(2) && place[0] != "-l";
+                assert!(
+                    is_hubs
+                        || status == Some(1)
+                            && said.starts_with("muxnc: open ")
+                            && said.contains(why),
+                    "{args:?} {place:?}: {said}"
+                );
+                let kept = [&file, &other, &list, &index, &answer].map(|file| text(file));
+                assert_eq!(
+                    kept,
+                    ["old\n", "older\n", "127.0.0.1\n", "3\n", "mine\n"],
+                    "{args:?}"
+                );
+            }
         }
     }
     // Something that is no file may be everything at once.
     Hub::start(&["-o", "/dev/null", "-x", "/dev/null"]);
+}
+
+/// A second hub on the same port, a certificate that is not there: what was kept until then stays.
+#[test]
+fn a_record_that_does_not_begin_changes_no_file_and_leaves_none() {
+    let folder = Folder::new("records-unbegun");
+    let (kept, new, missing) = (
+        folder.path("kept"),
+        folder.path("new"),
+        folder.path("no/file"),
+    );
+    let (bad, link) = (folder.path("bad"), folder.path("link"));
+    fs::write(&bad, "no host at all!\n").unwrap();
+    std::os::unix::fs::symlink(folder.path("nothing"), &link).unwrap();
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = busy.local_addr().unwrap().port().to_string();
+    let web = format!("127.0.0.1:{port}");
+    let cases: &[&[&str]] = &[
+        &["-x", &missing, "-l", "127.0.0.1", "0"],
+        &["-l", "127.0.0.1", &port],
+        &["-l", "--once", "127.0.0.1", &port],
+        &["-l", "--web", &web, "127.0.0.1", "0"],
+        &["-l", "192.0.2.1", "0"],
+        &["-lU", &missing],
+        &["-l", "--ssl-cert", &missing, "127.0.0.1", "0"],
+        &["-l", "--ssl-cert", &bad, "127.0.0.1", "0"],
+        &[
+            "-l",
+            "--ssl-verify",
+            "--ssl-trustfile",
+            &missing,
+            "127.0.0.1",
+            "0",
+        ],
+        &["-l", "--allowfile", &bad, "127.0.0.1", "0"],
+        &["-l", "--denyfile", &missing, "127.0.0.1", "0"],
+        &[
+            "-l",
+            "--bus",
+            "nats://127.0.0.1/x",
+            "--bus-trust",
+            "0",
+            "127.0.0.1",
+            "0",
+        ],
+        &["--ssl", "--ssl-trustfile", &missing, "127.0.0.1", &port],
+        &["127.0.0.1", "1"],
+    ];
+    for args in cases {
+        for record in [
+            &["-o", &kept][..],
+            &["-x", &kept],
+            &["-o", &new],
+            &["-x", &new, "-o", &link],
+        ] {
+            // What the case makes of the other option is no matter here.
+            if args[0] == record[0] {
+                continue;
+            }
+            fs::write(&kept, "old\n").unwrap();
+            let mut process = muxnc(&[record, *args].concat());
+            let status = process.wait().code();
+            let said = process.stderr.text();
+            assert!(matches!(status, Some(1 | 2)), "{args:?}: {said}");
+            assert_eq!(text(&kept), "old\n", "{args:?} {record:?}: {said}");
+            assert!(!fs::exists(&new).unwrap(), "{args:?} {record:?}: {said}");
+            assert!(fs::symlink_metadata(&link).is_ok(), "that is somebody's");
+            let _ = fs::remove_file(folder.path("nothing"));
+        }
+    }
+}
+
+/// Two names that lead to one file after a rotation, and a list that became a record's.
+#[test]
+fn a_file_that_became_something_else_is_not_opened_anew() {
+    let folder = Folder::new("records-became");
+    let path = |name: &str| folder.path(name);
+    let (raw, dump, list) = (path("raw"), path("dump"), path("list"));
+    fs::write(&list, "127.0.0.1\n").unwrap();
+    let args = ["--allowfile", &list, "-o", &raw, "-x", &dump];
+    let hub = Hub::start(&args);
+    for (target, why) in [
+        (&dump, "it is the file of another record"),
+        (&list, "it is a file that is read, for another option"),
+    ] {
+        let _ = fs::rename(&raw, path("old"));
+        fs::hard_link(target, &raw).unwrap();
+        hub.process.signal(rustix::process::Signal::HUP);
+        hub.process
+            .stderr
+            .wait_for(&format!("open {raw}: {why}; the old file is written on"));
+        fs::remove_file(&raw).unwrap();
+    }
+    let mut ana = hub.join();
+    ana.write_all(b"127.0.0.9\n").unwrap();
+    hub.process.stdout.wait_for("127.0.0.9\n");
+    wait_for_file(&path("old"), |text| text == "127.0.0.9\n");
+    assert_eq!(text(&list), "127.0.0.1\n");
+}
+
+/// What was begun in a file whose disk is full, and was renamed, does not go on in the next.
+#[test]
+fn a_line_that_broke_off_does_not_go_on_in_another_file() {
+    let Some(disk) = FullDisk::new("records-torn") else {
+        return;
+    };
+    let args = [
+        "-l",
+        "0",
+        "-v",
+        "--events",
+        &format!("json:{}", disk.path("events")),
+    ];
+    let hub = Hub::start_command(&mut disk.muxnc(&args));
+    let mut ana = hub.join();
+    let mut ears = ana.try_clone().unwrap();
+    std::thread::spawn(move || std::io::copy(&mut ears, &mut std::io::sink()));
+    let file = disk.seen(&hub.process, "events");
+    eventually("the disk is full", || {
+        ana.write_all(&b"words\n".repeat(100)).unwrap();
+        hub.process
+            .stderr
+            .text()
+            .contains("no space left on device")
+    });
+    let old = file.with_file_name("old");
+    fs::rename(&file, &old).unwrap();
+    hub.process.signal(rustix::process::Signal::HUP);
+    hub.process.stderr.wait_for("opened anew");
+    disk.make_room(&hub.process);
+    hub.process.stderr.wait_for("it is written again");
+    ana.write_all(b"the last\n").unwrap();
+    let read = |file| fs::read_to_string(file).unwrap();
+    eventually("it goes on", || read(&file).contains("the last"));
+    assert!(!read(&old).ends_with('\n'), "this test needs a torn line");
+    for line in read(&file).lines() {
+        assert!(line.starts_with('{') && line.ends_with('}'), "{line}");
+    }
 }
 
 #[test]

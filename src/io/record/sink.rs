@@ -22,11 +22,11 @@ use mio::Token;
 use super::LIMIT;
 use super::retry::Retry;
 use crate::io::descriptor::Descriptor;
-use crate::io::descriptor::FileId;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::file_id::FileId;
 use crate::io::output::LAST_WORDS;
 use crate::io::output::Output;
 use crate::io::readiness::Event;
@@ -48,6 +48,8 @@ pub(super) struct Sink<D = Descriptor> {
     pub(super) failed: bool,
     /// Each line of it stands alone: a line that broke off is not continued.
     has_lines: bool,
+    /// What was written last is not the end of a line.
+    is_midline: bool,
     /// Another program opened it: it has no name to be opened by.
     is_adopted: bool,
     /// Lines that did not fit, for whatever reason, since that was last asked for.
@@ -66,21 +68,13 @@ struct Trouble {
 
 impl Sink {
     /// Opens a file, in which nothing is changed before it [begins](Sink::begin).
-    pub(super) fn open(path: &Path) -> Result<Sink, Error> {
+    pub(super) fn open(path: &Path, has_lines: bool) -> Result<Sink, Error> {
         let output = match path.as_os_str() == "-" {
             true => None,
             false => Some(open(path)?),
         };
-        Ok(Sink::of(path.into(), output))
-    }
-
-    /// The same, to write lines to it.
-    pub(super) fn open_lines(path: &Path) -> Result<Sink, Error> {
-        let sink = Sink::open(path)?;
-        Ok(Sink {
-            has_lines: true,
-            ..sink
-        })
+        let sink = Sink::of(path.into(), output);
+        Ok(Sink { has_lines, ..sink })
     }
 
     /// Takes a descriptor to write lines to, which the program that started us opened.
@@ -107,6 +101,7 @@ impl Sink {
             trouble: None,
             failed: false,
             has_lines: false,
+            is_midline: false,
             is_adopted: false,
             lost: 0,
         }
@@ -128,15 +123,35 @@ impl Sink {
         Ok(())
     }
 
-    /// Which regular file it is, if it is one.
+    /// Which file or pipe it is, if it is one.
     pub(super) fn file_id(&self) -> Option<FileId> {
         self.output.as_ref().and_then(Output::file_id)
+    }
+
+    /// Whether another program opened it.
+    pub(super) fn is_adopted(&self) -> bool {
+        self.is_adopted
     }
 
     /// Ends the line of which a beginning is in the file.
     fn end_torn(&mut self, torn: bool) {
         if torn && self.has_lines {
             self.write(b"\n");
+        }
+    }
+
+    /// Gives up the rest of a line of which a beginning is in the file, which is another from now on.
+    fn drop_torn(&mut self) {
+        if !self.is_midline || !self.has_lines {
+            return;
+        }
+        let end = self.waiting.iter().position(|&byte| byte == b'\n');
+        let rest = self.waiting.drain(..end.map_or(0, |lf| lf + 1)).count();
+        self.is_midline = false;
+        self.lost += u64::from(rest > 0);
+        match &mut self.trouble {
+            Some(trouble) => trouble.missing += rest as u64,
+            None => self.dropped += u64::from(rest > 0),
         }
     }
 
@@ -154,8 +169,12 @@ impl Sink {
             && fs::metadata(&self.path).is_ok_and(|file| file.is_file())
     }
 
-    /// Opens the file anew, if it is one that has a name. Returns whether that could be done.
-    pub(super) fn reopen(&mut self) -> Option<bool> {
+    /// Opens the file anew, if it is one that has a name, and nothing speaks against that of what it is now.
+    /// Returns whether that could be done.
+    pub(super) fn reopen(
+        &mut self,
+        refusal: impl FnOnce(FileId) -> Option<&'static str>,
+    ) -> Option<bool> {
         // Under its name there may be no file any more, or something else.
         let is_other = fs::metadata(&self.path).is_ok_and(|there| !there.is_file());
         let is_file = self.output.as_ref().map(Output::kind) == Some(Kind::File);
@@ -167,11 +186,20 @@ impl Sink {
             log::warn!("{name} is no regular file any more; the old file is written on");
             return Some(false);
         }
+        let there = FileId::at(&self.path).filter(|there| Some(*there) != self.file_id());
+        if let Some(why) = there.and_then(refusal) {
+            let name = self.path.display();
+            log::warn!("open {name}: {why}; the old file is written on");
+            return Some(false);
+        }
         // The records until now belong to the old one.
         self.drain();
         let torn = is_torn(&self.path);
         match open(&self.path) {
-            Ok(output) => self.output = Some(output),
+            Ok(output) => {
+                self.output = Some(output);
+                self.drop_torn();
+            }
             Err(error) => {
                 let text = error.to_string();
                 let what = text.lines().next().unwrap_or_default();
@@ -259,6 +287,9 @@ impl<D: Device> Sink<D> {
         if self.waiting.is_empty() && self.trouble.is_none() {
             // Large records are not copied first.
             let written = self.pass(record);
+            if let Some(last) = written.checked_sub(1) {
+                self.is_midline = record[last] != b'\n';
+            }
             self.waiting.extend(&record[written..]);
         } else if self.waiting.len() + record.len() <= LIMIT {
             self.waiting.extend(record);
@@ -328,7 +359,12 @@ impl<D: Device> Sink<D> {
                 break;
             };
             match output.write(front) {
-                Ok(count) => drop(self.waiting.drain(..count)),
+                Ok(count) => {
+                    let mut written = self.waiting.drain(..count);
+                    if let Some(last) = written.next_back() {
+                        self.is_midline = last != b'\n';
+                    }
+                }
                 Err(error) => {
                     self.fail(&error);
                     return false;
