@@ -53,6 +53,11 @@ impl Brackets {
         is_pasted | self.push(rest, goes_on, text)
     }
 
+    /// Whether a paste goes on.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// So long nothing came that what comes now, without an end, is no part of a paste: that was taken back at the
     /// terminal (Backspace, Ctrl-U), where the kernel edits.
     pub fn miss_end(&mut self, bytes: &[u8]) {

@@ -104,7 +104,8 @@ enum Aside {
     No,
     /// The paste has ended no line yet.
     Unknown,
-    /// A line was typed that is for one alone, or such a paste is over, and a paste directly behind it is an aside.
+    /// A line was typed that is for one alone, or such a paste is over, or its last row was ended, and a paste
+    /// directly behind it is an aside.
     Behind,
     Yes,
 }
@@ -302,6 +303,9 @@ impl Editor {
             self.history.reset();
             self.of_paste = self.pasting;
             if self.aside == Aside::Yes {
+                if !self.pasting {
+                    self.aside = Aside::Behind;
+                }
                 return Event::Aside(text);
             }
             // Blank lines before the first do not count.

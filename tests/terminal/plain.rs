@@ -1,5 +1,6 @@
 //! Where there is nothing to edit on, or nobody wants it: nc's behaviour, to the byte.
 
+use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::process::Command;
@@ -242,6 +243,55 @@ fn a_command_behind_a_part_of_a_line_is_a_command() {
                 expect_bytes(&mut one, format!("{psst}half a line\n"));
                 expect_bytes(&mut two, format!("{hello}\nhalf a line\n"));
             }
+        }
+    }
+}
+
+/// The last row of such a paste stands in the kernel: it is no more said when Ctrl-D hands it over, or a part of a
+/// line was said before it.
+#[test]
+fn the_last_row_of_a_paste_for_one_alone_is_not_said_when_ctrl_d_hands_it_over() {
+    for more in [&[][..], &["--broker"], &["--chat"]] {
+        for (before, ends, said) in [
+            ("", &["\x04", "\r"][..], ""),
+            ("", &["typed\x04", "more\r"], ""),
+            ("half\x04", &["\r"], "half"),
+            ("half\x04", &["typed\r"], "half"),
+        ] {
+            let (mut seat, port) = Seat::hub(&[&["--no-edit"], more].concat());
+            let (_one, mut two) = (seat.join(port), seat.join(port));
+            if !before.is_empty() {
+                seat.press(before);
+                seat.pause();
+            }
+            seat.press("/msg 1 secret\rsecond\rthird");
+            seat.wait_for("is not said to everybody");
+            for (presses, end) in ends.iter().enumerate() {
+                seat.pause();
+                seat.press(end);
+                let told = |screen: &[u8]| {
+                    let screen = String::from_utf8_lossy(screen);
+                    screen.matches("since it may begin").count() > presses
+                };
+                seat.screen.wait_until("it is asked for again", told);
+            }
+            seat.pause();
+            seat.press("hello\r");
+            let mut heard = String::new();
+            while !heard.ends_with("hello\n") {
+                let mut byte = [0];
+                two.read_exact(&mut byte).unwrap();
+                heard.push(char::from(byte[0]));
+            }
+            let of_it = ["second", "third", "typed", "more"];
+            assert!(
+                !of_it.iter().any(|word| heard.contains(word)),
+                "{more:?}: {heard:?}"
+            );
+            assert!(
+                heard.contains(&format!("{said}hello\n")),
+                "{more:?}: {heard:?}"
+            );
         }
     }
 }

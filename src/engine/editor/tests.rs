@@ -1399,6 +1399,11 @@ fn what_is_pasted_directly_behind_an_aside_is_one() {
     editor.arrive(soon);
     assert_eq!(feed_at_once(&mut editor, &[b"\x1b[200~four\x1b[201~"]), []);
     assert_eq!(feed(&mut editor, &[b"\r"]), [aside("four")]);
+    // Directly behind the end of that row.
+    editor.arrive(soon);
+    let paste = b"\x1b[200~two\rthree\r\x1b[201~";
+    let events = feed_at_once(&mut editor, &[paste]);
+    assert_eq!(events, [aside("two"), aside("three")]);
     // Later it is another paste, or what is typed.
     let other = b"\x1b[200~five\rsix\r\x1b[201~";
     assert_eq!(feed(&mut editor, &[first]), [pasted("/msg Ana one")]);

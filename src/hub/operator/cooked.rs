@@ -18,7 +18,7 @@ use crate::engine::typing::PASTE_BEGINS;
 use crate::engine::typing::Typing;
 
 /// A paste whose end did not come goes on for so long after what was read last.
-const PASTE_PAUSES: Duration = Duration::from_secs(5);
+const PASTE_PAUSES: Duration = Duration::from_secs(2);
 
 /// The state between two reads. See the module's documentation.
 #[derive(Debug, Default)]
@@ -96,11 +96,19 @@ impl Cooked {
         if let Some(&last) = text.last() {
             let goes_on = self.is_aside && arrival.follows && !is_typed;
             let is_behind_rest = std::mem::take(&mut self.leaves_rest) && !is_text;
-            arrived.is_behind_rest = is_behind_rest && is_typed && text.len() > 1;
-            self.is_aside = goes_on || (is_behind_rest && !is_typed) || begins_aside(&text);
-            self.leaves_rest = self.is_aside && !is_typed;
+            // Enter alone says that nothing stood there, unless Ctrl-D handed it over before.
+            let has_words = text != b"\n" || self.is_midline;
+            arrived.is_behind_rest = is_behind_rest && is_typed && has_words;
             self.is_midline = last != b'\n';
-            arrived.is_aside = self.is_aside;
+            arrived.is_aside = goes_on || (is_behind_rest && !is_typed) || begins_aside(&text);
+            // What is pasted directly behind the end of that row belongs to it, too.
+            self.is_aside = arrived.is_aside || is_behind_rest;
+            self.leaves_rest = match is_typed {
+                // Ctrl-D handed over a part of the row, whose rest stands in the kernel.
+                true => is_behind_rest && self.is_midline,
+                // Behind the bracket that ends a paste nothing of it stands there.
+                false => self.is_aside && (!is_pasted || self.brackets.is_open()),
+            };
         }
         arrived.text = text;
         arrived.is_typed = is_typed;
@@ -209,7 +217,7 @@ mod tests {
     fn a_paste_whose_end_was_erased_is_over_after_a_while() {
         for (pause, settles, text, is_typed) in [
             (1, true, "/who\n", false),
-            (6, true, "/who\n", true),
+            (2, true, "/who\n", true),
             (6, true, "/quit\x1b[201~\n", false),
             // It may have come at once with the first, and was not wanted for so long.
             (6, false, "/who\n", false),
@@ -237,6 +245,22 @@ mod tests {
                 &[(later, "rest\n"), (later, "hello\n")][..],
                 &[true, false][..],
             ),
+            // Its end is seen.
+            (
+                &[
+                    (later, "\x1b[200~/msg Ana p\n"),
+                    (soon, "q\n"),
+                    (later, "r\x1b[201~\n"),
+                    (later, "hello\n"),
+                ],
+                &[false, false, false, false],
+            ),
+            // Ctrl-D hands over the row, or a part of it.
+            (
+                &[(later, "rest"), (later, "more\n"), (later, "hello\n")],
+                &[true, true, false],
+            ),
+            (&[(later, "rest"), (later, "\n")], &[true, true]),
             // Nothing stood there, or it is seen what did.
             (&[(later, "\n"), (later, "hello\n")], &[false, false]),
             (&[(later, "\x1b[200~a text\x1b[201~\n")], &[false]),
@@ -257,6 +281,22 @@ mod tests {
                 .map(|read| take_in(read).is_behind_rest)
                 .collect();
             assert_eq!(behind, expected, "{reads:?}");
+        }
+        // Nor is one that is pasted directly behind the end of that row.
+        for row in ["rest\n", "\n"] {
+            let mut cooked = Cooked::default();
+            let mut now = Instant::now();
+            let mut last = Arrived::default();
+            for (pause, text) in [
+                (soon, "/msg Ana p\nq\n"),
+                (later, row),
+                (soon, "more\nand more\n"),
+            ] {
+                now += pause;
+                last = cooked.take_in(text.as_bytes(), false, true, now);
+                cooked.settle();
+            }
+            assert!(last.is_aside && !last.is_typed, "{row:?}");
         }
         // Another paste behind it is no more said than it.
         let mut cooked = Cooked::default();

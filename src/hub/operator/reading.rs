@@ -232,14 +232,15 @@ impl<D: Device> Operator<D> {
             };
             let is_said = |line: &str| matches!(understand(line), Typed::Say(_));
             match line.filter(|_| arrived.is_typed) {
-                Some(line) if goes_on && is_said(line) => self.waiting.push(&arrived.text),
                 Some(line) if arrived.is_behind_rest && has_commands && is_said(line) => {
                     self.answer(BEHIND_ASIDE);
                 }
+                Some(line) if goes_on && is_said(line) => self.waiting.push(&arrived.text),
                 Some(line) if matches!(text, Cow::Borrowed(_)) => {
                     self.understand(line, peers, transfer, admission, now);
                 }
                 Some(line) => self.understand_garbled(line, &arrived.text),
+                None if arrived.is_behind_rest && has_commands => self.answer(BEHIND_ASIDE),
                 None if arrived.is_aside && has_commands => self.tell_aside(now),
                 None => self.say_bulk(&arrived.text, peers, now),
             }
