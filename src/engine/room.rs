@@ -14,8 +14,8 @@
 //!
 //! It promises: what a member is owed is delivered whole and in order, or the member is named by
 //! [`Room::overdue`]; what is [held](Room::holdings) for slow members is bounded by [`HIGH_WATER`], one
-//! turn's input and [`RESERVE`], by [`EDITS`] and [`ANSWERS`], and unfinished lines by [`HELD`] and
-//! [`SHORT`] for each member.
+//! turn's input and [`RESERVE`], by [`EDITS`], by [`ANSWERS`] and [`ONE_ANSWER`] for each member, and
+//! unfinished lines by [`HELD`] and [`SHORT`] for each member.
 
 mod announcements;
 mod backpressure;
@@ -47,6 +47,7 @@ pub use self::backpressure::EDITS;
 pub use self::backpressure::HIGH_WATER;
 pub use self::backpressure::LOW_WATER;
 use self::backpressure::LineOwner;
+pub use self::backpressure::ONE_ANSWER;
 pub use self::backpressure::Overdue;
 pub use self::backpressure::RESERVE;
 use self::glue::Glue;

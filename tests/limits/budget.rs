@@ -10,6 +10,7 @@ use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
 use crate::support;
@@ -48,7 +49,12 @@ fn stuff(peer: &mut TcpStream, bytes: &[u8], most: usize) -> usize {
 
 #[track_caller]
 fn assert_fits(hub: &Hub, most: u64, what: &str) {
-    let peak = hub.process.peak_rss_kib();
+    assert_process_fits(&hub.process, most, what);
+}
+
+#[track_caller]
+fn assert_process_fits(hub: &Process, most: u64, what: &str) {
+    let peak = hub.peak_rss_kib();
     println!("{what}: {peak} KiB of {most}");
     assert!(peak <= most, "{peak} KiB, {most} at most: {what}");
 }
@@ -108,6 +114,50 @@ fn line_feeds_wait_in_the_kernel_where_nobody_reads_what_they_become() {
         }
         assert_fits(&hub, most_kib(2, 2, 1), &format!("stuck, {args:?}"));
     }
+}
+
+/// Whoever asks for something and does not read the answers is read no further, and nobody else goes
+/// without an answer.
+#[test]
+fn answers_that_are_not_read_are_bounded_and_are_not_at_the_cost_of_others() {
+    const PEERS: usize = 100;
+    // A Unix socket holds less in the kernel than one of TCP.
+    let folder = support::Folder::new("budget-answers");
+    let path = folder.0.join("socket");
+    let args = ["-l", "-U", path.to_str().unwrap(), "--chat", "-v"];
+    let hub = Process::start(piped(MUXNC, &args).stdout(Stdio::null()));
+    hub.stderr.wait_for("listening on ");
+    let join = || UnixStream::connect(&path).unwrap();
+    let mut ana = join();
+    ana.set_read_timeout(Some(support::DEADLINE)).unwrap();
+    let mut peers: Vec<UnixStream> = (0..PEERS).map(|_| join()).collect();
+    for peer in &peers {
+        peer.set_nonblocking(true).unwrap();
+    }
+    let asked = b"/names\n".repeat(100);
+    let is_refused = |peer: &mut UnixStream| match peer.write(&asked) {
+        Ok(_) => false,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => true,
+        Err(error) => panic!("{error}"),
+    };
+    // What the hub does not read any more waits in the kernel.
+    support::eventually("the hub to read none of them", || {
+        let refused = peers.iter_mut().map(is_refused).filter(|&is| is).count();
+        refused == PEERS
+    });
+    support::wait_at_rest(&hub);
+    let mut ear = BufReader::new(ana.try_clone().unwrap());
+    for _ in 0..3 {
+        ana.write_all(b"/names\n").unwrap();
+        let mut heard = String::new();
+        while !heard.ends_with("user101\n") {
+            assert!(ear.read_line(&mut heard).unwrap() > 0);
+            assert!(!heard.contains("too many at once"), "{heard}");
+        }
+    }
+    let all = PEERS as u64;
+    let answers = 1024 + 3 * all / 2;
+    assert_process_fits(&hub, most_kib(all, 0, 0) + answers, "answers");
 }
 
 /// Also where its lines may be left out: a terminal that is stopped has them wait.

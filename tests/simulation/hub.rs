@@ -18,6 +18,7 @@ use muxnc::engine::room::EDITS;
 use muxnc::engine::room::HELD;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::LOW_WATER;
+use muxnc::engine::room::ONE_ANSWER;
 use muxnc::engine::room::SHORT;
 use muxnc::engine::room::SlowPeer;
 use muxnc::engine::room::TRIAL;
@@ -496,8 +497,9 @@ impl Hub {
         // What is said on trial is told to each newcomer.
         let trial = (TRIAL + MAX_LINE) * members;
         let welcome = members * (WELCOME.len() + 3);
+        let answers = ANSWERS + ONE_ANSWER * members as u64;
         assert!(
-            held.answers <= ANSWERS + (trial + welcome) as u64,
+            held.answers <= answers + (trial + welcome) as u64,
             "{held:?}"
         );
         let waiting = self.spec.screen.len();

@@ -46,12 +46,15 @@ const FEW_EDITS: usize = 16;
 /// Bytes of answers that wait for one member before it is not read until it takes them.
 pub(super) const MAX_ANSWERS: u64 = 16 * 1024;
 
-/// The same of all members together; beyond it only members that took theirs go on.
+/// The same of all members together, beside [`ONE_ANSWER`] of each. The more of it waits, the less may
+/// wait for each: no more than what is left for the others. So those who take nothing leave some of
+/// it, and who takes what it gets has that.
 pub const ANSWERS: u64 = 1024 * 1024;
 
-/// So much may wait for one member even then: a short line that another one says to it alone, or an
-/// answer.
-const BRIEF: u64 = 400;
+/// So much may wait for one member whatever waits for the others: the longest answer, and how many
+/// commands before it had none; or a line that another member says to it alone. So a member that has
+/// taken all of its answers gets the next one.
+pub const ONE_ANSWER: u64 = 1536;
 
 /// The length of a chat's line beside its speaker's name: `<> ` and its end, or, if that is more,
 /// the bytes that replace a byte that is not shown as it is.
@@ -76,12 +79,13 @@ pub(super) fn takes_edit(journal: &Journal, cursor: &Cursor) -> bool {
 
 /// Whether one more answer, of so many bytes, may wait for it.
 pub(super) fn takes_answer(journal: &Journal, cursor: &Cursor, len: usize) -> bool {
-    let is_brief = journal.inserted(cursor) + len as u64 <= BRIEF;
-    is_brief || takes_much(journal, cursor)
+    let is_one = journal.inserted(cursor) + len as u64 <= ONE_ANSWER;
+    is_one || takes_much(journal, cursor)
 }
 
 fn takes_much(journal: &Journal, cursor: &Cursor) -> bool {
-    journal.inserted(cursor) < MAX_ANSWERS && journal.inserted_of_all() < ANSWERS
+    let left = ANSWERS.saturating_sub(journal.inserted_of_all());
+    journal.inserted(cursor) < MAX_ANSWERS.min(left)
 }
 
 /// The sources wait for a slow member.

@@ -22,11 +22,19 @@ use crate::engine::names::Owner;
 use crate::engine::request::REQUESTS;
 use crate::engine::request::Request;
 use crate::engine::room::backpressure::MAX_ANSWERS;
+use crate::engine::room::backpressure::ONE_ANSWER;
 use crate::engine::room::backpressure::takes_answer;
 use crate::engine::room::member::Presence;
 
-/// Bytes of a list of names, at most: some hundred of them.
-const LIST: usize = 1024;
+/// Bytes of a list of names, at most, with what stands before and behind its lines: some hundred names.
+const LIST: usize = 1280;
+
+/// Bytes of a line of an answer, at most, if it is neither of a list of names nor [what was asked
+/// for](Request) repeated: how many more names there are, or how many commands had no answer.
+const SHORT_LINE: usize = 128;
+
+// The longest answer, behind the line that tells how many had none.
+const _: () = assert!(SHORT_LINE + LIST + SHORT_LINE <= ONE_ANSWER as usize);
 
 /// Columns of a line of it, at most.
 const COLUMNS: usize = 76;
@@ -225,22 +233,25 @@ impl Room {
         let Some(chat) = &self.chat else {
             return;
         };
+        let around = self.stamp.len() + "* ".len() + chat.line_end().len();
         let mut lines = vec![format!("here: {}", chat.host())];
-        let mut length = 0;
+        let mut length = around + lines[0].len();
         let mut listed = 0;
         let here = self.members.iter().filter(|(_, m)| m.presence.is_here());
         for (_, member) in here {
             let name = member.account.name().unwrap_or_default();
-            length += name.len() + 2;
+            let fits = |last: &&mut String| last.len() + name.len() < COLUMNS;
+            let last = lines.last_mut().filter(fits);
+            length += name.len() + last.as_ref().map_or(around, |_| ", ".len());
             if length > LIST {
                 break;
             }
             listed += 1;
-            match lines.last_mut() {
-                Some(last) if last.len() + name.len() < COLUMNS => {
+            match last {
+                Some(last) => {
                     let _ = write!(last, ", {name}");
                 }
-                _ => lines.push(String::from(name)),
+                None => lines.push(String::from(name)),
             }
         }
         if listed < self.here {
@@ -263,6 +274,7 @@ impl Room {
             // Writing to a String cannot fail.
             let _ = write!(told, "{}* {line}{line_end}", self.stamp);
         }
+        debug_assert!(told.len() <= LIST + SHORT_LINE, "{told}");
         let member = &mut self.members[key];
         if takes_answer(&self.journal, &member.cursor, told.len()) {
             self.journal.insert(&mut member.cursor, told.as_bytes());

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::super::tests::Class;
 use super::COLUMNS;
 use crate::engine::chat::Rules;
 use crate::engine::lines::MAX_LINE;
 use crate::engine::room::ANSWERS;
+use crate::engine::room::ONE_ANSWER;
+use crate::engine::room::TimeOfDay;
 use crate::engine::room::backpressure::MAX_ANSWERS;
 use crate::engine::screen::Surface;
 
@@ -277,7 +281,7 @@ fn many_who_ask_for_names_and_never_read_cost_little_together() {
         }
     }
     let answers = class.room.journal.inserted_of_all();
-    let most = ANSWERS + MAX_ANSWERS + 400 * MEMBERS as u64;
+    let most = ANSWERS + MAX_ANSWERS + ONE_ANSWER * MEMBERS as u64;
     assert!(answers < most, "{answers} bytes of answers");
     // Who takes its answers is heard, and answered, whatever the others do.
     let (last, all) = (keys[MEMBERS - 1], class.room.journal.inserted_of_all());
@@ -293,6 +297,100 @@ fn many_who_ask_for_names_and_never_read_cost_little_together() {
     assert!(all > class.room.journal.inserted_of_all());
     assert_eq!(class.room.journal.inserted_of_all(), 0);
     assert_eq!(class.room.journal.edits_of_all(), 0);
+}
+
+/// What a member asks for that never reads an answer.
+const ASKED: [&str; 5] = [
+    "/xyz\n",
+    "/names\n",
+    "/help\n",
+    "/msg user1 x\n",
+    "/nick 7\n",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    /// Whatever the others ask for, say to one alone, and do not read.
+    #[test]
+    fn who_has_read_all_answers_gets_the_next_one(
+        hogs in prop::sample::select(vec![1usize, 70, 400]),
+        asked in prop::collection::vec(prop::sample::select(ASKED.to_vec()), 1..4),
+        ours in prop::collection::vec((0..4usize, any::<bool>()), 1..8),
+    ) {
+        let mut class = Class::new(Surface::Stream, false, false);
+        let hogs: Vec<usize> = (0..hogs).map(|_| class.join()).collect();
+        let (ana, ben) = (class.join(), class.join());
+        class.heard(ana, "/nick Ana\n");
+        class.heard(ben, "/nick Ben\n");
+        let most = ANSWERS + MAX_ANSWERS + ONE_ANSWER * (hogs.len() as u64 + 2);
+        // Until none of them is heard any more, and then some.
+        for turn in 0..60 {
+            class.now += TURN;
+            for (at, &hog) in hogs.iter().enumerate() {
+                let asked = asked[(turn + at) % asked.len()];
+                if class.room.may_speak(hog) {
+                    class.heard(hog, asked.repeat(512 / asked.len()));
+                }
+            }
+            class.shown();
+            let held = class.room.journal.inserted_of_all();
+            prop_assert!(held < most, "{held} bytes of answers, {most} at most");
+            let (kind, asks_much) = ours[turn % ours.len()];
+            class.reads(ana);
+            class.reads(ben);
+            if asks_much {
+                // What has no answer then is told with the next one, which is no shorter for that.
+                class.heard(ana, "/names\n".repeat(70));
+                class.reads(ana);
+                class.now += TURN;
+            }
+            let long = format!("/msg Ben {}", "x".repeat(1000));
+            let (asked, answer) = [
+                ("/names", "* here: host, user1"),
+                ("/help", "* /help: this list\n"),
+                ("/xyz", "* /xyz is no command, and was not said: /help lists them\n"),
+                (&*long, "* only Ben was told\n"),
+            ][kind];
+            prop_assert!(class.room.may_speak(ana));
+            class.heard(ana, format!("{asked}\n"));
+            let got = class.reads(ana);
+            prop_assert!(got.contains(answer), "{got:?} in turn {turn}, for {asked:?}");
+            let heard = class.reads(ben).contains("<Ana, to you alone> xxx");
+            prop_assert_eq!(heard, asked == long);
+        }
+        let heard = hogs.iter().filter(|&&hog| class.room.may_speak(hog)).count();
+        prop_assert_eq!(heard, 0, "those who read nothing are read no further");
+    }
+}
+
+/// Names that make the list as long as it may be: each is alone in its line.
+#[test]
+fn the_longest_answer_is_one() {
+    let mut class = Class::new(Surface::Stream, false, true);
+    let (hour, minute, second) = (23, 59, 59);
+    class.room.set_time(TimeOfDay {
+        hour,
+        minute,
+        second,
+    });
+    let keys: Vec<usize> = (0..100).map(|_| class.join()).collect();
+    for (at, &key) in (0..).zip(&keys) {
+        let letter = char::from_u32(0x4e00 + at).unwrap();
+        let name: String = std::iter::repeat_n(letter, 13).collect();
+        class.heard(key, format!("/nick {name}\n"));
+    }
+    let ana = keys[0];
+    class.reads(ana);
+    class.heard(ana, "/names\n".repeat(1000));
+    class.reads(ana);
+    class.now += TURN;
+    class.heard(ana, "/names\n");
+    let told = class.reads(ana);
+    assert!(told.contains("too many at once"), "{told}");
+    assert!(told.contains("* here: host"), "{told}");
+    assert!(told.lines().count() > 20, "{told}");
+    let len = told.len() as u64;
+    assert!((1000..=ONE_ANSWER).contains(&len), "{len} bytes: {told}");
 }
 
 /// However cheap a request is to send, a turn does so many of one member and no more.
