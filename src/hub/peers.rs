@@ -258,6 +258,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         // Bytes may have come with the end of the handshake, or before it: no further event tells
         // of them.
         self.queue_read(key);
+        self.note_speaking(key);
         if self.conns[key].conn.is_closing() {
             self.note_closing(key);
         }
@@ -301,6 +302,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             Stage::Member => {
                 self.queue_read(key);
+                self.note_speaking(key);
                 self.queue_flush(key);
                 if is_closing {
                     self.note_closing(key);

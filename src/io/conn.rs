@@ -31,6 +31,7 @@ use crate::io::readiness::Event;
 use crate::io::readiness::Readiness;
 use crate::io::readiness::ShortRead;
 use crate::io::readiness::Watch;
+use crate::io::stream::Ahead;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -302,6 +303,16 @@ impl<S: Stream> Conn<S> {
             }
         }
         received
+    }
+
+    /// Whether the other side may say goodbye by a word of its protocol, of which no event tells.
+    pub fn may_say_goodbye(&self) -> bool {
+        self.stream.authenticates_eof()
+    }
+
+    /// Whether it said that, and no word before it that was not read: see [`Stream::peek`].
+    pub fn foresees_end(&mut self) -> bool {
+        self.stream.peek(&mut []) == Ahead::End
     }
 
     /// Writes what fits of `slices` and returns how much that was. Less than everything means

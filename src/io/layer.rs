@@ -30,6 +30,7 @@ use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
 use crate::io::readiness::Watch;
 use crate::io::socket::Socket;
+use crate::io::stream::Ahead;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -231,6 +232,10 @@ impl Stream for Layer {
 
     fn read(&mut self, buffer: &mut [u8]) -> Received {
         each!(self, stream => stream.read(buffer))
+    }
+
+    fn peek(&mut self, buffer: &mut [u8]) -> Ahead {
+        each!(self, stream => stream.peek(buffer))
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

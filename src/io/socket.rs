@@ -26,6 +26,7 @@ use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
 use crate::io::net;
 use crate::io::readiness::Watch;
+use crate::io::stream::Ahead;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -167,6 +168,14 @@ impl Stream for Socket {
                 },
             };
         }
+    }
+
+    /// Its end is none that has a word: an event tells of it.
+    fn peek(&mut self, buffer: &mut [u8]) -> Ahead {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peek = || rustix::net::recv(self.as_fd(), &mut *buffer, flags);
+        let peeked = rustix::io::retry_on_intr(peek);
+        Ahead::Bytes(peeked.map_or(0, |(_, count)| count))
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

@@ -45,6 +45,15 @@ pub enum Received {
     Failed(io::Error),
 }
 
+/// What would be read next, as far as it can be seen without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead {
+    /// So many bytes, or none that can be seen.
+    Bytes(usize),
+    /// The other side's end, by the word that a stream of its kind ends with.
+    End,
+}
+
 /// What a write came to.
 #[derive(Debug)]
 pub enum Sent {
@@ -196,6 +205,10 @@ pub trait Stream {
 
     /// Reads once.
     fn read(&mut self, buffer: &mut [u8]) -> Received;
+
+    /// Looks at what would be read next, without taking any of it: where nothing may be heard, a goodbye
+    /// is seen all the same if no word stands before it. What is no word (a sign of life) may be taken.
+    fn peek(&mut self, buffer: &mut [u8]) -> Ahead;
 
     /// Writes once, what fits of `slices`.
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent;

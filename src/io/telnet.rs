@@ -19,6 +19,7 @@ use crate::engine::explain::Witness;
 use crate::engine::telnet::Answers;
 use crate::engine::telnet::Reader;
 use crate::engine::telnet::Writer;
+use crate::io::stream::Ahead;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -209,6 +210,14 @@ impl<S: Stream> Stream for Telnet<S> {
             }
         }
         Received::Yield
+    }
+
+    /// What is negotiated stands among the words.
+    fn peek(&mut self, _: &mut [u8]) -> Ahead {
+        match self.under.peek(&mut []) {
+            Ahead::End => Ahead::End,
+            Ahead::Bytes(_) => Ahead::Bytes(0),
+        }
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

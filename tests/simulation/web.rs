@@ -214,6 +214,24 @@ impl Class {
             Turn::Exit(status) => self.exit = Some(status),
             Turn::HandOver(_) => panic!("handed over"),
         }
+        if !self.has_work() && self.exit.is_none() {
+            self.check_goodbyes();
+        }
+    }
+
+    /// Nobody who said goodbye, and no word before that was not heard, has a place, whether anybody may be
+    /// heard or not.
+    fn check_goodbyes(&self) {
+        let net = self.net.borrow();
+        for (&id, guest) in &self.guests {
+            let wire = &net.wires[id];
+            let is_seen = wire.under_way.is_empty() && !wire.is_over() && !wire.write_failed;
+            if is_seen && guest.says_only_goodbye() {
+                let presence = self.presence(id, &net);
+                let has_left = matches!(presence, None | Some(room::Presence::Gone));
+                assert!(has_left, "{id} said goodbye, and is {presence:?}: {wire:?}");
+            }
+        }
     }
 
     /// What the core did in a turn, held against the specification in the order in which it was done.
@@ -651,7 +669,10 @@ impl Class {
                     && chance.one_in(2)
                 {
                     guest.closes(wire, chance);
-                    wire.end();
+                    // Not every client ends the connection itself (RFC 6455, 7.1.1).
+                    if chance.one_in(2) {
+                        wire.end();
+                    }
                 }
             }
             93..95 => wire.reset(),

@@ -198,6 +198,27 @@ fn whoever_was_told_everything_is_told_that_it_is_the_end() {
     participant.expect_status(0);
 }
 
+/// Nobody may be heard where stdout takes nothing: TLS's goodbye is no word, and TCP's end does not come
+/// with it.
+#[test]
+fn who_says_goodbye_while_nobody_may_be_heard_makes_room_for_the_next() {
+    let (_stdout, writer) = pipe();
+    let mut command = piped(MUXNC, &["-l", "0", "-v", "--ssl", "-m", "2"]);
+    let secret = Encrypted::of(Hub::start_command(command.stdout(writer)));
+    drop(command);
+    let mut flood = secret.join(&["--send-only"]);
+    let mut words = flood.stdin.take().unwrap();
+    let flooding = thread::spawn(move || while words.write_all(&[b'\n'; 4096]).is_ok() {});
+    wait_at_rest(&secret.hub.process);
+    for _ in 0..3 {
+        let mut leaver = secret.join(&[]);
+        leaver.end_input();
+        secret.join(&[]);
+    }
+    drop(flood);
+    flooding.join().unwrap();
+}
+
 #[test]
 fn the_hubs_full_is_told_in_tls() {
     let secret = Encrypted::start(&["-m", "1"]);

@@ -1,18 +1,53 @@
 //! How it ends, for either side.
 
+use std::io::Write;
+use std::time::Duration;
+
 use rustix::process::Signal;
 
 use crate::BINARY;
 use crate::CLOSE;
 use crate::Hub;
+use crate::PING;
+use crate::PONG;
 use crate::Web;
 use crate::ask;
+use crate::support;
+use crate::support::MUXNC;
 use crate::support::Terminal;
 use crate::support::expect_bytes;
 use crate::support::pause;
+use crate::support::piped;
 use crate::support::web_port;
 
 const OVER: &str = r#"{"type":"over"}"#;
+
+/// Nobody may be heard where stdout takes nothing: a goodbye is no word.
+#[test]
+fn who_says_goodbye_while_nobody_may_be_heard_makes_room_at_once() {
+    let (_stdout, writer) = support::pipe();
+    let args = ["-l", "0", "-v", "--web", "0", "--broker", "-m", "2"];
+    let hub = support::Hub::start_command(piped(MUXNC, &args).stdout(writer));
+    let web = web_port(&hub.process.stderr);
+    let mut flood = hub.join_seen();
+    let limit = Duration::from_millis(500);
+    flood.set_write_timeout(Some(limit)).unwrap();
+    while flood.write(&[b'\n'; 64 * 1024]).is_ok() {}
+    support::wait_at_rest(&hub.process);
+    for pings in 0..3 {
+        let mut leaver = Web::join(web);
+        for _ in 0..pings {
+            leaver.send(PING, b"there?");
+            assert_eq!(leaver.frame(), (PONG, b"there?".to_vec()));
+        }
+        leaver.send(CLOSE, &1000_u16.to_be_bytes());
+        leaver.expect_close(1000);
+        // Its connection is open.
+        let mut next = Web::join(web);
+        next.send(CLOSE, &1000_u16.to_be_bytes());
+        next.expect_close(1000);
+    }
+}
 
 #[test]
 fn the_class_is_over_for_everybody_when_the_input_ends() {

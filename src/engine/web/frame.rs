@@ -178,7 +178,7 @@ const TOO_LONG: Violation = Violation {
 };
 
 /// What a client sends, taken apart. See the module's documentation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reader {
     max_message: u64,
     /// What came of the next header.
@@ -231,6 +231,19 @@ impl Reader {
     /// Whether a message has begun and not ended.
     pub fn is_in_message(&self) -> bool {
         self.message.is_some()
+    }
+
+    /// How many of these bytes, the next, are control frames that are whole, before any of a message and
+    /// anything that is not allowed. They are not read, though they are unmasked.
+    pub fn count_control(&self, bytes: &mut [u8]) -> usize {
+        let mut reader = self.clone();
+        let (mut at, mut count) = (0, 0);
+        while let Ok(Some(Event::Ping | Event::Pong | Event::Close(_))) =
+            reader.read(bytes, &mut at)
+        {
+            count = at;
+        }
+        count
     }
 
     /// Reads on in `bytes` from `at`, which it moves, to the next event. None: all of it was read. After a

@@ -3,12 +3,14 @@
 //! A room that is held, a stdout that is stuck, a line that another has open, a rate: all of them may
 //! keep a peer from being read for long, and its end or a reset stands behind what was said before it.
 //! An event tells of it at once. So a peer of which an event told that, and which could not be read in
-//! that turn, is judged before it is heard:
+//! that turn, is judged before it is heard. So is one whose protocol has a goodbye (TLS's close_notify, a
+//! close frame), of which no event tells, if it stands before any word that was not heard:
 //!
 //! ```text
-//!   it broke, nobody is there (Unix),  ─► departed: no place, no name, no count ─► heard, closed
+//!   it broke, nobody is there (Unix),
+//!   a browser's goodbye,               ─► departed: no place, no name, no count ─► heard, closed
 //!   a chat's end, idle after its end                                               or dropped
-//!   end of a TCP peer ──────────────────► unconfirmed, as after an end that was read
+//!   end of a TCP peer, or of TLS ───────► unconfirmed, as after an end that was read
 //! ```
 //!
 //! It promises: when the turn is over in which the kernel told that a peer left, it keeps nothing but its
@@ -66,9 +68,38 @@ impl<S: Stream, D: Device> Peers<S, D> {
         closing > 0 && closing == self.room.here()
     }
 
-    /// Acts on ends and breaks that events reported, of peers that could not be read in this turn.
+    /// A member has something to say, which may be its goodbye.
+    pub(super) fn note_speaking(&mut self, key: usize) {
+        let peer = self.member_mut(key);
+        if peer.is_some_and(|peer| peer.to_read && peer.conn.may_say_goodbye()) {
+            self.exits.speaking.push(key);
+        }
+    }
+
+    /// Of members that could not be read in this turn, looks once at what they say next.
+    fn look_for_goodbyes(&mut self, turn: u32) {
+        let mut speaking = std::mem::take(&mut self.exits.speaking);
+        speaking.sort_unstable();
+        speaking.dedup();
+        speaking.retain(|&key| {
+            let peer = self.member_mut(key).filter(|peer| peer.to_read);
+            let Some(peer) = peer.filter(|peer| !peer.has_departed()) else {
+                return false;
+            };
+            let goes_on = peer.read_in == turn;
+            if !goes_on && peer.conn.foresees_end() {
+                self.note_closing(key);
+            }
+            goes_on
+        });
+        self.exits.speaking = speaking;
+    }
+
+    /// Acts on ends and breaks that events reported, and on goodbyes, of peers that could not be read in
+    /// this turn.
     pub fn judge_unread(&mut self, now: Instant) {
         let turn = self.speakers.turn();
+        self.look_for_goodbyes(turn);
         let mut closing = std::mem::take(&mut self.exits.closing);
         closing.retain(|&key| {
             let Some(peer) = self.member_mut(key) else {

@@ -15,6 +15,9 @@ use super::DisconnectReason;
 pub(super) struct Exits {
     /// An event told that they ended their side or broke, and they were not read since.
     pub(super) closing: Vec<usize>,
+    /// They were told to have something to say, or said something and have more, and may have said
+    /// goodbye by a word of which no event tells.
+    pub(super) speaking: Vec<usize>,
     /// They leave at the end of this turn.
     leaving: Vec<(usize, DisconnectReason)>,
     /// They wait until there is room for what they hold of a line.
@@ -43,6 +46,7 @@ impl Exits {
     pub(super) fn is_ready(&self, may_leave: impl Fn(usize) -> bool) -> bool {
         !self.leaving.is_empty()
             || !self.closing.is_empty()
+            || !self.speaking.is_empty()
             || self.held_back.iter().any(|(key, _)| may_leave(*key))
     }
 

@@ -23,6 +23,7 @@ use crate::engine::room::Policy;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
 use crate::io::readiness::Event;
+use crate::io::stream::Ahead;
 use crate::io::stream::Beside;
 #[cfg(feature = "web")]
 use crate::io::stream::Fetching;
@@ -47,6 +48,9 @@ pub(in crate::hub) struct Wire {
     pub(in crate::hub) is_pending: Cell<bool>,
     /// Its end is read next.
     pub(in crate::hub) ends: Cell<bool>,
+    /// A layer's goodbye stands before any word; with it the other side closed altogether.
+    pub(in crate::hub) says_goodbye: Cell<bool>,
+    pub(in crate::hub) has_closed: Cell<bool>,
     /// It takes nothing.
     pub(in crate::hub) is_full: Cell<bool>,
     /// How often it was asked what was acknowledged.
@@ -178,6 +182,13 @@ impl Stream for Fake {
         }
     }
 
+    fn peek(&mut self, _: &mut [u8]) -> Ahead {
+        match self.0.says_goodbye.get() {
+            true => Ahead::End,
+            false => Ahead::Bytes(0),
+        }
+    }
+
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
         if self.0.is_full.get() {
             return Sent::Full;
@@ -226,7 +237,7 @@ impl Stream for Fake {
     }
 
     fn has_closed(&self) -> bool {
-        false
+        self.0.has_closed.get()
     }
 
     fn probe_soon(&mut self) {}

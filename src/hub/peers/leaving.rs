@@ -394,6 +394,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.speakers.retain(stays);
         self.owed.retain(stays);
         self.exits.closing.retain(stays);
+        self.exits.speaking.retain(stays);
         self.looks.retain(stays);
         // Acknowledgements before they leave count.
         self.settle_trial(now);

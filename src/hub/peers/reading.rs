@@ -225,6 +225,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     fn read_again(&mut self, key: usize) {
         if self.is_to_be_read(key) {
             self.speakers.go_on(key);
+            self.note_speaking(key);
         }
     }
 

@@ -20,6 +20,7 @@ use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
 use crate::engine::room::Room;
 use crate::io::conn::Conn;
+use crate::io::stream::Ahead;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -53,6 +54,10 @@ impl Stream for Flood {
         buffer.fill(b'\n');
         self.read.set(self.read.get() + buffer.len());
         Received::Bytes(buffer.len())
+    }
+
+    fn peek(&mut self, _: &mut [u8]) -> Ahead {
+        Ahead::Bytes(0)
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

@@ -12,7 +12,7 @@
 //! are cut.
 
 /// Bytes of a header.
-const HEADER: usize = 5;
+pub(super) const HEADER: usize = 5;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -25,6 +25,20 @@ pub(super) struct Framing {
 }
 
 impl Framing {
+    /// Whether what comes next begins a record.
+    pub(super) fn is_between(&self) -> bool {
+        (self.header, self.rest) == (0, 0)
+    }
+
+    /// How long a record is with its header, if it is whole in these bytes, with which it begins.
+    pub(super) fn whole(bytes: &[u8]) -> Option<usize> {
+        let &[_, _, _, high, low, ..] = bytes else {
+            return None;
+        };
+        let end = HEADER + usize::from(u16::from_be_bytes([high, low]));
+        (end <= bytes.len()).then_some(end)
+    }
+
     /// Takes note of bytes, the next that came. Returns how many records begin in them.
     pub(super) fn count(&mut self, mut bytes: &[u8]) -> usize {
         let mut count = 0;

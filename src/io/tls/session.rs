@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::io;
+use std::io::BufRead;
 use std::io::ErrorKind;
 use std::io::IoSlice;
 use std::io::Read;
@@ -28,6 +29,7 @@ use super::certificate::Certificate;
 use super::failure::Failure;
 use super::failure::Names;
 use super::framing::Framing;
+use super::framing::HEADER;
 use super::sealing::Rest;
 use super::sealing::Waiting;
 use super::verify::fingerprint;
@@ -39,6 +41,7 @@ use crate::engine::explain::TlsAgreement;
 use crate::engine::explain::Witness;
 use crate::io::socket::FirstByte;
 use crate::io::socket::Socket;
+use crate::io::stream::Ahead;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -56,6 +59,10 @@ const RECORD: usize = 1024;
 
 /// Records that a read may open however few bytes it may give, and a step of a handshake.
 const LEAST: usize = 32;
+
+/// The longest record that is opened to [look ahead](Stream::peek): a close_notify and what is sealed
+/// around it, or a control frame of WebSocket (125 bytes and its header).
+const AHEAD: usize = HEADER + 192;
 
 /// The first byte of a handshake (RFC 8446, 5.1: `handshake(22)`).
 const HANDSHAKE: u8 = 22;
@@ -174,7 +181,9 @@ impl Tls {
                 Err(error) => {
                     // Why the other side broke off may still be there to be read.
                     while turn.records <= LEAST
-                        && self.receive(socket, &mut turn).is_ok_and(|count| count > 0)
+                        && self
+                            .receive(socket, usize::MAX, &mut turn)
+                            .is_ok_and(|count| count > 0)
                     {
                         self.process(socket)?;
                     }
@@ -184,7 +193,7 @@ impl Tls {
             if turn.records > LEAST {
                 return Ok(Handshake::Begun);
             }
-            match self.receive(socket, &mut turn) {
+            match self.receive(socket, usize::MAX, &mut turn) {
                 Ok(0) => {
                     let closed = "it closed the connection before TLS was agreed on";
                     return Err(io::Error::new(ErrorKind::UnexpectedEof, closed));
@@ -223,9 +232,10 @@ impl Tls {
         }
     }
 
-    /// Reads records, a few KiB.
-    fn receive(&mut self, socket: &mut Socket, turn: &mut Turn) -> io::Result<usize> {
+    /// Reads records, a few KiB, and no more than `most` bytes.
+    fn receive(&mut self, socket: &mut Socket, most: usize, turn: &mut Turn) -> io::Result<usize> {
         let mut wire = Wire::of(socket);
+        wire.most = most;
         wire.framing = Some(&mut self.framing);
         let count = self.connection.read_tls(&mut wire);
         turn.dry = wire.exhausted;
@@ -280,7 +290,7 @@ impl Tls {
                     _ => Received::Bytes(filled),
                 };
             }
-            match self.receive(socket, &mut turn) {
+            match self.receive(socket, usize::MAX, &mut turn) {
                 Ok(_) => self.failure = self.process(socket).err(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.has_buffered_input = false;
@@ -291,6 +301,40 @@ impl Tls {
                 }
                 Err(error) => self.failure = Some(error),
             }
+        }
+    }
+
+    /// Looks at the plain text, for which the next record is opened if none is there and that one is
+    /// short and whole. What it says stays here: there is no more of it than that.
+    fn peek(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> Ahead {
+        let mut has_opened = false;
+        loop {
+            match self.connection.reader().fill_buf() {
+                Ok([]) => return Ahead::End,
+                Ok(said) => {
+                    let count = said.len().min(buffer.len());
+                    buffer[..count].copy_from_slice(&said[..count]);
+                    return Ahead::Bytes(count);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return Ahead::Bytes(0),
+            }
+            if has_opened || self.failure.is_some() || !self.framing.is_between() {
+                return Ahead::Bytes(0);
+            }
+            let mut next = [0; AHEAD];
+            let Ahead::Bytes(count) = socket.peek(&mut next) else {
+                return Ahead::Bytes(0);
+            };
+            let Some(length) = Framing::whole(&next[..count]) else {
+                return Ahead::Bytes(0);
+            };
+            // A read finds what was opened, or why it could not be.
+            (has_opened, self.has_buffered_input) = (true, true);
+            self.failure = match self.receive(socket, length, &mut Turn::default()) {
+                Ok(_) => self.process(socket).err(),
+                Err(error) => Some(error),
+            };
         }
     }
 
@@ -337,6 +381,13 @@ impl Stream for Session {
         match &mut self.speech {
             Speech::Tls(tls) => tls.read(&mut self.socket, buffer),
             Speech::Undecided(..) | Speech::Plain => self.socket.read(buffer),
+        }
+    }
+
+    fn peek(&mut self, buffer: &mut [u8]) -> Ahead {
+        match &mut self.speech {
+            Speech::Tls(tls) => tls.peek(&mut self.socket, buffer),
+            Speech::Undecided(..) | Speech::Plain => self.socket.peek(buffer),
         }
     }
 
@@ -643,6 +694,58 @@ mod tests {
             }
         }
         assert_eq!(records, total.div_ceil(LONGEST));
+    }
+
+    /// What is seen next, when all that was written has come.
+    fn peek(session: &mut Session, come: u64, buffer: &mut [u8]) -> Ahead {
+        let end = Instant::now() + Duration::from_secs(60);
+        while session.socket.unread() < Some(come) {
+            assert!(Instant::now() < end, "it does not come");
+            thread::yield_now();
+        }
+        session.peek(buffer)
+    }
+
+    #[test]
+    fn a_goodbye_before_any_word_is_seen_and_no_word_is_lost() {
+        // A record's header, its kind and what authenticates it; a goodbye has two bytes.
+        const AROUND: usize = 5 + 1 + 16;
+        const GOODBYE: u64 = AROUND as u64 + 2;
+        let mut buffer = [0; 300];
+        for words in [&[][..], &[1], &[3, 5], &[150, 3], &[1000]] {
+            let (mut hub, mut participant) = both();
+            let mut said = Vec::new();
+            let mut come = 0;
+            for &length in words {
+                let word = vec![b'a' + length as u8 % 26; length];
+                write(&mut participant, &word);
+                come += (AROUND + length) as u64;
+                said.extend(word);
+            }
+            participant.shutdown().unwrap();
+            let ahead = peek(&mut hub, come + GOODBYE, &mut buffer);
+            match words.first() {
+                None => assert_eq!(ahead, Ahead::End),
+                // It is too long to be opened ahead.
+                Some(1000) => assert_eq!(ahead, Ahead::Bytes(0)),
+                Some(&first) => {
+                    assert_eq!(ahead, Ahead::Bytes(first));
+                    assert_eq!(buffer[..first], said[..first]);
+                    assert_eq!(hub.peek(&mut buffer), ahead, "no more is opened");
+                    assert!(hub.has_buffered_input());
+                }
+            }
+            let mut heard: Vec<u8> = Vec::new();
+            loop {
+                match hub.read(&mut buffer) {
+                    Received::Bytes(count) => heard.extend(&buffer[..count]),
+                    Received::End => break,
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(heard, said);
+            assert_eq!(hub.peek(&mut buffer), Ahead::End);
+        }
     }
 
     #[test]

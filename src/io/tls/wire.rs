@@ -20,6 +20,8 @@ use crate::io::stream::Stream as _;
 pub(super) struct Wire<'a> {
     socket: &'a mut Socket,
     pub(super) exhausted: bool,
+    /// So much is read at most.
+    pub(super) most: usize,
     /// Bytes that were offered and not written.
     pub(super) untaken: usize,
     pub(super) framing: Option<&'a mut Framing>,
@@ -31,6 +33,7 @@ impl Wire<'_> {
         Wire {
             socket,
             exhausted: false,
+            most: usize::MAX,
             untaken: 0,
             framing: None,
             records: 0,
@@ -40,9 +43,10 @@ impl Wire<'_> {
 
 impl Read for Wire<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.socket.read(buffer) {
+        let wanted = buffer.len().min(self.most);
+        match self.socket.read(&mut buffer[..wanted]) {
             Received::Bytes(count) => {
-                self.exhausted = count < buffer.len();
+                self.exhausted = count < wanted;
                 if let Some(framing) = &mut self.framing {
                     self.records += framing.count(&buffer[..count]);
                 }

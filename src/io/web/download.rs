@@ -28,6 +28,7 @@ use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
 use crate::engine::web::fetch;
 use crate::engine::web::fetch::Wanted;
+use crate::io::stream::Ahead;
 use crate::io::stream::Beside;
 use crate::io::stream::Fetching;
 use crate::io::stream::Handed;
@@ -130,6 +131,10 @@ impl<S: Stream + AsFd> Stream for Download<S> {
 
     fn read(&mut self, buffer: &mut [u8]) -> Received {
         self.under.read(buffer)
+    }
+
+    fn peek(&mut self, _: &mut [u8]) -> Ahead {
+        Ahead::Bytes(0)
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

@@ -31,11 +31,13 @@ use crate::engine::explain::Witness;
 use crate::engine::web::answer;
 use crate::engine::web::frame::Code;
 use crate::engine::web::frame::Event;
+use crate::engine::web::frame::MAX_CONTROL;
 use crate::engine::web::frame::MAX_MESSAGE;
 use crate::engine::web::frame::Reader;
 use crate::engine::web::request;
 use crate::engine::web::request::Join;
 use crate::io::clock;
+use crate::io::stream::Ahead;
 use crate::io::stream::Beside;
 use crate::io::stream::Fetching;
 use crate::io::stream::Handshake;
@@ -47,6 +49,9 @@ use crate::io::tcp_info::TcpInfo;
 
 /// Reads that find nothing but control frames, after which it is another's turn.
 const IDLE_READS: usize = 4;
+
+/// Bytes that are looked at at once for [control frames](Stream::peek): those of the longest one fit.
+const AHEAD: usize = 2 * (2 + 4 + MAX_CONTROL);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -307,6 +312,41 @@ impl<S: Stream> Stream for WebSocket<S> {
             }
         }
         Received::Yield
+    }
+
+    /// Control frames are no words, and are taken: a ping is answered, and a goodbye is known.
+    fn peek(&mut self, _: &mut [u8]) -> Ahead {
+        let State::Open(open) = &mut self.state else {
+            return Ahead::Bytes(0);
+        };
+        for _ in 0..IDLE_READS {
+            let mut next = [0; AHEAD];
+            let (None, false) = (open.end, open.owes_line_feed) else {
+                break;
+            };
+            let Ahead::Bytes(count) = self.under.peek(&mut next) else {
+                break;
+            };
+            let control = open.reader.count_control(&mut next[..count]);
+            if control == 0 {
+                break;
+            }
+            let count = match self.under.read(&mut next[..control]) {
+                Received::Bytes(count) => count,
+                Received::Yield => continue,
+                _ => break,
+            };
+            WebSocket::<S>::hear(open, &mut self.outgoing, &mut next, count);
+            if self.outgoing.is_pending() {
+                // A failure to write is ignored: the next write or read reports it.
+                let _ = self.outgoing.flush(&mut self.under);
+            }
+        }
+        open.has_more |= open.end.is_some();
+        match open.end {
+            Some(End::Closed) => Ahead::End,
+            Some(End::Violation(_)) | None => Ahead::Bytes(0),
+        }
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
+use crate::io::stream::Ahead;
 use crate::io::stream::Beside;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
@@ -60,6 +61,13 @@ impl Stream for Wire {
             *to = from;
         }
         Received::Bytes(count)
+    }
+
+    fn peek(&mut self, buffer: &mut [u8]) -> Ahead {
+        for (to, from) in buffer.iter_mut().zip(&self.input) {
+            *to = *from;
+        }
+        Ahead::Bytes(buffer.len().min(self.input.len()))
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

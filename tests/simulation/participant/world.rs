@@ -25,6 +25,7 @@ use muxnc::io::output::Output;
 use muxnc::io::readiness::Event;
 use muxnc::io::readiness::Watch;
 use muxnc::io::stdin::Stdin;
+use muxnc::io::stream::Ahead;
 use muxnc::io::stream::Beside;
 use muxnc::io::stream::Handshake;
 use muxnc::io::stream::Received;
@@ -348,6 +349,10 @@ impl Stream for Fake {
             (None, Some(_)) => Received::End,
             (None, None) => Received::Pending,
         }
+    }
+
+    fn peek(&mut self, _: &mut [u8]) -> Ahead {
+        Ahead::Bytes(0)
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

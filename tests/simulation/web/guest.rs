@@ -183,6 +183,12 @@ impl Guest {
         self.has_closed = true;
     }
 
+    /// Whether it said goodbye, and the hub has read every word before.
+    pub(super) fn says_only_goodbye(&self) -> bool {
+        let is_word = |&(byte, then_feeds): &(Option<u8>, bool)| byte.is_some() || then_feeds;
+        self.has_closed && !self.meaning.iter().any(is_word)
+    }
+
     /// Its program or its machine ends: of what is under way only some arrives, and then an end.
     pub(super) fn is_cut(&mut self, wire: &mut Wire, chance: &mut Chance) {
         let lost = chance.below(wire.under_way.len() + 1);

@@ -9,6 +9,7 @@ use muxnc::engine::aside::Returning;
 use muxnc::engine::explain::Agreement;
 use muxnc::engine::explain::Reading;
 use muxnc::engine::explain::Witness;
+use muxnc::io::stream::Ahead;
 use muxnc::io::stream::Beside;
 use muxnc::io::stream::Fetching;
 use muxnc::io::stream::Handshake;
@@ -44,6 +45,10 @@ impl Stream for Link {
 
     fn read(&mut self, buffer: &mut [u8]) -> Received {
         each!(self, stream => stream.read(buffer))
+    }
+
+    fn peek(&mut self, buffer: &mut [u8]) -> Ahead {
+        each!(self, stream => stream.peek(buffer))
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

@@ -16,6 +16,7 @@ use crate::hub::peers::fake::is_leaving;
 use crate::hub::peers::fake::join;
 use crate::hub::peers::fake::peers;
 use crate::hub::peers::fake::say;
+use crate::io::readiness::Event;
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -184,6 +185,36 @@ fn where_hang_ups_are_told_an_end_is_not_yet_one() {
         peers.collect(key, event);
         fake::judge(&mut peers, now);
         assert_eq!(presence(&peers, key), expected, "{is_local} {event:?}");
+    }
+}
+
+/// No event tells of it: an event that tells of bytes is looked into.
+#[test]
+fn a_goodbye_that_cannot_be_heard_is_seen() {
+    let now = Instant::now();
+    let readable = Event {
+        readable: true,
+        ..Event::default()
+    };
+    for (has_layer, says_goodbye, has_closed, expected) in [
+        (true, true, true, Presence::Gone),
+        (true, true, false, Presence::Unconfirmed),
+        (true, false, false, Presence::Here),
+        (false, true, true, Presence::Here),
+    ] {
+        let mut peers = peers();
+        let ([wire], [key]) = join(&mut peers, now);
+        wire.has_layer.set(has_layer);
+        wire.says_goodbye.set(says_goodbye);
+        wire.has_closed.set(has_closed);
+        peers.collect(key, readable);
+        fake::judge(&mut peers, now);
+        assert_eq!(presence(&peers, key), expected);
+        // Without another event it is not looked into again.
+        wire.says_goodbye.set(true);
+        fake::judge(&mut peers, now);
+        assert_eq!(presence(&peers, key), expected);
+        assert!(peers.exits.speaking.is_empty());
     }
 }
 

@@ -68,6 +68,50 @@ fn written(web: &WebSocket<Wire>) -> String {
     String::from_utf8_lossy(&web.under.output).into_owned()
 }
 
+/// However the frames are cut, and whatever stands around the goodbye.
+#[test]
+fn a_goodbye_before_any_word_is_seen_and_no_word_is_taken() {
+    let close = masked(0x88, &1000_u16.to_be_bytes());
+    let ping = masked(0x89, b"there?");
+    let long_ping = masked(0x89, &[b'x'; 125]);
+    let word = masked(0x82, b"psst");
+    for (frames, ends, said) in [
+        (&[&close][..], true, ""),
+        (&[&ping, &long_ping, &ping, &close], true, ""),
+        (&[&close, &word], true, ""),
+        (&[&word, &close], false, "psst\n"),
+        (&[&ping, &word, &close], false, "psst\n"),
+        (&[&word], false, "psst\n"),
+        (&[&ping], false, ""),
+    ] {
+        let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.to_vec()).collect();
+        for cut in 0..=bytes.len() {
+            let mut web = open();
+            web.under.input.extend(&bytes[..cut]);
+            let before = web.peek(&mut []);
+            web.under.input.extend(&bytes[cut..]);
+            let ahead = web.peek(&mut []);
+            assert_eq!(ahead == Ahead::End, ends, "{frames:?} cut at {cut}");
+            assert!(before == Ahead::Bytes(0) || ends);
+            assert_eq!(web.has_closed(), ends);
+            let (heard, end) = hear(&mut web, 100);
+            assert_eq!(heard, said.as_bytes(), "{frames:?} cut at {cut}");
+            let is_end = matches!(end, Received::End);
+            assert_eq!(is_end, frames.contains(&&close), "{end:?}");
+        }
+    }
+    // What is not allowed is told by a read.
+    let mut web = open();
+    web.under.input.extend(masked(0x8f, b""));
+    assert_eq!(web.peek(&mut []), Ahead::Bytes(0));
+    assert!(matches!(hear(&mut web, 100).1, Received::Failed(_)));
+    // So is an end without a goodbye.
+    let mut web = open();
+    web.under.has_ended = true;
+    assert_eq!(web.peek(&mut []), Ahead::Bytes(0));
+    assert!(matches!(hear(&mut web, 100).1, Received::Truncated(_)));
+}
+
 #[test]
 fn the_page_is_answered_however_slowly_it_is_asked_for_and_taken() {
     let request = format!("GET / HTTP/1.1\r\n{HEAD}");
