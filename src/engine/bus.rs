@@ -412,8 +412,9 @@ impl Bus {
                 break;
             };
             if self.way == Way::Stream {
-                self.wire
-                    .ask(Asked::Publish, &subject, &sealed.headers, &sealed.payload);
+                let (headers, payload) = (&sealed.headers, &sealed.payload);
+                let ticket = self.wire.ask(Asked::Publish, &subject, headers, payload);
+                self.outbox.asked(ticket);
                 return Ok(());
             }
             let out = self.wire.out();

@@ -97,7 +97,8 @@ impl Bus {
                 Answer::NoStream => self.look_again(now),
                 Answer::Ready(_) | Answer::None => {}
             },
-            Asked::Publish => self.published(message, now),
+            Asked::Publish if self.outbox.is_about_flight(ticket) => self.published(message, now),
+            Asked::Publish => {}
         }
         Ok(())
     }

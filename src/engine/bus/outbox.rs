@@ -24,6 +24,7 @@ use crate::engine::bus::envelope::Piece;
 use crate::engine::bus::envelope::Sealed;
 use crate::engine::bus::envelope::Signer;
 use crate::engine::bus::envelope::count;
+use crate::engine::bus::wire::Ticket;
 use crate::engine::lines::MAX_LINE;
 
 /// The most bytes of lines in a message: what is sent at once, and small enough that others are not behind it
@@ -115,6 +116,8 @@ struct Flight {
     sealed: Sealed,
     waiting: Waiting,
     sent: Option<Instant>,
+    /// As which request it was sent first: an answer to an earlier one is about another message.
+    first: Option<Ticket>,
     /// Since this connection.
     tries: u32,
     /// It was refused: not before this is it sent again.
@@ -271,6 +274,7 @@ impl Outbox {
             sealed: signer.seal(&self.subject, &envelope),
             waiting,
             sent: None,
+            first: None,
             tries: 0,
             not_before: None,
         });
@@ -324,6 +328,20 @@ impl Outbox {
         flight.sent = Some(now);
         flight.not_before = None;
         Ok(Some(&flight.sealed))
+    }
+
+    /// It was sent as that request.
+    pub(super) fn asked(&mut self, ticket: Ticket) {
+        if let Some(flight) = &mut self.flight {
+            flight.first.get_or_insert(ticket);
+        }
+    }
+
+    /// Whether an answer to that request is about the message in flight. A message that was sent again is answered
+    /// twice, the second time perhaps when the next one is in flight.
+    pub(super) fn is_about_flight(&self, ticket: Ticket) -> bool {
+        let first = self.flight.as_ref().and_then(|flight| flight.first);
+        first.is_some_and(|first| ticket >= first)
     }
 
     /// The stream has it.

@@ -43,9 +43,9 @@ const ASKED: [(&str, Asked); 6] = [
     ("publish", Asked::Publish),
 ];
 
-/// Which request it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket(u64);
+/// Which request it was; a later one is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket(pub(super) u64);
 
 /// See the module's documentation.
 #[derive(Debug)]

@@ -89,6 +89,46 @@ fn what_the_stream_did_not_keep_long_enough_is_counted() {
     assert_eq!(heard as u64 + missing, 151);
 }
 
+/// The answers to a message come late, so that it is sent again; the second answer comes when the next message is in
+/// flight, which the server never gets.
+#[test]
+fn an_answer_that_comes_twice_is_about_one_message() {
+    let mut world = World::new(1, &["room1", "room2"]);
+    world.run(2 * SECOND);
+    let link = world.nodes[0].link.unwrap();
+    world.nodes[0].say(1, 0);
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        world.turn(0, usize::MAX, true);
+        world.pass(SECOND / 2);
+        held.extend(
+            world
+                .model
+                .links
+                .get_mut(&link)
+                .unwrap()
+                .to_client
+                .drain(..),
+        );
+    }
+    world.nodes[0].say(1, 0);
+    // The answers come, and nothing that is sent now arrives.
+    let now = world.model.now;
+    let node = &mut world.nodes[0];
+    for part in held.chunks(100) {
+        node.bus.received(part, now).unwrap();
+        node.take(true, now);
+        node.bus.turn(now).unwrap();
+        let count = node.bus.output().len();
+        node.bus.written(count);
+    }
+    node.link = None;
+    node.bus.lost("cut", now);
+    world.model.cut(link, &mut Chance(1));
+    world.run(20 * SECOND);
+    world.check();
+}
+
 #[test]
 fn a_stream_that_was_removed_is_made_again() {
     let mut world = World::new(1, &["room1", "room2"]);
