@@ -18,6 +18,10 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
+use rustix::event::poll;
 use socket2::SockRef;
 
 use crate::plan::Transport;
@@ -254,6 +258,7 @@ impl Proxy {
         }
         let server = TcpStream::connect((Ipv4Addr::LOCALHOST, self.target)).unwrap();
         prepare(&server);
+        let (server, client) = (Leg::new(server), Leg::new(client));
         thread::scope(|scope| {
             scope.spawn(|| pass_on(&server, &client));
             pass_on(&client, &server);
@@ -285,15 +290,38 @@ fn agree_http(client: &mut TcpStream) -> io::Result<()> {
     client.write_all(b"HTTP/1.1 200 here you are\r\n\r\n")
 }
 
+/// A connection of a proxy.
+struct Leg {
+    stream: TcpStream,
+    /// No more is written to it.
+    is_shut: AtomicBool,
+}
+
+impl Leg {
+    fn new(stream: TcpStream) -> Leg {
+        let is_shut = AtomicBool::new(false);
+        Leg { stream, is_shut }
+    }
+
+    /// Whether the end that was read is a reset: a socket tells its error once, and the thread that writes to it may
+    /// have been told.
+    fn was_reset(&self) -> bool {
+        let mut fds = [PollFd::new(&self.stream, PollFlags::empty())];
+        let polled = poll(&mut fds, Some(&Timespec::default()));
+        let has_hung_up = polled.is_ok() && fds[0].revents().contains(PollFlags::HUP);
+        has_hung_up && !self.is_shut.load(Ordering::SeqCst)
+    }
+}
+
 /// One direction of a proxy. An end is passed on as an end; what breaks off on one side does so on
 /// the other.
-fn pass_on(mut from: &TcpStream, mut to: &TcpStream) {
+fn pass_on(from: &Leg, to: &Leg) {
     let mut buffer = vec![0; BUFFER];
     let failed = loop {
-        match from.read(&mut buffer) {
-            Ok(0) => break false,
+        match (&from.stream).read(&mut buffer) {
+            Ok(0) => break from.was_reset(),
             Ok(count) => {
-                if to.write_all(&buffer[..count]).is_err() {
+                if (&to.stream).write_all(&buffer[..count]).is_err() {
                     break true;
                 }
             }
@@ -303,10 +331,11 @@ fn pass_on(mut from: &TcpStream, mut to: &TcpStream) {
     };
     if failed {
         // Both, for the other direction's thread may be waiting at either; this is a reset.
-        let _ = rustix::net::connect_unspec(from);
-        let _ = rustix::net::connect_unspec(to);
+        let _ = rustix::net::connect_unspec(&from.stream);
+        let _ = rustix::net::connect_unspec(&to.stream);
     } else {
-        let _ = to.shutdown(Shutdown::Write);
+        to.is_shut.store(true, Ordering::SeqCst);
+        let _ = to.stream.shutdown(Shutdown::Write);
     }
 }
 
