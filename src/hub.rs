@@ -193,6 +193,10 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
             .iter_mut()
             .for_each(|records| records.note(Entry::Listening { place, web }));
     }
+    if config.once {
+        // The loop that serves the peer begins when there is one.
+        records.iter_mut().for_each(Records::write_first);
+    }
     let (served, records) = match config.once {
         true => (records, None),
         false => (None, records),

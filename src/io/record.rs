@@ -52,6 +52,7 @@ use crate::io::clock::Clock;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
 use crate::io::error::Error;
+use crate::io::output::Output;
 use crate::io::readiness::Event;
 
 /// Bytes of records that may wait for a file.
@@ -147,6 +148,15 @@ impl Records {
             .try_for_each(|sink| sink.register(registry, token))
     }
 
+    /// Writes what was recorded before the loop began, to stdout, too, as far as it is taken at once. The
+    /// rest waits.
+    pub fn write_first(&mut self) {
+        let mut stdout = Output::stdout();
+        for sink in self.files.iter_mut() {
+            sink.write_first(&mut stdout);
+        }
+    }
+
     /// The program is over: the same as a flush, and a pipe that is stuck is waited for, but not long.
     pub fn finish(&mut self) {
         self.answers.iter_mut().for_each(Answers::finish);
@@ -162,7 +172,7 @@ impl Records {
         for (number, sink) in self.files.iter_mut().enumerate() {
             files[number] = None;
             let others: Vec<_> = files.iter().copied().flatten().collect();
-            let refusal = |file| self.taken.refusal_of(file, &others).map(|(why, _)| why);
+            let refusal = |file| self.taken.refusal(file, &others).map(|(why, _)| why);
             match sink.reopen(refusal) {
                 Some(true) => opened += 1,
                 Some(false) => refused += 1,

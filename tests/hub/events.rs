@@ -379,6 +379,44 @@ for line in lines:
     assert_eq!(String::from_utf8_lossy(&python.stdout), "1 w\u{f6}rds\n");
 }
 
+/// A program that starts it waits for the port before anybody can come; and whatever stands in the file is ended first.
+#[test]
+fn a_hub_for_one_tells_at_once_that_it_listens() {
+    let folder = Folder::new("events-once");
+    let file = folder.path("events");
+    for (place, redirection) in [("fd:7", "7>>\"$1\""), ("-", ">>\"$1\"")] {
+        fs::write(&file, if place == "-" { "" } else { "{\"torn" }).unwrap();
+        let script = format!("exec \"$0\" -l --once --events json:{place} 0 {redirection}");
+        let sh = ["-c", &script, support::MUXNC, &file];
+        let _hub = support::Process::start(&mut piped("sh", &sh));
+        let listens = |text: &str| text.lines().last().is_some_and(|line| line.ends_with('}'));
+        eventually("it is told", || {
+            listens(&fs::read_to_string(&file).unwrap())
+        });
+        let text = fs::read_to_string(&file).unwrap();
+        let event = text.strip_prefix("{\"torn\n").unwrap_or(&text);
+        assert!(
+            event.starts_with("{\"v\":1,") && event.contains("\"event\":\"listening\""),
+            "{text:?}"
+        );
+    }
+}
+
+/// What participants say would stand between the events.
+#[test]
+fn events_do_not_go_where_stdout_goes() {
+    for redirection in ["7>&1", "7>\"$1\" >\"$1\""] {
+        let folder = Folder::new("events-stdout");
+        let script = format!("exec \"$0\" -l 0 --events json:fd:7 {redirection}");
+        let sh = ["-c", &script, support::MUXNC, &folder.path("file")];
+        let mut hub = support::Process::start(&mut piped("sh", &sh));
+        hub.expect_status(1);
+        let told = "open descriptor 7: it is the file that stdout is written to";
+        let said = hub.stderr.text();
+        assert!(said.contains(told), "{said}");
+    }
+}
+
 #[test]
 fn what_is_no_place_for_events_is_explained() {
     for (value, status, told) in [

@@ -59,11 +59,14 @@ impl Prepared {
         let taken = Taken::new(wanted);
         let mut others = Vec::new();
         for sink in files.iter() {
-            if let Some((why, hint)) = taken.refusal(sink, &others) {
+            let Some(file) = sink.file_id() else {
+                continue;
+            };
+            if let Some((why, hint)) = taken.refusal(file, &others) {
                 let doing = format!("open {}", sink.path.display());
                 return Err(Error::new(doing, why).hint(hint));
             }
-            others.extend(sink.file_id());
+            others.push(file);
         }
         Ok(Some(Prepared {
             files,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 /// How long it takes until it is tried again: at first, and at most.
 const FIRST: Duration = Duration::from_secs(1);
-const SELDOM: Duration = Duration::from_secs(60);
+const SELDOM: Duration = Duration::from_secs(10);
 
 /// See the module's documentation.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +63,6 @@ mod tests {
             assert!(retry.is_due(now));
             retry.put_off(now);
         }
-        assert_eq!(waits, [1, 1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(waits, [1, 1, 2, 4, 8, 10, 10, 10, 10]);
     }
 }

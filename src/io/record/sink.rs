@@ -51,7 +51,7 @@ pub(super) struct Sink<D = Descriptor> {
     /// What was written last is not the end of a line.
     is_midline: bool,
     /// Another program opened it: it has no name to be opened by.
-    is_adopted: bool,
+    adopted: Option<u32>,
     /// Lines that did not fit, for whatever reason, since that was last asked for.
     lost: u64,
 }
@@ -60,7 +60,7 @@ pub(super) struct Sink<D = Descriptor> {
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
     retry: Retry,
-    /// The pipe has no reader: trying again later does not help unless one comes.
+    /// The pipe has no reader: trying again does not help unless one comes.
     has_no_reader: bool,
     /// Bytes that did not fit into what waits.
     missing: u64,
@@ -82,12 +82,12 @@ impl Sink {
         let doing = format!("write to descriptor {number}");
         let output = Output::adopt(number).map_err(|error| {
             Error::system(&*doing, &error)
-                .hint("The shell opens one so: muxnc … 3> FILE, or 3>&1 | READER.")
+                .hint("The shell opens one so: muxnc … 3> FILE, or 3>&1 > SAID | READER.")
         })?;
         let sink = Sink::of(PathBuf::from(format!("descriptor {number}")), Some(output));
         Ok(Sink {
             has_lines: true,
-            is_adopted: true,
+            adopted: Some(number),
             ..sink
         })
     }
@@ -102,7 +102,7 @@ impl Sink {
             failed: false,
             has_lines: false,
             is_midline: false,
-            is_adopted: false,
+            adopted: None,
             lost: 0,
         }
     }
@@ -117,20 +117,17 @@ impl Sink {
             return emptied
                 .map_err(|error| Error::system(format!("empty {}", self.path.display()), &error));
         }
-        if !self.is_adopted {
-            self.end_torn(is_torn(&self.path));
-        }
+        let torn = match self.adopted {
+            Some(number) => is_torn(Path::new(&format!("/dev/fd/{number}"))),
+            None => is_torn(&self.path),
+        };
+        self.end_torn(torn);
         Ok(())
     }
 
     /// Which file or pipe it is, if it is one.
     pub(super) fn file_id(&self) -> Option<FileId> {
         self.output.as_ref().and_then(Output::file_id)
-    }
-
-    /// Whether another program opened it.
-    pub(super) fn is_adopted(&self) -> bool {
-        self.is_adopted
     }
 
     /// Ends the line of which a beginning is in the file.
@@ -165,7 +162,7 @@ impl Sink {
     /// Whether it is a regular file, which could be opened anew.
     pub(super) fn is_file(&self) -> bool {
         self.output.is_some()
-            && !self.is_adopted
+            && self.adopted.is_none()
             && fs::metadata(&self.path).is_ok_and(|file| file.is_file())
     }
 
@@ -178,7 +175,7 @@ impl Sink {
         // Under its name there may be no file any more, or something else.
         let is_other = fs::metadata(&self.path).is_ok_and(|there| !there.is_file());
         let is_file = self.output.as_ref().map(Output::kind) == Some(Kind::File);
-        if !is_file || self.is_adopted {
+        if !is_file || self.adopted.is_some() {
             return None;
         }
         if is_other {
@@ -222,6 +219,17 @@ impl Sink {
         Some(true)
     }
 
+    /// Writes what waits at once, to `stdout` if it is for that.
+    pub(super) fn write_first(&mut self, stdout: &mut Output) {
+        if self.output.is_some() {
+            self.drain();
+            return;
+        }
+        // If that fails its owner will find the same error.
+        let written = stdout.write(self.waiting.make_contiguous()).unwrap_or(0);
+        self.waiting.drain(..written);
+    }
+
     pub(super) fn finish(&mut self) {
         let end = Instant::now() + LAST_WORDS;
         loop {
@@ -261,7 +269,9 @@ impl<D: Device> Sink<D> {
 
     /// When to try again.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let trouble = self.trouble.filter(|trouble| !trouble.has_no_reader)?;
+        // Another reader can come to what has a name.
+        let has_hope = |trouble: &Trouble| !trouble.has_no_reader || self.adopted.is_none();
+        let trouble = self.trouble.filter(has_hope)?;
         trouble.retry.at().filter(|_| !self.waiting.is_empty())
     }
 
@@ -315,13 +325,13 @@ impl<D: Device> Sink<D> {
 
     /// The turn is over: writes what waits, unless that failed a while ago.
     pub(super) fn flush(&mut self, now: Instant) {
-        match &mut self.trouble {
-            None => drop(self.drain()),
-            Some(trouble) => {
-                if trouble.retry.is_due(now) {
-                    self.try_again(now);
-                }
-            }
+        if self.trouble.is_none() {
+            self.drain();
+        }
+        if let Some(trouble) = &mut self.trouble
+            && trouble.retry.is_due(now)
+        {
+            self.try_again(now);
         }
         if self.dropped > 0 && self.waiting.len() < LIMIT / 2 {
             log::warn!(

@@ -6,15 +6,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::Wanted;
-use super::sink::Sink;
 use crate::engine::answers::INDEX;
 use crate::engine::answers::number_of_file;
 use crate::io::file_id::FileId;
 
 /// Why a file cannot be a record's, and what to do.
 type Refusal = (&'static str, &'static str);
-
-const A_FILE_OF_ITS_OWN: &str = "Each record needs a file of its own.";
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -33,20 +30,13 @@ impl Taken {
         }
     }
 
-    /// Why the file of `sink`, which is open, cannot be its, if `others` are those of other records.
-    pub(super) fn refusal(&self, sink: &Sink, others: &[FileId]) -> Option<Refusal> {
-        let file = sink.file_id()?;
-        // Where a descriptor of the caller's goes the caller knows: to stdout, too (3>&1).
-        if !sink.is_adopted() && Some(file) == FileId::of(rustix::stdio::stdout()) {
+    /// Why a file cannot be a record's, if `others` are those of other records.
+    pub(super) fn refusal(&self, file: FileId, others: &[FileId]) -> Option<Refusal> {
+        let is_at = |path: PathBuf| FileId::at(&path) == Some(file);
+        if Some(file) == FileId::of(rustix::stdio::stdout()) {
             let hint = "To have the record on stdout, and nothing else, say -.";
             return Some(("it is the file that stdout is written to", hint));
         }
-        self.refusal_of(file, others)
-    }
-
-    /// Why another file cannot be a record's.
-    pub(super) fn refusal_of(&self, file: FileId, others: &[FileId]) -> Option<Refusal> {
-        let is_at = |path: PathBuf| FileId::at(&path) == Some(file);
         let why = if Some(file) == FileId::of(rustix::stdio::stdin()) {
             "it is the file that stdin is read from"
         } else if others.contains(&file) {
@@ -58,7 +48,7 @@ impl Taken {
         } else {
             return None;
         };
-        Some((why, A_FILE_OF_ITS_OWN))
+        Some((why, "Each record needs a file of its own."))
     }
 
     fn files_of_answers(&self) -> impl Iterator<Item = PathBuf> {
