@@ -174,6 +174,8 @@ struct Talk {
     settings: Settings,
     buffer: Vec<u8>,
     chunk: Vec<u8>,
+    /// The line that is being typed is not sent, of which there was a part.
+    refuses_rest: bool,
 }
 
 impl Talk {
@@ -219,6 +221,7 @@ impl Talk {
             settings,
             buffer: vec![0; LONGEST],
             chunk: vec![0; CHUNK],
+            refuses_rest: false,
         })
     }
 
@@ -368,6 +371,8 @@ impl Talk {
                                 self.display.echoed(read.ends_with(b"\n"));
                             }
                             let text = match is_hub && is_typed {
+                                // Ctrl-D handed over the beginning of a line that is not sent.
+                                true if self.refuses_rest => None,
                                 true => for_everybody(read, false),
                                 false => Some(read),
                             };
@@ -375,6 +380,7 @@ impl Talk {
                                 Some(text) => self.exchange.feed(text, now),
                                 None => log::warn!("{NO_COMMANDS}"),
                             }
+                            self.refuses_rest = text.is_none() && !read.ends_with(b"\n");
                             if is_typed {
                                 // A line, or a piece of one that Ctrl-D sent off.
                                 self.exchange.finish();

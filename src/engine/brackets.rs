@@ -8,8 +8,8 @@
 //! It promises: wherever the bytes are cut, no whole mark is left; of an unfinished one at most five bytes
 //! are held.
 
-const BEGINS: &[u8] = b"\x1b[200~";
-const ENDS: &[u8] = b"\x1b[201~";
+use crate::engine::typing::PASTE_BEGINS;
+use crate::engine::typing::PASTE_ENDS;
 
 /// The state between two reads. See the module's documentation.
 #[derive(Debug, Default)]
@@ -37,12 +37,12 @@ impl Brackets {
         while let Some(esc) = memchr::memchr(b'\x1b', rest) {
             let (before, mark) = rest.split_at(esc);
             is_pasted |= self.push(before, goes_on, text);
-            if let Some(behind) = mark.strip_prefix(BEGINS) {
+            if let Some(behind) = mark.strip_prefix(PASTE_BEGINS) {
                 (self.is_open, rest) = (true, behind);
-            } else if let Some(behind) = mark.strip_prefix(ENDS) {
+            } else if let Some(behind) = mark.strip_prefix(PASTE_ENDS) {
                 (self.is_open, rest) = (false, behind);
                 goes_on = false;
-            } else if BEGINS.starts_with(mark) || ENDS.starts_with(mark) {
+            } else if PASTE_BEGINS.starts_with(mark) || PASTE_ENDS.starts_with(mark) {
                 self.held = mark.to_vec();
                 return is_pasted;
             } else {
@@ -61,7 +61,7 @@ impl Brackets {
     /// So long nothing came that what comes now, without an end, is no part of a paste: that was taken back at the
     /// terminal (Backspace, Ctrl-U), where the kernel edits.
     pub fn miss_end(&mut self, bytes: &[u8]) {
-        if memchr::memmem::find(bytes, ENDS).is_none() {
+        if memchr::memmem::find(bytes, PASTE_ENDS).is_none() {
             self.is_open = false;
         }
     }

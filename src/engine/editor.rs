@@ -89,8 +89,9 @@ pub struct Editor {
     told_full: bool,
     /// The line begins with what came late behind an Esc.
     behind_escape: bool,
-    /// A paste is going on, or something like it; and it began in what may be a command.
+    /// A paste is going on, or something like it; in brackets; and it began in what may be a command.
     pasting: bool,
+    in_brackets: bool,
     into_command: bool,
     aside: Aside,
     /// What was read last came directly behind what was read before.
@@ -172,6 +173,13 @@ impl Editor {
     }
 
     fn note_paste(&mut self) {
+        let in_brackets = self.keys.is_pasting();
+        let was_in_brackets = std::mem::replace(&mut self.in_brackets, in_brackets);
+        let begins = in_brackets && !was_in_brackets;
+        if begins && self.pasting && self.line.text().is_empty() && self.aside == Aside::No {
+            // What was read before it in the same bulk is another text.
+            self.aside = Aside::Unknown;
+        }
         let is_pasting = self.keys.is_pasting() || self.in_bulk;
         if is_pasting && !self.pasting {
             let line = self.line.text();

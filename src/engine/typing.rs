@@ -29,6 +29,20 @@ const SAME_KEY: Duration = Duration::from_millis(200);
 /// The beginning of a paste in brackets (xterm's control sequences, "Bracketed Paste Mode").
 pub const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 
+/// And its end.
+pub const PASTE_ENDS: &[u8] = b"\x1b[201~";
+
+/// Where a paste in brackets begins behind the end of a line of what was read at once: it is another text.
+pub fn begins_behind_line(bytes: &[u8]) -> Option<usize> {
+    let marks = memchr::memmem::find_iter(bytes, PASTE_BEGINS);
+    let mut behind_lines = marks.filter(|&at| {
+        let before = &bytes[..at];
+        let before = before.strip_suffix(PASTE_ENDS).unwrap_or(before);
+        matches!(before.last(), Some(b'\n' | b'\r'))
+    });
+    behind_lines.next()
+}
+
 /// How something came that was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Arrival {

@@ -394,7 +394,15 @@ fn a_terminal_has_labels_and_whole_lines() {
     assert_eq!(next(&ana), b"hi\n");
     assert_eq!(next(&ben), b"hi\n");
     // No command, and nothing for one alone, goes to everybody.
-    for line in ["/msg 1 psst", "/who", ".msg 1 psst", "//who"] {
+    for line in [
+        "/msg 1 psst",
+        "/msg 1 one\x04two",
+        "/ms\x04g 1 psst",
+        "/\x04msg 1 psst",
+        "/who",
+        ".msg 1 psst",
+        "//who",
+    ] {
         support::pause();
         hub.press(format!("{line}\r"));
     }

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::process::Command;
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::fcntl_getfl;
 
@@ -294,6 +296,35 @@ fn the_last_row_of_a_paste_for_one_alone_is_not_said_when_ctrl_d_hands_it_over()
             );
         }
     }
+}
+
+/// A paste in brackets begins at its bracket, whatever was read at once with it; and another paste is another one.
+#[test]
+fn a_paste_for_one_alone_is_refused_behind_another_line_and_ordinary_ones_are_said() {
+    let refused = "\x1b[200~/msg 1 secret\rsecond\r\x1b[201~";
+    for before in ["text\r", "\x1b[200~text\r\x1b[201~"] {
+        let (mut seat, port) = Seat::hub(&["--no-edit"]);
+        let (_one, mut two) = (seat.join(port), seat.join(port));
+        seat.press(format!("{before}{refused}"));
+        expect_bytes(&mut two, "text\n");
+        seat.wait_for("is not said to everybody");
+        seat.pause();
+        // The end of the paste stands in the kernel, and is the beginning of this.
+        seat.press("\x1b[200~an ordinary\rtext\r\x1b[201~");
+        expect_bytes(&mut two, "an ordinary\ntext\n");
+    }
+    // Without brackets nobody knows where the row ends that stands there.
+    let (mut seat, port) = Seat::hub(&["--no-edit"]);
+    let (_one, mut two) = (seat.join(port), seat.join(port));
+    seat.press("/msg 1 secret\rsecond\r");
+    seat.wait_for("is not said to everybody");
+    thread::sleep(Duration::from_secs(3));
+    seat.press("third\rfourth\rfifth\r");
+    expect_bytes(&mut two, "fourth\nfifth\n");
+    seat.wait_for("since it may begin");
+    seat.pause();
+    seat.press("hello\r");
+    expect_bytes(&mut two, "hello\n");
 }
 
 /// Where whole lines are relayed it waits for its end, and the end of the class is one.

@@ -1378,6 +1378,36 @@ fn each_paste_is_judged_by_its_own_first_line() {
     }
 }
 
+/// A paste in brackets begins at its bracket, whatever was read at once with it.
+#[test]
+fn a_paste_for_one_alone_is_an_aside_behind_another_line_of_the_same_read() {
+    let aside = |line: &str| Event::Aside(line.into());
+    let paste = "\x1b[200~/msg 1 one\rtwo\r\x1b[201~";
+    for (typed, read, text) in [
+        ("text", "\r", "text"),
+        ("", "text\r", "text"),
+        ("", "\x1b[200~text\r\x1b[201~", "text"),
+        ("", "\r", ""),
+    ] {
+        let mut editor = Editor::with_commands();
+        assert_eq!(feed(&mut editor, &[typed.as_bytes()]), []);
+        let bulk = Arrival {
+            in_bulk: !read.starts_with('\x1b'),
+            ..Arrival::default()
+        };
+        editor.arrive(bulk);
+        let read = format!("{read}{paste}three\r");
+        let events = feed_at_once(&mut editor, &[read.as_bytes()]);
+        let expected = [
+            pasted(text),
+            pasted("/msg 1 one"),
+            aside("two"),
+            aside("three"),
+        ];
+        assert_eq!(events, expected, "{typed:?}, {read:?}");
+    }
+}
+
 /// In brackets as without.
 #[test]
 fn what_is_pasted_directly_behind_an_aside_is_one() {

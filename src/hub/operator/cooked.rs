@@ -15,6 +15,7 @@ use crate::engine::command::may_become_command;
 use crate::engine::private::is_private;
 use crate::engine::typing::Arrival;
 use crate::engine::typing::PASTE_BEGINS;
+use crate::engine::typing::PASTE_ENDS;
 use crate::engine::typing::Typing;
 
 /// A paste whose end did not come goes on for so long after what was read last.
@@ -45,7 +46,7 @@ pub(super) struct Arrived {
     pub(super) is_typed: bool,
     /// It belongs to what began with a line for one alone.
     pub(super) is_aside: bool,
-    /// It was typed, but may begin with the last row of a paste that did.
+    /// It was typed, or is another paste, but its first line may begin with the last row of a paste that did.
     pub(super) is_behind_rest: bool,
 }
 
@@ -61,10 +62,13 @@ impl Cooked {
         let mut text = Vec::new();
         // With the brackets it is seen that nothing was typed before it.
         let is_beginning = !self.is_midline && self.held.is_empty();
-        let is_text = is_beginning && bytes.starts_with(PASTE_BEGINS);
-        if self.typing.was_quiet(PASTE_PAUSES, now) {
+        let behind_end = bytes.strip_prefix(PASTE_ENDS).unwrap_or(bytes);
+        let is_text = is_beginning && behind_end.starts_with(PASTE_BEGINS);
+        let was_quiet = self.typing.was_quiet(PASTE_PAUSES, now);
+        if was_quiet {
             self.brackets.miss_end(bytes);
         }
+        let is_another = was_quiet && !self.brackets.is_open();
         let is_pasted = self.brackets.take_out(bytes, &mut text);
         if bytes.last() == Some(&b'\r') {
             // Typed ahead while a shell read keys, it was not made a line feed as this terminal's Enter is.
@@ -96,18 +100,24 @@ impl Cooked {
         if let Some(&last) = text.last() {
             let goes_on = self.is_aside && arrival.follows && !is_typed;
             let is_behind_rest = std::mem::take(&mut self.leaves_rest) && !is_text;
+            // Of another paste no more than the first row.
+            let goes_on = goes_on || (is_behind_rest && !is_typed && !is_another);
             // Enter alone says that nothing stood there, unless Ctrl-D handed it over before.
             let has_words = text != b"\n" || self.is_midline;
-            arrived.is_behind_rest = is_behind_rest && is_typed && has_words;
+            arrived.is_aside = goes_on || begins_aside(&text);
+            let is_another = is_another && !arrived.is_aside;
+            arrived.is_behind_rest = is_behind_rest && has_words && (is_typed || is_another);
             self.is_midline = last != b'\n';
-            arrived.is_aside = goes_on || (is_behind_rest && !is_typed) || begins_aside(&text);
             // What is pasted directly behind the end of that row belongs to it, too.
-            self.is_aside = arrived.is_aside || is_behind_rest;
+            self.is_aside = arrived.is_aside || (is_behind_rest && is_typed);
             self.leaves_rest = match is_typed {
                 // Ctrl-D handed over a part of the row, whose rest stands in the kernel.
                 true => is_behind_rest && self.is_midline,
                 // Behind the bracket that ends a paste nothing of it stands there.
-                false => self.is_aside && (!is_pasted || self.brackets.is_open()),
+                false => {
+                    let is_over = is_pasted && !self.brackets.is_open() && !self.is_midline;
+                    self.is_aside && !is_over
+                }
             };
         }
         arrived.text = text;
@@ -261,6 +271,16 @@ mod tests {
                 &[true, true, false],
             ),
             (&[(later, "rest"), (later, "\n")], &[true, true]),
+            (
+                &[
+                    (later, "\x1b[200~/msg Ana p\n"),
+                    (soon, "q\n"),
+                    (later, "r\x1b[201~x"),
+                    (later, "more\n"),
+                    (later, "hello\n"),
+                ],
+                &[false, false, false, true, false],
+            ),
             // Nothing stood there, or it is seen what did.
             (&[(later, "\n"), (later, "hello\n")], &[false, false]),
             (&[(later, "\x1b[200~a text\x1b[201~\n")], &[false]),
@@ -298,15 +318,34 @@ mod tests {
             }
             assert!(last.is_aside && !last.is_typed, "{row:?}");
         }
-        // Another paste behind it is no more said than it.
-        let mut cooked = Cooked::default();
-        let mut now = Instant::now();
-        for text in ["/msg Ana p\nq\n", "rest\nmore\n"] {
-            let arrived = cooked.take_in(text.as_bytes(), false, true, now);
-            assert!(arrived.is_aside && !arrived.is_typed, "{text:?}");
+        // What is pasted soon behind it is no more said than it, and later only its first row is not.
+        for (pause, is_aside) in [(Duration::from_secs(1), true), (later, false)] {
+            let mut cooked = Cooked::default();
+            let mut now = Instant::now();
+            cooked.take_in(b"/msg Ana p\nq\n", false, true, now);
+            cooked.settle();
+            now += pause;
+            let arrived = cooked.take_in(b"rest\nmore\n", false, true, now);
+            assert_eq!(
+                (arrived.is_aside, arrived.is_behind_rest),
+                (is_aside, !is_aside)
+            );
             cooked.settle();
             now += later;
+            let arrived = cooked.take_in(b"a text\nof two\n", false, true, now);
+            assert_eq!(
+                (arrived.is_aside, arrived.is_behind_rest),
+                (false, is_aside)
+            );
         }
+        // A paste in brackets behind the end of another begins with nothing.
+        let mut cooked = Cooked::default();
+        let now = Instant::now();
+        cooked.take_in(b"\x1b[200~/msg Ana p\nq\n", false, true, now);
+        cooked.settle();
+        let paste = b"\x1b[201~\x1b[200~a text\nof two\n";
+        let arrived = cooked.take_in(paste, false, true, now + Duration::from_secs(1));
+        assert!(!arrived.is_aside && !arrived.is_behind_rest);
     }
 
     #[test]

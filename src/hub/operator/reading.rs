@@ -24,6 +24,8 @@ use crate::engine::command::understand;
 use crate::engine::command::understand_garbled;
 use crate::engine::editor::Event;
 use crate::engine::private::is_private;
+use crate::engine::typing::PASTE_BEGINS;
+use crate::engine::typing::begins_behind_line;
 use crate::hub::peers::CHUNK;
 use crate::hub::peers::Peers;
 use crate::hub::transfer::Transfer;
@@ -211,13 +213,34 @@ impl<D: Device> Operator<D> {
     /// once are a paste, and no commands.
     fn take_lines<S: Stream>(
         &mut self,
-        bytes: &[u8],
+        mut bytes: &[u8],
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
         admission: &mut Admission,
         now: Instant,
     ) {
+        while let Some(at) = begins_behind_line(bytes) {
+            let (before, paste) = bytes.split_at(at + PASTE_BEGINS.len());
+            self.take_text(before, false, peers, transfer, admission, now);
+            bytes = paste;
+        }
         let has_ended = self.state == State::Ended;
+        self.take_text(bytes, has_ended, peers, transfer, admission, now);
+        if has_ended {
+            self.tell_end(peers);
+        }
+    }
+
+    /// The same of one text.
+    fn take_text<S: Stream>(
+        &mut self,
+        bytes: &[u8],
+        has_ended: bool,
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        admission: &mut Admission,
+        now: Instant,
+    ) {
         let has_commands = self.manner.has_commands;
         let arrived = self.cooked.take_in(bytes, has_ended, has_commands, now);
         if !arrived.text.is_empty() {
@@ -240,14 +263,16 @@ impl<D: Device> Operator<D> {
                     self.understand(line, peers, transfer, admission, now);
                 }
                 Some(line) => self.understand_garbled(line, &arrived.text),
-                None if arrived.is_behind_rest && has_commands => self.answer(BEHIND_ASIDE),
+                None if arrived.is_behind_rest && has_commands => {
+                    self.answer(BEHIND_ASIDE);
+                    let behind = memchr::memchr(b'\n', &arrived.text).map(|lf| lf + 1);
+                    let behind = &arrived.text[behind.unwrap_or(arrived.text.len())..];
+                    self.say_bulk(behind, peers, now);
+                }
                 None if arrived.is_aside && has_commands => self.tell_aside(now),
                 None => self.say_bulk(&arrived.text, peers, now),
             }
             self.tell_waiting(peers, transfer);
-        }
-        if has_ended {
-            self.tell_end(peers);
         }
     }
 
