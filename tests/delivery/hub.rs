@@ -33,6 +33,7 @@ use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::installed;
+use crate::support::leave_seen;
 use crate::support::listening;
 use crate::support::piped;
 use crate::support::read_all;
@@ -92,7 +93,7 @@ impl Giver {
     /// Looks whether somebody listens, and leaves before it can be given anything: what it had
     /// acknowledged would be its own.
     fn check_port(&self) {
-        while_stopped(&self.hub.process, || drop(self.join()));
+        while_stopped(&self.hub.process, || leave_seen(self.join()));
         wait_at_rest(&self.hub.process);
     }
 }
@@ -231,7 +232,7 @@ fn a_receiver_that_left_with_everything_lacks_what_was_said_later() {
         let addr = leaver.local_addr().unwrap().to_string();
         if lost {
             // It is gone when the last of it is said, and the hub has not looked.
-            while_stopped(&hub.process, || drop(leaver));
+            while_stopped(&hub.process, || leave_seen(leaver));
             hub.process.type_in([b'y'; 700]);
         } else {
             // It is told at once, and it owes nothing yet.
@@ -535,7 +536,7 @@ fn what_is_said_after_a_port_check_has_gone_is_kept() {
     let mut hub = Hub::start_command(&mut hub_command(&[]));
     hub.process.type_in("first\n");
     // It leaves before it can acknowledge anything.
-    while_stopped(&hub.process, || drop(connect(hub.port)));
+    while_stopped(&hub.process, || leave_seen(connect(hub.port)));
     wait_at_rest(&hub.process);
     hub.process.type_in("second\n");
     wait_at_rest(&hub.process);
