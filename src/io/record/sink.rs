@@ -117,11 +117,7 @@ impl Sink {
             return emptied
                 .map_err(|error| Error::system(format!("empty {}", self.path.display()), &error));
         }
-        let torn = match self.adopted {
-            Some(number) => is_torn(Path::new(&format!("/dev/fd/{number}"))),
-            None => is_torn(&self.path),
-        };
-        self.end_torn(torn);
+        self.end_torn();
         Ok(())
     }
 
@@ -130,10 +126,14 @@ impl Sink {
         self.output.as_ref().and_then(Output::file_id)
     }
 
-    /// Ends the line of which a beginning is in the file.
-    fn end_torn(&mut self, torn: bool) {
-        if torn && self.has_lines {
-            self.write(b"\n");
+    /// Ends the line of which a beginning is in the file, before anything that waits.
+    fn end_torn(&mut self) {
+        let is_torn = || match self.adopted {
+            Some(number) => is_torn(Path::new(&format!("/dev/fd/{number}"))),
+            None => is_torn(&self.path),
+        };
+        if self.has_lines && is_torn() {
+            self.waiting.push_front(b'\n');
         }
     }
 
@@ -191,11 +191,11 @@ impl Sink {
         }
         // The records until now belong to the old one.
         self.drain();
-        let torn = is_torn(&self.path);
         match open(&self.path) {
             Ok(output) => {
                 self.output = Some(output);
                 self.drop_torn();
+                self.end_torn();
             }
             Err(error) => {
                 let text = error.to_string();
@@ -215,7 +215,6 @@ impl Sink {
             trouble.retry = Retry::default();
         }
         self.try_again(Instant::now());
-        self.end_torn(torn);
         Some(true)
     }
 
