@@ -223,16 +223,21 @@ fn starting(error: io::Error) -> Error {
 
 /// A class of several hubs has no transfer: lines go over the bus.
 fn refuse_file_on_bus(config: &HubConfig) -> Result<(), Error> {
-    let has_input = config.settings.traffic != Traffic::ReceiveOnly;
-    if config.bus.is_none() || !has_input {
+    if config.bus.is_none() {
         return Ok(());
     }
     let remaining = Descriptor::new(rustix::stdio::stdin(), Direction::In).remaining();
-    match transfer::is_whole(remaining, config.wait_for, config.keep_open) {
+    match is_transfer(config, remaining) {
         true => Err(Error::usage("--bus", "a file does not go over the bus")
             .hint("Give it to each room by itself: a hub each, the file on each.")),
         false => Ok(()),
     }
+}
+
+/// Whether stdin, of which so much remains if it is a file, is given to all as a whole.
+fn is_transfer(config: &HubConfig, remaining: Option<u64>) -> bool {
+    let has_input = config.settings.traffic != Traffic::ReceiveOnly;
+    has_input && transfer::is_whole(remaining, config.wait_for, config.keep_open)
 }
 
 /// What the hub needs to be one of several that are one class.
@@ -294,12 +299,8 @@ fn announce_raw(listener: &Listener, acceptor: Option<&Acceptor>) {
 
 /// The file that browsers may download instead of joining: with a transfer, which is of a file.
 fn offered(config: &HubConfig) -> Option<Offered> {
-    let has_input = config.settings.traffic != Traffic::ReceiveOnly;
-    let file = config.web.as_ref().filter(|_| has_input);
-    file.and_then(|_| Offered::stdin()).filter(|file| {
-        let remaining = Some(file.remaining());
-        transfer::is_whole(remaining, config.wait_for, config.keep_open)
-    })
+    let file = config.web.as_ref().and_then(|_| Offered::stdin());
+    file.filter(|file| is_transfer(config, Some(file.remaining())))
 }
 
 /// Says what to open with a browser to join, or to download: where, and for a camera in a code, if that leaves

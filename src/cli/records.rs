@@ -19,8 +19,8 @@ pub(super) struct RecordsArgs {
     /// Write what is received and sent to FILE, as it is
     ///
     /// With - as FILE, also in the options below, it goes to stdout, which then shows nothing else.
-    /// That is ncat's -o; nc.traditional's is -x here. A hub whose stdin is no terminal, and that is not for one participant
-    /// alone (--once), opens the files anew at SIGHUP, so that they can be rotated.
+    /// That is ncat's -o; nc.traditional's is -x here. A hub whose stdin is no terminal, and that is not
+    /// for one participant alone (--once), opens the files anew at SIGHUP, so that they can be rotated.
     #[arg(short, long, value_name = "FILE", conflicts_with = "zero")]
     output: Option<PathBuf>,
 

@@ -8,8 +8,21 @@
 //! It promises: wherever the bytes are cut, no whole mark is left; of an unfinished one at most five bytes
 //! are held.
 
-use crate::engine::typing::PASTE_BEGINS;
-use crate::engine::typing::PASTE_ENDS;
+/// The beginning of a paste in brackets.
+pub const PASTE_BEGINS: &[u8] = b"\x1b[200~";
+
+/// And its end.
+pub const PASTE_ENDS: &[u8] = b"\x1b[201~";
+
+/// Where a paste in brackets begins behind the end of a line of what was read at once: it is another text.
+pub fn begins_behind_line(bytes: &[u8]) -> Option<usize> {
+    let mut marks = memchr::memmem::find_iter(bytes, PASTE_BEGINS);
+    marks.find(|&at| {
+        let before = &bytes[..at];
+        let before = before.strip_suffix(PASTE_ENDS).unwrap_or(before);
+        matches!(before.last(), Some(b'\n' | b'\r'))
+    })
+}
 
 /// The state between two reads. See the module's documentation.
 #[derive(Debug, Default)]

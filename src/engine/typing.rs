@@ -14,6 +14,8 @@
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::engine::brackets::PASTE_BEGINS;
+
 /// A read that comes within this time after the end of a line, or after a paste, and ends a line
 /// itself, belongs to the same paste. A person does not press three keys in this time.
 pub const SAME_PASTE: Duration = Duration::from_millis(100);
@@ -25,23 +27,6 @@ const SAME_STREAM: Duration = Duration::from_millis(20);
 /// The rest of a key follows its Esc within this time: a terminal sends it in one piece, and what
 /// carries it on may cut that. A person does not press Esc and then another key so soon.
 const SAME_KEY: Duration = Duration::from_millis(200);
-
-/// The beginning of a paste in brackets (xterm's control sequences, "Bracketed Paste Mode").
-pub const PASTE_BEGINS: &[u8] = b"\x1b[200~";
-
-/// And its end.
-pub const PASTE_ENDS: &[u8] = b"\x1b[201~";
-
-/// Where a paste in brackets begins behind the end of a line of what was read at once: it is another text.
-pub fn begins_behind_line(bytes: &[u8]) -> Option<usize> {
-    let marks = memchr::memmem::find_iter(bytes, PASTE_BEGINS);
-    let mut behind_lines = marks.filter(|&at| {
-        let before = &bytes[..at];
-        let before = before.strip_suffix(PASTE_ENDS).unwrap_or(before);
-        matches!(before.last(), Some(b'\n' | b'\r'))
-    });
-    behind_lines.next()
-}
 
 /// How something came that was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

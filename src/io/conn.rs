@@ -72,17 +72,12 @@ impl Conn {
         self.stream.register(registry, token, watch)
     }
 
-    /// Asks for other events from now on, the first of which tells what is so already.
+    /// Asks that the events tell of room, too: at once, if there is some.
     ///
     /// # Errors
     /// The error of the system call.
-    pub fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        watch: Watch,
-    ) -> io::Result<()> {
-        self.stream.reregister(registry, token, watch)
+    pub fn await_room(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.stream.await_room(registry, token)
     }
 
     /// Takes it out of the registry that it was registered with, so that another can watch it.

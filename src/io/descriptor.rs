@@ -182,15 +182,17 @@ impl Descriptor {
     /// # Errors
     /// The error of the system call.
     pub fn empty(&self) -> io::Result<()> {
-        match self.is_regular() {
-            true => Ok(rustix::fs::ftruncate(self, 0)?),
-            false => Ok(()),
+        match self.size() {
+            Some(_) => Ok(rustix::fs::ftruncate(self, 0)?),
+            None => Ok(()),
         }
     }
 
-    fn is_regular(&self) -> bool {
-        let stat = rustix::fs::fstat(self);
-        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+    /// How long it is, if it is a regular file.
+    fn size(&self) -> Option<u64> {
+        let stat = rustix::fs::fstat(self).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        u64::try_from(stat.st_size).ok().filter(|_| is_file)
     }
 
     /// Waits until it takes bytes, or for `limit`.
@@ -247,10 +249,9 @@ impl Device for Descriptor {
     }
 
     fn remaining(&self) -> Option<u64> {
-        let stat = rustix::fs::fstat(self.as_fd()).ok()?;
-        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        let at = rustix::fs::tell(self.as_fd()).ok().filter(|_| is_file)?;
-        Some(u64::try_from(stat.st_size).ok()?.saturating_sub(at))
+        let size = self.size()?;
+        let at = rustix::fs::tell(self.as_fd()).ok()?;
+        Some(size.saturating_sub(at))
     }
 
     fn close(&mut self) {

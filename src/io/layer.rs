@@ -106,17 +106,12 @@ impl Layer {
         self.socket_mut().register(registry, token, watch)
     }
 
-    /// Registers it anew.
+    /// Registers it anew, to be told of room, too.
     ///
     /// # Errors
     /// The error of the system call.
-    pub fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        watch: Watch,
-    ) -> io::Result<()> {
-        self.socket_mut().reregister(registry, token, watch)
+    pub fn await_room(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.socket_mut().await_room(registry, token)
     }
 
     /// Takes the socket at the bottom out of the registry that it was registered with.

@@ -86,19 +86,15 @@ impl Socket {
         }
     }
 
-    /// Registers it anew: an event tells at once what is so already (epoll_ctl(2)).
+    /// Registers it anew, to be told of room, too: an event tells at once what is so already (epoll_ctl(2)).
     ///
     /// # Errors
     /// The error of the system call.
-    pub fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        watch: Watch,
-    ) -> io::Result<()> {
+    pub fn await_room(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = interest(Watch::ArrivalsAndRoom);
         match &mut self.kind {
-            Kind::Tcp(stream) => registry.reregister(stream, token, interest(watch)),
-            Kind::Unix(stream) => registry.reregister(stream, token, interest(watch)),
+            Kind::Tcp(stream) => registry.reregister(stream, token, interest),
+            Kind::Unix(stream) => registry.reregister(stream, token, interest),
         }
     }
 

@@ -108,7 +108,7 @@ impl World for Kernel {
     }
 
     fn await_room(&mut self, conn: &mut Conn, key: usize) -> io::Result<()> {
-        conn.reregister(&self.registry, Token(key), Watch::ArrivalsAndRoom)
+        conn.await_room(&self.registry, Token(key))
     }
 
     fn accept(&mut self, listener: &mut Listener) -> io::Result<(Layer, Addr)> {

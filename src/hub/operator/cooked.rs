@@ -11,11 +11,11 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::engine::brackets::Brackets;
+use crate::engine::brackets::PASTE_BEGINS;
+use crate::engine::brackets::PASTE_ENDS;
 use crate::engine::command::may_become_command;
 use crate::engine::private::is_private;
 use crate::engine::typing::Arrival;
-use crate::engine::typing::PASTE_BEGINS;
-use crate::engine::typing::PASTE_ENDS;
 use crate::engine::typing::Typing;
 
 /// A paste whose end did not come goes on for so long after what was read last.
@@ -98,15 +98,13 @@ impl Cooked {
         }
         let mut arrived = Arrived::default();
         if let Some(&last) = text.last() {
-            let goes_on = self.is_aside && arrival.follows && !is_typed;
             let is_behind_rest = std::mem::take(&mut self.leaves_rest) && !is_text;
-            // Of another paste no more than the first row.
-            let goes_on = goes_on || (is_behind_rest && !is_typed && !is_another);
-            // Enter alone says that nothing stood there, unless Ctrl-D handed it over before.
+            let follows = (self.is_aside && arrival.follows) || (is_behind_rest && !is_another);
+            arrived.is_aside = (follows && !is_typed) || begins_aside(&text);
+            // Enter alone says that nothing stood there, unless Ctrl-D handed it over before. Of another paste it is
+            // no more than the first row.
             let has_words = text != b"\n" || self.is_midline;
-            arrived.is_aside = goes_on || begins_aside(&text);
-            let is_another = is_another && !arrived.is_aside;
-            arrived.is_behind_rest = is_behind_rest && has_words && (is_typed || is_another);
+            arrived.is_behind_rest = is_behind_rest && has_words && (is_typed || !arrived.is_aside);
             self.is_midline = last != b'\n';
             // What is pasted directly behind the end of that row belongs to it, too.
             self.is_aside = arrived.is_aside || (is_behind_rest && is_typed);

@@ -23,7 +23,10 @@ use crate::io::error::Error;
 pub struct Prepared {
     files: Files<Descriptor>,
     answers: Option<Answers>,
-    wanted: Wanted,
+    /// The operator's name in a chat, if this is one.
+    name: Option<String>,
+    /// The files keep what they had.
+    append: bool,
     taken: Taken,
     made: Made,
 }
@@ -71,7 +74,8 @@ impl Prepared {
         Ok(Some(Prepared {
             files,
             answers,
-            wanted: wanted.clone(),
+            name: wanted.name.clone(),
+            append: wanted.append,
             taken,
             made,
         }))
@@ -85,7 +89,8 @@ impl Prepared {
         let Prepared {
             mut files,
             answers,
-            wanted,
+            name,
+            append,
             taken,
             mut made,
         } = self;
@@ -96,13 +101,13 @@ impl Prepared {
             events,
         } = &mut files;
         for sink in raw.iter_mut().chain(dump) {
-            sink.begin(wanted.append)?;
+            sink.begin(append)?;
         }
         for sink in transcript.iter_mut().chain(events) {
             sink.begin(true)?;
         }
         made.0.clear();
-        Ok(Records::new(files, answers, wanted.name, taken))
+        Ok(Records::new(files, answers, name, taken))
     }
 
     /// The folders of the regular files, in which they can be opened anew.
