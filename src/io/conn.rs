@@ -214,6 +214,11 @@ impl<S: Stream> Conn<S> {
         self.stream.tells_hang_up()
     }
 
+    /// Whether the other side can end what it sends and still read: see [`Stream::can_half_close`].
+    pub fn can_half_close(&self) -> bool {
+        self.stream.can_half_close()
+    }
+
     /// Whether it told that, or the other side itself did.
     pub fn has_hung_up(&self) -> bool {
         self.stream.has_closed() || (self.stream.tells_hang_up() && self.ready.has_hung_up())
@@ -306,8 +311,8 @@ impl<S: Stream> Conn<S> {
     }
 
     /// Whether it said that, and no word before it that was not read: see [`Stream::peek`].
-    pub fn foresees_end(&mut self) -> bool {
-        self.stream.peek(&mut []) == Ahead::End
+    pub fn look_ahead(&mut self) -> Ahead {
+        self.stream.peek(&mut [])
     }
 
     /// Writes what fits of `slices` and returns how much that was. Less than everything means

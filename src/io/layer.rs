@@ -277,6 +277,10 @@ impl Stream for Layer {
         each!(self, stream => stream.has_closed())
     }
 
+    fn can_half_close(&self) -> bool {
+        each!(self, stream => stream.can_half_close())
+    }
+
     fn probe_soon(&mut self) {
         each!(self, stream => stream.probe_soon());
     }

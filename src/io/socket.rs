@@ -244,6 +244,10 @@ impl Stream for Socket {
         false
     }
 
+    fn can_half_close(&self) -> bool {
+        true
+    }
+
     fn probe_soon(&mut self) {
         if let Kind::Tcp(stream) = &self.kind {
             net::probe_soon(stream);

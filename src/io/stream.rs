@@ -50,6 +50,8 @@ pub enum Received {
 pub enum Ahead {
     /// So many bytes, or none that can be seen.
     Bytes(usize),
+    /// None can be seen yet, though there is more to look at: it is another's turn, and no event will tell.
+    Yield,
     /// The other side's end, by the word that a stream of its kind ends with.
     End,
 }
@@ -252,6 +254,10 @@ pub trait Stream {
 
     /// Whether the other side told that it reads nothing any more, either.
     fn has_closed(&self) -> bool;
+
+    /// Whether the other side can end what it sends and still read (a half-close): in TCP it can, in WebSocket
+    /// it cannot (RFC 6455, 1.4 and 7.1.1).
+    fn can_half_close(&self) -> bool;
 
     /// The other side's end was read, and there is still something to come from ours: sends probes
     /// more often (keepalive, tcp(7)).

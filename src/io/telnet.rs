@@ -215,8 +215,8 @@ impl<S: Stream> Stream for Telnet<S> {
     /// What is negotiated stands among the words.
     fn peek(&mut self, _: &mut [u8]) -> Ahead {
         match self.under.peek(&mut []) {
-            Ahead::End => Ahead::End,
             Ahead::Bytes(_) => Ahead::Bytes(0),
+            other @ (Ahead::Yield | Ahead::End) => other,
         }
     }
 
@@ -296,6 +296,10 @@ impl<S: Stream> Stream for Telnet<S> {
 
     fn has_closed(&self) -> bool {
         self.under.has_closed()
+    }
+
+    fn can_half_close(&self) -> bool {
+        self.under.can_half_close()
     }
 
     fn probe_soon(&mut self) {

@@ -53,6 +53,9 @@ const OWN_BYTES: usize = 12 * 1024;
 /// After so long a request that is not whole is given up.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 
+/// More bytes than are kept of what standard output does not take.
+const STUCK: usize = 100_000;
+
 /// The member that stays: it came over no browser.
 const WITNESS: usize = 0;
 
@@ -115,6 +118,8 @@ pub(crate) struct Class {
     until: Option<Instant>,
     exit: Option<Status>,
     volume: usize,
+    /// Standard output takes nothing until everything arrives: nobody may be heard.
+    is_stuck: bool,
     lines: usize,
     asked: usize,
     ended: Ended,
@@ -161,12 +166,21 @@ impl Class {
             until: None,
             exit: None,
             volume,
+            is_stuck: false,
             lines: 0,
             asked: 0,
             ended: Ended::default(),
         };
         class.spec.may_return = true;
         class.begin();
+        if class.one_in(4) {
+            class.is_stuck = true;
+            let net = &mut *class.net.borrow_mut();
+            net.stdout.drain(0);
+            let wire = &mut net.wires[WITNESS];
+            wire.under_way.extend(b"much\n".repeat(STUCK / 5));
+            wire.arrive(usize::MAX);
+        }
         class
     }
 
@@ -219,17 +233,18 @@ impl Class {
         }
     }
 
-    /// Nobody who said goodbye, and no word before that was not heard, has a place, whether anybody may be
-    /// heard or not.
+    /// Nobody whose connection ended has a place, nor who said goodbye, if no word before that was not heard:
+    /// whether anybody may be heard or not.
     fn check_goodbyes(&self) {
         let net = self.net.borrow();
         for (&id, guest) in &self.guests {
             let wire = &net.wires[id];
             let is_seen = wire.under_way.is_empty() && !wire.is_over() && !wire.write_failed;
-            if is_seen && guest.says_only_goodbye() {
+            let has_ended = wire.told_end || wire.told_break;
+            if has_ended || (is_seen && guest.says_only_goodbye()) {
                 let presence = self.presence(id, &net);
                 let has_left = matches!(presence, None | Some(room::Presence::Gone));
-                assert!(has_left, "{id} said goodbye, and is {presence:?}: {wire:?}");
+                assert!(has_left, "{id} is gone, and is {presence:?}: {wire:?}");
             }
         }
     }
@@ -611,6 +626,7 @@ impl Class {
                     return;
                 };
                 if wire.sends()
+                    && !guest.is_quiet
                     && guest.is_open(wire.acked)
                     && wire.under_way.len() < 4 * self.volume
                 {
@@ -640,7 +656,7 @@ impl Class {
                 net.stdin.there.extend(line.bytes());
                 net.stdin.event = true;
             }
-            75..80 => {
+            75..80 if !self.is_stuck => {
                 let room = match chance.below(3) {
                     0 => 0,
                     _ => chance.up_to(20 * self.volume),
@@ -668,6 +684,10 @@ impl Class {
                     && guest.is_open(wire.acked)
                     && chance.one_in(2)
                 {
+                    // A hub that may hear nobody looks at a few of them in a turn.
+                    for _ in 0..*chance.pick(&[0, 0, 30]) {
+                        guest.pings(wire, chance);
+                    }
                     guest.closes(wire, chance);
                     // Not every client ends the connection itself (RFC 6455, 7.1.1).
                     if chance.one_in(2) {
@@ -721,7 +741,8 @@ impl Class {
             _ => Want::Join,
         };
         let id = net.wires.len();
-        let guest = Guest::new(id, want, asked, &mut wire);
+        let mut guest = Guest::new(id, want, asked, &mut wire);
+        guest.is_quiet = net.chance.one_in(3);
         net.connect(wire);
         self.guests.insert(id, guest);
     }

@@ -1,6 +1,9 @@
 //! How it ends, for either side.
 
+use std::io;
 use std::io::Write;
+use std::net::Shutdown;
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -12,6 +15,7 @@ use crate::PING;
 use crate::PONG;
 use crate::Web;
 use crate::ask;
+use crate::masked;
 use crate::support;
 use crate::support::MUXNC;
 use crate::support::Terminal;
@@ -25,7 +29,7 @@ const OVER: &str = r#"{"type":"over"}"#;
 /// Nobody may be heard where stdout takes nothing: a goodbye is no word.
 #[test]
 fn who_says_goodbye_while_nobody_may_be_heard_makes_room_at_once() {
-    let (_stdout, writer) = support::pipe();
+    let (mut stdout, writer) = support::pipe();
     let args = ["-l", "0", "-v", "--web", "0", "--broker", "-m", "2"];
     let hub = support::Hub::start_command(piped(MUXNC, &args).stdout(writer));
     let web = web_port(&hub.process.stderr);
@@ -47,6 +51,25 @@ fn who_says_goodbye_while_nobody_may_be_heard_makes_room_at_once() {
         next.send(CLOSE, &1000_u16.to_be_bytes());
         next.expect_close(1000);
     }
+    // Behind more pings than are looked at at once, too.
+    let mut leaver = Web::join(web);
+    let many = masked(PING, &[b'x'; 125]).repeat(40);
+    leaver.stream.write_all(&many).unwrap();
+    leaver.send(CLOSE, &1000_u16.to_be_bytes());
+    while leaver.frame().0 != CLOSE {}
+    // Words may stand before the end of TCP, with a goodbye or without: there is no half-close.
+    let mut kept = Web::join(web);
+    for says_goodbye in [false, true] {
+        kept.say("a word");
+        if says_goodbye {
+            kept.send(CLOSE, &1000_u16.to_be_bytes());
+        }
+        kept.stream.shutdown(Shutdown::Write).unwrap();
+        kept = Web::join(web);
+    }
+    // When all is heard, it is told who was lost.
+    thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
+    hub.process.stderr.wait_for("without WebSocket's goodbye");
 }
 
 #[test]

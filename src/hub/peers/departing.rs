@@ -8,7 +8,7 @@
 //!
 //! ```text
 //!   it broke, nobody is there (Unix),
-//!   a browser's goodbye,               ─► departed: no place, no name, no count ─► heard, closed
+//!   a browser's goodbye or end,        ─► departed: no place, no name, no count ─► heard, closed
 //!   a chat's end, idle after its end                                               or dropped
 //!   end of a TCP peer, or of TLS ───────► unconfirmed, as after an end that was read
 //! ```
@@ -28,6 +28,7 @@ use super::Peers;
 use crate::engine::room::Presence;
 use crate::hub::news::Topic;
 use crate::io::device::Device;
+use crate::io::stream::Ahead;
 use crate::io::stream::Stream;
 
 /// Departed peers that are dropped at a time when descriptors ran out: few, since something is lost of
@@ -76,7 +77,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Of members that could not be read in this turn, looks once at what they say next.
+    /// Of members that could not be read in this turn, looks at what they say next: again in the next turn,
+    /// if that was no word and there may be more.
     fn look_for_goodbyes(&mut self, turn: u32) {
         let mut speaking = std::mem::take(&mut self.exits.speaking);
         speaking.sort_unstable();
@@ -86,11 +88,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let Some(peer) = peer.filter(|peer| !peer.has_departed()) else {
                 return false;
             };
-            let goes_on = peer.read_in == turn;
-            if !goes_on && peer.conn.foresees_end() {
+            if peer.read_in == turn {
+                return true;
+            }
+            let ahead = peer.conn.look_ahead();
+            if ahead == Ahead::End {
                 self.note_closing(key);
             }
-            goes_on
+            ahead == Ahead::Yield
         });
         self.exits.speaking = speaking;
     }
@@ -119,7 +124,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// A member that cannot be read has ended its side, or broke.
     fn judge(&mut self, key: usize, now: Instant) {
-        let ends_with_its_side = self.room.is_chat();
+        let ends_with_its_side = self.ends_with_its_side(key);
         let Some(peer) = self.member_mut(key) else {
             return;
         };
@@ -131,6 +136,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
             // The notice that it ended its side comes when all its words are read.
             self.end_presence(key, now);
         }
+    }
+
+    /// Whether a member that ended its side has left: in a chat, and where its protocol has no half-close.
+    pub(super) fn ends_with_its_side(&self, key: usize) -> bool {
+        let peer = self.conns.get(key);
+        self.room.is_chat() || peer.is_some_and(|peer| !peer.conn.can_half_close())
     }
 
     /// Whether a member has not ended its side, as far as is known.

@@ -51,6 +51,10 @@ pub(in crate::hub) struct Wire {
     /// A layer's goodbye stands before any word; with it the other side closed altogether.
     pub(in crate::hub) says_goodbye: Cell<bool>,
     pub(in crate::hub) has_closed: Cell<bool>,
+    /// So many looks ahead find nothing yet.
+    pub(in crate::hub) idle_looks: Cell<u32>,
+    /// Its protocol has no half-close.
+    pub(in crate::hub) is_whole: Cell<bool>,
     /// It takes nothing.
     pub(in crate::hub) is_full: Cell<bool>,
     /// How often it was asked what was acknowledged.
@@ -183,6 +187,11 @@ impl Stream for Fake {
     }
 
     fn peek(&mut self, _: &mut [u8]) -> Ahead {
+        let idle = self.0.idle_looks.get();
+        if idle > 0 {
+            self.0.idle_looks.set(idle - 1);
+            return Ahead::Yield;
+        }
         match self.0.says_goodbye.get() {
             true => Ahead::End,
             false => Ahead::Bytes(0),
@@ -238,6 +247,10 @@ impl Stream for Fake {
 
     fn has_closed(&self) -> bool {
         self.0.has_closed.get()
+    }
+
+    fn can_half_close(&self) -> bool {
+        !self.0.is_whole.get()
     }
 
     fn probe_soon(&mut self) {}

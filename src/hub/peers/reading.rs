@@ -12,6 +12,7 @@
 use std::time::Instant;
 
 use super::DisconnectReason;
+use super::Peer;
 use super::Peers;
 use super::Speaker;
 use crate::engine::rate::QUANTUM;
@@ -129,11 +130,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         }
         peer.read_in = self.speakers.turn();
-        let received = peer.conn.read(buffer);
-        if !matches!(received, Received::Bytes(_) | Received::Yield) && self.leave_departed(key) {
-            return;
-        }
-        match received {
+        match peer.conn.read(buffer) {
             Received::Bytes(count) => {
                 self.touch(key, now);
                 self.company.spoke(Speaker::Peer(key), count, now);
@@ -145,10 +142,19 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.read_again(key);
             }
             Received::Yield => self.read_again(key),
-            Received::Pending => {}
-            Received::End => self.read_end(key, now),
+            Received::Pending => {
+                self.leave_departed(key);
+            }
+            Received::End => {
+                if !self.leave_departed(key) {
+                    self.read_end(key, now);
+                }
+            }
             Received::Truncated(error) | Received::Failed(error) => {
-                self.queue_leave(key, error.into());
+                let departed = self.conns.get_mut(key).and_then(Peer::take_reason);
+                // That it ended does not tell that it was lost.
+                let departed = departed.filter(|why| !matches!(why, DisconnectReason::Closed));
+                self.queue_leave(key, departed.unwrap_or_else(|| error.into()));
             }
         }
     }
@@ -178,7 +184,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             // What is said of it now, and the answer to what it asked for last, it can still read.
             self.flush_one(key, now);
         }
-        if self.room.is_chat() || is_gone {
+        if self.ends_with_its_side(key) || is_gone {
             self.queue_leave(key, DisconnectReason::Closed);
             return;
         }

@@ -106,6 +106,10 @@ impl Stream for Flood {
         false
     }
 
+    fn can_half_close(&self) -> bool {
+        true
+    }
+
     fn probe_soon(&mut self) {}
 
     fn break_on_close(&mut self, breaks: bool) {

@@ -319,8 +319,12 @@ impl Tls {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => return Ahead::Bytes(0),
             }
-            if has_opened || self.failure.is_some() || !self.framing.is_between() {
+            if self.failure.is_some() || !self.framing.is_between() {
                 return Ahead::Bytes(0);
+            }
+            if has_opened {
+                // It had no text: an alert, a key update, nothing.
+                return Ahead::Yield;
             }
             let mut next = [0; AHEAD];
             let Ahead::Bytes(count) = socket.peek(&mut next) else {
@@ -460,6 +464,10 @@ impl Stream for Session {
 
     fn has_closed(&self) -> bool {
         false
+    }
+
+    fn can_half_close(&self) -> bool {
+        true
     }
 
     fn probe_soon(&mut self) {
@@ -746,6 +754,20 @@ mod tests {
             assert_eq!(heard, said);
             assert_eq!(hub.peek(&mut buffer), Ahead::End);
         }
+    }
+
+    #[test]
+    fn a_goodbye_behind_a_record_without_text_is_seen_in_the_next_turn() {
+        let (mut hub, mut participant) = both();
+        let Speech::Tls(tls) = &mut participant.speech else {
+            panic!("it speaks TLS");
+        };
+        tls.connection.refresh_traffic_keys().unwrap();
+        participant.shutdown().unwrap();
+        // A key update has five bytes, a goodbye two, and around both are 22.
+        let ahead = peek(&mut hub, 27 + 24, &mut []);
+        assert_eq!(ahead, Ahead::Yield);
+        assert_eq!(hub.peek(&mut []), Ahead::End);
     }
 
     #[test]

@@ -186,6 +186,10 @@ impl<S: Stream + AsFd> Stream for Download<S> {
         self.under.has_closed()
     }
 
+    fn can_half_close(&self) -> bool {
+        self.under.can_half_close()
+    }
+
     fn probe_soon(&mut self) {
         self.under.probe_soon();
     }

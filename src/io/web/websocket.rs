@@ -47,7 +47,7 @@ use crate::io::stream::Sent;
 use crate::io::stream::Stream;
 use crate::io::tcp_info::TcpInfo;
 
-/// Reads that find nothing but control frames, after which it is another's turn.
+/// Reads, or looks ahead, that find nothing but control frames, after which it is another's turn.
 const IDLE_READS: usize = 4;
 
 /// Bytes that are looked at at once for [control frames](Stream::peek): those of the longest one fit.
@@ -320,33 +320,37 @@ impl<S: Stream> Stream for WebSocket<S> {
             return Ahead::Bytes(0);
         };
         for _ in 0..IDLE_READS {
+            if open.owes_line_feed {
+                return Ahead::Bytes(0);
+            }
+            match open.end {
+                Some(End::Closed) => return Ahead::End,
+                Some(End::Violation(_)) => return Ahead::Bytes(0),
+                None => {}
+            }
             let mut next = [0; AHEAD];
-            let (None, false) = (open.end, open.owes_line_feed) else {
-                break;
-            };
-            let Ahead::Bytes(count) = self.under.peek(&mut next) else {
-                break;
+            let count = match self.under.peek(&mut next) {
+                Ahead::Bytes(count) => count,
+                // Without a close frame it is lost.
+                other @ (Ahead::Yield | Ahead::End) => return other,
             };
             let control = open.reader.count_control(&mut next[..count]);
             if control == 0 {
-                break;
+                return Ahead::Bytes(0);
             }
             let count = match self.under.read(&mut next[..control]) {
                 Received::Bytes(count) => count,
                 Received::Yield => continue,
-                _ => break,
+                _ => return Ahead::Bytes(0),
             };
             WebSocket::<S>::hear(open, &mut self.outgoing, &mut next, count);
+            open.has_more |= open.end.is_some();
             if self.outgoing.is_pending() {
                 // A failure to write is ignored: the next write or read reports it.
                 let _ = self.outgoing.flush(&mut self.under);
             }
         }
-        open.has_more |= open.end.is_some();
-        match open.end {
-            Some(End::Closed) => Ahead::End,
-            Some(End::Violation(_)) | None => Ahead::Bytes(0),
-        }
+        Ahead::Yield
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
@@ -419,6 +423,10 @@ impl<S: Stream> Stream for WebSocket<S> {
 
     fn has_closed(&self) -> bool {
         matches!(&self.state, State::Open(open) if matches!(open.end, Some(End::Closed)))
+    }
+
+    fn can_half_close(&self) -> bool {
+        false
     }
 
     fn probe_soon(&mut self) {

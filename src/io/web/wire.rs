@@ -124,6 +124,10 @@ impl Stream for Wire {
         false
     }
 
+    fn can_half_close(&self) -> bool {
+        true
+    }
+
     fn probe_soon(&mut self) {}
 
     fn break_on_close(&mut self, _: bool) {}

@@ -457,6 +457,10 @@ impl Stream for Fake {
         false
     }
 
+    fn can_half_close(&self) -> bool {
+        true
+    }
+
     fn probe_soon(&mut self) {
         let net = &mut *self.0.borrow_mut();
         assert!(!net.probed && net.fin_read.is_some());

@@ -60,6 +60,8 @@ pub(super) struct Guest {
     /// It was told that the class is over; the code of the close.
     pub(super) is_over: bool,
     pub(super) close: Option<u16>,
+    /// It says nothing but goodbye, and that it is there.
+    pub(super) is_quiet: bool,
     /// It said goodbye.
     pub(super) has_closed: bool,
     /// How much it had read when it gave that connection up and asked for another.
@@ -90,6 +92,7 @@ impl Guest {
             hello: None,
             is_over: false,
             close: None,
+            is_quiet: false,
             has_closed: false,
             gave_up: None,
             meaning: VecDeque::new(),

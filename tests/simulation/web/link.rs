@@ -95,6 +95,10 @@ impl Stream for Link {
         each!(self, stream => stream.has_closed())
     }
 
+    fn can_half_close(&self) -> bool {
+        each!(self, stream => stream.can_half_close())
+    }
+
     fn probe_soon(&mut self) {
         each!(self, stream => stream.probe_soon());
     }

@@ -172,19 +172,22 @@ fn nobody_waits_for_an_idle_one_that_departed() {
 }
 
 #[test]
-fn where_hang_ups_are_told_an_end_is_not_yet_one() {
+fn an_end_is_not_yet_one_where_hang_ups_are_told_or_there_are_half_closes() {
     let now = Instant::now();
-    for (is_local, event, expected) in [
-        (true, hung_up(), Presence::Gone),
-        (true, ended(), Presence::Unconfirmed),
-        (false, hung_up(), Presence::Unconfirmed),
+    for (is_local, is_whole, event, expected) in [
+        (true, false, hung_up(), Presence::Gone),
+        (true, false, ended(), Presence::Unconfirmed),
+        (false, false, hung_up(), Presence::Unconfirmed),
+        (false, true, ended(), Presence::Gone),
     ] {
         let mut peers = peers();
         let ([wire], [key]) = join(&mut peers, now);
         wire.is_local.set(is_local);
+        wire.is_whole.set(is_whole);
         peers.collect(key, event);
         fake::judge(&mut peers, now);
-        assert_eq!(presence(&peers, key), expected, "{is_local} {event:?}");
+        let found = presence(&peers, key);
+        assert_eq!(found, expected, "{is_local} {is_whole} {event:?}");
     }
 }
 
@@ -216,6 +219,32 @@ fn a_goodbye_that_cannot_be_heard_is_seen() {
         assert_eq!(presence(&peers, key), expected);
         assert!(peers.exits.speaking.is_empty());
     }
+}
+
+/// What is no word is looked at a few bytes in a turn.
+#[test]
+fn a_goodbye_behind_much_that_is_no_word_is_seen() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], [key]) = join(&mut peers, now);
+    wire.has_layer.set(true);
+    wire.has_closed.set(true);
+    wire.says_goodbye.set(true);
+    wire.idle_looks.set(3);
+    peers.collect(
+        key,
+        Event {
+            readable: true,
+            ..Event::default()
+        },
+    );
+    for _ in 0..3 {
+        fake::judge(&mut peers, now);
+        assert_eq!(presence(&peers, key), Presence::Here);
+        assert!(peers.is_ready(), "no event tells of the rest");
+    }
+    fake::judge(&mut peers, now);
+    assert_eq!(presence(&peers, key), Presence::Gone);
 }
 
 #[test]

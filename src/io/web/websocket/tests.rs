@@ -100,6 +100,18 @@ fn a_goodbye_before_any_word_is_seen_and_no_word_is_taken() {
             assert_eq!(is_end, frames.contains(&&close), "{end:?}");
         }
     }
+    // Pings without end are another's turn after some of them.
+    let mut web = open();
+    for _ in 0..100 {
+        web.under.input.extend(&long_ping);
+    }
+    web.under.input.extend(&close);
+    let mut looks = 0;
+    while web.peek(&mut []) == Ahead::Yield {
+        looks += 1;
+    }
+    assert!((10..100).contains(&looks), "{looks}");
+    assert!(web.has_closed());
     // What is not allowed is told by a read.
     let mut web = open();
     web.under.input.extend(masked(0x8f, b""));
