@@ -336,9 +336,26 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// A test that fails tells what each of its processes said last, and whether it had ended.
     fn drop(&mut self) {
+        let ended = self.child.try_wait().ok().flatten();
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            let ended = ended.map_or(String::from("it ran"), |status| status.to_string());
+            eprintln!("{}: {ended}", self.name);
+            for (stream, said) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+                said.settle();
+                let said = said.bytes();
+                if !said.is_empty() {
+                    let tail = &said[said.len().saturating_sub(2000)..];
+                    eprintln!(
+                        "its last words on {stream}:\n{}",
+                        String::from_utf8_lossy(tail)
+                    );
+                }
+            }
+        }
     }
 }
 
