@@ -38,8 +38,6 @@ pub(crate) struct Stage {
     commands: RefCell<VecDeque<Typed>>,
     namespace: Namespace,
     directory: PathBuf,
-    /// The process groups that were started.
-    groups: RefCell<Vec<Pid>>,
     _web: Process,
 }
 
@@ -79,7 +77,6 @@ impl Stage {
             commands: RefCell::new(commands),
             namespace,
             directory,
-            groups: RefCell::default(),
             _web: web,
         };
         stage.wait_listening(80);
@@ -120,11 +117,6 @@ impl Stage {
         self.namespace.words("sh", &["-c", &script])
     }
 
-    fn remember(&self, process: &Process) {
-        let group = Pid::from_child(&process.child);
-        self.groups.borrow_mut().push(group);
-    }
-
     /// Starts a command in somebody's directory, all three streams as pipes.
     #[track_caller]
     pub(crate) fn start(&self, who: &str, command: &str) -> Process {
@@ -132,9 +124,7 @@ impl Stage {
         let mut all = vec!["nsenter"];
         all.extend(words.iter().map(String::as_str));
         // A group of its own, as from an interactive shell.
-        let process = Process::start(&mut piped("setsid", &all));
-        self.remember(&process);
-        process
+        Process::start(&mut piped("setsid", &all))
     }
 
     /// Runs a command to its end, without any input, and returns what it printed.
@@ -151,9 +141,7 @@ impl Stage {
     pub(crate) fn sit(&self, who: &str, command: &str) -> Terminal {
         let words = self.words(who, command);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let terminal = Terminal::of_kind("xterm", "nsenter", &words);
-        self.remember(&terminal.process);
-        terminal
+        Terminal::of_kind("xterm", "nsenter", &words)
     }
 
     /// Sends a signal to a command and all that it started, as Ctrl-C does.
@@ -228,9 +216,7 @@ struct Socket {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        for &group in self.groups.borrow().iter() {
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        }
+        self.namespace.end();
         let _ = fs::remove_dir_all(&self.directory);
         if !std::thread::panicking() {
             let commands = self.commands.borrow();

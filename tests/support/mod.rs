@@ -44,8 +44,10 @@ use std::time::Instant;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
 use rustix::event::Timespec;
+use rustix::process::Pid;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
+use rustix::process::Signal;
 use rustix::process::getrlimit;
 use rustix::process::setrlimit;
 use rustix::pty::OpenptFlags;
@@ -297,8 +299,8 @@ impl Process {
     }
 
     /// Sends it a signal, by its number.
-    pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).expect("send a signal");
     }
 
@@ -811,13 +813,19 @@ impl Nginx {
     }
 }
 
-/// A network of its own, with nothing in it but its loopback.
+/// A network of its own, with nothing in it but its loopback. What runs in it ends with it.
 pub struct Namespace {
     keeper: Process,
     /// Whether it needed a user namespace, because we are not root.
     user: bool,
     /// Whether it has mounts of its own.
     mounts: bool,
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 impl Namespace {
@@ -869,6 +877,23 @@ impl Namespace {
     /// A process that lives in it for as long as it lasts.
     pub fn pid(&self) -> u32 {
         self.keeper.pid()
+    }
+
+    /// Ends every process in it, whoever started that. A number that one had may be another's by now,
+    /// which is in no network of ours.
+    pub fn end(&self) {
+        let network = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+        let Some(ours) = network(self.pid()) else {
+            return;
+        };
+        assert_ne!(network(std::process::id()), Some(ours.clone()));
+        let numbers = std::fs::read_dir("/proc").into_iter().flatten();
+        let numbers = numbers.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        for pid in numbers.filter(|&pid| network(pid).as_ref() == Some(&ours)) {
+            if let Some(pid) = Pid::from_raw(pid as i32) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+        }
     }
 
     /// The words of a command that runs in it, `nsenter` left out.
@@ -970,10 +995,10 @@ pub fn leave_seen(stream: TcpStream) {
 /// Stops a process while `act` runs, so that all that `act` does comes to it at once.
 #[track_caller]
 pub fn while_stopped<T>(process: &Process, act: impl FnOnce() -> T) -> T {
-    process.signal(rustix::process::Signal::STOP);
+    process.signal(Signal::STOP);
     eventually("the process stops", || stat(process.pid())[0] == "T");
     let result = act();
-    process.signal(rustix::process::Signal::CONT);
+    process.signal(Signal::CONT);
     result
 }
 
