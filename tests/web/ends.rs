@@ -29,14 +29,21 @@ const OVER: &str = r#"{"type":"over"}"#;
 /// Nobody may be heard where stdout takes nothing: a goodbye is no word.
 #[test]
 fn who_says_goodbye_while_nobody_may_be_heard_makes_room_at_once() {
-    let (mut stdout, writer) = support::pipe();
-    let args = ["-l", "0", "-v", "--web", "0", "--broker", "-m", "2"];
-    let hub = support::Hub::start_command(piped(MUXNC, &args).stdout(writer));
+    for surface in [&[][..], &["--broker"], &["--chat"]] {
+        let (stdout, writer) = support::pipe();
+        let args = [&["-l", "0", "-v", "--web", "0", "-m", "2"], surface].concat();
+        let hub = support::Hub::start_command(piped(MUXNC, &args).stdout(writer));
+        leave_unheard(&hub, stdout);
+    }
+}
+
+/// They leave a hub that lets in two, and whose stdout nobody reads until all have left.
+fn leave_unheard(hub: &support::Hub, mut stdout: impl io::Read + Send + 'static) {
     let web = web_port(&hub.process.stderr);
     let mut flood = hub.join_seen();
     let limit = Duration::from_millis(500);
     flood.set_write_timeout(Some(limit)).unwrap();
-    while flood.write(&[b'\n'; 64 * 1024]).is_ok() {}
+    while flood.write(&b"x\n".repeat(32 * 1024)).is_ok() {}
     support::wait_at_rest(&hub.process);
     for pings in 0..3 {
         let mut leaver = Web::join(web);
