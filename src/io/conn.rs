@@ -312,7 +312,11 @@ impl<S: Stream> Conn<S> {
 
     /// Whether it said that, and no word before it that was not read: see [`Stream::peek`].
     pub fn look_ahead(&mut self) -> Ahead {
-        self.stream.peek(&mut [])
+        let ahead = self.stream.peek(&mut []);
+        if let Ahead::Failed(error) = &ahead {
+            self.observe(Observed::Broke(error));
+        }
+        ahead
     }
 
     /// Writes what fits of `slices` and returns how much that was. Less than everything means

@@ -170,8 +170,11 @@ impl Stream for Socket {
     fn peek(&mut self, buffer: &mut [u8]) -> Ahead {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let peek = || rustix::net::recv(self.as_fd(), &mut *buffer, flags);
-        let peeked = rustix::io::retry_on_intr(peek);
-        Ahead::Bytes(peeked.map_or(0, |(_, count)| count))
+        match rustix::io::retry_on_intr(peek) {
+            Ok((_, count)) => Ahead::Bytes(count),
+            Err(Errno::AGAIN) => Ahead::Bytes(0),
+            Err(error) => Ahead::Failed(error.into()),
+        }
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

@@ -46,7 +46,7 @@ pub enum Received {
 }
 
 /// What would be read next, as far as it can be seen without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Ahead {
     /// So many bytes, or none that can be seen.
     Bytes(usize),
@@ -54,6 +54,8 @@ pub enum Ahead {
     Yield,
     /// The other side's end, by the word that a stream of its kind ends with.
     End,
+    /// It broke. The kernel tells that once (`SO_ERROR`, socket(7)): a read tells an end.
+    Failed(io::Error),
 }
 
 /// What a write came to.

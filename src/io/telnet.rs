@@ -216,7 +216,7 @@ impl<S: Stream> Stream for Telnet<S> {
     fn peek(&mut self, _: &mut [u8]) -> Ahead {
         match self.under.peek(&mut []) {
             Ahead::Bytes(_) => Ahead::Bytes(0),
-            other @ (Ahead::Yield | Ahead::End) => other,
+            other => other,
         }
     }
 

@@ -108,12 +108,14 @@ impl Watched {
     fn settle(&self) {
         let (lock, changed) = &*self.0;
         let limit = Duration::from_secs(1);
-        drop(changed.wait_timeout_while(lock.lock().unwrap(), limit, |c| !c.ended));
+        let collected = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(changed.wait_timeout_while(collected, limit, |c| !c.ended));
     }
 
     /// What was collected so far.
     pub fn bytes(&self) -> Vec<u8> {
-        self.0.0.lock().unwrap().bytes.clone()
+        let collected = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        collected.bytes.clone()
     }
 
     /// The same as text.
@@ -157,12 +159,15 @@ impl Watched {
             .unwrap();
         if timeout.timed_out() {
             let tail = &collected.bytes[collected.bytes.len().saturating_sub(2000)..];
-            panic!(
+            let told = format!(
                 "waited in vain for {what:?}; {} bytes came, ended: {}; the last of them:\n{}",
                 collected.bytes.len(),
                 collected.ended,
                 String::from_utf8_lossy(tail)
             );
+            // Whoever cleans up may look at it.
+            drop(collected);
+            panic!("{told}");
         }
         collected.bytes.clone()
     }

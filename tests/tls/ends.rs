@@ -198,25 +198,47 @@ fn whoever_was_told_everything_is_told_that_it_is_the_end() {
     participant.expect_status(0);
 }
 
-/// Nobody may be heard where stdout takes nothing: TLS's goodbye is no word, and TCP's end does not come
-/// with it.
-#[test]
-fn who_says_goodbye_while_nobody_may_be_heard_makes_room_for_the_next() {
+/// What happens at a hub that lets in two, while it may hear nobody: its stdout takes nothing, and one
+/// floods.
+fn while_nobody_may_be_heard(args: &[&str], act: impl FnOnce(&Encrypted)) {
     let (_stdout, writer) = pipe();
     let mut command = piped(MUXNC, &["-l", "0", "-v", "--ssl", "-m", "2"]);
-    let secret = Encrypted::of(Hub::start_command(command.stdout(writer)));
+    command.args(args).stdout(writer);
+    let secret = Encrypted::of(Hub::start_command(&mut command));
     drop(command);
     let mut flood = secret.join(&["--send-only"]);
     let mut words = flood.stdin.take().unwrap();
     let flooding = thread::spawn(move || while words.write_all(&[b'\n'; 4096]).is_ok() {});
     wait_at_rest(&secret.hub.process);
-    for _ in 0..3 {
-        let mut leaver = secret.join(&[]);
-        leaver.end_input();
-        secret.join(&[]);
-    }
+    act(&secret);
     drop(flood);
     flooding.join().unwrap();
+}
+
+/// TLS's goodbye is no word, and TCP's end does not come with it.
+#[test]
+fn who_says_goodbye_while_nobody_may_be_heard_makes_room_for_the_next() {
+    while_nobody_may_be_heard(&[], |secret| {
+        for _ in 0..3 {
+            let mut leaver = secret.join(&[]);
+            leaver.end_input();
+            secret.join(&[]);
+        }
+    });
+}
+
+/// It is not known of TLS what is unread, before that is looked at.
+#[test]
+fn who_is_silent_while_nobody_may_be_heard_is_idle() {
+    while_nobody_may_be_heard(&["-i", "1s"], |secret| {
+        let silent = secret.join(&[]);
+        secret
+            .hub
+            .process
+            .stderr
+            .wait_for("nothing was sent or received for 1s");
+        drop(silent);
+    });
 }
 
 #[test]

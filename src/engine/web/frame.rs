@@ -29,6 +29,8 @@ const MAX_WRITTEN: usize = 10;
 
 const FINAL: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// The bit of the opcodes of control frames (section 5.5).
+const CONTROL: u8 = 0x08;
 const MASKED: u8 = 0x80;
 
 /// What a frame is (section 5.2).
@@ -233,17 +235,26 @@ impl Reader {
         self.message.is_some()
     }
 
-    /// How many of these bytes, the next, are control frames that are whole, before any of a message and
+    /// How many of these bytes, the next, are of control frames, whole or not, before any of a message and
     /// anything that is not allowed. They are not read, though they are unmasked.
     pub fn count_control(&self, bytes: &mut [u8]) -> usize {
         let mut reader = self.clone();
         let (mut at, mut count) = (0, 0);
-        while let Ok(Some(Event::Ping | Event::Pong | Event::Close(_))) =
-            reader.read(bytes, &mut at)
-        {
-            count = at;
+        loop {
+            match reader.read(bytes, &mut at) {
+                Ok(Some(Event::Ping | Event::Pong | Event::Close(_))) => count = at,
+                Ok(None) if reader.is_in_control() => return at,
+                Ok(None | Some(Event::Piece { .. })) | Err(_) => return count,
+            }
         }
-        count
+    }
+
+    /// Whether a control frame has begun and not ended.
+    fn is_in_control(&self) -> bool {
+        match self.frame {
+            Some(frame) => frame.opcode.is_control(),
+            None => self.header_len > 0 && self.header[0] & CONTROL != 0,
+        }
     }
 
     /// Reads on in `bytes` from `at`, which it moves, to the next event. None: all of it was read. After a
@@ -290,7 +301,7 @@ impl Reader {
                     continue;
                 }
                 (2, _) if byte & MASKED == 0 => return Err(protocol("it sent a frame unmasked")),
-                (2, 126..) if self.header[0] & 8 != 0 => {
+                (2, 126..) if self.header[0] & CONTROL != 0 => {
                     return Err(protocol("it sent a control frame that is too long"));
                 }
                 (6, length @ 0..=125) => u64::from(length),

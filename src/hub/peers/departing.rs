@@ -20,6 +20,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
 use std::time::Instant;
 
 use super::DisconnectReason;
@@ -41,9 +42,9 @@ impl<S: Stream> Peer<S> {
         self.conn.has_ended() || self.conn.unread() == Some(0)
     }
 
-    /// Whether something that it said is known to be unread.
+    /// Whether something that it said is unread, or may be.
     pub(super) fn is_unread(&self) -> bool {
-        self.to_read || self.conn.unread().is_some_and(|unread| unread > 0)
+        self.conn.unread().map_or(self.to_read, |unread| unread > 0)
     }
 }
 
@@ -79,7 +80,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Of members that could not be read in this turn, looks at what they say next: again in the next turn,
     /// if that was no word and there may be more.
-    fn look_for_goodbyes(&mut self, turn: u32) {
+    fn look_for_goodbyes(&mut self, turn: u32, now: Instant) {
         let mut speaking = std::mem::take(&mut self.exits.speaking);
         speaking.sort_unstable();
         speaking.dedup();
@@ -91,11 +92,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
             if peer.read_in == turn {
                 return true;
             }
-            let ahead = peer.conn.look_ahead();
-            if ahead == Ahead::End {
-                self.note_closing(key);
+            match peer.conn.look_ahead() {
+                Ahead::Bytes(_) => {}
+                Ahead::Yield => return true,
+                Ahead::End => self.note_closing(key),
+                Ahead::Failed(error) => self.depart(key, error.into(), now),
             }
-            ahead == Ahead::Yield
+            false
         });
         self.exits.speaking = speaking;
     }
@@ -104,7 +107,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// this turn.
     pub fn judge_unread(&mut self, now: Instant) {
         let turn = self.speakers.turn();
-        self.look_for_goodbyes(turn);
+        self.look_for_goodbyes(turn, now);
         let mut closing = std::mem::take(&mut self.exits.closing);
         closing.retain(|&key| {
             let Some(peer) = self.member_mut(key) else {
@@ -241,12 +244,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
             bytes += unread.unwrap_or(0);
             self.leave_departed(key);
         }
-        if bytes > 0
-            && let Some(permit) = self.news.ask_of(Topic::Unheard, bytes, now)
+        if (bytes > 0 || !is_all)
+            && let Some(permit) = self.news.ask_of(Topic::Unheard, bytes.max(1), now)
         {
-            let least = if is_all { "" } else { "at least " };
+            let last: &dyn Display = match (bytes, is_all) {
+                (0, _) => &"last words",
+                (_, true) => &format_args!("last {bytes} bytes"),
+                (_, false) => &format_args!("last bytes, at least {bytes},"),
+            };
             permit.say(format_args!(
-                "no descriptor is left: the last {least}{bytes} bytes of {} who left were not heard",
+                "no descriptor is left: the {last} of {} who left were not heard",
                 keys.len()
             ));
         }

@@ -51,6 +51,10 @@ pub(in crate::hub) struct Wire {
     /// A layer's goodbye stands before any word; with it the other side closed altogether.
     pub(in crate::hub) says_goodbye: Cell<bool>,
     pub(in crate::hub) has_closed: Cell<bool>,
+    /// It broke, which a look ahead finds.
+    pub(in crate::hub) is_seen_broken: Cell<bool>,
+    /// How much of it is unread, if that is known.
+    pub(in crate::hub) unread: Cell<Option<u64>>,
     /// So many looks ahead find nothing yet.
     pub(in crate::hub) idle_looks: Cell<u32>,
     /// Its protocol has no half-close.
@@ -192,9 +196,10 @@ impl Stream for Fake {
             self.0.idle_looks.set(idle - 1);
             return Ahead::Yield;
         }
-        match self.0.says_goodbye.get() {
-            true => Ahead::End,
-            false => Ahead::Bytes(0),
+        match (self.0.is_seen_broken.take(), self.0.says_goodbye.get()) {
+            (true, _) => Ahead::Failed(ErrorKind::ConnectionReset.into()),
+            (false, true) => Ahead::End,
+            (false, false) => Ahead::Bytes(0),
         }
     }
 
@@ -226,7 +231,7 @@ impl Stream for Fake {
     }
 
     fn unread(&self) -> Option<u64> {
-        None
+        self.0.unread.get()
     }
 
     fn has_pending_output(&self) -> bool {

@@ -94,6 +94,8 @@ struct Tls {
     /// A read would find something although the socket has nothing: an end, an error, or the rest
     /// of a turn.
     has_buffered_input: bool,
+    /// Its end was seen, and before that all that it said was read.
+    is_heard: bool,
     failure: Option<io::Error>,
     framing: Framing,
 }
@@ -166,6 +168,7 @@ impl Tls {
             waits: 0,
             waiting,
             has_buffered_input: true,
+            is_heard: false,
             failure: None,
             framing: Framing::default(),
         }
@@ -310,7 +313,10 @@ impl Tls {
         let mut has_opened = false;
         loop {
             match self.connection.reader().fill_buf() {
-                Ok([]) => return Ahead::End,
+                Ok([]) => {
+                    self.is_heard = true;
+                    return Ahead::End;
+                }
                 Ok(said) => {
                     let count = said.len().min(buffer.len());
                     buffer[..count].copy_from_slice(&said[..count]);
@@ -319,26 +325,29 @@ impl Tls {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => return Ahead::Bytes(0),
             }
-            if self.failure.is_some() || !self.framing.is_between() {
+            if self.failure.is_some() {
                 return Ahead::Bytes(0);
             }
+            self.has_buffered_input = false;
             if has_opened {
                 // It had no text: an alert, a key update, nothing.
                 return Ahead::Yield;
             }
             let mut next = [0; AHEAD];
-            let Ahead::Bytes(count) = socket.peek(&mut next) else {
+            let count = match socket.peek(&mut next) {
+                Ahead::Bytes(count) => count,
+                other => return other,
+            };
+            let whole = Framing::whole(&next[..count]);
+            let Some(length) = whole.filter(|_| self.framing.is_between()) else {
                 return Ahead::Bytes(0);
             };
-            let Some(length) = Framing::whole(&next[..count]) else {
-                return Ahead::Bytes(0);
-            };
+            if let Err(error) = self.receive(socket, length, &mut Turn::default()) {
+                return Ahead::Failed(error);
+            }
             // A read finds what was opened, or why it could not be.
             (has_opened, self.has_buffered_input) = (true, true);
-            self.failure = match self.receive(socket, length, &mut Turn::default()) {
-                Ok(_) => self.process(socket).err(),
-                Err(error) => Some(error),
-            };
+            self.failure = self.process(socket).err();
         }
     }
 
@@ -437,9 +446,10 @@ impl Stream for Session {
     }
 
     fn unread(&self) -> Option<u64> {
-        match self.has_buffered_input() {
-            true => None,
-            false => self.socket.unread(),
+        match &self.speech {
+            Speech::Tls(tls) if tls.is_heard => Some(0),
+            Speech::Tls(tls) if tls.has_buffered_input => None,
+            _ => self.socket.unread(),
         }
     }
 
@@ -733,13 +743,18 @@ mod tests {
             participant.shutdown().unwrap();
             let ahead = peek(&mut hub, come + GOODBYE, &mut buffer);
             match words.first() {
-                None => assert_eq!(ahead, Ahead::End),
+                None => {
+                    assert!(matches!(ahead, Ahead::End));
+                    assert_eq!(hub.unread(), Some(0));
+                }
                 // It is too long to be opened ahead.
-                Some(1000) => assert_eq!(ahead, Ahead::Bytes(0)),
+                Some(1000) => assert!(matches!(ahead, Ahead::Bytes(0))),
                 Some(&first) => {
-                    assert_eq!(ahead, Ahead::Bytes(first));
+                    assert!(matches!(ahead, Ahead::Bytes(count) if count == first));
                     assert_eq!(buffer[..first], said[..first]);
-                    assert_eq!(hub.peek(&mut buffer), ahead, "no more is opened");
+                    let again = hub.peek(&mut buffer);
+                    assert!(matches!(again, Ahead::Bytes(count) if count == first));
+                    assert_eq!(hub.unread(), None);
                     assert!(hub.has_buffered_input());
                 }
             }
@@ -752,7 +767,7 @@ mod tests {
                 }
             }
             assert_eq!(heard, said);
-            assert_eq!(hub.peek(&mut buffer), Ahead::End);
+            assert!(matches!(hub.peek(&mut buffer), Ahead::End));
         }
     }
 
@@ -766,8 +781,28 @@ mod tests {
         participant.shutdown().unwrap();
         // A key update has five bytes, a goodbye two, and around both are 22.
         let ahead = peek(&mut hub, 27 + 24, &mut []);
-        assert_eq!(ahead, Ahead::Yield);
-        assert_eq!(hub.peek(&mut []), Ahead::End);
+        assert!(matches!(ahead, Ahead::Yield));
+        assert!(matches!(hub.peek(&mut []), Ahead::End));
+    }
+
+    /// Nothing is unread of one that was only looked at, and a break that a look finds is told.
+    #[test]
+    fn a_look_finds_silence_and_a_break() {
+        let (mut hub, participant) = both();
+        assert!(matches!(hub.peek(&mut []), Ahead::Bytes(0)));
+        assert_eq!(hub.unread(), Some(0));
+        let mut socket = participant.socket;
+        socket.break_on_close(true);
+        drop(socket);
+        let end = Instant::now() + Duration::from_secs(60);
+        let error = loop {
+            match hub.peek(&mut []) {
+                Ahead::Failed(error) => break error,
+                Ahead::Bytes(0) if Instant::now() < end => thread::yield_now(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 
     #[test]

@@ -50,7 +50,7 @@ use crate::io::tcp_info::TcpInfo;
 /// Reads, or looks ahead, that find nothing but control frames, after which it is another's turn.
 const IDLE_READS: usize = 4;
 
-/// Bytes that are looked at at once for [control frames](Stream::peek): those of the longest one fit.
+/// Bytes that are looked at at once for [control frames](Stream::peek).
 const AHEAD: usize = 2 * (2 + 4 + MAX_CONTROL);
 
 /// See the module's documentation.
@@ -332,7 +332,7 @@ impl<S: Stream> Stream for WebSocket<S> {
             let count = match self.under.peek(&mut next) {
                 Ahead::Bytes(count) => count,
                 // Without a close frame it is lost.
-                other @ (Ahead::Yield | Ahead::End) => return other,
+                other => return other,
             };
             let control = open.reader.count_control(&mut next[..count]);
             if control == 0 {
@@ -341,7 +341,11 @@ impl<S: Stream> Stream for WebSocket<S> {
             let count = match self.under.read(&mut next[..control]) {
                 Received::Bytes(count) => count,
                 Received::Yield => continue,
-                _ => return Ahead::Bytes(0),
+                Received::Pending => return Ahead::Bytes(0),
+                Received::End => return Ahead::End,
+                Received::Truncated(error) | Received::Failed(error) => {
+                    return Ahead::Failed(error);
+                }
             };
             WebSocket::<S>::hear(open, &mut self.outgoing, &mut next, count);
             open.has_more |= open.end.is_some();
@@ -399,9 +403,12 @@ impl<S: Stream> Stream for WebSocket<S> {
     }
 
     fn unread(&self) -> Option<u64> {
-        match self.has_buffered_input() {
-            true => None,
-            false => self.under.unread(),
+        match &self.state {
+            State::Open(open) if open.owes_line_feed => None,
+            // What comes behind its end says nothing.
+            State::Open(open) if open.end.is_some() => Some(0),
+            _ if self.has_buffered_input() => None,
+            _ => self.under.unread(),
         }
     }
 

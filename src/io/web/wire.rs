@@ -64,10 +64,14 @@ impl Stream for Wire {
     }
 
     fn peek(&mut self, buffer: &mut [u8]) -> Ahead {
-        for (to, from) in buffer.iter_mut().zip(&self.input) {
+        let most = match self.most {
+            0 => buffer.len(),
+            most => most.min(buffer.len()),
+        };
+        for (to, from) in buffer[..most].iter_mut().zip(&self.input) {
             *to = *from;
         }
-        Ahead::Bytes(buffer.len().min(self.input.len()))
+        Ahead::Bytes(most.min(self.input.len()))
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {

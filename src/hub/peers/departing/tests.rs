@@ -247,6 +247,19 @@ fn a_goodbye_behind_much_that_is_no_word_is_seen() {
     assert_eq!(presence(&peers, key), Presence::Gone);
 }
 
+/// The look takes the error from the kernel, which tells it once.
+#[test]
+fn a_break_that_a_look_ahead_finds_is_acted_on() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], [key]) = join(&mut peers, now);
+    wire.has_layer.set(true);
+    wire.is_seen_broken.set(true);
+    peers.collect(key, ended());
+    fake::judge(&mut peers, now);
+    assert_eq!(presence(&peers, key), Presence::Gone);
+}
+
 #[test]
 fn who_hung_up_leaves_when_its_end_is_read() {
     let now = Instant::now();

@@ -153,6 +153,26 @@ fn who_is_idle_after_its_end_is_heard() {
     assert_eq!(silent.presence(), Presence::Gone);
 }
 
+/// A hub that may hear nobody has not read it, but knows that nothing is there.
+#[test]
+fn who_is_silent_is_idle_though_it_was_never_read() {
+    let now = Instant::now();
+    for (unread, is_cut) in [(None, false), (Some(1), false), (Some(0), true)] {
+        let mut peers = peers();
+        peers.limit_idle(10 * SECOND);
+        let ([wire], [key]) = join(&mut peers, now);
+        let readable = crate::io::readiness::Event {
+            readable: true,
+            ..Default::default()
+        };
+        peers.collect(key, readable);
+        wire.unread.set(unread);
+        fake::judge(&mut peers, now);
+        peers.find_overdue(now + 10 * SECOND);
+        assert_eq!(is_leaving(&peers, key), is_cut, "{unread:?}");
+    }
+}
+
 /// While the sources wait for one, nobody else can be handed anything; nor is that one heard, but by its
 /// own fault.
 #[test]
