@@ -71,7 +71,12 @@ impl Typing {
         let bracket = memchr::memmem::find(fresh, PASTE_BEGINS);
         let in_bulk = !is_bracketed
             && match end_of_line(&fresh[..bracket.unwrap_or(fresh.len())]) {
-                Some(end) => follows || end < fresh.len(),
+                Some(end) => {
+                    // An Enter alone, and the brackets tell that the paste behind it is another text.
+                    let is_enter =
+                        bracket == Some(end) && matches!(&fresh[..end], b"\r" | b"\n" | b"\r\n");
+                    follows || (end < fresh.len() && !is_enter)
+                }
                 None => follows && bracket.is_none() && is_more_than_a_key(fresh),
             };
         self.is_pasting = in_bulk || is_bracketed || bracket.is_some();
@@ -197,6 +202,13 @@ mod tests {
             "/quit\r\x1b[200~",
         ] {
             assert_eq!(judged(&[(0, text)]), [true], "{text:?}");
+        }
+        // But for an Enter alone before a paste in brackets: it ends what was typed.
+        for (after, pasted) in [(500, false), (50, true)] {
+            let reads = [(0, "/who"), (after, "\r\x1b[200~one\rtwo\r\x1b[201~")];
+            assert!(!judged(&reads)[1], "{after}");
+            let reads = [(0, "one\r"), (after, "\r\x1b[200~one\r")];
+            assert_eq!(judged(&reads)[1], pasted, "{after}");
         }
     }
 

@@ -553,6 +553,29 @@ fn a_paste_does_not_end_a_command() {
     expect_bytes(&mut server, "/msg a\nb\n");
 }
 
+/// A hub that is held up reads both at once: the brackets tell where the paste begins.
+#[test]
+fn enter_ends_a_command_though_a_paste_comes_in_the_same_read() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let (mut one, mut two) = (seat.join(port), seat.join(port));
+    seat.press("/who");
+    seat.expect(&["/who"], 4);
+    seat.press("\r\x1b[200~all\rof it\r\x1b[201~");
+    expect_bytes(&mut one, "all\nof it\n");
+    seat.wait_for(", behind by ");
+    seat.pause();
+    seat.press("/msg 2 psst");
+    seat.wait_for("/msg 2 psst");
+    seat.press("\r\x1b[200~more\rof it\r\x1b[201~");
+    expect_bytes(&mut two, "all\nof it\npsst\n");
+    seat.wait_for("a paste that begins with a /msg is not said to everybody");
+    seat.pause();
+    seat.press("after\r");
+    for peer in [&mut one, &mut two] {
+        expect_bytes(peer, "after\n");
+    }
+}
+
 /// Its other lines may be for the same participant.
 #[test]
 fn of_a_paste_that_begins_with_a_message_nothing_is_said() {
