@@ -20,7 +20,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Display;
 use std::time::Instant;
 
 use super::DisconnectReason;
@@ -247,10 +246,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if (bytes > 0 || !is_all)
             && let Some(permit) = self.news.ask_of(Topic::Unheard, bytes.max(1), now)
         {
-            let last: &dyn Display = match (bytes, is_all) {
-                (0, _) => &"last words",
-                (_, true) => &format_args!("last {bytes} bytes"),
-                (_, false) => &format_args!("last bytes, at least {bytes},"),
+            let last = match (bytes, is_all) {
+                (0, _) => String::from("last words"),
+                (_, true) => format!("last {bytes} bytes"),
+                (_, false) => format!("last bytes, at least {bytes},"),
             };
             permit.say(format_args!(
                 "no descriptor is left: the {last} of {} who left were not heard",
