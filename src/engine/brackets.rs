@@ -14,13 +14,18 @@ pub const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 /// And its end.
 pub const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
-/// Where a paste in brackets begins behind the end of a line of what was read at once: it is another text.
+/// Where to cut what was read at once, since a paste in brackets begins behind the end of a line of it: it is
+/// another text. That is behind its mark, or, if it goes on with a row that has no end, before that row.
 pub fn begins_behind_line(bytes: &[u8]) -> Option<usize> {
     let mut marks = memchr::memmem::find_iter(bytes, PASTE_BEGINS);
-    marks.find(|&at| {
+    marks.find_map(|at| {
         let before = &bytes[..at];
         let before = before.strip_suffix(PASTE_ENDS).unwrap_or(before);
-        matches!(before.last(), Some(b'\n' | b'\r'))
+        let row = memchr::memrchr2(b'\n', b'\r', before)? + 1;
+        match row == before.len() {
+            true => Some(at + PASTE_BEGINS.len()),
+            false => Some(row),
+        }
     })
 }
 

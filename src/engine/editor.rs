@@ -176,8 +176,8 @@ impl Editor {
         let in_brackets = self.keys.is_pasting();
         let was_in_brackets = std::mem::replace(&mut self.in_brackets, in_brackets);
         let begins = in_brackets && !was_in_brackets;
-        if begins && self.pasting && self.line.text().is_empty() && self.aside == Aside::No {
-            // What was read before it in the same bulk is another text.
+        if begins && self.pasting && self.aside == Aside::No {
+            // What was read before it in the same bulk is another text, but for the row that it goes on with.
             self.aside = Aside::Unknown;
         }
         let is_pasting = self.keys.is_pasting() || self.in_bulk;

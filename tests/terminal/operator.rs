@@ -576,6 +576,33 @@ fn enter_ends_a_command_though_a_paste_comes_in_the_same_read() {
     }
 }
 
+/// Two pastes that a held-up hub reads at once, and the row on which the first of them, or what was typed,
+/// ends: the brackets tell that the second is another.
+#[test]
+fn of_a_paste_with_a_message_behind_a_row_nothing_is_said() {
+    for options in [&[][..], &["--no-edit"]] {
+        for keys in [
+            "\x1b[200~one\rtwo\x1b[201~\x1b[200~/msg 1 secret\rthree\r\x1b[201~",
+            "\x1b[200~one\r \x1b[201~\x1b[200~/msg 1 secret\rthree\r\x1b[201~",
+            "\x1b[200~one\r/\x1b[201~\x1b[200~msg 1 secret\rthree\r\x1b[201~",
+            "\x1b[200~one\r/msg 1 \x1b[201~\x1b[200~secret\rthree\r\x1b[201~",
+            "one\rx\x1b[200~/msg 1 secret\rthree\r\x1b[201~",
+        ] {
+            let (mut seat, port) = Seat::hub(options);
+            let (_one, mut two) = (seat.join(port), seat.join(port));
+            seat.press(keys);
+            expect_bytes(&mut two, "one\n");
+            seat.wait_for("is not said to everybody");
+            // Without an edit line the next one is asked for again.
+            for line in ["the end\r", "the end\r"] {
+                (0..4).for_each(|_| seat.pause());
+                seat.press(line);
+            }
+            expect_bytes(&mut two, "the end\n");
+        }
+    }
+}
+
 /// Its other lines may be for the same participant.
 #[test]
 fn of_a_paste_that_begins_with_a_message_nothing_is_said() {

@@ -16,7 +16,6 @@ use std::time::Instant;
 use super::Operator;
 use super::State;
 use crate::engine::admit::Admission;
-use crate::engine::brackets::PASTE_BEGINS;
 use crate::engine::brackets::begins_behind_line;
 use crate::engine::command::Typed;
 use crate::engine::command::Whom;
@@ -220,7 +219,7 @@ impl<D: Device> Operator<D> {
         now: Instant,
     ) {
         while let Some(at) = begins_behind_line(bytes) {
-            let (before, paste) = bytes.split_at(at + PASTE_BEGINS.len());
+            let (before, paste) = bytes.split_at(at);
             self.take_text(before, false, peers, transfer, admission, now);
             bytes = paste;
         }
