@@ -43,6 +43,8 @@ pub(super) struct Download {
     asked: Range<u64>,
     at: u64,
     pub(super) began: Instant,
+    /// How many bytes the connection had been handed when the last of them was, if the system tells.
+    end: Option<u64>,
     /// The kernel hands the file over by itself, as far as is known.
     is_direct: bool,
     /// What it had taken when that was last asked for, and when.
@@ -140,6 +142,7 @@ impl Download {
             at: asked.start,
             asked,
             began: now,
+            end: None,
             is_direct: true,
             taken: 0,
             since: now,
@@ -228,6 +231,7 @@ impl Download {
             self.hand_over(conn, file, buffer)?;
         }
         if self.at == self.asked.end && !conn.is_shut() && !conn.has_pending_output() {
+            self.end = conn.tcp_info().map(|info| info.written);
             conn.shutdown();
             self.look = Some((now, FIRST));
         }
@@ -266,9 +270,11 @@ impl Download {
 
     /// Whether all was handed over, and acknowledged.
     fn is_acknowledged<S: Stream>(&self, conn: &Conn<S>) -> bool {
-        let is_handed_over = self.at == self.asked.end && !conn.has_pending_output();
-        let info = conn.tcp_info().filter(|_| is_handed_over);
-        info.is_some_and(|info| info.unacknowledged() == 0)
+        // A client that has all may be gone before the goodbye of TLS comes, which nobody acknowledges then.
+        let end = self.end.filter(|_| self.at == self.asked.end);
+        let info = conn.tcp_info();
+        info.zip(end)
+            .is_some_and(|(info, end)| info.acknowledged >= end)
     }
 
     fn look_again(&mut self, now: Instant) {
