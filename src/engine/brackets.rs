@@ -16,7 +16,7 @@ pub const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
 /// Where to cut what was read at once, since a paste in brackets begins behind the end of a line of it: it is
 /// another text. That is behind its mark, or, if it goes on with a row that has no end, before that row.
-pub fn begins_behind_line(bytes: &[u8]) -> Option<usize> {
+pub fn cut_before_paste(bytes: &[u8]) -> Option<usize> {
     let mut marks = memchr::memmem::find_iter(bytes, PASTE_BEGINS);
     marks.find_map(|at| {
         let before = &bytes[..at];

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::process::Command;
 use std::process::Stdio;
 use std::thread;
 
@@ -17,6 +18,7 @@ use crate::support::MUXNC;
 use crate::support::Pattern;
 use crate::support::Process;
 use crate::support::connect;
+use crate::support::installed;
 use crate::support::muxnc;
 use crate::support::pipe;
 use crate::support::piped;
@@ -198,12 +200,11 @@ fn whoever_was_told_everything_is_told_that_it_is_the_end() {
     participant.expect_status(0);
 }
 
-/// What happens at a hub that lets in two, while it may hear nobody: its stdout takes nothing, and one
+/// What happens at a hub, which this starts, while it may hear nobody: its stdout takes nothing, and one
 /// floods.
-fn while_nobody_may_be_heard(args: &[&str], act: impl FnOnce(&Encrypted)) {
+fn while_nobody_may_be_heard(mut command: Command, act: impl FnOnce(&Encrypted)) {
     let (_stdout, writer) = pipe();
-    let mut command = piped(MUXNC, &["-l", "0", "-v", "--ssl", "-m", "2"]);
-    command.args(args).stdout(writer);
+    command.args(["-l", "0", "-v", "--ssl"]).stdout(writer);
     let secret = Encrypted::of(Hub::start_command(&mut command));
     drop(command);
     let mut flood = secret.join(&["--send-only"]);
@@ -218,7 +219,7 @@ fn while_nobody_may_be_heard(args: &[&str], act: impl FnOnce(&Encrypted)) {
 /// TLS's goodbye is no word, and TCP's end does not come with it.
 #[test]
 fn who_says_goodbye_while_nobody_may_be_heard_makes_room_for_the_next() {
-    while_nobody_may_be_heard(&[], |secret| {
+    while_nobody_may_be_heard(piped(MUXNC, &["-m", "2"]), |secret| {
         for _ in 0..3 {
             let mut leaver = secret.join(&[]);
             leaver.end_input();
@@ -230,14 +231,29 @@ fn who_says_goodbye_while_nobody_may_be_heard_makes_room_for_the_next() {
 /// It is not known of TLS what is unread, before that is looked at.
 #[test]
 fn who_is_silent_while_nobody_may_be_heard_is_idle() {
-    while_nobody_may_be_heard(&["-i", "1s"], |secret| {
+    while_nobody_may_be_heard(piped(MUXNC, &["-i", "1s"]), |secret| {
         let silent = secret.join(&[]);
-        secret
-            .hub
-            .process
-            .stderr
-            .wait_for("nothing was sent or received for 1s");
+        let told = &secret.hub.process.stderr;
+        told.wait_for("nothing was sent or received for 1s");
         drop(silent);
+    });
+}
+
+/// The records are opened ahead, so that the kernel does not know how much of them is unread.
+#[test]
+fn without_descriptors_it_is_told_that_last_words_were_not_heard() {
+    if !installed(&["prlimit"]) {
+        return;
+    }
+    let few = piped("prlimit", &["--nofile=40:40", MUXNC]);
+    while_nobody_may_be_heard(few, |secret| {
+        for _ in 0..45 {
+            let mut leaver = secret.join(&[]);
+            leaver.type_in("who hears me?\n");
+            wait_at_rest(&leaver);
+        }
+        let told = &secret.hub.process.stderr;
+        told.wait_for("who left were not heard");
     });
 }
 

@@ -64,7 +64,7 @@ impl Opcode {
     }
 
     fn is_control(self) -> bool {
-        self as u8 >= 8
+        self as u8 & CONTROL != 0
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Instant;
 use super::Operator;
 use super::State;
 use crate::engine::admit::Admission;
-use crate::engine::brackets::begins_behind_line;
+use crate::engine::brackets::cut_before_paste;
 use crate::engine::command::Typed;
 use crate::engine::command::Whom;
 use crate::engine::command::addressed;
@@ -218,7 +218,7 @@ impl<D: Device> Operator<D> {
         admission: &mut Admission,
         now: Instant,
     ) {
-        while let Some(at) = begins_behind_line(bytes) {
+        while let Some(at) = cut_before_paste(bytes) {
             let (before, paste) = bytes.split_at(at);
             self.take_text(before, false, peers, transfer, admission, now);
             bytes = paste;

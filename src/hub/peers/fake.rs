@@ -120,12 +120,18 @@ pub(in crate::hub) fn is_leaving(peers: &Peers<Fake>, key: usize) -> bool {
     peers.exits.leaving().any(|other| other == key)
 }
 
-/// What an event tells of an end, and of one after which nobody is there.
-pub(in crate::hub) fn ended() -> Event {
+/// What an event tells of bytes, of an end, and of one after which nobody is there.
+pub(in crate::hub) fn readable() -> Event {
     Event {
         readable: true,
-        read_closed: true,
         ..Event::default()
+    }
+}
+
+pub(in crate::hub) fn ended() -> Event {
+    Event {
+        read_closed: true,
+        ..readable()
     }
 }
 

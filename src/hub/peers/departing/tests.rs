@@ -15,8 +15,8 @@ use crate::hub::peers::fake::hung_up;
 use crate::hub::peers::fake::is_leaving;
 use crate::hub::peers::fake::join;
 use crate::hub::peers::fake::peers;
+use crate::hub::peers::fake::readable;
 use crate::hub::peers::fake::say;
-use crate::io::readiness::Event;
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -195,10 +195,6 @@ fn an_end_is_not_yet_one_where_hang_ups_are_told_or_there_are_half_closes() {
 #[test]
 fn a_goodbye_that_cannot_be_heard_is_seen() {
     let now = Instant::now();
-    let readable = Event {
-        readable: true,
-        ..Event::default()
-    };
     for (has_layer, says_goodbye, has_closed, expected) in [
         (true, true, true, Presence::Gone),
         (true, true, false, Presence::Unconfirmed),
@@ -210,7 +206,7 @@ fn a_goodbye_that_cannot_be_heard_is_seen() {
         wire.has_layer.set(has_layer);
         wire.says_goodbye.set(says_goodbye);
         wire.has_closed.set(has_closed);
-        peers.collect(key, readable);
+        peers.collect(key, readable());
         fake::judge(&mut peers, now);
         assert_eq!(presence(&peers, key), expected);
         // Without another event it is not looked into again.
@@ -231,13 +227,7 @@ fn a_goodbye_behind_much_that_is_no_word_is_seen() {
     wire.has_closed.set(true);
     wire.says_goodbye.set(true);
     wire.idle_looks.set(3);
-    peers.collect(
-        key,
-        Event {
-            readable: true,
-            ..Event::default()
-        },
-    );
+    peers.collect(key, readable());
     for _ in 0..3 {
         fake::judge(&mut peers, now);
         assert_eq!(presence(&peers, key), Presence::Here);

@@ -271,10 +271,8 @@ impl Download {
     /// Whether all was handed over, and acknowledged.
     fn is_acknowledged<S: Stream>(&self, conn: &Conn<S>) -> bool {
         // A client that has all may be gone before the goodbye of TLS comes, which nobody acknowledges then.
-        let end = self.end.filter(|_| self.at == self.asked.end);
-        let info = conn.tcp_info();
-        info.zip(end)
-            .is_some_and(|(info, end)| info.acknowledged >= end)
+        let info = conn.tcp_info().zip(self.end);
+        info.is_some_and(|(info, end)| info.acknowledged >= end)
     }
 
     fn look_again(&mut self, now: Instant) {

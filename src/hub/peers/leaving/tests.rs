@@ -9,6 +9,7 @@ use crate::hub::peers::fake::ended;
 use crate::hub::peers::fake::is_leaving;
 use crate::hub::peers::fake::join;
 use crate::hub::peers::fake::peers;
+use crate::hub::peers::fake::readable;
 use crate::hub::peers::fake::say;
 use crate::io::record::Records;
 
@@ -161,11 +162,7 @@ fn who_is_silent_is_idle_though_it_was_never_read() {
         let mut peers = peers();
         peers.limit_idle(10 * SECOND);
         let ([wire], [key]) = join(&mut peers, now);
-        let readable = crate::io::readiness::Event {
-            readable: true,
-            ..Default::default()
-        };
-        peers.collect(key, readable);
+        peers.collect(key, readable());
         wire.unread.set(unread);
         fake::judge(&mut peers, now);
         peers.find_overdue(now + 10 * SECOND);
@@ -190,11 +187,7 @@ fn who_waits_for_another_is_not_idle() {
     wires[1].acknowledge();
     assert!(peers.room.is_held());
     // It has something to say.
-    let readable = crate::io::readiness::Event {
-        readable: true,
-        ..Default::default()
-    };
-    peers.collect(slow, readable);
+    peers.collect(slow, readable());
     peers.find_overdue(now + 10 * SECOND);
     assert!(is_leaving(&peers, slow));
     assert!(!is_leaving(&peers, other));
