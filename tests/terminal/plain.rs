@@ -327,6 +327,30 @@ fn a_paste_for_one_alone_is_refused_behind_another_line_and_ordinary_ones_are_sa
     expect_bytes(&mut two, "hello\n");
 }
 
+/// What is pasted where the terminal knows no brackets can contain one: more follows that line in the same read.
+#[test]
+fn a_command_before_a_bracket_in_the_same_read_was_not_typed() {
+    for behind in ["\x1b[200~", "row\x1b[200~"] {
+        let (mut seat, port) = Seat::hub(&["--no-edit"]);
+        let mut two = seat.join(port);
+        seat.press(format!("/quit\r{behind}more\r\x1b[201~"));
+        seat.wait_for("/quit was pasted, or typed too fast");
+        let row = behind.trim_end_matches("\x1b[200~");
+        expect_bytes(&mut two, format!("/quit\n{row}more\n"));
+        seat.pause();
+        // An Enter alone ends what was typed before it.
+        seat.press("/nobody\x04");
+        seat.pause();
+        seat.press(format!("\r{behind}more\r\x1b[201~"));
+        if row.is_empty() {
+            seat.wait_for("/nobody is no command");
+            expect_bytes(&mut two, "more\n");
+        } else {
+            expect_bytes(&mut two, format!("/nobody\n{row}more\n"));
+        }
+    }
+}
+
 /// Where whole lines are relayed it waits for its end, and the end of the class is one.
 #[test]
 fn a_part_of_a_line_is_said_before_quit() {

@@ -38,6 +38,17 @@ pub(super) struct Cooked {
     leaves_rest: bool,
 }
 
+/// What comes behind a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// What is read next.
+    Later,
+    /// A paste in brackets, in the same read: another text.
+    Text,
+    /// Nothing ever.
+    End,
+}
+
 /// What was read at once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Arrived {
@@ -51,14 +62,16 @@ pub(super) struct Arrived {
 }
 
 impl Cooked {
-    /// Takes in what was read at once. `has_ended`: nothing follows. `has_commands`: a line may be one.
+    /// Takes in what was read at once, or of that one text. `behind`: what of it.
+    /// `has_commands`: a line may be one.
     pub(super) fn take_in(
         &mut self,
         bytes: &[u8],
-        has_ended: bool,
+        behind: Behind,
         has_commands: bool,
         now: Instant,
     ) -> Arrived {
+        let has_ended = behind == Behind::End;
         let mut text = Vec::new();
         // With the brackets it is seen that nothing was typed before it.
         let is_beginning = !self.is_midline && self.held.is_empty();
@@ -83,7 +96,10 @@ impl Cooked {
             true => Arrival::default(),
             false => self.typing.read(&text, is_pasted, now),
         };
-        let mut is_typed = !text.is_empty() && !arrival.in_bulk && !is_pasted;
+        // An Enter alone, and the bracket directly behind it tells that the paste is another text.
+        let is_enter = text == b"\n" && bytes.ends_with(PASTE_BEGINS);
+        let is_followed = behind == Behind::Text && !is_enter;
+        let mut is_typed = !text.is_empty() && !arrival.in_bulk && !is_pasted && !is_followed;
         if !self.held.is_empty() {
             is_typed = self.held_is_typed && (is_typed || text.is_empty());
             text.splice(..0, self.held.drain(..));
@@ -160,13 +176,16 @@ mod tests {
             ("/msg 1 x\n", "/msg 1 x\n", true),
             ("\x1b[20", "", false),
         ] {
-            let arrived = cooked.take_in(bytes.as_bytes(), false, false, now);
+            let arrived = cooked.take_in(bytes.as_bytes(), Behind::Later, false, now);
             assert_eq!(arrived.text, text.as_bytes(), "{bytes:?}");
             assert_eq!(arrived.is_typed, is_typed, "{bytes:?}");
             cooked.settle();
             now += Duration::from_secs(1);
         }
-        assert_eq!(cooked.take_in(b"", true, false, now).text, b"\x1b[20");
+        assert_eq!(
+            cooked.take_in(b"", Behind::End, false, now).text,
+            b"\x1b[20"
+        );
     }
 
     /// What is given away of these pieces, each read after a while, and which of it is typed.
@@ -176,8 +195,11 @@ mod tests {
         let last = pieces.len() - 1;
         let take = |(i, piece): (usize, &&str)| {
             now += Duration::from_secs(1);
-            let has_ended = ends && i == last;
-            let arrived = cooked.take_in(piece.as_bytes(), has_ended, true, now);
+            let behind = match ends && i == last {
+                true => Behind::End,
+                false => Behind::Later,
+            };
+            let arrived = cooked.take_in(piece.as_bytes(), behind, true, now);
             cooked.settle();
             let text = String::from_utf8(arrived.text).unwrap();
             (!text.is_empty()).then_some((text, arrived.is_typed))
@@ -208,14 +230,14 @@ mod tests {
             let mut now = Instant::now();
             let mut last = Arrived::default();
             for read in reads {
-                last = cooked.take_in(read.as_bytes(), false, true, now);
+                last = cooked.take_in(read.as_bytes(), Behind::Later, true, now);
                 cooked.settle();
                 now += soon;
             }
             assert_eq!(last.is_aside, last_is_aside, "{reads:?}");
             // What is typed then is none.
             let later = now + Duration::from_secs(1);
-            let typed = cooked.take_in(b"hello\n", false, true, later);
+            let typed = cooked.take_in(b"hello\n", Behind::Later, true, later);
             assert!(typed.is_typed && !typed.is_aside, "{reads:?}");
         }
     }
@@ -232,13 +254,39 @@ mod tests {
         ] {
             let mut cooked = Cooked::default();
             let mut now = Instant::now();
-            cooked.take_in(b"\x1b[200~one\n", false, true, now);
+            cooked.take_in(b"\x1b[200~one\n", Behind::Later, true, now);
             if settles {
                 cooked.settle();
             }
             now += Duration::from_secs(pause);
-            let arrived = cooked.take_in(text.as_bytes(), false, true, now);
+            let arrived = cooked.take_in(text.as_bytes(), Behind::Later, true, now);
             assert_eq!(arrived.is_typed, is_typed, "{text:?} after {pause} s");
+        }
+    }
+
+    #[test]
+    fn a_line_before_another_text_was_typed_only_if_it_was_ended_by_an_enter_alone() {
+        for (reads, is_typed) in [
+            (&["/who\n\x1b[200~"][..], false),
+            (&["/who\n"], false),
+            (&["/who", "\n\x1b[200~"], true),
+            (&["/who", "\x1b[201~\n\x1b[200~"], true),
+            (&["/who", "\n"], false),
+        ] {
+            let mut cooked = Cooked::default();
+            let mut now = Instant::now();
+            let mut arrived = Arrived::default();
+            for (i, read) in reads.iter().enumerate() {
+                let behind = match i + 1 == reads.len() {
+                    true => Behind::Text,
+                    false => Behind::Later,
+                };
+                arrived = cooked.take_in(read.as_bytes(), behind, true, now);
+                cooked.settle();
+                now += Duration::from_secs(1);
+            }
+            assert_eq!(arrived.text, b"/who\n", "{reads:?}");
+            assert_eq!(arrived.is_typed, is_typed, "{reads:?}");
         }
     }
 
@@ -288,7 +336,7 @@ mod tests {
             let mut now = Instant::now();
             let mut take_in = |&(pause, text): &(Duration, &str)| {
                 now += pause;
-                let arrived = cooked.take_in(text.as_bytes(), false, true, now);
+                let arrived = cooked.take_in(text.as_bytes(), Behind::Later, true, now);
                 cooked.settle();
                 arrived
             };
@@ -311,7 +359,7 @@ mod tests {
                 (soon, "more\nand more\n"),
             ] {
                 now += pause;
-                last = cooked.take_in(text.as_bytes(), false, true, now);
+                last = cooked.take_in(text.as_bytes(), Behind::Later, true, now);
                 cooked.settle();
             }
             assert!(last.is_aside && !last.is_typed, "{row:?}");
@@ -320,17 +368,17 @@ mod tests {
         for (pause, is_aside) in [(Duration::from_secs(1), true), (later, false)] {
             let mut cooked = Cooked::default();
             let mut now = Instant::now();
-            cooked.take_in(b"/msg Ana p\nq\n", false, true, now);
+            cooked.take_in(b"/msg Ana p\nq\n", Behind::Later, true, now);
             cooked.settle();
             now += pause;
-            let arrived = cooked.take_in(b"rest\nmore\n", false, true, now);
+            let arrived = cooked.take_in(b"rest\nmore\n", Behind::Later, true, now);
             assert_eq!(
                 (arrived.is_aside, arrived.is_behind_rest),
                 (is_aside, !is_aside)
             );
             cooked.settle();
             now += later;
-            let arrived = cooked.take_in(b"a text\nof two\n", false, true, now);
+            let arrived = cooked.take_in(b"a text\nof two\n", Behind::Later, true, now);
             assert_eq!(
                 (arrived.is_aside, arrived.is_behind_rest),
                 (false, is_aside)
@@ -339,10 +387,10 @@ mod tests {
         // A paste in brackets behind the end of another begins with nothing.
         let mut cooked = Cooked::default();
         let now = Instant::now();
-        cooked.take_in(b"\x1b[200~/msg Ana p\nq\n", false, true, now);
+        cooked.take_in(b"\x1b[200~/msg Ana p\nq\n", Behind::Later, true, now);
         cooked.settle();
         let paste = b"\x1b[201~\x1b[200~a text\nof two\n";
-        let arrived = cooked.take_in(paste, false, true, now + Duration::from_secs(1));
+        let arrived = cooked.take_in(paste, Behind::Later, true, now + Duration::from_secs(1));
         assert!(!arrived.is_aside && !arrived.is_behind_rest);
     }
 

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use super::Operator;
 use super::State;
+use super::cooked::Behind;
 use crate::engine::admit::Admission;
 use crate::engine::brackets::cut_before_paste;
 use crate::engine::command::Typed;
@@ -220,12 +221,15 @@ impl<D: Device> Operator<D> {
     ) {
         while let Some(at) = cut_before_paste(bytes) {
             let (before, paste) = bytes.split_at(at);
-            self.take_text(before, false, peers, transfer, admission, now);
+            self.take_text(before, Behind::Text, peers, transfer, admission, now);
             bytes = paste;
         }
-        let has_ended = self.state == State::Ended;
-        self.take_text(bytes, has_ended, peers, transfer, admission, now);
-        if has_ended {
+        let behind = match self.state == State::Ended {
+            true => Behind::End,
+            false => Behind::Later,
+        };
+        self.take_text(bytes, behind, peers, transfer, admission, now);
+        if behind == Behind::End {
             self.tell_end(peers);
         }
     }
@@ -234,14 +238,15 @@ impl<D: Device> Operator<D> {
     fn take_text<S: Stream>(
         &mut self,
         bytes: &[u8],
-        has_ended: bool,
+        behind: Behind,
         peers: &mut Peers<S, D>,
         transfer: &Transfer,
         admission: &mut Admission,
         now: Instant,
     ) {
         let has_commands = self.manner.has_commands;
-        let arrived = self.cooked.take_in(bytes, has_ended, has_commands, now);
+        let has_ended = behind == Behind::End;
+        let arrived = self.cooked.take_in(bytes, behind, has_commands, now);
         if !arrived.text.is_empty() {
             self.echoed = Some(arrived.text.ends_with(b"\n"));
             // Behind a part of a line that Ctrl-D sent the row looks like a new one, and is judged as one.
