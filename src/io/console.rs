@@ -45,6 +45,10 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Bytes of keys read at a time.
 pub const KEYS: usize = 4 * 1024;
 
+/// What the kernel keeps for the Ctrl-D of a line that it edits, and what that is as a key.
+const NO_KEY: u8 = 0;
+const CTRL_D: u8 = 0x04;
+
 /// What a read of keys found.
 #[derive(Debug)]
 pub enum Keys {
@@ -161,9 +165,20 @@ impl<D: Device> Console<D> {
             self.pressed(now);
             return Ok(Keys::Pressed);
         }
+        let was_ours = self.terminal.is_editing();
+        if !was_ours && Terminal::is_ours() {
+            // The kernel hands over one line that it has edited at a time, but all of them as keys: only so it is
+            // known what came behind each.
+            self.rows.lose();
+            self.enter();
+        }
         match self.stdin.read(&mut self.keys) {
             Received::Bytes(count) => {
                 (self.next_key, self.last_key) = (0, count);
+                if !was_ours {
+                    self.echoed();
+                }
+                self.echoed = !was_ours;
                 self.pressed(now);
                 Ok(Keys::Pressed)
             }
@@ -183,16 +198,22 @@ impl<D: Device> Console<D> {
         &self.keys[self.next_key..self.last_key]
     }
 
-    /// Keys were read: the terminal is ours, also if it was not when it was last asked for.
-    fn pressed(&mut self, now: Instant) {
-        self.echoed = !self.terminal.is_editing();
-        if self.echoed {
-            self.rows.echoed(true);
-            self.enter();
-            // The kernel's line is none of what was being typed.
-            let fresh = self.editor.fresh();
-            self.draft = Some(mem::replace(&mut self.editor, fresh));
+    /// What was read was shown by the kernel as it was typed, and edited.
+    fn echoed(&mut self) {
+        self.rows.echoed(true);
+        // The kernel's line is none of what was being typed.
+        let fresh = self.editor.fresh();
+        self.draft = Some(mem::replace(&mut self.editor, fresh));
+        // As a key, the end of what the kernel had edited to there is none (`n_tty`).
+        for key in &mut self.keys[..self.last_key] {
+            if *key == NO_KEY {
+                *key = CTRL_D;
+            }
         }
+    }
+
+    /// Takes note of how the keys came that are to be understood next.
+    fn pressed(&mut self, now: Instant) {
         let is_bracketed = self.editor.is_bracketed();
         let keys = &self.keys[self.next_key..self.last_key];
         self.editor
@@ -259,7 +280,7 @@ impl<D: Device> Console<D> {
             self.looks_at = None;
         } else if self.looks_at.is_none_or(|at| at <= now) {
             self.looks_at = Some(now + LOOK);
-            // A line that the kernel has edited is read as that first.
+            // A line that the kernel has edited is read as that.
             if !self.stdin.is_ready() && Terminal::is_ours() {
                 self.rows.lose();
                 self.enter();

@@ -300,6 +300,43 @@ fn from_the_background_the_edit_line_comes_back_by_itself() {
     }
 }
 
+/// What comes before it has noticed that is judged as if it had: a paste is no command, and Ctrl-D asks.
+#[test]
+fn from_the_background_what_comes_at_once_comes_to_the_edit_line() {
+    for (pressed, told, said) in [
+        (
+            "/quit\rmore\r",
+            "/quit was pasted, or typed too fast",
+            "/quit\nmore\n",
+        ),
+        (
+            "/msg 1 secret\rsecond\rthird",
+            "is not said to everybody",
+            "",
+        ),
+        ("/who\r", " bytes in, ", ""),
+        ("\x04", "Ctrl-D again ends the class", ""),
+    ] {
+        let mut shell = Shell::start(true, false);
+        shell.seat.press("half");
+        shell.seat.wait_for("half");
+        shell.seat.press("\x1a");
+        shell.seat.wait_for("Stopped");
+        shell.seat.press("bg\r");
+        eventually("it runs", || stat(shell.pid)[0] != "T");
+        // It has looked, and does so again half a second later.
+        shell.hear("in the background");
+        shell.seat.pause();
+        shell.foreground();
+        shell.seat.press(pressed);
+        shell.seat.wait_for(told);
+        shell.seat.wait_editing();
+        shell.seat.pause();
+        shell.seat.press("\x15the end\r");
+        expect_bytes(&mut shell.peer, format!("{said}the end\n"));
+    }
+}
+
 /// With a shell in between and without one, as after a debugger.
 #[test]
 fn nothing_is_glued_to_the_line_being_typed_after_a_stop() {
