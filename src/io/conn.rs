@@ -38,6 +38,7 @@ use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 
 /// A connection. See the module's documentation.
@@ -143,7 +144,7 @@ impl<S: Stream> Conn<S> {
     /// It is closed after this.
     pub fn observe_closing(&mut self) {
         if self.is_explained() {
-            let (breaks, unread) = (self.breaks, self.unread().unwrap_or(0));
+            let (breaks, unread) = (self.breaks, self.unread().bytes);
             self.observe(Observed::Closing { breaks, unread });
         }
     }
@@ -263,8 +264,8 @@ impl<S: Stream> Conn<S> {
         step
     }
 
-    /// Bytes that came and were not read, as far as is known: see [`Stream::unread`].
-    pub fn unread(&self) -> Option<u64> {
+    /// What came and was not read, as far as is known: see [`Stream::unread`].
+    pub fn unread(&self) -> Unread {
         self.stream.unread()
     }
 

@@ -37,6 +37,7 @@ use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 use crate::io::telnet::Telnet;
 use crate::io::tls::Session;
@@ -253,7 +254,7 @@ impl Stream for Layer {
         each!(self, stream => stream.has_buffered_input())
     }
 
-    fn unread(&self) -> Option<u64> {
+    fn unread(&self) -> Unread {
         each!(self, stream => stream.unread())
     }
 

@@ -33,6 +33,7 @@ use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 
 /// What a socket is registered for. That there are urgent bytes has to be known: a read stops at
@@ -223,8 +224,8 @@ impl Stream for Socket {
         false
     }
 
-    fn unread(&self) -> Option<u64> {
-        rustix::io::ioctl_fionread(self.as_fd()).ok()
+    fn unread(&self) -> Unread {
+        rustix::io::ioctl_fionread(self.as_fd()).map_or(Unread::UNKNOWN, Unread::all)
     }
 
     fn has_pending_output(&self) -> bool {

@@ -58,6 +58,37 @@ pub enum Ahead {
     Failed(io::Error),
 }
 
+/// What has come from the other side and was not read, as it is on the wire, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    /// So many bytes, at least.
+    pub bytes: u64,
+    /// There may be more, of which the number is not known, or an end.
+    pub may_be_more: bool,
+}
+
+impl Unread {
+    /// Nothing is unread.
+    pub const NOTHING: Unread = Unread {
+        bytes: 0,
+        may_be_more: false,
+    };
+
+    /// It is not known whether anything is.
+    pub const UNKNOWN: Unread = Unread {
+        bytes: 0,
+        may_be_more: true,
+    };
+
+    /// So many bytes are, and no more.
+    pub fn all(bytes: u64) -> Unread {
+        Unread {
+            bytes,
+            may_be_more: false,
+        }
+    }
+}
+
 /// What a write came to.
 #[derive(Debug)]
 pub enum Sent {
@@ -235,9 +266,9 @@ pub trait Stream {
     /// Whether a read would find something although no event will tell of it.
     fn has_buffered_input(&self) -> bool;
 
-    /// Bytes that have come from the other side and were not read, as they are on the wire (`FIONREAD`,
-    /// ioctl_tty(2)). None: not known.
-    fn unread(&self) -> Option<u64>;
+    /// What has come from the other side and was not read (`FIONREAD`, ioctl_tty(2), and what waits in the
+    /// layers above).
+    fn unread(&self) -> Unread;
 
     /// Whether something that was written waits here for [`Stream::flush`].
     fn has_pending_output(&self) -> bool;

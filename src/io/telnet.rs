@@ -26,6 +26,7 @@ use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 
 /// Reads that find nothing but negotiation, after which it is another's turn.
@@ -274,7 +275,7 @@ impl<S: Stream> Stream for Telnet<S> {
         self.has_more
     }
 
-    fn unread(&self) -> Option<u64> {
+    fn unread(&self) -> Unread {
         self.under.unread()
     }
 

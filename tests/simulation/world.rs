@@ -35,6 +35,7 @@ use muxnc::io::stream::Received;
 use muxnc::io::stream::Refusal;
 use muxnc::io::stream::Sent;
 use muxnc::io::stream::Stream;
+use muxnc::io::stream::Unread;
 use muxnc::io::tcp_info::TcpInfo;
 use muxnc::io::world::World;
 use muxnc::io::zero_copy::Copied;
@@ -392,8 +393,8 @@ impl Stream for Fake {
         false
     }
 
-    fn unread(&self) -> Option<u64> {
-        Some(self.net.borrow().wires[self.id].up.len() as u64)
+    fn unread(&self) -> Unread {
+        Unread::all(self.net.borrow().wires[self.id].up.len() as u64)
     }
 
     fn has_pending_output(&self) -> bool {

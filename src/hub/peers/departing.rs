@@ -30,6 +30,7 @@ use crate::hub::news::Topic;
 use crate::io::device::Device;
 use crate::io::stream::Ahead;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 
 /// Departed peers that are dropped at a time when descriptors ran out: few, since something is lost of
 /// each, and more than one, since several may wait for a descriptor.
@@ -38,12 +39,13 @@ const DROPPED: usize = 8;
 impl<S: Stream> Peer<S> {
     /// Whether nothing that it said is unread.
     fn is_heard(&self) -> bool {
-        self.conn.has_ended() || self.conn.unread() == Some(0)
+        self.conn.has_ended() || self.conn.unread() == Unread::NOTHING
     }
 
     /// Whether something that it said is unread, or may be.
     pub(super) fn is_unread(&self) -> bool {
-        self.conn.unread().map_or(self.to_read, |unread| unread > 0)
+        let unread = self.conn.unread();
+        unread.bytes > 0 || (unread.may_be_more && self.to_read)
     }
 }
 
@@ -236,20 +238,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Lets departed peers go that were not heard to their end, and tells how much that was.
     fn drop_unheard(&mut self, keys: &[usize], now: Instant) {
-        let (mut bytes, mut is_all) = (0, true);
+        let mut all = Unread::NOTHING;
         for &key in keys {
-            let unread = self.conns.get(key).and_then(|peer| peer.conn.unread());
-            is_all &= unread.is_some();
-            bytes += unread.unwrap_or(0);
+            if let Some(peer) = self.conns.get(key) {
+                let unread = peer.conn.unread();
+                all.bytes += unread.bytes;
+                all.may_be_more |= unread.may_be_more;
+            }
             self.leave_departed(key);
         }
-        if (bytes > 0 || !is_all)
-            && let Some(permit) = self.news.ask_of(Topic::Unheard, bytes.max(1), now)
+        if all != Unread::NOTHING
+            && let Some(permit) = self.news.ask_of(Topic::Unheard, all.bytes.max(1), now)
         {
-            let last = match (bytes, is_all) {
-                (0, _) => String::from("last words"),
-                (_, true) => format!("last {bytes} bytes"),
-                (_, false) => format!("last bytes, at least {bytes},"),
+            let bytes = all.bytes;
+            let last = match all.may_be_more {
+                true if bytes == 0 => String::from("last words"),
+                true => format!("last bytes, at least {bytes},"),
+                false => format!("last {bytes} bytes"),
             };
             permit.say(format_args!(
                 "no descriptor is left: the {last} of {} who left were not heard",

@@ -32,6 +32,7 @@ use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 
 /// What is known of one, and how it behaves.
@@ -236,8 +237,8 @@ impl Stream for Fake {
         false
     }
 
-    fn unread(&self) -> Option<u64> {
-        self.0.unread.get()
+    fn unread(&self) -> Unread {
+        self.0.unread.get().map_or(Unread::UNKNOWN, Unread::all)
     }
 
     fn has_pending_output(&self) -> bool {

@@ -36,6 +36,7 @@ use crate::hub::news::Topic;
 use crate::io::device::Device;
 use crate::io::error::why;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 
 /// Why a peer left.
@@ -519,12 +520,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
         // The last words of a peer that leaves by itself were read first; where they are given up,
         // that is told.
         let unread = match why {
-            DisconnectReason::Closed | DisconnectReason::Broke(_) | DisconnectReason::Returned => 0,
-            _ => peer.conn.unread().unwrap_or(0),
+            DisconnectReason::Closed | DisconnectReason::Broke(_) | DisconnectReason::Returned => {
+                Unread::NOTHING
+            }
+            _ => peer.conn.unread(),
         };
-        let unread = match unread {
+        let unread = match unread.bytes {
             0 => String::new(),
-            unread => format!(", {unread} bytes it had said were not read"),
+            bytes if unread.may_be_more => {
+                format!(", at least {bytes} bytes it had said were not read")
+            }
+            bytes => format!(", {bytes} bytes it had said were not read"),
         };
         let addr = peer.conn.addr();
         let leaving = Leaving {

@@ -26,6 +26,7 @@ use crate::io::stream::Handshake;
 use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 
 /// Who always has more to say. It takes everything, and counts.
@@ -82,8 +83,8 @@ impl Stream for Flood {
         true
     }
 
-    fn unread(&self) -> Option<u64> {
-        None
+    fn unread(&self) -> Unread {
+        Unread::UNKNOWN
     }
 
     fn has_pending_output(&self) -> bool {

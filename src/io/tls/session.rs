@@ -48,6 +48,7 @@ use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 
 /// Slices that are sealed at once.
@@ -94,6 +95,8 @@ struct Tls {
     /// A read would find something although the socket has nothing: an end, an error, or the rest
     /// of a turn.
     has_buffered_input: bool,
+    /// Bytes of plain text that were opened and not read, of those that it could open.
+    opened: usize,
     /// Its end was seen, and before that all that it said was read.
     is_heard: bool,
     failure: Option<io::Error>,
@@ -168,6 +171,7 @@ impl Tls {
             waits: 0,
             waiting,
             has_buffered_input: true,
+            opened: 0,
             is_heard: false,
             failure: None,
             framing: Framing::default(),
@@ -250,6 +254,9 @@ impl Tls {
     fn process(&mut self, socket: &mut Socket) -> io::Result<()> {
         let pending = self.connection.wants_write();
         let opened = self.connection.process_new_packets();
+        if let Ok(state) = &opened {
+            self.opened = state.plaintext_bytes_to_read();
+        }
         if !pending {
             // A failure to write is ignored: the next write or read reports it.
             let _ = self.pass_on(socket);
@@ -270,6 +277,7 @@ impl Tls {
                 Ok(0) if filled == 0 => return Received::End,
                 Ok(0) => return Received::Bytes(filled),
                 Ok(count) => {
+                    self.opened = self.opened.saturating_sub(count);
                     filled += count;
                     if filled == buffer.len() {
                         return Received::Bytes(filled);
@@ -445,11 +453,18 @@ impl Stream for Session {
         }
     }
 
-    fn unread(&self) -> Option<u64> {
-        match &self.speech {
-            Speech::Tls(tls) if tls.is_heard => Some(0),
-            Speech::Tls(tls) if tls.has_buffered_input => None,
-            _ => self.socket.unread(),
+    fn unread(&self) -> Unread {
+        let Speech::Tls(tls) = &self.speech else {
+            return self.socket.unread();
+        };
+        if tls.is_heard {
+            return Unread::NOTHING;
+        }
+        let wire = self.socket.unread();
+        Unread {
+            bytes: wire.bytes + tls.opened as u64,
+            // Plain text was more on the wire, and of a record that is not whole yet a part is here.
+            may_be_more: wire.may_be_more || tls.has_buffered_input || !tls.framing.is_between(),
         }
     }
 
@@ -717,7 +732,7 @@ mod tests {
     /// What is seen next, when all that was written has come.
     fn peek(session: &mut Session, come: u64, buffer: &mut [u8]) -> Ahead {
         let end = Instant::now() + Duration::from_secs(60);
-        while session.socket.unread() < Some(come) {
+        while session.socket.unread().bytes < come {
             assert!(Instant::now() < end, "it does not come");
             thread::yield_now();
         }
@@ -745,7 +760,7 @@ mod tests {
             match words.first() {
                 None => {
                     assert!(matches!(ahead, Ahead::End));
-                    assert_eq!(hub.unread(), Some(0));
+                    assert_eq!(hub.unread(), Unread::NOTHING);
                 }
                 // It is too long to be opened ahead.
                 Some(1000) => assert!(matches!(ahead, Ahead::Bytes(0))),
@@ -754,7 +769,12 @@ mod tests {
                     assert_eq!(buffer[..first], said[..first]);
                     let again = hub.peek(&mut buffer);
                     assert!(matches!(again, Ahead::Bytes(count) if count == first));
-                    assert_eq!(hub.unread(), None);
+                    let rest = come - (AROUND + first) as u64 + GOODBYE;
+                    let unread = Unread {
+                        bytes: first as u64 + rest,
+                        may_be_more: true,
+                    };
+                    assert_eq!(hub.unread(), unread);
                     assert!(hub.has_buffered_input());
                 }
             }
@@ -769,6 +789,27 @@ mod tests {
             assert_eq!(heard, said);
             assert!(matches!(hub.peek(&mut buffer), Ahead::End));
         }
+    }
+
+    /// The kernel does not know of what was taken from it and is no whole record.
+    #[test]
+    fn a_part_of_a_record_is_not_known_to_be_all_that_is_unread() {
+        let (mut hub, mut participant) = both();
+        let Speech::Tls(tls) = &mut participant.speech else {
+            panic!("it speaks TLS");
+        };
+        tls.connection.writer().write_all(&[b'x'; 3000]).unwrap();
+        let mut record = Vec::new();
+        tls.connection.write_tls(&mut record).unwrap();
+        let part = IoSlice::new(&record[..1000]);
+        assert!(matches!(
+            participant.socket.write(&[part]),
+            Sent::Bytes(1000)
+        ));
+        peek(&mut hub, 1000, &mut []);
+        assert_eq!(hub.unread(), Unread::all(1000));
+        assert!(matches!(hub.read(&mut [0; 300]), Received::Pending));
+        assert_eq!(hub.unread(), Unread::UNKNOWN);
     }
 
     #[test]
@@ -790,7 +831,7 @@ mod tests {
     fn a_look_finds_silence_and_a_break() {
         let (mut hub, participant) = both();
         assert!(matches!(hub.peek(&mut []), Ahead::Bytes(0)));
-        assert_eq!(hub.unread(), Some(0));
+        assert_eq!(hub.unread(), Unread::NOTHING);
         let mut socket = participant.socket;
         socket.break_on_close(true);
         drop(socket);

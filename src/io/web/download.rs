@@ -37,6 +37,7 @@ use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 
 /// See the module's documentation.
@@ -162,7 +163,7 @@ impl<S: Stream + AsFd> Stream for Download<S> {
         self.under.has_buffered_input()
     }
 
-    fn unread(&self) -> Option<u64> {
+    fn unread(&self) -> Unread {
         self.under.unread()
     }
 

@@ -45,6 +45,7 @@ use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 
 /// Reads, or looks ahead, that find nothing but control frames, after which it is another's turn.
@@ -402,13 +403,19 @@ impl<S: Stream> Stream for WebSocket<S> {
         }
     }
 
-    fn unread(&self) -> Option<u64> {
-        match &self.state {
-            State::Open(open) if open.owes_line_feed => None,
+    fn unread(&self) -> Unread {
+        let owes_line_feed = match &self.state {
             // What comes behind its end says nothing.
-            State::Open(open) if open.end.is_some() => Some(0),
-            _ if self.has_buffered_input() => None,
-            _ => self.under.unread(),
+            State::Open(open) if open.end.is_some() && !open.owes_line_feed => {
+                return Unread::NOTHING;
+            }
+            State::Open(open) => open.owes_line_feed,
+            _ => false,
+        };
+        let under = self.under.unread();
+        Unread {
+            may_be_more: under.may_be_more || owes_line_feed || self.has_buffered_input(),
+            ..under
         }
     }
 

@@ -15,6 +15,7 @@ use crate::io::stream::Received;
 use crate::io::stream::Refusal;
 use crate::io::stream::Sent;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 use crate::io::tcp_info::TcpInfo;
 
 /// See the module's documentation.
@@ -104,8 +105,8 @@ impl Stream for Wire {
         false
     }
 
-    fn unread(&self) -> Option<u64> {
-        Some(self.input.len() as u64)
+    fn unread(&self) -> Unread {
+        Unread::all(self.input.len() as u64)
     }
 
     fn has_pending_output(&self) -> bool {

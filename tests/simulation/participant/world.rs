@@ -32,6 +32,7 @@ use muxnc::io::stream::Received;
 use muxnc::io::stream::Refusal;
 use muxnc::io::stream::Sent;
 use muxnc::io::stream::Stream;
+use muxnc::io::stream::Unread;
 use muxnc::io::tcp_info::TcpInfo;
 use muxnc::io::world::World;
 use muxnc::io::zero_copy::Copied;
@@ -432,9 +433,9 @@ impl Stream for Fake {
         false
     }
 
-    fn unread(&self) -> Option<u64> {
+    fn unread(&self) -> Unread {
         let net = self.0.borrow();
-        Some(net.sent - net.read)
+        Unread::all(net.sent - net.read)
     }
 
     fn has_pending_output(&self) -> bool {

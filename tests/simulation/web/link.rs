@@ -17,6 +17,7 @@ use muxnc::io::stream::Received;
 use muxnc::io::stream::Refusal;
 use muxnc::io::stream::Sent;
 use muxnc::io::stream::Stream;
+use muxnc::io::stream::Unread;
 use muxnc::io::tcp_info::TcpInfo;
 
 use super::super::world::Did;
@@ -71,7 +72,7 @@ impl Stream for Link {
         each!(self, stream => stream.has_buffered_input())
     }
 
-    fn unread(&self) -> Option<u64> {
+    fn unread(&self) -> Unread {
         each!(self, stream => stream.unread())
     }
 

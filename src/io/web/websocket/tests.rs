@@ -110,7 +110,7 @@ fn a_goodbye_before_any_word_is_seen_and_no_word_is_taken() {
         }
         while matches!(web.peek(&mut []), Ahead::Yield) {}
         assert!(web.has_closed(), "{most} bytes at a time");
-        assert_eq!(web.unread(), Some(0));
+        assert_eq!(web.unread(), Unread::NOTHING);
     }
     // Pings without end are another's turn after some of them.
     let mut web = open();
