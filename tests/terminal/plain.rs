@@ -313,6 +313,31 @@ fn a_paste_for_one_alone_is_refused_behind_another_line_and_ordinary_ones_are_sa
         seat.press("\x1b[200~an ordinary\rtext\r\x1b[201~");
         expect_bytes(&mut two, "an ordinary\ntext\n");
     }
+    // Something is typed, or pasted, behind the bracket that stands there.
+    let (mut seat, port) = Seat::hub(&["--no-edit"]);
+    let (_one, mut two) = (seat.join(port), seat.join(port));
+    for (pause, behind, said) in [
+        (Duration::from_millis(500), "typed\r", ""),
+        (Duration::from_millis(500), "/who\r", ""),
+        (
+            Duration::from_secs(3),
+            "\x1b[200~third\rfourth\r\x1b[201~\r",
+            "fourth\n\n",
+        ),
+    ] {
+        let so_far = seat.screen.bytes().len();
+        seat.press("\x1b[200~/msg 1 secret\rsecond\x1b[201~");
+        thread::sleep(pause);
+        seat.press(behind);
+        let told = |screen: &[u8]| {
+            String::from_utf8_lossy(&screen[so_far..]).contains("since it may begin")
+        };
+        seat.screen.wait_until("it is asked for again", told);
+        seat.pause();
+        seat.press("hello\r");
+        expect_bytes(&mut two, format!("{said}hello\n"));
+        seat.pause();
+    }
     // Without brackets nobody knows where the row ends that stands there.
     let (mut seat, port) = Seat::hub(&["--no-edit"]);
     let (_one, mut two) = (seat.join(port), seat.join(port));

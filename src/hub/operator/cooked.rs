@@ -81,7 +81,9 @@ impl Cooked {
         if was_quiet {
             self.brackets.miss_end(bytes);
         }
-        let is_another = was_quiet && !self.brackets.is_open();
+        // Something stands behind the bracket on the row that a paste left.
+        let goes_on_by_hand = self.brackets.is_open() && has_words_behind_end(bytes);
+        let is_another = was_quiet && (!self.brackets.is_open() || goes_on_by_hand);
         let is_pasted = self.brackets.take_out(bytes, &mut text);
         if bytes.last() == Some(&b'\r') {
             // Typed ahead while a shell read keys, it was not made a line feed as this terminal's Enter is.
@@ -115,8 +117,12 @@ impl Cooked {
         let mut arrived = Arrived::default();
         if let Some(&last) = text.last() {
             let is_behind_rest = std::mem::take(&mut self.leaves_rest) && !is_text;
-            let follows = (self.is_aside && arrival.follows) || (is_behind_rest && !is_another);
-            arrived.is_aside = (follows && !is_typed) || begins_aside(&text);
+            let is_line = memchr::memchr(b'\n', &text) == Some(text.len() - 1);
+            let is_by_hand = goes_on_by_hand && is_line && !arrival.follows;
+            let is_rest = is_behind_rest && !is_another && !is_by_hand;
+            let follows = (self.is_aside && arrival.follows) || is_rest;
+            let is_another_aside = is_behind_rest && begins_aside(behind_begin(bytes));
+            arrived.is_aside = (follows && !is_typed) || begins_aside(&text) || is_another_aside;
             // Enter alone says that nothing stood there, unless Ctrl-D handed it over before. Of another paste it is
             // no more than the first row.
             let has_words = text != b"\n" || self.is_midline;
@@ -124,14 +130,12 @@ impl Cooked {
             self.is_midline = last != b'\n';
             // What is pasted directly behind the end of that row belongs to it, too.
             self.is_aside = arrived.is_aside || (is_behind_rest && is_typed);
-            self.leaves_rest = match is_typed {
-                // Ctrl-D handed over a part of the row, whose rest stands in the kernel.
-                true => is_behind_rest && self.is_midline,
-                // Behind the bracket that ends a paste nothing of it stands there.
-                false => {
-                    let is_over = is_pasted && !self.brackets.is_open() && !self.is_midline;
-                    self.is_aside && !is_over
-                }
+            // Behind the bracket that ends a paste nothing of it stands in the kernel.
+            let is_over = is_pasted && !self.brackets.is_open();
+            self.leaves_rest = match self.is_midline {
+                // Ctrl-D handed over a part of the row, whose rest stands there.
+                true => is_behind_rest || (self.is_aside && !is_typed),
+                false => self.is_aside && !is_typed && !is_over,
             };
         }
         arrived.text = text;
@@ -148,6 +152,21 @@ impl Cooked {
     pub(super) fn is_pasting(&self) -> bool {
         self.typing.is_pasting()
     }
+}
+
+/// What stands behind the bracket that begins the last paste.
+fn behind_begin(bytes: &[u8]) -> &[u8] {
+    let begin = memchr::memmem::rfind(bytes, PASTE_BEGINS);
+    begin.map_or(&[], |at| &bytes[at + PASTE_BEGINS.len()..])
+}
+
+/// Whether something stands behind the first bracket that ends a paste, in the same line.
+fn has_words_behind_end(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, PASTE_ENDS).is_some_and(|at| {
+        let behind = &bytes[at + PASTE_ENDS.len()..];
+        let line = behind.split(|&byte| byte == b'\n').next();
+        line.is_some_and(|line| !line.trim_ascii().is_empty())
+    })
 }
 
 /// Whether the first line of a text that is not blank is for one alone.
@@ -325,7 +344,33 @@ mod tests {
                     (later, "more\n"),
                     (later, "hello\n"),
                 ],
-                &[false, false, false, true, false],
+                &[false, false, true, true, false],
+            ),
+            // It is seen that something stands behind it.
+            (
+                &[
+                    (later, "\x1b[200~/msg Ana p\n"),
+                    (soon, "q\n"),
+                    (Duration::from_millis(500), "r\x1b[201~ typed\n"),
+                    (later, "hello\n"),
+                ],
+                &[false, false, true, false],
+            ),
+            (
+                &[
+                    (later, "\x1b[200~/msg Ana p\n"),
+                    (later, "r\x1b[201~\x1b[200~a text\nof two\n\x1b[201~"),
+                    (later, "hello\n"),
+                ],
+                &[false, true, false],
+            ),
+            (
+                &[
+                    (later, "\x1b[200~/msg Ana p\n"),
+                    (later, "r\x1b[201~\x1b[200~/msg Ana s\nt\n\x1b[201~"),
+                    (later, "hello\n"),
+                ],
+                &[false, false, false],
             ),
             // Nothing stood there, or it is seen what did.
             (&[(later, "\n"), (later, "hello\n")], &[false, false]),
