@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   STREAM.INFO ── found ──────────▶ MSG.GET (who spoke last in our name?) ─▶ found
-//!      │   ▲ └─ nobody answers ────▶ no JetStream
+//!      │   ▲ ├─ found, empty ───────────────────────────────────────────────▶ found
+//!      │   │ └─ nobody answers ────▶ no JetStream
 //!      │   └─────────────┐
 //!      └ not found ─▶ STREAM.CREATE
 //! ```
@@ -244,7 +245,9 @@ impl Lookup {
                             spoke: Spoke::Nobody,
                             is_alone: self.is_alone,
                         });
-                        if self.is_ours {
+                        // Of a stream without a message it need not be asked; and nats-server 2.9 breaks down
+                        // at that question while it makes the stream for another hub.
+                        if self.is_ours || stream.state.last_seq == 0 {
                             return Ok(self.settle(Spoke::Nobody));
                         }
                         self.ask(Asked::Last, wire, now);

@@ -372,6 +372,10 @@ impl Model {
             }
             ("STREAM.CREATE.MUXNC_c", Some(_)) => self.answer(reply, &json!({})),
             ("STREAM.MSG.GET.MUXNC_c", Some(_)) => {
+                assert!(
+                    self.last > 0,
+                    "a server may break down while it makes the stream"
+                );
                 let subject = body["last_by_subj"].as_str().unwrap();
                 let found = self.log.iter().rfind(|stored| stored.subject == subject);
                 let body = match found {
