@@ -602,7 +602,11 @@ impl<W: World> Core<W> {
             self.settle(self.operator.unsaid());
         }
         self.peers.end_downloads(now);
+        let unheard = self.peers.never_heard();
         self.peers.close_all(now);
+        if let Some(line) = unheard {
+            self.display.say(&line);
+        }
         self.transfer.sum_up(&self.peers, self.began, now);
         if let Some(line) = self.peers.tell_digests(now) {
             self.display.say(&line);

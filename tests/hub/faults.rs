@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use socket2::SockRef;
 
 use crate::support;
@@ -602,6 +603,28 @@ fn without_descriptors_who_left_unheard_is_dropped_and_counted() {
     );
     drop(newcomer);
     stuck.end();
+}
+
+#[test]
+fn at_the_end_it_is_told_how_much_of_those_who_left_was_never_heard() {
+    let (_stdout, writer) = pipe();
+    let mut hub = Hub::start_command(piped(MUXNC, &["-l", "0", "-v"]).stdout(writer));
+    let mut noisy = hub.join_seen();
+    let flood = thread::spawn(move || while noisy.write_all(&[b'\n'; 4096]).is_ok() {});
+    wait_at_rest(&hub.process);
+    for i in 0..2 {
+        let mut peer = hub.join_seen();
+        peer.write_all(b"who hears me?\n").unwrap();
+        leave(peer, i);
+    }
+    drop(hub.join_seen());
+    wait_at_rest(&hub.process);
+    hub.process.signal(Signal::TERM);
+    hub.process.wait();
+    flood.join().unwrap();
+    let told = hub.process.stderr.text();
+    let unheard = "muxnc: the last 28 bytes of 2 who left were not heard\n";
+    assert!(told.contains(unheard), "{told}");
 }
 
 #[test]

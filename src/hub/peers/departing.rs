@@ -238,28 +238,48 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Lets departed peers go that were not heard to their end, and tells how much that was.
     fn drop_unheard(&mut self, keys: &[usize], now: Instant) {
-        let mut all = Unread::NOTHING;
+        let unread = self.unread_of(keys);
         for &key in keys {
-            if let Some(peer) = self.conns.get(key) {
-                let unread = peer.conn.unread();
-                all.bytes += unread.bytes;
-                all.may_be_more |= unread.may_be_more;
-            }
             self.leave_departed(key);
         }
-        if all != Unread::NOTHING
-            && let Some(permit) = self.news.ask_of(Topic::Unheard, all.bytes.max(1), now)
+        if unread != Unread::NOTHING
+            && let Some(permit) = self.news.ask_of(Topic::Unheard, unread.bytes.max(1), now)
         {
-            let bytes = all.bytes;
-            let last = match all.may_be_more {
-                true if bytes == 0 => String::from("last words"),
-                true => format!("last bytes, at least {bytes},"),
-                false => format!("last {bytes} bytes"),
-            };
-            permit.say(format_args!(
-                "no descriptor is left: the {last} of {} who left were not heard",
-                keys.len()
-            ));
+            let unheard = unheard(unread, keys.len());
+            permit.say(format_args!("no descriptor is left: {unheard}"));
         }
     }
+
+    /// At the end: how much those had said that was never read who left, or ended their side, if anything.
+    pub fn never_heard(&self) -> Option<String> {
+        let has_left = |key| self.room.member(key).is_some() && !self.is_here(key);
+        let is_unheard = |&(key, peer): &(usize, &Peer<S>)| {
+            (peer.has_departed() || has_left(key)) && !peer.is_heard()
+        };
+        let unheard_peers = self.conns.iter().filter(is_unheard);
+        let keys: Vec<usize> = unheard_peers.map(|(key, _)| key).collect();
+        (!keys.is_empty()).then(|| unheard(self.unread_of(&keys), keys.len()))
+    }
+
+    /// What is unread of these, all in all.
+    fn unread_of(&self, keys: &[usize]) -> Unread {
+        let peers = keys.iter().filter_map(|&key| self.conns.get(key));
+        peers.fold(Unread::NOTHING, |all, peer| {
+            let unread = peer.conn.unread();
+            Unread {
+                bytes: all.bytes + unread.bytes,
+                may_be_more: all.may_be_more || unread.may_be_more,
+            }
+        })
+    }
+}
+
+/// The words for what so many peers had said when they left, and nobody will read.
+fn unheard(unread: Unread, peers: usize) -> String {
+    let last = match (unread.bytes, unread.may_be_more) {
+        (0, _) => String::from("last words"),
+        (bytes, true) => format!("last bytes, at least {bytes},"),
+        (bytes, false) => format!("last {bytes} bytes"),
+    };
+    format!("the {last} of {peers} who left were not heard")
 }
