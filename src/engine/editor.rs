@@ -98,6 +98,15 @@ pub struct Editor {
     follows: bool,
 }
 
+/// What was taken off the row for a while. See [`Editor::take_draft`].
+#[derive(Debug)]
+pub struct Draft {
+    text: String,
+    cursor: usize,
+    is_aside: bool,
+    behind_escape: bool,
+}
+
 /// Whether the lines of a paste belong to one for one alone.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Aside {
@@ -122,15 +131,6 @@ impl Editor {
     pub fn with_commands() -> Editor {
         Editor {
             has_commands: true,
-            ..Editor::default()
-        }
-    }
-
-    /// An editor with nothing typed that is otherwise like this one.
-    pub fn fresh(&self) -> Editor {
-        Editor {
-            has_commands: self.has_commands,
-            keys: self.keys.fresh(),
             ..Editor::default()
         }
     }
@@ -384,6 +384,38 @@ impl Editor {
         self.in_bulk = false;
         self.pasting = false;
         self.into_command = false;
+    }
+
+    /// Takes away what stands on the row, for lines that were edited elsewhere: it is none of them.
+    pub fn take_draft(&mut self) -> Draft {
+        let draft = Draft {
+            is_aside: self.is_aside(),
+            behind_escape: self.behind_escape,
+            cursor: self.line.cursor(),
+            text: self.line.take(),
+        };
+        self.clear();
+        draft
+    }
+
+    /// Puts it back. What stands on the row now goes on where its cursor was, and of two of which one belongs to a
+    /// line for one alone both do.
+    pub fn put_draft(&mut self, draft: Draft) {
+        let rest = self.line.take();
+        self.line.restore(draft.text, draft.cursor);
+        if !self.line.insert(&rest) {
+            self.told_full = true;
+        }
+        self.behind_escape |= draft.behind_escape;
+        if draft.is_aside {
+            (self.of_paste, self.aside) = (true, Aside::Yes);
+        } else if rest.is_empty() {
+            // The row is of no paste, but more of it may come.
+            (self.of_paste, self.pasting) = (false, false);
+            if self.aside == Aside::Yes {
+                self.aside = Aside::Behind;
+            }
+        }
     }
 
     /// What is typed.

@@ -21,6 +21,7 @@ use std::time::Instant;
 use mio::Registry;
 use mio::Token;
 
+use crate::engine::editor::Draft;
 use crate::engine::editor::Editor;
 use crate::engine::editor::Event;
 use crate::engine::rows::Rows;
@@ -76,7 +77,7 @@ pub struct Console<D = Descriptor> {
     /// What is being read was shown by the kernel as it was typed: the terminal was not ours.
     echoed: bool,
     /// The line that was being typed when something was read that the kernel had edited.
-    draft: Option<Editor>,
+    draft: Option<Draft>,
     typing: Typing,
     /// When to look whether the terminal is ours again.
     looks_at: Option<Instant>,
@@ -202,8 +203,7 @@ impl<D: Device> Console<D> {
     fn echoed(&mut self) {
         self.rows.echoed(true);
         // The kernel's line is none of what was being typed.
-        let fresh = self.editor.fresh();
-        self.draft = Some(mem::replace(&mut self.editor, fresh));
+        self.draft = Some(self.editor.take_draft());
         // As a key, the end of what the kernel had edited to there is none (`n_tty`).
         for key in &mut self.keys[..self.last_key] {
             if *key == NO_KEY {
@@ -262,9 +262,8 @@ impl<D: Device> Console<D> {
 
     /// All that was read is understood: what was being typed before is there again.
     fn end_of_keys(&mut self) {
-        if let Some(mut draft) = self.draft.take() {
-            draft.insert(self.editor.text());
-            self.editor = draft;
+        if let Some(draft) = self.draft.take() {
+            self.editor.put_draft(draft);
         }
     }
 

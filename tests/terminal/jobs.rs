@@ -332,6 +332,11 @@ fn from_the_background_what_comes_at_once_comes_to_the_edit_line() {
         shell.seat.wait_for(told);
         shell.seat.wait_editing();
         shell.seat.pause();
+        if pressed.ends_with("third") {
+            shell.seat.press("\r");
+            shell.seat.wait_for("halfthird");
+            shell.seat.pause();
+        }
         shell.seat.press("\x15the end\r");
         expect_bytes(&mut shell.peer, format!("{said}the end\n"));
     }

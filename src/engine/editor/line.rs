@@ -49,6 +49,11 @@ impl Line {
         self.text = text;
     }
 
+    /// Becomes `text`, with the cursor there, where it was in that.
+    pub(super) fn restore(&mut self, text: String, cursor: usize) {
+        (self.text, self.cursor) = (text, cursor);
+    }
+
     /// Inserts what of `text` still fits; `false` if that is not all of it.
     pub(super) fn insert(&mut self, text: &str) -> bool {
         // Whether a char still fits must not depend on what came together with it.

@@ -1449,3 +1449,63 @@ fn what_is_pasted_directly_behind_an_aside_is_one() {
     assert_eq!(feed_at_once(&mut editor, &[b"\x1b[200~two\x1b[201~"]), []);
     assert_eq!(feed(&mut editor, &[b"\r"]), [aside("two")]);
 }
+
+/// Lines were edited elsewhere while half a line stood on the row: what of them stands there then is what it was.
+#[test]
+fn a_draft_that_was_put_back_is_of_a_paste_only_with_the_rest_of_one() {
+    let paste = |follows| Arrival {
+        in_bulk: true,
+        follows,
+        ..Arrival::default()
+    };
+    let aside = |text: &str| Event::Aside(text.into());
+    for (lines, arrival, keys, expected) in [
+        (
+            &b"/msg 1 a\nb\nc"[..],
+            Arrival::default(),
+            &b"\r"[..],
+            aside("halfc"),
+        ),
+        (b"/msg 1 a\nb\n", paste(true), b"c\r", aside("halfc")),
+        (
+            b"/msg 1 a\nb\n",
+            Arrival::default(),
+            b"\r",
+            Event::Line("half".into()),
+        ),
+        (
+            b"a\nb\nc",
+            Arrival::default(),
+            b"\r",
+            Event::Pasted("halfc".into()),
+        ),
+    ] {
+        let mut editor = Editor::with_commands();
+        feed(&mut editor, &[b"half"]);
+        let draft = editor.take_draft();
+        assert!(editor.is_empty());
+        editor.arrive(paste(false));
+        feed_at_once(&mut editor, &[lines]);
+        editor.put_draft(draft);
+        editor.arrive(arrival);
+        assert_eq!(feed_at_once(&mut editor, &[keys]), [expected], "{lines:?}");
+    }
+    // It is itself the rest of one.
+    let mut editor = Editor::with_commands();
+    editor.arrive(paste(false));
+    feed_at_once(&mut editor, &[b"/msg 1 a\nb\nc"]);
+    let draft = editor.take_draft();
+    assert_eq!(
+        feed(&mut editor, &[b"/who\r"]),
+        [Event::Line("/who".into())]
+    );
+    editor.put_draft(draft);
+    assert_eq!(feed(&mut editor, &[b"\r"]), [aside("c")]);
+    // The cursor is where it was.
+    let mut editor = Editor::new();
+    feed(&mut editor, &[b"ac\x1b[D"]);
+    let draft = editor.take_draft();
+    feed(&mut editor, &[b"b"]);
+    editor.put_draft(draft);
+    assert_eq!(look(&editor), "ab|c");
+}
