@@ -245,20 +245,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if unread != Unread::NOTHING
             && let Some(permit) = self.news.ask_of(Topic::Unheard, unread.bytes.max(1), now)
         {
-            let unheard = unheard(unread, keys.len());
-            permit.say(format_args!("no descriptor is left: {unheard}"));
+            let unheard = last_words(unread, keys.len());
+            permit.say(format_args!(
+                "no descriptor is left: {unheard} who left were not heard"
+            ));
         }
     }
 
-    /// At the end: how much those had said that was never read who left, or ended their side, if anything.
+    /// At the end: how much members had said that was never read, if anything.
     pub fn never_heard(&self) -> Option<String> {
-        let has_left = |key| self.room.member(key).is_some() && !self.is_here(key);
-        let is_unheard = |&(key, peer): &(usize, &Peer<S>)| {
-            (peer.has_departed() || has_left(key)) && !peer.is_heard()
+        let is_unheard = |&key: &usize| {
+            let peer = self.conns.get(key).filter(|peer| !peer.is_heard());
+            // Of one that is here it is not worth a word that something may have come.
+            peer.is_some_and(|peer| peer.conn.unread().bytes > 0 || !self.is_here(key))
         };
-        let unheard_peers = self.conns.iter().filter(is_unheard);
-        let keys: Vec<usize> = unheard_peers.map(|(key, _)| key).collect();
-        (!keys.is_empty()).then(|| unheard(self.unread_of(&keys), keys.len()))
+        let keys: Vec<usize> = self.member_keys().filter(is_unheard).collect();
+        let unheard = last_words(self.unread_of(&keys), keys.len());
+        (!keys.is_empty()).then(|| format!("{unheard} were not heard"))
     }
 
     /// What is unread of these, all in all.
@@ -274,12 +277,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 }
 
-/// The words for what so many peers had said when they left, and nobody will read.
-fn unheard(unread: Unread, peers: usize) -> String {
+/// The words for what so many peers had said last, and nobody will read.
+fn last_words(unread: Unread, peers: usize) -> String {
     let last = match (unread.bytes, unread.may_be_more) {
         (0, _) => String::from("last words"),
         (bytes, true) => format!("last bytes, at least {bytes},"),
         (bytes, false) => format!("last {bytes} bytes"),
     };
-    format!("the {last} of {peers} who left were not heard")
+    format!("the {last} of {peers}")
 }

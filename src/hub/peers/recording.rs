@@ -5,6 +5,8 @@
 use std::fmt::Display;
 use std::time::Instant;
 
+use super::DisconnectReason;
+use super::Peer;
 use super::Peers;
 use crate::engine::record::Leaving;
 use crate::engine::record::Who;
@@ -77,9 +79,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let traffic = self.room.member(key);
             let traffic = traffic.map(|member| (member.account.received(), member.account.sent));
             let (received, sent) = traffic.unwrap_or_default();
+            // One that had left was not read to its end.
+            let peer = self.conns.get_mut(key);
+            let why = peer.and_then(Peer::take_reason);
             let leaving = Leaving {
-                code: "ended",
-                words: "the hub ended",
+                code: why.as_ref().map_or("ended", DisconnectReason::code),
+                words: &why.map_or_else(|| "the hub ended".into(), |why| why.to_string()),
                 received,
                 sent,
             };
