@@ -631,7 +631,7 @@ fn at_the_end_it_is_told_how_much_was_never_heard() {
     let unheard = told.split_once("muxnc: the last ").and_then(|(_, rest)| {
         let bytes = rest.strip_suffix('\n').unwrap_or(rest);
         bytes
-            .split_once(" bytes of 3 were not heard")?
+            .split_once(" bytes of 3 participants were not heard")?
             .0
             .parse::<u64>()
             .ok()

@@ -245,9 +245,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if unread != Unread::NOTHING
             && let Some(permit) = self.news.ask_of(Topic::Unheard, unread.bytes.max(1), now)
         {
-            let unheard = last_words(unread, keys.len());
+            let last = last_words(unread);
             permit.say(format_args!(
-                "no descriptor is left: {unheard} who left were not heard"
+                "no descriptor is left: the {last} of {} who left were not heard",
+                keys.len()
             ));
         }
     }
@@ -260,8 +261,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
             peer.is_some_and(|peer| peer.conn.unread().bytes > 0 || !self.is_here(key))
         };
         let keys: Vec<usize> = self.member_keys().filter(is_unheard).collect();
-        let unheard = last_words(self.unread_of(&keys), keys.len());
-        (!keys.is_empty()).then(|| format!("{unheard} were not heard"))
+        let whose = match keys.len() {
+            0 => return None,
+            1 => String::from("1 participant"),
+            count => format!("{count} participants"),
+        };
+        let last = last_words(self.unread_of(&keys));
+        Some(format!("the {last} of {whose} were not heard"))
     }
 
     /// What is unread of these, all in all.
@@ -277,12 +283,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 }
 
-/// The words for what so many peers had said last, and nobody will read.
-fn last_words(unread: Unread, peers: usize) -> String {
-    let last = match (unread.bytes, unread.may_be_more) {
+/// The words for what peers had said last, and nobody will read.
+fn last_words(unread: Unread) -> String {
+    match (unread.bytes, unread.may_be_more) {
         (0, _) => String::from("last words"),
         (bytes, true) => format!("last bytes, at least {bytes},"),
         (bytes, false) => format!("last {bytes} bytes"),
-    };
-    format!("the {last} of {peers}")
+    }
 }
