@@ -29,6 +29,21 @@ pub fn cut_before_paste(bytes: &[u8]) -> Option<usize> {
     })
 }
 
+/// What stands behind the bracket that begins the last paste.
+pub fn behind_begin(bytes: &[u8]) -> &[u8] {
+    let begin = memchr::memmem::rfind(bytes, PASTE_BEGINS);
+    begin.map_or(&[], |at| &bytes[at + PASTE_BEGINS.len()..])
+}
+
+/// Whether something stands behind the first bracket that ends a paste, in the same line.
+pub fn has_words_behind_end(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, PASTE_ENDS).is_some_and(|at| {
+        let behind = &bytes[at + PASTE_ENDS.len()..];
+        let line = behind.split(|&byte| byte == b'\n').next();
+        line.is_some_and(|line| !line.trim_ascii().is_empty())
+    })
+}
+
 /// The state between two reads. See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Brackets {

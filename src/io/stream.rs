@@ -80,6 +80,15 @@ impl Unread {
         may_be_more: true,
     };
 
+    /// These and the others.
+    #[must_use]
+    pub fn and(self, other: Unread) -> Unread {
+        Unread {
+            bytes: self.bytes + other.bytes,
+            may_be_more: self.may_be_more || other.may_be_more,
+        }
+    }
+
     /// So many bytes are, and no more.
     pub fn all(bytes: u64) -> Unread {
         Unread {

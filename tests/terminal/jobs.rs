@@ -82,6 +82,25 @@ impl Shell {
         });
     }
 
+    /// Lets it run on in the background, after it was stopped.
+    #[track_caller]
+    fn background(&mut self) {
+        self.seat.press("bg\r");
+        let pid = self.pid;
+        eventually("it runs", || stat(pid)[0] != "T");
+        self.hear("in the background");
+    }
+
+    /// The same, with this typed on the row before.
+    #[track_caller]
+    fn background_behind(&mut self, typed: &str) {
+        self.seat.press(typed);
+        self.seat.wait_for(typed);
+        self.seat.press("\x1a");
+        self.seat.wait_for("Stopped");
+        self.background();
+    }
+
     #[track_caller]
     fn wait_stopped(&self) {
         eventually("it stops", || stat(self.pid)[0] == "T");
@@ -136,9 +155,7 @@ fn in_the_background_lines_appear_and_the_shell_has_the_terminal() {
         let mut shell = Shell::start(listens, false);
         shell.seat.press("\x1a");
         shell.seat.wait_for("Stopped");
-        shell.seat.press("bg\r");
-        eventually("it runs", || stat(shell.pid)[0] != "T");
-        shell.hear("in the background");
+        shell.background();
         shell.seat.press("echo shell works'!'\r");
         shell.seat.wait_for("shell works!\r\n");
         shell.hear("and still");
@@ -208,9 +225,7 @@ fn stopped_by_force_and_brought_back_it_edits_again() {
         // Then in the background, where it must not be stopped again by what it does at its end.
         rustix::process::kill_process(pid, Signal::STOP).unwrap();
         shell.wait_stopped();
-        shell.seat.press("bg\r");
-        eventually("it runs", || stat(shell.pid)[0] != "T");
-        shell.hear("in the background");
+        shell.background();
         let shown = shell.seat.screen.text();
         assert!(!shown.contains("\x1b[Jin the background"), "{shown:?}");
         rustix::process::kill_process(pid, Signal::TERM).unwrap();
@@ -286,13 +301,7 @@ fn beyond_a_pid_namespace_ctrl_z_does_nothing() {
 fn from_the_background_the_edit_line_comes_back_by_itself() {
     for listens in [true, false] {
         let mut shell = Shell::start(listens, false);
-        shell.seat.press("my half-typed line");
-        shell.seat.wait_for("my half-typed line");
-        shell.seat.press("\x1a");
-        shell.seat.wait_for("Stopped");
-        shell.seat.press("bg\r");
-        eventually("it runs", || stat(shell.pid)[0] != "T");
-        shell.hear("in the background");
+        shell.background_behind("my half-typed line");
         shell.foreground();
         shell.seat.wait_editing();
         shell.seat.press("!\x1b[200~\r/quit\r\x1b[201~");
@@ -318,14 +327,8 @@ fn from_the_background_what_comes_at_once_comes_to_the_edit_line() {
         ("\x04", "Ctrl-D again ends the class", ""),
     ] {
         let mut shell = Shell::start(true, false);
-        shell.seat.press("half");
-        shell.seat.wait_for("half");
-        shell.seat.press("\x1a");
-        shell.seat.wait_for("Stopped");
-        shell.seat.press("bg\r");
-        eventually("it runs", || stat(shell.pid)[0] != "T");
         // It has looked, and does so again half a second later.
-        shell.hear("in the background");
+        shell.background_behind("half");
         shell.seat.pause();
         shell.foreground();
         shell.seat.press(pressed);

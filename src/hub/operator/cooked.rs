@@ -13,6 +13,8 @@ use std::time::Instant;
 use crate::engine::brackets::Brackets;
 use crate::engine::brackets::PASTE_BEGINS;
 use crate::engine::brackets::PASTE_ENDS;
+use crate::engine::brackets::behind_begin;
+use crate::engine::brackets::has_words_behind_end;
 use crate::engine::command::may_become_command;
 use crate::engine::private::is_private;
 use crate::engine::typing::Arrival;
@@ -62,8 +64,8 @@ pub(super) struct Arrived {
 }
 
 impl Cooked {
-    /// Takes in what was read at once, or of that one text. `behind`: what of it.
-    /// `has_commands`: a line may be one.
+    /// Takes in what was read at once, or one text of that, and what comes `behind` it. `has_commands`: a line may
+    /// be one.
     pub(super) fn take_in(
         &mut self,
         bytes: &[u8],
@@ -152,21 +154,6 @@ impl Cooked {
     pub(super) fn is_pasting(&self) -> bool {
         self.typing.is_pasting()
     }
-}
-
-/// What stands behind the bracket that begins the last paste.
-fn behind_begin(bytes: &[u8]) -> &[u8] {
-    let begin = memchr::memmem::rfind(bytes, PASTE_BEGINS);
-    begin.map_or(&[], |at| &bytes[at + PASTE_BEGINS.len()..])
-}
-
-/// Whether something stands behind the first bracket that ends a paste, in the same line.
-fn has_words_behind_end(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, PASTE_ENDS).is_some_and(|at| {
-        let behind = &bytes[at + PASTE_ENDS.len()..];
-        let line = behind.split(|&byte| byte == b'\n').next();
-        line.is_some_and(|line| !line.trim_ascii().is_empty())
-    })
 }
 
 /// Whether the first line of a text that is not blank is for one alone.

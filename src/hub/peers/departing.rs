@@ -273,13 +273,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// What is unread of these, all in all.
     fn unread_of(&self, keys: &[usize]) -> Unread {
         let peers = keys.iter().filter_map(|&key| self.conns.get(key));
-        peers.fold(Unread::NOTHING, |all, peer| {
-            let unread = peer.conn.unread();
-            Unread {
-                bytes: all.bytes + unread.bytes,
-                may_be_more: all.may_be_more || unread.may_be_more,
-            }
-        })
+        peers.fold(Unread::NOTHING, |all, peer| all.and(peer.conn.unread()))
     }
 }
 

@@ -460,12 +460,12 @@ impl Stream for Session {
         if tls.is_heard {
             return Unread::NOTHING;
         }
-        let wire = self.socket.unread();
-        Unread {
-            bytes: wire.bytes + tls.opened as u64,
+        let here = Unread {
+            bytes: tls.opened as u64,
             // Plain text was more on the wire, and of a record that is not whole yet a part is here.
-            may_be_more: wire.may_be_more || tls.has_buffered_input || !tls.framing.is_between(),
-        }
+            may_be_more: tls.has_buffered_input || !tls.framing.is_between(),
+        };
+        here.and(self.socket.unread())
     }
 
     fn has_pending_output(&self) -> bool {

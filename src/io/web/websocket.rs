@@ -404,19 +404,14 @@ impl<S: Stream> Stream for WebSocket<S> {
     }
 
     fn unread(&self) -> Unread {
-        let owes_line_feed = match &self.state {
+        let here = match &self.state {
+            State::Open(open) if open.owes_line_feed => Unread::UNKNOWN,
             // What comes behind its end says nothing.
-            State::Open(open) if open.end.is_some() && !open.owes_line_feed => {
-                return Unread::NOTHING;
-            }
-            State::Open(open) => open.owes_line_feed,
-            _ => false,
+            State::Open(open) if open.end.is_some() => return Unread::NOTHING,
+            _ if self.has_buffered_input() => Unread::UNKNOWN,
+            _ => Unread::NOTHING,
         };
-        let under = self.under.unread();
-        Unread {
-            may_be_more: under.may_be_more || owes_line_feed || self.has_buffered_input(),
-            ..under
-        }
+        here.and(self.under.unread())
     }
 
     fn has_pending_output(&self) -> bool {
