@@ -36,7 +36,10 @@ use keys::Keys;
 use line::Line;
 pub use row::ERASE;
 
+use crate::engine::brackets::PASTE_BEGINS;
 use crate::engine::command::begins_command;
+use crate::engine::command::may_become_command;
+use crate::engine::lookalike::skip_unseen;
 use crate::engine::private::is_private;
 use crate::engine::typing::Arrival;
 
@@ -386,8 +389,19 @@ impl Editor {
         self.into_command = false;
     }
 
-    /// Takes away what stands on the row, for lines that were edited elsewhere: it is none of them.
-    pub fn take_draft(&mut self) -> Draft {
+    /// Keys were typed where the row was not seen: they go on behind it. But what begins a command there was meant
+    /// alone, so that what stands on the row is taken away before it. None: it stays.
+    pub fn take_draft(&mut self, keys: &[u8]) -> Option<Draft> {
+        let keys = keys.strip_prefix(PASTE_BEGINS).unwrap_or(keys);
+        let end = memchr::memchr2(b'\r', b'\n', keys);
+        let row = String::from_utf8_lossy(&keys[..end.unwrap_or(keys.len())]);
+        let may_be_alone = match end {
+            Some(_) => begins_command(&row),
+            None => !skip_unseen(&row).is_empty() && may_become_command(&row),
+        };
+        if !may_be_alone || self.is_empty() {
+            return None;
+        }
         let draft = Draft {
             is_aside: self.is_aside(),
             behind_escape: self.behind_escape,
@@ -395,26 +409,21 @@ impl Editor {
             text: self.line.take(),
         };
         self.clear();
-        draft
+        Some(draft)
     }
 
-    /// Puts it back. What stands on the row now goes on where its cursor was, and of two of which one belongs to a
-    /// line for one alone both do.
+    /// Puts it back on the empty row.
     pub fn put_draft(&mut self, draft: Draft) {
-        let rest = self.line.take();
         self.line.restore(draft.text, draft.cursor);
-        if !self.line.insert(&rest) {
-            self.told_full = true;
-        }
-        self.behind_escape |= draft.behind_escape;
+        self.behind_escape = draft.behind_escape;
         if draft.is_aside {
             (self.of_paste, self.aside) = (true, Aside::Yes);
-        } else if rest.is_empty() {
-            // The row is of no paste, but more of it may come.
-            (self.of_paste, self.pasting) = (false, false);
-            if self.aside == Aside::Yes {
-                self.aside = Aside::Behind;
-            }
+            return;
+        }
+        // The row is of no paste, but more of one that was before it may come.
+        (self.of_paste, self.pasting) = (false, false);
+        if self.aside == Aside::Yes {
+            self.aside = Aside::Behind;
         }
     }
 

@@ -76,8 +76,10 @@ pub struct Console<D = Descriptor> {
     columns: u16,
     /// What is being read was shown by the kernel as it was typed: the terminal was not ours.
     echoed: bool,
-    /// The line that was being typed when something was read that the kernel had edited.
-    draft: Option<Draft>,
+    /// The terminal was another's until now: what is read next was typed at its row.
+    was_away: bool,
+    /// What stood on the row when a command was typed that has the row for itself.
+    drafts: Vec<Draft>,
     typing: Typing,
     /// When to look whether the terminal is ours again.
     looks_at: Option<Instant>,
@@ -112,7 +114,8 @@ impl Console {
             rows: Rows::new(true, Terminal::goes_back()),
             columns: Terminal::columns(),
             echoed: false,
-            draft: None,
+            was_away: false,
+            drafts: Vec::new(),
             typing: Typing::default(),
             looks_at: None,
             drawn: false,
@@ -145,6 +148,7 @@ impl<D: Device> Console<D> {
         }
         for signal in self.signals.pending() {
             match signal {
+                Signal::End(signals::INTERRUPT) if self.interrupts_line() => {}
                 Signal::End(signal) => return Some(signal),
                 Signal::Stop => self.suspend(output),
                 Signal::Continue => self.resume(),
@@ -166,25 +170,24 @@ impl<D: Device> Console<D> {
             self.pressed(now);
             return Ok(Keys::Pressed);
         }
-        let was_ours = self.terminal.is_editing();
-        if !was_ours && Terminal::is_ours() {
+        if !self.terminal.is_editing() && Terminal::is_ours() {
             // The kernel hands over one line that it has edited at a time, but all of them as keys: only so it is
             // known what came behind each.
-            self.rows.lose();
-            self.enter();
+            self.take_back();
         }
         match self.stdin.read(&mut self.keys) {
             Received::Bytes(count) => {
                 (self.next_key, self.last_key) = (0, count);
-                if !was_ours {
-                    self.echoed();
+                match mem::take(&mut self.was_away) {
+                    true => self.echoed(),
+                    false => self.echoed = false,
                 }
-                self.echoed = !was_ours;
                 self.pressed(now);
                 Ok(Keys::Pressed)
             }
             Received::Yield => Ok(Keys::None),
             Received::Pending => {
+                self.was_away = false;
                 self.typing.settle();
                 Ok(Keys::None)
             }
@@ -199,17 +202,41 @@ impl<D: Device> Console<D> {
         &self.keys[self.next_key..self.last_key]
     }
 
-    /// What was read was shown by the kernel as it was typed, and edited.
+    /// Whether a Ctrl-C that the kernel made a signal was for the line, as it is where that is a key: the
+    /// terminal is ours, and was not taken back yet.
+    fn interrupts_line(&mut self) -> bool {
+        let is_for_line =
+            !self.terminal.is_editing() && !self.editor.is_empty() && Terminal::is_ours();
+        if is_for_line {
+            self.editor.clear();
+            self.take_back();
+        }
+        is_for_line
+    }
+
+    /// Takes the terminal back from another job that had it. What is read next was typed before.
+    fn take_back(&mut self) {
+        self.rows.lose();
+        self.enter();
+        self.was_away = true;
+        // The kernel's unfinished line can be read as keys now (without ICANON, termios(3)), and no event
+        // tells of that.
+        self.stdin.expect();
+    }
+
+    /// What was read was shown by the kernel as it was typed, and edited, on a row where nothing else was seen.
     fn echoed(&mut self) {
         self.rows.echoed(true);
-        // The kernel's line is none of what was being typed.
-        self.draft = Some(self.editor.take_draft());
         // As a key, the end of what the kernel had edited to there is none (`n_tty`).
         for key in &mut self.keys[..self.last_key] {
             if *key == NO_KEY {
                 *key = CTRL_D;
             }
         }
+        let draft = self.editor.take_draft(&self.keys[..self.last_key]);
+        self.drafts.extend(draft);
+        // With what is kept in front the kernel did not show it.
+        self.echoed = self.editor.is_empty();
     }
 
     /// Takes note of how the keys came that are to be understood next.
@@ -260,9 +287,11 @@ impl<D: Device> Console<D> {
         }
     }
 
-    /// All that was read is understood: what was being typed before is there again.
+    /// All that was read is understood: what was put away is there again, if it has the row for itself.
     fn end_of_keys(&mut self) {
-        if let Some(draft) = self.draft.take() {
+        if self.editor.is_empty()
+            && let Some(draft) = self.drafts.pop()
+        {
             self.editor.put_draft(draft);
         }
     }
@@ -279,13 +308,8 @@ impl<D: Device> Console<D> {
             self.looks_at = None;
         } else if self.looks_at.is_none_or(|at| at <= now) {
             self.looks_at = Some(now + LOOK);
-            // A line that the kernel has edited is read as that.
             if !self.stdin.is_ready() && Terminal::is_ours() {
-                self.rows.lose();
-                self.enter();
-                // The kernel's unfinished line can be read as keys now (without ICANON,
-                // termios(3)), and no event tells of that.
-                self.stdin.expect();
+                self.take_back();
             }
         }
     }

@@ -240,6 +240,9 @@ pub fn survive_large_files() {
     });
 }
 
+/// The signal of Ctrl-C.
+pub const INTERRUPT: i32 = SIGINT;
+
 /// The signal of a terminal that hangs up.
 pub const HANGUP: i32 = SIGHUP;
 

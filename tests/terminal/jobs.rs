@@ -94,6 +94,7 @@ impl Shell {
     /// The same, with this typed on the row before.
     #[track_caller]
     fn background_behind(&mut self, typed: &str) {
+        self.seat.pause();
         self.seat.press(typed);
         self.seat.wait_for(typed);
         self.seat.press("\x1a");
@@ -309,39 +310,75 @@ fn from_the_background_the_edit_line_comes_back_by_itself() {
     }
 }
 
-/// What comes before it has noticed that is judged as if it had: a paste is no command, and Ctrl-D asks.
+/// What comes before it has noticed that is judged as if it had: a paste is no command, Ctrl-D asks, and what was being
+/// typed goes on, but has nothing to do with a command.
 #[test]
 fn from_the_background_what_comes_at_once_comes_to_the_edit_line() {
-    for (pressed, told, said) in [
+    for (kept, pressed, told, later, said, rest) in [
         (
+            "half",
             "/quit\rmore\r",
             "/quit was pasted, or typed too fast",
+            "",
             "/quit\nmore\n",
+            "half",
         ),
         (
+            "half",
             "/msg 1 secret\rsecond\rthird",
             "is not said to everybody",
+            "\r",
+            "",
+            "half",
+        ),
+        ("half", "/who\r", " bytes in, ", "", "", "half"),
+        (
+            "half",
+            " a line\r",
+            "half a line\r\n",
+            "",
+            "half a line\n",
             "",
         ),
-        ("/who\r", " bytes in, ", ""),
-        ("\x04", "Ctrl-D again ends the class", ""),
+        (
+            "/msg 1 the answer is ",
+            "42\r",
+            "is 42",
+            "",
+            "the answer is 42\n",
+            "",
+        ),
+        (
+            "hello ",
+            "/msg 1 the",
+            "/msg 1 the",
+            " answer\r",
+            "the answer\n",
+            "hello",
+        ),
+        ("", "\x04", "Ctrl-D again ends the class", "", "", ""),
+        ("half", "\x04", "", "", "", "half"),
+        ("half", "\x03", "", "", "", ""),
     ] {
         let mut shell = Shell::start(true, false);
-        // It has looked, and does so again half a second later.
-        shell.background_behind("half");
+        // It has looked then, and does so again half a second later.
+        shell.background_behind(kept);
         shell.seat.pause();
         shell.foreground();
         shell.seat.press(pressed);
         shell.seat.wait_for(told);
         shell.seat.wait_editing();
         shell.seat.pause();
-        if pressed.ends_with("third") {
-            shell.seat.press("\r");
-            shell.seat.wait_for("halfthird");
-            shell.seat.pause();
-        }
-        shell.seat.press("\x15the end\r");
-        expect_bytes(&mut shell.peer, format!("{said}the end\n"));
+        shell.seat.press(later);
+        eventually("what was being typed is there again", || {
+            let screen = shell.seat.view(&shell.seat.screen.bytes());
+            let row = screen.rows(0, 80).nth(screen.cursor_position().0.into());
+            row.unwrap().trim_end() == rest
+        });
+        shell.seat.pause();
+        shell.seat.press("!\r");
+        let blank = if rest == "hello" { " " } else { "" };
+        expect_bytes(&mut shell.peer, format!("{said}{rest}{blank}!\n"));
     }
 }
 

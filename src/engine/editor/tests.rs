@@ -1450,51 +1450,58 @@ fn what_is_pasted_directly_behind_an_aside_is_one() {
     assert_eq!(feed(&mut editor, &[b"\r"]), [aside("two")]);
 }
 
-/// Lines were edited elsewhere while half a line stood on the row: what of them stands there then is what it was.
+/// Keys were typed where the row was not seen: they go on behind it, but for a command, which was meant alone.
 #[test]
-fn a_draft_that_was_put_back_is_of_a_paste_only_with_the_rest_of_one() {
+fn what_is_typed_behind_a_row_that_is_not_seen_is_no_part_of_its_command() {
+    for (kept, keys, stays) in [
+        ("half", &b"a line\r"[..], true),
+        ("/msg 1 the answer is ", b"42\r", true),
+        ("half", b" ", true),
+        ("half", b"\x04", true),
+        ("hello ", b"/", false),
+        ("hello ", b"/msg 1 sec", false),
+        ("hello ", b".ms", false),
+        ("hello ", b"/who\r", false),
+        ("hello ", b"\x1b[200~/msg 1 a\rb", false),
+        ("", b"/who\r", true),
+    ] {
+        let mut editor = Editor::with_commands();
+        feed(&mut editor, &[kept.as_bytes()]);
+        let draft = editor.take_draft(keys);
+        assert_eq!(draft.is_none(), stays, "{kept:?} {keys:?}");
+        assert_eq!(editor.text(), if stays { kept } else { "" });
+    }
+}
+
+/// What was put away for a command is of a paste only if it was, and what comes behind that command may still be.
+#[test]
+fn a_row_that_was_put_back_is_what_it_was() {
     let paste = |follows| Arrival {
         in_bulk: true,
         follows,
         ..Arrival::default()
     };
     let aside = |text: &str| Event::Aside(text.into());
-    for (lines, arrival, keys, expected) in [
-        (
-            &b"/msg 1 a\nb\nc"[..],
-            Arrival::default(),
-            &b"\r"[..],
-            aside("halfc"),
-        ),
-        (b"/msg 1 a\nb\n", paste(true), b"c\r", aside("halfc")),
-        (
-            b"/msg 1 a\nb\n",
-            Arrival::default(),
-            b"\r",
-            Event::Line("half".into()),
-        ),
-        (
-            b"a\nb\nc",
-            Arrival::default(),
-            b"\r",
-            Event::Pasted("halfc".into()),
-        ),
+    let half = || Event::Line("half".into());
+    for (arrival, keys, expected) in [
+        (paste(true), &b"c\r"[..], aside("halfc")),
+        (Arrival::default(), b"\r", half()),
     ] {
         let mut editor = Editor::with_commands();
         feed(&mut editor, &[b"half"]);
-        let draft = editor.take_draft();
-        assert!(editor.is_empty());
+        let lines = b"/msg 1 a\nb\n";
+        let draft = editor.take_draft(lines).unwrap();
         editor.arrive(paste(false));
         feed_at_once(&mut editor, &[lines]);
         editor.put_draft(draft);
         editor.arrive(arrival);
-        assert_eq!(feed_at_once(&mut editor, &[keys]), [expected], "{lines:?}");
+        assert_eq!(feed_at_once(&mut editor, &[keys]), [expected]);
     }
     // It is itself the rest of one.
     let mut editor = Editor::with_commands();
     editor.arrive(paste(false));
     feed_at_once(&mut editor, &[b"/msg 1 a\nb\nc"]);
-    let draft = editor.take_draft();
+    let draft = editor.take_draft(b"/who\r").unwrap();
     assert_eq!(
         feed(&mut editor, &[b"/who\r"]),
         [Event::Line("/who".into())]
@@ -1504,8 +1511,8 @@ fn a_draft_that_was_put_back_is_of_a_paste_only_with_the_rest_of_one() {
     // The cursor is where it was.
     let mut editor = Editor::new();
     feed(&mut editor, &[b"ac\x1b[D"]);
-    let draft = editor.take_draft();
-    feed(&mut editor, &[b"b"]);
+    let draft = editor.take_draft(b"/who\r").unwrap();
+    feed(&mut editor, &[b"/who\r"]);
     editor.put_draft(draft);
-    assert_eq!(look(&editor), "ab|c");
+    assert_eq!(look(&editor), "a|c");
 }
