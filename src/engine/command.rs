@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use crate::engine::admit::Hosts;
 use crate::engine::admit::Word;
+use crate::engine::lookalike::PRIVATE;
 use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_close;
 use crate::engine::lookalike::is_slash;
@@ -17,7 +18,6 @@ use crate::engine::lookalike::plain;
 use crate::engine::lookalike::skip_garbled;
 use crate::engine::lookalike::skip_unseen;
 use crate::engine::private::Form;
-use crate::engine::private::PRIVATE;
 use crate::engine::private::command_behind_key;
 use crate::engine::private::is_private;
 use crate::engine::private::may_be_private;
@@ -767,6 +767,58 @@ mod tests {
             let line = format!("/{unseen}msg 3 psst");
             assert!(matches!(understand(&line), Typed::Explain(_)), "{line}");
             assert!(is_private(&line), "{line}");
+        }
+    }
+
+    /// Where the kernel edits, Backspace takes the end of a key or of a mark, and a command is typed behind the rest.
+    #[test]
+    fn no_command_behind_a_part_of_a_key_is_said() {
+        for key in [
+            "\x1b",
+            "\x1b[",
+            "\x1b[3",
+            "\x1b[201",
+            "\x1b[1;",
+            "\x1b[1;5",
+            "\x1b[?",
+            "\x1b[?1",
+            "\x1b[?1$",
+            "\x1b[<0;1",
+            "\x1b[[",
+            "\x1bO",
+            "\x1bO2",
+            "\x1bO1;5",
+            "\x1b?",
+            "\x1b[M",
+            "\x1b[M ",
+            "\x1b[M 0",
+            "\u{9b}",
+            "\u{9b}3",
+            "\x1b[A\x1b[3",
+        ] {
+            for command in [
+                "/msg 1 x",
+                " /msg 1 x",
+                "／msg 1 x",
+                "⁄msg 1 x",
+                "\\msg 1 x",
+                ".msg 1 x",
+                "-msg 1 x",
+                "7msg 1 x",
+                "MSG/1 x",
+                "/mgs 1 x",
+                "/1 x",
+                "/who",
+                "/whoo",
+            ] {
+                let line = format!("{key}{command}");
+                assert!(matches!(understand(&line), Typed::Explain(_)), "{line:?}");
+                assert!(is_private(&line) || !is_private(command), "{line:?}");
+            }
+            for text in ["hello", " hello", "msgs are sent", "人", "#1 is x"] {
+                let line = format!("{key}{text}");
+                assert_eq!(understand(&line), Typed::Say(&line));
+            }
         }
     }
 

@@ -14,6 +14,9 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::engine::escape::is_unsafe;
 
+/// The command by which something is said to one alone.
+pub(super) const PRIVATE: &str = "msg";
+
 /// A text without what is not seen of it, and without that by which it is
 /// [shown](crate::engine::escape::push_escaped): controls, `^X` and `<U+200B>`. Of the
 /// sequences of keys (`ESC [ A`, `ESC O A`) nothing is left, a key that deletes took the letter before it, and a
@@ -29,7 +32,7 @@ pub(super) fn bare(text: &str) -> Cow<'_, str> {
         rest = after;
         match letter {
             '\x1b' => rest = behind_key(rest),
-            '\u{9b}' => rest = behind_control_sequence(rest).unwrap_or(rest),
+            '\u{9b}' => rest = behind_control_sequence(rest),
             // A backspace takes a letter away; behind a sign it is ignored, so that the sign
             // counts.
             '\x08' | '\x7f' if bare.ends_with(char::is_alphanumeric) => drop(bare.pop()),
@@ -79,66 +82,94 @@ pub(super) fn shown_letter(text: &str) -> Option<(char, &str)> {
 /// that was pressed with Alt.
 fn behind_key(text: &str) -> &str {
     let with_alt = |letter: char| letter.is_ascii_alphanumeric() && letter != 'O';
-    let sequence = behind_sequence(text);
-    sequence.unwrap_or_else(|| match text.as_bytes().first() {
-        Some(b'[' | b'O') => &text[1..],
-        _ => text.strip_prefix(with_alt).unwrap_or(text),
-    })
+    let behind_alt = || {
+        let behind = text.strip_prefix(with_alt)?;
+        (!begins_message(text) && !begins_message(behind)).then_some(behind)
+    };
+    behind_sequence(text).or_else(behind_alt).unwrap_or(text)
 }
 
-/// What follows a whole sequence (ECMA-48, 5.4 and 5.6; xterm's control sequences, rxvt's, those of the Linux console and
-/// of a VT52), as it came or as it is shown, of which the text begins behind the `ESC`. None if it is none.
+/// What follows a sequence (ECMA-48, 5.4 and 5.6; xterm's control sequences, rxvt's, those of the Linux console and
+/// of a VT52), as it came or as it is shown, of which the text begins behind the `ESC`. Where the kernel edits, a key
+/// may be there in part: Backspace took the end of it, and what follows was typed. None if it is none.
 fn behind_sequence(text: &str) -> Option<&str> {
     let (introducer, rest) = shown_letter(text)?;
+    let is_letter = |letter: char| letter.is_ascii_alphabetic();
     match introducer {
-        '[' => behind_control_sequence(rest),
+        '[' => Some(behind_control_sequence(rest)),
         'O' => {
             let is_parameter = |letter: char| letter.is_ascii_digit() || letter == ';';
-            rest.trim_start_matches(is_parameter)
-                .strip_prefix(|letter: char| letter.is_ascii_alphabetic())
+            Some(behind_final(
+                rest,
+                rest.trim_start_matches(is_parameter),
+                is_letter,
+            ))
         }
-        '?' => rest.strip_prefix(|letter: char| letter.is_ascii_alphabetic()),
+        '?' => Some(behind_final(rest, rest, is_letter)),
         ']' | 'P' | '_' | 'X' => behind_control_string(rest),
         _ => None,
     }
 }
 
 /// The same behind `ESC [`.
-fn behind_control_sequence(text: &str) -> Option<&str> {
+fn behind_control_sequence(text: &str) -> &str {
     if let Some(function) = text.strip_prefix('[') {
-        return function.strip_prefix(|letter| matches!(letter, 'A'..='E'));
+        return behind_final(function, function, |letter| matches!(letter, 'A'..='E'));
     }
     let (mut rest, mut is_private) = (text, false);
     loop {
-        let (letter, after) = shown_letter(rest)?;
-        match letter {
-            '<'..='?' => is_private = true,
-            '0'..=';' => {}
-            // A key with Shift in rxvt ends so; a sequence of a terminal's own has a final letter
-            // behind it.
-            '$' if !is_private && rest.len() < text.len() => return Some(after),
-            ' '..='/' if rest.len() < text.len() => {}
-            'M' if rest.len() == text.len() => return Some(behind_mouse(after)),
-            '@'..='~' => return Some(after),
-            _ => return None,
-        }
-        rest = after;
+        let is_first = rest.len() == text.len();
+        rest = match shown_letter(rest) {
+            Some(('<'..='?', after)) => {
+                is_private = true;
+                after
+            }
+            Some(('0'..=';', after)) => after,
+            // A sequence of a terminal's own has a final letter behind it; a key with Shift in rxvt ends so.
+            Some(('$', after)) if is_private => after,
+            Some(('$', after)) if !is_first => return after,
+            Some(('M', after)) if is_first && !begins_message(rest) => {
+                return behind_mouse(after);
+            }
+            _ => return behind_final(text, rest, |letter| matches!(letter, '@'..='~')),
+        };
     }
 }
 
+/// What follows the letter with which a sequence ends, of which `rest` is what follows its parameters, ASCII, at the
+/// beginning of `text`. If another character is there, or a backslash and `msg`, the end was erased; and if `msg` is, that
+/// was typed with what stands directly before it.
+fn behind_final<'a>(text: &'a str, rest: &'a str, is_final: impl Fn(char) -> bool) -> &'a str {
+    match shown_letter(rest) {
+        Some((letter, after)) if is_final(letter) => match begins_message(rest) {
+            true => &text[(text.len() - rest.len()).saturating_sub(1)..],
+            false if letter == '\\' && begins_message(after) => rest,
+            false => after,
+        },
+        _ => rest,
+    }
+}
+
+/// Whether `msg` is there, or what looks like it.
+fn begins_message(text: &str) -> bool {
+    plain(text).take(PRIVATE.len()).eq(PRIVATE.chars())
+}
+
 /// The same behind `ESC [ M`: the button and the place of a mouse (xterm's control sequences, "Normal tracking mode").
-/// The kernel may have taken some of that for Backspace, and on some consoles it is a key by itself: `/m` begins a command.
+/// The kernel may have taken some of that for Backspace, and on some consoles it is a key by itself: a command that
+/// begins there was typed.
 fn behind_mouse(text: &str) -> &str {
-    let begins_command = |text: &str| {
-        let name = text
-            .strip_prefix(is_slash)
-            .and_then(|name| name.chars().next());
-        name.is_some_and(|first| plain_letter(first).eq_ignore_ascii_case(&'m'))
+    let begins_command = |text: &str, sign: char, behind: &str| {
+        let is_slash = is_slash(sign) || is_backslash(sign);
+        let is_word = || plain(behind).next().is_some_and(char::is_alphanumeric);
+        (is_slash && is_word()) || begins_message(text) || begins_message(behind)
     };
     let mut rest = text;
     for _ in 0..3 {
         match shown_letter(rest) {
-            Some((letter, after)) if letter != '\x1b' && !begins_command(rest) => rest = after,
+            Some((letter, after)) if letter != '\x1b' && !begins_command(rest, letter, after) => {
+                rest = after;
+            }
             _ => return rest,
         }
     }
@@ -175,10 +206,7 @@ pub(super) fn skip_unseen(text: &str) -> &str {
 /// The same without the first of these.
 fn skip_first_unseen(text: &str) -> &str {
     let sequence = text.strip_prefix('\x1b').and_then(behind_sequence);
-    let control = || {
-        text.strip_prefix('\u{9b}')
-            .and_then(behind_control_sequence)
-    };
+    let control = || text.strip_prefix('\u{9b}').map(behind_control_sequence);
     sequence
         .or_else(control)
         .unwrap_or_else(|| text.strip_prefix(is_unseen).unwrap_or(text))
@@ -361,7 +389,13 @@ mod tests {
             assert_eq!(skip_unseen(&text), "/msg", "{unseen:?}");
         }
         assert_eq!(skip_unseen("x /msg"), "x /msg");
-        assert_eq!(skip_unseen("\x1b[/msg"), "[/msg");
+        for (text, left) in [
+            ("\x1b[/msg", "/msg"),
+            ("\x1b[3.msg", ".msg"),
+            ("\x1b[37msg", "7msg"),
+        ] {
+            assert_eq!(skip_unseen(text), left);
+        }
         assert_eq!(skip_unseen(" \u{338}msg"), "\u{338}msg");
     }
 

@@ -16,6 +16,7 @@ use memchr::memchr_iter;
 
 pub(super) use self::cursor_keys::Form;
 pub(super) use self::cursor_keys::command_behind_key;
+use crate::engine::lookalike::PRIVATE;
 use crate::engine::lookalike::bare;
 use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_close;
@@ -24,8 +25,6 @@ use crate::engine::lookalike::plain;
 use crate::engine::lookalike::plain_letter;
 use crate::engine::lookalike::skip_garbled;
 
-/// The command by which something is said to one alone.
-pub(super) const PRIVATE: &str = "msg";
 const FIRST: char = 'm';
 
 /// What the keys of `msg` write where another layout was left on: Russian, Serbian, Ukrainian, Greek, Hebrew,

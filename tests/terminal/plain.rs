@@ -207,6 +207,10 @@ fn a_command_behind_a_key_that_moved_no_cursor_is_not_said() {
             });
             seat.pause();
         }
+        // Backspace takes a part of the key.
+        seat.press("\x1b[3~\x7f/msg 1 a pin\r");
+        seat.wait_for("a command has nothing before it, seen or not");
+        seat.pause();
         seat.press("hel\x1b[Dlo\r");
         for peer in [&mut one, &mut two] {
             expect_bytes(peer, "hel\x1b[Dlo\n");
