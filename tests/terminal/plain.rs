@@ -302,6 +302,28 @@ fn the_last_row_of_a_paste_for_one_alone_is_not_said_when_ctrl_d_hands_it_over()
     }
 }
 
+/// Each line that is not said would put off what tells so.
+#[test]
+fn lines_that_count_as_pasted_do_not_vanish_without_a_word() {
+    let (mut seat, port) = Seat::hub(&["--no-edit"]);
+    let (_one, _two) = (seat.join(port), seat.join(port));
+    seat.press("\x1b[200~/msg 1 secret\rsecond\r");
+    seat.wait_for("is not said to everybody");
+    let is_told_again = |seat: &Seat| {
+        let screen = seat.screen.bytes();
+        let screen = String::from_utf8_lossy(&screen);
+        screen.matches("is not said to everybody").count() > 1
+    };
+    for _ in 0..20 {
+        if is_told_again(&seat) {
+            return;
+        }
+        seat.press("a line\r");
+        thread::sleep(Duration::from_millis(700));
+    }
+    panic!("{}", String::from_utf8_lossy(&seat.screen.bytes()));
+}
+
 /// A paste in brackets begins at its bracket, whatever was read at once with it; and another paste is another one.
 #[test]
 fn a_paste_for_one_alone_is_refused_behind_another_line_and_ordinary_ones_are_said() {

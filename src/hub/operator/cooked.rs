@@ -128,7 +128,8 @@ impl Cooked {
             // Enter alone says that nothing stood there, unless Ctrl-D handed it over before. Of another paste it is
             // no more than the first row.
             let has_words = text != b"\n" || self.is_midline;
-            arrived.is_behind_rest = is_behind_rest && has_words && (is_typed || !arrived.is_aside);
+            let is_told = is_typed || is_by_hand || !arrived.is_aside;
+            arrived.is_behind_rest = is_behind_rest && has_words && is_told;
             self.is_midline = last != b'\n';
             // What is pasted directly behind the end of that row belongs to it, too.
             self.is_aside = arrived.is_aside || (is_behind_rest && is_typed);
@@ -342,6 +343,14 @@ mod tests {
                     (later, "hello\n"),
                 ],
                 &[false, false, true, false],
+            ),
+            (
+                &[
+                    (later, "\x1b[200~/msg Ana p\n"),
+                    (Duration::from_millis(500), "r\x1b[201~/msg Ana x\n"),
+                    (later, "hello\n"),
+                ],
+                &[false, true, false],
             ),
             (
                 &[

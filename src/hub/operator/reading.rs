@@ -42,7 +42,7 @@ use crate::io::stream::Stream;
 /// Bytes read of an input that is not wanted yet, and of a terminal at once.
 const AHEAD: usize = 64 * 1024;
 
-/// Pasted lines that come within this time of each other are one paste to the operator.
+/// What is told of a paste is not told again for so long.
 const ONE_PASTE: Duration = Duration::from_secs(1);
 
 /// The answer to a private message that came in a paste.
@@ -301,16 +301,15 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// Tells that nothing is said of a paste, once for it.
+    /// Tells that nothing is said of a paste.
     fn tell_aside(&mut self, now: Instant) {
-        if self.told_aside.is_none_or(|last| now >= last + ONE_PASTE) {
+        if is_due(&mut self.told_aside, now) {
             self.answer(ASIDE);
         }
-        self.told_aside = Some(now);
     }
 
     /// Whether a line that was pasted is to be said. If it would have been a command, the operator is told what
-    /// becomes of it: of a private one each time, since that is lost, of others once for a paste.
+    /// becomes of it: of a private one each time, since that is lost.
     fn is_pasted_text<S: Stream>(&mut self, line: &str, peers: &Peers<S, D>, now: Instant) -> bool {
         if !self.manner.has_commands {
             return true;
@@ -319,15 +318,12 @@ impl<D: Device> Operator<D> {
             self.answer(NOT_SAID);
             return false;
         }
-        let goes_on = self.told_pasted.is_some_and(|last| now < last + ONE_PASTE);
-        let news = command_named(line).filter(|_| !goes_on);
-        if let Some(name) = news {
+        if let Some(name) = command_named(line)
+            && is_due(&mut self.told_pasted, now)
+        {
             self.answer(&format!(
                 "/{name} was pasted, or typed too fast: it is said, and not obeyed"
             ));
-        }
-        if goes_on || news.is_some() {
-            self.told_pasted = Some(now);
         }
         true
     }
@@ -464,6 +460,15 @@ impl<D: Device> Operator<D> {
             Some(_) => return,
         });
     }
+}
+
+/// Whether something is to be told that was `told` last then; it counts as told now.
+fn is_due(told: &mut Option<Instant>, now: Instant) -> bool {
+    let is_due = told.is_none_or(|last| now >= last + ONE_PASTE);
+    if is_due {
+        *told = Some(now);
+    }
+    is_due
 }
 
 /// Whether a pasted line looks like a private one: like a `/msg`, or by the name or the number of a
