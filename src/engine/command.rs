@@ -19,6 +19,7 @@ use crate::engine::lookalike::skip_garbled;
 use crate::engine::lookalike::skip_unseen;
 use crate::engine::private::Form;
 use crate::engine::private::command_behind_key;
+use crate::engine::private::first_word;
 use crate::engine::private::is_private;
 use crate::engine::private::may_be_private;
 
@@ -360,7 +361,8 @@ fn is_close_to_command(word: &str) -> bool {
 
 /// The name of the command with which a line begins, whether or not its arguments are complete.
 pub fn command_named(line: &str) -> Option<&'static str> {
-    let word = cut(line.strip_prefix('/')?).0;
+    // Typed ahead while a shell read keys, Enter is a carriage return in it.
+    let word = first_word(line.strip_prefix('/')?).0;
     let mut names = COMMANDS.iter().map(|&(name, ..)| name);
     names.find(|name| *name == word)
 }
@@ -432,6 +434,7 @@ mod tests {
     fn only_what_names_a_command_is_one_of_them() {
         for (line, name) in [
             ("/mute 1", Some("mute")),
+            ("/who\rfin", Some("who")),
             ("/quit", Some("quit")),
             ("/name", Some("name")),
             ("/mutes 1", None),
