@@ -264,9 +264,7 @@ impl Room {
 
     /// Takes a member out, and passes its unfinished line on as it is. None: no member has that key.
     pub fn leave(&mut self, key: usize, now: Instant) -> Option<Left> {
-        // The member is not owed what is said because it leaves (its unfinished line, the
-        // announcement).
-        let owed = self.journal.owed(&self.members.get(key)?.cursor);
+        self.members.get(key)?;
         self.finish(key, now);
         let lost = self.lost(key);
         let member = self.members.remove(key)?;
@@ -287,7 +285,6 @@ impl Room {
         Some(Left {
             account: member.account,
             presence: member.presence,
-            owed,
             lost,
         })
     }

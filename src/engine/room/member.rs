@@ -236,8 +236,6 @@ pub struct Left {
     pub account: Account,
     /// Whether it was known to be there.
     pub presence: Presence,
-    /// Bytes it was still owed.
-    pub owed: u64,
     /// What it needs to go on, if it may return.
     pub lost: Option<Lost>,
 }

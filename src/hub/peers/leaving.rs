@@ -60,6 +60,15 @@ pub enum DisconnectReason {
     Returned,
 }
 
+/// What a peer lacks that leaves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lack {
+    /// Bytes that it was still owed.
+    owed: u64,
+    /// Bytes that it has not acknowledged of what it was promised.
+    missing: Option<u64>,
+}
+
 impl DisconnectReason {
     /// The same in a word for programs.
     pub fn code(&self) -> &'static str {
@@ -408,7 +417,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         let mut held_back = Vec::new();
         let all = leaving.len();
-        for (key, why) in leaving {
+        // What is said because others leave with it, it will not read, but does not lack.
+        let lacks: Vec<Lack> = leaving.iter().map(|(key, _)| self.lack(*key)).collect();
+        for ((key, why), lack) in leaving.into_iter().zip(lacks) {
             if !self.may_leave(key) {
                 if pressed == 0 {
                     held_back.push((key, why));
@@ -416,7 +427,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 }
                 pressed -= 1;
             }
-            self.take_out(key, why, now);
+            self.take_out(key, lack, why, now);
         }
         let are_gone = held_back.len() < all;
         self.exits.hold_back(held_back);
@@ -430,16 +441,24 @@ impl<S: Stream, D: Device> Peers<S, D> {
         are_gone
     }
 
-    fn take_out(&mut self, key: usize, why: DisconnectReason, now: Instant) {
+    /// What a peer lacks that leaves now.
+    pub(super) fn lack(&self, key: usize) -> Lack {
+        let is_promised = self.conns.get(key).is_some_and(|peer| peer.is_promised);
+        Lack {
+            owed: self.room.member(key).map_or(0, |_| self.room.owed(key)),
+            missing: is_promised.then(|| self.missing(key)),
+        }
+    }
+
+    fn take_out(&mut self, key: usize, lack: Lack, why: DisconnectReason, now: Instant) {
         let is_told = matches!(why, DisconnectReason::Kicked(_));
-        let is_owed = self.room.member(key).is_some() && self.room.owed(key) > 0;
-        let Some(mut peer) = self.take_member_out(key, why, now) else {
+        let Some(mut peer) = self.take_member_out(key, lack, why, now) else {
             return;
         };
         let is_told = is_told || peer.conn.beside().is_some_and(|b| b.has_told_why());
         // A peer that lingers is not cut short here: after this step no peer may be left that
         // leaves.
-        if is_told && !is_owed && self.lingering.has_room() {
+        if is_told && lack.owed == 0 && self.lingering.has_room() {
             if !peer.conn.breaks_on_close() {
                 peer.conn.shutdown();
             }
@@ -455,11 +474,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub(super) fn take_member_out(
         &mut self,
         key: usize,
+        lack: Lack,
         why: DisconnectReason,
         now: Instant,
     ) -> Option<Peer<S>> {
-        let is_promised = self.conns.get(key).is_some_and(|peer| peer.is_promised);
-        let missing = is_promised.then(|| self.missing(key));
         let mut peer = self.conns.try_remove(key)?;
         if peer.stage != Stage::Member {
             self.lingering.forget(key);
@@ -467,7 +485,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.tell_last_explained(key, &addr, &mut peer, now);
             return None;
         }
-        self.leave(key, &mut peer, missing, why, now);
+        self.leave(key, &mut peer, lack, why, now);
         Some(peer)
     }
 
@@ -475,7 +493,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         &mut self,
         key: usize,
         peer: &mut Peer<S>,
-        missing: Option<u64>,
+        lack: Lack,
         why: DisconnectReason,
         now: Instant,
     ) {
@@ -488,7 +506,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         self.record_lines(Some(peer.conn.addr()));
         // It did not get what it was owed when it lost its place.
-        let owed = left.owed + peer.ledger().lost;
+        let owed = lack.owed + peer.ledger().lost;
         peer.tell_why(&why);
         peer.close_truthfully(owed, !self.says_no_more);
         if let Some(idle) = &mut self.idle {
@@ -506,7 +524,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let who = receiver.to_string();
         self.tell_last_explained(key, &label(account), peer, now);
         // It lacks what is said after it left as well.
-        if let Some(missing) = missing {
+        if let Some(missing) = lack.missing {
             self.shortfall.add(receiver, missing, self.said);
         }
         self.tell_digest(key, &who, now);
@@ -555,7 +573,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         let stall_timeout = self.room.policy().stall_timeout;
         // How much it lacks of the whole is told at the end: one number for one loss.
-        let loss = match missing {
+        let loss = match lack.missing {
             Some(_) => String::from("what it lacks is told at the end"),
             None => format!("{owed} bytes were not delivered"),
         };

@@ -200,7 +200,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(former) = former.filter(|_| returning.epoch == visitors.epoch) else {
             return;
         };
-        if let Some(peer) = self.take_member_out(former, DisconnectReason::Returned, now) {
+        let lack = self.lack(former);
+        if let Some(peer) = self.take_member_out(former, lack, DisconnectReason::Returned, now) {
             let again = self.conns.insert(Peer::new(peer.conn));
             debug_assert_eq!(again, former, "events come with the key that it had");
             self.forget(again);

@@ -1,6 +1,8 @@
 use std::rc::Rc;
 
 use super::*;
+use crate::engine::chat::Chat;
+use crate::engine::chat::Rules;
 use crate::engine::room::HIGH_WATER;
 use crate::hub::peers::fake;
 use crate::hub::peers::fake::Fake;
@@ -36,6 +38,36 @@ fn what_is_read_at_the_end_is_the_truth() {
         (breaks, is_ended),
         ([true, true, false], [false, false, true])
     );
+}
+
+/// What is said because it leaves, or others leave with it (an unfinished line, a request, who left), it does not lack;
+/// what was said to it before, it does.
+#[test]
+fn who_leaves_together_in_a_chat_reads_an_end() {
+    let now = Instant::now();
+    let mut peers = fake::relaying();
+    peers.room.open_chat(Chat::new(Rules::of("host"), false));
+    let (wires, keys) = join::<4>(&mut peers, now);
+    peers.room.heard(keys[0], b"/nick Ana", now);
+    peers.room.heard(keys[1], b"good", now);
+    say(&mut peers, b"one\n", now);
+    let reasons = [
+        DisconnectReason::Kicked(String::from("enough")),
+        DisconnectReason::Idle,
+        DisconnectReason::Idle,
+    ];
+    for (key, reason) in keys.into_iter().zip(reasons) {
+        peers.queue_leave(key, reason);
+    }
+    assert!(peers.reap(now));
+    let breaks = |wires: &[Rc<Wire>]| wires.iter().any(|wire| wire.breaks.get());
+    // It lingers, and is reset then.
+    assert!(wires[0].is_ended.get() && !breaks(&wires[1..]));
+    wires[3].is_full.set(true);
+    say(&mut peers, b"two\n", now);
+    peers.queue_leave(keys[3], DisconnectReason::Idle);
+    assert!(peers.reap(now));
+    assert!(breaks(&wires[3..]));
 }
 
 /// A line that did not end is recorded when the hub ends, and nobody can be handed it any more.
