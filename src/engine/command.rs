@@ -195,8 +195,12 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
         Some((name, "", meaning)) => format!("/{name}: {meaning}"),
         Some((name, arguments, meaning)) => format!("/{name} {arguments}: {meaning}"),
         None => {
-            let word = quoted(word);
-            format!("/{word} is no command, and was not sent: /help lists them, //{word} says it")
+            let shown = quoted(word);
+            let how = match is_private(&format!("//{word} {arguments}")) {
+                true => String::from("with a word before it, it is said"),
+                false => format!("//{shown} says it"),
+            };
+            format!("/{shown} is no command, and was not sent: /help lists them, {how}")
         }
     };
     let (first, labelled, rest) = cut_whom(arguments);
@@ -822,6 +826,33 @@ mod tests {
                 let line = format!("{key}{text}");
                 assert_eq!(understand(&line), Typed::Say(&line));
             }
+        }
+    }
+
+    /// Whoever does as it is told has said it.
+    #[test]
+    fn what_is_told_to_say_a_line_says_it() {
+        for line in [
+            "/mgs Ana x",
+            "/MSG 1 x",
+            "/msgAna x",
+            "/smg 1 x",
+            "/ms 1 x",
+            "/whoo",
+            "/shrug",
+            "/2 x",
+        ] {
+            let Typed::Explain(why) = understand(line) else {
+                panic!("{line} was understood");
+            };
+            let again = match why.contains("with a word before it, it is said") {
+                true => format!("she types {line}"),
+                false => {
+                    assert!(why.contains(" says it"), "{why}");
+                    format!("/{line}")
+                }
+            };
+            assert!(matches!(understand(&again), Typed::Say(_)), "{line}: {why}");
         }
     }
 
