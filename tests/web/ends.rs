@@ -19,9 +19,11 @@ use crate::masked;
 use crate::support;
 use crate::support::MUXNC;
 use crate::support::Terminal;
+use crate::support::connect;
 use crate::support::expect_bytes;
 use crate::support::pause;
 use crate::support::piped;
+use crate::support::read_all;
 use crate::support::web_port;
 
 const OVER: &str = r#"{"type":"over"}"#;
@@ -140,6 +142,36 @@ fn what_a_browser_does_is_explained_from_its_request_to_its_close() {
             String::from_utf8_lossy(told).lines().any(is_its_own)
         });
     }
+}
+
+/// As it happens: what comes later is told later.
+#[test]
+fn who_asks_for_the_page_and_stays_is_explained_before_who_comes_then() {
+    let hub = Hub::start(&["--explain"]);
+    let mut asks = connect(hub.web);
+    write!(
+        asks,
+        "GET / HTTP/1.1\r\nHost: localhost:{}\r\n\r\n",
+        hub.web
+    )
+    .unwrap();
+    read_all(&mut asks);
+    let _web = hub.join();
+    let told = hub.process.stderr.wait_for("[1] WebSocket: from here on");
+    assert!(told.contains("HTTP/1.1, 200 OK"), "{told}");
+}
+
+#[test]
+fn who_ends_in_the_middle_of_a_request_has_ended_its_side_first() {
+    let hub = Hub::start(&["--explain"]);
+    let mut leaves = connect(hub.web);
+    leaves.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    leaves.shutdown(Shutdown::Write).unwrap();
+    let told = hub
+        .process
+        .stderr
+        .wait_for("and both directions have ended");
+    assert!(told.contains("its FIN came"), "{told}");
 }
 
 #[test]

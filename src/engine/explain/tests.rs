@@ -658,8 +658,17 @@ fn websocket_ends_in_words_of_its_own() {
     let mut story = connected(now);
     story.observe(Observed::Agreed(&Agreement::WebSocket));
     story.observe(Observed::Truncated);
+    story.observe(Observed::Shut);
+    story.observe(Observed::Closing {
+        breaks: false,
+        unread: 0,
+    });
     expect(
         &told(&mut story, now)[1..],
-        &["without WebSocket's goodbye (a close frame)"],
+        &[
+            "without WebSocket's goodbye (a close frame)",
+            "WebSocket: we say that it is over (a close frame)",
+            "TCP: we close, too: a FIN goes out, and both directions have ended",
+        ],
     );
 }

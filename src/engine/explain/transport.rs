@@ -91,6 +91,8 @@ pub(super) struct Transport {
     /// The directions out and in.
     out: End,
     into: End,
+    /// The other side's end came without the goodbye of the protocol over it.
+    is_cut: bool,
     is_broken: bool,
     window: Window,
     /// Segments sent again that were told of.
@@ -242,7 +244,7 @@ impl Transport {
 
     fn truncated(&mut self, telling: &mut Telling) {
         if self.into == End::Open && !self.is_broken {
-            self.into = End::Said;
+            (self.into, self.is_cut) = (End::Said, true);
             let over = self.over.unwrap_or(Layer::Tls);
             let goodbye = match over {
                 Layer::WebSocket => "a close frame",
@@ -366,6 +368,9 @@ impl Transport {
             (false, true, true) => telling.say(
                 Layer::Tcp,
                 match self.over {
+                    Some(_) if self.is_cut => String::from(
+                        "we close, too: a FIN goes out, and both directions have ended",
+                    ),
                     None => String::from("both sides have said their last: the connection is closed"),
                     Some(over) => format!(
                         "both sides have said their last, in {over}: now we close, and a FIN goes out"

@@ -136,8 +136,7 @@ impl<S> Peer<S> {
     where
         S: Stream,
     {
-        let is_stranger = matches!(self.stage, Stage::Arriving | Stage::Lingering);
-        !is_stranger && self.conn.is_explained()
+        self.stage != Stage::Arriving && self.conn.is_explained()
     }
 
     /// Whether it is handed nothing more: its stream has ended, or it departed.

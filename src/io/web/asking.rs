@@ -64,7 +64,12 @@ impl Asking {
                 Received::Pending => return Asked::NotYet(Handshake::Pending),
                 Received::Yield => return Asked::NotYet(Handshake::Begun),
                 // A browser connects in advance, and needs nothing.
-                Received::End | Received::Truncated(_) | Received::Failed(_) => {
+                end => {
+                    match &end {
+                        Received::Truncated(_) => witness.observe(Observed::Truncated),
+                        Received::Failed(error) => witness.observe(Observed::Broke(error)),
+                        _ => witness.observe(Observed::Ended),
+                    }
                     return Asked::NotYet(Handshake::Left);
                 }
             };
