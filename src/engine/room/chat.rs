@@ -258,7 +258,7 @@ impl Room {
     }
 
     /// Shows something to the operator that the program says.
-    fn show_notice(&mut self, what: Arguments<'_>) {
+    pub(super) fn show_notice(&mut self, what: Arguments<'_>) {
         self.label.clear();
         match self.policy.surface.is_stream() {
             true => {

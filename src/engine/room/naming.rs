@@ -82,12 +82,16 @@ impl Room {
         if !self.is_chat() {
             return Ok(());
         }
-        match self.members[key].is_announced {
-            true => {
-                let old = old.unwrap_or_default();
-                self.announce(format_args!("{old} is now {new}"), true);
-            }
-            false => self.announce_join(key, now),
+        let old = old.unwrap_or_default();
+        let is_news = format_args!("{old} is now {new}");
+        if self.members[key].is_announced {
+            self.announce(is_news, true);
+            return Ok(());
+        }
+        self.announce_join(key, now);
+        // There the notice that it came told its number only.
+        if !self.policy.surface.is_stream() {
+            self.show_notice(is_news);
         }
         Ok(())
     }

@@ -273,6 +273,27 @@ fn who_is_sent_away_is_told_why() {
     }
 }
 
+/// The notice that it came told its number only.
+#[test]
+fn who_takes_its_name_at_once_is_known_by_number_on_the_terminal() {
+    for (surface, shown) in [
+        (Surface::Terminal, "* user2 is now Ana\n<Ana> hello\n"),
+        (
+            Surface::Stream,
+            "* user1 joined\n* Ana joined\n<Ana> hello\n",
+        ),
+    ] {
+        let mut class = Class::new(surface, false, false);
+        let stays = class.join();
+        let comes = class.room.vacant_key();
+        class.room.join(comes, class.now);
+        class.heard(comes, "/nick Ana\nhello\n");
+        assert_eq!(class.shown(), shown);
+        let told = class.reads(stays);
+        assert!(told.ends_with("* Ana joined\n<Ana> hello\n"), "{told}");
+    }
+}
+
 /// One reads as little as it may, nobody hears the others, and others come and go all the time.
 #[test]
 fn who_comes_and_goes_does_not_grow_the_log() {
