@@ -77,6 +77,19 @@ impl Room {
         })
     }
 
+    /// Whether a member could go on over another connection, to which `from` bytes of its stream had come.
+    pub fn could_return(&mut self, key: usize, from: u64) -> bool {
+        let cursor = self.lost(key).and_then(|lost| {
+            let back = lost.sent.checked_sub(from)?;
+            self.journal.go_on(lost.bookmark, back)
+        });
+        let could_return = cursor.is_some();
+        if let Some(cursor) = cursor {
+            self.journal.leave(cursor);
+        }
+        could_return
+    }
+
     /// Lets a member that has returned in at the key of its connection, to which `from` bytes of
     /// its stream had come. Its number is the one it had, and so is its name, unless another member
     /// has that now. Returns false, and does not let it in, if what it lacks is not kept any more.

@@ -38,7 +38,7 @@ const DROPPED: usize = 8;
 
 impl<S: Stream> Peer<S> {
     /// Whether nothing that it said is unread.
-    fn is_heard(&self) -> bool {
+    pub(super) fn is_heard(&self) -> bool {
         self.conn.has_ended() || self.conn.unread() == Unread::NOTHING
     }
 

@@ -200,6 +200,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(former) = former.filter(|_| returning.epoch == visitors.epoch) else {
             return;
         };
+        // Who goes on says again what was not heard; of who cannot it is heard over the old connection.
+        let is_heard = self.conns.get(former).is_none_or(Peer::is_heard);
+        if !is_heard && !self.room.could_return(former, returning.from) {
+            return self.give_up(former, DisconnectReason::Returned, now);
+        }
         let lack = self.lack(former);
         if let Some(peer) = self.take_member_out(former, lack, DisconnectReason::Returned, now) {
             let again = self.conns.insert(Peer::new(peer.conn));

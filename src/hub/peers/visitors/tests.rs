@@ -166,3 +166,32 @@ fn who_returns_is_told_how_much_of_what_it_said_was_taken_in() {
         assert_eq!(again.heard.get(), heard);
     }
 }
+
+/// Who goes on says again what was not heard; who cannot is another, and the hub has to hear what the first said.
+#[test]
+fn what_was_not_heard_of_who_returns_is_not_lost() {
+    for goes_on in [true, false] {
+        let now = Instant::now();
+        let mut peers = peers();
+        peers.expect_visitors([7; 32]);
+        let (web, key) = visit(&mut peers, now);
+        web.unread.set(Some(9));
+        let visitors = peers.visitors.as_ref().expect("some may come");
+        let again = Rc::<Wire>::default();
+        again.is_web.set(true);
+        let returning = Returning {
+            epoch: visitors.epoch.clone(),
+            token: visitors.known[&key].token.clone(),
+            from: if goes_on { 0 } else { 1 },
+        };
+        again.returning.set(returning).unwrap();
+        let comes = again.arrive(&mut peers);
+        peers.replace_former(comes, now);
+        let waits = peers
+            .conns
+            .get(key)
+            .is_some_and(|former| !former.leaving && former.has_departed());
+        assert_eq!(waits, !goes_on);
+        assert_eq!(peers.room.places_taken(), 0);
+    }
+}
