@@ -604,6 +604,7 @@ impl<W: World> Core<W> {
         self.peers.end_downloads(now);
         let unheard = self.peers.never_heard();
         self.peers.close_all(now);
+        self.peers.news.sum_up_last();
         if let Some(line) = unheard {
             self.display.say(&line);
         }

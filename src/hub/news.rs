@@ -231,8 +231,17 @@ impl News {
 
     /// Says how many were not told of one by one, when it is time.
     pub fn sum_up(&mut self, now: Instant) {
+        self.say_sums(|limiter| limiter.take_untold(now));
+    }
+
+    /// The same at the end, when it is time anyway.
+    pub fn sum_up_last(&mut self) {
+        self.say_sums(Limiter::take_last);
+    }
+
+    fn say_sums(&mut self, take: impl Fn(&mut Limiter) -> Option<u64>) {
         for (topic, limiter) in TOPICS.iter().zip(&mut self.limiters) {
-            if let Some(count) = limiter.take_untold(now) {
+            if let Some(count) = take(limiter) {
                 Permit(*topic).say(topic.sum(count));
             }
         }

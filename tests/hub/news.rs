@@ -10,12 +10,14 @@ use std::net::TcpStream;
 use std::time::Duration;
 use std::time::Instant;
 
+use rustix::process::Signal;
 use socket2::SockRef;
 
 use crate::support::Hub;
 #[cfg(feature = "tls")]
 use crate::support::connect;
 use crate::support::connect_from;
+use crate::support::read_all;
 
 /// How many come, one after the other.
 const STORM: usize = 2000;
@@ -87,6 +89,20 @@ fn few_of_those_who_are_refused_are_told_of() {
     let more = " more were refused";
     expect_few(&hub, start, STORM, 10, " was refused: ", more);
     expect_at_most(&hub, 200);
+}
+
+/// A sum would come five seconds later.
+#[test]
+fn a_hub_that_ends_tells_the_sums_before() {
+    let mut hub = Hub::start(&["-v", "--deny", "127.0.0.2"]);
+    for _ in 0..50 {
+        read_all(&mut connect_from(2, hub.port));
+    }
+    hub.process.signal(Signal::TERM);
+    hub.process.wait();
+    let text = hub.process.stderr.text();
+    let (one_by_one, summed, _) = told(&text, " was refused: ", " more were refused");
+    assert_eq!(one_by_one + summed, 50, "{text}");
 }
 
 #[test]
