@@ -38,7 +38,7 @@ pub use row::ERASE;
 
 use crate::engine::brackets::PASTE_BEGINS;
 use crate::engine::command::begins_command;
-use crate::engine::command::may_become_command;
+use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::skip_unseen;
 use crate::engine::private::is_private;
 use crate::engine::typing::Arrival;
@@ -389,17 +389,20 @@ impl Editor {
         self.into_command = false;
     }
 
-    /// Keys were typed where the row was not seen: they go on behind it. But what begins a command there was meant
-    /// alone, so that what stands on the row is taken away before it. None: it stays.
+    /// Keys came where the row was not seen: they go on behind it. But a line that is a command, or the beginning of
+    /// one, was meant alone, so that what stands on the row is taken away before it. None: it stays.
     pub fn take_draft(&mut self, keys: &[u8]) -> Option<Draft> {
-        let keys = keys.strip_prefix(PASTE_BEGINS).unwrap_or(keys);
+        let pasted = keys.strip_prefix(PASTE_BEGINS);
+        let keys = pasted.unwrap_or(keys);
         let end = memchr::memchr2(b'\r', b'\n', keys);
         let row = String::from_utf8_lossy(&keys[..end.unwrap_or(keys.len())]);
-        let may_be_alone = match end {
-            Some(_) => begins_command(&row),
-            None => !skip_unseen(&row).is_empty() && may_become_command(&row),
+        let has_slash = skip_unseen(&row).starts_with(is_slash);
+        let is_alone = match begins_command(self.line.text()) {
+            // What goes on with a command is not to be said without it; nor is a paste a command.
+            true => has_slash && pasted.is_none(),
+            false => has_slash || (end.is_some() && begins_command(&row)),
         };
-        if !may_be_alone || self.is_empty() {
+        if !is_alone || self.is_empty() {
             return None;
         }
         let draft = Draft {

@@ -202,13 +202,11 @@ impl<D: Device> Console<D> {
         &self.keys[self.next_key..self.last_key]
     }
 
-    /// Whether a Ctrl-C that the kernel made a signal was for the line, as it is where that is a key: the
-    /// terminal is ours, and was not taken back yet.
+    /// Whether a Ctrl-C that the kernel made a signal was for what was typed, as it is where that is a key: the
+    /// terminal is ours, and was not taken back yet. The kernel has thrown away what it had of a line, if anything.
     fn interrupts_line(&mut self) -> bool {
-        let is_for_line =
-            !self.terminal.is_editing() && !self.editor.is_empty() && Terminal::is_ours();
+        let is_for_line = !self.terminal.is_editing() && Terminal::is_ours();
         if is_for_line {
-            self.editor.clear();
             self.take_back();
         }
         is_for_line

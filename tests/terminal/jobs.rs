@@ -358,7 +358,16 @@ fn from_the_background_what_comes_at_once_comes_to_the_edit_line() {
         ),
         ("", "\x04", "Ctrl-D again ends the class", "", "", ""),
         ("half", "\x04", "", "", "", "half"),
-        ("half", "\x03", "", "", "", ""),
+        ("half", "\x03", "", "", "", "half"),
+        ("", "lost\x03", "^C", "", "", ""),
+        (
+            "/msg 1 it is ",
+            "-5",
+            "it is -5",
+            " deg\r",
+            "it is -5 deg\n",
+            "",
+        ),
     ] {
         let mut shell = Shell::start(true, false);
         // It has looked then, and does so again half a second later.

@@ -178,14 +178,14 @@ fn behind_control_sequence(text: &str) -> Option<&str> {
 }
 
 /// What follows the parameters of a sequence and its last character, if that is of such a key, or if Backspace took
-/// it and a slash follows.
+/// it and a slash follows, perhaps behind blanks.
 fn behind_parameters(text: &str, is_of_key: impl Fn(char, &str) -> bool) -> Option<&str> {
     let is_parameter = |letter: char| letter.is_ascii_digit() || matches!(letter, ';' | ':');
     let rest = text.trim_start_matches(is_parameter);
     let parameters = &text[..text.len() - rest.len()];
     match first_letter(rest)? {
         (last, behind) if is_of_key(last, parameters) => Some(behind),
-        (letter, _) => is_slash(letter).then_some(rest),
+        _ => rest.trim_start().starts_with(is_slash).then_some(rest),
     }
 }
 
@@ -317,8 +317,10 @@ mod tests {
         }
         // Backspace took some of the key.
         for rest in ["\x1b", "\x1b[", "\x1bO", "\x1b[1;", "\u{9b}"] {
-            let line = format!("you failed{rest}/msg Ana ");
-            assert_eq!(is_said(&line), [false; 2], "{line:?}");
+            for command in ["/msg Ana ", " /msg Ana "] {
+                let line = format!("you failed{rest}{command}");
+                assert_eq!(is_said(&line), [false; 2], "{line:?}");
+            }
         }
     }
 
