@@ -534,7 +534,7 @@ impl Talk {
         } else if !matches!(ended, Ok(Status::BrokenPipe | Status::Killed(_))) {
             let unwritten = self.display.write_last(&mut self.screen);
             if unwritten > 0 {
-                log::warn!("stdout did not take the last {unwritten} bytes");
+                self.display.say_not_taken(unwritten);
                 ended = ended.map(|_| Status::Failed);
             }
         }

@@ -556,9 +556,9 @@ impl<W: World> Core<W> {
             return None;
         }
         let missing = self.settle(Unsaid::Nothing);
-        if unshown > 0 {
-            let line = format!("stdout did not take the last {unshown} bytes");
-            self.display.say(&line);
+        // Of another stdout it is told when it has had its last chance.
+        if unshown > 0 && self.operator.console().is_some() {
+            self.display.say_not_taken(unshown);
         }
         Some(match Proof::settle(missing.into_iter().chain([unshown])) {
             Ok(proof) => Status::Done(proof),
@@ -675,13 +675,16 @@ impl<W: World> Core<W> {
 }
 
 impl<W: World<Device = Descriptor>> Core<W> {
-    /// Waits, but not long, until stdout has taken what was shown at the end. Returns how many bytes it has not; none
-    /// where it is a console, which was given back.
-    pub fn write_last(&mut self) -> u64 {
-        let screen = self.peers.room.screen_mut();
-        match self.operator.console() {
-            Some(_) => 0,
-            None => self.display.write_last(screen),
+    /// Waits, but not long, until stdout has taken what was shown at the end, where that is no console, which was
+    /// given back. Returns whether it has; if not, it is told.
+    pub fn write_last(&mut self) -> bool {
+        if self.operator.console().is_some() {
+            return true;
         }
+        let unwritten = self.display.write_last(self.peers.room.screen_mut());
+        if unwritten > 0 {
+            self.display.say_not_taken(unwritten);
+        }
+        unwritten == 0
     }
 }

@@ -107,6 +107,11 @@ impl<D: Device> Display<D> {
         self.stderr.notices().say(what);
     }
 
+    /// Says how much stdout did not take, at the end.
+    pub(crate) fn say_not_taken(&mut self, bytes: u64) {
+        self.say(&format!("stdout did not take the last {bytes} bytes"));
+    }
+
     /// Says something on stderr that only a person wants to know.
     pub(crate) fn tell(&self, what: &str) {
         log::info!(target: NOTICE, "{what}");

@@ -453,9 +453,10 @@ impl Stuck {
     fn start(program: &str, args: &[&str]) -> Stuck {
         let (stdout, writer) = pipe();
         let hub = Hub::start_command(piped(program, args).stdout(writer));
-        let listener = hub.join_seen();
+        // Also where nothing tells that they joined.
+        let listener = hub.join();
         let stop = Arc::new(AtomicBool::new(false));
-        let flood = flood(hub.join_seen(), stop.clone());
+        let flood = flood(hub.join(), stop.clone());
         wait_at_rest(&hub.process);
         Stuck {
             hub,
@@ -520,6 +521,20 @@ fn a_class_that_leaves_while_nobody_may_be_heard_makes_room_for_the_next_and_is_
         for i in 0..CLASS {
             assert!(support::contains(&shown, last_words(i).as_bytes()), "{i}");
         }
+    }
+}
+
+#[test]
+fn what_stdout_never_took_is_told_once_whatever_is_silenced() {
+    for args in [&["-v"][..], &["--quiet"]] {
+        let mut stuck = Stuck::start(MUXNC, &[&["-l", "0", "-q", "1s"], args].concat());
+        stuck.stop.store(true, Ordering::Relaxed);
+        stuck.hub.process.type_in("so long\n");
+        stuck.hub.process.end_input();
+        stuck.hub.process.expect_status(1);
+        let told = stuck.hub.process.stderr.text();
+        let lost = told.matches("stdout did not take the last ").count();
+        assert_eq!(lost, 1, "{told}");
     }
 }
 

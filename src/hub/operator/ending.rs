@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::Operator;
 use super::State;
+use crate::engine::room::Presence;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
@@ -99,28 +100,52 @@ impl<D: Device> Operator<D> {
     }
 }
 
-/// For whom the hub waits, if for any member.
+/// For whom the hub waits, if for any member, or for stdout.
 pub(in crate::hub) fn waiting_until<S: Stream, D: Device>(peers: &Peers<S, D>) -> Option<String> {
     let here = peers.room.here();
-    (here > 0).then(|| {
-        let names: Vec<String> = peers
-            .room
-            .by_number()
-            .iter()
-            .take(NAMED)
-            .map(|(_, member)| match member.account.name() {
-                Some(name) => format!("[{}] {name}", member.account.number),
-                None => format!("[{}]", member.account.number),
-            })
-            .collect();
-        let leave = match here {
-            1 => "leaves",
-            _ if here > names.len() => "… leave",
-            _ => "leave",
-        };
-        format!(
-            "waiting until {} {leave} (Ctrl-C ends it now)",
-            names.join(", ")
-        )
-    })
+    if here == 0 {
+        let is_stuck = peers.room.screen().waiting() > 0;
+        return is_stuck
+            .then(|| String::from("waiting until stdout takes the rest (Ctrl-C ends it now)"));
+    }
+    let members = peers.room.by_number();
+    let members = members.iter().map(|(_, member)| member);
+    let names: Vec<String> = members
+        .filter(|member| member.presence() != Presence::Gone)
+        .take(NAMED)
+        .map(|member| match member.account.name() {
+            Some(name) => format!("[{}] {name}", member.account.number),
+            None => format!("[{}]", member.account.number),
+        })
+        .collect();
+    let leave = match here {
+        1 => "leaves",
+        _ if here > names.len() => "… leave",
+        _ => "leave",
+    };
+    let names = names.join(", ");
+    Some(format!(
+        "waiting until {names} {leave} (Ctrl-C ends it now)"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::peers::fake;
+
+    #[test]
+    fn who_is_gone_is_not_waited_for() {
+        let now = Instant::now();
+        let mut peers = fake::relaying();
+        let (_, keys) = fake::join::<3>(&mut peers, now);
+        peers.room.depart(keys[0], now);
+        let waiting = |peers: &Peers<_>| waiting_until(peers).unwrap_or_default();
+        assert!(waiting(&peers).starts_with("waiting until [2], [3] leave ("));
+        peers.room.heard(keys[1], b"one\n", now);
+        for key in keys {
+            peers.room.leave(key, now);
+        }
+        assert!(waiting(&peers).starts_with("waiting until stdout takes the rest ("));
+    }
 }
