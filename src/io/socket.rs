@@ -18,8 +18,12 @@ use mio::Registry;
 use mio::Token;
 use mio::net::TcpStream;
 use mio::net::UnixStream;
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
+use socket2::SockRef;
 
 use crate::engine::explain::Agreement;
 use crate::engine::explain::Reading;
@@ -140,6 +144,16 @@ impl Socket {
     }
 }
 
+impl Socket {
+    fn has_urgent_byte(&self) -> bool {
+        let mut polled = [PollFd::new(self, PollFlags::PRI)];
+        matches!(self.kind, Kind::Tcp(_))
+            && rustix::event::poll(&mut polled, Some(&Timespec::default()))
+                .is_ok_and(|ready| ready > 0)
+            && polled[0].revents().contains(PollFlags::PRI)
+    }
+}
+
 impl Stream for Socket {
     fn shakes_hands(&self) -> bool {
         false
@@ -225,7 +239,18 @@ impl Stream for Socket {
     }
 
     fn unread(&self) -> Unread {
-        rustix::io::ioctl_fionread(self.as_fd()).map_or(Unread::UNKNOWN, Unread::all)
+        let socket = SockRef::from(self);
+        // What stands behind an urgent byte is counted only if that is a part of the stream (tcp(7), SIOCINQ).
+        let passes_over =
+            self.has_urgent_byte() && socket.out_of_band_inline().is_ok_and(|inline| !inline);
+        if passes_over {
+            let _ = socket.set_out_of_band_inline(true);
+        }
+        let unread = rustix::io::ioctl_fionread(self.as_fd()).map_or(Unread::UNKNOWN, Unread::all);
+        if passes_over {
+            let _ = socket.set_out_of_band_inline(false);
+        }
+        unread
     }
 
     fn has_pending_output(&self) -> bool {
@@ -321,6 +346,47 @@ impl AsFd for Socket {
         match &self.kind {
             Kind::Tcp(stream) => stream.as_fd(),
             Kind::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_an_urgent_byte_is_unread_as_well() {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut sender = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (taken, _) = listener.accept().unwrap();
+        taken.set_nonblocking(true).unwrap();
+        let mut socket = Socket::from(TcpStream::from_std(taken));
+        let send = |sender: &mut std::net::TcpStream| {
+            sender.write_all(b"before").unwrap();
+            SockRef::from(&*sender).send_out_of_band(b"!").unwrap();
+            sender.write_all(b"behind").unwrap();
+        };
+        for round in 0..2 {
+            send(&mut sender);
+            // All of it is there when the last of it is.
+            let patience = Instant::now() + Duration::from_secs(20);
+            while socket.unread().bytes < 13 && Instant::now() < patience {
+                std::thread::yield_now();
+            }
+            assert_eq!(socket.unread(), Unread::all(13), "{round}");
+            let mut text = Vec::new();
+            while text.len() < 12 {
+                let mut buffer = [0; 100];
+                if let Received::Bytes(count) = socket.read(&mut buffer) {
+                    text.extend_from_slice(&buffer[..count]);
+                }
+            }
+            assert_eq!(text, b"beforebehind", "it is passed over");
+            assert_eq!(socket.unread(), Unread::NOTHING);
         }
     }
 }
