@@ -696,6 +696,27 @@ mod tests {
         (counts, stopped)
     }
 
+    /// Whoever was told the end may send anything.
+    #[test]
+    fn what_cannot_be_decrypted_behind_our_end_is_an_error_like_any_other() {
+        let forged = [&[23, 3, 3, 0, 32][..], &[b'?'; 32]].concat();
+        let (mut hub, mut participant) = both();
+        hub.shutdown().unwrap();
+        let (mut other, mut ended) = both();
+        ended.shutdown().unwrap();
+        for (from, to) in [(&mut participant, &mut hub), (&mut other, &mut ended)] {
+            let sent = from.socket.write(&[IoSlice::new(&forged)]);
+            assert!(matches!(sent, Sent::Bytes(37)), "{sent:?}");
+            let received = loop {
+                match to.read(&mut [0; 100]) {
+                    Received::Pending => thread::yield_now(),
+                    received => break received,
+                }
+            };
+            assert!(matches!(received, Received::Failed(_)), "{received:?}");
+        }
+    }
+
     /// Slices as the log has them, of which the first and the last may be of any length.
     #[test]
     fn records_are_as_long_as_they_may_be() {
