@@ -220,6 +220,23 @@ fn a_hub_disconnects_whoever_is_idle_and_serves_on() {
     hub.process.expect_status(0);
 }
 
+/// Also without -v, as with who is cut off for holding the others up.
+#[test]
+fn what_who_is_idle_never_took_is_told() {
+    let mut hub = Hub::start(&["-i", "1s"]);
+    let _takes_nothing = hub.join();
+    let mut stdin = hub.process.stdin.take().unwrap();
+    let teacher = thread::spawn(move || while stdin.write_all(&[b'x'; 64 * 1024]).is_ok() {});
+    let told = "was disconnected: nothing was sent or received for 1s, ";
+    let said = hub
+        .process
+        .stderr
+        .wait_for_all(&[told, " bytes were not delivered; "]);
+    assert!(!said.contains("1s, 0 bytes were"), "{said}");
+    drop(hub);
+    teacher.join().unwrap();
+}
+
 #[test]
 fn what_is_said_to_somebody_keeps_them_too() {
     let mut hub = Hub::start(&["-v", "--broker", "-i", LIMIT]);

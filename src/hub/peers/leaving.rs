@@ -558,7 +558,18 @@ impl<S: Stream, D: Device> Peers<S, D> {
             sent: account.sent,
         };
         self.record(|records| records.left(Who::of(account, &addr), leaving));
+        // How much it lacks of the whole is told at the end: one number for one loss.
+        let loss = match lack.missing {
+            Some(_) => String::from("what it lacks is told at the end"),
+            None => format!("{owed} bytes were not delivered"),
+        };
+        // Where that need not be so.
+        let lacks = match (lack.missing, owed) {
+            (Some(0), _) | (None, 0) => String::new(),
+            _ => format!(", {loss}"),
+        };
         let kind = match why {
+            DisconnectReason::Idle if !lacks.is_empty() || !unread.is_empty() => Topic::CutOff,
             DisconnectReason::Closed
             | DisconnectReason::Broke(_)
             | DisconnectReason::Idle
@@ -572,11 +583,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         let stall_timeout = self.room.policy().stall_timeout;
-        // How much it lacks of the whole is told at the end: one number for one loss.
-        let loss = match lack.missing {
-            Some(_) => String::from("what it lacks is told at the end"),
-            None => format!("{owed} bytes were not delivered"),
-        };
         match why {
             DisconnectReason::Closed => permit.say(format_args!("{who} left {traffic}")),
             DisconnectReason::Broke(error) => {
@@ -597,15 +603,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
             DisconnectReason::Idle => {
                 let limit = self.idle.as_ref().map_or(Duration::ZERO, Idle::limit);
                 permit.say(format_args!(
-                    "{who} was disconnected: nothing was sent or received for {limit:?}{unread}; {traffic}"
+                    "{who} was disconnected: nothing was sent or received for {limit:?}{lacks}{unread}; {traffic}"
                 ));
             }
             DisconnectReason::Kicked(reason) if reason.is_empty() => {
-                permit.say(format_args!("{who} was cut off by you{unread}; {traffic}"));
+                permit.say(format_args!(
+                    "{who} was cut off by you{lacks}{unread}; {traffic}"
+                ));
             }
             DisconnectReason::Kicked(reason) => {
                 permit.say(format_args!(
-                    "{who} was cut off by you: {reason}{unread}; {traffic}"
+                    "{who} was cut off by you: {reason}{lacks}{unread}; {traffic}"
                 ));
             }
             DisconnectReason::Behind => permit.say(format_args!(
