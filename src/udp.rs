@@ -444,7 +444,12 @@ impl Talk {
         }
         if ended {
             self.exchange.end(now);
-            if self.settings.quit_after.is_none() && self.settings.traffic == Traffic::Both {
+            let stays = self
+                .settings
+                .quit_after
+                .or(self.settings.idle_timeout)
+                .is_none();
+            if stays && self.settings.traffic == Traffic::Both {
                 log::info!(
                     target: NOTICE,
                     "stdin has ended; what comes is shown until Ctrl-C (-q TIME leaves after that long)"

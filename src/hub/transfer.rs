@@ -255,10 +255,13 @@ impl Transfer {
         start: Instant,
         now: Instant,
     ) {
-        let said = peers.said;
+        let (said, received) = (peers.said, peers.received());
+        let moved = match self.is_closed() {
+            true => said,
+            false => said + received,
+        };
         let time = now.saturating_duration_since(self.began.unwrap_or(start));
-        let rate = Size((said as f64 / time.as_secs_f64().max(0.001)) as u64);
-        let received = peers.received();
+        let rate = Size((moved as f64 / time.as_secs_f64().max(0.001)) as u64);
         match self.is_closed() {
             true => {
                 let whom = match (self.reached(peers), self.receivers) {

@@ -123,7 +123,7 @@ fn q_leaves_after_the_end_of_stdin_and_send_only_at_once() {
     // nc's idiom: to one UDP port -w is the longest silence.
     let (server, port) = socket();
     let start = Instant::now();
-    let mut alice = muxnc(&["-u", "-w", "1s", HOST, &port]);
+    let mut alice = muxnc(&["-u", "-v", "-w", "1s", HOST, &port]);
     alice.type_in("said again\n");
     alice.end_input();
     assert_eq!(next(&server), b"said again\n");
@@ -131,6 +131,8 @@ fn q_leaves_after_the_end_of_stdin_and_send_only_at_once() {
     alice.expect_status(0);
     assert_eq!(alice.stdout.text(), "taken\n");
     assert!(start.elapsed() >= Duration::from_secs(1));
+    let said = alice.stderr.text();
+    assert!(!said.contains("until Ctrl-C"), "{said}");
     // Without any of these it stays.
     let mut alice = muxnc(&["-u", "-v", HOST, &port]);
     alice.end_input();
