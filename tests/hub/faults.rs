@@ -524,6 +524,31 @@ fn a_class_that_leaves_while_nobody_may_be_heard_makes_room_for_the_next_and_is_
     }
 }
 
+/// Also if not all that it said was heard.
+#[test]
+fn the_transcript_tells_of_everybody_who_had_left_when_the_hub_ends() {
+    let folder = Folder::new("faults-left");
+    let file = folder.path("minutes");
+    let args = ["-l", "0", "--transcript", &file];
+    let mut stuck = Stuck::start(MUXNC, &args);
+    let mut leaves = stuck.hub.join();
+    leaves.write_all(last_words(0).as_bytes()).unwrap();
+    reset(leaves);
+    stuck.stop.store(true, Ordering::Relaxed);
+    wait_at_rest(&stuck.hub.process);
+    stuck.hub.process.signal(Signal::TERM);
+    stuck.hub.process.wait();
+    let minutes = std::fs::read_to_string(file).unwrap();
+    let left: Vec<&str> = minutes
+        .lines()
+        .filter(|line| line.contains("\tleft\t"))
+        .collect();
+    assert!(
+        left.len() == 1 && left[0].contains("\tleft\t3\t"),
+        "{left:?}"
+    );
+}
+
 #[test]
 fn what_stdout_never_took_is_told_once_whatever_is_silenced() {
     for args in [&["-v"][..], &["--quiet"]] {

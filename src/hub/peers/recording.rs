@@ -68,27 +68,30 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let members = self.room.by_number();
         let keys: Vec<usize> = members.into_iter().map(|(key, _)| key).collect();
         for key in keys {
-            if !wants_ends && self.room.screen().is_full() {
+            if self.records.is_none() && self.room.screen().is_full() {
                 break;
             }
             self.room.finish(key, now);
             self.record_lines(None);
-            if !wants_ends {
+            // One that had left was not read to its end.
+            let why = self.conns.get_mut(key).and_then(Peer::take_reason);
+            if why.is_none() && !wants_ends {
                 continue;
             }
             let traffic = self.room.member(key);
             let traffic = traffic.map(|member| (member.account.received(), member.account.sent));
             let (received, sent) = traffic.unwrap_or_default();
-            // One that had left was not read to its end.
-            let peer = self.conns.get_mut(key);
-            let why = peer.and_then(Peer::take_reason);
+            let words = why.as_ref().map(ToString::to_string);
             let leaving = Leaving {
                 code: why.as_ref().map_or("ended", DisconnectReason::code),
-                words: &why.map_or_else(|| "the hub ended".into(), |why| why.to_string()),
+                words: words.as_deref().unwrap_or("the hub ended"),
                 received,
                 sent,
             };
-            self.record_of(key, |records, who| records.ended(who, leaving));
+            self.record_of(key, |records, who| match why {
+                Some(_) => records.left(who, leaving),
+                None => records.ended(who, leaving),
+            });
         }
     }
 
