@@ -255,6 +255,33 @@ fn a_record_of_one_connection_is_counted_by_what_it_becomes_too() {
 }
 
 /// Everybody's unfinished line is held once, whoever records it.
+/// What is said waits for a server that says nothing, up to the limit that the option sets.
+#[cfg(feature = "bus")]
+#[test]
+fn what_waits_for_the_bus_fits() {
+    const BUFFER: u64 = 16 * 1024;
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("nats://{}/class", server.local_addr().unwrap());
+    let bus = ["--bus", &url, "--bus-name", "room1", "--bus-buffer", "16M"];
+    for length in [10, 200, 3000] {
+        let hub = Hub::start(&[&["-v", "--broker"][..], &bus].concat());
+        let mut flood = hub.join_seen();
+        let ear = hub.join_seen();
+        let heard = std::thread::spawn(move || std::io::copy(&mut { ear }, &mut std::io::sink()));
+        let line = [&vec![b'x'; length - 1][..], b"\n"].concat();
+        let lines = line.repeat(64 * 1024 / length);
+        for _ in 0..1024 {
+            flood.write_all(&lines).unwrap();
+        }
+        flood.write_all(b"the end\n").unwrap();
+        support::wait_at_rest(&hub.process);
+        let most = most_kib(2, 2, 0) + 2 * BUFFER;
+        assert_fits(&hub, most, &format!("lines of {length} bytes"));
+        drop(hub);
+        drop(heard.join().unwrap());
+    }
+}
+
 #[test]
 fn thousands_of_unfinished_lines_fit_with_a_record_too() {
     const PEERS: usize = 3000;
