@@ -113,6 +113,9 @@ impl Shortfall {
                  (--no-shutdown does not); from any other, the end of what came may be missing.",
             );
         }
+        if error.kind() == ErrorKind::ConnectionReset {
+            return told.hint("The other side broke off: what it had sent may not all have come.");
+        }
         told
     }
 }

@@ -217,6 +217,9 @@ fn a_reset_is_an_error() {
     let said = process.stderr.wait_end();
     assert_eq!(
         String::from_utf8_lossy(&said),
-        format!("muxnc: receive from {addr}: connection reset by peer\n")
+        format!(
+            "muxnc: receive from {addr}: connection reset by peer\n  The other side broke off: what it \
+             had sent may not all have come.\n"
+        )
     );
 }
