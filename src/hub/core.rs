@@ -44,6 +44,7 @@ use crate::io::console::Console;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Kind;
 use crate::io::error::Error;
+use crate::io::error::why;
 use crate::io::input::Input;
 use crate::io::notices::Stderr;
 use crate::io::output::Output;
@@ -507,12 +508,16 @@ impl<W: World> Core<W> {
         if self.ended.is_none() {
             self.ended = Some(self.room_outcome(now)?);
             self.accept.close_downloads(&mut self.peers);
-            if let Some(line) = self.peers.await_downloads() {
+            let waits_for = self.peers.await_downloads();
+            let waits = self.operator.broken_off().is_none();
+            if let Some(line) = waits_for.filter(|_| waits) {
                 self.display.tell(&line);
             }
         }
         let has_quit = self.quits_at().is_some_and(|end| now >= end);
-        if self.peers.are_downloading() && !has_quit {
+        // What cannot be read on cannot be downloaded either.
+        let is_over = has_quit || self.operator.broken_off().is_some();
+        if self.peers.are_downloading() && !is_over {
             return None;
         }
         self.peers.end_downloads(now);
@@ -527,13 +532,19 @@ impl<W: World> Core<W> {
         }
     }
 
-    /// How the hub ends for the room alone: only ever after the end of the input, a command, or the
-    /// loss of all receivers that a transfer began with.
+    /// How the hub ends for the room alone: only ever after the end of the input, a command, the loss of
+    /// all receivers that a transfer began with, or an input that breaks off.
     fn room_outcome(&mut self, now: Instant) -> Option<Status> {
         if self.operator.has_quit() {
             self.peers.promise();
             self.settle(Unsaid::Nothing);
             return Some(Status::Done(Proof::waived_by_the_operator()));
+        }
+        if let Some(error) = self.operator.broken_off() {
+            let line = format!("read from stdin: {}", why(error));
+            self.display.say(&line);
+            self.settle(self.operator.unsaid());
+            return Some(Status::Failed);
         }
         if self.operator.finished().is_none() {
             if !self.transfer.has_failed(&self.peers) {

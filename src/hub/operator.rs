@@ -8,12 +8,14 @@
 //!    │  no more can    │  all of it      │  somebody       the class is told that nothing
 //!    │  be read        │  was said       │  heard it       follows
 //!    │                 └─────────────────┴─► silent: it was empty from the start, there is no
-//!    └─► quit                                keyboard; or `--keep-open`
+//!    ├─► quit                                keyboard; or `--keep-open`
+//!    └─► broken off: it cannot be read on, and the class was to read its end
 //! ```
 //!
 //! It promises: only one chunk is read before it is wanted, so that an end is known early; pasted
 //! or piped text is never a command, and a private line is never said to everybody; a mistyped
-//! command is never said; the end waits until a member is known to read what was said before it.
+//! command is never said; the end waits until a member is known to read what was said before it; what
+//! breaks off is not ended.
 
 mod commands;
 mod cooked;
@@ -23,6 +25,7 @@ mod reading;
 mod voice;
 mod waiting;
 
+use std::io;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -59,6 +62,8 @@ enum State {
     Finished(Instant),
     /// `/quit`
     Quit,
+    /// It cannot be read on, and its end would have been told to the class.
+    BrokenOff,
 }
 
 /// The operator. See the module's documentation.
@@ -77,6 +82,8 @@ pub(super) struct Operator<D> {
     asked_to_end: bool,
     /// Something was read.
     spoke: bool,
+    /// Why it cannot be read on.
+    failure: Option<io::Error>,
     /// Something was read that the terminal has shown as it was typed: whether a line's end was the last of it.
     echoed: Option<bool>,
     /// When the paste was read last of which the operator was told that a command in it is none.
@@ -113,6 +120,7 @@ impl<D: Device> Operator<D> {
             answers: Vec::new(),
             asked_to_end: false,
             spoke: false,
+            failure: None,
             echoed: None,
             told_pasted: None,
             told_aside: None,
@@ -162,8 +170,10 @@ impl<D: Device> Operator<D> {
     /// The part of a transfer that was not said yet.
     pub(super) fn unsaid(&self) -> Unsaid {
         match (self.state, self.remaining()) {
-            (State::Open | State::Ended, Some(bytes)) if !self.manner.crlf => Unsaid::Bytes(bytes),
-            (State::Open | State::Ended, _) => Unsaid::Unknown,
+            (State::Open | State::Ended | State::BrokenOff, Some(bytes)) if !self.manner.crlf => {
+                Unsaid::Bytes(bytes)
+            }
+            (State::Open | State::Ended | State::BrokenOff, _) => Unsaid::Unknown,
             _ => Unsaid::Nothing,
         }
     }
@@ -183,6 +193,12 @@ impl<D: Device> Operator<D> {
 
     pub(super) fn has_quit(&self) -> bool {
         self.state == State::Quit
+    }
+
+    /// Why the class does not read the end that it was to read, if that is so.
+    pub(super) fn broken_off(&self) -> Option<&io::Error> {
+        let failure = self.failure.as_ref();
+        failure.filter(|_| self.state == State::BrokenOff)
     }
 
     /// Whether nothing was and will be said.

@@ -116,6 +116,8 @@ pub struct Peers<S, D = Descriptor> {
     flushed: u64,
     /// Nothing will ever follow what was said.
     says_no_more: bool,
+    /// The operator's words broke off.
+    has_broken_off: bool,
     /// No other peer will join.
     expects_nobody: bool,
     /// A member that is owed nothing is told that nothing will follow.
@@ -172,6 +174,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             flushed: 0,
             news: News::default(),
             says_no_more: false,
+            has_broken_off: false,
             expects_nobody: false,
             half_closing: false,
             lingers: false,
@@ -252,6 +255,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
             headcount.joined(ip);
         }
         self.enter(key, now);
+        if self.has_broken_off && self.room.is_unheard() {
+            // What nobody heard is told to it: a part.
+            self.break_off_to(key);
+        }
         self.note_preamble(key);
         self.touch(key, now);
         self.record_of(key, Records::joined);

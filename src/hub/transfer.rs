@@ -3,8 +3,8 @@
 //! ```text
 //!   waiting ──────────► on trial ─────────────► begun ─────────► ended
 //!     ▲  enough came        │   each of them        │ nobody else is let in
-//!     └─────────────────────┘   acknowledged        └─► failed: all left before
-//!            one left
+//!     └─────────────────────┘   acknowledged        └─► failed: all left before, or its input
+//!            one left                                   cannot be read on
 //! ```
 //!
 //! It promises: nothing of stdin is said before as many are here as were asked for, and no more
@@ -238,7 +238,7 @@ impl Transfer {
         let ended = Entry::Ended {
             bytes,
             receivers: settled.receivers.len(),
-            whole: settled.receivers.len() - settled.missing.len(),
+            whole: settled.complete,
         };
         peers.record(|records| records.note(ended));
     }

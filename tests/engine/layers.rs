@@ -133,8 +133,7 @@ fn what_peers_cause_is_said_by_one_room_of_the_hub() {
     let own = [
         ("hub/core.rs", 1),
         ("display.rs", 3),
-        ("operator/ending.rs", 1),
-        ("operator/reading.rs", 1),
+        ("operator/ending.rs", 2),
         ("reload.rs", 3),
         ("transfer.rs", 2),
     ];

@@ -487,6 +487,8 @@ impl Shop {
             93 => wire.close(),
             94 => wire.end(),
             95 if chance.one_in(3) => wire.vanish(now),
+            // The transfer, of what a download need not have read yet.
+            96 if self.receiver.is_some() && chance.one_in(5) => net.stdin.fails = true,
             _ => {}
         }
         if let Some(visit) = self.visits.get_mut(&id) {
@@ -738,7 +740,9 @@ impl Shop {
         let short: BTreeSet<&str> = self.short.iter().map(String::as_str).collect();
         assert!(named.is_subset(&short), "{named:?} of {short:?}: {stderr}");
         assert_eq!(named.len(), short.len().min(NAMED), "{stderr}");
-        if !short.is_empty() {
+        let is_broken = net.stdin.has_failed;
+        assert_eq!(is_broken, stderr.contains("read from stdin: "), "{stderr}");
+        if !short.is_empty() || is_broken {
             assert!(matches!(status, Status::Failed), "{status:?}: {stderr}");
         }
     }

@@ -117,6 +117,9 @@ pub(crate) struct Hub {
     commanded: Option<(String, Rule)>,
     /// When the end of the input was told.
     pub(super) finished: Option<Instant>,
+    /// To whom the input broke off: who was here then, or was told later what nobody had heard.
+    pub(super) broken_off: BTreeSet<usize>,
+    pub(super) breaks_off: bool,
     /// With `--send-only`: when everything was acknowledged after it.
     pub(super) acknowledged: Option<Instant>,
     /// Since when there is nothing to be learned of anybody.
@@ -237,6 +240,8 @@ impl Hub {
             rule: Rule::default(),
             commanded: None,
             finished: None,
+            broken_off: BTreeSet::new(),
+            breaks_off: false,
             acknowledged: None,
             settled: None,
             delivered: 0,
@@ -456,6 +461,23 @@ impl Hub {
             .extend(here.filter(|id| members[id].is_known()));
     }
 
+    /// The input cannot be read on: nobody who heard some of it reads an end.
+    pub(super) fn breaks_off(&mut self, net: &Net) {
+        if !net.stdin.has_failed || std::mem::replace(&mut self.breaks_off, true) {
+            return;
+        }
+        assert!(self.unsaid.is_empty(), "more was read before all was said");
+        if self.said > 0 || self.ends_broken_off(net) {
+            self.broken_off = self.spec.here.iter().copied().collect();
+        }
+    }
+
+    /// Whether the class was to read the end of an input that cannot be read on.
+    pub(super) fn ends_broken_off(&self, net: &Net) -> bool {
+        let was_to_end = !self.terms.keep_open && (self.said > 0 || self.spec.quorum.is_some());
+        net.stdin.has_failed && was_to_end
+    }
+
     /// Whether the end of the input was told.
     pub(super) fn is_finished(&self) -> bool {
         self.finished.is_some()
@@ -582,7 +604,7 @@ impl Hub {
                 net.stdin.ended = true;
                 net.stdin.event = true;
             }
-            99 if chance.one_in(16) && !net.stdin.ended && net.stdin.kind != Kind::Terminal => {
+            99 if chance.one_in(16) && net.stdin.may_fail() => {
                 net.stdin.fails = true;
                 net.stdin.event = true;
             }

@@ -271,6 +271,7 @@ impl Hub {
         if is_said && !std::mem::replace(&mut self.has_said, true) {
             self.spec.typed_all();
         }
+        self.breaks_off(net);
         if self.core.has_said_all() && !std::mem::replace(&mut self.has_said_all, true) {
             self.says_no_more(net);
         }
@@ -368,6 +369,9 @@ impl Hub {
             Place::Of(id) => self.makes_way(id, turn, net),
         }
         turn.let_in.push(newcomer);
+        if !self.broken_off.is_empty() && self.spec.unheard() > 0 {
+            self.broken_off.insert(newcomer);
+        }
         let early = &self.ended_unread;
         self.spec
             .joins(newcomer, turn.now, |id| acked(net, early, id));
@@ -775,7 +779,8 @@ impl Hub {
             true => wire.end_read || wire.told_end,
             false => wire.end_read && is_over,
         };
-        let over = wire.broken || wire.write_failed || ended;
+        let waits_for_nothing = wire.end_read && self.has_said_all && self.broken_off.contains(&id);
+        let over = wire.broken || wire.write_failed || ended || waits_for_nothing;
         assert!(over, "{id} was cut off for nothing: {wire:?}");
         // What it said before is heard first.
         assert!(is_heard || turn.has_run_out, "{id} left unheard: {wire:?}");

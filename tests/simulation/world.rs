@@ -107,8 +107,9 @@ pub(crate) struct Source {
     pub(crate) there: VecDeque<u8>,
     pub(crate) ended: bool,
     pub(crate) end_read: bool,
-    /// It cannot be read.
+    /// It cannot be read on; and that was found out.
     pub(crate) fails: bool,
+    pub(crate) has_failed: bool,
     pub(crate) event: bool,
 }
 
@@ -119,6 +120,14 @@ pub(crate) struct Sink {
     pub(crate) closed: bool,
     pub(crate) wants_room: bool,
     pub(crate) event: bool,
+}
+
+impl Source {
+    /// Whether it can happen that it fails: not behind its end, and a terminal is another matter.
+    pub(crate) fn may_fail(&self) -> bool {
+        let is_before_end = !self.ended || !self.there.is_empty();
+        is_before_end && self.kind != Kind::Terminal
+    }
 }
 
 impl Sink {
@@ -148,6 +157,7 @@ impl Net {
                 ended,
                 end_read: false,
                 fails: false,
+                has_failed: false,
                 event: false,
             },
             stdout: Sink {
@@ -520,7 +530,9 @@ impl Device for Fd {
         net.calls += 1;
         let stdin = &mut net.stdin;
         assert!(!stdin.end_read, "stdin was read after its end");
+        assert!(!stdin.has_failed, "stdin was read after it failed");
         if stdin.fails {
+            stdin.has_failed = true;
             return Err(ErrorKind::Other.into());
         }
         let mut count = stdin.there.len().min(buffer.len());

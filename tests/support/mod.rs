@@ -13,6 +13,7 @@
 
 pub mod disk;
 mod folder;
+pub mod source;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

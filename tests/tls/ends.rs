@@ -22,6 +22,7 @@ use crate::support::installed;
 use crate::support::muxnc;
 use crate::support::pipe;
 use crate::support::piped;
+use crate::support::source::Source;
 use crate::support::wait_at_rest;
 
 /// More than all the buffers on the way hold.
@@ -140,6 +141,23 @@ fn a_stream_that_was_cut_is_an_error() {
     let told = participant.stderr.text();
     assert!(told.contains("without TLS's goodbye"), "{told}");
     assert!(told.contains("may be missing"), "{told}");
+}
+
+/// The hub has a goodbye only for who has everything.
+#[test]
+fn a_transfer_that_breaks_off_says_no_goodbye() {
+    let (mut source, stdin) = Source::new();
+    let mut command = piped(MUXNC, &["-l", "0", "-v", "--ssl", "--wait-for", "1"]);
+    let mut secret = Encrypted::of(Hub::start_command(command.stdin(stdin)));
+    let mut participant = secret.join(&[]);
+    participant.end_input();
+    source.say("a part");
+    participant.stdout.wait_for("a part");
+    source.break_off();
+    participant.expect_status(1);
+    let told = participant.stderr.text();
+    assert!(told.contains("connection reset by peer"), "{told}");
+    secret.hub.process.expect_status(1);
 }
 
 /// Somebody in between, who hands everything on until it is told to cut the connection.

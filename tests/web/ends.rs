@@ -24,9 +24,30 @@ use crate::support::expect_bytes;
 use crate::support::pause;
 use crate::support::piped;
 use crate::support::read_all;
+use crate::support::source::Source;
 use crate::support::web_port;
 
 const OVER: &str = r#"{"type":"over"}"#;
+
+/// It is not told that this was the end: neither by a message nor by a close.
+#[test]
+fn a_browser_whose_operator_breaks_off_reads_a_break() {
+    let (mut source, stdin) = Source::new();
+    let mut command = piped(MUXNC, &["-l", "0", "-v", "--web", "0"]);
+    let mut hub = support::Hub::start_command(command.stdin(stdin));
+    let mut browser = Web::join(web_port(&hub.process.stderr));
+    source.say("a part\n");
+    browser.expect("a part\n");
+    source.break_off();
+    let why = loop {
+        match browser.try_frame() {
+            Ok(frame) => assert!(browser.heard_here(&frame), "{frame:?}"),
+            Err(why) => break why.kind(),
+        }
+    };
+    assert_eq!(why, io::ErrorKind::ConnectionReset);
+    hub.process.expect_status(1);
+}
 
 /// Nobody may be heard where stdout takes nothing: a goodbye is no word.
 #[test]

@@ -1,7 +1,8 @@
-//! The end of the operator's input: when it is the end of the class, and what the operator is told of it.
+//! The end of the operator's input: when it is the end of the class, and what the operator is told of it;
+//! and what an input comes to that has none, since it cannot be read on.
 //!
 //! It promises: one Ctrl-D at a console does not cut off members, nor give up what waits for the
-//! first to join.
+//! first to join; a part of an input is not taken for the whole.
 
 use std::time::Instant;
 
@@ -9,7 +10,9 @@ use super::Operator;
 use super::State;
 use crate::engine::room::Presence;
 use crate::hub::peers::Peers;
+use crate::hub::transfer::Transfer;
 use crate::io::device::Device;
+use crate::io::error::why;
 use crate::io::stream::Stream;
 
 /// So many of the members that the hub waits for are told by name.
@@ -58,6 +61,29 @@ impl<D: Device> Operator<D> {
         if let State::Finished(_) = self.state {
             self.tell_who_is_waited_for(peers);
         }
+    }
+
+    /// The input cannot be read on. Where the class was to read its end, it reads a break instead, and
+    /// the hub ends; else the hub serves on without, as if there were no keyboard.
+    pub(super) fn break_off<S: Stream>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        now: Instant,
+    ) {
+        let ends = !self.manner.keeps_open && (self.spoke || transfer.is_whole());
+        if ends {
+            self.state = State::BrokenOff;
+            return peers.break_promise();
+        }
+        if let Some(error) = &self.failure {
+            log::warn!("read from stdin: {}; serving without", why(error));
+        }
+        self.state = State::Silent;
+        if self.spoke {
+            peers.break_off();
+        }
+        peers.say_no_more(now);
     }
 
     /// Ctrl-D on an empty line: the end, if no member would be cut off by mistake.

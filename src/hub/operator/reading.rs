@@ -33,7 +33,6 @@ use crate::io::console::Console;
 use crate::io::console::Keys;
 use crate::io::device::Device;
 use crate::io::error::Error;
-use crate::io::error::why;
 use crate::io::input::Input;
 use crate::io::stdin::Stdin;
 use crate::io::stream::Received;
@@ -152,10 +151,7 @@ impl<D: Device> Operator<D> {
                 }
             }
             Heard::Keys => self.take_keys(peers, transfer, admission, now),
-            Heard::Failed => {
-                self.state = State::Silent;
-                peers.say_no_more(now);
-            }
+            Heard::Failed => self.break_off(peers, transfer, now),
         }
     }
 
@@ -177,7 +173,7 @@ impl<D: Device> Operator<D> {
                     return Err(Error::system("read from the terminal", &error));
                 }
                 Received::Failed(error) => {
-                    log::warn!("read from stdin: {}; serving without", why(&error));
+                    self.failure = Some(error);
                     return Ok(Heard::Failed);
                 }
             }

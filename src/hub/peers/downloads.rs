@@ -345,14 +345,25 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// The hub ends: running downloads do not get the rest.
     pub(in crate::hub) fn end_downloads(&mut self, now: Instant) {
-        let running = self.downloads.as_ref().map(|downloads| &downloads.running);
-        let keys: Vec<usize> = running
-            .into_iter()
-            .flat_map(BTreeMap::keys)
-            .copied()
-            .collect();
-        for key in keys {
-            self.end_download(key, &Outcome::Ended, now);
+        let Some(downloads) = &self.downloads else {
+            return;
+        };
+        let mut ended = Vec::new();
+        for (&key, download) in &downloads.running {
+            // One that has all of it since it was last looked at has all of it.
+            let conn = self.conns.get(key).map(|peer| &peer.conn);
+            let is_whole = conn.is_some_and(|conn| download.is_acknowledged(conn));
+            ended.push((
+                key,
+                if is_whole {
+                    Outcome::Whole
+                } else {
+                    Outcome::Ended
+                },
+            ));
+        }
+        for (key, outcome) in ended {
+            self.end_download(key, &outcome, now);
         }
     }
 

@@ -119,8 +119,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// All that was said, and no more will be, is promised to the members that are there: those
     /// that do not get it are remembered.
     pub fn promise(&mut self) {
-        self.promises = true;
         self.says_no_more = true;
+        self.promise_to_those_here();
+    }
+
+    fn promise_to_those_here(&mut self) {
+        self.promises = true;
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let end = self.stream_end(key);
@@ -169,6 +173,32 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 peer.conn
                     .break_on_close(lacks || peer.conn.has_pending_output());
             }
+        }
+    }
+
+    /// The operator's words broke off in their midst: no member that heard some of them, or will hear
+    /// those that nobody did, reads an end behind them.
+    pub fn break_off(&mut self) {
+        self.has_broken_off = true;
+        let keys: Vec<usize> = self.member_keys().collect();
+        keys.into_iter().for_each(|key| self.break_off_to(key));
+    }
+
+    /// The same, and what would have followed was promised to the members that are there: those are
+    /// told of as members that did not get it.
+    pub fn break_promise(&mut self) {
+        self.promise_to_those_here();
+        self.break_off();
+    }
+
+    /// The same to one. It holds also if the hub is killed.
+    pub(super) fn break_off_to(&mut self, key: usize) {
+        // Also to one that is leaving, which is closed at the end of the turn.
+        if let Some(peer) = self.conns.get_mut(key)
+            && !peer.conn.is_shut()
+        {
+            peer.is_broken_off = true;
+            peer.conn.break_on_close(true);
         }
     }
 

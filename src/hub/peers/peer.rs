@@ -20,6 +20,8 @@ pub struct Peer<S> {
     extra: Option<Box<Extra>>,
     /// It is among those that the operator's words are promised to (see [`Peers::promise`](super::Peers::promise)).
     pub(super) is_promised: bool,
+    /// The operator's words to it broke off (see [`Peers::break_off`](super::Peers::break_off)): it reads no end.
+    pub(super) is_broken_off: bool,
     /// Its key is in one of the queues already.
     pub(super) to_read: bool,
     pub(super) to_flush: bool,
@@ -89,6 +91,7 @@ impl<S> Peer<S> {
             stage: Stage::Arriving,
             extra: None,
             is_promised: false,
+            is_broken_off: false,
             to_read: false,
             to_flush: false,
             to_look: false,
@@ -174,13 +177,14 @@ impl<S> Peer<S> {
     }
 
     /// Lets what the other side reads when the connection is closed be the truth. A member that is
-    /// `owed` bytes, that was promised what `more` will be said, or of whose bytes a layer holds some
-    /// back, reads that the connection broke; any other that it ended.
+    /// `owed` bytes, that was promised what `more` will be said, to which the operator's words broke
+    /// off, or of whose bytes a layer holds some back, reads that the connection broke; any other that
+    /// it ended.
     pub(super) fn close_truthfully(&mut self, owed: u64, more: bool)
     where
         S: Stream,
     {
-        let lacks = owed > 0 || (self.is_promised && more);
+        let lacks = owed > 0 || self.is_broken_off || (self.is_promised && more);
         let breaks = (lacks && !self.conn.is_shut()) || self.conn.has_pending_output();
         self.conn.break_on_close(breaks);
         if !breaks {

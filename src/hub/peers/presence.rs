@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use std::time::Instant;
 
+use super::DisconnectReason;
 use super::Peer;
 use super::Peers;
 use crate::engine::room::Member;
@@ -132,6 +133,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         // A member that was told the end hears nothing more, also of other members.
         if may_hear && !peer.conn.is_shut() {
             return;
+        }
+        if peer.is_broken_off {
+            // There is no end to be told.
+            return self.queue_leave(key, DisconnectReason::Closed);
         }
         peer.end_our_side();
         if self.look_at(key, now, now) == Look::Out {

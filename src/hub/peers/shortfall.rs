@@ -4,8 +4,9 @@
 //! How much it lacks is known when the operator has said the last word, so it is remembered until
 //! then how much had been said.
 //!
-//! It promises: a receiver that lacks a byte is named, or counted, with the number of bytes; so is
-//! one that has all of them, if that is asked for.
+//! It promises: a receiver that lacks a byte is named, or counted, with the number of bytes; so is one
+//! that has all that was read of an input whose end is not known, and one that has all of them, if that
+//! is asked for.
 
 use std::fmt;
 
@@ -103,6 +104,8 @@ pub struct Settled {
     pub missing: Vec<u64>,
     /// The same for members that have everything.
     pub whole: Vec<String>,
+    /// How many have.
+    pub complete: usize,
     /// Of how many bytes, as far as is known.
     pub bytes: u64,
     /// All of them, and how many bytes each lacks.
@@ -124,7 +127,7 @@ impl Shortfall {
     /// What each receiver lacks after the operator said so many bytes of the whole.
     pub(super) fn settle(&self, said: u64, unsaid: Unsaid) -> Settled {
         let mut settled = Settled::default();
-        let mut whole = 0;
+        let mut short = 0;
         let (said, so_far) = match unsaid {
             Unsaid::Nothing => (said, ""),
             Unsaid::Bytes(unsaid) => (said + unsaid, ""),
@@ -134,32 +137,39 @@ impl Shortfall {
         for leaver in &self.left {
             let lacks = leaver.lacks(said);
             settled.receivers.push((leaver.who.clone(), lacks));
-            if lacks == 0 {
-                whole += 1;
-                if whole <= NAMED_WHOLE {
-                    let line = format!("{} has all of the {said} bytes{so_far}", leaver.who);
+            // Who has all that was read of an input that broke off has not all of it.
+            if lacks == 0 && unsaid != Unsaid::Unknown {
+                settled.complete += 1;
+                if settled.complete <= NAMED_WHOLE {
+                    let line = format!("{} has all of the {said} bytes", leaver.who);
                     settled.whole.push(line);
                 }
                 continue;
             }
-            settled.missing.push(lacks);
-            if settled.missing.len() <= NAMED {
+            if lacks > 0 {
+                settled.missing.push(lacks);
+            }
+            short += 1;
+            if short <= NAMED {
                 // It is owed the words of other members as well, and TLS adds to the count.
                 let of = match lacks <= said {
                     true => format!("{lacks} of {said}"),
                     false => lacks.to_string(),
                 };
-                let line = format!("{} did not get the last {of} bytes{so_far}", leaver.who);
+                let line = match lacks {
+                    0 => format!("{} has all of the {said} bytes{so_far}", leaver.who),
+                    _ => format!("{} did not get the last {of} bytes{so_far}", leaver.who),
+                };
                 settled.lines.push(line);
             }
         }
-        let unnamed = settled.missing.len().saturating_sub(NAMED);
+        let unnamed = short - short.min(NAMED);
         if unnamed > 0 {
             let line = format!("{unnamed} more did not get everything");
             settled.lines.push(line);
         }
-        if whole > NAMED_WHOLE {
-            let line = format!("{} more have everything", whole - NAMED_WHOLE);
+        if settled.complete > NAMED_WHOLE {
+            let line = format!("{} more have everything", settled.complete - NAMED_WHOLE);
             settled.whole.push(line);
         }
         settled
@@ -195,13 +205,14 @@ mod tests {
         let settled = shortfall.settle(100, Unsaid::Unknown);
         let rest = "that were read of the input, and nothing after them";
         assert_eq!(
-            settled.whole,
-            [format!("[1] a has all of the 100 bytes {rest}")]
-        );
-        assert_eq!(
             settled.lines,
-            [format!("[2] a did not get the last 17 of 100 bytes {rest}")]
+            [
+                format!("[1] a has all of the 100 bytes {rest}"),
+                format!("[2] a did not get the last 17 of 100 bytes {rest}"),
+            ]
         );
+        assert_eq!((settled.complete, &settled.missing[..]), (0, &[17][..]));
+        assert!(settled.whole.is_empty());
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let is_whole = self.says_no_more;
         if !self.half_closing {
             if let Some(peer) = self.member_mut(key).filter(|_| is_whole) {
-                peer.conn.break_on_close(false);
+                peer.conn.break_on_close(peer.is_broken_off);
             }
             return;
         }

@@ -177,13 +177,18 @@ impl Hub {
         let has_begun = self.spec.quorum.is_some() && !self.core.room().is_on_trial();
         let more = has_begun && (!self.has_said_all || net.stdin.fails);
         let owed = member.owed.len() as u64;
-        let may_break = (more || owed > 0) && !wire.shut;
+        let is_part = self.broken_off.contains(&id);
+        let may_break = (more || owed > 0 || is_part) && !wire.shut;
         assert!(may_break || !wire.breaks, "{id} breaks: {wire:?}");
         // What others say after the operator's last word is not promised.
         let lacks = (!self.has_said_all && has_begun || member.total - owed < member.last_word)
             && !wire.shut;
         let is_promised = (self.expects_nobody() || self.quits) && self.promised.contains(&id);
         assert!(wire.breaks || !lacks || !is_promised, "{id} ends: {wire:?}");
+        assert!(
+            wire.breaks || !is_part || wire.shut,
+            "{id} takes a part for the whole: {wire:?}"
+        );
     }
 
     /// The input ends, and everybody ends.
@@ -312,6 +317,10 @@ impl Hub {
         let Some(finished) = self.finished else {
             // Who acknowledged something may be promised all at the next look.
             let net = self.net.borrow();
+            assert!(
+                !self.ends_broken_off(&net),
+                "it goes on though its input broke off"
+            );
             let mut here = self.spec.here.iter();
             let failed = self.has_begun && !here.any(|id| net.wires[*id].acked > 0);
             assert!(!failed, "it goes on without receivers");
@@ -426,6 +435,11 @@ impl Hub {
             return assert!(is_done, "it was commanded to end: {stderr:?}");
         }
         assert!(!is_done || short.is_empty(), "{short:?} did not get all");
+        if self.ends_broken_off(&net) {
+            assert!(!is_done, "it is done with a part: {stderr:?}");
+            assert!(stderr.contains("muxnc: read from stdin: "), "{stderr:?}");
+            return;
+        }
         let Some(finished) = self.finished else {
             assert!(self.has_begun && !is_done, "it ended early: {stderr:?}");
             assert!(

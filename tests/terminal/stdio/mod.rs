@@ -1,6 +1,7 @@
 //! The three standard descriptors: whatever they are, the program reads and writes them without
 //! blocking, without spinning and without changing them.
 
+mod broken;
 mod flags;
 mod input;
 mod output;

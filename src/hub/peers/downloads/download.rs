@@ -269,7 +269,7 @@ impl Download {
     }
 
     /// Whether all was handed over, and acknowledged.
-    fn is_acknowledged<S: Stream>(&self, conn: &Conn<S>) -> bool {
+    pub(super) fn is_acknowledged<S: Stream>(&self, conn: &Conn<S>) -> bool {
         // A client that has all may be gone before the goodbye of TLS comes, which nobody acknowledges then.
         let info = conn.tcp_info().zip(self.end);
         info.is_some_and(|(info, end)| info.acknowledged >= end)

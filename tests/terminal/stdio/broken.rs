@@ -1,0 +1,117 @@
+//! A stdin that breaks off in its midst: a connection that is reset, or what cannot be read at all.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::TcpStream;
+
+use crate::stdio::expect_serving;
+use crate::support::Folder;
+use crate::support::Hub;
+use crate::support::MUXNC;
+use crate::support::Process;
+use crate::support::expect_bytes;
+use crate::support::piped;
+use crate::support::read_all;
+use crate::support::source::Source;
+
+/// It reads nothing more, and no end.
+fn expect_broken(peer: &mut TcpStream) {
+    let mut rest = Vec::new();
+    let read = peer.read_to_end(&mut rest);
+    let why = read.expect_err("a part is taken for the whole").kind();
+    assert_eq!((why, rest.len()), (ErrorKind::ConnectionReset, 0));
+}
+
+#[test]
+fn the_receivers_of_a_transfer_that_breaks_off_read_no_end() {
+    for option in ["-v", "--sha256"] {
+        let (mut source, stdin) = Source::new();
+        let mut command = piped(MUXNC, &["-l", "0", "--wait-for", "2", option]);
+        let mut hub = Hub::start_command(command.stdin(stdin));
+        let mut peers = [hub.join(), hub.join()];
+        source.say("a part");
+        for peer in &mut peers {
+            expect_bytes(peer, "a part");
+        }
+        source.break_off();
+        peers.iter_mut().for_each(expect_broken);
+        hub.process.expect_status(1);
+        hub.process.stderr.wait_end();
+        let told = hub.process.stderr.text();
+        let why = "muxnc: read from stdin: connection reset by peer\n";
+        assert_eq!(told.matches(why).count(), 1, "{told}");
+        let part = " has all of the 6 bytes that were read of the input, and nothing after them\n";
+        assert_eq!(told.matches(part).count(), 2, "{told}");
+    }
+}
+
+/// Behind the end of a pipe it would have read one.
+#[test]
+fn a_class_whose_operator_breaks_off_reads_no_end() {
+    for surface in [&["-v"] as &[&str], &["-v", "--broker"]] {
+        let (mut source, stdin) = Source::new();
+        let mut command = piped(MUXNC, &["-l", "0"]);
+        let mut hub = Hub::start_command(command.args(surface).stdin(stdin));
+        let mut peers = [hub.join_seen(), hub.join_seen()];
+        peers[1].shutdown(Shutdown::Write).unwrap();
+        hub.process.stderr.wait_for("ended its side");
+        source.say("a part\n");
+        for peer in &mut peers {
+            expect_bytes(peer, "a part\n");
+        }
+        source.break_off();
+        peers.iter_mut().for_each(expect_broken);
+        hub.process.expect_status(1);
+        let why = "muxnc: read from stdin: connection reset by peer\n";
+        hub.process.stderr.wait_for(why);
+    }
+}
+
+#[test]
+fn a_hub_that_is_kept_open_serves_on_without_an_operator_that_broke_off() {
+    let (mut source, stdin) = Source::new();
+    let mut command = piped(MUXNC, &["-l", "0", "-v", "-k"]);
+    let hub = Hub::start_command(command.stdin(stdin));
+    let mut peer = hub.join_seen();
+    let mut listener = hub.join_seen();
+    listener.shutdown(Shutdown::Write).unwrap();
+    hub.process.stderr.wait_for("ended its side");
+    source.say("a part");
+    for peer in [&mut peer, &mut listener] {
+        expect_bytes(peer, "a part");
+    }
+    peer.write_all(b"I have it\n").unwrap();
+    hub.process.stdout.wait_for("I have it\n");
+    source.break_off();
+    let told = "muxnc: read from stdin: connection reset by peer; serving without\n";
+    hub.process.stderr.wait_for(told);
+    expect_broken(&mut listener);
+    // The other one is still heard, and reads no end either when it ends its side.
+    peer.write_all(b"and I stay\n").unwrap();
+    hub.process.stdout.wait_for("and I stay\n");
+    peer.shutdown(Shutdown::Write).unwrap();
+    expect_broken(&mut peer);
+    // Who was told nothing has no part of it.
+    let mut newcomer = hub.join_seen();
+    newcomer.write_all(b"here too\n").unwrap();
+    newcomer.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut newcomer), b"");
+    expect_serving(&hub);
+}
+
+/// Nothing will be sent, and whoever waits for it does so no longer.
+#[test]
+fn a_transfer_of_which_nothing_can_be_read_fails() {
+    let folder = Folder::in_temp("no-transfer");
+    let directory = File::open(&folder.0).unwrap();
+    let mut process =
+        Process::start(piped(MUXNC, &["-l", "0", "--wait-for", "2"]).stdin(directory));
+    process.expect_status(1);
+    process.stderr.wait_end();
+    let told = process.stderr.text();
+    let told = told.lines().last();
+    assert_eq!(told, Some("muxnc: read from stdin: is a directory"));
+}
