@@ -14,8 +14,8 @@ pub(super) struct Link<S> {
     pub(super) conn: Conn<S>,
     /// Bytes on the wire when everything was said: what a layer adds after them is the end itself.
     data_end: Option<u64>,
-    /// A file was not sent whole yet: also when the program is killed the other side must not read
-    /// an end.
+    /// A file was not sent whole yet, or stdin broke off: also when the program is killed the other
+    /// side must not read an end.
     is_promised: bool,
 }
 
@@ -34,6 +34,11 @@ impl<S: Stream> Link<S> {
         self.conn.break_on_close(true);
     }
 
+    /// From now on closing it is a reset: stdin broke off, and what was sent of it is a part.
+    pub(super) fn break_off(&mut self) {
+        self.promise();
+    }
+
     /// All that was to be sent was given to the kernel.
     pub(super) fn keep_promise(&mut self) {
         if self.is_promised {
@@ -43,7 +48,7 @@ impl<S: Stream> Link<S> {
     }
 
     /// Lets what the other side reads when this is closed be the truth: that it broke, if bytes are
-    /// `owed` to it, or all of a file.
+    /// `owed` to it, or all of a file, or stdin broke off.
     pub(super) fn close_truthfully(&mut self, owed: u64) {
         let lacks = (owed > 0 || self.is_promised) && !self.conn.is_shut();
         self.conn

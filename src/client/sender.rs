@@ -1,7 +1,7 @@
 //! The sender: from stdin, or the line being typed, to the connection.
 //!
 //! It promises: bytes that were read are sent, in order, or the flow knows that they were lost;
-//! every mover of bytes reports to the flow.
+//! every mover of bytes reports to the flow; where stdin breaks off, the other side reads no end.
 
 use std::io;
 use std::io::IoSlice;
@@ -136,7 +136,7 @@ impl<D: Device> Sender<D> {
             {
                 return Ok(false);
             }
-            if self.buffer.is_empty() && !self.fill(way.talk, now)? {
+            if self.buffer.is_empty() && !self.fill(way)? {
                 return Ok(false);
             }
             if !way.link.conn.is_writable() {
@@ -214,7 +214,8 @@ impl<D: Device> Sender<D> {
     }
 
     /// Fills the empty buffer. Returns whether there is something in it.
-    fn fill(&mut self, talk: &mut Conversation, now: Instant) -> Result<bool, Error> {
+    fn fill<W: World<Device = D>>(&mut self, way: &mut Way<'_, W>) -> Result<bool, Error> {
+        let (talk, now) = (&mut *way.talk, way.now);
         let Input::Plain(stdin) = &mut self.input else {
             self.read_keys(talk, now)?;
             if self.typed.is_empty() {
@@ -250,7 +251,10 @@ impl<D: Device> Sender<D> {
                 }
             }
             Received::Failed(_) if stdin.has_hung_up() => return Err(Error::hung_up()),
-            Received::Failed(error) => return Err(Error::system("read from stdin", &error)),
+            Received::Failed(error) => {
+                way.link.break_off();
+                return Err(Error::system("read from stdin", &error));
+            }
         }
         Ok(!self.buffer.is_empty())
     }

@@ -8,6 +8,7 @@ use std::net::Shutdown;
 use std::net::TcpStream;
 
 use crate::stdio::expect_serving;
+use crate::stdio::participant;
 use crate::support::Folder;
 use crate::support::Hub;
 use crate::support::MUXNC;
@@ -114,4 +115,21 @@ fn a_transfer_of_which_nothing_can_be_read_fails() {
     let told = process.stderr.text();
     let told = told.lines().last();
     assert_eq!(told, Some("muxnc: read from stdin: is a directory"));
+}
+
+#[test]
+fn a_participant_whose_stdin_breaks_off_tells_no_end() {
+    for args in [&[] as &[&str], &["--sha256"], &["--crlf"]] {
+        let (mut source, stdin) = Source::new();
+        let (mut process, mut server) = participant(args, |command| {
+            command.stdin(stdin);
+        });
+        source.say("a part");
+        expect_bytes(&mut server, "a part");
+        source.break_off();
+        expect_broken(&mut server);
+        process.expect_status(1);
+        let why = "muxnc: read from stdin: connection reset by peer\n";
+        process.stderr.wait_for(why);
+    }
 }
