@@ -353,14 +353,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             // One that has all of it since it was last looked at has all of it.
             let conn = self.conns.get(key).map(|peer| &peer.conn);
             let is_whole = conn.is_some_and(|conn| download.is_acknowledged(conn));
-            ended.push((
-                key,
-                if is_whole {
-                    Outcome::Whole
-                } else {
-                    Outcome::Ended
-                },
-            ));
+            let outcome = match is_whole {
+                true => Outcome::Whole,
+                false => Outcome::Ended,
+            };
+            ended.push((key, outcome));
         }
         for (key, outcome) in ended {
             self.end_download(key, &outcome, now);
