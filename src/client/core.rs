@@ -239,10 +239,10 @@ impl<W: World> Core<W> {
         }
         self.find_reset(now);
         self.check_up(now);
-        let waiting = self
+        let on_stdout = self
             .receiver
             .record_waits(&self.recorder, self.sender.input.console());
-        self.talk.record_waits(waiting);
+        self.talk.record_waits(on_stdout + self.recorder.unread());
         self.observe_flows();
         loop {
             let next = self.talk.next(now);
@@ -252,6 +252,9 @@ impl<W: World> Core<W> {
             match next {
                 Next::Do(act) => self.act(act, now)?,
                 Next::End(End::Done(proof)) => {
+                    if self.record_end(now) {
+                        return Ok(Turn::Wait(Some(now)));
+                    }
                     if self.talk.was_closed_first() {
                         log::info!(target: NOTICE, "{} closed the connection", self.addr());
                     }
@@ -277,6 +280,19 @@ impl<W: World> Core<W> {
         }
     }
 
+    /// Everything was delivered: records that. Returns whether the reader of a record has to take that first.
+    fn record_end(&mut self, now: Instant) -> bool {
+        let (sent, received) = self.moved();
+        let leaving = Leaving {
+            code: "closed",
+            words: "closed",
+            received,
+            sent,
+        };
+        self.recorder.left(leaving, now);
+        self.recorder.unread() > 0
+    }
+
     /// Both directions, and what there is to see. Returns whether there is more to do at once.
     fn move_bytes(&mut self, now: Instant) -> Result<bool, Error> {
         let mut way = Way {
@@ -292,7 +308,10 @@ impl<W: World> Core<W> {
         }
         let console = self.sender.input.console_mut();
         let busy_down = self.receiver.turn(&mut way, console)?;
+        let was_behind = way.recorder.reader_is_behind();
         way.recorder.flush(now);
+        // Both directions were held up by this, and no event tells that they may go on.
+        let goes_on = was_behind && !way.recorder.reader_is_behind();
         self.note_all_sent();
         let reads_keys = self.sender.reads_keys(&self.talk);
         if let Some(console) = self.sender.input.console_mut() {
@@ -300,7 +319,7 @@ impl<W: World> Core<W> {
         }
         self.draw(now);
         self.show(now)?;
-        Ok(busy_up || busy_down)
+        Ok(busy_up || busy_down || goes_on)
     }
 
     /// The state of stdin and stdout, for `--explain`.
@@ -438,6 +457,7 @@ impl<W: World> Core<W> {
             is_held: self.link.conn.has_pending_output(),
             given: self.talk.up.given(),
             unshown: self.unshown(),
+            unrecorded: self.recorder.unread(),
             idle_timeout: self.settings.idle_timeout.unwrap_or_default(),
         };
         shortfall.tell(blame, &self.talk)

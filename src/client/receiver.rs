@@ -99,13 +99,13 @@ impl<D: Device> Receiver<D> {
                 return Ok(self.stdout.is_writable() && !self.is_unread);
             }
             if self.buffer.is_empty() {
-                waited |= way.recorder.is_behind();
+                waited |= way.recorder.stdout_is_behind();
                 // The other direction was held up by this, and may go on.
                 if !self.load_record(way.recorder) {
                     if way.recorder.is_spent() {
                         return Ok(true);
                     }
-                    if !self.read(way) {
+                    if way.recorder.reader_is_behind() || !self.read(way) {
                         return Ok(waited);
                     }
                 }

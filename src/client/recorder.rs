@@ -1,8 +1,8 @@
 //! What a participant records of the conversation.
 //!
 //! It promises: no record is missing at the end, or the exit status tells; a record that cannot be
-//! written as fast as the network goes slows the network down instead of growing; bytes of a turn
-//! are counted by what they become in a record, as at a hub.
+//! written as fast as the network goes slows the network down instead of growing or losing anything,
+//! on stdout as in a pipe; bytes of a turn are counted by what they become in a record, as at a hub.
 
 use std::time::Instant;
 
@@ -22,16 +22,20 @@ pub(super) struct Recorder<D> {
     addr: Addr,
     /// The other side's number, where it came to us.
     number: u32,
+    /// The end is recorded.
+    has_left: bool,
     /// The digests of what is sent and of what is received (`--sha256`).
     digests: Option<[Digest; 2]>,
 }
 
 impl<D: Device> Recorder<D> {
-    pub(super) fn new(records: Option<Records<D>>, addr: Addr, number: u32) -> Recorder<D> {
+    pub(super) fn new(mut records: Option<Records<D>>, addr: Addr, number: u32) -> Recorder<D> {
+        records.iter_mut().for_each(Records::wait_for_readers);
         Recorder {
             records,
             addr,
             number,
+            has_left: false,
             digests: None,
         }
     }
@@ -86,8 +90,11 @@ impl<D: Device> Recorder<D> {
         self.record(|records, who| records.said(Some(who), bytes));
     }
 
-    /// It is over, and how.
+    /// It is over, and how. That is recorded once.
     pub(super) fn left(&mut self, leaving: Leaving<'_>, now: Instant) {
+        if std::mem::replace(&mut self.has_left, true) {
+            return;
+        }
         self.record(|records, who| {
             records.said_all(Some(who));
             records.left(who, leaving);
@@ -145,9 +152,19 @@ impl<D: Device> Recorder<D> {
         self.records.as_ref().map_or(0, Records::waiting_for_stdout)
     }
 
+    /// Bytes of records that wait for readers of pipes.
+    pub(super) fn unread(&self) -> usize {
+        self.records.as_ref().map_or(0, Records::unread)
+    }
+
     /// Whether so much of a record waits for stdout that nothing more may happen.
-    pub(super) fn is_behind(&self) -> bool {
+    pub(super) fn stdout_is_behind(&self) -> bool {
         self.waiting() >= CHUNK
+    }
+
+    /// Whether so much of a record waits for the reader of a pipe that nothing more may happen.
+    pub(super) fn reader_is_behind(&self) -> bool {
+        self.records.as_ref().is_some_and(Records::is_behind)
     }
 
     /// What of a record is for stdout, all of it.

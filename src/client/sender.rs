@@ -116,7 +116,7 @@ impl<D: Device> Sender<D> {
 
     fn send<W: World<Device = D>>(&mut self, way: &mut Way<'_, W>) -> Result<Busy, Error> {
         for _ in 0..ROUNDS {
-            if way.recorder.is_behind() {
+            if way.recorder.stdout_is_behind() || way.recorder.reader_is_behind() {
                 return Ok(false);
             }
             if way.recorder.is_spent() {

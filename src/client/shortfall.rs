@@ -23,6 +23,8 @@ pub(super) struct Shortfall {
     pub(super) given: u64,
     /// Bytes that stdout did not take.
     pub(super) unshown: u64,
+    /// Bytes that the readers of records did not take.
+    pub(super) unrecorded: usize,
     /// What `-i` says.
     pub(super) idle_timeout: Duration,
 }
@@ -34,6 +36,7 @@ impl Shortfall {
             addr,
             unsent,
             unshown,
+            unrecorded,
             idle_timeout,
             ..
         } = self;
@@ -53,6 +56,10 @@ impl Shortfall {
                 format!("it ended its side, and {not_taken}"),
             ),
             Blame::Late if *unsent > 0 => Error::new(format!("send to {addr}"), late(not_taken)),
+            Blame::Late if *unshown == 0 && *unrecorded > 0 => Error::new(
+                "write the record",
+                late(format!("{unrecorded} bytes were not taken")),
+            ),
             Blame::Late => Error::new(
                 "write to stdout",
                 late(format!("{unshown} bytes were not taken")),

@@ -3,7 +3,9 @@
 //! Records are collected here and written at the end of the turn, or as soon as there is much. A
 //! write to a regular file takes everything, and never waits for long. A pipe takes what fits; the
 //! rest waits, up to [`LIMIT`] bytes, and beyond that whole records are dropped and counted,
-//! because a record must not stop a class.
+//! because a record must not stop a class: the operator is told at once, and the record itself where
+//! it has a line for it. A conversation of two [waits for the readers](Records::wait_for_readers)
+//! instead.
 //!
 //! A line feed is one byte and its line in a transcript eighty, so what is recorded is counted by what
 //! it becomes: [`TURN`] bytes in a turn, and no more is to be read than [fits](Records::fits).
@@ -19,6 +21,7 @@
 
 mod answers;
 mod folder;
+mod loss;
 mod prepared;
 mod retry;
 mod sink;
@@ -160,6 +163,10 @@ impl Records {
     /// The program is over: the same as a flush, and a pipe that is stuck is waited for, but not long.
     pub fn finish(&mut self) {
         self.answers.iter_mut().for_each(Answers::finish);
+        self.files.iter_mut().for_each(Sink::write_last);
+        if self.tell_gaps() {
+            self.files.iter_mut().for_each(Sink::write_last);
+        }
         self.files.iter_mut().for_each(Sink::finish);
     }
 
@@ -232,7 +239,23 @@ impl<D: Device> Records<D> {
     /// Whether a file could not be written, or not all of it.
     pub fn has_failed(&self) -> bool {
         let answers = self.answers.as_ref();
-        self.files.iter().any(|sink| sink.failed) || answers.is_some_and(Answers::has_failed)
+        self.files.iter().any(Sink::has_failed) || answers.is_some_and(Answers::has_failed)
+    }
+
+    /// From now on nothing is dropped for a reader that does not keep up: the caller records nothing
+    /// more while they are [behind](Records::is_behind).
+    pub fn wait_for_readers(&mut self) {
+        self.files.iter_mut().for_each(Sink::wait_for_reader);
+    }
+
+    /// Whether so much waits for a reader of a pipe that nothing more is to be recorded.
+    pub fn is_behind(&self) -> bool {
+        self.files.iter().any(Sink::is_behind)
+    }
+
+    /// Bytes that wait for readers of pipes.
+    pub fn unread(&self) -> usize {
+        self.files.iter().map(Sink::unread).sum()
     }
 
     /// Where answers are collected.
@@ -432,13 +455,8 @@ impl<D: Device> Records<D> {
         self.answers
             .iter_mut()
             .for_each(|answers| answers.flush(now));
-        let events = self.files.events.as_mut();
-        if let Some(lost) = events.and_then(Sink::take_lost) {
-            self.note(Entry::Lost(lost));
-            self.files
-                .events
-                .iter_mut()
-                .for_each(|sink| sink.flush(now));
+        if self.tell_gaps() {
+            self.files.iter_mut().for_each(|sink| sink.flush(now));
         }
         self.clock.end_turn();
         self.made.clear();
@@ -458,16 +476,37 @@ impl<D: Device> Records<D> {
         for_stdout.map(|sink| sink.waiting.len()).sum()
     }
 
+    /// Tells in the records that have a line for it how many are missing there, where they can go on.
+    /// Returns whether one was told.
+    fn tell_gaps(&mut self) -> bool {
+        let lost = |sink: &mut Option<Sink<D>>| sink.as_mut().and_then(Sink::end_gap);
+        let transcript = lost(&mut self.files.transcript);
+        let events = lost(&mut self.files.events);
+        if let (Some(lines), Some(sink)) = (transcript, &mut self.files.transcript) {
+            self.text.clear();
+            transcript::push(self.clock.read(), Entry::Lost(lines), &mut self.text);
+            sink.write(self.text.as_bytes());
+        }
+        if let (Some(lines), Some(sink)) = (events, &mut self.files.events) {
+            self.json.clear();
+            events::push(self.clock.read(), Entry::Lost(lines), &mut self.json);
+            sink.write(&self.json);
+        }
+        transcript.is_some() || events.is_some()
+    }
+
     /// The records that need not know where lines end.
     fn pass(&mut self, way: Way, who: Option<Who<'_>>, bytes: &[u8]) {
         if let Some(raw) = &mut self.files.raw {
             self.made.draw(bytes.len());
+            raw.end_gap();
             raw.write(bytes);
         }
         if let Some(dump) = self.files.dump.as_mut().filter(|_| !bytes.is_empty()) {
             self.text.clear();
             dump::push(self.clock.read(), way, who, bytes, &mut self.text);
             self.made.draw(self.text.len());
+            dump.end_gap();
             dump.write(self.text.as_bytes());
             self.text.shrink_to(TURN);
         }
@@ -475,10 +514,11 @@ impl<D: Device> Records<D> {
 
     /// The records that are made of entries. `make` is told what we are called.
     fn enter(&mut self, make: impl FnOnce(&mut Speech, Option<&str>, &mut dyn FnMut(Entry<'_>))) {
-        let files = &mut self.files;
-        if files.transcript.is_none() && files.events.is_none() {
+        if self.files.transcript.is_none() && self.files.events.is_none() {
             return;
         }
+        self.tell_gaps();
+        let files = &mut self.files;
         let at = self.clock.read();
         let (text, json) = (&mut self.text, &mut self.json);
         text.clear();

@@ -15,6 +15,7 @@ mod hubs;
 mod moderation;
 mod news;
 mod privilege;
+mod readers;
 mod records;
 mod rules;
 mod stamps;

@@ -13,6 +13,8 @@
 //! `asked` is a command of a participant of a chat; the text of a private message is there only
 //! with `--open-messages`.
 //!
+//! `lost` tells that so many lines of the transcript are missing there.
+//!
 //! `from+` and `to+` are said in the middle of a line: no line feed followed. That was too long to
 //! be held, or nothing followed at all.
 //!
@@ -63,8 +65,14 @@ pub fn push(at: &str, entry: Entry<'_>, out: &mut String) {
         | Entry::Begun(_)
         | Entry::Received { .. }
         | Entry::Ended { .. }
-        | Entry::Fetched(..)
-        | Entry::Lost(_) => {}
+        | Entry::Fetched(..) => {}
+        Entry::Lost(lines) => {
+            let told = match lines {
+                1 => String::from("1 line is missing here"),
+                lines => format!("{lines} lines are missing here"),
+            };
+            push_line(at, "lost", None, None, told.as_bytes(), out);
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A sink of records: one file, what waits for it, and what is done when it cannot be written.
 //!
-//! It promises: a record is taken in whole or not at all, and in order; missing records are
-//! counted; a file that fails is told of once, and tried again more and more seldom.
+//! It promises: a record is taken in whole or not at all, and in order, and none is missing where its
+//! reader [is waited for](Sink::wait_for_reader); what is missing is counted, byte by byte; a file that
+//! fails is told of once, and tried again more and more seldom.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -20,6 +21,8 @@ use mio::Registry;
 use mio::Token;
 
 use super::LIMIT;
+use super::loss::Loss;
+use super::loss::Missing;
 use super::retry::Retry;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
@@ -40,20 +43,18 @@ pub(super) struct Sink<D = Descriptor> {
     /// None: stdout, whose owner takes what waits.
     pub(super) output: Option<Output<D>>,
     pub(super) waiting: VecDeque<u8>,
-    /// Records that did not fit, because a reader did not keep up.
-    dropped: u64,
     /// It could not be written.
     trouble: Option<Trouble>,
-    /// Some records are missing.
-    pub(super) failed: bool,
+    /// What is missing.
+    loss: Loss,
+    /// What would be recorded waits for a reader that does not keep up: nothing is dropped.
+    is_waited_for: bool,
     /// Each line of it stands alone: a line that broke off is not continued.
     has_lines: bool,
     /// What was written last is not the end of a line.
     is_midline: bool,
     /// Another program opened it: it has no name to be opened by.
     adopted: Option<u32>,
-    /// Lines that did not fit, for whatever reason, since that was last asked for.
-    lost: u64,
 }
 
 /// A file cannot be written.
@@ -62,8 +63,8 @@ struct Trouble {
     retry: Retry,
     /// The pipe has no reader: trying again does not help unless one comes.
     has_no_reader: bool,
-    /// Bytes that did not fit into what waits.
-    missing: u64,
+    /// Bytes that were missing when it began.
+    before: u64,
 }
 
 impl Sink {
@@ -97,13 +98,12 @@ impl Sink {
             path,
             output,
             waiting: VecDeque::new(),
-            dropped: 0,
             trouble: None,
-            failed: false,
+            loss: Loss::default(),
+            is_waited_for: false,
             has_lines: false,
             is_midline: false,
             adopted: None,
-            lost: 0,
         }
     }
 
@@ -145,11 +145,10 @@ impl Sink {
         let end = self.waiting.iter().position(|&byte| byte == b'\n');
         let rest = self.waiting.drain(..end.map_or(0, |lf| lf + 1)).count();
         self.is_midline = false;
-        self.lost += u64::from(rest > 0);
-        match &mut self.trouble {
-            Some(trouble) => trouble.missing += rest as u64,
-            None => self.dropped += u64::from(rest > 0),
-        }
+        self.loss.add(Missing {
+            bytes: rest as u64,
+            lines: u64::from(rest > 0),
+        });
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -229,32 +228,34 @@ impl Sink {
         self.waiting.drain(..written);
     }
 
-    pub(super) fn finish(&mut self) {
+    /// The program is over: writes what waits, and waits for a reader that does not keep up, but not long.
+    pub(super) fn write_last(&mut self) {
         let end = Instant::now() + LAST_WORDS;
-        loop {
-            let is_written = self.drain();
-            let name = self.path.display();
-            if let Some(trouble) = self.trouble {
-                let missing = trouble.missing + self.waiting.len() as u64;
-                self.failed |= missing > 0;
-                if missing > 0 {
-                    log::warn!("{missing} bytes of the record are missing in {name}");
-                }
-            }
+        while self.drain() && !self.waiting.is_empty() {
             let left = end.saturating_duration_since(Instant::now());
-            let Some(output) = self.output.as_mut().filter(|_| !self.waiting.is_empty()) else {
+            let Some(output) = self.output.as_mut().filter(|_| !left.is_zero()) else {
                 return;
             };
-            if !is_written {
-                return;
-            }
-            if left.is_zero() {
-                let left = self.waiting.len();
-                log::warn!("{left} bytes of the record were not taken by the reader of {name}");
-                self.failed = true;
-                return;
-            }
             output.wait(left);
+        }
+    }
+
+    /// Nothing more is written: tells what is missing, all in all.
+    pub(super) fn finish(&mut self) {
+        let Some(output) = &self.output else {
+            return;
+        };
+        let is_file = output.kind() == Kind::File;
+        let rest = std::mem::take(&mut self.waiting);
+        self.lose(&Vec::from(rest));
+        let missing = self.loss.total();
+        let name = self.path.display();
+        if missing == Missing::default() {
+            return;
+        }
+        match is_file || self.trouble.is_some() {
+            true => log::warn!("{missing} of the record are missing in {name}"),
+            false => log::warn!("{missing} of the record were not taken by the reader of {name}"),
         }
     }
 }
@@ -266,33 +267,56 @@ impl<D: Device> Sink<D> {
             .for_each(|output| output.collect(event));
     }
 
-    /// When to try again.
+    /// What is to be recorded waits for its reader from now on, as long as it has one.
+    pub(super) fn wait_for_reader(&mut self) {
+        self.is_waited_for = true;
+    }
+
+    /// Bytes that its reader will take as soon as it can.
+    pub(super) fn unread(&self) -> usize {
+        match self.output.is_some() && self.trouble.is_none() {
+            true => self.waiting.len(),
+            false => 0,
+        }
+    }
+
+    /// Whether so much waits for its reader that nothing more is to be recorded.
+    pub(super) fn is_behind(&self) -> bool {
+        self.unread() >= MUCH
+    }
+
+    /// Whether something is missing.
+    pub(super) fn has_failed(&self) -> bool {
+        self.loss.total() != Missing::default()
+    }
+
+    /// When to try again, or to tell that more is missing.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        let Some(trouble) = self.trouble else {
+            return self.loss.tells_at();
+        };
         // Another reader can come to what has a name.
-        let has_hope = |trouble: &Trouble| !trouble.has_no_reader || self.adopted.is_none();
-        let trouble = self.trouble.filter(has_hope)?;
+        if trouble.has_no_reader && self.adopted.is_some() {
+            return None;
+        }
         trouble.retry.at().filter(|_| !self.waiting.is_empty())
     }
 
     /// Takes in one record, whole or not at all.
     pub(super) fn write(&mut self, record: &[u8]) {
+        if self.loss.is_open() {
+            return self.lose(record);
+        }
         // The owner of stdout takes care of the bytes that wait for it.
         let waits = self.output.is_none() || self.waiting.len() + record.len() < MUCH;
-        if let Some(trouble) = &mut self.trouble {
-            match self.waiting.len() + record.len() > LIMIT {
-                true => {
-                    trouble.missing += record.len() as u64;
-                    self.lose(record);
-                }
-                false => self.waiting.extend(record),
-            }
-            return;
-        }
-        if waits {
+        if waits && self.trouble.is_none() {
             self.waiting.extend(record);
             return;
         }
-        self.drain();
+        if self.trouble.is_none() {
+            self.drain();
+        }
+        let is_waited_for = self.is_waited_for && self.trouble.is_none();
         if self.waiting.is_empty() && self.trouble.is_none() {
             // Large records are not copied first.
             let written = self.pass(record);
@@ -300,26 +324,36 @@ impl<D: Device> Sink<D> {
                 self.is_midline = record[last] != b'\n';
             }
             self.waiting.extend(&record[written..]);
-        } else if self.waiting.len() + record.len() <= LIMIT {
+        } else if is_waited_for || self.waiting.len() + record.len() <= LIMIT {
             self.waiting.extend(record);
-        } else if let Some(trouble) = &mut self.trouble {
-            trouble.missing += record.len() as u64;
-            self.lose(record);
         } else {
-            self.dropped += 1;
             self.lose(record);
+            self.loss.open_gap();
         }
     }
 
-    /// A record did not fit.
+    /// Bytes of the record are missing.
     fn lose(&mut self, record: &[u8]) {
-        self.lost += memchr::memchr_iter(b'\n', record).count() as u64;
+        let lines = match self.has_lines {
+            true => memchr::memchr_iter(b'\n', record).count(),
+            false => 0,
+        };
+        self.loss.add(Missing {
+            bytes: record.len() as u64,
+            lines: lines as u64,
+        });
     }
 
-    /// How many lines did not fit, if any did not and there is room to tell that.
-    pub(super) fn take_lost(&mut self) -> Option<u64> {
+    /// Lets the record go on if something is missing in it and there is room again. Returns how many
+    /// lines it is to be told of then.
+    pub(super) fn end_gap(&mut self) -> Option<u64> {
+        if !self.loss.has_gap() || self.trouble.is_some() {
+            return None;
+        }
+        self.drain();
         let has_room = self.trouble.is_none() && self.waiting.len() < LIMIT / 2;
-        (has_room && self.lost > 0).then(|| std::mem::take(&mut self.lost))
+        let lines = has_room.then(|| self.loss.close_gap())?;
+        (lines > 0).then_some(lines)
     }
 
     /// The turn is over: writes what waits, unless that failed a while ago.
@@ -332,10 +366,12 @@ impl<D: Device> Sink<D> {
         {
             self.try_again(now);
         }
-        if self.dropped > 0 && self.waiting.len() < LIMIT / 2 {
+        // Of trouble its end tells.
+        if self.trouble.is_none()
+            && let Some(missing) = self.loss.news(now)
+        {
             log::warn!(
-                "{} pieces of the record did not fit into {}, whose reader did not keep up",
-                std::mem::take(&mut self.dropped),
+                "write to {}: its reader does not keep up; {missing} of the record are missing until now",
                 self.path.display()
             );
         }
@@ -352,11 +388,11 @@ impl<D: Device> Sink<D> {
             return;
         }
         self.trouble = None;
-        self.failed |= trouble.missing > 0;
+        self.loss.told();
         log::warn!(
             "write to {}: it is written again, and {} bytes of the record are missing",
             self.path.display(),
-            trouble.missing
+            self.loss.total().bytes - trouble.before
         );
     }
 
@@ -410,7 +446,7 @@ impl<D: Device> Sink<D> {
         self.trouble = Some(Trouble {
             retry: Retry::default(),
             has_no_reader,
-            missing: 0,
+            before: self.loss.total().bytes,
         });
     }
 }
