@@ -23,6 +23,7 @@ use crate::support::MUXNC;
 use crate::support::Namespace;
 use crate::support::Process;
 use crate::support::Terminal;
+use crate::support::copy_program;
 use crate::support::expect_bytes;
 use crate::support::installed;
 use crate::support::left_out;
@@ -467,7 +468,7 @@ fn a_privileged_port_is_for_the_administrator() {
     // Anybody can reach a copy there, unlike a build in somebody's home.
     let folder = Folder::in_temp("privileged");
     let copy = folder.0.join("muxnc");
-    std::fs::copy(MUXNC, &copy).unwrap();
+    copy_program(&copy);
     let copy = copy.to_str().unwrap();
     for (args, place) in [
         (&["-l", "80"][..], "[::]:80"),

@@ -980,6 +980,14 @@ pub fn stay() {
     thread::sleep(muxnc::hub::peers::MOMENT);
 }
 
+/// Copies the binary under test to where any user may start it. Not by ourselves: a process that another test starts in
+/// this moment would have it open for writing until it executes its program, and nobody could start it (`ETXTBSY`).
+#[track_caller]
+pub fn copy_program(to: &Path) {
+    let copied = Command::new("cp").arg(MUXNC).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
 /// Closes a connection and waits until the kernel of the other side knows: a process that another test starts in this
 /// moment has a copy of it until it executes its program, and what is typed before that is still acknowledged.
 #[track_caller]

@@ -83,15 +83,15 @@ impl Room {
             return Ok(());
         }
         let old = old.unwrap_or_default();
-        let is_news = format_args!("{old} is now {new}");
+        let news = format!("{old} is now {new}");
         if self.members[key].is_announced {
-            self.announce(is_news, true);
+            self.announce(format_args!("{news}"), true);
             return Ok(());
         }
         self.announce_join(key, now);
         // There the notice that it came told its number only.
         if !self.policy.surface.is_stream() {
-            self.show_notice(is_news);
+            self.show_notice(format_args!("{news}"));
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ use crate::support::Server;
 use crate::support::Terminal;
 use crate::support::Watched;
 use crate::support::connect;
+use crate::support::copy_program;
 use crate::support::expect_bytes;
 use crate::support::installed;
 use crate::support::is_ready;
@@ -283,7 +284,7 @@ fn a_terminal_of_another_user_that_nobody_reads_stops_nobody() {
     // Where it was built others may not be allowed to look.
     let folder = Folder::in_temp("other-user");
     let copy = folder.0.join("muxnc");
-    std::fs::copy(MUXNC, &copy).unwrap();
+    copy_program(&copy);
     for controls in [true, false] {
         let mut seat = Seat::new();
         let mut words = vec!["--reuid=65534", "--regid=65534", "--clear-groups"];
