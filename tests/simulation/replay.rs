@@ -402,13 +402,13 @@ impl Hub {
             let is_gone = self.presence(*id, net) == Some(room::Presence::Gone);
             is_gone || turn.dropped.contains(id)
         };
-        // Who may be gone comes before those whose end was not read.
+        // Who may be gone comes before those whose end was not read, of which one was told first.
         let rank = |id: &usize| {
             let wire = &net.wires[*id];
             match self.spec.members[id].presence {
                 Presence::Unconfirmed if acked(net, &self.ended_unread, *id).is_proven => None,
                 Presence::Unconfirmed => Some(0),
-                Presence::Here if wire.told_end || wire.told_break => Some(1),
+                Presence::Here if wire.told_end || wire.told_break => Some(wire.told_after),
                 _ => None,
             }
         };

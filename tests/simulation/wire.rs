@@ -101,6 +101,8 @@ pub(crate) struct Wire {
     /// An event told that it ended; that it broke.
     pub(crate) told_end: bool,
     pub(crate) told_break: bool,
+    /// How many were told of so before it.
+    pub(crate) told_after: usize,
     /// It was read in this turn.
     pub(crate) was_read: bool,
     /// Something has changed that an event tells of.
@@ -209,6 +211,7 @@ impl Wire {
             dropped: false,
             told_end: false,
             told_break: false,
+            told_after: 0,
             was_read: false,
             has_event: false,
             sleeps: chance.one_in(12),

@@ -82,6 +82,8 @@ pub(crate) struct Net {
     pub(crate) chance: Chance,
     pub(crate) now: Instant,
     pub(crate) wires: Vec<Wire>,
+    /// How many were told of that ended or broke.
+    told: usize,
     /// Who waits to be accepted, and whether an event tells of it.
     pub(crate) backlog: VecDeque<usize>,
     pub(crate) knocks: bool,
@@ -146,6 +148,7 @@ impl Net {
         Rc::new(RefCell::new(Net {
             chance,
             now,
+            told: 0,
             wires: Vec::new(),
             backlog: VecDeque::new(),
             knocks: false,
@@ -218,6 +221,23 @@ impl Net {
         }
         let start = self.chance.below(sources.len() + 1);
         sources.rotate_left(start);
+        for (source, _) in &sources {
+            let is_its = |wire: &&mut Wire| {
+                wire.key
+                    .is_some_and(|key| *source == core::Source::Peer(key))
+            };
+            let wire = self
+                .wires
+                .iter_mut()
+                .filter(|wire| !wire.dropped)
+                .find(is_its);
+            if let Some(wire) =
+                wire.filter(|wire| (wire.told_end || wire.told_break) && wire.told_after == 0)
+            {
+                self.told += 1;
+                wire.told_after = self.told;
+            }
+        }
         sources
     }
 
