@@ -408,7 +408,13 @@ impl Hub {
             match self.spec.members[id].presence {
                 Presence::Unconfirmed if acked(net, &self.ended_unread, *id).is_proven => None,
                 Presence::Unconfirmed => Some(0),
-                Presence::Here if wire.told_end || wire.told_break => Some(wire.told_after),
+                Presence::Here if wire.told_end || wire.told_break => {
+                    // Of one that was just let in it was told before.
+                    Some(match turn.let_in.contains(id) {
+                        true => usize::MAX,
+                        false => wire.told_after,
+                    })
+                }
                 _ => None,
             }
         };

@@ -231,9 +231,7 @@ impl Net {
                 .iter_mut()
                 .filter(|wire| !wire.dropped)
                 .find(is_its);
-            if let Some(wire) =
-                wire.filter(|wire| (wire.told_end || wire.told_break) && wire.told_after == 0)
-            {
+            if let Some(wire) = wire.filter(|wire| wire.told_end || wire.told_break) {
                 self.told += 1;
                 wire.told_after = self.told;
             }
