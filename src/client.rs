@@ -209,8 +209,10 @@ fn converse(
     let starting = |error: io::Error| Error::system("start the event loop", &error);
     let mut poll = Poll::new().map_err(starting)?;
     let parts = open(poll.registry(), conn, records, &settings, notices).map_err(starting)?;
-    // A console knows of all signals; and who ends it before its end is told what was moved until then.
-    let has_last_words = settings.digest || parts.progress.is_some();
+    // A console knows of all signals; and who ends it before its end is told what was moved until then, as the
+    // records are that it was ended.
+    let has_records = parts.records.is_some();
+    let has_last_words = settings.digest || parts.progress.is_some() || has_records;
     let signals = match parts.input.console() {
         Some(_) => None,
         None if has_last_words => Some(Signals::usual(poll.registry(), SIGNALS)),

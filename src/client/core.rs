@@ -118,6 +118,8 @@ pub struct Core<W: World> {
     talk: Conversation,
     /// An event told of an error of the connection.
     has_error: bool,
+    /// Why it ended before its end.
+    blame: Option<Blame>,
     /// When to look whether the other side answers, while something is on its way there.
     checkup: Option<Instant>,
     settings: Settings,
@@ -177,6 +179,7 @@ impl<W: World> Core<W> {
             recorder,
             talk,
             has_error: false,
+            blame: None,
             checkup: None,
             settings,
             began: now,
@@ -260,7 +263,10 @@ impl<W: World> Core<W> {
                     }
                     return Ok(Turn::Exit(Status::Done(proof)));
                 }
-                Next::End(End::Short(blame)) => return Err(self.short(blame)),
+                Next::End(End::Short(blame)) => {
+                    self.blame = Some(blame);
+                    return Err(self.short(blame));
+                }
                 Next::Wait(_) if is_busy => return Ok(Turn::Wait(Some(now))),
                 Next::Wait(until) => {
                     let console = self.sender.input.console();
@@ -520,12 +526,19 @@ impl<W: World> Core<W> {
         self.link.conn.observe_closing();
         explaining::tell(&mut self.link.conn, now);
         let why = match &ended {
+            Ok(Status::Killed(_)) => String::from("we ended"),
             Ok(_) => String::from("closed"),
             Err(error) => error.to_string(),
         };
+        let code = match (&ended, self.blame) {
+            (Ok(Status::Killed(_)), _) | (Err(_), Some(Blame::Late)) => "ended",
+            (Ok(_), _) => "closed",
+            (Err(_), Some(Blame::Idle)) => "idle",
+            (Err(_), _) => "broke",
+        };
         let (sent, received) = self.moved();
         let leaving = Leaving {
-            code: if ended.is_ok() { "closed" } else { "broke" },
+            code,
             words: why.lines().next().unwrap_or_default(),
             received,
             sent,

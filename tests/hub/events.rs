@@ -326,6 +326,32 @@ fn one_peer_has_events_too() {
     );
 }
 
+#[test]
+fn how_one_peer_came_to_leave_is_told_as_at_a_hub() {
+    for (args, ended, reason) in [
+        (&[][..], Some(Signal::TERM), "ended"),
+        (&[], Some(Signal::HUP), "ended"),
+        (&["-i", "500ms"], None, "idle"),
+    ] {
+        let place = Place::new("once-left");
+        let json = place.json();
+        let mut hub = Hub::start(&[&["--once", "--events", &json], args].concat());
+        let mut ana = hub.join();
+        ana.write_all(b"hello\n").unwrap();
+        hub.process.stdout.wait_for("hello\n");
+        ended
+            .into_iter()
+            .for_each(|signal| hub.process.signal(signal));
+        hub.process.wait();
+        let events = place.events();
+        let left = events.last().unwrap();
+        assert_eq!(
+            (&left["event"], &left["reason"]),
+            (&"left".into(), &reason.into())
+        );
+    }
+}
+
 /// A shell opens a descriptor, and so does whoever starts programs.
 #[test]
 fn a_descriptor_may_be_a_file_a_pipe_or_a_socket() {
