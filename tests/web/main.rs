@@ -136,8 +136,10 @@ impl<S: Read + Write> Web<S> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
-            let count = stream.read(&mut byte).expect("an answer");
-            assert!(count == 1, "{}", String::from_utf8_lossy(&head));
+            // A read that is interrupted is begun again.
+            if let Err(error) = stream.read_exact(&mut byte) {
+                panic!("{error} after {}", String::from_utf8_lossy(&head));
+            }
             head.push(byte[0]);
         }
         let head = String::from_utf8(head).unwrap();
