@@ -398,8 +398,12 @@ impl Editor {
         let row = String::from_utf8_lossy(&keys[..end.unwrap_or(keys.len())]);
         let has_slash = skip_unseen(&row).starts_with(is_slash);
         let is_alone = match begins_command(self.line.text()) {
-            // What goes on with a command is not to be said without it; nor is a paste a command.
-            true => has_slash && pasted.is_none(),
+            // What goes on with a command is not to be said without it: only what is never said is alone. A paste is
+            // none, with brackets or with several lines.
+            true => {
+                let is_paste = pasted.is_some() || end.is_some_and(|end| end + 1 < keys.len());
+                row.starts_with('/') && !row.starts_with("//") && !is_paste
+            }
             false => has_slash || (end.is_some() && begins_command(&row)),
         };
         if !is_alone || self.is_empty() {

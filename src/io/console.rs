@@ -78,6 +78,8 @@ pub struct Console<D = Descriptor> {
     echoed: bool,
     /// The terminal was another's until now: what is read next was typed at its row.
     was_away: bool,
+    /// It was taken back in this turn: a Ctrl-C from before may still be on its way, as a signal.
+    took_back: bool,
     /// What stood on the row when a command was typed that has the row for itself.
     drafts: Vec<Draft>,
     typing: Typing,
@@ -115,6 +117,7 @@ impl Console {
             columns: Terminal::columns(),
             echoed: false,
             was_away: false,
+            took_back: false,
             drafts: Vec::new(),
             typing: Typing::default(),
             looks_at: None,
@@ -143,12 +146,13 @@ impl<D: Device> Console<D> {
 
     /// Acts on the signals that came. Returns the one that ends the program, if any.
     pub fn obey_signals(&mut self, output: &mut Output<D>) -> Option<i32> {
+        let was_away = mem::take(&mut self.took_back);
         if !mem::take(&mut self.signalled) {
             return None;
         }
         for signal in self.signals.pending() {
             match signal {
-                Signal::End(signals::INTERRUPT) if self.interrupts_line() => {}
+                Signal::End(signals::INTERRUPT) if self.interrupts_line(was_away) => {}
                 Signal::End(signal) => return Some(signal),
                 Signal::Stop => self.suspend(output),
                 Signal::Continue => self.resume(),
@@ -203,20 +207,26 @@ impl<D: Device> Console<D> {
     }
 
     /// Whether a Ctrl-C that the kernel made a signal was for what was typed, as it is where that is a key: the
-    /// terminal is ours, and was not taken back yet. The kernel has thrown away what it had of a line, if anything.
-    fn interrupts_line(&mut self) -> bool {
-        let is_for_line = !self.terminal.is_editing() && Terminal::is_ours();
-        if is_for_line {
+    /// terminal is ours, and was not taken back yet, or `was_away` in the turn before. The kernel has thrown away what it
+    /// had of a line, if anything.
+    fn interrupts_line(&mut self, was_away: bool) -> bool {
+        if !self.terminal.is_editing() && Terminal::is_ours() {
             self.take_back();
+            return true;
         }
-        is_for_line
+        if was_away {
+            // It was shown behind the row.
+            self.rows.lose();
+            self.drawn = false;
+        }
+        was_away
     }
 
     /// Takes the terminal back from another job that had it. What is read next was typed before.
     fn take_back(&mut self) {
         self.rows.lose();
         self.enter();
-        self.was_away = true;
+        (self.was_away, self.took_back) = (true, true);
         // The kernel's unfinished line can be read as keys now (without ICANON, termios(3)), and no event
         // tells of that.
         self.stdin.expect();

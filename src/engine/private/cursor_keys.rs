@@ -67,7 +67,8 @@ pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<St
 
 /// The first word in a piece, behind a blank, that begins a command, if one does.
 fn command_in(piece: &str) -> Option<&str> {
-    let words = piece.split_whitespace().skip(1);
+    let has_blank = piece.starts_with(char::is_whitespace);
+    let words = piece.split_whitespace().skip(usize::from(!has_blank));
     let mut commands = words.filter(|word| {
         let name = word.strip_prefix('/').unwrap_or_default();
         !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphabetic())
@@ -295,6 +296,7 @@ mod tests {
                 "you failed|\u{2215}msg Ana ",
                 "you failed|\\msg Ana ",
                 "you failed| /msg Ana ",
+                "you failed| /kick Ana",
                 "you failed|\x7f/msg Ana ",
                 "//you failed|/msg Ana ",
                 "/me failed|/msg Ana ",
