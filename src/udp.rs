@@ -261,11 +261,10 @@ impl Talk {
 
     /// One turn. The status, when it is over.
     fn turn(&mut self, now: Instant) -> Result<Option<Status>, Error> {
-        if let Some(console) = self.input.console_mut() {
-            console.look(now);
-            if let Some(signal) = console.obey_signals(self.display.stdout_mut()) {
-                return Ok(Some(Status::Killed(signal)));
-            }
+        if let Some(console) = self.input.console_mut()
+            && let Some(signal) = console.attend(self.display.stdout_mut(), now)
+        {
+            return Ok(Some(Status::Killed(signal)));
         }
         self.receive(now)?;
         if self.tell() {

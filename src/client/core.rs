@@ -228,11 +228,8 @@ impl<W: World> Core<W> {
     /// # Errors
     /// Not everything was delivered, stdin or stdout failed, or the terminal is gone.
     pub fn turn(&mut self, now: Instant) -> Result<Turn, Error> {
-        if let Some(console) = self.sender.input.console_mut() {
-            console.look(now);
-        }
         if let Some(console) = self.sender.input.console_mut()
-            && let Some(signal) = console.obey_signals(&mut self.receiver.stdout)
+            && let Some(signal) = console.attend(&mut self.receiver.stdout, now)
         {
             return Ok(Turn::Exit(Status::Killed(signal)));
         }

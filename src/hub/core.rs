@@ -294,12 +294,9 @@ impl<W: World> Core<W> {
             self.peers.room.set_time(time);
         }
         if let Some(console) = self.operator.console_mut()
-            && let Some(signal) = console.obey_signals(self.display.stdout_mut())
+            && let Some(signal) = console.attend(self.display.stdout_mut(), now)
         {
             return Ok(Turn::Exit(Status::Killed(signal)));
-        }
-        if let Some(console) = self.operator.console_mut() {
-            console.look(now);
         }
         let heard = self.listen(now)?;
         if let Some(conn) = self.accept(now) {

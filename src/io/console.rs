@@ -144,8 +144,17 @@ impl<D: Device> Console<D> {
         self.signalled = true;
     }
 
-    /// Acts on the signals that came. Returns the one that ends the program, if any.
-    pub fn obey_signals(&mut self, output: &mut Output<D>) -> Option<i32> {
+    /// Acts on the signals that came, and then looks whether the terminal is ours: what came before
+    /// that was for the row that another job had. Returns the signal that ends the program, if any.
+    pub fn attend(&mut self, output: &mut Output<D>, now: Instant) -> Option<i32> {
+        let ends = self.obey_signals(output);
+        if ends.is_none() {
+            self.look(now);
+        }
+        ends
+    }
+
+    fn obey_signals(&mut self, output: &mut Output<D>) -> Option<i32> {
         let was_away = mem::take(&mut self.took_back);
         if !mem::take(&mut self.signalled) {
             return None;
@@ -311,7 +320,7 @@ impl<D: Device> Console<D> {
 
     /// Looks whether the terminal is ours again, now and then while it is not: a shell that brings a
     /// job to the foreground that runs already tells it nothing.
-    pub fn look(&mut self, now: Instant) {
+    fn look(&mut self, now: Instant) {
         if self.terminal.is_editing() {
             self.looks_at = None;
         } else if self.looks_at.is_none_or(|at| at <= now) {
@@ -322,7 +331,7 @@ impl<D: Device> Console<D> {
         }
     }
 
-    /// When to [`Console::look`] next, if it has to.
+    /// When to [`Console::attend`] next, if it has to.
     pub fn looks_at(&self) -> Option<Instant> {
         self.looks_at.filter(|_| !self.terminal.is_editing())
     }
