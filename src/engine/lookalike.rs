@@ -106,6 +106,8 @@ fn behind_sequence(text: &str) -> Option<&str> {
             ))
         }
         '?' => Some(behind_final(rest, rest, is_letter)),
+        // With Alt it is a key.
+        ']' | 'P' | '_' | 'X' if rest.starts_with(is_slash) => Some(rest),
         ']' | 'P' | '_' | 'X' => behind_control_string(rest),
         _ => None,
     }

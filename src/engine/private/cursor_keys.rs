@@ -5,8 +5,8 @@
 //! a line, and so is `oh /msg Ana you failed`, Home, and Delete three times.
 //!
 //! It promises: a line is known in which a slash stands directly behind such a key, or begins a word of letters
-//! anywhere, or which would be for one alone if what stands behind the key stood in front; other text with
-//! such keys in it is text.
+//! anywhere, or which would be for one alone if what stands behind the key stood in front, or if it began with any of
+//! the signs in a key, the rest of which Backspace took; other text with such keys in it is text.
 
 use super::first_word;
 use super::looks_private;
@@ -37,6 +37,9 @@ impl Form {
 /// So many pieces of a line are put in front of the others at most.
 const PIECES: usize = 32;
 
+/// Characters behind an `ESC` that may be a key's, at most.
+const SEQUENCE: usize = 16;
+
 /// Characters of the line that is made so that are looked at.
 const LOOKED_AT: usize = 256;
 
@@ -51,6 +54,9 @@ pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<St
     if !line.contains(may_begin_key) {
         return None;
     }
+    if let Some(message) = private_in_key(line, form) {
+        return Some(first_word(message).0.into());
+    }
     let (pieces, has_key) = pieces(line, form);
     if has_key && let Some(command) = pieces.iter().find_map(|piece| command_in(piece)) {
         return Some(command.into());
@@ -63,6 +69,46 @@ pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<St
         begins_with_slash(piece) || (at <= PIECES && is_private_in_front(&pieces, at))
     });
     found.map(|(_, piece)| first_word(piece.trim_start()).0.into())
+}
+
+/// What looks private in a line from one of the signs on that a key consists of: Backspace may have taken the rest of the
+/// key from there on, and what stands there was typed.
+fn private_in_key(line: &str, form: Form) -> Option<&str> {
+    let mut rest = line;
+    let mut keys = 0;
+    while keys < PIECES
+        && let Some((letter, behind)) = form.letter(rest)
+    {
+        rest = behind;
+        if matches!(letter, '\x1b' | '\u{9b}') {
+            keys += 1;
+            let mut typed = signs_of_key(behind).map(|typed| head(typed, LOOKED_AT));
+            if let Some(message) = typed.find(|typed| looks_private(typed)) {
+                return Some(message);
+            }
+        }
+    }
+    None
+}
+
+/// What begins at each of the signs that a key may consist of, of which the text begins behind the `ESC`. It ends with a
+/// letter, or where it was erased; behind `ESC [ M` three characters more tell the button and the place of a mouse.
+fn signs_of_key(text: &str) -> impl Iterator<Item = &str> {
+    let ends = |letter: char| letter.is_alphabetic() || letter.is_whitespace();
+    // The first of them may be an `O`.
+    let length = 1 + text
+        .chars()
+        .skip(1)
+        .take_while(|&letter| !ends(letter))
+        .count();
+    let of_mouse = match text.starts_with("[M") || text.starts_with('M') {
+        true => "M".len() + 3,
+        false => 0,
+    };
+    let length = (length + of_mouse).min(SEQUENCE);
+    let letters = text.char_indices().take(length + 1);
+    let signs = letters.filter(|(_, letter)| !letter.is_alphanumeric());
+    signs.map(|(at, _)| &text[at..])
 }
 
 /// The first word in a piece, behind a blank, that begins a command, if one does.
@@ -163,13 +209,20 @@ fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
 
 /// The same behind `ESC [`.
 fn behind_control_sequence(text: &str) -> Option<&str> {
-    // A function key of the Linux console.
-    if let Some((letter, behind)) = text.strip_prefix('[').and_then(first_letter)
-        && letter.is_ascii_alphabetic()
-    {
-        return Some(behind);
+    // A function key of the Linux console, or what Backspace left of it.
+    if let Some(function) = text.strip_prefix('[') {
+        let behind = function.strip_prefix(|letter: char| letter.is_ascii_alphabetic());
+        return Some(behind.unwrap_or(function));
+    }
+    if let Some(place) = text.strip_prefix('M') {
+        let is_place = |(count, letter): &(usize, char)| *count < 3 && !is_slash(*letter);
+        let length = place.chars().enumerate().take_while(is_place);
+        let length = length.map(|(_, letter)| letter.len_utf8()).sum();
+        return Some(&place[length..]);
     }
     behind_parameters(text, |last, parameters| match last {
+        // A place of the mouse, or an answer; but not a mode that is set or reset.
+        _ if parameters.starts_with(is_private_marker) => !matches!(last, 'h' | 'l'),
         // Neither colours nor what erases: these are in copied text.
         'A'..='I' | 'P'..='S' | 'Z' | 'a'..='d' | 'u' | '$' | '^' | '@' => true,
         // Not the brackets of a paste.
@@ -179,15 +232,27 @@ fn behind_control_sequence(text: &str) -> Option<&str> {
 }
 
 /// What follows the parameters of a sequence and its last character, if that is of such a key, or if Backspace took
-/// it and a slash follows, perhaps behind blanks.
+/// it: what stands there ends no sequence.
 fn behind_parameters(text: &str, is_of_key: impl Fn(char, &str) -> bool) -> Option<&str> {
-    let is_parameter = |letter: char| letter.is_ascii_digit() || matches!(letter, ';' | ':');
-    let rest = text.trim_start_matches(is_parameter);
+    let is_parameter = |letter: char| matches!(letter, '0'..='9' | ';' | ':');
+    let rest = text.trim_start_matches(|letter| is_parameter(letter) || is_private_marker(letter));
     let parameters = &text[..text.len() - rest.len()];
-    match first_letter(rest)? {
-        (last, behind) if is_of_key(last, parameters) => Some(behind),
-        _ => rest.trim_start().starts_with(is_slash).then_some(rest),
+    match first_letter(rest) {
+        // A key with Shift ends with a sign in rxvt.
+        Some((last @ ('@'..='~' | '$'), behind)) => is_of_key(last, parameters).then_some(behind),
+        _ => Some(rest),
     }
+}
+
+/// Whether it makes a sequence a terminal's own (ECMA-48, 5.4.1): those of the mouse, and the answers.
+fn is_private_marker(letter: char) -> bool {
+    matches!(letter, '<'..='?')
+}
+
+/// So many characters of a text, at most.
+fn head(text: &str, characters: usize) -> &str {
+    let end = text.char_indices().nth(characters);
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 fn first_letter(text: &str) -> Option<(char, &str)> {
@@ -266,8 +331,14 @@ mod tests {
 
     /// Whether the operator, or a participant of a chat, says it to all.
     fn is_said(line: &str) -> [bool; 2] {
+        let says = who_says(line);
+        assert!(says[0] || is_private(line), "{line:?}");
+        says
+    }
+
+    /// The same of a line that may be a command, and so is not said.
+    fn who_says(line: &str) -> [bool; 2] {
         let by_operator = matches!(understand(line), Typed::Say(_));
-        assert!(by_operator || is_private(line), "{line:?}");
         [by_operator, request(&shown(line)).is_none()]
     }
 
@@ -322,6 +393,67 @@ mod tests {
             for command in ["/msg Ana ", " /msg Ana "] {
                 let line = format!("you failed{rest}{command}");
                 assert_eq!(is_said(&line), [false; 2], "{line:?}");
+            }
+        }
+    }
+
+    /// However far Backspace went, and whichever key it was: what is typed then is a command, or the slip of one, at the
+    /// beginning of the line and behind a word.
+    #[test]
+    fn a_key_that_was_partly_erased_hides_no_command() {
+        let others = [
+            "\x1b[<0;10;5M",
+            "\x1b[<64;132;5m",
+            "\x1b[?1;2c",
+            "\x1b[>1;10;0c",
+            "\x1b[?2004;1$y",
+            "\x1b[200~",
+            "\x1b[201~",
+            "\x1b[M Vp",
+            "\x1b]1",
+            "\x1bP!",
+            "\x1b_G",
+        ];
+        let typed = [
+            "/msg 1 psst",
+            "/msg Ana psst",
+            ".msg 1 psst",
+            "?msg Ana psst",
+            "$msg 1 psst",
+            "@msg 1 psst",
+            "[msg 1 psst",
+            "]msg 1 psst",
+            "^msg 1 psst",
+            "_msg 1 psst",
+            "{msg 1 psst",
+            "|msg 1 psst",
+            "}msg 1 psst",
+            "~msg 1 psst",
+            "\\msg 1 psst",
+            "<msg 1 psst",
+            ">msg 1 psst",
+            "=msg 1 psst",
+            "-msg 1 psst",
+            "&msg 1 psst",
+            "/who",
+            " /msg 1 psst",
+        ];
+        let keys = KEYS
+            .iter()
+            .chain(&others)
+            .filter(|key| key.starts_with(['\x1b', '\u{9b}']));
+        for key in keys {
+            for (end, _) in key.char_indices().skip(1) {
+                for typed in typed {
+                    for before in ["", "hi ", "hi"] {
+                        let line = format!("{before}{}{typed}", &key[..end]);
+                        assert_eq!(who_says(&line), [false; 2], "{line:?}");
+                    }
+                }
+                for typed in ["hello", "hello, msg me", "12", "and/or"] {
+                    let line = format!("oh {} {typed}", &key[..end]);
+                    assert_eq!(is_said(&line), [true; 2], "{line:?}");
+                }
             }
         }
     }
