@@ -50,6 +50,9 @@ pub const KEYS: usize = 4 * 1024;
 const NO_KEY: u8 = 0;
 const CTRL_D: u8 = 0x04;
 
+/// The keys that end a line.
+const ENTER: &[u8] = b"\r\n";
+
 /// What a read of keys found.
 #[derive(Debug)]
 pub enum Keys {
@@ -150,8 +153,26 @@ impl<D: Device> Console<D> {
         let ends = self.obey_signals(output);
         if ends.is_none() {
             self.look(now);
+            self.discard();
         }
         ends
+    }
+
+    /// Throws away what is typed behind the end of the input: nothing shows it, and the shell would obey it after
+    /// us. Who ended a line there is told.
+    fn discard(&mut self) {
+        let is_mine = || self.terminal.is_editing() && Terminal::is_ours();
+        if !self.stdin.has_ended() || !is_mine() {
+            return;
+        }
+        let mut ends_line = self.keys().iter().any(|key| ENTER.contains(key));
+        self.next_key = self.last_key;
+        while let Some(count) = self.stdin.discard(&mut self.keys) {
+            ends_line |= self.keys[..count].iter().any(|key| ENTER.contains(key));
+        }
+        if ends_line {
+            self.notice(b"muxnc: that went nowhere: your input has ended (Ctrl-C leaves)\n");
+        }
     }
 
     fn obey_signals(&mut self, output: &mut Output<D>) -> Option<i32> {

@@ -149,6 +149,20 @@ impl<D: Device> Stdin<D> {
             }
         }
     }
+
+    /// Reads once behind the end that was [pretended](Stdin::end), where nothing counts any more. Returns how many
+    /// bytes there were; None if there are none now.
+    pub fn discard(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let may_read = self.ended && !self.hung_up && self.ready.is_readable();
+        match may_read.then(|| self.read(buffer))? {
+            Received::Bytes(count) => Some(count),
+            Received::Yield
+            | Received::Pending
+            | Received::End
+            | Received::Truncated(_)
+            | Received::Failed(_) => None,
+        }
+    }
 }
 
 impl<D: AsFd> AsFd for Stdin<D> {

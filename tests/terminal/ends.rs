@@ -27,6 +27,7 @@ use crate::support::listening_port;
 use crate::support::read_all;
 use crate::support::stay;
 use crate::support::while_stopped;
+use crate::support::without_marks;
 
 #[track_caller]
 fn expect_death(seat: &mut Seat, signal: Signal) {
@@ -372,6 +373,45 @@ fn whoever_sends_no_more_is_told_and_before_how_to() {
     drop(server.accept());
     seat.process.expect_status(0);
     assert!(!seat.screen.text().contains("muxnc:"));
+}
+
+/// Nothing shows what is typed behind Ctrl-D; neither does a shell obey it that reads the terminal after us.
+#[test]
+fn what_is_typed_behind_ctrl_d_goes_nowhere_and_is_told() {
+    at_both(|mut seat, mut peer| {
+        seat.press("\x04");
+        if seat.process.stderr.text().contains("listening on") {
+            seat.wait_for("Ctrl-D again ends the class");
+            seat.press("\x04");
+            seat.wait_for("muxnc: no more is said; waiting until [1] leaves");
+        }
+        assert_eq!(read_all(&mut peer), b"");
+        for line in [
+            "rm -r lesson\r",
+            "one\r/quit\r\x04",
+            "\x1b[200~two\r\x1b[201~",
+        ] {
+            let before = seat.screen.text().len();
+            seat.press(line);
+            let told = "muxnc: that went nowhere: your input has ended (Ctrl-C leaves)\r\n";
+            seat.screen.wait_until("the notice", |bytes| {
+                without_marks(&String::from_utf8_lossy(&bytes[before..])).contains(told)
+            });
+        }
+        seat.press("not ended");
+        eventually("everything is read", || unread(&seat) == 0);
+        assert!(!seat.screen.text().contains("lesson"));
+        peer.write_all(b"still heard\n").unwrap();
+        seat.wait_for("still heard\r\n");
+        drop(peer);
+        seat.process.expect_status(0);
+        seat.expect_found();
+    });
+}
+
+/// Keys that nobody has read yet.
+fn unread(seat: &Seat) -> u64 {
+    rustix::io::ioctl_fionread(&seat.tty).unwrap()
 }
 
 #[test]
