@@ -71,10 +71,12 @@ pub fn events(data: &[u8]) {
                         words: &words,
                         received: number,
                         sent: u64::MAX - number,
+                        unread: number / 2,
                     },
                 ));
                 assert_eq!(got[0].0["words"], *words);
                 assert_eq!(got[0].0["received"], number);
+                assert_eq!(got[0].0["unread"], number / 2);
             }
             8 => enter(Entry::Refused(&words, "full", &words)),
             9 => enter(Entry::Listening {

@@ -291,6 +291,7 @@ impl<W: World> Core<W> {
             words: "closed",
             received,
             sent,
+            unread: 0,
         };
         self.recorder.left(leaving, now);
         self.recorder.unread() > 0
@@ -539,6 +540,7 @@ impl<W: World> Core<W> {
             words: why.lines().next().unwrap_or_default(),
             received,
             sent,
+            unread: self.link.conn.unread().bytes,
         };
         self.recorder.left(leaving, now);
         let console = self.sender.input.console_mut();

@@ -168,6 +168,8 @@ pub struct Leaving<'a> {
     pub received: u64,
     /// Bytes that it took.
     pub sent: u64,
+    /// Bytes that it had said and nobody read, as far as is known (with TLS: as they are on the wire).
+    pub unread: u64,
 }
 
 /// Bytes that were said and whose lines are not ended yet. See the module's documentation.

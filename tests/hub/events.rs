@@ -276,6 +276,23 @@ fn whoever_is_here_at_the_end_has_left_too() {
     assert_eq!(place.wait_for("said")["text"], "words");
 }
 
+/// Here for the rate, in which it may say so much more.
+#[test]
+fn what_was_not_read_of_one_is_in_its_event() {
+    const SAID: u64 = 20_000;
+    let place = Place::new("unread");
+    let json = place.json();
+    let mut hub = Hub::start(&["--rate", "1k", "--events", &json]);
+    let mut ana = hub.join();
+    ana.write_all(&[b'x'; SAID as usize]).unwrap();
+    hub.process.stdout.wait_for("xxx");
+    hub.process.signal(Signal::TERM);
+    hub.process.wait();
+    let left = place.wait_for("left");
+    let (received, unread) = (left["received"].as_u64(), left["unread"].as_u64());
+    assert_eq!(received.unwrap() + unread.unwrap(), SAID, "{left}");
+}
+
 #[test]
 fn the_last_events_are_on_stdout_too() {
     let folder = Folder::new("events-stdout");

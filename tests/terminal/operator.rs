@@ -16,6 +16,7 @@ use crate::Seat;
 use crate::Stream;
 use crate::expect_rest;
 use crate::in_time;
+use crate::support::Folder;
 use crate::support::MUXNC;
 #[cfg(feature = "tls")]
 use crate::support::Process;
@@ -156,11 +157,21 @@ fn kick_unread(seat: &mut Seat, exactly: &str) -> (usize, usize) {
 #[test]
 fn what_one_that_is_kicked_had_said_is_read_or_counted() {
     const SAID: usize = 20_000;
-    let (mut seat, port) = Seat::hub(&["--rate", "1k"]);
+    let folder = Folder::new("kick-unread");
+    let events = format!("json:{}", folder.path("events"));
+    let (mut seat, port) = Seat::hub(&["--rate", "1k", "--events", &events]);
     let mut one = seat.join(port);
     one.write_all(&[b'x'; SAID]).unwrap();
     let (read, unread) = kick_unread(&mut seat, "");
     assert_eq!(read + unread, SAID);
+    let told = [
+        format!("\"reason\":\"kicked\",\"received\":{read},"),
+        format!(",\"unread\":{unread},"),
+    ];
+    eventually("the event tells that, too", || {
+        let events = std::fs::read_to_string(folder.path("events")).unwrap_or_default();
+        told.iter().all(|told| events.contains(told))
+    });
 }
 
 /// The same of TLS, of whose records a part is opened and not read.
@@ -234,6 +245,9 @@ fn who_is_muted_is_neither_shown_nor_relayed() {
         seat.type_lines(&["/who"]);
         seat.screen.text().contains(" 18 bytes in, ")
     });
+    seat.type_lines(&["/mute 1", "/unmute 2"]);
+    seat.wait_for("was muted before\r\n");
+    seat.wait_for("was not muted\r\n");
     seat.type_lines(&["/unmute 1", "unmuted"]);
     expect_bytes(&mut two, "unmuted\n");
     one.write_all(b"all hear this\n").unwrap();

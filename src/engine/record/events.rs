@@ -70,6 +70,7 @@ enum Event<'a> {
         reason: &'static str,
         received: u64,
         sent: u64,
+        unread: u64,
         words: &'a str,
     },
     Refused {
@@ -179,6 +180,7 @@ impl<'a> Event<'a> {
                 reason: leaving.code,
                 received: leaving.received,
                 sent: leaving.sent,
+                unread: leaving.unread,
                 words: leaving.words,
             },
             Entry::Refused(addr, reason, words) => Event::Refused {
@@ -291,6 +293,7 @@ mod tests {
             words: "closed",
             received: 17,
             sent: 9,
+            unread: 0,
         };
         let received = Entry::Received {
             who: ana(1),

@@ -84,6 +84,7 @@ fn a_transcript_tells_who_said_what_to_whom() {
         words: "closed",
         received: 0,
         sent: 0,
+        unread: 12,
     };
     told.enter(|_, enter| enter(Entry::Joined(who(1, None))));
     told.heard(ana, b"which b");
@@ -99,7 +100,7 @@ fn a_transcript_tells_who_said_what_to_whom() {
         "from\t1\t192.0.2.1:50124\tAna\twhich book?\\r",
         "to\t1\t192.0.2.1:50124\tAna\tpsst",
         "from+\t1\t192.0.2.1:50124\tAna\tand",
-        "left\t1\t192.0.2.1:50124\tAna\tclosed",
+        "left\t1\t192.0.2.1:50124\tAna\tclosed, 12 bytes were not read",
         "to+\t*\t-\tBob\tone, ",
     ];
     let expected: String = expected

@@ -22,6 +22,7 @@
 //! terminal; what was said to everybody can be had back from it byte by byte, by undoing
 //! [`push_escaped`].
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::Entry;
@@ -42,8 +43,11 @@ pub fn push(at: &str, entry: Entry<'_>, out: &mut String) {
     match entry {
         Entry::Joined(who) => push_line(at, "joined", Some(who), None, b"", out),
         Entry::Left(who, leaving) => {
-            let why = leaving.words.as_bytes();
-            push_line(at, "left", Some(who), None, why, out);
+            let why = match leaving.unread {
+                0 => Cow::Borrowed(leaving.words),
+                bytes => format!("{}, {bytes} bytes were not read", leaving.words).into(),
+            };
+            push_line(at, "left", Some(who), None, why.as_bytes(), out);
         }
         Entry::Asked(who, words) => push_line(at, "asked", Some(who), None, words, out),
         Entry::Said(speaker, line) => {

@@ -567,18 +567,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         );
         // The last words of a peer that leaves by itself were read first; where they are given up,
         // that is told.
-        let unread = match why {
-            DisconnectReason::Closed | DisconnectReason::Broke(_) | DisconnectReason::Returned => {
-                Unread::NOTHING
-            }
+        let left_unread = match why {
+            // What it had said it says once more.
+            DisconnectReason::Returned => Unread::NOTHING,
             _ => peer.conn.unread(),
         };
-        let unread = match unread.bytes {
-            0 => String::new(),
-            bytes if unread.may_be_more => {
-                format!(", at least {bytes} bytes it had said were not read")
-            }
-            bytes => format!(", {bytes} bytes it had said were not read"),
+        let unread = match why {
+            DisconnectReason::Closed | DisconnectReason::Broke(_) => Unread::NOTHING,
+            _ => left_unread,
         };
         let addr = peer.conn.addr();
         let leaving = Leaving {
@@ -586,12 +582,20 @@ impl<S: Stream, D: Device> Peers<S, D> {
             words: &why.to_string(),
             received: account.received(),
             sent: account.sent,
+            unread: left_unread.bytes,
         };
         self.record(|records| records.left(Who::of(account, &addr), leaving));
         // How much it lacks of the whole is told at the end: one number for one loss.
         let loss = match lack.missing {
             Some(_) => String::from("what it lacks is told at the end"),
             None => format!("{owed} bytes were not delivered"),
+        };
+        let unread = match unread.bytes {
+            0 => String::new(),
+            bytes if unread.may_be_more => {
+                format!(", at least {bytes} bytes it had said were not read")
+            }
+            bytes => format!(", {bytes} bytes it had said were not read"),
         };
         // Where that need not be so.
         let lacks = match (lack.missing, owed) {
