@@ -471,8 +471,9 @@ pub fn room(data: &[u8]) {
             }
             (12, _) => now += Duration::from_millis(100 * u64::from(input.byte())),
             (13, Some(key)) => match input.byte() % 4 {
-                0 => room.mute(key, true, now),
-                1 => room.mute(key, false, now),
+                which @ 0..=1 => {
+                    room.mute(key, which == 0, now);
+                }
                 2 => room.relay(bit(6), now),
                 _ => room.tell(key, b"a word\n"),
             },

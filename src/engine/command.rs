@@ -128,8 +128,8 @@ pub const COMMANDS: [(&str, &str, &str); 16] = [
     ("unmute", "WHO", "show and relay it again"),
     (
         "ban",
-        "[WHO|HOSTS]",
-        "cut off and refuse an address, or list who is",
+        "[WHO|HOSTS [REASON]]",
+        "cut off and refuse an address, or list these",
     ),
     ("unban", "HOSTS", "refuse HOSTS no more"),
     ("lock", "", "let nobody else in"),

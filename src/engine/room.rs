@@ -561,13 +561,17 @@ impl Room {
     }
 
     /// Neither shows nor relays what a member says from now on, or does so again. Of a line that
-    /// it has begun, what was held is passed on.
+    /// it has begun, what was held is passed on. Returns whether it was muted before.
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn mute(&mut self, key: usize, on: bool, now: Instant) {
-        self.abandon_line(key, Speech::Pause, now);
-        self.members[key].account.muted = on;
+    pub fn mute(&mut self, key: usize, on: bool, now: Instant) -> bool {
+        let was_muted = self.members[key].account.muted;
+        if was_muted != on {
+            self.abandon_line(key, Speech::Pause, now);
+            self.members[key].account.muted = on;
+        }
+        was_muted
     }
 
     /// Lets members hear each other from now on, or not.

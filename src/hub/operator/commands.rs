@@ -81,12 +81,14 @@ impl<D: Device> Operator<D> {
             }
             Command::Mute { whom, on } => {
                 if let Some(key) = self.find(whom, peers, now) {
-                    peers.room.mute(key, on, now);
+                    let was_muted = peers.room.mute(key, on, now);
                     peers.record_lines(None);
                     let who = label(key, peers);
-                    self.answer(&match on {
-                        true => format!("{who} is neither shown nor relayed now"),
-                        false => format!("{who} is heard again"),
+                    self.answer(&match (was_muted, on) {
+                        (false, true) => format!("{who} is neither shown nor relayed now"),
+                        (true, true) => format!("{who} was muted before"),
+                        (true, false) => format!("{who} is heard again"),
+                        (false, false) => format!("{who} was not muted"),
                     });
                 }
             }
