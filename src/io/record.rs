@@ -482,6 +482,12 @@ impl<D: Device> Records<D> {
         let lost = |sink: &mut Option<Sink<D>>| sink.as_mut().and_then(Sink::end_gap);
         let transcript = lost(&mut self.files.transcript);
         let events = lost(&mut self.files.events);
+        let dump = lost(&mut self.files.dump);
+        if let (Some(rows), Some(sink)) = (dump, &mut self.files.dump) {
+            self.text.clear();
+            dump::push_gap(self.clock.read(), rows, &mut self.text);
+            sink.write(self.text.as_bytes());
+        }
         if let (Some(lines), Some(sink)) = (transcript, &mut self.files.transcript) {
             self.text.clear();
             transcript::push(self.clock.read(), Entry::Lost(lines), &mut self.text);
@@ -492,7 +498,7 @@ impl<D: Device> Records<D> {
             events::push(self.clock.read(), Entry::Lost(lines), &mut self.json);
             sink.write(&self.json);
         }
-        transcript.is_some() || events.is_some()
+        transcript.is_some() || events.is_some() || dump.is_some()
     }
 
     /// The records that need not know where lines end.
@@ -502,11 +508,13 @@ impl<D: Device> Records<D> {
             raw.end_gap();
             raw.write(bytes);
         }
+        if self.files.dump.is_some() && !bytes.is_empty() {
+            self.tell_gaps();
+        }
         if let Some(dump) = self.files.dump.as_mut().filter(|_| !bytes.is_empty()) {
             self.text.clear();
             dump::push(self.clock.read(), way, who, bytes, &mut self.text);
             self.made.draw(self.text.len());
-            dump.end_gap();
             dump.write(self.text.as_bytes());
             self.text.shrink_to(TURN);
         }

@@ -313,3 +313,50 @@ fn a_transcript_and_events_tell_where_lines_are_missing() {
         );
     }
 }
+
+/// The same of a hex dump, whose rows are lines.
+#[test]
+fn a_hex_dump_tells_where_rows_are_missing() {
+    let folder = Folder::new("readers-dump");
+    let Some((path, reader)) = fifo(&folder) else {
+        return;
+    };
+    let mut hub = Hub::start(&["-x", &path]);
+    let mut ana = hub.join();
+    hub.process.type_in("go\n");
+    expect_bytes(&mut ana, "go\n");
+    ana.write_all(&lines()).unwrap();
+    let shown = |bytes: &[u8]| bytes.len() == lines().len();
+    hub.process.stdout.wait_until("all of it", shown);
+    hub.process
+        .stderr
+        .wait_for(" lines) of the record are missing until now\n");
+    let mut lost = 0;
+    let mut dumped = 0;
+    for line in BufReader::new(&reader).lines() {
+        let line = line.unwrap();
+        if let Some((_, bytes)) = line.split_once(" from [1] ").filter(|_| lost == 0) {
+            dumped += last_number(bytes, " bytes");
+        }
+        if line.ends_with(" missing here") {
+            assert_eq!(lost, 0, "what is missing is missing in one place: {line}");
+            assert!(line.starts_with("# "), "{line}");
+            lost = last_number(&line, " rows are missing here");
+            ana.write_all(b"after\n").unwrap();
+        }
+        if line.ends_with("after.") {
+            break;
+        }
+    }
+    let rows = (lines().len() - dumped) / 16;
+    assert!(
+        lost > rows,
+        "{lost} rows of {rows} and the lines before them"
+    );
+    drop(ana);
+    hub.process.end_input();
+    hub.process.expect_status(1);
+    let text = hub.process.stderr.text();
+    let told = format!(" ({lost} lines) of the record ");
+    assert!(text.contains(&told), "{text}");
+}

@@ -17,6 +17,16 @@ pub fn most(who: Who<'_>, bytes: usize) -> usize {
     FRAME + who.length() + DUMPED * bytes
 }
 
+/// Appends the line that tells how many rows are missing there.
+pub fn push_gap(at: &str, rows: u64, out: &mut String) {
+    let words = match rows {
+        1 => "row is",
+        _ => "rows are",
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "# {at} {rows} {words} missing here");
+}
+
 /// Appends a hex dump of `bytes`: a line that tells when, which way, who and how many, then
 /// sixteen bytes in each line.
 ///
