@@ -332,7 +332,7 @@ impl<D: Device> Records<D> {
 
     /// A peer left, and why.
     pub fn left(&mut self, who: Who<'_>, leaving: Leaving<'_>) {
-        self.answered(who);
+        self.answered(who, leaving.unread);
         self.enter(|speech, _, enter| {
             speech.finished(who, enter);
             enter(Entry::Left(who, leaving));
@@ -341,7 +341,7 @@ impl<D: Device> Records<D> {
 
     /// The hub ends while a peer is still here. (The transcript says no `left` of it.)
     pub fn ended(&mut self, who: Who<'_>, leaving: Leaving<'_>) {
-        self.answered(who);
+        self.answered(who, leaving.unread);
         let transcript = self.files.transcript.take();
         self.note(Entry::Left(who, leaving));
         self.files.transcript = transcript;
@@ -352,10 +352,10 @@ impl<D: Device> Records<D> {
         self.answers.is_some() || self.files.events.is_some()
     }
 
-    /// A peer will say nothing more.
-    fn answered(&mut self, who: Who<'_>) {
+    /// A peer will say nothing more that is read, though it may have said so many bytes.
+    fn answered(&mut self, who: Who<'_>, unread: u64) {
         if let Some(answers) = &mut self.answers {
-            answers.left(who, self.clock.read());
+            answers.left(who, unread, self.clock.read());
         }
     }
 

@@ -192,6 +192,24 @@ fn the_end_of_the_hub_is_the_end_of_everybody() {
     assert_eq!(names, ["0001-Ana.txt", "0002.txt"]);
 }
 
+/// Here for the rate, in which it may say so much more.
+#[test]
+fn what_was_not_read_any_more_is_missing() {
+    const SAID: usize = 20_000;
+    let place = Place::new("unread");
+    let mut hub = Hub::start(&["--rate", "1k", "--collect", place.path()]);
+    let mut ana = hub.join();
+    ana.write_all(&[b'x'; SAID]).unwrap();
+    hub.process.stdout.wait_for("xxx");
+    hub.process.signal(Signal::TERM);
+    hub.process.wait();
+    let kept = place.files()["0001.txt"].len();
+    let rows = place.rows();
+    let [number, _, _, bytes, missing, _] = told(&rows[0]);
+    assert_eq!((number, bytes), ("1", &*kept.to_string()));
+    assert_eq!(missing, (SAID - kept).to_string());
+}
+
 #[test]
 fn another_hub_counts_on_and_overwrites_nothing() {
     let place = Place::new("again");

@@ -133,8 +133,11 @@ impl Answers {
         }
     }
 
-    /// It left, or the hub ends.
-    pub(super) fn left(&mut self, who: Who<'_>, at: &str) {
+    /// It left, or the hub ends; so many bytes that it had said were not read, and are missing in its file.
+    pub(super) fn left(&mut self, who: Who<'_>, unread: u64, at: &str) {
+        if unread > 0 {
+            self.authors.entry(who.number).or_default().missing += unread;
+        }
         let joined = self.authors.get_mut(&who.number);
         let row = Box::new(Row {
             number: who.number,
