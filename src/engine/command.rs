@@ -128,8 +128,8 @@ pub const COMMANDS: [(&str, &str, &str); 16] = [
     ("unmute", "WHO", "show and relay it again"),
     (
         "ban",
-        "[WHO|HOSTS [REASON]]",
-        "cut off and refuse an address, or list these",
+        "[WHO|HOSTS]",
+        "cut off, refuse (telling a REASON), or list who is",
     ),
     ("unban", "HOSTS", "refuse HOSTS no more"),
     ("lock", "", "let nobody else in"),
