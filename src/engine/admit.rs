@@ -445,10 +445,8 @@ impl Admission {
     /// # Errors
     /// No, and why.
     pub fn ask_lists(&self, ip: Option<IpAddr>) -> Result<(), AdmissionError> {
-        let on = |list: &[Hosts]| ip.is_some_and(|ip| list.iter().any(|hosts| hosts.has(ip)));
-        if on(&self.lists.deny) || on(&self.commanded.banned) {
-            return Err(AdmissionError::NotAllowed);
-        }
+        self.ask_refused(ip)?;
+        let on = |list: &[Hosts]| is_on(list, ip);
         match self.door() {
             Door::Locked(but) if on(but) => Ok(()),
             Door::Locked(_) => Err(AdmissionError::Locked),
@@ -463,6 +461,17 @@ impl Admission {
         }
     }
 
+    /// Whether an address is refused as such: also to one that was here and comes back.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn ask_refused(&self, ip: Option<IpAddr>) -> Result<(), AdmissionError> {
+        match is_on(&self.lists.deny, ip) || is_on(&self.commanded.banned, ip) {
+            true => Err(AdmissionError::NotAllowed),
+            false => Ok(()),
+        }
+    }
+
     /// Whether a newcomer from `ip` is let in while `here` are there, so many of them from `ip`.
     ///
     /// # Errors
@@ -474,12 +483,35 @@ impl Admission {
         from_there: usize,
     ) -> Result<(), AdmissionError> {
         self.ask_lists(ip)?;
+        self.ask_numbers(here, from_there)
+    }
+
+    /// The same of one that was here and comes back: it is no newcomer, whom a lock or an invitation would
+    /// concern.
+    ///
+    /// # Errors
+    /// No, and why.
+    pub fn ask_back(
+        &self,
+        ip: Option<IpAddr>,
+        here: usize,
+        from_there: usize,
+    ) -> Result<(), AdmissionError> {
+        self.ask_refused(ip)?;
+        self.ask_numbers(here, from_there)
+    }
+
+    fn ask_numbers(&self, here: usize, from_there: usize) -> Result<(), AdmissionError> {
         match (self.max, self.max_per_host) {
             (Some(max), _) if here >= max => Err(AdmissionError::Full(max)),
             (_, Some(max)) if from_there >= max => Err(AdmissionError::FullOfHost(max)),
             _ => Ok(()),
         }
     }
+}
+
+fn is_on(list: &[Hosts], ip: Option<IpAddr>) -> bool {
+    ip.is_some_and(|ip| list.iter().any(|hosts| hosts.has(ip)))
 }
 
 fn add(list: &mut Vec<Hosts>, hosts: Hosts) {

@@ -291,7 +291,7 @@ impl<L> Accept<L> {
         // there is no way to tell it why. Whether there is a place is asked when the handshake is
         // over: a peer that only connects takes none.
         if conn.has_costly_handshake()
-            && let Err(refusal) = self.admission.ask_lists(conn.addr().ip())
+            && let Err(refusal) = peers.ask_lists(&self.admission, conn.addr().ip())
         {
             tell_refused(conn.addr(), refusal, peers, now);
             return None;
@@ -422,9 +422,7 @@ fn ask_for_place<S: Stream, D: Device>(
     if peers.is_for_a_file(key) {
         return peers.ask_to_download(key, admission, now);
     }
-    let ip = peers.arriving_mut(key).and_then(|conn| conn.addr().ip());
-    peers.replace_former(key, now);
-    peers.ask_for_place(admission, ip, once_more, now)?;
+    peers.ask_for_place(admission, key, once_more, now)?;
     peers.join(key, now);
     Ok(())
 }

@@ -256,9 +256,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// At the end: how much members had said that was never read, if anything.
     pub fn never_heard(&self) -> Option<String> {
         let is_unheard = |&key: &usize| {
-            let peer = self.conns.get(key).filter(|peer| !peer.is_heard());
+            let peer = self.conns.get(key);
             // Of one that is here it is not worth a word that something may have come.
-            peer.is_some_and(|peer| peer.conn.unread().bytes > 0 || !self.is_here(key))
+            self.unread_of(&[key]).bytes > 0
+                || peer.is_some_and(|peer| !peer.is_heard() && !self.is_here(key))
         };
         let keys: Vec<usize> = self.member_keys().filter(is_unheard).collect();
         let whose = match keys.len() {
@@ -271,9 +272,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// What is unread of these, all in all.
-    fn unread_of(&self, keys: &[usize]) -> Unread {
-        let peers = keys.iter().filter_map(|&key| self.conns.get(key));
-        peers.fold(Unread::NOTHING, |all, peer| all.and(peer.conn.unread()))
+    pub(super) fn unread_of(&self, keys: &[usize]) -> Unread {
+        let unread = |&key: &usize| {
+            let peer = self.conns.get(key)?;
+            let member = self.room.member(key);
+            let has_spoken = member.is_some_and(|member| member.account.received() > 0);
+            let to_repeat = Unread::all(peer.to_repeat(has_spoken));
+            Some(peer.conn.unread().and(to_repeat))
+        };
+        let all = keys.iter().filter_map(unread);
+        all.fold(Unread::NOTHING, Unread::and)
     }
 }
 

@@ -567,14 +567,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
         );
         // The last words of a peer that leaves by itself were read first; where they are given up,
         // that is told.
+        let unrepeated = Unread::all(peer.to_repeat(account.received() > 0));
         let left_unread = match why {
             // What it had said it says once more.
             DisconnectReason::Returned => Unread::NOTHING,
-            _ => peer.conn.unread(),
+            _ => peer.conn.unread().and(unrepeated),
         };
-        let unread = match why {
-            DisconnectReason::Closed | DisconnectReason::Broke(_) => Unread::NOTHING,
-            _ => left_unread,
+        let leaves_by_itself = matches!(why, DisconnectReason::Closed | DisconnectReason::Broke(_));
+        let unread = match leaves_by_itself {
+            true => unrepeated,
+            false => left_unread,
         };
         let addr = peer.conn.addr();
         let leaving = Leaving {
@@ -613,15 +615,25 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             DisconnectReason::Kicked(_) => Topic::Kicked,
         };
-        let Some(permit) = self.news.ask(kind, now) else {
+        let permit = match leaves_by_itself && unrepeated != Unread::NOTHING {
+            true => self.news.ask_of(Topic::Unheard, unrepeated.bytes, now),
+            false => self.news.ask(kind, now),
+        };
+        let Some(permit) = permit else {
             return;
         };
         let stall_timeout = self.room.policy().stall_timeout;
         match why {
-            DisconnectReason::Closed => permit.say(format_args!("{who} left {traffic}")),
+            DisconnectReason::Closed if unread.is_empty() => {
+                permit.say(format_args!("{who} left {traffic}"));
+            }
+            DisconnectReason::Closed => permit.say(format_args!("{who} left{unread}; {traffic}")),
             DisconnectReason::Broke(error) => {
                 let why = self::why(&error);
-                permit.say(format_args!("{who} left ({why}) {traffic}"));
+                match unread.is_empty() {
+                    true => permit.say(format_args!("{who} left ({why}) {traffic}")),
+                    false => permit.say(format_args!("{who} left ({why}){unread}; {traffic}")),
+                }
             }
             DisconnectReason::Returned => permit.say(format_args!(
                 "{who} left, since it is back over another connection, {traffic}"

@@ -45,6 +45,8 @@ const _: () = assert!(cfg!(debug_assertions) || size_of::<Peer<Layer>>() <= 72);
 struct Extra {
     /// It takes no more and has no place, and why. Its last words are still to be read.
     departed: Option<DisconnectReason>,
+    /// Bytes that it had said over another connection and nobody read: it says them again.
+    to_repeat: u64,
     ledger: Ledger,
 }
 
@@ -127,6 +129,19 @@ impl<S> Peer<S> {
     pub(super) fn take_reason(&mut self) -> Option<DisconnectReason> {
         let departed = self.extra.as_mut()?.departed.as_mut()?;
         Some(std::mem::replace(departed, DisconnectReason::Closed))
+    }
+
+    /// It comes back, and has so many bytes to say again.
+    pub(super) fn repeats(&mut self, bytes: u64) {
+        if bytes > 0 {
+            self.extra.get_or_insert_default().to_repeat = bytes;
+        }
+    }
+
+    /// How many bytes that is, if it has not `spoken` since: then it has said them again.
+    pub(super) fn to_repeat(&self, has_spoken: bool) -> u64 {
+        let extra = self.extra.as_ref().filter(|_| !has_spoken);
+        extra.map_or(0, |extra| extra.to_repeat)
     }
 
     pub(super) fn is_member(&self) -> bool {

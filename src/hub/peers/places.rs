@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::DisconnectReason;
 use super::Peer;
 use super::Peers;
+use super::visitors::WasHere;
 use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
 use crate::engine::room::Presence;
@@ -16,23 +17,35 @@ use crate::io::device::Device;
 use crate::io::stream::Stream;
 
 impl<S: Stream, D: Device> Peers<S, D> {
-    /// Whether there is a place in the room for a peer from that address. A member that ended its
+    /// Whether there is a place in the room for a peer that has arrived. A member that ended its
     /// side and is not known to be there makes way, the one that ended first; if this is asked
-    /// `once_more`, also one whose rest is still being read.
+    /// `once_more`, also one whose rest is still being read. One that comes back over another connection
+    /// has the place that it has: its old connection is closed then.
     ///
     /// # Errors
-    /// There is none, and why.
+    /// There is none, and why. Nothing was changed.
     pub fn ask_for_place(
         &mut self,
         admission: &Admission,
-        ip: Option<IpAddr>,
+        key: usize,
         once_more: bool,
         now: Instant,
     ) -> Result<(), AdmissionError> {
+        let ip = self.conns.get(key).and_then(|peer| peer.conn.addr().ip());
+        let was_here = self.was_here(key, now);
+        let former = match was_here {
+            WasHere::Still(former) => Some(former),
+            WasHere::Lost | WasHere::No => None,
+        };
         loop {
-            let (members, of_host) = (self.staying(), self.staying_from(ip));
-            let refusal = match admission.ask(ip, members, of_host) {
-                Ok(()) => return Ok(()),
+            let members = self.staying_without(former.as_slice());
+            let of_host = self.staying_from(ip, former);
+            let asked = match was_here {
+                WasHere::No => admission.ask(ip, members, of_host),
+                WasHere::Still(_) | WasHere::Lost => admission.ask_back(ip, members, of_host),
+            };
+            let refusal = match asked {
+                Ok(()) => break,
                 Err(refusal) => refusal,
             };
             let whose = match refusal {
@@ -44,6 +57,25 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let unread = || self.first_unread(whose).filter(|_| once_more);
             let makes_way = unconfirmed.or_else(unread).ok_or(refusal)?;
             self.give_up(makes_way, DisconnectReason::Closed, now);
+        }
+        if let Some(former) = former {
+            self.replace_former(former, key, now);
+        }
+        Ok(())
+    }
+
+    /// Whether the lists and the operator let in who comes from there, or somebody who comes back.
+    ///
+    /// # Errors
+    /// No, and why.
+    pub(in crate::hub) fn ask_lists(
+        &self,
+        admission: &Admission,
+        ip: Option<IpAddr>,
+    ) -> Result<(), AdmissionError> {
+        match self.may_come_back() {
+            true => admission.ask_refused(ip),
+            false => admission.ask_lists(ip),
         }
     }
 
@@ -57,7 +89,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         admission: &Admission,
         ip: Option<IpAddr>,
     ) -> Result<(), AdmissionError> {
-        match admission.ask(ip, self.staying(), self.staying_from(ip)) {
+        match admission.ask(ip, self.staying(), self.staying_from(ip, None)) {
             Err(AdmissionError::Full(_)) if self.first_unconfirmed(None).is_some() => Ok(()),
             Err(AdmissionError::FullOfHost(_)) if self.first_unconfirmed(ip).is_some() => Ok(()),
             asked => asked,
@@ -91,8 +123,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
         member.is_some_and(|member| member.presence() != Presence::Gone)
     }
 
-    /// How many of them there are of one address, if that is counted.
-    fn staying_from(&self, ip: Option<IpAddr>) -> usize {
+    /// How many of them there are of one address, if that is counted, without one that may be leaving.
+    fn staying_from(&self, ip: Option<IpAddr>, without: Option<usize>) -> usize {
         let Some((headcount, ip)) = self.headcount.as_ref().zip(ip) else {
             return 0;
         };
@@ -100,9 +132,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let theirs = peer.conn.addr().ip();
             theirs.is_some_and(|theirs| theirs.to_canonical() == ip.to_canonical())
         };
-        let leaving = self.exits.leaving();
-        let leaving =
-            leaving.filter(|&key| self.has_place(key) && self.member(key).is_some_and(is_of));
-        headcount.of(ip) - leaving.count()
+        let leaving = self.exits.leaving().chain(without);
+        let leaving = leaving.filter(|&key| self.has_place(key));
+        let leaving: BTreeSet<usize> = leaving
+            .filter(|&key| self.member(key).is_some_and(is_of))
+            .collect();
+        headcount.of(ip) - leaving.len()
     }
 }

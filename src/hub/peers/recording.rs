@@ -87,10 +87,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 words: words.as_deref().unwrap_or("the hub ended"),
                 received,
                 sent,
-                unread: self
-                    .conns
-                    .get(key)
-                    .map_or(0, |peer| peer.conn.unread().bytes),
+                unread: self.unread_of(&[key]).bytes,
             };
             self.record_of(key, |records, who| match why {
                 Some(_) => records.left(who, leaving),

@@ -361,9 +361,11 @@ fn who_is_read_on_makes_way_at_the_second_asking() {
     let key = ends(&mut peers, now);
     read_once(&mut peers, now);
     peers.judge_unread(now);
+    let addr = SocketAddr::from(([127, 0, 0, 1], 2));
+    let comes = peers.arrive(Conn::new(Flood::default(), addr));
     let admission = Admission::new(Lists::default(), Some(1), None);
-    assert!(peers.ask_for_place(&admission, None, false, now).is_err());
+    assert!(peers.ask_for_place(&admission, comes, false, now).is_err());
     assert!(peers.is_here(key));
-    assert!(peers.ask_for_place(&admission, None, true, now).is_ok());
+    assert!(peers.ask_for_place(&admission, comes, true, now).is_ok());
     assert!(!peers.is_here(key));
 }

@@ -65,6 +65,17 @@ pub(super) struct Visitors {
     order: VecDeque<(Instant, String)>,
 }
 
+/// Whether one that comes was here before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WasHere {
+    /// It is a member still, of that key, over an old connection.
+    Still(usize),
+    /// It was lost a while ago.
+    Lost,
+    /// It is new here, or may not return.
+    No,
+}
+
 /// A member that is here.
 #[derive(Debug)]
 struct Known {
@@ -184,20 +195,39 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.room.keep_past();
     }
 
-    /// A visitor that is about to be let in may still be a member over an old connection: that one
-    /// is closed.
-    pub(in crate::hub) fn replace_former(&mut self, key: usize, now: Instant) {
-        if self.visitors.is_none() {
-            return;
+    /// Whether a peer that is not in the room yet was here before.
+    pub(super) fn was_here(&mut self, key: usize, now: Instant) -> WasHere {
+        let returning = self.visitors.is_some().then(|| self.returning(key));
+        let (Some(returning), Some(visitors)) = (returning.flatten(), &self.visitors) else {
+            return WasHere::No;
+        };
+        if returning.epoch != visitors.epoch {
+            return WasHere::No;
         }
+        let token = &returning.token;
+        let is_kept = || {
+            visitors
+                .lost
+                .get(token)
+                .is_some_and(|kept| now < kept.until)
+        };
+        match visitors.here.get(token) {
+            Some(&former) => WasHere::Still(former),
+            None if is_kept() => WasHere::Lost,
+            None => WasHere::No,
+        }
+    }
+
+    /// Whether there is anybody who may come back.
+    pub(super) fn may_come_back(&self) -> bool {
+        let visitors = self.visitors.as_ref();
+        visitors.is_some_and(|visitors| !(visitors.here.is_empty() && visitors.lost.is_empty()))
+    }
+
+    /// A visitor is about to be let in over the connection at `key`, and still a member over an old one,
+    /// which is closed.
+    pub(super) fn replace_former(&mut self, former: usize, key: usize, now: Instant) {
         let Some(returning) = self.returning(key) else {
-            return;
-        };
-        let Some(visitors) = &self.visitors else {
-            return;
-        };
-        let former = visitors.here.get(&returning.token).copied();
-        let Some(former) = former.filter(|_| returning.epoch == visitors.epoch) else {
             return;
         };
         // Who goes on says again what was not heard; of who cannot it is heard over the old connection.
@@ -206,7 +236,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return self.give_up(former, DisconnectReason::Returned, now);
         }
         let lack = self.lack(former);
+        let unread = self.unread_of(&[former]).bytes;
         if let Some(peer) = self.take_member_out(former, lack, DisconnectReason::Returned, now) {
+            if let Some(back) = self.conns.get_mut(key) {
+                back.repeats(unread);
+            }
             let again = self.conns.insert(Peer::new(peer.conn));
             debug_assert_eq!(again, former, "events come with the key that it had");
             self.forget(again);

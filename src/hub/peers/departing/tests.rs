@@ -303,11 +303,11 @@ fn who_leaves_takes_no_place_of_its_host() {
     let mut peers = peers();
     peers.count_hosts();
     let (_, [key]) = join(&mut peers, now);
-    let ip = peers.conns[key].conn.addr().ip();
+    let comes = Rc::<Wire>::default().arrive(&mut peers);
     let admission = Admission::new(Lists::default(), None, Some(1));
-    assert!(peers.ask_for_place(&admission, ip, false, now).is_err());
+    assert!(peers.ask_for_place(&admission, comes, false, now).is_err());
     peers.queue_leave(key, DisconnectReason::Closed);
-    assert!(peers.ask_for_place(&admission, ip, false, now).is_ok());
+    assert!(peers.ask_for_place(&admission, comes, false, now).is_ok());
 }
 
 #[test]

@@ -2,6 +2,9 @@ use std::io;
 use std::rc::Rc;
 
 use super::*;
+use crate::engine::admit::Admission;
+use crate::engine::admit::Hosts;
+use crate::engine::admit::Lists;
 use crate::hub::peers::fake::Fake;
 use crate::hub::peers::fake::Wire;
 use crate::hub::peers::fake::join;
@@ -179,6 +182,7 @@ fn what_was_not_heard_of_who_returns_is_not_lost() {
         let visitors = peers.visitors.as_ref().expect("some may come");
         let again = Rc::<Wire>::default();
         again.is_web.set(true);
+        again.unread.set(Some(0));
         let returning = Returning {
             epoch: visitors.epoch.clone(),
             token: visitors.known[&key].token.clone(),
@@ -186,12 +190,62 @@ fn what_was_not_heard_of_who_returns_is_not_lost() {
         };
         again.returning.set(returning).unwrap();
         let comes = again.arrive(&mut peers);
-        peers.replace_former(comes, now);
+        let open = Admission::new(Lists::default(), None, None);
+        assert_eq!(peers.ask_for_place(&open, comes, false, now), Ok(()));
         let waits = peers
             .conns
             .get(key)
             .is_some_and(|former| !former.leaving && former.has_departed());
         assert_eq!(waits, !goes_on);
         assert_eq!(peers.room.places_taken(), 0);
+        // What it was to say again and did not was not heard, either.
+        peers.join(comes, now);
+        let unread = |peers: &Peers<_>| peers.unread_of(&[comes]).bytes;
+        assert_eq!(unread(&peers), if goes_on { 9 } else { 0 });
+        let told = peers.never_heard();
+        assert_eq!(
+            told.as_deref(),
+            Some("the last 9 bytes of 1 participant were not heard")
+        );
+        peers.room.heard(comes, b"x", now);
+        assert_eq!(unread(&peers), 0, "it speaks");
+        assert_eq!(peers.never_heard().is_some(), !goes_on);
+    }
+}
+
+/// Who is not let in takes no place from the one that it was; and it has that place, whoever else comes.
+#[test]
+fn who_comes_back_has_its_own_place_and_loses_nothing_where_it_is_refused() {
+    let now = Instant::now();
+    let mut locked = Admission::new(Lists::default(), Some(2), Some(1));
+    locked.lock();
+    let mut banned = Admission::new(Lists::default(), None, None);
+    let theirs = Hosts::prefix([192, 0, 2, 1].into(), None).expect("an address");
+    banned.ban(theirs);
+    for (admission, is_let_in) in [(locked, true), (banned, false)] {
+        let mut peers = peers();
+        peers.count_hosts();
+        peers.expect_visitors([7; 32]);
+        let (web, key) = visit(&mut peers, now);
+        web.unread.set(Some(9));
+        let visitors = peers.visitors.as_ref().expect("some may come");
+        let returning = Returning {
+            epoch: visitors.epoch.clone(),
+            token: visitors.known[&key].token.clone(),
+            from: 0,
+        };
+        let again = Rc::<Wire>::default();
+        again.is_web.set(true);
+        again.returning.set(returning).unwrap();
+        let comes = again.arrive(&mut peers);
+        let other = Rc::<Wire>::default().arrive(&mut peers);
+        assert!(peers.ask_for_place(&admission, other, false, now).is_err());
+        let asked = peers.ask_for_place(&admission, comes, false, now);
+        assert_eq!(asked.is_ok(), is_let_in);
+        let stays = peers.conns.get(key).is_some_and(|peer| peer.is_member());
+        assert_eq!(
+            (stays, peers.room.places_taken()),
+            (!is_let_in, usize::from(!is_let_in))
+        );
     }
 }
