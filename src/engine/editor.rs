@@ -143,6 +143,11 @@ impl Editor {
         self.keys.set_signals(interrupt, suspend);
     }
 
+    /// The kernel edited what comes from now on, or it did not.
+    pub fn edited_by_kernel(&mut self, is_edited: bool) {
+        self.keys.edited(is_edited);
+    }
+
     /// What comes from now on arrived so. Without it, it goes on as what came before.
     pub fn arrive(&mut self, arrival: Arrival) {
         self.follows = arrival.follows;

@@ -153,7 +153,7 @@ fn behind_final<'a>(text: &'a str, rest: &'a str, is_final: impl Fn(char) -> boo
 }
 
 /// Whether `msg` is there, or what looks like it.
-fn begins_message(text: &str) -> bool {
+pub(super) fn begins_message(text: &str) -> bool {
     plain(text).take(PRIVATE.len()).eq(PRIVATE.chars())
 }
 

@@ -212,6 +212,7 @@ impl<D: Device> Console<D> {
         match self.stdin.read(&mut self.keys) {
             Received::Bytes(count) => {
                 (self.next_key, self.last_key) = (0, count);
+                self.editor.edited_by_kernel(self.was_away);
                 match mem::take(&mut self.was_away) {
                     true => self.echoed(),
                     false => self.echoed = false,

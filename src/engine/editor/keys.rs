@@ -3,13 +3,17 @@
 //! It promises: nothing waits for a timer; of an unfinished character or sequence at most
 //! [`MAX_HELD`] bytes are held; where the bytes are cut makes no difference, unless the rest [comes
 //! late](Keys::late). Only whole sequences are swallowed: a sequence that broke off is typed as
-//! text, so that no key is lost to the one before it. In pasted text no sequence is a key.
+//! text, so that no key is lost to the one before it. In pasted text no sequence is a key. Of what the
+//! [kernel edited](Keys::edited) only what is surely a whole key is one: Backspace may have taken the end of
+//! another, which is nothing then, and what follows was typed.
 
 use std::borrow::Cow;
 
 use super::key::Key;
 use super::sequence::Sequence;
+use super::sequence::is_surely_whole;
 use super::sequence::sequence;
+use crate::engine::lookalike::begins_message;
 
 /// The most that is held of an unfinished sequence, in bytes.
 const MAX_HELD: usize = 4096;
@@ -40,6 +44,16 @@ enum State {
     AnswerEscape,
 }
 
+/// Whether the kernel edited what comes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Edited {
+    #[default]
+    No,
+    Yes,
+    /// Only the beginning of the sequence that is held.
+    Held,
+}
+
 /// The parser. See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
@@ -51,6 +65,7 @@ pub(super) struct Keys {
     /// What followed an Esc was taken for text since it came late.
     broke_late: bool,
     pasting: bool,
+    edited: Edited,
     /// The last key was a carriage return, so that a line feed behind it is the same end of a line.
     after_cr: bool,
     /// What Ctrl-C and Ctrl-Z send, where they are keys and no signals.
@@ -64,6 +79,10 @@ impl Keys {
         Keys {
             interrupt: self.interrupt,
             suspend: self.suspend,
+            edited: match self.edited {
+                Edited::Yes => Edited::Yes,
+                Edited::Held | Edited::No => Edited::No,
+            },
             ..Keys::default()
         }
     }
@@ -84,6 +103,15 @@ impl Keys {
     /// recognized, since pasted text must not be taken for typed.
     pub(super) fn late(&mut self) {
         self.is_late = self.is_inside() && !self.pasting;
+    }
+
+    /// The kernel edited the next bytes, a byte at a time where Backspace was pressed; or it did not.
+    pub(super) fn edited(&mut self, is_edited: bool) {
+        self.edited = match (is_edited, self.edited) {
+            (true, _) => Edited::Yes,
+            (false, Edited::Yes | Edited::Held) if self.is_inside() => Edited::Held,
+            (false, _) => Edited::No,
+        };
     }
 
     /// Whether what was behind an Esc came late, and was taken for text, since that was last asked.
@@ -109,6 +137,7 @@ impl Keys {
         while let Some(&byte) = input.first() {
             let key = match self.state {
                 _ if self.is_late => self.behind_late_escape(byte, input),
+                _ if self.edited != Edited::No && !self.goes_on(input) => self.erased(input),
                 State::Ground => self.ground(input),
                 State::Literal => self.literal(byte, input),
                 State::LiteralEscape => self.literal_escape(byte, input),
@@ -136,6 +165,57 @@ impl Keys {
             return self.settle(Some(Key::Text("\x1b".into())));
         }
         None
+    }
+
+    /// Whether a sequence that the kernel may have edited goes on with what follows: not if that was surely typed
+    /// behind the part of a key.
+    fn goes_on(&self, input: &[u8]) -> bool {
+        if self.pasting {
+            return true;
+        }
+        let Some((&byte, behind)) = input.split_first() else {
+            return true;
+        };
+        let begins_message = |text: &[u8]| {
+            let head = &text[..text.len().min("msg".len() * 4)];
+            begins_message(&String::from_utf8_lossy(head))
+        };
+        // A `/msg` or the slip of one begins with a sign or without.
+        let is_message = || {
+            let is_sign = !byte.is_ascii_alphanumeric();
+            begins_message(input) || (is_sign && begins_message(behind))
+        };
+        match self.state {
+            State::Escape => {
+                matches!(
+                    byte,
+                    b'[' | b'O' | b']' | b'P' | b'_' | b'^' | b'X' | b'b' | b'd' | b'f'
+                ) || byte.is_ascii_control()
+            }
+            State::Csi => {
+                // These may belong to a key, and be typed: a final byte decides.
+                let is_parameter = matches!(byte, b'0'..=b'9' | b';' | b':')
+                    || (self.held == b"[" && matches!(byte, b'<'..=b'?' | b'['));
+                is_parameter || (!is_message() && is_surely_whole(&self.held[1..], byte))
+            }
+            State::ConsoleFunction => matches!(byte, b'A'..=b'E'),
+            State::Mouse => !is_message() && byte != b'/',
+            State::Ss3 => matches!(byte, b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S'),
+            State::Vt52 => false,
+            State::Ground
+            | State::Literal
+            | State::LiteralEscape
+            | State::Answer
+            | State::AnswerEscape => true,
+        }
+    }
+
+    /// What is held is a part of a key, and nothing; but what stands directly before a `msg` may be the slip of a slash.
+    fn erased(&mut self, input: &[u8]) -> Option<Key<'static>> {
+        let head = String::from_utf8_lossy(&input[..input.len().min("msg".len() * 4)]);
+        let sign = self.held.last().filter(|_| begins_message(&head));
+        let sign = sign.map(|&sign| Key::Text(char::from(sign).to_string().into()));
+        self.settle(sign)
     }
 
     fn ground<'a>(&mut self, input: &mut &'a [u8]) -> Option<Key<'a>> {
@@ -318,9 +398,12 @@ impl Keys {
             b'M' if params.is_empty() && !self.pasting => return self.hold(State::Mouse, input),
             // A final byte only in rxvt's Shift-Home and the like.
             b'$' if !params.is_empty() && params.iter().all(u8::is_ascii_digit) => {}
-            // No key's sequence begins so: it was Alt and a bracket, and what follows is typed.
-            b' '..=b'/' if params.is_empty() => return self.break_off(),
-            b' '..=b'?' if self.held.len() < MAX_HELD => {
+            // In the answer whether a mode is set.
+            b'$' if params.starts_with(b"?") => return self.hold(State::Csi, input),
+            // No key's sequence has these: what is held was a part of one, or Alt and a bracket, and what follows is
+            // typed.
+            b' '..=b'/' => return self.break_off(),
+            b'0'..=b'?' if self.held.len() < MAX_HELD => {
                 return self.hold(State::Csi, input);
             }
             b'@'..=b'~' => {}
@@ -435,6 +518,9 @@ impl Keys {
     fn settle<'a>(&mut self, key: Option<Key<'a>>) -> Option<Key<'a>> {
         self.state = State::Ground;
         self.is_late = false;
+        if self.edited == Edited::Held {
+            self.edited = Edited::No;
+        }
         self.held.clear();
         self.held.shrink_to(32);
         key

@@ -75,6 +75,28 @@ pub(super) fn sequence(params: &[u8], last: u8) -> Sequence {
     Sequence::Key(key)
 }
 
+/// Whether `ESC [ params last` is a key, the mark of a paste, what a mouse did or an answer, and surely not a part of
+/// one with a typed character behind it: a letter that many words begin with ends none, unless numbers stand before it.
+pub(super) fn is_surely_whole(params: &[u8], last: u8) -> bool {
+    let is_own = params.starts_with(b"?") || params.starts_with(b">");
+    let of_mouse = params.starts_with(b"<");
+    let is_ended = params.last().is_some_and(u8::is_ascii_digit);
+    let has_numbers = is_ended && !is_own && !of_mouse;
+    let numbers = 1 + params.iter().filter(|&&byte| byte == b';').count();
+    match last {
+        b'A'..=b'D' | b'F' | b'H' | b'Z' => !is_own && !of_mouse,
+        b'~' | b'^' | b'@' | b'P'..=b'S' => has_numbers,
+        // The end of a key, or the end of an answer follows.
+        b'$' | b'u' => has_numbers || (is_own && is_ended),
+        b'M' | b'm' => of_mouse && is_ended && numbers == 3,
+        b't' => has_numbers && numbers == 3,
+        b'n' => (is_own && is_ended) || params == b"0",
+        b'c' => is_own && is_ended,
+        b'y' => is_own && params.ends_with(b"$"),
+        _ => false,
+    }
+}
+
 /// The key of a sequence of kitty's, `key:shifted:base ; modifiers:event ; text u`: what Shift makes of it, if that is
 /// told.
 fn kitty_key(params: &str) -> Option<u32> {

@@ -64,7 +64,10 @@ pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<St
     let begun = pieces
         .iter()
         .position(|piece| !skip_unseen(piece).is_empty())?;
-    let mut behind = (begun + 1..pieces.len()).map(|at| (at, &*pieces[at]));
+    // A command with nothing before it but keys is known as one, but for keys with Alt.
+    let is_first_seen = !skip_unseen(line).starts_with(is_slash) && begins_with_key(line, form);
+    let first = begun + usize::from(!is_first_seen);
+    let mut behind = (first..pieces.len()).map(|at| (at, &*pieces[at]));
     let found = behind.find(|&(at, piece)| {
         begins_with_slash(piece) || (at <= PIECES && is_private_in_front(&pieces, at))
     });
@@ -91,7 +94,7 @@ fn private_in_key(line: &str, form: Form) -> Option<&str> {
     None
 }
 
-/// What begins at each of the signs that a key may consist of, of which the text begins behind the `ESC`. It ends with a
+/// What begins at each of the signs and digits that a key may consist of, of which the text begins behind the `ESC`. It ends with a
 /// letter, or where it was erased; behind `ESC [ M` three characters more tell the button and the place of a mouse.
 fn signs_of_key(text: &str) -> impl Iterator<Item = &str> {
     let ends = |letter: char| letter.is_alphabetic() || letter.is_whitespace();
@@ -107,7 +110,7 @@ fn signs_of_key(text: &str) -> impl Iterator<Item = &str> {
     };
     let length = (length + of_mouse).min(SEQUENCE);
     let letters = text.char_indices().take(length + 1);
-    let signs = letters.filter(|(_, letter)| !letter.is_alphanumeric());
+    let signs = letters.filter(|(_, letter)| !letter.is_alphabetic());
     signs.map(|(at, _)| &text[at..])
 }
 
@@ -120,6 +123,12 @@ fn command_in(piece: &str) -> Option<&str> {
         !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphabetic())
     });
     commands.next()
+}
+
+/// Whether nothing that is seen stands before the first key.
+fn begins_with_key(line: &str, form: Form) -> bool {
+    let first = form.letter(line.trim_start());
+    first.is_some_and(|(letter, _)| matches!(letter, '\x1b' | '\u{9b}'))
 }
 
 /// What stands between the keys of a line that move the cursor, without what is empty or not seen; and whether
@@ -196,7 +205,7 @@ fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
     match letter {
         letter if is_control_key(letter, form, rest) => Some(rest),
         '\u{9b}' => behind_control_sequence(rest),
-        '\x1b' => match form.letter(rest)? {
+        '\x1b' => match form.letter(behind_escapes(rest, form))? {
             ('[', rest) => behind_control_sequence(rest),
             ('O', rest) => behind_parameters(rest, |last, _| last.is_ascii_alphabetic()),
             // Backspace took the rest of it.
@@ -205,6 +214,15 @@ fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
         },
         _ => None,
     }
+}
+
+/// What follows the `ESC`s that a text begins with: with Alt some terminals put one more before the key.
+fn behind_escapes(text: &str, form: Form) -> &str {
+    let mut rest = text;
+    while let Some(('\x1b', behind)) = form.letter(rest) {
+        rest = behind;
+    }
+    rest
 }
 
 /// The same behind `ESC [`.
@@ -225,6 +243,8 @@ fn behind_control_sequence(text: &str) -> Option<&str> {
         _ if parameters.starts_with(is_private_marker) => !matches!(last, 'h' | 'l'),
         // Neither colours nor what erases: these are in copied text.
         'A'..='I' | 'P'..='S' | 'Z' | 'a'..='d' | 'u' | '$' | '^' | '@' => true,
+        // Answers: the size of the window, and that all is well.
+        'n' | 't' => !parameters.is_empty(),
         // Not the brackets of a paste.
         '~' => !matches!(parameters, "200" | "201"),
         _ => false,
@@ -237,6 +257,12 @@ fn behind_parameters(text: &str, is_of_key: impl Fn(char, &str) -> bool) -> Opti
     let is_parameter = |letter: char| matches!(letter, '0'..='9' | ';' | ':');
     let rest = text.trim_start_matches(|letter| is_parameter(letter) || is_private_marker(letter));
     let parameters = &text[..text.len() - rest.len()];
+    // The answer whether a mode is set.
+    if parameters.starts_with(is_private_marker)
+        && let Some(behind) = rest.strip_prefix("$y")
+    {
+        return Some(behind);
+    }
     match first_letter(rest) {
         // A key with Shift ends with a sign in rxvt.
         Some((last @ ('@'..='~' | '$'), behind)) => is_of_key(last, parameters).then_some(behind),
@@ -407,6 +433,9 @@ mod tests {
             "\x1b[?1;2c",
             "\x1b[>1;10;0c",
             "\x1b[?2004;1$y",
+            "\x1b[8;24;80t",
+            "\x1b[0n",
+            "\x1b\x1b[D",
             "\x1b[200~",
             "\x1b[201~",
             "\x1b[M Vp",
@@ -437,13 +466,22 @@ mod tests {
             "&msg 1 psst",
             "/who",
             " /msg 1 psst",
+            "7msg 1 psst",
+            "/mgs 1 psst",
+            "/m 1 psst",
+            "/kick 9 too loud",
+            " /kick 9 too loud",
         ];
+        // The marks of a paste are no keys, and these strings have no end.
+        let parts = ["\x1b[200~", "\x1b[201~", "\x1b]1", "\x1bP!", "\x1b_G"];
         let keys = KEYS
             .iter()
             .chain(&others)
             .filter(|key| key.starts_with(['\x1b', '\u{9b}']));
         for key in keys {
-            for (end, _) in key.char_indices().skip(1) {
+            let whole = (!parts.contains(key)).then_some(key.len());
+            let cuts = key.char_indices().map(|(end, _)| end).skip(1).chain(whole);
+            for end in cuts {
                 for typed in typed {
                     for before in ["", "hi ", "hi"] {
                         let line = format!("{before}{}{typed}", &key[..end]);
