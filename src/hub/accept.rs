@@ -240,7 +240,7 @@ impl<L> Accept<L> {
 
     /// Descriptors ran out: gives up what needs none, and tries again later.
     fn exhaust<S: Stream, D: Device>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
-        peers.end_all_lingering();
+        peers.end_all_lingering(now);
         peers.free_descriptors(now);
         let made_way = self.handshakes.make_way(now);
         let remedy = match (made_way.is_empty(), self.handshakes.is_empty()) {

@@ -147,7 +147,9 @@ mod linux {
     pub(super) fn ask(socket: &impl AsFd, connected: bool) -> Option<TcpInfo> {
         let info = account(socket)?;
         let sent = info.bytes_sent.saturating_sub(info.bytes_retrans);
-        let written = sent + u64::from(info.notsent_bytes);
+        // In FIN-WAIT-1, LAST-ACK and CLOSING (include/net/tcp_states.h) our end is the last of what was not sent.
+        let has_end = matches!(info.state, 4 | 9 | 11) && info.notsent_bytes > 0;
+        let written = sent + u64::from(info.notsent_bytes) - u64::from(has_end);
         let acknowledged = info.bytes_acked.saturating_sub(u64::from(connected));
         Some(TcpInfo {
             written,
@@ -312,6 +314,16 @@ mod tests {
         here.shutdown(Shutdown::Write).unwrap();
         let info = until(&here, true, |info| info.in_flight == 0);
         assert_eq!((info.written, info.acknowledged), (1, 1), "{info:?}");
+        drop(there);
+        // Nor is one that waits behind what a closed window holds back.
+        let (mut here, there) = connection("127.0.0.1:0");
+        here.set_nonblocking(true).unwrap();
+        let mut written = 0;
+        while let Ok(count) = here.write(&[0; 65536]) {
+            written += count as u64;
+        }
+        here.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(TcpInfo::of(&here, true).unwrap().written, written);
         drop(there);
     }
 

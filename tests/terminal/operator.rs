@@ -174,6 +174,44 @@ fn what_one_that_is_kicked_had_said_is_read_or_counted() {
     });
 }
 
+/// What its kernel and ours still had is told when it had time to read why.
+#[test]
+fn what_one_that_is_kicked_did_not_take_is_counted() {
+    const SAID: usize = 30_000;
+    let folder = Folder::new("kick-untaken");
+    let events = format!("json:{}", folder.path("events"));
+    let (mut seat, port) = Seat::hub(&["--broker", "--events", &events]);
+    let small = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    small.set_recv_buffer_size(4096).unwrap();
+    let hub = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    small.connect(&hub.into()).unwrap();
+    seat.process.stderr.wait_for(" joined, 1 here");
+    let mut two = seat.join(port);
+    two.write_all(&[b'x'; SAID]).unwrap();
+    two.write_all(b"\n").unwrap();
+    let events = || std::fs::read_to_string(folder.path("events")).unwrap_or_default();
+    eventually("it is said", || events().contains("\"said\""));
+    seat.pause();
+    seat.press("/kick 1\r");
+    let wanted = ["was cut off by you; ", " did not get the last ", " bytes\n"];
+    let told = seat.process.stderr.wait_for_all(&wanted);
+    let number = |before: &str, after: &str| {
+        let (_, rest) = told.rsplit_once(before).expect(&told);
+        let (number, _) = rest.split_once(after).expect(rest);
+        number.parse::<usize>().expect(rest)
+    };
+    let out = number(" bytes in, ", " out");
+    let lost = number("get the last ", " bytes");
+    assert!(out > SAID && lost > SAID / 2, "{told}");
+    // It may have taken some more since.
+    let events = events();
+    let (_, rest) = events
+        .split_once("\"reason\":\"kicked\",\"received\":0,\"sent\":")
+        .expect(&events);
+    let sent = rest.split(',').next().unwrap().parse::<usize>().unwrap();
+    assert!(sent <= out - lost, "{sent}: {told}");
+}
+
 /// The same of TLS, of whose records a part is opened and not read.
 #[cfg(feature = "tls")]
 #[test]

@@ -339,7 +339,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         }
         while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
-            match self.waits_for_us(key) || self.takes_something(key) {
+            let is_spoken_to = self.is_spoken_to(key);
+            match is_spoken_to || self.waits_for_us(key) || self.takes_something(key) {
                 true => self.touch(key, now),
                 // A peer that has ended its side says nothing more, and its last words are read
                 // later.
@@ -347,6 +348,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 false => self.queue_leave(key, DisconnectReason::Idle),
             }
         }
+    }
+
+    /// Whether something was said to a member in this turn that it is not handed yet.
+    fn is_spoken_to(&self, key: usize) -> bool {
+        let takes = |peer: &Peer<S>| peer.conn.is_writable() && !peer.takes_no_more();
+        self.member(key).is_some_and(takes) && self.room.owed(key) > 0
     }
 
     /// Whether a member acknowledged some of what is out to it since that was last asked: a kernel that has much of
@@ -481,14 +488,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     fn take_out(&mut self, key: usize, lack: Lack, why: DisconnectReason, now: Instant) {
-        let is_told = matches!(why, DisconnectReason::Kicked(_));
+        let is_kicked = matches!(why, DisconnectReason::Kicked(_));
+        let who = is_kicked.then(|| self.who(key));
         let Some(mut peer) = self.take_member_out(key, lack, why, now) else {
             return;
         };
-        let is_told = is_told || peer.conn.beside().is_some_and(|b| b.has_told_why());
-        // A peer that lingers is not cut short here: after this step no peer may be left that
-        // leaves.
-        if is_told && lack.owed == 0 && self.lingering.has_room() {
+        if self.lingers(&mut peer, is_kicked, lack) {
             if !peer.conn.breaks_on_close() {
                 peer.conn.shutdown();
             }
@@ -497,7 +502,18 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let again = self.conns.insert(Peer::new(peer.conn));
             debug_assert_eq!(again, key, "events come with the key that it had");
             self.let_read_why(again, now);
+            if let Some(who) = who {
+                self.lingering.tell_of(again, who);
+            }
         }
+    }
+
+    /// Whether a member that is taken out has time to read why.
+    fn lingers(&self, peer: &mut Peer<S>, is_kicked: bool, lack: Lack) -> bool {
+        let is_told = is_kicked || peer.conn.beside().is_some_and(|b| b.has_told_why());
+        // A peer that lingers is not cut short here: after this step no peer may be left that
+        // leaves.
+        is_told && lack.owed == 0 && self.lingering.has_room()
     }
 
     /// Takes a connection out, and its member, if it is one, out of the room. Returns it in that case.
@@ -539,6 +555,24 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let owed = lack.owed + peer.ledger().lost;
         peer.tell_why(&why);
         peer.close_truthfully(owed, !self.says_no_more);
+        // What its kernel was not sent, or did not acknowledge, is lost with a connection that is reset. (Where it
+        // lingers, that is told behind it.)
+        let leaves_by_itself = matches!(
+            why,
+            DisconnectReason::Closed | DisconnectReason::Broke(_) | DisconnectReason::Returned
+        );
+        let is_kicked = matches!(why, DisconnectReason::Kicked(_));
+        let is_reset = peer.conn.breaks_on_close() || peer.is_unread();
+        let lingers = self.lingers(peer, is_kicked, lack);
+        let underway = match leaves_by_itself {
+            true => 0,
+            false => peer.conn.tcp_info().map_or(0, TcpInfo::unacknowledged),
+        };
+        let underway = underway.min(left.account.sent);
+        let owed = match is_reset && !lingers {
+            true => owed + underway,
+            false => owed,
+        };
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }
@@ -573,7 +607,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             DisconnectReason::Returned => Unread::NOTHING,
             _ => peer.conn.unread().and(unrepeated),
         };
-        let leaves_by_itself = matches!(why, DisconnectReason::Closed | DisconnectReason::Broke(_));
         let unread = match leaves_by_itself {
             true => unrepeated,
             false => left_unread,
@@ -583,7 +616,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             code: why.code(),
             words: &why.to_string(),
             received: account.received(),
-            sent: account.sent,
+            sent: account.sent - if is_reset || is_kicked { underway } else { 0 },
             unread: left_unread.bytes,
         };
         self.record(|records| records.left(Who::of(account, &addr), leaving));

@@ -5,15 +5,18 @@
 //!
 //! It promises: none lingers for more than a second, and no more than [`MOST`] at a time.
 
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 use std::time::Instant;
 
 use super::Peers;
 use super::Stage;
+use crate::hub::news::Topic;
 use crate::io::device::Device;
 use crate::io::stream::Received;
 use crate::io::stream::Stream;
+use crate::io::tcp_info::TcpInfo;
 
 /// How long a peer may take to read why.
 const TIME: Duration = Duration::from_secs(1);
@@ -26,6 +29,8 @@ const MOST: usize = 64;
 pub(super) struct Lingering {
     /// Their keys, and until when they may read, the first first.
     queue: VecDeque<(usize, Instant)>,
+    /// Who those were that were members, by their keys: it is told what they did not take.
+    members: BTreeMap<usize, String>,
 }
 
 impl Lingering {
@@ -42,6 +47,12 @@ impl Lingering {
     /// One was taken out, and its key may be another's soon.
     pub(super) fn forget(&mut self, key: usize) {
         self.queue.retain(|(lingering, _)| *lingering != key);
+        self.members.remove(&key);
+    }
+
+    /// One that lingers was this member.
+    pub(super) fn tell_of(&mut self, key: usize, who: String) {
+        self.members.insert(key, who);
     }
 }
 
@@ -49,7 +60,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// A peer that is not in the room was told why.
     pub(in crate::hub) fn let_read_why(&mut self, key: usize, now: Instant) {
         if self.lingering.queue.len() >= MOST {
-            self.close_first_lingering();
+            self.close_first_lingering(now);
         }
         let until = now + TIME;
         if let Some(peer) = self.conns.get_mut(key) {
@@ -61,22 +72,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Closes those whose time is over.
     pub(in crate::hub) fn end_lingering(&mut self, now: Instant) {
         while self.lingering.deadline().is_some_and(|until| until <= now) {
-            self.close_first_lingering();
+            self.close_first_lingering(now);
         }
     }
 
     /// Closes all of them.
-    pub(in crate::hub) fn end_all_lingering(&mut self) {
+    pub(in crate::hub) fn end_all_lingering(&mut self, now: Instant) {
         while !self.lingering.queue.is_empty() {
-            self.close_first_lingering();
+            self.close_first_lingering(now);
         }
     }
 
     /// Closes the first, with as little unread as possible.
-    fn close_first_lingering(&mut self) {
+    fn close_first_lingering(&mut self, now: Instant) {
         let Some((key, _)) = self.lingering.queue.pop_front() else {
             return;
         };
+        let member = self.lingering.members.remove(&key);
         let Some(peer) = self.conns.get_mut(key) else {
             return;
         };
@@ -89,6 +101,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
             if !matches!(peer.conn.read(&mut unread), Received::Bytes(_)) {
                 break;
             }
+        }
+        let info = peer.conn.tcp_info();
+        let untaken = info.map_or(0, TcpInfo::unacknowledged);
+        if let Some(who) = member.filter(|_| untaken > 0)
+            && let Some(permit) = self.news.ask(Topic::CutOff, now)
+        {
+            permit.say(format_args!("{who} did not get the last {untaken} bytes"));
         }
         self.forget(key);
     }

@@ -249,6 +249,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         self.finish_members(now);
+        self.end_all_lingering(now);
     }
 
     /// The keys of all members.

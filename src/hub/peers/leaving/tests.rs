@@ -317,6 +317,34 @@ fn who_takes_some_of_what_is_out_is_not_idle_and_who_has_all_is() {
     assert!(is_leaving(&peers, slow), "it took nothing since");
 }
 
+/// Here when its time to be idle was just over: it is handed that, and reads an end later.
+#[test]
+fn who_is_spoken_to_in_this_turn_is_not_idle() {
+    let now = Instant::now();
+    for takes in [true, false] {
+        let mut peers = peers();
+        peers.limit_idle(10 * SECOND);
+        let ([wire], [key]) = join(&mut peers, now);
+        if !takes {
+            wire.is_full.set(true);
+            say(&mut peers, b"before\n", now);
+            peers.find_overdue(now + 5 * SECOND);
+        }
+        peers.typed(b"now\n", now + 10 * SECOND);
+        peers.find_overdue(now + 20 * SECOND);
+        assert_eq!(is_leaving(&peers, key), !takes);
+        peers.flush(now + 20 * SECOND);
+        wire.acknowledge();
+        peers.find_overdue(now + 40 * SECOND);
+        peers.reap(now + 40 * SECOND);
+        assert_eq!(
+            wire.breaks.get(),
+            !takes,
+            "it reads why the connection ends"
+        );
+    }
+}
+
 /// A room that waits for two whose kernels take no more, and have acknowledged a byte.
 fn held_up(now: Instant) -> (Peers<Fake>, [Rc<Wire>; 3], [usize; 2]) {
     let mut peers = peers();

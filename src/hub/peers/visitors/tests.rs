@@ -242,7 +242,7 @@ fn who_comes_back_has_its_own_place_and_loses_nothing_where_it_is_refused() {
         assert!(peers.ask_for_place(&admission, other, false, now).is_err());
         let asked = peers.ask_for_place(&admission, comes, false, now);
         assert_eq!(asked.is_ok(), is_let_in);
-        let stays = peers.conns.get(key).is_some_and(|peer| peer.is_member());
+        let stays = peers.conns.get(key).is_some_and(Peer::is_member);
         assert_eq!(
             (stays, peers.room.places_taken()),
             (!is_let_in, usize::from(!is_let_in))
