@@ -535,12 +535,14 @@ impl Talk {
         if let Some(console) = self.input.console_mut() {
             ended = console.ending(shown.and(ended));
             console.leave(self.display.stdout_mut());
-        } else if !matches!(ended, Ok(Status::BrokenPipe | Status::Killed(_))) {
-            let unwritten = self.display.write_last(&mut self.screen);
-            if unwritten > 0 {
-                self.display.say_not_taken(unwritten);
-                ended = ended.map(|_| Status::Failed);
-            }
+        }
+        if !matches!(ended, Ok(Status::BrokenPipe))
+            && !self
+                .display
+                .write_last(&mut self.screen, self.input.console_mut())
+            && matches!(ended, Ok(Status::Done(_)))
+        {
+            ended = Ok(Status::Failed);
         }
         self.display.finish();
         ended

@@ -564,10 +564,6 @@ impl<W: World> Core<W> {
             return None;
         }
         let missing = self.settle(Unsaid::Nothing);
-        // Of another stdout it is told when it has had its last chance.
-        if unshown > 0 && self.operator.console().is_some() {
-            self.display.say_not_taken(unshown);
-        }
         Some(match Proof::settle(missing.into_iter().chain([unshown])) {
             Ok(proof) => Status::Done(proof),
             Err(_) => Status::Failed,
@@ -683,16 +679,10 @@ impl<W: World> Core<W> {
 }
 
 impl<W: World<Device = Descriptor>> Core<W> {
-    /// Waits, but not long, until stdout has taken what was shown at the end, where that is no console, which was
-    /// given back. Returns whether it has; if not, it is told.
+    /// Waits, but not long, until stdout has taken what was shown at the end. Returns whether it has; if not, it is
+    /// told.
     pub fn write_last(&mut self) -> bool {
-        if self.operator.console().is_some() {
-            return true;
-        }
-        let unwritten = self.display.write_last(self.peers.room.screen_mut());
-        if unwritten > 0 {
-            self.display.say_not_taken(unwritten);
-        }
-        unwritten == 0
+        let screen = self.peers.room.screen_mut();
+        self.display.write_last(screen, self.operator.console_mut())
     }
 }

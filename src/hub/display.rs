@@ -31,22 +31,43 @@ pub(crate) struct Display<D> {
     /// The hub cannot go on without stdout; and the reason when it is lost.
     needs_stdout: bool,
     lost: Option<io::Error>,
+    /// What was shown since was shown to nobody.
+    has_lost_stdout: bool,
 }
 
 impl Display<Descriptor> {
-    /// Waits, but not long, until stdout has taken what was shown, where that is no console. Returns how many bytes
-    /// it has not.
-    pub(crate) fn write_last(&mut self, screen: &mut Screen) -> u64 {
+    /// Waits, but not long, until stdout has taken what was shown; a console was left before. Tells what was not, and
+    /// how many lines had been left out. Returns whether it has taken all of it, and all before.
+    pub(crate) fn write_last(
+        &mut self,
+        screen: &mut Screen,
+        mut console: Option<&mut Console>,
+    ) -> bool {
         let end = Instant::now() + LAST_WORDS;
-        loop {
-            self.flush(screen);
-            let unwritten = self.waiting(screen, None);
+        let unwritten = loop {
+            let written = match console.as_deref_mut() {
+                Some(console) => console.write(&mut self.stdout),
+                None => {
+                    self.flush(screen);
+                    Ok(())
+                }
+            };
+            // A terminal that is gone has nobody before it.
+            if written.is_err() {
+                break 0;
+            }
+            let unwritten = self.waiting(screen, console.as_deref());
             let left = end.saturating_duration_since(Instant::now());
             if unwritten == 0 || left.is_zero() {
-                return unwritten;
+                break unwritten;
             }
             self.stdout.wait(left);
+        };
+        tell_left_out(screen.take_all_left_out());
+        if unwritten > 0 {
+            self.say_not_taken(unwritten);
         }
+        unwritten == 0 && !self.has_lost_stdout
     }
 }
 
@@ -59,6 +80,7 @@ impl<D: Device> Display<D> {
             stderr,
             needs_stdout: false,
             lost: None,
+            has_lost_stdout: false,
         }
     }
 
@@ -150,7 +172,7 @@ impl<D: Device> Display<D> {
                     true => self.show_rows(screen),
                     false => self.write(screen),
                 }
-                self.tell_left_out(screen);
+                tell_left_out(screen.take_left_out());
                 self.show_notices(None)
             }
         }
@@ -214,9 +236,10 @@ impl<D: Device> Display<D> {
 
     fn lose_stdout(&mut self, screen: &mut Screen, error: io::Error) {
         screen.close();
+        self.has_lost_stdout = true;
         match self.needs_stdout {
             true => self.lost = Some(error),
-            false => log::warn!("write to stdout: {}; serving without", why(&error)),
+            false => log::error!("write to stdout: {}; serving without", why(&error)),
         }
     }
 
@@ -239,7 +262,7 @@ impl<D: Device> Display<D> {
                 break;
             }
         }
-        self.tell_left_out(screen);
+        tell_left_out(screen.take_left_out());
         self.show_notices(Some(console))
     }
 
@@ -249,17 +272,6 @@ impl<D: Device> Display<D> {
                 Ok(count) => screen.consume(count),
                 Err(error) => self.lose_stdout(screen, error),
             }
-        }
-    }
-
-    fn tell_left_out(&mut self, screen: &mut Screen) {
-        let left_out = screen.take_left_out();
-        if left_out > 0 {
-            let lines = match left_out {
-                1 => String::from("1 line was"),
-                _ => format!("{left_out} lines were"),
-            };
-            log::warn!("{lines} not shown: stdout did not keep up");
         }
     }
 
@@ -294,5 +306,14 @@ impl<D: Device> Display<D> {
             Some(rows) if self.stderr.is_stdout() => rows.current().erase(),
             _ => self.stderr.erase(),
         }
+    }
+}
+
+/// Tells how many lines a terminal was not shown.
+fn tell_left_out(lines: u64) {
+    match lines {
+        0 => {}
+        1 => log::warn!("1 line was not shown: stdout did not keep up"),
+        _ => log::warn!("{lines} lines were not shown: stdout did not keep up"),
     }
 }

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -18,14 +20,17 @@ use crate::at_both;
 use crate::expect_rest;
 use crate::is_canonical;
 use crate::support::MUXNC;
+use crate::support::Process;
 use crate::support::Server;
 use crate::support::Watched;
 use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::listening_port;
+use crate::support::pty;
 use crate::support::read_all;
 use crate::support::stay;
+use crate::support::wait_at_rest;
 use crate::support::while_stopped;
 use crate::support::without_marks;
 
@@ -649,3 +654,35 @@ fn a_panic_leaves_the_terminal_as_it_was() {
 }
 
 const PANIC: &str = "MUXNC_TEST_PANICS";
+
+/// The terminal of a hub that ends is waited for, but not long; what it did not take is told where somebody may read it.
+#[test]
+fn what_a_terminal_did_not_take_at_the_end_is_told() {
+    let (mut keyboard, tty) = pty();
+    let mut command = Command::new("setsid");
+    command
+        .args(["--ctty", MUXNC, "-l", "0", "--label", "never"])
+        .env_remove("RUST_LOG")
+        .env("TERM", "xterm")
+        .stdin(tty.try_clone().unwrap())
+        .stdout(tty.try_clone().unwrap())
+        .stderr(Stdio::piped());
+    let mut process = Process::start(&mut command);
+    drop(command);
+    let port = listening_port(&process.stderr);
+    let mut peer = connect(port);
+    for _ in 0..300 {
+        peer.write_all(format!("{}\n", "x".repeat(99)).as_bytes())
+            .unwrap();
+    }
+    // Nobody reads the terminal: it is full of that.
+    wait_at_rest(&process);
+    keyboard.write_all(b"/quit\r").unwrap();
+    process.expect_status(1);
+    let told = process.stderr.text();
+    assert!(
+        told.contains("muxnc: stdout did not take the last "),
+        "{told}"
+    );
+    drop(tty);
+}

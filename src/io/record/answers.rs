@@ -186,10 +186,10 @@ impl Answers {
         let (bytes, rows) = (self.missing - self.told, self.rows_missing);
         let place = self.folder().display();
         if bytes > 0 {
-            log::warn!("{bytes} bytes of what was said are missing in {place}");
+            log::error!("{bytes} bytes of what was said are missing in {place}");
         }
         if rows > 0 {
-            log::warn!("{rows} rows of the index are missing in {place}");
+            log::error!("{rows} rows of the index are missing in {place}");
         }
     }
 

@@ -254,8 +254,8 @@ impl Sink {
             return;
         }
         match is_file || self.trouble.is_some() {
-            true => log::warn!("{missing} of the record are missing in {name}"),
-            false => log::warn!("{missing} of the record were not taken by the reader of {name}"),
+            true => log::error!("{missing} of the record are missing in {name}"),
+            false => log::error!("{missing} of the record were not taken by the reader of {name}"),
         }
     }
 }

@@ -261,6 +261,38 @@ fn a_full_disk_is_told_once_and_the_hub_serves_on() {
     }
     assert_eq!(hub.process.stderr.text().matches("stdout").count(), 1);
     expect_rest(&hub.process);
+    drop(peer);
+    hub.process.end_input();
+    hub.process.expect_status(1);
+}
+
+#[test]
+fn what_nobody_was_shown_is_told_though_little_is() {
+    for more in [
+        &[][..],
+        &["-o", "/dev/full"],
+        &["--transcript", "/dev/full"],
+    ] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = piped(MUXNC, &[&["-l", "0", "--quiet", "-q", "1"], more].concat());
+        if more.is_empty() {
+            command.stdout(full);
+        }
+        let mut hub = Hub::start_command(&mut command);
+        let mut peer = hub.join();
+        peer.write_all(b"there is no room for this\n").unwrap();
+        hub.process.type_in("all\n");
+        hub.process.end_input();
+        assert_eq!(read_all(&mut peer), b"all\n");
+        drop(peer);
+        hub.process.expect_status(1);
+        let told = hub.process.stderr.text();
+        let why = match more {
+            [] => "write to stdout: no space left on device; serving without",
+            _ => " of the record are missing in /dev/full",
+        };
+        assert!(told.contains(why), "{more:?}: {told}");
+    }
 }
 
 /// Descriptor 1 must not become somebody's connection.
