@@ -465,7 +465,7 @@ impl<W: World> Core<W> {
             && let Some(waiting) = waiting_until(&self.peers)
         {
             self.display.erase_row();
-            log::info!(target: NOTICE, "{waiting}");
+            log::info!(target: NOTICE, "everybody has all of it; {waiting}");
         }
     }
 

@@ -35,7 +35,8 @@ impl Reload {
     /// None: there are no such files, or there is a person at a keyboard.
     pub(super) fn new(guard: Guard, records: Option<&Prepared>) -> Option<Reload> {
         let folders = records.map(Prepared::folders).unwrap_or_default();
-        let has_something = guard.has_files() || !folders.is_empty();
+        // A pipe is not opened anew, but a hub with a record is not ended, either.
+        let has_something = guard.has_files() || records.is_some_and(Prepared::has_files);
         (has_something && !isatty(stdin())).then(|| Reload {
             guard,
             folders,
@@ -68,9 +69,14 @@ impl Reload {
                 }
             }
         }
-        if !self.folders.is_empty()
-            && let Some(records) = core.records_mut()
-        {
+        if let Some(records) = core.records_mut() {
+            if self.folders.is_empty() {
+                if !self.guard.has_files() {
+                    let told = "SIGHUP: no record is a file that could be opened anew";
+                    log::info!(target: NOTICE, "{told}");
+                }
+                return;
+            }
             let which = match records.reopen() {
                 (0, _) => return,
                 (_, 0) => "the records",

@@ -64,6 +64,8 @@ pub enum Direction {
 pub struct Descriptor {
     kind: Kind,
     access: Access,
+    /// How long a file was that is read, when it was taken.
+    length: u64,
 }
 
 #[derive(Debug)]
@@ -93,7 +95,19 @@ impl Descriptor {
             Kind::Socket => Access::Flag(fd),
             Kind::File => Access::Plain(fd),
         };
-        Descriptor { kind, access }
+        let mut descriptor = Descriptor::of(kind, access);
+        if matches!(direction, Direction::In) {
+            descriptor.length = descriptor.size().unwrap_or(0);
+        }
+        descriptor
+    }
+
+    fn of(kind: Kind, access: Access) -> Descriptor {
+        Descriptor {
+            kind,
+            access,
+            length: 0,
+        }
     }
 
     /// Opens a file to write at its end.
@@ -108,10 +122,7 @@ impl Descriptor {
         if kind == Kind::Pipe {
             widen(own.as_fd());
         }
-        Ok(Descriptor {
-            kind,
-            access: Access::Own(own),
-        })
+        Ok(Descriptor::of(kind, Access::Own(own)))
     }
 
     /// The descriptor of that number, to be written to.
@@ -249,9 +260,13 @@ impl Device for Descriptor {
     }
 
     fn remaining(&self) -> Option<u64> {
-        let size = self.size()?;
+        let size = self.size()?.max(self.length);
         let at = rustix::fs::tell(self.as_fd()).ok()?;
         Some(size.saturating_sub(at))
+    }
+
+    fn is_cut_short(&self) -> bool {
+        self.length > 0 && self.remaining().is_some_and(|left| left > 0)
     }
 
     fn close(&mut self) {

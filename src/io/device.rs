@@ -39,8 +39,13 @@ pub trait Device {
     /// Whether the other side is gone for good: a terminal that hung up.
     fn is_hung_up(&self) -> bool;
 
-    /// Bytes left to be read, of a regular file.
+    /// Bytes left to be read, of a regular file; of one that is shorter than it was, as of what it was.
     fn remaining(&self) -> Option<u64>;
+
+    /// Whether the end of a file was read before the place where it had ended when it was taken.
+    fn is_cut_short(&self) -> bool {
+        false
+    }
 
     /// Closes an output, as far as it is ours to close: the reader of a pipe sees the end.
     fn close(&mut self);

@@ -97,6 +97,11 @@ impl<D: Device> Stdin<D> {
         self.device.remaining()
     }
 
+    /// Whether a file has its end before the place where it had it at first: a read fails there.
+    pub fn is_cut_short(&self) -> bool {
+        self.device.is_cut_short()
+    }
+
     /// The descriptor, for a copy inside the kernel.
     pub fn device(&self) -> &D {
         &self.device
@@ -114,6 +119,10 @@ impl<D: Device> Stdin<D> {
             match self.device.read(buffer) {
                 Ok(0) => {
                     self.ended = true;
+                    if self.is_cut_short() {
+                        let shorter = "the file is shorter than it was";
+                        return Received::Failed(io::Error::new(ErrorKind::UnexpectedEof, shorter));
+                    }
                     self.hung_up = self.kind() == Kind::Terminal && self.device.is_hung_up();
                     return match self.hung_up {
                         true => Received::Failed(rustix::io::Errno::IO.into()),

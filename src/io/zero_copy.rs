@@ -77,6 +77,8 @@ mod linux {
     /// Moves from a file to a connection.
     pub fn send(stdin: &mut Stdin, conn: &mut Conn) -> Copied {
         match rustix::fs::sendfile(conn.as_fd(), stdin.as_fd(), None, PORTION) {
+            // A read says so.
+            Ok(0) if stdin.is_cut_short() => Copied::Refused,
             Ok(0) => {
                 stdin.end();
                 Copied::End

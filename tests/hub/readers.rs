@@ -13,6 +13,7 @@ use std::thread;
 use std::thread::JoinHandle;
 
 use muxnc::io::output::LAST_WORDS;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support;
@@ -311,6 +312,33 @@ fn a_transcript_and_events_tell_where_lines_are_missing() {
             text.contains(&format!(" ({lost} lines) of the record ")),
             "{text}"
         );
+    }
+}
+
+/// A pipe is not opened anew by SIGHUP; neither is the hub ended.
+#[test]
+fn a_hub_whose_record_goes_into_a_pipe_outlives_sighup() {
+    for option in ["-o", "-x", "--transcript", "--events"] {
+        let folder = Folder::new("readers-hup");
+        let Some((path, reader)) = fifo(&folder) else {
+            return;
+        };
+        let file = match option {
+            "--events" => format!("json:{path}"),
+            _ => path.clone(),
+        };
+        let mut hub = Hub::start(&["-v", option, &file]);
+        hub.process.signal(Signal::HUP);
+        let told = "SIGHUP: no record is a file that could be opened anew\n";
+        hub.process.stderr.wait_for(told);
+        let mut ana = hub.join();
+        hub.process.type_in("go\n");
+        ana.write_all(b"after\n").unwrap();
+        hub.process.stdout.wait_for("after\n");
+        drop(ana);
+        hub.process.end_input();
+        hub.process.expect_status(0);
+        drop(reader);
     }
 }
 

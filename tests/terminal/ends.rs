@@ -600,8 +600,8 @@ fn a_terminal_that_is_closed_ends_it() {
 /// A seat whose screen nobody collects, so that closing the keyboard closes the terminal.
 #[track_caller]
 fn closable(line: &[&str]) -> Seat {
-    let (keyboard, tty) = crate::pty();
-    let mut command = std::process::Command::new("setsid");
+    let (keyboard, tty) = pty();
+    let mut command = Command::new("setsid");
     command
         .arg("--ctty")
         .args(line)
@@ -609,8 +609,8 @@ fn closable(line: &[&str]) -> Seat {
         .env_remove("RUST_LOG")
         .stdin(tty.try_clone().unwrap())
         .stdout(tty.try_clone().unwrap())
-        .stderr(std::process::Stdio::piped());
-    let process = crate::Process::start(&mut command);
+        .stderr(Stdio::piped());
+    let process = Process::start(&mut command);
     Seat {
         process,
         screen: Watched::default(),

@@ -110,6 +110,11 @@ impl Prepared {
         Ok(Records::new(files, answers, name, taken))
     }
 
+    /// Whether there is a record beside the answers.
+    pub fn has_files(&self) -> bool {
+        self.files.iter().next().is_some()
+    }
+
     /// The folders of the regular files, in which they can be opened anew.
     pub fn folders(&self) -> Vec<PathBuf> {
         let files = self.files.iter().filter(|sink| sink.is_file());

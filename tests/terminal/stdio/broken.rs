@@ -133,3 +133,48 @@ fn a_participant_whose_stdin_breaks_off_tells_no_end() {
         process.stderr.wait_for(why);
     }
 }
+
+/// A file of which the rest was cut off while it was sent is a part, also where the kernel copies it.
+#[test]
+fn a_file_that_is_cut_short_is_no_whole() {
+    const LEN: u64 = 64 * 1024 * 1024;
+    const CUT: u64 = 1024;
+    let why = "muxnc: read from stdin: the file is shorter than it was\n";
+    let expect_part = |mut peer: TcpStream, cut: &dyn Fn()| {
+        expect_bytes(&mut peer, [0; 4096]);
+        cut();
+        let mut rest = Vec::new();
+        let read = peer.read_to_end(&mut rest);
+        let kind = read.expect_err("a part is taken for the whole").kind();
+        assert_eq!(kind, ErrorKind::ConnectionReset);
+        assert!((rest.len() as u64) < LEN - 4096);
+    };
+    let folder = Folder::new("cut-short");
+    let path = folder.path("file");
+    let make = || {
+        let file = File::create(&path).unwrap();
+        file.set_len(LEN).unwrap();
+        (file, File::open(&path).unwrap())
+    };
+    for args in [&[] as &[&str], &["--sha256"], &["--crlf"]] {
+        let (file, stdin) = make();
+        let (mut process, server) = participant(args, |command| {
+            command.stdin(stdin);
+        });
+        expect_part(server, &|| file.set_len(CUT).unwrap());
+        process.expect_status(1);
+        process.stderr.wait_for(why);
+    }
+    for args in [&["--wait-for", "1"] as &[&str], &[], &["--once"]] {
+        let (file, stdin) = make();
+        let mut command = piped(MUXNC, &[&["-l", "0"], args].concat());
+        let mut hub = Hub::start_command(command.stdin(stdin));
+        expect_part(hub.join(), &|| file.set_len(CUT).unwrap());
+        hub.process.expect_status(1);
+        let told = hub.process.stderr.wait_for(why);
+        if args != ["--once"] {
+            let lacks = hub.process.stderr.wait_for(&format!(" of {LEN} bytes\n"));
+            assert!(lacks.contains(" did not get the last "), "{told}");
+        }
+    }
+}
