@@ -21,6 +21,7 @@ use crate::engine::private::Form;
 use crate::engine::private::command_behind_key;
 use crate::engine::private::first_word;
 use crate::engine::private::is_private;
+use crate::engine::private::lacks_its_slash;
 use crate::engine::private::may_be_private;
 
 /// What a line means that the operator typed.
@@ -181,6 +182,12 @@ pub fn understand(line: &str) -> Typed<'_> {
     }
 }
 
+/// Why a line that was typed, and is text, is not said: the slash was forgotten.
+pub fn why_no_text(line: &str) -> Option<&'static str> {
+    let why = "msg was not sent: a command begins with a slash; with a word before it, it is said";
+    lacks_its_slash(line).then_some(why)
+}
+
 /// Understands a line in which U+FFFD stands for bytes that are no UTF-8. Where such bytes begin the
 /// line, the text behind them is understood as well: it may be a command behind half a letter.
 pub fn understand_garbled(line: &str) -> Typed<'_> {
@@ -212,6 +219,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
             Err(_) => Whom::Name(word),
         }),
     };
+    let about = arguments.strip_prefix('/').unwrap_or(arguments);
     let alone = |command| match arguments.is_empty() {
         true => Ok(command),
         false => Err(usage()),
@@ -220,12 +228,18 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
         "who" => alone(Command::Who),
         "stats" => alone(Command::Stats),
         "qr" => alone(Command::Qr),
-        "help" => alone(Command::Help),
+        "help" => match COMMANDS.iter().find(|(name, ..)| *name == about) {
+            Some((name, "", meaning)) => Err(format!("/{name}: {meaning}")),
+            Some((name, arguments, meaning)) => Err(format!("/{name} {arguments}: {meaning}")),
+            None => Ok(Command::Help),
+        },
         "quit" => alone(Command::Quit),
         "msg" if !rest.is_empty() => Ok(Command::Message {
             whom: whom()?,
             text: rest,
         }),
+        // Numbers are no reason.
+        "kick" if is_list(rest) => Err(format!("one at a time: {}", usage())),
         "kick" => Ok(Command::Kick {
             whom: whom()?,
             reason: rest,
@@ -348,6 +362,12 @@ fn why_no_command(line: &str) -> Option<String> {
         false => "; // says it",
     };
     is_command.then(|| format!("{shown} was not sent: a command {rule}{how}"))
+}
+
+/// Whether it is nothing but numbers, perhaps of participants.
+fn is_list(text: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_digit() || letter == ' ' || letter == ',';
+    !text.is_empty() && text.chars().all(is_part)
 }
 
 /// As much of a typed word as its writer needs to recognize it.
@@ -674,6 +694,7 @@ mod tests {
             ("/relay off", Command::Relay(false)),
             ("/stats", Command::Stats),
             ("/help", Command::Help),
+            ("/help me", Command::Help),
             ("/quit", Command::Quit),
         ];
         for (line, command) in cases {
@@ -724,6 +745,10 @@ mod tests {
             "/msg 3",
             "/msg , hi",
             "/kick",
+            "/kick 1 2",
+            "/kick 1 2, 3",
+            "/help kick",
+            "/help /qr",
             "/name",
             "/mute",
             "/mute 1 2",

@@ -87,6 +87,16 @@ pub fn is_private(line: &str) -> bool {
     looks_private(said) || command_behind_key(line, Form::Raw).is_some()
 }
 
+/// Whether it is `msg`, a number and a text: the slash was forgotten.
+pub(super) fn lacks_its_slash(line: &str) -> bool {
+    let begun = line.trim_start();
+    begins_msg(begun) && {
+        let looks: String = plain(begun).collect();
+        let named = named(&looks).filter(|&(name, _)| is_msg(name));
+        named.is_some_and(|(_, arguments)| begins_with_number(arguments))
+    }
+}
+
 /// Whether a line may be private that has a letter or a digit before `rest`, and goes on.
 pub(super) fn may_be_private(rest: &str) -> bool {
     // Tab may stand for the rest of it.

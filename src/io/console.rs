@@ -171,7 +171,7 @@ impl<D: Device> Console<D> {
             ends_line |= self.keys[..count].iter().any(|key| ENTER.contains(key));
         }
         if ends_line {
-            self.notice(b"muxnc: that went nowhere: your input has ended (Ctrl-C leaves)\n");
+            self.notice(b"muxnc: that went nowhere: your input has ended (Ctrl-C ends it now)\n");
         }
     }
 

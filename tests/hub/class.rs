@@ -389,7 +389,7 @@ fn a_file_is_told_of_though_nobody_was_to_be_waited_for() {
     let mut peer = support::connect(port);
     assert_eq!(support::read_all(&mut peer).len(), 40 * 1024 * 1024);
     screen.wait_for(" of 40.0 MiB, 100%");
-    screen.wait_for("muxnc: everybody has all of it; waiting until [1] leaves (Ctrl-C ends");
+    screen.wait_for("everybody has all of it; waiting until [1] leaves (Ctrl-C ends it now)");
     hub.signal(rustix::process::Signal::INT);
     screen.wait_for(" has all of the 41943040 bytes");
     screen.wait_for(" sent 41943040 bytes to 1, received 0 in ");

@@ -269,7 +269,7 @@ fn ctrl_d_is_asked_for_twice_if_somebody_is_there() {
     let (mut seat, port) = Seat::hub(&[]);
     let mut one = seat.join(port);
     seat.press("\x04");
-    let asked = "muxnc: 1 participant is here: Ctrl-D again ends the class";
+    let asked = "muxnc: 1 participant is here: Ctrl-D again ends the class (so does Ctrl-C)";
     seat.expect(&[asked, ""], 0);
     seat.press("no\r");
     expect_bytes(&mut one, "no\n");
@@ -291,7 +291,7 @@ fn ctrl_d_is_asked_for_twice_if_somebody_is_there() {
 fn ctrl_d_is_asked_for_twice_if_lines_wait() {
     let (mut seat, _) = Seat::hub(&[]);
     seat.press("good morning\r\x04");
-    seat.wait_for("muxnc: 1 line was never said: Ctrl-D again ends the class\r\n");
+    seat.wait_for("muxnc: 1 line was never said: Ctrl-D again ends the class (so does");
     seat.press("\x04");
     seat.process.expect_status(0);
     seat.expect_found();
@@ -304,7 +304,7 @@ fn what_waits_at_ctrl_d_is_said_to_who_is_there_or_comes_with_keep_open() {
     let mut one = seat.join(port);
     seat.type_lines(&["a", "b", "c"]);
     seat.press("\x04");
-    seat.wait_for("muxnc: 1 participant is here: Ctrl-D again ends the class\r\n");
+    seat.wait_for("muxnc: 1 participant is here: Ctrl-D again ends the class (so does");
     seat.press("\x04");
     assert_eq!(read_all(&mut one), b"a\nb\nc\n");
     let (mut seat, port) = Seat::hub(&["--keep-open"]);
@@ -322,7 +322,7 @@ fn what_waits_at_ctrl_d_is_given_up_when_the_last_one_leaves() {
     seat.press("for two\r");
     seat.wait_for("muxnc: 1 of 2 here: 1 line waits for the others to join\r\n");
     seat.press("\x04");
-    seat.wait_for("muxnc: 1 participant is here: Ctrl-D again ends the class\r\n");
+    seat.wait_for("muxnc: 1 participant is here: Ctrl-D again ends the class (so does");
     seat.press("\x04");
     expect_rest(&seat.process);
     // An end alone would not say that it left.
@@ -398,7 +398,7 @@ fn what_is_typed_behind_ctrl_d_goes_nowhere_and_is_told() {
         ] {
             let before = seat.screen.text().len();
             seat.press(line);
-            let told = "muxnc: that went nowhere: your input has ended (Ctrl-C leaves)\r\n";
+            let told = "muxnc: that went nowhere: your input has ended (Ctrl-C ends it now)\r\n";
             seat.screen.wait_until("the notice", |bytes| {
                 without_marks(&String::from_utf8_lossy(&bytes[before..])).contains(told)
             });
@@ -428,7 +428,7 @@ fn ctrl_d_asks_first_if_nobody_read_what_was_said() {
     seat.press("is anybody there\r");
     seat.process.stderr.wait_for(" left");
     seat.press("\x04");
-    seat.wait_for("muxnc: what was said was read by nobody: Ctrl-D again ends the class\r\n");
+    seat.wait_for("muxnc: what was said was read by nobody: Ctrl-D again ends the class (so does");
     assert!(seat.process.is_running());
     seat.press("\x04");
     seat.process.expect_status(0);

@@ -112,7 +112,9 @@ fn who_tells_everybody() {
 fn a_message_is_for_one_alone() {
     let (mut seat, port) = Seat::hub(&[]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
-    seat.type_lines(&["/msg 2 just you", "all of you", "/msg 3 nobody", "/msg 2"]);
+    seat.type_lines(&["/msg 2 just you", "msg 2 just you", "MSG #2: just you"]);
+    seat.wait_for("muxnc: msg was not sent: a command begins with a slash; with a word before");
+    seat.type_lines(&["all of you", "/msg 3 nobody", "/msg 2"]);
     expect_bytes(&mut one, "all of you\n");
     expect_bytes(&mut two, "just you\nall of you\n");
     seat.wait_for("muxnc: nobody here has number 3: /who lists everybody\r\n");

@@ -101,7 +101,9 @@ impl<D: Device> Operator<D> {
                 (1, _) => String::from("1 participant is here"),
                 (here, _) => format!("{here} participants are here"),
             };
-            return self.answer(&format!("{lost}: Ctrl-D again ends the class"));
+            return self.answer(&format!(
+                "{lost}: Ctrl-D again ends the class (so does Ctrl-C)"
+            ));
         }
         // It is the end when all that waits was said.
         self.state = State::Ended;
