@@ -1,7 +1,7 @@
 //! How far a participant's own conversation is, as a line to be drawn again and again while bytes move.
 //!
-//! It promises: as that of a [transfer](super::progress), at most ten lines a second, and when nothing
-//! moves nothing is drawn and nothing is waited for; where lines may be typed on the terminal where it
+//! It promises: as that of a [transfer](super::progress), at most ten lines a second, and one when nothing
+//! moves; where lines may be typed on the terminal where it
 //! would be drawn, it is drawn for what is no conversation only.
 
 use std::fmt::Write;
@@ -122,7 +122,13 @@ mod tests {
             "muxnc: received 4.0 MiB, 2.0 MiB/s, 0:02"
         );
         assert!(progress.is_drawn());
-        assert_eq!(progress.due(0, 4 << 20), None, "nothing moves");
+        let still = now + Duration::from_secs(1);
+        assert_eq!(progress.due(0, 4 << 20), Some(still), "nothing moves");
+        assert_eq!(
+            progress.line(0, 4 << 20, 80, still),
+            "muxnc: received 4.0 MiB, 0 bytes/s, 0:03"
+        );
+        assert_eq!(progress.due(0, 4 << 20), None, "that is told");
         assert!(progress.due(1, 4 << 20).is_some_and(|at| at > now));
         let mut progress = OwnProgress::new(Some(2048), Beside::Nothing, now);
         let now = now + Duration::from_secs(1);

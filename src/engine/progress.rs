@@ -1,7 +1,7 @@
 //! How far a transfer is, as a line to be drawn again and again while bytes move.
 //!
-//! It promises: at most ten lines a second; when nothing moves nothing is drawn and nothing is
-//! waited for, but the last that moved is drawn once.
+//! It promises: at most ten lines a second; the last that moved is drawn, and where nothing moves for a
+//! second, that is drawn, once; then nothing is drawn and nothing is waited for.
 
 use std::fmt;
 use std::fmt::Display;
@@ -13,6 +13,9 @@ use unicode_width::UnicodeWidthStr;
 
 /// How long a line stays before the next one.
 pub(super) const TICK: Duration = Duration::from_millis(100);
+
+/// After how long without a byte it is drawn that none moves.
+const STILL: Duration = Duration::from_secs(1);
 
 /// How much of the rate is what it was a tick ago. The rest is what moved since.
 const INERTIA: f64 = 0.8;
@@ -51,9 +54,14 @@ impl Meter {
         match &self.drawn {
             None if state.0 == 0 => None,
             None => Some(self.began),
-            Some(drawn) if drawn.state == state => None,
+            Some(drawn) if drawn.state == state => (drawn.rate > 0.0).then(|| drawn.at + STILL),
             Some(drawn) => Some(drawn.at + TICK),
         }
+    }
+
+    /// Whether nothing moved since it was drawn.
+    fn is_still(&self, state: (u64, u64)) -> bool {
+        self.drawn.is_some_and(|drawn| drawn.state == state)
     }
 
     /// It is drawn in this `state`: how many bytes move in a second now.
@@ -67,7 +75,11 @@ impl Meter {
         // Bytes that come seldom are drawn seldom, and a sample is as old as it is, in whole ticks: for
         // `powf` alone each start of the program would load `libm.so`.
         let inertia = INERTIA.powi((time / TICK.as_secs_f64()) as i32);
-        let rate = rate.map_or(current, |rate| rate * inertia + current * (1.0 - inertia));
+        let rate = match rate {
+            Some(_) if self.is_still(state) => 0.0,
+            Some(rate) => rate * inertia + current * (1.0 - inertia),
+            None => current,
+        };
         self.drawn = Some(Drawn {
             at: now,
             state,
@@ -96,7 +108,10 @@ impl TransferProgress {
     /// When a line is to be drawn for this `state`: bytes moved, and anything else that changes as
     /// they are taken. None: it is drawn already.
     pub fn due(&self, state: (u64, u64)) -> Option<Instant> {
-        self.meter.due(state)
+        // What is over stands still.
+        let is_over =
+            self.total.is_some_and(|total| state.0 >= total) && self.meter.is_still(state);
+        self.meter.due(state).filter(|_| !is_over)
     }
 
     /// The line for this `state`, for a terminal that has so many `columns`, and how `slowest` is called,
@@ -183,8 +198,18 @@ mod tests {
             line,
             "muxnc: 1.0 MiB of 4.0 MiB, 25%, 10.0 MiB/s, [7 漢字] is behind by 300.0 KiB"
         );
-        assert_eq!(progress.due(state), None, "nothing moves");
         assert_eq!(progress.due((1024 * 1024, 1)), Some(now + TICK));
+        // Nothing moves: that is told once.
+        assert_eq!(progress.due(state), Some(now + STILL));
+        let mut stuck = TransferProgress::new(Some(4 * 1024 * 1024), now);
+        stuck.line(state, behind(300 * 1024), 80, now);
+        assert_eq!(
+            stuck.line(state, behind(300 * 1024), 80, now + STILL),
+            "muxnc: 1.0 MiB of 4.0 MiB, 25%, 0 bytes/s, [7 漢字] is behind by 300.0 KiB"
+        );
+        assert_eq!(stuck.due(state), None);
+        stuck.line((4 * 1024 * 1024, 0), None, 80, now + 2 * STILL);
+        assert_eq!(stuck.due((4 * 1024 * 1024, 0)), None, "it is over");
         let line = progress.line((2 * 1024 * 1024, 0), behind(0), 80, now + TICK);
         assert_eq!(line, "muxnc: 2.0 MiB of 4.0 MiB, 50%, 10.0 MiB/s");
         let line = progress.line((2 * 1024 * 1024, 0), None, 20, now + TICK * 2);

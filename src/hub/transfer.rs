@@ -184,7 +184,8 @@ impl Transfer {
 
     /// When the line that tells how far it is is to be drawn next, if something moved.
     pub(super) fn draws<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> Option<Instant> {
-        self.progress.as_ref()?.due(moved(peers))
+        let progress = self.progress.as_ref().filter(|_| !self.is_wait_told)?;
+        progress.due(moved(peers))
     }
 
     /// That line, if it is time.
