@@ -311,9 +311,11 @@ impl<D: Device> Display<D> {
 
 /// Tells how many lines a terminal was not shown.
 fn tell_left_out(lines: u64) {
-    match lines {
-        0 => {}
-        1 => log::warn!("1 line was not shown: stdout did not keep up"),
-        _ => log::warn!("{lines} lines were not shown: stdout did not keep up"),
+    if lines > 0 {
+        let lines = match lines {
+            1 => String::from("1 line was"),
+            _ => format!("{lines} lines were"),
+        };
+        log::warn!("{lines} not shown: stdout did not keep up");
     }
 }

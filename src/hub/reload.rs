@@ -69,21 +69,19 @@ impl Reload {
                 }
             }
         }
-        if let Some(records) = core.records_mut() {
-            if self.folders.is_empty() {
-                if !self.guard.has_files() {
-                    let told = "SIGHUP: no record is a file that could be opened anew";
-                    log::info!(target: NOTICE, "{told}");
-                }
-                return;
-            }
-            let which = match records.reopen() {
+        let Some(records) = core.records_mut() else {
+            return;
+        };
+        let told = match self.folders.is_empty() {
+            true if self.guard.has_files() => return,
+            true => "no record is a file that could be opened anew",
+            false => match records.reopen() {
                 (0, _) => return,
-                (_, 0) => "the records",
+                (_, 0) => "the records were opened anew",
                 // Those that could not be opened were told.
-                (_, _) => "the other records",
-            };
-            log::info!(target: NOTICE, "SIGHUP: {which} were opened anew");
-        }
+                (_, _) => "the other records were opened anew",
+            },
+        };
+        log::info!(target: NOTICE, "SIGHUP: {told}");
     }
 }
