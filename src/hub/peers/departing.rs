@@ -277,8 +277,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let peer = self.conns.get(key)?;
             let member = self.room.member(key);
             let has_spoken = member.is_some_and(|member| member.account.received() > 0);
-            let to_repeat = Unread::all(peer.to_repeat(has_spoken));
-            Some(peer.conn.unread().and(to_repeat))
+            let unread = peer.conn.unread();
+            // What waits to be read it may have said again.
+            let unrepeated = peer.to_repeat(has_spoken).saturating_sub(unread.bytes);
+            Some(unread.and(Unread::all(unrepeated)))
         };
         let all = keys.iter().filter_map(unread);
         all.fold(Unread::NOTHING, Unread::and)

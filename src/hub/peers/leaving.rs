@@ -489,7 +489,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     fn take_out(&mut self, key: usize, lack: Lack, why: DisconnectReason, now: Instant) {
         let is_kicked = matches!(why, DisconnectReason::Kicked(_));
-        let who = is_kicked.then(|| self.who(key));
+        let who = self.who(key);
         let Some(mut peer) = self.take_member_out(key, lack, why, now) else {
             return;
         };
@@ -502,9 +502,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let again = self.conns.insert(Peer::new(peer.conn));
             debug_assert_eq!(again, key, "events come with the key that it had");
             self.let_read_why(again, now);
-            if let Some(who) = who {
-                self.lingering.tell_of(again, who);
-            }
+            self.lingering.tell_of(again, who);
         }
     }
 
@@ -601,7 +599,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         );
         // The last words of a peer that leaves by itself were read first; where they are given up,
         // that is told.
-        let unrepeated = Unread::all(peer.to_repeat(account.received() > 0));
+        // What waits to be read it may have said again.
+        let to_repeat = peer.to_repeat(account.received() > 0);
+        let unrepeated = Unread::all(to_repeat.saturating_sub(peer.conn.unread().bytes));
         let left_unread = match why {
             // What it had said it says once more.
             DisconnectReason::Returned => Unread::NOTHING,
@@ -616,7 +616,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             code: why.code(),
             words: &why.to_string(),
             received: account.received(),
-            sent: account.sent - if is_reset || is_kicked { underway } else { 0 },
+            sent: account.sent - if is_reset || lingers { underway } else { 0 },
             unread: left_unread.bytes,
         };
         self.record(|records| records.left(Who::of(account, &addr), leaving));

@@ -207,6 +207,10 @@ fn what_was_not_heard_of_who_returns_is_not_lost() {
             told.as_deref(),
             Some("the last 9 bytes of 1 participant were not heard")
         );
+        // Where it says them again, and is not read, they are not counted twice.
+        again.unread.set(Some(9));
+        assert_eq!(unread(&peers), 9);
+        again.unread.set(Some(0));
         peers.room.heard(comes, b"x", now);
         assert_eq!(unread(&peers), 0, "it speaks");
         assert_eq!(peers.never_heard().is_some(), !goes_on);
