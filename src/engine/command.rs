@@ -261,6 +261,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
                     ));
                 }
                 true => Banned::Hosts(hosts(first)?),
+                false if is_list(rest) => return Err(format!("one at a time: {}", usage())),
                 false => Banned::Peer(whom()?),
             },
             reason: rest,
@@ -736,6 +737,22 @@ mod tests {
     }
 
     #[test]
+    fn a_slash_that_was_forgotten_is_asked_for() {
+        for line in [
+            "msg 3 x",
+            "MSG #3: x",
+            "\u{200b}msg 3 x",
+            " msg 3 x",
+            "\x1b[Dmsg 3 x",
+        ] {
+            assert!(why_no_text(line).is_some(), "{line:?}");
+        }
+        for line in ["msg me later", "msg 3", "a msg 3 x", "msgs 3 x"] {
+            assert_eq!(why_no_text(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
     fn nothing_mistyped_is_said() {
         for line in [
             "/",
@@ -747,6 +764,7 @@ mod tests {
             "/kick",
             "/kick 1 2",
             "/kick 1 2, 3",
+            "/ban 1 2",
             "/help kick",
             "/help /qr",
             "/name",

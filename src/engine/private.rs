@@ -89,7 +89,7 @@ pub fn is_private(line: &str) -> bool {
 
 /// Whether it is `msg`, a number and a text: the slash was forgotten.
 pub(super) fn lacks_its_slash(line: &str) -> bool {
-    let begun = line.trim_start();
+    let begun = skip_garbled(line);
     begins_msg(begun) && {
         let looks: String = plain(begun).collect();
         let named = named(&looks).filter(|&(name, _)| is_msg(name));

@@ -501,6 +501,9 @@ impl<D: Device> Console<D> {
         if self.terminal.is_editing() {
             self.rows.finish();
         }
+        if self.stdin.has_ended() {
+            Terminal::discard_input();
+        }
         self.give_back(output);
     }
 

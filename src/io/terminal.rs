@@ -14,9 +14,11 @@ use std::sync::PoisonError;
 use rustix::termios::InputModes;
 use rustix::termios::LocalModes;
 use rustix::termios::OptionalActions;
+use rustix::termios::QueueSelector;
 use rustix::termios::SpecialCodeIndex;
 use rustix::termios::Termios;
 use rustix::termios::isatty;
+use rustix::termios::tcflush;
 use rustix::termios::tcgetattr;
 use rustix::termios::tcgetwinsize;
 use rustix::termios::tcsetattr;
@@ -137,6 +139,14 @@ impl Terminal {
         self.editing = false;
         restore();
         Some(PASTE_OFF)
+    }
+
+    /// Throws away what was typed and not read, if the terminal is ours: it is for nobody.
+    pub fn discard_input() {
+        if Terminal::is_ours() {
+            // If it fails, it is gone.
+            let _ = tcflush(rustix::stdio::stdin(), QueueSelector::IFlush);
+        }
     }
 
     /// Its width in columns.
