@@ -199,8 +199,7 @@ pub fn understand_garbled(line: &str) -> Typed<'_> {
 
 fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     let usage = || match COMMANDS.iter().find(|(name, ..)| *name == word) {
-        Some((name, "", meaning)) => format!("/{name}: {meaning}"),
-        Some((name, arguments, meaning)) => format!("/{name} {arguments}: {meaning}"),
+        Some(command) => usage_of(command),
         None => {
             let shown = quoted(word);
             let how = match is_private(&format!("//{word} {arguments}")) {
@@ -229,8 +228,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
         "stats" => alone(Command::Stats),
         "qr" => alone(Command::Qr),
         "help" => match COMMANDS.iter().find(|(name, ..)| *name == about) {
-            Some((name, "", meaning)) => Err(format!("/{name}: {meaning}")),
-            Some((name, arguments, meaning)) => Err(format!("/{name} {arguments}: {meaning}")),
+            Some(command) => Err(usage_of(command)),
             None => Ok(Command::Help),
         },
         "quit" => alone(Command::Quit),
@@ -363,6 +361,14 @@ fn why_no_command(line: &str) -> Option<String> {
         false => "; // says it",
     };
     is_command.then(|| format!("{shown} was not sent: a command {rule}{how}"))
+}
+
+/// How one of [`COMMANDS`] is used.
+fn usage_of((name, arguments, meaning): &(&str, &str, &str)) -> String {
+    match *arguments {
+        "" => format!("/{name}: {meaning}"),
+        arguments => format!("/{name} {arguments}: {meaning}"),
+    }
 }
 
 /// Whether it is nothing but numbers, perhaps of participants.

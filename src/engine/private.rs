@@ -90,11 +90,7 @@ pub fn is_private(line: &str) -> bool {
 /// Whether it is `msg`, a number and a text: the slash was forgotten.
 pub(super) fn lacks_its_slash(line: &str) -> bool {
     let begun = skip_garbled(line);
-    begins_msg(begun) && {
-        let looks: String = plain(begun).collect();
-        let named = named(&looks).filter(|&(name, _)| is_msg(name));
-        named.is_some_and(|(_, arguments)| begins_with_number(arguments))
-    }
+    begins_msg(begun) && is_message(begun, false) && is_to_number(begun)
 }
 
 /// Whether a line may be private that has a letter or a digit before `rest`, and goes on.

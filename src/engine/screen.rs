@@ -374,17 +374,17 @@ impl Screen {
         self.closed = true;
     }
 
-    /// The same at the end.
-    pub fn take_all_left_out(&mut self) -> u64 {
-        std::mem::take(&mut self.left_out)
-    }
-
     /// Lines left out and not yet told of; zero while there still are more lines waiting than fit.
     pub fn take_left_out(&mut self) -> u64 {
         match self.budget.is_spent() {
             true => 0,
-            false => std::mem::take(&mut self.left_out),
+            false => self.take_all_left_out(),
         }
+    }
+
+    /// The same at the end, however many wait.
+    pub fn take_all_left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
     }
 }
 

@@ -31,8 +31,6 @@ pub(crate) struct Display<D> {
     /// The hub cannot go on without stdout; and the reason when it is lost.
     needs_stdout: bool,
     lost: Option<io::Error>,
-    /// What was shown since was shown to nobody.
-    has_lost_stdout: bool,
 }
 
 impl Display<Descriptor> {
@@ -67,7 +65,7 @@ impl Display<Descriptor> {
         if unwritten > 0 {
             self.say_not_taken(unwritten);
         }
-        unwritten == 0 && !self.has_lost_stdout
+        unwritten == 0 && self.lost.is_none()
     }
 }
 
@@ -80,7 +78,6 @@ impl<D: Device> Display<D> {
             stderr,
             needs_stdout: false,
             lost: None,
-            has_lost_stdout: false,
         }
     }
 
@@ -91,7 +88,7 @@ impl<D: Device> Display<D> {
 
     /// Why stdout takes no more, where nothing goes on without it.
     pub(crate) fn lost_stdout(&self) -> Option<&io::Error> {
-        self.lost.as_ref()
+        self.lost.as_ref().filter(|_| self.needs_stdout)
     }
 
     pub(crate) fn collect_stdout(&mut self, event: Event) {
@@ -236,11 +233,10 @@ impl<D: Device> Display<D> {
 
     fn lose_stdout(&mut self, screen: &mut Screen, error: io::Error) {
         screen.close();
-        self.has_lost_stdout = true;
-        match self.needs_stdout {
-            true => self.lost = Some(error),
-            false => log::error!("write to stdout: {}; serving without", why(&error)),
+        if !self.needs_stdout {
+            log::error!("write to stdout: {}; serving without", why(&error));
         }
+        self.lost = Some(error);
     }
 
     fn show_above(&mut self, screen: &mut Screen, console: &mut Console<D>) -> Result<(), Error> {

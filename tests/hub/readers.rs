@@ -250,6 +250,20 @@ fn a_hub_tells_at_once_what_a_reader_misses_and_the_sum_at_the_end() {
     assert_eq!(hub.process.stdout.bytes().len(), lines().len());
 }
 
+/// A hub with a record whose reader does not keep up, and a participant of whose words much is missing there.
+fn flooded(record: &[&str]) -> (Hub, TcpStream) {
+    let mut hub = Hub::start(record);
+    let mut ana = hub.join();
+    hub.process.type_in("go\n");
+    expect_bytes(&mut ana, "go\n");
+    ana.write_all(&lines()).unwrap();
+    let shown = |bytes: &[u8]| bytes.len() == lines().len();
+    hub.process.stdout.wait_until("all of it", shown);
+    let told = " lines) of the record are missing until now\n";
+    hub.process.stderr.wait_for(told);
+    (hub, ana)
+}
+
 /// The class said all of it, and the reader comes back: what was said is there, or counted in the
 /// record where it is missing.
 #[test]
@@ -263,16 +277,7 @@ fn a_transcript_and_events_tell_where_lines_are_missing() {
             "--events" => format!("json:{path}"),
             _ => path.clone(),
         };
-        let mut hub = Hub::start(&[option, &file]);
-        let mut ana = hub.join();
-        hub.process.type_in("go\n");
-        expect_bytes(&mut ana, "go\n");
-        ana.write_all(&lines()).unwrap();
-        let shown = |bytes: &[u8]| bytes.len() == lines().len();
-        hub.process.stdout.wait_until("all of it", shown);
-        hub.process
-            .stderr
-            .wait_for(" lines) of the record are missing until now\n");
+        let (mut hub, mut ana) = flooded(&[option, &file]);
         let (mut said, mut lost) = (0, 0);
         for line in BufReader::new(&reader).lines() {
             let line = line.unwrap();
@@ -349,16 +354,7 @@ fn a_hex_dump_tells_where_rows_are_missing() {
     let Some((path, reader)) = fifo(&folder) else {
         return;
     };
-    let mut hub = Hub::start(&["-x", &path]);
-    let mut ana = hub.join();
-    hub.process.type_in("go\n");
-    expect_bytes(&mut ana, "go\n");
-    ana.write_all(&lines()).unwrap();
-    let shown = |bytes: &[u8]| bytes.len() == lines().len();
-    hub.process.stdout.wait_until("all of it", shown);
-    hub.process
-        .stderr
-        .wait_for(" lines) of the record are missing until now\n");
+    let (mut hub, mut ana) = flooded(&["-x", &path]);
     let mut lost = 0;
     let mut dumped = 0;
     for line in BufReader::new(&reader).lines() {

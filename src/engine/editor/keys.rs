@@ -13,6 +13,7 @@ use super::key::Key;
 use super::sequence::Sequence;
 use super::sequence::is_surely_whole;
 use super::sequence::sequence;
+use crate::engine::lookalike::PRIVATE;
 use crate::engine::lookalike::begins_message;
 
 /// The most that is held of an unfinished sequence, in bytes.
@@ -176,14 +177,10 @@ impl Keys {
         let Some((&byte, behind)) = input.split_first() else {
             return true;
         };
-        let begins_message = |text: &[u8]| {
-            let head = &text[..text.len().min("msg".len() * 4)];
-            begins_message(&String::from_utf8_lossy(head))
-        };
         // A `/msg` or the slip of one begins with a sign or without.
         let is_message = || {
             let is_sign = !byte.is_ascii_alphanumeric();
-            begins_message(input) || (is_sign && begins_message(behind))
+            is_message_at(input) || (is_sign && is_message_at(behind))
         };
         match self.state {
             State::Escape => {
@@ -212,8 +209,7 @@ impl Keys {
 
     /// What is held is a part of a key, and nothing; but what stands directly before a `msg` may be the slip of a slash.
     fn erased(&mut self, input: &[u8]) -> Option<Key<'static>> {
-        let head = String::from_utf8_lossy(&input[..input.len().min("msg".len() * 4)]);
-        let sign = self.held.last().filter(|_| begins_message(&head));
+        let sign = self.held.last().filter(|_| is_message_at(input));
         let sign = sign.map(|&sign| Key::Text(char::from(sign).to_string().into()));
         self.settle(sign)
     }
@@ -531,6 +527,12 @@ impl Keys {
         let text = String::from_utf8_lossy(&self.held).into_owned();
         self.settle(Some(Key::Text(text.into())))
     }
+}
+
+/// Whether `msg` is there, or what looks like it, of which a letter has four bytes at most.
+fn is_message_at(keys: &[u8]) -> bool {
+    let head = &keys[..keys.len().min(PRIVATE.len() * 4)];
+    begins_message(&String::from_utf8_lossy(head))
 }
 
 /// A key of the keypad: what is on it is behind its letter by as much as `*` is behind `j`.

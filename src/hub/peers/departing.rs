@@ -278,9 +278,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let member = self.room.member(key);
             let has_spoken = member.is_some_and(|member| member.account.received() > 0);
             let unread = peer.conn.unread();
-            // What waits to be read it may have said again.
-            let unrepeated = peer.to_repeat(has_spoken).saturating_sub(unread.bytes);
-            Some(unread.and(Unread::all(unrepeated)))
+            Some(unread.and(peer.unrepeated(has_spoken, unread)))
         };
         let all = keys.iter().filter_map(unread);
         all.fold(Unread::NOTHING, Unread::and)

@@ -339,8 +339,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         }
         while let Some(key) = self.idle.as_mut().and_then(|idle| idle.expired(now)) {
-            let is_spoken_to = self.is_spoken_to(key);
-            match is_spoken_to || self.waits_for_us(key) || self.takes_something(key) {
+            match self.is_spoken_to(key) || self.waits_for_us(key) || self.takes_something(key) {
                 true => self.touch(key, now),
                 // A peer that has ended its side says nothing more, and its last words are read
                 // later.
@@ -599,13 +598,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
         );
         // The last words of a peer that leaves by itself were read first; where they are given up,
         // that is told.
-        // What waits to be read it may have said again.
-        let to_repeat = peer.to_repeat(account.received() > 0);
-        let unrepeated = Unread::all(to_repeat.saturating_sub(peer.conn.unread().bytes));
+        let waiting = peer.conn.unread();
+        let unrepeated = peer.unrepeated(account.received() > 0, waiting);
         let left_unread = match why {
             // What it had said it says once more.
             DisconnectReason::Returned => Unread::NOTHING,
-            _ => peer.conn.unread().and(unrepeated),
+            _ => waiting.and(unrepeated),
         };
         let unread = match leaves_by_itself {
             true => unrepeated,

@@ -9,6 +9,7 @@ use crate::io::conn::Conn;
 use crate::io::layer::Layer;
 use crate::io::readiness::Watch;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 
 /// A connection as the loop knows it.
 #[derive(Debug)]
@@ -138,10 +139,12 @@ impl<S> Peer<S> {
         }
     }
 
-    /// How many bytes that is, if it has not `spoken` since: then it has said them again.
-    pub(super) fn to_repeat(&self, has_spoken: bool) -> u64 {
+    /// How much of that it has not said again: nothing, if it has spoken since, nor what is `unread` of it, which may
+    /// be that.
+    pub(super) fn unrepeated(&self, has_spoken: bool, unread: Unread) -> Unread {
         let extra = self.extra.as_ref().filter(|_| !has_spoken);
-        extra.map_or(0, |extra| extra.to_repeat)
+        let to_repeat = extra.map_or(0, |extra| extra.to_repeat);
+        Unread::all(to_repeat.saturating_sub(unread.bytes))
     }
 
     pub(super) fn is_member(&self) -> bool {
