@@ -335,11 +335,16 @@ impl Hub {
         }
     }
 
-    /// Whoever found no place is asked again, for a moment.
+    /// Whoever found no place is asked again, for a moment behind the last who found one.
     fn admit_waiting(&mut self, turn: &mut Turn, net: &Net) {
-        for (newcomer, until) in std::mem::take(&mut turn.waiting) {
+        let mut has_let_in = false;
+        for (newcomer, mut until) in std::mem::take(&mut turn.waiting) {
             if self.lets_in(newcomer, turn, net) {
+                has_let_in = true;
                 continue;
+            }
+            if has_let_in {
+                until = turn.now + PATIENCE;
             }
             self.check_refusal(newcomer, turn, net);
             if turn.now < until && !self.may_close() {

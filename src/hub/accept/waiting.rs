@@ -5,7 +5,8 @@
 //! later (the kernel hands over packets of several processors in any order).
 //!
 //! It promises: the room is asked for them in the order in which they came, and for each at least once
-//! more; none waits longer than [`PATIENCE`], and no more than [`MOST`].
+//! more after the last that was let in before it; none waits longer than [`PATIENCE`] for that one to leave, and
+//! no more than [`MOST`] wait.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -68,7 +69,8 @@ impl Waiting {
     }
 
     /// Looks for a place for all of them; for those that have waited long enough, for the last
-    /// time.
+    /// time. Whoever is let in may have left before the next connected, which no event has told yet, however
+    /// long this process stood still: so the others wait on.
     pub(super) fn ask(
         &mut self,
         now: Instant,
@@ -76,10 +78,14 @@ impl Waiting {
     ) -> Asked {
         self.asks_again = false;
         let mut asked = Asked::default();
-        self.queue.retain(|&(key, until)| {
-            match ask(key) {
-                Ok(()) => asked.admitted.push(key),
-                Err(refusal) if until <= now => asked.refused.push((key, refusal)),
+        self.queue.retain_mut(|(key, until)| {
+            match ask(*key) {
+                Ok(()) => asked.admitted.push(*key),
+                Err(_) if !asked.admitted.is_empty() => {
+                    *until = now + PATIENCE;
+                    return true;
+                }
+                Err(refusal) if *until <= now => asked.refused.push((*key, refusal)),
                 Err(_) => return true,
             }
             false
@@ -127,9 +133,11 @@ mod tests {
         assert!(!waiting.asks_again());
         waiting.freed();
         assert!(waiting.asks_again());
-        // The one place is the first's.
+        // The one place is the first's, and then the other's, if the first has left: which is not known yet, even if
+        // this process stood still.
         let mut places = 1;
-        let one = waiting.ask(now + PATIENCE, |_| match places {
+        let late = now + 2 * PATIENCE;
+        let one = waiting.ask(late, |_| match places {
             0 => Err(FULL),
             _ => {
                 places -= 1;
@@ -137,7 +145,9 @@ mod tests {
             }
         });
         assert_eq!((one.admitted, one.refused), (vec![3], vec![]));
-        let last = waiting.ask(now + PATIENCE + millisecond, |_| Err(FULL));
+        let nobody = waiting.ask(late + millisecond, |_| Err(FULL));
+        assert_eq!(nobody, Asked::default());
+        let last = waiting.ask(late + PATIENCE, |_| Err(FULL));
         assert_eq!((last.admitted, last.refused), (vec![], vec![(1, FULL)]));
         waiting.freed();
         assert!(waiting.is_empty() && !waiting.asks_again());
