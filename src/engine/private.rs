@@ -73,7 +73,8 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 /// word of these letters, with signs or a name in it, and a text; or if a slash, `msg`, a name or a number, and a text
 /// stand directly behind what was left on the line; or if it begins with `msg`, a number or a name, and a text directly
 /// behind one letter or digit, or behind signs and one letter of another script at most, since on some keyboard that is
-/// the key of the slash; or with `msg`, the slash among or behind its letters, and a text. Behind a sign `msg` may be
+/// the key of the slash; or with `msg`, the slash among or behind its letters, and a text; or with `msg`, a number and a
+/// text. Behind a sign `msg` may be
 /// what its keys write on another layout. The number may stand in brackets or behind a sign, and
 /// the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter. Behind
 /// `//` it is what would be said that counts: the key of the slash may have bounced. A Tab may stand for the rest of
@@ -87,13 +88,7 @@ pub fn is_private(line: &str) -> bool {
     looks_private(said) || command_behind_key(line, Form::Raw).is_some()
 }
 
-/// Whether it is `msg`, a number and a text: the slash was forgotten.
-pub(super) fn lacks_its_slash(line: &str) -> bool {
-    let begun = skip_garbled(line);
-    begins_msg(begun) && is_message(begun, false) && is_to_number(begun)
-}
-
-/// Whether a line may be private that has a letter or a digit before `rest`, and goes on.
+/// Whether a line may be private of which this is the beginning, perhaps behind a letter or a digit, and which goes on.
 pub(super) fn may_be_private(rest: &str) -> bool {
     // Tab may stand for the rest of it.
     let rest = rest.split(TAB).next().unwrap_or(rest);
@@ -159,10 +154,16 @@ fn is_like_message(line: &str) -> bool {
         || seen
             .strip_prefix(|slip: char| slip.is_ascii_alphanumeric())
             .is_some_and(|rest| begins_msg(rest) && is_message(rest, false))
+        || lacks_its_slash(seen)
         || is_behind_rest(seen)
         || is_behind_a_sign(seen)
         || (bare.contains(char::REPLACEMENT_CHARACTER) && is_behind_a_sign(&bare))
         || has_slash_late(seen)
+}
+
+/// Whether it is `msg`, a number and a text: the slash was forgotten. (With a name behind it, it is a sentence.)
+pub(super) fn lacks_its_slash(seen: &str) -> bool {
+    begins_msg(seen) && is_message(seen, false) && is_to_number(seen)
 }
 
 /// Whether a slash, `msg`, a name and a text stand directly behind something that was left on the line.
@@ -323,7 +324,6 @@ mod tests {
     use crate::engine::command::Typed;
     use crate::engine::command::may_become_command;
     use crate::engine::command::understand;
-    use crate::engine::lookalike::skip_unseen;
 
     #[test]
     fn what_is_for_one_alone_is_known_wherever_it_comes_from() {
@@ -393,6 +393,12 @@ mod tests {
             "qmsg Ana psst",
             "Pmsg 3 psst",
             "úmsg Ana psst",
+            "msg 3 psst",
+            "MSG #3: psst",
+            " msg [3] psst",
+            "\u{200b}msg 3 psst",
+            "msg3 psst",
+            "ьып 3 psst",
             ".ьып Ana psst",
             ".ьып 3 psst",
             ".ьіп Аня psst",
@@ -426,7 +432,9 @@ mod tests {
             "see src/msg",
             "see src/msg.rs for more",
             "at http://example.org/msg/3 it is",
-            "msg 3 x",
+            "msg 3",
+            "msgs 3 x",
+            "msg me later",
             "a msg 3 people read",
             "I msg Ana every day",
             "3 msg Ana wrote",
@@ -473,11 +481,7 @@ mod tests {
             let private = |line: String| {
                 assert!(is_private(&line) && !is_said(&line), "{line:?}");
             };
-            // Before nothing but what is not seen, it is said.
-            let is_seen = !skip_unseen(c.encode_utf8(&mut [0; 4])).is_empty();
-            let line = format!("{c}msg 3 psst");
-            assert_eq!(is_private(&line), is_seen, "{line:?}");
-            assert_eq!(is_said(&line), !is_seen, "{line:?}");
+            private(format!("{c}msg 3 psst"));
             if !is_slash {
                 private(format!("{c}/msg 3 psst"));
                 private(format!("/{c}msg 3 psst"));
@@ -515,7 +519,12 @@ mod tests {
                 }
             }
         }
-        for line in [".ьы\tАна psst", "-мс\tАна psst", ".m\tsg\tAna psst"] {
+        for line in [
+            ".ьы\tАна psst",
+            "-мс\tАна psst",
+            ".m\tsg\tAna psst",
+            "ms\t3 psst",
+        ] {
             assert!(is_private(line), "{line:?}");
         }
         for line in [
@@ -524,7 +533,6 @@ mod tests {
             "name\tvalue and more",
             "forms\t3 of them",
             "a\tb\tc d",
-            "\tmsg 3 people",
             "m\ts\tvelocity is this",
         ] {
             assert!(!is_private(line), "{line:?}");

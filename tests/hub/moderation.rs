@@ -122,6 +122,40 @@ fn who_is_kicked_reads_that_it_was_also_without_a_reason() {
     expect_bytes(&mut back, "welcome\n");
 }
 
+/// Whoever names several means each of them, and none as the reason for the other.
+#[test]
+fn a_command_for_one_does_nothing_to_several() {
+    let (mut bob, port) = bob(&[]);
+    let (one, two) = (connect_from(2, port), connect_from(3, port));
+    bob.screen.wait_for("joined, 2 here");
+    command(&mut bob, "/name 1 Ana");
+    command(&mut bob, "/name 2 Ben");
+    for (line, count) in [
+        ("/kick Ana Ben", 1),
+        ("/kick ana, ben", 2),
+        ("/kick 1 [2]", 3),
+        ("/kick [1 Ana] [2 Ben]", 4),
+        ("/ban Ana and Ben", 5),
+    ] {
+        command(&mut bob, line);
+        bob.screen.wait_until(line, |shown| {
+            let shown = String::from_utf8_lossy(shown);
+            shown.matches("one at a time: that is no reason").count() == count
+        });
+    }
+    command(&mut bob, "still here");
+    for mut stream in [&one, &two] {
+        expect_bytes(&mut stream, "still here\n");
+    }
+    // A reason may name somebody.
+    command(&mut bob, "/kick Ana Ben knows");
+    let told = read_all(&mut &one);
+    assert_eq!(
+        String::from_utf8_lossy(&told),
+        "muxnc: you were disconnected: Ben knows\n"
+    );
+}
+
 #[test]
 fn a_locked_hub_keeps_who_is_here_and_lets_nobody_else_in() {
     let (mut bob, port) = bob(&["--chat"]);

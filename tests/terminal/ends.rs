@@ -307,12 +307,15 @@ fn what_waits_at_ctrl_d_is_said_to_who_is_there_or_comes_with_keep_open() {
     seat.wait_for("muxnc: 1 participant is here: Ctrl-D again ends the class (so does");
     seat.press("\x04");
     assert_eq!(read_all(&mut one), b"a\nb\nc\n");
-    let (mut seat, port) = Seat::hub(&["--keep-open"]);
-    seat.press("for the first\r");
-    seat.wait_for("muxnc: nobody is here yet: 1 line waits for the first to join\r\n");
-    seat.press("\x04");
-    expect_rest(&seat.process);
-    expect_bytes(&mut seat.join(port), "for the first\n");
+    for edit in [&[][..], &["--no-edit"]] {
+        let (mut seat, port) = Seat::hub(&[&["--keep-open"], edit].concat());
+        seat.press("for the first\r");
+        seat.wait_for("muxnc: nobody is here yet: 1 line waits for the first to join\r\n");
+        seat.press("\x04");
+        seat.wait_for("muxnc: you say no more, and have no commands; the hub serves on (--keep");
+        expect_rest(&seat.process);
+        expect_bytes(&mut seat.join(port), "for the first\n");
+    }
 }
 
 #[test]

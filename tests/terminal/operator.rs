@@ -113,7 +113,11 @@ fn a_message_is_for_one_alone() {
     let (mut seat, port) = Seat::hub(&[]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
     seat.type_lines(&["/msg 2 just you", "msg 2 just you", "MSG #2: just you"]);
-    seat.wait_for("muxnc: msg was not sent: a command begins with a slash; with a word before");
+    seat.wait_for("muxnc: msg was not sent: /msg says it to one alone; a word before it, to");
+    seat.wait_for("muxnc: MSG was not sent: /msg says it to one alone; a word before it, to");
+    seat.pause();
+    seat.press("\x1b[200~msg 2 just you\rand you\x1b[201~\r");
+    seat.wait_for("muxnc: a /msg that is pasted is neither obeyed nor said to everybody: type it");
     seat.type_lines(&["all of you", "/msg 3 nobody", "/msg 2"]);
     expect_bytes(&mut one, "all of you\n");
     expect_bytes(&mut two, "just you\nall of you\n");

@@ -691,12 +691,12 @@ fn a_paste_that_holds_its_own_end_is_pasted_to_its_end() {
     let (events, rest) = commands(&[("/kick ", false), ("\x1b[200~1\x1b[201~\r/quit\r", false)]);
     assert_eq!((events, rest.as_str()), (vec![], "/kick 1 /quit |"));
     // What looks like a command is one here.
-    for beginning in [" /msg Ana ", ".msg Ana ", "x/msg Ana", "7msg 1"] {
+    for beginning in [" /msg Ana ", ".msg Ana ", "x/msg Ana", "7msg 1", "msg 1 "] {
         let (events, rest) =
             commands(&[(beginning, false), ("\x1b[200~ one\ntwo\n\x1b[201~", false)]);
         assert_eq!((events, rest), (vec![], format!("{beginning} one two |")));
     }
-    for beginning in ["- ", "say: ", "msg 1 "] {
+    for beginning in ["- ", "say: ", "msg "] {
         let (events, rest) = commands(&[(beginning, false), ("\x1b[200~one\ntwo\x1b[201~", false)]);
         let first = pasted(&format!("{beginning}one"));
         assert_eq!((events, rest.as_str()), (vec![first], "two|"));

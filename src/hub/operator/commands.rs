@@ -70,7 +70,7 @@ impl<D: Device> Operator<D> {
                 }
             }
             Command::Kick { whom, reason } => {
-                if let Some(key) = self.find(whom, peers, now) {
+                if let Some(key) = self.find_alone(whom, reason, peers, now) {
                     peers.kick(key, shown(reason), now);
                 }
             }
@@ -143,6 +143,22 @@ impl<D: Device> Operator<D> {
             return None;
         }
         Some(key)
+    }
+
+    /// The same of a command that a reason may follow. If that is nothing but other members, one command was
+    /// meant for several, and nobody is found.
+    pub(super) fn find_alone<S: Stream>(
+        &mut self,
+        whom: Whom<'_>,
+        reason: &str,
+        peers: &Peers<S, D>,
+        now: Instant,
+    ) -> Option<usize> {
+        if are_members(reason, peers) {
+            self.answer("one at a time: that is no reason, but who is here: nothing was done");
+            return None;
+        }
+        self.find(whom, peers, now)
     }
 
     /// Calls a member so, or by its number only.
@@ -294,6 +310,19 @@ fn elsewhere<S: Stream, D: Device>(
         Whom::Name(address) => peers.ask_hub(address, what),
         Whom::Number(_) | Whom::Label(..) => None,
     }
+}
+
+/// Whether a text is nothing but the names, numbers or labels of members, perhaps with `and` between them.
+fn are_members<S: Stream, D: Device>(text: &str, peers: &Peers<S, D>) -> bool {
+    let words = text.split(|letter: char| " ,:;&+[]".contains(letter));
+    let mut names = words
+        .filter(|word| !word.is_empty() && *word != "and")
+        .peekable();
+    let is_here = |name: &str| match name.parse() {
+        Ok(number) => peers.room.find(number).is_some(),
+        Err(_) => peers.room.find_by_name(name).is_some(),
+    };
+    names.peek().is_some() && names.all(is_here)
 }
 
 /// How a member is called to the operator.

@@ -18,6 +18,10 @@ use crate::io::stream::Stream;
 /// So many of the members that the hub waits for are told by name.
 const NAMED: usize = 10;
 
+/// What the operator is told whose input ends where nothing ends with it.
+const ON_WITHOUT_YOU: &str =
+    "you say no more, and have no commands; the hub serves on (--keep-open) until Ctrl-C";
+
 impl<D: Device> Operator<D> {
     /// Ends what is at its end.
     pub(super) fn end_if_over<S: Stream>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
@@ -107,6 +111,9 @@ impl<D: Device> Operator<D> {
         }
         // It is the end when all that waits was said.
         self.state = State::Ended;
+        if keeps_open {
+            self.answer(ON_WITHOUT_YOU);
+        }
         if let Some(console) = self.console_mut() {
             console.stdin_mut().end();
         }
@@ -114,8 +121,11 @@ impl<D: Device> Operator<D> {
 
     /// The input of a terminal without a console ended: what happens to the lines that wait.
     pub(super) fn tell_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
+        if self.manner.keeps_open {
+            return self.answer(ON_WITHOUT_YOU);
+        }
         let waits = !self.waiting.is_empty() || peers.room.is_unheard();
-        if !self.manner.keeps_open && peers.room.is_empty() && waits {
+        if peers.room.is_empty() && waits {
             self.answer("the first to join gets what waits; then the class ends (Ctrl-C: now)");
         }
     }

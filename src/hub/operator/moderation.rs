@@ -30,7 +30,7 @@ impl<D: Device> Operator<D> {
         let all = match from {
             Banned::Hosts(hosts) => hosts,
             Banned::Peer(whom) => {
-                let Some(key) = self.find(whom, peers, now) else {
+                let Some(key) = self.find_alone(whom, reason, peers, now) else {
                     return;
                 };
                 let ip = peers.member(key).and_then(|peer| peer.conn.addr().ip());

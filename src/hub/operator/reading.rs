@@ -24,7 +24,6 @@ use crate::engine::command::addressed;
 use crate::engine::command::command_named;
 use crate::engine::command::understand;
 use crate::engine::command::understand_garbled;
-use crate::engine::command::why_no_text;
 use crate::engine::editor::Event;
 use crate::engine::private::is_private;
 use crate::hub::peers::CHUNK;
@@ -417,10 +416,7 @@ impl<D: Device> Operator<D> {
             return self.say(line);
         }
         match understand(line) {
-            Typed::Say(text) => match why_no_text(line) {
-                Some(why) => self.answer(why),
-                None => self.say(text),
-            },
+            Typed::Say(text) => self.say(text),
             Typed::Do(command) => {
                 // Lines that were typed before it come before it.
                 self.say_waiting(peers, transfer, now);
