@@ -16,7 +16,6 @@ use crate::hub::news::Topic;
 use crate::io::device::Device;
 use crate::io::stream::Received;
 use crate::io::stream::Stream;
-use crate::io::tcp_info::TcpInfo;
 
 /// How long a peer may take to read why.
 const TIME: Duration = Duration::from_secs(1);
@@ -29,8 +28,16 @@ const MOST: usize = 64;
 pub(super) struct Lingering {
     /// Their keys, and until when they may read, the first first.
     queue: VecDeque<(usize, Instant)>,
-    /// Who those were that were members, by their keys: it is told what they did not take.
-    members: BTreeMap<usize, String>,
+    /// Those that were members, by their keys: it is told what they did not take.
+    members: BTreeMap<usize, Former>,
+}
+
+/// A member that was sent away.
+#[derive(Debug)]
+struct Former {
+    who: String,
+    /// Bytes on the wire before what told it why.
+    goodbye_from: u64,
 }
 
 impl Lingering {
@@ -50,9 +57,9 @@ impl Lingering {
         self.members.remove(&key);
     }
 
-    /// One that lingers was this member.
-    pub(super) fn tell_of(&mut self, key: usize, who: String) {
-        self.members.insert(key, who);
+    /// One that lingers was this member, and what it does not take of so many bytes on the wire is to be told.
+    pub(super) fn tell_of(&mut self, key: usize, who: String, goodbye_from: u64) {
+        self.members.insert(key, Former { who, goodbye_from });
     }
 }
 
@@ -102,11 +109,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 break;
             }
         }
-        let info = peer.conn.tcp_info();
-        let untaken = info.map_or(0, TcpInfo::unacknowledged);
-        if let Some(who) = member.filter(|_| untaken > 0)
+        let acknowledged = peer.conn.tcp_info().map(|info| info.acknowledged);
+        if let (Some(former), Some(acknowledged)) = (member, acknowledged)
+            && let untaken @ 1.. = former.goodbye_from.saturating_sub(acknowledged)
             && let Some(permit) = self.news.ask(Topic::CutOff, now)
         {
+            let who = former.who;
             permit.say(format_args!("{who} did not get the last {untaken} bytes"));
         }
         self.forget(key);

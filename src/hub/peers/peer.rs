@@ -70,6 +70,8 @@ pub(super) struct Ledger {
     pub(super) taken: u64,
     /// The same when it was last seen to take as much as counts as progress.
     pub(super) freed: u64,
+    /// Bytes on the wire before the line that told it why it has to leave.
+    pub(super) goodbye_from: Option<u64>,
 }
 
 /// What the events of a connection tell from its acceptance on. A layer may write at any time; one
@@ -145,6 +147,14 @@ impl<S> Peer<S> {
         let extra = self.extra.as_ref().filter(|_| !has_spoken);
         let to_repeat = extra.map_or(0, |extra| extra.to_repeat);
         Unread::all(to_repeat.saturating_sub(unread.bytes))
+    }
+
+    /// Bytes on the wire that its kernel was given; none if the system does not tell.
+    pub(super) fn written(&self) -> u64
+    where
+        S: Stream,
+    {
+        self.conn.tcp_info().map_or(0, |info| info.written)
     }
 
     pub(super) fn is_member(&self) -> bool {

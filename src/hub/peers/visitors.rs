@@ -237,11 +237,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         let lack = self.lack(former);
         let unread = self.unread_of(&[former]).bytes;
-        if let Some(peer) = self.take_member_out(former, lack, DisconnectReason::Returned, now) {
+        if let Some(out) = self.take_member_out(former, lack, DisconnectReason::Returned, now) {
             if let Some(back) = self.conns.get_mut(key) {
                 back.repeats(unread);
             }
-            let again = self.conns.insert(Peer::new(peer.conn));
+            let again = self.conns.insert(Peer::new(out.peer.conn));
             debug_assert_eq!(again, former, "events come with the key that it had");
             self.forget(again);
         }

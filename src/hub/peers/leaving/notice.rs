@@ -1,0 +1,136 @@
+//! The notice that a member left: what is told of it, and as what kind of news.
+//!
+//! It promises: each loss is told in one number: what was promised at the end, all else here.
+
+use std::fmt;
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::DisconnectReason;
+use crate::hub::news::Topic;
+use crate::io::error::why;
+use crate::io::stream::Unread;
+
+/// What is told of a member that left.
+#[derive(Debug)]
+pub(super) struct Parting {
+    pub(super) who: String,
+    pub(super) why: DisconnectReason,
+    /// Bytes that were said to it and not delivered.
+    pub(super) undelivered: u64,
+    /// Bytes that it lacks of what it was promised, if it was.
+    pub(super) missing: Option<u64>,
+    /// Bytes that it had said and nobody reads.
+    pub(super) unread: Unread,
+    pub(super) traffic: Traffic,
+}
+
+/// What was moved while it was there.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    pub(super) stayed: Duration,
+    pub(super) received: u64,
+    pub(super) sent: u64,
+    /// How many are here without it.
+    pub(super) here: usize,
+}
+
+/// For how long a member may keep others waiting, and say and be told nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) stall: Duration,
+    pub(super) idle: Duration,
+}
+
+impl Parting {
+    /// Of which kind of news it is.
+    pub(super) fn topic(&self) -> Topic {
+        match self.why {
+            _ if self.why.is_its_own() && self.unread != Unread::NOTHING => Topic::Unheard,
+            DisconnectReason::Idle if self.loses_something() => Topic::CutOff,
+            DisconnectReason::Closed
+            | DisconnectReason::Broke(_)
+            | DisconnectReason::Idle
+            | DisconnectReason::Returned => Topic::Left,
+            DisconnectReason::Stalled | DisconnectReason::Slow | DisconnectReason::Behind => {
+                Topic::CutOff
+            }
+            DisconnectReason::Kicked(_) => Topic::Kicked,
+        }
+    }
+
+    /// The notice.
+    pub(super) fn told(&self, limits: Limits) -> String {
+        let mut told = format!("{} ", self.who);
+        // Writing to a String cannot fail.
+        let _ = self.tell_why(limits, &mut told);
+        let _ = self.tell_losses(&mut told);
+        if !self.why.is_its_own() || self.unread.bytes > 0 {
+            told.push(';');
+        }
+        let _ = write!(told, " {}", self.traffic);
+        told
+    }
+
+    fn tell_why(&self, limits: Limits, out: &mut String) -> fmt::Result {
+        let Limits { stall, idle } = limits;
+        match &self.why {
+            DisconnectReason::Closed => write!(out, "left"),
+            DisconnectReason::Broke(error) => write!(out, "left ({})", why(error)),
+            DisconnectReason::Returned => {
+                write!(out, "left, since it is back over another connection,")
+            }
+            DisconnectReason::Stalled => write!(
+                out,
+                "was cut off: it took nothing for {stall:?} while all waited for it"
+            ),
+            DisconnectReason::Slow => write!(
+                out,
+                "was cut off: it was too slow for the others, who waited {stall:?} for it"
+            ),
+            DisconnectReason::Behind => write!(out, "was cut off: it fell too far behind"),
+            DisconnectReason::Idle => write!(
+                out,
+                "was disconnected: nothing was sent or received for {idle:?}"
+            ),
+            DisconnectReason::Kicked(reason) if reason.is_empty() => {
+                write!(out, "was cut off by you")
+            }
+            DisconnectReason::Kicked(reason) => write!(out, "was cut off by you: {reason}"),
+        }
+    }
+
+    /// What was lost with it. How much it lacks of the whole is told at the end: one number for one loss.
+    fn tell_losses(&self, out: &mut String) -> fmt::Result {
+        match (self.missing, self.undelivered) {
+            _ if self.why.is_its_own() || !self.lacks_something() => {}
+            (Some(_), _) => write!(out, ", what it lacks is told at the end")?,
+            (None, bytes) => write!(out, ", {bytes} bytes were not delivered")?,
+        }
+        match self.unread.bytes {
+            0 => Ok(()),
+            bytes if self.unread.may_be_more => {
+                write!(out, ", at least {bytes} bytes it had said were not read")
+            }
+            bytes => write!(out, ", {bytes} bytes it had said were not read"),
+        }
+    }
+
+    fn lacks_something(&self) -> bool {
+        self.missing.unwrap_or(self.undelivered) > 0
+    }
+
+    fn loses_something(&self) -> bool {
+        self.lacks_something() || self.unread.bytes > 0
+    }
+}
+
+impl fmt::Display for Traffic {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "after {:.1?}, {} bytes in, {} out, {} here",
+            self.stayed, self.received, self.sent, self.here
+        )
+    }
+}

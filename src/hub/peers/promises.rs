@@ -1,0 +1,176 @@
+//! Promises: what members are promised to get, whether they got it, and what each lacks.
+//!
+//! All that the operator says is promised to the members that are there when the last of it was said, and to
+//! those that are proven to be there while a transfer is under way. What breaks off is promised to nobody: who
+//! heard a part of it reads no end behind that.
+//!
+//! It promises: of a member that was promised something and did not get it, the number of bytes is
+//! remembered, also if the hub is killed before that is told to the member.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Instant;
+
+use super::Peers;
+use super::shortfall::Settled;
+use super::shortfall::Unsaid;
+use crate::io::device::Device;
+use crate::io::stream::Stream;
+use crate::io::tcp_info::TcpInfo;
+
+impl<S: Stream, D: Device> Peers<S, D> {
+    /// All that was said, and no more will be, is promised to the members that are there: those
+    /// that do not get it are remembered.
+    pub fn promise(&mut self) {
+        self.says_no_more = true;
+        self.promise_to_those_here();
+    }
+
+    fn promise_to_those_here(&mut self) {
+        self.promises = true;
+        let keys: Vec<usize> = self.member_keys().collect();
+        for key in keys {
+            let end = self.stream_end(key);
+            // A member that ended its side since it was promised something perhaps has all of it
+            // now.
+            let mut is_promised = false;
+            if let Some(peer) = self.conns.get_mut(key) {
+                peer.ledger_mut().promised_until.get_or_insert(end);
+                is_promised = peer.is_promised;
+            }
+            let member = self.room.member(key);
+            if is_promised || member.is_some_and(|m| m.presence().is_here()) {
+                self.promise_to(key);
+            }
+        }
+    }
+
+    /// The same to the members that are proven to be there, and to those in the room that turn out
+    /// to be.
+    pub fn promise_to_proven(&mut self, now: Instant) {
+        self.promises = true;
+        let keys: Vec<usize> = self.member_keys().collect();
+        for key in keys {
+            match self.room.has_acknowledged(key) {
+                true => self.promise_to(key),
+                false => self.look_soon(key, now),
+            }
+        }
+    }
+
+    /// Whether a member is promised what was and will be said as soon as it is proven to be there.
+    pub(super) fn awaits_promise(&self, key: usize) -> bool {
+        self.promises && self.member(key).is_some_and(|peer| !peer.is_promised)
+    }
+
+    /// The same to one, which may be leaving: then it is known that it does not get it.
+    pub(super) fn promise_to(&mut self, key: usize) {
+        if let Some(peer) = self.conns.get_mut(key)
+            && peer.is_member()
+            && !peer.has_departed()
+        {
+            peer.is_promised = true;
+            if !peer.conn.is_shut() {
+                // Should the hub be killed, it must not take a part for the whole, nor the whole for a part.
+                let lacks = !self.says_no_more || self.room.owed(key) > 0;
+                peer.conn
+                    .break_on_close(lacks || peer.conn.has_pending_output());
+            }
+        }
+    }
+
+    /// The operator's words broke off in their midst: no member that heard some of them, or will hear
+    /// those that nobody did, reads an end behind them.
+    pub fn break_off(&mut self) {
+        self.has_broken_off = true;
+        let keys: Vec<usize> = self.member_keys().collect();
+        keys.into_iter().for_each(|key| self.break_off_to(key));
+    }
+
+    /// The same, and what would have followed was promised to the members that are there: those are
+    /// told of as members that did not get it.
+    pub fn break_promise(&mut self) {
+        self.promise_to_those_here();
+        self.break_off();
+    }
+
+    /// The same to one. It holds also if the hub is killed.
+    pub(super) fn break_off_to(&mut self, key: usize) {
+        // Also to one that is leaving, which is closed at the end of the turn.
+        if let Some(peer) = self.conns.get_mut(key)
+            && !peer.conn.is_shut()
+        {
+            peer.is_broken_off = true;
+            peer.conn.break_on_close(true);
+        }
+    }
+
+    /// A member departs: it will not get what it has not got yet, nor what is said from now on.
+    pub(super) fn note_shortfall(&mut self, key: usize) {
+        let missing = self.missing(key);
+        let peer = self.conns.get_mut(key);
+        let was_promised = peer.is_some_and(|peer| std::mem::take(&mut peer.is_promised));
+        if was_promised && let Some(who) = self.receiver(key) {
+            self.shortfall.add(who, missing, self.said);
+        }
+    }
+
+    /// How many of those it was made to did not get everything, as far as is known.
+    pub fn short(&self) -> usize {
+        self.shortfall.count(self.said)
+    }
+
+    /// How many of those are still here.
+    pub fn promised_here(&self) -> usize {
+        let conns = self.conns.iter();
+        conns.filter(|(_, peer)| peer.is_promised).count()
+    }
+
+    /// Ends the account: members that are still here and have not got everything are counted too.
+    pub fn settle(&mut self, unsaid: Unsaid) -> Settled {
+        let keys: Vec<usize> = self.member_keys().collect();
+        for key in keys {
+            let missing = self.missing(key);
+            if self.conns[key].is_promised
+                && let Some(who) = self.receiver(key)
+            {
+                self.shortfall.add(who, missing, self.said);
+            }
+        }
+        self.shortfall.settle(self.said, unsaid)
+    }
+
+    /// Bytes that a member has not acknowledged of what it is owed. Encrypted ones count as they are
+    /// on the wire.
+    pub(super) fn missing(&self, key: usize) -> u64 {
+        let Some(peer) = self.conns.get(key) else {
+            return 0;
+        };
+        let Some(member) = self.room.member(key) else {
+            return 0;
+        };
+        let unacknowledged = peer.conn.tcp_info().map_or(0, TcpInfo::unacknowledged);
+        // Neither the room nor the kernel counts the bytes that a layer holds back.
+        let pending = u64::from(peer.conn.has_pending_output());
+        let sent = member.account.sent;
+        let arrived = sent.saturating_sub(unacknowledged.max(pending));
+        // Words of other members after the operator's last one were not promised; they come last.
+        let end = peer.ledger().promised_until.unwrap_or(self.stream_end(key));
+        end.saturating_sub(arrived)
+    }
+
+    /// How long a member's own stream is: what it took and is owed.
+    fn stream_end(&self, key: usize) -> u64 {
+        let sent = self.room.member(key).map(|member| member.account.sent);
+        sent.map_or(0, |sent| sent + self.room.owed(key))
+    }
+
+    /// A peer takes no more: it will not get what it is owed now.
+    pub(super) fn note_loss(&mut self, key: usize) {
+        let owed = self.room.owed(key);
+        if let Some(peer) = self.conns.get_mut(key) {
+            peer.ledger_mut().lost += owed;
+        }
+    }
+}
