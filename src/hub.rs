@@ -295,6 +295,12 @@ fn announce_raw(listener: &Listener, acceptor: Option<&Acceptor>) {
     for command in listener.invitations(tls.as_deref()) {
         log::info!(target: NOTICE, "to join: {}", whole(&command));
     }
+    if listener.is_out_of_reach() {
+        log::info!(
+            target: NOTICE,
+            "this machine has no address that others could reach: only who is at it can join"
+        );
+    }
 }
 
 /// The file that browsers may download instead of joining: with a transfer, which is of a file.

@@ -184,6 +184,18 @@ impl Listener {
         places.iter().map(page).collect()
     }
 
+    /// Whether it listens on all addresses of a machine that others cannot reach at any.
+    pub fn is_out_of_reach(&self) -> bool {
+        match &self.socket {
+            Listening::Tcp(listener) => {
+                let local = listener.local_addr();
+                let is_everywhere = local.is_ok_and(|local| local.ip().is_unspecified());
+                is_everywhere && net::reachable(listener).is_empty()
+            }
+            Listening::Unix(_) => false,
+        }
+    }
+
     /// Commands that others may type to get here from elsewhere (see [`net::reachable`]); with
     /// `tls` the beginning of such a command, since a fingerprint is too long to be put together by
     /// hand.

@@ -242,6 +242,14 @@ fn a_hub_tells_how_to_join_from_another_machine() {
     let Some(network) = Namespace::new() else {
         return;
     };
+    let alone = "muxnc: this machine has no address that others could reach: only who";
+    let is_alone = |args: &[&str]| {
+        let line = [&["-v", "-l", "0"], args].concat();
+        let hub = Process::start(network.piped(MUXNC, &line).stdin(Stdio::null()));
+        listening_port(&hub.stderr);
+        hub.stderr.text().contains(alone)
+    };
+    assert!(is_alone(&[]) && !is_alone(&["-s", "127.0.0.1"]));
     for addr in ["192.0.2.7/24", "2001:db8::7/64"] {
         let mut add = network.piped("ip", &["addr", "add", addr, "dev", "lo"]);
         assert!(add.status().unwrap().success());
@@ -259,6 +267,7 @@ fn a_hub_tells_how_to_join_from_another_machine() {
             .collect::<Vec<_>>()
     };
     let (four, six) = ("nc 192.0.2.7 PORT", "nc 2001:db8::7 PORT");
+    assert!(!is_alone(&[]));
     assert_eq!(told(&["-v"]), [four, six]);
     assert_eq!(told(&["-v", "-4"]), [four]);
     assert_eq!(told(&["-v", "-6"]), [six]);
