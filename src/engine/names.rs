@@ -2,9 +2,10 @@
 //!
 //! A name is letters and digits of one script (Latin ones beside Chinese, Japanese or Korean, as people
 //! there write them), in the form that Unicode calls NFKC. Two names look alike if they share a *mark*. A
-//! name has two marks at most: its skeleton (Unicode Technical Standard 39, section 4), and that of the
-//! name in small letters. From both, signs that a reader overlooks (`-_.`) are left out, and letters are
-//! made one that look alike though their skeletons differ (`rn` and `m`).
+//! name has three marks at most: its skeleton (Unicode Technical Standard 39, section 4), and that of the
+//! name in small letters, both with the pairs made one letter that look like it (`rn` and `m`); and the
+//! first without that (`CI` is like `cl`, but not like `d`). From all, signs that a reader overlooks
+//! (`-_.`) are left out, and letters are made one that look alike though their skeletons differ.
 //!
 //! It promises: at any time every name has one owner, and no two names look alike; a name stands in a line
 //! where it was put, and is found in the same time however many there are.
@@ -65,7 +66,7 @@ pub enum Owner {
 /// The participants' names. See the module's documentation.
 #[derive(Debug)]
 pub struct Names {
-    /// The owner of each name, by each of the name's [`marks`].
+    /// The owner of each name, by each of its [`marks`].
     owners: HashMap<String, Owner>,
     /// The members that had a name before its owner.
     handovers: Handovers,
@@ -152,7 +153,8 @@ impl Names {
         if marks(&new).any(is_others) {
             return Err(NameError::Taken);
         }
-        if skeleton(&new.to_lowercase()).eq(ALL.chars()) || skeleton(&new).eq(ALL.chars()) {
+        let is_all = |looks: &str| skeleton(looks).flat_map(char::to_lowercase).eq(ALL.chars());
+        if is_all(&new.to_lowercase()) || is_all(&new) {
             return Err(NameError::Taken);
         }
         // A default name that is free now belongs to the participant that will get its number.
@@ -292,12 +294,13 @@ const DIGITS: [char; 10] = ['o', 'l', 'z', 'e', 'a', 's', 'g', 't', 'b', 'q'];
 /// of an `m`.
 const PAIRS: [(&str, &str); 3] = [("rn", "m"), ("vv", "w"), ("cl", "d")];
 
-/// The marks of a name, one or two: readers take two names for each other that share one.
+/// The marks of a name, one to three: readers take two names for each other that share one.
 fn marks(name: &str) -> impl Iterator<Item = String> {
     let small: String = name.to_lowercase().nfkc().collect();
-    let (seen, small) = (mark(name), mark(&small));
-    let other = (small != seen).then_some(small);
-    std::iter::once(seen).chain(other)
+    let (seen, small, apart) = (mark(name, true), mark(&small, true), mark(name, false));
+    let apart = (apart != seen && apart != small).then_some(apart);
+    let small = (small != seen).then_some(small);
+    std::iter::once(seen).chain(small).chain(apart)
 }
 
 /// The skeleton of a letter or digit of ASCII. (That of `m` would be `rn`, of which [`PAIRS`] makes an `m`
@@ -321,8 +324,8 @@ fn capital(letter: char) -> char {
     found.next().map_or(letter, |(_, capital)| capital)
 }
 
-/// What a name looks like: see [the module's documentation](self).
-fn mark(name: &str) -> String {
+/// What a name looks like, with its pairs as one letter or not: see [the module's documentation](self).
+fn mark(name: &str, has_pairs: bool) -> String {
     let is_seen = |letter: &char| !"-_.".contains(*letter);
     let mut looks: String = match name.is_ascii() {
         true => name.chars().filter(is_seen).map(of_ascii).collect(),
@@ -331,8 +334,10 @@ fn mark(name: &str) -> String {
             skeleton(&capitals).filter(is_seen).collect()
         }
     };
-    for (pair, one) in PAIRS {
-        looks = looks.replace(pair, one);
+    if has_pairs {
+        for (pair, one) in PAIRS {
+            looks = looks.replace(pair, one);
+        }
     }
     let mut mark = String::new();
     for letter in looks.chars().flat_map(char::to_lowercase) {
@@ -562,6 +567,33 @@ mod tests {
     }
 
     /// Beside the table of Unicode.
+    /// Each letter small or capital, and an `l` as what looks like one.
+    #[test]
+    fn no_spelling_of_a_name_in_use_is_another_name() {
+        let spellings = |name: &str| {
+            let mut all = vec![String::new()];
+            for letter in name.chars() {
+                let others = if letter == 'l' { "I1" } else { "" };
+                let letters = [letter, letter.to_ascii_uppercase()].into_iter();
+                let letters: Vec<char> = letters.chain(others.chars()).collect();
+                let longer = |begun: String| letters.iter().map(move |&l| format!("{begun}{l}"));
+                all = all.into_iter().flat_map(longer).collect();
+            }
+            all
+        };
+        for name in spellings("all") {
+            assert!(beside("Ana", &name).is_err(), "{name}");
+        }
+        for name in ["clara", "clive", "paul", "ciara", "vivian", "burnil"] {
+            for owner in spellings(name).into_iter().step_by(7) {
+                for other in spellings(name).iter().filter(|other| **other != owner) {
+                    let found = beside(&owner, other);
+                    assert!(found.is_err(), "{other} beside {owner}: {found:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_short_cut_for_ascii_is_the_skeleton() {
         let letters: Vec<char> = ('0'..='z').filter(char::is_ascii_alphanumeric).collect();

@@ -388,7 +388,14 @@ impl Rows {
         if self.row != Row::Text {
             self.go_back();
             self.out.extend(ERASE);
-            self.out.extend(row.as_bytes());
+            // As a notice, or what a stranger says could look like it.
+            match row.strip_prefix(PROGRAM) {
+                Some(rest) => {
+                    self.bold(PROGRAM);
+                    self.out.extend(rest.as_bytes());
+                }
+                None => self.out.extend(row.as_bytes()),
+            }
             self.cursor = row.len();
             self.row = Row::Drawn;
         }

@@ -478,6 +478,15 @@ fn what_is_no_place_for_events_is_explained() {
         let said = hub.stderr.text();
         assert!(said.contains(told), "{value}: {said}");
     }
+    // A terminal's rows have an owner, and a record is no row.
+    let (_master, terminal) = support::pty();
+    let script = "exec \"$0\" -l 0 --events json:fd:7 7>&0";
+    let mut hub = piped("sh", &["-c", script, support::MUXNC]);
+    let mut hub = support::Process::start(hub.stdin(terminal));
+    hub.expect_status(1);
+    let said = hub.stderr.text();
+    let told = "muxnc: write to descriptor 7: it is a terminal";
+    assert!(said.starts_with(told), "{said}");
     // It is there, but is read from.
     let script = "exec \"$0\" -l 0 --events json:fd:7 7</dev/null";
     let mut hub = support::Process::start(&mut piped("sh", &["-c", script, support::MUXNC]));

@@ -196,7 +196,14 @@ impl Room {
         if !self.policy.surface.is_stream() {
             let (on, off) = self.policy.mark_of(number);
             let stamp = &self.stamp;
-            let _ = write!(self.label, "{on}{stamp}[{remote}]{off} ");
+            // A number is a member's label.
+            let is_number = remote.hub.bytes().all(|byte| byte.is_ascii_digit());
+            let sign = if remote.is_operator() && is_number {
+                SIGN
+            } else {
+                ""
+            };
+            let _ = write!(self.label, "{on}{stamp}[{sign}{remote}]{off} ");
         }
         self.screen.show(number, &self.label, line);
         self.screen.end_piece(number, &self.label);
@@ -339,6 +346,16 @@ mod tests {
             assert_eq!(shown(&mut room), screen);
             assert_eq!(said(&mut room), [], "it is not said to the others again");
         }
+    }
+
+    /// A hub may be called by the number of a room.
+    #[test]
+    fn no_hub_is_labelled_as_a_member() {
+        let (mut room, now) = room(SEEN, false);
+        let (second, third) = (Remote { hub: "2", ..OTHERS }, Remote { hub: "2", ..THIRD });
+        room.remote(&second, b"welcome\n", now);
+        room.remote(&third, b"what?\n", now);
+        assert_eq!(shown(&mut room), "[@2] welcome\n[2/3] what?\n");
     }
 
     #[test]

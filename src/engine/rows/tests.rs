@@ -349,6 +349,16 @@ fn a_progress_row_is_never_behind_a_line_that_is_open() {
     assert_eq!(written(&mut rows), "open");
 }
 
+#[test]
+fn a_progress_row_is_marked_as_the_programs() {
+    let mut rows = Rows::new(true, false);
+    rows.progress("muxnc: 10 %");
+    assert_eq!(
+        written(&mut rows),
+        "\r\x1b[K\x1b[J\x1b[1mmuxnc:\x1b[0m 10 %"
+    );
+}
+
 /// What a skin tone does to a row that just fits: the terminal counts two cells more than we do.
 #[test]
 fn a_row_of_disputed_width_is_one_row() {

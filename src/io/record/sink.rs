@@ -85,6 +85,7 @@ impl Sink {
             Error::system(&*doing, &error)
                 .hint("The shell opens one so: muxnc … 3> FILE, or 3>&1 > SAID | READER.")
         })?;
+        let output = no_terminal(output, &doing)?;
         let sink = Sink::of(PathBuf::from(format!("descriptor {number}")), Some(output));
         Ok(Sink {
             has_lines: true,
@@ -480,8 +481,13 @@ fn open(path: &Path) -> Result<Output, Error> {
         }
         Error::system(doing(), &error).hint("A record was to be written there.")
     })?;
+    no_terminal(output, &doing())
+}
+
+/// An output that is no terminal: the rows of one have an owner, and a record is no row.
+fn no_terminal(output: Output, doing: &str) -> Result<Output, Error> {
     match output.kind() {
-        Kind::Terminal => Err(Error::new(doing(), "it is a terminal")
+        Kind::Terminal => Err(Error::new(doing, "it is a terminal")
             .hint("What others send could act on it. To have the record on the screen, say -.")),
         _ => Ok(output),
     }
