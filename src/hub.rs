@@ -82,7 +82,6 @@ use crate::io::output::Output;
 use crate::io::random;
 use crate::io::record::Prepared;
 use crate::io::record::Records;
-use crate::io::signals;
 use crate::io::signals::HANGUP;
 use crate::io::signals::HeldFaults;
 use crate::io::signals::Signals;
@@ -120,7 +119,6 @@ const EVENTS: usize = 1024;
 /// # Errors
 /// It cannot listen or poll, or the terminal is gone.
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
-    signals::survive_large_files();
     refuse_file_on_bus(&config)?;
     let records = Prepared::open(&config.settings.records)?;
     let (guard, lists) = Guard::open(config.access.clone())?;

@@ -25,6 +25,7 @@ use muxnc::udp;
 
 fn main() -> ExitCode {
     signals::end_even_the_first_process();
+    signals::survive_large_files();
     let notices = Notices::default();
     let status = run(&notices).unwrap_or_else(|error| {
         notices.say(&error);

@@ -517,7 +517,10 @@ impl<W: World> Core<W> {
             self.look(now);
         }
         let unacknowledged = self.unacknowledged();
-        self.link.close_truthfully(self.talk.up.owed());
+        // Who gives up does not know what else its stdin had. (Who is ended by a signal may be a person who does.)
+        let gives_up = matches!(ended, Err(_) | Ok(Status::BrokenPipe));
+        let broke_off = gives_up && !self.is_complete();
+        self.link.close_truthfully(self.talk.up.owed(), broke_off);
         if ended.is_ok() && self.is_complete() {
             self.link.conn.close_notify();
         }

@@ -48,9 +48,9 @@ impl<S: Stream> Link<S> {
     }
 
     /// Lets what the other side reads when this is closed be the truth: that it broke, if bytes are
-    /// `owed` to it, or all of a file, or stdin broke off.
-    pub(super) fn close_truthfully(&mut self, owed: u64) {
-        let lacks = (owed > 0 || self.is_promised) && !self.conn.is_shut();
+    /// `owed` to it, or all of a file, or what is sent broke off.
+    pub(super) fn close_truthfully(&mut self, owed: u64, broke_off: bool) {
+        let lacks = (owed > 0 || self.is_promised || broke_off) && !self.conn.is_shut();
         self.conn
             .break_on_close(lacks || self.conn.has_pending_output());
     }

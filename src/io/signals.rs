@@ -55,8 +55,8 @@ const TELLING: [i32; 3] = [SIGTSTP, SIGCONT, SIGWINCH];
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 
 /// The signals that end no program, and those that no handler is to catch: the system does not let it,
-/// or the program could not go on after them (see [`Faults`]). (SIGPIPE is ignored by every Rust program; and
-/// SIGXFSZ by one that has [`Signals`].)
+/// or the program could not go on after them (see [`Faults`]). (SIGPIPE is ignored by every Rust program, and
+/// SIGXFSZ by this one: see [`survive_large_files`].)
 const SPARED: [i32; 15] = [
     SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SIGKILL, SIGSTOP, SIGBUS,
     SIGFPE, SIGILL, SIGSEGV, SIGPIPE, SIGXFSZ,
@@ -67,9 +67,6 @@ const SIGNALS: i32 = if cfg!(target_os = "linux") { 65 } else { 32 };
 
 /// Whether signals that were given back do what they do by default.
 static GIVEN_BACK: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-
-/// Whether a file was to become larger than it may.
-static FILE_WAS_TOO_LARGE: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// Whether the program went on after it was stopped, since that was last asked for.
 static CONTINUED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
@@ -153,7 +150,6 @@ impl Signals {
         if let Some(given_back) = GIVEN_BACK.get() {
             given_back.store(false, Ordering::SeqCst);
         }
-        survive_large_files();
         let ignored = ignored();
         let is_wanted = |signal: &i32| unusual || ENDING.contains(signal);
         let ending: Vec<i32> = ending(ignored).filter(is_wanted).collect();
@@ -229,15 +225,11 @@ impl Signals {
     }
 }
 
-/// From here on a file that would become larger than it may (setrlimit(2), RLIMIT_FSIZE) is an error of the write and
-/// no end of the program, as a full disk is: SIGXFSZ has a handler that only takes note of it.
+/// To be called at the start. From here on a file that would become larger than it may (setrlimit(2), RLIMIT_FSIZE) is
+/// an error of the write and no end of the program, as a full disk is: SIGXFSZ has a handler that does nothing.
 pub fn survive_large_files() {
-    FILE_WAS_TOO_LARGE.get_or_init(|| {
-        let was_too_large = Arc::default();
-        // Without it a file that is not too large is written as well.
-        let _ = register(SIGXFSZ, Arc::clone(&was_too_large));
-        was_too_large
-    });
+    // Without it a file that is not too large is written as well.
+    let _ = register(SIGXFSZ, Arc::default());
 }
 
 /// The signal of Ctrl-C.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
@@ -205,7 +206,7 @@ fn a_long_stream_that_finds_no_room_is_a_failure() {
     let path = folder.0.join("file");
     let server = Server::new();
     // In blocks of 512 or 1024 bytes (dash, bash).
-    let run = r#"trap '' XFSZ; ulimit -f 4000; exec "$0" "$@" </dev/null"#;
+    let run = r#"ulimit -f 4000; exec "$0" "$@" </dev/null"#;
     let mut command = piped("sh", &["-c", run, MUXNC]);
     command
         .args(server.args(&[]))
@@ -225,6 +226,28 @@ fn a_long_stream_that_finds_no_room_is_a_failure() {
         written.len()
     );
     Pattern::bytes().expect(0, &written);
+}
+
+/// What its stdin had besides is not known, so the other side does not read an end.
+#[test]
+fn who_gives_up_in_the_middle_of_its_input_breaks_off() {
+    let folder = Folder::in_temp("gives-up");
+    let server = Server::new();
+    let run = r#"ulimit -f 8; exec "$0" "$@""#;
+    let mut command = piped("sh", &["-c", run, MUXNC]);
+    command
+        .args(server.args(&[]))
+        .stdout(File::create(folder.0.join("file")).unwrap());
+    let mut process = Process::start(&mut command);
+    let mut stream = server.accept();
+    process.type_in("one\n");
+    expect_bytes(&mut stream, "one\n");
+    // It is read at once, or what is unread would break the connection.
+    stream.write_all(&[b'x'; 10_000]).unwrap();
+    process.expect_status(1);
+    let read = stream.read(&mut [0; 8]);
+    let kind = read.map_err(|error| error.kind());
+    assert_eq!(kind, Err(ErrorKind::ConnectionReset));
 }
 
 #[test]
