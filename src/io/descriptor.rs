@@ -66,6 +66,8 @@ pub struct Descriptor {
     access: Access,
     /// How long a file was that is read, when it was taken.
     length: u64,
+    /// The room that a read needs.
+    least_read: usize,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,7 @@ impl Descriptor {
         let mut descriptor = Descriptor::of(kind, access);
         if matches!(direction, Direction::In) {
             descriptor.length = descriptor.size().unwrap_or(0);
+            descriptor.least_read = least_read(fd, kind);
         }
         descriptor
     }
@@ -107,6 +110,7 @@ impl Descriptor {
             kind,
             access,
             length: 0,
+            least_read: 0,
         }
     }
 
@@ -269,6 +273,10 @@ impl Device for Descriptor {
         self.length > 0 && self.remaining().is_some_and(|left| left > 0)
     }
 
+    fn least_read(&self) -> usize {
+        self.least_read
+    }
+
     fn close(&mut self) {
         // Descriptor 1 itself stays taken, so that no file opened later is mistaken for it.
         if let Ok(nothing) = rustix::fs::open("/dev/null", OFlags::WRONLY, Mode::empty()) {
@@ -371,6 +379,40 @@ fn kind(fd: BorrowedFd<'_>) -> Kind {
         _ => Kind::File,
     }
 }
+
+/// The room that a read of an input needs. A pipe may be in packet mode, which only its writer can know (pipe(2),
+/// `O_DIRECT`); a socket may be one of messages, a file be read around the kernel's memory (open(2), the same), and a
+/// device have records (`/dev/kmsg`).
+fn least_read(fd: BorrowedFd<'_>, kind: Kind) -> usize {
+    let is_in_pieces = match kind {
+        Kind::Terminal => false,
+        Kind::Pipe => return PACKET,
+        Kind::Socket => {
+            let kind = rustix::net::sockopt::socket_type(fd);
+            kind.is_ok_and(|kind| kind != rustix::net::SocketType::STREAM)
+        }
+        Kind::File => {
+            let flags = rustix::fs::fcntl_getfl(fd);
+            let stat = rustix::fs::fstat(fd);
+            let file = stat.map(|stat| FileType::from_raw_mode(stat.st_mode));
+            flags.is_ok_and(|flags| flags.intersects(UNBUFFERED))
+                || file == Ok(FileType::CharacterDevice)
+        }
+    };
+    match is_in_pieces {
+        true => usize::MAX,
+        false => 0,
+    }
+}
+
+/// The longest packet of a pipe: `PIPE_BUF`.
+const PACKET: usize = 4096;
+
+/// `O_DIRECT`, where the system has it.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const UNBUFFERED: OFlags = OFlags::DIRECT;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const UNBUFFERED: OFlags = OFlags::empty();
 
 /// Makes a pipe larger. That it may not be is no error: it works all the same.
 fn widen(pipe: BorrowedFd<'_>) {

@@ -47,6 +47,11 @@ pub trait Device {
         false
     }
 
+    /// The room that a read needs: of a message or a block it loses what it has no room for, or fails.
+    fn least_read(&self) -> usize {
+        0
+    }
+
     /// Closes an output, as far as it is ours to close: the reader of a pipe sees the end.
     fn close(&mut self);
 }

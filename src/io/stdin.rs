@@ -102,6 +102,11 @@ impl<D: Device> Stdin<D> {
         self.device.is_cut_short()
     }
 
+    /// The room that a read needs, as far as there is any: see [`Device::least_read`].
+    pub fn least_read(&self) -> usize {
+        self.device.least_read()
+    }
+
     /// The descriptor, for a copy inside the kernel.
     pub fn device(&self) -> &D {
         &self.device

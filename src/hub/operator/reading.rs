@@ -94,13 +94,15 @@ impl<D: Device> Operator<D> {
         if !self.waiting.is_empty() {
             return None;
         }
+        // What is read of a message or a block, and may not be said yet, waits.
+        let least = self.stdin().map_or(0, Stdin::least_read).min(CHUNK);
         let budget = transfer.budget(peers);
         if budget > 0 && self.voice.pause().is_none() {
-            return Some(budget.min(CHUNK));
+            return Some(budget.min(CHUNK).max(least));
         }
         // Input that no member waits for is read so that its end is known.
         let is_ahead = peers.room.is_empty() || transfer.is_waiting(peers);
-        is_ahead.then_some(AHEAD)
+        is_ahead.then_some(AHEAD.max(least))
     }
 
     /// Reads what is there and wanted; bytes and lines into `buffer`.

@@ -285,6 +285,44 @@ fn a_socket_serves_as_stdin_and_stdout_of_a_hub() {
     assert_eq!(read_all(&mut ours), b"goodbye\n");
 }
 
+/// What a read has no room for of a message is lost, so each has room, however little may be said yet.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_input_that_keeps_messages_apart_arrives_whole() {
+    use rustix::net::AddressFamily;
+    use rustix::net::SocketFlags;
+    use rustix::net::SocketType;
+    use rustix::pipe::PipeFlags;
+    for (is_socket, options) in [
+        (false, &[][..]),
+        (false, &["--broker"]),
+        (true, &[]),
+        (true, &["--broker"]),
+    ] {
+        let message = |number: u32| format!("{number:999}\n");
+        let (reader, writer) = match is_socket {
+            true => {
+                let kind = SocketType::SEQPACKET;
+                rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
+            }
+            false => rustix::pipe::pipe_with(PipeFlags::DIRECT | PipeFlags::CLOEXEC),
+        }
+        .unwrap();
+        let args = [&["-l", "0", "-v"], options].concat();
+        let mut hub = Hub::start_command(piped(MUXNC, &args).stdin(Stdio::from(reader)));
+        let mut peer = hub.join_seen();
+        for number in 0..20 {
+            let message = message(number);
+            assert_eq!(rustix::io::write(&writer, message.as_bytes()), Ok(1000));
+        }
+        drop(writer);
+        let all: String = (0..20).map(message).collect();
+        assert_eq!(String::from_utf8(read_all(&mut peer)).unwrap(), all);
+        drop(peer);
+        hub.process.expect_status(0);
+    }
+}
+
 #[test]
 fn a_socket_serves_as_stdin_and_stdout_of_a_participant() {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
