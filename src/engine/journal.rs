@@ -21,11 +21,15 @@
 //! in this file's tests); no segment is kept that no cursor, and no history, needs (checked by every
 //! change in a debug build).
 
+mod trail;
+
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use memchr::memrchr_iter;
 
+use self::trail::Trail;
+use self::trail::Trails;
 use super::aligned::AlignedBuffer;
 
 /// Size of one segment in bytes. A flush hands the kernel whole segments, so this is also the size
@@ -45,10 +49,6 @@ pub const GATHER: usize = 16;
 /// kernel clears each page that a process gets anew: memory that is freed and allocated in every
 /// turn would cost that in every turn.
 const SPARES: usize = 9;
-
-/// How many edits that a cursor has passed are remembered at most, and how many inserted bytes.
-const TRAIL: usize = 64;
-const TRAIL_BYTES: usize = 16 * 1024;
 
 /// The offset of a cursor that was [released](Journal::release): it stands nowhere in the log.
 const RELEASED: u64 = u64::MAX;
@@ -84,6 +84,8 @@ pub struct Journal {
     /// How many edits are in the queues of all cursors, and how many bytes they still insert.
     edits: usize,
     inserted: u64,
+    /// What cursors remember of those that they have passed.
+    trails: Trails,
 }
 
 /// One peer's place in the journal, made by [`Journal::join`] and given back to
@@ -117,16 +119,6 @@ struct Edits {
     trail: Option<Box<Trail>>,
     /// Where a remembered cursor stood when it was released.
     stood: Option<Box<Bookmark>>,
-}
-
-/// The last edits that a cursor has passed.
-#[derive(Debug, Clone)]
-struct Trail {
-    edits: VecDeque<Edit>,
-    /// Bytes that they inserted.
-    bytes: usize,
-    /// Edits before this offset are not known any more.
-    from: u64,
 }
 
 /// Where a cursor stood, of which nothing is kept in the journal: see [`Journal::bookmark`].
@@ -165,6 +157,7 @@ impl Journal {
             spares: Vec::new(),
             edits: 0,
             inserted: 0,
+            trails: Trails::default(),
         }
     }
 
@@ -185,11 +178,7 @@ impl Journal {
             return;
         }
         let from = cursor.at;
-        cursor.edits.get_or_insert_default().trail = Some(Box::new(Trail {
-            edits: VecDeque::new(),
-            bytes: 0,
-            from,
-        }));
+        cursor.edits.get_or_insert_default().trail = Some(Box::new(Trail::new(from)));
     }
 
     /// Where a [remembered](Journal::remember) cursor stands, or stood when it was released, so that
@@ -221,8 +210,7 @@ impl Journal {
         let mut left = back.saturating_sub(taken as u64);
         taken -= (back - left) as usize;
         loop {
-            let end = trail.edits.back().map_or(trail.from, Edit::end);
-            let plain = at - end;
+            let plain = at - trail.end();
             if left <= plain {
                 at -= left;
                 break;
@@ -248,6 +236,7 @@ impl Journal {
         self.oldest = self.oldest.min(at / SEGMENT as u64);
         self.edits += queue.len();
         self.inserted += inserted;
+        self.trails.add(&trail);
         let cursor = Cursor {
             at,
             edits: Some(Box::new(Edits {
@@ -339,6 +328,9 @@ impl Journal {
     /// Gives a cursor back, and frees the segments that only this cursor still needed.
     pub fn leave(&mut self, mut cursor: Cursor) {
         self.release(&mut cursor);
+        if let Some(stood) = cursor.edits.and_then(|edits| edits.stood) {
+            self.trails.remove(&stood.trail);
+        }
     }
 
     /// The stream of this cursor is over: nothing is owed to it any more, nothing is kept for it,
@@ -441,7 +433,7 @@ impl Journal {
     /// `start` yet, and must have no edit behind it.
     pub fn skip_from(&mut self, cursor: &mut Cursor, start: u64, len: u64) {
         if cursor.at == RELEASED {
-            return cursor.edit_later(Edit::Skip { at: start, len });
+            return cursor.edit_later(Edit::Skip { at: start, len }, &mut self.trails);
         }
         debug_assert!(cursor.at <= start && start + len <= self.end);
         let pending = cursor.edits.as_ref().is_some_and(|e| !e.queue.is_empty());
@@ -449,7 +441,7 @@ impl Journal {
             if let Some(edits) = &mut cursor.edits
                 && let Some(trail) = &mut edits.trail
             {
-                trail.push(Edit::Skip { at: start, len });
+                trail.push(Edit::Skip { at: start, len }, &mut self.trails);
             }
             self.relocate(cursor, start + len);
             return;
@@ -474,7 +466,7 @@ impl Journal {
         }
         if cursor.at == RELEASED {
             let (at, bytes) = (self.end, bytes.into());
-            return cursor.edit_later(Edit::Insert { at, bytes });
+            return cursor.edit_later(Edit::Insert { at, bytes }, &mut self.trails);
         }
         let edits = cursor.edits.get_or_insert_default();
         edits.inserted += bytes.len() as u64;
@@ -579,7 +571,7 @@ impl Journal {
             let is_large = edits.queue.is_empty() && edits.queue.capacity() > EDITS_KEPT;
             match (&mut edits.trail, passed) {
                 (Some(trail), Some(passed)) => {
-                    trail.push(passed);
+                    trail.push(passed, &mut self.trails);
                     if is_large {
                         edits.queue = VecDeque::new();
                     }
@@ -830,6 +822,11 @@ impl Edit {
         }
     }
 
+    /// Bytes that it takes.
+    fn held(&self) -> usize {
+        size_of::<Edit>() + self.inserted()
+    }
+
     /// How many bytes the edit puts into the stream.
     fn inserted(&self) -> usize {
         match self {
@@ -839,10 +836,17 @@ impl Edit {
     }
 }
 
+impl Bookmark {
+    /// Bytes that it takes.
+    pub fn held(&self) -> usize {
+        self.trail.held() + self.queue.iter().map(Edit::held).sum::<usize>()
+    }
+}
+
 impl Cursor {
     /// Keeps an edit of a released cursor in its bookmark, for a member that returns and goes on where
     /// the cursor stood. When there are too many, the bookmark is given up as a whole.
-    fn edit_later(&mut self, edit: Edit) {
+    fn edit_later(&mut self, edit: Edit, trails: &mut Trails) {
         let Some(edits) = &mut self.edits else {
             return;
         };
@@ -850,7 +854,7 @@ impl Cursor {
             return;
         };
         let bytes: usize = stood.queue.iter().map(Edit::inserted).sum();
-        let fits = stood.queue.len() < TRAIL && bytes + edit.inserted() <= TRAIL_BYTES;
+        let fits = stood.queue.len() < trail::MOST && bytes + edit.inserted() <= trail::BYTES;
         if let Some(Edit::Skip { at, len }) = stood.queue.back_mut()
             && let Edit::Skip {
                 at: next,
@@ -862,42 +866,9 @@ impl Cursor {
         } else if fits {
             stood.queue.push_back(edit);
         } else {
+            trails.remove(&stood.trail);
             self.edits = None;
         }
-    }
-}
-
-impl Trail {
-    /// Remembers an edit that the cursor has passed, and forgets the oldest beyond the bounds.
-    fn push(&mut self, edit: Edit) {
-        match (self.edits.back_mut(), &edit) {
-            (
-                Some(Edit::Skip { at, len }),
-                Edit::Skip {
-                    at: next,
-                    len: more,
-                },
-            ) if *at + *len == *next => {
-                *len += more;
-            }
-            _ => {
-                self.bytes += edit.inserted();
-                self.edits.push_back(edit);
-            }
-        }
-        while self.edits.len() > TRAIL || self.bytes > TRAIL_BYTES {
-            let Some(first) = self.edits.pop_front() else {
-                return;
-            };
-            self.bytes -= first.inserted();
-            self.from = first.end();
-        }
-    }
-
-    fn pop_back(&mut self) -> Option<Edit> {
-        let edit = self.edits.pop_back()?;
-        self.bytes -= edit.inserted();
-        Some(edit)
     }
 }
 

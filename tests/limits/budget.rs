@@ -160,6 +160,46 @@ fn answers_that_are_not_read_are_bounded_and_are_not_at_the_cost_of_others() {
     assert_process_fits(&hub, most_kib(all, 0, 0) + answers, "answers");
 }
 
+/// What a browser was told last is remembered, in case it comes back: of all together no more than of a few.
+#[cfg(feature = "web")]
+#[test]
+fn what_browsers_were_told_is_remembered_within_bounds() {
+    const BROWSERS: usize = 400;
+    let args = ["-l", "--chat", "-v", "--web", "0", "127.0.0.1", "0"];
+    let hub = Process::start(piped(MUXNC, &args).stdout(Stdio::null()));
+    let port = support::web_port(&hub.stderr);
+    // The mask is none.
+    let asked = [&[0x82, 0x80 | 7, 0, 0, 0, 0], &b"/bogus\n"[..]].concat();
+    let asked = asked.repeat(20);
+    let mut browsers: Vec<TcpStream> = (0..BROWSERS)
+        .map(|_| {
+            let mut browser = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let head = format!(
+                "GET /socket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n\
+                 Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            );
+            browser.write_all(head.as_bytes()).unwrap();
+            browser.read_exact(&mut [0; 12]).unwrap();
+            browser.set_nonblocking(true).unwrap();
+            browser
+        })
+        .collect();
+    for _ in 0..10 {
+        for browser in &mut browsers {
+            // Where it waits, the hub has enough.
+            let _ = browser.write(&asked);
+        }
+        support::wait_at_rest(&hub);
+    }
+    let all = BROWSERS as u64;
+    let answers = 1024 + 3 * all / 2;
+    // Nobody was lost.
+    let remembered = 1024 + 2 * all;
+    let most = most_kib(all, 0, 0) + answers + remembered;
+    assert_process_fits(&hub, most, "what browsers were told");
+}
+
 /// Also where its lines may be left out: a terminal that is stopped has them wait.
 #[test]
 fn a_console_holds_no_more_than_it_shows() {

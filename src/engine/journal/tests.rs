@@ -145,10 +145,10 @@ proptest! {
                 // something, and something is said before it is back.
                 Step::Lose(p, back) => {
                     let (mut cursor, mut model) = peers.swap_remove(p % count);
-                    let few = journal.edits(&cursor) + 2 < TRAIL;
+                    let few = journal.edits(&cursor) + 2 < trail::MOST;
                     // Of what it took a part of the whole is kept, so that it can go back in it.
                     let queue = cursor.edits.iter().flat_map(|edits| &edits.queue);
-                    let few = few && queue.map(Edit::inserted).sum::<usize>() < TRAIL_BYTES / 2;
+                    let few = few && queue.map(Edit::inserted).sum::<usize>() < trail::BYTES / 2;
                     journal.release(&mut cursor);
                     prop_assert_eq!((journal.owed(&cursor), journal.edits(&cursor)), (0, 0));
                     journal.append(b"its own\n");
@@ -169,7 +169,7 @@ proptest! {
                     model.stream.extend_from_slice(b"meanwhile\n");
                     peers.iter_mut().for_each(|(_, model)| model.stream.extend(b"meanwhile\n"));
                     let back = back.min(model.taken);
-                    let known = bookmark.trail.edits.len() < TRAIL && bookmark.trail.bytes < TRAIL_BYTES / 2;
+                    let known = bookmark.trail.len() < trail::MOST && bookmark.trail.held() < trail::BYTES / 2;
                     let is_near = journal.end - bookmark.at + (back as u64) < HISTORY / 2 && known;
                     match journal.go_on(bookmark, back as u64) {
                         Some(cursor) => {
@@ -208,6 +208,9 @@ proptest! {
             prop_assert!(held <= most + 2 * SEGMENT as u64, "more is kept than is wanted");
             let standing: u32 = journal.segments().map(|s| s.cursors).sum();
             prop_assert_eq!(standing as usize, peers.len());
+            let trails = peers.iter().filter_map(|(cursor, _)| cursor.edits.as_ref()?.trail.as_ref());
+            let remembered: usize = trails.map(|trail| trail.held()).sum();
+            prop_assert_eq!(journal.trails.held(), remembered);
         }
         for (mut cursor, mut model) in peers {
             while journal.owed(&cursor) > 0 {
@@ -218,6 +221,7 @@ proptest! {
             prop_assert!(model.owed().is_empty());
             journal.leave(cursor);
         }
+        prop_assert_eq!(journal.trails.held(), 0);
         if history == 0 && !keeps_past {
             prop_assert!(journal.full.is_empty());
         }

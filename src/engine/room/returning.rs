@@ -26,6 +26,13 @@ pub struct Lost {
     bookmark: Bookmark,
 }
 
+impl Lost {
+    /// Bytes that it takes beside what each does.
+    pub fn held(&self) -> usize {
+        self.bookmark.held()
+    }
+}
+
 /// Line feeds that were put behind lines which members who were lost have not in their streams, by their numbers: their
 /// own lines, and those behind which they had joined. Of too many the first are forgotten.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It promises: each has a token that others cannot guess; of those that were lost at most [`MOST`]
-//! are kept, for [`KEPT`], and the room does not wait for them: they have left. Each visitor is
+//! are kept, for [`KEPT`], as long as what they need takes no more than [`BYTES`], and the room does not wait for them: they have left. Each visitor is
 //! told how many are here when the number is not the one it was told last, and not more often than
 //! [`TOLD_EVERY`]; and at once whether members hear each other, when that changes.
 
@@ -41,8 +41,12 @@ const PINGED_AFTER: Duration = Duration::from_secs(45);
 /// After how many were told how many are here, others come and go for so long before they are told again.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// Those that were lost and are kept; of more the first are forgotten.
+/// Those that were lost and are kept, and bytes that what they need to go on takes; of more the first are forgotten.
 const MOST: usize = 10_000;
+const BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of that of one.
+const OF_ONE: usize = 64 * 1024;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -63,6 +67,8 @@ pub(super) struct Visitors {
     /// The visitors that were lost, by their tokens, and in the order in which they are forgotten.
     lost: HashMap<String, Kept>,
     order: VecDeque<(Instant, String)>,
+    /// Bytes of what they need to go on.
+    held: usize,
 }
 
 /// Whether one that comes was here before.
@@ -110,6 +116,7 @@ impl Visitors {
             told_at: None,
             lost: HashMap::new(),
             order: VecDeque::new(),
+            held: 0,
         };
         visitors.epoch = visitors.token();
         visitors
@@ -143,7 +150,7 @@ impl Visitors {
             return;
         };
         self.here.remove(&known.token);
-        let Some(lost) = lost else {
+        let Some(lost) = lost.filter(|lost| lost.held() <= OF_ONE) else {
             return;
         };
         let until = now + KEPT;
@@ -153,13 +160,15 @@ impl Visitors {
             lost,
             heard: known.heard_before + received,
         };
+        self.held += kept.lost.held();
         self.lost.insert(known.token, kept);
         while let Some((until, token)) = self.order.front()
-            && (*until <= now || self.order.len() > MOST)
+            && (*until <= now || self.order.len() > MOST || self.held > BYTES)
         {
             // It may have returned, and have been lost again.
             if (self.lost.get(token)).is_some_and(|kept| kept.until == *until) {
-                self.lost.remove(token);
+                let kept = self.lost.remove(token);
+                self.held -= kept.map_or(0, |kept| kept.lost.held());
             }
             self.order.pop_front();
         }
@@ -171,6 +180,7 @@ impl Visitors {
             return None;
         }
         let kept = self.lost.remove(&returning.token)?;
+        self.held -= kept.lost.held();
         (now < kept.until).then_some(kept)
     }
 }

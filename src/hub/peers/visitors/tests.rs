@@ -83,6 +83,33 @@ fn of_those_who_were_lost_a_bounded_number_is_kept_for_a_while() {
     assert_eq!((visitors.lost.len(), visitors.order.len()), (MOST, MOST));
 }
 
+/// However much each of them was owed.
+#[test]
+fn what_those_who_were_lost_need_is_bounded() {
+    const OWED: usize = 20_000;
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.expect_visitors([7; 32]);
+    let lose = |peers: &mut Peers<_>, owed: usize| {
+        let (_, key) = visit(peers, now);
+        peers.room.tell(key, &vec![b'x'; owed]);
+        peers.queue_leave(key, DisconnectReason::Returned);
+        peers.reap(now);
+    };
+    lose(&mut peers, OF_ONE + 1);
+    let kept = |peers: &Peers<_>| {
+        let visitors = peers.visitors.as_ref().expect("some may come");
+        let sum = visitors.lost.values().map(|kept| kept.lost.held());
+        assert_eq!(visitors.held, sum.sum::<usize>());
+        visitors.lost.len()
+    };
+    assert_eq!(kept(&peers), 0, "it needs too much");
+    for _ in 0..2 * BYTES / OWED {
+        lose(&mut peers, OWED);
+    }
+    assert_eq!(kept(&peers), BYTES / (OWED + 40));
+}
+
 /// A visitor that joins, with its wire.
 fn visit(peers: &mut Peers<Fake>, now: Instant) -> (Rc<Wire>, usize) {
     let web = Rc::<Wire>::default();
