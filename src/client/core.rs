@@ -517,8 +517,10 @@ impl<W: World> Core<W> {
             self.look(now);
         }
         let unacknowledged = self.unacknowledged();
-        // Who gives up does not know what else its stdin had. (Who is ended by a signal may be a person who does.)
+        // Who gives up does not know what else its stdin had. (Who is ended by a signal may be a person who does; and
+        // where nothing came for long, there was nothing.)
         let gives_up = matches!(ended, Err(_) | Ok(Status::BrokenPipe));
+        let gives_up = gives_up && !matches!(self.blame, Some(Blame::Idle));
         let broke_off = gives_up && !self.is_complete();
         self.link.close_truthfully(self.talk.up.owed(), broke_off);
         if ended.is_ok() && self.is_complete() {

@@ -303,12 +303,12 @@ fn how_far_it_is_is_one_row_among_the_notices() {
     let mut peer = support::connect(sender.port);
     sender.screen.wait_for("it begins");
     sender.hub.type_in([b'x'; 5000]);
-    sender.screen.wait_for("muxnc: 4.9 KiB, ");
+    sender.screen.wait_for(" 4.9 KiB, ");
     expect_bytes(&mut peer, [b'x'; 5000]);
     peer.write_all(b"thank you\n").unwrap();
     sender.screen.wait_for("thank you");
     sender.hub.type_in([b'x'; 5000]);
-    sender.screen.wait_for("muxnc: 9.8 KiB, ");
+    sender.screen.wait_for(" 9.8 KiB, ");
     expect_bytes(&mut peer, [b'x'; 5000]);
     // So much that the row shows it: one that says the same as before may still be drawn anew.
     sender.hub.type_in([b'x'; 1000]);

@@ -237,7 +237,10 @@ fn at_a_terminal_a_participant_sees_how_far_it_is() {
         assert_eq!(copy.len() as u64, LEN);
         Pattern::bytes().expect(0, &copy);
         assert!(screen.contains("\r\x1b[K"), "{screen:?}");
-        let row = screen.split("muxnc: received ").nth(1).expect(&screen);
+        let row = screen
+            .split("muxnc:\x1b[0m received ")
+            .nth(1)
+            .expect(&screen);
         let row = row.split(['\r', '\n', '\x1b']).next().unwrap();
         assert!(row.contains("/s, 0:0"), "{screen:?}");
         // In the end one line remains.
@@ -271,7 +274,7 @@ fn who_sends_a_file_sees_how_much_of_it_is_sent() {
     alice.process.expect_status(0);
     bob.expect_status(0);
     let screen = String::from_utf8(alice.screen.wait_end()).unwrap();
-    assert!(screen.contains("muxnc: sent "), "{screen:?}");
+    assert!(screen.contains("muxnc:\x1b[0m sent "), "{screen:?}");
     assert!(screen.contains(" of 2.9 MiB, "), "{screen:?}");
     eventually("Bob tells what came", || {
         bob.stderr.text().contains(&digest)

@@ -156,7 +156,7 @@ impl Schedule {
                 Ok(Turn::Exit(status)) => Err(self.core.finish(Ok(status), now)),
                 Err(error) => Err(self.core.finish(Err(error), now)),
             };
-            self.check_closing(turn.is_err());
+            self.check_closing(turn.as_ref().err());
             let wakes_at = match turn {
                 Ok(until) => until,
                 Err(Ok(status)) => return self.exit(status),
@@ -240,9 +240,11 @@ impl Schedule {
     }
 
     /// Closing the connection tells the truth, also where the participant is killed: whoever lacks some
-    /// of a file reads a reset; at its own end (`is_over`) whoever lacks any byte does, and nobody else.
-    fn check_closing(&self, is_over: bool) {
+    /// of a file reads a reset; at its own end (`ended`) whoever lacks any byte does, and whoever does not read what a
+    /// participant would have sent that gave up, and nobody else.
+    fn check_closing(&self, ended: Option<&Result<Status, Error>>) {
         let net = self.fake.0.borrow();
+        let is_over = ended.is_some();
         if net.reset.is_some() || net.write_failed || !self.sends() {
             return;
         }
@@ -254,7 +256,16 @@ impl Schedule {
         }
         // That it was the last line is not known before the pause behind it is over.
         let pauses = self.settings.line_delay.is_some() && !net.in_end_read;
-        if !unread && !unsent && !pauses {
+        let gives_up = match ended {
+            Some(Err(error)) => !error.to_string().contains("nothing was sent or received"),
+            Some(Ok(status)) => *status == Status::BrokenPipe,
+            None => false,
+        };
+        let goes_on = gives_up && !is_typed && !net.in_end_read;
+        if goes_on {
+            assert!(net.breaks, "a clean end where the input went on: {net:#?}");
+        }
+        if !unread && !unsent && !pauses && !goes_on {
             assert!(!net.breaks, "a reset after all of it: {net:#?}");
         }
     }
