@@ -42,6 +42,8 @@ fn the_spellings_of_nc_and_ncat() {
         alice.type_in("Hello\n");
         bob.screen.wait_for("Hello");
         alice.end_input();
+        drop(bob);
+        stage.wait_not_listening(3000);
     }
 }
 

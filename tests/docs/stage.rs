@@ -153,11 +153,19 @@ impl Stage {
     /// Waits until somebody listens on this port.
     #[track_caller]
     pub(crate) fn wait_listening(&self, port: u16) {
-        let port = format!(":{port:04X} ");
-        eventually("somebody listens", || {
-            self.sockets()
-                .any(|socket| socket.local.ends_with(port.trim()) && socket.state == "0A")
-        });
+        eventually("somebody listens", || self.is_listening(port));
+    }
+
+    /// Waits until nobody does: a program ends a moment after its shell.
+    #[track_caller]
+    pub(crate) fn wait_not_listening(&self, port: u16) {
+        eventually("nobody listens", || !self.is_listening(port));
+    }
+
+    fn is_listening(&self, port: u16) -> bool {
+        let port = format!(":{port:04X}");
+        let mut sockets = self.sockets();
+        sockets.any(|socket| socket.local.ends_with(&port) && socket.state == "0A")
     }
 
     /// Waits until a program listens on a Unix socket of that name: its file is there from bind(2) on,

@@ -193,7 +193,9 @@ impl Keys {
                 // These may belong to a key, and be typed: a final byte decides.
                 let is_parameter = matches!(byte, b'0'..=b'9' | b';' | b':')
                     || (self.held == b"[" && matches!(byte, b'<'..=b'?' | b'['));
-                is_parameter || (!is_message() && is_surely_whole(&self.held[1..], byte))
+                // A tilde is no slip of a slash, and ends keys and the marks of a paste.
+                let may_be_typed = || byte != b'~' && is_message();
+                is_parameter || (is_surely_whole(&self.held[1..], byte) && !may_be_typed())
             }
             State::ConsoleFunction => matches!(byte, b'A'..=b'E'),
             State::Mouse => !is_message() && byte != b'/',

@@ -1641,3 +1641,19 @@ fn no_part_of_a_key_takes_a_letter_of_what_the_kernel_edited() {
         }
     }
 }
+
+/// A tilde that ends a key, or the mark of a paste, is no sign in front of a `msg`.
+#[test]
+fn a_whole_key_before_a_message_leaves_nothing_of_itself() {
+    for key in ["\x1b[3~", "\x1b[15~", "\x1b[6;5~"] {
+        let mut editor = Editor::with_commands();
+        let edited = format!("{key}msg: hello\r");
+        let got = feed_edited(&mut editor, edited.as_bytes(), b"");
+        assert_eq!(got, [line("msg: hello")], "{key:?}");
+    }
+    let mut editor = Editor::with_commands();
+    let pasted_text = b"\x1b[200~msg 1 one\rtwo\rthree\x1b[201~";
+    let got = feed_edited(&mut editor, pasted_text, b"");
+    let aside = |text: &str| Event::Aside(text.into());
+    assert_eq!(got, [pasted("msg 1 one"), aside("two")]);
+}
