@@ -96,15 +96,14 @@ const TOPICS: [Topic; 19] = [
 ];
 
 impl Topic {
-    fn level(self) -> Level {
+    pub(in crate::hub) fn level(self) -> Level {
         match self {
-            Topic::CutOff
-            | Topic::Kicked
+            // Something is lost.
+            Topic::CutOff | Topic::Unheard | Topic::DownloadCut => Level::Error,
+            Topic::Kicked
             | Topic::Odd
             | Topic::Unserved
             | Topic::Exhausted
-            | Topic::Unheard
-            | Topic::DownloadCut
             | Topic::Bus
             // It was asked for.
             | Topic::Digest => Level::Warn,

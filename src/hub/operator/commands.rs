@@ -66,7 +66,11 @@ impl<D: Device> Operator<D> {
             Command::Allow(hosts) => self.allow(hosts, admission),
             Command::Message { whom, text } => {
                 if let Some(key) = self.find(whom, peers, now) {
-                    self.voice.tell(key, text, peers);
+                    let member = peers.room.member(key);
+                    match member.is_some_and(|member| member.presence() == Presence::Gone) {
+                        true => self.answer(&format!("{} is gone", label(key, peers))),
+                        false => self.voice.tell(key, text, peers),
+                    }
                 }
             }
             Command::Kick { whom, reason } => {

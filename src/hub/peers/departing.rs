@@ -192,6 +192,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         self.note_shortfall(key);
         self.note_loss(key);
+        self.free_place(key, now);
+    }
+
+    /// A member has no place, no name and no count from now on, and nothing more is for it.
+    pub(super) fn free_place(&mut self, key: usize, now: Instant) {
+        if !self.has_place(key) {
+            return;
+        }
         let ip = self.conns.get(key).and_then(|peer| peer.conn.addr().ip());
         if let (Some(headcount), Some(ip)) = (&mut self.headcount, ip) {
             headcount.left(ip);

@@ -165,6 +165,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.room.tell_kicked(key, &reason);
             self.flush_one(key, now);
         }
+        // What others say in this turn is not for it any more, and it does not lack that.
+        let lack = self.lack(key);
+        if let Some(peer) = self.conns.get_mut(key) {
+            peer.note_lack(lack);
+        }
+        self.note_proof(key, now);
+        let was_on_trial = self.room.is_on_trial();
+        self.free_place(key, now);
+        if !was_on_trial && self.room.is_on_trial() {
+            self.look_at_all(now);
+        }
         self.queue_leave(key, DisconnectReason::Kicked(reason));
     }
 
@@ -231,9 +242,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
         are_gone
     }
 
-    /// What a peer lacks that leaves now.
+    /// What a peer lacks that leaves now, or was sent away before.
     pub(super) fn lack(&self, key: usize) -> Lack {
-        let is_promised = self.conns.get(key).is_some_and(|peer| peer.is_promised);
+        let peer = self.conns.get(key);
+        if let Some(lack) = peer.and_then(Peer::noted_lack) {
+            return lack;
+        }
+        let is_promised = peer.is_some_and(|peer| peer.is_promised);
         Lack {
             owed: self.room.member(key).map_or(0, |_| self.room.owed(key)),
             missing: is_promised.then(|| self.missing(key)),
@@ -242,6 +257,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     fn take_out(&mut self, key: usize, lack: Lack, why: DisconnectReason, now: Instant) {
         let who = self.who(key);
+        let is_its_own = why.is_its_own();
         let Some(out) = self.take_member_out(key, lack, why, now) else {
             return;
         };
@@ -255,7 +271,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let again = self.conns.insert(Peer::new(conn));
             debug_assert_eq!(again, key, "events come with the key that it had");
             self.let_read_why(again, now);
-            self.lingering.tell_of(again, who, out.goodbye_from);
+            if !is_its_own {
+                self.lingering.tell_of(again, who, out.goodbye_from);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! tells whether it got everything.
 
 use super::DisconnectReason;
+use super::leaving::Lack;
 use crate::engine::dialect::Dialect;
 use crate::io::conn::Conn;
 use crate::io::layer::Layer;
@@ -48,6 +49,8 @@ struct Extra {
     departed: Option<DisconnectReason>,
     /// Bytes that it had said over another connection and nobody read: it says them again.
     to_repeat: u64,
+    /// What it lacked when it was sent away.
+    lack: Option<Lack>,
     ledger: Ledger,
 }
 
@@ -155,6 +158,16 @@ impl<S> Peer<S> {
         S: Stream,
     {
         self.conn.tcp_info().map_or(0, |info| info.written)
+    }
+
+    /// It is sent away, and lacks this.
+    pub(super) fn note_lack(&mut self, lack: Lack) {
+        self.extra.get_or_insert_default().lack.get_or_insert(lack);
+    }
+
+    /// What it lacked then.
+    pub(super) fn noted_lack(&self) -> Option<Lack> {
+        self.extra.as_ref()?.lack
     }
 
     pub(super) fn is_member(&self) -> bool {

@@ -47,7 +47,9 @@ impl Parting {
     pub(super) fn topic(&self) -> Topic {
         match self.why {
             _ if self.why.is_its_own() && self.unread != Unread::NOTHING => Topic::Unheard,
-            DisconnectReason::Idle if self.loses_something() => Topic::CutOff,
+            DisconnectReason::Idle | DisconnectReason::Kicked(_) if self.loses_something() => {
+                Topic::CutOff
+            }
             DisconnectReason::Closed
             | DisconnectReason::Broke(_)
             | DisconnectReason::Idle
@@ -132,5 +134,71 @@ impl fmt::Display for Traffic {
             "after {:.1?}, {} bytes in, {} out, {} here",
             self.stayed, self.received, self.sent, self.here
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With `--quiet` only what is an error is told.
+    #[test]
+    fn what_is_lost_is_an_error_and_told_with_its_number() {
+        let parting = |why, undelivered, unread| Parting {
+            who: String::from("[1]"),
+            why,
+            undelivered,
+            missing: None,
+            unread: Unread::all(unread),
+            traffic: Traffic {
+                stayed: Duration::from_secs(1),
+                received: 2,
+                sent: 3,
+                here: 4,
+            },
+        };
+        let limits = Limits {
+            stall: Duration::from_secs(5),
+            idle: Duration::from_secs(6),
+        };
+        let kicked = || DisconnectReason::Kicked(String::from("loud"));
+        let traffic = "after 1.0s, 2 bytes in, 3 out, 4 here";
+        for (parting, topic, told) in [
+            (
+                parting(kicked(), 0, 0),
+                Topic::Kicked,
+                "[1] was cut off by you: loud; ",
+            ),
+            (
+                parting(kicked(), 7, 8),
+                Topic::CutOff,
+                "[1] was cut off by you: loud, 7 bytes were not delivered, 8 bytes it had said were not read; ",
+            ),
+            (
+                parting(DisconnectReason::Idle, 7, 0),
+                Topic::CutOff,
+                "[1] was disconnected: nothing was sent or received for 6s, 7 bytes were not delivered; ",
+            ),
+            (
+                parting(DisconnectReason::Stalled, 7, 0),
+                Topic::CutOff,
+                "[1] was cut off: it took nothing for 5s while all waited for it, 7 bytes were not delivered; ",
+            ),
+            (
+                parting(DisconnectReason::Closed, 7, 8),
+                Topic::Unheard,
+                "[1] left, 8 bytes it had said were not read; ",
+            ),
+            (
+                parting(DisconnectReason::Closed, 7, 0),
+                Topic::Left,
+                "[1] left ",
+            ),
+        ] {
+            assert_eq!(parting.topic(), topic, "{told}");
+            assert_eq!(parting.told(limits), format!("{told}{traffic}"));
+            let is_loss = matches!(topic, Topic::CutOff | Topic::Unheard);
+            assert_eq!(topic.level() == log::Level::Error, is_loss, "{told}");
+        }
     }
 }

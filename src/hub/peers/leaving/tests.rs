@@ -80,3 +80,28 @@ fn nobody_lacks_the_word_that_it_was_sent_away() {
         peers.reap(now);
     }
 }
+
+/// What others say in that turn is said behind its last line.
+#[test]
+fn what_is_said_behind_the_goodbye_is_not_for_who_was_sent_away() {
+    let now = Instant::now();
+    for is_chat in [false, true] {
+        let mut peers = fake::relaying();
+        if is_chat {
+            peers.room.open_chat(Chat::new(Rules::of("host"), false));
+        }
+        let (wires, keys) = join::<3>(&mut peers, now);
+        peers.room.heard(keys[0], b"/nick Ana\n", now);
+        peers.flush(now);
+        peers.kick(keys[0], String::from("enough"), now);
+        let written = wires[0].written.get();
+        peers.room.heard(keys[1], b"after\n/nick Ana\n", now);
+        peers.flush(now);
+        peers.reap(now);
+        assert_eq!(
+            (wires[0].written.get(), wires[0].is_ended.get()),
+            (written, true)
+        );
+        assert_eq!(peers.news.total(Topic::CutOff), 0);
+    }
+}
