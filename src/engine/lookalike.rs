@@ -33,6 +33,7 @@ pub(super) fn bare(text: &str) -> Cow<'_, str> {
         match letter {
             '\x1b' => rest = behind_key(rest),
             '\u{9b}' => rest = behind_control_sequence(rest),
+            '\u{8f}' => rest = behind_shift(rest),
             // A backspace takes a letter away; behind a sign it is ignored, so that the sign
             // counts.
             '\x08' | '\x7f' if bare.ends_with(char::is_alphanumeric) => drop(bare.pop()),
@@ -97,20 +98,20 @@ fn behind_sequence(text: &str) -> Option<&str> {
     let is_letter = |letter: char| letter.is_ascii_alphabetic();
     match introducer {
         '[' => Some(behind_control_sequence(rest)),
-        'O' => {
-            let is_parameter = |letter: char| letter.is_ascii_digit() || letter == ';';
-            Some(behind_final(
-                rest,
-                rest.trim_start_matches(is_parameter),
-                is_letter,
-            ))
-        }
+        'O' => Some(behind_shift(rest)),
         '?' => Some(behind_final(rest, rest, is_letter)),
         // With Alt it is a key.
         ']' | 'P' | '_' | 'X' if rest.starts_with(is_slash) => Some(rest),
         ']' | 'P' | '_' | 'X' => behind_control_string(rest),
         _ => None,
     }
+}
+
+/// The same behind `ESC O`.
+fn behind_shift(text: &str) -> &str {
+    let is_parameter = |letter: char| letter.is_ascii_digit() || letter == ';';
+    let rest = text.trim_start_matches(is_parameter);
+    behind_final(text, rest, |letter| letter.is_ascii_alphabetic())
 }
 
 /// The same behind `ESC [`.
@@ -209,8 +210,10 @@ pub(super) fn skip_unseen(text: &str) -> &str {
 fn skip_first_unseen(text: &str) -> &str {
     let sequence = text.strip_prefix('\x1b').and_then(behind_sequence);
     let control = || text.strip_prefix('\u{9b}').map(behind_control_sequence);
+    let shift = || text.strip_prefix('\u{8f}').map(behind_shift);
     sequence
         .or_else(control)
+        .or_else(shift)
         .unwrap_or_else(|| text.strip_prefix(is_unseen).unwrap_or(text))
 }
 

@@ -47,7 +47,7 @@ const LOOKED_AT: usize = 256;
 /// pressed to have it so, as far as one can know. None: there is no such key, or nothing before it.
 pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<String> {
     let may_begin_key = |letter| match letter {
-        '\x1b' | '\u{9b}' => true,
+        '\x1b' | '\u{8f}' | '\u{9b}' => true,
         '^' | '<' => form == Form::Shown,
         letter => is_control_key(letter, form, ""),
     };
@@ -83,7 +83,7 @@ fn private_in_key(line: &str, form: Form) -> Option<&str> {
         && let Some((letter, behind)) = form.letter(rest)
     {
         rest = behind;
-        if matches!(letter, '\x1b' | '\u{9b}') {
+        if matches!(letter, '\x1b' | '\u{8f}' | '\u{9b}') {
             keys += 1;
             let mut typed = signs_of_key(behind).map(|typed| head(typed, LOOKED_AT));
             if let Some(message) = typed.find(|typed| looks_private(typed)) {
@@ -128,7 +128,7 @@ fn command_in(piece: &str) -> Option<&str> {
 /// Whether nothing that is seen stands before the first key.
 fn begins_with_key(line: &str, form: Form) -> bool {
     let first = form.letter(line.trim_start());
-    first.is_some_and(|(letter, _)| matches!(letter, '\x1b' | '\u{9b}'))
+    first.is_some_and(|(letter, _)| matches!(letter, '\x1b' | '\u{8f}' | '\u{9b}'))
 }
 
 /// What stands between the keys of a line that move the cursor, without what is empty or not seen; and whether
@@ -205,6 +205,7 @@ fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
     match letter {
         letter if is_control_key(letter, form, rest) => Some(rest),
         '\u{9b}' => behind_control_sequence(rest),
+        '\u{8f}' => behind_parameters(rest, |last, _| last.is_ascii_alphabetic()),
         '\x1b' => match form.letter(behind_escapes(rest, form))? {
             ('[', rest) => behind_control_sequence(rest),
             ('O', rest) => behind_parameters(rest, |last, _| last.is_ascii_alphabetic()),
@@ -299,7 +300,8 @@ mod tests {
 
     /// Home, End, Left, Right and their like, alone and with Ctrl or Shift; those that delete, undo and transpose; and
     /// those that are beside them.
-    const KEYS: [&str; 41] = [
+    const KEYS: [&str; 42] = [
+        "\u{8f}H",
         "\x7f",
         "\x1f",
         "\x1b\x08",

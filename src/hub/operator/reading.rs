@@ -249,7 +249,7 @@ impl<D: Device> Operator<D> {
             self.echoed = Some(arrived.text.ends_with(b"\n"));
             // Behind a part of a line that Ctrl-D sent the row looks like a new one, and is judged as one.
             let goes_on = self.waiting.is_midline();
-            let text = String::from_utf8_lossy(&arrived.text);
+            let text = typed_text(&arrived.text);
             let line = match text.strip_suffix('\n') {
                 // Behind the last of it there is no end, but nothing follows.
                 None if has_ended && !matches!(understand(&text), Typed::Say(_)) => Some(&*text),
@@ -460,6 +460,23 @@ impl<D: Device> Operator<D> {
     }
 }
 
+/// What was typed as text: what is no UTF-8 as U+FFFD, but for the 8-bit controls, with which the keys of some
+/// terminals begin (ECMA-48, 5.3).
+fn typed_text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.into();
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|&byte| match byte {
+            0x80..=0x9f => char::from(byte),
+            _ => char::REPLACEMENT_CHARACTER,
+        }));
+    }
+    text.into()
+}
+
 /// Whether something is to be told that was `told` last then; it counts as told now.
 fn is_due(told: &mut Option<Instant>, now: Instant) -> bool {
     let is_due = told.is_none_or(|last| now >= last + ONE_PASTE);
@@ -485,5 +502,34 @@ fn why_no_words(line: &str) -> Option<String> {
     match understand(&format!("\x1b{line}")) {
         Typed::Explain(why) if is_said => Some(why),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As xterm sends them with 8-bit controls.
+    #[test]
+    fn keys_of_eight_bits_hide_no_command() {
+        let is_said = |bytes: &[u8]| {
+            let text = typed_text(bytes);
+            matches!(text, Cow::Owned(_)) && matches!(understand_garbled(&text), Typed::Say(_))
+        };
+        for bytes in [
+            &b"\x9b3~/kick 9 x"[..],
+            b"\x9b3~ msg 1 psst",
+            b"\x9b3msg 1 psst",
+            b"\x9bD/kick 9 x",
+            b"\x9bD msg 1 psst",
+            b"\x8fP/kick 9 x",
+            b"\x8fP msg 1 psst",
+            b"\xff/kick 9 x",
+        ] {
+            assert!(!is_said(bytes), "{}", bytes.escape_ascii());
+        }
+        for bytes in [&b"\x93hello\x94"[..], b"\x9bDhello", b"caf\xe9", b"x\x9bDy"] {
+            assert!(is_said(bytes), "{}", bytes.escape_ascii());
+        }
     }
 }
