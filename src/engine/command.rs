@@ -46,6 +46,13 @@ pub enum Whom<'a> {
     Label(u32, &'a str),
 }
 
+impl<'a> Whom<'a> {
+    /// Whom a word means: a number is one, anything else a name.
+    pub fn of(word: &'a str) -> Whom<'a> {
+        word.parse().map_or(Whom::Name(word), Whom::Number)
+    }
+}
+
 /// What a ban is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Banned<'a> {
@@ -314,10 +321,7 @@ pub fn addressed(line: &str) -> Option<Whom<'_>> {
     if name.is_empty() || text.is_empty() {
         return None;
     }
-    Some(match name.parse() {
-        Ok(number) => Whom::Number(number),
-        Err(_) => Whom::Name(name),
-    })
+    Some(Whom::of(name))
 }
 
 /// Why a line is not said that looks like a command and is none; None: it may be said. Such a line

@@ -107,19 +107,12 @@ impl<D: Device> Operator<D> {
         peers: &Peers<S, D>,
         now: Instant,
     ) -> Option<usize> {
-        let (key, called) = match whom {
-            Whom::Number(number) | Whom::Label(number, _) => {
-                (peers.room.find(number), format!("has number {number}"))
-            }
-            Whom::Name(name) => (
-                peers.room.find_by_name(name),
-                format!("is called {}", quoted(name)),
-            ),
-        };
-        let Some(key) = key else {
-            let name = match whom {
-                Whom::Name(name) => name,
-                Whom::Number(_) | Whom::Label(..) => "",
+        let Some(key) = key_of(whom, peers) else {
+            let (name, called) = match whom {
+                Whom::Number(number) | Whom::Label(number, _) => {
+                    ("", format!("has number {number}"))
+                }
+                Whom::Name(name) => (name, format!("is called {}", quoted(name))),
             };
             self.answer(&match peers.is_other_hub(name) {
                 true => format!(
@@ -322,11 +315,15 @@ fn are_members<S: Stream, D: Device>(text: &str, peers: &Peers<S, D>) -> bool {
     let mut names = words
         .filter(|word| !word.is_empty() && *word != "and")
         .peekable();
-    let is_here = |name: &str| match name.parse() {
-        Ok(number) => peers.room.find(number).is_some(),
-        Err(_) => peers.room.find_by_name(name).is_some(),
-    };
-    names.peek().is_some() && names.all(is_here)
+    names.peek().is_some() && names.all(|name| key_of(Whom::of(name), peers).is_some())
+}
+
+/// The key of the member that is meant, if it is here. Of a label the number counts.
+pub(super) fn key_of<S: Stream, D: Device>(whom: Whom<'_>, peers: &Peers<S, D>) -> Option<usize> {
+    match whom {
+        Whom::Number(number) | Whom::Label(number, _) => peers.room.find(number),
+        Whom::Name(name) => peers.room.find_by_name(name),
+    }
 }
 
 /// How a member is called to the operator.

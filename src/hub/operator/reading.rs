@@ -15,11 +15,11 @@ use std::time::Instant;
 
 use super::Operator;
 use super::State;
+use super::commands::key_of;
 use super::cooked::Behind;
 use crate::engine::admit::Admission;
 use crate::engine::brackets::cut_before_paste;
 use crate::engine::command::Typed;
-use crate::engine::command::Whom;
 use crate::engine::command::addressed;
 use crate::engine::command::command_named;
 use crate::engine::command::understand;
@@ -489,10 +489,7 @@ fn is_due(told: &mut Option<Instant>, now: Instant) -> bool {
 /// Whether a pasted line looks like a private one: like a `/msg`, or by the name or the number of a
 /// member that is here.
 fn is_for_one<S: Stream, D: Device>(line: &str, peers: &Peers<S, D>) -> bool {
-    let is_here = |whom| match whom {
-        Whom::Number(number) | Whom::Label(number, _) => peers.room.find(number).is_some(),
-        Whom::Name(name) => peers.room.find_by_name(name).is_some(),
-    };
+    let is_here = |whom| key_of(whom, peers).is_some();
     is_private(line) || (!line.starts_with("//") && addressed(line).is_some_and(is_here))
 }
 

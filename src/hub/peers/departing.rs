@@ -180,9 +180,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         peer.conn.expect_end();
         self.lose_place(key, now);
         self.queue_read(key);
-        if !was_on_trial && self.room.is_on_trial() {
-            self.look_at_all(now);
-        }
+        self.look_if_trial_began(was_on_trial, now);
     }
 
     /// A member that takes no more loses its place: it will not get what it is owed.

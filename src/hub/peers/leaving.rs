@@ -22,6 +22,8 @@ use super::Peer;
 use super::Peers;
 use super::Stage;
 use super::explaining::label;
+use super::peer::Goodbye;
+use super::peer::Lack;
 use super::shortfall::Receiver;
 use crate::engine::admit::Hosts;
 use crate::engine::aside::Aside;
@@ -68,15 +70,6 @@ pub(super) struct TakenOut<S> {
     goodbye_from: u64,
     /// It has time to read why.
     lingers: bool,
-}
-
-/// What a peer lacks that leaves.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lack {
-    /// Bytes that it was still owed.
-    owed: u64,
-    /// Bytes that it has not acknowledged of what it was promised.
-    missing: Option<u64>,
 }
 
 impl DisconnectReason {
@@ -158,24 +151,21 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub fn kick(&mut self, key: usize, reason: String, now: Instant) {
         // It can read what it takes of all that now; after this turn it is not in the room any more.
         self.flush_one(key, now);
-        if let Some(peer) = self.conns.get_mut(key)
-            && peer.conn.beside().is_none()
-        {
-            peer.ledger_mut().goodbye_from = Some(peer.written());
+        let from = self.conns.get(key).map_or(0, Peer::written);
+        let peer = self.conns.get_mut(key);
+        if peer.is_some_and(|peer| peer.conn.beside().is_none()) {
             self.room.tell_kicked(key, &reason);
             self.flush_one(key, now);
         }
         // What others say in this turn is not for it any more, and it does not lack that.
         let lack = self.lack(key);
         if let Some(peer) = self.conns.get_mut(key) {
-            peer.note_lack(lack);
+            peer.send_away(Goodbye { from, lack });
         }
         self.note_proof(key, now);
         let was_on_trial = self.room.is_on_trial();
         self.free_place(key, now);
-        if !was_on_trial && self.room.is_on_trial() {
-            self.look_at_all(now);
-        }
+        self.look_if_trial_began(was_on_trial, now);
         self.queue_leave(key, DisconnectReason::Kicked(reason));
     }
 
@@ -232,9 +222,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         let are_gone = held_back.len() < all;
         self.exits.hold_back(held_back);
-        if !was_on_trial && self.room.is_on_trial() {
-            self.look_at_all(now);
-        }
+        self.look_if_trial_began(was_on_trial, now);
         self.check();
         if !self.room.has_speakers() {
             self.close_all_over(now);
@@ -245,8 +233,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// What a peer lacks that leaves now, or was sent away before.
     pub(super) fn lack(&self, key: usize) -> Lack {
         let peer = self.conns.get(key);
-        if let Some(lack) = peer.and_then(Peer::noted_lack) {
-            return lack;
+        if let Some(goodbye) = peer.and_then(Peer::goodbye) {
+            return goodbye.lack;
         }
         let is_promised = peer.is_some_and(|peer| peer.is_promised);
         Lack {
@@ -309,8 +297,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
     fn say_goodbye(&self, mut peer: Peer<S>, lack: Lack, why: &DisconnectReason) -> TakenOut<S> {
         // It did not get what it was owed when it lost its place.
         let owed = lack.owed + peer.ledger().lost;
-        let goodbye_from = peer.ledger().goodbye_from;
-        let goodbye_from = goodbye_from.unwrap_or_else(|| peer.written());
+        let goodbye = peer.goodbye();
+        let goodbye_from = goodbye.map_or_else(|| peer.written(), |goodbye| goodbye.from);
         peer.tell_why(why);
         peer.close_truthfully(owed, !self.says_no_more);
         let is_kicked = matches!(why, DisconnectReason::Kicked(_));

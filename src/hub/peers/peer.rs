@@ -4,7 +4,6 @@
 //! tells whether it got everything.
 
 use super::DisconnectReason;
-use super::leaving::Lack;
 use crate::engine::dialect::Dialect;
 use crate::io::conn::Conn;
 use crate::io::layer::Layer;
@@ -49,9 +48,27 @@ struct Extra {
     departed: Option<DisconnectReason>,
     /// Bytes that it had said over another connection and nobody read: it says them again.
     to_repeat: u64,
-    /// What it lacked when it was sent away.
-    lack: Option<Lack>,
+    /// It is sent away.
+    goodbye: Option<Goodbye>,
     ledger: Ledger,
+}
+
+/// What a peer lacks that leaves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lack {
+    /// Bytes that it was still owed.
+    pub(super) owed: u64,
+    /// Bytes that it has not acknowledged of what it was promised.
+    pub(super) missing: Option<u64>,
+}
+
+/// How things stood with a member when it was sent away.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Goodbye {
+    /// Bytes on the wire before what tells it why.
+    pub(super) from: u64,
+    /// What it lacks of what was said before.
+    pub(super) lack: Lack,
 }
 
 /// The state that proves that a peer is there and got what was promised. Most peers need none:
@@ -73,8 +90,6 @@ pub(super) struct Ledger {
     pub(super) taken: u64,
     /// The same when it was last seen to take as much as counts as progress.
     pub(super) freed: u64,
-    /// Bytes on the wire before the line that told it why it has to leave.
-    pub(super) goodbye_from: Option<u64>,
 }
 
 /// What the events of a connection tell from its acceptance on. A layer may write at any time; one
@@ -160,14 +175,17 @@ impl<S> Peer<S> {
         self.conn.tcp_info().map_or(0, |info| info.written)
     }
 
-    /// It is sent away, and lacks this.
-    pub(super) fn note_lack(&mut self, lack: Lack) {
-        self.extra.get_or_insert_default().lack.get_or_insert(lack);
+    /// It is sent away, and is said nothing more than its goodbye.
+    pub(super) fn send_away(&mut self, goodbye: Goodbye) {
+        self.extra
+            .get_or_insert_default()
+            .goodbye
+            .get_or_insert(goodbye);
     }
 
-    /// What it lacked then.
-    pub(super) fn noted_lack(&self) -> Option<Lack> {
-        self.extra.as_ref()?.lack
+    /// How things stood then, if it was.
+    pub(super) fn goodbye(&self) -> Option<Goodbye> {
+        self.extra.as_ref()?.goodbye
     }
 
     pub(super) fn is_member(&self) -> bool {

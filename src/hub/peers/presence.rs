@@ -118,9 +118,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         self.room.end_unheard(key);
         self.look_soon(key, now);
-        if !was_on_trial && self.room.is_on_trial() {
-            self.look_at_all(now);
-        }
+        self.look_if_trial_began(was_on_trial, now);
     }
 
     /// Closes a peer that has ended its side and will hear nothing more, if it got everything; else it
@@ -144,10 +142,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
+    /// [Looks at all](Peers::look_at_all) if a trial has begun where there was none before.
+    pub(super) fn look_if_trial_began(&mut self, was_on_trial: bool, now: Instant) {
+        if !was_on_trial && self.room.is_on_trial() {
+            self.look_at_all(now);
+        }
+    }
+
     /// A trial has begun: which of the members that are there acknowledged something before? The
     /// hub looks at all of them at once, so that it need not look again whenever one of them
     /// leaves.
-    pub(super) fn look_at_all(&mut self, now: Instant) {
+    fn look_at_all(&mut self, now: Instant) {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let Some(peer) = self
