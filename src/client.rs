@@ -291,9 +291,9 @@ fn open(
         .is_some_and(|stdin| stdin.kind() == Kind::Terminal);
     let progress = match (stdout.kind(), is_typed) {
         (Kind::Terminal, _) => None,
-        (Kind::Pipe | Kind::Socket | Kind::File, false) => Some(Beside::Nothing),
+        (Kind::Pipe | Kind::Socket | Kind::Waiting | Kind::File, false) => Some(Beside::Nothing),
         // What comes through it may be shown at the terminal, where a person types lines between.
-        (Kind::Pipe | Kind::Socket, true) => None,
+        (Kind::Pipe | Kind::Socket | Kind::Waiting, true) => None,
         (Kind::File, true) => Some(Beside::Keyboard),
     };
     let draws = log::log_enabled!(target: NOTICE, Level::Info) && stderr.is_capable_terminal();

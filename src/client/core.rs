@@ -603,6 +603,6 @@ fn kind_of<D: Device>(input: &Input<D>) -> conversation::Input {
     match input.stdin().map(Stdin::kind) {
         None => conversation::Input::None,
         Some(Kind::Terminal) => conversation::Input::Terminal,
-        Some(Kind::Pipe | Kind::Socket | Kind::File) => conversation::Input::Stream,
+        Some(Kind::Pipe | Kind::Socket | Kind::Waiting | Kind::File) => conversation::Input::Stream,
     }
 }

@@ -95,6 +95,7 @@ impl Descriptor {
                 None => Access::Gate(fd),
             },
             Kind::Socket => Access::Flag(fd),
+            Kind::Waiting => Access::Gate(fd),
             Kind::File => Access::Plain(fd),
         };
         let mut descriptor = Descriptor::of(kind, access);
@@ -376,8 +377,28 @@ fn kind(fd: BorrowedFd<'_>) -> Kind {
     match rustix::fs::fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
         Ok(FileType::Fifo) => Kind::Pipe,
         Ok(FileType::Socket) => Kind::Socket,
+        // What has no name, as an eventfd, has no type either.
+        Ok(FileType::CharacterDevice | FileType::Unknown) if can_be_waited_for(fd) => Kind::Waiting,
         _ => Kind::File,
     }
+}
+
+/// Whether a device tells when it is ready. epoll_ctl(2): EPERM, "the target file does not support epoll".
+#[cfg(target_os = "linux")]
+fn can_be_waited_for(fd: BorrowedFd<'_>) -> bool {
+    use rustix::event::epoll;
+
+    let poll = epoll::create(epoll::CreateFlags::CLOEXEC);
+    poll.is_ok_and(|poll| {
+        let data = epoll::EventData::new_u64(0);
+        epoll::add(&poll, fd, data, epoll::EventFlags::IN).is_ok()
+    })
+}
+
+/// The same where `/dev/null` is said to tell it.
+#[cfg(not(target_os = "linux"))]
+fn can_be_waited_for(_: BorrowedFd<'_>) -> bool {
+    false
 }
 
 /// The room that a read of an input needs. A pipe may be in packet mode, which only its writer can know (pipe(2),
@@ -391,6 +412,7 @@ fn least_read(fd: BorrowedFd<'_>, kind: Kind) -> usize {
             let kind = rustix::net::sockopt::socket_type(fd);
             kind.is_ok_and(|kind| kind != rustix::net::SocketType::STREAM)
         }
+        Kind::Waiting => true,
         Kind::File => {
             let flags = rustix::fs::fcntl_getfl(fd);
             let stat = rustix::fs::fstat(fd);

@@ -15,7 +15,9 @@ pub enum Kind {
     Pipe,
     /// A socket.
     Socket,
-    /// A file, `/dev/null`, or anything else that epoll refuses or that is always ready.
+    /// Anything else that can be waited for: a device such as `/dev/kmsg`, an eventfd.
+    Waiting,
+    /// A file, `/dev/null`, or anything else that is always ready, as epoll says by refusing it.
     File,
 }
 

@@ -141,7 +141,7 @@ impl<D: Device> Stdin<D> {
                         Kind::Pipe if self.was_empty => ShortRead::Drained,
                         // A FIFO that was opened when its last writer had gone tells of no hang-up
                         // (fifo(7)): the next read tells.
-                        Kind::Pipe | Kind::Terminal | Kind::Socket | Kind::File => {
+                        Kind::Pipe | Kind::Terminal | Kind::Socket | Kind::Waiting | Kind::File => {
                             ShortRead::MoreMayFollow
                         }
                     };

@@ -323,6 +323,36 @@ fn an_input_that_keeps_messages_apart_arrives_whole() {
     }
 }
 
+/// Such as `/dev/kmsg`, whose reader waits for the next record.
+#[test]
+fn a_device_that_has_nothing_now_stops_nobody() {
+    use rustix::event::EventfdFlags;
+    let device = || rustix::event::eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+    let mut writer = device();
+    let mut args = vec!["-l", "-v", "127.0.0.1", "0"];
+    for options in [&[][..], &["--once"]] {
+        args.extend(options);
+        let reader = writer.try_clone().unwrap();
+        let hub = Hub::start_command(piped(MUXNC, &args).stdin(Stdio::from(reader)));
+        let mut peer = hub.join();
+        peer.write_all(b"heard\n").unwrap();
+        hub.process.stdout.wait_for("heard\n");
+        assert_eq!(rustix::io::write(&writer, &7_u64.to_ne_bytes()), Ok(8));
+        expect_bytes(&mut peer, 7_u64.to_ne_bytes());
+        peer.write_all(b"and again\n").unwrap();
+        hub.process.stdout.wait_for("and again\n");
+        writer = device();
+    }
+    let reader = writer.try_clone().unwrap();
+    let (process, mut server) = participant(&[], |command| {
+        command.stdin(Stdio::from(reader));
+    });
+    server.write_all(b"heard\n").unwrap();
+    process.stdout.wait_for("heard\n");
+    assert_eq!(rustix::io::write(&writer, &7_u64.to_ne_bytes()), Ok(8));
+    expect_bytes(&mut server, 7_u64.to_ne_bytes());
+}
+
 #[test]
 fn a_socket_serves_as_stdin_and_stdout_of_a_participant() {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
