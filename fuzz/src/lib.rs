@@ -58,7 +58,9 @@ use muxnc::engine::request::Request;
 use muxnc::engine::request::request;
 use muxnc::engine::room::HIGH_WATER;
 use muxnc::engine::room::Label;
+use muxnc::engine::room::Member;
 use muxnc::engine::room::Policy;
+use muxnc::engine::room::Presence;
 use muxnc::engine::room::RESERVE;
 use muxnc::engine::room::Room;
 use muxnc::engine::room::SlowPeer;
@@ -475,12 +477,19 @@ pub fn room(data: &[u8]) {
                     room.mute(key, which == 0, now);
                 }
                 2 => room.relay(bit(6), now),
-                _ => room.tell(key, b"a word\n"),
+                _ => {
+                    let is_gone = room.member(key).map(Member::presence) == Some(Presence::Gone);
+                    let is_told = match input.byte() % 2 == 0 {
+                        true => room.remote_tells(key, "room2", "a word"),
+                        false => room.tell(key, b"a word\n"),
+                    };
+                    assert_eq!(is_told, !is_gone);
+                }
             },
             (14, Some(key)) => {
                 let name = String::from_utf8_lossy(input.take(4)).into_owned();
                 match room.name(key, &name, now) {
-                    Ok(()) => assert_eq!(room.find_by_name(&name), Some(key)),
+                    Ok(()) => assert!(room.has_name(key, &name)),
                     Err(_) if input.byte() % 4 == 0 => room.unname(key, now),
                     Err(_) => {}
                 }

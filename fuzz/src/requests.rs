@@ -12,6 +12,7 @@ use muxnc::engine::handover::Asking;
 use muxnc::engine::lines::Lines;
 use muxnc::engine::request::Request;
 use muxnc::engine::request::request;
+use muxnc::engine::room::Called;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
@@ -151,15 +152,9 @@ fn say(class: &mut Class, who: usize, line: &[u8]) {
         room.policy().relay,
     );
     let to = match asked {
-        Some(Request::Message { to, .. }) => class.room.find_by_name(to),
-        _ => None,
+        Some(Request::Message { to, .. }) => class.room.called(to, Asking::Member, class.now),
+        _ => Called::Nobody,
     };
-    // The name was another's a moment ago, who may be meant.
-    let former = to.and_then(|key| {
-        class
-            .room
-            .former(key, &class.name(key), Asking::Member, class.now)
-    });
     class.room.heard(key, line, class.now);
     let (mut read, shown) = class.read();
     let own = std::mem::take(&mut read[who]);
@@ -195,10 +190,11 @@ fn say(class: &mut Class, who: usize, line: &[u8]) {
         }
         Some(Request::Message { text: words, .. }) => {
             expect_answer(&own, text);
-            let other = class.keys.iter().position(|key| Some(*key) == to);
+            let is_meant = |key: &usize| to == Called::Member(*key);
+            let other = class.keys.iter().position(is_meant);
             let private = format!("<{before}, to you alone> {words}");
             match other {
-                Some(other) if other != who && relays && !is_muted && former.is_none() => {
+                Some(other) if other != who && relays && !is_muted => {
                     let name = class.name(class.keys[other]);
                     assert_eq!(read[other], vec![private], "{text:?}");
                     assert_eq!(own, vec![format!("* only {name} was told")]);
@@ -208,7 +204,7 @@ fn say(class: &mut Class, who: usize, line: &[u8]) {
                     read[other].clear();
                 }
                 _ if own == ["* only host was told"] => {
-                    assert!(!is_muted && to.is_none());
+                    assert!(!is_muted && to == Called::Nobody);
                     assert_eq!(shown, vec![private]);
                 }
                 _ => assert!(shown.is_empty(), "{shown:?}"),

@@ -4,8 +4,9 @@
 //! participant leaves, and another takes the name, before the line has its end, the other would
 //! read what was not meant for it.
 //!
-//! It promises: of 4,096 names that were given back in the last ten minutes, whose they were is known for
-//! [`TIME`] after another took one.
+//! It promises: of a name that was given back in the last ten minutes it is known, for [`TIME`] after another took
+//! it, that it was another's; of 4,096 marks of names also whose. If more are given back, whatever name is taken may
+//! have been another's.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,7 +18,7 @@ pub const TIME: Duration = Duration::from_secs(15);
 /// How long the former owner of a free name is remembered.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// Names of which it is known: more than a class gives back in that time.
+/// Marks of names of which it is known whose they were: more than a class gives back in that time.
 const MOST: usize = 4096;
 
 /// Who uses a name.
@@ -34,18 +35,29 @@ pub enum Asking {
 pub(super) struct Handovers {
     /// By each of their marks, as names are compared.
     freed: HashMap<String, Freed>,
+    /// When one was given back last that there was no room for.
+    forgot: Option<Instant>,
+}
+
+/// Who had a name before its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Former {
+    /// The member of that number.
+    Number(u32),
+    /// Perhaps somebody: more names were given back than are known.
+    Forgotten,
 }
 
 /// The owners of one name.
 #[derive(Debug)]
 struct Freed {
-    number: u32,
+    former: Former,
     /// The one that had it since then for a moment only, if there was one.
     between: Option<u32>,
     at: Instant,
     /// Since when it is another's.
     taken: Option<Instant>,
-    /// The operator gave it to that one.
+    /// The operator gave it to its owner.
     is_given: bool,
 }
 
@@ -55,40 +67,51 @@ impl Handovers {
         if self.freed.len() >= MOST {
             self.freed.retain(|_, freed| freed.may_be_meant(now));
         }
-        let has_room = self.freed.len() < MOST;
-        match self.freed.get_mut(&mark) {
+        let is_known = self.freed.contains_key(&mark);
+        if self.freed.len() - usize::from(is_known) >= MOST {
+            self.freed.remove(&mark);
+            self.forgot = Some(now);
+            return;
+        }
+        let before = self.freed.get_mut(&mark);
+        match before.filter(|freed| !freed.is_of(number) && freed.is_fresh(now) && !freed.is_given)
+        {
             // A participant that had the name for a moment only is not its owner, unless the
             // operator says so.
-            Some(freed) if freed.number != number && freed.is_fresh(now) && !freed.is_given => {
+            Some(freed) => {
                 freed.taken = None;
+                freed.at = now;
                 freed.between = Some(number);
             }
-            _ if has_room => {
-                let freed = Freed {
-                    number,
-                    between: None,
-                    at: now,
-                    taken: None,
-                    is_given: false,
-                };
+            None => {
+                let freed = Freed::by(Former::Number(number), now);
                 self.freed.insert(mark, freed);
             }
-            _ => {}
         }
     }
 
     /// The member with that number took it.
     pub(super) fn take(&mut self, mark: &str, number: u32, now: Instant) {
         let Some(freed) = self.freed.get_mut(mark) else {
+            let forgot = self
+                .forgot
+                .filter(|&at| now.saturating_duration_since(at) < KEPT);
+            if forgot.is_some() {
+                let freed = Freed {
+                    taken: Some(now),
+                    ..Freed::by(Former::Forgotten, now)
+                };
+                self.freed.insert(mark.into(), freed);
+            }
             return;
         };
         if !freed.may_be_meant(now) {
             self.freed.remove(mark);
-        } else if freed.number == number {
+        } else if freed.is_of(number) {
             // The owner is back; the one that had the name meanwhile may be meant, too.
             match freed.between.filter(|&between| between != number) {
                 Some(between) => {
-                    freed.number = between;
+                    freed.former = Former::Number(between);
                     freed.taken = Some(now);
                     freed.is_given = false;
                 }
@@ -113,22 +136,36 @@ impl Handovers {
         self.freed.len()
     }
 
-    /// The number of another member that had the name a moment before, and may be meant.
+    /// Another that had the name a moment before its owner, the member with that number, and may be meant.
     pub(super) fn former(
         &self,
         mark: &str,
         number: u32,
         asking: Asking,
         now: Instant,
-    ) -> Option<u32> {
+    ) -> Option<Former> {
         let freed = self.freed.get(mark)?;
         let is_known = freed.is_given && asking == Asking::Operator;
-        let is_other = freed.number != number && freed.is_fresh(now);
-        (is_other && !is_known).then_some(freed.number)
+        let is_other = !freed.is_of(number) && freed.is_fresh(now);
+        (is_other && !is_known).then_some(freed.former)
     }
 }
 
 impl Freed {
+    fn by(former: Former, now: Instant) -> Freed {
+        Freed {
+            former,
+            between: None,
+            at: now,
+            taken: None,
+            is_given: false,
+        }
+    }
+
+    fn is_of(&self, number: u32) -> bool {
+        self.former == Former::Number(number)
+    }
+
     /// It was taken a moment ago.
     fn is_fresh(&self, now: Instant) -> bool {
         self.taken

@@ -23,6 +23,7 @@ use unicode_security::RestrictionLevelDetection;
 use crate::engine::confusables::skeleton;
 use crate::engine::escape::Letters;
 use crate::engine::handover::Asking;
+use crate::engine::handover::Former;
 use crate::engine::handover::Handovers;
 
 /// The operator's name, if `--name` gives no other.
@@ -191,9 +192,9 @@ impl Names {
         }
     }
 
-    /// The number of the member that had the name a moment ago, if that is another than `number`: a line
-    /// that is typed now may mean the former owner. See [`TIME`](crate::engine::handover::TIME).
-    pub fn former(&self, name: &str, number: u32, asking: Asking, now: Instant) -> Option<u32> {
+    /// Who had the name a moment ago, if that is another than the member with that number: a line that is typed
+    /// now may mean the former owner. See [`TIME`](crate::engine::handover::TIME).
+    pub fn former(&self, name: &str, number: u32, asking: Asking, now: Instant) -> Option<Former> {
         let name = normal(name).ok()?;
         marks(&name).find_map(|mark| self.handovers.former(&mark, number, asking, now))
     }
@@ -686,10 +687,10 @@ mod tests {
         names.release("Ana", 1, at(10));
         // Another takes it, however long after, by a name that looks like it, and gives it to a third.
         take(&mut names, 2, "ana", 100);
-        assert_eq!(former(&names, 2, 114), Some(1));
+        assert_eq!(former(&names, 2, 114), Some(Former::Number(1)));
         names.release("ana", 2, at(114));
         take(&mut names, 3, "Ana", 120);
-        assert_eq!(former(&names, 3, 134), Some(1));
+        assert_eq!(former(&names, 3, 134), Some(Former::Number(1)));
         assert_eq!(former(&names, 3, 135), None);
         // Who has it again had it before.
         names.release("Ana", 3, at(140));
@@ -700,11 +701,14 @@ mod tests {
         take(&mut names, 4, "Ana", 150);
         names.note_given("Ana");
         assert_eq!(names.former("Ana", 4, Asking::Operator, at(151)), None);
-        assert_eq!(former(&names, 4, 151), Some(3));
+        assert_eq!(former(&names, 4, 151), Some(Former::Number(3)));
         // This holds for this name only.
         names.release("Ana", 4, at(152));
         take(&mut names, 5, "Ana", 153);
-        assert_eq!(names.former("Ana", 5, Asking::Operator, at(153)), Some(4));
+        assert_eq!(
+            names.former("Ana", 5, Asking::Operator, at(153)),
+            Some(Former::Number(4))
+        );
         // Reserved names are not kept, and only a bounded number of the others.
         for number in 10..20_000 {
             let name = names.join(number as usize, number);
@@ -713,13 +717,29 @@ mod tests {
             names.release(&format!("Ben.{number}"), number, at(160));
         }
         assert!(names.handovers.len() <= 4096);
+        // Whatever is taken now may have been another's, also by who takes one name after the other.
+        take(&mut names, 7, "Cem", 160);
+        names.release("Cem", 7, at(161));
+        take(&mut names, 8, "Cem", 162);
+        assert_eq!(
+            names.former("Cem", 8, Asking::Member, at(176)),
+            Some(Former::Forgotten)
+        );
+        assert_eq!(names.former("Cem", 8, Asking::Member, at(177)), None);
+        names.note_given("Cem");
+        assert_eq!(names.former("Cem", 8, Asking::Operator, at(163)), None);
+        for number in 0..100 {
+            take(&mut names, 9, &format!("Cat.{number}"), 170);
+            names.release(&format!("Cat.{number}"), 9, at(170));
+        }
+        assert!(names.handovers.len() <= 4096 + 2);
         names.release("Ana", 5, at(1000));
         take(&mut names, 6, "Ana", 1000);
-        assert_eq!(former(&names, 6, 1000), Some(5));
+        assert_eq!(former(&names, 6, 1000), Some(Former::Number(5)));
         // When the owner is back, the one that had the name meanwhile may be meant.
         names.release("Ana", 6, at(1014));
         take(&mut names, 5, "Ana", 1014);
-        assert_eq!(former(&names, 5, 1014), Some(6));
+        assert_eq!(former(&names, 5, 1014), Some(Former::Number(6)));
         assert_eq!(former(&names, 5, 1029), None);
         names.release("Ana", 5, at(1030));
         take(&mut names, 5, "Ana", 1031);

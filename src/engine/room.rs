@@ -62,6 +62,7 @@ pub use self::member::PLACES;
 pub use self::member::Presence;
 pub use self::minutes::Minute;
 use self::minutes::Minutes;
+pub use self::naming::Called;
 pub use self::policy::Label;
 pub use self::policy::Policy;
 pub use self::policy::SlowPeer;
@@ -530,14 +531,22 @@ impl Room {
         self.update_backpressure(now);
     }
 
-    /// Says `bytes` to one member alone, after everything said so far.
+    /// Says `bytes` to one member alone, after everything said so far. False: it is gone, and is told nothing.
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn tell(&mut self, key: usize, bytes: &[u8]) {
-        if !self.host_tells(key, bytes) {
+    #[must_use]
+    pub fn tell(&mut self, key: usize, bytes: &[u8]) -> bool {
+        let can_hear = self.can_hear(key);
+        if can_hear && !self.host_tells(key, bytes) {
             self.journal.insert(&mut self.members[key].cursor, bytes);
         }
+        can_hear
+    }
+
+    /// Whether a member may read what is said to it alone: it is not known to be gone.
+    fn can_hear(&self, key: usize) -> bool {
+        self.members[key].presence != Presence::Gone
     }
 
     /// The key of the member with that number, if it is here.

@@ -383,11 +383,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.record(|records| records.said_all(None));
     }
 
-    /// The operator said `lines` to one alone.
-    pub fn tell(&mut self, key: usize, lines: &[u8]) {
-        self.room.tell(key, lines);
-        self.record_of(key, |records, who| records.told(who, lines));
-        self.queue_flush(key);
+    /// The operator said `lines` to one alone. False: it is gone, and is told nothing.
+    #[must_use]
+    pub fn tell(&mut self, key: usize, lines: &[u8]) -> bool {
+        let is_told = self.room.tell(key, lines);
+        if is_told {
+            self.record_of(key, |records, who| records.told(who, lines));
+            self.queue_flush(key);
+        }
+        is_told
     }
 
     /// Something was sent to a peer, or received from it.

@@ -1625,7 +1625,7 @@ fn a_stream_that_ended_holds_nobody_up_and_counts_no_bytes() {
     class.typed("more\n");
     // What it says is still passed on, and answered to nobody.
     class.heard(alice, "good night\n");
-    class.room.tell(alice, b"psst\n");
+    assert!(class.room.tell(alice, b"psst\n"));
     assert_eq!(class.room.owed(alice), 0);
     assert_eq!(class.room.member(alice).map(|m| m.account.sent), Some(4));
     let heard = class.reads(bob);
@@ -1694,7 +1694,7 @@ fn what_one_alone_said_is_history_and_what_it_was_told_is_not() {
     let alice = class.join();
     class.heard(alice, "is anybody the");
     class.heard(alice, "re?\n");
-    class.room.tell(alice, b"not yet\n");
+    assert!(class.room.tell(alice, b"not yet\n"));
     assert_eq!(class.reads(alice), b"not yet\n", "nor her own line");
     let bob = class.join();
     class.heard(bob, "I am\n");

@@ -805,6 +805,18 @@ fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
     two.process.stderr.wait_for("by room1");
     press(&mut one, "/msg room7/1 nobody\r");
     one.screen.wait_for("no other hub is called room7");
+    // A name that was another's a moment ago may mean that one.
+    let eve = two.join_seen();
+    let heard_by_eve = Watched::new(eve.try_clone().unwrap());
+    (&eve).write_all(b"/nick Ben\n").unwrap();
+    heard_by_eve.wait_for("Ben joined");
+    press(&mut one, "/msg Ben@room2 secret\r");
+    one.screen
+        .wait_for("Ben at room2 was somebody else until a moment ago");
+    press(&mut one, "/kick Ben@room2\r");
+    press(&mut one, "/msg room2/2 by number\r");
+    heard_by_eve.wait_for("<@room1, to you alone> by number\n");
+    assert!(!heard_by_eve.text().contains("secret"));
     // Who is not there is told by the hub that would know.
     press(&mut one, "/msg Zoe@room3 psst\r");
     one.screen

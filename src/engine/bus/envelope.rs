@@ -113,6 +113,8 @@ pub enum What {
     Unmute,
     /// Nothing: the answer to one of these, that there is no such member.
     Absent,
+    /// Nothing: the answer to one of these, that the name was another's a moment ago.
+    HandedOver,
 }
 
 /// A part of a message.
@@ -256,6 +258,7 @@ impl Part {
                     What::Mute => ("mute", String::new()),
                     What::Unmute => ("unmute", String::new()),
                     What::Absent => ("absent", String::new()),
+                    What::HandedOver => ("handed", String::new()),
                 };
                 Part {
                     key: key.to_string(),
@@ -296,6 +299,7 @@ impl Part {
                     "mute" => What::Mute,
                     "unmute" => What::Unmute,
                     "absent" => What::Absent,
+                    "handed" => What::HandedOver,
                     _ => return Some(None),
                 };
                 let whom = author.name.map_or(Whom::Number(author.number), Whom::Name);

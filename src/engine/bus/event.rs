@@ -54,6 +54,8 @@ pub enum What<'a> {
     Unmute,
     /// Nothing: the answer to one of these, that there is no such member.
     Absent,
+    /// Nothing: the answer to one of these, that the name was another's a moment ago.
+    HandedOver,
 }
 
 /// Something that is asked of another hub.
@@ -207,6 +209,7 @@ pub(super) fn asked(ask: &Ask<'_>) -> Option<(envelope::Whom, envelope::What)> {
         What::Mute => envelope::What::Mute,
         What::Unmute => envelope::What::Unmute,
         What::Absent => envelope::What::Absent,
+        What::HandedOver => envelope::What::HandedOver,
     };
     Some((whom, what))
 }
@@ -261,6 +264,7 @@ pub(super) fn told<'a>(item: &'a Item, line: &'a [u8]) -> Event<'a> {
                 envelope::What::Mute => What::Mute,
                 envelope::What::Unmute => What::Unmute,
                 envelope::What::Absent => What::Absent,
+                envelope::What::HandedOver => What::HandedOver,
             },
         },
         Item::Came(hub, here) => Event::Came { hub, here: *here },

@@ -4,15 +4,32 @@
 //! word for a member.
 //!
 //! It promises: a member that is gone, or may be, does not keep a name from another that asks for
-//! it.
+//! it; whoever asks whom a name means is told if that was another a moment ago.
 
 use std::time::Instant;
 
 use super::Room;
 use crate::engine::handover::Asking;
+use crate::engine::handover::Former;
 use crate::engine::names::NameError;
 use crate::engine::names::Owner;
 use crate::engine::names::default_name;
+
+/// Whom a name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Called {
+    /// No member.
+    Nobody,
+    /// The member of this key.
+    Member(usize),
+    /// One that has it since a moment ago. The former owner may be meant, so nothing is to be done.
+    HandedOver {
+        /// The former owner.
+        former: Former,
+        /// That of the one that has it now.
+        number: u32,
+    },
+}
 
 impl Room {
     /// A member joined: in a chat it has a name. It learns that when it is announced, as everybody does.
@@ -56,21 +73,28 @@ impl Room {
         }
     }
 
-    /// The key of the member of that name, or of one that looks like it.
-    pub fn find_by_name(&self, name: &str) -> Option<usize> {
+    /// Whom somebody means by a name, or by one that looks like it.
+    pub fn called(&self, name: &str, asking: Asking, now: Instant) -> Called {
+        let Some(key) = self.bearer(name) else {
+            return Called::Nobody;
+        };
+        let number = self.members[key].account.number;
+        match self.names.former(name, number, asking, now) {
+            Some(former) => Called::HandedOver { former, number },
+            None => Called::Member(key),
+        }
+    }
+
+    /// Whether a member has a name now, or one that looks like it.
+    pub fn has_name(&self, key: usize, name: &str) -> bool {
+        self.bearer(name) == Some(key)
+    }
+
+    fn bearer(&self, name: &str) -> Option<usize> {
         match self.names.owner(name)? {
             Owner::Member(key) => Some(key),
             Owner::Program | Owner::Operator => None,
         }
-    }
-
-    /// The number of another member that had this name until a moment ago, and may be meant by it.
-    ///
-    /// # Panics
-    /// If there is no member of that key.
-    pub fn former(&self, key: usize, name: &str, asking: Asking, now: Instant) -> Option<u32> {
-        let number = self.members[key].account.number;
-        self.names.former(name, number, asking, now)
     }
 
     /// Gives a member a name; in a chat everybody hears of it.
@@ -103,7 +127,7 @@ impl Room {
         if self.here == self.members.len() {
             return;
         }
-        if let Some(owner) = self.find_by_name(name)
+        if let Some(owner) = self.bearer(name)
             && owner != asking
             && !self.members[owner].presence.is_here()
         {

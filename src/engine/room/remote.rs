@@ -137,11 +137,15 @@ impl Room {
         self.update_backpressure(now);
     }
 
-    /// The operator of another hub said a text to one member alone.
+    /// The operator of another hub said a text to one member alone. False: that is gone, and is told nothing.
     ///
     /// # Panics
     /// If there is no member of that key.
-    pub fn remote_tells(&mut self, key: usize, hub: &str, text: &str) {
+    #[must_use]
+    pub fn remote_tells(&mut self, key: usize, hub: &str, text: &str) -> bool {
+        if !self.can_hear(key) {
+            return false;
+        }
         let mut composed = Composed::default();
         compose(text.as_bytes(), &mut composed);
         let label = match self.is_chat() {
@@ -158,6 +162,7 @@ impl Room {
         }
         let cursor = &mut self.members[key].cursor;
         self.journal.insert(cursor, told.as_bytes());
+        true
     }
 
     /// The operator of another hub said a text to ours alone. False: what is shown here is a stream of what

@@ -187,7 +187,7 @@ mod tests {
         room.typed(b"one\n", now);
         room.heard(1, b"mine\n", now);
         room.heard(0, b"theirs\n", now);
-        room.tell(1, b"psst\n");
+        assert!(room.tell(1, b"psst\n"));
         room.typed(b"two\n", now);
         takes(&mut room, 1, most, now);
         room
@@ -240,7 +240,7 @@ mod tests {
                 takes(&mut room, 2, taken, now);
                 room.heard(2, after.as_bytes(), now);
                 room.typed(b"two\n", now);
-                room.tell(2, b"psst\n");
+                assert!(room.tell(2, b"psst\n"));
                 let lost = leave(&mut room, 2, now);
                 room.typed(b"three\n", now);
                 assert!(room.rejoin(3, lost, from, now));
@@ -301,7 +301,8 @@ mod tests {
         assert_eq!(takes(&mut room, 3, 100, now), b"half\none\n");
     }
 
-    /// Who has no place any more may be heard all the same, and told something; it is not told what it said.
+    /// Who has no place any more may be heard all the same, and answered; it is not told what it said, and nobody says
+    /// anything to it alone.
     #[test]
     fn what_is_said_between_is_as_it_would_have_been() {
         let now = Instant::now();
@@ -309,12 +310,14 @@ mod tests {
         room.depart(1, now);
         room.heard(1, b"still on its way\n", now);
         room.typed(b"three\n", now);
-        room.tell(1, b"you alone\n");
+        assert!(!room.tell(1, b"unheard\n"));
+        room.journal
+            .insert(&mut room.members[1].cursor, b"an answer\n");
         room.heard(1, b"cut", now);
         let lost = leave(&mut room, 1, now);
         assert!(room.rejoin(2, lost, 0, now));
         room.typed(b"four\n", now);
-        let all = b"one\ntheirs\npsst\ntwo\nthree\nyou alone\nfour\n";
+        let all = b"one\ntheirs\npsst\ntwo\nthree\nan answer\nfour\n";
         assert_eq!(
             String::from_utf8(takes(&mut room, 2, 100, now)).unwrap(),
             String::from_utf8_lossy(all)

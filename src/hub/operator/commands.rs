@@ -16,7 +16,9 @@ use crate::engine::command::help;
 use crate::engine::command::is_slip_before_message;
 use crate::engine::command::quoted;
 use crate::engine::handover::Asking;
+use crate::engine::handover::Former;
 use crate::engine::room::Account;
+use crate::engine::room::Called;
 use crate::engine::room::Presence;
 use crate::hub::news::Topic;
 use crate::hub::peers::Demand;
@@ -65,12 +67,10 @@ impl<D: Device> Operator<D> {
             Command::Lock(on) => self.lock(on, admission),
             Command::Allow(hosts) => self.allow(hosts, admission),
             Command::Message { whom, text } => {
-                if let Some(key) = self.find(whom, peers, now) {
-                    let member = peers.room.member(key);
-                    match member.is_some_and(|member| member.presence() == Presence::Gone) {
-                        true => self.answer(&format!("{} is gone", label(key, peers))),
-                        false => self.voice.tell(key, text, peers),
-                    }
+                if let Some(key) = self.find(whom, peers, now)
+                    && !self.voice.tell(key, text, peers)
+                {
+                    self.answer(&format!("{} is gone", label(key, peers)));
                 }
             }
             Command::Kick { whom, reason } => {
@@ -107,39 +107,38 @@ impl<D: Device> Operator<D> {
         peers: &Peers<S, D>,
         now: Instant,
     ) -> Option<usize> {
-        let Some(key) = key_of(whom, peers) else {
-            let (name, called) = match whom {
-                Whom::Number(number) | Whom::Label(number, _) => {
-                    ("", format!("has number {number}"))
-                }
-                Whom::Name(name) => (name, format!("is called {}", quoted(name))),
-            };
-            self.answer(&match peers.is_other_hub(name) {
-                true => format!(
-                    "nobody here {called}, and a hub is: /msg @{name} TEXT is for its operator"
-                ),
-                false => format!("nobody here {called}: /who lists everybody"),
-            });
-            return None;
+        let told = match (meant(whom, peers, now), whom) {
+            (Called::Member(key), Whom::Label(_, name)) if !peers.room.has_name(key, name) => {
+                let (who, name) = (label(key, peers), quoted(name));
+                format!("that is {who}, and not {name}: nothing was done")
+            }
+            (Called::Member(key), _) => return Some(key),
+            (Called::HandedOver { former, number }, Whom::Name(name)) => {
+                let (name, was) = match former {
+                    Former::Number(former) => (quoted(name), format!("was [{former}]")),
+                    Former::Forgotten => (quoted(name), "may have been another".into()),
+                };
+                format!(
+                    "{name} {was} until a moment ago, and is [{number}] now: nothing was done; the \
+                     number says who is meant"
+                )
+            }
+            (_, Whom::Name(name)) if peers.is_other_hub(name) => {
+                let called = quoted(name);
+                format!(
+                    "nobody here is called {called}, and a hub is: /msg @{name} TEXT is for its operator"
+                )
+            }
+            (_, Whom::Name(name)) => {
+                let called = quoted(name);
+                format!("nobody here is called {called}: /who lists everybody")
+            }
+            (_, Whom::Number(number) | Whom::Label(number, _)) => {
+                format!("nobody here has number {number}: /who lists everybody")
+            }
         };
-        if let Whom::Label(_, name) = whom
-            && peers.room.find_by_name(name) != Some(key)
-        {
-            let (who, name) = (label(key, peers), quoted(name));
-            self.answer(&format!("that is {who}, and not {name}: nothing was done"));
-            return None;
-        }
-        if let Whom::Name(name) = whom
-            && let Some(former) = peers.room.former(key, name, Asking::Operator, now)
-        {
-            let (name, number) = (quoted(name), peers.room.member(key)?.account.number);
-            self.answer(&format!(
-                "{name} was [{former}] until a moment ago, and is [{number}] now: nothing was done; the \
-                 number says who is meant"
-            ));
-            return None;
-        }
-        Some(key)
+        self.answer(&told);
+        None
     }
 
     /// The same of a command that a reason may follow. If that is nothing but other members, one command was
@@ -151,7 +150,7 @@ impl<D: Device> Operator<D> {
         peers: &Peers<S, D>,
         now: Instant,
     ) -> Option<usize> {
-        if are_members(reason, peers) {
+        if are_members(reason, peers, now) {
             self.answer("one at a time: that is no reason, but who is here: nothing was done");
             return None;
         }
@@ -310,19 +309,27 @@ fn elsewhere<S: Stream, D: Device>(
 }
 
 /// Whether a text is nothing but the names, numbers or labels of members, perhaps with `and` between them.
-fn are_members<S: Stream, D: Device>(text: &str, peers: &Peers<S, D>) -> bool {
+fn are_members<S: Stream, D: Device>(text: &str, peers: &Peers<S, D>, now: Instant) -> bool {
     let words = text.split(|letter: char| " ,:;&+[]".contains(letter));
     let mut names = words
         .filter(|word| !word.is_empty() && *word != "and")
         .peekable();
-    names.peek().is_some() && names.all(|name| key_of(Whom::of(name), peers).is_some())
+    let is_here = |name| meant(Whom::of(name), peers, now) != Called::Nobody;
+    names.peek().is_some() && names.all(is_here)
 }
 
-/// The key of the member that is meant, if it is here. Of a label the number counts.
-pub(super) fn key_of<S: Stream, D: Device>(whom: Whom<'_>, peers: &Peers<S, D>) -> Option<usize> {
+/// The member that the operator means, if it is here. Of a label the number counts.
+pub(super) fn meant<S: Stream, D: Device>(
+    whom: Whom<'_>,
+    peers: &Peers<S, D>,
+    now: Instant,
+) -> Called {
     match whom {
-        Whom::Number(number) | Whom::Label(number, _) => peers.room.find(number),
-        Whom::Name(name) => peers.room.find_by_name(name),
+        Whom::Number(number) | Whom::Label(number, _) => {
+            let key = peers.room.find(number);
+            key.map_or(Called::Nobody, Called::Member)
+        }
+        Whom::Name(name) => peers.room.called(name, Asking::Operator, now),
     }
 }
 

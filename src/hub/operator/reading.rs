@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::Operator;
 use super::State;
-use super::commands::key_of;
+use super::commands::meant;
 use super::cooked::Behind;
 use crate::engine::admit::Admission;
 use crate::engine::brackets::cut_before_paste;
@@ -26,6 +26,7 @@ use crate::engine::command::understand;
 use crate::engine::command::understand_garbled;
 use crate::engine::editor::Event;
 use crate::engine::private::is_private;
+use crate::engine::room::Called;
 use crate::hub::peers::CHUNK;
 use crate::hub::peers::Peers;
 use crate::hub::transfer::Transfer;
@@ -312,7 +313,7 @@ impl<D: Device> Operator<D> {
         if !self.manner.has_commands {
             return true;
         }
-        if is_for_one(line, peers) {
+        if is_for_one(line, peers, now) {
             self.answer(NOT_SAID);
             return false;
         }
@@ -488,8 +489,8 @@ fn is_due(told: &mut Option<Instant>, now: Instant) -> bool {
 
 /// Whether a pasted line looks like a private one: like a `/msg`, or by the name or the number of a
 /// member that is here.
-fn is_for_one<S: Stream, D: Device>(line: &str, peers: &Peers<S, D>) -> bool {
-    let is_here = |whom| key_of(whom, peers).is_some();
+fn is_for_one<S: Stream, D: Device>(line: &str, peers: &Peers<S, D>, now: Instant) -> bool {
+    let is_here = |whom| meant(whom, peers, now) != Called::Nobody;
     is_private(line) || (!line.starts_with("//") && addressed(line).is_some_and(is_here))
 }
 

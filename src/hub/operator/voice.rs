@@ -63,13 +63,14 @@ impl Voice {
         bytes.len()
     }
 
-    /// Says a line to one alone.
+    /// Says a line to one alone. False: it is gone.
+    #[must_use]
     pub(super) fn tell<S: Stream, D: Device>(
         &self,
         key: usize,
         text: &str,
         peers: &mut Peers<S, D>,
-    ) {
+    ) -> bool {
         let line = format!("{text}\n");
         let mut converted = Vec::new();
         let line = match self.crlf {
@@ -79,6 +80,6 @@ impl Voice {
                 &converted
             }
         };
-        peers.tell(key, line);
+        peers.tell(key, line)
     }
 }

@@ -24,7 +24,7 @@ use crate::engine::request::Request;
 use crate::engine::room::backpressure::MAX_ANSWERS;
 use crate::engine::room::backpressure::ONE_ANSWER;
 use crate::engine::room::backpressure::takes_answer;
-use crate::engine::room::member::Presence;
+use crate::engine::room::naming::Called;
 
 /// Bytes of a list of names, at most, with what stands before and behind its lines: some hundred names.
 const LIST: usize = 1280;
@@ -42,6 +42,9 @@ const COLUMNS: usize = 76;
 /// Bytes of an answer to what something is done for, at most.
 const ANSWER: usize = 128;
 
+/// The answer to a member that is muted, and wants others to be told something.
+const MUTED: &str = "you are muted: nobody was told";
+
 /// The answer to a message that cannot be held as a whole.
 const TOO_LONG: &str = "that line is too long for one alone, and was not said";
 
@@ -55,21 +58,21 @@ impl Room {
             speech.unanswered = speech.unanswered.saturating_add(1);
             return;
         }
-        let owner = match asked {
-            Request::Message { to, .. } => self.owner(to),
+        let addressee = match asked {
+            Request::Message { .. } if is_cut => Some(Err(String::from(TOO_LONG))),
+            Request::Message { to, text } => Some(self.addressee(key, to, text, now)),
             _ => None,
         };
-        self.note_asked(key, asked, owner);
-        let is_muted = self.members[key].account.muted;
+        let owner = addressee.as_ref().and_then(|to| to.as_ref().ok());
+        self.note_asked(key, asked, owner.copied());
         match asked {
-            Request::Nick(_) | Request::Message { .. } if is_muted => {
-                self.answer(key, "you are muted: nobody was told");
-            }
+            Request::Nick(_) if self.members[key].account.muted => self.answer(key, MUTED),
             Request::Nick(name) => self.take_name(key, name, now),
-            Request::Message { .. } if is_cut => {
-                self.answer(key, TOO_LONG);
-            }
-            Request::Message { to, text } => self.tell_alone(key, to, owner, text, now),
+            Request::Message { text, .. } => match addressee {
+                Some(Ok(to)) => self.tell_alone(key, to, text, now),
+                Some(Err(why)) => self.answer(key, why),
+                None => {}
+            },
             Request::Names => self.list_names(key),
             Request::Help => {
                 let lines = REQUESTS.map(|(written, meaning)| format!("{written}: {meaning}"));
@@ -102,7 +105,7 @@ impl Room {
         let is_here = match owner {
             Owner::Program => false,
             Owner::Operator => true,
-            Owner::Member(key) => self.members[key].presence != Presence::Gone,
+            Owner::Member(key) => self.can_hear(key),
         };
         is_here.then_some(owner)
     }
@@ -145,69 +148,80 @@ impl Room {
         }
     }
 
-    /// A member says something to one alone.
-    fn tell_alone(&mut self, key: usize, to: &str, owner: Option<Owner>, text: &str, now: Instant) {
-        let Some(chat) = &self.chat else {
-            return;
-        };
-        let (host, is_open) = (String::from(chat.host()), chat.has_open_messages());
-        let known = owner.and_then(|owner| Some((owner, String::from(self.name_of(owner)?))));
-        let Some((owner, to)) = known else {
+    /// Who is to hear what a member says to one alone.
+    ///
+    /// # Errors
+    /// Why nobody is, as the member is told.
+    fn addressee(&self, key: usize, to: &str, text: &str, now: Instant) -> Result<Owner, String> {
+        if self.members[key].account.muted {
+            return Err(MUTED.into());
+        }
+        let owner = self.owner(to);
+        let Some((owner, name)) = owner.and_then(|owner| Some((owner, self.name_of(owner)?)))
+        else {
             let to = shortened(to);
-            return self.answer(
-                key,
-                format_args!("nobody here is called {to}: /names lists everybody"),
-            );
+            return Err(format!(
+                "nobody here is called {to}: /names lists everybody"
+            ));
         };
-        let name = self
-            .name_of(Owner::Member(key))
-            .unwrap_or_default()
-            .to_string();
+        let Owner::Member(other) = owner else {
+            return Ok(owner);
+        };
+        if other == key {
+            return Err("that is you".into());
+        }
+        if let Called::HandedOver { .. } = self.called(to, Asking::Member, now) {
+            return Err(format!(
+                "{name} was somebody else a moment ago: not said. It will be, {} s later",
+                TIME.as_secs()
+            ));
+        }
+        if !self.policy.relay {
+            let host = self.name_of(Owner::Operator).unwrap_or_default();
+            return Err(format!("only {host} hears you now"));
+        }
+        let length = self.private_line(key, text).len();
+        if length as u64 > MAX_ANSWERS {
+            return Err(TOO_LONG.into());
+        }
+        if !takes_answer(&self.journal, &self.members[other].cursor, length) {
+            return Err(format!("too much waits for {name} already: not said"));
+        }
+        Ok(owner)
+    }
+
+    /// What a member says to one alone, as that one reads it.
+    fn private_line(&self, key: usize, text: &str) -> String {
+        let name = self.name_of(Owner::Member(key)).unwrap_or_default();
+        [&self.stamp, &*private_label(name), text, self.line_end()].concat()
+    }
+
+    /// A member says something to one alone, its [`addressee`](Room::addressee).
+    fn tell_alone(&mut self, key: usize, to: Owner, text: &str, now: Instant) {
+        self.announce_join(key, now);
+        let owned = |name: Option<&str>| String::from(name.unwrap_or_default());
+        let name = owned(self.name_of(Owner::Member(key)));
+        let to_name = owned(self.name_of(to));
         let line = format!("{text}\n");
-        match owner {
-            Owner::Member(other) if other == key => {
-                return self.answer(key, "that is you");
-            }
-            Owner::Member(other) if self.former(other, &to, Asking::Member, now).is_some() => {
-                let (text, later) = ("was somebody else a moment ago: not said", TIME.as_secs());
-                return self.answer(
-                    key,
-                    format_args!("{to} {text}. It will be, {later} s later"),
-                );
-            }
-            Owner::Member(_) if !self.policy.relay => {
-                return self.answer(key, format_args!("only {host} hears you now"));
-            }
+        match to {
             Owner::Member(other) => {
-                self.announce_join(key, now);
-                let label = [&self.stamp, &*private_label(&name)].concat();
-                let told = [&label, text, self.line_end()].concat();
-                if told.len() as u64 > MAX_ANSWERS {
-                    return self.answer(key, TOO_LONG);
-                }
+                let told = self.private_line(key, text);
                 let cursor = &mut self.members[other].cursor;
-                if !takes_answer(&self.journal, cursor, told.len()) {
-                    return self.answer(
-                        key,
-                        format_args!("too much waits for {to} already: not said"),
-                    );
-                }
                 self.journal.insert(cursor, told.as_bytes());
                 self.told.push(other);
-                if is_open {
-                    self.label = format!("{}<{name}, to {to} alone> ", self.stamp);
+                if self.chat.as_ref().is_some_and(|c| c.has_open_messages()) {
+                    self.label = format!("{}<{name}, to {to_name} alone> ", self.stamp);
                     self.show_line(key, &line);
                 } else {
-                    self.show_notice(format_args!("{name} said something to {to} alone"));
+                    self.show_notice(format_args!("{name} said something to {to_name} alone"));
                 }
             }
             Owner::Operator | Owner::Program => {
-                self.announce_join(key, now);
                 self.label = [&self.stamp, &*private_label(&name)].concat();
                 self.show_line(key, &line);
             }
         }
-        self.answer(key, format_args!("only {to} was told"));
+        self.answer(key, format_args!("only {to_name} was told"));
     }
 
     /// A member asks for a name.

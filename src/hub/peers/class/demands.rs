@@ -1,13 +1,15 @@
 //! What hubs demand of each other: to say something to one alone, to cut it off, to mute it.
 //!
-//! It promises: what is demanded of a member that is not here is answered, so that the operator who
-//! demanded it knows; an answer is never answered.
+//! It promises: what is demanded of a member that is not here, or by a name that was another's a moment
+//! ago, is answered, so that the operator who demanded it knows; an answer is never answered.
 
 use std::time::Instant;
 
 pub(in crate::hub) use crate::engine::bus::What as Demand;
 use crate::engine::bus::Whom;
 use crate::engine::escape::push_escaped;
+use crate::engine::handover::Asking;
+use crate::engine::room::Called;
 use crate::engine::room::OPERATOR;
 use crate::hub::news::Topic;
 use crate::hub::peers::Peers;
@@ -25,8 +27,17 @@ enum Wanted {
     Told(String),
     Kicked,
     Muted(bool),
-    /// It is an answer: there is no such member.
+    /// It is an answer: nothing was done.
+    Nothing(Why),
+}
+
+/// Why nothing was done.
+#[derive(Clone, Copy)]
+enum Why {
+    /// There is no such member.
     Absent,
+    /// The name was another's a moment ago.
+    HandedOver,
 }
 
 impl Asked {
@@ -42,7 +53,8 @@ impl Asked {
                 Demand::Kick => Wanted::Kicked,
                 Demand::Mute => Wanted::Muted(true),
                 Demand::Unmute => Wanted::Muted(false),
-                Demand::Absent => Wanted::Absent,
+                Demand::Absent => Wanted::Nothing(Why::Absent),
+                Demand::HandedOver => Wanted::Nothing(Why::HandedOver),
             },
         }
     }
@@ -52,20 +64,32 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Does what another hub asks, if it may.
     pub(super) fn answer_hub(&mut self, asked: Asked, now: Instant) {
         let Asked { hub, whom, what } = asked;
-        let key = match (&whom, &what) {
+        let called = match (&whom, &what) {
             (Ok(OPERATOR), Wanted::Told(text)) => return self.tell_operator(&hub, text, now),
-            (_, Wanted::Absent) => return self.tell_absent(&hub, &whom, now),
-            (Ok(number), _) => self.room.find(*number),
-            (Err(name), _) => self.room.find_by_name(name),
+            (_, Wanted::Nothing(why)) => return self.tell_nothing(&hub, &whom, *why, now),
+            (Ok(number), _) => self
+                .room
+                .find(*number)
+                .map_or(Called::Nobody, Called::Member),
+            // Another hub's operator does not know to whom ours gave a name.
+            (Err(name), _) => self.room.called(name, Asking::Member, now),
         };
-        let Some(key) = key.filter(|key| self.member(*key).is_some()) else {
-            return self.answer_absent(&hub, &whom);
+        let key = match called {
+            Called::Member(key) if self.member(key).is_some() => key,
+            Called::Member(_) | Called::Nobody => {
+                return self.answer_nothing(&hub, &whom, Demand::Absent);
+            }
+            Called::HandedOver { .. } => {
+                return self.answer_nothing(&hub, &whom, Demand::HandedOver);
+            }
         };
         let trusts = self.link.as_ref().is_some_and(|link| link.trusts());
         let who = self.who(key);
         let told = match what {
             Wanted::Told(text) => {
-                self.room.remote_tells(key, &hub, &text);
+                if !self.room.remote_tells(key, &hub, &text) {
+                    return self.answer_nothing(&hub, &whom, Demand::Absent);
+                }
                 self.queue_flush(key);
                 format!("hub {hub} said something to {who} alone")
             }
@@ -89,7 +113,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     false => format!("{who} is heard again: {hub} wants it"),
                 }
             }
-            Wanted::Absent => return,
+            Wanted::Nothing(_) => return,
         };
         self.tell_of_bus(told, now);
     }
@@ -104,23 +128,31 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Answers another hub that nobody like that is here, unless so much waits already that it may be asked
+    /// Answers another hub that nothing was done, unless so much waits already that it may be asked
     /// for to make more wait.
-    fn answer_absent(&mut self, hub: &str, whom: &Result<u32, String>) {
+    fn answer_nothing(&mut self, hub: &str, whom: &Result<u32, String>, why: Demand<'_>) {
         if let Some(link) = self.link.as_mut().filter(|link| !link.is_congested()) {
             let whom = match whom {
                 Ok(number) => Whom::Number(*number),
                 Err(name) => Whom::Name(name),
             };
-            link.ask(hub, whom, Demand::Absent);
+            link.ask(hub, whom, why);
         }
     }
 
-    /// Another hub answers that nobody like that is there.
-    fn tell_absent(&mut self, hub: &str, whom: &Result<u32, String>, now: Instant) {
-        let told = match whom {
-            Ok(number) => format!("nobody at {hub} has number {number}: nothing was done there"),
-            Err(name) => format!("nobody at {hub} is called {name}: nothing was done there"),
+    /// Another hub answers that nothing was done there.
+    fn tell_nothing(&mut self, hub: &str, whom: &Result<u32, String>, why: Why, now: Instant) {
+        let told = match (whom, why) {
+            (Ok(number), _) => {
+                format!("nobody at {hub} has number {number}: nothing was done there")
+            }
+            (Err(name), Why::Absent) => {
+                format!("nobody at {hub} is called {name}: nothing was done there")
+            }
+            (Err(name), Why::HandedOver) => format!(
+                "{name} at {hub} was somebody else until a moment ago: nothing was done there; a \
+                 number says who is meant: {hub}/NUMBER"
+            ),
         };
         self.tell_of_bus(told, now);
     }
@@ -182,7 +214,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Demand::Unmute if matches!(whom, Whom::Number(_)) => {
                 format!("{address} is heard here again, and {hub} is asked the same")
             }
-            Demand::Absent => return None,
+            Demand::Absent | Demand::HandedOver => return None,
             Demand::Mute | Demand::Unmute => {
                 format!(
                     "{hub} is asked for that (its --bus-trust decides); by number it is done here, too"

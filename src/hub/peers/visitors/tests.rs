@@ -92,7 +92,7 @@ fn what_those_who_were_lost_need_is_bounded() {
     peers.expect_visitors([7; 32]);
     let lose = |peers: &mut Peers<_>, owed: usize| {
         let (_, key) = visit(peers, now);
-        peers.room.tell(key, &vec![b'x'; owed]);
+        assert!(peers.room.tell(key, &vec![b'x'; owed]));
         peers.queue_leave(key, DisconnectReason::Returned);
         peers.reap(now);
     };

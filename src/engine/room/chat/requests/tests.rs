@@ -168,10 +168,7 @@ fn the_rest_of_a_request_is_not_said() {
         "* that line is too long for one alone, and was not said\n"
     );
     assert_eq!(class.shown(), "<user1> said\n");
-    assert_eq!(
-        class.minutes(),
-        "user1 asked /msg user2; user1 said said\n; "
-    );
+    assert_eq!(class.minutes(), "user1 asked /msg ?; user1 said said\n; ");
     // Nor is the rest of a line a request.
     class.heard(ana, format!("{long}/nick Eve\n"));
     assert_eq!(
