@@ -79,7 +79,7 @@ pub struct Console<D = Descriptor> {
     columns: u16,
     /// What is being read was shown by the kernel as it was typed: the terminal was not ours.
     echoed: bool,
-    /// The terminal was another's until now: what is read next was typed at its row.
+    /// The terminal was another's until now, or the kernel's: what is read next was typed at its row.
     was_away: bool,
     /// It was taken back in this turn: a Ctrl-C from before may still be on its way, as a signal.
     took_back: bool,
@@ -127,6 +127,9 @@ impl Console {
             drawn: false,
         };
         console.enter();
+        if console.terminal.is_editing() && Terminal::has_input() {
+            console.expect_echoed();
+        }
         Ok(console)
     }
 }
@@ -257,7 +260,15 @@ impl<D: Device> Console<D> {
     fn take_back(&mut self) {
         self.rows.lose();
         self.enter();
-        (self.was_away, self.took_back) = (true, true);
+        self.took_back = true;
+        self.expect_echoed();
+    }
+
+    /// What is read next was typed while the terminal was not ours.
+    fn expect_echoed(&mut self) {
+        // What the kernel showed of an unfinished line is drawn again as ours.
+        self.rows.lose();
+        self.was_away = true;
         // The kernel's unfinished line can be read as keys now (without ICANON, termios(3)), and no event
         // tells of that.
         self.stdin.expect();
@@ -265,7 +276,11 @@ impl<D: Device> Console<D> {
 
     /// What was read was shown by the kernel as it was typed, and edited, on a row where nothing else was seen.
     fn echoed(&mut self) {
-        self.rows.echoed(true);
+        match self.keys[..self.last_key].last() {
+            Some(key) if ENTER.contains(key) => self.rows.echoed(true),
+            Some(&NO_KEY) => self.rows.echoed(false),
+            _ => self.rows.lose(),
+        }
         // As a key, the end of what the kernel had edited to there is none (`n_tty`).
         for key in &mut self.keys[..self.last_key] {
             if *key == NO_KEY {

@@ -10,7 +10,10 @@
 use std::os::fd::BorrowedFd;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
 use rustix::termios::InputModes;
 use rustix::termios::LocalModes;
 use rustix::termios::OptionalActions;
@@ -24,6 +27,7 @@ use rustix::termios::tcgetwinsize;
 use rustix::termios::tcsetattr;
 
 use crate::io::job;
+use crate::io::wait::until_ready;
 
 /// Columns of a terminal that does not say.
 const COLUMNS: u16 = 80;
@@ -70,6 +74,13 @@ impl Terminal {
     /// Whether this process may read it and change its modes: another job may have it.
     pub fn is_ours() -> bool {
         !job::is_elsewhere(rustix::stdio::stdin())
+    }
+
+    /// Whether something was typed that was not read.
+    pub fn has_input() -> bool {
+        let stdin = rustix::stdio::stdin();
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+        until_ready(&mut fds, Duration::ZERO).is_ok_and(|count| count > 0)
     }
 
     /// Whether keys come one by one.

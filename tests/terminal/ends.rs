@@ -417,6 +417,37 @@ fn what_is_typed_behind_ctrl_d_goes_nowhere_and_is_told() {
     });
 }
 
+/// The kernel edits what is typed until there is somebody whom it is for, and shows it.
+#[test]
+fn what_is_typed_before_the_other_side_is_there_comes_to_the_edit_line() {
+    let start = || {
+        let line = [MUXNC, "-l", "0", "-v", "--once", "--color", "never"];
+        let seat = Seat::start("xterm", Stream::Pipe, &line);
+        let port = listening_port(&seat.process.stderr);
+        (seat, port)
+    };
+    let (mut seat, port) = start();
+    seat.press("one\rhalf");
+    seat.expect(&["one", "half"], 4);
+    let mut peer = connect(port);
+    expect_bytes(&mut peer, "one\n");
+    seat.wait_editing();
+    peer.write_all(b"hello\n").unwrap();
+    seat.expect(&["one", "hello", "half"], 4);
+    seat.press(" more\r");
+    expect_bytes(&mut peer, "half more\n");
+    seat.expect(&["one", "hello", "half more", ""], 0);
+    // Also a Ctrl-D: what is behind it is for nobody.
+    let (mut seat, port) = start();
+    seat.press("one\r\x04two\r");
+    seat.expect(&["one", "two", ""], 0);
+    let mut peer = connect(port);
+    assert_eq!(read_all(&mut peer), b"one\n");
+    seat.wait_for("that went nowhere");
+    drop(peer);
+    seat.process.expect_status(0);
+}
+
 /// Keys that nobody has read yet.
 fn unread(seat: &Seat) -> u64 {
     rustix::io::ioctl_fionread(&seat.tty).unwrap()
