@@ -14,6 +14,7 @@ use super::sender::Busy;
 use super::sender::Way;
 use crate::engine::conversation::Conversation;
 use crate::engine::escape::Escaper;
+use crate::engine::record::head::Head;
 use crate::io::console::Console;
 use crate::io::device::Device;
 use crate::io::device::Kind;
@@ -113,11 +114,11 @@ impl<D: Device> Receiver<D> {
             let text = self.buffer.waiting();
             let rows = self.rows.as_mut().map(PlainRows::current);
             let is_shown = console.is_some() || rows.is_some();
-            match (console.as_deref_mut(), rows, way.recorder.has_stdout()) {
-                (Some(console), _, true) => console.record(text),
-                (Some(console), _, false) => console.say(text),
-                (None, Some(rows), true) => rows.record(text),
-                (None, Some(rows), false) => rows.say(text),
+            match (console.as_deref_mut(), rows, way.recorder.head()) {
+                (Some(console), _, Some(head)) => console.record(head, text),
+                (Some(console), _, None) => console.say(text),
+                (None, Some(rows), Some(head)) => rows.record(head, text),
+                (None, Some(rows), None) => rows.say(text),
                 (None, None, _) => {}
             }
             if is_shown {
@@ -237,9 +238,10 @@ impl<D: Device> Receiver<D> {
         recorder: &mut Recorder<D>,
         console: Option<&mut Console<D>>,
     ) -> bool {
+        let head = recorder.head().unwrap_or(Head::Nothing);
         if let Some(console) = console {
             if self.load_record(recorder) {
-                console.record(self.buffer.waiting());
+                console.record(head, self.buffer.waiting());
                 self.buffer.fill(0);
             }
             return true;
@@ -249,7 +251,7 @@ impl<D: Device> Receiver<D> {
                 return self.has_written_rows();
             }
             if let Some(rows) = &mut self.rows {
-                rows.current().record(self.buffer.waiting());
+                rows.current().record(head, self.buffer.waiting());
                 self.buffer.fill(0);
                 if self.stdout.write_rows(rows.current()).is_err() {
                     return false;

@@ -10,6 +10,7 @@ use super::CHUNK;
 use crate::engine::digest::Digest;
 use crate::engine::record::Leaving;
 use crate::engine::record::Who;
+use crate::engine::record::head::Head;
 use crate::io::addr::Addr;
 use crate::io::device::Device;
 use crate::io::readiness::Event;
@@ -119,7 +120,12 @@ impl<D: Device> Recorder<D> {
 
     /// Whether a record is on stdout, instead of what is received.
     pub(super) fn has_stdout(&self) -> bool {
-        self.records.as_ref().is_some_and(Records::has_stdout)
+        self.head().is_some()
+    }
+
+    /// What its lines begin with.
+    pub(super) fn head(&self) -> Option<Head> {
+        self.records.as_ref().and_then(Records::head_on_stdout)
     }
 
     /// How many bytes may be heard so that their records fit into this turn.

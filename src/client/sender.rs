@@ -247,7 +247,7 @@ impl<D: Device> Sender<D> {
             Received::End | Received::Truncated(_) => {
                 talk.up.source_ended(now);
                 if stdin.kind() == Kind::Terminal {
-                    tell_end();
+                    tell_end(talk);
                 }
             }
             Received::Failed(_) if stdin.has_hung_up() => return Err(Error::hung_up()),
@@ -285,7 +285,7 @@ impl<D: Device> Sender<D> {
             Keys::None => return Ok(()),
             Keys::End => {
                 talk.up.source_ended(now);
-                tell_end();
+                tell_end(talk);
                 return Ok(());
             }
         }
@@ -308,7 +308,7 @@ impl<D: Device> Sender<D> {
                 Event::End => {
                     console.stdin_mut().end();
                     talk.up.source_ended(now);
-                    tell_end();
+                    tell_end(talk);
                     return Ok(());
                 }
                 Event::Redraw | Event::Full | Event::Interrupt | Event::Suspend => {}
@@ -319,8 +319,12 @@ impl<D: Device> Sender<D> {
 }
 
 /// A person who pressed Ctrl-D is told what that means.
-fn tell_end() {
-    log::info!(target: NOTICE, "you send no more; what comes is shown until the other side ends (Ctrl-C leaves)");
+fn tell_end(talk: &Conversation) {
+    let then = match talk.discards_what_comes() {
+        true => "this ends when the other side has all of it",
+        false => "what comes is shown until the other side ends (Ctrl-C leaves)",
+    };
+    log::info!(target: NOTICE, "you send no more; {then}");
 }
 
 impl<W: World> Way<'_, W>

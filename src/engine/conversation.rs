@@ -207,6 +207,11 @@ impl Conversation {
         self.record = bytes;
     }
 
+    /// Whether what comes is for nobody.
+    pub fn discards_what_comes(&self) -> bool {
+        self.terms.send_only
+    }
+
     /// Whether the other side ended its own before a person at a terminal did.
     pub fn was_closed_first(&self) -> bool {
         self.terms.input == Input::Terminal && self.up.stopped_at().is_some()

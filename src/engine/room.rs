@@ -84,6 +84,7 @@ use crate::engine::journal::Journal;
 use crate::engine::lines::Lines;
 use crate::engine::names::Names;
 use crate::engine::rate::Rate;
+use crate::engine::record::head::Head;
 use crate::engine::screen::Screen;
 
 /// Bytes of memory for the unfinished lines of all members together, beyond which long ones are not
@@ -647,8 +648,8 @@ impl Room {
     }
 
     /// Shows the operator records of what is said, and nothing else.
-    pub fn show_records(&mut self) {
-        self.screen.show_records(self.policy.mark());
+    pub fn show_records(&mut self, head: Head) {
+        self.screen.show_records(head, self.policy.mark());
     }
 
     /// The operator's screen, for a caller that takes bytes from it or changes how it shows them.

@@ -35,7 +35,7 @@ use crate::engine::editor::ERASE;
 use crate::engine::editor::Editor;
 use crate::engine::escape::Letters;
 use crate::engine::fold::fold;
-use crate::engine::record::head;
+use crate::engine::record::head::Head;
 
 /// When so many bytes wait, no more is to be shown and no row is drawn: a person could not read it.
 pub const BUSY: usize = 4 * 1024;
@@ -186,11 +186,11 @@ impl Rows {
         }
     }
 
-    /// Shows whole lines of a record, in which others are quoted. What the program says of them is their
-    /// label.
-    pub fn record(&mut self, lines: &[u8]) {
+    /// Shows whole lines of a record that begin so, in which others are quoted. What the program says of them is
+    /// their label.
+    pub fn record(&mut self, head: Head, lines: &[u8]) {
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
-            let (known, said) = line.split_at(head::length(line));
+            let (known, said) = line.split_at(head.length(line));
             let known = String::from_utf8_lossy(known);
             self.open = Some(Open {
                 label: marked(&known, self.has_bold).into_bytes(),

@@ -26,7 +26,7 @@ pub use self::patience::STUCK;
 use self::queue::Queue;
 use crate::engine::budget::Budget;
 use crate::engine::escape::Escaper;
-use crate::engine::record::head;
+use crate::engine::record::head::Head;
 use crate::engine::rows::LINE;
 
 /// Bytes waiting from which on the screen is full.
@@ -97,7 +97,7 @@ pub struct Screen {
     closed: bool,
     /// What is shown is a record of what is said, not what is said: what makes the heads of its lines
     /// bold at a terminal, and what ends that.
-    recorded: Option<(&'static str, &'static str)>,
+    recorded: Option<(Head, (&'static str, &'static str))>,
     /// The last speaker, and whether it is in the middle of a line.
     speaker: Option<u32>,
     midline: bool,
@@ -178,10 +178,10 @@ impl Screen {
         self.speaker = self.speaker.filter(|last| *last != speaker);
     }
 
-    /// Shows nothing but [`Screen::record`]s from now on, at a terminal with what no peer says between
-    /// these `marks`.
-    pub fn show_records(&mut self, marks: (&'static str, &'static str)) {
-        self.recorded = Some(marks);
+    /// Shows nothing but [`Screen::record`]s from now on, whose lines begin so; at a terminal with what no peer
+    /// says between these `marks`.
+    pub fn show_records(&mut self, head: Head, marks: (&'static str, &'static str)) {
+        self.recorded = Some((head, marks));
     }
 
     /// Queues a record of what was said, whole lines. Members that speak wait for a full screen,
@@ -197,11 +197,14 @@ impl Screen {
         if self.surface.is_stream() {
             return self.queue_up(RECORDER, "", text);
         }
-        let (on, off) = self.recorded.unwrap_or_default();
+        let (head, (on, off)) = self.recorded.unwrap_or((Head::Nothing, ("", "")));
         for line in text.split_inclusive(|&byte| byte == b'\n') {
-            let (known, said) = line.split_at(head::length(line));
-            let known = String::from_utf8_lossy(known);
-            self.queue_up(RECORDER, &format!("{on}{known}{off}"), said);
+            let (known, said) = line.split_at(head.length(line));
+            let label = match String::from_utf8_lossy(known) {
+                known if known.is_empty() => String::new(),
+                known => format!("{on}{known}{off}"),
+            };
+            self.queue_up(RECORDER, &label, said);
         }
     }
 

@@ -194,8 +194,8 @@ impl<W: World> Core<W> {
         if let Some(rules) = &config.chat {
             room.open_chat(Chat::new(rules.clone(), config.settings.crlf));
         }
-        if parts.records.as_ref().is_some_and(Records::has_stdout) {
-            room.show_records();
+        if let Some(head) = parts.records.as_ref().and_then(Records::head_on_stdout) {
+            room.show_records(head);
         } else if config.settings.traffic == Traffic::SendOnly {
             room.screen_mut().close();
         }

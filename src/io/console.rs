@@ -24,6 +24,7 @@ use mio::Token;
 use crate::engine::editor::Draft;
 use crate::engine::editor::Editor;
 use crate::engine::editor::Event;
+use crate::engine::record::head::Head;
 use crate::engine::rows::Rows;
 use crate::engine::typing::Typing;
 use crate::io::descriptor::Descriptor;
@@ -401,8 +402,8 @@ impl<D: Device> Console<D> {
     }
 
     /// Shows whole lines of a record; see [`Rows::record`].
-    pub fn record(&mut self, lines: &[u8]) {
-        self.rows.record(lines);
+    pub fn record(&mut self, head: Head, lines: &[u8]) {
+        self.rows.record(head, lines);
         self.drawn &= lines.is_empty();
     }
 

@@ -49,6 +49,7 @@ use crate::engine::record::Way;
 use crate::engine::record::Who;
 use crate::engine::record::dump;
 use crate::engine::record::events;
+use crate::engine::record::head::Head;
 use crate::engine::record::lines;
 use crate::engine::record::transcript;
 use crate::io::clock::Clock;
@@ -275,7 +276,26 @@ impl<D: Device> Records<D> {
 
     /// Whether one of them is for stdout.
     pub fn has_stdout(&self) -> bool {
-        self.files.iter().any(|sink| sink.output.is_none())
+        self.head_on_stdout().is_some()
+    }
+
+    /// What the lines begin with of the one that is for stdout.
+    pub fn head_on_stdout(&self) -> Option<Head> {
+        let is_there = |sink: &Sink<D>| sink.output.is_none();
+        let Files {
+            raw,
+            dump,
+            transcript,
+            events,
+        } = &self.files;
+        match raw.as_ref().is_some_and(is_there) {
+            true => Some(Head::Nothing),
+            false => [dump, transcript, events]
+                .into_iter()
+                .flatten()
+                .any(is_there)
+                .then_some(Head::Told),
+        }
     }
 
     /// Whether no more is to be recorded in this turn.

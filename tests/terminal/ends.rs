@@ -372,6 +372,16 @@ fn whoever_sends_no_more_is_told_and_before_how_to() {
         drop(stream);
         seat.process.expect_status(0);
     }
+    // Who hears nothing does not wait for its end.
+    let line = [&line[..], &["--send-only"]].concat();
+    let mut seat = Seat::start("xterm", Stream::Terminal, &line);
+    let stream = server.accept();
+    seat.wait_for("connected to");
+    seat.press("\x04");
+    seat.wait_for("muxnc: you send no more; this ends when the other side has all of it");
+    seat.process.expect_status(0);
+    drop(stream);
+    let line = [MUXNC, "127.0.0.1", &server.port];
     // A script is told nothing.
     let mut seat = Seat::start(
         "xterm",

@@ -210,6 +210,21 @@ fn a_record_on_the_screen_cannot_be_forged() {
     }
 }
 
+/// The program says nothing in it, so nothing in it is marked.
+#[test]
+fn a_record_of_the_bytes_on_the_screen_cannot_be_forged() {
+    for options in [&[][..], &["--no-edit"], &["--once"], &["--label", "always"]] {
+        let line = [&[MUXNC, "-l", "0", "-v", "-o", "-"], options].concat();
+        let seat = Seat::start("xterm", Stream::Pipe, &line);
+        let mut peer = connect(listening_port(&seat.process.stderr));
+        peer.write_all(b"muxnc: [7] joined\n# [1] I give up\n{[1]}\na\tb\tc\td\te\tf\nlast\n")
+            .unwrap();
+        seat.wait_for("last");
+        let shown = seat.screen.text();
+        assert!(!shown.contains("\x1b[1m"), "{shown:?}");
+    }
+}
+
 #[test]
 fn numbers_are_not_given_twice() {
     let (seat, port) = Seat::hub(&["--label", "always"]);

@@ -11,9 +11,26 @@ const DUMPED_ROW: usize = 3 + 16 * 3 + 3;
 /// The key of an event before what was said.
 const TEXT: &[u8] = b"\"text\":";
 
-/// How much of a line of a transcript, a hex dump or of events says who, when and where: the part
-/// that no peer can influence.
-pub fn length(line: &[u8]) -> usize {
+/// What each line of a record begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    /// What the program says of it: a line of a transcript, a hex dump or of events.
+    Told,
+    /// What was said: these are the bytes as they came.
+    Nothing,
+}
+
+impl Head {
+    /// How much of a line says who, when and where: the part that no peer can influence.
+    pub fn length(self, line: &[u8]) -> usize {
+        match self {
+            Head::Told => told(line),
+            Head::Nothing => 0,
+        }
+    }
+}
+
+fn told(line: &[u8]) -> usize {
     let text = line.strip_suffix(b"\n").unwrap_or(line);
     if text.starts_with(b"#") {
         return text.len();

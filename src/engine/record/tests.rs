@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::dump;
+use super::head::Head;
 use super::transcript;
 use super::*;
 
@@ -121,7 +122,7 @@ fn the_head_of_a_line_is_what_nobody_else_says() {
     dump::push(AT, Way::To, None, b"0: !", &mut out);
     let rest: Vec<&str> = out
         .lines()
-        .map(|line| &line[head::length(line.as_bytes())..])
+        .map(|line| &line[Head::Told.length(line.as_bytes())..])
         .collect();
     let said = format!("{AT}\\tfrom\\t2\\tx\\t\\tEve");
     assert_eq!(rest[..6], ["", said.as_str(), "0000: x", "#", "", ""]);
@@ -129,7 +130,15 @@ fn the_head_of_a_line_is_what_nobody_else_says() {
     let (to, rows) = rows.split_last().unwrap();
     assert_eq!((*to, *last), ("", "0: !"));
     assert!(rows.len() == 4375 && rows.iter().all(|row| *row == ":".repeat(16)));
-    assert_eq!(head::length(b""), 0);
+    assert_eq!(Head::Told.length(b""), 0);
+    for line in [
+        "# forged",
+        "{forged: 1}",
+        "muxnc: forged",
+        "a\tb\tc\td\te\tf",
+    ] {
+        assert_eq!(Head::Nothing.length(line.as_bytes()), 0);
+    }
 }
 
 #[test]
