@@ -11,7 +11,8 @@
 //!
 //! It promises: whatever breaks and however often, each line that was said at a hub is given once
 //! and in its speaker's order by each other hub that reads the stream in time, or counted as
-//! missing. It makes no connection and knows no clock: its driver does. No input makes it panic.
+//! missing. A hub that was a part of the class once does not end because of what is on the bus: its class goes
+//! on, and its lines wait. It makes no connection and knows no clock: its driver does. No input makes it panic.
 
 mod address;
 mod claim;
@@ -114,12 +115,15 @@ pub struct Bus {
     /// When the stream was made that is read.
     created: Option<String>,
     past: Option<Past>,
+    /// The last message that the stream had when the connection was made.
+    end: u64,
     intake: Intake,
     claim: Claim,
     outbox: Outbox,
     /// The room takes lines.
     is_open: bool,
     is_ending: bool,
+    /// This hub was a part of the class.
     is_up: bool,
     is_plain_told: bool,
     farewell: Farewell,
@@ -141,12 +145,12 @@ enum Farewell {
     Heard,
 }
 
-/// The bus is gone, and that was told.
+/// The others do not hear this hub, and that was told.
 #[derive(Debug)]
 struct Away {
     why: String,
     told: Instant,
-    /// It was told that a server says no.
+    /// It was told that somebody has to do something about it.
     is_refusal_told: bool,
 }
 
@@ -181,6 +185,7 @@ impl Bus {
             reading: Reading::new(jetstream::stream(&class), 1),
             created: None,
             past: None,
+            end: 0,
             intake: Intake::new(&class, &hub, signer.key()),
             claim: Claim::new(signer.key()),
             outbox: Outbox::new(subject, hub, settings.buffer),
@@ -230,28 +235,29 @@ impl Bus {
         self.wire.clear();
         self.way = Way::None;
         self.farewell = Farewell::None;
-        let is_refused = self.session.was_refused();
-        match &mut self.away {
-            Some(away) => {
-                away.why = why.into();
-                // It does not end by itself as a server that is just not there may.
-                if is_refused && !std::mem::replace(&mut away.is_refusal_told, true) {
-                    away.told = now;
-                    let waiting = self.outbox.waiting();
-                    let still = Notice::StillAway(why.into(), waiting);
-                    self.notices.push_back(still);
-                }
-            }
-            None if self.session.has_worked() || self.session.tried_all() => {
-                self.notices.push_back(Notice::Away(why.into()));
-                self.away = Some(Away {
-                    why: why.into(),
-                    told: now,
-                    is_refusal_told: is_refused,
-                });
-            }
-            None => {}
+        if self.away.is_some() || self.session.has_worked() || self.session.tried_all() {
+            self.tell_away(why.into(), self.session.was_refused(), now);
         }
+    }
+
+    /// The others do not hear this hub. A refusal does not end by itself as the absence of a server may.
+    fn tell_away(&mut self, why: String, is_refusal: bool, now: Instant) {
+        let Some(away) = &mut self.away else {
+            self.notices.push_back(Notice::Away(why.clone()));
+            self.away = Some(Away {
+                why,
+                told: now,
+                is_refusal_told: is_refusal,
+            });
+            return;
+        };
+        if is_refusal && !std::mem::replace(&mut away.is_refusal_told, true) {
+            away.told = now;
+            let waiting = self.outbox.waiting();
+            let still = Notice::StillAway(why.clone(), waiting);
+            self.notices.push_back(still);
+        }
+        away.why = why;
     }
 
     /// Bytes came.
@@ -265,8 +271,20 @@ impl Bus {
         let mut reader = std::mem::take(&mut self.reader);
         let result = self.read(&mut reader, now);
         self.reader = reader;
-        result?;
+        result.map_err(|fault| self.weigh(fault))?;
         self.turn(now)
+    }
+
+    /// What a fault means here. Before this hub was a part of the class something is wrong with what was typed, or
+    /// with the class; later there are people in the room, who can go on without the bus until it is put right.
+    fn weigh(&mut self, fault: Fault) -> Fault {
+        match fault {
+            Fault::End { why, hint } if self.is_up => {
+                self.session.note_refusal();
+                Fault::Drop(format!("{why} ({hint})"))
+            }
+            fault => fault,
+        }
     }
 
     /// What is to be sent. To be looked at after everything else.
@@ -284,14 +302,9 @@ impl Bus {
         self.session.servers()
     }
 
-    /// Whether the bus can be used now.
+    /// Whether what is said goes to the others now, or will in a moment.
     pub fn is_live(&self) -> bool {
-        self.way != Way::None
-    }
-
-    /// Whether it ever could.
-    pub fn was_live(&self) -> bool {
-        self.session.has_worked()
+        self.way != Way::None && (self.claim.is_held() || !self.is_up)
     }
 
     /// A member or the operator of this hub said something: whole lines, the last perhaps a piece
@@ -361,7 +374,7 @@ impl Bus {
         self.is_open = takes_lines;
         self.notice = self.notices.pop_front();
         if let Some(notice) = &self.notice {
-            return Some(notice.event(&self.settings.hub));
+            return Some(notice.event());
         }
         if self.intake.strangers.is_due(now) {
             let (text, count) = self.intake.strangers.take(now);
@@ -376,6 +389,10 @@ impl Bus {
     /// # Errors
     /// The connection is of no use, or the hub cannot go on.
     pub fn turn(&mut self, now: Instant) -> Result<(), Fault> {
+        self.go_on(now).map_err(|fault| self.weigh(fault))
+    }
+
+    fn go_on(&mut self, now: Instant) -> Result<(), Fault> {
         self.session.turn(&mut self.wire, now)?;
         self.lookup.turn(&mut self.wire, now)?;
         if let Some(away) = &mut self.away
@@ -390,7 +407,7 @@ impl Bus {
             return Ok(());
         }
         let step = self.claim.turn(now);
-        self.step(step)?;
+        self.step(step, now)?;
         if self.way == Way::Stream && !self.lookup.is_going_on() {
             // Until the name is ours it is read whether it is, so far as there is room.
             let wants = (self.is_open || !self.claim.is_held()) && self.intake.has_room();
@@ -402,6 +419,9 @@ impl Bus {
     fn publish(&mut self, now: Instant) -> Result<(), Fault> {
         loop {
             self.make(now);
+            if !self.claim.may_speak() {
+                return Ok(());
+            }
             let subject = jetstream::subject(&self.settings.class, &self.settings.hub);
             let Ok(sent) = self.outbox.send(now) else {
                 let refusal = &self.refusal;
@@ -434,21 +454,25 @@ impl Bus {
 
     /// Makes a message, if there is something to tell.
     fn make(&mut self, now: Instant) {
-        if !self.can_make() {
+        if !self.has_room() {
             return;
         }
+        let is_ready = self.outbox.is_ready();
         if self.claim.is_due(now) {
             self.claim.made(now);
-            self.outbox.claim(&self.signer, now);
-        } else if self.claim.is_held() && self.outbox.is_due(!self.is_ending, now) {
+            // What is in flight claims it as well.
+            if is_ready {
+                self.outbox.claim(&self.signer, now);
+            }
+        } else if is_ready && self.claim.is_held() && self.outbox.is_due(!self.is_ending, now) {
             for (author, lines) in self.outbox.make(&self.signer, now) {
-                self.notices.push_back(Notice::Lost(author, lines));
+                self.notices.push_back(Notice::Unsent(author, lines));
             }
         }
     }
 
-    fn can_make(&self) -> bool {
-        self.outbox.is_ready() && self.wire.output().len() <= MAX_UNSENT
+    fn has_room(&self) -> bool {
+        self.wire.output().len() <= MAX_UNSENT
     }
 
     /// When [`Bus::dial`], [`Bus::take`] or [`Bus::turn`] has something to do by itself.
@@ -460,12 +484,13 @@ impl Bus {
             self.intake.strangers.deadline(),
         ];
         // What waits for something else than time has none.
-        if self.way == Way::Plain || (self.way == Way::Stream && self.can_make()) {
+        if self.way == Way::Plain || (self.way == Way::Stream && self.has_room()) {
             all.push(self.claim.deadline());
         }
-        if self.way != Way::None {
+        if self.way != Way::None && self.claim.may_speak() {
             all.push(self.outbox.resend());
-            if self.claim.is_held() && self.can_make() && !self.is_ending {
+            let can_make = self.outbox.is_ready() && self.has_room();
+            if self.claim.is_held() && can_make && !self.is_ending {
                 all.push(self.outbox.heartbeat());
             }
         }

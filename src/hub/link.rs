@@ -9,7 +9,7 @@
 //! [`Bus`] decides when which server is called and what is said; here bytes go to and fro.
 //!
 //! It promises: nothing waits; a turn reads [`READS`] times at most; what a server does ends the link's
-//! connection, and the hub only where the engine says that there is no other way.
+//! connection, and the hub only if it never was a part of the class.
 
 use std::collections::BTreeSet;
 use std::io::IoSlice;
@@ -369,11 +369,7 @@ impl<S: Stream> Link<S> {
             }
             Err(Fault::End { why, hint }) => {
                 self.is_over = true;
-                let told = Error::new("join the class on the bus", why);
-                Err(match hint {
-                    Some(hint) => told.hint(hint),
-                    None => told,
-                })
+                Err(Error::new("join the class on the bus", why).hint(hint))
             }
         }
     }

@@ -248,7 +248,7 @@ fn drive(settings: Settings, number: u8, words: &Receiver<Word>, tell: &Sender<S
                 bus.lost(&why, now);
             }
             Err(Fault::End { why, hint }) => {
-                let _ = tell.send(format!("end: {why}; {}", hint.unwrap_or_default()));
+                let _ = tell.send(format!("end: {why}; {hint}"));
                 return;
             }
         }

@@ -1008,7 +1008,7 @@ fn a_server_is_verified_and_knows_who_it_lets_in() {
     let secret = nats.args.iter_mut().find(|arg| *arg == "s3cret").unwrap();
     *secret = String::from("t0psecret");
     nats.start_again();
-    one.process
-        .stderr
-        .wait_for("still away: the server says: Authorization Violation, though it let");
+    one.process.stderr.wait_for(
+        "still away: the server says: Authorization Violation (it let this hub in before",
+    );
 }

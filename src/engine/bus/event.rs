@@ -115,12 +115,19 @@ pub enum Event<'a> {
         /// It said so.
         clean: bool,
     },
-    /// Lines did not come here, or, of our own hub, go to the others.
+    /// Lines did not come here.
     Missing {
         /// Of which hub.
         hub: &'a str,
         /// Of whom, if that is known.
         speaker: Option<Remote<'a>>,
+        /// How many.
+        lines: u64,
+    },
+    /// Lines that were said here do not go to the others.
+    Unsent {
+        /// The number of who said them. The operator is 0.
+        number: u32,
         /// How many.
         lines: u64,
     },
@@ -142,19 +149,19 @@ pub enum Event<'a> {
     },
     /// This hub is on the bus, for the first time.
     Up,
-    /// The bus is gone.
+    /// The others do not hear this hub any more.
     Away {
         /// Why.
         why: &'a str,
     },
-    /// It is gone for a minute more.
+    /// They did not for a minute more, or there is another reason now.
     StillAway {
-        /// Why it could not be reached last.
+        /// Why they do not.
         why: &'a str,
         /// What waits for it.
         waiting: Waiting,
     },
-    /// It is back.
+    /// They do again.
     Back {
         /// So many lines come late.
         late: u64,
@@ -178,8 +185,8 @@ pub(super) enum Notice {
     StillAway(String, Waiting),
     /// [`Event::Back`].
     Back(u64),
-    /// [`Event::Missing`], of our own.
-    Lost(Author, u64),
+    /// [`Event::Unsent`].
+    Unsent(Author, u64),
 }
 
 /// Whom the others read it of.
@@ -224,7 +231,7 @@ fn remote<'a>(hub: &'a str, author: &'a Author) -> Remote<'a> {
 
 impl Notice {
     /// As it is told.
-    pub(super) fn event<'a>(&'a self, own: &'a str) -> Event<'a> {
+    pub(super) fn event(&self) -> Event<'_> {
         match self {
             Notice::AtMostOnce => Event::AtMostOnce,
             Notice::OneServer => Event::OneServer,
@@ -236,9 +243,8 @@ impl Notice {
                 waiting: *waiting,
             },
             Notice::Back(late) => Event::Back { late: *late },
-            Notice::Lost(author, lines) => Event::Missing {
-                hub: own,
-                speaker: Some(remote(own, author)),
+            Notice::Unsent(author, lines) => Event::Unsent {
+                number: author.number,
                 lines: *lines,
             },
         }

@@ -5,12 +5,12 @@
 pub enum Fault {
     /// The connection: it is to be closed, and [`Bus::lost`](crate::engine::bus::Bus::lost) to be called with this.
     Drop(String),
-    /// The hub.
+    /// The hub, which never was a part of the class: something is wrong with what was typed, or with the class.
     End {
         /// Why.
         why: String,
         /// What can be done.
-        hint: Option<&'static str>,
+        hint: &'static str,
     },
 }
 
@@ -20,8 +20,8 @@ impl Fault {
         Fault::Drop(why.into())
     }
 
-    /// The hub ends.
-    pub(super) fn end(why: &str, hint: Option<&'static str>) -> Fault {
+    /// It cannot be so: the hub ends, if it never was a part of the class ([`Bus`](crate::engine::bus::Bus) knows).
+    pub(super) fn end(why: &str, hint: &'static str) -> Fault {
         let why = why.into();
         Fault::End { why, hint }
     }

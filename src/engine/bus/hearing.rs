@@ -6,7 +6,7 @@
 //! ```
 //!
 //! It promises: what is past is read as far back as its lines are wanted, and before what is said now; who
-//! holds our name is known before anything is said in it.
+//! holds our name is known before anything is said in it, on each connection.
 
 use std::time::Instant;
 
@@ -82,7 +82,7 @@ impl Bus {
         match asked {
             Asked::Stream | Asked::Make | Asked::Last => {
                 match self.lookup.answered(ticket, message, &mut self.wire, now)? {
-                    Some(Outcome::Stream(found)) => self.settle(found, now),
+                    Some(Outcome::Stream(found)) => self.settle(found, now)?,
                     Some(Outcome::None) => {
                         if !std::mem::replace(&mut self.is_plain_told, true) {
                             self.notices.push_back(Notice::AtMostOnce);
@@ -93,7 +93,10 @@ impl Bus {
                 }
             }
             Asked::Consumer | Asked::Pull => match self.reading.answered(ticket, message, now) {
-                Answer::Ready(0) => self.end_past(now),
+                Answer::Ready(0) => {
+                    self.end_past(now);
+                    self.caught_up(now)?;
+                }
                 Answer::NoStream => self.look_again(now),
                 Answer::Ready(_) | Answer::None => {}
             },
@@ -111,7 +114,7 @@ impl Bus {
     }
 
     fn look_up(&mut self, must_be: bool, now: Instant) {
-        let (is_ours, replicas) = (self.claim.is_held(), self.session.info().replicas());
+        let (is_ours, replicas) = (self.is_up, self.session.info().replicas());
         self.lookup
             .begin(must_be, is_ours, replicas, &mut self.wire, now);
     }
@@ -138,7 +141,7 @@ impl Bus {
     }
 
     /// The stream is there.
-    fn settle(&mut self, found: Found, now: Instant) {
+    fn settle(&mut self, found: Found, now: Instant) -> Result<(), Fault> {
         if found.is_alone {
             self.notices.push_back(Notice::OneServer);
         }
@@ -153,7 +156,18 @@ impl Bus {
             Some(_) => {}
         }
         self.created = Some(found.created);
+        self.end = found.last;
         self.settled(Way::Stream);
+        match self.reading.next() > self.end {
+            true => self.caught_up(now),
+            false => Ok(()),
+        }
+    }
+
+    /// What was said until the connection was made is read: who holds our name is known.
+    fn caught_up(&mut self, now: Instant) -> Result<(), Fault> {
+        let step = self.claim.caught_up(self.intake.rival(), now);
+        self.step(step, now)
     }
 
     fn settle_without_log(&mut self, now: Instant) {
@@ -168,8 +182,13 @@ impl Bus {
         self.way = way;
         self.refusal.clear();
         self.session.note_success();
+        self.begin_to_speak();
+    }
+
+    /// There is a connection, or the name is ours.
+    fn begin_to_speak(&mut self) {
         self.late = self.outbox.waiting().lines;
-        match way {
+        match self.way {
             // It is back when it takes something.
             Way::Stream => self.outbox.announce(),
             Way::Plain | Way::None => self.returned(),
@@ -178,7 +197,7 @@ impl Bus {
 
     /// The bus does what it is for, if it did not before.
     fn returned(&mut self) {
-        if self.away.take().is_some() && self.is_up {
+        if self.is_live() && self.away.take().is_some() && self.is_up {
             self.notices.push_back(Notice::Back(self.late));
         }
     }
@@ -241,32 +260,44 @@ impl Bus {
         {
             self.end_past(now);
         }
-        Ok(())
+        match place.sequence >= self.end || place.pending == 0 {
+            true => self.caught_up(now),
+            false => Ok(()),
+        }
     }
 
     fn hear(&mut self, message: &Message<'_>, stamp: Stamp, now: Instant) -> Result<(), Fault> {
         match self.intake.hear(message, stamp, now) {
             Some(news) => {
                 let step = self.claim.heard(news, now);
-                self.step(step)
+                self.step(step, now)
             }
             None => Ok(()),
         }
     }
 
-    pub(super) fn step(&mut self, step: Step) -> Result<(), Fault> {
+    pub(super) fn step(&mut self, step: Step, now: Instant) -> Result<(), Fault> {
         match step {
             Step::None => {}
+            // A claim does not say that the name was got: the next message does.
             Step::Held => {
-                self.is_up = true;
-                // A claim does not say that the name was got.
-                self.outbox.announce();
-                self.notices.push_back(Notice::Up);
+                self.begin_to_speak();
+                if !std::mem::replace(&mut self.is_up, true) {
+                    self.away = None;
+                    self.notices.push_back(Notice::Up);
+                }
+            }
+            Step::Lost => {
+                let hub = &self.settings.hub;
+                let why = format!(
+                    "another hub is called {hub} now (end it, or start this one with --bus-name)"
+                );
+                self.tell_away(why, true, now);
             }
             Step::Wait(left) => self.notices.push_back(Notice::NameHeld(left)),
             Step::Taken => {
                 let why = format!("{} is taken by another hub", self.settings.hub);
-                return Err(Fault::end(&why, Some("--bus-name with another name")));
+                return Err(Fault::end(&why, "--bus-name with another name"));
             }
         }
         Ok(())

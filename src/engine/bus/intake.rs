@@ -11,6 +11,7 @@
 //! bounded.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 use std::time::Instant;
 
 use memchr::memchr;
@@ -138,6 +139,12 @@ impl Intake {
     /// Who is here.
     pub(super) fn roll(&self) -> &Roll {
         &self.roll
+    }
+
+    /// For how long another holds our name, if one does.
+    pub(super) fn rival(&self) -> Option<Duration> {
+        let (key, left) = self.roll.holder(&self.hub)?;
+        (key != self.own).then_some(left)
     }
 
     /// Whether messages are those of a log, or come as they are published.

@@ -312,7 +312,7 @@ impl Lookup {
             let why = format!("another stream than {stream} keeps what this class says");
             return Err(Fault::end(
                 &why,
-                Some("--bus with another /CLASS, or remove that stream"),
+                "--bus with another /CLASS, or remove that stream",
             ));
         }
         // Such as: no leader yet. What lasts is told when it was tried often enough.
@@ -343,7 +343,7 @@ impl Lookup {
             return Ok(());
         };
         let hint = "remove it, and a hub makes one that does; or take another /CLASS";
-        Err(Fault::end(&why, Some(hint)))
+        Err(Fault::end(&why, hint))
     }
 
     fn spoke(&self, message: &Message<'_>) -> Spoke {

@@ -7,8 +7,7 @@
 //!    └────────── whatever breaks: the next server, at once and then later and later ──
 //! ```
 //!
-//! It promises: where TLS was asked for, nothing is said or heard without it but INFO; a server that says no
-//! the first time ends the hub with words, a later no is tried again, since a class is there.
+//! It promises: where TLS was asked for, nothing is said or heard without it but INFO.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -96,7 +95,7 @@ pub(super) struct Session {
     stage: Stage,
     info: Info,
     has_worked: bool,
-    /// The server said no to who we are or to what we do, since it did what it is for.
+    /// See [`Session::was_refused`].
     was_refused: bool,
     /// Connections that came to nothing, since one did not.
     failures: usize,
@@ -148,8 +147,12 @@ impl Session {
         self.has_worked
     }
 
-    /// Whether a server said no since it last did what it is for: it may go on until somebody does
-    /// something about it.
+    /// It is of no use, until somebody does something about it.
+    pub(super) fn note_refusal(&mut self) {
+        self.was_refused = true;
+    }
+
+    /// Whether that was so since a connection last did what it is for.
     pub(super) fn was_refused(&self) -> bool {
         self.was_refused
     }
@@ -238,34 +241,29 @@ impl Session {
             return Ok(());
         }
         if !self.info.headers {
-            return self.refuse(
+            return Err(Fault::end(
                 "the server takes no headers",
                 "it must be version 2.2 or later",
-            );
+            ));
         }
         if self.info.max_payload < MIN_PAYLOAD {
-            return self.refuse(
+            return Err(Fault::end(
                 "the server takes only short messages",
                 "its max_payload must be 160 KiB or more",
-            );
+            ));
         }
         if self.info.tls_required || self.tls {
             if !self.info.tls_required && !self.info.tls_available {
-                return self.refuse("the server offers no TLS", "nats:// goes without");
+                return Err(Fault::end(
+                    "the server offers no TLS",
+                    "nats:// goes without",
+                ));
             }
             self.stage = Stage::Securing;
         } else {
             self.introduce(wire, now);
         }
         Ok(())
-    }
-
-    /// It ends the hub if the bus never worked, since then something is wrong with what was typed.
-    fn refuse<T>(&self, why: &str, hint: &'static str) -> Result<T, Fault> {
-        Err(match self.has_worked {
-            true => Fault::cut(why),
-            false => Fault::end(why, Some(hint)),
-        })
     }
 
     fn add_servers(&mut self, urls: &[String]) {
@@ -323,17 +321,16 @@ impl Session {
     ///
     /// # Errors
     /// The connection is of no use.
-    pub(super) fn refused(&mut self, why: &[u8]) -> Result<(), Fault> {
+    pub(super) fn refused(&self, why: &[u8]) -> Result<(), Fault> {
         let why = why.trim_ascii();
         let why = why.strip_prefix(b"'").unwrap_or(why);
         let why = printable(why.strip_suffix(b"'").unwrap_or(why));
         let lower = why.to_ascii_lowercase();
-        let mut why = format!("the server says: {why}");
-        if lower.contains("authorization") && self.has_worked {
-            why += ", though it let this hub in before: its login (--bus, MUXNC_BUS_AUTH) may be another now";
-        }
+        let why = format!("the server says: {why}");
         let hint = if lower.contains("permission") {
             "the login must be allowed to publish and subscribe to muxnc.> , $JS.API.> and _INBOX.>"
+        } else if lower.contains("authorization") && self.has_worked {
+            "it let this hub in before: its login (--bus, MUXNC_BUS_AUTH) may be another now"
         } else if lower.contains("authorization") && self.info.nonce.is_some() {
             "--bus nats://USER:PASSWORD@HOST/CLASS, or nats://TOKEN@HOST/CLASS, or MUXNC_BUS_AUTH, % as %25; it may want \
              a key (nkey), which muxnc has not"
@@ -343,8 +340,7 @@ impl Session {
         } else {
             return Err(Fault::Drop(why));
         };
-        self.was_refused = true;
-        self.refuse(&why, hint)
+        Err(Fault::end(&why, hint))
     }
 
     /// Time goes on.

@@ -124,6 +124,10 @@ impl Node {
                     let key = (hub.to_string(), speaker.map(|speaker| speaker.number));
                     *self.missing.entry(key).or_default() += lines;
                 }
+                Event::Unsent { number, lines } => {
+                    let key = (self.name.clone(), Some(number));
+                    *self.missing.entry(key).or_default() += lines;
+                }
                 Event::Stranger { count, .. } => self.strangers += count,
                 Event::Back { .. } => self.backs += 1,
                 Event::Came { hub, .. } => self.notices.push(format!("came {hub}")),

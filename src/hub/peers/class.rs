@@ -46,7 +46,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Hears the other hubs and is heard by them, as far as the room takes what they say.
     ///
     /// # Errors
-    /// The hub cannot be a part of the class.
+    /// The hub cannot be a part of the class, and never was.
     pub(in crate::hub) fn serve_class(
         &mut self,
         register: impl FnOnce(&mut Conn<S>) -> io::Result<()>,
@@ -120,13 +120,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     let how = if clean { "left" } else { "is heard no more" };
                     (Topic::Hubs, format!("hub {hub} {how} ({here} there)"))
                 }
-                Event::Missing {
-                    hub,
-                    speaker,
-                    lines,
-                } if hub == own => {
-                    let who = speaker.map_or(OPERATOR, |speaker| speaker.number);
-                    let who = match who {
+                Event::Unsent { number, lines } => {
+                    let who = match number {
                         OPERATOR => String::from("yours"),
                         number => format!("[{number}]"),
                     };

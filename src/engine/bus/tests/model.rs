@@ -94,6 +94,8 @@ pub(super) struct Model {
     pub(super) most_replicas: u64,
     /// And so many do.
     pub(super) replicas: u64,
+    /// The stream takes no message that is longer, if this is not -1.
+    pub(super) longest: i64,
 }
 
 const WINDOW: Duration = Duration::from_secs(120);
@@ -107,6 +109,7 @@ impl Model {
             servers: 1,
             most_replicas: 1,
             replicas: 0,
+            longest: -1,
             stream: None,
             log: Vec::new(),
             last: 0,
@@ -353,7 +356,7 @@ impl Model {
             ("STREAM.INFO.MUXNC_c", Some(created)) => {
                 let first = self.log.first().map_or(self.last + 1, |stored| stored.seq);
                 let body = json!({
-                    "config": {"subjects": ["muxnc.c.>"], "retention": "limits", "max_msg_size": -1},
+                    "config": {"subjects": ["muxnc.c.>"], "retention": "limits", "max_msg_size": self.longest},
                     "created": created.to_string(),
                     "state": {"first_seq": first, "last_seq": self.last},
                 });

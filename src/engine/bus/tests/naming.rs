@@ -143,31 +143,76 @@ fn a_name_that_nobody_used_for_long_is_free() {
     assert_eq!(world.nodes[second].notices, ["Up"]);
 }
 
-/// Its lines are in the log in the same name as those of the other: each hub reads the same of it.
+/// While it is away another takes its name. One line is in flight when the cable is cut, one is said later.
 #[test]
-fn whoever_was_away_too_long_learns_that_its_name_is_taken() {
+fn whoever_was_away_too_long_waits_until_it_has_its_name_again() {
+    for says_farewell in [true, false] {
+        let mut world = World::new(1, &["room", "other"]);
+        world.run(3 * SECOND);
+        let id = world.nodes[0].link.take().unwrap();
+        world.model.links.remove(&id);
+        let (now, node) = (world.model.now, &mut world.nodes[0]);
+        node.say(1, 0);
+        node.bus.turn(now).unwrap();
+        node.bus.lost("cut", now);
+        node.say(1, 0);
+        // Nobody turns it meanwhile.
+        world.pass(20 * SECOND);
+        let away = world.nodes.remove(0);
+        let rival = world.add(settings("room"), 7);
+        world.run(SECOND);
+        world.nodes.push(away);
+        world.run(90 * SECOND);
+        let ended: Vec<_> = world.nodes.iter().map(|node| node.ended.clone()).collect();
+        assert_eq!(ended, [None, None, None]);
+        let told = &world.nodes[2].notices;
+        let why = "another hub is called room now";
+        let reminders = told.iter().filter(|told| told.contains(why)).count();
+        assert_eq!(reminders, 2, "{told:?}");
+        assert!(!world.nodes[2].bus.is_live() && world.nodes[2].backs == 0);
+        // Not as a stranger's either.
+        assert_eq!(
+            (world.nodes[0].order.len(), world.nodes[0].strangers),
+            (0, 0)
+        );
+
+        match says_farewell {
+            true => world.nodes[rival].bus.bye(),
+            false => world.nodes[rival].ended = Some("killed".into()),
+        }
+        world.run(if says_farewell { SECOND } else { 20 * SECOND });
+        assert_eq!(world.nodes[0].order, ["room/1:0\n", "room/1:1\n"]);
+        assert!(world.nodes[0].missing.is_empty());
+        assert!(world.nodes[2].bus.is_live() && world.nodes[2].backs == 1);
+    }
+}
+
+/// Its machine slept, and the connection is there still: what it says before it reads who has its name is counted.
+#[test]
+fn whoever_slept_too_long_waits_as_well() {
     let mut world = World::new(1, &["room", "other"]);
     world.run(3 * SECOND);
-    let id = world.nodes[0].link.take().unwrap();
-    world.model.links.remove(&id);
-    let now = world.model.now;
-    world.nodes[0].bus.lost("cut", now);
-    // Nobody turns it meanwhile.
-    world.pass(20 * SECOND);
-    let away = world.nodes.remove(0);
-    world.add(settings("room"), 7);
-    world.run(SECOND);
-    world.nodes.push(away);
-    world.nodes[2].say(0, 0);
-    world.run(2 * SECOND);
-    assert_eq!(
-        world.nodes[2].ended.as_deref(),
-        Some("room is taken by another hub")
+    let mut asleep = world.nodes.remove(0);
+    let rival = world.add(settings("room"), 7);
+    world.run(40 * SECOND);
+    assert!(world.nodes[rival].has("Up"));
+    asleep.say(1, 0);
+    world.nodes.push(asleep);
+    world.run(5 * SECOND);
+    world.nodes[2].say(1, 0);
+    world.run(5 * SECOND);
+    assert_eq!(world.nodes[2].ended, None);
+    let told = &world.nodes[2].notices;
+    assert!(
+        told.last().unwrap().starts_with("Away { why: \"another"),
+        "{told:?}"
     );
-    assert_eq!(world.nodes[1].ended, None);
-    assert!(world.nodes[0].order.is_empty());
-    // It is seen that somebody said something.
-    assert_eq!(world.nodes[0].strangers, 1);
+    world.nodes[rival].bus.bye();
+    world.run(SECOND);
+    let heard = world.nodes[0].order.len() as u64;
+    let missing: u64 = world.nodes[0].missing.values().sum();
+    assert_eq!(heard + missing, 2);
+    assert_eq!(world.nodes[0].order.last().unwrap(), "room/1:1\n");
 }
 
 #[test]

@@ -462,10 +462,7 @@ fn with_tls_nothing_is_said_or_heard_before() {
 #[test]
 fn a_server_that_does_not_do_ends_the_hub_with_words() {
     let says = |info: &str, then: &str| match spoken_to(false, info, then).1 {
-        Err(Fault::End {
-            why,
-            hint: Some(hint),
-        }) => format!("{why}: {hint}"),
+        Err(Fault::End { why, hint }) => format!("{why}: {hint}"),
         other => panic!("{info} {then}: {other:?}"),
     };
     let refused = says("", "-ERR 'Authorization Violation'\r\n");
@@ -599,4 +596,33 @@ fn a_refusal_is_told_once_in_an_outage() {
     }
     let is_told = |event: &&String| event.contains("Authorization Violation");
     assert_eq!(told.iter().filter(is_told).count(), 1, "{told:?}");
+}
+
+/// Somebody changes the stream: what ends a hub that begins does not end one that has a class.
+#[test]
+fn a_stream_that_does_not_do_any_more_is_waited_for() {
+    let mut world = World::new(1, &["room1", "room2"]);
+    world.run(2 * SECOND);
+    world.model.longest = 100_000;
+    world.model.kill(&mut Chance(1));
+    world.run(SECOND);
+    world.nodes[0].say(1, 0);
+    world.run(20 * SECOND);
+    let late = world.add(settings("late"), 9);
+    world.run(SECOND);
+    assert!(world.nodes[late].ended.is_some(), "it begins");
+    for node in &world.nodes[..2] {
+        assert_eq!(node.ended, None);
+        let is_told = |told: &&String| told.contains("takes only short messages (remove it, and");
+        assert_eq!(
+            node.notices.iter().filter(is_told).count(),
+            1,
+            "{:?}",
+            node.notices
+        );
+    }
+    world.model.longest = -1;
+    world.run(10 * SECOND);
+    assert_eq!(world.nodes[1].order, ["room1/1:0\n"]);
+    assert_eq!((world.nodes[0].backs, world.nodes[1].backs), (1, 1));
 }
