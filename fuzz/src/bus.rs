@@ -73,7 +73,7 @@ fn check(event: Event<'_>) {
         assert!(speaker.name.is_none_or(is_name) && speaker.hub != "room1");
     };
     match event {
-        Event::Said { speaker, line } => {
+        Event::Said { speaker, line, .. } => {
             is_other(speaker);
             assert!((1..=MAX_LINE + 1).contains(&line.len()));
             assert!(!line[..line.len() - 1].contains(&b'\n'));

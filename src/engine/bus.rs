@@ -24,6 +24,7 @@ mod hearing;
 mod intake;
 mod jetstream;
 mod lookup;
+mod mutes;
 mod outbox;
 mod reading;
 mod roll;
@@ -50,6 +51,7 @@ pub use self::envelope::is_word;
 pub use self::event::Ask;
 pub use self::event::Event;
 pub use self::event::Hub;
+pub use self::event::NotAsked;
 pub use self::event::Remote;
 pub use self::event::Speaker;
 pub use self::event::What;
@@ -61,6 +63,7 @@ pub use self::strangers::printable;
 
 use self::claim::Claim;
 use self::codec::Reader;
+use self::envelope::Key;
 use self::envelope::Piece;
 use self::envelope::Signer;
 use self::event::Notice;
@@ -68,8 +71,10 @@ use self::event::asked;
 use self::event::author;
 use self::event::told;
 use self::intake::Intake;
+use self::intake::Item;
 use self::lookup::Found;
 use self::lookup::Lookup;
+use self::mutes::Mutes;
 use self::outbox::Outbox;
 use self::reading::Reading;
 use self::session::Session;
@@ -118,6 +123,7 @@ pub struct Bus {
     /// The last message that the stream had when the connection was made.
     end: u64,
     intake: Intake,
+    mutes: Mutes,
     claim: Claim,
     outbox: Outbox,
     /// The room takes lines.
@@ -187,6 +193,7 @@ impl Bus {
             past: None,
             end: 0,
             intake: Intake::new(&class, &hub, signer.key()),
+            mutes: Mutes::default(),
             claim: Claim::new(signer.key()),
             outbox: Outbox::new(subject, hub, settings.buffer),
             signer,
@@ -315,19 +322,16 @@ impl Bus {
         }
     }
 
-    /// Asks something of another hub. False: there is none of that name, or it has no member of
-    /// that name.
-    pub fn ask(&mut self, ask: Ask<'_>) -> bool {
-        let own = self.signer.key();
-        let mut others = self.intake.roll().present();
-        let other = others.find(|other| other.name == ask.hub && other.key != own);
-        let (Some(key), Some((whom, what))) = (other.map(|other| other.key), asked(&ask)) else {
-            return false;
-        };
-        if !self.is_ending {
-            self.outbox.push(Piece::Ask { key, whom, what });
-        }
-        !self.is_ending
+    /// Asks something of another hub.
+    ///
+    /// # Errors
+    /// It is not asked.
+    pub fn ask(&mut self, ask: Ask<'_>) -> Result<(), NotAsked> {
+        let is_there = self.other(ask.hub).filter(|_| !self.is_ending);
+        let key = is_there.ok_or(NotAsked::NoHub)?;
+        let (whom, what) = asked(&ask).ok_or(NotAsked::NoName)?;
+        self.outbox.push(Piece::Ask { key, whom, what });
+        Ok(())
     }
 
     /// So many members are here.
@@ -366,7 +370,23 @@ impl Bus {
             name: other.name,
             here: other.here,
             heard: other.heard,
+            muted: self.mutes.of(other.key),
         })
+    }
+
+    /// Mutes a speaker of another hub, or hears it again: [`Event::Said`] tells. The operator is 0.
+    /// Returns whether it was muted; None: no other hub has that name.
+    pub fn mute(&mut self, hub: &str, number: u32, on: bool) -> Option<bool> {
+        let key = self.other(hub)?;
+        Some(self.mutes.set(key, number, on))
+    }
+
+    /// The key of the other hub that has that name.
+    fn other(&self, name: &str) -> Option<Key> {
+        let own = self.signer.key();
+        let mut others = self.intake.roll().present();
+        let other = others.find(|other| other.name == name && other.key != own)?;
+        Some(other.key)
     }
 
     /// The next thing that happened, lines only if the room takes them. To be called until there is none.
@@ -381,7 +401,12 @@ impl Bus {
             return Some(Event::Stranger { text, count });
         }
         let (item, line) = self.intake.take(takes_lines)?;
-        Some(told(item, line))
+        if let Item::Gone(gone) = item
+            && gone.clean
+        {
+            self.mutes.forget(gone.key);
+        }
+        Some(told(item, line, &self.mutes))
     }
 
     /// Time goes on, or something changed. To be called once a turn.

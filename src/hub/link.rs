@@ -11,7 +11,6 @@
 //! It promises: nothing waits; a turn reads [`READS`] times at most; what a server does ends the link's
 //! connection, and the hub only if it never was a part of the class.
 
-use std::collections::BTreeSet;
 use std::io::IoSlice;
 use std::time::Instant;
 
@@ -19,6 +18,7 @@ use crate::engine::bus::Bus;
 use crate::engine::bus::Event;
 use crate::engine::bus::Fault;
 use crate::engine::bus::Hub;
+use crate::engine::bus::NotAsked;
 use crate::engine::bus::Settings;
 use crate::engine::bus::Speaker;
 use crate::engine::bus::Url;
@@ -103,8 +103,6 @@ pub(in crate::hub) struct Link<S> {
     name: String,
     class: String,
     trusts: bool,
-    /// Members of other hubs that are neither shown nor relayed here, by hub and number.
-    pub(in crate::hub) muted: BTreeSet<(String, u32)>,
 }
 
 impl<S: Stream> Link<S> {
@@ -127,7 +125,6 @@ impl<S: Stream> Link<S> {
             name: config.name.clone(),
             class: config.url.class.clone(),
             trusts: config.trusts,
-            muted: BTreeSet::new(),
         }
     }
 
@@ -160,11 +157,25 @@ impl<S: Stream> Link<S> {
         self.is_due = true;
     }
 
-    /// Asks something of another hub. False: it is not there.
-    pub(in crate::hub) fn ask(&mut self, hub: &str, whom: Whom<'_>, what: What<'_>) -> bool {
+    /// Asks something of another hub.
+    ///
+    /// # Errors
+    /// It is not asked.
+    pub(in crate::hub) fn ask(
+        &mut self,
+        hub: &str,
+        whom: Whom<'_>,
+        what: What<'_>,
+    ) -> Result<(), NotAsked> {
         self.is_due = true;
         let ask = crate::engine::bus::Ask { hub, whom, what };
         self.bus.ask(ask)
+    }
+
+    /// Mutes a speaker of another hub here, or hears it again. Whether it was muted; None: no other
+    /// hub has that name.
+    pub(in crate::hub) fn mute(&mut self, hub: &str, number: u32, on: bool) -> Option<bool> {
+        self.bus.mute(hub, number, on)
     }
 
     /// The other hubs.

@@ -219,7 +219,7 @@ fn drive(settings: Settings, number: u8, words: &Receiver<Word>, tell: &Sender<S
         let now = Instant::now();
         while let Some(event) = bus.take(true, now) {
             let text = match event {
-                Event::Said { speaker, line } => {
+                Event::Said { speaker, line, .. } => {
                     let line = String::from_utf8_lossy(line);
                     format!(
                         "line {}/{} {}",

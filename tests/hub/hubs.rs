@@ -796,6 +796,10 @@ fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
     three.process.stderr.wait_for("was not done (--bus-trust)");
     press(&mut one, "/mute room3/1\r");
     one.screen.wait_for("room3/1 is neither shown");
+    press(&mut one, "/who\r");
+    one.screen.wait_for("; muted here: room3/1");
+    press(&mut one, "/mute room7/1\r");
+    one.screen.wait_for("no other hub is called room7");
     eva.write_all(b"muted\n").unwrap();
     ben.write_all(b"last\n").unwrap();
     let screen = one.screen.wait_for("[Ben@room2] last");
@@ -803,8 +807,8 @@ fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
     assert!(!screen.contains("@room3] muted"), "{screen}");
     press(&mut one, "/kick Ben@room2\r");
     two.process.stderr.wait_for("by room1");
-    press(&mut one, "/msg room7/1 nobody\r");
-    one.screen.wait_for("no other hub is called room7");
+    press(&mut one, "/msg Ben,@room2 hi\r");
+    one.screen.wait_for("Ben,@room2 has no name");
     // A name that was another's a moment ago may mean that one.
     let eve = two.join_seen();
     let heard_by_eve = Watched::new(eve.try_clone().unwrap());

@@ -9,6 +9,7 @@ use crate::engine::bus::envelope;
 use crate::engine::bus::envelope::Author;
 use crate::engine::bus::envelope::MAX_TEXT;
 use crate::engine::bus::intake::Item;
+use crate::engine::bus::mutes::Mutes;
 use crate::engine::bus::outbox::Waiting;
 use crate::engine::names::is_name;
 
@@ -69,6 +70,15 @@ pub struct Ask<'a> {
     pub what: What<'a>,
 }
 
+/// Why something is not asked of another hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAsked {
+    /// No other hub has that name.
+    NoHub,
+    /// No member can have that name.
+    NoName,
+}
+
 /// Another hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hub<'a> {
@@ -78,6 +88,8 @@ pub struct Hub<'a> {
     pub here: u64,
     /// When it was heard last.
     pub heard: Instant,
+    /// Its speakers that are muted here.
+    pub muted: &'a [u32],
 }
 
 /// What happened.
@@ -89,6 +101,8 @@ pub enum Event<'a> {
         speaker: Remote<'a>,
         /// What.
         line: &'a [u8],
+        /// It is muted here.
+        is_muted: bool,
     },
     /// Another hub asks something.
     Asked {
@@ -252,11 +266,14 @@ impl Notice {
 }
 
 /// As it is told.
-pub(super) fn told<'a>(item: &'a Item, line: &'a [u8]) -> Event<'a> {
+pub(super) fn told<'a>(item: &'a Item, line: &'a [u8], mutes: &Mutes) -> Event<'a> {
     match item {
-        Item::Said { hub, author, .. } => Event::Said {
+        Item::Said {
+            hub, key, author, ..
+        } => Event::Said {
             speaker: remote(hub, author),
             line,
+            is_muted: mutes.has(*key, author.number),
         },
         Item::Asked(hub, whom, what) => Event::Asked {
             hub,

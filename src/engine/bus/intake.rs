@@ -49,6 +49,8 @@ pub(super) enum Item {
     Said {
         /// Whose hub it is.
         hub: String,
+        /// Which process that is.
+        key: Key,
         /// Who.
         author: Author,
         /// The lines.
@@ -254,7 +256,7 @@ impl Intake {
     }
 
     fn heard(&mut self, envelope: Envelope, came: bool, missing: u64) -> bool {
-        let hub = envelope.hub;
+        let (hub, speaks) = (envelope.hub, envelope.key);
         if came && hub != self.hub {
             self.push(Item::Came(hub.clone(), envelope.here));
         }
@@ -267,6 +269,7 @@ impl Intake {
             match piece {
                 Piece::Said(author, bytes) => self.push(Item::Said {
                     hub,
+                    key: speaks,
                     author,
                     bytes,
                     at: 0,

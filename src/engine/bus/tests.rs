@@ -109,9 +109,16 @@ impl Node {
     fn take(&mut self, takes_lines: bool, now: Instant) {
         while let Some(event) = self.bus.take(takes_lines, now) {
             match event {
-                Event::Said { speaker, line } => {
+                Event::Said {
+                    speaker,
+                    line,
+                    is_muted,
+                } => {
                     assert!(takes_lines, "it was not asked for a line");
                     let line = String::from_utf8(line.to_vec()).unwrap();
+                    if is_muted {
+                        self.notices.push(format!("muted {line}"));
+                    }
                     let key = (speaker.hub.to_string(), speaker.number);
                     self.heard.entry(key).or_default().push(line.clone());
                     self.order.push(line);

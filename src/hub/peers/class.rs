@@ -7,13 +7,13 @@
 
 mod demands;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 use std::time::Instant;
 
 use self::demands::Asked;
 pub(in crate::hub) use self::demands::Demand;
+use self::demands::address;
 use super::Peers;
 use crate::engine::bus::Event;
 use crate::engine::record::Who;
@@ -74,8 +74,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         let (own, class) = (String::from(link.name()), String::from(link.class()));
-        // It is put back: the event borrows from the link.
-        let muted = std::mem::take(&mut link.muted);
         // Members are told that nothing follows.
         let is_over = self.half_closing;
         let (room, news, records) = (&mut self.room, &mut self.news, &mut self.records);
@@ -85,11 +83,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 break;
             };
             let told = match event {
-                Event::Said { speaker, line } => {
+                Event::Said {
+                    speaker,
+                    line,
+                    is_muted,
+                } => {
                     let remote = remote(speaker);
-                    let is_muted =
-                        |muted: &BTreeSet<_>| muted.contains(&(remote.hub.into(), remote.number));
-                    if !muted.is_empty() && is_muted(&muted) {
+                    if is_muted {
                         continue;
                     }
                     room.remote(&remote, line, now);
@@ -197,7 +197,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 permit.say(told);
             }
         }
-        link.muted = muted;
     }
 
     /// How many other hubs are there. None: there can be none.
@@ -214,7 +213,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
             .hubs()
             .map(|hub| {
                 let ago = now.saturating_duration_since(hub.heard).as_secs();
-                format!("hub {}: {} there, heard {ago}s ago", hub.name, hub.here)
+                let mut told = format!("hub {}: {} there, heard {ago}s ago", hub.name, hub.here);
+                for (at, number) in hub.muted.iter().enumerate() {
+                    told.push_str(if at == 0 { "; muted here: " } else { ", " });
+                    told.push_str(&address(hub.name, *number));
+                }
+                told
             })
             .collect();
         if told.is_empty() {

@@ -101,7 +101,7 @@ fn who_spoke_last_in_a_name_is_asked_for() {
     world.run(3 * SECOND);
     world.nodes[0].ended = Some("killed".into());
     for _ in 0..300 {
-        assert!(world.nodes[1].bus.ask(unmute("room")));
+        world.nodes[1].bus.ask(unmute("room")).unwrap();
         world.turn(1, usize::MAX, true);
         world.pass(Duration::from_millis(10));
     }

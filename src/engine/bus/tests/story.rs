@@ -27,7 +27,7 @@ fn a_hub_that_comes_late_has_the_last_lines() {
             world.nodes[round % 2].say(3, 5);
         } else {
             let other = ["room2", "room1"][round % 2];
-            assert!(world.nodes[round % 2].bus.ask(unmute(other)));
+            world.nodes[round % 2].bus.ask(unmute(other)).unwrap();
         }
         world.run(Duration::from_millis(50));
     }
@@ -196,23 +196,23 @@ fn what_is_asked_is_asked_of_one_process() {
         whom: Whom::Name("Ana"),
         what,
     };
-    assert!(world.nodes[0].bus.ask(ask("room2", What::Tell("psst"))));
-    assert!(world.nodes[0].bus.ask(ask("room2", What::Kick)));
-    assert!(!world.nodes[0].bus.ask(ask("room1", What::Kick)));
-    assert!(!world.nodes[0].bus.ask(ask("room9", What::Kick)));
-    let nobody = Whom::Name("A]\n[room1");
-    assert!(!world.nodes[0].bus.ask(Ask {
-        hub: "room2",
-        whom: nobody,
-        what: What::Kick
-    }));
+    let bus = &mut world.nodes[0].bus;
+    assert_eq!(bus.ask(ask("room2", What::Tell("psst"))), Ok(()));
+    assert_eq!(bus.ask(ask("room2", What::Kick)), Ok(()));
+    let no_hub = Err(NotAsked::NoHub);
+    assert_eq!(bus.ask(ask("room1", What::Kick)), no_hub);
+    assert_eq!(bus.ask(ask("room9", What::Kick)), no_hub);
+    let nobody = Ask {
+        whom: Whom::Name("A]\n[room1"),
+        ..ask("room2", What::Kick)
+    };
+    assert_eq!(bus.ask(nobody), Err(NotAsked::NoName));
     let long = "é".repeat(5000);
-    let whom = Whom::Number(7);
-    assert!(world.nodes[0].bus.ask(Ask {
-        hub: "room3",
-        whom,
-        what: What::Tell(&long)
-    }));
+    let seventh = Ask {
+        whom: Whom::Number(7),
+        ..ask("room3", What::Tell(&long))
+    };
+    assert_eq!(bus.ask(seventh), Ok(()));
     world.run(SECOND);
     let asked = |node: &Node| -> Vec<String> {
         let asks = node.notices.iter().filter(|notice| notice.contains("asks"));
@@ -245,6 +245,63 @@ fn what_is_asked_is_asked_of_one_process() {
     world.run(SECOND);
     assert!(asked(&world.nodes[next]).is_empty());
     assert_eq!(asked(&world.nodes[1]).len(), 2);
+}
+
+#[test]
+fn who_is_muted_is_a_member_of_one_process() {
+    let mut world = World::new(1, &["room1"]);
+    world.run(2 * SECOND);
+    // It would be whoever gets that number there.
+    assert_eq!(world.nodes[0].bus.mute("room2", 1, true), None);
+    assert_eq!(world.nodes[0].bus.mute("room1", 1, true), None);
+    let two = world.add(settings("room2"), 2);
+    world.run(2 * SECOND);
+    let says = |world: &mut World, at: usize, number| {
+        world.nodes[at].say(number, 0);
+        world.run(SECOND);
+        let notices = &world.nodes[0].notices;
+        notices.last().is_some_and(|last| last.starts_with("muted"))
+    };
+    assert!(!says(&mut world, two, 1));
+    assert_eq!(world.nodes[0].bus.mute("room2", 1, true), Some(false));
+    assert_eq!(world.nodes[0].bus.mute("room2", 0, true), Some(false));
+    assert_eq!(world.nodes[0].bus.mute("room2", 0, true), Some(true));
+    assert_eq!(world.nodes[0].bus.hubs().next().unwrap().muted, [0, 1]);
+    assert_eq!(world.nodes[0].bus.mute("room2", 0, false), Some(true));
+    assert!(says(&mut world, two, 1));
+    // What it said is muted though it left before that was given.
+    world.nodes[two].say(1, 0);
+    world.nodes[two].bus.bye();
+    for _ in 0..40 {
+        world.turn(two, usize::MAX, true);
+        world.turn(0, usize::MAX, false);
+        world.pass(Duration::from_millis(50));
+    }
+    assert_eq!(world.nodes[0].bus.hubs().count(), 0);
+    world.run(SECOND);
+    let told = &world.nodes[0].notices;
+    let last = &told[told.len() - 2..];
+    assert!(last[0].starts_with("muted"), "{last:?}");
+    assert_eq!(last[1], "gone room2 true");
+    world.nodes[two].ended = Some("quit".into());
+    // The next process has other members.
+    let next = world.add(settings("room2"), 9);
+    world.run(2 * SECOND);
+    assert!(world.nodes[0].bus.hubs().next().unwrap().muted.is_empty());
+    assert!(!says(&mut world, next, 1));
+    // One that was not heard for long, and goes on, has the same.
+    assert_eq!(world.nodes[0].bus.mute("room2", 1, true), Some(false));
+    for _ in 0..400 {
+        world.turn(0, usize::MAX, true);
+        world.pass(Duration::from_millis(50));
+    }
+    assert_eq!(world.nodes[0].bus.hubs().count(), 0);
+    assert!(says(&mut world, next, 1));
+    world.nodes[next].ended = Some("power".into());
+    world.run(20 * SECOND);
+    let last = world.add(settings("room2"), 11);
+    world.run(2 * SECOND);
+    assert!(!says(&mut world, last, 1));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use crate::engine::bus::NotAsked;
 pub(in crate::hub) use crate::engine::bus::What as Demand;
 use crate::engine::bus::Whom;
 use crate::engine::escape::push_escaped;
@@ -136,7 +137,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 Ok(number) => Whom::Number(*number),
                 Err(name) => Whom::Name(name),
             };
-            link.ask(hub, whom, why);
+            // It is wanted by nobody if the hub is gone.
+            let _ = link.ask(hub, whom, why);
         }
     }
 
@@ -168,58 +170,54 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// address.
     pub(in crate::hub) fn ask_hub(&mut self, address: &str, what: Demand<'_>) -> Option<String> {
         let link = self.link.as_mut()?;
-        let (hub, whom) = match (address.split_once('/'), address.split_once('@')) {
-            (Some((hub, number)), None) => (hub, Whom::Number(number.parse().ok()?)),
-            (None, Some(("", hub))) => (hub, Whom::Number(OPERATOR)),
-            (None, Some((name, hub))) => (hub, Whom::Name(name)),
-            _ => return None,
-        };
+        let (hub, whom) = parse(address)?;
         let is_operator = whom == Whom::Number(OPERATOR);
         if is_operator && what == Demand::Kick {
             let told =
                 format!("the operator of {hub} stays: /mute @{hub} hides what is said there");
             return Some(told);
         }
-        if let (Whom::Number(number), Demand::Mute | Demand::Unmute) = (whom, what) {
-            // Here it is obeyed, whatever is done there.
-            match what {
-                Demand::Mute => link.muted.insert((hub.into(), number)),
-                _ => link.muted.remove(&(String::from(hub), number)),
-            };
-        }
-        let is_there = match what {
-            // There they hear whom they want.
-            Demand::Mute | Demand::Unmute if is_operator => {
-                link.hubs().any(|other| other.name == hub)
+        let no_hub = || format!("no other hub is called {hub}: /who lists them");
+        // Here it is obeyed, whatever is done there.
+        let here = match (whom, what) {
+            (Whom::Number(number), Demand::Mute | Demand::Unmute) => {
+                let on = what == Demand::Mute;
+                let Some(was_muted) = link.mute(hub, number, on) else {
+                    return Some(no_hub());
+                };
+                let who = match is_operator {
+                    true => format!("the operator of {hub}"),
+                    false => address.into(),
+                };
+                let told = match (was_muted, on) {
+                    (false, true) => format!("{who} is neither shown nor relayed here now"),
+                    (true, true) => format!("{who} was muted here before"),
+                    (true, false) => format!("{who} is heard here again"),
+                    (false, false) => format!("{who} was not muted here"),
+                };
+                if is_operator {
+                    // There they hear whom they want.
+                    return Some(told);
+                }
+                Some(told)
             }
-            _ => link.ask(hub, whom, what),
+            _ => None,
         };
-        if !is_there {
-            return Some(format!("no other hub is called {hub}: /who lists them"));
-        }
-        Some(match what {
-            Demand::Tell(_) => return Some(String::new()),
-            Demand::Kick => {
-                format!("{hub} is asked to cut {address} off (its --bus-trust decides)")
+        Some(match (link.ask(hub, whom, what), here) {
+            (Ok(()), Some(here)) => format!("{here}, and {hub} is asked the same"),
+            (Err(NotAsked::NoHub), _) => no_hub(),
+            (Err(NotAsked::NoName), _) => {
+                format!("{address} has no name that anybody can have: nothing was done")
             }
-            Demand::Mute if is_operator => {
-                format!("the operator of {hub} is neither shown nor relayed here now")
-            }
-            Demand::Unmute if is_operator => format!("the operator of {hub} is heard here again"),
-            Demand::Mute if matches!(whom, Whom::Number(_)) => {
-                format!(
-                    "{address} is neither shown nor relayed here now, and {hub} is asked the same"
-                )
-            }
-            Demand::Unmute if matches!(whom, Whom::Number(_)) => {
-                format!("{address} is heard here again, and {hub} is asked the same")
-            }
-            Demand::Absent | Demand::HandedOver => return None,
-            Demand::Mute | Demand::Unmute => {
-                format!(
+            (Ok(()), None) => match what {
+                Demand::Tell(_) => String::new(),
+                Demand::Kick => {
+                    format!("{hub} is asked to cut {address} off (its --bus-trust decides)")
+                }
+                _ => format!(
                     "{hub} is asked for that (its --bus-trust decides); by number it is done here, too"
-                )
-            }
+                ),
+            },
         })
     }
 
@@ -227,5 +225,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub(in crate::hub) fn is_other_hub(&self, name: &str) -> bool {
         let link = self.link.as_ref();
         link.is_some_and(|link| link.hubs().any(|hub| hub.name == name))
+    }
+}
+
+/// The hub and the speaker that are meant by an address.
+fn parse(address: &str) -> Option<(&str, Whom<'_>)> {
+    match (address.split_once('/'), address.split_once('@')) {
+        (Some((hub, number)), None) => Some((hub, Whom::Number(number.parse().ok()?))),
+        (None, Some(("", hub))) => Some((hub, Whom::Number(OPERATOR))),
+        (None, Some((name, hub))) => Some((hub, Whom::Name(name))),
+        _ => None,
+    }
+}
+
+/// The address of a speaker at another hub, by its number.
+pub(super) fn address(hub: &str, number: u32) -> String {
+    match number {
+        OPERATOR => format!("@{hub}"),
+        number => format!("{hub}/{number}"),
     }
 }
