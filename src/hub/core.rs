@@ -609,7 +609,7 @@ impl<W: World> Core<W> {
         let unheard = self.peers.never_heard();
         self.peers.close_all(now);
         self.peers.news.sum_up_last();
-        if let Some(line) = unheard {
+        for line in self.operator.never_said().into_iter().chain(unheard) {
             self.display.say(&line);
         }
         self.transfer.sum_up(&self.peers, self.began, now);

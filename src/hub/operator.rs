@@ -201,6 +201,15 @@ impl<D: Device> Operator<D> {
         failure.filter(|_| self.state == State::BrokenOff)
     }
 
+    /// What was typed and never said, in words.
+    pub(super) fn never_said(&self) -> Option<String> {
+        match (self.is_typed(), self.waiting.lines()) {
+            (false, _) | (true, 0) => None,
+            (true, 1) => Some("1 line was never said".into()),
+            (true, lines) => Some(format!("{lines} lines were never said")),
+        }
+    }
+
     /// Whether nothing was and will be said.
     pub(super) fn is_silent(&self) -> bool {
         self.state == State::Silent
@@ -209,7 +218,7 @@ impl<D: Device> Operator<D> {
     /// Whether there is something to do at once.
     pub(super) fn is_ready<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> bool {
         let says = !self.waiting.is_empty() && self.pause().is_none() && transfer.budget(peers) > 0;
-        says || self.appetite(peers, transfer).is_some() || self.ends(peers)
+        says || self.appetite(peers, transfer).is_some() || self.ends(peers, transfer)
     }
 
     /// Does what is commanded in what was [heard](Operator::listen) (bytes and lines are at the beginning of
@@ -224,15 +233,13 @@ impl<D: Device> Operator<D> {
         now: Instant,
     ) {
         self.understand_heard(heard, buffer, peers, transfer, admission, now);
-        if self.pause().is_none() {
-            self.say_waiting(peers, transfer, now);
-        }
+        self.say_waiting(peers, transfer, now);
         if !peers.are_all_closing() {
-            self.end_if_over(peers, now);
+            self.end_if_over(peers, transfer, now);
         }
     }
 
-    /// Says what waits, as much as is wanted.
+    /// Says what waits, as much as is wanted now.
     fn say_waiting<S: Stream>(
         &mut self,
         peers: &mut Peers<S, D>,
@@ -240,7 +247,7 @@ impl<D: Device> Operator<D> {
         now: Instant,
     ) {
         let budget = transfer.budget(peers);
-        if !self.waiting.is_empty() && budget > 0 {
+        if !self.waiting.is_empty() && budget > 0 && self.pause().is_none() {
             let count = self.voice.say(self.waiting.first(budget), peers, now);
             self.waiting.said(count);
         }

@@ -6,13 +6,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
 
 use muxnc::io::terminal::Terminal;
 use rustix::process::Signal;
 use rustix::termios::SpecialCodeIndex;
 use rustix::termios::tcgetattr;
-use socket2::SockRef;
 
 use crate::Seat;
 use crate::Stream;
@@ -318,22 +316,51 @@ fn what_waits_at_ctrl_d_is_said_to_who_is_there_or_comes_with_keep_open() {
     }
 }
 
+/// One is here, and they wait for another.
 #[test]
-fn what_waits_at_ctrl_d_is_given_up_when_the_last_one_leaves() {
+fn what_waits_for_more_participants_is_asked_for_and_given_up() {
     let (mut seat, port) = Seat::hub(&["--wait-for", "2"]);
-    let one = seat.join(port);
-    seat.press("for two\r");
-    seat.wait_for("muxnc: 1 of 2 here: 1 line waits for the others to join\r\n");
+    let mut peer = seat.join(port);
+    seat.press("text\r");
+    seat.wait_for("1 of 2 here: 1 line waits for the others to join");
     seat.press("\x04");
-    seat.wait_for("muxnc: 1 participant is here: Ctrl-D again ends the class (so does");
+    seat.wait_for("1 of 2 here: 1 line was never said: Ctrl-D again ends the class");
     seat.press("\x04");
-    expect_rest(&seat.process);
-    // An end alone would not say that it left.
-    let at_once = Some(Duration::ZERO);
-    SockRef::from(&one).set_linger(at_once).unwrap();
-    drop(one);
+    assert_eq!(read_all(&mut peer), b"");
+    seat.wait_for("no more is said; waiting until [1] leaves");
+    drop(peer);
     seat.process.expect_status(0);
-    seat.expect_found();
+    // Where the kernel edits the one Ctrl-D is the end: when it is, is told.
+    let (mut seat, port) = Seat::hub(&["--wait-for", "2", "--no-edit"]);
+    seat.press("text\r");
+    seat.wait_for("0 of 2 here: 1 line waits");
+    seat.press("\x04");
+    seat.wait_for("0 of 2 here: what waits is said when all are; then the class ends");
+    for mut peer in [seat.join(port), seat.join(port)]
+        .map(Some)
+        .into_iter()
+        .flatten()
+    {
+        assert_eq!(read_all(&mut peer), b"text\n");
+    }
+    seat.process.expect_status(0);
+}
+
+/// `/quit` ends at once, and a command does not make what waits come sooner.
+#[test]
+fn quit_tells_what_was_never_said() {
+    for more in [&[][..], &["--no-edit"]] {
+        let (mut seat, port) = Seat::hub(&[&["--delay", "60"], more].concat());
+        let mut peer = seat.join(port);
+        seat.type_lines(&["one", "two", "three"]);
+        expect_bytes(&mut peer, "one\n");
+        seat.pause();
+        seat.press("/quit\r");
+        assert_eq!(read_all(&mut peer), b"");
+        seat.process.expect_status(0);
+        let told = "2 lines were never said";
+        assert!(seat.process.stderr.text().contains(told) || seat.screen.text().contains(told));
+    }
 }
 
 #[test]

@@ -24,31 +24,37 @@ const ON_WITHOUT_YOU: &str =
 
 impl<D: Device> Operator<D> {
     /// Ends what is at its end.
-    pub(super) fn end_if_over<S: Stream>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
-        if self.state == State::Ended && self.is_given_up(peers) {
+    pub(super) fn end_if_over<S: Stream>(
+        &mut self,
+        peers: &mut Peers<S, D>,
+        transfer: &Transfer,
+        now: Instant,
+    ) {
+        if self.state == State::Ended && self.is_given_up(peers, transfer) {
             self.waiting.give_up();
         }
         if self.state == State::Ended && self.waiting.is_empty() {
             peers.typed_end(now);
             self.state = State::Said;
         }
-        if self.state == State::Said && self.ends(peers) {
+        if self.state == State::Said && self.ends(peers, transfer) {
             self.end(peers, now);
         }
     }
 
-    /// Whether words that no member has heard will be lost. At a console the operator was told so
-    /// at the first Ctrl-D, and pressed it again. Without a console they wait for a newcomer, and
-    /// always with `--keep-open`, which nothing ends.
-    fn is_given_up<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
-        self.console().is_some() && !self.manner.keeps_open && peers.room.is_empty()
+    /// Whether words that no member has heard, or that wait for more of them, will be lost. At a console the
+    /// operator was told so at the first Ctrl-D, and pressed it again. Without a console they wait for newcomers,
+    /// and always with `--keep-open`, which nothing ends.
+    fn is_given_up<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> bool {
+        let waits = peers.room.is_empty() || transfer.is_waiting(peers);
+        self.console().is_some() && !self.manner.keeps_open && waits
     }
 
     /// Whether there is something to be ended.
-    pub(super) fn ends<S: Stream>(&self, peers: &Peers<S, D>) -> bool {
+    pub(super) fn ends<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> bool {
         match self.state {
-            State::Ended => self.waiting.is_empty() || self.is_given_up(peers),
-            State::Said => self.is_given_up(peers) || !peers.room.is_unheard(),
+            State::Ended => self.waiting.is_empty() || self.is_given_up(peers, transfer),
+            State::Said => self.is_given_up(peers, transfer) || !peers.room.is_unheard(),
             _ => false,
         }
     }
@@ -91,17 +97,19 @@ impl<D: Device> Operator<D> {
     }
 
     /// Ctrl-D on an empty line: the end, if no member would be cut off by mistake.
-    pub(super) fn ask_to_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
+    pub(super) fn ask_to_end<S: Stream>(&mut self, peers: &Peers<S, D>, transfer: &Transfer) {
         let here = peers.room.here();
-        let waiting = self.waiting.lines();
         let is_unheard = here == 0 && peers.room.is_unheard();
         let keeps_open = self.manner.keeps_open;
-        if !self.asked_to_end && !keeps_open && (here > 0 || waiting > 0 || is_unheard) {
+        let unsaid = self.never_said();
+        if !self.asked_to_end && !keeps_open && (here > 0 || unsaid.is_some() || is_unheard) {
             self.asked_to_end = true;
-            let lost = match (here, waiting) {
-                (0, 0) => String::from("what was said was read by nobody"),
-                (0, 1) => String::from("1 line was never said"),
-                (0, lines) => format!("{lines} lines were never said"),
+            let lost = match (here, unsaid) {
+                (0, None) => String::from("what was said was read by nobody"),
+                (0, Some(unsaid)) => unsaid,
+                (_, Some(unsaid)) if transfer.is_waiting(peers) => {
+                    format!("{}: {unsaid}", transfer.here(peers, &[]))
+                }
                 (1, _) => String::from("1 participant is here"),
                 (here, _) => format!("{here} participants are here"),
             };
@@ -120,12 +128,17 @@ impl<D: Device> Operator<D> {
     }
 
     /// The input of a terminal without a console ended: what happens to the lines that wait.
-    pub(super) fn tell_end<S: Stream>(&mut self, peers: &Peers<S, D>) {
+    pub(super) fn tell_end<S: Stream>(&mut self, peers: &Peers<S, D>, transfer: &Transfer) {
         if self.manner.keeps_open {
             return self.answer(ON_WITHOUT_YOU);
         }
         let waits = !self.waiting.is_empty() || peers.room.is_unheard();
-        if peers.room.is_empty() && waits {
+        if transfer.is_waiting(peers) && waits {
+            let here = transfer.here(peers, &[]);
+            self.answer(&format!(
+                "{here}: what waits is said when all are; then the class ends (Ctrl-C: now)"
+            ));
+        } else if peers.room.is_empty() && waits {
             self.answer("the first to join gets what waits; then the class ends (Ctrl-C: now)");
         }
     }

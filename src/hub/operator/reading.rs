@@ -229,7 +229,7 @@ impl<D: Device> Operator<D> {
         };
         self.take_text(bytes, behind, peers, transfer, admission, now);
         if behind == Behind::End {
-            self.tell_end(peers);
+            self.tell_end(peers, transfer);
         }
     }
 
@@ -396,7 +396,7 @@ impl<D: Device> Operator<D> {
                 self.tell_aside(now);
             }
             Event::Complete => self.complete(peers),
-            Event::End => self.ask_to_end(peers),
+            Event::End => self.ask_to_end(peers, transfer),
             Event::Redraw | Event::Full | Event::Interrupt | Event::Suspend => {}
         }
     }
@@ -421,7 +421,7 @@ impl<D: Device> Operator<D> {
         match understand(line) {
             Typed::Say(text) => self.say(text),
             Typed::Do(command) => {
-                // Lines that were typed before it come before it.
+                // Lines that were typed before it come before it, if they may be said now: it does not wait.
                 self.say_waiting(peers, transfer, now);
                 self.obey(command, peers, admission, now);
             }
