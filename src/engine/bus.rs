@@ -249,22 +249,27 @@ impl Bus {
 
     /// The others do not hear this hub. A refusal does not end by itself as the absence of a server may.
     fn tell_away(&mut self, why: String, is_refusal: bool, now: Instant) {
-        let Some(away) = &mut self.away else {
-            self.notices.push_back(Notice::Away(why.clone()));
-            self.away = Some(Away {
-                why,
-                told: now,
-                is_refusal_told: is_refusal,
-            });
-            return;
-        };
-        if is_refusal && !std::mem::replace(&mut away.is_refusal_told, true) {
-            away.told = now;
-            let waiting = self.outbox.waiting();
-            let still = Notice::StillAway(why.clone(), waiting);
-            self.notices.push_back(still);
+        match &mut self.away {
+            None => {
+                self.notices.push_back(Notice::Away(why.clone()));
+                self.away = Some(Away {
+                    why,
+                    told: now,
+                    is_refusal_told: is_refusal,
+                });
+            }
+            Some(away) => {
+                if is_refusal && !std::mem::replace(&mut away.is_refusal_told, true) {
+                    away.told = now;
+                    let waiting = self.outbox.waiting();
+                    let still = Notice::StillAway(why.clone(), waiting);
+                    self.notices.push_back(still);
+                }
+                away.why = why;
+            }
         }
-        away.why = why;
+        self.outbox.withdraw(&self.signer);
+        self.tell_withdrawn();
     }
 
     /// Bytes came.
@@ -319,6 +324,14 @@ impl Bus {
     pub fn say(&mut self, who: Speaker<'_>, said: &[u8]) {
         if !self.is_ending {
             self.outbox.say(&author(who), said);
+            self.tell_withdrawn();
+        }
+    }
+
+    fn tell_withdrawn(&mut self) {
+        let count = self.outbox.take_withdrawn();
+        if count > 0 {
+            self.notices.push_back(Notice::Withdrawn(count));
         }
     }
 
@@ -330,7 +343,11 @@ impl Bus {
         let is_there = self.other(ask.hub).filter(|_| !self.is_ending);
         let key = is_there.ok_or(NotAsked::NoHub)?;
         let (whom, what) = asked(&ask).ok_or(NotAsked::NoName)?;
-        self.outbox.push(Piece::Ask { key, whom, what });
+        let piece = Piece::Ask { key, whom, what };
+        if piece.is_demand() && !self.is_live() {
+            return Err(NotAsked::Away);
+        }
+        self.outbox.push(piece);
         Ok(())
     }
 

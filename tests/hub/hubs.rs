@@ -832,7 +832,7 @@ fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
 
 #[test]
 fn operators_reach_each_other() {
-    let Some(nats) = Nats::start(&["-js"]) else {
+    let Some(mut nats) = Nats::start(&["-js"]) else {
         return;
     };
     let url = nats.url();
@@ -873,6 +873,11 @@ fn operators_reach_each_other() {
     press(&mut two, "again\r");
     let screen = one.screen.wait_for("] again");
     assert!(!screen.contains("unheard"), "{screen}");
+    nats.kill();
+    one.screen.wait_for("the bus is away");
+    press(&mut one, "/msg @room2 late\r");
+    one.screen
+        .wait_for("the bus is away: nothing was done, and nothing waits for it");
 }
 
 #[test]

@@ -138,6 +138,14 @@ pub enum Piece {
 }
 
 impl Piece {
+    /// Whether something is to be done by another hub.
+    pub fn is_demand(&self) -> bool {
+        match self {
+            Piece::Ask { what, .. } => !matches!(what, What::Absent | What::HandedOver),
+            Piece::Said(..) | Piece::Lost(..) | Piece::Bye => false,
+        }
+    }
+
     /// How many lines it counts for.
     pub fn lines(&self) -> u64 {
         match self {

@@ -77,6 +77,8 @@ pub enum NotAsked {
     NoHub,
     /// No member can have that name.
     NoName,
+    /// The others do not hear this hub now. It would come late, when another may have the name.
+    Away,
 }
 
 /// Another hub.
@@ -145,6 +147,11 @@ pub enum Event<'a> {
         /// How many.
         lines: u64,
     },
+    /// Of what was asked of other hubs so much may not be done, and will not be: it would come late.
+    Withdrawn {
+        /// How much.
+        count: u64,
+    },
     /// Something was published to the class that is not a hub's.
     Stranger {
         /// The beginning of the first, which does nothing but being shown.
@@ -201,6 +208,8 @@ pub(super) enum Notice {
     Back(u64),
     /// [`Event::Unsent`].
     Unsent(Author, u64),
+    /// [`Event::Withdrawn`].
+    Withdrawn(u64),
 }
 
 /// Whom the others read it of.
@@ -261,6 +270,7 @@ impl Notice {
                 number: author.number,
                 lines: *lines,
             },
+            Notice::Withdrawn(count) => Event::Withdrawn { count: *count },
         }
     }
 }

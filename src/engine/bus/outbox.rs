@@ -6,9 +6,12 @@
 //!             └──▶ lost: told by the next message
 //! ```
 //!
+//! What is demanded of another hub is no line: it does not wait, since who is called so may be another when it
+//! gets there.
+//!
 //! Lines are counted as they become part of a message, those that were dropped too. What comes after a
-//! message is sent when the stream has that one: so the stream has each in order, whatever breaks, and a
-//! message is the same bytes each time that it is sent.
+//! message is sent when the stream has that one: so the stream has each in order, whatever breaks, and of a
+//! message that is sent again only the first counts, which says the same lines.
 //!
 //! It promises: every line is in exactly one message, or counted as lost in exactly one, and in the order in
 //! which it was said; no more than the limit waits.
@@ -101,6 +104,8 @@ pub(super) struct Outbox {
     queued: Waiting,
     /// By whom they were said. They are older than all that is in the queue.
     lost: BTreeMap<Author, u64>,
+    /// Demands that were taken back and may not be done. They were not told.
+    withdrawn: u64,
     /// How many messages there were.
     seq: u64,
     /// How many lines are in them.
@@ -113,6 +118,7 @@ pub(super) struct Outbox {
 /// The message that is in flight.
 #[derive(Debug)]
 struct Flight {
+    envelope: Envelope,
     sealed: Sealed,
     waiting: Waiting,
     sent: Option<Instant>,
@@ -139,6 +145,7 @@ impl Outbox {
             queue: VecDeque::new(),
             queued: Waiting::default(),
             lost: BTreeMap::new(),
+            withdrawn: 0,
             seq: 0,
             counted: 0,
             flight: None,
@@ -189,11 +196,42 @@ impl Outbox {
             && let Some(piece) = self.queue.pop_front()
         {
             self.queued.remove(Waiting::of(&piece));
+            self.withdrawn += u64::from(piece.is_demand());
             let lines = piece.lines();
             if let Piece::Said(author, _) = piece {
                 *self.lost.entry(author).or_default() += lines;
             }
         }
+    }
+
+    /// The others hear nothing for now: takes back what is demanded of them. What is in flight may have got there.
+    pub(super) fn withdraw(&mut self, signer: &Signer) {
+        let (queued, withdrawn) = (&mut self.queued, &mut self.withdrawn);
+        self.queue.retain(|piece| {
+            let is_demand = piece.is_demand();
+            if is_demand {
+                queued.remove(Waiting::of(piece));
+                *withdrawn += 1;
+            }
+            !is_demand
+        });
+        if let Some(flight) = &mut self.flight {
+            let demands = flight
+                .envelope
+                .pieces
+                .extract_if(.., |piece| piece.is_demand());
+            let demands = demands.map(|piece| flight.waiting.remove(Waiting::of(&piece)));
+            let count = demands.count() as u64;
+            if count > 0 {
+                *withdrawn += count;
+                flight.sealed = signer.seal(&self.subject, &flight.envelope);
+            }
+        }
+    }
+
+    /// How many demands were taken back since this was asked.
+    pub(super) fn take_withdrawn(&mut self) -> u64 {
+        std::mem::take(&mut self.withdrawn)
     }
 
     /// What waits and what is in flight.
@@ -272,6 +310,7 @@ impl Outbox {
         self.spoke = Some(now);
         self.flight = Some(Flight {
             sealed: signer.seal(&self.subject, &envelope),
+            envelope,
             waiting,
             sent: None,
             first: None,

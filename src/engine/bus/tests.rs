@@ -322,6 +322,9 @@ impl World {
             // Signed by itself, in another's name.
             _ => {
                 let to = self.chance.below(self.nodes.len());
+                if !self.holds_its_name(to) {
+                    return;
+                }
                 let signer = Signer::new(&seed(200 + self.chance.below(3) as u8));
                 subject = format!("muxnc.c.{}", self.nodes[to].name);
                 let sealed = signer.seal(
@@ -341,6 +344,28 @@ impl World {
             }
         }
         self.model.publish(&subject, &headers, &payload);
+    }
+
+    /// Whether a hub has its name by the log: otherwise whoever speaks in it has it.
+    fn holds_its_name(&self, at: usize) -> bool {
+        let node = &self.nodes[at];
+        let (mut seq, mut last) = (0, None);
+        for stored in &self.model.log {
+            let headers = String::from_utf8_lossy(&stored.headers);
+            let mut lines = headers.lines().filter_map(|line| line.split_once(": "));
+            let signature = lines.find(|(name, _)| *name == envelope::SIGNATURE);
+            let signature = signature.map(|(_, signature)| signature);
+            let subject = stored.subject.as_bytes();
+            let opened = envelope::open("c", subject, signature, &stored.payload);
+            if let Some(envelope) = opened
+                && envelope.key == node.bus.signer.key()
+                && envelope.seq > seq
+            {
+                (seq, last) = (envelope.seq, Some(stored.stamp));
+            }
+        }
+        let since = |last: u64| Duration::from_nanos(self.model.stamp() - last);
+        last.is_some_and(|last| since(last) <= roll::LEASE)
     }
 
     /// Each line of each hub came to each other once and in order, or is counted.
@@ -402,6 +427,10 @@ fn a_bad_hour(seed: u64, way: Way, buffer: usize) -> World {
                 let (number, len) = (world.chance.below(4) as u32, world.chance.below(40));
                 let len = if world.chance.one_in(30) { 20_000 } else { len };
                 world.nodes[at].say(number, len);
+                if world.chance.one_in(4) {
+                    // It is taken back where the bus breaks, and the lines around it are not.
+                    let _ = world.nodes[at].bus.ask(unmute(NAMES[(at + 1) % count]));
+                }
             }
             9..=18 => {
                 let bytes = [1, 30, 500, 20_000, 1_000_000][world.chance.below(5)];

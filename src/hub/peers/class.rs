@@ -130,6 +130,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     let told = format!("{lines} of {who} did not go to the other hubs: {why}");
                     (Topic::Bus, told)
                 }
+                Event::Withdrawn { count } => {
+                    let what = counted(count, "command");
+                    let told = format!(
+                        "{what} for other hubs may not have got there, and will not: it would come late"
+                    );
+                    (Topic::Bus, told)
+                }
                 Event::Missing {
                     hub,
                     speaker,

@@ -247,6 +247,70 @@ fn what_is_asked_is_asked_of_one_process() {
     assert_eq!(asked(&world.nodes[1]).len(), 2);
 }
 
+/// Another may have the name, or there is nobody who asked, when it gets there.
+#[test]
+fn what_is_asked_does_not_wait_for_the_bus() {
+    let withdrawn = |node: &Node, count: u64| node.has(&format!("Withdrawn {{ count: {count} }}"));
+    let kick = |whom| Ask {
+        hub: "room2",
+        whom,
+        what: What::Kick,
+    };
+    // What is in flight got there before the connection broke, or did not.
+    for got_there in [true, false] {
+        let mut world = World::new(1, &["room1", "room2"]);
+        world.run(7 * SECOND);
+        world.nodes[0].bus.ask(kick(Whom::Name("Ana"))).unwrap();
+        world.nodes[0].say(1, 5);
+        world.turn(0, if got_there { usize::MAX } else { 0 }, true);
+        assert!(!world.nodes[0].bus.outbox.is_ready(), "it is in flight");
+        world.nodes[0].say(1, 6);
+        world.nodes[0].bus.ask(kick(Whom::Number(7))).unwrap();
+        let answer = Ask {
+            what: What::Absent,
+            ..kick(Whom::Number(9))
+        };
+        world.nodes[0].bus.ask(answer).unwrap();
+        world.nodes[0].say(1, 7);
+        let id = world.nodes[0].link.take().unwrap();
+        world.model.cut(id, &mut Chance(1));
+        world.is_up = false;
+        let now = world.model.now;
+        world.nodes[0].bus.lost("cut", now);
+        world.turn(0, usize::MAX, true);
+        assert!(
+            withdrawn(&world.nodes[0], 2),
+            "{:?}",
+            world.nodes[0].notices
+        );
+        let by_name = world.nodes[0].bus.ask(kick(Whom::Name("Ana")));
+        assert_eq!(by_name, Err(NotAsked::Away));
+        world.nodes[1].notices.clear();
+        world.heal();
+        world.check();
+        let asks = world.nodes[1].notices.iter();
+        let asks: Vec<_> = asks.filter(|told| told.contains("asks")).collect();
+        let answer = "room1 asks Absent Number(9)";
+        match got_there {
+            true => assert_eq!(asks, ["room1 asks Kick Name(\"Ana\")", answer]),
+            false => assert_eq!(asks, [answer]),
+        }
+        assert_eq!(world.nodes[0].bus.waiting(), Waiting::default());
+    }
+    // The buffer is full of lines.
+    let mut world = World::new(1, &["room2"]);
+    let settings = Settings {
+        buffer: 1500,
+        ..settings("room1")
+    };
+    let one = world.add(settings, 2);
+    world.run(7 * SECOND);
+    world.nodes[one].bus.ask(kick(Whom::Number(7))).unwrap();
+    world.nodes[one].say(1, 2000);
+    world.run(SECOND);
+    assert!(withdrawn(&world.nodes[one], 1));
+}
+
 #[test]
 fn who_is_muted_is_a_member_of_one_process() {
     let mut world = World::new(1, &["room1"]);

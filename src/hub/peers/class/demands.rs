@@ -205,6 +205,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
         };
         Some(match (link.ask(hub, whom, what), here) {
             (Ok(()), Some(here)) => format!("{here}, and {hub} is asked the same"),
+            (Err(NotAsked::Away), Some(here)) => {
+                format!("{here}; the bus is away: {hub} was not asked the same")
+            }
+            (Err(NotAsked::Away), None) => {
+                String::from("the bus is away: nothing was done, and nothing waits for it")
+            }
             (Err(NotAsked::NoHub), _) => no_hub(),
             (Err(NotAsked::NoName), _) => {
                 format!("{address} has no name that anybody can have: nothing was done")
