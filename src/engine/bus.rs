@@ -436,7 +436,8 @@ impl Bus {
 
     fn go_on(&mut self, now: Instant) -> Result<(), Fault> {
         self.session.turn(&mut self.wire, now)?;
-        self.lookup.turn(&mut self.wire, now)?;
+        let outcome = self.lookup.turn(&mut self.wire, now)?;
+        self.looked_up(outcome, now)?;
         if let Some(away) = &mut self.away
             && now >= away.told + REMINDER
         {

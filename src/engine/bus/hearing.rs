@@ -81,16 +81,8 @@ impl Bus {
         };
         match asked {
             Asked::Stream | Asked::Make | Asked::Last => {
-                match self.lookup.answered(ticket, message, &mut self.wire, now)? {
-                    Some(Outcome::Stream(found)) => self.settle(found, now)?,
-                    Some(Outcome::None) => {
-                        if !std::mem::replace(&mut self.is_plain_told, true) {
-                            self.notices.push_back(Notice::AtMostOnce);
-                        }
-                        self.settle_without_log(now);
-                    }
-                    None => {}
-                }
+                let outcome = self.lookup.answered(ticket, message, &mut self.wire, now)?;
+                self.looked_up(outcome, now)?;
             }
             Asked::Consumer | Asked::Pull => match self.reading.answered(ticket, message, now) {
                 Answer::Ready(0) => {
@@ -138,6 +130,24 @@ impl Bus {
             }
             Err(_) => self.outbox.refused(now),
         }
+    }
+
+    pub(super) fn looked_up(
+        &mut self,
+        outcome: Option<Outcome>,
+        now: Instant,
+    ) -> Result<(), Fault> {
+        match outcome {
+            Some(Outcome::Stream(found)) => self.settle(found, now)?,
+            Some(Outcome::None) => {
+                if !std::mem::replace(&mut self.is_plain_told, true) {
+                    self.notices.push_back(Notice::AtMostOnce);
+                }
+                self.settle_without_log(now);
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     /// The stream is there.

@@ -3,7 +3,8 @@
 //! ```text
 //!   STREAM.INFO ── found ──────────▶ MSG.GET (who spoke last in our name?) ─▶ found
 //!      │   ▲ ├─ found, empty ───────────────────────────────────────────────▶ found
-//!      │   │ └─ nobody answers ────▶ no JetStream
+//!      │   │ └─ nobody answers, or the server
+//!      │   │    has none and nothing comes ▶ no JetStream
 //!      │   └─────────────┐
 //!      └ not found ─▶ STREAM.CREATE
 //! ```
@@ -37,6 +38,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How often.
 const TRIES: u32 = 5;
+
+/// How often a server is asked that says of itself that it has no JetStream. It passes the question on, perhaps
+/// to somebody who only listens.
+const TRIES_ELSEWHERE: u32 = 2;
 
 /// The stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +100,8 @@ struct Question {
     ticket: Ticket,
     again: Instant,
     tries: u32,
+    /// It was refused, or not understood: somebody is there.
+    is_answered: bool,
 }
 
 impl Lookup {
@@ -141,10 +148,9 @@ impl Lookup {
     }
 
     fn ask(&mut self, what: Asked, wire: &mut Wire, now: Instant) {
-        let tries = match self.question {
-            Some(question) if question.what == what => question.tries + 1,
-            _ => 1,
-        };
+        let before = self.question.filter(|question| question.what == what);
+        let tries = before.map_or(1, |question| question.tries + 1);
+        let is_answered = before.is_some_and(|question| question.is_answered);
         let stream = jetstream::stream(&self.class);
         let (subject, body) = match what {
             Asked::Make => jetstream::make(&self.class, self.replicas),
@@ -158,25 +164,27 @@ impl Lookup {
             ticket,
             again,
             tries,
+            is_answered,
         });
     }
 
-    /// Time goes on.
+    /// Time goes on. Returns what came of it, if that is known.
     ///
     /// # Errors
     /// There is no answer.
-    pub(super) fn turn(&mut self, wire: &mut Wire, now: Instant) -> Result<(), Fault> {
-        match self.question {
-            Some(question) if now < question.again => Ok(()),
-            Some(question) if question.tries == TRIES => {
-                Err(Fault::cut("its JetStream does not answer"))
-            }
-            Some(question) => {
-                self.ask(question.what, wire, now);
-                Ok(())
-            }
-            None => Ok(()),
+    pub(super) fn turn(&mut self, wire: &mut Wire, now: Instant) -> Result<Option<Outcome>, Fault> {
+        let Some(question) = self.question.filter(|question| now >= question.again) else {
+            return Ok(None);
+        };
+        let is_silent = question.what == Asked::Stream && !question.is_answered;
+        if is_silent && !self.must_be && question.tries == TRIES_ELSEWHERE {
+            return Ok(self.nobody(now));
         }
+        if question.tries == TRIES {
+            return Err(Fault::cut("its JetStream does not answer"));
+        }
+        self.ask(question.what, wire, now);
+        Ok(None)
     }
 
     /// When it asks again.
@@ -278,6 +286,7 @@ impl Lookup {
     fn pause(&mut self, now: Instant) {
         if let Some(question) = &mut self.question {
             question.again = now + PAUSE;
+            question.is_answered = true;
         }
     }
 

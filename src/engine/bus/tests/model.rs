@@ -77,6 +77,8 @@ pub(super) struct Model {
     start: Instant,
     pub(super) now: Instant,
     pub(super) has_streams: bool,
+    /// Somebody reads what is asked of streams that are not there.
+    pub(super) is_overheard: bool,
     stream: Option<u64>,
     pub(super) log: Vec<Stored>,
     pub(super) last: u64,
@@ -106,6 +108,7 @@ impl Model {
             start,
             now: start,
             has_streams: true,
+            is_overheard: false,
             servers: 1,
             most_replicas: 1,
             replicas: 0,
@@ -300,6 +303,7 @@ impl Model {
         if let Some(rest) = subject.strip_prefix("$JS.API.") {
             match self.has_streams {
                 true => self.asked(rest, reply, payload),
+                false if self.is_overheard => {}
                 false => self.status(reply, "503"),
             }
             return;

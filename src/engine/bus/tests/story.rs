@@ -490,6 +490,23 @@ fn a_start_without_a_server_is_told_once_each_was_tried() {
     assert_eq!(world.nodes[at].notices[1..], ["Up"]);
 }
 
+/// The server passes a question on to whoever subscribes to all, and tells only where nobody does that nobody answers.
+#[test]
+fn a_server_without_streams_is_known_though_somebody_reads_the_question() {
+    let mut world = World::new(1, &["room1", "room2"]);
+    world.model.has_streams = false;
+    world.model.is_overheard = true;
+    world.run(20 * SECOND);
+    for node in &world.nodes {
+        assert!(
+            node.has("AtMostOnce") && node.has("Up"),
+            "{:?}",
+            node.notices
+        );
+        assert!(!node.notices.iter().any(|told| told.starts_with("Away")));
+    }
+}
+
 #[test]
 fn a_server_without_streams_is_told_loudly_and_once() {
     let mut world = World::new(1, &["room1", "room2"]);
