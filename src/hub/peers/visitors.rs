@@ -7,20 +7,23 @@
 //!                              └── returned over another connection, while this one seemed alive
 //! ```
 //!
-//! It promises: each has a token that others cannot guess; of those that were lost at most [`MOST`]
-//! are kept, for [`KEPT`], as long as what they need takes no more than [`BYTES`], and the room does not wait for them: they have left. Each visitor is
-//! told how many are here when the number is not the one it was told last, and not more often than
-//! [`TOLD_EVERY`]; and at once whether members hear each other, when that changes.
+//! It promises: each has a token that others cannot guess; the room does not wait for those that were lost, of which
+//! a [bounded number](memory) is kept: they have left. Each visitor is told how many are here when the number is not
+//! the one it was told last, and not more often than [`TOLD_EVERY`]; and at once whether members hear each other,
+//! when that changes.
+
+mod memory;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::collections::VecDeque;
 use std::time::Duration;
 use std::time::Instant;
 
 use sha2::Digest;
 use sha2::Sha256;
 
+use self::memory::Kept;
+use self::memory::Memory;
 use super::DisconnectReason;
 use super::Peer;
 use super::Peers;
@@ -31,22 +34,12 @@ use crate::engine::room::Lost;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
 
-/// How long one that was lost may take to return.
-const KEPT: Duration = Duration::from_secs(600);
-
 /// After so long without a word either way a visitor is asked for a sign of life: proxies close what is silent
 /// for a minute.
 const PINGED_AFTER: Duration = Duration::from_secs(45);
 
 /// After how many were told how many are here, others come and go for so long before they are told again.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
-
-/// Those that were lost and are kept, and bytes that what they need to go on takes; of more the first are forgotten.
-const MOST: usize = 10_000;
-const BYTES: usize = 4 * 1024 * 1024;
-
-/// Bytes of that of one.
-const OF_ONE: usize = 64 * 1024;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -64,11 +57,8 @@ pub(super) struct Visitors {
     told: Option<usize>,
     /// When a visitor was told that last, apart from the hello.
     told_at: Option<Instant>,
-    /// The visitors that were lost, by their tokens, and in the order in which they are forgotten.
-    lost: HashMap<String, Kept>,
-    order: VecDeque<(Instant, String)>,
-    /// Bytes of what they need to go on.
-    held: usize,
+    /// The visitors that were lost.
+    lost: Memory,
 }
 
 /// Whether one that comes was here before.
@@ -94,15 +84,6 @@ struct Known {
     heard_before: u64,
 }
 
-/// A member that was lost.
-#[derive(Debug)]
-struct Kept {
-    until: Instant,
-    lost: Lost,
-    /// Bytes of what it said.
-    heard: u64,
-}
-
 impl Visitors {
     fn new(secret: [u8; 32]) -> Visitors {
         let mut visitors = Visitors {
@@ -114,9 +95,7 @@ impl Visitors {
             look: None,
             told: None,
             told_at: None,
-            lost: HashMap::new(),
-            order: VecDeque::new(),
-            held: 0,
+            lost: Memory::default(),
         };
         visitors.epoch = visitors.token();
         visitors
@@ -150,38 +129,18 @@ impl Visitors {
             return;
         };
         self.here.remove(&known.token);
-        let Some(lost) = lost.filter(|lost| lost.held() <= OF_ONE) else {
-            return;
-        };
-        let until = now + KEPT;
-        self.order.push_back((until, known.token.clone()));
-        let kept = Kept {
-            until,
-            lost,
-            heard: known.heard_before + received,
-        };
-        self.held += kept.lost.held();
-        self.lost.insert(known.token, kept);
-        while let Some((until, token)) = self.order.front()
-            && (*until <= now || self.order.len() > MOST || self.held > BYTES)
-        {
-            // It may have returned, and have been lost again.
-            if (self.lost.get(token)).is_some_and(|kept| kept.until == *until) {
-                let kept = self.lost.remove(token);
-                self.held -= kept.map_or(0, |kept| kept.lost.held());
-            }
-            self.order.pop_front();
+        if let Some(lost) = lost {
+            let heard = known.heard_before + received;
+            self.lost.keep(known.token, lost, heard, now);
         }
     }
 
     /// A visitor returns.
     fn take(&mut self, returning: &Returning, now: Instant) -> Option<Kept> {
-        if returning.epoch != self.epoch {
-            return None;
+        match returning.epoch == self.epoch {
+            true => self.lost.take(&returning.token, now),
+            false => None,
         }
-        let kept = self.lost.remove(&returning.token)?;
-        self.held -= kept.lost.held();
-        (now < kept.until).then_some(kept)
     }
 }
 
@@ -215,15 +174,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return WasHere::No;
         }
         let token = &returning.token;
-        let is_kept = || {
-            visitors
-                .lost
-                .get(token)
-                .is_some_and(|kept| now < kept.until)
-        };
         match visitors.here.get(token) {
             Some(&former) => WasHere::Still(former),
-            None if is_kept() => WasHere::Lost,
+            None if visitors.lost.has(token, now) => WasHere::Lost,
             None => WasHere::No,
         }
     }

@@ -1,6 +1,10 @@
 use std::io;
 use std::rc::Rc;
 
+use super::memory::BYTES;
+use super::memory::KEPT;
+use super::memory::MOST;
+use super::memory::OF_ONE;
 use super::*;
 use crate::engine::admit::Admission;
 use crate::engine::admit::Hosts;
@@ -73,14 +77,46 @@ fn of_those_who_were_lost_a_bounded_number_is_kept_for_a_while() {
     visitors.came(key, known(&token), now);
     visitors.left(key, Some(second), 0, now);
     assert!(visitors.take(&mine, now + KEPT).is_none(), "it is too late");
+    let count = |peers: &Peers<_>| peers.visitors.as_ref().map_or(0, |v| v.lost.len());
     for n in 0..MOST + 10 {
         let lost = lost(&mut peers);
         let visitors = peers.visitors.as_mut().expect("some may come");
         visitors.came(n, known(&n.to_string()), now);
         visitors.left(n, Some(lost), 0, now);
     }
-    let visitors = peers.visitors.as_ref().expect("some may come");
-    assert_eq!((visitors.lost.len(), visitors.order.len()), (MOST, MOST));
+    assert_eq!(count(&peers), MOST);
+    // Those that are too old go as soon as another is lost.
+    let last = lost(&mut peers);
+    let visitors = peers.visitors.as_mut().expect("some may come");
+    visitors.came(key, known(&token), now);
+    visitors.left(key, Some(last), 0, now + KEPT);
+    assert_eq!(count(&peers), 1);
+}
+
+/// However often another is lost and comes back.
+#[test]
+fn who_was_lost_is_not_forgotten_for_one_that_is_lost_again_and_again() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.expect_visitors([7; 32]);
+    let mut lose = |peers: &mut Peers<_>, token: &str| {
+        let (_, key) = visit(peers, now);
+        let left = peers.room.leave(key, now).expect("it was there");
+        peers.conns.remove(key);
+        let lost = left.lost.expect("it may return");
+        let visitors = peers.visitors.as_mut().expect("some may come");
+        visitors.came(key, Known::new(token.into(), 1, 0), now);
+        visitors.left(key, Some(lost), 0, now);
+    };
+    lose(&mut peers, "ana");
+    for _ in 0..MOST + 10 {
+        lose(&mut peers, "mal");
+        let visitors = peers.visitors.as_mut().expect("some may come");
+        assert!(visitors.lost.take("mal", now).is_some());
+    }
+    let visitors = peers.visitors.as_mut().expect("some may come");
+    assert!(visitors.lost.take("ana", now).is_some());
+    assert!(visitors.lost.is_empty());
 }
 
 /// However much each of them was owed.
@@ -99,8 +135,6 @@ fn what_those_who_were_lost_need_is_bounded() {
     lose(&mut peers, OF_ONE + 1);
     let kept = |peers: &Peers<_>| {
         let visitors = peers.visitors.as_ref().expect("some may come");
-        let sum = visitors.lost.values().map(|kept| kept.lost.held());
-        assert_eq!(visitors.held, sum.sum::<usize>());
         visitors.lost.len()
     };
     assert_eq!(kept(&peers), 0, "it needs too much");
