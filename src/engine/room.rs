@@ -223,18 +223,23 @@ impl Room {
     /// [trial](Room::is_on_trial) and the history, if one is kept, and everything from now on.
     pub fn join(&mut self, key: usize, now: Instant) {
         self.joined = self.joined.wrapping_add(1);
-        let mut cursor = self.journal.join();
-        for text in self.trial.kept_before(self.journal.place(&cursor)) {
-            self.journal.insert_first(&mut cursor, text);
-        }
         let number = self.last_number.wrapping_add(self.joined);
-        self.enter(key, number, cursor, now);
-        self.welcome(key);
-        self.note_latecomer(key);
+        self.begin(key, number, now);
         self.let_in(key, now);
         // Where everybody else is stuck, the newcomer is now the fastest.
         self.update_backpressure(now);
         self.check();
+    }
+
+    /// Puts a member into the slab, whose stream begins as a newcomer's does.
+    fn begin(&mut self, key: usize, number: u32, now: Instant) {
+        let mut cursor = self.journal.join();
+        for text in self.trial.kept_before(self.journal.place(&cursor)) {
+            self.journal.insert_first(&mut cursor, text);
+        }
+        self.enter(key, number, cursor, now);
+        self.welcome(key);
+        self.note_latecomer(key);
     }
 
     /// Puts a member into the slab; `cursor` is where its stream begins.
@@ -271,8 +276,8 @@ impl Room {
         let lost = self.lost(key);
         let member = self.members.remove(key)?;
         self.held.give_back(member.held());
-        let may_return = lost.as_ref().map(|_| member.account.number);
-        self.latecomers.forget(key, may_return);
+        let goes_on = lost.goes_on().then_some(member.account.number);
+        self.latecomers.forget(key, goes_on);
         self.discount(key, &member);
         if member.presence != Presence::Gone {
             self.note_leaver(member.pace(), now);
@@ -748,11 +753,11 @@ impl Room {
     }
 
     #[cold]
-    fn skip_added(&mut self, at: u64, number: u32) {
-        if let Some(key) = self.find(number) {
+    fn skip_added(&mut self, at: u64, number: Option<u32>) {
+        if let Some(key) = number.and_then(|number| self.find(number)) {
             let cursor = &mut self.members[key].cursor;
             self.journal.skip_from(cursor, at, 1);
-        } else if self.journal.keeps_past() {
+        } else if let Some(number) = number.filter(|_| self.journal.keeps_past()) {
             self.line_ends.push(number, at);
         }
         self.skip_end(at);

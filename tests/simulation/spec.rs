@@ -88,6 +88,9 @@ pub(crate) struct Member {
 /// All that a member that may return was ever to be handed, though it may be gone meanwhile.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Stream {
+    /// The places where it begins, and where its reader is, as far as that was handed it.
+    pub(crate) base: usize,
+    pub(crate) place: usize,
     pub(crate) bytes: Vec<u8>,
     /// Where in that it differs from everybody's, and by how many bytes.
     pub(crate) edits: Vec<(usize, usize)>,
@@ -334,11 +337,16 @@ impl Spec {
     ) {
         self.forget_heard(acked);
         self.joined += 1;
-        let name = format!("user{}", self.joined);
+        self.begins(id, self.joined, may_return.then(Stream::default), now);
+    }
+
+    /// A member begins as newcomers do.
+    fn begins(&mut self, id: usize, number: u32, stream: Option<Stream>, now: Instant) {
+        let name = format!("user{number}");
         let mut member = Member {
             late: self.is_midline().then_some(0),
-            stream: may_return.then(Stream::default),
-            ..Member::new(self.joined, name, now, self.said)
+            stream,
+            ..Member::new(number, name, now, self.said)
         };
         if let Some(welcome) = self.rules.welcome.as_ref().filter(|_| self.chat) {
             member.is_told(format!("* {welcome}\n").as_bytes());
@@ -358,30 +366,61 @@ impl Spec {
     /// One that was lost is here again, over another connection: its number is the one it had, and so is its
     /// name, unless somebody else has that now; and its stream goes on after so many bytes.
     pub(crate) fn returns(&mut self, id: usize, former: usize, from: usize, now: Instant) {
-        self.lost.retain(|&other| other != former);
-        let number = self.members[&former].number;
-        self.shown.parts(number);
-        self.log.parts(number);
+        let number = self.is_back(former);
         let old = &self.members[&former];
-        let stream = old.stream.clone().expect("it may return");
-        let rest = stream.bytes.get(from..).expect("it was to be handed that");
-        let is_taken = |name: &str| {
-            let mut here = self.here.iter().map(|id| &self.members[id]);
-            here.any(|member| member.name == name)
-        };
-        let default = format!("user{number}");
-        let is_named = old.name != default && !is_taken(&old.name);
-        let name = if is_named { old.name.clone() } else { default };
+        let mut stream = old.stream.clone().expect("it may return");
+        let rest = from.checked_sub(stream.base);
+        let rest = rest.and_then(|from| stream.bytes.get(from..));
+        let rest = rest.expect("it was to be handed that");
+        stream.place = from;
         let member = Member {
             owed: rest.iter().copied().collect(),
             total: stream.bytes.len() as u64,
             midline: old.midline,
             stream: Some(stream),
-            ..Member::new(number, name, now, self.said)
+            ..Member::new(number, format!("user{number}"), now, self.said)
         };
         self.members.insert(id, member);
         self.here.push(id);
-        if is_named {
+        self.takes_its_name(id, former);
+    }
+
+    /// The same where its stream cannot go on: it begins as those of newcomers do, at another place than any that it
+    /// may know.
+    pub(crate) fn returns_anew(
+        &mut self,
+        id: usize,
+        former: usize,
+        now: Instant,
+        acked: impl Fn(usize) -> Acked,
+    ) {
+        let number = self.is_back(former);
+        self.forget_heard(acked);
+        let before = self.members[&former].stream.as_ref();
+        let begins = before.expect("it may return").place + 1;
+        let stream = Stream {
+            base: begins,
+            place: begins,
+            ..Stream::default()
+        };
+        self.begins(id, number, Some(stream), now);
+        self.takes_its_name(id, former);
+    }
+
+    /// One that was lost is here again. Returns its number.
+    fn is_back(&mut self, former: usize) -> u32 {
+        self.lost.retain(|&other| other != former);
+        let number = self.members[&former].number;
+        self.shown.parts(number);
+        self.log.parts(number);
+        number
+    }
+
+    fn takes_its_name(&mut self, id: usize, former: usize) {
+        let name = self.members[&former].name.clone();
+        let is_taken = self.here.iter().any(|id| self.members[id].name == name);
+        if name != self.members[&id].name && !is_taken {
+            self.member(id).name = name;
             self.announce_joined(id);
         }
     }

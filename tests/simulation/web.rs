@@ -85,6 +85,7 @@ impl Over for Link {
 pub(crate) struct Ended {
     pub(crate) joined: usize,
     pub(crate) returned: usize,
+    pub(crate) anew: usize,
     pub(crate) missed: usize,
     pub(crate) refused: usize,
     pub(crate) bytes: usize,
@@ -94,6 +95,7 @@ impl Ended {
     pub(crate) fn add(&mut self, other: &Ended) {
         self.joined += other.joined;
         self.returned += other.returned;
+        self.anew += other.anew;
         self.missed += other.missed;
         self.refused += other.refused;
         self.bytes += other.bytes;
@@ -442,6 +444,9 @@ impl Class {
         let said = self.spec.said;
         let member = self.spec.member(id);
         expect(&mut member.owed, bytes, format_args!("{id} is handed"));
+        if let Some(stream) = &mut member.stream {
+            stream.place += bytes.len();
+        }
         if member.owed.is_empty() {
             member.caught_up = said;
         }
@@ -471,44 +476,51 @@ impl Class {
             return assert!(is_right, "{id} wanted {:?}: {status}", guest.want);
         };
         assert_eq!((status, guest.want), (101, Want::Join), "{id}");
-        let before = match guest.asked.as_ref().filter(|_| hello.resumed) {
-            Some((token, _)) => self.heard[token],
-            None => 0,
-        };
+        let asked = guest.asked.clone();
+        let is_known = |(token, _): &(String, usize)| *token == hello.token;
+        let is_back = asked.as_ref().is_some_and(is_known);
+        let before = if is_back { self.heard[&hello.token] } else { 0 };
         assert_eq!(hello.heard, before, "what was heard of {id} before");
         self.heard.insert(hello.token.clone(), before);
-        let asked = guest.asked.clone();
         if let Some((token, from)) = &asked {
             let holder = self.holders.get(token).copied();
             // Whoever has that place is let go, whether the stream can go on or not.
             if let Some((former, None)) = holder {
                 self.spec.leaves(former);
             }
-            if hello.resumed {
-                let (former, lost) = holder.expect("a token that is known");
-                let is_late = lost.is_some_and(|lost| net.now - lost > KEPT);
-                assert!(!is_late, "{id} is back too late");
-                assert_eq!((&hello.token, hello.at), (token, *from), "{id} goes on");
-                self.spec.returns(id, former, *from, net.now);
-                self.ended.returned += 1;
-            } else {
-                assert!(hello.missing, "{id} is not told that it may lack something");
-                if let Some((former, lost)) = holder {
-                    if !self.guests[&former].has_closed {
-                        self.check_missing(id, former, lost, *from, net);
-                    }
-                    self.spec.lost.retain(|&other| other != former);
+            let is_late = |lost: Option<Instant>| lost.is_some_and(|lost| net.now - lost >= KEPT);
+            match holder {
+                Some((former, _)) if hello.resumed => {
+                    assert_eq!(hello.at, *from, "{id} goes on");
+                    self.spec.returns(id, former, *from, net.now);
+                    self.ended.returned += 1;
                 }
-                self.holders.remove(token);
-                self.ended.missed += 1;
+                Some((former, _)) if is_back => {
+                    self.check_missing(id, former, *from);
+                    self.spec.returns_anew(id, former, net.now, witness);
+                    let stream = self.spec.members[&id].stream.as_ref();
+                    let place = stream.map(|stream| stream.place);
+                    assert_eq!(Some(hello.at), place, "{id} begins");
+                    self.ended.anew += 1;
+                }
+                Some((former, lost)) => {
+                    let has_closed = self.guests[&former].has_closed;
+                    assert!(has_closed || is_late(lost), "{id} is not known any more");
+                    self.spec.lost.retain(|&other| other != former);
+                    self.holders.remove(token);
+                }
+                None => assert!(!is_back, "nobody had the token of {id}"),
             }
+            assert_eq!(hello.missing, !hello.resumed, "{id} may lack something");
         }
-        if !hello.resumed {
+        assert!(is_back || !hello.resumed, "{id} goes on as another");
+        if !is_back {
             assert!(
                 !hello.missing || asked.is_some(),
                 "{id} was not here before"
             );
             assert_eq!(hello.at, 0, "{id}");
+            self.ended.missed += usize::from(hello.missing);
             self.joins(id, net);
         }
         self.ended.joined += 1;
@@ -528,25 +540,21 @@ impl Class {
         assert!((1..=self.spec.here.len()).contains(&hello.here), "{id}");
     }
 
-    /// One could not go on where it was: was too much said meanwhile, or was it away for too long?
-    fn check_missing(
-        &self,
-        id: usize,
-        former: usize,
-        lost: Option<Instant>,
-        from: usize,
-        net: &Net,
-    ) {
-        let stream = self.spec.members[&former]
-            .stream
-            .as_ref()
-            .expect("it may return");
+    /// One could not go on where it was: was too much said meanwhile, or was it never there?
+    fn check_missing(&self, id: usize, former: usize, from: usize) {
+        let member = &self.spec.members[&former];
+        let stream = member.stream.as_ref().expect("it may return");
+        let Some(from) = from.checked_sub(stream.base) else {
+            return;
+        };
+        if from > stream.place - stream.base {
+            return;
+        }
         let edits = stream.edits.iter().filter(|(at, _)| *at >= from);
         let own: usize = edits.clone().map(|(_, bytes)| bytes).sum();
         let rest = stream.bytes.len() - from + own;
-        let is_late = lost.is_some_and(|lost| net.now - lost >= KEPT);
         assert!(
-            is_late || rest > PAST || own > OWN_BYTES || edits.count() > OWN,
+            rest > PAST || own > OWN_BYTES || edits.count() > OWN,
             "{id} lacks {rest} bytes, {own} of them its own, and cannot go on"
         );
     }
@@ -776,7 +784,11 @@ impl Class {
         };
         let waiting: Vec<_> = known.into_iter().filter_map(may_return).collect();
         if !waiting.is_empty() {
-            let (id, one) = waiting[self.below(waiting.len())].clone();
+            let (id, mut one) = waiting[self.below(waiting.len())].clone();
+            // It may be mistaken.
+            if self.one_in(8) {
+                one.1 += 1_000_000;
+            }
             let taken = self.net.borrow().wires[id].taken;
             let guest = self.guests.get_mut(&id).expect("a guest");
             guest.gave_up.get_or_insert(taken);

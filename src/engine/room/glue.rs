@@ -15,14 +15,15 @@ pub const OPERATOR: u32 = 0;
 pub(super) struct Glue {
     /// The bytes are wanted as they are.
     is_raw: bool,
-    speaker: u32,
+    /// None: one who has another stream by now.
+    speaker: Option<u32>,
     midline: bool,
     /// The speaker will not go on with its line.
     abandoned: bool,
     /// The speaker that has this number now is another one.
     parted: bool,
     /// A line feed that was put in, by its place in the journal, after a line of that speaker's.
-    added: Option<(u64, u32)>,
+    added: Option<(u64, Option<u32>)>,
 }
 
 impl Glue {
@@ -30,7 +31,7 @@ impl Glue {
     pub(super) fn new(surface: Surface) -> Glue {
         Glue {
             is_raw: matches!(surface, Surface::RawStream | Surface::RawTerminal),
-            speaker: OPERATOR,
+            speaker: Some(OPERATOR),
             midline: false,
             abandoned: false,
             parted: false,
@@ -46,7 +47,7 @@ impl Glue {
     /// Whether the line that the stream is in is another one's, and was left, so that it ends before what a
     /// speaker says.
     pub(super) fn is_ended_by(&self, speaker: u32) -> bool {
-        let is_other = self.speaker != speaker || self.parted;
+        let is_other = self.speaker != Some(speaker) || self.parted;
         self.midline && self.abandoned && is_other && !self.is_raw
     }
 
@@ -60,7 +61,7 @@ impl Glue {
             journal.append(b"\n");
         }
         journal.append(bytes);
-        self.speaker = speaker;
+        self.speaker = Some(speaker);
         self.midline = last != b'\n';
         self.abandoned = false;
         self.parted = false;
@@ -68,17 +69,22 @@ impl Glue {
 
     /// A speaker will not go on with a line that it began.
     pub(super) fn abandon(&mut self, speaker: u32) {
-        self.abandoned |= self.midline && self.speaker == speaker;
+        self.abandoned |= self.midline && self.speaker == Some(speaker);
     }
 
     /// From now on another speaker has this number, and begins a line.
     pub(super) fn part(&mut self, speaker: u32) {
-        self.parted |= self.speaker == speaker;
+        self.parted |= self.speaker == Some(speaker);
+    }
+
+    /// From now on who has this number has another stream, in which the line that it began may be.
+    pub(super) fn disown(&mut self, speaker: u32) {
+        self.speaker = self.speaker.filter(|last| *last != speaker);
     }
 
     /// The line feed that was put in since the last call, by its place, and the speaker of the line
     /// that it ends: that line is not in the speaker's own stream.
-    pub(super) fn take_added(&mut self) -> Option<(u64, u32)> {
+    pub(super) fn take_added(&mut self) -> Option<(u64, Option<u32>)> {
         self.added.take()
     }
 }

@@ -37,7 +37,7 @@ impl Latecomers {
         self.waiting.is_empty()
     }
 
-    /// A member left; if it may return, it is lost with that number.
+    /// A member left; if its stream can go on, it is lost with that number.
     pub(super) fn forget(&mut self, key: usize, lost: Option<u32>) {
         self.waiting.retain(|(waiting, _)| *waiting != key);
         let count = self.behind.len();
@@ -52,13 +52,18 @@ impl Latecomers {
         }
     }
 
-    /// A member that was lost is back.
+    /// A member that was lost is back, and its stream goes on.
     pub(super) fn found(&mut self, number: u32, key: usize) {
-        let count = self.lost.len();
-        self.lost.retain(|lost| *lost != number);
-        if self.lost.len() < count {
+        if self.forget_lost(number) {
             self.behind.push(key);
         }
+    }
+
+    /// The stream of a member that was lost does not go on. Returns whether it has nothing of that line.
+    pub(super) fn forget_lost(&mut self, number: u32) -> bool {
+        let count = self.lost.len();
+        self.lost.retain(|lost| *lost != number);
+        self.lost.len() < count
     }
 
     /// A member has nothing of the line that the stream is in, which ends there.

@@ -217,7 +217,8 @@ pub struct Account {
     pub muted: bool,
     /// When it joined.
     pub since: Instant,
-    /// Bytes it took so far.
+    /// Bytes it took so far, also over other connections: where it is in its stream. A stream that
+    /// [ended](super::Room::rejoin) counts as one byte more.
     pub sent: u64,
     /// From its first word or name on.
     more: Option<Box<More>>,
@@ -236,8 +237,8 @@ pub struct Left {
     pub account: Account,
     /// Whether it was known to be there.
     pub presence: Presence,
-    /// What it needs to go on, if it may return.
-    pub lost: Option<Lost>,
+    /// What is kept of it, should it return.
+    pub lost: Lost,
 }
 
 /// Places that are there for the first member already. Memory of that size is not taken from the heap (mallopt(3),

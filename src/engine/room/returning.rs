@@ -4,7 +4,8 @@
 //! their place and their name. What they need to go on is small, and what was said meanwhile is
 //! kept as long as the history is.
 //!
-//! It promises: a stream goes on where its reader wants, byte for byte, or not at all.
+//! It promises: who returns is the member that it was; its stream goes on where its reader wants, byte for
+//! byte, or begins as a newcomer's does.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -15,7 +16,7 @@ use crate::engine::journal::Bookmark;
 /// Line feeds that are known of: as many as may be cut off together, and then some.
 const LINE_ENDS: usize = 1024;
 
-/// What a member needs to go on.
+/// Who a member was that left, and what its stream needs to go on.
 #[derive(Debug)]
 pub struct Lost {
     number: u32,
@@ -23,13 +24,24 @@ pub struct Lost {
     muted: bool,
     /// Bytes that it was handed, whether they arrived or not.
     sent: u64,
-    bookmark: Bookmark,
+    /// None: its stream cannot go on.
+    bookmark: Option<Bookmark>,
 }
 
 impl Lost {
     /// Bytes that it takes beside what each does.
     pub fn held(&self) -> usize {
-        self.bookmark.held()
+        self.bookmark.as_ref().map_or(0, Bookmark::held)
+    }
+
+    /// Whether its stream can go on, as long as what was said since is kept.
+    pub(super) fn goes_on(&self) -> bool {
+        self.bookmark.is_some()
+    }
+
+    /// Its stream cannot go on from now on.
+    pub fn end_stream(&mut self) {
+        self.bookmark = None;
     }
 }
 
@@ -70,54 +82,56 @@ impl Room {
         self.journal.remember(&mut self.members[key].cursor);
     }
 
-    /// What a member needs to go on, should it be lost: what it was told until it had no place any more, and what it said
-    /// since. None: it cannot return.
-    pub(super) fn lost(&self, key: usize) -> Option<Lost> {
-        let member = self.members.get(key)?;
+    /// What is kept of a member, should it return: of its stream what it was told until it had no place any more, and
+    /// what it said since.
+    ///
+    /// # Panics
+    /// If there is no member of that key.
+    pub(super) fn lost(&self, key: usize) -> Lost {
+        let member = &self.members[key];
         let account = &member.account;
-        Some(Lost {
+        Lost {
             number: account.number,
             name: account.name().map(Box::from),
             muted: account.muted,
             sent: account.sent,
-            bookmark: self.journal.bookmark(&member.cursor)?,
-        })
-    }
-
-    /// Whether a member could go on over another connection, to which `from` bytes of its stream had come.
-    pub fn could_return(&mut self, key: usize, from: u64) -> bool {
-        let cursor = self.lost(key).and_then(|lost| {
-            let back = lost.sent.checked_sub(from)?;
-            self.journal.go_on(lost.bookmark, back)
-        });
-        let could_return = cursor.is_some();
-        if let Some(cursor) = cursor {
-            self.journal.leave(cursor);
+            bookmark: self.journal.bookmark(&member.cursor),
         }
-        could_return
     }
 
-    /// Lets a member that has returned in at the key of its connection, to which `from` bytes of
-    /// its stream had come. Its number is the one it had, and so is its name, unless another member
-    /// has that now. Returns false, and does not let it in, if what it lacks is not kept any more.
+    /// Lets a member that was lost in at the key of its connection. It is the one that it was: it has its number, is
+    /// muted if it was, and has its name, unless another member has that now. Returns whether its stream goes on
+    /// where the member says that it is, `from`; if what it lacks is not kept any more, the stream begins as a
+    /// newcomer's does, behind every place that the member may know ([`Account::sent`](super::Account::sent)).
     pub fn rejoin(&mut self, key: usize, lost: Lost, from: u64, now: Instant) -> bool {
-        let Some(back) = lost.sent.checked_sub(from) else {
-            return false;
-        };
-        let Some(mut cursor) = self.journal.go_on(lost.bookmark, back) else {
-            return false;
-        };
-        for at in self.line_ends.take(lost.number) {
-            self.journal.skip_from(&mut cursor, at, 1);
-        }
-        self.enter(key, lost.number, cursor, now);
-        self.latecomers.found(lost.number, key);
+        let number = lost.number;
+        let line_ends = self.line_ends.take(number);
+        let cursor = lost.bookmark.and_then(|bookmark| {
+            let back = lost.sent.checked_sub(from)?;
+            self.journal.go_on(bookmark, back)
+        });
+        let goes_on = cursor.is_some();
         // Its last words were cut where its connection broke.
-        self.screen.part(lost.number);
-        self.glue.part(lost.number);
+        self.screen.part(number);
+        match cursor {
+            Some(mut cursor) => {
+                self.glue.part(number);
+                for at in line_ends {
+                    self.journal.skip_from(&mut cursor, at, 1);
+                }
+                self.enter(key, number, cursor, now);
+                self.latecomers.found(number, key);
+            }
+            None => {
+                self.glue.disown(number);
+                self.latecomers.forget_lost(number);
+                self.begin(key, number, now);
+            }
+        }
         self.let_in(key, now);
         let account = &mut self.members[key].account;
-        account.sent = from;
+        // No place in a stream that ended is one in the stream that begins then.
+        account.sent = if goes_on { from } else { lost.sent + 1 };
         account.muted = lost.muted;
         if let Some(name) = &lost.name
             && self.names.owner(name).is_none()
@@ -127,7 +141,7 @@ impl Room {
         }
         self.update_backpressure(now);
         self.check();
-        true
+        goes_on
     }
 }
 
@@ -328,12 +342,11 @@ mod tests {
             room.heard(2, b"mine\n", now);
             room.heard(0, b"theirs\n", now);
         }
-        assert!(room.leave(2, now).unwrap().lost.is_none());
+        assert!(!leave(&mut room, 2, now).goes_on());
     }
 
     fn leave(room: &mut Room, key: usize, now: Instant) -> Lost {
-        let left = room.leave(key, now).expect("it was there");
-        left.lost.expect("it may return")
+        room.leave(key, now).expect("it was there").lost
     }
 
     #[test]
@@ -373,9 +386,8 @@ mod tests {
             room.join(1, now);
             room.may_return(1);
             takes(&mut room, 1, 100, now);
-            let lost = room.lost(1).expect("it may return");
+            let lost = leave(&mut room, 1, now);
             let sent = lost.sent;
-            room.leave(1, now);
             room.heard(0, b"meanwhile\n", now);
             assert!(room.rejoin(2, lost, sent, now));
             let heard = takes(&mut room, 2, 1000, now);
@@ -392,8 +404,7 @@ mod tests {
         room.open_chat(Chat::new(Rules::of("host"), false));
         room.join(1, start);
         room.may_return(1);
-        let left = room.leave(1, after(500)).expect("it is here");
-        let lost = left.lost.expect("it may return");
+        let lost = leave(&mut room, 1, after(500));
         assert!(room.rejoin(1, lost, 0, after(1000)));
         for (at, is_announced) in [(2500, false), (3000, true)] {
             room.announce_due(after(at));
@@ -401,15 +412,98 @@ mod tests {
         }
     }
 
+    /// It asks for more than it was handed, what it lacks is not kept, or it was never to return.
     #[test]
-    fn what_is_not_kept_is_not_gone_on_with() {
+    fn whose_stream_cannot_go_on_is_the_member_that_it_was() {
+        let now = Instant::now();
+        for why in ["it was never handed that", "not kept", "not remembered"] {
+            let mut room = room();
+            room.open_chat(Chat::new(Rules::of("host"), false));
+            room.join(0, now);
+            room.join(1, now);
+            if why != "not remembered" {
+                room.may_return(1);
+            }
+            room.heard(1, b"/nick Ana\n", now);
+            room.mute(1, true, now);
+            takes(&mut room, 1, 100, now);
+            let mut lost = leave(&mut room, 1, now);
+            let from = lost.sent + u64::from(why == "it was never handed that");
+            if why == "not kept" {
+                lost.end_stream();
+            }
+            room.join(2, now);
+            assert!(!room.rejoin(3, lost, from, now), "{why}");
+            let account = &room.members[3].account;
+            let is_it = (account.number, account.name(), account.muted);
+            assert_eq!(is_it, (2, Some("Ana"), true), "{why}");
+            assert_eq!(room.members[2].account.number, 3);
+            // It may go on there in its turn.
+            let begins = account.sent;
+            room.may_return(3);
+            let told = takes(&mut room, 3, 1000, now);
+            let lost = leave(&mut room, 3, now);
+            room.typed(b"meanwhile\n", now);
+            assert!(room.rejoin(4, lost, begins, now), "{why}");
+            let again = takes(&mut room, 4, 1000, now);
+            assert!(again.starts_with(&told), "{why}");
+            let again = String::from_utf8(again).unwrap();
+            assert!(again.contains("<host> meanwhile\n"), "{why}: {again:?}");
+        }
+    }
+
+    /// A member that has not learnt that its stream ended asks for a place in that.
+    #[test]
+    fn a_place_in_a_stream_that_ended_is_none_in_the_next() {
         let now = Instant::now();
         let mut room = room();
         room.join(0, now);
         room.may_return(0);
-        let lost = leave(&mut room, 0, now);
-        room.join(1, now);
-        assert!(!room.rejoin(2, lost, 1, now), "it was never handed that");
-        assert!(room.member(2).is_none());
+        room.typed(b"one\n", now);
+        takes(&mut room, 0, 100, now);
+        let mut lost = leave(&mut room, 0, now);
+        let sent = lost.sent;
+        lost.end_stream();
+        assert!(!room.rejoin(1, lost, sent, now));
+        room.may_return(1);
+        room.typed(b"two\nthree\n", now);
+        takes(&mut room, 1, 100, now);
+        for from in [0, 2, sent] {
+            let lost = leave(&mut room, 1, now);
+            assert!(!room.rejoin(1, lost, from, now), "from {from}");
+            room.may_return(1);
+        }
+    }
+
+    /// Its new stream begins behind that, or with it.
+    #[test]
+    fn the_line_that_was_cut_is_another_ones_where_the_stream_does_not_go_on() {
+        let now = Instant::now();
+        for history in [0, 10] {
+            let mut room = Room::new(Policy {
+                relay: true,
+                ..Policy::PLAIN
+            });
+            room.keep_history(history);
+            room.keep_past();
+            for key in [0, 1] {
+                room.join(key, now);
+                room.may_return(key);
+            }
+            room.typed(b"one\n", now);
+            takes(&mut room, 0, 100, now);
+            room.acknowledged(0);
+            room.heard(1, b"half", now);
+            let lost = leave(&mut room, 1, now);
+            assert!(!room.rejoin(2, lost, 99, now));
+            room.may_return(2);
+            room.typed(b"two\n", now);
+            assert_eq!(takes(&mut room, 0, 100, now), b"half\ntwo\n");
+            let told: &[u8] = match history {
+                0 => b"two\n",
+                _ => b"one\nhalf\ntwo\n",
+            };
+            assert_eq!(takes(&mut room, 2, 100, now), told);
+        }
     }
 }

@@ -280,15 +280,19 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.tell_last_explained(key, &addr, &mut peer, now);
             return None;
         }
-        let mut left = self.room.leave(key, now)?;
+        let Left {
+            account,
+            presence,
+            lost,
+        } = self.room.leave(key, now)?;
         if let Some(visitors) = &mut self.visitors {
-            let lost = left.lost.take().filter(|_| peer.is_lost(&why));
-            visitors.left(key, lost, left.account.received(), now);
+            let lost = Some(lost).filter(|_| peer.is_lost(&why));
+            visitors.left(key, lost, account.received(), now);
         }
         self.record_lines(Some(peer.conn.addr()));
         let mut out = self.say_goodbye(peer, lack, &why);
-        self.uncount(key, &left, &out.peer);
-        let parting = self.part(key, &left.account, lack, why, &mut out, now);
+        self.uncount(key, &account, presence, &out.peer);
+        let parting = self.part(key, &account, lack, why, &mut out, now);
         self.tell_parting(&parting, now);
         Some(out)
     }
@@ -314,17 +318,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// One that is not in the room any more counts nowhere else.
-    fn uncount(&mut self, key: usize, left: &Left, peer: &Peer<S>) {
+    fn uncount(&mut self, key: usize, account: &Account, presence: Presence, peer: &Peer<S>) {
         if let Some(idle) = &mut self.idle {
             idle.remove(key);
         }
         // For a member that is gone this was counted when it departed.
-        if left.presence != Presence::Gone
+        if presence != Presence::Gone
             && let (Some(headcount), Some(ip)) = (&mut self.headcount, peer.conn.addr().ip())
         {
             headcount.left(ip);
         }
-        self.received += left.account.received();
+        self.received += account.received();
     }
 
     /// What becomes of a member that was taken out, in the account of the promises and in the records.
@@ -404,18 +408,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
 }
 
 impl<S: Stream> Peer<S> {
-    /// Whether its connection was lost, though it did not want that, nor did we.
-    fn is_lost(&mut self, why: &DisconnectReason) -> bool {
-        let is_cut = match why {
-            DisconnectReason::Closed | DisconnectReason::Broke(_) => !self.conn.has_hung_up(),
-            DisconnectReason::Returned => true,
-            _ => false,
-        };
-        is_cut
-            && self
-                .conn
-                .beside()
-                .is_some_and(|beside| !beside.has_told_why())
+    /// Whether it may return: it did not say goodbye, and the operator did not send it away.
+    fn is_lost(&self, why: &DisconnectReason) -> bool {
+        !matches!(why, DisconnectReason::Kicked(_)) && !self.conn.has_hung_up()
     }
 
     /// Tells it why it has to leave, where its protocol has a word for that.

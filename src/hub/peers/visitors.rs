@@ -7,7 +7,8 @@
 //!                              └── returned over another connection, while this one seemed alive
 //! ```
 //!
-//! It promises: each has a token that others cannot guess; the room does not wait for those that were lost, of which
+//! It promises: each has a token that others cannot guess; whoever comes with one that is known is the member that it
+//! was, and anybody else a newcomer, in every respect; the room does not wait for those that were lost, of which
 //! a [bounded number](memory) is kept: they have left. Each visitor is told how many are here when the number is not
 //! the one it was told last, and not more often than [`TOLD_EVERY`]; and at once whether members hear each other,
 //! when that changes.
@@ -82,6 +83,16 @@ struct Known {
     here: usize,
     /// Bytes of what it said over other connections.
     heard_before: u64,
+}
+
+/// How a member that was here before comes in.
+#[derive(Debug)]
+struct Back {
+    token: String,
+    /// Its stream goes on.
+    resumed: bool,
+    /// Bytes of what it said over other connections.
+    heard: u64,
 }
 
 impl Visitors {
@@ -190,14 +201,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// A visitor is about to be let in over the connection at `key`, and still a member over an old one,
     /// which is closed.
     pub(super) fn replace_former(&mut self, former: usize, key: usize, now: Instant) {
-        let Some(returning) = self.returning(key) else {
-            return;
-        };
-        // Who goes on says again what was not heard; of who cannot it is heard over the old connection.
-        let is_heard = self.conns.get(former).is_none_or(Peer::is_heard);
-        if !is_heard && !self.room.could_return(former, returning.from) {
-            return self.give_up(former, DisconnectReason::Returned, now);
-        }
+        // What was not heard it says again.
         let lack = self.lack(former);
         let unread = self.unread_of(&[former]).bytes;
         if let Some(out) = self.take_member_out(former, lack, DisconnectReason::Returned, now) {
@@ -216,25 +220,29 @@ impl<S: Stream, D: Device> Peers<S, D> {
         beside.returning().cloned()
     }
 
-    /// Lets a peer into the room: where it was, if it was here before.
+    /// Lets a peer into the room: as the member that it was, if it was here before.
     pub(super) fn enter(&mut self, key: usize, now: Instant) {
         if self.visitors.is_none() {
             return self.room.join(key, now);
         }
         let returning = self.returning(key);
-        let back = returning.as_ref().and_then(|returning| {
-            let kept = self.visitors.as_mut()?.take(returning, now)?;
-            let is_back = self.room.rejoin(key, kept.lost, returning.from, now);
-            is_back.then(|| (returning.clone(), kept.heard))
-        });
+        let was_here = returning.is_some();
+        let kept = (returning.as_ref()).and_then(|r| self.visitors.as_mut()?.take(r, now));
+        let back = returning
+            .zip(kept)
+            .map(|(Returning { token, from, .. }, kept)| Back {
+                token,
+                resumed: self.room.rejoin(key, kept.lost, from, now),
+                heard: kept.heard,
+            });
         if back.is_none() {
             self.room.join(key, now);
         }
-        self.greet(key, returning.is_some(), back, now);
+        self.greet(key, was_here, back, now);
     }
 
     /// A member is told that it is in, where its protocol has a word for it.
-    fn greet(&mut self, key: usize, was_here: bool, back: Option<(Returning, u64)>, now: Instant) {
+    fn greet(&mut self, key: usize, was_here: bool, back: Option<Back>, now: Instant) {
         let Some(visitors) = &mut self.visitors else {
             return;
         };
@@ -244,11 +252,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let Some(beside) = peer.conn.beside() else {
             return;
         };
-        let resumed = back.is_some();
-        let (token, at, heard) = match back {
-            Some((back, heard)) => (back.token, back.from, heard),
-            None => (visitors.token(), 0, 0),
-        };
+        let Back {
+            token,
+            resumed,
+            heard,
+        } = back.unwrap_or_else(|| Back {
+            token: visitors.token(),
+            resumed: false,
+            heard: 0,
+        });
         if !resumed {
             self.room.may_return(key);
         }
@@ -258,7 +270,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             beside.say(&Aside::Hello(Hello {
                 epoch: &visitors.epoch,
                 token: &token,
-                at,
+                at: member.account.sent,
                 heard,
                 resumed,
                 missing: was_here && !resumed,

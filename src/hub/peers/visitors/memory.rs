@@ -49,10 +49,11 @@ impl Memory {
         self.kept.is_empty()
     }
 
-    /// Remembers one that was lost, of which so many bytes were heard, if it needs no more than one may.
-    pub(super) fn keep(&mut self, token: String, lost: Lost, heard: u64, now: Instant) {
+    /// Remembers one that was lost, of which so many bytes were heard. Whose stream needs more than one may have
+    /// is remembered without it.
+    pub(super) fn keep(&mut self, token: String, mut lost: Lost, heard: u64, now: Instant) {
         if lost.held() > OF_ONE {
-            return;
+            lost.end_stream();
         }
         let kept = Kept {
             place: self.next,
@@ -92,9 +93,15 @@ impl Memory {
     /// How many are remembered.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        let held = self.kept.values().map(|kept| kept.lost.held());
-        assert_eq!(self.held, held.sum::<usize>());
         assert_eq!(self.order.len(), self.kept.len());
         self.kept.len()
+    }
+
+    /// Bytes of what they need to go on.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let held = self.kept.values().map(|kept| kept.lost.held());
+        assert_eq!(self.held, held.sum::<usize>());
+        self.held
     }
 }
