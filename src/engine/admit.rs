@@ -308,13 +308,15 @@ pub struct Admission {
     max_per_host: Option<usize>,
 }
 
-/// Why an address is not let in.
+/// Why a peer is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdmissionError {
     /// The lists say so.
     NotAllowed,
     /// The operator has locked the hub.
     Locked,
+    /// The operator sent away who comes back.
+    SentAway,
     /// So many are here.
     Full(usize),
     /// So many of that address are here.
@@ -327,6 +329,7 @@ impl AdmissionError {
         match self {
             AdmissionError::NotAllowed => String::from("muxnc: your address is not allowed here\n"),
             AdmissionError::Locked => String::from("muxnc: nobody else is let in now\n"),
+            AdmissionError::SentAway => String::from("muxnc: you were disconnected\n"),
             AdmissionError::Full(max) => format!("muxnc: full, {max} are here already\n"),
             AdmissionError::FullOfHost(max) => {
                 format!("muxnc: full, {max} from your address are here already\n")
@@ -341,6 +344,7 @@ impl AdmissionError {
         match self {
             AdmissionError::NotAllowed => "not_allowed",
             AdmissionError::Locked => "locked",
+            AdmissionError::SentAway => "kicked",
             AdmissionError::Full(_) => "full",
             AdmissionError::FullOfHost(_) => "full_of_host",
         }
@@ -352,6 +356,7 @@ impl fmt::Display for AdmissionError {
         match self {
             AdmissionError::NotAllowed => write!(f, "the address is not allowed"),
             AdmissionError::Locked => write!(f, "nobody else is let in (/unlock)"),
+            AdmissionError::SentAway => write!(f, "it comes back, and you cut it off"),
             AdmissionError::Full(max) => write!(f, "{max} are here already"),
             AdmissionError::FullOfHost(max) => {
                 write!(f, "{max} from that address are here already")
@@ -499,6 +504,15 @@ impl Admission {
     ) -> Result<(), AdmissionError> {
         self.ask_refused(ip)?;
         self.ask_numbers(here, from_there)
+    }
+
+    /// The same of one that comes back and that the operator had sent away.
+    ///
+    /// # Errors
+    /// It is not let in; and why, if there is another reason.
+    pub fn ask_sent_away(&self, ip: Option<IpAddr>) -> Result<(), AdmissionError> {
+        self.ask_refused(ip)?;
+        Err(AdmissionError::SentAway)
     }
 
     fn ask_numbers(&self, here: usize, from_there: usize) -> Result<(), AdmissionError> {

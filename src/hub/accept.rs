@@ -319,9 +319,7 @@ impl<L> Accept<L> {
                     self.turn_away(first, refusal, peers, now);
                 }
             }
-            Err(refusal @ (AdmissionError::NotAllowed | AdmissionError::Locked)) => {
-                self.turn_away(key, refusal, peers, now);
-            }
+            Err(refusal) => self.turn_away(key, refusal, peers, now),
         }
         false
     }
@@ -364,6 +362,10 @@ impl<L> Accept<L> {
         if let Some(conn) = peers.arriving_mut(key) {
             let addr = conn.addr().clone();
             tell_refused(&addr, refusal, peers, now);
+            if refusal == AdmissionError::SentAway {
+                peers.tell_sent_away(key, now);
+                return end_answered(key, peers, now);
+            }
             self.refuse(key, Refusal::Admission(refusal), peers, now);
         }
     }

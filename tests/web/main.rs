@@ -127,11 +127,31 @@ impl Web {
     fn join_at(port: u16, target: &str) -> Web {
         Web::over(connect(port), &upgrade(port, target, &[]))
     }
+
+    /// One that is told something else than a hello first.
+    #[track_caller]
+    fn turned_away(port: u16, target: &str) -> Web {
+        Web::upgraded(connect(port), &upgrade(port, target, &[]))
+    }
 }
 
 impl<S: Read + Write> Web<S> {
     #[track_caller]
-    fn over(mut stream: S, request: &str) -> Web<S> {
+    fn over(stream: S, request: &str) -> Web<S> {
+        let mut web = Web::upgraded(stream, request);
+        let (first, hello) = web.frame();
+        web.hello = String::from_utf8(hello).unwrap();
+        assert_eq!(first, TEXT, "{}", web.hello);
+        assert!(
+            web.hello.starts_with(r#"{"type":"hello","epoch":""#),
+            "{}",
+            web.hello
+        );
+        web
+    }
+
+    #[track_caller]
+    fn upgraded(mut stream: S, request: &str) -> Web<S> {
         stream.write_all(request.as_bytes()).unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -149,20 +169,11 @@ impl<S: Read + Write> Web<S> {
         );
         let accept = "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
         assert!(head.contains(accept), "{head}");
-        let mut web = Web {
+        Web {
             stream,
             hello: String::new(),
             here: None,
-        };
-        let (first, hello) = web.frame();
-        web.hello = String::from_utf8(hello).unwrap();
-        assert_eq!(first, TEXT, "{}", web.hello);
-        assert!(
-            web.hello.starts_with(r#"{"type":"hello","epoch":""#),
-            "{}",
-            web.hello
-        );
-        web
+        }
     }
 
     /// The first byte and the payload of the next frame, but for those that tell how many are here.

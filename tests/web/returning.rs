@@ -5,7 +5,10 @@ use std::io::Write;
 use crate::CLOSE;
 use crate::Hub;
 use crate::Web;
+use crate::support::Terminal;
 use crate::support::expect_bytes;
+use crate::support::pause;
+use crate::support::web_port;
 
 /// What a hello said of a member of it, without quotes.
 fn said<'a>(hello: &'a str, name: &str) -> &'a str {
@@ -102,6 +105,26 @@ fn who_is_back_before_it_was_missed_takes_its_own_place() {
     hub.process
         .stderr
         .wait_for("left, since it is back over another connection, after");
+}
+
+/// It may have been told that when it read nothing.
+#[test]
+fn who_was_kicked_is_told_so_when_it_comes_back() {
+    let mut hub = Terminal::muxnc(&["-l", "--web", "127.0.0.1:0"]);
+    let port = web_port(&hub.screen);
+    let mut web = Web::join(port);
+    hub.screen.wait_for("[1] ");
+    pause();
+    hub.press("/kick 1 be kinder\r");
+    let why = r#"{"type":"kicked","reason":"be kinder"}"#;
+    web.expect_end(why, 1008);
+    for _ in 0..2 {
+        Web::turned_away(port, &web.place(0)).expect_end(why, 1008);
+    }
+    hub.screen
+        .wait_for("was refused: it comes back, and you cut it off");
+    // Its user may ask to be let in.
+    assert_eq!(said(&Web::join(port).hello, "you"), "2");
 }
 
 #[test]

@@ -77,6 +77,8 @@ pub(in crate::hub) struct Wire {
     pub(in crate::hub) heard: Cell<u64>,
     /// What it was told of whether members hear each other.
     pub(in crate::hub) relays: RefCell<Vec<bool>>,
+    /// Why it was told that the operator sent it away.
+    pub(in crate::hub) kicked: RefCell<Vec<String>>,
     /// How it returns, if it does.
     pub(in crate::hub) returning: OnceCell<Returning>,
 }
@@ -345,6 +347,7 @@ impl Beside for Fake {
             }
             Aside::Here(count) => self.0.here.borrow_mut().push(*count),
             Aside::Relay(on) => self.0.relays.borrow_mut().push(*on),
+            Aside::Kicked(why) => self.0.kicked.borrow_mut().push((*why).into()),
             _ => {}
         }
     }

@@ -162,6 +162,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if let Some(peer) = self.conns.get_mut(key) {
             peer.send_away(Goodbye { from, lack });
         }
+        self.remember_why(key, &reason, now);
         self.note_proof(key, now);
         let was_on_trial = self.room.is_on_trial();
         self.free_place(key, now);
@@ -286,7 +287,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             lost,
         } = self.room.leave(key, now)?;
         if let Some(visitors) = &mut self.visitors {
-            let lost = Some(lost).filter(|_| peer.is_lost(&why));
+            let lost = Some(lost).filter(|_| !peer.conn.has_hung_up());
             visitors.left(key, lost, account.received(), now);
         }
         self.record_lines(Some(peer.conn.addr()));
@@ -408,13 +409,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
 }
 
 impl<S: Stream> Peer<S> {
-    /// Whether it may return: it did not say goodbye, and the operator did not send it away.
-    fn is_lost(&self, why: &DisconnectReason) -> bool {
-        !matches!(why, DisconnectReason::Kicked(_)) && !self.conn.has_hung_up()
-    }
-
     /// Tells it why it has to leave, where its protocol has a word for that.
-    fn tell_why(&mut self, why: &DisconnectReason) {
+    pub(super) fn tell_why(&mut self, why: &DisconnectReason) {
         let aside = match why {
             DisconnectReason::Kicked(reason) => Aside::Kicked(reason),
             DisconnectReason::Idle => Aside::Ended("nothing was sent or received for too long"),

@@ -35,7 +35,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let was_here = self.was_here(key, now);
         let former = match was_here {
             WasHere::Still(former) => Some(former),
-            WasHere::Lost | WasHere::No => None,
+            WasHere::Lost | WasHere::SentAway | WasHere::No => None,
         };
         loop {
             let members = self.staying_without(former.as_slice());
@@ -43,6 +43,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let asked = match was_here {
                 WasHere::No => admission.ask(ip, members, of_host),
                 WasHere::Still(_) | WasHere::Lost => admission.ask_back(ip, members, of_host),
+                WasHere::SentAway => admission.ask_sent_away(ip),
             };
             let refusal = match asked {
                 Ok(()) => break,
@@ -51,7 +52,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let whose = match refusal {
                 AdmissionError::Full(_) => None,
                 AdmissionError::FullOfHost(_) => ip,
-                AdmissionError::NotAllowed | AdmissionError::Locked => return Err(refusal),
+                AdmissionError::NotAllowed | AdmissionError::Locked | AdmissionError::SentAway => {
+                    return Err(refusal);
+                }
             };
             let unconfirmed = self.first_unconfirmed(whose);
             let unread = || self.first_unread(whose).filter(|_| once_more);

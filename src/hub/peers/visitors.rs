@@ -3,8 +3,9 @@
 //!
 //! ```text
 //!   joined ─► has a token ─► lost ─► kept for a while ─┬─► returned: the same number, and its stream goes on
-//!                              ▲                       └─► forgotten
-//!                              └── returned over another connection, while this one seemed alive
+//!                    │         ▲                       └─► forgotten
+//!                    │         └── returned over another connection, while this one seemed alive
+//!                    └─► sent away by the operator ─► told so if it comes back in that time
 //! ```
 //!
 //! It promises: each has a token that others cannot guess; whoever comes with one that is known is the member that it
@@ -23,8 +24,9 @@ use std::time::Instant;
 use sha2::Digest;
 use sha2::Sha256;
 
-use self::memory::Kept;
+use self::memory::Away;
 use self::memory::Memory;
+use self::memory::Past;
 use super::DisconnectReason;
 use super::Peer;
 use super::Peers;
@@ -58,8 +60,8 @@ pub(super) struct Visitors {
     told: Option<usize>,
     /// When a visitor was told that last, apart from the hello.
     told_at: Option<Instant>,
-    /// The visitors that were lost.
-    lost: Memory,
+    /// The visitors that are not here any more.
+    gone: Memory,
 }
 
 /// Whether one that comes was here before.
@@ -69,6 +71,8 @@ pub(super) enum WasHere {
     Still(usize),
     /// It was lost a while ago.
     Lost,
+    /// The operator sent it away.
+    SentAway,
     /// It is new here, or may not return.
     No,
 }
@@ -106,7 +110,7 @@ impl Visitors {
             look: None,
             told: None,
             told_at: None,
-            lost: Memory::default(),
+            gone: Memory::default(),
         };
         visitors.epoch = visitors.token();
         visitors
@@ -134,22 +138,32 @@ impl Visitors {
         self.look.get_or_insert(now + PINGED_AFTER);
     }
 
-    /// A visitor has left, of which so many bytes were received; it may return if it was `lost`.
+    /// A member has left, of which so many bytes were received; a visitor that was `lost` may return.
     pub(super) fn left(&mut self, key: usize, lost: Option<Lost>, received: u64, now: Instant) {
-        let Some(known) = self.known.remove(&key) else {
-            return;
-        };
-        self.here.remove(&known.token);
-        if let Some(lost) = lost {
+        if let Some((known, lost)) = self.leave(key).zip(lost) {
             let heard = known.heard_before + received;
-            self.lost.keep(known.token, lost, heard, now);
+            self.gone.keep(known.token, Away { lost, heard }, now);
+        }
+    }
+
+    /// A visitor is not here any more.
+    fn leave(&mut self, key: usize) -> Option<Known> {
+        let known = self.known.remove(&key)?;
+        self.here.remove(&known.token);
+        Some(known)
+    }
+
+    /// The operator sends a visitor away: it is none from now on.
+    fn send_away(&mut self, key: usize, why: &str, now: Instant) {
+        if let Some(known) = self.leave(key) {
+            self.gone.send_away(known.token, why.into(), now);
         }
     }
 
     /// A visitor returns.
-    fn take(&mut self, returning: &Returning, now: Instant) -> Option<Kept> {
+    fn take(&mut self, returning: &Returning, now: Instant) -> Option<Away> {
         match returning.epoch == self.epoch {
-            true => self.lost.take(&returning.token, now),
+            true => self.gone.take(&returning.token, now),
             false => None,
         }
     }
@@ -187,15 +201,37 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let token = &returning.token;
         match visitors.here.get(token) {
             Some(&former) => WasHere::Still(former),
-            None if visitors.lost.has(token, now) => WasHere::Lost,
-            None => WasHere::No,
+            None => match visitors.gone.past(token, now) {
+                Some(Past::Lost(_)) => WasHere::Lost,
+                Some(Past::SentAway(_)) => WasHere::SentAway,
+                None => WasHere::No,
+            },
         }
     }
 
     /// Whether there is anybody who may come back.
     pub(super) fn may_come_back(&self) -> bool {
         let visitors = self.visitors.as_ref();
-        visitors.is_some_and(|visitors| !(visitors.here.is_empty() && visitors.lost.is_empty()))
+        visitors.is_some_and(|visitors| !(visitors.here.is_empty() && visitors.gone.is_empty()))
+    }
+
+    /// The operator sends a member away, and it may not have read that before its connection breaks.
+    pub(super) fn remember_why(&mut self, key: usize, why: &str, now: Instant) {
+        if let Some(visitors) = &mut self.visitors {
+            visitors.send_away(key, why, now);
+        }
+    }
+
+    /// A peer that the operator had sent away is told that, and why, as over the connection that it had then.
+    pub(in crate::hub) fn tell_sent_away(&mut self, key: usize, now: Instant) {
+        let returning = self.returning(key);
+        if let (Some(returning), Some(visitors)) = (returning, &self.visitors)
+            && let Some(Past::SentAway(why)) = visitors.gone.past(&returning.token, now)
+            && let Some(peer) = self.conns.get_mut(key)
+        {
+            peer.conn.welcome();
+            peer.tell_why(&DisconnectReason::Kicked(why.clone()));
+        }
     }
 
     /// A visitor is about to be let in over the connection at `key`, and still a member over an old one,
@@ -228,13 +264,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let returning = self.returning(key);
         let was_here = returning.is_some();
         let kept = (returning.as_ref()).and_then(|r| self.visitors.as_mut()?.take(r, now));
-        let back = returning
-            .zip(kept)
-            .map(|(Returning { token, from, .. }, kept)| Back {
+        let back = returning.zip(kept).map(
+            |(Returning { token, from, .. }, Away { lost, heard })| Back {
                 token,
-                resumed: self.room.rejoin(key, kept.lost, from, now),
-                heard: kept.heard,
-            });
+                resumed: self.room.rejoin(key, lost, from, now),
+                heard,
+            },
+        );
         if back.is_none() {
             self.room.join(key, now);
         }

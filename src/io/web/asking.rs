@@ -95,9 +95,9 @@ pub(super) fn in_http(refusal: &Refusal) -> answer::Refusal {
     let line = refusal.line();
     let sentence = line.strip_prefix("muxnc: ").unwrap_or(&line).trim_end();
     let status = match refusal {
-        Refusal::Admission(AdmissionError::NotAllowed | AdmissionError::Locked) => {
-            Status::Forbidden
-        }
+        Refusal::Admission(
+            AdmissionError::NotAllowed | AdmissionError::Locked | AdmissionError::SentAway,
+        ) => Status::Forbidden,
         Refusal::Admission(AdmissionError::Full(_) | AdmissionError::FullOfHost(_)) => {
             Status::Unavailable
         }

@@ -1,8 +1,9 @@
-//! Memory: what is remembered of visitors that were lost, by their tokens, so that they may return.
+//! Memory: what is remembered of visitors that are not here, by their tokens: of those that were lost what they need
+//! to return, and of those that the operator sent away why.
 //!
-//! It promises: one that was lost is remembered for [`KEPT`], unless more than [`MOST`] are, or what they
-//! need takes more than [`BYTES`]: of those the one that was lost first is forgotten first. Whoever is back
-//! takes no part in that any more, however often it was lost.
+//! It promises: each is remembered for [`KEPT`], unless more than [`MOST`] are, or what is kept of them takes more
+//! than [`BYTES`]: of those the one that left first is forgotten first. Whoever is back takes no part in that any
+//! more, however often it was lost.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -11,36 +12,61 @@ use std::time::Instant;
 
 use crate::engine::room::Lost;
 
-/// How long one that was lost may take to return.
+/// How long one is remembered.
 pub(super) const KEPT: Duration = Duration::from_secs(600);
 
-/// Those that are remembered, and bytes that what they need to go on takes.
+/// Those that are remembered, and bytes that what is kept of them takes.
 pub(super) const MOST: usize = 10_000;
 pub(super) const BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes of that of one.
+/// Bytes that the stream of one takes of that.
 pub(super) const OF_ONE: usize = 64 * 1024;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     kept: HashMap<String, Kept>,
-    /// Their tokens in the order in which they were lost, by [`Kept::place`].
+    /// Their tokens in the order in which they left, by [`Kept::place`].
     order: BTreeMap<u64, String>,
     /// The place in the order of the next.
     next: u64,
-    /// Bytes of what they need to go on.
+    /// Bytes of what is kept of them.
     held: usize,
+}
+
+/// A member that is not here.
+#[derive(Debug)]
+struct Kept {
+    place: u64,
+    until: Instant,
+    past: Past,
+}
+
+/// How it left.
+#[derive(Debug)]
+pub(super) enum Past {
+    /// It was lost.
+    Lost(Away),
+    /// The operator sent it away, and why.
+    SentAway(String),
 }
 
 /// A member that was lost.
 #[derive(Debug)]
-pub(super) struct Kept {
-    place: u64,
-    until: Instant,
+pub(super) struct Away {
     pub(super) lost: Lost,
     /// Bytes of what it said.
     pub(super) heard: u64,
+}
+
+impl Past {
+    /// Bytes that it takes beside what each does.
+    fn held(&self) -> usize {
+        match self {
+            Past::Lost(away) => away.lost.held(),
+            Past::SentAway(why) => why.len(),
+        }
+    }
 }
 
 impl Memory {
@@ -49,20 +75,27 @@ impl Memory {
         self.kept.is_empty()
     }
 
-    /// Remembers one that was lost, of which so many bytes were heard. Whose stream needs more than one may have
-    /// is remembered without it.
-    pub(super) fn keep(&mut self, token: String, mut lost: Lost, heard: u64, now: Instant) {
-        if lost.held() > OF_ONE {
-            lost.end_stream();
+    /// Remembers one that was lost. Whose stream needs more than one may have is remembered without it.
+    pub(super) fn keep(&mut self, token: String, mut away: Away, now: Instant) {
+        if away.lost.held() > OF_ONE {
+            away.lost.end_stream();
         }
+        self.put(token, Past::Lost(away), now);
+    }
+
+    /// Remembers one that the operator sent away, and why.
+    pub(super) fn send_away(&mut self, token: String, why: String, now: Instant) {
+        self.put(token, Past::SentAway(why), now);
+    }
+
+    fn put(&mut self, token: String, past: Past, now: Instant) {
         let kept = Kept {
             place: self.next,
             until: now + KEPT,
-            lost,
-            heard,
+            past,
         };
         self.next += 1;
-        self.held += kept.lost.held();
+        self.held += kept.past.held();
         self.order.insert(kept.place, token.clone());
         self.kept.insert(token, kept);
         while let Some((_, first)) = self.order.first_key_value()
@@ -73,21 +106,28 @@ impl Memory {
         }
     }
 
-    /// Whether one of that token is remembered.
-    pub(super) fn has(&self, token: &str, now: Instant) -> bool {
-        self.kept.get(token).is_some_and(|kept| now < kept.until)
+    /// What is remembered of the one with that token.
+    pub(super) fn past(&self, token: &str, now: Instant) -> Option<&Past> {
+        let kept = self.kept.get(token).filter(|kept| now < kept.until);
+        kept.map(|kept| &kept.past)
     }
 
-    /// One of that token is back, if it is remembered.
-    pub(super) fn take(&mut self, token: &str, now: Instant) -> Option<Kept> {
-        self.forget(token).filter(|kept| now < kept.until)
+    /// The one with that token is back, if it was lost.
+    pub(super) fn take(&mut self, token: &str, now: Instant) -> Option<Away> {
+        let Some(Past::Lost(_)) = self.past(token, now) else {
+            return None;
+        };
+        match self.forget(token)? {
+            Past::Lost(away) => Some(away),
+            Past::SentAway(_) => None,
+        }
     }
 
-    fn forget(&mut self, token: &str) -> Option<Kept> {
+    fn forget(&mut self, token: &str) -> Option<Past> {
         let kept = self.kept.remove(token)?;
         self.order.remove(&kept.place);
-        self.held -= kept.lost.held();
-        Some(kept)
+        self.held -= kept.past.held();
+        Some(kept.past)
     }
 
     /// How many are remembered.
@@ -97,10 +137,10 @@ impl Memory {
         self.kept.len()
     }
 
-    /// Bytes of what they need to go on.
+    /// Bytes of what is kept of them.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
-        let held = self.kept.values().map(|kept| kept.lost.held());
+        let held = self.kept.values().map(|kept| kept.past.held());
         assert_eq!(self.held, held.sum::<usize>());
         self.held
     }

@@ -7,6 +7,7 @@ use super::memory::MOST;
 use super::memory::OF_ONE;
 use super::*;
 use crate::engine::admit::Admission;
+use crate::engine::admit::AdmissionError;
 use crate::engine::admit::Hosts;
 use crate::engine::admit::Lists;
 use crate::hub::peers::fake::Fake;
@@ -77,7 +78,7 @@ fn of_those_who_were_lost_a_bounded_number_is_kept_for_a_while() {
     visitors.came(key, known(&token), now);
     visitors.left(key, Some(second), 0, now);
     assert!(visitors.take(&mine, now + KEPT).is_none(), "it is too late");
-    let count = |peers: &Peers<_>| peers.visitors.as_ref().map_or(0, |v| v.lost.len());
+    let count = |peers: &Peers<_>| peers.visitors.as_ref().map_or(0, |v| v.gone.len());
     for n in 0..MOST + 10 {
         let lost = lost(&mut peers);
         let visitors = peers.visitors.as_mut().expect("some may come");
@@ -111,11 +112,11 @@ fn who_was_lost_is_not_forgotten_for_one_that_is_lost_again_and_again() {
     for _ in 0..MOST + 10 {
         lose(&mut peers, "mal");
         let visitors = peers.visitors.as_mut().expect("some may come");
-        assert!(visitors.lost.take("mal", now).is_some());
+        assert!(visitors.gone.take("mal", now).is_some());
     }
     let visitors = peers.visitors.as_mut().expect("some may come");
-    assert!(visitors.lost.take("ana", now).is_some());
-    assert!(visitors.lost.is_empty());
+    assert!(visitors.gone.take("ana", now).is_some());
+    assert!(visitors.gone.is_empty());
 }
 
 /// However much each of them was owed.
@@ -133,7 +134,7 @@ fn what_those_who_were_lost_need_is_bounded() {
     };
     let kept = |peers: &Peers<_>| {
         let visitors = peers.visitors.as_ref().expect("some may come");
-        (visitors.lost.len(), visitors.lost.held())
+        (visitors.gone.len(), visitors.gone.held())
     };
     lose(&mut peers, OF_ONE + 1);
     assert_eq!(kept(&peers), (1, 0), "it needs too much: its stream ends");
@@ -322,6 +323,48 @@ fn who_comes_back_is_the_member_that_it_was_whether_its_stream_goes_on_or_not() 
             let visitors = peers.visitors.as_ref().expect("some may come");
             assert_eq!(visitors.known[&comes].token, *token);
         }
+    }
+}
+
+/// Whether it is here when it comes back, was taken out, or waits for that.
+#[test]
+fn who_was_sent_away_is_not_let_in_with_its_token() {
+    let open = || Admission::new(Lists::default(), None, None);
+    let mut banned = open();
+    banned.ban(Hosts::prefix([192, 0, 2, 1].into(), None).expect("an address"));
+    for is_reaped in [true, false] {
+        let now = Instant::now();
+        let mut peers = peers();
+        peers.expect_visitors([7; 32]);
+        let (_, key) = visit(&mut peers, now);
+        let ask = |peers: &mut Peers<_>, admission: &Admission, web: &Rc<Wire>, now| {
+            let comes = web.arrive(peers);
+            let asked = peers.ask_for_place(admission, comes, false, now);
+            (comes, asked)
+        };
+        let again = comes_back(&peers, key, 0);
+        peers.kick(key, "be quiet".into(), now);
+        if is_reaped {
+            peers.reap(now);
+        }
+        for _ in 0..2 {
+            let (comes, asked) = ask(&mut peers, &open(), &again, now);
+            assert_eq!(asked, Err(AdmissionError::SentAway));
+            peers.tell_sent_away(comes, now);
+            assert_eq!(again.kicked.take(), ["be quiet"]);
+        }
+        let (_, asked) = ask(&mut peers, &banned, &again, now);
+        assert_eq!(asked, Err(AdmissionError::NotAllowed));
+        // It may join as another, and with its token when that is forgotten.
+        let other = Rc::<Wire>::default();
+        other.is_web.set(true);
+        assert_eq!(ask(&mut peers, &open(), &other, now).1, Ok(()));
+        let later = now + KEPT;
+        let (comes, asked) = ask(&mut peers, &open(), &again, later);
+        assert_eq!(asked, Ok(()));
+        peers.join(comes, later);
+        let number = peers.room.member(comes).map(|member| member.account.number);
+        assert_eq!(number, Some(2));
     }
 }
 
