@@ -1,9 +1,9 @@
 //! Answers: what each participant says in a file of its own (`--collect`), and what these files are called.
 //!
 //! ```text
-//!   0003.txt        while participant 3 is here
-//!   0003-Ana.txt    when it has left, and was called Ana
-//!   index.tsv       a row for each of them, in the order in which they left
+//!   0003.txt        while participant 3 is here, or may come back
+//!   0003-Ana.txt    when it has left for good, and was called Ana
+//!   index.tsv       a row for each of them, as soon as it has
 //! ```
 //!
 //! It promises: a name chooses no folder and no other file: of it only letters and digits of any script, `-`, `_`
@@ -73,9 +73,9 @@ pub struct Row {
     pub name: Option<String>,
     /// Where it was.
     pub addr: String,
-    /// When it came, as RFC 3339 has it.
+    /// When it came first, as RFC 3339 has it.
     pub joined: String,
-    /// When it left, or the hub ended.
+    /// When it left last, or the hub ended.
     pub left: String,
 }
 

@@ -319,6 +319,7 @@ impl<W: World> Core<W> {
         if self.peers.reap(now) {
             self.accept.freed();
         }
+        self.peers.forget_visitors(now);
         // Another peer may come in the next turn before the core looks for idle members.
         self.withhold(now);
         self.peers.tell_here(now);

@@ -434,6 +434,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.doubts.deadline(),
             self.looks_for_silence(),
             self.tells_here(),
+            self.forgets(),
             self.records.as_ref().and_then(|r| r.deadline()),
             idle,
             self.explains_at(),

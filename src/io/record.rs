@@ -350,13 +350,25 @@ impl<D: Device> Records<D> {
         self.enter(|_, _, enter| enter(Entry::Joined(who)));
     }
 
-    /// A peer left, and why.
+    /// A peer left, and why. It may come back, with the same number, as long as it is not [gone](Records::gone).
     pub fn left(&mut self, who: Who<'_>, leaving: Leaving<'_>) {
         self.answered(who, leaving.unread);
         self.enter(|speech, _, enter| {
             speech.finished(who, enter);
             enter(Entry::Left(who, leaving));
         });
+    }
+
+    /// The peer with that number left for good: it will not be here again.
+    pub fn gone(&mut self, number: u32) {
+        if let Some(answers) = &mut self.answers {
+            answers.gone(number);
+        }
+    }
+
+    /// The hub ends: none of those that left will be here again.
+    pub fn all_gone(&mut self) {
+        self.answers.iter_mut().for_each(Answers::all_gone);
     }
 
     /// The hub ends while a peer is still here. (The transcript says no `left` of it.)

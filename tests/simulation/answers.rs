@@ -34,8 +34,8 @@ impl Answers {
         self.said.entry(number).or_default().extend(bytes);
     }
 
-    /// So many have joined, and all of them have left: whoever said something has a file with all of it and
-    /// nothing else, nobody else has one, and each has a row.
+    /// So many have joined, and all of them have left, however often they were lost and came back meanwhile: whoever
+    /// said something has a file with all of it and nothing else, nobody else has one, and each has a row.
     pub(crate) fn check(&self, joined: u32) {
         let mut found = BTreeMap::new();
         for file in fs::read_dir(self.folder()).expect("the folder") {

@@ -66,7 +66,7 @@ const PENDING: usize = 512 * 1024;
 const ASKED: usize = 100;
 
 /// In one of so many schedules what each says is collected.
-const COLLECTS: usize = 16;
+pub(super) const COLLECTS: usize = 16;
 
 /// What a schedule came to.
 pub(crate) struct Ended {

@@ -28,6 +28,8 @@ use self::guest::Hello;
 use self::guest::Want;
 use super::Chance;
 use super::Mode;
+use super::answers::Answers;
+use super::hub::COLLECTS;
 use super::replay::VANISHED;
 use super::replay::expect;
 use super::spec::Acked;
@@ -114,6 +116,8 @@ pub(crate) struct Class {
     holders: BTreeMap<String, (usize, Option<Instant>)>,
     /// How much of what each said was heard, by their tokens.
     heard: BTreeMap<String, usize>,
+    /// What each said, as it is collected, in some schedules.
+    answers: Option<Answers>,
     /// How much of what the operator typed was said.
     typed: Vec<u8>,
     said: u64,
@@ -151,7 +155,11 @@ impl Class {
     fn new(seed: u64, mode: Mode) -> Class {
         let mut chance = Chance(seed);
         let volume = *chance.pick(&[40, 40, 500, 500, 500, 20_000]);
-        let terms = Terms::web(mode, &mut chance);
+        let mut terms = Terms::web(mode, &mut chance);
+        // In a chat only what was said is kept, in the words that were made of it.
+        let collects = !mode.chat && Chance(chance.0).one_in(COLLECTS);
+        let answers = collects.then(Answers::new);
+        terms.collect = answers.as_ref().map(|answers| answers.folder().into());
         let now = Instant::now();
         let net = Net::new(chance, now, terms.stdin, false);
         let mut class = Class {
@@ -163,6 +171,7 @@ impl Class {
             guests: BTreeMap::new(),
             holders: BTreeMap::new(),
             heard: BTreeMap::new(),
+            answers,
             typed: Vec::new(),
             said: 0,
             until: None,
@@ -384,7 +393,7 @@ impl Class {
     fn replay_one(&mut self, did: Did, net: &Net) {
         match did {
             Did::Accepted(WITNESS) => self.spec.joins(WITNESS, net.now, witness),
-            Did::Heard(WITNESS, bytes) => self.spec.heard(WITNESS, &bytes),
+            Did::Heard(WITNESS, bytes) => self.hears(WITNESS, &bytes),
             Did::Handed(WITNESS, bytes) => self.is_handed(WITNESS, &bytes),
             Did::Heard(id, bytes) => {
                 let guest = self.guests.get_mut(&id).expect("a guest");
@@ -392,7 +401,7 @@ impl Class {
                 if !text.is_empty() && self.spec.here.contains(&id) {
                     let hello = guest.hello.as_ref().expect("it is let in");
                     *self.heard.entry(hello.token.clone()).or_default() += text.len();
-                    self.spec.heard(id, &text);
+                    self.hears(id, &text);
                 }
             }
             Did::Handed(id, bytes) => {
@@ -437,6 +446,13 @@ impl Class {
             Did::HeardEnd(_) | Did::Accepted(_) | Did::Typed(_) | Did::RanOut => {}
             Did::Failed(_) | Did::ClosedListener => {}
             Did::FoundClosed => panic!("stdout is open"),
+        }
+    }
+
+    fn hears(&mut self, id: usize, bytes: &[u8]) {
+        self.spec.heard(id, bytes);
+        if let Some(answers) = &mut self.answers {
+            answers.heard(self.spec.members[&id].number, bytes);
         }
     }
 
@@ -899,6 +915,9 @@ impl Class {
             panic!("it does not end: {:?}", here.collect::<Vec<_>>())
         });
         let _ = self.core.finish(Ok(status), self.now());
+        if let Some(answers) = &self.answers {
+            answers.check(self.spec.joined);
+        }
         let net = self.net.borrow();
         let is_broken = net.wires.iter().any(|wire| wire.write_failed);
         for id in guests {

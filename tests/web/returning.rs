@@ -1,10 +1,14 @@
 //! Who was lost, and comes back.
 
+use std::fs;
 use std::io::Write;
+
+use rustix::process::Signal;
 
 use crate::CLOSE;
 use crate::Hub;
 use crate::Web;
+use crate::support::Folder;
 use crate::support::Terminal;
 use crate::support::expect_bytes;
 use crate::support::pause;
@@ -157,6 +161,35 @@ fn whose_stream_cannot_go_on_is_the_member_that_it_was() {
     while !told.ends_with("<host> hello\n") {
         told += std::str::from_utf8(&again.frame().1).unwrap();
     }
+}
+
+/// It says something over each of its connections, and has another name at the end.
+#[test]
+fn who_comes_back_goes_on_in_its_file() {
+    let folder = Folder::new("web-returning");
+    let answers = folder.0.join("answers");
+    let mut hub = Hub::start(&["--chat", "--collect", answers.to_str().unwrap()]);
+    let mut web = hub.join();
+    for (name, words) in [("Ana", "one"), ("Ana", "two"), ("Ben", "three")] {
+        web.say(format!("/nick {name}"));
+        web.say(words);
+        hub.process.stdout.wait_for(&format!("<{name}> {words}\n"));
+        assert!(answers.join("0001.txt").exists(), "{words}");
+        let (place, lost) = (web.place(0), web.stream.local_addr().unwrap());
+        drop(web);
+        hub.process.stderr.wait_for(&format!("{lost} (web) left ("));
+        web = resumed(&hub, &place, 0);
+    }
+    hub.process.signal(Signal::TERM);
+    hub.process.wait();
+    let said = fs::read_to_string(answers.join("0001-Ben.txt")).unwrap();
+    assert_eq!(said, "one\ntwo\nthree\n");
+    let index = fs::read_to_string(answers.join("index.tsv")).unwrap();
+    let rows: Vec<Vec<&str>> = index.lines().map(|row| row.split('\t').collect()).collect();
+    assert_eq!(rows.len(), 2, "{index}");
+    assert_eq!(rows[1][..2], ["1", "Ben"]);
+    assert_eq!(rows[1][5..], ["14", "0", "0001-Ben.txt"]);
+    assert_eq!(fs::read_dir(&answers).unwrap().count(), 2);
 }
 
 #[test]

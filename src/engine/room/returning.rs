@@ -29,6 +29,11 @@ pub struct Lost {
 }
 
 impl Lost {
+    /// Its number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
     /// Bytes that it takes beside what each does.
     pub fn held(&self) -> usize {
         self.bookmark.as_ref().map_or(0, Bookmark::held)

@@ -286,14 +286,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
             presence,
             lost,
         } = self.room.leave(key, now)?;
-        if let Some(visitors) = &mut self.visitors {
-            let lost = Some(lost).filter(|_| !peer.conn.has_hung_up());
-            visitors.left(key, lost, account.received(), now);
-        }
+        let lost = Some(lost).filter(|_| !peer.conn.has_hung_up());
+        let visitors = self.visitors.as_mut();
+        let may_return = visitors.is_some_and(|v| v.left(key, lost, account.received(), now));
         self.record_lines(Some(peer.conn.addr()));
         let mut out = self.say_goodbye(peer, lack, &why);
         self.uncount(key, &account, presence, &out.peer);
         let parting = self.part(key, &account, lack, why, &mut out, now);
+        if !may_return {
+            self.record(|records| records.gone(account.number));
+        }
         self.tell_parting(&parting, now);
         Some(out)
     }

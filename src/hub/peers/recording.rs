@@ -94,6 +94,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 None => records.ended(who, leaving),
             });
         }
+        self.record(Records::all_gone);
     }
 
     /// Records what the members said since the last time, and tells the other hubs. `gone`: where the one was that is just taken

@@ -138,12 +138,21 @@ impl Visitors {
         self.look.get_or_insert(now + PINGED_AFTER);
     }
 
-    /// A member has left, of which so many bytes were received; a visitor that was `lost` may return.
-    pub(super) fn left(&mut self, key: usize, lost: Option<Lost>, received: u64, now: Instant) {
-        if let Some((known, lost)) = self.leave(key).zip(lost) {
-            let heard = known.heard_before + received;
-            self.gone.keep(known.token, Away { lost, heard }, now);
-        }
+    /// A member has left, of which so many bytes were received; a visitor that was `lost` may return. Returns whether it
+    /// may.
+    pub(super) fn left(
+        &mut self,
+        key: usize,
+        lost: Option<Lost>,
+        received: u64,
+        now: Instant,
+    ) -> bool {
+        let Some((known, lost)) = self.leave(key).zip(lost) else {
+            return false;
+        };
+        let heard = known.heard_before + received;
+        self.gone.keep(known.token, Away { lost, heard }, now);
+        true
     }
 
     /// A visitor is not here any more.
@@ -247,6 +256,20 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let again = self.conns.insert(Peer::new(out.peer.conn));
             debug_assert_eq!(again, former, "events come with the key that it had");
             self.forget(again);
+        }
+    }
+
+    /// When to forget somebody who left.
+    pub(super) fn forgets(&self) -> Option<Instant> {
+        self.visitors.as_ref().and_then(|v| v.gone.deadline())
+    }
+
+    /// Forgets those whose time to come back is over, and those for whom there is no room.
+    pub fn forget_visitors(&mut self, now: Instant) {
+        let forget = |visitors: &mut Box<Visitors>| visitors.gone.forget_old(now);
+        let gone = self.visitors.as_mut().map(forget).unwrap_or_default();
+        for number in gone {
+            self.record(|records| records.gone(number));
         }
     }
 

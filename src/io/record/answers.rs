@@ -2,15 +2,18 @@
 //! answers.
 //!
 //! ```text
-//!   joined ─► said … said ─► left: the file gets its name, the index its row
+//!     ┌─────────────────────────┐ it comes back
+//!     ▼                         │
+//!   joined ─► said … said ─► left ─► gone for good: the file gets its name, the index its row
 //!               │ a full disk
 //!               ▼
 //!             waits, tried again; beyond 1 MiB it is missing, and counted
 //! ```
 //!
 //! It promises: bytes are in the file of the participant that said them, in order and as they were
-//! sent, or are counted as missing in its row; a participant that said nothing has a row and no
-//! file; a file that cannot be written is told of once, and does not stop the class.
+//! sent, or are counted as missing in its row; a participant has one file and one row, however often
+//! it came back, and one that said nothing has a row and no file; a file that cannot be written is
+//! told of once, and does not stop the class.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -56,6 +59,8 @@ struct Author {
     /// Bytes in its file.
     written: u64,
     missing: u64,
+    /// Its row, since it left: it may come back.
+    left: Option<Box<Row>>,
 }
 
 /// Something that is to be done.
@@ -63,7 +68,7 @@ struct Author {
 enum Step {
     /// So many bytes are for the file of that number.
     Said(u32, usize),
-    /// A participant left.
+    /// A participant left for good.
     Left(Box<Row>),
     /// The index is to be written that.
     Note(Vec<u8>),
@@ -104,13 +109,12 @@ impl Answers {
         self.trouble.and_then(Retry::at)
     }
 
-    /// A participant came.
+    /// A participant came, or came back.
     pub(super) fn joined(&mut self, number: u32, at: &str) {
-        let author = Author {
-            joined: at.into(),
-            ..Author::default()
-        };
-        self.authors.insert(number, author);
+        let author = self.authors.entry(number).or_default();
+        if author.left.take().is_none() {
+            author.joined = at.into();
+        }
     }
 
     /// It said something.
@@ -135,26 +139,43 @@ impl Answers {
 
     /// It left, or the hub ends; so many bytes that it had said were not read, and are missing in its file.
     pub(super) fn left(&mut self, who: Who<'_>, unread: u64, at: &str) {
-        if unread > 0 {
-            self.authors.entry(who.number).or_default().missing += unread;
-        }
-        let joined = self.authors.get_mut(&who.number);
-        let row = Box::new(Row {
+        let author = self.authors.entry(who.number).or_default();
+        author.missing += unread;
+        author.left = Some(Box::new(Row {
             number: who.number,
             name: who.name.map(String::from),
             addr: who.addr.to_string(),
-            joined: joined.map_or_else(String::new, |author| std::mem::take(&mut author.joined)),
+            joined: author.joined.clone(),
             left: at.into(),
-        });
+        }));
+    }
+
+    /// One that left will not come back.
+    pub(super) fn gone(&mut self, number: u32) {
+        let author = self.authors.get_mut(&number);
+        let Some(row) = author.and_then(|author| author.left.take()) else {
+            return;
+        };
         if self.trouble.is_none() {
             self.steps.push_back(Step::Left(row));
             self.run();
         } else if self.has_room(0) {
             self.steps.push_back(Step::Left(row));
         } else {
-            self.authors.remove(&who.number);
+            self.authors.remove(&number);
             self.rows_missing += 1;
         }
+    }
+
+    /// None of those that left will come back.
+    pub(super) fn all_gone(&mut self) {
+        let left = |(number, author): (&u32, &Author)| {
+            let row = author.left.as_ref()?;
+            Some((row.left.clone(), *number))
+        };
+        let mut left: Vec<(String, u32)> = self.authors.iter().filter_map(left).collect();
+        left.sort_unstable();
+        left.into_iter().for_each(|(_, number)| self.gone(number));
     }
 
     /// The turn is over: tries again what failed, if it is time.

@@ -98,12 +98,27 @@ impl Memory {
         self.held += kept.past.held();
         self.order.insert(kept.place, token.clone());
         self.kept.insert(token, kept);
+    }
+
+    /// When the time of the first is over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let (_, first) = self.order.first_key_value()?;
+        Some(self.kept[first].until)
+    }
+
+    /// Forgets those whose time is over, and those for whom there is no room. Returns the numbers of those of them
+    /// that could have returned.
+    pub(super) fn forget_old(&mut self, now: Instant) -> Vec<u32> {
+        let mut forgotten = Vec::new();
         while let Some((_, first)) = self.order.first_key_value()
             && (self.kept.len() > MOST || self.held > BYTES || self.kept[first].until <= now)
         {
             let first = first.clone();
-            self.forget(&first);
+            if let Some(Past::Lost(away)) = self.forget(&first) {
+                forgotten.push(away.lost.number());
+            }
         }
+        forgotten
     }
 
     /// What is remembered of the one with that token.

@@ -85,13 +85,11 @@ fn of_those_who_were_lost_a_bounded_number_is_kept_for_a_while() {
         visitors.came(n, known(&n.to_string()), now);
         visitors.left(n, Some(lost), 0, now);
     }
+    assert_eq!(peers.forgets(), Some(now + KEPT));
+    peers.forget_visitors(now);
     assert_eq!(count(&peers), MOST);
-    // Those that are too old go as soon as another is lost.
-    let last = lost(&mut peers);
-    let visitors = peers.visitors.as_mut().expect("some may come");
-    visitors.came(key, known(&token), now);
-    visitors.left(key, Some(last), 0, now + KEPT);
-    assert_eq!(count(&peers), 1);
+    peers.forget_visitors(now + KEPT);
+    assert_eq!((count(&peers), peers.forgets()), (0, None));
 }
 
 /// However often another is lost and comes back.
@@ -113,6 +111,7 @@ fn who_was_lost_is_not_forgotten_for_one_that_is_lost_again_and_again() {
         lose(&mut peers, "mal");
         let visitors = peers.visitors.as_mut().expect("some may come");
         assert!(visitors.gone.take("mal", now).is_some());
+        peers.forget_visitors(now);
     }
     let visitors = peers.visitors.as_mut().expect("some may come");
     assert!(visitors.gone.take("ana", now).is_some());
@@ -131,6 +130,7 @@ fn what_those_who_were_lost_need_is_bounded() {
         assert!(peers.room.tell(key, &vec![b'x'; owed]));
         peers.queue_leave(key, DisconnectReason::Returned);
         peers.reap(now);
+        peers.forget_visitors(now);
     };
     let kept = |peers: &Peers<_>| {
         let visitors = peers.visitors.as_ref().expect("some may come");
