@@ -2,7 +2,7 @@
 //! were lost and may return (docs/WEB.md).
 //!
 //! ```text
-//!   joined ─► has a token ─► lost ─► kept for a while ─┬─► returned: the same number, and its stream goes on
+//!   joined ─► has a token ─► lost ─► kept for a while ─┬─► returned: the same member, whose stream may go on
 //!                    │         ▲                       └─► forgotten
 //!                    │         └── returned over another connection, while this one seemed alive
 //!                    └─► sent away by the operator ─► told so if it comes back in that time
@@ -208,7 +208,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return WasHere::No;
         }
         let token = &returning.token;
+        let has_closed = |former| {
+            self.conns
+                .get(former)
+                .is_none_or(|peer| peer.conn.has_hung_up())
+        };
         match visitors.here.get(token) {
+            // It is not taken out yet.
+            Some(&former) if has_closed(former) => WasHere::No,
             Some(&former) => WasHere::Still(former),
             None => match visitors.gone.past(token, now) {
                 Some(Past::Lost(_)) => WasHere::Lost,

@@ -326,6 +326,28 @@ fn who_comes_back_is_the_member_that_it_was_whether_its_stream_goes_on_or_not() 
     }
 }
 
+/// Though it may wait for being taken out, with what it said before.
+#[test]
+fn who_said_goodbye_is_a_newcomer_in_every_respect() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.expect_visitors([7; 32]);
+    let mut admission = Admission::new(Lists::default(), None, None);
+    let (web, key) = visit(&mut peers, now);
+    let again = comes_back(&peers, key, 0);
+    web.has_closed.set(true);
+    let comes = again.arrive(&mut peers);
+    admission.lock();
+    let asked = peers.ask_for_place(&admission, comes, false, now);
+    assert_eq!(asked, Err(AdmissionError::Locked));
+    admission.unlock();
+    let asked = peers.ask_for_place(&admission, comes, false, now);
+    assert_eq!(asked, Ok(()));
+    peers.join(comes, now);
+    let number = |key| peers.room.member(key).map(|member| member.account.number);
+    assert_eq!((number(key), number(comes)), (Some(1), Some(2)));
+}
+
 /// Whether it is here when it comes back, was taken out, or waits for that.
 #[test]
 fn who_was_sent_away_is_not_let_in_with_its_token() {
