@@ -30,7 +30,7 @@ const KEPT: usize = 256;
 /// The other side of a connection, which said something or to which it was said.
 #[derive(Clone, Copy)]
 pub struct Who<'a> {
-    /// As the hub counts them, from 1; 0 for a peer that is not counted.
+    /// As the hub counts them, from 1; 0 for a peer that is not counted, or of which only the name is known.
     pub number: u32,
     /// Where it is.
     pub addr: &'a dyn Display,
@@ -138,6 +138,8 @@ pub enum Speaker<'a> {
     Us(Option<&'a str>, Option<Who<'a>>),
     /// A person at the hub of that name: one of its members, or its operator.
     Hub(&'a str, Option<Who<'a>>),
+    /// The operator of the hub of that name, to one alone here.
+    HubAlone(&'a str, Who<'a>),
 }
 
 /// The part of a file that a client downloaded.

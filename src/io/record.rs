@@ -418,6 +418,16 @@ impl<D: Device> Records<D> {
         self.enter(|_, _, enter| lines(Speaker::Hub(hub, who), said, enter));
     }
 
+    /// The operator of the hub of that name said whole lines to one alone here.
+    pub fn remote_told(&mut self, hub: &str, who: Who<'_>, said: &[u8]) {
+        self.enter(|_, _, enter| lines(Speaker::HubAlone(hub, who), said, enter));
+    }
+
+    /// Our operator said whole lines to one alone at another hub.
+    pub fn told_remote(&mut self, who: Who<'_>, said: &[u8]) {
+        self.enter(|_, name, enter| lines(Speaker::Us(name, Some(who)), said, enter));
+    }
+
     /// A member sent a request in a chat, in these words.
     pub fn asked(&mut self, who: Who<'_>, words: &[u8]) {
         self.enter(|_, _, enter| enter(Entry::Asked(who, words)));

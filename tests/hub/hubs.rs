@@ -831,6 +831,70 @@ fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
 }
 
 #[test]
+fn records_have_what_is_said_over_the_bus_muted_or_to_one_alone() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let (url, folder) = (nats.url(), Folder::new("bus-records"));
+    let (here, there) = (folder.path("here"), folder.path("there"));
+    let told = folder.path("told");
+    let events = [&here, &there].map(|file| format!("json:{file}"));
+    let two = hub(
+        &url,
+        "room2",
+        &["--chat", "--events", &events[1], "--transcript", &told],
+    );
+    let mut ben = two.join_seen();
+    let mut one = Terminal::muxnc(&[
+        "-l",
+        "--bus",
+        &url,
+        "--bus-name",
+        "room1",
+        "--events",
+        &events[0],
+        "0",
+    ]);
+    one.screen.wait_for("hub room2 came");
+    press(&mut one, "/mute room2/1\r");
+    one.screen.wait_for("room2/1 is neither shown");
+    ben.write_all(b"unseen\n").unwrap();
+    press(&mut one, "/msg room2/1 hush\r");
+    press(&mut one, "/msg user1@room2 psst\r");
+    press(&mut one, "/msg @room2 between us\r");
+    two.process.stdout.wait_for("between us");
+    let said = |by: &str, hub: &str, peer: &str, text: &str| {
+        format!(
+            "\"event\":\"said\",\"by\":\"{by}\",{hub}\"peer\":{{{peer},\"lf\":true,\"text\":\"{text}\"}}"
+        )
+    };
+    let of = |hub: &str| format!("\"hub\":\"{hub}\",");
+    let ben_there = "\"number\":1,\"address\":\"room2\",\"name\":\"user1\"}";
+    let has = |file: &str, wanted: &str| {
+        eventually(wanted, || {
+            fs::read_to_string(file).unwrap().contains(wanted)
+        });
+    };
+    has(&here, &said("peer", &of("room2"), ben_there, "unseen"));
+    let by_number = "\"number\":1,\"address\":\"room2\",\"name\":null}";
+    has(&here, &said("operator", "", by_number, "hush"));
+    let by_name = ben_there.replace("\"number\":1", "\"number\":0");
+    has(&here, &said("operator", "", &by_name, "psst"));
+    let operator = "\"number\":0,\"address\":\"room2\",\"name\":null}";
+    has(&here, &said("operator", "", operator, "between us"));
+    has(
+        &there,
+        &said("operator", &of("room1"), operator, "between us"),
+    );
+    let address = ben.local_addr().unwrap();
+    let ben_here = format!("\"number\":1,\"address\":\"{address}\",\"name\":\"user1\"}}");
+    has(&there, &said("operator", &of("room1"), &ben_here, "psst"));
+    has(&told, &format!("\ttold\t1\t{address}\tuser1\tpsst\n"));
+    let screen = one.screen.text();
+    assert!(!screen.contains("unseen"), "{screen}");
+}
+
+#[test]
 fn operators_reach_each_other() {
     let Some(mut nats) = Nats::start(&["-js"]) else {
         return;

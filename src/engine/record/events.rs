@@ -161,6 +161,7 @@ impl<'a> Event<'a> {
                     Speaker::Us(_, who) => ("operator", None, who),
                     Speaker::Hub(hub, Some(who)) => ("peer", Some(hub), Some(who)),
                     Speaker::Hub(hub, None) => ("operator", Some(hub), None),
+                    Speaker::HubAlone(hub, who) => ("operator", Some(hub), Some(who)),
                 };
                 let text = line.strip_suffix(b"\n");
                 Event::Said {
@@ -318,6 +319,11 @@ mod tests {
             addr: &"room2",
             name: Some("Eva"),
         };
+        let there = Who {
+            number: 0,
+            name: None,
+            ..far
+        };
         let refused = "30 are here already";
         let entries = [
             Entry::Listening {
@@ -331,6 +337,9 @@ mod tests {
             Entry::Said(Speaker::Peer(ana(2)), b"caf\xe9"),
             Entry::Said(Speaker::Hub("room2", Some(far)), b"here too\n"),
             Entry::Said(Speaker::Hub("room2", None), b"good morning\n"),
+            Entry::Said(Speaker::HubAlone("room2", ana(1)), b"for you alone\n"),
+            Entry::Said(Speaker::Us(None, Some(far)), b"for you alone\n"),
+            Entry::Said(Speaker::Us(None, Some(there)), b"between us\n"),
             Entry::Asked(ana(1), b"/nick Ana"),
             Entry::Left(ana(1), leaving),
             Entry::Refused(&"192.0.2.12:50200", "full", &refused),

@@ -13,6 +13,8 @@
 //! `asked` is a command of a participant of a chat; the text of a private message is there only
 //! with `--open-messages`.
 //!
+//! `told` is what the operator of another hub said to that participant alone.
+//!
 //! `lost` tells that so many lines of the transcript are missing there.
 //!
 //! `from+` and `to+` are said in the middle of a line: no line feed followed. That was too long to
@@ -56,6 +58,7 @@ pub fn push(at: &str, entry: Entry<'_>, out: &mut String) {
                 Speaker::Us(name, who) => (who, name, "to", "to+"),
                 Speaker::Hub(hub, None) => (None, Some(hub), "from", "from+"),
                 Speaker::Hub(_, who) => (who, None, "from", "from+"),
+                Speaker::HubAlone(_, who) => (Some(who), None, "told", "told+"),
             };
             let (text, event) = match line.strip_suffix(b"\n") {
                 Some(text) => (text, ended),

@@ -89,10 +89,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     is_muted,
                 } => {
                     let remote = remote(speaker);
-                    if is_muted {
-                        continue;
+                    if !is_muted {
+                        room.remote(&remote, line, now);
                     }
-                    room.remote(&remote, line, now);
                     if let Some(records) = records {
                         let who = (!remote.is_operator()).then_some(Who {
                             number: remote.number,

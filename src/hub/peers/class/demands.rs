@@ -10,6 +10,7 @@ pub(in crate::hub) use crate::engine::bus::What as Demand;
 use crate::engine::bus::Whom;
 use crate::engine::escape::push_escaped;
 use crate::engine::handover::Asking;
+use crate::engine::record::Who;
 use crate::engine::room::Called;
 use crate::engine::room::OPERATOR;
 use crate::hub::news::Topic;
@@ -92,6 +93,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     return self.answer_nothing(&hub, &whom, Demand::Absent);
                 }
                 self.queue_flush(key);
+                let line = format!("{text}\n");
+                self.record_of(key, |records, who| {
+                    records.remote_told(&hub, who, line.as_bytes());
+                });
                 format!("hub {hub} said something to {who} alone")
             }
             Wanted::Kicked | Wanted::Muted(_) if !trusts => {
@@ -121,6 +126,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// The operator of another hub says something to ours alone.
     fn tell_operator(&mut self, hub: &str, text: &str, now: Instant) {
+        let own = self.link.as_ref().map(|link| link.name().to_string());
+        let operator = Who {
+            number: OPERATOR,
+            addr: &own.unwrap_or_default(),
+            name: None,
+        };
+        let line = format!("{text}\n");
+        self.record(|records| records.remote_told(hub, operator, line.as_bytes()));
         if !self.room.remote_tells_operator(hub, text) {
             let mut told = format!("[{hub}, to you alone] ");
             text.chars()
@@ -216,7 +229,20 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 format!("{address} has no name that anybody can have: nothing was done")
             }
             (Ok(()), None) => match what {
-                Demand::Tell(_) => String::new(),
+                Demand::Tell(text) => {
+                    let (number, name) = match whom {
+                        Whom::Number(number) => (number, None),
+                        Whom::Name(name) => (0, Some(name)),
+                    };
+                    let who = Who {
+                        number,
+                        addr: &hub,
+                        name,
+                    };
+                    let line = format!("{text}\n");
+                    self.record(|records| records.told_remote(who, line.as_bytes()));
+                    String::new()
+                }
                 Demand::Kick => {
                     format!("{hub} is asked to cut {address} off (its --bus-trust decides)")
                 }
