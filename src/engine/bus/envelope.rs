@@ -9,6 +9,9 @@
 //! A key is made by each process for itself. The signature is over the subject and the payload, so
 //! that a message of one hub cannot be sent again in the name of another.
 //!
+//! It does not say when it was signed. Who knows the key takes a message that is published again for the repeat
+//! that it is, by its `seq`; who reads the key for the first time cannot know.
+//!
 //! It promises: what [`open`] gives is signed by the key that it names, is about the hub of its
 //! subject, and holds together: each piece has its bytes, no line is longer than a line may be,
 //! each name is one that a member can have. Nothing panics, whatever is published.
