@@ -229,7 +229,7 @@ fn simulate_web(mode: Mode) {
     println!("{mode:?}: {} schedules, {sum:?}", seeds.end - seeds.start);
     if seeds.end - seeds.start > 100 {
         assert!(
-            sum.returned > 100 && sum.anew > 100 && sum.missed > 10 && sum.refused > 100,
+            sum.returned > 100 && sum.anew > 10 && sum.missed > 0 && sum.refused > 100,
             "{sum:?}"
         );
     }
