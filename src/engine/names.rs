@@ -1,11 +1,12 @@
 //! Names: which participant has which, and that no two of them can be taken for each other.
 //!
 //! A name is letters and digits of one script (Latin ones beside Chinese, Japanese or Korean, as people
-//! there write them), in the form that Unicode calls NFKC. Two names look alike if they share a *mark*. A
+//! there write them), of those that Unicode allows in identifiers (Unicode Technical Standard 39, section 3), in
+//! the form that it calls NFKC. Two names look alike if they share a *mark*. A
 //! name has three marks at most: its skeleton (Unicode Technical Standard 39, section 4), and that of the
 //! name in small letters, both with the pairs made one letter that look like it (`rn` and `m`); and the
-//! first without that (`CI` is like `cl`, but not like `d`). From all, signs that a reader overlooks
-//! (`-_.`) are left out, and letters are made one that look alike though their skeletons differ.
+//! first without that (`CI` is like `cl`, but not like `d`). From all, what a reader overlooks is left out
+//! (`-_.`, and letters that are drawn as these where they are no part of a word), and letters are made one that look alike though their skeletons differ.
 //!
 //! It promises: at any time every name has one owner, and no two names look alike; a name stands in a line
 //! where it was put, and is found in the same time however many there are.
@@ -16,6 +17,7 @@ use std::time::Instant;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_security::GeneralSecurityProfile;
 use unicode_security::MixedScript;
 use unicode_security::RestrictionLevel;
 use unicode_security::RestrictionLevelDetection;
@@ -246,10 +248,10 @@ fn normal(name: &str) -> Result<Box<str>, NameError> {
             true => accents + 1,
             false => 0,
         };
-        let is_known = letter.is_alphanumeric() || accents > 0 || "-_.".contains(letter);
-        is_known && accents <= MAX_ACCENTS
+        let is_known = letter.is_alphanumeric() || accents > 0 || SIGNS.contains(letter);
+        is_known && letter.identifier_allowed() && accents <= MAX_ACCENTS
     };
-    let has_letter = name.contains(char::is_alphabetic);
+    let has_letter = seen(&name).any(char::is_alphabetic);
     let fits = (1..=MAX_NAME).contains(&name.chars().count());
     if !fits || !has_letter || !name.chars().all(is_part) || !is_shown_as_it_is(&name) {
         return Err(NameError::NoName);
@@ -278,6 +280,31 @@ fn runs_from_the_right(letter: char) -> bool {
     matches!(letter,
         '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
         | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+}
+
+/// What a reader overlooks.
+const SIGNS: &str = "-_.\u{2bb}\u{2bc}";
+
+/// Letters of Chinese and Japanese that are drawn as dashes, strokes and specks. Beside other letters of these scripts
+/// they are read as what they are: ユーザー, 一郎.
+const STROKES: &str = "一ー丶丨丿乀乁ヽノ";
+
+/// The characters of a name that a reader does not overlook.
+fn seen(name: &str) -> impl Iterator<Item = char> {
+    let is_word = |letter: char| is_eastern(letter) && !STROKES.contains(letter);
+    name.char_indices().filter_map(move |(at, letter)| {
+        let before = name[..at].chars().next_back();
+        let after = name[at + letter.len_utf8()..].chars().next();
+        let is_read = || [before, after].into_iter().flatten().any(is_word);
+        let is_seen = !SIGNS.contains(letter) && (!STROKES.contains(letter) || is_read());
+        is_seen.then_some(letter)
+    })
+}
+
+/// Whether it is a letter of Chinese, Japanese or Korean, by the blocks that are kept for them.
+fn is_eastern(letter: char) -> bool {
+    matches!(letter,
+        '\u{3041}'..='\u{312f}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{20000}'..='\u{3fffd}')
 }
 
 /// Whether a mark is that of a default name (`user3`), or looks like it.
@@ -314,25 +341,14 @@ fn of_ascii(letter: char) -> char {
     }
 }
 
-/// The small capitals of A to Z; an `X` stands for the one that Unicode does not have. Skeletons know few
-/// of them, and take those for small letters.
-const SMALL_CAPITALS: &str = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡXʏᴢ";
-
-/// The capital that a small one looks like, or the letter itself.
-fn capital(letter: char) -> char {
-    let capitals = SMALL_CAPITALS.chars().zip('A'..='Z');
-    let mut found = capitals.filter(|&(small, _)| small == letter);
-    found.next().map_or(letter, |(_, capital)| capital)
-}
-
 /// What a name looks like, with its pairs as one letter or not: see [the module's documentation](self).
 fn mark(name: &str, has_pairs: bool) -> String {
-    let is_seen = |letter: &char| !"-_.".contains(*letter);
     let mut looks: String = match name.is_ascii() {
-        true => name.chars().filter(is_seen).map(of_ascii).collect(),
+        true => seen(name).map(of_ascii).collect(),
         false => {
-            let capitals: String = name.chars().map(capital).collect();
-            skeleton(&capitals).filter(is_seen).collect()
+            let is_seen = |letter: &char| !SIGNS.contains(*letter);
+            let letters: String = seen(name).collect();
+            skeleton(&letters).filter(is_seen).collect()
         }
     };
     if has_pairs {
@@ -418,11 +434,6 @@ mod tests {
             "all",
             "ALL",
             "aII",
-            "ᴀna", // in small capitals
-            "ᴀɴᴀ",
-            "Aɴa",
-            "ʙob",
-            "ʜᴏꜱᴛ",
             "user",
             "user1",
             "user3",
@@ -451,6 +462,9 @@ mod tests {
             ("7", NameError::NoName),
             ("\u{663}", NameError::NoName),
             ("1.2", NameError::NoName),
+            ("ᴀɴᴀ", NameError::NoName), // in small capitals
+            ("ʙob", NameError::NoName),
+            ("ʜᴏꜱᴛ", NameError::NoName),
             ("-_.", NameError::NoName),
             ("Ana<U+202E>", NameError::NoName),
             ("An\u{202e}a", NameError::NoName),
@@ -498,7 +512,7 @@ mod tests {
             "Nguyễn",
             "अनीता",
             "สมชาย",
-            "Ἀχιλλεύς",
+            "Αχιλλέας",
         ] {
             assert_eq!(beside("Ana", name).as_deref(), Ok(name), "{name}");
             let mut names = chat(HOST);
@@ -611,6 +625,56 @@ mod tests {
                 assert_eq!(short, long, "{name}");
             }
         }
+    }
+
+    /// Of all that Unicode has: whatever looks like `-_.`, a dash, a stroke or a speck.
+    #[test]
+    fn no_letter_that_is_drawn_as_a_sign_makes_another_name() {
+        let signs = "-_.~^`'\",:;*/\\\u{b7}\u{2b9}\u{2c8}\u{2ca}\u{2cc}\u{2cd}\u{2d0}\u{2d1}\u{2e2f}\u{a78f}";
+        let looks = |letter: char| skeleton(&letter.to_string()).collect::<String>();
+        let all = signs.chars().chain(STROKES.chars());
+        let drawn: Vec<String> = all.map(looks).collect();
+        let mut names = chat(HOST);
+        let taken = names.rename(1, 1, None, "Ana", Instant::now());
+        assert_eq!(taken.as_deref(), Ok("Ana"));
+        let mut found = 0;
+        for letter in '\u{1}'..=char::MAX {
+            let looks = looks(letter);
+            let is_drawn = |sign: &String| looks.replace(&**sign, "").is_empty();
+            if !drawn.iter().any(is_drawn) {
+                continue;
+            }
+            found += 1;
+            for name in [
+                format!("Ana{letter}"),
+                format!("{letter}Ana"),
+                format!("A{letter}na"),
+                format!("Ana{letter}{letter}"),
+                format!("host{letter}"),
+                format!("{letter}host"),
+            ] {
+                let given = names.rename(2, 2, None, &name, Instant::now());
+                assert!(given.is_err(), "{letter:?}: {name}");
+            }
+        }
+        assert!(found > 100, "{found}");
+    }
+
+    #[test]
+    fn strokes_are_letters_in_words() {
+        for (one, other) in [
+            ("郎", "一郎"),
+            ("ユザ", "ユーザー"),
+            ("リコ", "ノリコ"),
+            ("李", "李一"),
+            ("山", "丶山"),
+        ] {
+            assert_eq!(beside(one, other).as_deref(), Ok(other));
+        }
+        for name in ["一", "ー", "一ー", "丶", "-一", "\u{2bc}"] {
+            assert_eq!(beside("Ana", name), Err(NameError::NoName), "{name}");
+        }
+        assert_eq!(beside("漢ー", "漢ーー"), Err(NameError::Taken));
     }
 
     #[test]
