@@ -86,6 +86,20 @@ pub fn request(line: &str) -> Option<Request<'_>> {
     is_unknown.then_some(Request::Unknown(word))
 }
 
+/// Whether the beginning of a line is nothing but what may stand before a request, and perhaps its first letters.
+pub fn tells_nothing(begun: &str) -> bool {
+    let begun = bare(begun);
+    let before = begun.trim_end_matches(char::is_alphabetic);
+    let letters = begun[before.len()..].chars().take(MAX_NAME + 1).count();
+    letters <= MAX_NAME && !before.contains(char::is_alphanumeric)
+}
+
+/// Whether a text has something of a word in it. Behind a beginning that [tells nothing](tells_nothing) that may be
+/// a request, or become one.
+pub fn has_word(text: &str) -> bool {
+    bare(text).contains(char::is_alphanumeric)
+}
+
 /// Whether it may be a request that stands behind a key which should have moved the cursor.
 fn is_behind_key(line: &str) -> bool {
     command_behind_key(line, Form::Shown).is_some()

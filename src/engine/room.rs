@@ -576,14 +576,18 @@ impl Room {
     }
 
     /// Neither shows nor relays what a member says from now on, or does so again. Of a line that
-    /// it has begun, what was held is passed on. Returns whether it was muted before.
+    /// it has begun, what was held is passed on; in a chat nothing of that line is said, since it may become one
+    /// that is for one alone. Returns whether it was muted before.
     ///
     /// # Panics
     /// If there is no member of that key.
     pub fn mute(&mut self, key: usize, on: bool, now: Instant) -> bool {
         let was_muted = self.members[key].account.muted;
         if was_muted != on {
-            self.abandon_line(key, Speech::Pause, now);
+            match self.is_chat() {
+                true => self.members[key].hush_line(),
+                false => self.abandon_line(key, Speech::Pause, now),
+            }
             self.members[key].account.muted = on;
         }
         was_muted
@@ -712,7 +716,7 @@ impl Room {
             },
             &mut |bytes| {
                 if let Some(minutes) = minutes {
-                    minutes.push(key, &member.account, bytes);
+                    minutes.push(key, &member.account, false, bytes);
                 }
                 if relay {
                     glue.append(journal, member.account.number, bytes);

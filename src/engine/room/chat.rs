@@ -21,7 +21,9 @@ use crate::engine::chat::Line;
 use crate::engine::chat::Speech;
 use crate::engine::chat::private_label;
 use crate::engine::request::Request;
+use crate::engine::request::has_word;
 use crate::engine::request::request;
+use crate::engine::request::tells_nothing;
 
 /// The speaker of the announcements; members are numbered from 1.
 const NOBODY: u32 = 0;
@@ -154,6 +156,9 @@ impl Room {
         self.tell_unanswered(key);
         for line in composed.lines() {
             self.hear_line(key, line, now);
+            if let Some(speech) = &mut self.members[key].speech {
+                speech.is_hushed &= line.is_cut;
+            }
         }
         if let Some(chat) = &mut self.chat {
             chat.put_composed(composed);
@@ -164,11 +169,12 @@ impl Room {
     /// One line of a member, or a piece of one.
     fn hear_line(&mut self, key: usize, line: Line<'_>, now: Instant) {
         let member = &mut self.members[key];
-        let is_muted = member.account.muted;
+        let is_muted = member.is_muted();
         let speech = member.speech.get_or_insert_default();
         let text = without_end(line.text);
         let asked = match speech.place {
             Place::Start => request(text),
+            Place::Nothing => has_word(text).then_some(Request::Unclear),
             Place::Words => None,
             Place::Request if line.is_cut => return,
             Place::Request => {
@@ -178,13 +184,15 @@ impl Room {
         };
         speech.place = match (line.is_cut, asked) {
             (false, _) => Place::Start,
+            (true, None) if speech.place == Place::Nothing => Place::Nothing,
+            (true, None) if speech.place == Place::Start && tells_nothing(text) => Place::Nothing,
             (true, None | Some(Request::Me(_))) => Place::Words,
             (true, Some(_)) => Place::Request,
         };
         if let None | Some(Request::Me(_)) = asked
             && let Some(minutes) = &mut self.minutes
         {
-            minutes.push(key, &member.account, line.bytes);
+            minutes.push(key, &member.account, is_muted, line.bytes);
         }
         match asked {
             Some(Request::Me(_)) | None if is_muted => {}

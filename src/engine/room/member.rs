@@ -65,6 +65,8 @@ pub(super) struct Speech {
     pub(super) escaper: Escaper,
     /// In a chat: where it is in its line.
     pub(super) place: Place,
+    /// In a chat: it was muted in a part of its line.
+    pub(super) is_hushed: bool,
     /// In a chat: how much it asked for that it could not be answered.
     pub(super) unanswered: u32,
     /// In a chat: when it last asked for something, and how often in that turn.
@@ -108,6 +110,8 @@ pub(super) enum Place {
     /// At its beginning.
     #[default]
     Start,
+    /// A part of it was passed on that is nothing but what may stand before a request: the rest may be one.
+    Nothing,
     /// A part of it was passed on, so the rest will be as well.
     Words,
     /// It began with something that was asked for: the rest is not said.
@@ -198,6 +202,19 @@ impl Member {
     /// Bytes of its unfinished line that are held.
     pub(super) fn unfinished(&self) -> usize {
         self.speech.as_ref().map_or(0, |speech| speech.lines.held())
+    }
+
+    /// Whether the line that it is at is said to nobody.
+    pub(super) fn is_muted(&self) -> bool {
+        let speech = self.speech.as_ref();
+        self.account.muted || speech.is_some_and(|speech| speech.is_hushed)
+    }
+
+    /// Nobody is to hear anything of the line that it has begun, if it has.
+    pub(super) fn hush_line(&mut self) {
+        if let Some(speech) = &mut self.speech {
+            speech.is_hushed = speech.lines.held() > 0 || speech.place != Place::Start;
+        }
     }
 
     /// Bytes of memory that hold its unfinished line.

@@ -55,11 +55,11 @@ pub enum Minute<'a> {
 
 impl Minutes {
     /// A member said whole lines, or a piece of one, which continues its unfinished line.
-    pub(super) fn push(&mut self, key: usize, account: &Account, said: &[u8]) {
+    pub(super) fn push(&mut self, key: usize, account: &Account, is_muted: bool, said: &[u8]) {
         if said.is_empty() {
             return;
         }
-        let kind = match account.muted {
+        let kind = match is_muted {
             true => Kind::Muted,
             false => Kind::Said,
         };
@@ -149,7 +149,7 @@ impl Room {
         };
         let member = &mut self.members[key];
         let lines = &mut member.speech.get_or_insert_default().lines;
-        let note = |said: &[u8]| minutes.push(key, &member.account, said);
+        let note = |said: &[u8]| minutes.push(key, &member.account, true, said);
         match bytes {
             Some(bytes) => lines.feed(bytes, false, |_| (), note),
             None => lines.finish(|_| (), note),

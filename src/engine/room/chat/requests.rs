@@ -66,7 +66,7 @@ impl Room {
         let owner = addressee.as_ref().and_then(|to| to.as_ref().ok());
         self.note_asked(key, asked, owner.copied());
         match asked {
-            Request::Nick(_) if self.members[key].account.muted => self.answer(key, MUTED),
+            Request::Nick(_) if self.members[key].is_muted() => self.answer(key, MUTED),
             Request::Nick(name) => self.take_name(key, name, now),
             Request::Message { text, .. } => match addressee {
                 Some(Ok(to)) => self.tell_alone(key, to, text, now),
@@ -153,7 +153,7 @@ impl Room {
     /// # Errors
     /// Why nobody is, as the member is told.
     fn addressee(&self, key: usize, to: &str, text: &str, now: Instant) -> Result<Owner, String> {
-        if self.members[key].account.muted {
+        if self.members[key].is_muted() {
             return Err(MUTED.into());
         }
         let owner = self.owner(to);

@@ -181,6 +181,7 @@ fn the_rest_of_a_request_is_not_said() {
     class.room.mute(ana, false, class.now);
     class.heard(ana, "st\nsaid\n");
     assert_eq!(class.reads(ben), "<user1> said\n");
+    assert_eq!(class.reads(ana), "* you are muted: nobody was told\n");
     // But an end is one.
     class.heard(ana, "/msg user2 bye");
     class.room.leave(ana, class.now);
@@ -188,6 +189,92 @@ fn the_rest_of_a_request_is_not_said() {
         class.reads(ben),
         "<user1, to you alone> bye\n* user1 left\n"
     );
+}
+
+/// What comes before the sign and the letters may be longer than what is held.
+#[test]
+fn what_may_become_a_request_is_not_said() {
+    let mut class = Class::by(Rules::of("host"));
+    let (ana, ben) = (class.join(), class.join());
+    class.reads(ben);
+    for before in [" ", "-", "\u{200b}"] {
+        for over in 0..5 {
+            class.reads(ana);
+            let before = before.repeat((MAX_LINE - over) / before.len());
+            class.heard(ana, format!("{before}/msg user2 psst\n"));
+            class.heard(ana, "said\n");
+            let read = class.reads(ben);
+            assert!(read.ends_with("<user1> said\n") && !read.contains("psst"));
+            assert!(!class.reads(ana).is_empty());
+        }
+    }
+    // What tells nothing to its end is said.
+    class.heard(ana, "-".repeat(3 * MAX_LINE) + "\n");
+    assert!(class.reads(ben).matches('-').count() == 3 * MAX_LINE);
+}
+
+/// A line comes in two reads, and between them the operator does something.
+#[derive(Debug, Clone, Copy)]
+enum Between {
+    Mute,
+    Unmute,
+    MuteAndUnmute,
+    UnmuteAndMute,
+    Relay(bool),
+}
+
+proptest! {
+    #[test]
+    fn nobody_else_reads_anything_of_a_request_wherever_it_is_cut(
+        line in prop::sample::select(vec![
+            "/msg user2 psst", " /msg user2 psst", "/mgs user2 psst", "//msg user2 psst",
+            "\u{200b}/msg user2 psst", "\x1b[A/msg user2 psst", "7msg 2 psst", ".msg 2 psst",
+            "> /msg user2 psst", "\u{ff0f}msg user2 psst", "/ msg user2 psst", "msg 2 psst",
+            "ь/msg user2 psst", "/Ana psst", "x\x1b[D\x1b[D/msg user2 psst",
+        ]),
+        cut in any::<prop::sample::Index>(),
+        between in prop::sample::select(vec![
+            Between::Mute, Between::Unmute, Between::MuteAndUnmute, Between::UnmuteAndMute,
+            Between::Relay(false), Between::Relay(true),
+        ]),
+    ) {
+        let mut class = Class::by(Rules::of("host"));
+        let (ana, _ben, cem) = (class.join(), class.join(), class.join());
+        let was_muted = matches!(between, Between::Unmute | Between::UnmuteAndMute);
+        class.room.mute(ana, was_muted, class.now);
+        if let Between::Relay(on) = between {
+            class.room.relay(!on, class.now);
+        }
+        class.reads(cem);
+        class.shown();
+        let (first, second) = line.as_bytes().split_at(cut.index(line.len() + 1));
+        class.heard(ana, first);
+        match between {
+            Between::Mute => drop(class.room.mute(ana, true, class.now)),
+            Between::Unmute => drop(class.room.mute(ana, false, class.now)),
+            Between::MuteAndUnmute => {
+                class.room.mute(ana, true, class.now);
+                class.room.mute(ana, false, class.now);
+            }
+            Between::UnmuteAndMute => {
+                class.room.mute(ana, false, class.now);
+                class.room.mute(ana, true, class.now);
+            }
+            Between::Relay(on) => class.room.relay(on, class.now),
+        }
+        class.heard(ana, second);
+        class.heard(ana, "\n");
+        let told = ["everybody hears each other again", "only host hears you now"];
+        let read = class.reads(cem);
+        let others = read.lines().filter(|line| !told.contains(&&line[2..]));
+        prop_assert_eq!(others.count(), 0, "{}", read);
+        let shown = class.shown();
+        prop_assert!(!shown.contains("psst"), "{}", shown);
+        class.room.mute(ana, false, class.now);
+        class.room.relay(true, class.now);
+        class.heard(ana, "said\n");
+        prop_assert!(class.reads(cem).ends_with("<user1> said\n"));
+    }
 }
 
 #[test]
