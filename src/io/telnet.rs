@@ -3,8 +3,8 @@
 //! [The engine](crate::engine::telnet) decides what is hidden, answered and doubled; here it is
 //! done to a stream.
 //!
-//! It promises: at most a few answers and half of a doubled byte wait here; they go out before
-//! anything else does, and never within a doubled byte; nothing is answered once this side has ended.
+//! It promises: at most a few answers and half of a doubled byte wait here, and no memory is kept for more; they
+//! go out before anything else does, and never within a doubled byte; nothing is answered once this side has ended.
 
 use std::io;
 use std::io::IoSlice;
@@ -45,8 +45,6 @@ pub struct Telnet<S> {
     /// What goes out before anything else, and how much of it has gone.
     pending: Vec<u8>,
     written: usize,
-    /// Room for bytes as they are on the wire.
-    wire: Vec<u8>,
     /// Nothing can be said any more.
     is_shut: bool,
     /// A read would find something though no event tells of it.
@@ -68,7 +66,6 @@ impl<S: Stream + AsFd> Telnet<S> {
             writer: Writer::default(),
             pending: Vec::new(),
             written: 0,
-            wire: Vec::new(),
             is_shut: false,
             has_more: false,
             loudness: Some(loudness),
@@ -123,10 +120,12 @@ impl<S: Stream> Telnet<S> {
     /// Writes what has to be doubled in part, until it is all gone or nothing is taken any more.
     fn write_doubled(&mut self, said: &[u8]) -> Sent {
         let mut sent = 0;
+        // The bytes as they are on the wire: what is seldom said is room of this write, not of the connection.
+        let mut wire = Vec::new();
         for piece in said.chunks(PIECE) {
-            self.wire.clear();
-            self.writer.double(piece, &mut self.wire);
-            match self.under.write(&[IoSlice::new(&self.wire)]) {
+            wire.clear();
+            self.writer.double(piece, &mut wire);
+            match self.under.write(&[IoSlice::new(&wire)]) {
                 Sent::Bytes(taken) => {
                     let (count, half) = self.writer.gone(piece, taken);
                     self.went(&[IoSlice::new(piece)], count);
@@ -135,7 +134,7 @@ impl<S: Stream> Telnet<S> {
                         self.pending = vec![half];
                         self.written = 0;
                     }
-                    if taken < self.wire.len() {
+                    if taken < wire.len() {
                         break;
                     }
                 }

@@ -160,6 +160,37 @@ fn answers_that_are_not_read_are_bounded_and_are_not_at_the_cost_of_others() {
     assert_process_fits(&hub, most_kib(all, 0, 0) + answers, "answers");
 }
 
+/// What is longer on the wire than it was said needs room only while it is written, however many hear it; and the
+/// answers to what is negotiated are few.
+#[test]
+fn what_telnet_doubles_and_answers_needs_no_room_of_each_peer() {
+    const PEERS: usize = 600;
+    let descriptors = allow_descriptors();
+    if descriptors.most < PEERS as u64 + 200 {
+        return support::left_out("so many descriptors, which are not permitted here");
+    }
+    let mut command = piped(MUXNC, &["-l", "0", "--broker", "-t"]);
+    let hub = Hub::start_command(command.stdout(Stdio::null()));
+    let mut peers: Vec<TcpStream> = (0..PEERS).map(|_| hub.join()).collect();
+    let mut speaker = hub.join();
+    let line = [&[0xff; 30_000][..], b"\n"].concat();
+    let options = |verb| (0..=255).flat_map(move |option| [0xff, verb, option]);
+    // DO and WILL, of which the second are asked while the answers to the first wait.
+    let asked: Vec<u8> = options(253).chain(options(251)).collect();
+    speaker.write_all(&line).unwrap();
+    for peer in &mut peers {
+        let mut heard = vec![0; line.len()];
+        peer.read_exact(&mut heard).unwrap();
+    }
+    for peer in &mut peers {
+        peer.write_all(&asked).unwrap();
+        peer.write_all(&asked).unwrap();
+    }
+    support::wait_at_rest(&hub.process);
+    let all = PEERS as u64;
+    assert_fits(&hub, most_kib(all, 1, 0) + 3 * all, "telnet");
+}
+
 /// What a browser was told last is remembered, in case it comes back: of all together no more than of a few.
 #[cfg(feature = "web")]
 #[test]
