@@ -617,6 +617,7 @@ impl<W: World> Core<W> {
         if let Some(line) = self.peers.tell_digests(now) {
             self.display.say(&line);
         }
+        self.peers.hang_up();
         // Records of the members that were still here may go to stdout.
         let shown = self.show();
         if let Some(console) = self.operator.console_mut() {

@@ -321,6 +321,24 @@ fn a_receiver_that_is_cut_off_does_not_take_its_part_for_the_whole() {
     }
 }
 
+/// The kernel had all of it, and the end: what is told of as missing must not come when the hub has gone.
+#[test]
+fn what_a_hub_says_is_missing_does_not_come_later() {
+    const SAID: usize = 1_000_000;
+    let mut command = hub_command(&["--wait-for", "1", "-q", "1"]);
+    let mut hub = Hub::start_command(&mut command);
+    let mut stuck = connect(hub.port);
+    hub.process.type_in(vec![b'x'; SAID]);
+    hub.process.end_input();
+    expect_end(&mut hub.process, 1);
+    let told = hub.process.stderr.text();
+    let (_, lacks) = told.split_once(" did not get the last ").expect(&told);
+    let (lacks, _) = lacks.split_once(" of 1000000 bytes").expect(&told);
+    let (count, why) = read_to_break(&mut stuck);
+    assert_eq!(count + lacks.parse::<usize>().unwrap(), SAID, "{told}");
+    assert_eq!(why, Some(ErrorKind::ConnectionReset));
+}
+
 #[test]
 fn a_hub_that_is_killed_leaves_nobody_with_a_part_that_looks_whole() {
     for signal in [Signal::TERM, Signal::KILL] {

@@ -417,6 +417,8 @@ impl Shop {
             "{id} was cut off for nothing, {stands:?} after it took something: {wire:?}"
         );
         self.ended.cut += 1;
+        // What it had not taken does not come later, when it was told of as missing.
+        assert!(wire.breaks, "{id} may get more than is told: {wire:?}");
         if visit.is_waited_for {
             // Bytes that are under way count as not taken, those of the head among them.
             let (wanted, out) = (range.len(), (wire.written - wire.acked) as usize);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
@@ -502,6 +503,24 @@ fn a_download_that_was_waited_for_and_is_cut_is_named_and_the_status_is_1() {
         "{told}"
     );
     assert_eq!(told.matches("did not get").count(), 1, "{told}");
+}
+
+/// The kernel has some of what is told of as missing, which must not come when the hub has gone.
+#[test]
+fn a_download_gets_no_more_than_is_told_when_the_hub_ends() {
+    let lesson = Lesson::new("ended", LEN);
+    let mut hub = lesson.start(&["-q", "1"]);
+    let (_, mut slow) = fetch(hub.web, "");
+    transfer(&hub);
+    hub.process.expect_status(1);
+    let told = hub.process.stderr.text();
+    let (_, lacks) = told.split_once("did not get the last ").expect(&told);
+    let (lacks, _) = lacks.split_once(" of 16777216 bytes").expect(&told);
+    let mut got = Vec::new();
+    let why = slow.read_to_end(&mut got).map_err(|error| error.kind());
+    let all = got.len() as u64 + lacks.parse::<u64>().unwrap();
+    assert_eq!(all, LEN, "{told}");
+    assert_eq!(why, Err(ErrorKind::ConnectionReset));
 }
 
 #[test]

@@ -267,10 +267,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
             false => format!("bytes {from}-{} of {name}", from + wanted - 1),
         };
         let limit = downloads.limit;
-        if let Outcome::Stalled = outcome {
-            // It will not take what it was handed.
-            peer.conn.break_on_close(true);
-        }
+        // What it has not taken by now must not come later, when it was told of as not taken.
+        peer.conn.break_on_close(!is_whole);
         match is_whole && !peer.conn.has_ended() {
             // It reads that it has all before the connection is closed.
             true => self.let_read_why(key, now),

@@ -274,6 +274,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         why: DisconnectReason,
         now: Instant,
     ) -> Option<TakenOut<S>> {
+        // It lacks what is said after it left as well.
+        if let Some(missing) = lack.missing {
+            self.fall_short(key, missing);
+        }
         let mut peer = self.conns.try_remove(key)?;
         if peer.stage != Stage::Member {
             self.lingering.forget(key);
@@ -346,13 +350,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
     ) -> Parting {
         let peer = &mut out.peer;
         let addr = peer.conn.addr().clone();
-        let receiver = Receiver::of(account, &addr);
-        let who = receiver.to_string();
+        let who = Receiver::of(account, &addr).to_string();
         self.tell_last_explained(key, &label(account), peer, now);
-        // It lacks what is said after it left as well.
-        if let Some(missing) = lack.missing {
-            self.shortfall.add(receiver, missing, self.said);
-        }
         self.tell_digest(key, &who, now);
         // What its kernel was not sent, or did not acknowledge, is lost with a connection that is reset. (Where it
         // lingers, that is told behind it.)

@@ -21,7 +21,7 @@ pub struct Peer<S> {
     extra: Option<Box<Extra>>,
     /// It is among those that the operator's words are promised to (see [`Peers::promise`](super::Peers::promise)).
     pub(super) is_promised: bool,
-    /// The operator's words to it broke off (see [`Peers::break_off`](super::Peers::break_off)): it reads no end.
+    /// What it is said [broke off](Peer::break_off): the operator's words did, or it gets no more of what it was promised.
     pub(super) is_broken_off: bool,
     /// Its key is in one of the queues already.
     pub(super) to_read: bool,
@@ -235,16 +235,26 @@ impl<S> Peer<S> {
         is_told
     }
 
+    /// What it is said breaks off here: it reads no end, also if the hub is killed.
+    pub(super) fn break_off(&mut self)
+    where
+        S: Stream,
+    {
+        self.is_broken_off = true;
+        self.conn.break_on_close(true);
+    }
+
     /// Lets what the other side reads when the connection is closed be the truth. A member that is
     /// `owed` bytes, that was promised what `more` will be said, to which the operator's words broke
     /// off, or of whose bytes a layer holds some back, reads that the connection broke; any other that
-    /// it ended.
+    /// it ended. (One that was told the end was handed all before.)
     pub(super) fn close_truthfully(&mut self, owed: u64, more: bool)
     where
         S: Stream,
     {
-        let lacks = owed > 0 || self.is_broken_off || (self.is_promised && more);
-        let breaks = (lacks && !self.conn.is_shut()) || self.conn.has_pending_output();
+        let lacks = owed > 0 || (self.is_promised && more);
+        let lacks = self.is_broken_off || (lacks && !self.conn.is_shut());
+        let breaks = lacks || self.conn.has_pending_output();
         self.conn.break_on_close(breaks);
         if !breaks {
             self.conn.close_notify();

@@ -5,7 +5,8 @@
 //! heard a part of it reads no end behind that.
 //!
 //! It promises: of a member that was promised something and did not get it, the number of bytes is
-//! remembered, also if the hub is killed before that is told to the member.
+//! remembered, and stays true: what its kernel has not acknowledged by then is not sent any more, and it
+//! reads a break.
 
 #[cfg(test)]
 mod tests;
@@ -101,8 +102,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if let Some(peer) = self.conns.get_mut(key)
             && !peer.conn.is_shut()
         {
-            peer.is_broken_off = true;
-            peer.conn.break_on_close(true);
+            peer.break_off();
         }
     }
 
@@ -110,9 +110,21 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub(super) fn note_shortfall(&mut self, key: usize) {
         let missing = self.missing(key);
         let peer = self.conns.get_mut(key);
-        let was_promised = peer.is_some_and(|peer| std::mem::take(&mut peer.is_promised));
-        if was_promised && let Some(who) = self.receiver(key) {
+        if peer.is_some_and(|peer| std::mem::take(&mut peer.is_promised)) {
+            self.fall_short(key, missing);
+        }
+    }
+
+    /// A member gets no more of what it was promised, of which it has not acknowledged `missing` bytes. Those are told
+    /// of as bytes that it did not get, so they must not come later: closing it breaks the connection.
+    pub(super) fn fall_short(&mut self, key: usize, missing: u64) {
+        if let Some(who) = self.receiver(key) {
             self.shortfall.add(who, missing, self.said);
+        }
+        if missing > 0
+            && let Some(peer) = self.conns.get_mut(key)
+        {
+            peer.break_off();
         }
     }
 
@@ -127,15 +139,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
         conns.filter(|(_, peer)| peer.is_promised).count()
     }
 
-    /// Ends the account: members that are still here and have not got everything are counted too.
+    /// Ends the account: members that are still here and have not got everything are counted too, and
+    /// get no more.
     pub fn settle(&mut self, unsaid: Unsaid) -> Settled {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
-            let missing = self.missing(key);
-            if self.conns[key].is_promised
-                && let Some(who) = self.receiver(key)
-            {
-                self.shortfall.add(who, missing, self.said);
+            if self.conns[key].is_promised {
+                self.fall_short(key, self.missing(key));
             }
         }
         self.shortfall.settle(self.said, unsaid)

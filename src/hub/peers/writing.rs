@@ -252,6 +252,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.end_all_lingering(now);
     }
 
+    /// Closes the connections, when all is told of them: the kernel must not go on with what was told of as
+    /// missing while the last words of the hub wait for a stdout.
+    pub fn hang_up(&mut self) {
+        self.conns.clear();
+    }
+
     /// The keys of all members.
     pub(super) fn member_keys(&self) -> impl Iterator<Item = usize> {
         self.room.members().map(|(key, _)| key)

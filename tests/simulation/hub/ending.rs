@@ -178,7 +178,9 @@ impl Hub {
         let more = has_begun && (!self.has_said_all || net.stdin.fails);
         let owed = member.owed.len() as u64;
         let is_part = self.broken_off.contains(&id);
-        let may_break = (more || owed > 0 || is_part) && !wire.shut;
+        // It is told of as lacking what it has not acknowledged, which must not come later.
+        let is_short = self.promised.contains(&id) && member.acked(wire.acked) < member.total;
+        let may_break = ((more || owed > 0 || is_part) && !wire.shut) || is_short;
         assert!(may_break || !wire.breaks, "{id} breaks: {wire:?}");
         // What others say after the operator's last word is not promised.
         let lacks = (!self.has_said_all && has_begun || member.total - owed < member.last_word)
@@ -406,6 +408,12 @@ impl Hub {
             let acked = member.acked(net.wires[*id].acked);
             let is_short = *said < self.said || acked < member.last_word;
             if is_short {
+                let wire = &net.wires[*id];
+                let is_gone = wire.broken || wire.write_failed;
+                assert!(
+                    wire.breaks || is_gone,
+                    "{id} may get more than is told: {wire:?}"
+                );
                 let number = member.number;
                 short.push(number);
                 let told = stderr.contains(&format!("muxnc: [{number}] 192.0.2."))

@@ -76,6 +76,25 @@ fn when_all_was_said_who_has_it_reads_an_end() {
     assert_eq!(wires.map(|wire| wire.breaks.get()), [false, false]);
 }
 
+/// The kernel has all of it and the end, which would come later than it is told that they did not.
+#[test]
+fn who_is_told_of_as_lacking_something_reads_no_end() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (wires, keys) = join::<3>(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wires[0].acknowledge();
+    peers.promise();
+    peers.half_close_all();
+    peers.flush(now);
+    assert!(wires.iter().all(|wire| wire.is_ended.get()));
+    peers.queue_leave(keys[2], DisconnectReason::Stalled);
+    peers.reap(now);
+    assert_eq!(peers.settle(Unsaid::Nothing).missing, [4, 4]);
+    peers.close_all(now);
+    assert_eq!(wires.map(|wire| wire.breaks.get()), [false, true, true]);
+}
+
 /// Also should the hub be killed; and who leaves in that turn has no more of it.
 #[test]
 fn where_the_words_broke_off_nobody_reads_an_end() {
