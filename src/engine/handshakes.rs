@@ -2,21 +2,28 @@
 //! many.
 //!
 //! A handshake costs its listener far more than the peer that begins it, so a flood of beginnings
-//! must not push out a peer that is about to finish. Whether a peer goes on is all that can be
-//! known of it:
+//! must not push out a peer that is about to finish. Two things are known of a peer: its address, and
+//! when it was last answered. (A byte of a message that is not whole proves nothing: it costs as much
+//! to send one now and then for ever.)
 //!
 //! ```text
-//!   begun ─► silent ─► ready (it said something) ─► awaited (it was answered) ─► ready ─► … ─► ended
-//!               │                                       │
-//!               └── makes way after SILENCE             └── makes way after GRACE
+//!   come ─► waiting ─► begun ─► silent ─► ready (it said something) ─► awaited ─► ready ─► … ─► ended
+//!                         ▲        │                                      │  ▲
+//!                         │        └── may make way after SILENCE         │  └── answered: awaited anew
+//!                    there is a place,                                    │
+//!                    or another makes way                                 └── may make way after GRACE
 //! ```
 //!
-//! Where none can make way the hub does not accept for a while: newcomers wait in the listener's
-//! backlog. They make way for a newcomer that needs a descriptor, too.
+//! Places are shared among addresses. A newcomer takes one at any time from an address that has more
+//! than its own would have then, and from one that has no fewer than its own when that may make way. Where
+//! none makes way it waits, which costs a descriptor and no more; and when too many wait, newcomers stay
+//! in the listener's backlog. They make way for a newcomer that needs a descriptor, too.
 //!
-//! It promises: at most [`MOST`] are under way, each for [`LIMIT`] at most; turns are taken in the order
-//! in which something was said; a peer that has said something which was not looked at yet never makes
-//! way, and one that was answered has [`GRACE`] to go on.
+//! It promises: at most [`MOST`] are under way, each for [`LIMIT`] at most, and [`WAITING`] wait; nobody
+//! waits for an address that has two more under way than its own; addresses take turns, and those of one
+//! address in the order in which they said something; for one that waits and whose address has as many, a
+//! peer that has said something which was not looked at yet never makes way, and one that was answered has
+//! [`GRACE`] to go on.
 
 use core::net::IpAddr;
 use std::cmp::Reverse;
@@ -41,17 +48,25 @@ pub const GRACE: Duration = Duration::from_millis(500);
 /// the connection's own handshake.
 pub const SILENCE: Duration = Duration::from_millis(250);
 
-/// How many make way at a time, so that a search among all is not needed for each newcomer.
+/// How many may wait for a place: as many as wait in a listener's backlog.
+pub const WAITING: usize = 4096;
+
+/// How many make way at a time where a descriptor is needed.
 const BATCH: usize = MOST / 16;
 
-/// The handshakes under way, by the keys of their connections. See the module's documentation.
+/// The handshakes under way, by the keys of their connections, and those that wait for a place. See the module's
+/// documentation.
 #[derive(Debug, Default)]
 pub struct Handshakes {
     places: BTreeMap<usize, Place>,
+    /// The addresses that they are from.
+    hosts: HashMap<Option<IpAddr>, Host>,
+    /// How many wait.
+    waiting: usize,
     /// In the order of their beginnings, and so of their deadlines. Some may have ended.
     begun: VecDeque<(Instant, usize)>,
-    /// Those whose turn it is. Some may have ended.
-    ready: VecDeque<usize>,
+    /// The addresses of those that have a turn, in the order of the addresses' turns. Of some all may have ended.
+    ready: VecDeque<Option<IpAddr>>,
 }
 
 #[derive(Debug)]
@@ -62,6 +77,23 @@ struct Place {
     since: Instant,
     has_spoken: bool,
     is_ready: bool,
+}
+
+/// An address of which somebody is here.
+#[derive(Debug, Default)]
+struct Host {
+    /// How many of its connections are under way.
+    begun: usize,
+    /// Those that wait, the first first: when they came, and their keys.
+    waiting: VecDeque<(Instant, usize)>,
+    /// Those whose turn it is. Some may have ended.
+    ready: VecDeque<usize>,
+}
+
+impl Host {
+    fn is_empty(&self) -> bool {
+        self.begun == 0 && self.waiting.is_empty()
+    }
 }
 
 impl Place {
@@ -87,49 +119,117 @@ impl Handshakes {
         self.places.is_empty()
     }
 
-    /// Whether there is no place for another, and none that could make way now.
-    pub fn is_stuck(&self, now: Instant) -> bool {
-        self.len() >= MOST && !self.places.values().any(|place| place.may_make_way(now))
+    /// Whether no other can wait.
+    pub fn is_full(&self) -> bool {
+        self.waiting >= WAITING
     }
 
-    /// A connection from `ip`, if it has an address, begins; not to be called while it
-    /// [is stuck](Handshakes::is_stuck). Returns those that make way for it, which are under way no
-    /// longer.
-    pub fn begin(&mut self, key: usize, ip: Option<IpAddr>, now: Instant) -> Vec<usize> {
-        let made_way = match self.len() >= MOST {
-            true => self.make_way(now),
-            false => Vec::new(),
-        };
-        let place = Place {
-            ip: ip.map(|ip| ip.to_canonical()),
-            began: now,
-            since: now,
-            has_spoken: false,
-            is_ready: false,
-        };
-        self.places.insert(key, place);
-        self.begun.push_back((now, key));
-        made_way
-    }
-
-    /// Something came from a peer: it has a turn.
-    pub fn wake(&mut self, key: usize) {
-        if let Some(place) = self.places.get_mut(&key)
-            && !std::mem::replace(&mut place.is_ready, true)
-        {
-            self.ready.push_back(key);
+    /// A connection from `ip`, if it has an address, has come; not to be called while it
+    /// [is full](Handshakes::is_full). Returns those that make way for it, which are under way no longer.
+    pub fn come(&mut self, key: usize, ip: Option<IpAddr>, now: Instant) -> Vec<usize> {
+        let ip = ip.map(|ip| ip.to_canonical());
+        let waiting = &mut self.hosts.entry(ip).or_default().waiting;
+        waiting.push_back((now, key));
+        self.waiting += 1;
+        // Behind another of its address it does not begin before that one.
+        match waiting.len() {
+            1 => self.let_in(now),
+            _ => Vec::new(),
         }
     }
 
-    /// Whether any has a turn.
+    /// Lets those begin that wait and find a place. Returns those that make way for them.
+    pub fn let_in(&mut self, now: Instant) -> Vec<usize> {
+        let mut made_way = Vec::new();
+        while let Some((share, ip)) = self.next_waiting() {
+            if self.places.len() >= MOST {
+                let makes_way = |place: &Place, theirs| {
+                    theirs > share + 1 || (theirs >= share && place.may_make_way(now))
+                };
+                let Some(weakest) = self.weakest(makes_way, now) else {
+                    break;
+                };
+                self.end(weakest);
+                made_way.push(weakest);
+            }
+            self.begin_first(ip, now);
+        }
+        made_way
+    }
+
+    /// From which address the next is that begins: the one that has the fewest under way, or among several whose
+    /// newcomer came first. Returns how many it has, too.
+    fn next_waiting(&self) -> Option<(usize, Option<IpAddr>)> {
+        let waiting = self.hosts.iter().filter_map(|(&ip, host)| {
+            let &first = host.waiting.front()?;
+            Some((host.begun, first, ip))
+        });
+        waiting.min().map(|(share, _, ip)| (share, ip))
+    }
+
+    /// The first that waits of an address begins. It has a turn, since it may have said something by now.
+    fn begin_first(&mut self, ip: Option<IpAddr>, now: Instant) {
+        if let Some(host) = self.hosts.get_mut(&ip)
+            && let Some((_, key)) = host.waiting.pop_front()
+        {
+            host.begun += 1;
+            self.waiting -= 1;
+            let place = Place {
+                ip,
+                began: now,
+                since: now,
+                has_spoken: false,
+                is_ready: false,
+            };
+            self.places.insert(key, place);
+            self.begun.push_back((now, key));
+            self.wake(key);
+        }
+    }
+
+    /// Who makes way first of those for which the closure, which is told how many are from their address, says that
+    /// they do: one of the address that has most; of these, one that need not be waited for before others, one that
+    /// said nothing before one that did, and who was awaited the longest.
+    fn weakest(&self, makes_way: impl Fn(&Place, usize) -> bool, now: Instant) -> Option<usize> {
+        let under_way = self.places.iter().filter_map(|(&key, place)| {
+            let theirs = self.hosts.get(&place.ip)?.begun;
+            let is_awaited = !place.may_make_way(now);
+            let order = (is_awaited, place.is_ready, place.has_spoken, place.since);
+            makes_way(place, theirs).then_some((Reverse(theirs), order, key))
+        });
+        under_way.min().map(|(.., key)| key)
+    }
+
+    /// Something came from a peer: it has a turn, if it is under way.
+    pub fn wake(&mut self, key: usize) {
+        if let Some(place) = self.places.get_mut(&key)
+            && !std::mem::replace(&mut place.is_ready, true)
+            && let Some(host) = self.hosts.get_mut(&place.ip)
+        {
+            if host.ready.is_empty() {
+                self.ready.push_back(place.ip);
+            }
+            host.ready.push_back(key);
+        }
+    }
+
+    /// Whether any has a turn, or can begin.
     pub fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() || (self.waiting > 0 && self.places.len() < MOST)
     }
 
     /// Whose turn it is.
     pub fn next_ready(&mut self) -> Option<usize> {
-        while let Some(key) = self.ready.pop_front() {
-            if let Some(place) = self.places.get_mut(&key)
+        while let Some(ip) = self.ready.pop_front() {
+            let Some(host) = self.hosts.get_mut(&ip) else {
+                continue;
+            };
+            let first = host.ready.pop_front();
+            if !host.ready.is_empty() {
+                self.ready.push_back(ip);
+            }
+            if let Some(key) = first
+                && let Some(place) = self.places.get_mut(&key)
                 && std::mem::take(&mut place.is_ready)
             {
                 return Some(key);
@@ -138,37 +238,60 @@ impl Handshakes {
         None
     }
 
+    /// A peer said something that was not answered: it has to say more.
+    pub fn heard(&mut self, key: usize) {
+        if let Some(place) = self.places.get_mut(&key) {
+            place.has_spoken = true;
+        }
+    }
+
     /// What a peer said was answered; it has to say more.
     pub fn answered(&mut self, key: usize, now: Instant) {
+        self.heard(key);
         if let Some(place) = self.places.get_mut(&key) {
             place.since = now;
-            place.has_spoken = true;
         }
     }
 
     /// A handshake is over, with success or not.
     pub fn end(&mut self, key: usize) {
-        self.places.remove(&key);
+        if let Some(place) = self.places.remove(&key)
+            && let Some(host) = self.hosts.get_mut(&place.ip)
+        {
+            host.begun -= 1;
+            if host.is_empty() {
+                self.hosts.remove(&place.ip);
+            }
+        }
         self.forget_ended();
     }
 
-    /// Takes out those for which the closure says so. Returns which they were.
+    /// Takes out those for which the closure says so, of those under way and of those that wait. Returns which they were.
     pub fn end_those(&mut self, mut ends: impl FnMut(usize) -> bool) -> Vec<usize> {
         let keys = self.places.keys().copied();
-        let keys: Vec<usize> = keys.filter(|&key| ends(key)).collect();
-        keys.iter().for_each(|&key| self.end(key));
-        keys
+        let mut ended: Vec<usize> = keys.filter(|&key| ends(key)).collect();
+        ended.iter().for_each(|&key| self.end(key));
+        for host in self.hosts.values_mut() {
+            host.waiting.retain(|&(_, key)| {
+                let ends = ends(key);
+                ended.extend(ends.then_some(key));
+                self.waiting -= usize::from(ends);
+                !ends
+            });
+        }
+        self.hosts.retain(|_, host| !host.is_empty());
+        ended
     }
 
-    /// When the time of the first of them is over, or one that is awaited may make way.
+    /// When the time of the first of them is over, or one may make way for one that waits.
     pub fn deadline(&self) -> Option<Instant> {
         let late = self.begun.front().map(|(began, _)| *began + LIMIT);
-        let awaited = self.places.values().filter(|place| !place.is_ready);
-        let place = match self.len() >= MOST {
-            true => awaited.map(Place::until).min(),
-            false => None,
-        };
-        [late, place].into_iter().flatten().min()
+        let way = self.next_waiting().and_then(|(share, _)| {
+            let has_as_many = |place: &&Place| self.hosts[&place.ip].begun >= share;
+            let awaited = self.places.values().filter(|place| !place.is_ready);
+            awaited.filter(has_as_many).map(Place::until).min()
+        });
+        [late, way].into_iter().flatten().min()
     }
 
     /// Takes out one whose time is over.
@@ -181,33 +304,17 @@ impl Handshakes {
         Some(key)
     }
 
-    /// Takes out those that are the least likely to come to an end, at most a sixteenth of
-    /// [`MOST`]: those of the address that has most under way; of these, peers that said nothing
-    /// before peers that did, and those that were awaited the longest first. Returns which they
-    /// were.
+    /// A descriptor is needed: takes out some of those that need not be waited for, at most a sixteenth of [`MOST`].
+    /// Returns which they were.
     pub fn make_way(&mut self, now: Instant) -> Vec<usize> {
-        let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
-        for place in self.places.values() {
-            *counts.entry(place.ip).or_default() += 1;
+        let mut made_way = Vec::new();
+        while made_way.len() < BATCH
+            && let Some(key) = self.weakest(|place, _| place.may_make_way(now), now)
+        {
+            self.end(key);
+            made_way.push(key);
         }
-        let mut awaited: Vec<(usize, &Place)> = self
-            .places
-            .iter()
-            .filter(|(_, place)| place.may_make_way(now))
-            .map(|(key, place)| (*key, place))
-            .collect();
-        awaited
-            .sort_by_key(|(_, place)| (Reverse(counts[&place.ip]), place.has_spoken, place.since));
-        let keys: Vec<usize> = awaited
-            .into_iter()
-            .take(BATCH)
-            .map(|(key, _)| key)
-            .collect();
-        for key in &keys {
-            self.places.remove(key);
-        }
-        self.forget_ended();
-        keys
+        made_way
     }
 
     /// Those that ended leave the queue of the deadlines when they come to its front, so that an end
@@ -226,143 +333,4 @@ impl Handshakes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ip(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([192, 0, 2, last]))
-    }
-
-    /// A thousand beginnings from one address for each of an honest peer of the same that needs a
-    /// second for its two answers.
-    #[test]
-    fn who_goes_on_is_not_pushed_out_by_who_begins() {
-        let mut handshakes = Handshakes::default();
-        let mut now = Instant::now();
-        let (mut honest, mut fresh, mut ended) = (Vec::new(), 100, 0);
-        for tick in 0..4000_usize {
-            now += Duration::from_millis(1);
-            let mut newcomers: Vec<usize> = (fresh..fresh + 13).collect();
-            fresh += 13;
-            if tick.is_multiple_of(500) {
-                newcomers.insert(0, tick / 500);
-            }
-            for key in newcomers {
-                if handshakes.is_stuck(now) {
-                    // It waits in the backlog.
-                    continue;
-                }
-                let made_way = handshakes.begin(key, ip(1), now);
-                let pushed_out = honest.iter().find(|key| made_way.contains(key));
-                assert_eq!(pushed_out, None, "after {tick} ms");
-                handshakes.wake(key);
-                if key < 100 {
-                    honest.push(key);
-                }
-            }
-            for _ in 0..2 {
-                if let Some(key) = handshakes.next_ready() {
-                    handshakes.answered(key, now);
-                }
-            }
-            // The honest one answers 100 ms later, and that is its end.
-            honest.retain(|&key| {
-                let place = &handshakes.places[&key];
-                let is_over = place.has_spoken && now >= place.since + Duration::from_millis(100);
-                if is_over {
-                    handshakes.end(key);
-                    ended += 1;
-                }
-                !is_over
-            });
-        }
-        assert!(handshakes.len() <= MOST && handshakes.begun.len() <= 3 * MOST);
-        assert!(honest.len() < 3, "{honest:?} wait");
-        assert!(ended >= 2, "{ended} came to their ends");
-    }
-
-    #[test]
-    fn the_address_with_the_most_makes_way() {
-        let mut handshakes = Handshakes::default();
-        let now = Instant::now();
-        for key in 0..MOST {
-            let last = if key < 300 { 1 } else { 2 };
-            assert!(handshakes.begin(key, ip(last), now).is_empty());
-        }
-        assert!(handshakes.is_stuck(now));
-        assert_eq!(handshakes.deadline(), Some(now + SILENCE));
-        let now = now + SILENCE;
-        // Somebody else's silence is older.
-        let made_way = handshakes.begin(MOST, ip(3), now);
-        assert_eq!(made_way.len(), BATCH);
-        assert!(made_way.iter().all(|&key| key >= 300), "{made_way:?}");
-        assert!(handshakes.begin(MOST + 1, ip(3), now).is_empty());
-    }
-
-    #[test]
-    fn the_silent_make_way_first_then_who_is_awaited_longest() {
-        let mut handshakes = Handshakes::default();
-        let start = Instant::now();
-        for key in 0..MOST {
-            handshakes.begin(key, ip(1), start);
-            handshakes.wake(key);
-            if key >= 10 {
-                assert!(handshakes.next_ready().is_some());
-                handshakes.answered(key, start + Duration::from_millis(key as u64));
-            }
-        }
-        // Those of the first ten that had their turn before the last ten: nobody is silent.
-        let silent = handshakes.places.values().filter(|place| !place.has_spoken);
-        assert_eq!(silent.count(), 10);
-        let now = start + GRACE + Duration::from_secs(2);
-        assert!(!handshakes.is_stuck(now));
-        let made_way = handshakes.begin(MOST, ip(1), now);
-        let spoke = |key: &&usize| **key >= 10;
-        let first = made_way.iter().find(spoke).unwrap();
-        assert!(made_way.len() == BATCH && *first < 30, "{made_way:?}");
-        assert_eq!(handshakes.len(), MOST + 1 - BATCH);
-    }
-
-    #[test]
-    fn nobody_makes_way_who_has_a_turn() {
-        let mut handshakes = Handshakes::default();
-        let now = Instant::now();
-        for key in 0..MOST {
-            handshakes.begin(key, None, now);
-            handshakes.wake(key);
-            handshakes.wake(key);
-        }
-        let now = now + LIMIT;
-        assert!(handshakes.is_stuck(now));
-        assert_eq!(handshakes.next_ready(), Some(0));
-        assert!(!handshakes.is_stuck(now));
-        assert_eq!(handshakes.begin(MOST, None, now), [0]);
-        let turns = std::iter::from_fn(|| handshakes.next_ready()).count();
-        assert_eq!(turns, MOST - 1);
-    }
-
-    #[test]
-    fn each_has_its_time() {
-        let mut handshakes = Handshakes::default();
-        let start = Instant::now();
-        handshakes.begin(1, None, start);
-        handshakes.begin(2, None, start + Duration::from_secs(1));
-        handshakes.begin(3, None, start + Duration::from_secs(2));
-        handshakes.end(1);
-        assert_eq!(
-            handshakes.deadline(),
-            Some(start + Duration::from_secs(1) + LIMIT)
-        );
-        // A key is given again.
-        handshakes.begin(1, None, start + Duration::from_secs(3));
-        let now = start + Duration::from_secs(2) + LIMIT;
-        assert_eq!(handshakes.take_late(now), Some(2));
-        assert_eq!(handshakes.take_late(now), Some(3));
-        assert_eq!(handshakes.take_late(now), None);
-        handshakes.begin(2, None, now);
-        assert_eq!(handshakes.end_those(|key| key == 2), [2]);
-        assert_eq!(handshakes.len(), 1);
-        assert_eq!(handshakes.end_those(|_| true), [1]);
-        assert_eq!((handshakes.deadline(), handshakes.is_empty()), (None, true));
-    }
-}
+mod tests;

@@ -14,8 +14,9 @@
 //!
 //! It promises: a turn accepts a bounded number of connections and does a bounded number of steps
 //! of handshakes; running out of descriptors loses no connection (those that cannot be accepted
-//! wait in the backlog) and never spins (`Exhaustion`); of too many handshakes those that do not go
-//! on make way ([`Handshakes`]).
+//! wait in the backlog) and never spins (`Exhaustion`); of too many handshakes those of the address
+//! that has most make way, and those that do not go on ([`Handshakes`]); whoever shakes no hands does
+//! not wait for them.
 
 mod exhaustion;
 mod handshaking;
@@ -108,7 +109,8 @@ impl<L> Accept<L> {
 
     /// Whether there is something to do that no event will tell of.
     pub(super) fn is_ready(&self) -> bool {
-        let arrivals = !self.exhaustion.is_held() && self.listeners.is_ready();
+        let is_full = self.handshakes.is_full();
+        let arrivals = !self.exhaustion.is_held() && self.listeners.is_ready(is_full);
         arrivals || self.handshakes.is_ready() || self.waiting.asks_again()
     }
 
@@ -187,10 +189,6 @@ impl<L> Accept<L> {
         }
         let mut admitted = self.admit_waiting(peers, now);
         for _ in 0..BATCH {
-            if self.handshakes.is_stuck(now) {
-                // All handshakes have something to be done: newcomers can wait in the backlog.
-                break;
-            }
             let Some(accepted) = self.accept(world, peers, now) else {
                 break;
             };
@@ -218,7 +216,8 @@ impl<L> Accept<L> {
         W: World<Listener = L>,
     {
         while !self.exhaustion.is_held() {
-            match self.listeners.accept(world) {
+            // Where too many wait to shake hands, others who would can wait in the backlog.
+            match self.listeners.accept(world, self.handshakes.is_full()) {
                 Some(Ok(accepted)) => return Some(accepted),
                 Some(Err(error)) if is_exhausted(&error) => {
                     tell_not_accepted(&error, peers, now);
@@ -298,10 +297,8 @@ impl<L> Accept<L> {
         }
         let ip = conn.addr().ip();
         peers.arrive(conn);
-        for key in self.handshakes.begin(key, ip, now) {
-            let reason = "too many others came before its handshake was over";
-            self.push_out(key, reason, peers, now);
-        }
+        let made_way = self.handshakes.come(key, ip, now);
+        self.push_out_all(made_way, peers, now);
         None
     }
 

@@ -296,7 +296,7 @@ impl<S: Stream> Link<S> {
                 self.is_due = true;
             }
             Handshake::Begun => self.is_due = true,
-            Handshake::Pending | Handshake::Silent => {}
+            Handshake::Pending | Handshake::Replied | Handshake::Silent => {}
             Handshake::Failed(error) => {
                 return Err(Fault::Drop(format!("TLS with {}: {error}", conn.addr())));
             }

@@ -122,6 +122,8 @@ pub enum Handshake {
     Begun,
     /// The other side has to say more; an event will tell when it did.
     Pending,
+    /// The same, and what it has said was answered in this step: so far it was whole.
+    Replied,
     /// The other side does not speak the protocol of this stream. From here on the stream is a plain
     /// one, so that it can be told.
     Foreign,

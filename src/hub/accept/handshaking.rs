@@ -28,6 +28,8 @@ impl<L> Accept<L> {
         now: Instant,
     ) {
         self.give_up_late(peers, now);
+        let made_way = self.handshakes.let_in(now);
+        self.push_out_all(made_way, peers, now);
         for _ in 0..BATCH {
             let Some(key) = self.handshakes.next_ready() else {
                 break;
@@ -67,6 +69,10 @@ impl<L> Accept<L> {
                 false
             }
             Handshake::Pending => {
+                self.handshakes.heard(key);
+                false
+            }
+            Handshake::Replied => {
                 self.handshakes.answered(key, now);
                 false
             }
@@ -146,6 +152,19 @@ impl<L> Accept<L> {
                 _ if is_tls => self.give_up(late, "it did not agree on TLS in time", peers, now),
                 _ => self.give_up(late, "its request did not end in time", peers, now),
             }
+        }
+    }
+
+    /// These make way for newcomers.
+    pub(super) fn push_out_all<S: Stream, D: Device>(
+        &mut self,
+        made_way: Vec<usize>,
+        peers: &mut Peers<S, D>,
+        now: Instant,
+    ) {
+        for key in made_way {
+            let reason = "too many others came before its handshake was over";
+            self.push_out(key, reason, peers, now);
         }
     }
 

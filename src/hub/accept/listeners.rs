@@ -1,7 +1,8 @@
 //! The listeners: where connections are taken from.
 //!
-//! It promises: no system call for a listener that is known to have nothing; a closed listener's
-//! newcomers are refused by the kernel, unless other processes have the socket open, too.
+//! It promises: no system call for a listener that is known to have nothing; where several have
+//! newcomers, they take turns; a closed listener's newcomers are refused by the kernel, unless other
+//! processes have the socket open, too.
 
 use std::io;
 use std::io::ErrorKind;
@@ -9,6 +10,7 @@ use std::io::ErrorKind;
 use crate::io::addr::Addr;
 use crate::io::readiness::Event;
 use crate::io::readiness::Readiness;
+use crate::io::stream::Stream;
 use crate::io::world::World;
 
 /// See the module's documentation.
@@ -19,6 +21,8 @@ pub(super) struct Listeners<L> {
     is_shared: bool,
     /// The number of the listener for peers that want a file and do not join the room.
     downloads: Option<usize>,
+    /// The number of the one whose turn it is.
+    next: usize,
 }
 
 /// One listener.
@@ -27,6 +31,15 @@ struct Listening<L> {
     ready: Readiness,
     /// Its connections are closed at once.
     turns_away: bool,
+    /// Its connections shake hands, as was seen when the first came.
+    shakes_hands: bool,
+}
+
+impl<L> Listening<L> {
+    /// Whether it has a connection, as far as is known; `only_plain`: one that does not shake hands.
+    fn is_ready(&self, only_plain: bool) -> bool {
+        self.ready.is_readable() && !(only_plain && self.shakes_hands)
+    }
 }
 
 /// What a listener gave.
@@ -47,11 +60,13 @@ impl<L> Listeners<L> {
             listener,
             ready: Readiness::BLOCKED,
             turns_away: false,
+            shakes_hands: false,
         };
         Listeners {
             all: listeners.into_iter().map(listening).map(Some).collect(),
             is_shared,
             downloads,
+            next: 0,
         }
     }
 
@@ -68,30 +83,46 @@ impl<L> Listeners<L> {
         all.for_each(|one| one.ready.expect_bytes());
     }
 
-    /// Whether any has a connection, as far as is known.
-    pub(super) fn is_ready(&self) -> bool {
-        self.all.iter().flatten().any(|one| one.ready.is_readable())
+    /// Whether any has a connection, as far as is known; `only_plain`: one that does not shake hands.
+    pub(super) fn is_ready(&self, only_plain: bool) -> bool {
+        let mut all = self.all.iter().flatten();
+        all.any(|one| one.is_ready(only_plain))
     }
 
-    /// Takes one connection, from whichever has one.
+    /// Takes one connection, from whichever has one; `only_plain`: that does not shake hands.
     ///
     /// # Errors
     /// As `accept(2)`, but for "none is there": `None`.
-    pub(super) fn accept<W>(&mut self, world: &mut W) -> Option<io::Result<Accepted<W::Stream>>>
+    pub(super) fn accept<W>(
+        &mut self,
+        world: &mut W,
+        only_plain: bool,
+    ) -> Option<io::Result<Accepted<W::Stream>>>
     where
         W: World<Listener = L>,
     {
-        let mut all = self.all.iter_mut().flatten();
-        while let Some(ready) = all.find(|one| one.ready.is_readable()) {
-            match world.accept(&mut ready.listener) {
+        let count = self.all.len();
+        for number in (self.next..count).chain(0..self.next) {
+            let one = self.all[number].as_mut();
+            let Some(one) = one.filter(|one| one.is_ready(only_plain)) else {
+                continue;
+            };
+            let (stream, addr) = match world.accept(&mut one.listener) {
+                Ok(accepted) => accepted,
                 // From now on only a connection that arrives later makes an event (epoll(7),
                 // edge-triggered): until here the listener has to count as ready.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => ready.ready.read_blocked(),
-                Ok(_) if ready.turns_away => return Some(Ok(Accepted::TurnedAway)),
-                accepted => {
-                    return Some(accepted.map(|(stream, addr)| Accepted::Peer(stream, addr)));
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    one.ready.read_blocked();
+                    continue;
                 }
+                Err(error) => return Some(Err(error)),
+            };
+            self.next = (number + 1) % count;
+            if one.turns_away {
+                return Some(Ok(Accepted::TurnedAway));
             }
+            one.shakes_hands = stream.shakes_hands();
+            return Some(Ok(Accepted::Peer(stream, addr)));
         }
         None
     }

@@ -192,6 +192,7 @@ impl Connector {
                 Handshake::Silent
                 | Handshake::Begun
                 | Handshake::Pending
+                | Handshake::Replied
                 | Handshake::Foreign
                 | Handshake::Asks
                 | Handshake::Fetches

@@ -180,7 +180,9 @@ impl Tls {
 
     fn handshake(&mut self, socket: &mut Socket) -> io::Result<Handshake> {
         let mut turn = Turn::default();
+        let mut replies = false;
         loop {
+            replies |= self.connection.wants_write();
             match self.pass_on(socket) {
                 Ok(true) if !self.connection.is_handshaking() => return Ok(Handshake::Done),
                 Ok(true) => {}
@@ -207,7 +209,10 @@ impl Tls {
                 }
                 Ok(_) => self.process(socket)?,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(Handshake::Pending);
+                    return Ok(match replies {
+                        true => Handshake::Replied,
+                        false => Handshake::Pending,
+                    });
                 }
                 Err(error) => return Err(error),
             }
@@ -810,6 +815,69 @@ mod tests {
             assert_eq!(heard, said);
             assert!(matches!(hub.peek(&mut buffer), Ahead::End));
         }
+    }
+
+    /// The first message of a client to this hub.
+    fn hello(acceptor: &Acceptor) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let asked = ClientTls {
+            trust: Trust::Fingerprint(acceptor.fingerprint().to_string().parse().unwrap()),
+            identity: None,
+            name: None,
+            alpn: Vec::new(),
+        };
+        let client = thread::spawn(move || {
+            let connector = Connector::new(&asked, "localhost").unwrap();
+            let stream = socket(TcpStream::connect(addr).unwrap());
+            let end = Instant::now() + Duration::from_secs(60);
+            assert!(connector.connect(stream, &Addr::from(addr), end).is_err());
+        });
+        let (mut conn, _) = listener.accept().unwrap();
+        let mut hello = vec![0; 5];
+        conn.read_exact(&mut hello).unwrap();
+        let len = usize::from(u16::from_be_bytes([hello[3], hello[4]]));
+        hello.resize(5 + len, 0);
+        conn.read_exact(&mut hello[5..]).unwrap();
+        drop(conn);
+        client.join().unwrap();
+        hello
+    }
+
+    /// Or else whoever sends a byte now and then would seem to go on.
+    #[test]
+    fn a_part_of_a_message_is_not_answered() {
+        let asked = HubTls {
+            identity: None,
+            clients: None,
+            alpn: Vec::new(),
+        };
+        let acceptor = Acceptor::new(&asked).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut hub = acceptor.accept(socket(listener.accept().unwrap().0));
+        let hello = hello(&acceptor);
+        let (most, rest) = hello.split_at(hello.len() - 1);
+        client.write_all(most).unwrap();
+        loop {
+            match hub.handshake(&mut Unexplained) {
+                Handshake::Silent | Handshake::Begun => thread::yield_now(),
+                Handshake::Pending => break,
+                step => panic!("{step:?}"),
+            }
+        }
+        client.write_all(rest).unwrap();
+        loop {
+            match hub.handshake(&mut Unexplained) {
+                Handshake::Pending => thread::yield_now(),
+                Handshake::Replied => break,
+                step => panic!("{step:?}"),
+            }
+        }
+        assert!(matches!(
+            hub.handshake(&mut Unexplained),
+            Handshake::Pending
+        ));
     }
 
     /// The kernel does not know of what was taken from it and is no whole record.

@@ -106,7 +106,9 @@ impl<S: Stream> Download<S> {
     }
 
     fn go_on_answering(&mut self) -> Handshake {
+        let unwritten = self.outgoing.unwritten();
         match self.outgoing.flush(&mut self.under) {
+            Ok(false) if self.outgoing.unwritten() < unwritten => Handshake::Replied,
             Ok(false) => Handshake::Pending,
             Ok(true) => match &mut self.state {
                 State::Answered(refused) => Handshake::Answered(refused.take()),

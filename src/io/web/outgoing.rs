@@ -117,6 +117,11 @@ impl Outgoing {
         self.written < self.pending.len() || (waits && !self.is_open())
     }
 
+    /// How many bytes of answers and control frames are still to be written.
+    pub(super) fn unwritten(&self) -> usize {
+        self.pending.len() - self.written + self.control.len()
+    }
+
     /// Writes what is pending. `Ok(false)`: not all of it was taken.
     pub(super) fn flush(&mut self, under: &mut impl Stream) -> io::Result<bool> {
         loop {

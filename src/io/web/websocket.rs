@@ -171,7 +171,9 @@ impl<S: Stream> WebSocket<S> {
     }
 
     fn go_on_answering(&mut self) -> Handshake {
+        let unwritten = self.outgoing.unwritten();
         match self.outgoing.flush(&mut self.under) {
+            Ok(false) if self.outgoing.unwritten() < unwritten => Handshake::Replied,
             Ok(false) => Handshake::Pending,
             Ok(true) => match &mut self.state {
                 State::Answered(refused) => Handshake::Answered(refused.take()),

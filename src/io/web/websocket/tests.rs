@@ -157,7 +157,7 @@ fn the_page_is_answered_however_slowly_it_is_asked_for_and_taken() {
         "it was full"
     );
     assert!(
-        matches!(web.handshake(&mut Unexplained), Handshake::Pending),
+        matches!(web.handshake(&mut Unexplained), Handshake::Replied),
         "it was full again"
     );
     assert!(matches!(
