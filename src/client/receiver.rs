@@ -59,7 +59,7 @@ impl<D: Device> Receiver<D> {
         let is_terminal = stdout.kind() == Kind::Terminal;
         let has_rows = is_terminal && !has_console;
         Receiver {
-            rows: has_rows.then(PlainRows::new),
+            rows: has_rows.then(PlainRows::of_stdout),
             is_direct: is_wire && !discards && zero_copy::suits_output(&stdout),
             escaper: (is_terminal && !raw).then(Escaper::default),
             stdout,

@@ -73,7 +73,7 @@ impl<D: Device> Display<D> {
     pub(crate) fn new(stdout: Output<D>, stderr: Stderr<D>, has_console: bool) -> Display<D> {
         let is_ours = stdout.kind() == Kind::Terminal && !has_console;
         Display {
-            rows: is_ours.then(PlainRows::new),
+            rows: is_ours.then(PlainRows::of_stdout),
             stdout,
             stderr,
             needs_stdout: false,
@@ -271,10 +271,11 @@ impl<D: Device> Display<D> {
         }
     }
 
-    /// Draws the row that tells how far a transfer is; never over the beginning of a line of a peer.
+    /// Draws the row that tells how far a transfer is; never over the beginning of a line of a peer, nor
+    /// while another job has the terminal.
     pub(crate) fn draw(&mut self, row: &str) {
         match &mut self.rows {
-            Some(rows) if self.stderr.is_stdout() => rows.current().progress(row),
+            Some(rows) if self.stderr.is_stdout() => rows.progress(row),
             _ => self.stderr.draw(row),
         }
     }

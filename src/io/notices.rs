@@ -5,7 +5,7 @@
 //! when stderr takes them.
 //!
 //! One row can be drawn there again and again ([`Stderr::draw`]); a notice takes its place. Where
-//! stdout is the same terminal, the owner of its [`Rows`] shows the notices.
+//! stdout is the same terminal, the owner of its rows ([`PlainRows`], or a console) shows the notices.
 //!
 //! It promises: at most [`LIMIT`] bytes wait; a notice that does not fit is dropped whole and
 //! counted, and the count is told as soon as there is room.
@@ -26,12 +26,12 @@ use log::Record;
 use mio::Registry;
 use mio::Token;
 
-use crate::engine::rows::Rows;
 use crate::io::descriptor::Descriptor;
 use crate::io::device::Device;
 use crate::io::device::Kind;
 use crate::io::output::LAST_WORDS;
 use crate::io::output::Output;
+use crate::io::plain_rows::PlainRows;
 use crate::io::readiness::Event;
 use crate::io::terminal::Terminal;
 
@@ -51,7 +51,7 @@ struct Queue {
     bytes: VecDeque<u8>,
     dropped: u64,
     /// Notices on their way to stderr, where nothing else is said on the same terminal.
-    rows: Rows,
+    rows: PlainRows,
 }
 
 impl Notices {
@@ -158,10 +158,9 @@ impl Stderr {
     pub fn new(notices: Notices) -> Stderr {
         let output = Output::stderr();
         let is_terminal = output.kind() == Kind::Terminal;
-        notices
-            .queue()
-            .rows
-            .set_bold(is_terminal && Terminal::is_capable());
+        if is_terminal && Terminal::is_capable() {
+            notices.queue().rows.current().set_bold(true);
+        }
         Stderr {
             is_stdout: output.is_same_terminal_as_stdout(),
             columns: is_terminal.then_some(Terminal::columns_of_stderr),
@@ -235,17 +234,18 @@ impl<D: Device> Stderr<D> {
                 }
                 let lines = queue.take(PORTION);
                 let columns = self.columns.filter(|_| !lines.is_empty());
-                queue.rows.notice(&lines, columns.map(|columns| columns()));
+                let columns = columns.map(|columns| columns());
+                queue.rows.current().notice(&lines, columns);
             }
             if queue.rows.is_empty() {
                 return;
             }
             match self.output.write(queue.rows.front()) {
                 Ok(0) => return,
-                Ok(count) => queue.rows.consume(count),
+                Ok(count) => queue.rows.current().consume(count),
                 Err(_) => {
                     queue.bytes.clear();
-                    queue.rows.forget();
+                    queue.rows.current().forget();
                 }
             }
         }
@@ -260,10 +260,11 @@ impl<D: Device> Stderr<D> {
 
     /// The owner of the same terminal's rows left the cursor behind the beginning of a line.
     pub fn follow_text(&mut self) {
-        self.notices.queue().rows.is_behind_text();
+        self.notices.queue().rows.current().is_behind_text();
     }
 
-    /// Draws a row in place of the one that was drawn before, unless stderr is stuck. It must fit.
+    /// Draws a row in place of the one that was drawn before, unless stderr is stuck or is the terminal of
+    /// another job. It must fit.
     pub fn draw(&mut self, row: &str) {
         let mut queue = self.notices.queue();
         if queue.is_empty() {
@@ -273,7 +274,7 @@ impl<D: Device> Stderr<D> {
 
     /// Erases the row that was drawn.
     pub fn erase(&mut self) {
-        self.notices.queue().rows.erase();
+        self.notices.queue().rows.current().erase();
     }
 }
 

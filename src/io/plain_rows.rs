@@ -1,23 +1,33 @@
-//! The rows of a terminal at which no line is edited (`--no-edit`, `TERM=dumb`, stdin is a file).
+//! The rows of a terminal at which no line is edited (`--no-edit`, `TERM=dumb`, stdin is a file), and
+//! those of stderr.
 //!
-//! It promises: after the program was stopped and goes on (Ctrl-Z and `fg`), an unfinished line of
-//! others begins a row of its own, behind its label: a shell had the terminal meanwhile.
+//! It promises: after the program was stopped and goes on (Ctrl-Z and `fg`), nothing is erased that a shell
+//! wrote meanwhile, and an unfinished line of others begins a row of its own, behind its label; no row of
+//! progress is drawn while another job has the terminal.
 
+use std::mem;
 use std::ops::Deref;
 
 use crate::engine::rows::Rows;
+use crate::io::job;
 use crate::io::signals;
 use crate::io::terminal::Terminal;
 
-/// See the module's documentation.
-#[derive(Debug)]
-pub struct PlainRows(Rows);
+/// See the module's documentation. By default those of something that can show no bold.
+#[derive(Debug, Default)]
+pub struct PlainRows {
+    rows: Rows,
+    /// How often the program had gone on after a stop when they were written to last.
+    continuations: u64,
+}
 
 impl PlainRows {
     /// Those of the terminal that stdout is.
-    pub fn new() -> PlainRows {
-        signals::has_continued();
-        PlainRows(Rows::new(Terminal::is_capable(), Terminal::goes_back()))
+    pub fn of_stdout() -> PlainRows {
+        PlainRows {
+            rows: Rows::new(Terminal::is_capable(), Terminal::goes_back()),
+            continuations: signals::continuations(),
+        }
     }
 
     /// Shows whole lines of the program's own, in the width that the terminal has now.
@@ -27,18 +37,21 @@ impl PlainRows {
         }
     }
 
+    /// Draws the row that tells how far something is, on the terminal that stderr is, unless another job has
+    /// that: on its row is a shell's prompt, and below it perhaps what an editor shows.
+    pub fn progress(&mut self, row: &str) {
+        if !job::is_elsewhere(rustix::stdio::stderr()) {
+            self.current().progress(row);
+        }
+    }
+
     /// The rows as they are now, to write to.
     pub fn current(&mut self) -> &mut Rows {
-        if signals::has_continued() {
-            self.0.lose();
+        let now = signals::continuations();
+        if mem::replace(&mut self.continuations, now) != now {
+            self.rows.lose();
         }
-        &mut self.0
-    }
-}
-
-impl Default for PlainRows {
-    fn default() -> PlainRows {
-        PlainRows::new()
+        &mut self.rows
     }
 }
 
@@ -46,6 +59,6 @@ impl Deref for PlainRows {
     type Target = Rows;
 
     fn deref(&self) -> &Rows {
-        &self.0
+        &self.rows
     }
 }

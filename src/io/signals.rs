@@ -11,6 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use mio::Interest;
@@ -238,16 +239,18 @@ pub const INTERRUPT: i32 = SIGINT;
 /// The signal of a terminal that hangs up.
 pub const HANGUP: i32 = SIGHUP;
 
-/// Whether the program went on after it was stopped (SIGCONT), since the last call; the first call only
-/// begins to watch. For a program that takes over no signals, and for one reader.
-pub fn has_continued() -> bool {
+/// How often the program was seen going on after it was stopped (SIGCONT); the first call only begins to
+/// watch. For a program that takes over no signals.
+pub fn continuations() -> u64 {
+    static SEEN: AtomicU64 = AtomicU64::new(0);
     let continued = CONTINUED.get_or_init(|| {
         let continued = Arc::default();
         // The program goes on without it as well.
         let _ = register(SIGCONT, Arc::clone(&continued));
         continued
     });
-    continued.swap(false, Ordering::SeqCst)
+    let since = u64::from(continued.swap(false, Ordering::SeqCst));
+    SEEN.fetch_add(since, Ordering::SeqCst) + since
 }
 
 /// To be called at the start. The kernel protects the first process of a PID namespace from every

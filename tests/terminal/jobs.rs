@@ -1,6 +1,9 @@
 //! Jobs of a shell: stopped, in the background, brought back.
 
+use std::fs::File;
+use std::io::Read;
 use std::io::Write;
+use std::net::Shutdown;
 use std::net::TcpStream;
 use std::process::Command;
 
@@ -10,6 +13,7 @@ use rustix::process::Signal;
 use crate::Seat;
 use crate::Stream;
 use crate::is_canonical;
+use crate::support::Folder;
 use crate::support::MUXNC;
 use crate::support::Server;
 use crate::support::connect;
@@ -436,5 +440,79 @@ fn an_unfinished_line_goes_on_behind_its_label_after_a_stop_where_no_line_is_edi
             let screen = shell.seat.view(&shell.seat.screen.bytes());
             screen.rows(0, 80).any(|row| row == "... [Ana] and the end")
         });
+    }
+}
+
+/// On its row are a shell's prompt and what is typed there, below it perhaps what an editor shows; and the
+/// job that is brought back begins on an empty row.
+#[test]
+fn no_progress_is_drawn_while_another_job_has_the_terminal() {
+    const ERASE: &str = "\x1b[K\x1b[J";
+    let folder = Folder::new("background");
+    let lesson = folder.path("lesson");
+    File::create(&lesson).unwrap().set_len(1 << 32).unwrap();
+    for listens in [true, false] {
+        let server = Server::new();
+        let line = ["bash", "--norc", "--noprofile", "-i"];
+        let mut seat = Seat::start("xterm", Stream::Terminal, &line);
+        seat.wait_for("shell$ ");
+        let args = match listens {
+            true => format!("-l 0 < {lesson}"),
+            false => format!("127.0.0.1 {} < /dev/null > /dev/null", server.port),
+        };
+        seat.press(format!("{MUXNC} {args} & echo pid:$!';'\r"));
+        let told = seat.screen.wait_until("its pid", |b| pid_in(b).is_some());
+        let pid = pid_in(&told).unwrap();
+        let peer = match listens {
+            true => connect(listening_port(&seat.screen)),
+            false => server.accept(),
+        };
+        let mut piece = vec![0; 1 << 20];
+        let mut move_some = || match listens {
+            true => (&peer).read_exact(&mut piece).unwrap(),
+            false => (&peer).write_all(&piece).unwrap(),
+        };
+        let mut move_for_a_while = |seat: &Seat| {
+            for _ in 0..20 {
+                move_some();
+                seat.pause();
+            }
+        };
+
+        seat.press("echo one");
+        move_for_a_while(&seat);
+        seat.press(" line\r");
+        seat.wait_for("\rone line\r\n");
+        assert!(
+            !seat.screen.text().contains(ERASE),
+            "{:?}",
+            seat.screen.text()
+        );
+
+        let has_terminal = || {
+            let fields = stat(pid);
+            fields[0] != "T" && fields[2] == fields[5]
+        };
+        seat.press("fg\r");
+        eventually("it has the terminal", has_terminal);
+        let drawn = |seat: &Seat| seat.screen.text().contains(ERASE);
+        while !drawn(&seat) {
+            move_for_a_while(&seat);
+        }
+        seat.press("\x1a");
+        seat.wait_for("Stopped");
+        seat.press("bg\r");
+        eventually("it runs", || stat(pid)[0] != "T");
+        let before = seat.screen.text().len();
+        seat.press("echo another");
+        move_for_a_while(&seat);
+        seat.press("\r");
+        seat.wait_for("\ranother\r\n");
+        peer.shutdown(Shutdown::Both).unwrap();
+        drop(peer);
+        seat.press("wait %1; echo 'it ''ended'\r");
+        seat.wait_for("it ended");
+        let shown = seat.screen.text();
+        assert!(!shown[before..].contains(ERASE), "{:?}", &shown[before..]);
     }
 }
