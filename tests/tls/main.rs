@@ -5,6 +5,7 @@
 
 mod authorities;
 mod ends;
+mod key;
 mod peers;
 mod strangers;
 mod trust;

@@ -15,6 +15,7 @@ use crate::support::Process;
 use crate::support::Terminal;
 use crate::support::muxnc;
 use crate::support::piped;
+use crate::support::port_of;
 
 #[test]
 fn a_hub_that_nobody_vouches_for_is_trusted_by_what_its_error_says() {
@@ -317,34 +318,68 @@ fn what_is_listed_is_not_believed_beyond_what_it_may_say() {
     }
 }
 
-/// muxnc is stricter than openssl, and says in what.
+/// muxnc is stricter than openssl, and says in what: in docs/GUIDE.md too.
 #[test]
 fn what_openssl_alone_believes_is_refused_with_the_reason() {
     let Some(made) = Certificates::new("tls-stricter") else {
         return;
     };
     let authority = made.file("authority.pem");
+    const NAMED: &str = "-addext subjectAltName=DNS:localhost";
     for (extra, told) in [
         (
-            "-addext basicConstraints=critical,CA:TRUE",
+            format!("{NAMED} -addext basicConstraints=critical,CA:TRUE"),
             "its certificate is an authority's (CA:TRUE), and such a one is believed only if it is trusted",
         ),
         (
-            "-addext basicConstraints=critical,CA:FALSE -sha512",
+            format!("{NAMED} -addext basicConstraints=critical,CA:FALSE -sha512"),
             "its certificate is signed with ECDSA and SHA-512, which is not believed here",
+        ),
+        (
+            String::from("-addext basicConstraints=critical,CA:FALSE"),
+            "its certificate is not for localhost, and names no host",
         ),
     ] {
         made.openssl(&format!(
             "req -x509 -CA authority.pem -CAkey authority.key {KEY} -keyout localhost.key \
-             -out localhost.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost {extra}"
+             -out localhost.pem -subj /CN=localhost {extra}"
         ));
-        made.openssl("verify -purpose sslserver -CAfile authority.pem localhost.pem");
+        made.openssl(
+            "verify -purpose sslserver -verify_hostname localhost -CAfile authority.pem localhost.pem",
+        );
         let files = ["localhost.pem", "localhost.key"].map(|name| made.file(name));
         let hub = Hub::start(&["--ssl-cert", &files[0], "--ssl-key", &files[1]]);
         let port = hub.port.to_string();
         let heard = refused(&["--ssl-trustfile", &authority, "localhost", &port]);
         assert!(heard.contains(told), "{heard}");
+        // What is advised helps: who has no name has no other one.
+        let named = heard.contains("-addext subjectAltName=DNS:localhost, it has that name");
+        assert_eq!(named, told.contains("names no host"), "{heard}");
+        assert!(!heard.contains("--ssl-servername"), "{heard}");
+        assert!(heard.contains("--ssl-fingerprint "), "{heard}");
     }
+}
+
+/// The other side cannot show its certificate to who does not know its kind of key, and tells no reason.
+#[test]
+fn a_key_of_an_unknown_kind_is_named_as_a_possible_reason() {
+    let Some(made) = Certificates::new("tls-p521") else {
+        return;
+    };
+    made.openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:secp521r1 -nodes -keyout localhost.key \
+         -out localhost.pem -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost",
+    );
+    let [cert, key] = ["localhost.pem", "localhost.key"].map(|name| made.file(name));
+    let args = ["s_server", "-quiet", "-accept", "127.0.0.1:0"];
+    let files = ["-cert", &cert, "-key", &key];
+    let mut server = Process::start(&mut piped("openssl", &[&args[..], &files].concat()));
+    let port = port_of(&mut server).expect("openssl listens").to_string();
+    let told = refused(&["--ssl-trustfile", &cert, "localhost", &port]);
+    assert!(
+        told.contains("a kind of key that one of them does not know"),
+        "{told}"
+    );
 }
 
 /// Whom a certificate is for is told in plain words, however many they are and whatever they are called.

@@ -9,6 +9,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::UnixTime;
 
 /// The side of a connection that shows a certificate.
@@ -49,6 +50,8 @@ pub(super) enum Unfit {
     Extension,
     /// It does not vouch for such names (name constraints).
     Names,
+    /// It is of an older version of X.509 than 3, which says nothing of all that.
+    Version,
 }
 
 /// What a certificate says of itself.
@@ -298,6 +301,23 @@ impl Certificate {
     pub(super) fn has_host_as_common_name(&self) -> bool {
         self.has_host_as_common_name
     }
+}
+
+/// The key in a certificate of any version (RFC 5280, 4.1), if there is one at its place; nothing else of
+/// it is looked at.
+pub(super) fn key(der: &[u8]) -> Option<SubjectPublicKeyInfoDer<'_>> {
+    let mut outer = Der(Der(der).only(SEQUENCE)?);
+    let mut body = Der(outer.next(SEQUENCE)?);
+    body.optional(CONTEXT | CONSTRUCTED);
+    body.next(INTEGER)?;
+    // The algorithm of the signature, the issuer, the validity, the subject.
+    for _ in 0..4 {
+        body.next(SEQUENCE)?;
+    }
+    let Der(from_key) = body;
+    body.next(SEQUENCE)?;
+    let length = from_key.len() - body.0.len();
+    Some(SubjectPublicKeyInfoDer::from(&from_key[..length]))
 }
 
 /// The name or the address of a host, if it is one (RFC 5280, 4.2.1.6).

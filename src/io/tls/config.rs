@@ -239,18 +239,34 @@ impl Connector {
                  were told of: ask again for its fingerprint.",
                 seen.spelled()
             ),
-            (rustls::Error::InvalidCertificate(problem), Some(seen)) => {
+            // Where it is believed by its fingerprint it has that one.
+            (rustls::Error::InvalidCertificate(problem), Some(seen))
+                if matches!(self.verifier.measure, Measure::Vouched(_)) =>
+            {
                 let other = match problem {
                     CertificateError::UnknownIssuer => {
-                        "\n  Or, with the certificate of its authority: --ssl-trustfile FILE"
+                        "\n  Or, with the certificate of its authority: --ssl-trustfile FILE".into()
                     }
                     CertificateError::Other(why) if why.0.is::<SelfSigned>() => {
-                        "\n  Or, with that certificate in a file: --ssl-trustfile FILE"
+                        "\n  Or, with that certificate in a file: --ssl-trustfile FILE".into()
+                    }
+                    CertificateError::NotValidForNameContext {
+                        expected,
+                        presented,
+                    } if presented.is_empty() => {
+                        let kind = match expected {
+                            ServerName::IpAddress(_) => "IP",
+                            _ => "DNS",
+                        };
+                        let name = expected.to_str();
+                        format!(
+                            "\n  Or, made anew with -addext subjectAltName={kind}:{name}, it has that name."
+                        )
                     }
                     CertificateError::NotValidForNameContext { .. } => {
-                        "\n  Or, if it has that other name: --ssl-servername NAME"
+                        "\n  Or, if it has that other name: --ssl-servername NAME".into()
                     }
-                    _ => "",
+                    _ => String::new(),
                 };
                 format!(
                     "If those who run it say that this is its fingerprint, trust it so:\n  \

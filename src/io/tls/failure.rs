@@ -91,7 +91,8 @@ impl fmt::Display for Useless {
     }
 }
 
-const NOTHING_IN_COMMON: &str = "there is no version and cipher of TLS that both sides speak";
+const NOTHING_IN_COMMON: &str = "there is no version and cipher of TLS that both sides speak, \
+     or a certificate has a kind of key that one of them does not know";
 const NO_PROTOCOL: &str = "none of the application protocols (ALPN) is spoken on both sides";
 
 /// What the other side says (RFC 8446, 6).

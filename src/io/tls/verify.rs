@@ -26,8 +26,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::verify_tls12_signature;
 use rustls::crypto::verify_tls13_signature;
+use rustls::crypto::verify_tls13_signature_with_raw_key;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::TrustAnchor;
 use rustls::pki_types::UnixTime;
 use rustls::server::ParsedCertificate;
@@ -37,11 +39,13 @@ use sha2::Digest;
 use sha2::Sha256;
 use webpki::EndEntityCert;
 use webpki::KeyUsage;
+use webpki::RawPublicKeyEntity;
 use webpki::VerifiedPath;
 use webpki::anchor_from_trusted_cert;
 
 use super::Expected;
 use super::Fingerprint;
+use super::certificate;
 use super::certificate::Certificate;
 use super::certificate::Purpose;
 use super::certificate::Unfit;
@@ -89,6 +93,9 @@ impl fmt::Display for Refusal {
             Unfit::Usage => "has a key for something else (key usage)",
             Unfit::Extension => "has a critical extension that muxnc does not know",
             Unfit::Names => "may not sign for that name (name constraints)",
+            Unfit::Version => {
+                "is of a version of X.509 before 3 (openssl x509 -req makes it so without -extfile)"
+            }
         })
     }
 }
@@ -225,6 +232,11 @@ impl Vouchers {
             // that it is not signed by another one of its name, which is trusted.
             (Err(_), None) if certificate.is_self_signed() => Err(SelfSigned.into()),
             (Err(webpki::Error::CaUsedAsEndEntity), None) => Err(own(Unfit::Authority).into()),
+            (Err(webpki::Error::UnsupportedCertVersion), None) => Err(Refusal {
+                whose: Whose::Between,
+                why: Unfit::Version,
+            }
+            .into()),
             (Err(error), None) => Err(plain(error)),
         }
     }
@@ -306,6 +318,7 @@ pub(super) fn plain(error: webpki::Error) -> CertificateError {
             refused(Whose::Own, Unfit::Purpose)
         }
         webpki::Error::UnsupportedCriticalExtension => refused(Whose::Own, Unfit::Extension),
+        webpki::Error::UnsupportedCertVersion => refused(Whose::Own, Unfit::Version),
         webpki::Error::EndEntityUsedAsCa => refused(Whose::Between, Unfit::NoAuthority),
         webpki::Error::PathLenConstraintViolated => refused(Whose::Between, Unfit::TooDeep),
         webpki::Error::NameConstraintViolation => refused(Whose::Between, Unfit::Names),
@@ -400,6 +413,7 @@ pub(super) enum Measure {
 pub(super) struct HubVerifier {
     pub(super) measure: Measure,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    /// Of the certificate that was shown, if it can be believed by that.
     pub(super) seen: OnceLock<Fingerprint>,
 }
 
@@ -412,6 +426,7 @@ impl ServerCertVerifier for HubVerifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        key(certificate)?;
         let seen = *self.seen.get_or_init(|| fingerprint(certificate));
         match &self.measure {
             Measure::Fingerprint(expected) if expected.is_of(&seen) => {}
@@ -427,13 +442,27 @@ impl ServerCertVerifier for HubVerifier {
         Ok(ServerCertVerified::assertion())
     }
 
+    // A certificate that is known by its fingerprint may be one that webpki does not read: only its key
+    // is needed.
+
     fn verify_tls12_signature(
         &self,
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        let algorithms = &self.algorithms;
+        match self.measure {
+            Measure::Fingerprint(_) => verify_tls12_signature_with_raw_key(
+                message,
+                &key(certificate)?,
+                signature,
+                algorithms,
+            ),
+            Measure::Vouched(_) => {
+                verify_tls12_signature(message, certificate, signature, algorithms)
+            }
+        }
     }
 
     fn verify_tls13_signature(
@@ -442,11 +471,46 @@ impl ServerCertVerifier for HubVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        let algorithms = &self.algorithms;
+        match self.measure {
+            Measure::Fingerprint(_) => verify_tls13_signature_with_raw_key(
+                message,
+                &key(certificate)?,
+                signature,
+                algorithms,
+            ),
+            Measure::Vouched(_) => {
+                verify_tls13_signature(message, certificate, signature, algorithms)
+            }
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+fn key<'a>(der: &'a CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'a>, CertificateError> {
+    certificate::key(der).ok_or(CertificateError::BadEncoding)
+}
+
+/// What rustls has for TLS 1.3 only: checks a signature by a key alone.
+fn verify_tls12_signature_with_raw_key(
+    message: &[u8],
+    key: &SubjectPublicKeyInfoDer<'_>,
+    signature: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    let key = RawPublicKeyEntity::try_from(key).map_err(plain)?;
+    let offered = algorithms.mapping.iter();
+    // With TLS 1.2 a scheme does not say on which curve the key is.
+    let mut possible = offered
+        .filter(|(scheme, _)| *scheme == signature.scheme)
+        .flat_map(|(_, algorithms)| *algorithms);
+    let signed = signature.signature();
+    match possible.any(|algorithm| key.verify_signature(*algorithm, message, signed).is_ok()) {
+        true => Ok(HandshakeSignatureValid::assertion()),
+        false => Err(CertificateError::BadSignature.into()),
     }
 }
 
