@@ -36,6 +36,7 @@ use super::verify::fingerprint;
 use super::wire::Wire;
 use crate::engine::explain::Agreement;
 use crate::engine::explain::CertificateShown;
+use crate::engine::explain::Observed;
 use crate::engine::explain::Reading;
 use crate::engine::explain::TlsAgreement;
 use crate::engine::explain::Witness;
@@ -136,7 +137,7 @@ impl Session {
     }
 
     /// Finds out what the other side speaks, if its first byte has come.
-    fn decide(&mut self) -> Handshake {
+    fn decide(&mut self, witness: &mut dyn Witness) -> Handshake {
         let Speech::Undecided(config, waiting) = &self.speech else {
             return Handshake::Done;
         };
@@ -147,8 +148,10 @@ impl Session {
                 self.speech = Speech::Plain;
                 return Handshake::Foreign;
             }
-            // The handshake will report the error.
-            Ok(FirstByte::Byte(_) | FirstByte::End) | Err(_) => {}
+            Ok(FirstByte::Byte(_)) => {}
+            // The handshake will report the error, if there is another step of it.
+            Ok(FirstByte::End) => witness.observe(Observed::Ended),
+            Err(error) => witness.observe(Observed::Broke(&error)),
         }
         match ServerConnection::new(Arc::clone(config)) {
             Ok(connection) => {
@@ -391,16 +394,23 @@ impl Stream for Session {
         true
     }
 
-    fn handshake(&mut self, _: &mut dyn Witness) -> Handshake {
-        match self.decide() {
+    fn handshake(&mut self, witness: &mut dyn Witness) -> Handshake {
+        match self.decide(witness) {
             Handshake::Done => {}
             undecided => return undecided,
         }
         let Speech::Tls(tls) = &mut self.speech else {
             return Handshake::Foreign;
         };
-        tls.handshake(&mut self.socket)
-            .unwrap_or_else(Handshake::Failed)
+        tls.handshake(&mut self.socket).unwrap_or_else(|error| {
+            match error.kind() {
+                ErrorKind::UnexpectedEof => witness.observe(Observed::Ended),
+                // TLS failed, and not what carries it.
+                ErrorKind::InvalidData => {}
+                _ => witness.observe(Observed::Broke(&error)),
+            }
+            Handshake::Failed(error)
+        })
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Received {

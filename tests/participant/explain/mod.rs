@@ -28,6 +28,7 @@ use crate::support::muxnc;
 use crate::support::piped;
 use crate::support::read_all;
 use crate::support::reserved_port;
+use crate::support::wait_at_rest;
 
 const HOST: &str = "127.0.0.1";
 
@@ -484,6 +485,42 @@ fn what_two_agreed_on_with_tls_is_told_at_both_ends() {
         .wait_for("muxnc: TLS: we say that we send no more (close_notify)");
     hub.process.end_input();
     alice.expect_status(0);
+}
+
+/// As a look whether the port is open does, and a program with nothing to say.
+#[test]
+#[cfg(feature = "tls")]
+fn who_leaves_before_tls_is_agreed_on_is_told_to_have_ended_or_broken_off() {
+    let hub = Hub::start(&["--explain", "--ssl"]);
+    for said in [&b""[..], &[22, 3, 1, 2, 0, 1, 0]] {
+        for (breaks, told) in [
+            (
+                false,
+                &[
+                    " TCP: the other side sends no more: its FIN came. ",
+                    " TCP: we close the connection: our FIN goes out, too, and both directions have ended\n",
+                ][..],
+            ),
+            (true, &[" TCP: a RST came: the other side broke off"]),
+        ] {
+            let mut stream = connect(hub.port);
+            let addr = stream.local_addr().unwrap();
+            stream.write_all(said).unwrap();
+            // It has taken that, and waits for the rest.
+            wait_at_rest(&hub.process);
+            if breaks {
+                SockRef::from(&stream)
+                    .set_linger(Some(Duration::ZERO))
+                    .unwrap();
+            }
+            drop(stream);
+            let told: Vec<String> = told.iter().map(|what| format!("{addr}{what}")).collect();
+            let told: Vec<&str> = told.iter().map(String::as_str).collect();
+            hub.process.stderr.wait_for_all(&told);
+        }
+    }
+    let told = hub.process.stderr.text();
+    assert!(!told.contains("a RST will answer"), "{told}");
 }
 
 #[test]
