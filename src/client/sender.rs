@@ -320,9 +320,11 @@ impl<D: Device> Sender<D> {
 
 /// A person who pressed Ctrl-D is told what that means.
 fn tell_end(talk: &Conversation) {
+    let most = talk.quits_after();
+    let most = most.map_or_else(String::new, |most| format!(", {most:?} at most"));
     let then = match talk.discards_what_comes() {
-        true => "this ends when the other side has all of it",
-        false => "what comes is shown until the other side ends (Ctrl-C leaves)",
+        true => String::from("this ends when the other side has all of it"),
+        false => format!("what comes is shown until the other side ends{most} (Ctrl-C leaves)"),
     };
     log::info!(target: NOTICE, "you send no more; {then}");
 }

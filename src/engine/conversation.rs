@@ -212,6 +212,11 @@ impl Conversation {
         self.terms.send_only
     }
 
+    /// How long what comes is waited for after the end of stdin, if not for ever.
+    pub fn quits_after(&self) -> Option<Duration> {
+        self.terms.quit_after
+    }
+
     /// Whether the other side ended its own before a person at a terminal did.
     pub fn was_closed_first(&self) -> bool {
         self.terms.input == Input::Terminal && self.up.stopped_at().is_some()

@@ -170,6 +170,7 @@ impl<W: World> Core<W> {
                 has_commands: config.commands,
                 keeps_open: config.keep_open,
                 page: parts.visits.as_ref().and_then(|visits| visits.page.clone()),
+                quit_after: config.settings.quit_after,
             },
         );
         let has_console = operator.console().is_some();
@@ -463,7 +464,7 @@ impl<W: World> Core<W> {
         if self.operator.finished().is_some()
             && self.peers.is_acknowledged()
             && self.transfer.lingers(now)
-            && let Some(waiting) = waiting_until(&self.peers)
+            && let Some(waiting) = waiting_until(&self.peers, self.config.settings.quit_after)
         {
             self.display.erase_row();
             log::info!(target: NOTICE, "everybody has all of it; {waiting}");

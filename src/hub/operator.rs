@@ -103,6 +103,8 @@ pub(super) struct Manner {
     pub(super) keeps_open: bool,
     /// Where a browser joins, if one can.
     pub(super) page: Option<String>,
+    /// How long the hub waits for those who are still here after the end of the input, if not for ever.
+    pub(super) quit_after: Option<Duration>,
 }
 
 impl<D: Device> Operator<D> {

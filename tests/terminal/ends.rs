@@ -381,6 +381,18 @@ fn ctrl_d_ends_at_once_where_nobody_is_cut_off() {
 }
 
 #[test]
+fn a_class_that_ends_after_a_time_says_so() {
+    let (mut seat, port) = Seat::hub(&["-q", "500ms"]);
+    let mut stream = seat.join(port);
+    seat.press("\x04");
+    seat.wait_for("Ctrl-D again ends the class");
+    seat.press("\x04");
+    seat.wait_for("waiting until [1] leaves, 500ms at most");
+    assert_eq!(read_all(&mut stream), b"");
+    seat.process.expect_status(0);
+}
+
+#[test]
 fn whoever_sends_no_more_is_told_and_before_how_to() {
     let server = Server::new();
     let line = [MUXNC, "127.0.0.1", &server.port];
@@ -409,6 +421,18 @@ fn whoever_sends_no_more_is_told_and_before_how_to() {
     seat.process.expect_status(0);
     drop(stream);
     let line = [MUXNC, "127.0.0.1", &server.port];
+    // Who leaves then all the same is told when.
+    let mut seat = Seat::start(
+        "xterm",
+        Stream::Terminal,
+        &[&line[..], &["-q", "500ms"]].concat(),
+    );
+    let stream = server.accept();
+    seat.wait_for("connected to");
+    seat.press("\x04");
+    seat.wait_for("what comes is shown until the other side ends, 500ms");
+    seat.process.expect_status(0);
+    drop(stream);
     // A script is told nothing.
     let mut seat = Seat::start(
         "xterm",

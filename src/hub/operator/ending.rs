@@ -4,6 +4,7 @@
 //! It promises: one Ctrl-D at a console does not cut off members, nor give up what waits for the
 //! first to join; a part of an input is not taken for the whole.
 
+use std::time::Duration;
 use std::time::Instant;
 
 use super::Operator;
@@ -145,14 +146,17 @@ impl<D: Device> Operator<D> {
 
     fn tell_who_is_waited_for<S: Stream>(&mut self, peers: &Peers<S, D>) {
         log::info!("end of input: nobody else is let in");
-        if let Some(waiting) = waiting_until(peers) {
+        if let Some(waiting) = waiting_until(peers, self.manner.quit_after) {
             self.answer(&format!("no more is said; {waiting}"));
         }
     }
 }
 
-/// For whom the hub waits, if for any member, or for stdout.
-pub(in crate::hub) fn waiting_until<S: Stream, D: Device>(peers: &Peers<S, D>) -> Option<String> {
+/// For whom the hub waits, if for any member, or for stdout; no longer than for `most`.
+pub(in crate::hub) fn waiting_until<S: Stream, D: Device>(
+    peers: &Peers<S, D>,
+    most: Option<Duration>,
+) -> Option<String> {
     let here = peers.room.here();
     if here == 0 {
         let is_stuck = peers.room.screen().waiting() > 0;
@@ -175,8 +179,9 @@ pub(in crate::hub) fn waiting_until<S: Stream, D: Device>(peers: &Peers<S, D>) -
         _ => "leave",
     };
     let names = names.join(", ");
+    let most = most.map_or_else(String::new, |most| format!(", {most:?} at most"));
     Some(format!(
-        "waiting until {names} {leave} (Ctrl-C ends it now)"
+        "waiting until {names} {leave}{most} (Ctrl-C ends it now)"
     ))
 }
 
@@ -191,8 +196,11 @@ mod tests {
         let mut peers = fake::relaying();
         let (_, keys) = fake::join::<3>(&mut peers, now);
         peers.room.depart(keys[0], now);
-        let waiting = |peers: &Peers<_>| waiting_until(peers).unwrap_or_default();
+        let waiting = |peers: &Peers<_>| waiting_until(peers, None).unwrap_or_default();
         assert!(waiting(&peers).starts_with("waiting until [2], [3] leave ("));
+        let bounded = waiting_until(&peers, Some(Duration::from_millis(1500)));
+        let told = "waiting until [2], [3] leave, 1.5s at most (Ctrl-C ends it now)";
+        assert_eq!(bounded.as_deref(), Some(told));
         peers.room.heard(keys[1], b"one\n", now);
         for key in keys {
             peers.room.leave(key, now);
