@@ -8,7 +8,7 @@ complete -c muxnc -l welcome -d 'In a --chat, the first line that each newcomer 
 complete -c muxnc -l history -d 'Give each newcomer the last LINES lines first' -r -f
 complete -c muxnc -l wait-for -d 'Read nothing of stdin before N peers are here' -r -f
 complete -c muxnc -l slow-peer -d 'What to do about a peer that does not keep up' -r -f -a "wait\t'Wait for it: nothing is lost (but see --stall-timeout)'
-disconnect\t'Cut it off: for live streams'"
+disconnect\t'Cut it off at once if others are faster: for live streams'"
 complete -c muxnc -l stall-timeout -d 'Cut off a participant that holds the others up this long and takes nothing' -r -f
 complete -c muxnc -l rate -d 'Read so many bytes in a second from each peer at most, as 500, 10k or 2M [default: no limit]' -r -f
 complete -c muxnc -l web -d 'Let browsers join as well, at http://ADDRESS:PORT/' -r -f

@@ -204,7 +204,7 @@ pub(super) enum SlowPeerArg {
     /// Wait for it: nothing is lost (but see --stall-timeout)
     #[default]
     Wait,
-    /// Cut it off: for live streams
+    /// Cut it off at once if others are faster: for live streams
     Disconnect,
 }
 

@@ -162,6 +162,24 @@ fn with_slow_peer_disconnect_the_source_waits_for_nobody() {
     assert_eq!(hub.process.stderr.text().matches("was cut off").count(), 1);
 }
 
+/// It is the fastest, and a burst cuts off nobody.
+#[test]
+fn with_slow_peer_disconnect_the_source_waits_for_the_only_participant() {
+    let args = ["-v", "--slow-peer=disconnect", "--stall-timeout", "1h"];
+    let mut hub = Hub::start(&args);
+    let mut alone = hub.join_seen();
+    let mut stdin = hub.process.stdin.take().unwrap();
+    let source = thread::spawn(move || Pattern::bytes().write(&mut stdin, 32 * MB).unwrap());
+    wait_at_rest(&hub.process);
+    assert!(!source.is_finished(), "{}", hub.process.stderr.text());
+    assert_eq!(Pattern::bytes().read(&mut alone, u64::MAX), 32 * MB);
+    source.join().unwrap();
+    drop(alone);
+    hub.process.expect_status(0);
+    let told = hub.process.stderr.text();
+    assert!(!told.contains("cut off"), "{told}");
+}
+
 #[test]
 fn a_stdout_that_nobody_reads_does_not_stop_the_class() {
     const LINES: usize = 400_000;

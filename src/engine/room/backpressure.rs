@@ -22,7 +22,7 @@ use crate::engine::rate::Meter;
 use crate::engine::rate::Rate;
 
 /// Bytes the slowest member may be behind before the sources wait for it (or, with
-/// [`SlowPeer::Disconnect`], before it is cut off).
+/// [`SlowPeer::Disconnect`], before it is cut off, if not everybody is as slow).
 pub const HIGH_WATER: u64 = 1024 * 1024;
 
 /// Bytes the slowest member is behind when the sources go on.
@@ -324,7 +324,7 @@ impl Room {
                 self.journal.retained() >= mark
             }
             // The fastest sets the pace, or a source faster than the network would cut off
-            // everybody.
+            // everybody; and with nobody here it would have to wait all the same.
             SlowPeer::Disconnect => {
                 let near = LOW_WATER as usize / SEGMENT + 1;
                 self.journal.retained() >= LOW_WATER && !self.journal.reached_by_any(near)

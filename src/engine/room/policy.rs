@@ -29,7 +29,7 @@ const PLAIN: &str = "\x1b[0m";
 pub enum SlowPeer {
     /// Wait for it, for as long as it makes progress: nothing is lost.
     Wait,
-    /// Cut it off: the room follows its fastest member, as a live stream should.
+    /// Cut it off: the room follows its fastest member, as a live stream should, and waits for that one.
     Disconnect,
 }
 
