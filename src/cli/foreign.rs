@@ -159,7 +159,7 @@ const ABSENT: &[Foreign] = &[
     Foreign {
         spellings: &["-W"],
         why: "packets are not counted (in socat -W is a lock file)",
-        instead: "muxnc HOST PORT | head -c N ends after N bytes.\n  \
+        instead: "-q TIME leaves that long after the end of stdin: time for an answer to it.\n  \
                   flock(1) runs a command under a lock.",
     },
     Foreign {

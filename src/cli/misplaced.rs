@@ -29,7 +29,7 @@ const PARTICIPANT_OPTIONS: [(&str, &str, &str); 6] = [
     (
         "wait",
         "a hub connects to nobody",
-        "-i TIME disconnects whoever is silent that long; nc ignores -w beside -l.",
+        "-i TIME disconnects whoever is silent that long, as -w ends a connected nc -l.",
     ),
     (
         "zero",

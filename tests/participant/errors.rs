@@ -737,7 +737,7 @@ fn words_that_other_programs_take_are_written_as_they_are_wanted() {
         (
             &["-l", "-w", "1", "80"],
             "muxnc: -w with -l: a hub connects to nobody\n  \
-             -i TIME disconnects whoever is silent that long; nc ignores -w beside -l.\n",
+             -i TIME disconnects whoever is silent that long, as -w ends a connected nc -l.\n",
         ),
         (
             &["-l", "--deny", "127.0.0.010", "0"],
