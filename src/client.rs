@@ -209,14 +209,11 @@ fn converse(
     let starting = |error: io::Error| Error::system("start the event loop", &error);
     let mut poll = Poll::new().map_err(starting)?;
     let parts = open(poll.registry(), conn, records, &settings, notices).map_err(starting)?;
-    // A console knows of all signals; and who ends it before its end is told what was moved until then, as the
-    // records are that it was ended.
-    let has_records = parts.records.is_some();
-    let has_last_words = settings.digest || parts.progress.is_some() || has_records;
+    // A console knows of all signals. Else who ends it before its end is told what was moved until then, as the
+    // records are that it was ended; and the other side must not take what it has for the whole.
     let signals = match parts.input.console() {
         Some(_) => None,
-        None if has_last_words => Some(Signals::usual(poll.registry(), SIGNALS)),
-        None => Some(Signals::faults(poll.registry(), SIGNALS)),
+        None => Some(Signals::usual(poll.registry(), SIGNALS)),
     };
     let mut signals = signals.transpose().map_err(starting)?;
     let mut core = Core::new(parts, settings, role, Instant::now());

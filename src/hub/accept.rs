@@ -161,7 +161,7 @@ impl<L> Accept<L> {
         let mut ends = |key| ends(peers.is_for_a_file(key));
         let mut ended = self.handshakes.end_those(&mut ends);
         ended.extend(self.waiting.take_those(&mut ends));
-        ended.into_iter().for_each(|key| peers.forget(key));
+        ended.into_iter().for_each(|key| peers.reset(key));
     }
 
     /// Lets those in who have come and may. Returns their keys.

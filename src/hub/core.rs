@@ -603,8 +603,9 @@ impl<W: World> Core<W> {
         now: Instant,
     ) -> Result<Status, Error> {
         self.display.erase_row();
-        if self.transfer.is_closed() && !self.transfer.is_settled() {
-            // It was ended before its end.
+        if self.transfer.is_whole() && !self.transfer.is_settled() {
+            // It was ended before its end, perhaps before it began for good.
+            self.peers.promise_last();
             self.settle(self.operator.unsaid());
         }
         self.peers.end_downloads(now);

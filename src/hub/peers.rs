@@ -128,6 +128,8 @@ pub struct Peers<S, D = Descriptor> {
     lingers: bool,
     /// Members that are proven to be there are promised all that was and will be said.
     promises: bool,
+    /// How many members were promised something.
+    receivers: usize,
     /// Members that were promised something: if one leaves before it has it, that is a loss.
     shortfall: Shortfall,
     /// Messages on stderr that peers can cause.
@@ -177,6 +179,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             news: News::default(),
             says_no_more: false,
             has_broken_off: false,
+            receivers: 0,
             expects_nobody: false,
             half_closing: false,
             lingers: false,
@@ -246,6 +249,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
+    /// The same, and it finds its connection reset, as if no program listened there.
+    pub fn reset(&mut self, key: usize) {
+        if let Some(conn) = self.arriving_mut(key) {
+            conn.break_on_close(true);
+        }
+        self.forget(key);
+    }
+
     /// Lets a peer into the room.
     pub fn join(&mut self, key: usize, now: Instant) {
         let Some(peer) = self.conns.get_mut(key) else {
@@ -257,6 +268,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             headcount.joined(ip);
         }
         self.enter(key, now);
+        if self.room.is_whole() && !self.says_no_more {
+            self.conns[key].expect_whole();
+        }
         if self.has_broken_off && self.room.is_unheard() {
             // What nobody heard is told to it: a part.
             self.break_off_to(key);

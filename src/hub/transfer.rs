@@ -42,8 +42,6 @@ pub(super) struct Transfer {
     began: Option<Instant>,
     /// It goes on, also if receivers leave.
     has_begun: bool,
-    /// The members that were here then.
-    receivers: usize,
     /// A line for each of those that have all of it, when it is over.
     whole: Option<Vec<String>>,
     /// Since when all receivers have all of it, while some are still here.
@@ -118,9 +116,10 @@ impl Transfer {
         self.is_whole && self.has_begun
     }
 
-    /// Whether all receivers left before the end.
+    /// Whether all receivers left before the end. Who came just before it began, and is not known yet to be there, is
+    /// one of them.
     pub(super) fn has_failed<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> bool {
-        self.is_closed() && peers.promised_here() == 0
+        self.is_closed() && peers.promised_here() == 0 && peers.room.is_empty()
     }
 
     /// Takes note of how many came and how many are known to be there. Returns whether it seems to
@@ -159,8 +158,8 @@ impl Transfer {
         self.has_begun = !self.is_whole || is_proven;
         if self.is_closed() {
             peers.promise_to_proven(now);
-            self.receivers = peers.promised_here();
-            peers.record(|records| records.note(Entry::Begun(self.receivers)));
+            let receivers = peers.promised_here();
+            peers.record(|records| records.note(Entry::Begun(receivers)));
         }
         begins
     }
@@ -172,7 +171,7 @@ impl Transfer {
 
     /// How many of those it began with lack nothing that was said, as far as is known.
     fn reached<S: Stream, D: Device>(&self, peers: &Peers<S, D>) -> usize {
-        self.receivers.saturating_sub(peers.short())
+        peers.promised().saturating_sub(peers.short())
     }
 
     /// Draws from now on how far it is, for a source of that size.
@@ -265,7 +264,7 @@ impl Transfer {
         let rate = Size((moved as f64 / time.as_secs_f64().max(0.001)) as u64);
         match self.is_closed() {
             true => {
-                let whom = match (self.reached(peers), self.receivers) {
+                let whom = match (self.reached(peers), peers.promised()) {
                     (0, 1) => String::from(", but not all of them"),
                     (0, _) => String::from(", all of them to nobody"),
                     (reached, _) => format!(" to {reached}"),
@@ -332,6 +331,38 @@ mod tests {
         wires[2].join(&mut peers, later);
         assert!(transfer.begin_if_complete(&mut peers, later));
         assert_eq!(transfer.began, Some(later));
+    }
+
+    /// It came just before it began for good, and is not known yet to be there.
+    #[test]
+    fn it_goes_on_for_who_came_before_it_began() {
+        let now = Instant::now();
+        let mut peers = peers();
+        peers.room.expect_receivers(1);
+        let mut transfer = Transfer {
+            is_whole: true,
+            ..Transfer::default()
+        };
+        let wires = [(); 2].map(|()| Rc::<Wire>::default());
+        let first = wires[0].join(&mut peers, now);
+        transfer.begin_if_complete(&mut peers, now);
+        peers.typed(b"some\n", now);
+        peers.flush(now);
+        let second = wires[1].join(&mut peers, now + MOMENT);
+        wires[0].acknowledge();
+        peers.look(now + MOMENT);
+        transfer.begin_if_complete(&mut peers, now + MOMENT);
+        assert!(transfer.is_closed());
+        peers.queue_leave(first, DisconnectReason::Closed);
+        peers.reap(now + MOMENT);
+        assert!(!transfer.has_failed(&peers));
+        peers.flush(now + MOMENT);
+        wires[1].acknowledge();
+        peers.look(now + 2 * MOMENT);
+        assert_eq!((peers.promised(), peers.promised_here()), (2, 1));
+        peers.queue_leave(second, DisconnectReason::Closed);
+        peers.reap(now + 2 * MOMENT);
+        assert!(transfer.has_failed(&peers));
     }
 
     #[test]

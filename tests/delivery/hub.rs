@@ -29,6 +29,7 @@ use crate::support::Hub;
 use crate::support::MUXNC;
 use crate::support::Pattern;
 use crate::support::Process;
+use crate::support::Server;
 use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
@@ -395,6 +396,61 @@ fn a_participant_that_is_killed_leaves_nobody_with_a_part_that_looks_whole() {
             assert!(count < MUCH - MIDWAY, "{role} {signal:?}");
             assert_eq!(why, Some(ErrorKind::ConnectionReset), "{role} {signal:?}");
         }
+    }
+}
+
+/// A pipe is no whole; but the other side does not take the end of the participant for the end of what is owed.
+#[test]
+fn a_participant_with_a_pipe_that_is_ended_leaves_nobody_without_what_was_read() {
+    for once in [true, false] {
+        for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+            let server = Server::new();
+            let own: &[&str] = match once {
+                true => &["-l", "--once", HOST, "0"],
+                false => &[HOST, &server.port],
+            };
+            let mut process = Process::start(&mut piped(MUXNC, own));
+            let mut stuck = match once {
+                true => connect(listening(&mut process)),
+                false => server.accept(),
+            };
+            let mut input = process.stdin.take().unwrap();
+            let source =
+                thread::spawn(move || while input.write_all(&[b'x'; 64 * 1024]).is_ok() {});
+            stuck.read_exact(&mut [0; 1024]).unwrap();
+            wait_at_rest(&process);
+            process.signal(signal);
+            assert_eq!(process.wait().signal(), Some(signal.as_raw()));
+            let (_, breaks) = read_to_break(&mut stuck);
+            assert_eq!(
+                breaks,
+                Some(ErrorKind::ConnectionReset),
+                "{once} {signal:?}"
+            );
+            source.join().unwrap();
+        }
+    }
+}
+
+/// As long as not all are there, a part of the file was said: nobody takes that for the file.
+#[test]
+fn a_hub_that_is_killed_before_its_file_begins_leaves_nobody_with_a_part_that_looks_whole() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let mut giver = Giver::start(&format!("early-{signal:?}"), &["--wait-for", "2"]);
+        let mut first = giver.join();
+        giver.check_port();
+        first.read_exact(&mut vec![0; 1024]).unwrap();
+        giver.hub.process.signal(signal);
+        giver.hub.process.wait();
+        let (count, why) = read_to_break(&mut first);
+        assert_eq!(
+            (count, why),
+            (0, Some(ErrorKind::ConnectionReset)),
+            "{signal:?}"
+        );
+        let told = "did not get the last ";
+        let is_told = giver.hub.process.stderr.text().contains(told);
+        assert_eq!(is_told, signal == Signal::TERM);
     }
 }
 

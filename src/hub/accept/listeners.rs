@@ -100,6 +100,7 @@ impl<L> Listeners<L> {
     ) -> Option<io::Result<Accepted<W::Stream>>>
     where
         W: World<Listener = L>,
+        W::Stream: Stream,
     {
         let count = self.all.len();
         for number in (self.next..count).chain(0..self.next) {
@@ -107,7 +108,7 @@ impl<L> Listeners<L> {
             let Some(one) = one.filter(|one| one.is_ready(only_plain)) else {
                 continue;
             };
-            let (stream, addr) = match world.accept(&mut one.listener) {
+            let (mut stream, addr) = match world.accept(&mut one.listener) {
                 Ok(accepted) => accepted,
                 // From now on only a connection that arrives later makes an event (epoll(7),
                 // edge-triggered): until here the listener has to count as ready.
@@ -119,6 +120,8 @@ impl<L> Listeners<L> {
             };
             self.next = (number + 1) % count;
             if one.turns_away {
+                // As if no program listened there: an end would be one of an empty whole.
+                stream.break_on_close(true);
                 return Some(Ok(Accepted::TurnedAway));
             }
             one.shakes_hands = stream.shakes_hands();
@@ -128,7 +131,7 @@ impl<L> Listeners<L> {
     }
 
     /// The kernel refuses newcomers to the room from now on, and those that wait; from shared
-    /// listeners they still have to be accepted, and closed.
+    /// listeners they still have to be accepted, and reset.
     pub(super) fn close_room(&mut self) {
         for (number, one) in self.all.iter_mut().enumerate() {
             if self.downloads == Some(number) {

@@ -21,6 +21,8 @@ pub struct Peer<S> {
     extra: Option<Box<Extra>>,
     /// It is among those that the operator's words are promised to (see [`Peers::promise`](super::Peers::promise)).
     pub(super) is_promised: bool,
+    /// What it is said is a part of one whole (a transfer), which it was let in for.
+    is_of_whole: bool,
     /// What it is said [broke off](Peer::break_off): the operator's words did, or it gets no more of what it was promised.
     pub(super) is_broken_off: bool,
     /// Its key is in one of the queues already.
@@ -114,6 +116,7 @@ impl<S> Peer<S> {
             stage: Stage::Arriving,
             extra: None,
             is_promised: false,
+            is_of_whole: false,
             is_broken_off: false,
             to_read: false,
             to_flush: false,
@@ -228,7 +231,7 @@ impl<S> Peer<S> {
         let is_told = !self.conn.is_shut();
         if is_told {
             self.conn.shutdown();
-            if self.is_promised {
+            if self.is_promised || self.is_of_whole {
                 self.conn.break_on_close(false);
             }
         }
@@ -244,15 +247,25 @@ impl<S> Peer<S> {
         self.conn.break_on_close(true);
     }
 
+    /// It is let in for a transfer: from its first byte on it must not take a part for the whole, also if the hub is
+    /// killed.
+    pub(super) fn expect_whole(&mut self)
+    where
+        S: Stream,
+    {
+        self.is_of_whole = true;
+        self.conn.break_on_close(true);
+    }
+
     /// Lets what the other side reads when the connection is closed be the truth. A member that is
-    /// `owed` bytes, that was promised what `more` will be said, to which the operator's words broke
-    /// off, or of whose bytes a layer holds some back, reads that the connection broke; any other that
-    /// it ended. (One that was told the end was handed all before.)
+    /// `owed` bytes, that was promised what `more` will be said or let in for the whole of it, to which
+    /// the operator's words broke off, or of whose bytes a layer holds some back, reads that the
+    /// connection broke; any other that it ended. (One that was told the end was handed all before.)
     pub(super) fn close_truthfully(&mut self, owed: u64, more: bool)
     where
         S: Stream,
     {
-        let lacks = owed > 0 || (self.is_promised && more);
+        let lacks = owed > 0 || (more && (self.is_promised || self.is_of_whole));
         let lacks = self.is_broken_off || (lacks && !self.conn.is_shut());
         let breaks = lacks || self.conn.has_pending_output();
         self.conn.break_on_close(breaks);

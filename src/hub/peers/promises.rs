@@ -24,8 +24,18 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// All that was said, and no more will be, is promised to the members that are there: those
     /// that do not get it are remembered.
     pub fn promise(&mut self) {
-        self.says_no_more = true;
+        self.said_all();
         self.promise_to_those_here();
+    }
+
+    /// All was said, and no more will be.
+    pub(super) fn said_all(&mut self) {
+        self.says_no_more = true;
+        if self.room.is_whole() {
+            let keys: Vec<usize> = self.member_keys().collect();
+            keys.into_iter()
+                .for_each(|key| self.break_while_it_lacks(key));
+        }
     }
 
     fn promise_to_those_here(&mut self) {
@@ -71,13 +81,21 @@ impl<S: Stream, D: Device> Peers<S, D> {
             && peer.is_member()
             && !peer.has_departed()
         {
-            peer.is_promised = true;
-            if !peer.conn.is_shut() {
-                // Should the hub be killed, it must not take a part for the whole, nor the whole for a part.
-                let lacks = !self.says_no_more || self.room.owed(key) > 0;
-                peer.conn
-                    .break_on_close(lacks || peer.conn.has_pending_output());
+            if !std::mem::replace(&mut peer.is_promised, true) {
+                self.receivers += 1;
             }
+            self.break_while_it_lacks(key);
+        }
+    }
+
+    /// Should the hub be killed, a member must not take a part for the whole, nor the whole for a part.
+    fn break_while_it_lacks(&mut self, key: usize) {
+        let lacks = !self.says_no_more || self.room.owed(key) > 0;
+        if let Some(peer) = self.conns.get_mut(key)
+            && !peer.conn.is_shut()
+        {
+            let lacks = lacks || peer.is_broken_off || peer.conn.has_pending_output();
+            peer.conn.break_on_close(lacks);
         }
     }
 
@@ -96,7 +114,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.break_off();
     }
 
-    /// The same to one. It holds also if the hub is killed.
+    /// A transfer is ended, perhaps before it began for good: it was promised to the members that are there. If not
+    /// all of it was said, that promise is broken.
+    pub fn promise_last(&mut self) {
+        match self.says_no_more {
+            true => self.promise_to_those_here(),
+            false => self.break_promise(),
+        }
+    }
+
+    /// The operator's words to one broke off. It holds also if the hub is killed.
     pub(super) fn break_off_to(&mut self, key: usize) {
         // Also to one that is leaving, which is closed at the end of the turn.
         if let Some(peer) = self.conns.get_mut(key)
@@ -131,6 +158,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// How many of those it was made to did not get everything, as far as is known.
     pub fn short(&self) -> usize {
         self.shortfall.count(self.said)
+    }
+
+    /// How many it was made to, those that left included.
+    pub fn promised(&self) -> usize {
+        self.receivers
     }
 
     /// How many of those are still here.

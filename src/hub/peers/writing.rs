@@ -163,7 +163,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Nothing more will be said by the operator. Members that have ended their side and wait for
     /// nothing else are closed.
     pub fn say_no_more(&mut self, now: Instant) {
-        self.says_no_more = true;
+        self.said_all();
         if self.lingers {
             // The hub looks at their acknowledgements until they have acknowledged everything.
             let keys: Vec<usize> = self.member_keys().collect();

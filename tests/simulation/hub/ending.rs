@@ -175,11 +175,14 @@ impl Hub {
             return;
         }
         let has_begun = self.spec.quorum.is_some() && !self.core.room().is_on_trial();
-        let more = has_begun && (!self.has_said_all || net.stdin.fails);
+        // Of one whole nobody takes a part for it, whether it has begun for good or not.
+        let is_whole = self.spec.quorum.is_some();
+        let more = is_whole && (!self.has_said_all || net.stdin.fails);
         let owed = member.owed.len() as u64;
         let is_part = self.broken_off.contains(&id);
         // It is told of as lacking what it has not acknowledged, which must not come later.
-        let is_short = self.promised.contains(&id) && member.acked(wire.acked) < member.total;
+        let is_promised = is_whole || self.promised.contains(&id);
+        let is_short = is_promised && member.acked(wire.acked) < member.total;
         let may_break = ((more || owed > 0 || is_part) && !wire.shut) || is_short;
         assert!(may_break || !wire.breaks, "{id} breaks: {wire:?}");
         // What others say after the operator's last word is not promised.
@@ -187,6 +190,7 @@ impl Hub {
             && !wire.shut;
         let is_promised = (self.expects_nobody() || self.quits) && self.promised.contains(&id);
         assert!(wire.breaks || !lacks || !is_promised, "{id} ends: {wire:?}");
+        let is_part = is_part || (is_whole && !self.has_said_all);
         assert!(
             wire.breaks || !is_part || wire.shut,
             "{id} takes a part for the whole: {wire:?}"
@@ -317,14 +321,13 @@ impl Hub {
     /// It stays: is there a reason?
     pub(super) fn check_stay(&self) {
         let Some(finished) = self.finished else {
-            // Who acknowledged something may be promised all at the next look.
+            // Who is not known yet to be there may turn out to be.
             let net = self.net.borrow();
             assert!(
                 !self.ends_broken_off(&net),
                 "it goes on though its input broke off"
             );
-            let mut here = self.spec.here.iter();
-            let failed = self.has_begun && !here.any(|id| net.wires[*id].acked > 0);
+            let failed = self.has_begun && self.spec.placed().is_empty();
             assert!(!failed, "it goes on without receivers");
             return;
         };
@@ -450,13 +453,7 @@ impl Hub {
         }
         let Some(finished) = self.finished else {
             assert!(self.has_begun && !is_done, "it ended early: {stderr:?}");
-            assert!(
-                !self
-                    .spec
-                    .placed()
-                    .iter()
-                    .any(|id| self.promised.contains(id))
-            );
+            assert!(self.spec.placed().is_empty());
             assert!(stderr.contains("everybody left before the end of the input"));
             return;
         };

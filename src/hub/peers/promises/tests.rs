@@ -48,6 +48,33 @@ fn what_a_layer_holds_back_of_a_promise_breaks() {
     assert!(wire.breaks.get());
 }
 
+/// Also before it is known to be there, and should the hub be killed.
+#[test]
+fn who_is_let_in_for_a_whole_takes_no_part_for_it() {
+    let now = Instant::now();
+    let mut peers = peers();
+    peers.room.expect_receivers(2);
+    let (wires, keys) = join::<2>(&mut peers, now);
+    let breaks = || wires.each_ref().map(|wire| wire.breaks.get());
+    assert_eq!(breaks(), [true, true]);
+    say(&mut peers, b"one\n", now);
+    peers.queue_leave(keys[0], DisconnectReason::Stalled);
+    peers.reap(now);
+    peers.break_promise();
+    assert_eq!(peers.settle(Unsaid::Bytes(6)).missing, [10]);
+    peers.close_all(now);
+    assert_eq!(breaks(), [true, true]);
+    // Who has all of it reads an end.
+    let mut peers = fake::peers();
+    peers.room.expect_receivers(1);
+    let ([wire], _) = join(&mut peers, now);
+    say(&mut peers, b"one\n", now);
+    wire.acknowledge();
+    peers.promise();
+    peers.close_all(now);
+    assert!(!wire.breaks.get());
+}
+
 /// Its end is on its way already.
 #[test]
 fn who_was_told_the_end_is_not_broken_for_what_a_layer_adds_to_it() {
