@@ -275,7 +275,7 @@ impl Talk {
         self.exchange.look(now);
         self.send(now)?;
         self.tell();
-        let reads_keys = self.exchange.wants_input();
+        let reads_keys = self.wants_input();
         if let Some(console) = self.input.console_mut() {
             console.expect_keys(reads_keys);
         }
@@ -349,8 +349,16 @@ impl Talk {
 
     // What goes
 
+    /// Whether stdin is read now, or will be when there is something.
+    fn wants_input(&self) -> bool {
+        match &self.input {
+            Input::Console(_) => self.exchange.wants_keys(),
+            Input::None | Input::Plain(_) => self.exchange.wants_input(),
+        }
+    }
+
     fn read(&mut self, now: Instant) -> Result<(), Error> {
-        if !self.exchange.wants_input() {
+        if !self.wants_input() {
             return Ok(());
         }
         let mut ended = false;
@@ -402,6 +410,7 @@ impl Talk {
                 }
                 ended = matches!(console.read(now)?, Keys::End);
                 let mut told_aside = false;
+                let waited = self.exchange.waiting_for_somebody();
                 while let Some(event) = console.next_event() {
                     // Pasted lines are text, unless they look private.
                     let is_pasted = matches!(event, Event::Pasted(_) | Event::Aside(_));
@@ -437,6 +446,14 @@ impl Talk {
                             break;
                         }
                         Event::Redraw | Event::Full | Event::Interrupt | Event::Suspend => {}
+                    }
+                }
+                match self.exchange.waiting_for_somebody() {
+                    waits if waits == waited => {}
+                    1 => console.notice(b"muxnc: nobody is here: 1 datagram waits\n"),
+                    waits => {
+                        let told = format!("muxnc: nobody is here: {waits} datagrams wait\n");
+                        console.notice(told.as_bytes());
                     }
                 }
             }
@@ -515,7 +532,7 @@ impl Talk {
         let console = self.input.console();
         let stdin = self.input.stdin();
         self.udp.is_readable() && !self.screen.is_full()
-            || self.exchange.wants_input() && stdin.is_some_and(Stdin::is_ready)
+            || self.wants_input() && stdin.is_some_and(Stdin::is_ready)
             || self.exchange.can_send(now) && self.udp.is_writable()
             || self.display.is_ready(&self.screen, console)
     }

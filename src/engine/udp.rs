@@ -58,6 +58,9 @@ pub enum Ending {
     Silence,
 }
 
+/// Bytes of typed lines that may wait to go out; then no key is read.
+pub const BACKLOG: usize = 64 * 1024;
+
 /// How long a sender is answered, by default.
 pub const REMEMBERED: Duration = Duration::from_secs(600);
 
@@ -250,9 +253,23 @@ impl<A: Address> Exchange<A> {
         matches!(&self.others, Others::Many(senders) if senders.ever() > 1)
     }
 
-    /// Whether more of stdin is wanted.
+    /// Whether more of stdin is wanted: what it gives can go out at once.
     pub fn wants_input(&self) -> bool {
         self.ended.is_none() && self.outgoing.is_none() && self.datagrams.is_empty()
+    }
+
+    /// Whether keys are wanted. A key is more than a byte to be sent (it edits a line, ends the program), so that
+    /// keys are read also while lines wait to go out, up to [`BACKLOG`] bytes of them.
+    pub fn wants_keys(&self) -> bool {
+        self.ended.is_none() && self.datagrams.bytes() < BACKLOG
+    }
+
+    /// How many datagrams wait for somebody to send them to.
+    pub fn waiting_for_somebody(&self) -> usize {
+        match self.is_alone() {
+            true => self.datagrams.len(),
+            false => 0,
+        }
     }
 
     /// Whether there is something to send, an address to send it to, and no pause.

@@ -444,6 +444,42 @@ fn no_command_goes_to_everybody() {
     assert_eq!(next(&ana), b"/etc/hosts\n");
 }
 
+/// Keys do what they do elsewhere while lines wait: for the first who is heard, or for the pause of `--delay`.
+#[test]
+fn keys_are_read_while_lines_wait() {
+    let mut hub = Terminal::of_kind("xterm", MUXNC, &["-lu", HOST, "0"]);
+    let port = listening_port(&hub.screen);
+    hub.press("one\r");
+    hub.screen.wait_for("nobody is here: 1 datagram waits");
+    support::pause();
+    hub.press("two\r");
+    hub.screen.wait_for("nobody is here: 2 datagrams wait");
+    support::pause();
+    hub.press("not this");
+    hub.screen.wait_for("not this");
+    // It clears the line, and does not end muxnc.
+    hub.press("\x03");
+    support::pause();
+    hub.press("three\r\x04");
+    hub.screen.wait_for("stdin has ended");
+    let ana = socket().0;
+    ana.connect((HOST, port)).unwrap();
+    ana.send(&[b'a'; 99]).unwrap();
+    for line in ["one\n", "two\n", "three\n"] {
+        assert_eq!(next(&ana), line.as_bytes());
+    }
+
+    let (other, port) = socket();
+    let mut one = Terminal::of_kind("xterm", MUXNC, &["-u", "-d", "1h", HOST, &port]);
+    one.screen.wait_for("sending to");
+    one.press("first\r");
+    assert_eq!(next(&other), b"first\n");
+    one.press("second\r");
+    support::pause();
+    one.press("shown");
+    one.screen.wait_for("shown");
+}
+
 /// Who floods a hub that is stopped, or whose stdout is stuck, loses what does not fit, and no more.
 #[test]
 fn a_stuck_stdout_stops_nobody() {

@@ -29,6 +29,8 @@ pub struct Datagrams {
     /// Since when nothing came behind what is held.
     since: Option<Instant>,
     ready: VecDeque<Vec<u8>>,
+    /// Bytes in those.
+    bytes: usize,
 }
 
 impl Datagrams {
@@ -50,7 +52,7 @@ impl Datagrams {
             self.held = rest.to_vec();
         } else {
             self.cut(&held);
-            self.ready.extend(block.chunks(MOST).map(<[u8]>::to_vec));
+            block.chunks(MOST).for_each(|piece| self.push(piece));
         }
         self.since = (!self.held.is_empty()).then_some(now);
     }
@@ -85,19 +87,36 @@ impl Datagrams {
     fn cut(&mut self, mut text: &[u8]) {
         while !text.is_empty() {
             let (piece, rest) = text.split_at(letters(text, MOST));
-            self.ready.push_back(piece.to_vec());
+            self.push(piece);
             text = rest;
         }
     }
 
+    fn push(&mut self, piece: &[u8]) {
+        self.bytes += piece.len();
+        self.ready.push_back(piece.to_vec());
+    }
+
     /// Takes the next one, if there is one.
     pub fn take(&mut self) -> Option<Vec<u8>> {
-        self.ready.pop_front()
+        let next = self.ready.pop_front()?;
+        self.bytes -= next.len();
+        Some(next)
     }
 
     /// Whether there is none, though something may be held.
     pub fn is_empty(&self) -> bool {
         self.ready.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Bytes in them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 

@@ -57,6 +57,26 @@ fn what_is_typed_waits_for_the_first_and_goes_to_everybody() {
 }
 
 #[test]
+fn keys_are_read_while_lines_wait_up_to_a_bound() {
+    let now = Instant::now();
+    let mut hub = Exchange::with_many(Rules::default(), now);
+    let line = [&[b'x'; 99][..], b"\n"].concat();
+    let mut lines = 0;
+    while hub.wants_keys() {
+        hub.feed(&line, now);
+        lines += 1;
+        assert!(!hub.wants_input());
+        assert_eq!(hub.waiting_for_somebody(), lines);
+    }
+    assert_eq!(lines, BACKLOG / 100 + 1);
+    hub.heard(2, 10_000, now);
+    assert!(hub.begin(now) && hub.wants_keys());
+    assert_eq!(hub.waiting_for_somebody(), 0);
+    hub.end(now);
+    assert!(!hub.wants_keys(), "there is no key behind the end");
+}
+
+#[test]
 fn who_is_left_out_is_told_once_and_many_are_summed_up() {
     let start = Instant::now();
     let mut hub = Exchange::with_many(Rules::default(), start);
