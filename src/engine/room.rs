@@ -446,9 +446,12 @@ impl Room {
     /// Whether the unfinished line of this member, if it is here, is so long that passing it on takes
     /// room in the journal.
     pub fn holds_much(&self, key: usize) -> bool {
-        self.members
-            .get(key)
-            .is_some_and(|member| member.held() > SHORT)
+        self.held(key) > SHORT
+    }
+
+    /// Bytes that hold a member's unfinished line.
+    pub fn held(&self, key: usize) -> usize {
+        self.members.get(key).map_or(0, Member::held)
     }
 
     /// A member will say no more: its unfinished line is passed on as it is.

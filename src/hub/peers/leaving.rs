@@ -24,6 +24,7 @@ use super::Stage;
 use super::explaining::label;
 use super::peer::Goodbye;
 use super::peer::Lack;
+use super::reading::TURN;
 use super::shortfall::Receiver;
 use crate::engine::admit::Hosts;
 use crate::engine::aside::Aside;
@@ -208,17 +209,20 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
         }
         let mut held_back = Vec::new();
+        let mut passed_on = 0;
         let all = leaving.len();
         // What is said because others leave with it, it will not read, but does not lack.
         let lacks: Vec<Lack> = leaving.iter().map(|(key, _)| self.lack(*key)).collect();
         for ((key, why), lack) in leaving.into_iter().zip(lacks) {
-            if !self.may_leave(key) {
+            let is_too_much = passed_on >= TURN && self.room.holds_much(key);
+            if is_too_much || !self.may_leave(key) {
                 if pressed == 0 {
                     held_back.push((key, why));
                     continue;
                 }
                 pressed -= 1;
             }
+            passed_on += self.room.held(key);
             self.take_out(key, lack, why, now);
         }
         let are_gone = held_back.len() < all;

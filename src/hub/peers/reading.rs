@@ -3,11 +3,11 @@
 //! While a slow member makes the others wait, little is read of each, and nothing of members that
 //! said much; when that is over, members that said least come first.
 //!
-//! It promises: each peer is read once in a turn; all of them together say about as much as the room
-//! holds, or 64 KiB each if they are more than sixteen, so that a line waits for a short turn; in a turn in
-//! which somebody said a line, those that are read after it say 64 KiB each at most. Where not all can be
-//! read in a turn, a peer that had nothing to say before waits for two, however many others send without
-//! a pause.
+//! It promises: each peer is read once in a turn at most; all of them together, however many they are, say
+//! about as much as the room holds, unfinished lines that are passed on counted, so that a line waits for a
+//! short turn; in a turn in which somebody said a line, those that are read after it say 64 KiB each at most.
+//! Where not all can be read in a turn, a peer that had nothing to say before waits for two, however many
+//! others send without a pause.
 
 use std::time::Instant;
 
@@ -33,11 +33,12 @@ pub const CHUNK: usize = 512 * 1024;
 /// The same of one peer while others have spoken not long ago: whoever has a line waits for half as long.
 pub(super) const CONVERSING: usize = 256 * 1024;
 
-/// Bytes read from all peers together in a turn, if each gets no less than [`LEAST`]: more would
-/// not fit into the room at once.
+/// Bytes read from all peers together in a turn, to within the last read: more would not fit into the room at
+/// once, and each may cost a hundred times what reading it does (a byte that a terminal cannot show is shown as
+/// four, and recorded).
 pub(super) const TURN: usize = HIGH_WATER as usize;
 
-/// Bytes read from a peer in a turn, however many others there are: smaller reads cost more.
+/// Bytes read from a peer at once, however many others there are: smaller reads cost more.
 pub(super) const LEAST: usize = 64 * 1024;
 
 impl<S: Stream, D: Device> Peers<S, D> {
@@ -61,13 +62,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.speakers.order_by(|key| room.said_lately(*key, now));
         }
         let waiting = self.speakers.len();
+        let mut heard = 0;
         for read in 0..waiting {
             if self.room.screen().is_full() {
                 // The more is read in a turn, the larger and the fewer are the writes.
                 show(self.room.screen_mut())?;
             }
             let is_spent = self.records.as_ref().is_some_and(|r| r.is_spent());
-            if is_spent || !self.room.accepts_input() {
+            if is_spent || heard >= TURN || !self.room.accepts_input() {
                 // All keep their places in the queue.
                 return Ok(());
             }
@@ -87,7 +89,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 Ok(most) => {
                     let most = most.min(self.share(waiting, now));
                     let most = most.min(self.records_fit(key));
-                    self.read_one(key, &mut buffer[..most], now);
+                    let held = self.room.held(key);
+                    heard += self.read_one(key, &mut buffer[..most], now);
+                    heard += held.saturating_sub(self.room.held(key));
                 }
                 Err(later) => {
                     // However many they are, they are looked at ten times in a second at most.
@@ -121,13 +125,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
         records.fits(Some(who), self.room.screen().left())
     }
 
-    fn read_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) {
+    /// Returns how much was read.
+    fn read_one(&mut self, key: usize, buffer: &mut [u8], now: Instant) -> usize {
         let Some(peer) = self.conns.get_mut(key) else {
-            return;
+            return 0;
         };
         peer.to_read = false;
         if peer.leaving {
-            return;
+            return 0;
         }
         peer.read_in = self.speakers.turn();
         match peer.conn.read(buffer) {
@@ -140,6 +145,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.look_for_oddity(key, &buffer[..count], now);
                 self.take_in(key, &buffer[..count], now);
                 self.read_again(key);
+                return count;
             }
             Received::Yield => self.read_again(key),
             Received::Pending => {
@@ -157,6 +163,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 self.queue_leave(key, departed.unwrap_or_else(|| error.into()));
             }
         }
+        0
     }
 
     /// A peer's end was read, perhaps once more: after an end the kernel reports nothing but ends, and

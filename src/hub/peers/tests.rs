@@ -178,7 +178,74 @@ fn a_turn_takes_in_as_much_as_the_room_holds_of_all_together() {
     assert_eq!(read_in_a_turn(1), [CHUNK]);
     assert_eq!(read_in_a_turn(2), [CHUNK; 2]);
     assert_eq!(read_in_a_turn(8), [TURN / 8; 8]);
-    assert_eq!(read_in_a_turn(100), [LEAST; 100]);
+    let many = read_in_a_turn(100);
+    assert_eq!(many.iter().sum::<usize>(), TURN);
+    assert!(many.iter().all(|&read| read == 0 || read == LEAST));
+}
+
+/// Many join who say the beginning of a line, and of whom an end would be read next. Returned are their keys.
+fn holding(peers: &mut Peers<fake::Fake>, now: Instant) -> [usize; MANY] {
+    let (wires, keys) = fake::join::<MANY>(peers, now);
+    for (key, wire) in keys.into_iter().zip(wires) {
+        peers.room.heard(key, &[b'x'; LINE], now);
+        wire.ends.set(true);
+    }
+    keys
+}
+
+const MANY: usize = 64;
+const LINE: usize = 60 * 1024;
+
+/// Takes turns until nothing is held, each of which is to pass on something, and about as much as is read in one.
+fn turns_to_pass_on(peers: &mut Peers<fake::Fake>, mut turn: impl FnMut(&mut Peers<fake::Fake>)) {
+    let held = |peers: &Peers<fake::Fake>| -> usize {
+        let keys = peers.member_keys();
+        keys.map(|key| peers.room.held(key)).sum()
+    };
+    let mut before = held(peers);
+    assert!(before >= MANY * LINE);
+    while before > 0 {
+        turn(peers);
+        let after = held(peers);
+        assert!((1..TURN + 2 * LINE).contains(&(before - after)));
+        before = after;
+    }
+}
+
+/// Each costs far more than reading it, and all the others wait for the end of the turn.
+#[test]
+fn lines_of_many_that_end_together_are_passed_on_in_several_turns() {
+    let now = Instant::now();
+    let mut peers = fake::peers();
+    for key in holding(&mut peers, now) {
+        peers.collect(key, fake::ended());
+    }
+    let mut buffer = vec![0; CHUNK];
+    turns_to_pass_on(&mut peers, |peers| {
+        let read = peers.read(&mut buffer, now, |screen| {
+            while !screen.is_empty() {
+                screen.consume(screen.front().len());
+            }
+            Ok::<_, ()>(())
+        });
+        assert_eq!(read, Ok(()));
+    });
+}
+
+/// The same of those that are cut off, where nobody sees what they said.
+#[test]
+fn lines_of_many_that_leave_together_are_passed_on_in_several_turns() {
+    let now = Instant::now();
+    let mut peers = fake::peers();
+    peers.room.screen_mut().close();
+    for key in holding(&mut peers, now) {
+        peers.queue_leave(key, DisconnectReason::Idle);
+    }
+    turns_to_pass_on(&mut peers, |peers| {
+        assert!(peers.is_ready());
+        peers.reap(now);
+    });
+    assert!(peers.conns.is_empty());
 }
 
 #[test]
