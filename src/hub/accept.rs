@@ -361,7 +361,7 @@ impl<L> Accept<L> {
             tell_refused(&addr, refusal, peers, now);
             if refusal == AdmissionError::SentAway {
                 peers.tell_sent_away(key, now);
-                return end_answered(key, peers, now);
+                return peers.let_read_why(key, now);
             }
             self.refuse(key, Refusal::Admission(refusal), peers, now);
         }
@@ -396,16 +396,6 @@ impl<L> Accept<L> {
         if !self.tells || conn.refuse(&refusal).is_err() {
             return peers.forget(key);
         }
-        end_answered(key, peers, now);
-    }
-}
-
-/// A peer has an answer, and is closed when it had time to read that.
-fn end_answered<S: Stream, D: Device>(key: usize, peers: &mut Peers<S, D>, now: Instant) {
-    if let Some(conn) = peers.arriving_mut(key) {
-        // Only the end now: close(2) with bytes of the peer's unread would send a reset, which may
-        // destroy the answer before the peer reads it (RFC 1122, 4.2.2.13; RFC 2525, 2.17).
-        conn.shutdown();
         peers.let_read_why(key, now);
     }
 }

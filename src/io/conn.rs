@@ -461,6 +461,14 @@ impl<S: Stream> Conn<S> {
         self.block_behind_pending();
     }
 
+    /// Ends both directions: see [`Stream::hang_up`]. A failure is ignored, as in [`Conn::shutdown`].
+    pub fn hang_up(&mut self) {
+        if !self.shut {
+            self.shutdown();
+        }
+        let _ = self.stream.hang_up();
+    }
+
     /// Before leaving, when everything was said: tells that this is the end, where a layer has a word
     /// for it (TLS's close_notify) and if the kernel takes it at once.
     pub fn close_notify(&mut self) {

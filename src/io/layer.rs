@@ -246,6 +246,10 @@ impl Stream for Layer {
         each!(self, stream => stream.shutdown())
     }
 
+    fn hang_up(&mut self) -> io::Result<()> {
+        each!(self, stream => stream.hang_up())
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         each!(self, stream => stream.take_error())
     }

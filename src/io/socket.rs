@@ -225,6 +225,13 @@ impl Stream for Socket {
         }
     }
 
+    fn hang_up(&mut self) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Kind::Unix(stream) => stream.shutdown(Shutdown::Both),
+        }
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         // SO_ERROR gives an error once and clears it (socket(7)).
         let taken = match &self.kind {
@@ -391,5 +398,24 @@ mod tests {
             assert_eq!(text, b"beforebehind", "it is passed over");
             assert_eq!(socket.unread(), Unread::NOTHING);
         }
+    }
+
+    #[test]
+    fn what_is_said_to_one_that_hung_up_is_not_acknowledged() {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut sender = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (taken, _) = listener.accept().unwrap();
+        let mut socket = Socket::from(TcpStream::from_std(taken));
+        socket.shutdown().unwrap();
+        socket.hang_up().unwrap();
+        assert_eq!(sender.read(&mut [0; 1]).unwrap(), 0, "it reads an end");
+        sender.write_all(b"in vain").unwrap();
+        let patience = Instant::now() + Duration::from_secs(20);
+        while sender.take_error().unwrap().is_none() {
+            assert!(Instant::now() < patience, "it is not reset");
+            std::thread::yield_now();
+        }
+        let info = TcpInfo::of(&sender, true).unwrap();
+        assert_eq!((info.written, info.acknowledged), (7, 0));
     }
 }

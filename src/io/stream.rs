@@ -271,6 +271,13 @@ pub trait Stream {
     /// The error of the system call.
     fn shutdown(&mut self) -> io::Result<()>;
 
+    /// After [`Stream::shutdown`], ends the other direction as well: from now on Linux answers what the other side
+    /// says with a reset, and does not acknowledge it (`tcp_rcv_state_process()` in net/ipv4/tcp_input.c).
+    ///
+    /// # Errors
+    /// The error of the system call.
+    fn hang_up(&mut self) -> io::Result<()>;
+
     /// Why the stream broke, told once. See `SO_ERROR` in socket(7).
     fn take_error(&mut self) -> Option<io::Error>;
 

@@ -266,6 +266,10 @@ impl<S: Stream> Stream for Telnet<S> {
         self.under.shutdown()
     }
 
+    fn hang_up(&mut self) -> io::Result<()> {
+        self.under.hang_up()
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         self.under.take_error()
     }

@@ -294,6 +294,27 @@ fn so_many_of_one_address_and_then_no_more_until_one_leaves() {
     hub.join_seen();
 }
 
+/// What it said is thrown away, and that is no success.
+#[test]
+fn who_is_refused_reads_that_nobody_took_what_it_said() {
+    let hub = Hub::start(&["-v", "--deny", "127.0.0.1"]);
+    let port = hub.port.to_string();
+    let not_allowed = str::from_utf8(NOT_ALLOWED).unwrap();
+    let cases: [(&[&str], &str, &str, i32); 3] = [
+        (&["--send-only"], "answer\n", "", 1),
+        (&[], "answer\n", not_allowed, 1),
+        (&[], "", not_allowed, 0),
+    ];
+    for (options, said, read, status) in cases {
+        let args = [options, &["127.0.0.1", &port]].concat();
+        let mut refused = muxnc(&args);
+        refused.type_in(said);
+        refused.end_input();
+        refused.expect_status(status);
+        assert_eq!(refused.stdout.text(), read, "{args:?}");
+    }
+}
+
 #[test]
 fn a_flood_of_refusals_is_told_in_few_lines_and_counted() {
     let hub = Hub::start(&["-v", "--deny", "127.0.0.2"]);

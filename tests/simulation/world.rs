@@ -412,6 +412,10 @@ impl Stream for Fake {
         }
     }
 
+    fn hang_up(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         let error = self.net.borrow_mut().wires[self.id].error.take();
         error.map(io::Error::from)

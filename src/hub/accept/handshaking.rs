@@ -6,7 +6,6 @@
 use std::time::Instant;
 
 use super::Accept;
-use super::end_answered;
 use crate::engine::record::Entry;
 use crate::hub::news::Topic;
 use crate::hub::peers::Peers;
@@ -92,7 +91,7 @@ impl<L> Accept<L> {
             Handshake::Answered(refused) => {
                 self.handshakes.end(key);
                 if refused.is_none_or(|why| tell_stranger(key, &why, peers, now)) {
-                    end_answered(key, peers, now);
+                    peers.let_read_why(key, now);
                 }
                 false
             }

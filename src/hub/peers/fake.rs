@@ -69,6 +69,8 @@ pub(in crate::hub) struct Wire {
     /// The other side reads a break when it is closed; it was told an end.
     pub(in crate::hub) breaks: Cell<bool>,
     pub(in crate::hub) is_ended: Cell<bool>,
+    /// Nothing that it says is taken any more.
+    pub(in crate::hub) is_over: Cell<bool>,
     /// Something can be said beside the stream; how often it was asked for a sign of life.
     pub(in crate::hub) is_web: Cell<bool>,
     pub(in crate::hub) pings: Cell<u32>,
@@ -227,6 +229,11 @@ impl Stream for Fake {
 
     fn shutdown(&mut self) -> io::Result<()> {
         self.0.is_ended.set(true);
+        Ok(())
+    }
+
+    fn hang_up(&mut self) -> io::Result<()> {
+        self.0.is_over.set(true);
         Ok(())
     }
 

@@ -255,13 +255,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             return;
         };
         if out.lingers {
-            let mut conn = out.peer.conn;
-            if !conn.breaks_on_close() {
-                conn.shutdown();
-            }
-            // A program that reads on after an end (nc does) knows by the reset that it is over.
-            conn.break_on_close(true);
-            let again = self.conns.insert(Peer::new(conn));
+            let again = self.conns.insert(Peer::new(out.peer.conn));
             debug_assert_eq!(again, key, "events come with the key that it had");
             self.let_read_why(again, now);
             if !is_its_own {
@@ -315,15 +309,19 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let goodbye = peer.goodbye();
         let goodbye_from = goodbye.map_or_else(|| peer.written(), |goodbye| goodbye.from);
         peer.tell_why(why);
-        peer.close_truthfully(owed, !self.says_no_more);
         let is_kicked = matches!(why, DisconnectReason::Kicked(_));
         let is_told = is_kicked || peer.conn.beside().is_some_and(|b| b.has_told_why());
+        // A peer that lingers is not cut short here: after this step no peer may be left that
+        // leaves.
+        let lingers = is_told && lack.owed == 0 && self.lingering.has_room();
+        let breaks = peer.breaks_truthfully(owed, !self.says_no_more);
+        if !breaks && !lingers {
+            peer.conn.close_notify();
+        }
         TakenOut {
             owed,
             goodbye_from,
-            // A peer that lingers is not cut short here: after this step no peer may be left that
-            // leaves.
-            lingers: is_told && lack.owed == 0 && self.lingering.has_room(),
+            lingers,
             peer,
         }
     }

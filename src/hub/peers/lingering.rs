@@ -1,15 +1,26 @@
 //! Lingering: peers that are not in the room, were told why, and may read that.
 //!
-//! They were refused, or sent away by the operator. Closing at once, with something of theirs unread, would
-//! reset the connection and the reason with it (RFC 1122, 4.2.2.13).
+//! They were refused, or sent away by the operator, and what they say now nobody hears. A reset tells them so, but may
+//! destroy the reason before they read it (RFC 1122, 4.2.2.13), and what comes behind an end of ours would count as
+//! delivered. So nothing is ended before the reason was acknowledged:
 //!
-//! It promises: none lingers for more than a second, and no more than [`MOST`] at a time.
+//! ```text
+//!   told why ─► acknowledged ─► has said something that nobody heard ─► reset
+//!                          └──► has not ─► reads an end; what it says now its kernel is refused ─► reset
+//! ```
+//!
+//! (A program that reads on after an end, nc does, knows by the last reset that it is over.) A browser is told by a
+//! word of HTTP or WebSocket, reads an end at once, and no reset (RFC 9112, 9.6).
+//!
+//! It promises: none lingers for more than a second, and no more than [`MOST`] at a time; whoever said something
+//! that was thrown away reads no end.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 use std::time::Instant;
 
+use super::Peer;
 use super::Peers;
 use super::Stage;
 use crate::hub::news::Topic;
@@ -20,16 +31,33 @@ use crate::io::stream::Stream;
 /// How long a peer may take to read why.
 const TIME: Duration = Duration::from_secs(1);
 
+/// Reads of what is thrown away, at most.
+const READS: usize = 16;
+
+/// How soon it is looked whether it was acknowledged, and how often. There is time in it for what a program says as
+/// soon as it is connected, and for one that has not read what its kernel acknowledged.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Peers that linger at a time; more than that are cut short, the first first.
 const MOST: usize = 64;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Lingering {
-    /// Their keys, and until when they may read, the first first.
-    queue: VecDeque<(usize, Instant)>,
+    /// The first first.
+    queue: VecDeque<Reader>,
     /// Those that were members, by their keys: it is told what they did not take.
     members: BTreeMap<usize, Former>,
+}
+
+/// One that lingers.
+#[derive(Debug)]
+struct Reader {
+    key: usize,
+    /// Until when it may read.
+    until: Instant,
+    /// When it is looked whether it acknowledged that; none where its end was told.
+    look: Option<Instant>,
 }
 
 /// A member that was sent away.
@@ -46,14 +74,16 @@ impl Lingering {
         self.queue.len() < MOST
     }
 
-    /// When the time of the first is over.
+    /// When there is something to do for one of them.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.queue.front().map(|(_, until)| *until)
+        let until = self.queue.front().map(|reader| reader.until);
+        let looks = self.queue.iter().filter_map(|reader| reader.look);
+        looks.chain(until).min()
     }
 
     /// One was taken out, and its key may be another's soon.
     pub(super) fn forget(&mut self, key: usize) {
-        self.queue.retain(|(lingering, _)| *lingering != key);
+        self.queue.retain(|reader| reader.key != key);
         self.members.remove(&key);
     }
 
@@ -63,23 +93,92 @@ impl Lingering {
     }
 }
 
+impl<S: Stream> Peer<S> {
+    /// Whether all that was written was acknowledged.
+    fn has_taken_all(&self) -> bool {
+        let is_out = match self.conn.tcp_info() {
+            Some(info) => info.unacknowledged() > 0,
+            // What a Unix socket was given stays there.
+            None => !self.conn.tells_hang_up(),
+        };
+        !is_out && !self.conn.has_pending_output()
+    }
+
+    /// Whether it said something that nobody heard.
+    fn has_spoken_in_vain(&mut self) -> bool {
+        // It is left there: only so a Unix socket breaks, when it is closed, as well.
+        let is_left = self.conn.is_wire() && self.conn.unread().bytes > 0;
+        is_left || self.throw_away()
+    }
+
+    /// Throws away what it says, a layer's own words among that, and sees its end. Returns whether it said anything.
+    fn throw_away(&mut self) -> bool {
+        let mut has_spoken = false;
+        let mut heard = [0; 4096];
+        for _ in 0..READS {
+            match self.conn.read(&mut heard) {
+                Received::Bytes(_) => has_spoken = true,
+                Received::Yield => {}
+                _ => break,
+            }
+        }
+        has_spoken
+    }
+}
+
 impl<S: Stream, D: Device> Peers<S, D> {
     /// A peer that is not in the room was told why.
     pub(in crate::hub) fn let_read_why(&mut self, key: usize, now: Instant) {
         if self.lingering.queue.len() >= MOST {
             self.close_first_lingering(now);
         }
-        let until = now + TIME;
-        if let Some(peer) = self.conns.get_mut(key) {
-            peer.stage = Stage::Lingering;
-            self.lingering.queue.push_back((key, until));
+        let Some(peer) = self.conns.get_mut(key).filter(|peer| !peer.leaving) else {
+            return;
+        };
+        peer.stage = Stage::Lingering;
+        let is_browser = peer.conn.beside().is_some();
+        if is_browser && !peer.conn.is_shut() && !peer.conn.breaks_on_close() {
+            peer.conn.shutdown();
         }
+        self.lingering.queue.push_back(Reader {
+            key,
+            until: now + TIME,
+            look: (!is_browser).then(|| now + LOOK),
+        });
     }
 
-    /// Closes those whose time is over.
+    /// Ends those that read why, and closes those whose time is over.
     pub(in crate::hub) fn end_lingering(&mut self, now: Instant) {
-        while self.lingering.deadline().is_some_and(|until| until <= now) {
+        if self.lingering.deadline().is_none_or(|at| now < at) {
+            return;
+        }
+        let is_over = |reader: &Reader| reader.until <= now;
+        while self.lingering.queue.front().is_some_and(is_over) {
             self.close_first_lingering(now);
+        }
+        let mut over = Vec::new();
+        for reader in &mut self.lingering.queue {
+            if reader.look.is_none_or(|look| now < look) {
+                continue;
+            }
+            reader.look = Some(now + LOOK);
+            let Some(peer) = self.conns.get_mut(reader.key) else {
+                continue;
+            };
+            if !peer.has_taken_all() {
+                continue;
+            }
+            if peer.conn.breaks_on_close() || peer.has_spoken_in_vain() {
+                over.push(reader.key);
+            } else {
+                peer.conn.hang_up();
+                reader.look = None;
+            }
+            peer.conn.break_on_close(true);
+        }
+        for key in over {
+            self.lingering.forget(key);
+            self.forget(key);
         }
     }
 
@@ -90,9 +189,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// Closes the first, with as little unread as possible.
+    /// Closes the first.
     fn close_first_lingering(&mut self, now: Instant) {
-        let Some((key, _)) = self.lingering.queue.pop_front() else {
+        let Some(Reader { key, look, .. }) = self.lingering.queue.pop_front() else {
             return;
         };
         let member = self.lingering.members.remove(&key);
@@ -103,11 +202,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.leaving {
             return;
         }
-        let mut unread = [0; 4096];
-        for _ in 0..16 {
-            if !matches!(peer.conn.read(&mut unread), Received::Bytes(_)) {
-                break;
+        if look.is_some() && peer.has_spoken_in_vain() {
+            peer.conn.break_on_close(true);
+        }
+        if !peer.conn.breaks_on_close() {
+            if look.is_none() {
+                // A browser reads no reset for what it said last.
+                peer.throw_away();
             }
+            peer.conn.close_notify();
         }
         let acknowledged = peer.conn.tcp_info().map(|info| info.acknowledged);
         if let (Some(former), Some(acknowledged)) = (member, acknowledged)
@@ -146,5 +249,69 @@ mod tests {
         assert!(!fake::is_leaving(&peers, second), "its time is not over");
         peers.end_lingering(later + TIME);
         assert!(fake::is_leaving(&peers, second));
+    }
+
+    /// A peer that was turned away by a line.
+    fn turned_away(peers: &mut Peers<fake::Fake>, now: Instant) -> (Rc<Wire>, usize) {
+        let wire = Rc::<Wire>::default();
+        wire.unread.set(Some(0));
+        let key = wire.arrive(peers);
+        wire.written.set(20);
+        peers.let_read_why(key, now);
+        (wire, key)
+    }
+
+    #[test]
+    fn who_spoke_in_vain_reads_why_and_no_end() {
+        let now = Instant::now();
+        let mut peers = fake::peers();
+        let (wire, key) = turned_away(&mut peers, now);
+        wire.unread.set(Some(7));
+        peers.end_lingering(now + LOOK);
+        assert!(
+            !fake::is_leaving(&peers, key),
+            "a reset may destroy what it did not take"
+        );
+        wire.acknowledge();
+        let next = peers.lingering.deadline().expect("it is looked at again");
+        assert!(next <= now + 2 * LOOK);
+        peers.end_lingering(next);
+        assert!(fake::is_leaving(&peers, key));
+        assert_eq!((wire.is_ended.get(), wire.breaks.get()), (false, true));
+        // Nor does one that takes nothing.
+        let (wire, key) = turned_away(&mut peers, now);
+        wire.unread.set(Some(7));
+        peers.end_lingering(now + TIME);
+        assert!(fake::is_leaving(&peers, key));
+        assert_eq!((wire.is_ended.get(), wire.breaks.get()), (false, true));
+    }
+
+    #[test]
+    fn who_said_nothing_reads_an_end_and_is_not_heard_behind_it() {
+        let now = Instant::now();
+        let mut peers = fake::peers();
+        let (wire, key) = turned_away(&mut peers, now);
+        assert!(!wire.is_ended.get(), "what comes now would count as taken");
+        wire.acknowledge();
+        peers.end_lingering(now + LOOK);
+        assert!(wire.is_ended.get() && wire.is_over.get());
+        assert!(!fake::is_leaving(&peers, key), "it may go on reading");
+        assert_eq!(peers.lingering.deadline(), Some(now + TIME));
+        peers.end_lingering(now + TIME);
+        assert!(fake::is_leaving(&peers, key) && wire.breaks.get());
+    }
+
+    #[test]
+    fn a_browser_reads_an_end_at_once_and_no_reset() {
+        let now = Instant::now();
+        let mut peers = fake::peers();
+        let wire = Rc::<Wire>::default();
+        wire.is_web.set(true);
+        wire.unread.set(Some(7));
+        let key = wire.arrive(&mut peers);
+        peers.let_read_why(key, now);
+        assert!(wire.is_ended.get());
+        peers.end_lingering(now + TIME);
+        assert!(fake::is_leaving(&peers, key) && !wire.breaks.get());
     }
 }

@@ -265,13 +265,21 @@ impl<S> Peer<S> {
     where
         S: Stream,
     {
+        if !self.breaks_truthfully(owed, more) {
+            self.conn.close_notify();
+        }
+    }
+
+    /// The same of one that is not closed yet, and reads no end before: whether it will read a break.
+    pub(super) fn breaks_truthfully(&mut self, owed: u64, more: bool) -> bool
+    where
+        S: Stream,
+    {
         let lacks = owed > 0 || (more && (self.is_promised || self.is_of_whole));
         let lacks = self.is_broken_off || (lacks && !self.conn.is_shut());
         let breaks = lacks || self.conn.has_pending_output();
         self.conn.break_on_close(breaks);
-        if !breaks {
-            self.conn.close_notify();
-        }
+        breaks
     }
 }
 

@@ -75,6 +75,10 @@ impl Stream for Flood {
         Ok(())
     }
 
+    fn hang_up(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         None
     }

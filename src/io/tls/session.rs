@@ -457,6 +457,10 @@ impl Stream for Session {
         }
     }
 
+    fn hang_up(&mut self) -> io::Result<()> {
+        self.socket.hang_up()
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         self.socket.take_error()
     }

@@ -394,6 +394,10 @@ impl<S: Stream> Stream for WebSocket<S> {
         self.outgoing.flush(&mut self.under).map(drop)
     }
 
+    fn hang_up(&mut self) -> io::Result<()> {
+        self.under.hang_up()
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         self.under.take_error()
     }

@@ -97,6 +97,10 @@ impl Stream for Wire {
         Ok(())
     }
 
+    fn hang_up(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         None
     }

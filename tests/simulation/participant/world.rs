@@ -418,6 +418,10 @@ impl Stream for Fake {
         Ok(())
     }
 
+    fn hang_up(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         let net = &mut *self.0.borrow_mut();
         let error = net.error.take();

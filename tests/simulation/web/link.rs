@@ -64,6 +64,10 @@ impl Stream for Link {
         each!(self, stream => stream.shutdown())
     }
 
+    fn hang_up(&mut self) -> io::Result<()> {
+        each!(self, stream => stream.hang_up())
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         each!(self, stream => stream.take_error())
     }
