@@ -60,6 +60,13 @@ const INTERRUPTED: &str = "... ";
 /// What each line of a notice begins with, as a rule.
 const PROGRAM: &str = "muxnc:";
 
+/// What a row begins with, in its place, in which a notice goes on. (It quotes strangers, and where it is
+/// broken they may choose: no row of it may look like the beginning of another.)
+const GOES_ON: &str = "     :";
+
+/// Blanks before the further rows of a line that has none.
+const INDENT: &str = "  ";
+
 /// Columns that a notice may take at least, however narrow the terminal is.
 const LEAST_COLUMNS: usize = 20;
 
@@ -260,8 +267,8 @@ impl Rows {
     }
 
     /// Shows whole lines of the program's own; an unfinished line of others is interrupted, or stays
-    /// before what is being typed. Each is folded into rows of so many columns, with `muxnc:` or as many
-    /// blanks before each as before the first; where these are None it is no terminal, and lines stay lines.
+    /// before what is being typed. Each is folded into rows of so many columns, of which the first only begins as
+    /// a notice does; where these are None it is no terminal, and lines stay lines.
     pub fn notice(&mut self, lines: &[u8], columns: Option<u16>) {
         let columns = columns.map_or(usize::MAX, |columns| {
             usize::from(columns).max(LEAST_COLUMNS)
@@ -271,12 +278,11 @@ impl Rows {
             let line = String::from_utf8_lossy(line);
             match line.strip_prefix(PROGRAM) {
                 Some(rest) => {
-                    for row in fold(
-                        rest.strip_prefix(' ').unwrap_or(rest),
-                        columns - PROGRAM.len() - 1,
-                    ) {
+                    let rest = rest.strip_prefix(' ').unwrap_or(rest);
+                    let mut head = PROGRAM;
+                    for row in fold(rest, columns - PROGRAM.len() - 1) {
                         self.begin();
-                        self.bold(PROGRAM);
+                        self.bold(mem::replace(&mut head, GOES_ON));
                         self.out.push(b' ');
                         self.out.extend(row.as_bytes());
                         self.feed();
@@ -284,11 +290,13 @@ impl Rows {
                 }
                 None => {
                     let text = line.trim_start_matches(' ');
-                    let (indent, _) = line.split_at(line.len() - text.len());
-                    for row in fold(text, columns.saturating_sub(indent.len())) {
+                    let (mut indent, _) = line.split_at(line.len() - text.len());
+                    let further = if indent.is_empty() { INDENT } else { indent };
+                    for row in fold(text, columns.saturating_sub(further.len())) {
                         self.begin();
                         self.bold(&format!("{indent}{row}"));
                         self.feed();
+                        indent = further;
                     }
                 }
             }

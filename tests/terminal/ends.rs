@@ -570,7 +570,8 @@ fn a_notice_that_names_many_fits_the_rows_of_a_terminal() {
     let told = seat.screen.text();
     let told = told.replace("\x1b[1m", "").replace("\x1b[0m", "");
     assert!(told.lines().all(|row| row.len() <= 80), "{told}");
-    assert_eq!(told.matches("muxnc: ").count(), 2, "{told}");
+    assert_eq!(told.matches("muxnc: ").count(), 1, "{told}");
+    assert_eq!(told.matches("\n     : ").count(), 1, "{told}");
 }
 
 /// In a line it deletes, as in a shell.

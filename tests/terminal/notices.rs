@@ -46,6 +46,9 @@ fn notices_appear_above_the_line_being_typed() {
     expect_bytes(&mut peer, "hello\n");
 }
 
+/// What the further rows of a notice begin with.
+const GOES_ON: &str = "     : ";
+
 /// Answers to commands, and what is told of those who come and go, with and without an edit line.
 #[test]
 fn whatever_the_operator_is_told_fits_the_terminal() {
@@ -91,15 +94,13 @@ fn whatever_the_operator_is_told_fits_the_terminal() {
         }
         seat.wait_for("now)");
         let told = without_marks(&seat.screen.text());
-        let rows = told
-            .split(['\r', '\n'])
-            .filter(|row| row.starts_with("muxnc:"));
-        let rows: Vec<&str> = rows.collect();
+        let is_ours = |row: &&str| row.starts_with("muxnc:") || row.starts_with(GOES_ON);
+        let rows: Vec<&str> = told.split(['\r', '\n']).filter(is_ours).collect();
         for row in &rows {
             assert!(row.chars().count() <= columns, "{row}");
-            assert!(row.starts_with("muxnc: ") && row.len() > 8, "{row}");
+            assert!(row.len() > 8 && row[6..].starts_with(' '), "{row}");
         }
-        let all = rows.join(" ").replace(" muxnc: ", " ");
+        let all = rows.join("").replace(GOES_ON, " ");
         for whole in [
             "/xxxxxxxxxxxxxxxxxxxx\u{2026} is no command, and was not sent: /help lists them, //xxxx",
             "2 here of 2 that joined, ",

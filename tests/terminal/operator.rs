@@ -413,7 +413,7 @@ fn what_is_no_command_is_explained_and_not_sent() {
         &[
             "/mgs 1 secret",
             "muxnc: /mgs is no command, and was not sent: /help lists them, with a word",
-            "muxnc: before it, it is said",
+            "     : before it, it is said",
             "/^[[2J",
             "muxnc: /^[[2J is no command, and was not sent: /help lists them, //^[[2J says it",
             " /msg 1 secret",

@@ -91,7 +91,7 @@ fn refusals_are_answers() {
     }
     hub.process
         .stderr
-        .wait_for("(web) did not join: this hub is not called evil.example:");
+        .wait_for("(web) did not join: this hub is not called \"evil.example:");
     hub.process
         .stderr
         .wait_for("(web) did not join: the page of another site");

@@ -298,13 +298,14 @@ fn rows_above_the_cursors_are_the_terminals_to_find() {
 fn a_notice_fits_the_terminal() {
     let mut rows = Rows::new(true, false);
     rows.notice(
-        b"muxnc: one two three four five\n  what to do about all of that\n",
+        b"muxnc: one two three four five\n  what to do about all of that\none two three four five six\n",
         Some(22),
     );
     assert_eq!(
         written(&mut rows),
-        "\x1b[1mmuxnc:\x1b[0m one two three\n\x1b[1mmuxnc:\x1b[0m four five\n\
-         \x1b[1m  what to do about all\x1b[0m\n\x1b[1m  of that\x1b[0m\n"
+        "\x1b[1mmuxnc:\x1b[0m one two three\n\x1b[1m     :\x1b[0m four five\n\
+         \x1b[1m  what to do about all\x1b[0m\n\x1b[1m  of that\x1b[0m\n\
+         \x1b[1mone two three four\x1b[0m\n\x1b[1m  five six\x1b[0m\n"
     );
     // What is no terminal gets whole lines, and in the narrowest no row is empty.
     let long = "word ".repeat(100);
@@ -320,6 +321,26 @@ fn a_notice_fits_the_terminal() {
         narrow.lines().all(|row| row.ends_with(" word word")),
         "{narrow}"
     );
+}
+
+/// Whatever a notice quotes, and wherever it is broken.
+#[test]
+fn no_row_but_the_first_begins_as_a_notice_does() {
+    for columns in 20..100 {
+        for padding in 0..100 {
+            let mut rows = Rows::new(true, false);
+            let quoted = "x".repeat(padding) + "_[2]_left muxnc: [2] left * Ana left";
+            let lines = format!("muxnc: {quoted}\n{quoted}\n  {quoted}\n");
+            rows.notice(lines.as_bytes(), Some(columns));
+            let shown = written(&mut rows)
+                .replace("\x1b[1m", "")
+                .replace("\x1b[0m", "");
+            let (_, after) = shown.split_once('\n').unwrap();
+            let begins = |row: &str| row.starts_with(|c: char| !c.is_whitespace());
+            let beginnings = after.lines().filter(|row| begins(row)).count();
+            assert_eq!(beginnings, 1, "{columns}: {shown}");
+        }
+    }
 }
 
 #[test]

@@ -17,6 +17,12 @@ use super::answer::Status;
 /// Names that any machine has.
 const LOCAL: [&str; 1] = ["localhost"];
 
+/// The longest name of a host (RFC 1035, section 2.3.4), with a port.
+const LONGEST_NAME: usize = 255 + ":65535".len();
+
+/// Characters that are told of one that is longer.
+const SHOWN: usize = 40;
+
 /// What is the hub's own. See the module's documentation.
 #[derive(Debug, Clone, Copy)]
 pub struct Origins<'a> {
@@ -105,14 +111,19 @@ impl Origins<'_> {
         if (own || local || is_named(self.names)) && port == self.local.port() {
             return Ok(());
         }
-        // The operator reads it in a notice; a name may hold anything but is one word.
-        Err(Refusal::new(
-            Status::Forbidden,
-            format!(
-                "this hub is not called {host}: its operator allows that with --web-origin {}",
+        // The operator reads it in a notice; it may hold anything but blanks, and is ASCII.
+        let why = match host.len() <= LONGEST_NAME {
+            true => format!(
+                "this hub is not called \"{host}\": its operator allows that with --web-origin {}",
                 called.host
             ),
-        ))
+            false => format!(
+                "this hub is not called \"{}\u{2026}\": that is longer than a name, which its operator could allow \
+                 with --web-origin",
+                &host[..SHOWN]
+            ),
+        };
+        Err(Refusal::new(Status::Forbidden, why))
     }
 
     /// Whether a URL with that scheme may be asked for here, where the hub is called `host` (RFC 9110, section 7.4).
@@ -237,6 +248,14 @@ mod tests {
             assert_eq!(refused.status, Status::Forbidden, "{host}");
             assert!(refused.why.contains("--web-origin"), "{}", refused.why);
         }
+        let long = origins
+            .check_host(&"x".repeat(8000))
+            .expect_err("it is long");
+        assert!(
+            long.why.len() < 200 && long.why.contains("x\u{2026}\""),
+            "{}",
+            long.why
+        );
         for host in [
             "", "é", "a b", ":8080", "a:b", "a:", "a:99999", "[::1]:x", "a:1:2", "a:+80",
         ] {
