@@ -210,7 +210,7 @@ impl Tls {
                     let closed = "it closed the connection before TLS was agreed on";
                     return Err(io::Error::new(ErrorKind::UnexpectedEof, closed));
                 }
-                Ok(_) => self.process(socket)?,
+                Ok(_) => replies |= self.process(socket)?,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return Ok(match replies {
                         true => Handshake::Replied,
@@ -258,19 +258,20 @@ impl Tls {
         count
     }
 
-    /// Opens the records that were read, and answers where TLS has to.
-    fn process(&mut self, socket: &mut Socket) -> io::Result<()> {
+    /// Opens the records that were read, and answers where TLS has to. Returns whether it did.
+    fn process(&mut self, socket: &mut Socket) -> io::Result<bool> {
         let pending = self.connection.wants_write();
         let opened = self.connection.process_new_packets();
         if let Ok(state) = &opened {
             self.opened = state.plaintext_bytes_to_read();
         }
-        if !pending {
+        let answers = !pending && self.connection.wants_write();
+        if answers {
             // A failure to write is ignored: the next write or read reports it.
             let _ = self.pass_on(socket);
         }
         opened
-            .map(|_| ())
+            .map(|_| answers)
             .map_err(|error| io::Error::new(ErrorKind::InvalidData, Failure(error)))
     }
 
