@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -401,7 +402,9 @@ fn one_too_many_is_told_why_and_a_free_place_is_given_to_the_next() {
             third.write_all(b"hello, may I come in?\n").unwrap();
             third
         });
-        assert_eq!(read_all(&mut third), b"muxnc: full, 2 are here already\n");
+        expect_bytes(&mut third, b"muxnc: full, 2 are here already\n");
+        let read = third.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(read, Err(ErrorKind::ConnectionReset), "nobody heard it");
     }
     // A close looks like the end of one direction; the next line finds out that it was both.
     drop(second);

@@ -18,15 +18,17 @@ pub(crate) fn expect_shown(screen: &str, shown: &[String]) {
     }
 }
 
-/// Text in which blanks, numbers and times are as in any other run, and no row is folded: a folded one
-/// begins with who says it again.
+/// Text in which blanks, numbers and times are as in any other run, and no row is folded: where one goes on is a
+/// colon.
 fn as_explained(text: &str) -> String {
     let is_time = |word: &str| {
         let number = word.trim_end_matches([',', ';', ':']);
         let number = number.trim_end_matches(['s', 'm', 'n', 'µ']);
         number.parse::<f64>().is_ok() && word.contains('s')
     };
-    let words = text.split_whitespace().filter(|word| *word != "muxnc:");
+    let words = text
+        .split_whitespace()
+        .filter(|word| !["muxnc:", ":"].contains(word));
     let words = words.map(|word| match is_time(word) {
         true => String::from("TIME"),
         false => {
