@@ -2,11 +2,11 @@
 //!
 //! A name is letters and digits of one script (Latin ones beside Chinese, Japanese or Korean, as people
 //! there write them), of those that Unicode allows in identifiers (Unicode Technical Standard 39, section 3), in
-//! the form that it calls NFKC. Two names look alike if they share a *mark*. A
-//! name has three marks at most: its skeleton (Unicode Technical Standard 39, section 4), and that of the
-//! name in small letters, both with the pairs made one letter that look like it (`rn` and `m`); and the
-//! first without that (`CI` is like `cl`, but not like `d`). From all, what a reader overlooks is left out
-//! (`-_.`, and letters that are drawn as these where they are no part of a word), and letters are made one that look alike though their skeletons differ.
+//! the form that it calls NFKC. Two names look alike if they share a *mark*. A name has three marks at most: its
+//! skeleton (the same, section 4), and that of the name in small letters, both with the pairs made one letter
+//! that look like it (`rn` and `m`); and the first without that (`CI` is like `cl`, but not like `d`). From all,
+//! what a reader overlooks is left out (`-_.`, and letters that are drawn as these where they are no part of a
+//! word), and letters are made one that look alike though their skeletons differ.
 //!
 //! It promises: at any time every name has one owner, and no two names look alike; a name stands in a line
 //! where it was put, and is found in the same time however many there are.

@@ -343,7 +343,7 @@ fn copy_of_our_own(_: u32) -> io::Result<Option<OwnedFd>> {
 }
 
 /// Fails with `WouldBlock` where a call would block.
-fn gate(fd: BorrowedFd<'_>, wanted: PollFlags) -> io::Result<()> {
+pub(super) fn gate(fd: BorrowedFd<'_>, wanted: PollFlags) -> io::Result<()> {
     let mut fds = [PollFd::new(&fd, wanted)];
     match until_ready(&mut fds, Duration::ZERO)? {
         // An error or a hang-up counts as ready: the call itself will tell.

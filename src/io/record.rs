@@ -282,20 +282,11 @@ impl<D: Device> Records<D> {
     /// What the lines begin with of the one that is for stdout.
     pub fn head_on_stdout(&self) -> Option<Head> {
         let is_there = |sink: &Sink<D>| sink.output.is_none();
-        let Files {
-            raw,
-            dump,
-            transcript,
-            events,
-        } = &self.files;
-        match raw.as_ref().is_some_and(is_there) {
-            true => Some(Head::Nothing),
-            false => [dump, transcript, events]
-                .into_iter()
-                .flatten()
-                .any(is_there)
-                .then_some(Head::Told),
-        }
+        let head = match self.files.raw.as_ref().is_some_and(is_there) {
+            true => Head::Nothing,
+            false => Head::Told,
+        };
+        self.files.iter().any(is_there).then_some(head)
     }
 
     /// Whether no more is to be recorded in this turn.

@@ -10,9 +10,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
 
-use rustix::event::PollFd;
 use rustix::event::PollFlags;
 use rustix::termios::InputModes;
 use rustix::termios::LocalModes;
@@ -26,8 +24,8 @@ use rustix::termios::tcgetattr;
 use rustix::termios::tcgetwinsize;
 use rustix::termios::tcsetattr;
 
+use crate::io::descriptor::gate;
 use crate::io::job;
-use crate::io::wait::until_ready;
 
 /// Columns of a terminal that does not say.
 const COLUMNS: u16 = 80;
@@ -78,9 +76,7 @@ impl Terminal {
 
     /// Whether something was typed that was not read.
     pub fn has_input() -> bool {
-        let stdin = rustix::stdio::stdin();
-        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-        until_ready(&mut fds, Duration::ZERO).is_ok_and(|count| count > 0)
+        gate(rustix::stdio::stdin(), PollFlags::IN).is_ok()
     }
 
     /// Whether keys come one by one.

@@ -325,7 +325,6 @@ fn a_record_of_one_connection_is_counted_by_what_it_becomes_too() {
     }
 }
 
-/// Everybody's unfinished line is held once, whoever records it.
 /// What is said waits for a server that says nothing, up to the limit that the option sets.
 #[cfg(feature = "bus")]
 #[test]
@@ -353,6 +352,7 @@ fn what_waits_for_the_bus_fits() {
     }
 }
 
+/// Everybody's unfinished line is held once, whoever records it.
 #[test]
 fn thousands_of_unfinished_lines_fit_with_a_record_too() {
     const PEERS: usize = 3000;

@@ -16,6 +16,7 @@ use sha2::Sha256;
 use crate::Certificates;
 use crate::HOST;
 use crate::KEY;
+use crate::ask_and_answer;
 use crate::refused;
 use crate::support::MUXNC;
 use crate::support::Process;
@@ -63,12 +64,7 @@ fn one_of_version_1_is_called_so_and_believed_by_its_fingerprint() {
         let told = refused(&["--ssl-trustfile", &authority, "localhost", &port]);
         let known = ["--ssl-fingerprint", advised(&told), "localhost", &port];
         let mut participant = muxnc(&known);
-        participant.type_in("question\n");
-        server.stdout.wait_for("question\n");
-        server.type_in("answer\n");
-        participant.stdout.wait_for("answer\n");
-        participant.end_input();
-        participant.expect_status(0);
+        ask_and_answer(&mut participant, &mut server);
     }
     let mut hub = piped(MUXNC, &["-l", "0", "--ssl-cert", &cert, "--ssl-key", &key]);
     let mut hub = Process::start(&mut hub);

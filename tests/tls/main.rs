@@ -125,6 +125,18 @@ impl Certificates {
 /// Keys that are quickly made.
 const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
 
+/// A participant asks a server of openssl, which answers, and ends: openssl answers its goodbye with its own, at
+/// once.
+#[track_caller]
+fn ask_and_answer(participant: &mut Process, server: &mut Process) {
+    participant.type_in("question\n");
+    server.stdout.wait_for("question\n");
+    server.type_in("answer\n");
+    participant.stdout.wait_for("answer\n");
+    participant.end_input();
+    participant.expect_status(0);
+}
+
 fn path(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }

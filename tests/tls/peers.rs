@@ -5,6 +5,7 @@ use std::fs;
 use crate::Certificates;
 use crate::Encrypted;
 use crate::HOST;
+use crate::ask_and_answer;
 use crate::support::Hub;
 use crate::support::MUXNC;
 use crate::support::Nginx;
@@ -217,13 +218,7 @@ fn openssl_serves() {
         &port,
     ]);
     participant.stderr.wait_for(" for second;");
-    participant.type_in("question\n");
-    server.stdout.wait_for("question\n");
-    server.type_in("answer\n");
-    participant.stdout.wait_for("answer\n");
-    participant.end_input();
-    // It answers our goodbye with its own, at once.
-    participant.expect_status(0);
+    ask_and_answer(&mut participant, &mut server);
 }
 
 #[test]

@@ -31,6 +31,13 @@ pub enum Called {
     },
 }
 
+impl From<Option<usize>> for Called {
+    /// The member of this key, if any.
+    fn from(key: Option<usize>) -> Called {
+        key.map_or(Called::Nobody, Called::Member)
+    }
+}
+
 impl Room {
     /// A member joined: in a chat it has a name. It learns that when it is announced, as everybody does.
     pub(super) fn name_by_number(&mut self, key: usize) {

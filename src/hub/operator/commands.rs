@@ -325,10 +325,7 @@ pub(super) fn meant<S: Stream, D: Device>(
     now: Instant,
 ) -> Called {
     match whom {
-        Whom::Number(number) | Whom::Label(number, _) => {
-            let key = peers.room.find(number);
-            key.map_or(Called::Nobody, Called::Member)
-        }
+        Whom::Number(number) | Whom::Label(number, _) => peers.room.find(number).into(),
         Whom::Name(name) => peers.room.called(name, Asking::Operator, now),
     }
 }

@@ -90,12 +90,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Should the hub be killed, a member must not take a part for the whole, nor the whole for a part.
     fn break_while_it_lacks(&mut self, key: usize) {
-        let lacks = !self.says_no_more || self.room.owed(key) > 0;
+        let (owed, more) = (self.room.owed(key), !self.says_no_more);
         if let Some(peer) = self.conns.get_mut(key)
             && !peer.conn.is_shut()
         {
-            let lacks = lacks || peer.is_broken_off || peer.conn.has_pending_output();
-            peer.conn.break_on_close(lacks);
+            peer.breaks_truthfully(owed, more);
         }
     }
 

@@ -69,10 +69,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let called = match (&whom, &what) {
             (Ok(OPERATOR), Wanted::Told(text)) => return self.tell_operator(&hub, text, now),
             (_, Wanted::Nothing(why)) => return self.tell_nothing(&hub, &whom, *why, now),
-            (Ok(number), _) => self
-                .room
-                .find(*number)
-                .map_or(Called::Nobody, Called::Member),
+            (Ok(number), _) => self.room.find(*number).into(),
             // Another hub's operator does not know to whom ours gave a name.
             (Err(name), _) => self.room.called(name, Asking::Member, now),
         };
