@@ -7,7 +7,11 @@
 //! It promises: each reader gets every byte once and in order; at most [`MAX_LINE`] bytes are held;
 //! a speaker with no unfinished line holds no memory to speak of.
 
+mod held;
+
 use memchr::memrchr;
+
+use held::Held;
 
 /// The longest unfinished line that is held, in bytes. A longer one is passed on in pieces.
 pub const MAX_LINE: usize = 64 * 1024;
@@ -18,7 +22,7 @@ const KEPT: usize = 256;
 /// One speaker's unfinished line.
 #[derive(Debug, Default)]
 pub struct Lines {
-    held: Vec<u8>,
+    held: Held,
     /// How much of `held` is on the screen already.
     shown: usize,
 }
@@ -48,7 +52,7 @@ impl Lines {
             room(rest);
             return;
         }
-        self.held.extend_from_slice(rest);
+        self.held.extend(rest);
         if at_once {
             self.show(screen);
         }
@@ -56,19 +60,16 @@ impl Lines {
 
     /// Shows what is held and not yet on the screen.
     pub fn show(&mut self, mut screen: impl FnMut(&[u8])) {
-        pass(&self.held[self.shown..], &mut screen);
+        self.held.pieces(self.shown).for_each(&mut screen);
         self.shown = self.held.len();
     }
 
     /// Passes on what is held as it is: the speaker will not end this line.
     pub fn finish(&mut self, mut screen: impl FnMut(&[u8]), mut room: impl FnMut(&[u8])) {
-        pass(&self.held[self.shown..], &mut screen);
-        pass(&self.held, &mut room);
+        self.held.pieces(self.shown).for_each(&mut screen);
+        self.held.pieces(0).for_each(&mut room);
         self.shown = 0;
-        self.held.clear();
-        if self.held.capacity() > KEPT {
-            self.held = Vec::new();
-        }
+        self.held.clear(KEPT);
     }
 
     /// How many more bytes without an end make the unfinished line too long to be held.
@@ -83,18 +84,12 @@ impl Lines {
 
     /// Bytes of memory that hold the unfinished line.
     pub fn memory(&self) -> usize {
-        self.held.capacity()
+        self.held.memory()
     }
 
     /// Whether the beginning of an unfinished line is on the screen.
     pub fn is_open(&self) -> bool {
         self.shown > 0
-    }
-}
-
-fn pass(bytes: &[u8], to: &mut impl FnMut(&[u8])) {
-    if !bytes.is_empty() {
-        to(bytes);
     }
 }
 
@@ -167,6 +162,6 @@ mod tests {
         }
         lines.feed(b"\n", false, |_| (), |b| passed += b.len());
         assert_eq!(passed, 500_001);
-        assert!(lines.held.capacity() <= KEPT);
+        assert!(lines.memory() <= KEPT);
     }
 }
