@@ -39,7 +39,7 @@ pub(super) struct BusArgs {
 
     /// Keep lines of so many bytes for the --bus while it is away, as 500k or 64M [default: 64M]
     ///
-    /// When more wait, the oldest lines are dropped, and every hub is told how many lines of whom are missing.
+    /// When more wait, the oldest lines of whoever said the most are dropped, and every hub is told how many lines of whom are missing.
     #[arg(long, value_name = "SIZE", requires = "bus", value_parser = size)]
     bus_buffer: Option<usize>,
 

@@ -26,6 +26,7 @@ mod jetstream;
 mod lookup;
 mod mutes;
 mod outbox;
+mod queue;
 mod reading;
 mod roll;
 mod session;
@@ -57,7 +58,7 @@ pub use self::event::Speaker;
 pub use self::event::What;
 pub use self::event::Whom;
 pub use self::fault::Fault;
-pub use self::outbox::Waiting;
+pub use self::queue::Waiting;
 pub use self::settings::Settings;
 pub use self::strangers::printable;
 
@@ -347,7 +348,7 @@ impl Bus {
         if piece.is_demand() && !self.is_live() {
             return Err(NotAsked::Away);
         }
-        self.outbox.push(piece);
+        self.outbox.ask(piece);
         Ok(())
     }
 
@@ -360,7 +361,7 @@ impl Bus {
     pub fn bye(&mut self) {
         let is_known = self.claim.is_held() || !self.outbox.is_empty();
         if !std::mem::replace(&mut self.is_ending, true) && is_known {
-            self.outbox.push(Piece::Bye);
+            self.outbox.bye();
         }
     }
 
@@ -373,6 +374,12 @@ impl Bus {
     /// Lines of this hub that are not known to be in the stream.
     pub fn waiting(&self) -> Waiting {
         self.outbox.waiting()
+    }
+
+    /// Whether the bus takes what is said, but less than that speaker said: more of it would become late, or lost.
+    /// None: the same of what is asked.
+    pub fn is_congested_by(&self, number: Option<u32>) -> bool {
+        self.is_live() && self.outbox.is_congested_by(number)
     }
 
     /// The other hubs.

@@ -38,9 +38,6 @@ use crate::io::tls::Trust;
 /// Reads of the connection in a turn.
 const READS: usize = 4;
 
-/// So much waits for the bus before what is piped waits, too, while the bus takes it.
-const MUCH: usize = 4 * 1024 * 1024;
-
 /// How hubs are joined.
 #[derive(Debug, Clone)]
 pub struct BusConfig {
@@ -189,9 +186,9 @@ impl<S: Stream> Link<S> {
         (waiting.lines + waiting.lost, waiting.bytes)
     }
 
-    /// Whether what comes from a file or a pipe should wait for the bus.
-    pub(in crate::hub) fn is_congested(&self) -> bool {
-        self.bus.is_live() && self.bus.waiting().bytes > MUCH
+    /// Whether what a speaker of this hub says should wait for the bus. None: what is asked.
+    pub(in crate::hub) fn is_congested_by(&self, number: Option<u32>) -> bool {
+        self.bus.is_congested_by(number)
     }
 
     /// Reads what came: the first half of a turn. A new connection is handed to `register`.

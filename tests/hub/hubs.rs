@@ -425,6 +425,11 @@ struct Wire {
 
 impl Wire {
     fn to(port: u16) -> Wire {
+        Wire::slow(port, Duration::ZERO)
+    }
+
+    /// Passes a piece of 16 KiB on, each way, in that time at least.
+    fn slow(port: u16, piece: Duration) -> Wire {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let wire = Wire {
             port: listener.local_addr().unwrap().port(),
@@ -447,6 +452,7 @@ impl Wire {
                     thread::spawn(move || {
                         let mut buffer = [0; 16 * 1024];
                         while let Ok(count @ 1..) = from.read(&mut buffer) {
+                            thread::sleep(piece);
                             if to.write_all(&buffer[..count]).is_err() {
                                 break;
                             }
@@ -515,6 +521,46 @@ fn a_cable_that_is_cut_and_mended_loses_nothing_and_repeats_nothing() {
     one.process
         .stderr
         .wait_for("1 line did not get to the other hubs");
+}
+
+/// It is read no faster than the bus takes what it says, and the others' lines do not wait for that.
+#[test]
+fn who_says_more_than_the_bus_takes_loses_nothing_and_makes_nobody_late() {
+    let Some(nats) = Nats::start(&["-js"]) else {
+        return;
+    };
+    let wire = Wire::slow(nats.port, Duration::from_millis(5));
+    let url = format!("nats://127.0.0.1:{}/class", wire.port);
+    let one = hub(&url, "room1", &["--broker", "--bus-buffer", "4M"]);
+    let two = hub(&nats.url(), "room2", &["--broker"]);
+    meet(&[&one, &two], &["room1", "room2"]);
+    let heard = Watched::new(two.join_seen());
+    let (mut ana, mut flood) = (one.join_seen(), one.join_seen());
+    let _reads = Watched::new(ana.try_clone().unwrap());
+    let said = lines(&"x".repeat(90), 40_000);
+    let saying = said.clone();
+    let saying = thread::spawn(move || {
+        flood.write_all(saying.as_bytes()).unwrap();
+        flood
+    });
+    heard.wait_for("x 1\n");
+    for at in 1..=5 {
+        let line = format!("line {at}\n");
+        ana.write_all(line.as_bytes()).unwrap();
+        heard.wait_for(&line);
+        assert!(
+            !heard.text().contains(" 40000\n"),
+            "it was later than the flood"
+        );
+    }
+    let heard = heard.wait_for(" 40000\n");
+    let flood = heard.lines().filter(|line| line.starts_with('x'));
+    assert!(flood.eq(said.lines()), "something of the flood is missing");
+    for hub in [one, two] {
+        let told = hub.process.stderr.text();
+        assert!(!told.contains("did not"), "{told}");
+    }
+    drop(saying.join().unwrap());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::engine::bus::envelope::Author;
 use crate::engine::bus::envelope::MAX_TEXT;
 use crate::engine::bus::intake::Item;
 use crate::engine::bus::mutes::Mutes;
-use crate::engine::bus::outbox::Waiting;
+use crate::engine::bus::queue::Waiting;
 use crate::engine::names::is_name;
 
 /// A speaker of this hub.

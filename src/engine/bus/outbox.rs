@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   said ─▶ the queue ─▶ a message ─▶ in flight, until the stream has it
-//!             │ full: the oldest lines are dropped, counted by who said them
+//!             │ full: the oldest lines of who has the most there are dropped, counted by who said them
 //!             └──▶ lost: told by the next message
 //! ```
 //!
@@ -14,10 +14,9 @@
 //! message that is sent again only the first counts, which says the same lines.
 //!
 //! It promises: every line is in exactly one message, or counted as lost in exactly one, and in the order in
-//! which it was said; no more than the limit waits.
+//! which its speaker said them; no more than the limit waits.
 
 use std::collections::BTreeMap;
-use std::collections::VecDeque;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -26,13 +25,13 @@ use crate::engine::bus::envelope::Envelope;
 use crate::engine::bus::envelope::Piece;
 use crate::engine::bus::envelope::Sealed;
 use crate::engine::bus::envelope::Signer;
-use crate::engine::bus::envelope::count;
+use crate::engine::bus::queue::MAX_BODY;
+use crate::engine::bus::queue::OVERHEAD;
+use crate::engine::bus::queue::Queue;
+use crate::engine::bus::queue::Waiting;
+use crate::engine::bus::queue::Whose;
 use crate::engine::bus::wire::Ticket;
 use crate::engine::lines::MAX_LINE;
-
-/// The most bytes of lines in a message: what is sent at once, and small enough that others are not behind it
-/// for long.
-const MAX_BODY: usize = 96 * 1024;
 
 /// The most bytes of JSON before them, about.
 const MAX_HEAD: usize = 32 * 1024;
@@ -40,11 +39,8 @@ const MAX_HEAD: usize = 32 * 1024;
 /// A server must take so much at once: the longest message, its headers included.
 pub(super) const MIN_PAYLOAD: u64 = 160 * 1024;
 
-/// Lines of one speaker are kept together up to so many bytes: so many are dropped together too.
-const TOGETHER: usize = 4 * 1024;
-
-/// What a piece takes beside its bytes, in memory and as JSON: about as much.
-const OVERHEAD: usize = 128;
+/// So many bytes of one speaker may wait before it waits itself.
+const MUCH: usize = 1024 * 1024;
 
 /// A message that was not taken so long is sent again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,43 +51,6 @@ const TRIES: u32 = 3;
 /// The others are told so often that this hub is there.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// What waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Waiting {
-    /// Lines.
-    pub lines: u64,
-    /// Their bytes, and what is kept beside them.
-    pub bytes: usize,
-    /// Lines that were dropped since the buffer was full, and were not told yet.
-    pub lost: u64,
-}
-
-impl Waiting {
-    fn of(piece: &Piece) -> Waiting {
-        let bytes = match piece {
-            Piece::Said(_, bytes) => bytes.len(),
-            _ => 0,
-        };
-        let lines = piece.lines();
-        let bytes = bytes + OVERHEAD;
-        Waiting {
-            lines,
-            bytes,
-            lost: 0,
-        }
-    }
-
-    fn add(&mut self, other: Waiting) {
-        self.lines += other.lines;
-        self.bytes += other.bytes;
-    }
-
-    fn remove(&mut self, other: Waiting) {
-        self.lines -= other.lines;
-        self.bytes -= other.bytes;
-    }
-}
-
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -99,10 +58,10 @@ pub(super) struct Outbox {
     hub: String,
     limit: usize,
     here: u64,
-    /// In the order in which it was said.
-    queue: VecDeque<Piece>,
-    queued: Waiting,
-    /// By whom they were said. They are older than all that is in the queue.
+    queue: Queue,
+    /// What this hub says last is to be told.
+    says_bye: bool,
+    /// By whom they were said. They are older than what is in the queue of each.
     lost: BTreeMap<Author, u64>,
     /// Demands that were taken back and may not be done. They were not told.
     withdrawn: u64,
@@ -142,8 +101,8 @@ impl Outbox {
             hub,
             limit,
             here: 0,
-            queue: VecDeque::new(),
-            queued: Waiting::default(),
+            queue: Queue::default(),
+            says_bye: false,
             lost: BTreeMap::new(),
             withdrawn: 0,
             seq: 0,
@@ -163,39 +122,27 @@ impl Outbox {
         for line in said.split_inclusive(|&byte| byte == b'\n') {
             // A longer one is none that a hub would take.
             for piece in line.chunks(MAX_LINE) {
-                self.push_line(author, piece);
+                self.queue.push_line(author, piece);
             }
         }
         self.drop_oldest();
     }
 
-    fn push_line(&mut self, author: &Author, line: &[u8]) {
-        let lines = count(line);
-        if let Some(Piece::Said(last, bytes)) = self.queue.back_mut()
-            && last == author
-            && bytes.last() == Some(&b'\n')
-            && bytes.len() + line.len() <= TOGETHER
-        {
-            bytes.extend_from_slice(line);
-            self.queued.lines += lines;
-            self.queued.bytes += line.len();
-        } else {
-            self.push(Piece::Said(author.clone(), line.into()));
-        }
+    /// Takes something that is asked.
+    pub(super) fn ask(&mut self, piece: Piece) {
+        self.queue.push(piece);
     }
 
-    /// Takes something else to be told, behind what was said before.
-    pub(super) fn push(&mut self, piece: Piece) {
-        self.queued.add(Waiting::of(&piece));
-        self.queue.push_back(piece);
+    /// This hub says nothing more.
+    pub(super) fn bye(&mut self) {
+        self.says_bye = true;
     }
 
-    /// What is not a line goes with those around it, or the queue had no end.
+    /// What is not a line goes like those, or the queue had no end.
     fn drop_oldest(&mut self) {
-        while self.queued.bytes > self.limit
-            && let Some(piece) = self.queue.pop_front()
+        while self.queue.waiting().bytes > self.limit
+            && let Some(piece) = self.queue.drop_oldest()
         {
-            self.queued.remove(Waiting::of(&piece));
             self.withdrawn += u64::from(piece.is_demand());
             let lines = piece.lines();
             if let Piece::Said(author, _) = piece {
@@ -206,15 +153,7 @@ impl Outbox {
 
     /// The others hear nothing for now: takes back what is demanded of them. What is in flight may have got there.
     pub(super) fn withdraw(&mut self, signer: &Signer) {
-        let (queued, withdrawn) = (&mut self.queued, &mut self.withdrawn);
-        self.queue.retain(|piece| {
-            let is_demand = piece.is_demand();
-            if is_demand {
-                queued.remove(Waiting::of(piece));
-                *withdrawn += 1;
-            }
-            !is_demand
-        });
+        self.withdrawn += self.queue.withdraw().len() as u64;
         if let Some(flight) = &mut self.flight {
             let demands = flight
                 .envelope
@@ -223,7 +162,7 @@ impl Outbox {
             let demands = demands.map(|piece| flight.waiting.remove(Waiting::of(&piece)));
             let count = demands.count() as u64;
             if count > 0 {
-                *withdrawn += count;
+                self.withdrawn += count;
                 flight.sealed = signer.seal(&self.subject, &flight.envelope);
             }
         }
@@ -236,7 +175,7 @@ impl Outbox {
 
     /// What waits and what is in flight.
     pub(super) fn waiting(&self) -> Waiting {
-        let mut waiting = self.queued;
+        let mut waiting = self.queue.waiting();
         waiting.lost = self.lost.values().sum();
         if let Some(flight) = &self.flight {
             waiting.add(flight.waiting);
@@ -244,9 +183,17 @@ impl Outbox {
         waiting
     }
 
+    /// Whether so much of a speaker waits, or (None) of what is asked, that more of it should wait elsewhere: more
+    /// than [`MUCH`], or, where a quarter of the buffer is full, as much as of the others on average: the rest is for
+    /// what is read meanwhile.
+    pub(super) fn is_congested_by(&self, whose: Whose) -> bool {
+        let (of_one, of_all) = (self.queue.len(whose), self.queue.waiting().bytes);
+        of_one > MUCH || (of_all > self.limit / 4 && of_one * self.queue.lanes() >= of_all)
+    }
+
     /// Whether the others have all there is to tell.
     pub(super) fn is_empty(&self) -> bool {
-        self.flight.is_none() && self.queue.is_empty() && self.lost.is_empty()
+        self.flight.is_none() && !self.has_news()
     }
 
     /// Whether nothing is in flight, so that a message can be made.
@@ -257,7 +204,11 @@ impl Outbox {
     /// Whether there is something to tell, be it only that this hub is there, if that is told at all.
     pub(super) fn is_due(&self, with_heartbeat: bool, now: Instant) -> bool {
         let is_silent = self.heartbeat().is_none_or(|at| now >= at);
-        !self.queue.is_empty() || !self.lost.is_empty() || (with_heartbeat && is_silent)
+        self.has_news() || (with_heartbeat && is_silent)
+    }
+
+    fn has_news(&self) -> bool {
+        !self.queue.is_empty() || !self.lost.is_empty() || self.says_bye
     }
 
     /// When it is told again that this hub is there, if nothing else is.
@@ -337,14 +288,15 @@ impl Outbox {
             }
         }
         // What was lost is older.
-        while self.lost.is_empty()
-            && let Some(piece) = self.queue.front()
-            && fits(piece)
-        {
-            let sum = Waiting::of(piece);
-            self.queued.remove(sum);
-            waiting.add(sum);
-            pieces.extend(self.queue.pop_front());
+        if self.lost.is_empty() {
+            let said = self.queue.take(&mut fits);
+            said.iter()
+                .for_each(|piece| waiting.add(Waiting::of(piece)));
+            pieces.extend(said);
+            if self.queue.is_empty() && self.says_bye && fits(&Piece::Bye) {
+                self.says_bye = false;
+                pieces.push(Piece::Bye);
+            }
         }
         (pieces, waiting)
     }

@@ -125,7 +125,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                         number => format!("[{number}]"),
                     };
                     let lines = counted(lines, "line");
-                    let why = "while the bus was away too many waited (--bus-buffer)";
+                    let why = "more waited for the bus than it keeps (--bus-buffer)";
                     let told = format!("{lines} of {who} did not go to the other hubs: {why}");
                     (Topic::Bus, told)
                 }
@@ -250,7 +250,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Whether input from a file or a pipe waits for the bus. Typed lines never do.
     pub(super) fn waits_for_class(&self) -> bool {
         let link = self.link.as_ref().filter(|_| !self.room.is_typed());
-        link.is_some_and(|link| link.is_congested())
+        link.is_some_and(|link| link.is_congested_by(Some(OPERATOR)))
+    }
+
+    /// Whether a member is to be read: the room takes what it says, and so does the bus.
+    pub(super) fn may_speak(&self, key: usize) -> bool {
+        let waits = |link: &Link<S>| {
+            let member = self.room.member(key);
+            member.is_some_and(|member| link.is_congested_by(Some(member.account.number)))
+        };
+        self.room.may_speak(key) && !self.link.as_deref().is_some_and(waits)
     }
 
     /// Whether there is something to do at once for the bus.

@@ -81,7 +81,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             };
             // A member that was read to its end can only break: the line that another member has
             // open does not matter for that.
-            if !member.is_silent() && !self.room.may_speak(key) {
+            if !member.is_silent() && !self.may_speak(key) {
                 self.speakers.park(key);
                 continue;
             }

@@ -106,7 +106,7 @@ fn no_message_is_longer_than_every_server_takes() {
         outbox.say(&author(2 + at % 3), b"short\n");
     }
     for _ in 0..20 {
-        outbox.push(Piece::Ask {
+        outbox.ask(Piece::Ask {
             key: signer.key(),
             whom: Whom::Number(1),
             what: What::Tell("\u{1}".repeat(envelope::MAX_TEXT)),
@@ -123,6 +123,101 @@ fn no_message_is_longer_than_every_server_takes() {
     }
     assert_eq!((lines, asks), (3 + 1 + 2000, 20));
     assert!(messages < 60, "{messages}");
+}
+
+fn said(envelope: &Envelope, number: u32) -> Vec<u8> {
+    let said = envelope.pieces.iter().filter_map(|piece| match piece {
+        Piece::Said(author, bytes) if author.number == number => Some(&bytes[..]),
+        _ => None,
+    });
+    said.collect::<Vec<_>>().concat()
+}
+
+/// A hundred speakers have megabytes waiting, and whatever they do, it goes on.
+#[test]
+fn a_line_does_not_wait_for_what_others_said_before() {
+    const FLOODERS: u32 = 100;
+    let (mut outbox, signer, now) = outbox(64 << 20);
+    let long = [&vec![b'x'; MAX_LINE - 1][..], b"\n"].concat();
+    for length in [100, 1000, MAX_LINE] {
+        for _ in 0..MAX_LINE / length {
+            (1..=FLOODERS).for_each(|who| outbox.say(&author(who), &long[MAX_LINE - length..]));
+        }
+    }
+    let round = FLOODERS as usize * (4096 + 128) / MAX_BODY + 2;
+    for at in 0..10 {
+        let line = format!("line {at}\n");
+        outbox.say(&author(0), line.as_bytes());
+        let messages = (0..round).map(|_| next(&mut outbox, &signer, now));
+        let heard: Vec<Vec<u8>> = messages.map(|message| said(&message, 0)).collect();
+        assert_eq!(heard.concat(), line.as_bytes());
+    }
+    // Nor do they wait for each other.
+    let mut waited = 0;
+    while outbox.waiting().bytes > 1 << 20 {
+        let message = next(&mut outbox, &signer, now);
+        let (fed, hungry): (Vec<u32>, Vec<u32>) =
+            (1..=FLOODERS).partition(|who| !said(&message, *who).is_empty());
+        assert!(!fed.is_empty() && !hungry.is_empty());
+        waited += 1;
+    }
+    assert!(waited > 100, "{waited}");
+}
+
+/// What was said meanwhile in a class without a flood is told as it was said.
+#[test]
+fn what_fits_into_a_message_goes_as_it_was_said() {
+    let (mut outbox, signer, now) = outbox(1 << 20);
+    let mut expected = Vec::new();
+    for at in 0..200 {
+        let who = author(at * at % 7);
+        let line = format!("{at}\n").into_bytes();
+        outbox.say(&who, &line);
+        expected.push((who, line));
+    }
+    outbox.bye();
+    let mut pieces = next(&mut outbox, &signer, now).pieces.into_iter();
+    let mut at = expected.into_iter().peekable();
+    while at.peek().is_some() {
+        let Some(Piece::Said(who, bytes)) = pieces.next() else {
+            panic!("more was said");
+        };
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            assert_eq!(at.next(), Some((who.clone(), line.to_vec())));
+        }
+    }
+    assert_eq!(pieces.collect::<Vec<_>>(), [Piece::Bye]);
+    assert!(outbox.is_empty());
+}
+
+/// The buffer is full since one speaker says so much: the others' lines are told, and the last word is the last.
+#[test]
+fn who_fills_the_buffer_loses_its_own_lines() {
+    let (mut outbox, signer, now) = outbox(1 << 20);
+    outbox.say(&author(2), b"quiet\n");
+    let ask = Piece::Ask {
+        key: signer.key(),
+        whom: Whom::Number(1),
+        what: What::Kick,
+    };
+    outbox.ask(ask.clone());
+    (0..100_000).for_each(|_| outbox.say(&author(1), b"a line of a flood that goes on and on\n"));
+    outbox.bye();
+    let first = next(&mut outbox, &signer, now);
+    assert!(matches!(&first.pieces[0], Piece::Lost(who, _) if *who == author(1)));
+    assert_eq!(said(&first, 2), b"quiet\n");
+    assert!(first.pieces.contains(&ask));
+    let mut last = first;
+    while !outbox.is_empty() {
+        assert!(!last.is_bye());
+        last = next(&mut outbox, &signer, now);
+        assert!(
+            last.pieces
+                .iter()
+                .all(|piece| !matches!(piece, Piece::Lost(..)))
+        );
+    }
+    assert_eq!(last.pieces.last(), Some(&Piece::Bye));
 }
 
 proptest! {
@@ -176,13 +271,13 @@ proptest! {
                 said.entry(who).or_default().push(b"no end".to_vec());
             }
             outbox.say(&author(who), &bytes);
-            prop_assert!(outbox.queued.bytes <= limit);
+            prop_assert!(outbox.queue.waiting().bytes <= limit);
         }
         outbox.taken();
         while !outbox.is_empty() {
             read(next(&mut outbox, &signer, now), &mut told, &mut lost, &mut counted);
         }
-        prop_assert_eq!(outbox.queued, Waiting::default());
+        prop_assert_eq!(outbox.queue.waiting(), Waiting::default());
         for (who, said) in said {
             let told = told.get(&who).cloned().unwrap_or_default();
             let lost = lost.get(&who).copied().unwrap_or(0);

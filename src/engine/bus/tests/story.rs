@@ -297,7 +297,7 @@ fn what_is_asked_does_not_wait_for_the_bus() {
         }
         assert_eq!(world.nodes[0].bus.waiting(), Waiting::default());
     }
-    // The buffer is full of lines.
+    // The buffer is full of lines: of those some are dropped.
     let mut world = World::new(1, &["room2"]);
     let settings = Settings {
         buffer: 1500,
@@ -308,7 +308,24 @@ fn what_is_asked_does_not_wait_for_the_bus() {
     world.nodes[one].bus.ask(kick(Whom::Number(7))).unwrap();
     world.nodes[one].say(1, 2000);
     world.run(SECOND);
-    assert!(withdrawn(&world.nodes[one], 1));
+    assert!(!withdrawn(&world.nodes[one], 1));
+    let asked = "room1 asks Kick Number(7)".to_owned();
+    assert!(world.nodes[0].notices.contains(&asked));
+    // It is full of what is asked.
+    for _ in 0..20 {
+        world.nodes[one].bus.ask(kick(Whom::Number(7))).unwrap();
+    }
+    world.nodes[one].say(1, 100);
+    world.run(SECOND);
+    let count = |told: &String| told.starts_with("Withdrawn");
+    assert_eq!(
+        world.nodes[one]
+            .notices
+            .iter()
+            .filter(|told| count(told))
+            .count(),
+        1
+    );
 }
 
 #[test]

@@ -67,6 +67,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         false
     }
 
+    pub(super) fn may_speak(&self, key: usize) -> bool {
+        self.room.may_speak(key)
+    }
+
     pub(super) fn is_class_ready(&self) -> bool {
         false
     }
