@@ -57,6 +57,9 @@ const JOINS: [char; 4] = ['.', '/', '-', '_'];
 /// What may stand before a number.
 const BEFORE_NUMBER: &str = "#([<{@\u{2116}";
 
+/// What may stand behind it, or behind an address.
+const BEHIND_NUMBER: &str = " ,:;.)]>}";
+
 /// What begins a quotation.
 const QUOTES: [char; 14] = [
     '"', '\'', '`', '\u{ab}', '\u{bb}', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}', '\u{201c}',
@@ -73,9 +76,9 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 /// word of these letters, with signs or a name in it, and a text; or if a slash, `msg`, a name or a number, and a text
 /// stand directly behind what was left on the line; or if it begins with `msg`, a number or a name, and a text directly
 /// behind one letter or digit, or behind signs and one letter of another script at most, since on some keyboard that is
-/// the key of the slash; or with `msg`, the slash among or behind its letters, and a text; or with `msg`, a number and a
-/// text. Behind a sign `msg` may be
-/// what its keys write on another layout. The number may stand in brackets or behind a sign, and
+/// the key of the slash; or with `msg`, the slash among or behind its letters, and a text; or with `msg`, a number or an
+/// address at another hub (`room2/3`, `Ana@room2`, `@room2`), and a text. Behind a sign `msg` may be
+/// what its keys write on another layout. The number or the address may stand in brackets or behind a sign, and
 /// the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter. Behind
 /// `//` it is what would be said that counts: the key of the slash may have bounced. A Tab may stand for the rest of
 /// `msg`: behind a slash that key writes it. And what stands behind a key that moves the cursor may have been meant to
@@ -161,9 +164,10 @@ fn is_like_message(line: &str) -> bool {
         || has_slash_late(seen)
 }
 
-/// Whether it is `msg`, a number and a text: the slash was forgotten. (With a name behind it, it is a sentence.)
+/// Whether it is `msg`, a number or an address at another hub, and a text: the slash was forgotten. (With a name behind
+/// it, it is a sentence.)
 pub(super) fn lacks_its_slash(seen: &str) -> bool {
-    begins_msg(seen) && is_message(seen, false) && is_to_number(seen)
+    begins_msg(seen) && is_message(seen, false) && is_no_sentence(seen)
 }
 
 /// Whether a slash, `msg`, a name and a text stand directly behind something that was left on the line.
@@ -197,7 +201,7 @@ fn is_behind_a_sign(seen: &str) -> bool {
             return is_behind_slash(rest, &JOINS) || is_message(rest, false);
         }
         if begins && is_message(rest, false) {
-            return !before.ends_with(QUOTES) || is_to_number(rest);
+            return !before.ends_with(QUOTES) || is_no_sentence(rest);
         }
         words += usize::from(letter.is_alphanumeric());
         if words > 1 || letter.is_ascii_alphanumeric() {
@@ -220,9 +224,8 @@ fn is_message(text: &str, behind_slash: bool) -> bool {
                 || is_run_on(looks)
                 || is_behind_slash(looks, &['.', '/'])
         }
-        false => private.is_some_and(|(_, arguments)| {
-            begins_with_number(arguments) || begins_with_name(arguments)
-        }),
+        false => private
+            .is_some_and(|(_, arguments)| is_to_one(arguments) || begins_with_name(arguments)),
     }
 }
 
@@ -278,10 +281,10 @@ fn is_almost_message(looks: &str) -> bool {
     is_close(name, PRIVATE) && begins_with_number(arguments)
 }
 
-/// Whether it says what is to be said to a number.
-fn is_to_number(text: &str) -> bool {
+/// Whether a number or an address follows its first word, as in no sentence.
+fn is_no_sentence(text: &str) -> bool {
     let looks: String = plain(text).collect();
-    named(&looks).is_some_and(|(_, arguments)| begins_with_number(arguments))
+    named(&looks).is_some_and(|(_, arguments)| is_to_one(arguments))
 }
 
 /// The name of a command, and what follows it: behind a blank, or a number directly.
@@ -298,11 +301,31 @@ fn begins_with_number(arguments: &str) -> bool {
     let from = arguments
         .trim_start_matches(|letter: char| letter == ' ' || BEFORE_NUMBER.contains(letter));
     let text = from.trim_start_matches(char::is_numeric);
-    let is_number = text.len() < from.len();
-    is_number
-        && !text
-            .trim_start_matches(|letter: char| " ,:;.)]>}".contains(letter))
-            .is_empty()
+    text.len() < from.len() && has_more(text)
+}
+
+/// Whether it is the address of a member or of the operator at another hub, perhaps in brackets, and a text, perhaps
+/// directly behind it.
+fn begins_with_address(arguments: &str) -> bool {
+    let is_number_at = |(hub, number): (&str, &str)| {
+        let is_word = !hub.is_empty() && !hub.contains(' ');
+        is_word && number.starts_with(char::is_numeric) && begins_with_number(number)
+    };
+    let ends = |letter: char| letter != '.' && BEHIND_NUMBER.contains(letter);
+    let (word, text) = arguments.split_at(arguments.find(ends).unwrap_or(arguments.len()));
+    arguments.split_once(is_slash).is_some_and(is_number_at)
+        || (word.contains('@') && has_more(text))
+}
+
+/// Whether it is a number or an address, and a text.
+fn is_to_one(arguments: &str) -> bool {
+    begins_with_number(arguments) || begins_with_address(arguments)
+}
+
+/// Whether a text stands behind what may end a number or an address.
+fn has_more(behind: &str) -> bool {
+    let text = behind.trim_start_matches(|letter: char| BEHIND_NUMBER.contains(letter));
+    !text.is_empty()
 }
 
 /// Whether it is a word that may be a name, and a text.
@@ -398,6 +421,20 @@ mod tests {
             " msg [3] psst",
             "\u{200b}msg 3 psst",
             "msg3 psst",
+            "msg room2/3 psst",
+            "msg [room2/3] psst",
+            "msg <room2/3>psst",
+            "msg room-2\u{ff0f}3: psst",
+            "msg @room2 psst",
+            "MSG@room2 psst",
+            "msg [@2] psst",
+            "msg _2/3 psst",
+            "msg <@room2> psst",
+            "msg Ana@room2 psst",
+            "msg [Ana@room2]psst",
+            "msg <Ana@room2>: psst",
+            "7msg <Ana@room2> psst",
+            "\"msg room2/3 psst",
             "ьып 3 psst",
             ".ьып Ana psst",
             ".ьып 3 psst",
@@ -434,6 +471,12 @@ mod tests {
             "at http://example.org/msg/3 it is",
             "msg 3",
             "msgs 3 x",
+            "msgs room2/3 x",
+            "msg room2/3",
+            "msg Ana@room2.",
+            "msg Ana at room2/3",
+            "msg and/or it",
+            "msg of src/main.rs is short",
             "msg me later",
             "a msg 3 people read",
             "I msg Ana every day",
