@@ -356,7 +356,7 @@ impl fmt::Display for AdmissionError {
         match self {
             AdmissionError::NotAllowed => write!(f, "the address is not allowed"),
             AdmissionError::Locked => write!(f, "nobody else is let in (/unlock)"),
-            AdmissionError::SentAway => write!(f, "it comes back, and you cut it off"),
+            AdmissionError::SentAway => write!(f, "it comes back, and an operator cut it off"),
             AdmissionError::Full(max) => write!(f, "{max} are here already"),
             AdmissionError::FullOfHost(max) => {
                 write!(f, "{max} from that address are here already")

@@ -40,7 +40,7 @@ pub enum Topic {
     Left,
     /// It made the others wait for too long.
     CutOff,
-    /// The operator sent it away.
+    /// An operator sent it away.
     Kicked,
     /// It was not let in.
     Refused,
@@ -153,7 +153,7 @@ impl Topic {
             Topic::Ended => "more ended their side",
             Topic::Left => "more left",
             Topic::CutOff => "more were cut off",
-            Topic::Kicked => "more were cut off by you",
+            Topic::Kicked => "more were cut off by an operator",
             Topic::Refused => "more were refused",
             Topic::Stranger => "more did not join",
             Topic::Odd => "more spoke TLS, or what is no text with lines in UTF-8",

@@ -66,6 +66,7 @@ use self::downloads::Downloads;
 use self::exits::Exits;
 use self::explaining::Explaining;
 pub use self::leaving::DisconnectReason;
+pub use self::leaving::Kick;
 use self::lingering::Lingering;
 use self::oddities::Doubts;
 use self::peer::Ledger;

@@ -851,8 +851,11 @@ fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
     let screen = one.screen.wait_for("[Ben@room2] last");
     two.process.stdout.wait_for("<user1@room3> muted");
     assert!(!screen.contains("@room3] muted"), "{screen}");
-    press(&mut one, "/kick Ben@room2\r");
-    two.process.stderr.wait_for("by room1");
+    press(&mut one, "/kick Ben@room2 spam is not allowed\r");
+    two.process
+        .stderr
+        .wait_for("was cut off by room1: spam is not allowed");
+    heard_by_ben.wait_for("* host disconnected you: spam is not allowed (by room1)\n");
     press(&mut one, "/msg Ben,@room2 hi\r");
     one.screen.wait_for("Ben,@room2 has no name");
     // A name that was another's a moment ago may mean that one.

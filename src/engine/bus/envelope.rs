@@ -108,8 +108,8 @@ pub enum Whom {
 pub enum What {
     /// To say this to it alone.
     Tell(String),
-    /// To cut it off.
-    Kick,
+    /// To cut it off, and why; empty: no reason was given. (Older hubs read no reason.)
+    Kick(String),
     /// Neither to show nor to relay what it says.
     Mute,
     /// To do so again.
@@ -265,7 +265,7 @@ impl Part {
                 };
                 let (what, text) = match what {
                     What::Tell(text) => ("tell", text.clone()),
-                    What::Kick => ("kick", String::new()),
+                    What::Kick(reason) => ("kick", reason.clone()),
                     What::Mute => ("mute", String::new()),
                     What::Unmute => ("unmute", String::new()),
                     What::Absent => ("absent", String::new()),
@@ -306,7 +306,7 @@ impl Part {
             "ask" => {
                 let what = match &self.what[..] {
                     "tell" if self.text.len() <= MAX_TEXT => What::Tell(self.text),
-                    "kick" => What::Kick,
+                    "kick" if self.text.len() <= MAX_TEXT => What::Kick(self.text),
                     "mute" => What::Mute,
                     "unmute" => What::Unmute,
                     "absent" => What::Absent,

@@ -47,8 +47,8 @@ pub enum Whom<'a> {
 pub enum What<'a> {
     /// To say this to it alone.
     Tell(&'a str),
-    /// To cut it off.
-    Kick,
+    /// To cut it off, and why.
+    Kick(&'a str),
     /// Neither to show nor to relay what it says.
     Mute,
     /// To do so again.
@@ -228,20 +228,23 @@ pub(super) fn asked(ask: &Ask<'_>) -> Option<(envelope::Whom, envelope::What)> {
         Whom::Name(name) => envelope::Whom::Name(name.into()),
     };
     let what = match ask.what {
-        What::Tell(text) => {
-            let letters = text
-                .char_indices()
-                .map(|(at, letter)| at + letter.len_utf8());
-            let end = letters.take_while(|&end| end <= MAX_TEXT).last();
-            envelope::What::Tell(text[..end.unwrap_or(0)].into())
-        }
-        What::Kick => envelope::What::Kick,
+        What::Tell(text) => envelope::What::Tell(cut(text)),
+        What::Kick(reason) => envelope::What::Kick(cut(reason)),
         What::Mute => envelope::What::Mute,
         What::Unmute => envelope::What::Unmute,
         What::Absent => envelope::What::Absent,
         What::HandedOver => envelope::What::HandedOver,
     };
     Some((whom, what))
+}
+
+/// As much of a text as a message may have.
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].into()
 }
 
 fn remote<'a>(hub: &'a str, author: &'a Author) -> Remote<'a> {
@@ -293,7 +296,7 @@ pub(super) fn told<'a>(item: &'a Item, line: &'a [u8], mutes: &Mutes) -> Event<'
             },
             what: match what {
                 envelope::What::Tell(text) => What::Tell(text),
-                envelope::What::Kick => What::Kick,
+                envelope::What::Kick(reason) => What::Kick(reason),
                 envelope::What::Mute => What::Mute,
                 envelope::What::Unmute => What::Unmute,
                 envelope::What::Absent => What::Absent,

@@ -379,7 +379,7 @@ fn head_len(piece: &Piece) -> usize {
                 Whom::Number(_) => 0,
             };
             let what = match what {
-                What::Tell(text) => 6 * text.len(),
+                What::Tell(text) | What::Kick(text) => 6 * text.len(),
                 _ => 0,
             };
             64 + whom + what

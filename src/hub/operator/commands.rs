@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use super::Operator;
 use super::State;
-use super::moderation::shown;
 use crate::engine::admit::Admission;
 use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
@@ -22,6 +21,7 @@ use crate::engine::room::Called;
 use crate::engine::room::Presence;
 use crate::hub::news::Topic;
 use crate::hub::peers::Demand;
+use crate::hub::peers::Kick;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
@@ -75,7 +75,7 @@ impl<D: Device> Operator<D> {
             }
             Command::Kick { whom, reason } => {
                 if let Some(key) = self.find_alone(whom, reason, peers, now) {
-                    peers.kick(key, shown(reason), now);
+                    peers.kick(key, Kick::by_us(reason), now);
                 }
             }
             Command::Name { whom, name } => {
@@ -297,7 +297,7 @@ fn elsewhere<S: Stream, D: Device>(
 ) -> Option<String> {
     let (whom, what) = match command {
         Command::Message { whom, text } => (whom, Demand::Tell(text)),
-        Command::Kick { whom, .. } => (whom, Demand::Kick),
+        Command::Kick { whom, reason } => (whom, Demand::Kick(reason)),
         Command::Mute { whom, on: true } => (whom, Demand::Mute),
         Command::Mute { whom, on: false } => (whom, Demand::Unmute),
         _ => return None,

@@ -10,6 +10,7 @@ use crate::engine::admit::Admission;
 use crate::engine::admit::Door;
 use crate::engine::admit::Hosts;
 use crate::engine::command::Banned;
+use crate::hub::peers::Kick;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
@@ -42,13 +43,10 @@ impl<D: Device> Operator<D> {
                 }
             }
         };
-        let reason = match shown(reason) {
-            reason if reason.is_empty() => String::from(BANNED),
-            reason => reason,
-        };
+        let kick = Kick::by_us(if reason.is_empty() { BANNED } else { reason });
         for hosts in all {
             admission.ban(hosts.clone());
-            let count = peers.kick_from(&hosts, &reason, now);
+            let count = peers.kick_from(&hosts, &kick, now);
             let cut_off = match count {
                 0 => String::from("nobody from there is here"),
                 count => format!("{count} from there cut off"),
@@ -153,13 +151,4 @@ impl<D: Device> Operator<D> {
 fn list(hosts: &[impl ToString]) -> String {
     let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
     hosts.join(", ")
-}
-
-/// A reason as those read it who are told.
-pub(super) fn shown(reason: &str) -> String {
-    let mut shown = String::new();
-    reason
-        .chars()
-        .for_each(|letter| crate::engine::escape::push_escaped(letter, &mut shown));
-    shown
 }

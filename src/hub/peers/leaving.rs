@@ -4,6 +4,7 @@
 //! that; however many leave together, no more of their unfinished lines is passed on in a turn than
 //! would be read; what is lost with it is counted, recorded and told.
 
+mod kick;
 mod notice;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 use std::time::Instant;
 
+pub use self::kick::Kick;
 use self::notice::Limits;
 use self::notice::Parting;
 use self::notice::Traffic;
@@ -55,8 +57,8 @@ pub enum DisconnectReason {
     Behind,
     /// Nothing was sent to it or received from it for too long.
     Idle,
-    /// The operator wanted it, and why.
-    Kicked(String),
+    /// An operator wanted it.
+    Kicked(Kick),
     /// It is here again, over another connection.
     Returned,
 }
@@ -108,10 +110,7 @@ impl Display for DisconnectReason {
             DisconnectReason::Slow => f.write_str("cut off: too slow for the others"),
             DisconnectReason::Behind => f.write_str("cut off: too far behind"),
             DisconnectReason::Idle => f.write_str("cut off: idle"),
-            DisconnectReason::Kicked(reason) if reason.is_empty() => {
-                f.write_str("cut off by the operator")
-            }
-            DisconnectReason::Kicked(reason) => write!(f, "cut off by the operator: {reason}"),
+            DisconnectReason::Kicked(kick) => write!(f, "cut off {}", kick.recorded()),
             DisconnectReason::Returned => f.write_str("returned over another connection"),
         }
     }
@@ -147,15 +146,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
         !self.room.holds_much(key) || (self.room.accepts_input() && !is_spent)
     }
 
-    /// The operator sends a member away, which is told so, and why: by a last line, or by the word
+    /// An operator sends a member away, which is told so, and why: by a last line, or by the word
     /// that its protocol has for that.
-    pub fn kick(&mut self, key: usize, reason: String, now: Instant) {
+    pub fn kick(&mut self, key: usize, kick: Kick, now: Instant) {
         // It can read what it takes of all that now; after this turn it is not in the room any more.
         self.flush_one(key, now);
         let from = self.conns.get(key).map_or(0, Peer::written);
         let peer = self.conns.get_mut(key);
         if peer.is_some_and(|peer| peer.conn.beside().is_none()) {
-            self.room.tell_kicked(key, &reason);
+            self.room.tell_kicked(key, &kick.told_to_it());
             self.flush_one(key, now);
         }
         // What others say in this turn is not for it any more, and it does not lack that.
@@ -163,23 +162,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if let Some(peer) = self.conns.get_mut(key) {
             peer.send_away(Goodbye { from, lack });
         }
-        self.remember_why(key, &reason, now);
+        self.remember_why(key, &kick.told_to_it(), now);
         self.note_proof(key, now);
         let was_on_trial = self.room.is_on_trial();
         self.free_place(key, now);
         self.look_if_trial_began(was_on_trial, now);
-        self.queue_leave(key, DisconnectReason::Kicked(reason));
+        self.queue_leave(key, DisconnectReason::Kicked(kick));
     }
 
     /// The same to all from some addresses. Returns how many they are.
-    pub(in crate::hub) fn kick_from(&mut self, hosts: &Hosts, reason: &str, now: Instant) -> usize {
+    pub(in crate::hub) fn kick_from(&mut self, hosts: &Hosts, kick: &Kick, now: Instant) -> usize {
         let is_from = |key: &usize| {
             let ip = self.member(*key).and_then(|peer| peer.conn.addr().ip());
             ip.is_some_and(|ip| hosts.has(ip))
         };
         let keys: Vec<usize> = self.member_keys().filter(is_from).collect();
         for &key in &keys {
-            self.kick(key, reason.into(), now);
+            self.kick(key, kick.clone(), now);
         }
         keys.len()
     }
@@ -414,14 +413,22 @@ impl<S: Stream, D: Device> Peers<S, D> {
 impl<S: Stream> Peer<S> {
     /// Tells it why it has to leave, where its protocol has a word for that.
     pub(super) fn tell_why(&mut self, why: &DisconnectReason) {
-        let aside = match why {
-            DisconnectReason::Kicked(reason) => Aside::Kicked(reason),
-            DisconnectReason::Idle => Aside::Ended("nothing was sent or received for too long"),
-            DisconnectReason::Returned => Aside::Ended("it is back over another connection"),
-            _ => return,
-        };
+        match why {
+            DisconnectReason::Kicked(kick) => self.say_beside(&Aside::Kicked(&kick.told_to_it())),
+            DisconnectReason::Idle => {
+                self.say_beside(&Aside::Ended("nothing was sent or received for too long"));
+            }
+            DisconnectReason::Returned => {
+                self.say_beside(&Aside::Ended("it is back over another connection"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells it something, where its protocol has a place for that beside its stream.
+    pub(super) fn say_beside(&mut self, aside: &Aside<'_>) {
         if let Some(beside) = self.conn.beside() {
-            beside.say(&aside);
+            beside.say(aside);
             // The error does not matter any more.
             let _ = self.conn.flush();
         }

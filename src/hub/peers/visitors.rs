@@ -246,7 +246,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             && let Some(peer) = self.conns.get_mut(key)
         {
             peer.conn.welcome();
-            peer.tell_why(&DisconnectReason::Kicked(why.clone()));
+            peer.say_beside(&Aside::Kicked(why));
         }
     }
 

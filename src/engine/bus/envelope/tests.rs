@@ -47,7 +47,7 @@ fn all() -> Vec<Piece> {
         Piece::Ask {
             key: signer().key(),
             whom: Whom::Name("Ana".into()),
-            what: What::Kick,
+            what: What::Kick("too \u{1f4a5}".into()),
         },
         Piece::Bye,
     ]

@@ -198,7 +198,7 @@ fn who_fills_the_buffer_loses_its_own_lines() {
     let ask = Piece::Ask {
         key: signer.key(),
         whom: Whom::Number(1),
-        what: What::Kick,
+        what: What::Kick(String::new()),
     };
     outbox.ask(ask.clone());
     (0..100_000).for_each(|_| outbox.say(&author(1), b"a line of a flood that goes on and on\n"));

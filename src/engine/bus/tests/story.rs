@@ -198,13 +198,13 @@ fn what_is_asked_is_asked_of_one_process() {
     };
     let bus = &mut world.nodes[0].bus;
     assert_eq!(bus.ask(ask("room2", What::Tell("psst"))), Ok(()));
-    assert_eq!(bus.ask(ask("room2", What::Kick)), Ok(()));
+    assert_eq!(bus.ask(ask("room2", What::Kick("spam"))), Ok(()));
     let no_hub = Err(NotAsked::NoHub);
-    assert_eq!(bus.ask(ask("room1", What::Kick)), no_hub);
-    assert_eq!(bus.ask(ask("room9", What::Kick)), no_hub);
+    assert_eq!(bus.ask(ask("room1", What::Kick(""))), no_hub);
+    assert_eq!(bus.ask(ask("room9", What::Kick(""))), no_hub);
     let nobody = Ask {
         whom: Whom::Name("A]\n[room1"),
-        ..ask("room2", What::Kick)
+        ..ask("room2", What::Kick("spam"))
     };
     assert_eq!(bus.ask(nobody), Err(NotAsked::NoName));
     let long = "é".repeat(5000);
@@ -220,7 +220,7 @@ fn what_is_asked_is_asked_of_one_process() {
     };
     let expected = [
         "room1 asks Tell(\"psst\") Name(\"Ana\")",
-        "room1 asks Kick Name(\"Ana\")",
+        "room1 asks Kick(\"spam\") Name(\"Ana\")",
     ];
     assert_eq!(asked(&world.nodes[1]), expected);
     let [told] = &asked(&world.nodes[2])[..] else {
@@ -254,7 +254,7 @@ fn what_is_asked_does_not_wait_for_the_bus() {
     let kick = |whom| Ask {
         hub: "room2",
         whom,
-        what: What::Kick,
+        what: What::Kick(""),
     };
     // What is in flight got there before the connection broke, or did not.
     for got_there in [true, false] {
@@ -292,7 +292,7 @@ fn what_is_asked_does_not_wait_for_the_bus() {
         let asks: Vec<_> = asks.filter(|told| told.contains("asks")).collect();
         let answer = "room1 asks Absent Number(9)";
         match got_there {
-            true => assert_eq!(asks, ["room1 asks Kick Name(\"Ana\")", answer]),
+            true => assert_eq!(asks, ["room1 asks Kick(\"\") Name(\"Ana\")", answer]),
             false => assert_eq!(asks, [answer]),
         }
         assert_eq!(world.nodes[0].bus.waiting(), Waiting::default());
@@ -309,7 +309,7 @@ fn what_is_asked_does_not_wait_for_the_bus() {
     world.nodes[one].say(1, 2000);
     world.run(SECOND);
     assert!(!withdrawn(&world.nodes[one], 1));
-    let asked = "room1 asks Kick Number(7)".to_owned();
+    let asked = "room1 asks Kick(\"\") Number(7)".to_owned();
     assert!(world.nodes[0].notices.contains(&asked));
     // It is full of what is asked.
     for _ in 0..20 {

@@ -17,7 +17,7 @@ use crate::io::stream::Stream;
 #[allow(dead_code, reason = "there is nobody to read it")]
 pub(in crate::hub) enum Demand<'a> {
     Tell(&'a str),
-    Kick,
+    Kick(&'a str),
     Mute,
     Unmute,
 }

@@ -14,6 +14,7 @@ use crate::engine::record::Who;
 use crate::engine::room::Called;
 use crate::engine::room::OPERATOR;
 use crate::hub::news::Topic;
+use crate::hub::peers::Kick;
 use crate::hub::peers::Peers;
 use crate::io::device::Device;
 use crate::io::stream::Stream;
@@ -27,7 +28,7 @@ pub(super) struct Asked {
 
 enum Wanted {
     Told(String),
-    Kicked,
+    Kicked(String),
     Muted(bool),
     /// It is an answer: nothing was done.
     Nothing(Why),
@@ -52,7 +53,7 @@ impl Asked {
             },
             what: match what {
                 Demand::Tell(text) => Wanted::Told(text.into()),
-                Demand::Kick => Wanted::Kicked,
+                Demand::Kick(reason) => Wanted::Kicked(reason.into()),
                 Demand::Mute => Wanted::Muted(true),
                 Demand::Unmute => Wanted::Muted(false),
                 Demand::Absent => Wanted::Nothing(Why::Absent),
@@ -96,16 +97,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 });
                 format!("hub {hub} said something to {who} alone")
             }
-            Wanted::Kicked | Wanted::Muted(_) if !trusts => {
+            Wanted::Kicked(_) | Wanted::Muted(_) if !trusts => {
                 let what = match what {
-                    Wanted::Kicked => "cut off",
+                    Wanted::Kicked(_) => "cut off",
                     Wanted::Muted(false) => "heard again",
                     _ => "muted",
                 };
                 format!("hub {hub} wants {who} to be {what}, which was not done (--bus-trust)")
             }
-            Wanted::Kicked => {
-                self.kick(key, format!("by {hub}"), now);
+            Wanted::Kicked(reason) => {
+                self.kick(key, Kick::by_hub(&hub, &reason), now);
                 return;
             }
             Wanted::Muted(on) => {
@@ -186,7 +187,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let link = self.link.as_mut()?;
         let (hub, whom) = parse(address)?;
         let is_operator = whom == Whom::Number(OPERATOR);
-        if is_operator && what == Demand::Kick {
+        if is_operator && matches!(what, Demand::Kick(_)) {
             let told =
                 format!("the operator of {hub} stays: /mute @{hub} hides what is said there");
             return Some(told);
@@ -244,7 +245,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                     self.record(|records| records.told_remote(who, line.as_bytes()));
                     String::new()
                 }
-                Demand::Kick => {
+                Demand::Kick(_) => {
                     format!("{hub} is asked to cut {address} off (its --bus-trust decides)")
                 }
                 _ => format!(

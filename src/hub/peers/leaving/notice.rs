@@ -95,10 +95,7 @@ impl Parting {
                 out,
                 "was disconnected: nothing was sent or received for {idle:?}"
             ),
-            DisconnectReason::Kicked(reason) if reason.is_empty() => {
-                write!(out, "was cut off by you")
-            }
-            DisconnectReason::Kicked(reason) => write!(out, "was cut off by you: {reason}"),
+            DisconnectReason::Kicked(kick) => write!(out, "was cut off {}", kick.told_to_us()),
         }
     }
 
@@ -140,6 +137,7 @@ impl fmt::Display for Traffic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::peers::Kick;
 
     /// With `--quiet` only what is an error is told.
     #[test]
@@ -161,7 +159,7 @@ mod tests {
             stall: Duration::from_secs(5),
             idle: Duration::from_secs(6),
         };
-        let kicked = || DisconnectReason::Kicked(String::from("loud"));
+        let kicked = || DisconnectReason::Kicked(Kick::by_us("loud"));
         let traffic = "after 1.0s, 2 bytes in, 3 out, 4 here";
         for (parting, topic, told) in [
             (

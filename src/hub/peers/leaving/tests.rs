@@ -22,7 +22,7 @@ fn who_leaves_together_in_a_chat_reads_an_end() {
     peers.room.heard(keys[1], b"good", now);
     say(&mut peers, b"one\n", now);
     let reasons = [
-        DisconnectReason::Kicked(String::from("enough")),
+        DisconnectReason::Kicked(Kick::by_us("enough")),
         DisconnectReason::Idle,
         DisconnectReason::Idle,
     ];
@@ -57,13 +57,6 @@ fn what_is_recorded_at_the_end_breaks_nobody() {
     assert!(!wires[1].breaks.get());
 }
 
-#[test]
-fn a_reason_that_was_not_given_leaves_no_colon() {
-    let told = |reason: &str| DisconnectReason::Kicked(reason.into()).to_string();
-    assert_eq!(told("too loud"), "cut off by the operator: too loud");
-    assert_eq!(told(""), "cut off by the operator");
-}
-
 /// Only the words before it count, and a lost member is not told of for the word that it was sent away.
 #[test]
 fn nobody_lacks_the_word_that_it_was_sent_away() {
@@ -73,7 +66,7 @@ fn nobody_lacks_the_word_that_it_was_sent_away() {
     say(&mut peers, b"one\n", now);
     wires[0].acknowledge();
     for (at, untold) in [(0, 0), (1, 1)] {
-        peers.kick(keys[at], String::from("enough"), now);
+        peers.kick(keys[at], Kick::by_us("enough"), now);
         peers.reap(now);
         let before = wires[at].acknowledged.get();
         assert!(wires[at].written.get() > before + "enough".len() as u64);
@@ -95,7 +88,7 @@ fn what_is_said_behind_the_goodbye_is_not_for_who_was_sent_away() {
         let (wires, keys) = join::<3>(&mut peers, now);
         peers.room.heard(keys[0], b"/nick Ana\n", now);
         peers.flush(now);
-        peers.kick(keys[0], String::from("enough"), now);
+        peers.kick(keys[0], Kick::by_us("enough"), now);
         let written = wires[0].written.get();
         peers.room.heard(keys[1], b"after\n/nick Ana\n", now);
         peers.flush(now);
@@ -112,7 +105,7 @@ fn who_is_sent_away_reads_no_end_before_it_is_known_what_it_said() {
     let mut peers = peers();
     let (wires, keys) = join::<1>(&mut peers, now);
     wires[0].has_layer.set(true);
-    peers.kick(keys[0], String::from("enough"), now);
+    peers.kick(keys[0], Kick::by_us("enough"), now);
     peers.reap(now);
     assert!(!wires[0].is_ended.get());
     wires[0].acknowledge();

@@ -10,6 +10,7 @@ use crate::engine::admit::Admission;
 use crate::engine::admit::AdmissionError;
 use crate::engine::admit::Hosts;
 use crate::engine::admit::Lists;
+use crate::hub::peers::Kick;
 use crate::hub::peers::fake::Fake;
 use crate::hub::peers::fake::Wire;
 use crate::hub::peers::fake::join;
@@ -365,7 +366,7 @@ fn who_was_sent_away_is_not_let_in_with_its_token() {
             (comes, asked)
         };
         let again = comes_back(&peers, key, 0);
-        peers.kick(key, "be quiet".into(), now);
+        peers.kick(key, Kick::by_us("be quiet"), now);
         if is_reaped {
             peers.reap(now);
         }

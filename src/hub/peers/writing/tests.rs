@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::engine::journal::GATHER;
 use crate::engine::room::HIGH_WATER;
+use crate::hub::peers::Kick;
 use crate::hub::peers::MOMENT;
 use crate::hub::peers::fake;
 use crate::hub::peers::fake::Wire;
@@ -27,7 +28,7 @@ fn who_leaves_is_handed_nothing_more() {
     let key = wire.join(&mut peers, now);
     peers.typed(b"one\n", now);
     peers.queue_flush(key);
-    peers.queue_leave(key, DisconnectReason::Kicked(String::new()));
+    peers.queue_leave(key, DisconnectReason::Kicked(Kick::by_us("")));
     peers.flush(now);
     assert_eq!(wire.written.get(), 0);
 }
