@@ -30,6 +30,11 @@ impl Framing {
         (self.header, self.rest) == (0, 0)
     }
 
+    /// Bytes that are still to come of the record that is being read, as far as that is known.
+    pub(super) fn rest(&self) -> usize {
+        self.rest
+    }
+
     /// How long a record is with its header, if it is whole in these bytes, with which it begins.
     pub(super) fn whole(bytes: &[u8]) -> Option<usize> {
         let &[_, _, _, high, low, ..] = bytes else {

@@ -6,6 +6,8 @@
 //! and are not written yet are [pending output](Stream::has_pending_output): they are few, and fewer of each
 //! session the more wait of all sessions of a hub (see [`sealing`](super::sealing)). A read opens one record
 //! for each [`RECORD`] bytes that it may give, or [`LEAST`], and those that came with the last of them.
+//! What it keeps of what a peer of the hub sent is bounded: whoever sends more than [`WORDLESS`] bytes
+//! without a word in them is broken off.
 
 use std::fmt;
 use std::io;
@@ -62,6 +64,20 @@ const RECORD: usize = 1024;
 /// Records that a read may open however few bytes it may give, and a step of a handshake.
 const LEAST: usize = 32;
 
+/// Bytes that a hub's side is sent at most without a word in them: all of a handshake together, and later
+/// since the last word. It has to be more than the longest record, 18 KiB, which may come in pieces. What
+/// is no text, TLS joins from as many records as it claims to be in, and rustls keeps up to 64 KiB of it
+/// until it is whole. What honest peers say without a word is short: their certificates, and 27 bytes to
+/// change keys. A participant talks to one server, whose certificates may be longer: on its side the 64 KiB
+/// are the bound.
+///
+/// Together with [`BEHIND`], and the 4 KiB that rustls makes room for, it is 32 KiB, to which rustls' buffer
+/// grows for a record, too: it doubles.
+const WORDLESS: usize = 24 * 1024;
+
+/// Bytes that are read behind the record that is being read: when a word comes, no more is kept.
+const BEHIND: usize = 4096;
+
 /// The longest record that is opened to [look ahead](Stream::peek): a close_notify and what is sealed
 /// around it, or a control frame of WebSocket (125 bytes and its header).
 const AHEAD: usize = HEADER + 192;
@@ -98,6 +114,8 @@ struct Tls {
     has_buffered_input: bool,
     /// Bytes of plain text that were opened and not read, of those that it could open.
     opened: usize,
+    /// Bytes that came since its last word, or the handshake's end, or at all.
+    wordless: usize,
     /// Its end was seen, and before that all that it said was read.
     is_heard: bool,
     failure: Option<io::Error>,
@@ -175,6 +193,7 @@ impl Tls {
             waiting,
             has_buffered_input: true,
             opened: 0,
+            wordless: 0,
             is_heard: false,
             failure: None,
             framing: Framing::default(),
@@ -250,29 +269,37 @@ impl Tls {
     /// Reads records, a few KiB, and no more than `most` bytes.
     fn receive(&mut self, socket: &mut Socket, most: usize, turn: &mut Turn) -> io::Result<usize> {
         let mut wire = Wire::of(socket);
-        wire.most = most;
+        wire.most = most.min(self.framing.rest() + BEHIND);
         wire.framing = Some(&mut self.framing);
         let count = self.connection.read_tls(&mut wire);
         turn.dry = wire.exhausted;
         turn.records += wire.records;
+        self.wordless += count.as_ref().unwrap_or(&0);
         count
     }
 
     /// Opens the records that were read, and answers where TLS has to. Returns whether it did.
     fn process(&mut self, socket: &mut Socket) -> io::Result<bool> {
         let pending = self.connection.wants_write();
+        let shook = self.connection.is_handshaking();
         let opened = self.connection.process_new_packets();
         if let Ok(state) = &opened {
             self.opened = state.plaintext_bytes_to_read();
+        }
+        let shakes = self.connection.is_handshaking();
+        if self.opened > 0 || shook != shakes {
+            self.wordless = 0;
         }
         let answers = !pending && self.connection.wants_write();
         if answers {
             // A failure to write is ignored: the next write or read reports it.
             let _ = self.pass_on(socket);
         }
-        opened
-            .map(|_| answers)
-            .map_err(|error| io::Error::new(ErrorKind::InvalidData, Failure(error)))
+        opened.map_err(|error| io::Error::new(ErrorKind::InvalidData, Failure(error)))?;
+        match &self.connection {
+            Connection::Server(_) if self.wordless > WORDLESS => Err(wordless(shakes)),
+            _ => Ok(answers),
+        }
     }
 
     /// Reads what is there of the plain text.
@@ -634,6 +661,16 @@ fn truncated() -> io::Error {
     )
 }
 
+/// Nobody has so much to say that is no text.
+fn wordless(shakes: bool) -> io::Error {
+    let what = match shakes {
+        true => "before TLS was agreed on",
+        false => "of TLS without a word in it",
+    };
+    let what = format!("it sent more than {} KiB {what}", WORDLESS / 1024);
+    io::Error::new(ErrorKind::InvalidData, what)
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -899,12 +936,7 @@ mod tests {
     #[test]
     fn a_part_of_a_record_is_not_known_to_be_all_that_is_unread() {
         let (mut hub, mut participant) = both();
-        let Speech::Tls(tls) = &mut participant.speech else {
-            panic!("it speaks TLS");
-        };
-        tls.connection.writer().write_all(&[b'x'; 3000]).unwrap();
-        let mut record = Vec::new();
-        tls.connection.write_tls(&mut record).unwrap();
+        let record = records(&mut participant, &[3000]);
         let part = IoSlice::new(&record[..1000]);
         assert!(matches!(
             participant.socket.write(&[part]),
@@ -914,6 +946,49 @@ mod tests {
         assert_eq!(hub.unread(), Unread::all(1000));
         assert!(matches!(hub.read(&mut [0; 300]), Received::Pending));
         assert_eq!(hub.unread(), Unread::UNKNOWN);
+    }
+
+    /// A participant's records with these numbers of bytes in them.
+    fn records(participant: &mut Session, lengths: &[usize]) -> Vec<u8> {
+        let Speech::Tls(tls) = &mut participant.speech else {
+            panic!("it speaks TLS");
+        };
+        let mut records = Vec::new();
+        for &length in lengths {
+            tls.connection
+                .writer()
+                .write_all(&vec![b'x'; length])
+                .unwrap();
+            while tls.connection.wants_write() {
+                tls.connection.write_tls(&mut records).unwrap();
+            }
+        }
+        records
+    }
+
+    /// Or else whoever says a word now and then could have any number of bytes kept beside it.
+    #[test]
+    fn what_is_kept_is_known_after_a_word() {
+        const LONG: usize = 16_000;
+        const SHORT: usize = 300;
+        let (mut hub, mut participant) = both();
+        let all = records(&mut participant, &[LONG, SHORT, LONG]);
+        // The long one makes rustls' buffer long, and the part of the short one keeps it so.
+        let (first, rest) = all.split_at(LONG + 100);
+        let (rest, _) = rest.split_at(rest.len() - 100);
+        let mut kept = first.len() + rest.len();
+        for (bytes, said) in [(first, LONG), (rest, SHORT)] {
+            let sent = participant.socket.write(&[IoSlice::new(bytes)]);
+            assert!(matches!(sent, Sent::Bytes(count) if count == bytes.len()));
+            reads(&mut hub, LONG, said);
+            kept -= said;
+        }
+        while !matches!(hub.read(&mut [0; 300]), Received::Pending) {}
+        let Speech::Tls(tls) = &hub.speech else {
+            panic!("it speaks TLS");
+        };
+        // Around the first two are 22 bytes each.
+        assert!(tls.wordless + BEHIND >= kept - 44, "{}", tls.wordless);
     }
 
     #[test]
