@@ -304,17 +304,6 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
     {
         return told;
     }
-    if error.kind() == ErrorKind::MissingRequiredArgument
-        && let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg)
-        && let Some(missing) = command
-            .get_arguments()
-            .find(|arg| missing.contains(&arg.to_string()))
-    {
-        let without_udp = has_switch(command, words.clone(), "--udp", 'u')
-            .then(|| misplaced::first_without_datagrams(command, words))
-            .flatten();
-        return without_udp.unwrap_or_else(|| misplaced::without(missing, listen));
-    }
     if error.kind() == ErrorKind::UnknownArgument && !wrong.is_empty() {
         let similar = match error.get(ContextKind::SuggestedArg) {
             Some(ContextValue::String(similar)) => format!("There is {similar}.\n  "),

@@ -34,27 +34,27 @@ pub(super) struct BusArgs {
     /// What this hub is called on the --bus [default: the name of this machine]
     ///
     /// Its participants are Ana@NAME or NAME/3 to the others. No other hub of the class can have it meanwhile.
-    #[arg(long, value_name = "NAME", requires = "bus")]
+    #[arg(long, value_name = "NAME")]
     bus_name: Option<String>,
 
     /// Keep lines of so many bytes for the --bus while it is away, as 500k or 64M [default: 64M]
     ///
     /// When more wait, the oldest lines of whoever said the most are dropped, and every hub is told how many lines of whom are missing.
-    #[arg(long, value_name = "SIZE", requires = "bus", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     bus_buffer: Option<usize>,
 
     /// Lose lines on the --bus rather than keep them there
     ///
     /// What is lost is counted and told, as with a server without -js.
-    #[arg(long, requires = "bus")]
+    #[arg(long)]
     bus_at_most_once: bool,
 
     /// Let the operators of other hubs cut off and mute participants here
-    #[arg(long, requires = "bus")]
+    #[arg(long)]
     bus_trust: bool,
 
     /// Believe the certificates in this PEM file, instead of the system's, of a tls:// server
-    #[arg(long, value_name = "FILE", requires = "bus")]
+    #[arg(long, value_name = "FILE")]
     bus_trustfile: Option<PathBuf>,
 }
 

@@ -63,7 +63,6 @@ pub(super) struct HubArgs {
     #[arg(
         long,
         value_name = "NAME",
-        requires = "chat",
         default_value_t,
         value_parser = host_name
     )]
@@ -75,7 +74,6 @@ pub(super) struct HubArgs {
     #[arg(
         long,
         value_name = "TEXT",
-        requires = "chat",
         value_parser = welcome
     )]
     pub(super) welcome: Option<String>,
@@ -83,7 +81,7 @@ pub(super) struct HubArgs {
     /// In a --chat, show you what participants say to one alone by /msg
     ///
     /// Without it you see who said something to whom. (-o and -x keep what is received as it is.)
-    #[arg(long, requires = "chat")]
+    #[arg(long)]
     pub(super) open_messages: bool,
 
     /// Begin lines on your screen with the time, and in a --chat everybody's: [09:11:33]

@@ -127,8 +127,22 @@ const NO_DATAGRAMS: [(&str, &str, &str); 11] = [
     ),
 ];
 
-/// What says more of the proxy.
-const PROXY_OPTIONS: [&str; 3] = ["proxy_type", "proxy_auth", "proxy_dns"];
+/// What means something beside another option only, and which.
+const NEEDS: [(&str, &str); 13] = [
+    ("name", "chat"),
+    ("welcome", "chat"),
+    ("open_messages", "chat"),
+    ("web_origin", "web"),
+    ("bus_name", "bus"),
+    ("bus_buffer", "bus"),
+    ("bus_at_most_once", "bus"),
+    ("bus_trust", "bus"),
+    ("bus_trustfile", "bus"),
+    ("ssl_key", "ssl_cert"),
+    ("proxy_type", "proxy"),
+    ("proxy_auth", "proxy"),
+    ("proxy_dns", "proxy"),
+];
 
 /// Why what cannot be typed together cannot, and what to do: by one of the two, the first that fits.
 const APART: [(&str, &str, &str); 13] = [
@@ -280,13 +294,17 @@ pub(super) fn check(command: &Command, matches: &ArgMatches) -> Result<(), Error
     let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let listen = is_typed("listen");
     let udp = is_typed("udp");
+    let find = |id: &str| command.get_arguments().find(|arg| arg.get_id() == id);
     for arg in command.get_arguments() {
         let id = arg.get_id().as_str();
         if id == "listen" || !is_typed(id) {
             continue;
         }
+        let needed = NEEDS.iter().find(|(needs, _)| *needs == id);
+        let needed = needed.and_then(|(_, needed)| find(needed));
+        let missing = needed.filter(|needed| !is_typed(needed.get_id().as_str()));
         match listen {
-            false if is_hubs(arg) => return Err(without_listen(arg)),
+            false if is_hubs(arg) => return Err(without_listen(arg, missing)),
             true => {
                 let only = PARTICIPANT_OPTIONS.iter().find(|(only, _, _)| *only == id);
                 if let Some((_, why, instead)) = only {
@@ -299,9 +317,10 @@ pub(super) fn check(command: &Command, matches: &ArgMatches) -> Result<(), Error
         if udp && is_no_datagrams(arg) {
             return Err(without_datagrams(arg));
         }
-        if PROXY_OPTIONS.contains(&id) && !is_typed("proxy") {
-            return Err(Error::usage(shown(arg), "which proxy is meant is missing")
-                .hint("Add --proxy HOST:PORT."));
+        if let Some(missing) = missing {
+            let why = format!("that means nothing without {}", shown(missing));
+            let hint = format!("Add {}.", with_value(missing));
+            return Err(Error::usage(shown(arg), why).hint(hint));
         }
     }
     Ok(())
@@ -320,21 +339,6 @@ fn is_no_datagrams(arg: &Arg) -> bool {
     !heading.is_empty() && !says_little && !UDP_OPTIONS.contains(&arg.get_id().as_str())
 }
 
-/// The error about the first of these words that is an option of connections.
-pub(super) fn first_without_datagrams<'a>(
-    command: &Command,
-    words: impl Iterator<Item = &'a str>,
-) -> Option<Error> {
-    let find = |word: &str| {
-        let name = word.strip_prefix("--")?.split('=').next();
-        command.get_arguments().find(|arg| arg.get_long() == name)
-    };
-    let mut typed = words.filter_map(find);
-    typed
-        .find(|arg| is_no_datagrams(arg))
-        .map(without_datagrams)
-}
-
 fn without_datagrams(arg: &Arg) -> Error {
     let heading = arg.get_help_heading().unwrap_or_default();
     let (_, why, instead) = NO_DATAGRAMS
@@ -344,22 +348,15 @@ fn without_datagrams(arg: &Arg) -> Error {
     Error::usage(format!("-u with {}", shown(arg)), *why).hint(*instead)
 }
 
-fn without_listen(arg: &Arg) -> Error {
-    let mut hint = format!("Add -l to be one: muxnc -l {} PORT", with_value(arg));
+/// The error about an option of a hub's, with the other one that is missing beside it.
+fn without_listen(arg: &Arg, missing: Option<&Arg>) -> Error {
+    let missing = missing.map_or_else(String::new, |missing| format!("{} ", with_value(missing)));
+    let option = with_value(arg);
+    let mut hint = format!("Add -l to be one: muxnc -l {missing}{option} PORT");
     if let Some(elsewhere) = namesake(arg.get_id().as_str()) {
         hint += &format!("\n  {elsewhere}");
     }
     Error::usage(shown(arg), "that is for a hub, which listens").hint(hint)
-}
-
-/// The error about an option that means nothing without another one, with `-l` or without.
-pub(super) fn without(missing: &Arg, listen: bool) -> Error {
-    let to_listen = match !listen && is_hubs(missing) {
-        true => "-l ",
-        false => "",
-    };
-    Error::usage(shown(missing), "what was typed means nothing without it")
-        .hint(format!("Add {to_listen}{}.", with_value(missing)))
 }
 
 /// What is to follow an option.
@@ -389,6 +386,16 @@ fn shown(arg: &Arg) -> String {
 mod tests {
     use super::*;
     use crate::cli::command;
+
+    #[test]
+    fn whatever_needs_another_option_names_one() {
+        let command = command();
+        for (id, needed) in NEEDS {
+            let is_there = |id: &str| command.get_arguments().any(|arg| arg.get_id() == id);
+            // A feature has both.
+            assert_eq!(is_there(id), is_there(needed), "{id}");
+        }
+    }
 
     #[test]
     fn whatever_excludes_something_has_a_reason() {

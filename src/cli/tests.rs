@@ -55,6 +55,39 @@ fn every_spelling_of_listening() {
 }
 
 #[test]
+fn what_needs_another_option_names_both() {
+    for (line, told) in [
+        (
+            "-l --name Bob 3000",
+            "--name: that means nothing without --chat\nAdd --chat.",
+        ),
+        (
+            "-l --open-messages --broker 3000",
+            "--open-messages: that means nothing without --chat",
+        ),
+        (
+            "-l --ssl-key key 3000",
+            "--ssl-key: that means nothing without --ssl-cert\nAdd --ssl-cert FILE.",
+        ),
+        (
+            "--ssl-key key host 3000",
+            "--ssl-key: that means nothing without --ssl-cert",
+        ),
+        (
+            "--proxy-auth ana:secret host 3000",
+            "--proxy-auth: that means nothing without --proxy",
+        ),
+        ("-l --proxy-auth ana:secret 3000", "--proxy-auth with -l"),
+        ("--name Bob host 3000", "muxnc -l --chat --name NAME PORT"),
+        ("-lu --name Bob 3000", "-u with --name"),
+    ] {
+        let error = mode(line).expect_err(line).to_string();
+        let error = error.replace("\n  ", "\n");
+        assert!(error.contains(told), "{line}: {error}");
+    }
+}
+
+#[test]
 fn a_chat_relays_and_its_operator_has_a_name() {
     let chat = hub("-l --chat 3000");
     assert!(chat.relay);

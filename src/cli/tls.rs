@@ -32,7 +32,7 @@ pub(super) struct TlsArgs {
     ssl_cert: Option<PathBuf>,
 
     /// The key of that certificate, a PEM file [default: the file of --ssl-cert]
-    #[arg(long, value_name = "FILE", requires = "ssl_cert")]
+    #[arg(long, value_name = "FILE")]
     ssl_key: Option<PathBuf>,
 
     /// Verify the other side: the default, but for a hub

@@ -31,7 +31,7 @@ pub(super) struct WebArgs {
     ///
     /// By default those are the addresses and the name of this machine, and localhost. May be given
     /// several times.
-    #[arg(long, value_name = "NAME", requires = "web")]
+    #[arg(long, value_name = "NAME")]
     pub(super) web_origin: Vec<String>,
 }
 

@@ -1025,7 +1025,10 @@ fn what_does_not_go_with_the_bus_is_refused() {
             &["--bus", "nats://127.0.0.1/a", "--bus-name", "a b"][..],
             "--bus-name",
         ),
-        (&["--bus-name", "a"][..], "--bus"),
+        (
+            &["--bus-name", "a"][..],
+            "--bus-name: that means nothing without --bus",
+        ),
     ] {
         let mut process = muxnc(&[&["-l", "0"], args].concat());
         process.expect_status(2);

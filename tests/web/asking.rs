@@ -241,7 +241,10 @@ fn a_port_that_browsers_refuse_is_no_place_for_the_page() {
             &["-l", "--web", "::1:8080"],
             "neither a port nor an address",
         ),
-        (&["-l", "3000", "--web-origin", "a.example"], "--web"),
+        (
+            &["-l", "3000", "--web-origin", "a.example"],
+            "--web-origin: that means nothing without --web",
+        ),
     ] {
         let mut hub = muxnc(line);
         hub.expect_status(2);
