@@ -200,7 +200,10 @@ pub fn understand_garbled(line: &str) -> Typed<'_> {
 
 fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     let usage = || match COMMANDS.iter().find(|(name, ..)| *name == word) {
-        Some(command) => usage_of(command),
+        Some((name, "", meaning)) => {
+            format!("nothing was done: /{name} takes nothing behind it ({meaning})")
+        }
+        Some(command) => format!("nothing was done: {}", usage_of(command)),
         None => {
             let shown = quoted(word);
             let how = match is_private(&format!("//{word} {arguments}")) {
@@ -219,6 +222,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
             Err(_) => Whom::Name(word),
         }),
     };
+    let one_at_a_time = || format!("one at a time, so {}", usage());
     let about = arguments.strip_prefix('/').unwrap_or(arguments);
     let alone = |command| match arguments.is_empty() {
         true => Ok(command),
@@ -238,7 +242,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
             text: rest,
         }),
         // Numbers are no reason.
-        "kick" if is_list(rest) => Err(format!("one at a time: {}", usage())),
+        "kick" if is_list(rest) => Err(one_at_a_time()),
         "kick" => Ok(Command::Kick {
             whom: whom()?,
             reason: rest,
@@ -251,6 +255,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
             whom: whom()?,
             on: word == "mute",
         }),
+        "mute" | "unmute" if is_list(rest) => Err(one_at_a_time()),
         "ban" if arguments.is_empty() => Ok(Command::Bans),
         "ban" => Ok(Command::Ban {
             from: match is_hosts(first) {
@@ -260,7 +265,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
                     ));
                 }
                 true => Banned::Hosts(hosts(first)?),
-                false if is_list(rest) => return Err(format!("one at a time: {}", usage())),
+                false if is_list(rest) => return Err(one_at_a_time()),
                 false => Banned::Peer(whom()?),
             },
             reason: rest,
@@ -746,6 +751,42 @@ mod tests {
             ),
         ] {
             assert_eq!(understand(line), Typed::Explain(told.into()), "{line}");
+        }
+    }
+
+    /// Where it is told how a command is used, nobody takes that for what was done.
+    #[test]
+    fn what_is_wrong_behind_a_command_is_told() {
+        let alone = |name| format!("nothing was done: /{name} takes nothing behind it (");
+        let done = "nothing was done: ";
+        for (line, told) in [
+            ("/lock on", alone("lock")),
+            ("/unlock now", alone("unlock")),
+            ("/quit now", alone("quit")),
+            ("/who 3", alone("who")),
+            ("/mute 1 2", format!("one at a time, so {done}/mute WHO: ")),
+            (
+                "/unmute 1, 2",
+                format!("one at a time, so {done}/unmute WHO: "),
+            ),
+            (
+                "/kick 1 2",
+                format!("one at a time, so {done}/kick WHO [REASON]: "),
+            ),
+            (
+                "/ban 1 2",
+                format!("one at a time, so {done}/ban [WHO|HOSTS]: "),
+            ),
+            ("/mute Ana Ben", format!("{done}/mute WHO: ")),
+            ("/mute", format!("{done}/mute WHO: ")),
+            ("/msg 3", format!("{done}/msg WHO TEXT: ")),
+            ("/relay maybe", format!("{done}/relay on|off: ")),
+            ("/help lock", String::from("/lock: let nobody else in")),
+        ] {
+            let Typed::Explain(why) = understand(line) else {
+                panic!("{line} was understood");
+            };
+            assert!(why.starts_with(&told), "{line}: {why}");
         }
     }
 
