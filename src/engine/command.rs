@@ -447,19 +447,24 @@ pub fn help((name, arguments, meaning): (&str, &str, &str)) -> String {
 }
 
 /// Cuts the arguments of a command into whom it is about, the name in a label, and the rest. A label
-/// as it stands before a line, `[3 Ana]`, is the number 3 with the name `Ana`; else the name is empty.
+/// `[3 Ana]` is the number 3 with the name `Ana`; else the name is empty.
 fn cut_whom(text: &str) -> (&str, &str, &str) {
-    let label = text.strip_prefix('[').and_then(|text| text.split_once(']'));
-    let Some((label, rest)) = label else {
+    let Some((label, rest)) = cut_label(text) else {
         let (first, rest) = cut(text);
         return (first, "", rest);
     };
-    let (first, name) = cut(label.trim_matches(' '));
-    (
-        first,
-        name,
-        rest.trim_start_matches([',', ':']).trim_matches(' '),
-    )
+    let (first, name) = cut(label);
+    (first, name, rest)
+}
+
+/// What is in a label as it stands before a line, `[3 Ana]` or in a chat `<Ana>`, and what follows it.
+pub(super) fn cut_label(text: &str) -> Option<(&str, &str)> {
+    let (label, rest) = match text.strip_prefix('<') {
+        Some(label) => label.split_once('>')?,
+        None => text.strip_prefix('[')?.split_once(']')?,
+    };
+    let rest = rest.trim_start_matches([',', ':']);
+    Some((label.trim_matches(' '), rest.trim_matches(' ')))
 }
 
 /// The first word and what follows it.
@@ -564,6 +569,7 @@ mod tests {
             "\u{ff0f}2 psst",
             "/2: psst",
             "/[2 Ana] psst",
+            "/<2> psst",
             "\u{200b}/2 psst",
         ] {
             assert_eq!(addressed(line), Some(Whom::Number(2)), "{line}");
@@ -695,6 +701,55 @@ mod tests {
                 Command::Message {
                     whom: Whom::Label(3, "Ana"),
                     text: "well done",
+                },
+            ),
+            (
+                "/msg <Ana>: well done",
+                Command::Message {
+                    whom: Whom::Name("Ana"),
+                    text: "well done",
+                },
+            ),
+            (
+                "/msg <Ana, to you alone> well done",
+                Command::Message {
+                    whom: Whom::Name("Ana"),
+                    text: "well done",
+                },
+            ),
+            (
+                "/msg <@room2>well done",
+                Command::Message {
+                    whom: Whom::Name("@room2"),
+                    text: "well done",
+                },
+            ),
+            (
+                "/kick <Ana@room2> too loud",
+                Command::Kick {
+                    whom: Whom::Name("Ana@room2"),
+                    reason: "too loud",
+                },
+            ),
+            (
+                "/ban <Ana>",
+                Command::Ban {
+                    from: Banned::Peer(Whom::Name("Ana")),
+                    reason: "",
+                },
+            ),
+            (
+                "/mute <Ana>",
+                Command::Mute {
+                    whom: Whom::Name("Ana"),
+                    on: true,
+                },
+            ),
+            (
+                "/name <Ana> Bea",
+                Command::Name {
+                    whom: Whom::Name("Ana"),
+                    name: "Bea",
                 },
             ),
             ("/unban ::1", Command::Unban(vec![one("::1")])),

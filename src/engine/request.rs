@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 
+use crate::engine::command::cut_label;
 use crate::engine::lookalike::bare;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
@@ -132,8 +133,11 @@ fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
     Some(match name {
         "nick" => Request::Nick(arguments),
         "msg" => {
-            let (to, text) = first_word(arguments);
-            match text.is_empty() {
+            let (to, text) = match cut_label(arguments) {
+                Some((label, text)) => (first_word(label).0, text),
+                None => first_word(arguments),
+            };
+            match to.is_empty() || text.is_empty() {
                 true => Request::Incomplete(MESSAGE),
                 false => Request::Message {
                     to: to.trim_end_matches([',', ':']),
@@ -182,6 +186,12 @@ mod tests {
             ("/msg Ana  well  done ", message("Ana", "well  done")),
             ("/MSG Ana: hi", message("Ana", "hi")),
             ("/msg Ana, /me hi", message("Ana", "/me hi")),
+            ("/msg <Ana> hi", message("Ana", "hi")),
+            ("/msg <Ana>: hi", message("Ana", "hi")),
+            ("/msg <Ana, to you alone> hi", message("Ana", "hi")),
+            ("/msg <Ana hi", message("<Ana", "hi")),
+            ("/msg <Ana>", Some(Request::Incomplete("/msg NAME TEXT"))),
+            ("/msg <> hi", Some(Request::Incomplete("/msg NAME TEXT"))),
             ("/msg Ana", Some(Request::Incomplete("/msg NAME TEXT"))),
             ("/msg", Some(Request::Incomplete("/msg NAME TEXT"))),
             ("/shrug", Some(Request::Unknown("shrug"))),

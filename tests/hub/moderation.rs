@@ -135,7 +135,8 @@ fn a_command_for_one_does_nothing_to_several() {
         ("/kick ana, ben", 2),
         ("/kick 1 [2]", 3),
         ("/kick [1 Ana] [2 Ben]", 4),
-        ("/ban Ana and Ben", 5),
+        ("/kick <Ana> <Ben>", 5),
+        ("/ban Ana and Ben", 6),
     ] {
         command(&mut bob, line);
         bob.screen.wait_until(line, |shown| {

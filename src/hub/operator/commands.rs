@@ -310,7 +310,7 @@ fn elsewhere<S: Stream, D: Device>(
 
 /// Whether a text is nothing but the names, numbers or labels of members, perhaps with `and` between them.
 fn are_members<S: Stream, D: Device>(text: &str, peers: &Peers<S, D>, now: Instant) -> bool {
-    let words = text.split(|letter: char| " ,:;&+[]".contains(letter));
+    let words = text.split(|letter: char| " ,:;&+[]<>".contains(letter));
     let mut names = words
         .filter(|word| !word.is_empty() && *word != "and")
         .peekable();
