@@ -777,6 +777,9 @@ fn a_hub_that_was_killed_and_comes_back_gets_the_history_and_its_name() {
     taken.expect_status(1);
     let told = taken.stderr.wait_for("room2 is taken by another hub");
     assert!(told.contains("--bus-name"), "{told}");
+    // Before it is known whether it is there.
+    let held = "another hub is called room2, or was until a moment ago: waiting ";
+    assert!(told.contains(held), "{told}");
 }
 
 #[test]

@@ -163,7 +163,7 @@ pub enum Event<'a> {
     AtMostOnce,
     /// The cluster keeps the lines of the class on one of its servers only.
     OneServer,
-    /// Our name is held by a hub that is silent: it is waited for so long.
+    /// Our name is held by a hub that may be gone: it is waited so long whether it is.
     NameHeld {
         /// How long.
         left: Duration,

@@ -173,8 +173,8 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 Event::NameHeld { left } => (
                     Topic::Bus,
                     format!(
-                        "another hub was called {own} until a moment ago: waiting {} s whether it \
-                         is gone",
+                        "another hub is called {own}, or was until a moment ago: waiting {} s \
+                         whether it is gone",
                         left.as_secs_f64().ceil()
                     ),
                 ),
