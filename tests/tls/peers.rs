@@ -124,6 +124,23 @@ fn keys_are_changed_in_the_middle() {
 }
 
 #[test]
+fn who_may_not_agree_anew_is_not_told_to_have_nothing_in_common() {
+    if !installed(&["openssl"]) {
+        return;
+    }
+    let secret = Encrypted::start(&[]);
+    let place = format!("{HOST}:{}", secret.hub.port);
+    let args = ["s_client", "-tls1_2", "-connect", &place];
+    let mut peer = Process::start(&mut piped("openssl", &args));
+    peer.type_in("before\n");
+    secret.hub.process.stdout.wait_for("before\n");
+    // A command of s_client: a handshake anew.
+    peer.type_in("R\n");
+    let why = "left (it broke off after TLS was agreed on (TLS alert 40), perhaps since it may not";
+    secret.hub.process.stderr.wait_for(why);
+}
+
+#[test]
 fn ncat_takes_part() {
     if !installed(&["ncat"]) {
         return;

@@ -173,7 +173,7 @@ impl Connector {
     /// There is no such name.
     pub fn begin(&self, socket: Socket, host: &str) -> Result<Session, Error> {
         let tls = ClientConnection::new(self.config.clone(), name(host)?)
-            .map_err(|error| Error::new("set up TLS", Failure(error).to_string()))?;
+            .map_err(|error| Error::new("set up TLS", Failure::to_agree(error).to_string()))?;
         Ok(Session::client(socket, tls))
     }
 
@@ -184,7 +184,7 @@ impl Connector {
     pub fn connect(&self, socket: Socket, place: &Addr, end: Instant) -> Result<Session, Error> {
         let doing = || format!("set up TLS with {place}");
         let tls = ClientConnection::new(self.config.clone(), self.name.clone())
-            .map_err(|error| Error::new(doing(), Failure(error).to_string()))?;
+            .map_err(|error| Error::new(doing(), Failure::to_agree(error).to_string()))?;
         let mut session = Session::client(socket, tls);
         loop {
             match session.handshake(&mut Unexplained) {
@@ -225,7 +225,7 @@ impl Connector {
         ) {
             return Some("Is it a port without TLS? Then leave out --ssl.".into());
         }
-        let Failure(error) = error.get_ref()?.downcast_ref()?;
+        let Failure { error, .. } = error.get_ref()?.downcast_ref()?;
         let seen = self.verifier.seen.get();
         Some(match (error, seen) {
             (rustls::Error::InvalidMessage(_), _) => {
@@ -295,7 +295,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn unusable(error: rustls::Error) -> Error {
-    Error::new("set up TLS", Failure(error).to_string())
+    Error::new("set up TLS", Failure::to_agree(error).to_string())
 }
 
 fn protocols(alpn: &[String]) -> Vec<Vec<u8>> {

@@ -1,13 +1,15 @@
 //! What went wrong with TLS, in plain words.
 //!
 //! It promises: "it" is the other side in every sentence; a failure that a person can do something
-//! about is told without TLS's own terms, and no failure is told in a library's terms.
+//! about is told without TLS's own terms, and no failure is told in a library's terms. What an alert
+//! says about what the two sides have in common is only told before they agreed.
 
 use std::fmt;
 
 use rustls::AlertDescription;
 use rustls::CertificateError;
 use rustls::Error;
+use rustls::ProtocolVersion;
 
 use super::verify::Outdated;
 use super::verify::Refusal;
@@ -43,15 +45,38 @@ impl fmt::Display for Names<'_> {
 
 /// What TLS found wrong, in plain words; "it" is the other side.
 #[derive(Debug)]
-pub(super) struct Failure(pub(super) Error);
+pub(super) struct Failure {
+    pub(super) error: Error,
+    /// On which version the two had agreed, if the handshake was over on this side. With TLS 1.3 the
+    /// other side may still judge this side's certificate then.
+    agreed: Option<ProtocolVersion>,
+}
+
+impl Failure {
+    /// One of a handshake, or before it.
+    pub(super) fn to_agree(error: Error) -> Failure {
+        let agreed = None;
+        Failure { error, agreed }
+    }
+
+    /// One behind a handshake.
+    pub(super) fn later(error: Error, agreed: Option<ProtocolVersion>) -> Failure {
+        Failure { error, agreed }
+    }
+}
 
 impl std::error::Error for Failure {}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.error {
             Error::InvalidMessage(_) => f.write_str("what it sent is not TLS"),
-            Error::AlertReceived(description) => alert(*description, f),
+            Error::AlertReceived(description) => match self.agreed {
+                Some(version) if is_of_agreeing(*description) => {
+                    broke_off(*description, version, f)
+                }
+                _ => alert(*description, f),
+            },
             Error::InvalidCertificate(error) => certificate(error, f),
             Error::NoCertificatesPresented => f.write_str("it has shown no certificate"),
             Error::NoApplicationProtocol => f.write_str(NO_PROTOCOL),
@@ -94,6 +119,37 @@ impl fmt::Display for Useless {
 const NOTHING_IN_COMMON: &str = "there is no version and cipher of TLS that both sides speak, \
      or a certificate has a kind of key that one of them does not know";
 const NO_PROTOCOL: &str = "none of the application protocols (ALPN) is spoken on both sides";
+
+/// Whether an alert is explained by what the two sides have in common.
+fn is_of_agreeing(description: AlertDescription) -> bool {
+    matches!(
+        description,
+        AlertDescription::UnrecognisedName
+            | AlertDescription::NoApplicationProtocol
+            | AlertDescription::HandshakeFailure
+            | AlertDescription::ProtocolVersion
+            | AlertDescription::InsufficientSecurity
+            | AlertDescription::ExportRestriction
+            | AlertDescription::InappropriateFallback
+    )
+}
+
+/// The other side says such a thing later.
+fn broke_off(
+    description: AlertDescription,
+    version: ProtocolVersion,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let code = u8::from(description);
+    write!(f, "it broke off after TLS was agreed on (TLS alert {code})")?;
+    match (description, version) {
+        // Whoever asks for a handshake anew (RFC 5746) is told no (`no_renegotiation`).
+        (AlertDescription::HandshakeFailure, ProtocolVersion::TLSv1_2) => {
+            f.write_str(", perhaps since it may not agree on it anew")
+        }
+        _ => Ok(()),
+    }
+}
 
 /// What the other side says (RFC 8446, 6).
 fn alert(description: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -227,8 +283,11 @@ mod tests {
             Error::General(String::from("InternalState(Broken)")),
         ];
         let certificates = certificates.into_iter().map(Error::InvalidCertificate);
-        for error in alerts.chain(certificates).chain(others) {
-            let told = Failure(error.clone()).to_string();
+        let errors = alerts.chain(certificates).chain(others);
+        let agreed = [None, Some(ProtocolVersion::TLSv1_2)];
+        for (error, agreed) in errors.flat_map(|error| agreed.map(|agreed| (error.clone(), agreed)))
+        {
+            let told = Failure::later(error.clone(), agreed).to_string();
             // Names of types and their variants are one word with capitals in it.
             let is_plain = |word: &str| {
                 let word = word.trim_matches(|c: char| !c.is_alphanumeric());
@@ -239,12 +298,41 @@ mod tests {
             assert!(told.split(' ').all(is_plain), "{error:?}: {told}");
             assert!(!told.contains(['{', '"', '_']), "{error:?}: {told}");
         }
-        let told = |presented| Failure(Error::InvalidCertificate(named(presented))).to_string();
+        let told =
+            |presented| Failure::to_agree(Error::InvalidCertificate(named(presented))).to_string();
         assert_eq!(
             told(0),
             "its certificate is not for localhost, and names no host"
         );
         assert!(told(2).ends_with("but for 0.example.org, 1.example.org"));
         assert!(told(9).ends_with(", 4.example.org and 4 more"));
+    }
+
+    #[test]
+    fn what_is_not_in_common_is_not_told_after_it_was_agreed_on() {
+        let told = |description, agreed| {
+            Failure::later(Error::AlertReceived(description), agreed).to_string()
+        };
+        for code in 0..=u8::MAX {
+            let description = AlertDescription::from(code);
+            let before = told(description, None);
+            let after = told(description, Some(ProtocolVersion::TLSv1_3));
+            let is_in_common = ["both sides", "(--ssl-servername)"]
+                .iter()
+                .any(|words| before.contains(words));
+            match is_in_common {
+                true => assert_eq!(
+                    after,
+                    format!("it broke off after TLS was agreed on (TLS alert {code})")
+                ),
+                // With TLS 1.3 a certificate is judged only then.
+                false => assert_eq!(before, after),
+            }
+        }
+        let anew = told(
+            AlertDescription::HandshakeFailure,
+            Some(ProtocolVersion::TLSv1_2),
+        );
+        assert!(anew.ends_with(", perhaps since it may not agree on it anew"));
     }
 }

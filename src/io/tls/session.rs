@@ -177,7 +177,10 @@ impl Session {
                 self.speech = Speech::Tls(Box::new(tls));
                 Handshake::Begun
             }
-            Err(error) => Handshake::Failed(io::Error::new(ErrorKind::InvalidData, Failure(error))),
+            Err(error) => Handshake::Failed(io::Error::new(
+                ErrorKind::InvalidData,
+                Failure::to_agree(error),
+            )),
         }
     }
 }
@@ -295,7 +298,13 @@ impl Tls {
             // A failure to write is ignored: the next write or read reports it.
             let _ = self.pass_on(socket);
         }
-        opened.map_err(|error| io::Error::new(ErrorKind::InvalidData, Failure(error)))?;
+        opened.map_err(|error| {
+            let failure = match shook {
+                true => Failure::to_agree(error),
+                false => Failure::later(error, self.connection.protocol_version()),
+            };
+            io::Error::new(ErrorKind::InvalidData, failure)
+        })?;
         match &self.connection {
             Connection::Server(_) if self.wordless > WORDLESS => Err(wordless(shakes)),
             _ => Ok(answers),
