@@ -53,6 +53,9 @@ fn the_page_is_asked_for() {
         Ok(Some(page(false)))
     );
     assert_eq!(ask(&get.replace("GET", "HEAD")), Ok(Some(page(true))));
+    // Whoever links to it may: only a socket tells what is said.
+    let linked = get.replace("\n\n", "\nOrigin: http://evil.example\n\n");
+    assert_eq!(ask(&linked), Ok(Some(page(false))));
     let old = Asked::Page {
         host: None,
         head_only: false,
