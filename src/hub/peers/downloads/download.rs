@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!   handing over ─► all is handed over, our side is ended ─► all is acknowledged: whole
-//!        │                        │
-//!        └────────────────────────┴─► closed, broke, took nothing for too long, or the file has less
+//!     │      │                    │
+//!     │      └────────────────────┴─► closed, broke, or took nothing for too long
+//!     └─► the file has less ─► what was handed over is acknowledged, or is not for a while: cut
 //! ```
 //!
 //! It promises: a step hands over a bounded number of bytes, read at a place of its own; a byte counts as
-//! taken when the other side acknowledged it, where the system tells.
+//! taken when the other side acknowledged it, where the system tells; of a download that ends since the
+//! file has less, what is on its way at that moment is waited for, but not for long.
 
 use std::fmt;
 use std::io;
@@ -52,6 +54,8 @@ pub(super) struct Download {
     since: Instant,
     /// When to look next whether all was acknowledged, and how long before that.
     look: Option<(Instant, Duration)>,
+    /// Why it gets no more, while what it was handed is on its way.
+    cut: Option<Outcome>,
     /// Its key is among those whose turn it is.
     pub(super) is_ready: bool,
 }
@@ -147,6 +151,7 @@ impl Download {
             taken: 0,
             since: now,
             look: None,
+            cut: None,
             is_ready: true,
         }
     }
@@ -185,11 +190,29 @@ impl Download {
         buffer: &mut [u8],
         now: Instant,
     ) -> Step {
-        if let Err(outcome) = self.go_on(conn, file, buffer, now) {
-            return Step::Over(match self.is_acknowledged(conn) {
-                true => Outcome::Whole,
-                false => outcome,
-            });
+        match self.go_on(conn, file, buffer, now) {
+            Ok(()) => {}
+            Err(outcome @ (Outcome::Shorter | Outcome::Unreadable(_))) => {
+                self.cut = Some(outcome);
+                self.look = Some((now, FIRST));
+            }
+            Err(outcome) => {
+                return Step::Over(match self.is_acknowledged(conn) {
+                    true => Outcome::Whole,
+                    false => self.cut.take().unwrap_or(outcome),
+                });
+            }
+        }
+        if let Some(cut) = self.cut.take() {
+            if !self.may_come_yet(conn, now) {
+                return Step::Over(cut);
+            }
+            self.cut = Some(cut);
+            self.look_again(now);
+            return match conn.is_readable() {
+                true => Step::Again,
+                false => Step::Waits,
+            };
         }
         if conn.is_shut() {
             // Where the system does not report acknowledgements, the client's end counts as one.
@@ -201,8 +224,7 @@ impl Download {
         if self.is_stalled(conn, limit, now) {
             return Step::Over(Outcome::Stalled);
         }
-        let writes = self.at < self.asked.end && conn.is_writable();
-        match writes || conn.is_readable() {
+        match self.can_go_on(conn) || conn.is_readable() {
             true => Step::Again,
             false => Step::Waits,
         }
@@ -227,7 +249,7 @@ impl Download {
             return Err(error.into());
         }
         conn.flush()?;
-        if self.at < self.asked.end && conn.is_writable() {
+        if self.can_go_on(conn) {
             self.hand_over(conn, file, buffer)?;
         }
         if self.at == self.asked.end && !conn.is_shut() && !conn.has_pending_output() {
@@ -236,6 +258,11 @@ impl Download {
             self.look = Some((now, FIRST));
         }
         Ok(())
+    }
+
+    /// Whether it can be handed more at once.
+    fn can_go_on<S: Stream>(&self, conn: &Conn<S>) -> bool {
+        self.at < self.asked.end && self.cut.is_none() && conn.is_writable()
     }
 
     fn hand_over<S: Stream>(
@@ -275,6 +302,14 @@ impl Download {
         info.is_some_and(|(info, end)| info.acknowledged >= end)
     }
 
+    /// Whether what it was handed is not acknowledged yet, and was not waited for long.
+    fn may_come_yet<S: Stream>(&self, conn: &Conn<S>, now: Instant) -> bool {
+        let info = conn.tcp_info();
+        let is_out = info.is_some_and(|info| info.unacknowledged() > 0);
+        let is_late = (self.look).is_some_and(|(at, pause)| at <= now && pause == FARTHEST);
+        (is_out || conn.has_pending_output()) && !is_late
+    }
+
     fn look_again(&mut self, now: Instant) {
         if let Some((at, pause)) = self.look
             && at <= now
@@ -291,7 +326,6 @@ impl Download {
         let before = self.taken;
         self.taken = self.taken(conn);
         self.since = now;
-        let waits_for_us = self.at < self.asked.end && conn.is_writable();
-        self.taken <= before && !waits_for_us
+        self.taken <= before && !self.can_go_on(conn)
     }
 }
