@@ -577,6 +577,27 @@ fn expect_both_work(proxy: u16, args: &[&str]) {
     }
 }
 
+/// These proxies end both directions when one is ended, so that an answer comes only with `--no-shutdown`, as
+/// docs/GUIDE.md says.
+#[track_caller]
+fn expect_late_answer(proxy: u16, kind: &str) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let place = format!("127.0.0.1:{proxy}");
+    let args = ["--no-shutdown", "--proxy", &place, "--proxy-type", kind];
+    let mut alice = muxnc(&[&args[..], &["127.0.0.1", &port]].concat());
+    alice.type_in("ask\n");
+    alice.end_input();
+    let mut server = accept(&listener);
+    expect_bytes(&mut server, "ask\n");
+    // Long after the end of stdin.
+    thread::sleep(Duration::from_millis(300));
+    server.write_all(b"answer\n").unwrap();
+    drop(server);
+    alice.expect_status(0);
+    assert_eq!(alice.stdout.text(), "answer\n");
+}
+
 /// With the wrong password nobody gets through.
 #[track_caller]
 fn expect_refused(proxy: u16, args: &[&str], told: &str) {
@@ -640,7 +661,10 @@ fn through_tinyproxy() {
         let _proxy = started(port, "tinyproxy", &args);
         std::fs::remove_file(&file).unwrap();
         match login {
-            None => expect_both_work(port, &["--proxy-type", "http"]),
+            None => {
+                expect_both_work(port, &["--proxy-type", "http"]);
+                expect_late_answer(port, "http");
+            }
             Some(login) => {
                 expect_both_work(port, &["--proxy-auth", login]);
                 expect_refused(port, &["--proxy-auth", "ann:wrong"], "through proxy");
@@ -658,6 +682,7 @@ fn through_microsocks() {
     let listen = port.to_string();
     let proxy = started(port, "microsocks", &["-i", "127.0.0.1", "-p", &listen]);
     expect_both_work(port, &["--proxy-type", "socks5"]);
+    expect_late_answer(port, "socks5");
     expect_refused(
         port,
         &["--proxy-type", "socks5"],
