@@ -398,11 +398,10 @@ impl Room {
             speech.meter.spend(rate, bytes.len() as u64, now);
         }
         let before = speech.lines.memory();
-        let in_hold = self.backpressure.is_some();
         let counted = self.journal.end() + speech.lines.held() as u64;
         let is_counted = self.policy.relay && !member.account.muted;
         if is_counted {
-            speech.pace.say(bytes.len() as u64, in_hold, now);
+            self.note_said(key, bytes.len() as u64, now);
         }
         if self.is_chat() {
             self.member_says(key, Speech::Bytes(bytes), now);
@@ -414,7 +413,7 @@ impl Room {
             });
         }
         if is_counted {
-            self.note_growth(key, counted + bytes.len() as u64, in_hold, now);
+            self.note_growth(key, counted + bytes.len() as u64, now);
         }
         self.hold(key, before);
         if self.held.is_spent() && self.members[key].held() > SHORT {
@@ -425,12 +424,12 @@ impl Room {
     /// A member's bytes are `counted` in the log and in its unfinished line. If they became more
     /// than that (a label for each line, a number for a control character), the rest counts as said
     /// by the member, too.
-    fn note_growth(&mut self, key: usize, counted: u64, in_hold: bool, now: Instant) {
-        let member = &mut self.members[key];
+    fn note_growth(&mut self, key: usize, counted: u64, now: Instant) {
+        let member = &self.members[key];
         let now_there = self.journal.end() + member.unfinished() as u64;
         let more = now_there.saturating_sub(counted);
         if more > 0 {
-            member.pace_mut().say(more, in_hold, now);
+            self.note_said(key, more, now);
         }
     }
 

@@ -12,8 +12,10 @@ use std::time::Instant;
 
 use super::Room;
 use super::SlowPeer;
+use super::member::Member;
 use super::member::Speech;
 use super::pace::Blame;
+use super::pace::Pace;
 use crate::engine::budget::LEAST;
 use crate::engine::journal::Cursor;
 use crate::engine::journal::Journal;
@@ -99,6 +101,10 @@ pub(super) struct Backpressure {
     /// The bytes that were kept for the slowest member when the hold began, or the high-water mark
     /// if that is more: the reserve begins there.
     base: u64,
+    /// Where the journal ended when the hold began.
+    begun: u64,
+    /// Those that joined since it began, as one: whoever comes back again and again has no more than the others.
+    pub(super) newcomers: Pace,
     /// When members last freed a segment of the journal, or joined, since the hold began.
     pub(super) moved: BTreeMap<usize, Instant>,
     /// The members that make a conversation wait.
@@ -106,9 +112,17 @@ pub(super) struct Backpressure {
 }
 
 impl Backpressure {
-    /// The rest of the reserve while so much is kept for the slowest member.
-    pub(super) fn reserve(&self, retained: u64) -> u64 {
-        (self.base + RESERVE).saturating_sub(retained)
+    /// The rest of the reserve. What slow members took since the hold began fills it again, but by half of that: so
+    /// the hold ends, however many use the reserve.
+    pub(super) fn reserve(&self, journal: &Journal) -> u64 {
+        let let_in = journal.end() - self.begun;
+        let taken = (self.base + let_in).saturating_sub(journal.retained());
+        (RESERVE + taken / 2).saturating_sub(let_in)
+    }
+
+    /// Whether a member joined since it began.
+    pub(super) fn is_newcomer(&self, member: &Member) -> bool {
+        member.account.since > self.since
     }
 }
 
@@ -346,6 +360,8 @@ impl Room {
                 check: now + self.policy.stall_timeout,
                 look: now + self.policy.stall_timeout / LOOKS,
                 base: self.journal.retained().max(HIGH_WATER),
+                begun: self.journal.end(),
+                newcomers: Pace::default(),
                 moved: BTreeMap::new(),
                 blame: Blame::default(),
             });

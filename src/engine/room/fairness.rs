@@ -35,6 +35,9 @@ const OPERATORS: u64 = 64 * 1024;
 /// thresholds of Choudhury and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998).
 const PARTS: u64 = 4;
 
+/// What is forgotten so soon is hardly anything: it is not known when it was said.
+const HARDLY: Duration = Duration::from_millis(16);
+
 impl Room {
     /// The operator's words are typed and no stream: no member sets the pace of them.
     pub fn expect_typing(&mut self) {
@@ -187,7 +190,7 @@ impl Room {
     pub(super) fn operators_reserve(&self) -> u64 {
         match &self.backpressure {
             Some(held) if self.is_typed && self.policy.slow == SlowPeer::Wait => {
-                held.reserve(self.journal.retained())
+                held.reserve(&self.journal)
             }
             _ => 0,
         }
@@ -197,25 +200,43 @@ impl Room {
     pub(super) fn members_reserve(&self) -> u64 {
         match &self.backpressure {
             Some(held) if self.policy.slow == SlowPeer::Wait => {
-                let left = held.reserve(self.journal.retained());
-                left.saturating_sub(OPERATORS)
+                held.reserve(&self.journal).saturating_sub(OPERATORS)
             }
             _ => 0,
         }
     }
 
     /// How many bytes of one member may be read although it is on hold, if each becomes so many at most. What
-    /// it holds of a line may be passed on with them.
+    /// it holds of a line may be passed on with them. One that is gone can wait.
     ///
     /// # Errors
     /// None; that is when to ask again.
     pub(super) fn reserve_of(&self, key: usize, each: u64, now: Instant) -> Result<u64, Instant> {
         let member = &self.members[key];
-        let allowed = member.pace().allowance(now)?;
-        let share = (self.members_reserve() / PARTS).saturating_sub(member.pace().said_in_hold());
+        if member.presence == Presence::Gone {
+            return Err(now + QUANTUM);
+        }
+        let held = self.backpressure.as_ref();
+        let newcomers = held.filter(|held| held.is_newcomer(member));
+        let account = newcomers.map_or(member.pace(), |held| &held.newcomers);
+        let allowed = account.allowance(now)?.min(member.pace().allowance(now)?);
+        let share = (self.members_reserve() / PARTS).saturating_sub(account.said_in_hold());
         match (share / each).saturating_sub(member.unfinished() as u64) {
             0 => Err(now + QUANTUM),
             share => Ok(share.min((allowed / each).max(1))),
+        }
+    }
+
+    /// A member said so much that the others hear.
+    pub(super) fn note_said(&mut self, key: usize, bytes: u64, now: Instant) {
+        let member = &mut self.members[key];
+        member
+            .pace_mut()
+            .say(bytes, self.backpressure.is_some(), now);
+        if let Some(held) = &mut self.backpressure
+            && held.is_newcomer(member)
+        {
+            held.newcomers.say(bytes, true, now);
         }
     }
 
@@ -229,9 +250,11 @@ impl Room {
         std::mem::take(&mut self.was_released)
     }
 
-    /// How much a member said lately, as the time until it is forgotten.
-    pub fn said_lately(&self, key: usize, now: Instant) -> Option<Duration> {
+    /// Where a member stands in the order of those that said least lately: by the time until that is forgotten, and of
+    /// those that said hardly anything, who came last is last, whatever it will say.
+    pub fn said_lately(&self, key: usize, now: Instant) -> Option<(Duration, u32)> {
         let member = self.members.get(key)?;
-        Some(member.pace().said_lately(now))
+        let said = member.pace().said_lately(now);
+        Some((said.saturating_sub(HARDLY), member.account.number))
     }
 }

@@ -6,8 +6,9 @@
 //! It promises: each peer is read once in a turn at most; all of them together, however many they are, say
 //! about as much as the room holds, unfinished lines that are passed on counted, so that a line waits for a
 //! short turn; in a turn in which somebody said a line, those that are read after it say 64 KiB each at most.
-//! Where not all can be read in a turn, a peer that had nothing to say before waits for two, however many
-//! others send without a pause.
+//! Those that had nothing to say before come first, and are read so little each, where they are many, that 256
+//! of them are heard in a turn: so a line waits for one or two, however many others send without a pause, or
+//! come anew to do so.
 
 use std::time::Instant;
 
@@ -41,6 +42,10 @@ pub(super) const TURN: usize = HIGH_WATER as usize;
 /// Bytes read from a peer at once, however many others there are: smaller reads cost more.
 pub(super) const LEAST: usize = 64 * 1024;
 
+/// The same of a peer that had nothing to say before, where so many have something to say that not all could be
+/// read otherwise: no person types more at once.
+pub(super) const LITTLE: usize = 4 * 1024;
+
 impl<S: Stream, D: Device> Peers<S, D> {
     /// One read into `buffer` from each peer that has something to say, as long as there is room
     /// for it. `show` is called when the screen is full, and may make room.
@@ -61,7 +66,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let room = &self.room;
             self.speakers.order_by(|key| room.said_lately(*key, now));
         }
-        let waiting = self.speakers.len();
+        let (waiting, fresh) = (self.speakers.len(), self.speakers.fresh());
         let mut heard = 0;
         for read in 0..waiting {
             if self.room.screen().is_full() {
@@ -73,21 +78,28 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 // All keep their places in the queue.
                 return Ok(());
             }
-            let Some(key) = self.speakers.next(read == 0) else {
+            let Some(speaker) = self.speakers.next(read == 0) else {
                 return Ok(());
             };
+            let key = speaker.key;
             let Some(member) = self.room.member(key) else {
                 continue;
             };
             // A member that was read to its end can only break: the line that another member has
             // open does not matter for that.
             if !member.is_silent() && !self.may_speak(key) {
-                self.speakers.park(key);
+                self.speakers.park(speaker);
                 continue;
             }
             match self.room.read_budget(key, now) {
                 Ok(most) => {
-                    let most = most.min(self.share(waiting, now));
+                    let share = match speaker.is_fresh {
+                        true => self
+                            .share(waiting, now)
+                            .min((TURN / fresh.max(1)).max(LITTLE)),
+                        false => self.share(waiting, now),
+                    };
+                    let most = most.min(share);
                     let most = most.min(self.records_fit(key));
                     let held = self.room.held(key);
                     heard += self.read_one(key, &mut buffer[..most], now);
@@ -95,7 +107,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 }
                 Err(later) => {
                     // However many they are, they are looked at ten times in a second at most.
-                    self.speakers.limit(key, later.max(now + QUANTUM));
+                    self.speakers.limit(speaker, later.max(now + QUANTUM));
                 }
             }
         }

@@ -2,10 +2,18 @@
 //!
 //! It promises: a speaker that had nothing to say before comes before those that speak without a
 //! pause, and in every other turn one of these comes first, so that they are not starved; a speaker that may
-//! not be read just now keeps its place.
+//! not be read just now goes back to those it came from.
 
 use std::collections::VecDeque;
 use std::time::Instant;
+
+/// A peer whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Speaker {
+    pub(super) key: usize,
+    /// It had nothing to say when it was read last.
+    pub(super) is_fresh: bool,
+}
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -15,9 +23,9 @@ pub(super) struct Speakers {
     /// The same of peers that had nothing to say when they were read last.
     fresh: VecDeque<usize>,
     /// Readable, but not allowed to speak just now.
-    parked: Vec<usize>,
+    parked: Vec<Speaker>,
     /// Readable, but more than its rate just now; and when to look again who of them may be read.
-    limited: Vec<usize>,
+    limited: Vec<Speaker>,
     release: Option<Instant>,
     /// Counts the turns, so that it is known who was read in this one.
     turn: u32,
@@ -27,7 +35,9 @@ impl Speakers {
     /// A turn begins: those come back to the others whose time has come, or may have.
     pub(super) fn begin_turn(&mut self, now: Instant) {
         self.turn = self.turn.wrapping_add(1);
-        self.readable.extend(self.parked.drain(..));
+        for speaker in std::mem::take(&mut self.parked) {
+            self.put_back(speaker);
+        }
         if self.release.is_some_and(|release| release <= now) {
             self.release_limited();
         }
@@ -35,7 +45,16 @@ impl Speakers {
 
     fn release_limited(&mut self) {
         self.release = None;
-        self.readable.extend(self.limited.drain(..));
+        for speaker in std::mem::take(&mut self.limited) {
+            self.put_back(speaker);
+        }
+    }
+
+    fn put_back(&mut self, speaker: Speaker) {
+        match speaker.is_fresh {
+            true => self.fresh.push_back(speaker.key),
+            false => self.readable.push_back(speaker.key),
+        }
     }
 
     /// The number of this turn.
@@ -48,13 +67,22 @@ impl Speakers {
         self.readable.len() + self.fresh.len()
     }
 
+    /// How many of them had nothing to say before.
+    pub(super) fn fresh(&self) -> usize {
+        self.fresh.len()
+    }
+
     /// The speaker to read next; `is_first`: none was read in this turn yet.
-    pub(super) fn next(&mut self, is_first: bool) -> Option<usize> {
-        let (first, then) = match is_first && self.turn.is_multiple_of(2) {
-            true => (&mut self.readable, &mut self.fresh),
-            false => (&mut self.fresh, &mut self.readable),
+    pub(super) fn next(&mut self, is_first: bool) -> Option<Speaker> {
+        let is_fresh = match is_first && self.turn.is_multiple_of(2) {
+            true => self.readable.is_empty(),
+            false => !self.fresh.is_empty(),
         };
-        first.pop_front().or_else(|| then.pop_front())
+        let key = match is_fresh {
+            true => self.fresh.pop_front(),
+            false => self.readable.pop_front(),
+        };
+        key.map(|key| Speaker { key, is_fresh })
     }
 
     /// A peer had nothing to say, and has now.
@@ -68,13 +96,13 @@ impl Speakers {
     }
 
     /// A peer may not speak just now.
-    pub(super) fn park(&mut self, key: usize) {
-        self.parked.push(key);
+    pub(super) fn park(&mut self, speaker: Speaker) {
+        self.parked.push(speaker);
     }
 
     /// A peer spoke more than its rate, and may not go on before that time.
-    pub(super) fn limit(&mut self, key: usize, until: Instant) {
-        self.limited.push(key);
+    pub(super) fn limit(&mut self, speaker: Speaker, until: Instant) {
+        self.limited.push(speaker);
         self.release = Some(self.release.map_or(until, |at| at.min(until)));
     }
 
@@ -83,19 +111,20 @@ impl Speakers {
         self.release
     }
 
-    /// Puts all of them in the order of how much they said lately, the least first.
+    /// Puts those that had nothing to say before in the order of how much they said lately, the least first, and so
+    /// the others.
     pub(super) fn order_by<K: Ord>(&mut self, said: impl Fn(&usize) -> K) {
         self.release_limited();
-        self.readable.append(&mut self.fresh);
-        let waiting = self.readable.make_contiguous();
-        waiting.sort_by_cached_key(said);
+        for waiting in [&mut self.fresh, &mut self.readable] {
+            waiting.make_contiguous().sort_by_cached_key(&said);
+        }
     }
 
     /// Whether any speaker is to be read that may speak; those that spoke more than their rate
     /// count if all `was_released`.
     pub(super) fn is_due(&self, may_speak: impl Fn(usize) -> bool, was_released: bool) -> bool {
         self.len() > 0
-            || self.parked.iter().any(|&key| may_speak(key))
+            || self.parked.iter().any(|speaker| may_speak(speaker.key))
             || (was_released && !self.limited.is_empty())
     }
 
@@ -103,14 +132,15 @@ impl Speakers {
     pub(super) fn retain(&mut self, stays: impl Fn(&usize) -> bool) {
         self.readable.retain(&stays);
         self.fresh.retain(&stays);
-        self.parked.retain(&stays);
-        self.limited.retain(&stays);
+        self.parked.retain(|speaker| stays(&speaker.key));
+        self.limited.retain(|speaker| stays(&speaker.key));
     }
 
     /// All of their keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = &usize> {
         let asked = self.readable.iter().chain(&self.fresh);
-        asked.chain(&self.parked).chain(&self.limited)
+        let held_back = self.parked.iter().chain(&self.limited);
+        asked.chain(held_back.map(|speaker| &speaker.key))
     }
 }
 
@@ -125,7 +155,13 @@ mod tests {
         speakers.begin_turn(now);
         let mut is_first = true;
         let next = || speakers.next(std::mem::take(&mut is_first));
-        std::iter::from_fn(next).collect()
+        std::iter::from_fn(next)
+            .map(|speaker| speaker.key)
+            .collect()
+    }
+
+    fn speaker(key: usize, is_fresh: bool) -> Speaker {
+        Speaker { key, is_fresh }
     }
 
     #[test]
@@ -144,9 +180,9 @@ mod tests {
         let now = Instant::now();
         let second = Duration::from_secs(1);
         let mut speakers = Speakers::default();
-        speakers.park(0);
-        speakers.limit(1, now + second);
-        speakers.limit(2, now + 2 * second);
+        speakers.park(speaker(0, false));
+        speakers.limit(speaker(1, false), now + second);
+        speakers.limit(speaker(2, true), now + 2 * second);
         assert_eq!(speakers.release(), Some(now + second));
         assert_eq!(speakers.keys().count(), 3);
         assert!(speakers.is_due(|key| key == 0, false));
@@ -154,6 +190,9 @@ mod tests {
         assert!(speakers.is_due(|_| false, true));
         assert_eq!(turn(&mut speakers, now), [0]);
         assert_eq!(turn(&mut speakers, now + second), [1, 2]);
+        speakers.go_on(3);
+        speakers.limit(speaker(2, true), now);
+        assert_eq!(turn(&mut speakers, now), [2, 3]);
         assert_eq!(speakers.release(), None);
     }
 
@@ -162,13 +201,15 @@ mod tests {
         let now = Instant::now();
         let mut speakers = Speakers::default();
         speakers.go_on(3);
-        speakers.begin(1);
-        speakers.limit(2, now + Duration::from_secs(9));
-        speakers.park(0);
+        speakers.go_on(0);
+        speakers.begin(2);
+        speakers.limit(speaker(4, true), now + Duration::from_secs(9));
+        speakers.park(speaker(1, false));
         speakers.begin_turn(now);
         speakers.order_by(|&key| key as u64);
-        let all: Vec<usize> = std::iter::from_fn(|| speakers.next(true)).collect();
-        assert_eq!(all, [0, 1, 2, 3]);
+        let next = || speakers.next(false).map(|speaker| speaker.key);
+        let all: Vec<usize> = std::iter::from_fn(next).collect();
+        assert_eq!(all, [2, 4, 0, 1, 3]);
         speakers.begin(4);
         speakers.begin(5);
         speakers.retain(|&key| key == 5);

@@ -10,6 +10,7 @@ use super::fake;
 use super::fake::POLICY;
 use super::reading::CONVERSING;
 use super::reading::LEAST;
+use super::reading::LITTLE;
 use super::reading::TURN;
 use super::writing::SCOUTS;
 use super::*;
@@ -182,9 +183,13 @@ fn a_turn_takes_in_as_much_as_the_room_holds_of_all_together() {
     assert_eq!(read_in_a_turn(1), [CHUNK]);
     assert_eq!(read_in_a_turn(2), [CHUNK; 2]);
     assert_eq!(read_in_a_turn(8), [TURN / 8; 8]);
-    let many = read_in_a_turn(100);
-    assert_eq!(many.iter().sum::<usize>(), TURN);
-    assert!(many.iter().all(|&read| read == 0 || read == LEAST));
+    // All are heard that had nothing to say before.
+    assert_eq!(read_in_a_turn(100), [TURN / 100; 100]);
+    assert!(
+        read_in_a_turn(1000)
+            .iter()
+            .all(|&read| read == 0 || read == LITTLE)
+    );
 }
 
 /// Many join who say the beginning of a line, and of whom an end would be read next. Returned are their keys.
