@@ -60,6 +60,9 @@ const BEFORE_NUMBER: &str = "#([<{@\u{2116}";
 /// What may stand behind it, or behind an address.
 const BEHIND_NUMBER: &str = " ,:;.)]>}";
 
+/// What may stand behind the name of a command.
+const PAUSES: [char; 3] = [',', ':', ';'];
+
 /// What begins a quotation.
 const QUOTES: [char; 14] = [
     '"', '\'', '`', '\u{ab}', '\u{bb}', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}', '\u{201c}',
@@ -162,6 +165,7 @@ fn is_like_message(line: &str) -> bool {
         || is_behind_a_sign(seen)
         || (bare.contains(char::REPLACEMENT_CHARACTER) && is_behind_a_sign(&bare))
         || has_slash_late(seen)
+        || is_swapped_behind_sign(seen)
 }
 
 /// Whether it is `msg`, a number or an address at another hub, and a text: the slash was forgotten. (With a name behind
@@ -187,6 +191,26 @@ fn has_slash_late(seen: &str) -> bool {
     let sign = |letter| is_slash(letter) || is_backslash(letter);
     let letters = plain(word).filter(|letter| letter.is_alphabetic());
     word.contains(sign) && letters.eq(PRIVATE.chars()) && arguments.contains(char::is_alphanumeric)
+}
+
+/// Whether signs, the last of them a slash, stand before `msg` with two of its letters the wrong way round, and a text
+/// behind it; before the signs there may be one letter or digit.
+fn is_swapped_behind_sign(seen: &str) -> bool {
+    let rest = seen.strip_prefix(|slip: char| slip.is_ascii_alphanumeric());
+    let rest = rest.unwrap_or(seen);
+    let is_sign = |letter: char| !letter.is_alphanumeric() && !letter.is_whitespace();
+    let from = rest.trim_start_matches(is_sign);
+    let signs = &rest[..rest.len() - from.len()];
+    if !signs.ends_with(|sign| is_slash(sign) || is_backslash(sign)) {
+        return false;
+    }
+    let (word, arguments) = first_word(from);
+    let looks: String = plain(word.trim_end_matches(is_sign)).collect();
+    let is_swapped = |letters: &str| {
+        let has_all = PRIVATE.chars().all(|letter| letters.contains(letter));
+        has_all && letters.len() == PRIVATE.len() && is_close(letters, PRIVATE)
+    };
+    is_swapped(&looks) && arguments.contains(char::is_alphanumeric)
 }
 
 /// Whether something that is no word stands before a message, without a blank between.
@@ -287,12 +311,13 @@ fn is_no_sentence(text: &str) -> bool {
     named(&looks).is_some_and(|(_, arguments)| is_to_one(arguments))
 }
 
-/// The name of a command, and what follows it: behind a blank, or a number directly.
+/// The name of a command, and what follows it: behind a blank, or a pause or a number directly.
 fn named(looks: &str) -> Option<(&str, &str)> {
     let end = looks.find(|letter: char| !letter.is_alphabetic());
     let (name, rest) = looks.split_at(end.unwrap_or(looks.len()));
     let is_number = |letter: char| letter.is_numeric() || BEFORE_NUMBER.contains(letter);
-    let is_name = rest.is_empty() || rest.starts_with(' ') || rest.starts_with(is_number);
+    let ends = |letter: char| letter == ' ' || PAUSES.contains(&letter) || is_number(letter);
+    let is_name = rest.is_empty() || rest.starts_with(ends);
     is_name.then_some((name, rest.trim_start()))
 }
 
@@ -317,8 +342,9 @@ fn begins_with_address(arguments: &str) -> bool {
         || (word.contains('@') && has_more(text))
 }
 
-/// Whether it is a number or an address, and a text.
+/// Whether it is a number or an address, perhaps behind a pause, and a text.
 fn is_to_one(arguments: &str) -> bool {
+    let arguments = arguments.trim_start_matches(PAUSES).trim_start();
     begins_with_number(arguments) || begins_with_address(arguments)
 }
 
@@ -424,6 +450,17 @@ mod tests {
             "msg room2/3 psst",
             "msg [room2/3] psst",
             "msg <room2/3>psst",
+            "msg: 3 psst",
+            "msg:3 psst",
+            "msg, 3 psst",
+            "msg; @room2 psst",
+            ".msg: 3 psst",
+            "./mgs Ben psst",
+            "//mgs Ben psst",
+            ">//mgs Ben psst",
+            "7/mgs Ben psst",
+            ",/smg Ben psst",
+            "7\\MGS: Ben psst",
             "msg room-2\u{ff0f}3: psst",
             "msg @room2 psst",
             "MSG@room2 psst",
@@ -472,6 +509,16 @@ mod tests {
             "msg 3",
             "msgs 3 x",
             "msgs room2/3 x",
+            "msg: it is 3",
+            "msg, Ana said",
+            "&msg, size of it",
+            "./mss run it",
+            "1/ms is a rate",
+            "./msh run it",
+            "./mgs/run it",
+            "/tmp/mgs is full",
+            "> ./mgs Ben",
+            "./mgs",
             "msg room2/3",
             "msg Ana@room2.",
             "msg Ana at room2/3",
@@ -616,7 +663,7 @@ mod tests {
             assert!(is_private(line), "{line:?}");
             assert!(matches!(understand(line), Typed::Explain(_)), "{line:?}");
         }
-        for line in ["//msg Ben S", "///msg Ben S", "//msg: Ben S"] {
+        for line in ["//msg Ben S", "///msg Ben S", "//msg: Ben S", "//mgs Ben S"] {
             assert!(looks_private(line) && is_private(line), "{line}");
         }
         for line in [
