@@ -340,6 +340,68 @@ fn who_is_too_slow_for_a_conversation_is_cut_off_and_the_others_go_on() {
     drop(shown.join().unwrap());
 }
 
+/// Connects, says as much as is taken of that at once, and leaves, again and again until told to stop.
+fn reconnect(port: u16, bytes: &'static [u8], stop: &Arc<AtomicBool>) -> JoinHandle<()> {
+    let stop = stop.clone();
+    thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            // No descriptor may be left, here or there.
+            if let Ok(mut peer) = TcpStream::connect(("127.0.0.1", port)) {
+                peer.set_nonblocking(true).unwrap();
+                let _ = peer.write(bytes);
+            }
+        }
+    })
+}
+
+/// Counts `alice says N`, in order.
+fn count_alice(mut heard: impl Read + Send + 'static) -> (Arc<AtomicU64>, JoinHandle<()>) {
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = count.clone();
+    let reading = thread::spawn(move || {
+        let (mut buffer, mut kept) = (vec![0; 1 << 20], Vec::new());
+        while let Ok(len @ 1..) = heard.read(&mut buffer) {
+            kept.extend_from_slice(&buffer[..len]);
+            let next = format!("alice says {}\n", count.load(Ordering::Relaxed));
+            if memchr::memmem::find(&kept, next.as_bytes()).is_some() {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            kept.drain(..kept.len().saturating_sub(next.len()));
+        }
+    });
+    (counted, reading)
+}
+
+/// Each of its connections is a newcomer that has said nothing yet, and one that leaves has still to be heard.
+#[test]
+fn beside_one_who_comes_back_thousands_of_times_everybody_is_heard() {
+    static NOISE: [u8; 200_000] = [b'\n'; 200_000];
+    let (stdout, writer) = pipe();
+    let within = "ulimit -n 4096; exec \"$0\" -l 0 -v --broker";
+    let hub = Hub::start_command(piped("sh", &["-c", within, MUXNC]).stdout(writer));
+    let (heard, shown) = count_alice(stdout);
+    let mut alice = hub.join_seen();
+    let ear = ear(&alice);
+    // It takes all, and no faster than some networks do: so all others wait for it again and again.
+    let slow = read_slowly(hub.join_seen(), 20_000_000, None);
+    let stop = Arc::new(AtomicBool::new(false));
+    let flooder = reconnect(hub.port, &NOISE, &stop);
+    hub.process.stderr.wait_for("no descriptor is left");
+    for i in 0..20 {
+        let line = format!("alice says {i}\n");
+        alice.write_all(line.as_bytes()).unwrap();
+        eventually("alice is heard", || heard.load(Ordering::Relaxed) == i + 1);
+    }
+    stop.store(true, Ordering::Relaxed);
+    flooder.join().unwrap();
+    let told = hub.process.stderr.text();
+    assert!(!told.contains("cut off"), "{told}");
+    drop(hub);
+    shown.join().unwrap();
+    ear.join().unwrap();
+    slow.join().unwrap();
+}
+
 #[test]
 fn a_stream_waits_for_its_slowest_reader_however_slow() {
     const LEN: u64 = 20_000_000;
