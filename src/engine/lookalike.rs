@@ -231,7 +231,7 @@ pub(super) fn skip_garbled(text: &str) -> &str {
 }
 
 /// Whether nothing is seen of a character by itself. The strokes that are drawn over others are.
-fn is_unseen(letter: char) -> bool {
+pub(super) fn is_unseen(letter: char) -> bool {
     let is_stroke = matches!(letter, '\u{337}' | '\u{338}');
     letter.is_whitespace() || is_unsafe(letter) || (letter.width() == Some(0) && !is_stroke)
 }
@@ -240,21 +240,27 @@ fn is_unseen(letter: char) -> bool {
 /// Standard 39, confusables.txt, as of version 18), a compatibility equivalent of one, or another slash
 /// or stroke.
 pub(super) fn is_slash(letter: char) -> bool {
-    SLASHES.contains(letter) || OTHER_SLASHES.contains(letter)
+    match letter.is_ascii() {
+        true => letter == '/',
+        false => SLASHES.contains(letter) || OTHER_SLASHES.contains(letter),
+    }
 }
 
 /// Whether a reader takes it for a backslash, and that for a slash.
 pub(super) fn is_backslash(letter: char) -> bool {
-    BACKSLASHES.contains(letter) || letter == '\u{ff3c}'
+    match letter.is_ascii() {
+        true => letter == '\\',
+        false => BACKSLASHES.contains(letter) || letter == '\u{ff3c}',
+    }
 }
 
-const SLASHES: &str = "/\u{1735}\u{2041}\u{2044}\u{2215}\u{2571}\u{27cb}\u{29f8}\u{2cc6}\u{2cc7}\u{2f03}\
+const SLASHES: &str = "\u{1735}\u{2041}\u{2044}\u{2215}\u{2571}\u{27cb}\u{29f8}\u{2cc6}\u{2cc7}\u{2f03}\
     \u{3033}\u{30ce}\u{31d2}\u{31d3}\u{4e3f}\u{ff89}\u{1d23a}";
 
 const OTHER_SLASHES: &str = "\u{337}\u{338}\u{29f6}\u{2afb}\u{2afd}\u{2e4a}\u{ff0f}\u{1f67c}";
 
 const BACKSLASHES: &str =
-    "\\\u{2216}\u{2572}\u{27cd}\u{29f5}\u{29f9}\u{2f02}\u{31d4}\u{4e36}\u{fe68}\u{1d20f}\u{1d23b}";
+    "\u{2216}\u{2572}\u{27cd}\u{29f5}\u{29f9}\u{2f02}\u{31d4}\u{4e36}\u{fe68}\u{1d20f}\u{1d23b}";
 
 /// A text as it looks: what is not seen is left out, every blank is a space, and what looks like a
 /// letter or a digit of ASCII is that, in lower case.
@@ -265,44 +271,6 @@ pub(super) fn plain(text: &str) -> impl Iterator<Item = char> {
         letter => Some(plain_letter(letter).to_ascii_lowercase()),
     })
 }
-
-/// The letters of the commands, and those that Unicode calls confusable with them, small or capital
-/// (confusables.txt, as above; an I is an l there, and an O a zero), or that are the same capitals in
-/// scripts that are typed beside Latin ones.
-const LETTERS: [(&str, char); 20] = [
-    ("ɑΑαАаᎪᗅ⍺ꓮꭤ𐊠𖽀\u{1ccd6}𝚨𝛂𝛢𝛼𝜜𝜶𝝖𝝰𝞐𝞪\u{1df5a}\u{1df6a}", 'a'),
-    (
-        "ƄΒВЬ\u{7d5}ᏏᏴᑲᖯᗷℬⲂꓐꕗꞴ𐊂𐊡𐌁\u{1031c}\u{16eb6}\u{1ccd7}𝈇𝚩𝛣𝜝𝝗𝞑",
-        'b',
-    ),
-    ("ϲϹСсငၚᏟᲃᴄℂℭⅭⅽⲤⲥꓚꮯ𐊢𐌂𐐕𐐽𐔛𑣩𑣲\u{1ccd8}𝄴🝌", 'c'),
-    ("ΕЕеҽᎬ℮ℯℰⅇ⋿ⴹꓰꗋꬲ𐊆𑢦𑢮\u{1ccda}𝚬𝛦𝜠𝝚𝞔\u{1df81}", 'e'),
-    ("ƍɡԌցᏀᏳᶃℊꓖ\u{1ccdc}", 'g'),
-    ("ΗНҺһհႹᎻᏂᕼℋℌℍℎⲎꓧ𐋏\u{1ccdd}𝚮𝛨𝜢𝝜𝞖", 'h'),
-    ("¡ıɩɪιіւᎥιℹⅈⅰ⍳ⲓꙇꭵ𑣃𝚤𝛊𝜄𝜾𝝸𝞲", 'i'),
-    ("ΚκКкᏦᛕᴋKⲔꓗ𐔘\u{1cce0}𝚱𝛫𝜥𝝟𝞙", 'k'),
-    (
-        "ƖǀΙІӀӏ\u{5c0}\u{5d5}\u{5df}\u{627}\u{661}۱\u{7ca}।၊ᏞᒪᛁᛐℐℑℒℓⅠⅬⅼ↿∣⏽│┃ⲒⳐⵊⵏꓡꓲꕯꞁꞮꟾ꠰꣎꩝︱\u{fe8d}\u{fe8e}￨𐊊𐌉𐌠𐐛𐔎𐔦\u{10926}\u{10c3e}\u{10ca5}\u{10cfa}𑁇𑃀𑅁𑇅\u{113d4}𑑋𑗅𑙁𑢣𑢲𑱁\u{11dda}\u{11de1}\u{16d63}\u{16eaa}𖼖𖼨\u{1ccde}\u{1cce1}\u{1ccf1}𝄀𝈪𝍷𝚰𝛪𝜤𝝞𝞘𞅁\u{1e8c7}\u{1ed01}\u{1ee00}\u{1ee80}🯱",
-        'l',
-    ),
-    ("ΜϺМмՠᎷᗰᛖᴍℳⅯⅿⲘꓟ𐊰𐌑\u{10c21}𑜀𑣣\u{1cce2}𝚳𝛭𝜧𝝡𝞛", 'm'),
-    ("ΝпոռℕⲚꓠ𐔓𑪾\u{1cce3}𝚴𝛮𝜨𝝢𝞜", 'n'),
-    (
-        "ΟοσϭОоՕօ\u{5e1}\u{647}\u{665}\u{6be}\u{6c1}\u{6d5}۵\u{7c0}\u{7cb}\u{840}०০੦૦ଠ୦௦\u{c02}౦\u{c82}೦\u{d02}ഠ൦\u{d82}๐໐ဝ၀ჿᄋᆼዐ០ᩅ᪀᪐\u{1bea}ᲂᲿᴏᴑℴⲞⲟⵔ〇ㅇꓳꬽ\u{fba6}\u{fba7}\u{fba8}\u{fba9}\u{fbaa}\u{fbab}\u{fbac}\u{fbad}\u{fee9}\u{feea}\u{feeb}\u{feec}ﾷ𐊒𐊫𐌏𐐄𐐬𐓂𐓪𐔖\u{1092c}\u{10c17}\u{10d07}𑄤\u{11302}𑓐𑢵𑣈𑣗𑣠\u{11de0}𖫩\u{1cce4}\u{1ccf0}𝚶𝛐𝛔𝛰𝜊𝜎𝜪𝝄𝝈𝝤𝝾𝞂𝞞𝞸𝞼𞅀𞋰\u{1ee24}\u{1ee84}🯰",
-        'o',
-    ),
-    ("þƿΡρϱϸРрᏢᑭℙ⍴ⲢⲣⳎⳏꓑ𐊕\u{1cce5}𝚸𝛒𝛠𝛲𝜌𝜚𝜬𝝆𝝔𝝦𝞀𝞎𝞠𝞺𝟈", 'p'),
-    ("Ԛԛգզℚⵕ\u{1cce6}", 'q'),
-    ("ƦɌгᎡᏒᖇᴦℛℜℝⲅꓣꭇꭈꮁ𐒴𖨙𖼵\u{1cce7}𝈖", 'r'),
-    ("ƽЅѕՏടႽჽᏕᏚᲽꓢꕶꜱꮪ𐊖𐐠𐑈𑣁𖫖𖼺\u{1cce8}", 's'),
-    ("ΤτТт\u{7e0}Ꭲᴛ⊤⟙Ⲧㄒ丅ꓔꔋ𐊗𐊱𐌕𑢼𖼊\u{1cce9}𝍳𝚻𝛵𝜯𝝩𝞣🝨", 't'),
-    ("ʋυՍսሀᑌᴜ∪⋃ꓴꞟꭎꭒ𐓎𐓶𑢸𑣘𖽂\u{1ccea}𝛖𝜐𝝊𝞄𝞾", 'u'),
-    ("ɯшѡԜԝաᎳᏔᴡ⧢ⲽꓪꟺꮃꮤ𑜊𑜎𑜏𑣦𑣯\u{1ccec}𝈌\u{1df7d}", 'w'),
-    (
-        "ɣʏΥγϒУуҮү\u{7cc}ყᎩᎽᶌỿℽⲨⲩㄚ丫ꓬꭚ𐊲\u{10c20}𑢤𑣄𑣜𖽃\u{1ccee}𝚼𝛄𝛶𝛾𝜰𝜸𝝪𝝲𝞤𝞬",
-        'y',
-    ),
-];
 
 /// The letter or digit of ASCII that it looks like, or itself.
 pub(super) fn plain_letter(letter: char) -> char {
@@ -321,10 +289,87 @@ pub(super) fn plain_letter(letter: char) -> char {
         0x249c..=0x24b5 => among_letters(0x249c),
         0x24b6..=0x24e9 => among_letters(0x24b6),
         _ if letter.is_ascii() => letter,
-        _ => LETTERS
-            .iter()
-            .find(|(others, _)| others.contains(letter))
-            .map_or(letter, |&(_, plain)| plain),
+        _ => letter_of_command(letter),
+    }
+}
+
+/// One of the letters of the commands, if Unicode calls it confusable with that, small or capital
+/// (confusables.txt, as above; an I is an l there, and an O a zero), or if it is the same capital in
+/// a script that is typed beside Latin ones; or itself.
+fn letter_of_command(letter: char) -> char {
+    match letter {
+        'ɑ' | 'Α' | 'α' | 'А' | 'а' | 'Ꭺ' | 'ᗅ' | '⍺' | 'ꓮ' | 'ꭤ' | '𐊠' | '𖽀' | '\u{1ccd6}'
+        | '𝚨' | '𝛂' | '𝛢' | '𝛼' | '𝜜' | '𝜶' | '𝝖' | '𝝰' | '𝞐' | '𝞪' | '\u{1df5a}' | '\u{1df6a}' => {
+            'a'
+        }
+        'Ƅ' | 'Β' | 'В' | 'Ь' | '\u{7d5}' | 'Ꮟ' | 'Ᏼ' | 'ᑲ' | 'ᖯ' | 'ᗷ' | 'ℬ' | 'Ⲃ' | 'ꓐ' | 'ꕗ'
+        | 'Ꞵ' | '𐊂' | '𐊡' | '𐌁' | '\u{1031c}' | '\u{16eb6}' | '\u{1ccd7}' | '𝈇' | '𝚩' | '𝛣'
+        | '𝜝' | '𝝗' | '𝞑' => 'b',
+        'ϲ' | 'Ϲ' | 'С' | 'с' | 'င' | 'ၚ' | 'Ꮯ' | 'ᲃ' | 'ᴄ' | 'ℂ' | 'ℭ' | 'Ⅽ' | 'ⅽ' | 'Ⲥ' | 'ⲥ'
+        | 'ꓚ' | 'ꮯ' | '𐊢' | '𐌂' | '𐐕' | '𐐽' | '𐔛' | '𑣩' | '𑣲' | '\u{1ccd8}' | '𝄴' | '🝌' => {
+            'c'
+        }
+        'Ε' | 'Е' | 'е' | 'ҽ' | 'Ꭼ' | '℮' | 'ℯ' | 'ℰ' | 'ⅇ' | '⋿' | 'ⴹ' | 'ꓰ' | 'ꗋ' | 'ꬲ' | '𐊆'
+        | '𑢦' | '𑢮' | '\u{1ccda}' | '𝚬' | '𝛦' | '𝜠' | '𝝚' | '𝞔' | '\u{1df81}' => {
+            'e'
+        }
+        'ƍ' | 'ɡ' | 'Ԍ' | 'ց' | 'Ꮐ' | 'Ᏻ' | 'ᶃ' | 'ℊ' | 'ꓖ' | '\u{1ccdc}' => 'g',
+        'Η' | 'Н' | 'Һ' | 'һ' | 'հ' | 'Ⴙ' | 'Ꮋ' | 'Ꮒ' | 'ᕼ' | 'ℋ' | 'ℌ' | 'ℍ' | 'ℎ' | 'Ⲏ' | 'ꓧ'
+        | '𐋏' | '\u{1ccdd}' | '𝚮' | '𝛨' | '𝜢' | '𝝜' | '𝞖' => 'h',
+        '¡' | 'ı' | 'ɩ' | 'ɪ' | 'ι' | 'і' | 'ւ' | 'Ꭵ' | 'ι' | 'ℹ' | 'ⅈ' | 'ⅰ' | '⍳' | 'ⲓ' | 'ꙇ'
+        | 'ꭵ' | '𑣃' | '𝚤' | '𝛊' | '𝜄' | '𝜾' | '𝝸' | '𝞲' => 'i',
+        'Κ' | 'κ' | 'К' | 'к' | 'Ꮶ' | 'ᛕ' | 'ᴋ' | 'K' | 'Ⲕ' | 'ꓗ' | '𐔘' | '\u{1cce0}' | '𝚱'
+        | '𝛫' | '𝜥' | '𝝟' | '𝞙' => 'k',
+        'Ɩ' | 'ǀ' | 'Ι' | 'І' | 'Ӏ' | 'ӏ' | '\u{5c0}' | '\u{5d5}' | '\u{5df}' | '\u{627}'
+        | '\u{661}' | '۱' | '\u{7ca}' | '।' | '၊' | 'Ꮮ' | 'ᒪ' | 'ᛁ' | 'ᛐ' | 'ℐ' | 'ℑ' | 'ℒ'
+        | 'ℓ' | 'Ⅰ' | 'Ⅼ' | 'ⅼ' | '↿' | '∣' | '⏽' | '│' | '┃' | 'Ⲓ' | 'Ⳑ' | 'ⵊ' | 'ⵏ' | 'ꓡ'
+        | 'ꓲ' | 'ꕯ' | 'ꞁ' | 'Ɪ' | 'ꟾ' | '꠰' | '꣎' | '꩝' | '︱' | '\u{fe8d}' | '\u{fe8e}' | '￨'
+        | '𐊊' | '𐌉' | '𐌠' | '𐐛' | '𐔎' | '𐔦' | '\u{10926}' | '\u{10c3e}' | '\u{10ca5}'
+        | '\u{10cfa}' | '𑁇' | '𑃀' | '𑅁' | '𑇅' | '\u{113d4}' | '𑑋' | '𑗅' | '𑙁' | '𑢣' | '𑢲' | '𑱁'
+        | '\u{11dda}' | '\u{11de1}' | '\u{16d63}' | '\u{16eaa}' | '𖼖' | '𖼨' | '\u{1ccde}'
+        | '\u{1cce1}' | '\u{1ccf1}' | '𝄀' | '𝈪' | '𝍷' | '𝚰' | '𝛪' | '𝜤' | '𝝞' | '𝞘' | '𞅁'
+        | '\u{1e8c7}' | '\u{1ed01}' | '\u{1ee00}' | '\u{1ee80}' | '🯱' => 'l',
+        'Μ' | 'Ϻ' | 'М' | 'м' | 'ՠ' | 'Ꮇ' | 'ᗰ' | 'ᛖ' | 'ᴍ' | 'ℳ' | 'Ⅿ' | 'ⅿ' | 'Ⲙ' | 'ꓟ' | '𐊰'
+        | '𐌑' | '\u{10c21}' | '𑜀' | '𑣣' | '\u{1cce2}' | '𝚳' | '𝛭' | '𝜧' | '𝝡' | '𝞛' => {
+            'm'
+        }
+        'Ν' | 'п' | 'ո' | 'ռ' | 'ℕ' | 'Ⲛ' | 'ꓠ' | '𐔓' | '𑪾' | '\u{1cce3}' | '𝚴' | '𝛮' | '𝜨'
+        | '𝝢' | '𝞜' => 'n',
+        'Ο' | 'ο' | 'σ' | 'ϭ' | 'О' | 'о' | 'Օ' | 'օ' | '\u{5e1}' | '\u{647}' | '\u{665}'
+        | '\u{6be}' | '\u{6c1}' | '\u{6d5}' | '۵' | '\u{7c0}' | '\u{7cb}' | '\u{840}' | '०'
+        | '০' | '੦' | '૦' | 'ଠ' | '୦' | '௦' | '\u{c02}' | '౦' | '\u{c82}' | '೦' | '\u{d02}'
+        | 'ഠ' | '൦' | '\u{d82}' | '๐' | '໐' | 'ဝ' | '၀' | 'ჿ' | 'ᄋ' | 'ᆼ' | 'ዐ' | '០' | 'ᩅ'
+        | '᪀' | '᪐' | '\u{1bea}' | 'ᲂ' | 'Ჿ' | 'ᴏ' | 'ᴑ' | 'ℴ' | 'Ⲟ' | 'ⲟ' | 'ⵔ' | '〇' | 'ㅇ'
+        | 'ꓳ' | 'ꬽ' | '\u{fba6}' | '\u{fba7}' | '\u{fba8}' | '\u{fba9}' | '\u{fbaa}'
+        | '\u{fbab}' | '\u{fbac}' | '\u{fbad}' | '\u{fee9}' | '\u{feea}' | '\u{feeb}'
+        | '\u{feec}' | 'ﾷ' | '𐊒' | '𐊫' | '𐌏' | '𐐄' | '𐐬' | '𐓂' | '𐓪' | '𐔖' | '\u{1092c}'
+        | '\u{10c17}' | '\u{10d07}' | '𑄤' | '\u{11302}' | '𑓐' | '𑢵' | '𑣈' | '𑣗' | '𑣠'
+        | '\u{11de0}' | '𖫩' | '\u{1cce4}' | '\u{1ccf0}' | '𝚶' | '𝛐' | '𝛔' | '𝛰' | '𝜊' | '𝜎'
+        | '𝜪' | '𝝄' | '𝝈' | '𝝤' | '𝝾' | '𝞂' | '𝞞' | '𝞸' | '𝞼' | '𞅀' | '𞋰' | '\u{1ee24}'
+        | '\u{1ee84}' | '🯰' => 'o',
+        'þ' | 'ƿ' | 'Ρ' | 'ρ' | 'ϱ' | 'ϸ' | 'Р' | 'р' | 'Ꮲ' | 'ᑭ' | 'ℙ' | '⍴' | 'Ⲣ' | 'ⲣ' | 'Ⳏ'
+        | 'ⳏ' | 'ꓑ' | '𐊕' | '\u{1cce5}' | '𝚸' | '𝛒' | '𝛠' | '𝛲' | '𝜌' | '𝜚' | '𝜬' | '𝝆' | '𝝔'
+        | '𝝦' | '𝞀' | '𝞎' | '𝞠' | '𝞺' | '𝟈' => 'p',
+        'Ԛ' | 'ԛ' | 'գ' | 'զ' | 'ℚ' | 'ⵕ' | '\u{1cce6}' => 'q',
+        'Ʀ' | 'Ɍ' | 'г' | 'Ꭱ' | 'Ꮢ' | 'ᖇ' | 'ᴦ' | 'ℛ' | 'ℜ' | 'ℝ' | 'ⲅ' | 'ꓣ' | 'ꭇ' | 'ꭈ' | 'ꮁ'
+        | '𐒴' | '𖨙' | '𖼵' | '\u{1cce7}' | '𝈖' => 'r',
+        'ƽ' | 'Ѕ' | 'ѕ' | 'Տ' | 'ട' | 'Ⴝ' | 'ჽ' | 'Ꮥ' | 'Ꮪ' | 'Ჽ' | 'ꓢ' | 'ꕶ' | 'ꜱ' | 'ꮪ' | '𐊖'
+        | '𐐠' | '𐑈' | '𑣁' | '𖫖' | '𖼺' | '\u{1cce8}' => 's',
+        'Τ' | 'τ' | 'Т' | 'т' | '\u{7e0}' | 'Ꭲ' | 'ᴛ' | '⊤' | '⟙' | 'Ⲧ' | 'ㄒ' | '丅' | 'ꓔ'
+        | 'ꔋ' | '𐊗' | '𐊱' | '𐌕' | '𑢼' | '𖼊' | '\u{1cce9}' | '𝍳' | '𝚻' | '𝛵' | '𝜯' | '𝝩' | '𝞣'
+        | '🝨' => 't',
+        'ʋ' | 'υ' | 'Ս' | 'ս' | 'ሀ' | 'ᑌ' | 'ᴜ' | '∪' | '⋃' | 'ꓴ' | 'ꞟ' | 'ꭎ' | 'ꭒ' | '𐓎' | '𐓶'
+        | '𑢸' | '𑣘' | '𖽂' | '\u{1ccea}' | '𝛖' | '𝜐' | '𝝊' | '𝞄' | '𝞾' => {
+            'u'
+        }
+        'ɯ' | 'ш' | 'ѡ' | 'Ԝ' | 'ԝ' | 'ա' | 'Ꮃ' | 'Ꮤ' | 'ᴡ' | '⧢' | 'ⲽ' | 'ꓪ' | 'ꟺ' | 'ꮃ' | 'ꮤ'
+        | '𑜊' | '𑜎' | '𑜏' | '𑣦' | '𑣯' | '\u{1ccec}' | '𝈌' | '\u{1df7d}' => 'w',
+        'ɣ' | 'ʏ' | 'Υ' | 'γ' | 'ϒ' | 'У' | 'у' | 'Ү' | 'ү' | '\u{7cc}' | 'ყ' | 'Ꭹ' | 'Ꮍ' | 'ᶌ'
+        | 'ỿ' | 'ℽ' | 'Ⲩ' | 'ⲩ' | 'ㄚ' | '丫' | 'ꓬ' | 'ꭚ' | '𐊲' | '\u{10c20}' | '𑢤' | '𑣄' | '𑣜'
+        | '𖽃' | '\u{1ccee}' | '𝚼' | '𝛄' | '𝛶' | '𝛾' | '𝜰' | '𝜸' | '𝝪' | '𝝲' | '𝞤' | '𝞬' => {
+            'y'
+        }
+        _ => letter,
     }
 }
 
@@ -472,9 +517,9 @@ mod tests {
     /// Beside the table of another program.
     #[test]
     fn what_unicode_calls_confusable_is_taken_for_it() {
-        let letters: Vec<(char, [String; 2])> = LETTERS
-            .iter()
-            .map(|&(_, letter)| {
+        let letters: Vec<(char, [String; 2])> = "abceghiklmnopqrstuwy"
+            .chars()
+            .map(|letter| {
                 let both = [letter, letter.to_ascii_uppercase()];
                 (letter, both.map(|letter| skeleton(&letter.to_string())))
             })

@@ -18,6 +18,7 @@ pub(super) use self::cursor_keys::Form;
 pub(super) use self::cursor_keys::command_behind_key;
 use crate::engine::lookalike::PRIVATE;
 use crate::engine::lookalike::bare;
+use crate::engine::lookalike::begins_message;
 use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_close;
 use crate::engine::lookalike::is_slash;
@@ -42,14 +43,39 @@ const ON_OTHER_LAYOUTS: [&str; 10] = [
     "ㅡㄶ",
 ];
 
+/// The same as it looks.
+const LOOKS_ON_OTHER_LAYOUTS: [&str; 10] = [
+    "ьыn",
+    "mcr",
+    "ьin",
+    "μoy",
+    "\u{5e6}\u{5d3}\u{5e2}",
+    "\u{629}\u{633}\u{644}",
+    "\u{626}\u{633}\u{644}",
+    "ทหเ",
+    "ㅡㄴㅎ",
+    "ㅡㄶ",
+];
+
 /// The key that completes a command, where it wrote itself.
 const TAB: char = '\t';
 
 /// So many of them are looked at.
 const TABS: usize = 8;
 
-/// Characters of what stands behind a slash that are looked at.
+/// Characters that are looked at of what stands where a line may have many such places. No name is longer; and if more
+/// stands there, it is taken for a text.
 const LOOKED_AT: usize = 256;
+
+/// The same of what stands behind a key.
+const BEHIND_KEY: usize = 64;
+
+/// So many places of a line are looked at in which `msg` stands, without being for one alone. A line with more of them
+/// is not said: nobody writes so, and it may go on like that for long.
+const MESSAGES: usize = 16;
+
+/// What stands in place of what is not looked at: a number and a text.
+const MORE: &str = " 1 x x";
 
 /// What joins `msg` to a path or a longer name, where no blank is behind it.
 const JOINS: [char; 4] = ['.', '/', '-', '_'];
@@ -123,25 +149,63 @@ pub(super) fn looks_private(line: &str) -> bool {
             .flat_map(|part| part.split("<U+0085>"))
             .flat_map(|part| part.split("<U+2028>"))
             .flat_map(|part| part.split("<U+2029>"))
+            .filter(|part| (1..line.len()).contains(&part.len()))
             .any(is_like_message)
+}
+
+/// The same of a text of which only the beginning is looked at, however long it is. Where it cannot be known without the
+/// rest, it looks so.
+fn begins_private(text: &str) -> bool {
+    match so_far(text, BEHIND_KEY) {
+        Cow::Borrowed(whole) => looks_private(whole),
+        Cow::Owned(begun) => {
+            let has_word = || bare(head(text, BEHIND_KEY)).contains(char::is_alphanumeric);
+            looks_private(&begun) || !has_word()
+        }
+    }
+}
+
+/// Whether `msg` is among the first letters of a text, whatever stands between them, or a Tab may stand for it.
+fn names_message(text: &str, letters: usize) -> bool {
+    let begun = head(text, BEHIND_KEY);
+    let bare = bare(begun);
+    let first = plain(&bare).filter(|letter| letter.is_alphabetic());
+    let first: String = first.take(letters).collect();
+    let mut names = LOOKS_ON_OTHER_LAYOUTS.iter().chain([&PRIVATE]);
+    let mut tabs = begun.match_indices(TAB).take(TABS);
+    names.any(|name| first.contains(name))
+        || tabs.any(|(at, _)| completions(&begun[..at]).next().is_some())
+}
+
+/// Whether the first that is seen of a text is taken for a slash.
+fn begins_with_slash(text: &str) -> bool {
+    let bare = bare(head(text, BEHIND_KEY));
+    skip_garbled(&bare).starts_with(|sign| is_slash(sign) || is_backslash(sign))
 }
 
 /// Whether it would be one if a Tab in it had written the rest of `msg`, as it does behind a slash, or nothing.
 fn is_completed_message(line: &str) -> bool {
-    let keyboards = || ON_OTHER_LAYOUTS.iter().chain([&PRIVATE]);
     line.match_indices(TAB).take(TABS).any(|(at, _)| {
         let before: String = line[..at].chars().filter(|&letter| letter != TAB).collect();
         let after = line[at..].trim_start_matches(TAB);
-        let looks = before.to_lowercase();
-        let is_completed = |keys: &&str| {
-            let mut cuts = keys.char_indices().skip(1);
-            cuts.any(|(cut, _)| {
-                let (begun, rest) = keys.split_at(cut);
-                looks.ends_with(begun) && is_like_message(&format!("{before}{rest} {after}"))
-            })
-        };
-        is_like_message(&format!("{before}{after}")) || keyboards().any(is_completed)
+        let mut completed =
+            completions(&before).map(|rest| is_like_message(&format!("{before}{rest} {after}")));
+        is_like_message(&format!("{before}{after}")) || completed.any(|is_message| is_message)
     })
+}
+
+/// What would make `msg` of the end of a text, on whatever layout it was typed.
+fn completions(text: &str) -> impl Iterator<Item = &'static str> {
+    let text = text.trim_end_matches(TAB);
+    let last = text.char_indices().rev().take(PRIVATE.len()).last();
+    let looks = text[last.map_or(0, |(at, _)| at)..].to_lowercase();
+    let keyboards = ON_OTHER_LAYOUTS.iter().chain([&PRIVATE]);
+    let cuts = keyboards.flat_map(|keys| {
+        let cuts = keys.char_indices().skip(1);
+        cuts.map(|(cut, _)| keys.split_at(cut))
+    });
+    cuts.filter(move |(begun, _)| looks.ends_with(begun))
+        .map(|(_, rest)| rest)
 }
 
 /// The same of a whole line.
@@ -176,13 +240,18 @@ pub(super) fn lacks_its_slash(seen: &str) -> bool {
 
 /// Whether a slash, `msg`, a name and a text stand directly behind something that was left on the line.
 fn is_behind_rest(seen: &str) -> bool {
-    memchr_iter(b'/', seen.as_bytes()).any(|at| {
+    let slashes = memchr_iter(b'/', seen.as_bytes());
+    let mut messages = slashes.filter_map(|at| {
         let (before, rest) = (&seen[..at], &seen[at + 1..]);
         let is_directly = !before.is_empty() && !before.ends_with(char::is_whitespace);
-        // No name is longer; and a line may be full of slashes.
-        let looked_at = || rest.chars().take(LOOKED_AT).collect::<String>();
-        is_directly && begins_msg(rest) && is_behind_slash(&looked_at(), &JOINS)
-    })
+        let is_message = is_directly && begins_message(rest) && !is_of_path(rest);
+        is_message.then(|| is_behind_slash(&so_far(rest, LOOKED_AT), &JOINS))
+    });
+    messages
+        .by_ref()
+        .take(MESSAGES)
+        .any(|is_private| is_private)
+        || messages.next().is_some()
 }
 
 /// Whether its first word is `msg` with the slash between or behind its letters, and a text follows.
@@ -216,16 +285,23 @@ fn is_swapped_behind_sign(seen: &str) -> bool {
 /// Whether something that is no word stands before a message, without a blank between.
 fn is_behind_a_sign(seen: &str) -> bool {
     let mut words = 0;
+    let mut messages = 0;
     let mut after_blank = true;
     for (at, letter) in seen.char_indices() {
         let (before, rest) = seen.split_at(at);
         let begins = !after_blank && begins_msg(rest);
-        let is_slashed = before.ends_with(|sign| is_slash(sign) || is_backslash(sign));
-        if begins && is_slashed {
+        if begins && before.ends_with(|sign| is_slash(sign) || is_backslash(sign)) {
             return is_behind_slash(rest, &JOINS) || is_message(rest, false);
         }
-        if begins && is_message(rest, false) {
-            return !before.ends_with(QUOTES) || is_no_sentence(rest);
+        if begins && names_msg(rest) {
+            let rest = so_far(rest, LOOKED_AT);
+            if is_message(&rest, false) {
+                return !before.ends_with(QUOTES) || is_no_sentence(&rest);
+            }
+            messages += 1;
+            if messages > MESSAGES {
+                return true;
+            }
         }
         words += usize::from(letter.is_alphanumeric());
         if words > 1 || letter.is_ascii_alphanumeric() {
@@ -259,10 +335,33 @@ fn begins_msg(text: &str) -> bool {
     text.starts_with(is_first) || ON_OTHER_LAYOUTS.iter().any(|keys| text.starts_with(keys))
 }
 
+/// Whether its first word may be `msg`, on whatever layout it was typed: it has no more letters.
+fn names_msg(text: &str) -> bool {
+    let name: String = plain(text)
+        .take_while(|letter| letter.is_alphabetic())
+        .take(PRIVATE.len() + 1)
+        .collect();
+    is_msg(&name)
+}
+
+/// As much of a text as is looked at, and what stands for the rest.
+fn so_far(text: &str, characters: usize) -> Cow<'_, str> {
+    let begun = head(text, characters);
+    match begun.len() < text.len() {
+        true => [begun, MORE].concat().into(),
+        false => text.into(),
+    }
+}
+
+/// So many characters of a text, at most.
+fn head(text: &str, characters: usize) -> &str {
+    let end = text.char_indices().nth(characters);
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
 /// Whether a word, as it looks, is `msg`, on whatever layout it was typed.
 fn is_msg(looks: &str) -> bool {
-    let is_typed = |keys: &&str| plain(keys).eq(looks.chars());
-    looks == PRIVATE || ON_OTHER_LAYOUTS.iter().any(is_typed)
+    looks == PRIVATE || LOOKS_ON_OTHER_LAYOUTS.contains(&looks)
 }
 
 /// Whether it is `msg` with anything behind it that is no letter, nor `joins` it to a path or a longer name, then a name
@@ -277,6 +376,13 @@ fn is_behind_slash(text: &str, joins: &[char]) -> bool {
     let further = arguments.trim_start_matches(joins);
     let is_joined = further.len() < arguments.len() && further.starts_with(char::is_alphanumeric);
     is_apart && !is_joined && has_text(whom)
+}
+
+/// Whether a text that begins with `msg` goes on as a path or a longer name does.
+fn is_of_path(text: &str) -> bool {
+    let mut behind = plain(text).skip(PRIVATE.len());
+    behind.next().is_some_and(|join| JOINS.contains(&join))
+        && behind.next().is_some_and(char::is_alphanumeric)
 }
 
 /// Whether its first word has the letters of `msg`, almost these, or these and a name behind them, whatever stands
@@ -553,6 +659,12 @@ mod tests {
         ] {
             assert!(!is_private(line), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_typed_on_another_layout_looks_so() {
+        let looks = ON_OTHER_LAYOUTS.map(|keys| plain(keys).collect::<String>());
+        assert_eq!(looks, LOOKS_ON_OTHER_LAYOUTS);
     }
 
     /// Every character of Unicode, before and within.

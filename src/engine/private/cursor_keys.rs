@@ -8,10 +8,16 @@
 //! anywhere, or which would be for one alone if what stands behind the key stood in front, or if it began with any of
 //! the signs in a key, the rest of which Backspace took; other text with such keys in it is text.
 
+use std::ops::Range;
+
+use super::begins_private;
 use super::first_word;
 use super::looks_private;
+use super::names_message;
 use crate::engine::lookalike::bare;
+use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_slash;
+use crate::engine::lookalike::is_unseen;
 use crate::engine::lookalike::shown_letter;
 use crate::engine::lookalike::skip_unseen;
 
@@ -37,8 +43,15 @@ impl Form {
 /// So many pieces of a line are put in front of the others at most.
 const PIECES: usize = 32;
 
+/// So often what stands behind something is looked at where a line may have more such places. If it has, that is held
+/// back.
+const LOOKS: usize = 16;
+
 /// Characters behind an `ESC` that may be a key's, at most.
 const SEQUENCE: usize = 16;
+
+/// One letter that a key may begin with, one of another script behind it, and those of `msg`.
+const LETTERS: usize = 5;
 
 /// Characters of the line that is made so that are looked at.
 const LOOKED_AT: usize = 256;
@@ -47,9 +60,8 @@ const LOOKED_AT: usize = 256;
 /// pressed to have it so, as far as one can know. None: there is no such key, or nothing before it.
 pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<String> {
     let may_begin_key = |letter| match letter {
-        '\x1b' | '\u{8f}' | '\u{9b}' => true,
         '^' | '<' => form == Form::Shown,
-        letter => is_control_key(letter, form, ""),
+        letter => begins_sequence(letter) || is_surely_key(letter) || is_control_key(letter),
     };
     if !line.contains(may_begin_key) {
         return None;
@@ -79,15 +91,28 @@ pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<St
 fn private_in_key(line: &str, form: Form) -> Option<&str> {
     let mut rest = line;
     let mut keys = 0;
+    let mut looks = LOOKS;
     while keys < PIECES
         && let Some((letter, behind)) = form.letter(rest)
     {
         rest = behind;
-        if matches!(letter, '\x1b' | '\u{8f}' | '\u{9b}') {
+        if begins_sequence(letter) {
             keys += 1;
-            let mut typed = signs_of_key(behind).map(|typed| head(typed, LOOKED_AT));
-            if let Some(message) = typed.find(|typed| looks_private(typed)) {
-                return Some(message);
+            let letters = LETTERS + letters_of_mouse(behind);
+            let names_message = names_message(behind, letters);
+            for (count, typed) in signs_of_key(behind).enumerate() {
+                // What is private without regard to what it begins with was found from the first on.
+                let is_first = count == 0;
+                // What is not seen may be shown by signs.
+                let is_sign = |sign| is_slash(sign) || is_backslash(sign) || "^<".contains(sign);
+                let is_slashed = || typed.starts_with(is_sign) && super::begins_with_slash(typed);
+                if !(is_first || names_message || is_slashed()) {
+                    continue;
+                }
+                if looks == 0 || begins_private(typed) {
+                    return Some(typed);
+                }
+                looks -= usize::from(!is_first);
             }
         }
     }
@@ -102,16 +127,21 @@ fn signs_of_key(text: &str) -> impl Iterator<Item = &str> {
     let length = 1 + text
         .chars()
         .skip(1)
+        .take(SEQUENCE)
         .take_while(|&letter| !ends(letter))
         .count();
-    let of_mouse = match text.starts_with("[M") || text.starts_with('M') {
-        true => "M".len() + 3,
-        false => 0,
-    };
-    let length = (length + of_mouse).min(SEQUENCE);
+    let length = (length + letters_of_mouse(text)).min(SEQUENCE);
     let letters = text.char_indices().take(length + 1);
     let signs = letters.filter(|(_, letter)| !letter.is_alphabetic());
     signs.map(|(at, _)| &text[at..])
+}
+
+/// So many letters may be in what a mouse did.
+fn letters_of_mouse(text: &str) -> usize {
+    match text.starts_with("[M") || text.starts_with('M') {
+        true => "M".len() + 3,
+        false => 0,
+    }
 }
 
 /// The first word in a piece, behind a blank, that begins a command, if one does.
@@ -128,7 +158,7 @@ fn command_in(piece: &str) -> Option<&str> {
 /// Whether nothing that is seen stands before the first key.
 fn begins_with_key(line: &str, form: Form) -> bool {
     let first = form.letter(line.trim_start());
-    first.is_some_and(|(letter, _)| matches!(letter, '\x1b' | '\u{8f}' | '\u{9b}'))
+    first.is_some_and(|(letter, _)| begins_sequence(letter))
 }
 
 /// What stands between the keys of a line that move the cursor, without what is empty or not seen; and whether
@@ -142,16 +172,16 @@ fn pieces(line: &str, form: Form) -> (Vec<String>, bool) {
         }
     };
     let (mut piece, mut rest) = (line, line);
-    while let Some(letter) = rest.chars().next() {
-        rest = match behind_cursor_key(rest, form) {
-            Some(behind) => {
+    let mut looks = LOOKS;
+    while !rest.is_empty() {
+        match step(rest, form, &mut looks) {
+            Step::Key(behind) => {
                 push(&piece[..piece.len() - rest.len()]);
                 has_key = true;
-                piece = behind;
-                behind
+                (piece, rest) = (behind, behind);
             }
-            None => &rest[letter.len_utf8()..],
-        };
+            Step::Text(behind) => rest = behind,
+        }
     }
     push(piece);
     (pieces, has_key)
@@ -170,51 +200,108 @@ fn begins_with_slash(piece: &str) -> bool {
 
 /// Whether a line is for one alone if the piece at `at`, or that and all behind it, stands in front.
 fn is_private_in_front(pieces: &[String], at: usize) -> bool {
-    let is_private = |moved: std::ops::Range<usize>| {
+    let is_private = |moved: Range<usize>| {
         let order = [moved.clone(), 0..moved.start, moved.end..pieces.len()];
-        let line = order.into_iter().flat_map(|part| &pieces[part]);
-        let line: String = line
-            .flat_map(|piece| piece.chars())
-            .take(LOOKED_AT)
-            .collect();
+        let moved = order.into_iter().flat_map(|part| &pieces[part]);
+        let mut line = String::with_capacity(LOOKED_AT);
+        line.extend(moved.flat_map(|piece| piece.chars()).take(LOOKED_AT));
         looks_private(&line)
     };
     is_private(at..at + 1) || is_private(at..pieces.len())
 }
 
+/// Whether a character begins a sequence.
+fn begins_sequence(letter: char) -> bool {
+    matches!(letter, '\x1b' | '\u{8f}' | '\u{9b}')
+}
+
 /// Whether a character is such a key: Ctrl-A, Ctrl-B, Ctrl-E, Ctrl-F, Ctrl-N, Ctrl-P, Ctrl-_; and Ctrl-H and Delete, of
-/// which Backspace is one, and the terminal erases with the other. Any other is one as well that is neither a blank nor
-/// ends a line; but shown it is a sign and a letter, which may be meant as these (`x^Y/2`), if what is `behind` it is not
-/// for one alone.
-fn is_control_key(letter: char, form: Form, behind: &str) -> bool {
-    match letter {
-        '\x01' | '\x02' | '\x05' | '\x06' | '\x08' | '\x0e' | '\x10' | '\x1f' | '\x7f' => true,
-        '\x03'..='\x07' | '\x0f'..='\x1a' | '\x1c'..='\x1e' => {
-            form == Form::Raw || looks_private(behind)
+/// which Backspace is one, and the terminal erases with the other.
+fn is_surely_key(letter: char) -> bool {
+    matches!(
+        letter,
+        '\x01' | '\x02' | '\x05' | '\x06' | '\x08' | '\x0e' | '\x10' | '\x1f' | '\x7f'
+    )
+}
+
+/// Whether it is another that is neither a blank nor ends a line. It is one as well; but shown it is a sign and a
+/// letter, which may be meant as these (`x^Y/2`), if what is behind it is not for one alone.
+fn is_control_key(letter: char) -> bool {
+    let is_control = matches!(letter, '\x03'..='\x07' | '\x0f'..='\x1a' | '\x1c'..='\x1e');
+    is_control && !is_surely_key(letter)
+}
+
+/// What a text begins with that is not empty.
+enum Step<'a> {
+    /// A key that moves the cursor, deletes or may have been pressed in place of one that does; and what follows it.
+    Key(&'a str),
+    /// None, up to there.
+    Text(&'a str),
+}
+
+/// What a text begins with. A key is one of [`is_surely_key`] and [`is_control_key`], any other with Alt, or a sequence
+/// (xterm's control sequences, rxvt's, those of the Linux console, and keys that are coded as numbers). A run of them is
+/// taken at once, and `looks` is how often it may still be looked at what stands behind one: so the work grows with the
+/// line, whatever that consists of.
+fn step<'a>(text: &'a str, form: Form, looks: &mut usize) -> Step<'a> {
+    let Some((letter, rest)) = form.letter(text) else {
+        return Step::Text("");
+    };
+    let key = match letter {
+        '\x1b' => {
+            let rest = behind_escapes(rest, form);
+            return behind_escape(rest, form).map_or(Step::Text(rest), Step::Key);
         }
-        _ => false,
+        '\u{9b}' => behind_control_sequence(rest),
+        '\u{8f}' => behind_shift(rest),
+        _ if is_surely_key(letter) => Some(rest),
+        _ if is_control_key(letter) => match form {
+            Form::Raw => Some(rest),
+            Form::Shown => return shown_control(text, rest, looks),
+        },
+        _ => None,
+    };
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    key.map_or(Step::Text(&text[first..]), Step::Key)
+}
+
+/// Whether one of [`is_control_key`] is a key where it is shown, with what is not seen behind it. If many of a line were
+/// none, it is one.
+fn shown_control<'a>(text: &'a str, behind: &'a str, looks: &mut usize) -> Step<'a> {
+    let is_more = |letter: char| {
+        let is_other = begins_sequence(letter) || is_surely_key(letter) || letter.is_whitespace();
+        is_unseen(letter) && !is_other
+    };
+    let (mut last, mut rest) = (text, behind);
+    while let Some((letter, behind)) = shown_letter(rest)
+        && is_more(letter)
+    {
+        (last, rest) = (rest, behind);
+    }
+    // That something is not seen there counts.
+    let looked_at = if last.len() < text.len() { last } else { rest };
+    let is_key = *looks == 0 || begins_private(looked_at);
+    *looks = looks.saturating_sub(1);
+    match is_key {
+        true => Step::Key(rest),
+        false => Step::Text(rest),
     }
 }
 
-/// What follows a key that moves the cursor, deletes or may have been pressed in place of one that does, with which the
-/// text begins: one of [`is_control_key`], any other with Alt, or a sequence (xterm's control sequences, rxvt's, those
-/// of the Linux console, and keys that are coded as numbers).
-/// None if it is none.
-fn behind_cursor_key(text: &str, form: Form) -> Option<&str> {
-    let (letter, rest) = form.letter(text)?;
-    match letter {
-        letter if is_control_key(letter, form, rest) => Some(rest),
-        '\u{9b}' => behind_control_sequence(rest),
-        '\u{8f}' => behind_parameters(rest, |last, _| last.is_ascii_alphabetic()),
-        '\x1b' => match form.letter(behind_escapes(rest, form))? {
-            ('[', rest) => behind_control_sequence(rest),
-            ('O', rest) => behind_parameters(rest, |last, _| last.is_ascii_alphabetic()),
-            // Backspace took the rest of it.
-            (letter, _) if is_slash(letter) => Some(rest),
-            (_, behind) => Some(behind),
-        },
-        _ => None,
+/// What follows a key of which the text begins behind its `ESC`s. None if it is none.
+fn behind_escape(text: &str, form: Form) -> Option<&str> {
+    match form.letter(text)? {
+        ('[', rest) => behind_control_sequence(rest),
+        ('O', rest) => behind_shift(rest),
+        // Backspace took the rest of it.
+        (letter, _) if is_slash(letter) => Some(text),
+        (_, rest) => Some(rest),
     }
+}
+
+/// The same behind `ESC O`.
+fn behind_shift(text: &str) -> Option<&str> {
+    behind_parameters(text, |last, _| last.is_ascii_alphabetic())
 }
 
 /// What follows the `ESC`s that a text begins with: with Alt some terminals put one more before the key.
@@ -274,12 +361,6 @@ fn behind_parameters(text: &str, is_of_key: impl Fn(char, &str) -> bool) -> Opti
 /// Whether it makes a sequence a terminal's own (ECMA-48, 5.4.1): those of the mouse, and the answers.
 fn is_private_marker(letter: char) -> bool {
     matches!(letter, '<'..='?')
-}
-
-/// So many characters of a text, at most.
-fn head(text: &str, characters: usize) -> &str {
-    let end = text.char_indices().nth(characters);
-    end.map_or(text, |(end, _)| &text[..end])
 }
 
 fn first_letter(text: &str) -> Option<(char, &str)> {
@@ -346,7 +427,7 @@ mod tests {
     ];
 
     /// What else a key with Ctrl writes. Shown it may be meant as it looks.
-    const LETTERS: [&str; 10] = [
+    const CONTROLS: [&str; 10] = [
         "\x04", "\x07", "\x0f", "\x11", "\x14", "\x15", "\x17", "\x18", "\x19", "\x1d",
     ];
 
@@ -408,7 +489,7 @@ mod tests {
                 assert_eq!(is_said(&line), [false; 2], "{line:?}");
             }
         }
-        for key in LETTERS {
+        for key in CONTROLS {
             for (text, command) in [("you failed", "/msg Ana "), ("hi", "7msg Ana psst")] {
                 let line = format!("{text}{key}{command}");
                 assert!(!is_said(&line)[0], "{line:?}");
