@@ -122,7 +122,7 @@ fn a_message_is_for_one_alone() {
     expect_bytes(&mut one, "all of you\n");
     expect_bytes(&mut two, "just you\nall of you\n");
     seat.wait_for("muxnc: nobody here has number 3: /who lists everybody\r\n");
-    seat.wait_for("muxnc: /msg WHO TEXT: ");
+    seat.wait_for("muxnc: nothing was done: /msg WHO TEXT: ");
     let (mut seat, port) = Seat::hub(&["-C"]);
     let mut one = seat.join(port);
     seat.press("/msg 1 just you\r");
