@@ -251,12 +251,13 @@ pub fn escape(data: &[u8]) {
     for letter in String::from_utf8_lossy(&all).replace("\r\n", "\n").chars() {
         match letter {
             '\n' | '\t' => {
-                letters.end();
+                letters.end(&mut expected);
                 expected.push(letter);
             }
             letter => letters.push(letter, &mut expected),
         }
     }
+    letters.end(&mut expected);
     assert_eq!(out, expected, "character by character");
     let again = show(&[out.clone().into_bytes()]);
     assert_eq!(again, out, "what is visible stays so");

@@ -20,7 +20,7 @@
 use std::mem;
 
 use crate::engine::escape::Escaper;
-use crate::engine::escape::Letters;
+use crate::engine::escape::push_letters;
 use crate::engine::lines::Lines;
 
 /// Capacity above which what was composed in a turn gives its memory back.
@@ -72,9 +72,7 @@ impl Chat {
         let mut welcome = String::new();
         if let Some(text) = &rules.welcome {
             welcome.push_str("* ");
-            let mut letters = Letters::default();
-            text.chars()
-                .for_each(|letter| letters.push(letter, &mut welcome));
+            push_letters(text, &mut welcome);
             welcome.push_str(line_end);
         }
         Chat {

@@ -7,7 +7,7 @@
 //! follows it.
 //!
 //! It promises: the output is valid UTF-8 of printable text, line feeds and tabs, whatever the
-//! input and however it is cut; the same bytes give the same text; at most four bytes are held.
+//! input and however it is cut; the same bytes give the same text; at most four bytes and a joiner are held.
 
 use std::fmt::Write;
 
@@ -78,7 +78,7 @@ impl Escaper {
             self.invalid(out);
         }
         self.settle_cr(out);
-        self.letters.end();
+        self.letters.end(out);
     }
 
     fn invalid(&mut self, out: &mut String) {
@@ -88,7 +88,7 @@ impl Escaper {
 
     fn settle_cr(&mut self, out: &mut String) {
         if std::mem::take(&mut self.after_cr) {
-            self.letters.end();
+            self.letters.end(out);
             out.push_str("^M");
         }
     }
@@ -115,7 +115,7 @@ impl Escaper {
         if letter == '\n' {
             // The CR before it, if any, was half of the line break.
             self.after_cr = false;
-            self.letters.end();
+            self.letters.end(out);
             out.push('\n');
             return;
         }
@@ -123,7 +123,7 @@ impl Escaper {
         match letter {
             '\r' => self.after_cr = true,
             '\t' => {
-                self.letters.end();
+                self.letters.end(out);
                 out.push('\t');
             }
             letter => self.letters.push(letter, out),
@@ -185,16 +185,19 @@ const MARKS: u8 = 8;
 /// Letters of strangers, one after the other, as they may go to a terminal.
 ///
 /// A character that takes no cell of its own is let through only where writing needs it, and at
-/// most one or a few for each visible letter: marks on a letter, a joiner or non-joiner after a
-/// letter that is not ASCII, and the selectors of text or emoji after what can be one. One space
-/// that no keyboard has is let through behind a letter. Anywhere else it is shown by its code, so
-/// that no row looks empty that is not.
+/// most one or a few for each visible letter: marks on a letter, a joiner between two letters that
+/// are not ASCII, a non-joiner after one, and the selectors of text or emoji after what can be one.
+/// One space that no keyboard has is let through behind a letter. Anywhere else it is shown by its
+/// code, so that no row looks empty that is not.
+///
+/// A joiner is held until it is known what follows: tmux (3.3a) takes whatever is written behind one
+/// into the same cell, which may be the first letter of the row on which a line is being typed.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Letters {
     /// The letter before, while something may be added to it.
     base: Option<char>,
     marks: u8,
-    /// What was added last is a joiner or a selector, or nothing.
+    /// What was added last, but for marks.
     after: Added,
 }
 
@@ -203,22 +206,33 @@ enum Added {
     #[default]
     Nothing,
     Selector,
+    NonJoiner,
+    /// It is held.
     Joiner,
+    /// It was let through.
+    Joined,
 }
+
+const NON_JOINER: char = '\u{200c}';
+const JOINER: char = '\u{200d}';
 
 impl Letters {
     /// Appends one letter, shown instead of obeyed if it is unsafe there.
     pub fn push(&mut self, letter: char, out: &mut String) {
+        if self.after == Added::Joiner {
+            self.settle_joiner(self.joins(letter), out);
+        }
         if is_plain(letter) {
             self.begin(letter);
             return out.push(letter);
         }
         if is_unsafe(letter) {
-            self.end();
+            self.end(out);
             return push_escaped(letter, out);
         }
         match letter {
-            '\u{200c}' | '\u{200d}' => self.add(letter, Added::Joiner, out),
+            JOINER => self.add(letter, Added::Joiner, out),
+            NON_JOINER => self.add(letter, Added::NonJoiner, out),
             '\u{fe0e}' | '\u{fe0f}' => self.add(letter, Added::Selector, out),
             _ if letter.width() == Some(0) => self.mark(letter, out),
             _ if is_odd_space(letter) => {
@@ -226,11 +240,11 @@ impl Letters {
                     true => out.push(letter),
                     false => push_code(letter, out),
                 }
-                self.end();
+                self.end(out);
             }
             _ => {
                 match letter.is_whitespace() {
-                    true => self.end(),
+                    true => self.end(out),
                     false => self.begin(letter),
                 }
                 out.push(letter);
@@ -240,9 +254,10 @@ impl Letters {
 
     /// Appends a run of letters of ASCII that are seen, and spaces, which is not empty.
     fn push_ascii(&mut self, run: &str, out: &mut String) {
+        self.end(out);
         out.push_str(run);
         match run.as_bytes().last() {
-            None | Some(b' ') => self.end(),
+            None | Some(b' ') => {}
             Some(&last) => self.begin(char::from(last)),
         }
     }
@@ -255,22 +270,50 @@ impl Letters {
         };
     }
 
-    /// Nothing can be added to what came before.
-    pub fn end(&mut self) {
+    /// Nothing follows that belongs to what came before: no more, or a break.
+    pub fn end(&mut self, out: &mut String) {
+        if self.after == Added::Joiner {
+            push_code(JOINER, out);
+        }
         *self = Letters::default();
+    }
+
+    /// Whether a letter is one that may be joined to the letter before. (In Bengali that may be a mark.)
+    fn joins(&self, letter: char) -> bool {
+        let is_selector = matches!(letter, '\u{fe0e}' | '\u{fe0f}');
+        let is_joiner = matches!(letter, JOINER | NON_JOINER);
+        let is_mark = || letter.width() == Some(0) && self.marks < MARKS;
+        let is_letter = || letter.is_alphabetic() || may_be_emoji(letter);
+        let is_blank = letter.is_whitespace();
+        let is_other =
+            letter.is_ascii() || is_blank || is_unsafe(letter) || is_joiner || is_selector;
+        !is_other && (is_mark() || (is_letter() && letter.width() != Some(0)))
+    }
+
+    /// It is known what follows a joiner.
+    fn settle_joiner(&mut self, joins: bool, out: &mut String) {
+        match joins {
+            true => {
+                self.after = Added::Joined;
+                out.push(JOINER);
+            }
+            false => self.end(out),
+        }
     }
 
     fn add(&mut self, letter: char, what: Added, out: &mut String) {
         let fits = self.base.is_some_and(|base| match what {
             Added::Selector => self.after == Added::Nothing && may_be_emoji(base),
-            _ => self.after != Added::Joiner && !base.is_ascii(),
+            _ => matches!(self.after, Added::Nothing | Added::Selector) && !base.is_ascii(),
         });
         if !fits {
-            self.end();
+            self.end(out);
             return push_code(letter, out);
         }
         self.after = what;
-        out.push(letter);
+        if what != Added::Joiner {
+            out.push(letter);
+        }
     }
 
     fn mark(&mut self, letter: char, out: &mut String) {
@@ -280,6 +323,13 @@ impl Letters {
         self.marks += 1;
         out.push(letter);
     }
+}
+
+/// Appends a whole text of strangers as it may go to a terminal.
+pub fn push_letters(text: &str, out: &mut String) {
+    let mut letters = Letters::default();
+    text.chars().for_each(|letter| letters.push(letter, out));
+    letters.end(out);
 }
 
 /// Whether a selector after it can have a meaning (emoji-variation-sequences.txt of Unicode), by
@@ -326,7 +376,7 @@ mod tests {
         out
     }
 
-    const VECTORS: [(&[u8], &str); 23] = [
+    const VECTORS: [(&[u8], &str); 27] = [
         (b"\x1b]0;pwned\x07x", "^[]0;pwned^Gx"),
         (b"\x1b[c\x1b[6n\x05", "^[[c^[[6n^E"),
         (b"\x1b]52;c;ZXZpbA==\x07", "^[]52;c;ZXZpbA==^G"),
@@ -363,7 +413,28 @@ mod tests {
         ),
         (
             "\u{e9}\u{200d}\u{200d}\u{200c}x".as_bytes(),
-            "\u{e9}\u{200d}<U+200D><U+200C>x",
+            "\u{e9}<U+200D><U+200D><U+200C>x",
+        ),
+        (
+            // Behind which is an end, a blank, an odd one, a sign, a letter of ASCII, or what is escaped.
+            "\u{647}\u{200d}\r\n\u{647}\u{200d} \u{647}\u{200d}\u{3000}\u{647}\u{200d}\u{bb}\u{647}\u{200d}x\u{647}\u{200d}\t\u{647}\u{200d}\x07\u{647}\u{200d}\u{200b}"
+                .as_bytes(),
+            "\u{647}<U+200D>\n\u{647}<U+200D> \u{647}<U+200D><U+3000>\u{647}<U+200D>\u{bb}\u{647}<U+200D>x\u{647}<U+200D>\t\u{647}<U+200D>^G\u{647}<U+200D><U+200B>",
+        ),
+        (
+            b"\xd9\x87\xe2\x80\x8d\xff\xd9\x87\xe2\x80\x8d\r\xd9\x87\xe2\x80\x8d",
+            "\u{647}<U+200D>\u{fffd}\u{647}<U+200D>^M\u{647}<U+200D>",
+        ),
+        (
+            // In Bengali a mark may follow, in Sinhala a letter behind a mark; and emoji with selectors and colours.
+            "\u{9b0}\u{200d}\u{9cd}\u{9af} \u{d9a}\u{dca}\u{200d}\u{dba} \u{2764}\u{fe0f}\u{200d}\u{1f525} \u{1f3f3}\u{fe0f}\u{200d}\u{1f308}\u{1f469}\u{1f3fd}\u{200d}\u{2764}"
+                .as_bytes(),
+            "\u{9b0}\u{200d}\u{9cd}\u{9af} \u{d9a}\u{dca}\u{200d}\u{dba} \u{2764}\u{fe0f}\u{200d}\u{1f525} \u{1f3f3}\u{fe0f}\u{200d}\u{1f308}\u{1f469}\u{1f3fd}\u{200d}\u{2764}",
+        ),
+        (
+            // More marks than are let through.
+            "\u{9b0}\u{9cd}\u{9cd}\u{9cd}\u{9cd}\u{9cd}\u{9cd}\u{9cd}\u{9cd}\u{200d}\u{9cd}".as_bytes(),
+            "\u{9b0}\u{9cd}\u{9cd}\u{9cd}\u{9cd}\u{9cd}\u{9cd}\u{9cd}\u{9cd}<U+200D><U+09CD>",
         ),
         (
             // Selectors: of a heart, a keycap, and of what has none.
@@ -508,6 +579,8 @@ mod tests {
         ) {
             let text: String = letters.iter().collect();
             let shown = show(&[text.as_bytes()]);
+            let mut behind = shown.split(JOINER).skip(1);
+            prop_assert!(behind.all(|text| text.starts_with(|c: char| !c.is_ascii() && c != NON_JOINER)));
             let cells: usize = shown.chars().map(|c| c.width().unwrap_or(0)).sum();
             // A letter can have its marks, a selector and a joiner.
             let most = usize::from(MARKS) + 3;

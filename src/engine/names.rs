@@ -23,7 +23,7 @@ use unicode_security::RestrictionLevel;
 use unicode_security::RestrictionLevelDetection;
 
 use crate::engine::confusables::skeleton;
-use crate::engine::escape::Letters;
+use crate::engine::escape::push_letters;
 use crate::engine::handover::Asking;
 use crate::engine::handover::Former;
 use crate::engine::handover::Handovers;
@@ -268,9 +268,8 @@ fn normal(name: &str) -> Result<Box<str>, NameError> {
 
 /// Whether a terminal is shown each letter of the name as it is, and none escaped.
 fn is_shown_as_it_is(name: &str) -> bool {
-    let (mut letters, mut shown) = (Letters::default(), String::new());
-    name.chars()
-        .for_each(|letter| letters.push(letter, &mut shown));
+    let mut shown = String::new();
+    push_letters(name, &mut shown);
     shown == name
 }
 

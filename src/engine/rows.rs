@@ -321,12 +321,13 @@ impl Rows {
         for letter in line.chars() {
             match letter {
                 '\t' => {
-                    letters.end();
+                    letters.end(&mut shown);
                     shown.push('\t');
                 }
                 letter => letters.push(letter, &mut shown),
             }
         }
+        letters.end(&mut shown);
         self.bold(&shown);
         self.feed();
     }

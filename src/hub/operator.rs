@@ -38,7 +38,7 @@ use super::peers::Peers;
 use super::peers::Unsaid;
 use super::transfer::Transfer;
 use crate::engine::admit::Admission;
-use crate::engine::escape::Letters;
+use crate::engine::escape::push_letters;
 use crate::io::console::Console;
 use crate::io::device::Device;
 use crate::io::device::Kind;
@@ -262,9 +262,7 @@ impl<D: Device> Operator<D> {
         for line in text.lines() {
             // What was typed may be quoted in it.
             let mut shown = String::new();
-            let mut letters = Letters::default();
-            line.chars()
-                .for_each(|letter| letters.push(letter, &mut shown));
+            push_letters(line, &mut shown);
             match self.console_mut() {
                 Some(console) => console.notice(format!("muxnc: {shown}\n").as_bytes()),
                 None if is_typed => self.answers.push(shown),

@@ -13,7 +13,7 @@ use unicode_segmentation::GraphemeCursor;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::engine::escape::Letters;
+use crate::engine::escape::push_letters;
 
 /// Automatic wrapping at the end of a row off and on (DECAWM).
 const NO_WRAP: &[u8] = b"\x1b[?7l";
@@ -156,10 +156,7 @@ fn escaped(cluster: &str) -> Cow<'_, str> {
         return cluster.into();
     }
     let mut text = String::new();
-    let mut letters = Letters::default();
-    for c in cluster.chars() {
-        letters.push(c, &mut text);
-    }
+    push_letters(cluster, &mut text);
     text.into()
 }
 
