@@ -376,10 +376,13 @@ impl Bus {
         self.outbox.waiting()
     }
 
-    /// Whether the bus takes what is said, but less than that speaker said: more of it would become late, or lost.
+    /// How many bytes more of a speaker the bus takes now, while it takes anything: more would become late, or lost.
     /// None: the same of what is asked.
-    pub fn is_congested_by(&self, number: Option<u32>) -> bool {
-        self.is_live() && self.outbox.is_congested_by(number)
+    pub fn room_for(&self, number: Option<u32>) -> usize {
+        match self.is_live() {
+            true => self.outbox.room_for(number),
+            false => usize::MAX,
+        }
     }
 
     /// The other hubs.

@@ -186,9 +186,9 @@ impl<S: Stream> Link<S> {
         (waiting.lines + waiting.lost, waiting.bytes)
     }
 
-    /// Whether what a speaker of this hub says should wait for the bus. None: what is asked.
-    pub(in crate::hub) fn is_congested_by(&self, number: Option<u32>) -> bool {
-        self.bus.is_congested_by(number)
+    /// How many bytes of what a speaker of this hub says need not wait for the bus. None: of what is asked.
+    pub(in crate::hub) fn room_for(&self, number: Option<u32>) -> usize {
+        self.bus.room_for(number)
     }
 
     /// Reads what came: the first half of a turn. A new connection is handed to `register`.

@@ -357,10 +357,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// How many bytes of the operator's are wanted now, at most. Members that are just leaving
     /// would not hear it: their last words are read first.
     pub(super) fn input_budget(&self) -> usize {
-        if self.are_all_closing() || self.waits_for_class() {
+        if self.are_all_closing() {
             return 0;
         }
-        let wanted = self.room.input_budget();
+        let wanted = self.room.input_budget().min(self.class_takes_input());
         match &self.records {
             Some(records) => wanted.min(records.fits(None, 0)),
             None => wanted,
@@ -421,7 +421,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Whether there is work that no event will tell of.
     pub fn is_ready(&self) -> bool {
         // A line may have ended, or an author caught up, after the parked ones were passed over.
-        let may_speak = |key| self.may_speak(key);
+        let may_speak = |key| self.room.may_speak(key) && self.class_takes(key) > 0;
         let speakers = self.speakers.is_due(may_speak, self.room.was_released());
         let is_said = self.flushed < self.room.said() || self.room.has_told();
         let owed = !self.owed.is_empty() || is_said;

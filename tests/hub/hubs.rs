@@ -531,36 +531,52 @@ fn who_says_more_than_the_bus_takes_loses_nothing_and_makes_nobody_late() {
     };
     let wire = Wire::slow(nats.port, Duration::from_millis(5));
     let url = format!("nats://127.0.0.1:{}/class", wire.port);
-    let one = hub(&url, "room1", &["--broker", "--bus-buffer", "4M"]);
+    let one = hub(&url, "room1", &["--broker", "--bus-buffer", "128k"]);
     let two = hub(&nats.url(), "room2", &["--broker"]);
     meet(&[&one, &two], &["room1", "room2"]);
     let heard = Watched::new(two.join_seen());
-    let (mut ana, mut flood) = (one.join_seen(), one.join_seen());
+    let mut ana = one.join_seen();
     let _reads = Watched::new(ana.try_clone().unwrap());
-    let said = lines(&"x".repeat(90), 40_000);
-    let saying = said.clone();
-    let saying = thread::spawn(move || {
-        flood.write_all(saying.as_bytes()).unwrap();
-        flood
-    });
+    let said: Vec<String> = (0..4)
+        .map(|at| lines(&format!("{at}{}", "x".repeat(90)), 10_000))
+        .collect();
+    let saying: Vec<_> = said
+        .iter()
+        .map(|said| {
+            let (mut flood, said) = (one.join_seen(), said.clone());
+            let hears = Watched::new(flood.try_clone().unwrap());
+            thread::spawn(move || {
+                flood.write_all(said.as_bytes()).unwrap();
+                (flood, hears)
+            })
+        })
+        .collect();
     heard.wait_for("x 1\n");
     for at in 1..=5 {
         let line = format!("line {at}\n");
         ana.write_all(line.as_bytes()).unwrap();
         heard.wait_for(&line);
         assert!(
-            !heard.text().contains(" 40000\n"),
+            !heard.text().contains(" 10000\n"),
             "it was later than the flood"
         );
     }
-    let heard = heard.wait_for(" 40000\n");
-    let flood = heard.lines().filter(|line| line.starts_with('x'));
-    assert!(flood.eq(said.lines()), "something of the flood is missing");
+    let is_whole = |bytes: &[u8]| String::from_utf8_lossy(bytes).matches(" 10000\n").count() == 4;
+    let heard = heard.wait_until("the end of all floods", is_whole);
+    let heard = String::from_utf8(heard).unwrap();
+    for (at, said) in said.iter().enumerate() {
+        let flood = heard
+            .lines()
+            .filter(|line| line.starts_with(&format!("{at}x")));
+        assert!(flood.eq(said.lines()), "something of the flood is missing");
+    }
     for hub in [one, two] {
         let told = hub.process.stderr.text();
         assert!(!told.contains("did not"), "{told}");
     }
-    drop(saying.join().unwrap());
+    for saying in saying {
+        drop(saying.join().unwrap());
+    }
 }
 
 #[test]

@@ -42,6 +42,9 @@ pub(super) const MIN_PAYLOAD: u64 = 160 * 1024;
 /// So many bytes of one speaker may wait before it waits itself.
 const MUCH: usize = 1024 * 1024;
 
+/// Of one speaker no more may wait than one part in so many of what is left for all.
+const PARTS: usize = 4;
+
 /// A message that was not taken so long is sent again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -183,12 +186,19 @@ impl Outbox {
         waiting
     }
 
-    /// Whether so much of a speaker waits, or (None) of what is asked, that more of it should wait elsewhere: more
-    /// than [`MUCH`], or, where a quarter of the buffer is full, as much as of the others on average: the rest is for
-    /// what is read meanwhile.
-    pub(super) fn is_congested_by(&self, whose: Whose) -> bool {
-        let (of_one, of_all) = (self.queue.len(whose), self.queue.waiting().bytes);
-        of_one > MUCH || (of_all > self.limit / 4 && of_one * self.queue.lanes() >= of_all)
+    /// How many bytes more of a speaker should wait here, or (None) of what is asked. As many may wait as a part of
+    /// what is left of half of the buffer, and no more than [`MUCH`]: so more is left for those that say less (the
+    /// dynamic thresholds of Choudhury and Hahne). Of the other half each has an equal part of an eighth, so that the
+    /// buffer is not full however many speak. None at all, until half of that was told, so that what is read is
+    /// not byte by byte.
+    pub(super) fn room_for(&self, whose: Whose) -> usize {
+        let left = (self.limit / 2).saturating_sub(self.queue.waiting().bytes);
+        let equal = self.limit / 16 / (self.queue.lanes() + 1);
+        let (most, waits) = (MUCH.min((left / PARTS).max(equal)), self.queue.len(whose));
+        match waits * 2 > most {
+            true => 0,
+            false => most - waits,
+        }
     }
 
     /// Whether the others have all there is to tell.

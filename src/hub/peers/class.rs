@@ -247,19 +247,18 @@ impl<S: Stream, D: Device> Peers<S, D> {
         Some(link.waiting().0)
     }
 
-    /// Whether input from a file or a pipe waits for the bus. Typed lines never do.
-    pub(super) fn waits_for_class(&self) -> bool {
+    /// How much input from a file or a pipe need not wait for the bus. Typed lines never do.
+    pub(super) fn class_takes_input(&self) -> usize {
         let link = self.link.as_ref().filter(|_| !self.room.is_typed());
-        link.is_some_and(|link| link.is_congested_by(Some(OPERATOR)))
+        link.map_or(usize::MAX, |link| link.room_for(Some(OPERATOR)))
     }
 
-    /// Whether a member is to be read: the room takes what it says, and so does the bus.
-    pub(super) fn may_speak(&self, key: usize) -> bool {
-        let waits = |link: &Link<S>| {
-            let member = self.room.member(key);
-            member.is_some_and(|member| link.is_congested_by(Some(member.account.number)))
+    /// The same of a member.
+    pub(super) fn class_takes(&self, key: usize) -> usize {
+        let (Some(link), Some(member)) = (&self.link, self.room.member(key)) else {
+            return usize::MAX;
         };
-        self.room.may_speak(key) && !self.link.as_deref().is_some_and(waits)
+        link.room_for(Some(member.account.number))
     }
 
     /// Whether there is something to do at once for the bus.

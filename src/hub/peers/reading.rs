@@ -87,7 +87,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             };
             // A member that was read to its end can only break: the line that another member has
             // open does not matter for that.
-            if !member.is_silent() && !self.may_speak(key) {
+            let class_takes = self.class_takes(key);
+            let may_speak = self.room.may_speak(key) && class_takes > 0;
+            if !member.is_silent() && !may_speak {
                 self.speakers.park(speaker);
                 continue;
             }
@@ -99,7 +101,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                             .min((TURN / fresh.max(1)).max(LITTLE)),
                         false => self.share(waiting, now),
                     };
-                    let most = most.min(share);
+                    let most = most.min(share).min(class_takes.max(1));
                     let most = most.min(self.records_fit(key));
                     let held = self.room.held(key);
                     heard += self.read_one(key, &mut buffer[..most], now);

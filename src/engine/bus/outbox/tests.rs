@@ -220,6 +220,34 @@ fn who_fills_the_buffer_loses_its_own_lines() {
     assert_eq!(last.pieces.last(), Some(&Piece::Bye));
 }
 
+/// However many say as much as there is room for, and however seldom a message is taken.
+#[test]
+fn who_says_no_more_than_there_is_room_for_loses_nothing() {
+    for (speakers, limit) in [(20, 128 << 10), (200, 4 << 20)] {
+        let (mut outbox, signer, now) = outbox(limit);
+        let line = [&vec![b'x'; 40][..], b"\n"].concat();
+        let mut sent = 0;
+        for round in 0..300 {
+            for who in 1..=speakers {
+                let lines = outbox.room_for(Some(who)) / line.len();
+                sent += lines.min(500);
+                outbox.say(&author(who), &line.repeat(lines.min(500)));
+            }
+            // Who said nothing before may say a line.
+            assert!(outbox.room_for(Some(0)) >= line.len(), "{round}: {limit}");
+            if round % 3 == 0 {
+                next(&mut outbox, &signer, now);
+            }
+        }
+        let waiting = outbox.waiting();
+        assert!(waiting.lost == 0 && sent > 0, "{waiting:?} of {sent}");
+        assert!(waiting.bytes < limit, "{waiting:?}");
+        while outbox.room_for(Some(1)) == 0 {
+            next(&mut outbox, &signer, now);
+        }
+    }
+}
+
 proptest! {
     /// Against a model: all lines in their order, of which the oldest may be gone, and are counted.
     #[test]

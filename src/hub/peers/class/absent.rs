@@ -63,12 +63,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
         None
     }
 
-    pub(super) fn waits_for_class(&self) -> bool {
-        false
+    pub(super) fn class_takes_input(&self) -> usize {
+        usize::MAX
     }
 
-    pub(super) fn may_speak(&self, key: usize) -> bool {
-        self.room.may_speak(key)
+    pub(super) fn class_takes(&self, _: usize) -> usize {
+        usize::MAX
     }
 
     pub(super) fn is_class_ready(&self) -> bool {

@@ -143,11 +143,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Answers another hub that nothing was done, unless so much waits already that it may be asked
     /// for to make more wait.
     fn answer_nothing(&mut self, hub: &str, whom: &Result<u32, String>, why: Demand<'_>) {
-        if let Some(link) = self
-            .link
-            .as_mut()
-            .filter(|link| !link.is_congested_by(None))
-        {
+        if let Some(link) = self.link.as_mut().filter(|link| link.room_for(None) > 0) {
             let whom = match whom {
                 Ok(number) => Whom::Number(*number),
                 Err(name) => Whom::Name(name),
