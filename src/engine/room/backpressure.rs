@@ -112,12 +112,20 @@ pub(super) struct Backpressure {
 }
 
 impl Backpressure {
-    /// The rest of the reserve. What slow members took since the hold began fills it again, but by half of that: so
-    /// the hold ends, however many use the reserve.
+    /// How much may be let in in the whole hold: the reserve, and half of what slow members took since it began. The
+    /// other half is theirs to catch up, so that the hold ends, however many use the reserve.
+    pub(super) fn budget(&self, journal: &Journal) -> u64 {
+        let taken = (self.base + self.let_in(journal)).saturating_sub(journal.retained());
+        RESERVE + taken / 2
+    }
+
+    /// The rest of that.
     pub(super) fn reserve(&self, journal: &Journal) -> u64 {
-        let let_in = journal.end() - self.begun;
-        let taken = (self.base + let_in).saturating_sub(journal.retained());
-        (RESERVE + taken / 2).saturating_sub(let_in)
+        self.budget(journal).saturating_sub(self.let_in(journal))
+    }
+
+    fn let_in(&self, journal: &Journal) -> u64 {
+        journal.end() - self.begun
     }
 
     /// Whether a member joined since it began.

@@ -7,8 +7,8 @@
 //! prove that the others are slow: where only those keep up, there is no conversation.
 //!
 //! It promises: a member is never cut off for its pace while fewer than half of the others keep up, and
-//! so never the last one; what is let in during a hold is bounded by [`RESERVE`](super::RESERVE), the last
-//! of it the operator's alone, and no members use up what is left for another that said less; members are
+//! so never the last one; what is let in during a hold is bounded by [`RESERVE`](super::RESERVE) and half of what
+//! slow members took since, the last of it the operator's alone, and no members use up what is another's; members are
 //! counted once in a hold, and whenever it changes which of them are to blame, not with each write.
 
 use std::time::Duration;
@@ -30,9 +30,10 @@ const GRACE: Duration = Duration::from_millis(100);
 /// The part of the reserve that is the operator's alone.
 const OPERATORS: u64 = 64 * 1024;
 
-/// A member may have said as much in a hold as one part in so many of what is left for all of them:
-/// however many use theirs up, as much and more is left for members that said less (the dynamic
-/// thresholds of Choudhury and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998).
+/// Of half of what all of them have, a member may have said as much in a hold as one part in so many of what is
+/// left: however many use theirs up, as much and more is left for members that said less (the dynamic
+/// thresholds of Choudhury and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998). Of the other half each
+/// has an equal part, whoever comes first.
 const PARTS: u64 = 4;
 
 /// What is forgotten so soon is hardly anything: it is not known when it was said.
@@ -206,6 +207,17 @@ impl Room {
         }
     }
 
+    /// How much a member may have said in this hold.
+    fn part_of_reserve(&self) -> u64 {
+        let Some(held) = &self.backpressure else {
+            return 0;
+        };
+        let half = held.budget(&self.journal).saturating_sub(OPERATORS) / 2;
+        let left = self.members_reserve().saturating_sub(half);
+        let members = (self.members.len() - self.gone).max(1) as u64;
+        (left / PARTS).max(half / members)
+    }
+
     /// How many bytes of one member may be read although it is on hold, if each becomes so many at most. What
     /// it holds of a line may be passed on with them. One that is gone can wait.
     ///
@@ -220,7 +232,9 @@ impl Room {
         let newcomers = held.filter(|held| held.is_newcomer(member));
         let account = newcomers.map_or(member.pace(), |held| &held.newcomers);
         let allowed = account.allowance(now)?.min(member.pace().allowance(now)?);
-        let share = (self.members_reserve() / PARTS).saturating_sub(account.said_in_hold());
+        let share = self
+            .part_of_reserve()
+            .saturating_sub(account.said_in_hold());
         match (share / each).saturating_sub(member.unfinished() as u64) {
             0 => Err(now + QUANTUM),
             share => Ok(share.min((allowed / each).max(1))),
