@@ -40,7 +40,8 @@ impl Form {
     }
 }
 
-/// So many pieces of a line are put in front of the others at most.
+/// So many pieces of a line are put in front of the others at most, and so many keys looked into. A line that has more
+/// of them is held back: so no run of keys hides what is behind it.
 const PIECES: usize = 32;
 
 /// So often what stands behind something is looked at where a line may have more such places. If it has, that is held
@@ -81,7 +82,7 @@ pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<St
     let first = begun + usize::from(!is_first_seen);
     let mut behind = (first..pieces.len()).map(|at| (at, &*pieces[at]));
     let found = behind.find(|&(at, piece)| {
-        begins_with_slash(piece) || (at <= PIECES && is_private_in_front(&pieces, at))
+        begins_with_slash(piece) || at > PIECES || is_private_in_front(&pieces, at)
     });
     found.map(|(_, piece)| first_word(piece.trim_start()).0.into())
 }
@@ -92,12 +93,13 @@ fn private_in_key(line: &str, form: Form) -> Option<&str> {
     let mut rest = line;
     let mut keys = 0;
     let mut looks = LOOKS;
-    while keys < PIECES
-        && let Some((letter, behind)) = form.letter(rest)
-    {
+    while let Some((letter, behind)) = form.letter(rest) {
         rest = behind;
         if begins_sequence(letter) {
             keys += 1;
+            if keys > PIECES {
+                return Some(behind);
+            }
             let letters = LETTERS + letters_of_mouse(behind);
             let names_message = names_message(behind, letters);
             for (count, typed) in signs_of_key(behind).enumerate() {
@@ -611,12 +613,32 @@ mod tests {
         assert!(command_behind_key("", Form::Raw).is_none());
     }
 
-    /// A line full of keys, be they of somebody who wants it to take long.
+    /// A line full of keys, be they of somebody who wants it to take long: what stands behind many is not looked at,
+    /// and so not said.
     #[test]
-    fn of_many_keys_the_first_are_looked_at() {
-        let line = "x\x01".repeat(20_000);
-        assert_eq!(is_said(&line), [true; 2]);
-        assert_eq!(is_said(&format!("{line}/msg Ana ")), [false; 2]);
+    fn a_line_with_many_keys_is_held_back() {
+        assert_eq!(is_said(&"x\x01".repeat(PIECES)), [true; 2]);
+        for (unit, private) in [
+            ("x\x04", ".msg 1 secret"),
+            ("x^C", "7msg Ben secret"),
+            ("é\x0f", ".msg 1 secret"),
+            ("m^R", "msg 3 secret"),
+            ("x \x03", "msg @room2 secret"),
+            ("mgs^\\", ".ьып Ben secret"),
+            ("ab \x18", "7msg Ben secret"),
+            ("<U+^O", "1msg 3 secret"),
+            ("1 \x1b[", "7msg Ben secret"),
+            ("12 \x1b[ M", "msg 3 secret"),
+            ("x\x01", "msg 3 secret"),
+            ("x\x1b[A", "7msg Ben secret"),
+            ("x^A", ".msg 3 secret"),
+            ("x\x1bOA", "/msg Ben secret"),
+        ] {
+            for count in [1, 10, 33, 48, 49, 50, 60, 100, 1000, 20_000] {
+                let line = format!("{}{private}", unit.repeat(count));
+                assert!(!is_said(&line)[1], "{count} times {unit:?}, {private:?}");
+            }
+        }
     }
 
     proptest! {
