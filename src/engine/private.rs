@@ -187,7 +187,8 @@ fn begins_with_slash(text: &str) -> bool {
 fn is_completed_message(line: &str) -> bool {
     line.match_indices(TAB).take(TABS).any(|(at, _)| {
         let before: String = line[..at].chars().filter(|&letter| letter != TAB).collect();
-        let after = line[at..].trim_start_matches(TAB);
+        // What is further behind it does not depend on what the Tab wrote.
+        let after = so_far(line[at..].trim_start_matches(TAB), LOOKED_AT);
         let mut completed =
             completions(&before).map(|rest| is_like_message(&format!("{before}{rest} {after}")));
         is_like_message(&format!("{before}{after}")) || completed.any(|is_message| is_message)

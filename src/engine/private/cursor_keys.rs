@@ -42,7 +42,7 @@ impl Form {
 
 /// So many pieces of a line are put in front of the others at most, and so many keys looked into. A line that has more
 /// of them is held back: so no run of keys hides what is behind it.
-const PIECES: usize = 32;
+const PIECES: usize = 16;
 
 /// So often what stands behind something is looked at where a line may have more such places. If it has, that is held
 /// back.
@@ -55,7 +55,7 @@ const SEQUENCE: usize = 16;
 const LETTERS: usize = 5;
 
 /// Characters of the line that is made so that are looked at.
-const LOOKED_AT: usize = 256;
+const LOOKED_AT: usize = 128;
 
 /// The first word behind a key in a line that begins a command there, or in front of one where the key may have been
 /// pressed to have it so, as far as one can know. None: there is no such key, or nothing before it.
@@ -81,9 +81,11 @@ pub(in crate::engine) fn command_behind_key(line: &str, form: Form) -> Option<St
     let is_first_seen = !skip_unseen(line).starts_with(is_slash) && begins_with_key(line, form);
     let first = begun + usize::from(!is_first_seen);
     let mut behind = (first..pieces.len()).map(|at| (at, &*pieces[at]));
-    let found = behind.find(|&(at, piece)| {
-        begins_with_slash(piece) || at > PIECES || is_private_in_front(&pieces, at)
-    });
+    let is_known = |at| match pieces.len() > PIECES {
+        true => at == pieces.len() - 1,
+        false => is_private_in_front(&pieces, at),
+    };
+    let found = behind.find(|&(at, piece)| begins_with_slash(piece) || is_known(at));
     found.map(|(_, piece)| first_word(piece.trim_start()).0.into())
 }
 
