@@ -126,7 +126,7 @@ fn who_was_kicked_is_told_so_when_it_comes_back() {
         Web::turned_away(port, &web.place(0)).expect_end(why, 1008);
     }
     hub.screen
-        .wait_for("was refused: it comes back, and you cut it off");
+        .wait_for("was refused: it comes back, and an operator cut it");
     // Its user may ask to be let in.
     assert_eq!(said(&Web::join(port).hello, "you"), "2");
 }
