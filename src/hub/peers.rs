@@ -418,10 +418,15 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
+    /// Whether a member may be read now: the room takes what it says, and so does the bus.
+    fn may_speak(&self, key: usize) -> bool {
+        self.room.may_speak(key) && self.class_takes(key) > 0
+    }
+
     /// Whether there is work that no event will tell of.
     pub fn is_ready(&self) -> bool {
         // A line may have ended, or an author caught up, after the parked ones were passed over.
-        let may_speak = |key| self.room.may_speak(key) && self.class_takes(key) > 0;
+        let may_speak = |key| self.may_speak(key);
         let speakers = self.speakers.is_due(may_speak, self.room.was_released());
         let is_said = self.flushed < self.room.said() || self.room.has_told();
         let owed = !self.owed.is_empty() || is_said;

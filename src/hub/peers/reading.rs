@@ -87,21 +87,19 @@ impl<S: Stream, D: Device> Peers<S, D> {
             };
             // A member that was read to its end can only break: the line that another member has
             // open does not matter for that.
-            let class_takes = self.class_takes(key);
-            let may_speak = self.room.may_speak(key) && class_takes > 0;
-            if !member.is_silent() && !may_speak {
+            if !member.is_silent() && !self.may_speak(key) {
                 self.speakers.park(speaker);
                 continue;
             }
             match self.room.read_budget(key, now) {
                 Ok(most) => {
                     let share = match speaker.is_fresh {
-                        true => self
-                            .share(waiting, now)
-                            .min((TURN / fresh.max(1)).max(LITTLE)),
-                        false => self.share(waiting, now),
+                        true => (TURN / fresh.max(1)).max(LITTLE),
+                        false => usize::MAX,
                     };
-                    let most = most.min(share).min(class_takes.max(1));
+                    let most = most.min(share).min(self.share(waiting, now));
+                    // A member that was read to its end says nothing more, but has to be read to be seen to break.
+                    let most = most.min(self.class_takes(key).max(1));
                     let most = most.min(self.records_fit(key));
                     let held = self.room.held(key);
                     heard += self.read_one(key, &mut buffer[..most], now);

@@ -35,9 +35,7 @@ impl Speakers {
     /// A turn begins: those come back to the others whose time has come, or may have.
     pub(super) fn begin_turn(&mut self, now: Instant) {
         self.turn = self.turn.wrapping_add(1);
-        for speaker in std::mem::take(&mut self.parked) {
-            self.put_back(speaker);
-        }
+        put_back(&mut self.parked, &mut self.fresh, &mut self.readable);
         if self.release.is_some_and(|release| release <= now) {
             self.release_limited();
         }
@@ -45,16 +43,7 @@ impl Speakers {
 
     fn release_limited(&mut self) {
         self.release = None;
-        for speaker in std::mem::take(&mut self.limited) {
-            self.put_back(speaker);
-        }
-    }
-
-    fn put_back(&mut self, speaker: Speaker) {
-        match speaker.is_fresh {
-            true => self.fresh.push_back(speaker.key),
-            false => self.readable.push_back(speaker.key),
-        }
+        put_back(&mut self.limited, &mut self.fresh, &mut self.readable);
     }
 
     /// The number of this turn.
@@ -141,6 +130,20 @@ impl Speakers {
         let asked = self.readable.iter().chain(&self.fresh);
         let held_back = self.parked.iter().chain(&self.limited);
         asked.chain(held_back.map(|speaker| &speaker.key))
+    }
+}
+
+/// Speakers go back to those they came from.
+fn put_back(
+    held_back: &mut Vec<Speaker>,
+    fresh: &mut VecDeque<usize>,
+    readable: &mut VecDeque<usize>,
+) {
+    for Speaker { key, is_fresh } in held_back.drain(..) {
+        match is_fresh {
+            true => fresh.push_back(key),
+            false => readable.push_back(key),
+        }
     }
 }
 
