@@ -9,6 +9,7 @@ use std::time::Instant;
 use muxnc::engine::chat::Chat;
 use muxnc::engine::chat::Rules;
 use muxnc::engine::command::begins_command;
+use muxnc::engine::command::is_slip_before_message;
 use muxnc::engine::command::may_become_command;
 use muxnc::engine::command::understand;
 use muxnc::engine::command::understand_garbled;
@@ -240,6 +241,16 @@ fn understand_all(before: &str, part: &str, length: usize) {
             taken <= TAKEN * length,
             "{what} takes {taken} for {length} of {before:?}, {part:?}"
         );
+    }
+}
+
+/// A line may be typed that consists of Tabs, and each of them asks what is before it.
+#[test]
+fn what_a_tab_takes_does_not_grow_with_the_line() {
+    for part in PARTS {
+        let line = format!("{}ms", part.repeat(MAX_LINE / part.len()));
+        let taken = taken(|| is_slip_before_message(&line));
+        assert!(taken <= 512 * TAKEN, "{taken} for {part:?}");
     }
 }
 

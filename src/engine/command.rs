@@ -24,6 +24,9 @@ use crate::engine::private::is_private;
 use crate::engine::private::lacks_its_slash;
 use crate::engine::private::may_be_private;
 
+/// Characters before the cursor among which a slip and `ms` are looked for.
+const SLIP: usize = 64;
+
 /// What a line means that the operator typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Typed<'a> {
@@ -427,12 +430,14 @@ pub fn begins_command(beginning: &str) -> bool {
 /// Whether this beginning of a line ends with `ms` behind a slip, and the rest of `msg` would make it a
 /// line that is not said. There Tab has to complete the word, too: its user types no more of it, and
 /// without the `g` the line would be said to everybody.
+///
+/// Only what is near the cursor is looked at: each Tab of a long line asks this again.
 pub fn is_slip_before_message(beginning: &str) -> bool {
-    let before = ["ms", "MS"]
-        .iter()
-        .find_map(|ms| beginning.strip_suffix(ms));
+    let begun = beginning.char_indices().rev().nth(SLIP - 1);
+    let end = &beginning[begun.map_or(0, |(at, _)| at)..];
+    let before = ["ms", "MS"].iter().find_map(|ms| end.strip_suffix(ms));
     before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
-        && is_explained_with_text(&format!("{beginning}g"))
+        && is_explained_with_text(&format!("{end}g"))
 }
 
 /// Whether a line with this beginning and two more words is neither said nor done.
