@@ -1,6 +1,9 @@
 //! TLS as the load speaks it: version 1.3 and one cipher suite, so that every hub seals with the same; and
 //! whatever certificate it is shown, since who is there is not what is measured.
 
+#[path = "../../tests/support/credulous.rs"]
+mod credulous;
+
 use std::io;
 use std::io::ErrorKind;
 use std::io::Read;
@@ -14,18 +17,13 @@ use rustix::event::PollFd;
 use rustix::event::PollFlags;
 use rustls::ClientConfig;
 use rustls::ClientConnection;
-use rustls::DigitallySignedStruct;
 use rustls::HandshakeKind;
-use rustls::SignatureScheme;
 use rustls::client::Resumption;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::client::danger::ServerCertVerified;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
-use rustls::pki_types::UnixTime;
+
+use self::credulous::Credulous;
 
 /// How long a hub may take for its part of a handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,7 +53,7 @@ impl Connector {
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("the provider has version 1.3")
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody))
+            .with_custom_certificate_verifier(Arc::new(Credulous))
             .with_no_client_auth();
         config.resumption = match returning {
             0 => Resumption::disabled(),
@@ -196,46 +194,5 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-    }
-}
-
-/// Believes everybody.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider()
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }

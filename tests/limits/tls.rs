@@ -17,21 +17,14 @@ use rustls::ClientConfig;
 use rustls::ClientConnection;
 use rustls::ConnectionTrafficSecrets;
 use rustls::ContentType;
-use rustls::DigitallySignedStruct;
 use rustls::ProtocolVersion;
-use rustls::SignatureScheme;
 use rustls::SupportedCipherSuite;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::client::danger::ServerCertVerified;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::cipher::MessageEncrypter;
 use rustls::crypto::cipher::OutboundChunks;
 use rustls::crypto::cipher::OutboundPlainMessage;
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
-use rustls::pki_types::UnixTime;
 use socket2::Domain;
 use socket2::Type;
 
@@ -44,6 +37,7 @@ use muxnc::io::tls::Connector;
 use muxnc::io::tls::Session;
 use muxnc::io::tls::Trust;
 
+use crate::credulous::Credulous;
 use crate::support;
 use crate::support::DEADLINE;
 use crate::support::Hub;
@@ -163,46 +157,6 @@ fn what_tls_costs_is_bounded() {
     println!("{begun} KiB with records that are not complete");
     let most = most + BEGUN * all;
     assert!(begun <= most, "{begun} KiB, {most} at most");
-}
-
-/// Believes every certificate.
-#[derive(Debug)]
-struct Credulous;
-
-impl ServerCertVerifier for Credulous {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let known = ring::default_provider().signature_verification_algorithms;
-        known.supported_schemes()
-    }
 }
 
 /// Somebody who agreed on TLS like everybody, and then makes each record by hand.
