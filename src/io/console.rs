@@ -127,10 +127,7 @@ impl Console {
             looks_at: None,
             drawn: false,
         };
-        console.enter();
-        if console.terminal.is_editing() && Terminal::has_input() {
-            console.expect_echoed();
-        }
+        console.begin();
         Ok(console)
     }
 }
@@ -318,6 +315,8 @@ impl<D: Device> Console<D> {
                 Event::Interrupt => self.interrupt(),
                 Event::Suspend => {
                     // Obeyed in the next turn; the keys behind it are read when we go on.
+                    let draft = (self.editor).take_draft(&self.keys[self.next_key..self.last_key]);
+                    self.drafts.extend(draft);
                     signals::suspend(job::is_ours(rustix::stdio::stdin()));
                     return None;
                 }
@@ -507,8 +506,19 @@ impl<D: Device> Console<D> {
     /// changed it; or none had it, and the row is still there.
     fn resume(&mut self) {
         self.rows.lose();
-        self.enter();
+        self.begin();
         self.resize();
+    }
+
+    /// Takes the terminal, at the beginning or after a stop. What waits there was typed while another program had it, or
+    /// nobody; only where the modes are still ours (a stop without a shell) it was not shown, and comes to the row that
+    /// still stands there.
+    fn begin(&mut self) {
+        let is_echoing = Terminal::is_echoing();
+        self.enter();
+        if is_echoing && self.terminal.is_editing() && Terminal::has_input() {
+            self.expect_echoed();
+        }
     }
 
     /// Gives the terminal back, for good. Does not wait for a terminal that does not take the rest

@@ -79,6 +79,12 @@ impl Terminal {
         gate(rustix::stdio::stdin(), PollFlags::IN).is_ok()
     }
 
+    /// Whether the kernel shows what is typed, so that nobody reads key by key.
+    pub fn is_echoing() -> bool {
+        let modes = tcgetattr(rustix::stdio::stdin());
+        modes.is_ok_and(|modes| modes.local_modes.contains(LocalModes::ECHO))
+    }
+
     /// Whether keys come one by one.
     pub fn is_editing(&self) -> bool {
         self.editing

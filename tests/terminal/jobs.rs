@@ -7,6 +7,8 @@ use std::net::Shutdown;
 use std::net::TcpStream;
 use std::process::Command;
 
+use rustix::fs::CWD;
+use rustix::fs::Mode;
 use rustix::process::Pid;
 use rustix::process::Signal;
 
@@ -98,12 +100,36 @@ impl Shell {
     /// The same, with this typed on the row before.
     #[track_caller]
     fn background_behind(&mut self, typed: &str) {
+        self.stop_behind(typed);
+        self.background();
+    }
+
+    /// Stops it, with this typed on the row before.
+    #[track_caller]
+    fn stop_behind(&mut self, typed: &str) {
         self.seat.pause();
         self.seat.press(typed);
         self.seat.wait_for(typed);
         self.seat.press("\x1a");
         self.seat.wait_for("Stopped");
-        self.background();
+    }
+
+    /// Expects that the edit line is there, with `rest` on it when `later` is pressed, and that `said` was said before
+    /// what is on it then.
+    #[track_caller]
+    fn expect_typed_ahead(&mut self, later: &str, said: &str, rest: &str) {
+        self.seat.wait_editing();
+        self.seat.pause();
+        self.seat.press(later);
+        eventually("what was being typed is there again", || {
+            let screen = self.seat.view(&self.seat.screen.bytes());
+            let row = screen.rows(0, 80).nth(screen.cursor_position().0.into());
+            row.unwrap().trim_end() == rest
+        });
+        self.seat.pause();
+        self.seat.press("!\r");
+        let blank = if rest == "hello" { " " } else { "" };
+        expect_bytes(&mut self.peer, format!("{said}{rest}{blank}!\n"));
     }
 
     #[track_caller]
@@ -266,6 +292,13 @@ fn what_is_typed_around_ctrl_z_is_typed() {
         shell.seat.press(" it\r");
         expect_bytes(&mut shell.peer, "before and behind it\n");
     }
+    // What came with it may be pasted; but a command has the row for itself there, too.
+    let mut shell = Shell::start(true, false);
+    shell.seat.press("hello \x1a/msg 1 the answer\r");
+    shell.seat.wait_for("Stopped");
+    shell.foreground();
+    shell.seat.wait_for("neither obeyed nor said");
+    shell.expect_typed_ahead("", "", "hello");
 }
 
 /// As in a container that was given a terminal: our session and our process group, and those of
@@ -314,65 +347,69 @@ fn from_the_background_the_edit_line_comes_back_by_itself() {
     }
 }
 
+/// What is typed before the edit line is there again: the row that it finds, what is pressed, what is told of that, what
+/// is pressed then, what is said, and what is on the row at last.
+const TYPED_AHEAD: [[&str; 6]; 11] = [
+    [
+        "half",
+        "/quit\rmore\r",
+        "/quit was pasted, or typed too fast",
+        "",
+        "/quit\nmore\n",
+        "half",
+    ],
+    [
+        "half",
+        "/msg 1 secret\rsecond\rthird",
+        "is not said to everybody",
+        "\r",
+        "",
+        "half",
+    ],
+    ["half", "/who\r", " bytes in, ", "", "", "half"],
+    [
+        "half",
+        " a line\r",
+        "half a line\r\n",
+        "",
+        "half a line\n",
+        "",
+    ],
+    [
+        "/msg 1 the answer is ",
+        "42\r",
+        "is 42",
+        "",
+        "the answer is 42\n",
+        "",
+    ],
+    [
+        "hello ",
+        "/msg 1 the",
+        "/msg 1 the",
+        " answer\r",
+        "the answer\n",
+        "hello",
+    ],
+    ["", "\x04", "Ctrl-D again ends the class", "", "", ""],
+    ["half", "\x04", "", "", "", "half"],
+    ["half", "\x03", "", "", "", "half"],
+    ["", "lost\x03", "^C", "", "", ""],
+    [
+        "/msg 1 it is ",
+        "-5",
+        "it is -5",
+        " deg\r",
+        "it is -5 deg\n",
+        "",
+    ],
+];
+
 /// What comes before it has noticed that is judged as if it had: a paste is no command, Ctrl-D asks, and what was being
 /// typed goes on, but has nothing to do with a command.
 #[test]
 fn from_the_background_what_comes_at_once_comes_to_the_edit_line() {
-    for (kept, pressed, told, later, said, rest) in [
-        (
-            "half",
-            "/quit\rmore\r",
-            "/quit was pasted, or typed too fast",
-            "",
-            "/quit\nmore\n",
-            "half",
-        ),
-        (
-            "half",
-            "/msg 1 secret\rsecond\rthird",
-            "is not said to everybody",
-            "\r",
-            "",
-            "half",
-        ),
-        ("half", "/who\r", " bytes in, ", "", "", "half"),
-        (
-            "half",
-            " a line\r",
-            "half a line\r\n",
-            "",
-            "half a line\n",
-            "",
-        ),
-        (
-            "/msg 1 the answer is ",
-            "42\r",
-            "is 42",
-            "",
-            "the answer is 42\n",
-            "",
-        ),
-        (
-            "hello ",
-            "/msg 1 the",
-            "/msg 1 the",
-            " answer\r",
-            "the answer\n",
-            "hello",
-        ),
-        ("", "\x04", "Ctrl-D again ends the class", "", "", ""),
-        ("half", "\x04", "", "", "", "half"),
-        ("half", "\x03", "", "", "", "half"),
-        ("", "lost\x03", "^C", "", "", ""),
-        (
-            "/msg 1 it is ",
-            "-5",
-            "it is -5",
-            " deg\r",
-            "it is -5 deg\n",
-            "",
-        ),
-    ] {
+    for [kept, pressed, told, later, said, rest] in TYPED_AHEAD {
         let mut shell = Shell::start(true, false);
         // It has looked then, and does so again half a second later.
         shell.background_behind(kept);
@@ -380,18 +417,30 @@ fn from_the_background_what_comes_at_once_comes_to_the_edit_line() {
         shell.foreground();
         shell.seat.press(pressed);
         shell.seat.wait_for(told);
-        shell.seat.wait_editing();
+        shell.expect_typed_ahead(later, said, rest);
+    }
+}
+
+/// While the shell was busy with something else, before `fg`.
+#[test]
+fn after_a_stop_what_was_typed_ahead_comes_to_the_edit_line() {
+    // There a Ctrl-C is for what the shell does.
+    let is_typed = |row: &&[&str; 6]| !row[1].contains('\x03');
+    for [kept, pressed, told, later, said, rest] in TYPED_AHEAD.iter().filter(is_typed) {
+        let mut shell = Shell::start(true, false);
+        shell.stop_behind(kept);
+        let folder = Folder::new("typed-ahead");
+        let gate = folder.path("gate");
+        rustix::fs::mkfifoat(CWD, &gate, Mode::RWXU).unwrap();
+        shell.seat.press(format!("cat {gate}; fg\r"));
+        let mut gate = File::create(gate).unwrap();
+        shell.seat.press(pressed);
         shell.seat.pause();
-        shell.seat.press(later);
-        eventually("what was being typed is there again", || {
-            let screen = shell.seat.view(&shell.seat.screen.bytes());
-            let row = screen.rows(0, 80).nth(screen.cursor_position().0.into());
-            row.unwrap().trim_end() == rest
-        });
-        shell.seat.pause();
-        shell.seat.press("!\r");
-        let blank = if rest == "hello" { " " } else { "" };
-        expect_bytes(&mut shell.peer, format!("{said}{rest}{blank}!\n"));
+        gate.write_all(b"the gate opens\n").unwrap();
+        drop(gate);
+        shell.seat.wait_for("the gate opens");
+        shell.seat.wait_for(told);
+        shell.expect_typed_ahead(later, said, rest);
     }
 }
 
