@@ -83,6 +83,12 @@ pub struct Editor {
     history: History,
     /// Whether the line is what a paste left that had ended lines before.
     of_paste: bool,
+    /// Bytes of the line that a paste brought, and that were typed. Keys that a slow line hands on together look like
+    /// the beginning of a paste; by what is typed behind them it is known that they are not.
+    pasted: usize,
+    typed: usize,
+    /// Where a paste began in the line, in bytes.
+    paste_begins: usize,
     /// Whether a line may be a command.
     has_commands: bool,
     /// What comes was not typed key by key, so that it is a paste without brackets, or the rest of one
@@ -187,11 +193,13 @@ impl Editor {
         if begins && self.pasting && self.aside == Aside::No {
             // What was read before it in the same bulk is another text, but for the row that it goes on with.
             self.aside = Aside::Unknown;
+            self.paste_begins = self.line.cursor();
         }
         let is_pasting = self.keys.is_pasting() || self.in_bulk;
         if is_pasting && !self.pasting {
             let line = self.line.text();
-            self.into_command = self.has_commands && begins_command(line) && !self.of_paste;
+            self.into_command = self.has_commands && begins_command(line) && !self.is_of_paste();
+            self.paste_begins = self.line.cursor();
             self.aside = match self.aside {
                 // Its last line, which has no end, goes on.
                 Aside::Yes if self.of_paste => Aside::Yes,
@@ -230,6 +238,7 @@ impl Editor {
                 self.behind_escape = false;
                 self.told_full = false;
                 self.of_paste &= self.pasting;
+                (self.pasted, self.typed) = (0, 0);
             }
             if event.is_some() {
                 return event;
@@ -239,12 +248,23 @@ impl Editor {
 
     fn press(&mut self, key: Key<'_>) -> Option<Event> {
         let (is_aside, kills) = (self.is_aside(), key.kills());
+        if let Key::Text(text) = &key {
+            match self.pasting {
+                true => self.pasted += text.len(),
+                false => self.typed += text.len(),
+            }
+        }
         let event = self.act(key);
         if is_aside && kills {
             // It is not to come back where it is said.
             self.line.forget_killed();
         }
         event
+    }
+
+    /// Whether the line counts as pasted, whatever ends it: more than half of it is what a paste left, or that is for one alone.
+    fn is_of_paste(&self) -> bool {
+        self.is_aside() || (self.of_paste && self.pasted > self.typed)
     }
 
     /// Whether what stands on the row belongs to a line for one alone.
@@ -314,8 +334,10 @@ impl Editor {
     }
 
     fn enter(&mut self) -> Event {
+        let is_of_paste = self.pasting || self.is_of_paste();
         let text = self.line.take();
-        if self.pasting || self.of_paste {
+        let paste_begins = std::mem::take(&mut self.paste_begins);
+        if is_of_paste {
             self.history.reset();
             self.of_paste = self.pasting;
             if self.aside == Aside::Yes {
@@ -325,12 +347,25 @@ impl Editor {
                 return Event::Aside(text);
             }
             // Blank lines before the first do not count.
-            if self.aside == Aside::Unknown && !text.trim().is_empty() {
-                self.aside = self.aside_behind(&text, Aside::Yes);
+            let pasted = text.get(paste_begins..).unwrap_or(&text);
+            if self.aside == Aside::Unknown && !pasted.trim().is_empty() {
+                let is_message = self.is_message(&text);
+                // What was typed before it is no part of the paste.
+                let begins_message = self.is_message(pasted);
+                self.aside = match is_message || begins_message {
+                    true => Aside::Yes,
+                    false => Aside::No,
+                };
+                if begins_message && !is_message {
+                    return Event::Aside(text);
+                }
             }
             return Event::Pasted(text);
         }
-        self.aside = self.aside_behind(&text, Aside::Behind);
+        self.aside = match self.is_message(&text) {
+            true => Aside::Behind,
+            false => Aside::No,
+        };
         self.history.add(&text);
         match self.behind_escape {
             true => Event::BehindEscape(text),
@@ -338,17 +373,15 @@ impl Editor {
         }
     }
 
-    /// What a paste is whose first line this is, or that comes directly behind it: `private` if it is for one alone.
-    fn aside_behind(&self, line: &str, private: Aside) -> Aside {
-        match self.has_commands && is_private(line) {
-            true => private,
-            false => Aside::No,
-        }
+    /// Whether a line is for one alone, if lines may be commands.
+    fn is_message(&self, line: &str) -> bool {
+        self.has_commands && is_private(line)
     }
 
     /// What is typed now is of no paste.
     fn end_paste(&mut self) {
         self.of_paste = false;
+        (self.pasted, self.typed) = (0, 0);
         self.aside = Aside::No;
     }
 

@@ -732,6 +732,29 @@ fn what_comes_in_bulk_is_pasted() {
     assert_eq!(events, [line("/kick 1")]);
 }
 
+/// A slow line hands on two keys together, or an Enter and a key, as if they were pasted.
+#[test]
+fn a_line_of_which_half_was_typed_is_typed() {
+    for (bulk, typed, is_typed) in [
+        ("/k", "ick 9 loud", true),
+        ("one\r/w", "ho", true),
+        ("/kick", " 9", false),
+        ("one\r/quit", "", false),
+        ("one\r/quit", "\x7f\x7fit", false),
+    ] {
+        let pieces = [("\r", false), (bulk, true), (typed, false), ("\r", false)];
+        let (events, _) = commands(&pieces);
+        let last = events.last().unwrap();
+        assert_eq!(matches!(last, Event::Line(_)), is_typed, "{last:?}");
+        // The next is what it is.
+        let (events, _) = commands(&[&pieces[..], &[("/who", true), ("\r", false)]].concat());
+        assert_eq!(events.last(), Some(&pasted("/who")));
+    }
+    // Unless it may be for one alone.
+    let (events, _) = commands(&[("/msg 1 a\rb", true), ("ut not that", false), ("\r", false)]);
+    assert_eq!(events.last(), Some(&Event::Aside("but not that".into())));
+}
+
 #[test]
 fn a_paste_does_not_end_a_command() {
     let (events, rest) = commands(&[("/msg 3 ", false), ("\x1b[200~a\nb\n\x1b[201~", false)]);
@@ -1266,6 +1289,31 @@ fn a_paste_that_begins_with_a_message_is_an_aside() {
         &[b"half", b"\x1b[200~/msg Ana one\rtwo\r\x1b[201~"],
     );
     assert_eq!(events, [pasted("half/msg Ana one"), aside("two")]);
+    for (typed, beginning, joined) in [
+        ("half ", "", "half /msg Ana one"),
+        ("what she said\x1bb", "", "what she /msg Ana one"),
+        ("half ", "\r \r", "/msg Ana one"),
+    ] {
+        let paste = format!("\x1b[200~{beginning}/msg Ana one\rtwo\r\x1b[201~");
+        let events = feed(&mut editor, &[typed.as_bytes(), paste.as_bytes()]);
+        let [
+            ..,
+            Event::Aside(first) | Event::Pasted(first),
+            Event::Aside(second),
+        ] = &events[..]
+        else {
+            panic!("{typed:?}: {events:?}");
+        };
+        assert!(first.starts_with(joined), "{first}");
+        assert_eq!(second, "two");
+        let is_said = |event: &&Event| matches!(event, Event::Pasted(text) if !is_private(text));
+        assert!(
+            events
+                .iter()
+                .filter(is_said)
+                .all(|said| *said == pasted("half ") || *said == pasted(" "))
+        );
+    }
     // Where nothing is a command, all is text.
     let mut editor = Editor::new();
     let events = feed(&mut editor, &[bracketed]);
