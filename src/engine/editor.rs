@@ -25,6 +25,7 @@ mod history;
 mod key;
 mod keys;
 mod line;
+mod origin;
 mod row;
 mod sequence;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use history::History;
 use key::Key;
 use keys::Keys;
 use line::Line;
+use origin::Origin;
 pub use row::ERASE;
 
 use crate::engine::brackets::PASTE_BEGINS;
@@ -83,10 +85,8 @@ pub struct Editor {
     history: History,
     /// Whether the line is what a paste left that had ended lines before.
     of_paste: bool,
-    /// Bytes of the line that a paste brought, and that were typed. Keys that a slow line hands on together look like
-    /// the beginning of a paste; by what is typed behind them it is known that they are not.
-    pasted: usize,
-    typed: usize,
+    /// How much of the line was pasted.
+    origin: Origin,
     /// Where a paste began in the line, in bytes.
     paste_begins: usize,
     /// Whether a line may be a command.
@@ -238,7 +238,7 @@ impl Editor {
                 self.behind_escape = false;
                 self.told_full = false;
                 self.of_paste &= self.pasting;
-                (self.pasted, self.typed) = (0, 0);
+                self.origin = Origin::default();
             }
             if event.is_some() {
                 return event;
@@ -249,10 +249,7 @@ impl Editor {
     fn press(&mut self, key: Key<'_>) -> Option<Event> {
         let (is_aside, kills) = (self.is_aside(), key.kills());
         if let Key::Text(text) = &key {
-            match self.pasting {
-                true => self.pasted += text.len(),
-                false => self.typed += text.len(),
-            }
+            self.origin.add(text, self.pasting);
         }
         let event = self.act(key);
         if is_aside && kills {
@@ -262,9 +259,9 @@ impl Editor {
         event
     }
 
-    /// Whether the line counts as pasted, whatever ends it: more than half of it is what a paste left, or that is for one alone.
+    /// Whether the line counts as pasted, whatever ends it: a paste left it, or more of it than keys that came together.
     fn is_of_paste(&self) -> bool {
-        self.is_aside() || (self.of_paste && self.pasted > self.typed)
+        self.is_aside() || (self.of_paste && !self.origin.is_typed())
     }
 
     /// Whether what stands on the row belongs to a line for one alone.
@@ -381,7 +378,7 @@ impl Editor {
     /// What is typed now is of no paste.
     fn end_paste(&mut self) {
         self.of_paste = false;
-        (self.pasted, self.typed) = (0, 0);
+        self.origin = Origin::default();
         self.aside = Aside::No;
     }
 

@@ -739,6 +739,7 @@ fn a_line_of_which_half_was_typed_is_typed() {
         ("/k", "ick 9 loud", true),
         ("one\r/w", "ho", true),
         ("/kick", " 9", false),
+        ("/kick 9 ", "and more than that", false),
         ("one\r/quit", "", false),
         ("one\r/quit", "\x7f\x7fit", false),
     ] {
