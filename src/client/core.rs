@@ -461,7 +461,11 @@ impl<W: World> Core<W> {
             is_held: self.link.conn.has_pending_output(),
             given: self.talk.up.given(),
             unshown: self.unshown(),
-            unrecorded: self.recorder.unread(),
+            unrecorded: self.recorder.unread() as u64,
+            unread: match self.talk.is_held_up() {
+                true => self.link.conn.unread().bytes,
+                false => 0,
+            },
             idle_timeout: self.settings.idle_timeout.unwrap_or_default(),
         };
         shortfall.tell(blame, &self.talk)

@@ -23,6 +23,7 @@ use crate::io::notices::Stderr;
 use crate::io::output::Output;
 use crate::io::plain_rows::PlainRows;
 use crate::io::stream::Received;
+use crate::io::stream::Unread;
 use crate::io::world::World;
 use crate::io::zero_copy;
 use crate::io::zero_copy::Copied;
@@ -283,6 +284,12 @@ impl<D: Device> Receiver<D> {
             return Ok(false);
         }
         if !self.stdout.is_writable() {
+            let conn = &way.link.conn;
+            if conn.is_closing() && conn.unread() == Unread::NOTHING {
+                // An end needs no room in stdout, but a splice does not find it before there is some; a read does.
+                self.is_direct = false;
+                return Ok(true);
+            }
             way.talk.down.sink_full(now);
             return Ok(false);
         }
@@ -296,7 +303,7 @@ impl<D: Device> Receiver<D> {
                 return Ok(true);
             }
             Copied::SourcePending => way.talk.down.source_silent(now),
-            Copied::SinkFull => way.talk.down.sink_full(now),
+            Copied::SinkFull => return Ok(true),
             Copied::End => way.talk.down.source_ended(now),
             Copied::SourceFailed(error) => way.talk.down.lost(error, now),
             Copied::SinkFailed(error) => self.give_up(&error)?,

@@ -24,7 +24,10 @@ pub(super) struct Shortfall {
     /// Bytes that stdout did not take.
     pub(super) unshown: u64,
     /// Bytes that the readers of records did not take.
-    pub(super) unrecorded: usize,
+    pub(super) unrecorded: u64,
+    /// Bytes that came and were not read, since one of the two did not take those before. What a layer adds
+    /// to them counts as well.
+    pub(super) unread: u64,
     /// What `-i` says.
     pub(super) idle_timeout: Duration,
 }
@@ -37,11 +40,13 @@ impl Shortfall {
             unsent,
             unshown,
             unrecorded,
+            unread,
             idle_timeout,
             ..
         } = self;
         let not_taken = self.not_taken();
         let late = |what| format!("{what} in the time that -q gives");
+        let not_shown = |bytes| late(format!("{} bytes were not taken", bytes + unread));
         match blame {
             Blame::Broken => match talk.down.loss() {
                 Some(loss) => self.cut_short("receive from", &loss.why, talk),
@@ -56,14 +61,10 @@ impl Shortfall {
                 format!("it ended its side, and {not_taken}"),
             ),
             Blame::Late if *unsent > 0 => Error::new(format!("send to {addr}"), late(not_taken)),
-            Blame::Late if *unshown == 0 && *unrecorded > 0 => Error::new(
-                "write the record",
-                late(format!("{unrecorded} bytes were not taken")),
-            ),
-            Blame::Late => Error::new(
-                "write to stdout",
-                late(format!("{unshown} bytes were not taken")),
-            ),
+            Blame::Late if *unshown == 0 && *unrecorded > 0 => {
+                Error::new("write the record", not_shown(*unrecorded))
+            }
+            Blame::Late => Error::new("write to stdout", not_shown(*unshown)),
             Blame::Idle => {
                 let missing = match unsent {
                     0 => String::new(),

@@ -222,6 +222,11 @@ impl Conversation {
         self.terms.input == Input::Terminal && self.up.stopped_at().is_some()
     }
 
+    /// Whether our output keeps the connection from being read.
+    pub fn is_held_up(&self) -> bool {
+        self.down.is_held_up() || self.record > 0
+    }
+
     /// Takes note of what a look found.
     pub fn looked(&mut self, found: Look, now: Instant) {
         self.looked_at = Some(now);
@@ -285,10 +290,7 @@ impl Conversation {
         {
             self.up.stop(now);
         }
-        if self.quits_at().is_some_and(|at| at <= now) {
-            self.down.stop(now);
-        }
-        if self.lingers_until().is_some_and(|at| at <= now) {
+        if self.stops_receiving_at().is_some_and(|at| at <= now) {
             self.down.stop(now);
         }
         match (self.wants_acknowledgement(), self.looks) {
@@ -352,8 +354,7 @@ impl Conversation {
     /// The next of the times that mean something; none of them has passed when nothing is to be done.
     fn deadline(&self) -> Option<Instant> {
         [
-            self.quits_at(),
-            self.lingers_until(),
+            self.stops_receiving_at(),
             self.gives_up_at(),
             self.last_words_until(),
             self.stops_reading_at(),
@@ -389,11 +390,6 @@ impl Conversation {
         self.terms.closes_output && !is_typed && shown && !self.up.is_over()
     }
 
-    /// Whether our output keeps the connection from being read.
-    fn is_held_up(&self) -> bool {
-        self.down.is_held_up() || self.record > 0
-    }
-
     /// Whether everything was given, and whether it was acknowledged decides what follows.
     fn wants_acknowledgement(&self) -> bool {
         let decides = !self.down.is_open() || self.terms.send_only;
@@ -404,6 +400,14 @@ impl Conversation {
     fn says_open_at(&self) -> Option<Instant> {
         let silent = self.up.silent_since().filter(|_| !self.said_open)?;
         Some(silent.max(self.down.ended_at()?) + STILL_OPEN)
+    }
+
+    /// When a limit stands in for the other side's end. It does so only behind all that had come: what waits
+    /// for nothing but our output is late ([`Conversation::late_at`]), and not given up in silence.
+    fn stops_receiving_at(&self) -> Option<Instant> {
+        let limits = [self.quits_at(), self.lingers_until()];
+        let first = limits.into_iter().flatten().min();
+        first.filter(|_| !self.is_held_up())
     }
 
     /// `-q`: when to stop receiving.

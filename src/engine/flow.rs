@@ -105,7 +105,7 @@ pub enum State {
         /// Since when.
         since: Instant,
     },
-    /// The sink takes nothing.
+    /// The sink takes nothing of what the source has.
     Full {
         /// Since when.
         since: Instant,
@@ -227,7 +227,7 @@ impl Flow {
         self.check();
     }
 
-    /// The sink takes nothing now.
+    /// The sink takes nothing now, and the source has something for it.
     pub fn sink_full(&mut self, now: Instant) {
         if let State::Moving | State::Silent { .. } = self.state {
             self.state = State::Full { since: now };

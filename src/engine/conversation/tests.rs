@@ -239,6 +239,43 @@ fn q_stands_in_for_the_other_sides_end_and_for_no_acknowledgement() {
 }
 
 #[test]
+fn q_stands_in_for_nothing_while_the_output_holds_up_what_came() {
+    for q in [Duration::ZERO, SECOND, 3 * SECOND] {
+        let late = q.max(LAST_WORDS);
+        let quitting = |hold: &dyn Fn(&mut Talk)| {
+            let quit_after = Some(q);
+            let mut talk = Talk::new(Terms {
+                quit_after,
+                ..TERMS
+            });
+            talk.input_ended();
+            hold(&mut talk);
+            talk
+        };
+        let holds: [&dyn Fn(&mut Talk); 3] = [
+            // The kernel moves the bytes: nothing was taken from the connection.
+            &|talk| talk.talk.down.sink_full(talk.now),
+            &|talk| talk.talk.down.took(5),
+            &|talk| talk.talk.record_waits(5),
+        ];
+        for hold in holds {
+            let mut talk = quitting(hold);
+            talk.pass(q);
+            if q < late {
+                assert_eq!((talk.end(0), talk.wakes_in()), (None, Some(late - q)));
+                talk.pass(late - q);
+            }
+            assert_eq!(talk.end(0), Some(End::Short(Blame::Late)));
+        }
+        let mut talk = quitting(&|talk| talk.talk.down.sink_full(talk.now));
+        talk.talk.down.moved(5, talk.now);
+        talk.talk.down.source_silent(talk.now);
+        talk.pass(q);
+        assert!(talk.is_done(), "the output took it");
+    }
+}
+
+#[test]
 fn send_only_waits_for_the_acknowledgement_and_2_s_for_the_other_side() {
     let send_only = true;
     let mut talk = Talk::new(Terms { send_only, ..TERMS });

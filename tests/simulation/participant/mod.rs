@@ -45,6 +45,28 @@ fn socket() {
     simulate(Kind::Socket);
 }
 
+/// `-q` ends a wait for the other side's end, and not one for its own stdout: whichever way its bytes go there.
+#[test]
+fn what_a_stuck_pipe_does_not_take_is_missing_and_an_end_needs_no_room() {
+    const ROOM: u64 = 20_000;
+    for seed in 0..20 {
+        for digest in [false, true] {
+            for (sent, expected) in [
+                (0, Ended::Done),
+                (ROOM, Ended::Done),
+                (ROOM + 1, Ended::Short),
+                (2 * ROOM, Ended::Short),
+            ] {
+                let ended = Schedule::of_a_stuck_pipe(seed, sent, ROOM, digest);
+                assert_eq!(
+                    ended, expected,
+                    "{sent} of {ROOM}, digest: {digest}, {seed}"
+                );
+            }
+        }
+    }
+}
+
 fn simulate(stdin: Kind) {
     let seeds = seeds(SEEDS);
     let mut ends = [0; 4];

@@ -685,6 +685,15 @@ impl World for Fake {
             1 => return Copied::Refused,
             _ => {}
         }
+        if net.out_left {
+            return Copied::SinkFailed(ErrorKind::BrokenPipe.into());
+        }
+        // It asks for room first, also for an end (splice_file_to_pipe() in fs/splice.c).
+        if net.out_space() == 0 && net.conn_hints().readable {
+            net.out_wants_room = true;
+            stdout.block();
+            return Copied::SinkFull;
+        }
         if net.sent == net.read {
             if net.fin.is_some() {
                 net.fin_read.get_or_insert(net.now);
@@ -701,15 +710,7 @@ impl World for Fake {
             conn.block_read();
             return Copied::SourcePending;
         }
-        if net.out_left {
-            return Copied::SinkFailed(ErrorKind::BrokenPipe.into());
-        }
         let count = net.out_space().min(net.sent - net.read);
-        if count == 0 {
-            net.out_wants_room = true;
-            stdout.block();
-            return Copied::SinkFull;
-        }
         assert_eq!(net.read, net.out_taken, "a byte was passed over");
         net.read += count;
         net.out_taken += count;

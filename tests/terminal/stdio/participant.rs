@@ -10,6 +10,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use rustix::event::PollFlags;
 use socket2::SockRef;
 
 use crate::stdio::every_byte;
@@ -18,7 +19,14 @@ use crate::stdio::expect_silence;
 use crate::stdio::numbered;
 use crate::stdio::participant;
 use crate::stdio::send_from_thread;
+use crate::support::Hub;
+use crate::support::MUXNC;
+use crate::support::Pattern;
+use crate::support::eventually;
 use crate::support::expect_bytes;
+use crate::support::is_ready;
+use crate::support::pipe;
+use crate::support::piped;
 use crate::support::read_all;
 
 #[test]
@@ -103,6 +111,55 @@ fn q_0_still_sends_everything() {
     process.end_input();
     process.expect_status(0);
     assert_eq!(read_all(&mut server), b"all of this\n");
+}
+
+/// Whether the kernel moves the bytes to stdout or the program does (`--sha256`), and whoever connected.
+#[test]
+fn what_stdout_does_not_take_in_the_time_of_q_is_told() {
+    const LEN: u64 = 40_000_000;
+    for more in [&[][..], &["--sha256"]] {
+        for once in [false, true] {
+            let (mut reader, writer) = pipe();
+            let own = writer.try_clone().unwrap();
+            let args = [&["-q", "1"], more].concat();
+            let (mut process, mut other) = match once {
+                false => participant(&args, |command| {
+                    command.stdout(writer);
+                }),
+                true => {
+                    let args = [&["-l", "0", "--once"], &args[..]].concat();
+                    let hub = Hub::start_command(piped(MUXNC, &args).stdout(writer));
+                    let other = hub.join();
+                    (hub.process, other)
+                }
+            };
+            process.type_in("more than it takes\n");
+            let sender = thread::spawn(move || {
+                let sent = Pattern::bytes().write(&mut other, LEN);
+                assert!(sent.is_err(), "it was read to its end");
+            });
+            eventually("stdout is full", || {
+                !is_ready(&own, PollFlags::OUT, Duration::ZERO)
+            });
+            drop(own);
+            process.end_input();
+            process.expect_status(1);
+            sender.join().unwrap();
+            let taken = Pattern::bytes().read(&mut reader, u64::MAX);
+            let told = process.stderr.text();
+            let number = told
+                .split_once("muxnc: write to stdout: ")
+                .and_then(|(_, told)| {
+                    told.split_once(" bytes were not taken in the time that -q gives")
+                })
+                .and_then(|(number, _)| number.parse::<u64>().ok())
+                .unwrap_or_else(|| panic!("{told}"));
+            assert!(
+                number > 0 && number + taken < LEN,
+                "{taken} were taken: {told}"
+            );
+        }
+    }
 }
 
 #[test]
