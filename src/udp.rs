@@ -267,6 +267,9 @@ impl Talk {
             return Ok(Some(Status::Killed(signal)));
         }
         self.receive(now)?;
+        if self.screen.is_full() && self.udp.has_unread() {
+            self.exchange.excuse(now);
+        }
         if self.tell() {
             // Who is heard is told before what it says is shown.
             self.display.show_notices(self.input.console_mut())?;

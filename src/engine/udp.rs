@@ -156,6 +156,14 @@ impl<A: Address> Exchange<A> {
         }
     }
 
+    /// Something came that our own output keeps from being heard: meanwhile nobody counts as silent.
+    pub fn excuse(&mut self, now: Instant) {
+        self.active = now;
+        if let Others::Many(senders) = &mut self.others {
+            senders.excuse(now);
+        }
+    }
+
     /// What a read of stdin gave.
     pub fn feed(&mut self, read: &[u8], now: Instant) {
         let Some(crlf) = &mut self.crlf else {

@@ -10,12 +10,15 @@ use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
+use std::time::Duration;
 use std::time::Instant;
 
 use mio::Interest;
 use mio::Registry;
 use mio::Token;
 use mio::net::UdpSocket;
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use socket2::Domain;
 use socket2::Protocol;
@@ -32,6 +35,7 @@ use crate::io::net::Patience;
 use crate::io::net::Remote;
 use crate::io::readiness::Event;
 use crate::io::readiness::Readiness;
+use crate::io::wait::until_ready;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -168,6 +172,12 @@ impl Udp {
     /// Whether a read may find something.
     pub fn is_readable(&self) -> bool {
         self.ready.is_readable()
+    }
+
+    /// Whether a datagram has come: a look that takes nothing.
+    pub fn has_unread(&self) -> bool {
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        self.is_readable() && until_ready(&mut fds, Duration::ZERO).is_ok_and(|ready| ready > 0)
     }
 
     /// Whether a datagram may be taken.

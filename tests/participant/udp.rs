@@ -19,6 +19,7 @@ use crate::support::eventually;
 use crate::support::installed;
 use crate::support::listening_port;
 use crate::support::muxnc;
+use crate::support::pipe;
 use crate::support::piped;
 use crate::support::while_stopped;
 
@@ -49,6 +50,25 @@ fn hub(options: &[&str]) -> (Process, UdpSocket) {
     let (socket, _) = socket();
     socket.connect((HOST, port)).unwrap();
     (hub, socket)
+}
+
+/// Their words are not read, but that is no silence of theirs.
+#[test]
+fn nobody_is_silent_while_stdout_is_stuck() {
+    let (_reader, writer) = pipe();
+    let (server, port) = socket();
+    let mut command = piped(MUXNC, &["-u", "-i", "1s", HOST, &port]);
+    let mut alice = Process::start(command.stdout(writer));
+    drop(command);
+    alice.type_in("hello\n");
+    next(&server);
+    // They come all the time, many more of them than it may hold.
+    let end = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < end && alice.is_running() {
+        let _ = server.send(&[b'x'; 8000]);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(alice.is_running(), "{}", alice.stderr.text());
 }
 
 // One other side

@@ -201,6 +201,30 @@ fn it_is_over_when_it_is_to_be() {
     assert_eq!(silent.ending(later + SECOND), Some(Ending::Over));
 }
 
+#[test]
+fn nobody_is_silent_who_cannot_be_heard() {
+    let now = Instant::now();
+    let rules = Rules {
+        silence: Some(10 * SECOND),
+        ..Rules::default()
+    };
+    let mut alice = Exchange::<usize>::with_one(rules, now);
+    let mut hub = Exchange::with_many(rules, now);
+    hub.heard(2, 10, now);
+    hub.heard(4, 10, now);
+    told(&mut hub);
+    for time in [10, 15] {
+        alice.excuse(now + time * SECOND);
+        hub.excuse(now + time * SECOND);
+        hub.look(now + time * SECOND);
+    }
+    hub.heard(4, 10, now + 16 * SECOND);
+    assert_eq!(alice.ending(now + 20 * SECOND), None);
+    assert_eq!(alice.ending(now + 25 * SECOND), Some(Ending::Silence));
+    hub.look(now + 25 * SECOND);
+    assert_eq!(told(&mut hub), ["[1] 2 was silent for long, 1 here"]);
+}
+
 /// As in nc; and what was read is not thrown away.
 #[test]
 fn a_hub_waits_for_the_first_whatever_limits_the_end() {
