@@ -38,7 +38,8 @@ pub(super) struct TimeArgs {
     /// Leave this long after the end of stdin at the latest
     ///
     /// A hub to which nobody has come waits for the first, as nc does: what was read is for somebody. One of
-    /// TCP whose stdin was empty from the start has no keyboard, and serves until a signal.
+    /// TCP whose stdin was empty from the start has no keyboard, and serves until a signal (with --wait-for
+    /// only where it is /dev/null).
     #[arg(
         short,
         value_name = "TIME",

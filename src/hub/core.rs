@@ -431,7 +431,9 @@ impl<W: World> Core<W> {
     }
 
     fn begin_transfer(&mut self, now: Instant) {
-        let begins = self.transfer.begin_if_complete(&mut self.peers, now);
+        let is_over = self.operator.finished().is_some();
+        let (transfer, peers) = (&mut self.transfer, &mut self.peers);
+        let begins = transfer.begin_if_complete(peers, is_over, now);
         if self.transfer.is_closed() && !self.accept.is_closed() {
             self.accept.close(&mut self.peers, now);
         }

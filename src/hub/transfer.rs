@@ -9,7 +9,8 @@
 //!
 //! It promises: nothing of stdin is said before as many are here as were asked for, and no more
 //! than a [trial](crate::engine::room::TRIAL) before as many are known to be there; a transfer that
-//! has begun goes on, whoever leaves, and a newcomer is refused then instead of getting a part.
+//! has begun goes on, whoever leaves, and a newcomer is refused then instead of getting a part; one of
+//! nothing begins and ends as soon as as many are here.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -36,6 +37,8 @@ pub(super) struct Transfer {
     awaited: Option<usize>,
     /// The input is one whole: a file, or a pipe with `--wait-for`.
     is_whole: bool,
+    /// It is one also if it is empty: with `--wait-for` a pipe or a regular file, and not `/dev/null`.
+    may_be_empty: bool,
     /// Only where there is a terminal to draw it on.
     progress: Option<TransferProgress>,
     /// When as many were here as the hub waited for.
@@ -61,9 +64,11 @@ impl Transfer {
             let is_typed = stdin.kind() == Kind::Terminal;
             !is_typed && is_whole(stdin.remaining(), awaited, keeps_open)
         });
+        let has_end = |stdin: &Stdin<D>| stdin.kind() != Kind::File || stdin.remaining().is_some();
         Transfer {
             awaited,
             is_whole,
+            may_be_empty: is_whole && awaited.is_some() && stdin.is_some_and(has_end),
             ..Transfer::default()
         }
     }
@@ -76,6 +81,11 @@ impl Transfer {
     /// Whether the input is one whole.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
+    }
+
+    /// Whether an input that is empty is a transfer of nothing, and no missing keyboard.
+    pub(super) fn may_be_empty(&self) -> bool {
+        self.may_be_empty
     }
 
     /// Whether fewer are here than it begins with.
@@ -122,18 +132,20 @@ impl Transfer {
         self.is_closed() && peers.promised_here() == 0 && peers.room.is_empty()
     }
 
-    /// Takes note of how many came and how many are known to be there. Returns whether it seems to
-    /// begin now.
+    /// Takes note of how many came and how many are known to be there, and whether all of the input was
+    /// said. Returns whether it seems to begin now.
     pub(super) fn begin_if_complete<S: Stream, D: Device>(
         &mut self,
         peers: &mut Peers<S, D>,
+        is_over: bool,
         now: Instant,
     ) -> bool {
         if self.has_begun {
             return false;
         }
-        // Enough have acknowledged something: a receiver that leaves now was one of them.
-        let is_proven = self.is_whole && !peers.room.is_on_trial();
+        // Enough have acknowledged something, or there was nothing to acknowledge: a receiver that leaves now
+        // was one of them.
+        let is_proven = self.is_whole && (is_over || !peers.room.is_on_trial());
         if !is_proven && self.is_short(peers) {
             if self.began.take().is_some() {
                 // One of them left before it was known to be there.
@@ -320,16 +332,19 @@ mod tests {
         let mut transfer = transfer(&mut peers);
         let wires = [(); 3].map(|()| Rc::<Wire>::default());
         wires[0].join(&mut peers, now);
-        assert!(!transfer.begin_if_complete(&mut peers, now));
+        assert!(!transfer.begin_if_complete(&mut peers, false, now));
         let key = wires[1].join(&mut peers, now);
-        assert!(transfer.begin_if_complete(&mut peers, now));
-        assert!(!transfer.begin_if_complete(&mut peers, now), "it began");
+        assert!(transfer.begin_if_complete(&mut peers, false, now));
+        assert!(
+            !transfer.begin_if_complete(&mut peers, false, now),
+            "it began"
+        );
         peers.queue_leave(key, DisconnectReason::Closed);
         peers.reap(now);
-        assert!(!transfer.begin_if_complete(&mut peers, now));
+        assert!(!transfer.begin_if_complete(&mut peers, false, now));
         let later = now + Duration::from_secs(1);
         wires[2].join(&mut peers, later);
-        assert!(transfer.begin_if_complete(&mut peers, later));
+        assert!(transfer.begin_if_complete(&mut peers, false, later));
         assert_eq!(transfer.began, Some(later));
     }
 
@@ -345,13 +360,13 @@ mod tests {
         };
         let wires = [(); 2].map(|()| Rc::<Wire>::default());
         let first = wires[0].join(&mut peers, now);
-        transfer.begin_if_complete(&mut peers, now);
+        transfer.begin_if_complete(&mut peers, false, now);
         peers.typed(b"some\n", now);
         peers.flush(now);
         let second = wires[1].join(&mut peers, now + MOMENT);
         wires[0].acknowledge();
         peers.look(now + MOMENT);
-        transfer.begin_if_complete(&mut peers, now + MOMENT);
+        transfer.begin_if_complete(&mut peers, false, now + MOMENT);
         assert!(transfer.is_closed());
         peers.queue_leave(first, DisconnectReason::Closed);
         peers.reap(now + MOMENT);
@@ -372,12 +387,12 @@ mod tests {
         let mut transfer = transfer(&mut peers);
         let wires = [(); 2].map(|()| Rc::<Wire>::default());
         let keys = wires.each_ref().map(|wire| wire.join(&mut peers, now));
-        transfer.begin_if_complete(&mut peers, now);
+        transfer.begin_if_complete(&mut peers, false, now);
         peers.typed(b"some\n", now);
         peers.flush(now);
         wires.iter().for_each(|wire| wire.acknowledge());
         peers.look(now + MOMENT);
-        transfer.begin_if_complete(&mut peers, now);
+        transfer.begin_if_complete(&mut peers, false, now);
         assert!(transfer.is_closed());
         assert_eq!(transfer.reached(&peers), 2);
         peers.queue_leave(keys[0], DisconnectReason::Closed);

@@ -199,8 +199,9 @@ impl Hub {
         };
         let mut terms = Terms::new(mode, &mut chance);
         let most_peers = 2 + chance.below(7);
-        let is_empty = !mode.is_whole && chance.one_in(12);
-        if is_empty && terms.stdin == Kind::Pipe && chance.one_in(3) {
+        // A file that is empty is a transfer only with --wait-for.
+        let is_empty = (!mode.is_whole || terms.wait_for.is_some()) && chance.one_in(12);
+        if is_empty && !mode.is_whole && terms.stdin == Kind::Pipe && chance.one_in(3) {
             terms.stdin = Kind::File;
         }
         // In a chat only what was said is kept, in the words that were made of it.
@@ -305,8 +306,11 @@ impl Hub {
             goes_on || !was_freed || self.may_close() || !self.net.borrow().listens,
             "a descriptor is free, and those who wait are not let in"
         );
+        // Of nothing nobody hears anything: its end waits until all are here.
+        let awaits = self.spec.quorum.is_some() && self.said == 0;
+        let is_unheard = awaits || self.core.room().is_unheard();
         assert!(
-            goes_on || self.has_said_all || !self.has_said || self.core.room().is_unheard(),
+            goes_on || self.has_said_all || !self.has_said || is_unheard,
             "all was heard, and the end is not told"
         );
         self.check_stay();
@@ -438,7 +442,8 @@ impl Hub {
 
     /// The operator has said the last word.
     pub(super) fn says_no_more(&mut self, net: &Net) {
-        let spoke = self.said > 0 || self.terms.stdin == Kind::Terminal;
+        let is_whole = self.spec.quorum.is_some();
+        let spoke = self.said > 0 || is_whole || self.terms.stdin == Kind::Terminal;
         if self.terms.keep_open || !spoke || net.stdin.fails {
             return;
         }

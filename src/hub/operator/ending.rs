@@ -39,7 +39,7 @@ impl<D: Device> Operator<D> {
             self.state = State::Said;
         }
         if self.state == State::Said && self.ends(peers, transfer) {
-            self.end(peers, now);
+            self.end(peers, transfer, now);
         }
     }
 
@@ -55,17 +55,20 @@ impl<D: Device> Operator<D> {
     pub(super) fn ends<S: Stream>(&self, peers: &Peers<S, D>, transfer: &Transfer) -> bool {
         match self.state {
             State::Ended => self.waiting.is_empty() || self.is_given_up(peers, transfer),
-            State::Said => self.is_given_up(peers, transfer) || !peers.room.is_unheard(),
+            State::Said => {
+                let awaits = transfer.may_be_empty() && transfer.is_waiting(peers);
+                self.is_given_up(peers, transfer) || !(awaits || peers.room.is_unheard())
+            }
             _ => false,
         }
     }
 
-    /// The input is over. One that was empty from the start only means that there is no keyboard;
-    /// otherwise the class ends when everything is delivered.
-    fn end<S: Stream>(&mut self, peers: &mut Peers<S, D>, now: Instant) {
-        let is_typed = self.is_typed();
+    /// The input is over. One that was empty from the start only means that there is no keyboard, unless
+    /// it is a transfer; otherwise the class ends when everything is delivered.
+    fn end<S: Stream>(&mut self, peers: &mut Peers<S, D>, transfer: &Transfer, now: Instant) {
+        let has_end = self.spoke || self.is_typed() || transfer.may_be_empty();
         peers.say_no_more(now);
-        self.state = match !self.manner.keeps_open && (self.spoke || is_typed) {
+        self.state = match !self.manner.keeps_open && has_end {
             true => State::Finished(now),
             false => State::Silent,
         };

@@ -104,7 +104,7 @@ impl Hub {
         let waits = unsaid > 0 || self.spec.unheard() > 0;
         let is_dropped = is_typed && !self.terms.keep_open && self.spec.placed().is_empty();
         let nobody_hears = is_dropped && !waits;
-        let is_empty = self.said == 0 && unsaid == 0;
+        let is_empty = self.said == 0 && unsaid == 0 && self.spec.quorum.is_none();
         let told = net.stdin.ended && (is_heard || nobody_hears || is_empty);
         assert!(!told || self.has_said_all, "the end was not told");
         for id in here {

@@ -110,6 +110,39 @@ fn a_pipe_that_was_empty_from_the_start_is_no_end() {
     expect_rest(&hub.process);
 }
 
+/// Nothing is a whole, too: the end of it is told to all that it was to go to.
+#[test]
+fn an_empty_transfer_ends_all_that_came_for_it() {
+    let folder = Folder::new("empty-transfer");
+    let path = folder.path("empty");
+    File::create(&path).unwrap();
+    for is_file in [false, true] {
+        let mut command = piped(MUXNC, &["-l", "0", "-v", "--wait-for", "2"]);
+        if is_file {
+            command.stdin(File::open(&path).unwrap());
+        }
+        let mut hub = Hub::start_command(&mut command);
+        if !is_file {
+            hub.process.end_input();
+        }
+        let mut first = hub.join_seen();
+        expect_silence(&first);
+        let mut second = hub.join();
+        for peer in [&mut first, &mut second] {
+            assert_eq!(read_all(peer), b"");
+        }
+        drop((first, second));
+        hub.process.expect_status(0);
+        let told = hub.process.stderr.text();
+        assert!(!told.contains("waiting again"), "{told}");
+    }
+    // This is none.
+    let mut command = piped(MUXNC, &["-l", "0", "-v", "--wait-for", "1"]);
+    let hub = Hub::start_command(command.stdin(Stdio::null()));
+    expect_serving(&hub);
+    expect_rest(&hub.process);
+}
+
 #[test]
 fn without_a_keyboard_a_hub_serves_on_and_half_closes_nobody() {
     for args in [&["-v"] as &[&str], &["-v", "--broker"]] {
