@@ -327,7 +327,10 @@ impl<S: Stream> Conn<S> {
     /// The connection broke.
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        let sent = self.stream.write(slices);
+        let sent = match self.stream.write(slices) {
+            Sent::Failed(error) => Sent::Failed(self.cause(error)),
+            sent => sent,
+        };
         if let Some(story) = &mut self.story {
             match &sent {
                 Sent::Bytes(count) => story.observe(Observed::Sent(slices, *count)),
@@ -364,12 +367,19 @@ impl<S: Stream> Conn<S> {
             return Ok(());
         }
         if let Err(error) = self.stream.flush() {
+            let error = self.cause(error);
             self.observe(Observed::Broke(&error));
             return Err(error);
         }
         self.dead_peer.sent();
         self.block_behind_pending();
         Ok(())
+    }
+
+    /// Why it broke, of which a write found `error`: what the stream knows of the other side says more than that
+    /// nothing can be written any more.
+    fn cause(&mut self, error: io::Error) -> io::Error {
+        self.stream.take_error().unwrap_or(error)
     }
 
     /// The kernel's account of the connection. None: there is no such account.

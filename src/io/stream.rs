@@ -278,7 +278,8 @@ pub trait Stream {
     /// The error of the system call.
     fn hang_up(&mut self) -> io::Result<()>;
 
-    /// Why the stream broke, told once. See `SO_ERROR` in socket(7).
+    /// Why the stream broke, as far as that is known: what the other side did that is not allowed and a read
+    /// has still to tell, or else what the system tells once (`SO_ERROR`, socket(7)).
     fn take_error(&mut self) -> Option<io::Error>;
 
     /// Whether a read would find something although no event will tell of it.

@@ -1,6 +1,7 @@
 //! How it ends, for either side.
 
 use std::io;
+use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::thread;
@@ -60,8 +61,24 @@ fn who_says_goodbye_while_nobody_may_be_heard_makes_room_at_once() {
     }
 }
 
+/// Also where what it said just before is answered: it told that it reads nothing any more.
+#[test]
+fn who_says_goodbye_behind_a_word_reads_an_end() {
+    for surface in [&[][..], &["--broker"], &["--chat"]] {
+        let hub = Hub::start(surface);
+        for code in [1000, 1001_u16] {
+            let mut web = hub.join();
+            let goodbye = masked(CLOSE, &code.to_be_bytes());
+            let packet = [masked(BINARY, b"a word"), goodbye].concat();
+            web.stream.write_all(&packet).unwrap();
+            web.expect_close(code);
+            assert_eq!(web.stream.read(&mut [0]).unwrap(), 0, "{surface:?}");
+        }
+    }
+}
+
 /// They leave a hub that lets in two, and whose stdout nobody reads until all have left.
-fn leave_unheard(hub: &support::Hub, mut stdout: impl io::Read + Send + 'static) {
+fn leave_unheard(hub: &support::Hub, mut stdout: impl Read + Send + 'static) {
     let web = web_port(&hub.process.stderr);
     let mut flood = hub.join_seen();
     let limit = Duration::from_millis(500);

@@ -1,14 +1,17 @@
 //! Strangers: what they send harms nobody, and is answered as it has to be.
 
+use std::fs;
 use std::io::Read;
 use std::io::Write;
 
 use crate::BINARY;
+use crate::CLOSE;
 use crate::Hub;
 use crate::TEXT;
 use crate::Web;
 use crate::ask;
 use crate::masked;
+use crate::support::Folder;
 use crate::support::allow_descriptors;
 use crate::support::connect;
 use crate::support::eventually;
@@ -43,6 +46,41 @@ fn what_is_not_allowed_is_closed_with_its_code() {
     let mut last = hub.join();
     last.say("the last");
     expect_bytes(&mut witness, "the last\n");
+}
+
+/// Also where what it said before in the same packet is answered, which cannot be written any more.
+#[test]
+fn what_is_not_allowed_is_why_it_left_in_every_room() {
+    let folder = Folder::new("not-allowed");
+    let unmasked = [BINARY, 5, b'h', b'e', b'l', b'l', b'o'];
+    for surface in [&[][..], &["--broker"], &["--chat"]] {
+        let path = folder.path("events");
+        let events = format!("json:{path}");
+        let hub = Hub::start(&[&["--events", &events], surface].concat());
+        for (before, count) in [(vec![], 1), (masked(BINARY, b"before"), 2)] {
+            let mut web = hub.join();
+            web.stream
+                .write_all(&[&before[..], &unmasked].concat())
+                .unwrap();
+            while web.frame().0 != CLOSE {}
+            let told = "(web) left (it sent a frame unmasked) after";
+            let is_told = |stderr: &[u8]| {
+                let stderr = String::from_utf8_lossy(stderr);
+                stderr.matches(told).count() == count
+            };
+            hub.process.stderr.wait_until(told, is_told);
+        }
+        let is_told = |event: &&str| {
+            event.contains(r#""event":"left""#)
+                && event.contains(r#""reason":"broke""#)
+                && event.contains(r#""words":"it sent a frame unmasked""#)
+        };
+        eventually("both are recorded so", || {
+            let events = fs::read_to_string(&path).unwrap();
+            events.lines().filter(is_told).count() == 2
+        });
+        fs::remove_file(path).unwrap();
+    }
 }
 
 #[test]

@@ -260,7 +260,8 @@ impl<S> Peer<S> {
     /// Lets what the other side reads when the connection is closed be the truth. A member that is
     /// `owed` bytes, that was promised what `more` will be said or let in for the whole of it, to which
     /// the operator's words broke off, or of whose bytes a layer holds some back, reads that the
-    /// connection broke; any other that it ended. (One that was told the end was handed all before.)
+    /// connection broke; any other that it ended. (One that was told the end was handed all before, and one that
+    /// told that it reads nothing any more lacks nothing.)
     pub(super) fn close_truthfully(&mut self, owed: u64, more: bool)
     where
         S: Stream,
@@ -277,7 +278,7 @@ impl<S> Peer<S> {
     {
         let lacks = owed > 0 || (more && (self.is_promised || self.is_of_whole));
         let lacks = self.is_broken_off || (lacks && !self.conn.is_shut());
-        let breaks = lacks || self.conn.has_pending_output();
+        let breaks = (lacks && !self.conn.has_hung_up()) || self.conn.has_pending_output();
         self.conn.break_on_close(breaks);
         breaks
     }

@@ -499,7 +499,11 @@ impl Stream for Session {
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
-        self.socket.take_error()
+        let known = match &mut self.speech {
+            Speech::Tls(tls) => tls.failure.take(),
+            Speech::Undecided(..) | Speech::Plain => None,
+        };
+        known.or_else(|| self.socket.take_error())
     }
 
     fn has_buffered_input(&self) -> bool {
@@ -781,6 +785,36 @@ mod tests {
             };
             assert!(matches!(received, Received::Failed(_)), "{received:?}");
         }
+    }
+
+    /// A read has still to tell it, but a write may find first that nobody is there.
+    #[test]
+    fn what_is_known_of_a_break_is_told_to_whoever_asks_first() {
+        let forged = [&[23, 3, 3, 0, 32][..], &[b'?'; 32]].concat();
+        let (mut hub, mut participant) = both();
+        write(&mut participant, b"a word");
+        let sent = participant.socket.write(&[IoSlice::new(&forged)]);
+        assert!(matches!(sent, Sent::Bytes(37)), "{sent:?}");
+        while hub.socket.unread().bytes < 37 + 6 {
+            thread::yield_now();
+        }
+        let mut said: Vec<u8> = Vec::new();
+        let mut buffer = [0; 100];
+        while said.len() < 6 || !hub.has_buffered_input() {
+            match hub.read(&mut buffer) {
+                Received::Bytes(count) => said.extend(&buffer[..count]),
+                received => panic!("{received:?} after {said:?}"),
+            }
+        }
+        assert_eq!(said, b"a word");
+        let known = hub.take_error().map(|error| error.kind());
+        assert_eq!(known, Some(ErrorKind::InvalidData));
+        // It is not forgotten for that.
+        drop(participant);
+        assert!(!matches!(
+            hub.read(&mut buffer),
+            Received::Bytes(_) | Received::End
+        ));
     }
 
     /// Slices as the log has them, of which the first and the last may be of any length.

@@ -251,12 +251,15 @@ impl Open {
     }
 
     fn told_end(&self) -> Option<Received> {
+        let violation = self.violation().map(Received::Failed);
+        violation.or_else(|| self.end.map(|_| Received::End))
+    }
+
+    /// What the other side did that is not allowed.
+    fn violation(&self) -> Option<io::Error> {
         match self.end? {
-            End::Closed => Some(Received::End),
-            End::Violation(why) => Some(Received::Failed(io::Error::new(
-                ErrorKind::InvalidData,
-                why,
-            ))),
+            End::Closed => None,
+            End::Violation(why) => Some(io::Error::new(ErrorKind::InvalidData, why)),
         }
     }
 }
@@ -399,7 +402,11 @@ impl<S: Stream> Stream for WebSocket<S> {
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
-        self.under.take_error()
+        let violation = match &self.state {
+            State::Open(open) => open.violation(),
+            _ => None,
+        };
+        violation.or_else(|| self.under.take_error())
     }
 
     fn has_buffered_input(&self) -> bool {

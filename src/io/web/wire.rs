@@ -34,6 +34,8 @@ pub(super) struct Wire {
     pub(super) writes: usize,
     pub(super) slices: usize,
     pub(super) is_shut: bool,
+    /// Every write fails.
+    pub(super) is_broken: bool,
 }
 
 impl Stream for Wire {
@@ -76,6 +78,9 @@ impl Stream for Wire {
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Sent {
+        if self.is_broken {
+            return Sent::Failed(io::ErrorKind::ConnectionReset.into());
+        }
         self.writes += 1;
         self.slices = slices.len();
         let most = self.takes.pop_front().unwrap_or(usize::MAX);

@@ -42,6 +42,22 @@ fn who_leaves_together_in_a_chat_reads_an_end() {
     assert!(breaks(&wires[3..]));
 }
 
+/// A reset would tell it nothing, and may destroy the answer to its goodbye.
+#[test]
+fn who_reads_nothing_any_more_lacks_nothing() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let (wires, keys) = join::<2>(&mut peers, now);
+    wires.iter().for_each(|wire| wire.is_full.set(true));
+    say(&mut peers, b"one\n", now);
+    wires[0].has_closed.set(true);
+    for key in keys {
+        peers.queue_leave(key, DisconnectReason::Closed);
+    }
+    assert!(peers.reap(now));
+    assert_eq!(wires.map(|wire| wire.breaks.get()), [false, true]);
+}
+
 /// A line that did not end is recorded when the hub ends, and nobody can be handed it any more.
 #[test]
 fn what_is_recorded_at_the_end_breaks_nobody() {

@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::admit::AdmissionError;
 use crate::engine::aside::Hello;
 use crate::engine::explain::Unexplained;
+use crate::io::conn::Conn;
 use crate::io::web::wire::Wire;
 use crate::io::web::wire::frames;
 use crate::io::web::wire::masked;
@@ -314,6 +315,31 @@ fn what_is_not_allowed_ends_it_after_what_was_said() {
     assert!(matches!(then, Received::Failed(_)), "{then:?}");
     assert_eq!(frames(&web.under.output), [(0x88, vec![0x03, 0xea])]);
     assert!(web.has_told_why());
+}
+
+/// And not what came of it in the layer below.
+#[test]
+fn what_is_not_allowed_is_told_by_whichever_call_notices_first() {
+    type Call = fn(&mut Conn<WebSocket<Wire>>) -> io::Result<()>;
+    let calls: [Call; 2] = [
+        |conn| conn.write(&[IoSlice::new(b"said of it")]).map(drop),
+        |conn| conn.flush(),
+    ];
+    for call in calls {
+        let mut web = open();
+        web.under.input.extend(masked(0x82, b"before"));
+        web.under.input.extend([0x82, 0x05]);
+        web.under.is_broken = true;
+        let mut conn = Conn::new(web, SocketAddr::from(([192, 0, 2, 9], 5000)));
+        let read = conn.read(&mut [0; 100]);
+        assert!(matches!(read, Received::Bytes(7)), "{read:?}");
+        let told = call(&mut conn).map_err(|error| error.to_string());
+        assert_eq!(told, Err(String::from("it sent a frame unmasked")));
+        let Received::Failed(error) = conn.read(&mut [0; 100]) else {
+            panic!("a read tells it as well");
+        };
+        assert_eq!(error.to_string(), "it sent a frame unmasked");
+    }
 }
 
 #[test]
