@@ -394,33 +394,47 @@ fn a_certificate_for_somebody_else_is_told_with_whom_it_is_for() {
     let many: Vec<_> = (1..=7).map(|i| dns(&format!("{i}.example"))).collect();
     let long = "x".repeat(20_000);
     let shown = format!(", but for {}...", &long[..100]);
-    for (names, told) in [
-        (vec![dns("a.example")], ", but for a.example"),
+    // A name that a certificate cannot have, or nobody can ask for, is not advised.
+    let asked = "  Or, if it has that other name: --ssl-servername NAME";
+    let anew = "  Or, made anew with -addext subjectAltName=IP:127.0.0.1, it has that name.";
+    for (names, told, advice) in [
+        (vec![dns("a.example")], ", but for a.example", asked),
         (
             vec![dns("*.example"), dns("b.example")],
             ", but for *.example, b.example",
+            asked,
         ),
+        (vec![dns("*.example")], ", but for *.example", asked),
         (
             vec![ip("192.0.2.7"), ip("2001:db8::7")],
             ", but for 192.0.2.7, 2001:db8::7",
+            asked,
         ),
         (
             vec![ip("192.0.2.7"), dns("a.example")],
             ", but for 192.0.2.7, a.example",
+            asked,
         ),
         (
             many,
             ", but for 1.example, 2.example, 3.example, 4.example, 5.example and 2 more",
+            asked,
         ),
         // A name that looks like the address is none.
-        (vec![dns(HOST)], ", but for the name 127.0.0.1"),
-        (vec![], ", and names no host"),
+        (vec![dns(HOST)], ", but for the DNS name 127.0.0.1", anew),
+        (
+            vec![dns(HOST), dns("a.example")],
+            ", but for the DNS name 127.0.0.1, a.example",
+            asked,
+        ),
+        (vec![], ", and names no host", anew),
         // What would clear the screen, or imitate a line of ours.
         (
             vec![dns("\x1b[2J\r\nmuxnc: all is well\x00")],
             r", but for \x1b[2J\r\nmuxnc: all is well\x00",
+            anew,
         ),
-        (vec![dns(&long)], &shown),
+        (vec![dns(&long)], &shown, anew),
     ] {
         let mut about = rcgen::CertificateParams::default();
         about.subject_alt_names = names;
@@ -435,6 +449,7 @@ fn a_certificate_for_somebody_else_is_told_with_whom_it_is_for() {
         let heard = refused(&["--ssl-trustfile", &trusted, HOST, &hub.port.to_string()]);
         let told = format!("its certificate is not for {HOST}{told}\n  ");
         assert!(heard.contains(&told), "{heard}");
+        assert_eq!(heard.trim_end().lines().last(), Some(advice), "{heard}");
     }
 }
 

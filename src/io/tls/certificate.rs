@@ -327,7 +327,7 @@ fn host(kind: u8, name: &[u8]) -> Option<String> {
             let name = name.escape_ascii().to_string();
             // It is none by this that one could connect to.
             Some(match name.parse::<IpAddr>() {
-                Ok(_) => format!("the name {name}"),
+                Ok(_) => format!("the DNS name {name}"),
                 Err(_) => name,
             })
         }

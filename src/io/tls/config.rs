@@ -253,7 +253,7 @@ impl Connector {
                     CertificateError::NotValidForNameContext {
                         expected,
                         presented,
-                    } if presented.is_empty() => {
+                    } if !presented.iter().any(|shown| may_be_asked_for(shown)) => {
                         let kind = match expected {
                             ServerName::IpAddress(_) => "IP",
                             _ => "DNS",
@@ -316,6 +316,12 @@ fn name(host: &str) -> Result<ServerName<'static>, Error> {
         )
         .hint("--ssl-servername NAME says which name the certificate must have.")
     })
+}
+
+/// Whether --ssl-servername may be what a certificate is shown to be for, or a name below it: an address that it has
+/// as a DNS name may not.
+fn may_be_asked_for(shown: &str) -> bool {
+    name(shown.strip_prefix("*.").unwrap_or(shown)).is_ok()
 }
 
 fn measure(trust: &Trust, provider: &CryptoProvider) -> Result<Measure, Error> {
