@@ -315,7 +315,7 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let what = text.split("\n\nUsage:").next().unwrap_or(text).trim_end();
-    // The first line is the error; what follows are clap's tips.
+    // The first line is the error; what follows are clap's tips, each in a line of its own.
     let (what, tips) = what.split_once('\n').unwrap_or((what, ""));
     let mut tips: Vec<&str> = tips
         .lines()
@@ -330,7 +330,7 @@ fn explain(error: &clap::Error, command: &clap::Command, line: &[OsString]) -> E
     let told = Error::usage("usage", what);
     match tips.is_empty() {
         true => told.hint("Try: muxnc --help"),
-        false => told.hint(format!("{}\n  Try: muxnc --help", tips.join(" "))),
+        false => told.hint(format!("{}\n  Try: muxnc --help", tips.join("\n  "))),
     }
 }
 

@@ -350,6 +350,17 @@ fn a_negative_port_is_taken_for_an_option_and_refused() {
 }
 
 #[test]
+fn each_tip_has_a_line() {
+    expect_usage(
+        &["--proxy-type", "socks9", "127.0.0.1", "80"],
+        "muxnc: usage: invalid value 'socks9' for '--proxy-type <TYPE>'\n  \
+         [possible values: http, socks4, socks5]\n  \
+         tip: a similar value exists: 'socks5'\n  \
+         Try: muxnc --help\n",
+    );
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let try_this = "  As in: muxnc HOST PORT, or muxnc -l PORT to be the hub. Try: muxnc --help\n";
     for (args, what) in [
