@@ -18,7 +18,6 @@
 
 use std::io;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -49,6 +48,7 @@ use crate::io::error::Error;
 use crate::io::error::why;
 use crate::io::input::Input;
 use crate::io::input::Tokens;
+use crate::io::net;
 use crate::io::net::Bind;
 use crate::io::net::Remote;
 use crate::io::notices::Notices;
@@ -134,8 +134,9 @@ pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
         Place::To(remote) => {
             let (udp, addr) = Udp::connect(remote)?;
             let told = "a line is a datagram, and nothing tells of those that are lost";
-            log::info!(target: NOTICE, "sending to {addr} (UDP: {told})");
-            (udp, Some(addr), Exchange::with_one(rules, now))
+            let other = net::shown(addr);
+            log::info!(target: NOTICE, "sending to {other} (UDP: {told})");
+            (udp, Some(other), Exchange::with_one(rules, now))
         }
         Place::At(bind) => {
             let (udp, told) = Udp::bind(bind)?;
@@ -148,7 +149,7 @@ pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
     };
     let starting = |error: io::Error| Error::system("start the event loop", &error);
     let mut talk = Talk::open(udp, other, exchange, settings, notices).map_err(starting)?;
-    if other.is_none() {
+    if talk.other.is_none() {
         // All is open that ever will be.
         confine(&Kept::default());
     }
@@ -164,8 +165,8 @@ const ASIDE: &str = "a paste that begins with a /msg is not sent: none of its li
 struct Talk {
     poll: Poll,
     udp: Udp,
-    /// The one other side, if there is one only.
-    other: Option<SocketAddr>,
+    /// The one other side, as messages have it, if there is one only.
+    other: Option<String>,
     exchange: Exchange<Peer>,
     input: Input<Descriptor>,
     screen: Screen,
@@ -181,7 +182,7 @@ struct Talk {
 impl Talk {
     fn open(
         mut udp: Udp,
-        other: Option<SocketAddr>,
+        other: Option<String>,
         exchange: Exchange<Peer>,
         settings: Settings,
         notices: &Notices,
@@ -303,7 +304,7 @@ impl Talk {
             match self.udp.receive(&mut self.buffer) {
                 Moved::Done((len, from)) => self.hear(len, from, now),
                 Moved::Pending => return Ok(()),
-                Moved::Failed(error) => match self.other {
+                Moved::Failed(error) => match &self.other {
                     Some(addr) => return Err(refused(addr, &error)),
                     None => log::debug!("receive by UDP: {}", why(&error)),
                 },
@@ -484,7 +485,7 @@ impl Talk {
                 return Ok(());
             }
             while let Some((datagram, to)) = self.exchange.due() {
-                match (self.udp.send(datagram, to), self.other) {
+                match (self.udp.send(datagram, to), &self.other) {
                     (Moved::Done(()), _) => self.exchange.went(now),
                     (Moved::Pending, _) => return Ok(()),
                     (Moved::Failed(error), Some(addr)) => return Err(refused(addr, &error)),
@@ -513,7 +514,7 @@ impl Talk {
 
     /// Whether it is over, and how.
     fn end(&mut self, now: Instant) -> Result<Option<Status>, Error> {
-        match (self.exchange.ending(now), self.other) {
+        match (self.exchange.ending(now), &self.other) {
             (None, _) => return Ok(None),
             (Some(Ending::Silence), Some(addr)) => {
                 let doing = format!("talk to {addr} by UDP");
@@ -570,7 +571,7 @@ impl Talk {
 }
 
 /// The error about a datagram that cannot be sent.
-fn refused(addr: SocketAddr, error: &io::Error) -> Error {
+fn refused(addr: &str, error: &io::Error) -> Error {
     let told = Error::system(format!("talk to {addr} by UDP"), error);
     match error.kind() {
         ErrorKind::ConnectionRefused => {

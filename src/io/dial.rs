@@ -88,7 +88,7 @@ fn connect(target: &Target, witness: &mut dyn Witness) -> Result<(Socket, Addr),
     match target {
         Target::Direct(remote) => {
             let (stream, addr) = net::connect(remote, witness)?;
-            log::info!("connected to {addr}");
+            log::info!("connected to {}", net::shown(addr));
             let socket = Socket::connected(TcpStream::from_std(stream));
             Ok((socket, addr.into()))
         }

@@ -71,6 +71,16 @@ impl Error {
         &self.why
     }
 
+    /// What the user can do.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The error of ours that one of the system's is about.
+    pub fn within(error: &io::Error) -> Option<&Error> {
+        error.get_ref()?.downcast_ref()
+    }
+
     /// Whether the command line is to blame, not the network.
     pub fn is_usage(&self) -> bool {
         self.usage
@@ -89,8 +99,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The system's reason in plain words: lower case, without the number.
+/// The system's reason in plain words: lower case, without the number. Of an error of ours within it, what failed and
+/// why.
 pub fn why(error: &io::Error) -> String {
+    if let Some(Error { doing, why, .. }) = Error::within(error) {
+        return format!("{doing}: {why}");
+    }
     let text = error.to_string();
     let text = match text.find(" (os error ") {
         Some(end) => &text[..end],

@@ -43,6 +43,8 @@ pub use self::resolve::port_as_address;
 pub use self::resolve::port_as_host;
 pub use self::resolve::resolve;
 pub use self::resolve::service;
+pub use self::resolve::shown;
+pub use self::resolve::source;
 
 /// Connections that may wait to be accepted (listen(2)). A class arrives at once, and what overflows
 /// the backlog waits a second for its next SYN. The kernel lowers it to `net.core.somaxconn`.

@@ -62,18 +62,17 @@ impl Udp {
     /// There is none.
     pub fn connect(remote: &Remote) -> Result<(Udp, SocketAddr), Error> {
         let until = Patience::Until(Instant::now() + remote.limit);
-        let found =
-            |host: &str, port, family| net::resolve(host, port, family, remote.lookup, until);
+        let (lookup, family) = (remote.lookup, remote.family);
         let mut failure = None;
-        for addr in found(&remote.host, remote.port, remote.family)? {
-            let (family, any) = match addr {
-                SocketAddr::V4(_) => (Family::V4, SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
-                SocketAddr::V6(_) => (Family::V6, SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))),
+        for addr in net::resolve(&remote.host, remote.port, family, lookup, until)? {
+            let any = match addr {
+                SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+                SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
             };
             let port = remote.source_port.unwrap_or(0);
             let source = match &remote.source {
-                Some(host) => match found(host, port, family) {
-                    Ok(found) => Some(found[0]),
+                Some(host) => match net::source(host, port, addr, lookup, until) {
+                    Ok(source) => Some(source),
                     Err(error) => {
                         failure.get_or_insert(error);
                         continue;
@@ -90,7 +89,8 @@ impl Udp {
             match opened {
                 Ok(udp) => return Ok((udp, addr)),
                 Err(error) => {
-                    let told = Error::system(format!("send to {addr} by UDP"), &error);
+                    let told =
+                        Error::system(format!("send to {} by UDP", net::shown(addr)), &error);
                     failure.get_or_insert(told);
                 }
             }
@@ -127,7 +127,10 @@ impl Udp {
             },
         };
         let failed = |error: io::Error| {
-            let told = Error::new(format!("listen on {addr} by UDP"), why(&error));
+            let told = Error::new(
+                format!("listen on {} by UDP", net::shown(addr)),
+                why(&error),
+            );
             match error.kind() {
                 ErrorKind::AddrInUse => told.hint(format!(
                     "Another program has that port: stop it or choose another one. \
@@ -149,7 +152,7 @@ impl Udp {
             true => ", IPv4 and IPv6",
             false => "",
         };
-        Ok((udp, format!("{local} (UDP{both})")))
+        Ok((udp, format!("{} (UDP{both})", net::shown(local))))
     }
 
     /// Registers it for both directions, once and for all.

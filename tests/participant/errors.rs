@@ -465,6 +465,30 @@ fn an_address_of_another_machine_cannot_be_bound() {
     );
     let args = ["-s", "192.0.2.1", "127.0.0.1", &port];
     expect_error(&mut piped(MUXNC, &args), 1, &told);
+    // Nobody typed -4 or -6.
+    for (source, host, to) in [
+        ("::1", "127.0.0.1", "127.0.0.1"),
+        ("127.0.0.1", "::1", "[::1]"),
+    ] {
+        let told = format!(
+            "look up {source}: not an address of that family\n  \
+             -s must be an address of this machine, of the same family.\n"
+        );
+        let by_tcp = format!("muxnc: connect to {to}:{port}: {told}");
+        expect_error(&mut piped(MUXNC, &["-s", source, host, &port]), 1, &by_tcp);
+        expect_usage(
+            &["-u", "-s", source, host, &port],
+            &format!("muxnc: {told}"),
+        );
+    }
+    // What is told of several ports is one line.
+    let told = "muxnc: look for open ports of 127.0.0.1: none of 2 ports is open: \
+                2 failed (look up ::1: not an address of that family)\n";
+    expect_error(
+        &mut piped(MUXNC, &["-z", "-s", "::1", "127.0.0.1", "9,10"]),
+        1,
+        told,
+    );
 }
 
 #[test]

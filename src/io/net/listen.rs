@@ -27,6 +27,7 @@ use super::resolve::Family;
 use super::resolve::Lookup;
 use super::resolve::Patience;
 use super::resolve::resolve;
+use super::resolve::shown;
 use super::set_options;
 use crate::io::error::Error;
 
@@ -60,7 +61,7 @@ pub fn listen(bind: Option<&Bind>) -> Result<(TcpListener, String), Error> {
         true => " (IPv4 and IPv6)",
         false => "",
     };
-    Ok((listener, format!("{local}{both}")))
+    Ok((listener, format!("{}{both}", shown(local))))
 }
 
 fn bind_to(bind: &Bind) -> Result<TcpListener, Error> {
@@ -157,7 +158,7 @@ fn is_without_ipv6(error: &io::Error) -> bool {
 
 fn listen_error(addr: SocketAddr, error: &io::Error) -> Error {
     let port = addr.port();
-    let told = Error::system(format!("listen on {addr}"), error);
+    let told = Error::system(format!("listen on {}", shown(addr)), error);
     match error.kind() {
         ErrorKind::AddrInUse => told.hint(format!(
             "Port {port} is already in use by another program: stop it or choose another port. \

@@ -8,7 +8,6 @@
 
 use std::io;
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
@@ -24,10 +23,13 @@ use socket2::Protocol;
 use socket2::Socket;
 use socket2::Type;
 
+use super::resolve;
 use super::resolve::Family;
 use super::resolve::Lookup;
 use super::resolve::Patience;
-use super::resolve::resolve;
+use super::resolve::SOURCE;
+use super::resolve::is_numeric;
+use super::resolve::shown;
 use super::set_options;
 use crate::engine::explain::Observed;
 use crate::engine::explain::Witness;
@@ -249,7 +251,7 @@ impl Race {
     /// Takes note of a failure; `nobody`: no machine has that address.
     fn note(&mut self, addr: SocketAddr, error: io::Error, nobody: bool) -> News {
         if self.addrs.len() > 1 {
-            log::info!("connect to {addr}: {}", why(&error));
+            log::info!("connect to {}: {}", shown(addr), why(&error));
         }
         self.failures.push(Failure {
             addr,
@@ -415,14 +417,9 @@ pub(crate) fn rank(error: &io::Error) -> u8 {
 
 fn source(addr: SocketAddr, remote: &Remote, end: Instant) -> io::Result<SocketAddr> {
     let port = remote.source_port.unwrap_or(0);
-    let family = match addr {
-        SocketAddr::V4(_) => Family::V4,
-        SocketAddr::V6(_) => Family::V6,
-    };
     match &remote.source {
-        Some(host) => resolve(host, port, family, remote.lookup, Patience::Until(end))
-            .map(|addrs| addrs[0])
-            .map_err(|error| io::Error::new(ErrorKind::AddrNotAvailable, error.to_string())),
+        Some(host) => resolve::source(host, port, addr, remote.lookup, Patience::Until(end))
+            .map_err(|error| io::Error::new(ErrorKind::AddrNotAvailable, error)),
         None if addr.is_ipv4() => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
         None => Ok((Ipv6Addr::UNSPECIFIED, port).into()),
     }
@@ -434,13 +431,10 @@ fn connect_error(failure: &Failure, remote: &Remote, differ: bool) -> Error {
         error,
         nobody,
     } = failure;
-    let named = match remote.host.parse::<IpAddr>() {
-        Ok(_) => format!("connect to {addr}"),
-        // An address with the name of an interface, which is a number in `addr`.
-        Err(_) if remote.host.contains('%') => {
-            format!("connect to [{}]:{}", remote.host, remote.port)
-        }
-        Err(_) => format!("connect to {}:{} ({addr})", remote.host, remote.port),
+    let shown = shown(*addr);
+    let named = match is_numeric(&remote.host, remote.port) {
+        true => format!("connect to {shown}"),
+        false => format!("connect to {}:{} ({shown})", remote.host, remote.port),
     };
     let told = match error.kind() {
         ErrorKind::TimedOut => Error::new(named, "timed out"),
@@ -460,8 +454,10 @@ fn connect_error(failure: &Failure, remote: &Remote, differ: bool) -> Error {
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
             "There is no way to that address from here: is the network up?"
         }
+        // What was looked up in vain says itself what is to be done.
         ErrorKind::AddrNotAvailable if remote.source.is_some() => {
-            "-s must be an address of this machine, of the same family."
+            let looked_up = Error::within(error).and_then(Error::advice);
+            looked_up.unwrap_or(SOURCE)
         }
         ErrorKind::AddrInUse | ErrorKind::PermissionDenied if remote.source_port.is_some() => {
             "-p must be a port that is free and allowed here."

@@ -174,6 +174,28 @@ pub fn resolve(
     sift(answer, host, family)
 }
 
+/// The address to come from, which `host` has: of the family of the one to go to.
+///
+/// # Errors
+/// It has none.
+pub fn source(
+    host: &str,
+    port: u16,
+    to: SocketAddr,
+    lookup: Lookup,
+    patience: Patience,
+) -> Result<SocketAddr, Error> {
+    let found = resolve(host, port, Family::Any, lookup, patience)?;
+    let fits = |addr: &SocketAddr| addr.is_ipv4() == to.is_ipv4();
+    found
+        .into_iter()
+        .find(fits)
+        .ok_or_else(|| Error::usage(doing(host), "not an address of that family").hint(SOURCE))
+}
+
+/// What is to be done about an address to come from that is of no use.
+pub(super) const SOURCE: &str = "-s must be an address of this machine, of the same family.";
+
 /// There was no answer in time.
 pub(super) const NO_ANSWER: &str = "no answer in time";
 
@@ -290,6 +312,19 @@ fn scope(text: &str, host: &str) -> Result<u32, Error> {
             names.join(", ")
         ))
     })
+}
+
+/// An address as messages have it: with the name of its interface, which is a number in it, as people type it.
+pub fn shown(addr: SocketAddr) -> String {
+    let SocketAddr::V6(scoped) = addr else {
+        return addr.to_string();
+    };
+    let index = Some(scoped.scope_id()).filter(|&index| index > 0);
+    let interfaces = index.map_or_else(Vec::new, |_| if_addrs::get_if_addrs().unwrap_or_default());
+    match interfaces.iter().find(|one| one.index == index) {
+        Some(one) => format!("[{}%{}]:{}", scoped.ip(), one.name, scoped.port()),
+        None => addr.to_string(),
+    }
 }
 
 fn without_scope(ip: Ipv6Addr) -> Error {

@@ -238,8 +238,31 @@ fn an_address_of_one_link_has_the_name_of_its_interface() {
         "muxnc: look up fe80::1%nowhere: there is no interface 'nowhere'\n  \
          The interfaces of this machine: lo.\n"
     );
-    let closed = start(&["-n", "fe80::1%lo", "9"]);
-    closed
-        .stderr
-        .wait_for("connect to [fe80::1%lo]:9: connection refused");
+    // Told is the name, however it was typed, by TCP and by UDP.
+    for host in ["fe80::1%lo", "fe80::1%1"] {
+        for (args, told) in [
+            (
+                &["-v", "-l", "-n", host, "0"][..],
+                "listening on [fe80::1%lo]:",
+            ),
+            (
+                &["-v", "-lu", "-n", host, "0"],
+                "listening on [fe80::1%lo]:",
+            ),
+            (
+                &["-n", host, "9"],
+                "connect to [fe80::1%lo]:9: connection refused",
+            ),
+            (
+                &["-v", "-u", "-n", host, "9"],
+                "sending to [fe80::1%lo]:9 (UDP",
+            ),
+        ] {
+            start(args).stderr.wait_for(told);
+        }
+        let mut nobody = start(&["-u", "-n", host, "9"]);
+        nobody.type_in("hello\n");
+        let told = "talk to [fe80::1%lo]:9 by UDP: connection refused";
+        nobody.stderr.wait_for(told);
+    }
 }
