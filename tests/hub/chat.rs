@@ -372,7 +372,9 @@ fn what_was_for_one_who_left_is_not_told_to_who_took_the_name() {
     eve.says("/nick ana\n");
     ben.hears("* user3 is now ana\n");
     ben.says("/msg Ana my pin\n/msg Anna2 second\n");
-    ben.hears("* ana was somebody else a moment ago: not said.");
+    let answer =
+        "* ana was somebody else a moment ago: not said. A /msg typed again 15 s later will be\n";
+    ben.hears(answer);
     ana.hears("<user2, to you alone> second\n");
     eve.says("and now?\n");
     ben.hears("<ana> and now?\n");

@@ -129,7 +129,8 @@ impl Room {
             Request::Nick(name) => format!("/nick {name}"),
             Request::Message { text, .. } => {
                 let to = owner.and_then(|owner| self.name_of(owner));
-                match is_open || owner == Some(Owner::Operator) {
+                let is_ours = owner == Some(Owner::Operator) && !is_for_another(text);
+                match is_open || is_ours {
                     true => format!("/msg {} {text}", to.unwrap_or("?")),
                     false => format!("/msg {}", to.unwrap_or("?")),
                 }
