@@ -101,6 +101,11 @@ pub fn has_word(text: &str) -> bool {
     bare(text).contains(char::is_alphanumeric)
 }
 
+/// Whether the text of a request may be for one alone, though it is sent to another.
+pub fn is_for_another(text: &str) -> bool {
+    looks_private(text) || is_behind_key(text)
+}
+
 /// Whether it may be a request that stands behind a key which should have moved the cursor.
 fn is_behind_key(line: &str) -> bool {
     command_behind_key(line, Form::Shown).is_some()
@@ -130,7 +135,7 @@ fn is_name(word: &str, arguments: &str) -> bool {
 }
 
 fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
-    Some(match name {
+    let asked = match name {
         "nick" => Request::Nick(arguments),
         "msg" => {
             let (to, text) = match cut_label(arguments) {
@@ -146,12 +151,17 @@ fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
             }
         }
         "me" if arguments.is_empty() => Request::Incomplete(ME),
-        "me" if looks_private(arguments) => Request::Unclear,
-        "me" if is_behind_key(arguments) => Request::BehindKey,
         "me" => Request::Me(arguments),
         "names" => Request::Names,
         "help" => Request::Help,
         _ => return None,
+    };
+    Some(match asked {
+        Request::Message { .. } => asked,
+        // What was left on the line is not what is meant.
+        _ if looks_private(arguments) => Request::Unclear,
+        _ if is_behind_key(arguments) => Request::BehindKey,
+        _ => asked,
     })
 }
 

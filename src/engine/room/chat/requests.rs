@@ -21,6 +21,7 @@ use crate::engine::names::NameError;
 use crate::engine::names::Owner;
 use crate::engine::request::REQUESTS;
 use crate::engine::request::Request;
+use crate::engine::request::is_for_another;
 use crate::engine::room::backpressure::MAX_ANSWERS;
 use crate::engine::room::backpressure::ONE_ANSWER;
 use crate::engine::room::backpressure::takes_answer;
@@ -119,7 +120,7 @@ impl Room {
         }
     }
 
-    /// A member's request is in the minutes, but not the text of a private line for another member.
+    /// A member's request is in the minutes, but not a text that is, or may be, for another member alone.
     fn note_asked(&mut self, key: usize, asked: Request<'_>, owner: Option<Owner>) {
         if self.minutes.is_none() {
             return;
@@ -173,7 +174,7 @@ impl Room {
         }
         if let Called::HandedOver { .. } = self.called(to, Asking::Member, now) {
             return Err(format!(
-                "{name} was somebody else a moment ago: not said. It will be, {} s later",
+                "{name} was somebody else a moment ago: not said. A /msg typed again {} s later will be",
                 TIME.as_secs()
             ));
         }

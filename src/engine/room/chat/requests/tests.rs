@@ -75,6 +75,47 @@ fn what_is_said_to_one_alone_is_read_by_that_one() {
     assert!(class.reads(ben).contains("nobody here is called Ana"));
 }
 
+/// A `/msg` may be typed or pasted behind what was left on the line.
+#[test]
+fn what_may_be_for_one_alone_is_not_in_the_minutes() {
+    let asked = |line: &str, open_messages| {
+        let mut class = Class::by(Rules {
+            open_messages,
+            ..Rules::of("host")
+        });
+        let (ana, ben) = (class.join(), class.join());
+        class.heard(ana, "/nick Ana\n");
+        class.minutes();
+        class.heard(ben, format!("{line}\n"));
+        (class.minutes(), class.reads(ben))
+    };
+    let refused = "* that may be for one alone, and was not said: /msg NAME TEXT\n";
+    for left in [
+        "/nick ",
+        "/nick x",
+        "/names ",
+        "/help ",
+        "/me ",
+        "/msg host ",
+        "/msg host x",
+        "/mgs ",
+    ] {
+        for meant in ["/msg Ana psst", "\\msg Ana psst", "^[[A/msg Ana psst"] {
+            let line = format!("{left}{meant}");
+            let (minutes, answer) = asked(&line, false);
+            match left.starts_with("/msg") {
+                true => assert_eq!(minutes, "user2 asked /msg host; ", "{line}"),
+                false => assert_eq!(minutes, "user2 asked ?; ", "{line}"),
+            }
+            let is_known = !left.starts_with("/m") || left == "/me ";
+            assert_eq!(answer.ends_with(refused), is_known, "{line}: {answer}");
+        }
+    }
+    assert_eq!(asked("/nick msg", false).0, "user2 asked /nick msg; ");
+    let line = "/msg host /msg Ana psst";
+    assert_eq!(asked(line, true).0, format!("user2 asked {line}; "));
+}
+
 #[test]
 fn with_open_messages_the_operator_reads_them() {
     let mut class = Class::by(Rules {
