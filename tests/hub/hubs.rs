@@ -865,6 +865,15 @@ fn operators_reach_members_of_other_hubs_as_far_as_those_allow() {
     one.screen.wait_for("; muted here: room3/1");
     press(&mut one, "/mute room7/1\r");
     one.screen.wait_for("no other hub is called room7");
+    for (line, address) in [
+        ("/msg Ben@ psst\r", "Ben@"),
+        ("/msg /1 psst\r", "/1"),
+        ("/kick @\r", " @"),
+    ] {
+        press(&mut one, line);
+        let told = format!("{address} names no hub: /who lists the others");
+        one.screen.wait_for(&told);
+    }
     eva.write_all(b"muted\n").unwrap();
     ben.write_all(b"last\n").unwrap();
     let screen = one.screen.wait_for("[Ben@room2] last");

@@ -182,6 +182,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub(in crate::hub) fn ask_hub(&mut self, address: &str, what: Demand<'_>) -> Option<String> {
         let link = self.link.as_mut()?;
         let (hub, whom) = parse(address)?;
+        if hub.is_empty() {
+            return Some(format!("{address} names no hub: /who lists the others"));
+        }
         let is_operator = whom == Whom::Number(OPERATOR);
         if is_operator && matches!(what, Demand::Kick(_)) {
             let told =
