@@ -21,6 +21,7 @@
 //! comes later is text: Esc was pressed alone then, and means nothing. A line that begins so is told from others
 //! ([`Event::BehindEscape`]), since it may have been a key that the transport held up all the same.
 
+mod beginning;
 mod history;
 mod key;
 mod keys;
@@ -31,6 +32,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+use beginning::Beginning;
 use history::History;
 use key::Key;
 use keys::Keys;
@@ -43,6 +45,7 @@ use crate::engine::command::begins_command;
 use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::skip_unseen;
 use crate::engine::private::is_private;
+use crate::engine::private::is_seen;
 use crate::engine::typing::Arrival;
 
 /// The longest line, in bytes.
@@ -87,8 +90,8 @@ pub struct Editor {
     of_paste: bool,
     /// How much of the line was pasted.
     origin: Origin,
-    /// Where a paste began in the line, in bytes.
-    paste_begins: usize,
+    /// What the paste brought of its first line.
+    beginning: Beginning,
     /// Whether a line may be a command.
     has_commands: bool,
     /// What comes was not typed key by key, so that it is a paste without brackets, or the rest of one
@@ -113,6 +116,8 @@ pub struct Draft {
     text: String,
     cursor: usize,
     is_aside: bool,
+    /// What a paste left of which it was no more than the rest.
+    rest: Option<Origin>,
     behind_escape: bool,
 }
 
@@ -190,16 +195,16 @@ impl Editor {
         let in_brackets = self.keys.is_pasting();
         let was_in_brackets = std::mem::replace(&mut self.in_brackets, in_brackets);
         let begins = in_brackets && !was_in_brackets;
-        if begins && self.pasting && self.aside == Aside::No {
+        if begins && self.pasting && matches!(self.aside, Aside::No | Aside::Unknown) {
             // What was read before it in the same bulk is another text, but for the row that it goes on with.
             self.aside = Aside::Unknown;
-            self.paste_begins = self.line.cursor();
+            self.beginning = Beginning::default();
         }
         let is_pasting = self.keys.is_pasting() || self.in_bulk;
         if is_pasting && !self.pasting {
             let line = self.line.text();
             self.into_command = self.has_commands && begins_command(line) && !self.is_of_paste();
-            self.paste_begins = self.line.cursor();
+            self.beginning = Beginning::default();
             self.aside = match self.aside {
                 // Its last line, which has no end, goes on.
                 Aside::Yes if self.of_paste => Aside::Yes,
@@ -247,16 +252,26 @@ impl Editor {
     }
 
     fn press(&mut self, key: Key<'_>) -> Option<Event> {
-        let (is_aside, kills) = (self.is_aside(), key.kills());
-        if let Key::Text(text) = &key {
-            self.origin.add(text, self.pasting);
+        let (is_kept, kills) = (!self.is_forgotten(), key.kills());
+        match &key {
+            Key::Text(text) if self.pasting => {
+                self.origin.came_at_once(text, self.keys.is_pasting());
+                self.beginning.add(text);
+            }
+            Key::Text(_) => self.origin.was_typed(),
+            Key::Tab if self.pasting => self.beginning.add("\t"),
+            _ => {}
         }
         let event = self.act(key);
-        if is_aside && kills {
-            // It is not to come back where it is said.
+        if !is_kept && kills {
             self.line.forget_killed();
         }
         event
+    }
+
+    /// Whether what is taken from the row is not to come back where it would be said, or obeyed.
+    fn is_forgotten(&self) -> bool {
+        self.is_aside() || (self.is_of_paste() && begins_command(self.line.text()))
     }
 
     /// Whether the line counts as pasted, whatever ends it: a paste left it, or more of it than keys that came together.
@@ -269,9 +284,9 @@ impl Editor {
         self.of_paste && self.aside == Aside::Yes
     }
 
-    /// What is there again when one comes back from the history. What belongs to a line for one alone is not.
+    /// What is there again when one comes back from the history.
     fn draft(&self) -> String {
-        match self.is_aside() {
+        match self.is_forgotten() {
             true => String::new(),
             false => self.line.text().into(),
         }
@@ -333,7 +348,7 @@ impl Editor {
     fn enter(&mut self) -> Event {
         let is_of_paste = self.pasting || self.is_of_paste();
         let text = self.line.take();
-        let paste_begins = std::mem::take(&mut self.paste_begins);
+        let pasted = self.beginning.take();
         if is_of_paste {
             self.history.reset();
             self.of_paste = self.pasting;
@@ -343,16 +358,15 @@ impl Editor {
                 }
                 return Event::Aside(text);
             }
-            // Blank lines before the first do not count.
-            let pasted = text.get(paste_begins..).unwrap_or(&text);
-            if self.aside == Aside::Unknown && !pasted.trim().is_empty() {
+            if self.aside == Aside::Unknown {
                 let is_message = self.is_message(&text);
-                // What was typed before it is no part of the paste.
-                let begins_message = self.is_message(pasted);
-                self.aside = match is_message || begins_message {
-                    true => Aside::Yes,
-                    false => Aside::No,
-                };
+                // What stood on the row is no part of the paste.
+                let begins_message = self.is_message(&pasted);
+                if is_message || begins_message {
+                    self.aside = Aside::Yes;
+                } else if is_seen(&pasted) {
+                    self.aside = Aside::No;
+                }
                 if begins_message && !is_message {
                     return Event::Aside(text);
                 }
@@ -414,6 +428,7 @@ impl Editor {
     pub fn clear(&mut self) {
         self.keys = self.keys.fresh();
         self.line.take();
+        self.beginning = Beginning::default();
         self.line.stop_killing();
         self.history.reset();
         self.told_full = false;
@@ -442,10 +457,14 @@ impl Editor {
             false => has_slash || (end.is_some() && begins_command(&row)),
         };
         if !is_alone || self.is_empty() {
+            if !keys.is_empty() {
+                self.line.end();
+            }
             return None;
         }
         let draft = Draft {
             is_aside: self.is_aside(),
+            rest: self.of_paste.then_some(self.origin),
             behind_escape: self.behind_escape,
             cursor: self.line.cursor(),
             text: self.line.take(),
@@ -462,8 +481,9 @@ impl Editor {
             (self.of_paste, self.aside) = (true, Aside::Yes);
             return;
         }
-        // The row is of no paste, but more of one that was before it may come.
-        (self.of_paste, self.pasting) = (false, false);
+        // No paste goes on with the row, but more of one that was before it may come.
+        (self.of_paste, self.pasting) = (draft.rest.is_some(), false);
+        self.origin = draft.rest.unwrap_or_default();
         if self.aside == Aside::Yes {
             self.aside = Aside::Behind;
         }

@@ -25,6 +25,7 @@ use crate::engine::lookalike::is_slash;
 use crate::engine::lookalike::plain;
 use crate::engine::lookalike::plain_letter;
 use crate::engine::lookalike::skip_garbled;
+use crate::engine::lookalike::skip_unseen;
 
 const FIRST: char = 'm';
 
@@ -118,6 +119,11 @@ pub fn is_private(line: &str) -> bool {
         false => line,
     };
     looks_private(said) || command_behind_key(line, Form::Raw).is_some()
+}
+
+/// Whether anything is seen of a line. The first such line of a paste tells whether that is for one alone.
+pub fn is_seen(line: &str) -> bool {
+    !skip_unseen(line).is_empty()
 }
 
 /// Whether a line may be private of which this is the beginning, perhaps behind a letter or a digit, and which goes on.

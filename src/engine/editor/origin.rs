@@ -1,31 +1,34 @@
-//! The origin of a line: how much of it a paste brought, and how much was typed.
-//!
-//! Keys that a slow line hands on together look like the beginning of a paste. By what is typed behind them it is known
-//! that they are not.
+//! The origin of a line: whether a paste left it, or keys that a slow line handed on together, which look like the
+//! beginning of a paste.
 
-/// Bytes of one line. See the module's documentation.
-#[derive(Debug, Default)]
+/// So many characters may be keys that came together. No command that changes anything is so short.
+const FEW: usize = 3;
+
+/// What a line consists of. See the module's documentation.
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Origin {
-    pasted: usize,
-    typed: usize,
-    /// What was pasted has a blank in it, so that it may be a command with whom it is about.
-    has_pasted_blank: bool,
+    /// Characters that came at once.
+    at_once: usize,
+    /// Some of them were in the brackets of a paste.
+    is_bracketed: bool,
+    /// Some more were typed.
+    is_typed_on: bool,
 }
 
 impl Origin {
-    /// Takes note of what is added.
-    pub(super) fn add(&mut self, text: &str, is_pasted: bool) {
-        match is_pasted {
-            true => {
-                self.pasted += text.len();
-                self.has_pasted_blank |= text.contains(char::is_whitespace);
-            }
-            false => self.typed += text.len(),
-        }
+    /// Takes note of a text that came at once, perhaps in brackets.
+    pub(super) fn came_at_once(&mut self, text: &str, in_brackets: bool) {
+        self.at_once += text.chars().count();
+        self.is_bracketed |= in_brackets;
     }
 
-    /// Whether what was pasted may be no more than the first keys of what was typed.
+    /// Takes note that something was typed.
+    pub(super) fn was_typed(&mut self) {
+        self.is_typed_on = true;
+    }
+
+    /// Whether what came at once may be no more than the first keys of what was typed.
     pub(super) fn is_typed(&self) -> bool {
-        self.typed >= self.pasted && !self.has_pasted_blank
+        self.is_typed_on && !self.is_bracketed && self.at_once <= FEW
     }
 }

@@ -17,6 +17,7 @@ use crate::engine::brackets::behind_begin;
 use crate::engine::brackets::has_words_behind_end;
 use crate::engine::command::may_become_command;
 use crate::engine::private::is_private;
+use crate::engine::private::is_seen;
 use crate::engine::typing::Arrival;
 use crate::engine::typing::Typing;
 
@@ -162,7 +163,7 @@ fn begins_aside(text: &[u8]) -> bool {
     let mut lines = text
         .split(|&byte| byte == b'\n')
         .map(String::from_utf8_lossy);
-    let first = lines.find(|line| !line.trim().is_empty());
+    let first = lines.find(|line| is_seen(line));
     first.is_some_and(|line| is_private(line.trim_end()))
 }
 
@@ -227,6 +228,10 @@ mod tests {
             ),
             (&["\x1b[200~/msg Ana one\ntwo\n", "three\x1b[201~\n"], true),
             (&["\n \n/msg Ana one\ntwo\n", "three\n"], true),
+            (
+                &["\u{feff}\n\u{200b}\n/msg Ana one\ntwo\n", "three\n"],
+                true,
+            ),
             // Behind a part of a line that Ctrl-D sent.
             (&["hello ", "/msg Ana one\ntwo\n", "three\n"], true),
             // A text that has such a line in it is a text.
