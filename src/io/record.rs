@@ -7,7 +7,7 @@
 //! it has a line for it. A conversation of two [waits for the readers](Records::wait_for_readers)
 //! instead.
 //!
-//! A line feed is one byte and its line in a transcript eighty, so what is recorded is counted by what
+//! A line feed is one byte and its line in a transcript fifty or more, so what is recorded is counted by what
 //! it becomes: [`TURN`] bytes in a turn, and no more is to be read than [fits](Records::fits).
 //!
 //! A file that cannot be written (a full disk) is tried again, after a second and then less and

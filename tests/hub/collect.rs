@@ -461,6 +461,72 @@ fn first_words_on_a_full_disk_wait_as_others_do() {
     assert_eq!(rows(&answers)[0][5..8], ["32", "0", "0001.txt"]);
 }
 
+/// A class that says more than may wait, and leaves before there is room again: each of them has what waited.
+#[test]
+fn who_leaves_while_the_disk_is_full_keeps_what_waits() {
+    const MEMBERS: usize = 40;
+    const ROUNDS: usize = 8;
+    let Some(disk) = FullDisk::new("collect-leave") else {
+        return;
+    };
+    let lines = [&[b'x'; 78], &b"\n"[..]].concat().repeat(60);
+    let said = 6 + ROUNDS * lines.len();
+    let answers = disk.path("answers");
+    let args = [
+        "-l",
+        "0",
+        "-v",
+        "--recv-only",
+        "--label",
+        "never",
+        "--collect",
+        &answers,
+    ];
+    let mut hub = Hub::start_command(&mut disk.muxnc(&args));
+    let answers = &disk.seen(&hub.process, "answers");
+    let mut peers: Vec<_> = (0..MEMBERS).map(|_| hub.join_seen()).collect();
+    for peer in &mut peers {
+        peer.write_all(b"first\n").unwrap();
+    }
+    eventually("each has a file", || {
+        let files = files(answers);
+        files.len() == MEMBERS && files.values().all(|file| file == b"first\n")
+    });
+    let ballast = disk.seen(&hub.process, "ballast");
+    let mut file = fs::File::create(&ballast).unwrap();
+    while file.write_all(&[b'z'; 4096]).is_ok() {}
+    for _ in 0..ROUNDS {
+        for peer in &mut peers {
+            peer.write_all(&lines).unwrap();
+        }
+    }
+    let all = MEMBERS * said;
+    hub.process
+        .stdout
+        .wait_until("all of it", |bytes| bytes.len() == all);
+    drop(peers);
+    hub.process.stderr.wait_for(" out, 0 here");
+    disk.make_room(&hub.process);
+    hub.process.stderr.wait_for("it is written again, and ");
+    let told = hub.process.stderr.text();
+    assert!(!told.contains("file exists"), "{told}");
+    let rows = rows(answers);
+    assert_eq!(rows.len(), MEMBERS);
+    let mut kept = 0;
+    for row in rows {
+        let number = |column: usize| row[column].parse::<usize>().unwrap();
+        assert_eq!(number(5) + number(6), said, "{row:?}");
+        let file = fs::read(answers.join(&row[7])).unwrap();
+        assert_eq!(file.len(), number(5), "{row:?}");
+        kept += file.len();
+    }
+    assert!(kept > 1_000_000, "{kept} of {all} bytes are kept");
+    hub.process.signal(Signal::TERM);
+    hub.process.wait();
+    let told = hub.process.stderr.text();
+    assert!(!told.contains("of the index"), "{told}");
+}
+
 /// Connections may have taken every descriptor that there is.
 #[test]
 fn answers_need_no_descriptor_that_a_participant_could_have() {

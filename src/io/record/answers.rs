@@ -5,15 +5,18 @@
 //!     ┌─────────────────────────┐ it comes back
 //!     ▼                         │
 //!   joined ─► said … said ─► left ─► gone for good: the file gets its name, the index its row
-//!               │ a full disk
-//!               ▼
-//!             waits, tried again; beyond 1 MiB it is missing, and counted
+//!               │ a full disk            │ a full disk
+//!               ▼                        ▼
+//!             words wait, and are      the row waits until all words are written
+//!             tried again; beyond      (of those whose words do not wait, up to 2048
+//!             1 MiB they are missing   rows; beyond that they are missing)
 //! ```
 //!
 //! It promises: bytes are in the file of the participant that said them, in order and as they were
-//! sent, or are counted as missing in its row; a participant has one file and one row, however often
-//! it came back, and one that said nothing has a row and no file; a file that cannot be written is
-//! told of once, and does not stop the class.
+//! sent, or are counted as missing in its row; what is missing is counted; bytes that wait are not lost because
+//! somebody leaves, and nor is the row of whoever said them: a participant is known as long as it may come back
+//! or something of it waits; a participant has one file and one row, however often it came back, and one that said
+//! nothing has a row and no file; a file that cannot be written is told of once, and does not stop the class.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -24,24 +27,34 @@ use rustix::io::Errno;
 
 use super::LIMIT;
 use super::folder::Folder;
+use super::folder::Store;
 use super::retry::Retry;
 use crate::engine::answers::Row;
 use crate::engine::answers::file_name;
+use crate::engine::budget::Budget;
 use crate::engine::record::Who;
 use crate::io::error::Error;
 use crate::io::error::why;
 
-/// So many bytes a step that waits counts for, beside its own.
-const STEP: usize = 256;
+/// So many bytes a participant counts for whose words wait, beside them: what is known of it, and its row.
+const SPEAKER: usize = 512;
+
+/// From so many rows that wait on, only those of participants whose words wait are added.
+const ROWS: usize = LIMIT / SPEAKER;
 
 /// See the module's documentation.
-pub(super) struct Answers {
-    folder: Folder,
+pub(super) struct Answers<S = Folder> {
+    folder: S,
+    /// Those that are here, may come back, or of which something waits.
     authors: HashMap<u32, Author>,
-    /// The steps to be done, in order, since something could not be written.
-    steps: VecDeque<Step>,
-    /// What they are to write.
-    bytes: VecDeque<u8>,
+    /// Whose words wait, since something could not be written.
+    speakers: VecDeque<u32>,
+    /// What their words are, and what they count for.
+    held: Budget,
+    /// Of those that left for good, in that order.
+    rows: VecDeque<Box<Row>>,
+    /// The rest of the row that is just being written.
+    note: Vec<u8>,
     trouble: Option<Retry>,
     /// Bytes of answers, and rows of the index, that are not there and will not be.
     missing: u64,
@@ -59,44 +72,43 @@ struct Author {
     /// Bytes in its file.
     written: u64,
     missing: u64,
+    /// What is to be appended to it.
+    waiting: Vec<u8>,
     /// Its row, since it left: it may come back.
     left: Option<Box<Row>>,
 }
 
-/// Something that is to be done.
-#[derive(Debug)]
-enum Step {
-    /// So many bytes are for the file of that number.
-    Said(u32, usize),
-    /// A participant left for good.
-    Left(Box<Row>),
-    /// The index is to be written that.
-    Note(Vec<u8>),
-}
-
 impl Answers {
     pub(super) fn open(path: &Path) -> Result<Answers, Error> {
-        Ok(Answers {
-            folder: Folder::open(path)?,
-            authors: HashMap::new(),
-            steps: VecDeque::new(),
-            bytes: VecDeque::new(),
-            trouble: None,
-            missing: 0,
-            rows_missing: 0,
-            told: 0,
-            has_told_of_file: false,
-        })
-    }
-
-    /// Where they are.
-    pub(super) fn folder(&self) -> &Path {
-        self.folder.path()
+        Ok(Answers::new(Folder::open(path)?))
     }
 
     /// The highest number of an earlier hub.
     pub(super) fn last(&self) -> u32 {
         self.folder.last()
+    }
+}
+
+impl<S: Store> Answers<S> {
+    fn new(folder: S) -> Answers<S> {
+        Answers {
+            folder,
+            authors: HashMap::new(),
+            speakers: VecDeque::new(),
+            held: Budget::new(LIMIT, 0),
+            rows: VecDeque::new(),
+            note: Vec::new(),
+            trouble: None,
+            missing: 0,
+            rows_missing: 0,
+            told: 0,
+            has_told_of_file: false,
+        }
+    }
+
+    /// Where they are.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Whether not all that was to be kept is.
@@ -127,14 +139,17 @@ impl Answers {
         if rest.is_empty() {
             return;
         }
-        if !self.has_room(rest.len()) {
+        let author = self.authors.entry(number).or_default();
+        let is_first = author.waiting.is_empty();
+        let becomes = rest.len() + if is_first { SPEAKER } else { 0 };
+        if becomes > self.held.left() {
             return self.lose(number, rest.len());
         }
-        self.bytes.extend(rest);
-        match self.steps.back_mut() {
-            Some(Step::Said(last, len)) if *last == number => *len += rest.len(),
-            _ => self.steps.push_back(Step::Said(number, rest.len())),
+        if is_first {
+            self.speakers.push_back(number);
         }
+        author.waiting.extend_from_slice(rest);
+        self.held.draw(becomes);
     }
 
     /// It left, or the hub ends; so many bytes that it had said were not read, and are missing in its file.
@@ -152,18 +167,20 @@ impl Answers {
 
     /// One that left will not come back.
     pub(super) fn gone(&mut self, number: u32) {
-        let author = self.authors.get_mut(&number);
-        let Some(row) = author.and_then(|author| author.left.take()) else {
+        let Some(author) = self.authors.get_mut(&number) else {
             return;
         };
-        if self.trouble.is_none() {
-            self.steps.push_back(Step::Left(row));
-            self.run();
-        } else if self.has_room(0) {
-            self.steps.push_back(Step::Left(row));
-        } else {
+        let Some(row) = author.left.take() else {
+            return;
+        };
+        if author.waiting.is_empty() && self.rows.len() >= ROWS {
             self.authors.remove(&number);
             self.rows_missing += 1;
+            return;
+        }
+        self.rows.push_back(row);
+        if self.trouble.is_none() {
+            self.run();
         }
     }
 
@@ -187,8 +204,9 @@ impl Answers {
             let missing = self.missing - std::mem::replace(&mut self.told, self.missing);
             self.trouble = None;
             return log::warn!(
-                "collect in {}: it is written again, and {missing} bytes are missing",
-                self.folder().display()
+                "collect in {}: it is written again, and {}",
+                self.folder().display(),
+                lacks(missing, "byte", "")
             );
         }
         if retry.at().is_some_and(|at| at <= now) {
@@ -200,23 +218,17 @@ impl Answers {
     /// The program is over.
     pub(super) fn finish(&mut self) {
         self.run();
-        let waiting: usize = self.steps.iter().map(Step::bytes).sum();
-        let rows = self.steps.iter().filter(|step| !step.is_said()).count() as u64;
+        let waiting: usize = self.authors.values().map(|a| a.waiting.len()).sum();
         self.missing += waiting as u64;
-        self.rows_missing += rows;
+        self.rows_missing += self.rows.len() as u64 + u64::from(!self.note.is_empty());
         let (bytes, rows) = (self.missing - self.told, self.rows_missing);
         let place = self.folder().display();
         if bytes > 0 {
-            log::error!("{bytes} bytes of what was said are missing in {place}");
+            log::error!("{} in {place}", lacks(bytes, "byte", "of what was said "));
         }
         if rows > 0 {
-            log::error!("{rows} rows of the index are missing in {place}");
+            log::error!("{} in {place}", lacks(rows, "row", "of the index "));
         }
-    }
-
-    /// Whether so many bytes more may wait.
-    fn has_room(&self, bytes: usize) -> bool {
-        self.bytes.len() + self.steps.len() * STEP + bytes <= LIMIT
     }
 
     /// Bytes of a participant are not kept.
@@ -225,45 +237,42 @@ impl Answers {
         self.authors.entry(number).or_default().missing += bytes as u64;
     }
 
-    /// Does what waits, as far as it can be done. Returns whether nothing waits any more.
+    /// Writes what waits, as far as that can be done. Returns whether nothing waits any more.
     fn run(&mut self) -> bool {
-        while let Some(step) = self.steps.pop_front() {
-            match step {
-                Step::Said(number, len) => {
-                    // Bytes in two parts are written in two.
-                    let (front, _) = self.bytes.as_slices();
-                    let piece = front[..len.min(front.len())].to_vec();
-                    let written = self.append(number, &piece);
-                    self.bytes.drain(..written);
-                    if written < len {
-                        self.steps.push_front(Step::Said(number, len - written));
-                    }
-                    if written < piece.len() {
+        while let Some(&number) = self.speakers.front() {
+            let author = self.authors.entry(number).or_default();
+            let mut words = std::mem::take(&mut author.waiting);
+            let written = self.append(number, &words);
+            self.held.give_back(written);
+            if written < words.len() {
+                words.drain(..written);
+                self.authors.entry(number).or_default().waiting = words;
+                return false;
+            }
+            self.held.give_back(SPEAKER);
+            self.speakers.pop_front();
+        }
+        // Whoever has a row here said nothing that waits: it can be forgotten.
+        loop {
+            while !self.note.is_empty() {
+                match self.folder.note(&self.note) {
+                    Ok(written) => drop(self.note.drain(..written)),
+                    Err(error) => {
+                        self.fail("the index", error);
                         return false;
                     }
                 }
-                Step::Left(row) => {
-                    let author = self.authors.remove(&row.number).unwrap_or_default();
-                    let file = (author.written > 0)
-                        .then(|| self.folder.name(row.number, row.name.as_deref()));
-                    let mut text = String::new();
-                    row.push(author.written, author.missing, file.as_deref(), &mut text);
-                    self.steps.push_front(Step::Note(text.into_bytes()));
-                }
-                Step::Note(mut text) => match self.folder.note(&text) {
-                    Ok(written) if written == text.len() => {}
-                    noted => {
-                        text.drain(..noted.unwrap_or(0));
-                        self.steps.push_front(Step::Note(text));
-                        if let Err(error) = noted {
-                            self.fail("the index", error);
-                            return false;
-                        }
-                    }
-                },
             }
+            let Some(row) = self.rows.pop_front() else {
+                return true;
+            };
+            let author = self.authors.remove(&row.number).unwrap_or_default();
+            let is_there = author.written > 0;
+            let file = is_there.then(|| self.folder.name(row.number, row.name.as_deref()));
+            let mut text = String::new();
+            row.push(author.written, author.missing, file.as_deref(), &mut text);
+            self.note = text.into_bytes();
         }
-        true
     }
 
     /// Appends to the file of a participant. Returns how much need not wait: less than all, if the disk is
@@ -313,17 +322,11 @@ impl Answers {
     }
 }
 
-impl Step {
-    /// How many bytes of answers it is to write.
-    fn bytes(&self) -> usize {
-        match self {
-            Step::Said(_, len) => *len,
-            Step::Left(_) | Step::Note(_) => 0,
-        }
-    }
-
-    fn is_said(&self) -> bool {
-        matches!(self, Step::Said(..))
+/// Says that so many are missing.
+fn lacks(count: u64, what: &str, of: &str) -> String {
+    match count {
+        1 => format!("1 {what} {of}is missing"),
+        _ => format!("{count} {what}s {of}are missing"),
     }
 }
 
@@ -340,3 +343,6 @@ fn is_of_all(error: Errno) -> bool {
     ];
     !of_one.contains(&error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,28 @@ const FLAGS: OFlags = OFlags::WRONLY
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
+/// What answers are written to: a folder, or what stands for one in a test.
+pub(super) trait Store {
+    /// Where it is.
+    fn path(&self) -> &Path;
+
+    /// Appends to the file of that number what fits, and returns how much that was: less than all means that
+    /// the next call tells why. `is_there`: something was written to it before. If nothing was, no file is left.
+    ///
+    /// # Errors
+    /// The error of the system call.
+    fn append(&mut self, number: u32, is_there: bool, bytes: &[u8]) -> Result<usize, Errno>;
+
+    /// Gives the file of that number its name, if it gets another one, and returns it.
+    fn name(&mut self, number: u32, name: Option<&str>) -> String;
+
+    /// Appends to the index; as [`Store::append`].
+    ///
+    /// # Errors
+    /// The error of the system call.
+    fn note(&mut self, bytes: &[u8]) -> Result<usize, Errno>;
+}
+
 /// See the module's documentation.
 pub(super) struct Folder {
     path: PathBuf,
@@ -109,27 +131,31 @@ impl Folder {
         })
     }
 
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The highest number that was in it.
     pub(super) fn last(&self) -> u32 {
         self.last
     }
 
-    /// Appends to the file of that number what fits, and returns how much that was: less than all means that
-    /// the next call tells why. `is_there`: something was written to it before. If nothing was, no file is left.
-    ///
-    /// # Errors
-    /// The error of the system call.
-    pub(super) fn append(
-        &mut self,
-        number: u32,
-        is_there: bool,
-        bytes: &[u8],
-    ) -> Result<usize, Errno> {
+    fn open_file(&self, name: &str, is_there: bool) -> Result<OwnedFd, Errno> {
+        let mode = Mode::from_raw_mode(0o666);
+        if is_there {
+            match rustix::fs::openat(&self.folder, name, FLAGS, mode) {
+                // Another process took the file away, with what was in it.
+                Err(Errno::NOENT) => {}
+                opened => return opened,
+            }
+        }
+        let flags = FLAGS | OFlags::CREATE | OFlags::EXCL;
+        rustix::fs::openat(&self.folder, name, flags, mode)
+    }
+}
+
+impl Store for Folder {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn append(&mut self, number: u32, is_there: bool, bytes: &[u8]) -> Result<usize, Errno> {
         let name = file_name(number, None);
         let mut file = self.open_file(&name, is_there);
         if let Err(Errno::MFILE | Errno::NFILE) = file
@@ -149,21 +175,7 @@ impl Folder {
         written
     }
 
-    fn open_file(&self, name: &str, is_there: bool) -> Result<OwnedFd, Errno> {
-        let mode = Mode::from_raw_mode(0o666);
-        if is_there {
-            match rustix::fs::openat(&self.folder, name, FLAGS, mode) {
-                // Another process took the file away, with what was in it.
-                Err(Errno::NOENT) => {}
-                opened => return opened,
-            }
-        }
-        let flags = FLAGS | OFlags::CREATE | OFlags::EXCL;
-        rustix::fs::openat(&self.folder, name, flags, mode)
-    }
-
-    /// Gives the file of that number its name, if it gets another one, and returns it.
-    pub(super) fn name(&self, number: u32, name: Option<&str>) -> String {
+    fn name(&mut self, number: u32, name: Option<&str>) -> String {
         let (old, new) = (file_name(number, None), file_name(number, name));
         match new != old && rename(&self.folder, &old, &new).is_ok() {
             true => new,
@@ -171,11 +183,7 @@ impl Folder {
         }
     }
 
-    /// Appends to the index; as [`Folder::append`].
-    ///
-    /// # Errors
-    /// The error of the system call.
-    pub(super) fn note(&self, bytes: &[u8]) -> Result<usize, Errno> {
+    fn note(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
         write(&self.index, bytes)
     }
 }
