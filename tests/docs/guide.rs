@@ -2,6 +2,14 @@
 
 use std::fs;
 
+use muxnc::engine::names::MAX_NAME;
+use muxnc::engine::record::Entry;
+use muxnc::engine::record::Speaker;
+use muxnc::engine::record::Way;
+use muxnc::engine::record::Who;
+use muxnc::engine::record::dump;
+use muxnc::engine::record::events;
+use muxnc::engine::record::transcript;
 use rustix::process::Signal;
 
 use super::shown::explained_in;
@@ -13,6 +21,35 @@ const GUIDE: &str = "docs/GUIDE.md";
 #[test]
 fn what_have_i_done() {
     explained_in(GUIDE);
+}
+
+/// What a byte becomes in each record, to the nearest ten.
+#[test]
+fn a_byte_becomes_as_much_in_a_file_as_the_table_says() {
+    const AT: &str = "2026-11-22T09:11:33.123Z";
+    let guide = fs::read_to_string(GUIDE).unwrap();
+    let usual = Who {
+        number: 1,
+        addr: &"192.0.2.11:50124",
+        name: None,
+    };
+    let longest = Who {
+        number: 10_000,
+        addr: &"[2001:db8:1111:2222:3333:4444:5555:6666]:50124",
+        name: Some(&"漢".repeat(MAX_NAME)),
+    };
+    let [usual, longest] = [usual, longest].map(|who| {
+        let line = Entry::Said(Speaker::Peer(who), b"\n");
+        let (mut entered, mut dumped, mut told) = (String::new(), String::new(), Vec::new());
+        transcript::push(AT, line, &mut entered);
+        dump::push(AT, Way::From, Some(who), b"\n", &mut dumped);
+        events::push(AT, line, &mut told);
+        [entered.len(), dumped.len(), told.len()].map(|len| (len + 5) / 10 * 10)
+    });
+    for (n, record) in ["--transcript", "-x", "--events"].iter().enumerate() {
+        let row = format!("| `{record}` | {} | {} | ", usual[n], longest[n]);
+        assert!(guide.contains(&row), "{row}");
+    }
 }
 
 #[test]
