@@ -422,9 +422,10 @@ pub fn may_become_command(beginning: &str) -> bool {
 }
 
 /// Whether a typed line with this beginning is a command, or looks like one. Then what is pasted
-/// behind it belongs to it, line ends included, and is not said to everybody.
+/// behind it belongs to it, line ends included, and is not said to everybody. Behind two slashes a text is said.
 pub fn begins_command(beginning: &str) -> bool {
-    beginning.starts_with('/') || is_explained_with_text(beginning)
+    let is_text = beginning.starts_with("//");
+    (beginning.starts_with('/') && !is_text) || is_explained_with_text(beginning)
 }
 
 /// Whether this beginning of a line ends with `ms` behind a slip, and the rest of `msg` would make it a

@@ -11,8 +11,8 @@
 //!   waits for it; no key is lost to it.
 //! - No line it gives has a line feed in it. Except for that the text is what was typed: what must
 //!   not go to a terminal is spelled out in the row only. Bytes that are not UTF-8 become U+FFFD.
-//! - Pasted lines can be told from typed ones. In pasted text a newline ends a line and a tab
-//!   stays, other C0 control characters are dropped. What comes behind the end of a paste in the
+//! - Pasted lines can be told from typed ones. In pasted text a newline, a vertical tab and a form feed end
+//!   a line and a tab stays, other C0 control characters are dropped. What comes behind the end of a paste in the
 //!   same read is pasted, too: the pasted text may have held that end.
 //! - A line has at most [`MAX_LINE`] bytes, and everything else that is kept is bounded too.
 //!
@@ -106,6 +106,8 @@ pub struct Editor {
     in_brackets: bool,
     into_command: bool,
     aside: Aside,
+    /// What that becomes if whoever takes the last line knows that it was for one alone.
+    if_for_one: Option<Aside>,
     /// What was read last came directly behind what was read before.
     follows: bool,
 }
@@ -271,7 +273,8 @@ impl Editor {
 
     /// Whether what is taken from the row is not to come back where it would be said, or obeyed.
     fn is_forgotten(&self) -> bool {
-        self.is_aside() || (self.is_of_paste() && begins_command(self.line.text()))
+        let is_command = || self.has_commands && begins_command(self.line.text());
+        self.is_aside() || (self.is_of_paste() && is_command())
     }
 
     /// Whether the line counts as pasted, whatever ends it: a paste left it, or more of it than keys that came together.
@@ -349,6 +352,7 @@ impl Editor {
         let is_of_paste = self.pasting || self.is_of_paste();
         let text = self.line.take();
         let pasted = self.beginning.take();
+        self.if_for_one = None;
         if is_of_paste {
             self.history.reset();
             self.of_paste = self.pasting;
@@ -366,6 +370,10 @@ impl Editor {
                     self.aside = Aside::Yes;
                 } else if is_seen(&pasted) {
                     self.aside = Aside::No;
+                    self.if_for_one = Some(match self.pasting {
+                        true => Aside::Yes,
+                        false => Aside::Behind,
+                    });
                 }
                 if begins_message && !is_message {
                     return Event::Aside(text);
@@ -377,10 +385,19 @@ impl Editor {
             true => Aside::Behind,
             false => Aside::No,
         };
+        self.if_for_one = Some(Aside::Behind);
         self.history.add(&text);
         match self.behind_escape {
             true => Event::BehindEscape(text),
             false => Event::Line(text),
+        }
+    }
+
+    /// The line of the last event was for one alone, as only its reader can know (`/2 text`, if somebody is number 2).
+    /// What was pasted with it, or directly behind it, may be for that one, too.
+    pub fn was_for_one(&mut self) {
+        if let Some(aside) = self.if_for_one.take() {
+            self.aside = aside;
         }
     }
 
@@ -454,7 +471,7 @@ impl Editor {
                 let is_paste = pasted.is_some() || end.is_some_and(|end| end + 1 < keys.len());
                 row.starts_with('/') && !row.starts_with("//") && !is_paste
             }
-            false => has_slash || (end.is_some() && begins_command(&row)),
+            false => has_slash || begins_command(&row),
         };
         if !is_alone || self.is_empty() {
             if !keys.is_empty() {

@@ -127,7 +127,7 @@ impl Console {
             looks_at: None,
             drawn: false,
         };
-        console.begin();
+        console.begin(false);
         Ok(console)
     }
 }
@@ -186,7 +186,7 @@ impl<D: Device> Console<D> {
                 Signal::End(signals::INTERRUPT) if self.interrupts_line(was_away) => {}
                 Signal::End(signal) => return Some(signal),
                 Signal::Stop => self.suspend(output),
-                Signal::Continue => self.resume(),
+                Signal::Continue => self.resume(job::has_shell()),
                 Signal::Resize => self.resize(),
             }
         }
@@ -274,11 +274,14 @@ impl<D: Device> Console<D> {
 
     /// What was read was shown by the kernel as it was typed, and edited, on a row where nothing else was seen.
     fn echoed(&mut self) {
-        match self.keys[..self.last_key].last() {
-            Some(key) if ENTER.contains(key) => self.rows.echoed(true),
+        let last = self.keys[..self.last_key].last();
+        match last {
+            Some(b'\n') => self.rows.echoed(true),
             Some(&NO_KEY) => self.rows.echoed(false),
             _ => self.rows.lose(),
         }
+        // Where a shell read keys, Enter was not made a line feed, and nothing was shown.
+        let is_shown = last != Some(&b'\r');
         // As a key, the end of what the kernel had edited to there is none (`n_tty`).
         for key in &mut self.keys[..self.last_key] {
             if *key == NO_KEY {
@@ -288,7 +291,7 @@ impl<D: Device> Console<D> {
         let draft = self.editor.take_draft(&self.keys[..self.last_key]);
         self.drafts.extend(draft);
         // With what is kept in front the kernel did not show it.
-        self.echoed = self.editor.is_empty();
+        self.echoed = is_shown && self.editor.is_empty();
     }
 
     /// Takes note of how the keys came that are to be understood next.
@@ -499,24 +502,24 @@ impl<D: Device> Console<D> {
         self.rows.erase();
         self.give_back(output);
         signals::stop();
-        self.resume();
+        self.resume(true);
     }
 
-    /// The program goes on after it was stopped: another program may have had the terminal and
+    /// The program goes on after it was stopped: a shell had the terminal, or another program may have had it and
     /// changed it; or none had it, and the row is still there.
-    fn resume(&mut self) {
+    fn resume(&mut self, had_shell: bool) {
         self.rows.lose();
-        self.begin();
+        self.begin(had_shell);
         self.resize();
     }
 
     /// Takes the terminal, at the beginning or after a stop. What waits there was typed while another program had it, or
-    /// nobody; only where the modes are still ours (a stop without a shell) it was not shown, and comes to the row that
-    /// still stands there.
-    fn begin(&mut self) {
-        let is_echoing = Terminal::is_echoing();
+    /// nobody; only where the modes are still ours, and no shell can have set them back, it was not shown, and comes to
+    /// the row that still stands there.
+    fn begin(&mut self, had_shell: bool) {
+        let was_away = had_shell || Terminal::is_echoing();
         self.enter();
-        if is_echoing && self.terminal.is_editing() && Terminal::has_input() {
+        if was_away && self.terminal.is_editing() && Terminal::has_input() {
             self.expect_echoed();
         }
     }

@@ -265,6 +265,41 @@ fn stopped_by_force_and_brought_back_it_edits_again() {
     }
 }
 
+/// Some shells set back the modes that a stopped job had (fish), so that these do not tell that a shell was there.
+#[test]
+fn stopped_by_force_what_was_typed_ahead_is_kept_apart_whatever_the_modes_are() {
+    let mut shell = Shell::start(true, false);
+    shell.seat.pause();
+    shell.seat.press("hello ");
+    shell.seat.wait_for("hello ");
+    shell.seat.pause();
+    let pid = Pid::from_raw(shell.pid as i32).unwrap();
+    rustix::process::kill_process(pid, Signal::STOP).unwrap();
+    shell.wait_stopped();
+    shell.seat.wait_for("Stopped");
+    let folder = Folder::new("modes");
+    let gate = folder.path("gate");
+    rustix::fs::mkfifoat(CWD, &gate, Mode::RWXU).unwrap();
+    (shell.seat).press(format!("stty -icanon -echo -icrnl; cat {gate}; fg\r"));
+    let mut gate = File::create(gate).unwrap();
+    shell.seat.press("/msg 1 the answer\r");
+    shell.seat.pause();
+    gate.write_all(b"the gate opens\n").unwrap();
+    drop(gate);
+    shell.seat.wait_for("the gate opens");
+    shell.expect_typed_ahead("", "the answer\n", "hello");
+}
+
+/// A shell that reads keys shows none before it reads them.
+#[test]
+fn what_was_typed_ahead_while_a_shell_read_keys_is_shown() {
+    let mut shell = Shell::start(true, false);
+    shell.stop_behind("");
+    shell.seat.press("fg\rhello there\r");
+    expect_bytes(&mut shell.peer, "hello there\n");
+    shell.seat.wait_for("hello there\r\n");
+}
+
 /// As after `ssh -t host muxnc` or in a terminal of its own: stopped, it could never go on.
 #[test]
 fn without_a_shell_ctrl_z_does_nothing() {

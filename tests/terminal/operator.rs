@@ -708,6 +708,10 @@ fn of_a_paste_that_begins_with_a_message_nothing_is_said() {
         for paste in [
             "/msg 1 one\rtwo\rthree\r",
             "7msg 1 one\rtwo\rthree\r",
+            // By the number of somebody who is here.
+            "/1 one\rtwo\rthree\r",
+            "\x1b[200~/1 one\rtwo\rthree\r\x1b[201~",
+            "\x1b[200~/1 one\rtwo\rthree\x1b[201~",
             "\x1b[200~/msg 1 one\rtwo\rthree\r\x1b[201~",
             // Its last line is ended by Enter.
             "\x1b[200~/msg 1 one\rtwo\rthree\x1b[201~",

@@ -242,7 +242,8 @@ impl Keys {
                     Some(Key::BreakPaste)
                 }
                 b'\n' if after_cr => None,
-                b'\n' => Some(Key::Enter),
+                // What ends a line, or a page, in another program, too: the words around it are not to become one.
+                b'\n' | 0x0b | 0x0c => Some(Key::Enter),
                 b'\r' => {
                     self.after_cr = true;
                     Some(Key::Enter)

@@ -1530,6 +1530,10 @@ fn what_is_typed_behind_a_row_that_is_not_seen_is_no_part_of_its_command() {
         ("hello ", b"/msg 1 sec", false),
         ("hello ", b".msg 1 x\r", false),
         ("hello ", b"/who\r", false),
+        ("hello ", b".msg 2 S", false),
+        ("hello ", b"msg 2 S", false),
+        ("hello ", b".", true),
+        ("hello ", b"msg", true),
         ("hello ", b"\x1b[200~/msg 1 a\rb", false),
         ("", b"/who\r", true),
     ] {

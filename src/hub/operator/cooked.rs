@@ -152,6 +152,12 @@ impl Cooked {
         self.typing.settle();
     }
 
+    /// What was taken in last began with a line for one alone, as only its reader can know.
+    pub(super) fn was_for_one(&mut self) {
+        self.is_aside = true;
+        self.leaves_rest |= self.is_pasting();
+    }
+
     /// Whether what was taken in last was pasted.
     pub(super) fn is_pasting(&self) -> bool {
         self.typing.is_pasting()

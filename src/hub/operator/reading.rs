@@ -26,6 +26,7 @@ use crate::engine::command::understand;
 use crate::engine::command::understand_garbled;
 use crate::engine::editor::Event;
 use crate::engine::private::is_private;
+use crate::engine::private::is_seen;
 use crate::engine::room::Called;
 use crate::hub::peers::CHUNK;
 use crate::hub::peers::Peers;
@@ -292,11 +293,30 @@ impl<D: Device> Operator<D> {
 
     /// Lets lines wait to be said that came at once, whole or not.
     fn say_bulk<S: Stream>(&mut self, bytes: &[u8], peers: &Peers<S, D>, now: Instant) {
+        let mut is_first = true;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             let text = String::from_utf8_lossy(line);
-            if self.is_pasted_text(text.trim_end(), peers, now) {
+            let text = text.trim_end();
+            if self.is_pasted_text(text, peers, now) {
                 self.waiting.push(line);
+            } else if is_first {
+                // The others may be for the same one, also what comes directly behind them.
+                self.cooked.was_for_one();
+                if line.len() < bytes.len() {
+                    self.tell_aside(now);
+                }
+                return;
             }
+            is_first &= !is_seen(text);
+        }
+    }
+
+    /// What is pasted with a line for one alone, or directly behind it, belongs to that.
+    fn note_for_one<S: Stream>(&mut self, line: &str, peers: &Peers<S, D>, now: Instant) {
+        if is_for_one(line, peers, now)
+            && let Some(console) = self.console_mut()
+        {
+            console.editor().was_for_one();
         }
     }
 
@@ -376,6 +396,7 @@ impl<D: Device> Operator<D> {
         match event {
             Event::Line(line) => {
                 self.show_typed(&line);
+                self.note_for_one(&line, peers, now);
                 self.understand(&line, peers, transfer, admission, now);
             }
             Event::BehindEscape(line) => {
@@ -387,6 +408,7 @@ impl<D: Device> Operator<D> {
             }
             Event::Pasted(line) => {
                 self.show_typed(&line);
+                self.note_for_one(&line, peers, now);
                 if self.is_pasted_text(&line, peers, now) {
                     self.say(&line);
                 }

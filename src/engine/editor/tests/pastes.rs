@@ -13,7 +13,7 @@ use crate::engine::command::Typed;
 use crate::engine::command::understand;
 
 /// What may stand on the row, and where the cursor is in it: keys.
-const ROWS: [&str; 12] = [
+const ROWS: [&str; 14] = [
     "",
     " ",
     "foo ",
@@ -26,6 +26,8 @@ const ROWS: [&str; 12] = [
     "foo\x15\x19",
     "foo\x15",
     "\x1b[A",
+    "//",
+    "//etc ",
 ];
 
 /// What may come in the same read before it.
@@ -224,4 +226,93 @@ fn what_is_typed_ahead_goes_on_behind_the_row() {
     let mut editor = editor_with("half\x1b[D");
     assert!(editor.take_draft(b"").is_none());
     assert_eq!(editor.before_cursor(), "hal");
+}
+
+/// However much stands before it in which nothing is seen.
+#[test]
+fn what_is_not_seen_does_not_hide_the_beginning() {
+    for unseen in ["\u{200b}", " "] {
+        let unseen = unseen.repeat(5000);
+        let paste = format!("\x1b[200~{unseen}/msg 2 SEC\nSECb\n\x1b[201~");
+        let mut editor = editor_with("foo ");
+        let mut events = Vec::new();
+        for piece in paste.as_bytes().chunks(1000) {
+            events.extend(feed_at_once(&mut editor, &[piece]));
+        }
+        assert_eq!(said(&events), [""; 0]);
+    }
+}
+
+/// A word processor ends a line by a vertical tab, where the paragraph goes on.
+#[test]
+fn what_ends_a_line_elsewhere_ends_one_in_a_paste() {
+    let mut editor = editor_with("");
+    let events = paste(&mut editor, "\x1b[200~foo \x0b/msg 2 SEC\x0cbar\x1b[201~");
+    let pasted = |text: &str| Event::Pasted(text.into());
+    assert_eq!(events, [pasted("foo "), pasted("/msg 2 SEC")]);
+    assert_eq!(editor.text(), "bar");
+}
+
+/// Where nothing is a command, nothing is lost.
+#[test]
+fn what_a_paste_left_comes_back_where_all_is_text() {
+    for (rest, keys) in [
+        ("/etc/passwd", "\x1b[A\x1b[B"),
+        ("/etc/passwd", "\x15\x19"),
+        ("/etc/passwd x", "\x17\x19"),
+        ("msg 2 hello", "\x1b[A\x1b[B"),
+    ] {
+        let mut editor = Editor::new();
+        type_in(&mut editor, "old\r");
+        paste(&mut editor, &format!("\x1b[200~a\n{rest}\x1b[201~"));
+        type_in(&mut editor, keys);
+        assert_eq!(editor.text(), rest, "{keys:?}");
+    }
+}
+
+/// Only the hub knows whether somebody is number 2.
+#[test]
+fn the_hub_may_know_that_a_line_was_for_one_alone() {
+    let aside = |text: &str| Event::Aside(text.into());
+    let behind = Arrival {
+        in_bulk: true,
+        follows: true,
+        ..Arrival::default()
+    };
+    // The first line of a paste, and its rest.
+    let mut editor = editor_with("");
+    editor.arrive(Arrival::default());
+    let mut keys = &b"\x1b[200~\n/2 SEC\nSECb\nSECc\x1b[201~"[..];
+    let blank = editor.next(&mut keys);
+    editor.was_for_one();
+    let first = editor.next(&mut keys);
+    editor.was_for_one();
+    let second = editor.next(&mut keys);
+    let expected = [
+        Event::Pasted("".into()),
+        Event::Pasted("/2 SEC".into()),
+        aside("SECb"),
+    ];
+    assert_eq!([blank, first, second], expected.map(Some));
+    assert_eq!(editor.next(&mut keys), None);
+    assert_eq!(type_in(&mut editor, "\r"), [aside("SECc")]);
+    assert_eq!(
+        type_in(&mut editor, "hello\r"),
+        [Event::Line("hello".into())]
+    );
+    // No other line of it.
+    let mut keys = &b"\x1b[200~text\n/2 of it\nmore\n\x1b[201~"[..];
+    editor.arrive(Arrival::default());
+    for text in ["text", "/2 of it", "more"] {
+        assert_eq!(editor.next(&mut keys), Some(Event::Pasted(text.into())));
+        if text == "/2 of it" {
+            editor.was_for_one();
+        }
+    }
+    // What is pasted directly behind a line that was typed.
+    assert_eq!(editor.next(&mut keys), None);
+    assert_eq!(type_in(&mut editor, "/2 hi\r").len(), 1);
+    editor.was_for_one();
+    editor.arrive(behind);
+    assert_eq!(feed_at_once(&mut editor, &[b"SECb\r"]), [aside("SECb")]);
 }
