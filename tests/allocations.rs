@@ -107,7 +107,7 @@ fn the_count_counts() {
 }
 
 /// What the rules of private lines and commands look for, and what they skip.
-const PARTS: [&str; 88] = [
+const PARTS: [&str; 89] = [
     "a",
     "m",
     "ms",
@@ -145,6 +145,7 @@ const PARTS: [&str; 88] = [
     "!",
     " ",
     "x ",
+    "x\u{ff0f}msg ",
     "1",
     "0;",
     "\t",

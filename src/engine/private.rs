@@ -247,9 +247,14 @@ pub(super) fn lacks_its_slash(seen: &str) -> bool {
 
 /// Whether a slash, `msg`, a name and a text stand directly behind something that was left on the line.
 fn is_behind_rest(seen: &str) -> bool {
-    let slashes = memchr_iter(b'/', seen.as_bytes());
-    let mut messages = slashes.filter_map(|at| {
-        let (before, rest) = (&seen[..at], &seen[at + 1..]);
+    let slashes = memchr_iter(b'/', seen.as_bytes()).map(|at| (at, at + 1));
+    // A line of ASCII has no other, and is not decoded to know that.
+    let decoded = if seen.is_ascii() { "" } else { seen };
+    let is_other = |letter: char| !letter.is_ascii() && is_slash(letter);
+    let others = decoded.match_indices(is_other);
+    let others = others.map(|(at, slash)| (at, at + slash.len()));
+    let mut messages = slashes.chain(others).filter_map(|(at, behind)| {
+        let (before, rest) = (&seen[..at], &seen[behind..]);
         let is_directly = !before.is_empty() && !before.ends_with(char::is_whitespace);
         let is_message = is_directly && begins_message(rest) && !is_of_path(rest);
         is_message.then(|| is_behind_slash(&so_far(rest, LOOKED_AT), &JOINS))
@@ -608,6 +613,11 @@ mod tests {
             "half//msg Ana psst",
             "/wh/msg Ana psst",
             "/me/msg Ana psst",
+            "half a word\u{ff0f}msg Ana psst",
+            "half a word\u{ff0f}ｍｓｇ Ana psst",
+            "half a word\u{2044}msg 3 psst",
+            "half a word\u{2215}msg Ana psst",
+            "a/b\u{ff0f}msg Ana psst",
             "-мсг Ана psst",
         ] {
             assert!(is_private(line), "{line}");
@@ -649,6 +659,9 @@ mod tests {
             "/kick 3 loud",
             "x /msg 3 psst",
             "x/msg.txt 3 psst",
+            "x \u{ff0f}msg 3 psst",
+            "x\u{ff0f}msg.txt 3 psst",
+            "ノート\u{ff0f}メモ Ana psst",
             "msg/",
             "m/s is a speed",
             "/m/g is a path",
