@@ -107,7 +107,7 @@ fn the_count_counts() {
 }
 
 /// What the rules of private lines and commands look for, and what they skip.
-const PARTS: [&str; 89] = [
+const PARTS: [&str; 91] = [
     "a",
     "m",
     "ms",
@@ -146,6 +146,8 @@ const PARTS: [&str; 89] = [
     " ",
     "x ",
     "x\u{ff0f}msg ",
+    "/me ",
+    ".nick ",
     "1",
     "0;",
     "\t",

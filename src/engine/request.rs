@@ -9,9 +9,13 @@
 use std::borrow::Cow;
 
 use crate::engine::command::cut_label;
+use crate::engine::lookalike::PRIVATE;
 use crate::engine::lookalike::bare;
+use crate::engine::lookalike::is_backslash;
 use crate::engine::lookalike::is_slash;
+use crate::engine::lookalike::is_unseen;
 use crate::engine::lookalike::plain;
+use crate::engine::lookalike::plain_letter;
 use crate::engine::lookalike::skip_unseen;
 use crate::engine::names::MAX_NAME;
 use crate::engine::private::Form;
@@ -70,17 +74,21 @@ pub fn request(line: &str) -> Option<Request<'_>> {
     let (word, arguments) = first_word(behind_slash.unwrap_or_default());
     let name: String = plain(word).take(MAX_NAME + 1).collect();
     if let Some(request) = known(&name, arguments) {
-        return Some(request);
+        return Some(match request {
+            Request::Message { .. } => request,
+            // What was left on the line is not what is meant.
+            _ => behind_requests(line).unwrap_or(request),
+        });
     }
     let is_word = !word.is_empty() && word.chars().all(char::is_alphabetic);
     if is_word && seen.starts_with('/') {
         return Some(Request::Unknown(word));
     }
-    if looks_private(line) || is_behind_unseen(line) {
+    if is_behind_unseen(line) {
         return Some(Request::Unclear);
     }
-    if is_behind_key(line) {
-        return Some(Request::BehindKey);
+    if let Some(held) = held_back(line).or_else(|| behind_requests(line)) {
+        return Some(held);
     }
     // Other characters that look like a slash are letters or signs of their own in some scripts.
     let is_unknown = is_name(word, arguments) && seen.starts_with(['/', FULL_WIDTH]);
@@ -103,7 +111,52 @@ pub fn has_word(text: &str) -> bool {
 
 /// Whether the text of a request may be for one alone, though it is sent to another.
 pub fn is_for_another(text: &str) -> bool {
-    looks_private(text) || is_behind_key(text)
+    held_back(text).is_some()
+}
+
+/// Why a text is not said to everybody, if it may be for one alone.
+fn held_back(text: &str) -> Option<Request<'static>> {
+    if looks_private(text) {
+        return Some(Request::Unclear);
+    }
+    is_behind_key(text).then_some(Request::BehindKey)
+}
+
+/// The same of what stands behind the names of requests, of which the first is behind a sign: they were left on the
+/// line. Only what is behind the first and behind the last of them is looked at, however many there are: what begins
+/// with such a name is no message to one alone.
+fn behind_requests(line: &str) -> Option<Request<'static>> {
+    let behind_left = |text: &str| {
+        if skip_unseen(text).starts_with(is_letter) {
+            return None;
+        }
+        let first = behind_name(text)?;
+        let mut last = first;
+        while let Some(behind) = behind_name(last) {
+            last = behind;
+        }
+        [first, last].into_iter().find_map(held_back)
+    };
+    behind_left(line).or_else(|| match bare(line) {
+        Cow::Owned(bare) => behind_left(&bare),
+        Cow::Borrowed(_) => None,
+    })
+}
+
+/// What follows the name of a request but `msg` that a text begins with, whatever signs stand before it.
+fn behind_name(text: &str) -> Option<&str> {
+    let from = text.trim_start_matches(|sign| !is_letter(sign));
+    let is_inside = |letter: char| is_unseen(letter) && !letter.is_whitespace();
+    let behind = from.trim_start_matches(|letter| is_letter(letter) || is_inside(letter));
+    let word = &from[..from.len() - behind.len()];
+    let name: String = plain(word).take(MAX_NAME + 1).collect();
+    (name != PRIVATE && known(&name, behind).is_some()).then_some(behind)
+}
+
+/// Whether it is, or looks like, a letter or a digit, and no slash.
+fn is_letter(letter: char) -> bool {
+    let is_sign = is_slash(letter) || is_backslash(letter) || is_unseen(letter);
+    !is_sign && plain_letter(letter).is_alphanumeric()
 }
 
 /// Whether it may be a request that stands behind a key which should have moved the cursor.
@@ -156,13 +209,7 @@ fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
         "help" => Request::Help,
         _ => return None,
     };
-    Some(match asked {
-        Request::Message { .. } => asked,
-        // What was left on the line is not what is meant.
-        _ if looks_private(arguments) => Request::Unclear,
-        _ if is_behind_key(arguments) => Request::BehindKey,
-        _ => asked,
-    })
+    Some(asked)
 }
 
 #[cfg(test)]
@@ -304,6 +351,60 @@ mod tests {
                 text: "psst"
             })
         );
+    }
+
+    /// One of them that was left on the line, or several, or what a terminal or telnet put before them.
+    #[test]
+    fn a_message_behind_other_requests_is_neither_said_nor_done() {
+        for left in [
+            "/me ",
+            "\u{fffd}\u{fffd}/me ",
+            "\u{fffd}/nick ",
+            "\u{fffd}/names ",
+            "\u{fffd}^[[A/me ",
+            "\u{fffd}<U+200B>/me ",
+            "//me ",
+            "//me: ",
+            ".me ",
+            "> /Help ",
+            "／ｍｅ ",
+            "\u{30ce}me ",
+            "\u{115f}/me ",
+            "/m\u{301}e ",
+            "/ me ",
+            "/me /me ",
+            "/me /nick ",
+            "/me me ",
+            "/me <U+200B>/me ",
+            "/me \u{fffd}/me ",
+            "/names /help /me /nick .me /me /me /me ",
+        ] {
+            for message in ["/msg Ana psst", ".msg 3 psst", "psst^[[H/msg Ana "] {
+                let line = format!("{left}{message}");
+                let asked = request(&line);
+                let is_held = matches!(asked, Some(Request::Unclear | Request::BehindKey));
+                assert!(is_held, "{line}: {asked:?}");
+            }
+        }
+        assert_eq!(
+            request(".me /me Names psst^[[H.msg "),
+            Some(Request::BehindKey)
+        );
+        for line in [
+            "me /msg Ana psst",
+            " me /msg Ana psst",
+            "\u{fffd}/me waves",
+            ".me too",
+            "//nick names help",
+            "//mess /msg Ana psst",
+            ".me and /msg Ana psst",
+        ] {
+            assert_eq!(request(line), None, "{line}");
+        }
+        for text in ["/me /me", "help help help", "too /msg Ana psst", "names: 3"] {
+            let line = format!("/me {text}");
+            assert_eq!(request(&line), Some(Request::Me(text)), "{line}");
+        }
     }
 
     proptest! {
