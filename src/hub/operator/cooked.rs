@@ -4,8 +4,8 @@
 //!
 //! It promises: the brackets of a paste are no text, wherever they are cut; bytes that came faster
 //! than a person types are not taken for typed; the beginning of a line that may become a command
-//! waits for its end; text that is pasted behind the beginning of a private line is known to belong
-//! to it, however many lines it has.
+//! waits for its end, also behind a Ctrl-D, where it is judged as a line; text that is pasted behind
+//! the beginning of a private line is known to belong to it, however many lines it has.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -111,8 +111,8 @@ impl Cooked {
         }
         if has_commands && !has_ended {
             let line = memchr::memrchr(b'\n', &text).map_or(0, |lf| lf + 1);
-            let is_beginning = line > 0 || !self.is_midline;
-            if is_beginning && may_become_command(&String::from_utf8_lossy(&text[line..])) {
+            // What comes behind a part of a line that Ctrl-D sent is judged as a line, too.
+            if may_become_command(&String::from_utf8_lossy(&text[line..])) {
                 self.held = text.split_off(line);
                 self.held_is_typed = is_typed && line == 0;
             }
@@ -446,6 +446,34 @@ mod tests {
         assert!(!arrived.is_aside && !arrived.is_behind_rest);
     }
 
+    /// A line that is longer than what is read at once, or than the kernel keeps of one, comes in pieces without a Ctrl-D.
+    #[test]
+    fn a_long_line_arrives_whole_and_in_order_wherever_it_is_cut() {
+        const CUT: usize = 4095;
+        let unit = "/a (b) msg 7 é. ";
+        for from in 0..unit.chars().count() {
+            let line: String = unit.chars().cycle().skip(from).take(5 * CUT).collect();
+            for last in ["\n", ""] {
+                let line = format!("{line}{last}");
+                let mut cooked = Cooked::default();
+                let mut now = Instant::now();
+                let mut arrived = Vec::new();
+                let mut pieces: Vec<&[u8]> = line.as_bytes().chunks(CUT).collect();
+                pieces.push(b"");
+                let end = pieces.len() - 1;
+                for (i, piece) in pieces.into_iter().enumerate() {
+                    now += Duration::from_millis(1);
+                    let behind = match i == end {
+                        true => Behind::End,
+                        false => Behind::Later,
+                    };
+                    arrived.extend(cooked.take_in(piece, behind, true, now).text);
+                }
+                assert_eq!(arrived, line.as_bytes(), "from {from}");
+            }
+        }
+    }
+
     #[test]
     fn the_beginning_of_what_may_be_a_command_waits_for_its_end() {
         let typed = |text: &str| (String::from(text), true);
@@ -458,11 +486,24 @@ mod tests {
         ] {
             assert_eq!(given(pieces, false), [typed(&pieces.concat())]);
         }
+        // Behind a part of a line that Ctrl-D sent, too: there it is judged as a line.
+        for (pieces, row) in [
+            (&["foo ", "/ms", "g 2 a pin\n"][..], "/msg 2 a pin\n"),
+            (&["foo ", "/wh", "o\n"], "/who\n"),
+            (&["foo ", "ms", "g 2 a pin\n"], "msg 2 a pin\n"),
+            (&["foo ", ".", "m", "sg 2 a pin\n"], ".msg 2 a pin\n"),
+        ] {
+            assert_eq!(given(pieces, false), [typed("foo "), typed(row)]);
+        }
         let pieces = ["login: ", "ana", "/who\n", "/w", "ho\n"];
         let expected = ["login: ", "ana", "/who\n", "/who\n"].map(typed);
         assert_eq!(given(&pieces, false), expected);
         // The end of the input is its end, too.
         assert_eq!(given(&["/who", ""], true), [typed("/who")]);
+        assert_eq!(
+            given(&["foo ", "(ba", "r", ""], true),
+            ["foo ", "(bar"].map(typed)
+        );
         // What was pasted stays that, and so does a line that it begins.
         let pieces = ["one\n/wh", "o\n"];
         let expected = [
