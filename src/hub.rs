@@ -301,10 +301,11 @@ fn announce_raw(listener: &Listener, acceptor: Option<&Acceptor>) {
     }
 }
 
-/// The file that browsers may download instead of joining: with a transfer, which is of a file.
+/// The file that browsers may download instead of joining: with a transfer, which is of a file. Of an empty
+/// one there is nothing to download: to a transfer of nothing they come as to one of a pipe.
 fn offered(config: &HubConfig) -> Option<Offered> {
     let file = config.web.as_ref().and_then(|_| Offered::stdin());
-    file.filter(|file| is_transfer(config, Some(file.remaining())))
+    file.filter(|file| file.remaining() > 0 && is_transfer(config, Some(file.remaining())))
 }
 
 /// Says what to open with a browser to join, or to download: where, and for a camera in a code, if that leaves

@@ -311,6 +311,7 @@ mod tests {
     use super::*;
     use crate::hub::peers::DisconnectReason;
     use crate::hub::peers::MOMENT;
+    use crate::hub::peers::fake;
     use crate::hub::peers::fake::Fake;
     use crate::hub::peers::fake::Wire;
     use crate::hub::peers::fake::peers;
@@ -378,6 +379,22 @@ mod tests {
         peers.queue_leave(second, DisconnectReason::Closed);
         peers.reap(now + 2 * MOMENT);
         assert!(transfer.has_failed(&peers));
+    }
+
+    #[test]
+    fn one_of_nothing_is_promised_to_all_that_stay() {
+        let now = Instant::now();
+        let mut peers = peers();
+        let mut transfer = transfer(&mut peers);
+        let wires = [(); 2].map(|()| Rc::<Wire>::default());
+        let keys = wires.each_ref().map(|wire| wire.join(&mut peers, now));
+        wires[0].ends.set(true);
+        peers.collect(keys[0], fake::ended());
+        fake::read(&mut peers, now);
+        peers.say_no_more(now);
+        transfer.begin_if_complete(&mut peers, true, now);
+        assert!(transfer.is_closed());
+        assert_eq!(peers.promised(), 2);
     }
 
     #[test]

@@ -14,7 +14,9 @@ use std::time::SystemTime;
 
 use rustix::process::Signal;
 
+use crate::CLOSE;
 use crate::Hub;
+use crate::OVER;
 use crate::ask;
 use crate::support::Folder;
 use crate::support::MUXNC;
@@ -422,6 +424,22 @@ fn who_downloads_is_no_receiver_of_the_transfer_and_all_get_the_same() {
     let whole = "(web) downloaded lesson.pdf whole: 16777216 bytes";
     assert_eq!(told.matches(whole).count(), 2, "{told}");
     assert!(told.contains("all 2 are here: it begins"), "{told}");
+}
+
+/// It is a transfer with `--wait-for` only, and of nothing: there is nothing to download.
+#[test]
+fn of_an_empty_file_there_is_a_room() {
+    let lesson = Lesson::new("empty", 0);
+    let mut hub = lesson.start(&["--wait-for", "2"]);
+    let mut web = hub.join();
+    let mut plain = hub.join_plain();
+    web.expect_end(OVER, 1001);
+    web.send(CLOSE, &1001_u16.to_be_bytes());
+    assert_eq!(read_all(&mut plain), b"");
+    drop(plain);
+    hub.process.expect_status(0);
+    let serving = lesson.start(&[]);
+    serving.join();
 }
 
 /// The transfer itself, to one who takes all of it.

@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use crate::BINARY;
 use crate::CLOSE;
 use crate::Hub;
+use crate::OVER;
 use crate::PING;
 use crate::PONG;
 use crate::Web;
@@ -27,8 +28,6 @@ use crate::support::piped;
 use crate::support::read_all;
 use crate::support::source::Source;
 use crate::support::web_port;
-
-const OVER: &str = r#"{"type":"over"}"#;
 
 /// It is not told that this was the end: neither by a message nor by a close.
 #[test]

@@ -32,6 +32,9 @@ const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
+/// What is told before the class ends.
+const OVER: &str = r#"{"type":"over"}"#;
+
 /// A hub that serves browsers, and others as well.
 struct Hub {
     process: Process,

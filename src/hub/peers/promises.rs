@@ -58,12 +58,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// The same to the members that are proven to be there, and to those in the room that turn out
-    /// to be.
+    /// to be. Of nothing there is no proof: it is promised to all that stay.
     pub fn promise_to_proven(&mut self, now: Instant) {
         self.promises = true;
+        let is_nothing = self.says_no_more && self.said == 0;
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
-            match self.room.has_acknowledged(key) {
+            match is_nothing || self.room.has_acknowledged(key) {
                 true => self.promise_to(key),
                 false => self.look_soon(key, now),
             }
