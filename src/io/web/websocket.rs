@@ -89,6 +89,8 @@ struct Open {
     has_more: bool,
     /// How it ends, once all that was said before is read.
     end: Option<End>,
+    /// The connection ended or failed without a close: it may come back, to a class that is not over.
+    is_lost: bool,
     /// A close was sent, and before it why.
     has_closed: bool,
     close_code: Option<Code>,
@@ -245,6 +247,7 @@ impl Open {
             at_line_end: false,
             has_more: false,
             end: None,
+            is_lost: false,
             has_closed: false,
             close_code: None,
         }
@@ -261,6 +264,15 @@ impl Open {
             End::Closed => None,
             End::Violation(why) => Some(io::Error::new(ErrorKind::InvalidData, why)),
         }
+    }
+}
+
+/// What it is to the class that the connection ended so.
+fn without_goodbye(ended: Received) -> Received {
+    let lost = "the connection was lost, without WebSocket's goodbye";
+    match ended {
+        Received::End => Received::Truncated(io::Error::new(ErrorKind::UnexpectedEof, lost)),
+        failed => failed,
     }
 }
 
@@ -300,11 +312,10 @@ impl<S: Stream> Stream for WebSocket<S> {
                     return Received::Pending;
                 }
                 Received::Yield => return Received::Yield,
-                Received::End => {
-                    let lost = "the connection was lost, without WebSocket's goodbye";
-                    return Received::Truncated(io::Error::new(ErrorKind::UnexpectedEof, lost));
+                ended => {
+                    open.is_lost = true;
+                    return without_goodbye(ended);
                 }
-                failed @ (Received::Truncated(_) | Received::Failed(_)) => return failed,
             };
             let said = WebSocket::<S>::hear(open, &mut self.outgoing, buffer, count);
             if self.outgoing.is_pending() {
@@ -375,12 +386,14 @@ impl<S: Stream> Stream for WebSocket<S> {
         self.under.flush()
     }
 
-    /// Says that the class is over, or why else it ends, and closes. There is no end of one side only.
+    /// Says that the class is over, or why else it ends, and closes. There is no end of one side only. To one
+    /// that is lost nothing is said.
     fn shutdown(&mut self) -> io::Result<()> {
         let State::Open(open) = &mut self.state else {
             return self.under.shutdown();
         };
-        if open.has_closed && open.end.is_some() && !self.outgoing.is_pending() {
+        let is_closed = open.has_closed && open.end.is_some() && !self.outgoing.is_pending();
+        if open.is_lost || is_closed {
             // Nothing will be said either way: the server is to end the connection first, so that the
             // client's side has nothing to wait for (RFC 6455, 7.1.1).
             return self.under.shutdown();

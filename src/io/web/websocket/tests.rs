@@ -302,6 +302,9 @@ fn a_close_is_answered_and_an_end_without_it_is_none() {
     let (said, then) = hear(&mut lost, 100);
     assert_eq!(said, b"ha");
     assert!(matches!(then, Received::Truncated(_)) && !lost.has_closed());
+    // It may come back: the class is not over.
+    lost.shutdown().unwrap();
+    assert_eq!(frames(&lost.under.output), []);
 }
 
 #[test]
