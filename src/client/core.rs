@@ -431,6 +431,7 @@ impl<W: World> Core<W> {
                 self.show(now)?;
             }
             Act::Look => self.look(now),
+            Act::CountUnread => self.talk.has_come(self.link.conn.unread().bytes),
         }
         Ok(())
     }

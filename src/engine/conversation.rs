@@ -90,6 +90,8 @@ pub enum Act {
     SayStillOpen,
     /// Look what was acknowledged, and report it by [`Conversation::looked`].
     Look,
+    /// Count what has come and was not read yet, and report it by [`Conversation::has_come`].
+    CountUnread,
 }
 
 /// How a conversation ended.
@@ -172,6 +174,10 @@ pub struct Conversation {
     active: Instant,
     /// What had been acknowledged at the last look, in the system's own count.
     seen: u64,
+    /// How much is taken when all is that had come when a limit was over.
+    wanted: Option<u64>,
+    /// Our output kept the connection from being read then.
+    was_held_up: bool,
 }
 
 impl Conversation {
@@ -194,6 +200,8 @@ impl Conversation {
             carried: false,
             active: now,
             seen: 0,
+            wanted: None,
+            was_held_up: false,
         }
     }
 
@@ -253,6 +261,12 @@ impl Conversation {
         }
     }
 
+    /// So many bytes have come and were not read yet. (If a layer between counts more than what it gives, the source
+    /// falls silent before as much was taken.)
+    pub fn has_come(&mut self, unread: u64) {
+        self.wanted = Some(self.down.taken() + unread);
+    }
+
     /// What to do next. To be asked until the answer is no [`Act`] any more.
     pub fn next(&mut self, now: Instant) -> Next {
         self.take_note(now);
@@ -291,7 +305,11 @@ impl Conversation {
             self.up.stop(now);
         }
         if self.stops_receiving_at().is_some_and(|at| at <= now) {
-            self.down.stop(now);
+            if self.is_held_up() {
+                self.was_held_up = true;
+            } else if self.has_all_that_came() {
+                self.down.stop(now);
+            }
         }
         match (self.wants_acknowledgement(), self.looks) {
             (true, None) => {
@@ -308,6 +326,10 @@ impl Conversation {
     fn act(&mut self, now: Instant) -> Option<Act> {
         if self.half_closes() && !std::mem::replace(&mut self.half_closed, true) {
             return Some(Act::HalfClose);
+        }
+        let is_over = self.stops_receiving_at().is_some_and(|at| at <= now);
+        if is_over && self.wanted.is_none() && !self.is_held_up() {
+            return Some(Act::CountUnread);
         }
         let other_ended = self.down.ended_at().is_some();
         let goes_on = self.up.is_open() && self.terms.input != Input::Terminal;
@@ -354,7 +376,7 @@ impl Conversation {
     /// The next of the times that mean something; none of them has passed when nothing is to be done.
     fn deadline(&self) -> Option<Instant> {
         [
-            self.stops_receiving_at(),
+            self.stops_receiving_at().filter(|_| !self.reads_to_stop()),
             self.gives_up_at(),
             self.last_words_until(),
             self.stops_reading_at(),
@@ -406,8 +428,23 @@ impl Conversation {
     /// for nothing but our output is late ([`Conversation::late_at`]), and not given up in silence.
     fn stops_receiving_at(&self) -> Option<Instant> {
         let limits = [self.quits_at(), self.lingers_until()];
-        let first = limits.into_iter().flatten().min();
-        first.filter(|_| !self.is_held_up())
+        let first = limits.into_iter().flatten().min()?;
+        // Since nothing was read, the other side may hold back the rest.
+        let later = self.late_at().filter(|_| self.was_held_up);
+        Some(later.map_or(first, |later| later.max(first)))
+    }
+
+    /// Whether all was taken that had come when a limit was over, or nothing more is there. What came later, of a
+    /// source that does not pause, is not waited for.
+    fn has_all_that_came(&self) -> bool {
+        let is_silent = self.down.silent_since().is_some();
+        let is_taken = || self.wanted.is_some_and(|bytes| self.down.taken() >= bytes);
+        self.terms.send_only || is_silent || is_taken()
+    }
+
+    /// Whether a limit is over, and it is no time that ends the receiving but what is read.
+    fn reads_to_stop(&self) -> bool {
+        self.wanted.is_some() || (self.was_held_up && self.is_held_up())
     }
 
     /// `-q`: when to stop receiving.

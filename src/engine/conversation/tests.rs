@@ -20,6 +20,8 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Talk {
     talk: Conversation,
     now: Instant,
+    /// What has come and was not read.
+    unread: u64,
 }
 
 impl Talk {
@@ -28,6 +30,7 @@ impl Talk {
         Talk {
             talk: Conversation::new(terms, now),
             now,
+            unread: 0,
         }
     }
 
@@ -65,6 +68,7 @@ impl Talk {
                     },
                     self.now,
                 ),
+                Act::CountUnread => self.talk.has_come(self.unread),
                 act => acts.push(act),
             }
         }
@@ -273,6 +277,76 @@ fn q_stands_in_for_nothing_while_the_output_holds_up_what_came() {
         talk.pass(q);
         assert!(talk.is_done(), "the output took it");
     }
+}
+
+/// More may have come than a turn takes.
+#[test]
+fn q_stops_behind_all_that_had_come_in_its_time() {
+    let mut talk = Talk::new(Terms {
+        quit_after: Some(SECOND),
+        ..TERMS
+    });
+    talk.input_ended();
+    talk.talk.down.moved(5, talk.now);
+    talk.pass(SECOND);
+    talk.unread = 10;
+    assert_eq!((talk.end(0), talk.wakes_in()), (None, Some(SECOND)));
+    talk.talk.down.moved(9, talk.now);
+    assert_eq!(talk.end(0), None);
+    // What comes meanwhile is not waited for, nor is what the counted bytes become less in a layer.
+    talk.unread = 1000;
+    let mut silent = Talk::new(Terms {
+        quit_after: Some(Duration::ZERO),
+        ..TERMS
+    });
+    silent.input_ended();
+    silent.unread = 10;
+    assert_eq!(silent.end(0), None);
+    silent.talk.down.moved(9, silent.now);
+    silent.talk.down.source_silent(silent.now);
+    assert!(silent.is_done());
+    talk.talk.down.moved(1, talk.now);
+    assert!(talk.is_done());
+}
+
+/// While nothing was read, the other side may have held back the rest, which comes a moment later.
+#[test]
+fn q_waits_for_what_the_output_held_up() {
+    let held = |goes_on: bool| {
+        let mut talk = Talk::new(Terms {
+            quit_after: Some(SECOND),
+            ..TERMS
+        });
+        talk.input_ended();
+        talk.talk.down.sink_full(talk.now);
+        assert_eq!((talk.end(0), talk.wakes_in()), (None, Some(SECOND)));
+        talk.pass(SECOND);
+        assert_eq!(talk.end(0), None);
+        talk.pass(SECOND / 2);
+        talk.talk.down.moved(5, talk.now);
+        talk.talk.down.source_silent(talk.now);
+        assert_eq!((talk.end(0), talk.wakes_in()), (None, Some(SECOND / 2)));
+        talk.pass(SECOND / 2);
+        if goes_on {
+            talk.talk.down.moved(5, talk.now);
+            talk.unread = 5;
+        }
+        talk.end(0)
+    };
+    assert!(matches!(held(false), Some(End::Done(_))));
+    assert_eq!(held(true), Some(End::Short(Blame::Late)));
+    // What is only sent waits for no output.
+    let mut talk = Talk::new(Terms {
+        send_only: true,
+        ..TERMS
+    });
+    talk.input_ended();
+    talk.talk.record_waits(5);
+    assert_eq!(talk.end(0), None);
+    talk.pass(LINGER);
+    assert_eq!((talk.end(0), talk.wakes_in()), (None, None));
+    talk.talk.record_waits(0);
+    assert!(talk.is_done());
 }
 
 #[test]

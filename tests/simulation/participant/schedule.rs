@@ -371,6 +371,8 @@ impl Schedule {
             assert_eq!(net.out_taken, net.read, "not all was shown: {net:#?}");
             let waits = net.out_wants_room && net.sent > net.read;
             assert!(!waits, "what waited for stdout is lost: {net:#?}");
+            let is_all = net.read >= net.came_in_time;
+            assert!(is_all, "what had come in time is lost: {net:#?}");
         }
         if net.fin_read.is_some() {
             assert_eq!(net.read, net.sent, "not all was read: {net:#?}");
@@ -558,7 +560,9 @@ fn net(mut chance: Chance, stdin: Kind, settings: &Settings) -> Net {
             0..6 if is_file => continue,
             0..5 => Happening::Input(chance.up_to(most) as u64),
             5 => Happening::InputEnd,
-            6..11 => Happening::Send(chance.up_to(60_000) as u64),
+            // Often more than one turn takes.
+            6 => Happening::Send(60_000 + chance.up_to(1_500_000) as u64),
+            7..11 => Happening::Send(chance.up_to(60_000) as u64),
             11..16 => Happening::Take(chance.up_to(60_000) as u64),
             16..21 => Happening::Read(chance.up_to(60_000) as u64),
             21 => Happening::Fin,
@@ -601,6 +605,9 @@ fn net(mut chance: Chance, stdin: Kind, settings: &Settings) -> Net {
         // A file ends where it ends; a FIFO without a writer has.
         in_ended: is_file || mute,
         in_end_read: false,
+        in_end_read_at: None,
+        quit_after: settings.quit_after,
+        came_in_time: 0,
         in_event: false,
         in_last: start,
         layered: told && chance.one_in(4),

@@ -87,6 +87,10 @@ pub(crate) struct Net {
     pub(crate) in_read: u64,
     pub(crate) in_ended: bool,
     pub(crate) in_end_read: bool,
+    /// When that was, and how much the other side had sent before `-q` was over.
+    pub(crate) in_end_read_at: Option<Instant>,
+    pub(crate) quit_after: Option<Duration>,
+    pub(crate) came_in_time: u64,
     pub(crate) in_event: bool,
     /// When something was last there to be read.
     pub(crate) in_last: Instant,
@@ -138,6 +142,12 @@ pub(crate) struct Net {
 }
 
 impl Net {
+    /// stdin was read to its end.
+    fn read_end(&mut self) {
+        self.in_end_read = true;
+        self.in_end_read_at.get_or_insert(self.now);
+    }
+
     pub(crate) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Input(count) if !self.in_ended => {
@@ -152,6 +162,10 @@ impl Net {
             Happening::Send(count) if self.fin.is_none() && self.reset.is_none() => {
                 self.sent += count;
                 self.conn_event = true;
+                let quits = self.in_end_read_at.zip(self.quit_after);
+                if quits.is_none_or(|(at, after)| self.now < at + after) {
+                    self.came_in_time = self.sent;
+                }
             }
             Happening::Fin => self.end(),
             Happening::Take(count) => {
@@ -545,7 +559,7 @@ impl Device for Fd {
         if count == 0 {
             return match net.in_ended {
                 true => {
-                    net.in_end_read = true;
+                    net.read_end();
                     Ok(0)
                 }
                 false => Err(ErrorKind::WouldBlock.into()),
@@ -660,7 +674,7 @@ impl World for Fake {
         }
         let left = net.in_there - net.in_read;
         if left == 0 {
-            net.in_end_read = true;
+            net.read_end();
             stdin.end();
             return Copied::End;
         }

@@ -19,6 +19,7 @@ use crate::stdio::expect_silence;
 use crate::stdio::numbered;
 use crate::stdio::participant;
 use crate::stdio::send_from_thread;
+use crate::support::Folder;
 use crate::support::Hub;
 use crate::support::MUXNC;
 use crate::support::Pattern;
@@ -111,6 +112,38 @@ fn q_0_still_sends_everything() {
     process.end_input();
     process.expect_status(0);
     assert_eq!(read_all(&mut server), b"all of this\n");
+}
+
+/// More than a turn takes, and while nothing was read the other side had to hold back a part.
+#[test]
+fn what_stdout_takes_behind_the_time_of_q_is_whole() {
+    const LEN: u64 = 3_000_000;
+    let folder = Folder::new("held-up");
+    let record = folder.path("record");
+    for more in [&[][..], &["--sha256"], &["-o", &record], &["-x", &record]] {
+        let (mut reader, writer) = pipe();
+        let (mut process, mut server) = participant(&[&["-q", "1"], more].concat(), |command| {
+            command.stdout(writer);
+        });
+        let sender = thread::spawn(move || {
+            // It reads a break if the participant gave up.
+            let sent = Pattern::bytes().write(&mut server, LEN);
+            let _ = sent.and_then(|_| server.shutdown(Shutdown::Write));
+            server
+        });
+        process.end_input();
+        // The time of `-q` is over then, and that of the last words is not.
+        thread::sleep(Duration::from_millis(1300));
+        let taken = Pattern::bytes().read(&mut reader, u64::MAX);
+        let status = process.wait();
+        let told = process.stderr.text();
+        match status.code() {
+            Some(0) => assert_eq!(taken, LEN, "{more:?}: {told}"),
+            // Where the machine was slow.
+            status => assert!(status == Some(1) && told.contains("-q gives"), "{told}"),
+        }
+        drop(sender.join().unwrap());
+    }
 }
 
 /// Whether the kernel moves the bytes to stdout or the program does (`--sha256`), and whoever connected.
