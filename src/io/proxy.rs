@@ -100,7 +100,7 @@ pub fn connect(
             ..remote.clone()
         };
         let (stream, addr) =
-            net::connect(&to_proxy, witness).map_err(|error| error.while_doing(&doing))?;
+            net::connect(&to_proxy, witness).map_err(|error| unreachable(error, proxy, &place))?;
         log::debug!("connected to proxy {addr}");
         witness.observe(Observed::ProxyAsked {
             language: &proxy.kind.to_string(),
@@ -119,6 +119,16 @@ pub fn connect(
             Err(failure) => return Err(failure.told(&doing, proxy)),
         }
     }
+}
+
+/// The proxy itself cannot be reached: nothing is known of the destination.
+fn unreachable(error: Error, proxy: &Proxy, place: &str) -> Error {
+    let advice = error.advice().map(|advice| format!("{advice} "));
+    let advice = advice.unwrap_or_default();
+    let told = error.while_doing(format!("connect to proxy {proxy}"));
+    told.hint(format!(
+        "{advice}(That is the proxy; {place} was not tried.)"
+    ))
 }
 
 /// Why a negotiation came to nothing.

@@ -506,7 +506,7 @@ fn the_limit_is_for_all_that_a_proxy_needs() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_told_with_what_was_wanted() {
+fn a_proxy_that_is_not_there_is_not_taken_for_the_destination() {
     let (_reserved, port) = reserved_port();
     let place = format!("127.0.0.1:{port}");
     let mut alice = muxnc(&["--proxy", &place, "example.org", "80"]);
@@ -514,8 +514,9 @@ fn a_proxy_that_is_not_there_is_told_with_what_was_wanted() {
     assert_eq!(
         alice.stderr.text(),
         format!(
-            "muxnc: connect to example.org:80 through proxy {place}: connection refused\n  \
-             Nothing listens on that port: is the other side started, is the port right?\n"
+            "muxnc: connect to proxy {place}: connection refused\n  \
+             Nothing listens on that port: is the other side started, is the port right? \
+             (That is the proxy; example.org:80 was not tried.)\n"
         )
     );
 }
