@@ -19,7 +19,6 @@ use mio::Token;
 use mio::net::UdpSocket;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
-use rustix::io::Errno;
 use socket2::Domain;
 use socket2::Protocol;
 use socket2::Socket;
@@ -103,8 +102,6 @@ impl Udp {
     /// # Errors
     /// The address is taken, not ours, not allowed, …
     pub fn bind(bind: &Bind) -> Result<(Udp, String), Error> {
-        let everywhere4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, bind.port));
-        let everywhere6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, bind.port));
         let on = |addr: SocketAddr, dual: bool| {
             open(addr, |socket| {
                 if addr.is_ipv6() {
@@ -114,18 +111,7 @@ impl Udp {
                 socket.bind(&addr.into())
             })
         };
-        let (addr, opened) = match (&bind.host, bind.family) {
-            (Some(host), family) => {
-                let found = net::resolve(host, bind.port, family, bind.lookup, Patience::Usual)?;
-                (found[0], on(found[0], false))
-            }
-            (None, Family::V4) => (everywhere4, on(everywhere4, false)),
-            (None, Family::V6) => (everywhere6, on(everywhere6, false)),
-            (None, Family::Any) => match on(everywhere6, true) {
-                Err(error) if is_without_ipv6(&error) => (everywhere4, on(everywhere4, false)),
-                opened => (everywhere6, opened),
-            },
-        };
+        let (addr, opened) = net::open_at(bind, on)?;
         let failed = |error: io::Error| {
             let told = Error::new(
                 format!("listen on {} by UDP", net::shown(addr)),
@@ -143,6 +129,7 @@ impl Udp {
                 ErrorKind::AddrNotAvailable => told.hint(
                     "That is not an address of this machine: leave it out to listen on all of them.",
                 ),
+                _ if net::is_without_ipv6(&error) => told.hint(net::WITHOUT_IPV6),
                 _ => told,
             }
         };
@@ -236,9 +223,4 @@ fn open(addr: SocketAddr, prepare: impl FnOnce(&Socket) -> io::Result<()>) -> io
         socket: UdpSocket::from_std(socket.into()),
         ready: Readiness::UNKNOWN,
     })
-}
-
-fn is_without_ipv6(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
-        || error.kind() == ErrorKind::AddrNotAvailable
 }

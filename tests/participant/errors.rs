@@ -534,9 +534,15 @@ fn without_ipv6_a_hub_listens_on_ipv4_and_minus_6_says_why_not() {
     let alice = Process::start(&mut namespace.piped(MUXNC, &["127.0.0.1", "3000"]));
     hub.type_in("Hello\n");
     alice.stdout.wait_for("Hello\n");
+    let by_udp = Process::start(&mut namespace.piped(MUXNC, &["-l", "-u", "-v", "3000"]));
+    by_udp
+        .stderr
+        .wait_for("muxnc: listening on 0.0.0.0:3000 (UDP)\n");
     for (args, place) in [
         (&["-l", "-6", "3001"][..], "[::]:3001"),
         (&["-l", "::1", "3001"], "[::1]:3001"),
+        (&["-l", "-u", "-6", "3001"], "[::]:3001 by UDP"),
+        (&["-l", "-u", "::1", "3001"], "[::1]:3001 by UDP"),
     ] {
         let told = format!(
             "muxnc: listen on {place}: address family not supported by protocol\n  \

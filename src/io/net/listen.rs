@@ -31,6 +31,9 @@ use super::resolve::shown;
 use super::set_options;
 use crate::io::error::Error;
 
+/// What to do on a machine without IPv6.
+pub(in crate::io) const WITHOUT_IPV6: &str = "This machine has no IPv6: use -4.";
+
 /// Where a hub listens: one address, or all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bind {
@@ -65,21 +68,36 @@ pub fn listen(bind: Option<&Bind>) -> Result<(TcpListener, String), Error> {
 }
 
 fn bind_to(bind: &Bind) -> Result<TcpListener, Error> {
+    let (addr, result) = open_at(bind, listen_on)?;
+    result.map_err(|error| listen_error(addr, &error))
+}
+
+/// Opens a socket where `bind` says, and says at which address: `open` does it at an address, for IPv4 as well
+/// if that is the second. Without a host that is the case, if this machine has IPv6.
+pub(in crate::io) fn open_at<T>(
+    bind: &Bind,
+    open: impl Fn(SocketAddr, bool) -> io::Result<T>,
+) -> Result<(SocketAddr, io::Result<T>), Error> {
     let everywhere4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, bind.port));
     let everywhere6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, bind.port));
-    let (addr, result) = match (&bind.host, bind.family) {
+    let at = |addr: SocketAddr, is_dual: bool| {
+        if addr.is_ipv6() {
+            require_ipv6()?;
+        }
+        open(addr, is_dual)
+    };
+    Ok(match (&bind.host, bind.family) {
         (Some(host), family) => {
             let addr = resolve(host, bind.port, family, bind.lookup, Patience::Usual)?[0];
-            (addr, listen_on(addr))
+            (addr, at(addr, false))
         }
-        (None, Family::V4) => (everywhere4, listen_on(everywhere4)),
-        (None, Family::V6) => (everywhere6, listen_on(everywhere6)),
-        (None, Family::Any) => match listen_dual(everywhere6) {
-            Err(error) if is_without_ipv6(&error) => (everywhere4, listen_on(everywhere4)),
+        (None, Family::V4) => (everywhere4, at(everywhere4, false)),
+        (None, Family::V6) => (everywhere6, at(everywhere6, false)),
+        (None, Family::Any) => match at(everywhere6, true) {
+            Err(error) if is_without_ipv6(&error) => (everywhere4, at(everywhere4, false)),
             result => (everywhere6, result),
         },
-    };
-    result.map_err(|error| listen_error(addr, &error))
+    })
 }
 
 /// Whether a listener on all addresses takes IPv4 as well as IPv6.
@@ -111,26 +129,12 @@ pub fn reachable(listener: &mio::net::TcpListener) -> Vec<SocketAddr> {
     found
 }
 
-fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
-    if addr.is_ipv6() {
-        require_ipv6()?;
-    }
+fn listen_on(addr: SocketAddr, is_dual: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         // The default is the system's choice (ipv6(7), `net.ipv6.bindv6only`).
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(!is_dual)?;
     }
-    open(socket, addr)
-}
-
-fn listen_dual(addr: SocketAddr) -> io::Result<TcpListener> {
-    require_ipv6()?;
-    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_only_v6(false)?;
-    open(socket, addr)
-}
-
-fn open(socket: Socket, addr: SocketAddr) -> io::Result<TcpListener> {
     // So that a hub can start again at once, while connections of the former one are in TIME_WAIT
     // (socket(7), SO_REUSEADDR); never SO_REUSEPORT, with which two programs would share the port
     // and each get half the class.
@@ -152,7 +156,8 @@ fn require_ipv6() -> io::Result<()> {
     }
 }
 
-fn is_without_ipv6(error: &io::Error) -> bool {
+/// Whether that is the error of a machine without IPv6.
+pub(in crate::io) fn is_without_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
@@ -169,7 +174,7 @@ fn listen_error(addr: SocketAddr, error: &io::Error) -> Error {
         }
         ErrorKind::AddrNotAvailable => told
             .hint("That is not an address of this machine: leave it out to listen on all of them."),
-        _ if is_without_ipv6(error) => told.hint("This machine has no IPv6: use -4."),
+        _ if is_without_ipv6(error) => told.hint(WITHOUT_IPV6),
         _ => told,
     }
 }
