@@ -188,7 +188,7 @@ fn is_name(word: &str, arguments: &str) -> bool {
 }
 
 fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
-    let asked = match name {
+    Some(match name {
         "nick" => Request::Nick(arguments),
         "msg" => {
             let (to, text) = match cut_label(arguments) {
@@ -208,8 +208,7 @@ fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
         "names" => Request::Names,
         "help" => Request::Help,
         _ => return None,
-    };
-    Some(asked)
+    })
 }
 
 #[cfg(test)]
