@@ -33,10 +33,11 @@ fn a_byte_becomes_as_much_in_a_file_as_the_table_says() {
         addr: &"192.0.2.11:50124",
         name: None,
     };
+    let name = "漢".repeat(MAX_NAME);
     let longest = Who {
         number: 10_000,
         addr: &"[2001:db8:1111:2222:3333:4444:5555:6666]:50124",
-        name: Some(&"漢".repeat(MAX_NAME)),
+        name: Some(&name),
     };
     let [usual, longest] = [usual, longest].map(|who| {
         let line = Entry::Said(Speaker::Peer(who), b"\n");
