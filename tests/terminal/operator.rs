@@ -885,6 +885,19 @@ fn brackets_around_a_paste_are_said_to_nobody_also_without_commands() {
     expect_bytes(&mut one, "/who\n\x1b[A\n");
 }
 
+/// There nothing is for one alone, typed or pasted.
+#[test]
+fn without_commands_every_line_of_a_paste_is_said() {
+    let (mut seat, port) = Seat::hub(&["--no-commands"]);
+    let mut one = seat.join(port);
+    seat.press("\x1b[200~/msg 1 one\rtwo\r\x1b[201~");
+    expect_bytes(&mut one, "/msg 1 one\ntwo\n");
+    seat.pause();
+    seat.press("/msg 1 three\r");
+    seat.press("\x1b[200~four\rfive\r\x1b[201~");
+    expect_bytes(&mut one, "/msg 1 three\nfour\nfive\n");
+}
+
 #[test]
 fn after_much_that_waits_commands_work_and_little_is_told() {
     let (mut seat, port) = Seat::hub(&[]);

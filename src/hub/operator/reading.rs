@@ -312,10 +312,8 @@ impl<D: Device> Operator<D> {
     }
 
     /// What is pasted with a line for one alone, or directly behind it, belongs to that.
-    fn note_for_one<S: Stream>(&mut self, line: &str, peers: &Peers<S, D>, now: Instant) {
-        if is_for_one(line, peers, now)
-            && let Some(console) = self.console_mut()
-        {
+    fn was_for_one(&mut self) {
+        if let Some(console) = self.console_mut() {
             console.editor().was_for_one();
         }
     }
@@ -396,7 +394,9 @@ impl<D: Device> Operator<D> {
         match event {
             Event::Line(line) => {
                 self.show_typed(&line);
-                self.note_for_one(&line, peers, now);
+                if self.manner.has_commands && is_for_one(&line, peers, now) {
+                    self.was_for_one();
+                }
                 self.understand(&line, peers, transfer, admission, now);
             }
             Event::BehindEscape(line) => {
@@ -408,9 +408,9 @@ impl<D: Device> Operator<D> {
             }
             Event::Pasted(line) => {
                 self.show_typed(&line);
-                self.note_for_one(&line, peers, now);
-                if self.is_pasted_text(&line, peers, now) {
-                    self.say(&line);
+                match self.is_pasted_text(&line, peers, now) {
+                    true => self.say(&line),
+                    false => self.was_for_one(),
                 }
             }
             Event::Aside(line) => {
