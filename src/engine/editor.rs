@@ -254,7 +254,8 @@ impl Editor {
     }
 
     fn press(&mut self, key: Key<'_>) -> Option<Event> {
-        let (is_kept, kills) = (!self.is_forgotten(), key.kills());
+        // The row is read for that, which no other key has to wait for.
+        let is_forgotten = key.kills() && self.is_forgotten();
         match &key {
             Key::Text(text) if self.pasting => {
                 self.origin.came_at_once(text, self.keys.is_pasting());
@@ -265,7 +266,7 @@ impl Editor {
             _ => {}
         }
         let event = self.act(key);
-        if !is_kept && kills {
+        if is_forgotten {
             self.line.forget_killed();
         }
         event
