@@ -304,7 +304,7 @@ impl Conversation {
         {
             self.up.stop(now);
         }
-        if self.stops_receiving_at().is_some_and(|at| at <= now) {
+        if self.is_limit_over(now) {
             if self.is_held_up() {
                 self.was_held_up = true;
             } else if self.has_all_that_came() {
@@ -327,8 +327,8 @@ impl Conversation {
         if self.half_closes() && !std::mem::replace(&mut self.half_closed, true) {
             return Some(Act::HalfClose);
         }
-        let is_over = self.stops_receiving_at().is_some_and(|at| at <= now);
-        if is_over && self.wanted.is_none() && !self.is_held_up() {
+        let is_counted = self.wanted.is_some();
+        if !is_counted && !self.is_held_up() && self.is_limit_over(now) {
             return Some(Act::CountUnread);
         }
         let other_ended = self.down.ended_at().is_some();
@@ -432,6 +432,10 @@ impl Conversation {
         // Since nothing was read, the other side may hold back the rest.
         let later = self.late_at().filter(|_| self.was_held_up);
         Some(later.map_or(first, |later| later.max(first)))
+    }
+
+    fn is_limit_over(&self, now: Instant) -> bool {
+        self.stops_receiving_at().is_some_and(|at| at <= now)
     }
 
     /// Whether all was taken that had come when a limit was over, or nothing more is there. What came later, of a
