@@ -16,10 +16,10 @@ pub enum Aside<'a> {
     Here(usize),
     /// Whether members hear each other from now on.
     Relay(bool),
-    /// The operator sent it away, and why.
-    Kicked(&'a str),
-    /// The hub lets it go, and why.
-    Ended(&'a str),
+    /// The operator sent it away.
+    Kicked(Farewell<'a>),
+    /// The hub lets it go.
+    Ended(Farewell<'a>),
     /// The class is over.
     Over,
 }
@@ -55,6 +55,15 @@ pub struct Hello<'a> {
     pub here: usize,
 }
 
+/// What a member is told last.
+#[derive(Debug, Clone, Copy)]
+pub struct Farewell<'a> {
+    /// Why it has to leave.
+    pub reason: &'a str,
+    /// How many bytes of what it said were taken in, over all its connections: no more will be. None: it was not in.
+    pub heard: Option<u64>,
+}
+
 /// What a member that was lost says when it returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Returning {
@@ -79,8 +88,8 @@ impl Display for Aside<'_> {
             Aside::Hello(hello) => hello.fmt(f),
             Aside::Here(count) => write!(f, r#"{{"type":"here","here":{count}}}"#),
             Aside::Relay(on) => write!(f, r#"{{"type":"relay","relay":{on}}}"#),
-            Aside::Kicked(why) => write!(f, r#"{{"type":"kicked","reason":{}}}"#, Quoted(why)),
-            Aside::Ended(why) => write!(f, r#"{{"type":"ended","reason":{}}}"#, Quoted(why)),
+            Aside::Kicked(farewell) => write!(f, r#"{{"type":"kicked",{farewell}}}"#),
+            Aside::Ended(farewell) => write!(f, r#"{{"type":"ended",{farewell}}}"#),
             Aside::Over => f.write_str(r#"{"type":"over"}"#),
         }
     }
@@ -108,6 +117,16 @@ impl Display for Hello<'_> {
             f,
             r#","chat":{chat},"stamps":{stamps},"relay":{relay},"rooms":{rooms},"here":{here}}}"#
         )
+    }
+}
+
+impl Display for Farewell<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#""reason":{}"#, Quoted(self.reason))?;
+        match self.heard {
+            Some(heard) => write!(f, r#","heard":{heard}"#),
+            None => Ok(()),
+        }
     }
 }
 
@@ -160,9 +179,17 @@ mod tests {
             Aside::Relay(false).to_string(),
             r#"{"type":"relay","relay":false}"#
         );
+        let farewell = |heard| Farewell {
+            reason: "a \"b\" \\ \n\x1b",
+            heard,
+        };
         assert_eq!(
-            Aside::Kicked("a \"b\" \\ \n\x1b").to_string(),
+            Aside::Kicked(farewell(None)).to_string(),
             r#"{"type":"kicked","reason":"a \"b\" \\ \u000a\u001b"}"#
+        );
+        assert_eq!(
+            Aside::Ended(farewell(Some(7))).to_string(),
+            r#"{"type":"ended","reason":"a \"b\" \\ \u000a\u001b","heard":7}"#
         );
         assert!(Aside::Over.is_last());
         assert!(!Aside::Hello(hello).is_last() && !Aside::Here(3).is_last());

@@ -317,7 +317,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         peer.conn.collect(event);
         match peer.stage {
             Stage::Arriving => return true,
-            Stage::Lingering => {}
+            Stage::Lingering => self.lingering.stir(key),
             #[cfg(feature = "web")]
             Stage::Downloading => {
                 if let Some(downloads) = &mut self.downloads {

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use rustix::process::Signal;
+
 use crate::Hub;
 use crate::driver::Browser;
 use crate::driver::ENTER;
@@ -276,6 +278,35 @@ fn who_is_kicked_reads_why_and_may_come_back() {
     browser.wait_log("Something may be missing here. The hub reads what you say, nobody else.");
     browser.press("message", ENTER);
     bob.screen.wait_for("not said yet");
+    browser.expect_clean();
+}
+
+/// What it said and the hub had not read by then is lost to the hub, and not to who wrote it.
+#[test]
+fn what_was_said_and_not_heard_by_a_hub_that_kicks_is_given_back() {
+    if !has_browser() || !installed(&["setsid"]) {
+        return;
+    }
+    let mut bob = Terminal::muxnc(&["-l", "--web", "127.0.0.1:0"]);
+    let browser = Browser::join(web_port(&bob.screen));
+    browser.say("heard");
+    bob.screen.wait_for("heard");
+    bob.process.signal(Signal::STOP);
+    browser.say("said too late");
+    browser.press("message", "begun");
+    bob.press("/kick 1 be kinder\r");
+    // The kernel shows what is typed next when the hub can read that.
+    bob.press("next");
+    bob.screen.wait_for("be kinder\r\nnext");
+    bob.process.signal(Signal::CONT);
+    browser.wait_state("ended");
+    assert_eq!(
+        browser.text("told"),
+        "You were disconnected: be kinder. What you said last was not sent. It is below again: send it now, if you want."
+    );
+    browser.expect_lines(&["you heard", "you said too late (not sent)"]);
+    let field = browser.value("message.value");
+    assert_eq!(field, "said too late\nbegun");
     browser.expect_clean();
 }
 

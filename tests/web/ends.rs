@@ -257,19 +257,24 @@ fn who_is_kicked_is_told_why() {
     let port = web_port(&hub.screen);
     let mut web = Web::join(port);
     hub.screen.wait_for("(web) joined");
+    web.say("hey");
+    hub.screen.wait_for("hey");
     hub.press("/who\r");
     hub.screen.wait_for("(web) for ");
     // It is told once: nothing of that is among what was said.
     pause();
     hub.press("/kick 1 be \"quiet\"\r");
-    web.expect_end(r#"{"type":"kicked","reason":"be \"quiet\""}"#, 1008);
+    web.expect_end(
+        r#"{"type":"kicked","reason":"be \"quiet\"","heard":4}"#,
+        1008,
+    );
     hub.screen
         .wait_for("(web) was cut off by you: be \"quiet\"");
     let mut web = Web::join(port);
     hub.screen.wait_for("[2] ");
     pause();
     hub.press("/kick 2\r");
-    web.expect_end(r#"{"type":"kicked","reason":""}"#, 1008);
+    web.expect_end(r#"{"type":"kicked","reason":"","heard":0}"#, 1008);
     pause();
     hub.press("/qr\r");
     hub.screen.wait_for(" ▄▄▄▄▄ ");
@@ -281,6 +286,6 @@ fn who_is_kicked_is_told_why() {
 fn who_is_idle_for_too_long_is_told() {
     let hub = Hub::start(&["-i", "300ms"]);
     let mut web = hub.join();
-    let why = r#"{"type":"ended","reason":"nothing was sent or received for too long"}"#;
+    let why = r#"{"type":"ended","reason":"nothing was sent or received for too long","heard":0}"#;
     web.expect_end(why, 1008);
 }

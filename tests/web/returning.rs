@@ -96,7 +96,7 @@ fn who_is_back_before_it_was_missed_takes_its_own_place() {
         (said(&again.hello, "name"), said(&again.hello, "you")),
         ("Ana", "1")
     );
-    let why = r#"{"type":"ended","reason":"it is back over another connection"}"#;
+    let why = r#"{"type":"ended","reason":"it is back over another connection","heard":10}"#;
     web.expect_end(why, 1008);
     again.expect("* Ana joined\n* Ana left\n* Ana joined\n");
     hub.process.type_in("hello\n");
@@ -121,7 +121,7 @@ fn who_was_kicked_is_told_so_when_it_comes_back() {
     pause();
     hub.press("/kick 1 be kinder\r");
     let why = r#"{"type":"kicked","reason":"be kinder"}"#;
-    web.expect_end(why, 1008);
+    web.expect_end(r#"{"type":"kicked","reason":"be kinder","heard":0}"#, 1008);
     for _ in 0..2 {
         Web::turned_away(port, &web.place(0)).expect_end(why, 1008);
     }

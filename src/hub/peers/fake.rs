@@ -354,7 +354,7 @@ impl Beside for Fake {
             }
             Aside::Here(count) => self.0.here.borrow_mut().push(*count),
             Aside::Relay(on) => self.0.relays.borrow_mut().push(*on),
-            Aside::Kicked(why) => self.0.kicked.borrow_mut().push((*why).into()),
+            Aside::Kicked(farewell) => self.0.kicked.borrow_mut().push(farewell.reason.into()),
             _ => {}
         }
     }

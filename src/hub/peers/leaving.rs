@@ -30,6 +30,7 @@ use super::reading::TURN;
 use super::shortfall::Receiver;
 use crate::engine::admit::Hosts;
 use crate::engine::aside::Aside;
+use crate::engine::aside::Farewell;
 use crate::engine::idle::Idle;
 use crate::engine::record::Leaving;
 use crate::engine::record::Who;
@@ -158,9 +159,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.flush_one(key, now);
         }
         // What others say in this turn is not for it any more, and it does not lack that.
-        let lack = self.lack(key);
+        let (lack, heard) = (self.lack(key), self.heard_of(key));
         if let Some(peer) = self.conns.get_mut(key) {
-            peer.send_away(Goodbye { from, lack });
+            peer.send_away(Goodbye { from, lack, heard });
         }
         self.remember_why(key, &kick.told_to_it(), now);
         self.note_proof(key, now);
@@ -247,6 +248,16 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
+    /// How many bytes were heard of a member that leaves now, or was sent away before: over all its connections.
+    fn heard_of(&self, key: usize) -> u64 {
+        if let Some(goodbye) = self.conns.get(key).and_then(Peer::goodbye) {
+            return goodbye.heard;
+        }
+        let before = self.visitors.as_ref().map_or(0, |v| v.heard_before(key));
+        let member = self.room.member(key);
+        before + member.map_or(0, |member| member.account.received())
+    }
+
     fn take_out(&mut self, key: usize, lack: Lack, why: DisconnectReason, now: Instant) {
         let who = self.who(key);
         let is_its_own = why.is_its_own();
@@ -275,6 +286,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if let Some(missing) = lack.missing {
             self.fall_short(key, missing);
         }
+        let heard = self.heard_of(key);
         let mut peer = self.conns.try_remove(key)?;
         if peer.stage != Stage::Member {
             self.lingering.forget(key);
@@ -291,7 +303,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let visitors = self.visitors.as_mut();
         let may_return = visitors.is_some_and(|v| v.left(key, lost, account.received(), now));
         self.record_lines(Some(peer.conn.addr()));
-        let mut out = self.say_goodbye(peer, lack, &why);
+        let mut out = self.say_goodbye(peer, lack, heard, &why);
         self.uncount(key, &account, presence, &out.peer);
         let parting = self.part(key, &account, lack, why, &mut out, now);
         if !may_return {
@@ -302,12 +314,18 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// Tells a member that is taken out why, as far as it can be told, and lets it read the truth.
-    fn say_goodbye(&self, mut peer: Peer<S>, lack: Lack, why: &DisconnectReason) -> TakenOut<S> {
+    fn say_goodbye(
+        &self,
+        mut peer: Peer<S>,
+        lack: Lack,
+        heard: u64,
+        why: &DisconnectReason,
+    ) -> TakenOut<S> {
         // It did not get what it was owed when it lost its place.
         let owed = lack.owed + peer.ledger().lost;
         let goodbye = peer.goodbye();
         let goodbye_from = goodbye.map_or_else(|| peer.written(), |goodbye| goodbye.from);
-        peer.tell_why(why);
+        peer.tell_why(why, heard);
         let is_kicked = matches!(why, DisconnectReason::Kicked(_));
         let is_told = is_kicked || peer.conn.beside().is_some_and(|b| b.has_told_why());
         // A peer that lingers is not cut short here: after this step no peer may be left that
@@ -411,15 +429,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
 }
 
 impl<S: Stream> Peer<S> {
-    /// Tells it why it has to leave, where its protocol has a word for that.
-    pub(super) fn tell_why(&mut self, why: &DisconnectReason) {
+    /// Tells it why it has to leave, and how much was `heard` of it, where its protocol has a word for that.
+    pub(super) fn tell_why(&mut self, why: &DisconnectReason, heard: u64) {
+        let farewell = |reason| Farewell {
+            reason,
+            heard: Some(heard),
+        };
         match why {
-            DisconnectReason::Kicked(kick) => self.say_beside(&Aside::Kicked(&kick.told_to_it())),
+            DisconnectReason::Kicked(kick) => {
+                self.say_beside(&Aside::Kicked(farewell(&kick.told_to_it())));
+            }
             DisconnectReason::Idle => {
-                self.say_beside(&Aside::Ended("nothing was sent or received for too long"));
+                let reason = "nothing was sent or received for too long";
+                self.say_beside(&Aside::Ended(farewell(reason)));
             }
             DisconnectReason::Returned => {
-                self.say_beside(&Aside::Ended("it is back over another connection"));
+                let reason = "it is back over another connection";
+                self.say_beside(&Aside::Ended(farewell(reason)));
             }
             _ => {}
         }

@@ -10,10 +10,11 @@
 //! ```
 //!
 //! (A program that reads on after an end, nc does, knows by the last reset that it is over.) A browser is told by a
-//! word of HTTP or WebSocket, reads an end at once, and no reset (RFC 9112, 9.6).
+//! word of HTTP or WebSocket, reads an end at once, and no reset (RFC 9112, 9.6). When it has ended its side as well,
+//! by WebSocket's goodbye or the end of TCP, it has read why, and waits for our end (RFC 6455, 7.1.1).
 //!
-//! It promises: none lingers for more than a second, and no more than [`MOST`] at a time; whoever said something
-//! that was thrown away reads no end.
+//! It promises: none lingers for more than a second, and no more than [`MOST`] at a time; a browser no longer than
+//! until its end; whoever else said something that was thrown away reads no end.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -54,10 +55,36 @@ pub(super) struct Lingering {
 #[derive(Debug)]
 struct Reader {
     key: usize,
-    /// Until when it may read.
-    until: Instant,
-    /// When it is looked whether it acknowledged that; none where its end was told.
+    /// Since when it may read.
+    since: Instant,
+    /// When it is looked whether it acknowledged that, or ended its side; none where its end was told, and an event tells
+    /// of its own.
     look: Option<Instant>,
+    is_browser: bool,
+}
+
+impl Reader {
+    /// Until when it may read.
+    fn until(&self) -> Instant {
+        self.since + TIME
+    }
+}
+
+/// What came of throwing away what one says.
+struct Thrown {
+    has_spoken: bool,
+    follows: Follows,
+}
+
+/// What is to be read next of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    /// Nothing now; an event will tell.
+    Nothing,
+    /// There may be more.
+    More,
+    /// It has ended its side, or broke.
+    End,
 }
 
 /// A member that was sent away.
@@ -76,9 +103,17 @@ impl Lingering {
 
     /// When there is something to do for one of them.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let until = self.queue.front().map(|reader| reader.until);
+        let until = self.queue.front().map(Reader::until);
         let looks = self.queue.iter().filter_map(|reader| reader.look);
         looks.chain(until).min()
+    }
+
+    /// An event told something of one. Of a browser's end nothing else tells.
+    pub(super) fn stir(&mut self, key: usize) {
+        let reader = self.queue.iter_mut().find(|reader| reader.key == key);
+        if let Some(reader) = reader.filter(|reader| reader.is_browser) {
+            reader.look = Some(reader.since);
+        }
     }
 
     /// One was taken out, and its key may be another's soon.
@@ -108,21 +143,43 @@ impl<S: Stream> Peer<S> {
     fn has_spoken_in_vain(&mut self) -> bool {
         // It is left there: only so a Unix socket breaks, when it is closed, as well.
         let is_left = self.conn.is_wire() && self.conn.unread().bytes > 0;
-        is_left || self.throw_away()
+        is_left || self.throw_away().has_spoken
     }
 
-    /// Throws away what it says, a layer's own words among that, and sees its end. Returns whether it said anything.
-    fn throw_away(&mut self) -> bool {
+    /// Throws away what it says, a layer's own words among that, and sees its end.
+    fn throw_away(&mut self) -> Thrown {
         let mut has_spoken = false;
         let mut heard = [0; 4096];
         for _ in 0..READS {
-            match self.conn.read(&mut heard) {
-                Received::Bytes(_) => has_spoken = true,
-                Received::Yield => {}
-                _ => break,
-            }
+            let follows = match self.conn.read(&mut heard) {
+                Received::Bytes(_) => {
+                    has_spoken = true;
+                    continue;
+                }
+                Received::Yield => continue,
+                Received::Pending => Follows::Nothing,
+                Received::End | Received::Truncated(_) | Received::Failed(_) => Follows::End,
+            };
+            return Thrown {
+                has_spoken,
+                follows,
+            };
         }
-        has_spoken
+        Thrown {
+            has_spoken,
+            follows: Follows::More,
+        }
+    }
+
+    /// What follows in a browser that reads why.
+    fn look_at_browser(&mut self) -> Follows {
+        // An error does not matter any more: a read tells of it.
+        let _ = self.conn.flush();
+        match self.throw_away().follows {
+            // It may be the end of what it asks for only: it reads the answer first.
+            Follows::End if self.conn.has_pending_output() => Follows::Nothing,
+            follows => follows,
+        }
     }
 }
 
@@ -142,8 +199,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         self.lingering.queue.push_back(Reader {
             key,
-            until: now + TIME,
-            look: (!is_browser).then(|| now + LOOK),
+            since: now,
+            // No event may tell of what has come already.
+            look: Some(if is_browser { now } else { now + LOOK }),
+            is_browser,
         });
     }
 
@@ -152,11 +211,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if self.lingering.deadline().is_none_or(|at| now < at) {
             return;
         }
-        let is_over = |reader: &Reader| reader.until <= now;
+        let is_over = |reader: &Reader| reader.until() <= now;
         while self.lingering.queue.front().is_some_and(is_over) {
             self.close_first_lingering(now);
         }
-        let mut over = Vec::new();
+        let (mut over, mut ended) = (Vec::new(), Vec::new());
         for reader in &mut self.lingering.queue {
             if reader.look.is_none_or(|look| now < look) {
                 continue;
@@ -165,6 +224,14 @@ impl<S: Stream, D: Device> Peers<S, D> {
             let Some(peer) = self.conns.get_mut(reader.key) else {
                 continue;
             };
+            if reader.is_browser {
+                let follows = peer.look_at_browser();
+                reader.look = (follows == Follows::More).then_some(now);
+                if follows == Follows::End {
+                    ended.push(reader.key);
+                }
+                continue;
+            }
             if !peer.has_taken_all() {
                 continue;
             }
@@ -180,6 +247,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.lingering.forget(key);
             self.forget(key);
         }
+        for key in ended {
+            self.close_lingering(key, now);
+        }
     }
 
     /// Closes all of them.
@@ -191,7 +261,22 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Closes the first.
     fn close_first_lingering(&mut self, now: Instant) {
-        let Some(Reader { key, look, .. }) = self.lingering.queue.pop_front() else {
+        if let Some(&Reader { key, .. }) = self.lingering.queue.front() {
+            self.close_lingering(key, now);
+        }
+    }
+
+    /// Closes one of them.
+    fn close_lingering(&mut self, key: usize, now: Instant) {
+        let at = self
+            .lingering
+            .queue
+            .iter()
+            .position(|reader| reader.key == key);
+        let Some(Reader {
+            look, is_browser, ..
+        }) = at.and_then(|at| self.lingering.queue.remove(at))
+        else {
             return;
         };
         let member = self.lingering.members.remove(&key);
@@ -202,11 +287,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if peer.leaving {
             return;
         }
-        if look.is_some() && peer.has_spoken_in_vain() {
+        if !is_browser && look.is_some() && peer.has_spoken_in_vain() {
             peer.conn.break_on_close(true);
         }
         if !peer.conn.breaks_on_close() {
-            if look.is_none() {
+            if is_browser {
                 // A browser reads no reset for what it said last.
                 peer.throw_away();
             }
@@ -313,5 +398,48 @@ mod tests {
         assert!(wire.is_ended.get());
         peers.end_lingering(now + TIME);
         assert!(fake::is_leaving(&peers, key) && !wire.breaks.get());
+    }
+
+    #[test]
+    fn a_browser_that_has_ended_its_side_waits_for_nothing() {
+        let now = Instant::now();
+        let mut peers = fake::peers();
+        let arrive = |peers: &mut Peers<fake::Fake>| {
+            let wire = Rc::<Wire>::default();
+            wire.is_web.set(true);
+            let key = wire.arrive(peers);
+            peers.let_read_why(key, now);
+            (wire, key)
+        };
+        let (wire, key) = arrive(&mut peers);
+        peers.end_lingering(now);
+        assert!(!fake::is_leaving(&peers, key), "it has not read why");
+        assert_eq!(peers.lingering.deadline(), Some(now + TIME));
+        wire.ends.set(true);
+        peers.collect(key, fake::readable());
+        assert!(peers.lingering.deadline() <= Some(now));
+        peers.end_lingering(now);
+        assert!(fake::is_leaving(&peers, key) && !wire.breaks.get());
+        assert_eq!(peers.lingering.deadline(), None, "its place is free");
+        // Its end may have come before.
+        let wire = Rc::<Wire>::default();
+        wire.is_web.set(true);
+        wire.ends.set(true);
+        let key = wire.arrive(&mut peers);
+        peers.let_read_why(key, now);
+        assert!(peers.lingering.deadline() <= Some(now));
+        peers.end_lingering(now);
+        assert!(fake::is_leaving(&peers, key));
+        // What it is to read goes first.
+        let (wire, key) = arrive(&mut peers);
+        wire.ends.set(true);
+        wire.is_pending.set(true);
+        peers.collect(key, fake::readable());
+        peers.end_lingering(now);
+        assert!(!fake::is_leaving(&peers, key));
+        wire.is_pending.set(false);
+        peers.collect(key, fake::readable());
+        peers.end_lingering(now);
+        assert!(fake::is_leaving(&peers, key));
     }
 }

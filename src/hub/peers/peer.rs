@@ -71,6 +71,8 @@ pub(super) struct Goodbye {
     pub(super) from: u64,
     /// What it lacks of what was said before.
     pub(super) lack: Lack,
+    /// Bytes that were heard of it, over all its connections.
+    pub(super) heard: u64,
 }
 
 /// The state that proves that a peer is there and got what was promised. Most peers need none:

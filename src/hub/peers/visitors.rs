@@ -31,6 +31,7 @@ use super::DisconnectReason;
 use super::Peer;
 use super::Peers;
 use crate::engine::aside::Aside;
+use crate::engine::aside::Farewell;
 use crate::engine::aside::Hello;
 use crate::engine::aside::Returning;
 use crate::engine::room::Lost;
@@ -155,6 +156,11 @@ impl Visitors {
         true
     }
 
+    /// Bytes of what a member said over other connections than its last.
+    pub(super) fn heard_before(&self, key: usize) -> u64 {
+        self.known.get(&key).map_or(0, |known| known.heard_before)
+    }
+
     /// A visitor is not here any more.
     fn leave(&mut self, key: usize) -> Option<Known> {
         let known = self.known.remove(&key)?;
@@ -246,7 +252,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
             && let Some(peer) = self.conns.get_mut(key)
         {
             peer.conn.welcome();
-            peer.say_beside(&Aside::Kicked(why));
+            peer.say_beside(&Aside::Kicked(Farewell {
+                reason: why,
+                heard: None,
+            }));
         }
     }
 

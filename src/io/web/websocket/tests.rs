@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::admit::AdmissionError;
+use crate::engine::aside::Farewell;
 use crate::engine::aside::Hello;
 use crate::engine::explain::Unexplained;
 use crate::io::conn::Conn;
@@ -360,9 +361,13 @@ fn the_end_says_why() {
     assert!(matches!(then, Received::End), "{then:?}");
     assert_eq!(frames(&web.under.output).len(), 2, "it closed first");
     let mut kicked = open();
-    kicked.say(&Aside::Kicked("be quiet"));
+    let farewell = Aside::Kicked(Farewell {
+        reason: "be quiet",
+        heard: Some(5),
+    });
+    kicked.say(&farewell);
     kicked.shutdown().unwrap();
-    let why = Aside::Kicked("be quiet").to_string().into_bytes();
+    let why = farewell.to_string().into_bytes();
     assert_eq!(
         frames(&kicked.under.output),
         [(0x81, why), (0x88, vec![0x03, 0xf0])]
