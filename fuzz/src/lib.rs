@@ -30,7 +30,6 @@ use muxnc::engine::chat::Speech;
 use muxnc::engine::command::Banned;
 use muxnc::engine::command::Command;
 use muxnc::engine::command::Typed;
-use muxnc::engine::command::Whom;
 use muxnc::engine::command::understand;
 use muxnc::engine::crlf::Crlf;
 use muxnc::engine::editor;
@@ -79,6 +78,7 @@ use muxnc::engine::web::page::Page;
 use muxnc::engine::web::request;
 use muxnc::engine::web::request::Asked;
 use muxnc::engine::web::request::MAX_HEAD;
+use muxnc::engine::whom::Whom;
 
 #[cfg(feature = "bus")]
 pub use self::bus::bus;

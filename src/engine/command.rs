@@ -23,6 +23,10 @@ use crate::engine::private::first_word;
 use crate::engine::private::is_private;
 use crate::engine::private::lacks_its_slash;
 use crate::engine::private::may_be_private;
+use crate::engine::whom::Whom;
+use crate::engine::whom::cut;
+use crate::engine::whom::cut_whom;
+use crate::engine::whom::is_command_or_for_somebody;
 
 /// Characters before the cursor among which a slip and `ms` are looked for.
 const SLIP: usize = 64;
@@ -36,24 +40,6 @@ pub enum Typed<'a> {
     Do(Command<'a>),
     /// Neither said nor done: this sentence tells the operator why.
     Explain(String),
-}
-
-/// Whom a command is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whom<'a> {
-    /// The peer with the number of its label.
-    Number(u32),
-    /// The peer of that name, if there is one.
-    Name(&'a str),
-    /// The peer of that label, if the name in it is its own.
-    Label(u32, &'a str),
-}
-
-impl<'a> Whom<'a> {
-    /// Whom a word means: a number is one, anything else a name.
-    pub fn of(word: &'a str) -> Whom<'a> {
-        word.parse().map_or(Whom::Name(word), Whom::Number)
-    }
 }
 
 /// What a ban is about.
@@ -207,14 +193,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
             format!("nothing was done: /{name} takes nothing behind it ({meaning})")
         }
         Some(command) => format!("nothing was done: {}", usage_of(command)),
-        None => {
-            let shown = quoted(word);
-            let how = match is_private(&format!("//{word} {arguments}")) {
-                true => String::from("with a word before it, it is said"),
-                false => format!("//{shown} says it"),
-            };
-            format!("/{shown} is no command, and was not sent: /help lists them, {how}")
-        }
+        None => no_command(word, arguments),
     };
     let (first, labelled, rest) = cut_whom(arguments);
     let whom = || match first.trim_end_matches([',', ':']) {
@@ -290,6 +269,16 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     }
 }
 
+/// Why a line is not said that is written as a command and is none.
+fn no_command(word: &str, arguments: &str) -> String {
+    let shown = quoted(word);
+    let how = match is_private(&format!("//{word} {arguments}")) {
+        true => String::from("with a word before it, it is said"),
+        false => format!("//{shown} says it"),
+    };
+    format!("/{shown} is no command, and was not sent: /help lists them, {how}")
+}
+
 /// The addresses of a list with commas. A name is refused: the loop would stand still while the
 /// resolver is asked (getaddrinfo(3) blocks).
 fn hosts(list: &str) -> Result<Vec<Hosts>, String> {
@@ -320,18 +309,6 @@ fn is_hosts(word: &str) -> bool {
     word.contains([':', '/', '*', ',']) || !(is_number || word.contains(char::is_alphabetic))
 }
 
-/// The participant for whom a line may be meant that is a slash, a name or a number, and a text
-/// (`/3 hello`).
-pub fn addressed(line: &str) -> Option<Whom<'_>> {
-    let rest = skip_garbled(line).strip_prefix(is_slash)?;
-    let (first, _, text) = cut_whom(rest);
-    let name = first.trim_matches(|sign| "@#<>(),:;".contains(sign));
-    if name.is_empty() || text.is_empty() {
-        return None;
-    }
-    Some(Whom::of(name))
-}
-
 /// Why a line is not said that looks like a command and is none; None: it may be said. Such a line
 /// is taken for a mistake: the whole class would read what was meant for one, or a command.
 fn why_no_command(line: &str) -> Option<String> {
@@ -342,17 +319,23 @@ fn why_no_command(line: &str) -> Option<String> {
     let looks: String = plain(rest).collect();
     let word = cut(&looks).0;
     let is_private = is_private(line);
+    let is_behind_blanks = before.trim_matches([' ', '\t']).is_empty();
+    let is_close_name = is_close_to_command(word);
+    if slash == '/' && is_behind_blanks && !(is_private || is_close_name) {
+        let (word, arguments) = cut(rest);
+        return is_command_or_for_somebody(rest).then(|| no_command(word, arguments));
+    }
     let is_command = is_private
         || match slash {
             // Invisible characters before the slash make no text of it: where the kernel edits the
-            // line, the bytes of an arrow key stay in it. A blank does.
-            '/' => !before.trim_matches([' ', '\t']).is_empty() || is_close_to_command(word),
+            // line, the bytes of an arrow key stay in it.
+            '/' => true,
             // No path begins with these, so it is a mistyped command whatever it says.
             '\u{ff0f}' => looks.contains(char::is_alphanumeric),
             '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff3c}' | '\u{fe68}' => {
                 word.starts_with(|letter: char| letter.is_ascii_alphabetic())
             }
-            slash if is_slash(slash) => is_close_to_command(word),
+            slash if is_slash(slash) => is_close_name,
             slash => is_backslash(slash) && is_close(word, PRIVATE),
         };
     let rule = match slash {
@@ -452,33 +435,6 @@ pub fn help((name, arguments, meaning): (&str, &str, &str)) -> String {
     format!("{:20}{meaning}", format!("/{name} {arguments}"))
 }
 
-/// Cuts the arguments of a command into whom it is about, the name in a label, and the rest. A label
-/// `[3 Ana]` is the number 3 with the name `Ana`; else the name is empty.
-fn cut_whom(text: &str) -> (&str, &str, &str) {
-    let Some((label, rest)) = cut_label(text) else {
-        let (first, rest) = cut(text);
-        return (first, "", rest);
-    };
-    let (first, name) = cut(label);
-    (first, name, rest)
-}
-
-/// What is in a label as it stands before a line, `[3 Ana]` or in a chat `<Ana>`, and what follows it.
-pub(super) fn cut_label(text: &str) -> Option<(&str, &str)> {
-    let (label, rest) = match text.strip_prefix('<') {
-        Some(label) => label.split_once('>')?,
-        None => text.strip_prefix('[')?.split_once(']')?,
-    };
-    let rest = rest.trim_start_matches([',', ':']);
-    Some((label.trim_matches(' '), rest.trim_matches(' ')))
-}
-
-/// The first word and what follows it.
-fn cut(text: &str) -> (&str, &str) {
-    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-    (word, rest.trim_matches(' '))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -521,7 +477,13 @@ mod tests {
             "./msg.py 3 x",
             "ask: /msg 3 psst says it",
             "你好 msg 3 人",
-            " /what",
+            " /etc/passwd is a file",
+            "  // comment",
+            "\t/* x */",
+            "  /usr/bin/env x",
+            " /1/2 of it",
+            " /2",
+            " / 2 x",
         ] {
             assert_eq!(understand(line), Typed::Say(line));
         }
@@ -565,24 +527,6 @@ mod tests {
             assert!(matches!(understand(&line), Typed::Explain(_)), "{line:?}");
             let line = format!("{key}hello");
             assert_eq!(understand(&line), Typed::Say(&line));
-        }
-    }
-
-    #[test]
-    fn whom_a_line_is_for_is_known_without_a_command() {
-        for line in [
-            "/2 psst",
-            "\u{ff0f}2 psst",
-            "/2: psst",
-            "/[2 Ana] psst",
-            "/<2> psst",
-            "\u{200b}/2 psst",
-        ] {
-            assert_eq!(addressed(line), Some(Whom::Number(2)), "{line}");
-        }
-        assert_eq!(addressed("/@Ana, psst"), Some(Whom::Name("Ana")));
-        for line in ["/2", "2 psst", "say /2 psst", "/", ""] {
-            assert_eq!(addressed(line), None, "{line}");
         }
     }
 
@@ -886,6 +830,16 @@ mod tests {
             "/msg3 hi",
             " /msg3 hi",
             " /mgs 3 hi",
+            " /what",
+            " /whisper 1 hi",
+            "\t/w Ben x",
+            " /1 x",
+            " /user3 x",
+            " /[1 Ben] x",
+            " /[Ben]x",
+            " /Ben: x",
+            " /Ben@room2 x",
+            " /room2/3 x",
             "\u{a0}/quit",
             "\u{3000}/ｍｓｇ ３ hi",
             "／mgs 3 hi",
@@ -982,7 +936,9 @@ mod tests {
             "/ms 1 x",
             "/whoo",
             "/shrug",
+            " /shrug",
             "/2 x",
+            " /2 x",
             "msg 3 x",
             " MSG #3: x",
         ] {
@@ -993,7 +949,7 @@ mod tests {
                 true => format!("she types {line}"),
                 false => {
                     assert!(why.contains(" says it"), "{why}");
-                    format!("/{line}")
+                    format!("/{}", line.trim_start())
                 }
             };
             assert!(matches!(understand(&again), Typed::Say(_)), "{line}: {why}");

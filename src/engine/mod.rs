@@ -51,3 +51,4 @@ pub mod typing;
 pub mod udp;
 #[cfg(feature = "web")]
 pub mod web;
+pub mod whom;

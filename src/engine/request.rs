@@ -1,14 +1,14 @@
 //! Requests: the commands of a chat's participants, which are lines that are not said.
 //!
 //! A request is a slash, letters, and then a blank or the end of the line; invisible characters before the
-//! slash do not count. So `/etc/passwd` and `/* code` are no requests, and are said.
+//! slash do not count. So `/etc/passwd` and `/* code` are no requests, and are said. A slash with a name and a text
+//! (`/Ana-1 hello`) is taken for one that is badly written.
 //!
 //! It promises: a request, well or badly written, is not said to everybody, nor is a line that
 //! could be meant for one participant alone.
 
 use std::borrow::Cow;
 
-use crate::engine::command::cut_label;
 use crate::engine::lookalike::PRIVATE;
 use crate::engine::lookalike::bare;
 use crate::engine::lookalike::is_backslash;
@@ -22,6 +22,8 @@ use crate::engine::private::Form;
 use crate::engine::private::command_behind_key;
 use crate::engine::private::first_word;
 use crate::engine::private::looks_private;
+use crate::engine::whom::cut_label;
+use crate::engine::whom::is_command_or_for_somebody;
 
 /// What a line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +93,8 @@ pub fn request(line: &str) -> Option<Request<'_>> {
         return Some(held);
     }
     // Other characters that look like a slash are letters or signs of their own in some scripts.
-    let is_unknown = is_name(word, arguments) && seen.starts_with(['/', FULL_WIDTH]);
+    let asked = seen.strip_prefix(['/', FULL_WIDTH]);
+    let is_unknown = asked.is_some_and(is_command_or_for_somebody);
     is_unknown.then_some(Request::Unknown(word))
 }
 
@@ -167,24 +170,8 @@ fn is_behind_key(line: &str) -> bool {
 /// Whether a request stands behind something that is not seen but where it is shown.
 fn is_behind_unseen(line: &str) -> bool {
     let bare = bare(line);
-    let is_word = |rest: &str| {
-        let (word, arguments) = first_word(rest);
-        is_name(word, arguments)
-    };
-    matches!(bare, Cow::Owned(_)) && bare.trim_start().strip_prefix('/').is_some_and(is_word)
-}
-
-/// Whether a word behind a slash is letters, as the name of a request is, or may be whom a text behind it is for: in
-/// brackets or behind a sign, with a comma or a colon behind it, or by number.
-fn is_name(word: &str, arguments: &str) -> bool {
-    let name = word.trim_matches(|sign| "@#<>[](),:;".contains(sign));
-    let is_bare = name.len() == word.len();
-    let is_word = !name.is_empty() && name.chars().all(char::is_alphabetic);
-    let is_number = !name.is_empty() && name.chars().all(char::is_numeric);
-    match arguments.is_empty() {
-        true => is_bare && is_word,
-        false => is_word || is_number,
-    }
+    let asked = bare.trim_start().strip_prefix('/');
+    matches!(bare, Cow::Owned(_)) && asked.is_some_and(is_command_or_for_somebody)
 }
 
 fn known<'a>(name: &str, arguments: &'a str) -> Option<Request<'a>> {
@@ -216,7 +203,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::engine::command::Typed;
+    use crate::engine::command::understand;
     use crate::engine::escape::push_escaped;
+    use crate::engine::private::is_private;
+    use crate::engine::whom::addressed;
 
     #[test]
     fn a_request_is_a_slash_and_letters() {
@@ -259,6 +250,11 @@ mod tests {
             ("/@Ana psst", Some(Request::Unknown("@Ana"))),
             ("/<Ana> psst", Some(Request::Unclear)),
             ("/2 psst", Some(Request::Unknown("2"))),
+            ("/user3 psst", Some(Request::Unknown("user3"))),
+            (" /Ana-1: psst", Some(Request::Unknown("Ana-1:"))),
+            ("/[Ana]psst", Some(Request::Unknown("[Ana]psst"))),
+            ("/room2/3 psst", Some(Request::Unknown("room2/3"))),
+            ("/Ana@room2 psst", Some(Request::Unknown("Ana@room2"))),
         ] {
             assert_eq!(request(line), expected, "{line}");
         }
@@ -407,6 +403,30 @@ mod tests {
     }
 
     proptest! {
+        /// Neither the operator nor a participant says behind blanks what is not said without, as it may be for
+        /// one alone.
+        #[test]
+        fn blanks_make_no_private_line_public(
+            blanks in "[ \t\u{a0}\u{2003}\u{3000}]{0,4}",
+            (line, is_sure) in prop_oneof![
+                (
+                    "/(msg |whisper |w |tell |pm )?\
+                     ([12]|Ben|user3|Ana-1|\\[1 Ben\\]|\\[Ben\\]|<Ben>|\"Ben\"|@room2|Ben@room2|room2/3)[:,]?",
+                    Just(true),
+                ).prop_map(|(line, is_sure)| (line + " secret", is_sure)),
+                ("/[ !-~\u{e9}\u{301}\u{ff0f}]{0,12}", Just(false)),
+            ],
+        ) {
+            let is_for_one = is_private(&line) || addressed(&line).is_some();
+            prop_assert!(is_for_one || !is_sure, "{line}");
+            let is_said = |line: &str| matches!(understand(line), Typed::Say(_));
+            if is_for_one && !is_said(&line) {
+                let line = format!("{blanks}{line}");
+                prop_assert!(!is_said(&line), "{line:?}");
+                prop_assert!(request(&line).is_some(), "{line:?}");
+            }
+        }
+
         /// Whatever signs and keys stand before it, and whatever else than a letter behind it.
         #[test]
         fn what_is_meant_for_one_alone_is_never_said(

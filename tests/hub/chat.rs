@@ -280,6 +280,10 @@ fn what_a_participant_asks_for_is_answered_to_it_alone() {
             "* /quit is no command, and was not said: /help lists them\n",
         ),
         (
+            " /user2 psst",
+            "* /user2 is no command, and was not said: /help lists them\n",
+        ),
+        (
             "/nickname",
             "* /nickname is no command, and was not said: /help lists them\n",
         ),

@@ -395,6 +395,7 @@ fn what_is_no_command_is_explained_and_not_sent() {
         "/mgs 1 secret\r",
         "/\x16\x1b[2J\r",
         " /msg 1 secret\r",
+        "  /w 1 secret\r",
         "//etc/passwd\r",
     ] {
         let said = keys.ends_with("passwd\r");
@@ -418,6 +419,8 @@ fn what_is_no_command_is_explained_and_not_sent() {
             "muxnc: /^[[2J is no command, and was not sent: /help lists them, //^[[2J says it",
             " /msg 1 secret",
             "muxnc: /msg was not sent: a command has no blank before it",
+            "  /w 1 secret",
+            "muxnc: /w is no command, and was not sent: /help lists them, //w says it",
             "//etc/passwd",
             "",
         ],
