@@ -521,15 +521,11 @@ impl<W: World> Core<W> {
         if self.peers.are_downloading() && !is_over {
             return None;
         }
-        self.peers.end_downloads(now);
-        let cut = self.peers.take_cut_downloads();
-        for line in &cut {
-            self.display.say(line);
-        }
+        let is_cut = self.end_downloads(now);
         let status = self.ended.take();
-        match cut.is_empty() {
-            true => status,
-            false => Some(Status::Failed),
+        match is_cut {
+            false => status,
+            true => Some(Status::Failed),
         }
     }
 
@@ -586,6 +582,15 @@ impl<W: World> Core<W> {
         missing
     }
 
+    /// Ends the downloads that run, and names those that did not get all. Returns whether there are any.
+    fn end_downloads(&mut self, now: Instant) -> bool {
+        let cut = self.peers.end_downloads(now);
+        for line in &cut {
+            self.display.say(line);
+        }
+        !cut.is_empty()
+    }
+
     fn quits_at(&self) -> Option<Instant> {
         Some(self.operator.finished()? + self.config.settings.quit_after?)
     }
@@ -610,7 +615,7 @@ impl<W: World> Core<W> {
             self.peers.promise_last();
             self.settle(self.operator.unsaid());
         }
-        self.peers.end_downloads(now);
+        self.end_downloads(now);
         let unheard = self.peers.never_heard();
         self.peers.close_all(now);
         self.peers.news.sum_up_last();

@@ -26,6 +26,7 @@ use crate::support::connect;
 use crate::support::contains;
 use crate::support::eventually;
 use crate::support::installed;
+use crate::support::listening;
 use crate::support::piped;
 use crate::support::read_all;
 use crate::support::wait_at_rest;
@@ -727,6 +728,27 @@ fn what_is_downloaded_is_an_event() {
         told.contains("\"reason\":\"ended\",\"words\":\"the hub ended\"}"),
         "{told}"
     );
+}
+
+/// Where a hub ends before they have all, in a script too, and with `--quiet`: something is lost.
+#[test]
+fn what_a_signal_cuts_off_is_named() {
+    let lesson = Lesson::new("signal", 4 * LEN);
+    for own in [&[][..], &["--quiet"], &["-v"]] {
+        let all = [&["-l", "--web", "127.0.0.1:0"], own].concat();
+        let mut hub = Process::start(piped(MUXNC, &all).stdin(lesson.open()));
+        let port = listening(&mut hub);
+        let (_, first) = fetch(port, "");
+        let (_, second) = fetch(port, "");
+        hub.signal(Signal::TERM);
+        hub.wait();
+        let told = hub.stderr.text();
+        for cut in [&first, &second] {
+            let addr = cut.local_addr().unwrap();
+            let named = format!("muxnc: {addr} (web) did not get the last ");
+            assert_eq!(told.matches(&named).count(), 1, "{own:?}: {told}");
+        }
+    }
 }
 
 /// Nothing is computed, and nobody woken, when there is nothing to do.

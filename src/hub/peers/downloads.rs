@@ -288,9 +288,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
             Duration::ZERO => String::from("at once"),
             time => format!("after {time:.1?}"),
         };
-        let topic = match outcome.is_cut() {
-            true => Topic::DownloadCut,
-            false => Topic::Downloaded,
+        let topic = match outcome {
+            // It is named when all have ended.
+            Outcome::Ended => return,
+            outcome if outcome.is_cut() => Topic::DownloadCut,
+            _ => Topic::Downloaded,
         };
         let Some(permit) = self.news.ask(topic, now) else {
             return;
@@ -341,11 +343,13 @@ impl<S: Stream, D: Device> Peers<S, D> {
         downloads.is_some_and(|downloads| !downloads.running.is_empty())
     }
 
-    /// The hub ends: running downloads do not get the rest.
-    pub(in crate::hub) fn end_downloads(&mut self, now: Instant) {
-        let Some(downloads) = &self.downloads else {
-            return;
+    /// The hub ends: running downloads do not get the rest. Returns a line for each of the last, which ran when nothing
+    /// else was left to do or run now, that did not get all, and one for more than are named.
+    pub(in crate::hub) fn end_downloads(&mut self, now: Instant) -> Vec<String> {
+        let Some(downloads) = &mut self.downloads else {
+            return Vec::new();
         };
+        downloads.are_last = true;
         let mut ended = Vec::new();
         for (&key, download) in &downloads.running {
             // One that has all of it since it was last looked at has all of it.
@@ -360,11 +364,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
         for (key, outcome) in ended {
             self.end_download(key, &outcome, now);
         }
-    }
-
-    /// A line for each that was [waited for](Peers::await_downloads) and did not get all, and one for more than
-    /// are named.
-    pub(in crate::hub) fn take_cut_downloads(&mut self) -> Vec<String> {
         let short = self
             .downloads
             .as_mut()

@@ -57,9 +57,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         false
     }
 
-    pub(in crate::hub) fn end_downloads(&mut self, _: Instant) {}
-
-    pub(in crate::hub) fn take_cut_downloads(&mut self) -> Vec<String> {
+    pub(in crate::hub) fn end_downloads(&mut self, _: Instant) -> Vec<String> {
         Vec::new()
     }
 }
