@@ -173,12 +173,14 @@ fn what_is_kept_of_a_class_is_there() {
     if !installed(&["tmux", "nc", "ncat", "telnet", "socat"]) {
         return;
     }
-    let stage = Stage::new();
-    let mut demo = stage.run(&["--check", "--records"]);
-    expect_class(&mut demo);
-    let told = demo.stdout.text();
-    assert!(told.contains("\t18\t0\t0001.txt\n"), "{told}");
-    stage.expect_empty();
+    for also in [&[][..], &["--chat"]] {
+        let stage = Stage::new();
+        let mut demo = stage.run(&[&["--check", "--records"], also].concat());
+        expect_class(&mut demo);
+        let told = demo.stdout.text();
+        assert!(told.contains("\t18\t0\t0001.txt\n"), "{told}");
+        stage.expect_empty();
+    }
 }
 
 #[cfg(feature = "web")]
