@@ -109,7 +109,7 @@ const BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{202
 /// the key of the slash; or with `msg`, the slash among or behind its letters, and a text; or with `msg`, a number or an
 /// address at another hub (`room2/3`, `Ana@room2`, `@room2`), and a text. Behind a sign `msg` may be
 /// what its keys write on another layout. The number or the address may stand in brackets or behind a sign, and
-/// the text directly behind it; no name is behind a quotation mark. Blanks and what is not seen do not matter. Behind
+/// the text directly behind it, and a name in quotation marks; directly behind one `msg` and a name are text. Blanks and what is not seen do not matter. Behind
 /// `//` it is what would be said that counts: the key of the slash may have bounced. A Tab may stand for the rest of
 /// `msg`: behind a slash that key writes it. And what stands behind a key that moves the cursor may have been meant to
 /// stand in front.
@@ -336,8 +336,23 @@ fn is_message(text: &str, behind_slash: bool) -> bool {
                 || is_run_on(looks)
                 || is_behind_slash(looks, &['.', '/'])
         }
-        false => private
-            .is_some_and(|(_, arguments)| is_to_one(arguments) || begins_with_name(arguments)),
+        false => private.is_some_and(|(_, arguments)| {
+            let arguments = unquoted(arguments);
+            is_to_one(&arguments) || begins_with_name(&arguments)
+        }),
+    }
+}
+
+/// The same without quotation marks around the first word, if there are any.
+fn unquoted(arguments: &str) -> Cow<'_, str> {
+    let quoted = arguments.trim_start_matches(QUOTES);
+    let word = quoted.find(QUOTES).map(|end| quoted.split_at(end));
+    match word.filter(|(word, _)| !word.contains(' ')) {
+        Some((word, behind)) if quoted.len() < arguments.len() => {
+            let is_end = |sign| QUOTES.contains(&sign) || BEHIND_NUMBER.contains(sign);
+            format!("{word} {}", behind.trim_start_matches(is_end)).into()
+        }
+        _ => arguments.into(),
     }
 }
 
@@ -788,6 +803,14 @@ mod tests {
             "#msg Ben S",
             "-msg Ben S",
             ".msg Ben S",
+            ".msg \"Ben\" S",
+            ",msg 'Ben' S",
+            "7msg \u{ab}Ben\u{bb} S",
+            ".msg `Ben`, S",
+            ".msg \"Ben\"S",
+            ".msg \"1\" S",
+            ".msg \u{201c}Ben@room2\u{201d}: S",
+            "-msg 'room2/3' S",
             "\x1bOA/msg Ben S",
             "\x7f/msg Ben S",
             "x\x7f/msg Ben S",
@@ -811,6 +834,13 @@ mod tests {
             "./msg.py Ben x",
             "./msg-tool Ben x",
             "<b>msg Ben hi</b>",
+            "a \"msg\" of \"x\"",
+            "\"msg \"Ben\" S",
+            "msg \"Ben\" S",
+            ".msg \"Ben\"",
+            ".msg \"Ben\".",
+            ".msg \"it is short\" x",
+            "$msg 'it is' . 'x'",
         ] {
             assert!(!looks_private(line), "{line}");
         }

@@ -410,7 +410,7 @@ mod tests {
             blanks in "[ \t\u{a0}\u{2003}\u{3000}]{0,4}",
             (line, is_sure) in prop_oneof![
                 (
-                    "/(msg |whisper |w |tell |pm )?\
+                    "(/(msg |whisper |w |tell |pm )?|[.,!~7q-]msg )\
                      ([12]|Ben|user3|Ana-1|\\[1 Ben\\]|\\[Ben\\]|<Ben>|\"Ben\"|@room2|Ben@room2|room2/3)[:,]?",
                     Just(true),
                 ).prop_map(|(line, is_sure)| (line + " secret", is_sure)),
