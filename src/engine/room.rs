@@ -453,6 +453,13 @@ impl Room {
         self.members.get(key).map_or(0, Member::held)
     }
 
+    /// Bytes of a member's unfinished line that are held, if they are for anybody.
+    pub fn unfinished(&self, key: usize) -> usize {
+        let member = self.members.get(key);
+        let member = member.filter(|member| !member.is_muted());
+        member.map_or(0, Member::unfinished)
+    }
+
     /// A member will say no more: its unfinished line is passed on as it is.
     ///
     /// # Panics

@@ -552,8 +552,7 @@ impl<W: World> Core<W> {
                 .say("everybody left before the end of the input");
             return Some(Status::Failed);
         }
-        let may_linger = self.config.settings.traffic == Traffic::SendOnly;
-        if may_linger && self.delivered.is_none() && self.peers.is_acknowledged() {
+        if !self.hears() && self.delivered.is_none() && self.peers.is_acknowledged() {
             self.delivered = Some(now);
         }
         let screen = self.peers.room.screen();
@@ -564,10 +563,14 @@ impl<W: World> Core<W> {
             return None;
         }
         let missing = self.settle(Unsaid::Nothing);
-        Some(match Proof::settle(missing.into_iter().chain([unshown])) {
-            Ok(proof) => Status::Done(proof),
-            Err(_) => Status::Failed,
-        })
+        let unheard = u64::from(self.hears() && self.peers.is_anyone_unheard());
+        let missing = missing.into_iter().chain([unshown, unheard]);
+        Some(Proof::settle(missing).map_or(Status::Failed, Status::Done))
+    }
+
+    /// Whether what members say is for anybody.
+    fn hears(&self) -> bool {
+        self.config.settings.traffic != Traffic::SendOnly
     }
 
     /// Closes the account of what was promised, once: names each member that did not get all of it.
@@ -616,8 +619,8 @@ impl<W: World> Core<W> {
             self.settle(self.operator.unsaid());
         }
         self.end_downloads(now);
-        let unheard = self.peers.never_heard();
         self.peers.close_all(now);
+        let unheard = self.peers.never_heard().filter(|_| self.hears());
         self.peers.news.sum_up_last();
         for line in self.operator.never_said().into_iter().chain(unheard) {
             self.display.say(&line);

@@ -94,6 +94,7 @@ use crate::io::device::Device;
 use crate::io::readiness::Event;
 use crate::io::record::Records;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 
 /// All connections, and what is to be done for each. See the module's documentation.
 pub struct Peers<S, D = Descriptor> {
@@ -145,6 +146,8 @@ pub struct Peers<S, D = Descriptor> {
     pub said: u64,
     /// Bytes received from peers that left.
     received: u64,
+    /// What members had said that were let go unheard, since no descriptor was left.
+    dropped: Unread,
     looks: Looks,
     /// When to look which peers answer, while something is on its way to any.
     checkup: Option<Instant>,
@@ -199,6 +202,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             explaining: None,
             said: 0,
             received: 0,
+            dropped: Unread::NOTHING,
         }
     }
 

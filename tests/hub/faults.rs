@@ -473,7 +473,12 @@ impl Stuck {
     }
 
     /// Ends the flood and the class, and returns what was shown.
-    fn end(mut self) -> Vec<u8> {
+    fn end(self) -> Vec<u8> {
+        self.end_with(0)
+    }
+
+    /// The same of a hub that ends with that status.
+    fn end_with(mut self, status: i32) -> Vec<u8> {
         self.stop.store(true, Ordering::Relaxed);
         let mut stdout = self.stdout.take().unwrap();
         let shown = thread::spawn(move || {
@@ -483,7 +488,7 @@ impl Stuck {
         self.flood.take().unwrap().join().unwrap();
         drop(self.listener);
         self.hub.process.end_input();
-        self.hub.process.wait();
+        self.hub.process.expect_status(status);
         shown.join().unwrap().unwrap()
     }
 }
@@ -643,7 +648,35 @@ fn without_descriptors_who_left_unheard_is_dropped_and_counted() {
         "{told}"
     );
     drop(newcomer);
-    stuck.end();
+    // Not all that was said has arrived.
+    stuck.end_with(1);
+}
+
+/// What members had said when the time was over, and were not read since they say too much.
+#[test]
+fn a_hub_that_ends_before_it_has_heard_all_fails() {
+    for args in [&[] as &[&str], &["--quiet"]] {
+        let mut hub = Hub::start(&[&["-q", "1s", "--rate", "1k"], args].concat());
+        let mut peer = hub.join();
+        hub.process.type_in("say\n");
+        expect_bytes(&mut peer, "say\n");
+        peer.write_all(&b"0123456789abcde\n".repeat(4000)).unwrap();
+        hub.process.end_input();
+        hub.process.expect_status(1);
+        let told = hub.process.stderr.text();
+        assert!(
+            told.contains(" bytes of 1 participant were not heard\n"),
+            "{told}"
+        );
+    }
+    // What is for nobody is no loss.
+    let mut hub = Hub::start(&["--send-only"]);
+    let mut peer = hub.join();
+    hub.process.type_in("say\n");
+    expect_bytes(&mut peer, "say\n");
+    hub.process.end_input();
+    while peer.write_all(&[b'x'; 4096]).is_ok() {}
+    hub.process.expect_status(0);
 }
 
 #[test]

@@ -94,6 +94,10 @@ pub(crate) struct Hub {
     pub(super) said_to: BTreeMap<usize, u64>,
     /// How much had been written to those whose end was noticed before it was read.
     pub(super) ended_unread: BTreeMap<usize, u64>,
+    /// No descriptor was left; somebody was let go unheard for that, or may have been.
+    pub(super) has_run_out: bool,
+    pub(super) has_dropped: bool,
+    pub(super) may_have_dropped: bool,
     /// Who left and waited until there was room for the line that it did not end.
     pub(super) leave_later: BTreeSet<usize>,
     /// How much had been written to each when the turn began.
@@ -230,6 +234,9 @@ impl Hub {
             said: 0,
             said_to: BTreeMap::new(),
             ended_unread: BTreeMap::new(),
+            has_run_out: false,
+            has_dropped: false,
+            may_have_dropped: false,
             leave_later: BTreeSet::new(),
             written: Vec::new(),
             has_begun: false,

@@ -106,6 +106,7 @@ impl Hub {
                     turn.came.push(net.wires[*id].ip);
                 }
                 Did::RanOut => {
+                    self.has_run_out = true;
                     (turn.is_crowded, turn.is_asked, turn.has_run_out) = (true, true, true);
                 }
                 _ => {}
@@ -532,6 +533,7 @@ impl Hub {
             Did::Dropped(id) if net.wires[id].key.is_none() => {}
             Did::Dropped(id) => {
                 self.reap(turn, net);
+                self.note_dropped(id, turn, net);
                 if self.spec.here.contains(&id) {
                     self.check_departure(id, turn, net);
                     self.check_close(id, net);
@@ -548,6 +550,15 @@ impl Hub {
                 self.spec.screen.clear();
             }
         }
+    }
+
+    /// Whether somebody was let go unheard for want of a descriptor, which may be closed in a later turn.
+    fn note_dropped(&mut self, id: usize, turn: &Turn, net: &Net) {
+        let has_left = |member: &Member| member.presence == Presence::Gone;
+        let has_left = self.spec.members.get(&id).is_some_and(has_left);
+        let is_unheard = has_left && !net.wires[id].up.is_empty();
+        self.has_dropped |= is_unheard && turn.has_run_out;
+        self.may_have_dropped |= is_unheard && self.has_run_out;
     }
 
     /// What is done in a turn before anybody leaves.

@@ -245,6 +245,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// Lets departed peers go that were not heard to their end, and tells how much that was.
     fn drop_unheard(&mut self, keys: &[usize], now: Instant) {
         let unread = self.unread_of(keys);
+        self.dropped = self.dropped.and(unread);
         for &key in keys {
             self.leave_departed(key);
         }
@@ -259,22 +260,36 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// At the end: how much members had said that was never read, if anything.
+    /// At the end: how much members had said that nobody heard, if anything.
     pub fn never_heard(&self) -> Option<String> {
-        let is_unheard = |&key: &usize| {
-            let peer = self.conns.get(key);
-            // Of one that is here it is not worth a word that something may have come.
-            self.unread_of(&[key]).bytes > 0
-                || peer.is_some_and(|peer| !peer.is_heard() && !self.is_here(key))
-        };
-        let keys: Vec<usize> = self.member_keys().filter(is_unheard).collect();
+        let keys = self.unheard_members();
         let whose = match keys.len() {
             0 => return None,
             1 => String::from("1 participant"),
             count => format!("{count} participants"),
         };
-        let last = last_words(self.unread_of(&keys));
+        let held = keys.iter().map(|&key| self.room.unfinished(key) as u64);
+        let unheard = self.unread_of(&keys).and(Unread::all(held.sum()));
+        let last = last_words(unheard);
         Some(format!("the {last} of {whose} were not heard"))
+    }
+
+    /// Whether members said something that nobody heard, where the hub ends now: it is unread, or was dropped.
+    pub fn is_anyone_unheard(&self) -> bool {
+        self.dropped != Unread::NOTHING || self.member_keys().any(|key| self.is_unread(key))
+    }
+
+    /// Members of which something is unread, or was read and is passed on to nobody any more.
+    fn unheard_members(&self) -> Vec<usize> {
+        let is_unheard = |&key: &usize| self.is_unread(key) || self.room.unfinished(key) > 0;
+        self.member_keys().filter(is_unheard).collect()
+    }
+
+    fn is_unread(&self, key: usize) -> bool {
+        let peer = self.conns.get(key);
+        // Of one that is here it is not worth a word that something may have come.
+        self.unread_of(&[key]).bytes > 0
+            || peer.is_some_and(|peer| !peer.is_heard() && !self.is_here(key))
     }
 
     /// What is unread of these, all in all.

@@ -451,6 +451,12 @@ impl Hub {
             assert!(stderr.contains("muxnc: read from stdin: "), "{stderr:?}");
             return;
         }
+        // What was said and is not heard is no success, unless it is for nobody.
+        let is_unread = |id: &&usize| !net.wires[**id].up.is_empty();
+        let unread = here.iter().filter(is_unread).count();
+        let is_unheard = unread > 0 || self.has_dropped;
+        let is_unheard = is_unheard && self.terms.traffic != Traffic::SendOnly;
+        assert!(!is_unheard || !is_done, "{unread} are unheard: {stderr:?}");
         let Some(finished) = self.finished else {
             assert!(self.has_begun && !is_done, "it ended early: {stderr:?}");
             assert!(self.spec.placed().is_empty());
@@ -474,14 +480,17 @@ impl Hub {
             *said < self.said || acked < member.total.max(member.last_word)
         });
         assert!(
-            is_done || !short.is_empty() || !is_shown || perhaps,
+            is_done
+                || !short.is_empty()
+                || !is_shown
+                || perhaps
+                || is_unheard
+                || self.may_have_dropped,
             "it failed for nothing: {stderr:?}"
         );
-        // What stdout lacks is told when it has had its last chance.
-        assert!(
-            is_done || !is_shown || !stderr.is_empty(),
-            "it fails silently"
-        );
+        // What stdout lacks is told when it has had its last chance, and what was dropped, when it was.
+        let is_told = !stderr.is_empty() || self.may_have_dropped;
+        assert!(is_done || !is_shown || is_told, "it fails silently");
     }
 }
 

@@ -322,3 +322,26 @@ fn an_end_that_is_read_once_more_is_told_once() {
     }
     assert_eq!(peers.news.total(Topic::Ended), 1);
 }
+
+/// What was read of a line, and stdout has no room for, is no more heard than what was not read.
+#[test]
+fn what_is_held_of_a_line_is_unheard_where_it_is_not_shown() {
+    let now = Instant::now();
+    for (said, told) in [
+        (&b""[..], None),
+        (
+            &[b'\n'; 1024 * 1024],
+            Some("the last 9 bytes of 2 participants were not heard"),
+        ),
+    ] {
+        let mut peers = peers();
+        let (wires, [ana, ben, other]) = join(&mut peers, now);
+        wires.iter().for_each(|wire| wire.unread.set(Some(0)));
+        peers.room.heard(ana, b"half a ", now);
+        peers.room.heard(ben, b"li", now);
+        peers.room.heard(other, said, now);
+        assert_eq!(peers.room.screen().is_full(), told.is_some());
+        peers.close_all(now);
+        assert_eq!(peers.never_heard().as_deref(), told);
+    }
+}
