@@ -271,7 +271,10 @@ impl Device for Descriptor {
     }
 
     fn is_cut_short(&self) -> bool {
-        self.length > 0 && self.remaining().is_some_and(|left| left > 0)
+        let size = self.size().unwrap_or(0);
+        let at = rustix::fs::tell(self.as_fd()).unwrap_or(0);
+        // One that ends before its own size was not cut: a file of sysfs(5) is as long as a page.
+        size < self.length && at < self.length
     }
 
     fn least_read(&self) -> usize {

@@ -44,7 +44,8 @@ pub trait Device {
     /// Bytes left to be read, of a regular file; of one that is shorter than it was, as of what it was.
     fn remaining(&self) -> Option<u64>;
 
-    /// Whether the end of a file was read before the place where it had ended when it was taken.
+    /// Whether the end of a file was read before the place where it had ended when it was taken, and the file is
+    /// shorter now.
     fn is_cut_short(&self) -> bool {
         false
     }

@@ -178,3 +178,29 @@ fn a_file_that_is_cut_short_is_no_whole() {
         }
     }
 }
+
+/// The kernel tells of some of its own files that they are as long as a page, whatever is in them (sysfs(5)).
+#[test]
+fn a_file_that_ends_before_its_size_is_sent_whole() {
+    const PATH: &str = "/sys/class/net/lo/mtu";
+    let Ok(content) = std::fs::read(PATH) else {
+        let _ = writeln!(std::io::stderr(), "left out: a test that needs {PATH}");
+        return;
+    };
+    for args in [&[] as &[&str], &["--crlf"]] {
+        let (mut process, mut server) = participant(args, |command| {
+            command.stdin(File::open(PATH).unwrap());
+        });
+        assert!(read_all(&mut server).starts_with(content.trim_ascii()));
+        drop(server);
+        process.expect_status(0);
+    }
+    for args in [&["--wait-for", "1"] as &[&str], &[], &["--once"]] {
+        let mut command = piped(MUXNC, &[&["-l", "0"], args].concat());
+        let mut hub = Hub::start_command(command.stdin(File::open(PATH).unwrap()));
+        let mut peer = hub.join();
+        assert_eq!(read_all(&mut peer), content, "{args:?}");
+        drop(peer);
+        hub.process.expect_status(0);
+    }
+}
