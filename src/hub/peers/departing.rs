@@ -260,7 +260,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// At the end: how much members had said that nobody heard, if anything.
+    /// At the end, when all are closed: how much members had said that nobody heard, if anything.
     pub fn never_heard(&self) -> Option<String> {
         let keys = self.unheard_members();
         let whose = match keys.len() {

@@ -263,7 +263,7 @@ fn what_was_not_heard_of_who_returns_is_not_lost() {
         again.unread.set(Some(9));
         assert_eq!(unread(&peers), 9);
         again.unread.set(Some(0));
-        peers.room.heard(comes, b"x", now);
+        peers.room.heard(comes, b"x\n", now);
         assert_eq!(unread(&peers), 0, "it speaks");
         assert_eq!(peers.never_heard(), None);
     }
