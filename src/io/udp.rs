@@ -120,7 +120,7 @@ impl Udp {
             match error.kind() {
                 ErrorKind::AddrInUse => told.hint(format!(
                     "Another program has that port: stop it or choose another one. \
-                     To see which it is: ss -lunp 'sport = :{}'",
+                     To see which it is: ss -uanp 'sport = :{}'",
                     addr.port()
                 )),
                 ErrorKind::PermissionDenied => told.hint(

@@ -1,11 +1,13 @@
 //! Every error a user can run into: its text, where it is told, and the exit status.
 
 use std::fs::File;
+use std::io::Read;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::net::UdpSocket;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::process::Stdio;
@@ -266,8 +268,9 @@ fn a_port_in_use_is_named_with_what_to_do() {
     ] {
         let told = format!(
             "muxnc: listen on {place}: address already in use\n  \
-             Port {port} is already in use by another program: stop it or choose another port. \
-             To see which it is: ss -ltnp 'sport = :{port}'\n"
+             Port {port} is already in use, by a program or by a connection that is not over yet: \
+             stop it, wait, or choose another port. \
+             To see which it is: ss -tanp 'sport = :{port}'\n"
         );
         // Where there is no IPv6, the first listens on the other.
         let told = match first.process.stderr.text().contains("0.0.0.0") {
@@ -280,6 +283,39 @@ fn a_port_in_use_is_named_with_what_to_do() {
     for _ in 0..8 {
         first.join_seen();
     }
+}
+
+/// A connection that goes out from the port, what is left of one, and a socket of UDP that is connected.
+#[test]
+fn the_command_that_is_told_shows_what_has_the_port() {
+    if !installed(&["ss"]) {
+        return;
+    }
+    let shown = |options: &[&str], port: u16, expected: &str| {
+        let port = port.to_string();
+        let mut hub = muxnc(&[options, &[&port]].concat());
+        hub.expect_status(1);
+        let told = hub.stderr.text();
+        let (_, command) = told.split_once("To see which it is: ").expect(&told);
+        let output = Command::new("sh").args(["-c", command]).output().unwrap();
+        let listed = String::from_utf8(output.stdout).unwrap();
+        let is_it = |line: &str| line.contains(expected) && line.contains(&format!(":{port} "));
+        assert!(listed.lines().any(is_it), "{command}{listed}");
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let going = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut come, _) = listener.accept().unwrap();
+    let port = going.local_addr().unwrap().port();
+    shown(&["-l", "-4"], port, "ESTAB");
+    drop(going);
+    // Its end has come, so that ours is the last.
+    assert_eq!(come.read(&mut [0]).unwrap(), 0);
+    drop(come);
+    shown(&["-l", "-4"], port, "TIME-WAIT");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(listener.local_addr().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    shown(&["-lu", "-4"], port, "ESTAB");
 }
 
 #[test]

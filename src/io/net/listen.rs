@@ -165,9 +165,11 @@ fn listen_error(addr: SocketAddr, error: &io::Error) -> Error {
     let port = addr.port();
     let told = Error::system(format!("listen on {}", shown(addr)), error);
     match error.kind() {
+        // An outgoing connection does not listen, and in TIME_WAIT it has no program any more.
         ErrorKind::AddrInUse => told.hint(format!(
-            "Port {port} is already in use by another program: stop it or choose another port. \
-             To see which it is: ss -ltnp 'sport = :{port}'"
+            "Port {port} is already in use, by a program or by a connection that is not over yet: \
+             stop it, wait, or choose another port. \
+             To see which it is: ss -tanp 'sport = :{port}'"
         )),
         ErrorKind::PermissionDenied => {
             told.hint("Ports below 1024 are for the administrator: choose one from 1024 to 65535.")
