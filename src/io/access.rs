@@ -6,17 +6,10 @@
 //! again waits only for a disk.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io;
 use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 use std::path::PathBuf;
-
-use rustix::fs::Mode;
-use rustix::fs::OFlags;
 
 use crate::engine::admit::Hosts;
 use crate::engine::admit::Lists;
@@ -26,13 +19,11 @@ use crate::io::net;
 use crate::io::net::Family;
 use crate::io::net::Lookup;
 use crate::io::net::Patience;
+use crate::io::small_file;
 
 /// The words that a list may hold, as a second line of the error about another one.
 const HINT: &str = "A host is an address, a prefix as 192.0.2.0/24, a range as 192.0.2.1-99, or a \
                     name.";
-
-/// The longest file that is read again, in bytes: the class waits meanwhile.
-const MOST: u64 = 1024 * 1024;
 
 /// The lists of who may connect, as they were given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +113,7 @@ trait AddressBook {
     fn find(&mut self, name: &str) -> Result<Vec<IpAddr>, Error>;
 
     /// A file of a list.
-    fn open(&self, path: &Path) -> Result<Box<dyn BufRead>, Error>;
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Error>;
 }
 
 /// Looks names up, and remembers what they were found to be.
@@ -139,9 +130,8 @@ impl AddressBook for Lookups {
         Ok(found)
     }
 
-    fn open(&self, path: &Path) -> Result<Box<dyn BufRead>, Error> {
-        let file = File::open(path).map_err(|e| cannot_read(path, &e))?;
-        Ok(Box::new(BufReader::new(file)))
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        small_file::read(path)
     }
 }
 
@@ -159,29 +149,9 @@ impl AddressBook for Known<'_> {
         })
     }
 
-    fn open(&self, path: &Path) -> Result<Box<dyn BufRead>, Error> {
-        // open(2) of a FIFO for reading waits for a writer (fifo(7)).
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::open(path, flags, Mode::empty());
-        let file = File::from(file.map_err(|e| cannot_read(path, &e.into()))?);
-        let metadata = file.metadata().map_err(|e| cannot_read(path, &e))?;
-        if !metadata.is_file() {
-            return Err(Error::new(
-                format!("read {}", path.display()),
-                "it is no regular file, and is read at the start only",
-            ));
-        }
-        let size = metadata.len();
-        if size > MOST {
-            let why = format!("{size} bytes are too many to be read while the hub runs");
-            return Err(Error::new(format!("read {}", path.display()), why));
-        }
-        Ok(Box::new(BufReader::new(file.take(MOST))))
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        small_file::read_again(path)
     }
-}
-
-fn cannot_read(path: &Path, error: &io::Error) -> Error {
-    Error::system(format!("read {}", path.display()), error)
 }
 
 impl List {
@@ -220,7 +190,7 @@ fn add(word: &Word, book: &mut dyn AddressBook, hosts: &mut Vec<Hosts>) -> Resul
 
 fn read(path: &Path, book: &mut dyn AddressBook, hosts: &mut Vec<Hosts>) -> Result<(), Error> {
     let shown = path.display();
-    for (i, line) in book.open(path)?.lines().enumerate() {
+    for (i, line) in book.read(path)?.lines().enumerate() {
         let place = || format!("{shown}, line {}", i + 1);
         let line = line.map_err(|e| Error::system(format!("read {}", place()), &e))?;
         // As editors of Windows begin a file.

@@ -27,6 +27,7 @@ pub mod random;
 pub mod readiness;
 pub mod record;
 pub mod signals;
+pub mod small_file;
 pub mod socket;
 pub mod stdin;
 pub mod stream;

@@ -5,6 +5,10 @@ use std::io::Write;
 use std::net::Ipv6Addr;
 use std::net::TcpStream;
 use std::process::Command;
+use std::thread;
+
+use rustix::fs::CWD;
+use rustix::fs::Mode;
 
 use crate::support;
 use crate::support::Folder;
@@ -131,6 +135,25 @@ fn lists_add_up() {
         &[1, 5],
         &[9],
     );
+}
+
+/// Written by `<(...)` of a shell, for one: at the start its writer is waited for.
+#[test]
+fn a_list_may_come_through_a_pipe_and_has_to_end() {
+    let folder = Folder::new("piped-list");
+    let list = folder.path("list");
+    rustix::fs::mkfifoat(CWD, &list, Mode::RUSR | Mode::WUSR).unwrap();
+    let pipe = list.clone();
+    let writer = thread::spawn(move || fs::write(pipe, "127.0.0.2\n").unwrap());
+    expect_split(&["--denyfile", &list], &[1, 3], &[2]);
+    writer.join().unwrap();
+    for option in ["--allowfile", "--denyfile"] {
+        expect_error(
+            &["-l", "0", option, "/dev/zero"],
+            1,
+            "muxnc: read /dev/zero: it has more than 16 MiB, the most that is read of such a file\n",
+        );
+    }
 }
 
 #[test]

@@ -154,6 +154,26 @@ fn a_certificate_can_be_trusted_as_it_is() {
 }
 
 #[test]
+fn a_certificate_and_a_key_have_to_end() {
+    let Some(made) = Certificates::new("tls-no-end") else {
+        return;
+    };
+    made.vouch_for_itself("localhost");
+    let cert = made.file("localhost.pem");
+    for args in [
+        &["-l", "0", "--ssl-cert", "/dev/zero"][..],
+        &["-l", "0", "--ssl-cert", &cert, "--ssl-key", "/dev/zero"],
+        &["--ssl-trustfile", "/dev/zero", HOST, "1"],
+    ] {
+        let told = refused(args);
+        assert!(
+            told.starts_with("muxnc: read /dev/zero: it has more than 16 MiB, "),
+            "{args:?}: {told}"
+        );
+    }
+}
+
+#[test]
 fn an_expired_certificate_is_called_so() {
     let folder = Folder::new("tls-expired");
     let authority_key = rcgen::KeyPair::generate().unwrap();

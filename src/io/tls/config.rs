@@ -51,6 +51,7 @@ use crate::engine::explain::Unexplained;
 use crate::io::addr::Addr;
 use crate::io::error::Error;
 use crate::io::error::why;
+use crate::io::small_file;
 use crate::io::socket::Socket;
 use crate::io::stream::Handshake;
 use crate::io::stream::Stream;
@@ -361,7 +362,7 @@ fn system(provider: &CryptoProvider) -> Result<Vouchers, Error> {
 /// The certificates of a PEM file.
 fn vouchers(file: &Path, provider: &CryptoProvider) -> Result<Vouchers, Error> {
     let mut vouchers = Vouchers::new(provider);
-    for der in certificates(file, &contents(file)?)? {
+    for der in certificates(file, &small_file::read(file)?)? {
         vouchers.add(der).map_err(|error| unfit(file, error))?;
     }
     Ok(vouchers)
@@ -372,10 +373,6 @@ fn unfit(file: &Path, error: CertificateError) -> Error {
         format!("trust {}", file.display()),
         Useless(error.into()).to_string(),
     )
-}
-
-fn contents(file: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(file).map_err(|error| Error::system(format!("read {}", file.display()), &error))
 }
 
 fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
@@ -396,8 +393,8 @@ fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
 }
 
 fn read(files: &Identity) -> Result<Credentials, Error> {
-    let chain = certificates(&files.cert, &contents(&files.cert)?)?;
-    let key = PrivateKeyDer::from_pem_slice(&contents(&files.key)?).map_err(|_| {
+    let chain = certificates(&files.cert, &small_file::read(&files.cert)?)?;
+    let key = PrivateKeyDer::from_pem_slice(&small_file::read(&files.key)?).map_err(|_| {
         let own = match files.key == files.cert {
             true => "The key may be in a file of its own: --ssl-key FILE\n  ",
             false => "",

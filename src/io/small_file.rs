@@ -1,0 +1,103 @@
+//! Small files: those that an option names to be read as a whole, as lists of hosts, certificates and keys.
+//!
+//! It promises: of a file that is too long, or has no end, a bounded number of bytes is read and kept, and it is an error
+//! that names the file; reading a file again waits only for a disk.
+
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::path::Path;
+
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+
+use crate::io::error::Error;
+
+/// The longest at the start, in MiB: all authorities that a system trusts are less than one.
+const MOST: u64 = 16;
+
+/// The longest that is read again: the class waits meanwhile.
+const MOST_AGAIN: u64 = 1;
+
+/// Reads a file at the start: of any kind, since a shell hands over a pipe (`<(...)`), whose writer is waited for.
+///
+/// # Errors
+/// It cannot be read, or is too long.
+pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let file = File::open(path).map_err(|e| cannot_read(path, &e))?;
+    take(path, file, MOST, "the most that is read of such a file")
+}
+
+/// Reads a file again while others wait.
+///
+/// # Errors
+/// It is no regular file, cannot be read, or is too long.
+pub fn read_again(path: &Path) -> Result<Vec<u8>, Error> {
+    // open(2) of a FIFO for reading waits for a writer (fifo(7)).
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty());
+    let file = File::from(file.map_err(|e| cannot_read(path, &e.into()))?);
+    let metadata = file.metadata().map_err(|e| cannot_read(path, &e))?;
+    if !metadata.is_file() {
+        return Err(Error::new(
+            doing(path),
+            "it is no regular file, and is read at the start only",
+        ));
+    }
+    take(
+        path,
+        file,
+        MOST_AGAIN,
+        "the most that is read while the hub runs",
+    )
+}
+
+fn take(path: &Path, file: File, most: u64, limit: &str) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let most_bytes = most << 20;
+    let read = file.take(most_bytes + 1).read_to_end(&mut bytes);
+    read.map_err(|e| cannot_read(path, &e))?;
+    match bytes.len() as u64 > most_bytes {
+        true => Err(Error::new(
+            doing(path),
+            format!("it has more than {most} MiB, {limit}"),
+        )),
+        false => Ok(bytes),
+    }
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> Error {
+    Error::system(doing(path), error)
+}
+
+fn doing(path: &Path) -> String {
+    format!("read {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_not_read_to_its_end() {
+        let told =
+            |read: Result<Vec<u8>, Error>| read.map(|bytes| bytes.len()).unwrap_err().to_string();
+        let zero = Path::new("/dev/zero");
+        let why = "read /dev/zero: it has more than 16 MiB, the most that is read of such a file";
+        assert_eq!(told(read(zero)), why);
+        let why = "read /dev/zero: it is no regular file, and is read at the start only";
+        assert_eq!(told(read_again(zero)), why);
+
+        let name = format!("muxnc-small-file-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let file = File::create(&path).unwrap();
+        file.set_len(1 << 20).unwrap();
+        let fits = read_again(&path).map(|bytes| bytes.len());
+        file.set_len((1 << 20) + 1).unwrap();
+        let (at_start, again) = (read(&path).map(|bytes| bytes.len()), read_again(&path));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((fits, at_start), (Ok(1 << 20), Ok((1 << 20) + 1)));
+        let why = "it has more than 1 MiB, the most that is read while the hub runs";
+        assert_eq!(again.unwrap_err().why(), why);
+    }
+}
