@@ -3,6 +3,8 @@
 use clap::Args;
 
 #[cfg(feature = "web")]
+use crate::engine::web::origin::host_of;
+#[cfg(feature = "web")]
 use crate::engine::web::ports::is_refused;
 use crate::hub::WebConfig;
 use crate::io::error::Error;
@@ -29,8 +31,8 @@ pub(super) struct WebArgs {
 
     /// With --web, another name that the page may be opened by, as that of a proxy
     ///
-    /// By default those are the addresses and the name of this machine, and localhost. May be given
-    /// several times.
+    /// By default those are the addresses and the name of this machine, and localhost. Its scheme and its port do
+    /// not matter: class.example.org is https://class.example.org:8443, too. May be given several times.
     #[arg(long, value_name = "NAME")]
     pub(super) web_origin: Vec<String>,
 }
@@ -86,8 +88,22 @@ impl WebArgs {
                 family,
                 lookup,
             },
-            origins: self.web_origin.clone(),
+            origins: self.origins()?,
         }))
+    }
+
+    /// The hosts of the names that the page may be opened by.
+    fn origins(&self) -> Result<Vec<String>, Error> {
+        let host = |name: &String| {
+            host_of(name).ok_or_else(|| {
+                Error::usage(
+                    format!("--web-origin '{name}'"),
+                    "no browser calls a host so",
+                )
+                .hint("As in: --web-origin class.example.org, once for each name.")
+            })
+        };
+        self.web_origin.iter().map(host).collect()
     }
 }
 
@@ -106,6 +122,11 @@ impl WebConfig {
             false => Ok(()),
         }
     }
+}
+
+#[cfg(not(feature = "web"))]
+fn host_of(_: &str) -> Option<String> {
+    None
 }
 
 #[cfg(not(feature = "web"))]

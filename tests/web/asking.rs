@@ -147,7 +147,7 @@ fn who_is_in_the_wrong_place_is_told_where_to_go_and_nothing_that_it_said() {
 
 #[test]
 fn a_name_that_was_allowed_is_one_of_the_hubs() {
-    let hub = Hub::start(&["--web-origin", "class.example.org"]);
+    let hub = Hub::start(&["--web-origin", "https://class.example.org/"]);
     let fields = [
         ("Host", "class.example.org"),
         ("Origin", "https://class.example.org"),
@@ -244,6 +244,10 @@ fn a_port_that_browsers_refuse_is_no_place_for_the_page() {
         (
             &["-l", "3000", "--web-origin", "a.example"],
             "--web-origin: that means nothing without --web",
+        ),
+        (
+            &["-l", "--web", "0", "--web-origin", "*"],
+            "--web-origin '*': no browser calls a host so",
         ),
     ] {
         let mut hub = muxnc(line);

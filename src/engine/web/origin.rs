@@ -32,7 +32,7 @@ pub struct Origins<'a> {
     pub is_secure: bool,
     /// Names of this machine, and that of the address it listens on.
     pub names: &'a [String],
-    /// Names that the operator allowed, at whatever port and with whatever scheme: those of a proxy.
+    /// [Names](host_of) that the operator allowed, at whatever port and with whatever scheme: those of a proxy.
     pub allowed: &'a [String],
 }
 
@@ -65,7 +65,11 @@ impl<'a> Authority<'a> {
         };
         // A name may be written with the root's dot.
         let host = host.strip_suffix('.').unwrap_or(host);
-        (!host.is_empty()).then_some(Authority { host, port })
+        let called = Authority { host, port };
+        // No other letters are in a name that leads to a host, and nothing but an address is in brackets.
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let is_host = !host.is_empty() && (host.bytes().all(is_name) || called.ip().is_some());
+        is_host.then_some(called)
     }
 
     fn ip(&self) -> Option<IpAddr> {
@@ -84,6 +88,22 @@ impl<'a> Authority<'a> {
             _ => self.host.eq_ignore_ascii_case(name),
         }
     }
+}
+
+/// The host of a name that an operator allows, which may have a scheme of the web, a port and the path `/`, as people copy
+/// it: behind a proxy the hub is told neither the scheme nor, always, the port. None: no browser calls a hub so.
+pub fn host_of(text: &str) -> Option<String> {
+    // An address of IPv6 in brackets is one within a URL only.
+    if let Ok(ip) = text.parse::<Ipv6Addr>() {
+        return Some(ip.to_string());
+    }
+    let authority = match text.split_once("://") {
+        Some((scheme, rest)) if is_web(scheme) => rest.strip_suffix('/').unwrap_or(rest),
+        _ => text,
+    };
+    let called = Authority::parse(authority)?;
+    let ip = called.address().map(|ip| ip.to_string());
+    Some(ip.unwrap_or_else(|| called.host.into()))
 }
 
 impl Origins<'_> {
@@ -108,11 +128,16 @@ impl Origins<'_> {
         let is_named = |names: &[String]| names.iter().any(|name| called.is(name));
         let local = LOCAL.iter().any(|name| called.is(name));
         let port = called.port.unwrap_or(self.default_port());
-        if (own || local || is_named(self.names)) && port == self.local.port() {
+        let is_ours = own || local || is_named(self.names);
+        if is_ours && port == self.local.port() {
             return Ok(());
         }
-        // The operator reads it in a notice; it may hold anything but blanks, and is ASCII.
         let why = match host.len() <= LONGEST_NAME {
+            true if is_ours => format!(
+                "this hub is at port {}, and \"{host}\" is port {port}: its operator allows that with --web-origin {}",
+                self.local.port(),
+                called.host
+            ),
             true => format!(
                 "this hub is not called \"{host}\": its operator allows that with --web-origin {}",
                 called.host
@@ -247,7 +272,21 @@ mod tests {
             let refused = origins.check_host(host).expect_err(host);
             assert_eq!(refused.status, Status::Forbidden, "{host}");
             assert!(refused.why.contains("--web-origin"), "{}", refused.why);
+            // What is advised helps.
+            let (_, advised) = refused.why.split_once("--web-origin ").unwrap();
+            let allowed = [host_of(advised).expect(advised)];
+            let advised = Origins {
+                allowed: &allowed,
+                ..origins
+            };
+            assert_eq!(advised.check_host(host), Ok(()), "{host}");
         }
+        let refused = origins.check_host("192.0.2.7").unwrap_err();
+        assert_eq!(
+            refused.why,
+            "this hub is at port 8080, and \"192.0.2.7\" is port 80: its operator allows that with \
+             --web-origin 192.0.2.7"
+        );
         let long = origins
             .check_host(&"x".repeat(8000))
             .expect_err("it is long");
@@ -257,7 +296,21 @@ mod tests {
             long.why
         );
         for host in [
-            "", "é", "a b", ":8080", "a:b", "a:", "a:99999", "[::1]:x", "a:1:2", "a:+80",
+            "",
+            "é",
+            "a b",
+            ":8080",
+            "a:b",
+            "a:",
+            "a:99999",
+            "[::1]:x",
+            "a:1:2",
+            "a:+80",
+            "a@192.0.2.7",
+            "a/b",
+            "*",
+            "[a]",
+            "\"a\"",
         ] {
             let refused = origins.check_host(host).expect_err(host);
             assert_eq!(refused.status, Status::BadRequest, "{host}");
@@ -269,6 +322,53 @@ mod tests {
         };
         assert_eq!(secure.check_host("[2001:DB8::7]"), Ok(()));
         assert!(secure.check_host("[2001:db8::7]:80").is_err());
+    }
+
+    #[test]
+    fn a_name_is_allowed_in_whatever_way_it_is_written() {
+        for text in [
+            "class.example.org",
+            "class.example.org.",
+            "class.example.org:443",
+            "class.example.org:8443",
+            "https://class.example.org",
+            "HTTPS://class.example.org/",
+            "http://class.example.org:8080",
+            "http://class.example.org:8080/",
+        ] {
+            let allowed = [host_of(text).expect(text)];
+            let origins = origins(&[], &allowed);
+            for host in ["class.example.org", "Class.example.org:443"] {
+                assert_eq!(origins.check_host(host), Ok(()), "{text}: {host}");
+                let page = "https://class.example.org";
+                assert_eq!(origins.check_origin(page, host), Ok(()), "{text}");
+            }
+        }
+        for text in ["2001:db8::7", "[2001:db8::7]", "http://[2001:db8::7]:80/"] {
+            let allowed = [host_of(text).expect(text)];
+            let called = origins(&[], &allowed).check_host("[2001:DB8:0::7]:443");
+            assert_eq!(called, Ok(()), "{text}");
+        }
+        for text in [
+            "",
+            "*",
+            "*.example.org",
+            "a b",
+            "a@host",
+            "a,b",
+            "\"a\"",
+            "é.example",
+            "host:",
+            "host:https",
+            "https://",
+            "https:///",
+            "ftp://host",
+            "https://host/room",
+            "//host",
+            "host/",
+        ] {
+            assert_eq!(host_of(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn a_whole_url_is_asked_for_and_counts_instead_of_the_host() {
     for (target, expected) in [
         ("http://evil.example:8080/", Status::Forbidden),
         ("http://192.0.2.7/", Status::Forbidden),
-        ("http://evil.example@localhost:8080/", Status::Forbidden),
+        ("http://evil.example@localhost:8080/", Status::BadRequest),
         ("http://x:y@localhost:8080/", Status::BadRequest),
         ("http:///", Status::BadRequest),
         ("https://192.0.2.7:8080/", Status::Misdirected),
