@@ -167,7 +167,7 @@ impl Failure {
         let told = Error::new(doing, refusal.to_string());
         match refusal {
             ProxyError::Closed | ProxyError::Nonsense(_) => told.hint(format!(
-                "Is that an {} proxy? --proxy-type says of which type it is.",
+                "Is that a proxy of type {} (--proxy-type)?",
                 proxy.kind
             )),
             ProxyError::LoginWanted => told.hint("--proxy-auth USER:PASS says who you are."),

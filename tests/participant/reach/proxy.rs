@@ -440,8 +440,7 @@ fn the_listener_knows_no_proxy() {
 #[test]
 fn what_a_proxy_does_wrong_is_told() {
     let to = "connect to example.org:80 through proxy PROXY: ";
-    let type_hint =
-        |kind| format!("\n  Is that an {kind} proxy? --proxy-type says of which type it is.\n");
+    let type_hint = |kind| format!("\n  Is that a proxy of type {kind} (--proxy-type)?\n");
     let not_http = format!(
         "the proxy's answer makes no sense: it is not HTTP{}",
         type_hint("HTTP")
