@@ -111,7 +111,17 @@ pub enum Command<'a> {
     Quit,
 }
 
-/// The commands, as `/help` tells and Tab completes them: name, arguments, meaning.
+/// What Tab may write in a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offer {
+    /// This word.
+    Word(String),
+    /// The number or the name of a participant that begins with this.
+    Member(String),
+}
+
+/// The commands, as `/help` tells and Tab completes them: name, arguments, meaning. Of the arguments a word in
+/// small letters is written so.
 pub const COMMANDS: [(&str, &str, &str); 16] = [
     ("who", "", "who is here, since when, and how far behind"),
     (
@@ -139,7 +149,11 @@ pub const COMMANDS: [(&str, &str, &str); 16] = [
     ("relay", "on|off", "whether the peers hear each other"),
     ("stats", "", "what was moved so far"),
     ("qr", "", "where a browser joins (--web), for a camera"),
-    ("help", "", "this list; //x says /x"),
+    (
+        "help",
+        "[COMMAND]",
+        "this list, or how COMMAND is used; //x says /x",
+    ),
     ("quit", "", "end the hub"),
 ];
 
@@ -428,6 +442,40 @@ pub fn is_slip_before_message(beginning: &str) -> bool {
 fn is_explained_with_text(beginning: &str) -> bool {
     let line = format!("{beginning} x x");
     matches!(understand(&line), Typed::Explain(_))
+}
+
+/// What may stand for the word with which this beginning of a command ends, by [`COMMANDS`]: its name, or its first
+/// argument. Nothing is known of addresses and texts.
+pub fn offers(beginning: &str) -> Vec<Offer> {
+    let Some(begun) = beginning.strip_prefix('/') else {
+        return Vec::new();
+    };
+    let begins = |begun: String| {
+        let names = COMMANDS.iter().map(|&(name, ..)| name);
+        names.filter(move |name| name.starts_with(&begun))
+    };
+    let Some((command, begun)) = begun.split_once(' ') else {
+        let names = begins(begun.to_lowercase());
+        return names.map(|name| Offer::Word(format!("/{name}"))).collect();
+    };
+    let known = COMMANDS.iter().find(|(name, ..)| *name == command);
+    let arguments = known.map_or("", |(_, arguments, _)| arguments);
+    let first = arguments.split(' ').next().unwrap_or_default();
+    let offers = |argument: &str| match argument {
+        "WHO" => vec![Offer::Member(begun.into())],
+        "COMMAND" => begins(begun.into())
+            .map(|name| Offer::Word(name.into()))
+            .collect(),
+        word if word.starts_with(char::is_lowercase) && word.starts_with(begun) => {
+            vec![Offer::Word(word.into())]
+        }
+        _ => Vec::new(),
+    };
+    first
+        .trim_matches(['[', ']'])
+        .split('|')
+        .flat_map(offers)
+        .collect()
 }
 
 /// One line of the list of commands, for a terminal of 80 columns with `muxnc: ` before it.
@@ -976,6 +1024,66 @@ mod tests {
             let line = format!("muxnc: {}", help(command));
             assert!(line.len() <= 80, "{line}");
             assert!(line.contains("  "), "{line}");
+        }
+    }
+
+    /// What is offered is done, or told of, as it is written then; and a participant is offered where a command is
+    /// about one.
+    #[test]
+    fn what_tab_offers_is_what_a_command_takes() {
+        for (name, arguments, _) in COMMANDS {
+            let text = match arguments.split_once(' ') {
+                Some((_, "TEXT")) => " psst",
+                _ => "",
+            };
+            let offered = offers(&format!("/{name} "));
+            for offer in &offered {
+                let word = match offer {
+                    Offer::Word(word) => word,
+                    Offer::Member(_) => "3",
+                };
+                let is_taken = match understand(&format!("/{name} {word}{text}")) {
+                    Typed::Do(_) => true,
+                    Typed::Explain(why) => why.starts_with(&format!("/{word}")),
+                    Typed::Say(_) => false,
+                };
+                assert!(is_taken, "/{name} {word}");
+                let begun: String = word.chars().take(1).collect();
+                assert!(
+                    offers(&format!("/{name} {begun}"))
+                        .iter()
+                        .any(|offer| match offer {
+                            Offer::Word(offered) => offered == word,
+                            Offer::Member(offered) => *offered == begun,
+                        })
+                );
+            }
+            let is_about_one = match understand(&format!("/{name} 3{text}")) {
+                Typed::Do(command) => format!("{command:?}").contains("Number(3)"),
+                _ => false,
+            };
+            let is_offered = offered.contains(&Offer::Member(String::new()));
+            assert_eq!(is_offered, is_about_one, "{name}");
+            assert!(!arguments.is_empty() || offered.is_empty(), "{name}");
+            for end in 0..=name.len() {
+                for begun in [name[..end].to_owned(), name[..end].to_uppercase()] {
+                    let offered = offers(&format!("/{begun}"));
+                    assert!(offered.contains(&Offer::Word(format!("/{name}"))));
+                    assert!(begun.is_empty() || offered.len() < COMMANDS.len());
+                }
+            }
+        }
+        let words = |beginning| match &offers(beginning)[..] {
+            [Offer::Word(word)] => word.clone(),
+            other => panic!("{beginning}: {other:?}"),
+        };
+        assert_eq!(words("/MS"), "/msg");
+        assert_eq!(words("/allow "), "all");
+        assert_eq!(words("/help ki"), "kick");
+        for beginning in [
+            "/allow 1", "/unban ", "/help 1", "/who ", "/MSG ", "/nosuch ", "//w", " /w", "w", "",
+        ] {
+            assert_eq!(offers(beginning), [], "{beginning}");
         }
     }
 

@@ -923,8 +923,23 @@ fn after_much_that_waits_commands_work_and_little_is_told() {
 }
 
 #[test]
-fn tab_offers_the_ways_of_relaying() {
-    let (mut seat, _) = Seat::hub(&[]);
+fn tab_offers_what_a_command_takes() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let one = seat.join(port);
+    for (keys, completed) in [
+        ("/MS\t", "/msg "),
+        ("/MSG\t", "/msg "),
+        ("/allow \t", "/allow all "),
+        ("/unban \t", "/unban "),
+        ("/who \t", "/who "),
+        ("/ban \t", "/ban 1 "),
+        ("/help ki\t", "/help kick "),
+    ] {
+        seat.press(format!("\x15{keys}"));
+        seat.expect(&[completed], completed.len().try_into().unwrap());
+    }
+    drop(one);
+    seat.press("\x15");
     seat.press("/relay \t");
     seat.expect(&["muxnc: on  off", "/relay "], 7);
     seat.press("of\t");

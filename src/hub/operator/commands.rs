@@ -10,8 +10,10 @@ use super::State;
 use crate::engine::admit::Admission;
 use crate::engine::command::COMMANDS;
 use crate::engine::command::Command;
+use crate::engine::command::Offer;
 use crate::engine::command::help;
 use crate::engine::command::is_slip_before_message;
+use crate::engine::command::offers;
 use crate::engine::command::quoted;
 use crate::engine::handover::Asking;
 use crate::engine::handover::Former;
@@ -243,7 +245,7 @@ impl<D: Device> Operator<D> {
         self.answer(&text);
     }
 
-    /// Tab: completes a command, or the number or the name of a peer; in any other line it is what it is. Half a
+    /// Tab: completes a command, or what it takes; in any other line it is what it is. Half a
     /// `/msg` behind a slip is completed, too, so that it is known as that and not said.
     pub(super) fn complete<S: Stream>(&mut self, peers: &Peers<S, D>) {
         let has_commands = self.manner.has_commands;
@@ -251,36 +253,29 @@ impl<D: Device> Operator<D> {
             return;
         };
         let before = console.editor().before_cursor().to_owned();
-        if has_commands && is_slip_before_message(&before) {
-            return console.editor().insert("g ");
-        }
-        if !has_commands || !before.starts_with('/') {
-            return console.editor().insert("\t");
-        }
-        let candidates: Vec<String> = match before.split_once(' ') {
-            None => {
-                let begun = before.to_lowercase();
-                let commands = COMMANDS.iter().map(|(name, ..)| format!("/{name}"));
-                commands
-                    .filter(|command| command.starts_with(&begun))
-                    .collect()
-            }
-            Some(("/relay", word)) => ["on", "off"]
-                .into_iter()
-                .filter(|way| way.starts_with(word))
-                .map(String::from)
-                .collect(),
-            Some((_, word)) => {
-                let members = peers.room.by_number();
-                let members = members.iter().map(|(_, member)| &member.account);
-                members
-                    .filter_map(|account| as_begun(account, word))
-                    .collect()
-            }
+        let offers = match has_commands {
+            true => offers(&before),
+            false => Vec::new(),
         };
+        let members = peers.room.by_number();
+        let members = members.iter().map(|(_, member)| &member.account);
+        let candidates: Vec<String> = offers
+            .into_iter()
+            .flat_map(|offer| match offer {
+                Offer::Word(word) => vec![word],
+                Offer::Member(begun) => {
+                    let members = members.clone();
+                    members
+                        .filter_map(|account| as_begun(account, &begun))
+                        .collect()
+                }
+            })
+            .collect();
         match &candidates[..] {
-            [] => {}
             [only] => console.editor().replace_word(&format!("{only} ")),
+            [] if has_commands && is_slip_before_message(&before) => console.editor().insert("g "),
+            [] if has_commands && before.starts_with('/') => {}
+            [] => console.editor().insert("\t"),
             several => {
                 let text = several.join("  ");
                 self.answer(&text);
