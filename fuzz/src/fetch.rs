@@ -57,7 +57,7 @@ pub fn fetch(data: &[u8]) {
             return;
         }
         Err(refusal) => {
-            body_of(&refusal.answer(now()), &FIELDS);
+            body_of(&refusal.answer(now()).bytes(false), &FIELDS);
             return;
         }
     };

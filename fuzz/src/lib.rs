@@ -700,9 +700,7 @@ pub fn http(data: &[u8]) {
     };
     let asked = request::read(data, &origins);
     let answer = match &asked {
-        Ok(Some(Asked::Page { host, .. })) => {
-            Page::new("").answer(host.as_deref(), false, Date::EPOCH)
-        }
+        Ok(Some(Asked::Page { host })) => Page::new("").answer(host.as_deref(), Date::EPOCH),
         Err(refusal) => refusal.answer(Date::EPOCH),
         Ok(None) => {
             assert!(data.len() < MAX_HEAD, "it is not refused for its length");
@@ -714,15 +712,13 @@ pub fn http(data: &[u8]) {
         }
         Ok(Some(Asked::Probe)) => return,
     };
-    let body = body_of(&answer, &FIELDS);
+    let body = body_of(&answer.bytes(false), &FIELDS);
     assert!(body.lines().count() <= 1, "{body:?}");
     if let Ok(Some(_)) = asked {
         let sooner = request::read(&data[..data.len() - 1], &origins);
         assert_eq!(sooner, Ok(None), "it was whole before its end");
     }
-    if let Ok(Some(Asked::Page {
-        host: Some(host), ..
-    })) = &asked
+    if let Ok(Some(Asked::Page { host: Some(host) })) = &asked
         && let Some(at) = data.windows(2).position(|two| two == b" /")
     {
         let (before, path) = data.split_at(at + 1);

@@ -674,6 +674,44 @@ fn of_a_file_that_becomes_shorter_no_more_is_sent_than_there_is() {
     assert!(page.contains("the file was changed"), "{page}");
 }
 
+/// Whatever the answer is, also to a request that is not as it has to be (RFC 9110, section 9.3.2).
+#[test]
+fn no_answer_to_head_has_a_body() {
+    let lesson = Lesson::new("head", LEN);
+    let (_hub, of_file) = lesson.offer(&[]);
+    let room = Hub::start(&[]);
+    let mut told = Vec::new();
+    for (what, port) in [("a room", room.web), ("a file", of_file)] {
+        let own = format!("Host: 127.0.0.1:{port}\r\n");
+        let other_scheme = format!("ftp://127.0.0.1:{port}/");
+        for target in ["/", "/file", "/socket", "/other", &*other_scheme, "*"] {
+            for fields in [
+                &*own,
+                "Host: evil.example\r\n",
+                "Host: a b\r\n",
+                "",
+                &own.repeat(2),
+                &format!("{own}Range: bytes=x\r\nIf-Match: x\r\n"),
+                &format!("{own}{}", "X: y\r\n".repeat(70)),
+            ] {
+                let asked = format!("HEAD {target} HTTP/1.1\r\n{fields}\r\n");
+                let answer = ask(port, &asked);
+                let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
+                assert_eq!(body, "", "{what}: {asked}");
+                let (status, _) = head.split_once("\r\n").expect(head);
+                told.push(status.to_owned());
+            }
+        }
+    }
+    told.sort();
+    told.dedup();
+    let statuses: Vec<&str> = told.iter().map(|status| &status[9..12]).collect();
+    let all = [
+        "200", "400", "403", "404", "405", "412", "421", "431", "503",
+    ];
+    assert_eq!(statuses, all);
+}
+
 #[test]
 fn who_is_not_let_in_downloads_nothing() {
     let lesson = Lesson::new("denied", LEN);
@@ -682,6 +720,9 @@ fn who_is_not_let_in_downloads_nothing() {
         let answer = ask(port, &request("GET", target, port, ""));
         assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
         assert!(answer.ends_with("your address is not allowed here\n"));
+        let head = ask(port, &request("HEAD", target, port, ""));
+        assert!(head.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{head}");
+        assert!(head.ends_with("\r\n\r\n"), "{head}");
     }
     hub.stderr
         .wait_for("was refused: the address is not allowed");

@@ -85,10 +85,10 @@ impl Refusal {
         Refusal { status, why }
     }
 
-    /// As it is on the wire.
-    pub fn answer(&self, now: Date) -> Vec<u8> {
+    /// What is answered.
+    pub fn answer(&self, now: Date) -> Answer {
         let body = format!("{}\n", self.why);
-        answer(self.status, TEXT, "", body.as_bytes(), false, now)
+        answer(self.status, TEXT, "", body.into_bytes(), now)
     }
 
     /// Why, if that is news for the operator: a client that is not let in is news, and a client's
@@ -101,20 +101,38 @@ impl Refusal {
 /// What a sentence is.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
-/// An answer with a body of that type, which is left out if it is `head_only`, and `fields`, each ended by CRLF.
+/// What is answered to GET. How much of that is sent depends on the method, whatever the answer is: so only
+/// [`Answer::bytes`] gives it out.
+#[derive(Debug)]
+pub struct Answer {
+    head: String,
+    body: Cow<'static, [u8]>,
+}
+
+impl Answer {
+    /// As it is on the wire: without the body to HEAD (RFC 9110, section 9.3.2).
+    pub fn bytes(self, is_head: bool) -> Vec<u8> {
+        let mut bytes = self.head.into_bytes();
+        if !is_head {
+            bytes.extend_from_slice(&self.body);
+        }
+        bytes
+    }
+}
+
+/// An answer with a body of that type, and `fields`, each ended by CRLF.
 pub fn answer(
     status: Status,
     content_type: &str,
     fields: &str,
-    body: &[u8],
-    head_only: bool,
+    body: impl Into<Cow<'static, [u8]>>,
     now: Date,
-) -> Vec<u8> {
-    let mut answer = head(status, content_type, fields, body.len() as u64, now).into_bytes();
-    if !head_only {
-        answer.extend_from_slice(body);
+) -> Answer {
+    let body = body.into();
+    Answer {
+        head: head(status, content_type, fields, body.len() as u64, now),
+        body,
     }
-    answer
 }
 
 /// The head of an answer whose body has that length, with `fields`, each ended by CRLF.

@@ -16,6 +16,7 @@ use std::ops::Range;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::answer;
 use super::answer::Status;
 use super::answer::TEXT;
 use super::answer::answer;
@@ -142,7 +143,7 @@ impl Offer {
     pub fn answer(&self, wanted: &Wanted, now: Stamp, time: Date) -> Answer {
         match wanted.what {
             What::Page => Answer {
-                bytes: self.page(wanted.head_only, now, time),
+                bytes: self.page(now, time).bytes(wanted.head_only),
                 body: 0..0,
             },
             What::File => self.file(wanted, now, time),
@@ -153,9 +154,9 @@ impl Offer {
         let tag = self.tag(now);
         let size = self.size();
         let refused = |status, fields: &str, why: &str| {
-            let (body, head_only) = (why.as_bytes(), wanted.head_only);
+            let body = why.as_bytes().to_vec();
             Answer {
-                bytes: answer(status, TEXT, fields, body, head_only, time),
+                bytes: answer(status, TEXT, fields, body, time).bytes(wanted.head_only),
                 body: 0..0,
             }
         };
@@ -217,7 +218,7 @@ impl Offer {
         }
     }
 
-    fn page(&self, head_only: bool, now: Stamp, time: Date) -> Vec<u8> {
+    fn page(&self, now: Stamp, time: Date) -> answer::Answer {
         let digest = match (&self.sum, self.known(now)) {
             (_, Some(hash)) => format!("<code id=\"digest\">{}</code>", hexadecimal(&hash)),
             (Sum::Computing(_), _) => String::from(
@@ -239,7 +240,7 @@ impl Offer {
             .replace("{size}", &told)
             .replace("{name}", &in_html(&self.name.to_string()));
         let fields = self.policy.fields("'none'");
-        answer(Status::Ok, HTML, &fields, html.as_bytes(), head_only, time)
+        answer(Status::Ok, HTML, &fields, html.into_bytes(), time)
     }
 
     /// The SHA-256, if it is known and is that of the file as it is now.

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::Digest;
 use sha2::Sha256;
 
+use super::answer::Answer;
 use super::answer::Status;
 use super::answer::answer;
 use super::date::Date;
@@ -26,17 +27,15 @@ impl Page {
         Page { html, policy }
     }
 
-    /// The answer to a client that called the hub `host`, without the page itself if it is
-    /// `head_only`.
-    pub fn answer(&self, host: Option<&str>, head_only: bool, now: Date) -> Vec<u8> {
+    /// The answer to a client that called the hub `host`.
+    pub fn answer(&self, host: Option<&str>, now: Date) -> Answer {
         // Not all browsers take 'self' for a WebSocket's address, too.
         let sockets = match host {
             Some(host) => format!(" ws://{host} wss://{host}"),
             None => String::new(),
         };
         let fields = self.policy.fields(&format!("'self'{sockets}"));
-        let html = self.html.as_bytes();
-        answer(Status::Ok, HTML, &fields, html, head_only, now)
+        answer(Status::Ok, HTML, &fields, self.html.as_bytes(), now)
     }
 }
 
@@ -97,7 +96,7 @@ mod tests {
     #[test]
     fn a_browser_may_run_the_pages_own_scripts_and_nothing_else() {
         let page = Page::new("<style>p{}</style><script>a</script><p>x</p><script>b\n</script>");
-        let answer = String::from_utf8(page.answer(Some("h:1"), false, Date::EPOCH)).unwrap();
+        let answer = String::from_utf8(page.answer(Some("h:1"), Date::EPOCH).bytes(false)).unwrap();
         // printf a | openssl dgst -sha256 -binary | base64, and so on
         assert!(
             answer.contains(
@@ -118,7 +117,7 @@ mod tests {
                 "\r\n\r\n<style>p{}</style><script>a</script><p>x</p><script>b\n</script>"
             )
         );
-        let head = String::from_utf8(page.answer(None, true, Date::EPOCH)).unwrap();
+        let head = String::from_utf8(page.answer(None, Date::EPOCH).bytes(true)).unwrap();
         assert!(
             head.ends_with("\r\n\r\n") && head.contains("Content-Length: 63\r\n"),
             "{head}"

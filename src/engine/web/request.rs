@@ -32,12 +32,10 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// The page, or only what it would be answered with.
+    /// The page.
     Page {
         /// What the hub is called in it, if it says so.
         host: Option<String>,
-        /// Without the page itself.
-        head_only: bool,
     },
     /// To join.
     Join(Join),
@@ -125,6 +123,14 @@ pub(super) fn understand<T>(
     .map(Some)
 }
 
+/// Whether a request, of which this is the head or its beginning, asks for the head of the answer only: also one that is
+/// not as it has to be otherwise.
+pub fn is_head(head: &[u8]) -> bool {
+    // Empty lines before it mean nothing (RFC 9112, section 2.2).
+    let start = head.iter().position(|byte| !b"\r\n".contains(byte));
+    head[start.unwrap_or_default()..].starts_with(b"HEAD ")
+}
+
 /// Reads the head of a request. None: it is not whole.
 ///
 /// # Errors
@@ -137,7 +143,6 @@ fn asked(head: &Head<'_>, origins: &Origins<'_>) -> Result<Asked, Refusal> {
     match (head.target.path, head.method) {
         ("/", "GET" | "HEAD") => Ok(Asked::Page {
             host: head.check_host(origins)?.map(Into::into),
-            head_only: head.method == "HEAD",
         }),
         (SOCKET, "GET") => {
             let host = head.check_host(origins)?;

@@ -10,6 +10,7 @@ use crate::engine::explain::Witness;
 use crate::engine::web::answer;
 use crate::engine::web::answer::Status;
 use crate::engine::web::request::MAX_HEAD;
+use crate::engine::web::request::is_head;
 use crate::io::stream::Handshake;
 use crate::io::stream::Received;
 use crate::io::stream::Refusal;
@@ -35,6 +36,11 @@ pub(super) enum Asked<T> {
 }
 
 impl Asking {
+    /// Whether only the head of the answer is asked for.
+    pub(super) fn is_head(&self) -> bool {
+        is_head(&self.head)
+    }
+
     /// Reads on over a stream whose own handshake comes first, until the request is `understood`.
     pub(super) fn read_on<T>(
         &mut self,

@@ -47,6 +47,8 @@ pub struct Download<S> {
     site: Arc<Site>,
     local: SocketAddr,
     is_costly: bool,
+    /// What was asked is asked by HEAD.
+    is_head: bool,
     state: State,
     /// The answer, as far as it was not written.
     outgoing: Outgoing,
@@ -68,6 +70,7 @@ impl<S: Stream> Download<S> {
             under,
             site,
             local,
+            is_head: false,
             state: State::Asking(Asking::default()),
             outgoing: Outgoing::default(),
         }
@@ -90,6 +93,7 @@ impl<S: Stream> Download<S> {
         let origins = self.site.origins(self.local);
         let understand = |head: &[u8]| fetch::read(head, &origins);
         let asked = asking.read_on(&mut self.under, witness, understand);
+        self.is_head = asking.is_head();
         match asked {
             Asked::NotYet(step) => step,
             Asked::For(wanted) => {
@@ -98,7 +102,7 @@ impl<S: Stream> Download<S> {
             }
             Asked::Refused(refusal) => {
                 let answer = self.site.refuse(&refusal, self.local);
-                self.outgoing.answer(&answer, witness);
+                self.outgoing.answer(answer, self.is_head, witness);
                 self.state = State::Answered(refusal.into_news());
                 self.go_on_answering()
             }
@@ -223,7 +227,7 @@ impl<S: Stream + AsFd> Stream for Download<S> {
 
     fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
         let answer = self.site.refuse(&in_http(refusal), self.local);
-        self.outgoing.answer(&answer, witness);
+        self.outgoing.answer(answer, self.is_head, witness);
         self.state = State::Answered(None);
         self.outgoing.flush(&mut self.under).map(drop)
     }

@@ -20,6 +20,7 @@ use crate::engine::aside::Aside;
 use crate::engine::explain::Observed;
 use crate::engine::explain::Witness;
 use crate::engine::journal::GATHER;
+use crate::engine::web::answer::Answer;
 use crate::engine::web::frame;
 use crate::engine::web::frame::Header;
 use crate::engine::web::frame::Opcode;
@@ -65,10 +66,15 @@ impl Outgoing {
         self.control.extend_from_slice(bytes);
     }
 
-    /// The same with an answer in HTTP, of which a witness hears.
-    pub(super) fn answer(&mut self, answer: &[u8], witness: &mut dyn Witness) {
-        self.push(answer);
-        witness.observe(Observed::Sent(&[IoSlice::new(answer)], answer.len()));
+    /// The same with an answer in HTTP, to HEAD or not, of which a witness hears.
+    pub(super) fn answer(&mut self, answer: Answer, is_head: bool, witness: &mut dyn Witness) {
+        self.push_told(&answer.bytes(is_head), witness);
+    }
+
+    /// The same with other bytes, of which a witness hears.
+    pub(super) fn push_told(&mut self, bytes: &[u8], witness: &mut dyn Witness) {
+        self.push(bytes);
+        witness.observe(Observed::Sent(&[IoSlice::new(bytes)], bytes.len()));
     }
 
     /// The same with a text message.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::engine::web::answer::Answer;
 use crate::engine::web::answer::Refusal;
 use crate::engine::web::answer::Status;
 use crate::engine::web::origin::Origins;
@@ -74,7 +75,7 @@ impl Site {
 
     /// The answer to a client that is refused and connected to `local`. Whoever sent no request as it has to
     /// be may have come to the wrong place, and is told what is here, in the same words whatever that was.
-    pub(super) fn refuse(&self, refusal: &Refusal, local: SocketAddr) -> Vec<u8> {
+    pub(super) fn refuse(&self, refusal: &Refusal, local: SocketAddr) -> Answer {
         let now = clock::date();
         if refusal.status != Status::BadRequest {
             return refusal.answer(now);

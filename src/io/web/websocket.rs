@@ -29,6 +29,7 @@ use crate::engine::explain::Observed;
 use crate::engine::explain::Reading;
 use crate::engine::explain::Witness;
 use crate::engine::web::answer;
+use crate::engine::web::answer::Answer;
 use crate::engine::web::frame::Code;
 use crate::engine::web::frame::Event;
 use crate::engine::web::frame::MAX_CONTROL;
@@ -61,6 +62,8 @@ pub struct WebSocket<S> {
     site: Arc<Site>,
     local: SocketAddr,
     is_costly: bool,
+    /// What was asked is asked by HEAD.
+    is_head: bool,
     state: State,
     outgoing: Outgoing,
 }
@@ -112,6 +115,7 @@ impl<S: Stream> WebSocket<S> {
             under,
             site,
             local,
+            is_head: false,
             state: State::Asking(Asking::default()),
             outgoing: Outgoing::default(),
         }
@@ -130,11 +134,11 @@ impl<S: Stream> WebSocket<S> {
     /// Answers a request.
     fn answer(
         &mut self,
-        answer: &[u8],
+        answer: Answer,
         refused: Option<Cow<'static, str>>,
         witness: &mut dyn Witness,
     ) {
-        self.outgoing.answer(answer, witness);
+        self.outgoing.answer(answer, self.is_head, witness);
         self.state = State::Answered(refused);
     }
 
@@ -146,14 +150,12 @@ impl<S: Stream> WebSocket<S> {
         let origins = self.site.origins(self.local);
         let understand = |head: &[u8]| request::read(head, &origins);
         let asked = asking.read_on(&mut self.under, witness, understand);
+        self.is_head = asking.is_head();
         match asked {
             Asked::NotYet(step) => step,
-            Asked::For(request::Asked::Page { host, head_only }) => {
-                let answer = self
-                    .site
-                    .page
-                    .answer(host.as_deref(), head_only, clock::date());
-                self.answer(&answer, None, witness);
+            Asked::For(request::Asked::Page { host }) => {
+                let answer = self.site.page.answer(host.as_deref(), clock::date());
+                self.answer(answer, None, witness);
                 self.go_on_answering()
             }
             Asked::For(request::Asked::Join(join)) => {
@@ -166,7 +168,7 @@ impl<S: Stream> WebSocket<S> {
             }
             Asked::Refused(refusal) => {
                 let answer = self.site.refuse(&refusal, self.local);
-                self.answer(&answer, refusal.into_news(), witness);
+                self.answer(answer, refusal.into_news(), witness);
                 self.go_on_answering()
             }
         }
@@ -490,7 +492,7 @@ impl<S: Stream> Stream for WebSocket<S> {
 
     fn refuse(&mut self, refusal: &Refusal, witness: &mut dyn Witness) -> io::Result<()> {
         let answer = self.site.refuse(&in_http(refusal), self.local);
-        self.answer(&answer, None, witness);
+        self.answer(answer, None, witness);
         self.outgoing.flush(&mut self.under).map(drop)
     }
 
@@ -507,7 +509,7 @@ impl<S: Stream> Beside for WebSocket<S> {
     fn welcome(&mut self, witness: &mut dyn Witness) {
         if let State::Asked(Some(join)) = &mut self.state {
             let answer = answer::upgrade(&join.accept);
-            self.outgoing.answer(&answer, witness);
+            self.outgoing.push_told(&answer, witness);
             witness.observe(Observed::Agreed(&Agreement::WebSocket));
             self.state = State::Open(Box::new(Open::new(join.returning.take())));
         }

@@ -42,24 +42,17 @@ fn upgrade(target: &str, changes: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_page_is_asked_for() {
-    let page = |head_only| Asked::Page {
+    let page = || Asked::Page {
         host: Some(String::from("192.0.2.7:8080")),
-        head_only,
     };
     let get = "GET / HTTP/1.1\nHost: 192.0.2.7:8080\n\n";
-    assert_eq!(ask(get), Ok(Some(page(false))));
-    assert_eq!(
-        ask(&get.replace("GET / ", "GET /?x=1 ")),
-        Ok(Some(page(false)))
-    );
-    assert_eq!(ask(&get.replace("GET", "HEAD")), Ok(Some(page(true))));
+    assert_eq!(ask(get), Ok(Some(page())));
+    assert_eq!(ask(&get.replace("GET / ", "GET /?x=1 ")), Ok(Some(page())));
+    assert_eq!(ask(&get.replace("GET", "HEAD")), Ok(Some(page())));
     // Whoever links to it may: only a socket tells what is said.
     let linked = get.replace("\n\n", "\nOrigin: http://evil.example\n\n");
-    assert_eq!(ask(&linked), Ok(Some(page(false))));
-    let old = Asked::Page {
-        host: None,
-        head_only: false,
-    };
+    assert_eq!(ask(&linked), Ok(Some(page())));
+    let old = Asked::Page { host: None };
     assert_eq!(ask("GET / HTTP/1.0\n\n"), Ok(Some(old)));
     for end in 0..get.len() - 1 {
         assert_eq!(ask(&get[..end]), Ok(None), "{:?}", &get[..end]);
@@ -88,9 +81,9 @@ fn the_page_is_asked_for() {
 
 #[test]
 fn a_whole_url_is_asked_for_and_counts_instead_of_the_host() {
-    let page = |host: &str, head_only| {
+    let page = |host: &str| {
         let host = Some(host.into());
-        Ok(Some(Asked::Page { host, head_only }))
+        Ok(Some(Asked::Page { host }))
     };
     for (target, host) in [
         ("http://192.0.2.7:8080/", "192.0.2.7:8080"),
@@ -100,11 +93,11 @@ fn a_whole_url_is_asked_for_and_counts_instead_of_the_host() {
         // Whatever the field says, which has to be there all the same.
         for field in ["192.0.2.7:8080", "evil.example", ""] {
             let get = format!("GET {target} HTTP/1.1\nHost: {field}\n\n");
-            assert_eq!(ask(&get), page(host, false), "{get}");
-            assert_eq!(ask(&get.replace("GET", "HEAD")), page(host, true), "{get}");
+            assert_eq!(ask(&get), page(host), "{get}");
+            assert_eq!(ask(&get.replace("GET", "HEAD")), page(host), "{get}");
         }
         let get = format!("GET {target} HTTP/1.0\n\n");
-        assert_eq!(ask(&get), page(host, false));
+        assert_eq!(ask(&get), page(host));
         assert_eq!(status(&get.replace("1.0", "1.1")), Status::BadRequest);
     }
     for (target, expected) in [
@@ -232,4 +225,24 @@ fn what_is_no_upgrade_is_not_let_in() {
         );
     }
     assert_eq!(status(&upgrade("/other", &[])), Status::NotFound);
+}
+
+#[test]
+fn the_method_is_known_of_a_request_that_is_not_as_it_has_to_be() {
+    for head in [
+        &b"HEAD / HTTP/1.1\r\n\r\n"[..],
+        b"\r\n\nHEAD nonsense",
+        b"HEAD ",
+    ] {
+        assert!(is_head(head), "{head:?}");
+    }
+    for head in [
+        &b"GET /HEAD HTTP/1.1\r\n\r\n"[..],
+        b"HEADS / HTTP/1.1",
+        b"head /",
+        b"",
+        b"\r\n",
+    ] {
+        assert!(!is_head(head), "{head:?}");
+    }
 }
