@@ -244,6 +244,10 @@ fn clear(path: &Path, address: &SockAddr) -> Result<(), &'static str> {
         Socket::new(Domain::UNIX, Type::DGRAM, None).and_then(|socket| socket.connect(address));
     match asked {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+        // Whether anybody listens is not known.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return Err("it is another user's");
+        }
         _ => return Err("address already in use"),
     }
     match File::at(path) {

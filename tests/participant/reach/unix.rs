@@ -1,6 +1,7 @@
 //! Unix sockets: with each other, with the other netcats, and what becomes of their files.
 
 use std::fs;
+use std::fs::Permissions;
 use std::io::Read;
 use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
@@ -22,9 +23,11 @@ use crate::support::MUXNC;
 use crate::support::Pattern;
 use crate::support::Process;
 use crate::support::Terminal;
+use crate::support::copy_program;
 use crate::support::eventually;
 use crate::support::expect_bytes;
 use crate::support::installed;
+use crate::support::left_out;
 use crate::support::muxnc;
 use crate::support::pipe;
 use crate::support::piped;
@@ -114,6 +117,32 @@ fn the_umask_says_who_may_connect() {
         assert!(found.file_type().is_socket());
         assert_eq!(found.permissions().mode() & 0o777, mode);
     }
+}
+
+#[test]
+fn a_socket_of_another_user_is_not_said_to_be_in_use() {
+    if !installed(&["setpriv"]) {
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        return left_out("to be another user, which is for root");
+    }
+    let folder = Folder::in_temp("unix-other");
+    let (copy, path) = (folder.0.join("muxnc"), folder.path("bob"));
+    copy_program(&copy);
+    drop(UnixListener::bind(&path).unwrap());
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let words = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let words = [&words[..], &[copy.to_str().unwrap(), "-lU", &path]].concat();
+    let mut hub = Process::start(&mut piped("setpriv", &words));
+    hub.expect_status(1);
+    assert_eq!(
+        hub.stderr.text(),
+        format!(
+            "muxnc: listen on unix:{path}: it is another user's\n  \
+             Only a socket at which nobody listens is replaced: choose another path.\n"
+        )
+    );
 }
 
 #[test]
