@@ -82,8 +82,9 @@ fn what_was_not_received_is_marked_and_can_be_sent_again() {
     browser.say("this as well");
     wire.cut();
     browser.wait_state("lost");
+    // What the hub says does not tell what it has heard.
     let lines = [
-        "you heard",
+        "you heard (may not have been received)",
         "go on",
         "you lost on the way (may not have been received)",
         "you this as well (may not have been received)",
@@ -217,6 +218,47 @@ fn a_hub_that_is_started_again_has_the_page_back() {
     hub.process.stdout.wait_for("Ana joined");
     browser.press("message", ENTER);
     hub.process.stdout.wait_for("<Ana> still here\n");
+    browser.expect_clean();
+    drop(reserved);
+}
+
+/// A hub that was started again cannot tell what the one before had heard: the mark stays on what was said shortly
+/// before it was lost, whatever it had said meanwhile.
+#[test]
+fn what_a_hub_that_is_gone_may_not_have_heard_stays_marked() {
+    if !has_browser() {
+        return;
+    }
+    let (reserved, port) = reserved_port();
+    let mut hub = Hub::start_at(port, &[]);
+    let wire = Wire::to(hub.web);
+    let browser = Browser::join(wire.port);
+    browser.run(
+        "const now = Date.now; window.aged = 0; Date.now = () => now() + aged",
+        json!([]),
+    );
+    browser.say("long ago");
+    hub.process.stdout.wait_for("long ago\n");
+    browser.run("aged = 61000", json!([]));
+    wire.silence_one_way();
+    browser.say("never heard");
+    hub.process.type_in("go on\n");
+    browser.wait_log("go on");
+    // It is killed, and can say nothing.
+    let heard = hub.process.stdout.text();
+    assert_eq!(heard, "long ago\n");
+    drop(hub);
+    browser.wait_state("lost");
+    let lines = [
+        "you long ago",
+        "you never heard (may not have been received)",
+        "go on",
+    ];
+    browser.expect_lines(&lines);
+    let _hub = Hub::start_at(port, &[]);
+    browser.wait_state("open");
+    browser.wait_log("The hub was started again: something may be missing here.");
+    assert_eq!(browser.lines()[..3], lines);
     browser.expect_clean();
     drop(reserved);
 }

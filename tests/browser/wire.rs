@@ -27,6 +27,8 @@ struct Shared {
     /// to the far end.
     first_heard: usize,
     to_come: usize,
+    /// Of connections with smaller numbers everything to the far end is lost, and nothing of the rest.
+    first_understood: usize,
 }
 
 impl Wire {
@@ -72,6 +74,12 @@ impl Wire {
         shared.first_heard = shared.made;
         shared.to_come = count;
     }
+
+    /// From now on the far end hears nothing more of the connections that there are, and is heard all the same.
+    pub(crate) fn silence_one_way(&self) {
+        let mut shared = self.shared.lock().unwrap();
+        shared.first_understood = shared.made;
+    }
 }
 
 fn join(near: &TcpStream, far: &TcpStream, shared: &Arc<Mutex<Shared>>) {
@@ -88,6 +96,9 @@ fn join(near: &TcpStream, far: &TcpStream, shared: &Arc<Mutex<Shared>>) {
         thread::spawn(move || {
             carry(&from, &to, |count| {
                 let mut shared = shared.lock().unwrap();
+                if is_there && number < shared.first_understood {
+                    return 0;
+                }
                 if number >= shared.first_heard {
                     return count;
                 }
