@@ -18,6 +18,7 @@ pub mod accept;
 mod config;
 pub mod core;
 pub(crate) mod display;
+mod farewell;
 #[cfg(feature = "bus")]
 mod link;
 #[cfg(not(feature = "bus"))]
@@ -48,7 +49,6 @@ use self::core::Turn;
 use self::core::Uplink;
 use self::core::Visits;
 pub use self::link::BusConfig;
-use self::peers::LAST_LINES;
 use self::reload::Reload;
 use crate::client;
 use crate::client::Traffic;
@@ -77,7 +77,6 @@ use crate::io::listener::listen;
 use crate::io::net;
 use crate::io::notices::Notices;
 use crate::io::notices::Stderr;
-use crate::io::output::LAST_WORDS;
 use crate::io::output::Output;
 use crate::io::random;
 use crate::io::record::Prepared;
@@ -479,31 +478,16 @@ impl Hub {
         if !self.calls {
             return ended;
         }
-        let limit = match &ended {
-            Ok(Status::Killed(_)) | Err(_) => LAST_WORDS,
-            Ok(_) => LAST_LINES,
-        };
-        self.core.leave_class();
-        let (mut now, end) = (Instant::now(), Instant::now() + limit);
+        let is_cut = matches!(&ended, Ok(Status::Killed(_)) | Err(_));
+        let mut now = Instant::now();
+        self.core.leave_class(is_cut, now);
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            let (wakes_at, lines) = match self.core.finish_class(now) {
-                Ok(Some(unfinished)) => unfinished,
-                Ok(None) => return ended,
+            let until = match self.core.finish_class(now) {
+                Ok(Some(until)) => until,
+                Ok(None) => break,
                 Err(error) => return ended.and(Err(error)),
             };
-            if now >= end {
-                match lines {
-                    0 => return ended,
-                    1 => log::warn!("1 line did not get to the other hubs"),
-                    lines => log::warn!("{lines} lines did not get to the other hubs"),
-                }
-                return ended.map(|status| match status {
-                    Status::Done(_) => Status::Failed,
-                    status => status,
-                });
-            }
-            let until = wakes_at.map_or(end, |at| at.min(end));
             // Another signal does not matter any more.
             let _ = (self.poll).poll(&mut events, Some(until.saturating_duration_since(now)));
             for event in events.iter().filter(|event| event.token() == BUS) {
@@ -511,6 +495,15 @@ impl Hub {
             }
             now = Instant::now();
         }
+        match self.core.lines_unheard() {
+            0 => return ended,
+            1 => log::warn!("1 line did not get to the other hubs"),
+            lines => log::warn!("{lines} lines did not get to the other hubs"),
+        }
+        ended.map(|status| match status {
+            Status::Done(_) => Status::Failed,
+            status => status,
+        })
     }
 
     fn turns(&mut self) -> Result<Ended, Error> {

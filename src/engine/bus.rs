@@ -376,6 +376,17 @@ impl Bus {
         self.outbox.waiting()
     }
 
+    /// A hub that ends is told only what becomes of its words: how it stands with the class does not matter to it
+    /// any more.
+    fn next_notice(&mut self) -> Option<Notice> {
+        while let Some(notice) = self.notices.pop_front() {
+            if !self.is_ending || matches!(notice, Notice::Unsent(..) | Notice::Withdrawn(_)) {
+                return Some(notice);
+            }
+        }
+        None
+    }
+
     /// How many bytes more of a speaker the bus takes now, while it takes anything: more would become late, or lost.
     /// None: the same of what is asked.
     pub fn room_for(&self, number: Option<u32>) -> usize {
@@ -419,7 +430,7 @@ impl Bus {
     /// The next thing that happened, lines only if the room takes them. To be called until there is none.
     pub fn take(&mut self, takes_lines: bool, now: Instant) -> Option<Event<'_>> {
         self.is_open = takes_lines;
-        self.notice = self.notices.pop_front();
+        self.notice = self.next_notice();
         if let Some(notice) = &self.notice {
             return Some(notice.event());
         }

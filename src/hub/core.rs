@@ -21,6 +21,7 @@ use std::time::Instant;
 use super::HubConfig;
 use super::accept::Accept;
 use super::display::Display;
+use super::farewell::Farewell;
 use super::link::Link;
 use super::news::Topic;
 use super::operator::Heard;
@@ -155,6 +156,8 @@ pub struct Core<W: World> {
     delivered: Option<Instant>,
     /// How the hub ended for the room, while downloads still run.
     ended: Option<Status>,
+    /// Of a hub that leaves its class.
+    farewell: Option<Farewell>,
     buffer: AlignedBuffer,
 }
 
@@ -259,6 +262,7 @@ impl<W: World> Core<W> {
             began: now,
             delivered: None,
             ended: None,
+            farewell: None,
             buffer: AlignedBuffer::zeroed(CHUNK),
             config,
         }
@@ -640,20 +644,34 @@ impl<W: World> Core<W> {
         ended
     }
 
-    /// Says no more to the other hubs of a class: this hub ends.
-    pub fn leave_class(&mut self) {
+    /// Says no more to the other hubs of a class: this hub ends, and perhaps is cut short.
+    pub fn leave_class(&mut self, is_cut: bool, now: Instant) {
         self.peers.leave_class();
+        self.farewell = Some(match is_cut || self.operator.has_quit() {
+            true => Farewell::short(now),
+            false => Farewell::long(self.quits_at(), now),
+        });
     }
 
     /// Goes on delivering to the other hubs what they lack. Returns until when to wait for an event of
-    /// [`Source::Bus`], and how many lines they may lack; None: they have all.
+    /// [`Source::Bus`]; None: they have all, or have to do without.
     ///
     /// # Errors
     /// The hub cannot be a part of the class.
-    pub fn finish_class(&mut self, now: Instant) -> Result<Option<(Option<Instant>, u64)>, Error> {
+    pub fn finish_class(&mut self, now: Instant) -> Result<Option<Instant>, Error> {
         self.serve_class(now)?;
-        let wakes_at = self.peers.class_deadline();
-        Ok(self.peers.unheard_by_class().map(|lines| (wakes_at, lines)))
+        let (Some(farewell), Some(lines)) = (&mut self.farewell, self.peers.unheard_by_class())
+        else {
+            return Ok(None);
+        };
+        let end = farewell.until(lines, now);
+        let until = self.peers.class_deadline().map_or(end, |at| at.min(end));
+        Ok((now < end).then_some(until))
+    }
+
+    /// How many lines the other hubs may lack.
+    pub fn lines_unheard(&self) -> u64 {
+        self.peers.unheard_by_class().unwrap_or(0)
     }
 
     /// The room: its members, and what each is owed. The simulation compares it with its model.

@@ -58,7 +58,6 @@ use std::time::Instant;
 use slab::Slab;
 
 pub(in crate::hub) use self::class::Demand;
-pub(in crate::hub) use self::class::LAST_LINES;
 use self::company::Company;
 use self::company::Speaker;
 use self::digests::Digests;

@@ -29,6 +29,7 @@ use muxnc::hub::core::Turn;
 use muxnc::hub::core::Uplink;
 use muxnc::io::caller::Call;
 use muxnc::io::caller::Called;
+use muxnc::io::device::Kind;
 use muxnc::io::error::Error;
 use muxnc::io::readiness::Event;
 use muxnc::io::tls::Trust;
@@ -73,6 +74,20 @@ impl Ended {
         self.broke += other.broke;
         self.repeats += other.repeats;
     }
+}
+
+/// How a hub leaves its class.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Leaving {
+    pub(crate) quit_after: Option<Duration>,
+    /// Its operator says something first, which the server does not get.
+    pub(crate) speaks: bool,
+    /// By `/quit`, and not by the end of its input.
+    pub(crate) quits: bool,
+    /// By a signal.
+    pub(crate) is_cut: bool,
+    /// How long after that.
+    pub(crate) later: Duration,
 }
 
 /// What a hub asked of its caller, and what came of it.
@@ -189,6 +204,59 @@ impl Class {
             site.net.borrow_mut().is_over = true;
         }
         class.ended
+    }
+
+    /// A hub ends whose server has stopped, and so long after its input ended, perhaps by a command or a signal.
+    /// Returns for how long it goes on delivering, and how many lines the other hubs may lack.
+    pub(crate) fn leave(how: &Leaving) -> (Duration, u64) {
+        let now = Instant::now();
+        let site = Site::with(0, 1, now, |terms| {
+            // Where commands are typed.
+            terms.stdin = Kind::Terminal;
+            terms.quit_after = how.quit_after;
+        });
+        let mut class = Class {
+            sites: vec![site],
+            server: nats::Model::new(now),
+            is_up: true,
+            chance: Chance(1),
+            ended: Ended::default(),
+        };
+        class.settle();
+        class.sites[0].cable.as_mut().expect("a cable").is_cut = true;
+        if how.speaks {
+            class.sites[0].say(0, 0, 20);
+            class.turn(0);
+        }
+        // What is typed at once is pasted, and no command.
+        class.pass(Duration::from_secs(1));
+        {
+            let stdin = &mut class.sites[0].net.borrow_mut().stdin;
+            match how.quits {
+                true => stdin.there.extend(*b"/quit\n"),
+                false => stdin.ended = true,
+            }
+            stdin.event = true;
+        }
+        let ends = class.sites[0].collect();
+        let mut ended = class.sites[0].core.turn(ends).expect("a turn");
+        if matches!(ended, Turn::Wait(_)) {
+            class.pass(how.later);
+            let now = class.sites[0].collect();
+            ended = class.sites[0].core.turn(now).expect("a turn");
+        }
+        drop(ended);
+        let site = &mut class.sites[0];
+        let begins = site.collect();
+        let mut now = begins;
+        site.core.leave_class(how.is_cut, now);
+        while let Some(until) = site.core.finish_class(now).expect("a class") {
+            assert!(until > now, "it waits for nothing");
+            now = until;
+        }
+        let lines = site.core.lines_unheard();
+        site.net.borrow_mut().is_over = true;
+        (now - begins, lines)
     }
 
     /// Something happens.
@@ -377,9 +445,14 @@ impl Class {
 
 impl Site {
     fn new(at: usize, seed: u64, now: Instant) -> Site {
+        Site::with(at, seed, now, |_| {})
+    }
+
+    /// The same, with other terms.
+    fn with(at: usize, seed: u64, now: Instant, change: impl FnOnce(&mut Terms)) -> Site {
         let mut chance = Chance(seed.wrapping_add(at as u64 * 1000 + 1));
         let url = Url::parse("nats://192.0.2.1/c").expect("a URL");
-        let terms = Terms::joined(
+        let mut terms = Terms::joined(
             MODE,
             BusConfig {
                 url,
@@ -391,6 +464,7 @@ impl Site {
             },
             &mut chance,
         );
+        change(&mut terms);
         let net = Net::new(chance, now, terms.stdin, false);
         net.borrow_mut().is_calm = true;
         let phone = Rc::new(RefCell::new(Phone::default()));
@@ -436,7 +510,8 @@ impl Site {
         self.said[who].push(line);
     }
 
-    fn turn(&mut self) {
+    /// The core takes note of what happened. Returns when it is now.
+    fn collect(&mut self) -> Instant {
         let (sources, now) = {
             let net = &mut *self.net.borrow_mut();
             (net.take_events(), net.now)
@@ -448,6 +523,11 @@ impl Site {
             };
             self.core.collect(source, event);
         }
+        now
+    }
+
+    fn turn(&mut self) {
+        let now = self.collect();
         match self.core.turn(now).expect("a turn") {
             Turn::Wait(_) => {}
             Turn::HandOver(_) => panic!("it serves many"),

@@ -218,6 +218,69 @@ fn joined() {
     }
 }
 
+/// A hub whose server has stopped goes on delivering until the end of `-q` at the latest, but for a moment; and for a
+/// moment only where it is told to end, or where nobody lacks a line.
+#[cfg(feature = "bus")]
+#[test]
+fn who_leaves_a_class_keeps_to_q() {
+    use class::Leaving;
+    let second = std::time::Duration::from_secs(1);
+    let with = |seconds| Leaving {
+        quit_after: Some(seconds * second),
+        speaks: true,
+        ..Leaving::default()
+    };
+    let (moment, most) = (second / 2, 5 * second);
+    let kept = [
+        (with(2), 2 * second),
+        (with(60), most),
+        (
+            Leaving {
+                quit_after: None,
+                ..with(0)
+            },
+            most,
+        ),
+        (
+            Leaving {
+                later: second,
+                ..with(3)
+            },
+            2 * second,
+        ),
+        (
+            Leaving {
+                later: 4 * second,
+                ..with(3)
+            },
+            moment,
+        ),
+        (
+            Leaving {
+                quits: true,
+                ..with(3)
+            },
+            moment,
+        ),
+        (
+            Leaving {
+                is_cut: true,
+                ..with(3)
+            },
+            moment,
+        ),
+    ];
+    for (how, wanted) in kept {
+        assert_eq!(class::Class::leave(&how), (wanted, 1), "{how:?}");
+        let silent = Leaving {
+            speaks: false,
+            ..how
+        };
+        let (waited, lines) = class::Class::leave(&silent);
+        assert!(waited <= moment && lines == 0, "{silent:?}: {waited:?}");
+    }
+}
+
 #[cfg(feature = "web")]
 fn simulate_web(mode: Mode) {
     let seeds = seeds(SEEDS);

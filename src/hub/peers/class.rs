@@ -8,7 +8,6 @@
 mod demands;
 
 use std::io;
-use std::time::Duration;
 use std::time::Instant;
 
 use self::demands::Asked;
@@ -279,9 +278,6 @@ impl<S: Stream, D: Device> Peers<S, D> {
 fn takes_lines<D: Device>(room: &Room, records: Option<&Records<D>>) -> bool {
     room.takes_remote() && !records.is_some_and(Records::is_spent)
 }
-
-/// How long the end of the hub waits for the bus to take what it says last.
-pub(in crate::hub) const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// As the room calls it.
 fn remote(speaker: crate::engine::bus::Remote<'_>) -> Remote<'_> {

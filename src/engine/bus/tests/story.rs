@@ -781,3 +781,16 @@ fn a_stream_that_does_not_do_any_more_is_waited_for() {
     assert_eq!(world.nodes[1].order, ["room1/1:0\n"]);
     assert_eq!((world.nodes[0].backs, world.nodes[1].backs), (1, 1));
 }
+
+#[test]
+fn who_leaves_before_it_has_joined_is_not_told_that_it_has() {
+    let mut world = World::new(1, &["room1", "room2"]);
+    world.model.has_streams = false;
+    world.run(2 * SECOND);
+    world.nodes[0].say(1, 0);
+    world.nodes[0].bus.bye();
+    world.run(8 * SECOND);
+    assert!(world.nodes[0].bus.is_flushed());
+    assert!(!world.nodes[0].has("Up") && world.nodes[1].has("Up"));
+    assert!(world.nodes[1].order.contains(&"room1/1:0\n".to_string()));
+}

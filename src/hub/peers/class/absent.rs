@@ -1,7 +1,6 @@
 //! A hub that was built without the bus is a class of its own.
 
 use std::io;
-use std::time::Duration;
 use std::time::Instant;
 
 use super::Peers;
@@ -21,9 +20,6 @@ pub(in crate::hub) enum Demand<'a> {
     Mute,
     Unmute,
 }
-
-/// Nothing is waited for.
-pub(in crate::hub) const LAST_LINES: Duration = Duration::ZERO;
 
 impl<S: Stream, D: Device> Peers<S, D> {
     pub(in crate::hub) fn join_class(&mut self, link: Link<S>) {
