@@ -37,9 +37,9 @@ pub(super) struct TimeArgs {
 
     /// Leave this long after the end of stdin at the latest
     ///
-    /// A hub to which nobody has come waits for the first, as nc does: what was read is for somebody. One of
-    /// TCP whose stdin was empty from the start has no keyboard, and serves until a signal (with --wait-for
-    /// only where it is /dev/null).
+    /// A hub of which nobody has acknowledged a byte yet waits for the first that does, as nc waits for the first
+    /// that comes: what was read is for somebody. One of TCP whose stdin was empty from the start has no
+    /// keyboard, and serves until a signal (with --wait-for only where it is /dev/null).
     #[arg(
         short,
         value_name = "TIME",
