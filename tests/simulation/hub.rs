@@ -32,6 +32,7 @@ use muxnc::status::Status;
 use super::Chance;
 use super::Mode;
 use super::answers::Answers;
+use super::replay::Newcomer;
 use super::rule::Rule;
 use super::spec::Member;
 use super::spec::Presence;
@@ -87,7 +88,7 @@ pub(crate) struct Hub {
     /// Who waited to be accepted when this turn began.
     pub(super) at_the_door: Vec<usize>,
     /// Who found no place, and until when it is asked again.
-    pub(super) waiting: Vec<(usize, Instant)>,
+    pub(super) waiting: Vec<Newcomer>,
     /// What was read of stdin and not said, and how much was said; to those who left, until then.
     pub(super) unsaid: VecDeque<u8>,
     pub(super) said: u64,

@@ -39,7 +39,7 @@ struct Turn {
     inside: BTreeSet<usize>,
     dropped: BTreeSet<usize>,
     /// Who is asked again whether there is a place, and until when, and who found none just now.
-    waiting: Vec<(usize, std::time::Instant)>,
+    waiting: Vec<Newcomer>,
     found_none: Vec<usize>,
     /// Who was let in.
     let_in: Vec<usize>,
@@ -56,6 +56,15 @@ struct Turn {
     has_read: bool,
     /// Descriptors ran out: those who departed, or may be gone, are closed unheard.
     has_run_out: bool,
+}
+
+/// One that found no place, and is asked for again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newcomer {
+    id: usize,
+    /// Until when; in the turn after that it is for the last time.
+    until: std::time::Instant,
+    is_late: bool,
 }
 
 /// A place for a newcomer.
@@ -80,7 +89,7 @@ impl Hub {
             came: self
                 .waiting
                 .iter()
-                .map(|(id, _)| net.wires[*id].ip)
+                .map(|newcomer| net.wires[newcomer.id].ip)
                 .collect(),
             waiting: std::mem::take(&mut self.waiting),
             found_none: Vec::new(),
@@ -156,7 +165,11 @@ impl Hub {
                     self.has_said_all || self.may_close(),
                     "{id} was not asked again"
                 ),
-                false => self.waiting.push((id, turn.now + PATIENCE)),
+                false => self.waiting.push(Newcomer {
+                    id,
+                    until: turn.now + PATIENCE,
+                    is_late: false,
+                }),
             }
         }
         let is_settled = was_settled && !is_busy && self.is_settled(&net);
@@ -339,17 +352,21 @@ impl Hub {
     /// Whoever found no place is asked again, for a moment behind the last who found one.
     fn admit_waiting(&mut self, turn: &mut Turn, net: &Net) {
         let mut has_let_in = false;
-        for (newcomer, mut until) in std::mem::take(&mut turn.waiting) {
-            if self.lets_in(newcomer, turn, net) {
+        for mut newcomer in std::mem::take(&mut turn.waiting) {
+            if self.lets_in(newcomer.id, turn, net) {
                 has_let_in = true;
                 continue;
             }
+            self.check_refusal(newcomer.id, turn, net);
             if has_let_in {
-                until = turn.now + PATIENCE;
+                newcomer.until = turn.now + PATIENCE;
+            } else if newcomer.is_late {
+                continue;
             }
-            self.check_refusal(newcomer, turn, net);
-            if turn.now < until && !self.may_close() {
-                self.waiting.push((newcomer, until));
+            // What events tell in the turn in which its time is over is known in the next.
+            newcomer.is_late = newcomer.until <= turn.now;
+            if !self.may_close() {
+                self.waiting.push(newcomer);
             }
         }
     }
@@ -554,10 +571,13 @@ impl Hub {
 
     /// Whether somebody was let go unheard for want of a descriptor, which may be closed in a later turn.
     fn note_dropped(&mut self, id: usize, turn: &Turn, net: &Net) {
-        let has_left = |member: &Member| member.presence == Presence::Gone;
-        let has_left = self.spec.members.get(&id).is_some_and(has_left);
-        let is_unheard = has_left && !net.wires[id].up.is_empty();
-        self.has_dropped |= is_unheard && turn.has_run_out;
+        let Some(member) = self.spec.members.get(&id) else {
+            return;
+        };
+        let is_unheard = !net.wires[id].up.is_empty();
+        // One that is not known to have left may have been cut off for another reason.
+        let had_left = member.presence == Presence::Gone;
+        self.has_dropped |= is_unheard && had_left && turn.has_run_out;
         self.may_have_dropped |= is_unheard && self.has_run_out;
     }
 
@@ -740,8 +760,8 @@ impl Hub {
             wire.vanished || idle || makes_way,
             "{id} departed for nothing: {wire:?}"
         );
-        // What it had said may be heard in the same turn.
-        let is_unheard = !wire.up.is_empty() || wire.was_read;
+        // What it had said may be heard in the same turn, and what it holds of a line may have to wait for room.
+        let is_unheard = !wire.up.is_empty() || wire.was_read || self.waits_with_its_line(id, net);
         assert!(is_unheard, "{id} was heard to its end: {wire:?}");
     }
 

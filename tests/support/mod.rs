@@ -1122,8 +1122,23 @@ pub fn wait_at_rest(process: &Process) {
     let mut before = activity();
     eventually("the process comes to rest", || {
         thread::sleep(Duration::from_millis(100));
-        std::mem::replace(&mut before, activity()) == before
+        // One that could run, and is not let, as on a busy machine, is at work.
+        let sleeps = stat(process.pid())[0] == "S";
+        std::mem::replace(&mut before, activity()) == before && sleeps
     });
+}
+
+/// Writes to a process that is at rest then, and takes no more.
+pub fn fill(stream: &mut TcpStream, bytes: &[u8], process: &Process) {
+    stream.set_nonblocking(true).unwrap();
+    loop {
+        while stream.write(bytes).is_ok() {}
+        wait_at_rest(process);
+        if stream.write(bytes).is_err() {
+            break;
+        }
+    }
+    stream.set_nonblocking(false).unwrap();
 }
 
 /// What was written to a terminal without what we write ourselves to change its modes or to erase.

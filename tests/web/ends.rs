@@ -5,7 +5,6 @@ use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::thread;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -80,10 +79,7 @@ fn who_says_goodbye_behind_a_word_reads_an_end() {
 fn leave_unheard(hub: &support::Hub, mut stdout: impl Read + Send + 'static) {
     let web = web_port(&hub.process.stderr);
     let mut flood = hub.join_seen();
-    let limit = Duration::from_millis(500);
-    flood.set_write_timeout(Some(limit)).unwrap();
-    while flood.write(&b"x\n".repeat(32 * 1024)).is_ok() {}
-    support::wait_at_rest(&hub.process);
+    support::fill(&mut flood, &b"x\n".repeat(32 * 1024), &hub.process);
     for pings in 0..3 {
         let mut leaver = Web::join(web);
         for _ in 0..pings {

@@ -5,8 +5,8 @@
 //! later (the kernel hands over packets of several processors in any order).
 //!
 //! It promises: the room is asked for them in the order in which they came, and for each at least once
-//! more after the last that was let in before it; none waits longer than [`PATIENCE`] for that one to leave, and
-//! no more than [`MOST`] wait.
+//! more after the last that was let in before it; none waits longer than [`PATIENCE`] for that one to leave, and is
+//! refused before that was acted on which events had told by then; no more than [`MOST`] wait.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,10 +23,20 @@ const MOST: usize = 64;
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    /// Their keys, and until when they are asked, the first first.
-    queue: VecDeque<(usize, Instant)>,
+    /// The first first.
+    queue: VecDeque<Newcomer>,
     /// A place may have been freed since they were asked.
     asks_again: bool,
+}
+
+/// One that found no place.
+#[derive(Debug)]
+struct Newcomer {
+    key: usize,
+    /// Until when it is asked for.
+    until: Instant,
+    /// That is over, and it is asked for the last time.
+    is_late: bool,
 }
 
 /// What came of asking again.
@@ -48,7 +58,7 @@ impl Waiting {
 
     /// When the first of them was asked for long enough.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.queue.front().map(|(_, until)| *until)
+        self.queue.front().map(|newcomer| newcomer.until)
     }
 
     /// A place may have been freed.
@@ -62,44 +72,53 @@ impl Waiting {
             MOST.. => self.queue.pop_front(),
             _ => None,
         };
-        self.queue.push_back((key, now + PATIENCE));
+        self.queue.push_back(Newcomer {
+            key,
+            until: now + PATIENCE,
+            is_late: false,
+        });
         // What the events of this turn bring is known in the next.
         self.asks_again = true;
-        first.map(|(key, _)| key)
+        first.map(|newcomer| newcomer.key)
     }
 
     /// Looks for a place for all of them; for those that have waited long enough, for the last
-    /// time. Whoever is let in may have left before the next connected, which no event has told yet, however
-    /// long this process stood still: so the others wait on.
+    /// time in the next turn, since an event of this one may have told that a member left: this process may have stood
+    /// still since. Whoever is let in may have left before the next connected, which no event has told yet: so the
+    /// others wait on.
     pub(super) fn ask(
         &mut self,
         now: Instant,
         mut ask: impl FnMut(usize) -> Result<(), AdmissionError>,
     ) -> Asked {
-        self.asks_again = false;
         let mut asked = Asked::default();
-        self.queue.retain_mut(|(key, until)| {
-            match ask(*key) {
-                Ok(()) => asked.admitted.push(*key),
+        self.queue.retain_mut(|newcomer| {
+            match ask(newcomer.key) {
+                Ok(()) => asked.admitted.push(newcomer.key),
                 Err(_) if !asked.admitted.is_empty() => {
-                    *until = now + PATIENCE;
+                    newcomer.until = now + PATIENCE;
+                    newcomer.is_late = false;
                     return true;
                 }
-                Err(refusal) if *until <= now => asked.refused.push((*key, refusal)),
-                Err(_) => return true,
+                Err(refusal) if newcomer.is_late => asked.refused.push((newcomer.key, refusal)),
+                Err(_) => {
+                    newcomer.is_late = newcomer.until <= now;
+                    return true;
+                }
             }
             false
         });
+        self.asks_again = self.queue.iter().any(|newcomer| newcomer.is_late);
         asked
     }
 
     /// Takes out those for which the closure says so.
     pub(super) fn take_those(&mut self, mut ends: impl FnMut(usize) -> bool) -> Vec<usize> {
         let mut ended = Vec::new();
-        self.queue.retain(|&(key, _)| {
-            let stays = !ends(key);
+        self.queue.retain(|newcomer| {
+            let stays = !ends(newcomer.key);
             if !stays {
-                ended.push(key);
+                ended.push(newcomer.key);
             }
             stays
         });
@@ -109,7 +128,7 @@ impl Waiting {
     /// All of them, who wait no more.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = usize> {
         self.asks_again = false;
-        self.queue.drain(..).map(|(key, _)| key)
+        self.queue.drain(..).map(|newcomer| newcomer.key)
     }
 }
 
@@ -147,9 +166,26 @@ mod tests {
         assert_eq!((one.admitted, one.refused), (vec![3], vec![]));
         let nobody = waiting.ask(late + millisecond, |_| Err(FULL));
         assert_eq!(nobody, Asked::default());
+        assert!(!waiting.asks_again());
+        let nobody = waiting.ask(late + PATIENCE, |_| Err(FULL));
+        assert_eq!(nobody, Asked::default());
+        assert!(waiting.asks_again());
         let last = waiting.ask(late + PATIENCE, |_| Err(FULL));
         assert_eq!((last.admitted, last.refused), (vec![], vec![(1, FULL)]));
         waiting.freed();
+        assert!(waiting.is_empty() && !waiting.asks_again());
+    }
+
+    /// An event told of a place at the moment at which the time was over.
+    #[test]
+    fn what_was_told_in_time_is_acted_on_first() {
+        let now = Instant::now();
+        let mut waiting = Waiting::default();
+        waiting.push(3, now);
+        assert_eq!(waiting.ask(now + PATIENCE, |_| Err(FULL)), Asked::default());
+        assert!(waiting.asks_again());
+        let asked = waiting.ask(now + PATIENCE, |_| Ok(()));
+        assert_eq!((asked.admitted, asked.refused), (vec![3], vec![]));
         assert!(waiting.is_empty() && !waiting.asks_again());
     }
 
