@@ -623,8 +623,9 @@ impl<W: World> Core<W> {
             self.settle(self.operator.unsaid());
         }
         self.end_downloads(now);
+        let unread = self.peers.unread_words();
         self.peers.close_all(now);
-        let unheard = self.peers.never_heard().filter(|_| self.hears());
+        let unheard = self.peers.never_heard(unread).filter(|_| self.hears());
         self.peers.news.sum_up_last();
         for line in self.operator.never_said().into_iter().chain(unheard) {
             self.display.say(&line);

@@ -20,6 +20,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::DisconnectReason;
@@ -260,29 +261,35 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// At the end, when all are closed: how much members had said that nobody heard, if anything.
-    pub fn never_heard(&self) -> Option<String> {
-        let keys = self.unheard_members();
-        let whose = match keys.len() {
+    /// At the end: what members had said that is unread, by their keys. A browser answers its end, so this is asked
+    /// before that is told.
+    pub fn unread_words(&self) -> BTreeMap<usize, Unread> {
+        let keys = self.member_keys().filter(|&key| self.is_unread(key));
+        keys.map(|key| (key, self.unread_of(&[key]))).collect()
+    }
+
+    /// At the end, when all are closed: how much members had said that nobody heard, if anything: what was `unread`,
+    /// and what was read and is passed on to nobody any more.
+    pub fn never_heard(&self, mut unread: BTreeMap<usize, Unread>) -> Option<String> {
+        for key in self.member_keys() {
+            let held = Unread::all(self.room.unfinished(key) as u64);
+            if held != Unread::NOTHING {
+                let words = unread.entry(key).or_insert(Unread::NOTHING);
+                *words = words.and(held);
+            }
+        }
+        let whose = match unread.len() {
             0 => return None,
             1 => String::from("1 participant"),
             count => format!("{count} participants"),
         };
-        let held = keys.iter().map(|&key| self.room.unfinished(key) as u64);
-        let unheard = self.unread_of(&keys).and(Unread::all(held.sum()));
-        let last = last_words(unheard);
+        let last = last_words(unread.into_values().fold(Unread::NOTHING, Unread::and));
         Some(format!("the {last} of {whose} were not heard"))
     }
 
     /// Whether members said something that nobody heard, where the hub ends now: it is unread, or was dropped.
     pub fn is_anyone_unheard(&self) -> bool {
         self.dropped != Unread::NOTHING || self.member_keys().any(|key| self.is_unread(key))
-    }
-
-    /// Members of which something is unread, or was read and is passed on to nobody any more.
-    fn unheard_members(&self) -> Vec<usize> {
-        let is_unheard = |&key: &usize| self.is_unread(key) || self.room.unfinished(key) > 0;
-        self.member_keys().filter(is_unheard).collect()
     }
 
     fn is_unread(&self, key: usize) -> bool {

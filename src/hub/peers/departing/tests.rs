@@ -341,7 +341,21 @@ fn what_is_held_of_a_line_is_unheard_where_it_is_not_shown() {
         peers.room.heard(ben, b"li", now);
         peers.room.heard(other, said, now);
         assert_eq!(peers.room.screen().is_full(), told.is_some());
+        let unread = peers.unread_words();
         peers.close_all(now);
-        assert_eq!(peers.never_heard().as_deref(), told);
+        assert_eq!(peers.never_heard(unread).as_deref(), told);
     }
+}
+
+/// A browser answers the end that it is told, which is no word of its own.
+#[test]
+fn what_comes_behind_the_end_is_no_word_that_nobody_heard() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], _) = join(&mut peers, now);
+    wire.unread.set(Some(0));
+    let unread = peers.unread_words();
+    peers.close_all(now);
+    wire.unread.set(Some(8));
+    assert_eq!(peers.never_heard(unread), None);
 }
