@@ -467,10 +467,12 @@ impl<S: Stream, D: Device> Peers<S, D> {
         deadlines.into_iter().flatten().min()
     }
 
-    /// A peer leaves at the end of this turn.
+    /// A peer leaves at the end of this turn. What others say until then is not for it.
     pub fn queue_leave(&mut self, key: usize, why: DisconnectReason) {
+        let owed = self.room.member(key).map(|_| self.room.owed(key));
         if let Some(peer) = self.member_mut(key) {
             peer.leaving = true;
+            peer.ledger_mut().owed_last = owed;
             self.exits.leave(key, why);
         }
     }

@@ -211,9 +211,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let mut held_back = Vec::new();
         let mut passed_on = 0;
         let all = leaving.len();
-        // What is said because others leave with it, it will not read, but does not lack.
-        let lacks: Vec<Lack> = leaving.iter().map(|(key, _)| self.lack(*key)).collect();
-        for ((key, why), lack) in leaving.into_iter().zip(lacks) {
+        for (key, why) in leaving {
             let is_too_much = passed_on >= TURN && self.room.holds_much(key);
             if is_too_much || !self.may_leave(key) {
                 if pressed == 0 {
@@ -223,6 +221,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 pressed -= 1;
             }
             passed_on += self.room.held(key);
+            let lack = self.lack(key);
             self.take_out(key, lack, why, now);
         }
         let are_gone = held_back.len() < all;
@@ -243,7 +242,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
         let is_promised = peer.is_some_and(|peer| peer.is_promised);
         Lack {
-            owed: self.room.member(key).map_or(0, |_| self.room.owed(key)),
+            owed: self.owed(key),
             missing: is_promised.then(|| self.missing(key)),
         }
     }

@@ -89,6 +89,8 @@ pub(super) struct Ledger {
     pub(super) promised_until: Option<u64>,
     /// Bytes that it was owed when it took no more.
     pub(super) lost: u64,
+    /// The same when it was queued to leave: what others say from then on is not for it.
+    pub(super) owed_last: Option<u64>,
     /// Bytes on the wire that it had acknowledged when its kernel last took no more, or when its time to be idle was
     /// over, and they were not all.
     pub(super) taken: u64,

@@ -205,12 +205,25 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// How long a member's own stream is: what it took and is owed.
     fn stream_end(&self, key: usize) -> u64 {
         let sent = self.room.member(key).map(|member| member.account.sent);
-        sent.map_or(0, |sent| sent + self.room.owed(key))
+        sent.map_or(0, |sent| sent + self.owed(key))
+    }
+
+    /// Bytes that a member is owed, if it is one.
+    pub(super) fn owed(&self, key: usize) -> u64 {
+        let Some(peer) = self
+            .conns
+            .get(key)
+            .filter(|_| self.room.member(key).is_some())
+        else {
+            return 0;
+        };
+        let owed = self.room.owed(key);
+        peer.ledger().owed_last.map_or(owed, |last| owed.min(last))
     }
 
     /// A peer takes no more: it will not get what it is owed now.
     pub(super) fn note_loss(&mut self, key: usize) {
-        let owed = self.room.owed(key);
+        let owed = self.owed(key);
         if let Some(peer) = self.conns.get_mut(key) {
             peer.ledger_mut().lost += owed;
         }

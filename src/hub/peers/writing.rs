@@ -243,7 +243,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     pub fn close_all(&mut self, now: Instant) {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
-            let (owed, more) = (self.room.owed(key), !self.says_no_more);
+            let (owed, more) = (self.owed(key), !self.says_no_more);
             if let Some(peer) = self.member_mut(key) {
                 peer.close_truthfully(owed, more);
             }

@@ -42,6 +42,28 @@ fn who_leaves_together_in_a_chat_reads_an_end() {
     assert!(breaks(&wires[3..]));
 }
 
+/// As where a whole class ends its sending at once.
+#[test]
+fn who_has_left_lacks_nothing_of_what_others_say_in_the_same_turn() {
+    let now = Instant::now();
+    for is_chat in [false, true] {
+        let mut peers = fake::relaying();
+        if is_chat {
+            peers.room.open_chat(Chat::new(Rules::of("host"), false));
+        }
+        let (wires, keys) = join::<3>(&mut peers, now);
+        say(&mut peers, b"one\n", now);
+        for key in keys {
+            peers.room.heard(key, b"answer", now);
+            peers.room.finish(key, now);
+            peers.flush_one(key, now);
+            peers.queue_leave(key, DisconnectReason::Closed);
+        }
+        assert!(peers.reap(now));
+        assert!(wires.iter().all(|wire| !wire.breaks.get()), "{is_chat}");
+    }
+}
+
 /// A reset would tell it nothing, and may destroy the answer to its goodbye.
 #[test]
 fn who_reads_nothing_any_more_lacks_nothing() {
