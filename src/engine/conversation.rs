@@ -44,7 +44,7 @@ pub const LAST_WORDS: Duration = Duration::from_secs(2);
 pub const LINGER: Duration = Duration::from_secs(2);
 
 /// The first distance between two looks at the acknowledgement, and the longest.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
+pub const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// What we send comes from there.

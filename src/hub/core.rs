@@ -37,6 +37,8 @@ use crate::engine::admit::Admission;
 use crate::engine::admit::Lists;
 use crate::engine::aligned::AlignedBuffer;
 use crate::engine::chat::Chat;
+use crate::engine::conversation::FIRST_LOOK;
+use crate::engine::conversation::LAST_WORDS;
 use crate::engine::flow::Proof;
 use crate::engine::room::Room;
 use crate::io::caller::Call;
@@ -154,6 +156,9 @@ pub struct Core<W: World> {
     began: Instant,
     /// With `--send-only`: when everything was delivered after the end of the input.
     delivered: Option<Instant>,
+    /// When the hub looks again whether the last was acknowledged, which it waits for, and how long after it looked
+    /// before.
+    last_look: Option<(Instant, Duration)>,
     /// How the hub ended for the room, while downloads still run.
     ended: Option<Status>,
     /// Of a hub that leaves its class.
@@ -261,6 +266,7 @@ impl<W: World> Core<W> {
             can_draw: parts.can_draw,
             began: now,
             delivered: None,
+            last_look: None,
             ended: None,
             farewell: None,
             buffer: AlignedBuffer::zeroed(CHUNK),
@@ -500,7 +506,8 @@ impl<W: World> Core<W> {
             self.accept.deadline(),
             self.operator.pause(),
             self.operator.console().and_then(Console::looks_at),
-            self.quits_at(),
+            self.quits_at().filter(|at| now < *at),
+            self.last_look.map(|(at, _)| at),
             self.lingers_until().filter(|_| !is_over),
             self.transfer.draws(&self.peers),
             self.transfer.tells_wait(),
@@ -566,6 +573,9 @@ impl<W: World> Core<W> {
         if !is_over && !limits.into_iter().flatten().any(|end| now >= end) {
             return None;
         }
+        if !is_over && self.awaits_acknowledgement(now) {
+            return None;
+        }
         let missing = self.settle(Unsaid::Nothing);
         let unheard = u64::from(self.hears() && self.peers.is_anyone_unheard());
         let missing = missing.into_iter().chain([unshown, unheard]);
@@ -596,6 +606,22 @@ impl<W: World> Core<W> {
             self.display.say(line);
         }
         !cut.is_empty()
+    }
+
+    /// `-q`, so soon after the end of the input that the last of it could not be acknowledged: whether that is still
+    /// waited for, as by a [participant](crate::engine::conversation::LAST_WORDS). Nothing tells of it, so it is looked
+    /// for, at growing distances.
+    fn awaits_acknowledgement(&mut self, now: Instant) -> bool {
+        let finished = self.operator.finished();
+        let Some(late) = finished.map(|at| at + LAST_WORDS).filter(|at| now < *at) else {
+            return false;
+        };
+        let awaits = self.peers.awaits_acknowledgement();
+        if awaits && self.last_look.is_none_or(|(at, _)| at <= now) {
+            let distance = self.last_look.map_or(FIRST_LOOK, |(_, last)| 2 * last);
+            self.last_look = Some(((now + distance).min(late), distance));
+        }
+        awaits
     }
 
     fn quits_at(&self) -> Option<Instant> {

@@ -133,6 +133,13 @@ pub(in crate::hub) fn readable() -> Event {
     }
 }
 
+pub(in crate::hub) fn writable() -> Event {
+    Event {
+        writable: true,
+        ..Event::default()
+    }
+}
+
 pub(in crate::hub) fn ended() -> Event {
     Event {
         read_closed: true,

@@ -87,6 +87,8 @@ pub(super) struct Ledger {
     pub(super) unproven: u64,
     /// How long its own stream was when the operator had said all that was promised.
     pub(super) promised_until: Option<u64>,
+    /// Over a layer: bytes on the wire when its kernel had been given all of that.
+    pub(super) given: Option<u64>,
     /// Bytes that it was owed when it took no more.
     pub(super) lost: u64,
     /// The same when it was queued to leave: what others say from then on is not for it.

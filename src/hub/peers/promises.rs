@@ -13,6 +13,7 @@ mod tests;
 
 use std::time::Instant;
 
+use super::Peer;
 use super::Peers;
 use super::shortfall::Settled;
 use super::shortfall::Unsaid;
@@ -54,7 +55,49 @@ impl<S: Stream, D: Device> Peers<S, D> {
             if is_promised || member.is_some_and(|m| m.presence().is_here()) {
                 self.promise_to(key);
             }
+            self.note_given(key);
         }
+    }
+
+    /// Over a layer: how many bytes a member's kernel is still to be given of what was promised. What follows is written
+    /// behind that, so that it is known how much of it is on the wire.
+    pub(super) fn left_to_give(&self, key: usize) -> Option<u64> {
+        let peer = self.conns.get(key).filter(|peer| !peer.conn.is_wire())?;
+        let ledger = peer.ledger();
+        let end = ledger.promised_until.filter(|_| ledger.given.is_none())?;
+        let left = end.checked_sub(self.room.member(key)?.account.sent)?;
+        (left > 0).then_some(left)
+    }
+
+    /// Takes note of how much is on the wire, if a layer is between, when a member's kernel was given all that was
+    /// promised: what the layer writes behind that, the goodbye above all, is none of it.
+    pub(super) fn note_given(&mut self, key: usize) {
+        let Some(peer) = self.conns.get_mut(key).filter(|peer| !peer.conn.is_wire()) else {
+            return;
+        };
+        let ledger = peer.ledger();
+        let sent = self.room.member(key).map(|member| member.account.sent);
+        let is_given = |end| sent.is_some_and(|sent| sent >= end);
+        if ledger.given.is_none()
+            && ledger.promised_until.is_some_and(is_given)
+            && !peer.conn.has_pending_output()
+            && let Some(info) = peer.conn.tcp_info()
+        {
+            peer.ledger_mut().given = Some(info.written);
+        }
+    }
+
+    /// Whether a member has not acknowledged all that it was promised, of which its kernel has everything.
+    pub fn awaits_acknowledgement(&self) -> bool {
+        let is_out = |(key, peer): (usize, &Peer<S>)| {
+            let sent = self
+                .room
+                .member(key)
+                .map_or(0, |member| member.account.sent);
+            let is_given = peer.ledger().promised_until.is_some_and(|end| sent >= end);
+            peer.is_promised && is_given && !peer.conn.has_pending_output() && self.missing(key) > 0
+        };
+        self.conns.iter().any(is_out)
     }
 
     /// The same to the members that are proven to be there, and to those in the room that turn out
@@ -183,22 +226,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.shortfall.settle(self.said, unsaid)
     }
 
-    /// Bytes that a member has not acknowledged of what it is owed. Encrypted ones count as they are
-    /// on the wire.
+    /// Bytes that a member has not acknowledged of what it was promised, or is owed. Those of a layer count as they
+    /// are on the wire.
     pub(super) fn missing(&self, key: usize) -> u64 {
-        let Some(peer) = self.conns.get(key) else {
+        let (Some(peer), Some(member)) = (self.conns.get(key), self.room.member(key)) else {
             return 0;
         };
-        let Some(member) = self.room.member(key) else {
-            return 0;
-        };
-        let unacknowledged = peer.conn.tcp_info().map_or(0, TcpInfo::unacknowledged);
+        let (info, ledger) = (peer.conn.tcp_info(), peer.ledger());
+        let sent = member.account.sent;
+        // Words of other members after the operator's last one were not promised; they come last.
+        let end = ledger.promised_until.unwrap_or(self.stream_end(key));
+        if let (Some(given), Some(info)) = (ledger.given, info) {
+            return given.saturating_sub(info.acknowledged).min(end);
+        }
+        let unacknowledged = info.map_or(0, TcpInfo::unacknowledged);
         // Neither the room nor the kernel counts the bytes that a layer holds back.
         let pending = u64::from(peer.conn.has_pending_output());
-        let sent = member.account.sent;
         let arrived = sent.saturating_sub(unacknowledged.max(pending));
-        // Words of other members after the operator's last one were not promised; they come last.
-        let end = peer.ledger().promised_until.unwrap_or(self.stream_end(key));
         end.saturating_sub(arrived)
     }
 

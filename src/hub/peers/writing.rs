@@ -7,12 +7,14 @@
 mod tests;
 
 use std::io;
+use std::io::IoSlice;
 use std::time::Instant;
 
 use super::DisconnectReason;
 use super::Peer;
 use super::Peers;
 use crate::engine::dead_peer;
+use crate::engine::journal::GATHER;
 use crate::io::conn::Conn;
 use crate::io::device::Device;
 use crate::io::readiness::Watch;
@@ -99,6 +101,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.depart(key, error.into(), now);
             return;
         }
+        self.note_given(key);
+        let Some(peer) = self.conns.get(key) else {
+            return;
+        };
         if peer.takes_no_more() {
             // Lines relayed after the end of its stream are not for it, and a write after
             // shutdown(2) would fail.
@@ -113,15 +119,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if !peer.conn.is_writable() {
             return;
         }
-        let mut taken = 0;
-        let flushed = self.room.flush(key, now, |slices| {
-            taken = peer.conn.write(slices)?;
-            Ok(taken)
-        });
-        if taken > 0 {
-            self.wrote(key, now);
+        let most = self.left_to_give(key);
+        let mut flushed = self.write_most(key, most, now);
+        self.note_given(key);
+        let is_given = most.is_some() && self.left_to_give(key).is_none();
+        let has_more = matches!(flushed, Ok(owed) if owed > 0);
+        if is_given && has_more && self.conns[key].conn.is_writable() {
+            flushed = self.write_most(key, None, now);
         }
         match flushed {
+            // What follows is none of that: an event tells when the layer has given it.
+            Ok(0) if self.conns[key].conn.has_pending_output() => {}
             Ok(0) => {
                 self.half_close(key, now);
                 self.close_if_over(key, now);
@@ -135,6 +143,29 @@ impl<S: Stream, D: Device> Peers<S, D> {
         if self.conns[key].conn.is_watched() {
             self.checkup.get_or_insert(now + dead_peer::EVERY);
         }
+    }
+
+    /// Writes what a peer is owed, or so much of it at most. Returns what it is still owed.
+    fn write_most(&mut self, key: usize, most: Option<u64>, now: Instant) -> io::Result<u64> {
+        let Some(peer) = self.conns.get_mut(key) else {
+            return Ok(0);
+        };
+        let mut taken = 0;
+        let flushed = self.room.flush(key, now, |slices| {
+            taken = match most {
+                None => peer.conn.write(slices)?,
+                Some(most) => {
+                    let mut cut = [IoSlice::new(&[]); GATHER];
+                    let count = cut_to(slices, most, &mut cut);
+                    peer.conn.write(&cut[..count])?
+                }
+            };
+            Ok(taken)
+        });
+        if taken > 0 {
+            self.wrote(key, now);
+        }
+        flushed
     }
 
     /// The kernel may have taken no more for a peer: what is acknowledged from now on is progress, also while it goes on
@@ -287,4 +318,20 @@ impl<S: Stream, D: Device> Peers<S, D> {
             self.queue_leave(key, DisconnectReason::Closed);
         }
     }
+}
+
+/// Puts the first bytes of some slices, `most` of them, into others. Returns how many of these there are.
+fn cut_to<'a>(slices: &'a [IoSlice<'_>], most: u64, cut: &mut [IoSlice<'a>; GATHER]) -> usize {
+    let mut left = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut count = 0;
+    for (slice, cut) in slices.iter().zip(cut) {
+        let part = &slice[..slice.len().min(left)];
+        if part.is_empty() {
+            break;
+        }
+        left -= part.len();
+        *cut = IoSlice::new(part);
+        count += 1;
+    }
+    count
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use muxnc::client::Traffic;
+use muxnc::engine::conversation::LAST_WORDS;
 use muxnc::engine::journal::SEGMENT;
 use muxnc::io::device::Kind;
 use muxnc::status::Status;
@@ -337,10 +338,15 @@ impl Hub {
             .terms
             .quit_after
             .is_some_and(|q| self.now() >= finished + q);
-        assert!(!quits, "it stays after its time");
+        // The last of it may not be acknowledged yet.
+        let awaits = self.now() < finished + LAST_WORDS && !self.is_acknowledged();
+        assert!(!quits || awaits, "it stays after its time");
         let in_time = |end| self.until.is_some_and(|at| at <= end);
+        let last = if quits { LAST_WORDS } else { Duration::ZERO };
         assert!(
-            self.terms.quit_after.is_none_or(|q| in_time(finished + q)),
+            self.terms
+                .quit_after
+                .is_none_or(|q| in_time(finished + q.max(last))),
             "it sleeps longer than its time"
         );
         assert!(
@@ -472,6 +478,15 @@ impl Hub {
         let is_shown = self.spec.screen.is_empty();
         let is_over = here.is_empty() && is_shown;
         assert!(is_over || quits || lingered, "it ended too soon");
+        // What was handed over so late that it could not be acknowledged is waited for.
+        let awaits = |id: &usize| {
+            let (wire, member) = (&net.wires[*id], &self.spec.members[id]);
+            let is_out = wire.tcp_info(net.now).unacknowledged() > 0;
+            let is_lost = wire.broken || wire.write_failed || member.presence == Presence::Gone;
+            self.promised.contains(id) && member.owed.is_empty() && is_out && !is_lost
+        };
+        let awaits = net.now < finished + LAST_WORDS && here.iter().any(awaits);
+        assert!(!awaits || lingered, "it did not wait: {stderr:?}");
         assert!(is_shown || !is_done, "done, and not all was shown");
         // Who was not known to be there may have turned out to be.
         let perhaps = self.spec.members.iter().any(|(id, member)| {

@@ -227,3 +227,73 @@ fn what_others_say_after_the_last_word_is_not_promised() {
     peers.flush(now);
     assert!(peers.settle(Unsaid::Nothing).missing.is_empty());
 }
+
+/// What a layer says behind it, or others, is no part of what was promised, though it is on the same wire.
+#[test]
+fn over_a_layer_only_what_was_promised_is_missing() {
+    let now = Instant::now();
+    let mut peers = fake::relaying();
+    let (wires, [key, other]) = join::<2>(&mut peers, now);
+    let wire = &wires[0];
+    wire.has_layer.set(true);
+    peers.typed(b"the end\n", now);
+    peers.promise();
+    // In the same turn.
+    peers.room.heard(other, b"bye\n", now);
+    peers.flush(now);
+    let promised = "the end\n".len() as u64;
+    assert!(wire.written.get() > promised);
+    assert_eq!(peers.missing(key), promised);
+    assert!(peers.awaits_acknowledgement());
+    // All but what the other said, and the goodbye of the layer.
+    wire.acknowledged.set(promised);
+    wire.written.set(wire.written.get() + 24);
+    assert_eq!(peers.missing(key), 0);
+    wire.acknowledged.set(3);
+    assert_eq!(peers.missing(key), 5);
+    wires.iter().for_each(|wire| wire.acknowledge());
+    assert!(!peers.awaits_acknowledgement());
+    assert!(
+        peers
+            .settle(Unsaid::Nothing)
+            .missing
+            .iter()
+            .all(|&bytes| bytes == 0)
+    );
+}
+
+/// What a layer holds back is counted when it has given it.
+#[test]
+fn what_a_layer_holds_back_of_a_promise_is_not_given() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], [key]) = join(&mut peers, now);
+    wire.has_layer.set(true);
+    wire.is_pending.set(true);
+    peers.typed(b"the end\n", now);
+    peers.promise();
+    peers.half_close_all();
+    peers.flush(now);
+    assert!(!wire.is_ended.get(), "it is not told the end before");
+    assert!(!peers.awaits_acknowledgement());
+    wire.is_pending.set(false);
+    peers.collect(key, fake::writable());
+    peers.flush(now);
+    assert!(wire.is_ended.get() && peers.awaits_acknowledgement());
+    wire.acknowledge();
+    wire.written.set(wire.written.get() + 24);
+    assert_eq!(peers.missing(key), 0);
+}
+
+/// What it has not been given is not waited for at the end of `-q`: it would not get it.
+#[test]
+fn what_was_not_given_is_not_awaited() {
+    let now = Instant::now();
+    let mut peers = peers();
+    let ([wire], _) = join(&mut peers, now);
+    wire.is_full.set(true);
+    peers.typed(b"the end\n", now);
+    peers.promise();
+    peers.flush(now);
+    assert!(!peers.awaits_acknowledgement());
+}

@@ -9,16 +9,9 @@ use crate::hub::peers::MOMENT;
 use crate::hub::peers::fake;
 use crate::hub::peers::fake::Wire;
 use crate::hub::peers::fake::peers;
-use crate::io::readiness::Event;
+use crate::hub::peers::fake::writable;
 
 const MILLI: Duration = Duration::from_millis(1);
-
-fn writable() -> Event {
-    Event {
-        writable: true,
-        ..Event::default()
-    }
-}
 
 #[test]
 fn who_leaves_is_handed_nothing_more() {
