@@ -1123,8 +1123,8 @@ pub fn wait_at_rest(process: &Process) {
     eventually("the process comes to rest", || {
         thread::sleep(Duration::from_millis(100));
         // One that could run, and is not let, as on a busy machine, is at work.
-        let sleeps = stat(process.pid())[0] == "S";
-        std::mem::replace(&mut before, activity()) == before && sleeps
+        let wants_to_run = stat(process.pid())[0] == "R";
+        std::mem::replace(&mut before, activity()) == before && !wants_to_run
     });
 }
 
