@@ -15,6 +15,7 @@
 //! that was promised to a peer was acknowledged, running downloads included, or if the operator
 //! commanded the end and was told what was not.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -54,6 +55,7 @@ use crate::io::output::Output;
 use crate::io::readiness::Event;
 use crate::io::readiness::Watch;
 use crate::io::record::Records;
+use crate::io::stream::Unread;
 use crate::io::terminal::Terminal;
 use crate::io::web::Offered;
 use crate::io::world::World;
@@ -159,6 +161,8 @@ pub struct Core<W: World> {
     /// When the hub looks again whether the last was acknowledged, which it waits for, and how long after it looked
     /// before.
     last_look: Option<(Instant, Duration)>,
+    /// What members had said when it was known how the hub ends, and is not heard.
+    unread: Option<BTreeMap<usize, Unread>>,
     /// How the hub ended for the room, while downloads still run.
     ended: Option<Status>,
     /// Of a hub that leaves its class.
@@ -267,6 +271,7 @@ impl<W: World> Core<W> {
             began: now,
             delivered: None,
             last_look: None,
+            unread: None,
             ended: None,
             farewell: None,
             buffer: AlignedBuffer::zeroed(CHUNK),
@@ -521,14 +526,13 @@ impl<W: World> Core<W> {
             self.ended = Some(self.room_outcome(now)?);
             self.accept.close_downloads(&mut self.peers);
             let waits_for = self.peers.await_downloads();
-            let waits = self.operator.broken_off().is_none();
+            let waits = self.operator.broken_off().is_none() && !self.has_quit(now);
             if let Some(line) = waits_for.filter(|_| waits) {
                 self.display.tell(&line);
             }
         }
-        let has_quit = self.quits_at().is_some_and(|end| now >= end);
         // What cannot be read on cannot be downloaded either.
-        let is_over = has_quit || self.operator.broken_off().is_some();
+        let is_over = self.has_quit(now) || self.operator.broken_off().is_some();
         if self.peers.are_downloading() && !is_over {
             return None;
         }
@@ -577,7 +581,9 @@ impl<W: World> Core<W> {
             return None;
         }
         let missing = self.settle(Unsaid::Nothing);
-        let unheard = u64::from(self.hears() && self.peers.is_anyone_unheard());
+        let unread = self.unread.insert(self.peers.unread_words());
+        let is_unheard = !unread.is_empty() || self.peers.has_dropped();
+        let unheard = u64::from(self.hears() && is_unheard);
         let missing = missing.into_iter().chain([unshown, unheard]);
         Some(Proof::settle(missing).map_or(Status::Failed, Status::Done))
     }
@@ -624,6 +630,11 @@ impl<W: World> Core<W> {
         awaits
     }
 
+    /// Whether the time of `-q` is over.
+    fn has_quit(&self, now: Instant) -> bool {
+        self.quits_at().is_some_and(|end| now >= end)
+    }
+
     fn quits_at(&self) -> Option<Instant> {
         Some(self.operator.finished()? + self.config.settings.quit_after?)
     }
@@ -649,7 +660,8 @@ impl<W: World> Core<W> {
             self.settle(self.operator.unsaid());
         }
         self.end_downloads(now);
-        let unread = self.peers.unread_words();
+        let unread = self.unread.take();
+        let unread = unread.unwrap_or_else(|| self.peers.unread_words());
         self.peers.close_all(now);
         let unheard = self.peers.never_heard(unread).filter(|_| self.hears());
         self.peers.news.sum_up_last();

@@ -246,7 +246,7 @@ fn clear(path: &Path, address: &SockAddr) -> Result<(), &'static str> {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
         // Whether anybody listens is not known.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            return Err("it is another user's");
+            return Err("it may not be connected to");
         }
         _ => return Err("address already in use"),
     }

@@ -37,6 +37,9 @@ use crate::io::stream::Unread;
 /// each, and more than one, since several may wait for a descriptor.
 const DROPPED: usize = 8;
 
+/// Looks at what a member says next at the end of the hub, as long as that is no word: it may be a ping.
+const LOOKS: usize = 64;
+
 impl<S: Stream> Peer<S> {
     /// Whether nothing that it said is unread.
     pub(super) fn is_heard(&self) -> bool {
@@ -261,11 +264,24 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// At the end: what members had said that is unread, by their keys. A browser answers its end, so this is asked
-    /// before that is told.
-    pub fn unread_words(&self) -> BTreeMap<usize, Unread> {
-        let keys = self.member_keys().filter(|&key| self.is_unread(key));
-        keys.map(|key| (key, self.unread_of(&[key]))).collect()
+    /// At the end: what members had said that is unread, by their keys. A goodbye is no word, nor is what a layer or a
+    /// browser answers to the end that it is told: so this is asked once, and looks at what comes next.
+    pub fn unread_words(&mut self) -> BTreeMap<usize, Unread> {
+        let mut keys: Vec<usize> = self.member_keys().collect();
+        keys.retain(|&key| self.is_unread(key) && !self.says_goodbye(key));
+        let unread = keys.into_iter().filter(|&key| self.is_unread(key));
+        unread.map(|key| (key, self.unread_of(&[key]))).collect()
+    }
+
+    /// Whether what a member says next, if that is known, is its goodbye.
+    fn says_goodbye(&mut self, key: usize) -> bool {
+        let peer = self.conns.get_mut(key);
+        let Some(peer) = peer.filter(|peer| peer.conn.may_say_goodbye()) else {
+            return false;
+        };
+        let mut looks = (0..LOOKS).map(|_| peer.conn.look_ahead());
+        let next = looks.find(|next| !matches!(next, Ahead::Yield));
+        matches!(next, Some(Ahead::End))
     }
 
     /// At the end, when all are closed: how much members had said that nobody heard, if anything: what was `unread`,
@@ -287,9 +303,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         Some(format!("the {last} of {whose} were not heard"))
     }
 
-    /// Whether members said something that nobody heard, where the hub ends now: it is unread, or was dropped.
-    pub fn is_anyone_unheard(&self) -> bool {
-        self.dropped != Unread::NOTHING || self.member_keys().any(|key| self.is_unread(key))
+    /// Whether somebody was let go unheard.
+    pub fn has_dropped(&self) -> bool {
+        self.dropped != Unread::NOTHING
     }
 
     fn is_unread(&self, key: usize) -> bool {

@@ -120,7 +120,7 @@ fn the_umask_says_who_may_connect() {
 }
 
 #[test]
-fn a_socket_of_another_user_is_not_said_to_be_in_use() {
+fn a_socket_that_may_not_be_connected_to_is_not_said_to_be_in_use() {
     if !installed(&["setpriv"]) {
         return;
     }
@@ -139,7 +139,7 @@ fn a_socket_of_another_user_is_not_said_to_be_in_use() {
     assert_eq!(
         hub.stderr.text(),
         format!(
-            "muxnc: listen on unix:{path}: it is another user's\n  \
+            "muxnc: listen on unix:{path}: it may not be connected to\n  \
              Only a socket at which nobody listens is replaced: choose another path.\n"
         )
     );

@@ -347,15 +347,30 @@ fn what_is_held_of_a_line_is_unheard_where_it_is_not_shown() {
     }
 }
 
-/// A browser answers the end that it is told, which is no word of its own.
+/// A layer's goodbye, and what a browser answers to the end that it was told, are no words, whatever comes before.
 #[test]
-fn what_comes_behind_the_end_is_no_word_that_nobody_heard() {
+fn a_goodbye_is_no_word_that_nobody_heard() {
     let now = Instant::now();
-    let mut peers = peers();
-    let ([wire], _) = join(&mut peers, now);
-    wire.unread.set(Some(0));
-    let unread = peers.unread_words();
-    peers.close_all(now);
-    wire.unread.set(Some(8));
-    assert_eq!(peers.never_heard(unread), None);
+    for (says_goodbye, told) in [
+        (true, None),
+        (
+            false,
+            Some("the last 8 bytes of 1 participant were not heard"),
+        ),
+    ] {
+        let mut peers = peers();
+        let ([wire], _) = join(&mut peers, now);
+        wire.has_layer.set(true);
+        wire.unread.set(Some(8));
+        wire.idle_looks.set(3);
+        wire.says_goodbye.set(says_goodbye);
+        let unread = peers.unread_words();
+        peers.close_all(now);
+        assert_eq!(peers.never_heard(unread).as_deref(), told);
+        // What comes behind the end is none, either.
+        wire.unread.set(Some(0));
+        let unread = peers.unread_words();
+        wire.unread.set(Some(8));
+        assert_eq!(peers.never_heard(unread), None);
+    }
 }
