@@ -469,10 +469,10 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// A peer leaves at the end of this turn. What others say until then is not for it.
     pub fn queue_leave(&mut self, key: usize, why: DisconnectReason) {
-        let owed = self.room.member(key).map(|_| self.room.owed(key));
+        let owed = self.owed(key);
         if let Some(peer) = self.member_mut(key) {
             peer.leaving = true;
-            peer.ledger_mut().owed_last = owed;
+            peer.ledger_mut().owed_last = Some(owed);
             self.exits.leave(key, why);
         }
     }

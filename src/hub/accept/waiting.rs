@@ -5,8 +5,8 @@
 //! later (the kernel hands over packets of several processors in any order).
 //!
 //! It promises: the room is asked for them in the order in which they came, and for each at least once
-//! more after the last that was let in before it; none waits longer than [`PATIENCE`] for that one to leave, and is
-//! refused before that was acted on which events had told by then; no more than [`MOST`] wait.
+//! more after the last that was let in before it; none waits longer than [`PATIENCE`] for that one to leave; none is
+//! refused before the hub acted on what events had told by then; no more than [`MOST`] wait.
 
 use std::collections::VecDeque;
 use std::time::Duration;

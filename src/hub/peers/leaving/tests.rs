@@ -10,13 +10,21 @@ use crate::hub::peers::fake::peers;
 use crate::hub::peers::fake::say;
 use crate::io::record::Records;
 
+/// A room whose members hear each other, in a chat or not.
+fn relaying(is_chat: bool) -> Peers<fake::Fake> {
+    let mut peers = fake::relaying();
+    if is_chat {
+        peers.room.open_chat(Chat::new(Rules::of("host"), false));
+    }
+    peers
+}
+
 /// What is said because it leaves, or others leave with it (an unfinished line, a request, who left), it does not lack;
 /// what was said to it before, it does.
 #[test]
 fn who_leaves_together_in_a_chat_reads_an_end() {
     let now = Instant::now();
-    let mut peers = fake::relaying();
-    peers.room.open_chat(Chat::new(Rules::of("host"), false));
+    let mut peers = relaying(true);
     let (wires, keys) = join::<4>(&mut peers, now);
     peers.room.heard(keys[0], b"/nick Ana", now);
     peers.room.heard(keys[1], b"good", now);
@@ -47,10 +55,7 @@ fn who_leaves_together_in_a_chat_reads_an_end() {
 fn who_has_left_lacks_nothing_of_what_others_say_in_the_same_turn() {
     let now = Instant::now();
     for is_chat in [false, true] {
-        let mut peers = fake::relaying();
-        if is_chat {
-            peers.room.open_chat(Chat::new(Rules::of("host"), false));
-        }
+        let mut peers = relaying(is_chat);
         let (wires, keys) = join::<3>(&mut peers, now);
         say(&mut peers, b"one\n", now);
         for key in keys {
@@ -119,10 +124,7 @@ fn nobody_lacks_the_word_that_it_was_sent_away() {
 fn what_is_said_behind_the_goodbye_is_not_for_who_was_sent_away() {
     let now = Instant::now();
     for is_chat in [false, true] {
-        let mut peers = fake::relaying();
-        if is_chat {
-            peers.room.open_chat(Chat::new(Rules::of("host"), false));
-        }
+        let mut peers = relaying(is_chat);
         let (wires, keys) = join::<3>(&mut peers, now);
         peers.room.heard(keys[0], b"/nick Ana\n", now);
         peers.flush(now);
