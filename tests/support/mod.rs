@@ -726,7 +726,7 @@ pub fn pid_in(screen: &[u8]) -> Option<u32> {
 
 /// Waits for as long as somebody needs for a few keys: what comes sooner behind a line was pasted.
 pub fn pause() {
-    thread::sleep(muxnc::engine::typing::SAME_PASTE);
+    thread::sleep(muxnc::engine::typing::SAME_PASTE * 2);
 }
 
 /// Both ends of a new pseudo-terminal, the master first.

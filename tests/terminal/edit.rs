@@ -90,7 +90,8 @@ fn the_usual_keys_do_the_usual_things() {
         seat.expect(&["One two three !"], 1);
         seat.press("\x05\x15\x19 again\r");
         expect_bytes(&mut peer, "One two three ! again\n");
-        seat.press("x\x0c");
+        seat.press("x");
+        seat.clear();
         seat.expect(&["x"], 1);
     });
 }
@@ -149,7 +150,7 @@ fn the_row_fits_the_terminal_whatever_size_it_gets() {
         // A copy of the old row may stay behind, but none of it is in the new one.
         seat.wait_for("\r<hijklmnopqrst");
         seat.resize(24, 60);
-        seat.press("\x0c");
+        seat.clear();
         seat.expect(&["abcdefghijklmnopqrst"], 20);
         peer.write_all(b"above\n").unwrap();
         seat.expect(&["above", "abcdefghijklmnopqrst"], 20);
@@ -175,7 +176,7 @@ fn half_a_key_holds_up_nobody_and_is_not_lost() {
             seat.press(rest);
             seat.press("\r");
             expect_bytes(&mut peer, format!("{typed}\n"));
-            seat.press("\x0c");
+            seat.clear();
             seat.expect(&[""], 0);
         }
     });

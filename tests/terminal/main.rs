@@ -157,6 +157,16 @@ impl Seat {
         self.keyboard.write_all(keys.as_ref()).expect("press keys");
     }
 
+    /// Clears the screen by Ctrl-L, and waits until it was: what is to stand there may have stood there before.
+    #[track_caller]
+    fn clear(&mut self) {
+        let before = self.screen.bytes().len();
+        self.press("\x0c");
+        self.screen.wait_until("a cleared screen", |bytes| {
+            support::contains(&bytes[before..], b"\x1b[H\x1b[2J")
+        });
+    }
+
     /// Waits for as long as somebody needs for a few keys: what comes sooner behind a line was pasted. First until the
     /// process is at rest: as long as it runs it may not have seen that nothing was behind the line before.
     #[track_caller]
