@@ -338,7 +338,7 @@ fn a_half_shown_line_mutes_nobody_for_longer_than_the_stall_timeout() {
     stdout.wait_until("what Alice began", |b| b == b"Hel");
     let mut carol = hub.join_seen();
     carol.write_all(b"Carol is here\n").unwrap();
-    stdout.wait_until("Carol", |b| b == b"HelCarol is here\n");
+    stdout.wait_until("Carol", |b| b == b"Hel\nCarol is here\n");
 }
 
 // Rule 4.

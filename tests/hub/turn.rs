@@ -34,7 +34,7 @@ fn who_waited_for_the_floor_is_heard_when_its_time_is_over() {
     hub.process.stdout.wait_for("one");
     let mut bob = hub.join_seen();
     bob.write_all(b"two\n").unwrap();
-    hub.process.stdout.wait_for("onetwo\n");
+    hub.process.stdout.wait_for("one\ntwo\n");
 }
 
 #[test]

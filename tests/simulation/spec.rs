@@ -558,7 +558,7 @@ impl Spec {
         self.pass(id, whole);
         let alone = self.here.len() == 1 || self.only_speaker() == Some(id);
         if alone {
-            self.show(id, usize::MAX);
+            self.show_beginning(id);
         }
     }
 
@@ -700,7 +700,16 @@ impl Spec {
         if !self.chat
             && let Some(last) = self.only_speaker()
         {
-            self.show(last, usize::MAX);
+            self.show_beginning(last);
+        }
+    }
+
+    /// Shows what a member has begun to say before its end: nobody else goes on with that, whatever comes first.
+    fn show_beginning(&mut self, id: usize) {
+        self.show(id, usize::MAX);
+        let (number, is_begun) = (self.member(id).number, self.member(id).line.shown > 0);
+        if is_begun {
+            self.shown.leaves(number);
         }
     }
 

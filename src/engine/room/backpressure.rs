@@ -307,7 +307,7 @@ impl Room {
     pub fn overdue(&mut self, now: Instant, late: &mut Vec<(usize, Overdue)>) {
         self.screen.judge(now);
         if self.line_owner_expires().is_some_and(|end| end <= now) {
-            self.line_owner = None;
+            self.disown_line();
         }
         self.announce_due(now);
         // `kept_for` counts up to a segment too much: this far behind is surely beyond the mark.
@@ -324,6 +324,14 @@ impl Room {
         self.find_stalled(now, late);
         late.sort_unstable_by_key(|(key, _)| *key);
         late.dedup_by_key(|(key, _)| *key);
+    }
+
+    /// The line that the stream is in the middle of does not end in time: the next speaker does not go on with it.
+    fn disown_line(&mut self) {
+        let owner = self.line_owner.take();
+        if let Some(member) = owner.and_then(|owner| self.members.get(owner.key)) {
+            self.screen.abandon(member.account.number);
+        }
     }
 
     fn line_owner_expires(&self) -> Option<Instant> {

@@ -141,6 +141,26 @@ fn the_line_owner_lasts_the_stall_timeout_from_when_somebody_else_came() {
 }
 
 #[test]
+fn nobody_goes_on_with_the_line_of_an_owner_whose_time_is_over() {
+    for (goes_on, shown) in [
+        ("ld\n", "42 world\n43\n"),
+        ("ld", "42 wor\n43\nld"),
+        ("", "42 wor\n43\n"),
+    ] {
+        let mut class = Class::new(QUIET);
+        let alice = class.join();
+        class.heard(alice, "42 wor");
+        let bob = class.join();
+        class.passes(T);
+        assert!(class.overdue().is_empty());
+        class.heard(alice, goes_on);
+        class.heard(bob, "43\n");
+        class.room.finish(alice, class.now);
+        assert_eq!(class.shown(), shown);
+    }
+}
+
+#[test]
 fn the_line_owner_goes_with_its_line() {
     for leaves in [true, false] {
         let mut class = Class::new(QUIET);
