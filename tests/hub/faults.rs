@@ -487,6 +487,8 @@ impl Stuck {
         });
         self.flood.take().unwrap().join().unwrap();
         drop(self.listener);
+        // One that is known to have left before the end of the input is promised nothing.
+        wait_at_rest(&self.hub.process);
         self.hub.process.end_input();
         self.hub.process.expect_status(status);
         shown.join().unwrap().unwrap()

@@ -637,7 +637,10 @@ fn what_does_not_fit_in_the_buffer_is_counted_at_every_hub() {
     meet(&[&one, &two, &three], &["room1", "room2", "room3"]);
     let heard = [&two, &three].map(|hub| Watched::new(hub.join_seen()));
     let mut ana = one.join_seen();
-    ana.write_all(b"/nick Ana\n").unwrap();
+    ana.write_all(b"/nick Ana\nhello\n").unwrap();
+    for heard in &heard {
+        heard.wait_for("hello\n");
+    }
     wire.cut();
     one.process.stderr.wait_for("the bus is away");
     let said = lines(&"x".repeat(90), COUNT as u32);
@@ -654,7 +657,7 @@ fn what_does_not_fit_in_the_buffer_is_counted_at_every_hub() {
     for (hub, heard) in [&two, &three].into_iter().zip(&heard) {
         assert_eq!(lost(hub, " lines of Ana@room1 did not come here"), own);
         heard.wait_for(&format!(" {COUNT}\n"));
-        let kept = said.lines().skip(own);
+        let kept = std::iter::once("hello").chain(said.lines().skip(own));
         assert!(heard.text().lines().eq(kept), "it has the last, in order");
     }
 }
