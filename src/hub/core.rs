@@ -15,7 +15,6 @@
 //! that was promised to a peer was acknowledged, running downloads included, or if the operator
 //! commanded the end and was told what was not.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -55,7 +54,6 @@ use crate::io::output::Output;
 use crate::io::readiness::Event;
 use crate::io::readiness::Watch;
 use crate::io::record::Records;
-use crate::io::stream::Unread;
 use crate::io::terminal::Terminal;
 use crate::io::web::Offered;
 use crate::io::world::World;
@@ -161,8 +159,6 @@ pub struct Core<W: World> {
     /// When the hub looks again whether the last was acknowledged, which it waits for, and how long after it looked
     /// before.
     last_look: Option<(Instant, Duration)>,
-    /// What members had said when it was known how the hub ends, and is not heard.
-    unread: Option<BTreeMap<usize, Unread>>,
     /// How the hub ended for the room, while downloads still run.
     ended: Option<Status>,
     /// Of a hub that leaves its class.
@@ -271,7 +267,6 @@ impl<W: World> Core<W> {
             began: now,
             delivered: None,
             last_look: None,
-            unread: None,
             ended: None,
             farewell: None,
             buffer: AlignedBuffer::zeroed(CHUNK),
@@ -581,10 +576,7 @@ impl<W: World> Core<W> {
             return None;
         }
         let missing = self.settle(Unsaid::Nothing);
-        let unread = self.unread.insert(self.peers.unread_words());
-        let is_unheard = !unread.is_empty() || self.peers.has_dropped();
-        let unheard = u64::from(self.hears() && is_unheard);
-        let missing = missing.into_iter().chain([unshown, unheard]);
+        let missing = missing.into_iter().chain([unshown]);
         Some(Proof::settle(missing).map_or(Status::Failed, Status::Done))
     }
 
@@ -660,19 +652,22 @@ impl<W: World> Core<W> {
             self.settle(self.operator.unsaid());
         }
         self.end_downloads(now);
-        let unread = self.unread.take();
-        let unread = unread.unwrap_or_else(|| self.peers.unread_words());
+        let digest = self.peers.tell_digests(now);
         self.peers.close_all(now);
+        let unread = self.peers.hang_up();
         let unheard = self.peers.never_heard(unread).filter(|_| self.hears());
+        let lacks = unheard.is_some() || (self.hears() && self.peers.has_dropped());
+        if lacks && !self.operator.has_quit() && matches!(ended, Ok(Status::Done(_))) {
+            ended = Ok(Status::Failed);
+        }
         self.peers.news.sum_up_last();
         for line in self.operator.never_said().into_iter().chain(unheard) {
             self.display.say(&line);
         }
         self.transfer.sum_up(&self.peers, self.began, now);
-        if let Some(line) = self.peers.tell_digests(now) {
+        if let Some(line) = digest {
             self.display.say(&line);
         }
-        self.peers.hang_up();
         // Records of the members that were still here may go to stdout.
         let shown = self.show();
         if let Some(console) = self.operator.console_mut() {

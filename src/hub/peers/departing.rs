@@ -264,13 +264,11 @@ impl<S: Stream, D: Device> Peers<S, D> {
         }
     }
 
-    /// At the end: what members had said that is unread, by their keys. A goodbye is no word, nor is what a layer or a
+    /// At the end: what a member had said that is unread, if anything. A goodbye is no word, nor is what a layer or a
     /// browser answers to the end that it is told: so this is asked once, and looks at what comes next.
-    pub fn unread_words(&mut self) -> BTreeMap<usize, Unread> {
-        let mut keys: Vec<usize> = self.member_keys().collect();
-        keys.retain(|&key| self.is_unread(key) && !self.says_goodbye(key));
-        let unread = keys.into_iter().filter(|&key| self.is_unread(key));
-        unread.map(|key| (key, self.unread_of(&[key]))).collect()
+    pub(super) fn unread_words(&mut self, key: usize) -> Option<Unread> {
+        let has_words = self.is_unread(key) && !self.says_goodbye(key) && self.is_unread(key);
+        has_words.then(|| self.unread_of(&[key]))
     }
 
     /// Whether what a member says next, if that is known, is its goodbye.

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::io::IoSlice;
 use std::time::Instant;
@@ -19,6 +20,7 @@ use crate::io::conn::Conn;
 use crate::io::device::Device;
 use crate::io::readiness::Watch;
 use crate::io::stream::Stream;
+use crate::io::stream::Unread;
 
 /// How many are handed what is said on trial before the others are, in case that ends it.
 pub(super) const SCOUTS: usize = 4;
@@ -283,10 +285,19 @@ impl<S: Stream, D: Device> Peers<S, D> {
         self.end_all_lingering(now);
     }
 
-    /// Closes the connections, when all is told of them: the kernel must not go on with what was told of as
-    /// missing while the last words of the hub wait for a stdout.
-    pub fn hang_up(&mut self) {
+    /// Closes the connections: the kernel must not go on with what is told of as missing while the last words of the
+    /// hub wait for a stdout. Returns what members had said that is unread, by their keys: each is looked at when it
+    /// is closed, so that what comes later reaches nobody's kernel.
+    pub fn hang_up(&mut self) -> BTreeMap<usize, Unread> {
+        let keys: Vec<usize> = self.member_keys().collect();
+        let unread = keys.into_iter().filter_map(|key| {
+            let words = self.unread_words(key);
+            self.conns.try_remove(key);
+            words.map(|words| (key, words))
+        });
+        let unread = unread.collect();
         self.conns.clear();
+        unread
     }
 
     /// The keys of all members.

@@ -389,10 +389,26 @@ impl Hub {
         })
     }
 
+    /// Between its last turn and the closing of their connections, members may say more, which their kernels
+    /// take for delivered.
+    fn say_at_the_last_moment(&mut self) {
+        let net = &mut *self.net.borrow_mut();
+        for id in &self.spec.here {
+            let wire = &mut net.wires[*id];
+            let speaks = !wire.ended && !wire.broken && !wire.vanished;
+            if speaks && net.chance.one_in(8) {
+                wire.up.extend(b"the last words\n");
+            }
+        }
+    }
+
     /// It ended: was that right, and does it say so?
     pub(super) fn check_exit(&mut self, status: Status) {
-        // What waits for stderr is written at the end.
-        let _ = self.core.finish(Ok(status), self.now());
+        self.say_at_the_last_moment();
+        // What waits for stderr is written at the end, when it is known what nobody heard.
+        let status = self.core.finish(Ok(status), self.now());
+        let status = status.expect("the hub ended with a status");
+        self.exit = Some(status);
         let net = self.net.borrow();
         let stderr = String::from_utf8_lossy(&net.stderr).into_owned();
         let is_done = matches!(status, Status::Done(_));

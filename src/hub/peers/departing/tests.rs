@@ -341,8 +341,8 @@ fn what_is_held_of_a_line_is_unheard_where_it_is_not_shown() {
         peers.room.heard(ben, b"li", now);
         peers.room.heard(other, said, now);
         assert_eq!(peers.room.screen().is_full(), told.is_some());
-        let unread = peers.unread_words();
         peers.close_all(now);
+        let unread = peers.hang_up();
         assert_eq!(peers.never_heard(unread).as_deref(), told);
     }
 }
@@ -364,13 +364,8 @@ fn a_goodbye_is_no_word_that_nobody_heard() {
         wire.unread.set(Some(8));
         wire.idle_looks.set(3);
         wire.says_goodbye.set(says_goodbye);
-        let unread = peers.unread_words();
         peers.close_all(now);
+        let unread = peers.hang_up();
         assert_eq!(peers.never_heard(unread).as_deref(), told);
-        // What comes behind the end is none, either.
-        wire.unread.set(Some(0));
-        let unread = peers.unread_words();
-        wire.unread.set(Some(8));
-        assert_eq!(peers.never_heard(unread), None);
     }
 }

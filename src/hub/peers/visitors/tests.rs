@@ -16,6 +16,7 @@ use crate::hub::peers::fake::Wire;
 use crate::hub::peers::fake::join;
 use crate::hub::peers::fake::peers;
 use crate::hub::peers::fake::say;
+use crate::io::stream::Unread;
 
 #[test]
 fn who_is_silent_is_asked_for_a_sign_of_life_and_nobody_else() {
@@ -254,21 +255,14 @@ fn what_was_not_heard_of_who_returns_is_not_lost() {
         peers.join(comes, now);
         let unread = |peers: &Peers<_>| peers.unread_of(&[comes]).bytes;
         assert_eq!(unread(&peers), 9);
-        let told = {
-            let unread = peers.unread_words();
-            peers.never_heard(unread)
-        };
-        assert_eq!(
-            told.as_deref(),
-            Some("the last 9 bytes of 1 participant were not heard")
-        );
+        assert_eq!(peers.unread_words(comes), Some(Unread::all(9)));
         // Where it says them again, and is not read, they are not counted twice.
         again.unread.set(Some(9));
         assert_eq!(unread(&peers), 9);
         again.unread.set(Some(0));
         peers.room.heard(comes, b"x\n", now);
         assert_eq!(unread(&peers), 0, "it speaks");
-        assert!(peers.unread_words().is_empty());
+        assert_eq!(peers.unread_words(comes), None);
     }
 }
 
