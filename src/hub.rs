@@ -84,6 +84,7 @@ use crate::io::record::Records;
 use crate::io::signals::HANGUP;
 use crate::io::signals::HeldFaults;
 use crate::io::signals::Signals;
+use crate::io::small_file::Files;
 use crate::io::terminal::Terminal;
 use crate::io::tls::Acceptor;
 use crate::io::web::Offered;
@@ -120,8 +121,11 @@ const EVENTS: usize = 1024;
 pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     refuse_file_on_bus(&config)?;
     let records = Prepared::open(&config.settings.records)?;
-    let (guard, lists) = Guard::open(config.access.clone())?;
-    let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
+    let mut files = Files::default();
+    let (guard, lists) = Guard::open(config.access.clone(), &mut files)?;
+    let acceptor = config.tls.as_ref();
+    let acceptor = acceptor.map(|asked| Acceptor::new(asked, &mut files));
+    let acceptor = acceptor.transpose()?;
     net::raise_descriptor_limit();
     // A script that sees the hub listen may send one.
     Signals::hold_faults();
@@ -180,7 +184,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     }
     let settings = config.settings.clone();
     let poll = Poll::new().map_err(starting)?;
-    let bus = uplink(&poll, &config, seed)?;
+    let bus = uplink(&poll, &config, seed, files)?;
     let reload = Reload::new(guard, records.as_ref()).filter(|_| !config.once);
     // Whatever keeps the hub from listening was told by now.
     let mut records = records.map(Prepared::begin).transpose()?;
@@ -237,12 +241,18 @@ fn is_transfer(config: &HubConfig, remaining: Option<u64>) -> bool {
     has_input && transfer::is_whole(remaining, config.wait_for, config.keep_open)
 }
 
-/// What the hub needs to be one of several that are one class.
-fn uplink(poll: &Poll, config: &HubConfig, seed: [u8; 32]) -> Result<Option<Uplink<Layer>>, Error> {
+/// What the hub needs to be one of several that are one class. It is the last that reads a file at the start.
+fn uplink(
+    poll: &Poll,
+    config: &HubConfig,
+    seed: [u8; 32],
+    mut files: Files,
+) -> Result<Option<Uplink<Layer>>, Error> {
     let Some(bus) = &config.bus else {
         return Ok(None);
     };
-    let caller = Caller::new(poll.registry(), BUS, bus.tls(), bus.is_encrypted())?;
+    let encrypted = bus.is_encrypted();
+    let caller = Caller::new(poll.registry(), BUS, bus.tls(), encrypted, &mut files)?;
     Ok(Some(Uplink {
         caller: Box::new(caller),
         seed,

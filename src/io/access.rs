@@ -20,6 +20,7 @@ use crate::io::net::Family;
 use crate::io::net::Lookup;
 use crate::io::net::Patience;
 use crate::io::small_file;
+use crate::io::small_file::Files;
 
 /// The words that a list may hold, as a second line of the error about another one.
 const HINT: &str = "A host is an address, a prefix as 192.0.2.0/24, a range as 192.0.2.1-99, or a \
@@ -78,12 +79,13 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Reads the files and looks the names up.
+    /// Reads the files, as far as they are not among `files`, and looks the names up.
     ///
     /// # Errors
     /// A file cannot be read or understood, or a name is not known.
-    pub fn open(access: Access) -> Result<(Guard, Lists), Error> {
+    pub fn open(access: Access, files: &mut Files) -> Result<(Guard, Lists), Error> {
         let mut lookup = Lookups {
+            files,
             lookup: access.lookup,
             known: HashMap::new(),
         };
@@ -113,16 +115,17 @@ trait AddressBook {
     fn find(&mut self, name: &str) -> Result<Vec<IpAddr>, Error>;
 
     /// A file of a list.
-    fn read(&self, path: &Path) -> Result<Vec<u8>, Error>;
+    fn read(&mut self, path: &Path) -> Result<Vec<u8>, Error>;
 }
 
 /// Looks names up, and remembers what they were found to be.
-struct Lookups {
+struct Lookups<'a> {
+    files: &'a mut Files,
     lookup: Lookup,
     known: HashMap<String, Vec<IpAddr>>,
 }
 
-impl AddressBook for Lookups {
+impl AddressBook for Lookups<'_> {
     fn find(&mut self, name: &str) -> Result<Vec<IpAddr>, Error> {
         let found = net::resolve(name, 0, Family::Any, self.lookup, Patience::Usual)?;
         let found: Vec<IpAddr> = found.iter().map(|addr| addr.ip().to_canonical()).collect();
@@ -130,8 +133,8 @@ impl AddressBook for Lookups {
         Ok(found)
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, Error> {
-        small_file::read(path)
+    fn read(&mut self, path: &Path) -> Result<Vec<u8>, Error> {
+        self.files.read(path).map(<[u8]>::to_vec)
     }
 }
 
@@ -149,7 +152,7 @@ impl AddressBook for Known<'_> {
         })
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, Error> {
+    fn read(&mut self, path: &Path) -> Result<Vec<u8>, Error> {
         small_file::read_again(path)
     }
 }

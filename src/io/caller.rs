@@ -18,9 +18,11 @@ use crate::io::error::Error;
 use crate::io::layer::Layer;
 use crate::io::net::Dialled;
 use crate::io::net::Dialling;
+use crate::io::small_file::Files;
 use crate::io::socket::Socket;
 use crate::io::tls::ClientTls;
 use crate::io::tls::Connector;
+use crate::io::tls::Trust;
 
 /// What makes connections (`S`) for a loop; in a simulation it is a model.
 pub trait Call<S>: Debug {
@@ -63,8 +65,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// One whose events come with `token`. Whom it believes is read now if all is `encrypted`, else when a
-    /// server wants that.
+    /// One whose events come with `token`. Whom it believes is read now if all is `encrypted`, and a file in any
+    /// case; whom the system trusts, else when a server wants that.
     ///
     /// # Errors
     /// A file cannot be read or makes no sense.
@@ -73,15 +75,17 @@ impl Caller {
         token: Token,
         tls: ClientTls,
         encrypted: bool,
+        files: &mut Files,
     ) -> Result<Caller, Error> {
+        let is_read_now = encrypted || matches!(tls.trust, Trust::File(_));
         let registry = registry
             .try_clone()
             .map_err(|e| Error::system("start the event loop", &e))?;
         Ok(Caller {
             registry,
             token,
-            connector: match encrypted {
-                true => Some(connector(&tls)?),
+            connector: match is_read_now {
+                true => Some(connector(&tls, files)?),
                 false => None,
             },
             tls,
@@ -124,7 +128,8 @@ impl Call<Layer> for Caller {
         let socket = stream.into_plain().ok_or_else(twice)?;
         let connector = match self.connector.take() {
             Some(connector) => connector,
-            None => connector(&self.tls)?,
+            // No file is named.
+            None => connector(&self.tls, &mut Files::default())?,
         };
         let session = connector.begin(socket, &self.host);
         self.connector = Some(connector);
@@ -133,6 +138,6 @@ impl Call<Layer> for Caller {
 }
 
 /// Each host is verified by its own name.
-fn connector(tls: &ClientTls) -> Result<Connector, Error> {
-    Connector::new(tls, "localhost")
+fn connector(tls: &ClientTls, files: &mut Files) -> Result<Connector, Error> {
+    Connector::new(tls, "localhost", files)
 }

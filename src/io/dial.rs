@@ -15,6 +15,7 @@ use crate::io::net;
 use crate::io::net::Remote;
 use crate::io::proxy;
 use crate::io::proxy::Proxy;
+use crate::io::small_file::Files;
 use crate::io::socket::Socket;
 use crate::io::stream::Stream;
 use crate::io::tls::ClientTls;
@@ -62,7 +63,7 @@ pub fn dial(
     witness: &mut dyn Witness,
 ) -> Result<(Layer, Addr), Error> {
     let end = Instant::now() + target.limit();
-    let connector = tls.map(|asked| Connector::new(asked, target.host()));
+    let connector = tls.map(|asked| Connector::new(asked, target.host(), &mut Files::default()));
     let connector = connector.transpose()?;
     let (socket, addr) = connect(target, witness)?;
     let Some(connector) = connector else {

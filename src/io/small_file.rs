@@ -1,12 +1,17 @@
 //! Small files: those that an option names to be read as a whole, as lists of hosts, certificates and keys.
 //!
 //! It promises: of a file that is too long, or has no end, a bounded number of bytes is read and kept, and it is an error
-//! that names the file; reading a file again waits only for a disk.
+//! that names the file; at the start each is read once, however many options name it; reading a file again waits only
+//! for a disk.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::path::Path;
+use std::path::PathBuf;
 
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
@@ -19,13 +24,37 @@ const MOST: u64 = 16;
 /// The longest that is read again: the class waits meanwhile.
 const MOST_AGAIN: u64 = 1;
 
-/// Reads a file at the start: of any kind, since a shell hands over a pipe (`<(...)`), whose writer is waited for.
-///
-/// # Errors
-/// It cannot be read, or is too long.
-pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let file = File::open(path).map_err(|e| cannot_read(path, &e))?;
-    take(path, file, MOST, "the most that is read of such a file")
+/// What was read at the start, by the name of the file. See the module's documentation.
+#[derive(Default)]
+pub struct Files(HashMap<PathBuf, Vec<u8>>);
+
+impl Files {
+    /// Reads a file of any kind, since a shell hands over a pipe (`<(...)`), whose writer is waited for. It is read
+    /// the first time only: a pipe is empty then.
+    ///
+    /// # Errors
+    /// It cannot be read, or is too long.
+    pub fn read(&mut self, path: &Path) -> Result<&[u8], Error> {
+        Ok(match self.0.entry(path.into()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let file = File::open(path).map_err(|e| cannot_read(path, &e))?;
+                unknown.insert(take(
+                    path,
+                    file,
+                    MOST,
+                    "the most that is read of such a file",
+                )?)
+            }
+        })
+    }
+}
+
+/// Without what was read, which may be a key.
+impl fmt::Debug for Files {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// Reads a file again while others wait.
@@ -80,8 +109,9 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_not_read_to_its_end() {
-        let told =
-            |read: Result<Vec<u8>, Error>| read.map(|bytes| bytes.len()).unwrap_err().to_string();
+        let read = |path| Files::default().read(path).map(<[u8]>::len);
+        let read_again = |path| read_again(path).map(|bytes| bytes.len());
+        let told = |read: Result<usize, Error>| read.unwrap_err().to_string();
         let zero = Path::new("/dev/zero");
         let why = "read /dev/zero: it has more than 16 MiB, the most that is read of such a file";
         assert_eq!(told(read(zero)), why);
@@ -92,9 +122,9 @@ mod tests {
         let path = std::env::temp_dir().join(name);
         let file = File::create(&path).unwrap();
         file.set_len(1 << 20).unwrap();
-        let fits = read_again(&path).map(|bytes| bytes.len());
+        let fits = read_again(&path);
         file.set_len((1 << 20) + 1).unwrap();
-        let (at_start, again) = (read(&path).map(|bytes| bytes.len()), read_again(&path));
+        let (at_start, again) = (read(&path), read_again(&path));
         std::fs::remove_file(&path).unwrap();
         assert_eq!((fits, at_start), (Ok(1 << 20), Ok((1 << 20) + 1)));
         let why = "it has more than 1 MiB, the most that is read while the hub runs";

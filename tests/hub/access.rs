@@ -156,6 +156,30 @@ fn a_list_may_come_through_a_pipe_and_has_to_end() {
     }
 }
 
+/// Of a pipe there is nothing left to read for the second option.
+#[test]
+fn a_pipe_that_two_options_name_is_read_once() {
+    let folder = Folder::new("piped-lists");
+    let list = folder.path("list");
+    rustix::fs::mkfifoat(CWD, &list, Mode::RUSR | Mode::WUSR).unwrap();
+    let pipe = list.clone();
+    let writer = thread::spawn(move || fs::write(pipe, "127.0.0.2\n").unwrap());
+    let options = [
+        "--allowfile",
+        &list,
+        "--allowfile",
+        &list,
+        "--allow",
+        "127.0.0.1",
+    ];
+    expect_split(
+        &[&options[..], &["--denyfile", &list]].concat(),
+        &[1],
+        &[2, 3],
+    );
+    writer.join().unwrap();
+}
+
 #[test]
 fn a_list_without_anybody_lets_nobody_in() {
     let file = Listed::new("nobody", "# nobody yet\n");

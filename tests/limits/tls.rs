@@ -29,6 +29,7 @@ use socket2::Domain;
 use socket2::Type;
 
 use muxnc::io::addr::Addr;
+use muxnc::io::small_file::Files;
 use muxnc::io::socket::Socket;
 use muxnc::io::stream::Sent;
 use muxnc::io::stream::Stream;
@@ -75,7 +76,7 @@ impl Encrypted {
             name: None,
             alpn: Vec::new(),
         };
-        let connector = Connector::new(&asked, "localhost").unwrap();
+        let connector = Connector::new(&asked, "localhost", &mut Files::default()).unwrap();
         Encrypted { hub, connector }
     }
 

@@ -1,6 +1,11 @@
 //! Who is believed, and what is said about whom is not.
 
 use std::fs;
+use std::process::Command;
+use std::thread;
+
+use rustix::fs::CWD;
+use rustix::fs::Mode;
 
 use crate::Certificates;
 use crate::Encrypted;
@@ -50,6 +55,51 @@ fn a_hub_that_nobody_vouches_for_is_trusted_by_what_its_error_says() {
         participant.type_in(format!("hello {i}\n"));
         secret.hub.process.stdout.wait_for(&format!("hello {i}\n"));
     }
+}
+
+/// A shell hands one over (`<(...)`), and nothing is left in it for who reads it again.
+#[test]
+fn a_pipe_is_read_once_whatever_is_in_it() {
+    let Some(made) = Certificates::new("tls-pipe") else {
+        return;
+    };
+    made.vouch_for_itself("localhost");
+    let files = ["localhost.pem", "localhost.key"].map(|name| made.file(name));
+    let both = files.map(|file| fs::read_to_string(file).unwrap()).concat();
+    let pipe = made.file("pipe");
+    rustix::fs::mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+    let begin = |mut command: Command| {
+        let (pipe, both) = (pipe.clone(), both.clone());
+        let writer = thread::spawn(move || fs::write(pipe, both).unwrap());
+        (Process::start(&mut command), writer)
+    };
+
+    let own = ["--ssl-cert", &pipe];
+    let spelled = ["--ssl-cert", &pipe, "--ssl-key", &pipe];
+    let verified = ["--ssl-verify", "--ssl-trustfile", &pipe];
+    let bus = "nats://127.0.0.1:1/class";
+    let joined = ["--bus", bus, "--bus-name", "one", "--bus-trustfile", &pipe];
+    let mut hubs = vec![
+        own.to_vec(),
+        spelled.to_vec(),
+        [&spelled[..], &verified].concat(),
+    ];
+    if cfg!(feature = "bus") {
+        hubs.push([&own[..], &joined].concat());
+    }
+    for options in hubs {
+        let (hub, writer) = begin(piped(MUXNC, &[&["-lv", HOST, "0"], &options[..]].concat()));
+        hub.stderr.wait_for("listening on");
+        writer.join().unwrap();
+    }
+
+    let hub = Encrypted::start(&[]);
+    let port = hub.port();
+    let known = ["--ssl-fingerprint", &hub.fingerprint, HOST, &port];
+    let (mut participant, writer) = begin(piped(MUXNC, &[&own[..], &known].concat()));
+    participant.type_in("hello\n");
+    hub.hub.process.stdout.wait_for("hello\n");
+    writer.join().unwrap();
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::Fingerprint;
 use super::HubTls;
 use crate::io::addr::Addr;
 use crate::io::error::Error;
+use crate::io::small_file::Files;
 use crate::io::socket::Socket;
 
 /// Would make sessions for those who come to a hub.
@@ -44,7 +45,7 @@ fn refusal() -> Error {
 #[allow(missing_docs, reason = "see config.rs, which this stands for")]
 #[allow(clippy::missing_errors_doc, reason = "the same")]
 impl Acceptor {
-    pub fn new(_: &HubTls) -> Result<Acceptor, Error> {
+    pub fn new(_: &HubTls, _: &mut Files) -> Result<Acceptor, Error> {
         Err(refusal())
     }
 
@@ -60,7 +61,7 @@ impl Acceptor {
 #[allow(missing_docs, reason = "see config.rs, which this stands for")]
 #[allow(clippy::missing_errors_doc, reason = "the same")]
 impl Connector {
-    pub fn new(_: &ClientTls, _: &str) -> Result<Connector, Error> {
+    pub fn new(_: &ClientTls, _: &str, _: &mut Files) -> Result<Connector, Error> {
         Err(refusal())
     }
 

@@ -51,7 +51,7 @@ use crate::engine::explain::Unexplained;
 use crate::io::addr::Addr;
 use crate::io::error::Error;
 use crate::io::error::why;
-use crate::io::small_file;
+use crate::io::small_file::Files;
 use crate::io::socket::Socket;
 use crate::io::stream::Handshake;
 use crate::io::stream::Stream;
@@ -70,11 +70,11 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Reads or makes what the hub shows.
+    /// Reads or makes what the hub shows; what is among `files` was read.
     ///
     /// # Errors
     /// A file cannot be read or makes no sense.
-    pub fn new(asked: &HubTls) -> Result<Acceptor, Error> {
+    pub fn new(asked: &HubTls, files: &mut Files) -> Result<Acceptor, Error> {
         let provider = provider();
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -82,12 +82,12 @@ impl Acceptor {
         let builder = match &asked.clients {
             None => builder.with_no_client_auth(),
             Some(file) => {
-                let verifier = ParticipantVerifier::new(vouchers(file, &provider)?);
+                let verifier = ParticipantVerifier::new(vouchers(file, &provider, files)?);
                 builder.with_client_cert_verifier(Arc::new(verifier))
             }
         };
         let (chain, key) = match &asked.identity {
-            Some(files) => read(files)?,
+            Some(identity) => read(identity, files)?,
             None => make()?,
         };
         let fingerprint = fingerprint(&chain[0]);
@@ -132,16 +132,16 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Reads what is needed to talk to `host`.
+    /// Reads what is needed to talk to `host`; what is among `files` was read.
     ///
     /// # Errors
     /// A file cannot be read or makes no sense, or the name.
-    pub fn new(asked: &ClientTls, host: &str) -> Result<Connector, Error> {
+    pub fn new(asked: &ClientTls, host: &str, files: &mut Files) -> Result<Connector, Error> {
         let name = name(asked.name.as_deref().unwrap_or(host))?;
         let provider = provider();
         let algorithms = provider.signature_verification_algorithms;
         let verifier = Arc::new(HubVerifier {
-            measure: measure(&asked.trust, &provider)?,
+            measure: measure(&asked.trust, &provider, files)?,
             algorithms,
             seen: OnceLock::new(),
         });
@@ -152,11 +152,11 @@ impl Connector {
             .with_custom_certificate_verifier(verifier.clone());
         let mut config = match &asked.identity {
             None => builder.with_no_client_auth(),
-            Some(files) => {
-                let (chain, key) = read(files)?;
+            Some(identity) => {
+                let (chain, key) = read(identity, files)?;
                 builder
                     .with_client_auth_cert(chain, key)
-                    .map_err(|error| mismatch(Some(files), &error))?
+                    .map_err(|error| mismatch(Some(identity), &error))?
             }
         };
         config.alpn_protocols = protocols(&asked.alpn);
@@ -325,10 +325,10 @@ fn may_be_asked_for(shown: &str) -> bool {
     name(shown.strip_prefix("*.").unwrap_or(shown)).is_ok()
 }
 
-fn measure(trust: &Trust, provider: &CryptoProvider) -> Result<Measure, Error> {
+fn measure(trust: &Trust, provider: &CryptoProvider, files: &mut Files) -> Result<Measure, Error> {
     match trust {
         Trust::Fingerprint(expected) => Ok(Measure::Fingerprint(expected.clone())),
-        Trust::File(file) => vouchers(file, provider).map(Measure::Vouched),
+        Trust::File(file) => vouchers(file, provider, files).map(Measure::Vouched),
         Trust::System => system(provider).map(Measure::Vouched),
     }
 }
@@ -360,9 +360,9 @@ fn system(provider: &CryptoProvider) -> Result<Vouchers, Error> {
 }
 
 /// The certificates of a PEM file.
-fn vouchers(file: &Path, provider: &CryptoProvider) -> Result<Vouchers, Error> {
+fn vouchers(file: &Path, provider: &CryptoProvider, files: &mut Files) -> Result<Vouchers, Error> {
     let mut vouchers = Vouchers::new(provider);
-    for der in certificates(file, &small_file::read(file)?)? {
+    for der in certificates(file, files.read(file)?)? {
         vouchers.add(der).map_err(|error| unfit(file, error))?;
     }
     Ok(vouchers)
@@ -392,15 +392,15 @@ fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     }
 }
 
-fn read(files: &Identity) -> Result<Credentials, Error> {
-    let chain = certificates(&files.cert, &small_file::read(&files.cert)?)?;
-    let key = PrivateKeyDer::from_pem_slice(&small_file::read(&files.key)?).map_err(|_| {
-        let own = match files.key == files.cert {
+fn read(identity: &Identity, files: &mut Files) -> Result<Credentials, Error> {
+    let chain = certificates(&identity.cert, files.read(&identity.cert)?)?;
+    let key = PrivateKeyDer::from_pem_slice(files.read(&identity.key)?).map_err(|_| {
+        let own = match identity.key == identity.cert {
             true => "The key may be in a file of its own: --ssl-key FILE\n  ",
             false => "",
         };
         Error::new(
-            format!("read {}", files.key.display()),
+            format!("read {}", identity.key.display()),
             "no private key is in it that can be used",
         )
         .hint(format!(
@@ -423,9 +423,9 @@ fn make() -> Result<Credentials, Error> {
     Ok((vec![certificate.der().clone()], key.into()))
 }
 
-fn mismatch(files: Option<&Identity>, error: &rustls::Error) -> Error {
-    let doing = match files {
-        Some(files) => format!("use {} with {}", files.cert.display(), files.key.display()),
+fn mismatch(identity: Option<&Identity>, error: &rustls::Error) -> Error {
+    let doing = match identity {
+        Some(Identity { cert, key }) => format!("use {} with {}", cert.display(), key.display()),
         None => String::from("make a certificate"),
     };
     Error::new(doing, Useless(error.clone()).to_string())

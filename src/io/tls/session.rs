@@ -695,6 +695,7 @@ mod tests {
     use super::*;
     use crate::engine::explain::Unexplained;
     use crate::io::addr::Addr;
+    use crate::io::small_file::Files;
     use crate::io::tls::Acceptor;
     use crate::io::tls::ClientTls;
     use crate::io::tls::Connector;
@@ -714,7 +715,7 @@ mod tests {
             clients: None,
             alpn: Vec::new(),
         };
-        let acceptor = Acceptor::new(&asked).unwrap();
+        let acceptor = Acceptor::new(&asked, &mut Files::default()).unwrap();
         let asked = ClientTls {
             trust: Trust::Fingerprint(acceptor.fingerprint().to_string().parse().unwrap()),
             identity: None,
@@ -724,7 +725,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let participant = thread::spawn(move || {
-            let connector = Connector::new(&asked, "localhost").unwrap();
+            let connector = Connector::new(&asked, "localhost", &mut Files::default()).unwrap();
             let stream = socket(TcpStream::connect(addr).unwrap());
             let end = Instant::now() + Duration::from_secs(60);
             connector.connect(stream, &Addr::from(addr), end).unwrap()
@@ -923,7 +924,7 @@ mod tests {
             alpn: Vec::new(),
         };
         let client = thread::spawn(move || {
-            let connector = Connector::new(&asked, "localhost").unwrap();
+            let connector = Connector::new(&asked, "localhost", &mut Files::default()).unwrap();
             let stream = socket(TcpStream::connect(addr).unwrap());
             let end = Instant::now() + Duration::from_secs(60);
             assert!(connector.connect(stream, &Addr::from(addr), end).is_err());
@@ -947,7 +948,7 @@ mod tests {
             clients: None,
             alpn: Vec::new(),
         };
-        let acceptor = Acceptor::new(&asked).unwrap();
+        let acceptor = Acceptor::new(&asked, &mut Files::default()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let mut hub = acceptor.accept(socket(listener.accept().unwrap().0));
