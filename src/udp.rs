@@ -34,6 +34,7 @@ use crate::engine::screen::Overflow;
 use crate::engine::screen::Screen;
 use crate::engine::udp::Ending;
 use crate::engine::udp::Exchange;
+use crate::engine::udp::NO_COMMANDS;
 use crate::engine::udp::Rules;
 use crate::engine::udp::Weight;
 use crate::engine::udp::for_everybody;
@@ -156,9 +157,6 @@ pub fn run(settings: Settings, notices: &Notices) -> Result<Status, Error> {
     let ended = talk.turns();
     talk.finish(ended)
 }
-
-/// The answer to a typed line that a hub would take for a command, or for a private line.
-const NO_COMMANDS: &str = "a hub of UDP has no commands, and that was not sent: // says it";
 
 const ASIDE: &str = "a paste that begins with a /msg is not sent: none of its lines was";
 
@@ -383,15 +381,15 @@ impl Talk {
                             }
                             let text = match is_hub && is_typed {
                                 // Ctrl-D handed over the beginning of a line that is not sent.
-                                true if self.refuses_rest => None,
+                                true if self.refuses_rest => Err(NO_COMMANDS.into()),
                                 true => for_everybody(read, false),
-                                false => Some(read),
+                                false => Ok(read),
                             };
-                            match text {
-                                Some(text) => self.exchange.feed(text, now),
-                                None => log::warn!("{NO_COMMANDS}"),
+                            match &text {
+                                Ok(text) => self.exchange.feed(text, now),
+                                Err(why) => log::warn!("{why}"),
                             }
-                            self.refuses_rest = text.is_none() && !read.ends_with(b"\n");
+                            self.refuses_rest = text.is_err() && !read.ends_with(b"\n");
                             if is_typed {
                                 // A line, or a piece of one that Ctrl-D sent off.
                                 self.exchange.finish();
@@ -434,13 +432,11 @@ impl Talk {
                             let line = line.as_bytes();
                             let text = match is_hub {
                                 true => for_everybody(line, is_pasted),
-                                false => Some(line),
+                                false => Ok(line),
                             };
                             match text {
-                                Some(text) => self.exchange.feed(text, now),
-                                None => {
-                                    console.notice(format!("muxnc: {NO_COMMANDS}\n").as_bytes());
-                                }
+                                Ok(text) => self.exchange.feed(text, now),
+                                Err(why) => console.notice(format!("muxnc: {why}\n").as_bytes()),
                             }
                         }
                         Event::Complete => console.editor().insert("\t"),

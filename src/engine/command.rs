@@ -179,8 +179,12 @@ pub fn understand(line: &str) -> Typed<'_> {
         return match is_private(line) {
             // Perhaps the key bounced, and `/msg 3 text` was meant.
             true => Typed::Explain(format!(
-                "{} was not sent: it may be meant for one alone; with a word before it, it is said",
-                quoted(cut(line).0)
+                "{} was not sent: it may be meant for one alone{}",
+                quoted(cut(line).0),
+                match is_said_with_word(line) {
+                    true => "; with a word before it, it is said",
+                    false => "",
+                }
             )),
             false => Typed::Say(rest),
         };
@@ -283,14 +287,39 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     }
 }
 
+/// What stands before a line that was not sent, so that it is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// Two slashes, in place of the one that it begins with.
+    Slashes,
+    /// A word, since the line may be for one alone.
+    Word,
+}
+
+/// With what before it a line is said that was not sent, if there is anything.
+pub fn said_with(line: &str) -> Option<Prefix> {
+    let seen = skip_garbled(line);
+    let rest = seen.strip_prefix(|slash| is_slash(slash) || is_backslash(slash));
+    match is_private(&format!("//{}", rest.unwrap_or(seen))) {
+        false => Some(Prefix::Slashes),
+        true => is_said_with_word(line).then_some(Prefix::Word),
+    }
+}
+
+/// Whether a line that was not sent is said if a word stands before it.
+fn is_said_with_word(line: &str) -> bool {
+    !is_private(&format!("word {line}"))
+}
+
 /// Why a line is not said that is written as a command and is none.
 fn no_command(word: &str, arguments: &str) -> String {
     let shown = quoted(word);
-    let how = match is_private(&format!("//{word} {arguments}")) {
-        true => String::from("with a word before it, it is said"),
-        false => format!("//{shown} says it"),
+    let how = match said_with(&format!("/{word} {arguments}")) {
+        Some(Prefix::Slashes) => format!(", //{shown} says it"),
+        Some(Prefix::Word) => String::from(", with a word before it, it is said"),
+        None => String::new(),
     };
-    format!("/{shown} is no command, and was not sent: /help lists them, {how}")
+    format!("/{shown} is no command, and was not sent: /help lists them{how}")
 }
 
 /// The addresses of a list with commas. A name is refused: the loop would stand still while the
@@ -360,15 +389,25 @@ fn why_no_command(line: &str) -> Option<String> {
     let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
     let shown = quoted(&seen[..slash.len_utf8() + end]);
     if lacks_its_slash(seen) {
-        return Some(format!(
-            "{shown} was not sent: /msg says it to one alone; a word before it, to everybody"
-        ));
+        return Some(why_for_one(line));
     }
     let how = match is_private {
         true => "",
         false => "; // says it",
     };
     is_command.then(|| format!("{shown} was not sent: a command {rule}{how}"))
+}
+
+/// Why a line is not said that may be for one alone, and how it is said to that one.
+pub fn why_for_one(line: &str) -> String {
+    let seen = skip_garbled(line);
+    let end = seen.find(char::is_whitespace).unwrap_or(seen.len());
+    let shown = quoted(&seen[..end]);
+    let how = match is_said_with_word(line) {
+        true => "; a word before it, to everybody",
+        false => "",
+    };
+    format!("{shown} was not sent: /msg says it to one alone{how}")
 }
 
 /// How one of [`COMMANDS`] is used.
@@ -989,10 +1028,23 @@ mod tests {
             " /2 x",
             "msg 3 x",
             " MSG #3: x",
+            "//msg 3 x",
+            "//mgs 3 x",
+            "x/msg 3 x",
+            "/whoo/msg 3 x",
+            "/me /msg 3 x",
         ] {
             let Typed::Explain(why) = understand(line) else {
                 panic!("{line} was understood");
             };
+            let why = why.replace("/msg says it to one alone", "");
+            if !["a word before it", " says it"]
+                .iter()
+                .any(|how| why.contains(how))
+            {
+                assert_eq!(said_with(line), None, "{line}: {why}");
+                continue;
+            }
             let again = match why.contains("a word before it") {
                 true => format!("she types {line}"),
                 false => {

@@ -27,7 +27,9 @@ pub use self::news::Weight;
 pub use self::senders::Address;
 use self::senders::Heard;
 use self::senders::Senders;
+use super::command::Prefix;
 use super::command::Typed;
+use super::command::said_with;
 use super::command::understand;
 use super::crlf::Crlf;
 use super::private::is_private;
@@ -64,19 +66,30 @@ pub const BACKLOG: usize = 64 * 1024;
 /// How long a sender is answered, by default.
 pub const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// The part of a typed or pasted line that goes to all senders, if any does: a hub of UDP has no
-/// commands, and a private line goes to none. Pasted lines are text, whatever they begin with.
-pub fn for_everybody(line: &[u8], is_pasted: bool) -> Option<&[u8]> {
+/// The answer to a typed line that a hub would take for a command, or for a private line, or to the rest of one.
+pub const NO_COMMANDS: &str = "a hub of UDP has no commands: that was not sent";
+
+/// The part of a typed or pasted line that goes to all senders: a hub of UDP has no commands, and a private line goes
+/// to none. Pasted lines are text, whatever they begin with.
+///
+/// # Errors
+/// Nothing is sent of it: what is told of that, and how it is sent.
+pub fn for_everybody(line: &[u8], is_pasted: bool) -> Result<&[u8], String> {
     let text = String::from_utf8_lossy(line);
     let text = text.trim_end();
-    if is_pasted {
-        return (!is_private(text)).then_some(line);
-    }
-    match understand(text) {
-        Typed::Say(_) if line.starts_with(b"//") => Some(&line[1..]),
-        Typed::Say(_) => Some(line),
-        Typed::Do(_) | Typed::Explain(_) => None,
-    }
+    let said = match is_pasted {
+        true => (!is_private(text)).then_some(line),
+        false => match understand(text) {
+            Typed::Say(_) if line.starts_with(b"//") => Some(&line[1..]),
+            Typed::Say(_) => Some(line),
+            Typed::Do(_) | Typed::Explain(_) => None,
+        },
+    };
+    said.ok_or_else(|| match said_with(text) {
+        Some(Prefix::Slashes) => format!("{NO_COMMANDS}; // says it"),
+        Some(Prefix::Word) => format!("{NO_COMMANDS}; a word before it says it"),
+        None => format!("{NO_COMMANDS}; it may be for one alone"),
+    })
 }
 
 /// See the module's documentation.

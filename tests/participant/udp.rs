@@ -464,6 +464,66 @@ fn no_command_goes_to_everybody() {
     assert_eq!(next(&ana), b"/etc/hosts\n");
 }
 
+/// Whoever does as it is told has sent the line, with an edit line and without.
+#[test]
+fn what_is_told_to_say_a_line_says_it() {
+    for option in ["--quiet", "--no-edit"] {
+        let mut hub = Terminal::of_kind("xterm", MUXNC, &["-lu", option, HOST, "0"]);
+        let port = listening_port(&hub.screen);
+        let ana = socket().0;
+        ana.connect((HOST, port)).unwrap();
+        // Who did not answer is sent a few times as much.
+        ana.send(&[b'a'; 1000]).unwrap();
+        hub.screen.wait_for("aaaa");
+        for line in [
+            "/who",
+            "/whoo",
+            "/2 x",
+            " /shrug",
+            "／who",
+            "/quit",
+            "/msg 1 x",
+            ".msg 1 x",
+            "／msg 1 x",
+            "/mgs 1 x",
+            "msg 1 x",
+            " /msg 1 x",
+        ] {
+            let told = |screen: &str| {
+                let screen = support::without_marks(screen);
+                let lines = screen
+                    .split("a hub of UDP has no commands")
+                    .map(String::from);
+                lines.skip(1).collect::<Vec<_>>()
+            };
+            let before = told(&hub.screen.text()).len();
+            support::pause();
+            hub.press(format!("{line}\r"));
+            eventually("it is told as a whole", || {
+                let told = told(&hub.screen.text());
+                told.len() > before && told[before].contains("says it\r\n")
+            });
+            let advice = told(&hub.screen.text()).swap_remove(before);
+            let again = match advice.contains("a word before it says it") {
+                true => format!("she types {line}"),
+                false => {
+                    assert!(advice.contains("; // says it"), "{line}: {advice}");
+                    format!("//{}", line.trim_start().trim_start_matches(['/', '／']))
+                }
+            };
+            support::pause();
+            hub.press(format!("{again}\r"));
+            let expected = again.strip_prefix("//").map(|rest| format!("/{rest}"));
+            let expected = expected.unwrap_or(again) + "\n";
+            assert_eq!(
+                next(&ana),
+                expected.as_bytes(),
+                "{option}: {line}: {advice}"
+            );
+        }
+    }
+}
+
 /// Keys do what they do elsewhere while lines wait: for the first who is heard, or for the pause of `--delay`.
 #[test]
 fn keys_are_read_while_lines_wait() {

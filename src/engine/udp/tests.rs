@@ -262,15 +262,22 @@ fn a_hub_waits_for_the_first_whatever_limits_the_end() {
 
 #[test]
 fn no_command_is_for_everybody() {
-    for line in ["/who\n", "/msg 1 psst\n", "7msg 1 psst\n", ".msg 1 psst"] {
-        assert_eq!(for_everybody(line.as_bytes(), false), None, "{line}");
+    let sent = |line: &'static str, is_pasted| for_everybody(line.as_bytes(), is_pasted);
+    for (line, how) in [
+        ("/who\n", "; // says it"),
+        ("/msg 1 psst\n", "; a word before it says it"),
+        ("7msg 1 psst\n", "; a word before it says it"),
+        (".msg 1 psst", "; a word before it says it"),
+        ("//msg 1 psst\n", "; it may be for one alone"),
+        ("x/msg 1 psst\n", "; it may be for one alone"),
+        ("text\x1b[H/msg 1 psst\n", "; it may be for one alone"),
+    ] {
+        let told = format!("a hub of UDP has no commands: that was not sent{how}");
+        assert_eq!(sent(line, false), Err(told), "{line}");
     }
-    assert_eq!(for_everybody(b"//who\n", false), Some(&b"/who\n"[..]));
-    assert_eq!(for_everybody(b"hi\n", false), Some(&b"hi\n"[..]));
-    assert_eq!(for_everybody(b"//x\n", true), Some(&b"//x\n"[..]));
-    assert_eq!(
-        for_everybody(b"/etc/hosts\n", true),
-        Some(&b"/etc/hosts\n"[..])
-    );
-    assert_eq!(for_everybody(b"/msg 1 psst\n", true), None);
+    assert_eq!(sent("//who\n", false), Ok(&b"/who\n"[..]));
+    assert_eq!(sent("hi\n", false), Ok(&b"hi\n"[..]));
+    assert_eq!(sent("//x\n", true), Ok(&b"//x\n"[..]));
+    assert_eq!(sent("/etc/hosts\n", true), Ok(&b"/etc/hosts\n"[..]));
+    assert!(sent("/msg 1 psst\n", true).is_err());
 }
