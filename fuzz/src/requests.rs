@@ -10,8 +10,10 @@ use muxnc::engine::chat::Speech;
 use muxnc::engine::escape::Escaper;
 use muxnc::engine::handover::Asking;
 use muxnc::engine::lines::Lines;
+use muxnc::engine::names::Names;
+use muxnc::engine::names::Owner;
 use muxnc::engine::request::Request;
-use muxnc::engine::request::request;
+use muxnc::engine::request::request_among;
 use muxnc::engine::room::Called;
 use muxnc::engine::room::Label;
 use muxnc::engine::room::Policy;
@@ -33,6 +35,8 @@ struct Class {
     room: Room,
     keys: Vec<usize>,
     now: Instant,
+    /// With the operator's name alone.
+    host: Names,
 }
 
 impl Class {
@@ -58,7 +62,9 @@ impl Class {
             room,
             keys: Vec::new(),
             now,
+            host: Names::default(),
         };
+        class.host.call_operator("host");
         for _ in 0..MEMBERS {
             let key = class.room.vacant_key();
             class.room.join(key, now);
@@ -144,7 +150,11 @@ fn say(class: &mut Class, who: usize, line: &[u8]) {
     let key = class.keys[who];
     let text = composed(line);
     let text = text.trim_end_matches('\n');
-    let asked = request(text);
+    let is_here = |name: &str| {
+        let is_member = class.room.called(name, Asking::Member, class.now) != Called::Nobody;
+        is_member || class.host.owner(name) == Some(Owner::Operator)
+    };
+    let asked = request_among(text, is_here);
     let before = class.name(key);
     let room = &class.room;
     let (is_muted, relays) = (

@@ -22,8 +22,10 @@ use crate::engine::private::Form;
 use crate::engine::private::command_behind_key;
 use crate::engine::private::first_word;
 use crate::engine::private::looks_private;
+use crate::engine::whom::Whom;
 use crate::engine::whom::cut_label;
 use crate::engine::whom::is_command_or_for_somebody;
+use crate::engine::whom::is_for_member;
 
 /// What a line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,14 @@ pub fn request(line: &str) -> Option<Request<'_>> {
     let asked = seen.strip_prefix(['/', FULL_WIDTH]);
     let is_unknown = asked.is_some_and(is_command_or_for_somebody);
     is_unknown.then_some(Request::Unknown(word))
+}
+
+/// The same among those who are here: a line that may be for one of them, as its name is in it, is not said.
+pub fn request_among<'a>(line: &'a str, is_here: impl Fn(&str) -> bool) -> Option<Request<'a>> {
+    let is_member = |whom: Whom<'_>| matches!(whom, Whom::Name(name) if is_here(name));
+    let is_for_one = |line: &str| is_for_member(line, is_member);
+    request(line)
+        .or_else(|| (is_for_one(line) || is_for_one(&bare(line))).then_some(Request::Unclear))
 }
 
 /// Whether the beginning of a line is nothing but what may stand before a request, and perhaps its first letters.

@@ -41,6 +41,31 @@ pub fn addressed(line: &str) -> Option<Whom<'_>> {
     addressee(rest).map(Whom::of)
 }
 
+/// Whether a line may be meant for a member that is here: by a slash, its name or its number, and a text, or by a slash
+/// and its whole name, whatever stands around that. Only what makes a longer name or a path of it does not count
+/// (`/Ben/Ana text`).
+pub fn is_for_member(line: &str, is_here: impl Fn(Whom<'_>) -> bool) -> bool {
+    let by_name = |name| !str::is_empty(name) && is_here(Whom::Name(name));
+    addressed(line).is_some_and(&is_here)
+        || named(line).is_some_and(|name| {
+            by_name(name)
+                || by_name(name.trim_end_matches(|end| IN_NAME.contains(end) || is_mark(end)))
+        })
+}
+
+/// What stands behind a slash, perhaps behind other signs, and may be a whole name, before a text.
+fn named(line: &str) -> Option<&str> {
+    let is_of_name =
+        |letter: char| is_mark(letter) || IN_NAME.contains(letter) || letter.is_alphanumeric();
+    let is_sign =
+        |letter: char| !(is_of_name(letter) || is_slash(letter) || letter.is_whitespace());
+    let rest = skip_garbled(line).strip_prefix(is_slash)?;
+    let from = rest.trim_start_matches(is_sign);
+    let behind = from.trim_start_matches(is_of_name);
+    let has_text = !behind.trim_start_matches(is_sign).trim().is_empty();
+    (has_text && !behind.starts_with(is_slash)).then(|| &from[..from.len() - behind.len()])
+}
+
 /// Whether what stands behind a slash is the name of a command, known or not, which is a word of letters, or
 /// may be for somebody.
 pub(super) fn is_command_or_for_somebody(text: &str) -> bool {
@@ -77,8 +102,12 @@ fn addressee(text: &str) -> Option<&str> {
 
 /// Whether a name may have a character. What is not seen of one by itself is of a name, accents above all.
 fn is_of_name(letter: char) -> bool {
-    let is_mark = is_unseen(letter) && !letter.is_whitespace();
-    is_mark || IN_NAME.contains(letter) || plain_letter(letter).is_alphanumeric()
+    is_mark(letter) || IN_NAME.contains(letter) || plain_letter(letter).is_alphanumeric()
+}
+
+/// Whether nothing is seen of it by itself, as of an accent.
+fn is_mark(letter: char) -> bool {
+    is_unseen(letter) && !letter.is_whitespace()
 }
 
 /// Cuts the arguments of a command into whom it is about, the name in a label, and the rest. A label

@@ -428,6 +428,31 @@ fn what_is_no_command_is_explained_and_not_sent() {
     );
 }
 
+/// Also by a name with any sign behind it, typed behind a blank or pasted; who is not here has no such name.
+#[test]
+fn a_line_for_who_is_here_is_not_said() {
+    let (mut seat, port) = Seat::hub(&[]);
+    let mut ben = seat.join(port);
+    seat.type_lines(&[
+        "/name 1 Ben",
+        " /Ben&Ana secret",
+        " /Ben! secret",
+        "\u{2044}1 secret",
+    ]);
+    let times = |seat: &Seat| {
+        seat.screen
+            .text()
+            .matches(" was not sent: /msg says it")
+            .count()
+    };
+    eventually("it is told of each", || times(&seat) == 3);
+    seat.pause();
+    seat.press("\x1b[200~/Ben&Ana secret\rtwo\x1b[201~\r");
+    seat.wait_for("muxnc: a /msg that is pasted is neither obeyed nor said to everybody: type it");
+    seat.type_lines(&[" /Ben/Ana x", " /Bert&Ana x", "//Ben! x"]);
+    expect_bytes(&mut ben, " /Ben/Ana x\n /Bert&Ana x\n/Ben! x\n");
+}
+
 #[test]
 fn without_commands_every_line_is_sent() {
     let (mut seat, port) = Seat::hub(&["--no-commands"]);

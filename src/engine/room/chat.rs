@@ -20,9 +20,10 @@ use crate::engine::chat::Composed;
 use crate::engine::chat::Line;
 use crate::engine::chat::Speech;
 use crate::engine::chat::private_label;
+use crate::engine::names::Owner;
 use crate::engine::request::Request;
 use crate::engine::request::has_word;
-use crate::engine::request::request;
+use crate::engine::request::request_among;
 use crate::engine::request::tells_nothing;
 
 /// The speaker of the announcements; members are numbered from 1.
@@ -168,12 +169,16 @@ impl Room {
 
     /// One line of a member, or a piece of one.
     fn hear_line(&mut self, key: usize, line: Line<'_>, now: Instant) {
+        let text = without_end(line.text);
+        let is_here = |name: &str| {
+            let owner = self.names.owner(name);
+            matches!(owner, Some(Owner::Member(_) | Owner::Operator))
+        };
         let member = &mut self.members[key];
         let is_muted = member.is_muted();
         let speech = member.speech.get_or_insert_default();
-        let text = without_end(line.text);
         let asked = match speech.place {
-            Place::Start => request(text),
+            Place::Start => request_among(text, is_here),
             Place::Nothing => has_word(text).then_some(Request::Unclear),
             Place::Words => None,
             Place::Request if line.is_cut => return,

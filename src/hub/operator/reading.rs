@@ -23,11 +23,12 @@ use crate::engine::command::Typed;
 use crate::engine::command::command_named;
 use crate::engine::command::understand;
 use crate::engine::command::understand_garbled;
+use crate::engine::command::why_for_one;
 use crate::engine::editor::Event;
 use crate::engine::private::is_private;
 use crate::engine::private::is_seen;
 use crate::engine::room::Called;
-use crate::engine::whom::addressed;
+use crate::engine::whom::is_for_member;
 use crate::hub::peers::CHUNK;
 use crate::hub::peers::Peers;
 use crate::hub::transfer::Transfer;
@@ -441,6 +442,7 @@ impl<D: Device> Operator<D> {
             return self.say(line);
         }
         match understand(line) {
+            Typed::Say(_) if is_for_one(line, peers, now) => self.answer(&why_for_one(line)),
             Typed::Say(text) => self.say(text),
             Typed::Do(command) => {
                 // Lines that were typed before it come before it, if they may be said now: it does not wait.
@@ -509,11 +511,10 @@ fn is_due(told: &mut Option<Instant>, now: Instant) -> bool {
     is_due
 }
 
-/// Whether a pasted line looks like a private one: like a `/msg`, or by the name or the number of a
+/// Whether a line looks like a private one: like a `/msg`, or by the name or the number of a
 /// member that is here.
 fn is_for_one<S: Stream, D: Device>(line: &str, peers: &Peers<S, D>, now: Instant) -> bool {
-    let is_here = |whom| meant(whom, peers, now) != Called::Nobody;
-    is_private(line) || (!line.starts_with("//") && addressed(line).is_some_and(is_here))
+    is_private(line) || is_for_member(line, |whom| meant(whom, peers, now) != Called::Nobody)
 }
 
 /// Why a line that came late behind an Esc is not said: with that before it, it begins with a key, and a command follows.

@@ -198,6 +198,77 @@ fn names_are_announced_to_all_and_refusals_told_to_one() {
     );
 }
 
+/// Whether what a member of three says is said to the others, of whom one is called Ben, and the last user3.
+fn is_said(class: &mut Class, line: &str) -> bool {
+    let (ana, cem) = (0, 2);
+    class.reads(ana);
+    class.reads(cem);
+    class.heard(ana, format!("{line}\n"));
+    let is_said = class.reads(cem).contains("<user1> ");
+    let is_answered = class.reads(ana).contains("* ");
+    assert_ne!(is_said, is_answered, "{line}");
+    is_said
+}
+
+fn class_of_three() -> Class {
+    let mut class = Class::new(Surface::Stream, false, false);
+    let keys = [class.join(), class.join(), class.join()];
+    assert_eq!(keys, [0, 1, 2]);
+    class.heard(1, "/nick Ben\n");
+    class
+}
+
+/// Whatever stands behind the name, unless the name is a part of a longer word or of a path.
+#[test]
+fn behind_a_slash_the_name_of_who_is_here_makes_an_address() {
+    let mut class = class_of_three();
+    for name in ["Ben", "BEN", "user3", "host"] {
+        for sign in (' '..='~').filter(|sign| !sign.is_ascii_alphanumeric() && *sign != '/') {
+            for line in [
+                format!("/{name}{sign}Ana psst"),
+                format!("/{name}{sign} psst"),
+                format!(" ／{name}{sign}{sign}psst"),
+            ] {
+                // With these it is the name of nobody.
+                let is_longer = "-_.".contains(sign);
+                assert!(is_longer || !is_said(&mut class, &line), "{line}");
+            }
+        }
+    }
+    for line in ["/&Ben psst", "/~Ben psst", "/*Ben* psst", "/Ben-&Ana psst"] {
+        assert!(!is_said(&mut class, line), "{line}");
+    }
+    for line in [
+        "/Ben/Ana psst",
+        "/Ben/&Ana psst",
+        "/Benn&Ana psst",
+        "/usr&x y",
+        "/user4! hi",
+        "/Ben!",
+        "/Ben& ",
+        "/* Ben& x */",
+        "//Ben& x",
+        "Ben& x",
+        "x /Ben& x",
+    ] {
+        assert!(is_said(&mut class, line), "{line}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_sign_behind_a_name_makes_what_is_for_one_public(
+        sign in "[\\p{P}\\p{S}]{1,3}",
+        line in "[A-Za-z]{0,8}",
+    ) {
+        use crate::engine::lookalike::is_slash;
+        let begins_path = sign.starts_with(is_slash);
+        prop_assume!(!begins_path && !sign.contains(['-', '_', '.']));
+        let mut class = class_of_three();
+        prop_assert!(!is_said(&mut class, &format!("/Ben{sign}{line} psst")), "{sign}");
+    }
+}
+
 #[test]
 fn without_relaying_the_host_alone_is_heard_and_names_stay() {
     let mut class = Class::new(Surface::Stream, false, false);
