@@ -157,6 +157,34 @@ fn a_line_of_which_a_few_keys_came_together_is_typed() {
     assert_eq!(events.last(), Some(&Event::Aside("but not that".into())));
 }
 
+/// Tab is no text in a line that was pasted, but a key that was pressed.
+#[test]
+fn a_command_that_tab_completed_is_typed() {
+    for (bulk, is_typed) in [("one\r/qu", true), ("one\r/q", true), ("one\r/qui", false)] {
+        let mut editor = Editor::with_commands();
+        let mut events = Vec::new();
+        for (keys, in_bulk) in [("\r", false), (bulk, true), ("\t", false), ("\r", false)] {
+            editor.arrive(Arrival {
+                in_bulk,
+                follows: in_bulk,
+                is_late: false,
+            });
+            for event in feed_at_once(&mut editor, &[keys.as_bytes()]) {
+                if event == Event::Complete {
+                    editor.replace_word("/quit");
+                }
+                events.push(event);
+            }
+        }
+        let expected = if is_typed {
+            line("/quit")
+        } else {
+            pasted("/quit")
+        };
+        assert_eq!(events.last(), Some(&expected), "{bulk:?}");
+    }
+}
+
 #[test]
 fn a_paste_does_not_end_a_command() {
     let (events, rest) = commands(&[("/msg 3 ", false), ("\x1b[200~a\nb\n\x1b[201~", false)]);
