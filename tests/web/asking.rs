@@ -89,6 +89,25 @@ fn refusals_are_answers() {
             "{answer}"
         );
     }
+    for (method, target, allowed, why) in [
+        ("DELETE", "/", "GET, HEAD", "only GET and HEAD are"),
+        ("DELETE", "/socket", "GET", "only GET is"),
+        ("HEAD", "/socket", "GET", ""),
+    ] {
+        let asked = page(port).replace("GET / ", &format!("{method} {target} "));
+        let answer = ask(port, &asked);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("405 Method Not Allowed"), "{answer}");
+        assert!(
+            head.contains(&format!("\r\nAllow: {allowed}\r\n")),
+            "{answer}"
+        );
+        let told = match why {
+            "" => String::new(),
+            why => format!("{why} understood here\n"),
+        };
+        assert_eq!(body, told);
+    }
     hub.process
         .stderr
         .wait_for("(web) did not join: this hub is not called \"evil.example:");

@@ -23,7 +23,7 @@ pub enum Status {
     /// 404
     NotFound,
     /// 405
-    MethodNotAllowed,
+    MethodNotAllowed(Methods),
     /// 412
     PreconditionFailed,
     /// 416
@@ -38,6 +38,15 @@ pub enum Status {
     Unavailable,
 }
 
+/// What may be asked of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Methods {
+    /// An upgrade by GET, of which there is no head alone.
+    Get,
+    /// Something to read.
+    GetAndHead,
+}
+
 impl Status {
     fn line(self) -> &'static str {
         match self {
@@ -47,7 +56,7 @@ impl Status {
             Status::BadRequest => "400 Bad Request",
             Status::Forbidden => "403 Forbidden",
             Status::NotFound => "404 Not Found",
-            Status::MethodNotAllowed => "405 Method Not Allowed",
+            Status::MethodNotAllowed(_) => "405 Method Not Allowed",
             Status::PreconditionFailed => "412 Precondition Failed",
             Status::RangeNotSatisfiable => "416 Range Not Satisfiable",
             Status::Misdirected => "421 Misdirected Request",
@@ -60,7 +69,8 @@ impl Status {
     /// What else goes with it.
     fn fields(self) -> &'static str {
         match self {
-            Status::MethodNotAllowed => "Allow: GET, HEAD\r\n",
+            Status::MethodNotAllowed(Methods::Get) => "Allow: GET\r\n",
+            Status::MethodNotAllowed(Methods::GetAndHead) => "Allow: GET, HEAD\r\n",
             // RFC 6455, section 4.4; the connection is closed all the same.
             Status::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
             Status::Unavailable => "Retry-After: 5\r\n",

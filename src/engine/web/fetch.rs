@@ -3,6 +3,7 @@
 //! It promises: a request that is not exactly as it has to be is refused with a sentence that says
 //! why.
 
+use super::answer::Methods;
 use super::answer::Refusal;
 use super::answer::Status;
 use super::condition::Conditions;
@@ -59,7 +60,7 @@ fn wanted(head: &Head<'_>, origins: &Origins<'_>) -> Result<Wanted, Refusal> {
     };
     let head_only = head.method == "HEAD";
     if !head_only && head.method != "GET" {
-        return Err(request::not_allowed());
+        return Err(request::not_allowed(Methods::GetAndHead));
     }
     head.check_host(origins)?;
     let fields = &head.fields;
@@ -143,7 +144,7 @@ mod tests {
             ("GET /socket", Status::Unavailable),
             ("GET /other", Status::NotFound),
             ("GET /file/", Status::NotFound),
-            ("POST /file", Status::MethodNotAllowed),
+            ("POST /file", Status::MethodNotAllowed(Methods::GetAndHead)),
         ] {
             let refused = ask(&format!("{head} HTTP/1.1\nHost: 192.0.2.7:8080\n\n"));
             assert_eq!(refused.expect_err(head).status, status, "{head}");

@@ -11,6 +11,7 @@ use httparse::Status as Parsed;
 use sha1::Digest;
 use sha1::Sha1;
 
+use super::answer::Methods;
 use super::answer::Refusal;
 use super::answer::Status;
 use super::origin::Origins;
@@ -152,7 +153,8 @@ fn asked(head: &Head<'_>, origins: &Origins<'_>) -> Result<Asked, Refusal> {
             }
             join(head)
         }
-        ("/" | SOCKET, _) => Err(not_allowed()),
+        ("/", _) => Err(not_allowed(Methods::GetAndHead)),
+        (SOCKET, _) => Err(not_allowed(Methods::Get)),
         _ => Err(Refusal::new(Status::NotFound, "there is nothing but /")),
     }
 }
@@ -224,8 +226,12 @@ fn bad(why: &'static str) -> Refusal {
     Refusal::new(Status::BadRequest, why)
 }
 
-pub(super) fn not_allowed() -> Refusal {
-    Refusal::new(Status::MethodNotAllowed, "only GET is understood here")
+pub(super) fn not_allowed(there_are: Methods) -> Refusal {
+    let why = match there_are {
+        Methods::Get => "only GET is understood here",
+        Methods::GetAndHead => "only GET and HEAD are understood here",
+    };
+    Refusal::new(Status::MethodNotAllowed(there_are), why)
 }
 
 fn too_long() -> Refusal {

@@ -70,10 +70,14 @@ fn the_page_is_asked_for() {
         status(&get.replace("GET / ", "GET /favicon.ico ")),
         Status::NotFound
     );
-    assert_eq!(
-        status(&get.replace("GET", "POST")),
-        Status::MethodNotAllowed
-    );
+    for (method, target, methods) in [
+        ("POST", "/", Methods::GetAndHead),
+        ("POST", "/socket", Methods::Get),
+        ("HEAD", "/socket", Methods::Get),
+    ] {
+        let asked = get.replace("GET / ", &format!("{method} {target} "));
+        assert_eq!(status(&asked), Status::MethodNotAllowed(methods), "{asked}");
+    }
     assert_eq!(status(&format!("{get}GET /")), Status::BadRequest);
     assert_eq!(status("what is a socket?\n\n"), Status::BadRequest);
     assert_eq!(status("\x16\x03\x01"), Status::BadRequest);
