@@ -16,12 +16,14 @@ pub enum Aside<'a> {
     Here(usize),
     /// Whether members hear each other from now on.
     Relay(bool),
+    /// So many bytes of what it said were taken in, over all its connections.
+    Heard(u64),
     /// The operator sent it away.
     Kicked(Farewell<'a>),
     /// The hub lets it go.
     Ended(Farewell<'a>),
     /// The class is over.
-    Over,
+    Over(Farewell<'a>),
 }
 
 /// What a member is told first.
@@ -58,10 +60,12 @@ pub struct Hello<'a> {
 /// What a member is told last.
 #[derive(Debug, Clone, Copy)]
 pub struct Farewell<'a> {
-    /// Why it has to leave.
-    pub reason: &'a str,
-    /// How many bytes of what it said were taken in, over all its connections: no more will be. None: it was not in.
+    /// Why it has to leave, if it is more than the end of the class.
+    pub reason: Option<&'a str>,
+    /// How many bytes of what it said were taken in, over all its connections. None: it was not in.
     pub heard: Option<u64>,
+    /// What it said before it learns of this is taken in still, as long as the hub runs: else no more is.
+    pub hears: bool,
 }
 
 /// What a member that was lost says when it returns.
@@ -78,7 +82,7 @@ pub struct Returning {
 impl Aside<'_> {
     /// Whether it is the last that is said, and so says why.
     pub fn is_last(&self) -> bool {
-        !matches!(self, Aside::Hello(_) | Aside::Here(_) | Aside::Relay(_))
+        matches!(self, Aside::Kicked(_) | Aside::Ended(_) | Aside::Over(_))
     }
 }
 
@@ -88,9 +92,10 @@ impl Display for Aside<'_> {
             Aside::Hello(hello) => hello.fmt(f),
             Aside::Here(count) => write!(f, r#"{{"type":"here","here":{count}}}"#),
             Aside::Relay(on) => write!(f, r#"{{"type":"relay","relay":{on}}}"#),
-            Aside::Kicked(farewell) => write!(f, r#"{{"type":"kicked",{farewell}}}"#),
-            Aside::Ended(farewell) => write!(f, r#"{{"type":"ended",{farewell}}}"#),
-            Aside::Over => f.write_str(r#"{"type":"over"}"#),
+            Aside::Heard(count) => write!(f, r#"{{"type":"heard","heard":{count}}}"#),
+            Aside::Kicked(farewell) => write!(f, r#"{{"type":"kicked"{farewell}}}"#),
+            Aside::Ended(farewell) => write!(f, r#"{{"type":"ended"{farewell}}}"#),
+            Aside::Over(farewell) => write!(f, r#"{{"type":"over"{farewell}}}"#),
         }
     }
 }
@@ -122,10 +127,15 @@ impl Display for Hello<'_> {
 
 impl Display for Farewell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, r#""reason":{}"#, Quoted(self.reason))?;
-        match self.heard {
-            Some(heard) => write!(f, r#","heard":{heard}"#),
-            None => Ok(()),
+        if let Some(reason) = self.reason {
+            write!(f, r#","reason":{}"#, Quoted(reason))?;
+        }
+        if let Some(heard) = self.heard {
+            write!(f, r#","heard":{heard}"#)?;
+        }
+        match self.hears {
+            true => f.write_str(r#","hears":true"#),
+            false => Ok(()),
         }
     }
 }
@@ -180,9 +190,11 @@ mod tests {
             r#"{"type":"relay","relay":false}"#
         );
         let farewell = |heard| Farewell {
-            reason: "a \"b\" \\ \n\x1b",
+            reason: Some("a \"b\" \\ \n\x1b"),
             heard,
+            hears: false,
         };
+        assert_eq!(Aside::Heard(9).to_string(), r#"{"type":"heard","heard":9}"#);
         assert_eq!(
             Aside::Kicked(farewell(None)).to_string(),
             r#"{"type":"kicked","reason":"a \"b\" \\ \u000a\u001b"}"#
@@ -191,8 +203,20 @@ mod tests {
             Aside::Ended(farewell(Some(7))).to_string(),
             r#"{"type":"ended","reason":"a \"b\" \\ \u000a\u001b","heard":7}"#
         );
-        assert!(Aside::Over.is_last());
+        let over = |hears| {
+            Aside::Over(Farewell {
+                reason: None,
+                heard: Some(7),
+                hears,
+            })
+        };
+        assert_eq!(over(false).to_string(), r#"{"type":"over","heard":7}"#);
+        assert_eq!(
+            over(true).to_string(),
+            r#"{"type":"over","heard":7,"hears":true}"#
+        );
+        assert!(over(true).is_last() && Aside::Kicked(farewell(None)).is_last());
         assert!(!Aside::Hello(hello).is_last() && !Aside::Here(3).is_last());
-        assert!(!Aside::Relay(true).is_last());
+        assert!(!Aside::Relay(true).is_last() && !Aside::Heard(9).is_last());
     }
 }

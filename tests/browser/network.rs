@@ -118,6 +118,68 @@ fn what_was_not_received_is_marked_and_can_be_sent_again() {
     browser.expect_clean();
 }
 
+/// However much it was: what nobody heard is not forgotten, also where there is no more room for it in the log.
+#[test]
+fn all_that_was_not_received_is_given_back_however_many_lines_it_was() {
+    if !has_browser() {
+        return;
+    }
+    let hub = Hub::start(&[]);
+    let wire = Wire::to(hub.web);
+    let browser = Browser::join(wire.port);
+    browser.say("heard");
+    hub.process.stdout.wait_for("heard\n");
+    wire.silence();
+    let lines: Vec<String> = (0..12_000).map(|n| format!("line {n:05}")).collect();
+    for part in lines.chunks(4000) {
+        let part = part.join("\n");
+        browser.run("message.value = arguments[0]", json!([part]));
+        browser.press("message", ENTER);
+        assert_eq!(browser.value("message.value"), "");
+    }
+    wire.cut();
+    browser.wait_state("lost");
+    wire.mend();
+    browser.wait_state("open");
+    let told = browser.text("told");
+    assert!(told.contains("It is below again"), "{told}");
+    assert!(browser.value("message.value") == lines.join("\n"));
+    assert_eq!(hub.process.stdout.text(), "heard\n");
+    browser.expect_clean();
+}
+
+/// Nothing has to be kept of what the hub is known to have heard, and nothing of it is in doubt.
+#[test]
+fn what_is_known_to_be_heard_is_not_in_doubt() {
+    if !has_browser() {
+        return;
+    }
+    let mut hub = Hub::start(&[]);
+    let wire = Wire::to(hub.web);
+    let browser = Browser::join(wire.port);
+    let line = "x".repeat(4000);
+    let paste = [&*line; 12].join("\n");
+    browser.run("message.value = arguments[0]", json!([paste]));
+    browser.press("message", ENTER);
+    hub.process.stdout.wait_for(&(paste + "\n"));
+    hub.process.type_in("go on\n");
+    browser.wait_log("go on");
+    wire.silence_one_way();
+    browser.say("never heard");
+    wire.cut();
+    browser.wait_state("lost");
+    let lines = browser.lines();
+    // It is told of every 16 KiB.
+    for known in &lines[..8] {
+        assert!(known.ends_with('x'), "{known}");
+    }
+    assert_eq!(
+        lines.last().unwrap(),
+        "you never heard (may not have been received)"
+    );
+    browser.expect_clean();
+}
+
 /// Each line is known to have arrived, or not, wherever the connection was cut, also with letters of several
 /// bytes; and again when it is cut once more.
 #[test]

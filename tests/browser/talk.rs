@@ -1,5 +1,6 @@
 //! What is said, both ways, with others beside the browser; and how it ends.
 
+use std::cmp::Ordering;
 use std::io::Write;
 
 use rustix::process::Signal;
@@ -302,11 +303,93 @@ fn what_was_said_and_not_heard_by_a_hub_that_kicks_is_given_back() {
     browser.wait_state("ended");
     assert_eq!(
         browser.text("told"),
-        "You were disconnected: be kinder. What you said last was not sent. It is below again: send it now, if you want."
+        "You were disconnected: be kinder. What you said last was not sent. It is below again: copy it, or join again and send it."
     );
     browser.expect_lines(&["you heard", "you said too late (not sent)"]);
     let field = browser.value("message.value");
     assert_eq!(field, "said too late\nbegun");
+    browser.expect_clean();
+}
+
+/// However the class ends: what the page shows as said was heard, and the rest is there to be copied.
+#[test]
+fn what_a_hub_that_ends_did_not_hear_is_given_back() {
+    if !has_browser() {
+        return;
+    }
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut hub = Hub::start(&["--rate", "500"]);
+        let browser = Browser::join(hub.web);
+        let lines: Vec<String> = (0..800).map(|n| format!("line {n:05}")).collect();
+        let text = lines.join("\n");
+        browser.run("message.value = arguments[0]", serde_json::json!([text]));
+        browser.press("message", ENTER);
+        hub.process.stdout.wait_for("line 00010\n");
+        browser.press("message", "begun");
+        hub.process.signal(signal);
+        browser.wait_state("over");
+        hub.process.wait();
+        let heard = hub.process.stdout.text();
+        let whole = heard.matches('\n').count();
+        assert!((10..700).contains(&whole), "{heard}");
+        let shown = browser.lines();
+        let expected: Vec<String> = lines
+            .iter()
+            .enumerate()
+            .map(|(number, line)| match number.cmp(&whole) {
+                Ordering::Less => format!("you {line}"),
+                Ordering::Equal if !heard.ends_with('\n') => format!("you {line} (not sent whole)"),
+                _ => format!("you {line} (not sent)"),
+            })
+            .collect();
+        assert_eq!(shown, expected);
+        let field = lines[whole..].join("\n") + "\nbegun";
+        assert_eq!(browser.value("message.value"), field);
+        assert_eq!(
+            browser.text("told"),
+            "The class is over. What you said last was not sent. It is below again: copy it, or join again and send it."
+        );
+        browser.expect_clean();
+    }
+}
+
+/// The hub hears on, but has no word for that any more.
+#[test]
+fn what_was_on_its_way_when_the_class_ended_is_marked() {
+    if !has_browser() {
+        return;
+    }
+    let mut hub = Hub::start(&["--rate", "500"]);
+    let browser = Browser::join(hub.web);
+    hub.process.type_in("begin\n");
+    browser.wait_log("begin");
+    let lines: Vec<String> = (0..800).map(|n| format!("line {n:05}")).collect();
+    let text = lines.join("\n");
+    browser.run("message.value = arguments[0]", serde_json::json!([text]));
+    browser.press("message", ENTER);
+    hub.process.stdout.wait_for("line 00010\n");
+    hub.process.end_input();
+    browser.wait_state("over");
+    let shown = browser.lines();
+    let is_sure = |line: &&String| !line.ends_with(" (may not have been received)");
+    let sure = shown.iter().take_while(is_sure).count();
+    assert!((10..700).contains(&sure), "{shown:?}");
+    assert_eq!(shown.iter().filter(is_sure).count(), sure);
+    assert_eq!(browser.value("message.value"), "");
+    assert_eq!(
+        browser.text("told"),
+        "The class is over. What you said last may not have been received."
+    );
+    // What is known to be heard is not marked.
+    let mut hub = Hub::start(&[]);
+    let browser = Browser::join(hub.web);
+    browser.say("heard");
+    hub.process.stdout.wait_for("heard\n");
+    hub.process.type_in("the end\n");
+    hub.process.end_input();
+    browser.wait_state("over");
+    browser.expect_lines(&["you heard", "the end"]);
+    assert_eq!(browser.text("told"), "The class is over.");
     browser.expect_clean();
 }
 

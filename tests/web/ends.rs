@@ -122,6 +122,15 @@ fn the_class_is_over_for_everybody_when_the_input_ends() {
     hub.process.end_input();
     web.expect("the last word");
     web.expect_end(OVER, 1001);
+    // It is told what was heard by then.
+    let mut before = Hub::start(&[]);
+    let mut said = before.join();
+    said.say("heard");
+    before.process.stdout.wait_for("heard\n");
+    before.process.type_in("the end");
+    before.process.end_input();
+    said.expect("the end");
+    said.expect_end(r#"{"type":"over","heard":6,"hears":true}"#, 1001);
     expect_bytes(&mut plain, "the last word");
     // What is said before it closes, too, is heard.
     web.say("bye");
@@ -213,8 +222,10 @@ fn a_hub_that_is_ended_says_so() {
     let mut web = hub.join();
     hub.process.type_in("before\n");
     web.expect("before\n");
+    web.say("heard");
+    hub.process.stdout.wait_for("heard\n");
     hub.process.signal(Signal::TERM);
-    web.expect_end(OVER, 1001);
+    web.expect_end(r#"{"type":"over","heard":6}"#, 1001);
     assert!(hub.process.wait().code().is_none());
 }
 

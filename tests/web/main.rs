@@ -32,8 +32,8 @@ const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
-/// What is told before the class ends.
-const OVER: &str = r#"{"type":"over"}"#;
+/// What one that said nothing is told when the input of the class ends.
+const OVER: &str = r#"{"type":"over","heard":0,"hears":true}"#;
 
 /// A hub that serves browsers, and others as well.
 struct Hub {

@@ -47,7 +47,8 @@ fn pythons_websockets_and_a_hub_understand_each_other() {
         .stdout
         .wait_for(&format!("echo {line}in pieces\n"));
     hub.process.end_input();
-    peer.stdout.wait_for("{\"type\":\"over\"}\nclosed 1001\n");
+    let over = r#"{"type":"over","heard":60016,"hears":true}"#;
+    peer.stdout.wait_for(&format!("{over}\nclosed 1001\n"));
     peer.expect_status(0);
     hub.process.expect_status(0);
 }

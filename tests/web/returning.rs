@@ -22,7 +22,7 @@ fn said<'a>(hello: &'a str, name: &str) -> &'a str {
 
 impl Web {
     /// Where it asks to go on, with so many bytes.
-    fn place(&self, from: u64) -> String {
+    pub(crate) fn place(&self, from: u64) -> String {
         let [epoch, token] = ["epoch", "token"].map(|name| said(&self.hello, name));
         format!("/socket?epoch={epoch}&token={token}&from={from}")
     }

@@ -48,6 +48,35 @@ fn a_browser_is_one_more_member() {
     assert_eq!(hub.process.stdout.text(), "World\nfrom nc\ntwo\nlines\n");
 }
 
+/// So it need not keep what it said, however long it speaks.
+#[test]
+fn who_says_much_is_told_what_was_heard() {
+    let hub = Hub::start(&[]);
+    let mut web = hub.join();
+    for times in 1..=5 {
+        web.say([b'x'; 16 * 1024 - 1]);
+        let told = format!(r#"{{"type":"heard","heard":{}}}"#, times * 16 * 1024);
+        let (first, payload) = web.frame();
+        assert_eq!((first, String::from_utf8(payload).unwrap()), (TEXT, told));
+    }
+    // What was heard over one connection counts over the next.
+    let place = web.place(0);
+    web.say("more");
+    hub.process.stdout.wait_for("more\n");
+    drop(web);
+    hub.process.stderr.wait_for("(web) left");
+    let mut web = Web::join_at(hub.web, &place);
+    let heard = 5 * 16 * 1024 + 5;
+    assert!(
+        web.hello.contains(&format!(r#""heard":{heard},"#)),
+        "{}",
+        web.hello
+    );
+    web.say([b'x'; 16 * 1024 - 1]);
+    let told = format!(r#"{{"type":"heard","heard":{}}}"#, heard + 16 * 1024);
+    assert_eq!(web.frame(), (TEXT, told.into_bytes()));
+}
+
 #[test]
 fn in_a_broker_everybody_else_hears_a_line() {
     let hub = Hub::start(&["--broker"]);

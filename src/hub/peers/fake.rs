@@ -361,7 +361,10 @@ impl Beside for Fake {
             }
             Aside::Here(count) => self.0.here.borrow_mut().push(*count),
             Aside::Relay(on) => self.0.relays.borrow_mut().push(*on),
-            Aside::Kicked(farewell) => self.0.kicked.borrow_mut().push(farewell.reason.into()),
+            Aside::Kicked(farewell) => {
+                let reason = farewell.reason.unwrap_or_default();
+                self.0.kicked.borrow_mut().push(reason.into());
+            }
             _ => {}
         }
     }

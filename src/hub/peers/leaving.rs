@@ -248,7 +248,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     }
 
     /// How many bytes were heard of a member that leaves now, or was sent away before: over all its connections.
-    fn heard_of(&self, key: usize) -> u64 {
+    pub(super) fn heard_of(&self, key: usize) -> u64 {
         if let Some(goodbye) = self.conns.get(key).and_then(Peer::goodbye) {
             return goodbye.heard;
         }
@@ -332,7 +332,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let lingers = is_told && lack.owed == 0 && self.lingering.has_room();
         let breaks = peer.breaks_truthfully(owed, !self.says_no_more);
         if !breaks && !lingers {
-            peer.conn.close_notify();
+            peer.tell_end(heard);
         }
         TakenOut {
             owed,
@@ -431,8 +431,9 @@ impl<S: Stream> Peer<S> {
     /// Tells it why it has to leave, and how much was `heard` of it, where its protocol has a word for that.
     pub(super) fn tell_why(&mut self, why: &DisconnectReason, heard: u64) {
         let farewell = |reason| Farewell {
-            reason,
+            reason: Some(reason),
             heard: Some(heard),
+            hears: false,
         };
         match why {
             DisconnectReason::Kicked(kick) => {
@@ -448,6 +449,23 @@ impl<S: Stream> Peer<S> {
             }
             _ => {}
         }
+    }
+
+    /// Tells it, before it is closed, that this is the end, where its protocol has a word for that and if its kernel takes
+    /// it at once. Nothing is heard of it any more.
+    pub(super) fn tell_end(&mut self, heard: u64) {
+        self.tell_over(heard, false);
+        self.conn.close_notify();
+    }
+
+    /// Tells it that the class is over, how much was `heard` of it, and whether the hub `hears` more; nothing, if it was
+    /// told why else it has to leave.
+    pub(super) fn tell_over(&mut self, heard: u64, hears: bool) {
+        self.say_beside(&Aside::Over(Farewell {
+            reason: None,
+            heard: Some(heard),
+            hears,
+        }));
     }
 
     /// Tells it something, where its protocol has a place for that beside its stream.

@@ -229,13 +229,15 @@ impl<S> Peer<S> {
         is_new
     }
 
-    /// Tells it that nothing follows, once. Returns whether it is told now.
-    pub(super) fn end_our_side(&mut self) -> bool
+    /// Tells it that nothing follows, once; so many bytes were `heard` of it, and more may be. Returns whether it is told
+    /// now.
+    pub(super) fn end_our_side(&mut self, heard: u64) -> bool
     where
         S: Stream,
     {
         let is_told = !self.conn.is_shut();
         if is_told {
+            self.tell_over(heard, true);
             self.conn.shutdown();
             if self.is_promised || self.is_of_whole {
                 self.conn.break_on_close(false);
@@ -267,13 +269,13 @@ impl<S> Peer<S> {
     /// `owed` bytes, that was promised what `more` will be said or let in for the whole of it, to which
     /// the operator's words broke off, or of whose bytes a layer holds some back, reads that the
     /// connection broke; any other that it ended. (One that was told the end was handed all before, and one that
-    /// told that it reads nothing any more lacks nothing.)
-    pub(super) fn close_truthfully(&mut self, owed: u64, more: bool)
+    /// told that it reads nothing any more lacks nothing.) So many bytes were `heard` of it.
+    pub(super) fn close_truthfully(&mut self, owed: u64, more: bool, heard: u64)
     where
         S: Stream,
     {
         if !self.breaks_truthfully(owed, more) {
-            self.conn.close_notify();
+            self.tell_end(heard);
         }
     }
 

@@ -125,6 +125,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
     /// is looked at until it has.
     pub(super) fn close_if_over(&mut self, key: usize, now: Instant) {
         let may_hear = self.will_ever_hear() || self.room.owed(key) > 0;
+        let heard = self.heard_of(key);
         let Some(peer) = self.member_mut(key).filter(|peer| peer.conn.has_ended()) else {
             return;
         };
@@ -136,7 +137,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             // There is no end to be told.
             return self.queue_leave(key, DisconnectReason::Closed);
         }
-        peer.end_our_side();
+        peer.end_our_side(heard);
         if self.look_at(key, now, now) == Look::Out {
             self.look_soon(key, now);
         }

@@ -11,8 +11,8 @@
 //! It promises: each has a token that others cannot guess; whoever comes with one that is known is the member that it
 //! was, and anybody else a newcomer, in every respect; the room does not wait for those that were lost, of which
 //! a [bounded number](memory) is kept: they have left. Each visitor is told how many are here when the number is not
-//! the one it was told last, and not more often than [`TOLD_EVERY`]; and at once whether members hear each other,
-//! when that changes.
+//! the one it was told last, and not more often than [`TOLD_EVERY`]; at once whether members hear each other,
+//! when that changes; and how much was heard of it, whenever that is [`UNTOLD`] bytes more.
 
 mod memory;
 
@@ -44,6 +44,9 @@ const PINGED_AFTER: Duration = Duration::from_secs(45);
 
 /// After how many were told how many are here, others come and go for so long before they are told again.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// As soon as so many bytes more were heard of a visitor, it is told.
+const UNTOLD: u64 = 16 * 1024;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -88,6 +91,8 @@ struct Known {
     here: usize,
     /// Bytes of what it said over other connections.
     heard_before: u64,
+    /// Bytes of what it said over all, as it was last told.
+    told_heard: u64,
 }
 
 /// How a member that was here before comes in.
@@ -192,6 +197,7 @@ impl Known {
             moved: u64::MAX,
             here,
             heard_before,
+            told_heard: heard_before,
         }
     }
 }
@@ -253,8 +259,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         {
             peer.conn.welcome();
             peer.say_beside(&Aside::Kicked(Farewell {
-                reason: why,
+                reason: Some(why),
                 heard: None,
+                hears: false,
             }));
         }
     }
@@ -383,6 +390,17 @@ impl<S: Stream, D: Device> Peers<S, D> {
         beside.say(aside);
         self.queue_flush(key);
         true
+    }
+
+    /// Tells a visitor, of which something was heard, how much that is, if it was not told lately.
+    pub(super) fn tell_heard(&mut self, key: usize) {
+        let heard = self.heard_of(key);
+        let visitors = self.visitors.as_mut();
+        let known = visitors.and_then(|visitors| visitors.known.get_mut(&key));
+        if let Some(known) = known.filter(|known| heard - known.told_heard >= UNTOLD) {
+            known.told_heard = heard;
+            self.say_beside(key, &Aside::Heard(heard));
+        }
     }
 
     /// When to tell how many are here, if that changed a moment ago.

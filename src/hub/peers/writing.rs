@@ -248,8 +248,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
             }
             return;
         }
+        let heard = self.heard_of(key);
         if let Some(peer) = self.member_mut(key)
-            && peer.end_our_side()
+            && peer.end_our_side(heard)
         {
             self.look_soon(key, now);
         }
@@ -277,8 +278,9 @@ impl<S: Stream, D: Device> Peers<S, D> {
         let keys: Vec<usize> = self.member_keys().collect();
         for key in keys {
             let (owed, more) = (self.owed(key), !self.says_no_more);
+            let heard = self.heard_of(key);
             if let Some(peer) = self.member_mut(key) {
-                peer.close_truthfully(owed, more);
+                peer.close_truthfully(owed, more, heard);
             }
         }
         self.finish_members(now);

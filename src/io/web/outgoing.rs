@@ -58,6 +58,7 @@ pub(super) struct Outgoing {
     pong: Option<Box<[u8]>>,
     here: Option<usize>,
     relay: Option<bool>,
+    heard: Option<u64>,
 }
 
 impl Outgoing {
@@ -105,9 +106,25 @@ impl Outgoing {
         self.relay = Some(on);
     }
 
+    /// Tells how much was heard; an older number that was not sent yet is dropped.
+    pub(super) fn heard(&mut self, count: u64) {
+        self.heard = Some(count);
+    }
+
+    /// Lets this text message follow what is there, and nothing but a close after it.
+    pub(super) fn push_last(&mut self, text: &str) {
+        self.drop_latest();
+        self.push_text(text);
+    }
+
+    /// What is of interest only while more follows is not said any more.
+    fn drop_latest(&mut self) {
+        (self.here, self.relay, self.heard) = (None, None, None);
+    }
+
     /// Says that nothing follows, and why if it is told.
     pub(super) fn close(&mut self, code: Option<u16>) {
-        (self.here, self.relay) = (None, None);
+        self.drop_latest();
         frame::push_close(code, &mut self.control);
     }
 
@@ -118,7 +135,8 @@ impl Outgoing {
 
     /// Whether something waits that would be written now if it was taken.
     pub(super) fn is_pending(&self) -> bool {
-        let is_latest = self.pong.is_some() || self.here.is_some() || self.relay.is_some();
+        let is_told = self.here.is_some() || self.relay.is_some() || self.heard.is_some();
+        let is_latest = self.pong.is_some() || is_told;
         let waits = !self.control.is_empty() || is_latest;
         self.written < self.pending.len() || (waits && !self.is_open())
     }
@@ -151,7 +169,8 @@ impl Outgoing {
             }
             let relay = self.relay.take().map(Aside::Relay);
             let here = self.here.take().map(Aside::Here);
-            for aside in [relay, here].into_iter().flatten() {
+            let heard = self.heard.take().map(Aside::Heard);
+            for aside in [relay, here, heard].into_iter().flatten() {
                 let text = aside.to_string();
                 frame::push(Opcode::Text, text.as_bytes(), &mut self.pending);
             }

@@ -96,6 +96,7 @@ struct Open {
     is_lost: bool,
     /// A close was sent, and before it why.
     has_closed: bool,
+    /// Why was said, with which only the close follows.
     close_code: Option<Code>,
 }
 
@@ -388,8 +389,7 @@ impl<S: Stream> Stream for WebSocket<S> {
         self.under.flush()
     }
 
-    /// Says that the class is over, or why else it ends, and closes. There is no end of one side only. To one
-    /// that is lost nothing is said.
+    /// Closes; why was said before. There is no end of one side only. To one that is lost nothing is said.
     fn shutdown(&mut self) -> io::Result<()> {
         let State::Open(open) = &mut self.state else {
             return self.under.shutdown();
@@ -404,9 +404,6 @@ impl<S: Stream> Stream for WebSocket<S> {
             return Ok(());
         }
         open.has_closed = true;
-        if open.close_code.is_none() {
-            self.outgoing.push_text(&Aside::Over.to_string());
-        }
         let code = open.close_code.unwrap_or(Code::GoingAway);
         self.outgoing.close(Some(code as u16));
         self.outgoing.flush(&mut self.under).map(drop)
@@ -541,22 +538,19 @@ impl<S: Stream> Beside for WebSocket<S> {
         let State::Open(open) = &mut self.state else {
             return;
         };
-        if open.has_closed {
+        if open.has_closed || open.close_code.is_some() {
             return;
         }
-        match aside {
+        let code = match aside {
+            Aside::Hello(_) => return self.outgoing.push_text(&aside.to_string()),
             Aside::Here(count) => return self.outgoing.here(*count),
             Aside::Relay(on) => return self.outgoing.relay(*on),
-            _ => {}
-        }
-        if aside.is_last() {
-            let code = match aside {
-                Aside::Over => Code::GoingAway,
-                _ => Code::Policy,
-            };
-            open.close_code = Some(code);
-        }
-        self.outgoing.push_text(&aside.to_string());
+            Aside::Heard(count) => return self.outgoing.heard(*count),
+            Aside::Kicked(_) | Aside::Ended(_) => Code::Policy,
+            Aside::Over(_) => Code::GoingAway,
+        };
+        open.close_code = Some(code);
+        self.outgoing.push_last(&aside.to_string());
     }
 }
 

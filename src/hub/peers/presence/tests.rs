@@ -239,7 +239,7 @@ fn what_a_layer_holds_back_has_not_arrived() {
     assert!(!peers.is_acknowledged());
     assert_eq!(peers.settle(Unsaid::Nothing).missing, [1]);
     end(&wire, &mut peers, now);
-    peers.member_mut(key).expect("it is here").end_our_side();
+    peers.member_mut(key).expect("it is here").end_our_side(0);
     let later = now + 256 * MILLI;
     peers.queue_flush(key);
     peers.flush(now);

@@ -83,7 +83,7 @@ fn who_was_told_the_end_is_not_broken_for_what_a_layer_adds_to_it() {
     let ([wire], [key]) = join(&mut peers, now);
     wire.has_layer.set(true);
     let peer = peers.member_mut(key).expect("it is here");
-    assert!(peer.end_our_side());
+    assert!(peer.end_our_side(0));
     wire.is_pending.set(true);
     peers.promise_to(key);
     assert!(!wire.breaks.get());

@@ -86,7 +86,7 @@ fn nobody_waits_for_one_that_takes_no_more() {
     let mut peers = peers();
     let [deaf, other] = wires.each_ref().map(|wire| wire.join(&mut peers, now));
     let peer = peers.member_mut(deaf).expect("it is here");
-    assert!(peer.end_our_side());
+    assert!(peer.end_our_side(0));
     peers.typed(&vec![b'x'; HIGH_WATER as usize + 1], now);
     assert!(peers.room.is_held());
     while peers.room.owed(other) > 0 {

@@ -348,8 +348,15 @@ fn what_is_not_allowed_is_told_by_whichever_call_notices_first() {
 
 #[test]
 fn the_end_says_why() {
-    let over = (0x81, b"{\"type\":\"over\"}".to_vec());
+    let aside = Aside::Over(Farewell {
+        reason: None,
+        heard: Some(0),
+        hears: true,
+    });
+    let over = (0x81, aside.to_string().into_bytes());
     let mut web = open();
+    web.say(&Aside::Here(2));
+    web.say(&aside);
     web.shutdown().unwrap();
     web.shutdown().unwrap();
     assert_eq!(frames(&web.under.output), [over, (0x88, vec![0x03, 0xe9])]);
@@ -362,10 +369,13 @@ fn the_end_says_why() {
     assert_eq!(frames(&web.under.output).len(), 2, "it closed first");
     let mut kicked = open();
     let farewell = Aside::Kicked(Farewell {
-        reason: "be quiet",
+        reason: Some("be quiet"),
         heard: Some(5),
+        hears: false,
     });
     kicked.say(&farewell);
+    // It was told already.
+    kicked.say(&aside);
     kicked.shutdown().unwrap();
     let why = farewell.to_string().into_bytes();
     assert_eq!(
