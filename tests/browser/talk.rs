@@ -20,6 +20,7 @@ use crate::support::listening_port;
 use crate::support::muxnc;
 use crate::support::pause;
 use crate::support::piped;
+use crate::support::stop;
 use crate::support::web_port;
 use crate::wire::Wire;
 
@@ -292,7 +293,7 @@ fn what_was_said_and_not_heard_by_a_hub_that_kicks_is_given_back() {
     let browser = Browser::join(web_port(&bob.screen));
     browser.say("heard");
     bob.screen.wait_for("heard");
-    bob.process.signal(Signal::STOP);
+    stop(&bob.process);
     browser.say("said too late");
     browser.press("message", "begun");
     bob.press("/kick 1 be kinder\r");

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use crate::support::Hub;
 use crate::support::expect_bytes;
 use crate::support::read_all;
+use crate::support::stop;
 
 #[test]
 fn who_waited_for_the_floor_is_heard_in_the_turn_that_frees_it() {
@@ -18,7 +19,7 @@ fn who_waited_for_the_floor_is_heard_in_the_turn_that_frees_it() {
     hub.process.stdout.wait_for("one");
     let mut bob = hub.join_seen();
     // Both in one turn, and first the one who has to wait for the other.
-    hub.process.signal(Signal::STOP);
+    stop(&hub.process);
     bob.write_all(b"two\n").unwrap();
     alice.write_all(b"!\n").unwrap();
     hub.process.signal(Signal::CONT);

@@ -1006,11 +1006,20 @@ pub fn leave_seen(stream: TcpStream) {
     });
 }
 
+/// Stops a process where it waits for events: one that was stopped in the middle of a turn would go on with that,
+/// and find only a part of what came meanwhile.
+#[track_caller]
+pub fn stop(process: &Process) {
+    let is = |state: &str| stat(process.pid())[0] == state;
+    eventually("the process waits", || is("S"));
+    process.signal(Signal::STOP);
+    eventually("the process stops", || is("T"));
+}
+
 /// Stops a process while `act` runs, so that all that `act` does comes to it at once.
 #[track_caller]
 pub fn while_stopped<T>(process: &Process, act: impl FnOnce() -> T) -> T {
-    process.signal(Signal::STOP);
-    eventually("the process stops", || stat(process.pid())[0] == "T");
+    stop(process);
     let result = act();
     process.signal(Signal::CONT);
     result
