@@ -233,7 +233,7 @@ impl<W: World> Core<W> {
         {
             return Ok(Turn::Exit(Status::Killed(signal)));
         }
-        let is_busy = self.move_bytes(now)?;
+        let mut is_busy = self.move_bytes(now)?;
         if self.receiver.is_unread {
             return Ok(Turn::Exit(Status::BrokenPipe));
         }
@@ -250,7 +250,11 @@ impl<W: World> Core<W> {
                 self.explain(now)?;
             }
             match next {
-                Next::Do(act) => self.act(act, now)?,
+                Next::Do(act) => {
+                    // What was counted is to be read.
+                    is_busy |= act == Act::CountUnread;
+                    self.act(act, now)?;
+                }
                 Next::End(End::Done(proof)) => {
                     if self.record_end(now) {
                         return Ok(Turn::Wait(Some(now)));
@@ -431,7 +435,10 @@ impl<W: World> Core<W> {
                 self.show(now)?;
             }
             Act::Look => self.look(now),
-            Act::CountUnread => self.talk.has_come(self.link.conn.unread().bytes),
+            Act::CountUnread => {
+                self.talk.has_come(self.link.conn.unread().bytes);
+                self.link.conn.expect_bytes();
+            }
         }
         Ok(())
     }

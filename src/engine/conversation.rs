@@ -261,10 +261,13 @@ impl Conversation {
         }
     }
 
-    /// So many bytes have come and were not read yet. (If a layer between counts more than what it gives, the source
-    /// falls silent before as much was taken.)
+    /// So many bytes have come and were not read yet, whatever events told: if there are any, the connection is to be
+    /// read. (If a layer between counts more than what it gives, the source falls silent before as much was taken.)
     pub fn has_come(&mut self, unread: u64) {
         self.wanted = Some(self.down.taken() + unread);
+        if unread > 0 {
+            self.down.source_stirs();
+        }
     }
 
     /// What to do next. To be asked until the answer is no [`Act`] any more.
@@ -438,12 +441,15 @@ impl Conversation {
         self.stops_receiving_at().is_some_and(|at| at <= now)
     }
 
-    /// Whether all was taken that had come when a limit was over, or nothing more is there. What came later, of a
-    /// source that does not pause, is not waited for.
+    /// Whether all was taken that had come when a limit was over and that was counted, or the source fell silent since.
+    /// What came later, of a source that does not pause, is not waited for.
     fn has_all_that_came(&self) -> bool {
         let is_silent = self.down.silent_since().is_some();
-        let is_taken = || self.wanted.is_some_and(|bytes| self.down.taken() >= bytes);
-        self.terms.send_only || is_silent || is_taken()
+        let is_taken = |bytes| self.down.taken() >= bytes;
+        self.terms.send_only
+            || self
+                .wanted
+                .is_some_and(|bytes| is_silent || is_taken(bytes))
     }
 
     /// Whether a limit is over, and it is no time that ends the receiving but what is read.

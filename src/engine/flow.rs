@@ -205,6 +205,13 @@ impl Flow {
         self.check();
     }
 
+    /// The source is known to have something again.
+    pub fn source_stirs(&mut self) {
+        if let State::Silent { .. } = self.state {
+            self.state = State::Moving;
+        }
+    }
+
     /// The sink takes nothing now, and the source has something for it.
     pub fn sink_full(&mut self, now: Instant) {
         if let State::Moving | State::Silent { .. } = self.state {

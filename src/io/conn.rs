@@ -189,6 +189,11 @@ impl<S: Stream> Conn<S> {
         self.ready.is_writable()
     }
 
+    /// Lets it be read, though no event may have told that there is something.
+    pub fn expect_bytes(&mut self) {
+        self.ready.expect_bytes();
+    }
+
     /// Lets it be read to its end, though no event may tell that there is something: for a
     /// connection that takes no more, of which something may still be unread.
     pub fn expect_end(&mut self) {

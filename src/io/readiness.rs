@@ -131,7 +131,7 @@ impl Readiness {
         self.raise(CLOSING | READABLE, true);
     }
 
-    /// A layer holds bytes of which no event will tell.
+    /// There are bytes of which no event will tell, or has told yet.
     pub fn expect_bytes(&mut self) {
         self.raise(READABLE, true);
     }

@@ -615,6 +615,23 @@ fn what_follows_an_urgent_byte_is_not_held_up() {
     }
 }
 
+/// Though no event has told of it when the input ends.
+#[test]
+fn what_came_before_the_end_of_the_input_is_shown_with_q_0() {
+    let mut hub = Hub::start(&["--once", "-q", "0"]);
+    hub.process.type_in("hi\n");
+    let stdin = hub.process.stdin.take();
+    let mut peer = while_stopped(&hub.process, || {
+        let mut peer = hub.join();
+        peer.write_all(b"hello\n").unwrap();
+        drop(stdin);
+        peer
+    });
+    assert_eq!(read_all(&mut peer), b"hi\n");
+    hub.process.expect_status(0);
+    assert_eq!(hub.process.stdout.text(), "hello\n");
+}
+
 #[test]
 fn what_follows_an_urgent_byte_is_not_held_up_in_a_hub() {
     for options in [&[][..], &["--broker"]] {

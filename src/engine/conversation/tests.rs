@@ -309,6 +309,21 @@ fn q_stops_behind_all_that_had_come_in_its_time() {
     assert!(talk.is_done());
 }
 
+/// Its silence may be older than what has come, of which an event is still to tell.
+#[test]
+fn with_q_silence_counts_behind_what_had_come() {
+    let mut talk = Talk::new(Terms {
+        quit_after: Some(Duration::ZERO),
+        ..TERMS
+    });
+    talk.talk.down.source_silent(talk.now);
+    talk.input_ended();
+    talk.unread = 10;
+    assert_eq!(talk.end(0), None);
+    talk.talk.down.moved(10, talk.now);
+    assert!(talk.is_done());
+}
+
 /// While nothing was read, the other side may have held back the rest, which comes a moment later.
 #[test]
 fn q_waits_for_what_the_output_held_up() {

@@ -206,7 +206,9 @@ impl Schedule {
             net.happen(happening);
         }
         let mut events = Vec::new();
-        if std::mem::take(&mut net.conn_event) {
+        // What comes behind the last look for events is there, and no event has told of it yet.
+        let is_late = net.chance.one_in(6);
+        if !is_late && std::mem::take(&mut net.conn_event) {
             events.push((Source::Conn, net.conn_hints()));
         }
         if std::mem::take(&mut net.in_event) {
