@@ -235,8 +235,8 @@ fn once_waits_for_somebody_who_may() {
     let mut stream = connect(hub.port);
     stream.write_all(b"hello\n").unwrap();
     hub.process.stdout.wait_for("hello\n");
-    drop(stream);
     hub.process.end_input();
+    drop(stream);
     hub.process.expect_status(0);
     assert_eq!(hub.process.stdout.text(), "hello\n");
 }

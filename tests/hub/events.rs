@@ -328,8 +328,8 @@ fn one_peer_has_events_too() {
     hub.process.stdout.wait_for("hello\n");
     hub.process.type_in("hi\n");
     expect_bytes(&mut ana, "hi\n");
-    drop(ana);
     hub.process.end_input();
+    drop(ana);
     hub.process.expect_status(0);
     let events = place.events();
     assert_eq!(

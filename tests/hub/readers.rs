@@ -237,8 +237,8 @@ fn a_hub_tells_at_once_what_a_reader_misses_and_the_sum_at_the_end() {
     let told = format!("muxnc: write to {path}: its reader does not keep up; ");
     assert!(said.contains(&told), "{said}");
     assert!(last_number(&said, " bytes of the record are missing until now") > 0);
-    drop(ana);
     hub.process.end_input();
+    drop(ana);
     hub.process.expect_status(1);
     let missing = last_number(
         &hub.process.stderr.text(),
@@ -309,8 +309,8 @@ fn a_transcript_and_events_tell_where_lines_are_missing() {
             }
         }
         assert_eq!(said + lost, LINES + 1, "{option}: {said} and {lost}");
-        drop(ana);
         hub.process.end_input();
+        drop(ana);
         hub.process.expect_status(1);
         let text = hub.process.stderr.text();
         assert!(
@@ -340,8 +340,8 @@ fn a_hub_whose_record_goes_into_a_pipe_outlives_sighup() {
         hub.process.type_in("go\n");
         ana.write_all(b"after\n").unwrap();
         hub.process.stdout.wait_for("after\n");
-        drop(ana);
         hub.process.end_input();
+        drop(ana);
         hub.process.expect_status(0);
         drop(reader);
     }
@@ -377,8 +377,8 @@ fn a_hex_dump_tells_where_rows_are_missing() {
         lost > rows,
         "{lost} rows of {rows} and the lines before them"
     );
-    drop(ana);
     hub.process.end_input();
+    drop(ana);
     hub.process.expect_status(1);
     let text = hub.process.stderr.text();
     let told = format!(" ({lost} lines) of the record ");

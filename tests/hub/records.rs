@@ -313,8 +313,8 @@ fn a_transcript_on_stdout_stands_for_what_is_said() {
     hub.process.stdout.wait_for("\thello\n");
     hub.process.type_in("hi\n");
     expect_bytes(&mut ana, "hi\n");
-    drop(ana);
     hub.process.end_input();
+    drop(ana);
     hub.process.expect_status(0);
     let text = hub.process.stdout.text();
     assert_eq!(events(&text), ["joined", "from", "to", "left"], "{text}");
@@ -409,8 +409,8 @@ fn one_peer_has_a_transcript_too() {
     hub.process.type_in("hi");
     expect_bytes(&mut ana, "hi");
     let addr = ana.local_addr().unwrap();
-    drop(ana);
     hub.process.end_input();
+    drop(ana);
     hub.process.expect_status(0);
     assert_eq!(
         entries(&text(&file)),
@@ -434,8 +434,8 @@ fn a_full_disk_is_told_once_and_by_the_status_and_ends_nothing() {
         hub.process.type_in("and?\n");
         expect_bytes(&mut ana, "and?\n");
     }
-    drop(ana);
     hub.process.end_input();
+    drop(ana);
     // Not all that was to be kept is.
     hub.process.expect_status(1);
     let said = hub.process.stderr.text();
@@ -533,8 +533,8 @@ fn a_pipe_whose_reader_comes_again_is_written_again() {
         got.push(byte[0]);
     }
     assert_eq!(got, b"two\nlast\n", "nothing is missing");
-    drop(ana);
     hub.process.end_input();
+    drop(ana);
 }
 
 /// As a full disk, and no end by SIGXFSZ.
@@ -591,8 +591,8 @@ fn a_pipe_that_nobody_empties_stops_no_class_and_what_is_lost_is_counted() {
     reader.read_exact(&mut buffer).unwrap();
     pattern.expect(0, &buffer);
     std::thread::spawn(move || while reader.read(&mut buffer).is_ok_and(|count| count > 0) {});
-    drop(ana);
     hub.process.end_input();
+    drop(ana);
     hub.process.expect_status(1);
 }
 

@@ -29,6 +29,7 @@ use crate::support::piped;
 use crate::support::read_all;
 use crate::support::reserved_port;
 use crate::support::reserved_port_at;
+use crate::support::wait_end_known;
 use crate::support::while_stopped;
 use muxnc::hub::peers::MOMENT;
 use rustix::process::Signal;
@@ -426,7 +427,11 @@ fn a_place_is_free_as_soon_as_it_was_left() {
             let come_and_go = || {
                 for number in 0..5 {
                     // All but the last leave; the more they said, the later their end is read.
-                    peers.clear();
+                    for left in peers.drain(..) {
+                        let port = left.local_addr().unwrap().port();
+                        drop(left);
+                        wait_end_known(port);
+                    }
                     let mut peer = hub.join();
                     let count = if round % 2 == 0 { 1 } else { 20_000 };
                     peer.write_all(&b"x".repeat(count)).unwrap();

@@ -994,16 +994,30 @@ pub fn copy_program(to: &Path) {
 pub fn leave_seen(stream: TcpStream) {
     let port = stream.local_addr().unwrap().port();
     drop(stream);
-    let (theirs, close_wait) = (format!(":{port:04X}"), "08");
-    eventually("its end arrives", || {
-        ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|table| {
-            let table = std::fs::read_to_string(table).unwrap_or_default();
-            table.lines().any(|row| {
-                let fields: Vec<&str> = row.split_whitespace().take(4).collect();
-                matches!(fields[..], [_, _, peer, state] if peer.ends_with(&theirs) && state == close_wait)
-            })
+    eventually("its end arrives", || has_peer(port, CLOSE_WAIT));
+}
+
+/// Waits until the kernel of the other side knows of an end that was told: on a busy machine what another connection
+/// brings may come before.
+#[track_caller]
+pub fn wait_end_known(port: u16) {
+    eventually("its end arrives", || !has_peer(port, ESTABLISHED));
+}
+
+/// States of a connection, as proc_net_tcp(5) writes them (include/net/tcp_states.h).
+const ESTABLISHED: &str = "01";
+const CLOSE_WAIT: &str = "08";
+
+/// Whether a process of this machine has a connection in that state whose other side has that port.
+fn has_peer(port: u16, wanted: &str) -> bool {
+    let theirs = format!(":{port:04X}");
+    ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|table| {
+        let table = std::fs::read_to_string(table).unwrap_or_default();
+        table.lines().any(|row| {
+            let fields: Vec<&str> = row.split_whitespace().take(4).collect();
+            matches!(fields[..], [_, _, peer, state] if peer.ends_with(&theirs) && state == wanted)
         })
-    });
+    })
 }
 
 /// Stops a process where it waits for events: one that was stopped in the middle of a turn would go on with that,

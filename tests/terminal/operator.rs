@@ -168,6 +168,8 @@ fn what_one_that_is_kicked_had_said_is_read_or_counted() {
     let (mut seat, port) = Seat::hub(&["--rate", "1k", "--events", &events]);
     let mut one = seat.join(port);
     one.write_all(&[b'x'; SAID]).unwrap();
+    // Of what comes behind the command nobody tells.
+    seat.wait_for("xx");
     let (read, unread) = kick_unread(&mut seat, "");
     assert_eq!(read + unread, SAID);
     let told = [

@@ -56,6 +56,7 @@ fn no_typed_line_stands_behind_a_label() {
         // Who never had company has no label.
         seat.wait_for("name: ");
         ana.write_all(b"Ana\n").unwrap();
+        seat.wait_for("name: Ana\r\n");
         drop(seat.join(port));
         seat.process.stderr.wait_for("ended its side");
         ana.write_all(b"my answer is ").unwrap();

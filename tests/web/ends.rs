@@ -107,6 +107,7 @@ fn leave_unheard(hub: &support::Hub, mut stdout: impl Read + Send + 'static) {
             kept.send(CLOSE, &1000_u16.to_be_bytes());
         }
         kept.stream.shutdown(Shutdown::Write).unwrap();
+        support::wait_end_known(kept.stream.local_addr().unwrap().port());
         kept = Web::join(web);
     }
     // When all is heard, it is told who was lost.
