@@ -72,6 +72,8 @@ impl BusArgs {
         use crate::engine::bus::is_word;
         use crate::io::tls::Trust;
 
+        use super::tls::require;
+
         /// Bytes that wait for the bus by default.
         const BUFFER: usize = 64_000_000;
 
@@ -82,6 +84,9 @@ impl BusArgs {
         let mut url = Url::parse(bus).map_err(|why| {
             Error::usage("--bus", why).hint("As in: --bus nats://192.0.2.7/physics")
         })?;
+        if url.tls {
+            require("--bus tls://")?;
+        }
         if url.login == Login::None
             && let Ok(auth) = std::env::var(AUTH_VARIABLE)
         {
@@ -105,7 +110,10 @@ impl BusArgs {
             .hint("As in: --bus-name room2"));
         }
         let trust = match &self.bus_trustfile {
-            Some(file) => Trust::File(file.clone()),
+            Some(file) => {
+                require("--bus-trustfile")?;
+                Trust::File(file.clone())
+            }
             None => Trust::System,
         };
         Ok(Some(BusConfig {

@@ -65,6 +65,18 @@ pub(super) struct TlsArgs {
     ssl_alpn: Vec<String>,
 }
 
+/// Refuses an option that needs TLS where this program was built without it.
+pub(super) fn require(option: &str) -> Result<(), Error> {
+    match cfg!(feature = "tls") {
+        true => Ok(()),
+        false => Err(
+            Error::usage(option, "this muxnc was built without TLS").hint(
+                "Build it with its default features: cargo install without --no-default-features",
+            ),
+        ),
+    }
+}
+
 impl TlsArgs {
     /// The files that are read.
     pub(super) fn reads(&self) -> impl Iterator<Item = &PathBuf> {
@@ -80,13 +92,8 @@ impl TlsArgs {
             || self.ssl_fingerprint.is_some()
             || self.ssl_servername.is_some()
             || !self.ssl_alpn.is_empty();
-        if asked && cfg!(not(feature = "tls")) {
-            return Err(
-                Error::usage("--ssl", "this muxnc was built without TLS").hint(
-                    "Build it with its default features: cargo install without \
-                     --no-default-features",
-                ),
-            );
+        if asked {
+            require("--ssl")?;
         }
         Ok(asked)
     }

@@ -7,7 +7,7 @@
 //! It promises: no peer is believed without proof (a participant verifies the hub's certificate
 //! unless it knows the fingerprint; no peer joins the hub before the handshake is over), and every
 //! wait has a limit of time and memory. Without the feature `tls` the functions are the same, and
-//! `--ssl` is refused.
+//! what asks for it is refused.
 
 #[cfg(not(feature = "tls"))]
 mod absent;

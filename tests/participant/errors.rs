@@ -937,6 +937,26 @@ fn without_tls_it_says_so() {
     }
 }
 
+/// As above; no option is named that nobody gave.
+#[cfg(all(feature = "bus", not(feature = "tls")))]
+#[test]
+fn without_tls_the_bus_says_so() {
+    for (url, more, option) in [
+        ("tls://127.0.0.1:1/class", &[][..], "--bus tls://"),
+        (
+            "nats://127.0.0.1:1/class",
+            &["--bus-trustfile", "/dev/null"],
+            "--bus-trustfile",
+        ),
+    ] {
+        let told = format!(
+            "muxnc: {option}: this muxnc was built without TLS\n  Build it with its default \
+             features: cargo install without --no-default-features\n"
+        );
+        expect_usage(&[&["-l", "0", "--bus", url], more].concat(), &told);
+    }
+}
+
 /// As above.
 #[cfg(not(feature = "web"))]
 #[test]

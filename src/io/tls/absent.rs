@@ -1,4 +1,4 @@
-//! A muxnc that was built without TLS: the command line's `--ssl` is refused, and no value of these
+//! A muxnc that was built without TLS: the command line refuses what asks for it, and no value of these
 //! types exists.
 
 use std::convert::Infallible;
@@ -38,8 +38,9 @@ impl fmt::Display for Session {
     }
 }
 
+/// Told where a server of the bus asks for it: options that do were refused.
 fn refusal() -> Error {
-    Error::usage("--ssl", "this muxnc was built without TLS")
+    Error::new("set up TLS", "this muxnc was built without it")
 }
 
 #[allow(missing_docs, reason = "see config.rs, which this stands for")]
