@@ -126,6 +126,8 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
     let acceptor = config.tls.as_ref();
     let acceptor = acceptor.map(|asked| Acceptor::new(asked, &mut files));
     let acceptor = acceptor.transpose()?;
+    let poll = Poll::new().map_err(starting)?;
+    let bus = uplink(&poll, &config, &mut files)?;
     net::raise_descriptor_limit();
     // A script that sees the hub listen may send one.
     Signals::hold_faults();
@@ -178,13 +180,7 @@ pub fn run(config: HubConfig, notices: &Notices) -> Result<Status, Error> {
         listener.serve(site);
         listeners.push(listener);
     }
-    let mut seed = [0; 32];
-    if config.bus.is_some() {
-        seed = random::bytes().map_err(|e| Error::system("read /dev/urandom", &e))?;
-    }
     let settings = config.settings.clone();
-    let poll = Poll::new().map_err(starting)?;
-    let bus = uplink(&poll, &config, seed, files)?;
     let reload = Reload::new(guard, records.as_ref()).filter(|_| !config.once);
     // Whatever keeps the hub from listening was told by now.
     let mut records = records.map(Prepared::begin).transpose()?;
@@ -241,21 +237,20 @@ fn is_transfer(config: &HubConfig, remaining: Option<u64>) -> bool {
     has_input && transfer::is_whole(remaining, config.wait_for, config.keep_open)
 }
 
-/// What the hub needs to be one of several that are one class. It is the last that reads a file at the start.
+/// What the hub needs to be one of several that are one class; what is among `files` was read.
 fn uplink(
     poll: &Poll,
     config: &HubConfig,
-    seed: [u8; 32],
-    mut files: Files,
+    files: &mut Files,
 ) -> Result<Option<Uplink<Layer>>, Error> {
     let Some(bus) = &config.bus else {
         return Ok(None);
     };
     let encrypted = bus.is_encrypted();
-    let caller = Caller::new(poll.registry(), BUS, bus.tls(), encrypted, &mut files)?;
+    let caller = Caller::new(poll.registry(), BUS, bus.tls(), encrypted, files)?;
     Ok(Some(Uplink {
         caller: Box::new(caller),
-        seed,
+        seed: random::bytes().map_err(|e| Error::system("read /dev/urandom", &e))?,
     }))
 }
 

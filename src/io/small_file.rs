@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::path::PathBuf;
 
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
@@ -24,9 +25,10 @@ const MOST: u64 = 16;
 /// The longest that is read again: the class waits meanwhile.
 const MOST_AGAIN: u64 = 1;
 
-/// What was read at the start, by the name of the file. See the module's documentation.
+/// What was read at the start, by the device and the number of the file: it may have several names. See the module's
+/// documentation.
 #[derive(Default)]
-pub struct Files(HashMap<PathBuf, Vec<u8>>);
+pub struct Files(HashMap<(u64, u64), Vec<u8>>);
 
 impl Files {
     /// Reads a file of any kind, since a shell hands over a pipe (`<(...)`), whose writer is waited for. It is read
@@ -35,7 +37,9 @@ impl Files {
     /// # Errors
     /// It cannot be read, or is too long.
     pub fn read(&mut self, path: &Path) -> Result<&[u8], Error> {
-        Ok(match self.0.entry(path.into()) {
+        // Before it is opened: that of a FIFO waits for another writer.
+        let metadata = fs::metadata(path).map_err(|e| cannot_read(path, &e))?;
+        Ok(match self.0.entry((metadata.dev(), metadata.ino())) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
                 let file = File::open(path).map_err(|e| cannot_read(path, &e))?;
@@ -125,7 +129,7 @@ mod tests {
         let fits = read_again(&path);
         file.set_len((1 << 20) + 1).unwrap();
         let (at_start, again) = (read(&path), read_again(&path));
-        std::fs::remove_file(&path).unwrap();
+        fs::remove_file(&path).unwrap();
         assert_eq!((fits, at_start), (Ok(1 << 20), Ok((1 << 20) + 1)));
         let why = "it has more than 1 MiB, the most that is read while the hub runs";
         assert_eq!(again.unwrap_err().why(), why);

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::net::Ipv6Addr;
 use std::net::TcpStream;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::thread;
 
@@ -164,11 +165,13 @@ fn a_pipe_that_two_options_name_is_read_once() {
     rustix::fs::mkfifoat(CWD, &list, Mode::RUSR | Mode::WUSR).unwrap();
     let pipe = list.clone();
     let writer = thread::spawn(move || fs::write(pipe, "127.0.0.2\n").unwrap());
+    let otherwise = folder.path("otherwise");
+    symlink(&list, &otherwise).unwrap();
     let options = [
         "--allowfile",
         &list,
         "--allowfile",
-        &list,
+        &otherwise,
         "--allow",
         "127.0.0.1",
     ];

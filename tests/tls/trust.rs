@@ -1,6 +1,7 @@
 //! Who is believed, and what is said about whom is not.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::thread;
 
@@ -75,7 +76,9 @@ fn a_pipe_is_read_once_whatever_is_in_it() {
     };
 
     let own = ["--ssl-cert", &pipe];
-    let spelled = ["--ssl-cert", &pipe, "--ssl-key", &pipe];
+    let otherwise = made.file("otherwise");
+    symlink(&pipe, &otherwise).unwrap();
+    let spelled = ["--ssl-cert", &pipe, "--ssl-key", &otherwise];
     let verified = ["--ssl-verify", "--ssl-trustfile", &pipe];
     let bus = "nats://127.0.0.1:1/class";
     let joined = ["--bus", bus, "--bus-name", "one", "--bus-trustfile", &pipe];
@@ -100,6 +103,36 @@ fn a_pipe_is_read_once_whatever_is_in_it() {
     participant.type_in("hello\n");
     hub.hub.process.stdout.wait_for("hello\n");
     writer.join().unwrap();
+}
+
+/// Whoever connected meanwhile would wait, or be let down.
+#[test]
+fn a_file_that_cannot_be_read_is_told_before_anything_listens() {
+    let file = "/nonexistent/file";
+    let bus = "nats://127.0.0.1:1/class";
+    let mut hubs = vec![
+        vec!["--allowfile", file],
+        vec!["--denyfile", file],
+        vec!["--ssl-cert", file],
+        vec!["--ssl", "--ssl-verify", "--ssl-trustfile", file],
+    ];
+    if cfg!(feature = "bus") {
+        hubs.push(vec![
+            "--bus",
+            bus,
+            "--bus-name",
+            "one",
+            "--bus-trustfile",
+            file,
+        ]);
+    }
+    for options in hubs {
+        let mut hub = muxnc(&[&["-lv", HOST, "0"], &options[..]].concat());
+        hub.expect_status(1);
+        let told = hub.stderr.text();
+        let why = format!("muxnc: read {file}: no such file or directory\n");
+        assert_eq!(told, why, "{options:?}");
+    }
 }
 
 #[test]
