@@ -28,7 +28,8 @@ pub(super) struct AccessArgs {
     /// Let in only the hosts in FILE: any number in a line; # begins a comment
     ///
     /// Where stdin is no terminal SIGHUP has it read again, as that of --denyfile; names in it that were not there
-    /// at the start are not looked up then, and a file that cannot be understood changes nothing.
+    /// at the start are not looked up then, and a file that cannot be understood changes nothing. A pipe is read at
+    /// the start only.
     #[arg(long, value_name = "FILE")]
     allowfile: Vec<PathBuf>,
 

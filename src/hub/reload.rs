@@ -1,8 +1,8 @@
 //! Reloading: the files that SIGHUP makes the hub read again or open anew, where stdin is no
 //! terminal.
 //!
-//! The files of `--allowfile` and `--denyfile` are read again, and those of `--transcript`,
-//! `--events`, `-o` and `-x` opened by their names, so that a log can be rotated. Names of hosts
+//! The files of `--allowfile` and `--denyfile` are read again unless they are pipes, and those of
+//! `--transcript`, `--events`, `-o` and `-x` opened by their names, so that a log can be rotated. Names of hosts
 //! are not looked up again, since the class would wait for that; members that are here stay; and a
 //! file that cannot be read or opened leaves everything as it was.
 //!
@@ -16,6 +16,7 @@ use rustix::stdio::stdin;
 use rustix::termios::isatty;
 
 use super::core::Core;
+use crate::io::access::Again;
 use crate::io::access::Guard;
 use crate::io::job;
 use crate::io::record::Prepared;
@@ -60,7 +61,16 @@ impl Reload {
             match self.guard.reload() {
                 Ok(lists) => {
                     core.set_lists(lists);
-                    log::info!(target: NOTICE, "SIGHUP: the lists of hosts were read again");
+                    let told = match self.guard.again() {
+                        Again::All => "the lists of hosts were read again",
+                        Again::Regular => {
+                            "the lists of hosts that are regular files were read again"
+                        }
+                        Again::None => {
+                            "no list of hosts is a regular file that could be read again"
+                        }
+                    };
+                    log::info!(target: NOTICE, "SIGHUP: {told}");
                 }
                 Err(error) => {
                     let error = error.to_string();

@@ -1,5 +1,5 @@
 //! Access lists as they were given, and what they come to: files are read and names looked up once,
-//! at the start; the files may be read again while the hub runs, and names are not looked up then.
+//! at the start; regular files may be read again while the hub runs, and names are not looked up then.
 //!
 //! It promises: a list that cannot be understood as a whole is an error that names the file, the
 //! line and the word, and no address is let in by a list that was read in part; reading a list
@@ -74,8 +74,18 @@ impl Access {
 #[derive(Debug)]
 pub struct Guard {
     access: Access,
-    /// What the names in the lists were found to be.
-    known: HashMap<String, Vec<IpAddr>>,
+    known: Known,
+}
+
+/// What files there are to be read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// All of them.
+    All,
+    /// Those that are regular files.
+    Regular,
+    /// None is a regular file.
+    None,
 }
 
 impl Guard {
@@ -87,7 +97,7 @@ impl Guard {
         let mut lookup = Lookups {
             files,
             lookup: access.lookup,
-            known: HashMap::new(),
+            known: Known::default(),
         };
         let lists = access.load(&mut lookup)?;
         let known = lookup.known;
@@ -99,13 +109,25 @@ impl Guard {
         self.access.has_files()
     }
 
-    /// Reads the files again. A name has the addresses that it had at the start.
+    /// What files there are to be read again.
+    pub fn again(&self) -> Again {
+        let Access { allow, deny, .. } = &self.access;
+        let mut files = allow.files.iter().chain(&deny.files);
+        let once = &self.known.once;
+        match (once.is_empty(), files.all(|file| once.contains_key(file))) {
+            (true, _) => Again::All,
+            (_, false) => Again::Regular,
+            (_, true) => Again::None,
+        }
+    }
+
+    /// Reads the files again that were regular ones at the start; a name has the addresses that it had then.
     ///
     /// # Errors
-    /// A file is no regular one, is too long, or cannot be read or understood, or a name is in it that was in
-    /// none at the start.
+    /// Such a file is no regular one any more, is too long, or cannot be read or understood, or a name is in it
+    /// that was in none at the start.
     pub fn reload(&self) -> Result<Lists, Error> {
-        self.access.load(&mut Known(&self.known))
+        self.access.load(&mut &self.known)
     }
 }
 
@@ -118,32 +140,43 @@ trait AddressBook {
     fn read(&mut self, path: &Path) -> Result<Vec<u8>, Error>;
 }
 
-/// Looks names up, and remembers what they were found to be.
+/// Looks names up and reads files, and remembers what is known then only.
 struct Lookups<'a> {
     files: &'a mut Files,
     lookup: Lookup,
-    known: HashMap<String, Vec<IpAddr>>,
+    known: Known,
 }
 
 impl AddressBook for Lookups<'_> {
     fn find(&mut self, name: &str) -> Result<Vec<IpAddr>, Error> {
         let found = net::resolve(name, 0, Family::Any, self.lookup, Patience::Usual)?;
         let found: Vec<IpAddr> = found.iter().map(|addr| addr.ip().to_canonical()).collect();
-        self.known.insert(name.into(), found.clone());
+        self.known.names.insert(name.into(), found.clone());
         Ok(found)
     }
 
     fn read(&mut self, path: &Path) -> Result<Vec<u8>, Error> {
-        self.files.read(path).map(<[u8]>::to_vec)
+        let is_regular = path.is_file();
+        let bytes = self.files.read(path)?.to_vec();
+        if !is_regular {
+            self.known.once.insert(path.into(), bytes.clone());
+        }
+        Ok(bytes)
     }
 }
 
-/// The names that were looked up before.
-struct Known<'a>(&'a HashMap<String, Vec<IpAddr>>);
+/// What is known since the start.
+#[derive(Debug, Default)]
+struct Known {
+    /// What names were found to be.
+    names: HashMap<String, Vec<IpAddr>>,
+    /// What was in files that are not regular: a pipe is empty by now.
+    once: HashMap<PathBuf, Vec<u8>>,
+}
 
-impl AddressBook for Known<'_> {
+impl AddressBook for &Known {
     fn find(&mut self, name: &str) -> Result<Vec<IpAddr>, Error> {
-        self.0.get(name).cloned().ok_or_else(|| {
+        self.names.get(name).cloned().ok_or_else(|| {
             Error::new(
                 format!("host '{name}'"),
                 "it was in no list at the start, and is not looked up while the hub runs",
@@ -153,7 +186,10 @@ impl AddressBook for Known<'_> {
     }
 
     fn read(&mut self, path: &Path) -> Result<Vec<u8>, Error> {
-        small_file::read_again(path)
+        match self.once.get(path) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => small_file::read_again(path),
+        }
     }
 }
 

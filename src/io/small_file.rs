@@ -72,10 +72,7 @@ pub fn read_again(path: &Path) -> Result<Vec<u8>, Error> {
     let file = File::from(file.map_err(|e| cannot_read(path, &e.into()))?);
     let metadata = file.metadata().map_err(|e| cannot_read(path, &e))?;
     if !metadata.is_file() {
-        return Err(Error::new(
-            doing(path),
-            "it is no regular file, and is read at the start only",
-        ));
+        return Err(Error::new(doing(path), "it is no regular file any more"));
     }
     take(
         path,
@@ -119,7 +116,7 @@ mod tests {
         let zero = Path::new("/dev/zero");
         let why = "read /dev/zero: it has more than 16 MiB, the most that is read of such a file";
         assert_eq!(told(read(zero)), why);
-        let why = "read /dev/zero: it is no regular file, and is read at the start only";
+        let why = "read /dev/zero: it is no regular file any more";
         assert_eq!(told(read_again(zero)), why);
 
         let name = format!("muxnc-small-file-{}", std::process::id());

@@ -5,7 +5,10 @@ use std::fs;
 use std::io::Write;
 use std::process::Command;
 use std::process::Stdio;
+use std::thread;
 
+use rustix::fs::CWD;
+use rustix::fs::Mode;
 use rustix::process::Signal;
 
 use crate::support;
@@ -336,6 +339,43 @@ fn sighup_has_the_lists_read_again() {
     });
     let again = connect_from(2, hub.port);
     hub.wait_joined(&again);
+}
+
+/// What a pipe gave at the start stays, and the other lists are read again.
+#[test]
+fn sighup_has_lists_read_again_beside_a_pipe() {
+    let folder = Folder::new("lists-and-pipe");
+    let (allowed, denied) = (folder.path("allowed"), folder.path("denied"));
+    rustix::fs::mkfifoat(CWD, &allowed, Mode::RUSR | Mode::WUSR).unwrap();
+    let begin = |args: &[&str]| {
+        let pipe = allowed.clone();
+        let writer = thread::spawn(move || fs::write(pipe, "127.0.0.1-2\n").unwrap());
+        let hub = service(args);
+        writer.join().unwrap();
+        hub
+    };
+    fs::write(&denied, "127.0.0.2\n").unwrap();
+    let hub = begin(&["--allowfile", &allowed, "--denyfile", &denied]);
+    for (out, inside) in [(1, 2), (2, 1)] {
+        let before = hub.process.stderr.text().len();
+        fs::write(&denied, format!("127.0.0.{out}\n")).unwrap();
+        hub.process.signal(Signal::HUP);
+        let told = "SIGHUP: the lists of hosts that are regular files were read again\n";
+        eventually("they are read again", || {
+            hub.process.stderr.text()[before..].contains(told)
+        });
+        refused(out, hub.port, NOT_ALLOWED);
+        hub.wait_joined(&connect_from(inside, hub.port));
+        refused(3, hub.port, NOT_ALLOWED);
+    }
+
+    let hub = begin(&["--allowfile", &allowed]);
+    hub.process.signal(Signal::HUP);
+    hub.process
+        .stderr
+        .wait_for("SIGHUP: no list of hosts is a regular file that could be read again\n");
+    hub.wait_joined(&connect_from(1, hub.port));
+    refused(3, hub.port, NOT_ALLOWED);
 }
 
 #[test]
