@@ -181,16 +181,13 @@ pub fn understand(line: &str) -> Typed<'_> {
             true => Typed::Explain(format!(
                 "{} was not sent: it may be meant for one alone{}",
                 quoted(cut(line).0),
-                match is_said_with_word(line) {
-                    true => "; with a word before it, it is said",
-                    false => "",
-                }
+                how_said(line)
             )),
             false => Typed::Say(rest),
         };
     }
     let (word, arguments) = cut(rest);
-    match command(word, arguments) {
+    match command(line, word, arguments) {
         Ok(command) => Typed::Do(command),
         Err(why) => Typed::Explain(why),
     }
@@ -205,13 +202,13 @@ pub fn understand_garbled(line: &str) -> Typed<'_> {
     }
 }
 
-fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
+fn command<'a>(line: &str, word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
     let usage = || match COMMANDS.iter().find(|(name, ..)| *name == word) {
         Some((name, "", meaning)) => {
             format!("nothing was done: /{name} takes nothing behind it ({meaning})")
         }
         Some(command) => format!("nothing was done: {}", usage_of(command)),
-        None => no_command(word, arguments),
+        None => no_command(line, word),
     };
     let (first, labelled, rest) = cut_whom(arguments);
     let whom = || match first.trim_end_matches([',', ':']) {
@@ -289,7 +286,7 @@ fn command<'a>(word: &str, arguments: &'a str) -> Result<Command<'a>, String> {
 
 /// What stands before a line that was not sent, so that it is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prefix {
+enum Prefix {
     /// Two slashes, in place of the one that it begins with.
     Slashes,
     /// A word, since the line may be for one alone.
@@ -297,28 +294,29 @@ pub enum Prefix {
 }
 
 /// With what before it a line is said that was not sent, if there is anything.
-pub fn said_with(line: &str) -> Option<Prefix> {
+fn said_with(line: &str) -> Option<Prefix> {
     let seen = skip_garbled(line);
     let rest = seen.strip_prefix(|slash| is_slash(slash) || is_backslash(slash));
-    match is_private(&format!("//{}", rest.unwrap_or(seen))) {
-        false => Some(Prefix::Slashes),
-        true => is_said_with_word(line).then_some(Prefix::Word),
+    let rest = rest.unwrap_or(seen);
+    // Of a line with two slashes nobody knows which of them to replace.
+    if !rest.starts_with('/') && !is_private(&format!("//{rest}")) {
+        return Some(Prefix::Slashes);
+    }
+    (!is_private(&format!("word {line}"))).then_some(Prefix::Word)
+}
+
+/// The same as it is told behind why the line was not sent; nothing if there is nothing.
+pub fn how_said(line: &str) -> &'static str {
+    match said_with(line) {
+        Some(Prefix::Slashes) => "; // says it",
+        Some(Prefix::Word) => "; a word before it says it",
+        None => "",
     }
 }
 
-/// Whether a line that was not sent is said if a word stands before it.
-fn is_said_with_word(line: &str) -> bool {
-    !is_private(&format!("word {line}"))
-}
-
 /// Why a line is not said that is written as a command and is none.
-fn no_command(word: &str, arguments: &str) -> String {
-    let shown = quoted(word);
-    let how = match said_with(&format!("/{word} {arguments}")) {
-        Some(Prefix::Slashes) => format!(", //{shown} says it"),
-        Some(Prefix::Word) => String::from(", with a word before it, it is said"),
-        None => String::new(),
-    };
+fn no_command(line: &str, word: &str) -> String {
+    let (shown, how) = (quoted(word), how_said(line));
     format!("/{shown} is no command, and was not sent: /help lists them{how}")
 }
 
@@ -365,8 +363,7 @@ fn why_no_command(line: &str) -> Option<String> {
     let is_behind_blanks = before.trim_matches([' ', '\t']).is_empty();
     let is_close_name = is_close_to_command(word);
     if slash == '/' && is_behind_blanks && !(is_private || is_close_name) {
-        let (word, arguments) = cut(rest);
-        return is_command_or_for_somebody(rest).then(|| no_command(word, arguments));
+        return is_command_or_for_somebody(rest).then(|| no_command(line, cut(rest).0));
     }
     let is_command = is_private
         || match slash {
@@ -391,11 +388,10 @@ fn why_no_command(line: &str) -> Option<String> {
     if lacks_its_slash(seen) {
         return Some(why_for_one(line));
     }
-    let how = match is_private {
-        true => "",
-        false => "; // says it",
-    };
-    is_command.then(|| format!("{shown} was not sent: a command {rule}{how}"))
+    is_command.then(|| {
+        let how = how_said(line);
+        format!("{shown} was not sent: a command {rule}{how}")
+    })
 }
 
 /// Why a line is not said that may be for one alone, and how it is said to that one.
@@ -403,11 +399,11 @@ pub fn why_for_one(line: &str) -> String {
     let seen = skip_garbled(line);
     let end = seen.find(char::is_whitespace).unwrap_or(seen.len());
     let shown = quoted(&seen[..end]);
-    let how = match is_said_with_word(line) {
-        true => "; a word before it, to everybody",
-        false => "",
-    };
-    format!("{shown} was not sent: /msg says it to one alone{how}")
+    let why = format!("{shown} was not sent: /msg says it to one alone");
+    match how_said(line) {
+        "" => why,
+        how => format!("{why}{how} to everybody"),
+    }
 }
 
 /// How one of [`COMMANDS`] is used.
@@ -524,6 +520,8 @@ pub fn help((name, arguments, meaning): (&str, &str, &str)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -943,7 +941,9 @@ mod tests {
         }
         for slash in "／∕⁄⧸╱⟋\u{338}".chars() {
             let line = format!("{slash}msg 3 psst");
-            let why = format!("{slash}msg was not sent: a command begins with a plain /");
+            let why = format!(
+                "{slash}msg was not sent: a command begins with a plain /; a word before it says it"
+            );
             assert_eq!(understand(&line), Typed::Explain(why));
             assert!(is_private(&line), "{line}");
         }
@@ -952,7 +952,8 @@ mod tests {
         {
             let line = format!("{unseen}/msg 3 psst");
             let why = "/msg was not sent: a command has nothing before it, seen or not";
-            assert_eq!(understand(&line), Typed::Explain(why.into()));
+            let why = format!("{why}{}", how_said(&line));
+            assert_eq!(understand(&line), Typed::Explain(why));
             assert!(is_private(&line), "{line}");
             let line = format!("/{unseen}msg 3 psst");
             assert!(matches!(understand(&line), Typed::Explain(_)), "{line}");
@@ -1033,26 +1034,46 @@ mod tests {
             "x/msg 3 x",
             "/whoo/msg 3 x",
             "/me /msg 3 x",
+            "/\tme\x1b[Dmsg",
+            "//msgAna x",
+            "／msg 3 x",
+            "／who",
+            "\x1b[D/who",
+            "\x1b[D//who",
         ] {
             let Typed::Explain(why) = understand(line) else {
                 panic!("{line} was understood");
             };
-            let why = why.replace("/msg says it to one alone", "");
-            if !["a word before it", " says it"]
-                .iter()
-                .any(|how| why.contains(how))
-            {
-                assert_eq!(said_with(line), None, "{line}: {why}");
-                continue;
+            check_advice(line, &why);
+        }
+    }
+
+    /// Whoever does as it is told has said it.
+    fn check_advice(line: &str, why: &str) {
+        let why = why.replace("/msg says it to one alone", "");
+        let again = if why.contains("; a word before it says it") {
+            format!("she types {line}")
+        } else if why.contains("; // says it") {
+            let from = line.find(|sign| is_slash(sign) || is_backslash(sign));
+            let slash = line[from.unwrap()..].chars().next().unwrap();
+            format!("//{}", &line[from.unwrap() + slash.len_utf8()..])
+        } else {
+            assert!(!why.contains(" says it"), "{line:?}: {why}");
+            assert_eq!(said_with(line), None, "{line:?}: {why}");
+            return;
+        };
+        let is_said = matches!(understand(&again), Typed::Say(_));
+        assert!(is_said, "{line:?}: {why}: {again:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_advice_is_answered_with_the_same(
+            line in "[ /\t]{0,3}[/／.7]?(\x1b\\[[ADH])?(msg|mgs|me|whoo|2|Ana)[ \t]{0,2}(\x1b\\[[ADH])?[/ ]?(msg|3|Ana)?( x)?",
+        ) {
+            if let Typed::Explain(why) = understand(&line) && why.contains(" was not sent") && !why.contains("moved no cursor") {
+                check_advice(&line, &why);
             }
-            let again = match why.contains("a word before it") {
-                true => format!("she types {line}"),
-                false => {
-                    assert!(why.contains(" says it"), "{why}");
-                    format!("/{}", line.trim_start())
-                }
-            };
-            assert!(matches!(understand(&again), Typed::Say(_)), "{line}: {why}");
         }
     }
 

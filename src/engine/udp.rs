@@ -27,9 +27,8 @@ pub use self::news::Weight;
 pub use self::senders::Address;
 use self::senders::Heard;
 use self::senders::Senders;
-use super::command::Prefix;
 use super::command::Typed;
-use super::command::said_with;
+use super::command::how_said;
 use super::command::understand;
 use super::crlf::Crlf;
 use super::private::is_private;
@@ -85,10 +84,9 @@ pub fn for_everybody(line: &[u8], is_pasted: bool) -> Result<&[u8], String> {
             Typed::Do(_) | Typed::Explain(_) => None,
         },
     };
-    said.ok_or_else(|| match said_with(text) {
-        Some(Prefix::Slashes) => format!("{NO_COMMANDS}; // says it"),
-        Some(Prefix::Word) => format!("{NO_COMMANDS}; a word before it says it"),
-        None => format!("{NO_COMMANDS}; it may be for one alone"),
+    said.ok_or_else(|| match how_said(text) {
+        "" => format!("{NO_COMMANDS}; it may be for one alone"),
+        how => format!("{NO_COMMANDS}{how}"),
     })
 }
 

@@ -102,7 +102,7 @@ fn whatever_the_operator_is_told_fits_the_terminal() {
         }
         let all = rows.join("").replace(GOES_ON, " ");
         for whole in [
-            "/xxxxxxxxxxxxxxxxxxxx\u{2026} is no command, and was not sent: /help lists them, //xxxx",
+            "/xxxxxxxxxxxxxxxxxxxx\u{2026} is no command, and was not sent: /help lists them; // says",
             "2 here of 2 that joined, ",
             " bytes received from those here",
             "neither show nor relay what WHO says",

@@ -113,8 +113,8 @@ fn a_message_is_for_one_alone() {
     let (mut seat, port) = Seat::hub(&[]);
     let (mut one, mut two) = (seat.join(port), seat.join(port));
     seat.type_lines(&["/msg 2 just you", "msg 2 just you", "MSG #2: just you"]);
-    seat.wait_for("muxnc: msg was not sent: /msg says it to one alone; a word before it, to");
-    seat.wait_for("muxnc: MSG was not sent: /msg says it to one alone; a word before it, to");
+    seat.wait_for("muxnc: msg was not sent: /msg says it to one alone; a word before it");
+    seat.wait_for("muxnc: MSG was not sent: /msg says it to one alone; a word before it");
     seat.pause();
     seat.press("\x1b[200~msg 2 just you\rand you\x1b[201~\r");
     seat.wait_for("muxnc: a /msg that is pasted is neither obeyed nor said to everybody: type it");
@@ -415,14 +415,15 @@ fn what_is_no_command_is_explained_and_not_sent() {
     seat.expect(
         &[
             "/mgs 1 secret",
-            "muxnc: /mgs is no command, and was not sent: /help lists them, with a word",
-            "     : before it, it is said",
+            "muxnc: /mgs is no command, and was not sent: /help lists them; a word before it",
+            "     : says it",
             "/^[[2J",
-            "muxnc: /^[[2J is no command, and was not sent: /help lists them, //^[[2J says it",
+            "muxnc: /^[[2J is no command, and was not sent: /help lists them; // says it",
             " /msg 1 secret",
-            "muxnc: /msg was not sent: a command has no blank before it",
+            "muxnc: /msg was not sent: a command has no blank before it; a word before it",
+            "     : says it",
             "  /w 1 secret",
-            "muxnc: /w is no command, and was not sent: /help lists them, //w says it",
+            "muxnc: /w is no command, and was not sent: /help lists them; // says it",
             "//etc/passwd",
             "",
         ],
