@@ -10,8 +10,6 @@ use muxnc::engine::chat::Speech;
 use muxnc::engine::escape::Escaper;
 use muxnc::engine::handover::Asking;
 use muxnc::engine::lines::Lines;
-use muxnc::engine::names::Names;
-use muxnc::engine::names::Owner;
 use muxnc::engine::request::Request;
 use muxnc::engine::request::request_among;
 use muxnc::engine::room::Called;
@@ -20,6 +18,7 @@ use muxnc::engine::room::Policy;
 use muxnc::engine::room::Room;
 use muxnc::engine::room::SlowPeer;
 use muxnc::engine::screen::Surface;
+use muxnc::engine::whom::Whom;
 
 use super::is_safe;
 
@@ -35,8 +34,6 @@ struct Class {
     room: Room,
     keys: Vec<usize>,
     now: Instant,
-    /// With the operator's name alone.
-    host: Names,
 }
 
 impl Class {
@@ -62,9 +59,7 @@ impl Class {
             room,
             keys: Vec::new(),
             now,
-            host: Names::default(),
         };
-        class.host.call_operator("host");
         for _ in 0..MEMBERS {
             let key = class.room.vacant_key();
             class.room.join(key, now);
@@ -150,10 +145,7 @@ fn say(class: &mut Class, who: usize, line: &[u8]) {
     let key = class.keys[who];
     let text = composed(line);
     let text = text.trim_end_matches('\n');
-    let is_here = |name: &str| {
-        let is_member = class.room.called(name, Asking::Member, class.now) != Called::Nobody;
-        is_member || class.host.owner(name) == Some(Owner::Operator)
-    };
+    let is_here = |whom: Whom<'_>| class.room.is_anybody(whom, Asking::Member, class.now);
     let asked = request_among(text, is_here);
     let before = class.name(key);
     let room = &class.room;

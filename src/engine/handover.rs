@@ -130,6 +130,13 @@ impl Handovers {
         }
     }
 
+    /// Whether somebody had the name and may be meant by it, or may be when another takes it.
+    pub(super) fn keep(&self, mark: &str, now: Instant) -> bool {
+        self.freed
+            .get(mark)
+            .is_some_and(|freed| freed.may_be_meant(now))
+    }
+
     /// Marks of which something is known.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

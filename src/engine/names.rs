@@ -201,6 +201,11 @@ impl Names {
         marks(&name).find_map(|mark| self.handovers.former(&mark, number, asking, now))
     }
 
+    /// Whether a name that nobody has, or one that looks like it, is remembered as somebody's.
+    pub fn is_kept(&self, name: &str, now: Instant) -> bool {
+        normal(name).is_ok_and(|name| marks(&name).any(|mark| self.handovers.keep(&mark, now)))
+    }
+
     /// The owner of a name, or of one that looks like it.
     pub fn owner(&self, name: &str) -> Option<Owner> {
         let name = normal(name).ok()?;
@@ -217,6 +222,11 @@ impl Names {
 /// What a participant of a chat is called until it has a name.
 pub fn default_name(number: u32) -> String {
     format!("{DEFAULT}{number}")
+}
+
+/// The number of the participant whose default name this is, in upper or lower case.
+pub(super) fn default_number(name: &str) -> Option<u32> {
+    name.to_lowercase().strip_prefix(DEFAULT)?.parse().ok()
 }
 
 /// Whether the operator may have this name: it is written as a name is, and no participant will get it

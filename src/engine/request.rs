@@ -100,10 +100,10 @@ pub fn request(line: &str) -> Option<Request<'_>> {
     is_unknown.then_some(Request::Unknown(word))
 }
 
-/// The same among those who are here: a line that may be for one of them, as its name is in it, is not said.
-pub fn request_among<'a>(line: &'a str, is_here: impl Fn(&str) -> bool) -> Option<Request<'a>> {
-    let is_member = |whom: Whom<'_>| matches!(whom, Whom::Name(name) if is_here(name));
-    let is_for_one = |line: &str| is_for_member(line, is_member);
+/// The same among those who are here: a line that may be for one of them, as its name or its number is in it, is not
+/// said.
+pub fn request_among<'a>(line: &'a str, is_here: impl Fn(Whom<'_>) -> bool) -> Option<Request<'a>> {
+    let is_for_one = |line: &str| is_for_member(line, &is_here);
     request(line)
         .or_else(|| (is_for_one(line) || is_for_one(&bare(line))).then_some(Request::Unclear))
 }

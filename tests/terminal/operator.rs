@@ -441,6 +441,9 @@ fn a_line_for_who_is_here_is_not_said() {
         " /Ben&Ana secret",
         " /Ben! secret",
         "\u{2044}1 secret",
+        " /1! secret",
+        " /1&2 secret",
+        " /[1]! secret",
     ]);
     let times = |seat: &Seat| {
         seat.screen
@@ -448,12 +451,31 @@ fn a_line_for_who_is_here_is_not_said() {
             .matches(" was not sent: /msg says it")
             .count()
     };
-    eventually("it is told of each", || times(&seat) == 3);
+    eventually("it is told of each", || times(&seat) == 6);
+    // By their form alone.
+    seat.type_lines(&[" /room2/3! x", " /Ana@room2! x", " /@room2& x"]);
+    seat.wait_for("/@room2& is no command");
+    for (nth, line) in ["/Ben&Ana secret", "/1&2 secret", "/\u{ff11}! secret"]
+        .iter()
+        .enumerate()
+    {
+        seat.pause();
+        seat.press(format!("\x1b[200~{line}\rtwo\x1b[201~\r"));
+        let told = "a /msg that is pasted is neither obeyed nor said to everybody: type it";
+        eventually("it is told of the paste", || {
+            seat.screen.text().matches(told).count() == nth + 1
+        });
+    }
     seat.pause();
-    seat.press("\x1b[200~/Ben&Ana secret\rtwo\x1b[201~\r");
-    seat.wait_for("muxnc: a /msg that is pasted is neither obeyed nor said to everybody: type it");
     seat.type_lines(&[" /Ben/Ana x", " /Bert&Ana x", "//Ben! x"]);
-    expect_bytes(&mut ben, " /Ben/Ana x\n /Bert&Ana x\n/Ben! x\n");
+    seat.type_lines(&[" /1/2 of it", " /1+1 x", " /2! x", "//1! x"]);
+    expect_bytes(
+        &mut ben,
+        " /Ben/Ana x\n /Bert&Ana x\n/Ben! x\n /1/2 of it\n /1+1 x\n /2! x\n/1! x\n",
+    );
+    seat.pause();
+    seat.press("\x1b[200~/2nd thing\r/1. item\r/2. item\x1b[201~\r");
+    expect_bytes(&mut ben, "/2nd thing\n/1. item\n/2. item\n");
 }
 
 #[test]

@@ -20,11 +20,12 @@ use crate::engine::chat::Composed;
 use crate::engine::chat::Line;
 use crate::engine::chat::Speech;
 use crate::engine::chat::private_label;
-use crate::engine::names::Owner;
+use crate::engine::handover::Asking;
 use crate::engine::request::Request;
 use crate::engine::request::has_word;
 use crate::engine::request::request_among;
 use crate::engine::request::tells_nothing;
+use crate::engine::whom::Whom;
 
 /// The speaker of the announcements; members are numbered from 1.
 const NOBODY: u32 = 0;
@@ -170,23 +171,24 @@ impl Room {
     /// One line of a member, or a piece of one.
     fn hear_line(&mut self, key: usize, line: Line<'_>, now: Instant) {
         let text = without_end(line.text);
-        let is_here = |name: &str| {
-            let owner = self.names.owner(name);
-            matches!(owner, Some(Owner::Member(_) | Owner::Operator))
+        let is_here = |whom: Whom<'_>| self.is_anybody(whom, Asking::Member, now);
+        let speech = self.members[key].speech.as_ref();
+        let asked = match speech.map(|speech| speech.place).unwrap_or_default() {
+            Place::Start => request_among(text, is_here),
+            Place::Nothing => has_word(text).then_some(Request::Unclear),
+            Place::Words => None,
+            Place::Request => {
+                if let Some(speech) = &mut self.members[key].speech
+                    && !line.is_cut
+                {
+                    speech.place = Place::Start;
+                }
+                return;
+            }
         };
         let member = &mut self.members[key];
         let is_muted = member.is_muted();
         let speech = member.speech.get_or_insert_default();
-        let asked = match speech.place {
-            Place::Start => request_among(text, is_here),
-            Place::Nothing => has_word(text).then_some(Request::Unclear),
-            Place::Words => None,
-            Place::Request if line.is_cut => return,
-            Place::Request => {
-                speech.place = Place::Start;
-                return;
-            }
-        };
         speech.place = match (line.is_cut, asked) {
             (false, _) => Place::Start,
             (true, None) if speech.place == Place::Nothing => Place::Nothing,

@@ -14,6 +14,8 @@ use crate::engine::handover::Former;
 use crate::engine::names::NameError;
 use crate::engine::names::Owner;
 use crate::engine::names::default_name;
+use crate::engine::names::default_number;
+use crate::engine::whom::Whom;
 
 /// Whom a name means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,27 @@ impl Room {
             Some(former) => Called::HandedOver { former, number },
             None => Called::Member(key),
         }
+    }
+
+    /// Whether somebody may mean anybody by this: a member that is here, or that had the name a while ago, as the line may
+    /// come late; or, if a member asks, the operator.
+    pub fn is_anybody(&self, whom: Whom<'_>, asking: Asking, now: Instant) -> bool {
+        let name = match whom {
+            Whom::Number(number) | Whom::Label(number, _) => return self.find(number).is_some(),
+            Whom::Name(name) => name,
+        };
+        match self.names.owner(name) {
+            Some(Owner::Member(_)) => true,
+            Some(Owner::Operator) => asking == Asking::Member,
+            Some(Owner::Program) => false,
+            None => self.names.is_kept(name, now) || self.was_default(name),
+        }
+    }
+
+    /// Whether a member began with this name. No other ever gets it, so nothing is kept of its owner.
+    fn was_default(&self, name: &str) -> bool {
+        let number = default_number(name).map(|number| number.wrapping_sub(self.last_number));
+        self.is_chat() && number.is_some_and(|nth| (1..=self.joined).contains(&nth))
     }
 
     /// Whether a member has a name now, or one that looks like it.

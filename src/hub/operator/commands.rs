@@ -314,11 +314,7 @@ fn are_members<S: Stream, D: Device>(text: &str, peers: &Peers<S, D>, now: Insta
 }
 
 /// The member that the operator means, if it is here. Of a label the number counts.
-pub(super) fn meant<S: Stream, D: Device>(
-    whom: Whom<'_>,
-    peers: &Peers<S, D>,
-    now: Instant,
-) -> Called {
+fn meant<S: Stream, D: Device>(whom: Whom<'_>, peers: &Peers<S, D>, now: Instant) -> Called {
     match whom {
         Whom::Number(number) | Whom::Label(number, _) => peers.room.find(number).into(),
         Whom::Name(name) => peers.room.called(name, Asking::Operator, now),

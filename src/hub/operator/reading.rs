@@ -15,7 +15,6 @@ use std::time::Instant;
 
 use super::Operator;
 use super::State;
-use super::commands::meant;
 use super::cooked::Behind;
 use crate::engine::admit::Admission;
 use crate::engine::brackets::cut_before_paste;
@@ -25,9 +24,10 @@ use crate::engine::command::understand;
 use crate::engine::command::understand_garbled;
 use crate::engine::command::why_for_one;
 use crate::engine::editor::Event;
+use crate::engine::handover::Asking;
 use crate::engine::private::is_private;
 use crate::engine::private::is_seen;
-use crate::engine::room::Called;
+use crate::engine::whom::Whom;
 use crate::engine::whom::is_for_member;
 use crate::hub::peers::CHUNK;
 use crate::hub::peers::Peers;
@@ -514,7 +514,8 @@ fn is_due(told: &mut Option<Instant>, now: Instant) -> bool {
 /// Whether a line looks like a private one: like a `/msg`, or by the name or the number of a
 /// member that is here.
 fn is_for_one<S: Stream, D: Device>(line: &str, peers: &Peers<S, D>, now: Instant) -> bool {
-    is_private(line) || is_for_member(line, |whom| meant(whom, peers, now) != Called::Nobody)
+    let is_anybody = |whom: Whom<'_>| peers.room.is_anybody(whom, Asking::Operator, now);
+    is_private(line) || is_for_member(line, is_anybody)
 }
 
 /// Why a line that came late behind an Esc is not said: with that before it, it begins with a key, and a command follows.

@@ -218,24 +218,36 @@ fn class_of_three() -> Class {
     class
 }
 
-/// Whatever stands behind the name, unless the name is a part of a longer word or of a path.
+/// Whatever stands behind the name or the number, unless it is a part of a longer word or of a path.
 #[test]
 fn behind_a_slash_the_name_of_who_is_here_makes_an_address() {
-    let mut class = class_of_three();
-    for name in ["Ben", "BEN", "user3", "host"] {
+    for name in ["Ben", "BEN", "user3", "host", "2", "\u{ff12}", "[2]", "#3"] {
+        // Answers are limited.
+        let mut class = class_of_three();
         for sign in (' '..='~').filter(|sign| !sign.is_ascii_alphanumeric() && *sign != '/') {
             for line in [
                 format!("/{name}{sign}Ana psst"),
                 format!("/{name}{sign} psst"),
                 format!(" ／{name}{sign}{sign}psst"),
+                format!("/{name}{sign}1 psst"),
             ] {
-                // With these it is the name of nobody.
-                let is_longer = "-_.".contains(sign);
-                assert!(is_longer || !is_said(&mut class, &line), "{line}");
+                // With these it is the name of nobody, or a sum.
+                let is_other = "-_.".contains(sign) || (sign == '+' && line.contains("+1"));
+                assert!(is_other || !is_said(&mut class, &line), "{line}");
             }
         }
     }
-    for line in ["/&Ben psst", "/~Ben psst", "/*Ben* psst", "/Ben-&Ana psst"] {
+    let mut class = class_of_three();
+    for line in [
+        "/&Ben psst",
+        "/~Ben psst",
+        "/*Ben* psst",
+        "/Ben-&Ana psst",
+        "/2-&3 psst",
+        // By the form alone, be it anybody's or not.
+        "/2nd thing",
+        "/7. item",
+    ] {
         assert!(!is_said(&mut class, line), "{line}");
     }
     for line in [
@@ -250,22 +262,120 @@ fn behind_a_slash_the_name_of_who_is_here_makes_an_address() {
         "//Ben& x",
         "Ben& x",
         "x /Ben& x",
+        "/1/2 of it",
+        "/1/&2 of it",
+        "/1+1 x",
+        "/4! hi",
+        "/50% of it",
+        "/$1 x",
+        "/1!",
+        "//1& x",
     ] {
         assert!(is_said(&mut class, line), "{line}");
+    }
+}
+
+/// By the form alone: who is at another hub is not asked for.
+#[test]
+fn signs_behind_an_address_in_another_room_make_no_text_of_it() {
+    let mut class = class_of_three();
+    for address in ["Ana@room2", "room2/3", "@room2", "＠room2", "<Ana@room2>"] {
+        for sign in (' '..='~').filter(|sign| !sign.is_ascii_alphanumeric() && *sign != '/') {
+            for line in [
+                format!("/{address}{sign} psst"),
+                format!("/{address}{sign}{sign}psst"),
+                format!("/{address}&{sign}Ben psst"),
+            ] {
+                // With these it is a longer word.
+                let is_longer = "-_.".contains(sign) && line.ends_with("psst");
+                assert!(is_longer || !is_said(&mut class, &line), "{line}");
+            }
+        }
+        for sign in ["-", ".", "...", "_"] {
+            let line = format!("/{address}{sign} psst");
+            assert!(!is_said(&mut class, &line), "{line}");
+        }
+    }
+    for line in [
+        "/Ana@room2/x psst",
+        "/room2/3/4 psst",
+        "/python/3.12 is out",
+        "/python/3-rc is out",
+        "/@types/node is new",
+        "/room2/x! psst",
+        "/1/3! psst",
+        "/Ana@room2!",
+        "/room2/3& ",
+    ] {
+        assert!(is_said(&mut class, line), "{line}");
+    }
+}
+
+/// A line may come late: for some time the name is that of who had it.
+#[test]
+fn the_name_of_who_was_here_makes_an_address() {
+    let renamed = |class: &mut Class| class.heard(1, "/nick Bert\n");
+    let unnamed = |class: &mut Class| class.room.unname(1, class.now);
+    let left = |class: &mut Class| {
+        class.room.leave(1, class.now);
+    };
+    let lost = |class: &mut Class| {
+        class.room.may_return(1);
+        class.room.leave(1, class.now);
+    };
+    let taken = |class: &mut Class| {
+        class.room.leave(1, class.now);
+        class.heard(2, "/nick Ben\n/nick Cem\n");
+    };
+    type Way = fn(&mut Class);
+    let ways: [(&str, Way); 5] = [
+        ("renamed", renamed),
+        ("unnamed", unnamed),
+        ("left", left),
+        ("lost", lost),
+        ("taken", taken),
+    ];
+    for (way, go) in ways {
+        let mut class = class_of_three();
+        go(&mut class);
+        for name in ["Ben", "BEN", "user2"] {
+            for line in [
+                format!("/{name}& psst"),
+                format!("/{name}!psst"),
+                format!(" /{name}&user3 psst"),
+                format!("/&{name} psst"),
+                format!("/{name}, psst"),
+            ] {
+                assert!(!is_said(&mut class, &line), "{way}: {line}");
+            }
+        }
+        for line in ["/Ben/x psst", "/Bent& psst", "/user4& psst", "/user0& psst"] {
+            assert!(is_said(&mut class, line), "{way}: {line}");
+        }
+        class.now += Duration::from_secs(600);
+        assert!(is_said(&mut class, "/Ben& psst"), "{way}");
     }
 }
 
 proptest! {
     #[test]
     fn no_sign_behind_a_name_makes_what_is_for_one_public(
+        whom in prop_oneof![
+            Just("Ben"), Just("user3"), Just("2"), Just("[2]"), Just("host"),
+            // Who was here.
+            Just("Dan"), Just("user2"),
+            Just("Ana@room2"), Just("room2/3"), Just("@room2"),
+        ],
         sign in "[\\p{P}\\p{S}]{1,3}",
         line in "[A-Za-z]{0,8}",
     ) {
         use crate::engine::lookalike::is_slash;
-        let begins_path = sign.starts_with(is_slash);
+        use crate::engine::lookalike::is_unseen;
+        let begins_path = sign.trim_start_matches(is_unseen).starts_with(is_slash);
         prop_assume!(!begins_path && !sign.contains(['-', '_', '.']));
         let mut class = class_of_three();
-        prop_assert!(!is_said(&mut class, &format!("/Ben{sign}{line} psst")), "{sign}");
+        class.heard(2, "/nick Dan\n/nick user3\n");
+        prop_assert!(!is_said(&mut class, &format!("/{whom}{sign}{line} psst")), "{sign}");
     }
 }
 
