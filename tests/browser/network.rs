@@ -148,6 +148,51 @@ fn all_that_was_not_received_is_given_back_however_many_lines_it_was() {
     browser.expect_clean();
 }
 
+/// The page keeps all of it: so there is an end to what it takes, and what is said now counts.
+#[test]
+fn no_more_is_taken_than_can_be_kept_until_it_is_heard() {
+    if !has_browser() {
+        return;
+    }
+    let hub = Hub::start(&[]);
+    let wire = Wire::to(hub.web);
+    let browser = Browser::join(wire.port);
+    browser.say("heard");
+    hub.process.stdout.wait_for("heard\n");
+    let say = |text: &str| {
+        browser.run("message.value = arguments[0]", json!([text]));
+        browser.press("message", ENTER);
+        let told = browser.text("told");
+        let is_kept = browser.value("message.value").as_str() == Some(text);
+        assert_eq!(told.starts_with("Not sent: "), is_kept, "{told}");
+        told
+    };
+    let line = "x".repeat(65_535);
+    let most = [&*line; 16].join("\n");
+    wire.silence();
+    let alone = "Not sent: at most 1,048,575 bytes can be sent at once. Send this in parts.";
+    assert_eq!(say(&(most.clone() + "\n")), alone);
+    // The hub does not tell of the first line before it has heard more, and that line does not count against this.
+    assert_eq!(say(&most), "");
+    let more = "y".repeat(16 * 1024);
+    let at_most = "Not sent: the hub has not heard yet what you sent before, and at most 16,377 bytes can be sent now. \
+                   Try again in a moment.";
+    assert_eq!(say(&more), at_most);
+    assert_eq!(say(&more[..16_377]), "");
+    assert!(say("").starts_with("Not sent: the hub has not heard"));
+    wire.cut();
+    browser.wait_state("lost");
+    wire.mend();
+    browser.wait_state("open");
+    let all = most + "\n" + &more[..16_377];
+    assert!(browser.value("message.value").as_str() == Some(&all));
+    assert_eq!(say(&all), alone);
+    // What was not heard before is not waited for any more.
+    assert_eq!(say("heard as well"), "");
+    hub.process.stdout.wait_for("heard as well\n");
+    browser.expect_clean();
+}
+
 /// Nothing has to be kept of what the hub is known to have heard, and nothing of it is in doubt.
 #[test]
 fn what_is_known_to_be_heard_is_not_in_doubt() {
