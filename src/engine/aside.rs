@@ -79,13 +79,6 @@ pub struct Returning {
     pub from: u64,
 }
 
-impl Aside<'_> {
-    /// Whether it is the last that is said, and so says why.
-    pub fn is_last(&self) -> bool {
-        matches!(self, Aside::Kicked(_) | Aside::Ended(_) | Aside::Over(_))
-    }
-}
-
 impl Display for Aside<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -215,8 +208,5 @@ mod tests {
             over(true).to_string(),
             r#"{"type":"over","heard":7,"hears":true}"#
         );
-        assert!(over(true).is_last() && Aside::Kicked(farewell(None)).is_last());
-        assert!(!Aside::Hello(hello).is_last() && !Aside::Here(3).is_last());
-        assert!(!Aside::Relay(true).is_last() && !Aside::Heard(9).is_last());
     }
 }

@@ -389,7 +389,8 @@ impl<S: Stream> Stream for WebSocket<S> {
         self.under.flush()
     }
 
-    /// Closes; why was said before. There is no end of one side only. To one that is lost nothing is said.
+    /// Closes, for the reason that was said before; where none was, because the hub goes away. There is no end of one side
+    /// only. To one that is lost nothing is said.
     fn shutdown(&mut self) -> io::Result<()> {
         let State::Open(open) = &mut self.state else {
             return self.under.shutdown();
