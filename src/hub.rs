@@ -111,6 +111,9 @@ const INPUT: Tokens = Tokens {
 const LISTENERS: usize = usize::MAX - 100;
 const MOST_LISTENERS: usize = 100;
 
+/// How long the hub stays at its end for browsers that talk on, at most, for all together.
+const READ_END: Duration = Duration::from_millis(200);
+
 /// Events taken from the kernel in a turn.
 const EVENTS: usize = 1024;
 
@@ -464,6 +467,7 @@ impl Hub {
         }
         let ended = self.leave_class(ended);
         let mut ended = self.core.finish(ended, Instant::now());
+        self.let_read_end();
         if !self.core.write_last() && matches!(ended, Ok(Status::Done(_))) {
             ended = Ok(Status::Failed);
         }
@@ -509,6 +513,20 @@ impl Hub {
             Status::Done(_) => Status::Failed,
             status => status,
         })
+    }
+
+    /// Waits, but not long, until browsers that talked while the hub ended have read that. They read nothing if they
+    /// learn of a reset first, which is what their kernels get for words that nobody took.
+    fn let_read_end(&mut self) {
+        let mut now = Instant::now();
+        let end = now + READ_END;
+        let mut events = Events::with_capacity(EVENTS);
+        while let Some(until) = self.core.let_read_end(end, now) {
+            // It does not matter what it tells of: there is little to look at.
+            let timeout = until.saturating_duration_since(now);
+            let _ = self.poll.poll(&mut events, Some(timeout));
+            now = Instant::now();
+        }
     }
 
     fn turns(&mut self) -> Result<Ended, Error> {

@@ -654,7 +654,7 @@ impl<W: World> Core<W> {
         self.end_downloads(now);
         let digest = self.peers.tell_digests(now);
         self.peers.close_all(now);
-        let unread = self.peers.hang_up();
+        let unread = self.peers.hang_up(now);
         let unheard = self.peers.never_heard(unread).filter(|_| self.hears());
         let lacks = unheard.is_some() || (self.hears() && self.peers.has_dropped());
         if lacks && !self.operator.has_quit() && matches!(ended, Ok(Status::Done(_))) {
@@ -676,6 +676,12 @@ impl<W: World> Core<W> {
         }
         self.display.finish();
         ended
+    }
+
+    /// After the end: lets browsers that talked until then read it. Returns until when to wait for an event, and not
+    /// beyond `end`; None: all are closed.
+    pub fn let_read_end(&mut self, end: Instant, now: Instant) -> Option<Instant> {
+        self.peers.let_read_end(end, now)
     }
 
     /// Says no more to the other hubs of a class: this hub ends, and perhaps is cut short.

@@ -113,6 +113,8 @@ pub struct Peers<S, D = Descriptor> {
     overdue: Vec<(usize, Overdue)>,
     /// Peers that were refused and may still read why.
     lingering: Lingering,
+    /// Browsers that talked while the hub ended, and may still read that.
+    talkers: Vec<Peer<S>>,
     /// Members whose lines may not end.
     doubts: Doubts,
     /// Where the shared stream ended when all members were last queued to be flushed.
@@ -177,6 +179,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
             exits: Exits::default(),
             overdue: Vec::new(),
             lingering: Lingering::default(),
+            talkers: Vec::new(),
             doubts: Doubts::default(),
             flushed: 0,
             news: News::default(),

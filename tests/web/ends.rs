@@ -14,6 +14,7 @@ use crate::Hub;
 use crate::OVER;
 use crate::PING;
 use crate::PONG;
+use crate::TEXT;
 use crate::Web;
 use crate::ask;
 use crate::masked;
@@ -228,6 +229,56 @@ fn a_hub_that_is_ended_says_so() {
     hub.process.signal(Signal::TERM);
     web.expect_end(r#"{"type":"over","heard":6}"#, 1001);
     assert!(hub.process.wait().code().is_none());
+}
+
+/// A reset for what nobody heard might destroy what it was told before it reads that.
+#[test]
+fn who_talks_until_the_end_reads_it_and_no_break() {
+    let how: [fn(&mut Hub); 2] = [
+        |hub| hub.process.signal(Signal::TERM),
+        |hub| hub.process.end_input(),
+    ];
+    for end in how {
+        let mut hub = Hub::start(&["--rate", "500", "-q", "1"]);
+        let [mut talks, mut silent] = [hub.join(), hub.join()];
+        hub.process.type_in("go on\n");
+        for web in [&mut talks, &mut silent] {
+            web.expect("go on\n");
+        }
+        for _ in 0..64 {
+            talks.say([b'x'; 1000]);
+        }
+        hub.process.stdout.wait_for("xxx");
+        end(&mut hub);
+        for web in [&mut talks, &mut silent] {
+            let over = web.frame();
+            assert_eq!(over.0, TEXT);
+            web.expect_close(1001);
+        }
+        // It had not read that yet.
+        talks.say([b'x'; 1000]);
+        talks.send(CLOSE, &1001_u16.to_be_bytes());
+        assert_eq!(talks.stream.read(&mut [0]).expect("no break"), 0);
+        let heard = hub.process.stdout.text().len();
+        assert!(heard < 64_000, "{heard}");
+        hub.process.wait();
+        hub.process
+            .stderr
+            .wait_for("of 1 participant were not heard");
+    }
+}
+
+/// It is not waited for for ever.
+#[test]
+fn who_talks_past_the_end_and_never_closes_does_not_keep_the_hub() {
+    let mut hub = Hub::start(&["--rate", "500"]);
+    let mut talks = hub.join();
+    for _ in 0..64 {
+        talks.say([b'x'; 1000]);
+    }
+    hub.process.stdout.wait_for("xxx");
+    hub.process.signal(Signal::TERM);
+    hub.process.wait();
 }
 
 #[test]

@@ -13,6 +13,9 @@
 //! word of HTTP or WebSocket, reads an end at once, and no reset (RFC 9112, 9.6). When it has ended its side as well,
 //! by WebSocket's goodbye or the end of TCP, it has read why, and waits for our end (RFC 6455, 7.1.1).
 //!
+//! So may a browser that talked while the hub ended: what it says is thrown away until it has ended its side, or the
+//! hub waits no longer.
+//!
 //! It promises: none lingers for more than a second, and no more than [`MOST`] at a time; a browser no longer than
 //! until its end; whoever else said something that was thrown away reads no end.
 
@@ -171,6 +174,13 @@ impl<S: Stream> Peer<S> {
         }
     }
 
+    /// It, if it was told by a word of its protocol that this is the end.
+    pub(super) fn reading_end_beside(mut self) -> Option<Peer<S>> {
+        let is_told =
+            self.conn.is_shut() && !self.conn.breaks_on_close() && self.conn.beside().is_some();
+        is_told.then_some(self)
+    }
+
     /// What follows in a browser that reads why.
     fn look_at_browser(&mut self) -> Follows {
         // An error does not matter any more: a read tells of it.
@@ -250,6 +260,23 @@ impl<S: Stream, D: Device> Peers<S, D> {
         for key in ended {
             self.close_lingering(key, now);
         }
+    }
+
+    /// When all are closed but browsers that talked until then: throws away what these say, and closes those that have
+    /// ended their side, and at `end` all. Returns until when to wait for an event; None: all are closed.
+    pub(in crate::hub) fn let_read_end(&mut self, end: Instant, now: Instant) -> Option<Instant> {
+        let mut until = end;
+        self.talkers.retain_mut(|peer| {
+            let follows = peer.look_at_browser();
+            if follows == Follows::More {
+                until = now;
+            }
+            follows != Follows::End
+        });
+        if now >= end {
+            self.talkers.clear();
+        }
+        (!self.talkers.is_empty()).then_some(until)
     }
 
     /// Closes all of them.

@@ -156,7 +156,7 @@ impl<S: Stream, D: Device> Peers<S, D> {
                 }
                 self.look_for_oddity(key, &buffer[..count], now);
                 self.take_in(key, &buffer[..count], now);
-                self.tell_heard(key);
+                self.note_heard(key, now);
                 self.read_again(key);
                 return count;
             }

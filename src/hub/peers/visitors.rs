@@ -48,6 +48,9 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// As soon as so many bytes more were heard of a visitor, it is told.
 const UNTOLD: u64 = 16 * 1024;
 
+/// A visitor of which something was heard so short a time ago may say more.
+const TALKS: Duration = Duration::from_millis(200);
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Visitors {
@@ -93,6 +96,8 @@ struct Known {
     heard_before: u64,
     /// Bytes of what it said over all, as it was last told.
     told_heard: u64,
+    /// When something was last heard of it over this connection.
+    heard_at: Option<Instant>,
 }
 
 /// How a member that was here before comes in.
@@ -198,6 +203,7 @@ impl Known {
             here,
             heard_before,
             told_heard: heard_before,
+            heard_at: None,
         }
     }
 }
@@ -392,15 +398,29 @@ impl<S: Stream, D: Device> Peers<S, D> {
         true
     }
 
-    /// Tells a visitor, of which something was heard, how much that is, if it was not told lately.
-    pub(super) fn tell_heard(&mut self, key: usize) {
+    /// Something was heard of a member. A visitor is told how much that is all in all, if it was not told lately.
+    pub(super) fn note_heard(&mut self, key: usize, now: Instant) {
+        if self.visitors.is_none() {
+            return;
+        }
         let heard = self.heard_of(key);
         let visitors = self.visitors.as_mut();
-        let known = visitors.and_then(|visitors| visitors.known.get_mut(&key));
-        if let Some(known) = known.filter(|known| heard - known.told_heard >= UNTOLD) {
+        let Some(known) = visitors.and_then(|visitors| visitors.known.get_mut(&key)) else {
+            return;
+        };
+        known.heard_at = Some(now);
+        if heard - known.told_heard >= UNTOLD {
             known.told_heard = heard;
             self.say_beside(key, &Aside::Heard(heard));
         }
+    }
+
+    /// Whether something was heard of a visitor so lately that more may be on its way.
+    pub(super) fn talks(&self, key: usize, now: Instant) -> bool {
+        let visitors = self.visitors.as_ref();
+        let known = visitors.and_then(|visitors| visitors.known.get(&key));
+        let heard_at = known.and_then(|known| known.heard_at);
+        heard_at.is_some_and(|at| now < at + TALKS)
     }
 
     /// When to tell how many are here, if that changed a moment ago.

@@ -289,15 +289,18 @@ impl<S: Stream, D: Device> Peers<S, D> {
 
     /// Closes the connections: the kernel must not go on with what is told of as missing while the last words of the
     /// hub wait for a stdout. Returns what members had said that is unread, by their keys: each is looked at when it
-    /// is closed, so that what comes later reaches nobody's kernel.
-    pub fn hang_up(&mut self) -> BTreeMap<usize, Unread> {
+    /// is closed, so that what comes later reaches nobody's kernel. (A browser that talks reads its
+    /// end first: it was told itself how much was heard.)
+    pub fn hang_up(&mut self, now: Instant) -> BTreeMap<usize, Unread> {
         let keys: Vec<usize> = self.member_keys().collect();
-        let unread = keys.into_iter().filter_map(|key| {
+        let mut unread = BTreeMap::new();
+        for key in keys {
             let words = self.unread_words(key);
-            self.conns.try_remove(key);
-            words.map(|words| (key, words))
-        });
-        let unread = unread.collect();
+            let talks = words.is_some() || self.talks(key, now);
+            let peer = self.conns.try_remove(key).filter(|_| talks);
+            self.talkers.extend(peer.and_then(Peer::reading_end_beside));
+            unread.extend(words.map(|words| (key, words)));
+        }
         self.conns.clear();
         unread
     }

@@ -342,7 +342,7 @@ fn what_is_held_of_a_line_is_unheard_where_it_is_not_shown() {
         peers.room.heard(other, said, now);
         assert_eq!(peers.room.screen().is_full(), told.is_some());
         peers.close_all(now);
-        let unread = peers.hang_up();
+        let unread = peers.hang_up(now);
         assert_eq!(peers.never_heard(unread).as_deref(), told);
     }
 }
@@ -365,7 +365,7 @@ fn a_goodbye_is_no_word_that_nobody_heard() {
         wire.idle_looks.set(3);
         wire.says_goodbye.set(says_goodbye);
         peers.close_all(now);
-        let unread = peers.hang_up();
+        let unread = peers.hang_up(now);
         assert_eq!(peers.never_heard(unread).as_deref(), told);
     }
 }
