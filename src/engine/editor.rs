@@ -261,8 +261,9 @@ impl Editor {
                 self.origin.came_at_once(text, self.keys.is_pasting());
                 self.beginning.add(text);
             }
+            // A Tab is no letter of the line: alone it makes no command of what was pasted.
+            Key::Text(_) => self.origin.was_typed(),
             Key::Tab if self.pasting => self.beginning.add("\t"),
-            Key::Text(_) | Key::Tab => self.origin.was_typed(),
             _ => {}
         }
         let event = self.act(key);

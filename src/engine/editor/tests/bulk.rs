@@ -157,31 +157,35 @@ fn a_line_of_which_a_few_keys_came_together_is_typed() {
     assert_eq!(events.last(), Some(&Event::Aside("but not that".into())));
 }
 
-/// Tab is no text in a line that was pasted, but a key that was pressed.
+/// Tab alone makes no command of the beginning of one that was pasted: none of its letters was typed.
 #[test]
-fn a_command_that_tab_completed_is_typed() {
-    for (bulk, is_typed) in [("one\r/qu", true), ("one\r/q", true), ("one\r/qui", false)] {
+fn a_pasted_line_that_tab_completed_is_no_command() {
+    for (bulk, typed, is_typed) in [
+        ("text one\r/k", "", false),
+        ("text one\r/ki", "", false),
+        ("text one\r/ki", "c", true),
+    ] {
         let mut editor = Editor::with_commands();
-        let mut events = Vec::new();
-        for (keys, in_bulk) in [("\r", false), (bulk, true), ("\t", false), ("\r", false)] {
+        let mut last = None;
+        for (keys, in_bulk) in [(bulk, true), (typed, false), ("\t\t", false), ("\r", false)] {
             editor.arrive(Arrival {
                 in_bulk,
                 follows: in_bulk,
                 is_late: false,
             });
-            for event in feed_at_once(&mut editor, &[keys.as_bytes()]) {
+            let mut keys = keys.as_bytes();
+            while let Some(event) = editor.next(&mut keys) {
                 if event == Event::Complete {
-                    editor.replace_word("/quit");
+                    editor.replace_word("/kick");
                 }
-                events.push(event);
+                last = Some(event);
             }
         }
-        let expected = if is_typed {
-            line("/quit")
-        } else {
-            pasted("/quit")
+        let expected = match is_typed {
+            true => line("/kick"),
+            false => pasted("/kick"),
         };
-        assert_eq!(events.last(), Some(&expected), "{bulk:?}");
+        assert_eq!(last, Some(expected), "{bulk:?}, {typed:?}");
     }
 }
 
