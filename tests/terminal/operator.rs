@@ -20,6 +20,7 @@ use crate::support::Folder;
 use crate::support::MUXNC;
 #[cfg(feature = "tls")]
 use crate::support::Process;
+use crate::support::Watched;
 use crate::support::connect;
 use crate::support::eventually;
 use crate::support::expect_bytes;
@@ -431,6 +432,34 @@ fn what_is_no_command_is_explained_and_not_sent() {
     );
 }
 
+/// Typed it would not be said either: that is no advice.
+#[test]
+fn of_a_pasted_line_for_who_is_here_it_is_told_how_it_is_said() {
+    for options in [&[][..], &["--no-edit"]] {
+        let (mut seat, port) = Seat::hub(options);
+        let one = seat.join(port);
+        for paste in [
+            "\x1b[200~halves:\r/1 is half\rsecond\r\x1b[201~",
+            "\x1b[200~/1 is half\r\x1b[201~",
+        ] {
+            let before = seat.screen.bytes().len();
+            seat.press(paste);
+            let why = "muxnc: /1 was not sent: /msg says it to one alone; /";
+            seat.screen.wait_until(why, |shown| {
+                without_marks(&String::from_utf8_lossy(&shown[before..])).contains(why)
+            });
+            (0..4).for_each(|_| seat.pause());
+            seat.press("\r");
+            seat.pause();
+        }
+        assert!(!seat.screen.text().contains("type it\r"));
+        seat.press("the end\r");
+        let heard = Watched::new(one).wait_for("the end\n");
+        let said: Vec<&str> = heard.lines().filter(|line| !line.is_empty()).collect();
+        assert_eq!(said, ["halves:", "second", "the end"]);
+    }
+}
+
 /// Also by a name with any sign behind it, typed behind a blank or pasted; who is not here has no such name.
 #[test]
 fn a_line_for_who_is_here_is_not_said() {
@@ -461,10 +490,7 @@ fn a_line_for_who_is_here_is_not_said() {
     {
         seat.pause();
         seat.press(format!("\x1b[200~{line}\rtwo\x1b[201~\r"));
-        let told = "a /msg that is pasted is neither obeyed nor said to everybody: type it";
-        eventually("it is told of the paste", || {
-            seat.screen.text().matches(told).count() == nth + 1
-        });
+        eventually("it is told of the paste", || times(&seat) == 7 + nth);
     }
     seat.pause();
     seat.type_lines(&[" /Ben/Ana x", " /Bert&Ana x", "//Ben! x"]);
@@ -718,7 +744,7 @@ fn enter_ends_a_command_though_a_paste_comes_in_the_same_read() {
     seat.wait_for("/msg 2 psst");
     seat.press("\r\x1b[200~more\rof it\r\x1b[201~");
     expect_bytes(&mut two, "all\nof it\npsst\n");
-    seat.wait_for("a paste that begins with a /msg is not said to everybody");
+    seat.wait_for("a paste with or behind a line for one alone is not said to everybody");
     seat.pause();
     seat.press("after\r");
     for peer in [&mut one, &mut two] {
@@ -756,7 +782,7 @@ fn of_a_paste_with_a_message_behind_a_row_nothing_is_said() {
 /// Its other lines may be for the same participant.
 #[test]
 fn of_a_paste_that_begins_with_a_message_nothing_is_said() {
-    let told = "muxnc: a paste that begins with a /msg is not said to everybody";
+    let told = "muxnc: a paste with or behind a line for one alone is not said to everybody";
     for options in [&[][..], &["--no-edit"], &["--no-edit", "--broker"]] {
         for paste in [
             "/msg 1 one\rtwo\rthree\r",
@@ -794,6 +820,71 @@ fn of_a_paste_that_begins_with_a_message_nothing_is_said() {
                 let is_of_it = |word| heard.contains(word);
                 let said = ["one", "two", "three"].into_iter().any(is_of_it);
                 assert!(!said, "{options:?}, {paste:?}: {heard:?}");
+            }
+        }
+    }
+}
+
+/// The same directly behind a line that was typed, however that says for whom it is; with an edit line and without.
+#[test]
+fn of_a_paste_behind_a_typed_line_for_one_alone_nothing_is_said() {
+    for options in [&[][..], &["--no-edit"]] {
+        for line in [
+            "/msg Ana a",
+            "/mgs Ana a",
+            "msg 1 a",
+            "/2 a",
+            "/Ana a",
+            "/Ana& a",
+            " /Ana& a",
+            "\u{2044}1 a",
+            "\x1b/1 a",
+        ] {
+            let others: &[&str] = match line {
+                "/2 a" => &["secret\rlast", "\x1b[200~secret\rmore\r\x1b[201~"],
+                _ => &[],
+            };
+            for paste in [&["secret\rmore\r"], others].concat() {
+                in_time(|| {
+                    let (mut seat, port) = Seat::hub(options);
+                    let (mut one, two) = (seat.join(port), seat.join(port));
+                    let heard = Watched::new(two);
+                    seat.type_lines(&["/name 1 Ana"]);
+                    seat.pause();
+                    let keys = match line.strip_prefix('\x1b') {
+                        Some(keys) => {
+                            // Longer than the rest of a key may take.
+                            seat.press("\x1b");
+                            (0..3).for_each(|_| seat.pause());
+                            keys
+                        }
+                        None => line,
+                    };
+                    let begun = Instant::now();
+                    seat.press(format!("{keys}\r"));
+                    match line {
+                        "/msg Ana a" => expect_bytes(&mut one, "a\n"),
+                        _ => _ = seat.wait_for("was not sent"),
+                    }
+                    seat.press(paste);
+                    let is_said = || heard.text().contains("secret");
+                    eventually("it is refused or said", || {
+                        is_said() || seat.screen.text().contains("none of its lines was")
+                    });
+                    if begun.elapsed() >= SAME_PASTE && is_said() {
+                        return None;
+                    }
+                    // The last row is ended, and the line behind it is another.
+                    seat.pause();
+                    seat.press("\r");
+                    (0..4).for_each(|_| seat.pause());
+                    seat.press("the end\r");
+                    let heard = heard.wait_for("the end\n");
+                    let is_of_it = |word| heard.contains(word);
+                    let said = ["secret", "more", "last"].into_iter().any(is_of_it);
+                    assert!(!said, "{options:?}, {line:?}, {paste:?}: {heard:?}");
+                    Some(())
+                });
             }
         }
     }
@@ -868,7 +959,7 @@ fn of_a_key_that_was_held_up_nothing_is_said_and_behind_an_esc_nothing_is_swallo
     expect_bytes(&mut one, "/who\n");
     seat.pause();
     seat.press("\x1b[200~\x1b[C/msg 1 secret\nof two lines\n\x1b[201~");
-    seat.wait_for("muxnc: a paste that begins with a /msg is not said to everybody");
+    seat.wait_for("muxnc: a paste with or behind a line for one alone is not said to everybody");
     seat.pause();
     seat.press("all\r");
     expect_bytes(&mut one, "all\n");
@@ -881,7 +972,7 @@ fn a_paste_that_begins_with_a_command_is_not_said_where_the_kernel_edits() {
     let (mut one, mut two) = (seat.join(port), seat.join(port));
     seat.press("/msg 2 ");
     seat.press("a secret\nof three\nlines");
-    seat.wait_for("muxnc: a paste that begins with a /msg is not said to everybody");
+    seat.wait_for("muxnc: a paste with or behind a line for one alone is not said to everybody");
     seat.pause();
     // The last of them stands in the kernel until Enter.
     seat.press("\n");

@@ -177,6 +177,14 @@ fn a_line_in_pieces_is_what_it_is_as_a_whole() {
             }
             seat.pause();
         }
+        // Behind a part of a line, too.
+        seat.press("half\x04");
+        expect_bytes(&mut one, "half");
+        expect_bytes(&mut two, "half");
+        seat.pause();
+        seat.press("\u{2044}1 not this\r");
+        seat.wait_for("1 was not sent: /msg says it to one alone");
+        seat.pause();
         seat.press("/wh\x04");
         seat.pause();
         seat.press("\x04");
@@ -431,6 +439,10 @@ fn a_command_that_is_not_of_letters_is_obeyed_and_said_to_nobody() {
         let (mut one, mut two) = (seat.join(port), seat.join(port));
         for (line, answer) in [
             (&b"/msg 1 caf\xe9"[..], garbled),
+            (
+                b"\xe2\x81\x841 caf\xe9",
+                "was not sent: /msg says it to one alone",
+            ),
             (b"/kick 2 \xe9", garbled),
             (b"\xc3/msg 1 pin", ""),
             (b"\xc3/kick 2 lazy", "was not sent"),

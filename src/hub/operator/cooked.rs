@@ -16,7 +16,6 @@ use crate::engine::brackets::PASTE_ENDS;
 use crate::engine::brackets::behind_begin;
 use crate::engine::brackets::has_words_behind_end;
 use crate::engine::command::may_become_command;
-use crate::engine::private::is_private;
 use crate::engine::private::is_seen;
 use crate::engine::typing::Arrival;
 use crate::engine::typing::Typing;
@@ -66,12 +65,13 @@ pub(super) struct Arrived {
 
 impl Cooked {
     /// Takes in what was read at once, or one text of that, and what comes `behind` it. `has_commands`: a line may
-    /// be one.
+    /// be one. `is_for_one`: whether a line, typed or pasted, is for one alone.
     pub(super) fn take_in(
         &mut self,
         bytes: &[u8],
         behind: Behind,
         has_commands: bool,
+        is_for_one: impl Fn(&str) -> bool,
         now: Instant,
     ) -> Arrived {
         let has_ended = behind == Behind::End;
@@ -124,8 +124,9 @@ impl Cooked {
             let is_by_hand = goes_on_by_hand && is_line && !arrival.follows;
             let is_rest = is_behind_rest && !is_another && !is_by_hand;
             let follows = (self.is_aside && arrival.follows) || is_rest;
-            let is_another_aside = is_behind_rest && begins_aside(behind_begin(bytes));
-            arrived.is_aside = (follows && !is_typed) || begins_aside(&text) || is_another_aside;
+            let is_another_aside = is_behind_rest && begins_aside(behind_begin(bytes), &is_for_one);
+            let begins_aside = begins_aside(&text, &is_for_one);
+            arrived.is_aside = (follows && !is_typed) || begins_aside || is_another_aside;
             // Enter alone says that nothing stood there, unless Ctrl-D handed it over before. Of another paste it is
             // no more than the first row.
             let has_words = text != b"\n" || self.is_midline;
@@ -152,7 +153,7 @@ impl Cooked {
         self.typing.settle();
     }
 
-    /// What was taken in last began with a line for one alone, as only its reader can know.
+    /// Behind the rest of a paste, what was taken in last began with a line for one alone.
     pub(super) fn was_for_one(&mut self) {
         self.is_aside = true;
         self.leaves_rest |= self.is_pasting();
@@ -165,17 +166,18 @@ impl Cooked {
 }
 
 /// Whether the first line of a text that is not blank is for one alone.
-fn begins_aside(text: &[u8]) -> bool {
+fn begins_aside(text: &[u8], is_for_one: impl Fn(&str) -> bool) -> bool {
     let mut lines = text
         .split(|&byte| byte == b'\n')
         .map(String::from_utf8_lossy);
     let first = lines.find(|line| is_seen(line));
-    first.is_some_and(|line| is_private(line.trim_end()))
+    first.is_some_and(|line| is_for_one(line.trim_end()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::private::is_private;
 
     #[test]
     fn a_line_alone_is_typed_and_what_comes_in_brackets_is_not() {
@@ -190,14 +192,16 @@ mod tests {
             ("/msg 1 x\n", "/msg 1 x\n", true),
             ("\x1b[20", "", false),
         ] {
-            let arrived = cooked.take_in(bytes.as_bytes(), Behind::Later, false, now);
+            let arrived = cooked.take_in(bytes.as_bytes(), Behind::Later, false, is_private, now);
             assert_eq!(arrived.text, text.as_bytes(), "{bytes:?}");
             assert_eq!(arrived.is_typed, is_typed, "{bytes:?}");
             cooked.settle();
             now += Duration::from_secs(1);
         }
         assert_eq!(
-            cooked.take_in(b"", Behind::End, false, now).text,
+            cooked
+                .take_in(b"", Behind::End, false, is_private, now)
+                .text,
             b"\x1b[20"
         );
     }
@@ -213,7 +217,7 @@ mod tests {
                 true => Behind::End,
                 false => Behind::Later,
             };
-            let arrived = cooked.take_in(piece.as_bytes(), behind, true, now);
+            let arrived = cooked.take_in(piece.as_bytes(), behind, true, is_private, now);
             cooked.settle();
             let text = String::from_utf8(arrived.text).unwrap();
             (!text.is_empty()).then_some((text, arrived.is_typed))
@@ -248,14 +252,14 @@ mod tests {
             let mut now = Instant::now();
             let mut last = Arrived::default();
             for read in reads {
-                last = cooked.take_in(read.as_bytes(), Behind::Later, true, now);
+                last = cooked.take_in(read.as_bytes(), Behind::Later, true, is_private, now);
                 cooked.settle();
                 now += soon;
             }
             assert_eq!(last.is_aside, last_is_aside, "{reads:?}");
             // What is typed then is none.
             let later = now + Duration::from_secs(1);
-            let typed = cooked.take_in(b"hello\n", Behind::Later, true, later);
+            let typed = cooked.take_in(b"hello\n", Behind::Later, true, is_private, later);
             assert!(typed.is_typed && !typed.is_aside, "{reads:?}");
         }
     }
@@ -272,12 +276,12 @@ mod tests {
         ] {
             let mut cooked = Cooked::default();
             let mut now = Instant::now();
-            cooked.take_in(b"\x1b[200~one\n", Behind::Later, true, now);
+            cooked.take_in(b"\x1b[200~one\n", Behind::Later, true, is_private, now);
             if settles {
                 cooked.settle();
             }
             now += Duration::from_secs(pause);
-            let arrived = cooked.take_in(text.as_bytes(), Behind::Later, true, now);
+            let arrived = cooked.take_in(text.as_bytes(), Behind::Later, true, is_private, now);
             assert_eq!(arrived.is_typed, is_typed, "{text:?} after {pause} s");
         }
     }
@@ -299,7 +303,7 @@ mod tests {
                     true => Behind::Text,
                     false => Behind::Later,
                 };
-                arrived = cooked.take_in(read.as_bytes(), behind, true, now);
+                arrived = cooked.take_in(read.as_bytes(), behind, true, is_private, now);
                 cooked.settle();
                 now += Duration::from_secs(1);
             }
@@ -388,7 +392,7 @@ mod tests {
             let mut now = Instant::now();
             let mut take_in = |&(pause, text): &(Duration, &str)| {
                 now += pause;
-                let arrived = cooked.take_in(text.as_bytes(), Behind::Later, true, now);
+                let arrived = cooked.take_in(text.as_bytes(), Behind::Later, true, is_private, now);
                 cooked.settle();
                 arrived
             };
@@ -411,7 +415,7 @@ mod tests {
                 (soon, "more\nand more\n"),
             ] {
                 now += pause;
-                last = cooked.take_in(text.as_bytes(), Behind::Later, true, now);
+                last = cooked.take_in(text.as_bytes(), Behind::Later, true, is_private, now);
                 cooked.settle();
             }
             assert!(last.is_aside && !last.is_typed, "{row:?}");
@@ -420,17 +424,17 @@ mod tests {
         for (pause, is_aside) in [(Duration::from_secs(1), true), (later, false)] {
             let mut cooked = Cooked::default();
             let mut now = Instant::now();
-            cooked.take_in(b"/msg Ana p\nq\n", Behind::Later, true, now);
+            cooked.take_in(b"/msg Ana p\nq\n", Behind::Later, true, is_private, now);
             cooked.settle();
             now += pause;
-            let arrived = cooked.take_in(b"rest\nmore\n", Behind::Later, true, now);
+            let arrived = cooked.take_in(b"rest\nmore\n", Behind::Later, true, is_private, now);
             assert_eq!(
                 (arrived.is_aside, arrived.is_behind_rest),
                 (is_aside, !is_aside)
             );
             cooked.settle();
             now += later;
-            let arrived = cooked.take_in(b"a text\nof two\n", Behind::Later, true, now);
+            let arrived = cooked.take_in(b"a text\nof two\n", Behind::Later, true, is_private, now);
             assert_eq!(
                 (arrived.is_aside, arrived.is_behind_rest),
                 (false, is_aside)
@@ -439,10 +443,22 @@ mod tests {
         // A paste in brackets behind the end of another begins with nothing.
         let mut cooked = Cooked::default();
         let now = Instant::now();
-        cooked.take_in(b"\x1b[200~/msg Ana p\nq\n", Behind::Later, true, now);
+        cooked.take_in(
+            b"\x1b[200~/msg Ana p\nq\n",
+            Behind::Later,
+            true,
+            is_private,
+            now,
+        );
         cooked.settle();
         let paste = b"\x1b[201~\x1b[200~a text\nof two\n";
-        let arrived = cooked.take_in(paste, Behind::Later, true, now + Duration::from_secs(1));
+        let arrived = cooked.take_in(
+            paste,
+            Behind::Later,
+            true,
+            is_private,
+            now + Duration::from_secs(1),
+        );
         assert!(!arrived.is_aside && !arrived.is_behind_rest);
     }
 
@@ -467,7 +483,7 @@ mod tests {
                         true => Behind::End,
                         false => Behind::Later,
                     };
-                    arrived.extend(cooked.take_in(piece, behind, true, now).text);
+                    arrived.extend(cooked.take_in(piece, behind, true, is_private, now).text);
                 }
                 assert_eq!(arrived, line.as_bytes(), "from {from}");
             }

@@ -47,12 +47,12 @@ const AHEAD: usize = 64 * 1024;
 /// What is told of a paste is not told again for so long.
 const ONE_PASTE: Duration = Duration::from_secs(1);
 
-/// The answer to a private message that came in a paste.
+/// The answer to a `/msg` that came in a paste.
 const NOT_SAID: &str = "a /msg that is pasted is neither obeyed nor said to everybody: type it";
 
 /// The answer to lines that came with it, or behind one that was typed.
 const ASIDE: &str =
-    "a paste that begins with a /msg is not said to everybody: none of its lines was";
+    "a paste with or behind a line for one alone is not said to everybody: none of its lines was";
 
 /// The answer to a line that may begin with the last row of such a paste.
 const BEHIND_ASIDE: &str = "that was not said either, since it may begin with the rest of the paste: \
@@ -247,7 +247,10 @@ impl<D: Device> Operator<D> {
     ) {
         let has_commands = self.manner.has_commands;
         let has_ended = behind == Behind::End;
-        let arrived = self.cooked.take_in(bytes, behind, has_commands, now);
+        let is_for_one = |line: &str| is_for_one(line, peers, now);
+        let arrived = self
+            .cooked
+            .take_in(bytes, behind, has_commands, is_for_one, now);
         if !arrived.text.is_empty() {
             self.echoed = Some(arrived.text.ends_with(b"\n"));
             // Behind a part of a line that Ctrl-D sent the row looks like a new one, and is judged as one.
@@ -258,7 +261,8 @@ impl<D: Device> Operator<D> {
                 None if has_ended && !matches!(understand(&text), Typed::Say(_)) => Some(&*text),
                 line => line,
             };
-            let is_said = |line: &str| matches!(understand(line), Typed::Say(_));
+            let is_said =
+                |line: &str| matches!(understand(line), Typed::Say(_)) && !is_for_one(line);
             match line.filter(|_| arrived.is_typed) {
                 Some(line) if arrived.is_behind_rest && has_commands && is_said(line) => {
                     self.answer(BEHIND_ASIDE);
@@ -267,14 +271,16 @@ impl<D: Device> Operator<D> {
                 Some(line) if matches!(text, Cow::Borrowed(_)) => {
                     self.understand(line, peers, transfer, admission, now);
                 }
-                Some(line) => self.understand_garbled(line, &arrived.text),
+                Some(line) => self.understand_garbled(line, &arrived.text, is_for_one(line)),
                 None if arrived.is_behind_rest && has_commands => {
                     self.answer(BEHIND_ASIDE);
                     let behind = memchr::memchr(b'\n', &arrived.text).map(|lf| lf + 1);
                     let behind = &arrived.text[behind.unwrap_or(arrived.text.len())..];
                     self.say_bulk(behind, peers, now);
                 }
-                None if arrived.is_aside && has_commands => self.tell_aside(now),
+                None if arrived.is_aside && has_commands => {
+                    self.tell_not_said(&text, peers, now);
+                }
                 None => self.say_bulk(&arrived.text, peers, now),
             }
             self.tell_waiting(peers, transfer);
@@ -283,9 +289,12 @@ impl<D: Device> Operator<D> {
 
     /// Takes a line whose bytes are no letters (a terminal that is not of UTF-8, half a letter that
     /// was erased): it is said as it came; but if it looks like a command, it is neither obeyed,
-    /// since it may have meant another one, nor said.
-    fn understand_garbled(&mut self, line: &str, bytes: &[u8]) {
+    /// since it may have meant another one, nor said; nor is it if it is for one alone.
+    fn understand_garbled(&mut self, line: &str, bytes: &[u8], is_for_one: bool) {
         match understand_garbled(line) {
+            Typed::Say(_) if is_for_one && self.manner.has_commands => {
+                self.answer(&why_for_one(line));
+            }
             Typed::Do(_) if self.manner.has_commands => self.answer(GARBLED),
             Typed::Explain(why) if self.manner.has_commands => self.answer(&why),
             _ => self.waiting.push(bytes),
@@ -312,10 +321,23 @@ impl<D: Device> Operator<D> {
         }
     }
 
-    /// What is pasted with a line for one alone, or directly behind it, belongs to that.
+    /// What is pasted in the edit line with a line for one alone, or directly behind it, belongs to that.
     fn was_for_one(&mut self) {
         if let Some(console) = self.console_mut() {
             console.editor().was_for_one();
+        }
+    }
+
+    /// Tells that nothing is said of a text that came at once, and of its first line why, if that is for one alone.
+    fn tell_not_said<S: Stream>(&mut self, text: &str, peers: &Peers<S, D>, now: Instant) {
+        let mut lines = text.lines().filter(|line| is_seen(line));
+        let first = lines.next().unwrap_or_default().trim_end();
+        let is_for_one = is_for_one(first, peers, now);
+        if is_for_one {
+            self.answer(&why_not_pasted(first));
+        }
+        if !is_for_one || lines.next().is_some() {
+            self.tell_aside(now);
         }
     }
 
@@ -333,7 +355,7 @@ impl<D: Device> Operator<D> {
             return true;
         }
         if is_for_one(line, peers, now) {
-            self.answer(NOT_SAID);
+            self.answer(&why_not_pasted(line));
             return false;
         }
         if let Some(name) = command_named(line)
@@ -402,6 +424,12 @@ impl<D: Device> Operator<D> {
             }
             Event::BehindEscape(line) => {
                 self.show_typed(&line);
+                let is_for_one = |line: &str| is_for_one(line, peers, now);
+                if self.manner.has_commands
+                    && (is_for_one(&line) || is_for_one(&behind_escape(&line)))
+                {
+                    self.was_for_one();
+                }
                 match why_no_words(&line) {
                     Some(why) if self.manner.has_commands => self.answer(&why),
                     _ => self.understand(&line, peers, transfer, admission, now),
@@ -518,10 +546,24 @@ fn is_for_one<S: Stream, D: Device>(line: &str, peers: &Peers<S, D>, now: Instan
     is_private(line) || is_for_member(line, is_anybody)
 }
 
+/// Why a pasted line that is for one alone is neither obeyed nor said.
+fn why_not_pasted(line: &str) -> Cow<'static, str> {
+    match is_private(line) {
+        true => NOT_SAID.into(),
+        // Typed it is not said, either.
+        false => why_for_one(line).into(),
+    }
+}
+
+/// A line as it is if an Esc before it came late and was the beginning of a key.
+fn behind_escape(line: &str) -> String {
+    format!("\x1b{line}")
+}
+
 /// Why a line that came late behind an Esc is not said: with that before it, it begins with a key, and a command follows.
 fn why_no_words(line: &str) -> Option<String> {
     let is_said = !line.starts_with('/') && matches!(understand(line), Typed::Say(_));
-    match understand(&format!("\x1b{line}")) {
+    match understand(&behind_escape(line)) {
         Typed::Explain(why) if is_said => Some(why),
         _ => None,
     }
