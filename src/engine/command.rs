@@ -1035,6 +1035,7 @@ mod tests {
             "/whoo/msg 3 x",
             "/me /msg 3 x",
             "/\tme\x1b[Dmsg",
+            "/\x1b[Dmsg/msg x",
             "//msgAna x",
             "／msg 3 x",
             "／who",
@@ -1052,7 +1053,7 @@ mod tests {
     fn check_advice(line: &str, why: &str) {
         let why = why.replace("/msg says it to one alone", "");
         let again = if why.contains("; a word before it says it") {
-            format!("she types {line}")
+            format!("she {line}")
         } else if why.contains("; // says it") {
             let from = line.find(|sign| is_slash(sign) || is_backslash(sign));
             let slash = line[from.unwrap()..].chars().next().unwrap();

@@ -145,18 +145,23 @@ pub(super) fn looks_private(line: &str) -> bool {
     if is_like_message(line) || (line.contains(TAB) && is_completed_message(line)) {
         return true;
     }
+    rows(line).any(is_like_message)
+}
+
+/// The rows of a line that has more than one where what ends a line to some does, as it came or as it is shown.
+pub(super) fn rows(line: &str) -> impl Iterator<Item = &str> {
     let may_break = |letter| BREAKS.contains(&letter) || letter == '^' || letter == '<';
-    line.contains(may_break)
-        && line
-            .split(BREAKS)
-            .flat_map(|part| part.split("^M"))
-            .flat_map(|part| part.split("^K"))
-            .flat_map(|part| part.split("^L"))
-            .flat_map(|part| part.split("<U+0085>"))
-            .flat_map(|part| part.split("<U+2028>"))
-            .flat_map(|part| part.split("<U+2029>"))
-            .filter(|part| (1..line.len()).contains(&part.len()))
-            .any(is_like_message)
+    let broken = line.contains(may_break).then_some(line);
+    broken
+        .into_iter()
+        .flat_map(|line| line.split(BREAKS))
+        .flat_map(|part| part.split("^M"))
+        .flat_map(|part| part.split("^K"))
+        .flat_map(|part| part.split("^L"))
+        .flat_map(|part| part.split("<U+0085>"))
+        .flat_map(|part| part.split("<U+2028>"))
+        .flat_map(|part| part.split("<U+2029>"))
+        .filter(|part| (1..line.len()).contains(&part.len()))
 }
 
 /// The same of a text of which only the beginning is looked at, however long it is. Where it cannot be known without the

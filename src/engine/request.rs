@@ -22,6 +22,7 @@ use crate::engine::private::Form;
 use crate::engine::private::command_behind_key;
 use crate::engine::private::first_word;
 use crate::engine::private::looks_private;
+use crate::engine::private::rows;
 use crate::engine::whom::Whom;
 use crate::engine::whom::cut_label;
 use crate::engine::whom::is_command_or_for_somebody;
@@ -81,7 +82,7 @@ pub fn request(line: &str) -> Option<Request<'_>> {
         return Some(match request {
             Request::Message { .. } => request,
             // What was left on the line is not what is meant.
-            _ => behind_requests(line).unwrap_or(request),
+            _ => behind_requests(line, held_back).unwrap_or(request),
         });
     }
     let is_word = !word.is_empty() && word.chars().all(char::is_alphabetic);
@@ -91,7 +92,7 @@ pub fn request(line: &str) -> Option<Request<'_>> {
     if is_behind_unseen(line) {
         return Some(Request::Unclear);
     }
-    if let Some(held) = held_back(line).or_else(|| behind_requests(line)) {
+    if let Some(held) = held_back(line).or_else(|| behind_requests(line, held_back)) {
         return Some(held);
     }
     // Other characters that look like a slash are letters or signs of their own in some scripts.
@@ -101,11 +102,27 @@ pub fn request(line: &str) -> Option<Request<'_>> {
 }
 
 /// The same among those who are here: a line that may be for one of them, as its name or its number is in it, is not
-/// said.
+/// said, be that at its beginning, behind the names of requests or behind what ends a line to some.
 pub fn request_among<'a>(line: &'a str, is_here: impl Fn(Whom<'_>) -> bool) -> Option<Request<'a>> {
-    let is_for_one = |line: &str| is_for_member(line, &is_here);
-    request(line)
-        .or_else(|| (is_for_one(line) || is_for_one(&bare(line))).then_some(Request::Unclear))
+    let is_for_one = |text: &str| {
+        let slashes = text.trim_start().trim_start_matches(is_slash);
+        let last_slash = text[..text.len() - slashes.len()]
+            .char_indices()
+            .next_back();
+        let from = last_slash.map_or(0, |(at, _)| at);
+        is_for_member(&text[from..], &is_here)
+    };
+    let held = |text: &str| is_for_one(text).then_some(Request::Unclear);
+    let is_held = |line: &str| {
+        let is_one_for_one = || rows(line).any(is_for_one);
+        is_for_one(line) || is_one_for_one() || behind_requests(line, held).is_some()
+    };
+    match request(line) {
+        None | Some(Request::Me(_)) if is_held(line) || is_held(&bare(line)) => {
+            Some(Request::Unclear)
+        }
+        asked => asked,
+    }
 }
 
 /// Whether the beginning of a line is nothing but what may stand before a request, and perhaps its first letters.
@@ -135,10 +152,13 @@ fn held_back(text: &str) -> Option<Request<'static>> {
     is_behind_key(text).then_some(Request::BehindKey)
 }
 
-/// The same of what stands behind the names of requests, of which the first is behind a sign: they were left on the
-/// line. Only what is behind the first and behind the last of them is looked at, however many there are: what begins
+/// What is `held` of what stands behind the names of requests, of which the first is behind a sign: they were left on
+/// the line. Only what is behind the first and behind the last of them is looked at, however many there are: what begins
 /// with such a name is no message to one alone.
-fn behind_requests(line: &str) -> Option<Request<'static>> {
+fn behind_requests(
+    line: &str,
+    held: impl Fn(&str) -> Option<Request<'static>>,
+) -> Option<Request<'static>> {
     let behind_left = |text: &str| {
         if skip_unseen(text).starts_with(is_letter) {
             return None;
@@ -148,7 +168,7 @@ fn behind_requests(line: &str) -> Option<Request<'static>> {
         while let Some(behind) = behind_name(last) {
             last = behind;
         }
-        [first, last].into_iter().find_map(held_back)
+        [first, last].into_iter().find_map(&held)
     };
     behind_left(line).or_else(|| match bare(line) {
         Cow::Owned(bare) => behind_left(&bare),

@@ -124,7 +124,8 @@ fn addressee(text: &str) -> Option<&str> {
 /// What follows the signs behind an address. Signs of a name that join it to more make a longer word
 /// (`python/3.12`), and nothing is cut off.
 fn behind_signs(behind: &str) -> &str {
-    let may_follow = |sign| is_sign(sign) || is_slash(sign) || IN_NAME.contains(sign);
+    let may_follow =
+        |sign| is_sign(sign) || is_slash(sign) || is_mark(sign) || IN_NAME.contains(sign);
     let further = match behind.starts_with(is_slash) {
         true => behind,
         false => behind.trim_start_matches(may_follow),
