@@ -113,14 +113,13 @@ pub fn request_among<'a>(line: &'a str, is_here: impl Fn(Whom<'_>) -> bool) -> O
         is_for_member(&text[from..], &is_here)
     };
     let held = |text: &str| is_for_one(text).then_some(Request::Unclear);
-    let is_held = |line: &str| {
-        let is_one_for_one = || rows(line).any(is_for_one);
-        is_for_one(line) || is_one_for_one() || behind_requests(line, held).is_some()
+    let begins_for_one = |line: &str| is_for_one(line) || rows(line).any(is_for_one);
+    let is_held = || {
+        let bare_begins = || matches!(bare(line), Cow::Owned(bare) if begins_for_one(&bare));
+        begins_for_one(line) || bare_begins() || behind_requests(line, held).is_some()
     };
     match request(line) {
-        None | Some(Request::Me(_)) if is_held(line) || is_held(&bare(line)) => {
-            Some(Request::Unclear)
-        }
+        None | Some(Request::Me(_)) if is_held() => Some(Request::Unclear),
         asked => asked,
     }
 }
